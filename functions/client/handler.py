@@ -1,0 +1,162 @@
+"""The HTTPS client API: registration, devices, keys, look-up, blocks."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Path
+
+from sandes import accounts, devices, verification
+from sandes.edge.http import (
+    account_in_path,
+    call,
+    client_resolver,
+    described,
+    http_handler,
+    no_content,
+    now_milliseconds,
+    source_address,
+)
+from sandes.edge.wiring import wire_client
+from sandes.model.challenge import Challenge
+from sandes.model.ids import DeviceNumber
+from sandes.protocol.client_api import (
+    AccountKeys,
+    ChangePhone,
+    DeviceList,
+    Found,
+    LinkDevice,
+    LinkOpened,
+    Lookup,
+    Me,
+    Registered,
+    RegistrationStarted,
+    SignedSealKey,
+    StartRegistration,
+    VerifyRegistration,
+)
+
+app = client_resolver()
+
+OneTimeIdPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
+AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
+DevicePath = Annotated[int, Path(ge=1, le=255)]
+
+
+@app.post(
+    "/v1/registrations", status_code=HTTPStatus.ACCEPTED, **described("Send a code to a phone number", signed=False)
+)
+def start_registration(body: StartRegistration) -> RegistrationStarted:
+    now_ms = now_milliseconds()
+    deps, _ = wire_client()
+    challenge = verification.send_first_code(
+        verification.read_phone(body.phone),
+        body.purpose,
+        source_address=source_address(app),
+        now_ms=now_ms,
+        deps=deps.codes,
+    )
+    return _started(challenge, now_ms)
+
+
+@app.post(
+    "/v1/registrations/<id>/codes", status_code=HTTPStatus.ACCEPTED, **described("Send another code", signed=False)
+)
+def resend_code(id: OneTimeIdPath) -> RegistrationStarted:
+    now_ms = now_milliseconds()
+    deps, _ = wire_client()
+    return _started(verification.send_next_code(id, now_ms=now_ms, deps=deps.codes), now_ms)
+
+
+@app.put("/v1/registrations/<id>/verification", **described("Give the code back, become a device", signed=False))
+def verify_registration(id: OneTimeIdPath, body: VerifyRegistration) -> Registered:
+    deps, _ = wire_client()
+    return devices.register(id, body, now_ms=now_milliseconds(), deps=deps)
+
+
+@app.get("/v1/me", **described("The caller's account"))
+def get_me() -> Me:
+    caller, now_ms, deps = call(app)
+    return accounts.me(caller, now_ms=now_ms, deps=deps)
+
+
+@app.put("/v1/me/phone", status_code=HTTPStatus.NO_CONTENT, **described("Move the account to another number"))
+def change_phone(body: ChangePhone) -> Response[str]:
+    caller, now_ms, deps = call(app)
+    devices.change_phone(caller, body, now_ms=now_ms, deps=deps)
+    return no_content()
+
+
+@app.get("/v1/devices", **described("The devices of the account"))
+def list_devices() -> DeviceList:
+    caller, _, _ = call(app)
+    return accounts.list_devices(caller)
+
+
+@app.post("/v1/devices/links", status_code=HTTPStatus.CREATED, **described("Open a link for one more device"))
+def open_link() -> LinkOpened:
+    caller, now_ms, deps = call(app)
+    return devices.open_link(caller, now_ms=now_ms, deps=deps)
+
+
+@app.post(
+    "/v1/devices", status_code=HTTPStatus.CREATED, **described("Join an account with a link's secret", signed=False)
+)
+def link_device(body: LinkDevice) -> Registered:
+    deps, _ = wire_client()
+    return devices.link(body, now_ms=now_milliseconds(), deps=deps)
+
+
+@app.put("/v1/devices/self/seal-key", status_code=HTTPStatus.NO_CONTENT, **described("Rotate the seal key"))
+def rotate_seal_key(body: SignedSealKey) -> Response[str]:
+    caller, _, deps = call(app)
+    devices.rotate_seal_key(caller, body, deps=deps)
+    return no_content()
+
+
+@app.delete("/v1/devices/<number>", status_code=HTTPStatus.NO_CONTENT, **described("Unlink a device"))
+def unlink_device(number: DevicePath) -> Response[str]:
+    caller, now_ms, deps = call(app)
+    devices.unlink(caller, DeviceNumber(number), now_ms=now_ms, deps=deps)
+    return no_content()
+
+
+@app.post("/v1/accounts/lookup", **described("The account of a phone number"))
+def lookup(body: Lookup) -> Found:
+    caller, now_ms, deps = call(app)
+    return accounts.lookup(caller, body.phone, now_ms=now_ms, deps=deps)
+
+
+@app.get("/v1/accounts/<account>/keys", **described("The devices of an account, to make copies for"))
+def get_keys(account: AccountPath) -> AccountKeys:
+    caller, _, deps = call(app)
+    return accounts.keys(caller, account_in_path(account), deps=deps)
+
+
+@app.put("/v1/blocks/<account>", status_code=HTTPStatus.NO_CONTENT, **described("Block an account"))
+def block(account: AccountPath) -> Response[str]:
+    caller, _, deps = call(app)
+    accounts.block(caller, account_in_path(account), deps=deps)
+    return no_content()
+
+
+@app.delete("/v1/blocks/<account>", status_code=HTTPStatus.NO_CONTENT, **described("Unblock an account"))
+def unblock(account: AccountPath) -> Response[str]:
+    caller, _, deps = call(app)
+    accounts.unblock(caller, account_in_path(account), deps=deps)
+    return no_content()
+
+
+def _started(challenge: Challenge, now_ms: int) -> RegistrationStarted:
+    return RegistrationStarted(
+        id=challenge.id,
+        code_expires_at=challenge.code_expires_at,
+        resend_after=challenge.resend_after,
+        attempts_left=challenge.attempts_left,
+        server_time=now_ms,
+    )
+
+
+handler = http_handler(app)

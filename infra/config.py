@@ -1,0 +1,84 @@
+"""What differs between deployments: everything else is the same template.
+
+cdk deploy -c stage=prod                      AWS
+cdk deploy -c local_port=4566                 the local engine on that port
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from aws_cdk import App, RemovalPolicy
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+
+ROOT = Path(__file__).parent.parent
+
+WEBSOCKET_LOCAL_ID = "aaaa0001"
+HTTP_LOCAL_ID = "aaaa0002"
+"""Fixed ids on the local engine, so that its addresses outlive a deployment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """One deployment. `local_port` is None on AWS."""
+
+    stage: str
+    local_port: int | None
+    max_expiry_seconds: int
+    sms_sender_id: str
+
+    @classmethod
+    def of(cls, app: App) -> Config:
+        """From CDK context. Raises ValueError for a value that cannot be meant."""
+        port = app.node.try_get_context("local_port")
+        stage = str(app.node.try_get_context("stage") or ("local" if port else "dev"))
+        days = float(app.node.try_get_context("max_expiry_days") or 30)
+        if not stage.isalnum() or len(stage) > 16:
+            raise ValueError(f"stage is 1 to 16 letters and digits, not {stage!r}")
+        if not 0 < days <= 90:
+            raise ValueError(f"max_expiry_days is above 0 and at most 90, not {days}")
+        return cls(
+            stage=stage,
+            local_port=int(port) if port else None,
+            max_expiry_seconds=int(days * 86_400),
+            sms_sender_id=str(app.node.try_get_context("sms_sender_id") or "SANDES"),
+        )
+
+    @property
+    def token_audience(self) -> str:
+        return f"sandes:{self.stage}"
+
+    @property
+    def runtime(self) -> lambda_.Runtime:
+        """Python 3.13 on AWS; the interpreter of this environment on the local engine, which runs functions in it."""
+        if self.local_port is None:
+            return lambda_.Runtime.PYTHON_3_13
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        return lambda_.Runtime(version, lambda_.RuntimeFamily.PYTHON)
+
+    @property
+    def architecture(self) -> lambda_.Architecture:
+        arm = self.local_port is None or platform.machine() in {"aarch64", "arm64"}
+        return lambda_.Architecture.ARM_64 if arm else lambda_.Architecture.X86_64
+
+    @property
+    def vendor_layer(self) -> Path:
+        """Where `python -m tools.layers` has put the third-party packages for this target."""
+        return ROOT / "build" / ("vendor-aws" if self.local_port is None else "vendor-local")
+
+    @property
+    def log_retention(self) -> logs.RetentionDays:
+        return logs.RetentionDays.ONE_MONTH
+
+    @property
+    def removal_policy(self) -> RemovalPolicy:
+        """Production data outlives its stack; a development or local stack takes its data with it."""
+        return RemovalPolicy.RETAIN if self.stage == "prod" else RemovalPolicy.DESTROY
+
+    @property
+    def deletion_protection(self) -> bool:
+        return self.stage == "prod"

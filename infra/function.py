@@ -1,0 +1,52 @@
+"""The one recipe for a Lambda function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import Duration
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.config import ROOT, Config
+from infra.layers import Layers
+
+TIMEOUT_SECONDS = 28
+"""One less than API Gateway waits, so that a slow invocation ends with our own error."""
+
+
+class SandesFunction(Construct):
+    """A function of `functions/<folder>/handler.py` with both layers, its settings and a log group that forgets."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: Config,
+        layers: Layers,
+        folder: str,
+        entry: str = "handler",
+        environment: Mapping[str, str],
+        memory_mb: int = 1024,
+    ) -> None:
+        super().__init__(scope, id)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            runtime=config.runtime,
+            architecture=config.architecture,
+            handler=f"handler.{entry}",
+            code=lambda_.Code.from_asset(str(ROOT / "functions" / folder), exclude=["**/__pycache__", "**/*.pyc"]),
+            layers=layers.all,
+            memory_size=memory_mb,
+            timeout=Duration.seconds(TIMEOUT_SECONDS),
+            environment={
+                "STAGE": config.stage,
+                "POWERTOOLS_SERVICE_NAME": id.lower(),
+                "POWERTOOLS_LOG_LEVEL": "INFO",
+                **environment,
+            },
+            log_group=logs.LogGroup(self, "Logs", retention=config.log_retention, removal_policy=config.removal_policy),
+        )

@@ -1,0 +1,41 @@
+"""The HTTPS API: one function per group of paths."""
+
+from __future__ import annotations
+
+from aws_cdk import Tags
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.config import HTTP_LOCAL_ID, Config
+
+
+class HttpApi(Construct):
+    """`/v1/{proxy+}` goes to the client API, which answers unknown paths in the same form as everything else."""
+
+    def __init__(self, scope: Construct, id: str, *, config: Config, client: lambda_.IFunction) -> None:
+        super().__init__(scope, id)
+        self._config = config
+        self.api = apigateway.HttpApi(self, "Api", create_default_stage=False)
+        self.stage = apigateway.HttpStage(
+            self,
+            "Stage",
+            http_api=self.api,
+            stage_name="$default",
+            auto_deploy=True,
+            throttle=apigateway.ThrottleSettings(rate_limit=2_000, burst_limit=1_000),
+        )
+        self.api.add_routes(
+            path="/v1/{proxy+}",
+            methods=[apigateway.HttpMethod.ANY],
+            integration=integrations.HttpLambdaIntegration("Client", client),
+        )
+        if config.local_port:
+            Tags.of(self.api).add("ms-custom-id", HTTP_LOCAL_ID)
+
+    @property
+    def url(self) -> str:
+        if self._config.local_port:
+            return f"http://127.0.0.1:{self._config.local_port}/_aws/execute-api/{HTTP_LOCAL_ID}/$default"
+        return self.api.api_endpoint

@@ -1,0 +1,77 @@
+"""The websocket API: a token at `$connect`, then one route per frame."""
+
+from __future__ import annotations
+
+import json
+
+from aws_cdk import Tags
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_apigatewayv2_authorizers as authorizers
+from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.config import WEBSOCKET_LOCAL_ID, Config
+
+STAGE_NAME = "v1"
+
+
+class WebSocketApi(Construct):
+    """Made in two steps, since functions post back through its address: the API first, then `route` for each frame."""
+
+    def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
+        super().__init__(scope, id)
+        self._config = config
+        self.api = apigateway.WebSocketApi(self, "Api", route_selection_expression="$request.body.type")
+        self.stage = apigateway.WebSocketStage(
+            self,
+            "Stage",
+            web_socket_api=self.api,
+            stage_name=STAGE_NAME,
+            auto_deploy=True,
+            throttle=apigateway.ThrottleSettings(rate_limit=5_000, burst_limit=2_500),
+        )
+        if config.local_port:
+            Tags.of(self.api).add("ms-custom-id", WEBSOCKET_LOCAL_ID)
+
+    @property
+    def url(self) -> str:
+        if self._config.local_port:
+            return f"ws://127.0.0.1:{self._config.local_port}/_aws/execute-api/{WEBSOCKET_LOCAL_ID}/{STAGE_NAME}"
+        return self.stage.url
+
+    @property
+    def callback_url(self) -> str:
+        """Where functions post to sockets."""
+        if self._config.local_port:
+            return f"http://127.0.0.1:{self._config.local_port}/_aws/execute-api/{WEBSOCKET_LOCAL_ID}/{STAGE_NAME}"
+        return self.stage.callback_url
+
+    def connections_arn(self, method: str) -> str:
+        """The resource of `execute-api:ManageConnections` for POST or DELETE."""
+        return self.api.arn_for_execute_api_v2(f"/{method}/@connections/*", STAGE_NAME)
+
+    def add_connection_routes(self, *, authorizer: lambda_.IFunction, disconnect: lambda_.IFunction) -> None:
+        """`$connect` needs only the authorizer: the connection row is written by `hello` (docs/adr/0006)."""
+        self.api.add_route(
+            "$connect",
+            authorizer=authorizers.WebSocketLambdaAuthorizer(
+                "Authorizer", authorizer, identity_source=["route.request.header.Authorization"]
+            ),
+            integration=integrations.WebSocketMockIntegration(
+                "Connect",
+                request_templates={"$default": json.dumps({"statusCode": 200})},
+                template_selection_expression="\\$default",
+            ),
+        )
+        self.api.add_route("$disconnect", integration=integrations.WebSocketLambdaIntegration("Disconnect", disconnect))
+
+    def add_frame_routes(self, function: lambda_.IFunction, *keys: str) -> None:
+        """Frames whose answer is what the function returns."""
+        for key in keys:
+            self.api.add_route(
+                key,
+                integration=integrations.WebSocketLambdaIntegration(f"{key.strip('$')}Frame", function),
+                # the local engine answers without a route response and does not know the type
+                return_response=self._config.local_port is None,
+            )

@@ -1,0 +1,1 @@
+"""All the logic of Sandes; see ARCHITECTURE.md for which module knows which."""

@@ -1,0 +1,87 @@
+"""What a person's app asks about accounts: its own, another's devices, a number's account, blocks."""
+
+from __future__ import annotations
+
+from sandes.devices import DeviceDependencies
+from sandes.identity import Caller
+from sandes.limits import Limit, enforce
+from sandes.model.device import Account
+from sandes.model.ids import AccountId, account_text
+from sandes.protocol.client_api import (
+    AccountKeys,
+    DeviceEntry,
+    DeviceKeys,
+    DeviceList,
+    Found,
+    Me,
+)
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.verification import read_phone
+
+
+def me(caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> Me:
+    """Raises ProtocolError revoked if the device is being unlinked."""
+    routes = deps.routing.read(caller.account.id, now_seconds=now_ms // 1000)
+    route = routes.devices.get(caller.device.number) if routes else None
+    if route is None:
+        raise ProtocolError(ErrorCode.REVOKED)
+    return Me(
+        account=caller.account.id,
+        device=caller.device.number,
+        phone=deps.pepper.open_phone(caller.account.phone_sealed, caller.account.id),
+        account_class=caller.account.account_class,
+        created_at=caller.account.created_at,
+        seal_key_number=route.seal_key.number,
+    )
+
+
+def list_devices(caller: Caller) -> DeviceList:
+    return DeviceList(
+        devices=[
+            DeviceEntry(
+                device=device.number,
+                registration_id=device.registration,
+                name=device.name,
+                platform=device.platform,
+                linked_at=device.linked_at,
+                current=device.number == caller.device.number,
+            )
+            for device in sorted(caller.account.devices.values(), key=lambda device: device.linked_at)
+        ]
+    )
+
+
+def keys(caller: Caller, account_id: AccountId, *, deps: DeviceDependencies) -> AccountKeys:
+    """The devices to make copies for. Raises ProtocolError not_found for an unknown account."""
+    account: Account | None = caller.account if account_id == caller.account.id else deps.directory.account(account_id)
+    if account is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return AccountKeys(
+        account=account.id,
+        devices=[
+            DeviceKeys(device=device.number, registration_id=device.registration, identity_key=device.identity_key)
+            for device in account.devices.values()
+        ],
+    )
+
+
+def lookup(caller: Caller, phone_text: str, *, now_ms: int, deps: DeviceDependencies) -> Found:
+    """The account of a phone number. Limited hard, since numbers can be counted through.
+
+    Raises ProtocolError invalid_phone, rate_limited, not_found.
+    """
+    phone = read_phone(phone_text)
+    enforce(deps.limits, Limit.LOOKUPS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
+    account = deps.directory.account_of_phone(deps.pepper.index("phone", phone))
+    if account is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return Found(account=account)
+
+
+def block(caller: Caller, other: AccountId, *, deps: DeviceDependencies) -> None:
+    """Messages of `other` are refused from now on, as if this account did not exist. Any account id may be blocked."""
+    deps.directory.block(owner=caller.account.id, blocked=other)
+
+
+def unblock(caller: Caller, other: AccountId, *, deps: DeviceDependencies) -> None:
+    deps.directory.unblock(owner=caller.account.id, blocked=other)

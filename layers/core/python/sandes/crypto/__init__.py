@@ -1,0 +1,1 @@
+"""Small pure pieces of cryptography, each pinned by vectors in tests/vectors."""

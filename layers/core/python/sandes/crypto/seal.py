@@ -1,0 +1,120 @@
+"""Format `seal1`: what the server stores is readable by one device only (docs/protocol/seal1.md).
+
+sealed = E(32) || ChaCha20-Poly1305-IETF(key, nonce 0, aad = header, plaintext), 48 bytes over the plaintext, with
+key = BLAKE2b-256(X25519(e, seal_public) || E || seal_public, person "sandes-seal-v1").
+A key is used once, since `e` is fresh for each envelope: the nonce may be constant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import IntEnum
+
+import cbor2
+from nacl import bindings
+from nacl.exceptions import CryptoError
+
+from sandes.model.device import AccountClass
+from sandes.model.ids import AccountId, DeviceAddress, DeviceNumber, MessageId
+
+OVERHEAD_BYTES = 48
+_PERSON = b"sandes-seal-v1"
+_NONCE = bytes(12)
+
+
+class Kind(IntEnum):
+    """What an envelope holds; the numbers are part of the format."""
+
+    MESSAGE = 1
+    RECEIPT = 3
+
+
+class ReceiptKind(IntEnum):
+    DELIVERED = 1
+    READ = 2
+
+
+_CLASS_NUMBERS: dict[AccountClass, int] = {"verified": 1, "public": 2}
+_CLASSES: dict[int, AccountClass] = {number: name for name, number in _CLASS_NUMBERS.items()}
+
+
+class SealBroken(Exception):
+    """The sealed bytes were not made for this key and header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is sealed. `at_ms` is the server's clock; everything in it but `body` is the server's word."""
+
+    id: MessageId
+    sender: DeviceAddress
+    sender_class: AccountClass
+    to: AccountId
+    kind: Kind
+    at_ms: int
+    body: bytes
+
+    def encode(self) -> bytes:
+        """Deterministic CBOR (RFC 8949 section 4.2.1) with the small integer keys of docs/protocol/seal1.md."""
+        return cbor2.dumps(
+            {
+                1: 1,
+                2: self.id,
+                3: [self.sender.account, self.sender.device],
+                4: _CLASS_NUMBERS[self.sender_class],
+                5: self.to,
+                6: int(self.kind),
+                7: self.at_ms,
+                8: self.body,
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> Content:
+        fields = cbor2.loads(data)
+        account, device = fields[3]
+        return cls(
+            id=MessageId(fields[2]),
+            sender=DeviceAddress(AccountId(account), DeviceNumber(device)),
+            sender_class=_CLASSES[fields[4]],
+            to=AccountId(fields[5]),
+            kind=Kind(fields[6]),
+            at_ms=fields[7],
+            body=fields[8],
+        )
+
+
+def receipt_body(kind: ReceiptKind, ids: tuple[MessageId, ...]) -> bytes:
+    return cbor2.dumps({1: int(kind), 2: list(ids)})
+
+
+def check_seal_key(public: bytes) -> None:
+    """Raises ValueError for a point of small order, with which every secret is the same."""
+    try:
+        bindings.crypto_scalarmult(bytes([1] * 32), public)
+    except CryptoError as error:
+        raise ValueError("the seal key is a point of small order") from error
+
+
+def seal(plaintext: bytes, *, seal_public: bytes, header: bytes, ephemeral: bytes | None = None) -> bytes:
+    """Seal to an X25519 public key. `ephemeral` (32 bytes) is given only by the vectors' tests."""
+    secret = bindings.randombytes(32) if ephemeral is None else ephemeral
+    share = bindings.crypto_scalarmult_base(secret)
+    key = _key(bindings.crypto_scalarmult(secret, seal_public), share, seal_public)
+    return share + bindings.crypto_aead_chacha20poly1305_ietf_encrypt(plaintext, header, _NONCE, key)
+
+
+def unseal(sealed: bytes, *, seal_secret: bytes, header: bytes) -> bytes:
+    """Raises SealBroken for any other key, header or bytes than those it was sealed with."""
+    share, ciphertext = sealed[:32], sealed[32:]
+    public = bindings.crypto_scalarmult_base(seal_secret)
+    try:
+        key = _key(bindings.crypto_scalarmult(seal_secret, share), share, public)
+        return bindings.crypto_aead_chacha20poly1305_ietf_decrypt(ciphertext, header, _NONCE, key)
+    except (CryptoError, ValueError) as error:
+        raise SealBroken from error
+
+
+def _key(secret: bytes, share: bytes, seal_public: bytes) -> bytes:
+    return hashlib.blake2b(secret + share + seal_public, digest_size=32, person=_PERSON).digest()

@@ -1,0 +1,70 @@
+"""The `$connect` authorizer and the end of a connection."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sandes.edge.telemetry import logger
+from sandes.edge.websocket import principal_of
+from sandes.identity import authenticate
+from sandes.model.principal import Principal
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.directory import DirectoryStore
+from sandes.store.routing import RoutingStore
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizerDependencies:
+    directory: DirectoryStore
+    routing: RoutingStore
+    audience: str
+
+
+def bearer(headers: dict[str, str]) -> str:
+    """The token of an Authorization header; header names come in any case. Empty if there is none."""
+    for name, value in headers.items():
+        if name.lower() == "authorization":
+            scheme, _, token = value.partition(" ")
+            return token.strip() if scheme.lower() == "bearer" else ""
+    return ""
+
+
+def authorize(event: dict[str, Any], deps: AuthorizerDependencies) -> dict[str, Any]:
+    """An IAM policy that lets the socket open, with the principal in its context, or that refuses it (403)."""
+    now_ms = time.time_ns() // 1_000_000
+    try:
+        caller = authenticate(
+            bearer(event.get("headers") or {}), audience=deps.audience, now_ms=now_ms, directory=deps.directory
+        )
+    except ProtocolError as error:
+        logger().info("connect", outcome=error.code)
+        return _policy("Deny", event["methodArn"], "unknown", {})
+    except (ClientError, BotoCoreError) as error:
+        logger().error("connect", outcome=ErrorCode.UNAVAILABLE, error=type(error).__name__)
+        return _policy("Deny", event["methodArn"], "unknown", {})
+    principal = Principal.of(caller.device, caller.account.account_class, now_ms)
+    logger().info("connect", outcome="allowed", device=str(principal.address))
+    return _policy("Allow", event["methodArn"], str(principal.address), principal.to_context())
+
+
+def _policy(effect: str, resource: str, principal_id: str, context: dict[str, str]) -> dict[str, Any]:
+    return {
+        "principalId": principal_id,
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [{"Action": "execute-api:Invoke", "Effect": effect, "Resource": resource}],
+        },
+        "context": context,
+    }
+
+
+def disconnected(event: dict[str, Any], deps: AuthorizerDependencies) -> dict[str, Any]:
+    """Forget the socket if it is still the device's live one: this event may be late, or never come."""
+    principal, connection = principal_of(event)
+    forgotten = deps.routing.disconnect(principal.address, connection)
+    logger().info("disconnect", connection=connection, forgotten=forgotten)
+    return {"statusCode": 200}

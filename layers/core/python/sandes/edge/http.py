@@ -1,0 +1,131 @@
+"""The HTTPS client API on Powertools' resolver: one place for tokens, errors and the log line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sandes.devices import DeviceDependencies
+from sandes.edge.authorizer import bearer
+from sandes.edge.faults import refusal
+from sandes.edge.telemetry import logger
+from sandes.edge.wiring import wire_client
+from sandes.identity import Caller, authenticate
+from sandes.model.ids import AccountId, parse_account
+from sandes.protocol.client_api import Problem
+from sandes.protocol.errors import ErrorCode, ProtocolError, json_pointer
+
+_FROM_DETAILS = ("errors", "attempts_left", "server_time")
+
+
+def client_resolver() -> APIGatewayHttpResolver:
+    """A resolver that validates bodies by their models and answers every failure as problem+json."""
+    app = APIGatewayHttpResolver(enable_validation=True)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid_request(error: RequestValidationError) -> Response[str]:
+        if any(fault["type"] == "json_invalid" for fault in error.errors()):
+            return problem(app, ProtocolError(ErrorCode.MALFORMED_JSON))
+        faults = [
+            {"pointer": json_pointer(fault["loc"][1:]), "code": fault["type"], "message": fault.get("msg", "")}
+            for fault in error.errors()[:10]
+        ]
+        return problem(app, ProtocolError(ErrorCode.INVALID_REQUEST, details={"errors": faults}))
+
+    @app.exception_handler(NotFoundError)
+    def not_found(_: NotFoundError) -> Response[str]:
+        return problem(app, ProtocolError(ErrorCode.NOT_FOUND))
+
+    @app.exception_handler(Exception)
+    def failed(error: Exception) -> Response[str]:
+        return problem(app, refusal(error))
+
+    return app
+
+
+def http_handler(app: APIGatewayHttpResolver) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
+    """The Lambda handler: one log line per call, with the route and status but neither body nor query."""
+
+    def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        answer = app.resolve(event, context)
+        logger().info(event.get("routeKey", "unknown route"), status=answer["statusCode"])
+        return answer
+
+    return handler
+
+
+def problem(app: APIGatewayHttpResolver, error: ProtocolError) -> Response[str]:
+    """RFC 9457 problem details, with Retry-After where the caller should wait."""
+    status = HTTPStatus(error.code.http_status)
+    body = Problem(
+        type=f"urn:sandes:error:{error.code}",
+        title=error.code.text,
+        status=status,
+        code=error.code,
+        request_id=app.lambda_context.aws_request_id,
+        retry_after=error.retry_after_seconds,
+        **{name: error.details[name] for name in _FROM_DETAILS if name in error.details},
+    )
+    headers: dict[str, str | list[str]] = {"Cache-Control": "no-store"}
+    if error.retry_after_seconds:
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    return Response(
+        status_code=status,
+        content_type="application/problem+json",
+        body=body.model_dump_json(exclude_none=True),
+        headers=headers,
+    )
+
+
+def call(app: APIGatewayHttpResolver) -> tuple[Caller, int, DeviceDependencies]:
+    """Who calls, when (epoch milliseconds), and what the use cases need.
+
+    Raises ProtocolError token_invalid or token_expired.
+    """
+    deps, audience = wire_client()
+    now_ms = now_milliseconds()
+    token = bearer(dict(app.current_event.headers))
+    return authenticate(token, audience=audience, now_ms=now_ms, directory=deps.directory), now_ms, deps
+
+
+def source_address(app: APIGatewayHttpResolver) -> str:
+    """The caller's network address as API Gateway saw it, not as a header claims it."""
+    return str(app.current_event.request_context.http.source_ip)
+
+
+def account_in_path(text: str) -> AccountId:
+    """Raises ProtocolError not_found for a text that is no account id."""
+    try:
+        return parse_account(text)
+    except ValueError:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None
+
+
+def no_content() -> Response[str]:
+    return Response(status_code=HTTPStatus.NO_CONTENT, content_type="application/json", body="")
+
+
+def now_milliseconds() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def described(summary: str, *, signed: bool = True) -> dict[str, Any]:
+    """What OpenAPI says of a route. `signed`: it asks for a device token."""
+    return {
+        "summary": summary,
+        "security": [{"device_token": []}] if signed else [],
+        "responses": {
+            200: {"description": "Done"},
+            "default": {
+                "description": "Refused; switch on `code`",
+                "content": {"application/problem+json": {"model": Problem}},
+            },
+        },
+    }

@@ -1,0 +1,58 @@
+"""What each function is told by its environment; infra/ sets exactly these names, in upper case."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: str
+
+    @classmethod
+    def variables(cls) -> list[str]:
+        """The names of the environment variables of this function."""
+        return sorted(name.upper() for name in cls.model_fields)
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Raises pydantic's ValidationError naming what is missing or malformed."""
+        return cls.model_validate(
+            {name: environment[name.upper()] for name in cls.model_fields if name.upper() in environment}
+        )
+
+
+class ConnectSettings(Settings):
+    routing_table: str
+    directory_table: str
+    token_audience: str
+
+
+class SendSettings(Settings):
+    inbox_table: str
+    routing_table: str
+    directory_table: str
+    limits_table: str
+    sender_secret: str
+    max_expiry_seconds: int
+    aws_endpoint_url_apigatewaymanagementapi: str
+
+
+class DeliverSettings(SendSettings):
+    pass
+
+
+class ClientSettings(Settings):
+    routing_table: str
+    directory_table: str
+    codes_table: str
+    limits_table: str
+    pepper_secret: str
+    token_audience: str
+    sms_sender_id: str
+    aws_endpoint_url_apigatewaymanagementapi: str

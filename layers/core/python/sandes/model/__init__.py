@@ -1,0 +1,1 @@
+"""Ids and records the rest is written in. Nothing here does input or output."""

@@ -1,0 +1,138 @@
+"""The identifiers of the system, each a type of its own, with their text forms (docs/protocol/README.md, "Ids").
+
+Ids are bytes inside the process and in DynamoDB; text only on the wire.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import secrets
+import uuid
+from dataclasses import dataclass
+from typing import NewType
+
+AccountId = NewType("AccountId", bytes)
+"""8 random bytes; 13 characters of lower-case base32 on the wire."""
+
+DeviceNumber = NewType("DeviceNumber", int)
+"""1 to 255, unique among the devices an account has at one time."""
+
+RegistrationId = NewType("RegistrationId", int)
+"""Random 32-bit number drawn each time a device registers: tells a reinstalled device from its predecessor."""
+
+InboxId = NewType("InboxId", bytes)
+"""16 random bytes per device, so that the inbox table alone names no account."""
+
+MessageId = NewType("MessageId", bytes)
+"""A UUIDv7 (RFC 9562) of 16 bytes, made by the sender on server-corrected time."""
+
+EnvelopeId = NewType("EnvelopeId", bytes)
+"""24 bytes: message id, then an 8-byte keyed hash of inbox, message and sender."""
+
+ConnectionId = NewType("ConnectionId", str)
+"""API Gateway's name of a live websocket."""
+
+ACCOUNT_BYTES = 8
+INBOX_BYTES = 16
+MESSAGE_BYTES = 16
+ENVELOPE_BYTES = 24
+MAX_DEVICE_NUMBER = 255
+
+_ACCOUNT_TEXT = re.compile(r"[a-z2-7]{13}")
+_BASE64URL_TEXT = re.compile(r"[A-Za-z0-9_-]*")
+
+
+def new_account_id() -> AccountId:
+    return AccountId(secrets.token_bytes(ACCOUNT_BYTES))
+
+
+def new_inbox_id() -> InboxId:
+    return InboxId(secrets.token_bytes(INBOX_BYTES))
+
+
+def new_registration_id() -> RegistrationId:
+    return RegistrationId(secrets.randbelow(2**32 - 1) + 1)
+
+
+def account_text(account: AccountId) -> str:
+    return base64.b32encode(account).decode("ascii").rstrip("=").lower()
+
+
+def parse_account(text: str) -> AccountId:
+    """Raises ValueError for anything but the 13 characters that `account_text` gives."""
+    if not _ACCOUNT_TEXT.fullmatch(text):
+        raise ValueError("an account id is 13 characters of lower-case base32")
+    account = AccountId(base64.b32decode(text.upper() + "==="))
+    if account_text(account) != text:  # the last character holds one bit too many
+        raise ValueError("an account id is 13 characters of lower-case base32")
+    return account
+
+
+def base64url_text(data: bytes) -> str:
+    return binascii.b2a_base64(data, newline=False).decode("ascii").rstrip("=").translate(_TO_URL)
+
+
+def parse_base64url(text: str) -> bytes:
+    """Decode base64url without padding (RFC 4648 section 5).
+
+    Raises ValueError for padding, white space, the other alphabet, or left-over bits that are not zero:
+    one byte string has exactly one text.
+    """
+    if not _BASE64URL_TEXT.fullmatch(text) or len(text) % 4 == 1:
+        raise ValueError("expected base64url without padding")
+    data = binascii.a2b_base64(text.translate(_FROM_URL) + "=" * (-len(text) % 4))
+    if len(text) % 4 and base64url_text(data[-(len(data) % 3) :]) != text[-(len(text) % 4) :]:
+        raise ValueError("expected base64url without padding, left-over bits zero")
+    return data
+
+
+_TO_URL = str.maketrans("+/", "-_")
+_FROM_URL = str.maketrans("-_", "+/")
+
+
+def message_text(message: MessageId) -> str:
+    return str(uuid.UUID(bytes=message))
+
+
+def parse_message(text: str) -> MessageId:
+    """Raises ValueError unless `text` is a UUIDv7 in its canonical lower-case form."""
+    try:
+        parsed = uuid.UUID(text)
+    except ValueError:
+        raise ValueError("a message id is a UUIDv7") from None
+    if parsed.version != 7 or parsed.variant != uuid.RFC_4122 or str(parsed) != text:
+        raise ValueError("a message id is a UUIDv7 in lower case with hyphens")
+    return MessageId(parsed.bytes)
+
+
+def message_time_ms(message: MessageId) -> int:
+    """The Unix time in milliseconds that a UUIDv7 opens with (RFC 9562 section 5.7)."""
+    return int.from_bytes(message[:6], "big")
+
+
+def new_message_id(now_ms: int) -> MessageId:
+    random = bytearray(secrets.token_bytes(10))
+    random[0] = 0x70 | random[0] & 0x0F
+    random[2] = 0x80 | random[2] & 0x3F
+    return MessageId(now_ms.to_bytes(6, "big") + bytes(random))
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAddress:
+    """One device of one account; `account.number` on the wire and in tokens."""
+
+    account: AccountId
+    device: DeviceNumber
+
+    def __str__(self) -> str:
+        return f"{account_text(self.account)}.{self.device}"
+
+    @classmethod
+    def parse(cls, text: str) -> DeviceAddress:
+        """Raises ValueError unless `text` is exactly what `str()` gives."""
+        account, _, number = text.partition(".")
+        if not re.fullmatch(r"[1-9][0-9]{0,2}", number) or int(number) > MAX_DEVICE_NUMBER:
+            raise ValueError("a device address is an account id, a full stop and a number from 1 to 255")
+        return cls(parse_account(account), DeviceNumber(int(number)))

@@ -1,0 +1,60 @@
+"""Who is calling over a websocket: fixed by the authorizer, carried by API Gateway with each frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sandes.model.device import AccountClass, Device, parse_account_class
+from sandes.model.ids import (
+    DeviceAddress,
+    InboxId,
+    RegistrationId,
+    base64url_text,
+    parse_base64url,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A device whose token was verified at `$connect`.
+
+    `connected_at_ms` is the server's time of that check: it orders two sockets of one device.
+    """
+
+    address: DeviceAddress
+    registration: RegistrationId
+    inbox: InboxId
+    account_class: AccountClass
+    connected_at_ms: int
+
+    @classmethod
+    def of(cls, device: Device, account_class: AccountClass, connected_at_ms: int) -> Principal:
+        return cls(
+            address=DeviceAddress(device.account, device.number),
+            registration=device.registration,
+            inbox=device.inbox,
+            account_class=account_class,
+            connected_at_ms=connected_at_ms,
+        )
+
+    def to_context(self) -> dict[str, str]:
+        """The authorizer context. API Gateway carries strings, numbers and booleans only, 8 KB in all."""
+        return {
+            "device": str(self.address),
+            "registration": str(self.registration),
+            "inbox": base64url_text(self.inbox),
+            "class": self.account_class,
+            "connected": str(self.connected_at_ms),
+        }
+
+    @classmethod
+    def from_context(cls, context: Mapping[str, str]) -> Principal:
+        """Raises KeyError or ValueError for a context that `to_context` did not make."""
+        return cls(
+            address=DeviceAddress.parse(context["device"]),
+            registration=RegistrationId(int(context["registration"])),
+            inbox=InboxId(parse_base64url(context["inbox"])),
+            account_class=parse_account_class(context["class"]),
+            connected_at_ms=int(context["connected"]),
+        )

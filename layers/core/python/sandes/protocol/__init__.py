@@ -1,0 +1,1 @@
+"""What crosses the wire: frames, HTTP bodies, and the closed registry of errors."""

@@ -1,0 +1,76 @@
+"""The closed registry of error codes. Clients switch on `code`; a code, once published, keeps its meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+
+class ErrorCode(StrEnum):
+    """Each code with the HTTP status it travels under; over a websocket only the code travels."""
+
+    http_status: int
+    text: str
+
+    def __new__(cls, code: str, http_status: int, text: str) -> ErrorCode:
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.http_status = http_status
+        member.text = text
+        return member
+
+    MALFORMED_JSON = "malformed_json", 400, "This is not a JSON object."
+    UNKNOWN_TYPE = "unknown_type", 400, "There is no frame of this type."
+    INVALID_FRAME = "invalid_frame", 400, "The frame does not fit its description; see details.errors."
+    INVALID_REQUEST = "invalid_request", 400, "The request does not fit its description; see errors."
+    INVALID_PHONE = "invalid_phone", 400, "This is not a phone number in international form."
+    BAD_KEY = "bad_key", 400, "This public key cannot be used."
+    BAD_SIGNATURE = "bad_signature", 400, "The signature does not fit the key and what it should sign."
+    TOKEN_INVALID = "token_invalid", 401, "The token is missing or was not accepted."
+    TOKEN_EXPIRED = "token_expired", 401, "The token has expired; make a new one on the server's time."
+    NOT_PERMITTED = "not_permitted", 403, "No such recipient, or not one you may write to."
+    REVOKED = "revoked", 403, "This device was unlinked or replaced."
+    NOT_FOUND = "not_found", 404, "There is nothing here."
+    CODE_INCORRECT = "code_incorrect", 409, "The code is wrong."
+    CODE_EXPIRED = "code_expired", 409, "The code has expired; ask for a new one."
+    CODE_USED = "code_used", 409, "The code has already been used."
+    CODE_LOCKED = "code_locked", 409, "Too many wrong codes; ask for a new one."
+    LINK_INVALID = "link_invalid", 409, "The link secret is wrong, used or expired."
+    TOO_MANY_DEVICES = "too_many_devices", 409, "The account has as many devices as it may have; unlink one first."
+    PHONE_TAKEN = "phone_taken", 409, "The number belongs to another account."
+    STALE_KEY = "stale_key", 409, "A key with this number or a higher one is already in use."
+    DEVICE_MISMATCH = "device_mismatch", 409, "The copies do not match the recipient's devices; see details."
+    SUPERSEDED = "superseded", 409, "A newer connection of this device is in use."
+    CLOCK_SKEW = "clock_skew", 400, "The message id lies in the future; correct the clock by server_time."
+    ID_TOO_OLD = "id_too_old", 400, "The message id is older than the time for which retries are recognised."
+    TOO_LARGE = "too_large", 413, "The message is larger than allowed."
+    RATE_LIMITED = "rate_limited", 429, "Too many; wait for retry_after seconds."
+    INTERNAL = "internal", 500, "Something failed on our side; quote the request id."
+    SMS_UNAVAILABLE = "sms_unavailable", 503, "The SMS could not be handed over; try again."
+    UNAVAILABLE = "unavailable", 503, "The service is overloaded; the request changed nothing or may be repeated."
+
+
+class ProtocolError(Exception):
+    """A refusal the caller is told about. `details` holds only what the caller may know."""
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        *,
+        details: Mapping[str, Any] | None = None,
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(code.value)
+        self.code = code
+        self.details = dict(details or {})
+        self.retry_after_seconds = retry_after_seconds
+
+
+def invalid(code: ErrorCode, pointer: str, reason: str) -> ProtocolError:
+    """An `invalid_frame` or `invalid_request` about one field, named by a JSON pointer (RFC 6901)."""
+    return ProtocolError(code, details={"errors": [{"pointer": pointer, "code": reason}]})
+
+
+def json_pointer(location: tuple[int | str, ...]) -> str:
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in location)

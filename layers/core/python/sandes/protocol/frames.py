@@ -1,0 +1,276 @@
+"""The websocket frames, both directions: the source from which docs/protocol/asyncapi.json is generated.
+
+A client frame that wants an answer carries `ref`, which the answer echoes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from sandes.model.device import MAX_DEVICES
+from sandes.model.envelope import Envelope
+from sandes.model.ids import MAX_DEVICE_NUMBER
+from sandes.protocol.errors import ErrorCode, ProtocolError, json_pointer
+from sandes.protocol.fields import AccountField, Bytes, EnvelopeIdField, MessageIdField, Wire
+
+MAX_FRAME_BYTES = 128 * 1024
+"""API Gateway's limit for one websocket message; it closes the socket (1009) above it."""
+
+MAX_BUNDLE_BYTES = 32 * 1024
+"""API Gateway meters messages in units of 32 KiB: one `envelopes` frame fills at most one unit if it can."""
+
+MAX_ACK_IDS = 100
+MAX_RECEIPTS = 10
+
+Ref = Annotated[str, Field(min_length=1, max_length=64)]
+DeviceField = Annotated[int, Field(ge=1, le=MAX_DEVICE_NUMBER)]
+RegistrationField = Annotated[int, Field(ge=1, le=2**32 - 1)]
+
+
+class Hello(Wire):
+    """First frame on a socket: registers it for delivery. Answer: `welcome`, then the stored envelopes."""
+
+    type: Literal["hello"]
+    ref: Ref | None = None
+    protocol: Literal[1]
+    app: Annotated[str, Field(max_length=64)] = ""
+    epoch: Annotated[int, Field(ge=0)] = 0
+
+
+class AccountRecipient(Wire):
+    account: AccountField
+
+
+class Copy(Wire):
+    """The message for one device of the recipient; `body` is opaque to the server."""
+
+    device: DeviceField
+    registration_id: RegistrationField
+    body: Bytes
+
+
+class Send(Wire):
+    """Send one message: a copy for each device of the recipient. Answer: `accepted`.
+
+    The sender's own device gets no copy when the recipient is the sender's own account.
+    """
+
+    type: Literal["send"]
+    ref: Ref | None = None
+    id: MessageIdField
+    to: AccountRecipient
+    kind: Literal["message"]
+    copies: Annotated[tuple[Copy, ...], Field(max_length=MAX_DEVICES)]
+    expires_in: Annotated[int, Field(ge=1, description="seconds; the stage's maximum if left out")] | None = None
+
+
+class Receipt(Wire):
+    """Tells the devices of `to` what became of their messages."""
+
+    to: AccountField
+    kind: Literal["delivered", "read"]
+    ids: Annotated[tuple[MessageIdField, ...], Field(min_length=1, max_length=MAX_ACK_IDS)]
+
+
+class Ack(Wire):
+    """The device has stored these envelopes durably: the server forgets them. Answer: `acked`."""
+
+    type: Literal["ack"]
+    ref: Ref | None = None
+    ids: Annotated[tuple[EnvelopeIdField, ...], Field(max_length=MAX_ACK_IDS)]
+    receipts: Annotated[tuple[Receipt, ...], Field(max_length=MAX_RECEIPTS)] = ()
+
+
+class Sync(Wire):
+    """Send what is stored and not yet acked, oldest first. Answer: `envelopes` frames, then `drained`."""
+
+    type: Literal["sync"]
+    ref: Ref | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 500
+
+
+class Ping(Wire):
+    """Keeps the socket from being cut after ten idle minutes. Answer: `pong`."""
+
+    type: Literal["ping"]
+    ref: Ref | None = None
+    epoch: Annotated[int, Field(ge=0)] = 0
+
+
+ClientFrame = Hello | Send | Ack | Sync | Ping
+
+
+class Inbox(Wire):
+    pending: Annotated[int, Field(description="envelopes known to wait, counted to 100 at most; 0 means none")]
+
+
+class Limits(Wire):
+    """What this stage accepts, so that clients need not guess."""
+
+    max_body_bytes: int
+    max_expiry_seconds: int
+    max_ack_ids: int
+    max_devices: int
+
+
+class Welcome(Wire):
+    """`pending` 0 means live from here; otherwise `envelopes` frames and `drained` follow."""
+
+    type: Literal["welcome"] = "welcome"
+    ref: str | None = None
+    server_time: Annotated[int, Field(description="epoch milliseconds")]
+    epoch: int
+    inbox: Inbox
+    limits: Limits
+    reconnect_after: Annotated[int, Field(description="seconds after which to rotate the socket")]
+
+
+class Pong(Wire):
+    """This socket is the one the device is reached on; `pending` above 0 without `envelopes` coming: `sync`."""
+
+    type: Literal["pong"] = "pong"
+    ref: str | None = None
+    server_time: Annotated[int, Field(description="epoch milliseconds")]
+    epoch: int
+    inbox: Inbox
+
+
+class Accepted(Wire):
+    """The message is stored for every device of the recipient. `at` is what they will see, epoch milliseconds."""
+
+    type: Literal["accepted"] = "accepted"
+    ref: str | None = None
+    id: MessageIdField
+    at: int
+
+
+class Acked(Wire):
+    type: Literal["acked"] = "acked"
+    ref: str | None = None
+    ids: tuple[EnvelopeIdField, ...]
+
+
+class SealedEnvelope(Wire):
+    """Open `sealed` with the seal key whose number stands in `header` (docs/protocol/seal1.md); ack by `id`."""
+
+    id: EnvelopeIdField
+    header: Bytes
+    sealed: Bytes
+
+
+class Envelopes(Wire):
+    """One or more envelopes. Any of them may come twice: remember seen message ids for 7 days."""
+
+    type: Literal["envelopes"] = "envelopes"
+    envelopes: tuple[SealedEnvelope, ...]
+
+
+class Drained(Wire):
+    """The stored inbox has been sent. `more`: ack what came, then `sync` again."""
+
+    type: Literal["drained"] = "drained"
+    ref: str | None = None
+    more: bool
+
+
+class Superseded(Wire):
+    """A newer socket of this device said `hello`; this one is closed by the server, or by the client with 4409."""
+
+    type: Literal["superseded"] = "superseded"
+
+
+class Revoked(Wire):
+    """The device is no longer part of the account; the socket is closed, or by the client with 4401."""
+
+    type: Literal["revoked"] = "revoked"
+    reason: Literal["unlinked", "replaced"]
+
+
+class Error(Wire):
+    type: Literal["error"] = "error"
+    ref: str | None = None
+    code: ErrorCode
+    message: str
+    retry_after: Annotated[int, Field(description="seconds")] | None = None
+    details: dict[str, Any] | None = None
+
+
+ServerFrame = Welcome | Pong | Accepted | Acked | Envelopes | Drained | Superseded | Revoked | Error
+
+client_frames: TypeAdapter[ClientFrame] = TypeAdapter(Annotated[ClientFrame, Field(discriminator="type")])
+
+
+def parse_frame(text: str) -> ClientFrame:
+    """Raises ProtocolError: too_large, malformed_json, unknown_type or invalid_frame with a pointer per fault."""
+    if len(text) > MAX_FRAME_BYTES:
+        raise ProtocolError(ErrorCode.TOO_LARGE, details={"max_frame_bytes": MAX_FRAME_BYTES})
+    try:
+        return client_frames.validate_json(text)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        kinds = {fault["type"] for fault in faults}
+        if kinds & {"json_invalid", "dict_type", "model_attributes_type"} and not faults[0]["loc"]:
+            raise ProtocolError(ErrorCode.MALFORMED_JSON) from None
+        if "union_tag_invalid" in kinds:
+            raise ProtocolError(ErrorCode.UNKNOWN_TYPE) from None
+        if "union_tag_not_found" in kinds:
+            raise ProtocolError(
+                ErrorCode.INVALID_FRAME, details={"errors": [{"pointer": "/type", "code": "missing"}]}
+            ) from None
+        raise ProtocolError(
+            ErrorCode.INVALID_FRAME,
+            details={
+                "errors": [
+                    {"pointer": json_pointer(fault["loc"][1:]), "code": fault["type"], "message": fault["msg"]}
+                    for fault in faults[:10]
+                ]
+            },
+        ) from None
+
+
+def ref_of(text: str) -> str | None:
+    """The `ref` of a frame that did not parse, if it can be made out, so that its error finds its sender."""
+    try:
+        ref = json.loads(text).get("ref")
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return ref if isinstance(ref, str) and 1 <= len(ref) <= 64 else None
+
+
+def render(frame: ServerFrame) -> str:
+    return frame.model_dump_json(exclude_none=True)
+
+
+def error_frame(error: ProtocolError, ref: str | None) -> Error:
+    return Error(
+        ref=ref,
+        code=error.code,
+        message=error.code.text,
+        retry_after=error.retry_after_seconds,
+        details=error.details or None,
+    )
+
+
+def sealed_envelope(envelope: Envelope) -> SealedEnvelope:
+    return SealedEnvelope(id=envelope.id, header=envelope.header, sealed=envelope.sealed)
+
+
+def bundle(envelopes: Sequence[Envelope]) -> list[str]:
+    """Render `envelopes` frames of at most 32 KiB each; a larger envelope travels alone."""
+    frames: list[str] = []
+    batch: list[SealedEnvelope] = []
+    size = 0
+    for envelope in envelopes:
+        rendered_bytes = len(envelope.sealed) * 4 // 3 + 200
+        if batch and size + rendered_bytes > MAX_BUNDLE_BYTES:
+            frames.append(render(Envelopes(envelopes=tuple(batch))))
+            batch, size = [], 0
+        batch.append(sealed_envelope(envelope))
+        size += rendered_bytes
+    if batch:
+        frames.append(render(Envelopes(envelopes=tuple(batch))))
+    return frames

@@ -1,0 +1,85 @@
+"""Handing stored envelopes to live sockets: an attempt that loses nothing when it fails (design: life of a message).
+
+What is posted stays in the inbox until the device acks it. The order of steps is what makes a wake-up impossible to
+lose: the envelope is written, then routing is read consistently for every device that was not reached. A device
+writes its connection, has the previous one closed, then reads its inbox: one of the two sides sees the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from sandes.model.device import Routes
+from sandes.model.envelope import Envelope
+from sandes.model.ids import ConnectionId, DeviceAddress, InboxId
+from sandes.protocol.frames import Envelopes, render, sealed_envelope
+from sandes.store.routing import RoutingStore
+
+
+class Posted(Enum):
+    """What became of a post. YES proves only that API Gateway took it."""
+
+    YES = "yes"
+    GONE = "gone"
+    FAILED = "failed"
+
+
+class Pusher(Protocol):
+    def post(self, connection: ConnectionId, text: str) -> Posted:
+        """Post one frame. FAILED after retries means throttled or unreachable, with the socket perhaps alive."""
+        ...
+
+    def close(self, connection: ConnectionId) -> None:
+        """Close the socket; nothing happens if it is gone already."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    routing: RoutingStore
+    pusher: Pusher
+
+    def __call__(self, envelopes: Sequence[Envelope], routes: Routes, *, now_seconds: int) -> int:
+        """Post each envelope to its device's live socket. `routes` is what was known before the write.
+
+        Returns how many posts API Gateway took.
+        """
+        waiting = {envelope.inbox: envelope for envelope in envelopes}
+        posted = self._post(waiting, routes)
+        if waiting:
+            fresh = self.routing.read(routes.account, now_seconds=now_seconds)
+            if fresh:
+                posted += self._post(waiting, _changed(fresh, routes))
+        return posted
+
+    def _post(self, waiting: dict[InboxId, Envelope], routes: Routes) -> int:
+        posted = 0
+        for route in routes.devices.values():
+            envelope = waiting.get(route.inbox)
+            if envelope is None or route.connection is None:
+                continue
+            frame = render(Envelopes(envelopes=(sealed_envelope(envelope),)))
+            outcome = self.pusher.post(route.connection, frame)
+            if outcome is Posted.GONE:
+                self.routing.disconnect(DeviceAddress(routes.account, route.device), route.connection)
+            else:
+                del waiting[route.inbox]
+                posted += outcome is Posted.YES
+        return posted
+
+
+def _changed(fresh: Routes, tried: Routes) -> Routes:
+    """The devices of `fresh` whose socket is another than the one tried before."""
+    before = {route.inbox: route.connection for route in tried.devices.values()}
+    return Routes(
+        fresh.account,
+        fresh.account_class,
+        {
+            number: route
+            for number, route in fresh.devices.items()
+            if route.connection is not None and route.connection != before.get(route.inbox)
+        },
+    )

@@ -1,0 +1,137 @@
+"""The `send` frame: authorise, seal, persist, push (docs/protocol/README.md, "Sending").
+
+The reply leaves after the envelopes are stored for every device of the recipient, whatever becomes of the push.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sandes.crypto.seal import Content, Kind, seal
+from sandes.crypto.sender_hash import SenderHash
+from sandes.limits import Limit, Meter
+from sandes.model.device import Route, Routes
+from sandes.model.envelope import HEADER, MAX_BODY_BYTES, VERSION, Envelope, envelope_id
+from sandes.model.ids import DeviceNumber, MessageId, message_time_ms
+from sandes.model.principal import Principal
+from sandes.policy import decide
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.protocol.frames import Accepted, Send
+from sandes.push import Push
+from sandes.store.inbox import InboxStore
+from sandes.store.send_view import SendView
+
+MAX_AHEAD_MS = 2 * 60 * 1000
+"""A message id may lie this far in the future: clients make ids on the server's clock, learnt from `welcome`."""
+
+MAX_AGE_MS = 7 * 24 * 3600 * 1000
+"""Clients remember seen ids for 7 days; an older retry could be shown twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendDependencies:
+    view: SendView
+    inbox: InboxStore
+    meter: Meter
+    push: Push
+    sender_hash: SenderHash
+    max_expiry_seconds: int
+
+
+def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependencies) -> Accepted:
+    """Store `frame` for every device of its recipient, then try to hand it over.
+
+    Raises ProtocolError: clock_skew, id_too_old, too_large, invalid_frame (expires_in), rate_limited, revoked,
+    not_permitted (also for an unknown recipient), device_mismatch. Nothing is stored then.
+    """
+    _check_time(frame.id, now_ms)
+    _check_sizes(frame)
+    expires_in = _expiry(frame, deps.max_expiry_seconds)
+    sender = principal.address
+    deps.meter.refuse_if_empty(str(sender), now_ms=now_ms)
+    facts = deps.view.read(sender, frame.to.account, limit=Limit.SENDS.label, now_seconds=now_ms // 1000)
+    deps.meter.take(str(sender), stored_full_at_ms=facts.bucket_full_at_ms, now_ms=now_ms)
+    if not is_current(principal, facts.sender):
+        raise ProtocolError(ErrorCode.REVOKED)
+    recipient = facts.recipient
+    if recipient is None or not decide(
+        principal.account_class, recipient.account_class, "message", blocked=facts.blocked
+    ):
+        raise ProtocolError(ErrorCode.NOT_PERMITTED)
+    targets = {number: route for number, route in recipient.devices.items() if not _is_own(route, principal)}
+    if not targets and recipient.account != sender.account:
+        raise ProtocolError(ErrorCode.NOT_PERMITTED)
+    _check_copies(frame, targets)
+    if not targets:  # a note to oneself with no other device to hold it
+        return Accepted(ref=frame.ref, id=frame.id, at=now_ms)
+    envelopes = [
+        seal_for(
+            targets[DeviceNumber(copy.device)],
+            Content(frame.id, sender, principal.account_class, recipient.account, Kind.MESSAGE, now_ms, copy.body),
+            expires_at=now_ms // 1000 + expires_in,
+            sender_hash=deps.sender_hash,
+        )
+        for copy in frame.copies
+    ]
+    stored = deps.inbox.add(envelopes)
+    deps.push(stored, recipient, now_seconds=now_ms // 1000)
+    return Accepted(ref=frame.ref, id=frame.id, at=stored[0].accepted_at_ms if stored else now_ms)
+
+
+def seal_for(route: Route, content: Content, *, expires_at: int, sender_hash: SenderHash) -> Envelope:
+    """Seal `content` to one device, bound to the row it will stand in."""
+    header = HEADER.pack(VERSION, content.id, route.inbox, route.seal_key.number, expires_at)
+    return Envelope(
+        inbox=route.inbox,
+        id=envelope_id(content.id, sender_hash(route.inbox, content.id, content.sender)),
+        seal_key_number=route.seal_key.number,
+        expires_at=expires_at,
+        accepted_at_ms=content.at_ms,
+        sealed=seal(content.encode(), seal_public=route.seal_key.public, header=header),
+    )
+
+
+def is_current(principal: Principal, own: Routes | None) -> bool:
+    """False once the device was unlinked or replaced: its open socket says nothing any more."""
+    route = own.devices.get(principal.address.device) if own else None
+    return route is not None and route.registration == principal.registration
+
+
+def _is_own(route: Route, principal: Principal) -> bool:
+    return route.inbox == principal.inbox
+
+
+def _check_time(message: MessageId, now_ms: int) -> None:
+    made_at = message_time_ms(message)
+    if made_at > now_ms + MAX_AHEAD_MS:
+        raise ProtocolError(ErrorCode.CLOCK_SKEW, details={"server_time": now_ms})
+    if made_at < now_ms - MAX_AGE_MS:
+        raise ProtocolError(ErrorCode.ID_TOO_OLD, details={"server_time": now_ms})
+
+
+def _check_sizes(frame: Send) -> None:
+    for copy in frame.copies:
+        if len(copy.body) > MAX_BODY_BYTES:
+            raise ProtocolError(ErrorCode.TOO_LARGE, details={"max_body_bytes": MAX_BODY_BYTES})
+
+
+def _expiry(frame: Send, max_expiry_seconds: int) -> int:
+    if frame.expires_in is None:
+        return max_expiry_seconds
+    if frame.expires_in > max_expiry_seconds:
+        raise invalid(ErrorCode.INVALID_FRAME, "/expires_in", f"at_most_{max_expiry_seconds}_seconds")
+    return frame.expires_in
+
+
+def _check_copies(frame: Send, targets: dict[DeviceNumber, Route]) -> None:
+    """One copy for each device, made for the registration the device has now."""
+    given = {DeviceNumber(copy.device): copy.registration_id for copy in frame.copies}
+    if len(given) != len(frame.copies):
+        raise invalid(ErrorCode.INVALID_FRAME, "/copies", "device_named_twice")
+    missing = sorted(targets.keys() - given.keys())
+    extra = sorted(given.keys() - targets.keys())
+    stale = sorted(number for number in targets.keys() & given.keys() if targets[number].registration != given[number])
+    if missing or extra or stale:
+        details: dict[str, Sequence[int]] = {"missing": missing, "extra": extra, "stale": stale}
+        raise ProtocolError(ErrorCode.DEVICE_MISMATCH, details=details)

@@ -1,0 +1,1 @@
+"""The only place that speaks DynamoDB: one class per table, one method per access pattern."""

@@ -1,0 +1,155 @@
+"""The codes table: challenges, counted and consumed by conditional writes only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from sandes.model.challenge import Challenge, Outcome
+from sandes.store.dynamo import Client, Item, failed_condition
+from sandes.store.schema import CodeRow as Row
+
+_PENDING = "pending"
+_USED = "used"
+
+
+class ChallengeChanged(Exception):
+    """The condition on the challenge did not hold; `challenge` is how it stands, None if there is none."""
+
+    def __init__(self, challenge: Challenge | None) -> None:
+        super().__init__("challenge changed")
+        self.challenge = challenge
+
+
+@dataclass(frozen=True, slots=True)
+class CodeStore:
+    client: Client
+    table: str
+
+    def create(self, challenge: Challenge) -> None:
+        self.client.put_item(
+            TableName=self.table,
+            Item={
+                Row.ID: {"S": challenge.id},
+                Row.PURPOSE: {"S": challenge.purpose},
+                Row.SUBJECT: {"S": challenge.subject},
+                Row.HASH: {"B": challenge.hash},
+                Row.ATTEMPTS_LEFT: {"N": str(challenge.attempts_left)},
+                Row.SENDS: {"N": str(challenge.sends)},
+                Row.CODE_EXPIRES_AT: {"N": str(challenge.code_expires_at)},
+                Row.RESEND_AFTER: {"N": str(challenge.resend_after)},
+                Row.STATE: {"S": _PENDING},
+                Row.EXPIRES_AT: {"N": str(challenge.expires_at)},
+                **({Row.PHONE_SEALED: {"B": challenge.phone_sealed}} if challenge.phone_sealed else {}),
+            },
+            ConditionExpression=f"attribute_not_exists({Row.ID})",
+        )
+
+    def read(self, id: str, *, now_seconds: int) -> Challenge | None:
+        answer = self.client.get_item(TableName=self.table, Key={Row.ID: {"S": id}}, ConsistentRead=True)
+        return _live(answer.get("Item"), now_seconds)
+
+    def renew(self, old: Challenge, new: Challenge) -> None:
+        """Replace the code: the one before is void, its attempts start anew.
+
+        Raises ChallengeChanged if somebody else renewed or used it since it was read.
+        """
+        self._update(
+            old.id,
+            UpdateExpression=(
+                f"SET {Row.HASH} = :hash, {Row.ATTEMPTS_LEFT} = :attempts, {Row.SENDS} = :sends, "
+                f"{Row.CODE_EXPIRES_AT} = :expires, {Row.RESEND_AFTER} = :resend, {Row.EXPIRES_AT} = :gone"
+            ),
+            ConditionExpression=f"{Row.STATE} = :pending AND {Row.SENDS} = :old_sends",
+            ExpressionAttributeValues={
+                ":hash": {"B": new.hash},
+                ":attempts": {"N": str(new.attempts_left)},
+                ":sends": {"N": str(new.sends)},
+                ":expires": {"N": str(new.code_expires_at)},
+                ":resend": {"N": str(new.resend_after)},
+                ":gone": {"N": str(new.expires_at)},
+                ":pending": {"S": _PENDING},
+                ":old_sends": {"N": str(old.sends)},
+            },
+        )
+
+    def spend_attempt(self, id: str, *, purpose: str, now_seconds: int) -> Challenge:
+        """Count one attempt before the code is looked at, so that parallel guesses cannot share one.
+
+        Raises ChallengeChanged if the challenge is missing, of another purpose, used, expired or out of attempts.
+        """
+        return self._update(
+            id,
+            UpdateExpression=f"SET {Row.ATTEMPTS_LEFT} = {Row.ATTEMPTS_LEFT} - :one",
+            ConditionExpression=(
+                f"{Row.STATE} = :pending AND {Row.PURPOSE} = :purpose "
+                f"AND {Row.ATTEMPTS_LEFT} > :zero AND {Row.CODE_EXPIRES_AT} > :now"
+            ),
+            ExpressionAttributeValues={
+                ":one": {"N": "1"},
+                ":zero": {"N": "0"},
+                ":pending": {"S": _PENDING},
+                ":purpose": {"S": purpose},
+                ":now": {"N": str(now_seconds)},
+            },
+        )
+
+    def consuming(self, challenge: Challenge, *, used_by: bytes, outcome: Outcome) -> dict[str, Any]:
+        """Part of a transaction: the challenge is used, once, and only with the code that was checked."""
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": {Row.ID: {"S": challenge.id}},
+                "UpdateExpression": f"SET {Row.STATE} = :used, {Row.USED_BY} = :by, {Row.OUTCOME} = :outcome",
+                "ConditionExpression": f"{Row.STATE} = :pending AND {Row.HASH} = :hash",
+                "ExpressionAttributeValues": {
+                    ":used": {"S": _USED},
+                    ":pending": {"S": _PENDING},
+                    ":hash": {"B": challenge.hash},
+                    ":by": {"B": used_by},
+                    ":outcome": {"S": str(outcome)},
+                },
+            }
+        }
+
+    def _update(self, id: str, **expressions: Any) -> Challenge:
+        try:
+            answer = self.client.update_item(
+                TableName=self.table,
+                Key={Row.ID: {"S": id}},
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **expressions,
+            )
+        except ClientError as error:
+            failed = failed_condition(error)
+            if failed is None:
+                raise
+            raise ChallengeChanged(_challenge(failed.items[0]) if failed.items[0] else None) from None
+        return _challenge(answer["Attributes"])
+
+
+def _live(item: Item | None, now_seconds: int) -> Challenge | None:
+    if item is None or int(item[Row.EXPIRES_AT]["N"]) <= now_seconds:
+        return None
+    return _challenge(item)
+
+
+def _challenge(item: Item) -> Challenge:
+    return Challenge(
+        id=item[Row.ID]["S"],
+        purpose=item[Row.PURPOSE]["S"],
+        subject=item[Row.SUBJECT]["S"],
+        phone_sealed=item[Row.PHONE_SEALED]["B"] if Row.PHONE_SEALED in item else None,
+        hash=item[Row.HASH]["B"],
+        attempts_left=int(item[Row.ATTEMPTS_LEFT]["N"]),
+        sends=int(item[Row.SENDS]["N"]),
+        code_expires_at=int(item[Row.CODE_EXPIRES_AT]["N"]),
+        resend_after=int(item[Row.RESEND_AFTER]["N"]),
+        expires_at=int(item[Row.EXPIRES_AT]["N"]),
+        used=item[Row.STATE]["S"] == _USED,
+        used_by=item[Row.USED_BY]["B"] if Row.USED_BY in item else None,
+        outcome=Outcome.parse(item[Row.OUTCOME]["S"]) if Row.OUTCOME in item else None,
+    )

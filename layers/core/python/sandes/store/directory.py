@@ -1,0 +1,111 @@
+"""The directory table: accounts, their devices, their phone numbers, whom they block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sandes.model.device import Account, Device, parse_account_class
+from sandes.model.ids import (
+    AccountId,
+    DeviceAddress,
+    DeviceNumber,
+    InboxId,
+    RegistrationId,
+    account_text,
+)
+from sandes.store.dynamo import Client, Item
+from sandes.store.schema import DirectoryRow as Row
+
+_ACCOUNT_SORT = "0"
+_DEVICE_PREFIX = "0#"  # behind the account and before its blocks: both are read by one query, without the blocks
+_BLOCK_PREFIX = "B#"
+
+
+def account_key(account: AccountId) -> dict[str, Any]:
+    return {Row.PARTITION: {"S": f"A#{account_text(account)}"}, Row.SORT: {"S": _ACCOUNT_SORT}}
+
+
+def device_key(address: DeviceAddress) -> dict[str, Any]:
+    return {
+        Row.PARTITION: {"S": f"A#{account_text(address.account)}"},
+        Row.SORT: {"S": f"{_DEVICE_PREFIX}{address.device}"},
+    }
+
+
+def block_key(*, owner: AccountId, blocked: AccountId) -> dict[str, Any]:
+    return {
+        Row.PARTITION: {"S": f"A#{account_text(owner)}"},
+        Row.SORT: {"S": f"{_BLOCK_PREFIX}{account_text(blocked)}"},
+    }
+
+
+def phone_key(phone_index: str) -> dict[str, Any]:
+    return {Row.PARTITION: {"S": f"P#{phone_index}"}, Row.SORT: {"S": _ACCOUNT_SORT}}
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryStore:
+    client: Client
+    table: str
+
+    def account(self, account: AccountId) -> Account | None:
+        """The account with its devices, in one consistent query."""
+        answer = self.client.query(
+            TableName=self.table,
+            ConsistentRead=True,
+            KeyConditionExpression=f"{Row.PARTITION} = :partition AND begins_with({Row.SORT}, :account)",
+            ExpressionAttributeValues={
+                ":partition": account_key(account)[Row.PARTITION],
+                ":account": {"S": _ACCOUNT_SORT},
+            },
+        )
+        if not answer["Items"]:
+            return None
+        item, *devices = answer["Items"]
+        return Account(
+            id=account,
+            account_class=parse_account_class(item[Row.CLASS]["S"]),
+            phone_index=item[Row.PHONE_INDEX]["S"],
+            phone_sealed=item[Row.PHONE_SEALED]["B"],
+            created_at=int(item[Row.CREATED_AT]["N"]),
+            last_device=DeviceNumber(int(item[Row.LAST_DEVICE]["N"])),
+            devices={device.number: device for device in (_device(account, row) for row in devices)},
+        )
+
+    def account_of_phone(self, phone_index: str) -> AccountId | None:
+        answer = self.client.get_item(TableName=self.table, Key=phone_key(phone_index), ConsistentRead=True)
+        return AccountId(answer["Item"][Row.ACCOUNT]["B"]) if "Item" in answer else None
+
+    def remove_device(self, address: DeviceAddress) -> None:
+        self.client.delete_item(TableName=self.table, Key=device_key(address))
+
+    def block(self, *, owner: AccountId, blocked: AccountId) -> None:
+        self.client.put_item(TableName=self.table, Item=block_key(owner=owner, blocked=blocked))
+
+    def unblock(self, *, owner: AccountId, blocked: AccountId) -> None:
+        self.client.delete_item(TableName=self.table, Key=block_key(owner=owner, blocked=blocked))
+
+
+def _device(account: AccountId, item: Item) -> Device:
+    return Device(
+        account=account,
+        number=DeviceNumber(int(item[Row.SORT]["S"].removeprefix(_DEVICE_PREFIX))),
+        registration=RegistrationId(int(item[Row.REGISTRATION]["N"])),
+        inbox=InboxId(item[Row.INBOX]["B"]),
+        identity_key=item[Row.IDENTITY_KEY]["B"],
+        name=item[Row.NAME]["S"],
+        platform=item[Row.PLATFORM]["S"],
+        linked_at=int(item[Row.LINKED_AT]["N"]),
+    )
+
+
+def device_item(device: Device) -> dict[str, Any]:
+    return device_key(DeviceAddress(device.account, device.number)) | {
+        Row.REGISTRATION: {"N": str(device.registration)},
+        Row.INBOX: {"B": device.inbox},
+        Row.IDENTITY_KEY: {"B": device.identity_key},
+        Row.NAME: {"S": device.name},
+        Row.PLATFORM: {"S": device.platform},
+        Row.LINKED_AT: {"N": str(device.linked_at)},
+    }

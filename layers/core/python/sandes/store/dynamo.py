@@ -1,0 +1,100 @@
+"""What all stores share: the client's type, retries of half-done batches, names for failed conditions."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    Client: TypeAlias = DynamoDBClient
+else:
+    Client = Any
+
+Item = Mapping[str, Any]
+Sleep = Callable[[float], None]
+
+BATCH_TRIES = 8
+_FIRST_WAIT_SECONDS = 0.025
+_LONGEST_WAIT_SECONDS = 1.0
+_RETRY_AS_A_WHOLE = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+
+
+class StoreUnavailable(Exception):
+    """DynamoDB left work undone after all retries. What was asked may be repeated as a whole."""
+
+
+class ConditionFailed(Exception):
+    """A condition did not hold; `items` are the rows as they stood, in the order of the request."""
+
+    def __init__(self, items: Sequence[Item | None]) -> None:
+        super().__init__("condition failed")
+        self.items = list(items)
+
+
+def waits(sleep: Sleep = time.sleep) -> Iterator[None]:
+    """Yields BATCH_TRIES times, sleeping with full jitter before every one but the first."""
+    yield
+    wait = _FIRST_WAIT_SECONDS
+    for _ in range(BATCH_TRIES - 1):
+        sleep(random.uniform(0, wait))  # noqa: S311  # jitter
+        wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+        yield
+
+
+def failed_condition(error: ClientError) -> ConditionFailed | None:
+    """The failed condition behind `error`, or None if it is another error."""
+    if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+        return None
+    item: Item | None = error.response.get("Item")  # type: ignore[assignment]  # botocore-stubs leave it out
+    return ConditionFailed([item])
+
+
+def transact(client: Client, operations: Sequence[Any]) -> None:
+    """All of `operations` or none. Conflicts with other writers are retried.
+
+    Raises ConditionFailed with the old row of each operation that asked for it, and StoreUnavailable.
+    """
+    for _ in waits():
+        try:
+            client.transact_write_items(TransactItems=list(operations))
+            return
+        except client.exceptions.TransactionCanceledException as error:
+            reasons: Sequence[Mapping[str, Any]] = error.response.get("CancellationReasons", [])
+            codes = {reason.get("Code") for reason in reasons}
+            if "ConditionalCheckFailed" in codes:
+                raise ConditionFailed([reason.get("Item") for reason in reasons]) from error
+            if not codes & _RETRY_AS_A_WHOLE:
+                raise
+    raise StoreUnavailable
+
+
+def batch_get(client: Client, requests: Mapping[str, Any]) -> dict[str, list[Item]]:
+    """Read up to 100 keys over several tables in one round trip; what is left over is asked for again."""
+    found: dict[str, list[Item]] = {table: [] for table in requests}
+    left: Mapping[str, Any] = requests
+    for _ in waits():
+        answer = client.batch_get_item(RequestItems=left)
+        for table, items in answer["Responses"].items():
+            found[table].extend(items)
+        left = answer.get("UnprocessedKeys", {})
+        if not left:
+            return found
+    raise StoreUnavailable
+
+
+def batch_write(client: Client, table: str, requests: Sequence[Any]) -> None:
+    """Put or delete any number of rows, 25 a call. Raises StoreUnavailable if some are left after all retries."""
+    for start in range(0, len(requests), 25):
+        left: Mapping[str, Any] = {table: list(requests[start : start + 25])}
+        for _ in waits():
+            left = client.batch_write_item(RequestItems=left).get("UnprocessedItems", {})
+            if not left:
+                break
+        else:
+            raise StoreUnavailable

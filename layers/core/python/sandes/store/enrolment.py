@@ -1,0 +1,151 @@
+"""Changes that touch directory, routing and codes at once: each one transaction, so that none is ever half done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sandes.model.challenge import Challenge, Outcome
+from sandes.model.device import Account, Device, SealKey
+from sandes.model.ids import AccountId, DeviceAddress
+from sandes.store.codes import CodeStore
+from sandes.store.directory import DirectoryStore, account_key, device_item, device_key, phone_key
+from sandes.store.dynamo import ConditionFailed, transact
+from sandes.store.routing import RoutingStore
+from sandes.store.schema import DirectoryRow as Row
+
+
+class EnrolmentRaced(Exception):
+    """Another request changed the account, number or challenge first: read again and decide anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentStore:
+    directory: DirectoryStore
+    routing: RoutingStore
+    codes: CodeStore
+
+    def create(self, account: Account, device: Device, seal_key: SealKey, challenge: Challenge) -> None:
+        """A new account with its first device, for a number that has none."""
+        self._transact(
+            self._consume(challenge, device),
+            self._claim_phone(account.phone_index, account.id),
+            {
+                "Put": {
+                    "TableName": self.directory.table,
+                    "Item": account_key(account.id)
+                    | {
+                        Row.CLASS: {"S": account.account_class},
+                        Row.PHONE_INDEX: {"S": account.phone_index},
+                        Row.PHONE_SEALED: {"B": account.phone_sealed},
+                        Row.CREATED_AT: {"N": str(account.created_at)},
+                        Row.LAST_DEVICE: {"N": str(device.number)},
+                    },
+                    "ConditionExpression": f"attribute_not_exists({Row.PARTITION})",
+                }
+            },
+            self._put_device(device),
+            self.routing.replacing(device, account.account_class, seal_key),
+        )
+
+    def replace(self, account: Account, device: Device, seal_key: SealKey, challenge: Challenge) -> None:
+        """The number registered again: the account stays, `device` takes the place of all devices it had."""
+        self._transact(
+            self._consume(challenge, device),
+            self._owns_phone(account),
+            self._next_device(account, device),
+            *(
+                {"Delete": {"TableName": self.directory.table, "Key": device_key(DeviceAddress(account.id, number))}}
+                for number in account.devices
+                if number != device.number
+            ),
+            self._put_device(device),
+            self.routing.replacing(device, account.account_class, seal_key),
+        )
+
+    def link(self, account: Account, device: Device, seal_key: SealKey, challenge: Challenge) -> None:
+        """One more device. The counter in the account row lets only one of two parallel links through."""
+        self._transact(
+            self._consume(challenge, device),
+            self._next_device(account, device),
+            self._put_device(device),
+            self.routing.adding(device, seal_key),
+        )
+
+    def change_phone(
+        self, account: Account, caller: Device, *, phone_index: str, phone_sealed: bytes, challenge: Challenge
+    ) -> None:
+        """Move the account to another number: the old one is free, the new one its own."""
+        self._transact(
+            self._consume(challenge, caller),
+            self._claim_phone(phone_index, account.id),
+            {
+                "Delete": {
+                    "TableName": self.directory.table,
+                    "Key": phone_key(account.phone_index),
+                    "ConditionExpression": f"{Row.ACCOUNT} = :account",
+                    "ExpressionAttributeValues": {":account": {"B": account.id}},
+                }
+            },
+            {
+                "Update": {
+                    "TableName": self.directory.table,
+                    "Key": account_key(account.id),
+                    "UpdateExpression": f"SET {Row.PHONE_INDEX} = :new, {Row.PHONE_SEALED} = :sealed",
+                    "ConditionExpression": f"{Row.PHONE_INDEX} = :old",
+                    "ExpressionAttributeValues": {
+                        ":new": {"S": phone_index},
+                        ":sealed": {"B": phone_sealed},
+                        ":old": {"S": account.phone_index},
+                    },
+                }
+            },
+        )
+
+    def _transact(self, *operations: dict[str, Any]) -> None:
+        try:
+            transact(self.directory.client, operations)
+        except ConditionFailed as error:
+            raise EnrolmentRaced from error
+
+    def _consume(self, challenge: Challenge, device: Device) -> dict[str, Any]:
+        address = DeviceAddress(device.account, device.number)
+        return self.codes.consuming(
+            challenge, used_by=device.identity_key, outcome=Outcome(address, device.registration)
+        )
+
+    def _claim_phone(self, phone_index: str, account: AccountId) -> dict[str, Any]:
+        return {
+            "Put": {
+                "TableName": self.directory.table,
+                "Item": phone_key(phone_index) | {Row.ACCOUNT: {"B": account}},
+                "ConditionExpression": f"attribute_not_exists({Row.PARTITION})",
+            }
+        }
+
+    def _owns_phone(self, account: Account) -> dict[str, Any]:
+        return {
+            "ConditionCheck": {
+                "TableName": self.directory.table,
+                "Key": phone_key(account.phone_index),
+                "ConditionExpression": f"{Row.ACCOUNT} = :account",
+                "ExpressionAttributeValues": {":account": {"B": account.id}},
+            }
+        }
+
+    def _next_device(self, account: Account, device: Device) -> dict[str, Any]:
+        return {
+            "Update": {
+                "TableName": self.directory.table,
+                "Key": account_key(account.id),
+                "UpdateExpression": f"SET {Row.LAST_DEVICE} = :next",
+                "ConditionExpression": f"{Row.LAST_DEVICE} = :last",
+                "ExpressionAttributeValues": {
+                    ":next": {"N": str(device.number)},
+                    ":last": {"N": str(account.last_device)},
+                },
+            }
+        }
+
+    def _put_device(self, device: Device) -> dict[str, Any]:
+        return {"Put": {"TableName": self.directory.table, "Item": device_item(device)}}

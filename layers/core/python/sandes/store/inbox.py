@@ -1,0 +1,109 @@
+"""The inbox table: sealed envelopes waiting for their device, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from sandes.model.envelope import Envelope
+from sandes.model.ids import EnvelopeId, InboxId
+from sandes.store.dynamo import Client, ConditionFailed, Item, batch_write, failed_condition, transact
+from sandes.store.schema import InboxRow as Row
+
+_PAGE_ROWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class InboxStore:
+    client: Client
+    table: str
+
+    def add(self, envelopes: Sequence[Envelope]) -> Sequence[Envelope]:
+        """Store one message's envelopes, all or none, and give back those that now stand in the table.
+
+        A retry finds its earlier rows and changes nothing: what is given back is then what the first try stored,
+        less what has been acked since. One envelope is a conditional put, several are one transaction
+        (docs/adr/0004): any row that stands proves that all have been stored.
+        """
+        try:
+            if len(envelopes) == 1:
+                self._put_one(envelopes[0])
+            else:
+                transact(self.client, [{"Put": self._put(envelope)} for envelope in envelopes])
+        except ConditionFailed as failed:
+            return [_envelope(item) for item in failed.items if item]
+        return envelopes
+
+    def _put_one(self, envelope: Envelope) -> None:
+        try:
+            self.client.put_item(**self._put(envelope))
+        except ClientError as error:
+            raise failed_condition(error) or error from None
+
+    def _put(self, envelope: Envelope) -> dict[str, Any]:
+        return {
+            "TableName": self.table,
+            "Item": {
+                Row.INBOX: {"B": envelope.inbox},
+                Row.ENVELOPE: {"B": envelope.id},
+                Row.SEAL_KEY_NUMBER: {"N": str(envelope.seal_key_number)},
+                Row.EXPIRES_AT: {"N": str(envelope.expires_at)},
+                Row.ACCEPTED_AT_MS: {"N": str(envelope.accepted_at_ms)},
+                Row.SEALED: {"B": envelope.sealed},
+            },
+            "ConditionExpression": f"attribute_not_exists({Row.INBOX})",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+
+    def pages(self, inbox: InboxId, *, now_seconds: int) -> Iterator[list[Envelope]]:
+        """What is stored and has not expired, oldest message first, by consistent reads of up to 100 rows.
+
+        Time to live deletes rows late, by days: expired ones are left out here.
+        """
+        start: dict[str, Any] = {}
+        while True:
+            answer = self.client.query(
+                **self._unexpired(inbox, now_seconds),
+                ConsistentRead=True,
+                **start,
+            )
+            if answer["Items"]:
+                yield [_envelope(item) for item in answer["Items"]]
+            if "LastEvaluatedKey" not in answer:
+                return
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def pending(self, inbox: InboxId, *, now_seconds: int) -> int:
+        """How many envelopes wait, counted to 100: one read, at most 100 rows of it."""
+        return self.client.query(**self._unexpired(inbox, now_seconds), Select="COUNT")["Count"]
+
+    def _unexpired(self, inbox: InboxId, now_seconds: int) -> dict[str, Any]:
+        return {
+            "TableName": self.table,
+            "KeyConditionExpression": f"{Row.INBOX} = :inbox",
+            "FilterExpression": f"{Row.EXPIRES_AT} > :now",
+            "ExpressionAttributeValues": {":inbox": {"B": inbox}, ":now": {"N": str(now_seconds)}},
+            "Limit": _PAGE_ROWS,
+        }
+
+    def remove(self, inbox: InboxId, ids: Sequence[EnvelopeId]) -> None:
+        """Forget acked envelopes. An id that is not in this inbox is passed over."""
+        keys: list[dict[str, Any]] = [{Row.INBOX: {"B": inbox}, Row.ENVELOPE: {"B": id}} for id in dict.fromkeys(ids)]
+        if len(keys) == 1:
+            self.client.delete_item(TableName=self.table, Key=keys[0])
+        else:
+            batch_write(self.client, self.table, [{"DeleteRequest": {"Key": key}} for key in keys])
+
+
+def _envelope(item: Item) -> Envelope:
+    return Envelope(
+        inbox=InboxId(item[Row.INBOX]["B"]),
+        id=EnvelopeId(item[Row.ENVELOPE]["B"]),
+        seal_key_number=int(item[Row.SEAL_KEY_NUMBER]["N"]),
+        expires_at=int(item[Row.EXPIRES_AT]["N"]),
+        accepted_at_ms=int(item[Row.ACCEPTED_AT_MS]["N"]),
+        sealed=item[Row.SEALED]["B"],
+    )

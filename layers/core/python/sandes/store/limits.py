@@ -1,0 +1,72 @@
+"""The limits table: one number per bucket, moved by conditional writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from sandes.store.dynamo import Client, Item, StoreUnavailable, failed_condition
+from sandes.store.schema import LimitRow as Row
+
+_KEEP_SECONDS = 3600
+_TRIES = 5
+
+
+def limit_key(subject: str, limit: str) -> dict[str, Any]:
+    return {Row.SUBJECT: {"S": subject}, Row.LIMIT: {"S": limit}}
+
+
+def full_at_ms(item: Item) -> int:
+    return int(item[Row.FULL_AT_MS]["N"])
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStore:
+    client: Client
+    table: str
+
+    def take(self, subject: str, limit: str, *, now_ms: int, cost_ms: int, latest_ms: int) -> int | None:
+        """Move the time at which the bucket is full by `cost_ms`, starting from now if it is full.
+
+        Returns None when taken, or the time in epoch milliseconds at which it is full, when taking would move
+        that past `latest_ms`. A full bucket costs one write, another one two. Raises StoreUnavailable when too
+        many others take from it at the same time.
+        """
+        for _ in range(_TRIES):
+            stands = self._set(
+                subject,
+                limit,
+                now_ms + cost_ms,
+                f"attribute_not_exists({Row.FULL_AT_MS}) OR {Row.FULL_AT_MS} <= :seen",
+                now_ms,
+            )
+            if stands is None:
+                return None
+            if stands + cost_ms > latest_ms:
+                return stands
+            if self._set(subject, limit, stands + cost_ms, f"{Row.FULL_AT_MS} = :seen", stands) is None:
+                return None
+        raise StoreUnavailable
+
+    def _set(self, subject: str, limit: str, full_at: int, condition: str, seen: int) -> int | None:
+        try:
+            self.client.update_item(
+                TableName=self.table,
+                Key=limit_key(subject, limit),
+                UpdateExpression=f"SET {Row.FULL_AT_MS} = :full_at, {Row.EXPIRES_AT} = :expires",
+                ConditionExpression=condition,
+                ExpressionAttributeValues={
+                    ":full_at": {"N": str(full_at)},
+                    ":seen": {"N": str(seen)},
+                    ":expires": {"N": str(full_at // 1000 + _KEEP_SECONDS)},
+                },
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            failed = failed_condition(error)
+            if failed is None or failed.items[0] is None:
+                raise
+            return full_at_ms(failed.items[0])
+        return None

@@ -1,0 +1,230 @@
+"""The routing table: for each account, its devices, their seal keys and the socket each can be reached on.
+
+One item per account. Rows of sockets carry their own expiry, checked here on reading, because `$disconnect`
+may never come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from sandes.model.device import Device, Route, Routes, SealKey, parse_account_class
+from sandes.model.ids import (
+    AccountId,
+    ConnectionId,
+    DeviceAddress,
+    DeviceNumber,
+    InboxId,
+    RegistrationId,
+)
+from sandes.model.principal import Principal
+from sandes.store.dynamo import Client, Item, failed_condition
+from sandes.store.schema import RoutingRow as Row
+
+CONNECTION_SECONDS = 2 * 3600 + 600
+"""API Gateway cuts a socket after two hours; the row outlives it by ten minutes."""
+
+
+class DeviceGone(Exception):
+    """The device is no longer one of the account's: unlinked, or registered anew."""
+
+
+class SocketSuperseded(Exception):
+    """A socket that connected later has already said `hello`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    epoch: int
+    previous: ConnectionId | None
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingStore:
+    client: Client
+    table: str
+
+    def read(self, account: AccountId, *, now_seconds: int) -> Routes | None:
+        """A consistent read: sees every `connect` and `disconnect` that returned before it began."""
+        answer = self.client.get_item(TableName=self.table, Key={Row.ACCOUNT: {"B": account}}, ConsistentRead=True)
+        return routes(answer["Item"], now_seconds=now_seconds) if "Item" in answer else None
+
+    def connect(self, principal: Principal, connection: ConnectionId, *, now_seconds: int) -> Connected:
+        """Make `connection` the device's live socket and count its epoch up.
+
+        Raises DeviceGone, or SocketSuperseded if a socket that was opened later came first.
+        """
+        entry = f"{Row.DEVICES}.#n"
+        try:
+            answer = self.client.update_item(
+                TableName=self.table,
+                Key={Row.ACCOUNT: {"B": principal.address.account}},
+                UpdateExpression=(
+                    f"SET {entry}.{Row.CONNECTION} = :connection, {entry}.{Row.CONNECTION_EXPIRES_AT} = :expires, "
+                    f"{entry}.{Row.CONNECTED_AT_MS} = :connected, {entry}.{Row.EPOCH} = {entry}.{Row.EPOCH} + :one"
+                ),
+                ConditionExpression=(
+                    f"{entry}.{Row.REGISTRATION} = :registration AND "
+                    f"(attribute_not_exists({entry}.{Row.CONNECTED_AT_MS}) OR "
+                    f"{entry}.{Row.CONNECTED_AT_MS} <= :connected)"
+                ),
+                ExpressionAttributeNames={"#n": str(principal.address.device)},
+                ExpressionAttributeValues={
+                    ":connection": {"S": connection},
+                    ":expires": {"N": str(now_seconds + CONNECTION_SECONDS)},
+                    ":connected": {"N": str(principal.connected_at_ms)},
+                    ":registration": {"N": str(principal.registration)},
+                    ":one": {"N": "1"},
+                },
+                ReturnValues="ALL_OLD",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            failed = failed_condition(error)
+            if failed is None:
+                raise
+            if _is_registered(failed.items[0], principal):
+                raise SocketSuperseded from None
+            raise DeviceGone from None
+        old = answer["Attributes"][Row.DEVICES]["M"][str(principal.address.device)]["M"]
+        previous = _live_connection(old, now_seconds)
+        return Connected(
+            epoch=int(old[Row.EPOCH]["N"]) + 1,
+            previous=previous if previous != connection else None,
+        )
+
+    def disconnect(self, address: DeviceAddress, connection: ConnectionId) -> bool:
+        """Forget `connection` if it is still the device's live socket; False if it is not."""
+        entry = f"{Row.DEVICES}.#n"
+        try:
+            self.client.update_item(
+                TableName=self.table,
+                Key={Row.ACCOUNT: {"B": address.account}},
+                UpdateExpression=f"REMOVE {entry}.{Row.CONNECTION}, {entry}.{Row.CONNECTION_EXPIRES_AT}",
+                ConditionExpression=f"{entry}.{Row.CONNECTION} = :connection",
+                ExpressionAttributeNames={"#n": str(address.device)},
+                ExpressionAttributeValues={":connection": {"S": connection}},
+            )
+        except ClientError as error:
+            if failed_condition(error):
+                return False
+            raise
+        return True
+
+    def remove(self, address: DeviceAddress, registration: RegistrationId, *, now_seconds: int) -> ConnectionId | None:
+        """Take the device off the list, so that nothing more is sealed to it, and return its live socket.
+
+        From here on `connect` refuses the device and `send` refuses frames of it. Repeating it does nothing.
+        """
+        entry = f"{Row.DEVICES}.#n"
+        try:
+            answer = self.client.update_item(
+                TableName=self.table,
+                Key={Row.ACCOUNT: {"B": address.account}},
+                UpdateExpression=f"REMOVE {entry}",
+                ConditionExpression=f"{entry}.{Row.REGISTRATION} = :registration",
+                ExpressionAttributeNames={"#n": str(address.device)},
+                ExpressionAttributeValues={":registration": {"N": str(registration)}},
+                ReturnValues="ALL_OLD",
+            )
+        except ClientError as error:
+            if failed_condition(error):
+                return None
+            raise
+        return _live_connection(answer["Attributes"][Row.DEVICES]["M"][str(address.device)]["M"], now_seconds)
+
+    def rotate_seal_key(self, address: DeviceAddress, registration: RegistrationId, key: SealKey) -> bool:
+        """Put a newer seal key in place; False if its number is not above the current one or the device is gone."""
+        entry = f"{Row.DEVICES}.#n"
+        try:
+            self.client.update_item(
+                TableName=self.table,
+                Key={Row.ACCOUNT: {"B": address.account}},
+                UpdateExpression=f"SET {entry}.{Row.SEAL_KEY} = :public, {entry}.{Row.SEAL_KEY_NUMBER} = :number",
+                ConditionExpression=(
+                    f"{entry}.{Row.REGISTRATION} = :registration AND {entry}.{Row.SEAL_KEY_NUMBER} < :number"
+                ),
+                ExpressionAttributeNames={"#n": str(address.device)},
+                ExpressionAttributeValues={
+                    ":public": {"B": key.public},
+                    ":number": {"N": str(key.number)},
+                    ":registration": {"N": str(registration)},
+                },
+            )
+        except ClientError as error:
+            if failed_condition(error):
+                return False
+            raise
+        return True
+
+    # Parts of the directory's transactions: a device enters directory and routing together or not at all.
+
+    def replacing(self, device: Device, account_class: str, seal_key: SealKey) -> dict[str, Any]:
+        """The account's only device from now on."""
+        return {
+            "Put": {
+                "TableName": self.table,
+                "Item": {
+                    Row.ACCOUNT: {"B": device.account},
+                    Row.CLASS: {"S": account_class},
+                    Row.DEVICES: {"M": {str(device.number): _entry(device, seal_key)}},
+                },
+            }
+        }
+
+    def adding(self, device: Device, seal_key: SealKey) -> dict[str, Any]:
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": {Row.ACCOUNT: {"B": device.account}},
+                "UpdateExpression": f"SET {Row.DEVICES}.#n = :entry",
+                "ConditionExpression": f"attribute_exists({Row.ACCOUNT})",
+                "ExpressionAttributeNames": {"#n": str(device.number)},
+                "ExpressionAttributeValues": {":entry": _entry(device, seal_key)},
+            }
+        }
+
+
+def _entry(device: Device, seal_key: SealKey) -> dict[str, Any]:
+    return {
+        "M": {
+            Row.REGISTRATION: {"N": str(device.registration)},
+            Row.INBOX: {"B": device.inbox},
+            Row.SEAL_KEY: {"B": seal_key.public},
+            Row.SEAL_KEY_NUMBER: {"N": str(seal_key.number)},
+            Row.EPOCH: {"N": "0"},
+        }
+    }
+
+
+def _is_registered(item: Item | None, principal: Principal) -> bool:
+    entry = (item or {}).get(Row.DEVICES, {"M": {}})["M"].get(str(principal.address.device))
+    return bool(entry and int(entry["M"][Row.REGISTRATION]["N"]) == principal.registration)
+
+
+def _live_connection(entry: Mapping[str, Any], now_seconds: int) -> ConnectionId | None:
+    if Row.CONNECTION not in entry or int(entry[Row.CONNECTION_EXPIRES_AT]["N"]) <= now_seconds:
+        return None
+    return ConnectionId(entry[Row.CONNECTION]["S"])
+
+
+def routes(item: Item, *, now_seconds: int) -> Routes:
+    """Read a routing item; a socket whose time is over counts as absent."""
+    account = AccountId(item[Row.ACCOUNT]["B"])
+    devices = {}
+    for number, attribute in item[Row.DEVICES]["M"].items():
+        entry = attribute["M"]
+        device = DeviceNumber(int(number))
+        devices[device] = Route(
+            device=device,
+            registration=RegistrationId(int(entry[Row.REGISTRATION]["N"])),
+            inbox=InboxId(entry[Row.INBOX]["B"]),
+            seal_key=SealKey(int(entry[Row.SEAL_KEY_NUMBER]["N"]), entry[Row.SEAL_KEY]["B"]),
+            epoch=int(entry[Row.EPOCH]["N"]),
+            connection=_live_connection(entry, now_seconds),
+        )
+    return Routes(account=account, account_class=parse_account_class(item[Row.CLASS]["S"]), devices=devices)

@@ -1,0 +1,172 @@
+"""Codes: sending one, counting attempts, telling wrong from expired from used (docs/protocol/README.md, "Codes").
+
+What is stored of a code is a keyed hash. An attempt is counted before the code is looked at.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from sandes.crypto.codes import code_hash, new_code, same
+from sandes.crypto.pepper import Pepper
+from sandes.limits import Limit, enforce
+from sandes.model.challenge import Challenge, Purpose
+from sandes.model.ids import base64url_text
+from sandes.model.phone import PhoneNumber, parse_phone
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.codes import ChallengeChanged, CodeStore
+from sandes.store.limits import LimitStore
+
+CODE_DIGITS = 6
+CODE_SECONDS = 300
+ATTEMPTS = 3
+MAX_SENDS = 5
+RESEND_AFTER_SECONDS = 30
+"""Doubles with every further code: 30, 60, 120, 240 s."""
+
+KEEP_SECONDS = 24 * 3600
+"""How long the row stays after the code, so that a late caller learns what became of it."""
+
+
+class SmsSender(Protocol):
+    def send_code(self, phone: PhoneNumber, code: str) -> None:
+        """Hand an SMS over. Raises ProtocolError sms_unavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CodeDependencies:
+    codes: CodeStore
+    limits: LimitStore
+    pepper: Pepper
+    sms: SmsSender
+
+
+def new_one_time_id() -> str:
+    """128 random bits, 22 characters."""
+    return base64url_text(secrets.token_bytes(16))
+
+
+def read_phone(text: str) -> PhoneNumber:
+    """Raises ProtocolError invalid_phone with the reason."""
+    try:
+        return parse_phone(text)
+    except ValueError as error:
+        raise ProtocolError(
+            ErrorCode.INVALID_PHONE,
+            details={"errors": [{"pointer": "/phone", "code": "invalid_phone", "message": str(error)}]},
+        ) from None
+
+
+def send_first_code(
+    phone: PhoneNumber, purpose: Purpose, *, source_address: str, now_ms: int, deps: CodeDependencies
+) -> Challenge:
+    """Open a challenge and send its code. Nothing here depends on whether the number has an account.
+
+    Raises ProtocolError rate_limited (by number and by network address) or sms_unavailable.
+    """
+    subject = deps.pepper.index("phone", phone)
+    address = deps.pepper.index("address", source_address)
+    enforce(deps.limits, Limit.REGISTRATIONS, f"address:{address}", now_ms=now_ms)
+    enforce(deps.limits, Limit.REGISTRATIONS, f"phone:{subject}", now_ms=now_ms)
+    enforce(deps.limits, Limit.CODES_TO_NUMBER, f"phone:{subject}", now_ms=now_ms)
+    now_seconds = now_ms // 1000
+    id, code = new_one_time_id(), new_code(CODE_DIGITS)
+    challenge = Challenge(
+        id=id,
+        purpose=purpose,
+        subject=subject,
+        phone_sealed=deps.pepper.seal_phone(phone, id.encode()),
+        hash=code_hash(deps.pepper.code_key, code=code, challenge=id, subject=subject, purpose=purpose),
+        attempts_left=ATTEMPTS,
+        sends=1,
+        code_expires_at=now_seconds + CODE_SECONDS,
+        resend_after=now_seconds + RESEND_AFTER_SECONDS,
+        expires_at=now_seconds + KEEP_SECONDS,
+    )
+    deps.codes.create(challenge)
+    deps.sms.send_code(phone, code)
+    return challenge
+
+
+def challenged_phone(challenge: Challenge, deps: CodeDependencies) -> PhoneNumber:
+    """The number that a challenge of purpose `register` or `change_phone` was made for."""
+    if challenge.phone_sealed is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return deps.pepper.open_phone(challenge.phone_sealed, challenge.id.encode())
+
+
+def send_next_code(id: str, *, now_ms: int, deps: CodeDependencies) -> Challenge:
+    """Replace the code by a new one with attempts of its own, and send it.
+
+    Raises ProtocolError not_found, code_used, rate_limited, sms_unavailable.
+    """
+    now_seconds = now_ms // 1000
+    old = deps.codes.read(id, now_seconds=now_seconds)
+    if old is None or old.phone_sealed is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    if old.used:
+        raise ProtocolError(ErrorCode.CODE_USED)
+    if now_seconds < old.resend_after:
+        raise ProtocolError(ErrorCode.RATE_LIMITED, retry_after_seconds=old.resend_after - now_seconds)
+    if old.sends >= MAX_SENDS:
+        raise ProtocolError(ErrorCode.RATE_LIMITED, retry_after_seconds=max(1, old.expires_at - now_seconds))
+    enforce(deps.limits, Limit.CODES_TO_NUMBER, f"phone:{old.subject}", now_ms=now_ms)
+    code = new_code(CODE_DIGITS)
+    new = replace(
+        old,
+        hash=code_hash(deps.pepper.code_key, code=code, challenge=id, subject=old.subject, purpose=old.purpose),
+        attempts_left=ATTEMPTS,
+        sends=old.sends + 1,
+        code_expires_at=now_seconds + CODE_SECONDS,
+        resend_after=now_seconds + RESEND_AFTER_SECONDS * 2**old.sends,
+        expires_at=now_seconds + KEEP_SECONDS,
+    )
+    try:
+        deps.codes.renew(old, new)
+    except ChallengeChanged:
+        raise ProtocolError(ErrorCode.RATE_LIMITED, retry_after_seconds=RESEND_AFTER_SECONDS) from None
+    deps.sms.send_code(challenged_phone(old, deps), code)
+    return new
+
+
+def check_code(id: str, code: str, purpose: Purpose, *, now_ms: int, deps: CodeDependencies) -> Challenge:
+    """The challenge, if `code` is right. It is not consumed yet: the change it allows consumes it in one transaction.
+
+    A used challenge is given back (`used` is true) if the code is the one it was used with: its caller may be
+    repeating a request whose answer got lost. Raises ProtocolError not_found, code_incorrect with attempts_left,
+    code_locked, code_expired or code_used.
+    """
+    now_seconds = now_ms // 1000
+    try:
+        challenge = deps.codes.spend_attempt(id, purpose=purpose, now_seconds=now_seconds)
+    except ChallengeChanged as changed:
+        return _why_not(changed.challenge, code, purpose, now_seconds, deps)
+    if not _fits(challenge, code, deps):
+        if challenge.attempts_left == 0:
+            raise ProtocolError(ErrorCode.CODE_LOCKED, details={"attempts_left": 0})
+        raise ProtocolError(ErrorCode.CODE_INCORRECT, details={"attempts_left": challenge.attempts_left})
+    return challenge
+
+
+def _fits(challenge: Challenge, code: str, deps: CodeDependencies) -> bool:
+    given = code_hash(
+        deps.pepper.code_key, code=code, challenge=challenge.id, subject=challenge.subject, purpose=challenge.purpose
+    )
+    return same(given, challenge.hash)
+
+
+def _why_not(
+    challenge: Challenge | None, code: str, purpose: Purpose, now_seconds: int, deps: CodeDependencies
+) -> Challenge:
+    if challenge is None or challenge.purpose != purpose or challenge.expires_at <= now_seconds:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    if challenge.used:
+        if challenge.code_expires_at > now_seconds and _fits(challenge, code, deps):
+            return challenge
+        raise ProtocolError(ErrorCode.CODE_USED)
+    if challenge.code_expires_at <= now_seconds:
+        raise ProtocolError(ErrorCode.CODE_EXPIRED)
+    raise ProtocolError(ErrorCode.CODE_LOCKED, details={"attempts_left": 0})

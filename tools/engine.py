@@ -1,0 +1,271 @@
+"""The local engine: MiniStack as a child process, and this project's CDK app deployed on it.
+
+`Engine` starts and stops the process; `deploy` synthesises the real app, deploys it with the real CDK command line and
+makes the accommodations listed in docs/local-engine.md. State lives in one folder and survives `stop` and `start`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import boto3
+
+from sandes.store.schema import TABLES
+from tools.layers import build as build_layer
+
+ROOT = Path(__file__).parent.parent
+ENGINE_COMMAND = ROOT / ".local" / "engine" / "bin" / "ministack"
+CDK = ROOT / "node_modules" / ".bin" / "cdk"
+STACK = "Sandes-local"
+ACCOUNT, REGION = "000000000000", "us-east-1"
+START_SECONDS = 30
+STOP_SECONDS = 30
+
+Say = Callable[[str], None]
+
+
+class EngineError(Exception):
+    """The engine or a deployment failed; the text says which step and where its output is."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The addresses of a deployed stack."""
+
+    http_url: str
+    websocket_url: str
+    audience: str
+    tables: dict[str, str]
+
+    def write(self, file: Path) -> None:
+        """As the `--endpoints` file of the client's command line."""
+        file.write_text(
+            json.dumps(
+                {"http_url": self.http_url, "websocket_url": self.websocket_url, "audience": self.audience}, indent=2
+            )
+            + "\n"
+        )
+
+
+@dataclass(slots=True)
+class Engine:
+    """One engine process on loopback with its state below `folder`."""
+
+    folder: Path
+    port: int
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "engine.log"
+
+    def start(self) -> None:
+        """Start and wait until it answers. Raises EngineError."""
+        if not ENGINE_COMMAND.exists():
+            raise EngineError("the engine is not installed: run `make setup`")
+        if not is_free(self.port):
+            raise EngineError(f"port {self.port} is in use: stop what listens there, or choose another with PORT=")
+        for sub in ("tmp", "state", "s3"):
+            (self.folder / sub).mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = self._spawn(log)
+        deadline = time.monotonic() + START_SECONDS
+        while not self._healthy():
+            if self._process.poll() is not None:
+                raise EngineError(f"the engine ended with status {self._process.returncode}: see {self.log}")
+            if time.monotonic() > deadline:
+                self.stop()
+                raise EngineError(f"the engine does not answer after {START_SECONDS} s: see {self.log}")
+            time.sleep(0.05)
+
+    def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        environment = {
+            "PATH": f"{ENGINE_COMMAND.parent}:/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(self.folder),
+            "TMPDIR": str(self.folder / "tmp"),
+            "GATEWAY_PORT": str(self.port),
+            "BIND_HOST": "127.0.0.1",
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(self.folder / "state"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(self.folder / "s3"),
+        }
+        return subprocess.Popen(
+            [str(ENGINE_COMMAND)],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches us; we stop the engine by SIGTERM, which saves its state
+        )
+
+    def stop(self) -> None:
+        """SIGTERM and wait: the engine saves its state. Does nothing if it is not running. Raises EngineError."""
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise EngineError(f"the engine did not stop within {STOP_SECONDS} s; its last state is lost") from None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of this engine."""
+        return boto3.client(  # type: ignore[call-overload]  # the name is a variable here
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106  # the engine's well-known key
+        )
+
+    def sms_to(self, phone: str) -> list[str]:
+        """The texts of the SMS that the engine has taken for a number, oldest first: its own record of SNS."""
+        quoted = phone.replace("+", "%2B")
+        found = json.loads(self._get(f"/_ministack/sns/sms-messages?phoneNumber={quoted}"))
+        return [message["Message"] for message in found["sms_messages"].get(phone, [])]
+
+    def _healthy(self) -> bool:
+        try:
+            self._get("/_ministack/health")
+        except (urllib.error.URLError, OSError):
+            return False
+        return True
+
+    def _get(self, path: str) -> bytes:
+        with urllib.request.urlopen(self.url + path, timeout=5) as answer:  # noqa: S310  # our own loopback address
+            return bytes(answer.read())
+
+
+def deploy(engine: Engine, say: Say = lambda _: None) -> Deployment:
+    """Synthesise, bootstrap and deploy, each only if something changed since the last time. Raises EngineError."""
+    assembly = engine.folder / "cdk.out"
+    outputs = engine.folder / "outputs.json"
+    deployed = engine.folder / "deployed"
+    build_layer("local")
+    fingerprint = _fingerprint(engine.port)
+    if not (deployed.exists() and deployed.read_text() == fingerprint and outputs.exists()):
+        say("synthesising the CDK app")
+        _run(
+            engine,
+            "synth",
+            [str(CDK), "synth", "--quiet", f"--context=local_port={engine.port}", f"--output={assembly}"],
+        )
+        say("deploying it with the CDK command line")
+        _run(engine, "bootstrap", [str(CDK), "bootstrap", f"aws://{ACCOUNT}/{REGION}", f"--app={assembly}"])
+        _run(
+            engine,
+            "deploy",
+            [
+                *(str(CDK), "deploy", "--all", f"--app={assembly}", "--require-approval=never"),
+                f"--outputs-file={outputs}",
+            ],
+        )
+        values = json.loads(outputs.read_text())[STACK]
+        _set_time_to_live(engine, values)
+        deployed.write_text(fingerprint)
+    values = json.loads(outputs.read_text())[STACK]
+    return Deployment(
+        http_url=values["HttpUrl"],
+        websocket_url=values["WebSocketUrl"],
+        audience=values["TokenAudience"],
+        tables={table.name: values[f"{table.name.capitalize()}Table"] for table in TABLES},
+    )
+
+
+def _set_time_to_live(engine: Engine, outputs: dict[str, str]) -> None:
+    """The engine drops TTL from templates."""
+    client = engine.client("dynamodb")
+    for table in TABLES:
+        if table.ttl:
+            client.update_time_to_live(
+                TableName=outputs[f"{table.name.capitalize()}Table"],
+                TimeToLiveSpecification={"Enabled": True, "AttributeName": table.ttl},
+            )
+
+
+def _run(engine: Engine, step: str, command: list[str]) -> None:
+    log = engine.folder / f"{step}.log"
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(engine.folder),
+        "CI": "true",
+        "AWS_ENDPOINT_URL": f"http://localhost:{engine.port}",
+        "AWS_ENDPOINT_URL_S3": f"http://localhost:{engine.port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "CDK_DEFAULT_ACCOUNT": ACCOUNT,
+        "CDK_DEFAULT_REGION": REGION,
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
+    }
+    with log.open("wb") as output:
+        finished = subprocess.run(
+            command,
+            check=False,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    if finished.returncode:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise EngineError(f"cdk {step} failed; the end of {log}:\n{tail}")
+
+
+def _fingerprint(port: int) -> str:
+    """Of everything that a deployment is made from."""
+    digest = hashlib.sha256(f"{port} {sys.version}".encode())
+    sources = [ROOT / "cdk.json", ROOT / "build" / "vendor-local.stamp"]
+    for folder in ("infra", "functions", "layers"):
+        sources += sorted((ROOT / folder).rglob("*.py"))
+    for source in sources:
+        digest.update(str(source.relative_to(ROOT)).encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,78 @@
+"""Build the vendor layer with pip from pinned, hashed wheels, without Docker.
+
+    python -m tools.layers local      for the interpreter and machine at hand
+    python -m tools.layers aws        for Python 3.13 on arm64
+
+A layer is built once for each content of requirements/vendor.txt and of this file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+REQUIREMENTS = ROOT / "requirements" / "vendor.txt"
+
+AWS_TARGET = (
+    "--platform=manylinux2014_aarch64",
+    "--platform=manylinux_2_28_aarch64",
+    "--implementation=cp",
+    "--python-version=3.13",
+    "--no-compile",
+)
+
+KEPT_SERVICES = {"apigatewaymanagementapi", "dynamodb", "secretsmanager", "sns"}
+"""botocore brings descriptions of over 400 services, 25 MB; functions use these. Add a name with its first use."""
+
+
+def build(target: str) -> Path:
+    """Build `build/vendor-<target>` unless it is current, and return it. Raises CalledProcessError if pip fails."""
+    folder = ROOT / "build" / f"vendor-{target}"
+    stamp = folder.with_suffix(".stamp")
+    current = _fingerprint()
+    if stamp.exists() and stamp.read_text() == current and folder.is_dir():
+        return folder
+    print(f"building the vendor layer for {target} ...", flush=True)
+    folder.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        packages = Path(scratch) / "python"
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"),
+                *("--only-binary=:all:", "--require-hashes", f"--target={packages}", f"--requirement={REQUIREMENTS}"),
+                *(AWS_TARGET if target == "aws" else ()),
+            ],
+            check=True,
+        )
+        _prune(packages)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        packages.rename(folder / "python")
+    stamp.write_text(current)
+    return folder
+
+
+def _prune(packages: Path) -> None:
+    for service in (packages / "botocore" / "data").iterdir():
+        if service.is_dir() and service.name not in KEPT_SERVICES:
+            shutil.rmtree(service)
+    for unused in ("bin", "boto3/examples"):
+        shutil.rmtree(packages / unused, ignore_errors=True)
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + Path(__file__).read_bytes())
+    return f"{digest.hexdigest()} {sys.version_info.major}.{sys.version_info.minor}\n"
+
+
+if __name__ == "__main__":
+    targets = sys.argv[1:]
+    if not targets or set(targets) - {"local", "aws"}:
+        sys.exit("usage: python -m tools.layers local|aws ...")
+    for target in targets:
+        build(target)
