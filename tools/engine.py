@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -45,6 +46,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def usual_port(file: Path) -> int:
+    """The port used the last time if it is free, so that nothing need be deployed again; else a free one."""
+    if file.exists() and is_free(int(file.read_text())):
+        return int(file.read_text())
+    port = free_port()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"{port}\n")
+    return port
 
 
 def is_free(port: int) -> bool:
@@ -137,6 +148,13 @@ class Engine:
             start_new_session=True,  # Ctrl-C reaches us; we stop the engine by SIGTERM, which saves its state
         )
 
+    def forget(self) -> None:
+        """Remove the state of an engine that is not running; what was synthesised stays."""
+        for sub in ("tmp", "state", "s3"):
+            shutil.rmtree(self.folder / sub, ignore_errors=True)
+        for file in ("deployed", "outputs.json", "engine.log"):
+            (self.folder / file).unlink(missing_ok=True)
+
     def stop(self) -> None:
         """SIGTERM and wait: the engine saves its state. Does nothing if it is not running. Raises EngineError."""
         process, self._process = self._process, None
@@ -189,25 +207,16 @@ def deploy(engine: Engine, say: Say = lambda _: None) -> Deployment:
     deployed = engine.folder / "deployed"
     build_layer("local")
     fingerprint = _fingerprint(engine.port)
-    if not (deployed.exists() and deployed.read_text() == fingerprint and outputs.exists()):
+    synthesised = engine.folder / "synthesised"
+    if _differs(synthesised, fingerprint):
         say("synthesising the CDK app")
-        _run(
-            engine,
-            "synth",
-            [str(CDK), "synth", "--quiet", f"--context=local_port={engine.port}", f"--output={assembly}"],
-        )
+        _cdk(engine, "synth", "--quiet", f"--context=local_port={engine.port}", f"--output={assembly}")
+        synthesised.write_text(fingerprint)
+    if _differs(deployed, fingerprint):
         say("deploying it with the CDK command line")
-        _run(engine, "bootstrap", [str(CDK), "bootstrap", f"aws://{ACCOUNT}/{REGION}", f"--app={assembly}"])
-        _run(
-            engine,
-            "deploy",
-            [
-                *(str(CDK), "deploy", "--all", f"--app={assembly}", "--require-approval=never"),
-                f"--outputs-file={outputs}",
-            ],
-        )
-        values = json.loads(outputs.read_text())[STACK]
-        _set_time_to_live(engine, values)
+        _cdk(engine, "bootstrap", f"aws://{ACCOUNT}/{REGION}", f"--app={assembly}")
+        _cdk(engine, "deploy", "--all", f"--app={assembly}", "--require-approval=never", f"--outputs-file={outputs}")
+        _set_time_to_live(engine, json.loads(outputs.read_text())[STACK])
         deployed.write_text(fingerprint)
     values = json.loads(outputs.read_text())[STACK]
     return Deployment(
@@ -229,7 +238,11 @@ def _set_time_to_live(engine: Engine, outputs: dict[str, str]) -> None:
             )
 
 
-def _run(engine: Engine, step: str, command: list[str]) -> None:
+def _differs(mark: Path, fingerprint: str) -> bool:
+    return not mark.exists() or mark.read_text() != fingerprint
+
+
+def _cdk(engine: Engine, step: str, *arguments: str) -> None:
     log = engine.folder / f"{step}.log"
     environment = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -247,7 +260,7 @@ def _run(engine: Engine, step: str, command: list[str]) -> None:
     }
     with log.open("wb") as output:
         finished = subprocess.run(
-            command,
+            [str(CDK), step, *arguments],
             check=False,
             cwd=ROOT,
             env=environment,

@@ -80,7 +80,7 @@ def register(id: str, body: VerifyRegistration, *, now_ms: int, deps: DeviceDepe
     challenge = check_code(id, body.code, "register", now_ms=now_ms, deps=deps.codes)
     for _ in range(_TRIES):
         if challenge.used:
-            return _repeated(challenge, body.device)
+            return _repeated(challenge, body.device, otherwise=ErrorCode.CODE_USED)
         account_id = deps.directory.account_of_phone(challenge.subject)
         account = deps.directory.account(account_id) if account_id else None
         try:
@@ -160,7 +160,7 @@ def link(body: LinkDevice, *, now_ms: int, deps: DeviceDependencies) -> Register
         raise ProtocolError(ErrorCode.LINK_INVALID) from error
     for _ in range(_TRIES):
         if challenge.used:
-            return _repeated(challenge, body.device)
+            return _repeated(challenge, body.device, otherwise=ErrorCode.LINK_INVALID)
         account = deps.directory.account(parse_account(challenge.subject))
         if account is None:
             raise ProtocolError(ErrorCode.LINK_INVALID)
@@ -279,10 +279,10 @@ def _registered(device: Device) -> Registered:
     return Registered(account=device.account, device=device.number, registration_id=device.registration)
 
 
-def _repeated(challenge: Challenge, new: NewDevice) -> Registered:
+def _repeated(challenge: Challenge, new: NewDevice, *, otherwise: ErrorCode) -> Registered:
     """The answer given before, to the holder of the key it was given to."""
     if challenge.outcome is None or challenge.used_by != new.identity_key:
-        raise ProtocolError(ErrorCode.CODE_USED)
+        raise ProtocolError(otherwise)
     made = challenge.outcome
     return Registered(account=made.address.account, device=made.address.device, registration_id=made.registration)
 

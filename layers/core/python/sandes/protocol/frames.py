@@ -149,6 +149,8 @@ class Accepted(Wire):
 
 
 class Acked(Wire):
+    """These envelopes are forgotten and the receipts are stored for their authors."""
+
     type: Literal["acked"] = "acked"
     ref: str | None = None
     ids: tuple[EnvelopeIdField, ...]
@@ -191,6 +193,8 @@ class Revoked(Wire):
 
 
 class Error(Wire):
+    """A refusal; switch on `code`. `ref` is that of the refused frame, if it could be read."""
+
     type: Literal["error"] = "error"
     ref: str | None = None
     code: ErrorCode

@@ -1,0 +1,61 @@
+# Every target sets up what it needs: Python 3.11+, Node 20+ and make are all a fresh machine must have.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup layers run test lint format bench specs deploy clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: .venv/.ready .local/engine/.ready node_modules/.ready ## create the environments, install what is pinned
+
+.venv/.ready: requirements/dev.txt sdk/python/pyproject.toml
+	@echo "installing Python packages (a minute or two the first time) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python $(PIP) -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable sdk/python
+	@touch $@
+
+.local/engine/.ready: requirements/engine.txt
+	@echo "installing the local engine ..."
+	@test -x .local/engine/bin/python || $(PYTHON) -m venv .local/engine
+	@.local/engine/bin/python $(PIP) -r requirements/engine.txt
+	@touch $@
+
+node_modules/.ready: package-lock.json
+	@echo "installing the CDK command line ..."
+	@npm ci --silent
+	@touch $@
+
+layers: .venv/.ready ## build the vendor layers (this machine and AWS), with pip, without Docker
+	@$(BIN)/python -m tools.layers local aws
+
+run: setup ## deploy on this machine, play the demonstration, stay up (ONCE=1: end after it; PORT=n)
+	@$(BIN)/python -m tools.run $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
+
+test: setup layers ## run every test: unit, store, templates, conversations on the local engine (ARGS=...)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy layers/core/python functions infra tools tests sdk/python/sandes_client
+
+format: setup ## rewrite the code in the one format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup layers ## measure the budgets (ARGS="--quick", "--no-engine")
+	@$(BIN)/python -m tools.bench $(ARGS)
+
+specs: setup ## regenerate AsyncAPI and OpenAPI in docs/protocol
+	@$(BIN)/python -m tools.specs
+
+deploy: setup layers ## deploy on AWS with your credentials (STAGE=dev)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk deploy --all --context stage=$(or $(STAGE),dev)
+
+clean: ## remove everything that can be made again, the local accounts and messages included
+	rm -rf .venv .local build cdk.out node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

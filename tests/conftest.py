@@ -1,0 +1,32 @@
+"""The deployed system that scenarios and end-to-end tests talk to: one engine for the whole session, on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tools.engine import Deployment, Engine, deploy, usual_port
+
+FOLDER = Path(__file__).parent.parent / ".local" / "test"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A running engine with the real CDK app deployed on it, its state fresh."""
+
+    engine: Engine
+    stack: Deployment
+
+
+@pytest.fixture(scope="session")
+def deployment() -> Iterator[Deployed]:
+    engine = Engine(FOLDER, usual_port(FOLDER / "port"))
+    engine.forget()
+    engine.start()
+    try:
+        yield Deployed(engine, deploy(engine))
+    finally:
+        engine.stop()

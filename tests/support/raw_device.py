@@ -1,0 +1,246 @@
+"""A device that speaks the protocol frame by frame, so that tests can send what the SDK never would."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import websockets
+from nacl.public import PrivateKey
+from nacl.signing import SigningKey
+
+from sandes.crypto.seal import Content, unseal
+from sandes.crypto.statements import registration_statement, seal_key_statement
+from sandes.model.ids import base64url_text, message_text, new_message_id, parse_base64url
+from sandes.store import schema
+from tests.conftest import Deployed
+
+ANSWER_SECONDS = 20.0
+_phones = itertools.count(9_800_000_000 + int(time.time()) % 90_000_000)
+
+Json = dict[str, Any]
+
+
+def new_phone() -> str:
+    return f"+91{next(_phones)}"
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def make_token(key: SigningKey, device: str, audience: str, **changed: Any) -> str:
+    """A token as the protocol asks for; `changed` replaces claims, `header` and `signature` included."""
+    issued = int(time.time())
+    header = {"alg": "EdDSA", "kid": device, "typ": "JWT"} | changed.pop("header", {})
+    signature = changed.pop("signature", None)
+    claims = {"iss": device, "aud": audience, "iat": issued, "exp": issued + 300} | changed
+    signed = ".".join(base64url_text(json.dumps(part).encode()) for part in (header, claims))
+    return f"{signed}.{base64url_text(signature or key.sign(signed.encode()).signature)}"
+
+
+@dataclass
+class Keys:
+    """The secret halves of a device."""
+
+    identity: SigningKey = field(default_factory=SigningKey.generate)
+    seal: PrivateKey = field(default_factory=PrivateKey.generate)
+
+    @property
+    def public(self) -> bytes:
+        return bytes(self.identity.verify_key)
+
+    def seal_key(self, number: int = 1) -> Json:
+        public = bytes(self.seal.public_key)
+        signature = self.identity.sign(seal_key_statement(number, public)).signature
+        return {"number": number, "public": base64url_text(public), "signature": base64url_text(signature)}
+
+    def new_device(self, subject: str, name: str = "test phone") -> Json:
+        proof = self.identity.sign(registration_statement(subject, self.public)).signature
+        return {
+            "identity_key": base64url_text(self.public),
+            "seal_key": self.seal_key(),
+            "name": name,
+            "platform": "test",
+            "proof": base64url_text(proof),
+        }
+
+
+@dataclass
+class Socket:
+    """One open websocket. Frames are answered in `answers`, everything else lands in `inbox`."""
+
+    ws: websockets.ClientConnection
+    _refs: itertools.count[int] = field(default_factory=itertools.count)
+    unasked: list[Json] = field(default_factory=list)
+
+    async def ask(self, **frame: Any) -> Json:
+        """Send a frame and wait for the answer that carries its ref."""
+        ref = f"r{next(self._refs)}"
+        await self.ws.send(json.dumps(frame | {"ref": ref}))
+        return await self.answer(ref)
+
+    async def answer(self, ref: str) -> Json:
+        while True:
+            frame = await self._receive()
+            if frame.get("ref") == ref and frame["type"] != "welcome":
+                return frame
+            if frame["type"] == "welcome" and not frame["inbox"]["pending"]:
+                return frame
+            self.unasked.append(frame)
+
+    async def ask_raw(self, text: str | bytes) -> Json:
+        """Send anything; the next frame is the answer."""
+        await self.ws.send(text)
+        return await self._receive()
+
+    async def hello(self) -> Json:
+        return await self.ask(type="hello", protocol=1)
+
+    async def next_unasked(self, kind: str) -> Json:
+        while True:
+            for index, frame in enumerate(self.unasked):
+                if frame["type"] == kind:
+                    return self.unasked.pop(index)
+            self.unasked.append(await self._receive())
+
+    async def next_envelope(self) -> Json:
+        frame = await self.next_unasked("envelopes")
+        first, *rest = frame["envelopes"]
+        if rest:
+            self.unasked.insert(0, {"type": "envelopes", "envelopes": rest})
+        return dict(first)
+
+    def received_envelopes(self) -> list[Json]:
+        return [envelope for frame in self.unasked if frame["type"] == "envelopes" for envelope in frame["envelopes"]]
+
+    async def closed(self) -> None:
+        """Wait until the server has closed the socket."""
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await self.ws.wait_closed()
+
+    async def _receive(self) -> Json:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return dict(json.loads(await self.ws.recv()))
+
+
+@dataclass
+class RawDevice:
+    """A registered device and the system it talks to."""
+
+    deployed: Deployed
+    keys: Keys
+    phone: str
+    account: str
+    number: int
+    registration_id: int
+
+    @property
+    def address(self) -> str:
+        return f"{self.account}.{self.number}"
+
+    def token(self, **changed: Any) -> str:
+        return make_token(self.keys.identity, self.address, self.deployed.stack.audience, **changed)
+
+    async def call(
+        self, method: str, path: str, body: Json | None = None, *, token: str | None = None
+    ) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {token or self.token()}"}
+        return await http(self.deployed, method, path, body, headers=headers)
+
+    @asynccontextmanager
+    async def socket(self, *, token: str | None = None) -> AsyncIterator[Socket]:
+        headers = {"Authorization": f"Bearer {token or self.token()}"}
+        async with websockets.connect(
+            self.deployed.stack.websocket_url, additional_headers=headers, ping_interval=None, max_size=None
+        ) as ws:
+            yield Socket(ws)
+
+    @asynccontextmanager
+    async def online(self) -> AsyncIterator[Socket]:
+        """A socket that has said `hello` and taken what was stored."""
+        async with self.socket() as socket:
+            answer = await socket.hello()
+            assert answer["type"] in {"welcome", "drained"}, answer
+            yield socket
+
+    def copy(self, body: bytes) -> Json:
+        return {"device": self.number, "registration_id": self.registration_id, "body": base64url_text(body)}
+
+    def open(self, envelope: Json) -> Content:
+        return Content.decode(
+            unseal(
+                parse_base64url(envelope["sealed"]),
+                seal_secret=bytes(self.keys.seal),
+                header=parse_base64url(envelope["header"]),
+            )
+        )
+
+
+def message(*recipients: RawDevice, body: bytes = b"hello", at_ms: int | None = None, **changed: Any) -> Json:
+    """A `send` frame to the account of `recipients`, with a copy for each of them."""
+    return {
+        "type": "send",
+        "id": message_text(new_message_id(now_ms() if at_ms is None else at_ms)),
+        "to": {"account": recipients[0].account},
+        "kind": "message",
+        "copies": [recipient.copy(body) for recipient in recipients],
+    } | changed
+
+
+async def http(
+    deployed: Deployed, method: str, path: str, body: Json | None = None, *, headers: dict[str, str] | None = None
+) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=deployed.stack.http_url, timeout=ANSWER_SECONDS) as client:
+        return await client.request(method, path, json=body, headers=headers)
+
+
+def code_for(deployed: Deployed, phone: str) -> str:
+    """The code in the last SMS to a number, from the engine's record of SMS."""
+    found = re.match(r"\d{6}", deployed.engine.sms_to(phone)[-1])
+    assert found
+    return found[0]
+
+
+def refill_limits(deployed: Deployed) -> None:
+    """Make every bucket full again: all of a test run comes from one network address."""
+    client, table = deployed.engine.client("dynamodb"), deployed.stack.tables["limits"]
+    names = [schema.LIMITS.partition.name, schema.LIMITS.sort.name]  # type: ignore[union-attr]
+    for item in client.scan(TableName=table)["Items"]:
+        client.delete_item(TableName=table, Key={name: item[name] for name in names})
+
+
+async def start_registration(deployed: Deployed, phone: str, purpose: str = "register") -> str:
+    refill_limits(deployed)
+    answer = await http(deployed, "POST", "/v1/registrations", {"phone": phone, "purpose": purpose})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+async def register(deployed: Deployed, phone: str | None = None, keys: Keys | None = None) -> RawDevice:
+    phone, keys = phone or new_phone(), keys or Keys()
+    id = await start_registration(deployed, phone)
+    body = {"code": code_for(deployed, phone), "device": keys.new_device(id)}
+    answer = await http(deployed, "PUT", f"/v1/registrations/{id}/verification", body)
+    assert answer.status_code == 200, answer.text
+    made = answer.json()
+    return RawDevice(deployed, keys, phone, made["account"], made["device"], made["registration_id"])
+
+
+async def link(device: RawDevice) -> RawDevice:
+    """One more device of the same account."""
+    opened = (await device.call("POST", "/v1/devices/links")).json()
+    keys = Keys()
+    body = {"id": opened["id"], "secret": opened["secret"], "device": keys.new_device(opened["id"], "test tablet")}
+    answer = await http(device.deployed, "POST", "/v1/devices", body)
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    return RawDevice(device.deployed, keys, device.phone, made["account"], made["device"], made["registration_id"])
