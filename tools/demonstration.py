@@ -1,0 +1,198 @@
+"""The demonstration of `make run`: two people, one message, from registration to the empty row.
+
+Every step checks what it claims; the first that does not hold ends the demonstration with its name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from sandes.model.ids import base64url_text, message_text
+from sandes.model.ids import parse_account as account_bytes
+from sandes.store.schema import InboxRow
+from sandes_client import DeviceClient, Endpoints, Enrolment, MessageReceived, Status, Store
+from sandes_client.ids import parse_account
+from tools.engine import Deployment, Engine
+
+PATIENCE_SECONDS = 60.0
+SHORT_EXPIRY_SECONDS = 2
+
+
+class StepFailed(Exception):
+    """A step did not show what it should; the text says which and how."""
+
+
+@dataclass(slots=True)
+class Narrator:
+    """Numbers the steps and says how long each took."""
+
+    console: Console
+    _number: int = 0
+
+    @asynccontextmanager
+    async def step(self, title: str) -> AsyncIterator[None]:
+        self._number += 1
+        self.console.print(f"[bold cyan]{self._number:>2}[/] {title}")
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                yield
+        except TimeoutError:
+            raise StepFailed(f"step {self._number}, {title}: nothing after {PATIENCE_SECONDS:.0f} s") from None
+        except StepFailed as failed:
+            raise StepFailed(f"step {self._number}, {title}: {failed}") from None
+        self.console.print(f"   [green]done[/] in {time.monotonic() - started:.1f} s")
+
+    def say(self, text: str) -> None:
+        self.console.print(f"   {text}", highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    name: str
+    phone: str
+
+
+ASHA = Person("asha", "+919810000001")
+RAVI = Person("ravi", "+919810000002")
+
+
+def check(holds: bool, what: str) -> None:
+    if not holds:
+        raise StepFailed(what)
+
+
+@dataclass(slots=True)
+class Demonstration:
+    """Plays on a deployed engine; the two people's profiles are kept in `people` and used again the next time."""
+
+    engine: Engine
+    deployment: Deployment
+    people: Path
+    narrator: Narrator
+    _stores: list[Store] = field(default_factory=list)
+
+    async def play(self) -> None:
+        """Raises StepFailed with the step that failed."""
+        try:
+            await self._play()
+        finally:
+            for store in self._stores:
+                store.close()
+
+    async def _play(self) -> None:
+        step, say = self.narrator.step, self.narrator.say
+        async with step("Asha and Ravi register their phone numbers"):
+            asha, ravi = await self._enrol(ASHA), await self._enrol(RAVI)
+            to_ravi = _account(ravi)
+        async with step("Ravi's phone connects once, then goes offline"), DeviceClient.open(ravi) as device:
+            await device.drained()
+            await device.settled()
+        async with DeviceClient.open(asha) as sender:
+            async with step("Asha writes to Ravi, who is offline"):
+                text = "The meeting is at noon, room 4."
+                sent = await sender.send(to_ravi, text.encode())
+                say(f'"{text}" accepted as {sent.id}: stored durably, for Ravi\'s device only')
+            async with step("What the database holds of it"):
+                row = await self._row(sent.id)
+                check(row is not None, "there is no row")
+                self._show(row, sender, text)
+        async with step("The engine stops (SIGTERM) and starts again"):
+            await asyncio.to_thread(self.engine.stop)
+            await asyncio.to_thread(self.engine.start)
+        async with DeviceClient.open(asha) as sender:
+            async with step("Ravi's phone comes back, receives, acks"), DeviceClient.open(ravi) as device:
+                received = await _first_message(device, sent.id)
+                check(received.body == text.encode(), "another text came")
+                say(f'Ravi reads: "{received.body.decode()}"')
+                await device.settled()
+            async with step("The row is gone"):
+                check(await self._row(sent.id) is None, "the row is still there")
+            async with step("Asha sees that it was delivered"):
+                final = await sender.wait_for(sent.number, Status.DELIVERED)
+                say(f"status of {final.id}: {final.status}")
+            async with step(f"Asha sends a message that expires after {SHORT_EXPIRY_SECONDS} s; Ravi is offline again"):
+                short = await sender.send(to_ravi, b"Come at once!", expires_in=SHORT_EXPIRY_SECONDS)
+                await asyncio.sleep(SHORT_EXPIRY_SECONDS + 1)
+        async with (
+            step("Ravi's phone comes back: the expired message never arrives"),
+            DeviceClient.open(ravi) as device,
+        ):
+            await device.drained()
+            check(short.id not in _ids(ravi, _account(asha)), "the expired message arrived")
+
+    async def _enrol(self, person: Person) -> Store:
+        """The person's profile, registered with the code of the SMS unless it is from the last time."""
+        self.people.mkdir(parents=True, exist_ok=True)
+        store = Store.open(self.people / f"{person.name}.sqlite3")
+        self._stores.append(store)
+        endpoints = Endpoints(self.deployment.http_url, self.deployment.websocket_url, self.deployment.audience)
+        if store.profile.account() is not None:
+            store.profile.set_endpoints(endpoints)
+            self.narrator.say(f"{person.name} is account {_account(store)}, registered the last time")
+            return store
+        async with Enrolment(store, endpoints, name=f"{person.name}'s phone") as enrolment:
+            started = await enrolment.start(person.phone)
+            code = await asyncio.to_thread(self._code, person.phone)
+            address = await enrolment.verify(started.id, code)
+        self.narrator.say(f"{person.name} ({person.phone}) is device {address}")
+        return store
+
+    def _code(self, phone: str) -> str:
+        texts = self.engine.sms_to(phone)
+        check(bool(texts), f"no SMS for {phone}")
+        found = re.match(r"\d{6}", texts[-1])
+        if not found:
+            raise StepFailed("the SMS holds no code")
+        return found[0]
+
+    async def _row(self, message: str) -> dict[str, Any] | None:
+        """The raw row, read past all of the project's code."""
+        items = await asyncio.to_thread(self._scan)
+        return next((item for item in items if message_text(item[InboxRow.ENVELOPE]["B"][:16]) == message), None)
+
+    def _scan(self) -> list[dict[str, Any]]:
+        pages = self.engine.client("dynamodb").get_paginator("scan").paginate(TableName=self.deployment.tables["inbox"])
+        return [item for page in pages for item in page["Items"]]
+
+    def _show(self, row: dict[str, Any] | None, sender: DeviceClient, text: str) -> None:
+        if row is None:
+            return
+        names = {value: name.lower() for name, value in vars(InboxRow).items() if name.isupper()}
+        stored = bytearray()
+        for key, attribute in sorted(row.items()):
+            ((_, value),) = attribute.items()
+            raw = value if isinstance(value, bytes) else str(value).encode()
+            stored += raw + b"\0"
+            shown = base64url_text(value) if isinstance(value, bytes) else str(value)
+            self.narrator.say(f"[dim]{names[key]:>16}[/]  {shown if len(shown) <= 72 else shown[:69] + '...'}")
+        for hidden in (text.encode(), account_bytes(sender.address.account), ASHA.phone.encode(), RAVI.phone.encode()):
+            check(hidden not in stored, "something readable stands in the row")
+        self.narrator.say("no text, no sender, no phone number; the key to open it is on Ravi's phone alone")
+
+
+def _account(store: Store) -> str:
+    account = store.profile.account()
+    if account is None:
+        raise StepFailed("the profile has no account")
+    return str(account.address).partition(".")[0]
+
+
+def _ids(store: Store, sender: str) -> list[str]:
+    return [stored.received.id for stored in store.inbox.of_sender(parse_account(sender), limit=1000)]
+
+
+async def _first_message(device: DeviceClient, id: str) -> MessageReceived:
+    async for event in device.events():
+        if isinstance(event, MessageReceived) and event.id == id:
+            return event
+    raise StepFailed("the connection ended before the message came")

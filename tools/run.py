@@ -1,0 +1,95 @@
+"""`make run`: the whole system on this machine.
+
+Starts the local engine on loopback, deploys the real CDK app on it, plays the demonstration, prints how to chat, and
+stays up until Ctrl-C. Everything it keeps is in .local/run: accounts and undelivered messages outlive it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.panel import Panel
+
+from tools.demonstration import ASHA, RAVI, Demonstration, Narrator, StepFailed
+from tools.engine import Deployment, Engine, EngineError, deploy, usual_port
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / ".local" / "run"
+PEOPLE = FOLDER / "people"
+ENDPOINTS = FOLDER / "endpoints.json"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="make run", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--once", action="store_true", help="end after the demonstration (make run ONCE=1)")
+    parser.add_argument(
+        "--port", type=int, help="port of the engine (make run PORT=n); free or the last one by default"
+    )
+    options = parser.parse_args()
+    console = Console()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    engine = Engine(FOLDER, options.port or usual_port(FOLDER / "port"))
+    try:
+        deployment = _start(engine, console)
+        asyncio.run(Demonstration(engine, deployment, PEOPLE, Narrator(console)).play())
+        console.print("[bold green]The demonstration held in every step.[/]")
+        if not options.once:
+            _explain(engine, deployment, console)
+            stop.wait()
+            console.print("stopping the engine, which saves its state ...")
+    except (EngineError, StepFailed) as failed:
+        console.print(f"[bold red]failed:[/] {failed}", highlight=False)
+        return 1
+    finally:
+        engine.stop()
+    return 0
+
+
+def _start(engine: Engine, console: Console) -> Deployment:
+    started = time.monotonic()
+    with console.status("starting the local engine") as status:
+        engine.start()
+        deployment = deploy(engine, status.update)
+    deployment.write(ENDPOINTS)
+    seconds = time.monotonic() - started
+    (FOLDER / "timing.json").write_text(json.dumps({"ready_seconds": round(seconds, 1)}) + "\n")
+    console.print(f"ready after {seconds:.1f} s: engine at {engine.url}, state in {FOLDER.relative_to(ROOT)}")
+    return deployment
+
+
+def _explain(engine: Engine, deployment: Deployment, console: Console) -> None:
+    sandes = f".venv/bin/sandes --home {PEOPLE.relative_to(ROOT)} --endpoints {ENDPOINTS.relative_to(ROOT)}"
+    console.print(
+        Panel(
+            f"client API   {deployment.http_url}\n"
+            f"websocket    {deployment.websocket_url}\n"
+            f"engine       {engine.url}\n\n"
+            "Chat from two terminals:\n"
+            f"  {sandes} --profile {ASHA.name} chat {RAVI.phone}\n"
+            f"  {sandes} --profile {RAVI.name} chat {ASHA.phone}\n\n"
+            "Register somebody else, and read the SMS with the code:\n"
+            f"  {sandes} --profile me register +919810000003\n"
+            "  .venv/bin/python -m tools.sms +919810000003\n\n"
+            "Ctrl-C stops it; accounts and undelivered messages stay for the next time.",
+            title="Sandes is running",
+            expand=False,
+        ),
+        highlight=False,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
