@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import CfnOutput, Stack
+from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
@@ -93,9 +93,9 @@ class ServiceStack(Stack):
         self._grant_connections(self.send, "POST")
         self._grant_connections(self.deliver, "POST", "DELETE")
         self._grant_connections(self.client, "POST", "DELETE")
-        self.sender_secret.grant_read(self.send.function)
-        self.sender_secret.grant_read(self.deliver.function)
-        self.pepper.grant_read(self.client.function)
+        self._grant_secret(self.send, self.sender_secret)
+        self._grant_secret(self.deliver, self.sender_secret)
+        self._grant_secret(self.client, self.pepper)
         self._grant(self.client, ("sns:Publish",), "*")  # an SMS has no topic, so no narrower resource exists
 
         self.websocket.add_connection_routes(authorizer=self.authorizer.function, disconnect=self.disconnect.function)
@@ -139,6 +139,17 @@ class ServiceStack(Stack):
     def _grant_connections(self, function: SandesFunction, *methods: str) -> None:
         for method in methods:
             self._grant(function, ("execute-api:ManageConnections",), self.websocket.connections_arn(method))
+
+    def _grant_secret(self, function: SandesFunction, secret: secretsmanager.Secret) -> None:
+        arn = secret.secret_arn
+        if self._config.local_port:  # there, a template's reference to a secret is its name
+            arn = self.format_arn(
+                service="secretsmanager",
+                resource="secret",
+                resource_name=f"{secret.secret_arn}-*",
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            )
+        self._grant(function, ("secretsmanager:GetSecretValue",), arn)
 
     def _grant(self, function: SandesFunction, actions: tuple[str, ...], resource: str) -> None:
         function.function.add_to_role_policy(iam.PolicyStatement(actions=list(actions), resources=[resource]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from aws_cdk import Tags
+from aws_cdk import Stack, Tags
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
@@ -49,7 +49,9 @@ class WebSocketApi(Construct):
 
     def connections_arn(self, method: str) -> str:
         """The resource of `execute-api:ManageConnections` for POST or DELETE."""
-        return self.api.arn_for_execute_api_v2(f"/{method}/@connections/*", STAGE_NAME)
+        return Stack.of(self).format_arn(
+            service="execute-api", resource=self.api.api_id, resource_name=f"{STAGE_NAME}/{method}/@connections/*"
+        )  # arn_for_execute_api_v2 would put two slashes behind the stage, which match nothing
 
     def add_connection_routes(self, *, authorizer: lambda_.IFunction, disconnect: lambda_.IFunction) -> None:
         """`$connect` needs only the authorizer: the connection row is written by `hello` (docs/adr/0006)."""

@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent.parent / ".local" / "test"
 
 @dataclass(frozen=True)
 class Deployed:
-    """A running engine with the real CDK app deployed on it, its state fresh."""
+    """A running engine with the real CDK app deployed on it, its state fresh, IAM enforced."""
 
     engine: Engine
     stack: Deployment
@@ -27,6 +27,10 @@ def deployment() -> Iterator[Deployed]:
     engine.forget()
     engine.start()
     try:
-        yield Deployed(engine, deploy(engine))
+        stack = deploy(engine)
+        engine.stop()
+        engine.enforce_iam = True
+        engine.start()
+        yield Deployed(engine, stack)
     finally:
         engine.stop()

@@ -89,10 +89,15 @@ class Deployment:
 
 @dataclass(slots=True)
 class Engine:
-    """One engine process on loopback with its state below `folder`."""
+    """One engine process on loopback with its state below `folder`.
+
+    With `enforce_iam` (from the next `start` on) each function may do only what its role allows; deploying needs it off,
+    since the assets bucket then insists on TLS.
+    """
 
     folder: Path
     port: int
+    enforce_iam: bool = False
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -133,6 +138,7 @@ class Engine:
             "SFTP_ENABLED": "0",
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
+            "AUTH": "true" if self.enforce_iam else "false",
             "PERSIST_STATE": "1",
             "STATE_DIR": str(self.folder / "state"),
             "S3_PERSIST": "1",

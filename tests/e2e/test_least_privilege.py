@@ -1,0 +1,59 @@
+"""The engine enforces IAM for all end-to-end tests; these show that it really does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.conftest import Deployed
+from tools.engine import REGION
+
+
+def client_with_role_of(deployed: Deployed, function: str, service: str) -> Any:
+    """A client that may do what the role of a function may do."""
+    roles = deployed.engine.client("iam").list_roles()["Roles"]
+    (arn,) = [role["Arn"] for role in roles if f"-{function}FunctionServiceRole" in role["Arn"]]
+    credentials = deployed.engine.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    return boto3.client(  # type: ignore[call-overload]  # the name is a variable here
+        service,
+        endpoint_url=deployed.engine.url,
+        region_name=REGION,
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
+
+
+@pytest.mark.parametrize("function", ["Send", "Client", "Authorizer", "Disconnect"])
+def test_only_the_deliver_function_may_read_inboxes(deployment: Deployed, function: str) -> None:
+    client = client_with_role_of(deployment, function, "dynamodb")
+    key: Any = {":inbox": {"B": bytes(16)}}
+    with pytest.raises(ClientError) as denied:
+        client.query(
+            TableName=deployment.stack.tables["inbox"],
+            KeyConditionExpression="i = :inbox",
+            ExpressionAttributeValues=key,
+        )
+    assert denied.value.response["Error"]["Code"] == "AccessDeniedException"
+
+
+def test_the_deliver_function_may(deployment: Deployed) -> None:
+    client = client_with_role_of(deployment, "Deliver", "dynamodb")
+    answer = client.query(
+        TableName=deployment.stack.tables["inbox"],
+        KeyConditionExpression="i = :inbox",
+        ExpressionAttributeValues={":inbox": {"B": bytes(16)}},
+    )
+    assert answer["Count"] == 0
+
+
+@pytest.mark.parametrize("function", ["Send", "Deliver", "Client", "Authorizer", "Disconnect"])
+def test_no_function_may_scan(deployment: Deployed, function: str) -> None:
+    client = client_with_role_of(deployment, function, "dynamodb")
+    for table in deployment.stack.tables.values():
+        with pytest.raises(ClientError) as denied:
+            client.scan(TableName=table)
+        assert denied.value.response["Error"]["Code"] == "AccessDeniedException"
