@@ -1,0 +1,48 @@
+"""Device client of Sandes: registration, sending, receiving (docs/protocol/README.md).
+
+async with DeviceClient.open(path) as device:
+    await device.send(account, b"namaste")
+    async for event in device.events():
+        ...
+"""
+
+from sandes_client.api import ApiError, ClientApi, Unreachable
+from sandes_client.cipher import BodyCipher, PlainBody
+from sandes_client.device import DeviceClient, DeviceStopped, NotRegistered, SendFailed, Sent
+from sandes_client.endpoints import Endpoints
+from sandes_client.enrolment import Enrolment
+from sandes_client.events import (
+    ConnectionChanged,
+    Event,
+    MessageReceived,
+    Revoked,
+    State,
+    Status,
+    StatusChanged,
+    Superseded,
+)
+from sandes_client.store import Store
+
+__all__ = [
+    "ApiError",
+    "BodyCipher",
+    "ClientApi",
+    "ConnectionChanged",
+    "DeviceClient",
+    "DeviceStopped",
+    "Endpoints",
+    "Enrolment",
+    "Event",
+    "MessageReceived",
+    "NotRegistered",
+    "PlainBody",
+    "Revoked",
+    "SendFailed",
+    "Sent",
+    "State",
+    "Status",
+    "StatusChanged",
+    "Store",
+    "Superseded",
+    "Unreachable",
+]

@@ -1,0 +1,263 @@
+"""The HTTPS client API (docs/protocol/client-openapi.json): registration, devices, keys, look-up, blocks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from sandes_client.cipher import RecipientDevice
+from sandes_client.clock import ServerClock
+from sandes_client.ids import AccountId, DeviceAddress, parse_account, parse_base64url
+from sandes_client.statements import NewDevice, SignedSealKey
+
+T = TypeVar("T")
+
+TIMEOUT_SECONDS = 30.0
+
+
+class ApiError(Exception):
+    """A refusal (RFC 9457 problem details). Switch on `code`; `retry_after` is seconds, `server_time` epoch ms."""
+
+    def __init__(self, code: str, status: int, problem: dict[str, Any]) -> None:
+        super().__init__(code)
+        self.code = code
+        self.status = status
+        self.title: str | None = problem.get("title")
+        self.detail: str | None = problem.get("detail")
+        self.request_id: str | None = problem.get("request_id")
+        self.retry_after: int | None = problem.get("retry_after")
+        self.server_time: int | None = problem.get("server_time")
+        self.attempts_left: int | None = problem.get("attempts_left")
+        self.errors: list[dict[str, Any]] = problem.get("errors") or []
+
+
+class Unreachable(Exception):
+    """The service did not answer, or not in a form this client knows: try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationStarted:
+    """`code_expires_at` and `resend_after` are epoch seconds."""
+
+    id: str
+    code_expires_at: int
+    resend_after: int
+    attempts_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    address: DeviceAddress
+    registration_id: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LinkOpened:
+    """`secret` is shown once. `expires_at` is epoch seconds."""
+
+    id: str
+    secret: str
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEntry:
+    device: int
+    registration_id: int
+    name: str
+    platform: str
+    linked_at: int
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    account: AccountId
+    device: int
+    phone: str
+    account_class: str
+    created_at: int
+    seal_key_number: int
+
+
+class ClientApi:
+    """One method per route. Each raises ApiError or Unreachable.
+
+    `token` makes a fresh device token; it is None for a device that has no account yet. `transport` is for tests.
+    """
+
+    def __init__(
+        self,
+        http_url: str,
+        *,
+        clock: ServerClock,
+        token: Callable[[], str] | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._clock = clock
+        self._token = token
+        self._http = httpx.AsyncClient(
+            base_url=http_url.rstrip("/") + "/",
+            timeout=TIMEOUT_SECONDS,
+            transport=transport,
+            headers={"User-Agent": "sandes-client", "Accept": "application/json"},
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def start_registration(
+        self, phone: str, purpose: Literal["register", "change_phone"] = "register"
+    ) -> RegistrationStarted:
+        """Send a code to `phone`. The answer does not tell whether the number has an account."""
+        return _started(await self._call("POST", "v1/registrations", {"phone": phone, "purpose": purpose}))
+
+    async def resend_code(self, registration: str) -> RegistrationStarted:
+        """Send another code, which voids the one before."""
+        return _started(await self._call("POST", f"v1/registrations/{_part(registration)}/codes"))
+
+    async def verify(self, registration: str, code: str, device: NewDevice) -> Registered:
+        """Become a device. May be repeated with the same code and device until it answers."""
+        body = {"code": code, "device": device.to_json()}
+        return _registered(await self._call("PUT", f"v1/registrations/{_part(registration)}/verification", body))
+
+    async def join(self, link: str, secret: str, device: NewDevice) -> Registered:
+        """Become one more device of the account that opened the link."""
+        return _registered(
+            await self._call("POST", "v1/devices", {"id": link, "secret": secret, "device": device.to_json()})
+        )
+
+    async def me(self) -> Me:
+        answer = await self._signed("GET", "v1/me")
+        return _read(lambda: Me(**{name: answer[name] for name in Me.__dataclass_fields__}))
+
+    async def change_phone(self, registration: str, code: str) -> None:
+        """Move the account to the number of a registration started with purpose `change_phone`."""
+        await self._signed("PUT", "v1/me/phone", {"registration": registration, "code": code})
+
+    async def devices(self) -> list[DeviceEntry]:
+        answer = await self._signed("GET", "v1/devices")
+        fields = DeviceEntry.__dataclass_fields__
+        return _read(lambda: [DeviceEntry(**{name: row[name] for name in fields}) for row in answer["devices"]])
+
+    async def open_link(self) -> LinkOpened:
+        answer = await self._signed("POST", "v1/devices/links")
+        return _read(lambda: LinkOpened(str(answer["id"]), str(answer["secret"]), int(answer["expires_at"])))
+
+    async def unlink(self, device: int) -> None:
+        await self._signed("DELETE", f"v1/devices/{device}")
+
+    async def rotate_seal_key(self, key: SignedSealKey) -> None:
+        await self._signed("PUT", "v1/devices/self/seal-key", key.to_json())
+
+    async def lookup(self, phone: str) -> AccountId:
+        """The account of a phone number in international form."""
+        answer = await self._signed("POST", "v1/accounts/lookup", {"phone": phone})
+        return _read(lambda: parse_account(answer["account"]))
+
+    async def keys(self, account: AccountId) -> tuple[RecipientDevice, ...]:
+        """The devices of an account, to make copies for."""
+        answer = await self._signed("GET", f"v1/accounts/{_part(account)}/keys")
+        return _read(
+            lambda: tuple(
+                RecipientDevice(
+                    int(row["device"]), int(row["registration_id"]), parse_base64url(str(row["identity_key"]))
+                )
+                for row in answer["devices"]
+            )
+        )
+
+    async def block(self, account: AccountId) -> None:
+        await self._signed("PUT", f"v1/blocks/{_part(account)}")
+
+    async def unblock(self, account: AccountId) -> None:
+        await self._signed("DELETE", f"v1/blocks/{_part(account)}")
+
+    async def _signed(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """A call with a token; with one more try if the token was made on a wrong clock."""
+        if self._token is None:
+            raise RuntimeError("this call needs a registered device")
+        try:
+            return await self._call(method, path, body, token=self._token())
+        except ApiError as error:
+            if error.code != "token_expired":
+                raise
+            return await self._call(method, path, body, token=self._token())
+
+    async def _call(
+        self, method: str, path: str, body: dict[str, Any] | None = None, *, token: str | None = None
+    ) -> Any:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        try:
+            response = await self._http.request(method, path, json=body, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"{self._http.base_url.host}: {type(error).__name__}") from error
+        answer = _json(response)
+        self._learn_time(response, answer)
+        if response.is_success:
+            return answer
+        raise _refusal(response, answer)
+
+    def _learn_time(self, response: httpx.Response, answer: Any) -> None:
+        server_time = answer.get("server_time") if isinstance(answer, dict) else None
+        if isinstance(server_time, int):
+            self._clock.learn(server_time)
+        else:
+            learn_date(self._clock, response.headers.get("Date"))
+
+
+def learn_date(clock: ServerClock, date: str | None) -> bool:
+    """Correct `clock` by an HTTP `Date`, whose unit is a second, if it is off by more than 5 s. True if it was."""
+    try:
+        server_ms = int(parsedate_to_datetime(date or "").timestamp() * 1000)
+    except ValueError:
+        return False
+    if abs(server_ms - clock.now_ms()) <= 5000:
+        return False
+    clock.learn(server_ms)
+    return True
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return response.json() if response.content else None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return None
+
+
+def _refusal(response: httpx.Response, answer: Any) -> ApiError | Unreachable:
+    if isinstance(answer, dict) and isinstance(answer.get("code"), str):
+        return ApiError(answer["code"], response.status_code, answer)
+    if response.status_code == 429:  # the gateway's own limit
+        return ApiError("rate_limited", 429, {"retry_after": 1})
+    return Unreachable(f"HTTP {response.status_code} without a reason")
+
+
+def _read(build: Callable[[], T]) -> T:
+    try:
+        return build()
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unreachable("the answer does not fit its description") from error
+
+
+def _started(answer: Any) -> RegistrationStarted:
+    fields = RegistrationStarted.__dataclass_fields__
+    return _read(lambda: RegistrationStarted(**{name: answer[name] for name in fields}))
+
+
+def _registered(answer: Any) -> Registered:
+    return _read(
+        lambda: Registered(
+            DeviceAddress(parse_account(answer["account"]), int(answer["device"])), int(answer["registration_id"])
+        )
+    )
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="")

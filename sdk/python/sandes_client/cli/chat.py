@@ -1,0 +1,130 @@
+"""`sandes chat`: one conversation on the whole screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import Footer, Header, Input, Static
+
+from sandes_client.cli.display import local_time, readable, ticks
+from sandes_client.device import DeviceClient
+from sandes_client.events import ConnectionChanged, Event, MessageReceived, Revoked, Status, StatusChanged, Superseded
+from sandes_client.ids import AccountId
+from sandes_client.store import Outgoing
+
+HISTORY = 200
+"""Messages of each side that are shown from earlier."""
+
+
+class MessageRow(Static):
+    """One message. `sort_ms` is what it stands in order by."""
+
+    def __init__(self, at_ms: int, author: str, text: str, tick: Text | None = None) -> None:
+        super().__init__()
+        self.sort_ms = at_ms
+        self._author = author
+        self._text = text
+        self.show(at_ms, tick)
+
+    def show(self, at_ms: int, tick: Text | None) -> None:
+        line = Text.assemble((local_time(at_ms), "dim"), "  ", (self._author, "bold"), "  ", self._text)
+        if tick:
+            line.append("  ").append_text(tick)
+        self.content = line
+
+
+class ChatApp(App[None]):
+    """The conversation with one account. The device client is the caller's, entered already."""
+
+    CSS = """
+    #messages { padding: 0 1; }
+    MessageRow { height: auto; width: 100%; }
+    """
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", "Quit", priority=True),
+        Binding("ctrl+c", "quit", "Quit", priority=True, show=False),
+    ]
+
+    def __init__(self, device: DeviceClient, account: AccountId, name: str) -> None:
+        super().__init__()
+        self.title = readable(name.encode())
+        self.sub_title = device.state
+        self._device = device
+        self._account = account
+        self._events = device.events()
+        self._sent: dict[int, MessageRow] = {}
+
+    def compose(self) -> ComposeResult:
+        yield Header()
+        yield VerticalScroll(id="messages")
+        yield Input(placeholder="Message", id="line")
+        yield Footer()
+
+    async def on_mount(self) -> None:
+        store = self._device.store
+        received = [stored.received for stored in store.inbox.of_sender(self._account, limit=HISTORY)]
+        rows = [self._received_row(message) for message in received]
+        rows += [self._sent_row(row) for row in store.outbox.to_recipient(self._account, limit=HISTORY)]
+        rows.sort(key=lambda row: row.sort_ms)
+        await self._messages.mount_all(rows)
+        self._shown(received)
+        self.query_one(Input).focus()
+        self.run_worker(self._follow(), exclusive=True)
+
+    async def on_input_submitted(self, submitted: Input.Submitted) -> None:
+        text = submitted.value
+        if not text.strip():
+            return
+        submitted.input.clear()
+        await self._insert(self._sent_row(self._device.post(self._account, text.encode())))
+
+    async def _follow(self) -> None:
+        async for event in self._events:
+            await self._show(event)
+
+    async def _show(self, event: Event) -> None:
+        match event:
+            case MessageReceived() if event.sender.account == self._account:
+                await self._insert(self._received_row(event))
+                self._shown([event])
+            case StatusChanged() if event.number in self._sent:
+                self._update(self._device.store.outbox.read(event.number))
+            case ConnectionChanged():
+                self.sub_title = event.state
+            case Superseded() | Revoked():
+                self.query_one(Input).disabled = True
+
+    @property
+    def _messages(self) -> VerticalScroll:
+        return self.query_one("#messages", VerticalScroll)
+
+    async def _insert(self, row: MessageRow) -> None:
+        """Put `row` in order of time; stay at the end if that is where the reader was."""
+        messages = self._messages
+        at_end = messages.max_scroll_y - messages.scroll_y <= 1
+        rows = messages.query(MessageRow).results(MessageRow)
+        later = next((other for other in rows if other.sort_ms > row.sort_ms), None)
+        await messages.mount(row, before=later)
+        if at_end:
+            messages.scroll_end(animate=False)
+
+    def _received_row(self, message: MessageReceived) -> MessageRow:
+        return MessageRow(message.at_ms, str(message.sender), readable(message.body))
+
+    def _sent_row(self, row: Outgoing) -> MessageRow:
+        shown = MessageRow(row.at_ms or row.queued_at_ms, "you", readable(row.body), ticks(row.status, row.code))
+        self._sent[row.number] = shown
+        return shown
+
+    def _update(self, row: Outgoing) -> None:
+        code = row.code if row.status is Status.FAILED else None
+        self._sent[row.number].show(row.at_ms or row.queued_at_ms, ticks(row.status, code))
+
+    def _shown(self, messages: Iterable[MessageReceived]) -> None:
+        self._device.mark_read(self._account, [message.id for message in messages])

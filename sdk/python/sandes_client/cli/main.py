@@ -1,0 +1,295 @@
+"""The commands of `sandes`."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import segno
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from typer.core import TyperGroup
+
+from sandes_client.api import ApiError
+from sandes_client.cli.display import local_time, message_line, readable
+from sandes_client.cli.session import CommandFailed, Session, complain, parse_link, recipient_text, resolve, run
+from sandes_client.device import DeviceClient, DeviceStopped
+from sandes_client.enrolment import Enrolment
+from sandes_client.events import MessageReceived, Status
+
+_COMMON = ("--profile", "--home", "--url", "--socket", "--audience", "--endpoints")
+_EPILOG = "Options common to all commands (--profile, --endpoints and others) are listed by `sandes --help`."
+
+
+class CommonOptionsAnywhere(TyperGroup):
+    """Takes the options common to all commands also after the command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        common: list[str] = []
+        rest: list[str] = []
+        words = iter(args)
+        for word in words:
+            if word == "--":
+                rest += [word, *words]
+            elif word in _COMMON:
+                common += [word, *(value for value in [next(words, None)] if value is not None)]
+            elif word.startswith(tuple(f"{name}=" for name in _COMMON)):
+                common.append(word)
+            else:
+                rest.append(word)
+        return super().parse_args(ctx, common + rest)
+
+
+app = typer.Typer(
+    cls=CommonOptionsAnywhere,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Send and receive Sandes messages from a terminal.",
+)
+link_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Add a device to an account.", epilog=_EPILOG)
+app.add_typer(link_app, name="link")
+
+Recipient = Annotated[
+    str,
+    typer.Argument(help="Account id, or phone number in international form.", callback=recipient_text, metavar="TO"),
+]
+
+
+@app.callback()
+def common(
+    ctx: typer.Context,
+    *,
+    profile: Annotated[str, typer.Option(help="Which device of yours this is.")] = "default",
+    home: Annotated[
+        Path | None, typer.Option(envvar="SANDES_HOME", help="Where profiles are kept.", file_okay=False)
+    ] = None,
+    url: Annotated[str | None, typer.Option(envvar="SANDES_URL", help="Base address of the client API.")] = None,
+    socket: Annotated[str | None, typer.Option(envvar="SANDES_SOCKET", help="Address of the websocket.")] = None,
+    audience: Annotated[
+        str | None, typer.Option(envvar="SANDES_AUDIENCE", help="Audience of tokens, sandes:<stage>.")
+    ] = None,
+    endpoints: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SANDES_ENDPOINTS", help="JSON file with http_url, websocket_url and audience.", dir_okay=False
+        ),
+    ] = None,
+) -> None:
+    ctx.obj = Session(profile, home, url, socket, audience, endpoints)
+
+
+@app.command(epilog=_EPILOG)
+def register(
+    ctx: typer.Context,
+    phone: Annotated[str, typer.Argument(help="Your phone number in international form, like +919876543210.")],
+    name: Annotated[str | None, typer.Option(help="Name of this device in the list of devices.")] = None,
+) -> None:
+    """Register this device with a phone number.
+
+    An SMS brings a code, which is read from standard input; the answer `again` has another one sent. If the number
+    has an account, this device takes the place of all its devices.
+    """
+    run(_register(ctx.obj, phone, name))
+
+
+async def _register(session: Session, phone: str, name: str | None) -> None:
+    store = session.open_store()
+    try:
+        async with Enrolment(store, session.settle_endpoints(store), name=name) as enrolment:
+            registration = (await enrolment.start(phone)).id
+            while True:
+                code = _ask("Code from the SMS: ")
+                try:
+                    if code == "again":
+                        await enrolment.resend(registration)
+                        continue
+                    address = await enrolment.verify(registration, code)
+                    break
+                except ApiError as error:
+                    if error.code not in ("code_incorrect", "invalid_request", "rate_limited") or not _at_terminal():
+                        raise
+                    complain(f"{error.code}: {error.title or 'refused'}")
+    finally:
+        store.close()
+    typer.echo(f"Registered as device {address.device} of account {address.account}.")
+
+
+def _ask(question: str) -> str:
+    if _at_terminal():
+        typer.echo(question, nl=False)
+    line = sys.stdin.readline()
+    if not line:
+        raise CommandFailed("no_code", "the input ended before a code came")
+    return line.strip()
+
+
+def _at_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+@link_app.command("show", epilog=_EPILOG)
+def link_show(ctx: typer.Context) -> None:
+    """Show a link, as QR code and text, by which one more device can join within ten minutes."""
+    run(_link_show(ctx.obj))
+
+
+async def _link_show(session: Session) -> None:
+    async with session.api() as api:
+        opened = await api.open_link()
+    text = f"sandes-link:{opened.id}:{opened.secret}"
+    drawing = io.StringIO()
+    segno.make(text, error="m").terminal(out=drawing, compact=True)
+    typer.echo(drawing.getvalue())
+    typer.echo(text)
+
+
+@link_app.command("join", epilog=_EPILOG)
+def link_join(
+    ctx: typer.Context,
+    link: Annotated[str, typer.Argument(help="The text that `sandes link show` printed: sandes-link:<id>:<secret>.")],
+    name: Annotated[str | None, typer.Option(help="Name of this device in the list of devices.")] = None,
+) -> None:
+    """Make this device one of the account that showed the link."""
+    id, secret = parse_link(link)
+    run(_link_join(ctx.obj, id, secret, name))
+
+
+async def _link_join(session: Session, id: str, secret: str, name: str | None) -> None:
+    store = session.open_store()
+    try:
+        async with Enrolment(store, session.settle_endpoints(store), name=name) as enrolment:
+            address = await enrolment.join(id, secret)
+    finally:
+        store.close()
+    typer.echo(f"Linked as device {address.device} of account {address.account}.")
+
+
+@app.command(epilog=_EPILOG)
+def devices(
+    ctx: typer.Context,
+    unlink: Annotated[int | None, typer.Option(min=1, max=255, help="Number of a device to unlink.")] = None,
+) -> None:
+    """List the devices of the account, or unlink one."""
+    run(_devices(ctx.obj, unlink))
+
+
+async def _devices(session: Session, unlink: int | None) -> None:
+    async with session.api() as api:
+        if unlink is not None:
+            await api.unlink(unlink)
+            typer.echo(f"Unlinked device {unlink}.")
+            return
+        listed = await api.devices()
+    table = Table("device", "name", "platform", "linked", "")
+    for entry in listed:
+        name, platform = (Text(readable(text.encode())) for text in (entry.name, entry.platform))
+        here = "this one" if entry.current else ""
+        table.add_row(str(entry.device), name, platform, local_time(entry.linked_at * 1000), here)
+    Console().print(table)
+
+
+@app.command(epilog=_EPILOG)
+def send(
+    ctx: typer.Context,
+    to: Recipient,
+    text: Annotated[str, typer.Argument(help="The message.")],
+    *,
+    expires_in: Annotated[int | None, typer.Option(min=1, help="Seconds an undelivered message is kept.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until a device of the recipient has it.")] = False,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait at most.")] = 30.0,
+) -> None:
+    """Send a message. What the service did not take in time stays in the outbox for the next command."""
+    if not text:
+        raise typer.BadParameter("an empty message is not sent", param_hint="TEXT")
+    until = Status.DELIVERED if wait else Status.ACCEPTED
+    run(_send(ctx.obj, to, text, expires_in=expires_in, until=until, timeout=timeout))
+
+
+async def _send(session: Session, to: str, text: str, *, expires_in: int | None, until: Status, timeout: float) -> None:
+    store = session.registered_store()
+    try:
+        async with DeviceClient.open(store) as device:
+            account = await resolve(device.api, to)
+            row = device.post(account, text.encode(errors="replace"), expires_in=expires_in)
+            try:
+                async with asyncio.timeout(timeout):
+                    sent = await device.wait_for(row.number, until)
+            except TimeoutError:
+                status = store.outbox.read(row.number).status
+                raise CommandFailed("timeout", f"after {timeout:g} s the message is {status}") from None
+    finally:
+        store.close()
+    typer.echo(f"{sent.status} {sent.id}")
+
+
+@app.command(epilog=_EPILOG)
+def inbox(
+    ctx: typer.Context,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on showing messages as they come.")] = False,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the service at most.")] = 30.0,
+) -> None:
+    """Fetch and show the messages not shown before; their authors are told that they were read."""
+    run(_inbox(ctx.obj, follow, timeout))
+
+
+async def _inbox(session: Session, follow: bool, timeout: float) -> None:
+    store = session.registered_store()
+    try:
+        async with DeviceClient.open(store) as device:
+            events = device.events()
+            try:
+                async with asyncio.timeout(timeout):
+                    await device.drained()
+                    await device.settled()
+                    _show_unshown(device)
+                    await device.settled()
+            except TimeoutError:
+                _show_unshown(device)
+                raise CommandFailed("timeout", f"the service did not answer in {timeout:g} s") from None
+            if follow:
+                async for event in events:
+                    if isinstance(event, MessageReceived):
+                        _show_unshown(device)
+                raise DeviceStopped(device.state)
+    finally:
+        store.close()
+
+
+def _show_unshown(device: DeviceClient) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    for stored in device.store.inbox.unshown():
+        message = stored.received
+        console.print(message_line(message.at_ms, str(message.sender), readable(message.body)))
+        device.mark_read(message.sender.account, [message.id])
+
+
+@app.command(epilog=_EPILOG)
+def chat(ctx: typer.Context, to: Recipient) -> None:
+    """Talk with one account on the whole screen. Ctrl-Q ends it."""
+    run(_chat(ctx.obj, to))
+
+
+async def _chat(session: Session, to: str) -> None:
+    from sandes_client.cli.chat import ChatApp
+
+    store = session.registered_store()
+    try:
+        async with DeviceClient.open(store) as device:
+            await ChatApp(device, await resolve(device.api, to), to).run_async()
+    finally:
+        store.close()
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

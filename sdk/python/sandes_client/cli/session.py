@@ -1,0 +1,197 @@
+"""What every command needs: the profile, the endpoints, and one clear line for everything that can go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+import sys
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+from platformdirs import user_data_path
+
+from sandes_client.api import ApiError, ClientApi, Unreachable
+from sandes_client.connection import DeviceStopped
+from sandes_client.device import DeviceClient, NotRegistered, SendFailed
+from sandes_client.endpoints import Endpoints, EndpointsInvalid
+from sandes_client.enrolment import AlreadyRegistered
+from sandes_client.events import State
+from sandes_client.ids import AccountId, parse_account
+from sandes_client.store import Store, StoreUnusable
+
+T = TypeVar("T")
+
+_PROFILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
+_PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{2,30}")
+
+_STOPPED = {
+    State.SUPERSEDED: "another program is connected as this device; close it first",
+    State.REVOKED: "this device was unlinked or replaced; register or link again",
+    State.CLOSED: "the client was closed",
+    State.FAILED: "the client failed; its log says why",
+}
+
+
+class CommandFailed(Exception):
+    """Ends the command with status 1 and the line `error: <code>: <text>`."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The options common to all commands."""
+
+    profile: str
+    home: Path | None
+    url: str | None
+    socket: str | None
+    audience: str | None
+    endpoints_file: Path | None
+
+    def open_store(self) -> Store:
+        """The profile's file, made if there is none."""
+        if not _PROFILE_NAME.fullmatch(self.profile):
+            raise typer.BadParameter("letters, digits, and . _ - only", param_hint="--profile")
+        home = self.home or user_data_path("sandes", appauthor=False)
+        return Store.open(home / f"{self.profile}.sqlite3")
+
+    def settle_endpoints(self, store: Store) -> Endpoints:
+        """From the options, else the file, else the profile; written to a profile that is registered already."""
+        given, stored = self._given(), store.profile.endpoints()
+        known = given or stored
+        http_url = self.url or (known.http_url if known else None)
+        websocket_url = self.socket or (known.websocket_url if known else None)
+        audience = self.audience or (known.audience if known else None)
+        if not (http_url and websocket_url and audience):
+            raise typer.BadParameter(
+                "say where the service is: --endpoints FILE, or --url, --socket and --audience",
+                param_hint="--endpoints",
+            )
+        try:
+            endpoints = Endpoints(http_url, websocket_url, audience)
+        except EndpointsInvalid as error:
+            raise typer.BadParameter(str(error)) from error
+        if endpoints != stored:
+            store.profile.set_endpoints(endpoints)
+        return endpoints
+
+    def _given(self) -> Endpoints | None:
+        if self.endpoints_file is None:
+            return None
+        try:
+            return Endpoints.read(self.endpoints_file)
+        except EndpointsInvalid as error:
+            raise typer.BadParameter(str(error), param_hint="--endpoints") from error
+
+    def registered_store(self) -> Store:
+        """The profile of a registered device. Raises NotRegistered."""
+        store = self.open_store()
+        if store.profile.account() is None:
+            store.close()
+            raise NotRegistered
+        self.settle_endpoints(store)
+        return store
+
+    @asynccontextmanager
+    async def api(self) -> AsyncGenerator[ClientApi]:
+        """The client API alone, for what needs no websocket. Raises NotRegistered."""
+        store = self.registered_store()
+        try:
+            api = DeviceClient.open(store).api
+            yield api
+            await api.close()
+        finally:
+            store.close()
+
+
+async def resolve(api: ClientApi, recipient: str) -> AccountId:
+    """The account named by its id or by a phone number, which the service looks up."""
+    try:
+        return parse_account(recipient)
+    except ValueError:
+        return await api.lookup(recipient)
+
+
+def recipient_text(text: str) -> str:
+    """A callback for arguments: refuses, as a usage error, what is neither an account id nor like a phone number."""
+    if _PHONE.fullmatch(text):
+        return text
+    try:
+        return parse_account(text)
+    except ValueError as error:
+        raise typer.BadParameter("give an account id (13 characters) or a phone number like +919876543210") from error
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command; whatever it is expected to meet becomes one line on standard error and status 1."""
+    try:
+        return asyncio.run(work)
+    except _EXPECTED as error:
+        complain(_line(error))
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+_EXPECTED = (
+    AlreadyRegistered,
+    ApiError,
+    CommandFailed,
+    DeviceStopped,
+    NotRegistered,
+    SendFailed,
+    StoreUnusable,
+    Unreachable,
+    sqlite3.Error,
+)
+
+
+def _line(error: Exception) -> str:
+    match error:
+        case ApiError():
+            return _refusal_line(error)
+        case Unreachable():
+            return f"unreachable: {error}"
+        case SendFailed():
+            return f"{error.code}: the message was not taken"
+        case NotRegistered():
+            return "not_registered: this profile has no account; use `sandes register` or `sandes link join`"
+        case AlreadyRegistered():
+            return "already_registered: this profile has an account; choose another with --profile"
+        case DeviceStopped():
+            return f"{error.state}: {_STOPPED.get(error.state, 'the client stopped')}"
+        case StoreUnusable():
+            return f"profile_unusable: {error}"
+        case sqlite3.Error():
+            return f"profile_failed: {error}"
+    return str(error)
+
+
+def _refusal_line(error: ApiError) -> str:
+    line = f"{error.code}: {error.title or 'refused'}"
+    if error.attempts_left is not None:
+        line += f" Attempts left: {error.attempts_left}."
+    if error.retry_after is not None:
+        line += f" Wait {error.retry_after} s."
+    if error.code == "internal":
+        line += f" Request id: {error.request_id}."
+    return line
+
+
+def complain(line: str) -> None:
+    print(f"error: {' '.join(line.split())}", file=sys.stderr)  # noqa: T201  the command's voice
+
+
+def parse_link(text: str) -> tuple[str, str]:
+    """Id and secret of `sandes-link:<id>:<secret>`. Raises BadParameter."""
+    found = re.fullmatch(r"sandes-link:([A-Za-z0-9_-]{22}):([A-Za-z0-9_-]{22})", text.strip())
+    if found is None:
+        raise typer.BadParameter("a link reads sandes-link:<id>:<secret>")
+    return found[1], found[2]

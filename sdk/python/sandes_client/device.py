@@ -1,0 +1,322 @@
+"""The device client: what an application sees of sending and receiving."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType, TracebackType
+from typing import Any, Literal, Self, cast
+
+import httpx
+
+from sandes_client.api import ApiError, ClientApi, Unreachable, learn_date
+from sandes_client.cipher import BodyCipher, PlainBody
+from sandes_client.clock import Chance, Clock, ServerClock, SystemClock
+from sandes_client.connection import Connection, DeviceStopped
+from sandes_client.endpoints import Endpoints
+from sandes_client.events import ConnectionChanged, Event, Revoked, State, Status, StatusChanged, Superseded
+from sandes_client.ids import MessageId, parse_account
+from sandes_client.incoming import Incoming
+from sandes_client.low_level import LowLevel
+from sandes_client.outgoing import Sender
+from sandes_client.seal_keys import SealKeyRotation
+from sandes_client.store import Outgoing, Store
+from sandes_client.tokens import sign_token
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["DeviceClient", "DeviceStopped", "NotRegistered", "SendFailed", "Sent"]
+
+BUFFERED_EVENTS = 10_000
+"""A stream that is not read loses its oldest events above this; what they told of is in the store."""
+
+_ORDER = [Status.QUEUED, Status.ACCEPTED, Status.DELIVERED, Status.READ]
+
+
+class NotRegistered(Exception):
+    """The profile has no account, or lost it by being revoked: register or link first."""
+
+
+class SendFailed(Exception):
+    """The server will not take the message; `code` is of the protocol's registry."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message the server has accepted. `at_ms` is the time everybody sees, epoch milliseconds."""
+
+    number: int
+    id: MessageId
+    at_ms: int
+    status: Status
+
+
+class DeviceClient:
+    """One device, connected for as long as the `async with` block lasts. See `open`."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock | None = None,
+        chance: Chance | None = None,
+        cipher: BodyCipher | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        auto_ack: bool = True,
+        owns_store: bool = False,
+    ) -> None:
+        account, endpoints = store.profile.account(), store.profile.endpoints()
+        if account is None or endpoints is None:
+            raise NotRegistered
+        self.store = store
+        self.address = account.address
+        self._identity = account.identity
+        self._endpoints: Endpoints = endpoints
+        self._owns_store = owns_store
+        clock, chance, cipher = clock or SystemClock(), chance or Chance(), cipher or PlainBody()
+        self.clock = ServerClock(
+            clock, offset_ms=store.profile.clock_offset_ms(), remember=store.profile.set_clock_offset_ms
+        )
+        self.api = ClientApi(endpoints.http_url, clock=self.clock, token=self.token, transport=transport)
+        self._connection = Connection(
+            self,
+            endpoints.websocket_url,
+            epoch=store.profile.epoch(),
+            remember_epoch=store.profile.set_epoch,
+            clock=clock,
+            server_clock=self.clock,
+            chance=chance,
+        )
+        self.incoming = Incoming(
+            store,
+            self.address.account,
+            link=self._connection,
+            cipher=cipher,
+            emit=self._emit,
+            clock=clock,
+            server_clock=self.clock,
+            chance=chance,
+        )
+        self.incoming.auto_ack = auto_ack
+        self.seal_keys = SealKeyRotation(store, self._identity, api=self.api, server_clock=self.clock, chance=chance)
+        self._sender = Sender(
+            store,
+            self.address,
+            link=self._connection,
+            api=self.api,
+            cipher=cipher,
+            emit=self._emit,
+            spawn=self.spawn,
+            clock=clock,
+            server_clock=self.clock,
+            chance=chance,
+        )
+        self.low_level = LowLevel(self._connection, self.incoming)
+        self.state = State.WAITING
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._unclaimed: asyncio.Queue[Event | None] | None = asyncio.Queue()
+        self._streams: list[asyncio.Queue[Event | None]] = [self._unclaimed]
+        self._news: list[asyncio.Future[None]] = []
+
+    @classmethod
+    def open(
+        cls,
+        profile: Path | Store,
+        *,
+        clock: Clock | None = None,
+        chance: Chance | None = None,
+        cipher: BodyCipher | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        auto_ack: bool = True,
+    ) -> Self:
+        """The client of the profile at a path, or of an open store, which stays the caller's to close.
+
+        Entering the `async with` block starts connecting and does not wait for it: `send` and `post` work offline.
+        Raises NotRegistered, or StoreUnusable.
+        """
+        store = profile if isinstance(profile, Store) else Store.open(profile)
+        try:
+            return cls(
+                store,
+                clock=clock,
+                chance=chance,
+                cipher=cipher,
+                transport=transport,
+                auto_ack=auto_ack,
+                owns_store=store is not profile,
+            )
+        except NotRegistered:
+            if store is not profile:
+                store.close()
+            raise
+
+    async def __aenter__(self) -> Self:
+        self.store.inbox.forget_seen(now_ms=self.clock.now_ms())
+        self.spawn(self._connection.run())
+        self.spawn(self.incoming.keep_telling())
+        self._sender.resume()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.stop(State.CLOSED)
+        await self._connection.close_all()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.api.close()
+        if self._owns_store:
+            self.store.close()
+
+    # Sending
+
+    def post(self, account: str, body: bytes, *, expires_in: int | None = None) -> Outgoing:
+        """Write a message into the outbox; it is sent as soon as there is a connection, also by a later run.
+
+        Raises ValueError for a text that is no account id.
+        """
+        return self._sender.put(parse_account(account), body, expires_in=expires_in)
+
+    async def send(self, account: str, body: bytes, *, expires_in: int | None = None) -> Sent:
+        """`post`, then wait until the server has accepted the message. Raises SendFailed or DeviceStopped.
+
+        Cancelling the wait takes nothing back: the message stays in the outbox.
+        """
+        return await self.wait_for(self.post(account, body, expires_in=expires_in).number)
+
+    async def wait_for(self, number: int, status: Status = Status.ACCEPTED) -> Sent:
+        """Wait until message `number` of the outbox has got to `status`. Raises SendFailed or DeviceStopped."""
+        while True:
+            row = self.store.outbox.read(number)
+            if row.status is Status.FAILED:
+                raise SendFailed(row.code or "failed")
+            if row.at_ms is not None and _ORDER.index(row.status) >= _ORDER.index(status):
+                return Sent(row.number, row.id, row.at_ms, row.status)
+            if self._connection.stopped:
+                raise DeviceStopped(self._connection.stopped)
+            news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._news.append(news)
+            await news
+
+    # Receiving
+
+    def events(self) -> AsyncIterator[Event]:
+        """Everything that happens from this call on; the first call gets what happened since the client was opened.
+
+        Ends after a final state (`State`).
+        """
+        stream: asyncio.Queue[Event | None] = self._unclaimed or asyncio.Queue()
+        if stream is self._unclaimed:
+            self._unclaimed = None
+        else:
+            self._streams.append(stream)
+            if self._connection.stopped:
+                stream.put_nowait(None)
+        return self._read(stream)
+
+    async def _read(self, stream: asyncio.Queue[Event | None]) -> AsyncIterator[Event]:
+        try:
+            while event := await stream.get():
+                yield event
+        finally:
+            self._streams.remove(stream)
+
+    def mark_read(self, account: str, messages: Sequence[MessageId]) -> None:
+        """These messages of `account` were shown: its devices get a `read` receipt, once."""
+        self.store.inbox.mark_shown(parse_account(account), messages)
+        self.incoming.has_news()
+
+    # Connection
+
+    async def connected(self) -> None:
+        """Wait for a live connection. Raises DeviceStopped."""
+        await self._connection.live()
+
+    async def drained(self) -> None:
+        """Wait until everything the server had stored has come. Raises DeviceStopped."""
+        await self._connection.drained()
+
+    async def settled(self) -> None:
+        """Wait until everything that came is acked and every receipt is out. Raises DeviceStopped."""
+        await self.incoming.told()
+        if self._connection.stopped:
+            raise DeviceStopped(self._connection.stopped)
+
+    # What the parts of the client ask of it
+
+    def token(self) -> str:
+        return sign_token(
+            self._identity,
+            self.address,
+            audience=self._endpoints.audience,
+            now_seconds=self.clock.now_ms() // 1000,
+        )
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def on_state(self, state: State) -> None:
+        self.state = state
+        self._emit(ConnectionChanged(state))
+        if self._connection.stopped:
+            for stream in self._streams:
+                stream.put_nowait(None)
+            self._wake_waiting()
+
+    def on_superseded(self) -> None:
+        self._emit(Superseded())
+        self._connection.stop(State.SUPERSEDED)
+
+    def on_revoked(self, reason: str) -> None:
+        """The server's word destroys the keys; `unknown` is our own guess, and does not."""
+        known = reason if reason in ("unlinked", "replaced", "refused") else "unknown"
+        if known != "unknown":
+            self.store.forget_keys()
+        self._emit(Revoked(cast(Literal["unlinked", "replaced", "refused", "unknown"], known)))
+        self._connection.stop(State.REVOKED)
+
+    async def on_handshake_refused(self, date: str | None) -> None:
+        """A wrong clock is corrected; otherwise the client API is asked, which gives reasons."""
+        if learn_date(self.clock, date):
+            return
+        try:
+            await self.api.me()
+        except ApiError as error:
+            if error.code == "revoked":
+                self._connection.on_revoked("refused")
+            elif error.code == "token_invalid":
+                self._connection.on_revoked("unknown")
+        except Unreachable:
+            return
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or isinstance(task.exception(), DeviceStopped | NoneType):
+            return
+        logger.error("the client failed", exc_info=task.exception())
+        self._connection.stop(State.FAILED)
+
+    def _emit(self, event: Event) -> None:
+        for stream in self._streams:
+            if stream.qsize() >= BUFFERED_EVENTS:
+                stream.get_nowait()
+            stream.put_nowait(event)
+        if isinstance(event, StatusChanged):
+            self._wake_waiting()
+
+    def _wake_waiting(self) -> None:
+        waiting, self._news = self._news, []
+        for news in waiting:
+            if not news.done():
+                news.set_result(None)

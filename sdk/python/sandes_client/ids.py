@@ -1,0 +1,100 @@
+"""Identifiers and their text forms (docs/protocol/README.md, "Ids").
+
+The client keeps ids as the text that travels; bytes appear only where something is signed or unsealed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NewType
+
+AccountId = NewType("AccountId", str)
+"""13 characters of lower-case base32: 8 bytes."""
+
+MessageId = NewType("MessageId", str)
+"""A UUIDv7 (RFC 9562) in lower case with hyphens."""
+
+EnvelopeId = NewType("EnvelopeId", str)
+"""24 bytes as base64url; its first 16 bytes are the message id."""
+
+RandomBytes = Callable[[int], bytes]
+
+ENVELOPE_BYTES = 24
+_ACCOUNT_TEXT = re.compile(r"[a-z2-7]{13}")
+_BASE64URL_TEXT = re.compile(r"[A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAddress:
+    """One device of one account; `account.number` in tokens."""
+
+    account: AccountId
+    device: int
+
+    def __str__(self) -> str:
+        return f"{self.account}.{self.device}"
+
+
+def base64url_text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
+
+
+def parse_base64url(text: str) -> bytes:
+    """Decode base64url without padding. Raises ValueError for anything but its one canonical form."""
+    if not _BASE64URL_TEXT.fullmatch(text):
+        raise ValueError("expected base64url without padding")
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except binascii.Error:
+        raise ValueError("expected base64url without padding") from None
+    if base64url_text(data) != text:
+        raise ValueError("expected base64url without padding, left-over bits zero")
+    return data
+
+
+def account_text(account: bytes) -> AccountId:
+    return AccountId(base64.b32encode(account).decode("ascii").rstrip("=").lower())
+
+
+def account_bytes(account: AccountId) -> bytes:
+    return base64.b32decode(account.upper() + "===")
+
+
+def parse_account(text: str) -> AccountId:
+    """Raises ValueError for anything but 13 characters of lower-case base32 in canonical form."""
+    if not _ACCOUNT_TEXT.fullmatch(text) or account_text(account_bytes(AccountId(text))) != text:
+        raise ValueError("an account id is 13 characters of lower-case base32")
+    return AccountId(text)
+
+
+def parse_envelope(text: str) -> EnvelopeId:
+    """Raises ValueError unless `text` is 24 bytes of base64url."""
+    if len(parse_base64url(text)) != ENVELOPE_BYTES:
+        raise ValueError(f"an envelope id has {ENVELOPE_BYTES} bytes")
+    return EnvelopeId(text)
+
+
+def message_text(message: bytes) -> MessageId:
+    return MessageId(str(uuid.UUID(bytes=message)))
+
+
+def message_bytes(message: MessageId) -> bytes:
+    return uuid.UUID(message).bytes
+
+
+def message_time_ms(message: MessageId) -> int:
+    """The epoch milliseconds that a UUIDv7 opens with (RFC 9562 section 5.7)."""
+    return int.from_bytes(message_bytes(message)[:6], "big")
+
+
+def new_message_id(now_ms: int, random_bytes: RandomBytes) -> MessageId:
+    """A UUIDv7 for `now_ms`, which should be the server's time."""
+    tail = bytearray(random_bytes(10))
+    tail[0] = 0x70 | tail[0] & 0x0F
+    tail[2] = 0x80 | tail[2] & 0x3F
+    return message_text(now_ms.to_bytes(6, "big") + bytes(tail))

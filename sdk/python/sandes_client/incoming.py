@@ -1,0 +1,156 @@
+"""Receiving: open, store, tell the application, ack (docs/protocol/README.md, "Receiving")."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from sandes_client.cipher import BodyCipher, BodyUnreadable
+from sandes_client.clock import Chance, Clock, ServerClock
+from sandes_client.events import Event, MessageReceived, Status, StatusChanged
+from sandes_client.ids import AccountId, parse_envelope
+from sandes_client.seal import EnvelopeUnreadable, Kind, Opened, ReceiptKind, open_envelope, parse_receipt
+from sandes_client.socket import Frame, FrameRefused, SocketClosed
+from sandes_client.store import Store
+
+logger = logging.getLogger(__name__)
+
+_STATUSES = {ReceiptKind.DELIVERED: Status.DELIVERED, ReceiptKind.READ: Status.READ}
+
+
+class Link(Protocol):
+    """The device's live socket, whichever it is at the moment."""
+
+    async def request(self, frame: Frame, answer: str) -> Frame:
+        """Wait for a live socket and ask over it. Raises SocketClosed, FrameRefused or DeviceStopped."""
+        ...
+
+
+class Incoming:
+    """Turns envelopes into stored messages and acks. An ack leaves only after the message is on disk."""
+
+    def __init__(
+        self,
+        store: Store,
+        own: AccountId,
+        *,
+        link: Link,
+        cipher: BodyCipher,
+        emit: Callable[[Event], None],
+        clock: Clock,
+        server_clock: ServerClock,
+        chance: Chance,
+    ) -> None:
+        self._store = store
+        self._own = own
+        self._link = link
+        self._cipher = cipher
+        self._emit = emit
+        self._clock = clock
+        self._server_clock = server_clock
+        self._chance = chance
+        self._to_tell = asyncio.Event()
+        self._told = asyncio.Event()
+        self.auto_ack = True
+        self.envelopes_taken = 0
+        self.has_news()
+
+    def take(self, envelopes: list[Frame]) -> None:
+        """Store what one frame brought and line up its acks, all in one transaction, then tell the application.
+
+        Raises sqlite3.Error: nothing of the frame is stored, acked or told then, and it will come again.
+        """
+        events: list[Event] = []
+        with self._store.transaction():
+            for envelope in envelopes:
+                events.extend(self._take_one(envelope))
+        self.envelopes_taken += len(envelopes)
+        for event in events:
+            self._emit(event)
+        self.has_news()
+
+    def has_news(self) -> None:
+        """There may be something to ack or to tell authors."""
+        self._told.clear()
+        self._to_tell.set()
+
+    async def told(self) -> None:
+        """Wait until everything received so far is acked."""
+        await self._told.wait()
+
+    async def keep_telling(self) -> None:
+        """Send acks and receipts as they fall due, up to 100 ids in a frame, each until it is answered."""
+        try:
+            while True:
+                await self._to_tell.wait()
+                self._to_tell.clear()
+                if self.auto_ack:
+                    await self.tell()
+        finally:
+            self._told.set()  # nobody waits for what will not come
+
+    async def tell(self) -> None:
+        """Send the acks and receipts that are due now. Raises DeviceStopped."""
+        attempt = 0
+        while batch := self._store.inbox.next_acks():
+            frame: Frame = {"type": "ack", "ids": list(batch.envelopes)}
+            if batch.receipts:
+                frame["receipts"] = [group.to_json() for group in batch.receipts]
+            try:
+                await self._link.request(frame, "acked")
+            except SocketClosed:
+                continue  # the next live socket
+            except FrameRefused as refused:
+                if refused.code == "invalid_frame":
+                    logger.error("the server does not take an ack: %s", refused.details)
+                    self._store.inbox.acked(batch)  # what still waits there comes again and is acked anew
+                await self._clock.sleep(refused.retry_after or self._chance.full_jitter(attempt))
+                attempt += 1
+                continue
+            self._store.inbox.acked(batch)
+            attempt = 0
+        self._told.set()
+
+    def _take_one(self, envelope: Frame) -> list[Event]:
+        try:
+            id = parse_envelope(envelope["id"])
+        except (KeyError, TypeError, ValueError):
+            logger.warning("an envelope without a usable id was ignored")
+            return []
+        self._store.inbox.add_ack(id)
+        try:
+            opened = open_envelope(
+                id, str(envelope.get("header")), str(envelope.get("sealed")), secret_of=self._store.profile.seal_secret
+            )
+            return self._take_opened(opened)
+        except (EnvelopeUnreadable, BodyUnreadable) as reason:
+            logger.warning("an envelope could not be opened and is acked: %s", reason)
+            return []
+
+    def _take_opened(self, opened: Opened) -> list[Event]:
+        if opened.to != self._own:
+            raise EnvelopeUnreadable("sent to another account")
+        receipt = parse_receipt(opened.body) if opened.kind is Kind.RECEIPT else None
+        body = b"" if receipt else self._cipher.decrypt(opened.body, opened.sender)
+        if not self._store.inbox.is_new(opened.sender.account, opened.id, now_ms=self._server_clock.now_ms()):
+            return []
+        if receipt:
+            events: list[Event] = []
+            for message in receipt.ids:
+                status = _STATUSES[receipt.kind]
+                row = self._store.outbox.raise_status(message, opened.sender.account, status)
+                if row:
+                    events.append(StatusChanged(row.number, row.id, status))
+            return events
+        message_received = MessageReceived(
+            id=opened.id,
+            sender=opened.sender,
+            sender_class=opened.sender_class,
+            to=opened.to,
+            at_ms=opened.at_ms,
+            body=body,
+        )
+        self._store.inbox.add(message_received)
+        return [message_received]

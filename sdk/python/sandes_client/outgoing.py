@@ -1,0 +1,187 @@
+"""Sending: outbox first, then the same id until the server accepts (docs/protocol/README.md, "Sending").
+
+Messages to one account leave one after another, so that the server's times keep their order; accounts do not wait
+for each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from sandes_client.api import ApiError, ClientApi, Unreachable
+from sandes_client.cipher import BodyCipher, RecipientDevice
+from sandes_client.clock import Chance, Clock, ServerClock
+from sandes_client.events import Event, Status, StatusChanged
+from sandes_client.ids import AccountId, DeviceAddress, base64url_text, message_time_ms, new_message_id
+from sandes_client.incoming import Link
+from sandes_client.socket import FrameRefused, SocketClosed
+from sandes_client.store import Outgoing, Store
+
+logger = logging.getLogger(__name__)
+
+RETRY_MS = 7 * 24 * 3600 * 1000
+"""For so long the server recognises a repeated id."""
+
+_PASSING = {"rate_limited", "unavailable", "internal", "superseded", "token_expired"}
+"""Refusals after which the same message may be sent again."""
+
+_TRIES_BEFORE_PAUSE = 3
+
+MAX_MESSAGE_BYTES = 128 * 1024
+"""API Gateway closes the socket above it."""
+
+
+class Sender:
+    """Works off the outbox."""
+
+    def __init__(
+        self,
+        store: Store,
+        own: DeviceAddress,
+        *,
+        link: Link,
+        api: ClientApi,
+        cipher: BodyCipher,
+        emit: Callable[[Event], None],
+        spawn: Callable[[Any], asyncio.Task[None]],
+        clock: Clock,
+        server_clock: ServerClock,
+        chance: Chance,
+    ) -> None:
+        self._store = store
+        self._own = own
+        self._link = link
+        self._api = api
+        self._cipher = cipher
+        self._emit = emit
+        self._spawn = spawn
+        self._clock = clock
+        self._server_clock = server_clock
+        self._chance = chance
+        self._busy: set[AccountId] = set()
+
+    def resume(self) -> None:
+        """Take up what an earlier run left in the outbox."""
+        for recipient in self._store.outbox.waiting_recipients():
+            self._work_for(recipient)
+
+    def put(self, recipient: AccountId, body: bytes, *, expires_in: int | None) -> Outgoing:
+        """Write the message into the outbox and start sending it. On disk when this returns."""
+        now_ms = self._server_clock.now_ms()
+        id = new_message_id(now_ms, self._chance.secret_bytes)
+        row = self._store.outbox.add(id, recipient, body, expires_in=expires_in, queued_at_ms=now_ms)
+        self._work_for(recipient)
+        return row
+
+    def _work_for(self, recipient: AccountId) -> None:
+        if recipient not in self._busy:
+            self._busy.add(recipient)
+            self._spawn(self._send_all(recipient))
+
+    async def _send_all(self, recipient: AccountId) -> None:
+        try:
+            while row := self._store.outbox.next_waiting(recipient):
+                await self._send(row)
+        finally:
+            self._busy.discard(recipient)
+
+    async def _send(self, row: Outgoing) -> None:
+        """Returns once the server has answered for good. Raises DeviceStopped."""
+        attempt = mismatches = 0
+        while True:
+            row = self._renew_or_fail_if_old(self._store.outbox.read(row.number))
+            if row.status is Status.FAILED:
+                return
+            try:
+                copies = row.copies if row.copies is not None else await self._copies(row, fresh=mismatches > 0)
+                frame = _frame(row, copies)
+                if len(json.dumps(frame)) > MAX_MESSAGE_BYTES:
+                    self._failed(row, "too_large")
+                    return
+                self._accepted(row, (await self._link.request(frame, "accepted"))["at"])
+                return
+            except SocketClosed:
+                continue  # the next live socket, the same id and copies
+            except FrameRefused as refused:
+                code, retry_after, details = refused.code, refused.retry_after, refused.details
+            except ApiError as error:
+                code = "not_permitted" if error.code == "not_found" else error.code
+                retry_after, details = error.retry_after, {}
+            except Unreachable:
+                code, retry_after, details = "unavailable", None, {}
+            match code:
+                case "device_mismatch":
+                    mismatches += 1
+                    self._store.outbox.renew(row.number, row.id)
+                    if mismatches < _TRIES_BEFORE_PAUSE:
+                        continue
+                case "clock_skew":
+                    self._server_clock.learn(int(details["server_time"]))
+                    self._store.outbox.renew(row.number, self._new_id())
+                    if attempt == 0:
+                        attempt += 1
+                        continue
+                case _ if code not in _PASSING:
+                    self._failed(row, code)
+                    return
+            await self._clock.sleep(retry_after or self._chance.full_jitter(attempt))
+            attempt += 1
+
+    def _renew_or_fail_if_old(self, row: Outgoing) -> Outgoing:
+        """A message that waited 7 days: with a new id if it was never sent, else it has failed."""
+        if message_time_ms(row.id) > self._server_clock.now_ms() - RETRY_MS:
+            return row
+        if row.copies is None:
+            self._store.outbox.renew(row.number, self._new_id())
+        else:
+            self._failed(row, "id_too_old")
+        return self._store.outbox.read(row.number)
+
+    async def _copies(self, row: Outgoing, *, fresh: bool) -> list[dict[str, Any]]:
+        """Make the copies and write them down: every try sends the same."""
+        devices = None if fresh else self._store.profile.devices(row.recipient)
+        if devices is None:
+            devices = await self._api.keys(row.recipient)
+            self._store.profile.set_devices(row.recipient, devices)
+        copies = [self._copy(row, device) for device in devices if not self._is_own(row.recipient, device)]
+        self._store.outbox.set_copies(row.number, copies)
+        return copies
+
+    def _copy(self, row: Outgoing, device: RecipientDevice) -> dict[str, Any]:
+        return {
+            "device": device.device,
+            "registration_id": device.registration_id,
+            "body": base64url_text(self._cipher.encrypt(row.body, device)),
+        }
+
+    def _is_own(self, recipient: AccountId, device: RecipientDevice) -> bool:
+        return recipient == self._own.account and device.device == self._own.device
+
+    def _new_id(self) -> Any:
+        return new_message_id(self._server_clock.now_ms(), self._chance.secret_bytes)
+
+    def _accepted(self, row: Outgoing, at_ms: int) -> None:
+        self._store.outbox.accepted(row.number, at_ms=at_ms)
+        self._emit(StatusChanged(row.number, row.id, self._store.outbox.read(row.number).status))
+
+    def _failed(self, row: Outgoing, code: str) -> None:
+        logger.info("message %d failed: %s", row.number, code)
+        self._store.outbox.failed(row.number, code)
+        self._emit(StatusChanged(row.number, row.id, Status.FAILED, code))
+
+
+def _frame(row: Outgoing, copies: list[dict[str, Any]]) -> dict[str, Any]:
+    frame: dict[str, Any] = {
+        "type": "send",
+        "id": row.id,
+        "to": {"account": row.recipient},
+        "kind": "message",
+        "copies": copies,
+    }
+    if row.expires_in is not None:
+        frame["expires_in"] = row.expires_in
+    return frame

@@ -1,0 +1,167 @@
+"""Opening envelopes of format `seal1` (docs/protocol/seal1.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Literal
+
+import cbor2
+from nacl import bindings
+from nacl.exceptions import CryptoError
+
+from sandes_client.ids import (
+    AccountId,
+    DeviceAddress,
+    EnvelopeId,
+    MessageId,
+    account_text,
+    message_text,
+    parse_base64url,
+)
+
+OVERHEAD_BYTES = 48
+_HEADER = struct.Struct(">B16s16sIQ")
+_PERSON = b"sandes-seal-v1"
+_NONCE = bytes(12)
+
+SenderClass = Literal["verified", "public"]
+_CLASSES: dict[int, SenderClass] = {1: "verified", 2: "public"}
+
+
+class EnvelopeUnreadable(Exception):
+    """This device cannot open the envelope, now or ever: it is acked and forgotten."""
+
+
+class Kind(IntEnum):
+    """What an envelope holds."""
+
+    MESSAGE = 1
+    RECEIPT = 3
+
+
+class ReceiptKind(IntEnum):
+    DELIVERED = 1
+    READ = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The 45 bytes in clear beside the sealed ones. `expires_at` is epoch seconds."""
+
+    message: bytes
+    inbox: bytes
+    key_number: int
+    expires_at: int
+
+    @classmethod
+    def parse(cls, data: bytes) -> Header:
+        if len(data) != _HEADER.size:
+            raise EnvelopeUnreadable(f"a header has {_HEADER.size} bytes, not {len(data)}")
+        version, message, inbox, key_number, expires_at = _HEADER.unpack(data)
+        if version != 1:
+            raise EnvelopeUnreadable(f"version {version} is not known")
+        return cls(message, inbox, key_number, expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the server sealed. `at_ms` is when it accepted the message; all but `body` is the server's word."""
+
+    id: MessageId
+    sender: DeviceAddress
+    sender_class: SenderClass
+    to: AccountId
+    kind: Kind
+    at_ms: int
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    kind: ReceiptKind
+    ids: tuple[MessageId, ...]
+
+
+def open_envelope(id: EnvelopeId, header: str, sealed: str, *, secret_of: Callable[[int], bytes | None]) -> Opened:
+    """Open one envelope as it stands in an `envelopes` frame.
+
+    `secret_of` gives the secret of a seal key by its number. Raises EnvelopeUnreadable: unknown key or version,
+    other bytes than were sealed, or ids that differ between envelope, header and content.
+    """
+    try:
+        header_bytes, sealed_bytes, id_bytes = parse_base64url(header), parse_base64url(sealed), parse_base64url(id)
+    except ValueError as error:
+        raise EnvelopeUnreadable("not base64url") from error
+    parsed = Header.parse(header_bytes)
+    secret = secret_of(parsed.key_number)
+    if secret is None:
+        raise EnvelopeUnreadable(f"seal key {parsed.key_number} is not here")
+    opened = _read(unseal(sealed_bytes, secret=secret, header=header_bytes))
+    if parsed.message != id_bytes[:16] or opened.id != message_text(parsed.message):
+        raise EnvelopeUnreadable("the message ids of envelope, header and content differ")
+    return opened
+
+
+def unseal(sealed: bytes, *, secret: bytes, header: bytes) -> bytes:
+    """Raises EnvelopeUnreadable for any other key, header or bytes than those it was sealed with."""
+    if len(sealed) < OVERHEAD_BYTES:
+        raise EnvelopeUnreadable("too short to be sealed")
+    share, ciphertext = sealed[:32], sealed[32:]
+    public = bindings.crypto_scalarmult_base(secret)
+    try:
+        shared = bindings.crypto_scalarmult(secret, share)  # refuses an all-zero result
+        key = hashlib.blake2b(shared + share + public, digest_size=32, person=_PERSON).digest()
+        return bindings.crypto_aead_chacha20poly1305_ietf_decrypt(ciphertext, header, _NONCE, key)
+    except CryptoError as error:
+        raise EnvelopeUnreadable("not sealed for this key and header") from error
+
+
+def parse_receipt(body: bytes) -> Receipt:
+    """The body of an envelope of kind RECEIPT. Raises EnvelopeUnreadable for anything else."""
+    try:
+        fields = _map(cbor2.loads(body))
+        ids = tuple(message_text(_sized(id, 16)) for id in fields[2])
+        return Receipt(ReceiptKind(fields[1]), ids)
+    except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError) as error:
+        raise EnvelopeUnreadable("not a receipt") from error
+
+
+def _read(plaintext: bytes) -> Opened:
+    try:
+        fields = _map(cbor2.loads(plaintext))
+        if fields[1] != 1:
+            raise ValueError("unknown version of the content")
+        account, device = fields[3]
+        return Opened(
+            id=message_text(_sized(fields[2], 16)),
+            sender=DeviceAddress(account_text(_sized(account, 8)), _number(device)),
+            sender_class=_CLASSES[fields[4]],
+            to=account_text(_sized(fields[5], 8)),
+            kind=Kind(fields[6]),
+            at_ms=_number(fields[7]),
+            body=_sized(fields[8], None),
+        )
+    except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError) as error:
+        raise EnvelopeUnreadable("the content does not fit its description") from error
+
+
+def _map(value: Any) -> dict[Any, Any]:
+    if type(value) is not dict:
+        raise ValueError("expected a map")
+    return value
+
+
+def _sized(value: Any, size: int | None) -> bytes:
+    if type(value) is not bytes or (size is not None and len(value) != size):
+        raise ValueError("expected bytes of a given size")
+    return value
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError("expected a number")
+    return value

@@ -1,0 +1,71 @@
+"""The weekly change of the seal key (docs/protocol/README.md, "Devices")."""
+
+from __future__ import annotations
+
+import logging
+
+from sandes_client.api import ApiError, ClientApi, Unreachable
+from sandes_client.clock import Chance, ServerClock
+from sandes_client.keys import IdentityKey, SealKey
+from sandes_client.statements import sign_seal_key
+from sandes_client.store import Store
+
+logger = logging.getLogger(__name__)
+
+ROTATE_MS = 7 * 24 * 3600 * 1000
+
+
+class SealKeyRotation:
+    """Replaces the seal key once a week, and destroys old ones when nothing can be sealed to them any more."""
+
+    def __init__(
+        self, store: Store, identity: IdentityKey, *, api: ClientApi, server_clock: ServerClock, chance: Chance
+    ) -> None:
+        self._store = store
+        self._identity = identity
+        self._api = api
+        self._clock = server_clock
+        self._chance = chance
+
+    async def rotate_if_due(self) -> None:
+        """Takes up a rotation that was interrupted. When the service fails, it is tried again at the next call."""
+        newest = self._store.profile.newest_seal_key()
+        if newest is None:
+            return
+        key, made_at_ms, in_use = newest
+        try:
+            if not in_use:
+                await self._offer(key)
+            elif self._clock.now_ms() - made_at_ms >= ROTATE_MS:
+                await self.rotate()
+        except (ApiError, Unreachable) as error:
+            logger.warning("the seal key was not replaced: %s", error)
+
+    async def rotate(self) -> None:
+        """Replace the seal key now. Raises ApiError or Unreachable; the next call goes on from there."""
+        newest = self._store.profile.newest_seal_key()
+        if newest is None:
+            return
+        key = newest[0]
+        if newest[2]:
+            key = SealKey.new(key.number + 1, self._chance.secret_bytes)
+            self._store.profile.add_seal_key(key, now_ms=self._clock.now_ms())
+        await self._offer(key)
+
+    async def _offer(self, key: SealKey) -> None:
+        try:
+            await self._api.rotate_seal_key(sign_seal_key(self._identity, key))
+        except ApiError as error:
+            # The answer to an earlier try got lost, if the server uses this very key.
+            if error.code != "stale_key" or (await self._api.me()).seal_key_number != key.number:
+                raise
+        self._store.profile.seal_key_in_use(key.number, now_ms=self._clock.now_ms())
+
+    def due(self) -> bool:
+        """True if an old key may be destroyed as soon as the inbox has been seen empty."""
+        return self._store.profile.seal_keys_due(drain_began_ms=self._clock.now_ms())
+
+    def inbox_was_empty(self, *, asked_at_ms: int) -> None:
+        """The server had nothing left when asked at that time: a drain that began then has ended."""
+        if self._store.profile.seal_keys_due(drain_began_ms=asked_at_ms):
+            self._store.profile.destroy_seal_keys(drain_began_ms=asked_at_ms)

@@ -1,0 +1,235 @@
+"""One websocket: frames, their answers, and fragments small enough for API Gateway
+(docs/protocol/README.md, "The websocket").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from sandes_client.clock import Clock, within
+
+logger = logging.getLogger(__name__)
+
+FRAGMENT_BYTES = 32 * 1024
+"""API Gateway takes websocket frames of up to 32 KiB and messages of up to 128 KiB."""
+
+ANSWER_SECONDS = 10.0
+DRAIN_SECONDS = 30.0
+"""API Gateway gives up on a drain after 29 s."""
+
+CLOSE_SUPERSEDED = 4409
+CLOSE_REVOKED = 4401
+
+Frame = dict[str, Any]
+
+
+class SocketClosed(Exception):
+    """The socket is gone, or so slow that it was given up: repeat on the next one."""
+
+
+class FrameRefused(Exception):
+    """The server answered `error`. Switch on `code`; `retry_after` is seconds."""
+
+    def __init__(self, code: str, *, retry_after: int | None, details: dict[str, Any]) -> None:
+        super().__init__(code)
+        self.code = code
+        self.retry_after = retry_after
+        self.details = details
+
+
+class Listener(Protocol):
+    """What happens on a socket without being asked for."""
+
+    def on_envelopes(self, envelopes: list[Frame]) -> None:
+        """Called in the order of arrival. sqlite3.Error from it ends the socket."""
+        ...
+
+    def on_superseded(self, socket: Socket) -> None: ...
+
+    def on_revoked(self, reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """`drained` is the end of the drain that `hello` began; None if nothing waited."""
+
+    welcome: Frame
+    drained: asyncio.Future[Frame] | None
+
+
+class Socket:
+    """A connected socket. `closed` is done once nothing more comes from it."""
+
+    def __init__(self, connection: ClientConnection, listener: Listener, clock: Clock) -> None:
+        self._connection = connection
+        self._listener = listener
+        self._clock = clock
+        self._answers: dict[tuple[str, str], asyncio.Future[Frame]] = {}
+        self._refs = 0
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reader = asyncio.create_task(self._read())
+
+    @classmethod
+    async def open(cls, url: str, token: str, *, listener: Listener, clock: Clock) -> Socket:
+        """Raises OSError, TimeoutError or a WebSocketException; InvalidStatus where the server refused."""
+        connection = await connect(
+            url,
+            additional_headers={"Authorization": f"Bearer {token}"},
+            user_agent_header="sandes-client",
+            compression=None,
+            ping_interval=None,  # API Gateway counts only messages as activity; `ping` frames are ours
+            open_timeout=ANSWER_SECONDS,
+            close_timeout=2,
+            max_size=1024 * 1024,
+        )
+        return cls(connection, listener, clock)
+
+    async def hello(self, *, app: str, epoch: int) -> Hello:
+        """Make this the device's live socket. Raises SocketClosed or FrameRefused."""
+        ref = self._new_ref()
+        welcome, drained = self._expect(ref, "welcome"), self._expect(ref, "drained")
+        await self._send({"type": "hello", "ref": ref, "protocol": 1, "app": app, "epoch": epoch})
+        answer = await self._await(welcome, ANSWER_SECONDS)
+        if answer["inbox"]["pending"] > 0:
+            return Hello(answer, drained)
+        drained.cancel()
+        return Hello(answer, None)
+
+    async def request(self, frame: Frame, answer: str, *, seconds: float = ANSWER_SECONDS) -> Frame:
+        """Send `frame` and await the answer of type `answer`.
+
+        Raises FrameRefused, or SocketClosed also when no answer comes in time: the socket is given up then.
+        """
+        ref = self._new_ref()
+        expected = self._expect(ref, answer)
+        await self._send({**frame, "ref": ref})
+        return await self._await(expected, seconds)
+
+    async def drained(self, drained: asyncio.Future[Frame]) -> Frame:
+        return await self._await(drained, DRAIN_SECONDS)
+
+    async def send_text(self, text: str) -> None:
+        """Send `text` as one message, in fragments of at most 32 KiB. Raises SocketClosed."""
+        try:
+            if len(text) <= FRAGMENT_BYTES and text.isascii():
+                await self._connection.send(text)
+            else:
+                await self._connection.send(fragments(text), text=True)
+        except ConnectionClosed as error:
+            await asyncio.wait({self._reader})  # what came before the end is still read
+            raise SocketClosed from error
+
+    async def close(self, code: int = 1000) -> None:
+        await self._connection.close(code)
+        await asyncio.gather(self._reader, return_exceptions=True)
+
+    def abort(self) -> None:
+        """Cut the connection without a word."""
+        self._connection.transport.abort()
+        self._reader.cancel()
+        self._end()
+
+    async def _send(self, frame: Frame) -> None:
+        await self.send_text(json.dumps(frame, separators=(",", ":")))
+
+    async def _await(self, answer: asyncio.Future[Frame], seconds: float) -> Frame:
+        try:
+            return await within(self._clock, seconds, answer)
+        except TimeoutError:
+            self.abort()
+            raise SocketClosed("no answer in time") from None
+
+    def _new_ref(self) -> str:
+        self._refs += 1
+        return str(self._refs)
+
+    def _expect(self, ref: str, type: str) -> asyncio.Future[Frame]:
+        answer: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        if self.closed.done():
+            raise SocketClosed
+        self._answers[ref, type] = answer
+        answer.add_done_callback(lambda _: self._answers.pop((ref, type), None))
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may be awaited by nobody
+        return answer
+
+    async def _read(self) -> None:
+        try:
+            async for text in self._connection:
+                self._take(text)
+        except ConnectionClosed:
+            pass
+        except sqlite3.Error as error:
+            logger.error("an envelope could not be stored, so it was not acked: %s", error)
+            self._connection.transport.abort()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        for answer in list(self._answers.values()):
+            if not answer.done():
+                answer.set_exception(SocketClosed())
+        if not self.closed.done():
+            self._tell_close_code()
+            self.closed.set_result(None)
+
+    def _tell_close_code(self) -> None:
+        """A last word may get lost where the close code does not."""
+        code = self._connection.close_code
+        if code == CLOSE_SUPERSEDED:
+            self._listener.on_superseded(self)
+        elif code == CLOSE_REVOKED:
+            self._listener.on_revoked("unknown")
+
+    def _take(self, text: str | bytes) -> None:
+        try:
+            frame = json.loads(text)
+            kind, ref = frame["type"], frame.get("ref")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            logger.warning("a message that is no frame was ignored")
+            return
+        match kind:
+            case "envelopes":
+                self._listener.on_envelopes(frame.get("envelopes") or [])
+            case "superseded":
+                self._listener.on_superseded(self)
+            case "revoked":
+                self._listener.on_revoked(str(frame.get("reason")))
+            case "error":
+                self._refuse(frame, ref)
+            case _:
+                answer = self._answers.get((ref, kind))
+                if answer and not answer.done():
+                    answer.set_result(frame)
+
+    def _refuse(self, frame: Frame, ref: str | None) -> None:
+        refused = FrameRefused(
+            str(frame.get("code")), retry_after=frame.get("retry_after"), details=frame.get("details") or {}
+        )
+        if ref is None:
+            logger.warning("the server refused a frame without saying which: %s", refused.code)
+        for key, answer in list(self._answers.items()):
+            if key[0] == ref and not answer.done():
+                answer.set_exception(refused)
+
+
+def fragments(text: str) -> Iterator[bytes]:
+    """The UTF-8 of `text` in pieces of at most 32 KiB."""
+    data = text.encode()
+    for start in range(0, len(data), FRAGMENT_BYTES):
+        yield data[start : start + FRAGMENT_BYTES]
+
+
+async def closing(socket: Socket, code: int) -> None:
+    """Close `socket` whatever state it is in."""
+    with contextlib.suppress(ConnectionClosed, OSError):
+        await socket.close(code)

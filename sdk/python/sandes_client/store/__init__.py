@@ -1,0 +1,50 @@
+"""The device's durable memory: one SQLite file per profile."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sandes_client.store.database import Database, StoreUnusable
+from sandes_client.store.inbox import AckBatch, InboxTable, StoredMessage
+from sandes_client.store.outbox import OutboxTable, Outgoing
+from sandes_client.store.profile import Account, ProfileTable
+
+__all__ = ["Account", "AckBatch", "Outgoing", "Store", "StoreUnusable", "StoredMessage"]
+
+
+class Store:
+    """Every write is on disk when the call returns, unless it stands inside `transaction()`.
+
+    Used from one thread. Raises StoreUnusable or sqlite3.Error.
+    """
+
+    def __init__(self, database: Database, path: Path) -> None:
+        self._database = database
+        self.path = path
+        self.profile = ProfileTable(database)
+        self.inbox = InboxTable(database)
+        self.outbox = OutboxTable(database)
+
+    @classmethod
+    def open(cls, path: Path) -> Store:
+        """Open or make the profile at `path`, readable by its owner only. Raises StoreUnusable."""
+        return cls(Database.open(path), path)
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """All writes inside happen together, on disk when the block ends, or not at all."""
+        with self._database.transaction():
+            yield
+
+    def forget_keys(self) -> None:
+        """Destroy the identity and seal keys and give up what was still to be sent: the device was revoked."""
+        with self._database.transaction():
+            self.profile.destroy_keys()
+            self.outbox.give_up("revoked")
+            self.inbox.forget_acks()
+        self._database.scrub()
+
+    def close(self) -> None:
+        self._database.close()

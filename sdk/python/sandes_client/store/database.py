@@ -1,0 +1,146 @@
+"""Opening the SQLite file: durability, file mode, schema version."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE profile (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    http_url TEXT, websocket_url TEXT, audience TEXT,
+    account TEXT, device INTEGER, registration_id INTEGER,
+    identity_seed BLOB,
+    clock_offset_ms INTEGER NOT NULL DEFAULT 0,
+    epoch INTEGER NOT NULL DEFAULT 0
+);
+INSERT INTO profile (one) VALUES (1);
+CREATE TABLE seal_keys (
+    number INTEGER PRIMARY KEY,
+    secret BLOB NOT NULL,
+    made_at_ms INTEGER NOT NULL,
+    in_use_at_ms INTEGER,   -- when the server took it
+    replaced_at_ms INTEGER  -- when the server took the next one
+);
+CREATE TABLE seen (
+    sender TEXT NOT NULL, message TEXT NOT NULL, seen_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (sender, message)
+) WITHOUT ROWID;
+CREATE INDEX seen_by_time ON seen (seen_at_ms);
+CREATE TABLE messages (
+    number INTEGER PRIMARY KEY,
+    sender TEXT NOT NULL, message TEXT NOT NULL,
+    sender_device INTEGER NOT NULL, sender_class TEXT NOT NULL, recipient TEXT NOT NULL,
+    at_ms INTEGER NOT NULL, body BLOB NOT NULL, shown INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (sender, message)
+);
+CREATE INDEX messages_by_time ON messages (sender, at_ms);
+CREATE TABLE acks (envelope TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE receipts (
+    author TEXT NOT NULL, kind TEXT NOT NULL, message TEXT NOT NULL,
+    PRIMARY KEY (author, kind, message)
+) WITHOUT ROWID;
+CREATE TABLE outbox (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    message TEXT NOT NULL UNIQUE,
+    recipient TEXT NOT NULL,
+    body BLOB NOT NULL,
+    copies TEXT,            -- JSON as it travels; NULL until made
+    expires_in INTEGER,
+    status TEXT NOT NULL DEFAULT 'queued',
+    code TEXT,
+    queued_at_ms INTEGER NOT NULL,
+    at_ms INTEGER           -- the server's time of acceptance; NULL until accepted
+);
+CREATE INDEX outbox_waiting ON outbox (recipient, number) WHERE at_ms IS NULL AND status <> 'failed';
+CREATE TABLE devices (account TEXT PRIMARY KEY, devices TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+class StoreUnusable(Exception):
+    """The file is no profile, or one of a newer release."""
+
+
+class Database:
+    """A connection on which every statement outside `transaction()` is a transaction of its own."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path) -> Database:
+        """The file and its write-ahead log are readable by their owner only. Raises StoreUnusable."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            path.chmod(0o600)
+            connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+        except OSError as error:
+            raise StoreUnusable(f"{path} cannot be opened: {error.strerror}") from error
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")
+            database = cls(connection)
+            database._prepare()
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            raise StoreUnusable(f"{path} is not a profile: {error}") from error
+        except StoreUnusable:
+            connection.close()
+            raise
+        return database
+
+    def _prepare(self) -> None:
+        with self.transaction():
+            version = self.row("PRAGMA user_version")
+            if version and version[0] > SCHEMA_VERSION:
+                raise StoreUnusable("the profile was written by a newer release")
+            if version and version[0] == 0:
+                for statement in _SCHEMA.split(";\n"):
+                    self._connection.execute(statement)
+                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        if self._connection.in_transaction:
+            yield
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def run(self, statement: str, values: Sequence[Any] = ()) -> int:
+        """The number of rows written."""
+        return self._connection.execute(statement, values).rowcount
+
+    def run_each(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        with self.transaction():
+            self._connection.executemany(statement, rows)
+
+    def insert(self, statement: str, values: Sequence[Any]) -> int:
+        """The number given to the new row."""
+        return self._connection.execute(statement, values).lastrowid or 0
+
+    def row(self, query: str, values: Sequence[Any] = ()) -> Any:
+        return self._connection.execute(query, values).fetchone()
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        return self._connection.execute(query, values).fetchall()
+
+    def scrub(self) -> None:
+        """Move the write-ahead log into the file and empty it, so that what was overwritten is in neither."""
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        self._connection.close()

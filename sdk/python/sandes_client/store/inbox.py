@@ -1,0 +1,163 @@
+"""What was received, what was seen, and what the server and the authors still have to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sandes_client.events import MessageReceived
+from sandes_client.ids import AccountId, DeviceAddress, EnvelopeId, MessageId
+from sandes_client.store.database import Database
+
+SEEN_MS = 7 * 24 * 3600 * 1000
+"""As long as senders may repeat a message."""
+
+MAX_ACK_IDS = 100
+MAX_RECEIPTS = 10
+
+ReceiptName = Literal["delivered", "read"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptGroup:
+    author: AccountId
+    kind: ReceiptName
+    ids: tuple[MessageId, ...]
+
+    def to_json(self) -> dict[str, object]:
+        return {"to": self.author, "kind": self.kind, "ids": list(self.ids)}
+
+
+@dataclass(frozen=True, slots=True)
+class AckBatch:
+    """What fits into one `ack` frame."""
+
+    envelopes: tuple[EnvelopeId, ...]
+    receipts: tuple[ReceiptGroup, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    number: int
+    received: MessageReceived
+    shown: bool
+
+
+class InboxTable:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def is_new(self, sender: AccountId, message: MessageId, *, now_ms: int) -> bool:
+        """True the first time, for 7 days at least. Marks it as seen."""
+        return bool(
+            self._database.run(
+                "INSERT INTO seen (sender, message, seen_at_ms) SELECT ?, ?, ? "
+                "WHERE NOT EXISTS (SELECT 1 FROM messages WHERE sender = ? AND message = ?) ON CONFLICT DO NOTHING",
+                (sender, message, now_ms, sender, message),
+            )
+        )
+
+    def forget_seen(self, *, now_ms: int) -> None:
+        """Forget what was seen more than 7 days ago."""
+        self._database.run("DELETE FROM seen WHERE seen_at_ms < ?", (now_ms - SEEN_MS,))
+
+    def add(self, message: MessageReceived) -> None:
+        """Keep the message and the `delivered` receipt it calls for."""
+        with self._database.transaction():
+            self._database.run(
+                "INSERT INTO messages (sender, message, sender_device, sender_class, recipient, at_ms, body) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (
+                    message.sender.account,
+                    message.id,
+                    message.sender.device,
+                    message.sender_class,
+                    message.to,
+                    message.at_ms,
+                    message.body,
+                ),
+            )
+            self._add_receipt(message.sender.account, "delivered", message.id)
+
+    def add_ack(self, envelope: EnvelopeId) -> None:
+        self._database.run("INSERT OR IGNORE INTO acks (envelope) VALUES (?)", (envelope,))
+
+    def mark_shown(self, sender: AccountId, messages: Sequence[MessageId]) -> None:
+        """These were shown to a person: calls for `read` receipts, once."""
+        with self._database.transaction():
+            for message in messages:
+                if self._database.run(
+                    "UPDATE messages SET shown = 1 WHERE sender = ? AND message = ? AND shown = 0", (sender, message)
+                ):
+                    self._add_receipt(sender, "read", message)
+
+    def _add_receipt(self, author: AccountId, kind: ReceiptName, message: MessageId) -> None:
+        self._database.run(
+            "INSERT OR IGNORE INTO receipts (author, kind, message) VALUES (?, ?, ?)", (author, kind, message)
+        )
+
+    def next_acks(self) -> AckBatch | None:
+        """What should be told next, or None. Repeat it until the server has answered."""
+        envelopes = self._database.rows("SELECT envelope FROM acks ORDER BY envelope LIMIT ?", (MAX_ACK_IDS,))
+        groups = self._database.rows(
+            "SELECT author, kind FROM receipts GROUP BY author, kind ORDER BY MIN(message), kind LIMIT ?",
+            (MAX_RECEIPTS,),
+        )
+        if not envelopes and not groups:
+            return None
+        return AckBatch(
+            envelopes=tuple(EnvelopeId(row[0]) for row in envelopes),
+            receipts=tuple(ReceiptGroup(author, kind, self._receipt_ids(author, kind)) for author, kind in groups),
+        )
+
+    def _receipt_ids(self, author: AccountId, kind: ReceiptName) -> tuple[MessageId, ...]:
+        rows = self._database.rows(
+            "SELECT message FROM receipts WHERE author = ? AND kind = ? ORDER BY message LIMIT ?",
+            (author, kind, MAX_ACK_IDS),
+        )
+        return tuple(MessageId(row[0]) for row in rows)
+
+    def acked(self, batch: AckBatch) -> None:
+        """The server has answered for `batch`."""
+        with self._database.transaction():
+            self._database.run_each("DELETE FROM acks WHERE envelope = ?", [(id,) for id in batch.envelopes])
+            for group in batch.receipts:
+                self._database.run_each(
+                    "DELETE FROM receipts WHERE author = ? AND kind = ? AND message = ?",
+                    [(group.author, group.kind, id) for id in group.ids],
+                )
+
+    def forget_acks(self) -> None:
+        self._database.run("DELETE FROM acks")
+        self._database.run("DELETE FROM receipts")
+
+    def unshown(self) -> list[StoredMessage]:
+        """Messages not yet shown, in the order of the server's time."""
+        return self._messages("WHERE shown = 0 ORDER BY at_ms, number", ())
+
+    def of_sender(self, sender: AccountId, *, limit: int) -> list[StoredMessage]:
+        """The last `limit` messages of `sender`, oldest first."""
+        return self._messages("WHERE sender = ? ORDER BY at_ms DESC, number DESC LIMIT ?", (sender, limit))[::-1]
+
+    def _messages(self, condition: str, values: Sequence[object]) -> list[StoredMessage]:
+        rows = self._database.rows(
+            "SELECT number, message, sender, sender_device, sender_class, recipient, at_ms, body, shown FROM messages "  # noqa: S608  constant conditions
+            + condition,
+            values,
+        )
+        return [
+            StoredMessage(
+                number=row[0],
+                received=MessageReceived(
+                    id=row[1],
+                    sender=DeviceAddress(row[2], row[3]),
+                    sender_class=row[4],
+                    to=row[5],
+                    at_ms=row[6],
+                    body=row[7],
+                ),
+                shown=bool(row[8]),
+            )
+            for row in rows
+        ]

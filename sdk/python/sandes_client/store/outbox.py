@@ -1,0 +1,130 @@
+"""What this device sends: written before the first try, kept as what it became."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandes_client.events import Status
+from sandes_client.ids import AccountId, MessageId
+from sandes_client.store.database import Database
+
+_RANK = {Status.QUEUED: 0, Status.ACCEPTED: 1, Status.DELIVERED: 2, Status.READ: 3, Status.FAILED: 4}
+_COLUMNS = "number, message, recipient, body, copies, expires_in, status, code, queued_at_ms, at_ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One row of the outbox. `at_ms` is the server's time of acceptance, None until then.
+
+    `copies` are as they travel and None until they are made: what has none was never sent.
+    """
+
+    number: int
+    id: MessageId
+    recipient: AccountId
+    body: bytes = field(repr=False)
+    copies: list[dict[str, Any]] | None = field(repr=False)
+    expires_in: int | None
+    status: Status
+    code: str | None
+    queued_at_ms: int
+    at_ms: int | None
+
+
+class OutboxTable:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self, id: MessageId, recipient: AccountId, body: bytes, *, expires_in: int | None, queued_at_ms: int
+    ) -> Outgoing:
+        number = self._database.insert(
+            "INSERT INTO outbox (message, recipient, body, expires_in, queued_at_ms) VALUES (?, ?, ?, ?, ?)",
+            (id, recipient, body, expires_in, queued_at_ms),
+        )
+        return Outgoing(number, id, recipient, body, None, expires_in, Status.QUEUED, None, queued_at_ms, None)
+
+    def set_copies(self, number: int, copies: list[dict[str, Any]]) -> None:
+        self._database.run("UPDATE outbox SET copies = ? WHERE number = ?", (json.dumps(copies), number))
+
+    def renew(self, number: int, id: MessageId) -> None:
+        """Another id for a message of which nothing was accepted."""
+        self._database.run("UPDATE outbox SET message = ?, copies = NULL WHERE number = ?", (id, number))
+
+    def accepted(self, number: int, *, at_ms: int) -> None:
+        """Keeps a `delivered` that came before it. The copies are of no more use."""
+        self._database.run(
+            "UPDATE outbox SET at_ms = ?, copies = NULL, status = CASE status WHEN 'queued' THEN 'accepted' "
+            "ELSE status END WHERE number = ?",
+            (at_ms, number),
+        )
+
+    def failed(self, number: int, code: str) -> None:
+        self._database.run(
+            "UPDATE outbox SET status = 'failed', code = ?, copies = NULL WHERE number = ?", (code, number)
+        )
+
+    def give_up(self, code: str) -> None:
+        """Everything not yet accepted has failed."""
+        self._database.run(
+            "UPDATE outbox SET status = 'failed', code = ?, copies = NULL WHERE at_ms IS NULL AND status <> 'failed'",
+            (code,),
+        )
+
+    def raise_status(self, id: MessageId, reader: AccountId, status: Status) -> Outgoing | None:
+        """`reader` reports `status`. None if that is nothing new, or not a message to `reader`."""
+        row = self._database.row(
+            f"SELECT {_COLUMNS} FROM outbox WHERE message = ? AND recipient = ?",  # noqa: S608  constant columns
+            (id, reader),
+        )
+        if row is None or _RANK[Status(row[6])] >= _RANK[status]:
+            return None
+        self._database.run("UPDATE outbox SET status = ? WHERE number = ?", (status, row[0]))
+        return self.read(row[0])
+
+    def read(self, number: int) -> Outgoing:
+        """Raises KeyError for a number that was never given out."""
+        row = self._database.row(f"SELECT {_COLUMNS} FROM outbox WHERE number = ?", (number,))  # noqa: S608
+        if row is None:
+            raise KeyError(number)
+        return _outgoing(row)
+
+    def next_waiting(self, recipient: AccountId) -> Outgoing | None:
+        """The oldest message to `recipient` that the server has not answered for."""
+        row = self._database.row(
+            f"SELECT {_COLUMNS} FROM outbox "  # noqa: S608
+            "WHERE at_ms IS NULL AND status <> 'failed' AND recipient = ? ORDER BY number LIMIT 1",
+            (recipient,),
+        )
+        return _outgoing(row) if row else None
+
+    def waiting_recipients(self) -> list[AccountId]:
+        rows = self._database.rows(
+            "SELECT DISTINCT recipient FROM outbox WHERE at_ms IS NULL AND status <> 'failed' ORDER BY number"
+        )
+        return [AccountId(row[0]) for row in rows]
+
+    def to_recipient(self, recipient: AccountId, *, limit: int) -> list[Outgoing]:
+        """The last `limit` messages to `recipient`, oldest first."""
+        rows = self._database.rows(
+            f"SELECT {_COLUMNS} FROM outbox WHERE recipient = ? ORDER BY number DESC LIMIT ?",  # noqa: S608
+            (recipient, limit),
+        )
+        return [_outgoing(row) for row in reversed(rows)]
+
+
+def _outgoing(row: Any) -> Outgoing:
+    return Outgoing(
+        number=row[0],
+        id=MessageId(row[1]),
+        recipient=AccountId(row[2]),
+        body=row[3],
+        copies=json.loads(row[4]) if row[4] is not None else None,
+        expires_in=row[5],
+        status=Status(row[6]),
+        code=row[7],
+        queued_at_ms=row[8],
+        at_ms=row[9],
+    )

@@ -1,0 +1,24 @@
+"""Fixtures of the client's tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from sandes_client import Store
+from tests.unit.sdk.service import Service, new_service
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    async with new_service() as running:
+        yield running
+
+
+@pytest.fixture
+def store(service: Service, tmp_path: Path) -> Iterator[Store]:
+    opened = service.profile(tmp_path / "alice.sqlite3")
+    yield opened
+    opened.close()

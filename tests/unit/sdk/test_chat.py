@@ -1,0 +1,137 @@
+"""`sandes chat`, driven as a person would."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from sandes.crypto.seal import ReceiptKind
+from sandes.model.ids import account_text
+from sandes_client import Store
+from sandes_client.cli.chat import ChatApp, MessageRow
+from sandes_client.ids import AccountId
+from tests.unit.sdk.service import BOB, START_MS, Service, eventually
+
+BOB_ID = AccountId(account_text(BOB))
+
+
+@asynccontextmanager
+async def chatting(service: Service, store: Store) -> AsyncIterator[tuple[ChatApp, Pilot[None]]]:
+    async with service.client(store) as device:
+        app = ChatApp(device, BOB_ID, "+919876543210")
+        async with app.run_test(size=(60, 20)) as pilot:
+            await device.drained()
+            await pilot.pause()
+            yield app, pilot
+
+
+def lines(app: ChatApp) -> list[str]:
+    return [row.render().plain for row in app.query(MessageRow).results(MessageRow)]  # type: ignore[union-attr]
+
+
+async def wait_for_line(pilot: Pilot[None], app: ChatApp, part: str) -> None:
+    for _ in range(200):
+        await pilot.pause(0.01)
+        if any(part in line for line in lines(app)):
+            return
+    raise AssertionError(f"{part!r} is not in {lines(app)}")
+
+
+async def test_a_line_is_sent_and_its_ticks_follow_it(service: Service, store: Store) -> None:
+    async with chatting(service, store) as (app, pilot):
+        app.query_one(Input).value = "नमस्ते 🙏"
+        await pilot.press("enter")
+        await wait_for_line(pilot, app, "you  नमस्ते 🙏  ✓")
+        assert app.query_one(Input).value == ""
+        sent = service.of_type("send")[0]["id"]
+        await service.push(service.store_receipt(ReceiptKind.DELIVERED, sent))
+        await wait_for_line(pilot, app, "✓✓")
+        await service.push(service.store_receipt(ReceiptKind.READ, sent))
+        await eventually(lambda: not service.stored)
+    assert service.accepted[0].copies[0].body == "नमस्ते 🙏".encode()
+
+
+async def test_a_refused_message_shows_its_code(service: Service, store: Store) -> None:
+    service.devices.clear()
+    async with chatting(service, store) as (app, pilot):
+        await pilot.press("h", "i", "enter")
+        await wait_for_line(pilot, app, "✗ not_permitted")
+
+
+async def test_an_empty_line_sends_nothing(service: Service, store: Store) -> None:
+    async with chatting(service, store) as (app, pilot):
+        await pilot.press("enter", "space", "enter")
+        await pilot.pause()
+        assert lines(app) == []
+    assert not service.of_type("send")
+
+
+async def test_messages_stand_in_the_order_of_the_servers_time_and_are_told_as_read(
+    service: Service, store: Store
+) -> None:
+    service.store(b"before")
+    async with chatting(service, store) as (app, pilot):
+        await wait_for_line(pilot, app, "before")
+        service.server_ahead_ms = 2000
+        later = service.store(b"third")
+        service.server_ahead_ms = 1000
+        earlier = service.store(b"second [bold]not markup[/]")
+        await service.push(later)
+        await wait_for_line(pilot, app, "third")
+        await service.push(earlier)
+        await wait_for_line(pilot, app, "second [bold]not markup[/]")
+        shown = [line.split("  ", 2)[2] for line in lines(app)]
+        assert shown == ["before", "second [bold]not markup[/]", "third"]
+        await eventually(lambda: sum(len(r.ids) for ack in service.acks for r in ack.receipts if r.kind == "read") == 3)
+
+
+async def test_messages_of_others_stay_out_of_the_conversation(service: Service, store: Store) -> None:
+    async with chatting(service, store) as (app, pilot):
+        await service.push(service.store(b"from elsewhere", sender=b"carol\0\0\0"))  # type: ignore[arg-type]
+        await eventually(store.inbox.unshown)
+        await pilot.pause()
+        assert lines(app) == []
+
+
+async def test_a_long_line_is_wrapped_and_survives_a_resize(service: Service, store: Store) -> None:
+    async with chatting(service, store) as (app, pilot):
+        await service.push(service.store(("word " * 200).encode()))
+        await wait_for_line(pilot, app, "word")
+        await pilot.pause()
+        row = app.query_one(MessageRow)
+        height = row.size.height
+        assert height > 10
+        await pilot.resize_terminal(120, 40)
+        await pilot.pause()
+        assert 1 < row.size.height < height
+
+
+async def test_the_history_is_there_when_the_chat_opens(service: Service, store: Store) -> None:
+    async with service.client(store) as device:
+        await device.send(BOB_ID, b"said yesterday")
+    async with chatting(service, store) as (app, _):
+        assert any("said yesterday" in line and "✓" in line for line in lines(app))
+        assert app.sub_title == "connected"
+
+
+async def test_the_header_tells_when_another_program_took_over(service: Service, store: Store) -> None:
+    async with chatting(service, store) as (app, pilot):
+        await service.connections[0].post({"type": "superseded"})
+        await eventually(lambda: app.sub_title == "superseded")
+        await pilot.pause()
+        assert app.query_one(Input).disabled
+
+
+@pytest.mark.parametrize("key", ["ctrl+q", "ctrl+c"])
+async def test_the_chat_ends_cleanly(service: Service, store: Store, key: str) -> None:
+    async with service.client(store) as device:
+        app = ChatApp(device, BOB_ID, "bob")
+        async with app.run_test() as pilot:
+            await pilot.press(key)
+            await pilot.pause()
+        assert app.return_code == 0
+        assert (await device.send(BOB_ID, b"still works")).at_ms == START_MS

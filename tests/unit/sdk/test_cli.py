@@ -1,0 +1,239 @@
+"""The `sandes` command: one clear line for what goes wrong, exit codes, and a terminal nobody else can write to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from sandes.model.ids import account_text
+from sandes_client.api import ClientApi
+from sandes_client.cli.display import readable
+from sandes_client.cli.main import app
+from sandes_client.clock import SystemClock
+from tests.unit.sdk.service import ALICE, AUDIENCE, BOB, Service, eventually, new_service, problem
+
+BOB_ID = account_text(BOB)
+
+
+class RealClock(SystemClock):
+    """The command makes its own clock, so the service runs on the same one."""
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    """A service on a thread of its own, since each command runs an event loop of its own."""
+    running, ready, done = new_service(), threading.Event(), threading.Event()
+    running.clock = RealClock()  # type: ignore[assignment]
+
+    async def serve() -> None:
+        async with running:
+            ready.set()
+            while not done.is_set():
+                await asyncio.sleep(0.01)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    assert ready.wait(5)
+    yield running
+    done.set()
+    thread.join()
+
+
+@pytest.fixture
+def sandes(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs a command against the service and returns its result."""
+    original = ClientApi.__init__
+
+    def to_service(self: ClientApi, http_url: str, **options: Any) -> None:
+        original(self, http_url, **{**options, "transport": httpx.MockTransport(service.http)})
+
+    monkeypatch.setattr(ClientApi, "__init__", to_service)
+    for name in ("URL", "SOCKET", "AUDIENCE", "ENDPOINTS", "HOME"):
+        monkeypatch.delenv(f"SANDES_{name}", raising=False)
+    endpoints = tmp_path / "endpoints.json"
+    endpoints.write_text(
+        json.dumps({"http_url": "https://service.test", "websocket_url": service.url, "audience": AUDIENCE})
+    )
+
+    def run(*words: str, input: str | None = None) -> Any:
+        return CliRunner().invoke(
+            app, [*words, "--home", str(tmp_path), "--endpoints", str(endpoints)], input=input, catch_exceptions=False
+        )
+
+    return run
+
+
+@pytest.fixture
+def registered(service: Service, tmp_path: Path) -> None:
+    service.profile(tmp_path / "default.sqlite3").close()
+
+
+def test_registering_reads_the_code_from_piped_input(sandes: Any) -> None:
+    result = sandes("register", "+919876543210", input="123456\n")
+    assert result.exit_code == 0
+    assert result.stdout == f"Registered as device 1 of account {account_text(ALICE)}.\n"
+    again = sandes("register", "+919876543210")
+    assert (again.exit_code, again.stderr.count("\n")) == (1, 1)
+    assert again.stderr.startswith("error: already_registered: ")
+
+
+def test_a_wrong_code_is_one_line_with_the_attempts_left_and_never_the_code(sandes: Any) -> None:
+    result = sandes("register", "+919876543210", input="654321\n")
+    assert result.exit_code == 1
+    assert result.stderr == "error: code_incorrect: code_incorrect Attempts left: 2.\n"
+    assert "654321" not in result.output
+
+
+def test_a_lost_answer_is_repeated_with_the_same_keys(sandes: Any, service: Service) -> None:
+    keys: list[str] = []
+    path = ("PUT", "/v1/registrations/" + "r" * 21 + "A/verification")
+
+    def lose(request: httpx.Request) -> httpx.Response:
+        keys.append(json.loads(request.content)["device"]["identity_key"])
+        raise httpx.ReadTimeout("lost")
+
+    service.http_answers[path] = lose
+    for _ in range(2):
+        result = sandes("register", "+919876543210", input="123456\n")
+        assert result.stderr == "error: unreachable: service.test: ReadTimeout\n"
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+
+
+def test_an_end_of_input_before_the_code_is_one_line(sandes: Any) -> None:
+    result = sandes("register", "+919876543210", input="")
+    assert (result.exit_code, result.stderr) == (1, "error: no_code: the input ended before a code came\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["send", "nobody", "text"],
+        ["send", BOB_ID],
+        ["send", BOB_ID, ""],
+        ["send", BOB_ID, "text", "--expires-in", "0"],
+        ["devices", "--unlink", "256"],
+        ["link", "join", "sandes-link:short:short"],
+        ["inbox", "--profile", "../elsewhere"],
+        ["nonsense"],
+    ],
+)
+def test_a_usage_error_exits_with_two(sandes: Any, registered: None, words: list[str]) -> None:
+    result = sandes(*words)
+    assert result.exit_code == 2
+    assert "Error:" in result.stderr
+
+
+def test_missing_endpoints_are_a_usage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SANDES_ENDPOINTS", raising=False)
+    result = CliRunner().invoke(app, ["register", "+919876543210", "--home", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "--endpoints" in result.stderr
+
+
+def test_a_plain_http_address_of_another_machine_is_refused(tmp_path: Path) -> None:
+    words = ["--url", "http://example.org", "--socket", "wss://example.org", "--audience", "sandes:x"]
+    result = CliRunner().invoke(app, ["register", "+919876543210", "--home", str(tmp_path), *words])
+    assert result.exit_code == 2
+    assert "http is for this machine only" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("words", [["send", BOB_ID, "x"], ["inbox"], ["devices"], ["chat", BOB_ID], ["link", "show"]])
+def test_a_profile_without_account_is_one_line(sandes: Any, words: list[str]) -> None:
+    result = sandes(*words)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: not_registered: ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("recipient", [BOB_ID, "+919876543210", "+91 98765-43210"])
+def test_a_message_goes_to_an_account_or_the_account_of_a_phone_number(
+    sandes: Any, registered: None, service: Service, recipient: str
+) -> None:
+    result = sandes("send", recipient, "नमस्ते", "--expires-in", "60")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("accepted 0")
+    assert service.accepted[0].copies[0].body == "नमस्ते".encode()
+    assert service.accepted[0].expires_in == 60
+
+
+def test_a_refused_message_is_one_line_with_its_code(sandes: Any, registered: None, service: Service) -> None:
+    service.devices.clear()
+    result = sandes("send", BOB_ID, "hello")
+    assert (result.exit_code, result.stderr) == (1, "error: not_permitted: the message was not taken\n")
+
+
+def test_a_message_not_taken_in_time_stays_in_the_outbox_for_the_next_command(
+    sandes: Any, registered: None, service: Service
+) -> None:
+    service.answers["send"] = lambda *_: None
+    result = sandes("send", BOB_ID, "later", "--timeout", "0.5")
+    assert (result.exit_code, result.stderr) == (1, "error: timeout: after 0.5 s the message is queued\n")
+    del service.answers["send"]
+    assert sandes("send", BOB_ID, "now").exit_code == 0
+    assert [frame.copies[0].body for frame in service.accepted] == [b"later", b"now"]
+
+
+def test_the_inbox_shows_each_message_once_and_tells_the_author(
+    sandes: Any, registered: None, service: Service
+) -> None:
+    service.store("नमस्ते [bold]\x1b[2Jworld".encode())
+    result = sandes("inbox")
+    assert result.exit_code == 0
+    assert result.stdout.endswith(f"{BOB_ID}.1  नमस्ते [bold]\ufffd[2Jworld\n")
+    assert {receipt.kind for ack in service.acks for receipt in ack.receipts} == {"delivered", "read"}
+    assert sandes("inbox").stdout == ""
+
+
+def test_a_revoked_device_is_told_so(sandes: Any, registered: None, service: Service) -> None:
+    service.refuse_handshake = True
+    service.http_answers["GET", "/v1/me"] = lambda _: problem("token_invalid", 401)
+    result = sandes("inbox")
+    assert (result.exit_code, result.stderr.split(":")[1]) == (1, " revoked")
+
+
+def test_devices_are_listed(sandes: Any, registered: None) -> None:
+    result = sandes("devices")
+    assert "laptop" in result.stdout
+    assert "this one" in result.stdout
+
+
+def test_a_link_is_shown_as_text_and_joined_by_it(sandes: Any, registered: None) -> None:
+    shown = sandes("link", "show")
+    text = shown.stdout.strip().splitlines()[-1]
+    assert text == "sandes-link:" + "l" * 21 + "A:" + "s" * 21 + "A"
+    assert len(shown.stdout.splitlines()) > 10
+    joined = sandes("link", "join", text, "--profile", "tablet")
+    assert joined.stdout == f"Linked as device 1 of account {account_text(ALICE)}.\n"
+
+
+def test_a_file_that_is_no_profile_is_one_line(sandes: Any, tmp_path: Path) -> None:
+    (tmp_path / "default.sqlite3").write_text("no database at all, however long it is " * 20)
+    result = sandes("inbox")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith("error: profile_unusable: ")
+
+
+@pytest.mark.parametrize("command", [[], ["register"], ["send"], ["inbox"], ["chat"], ["devices"], ["link", "show"]])
+def test_every_command_explains_itself(command: list[str]) -> None:
+    result = CliRunner().invoke(app, [*command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage:" in result.stdout
+
+
+def test_control_characters_and_direction_overrides_are_replaced_but_scripts_are_kept() -> None:
+    assert readable("क्‍ष 👩‍👩‍👧 שלום\n\ttab".encode()) == "क्‍ष 👩‍👩‍👧 שלום\n\ttab"
+    assert readable(b"\x1b]0;title\x07\xc2\x9b1m\r\xe2\x80\xae\xff") == "\ufffd]0;title\ufffd\ufffd1m\ufffd\ufffd\ufffd"
+
+
+async def test_eventually_fails_for_what_never_happens() -> None:
+    with pytest.raises(AssertionError):
+        await eventually(lambda: False, seconds=0.01)
