@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.panel import Panel
 
 from tools.demonstration import ASHA, RAVI, Demonstration, Narrator, StepFailed
 from tools.engine import Deployment, Engine, EngineError, deploy, usual_port
@@ -71,23 +70,33 @@ def _start(engine: Engine, console: Console) -> Deployment:
 
 
 def _explain(engine: Engine, deployment: Deployment, console: Console) -> None:
-    sandes = f".venv/bin/sandes --home {PEOPLE.relative_to(ROOT)} --endpoints {ENDPOINTS.relative_to(ROOT)}"
+    home, endpoints = PEOPLE.relative_to(ROOT), ENDPOINTS.relative_to(ROOT)
     console.print(
-        Panel(
-            f"client API   {deployment.http_url}\n"
-            f"websocket    {deployment.websocket_url}\n"
-            f"engine       {engine.url}\n\n"
-            "Chat from two terminals:\n"
-            f"  {sandes} --profile {ASHA.name} chat {RAVI.phone}\n"
-            f"  {sandes} --profile {RAVI.name} chat {ASHA.phone}\n\n"
-            "Register somebody else, and read the SMS with the code:\n"
-            f"  {sandes} --profile me register +919810000003\n"
-            "  .venv/bin/python -m tools.sms +919810000003\n\n"
-            "Ctrl-C stops it; accounts and undelivered messages stay for the next time.",
-            title="Sandes is running",
-            expand=False,
-        ),
+        f"""
+[bold]Sandes is running.[/]
+
+  client API  {deployment.http_url}
+  websocket   {deployment.websocket_url}
+  engine      {engine.url}
+
+[bold]Chat from two terminals.[/] In each, first:
+
+  export SANDES_HOME={home} SANDES_ENDPOINTS={endpoints}
+
+then in one, and in the other:
+
+  .venv/bin/sandes --profile {ASHA.name} chat {RAVI.phone}
+  .venv/bin/sandes --profile {RAVI.name} chat {ASHA.phone}
+
+Register somebody else, and read the SMS with the code:
+
+  .venv/bin/sandes --profile me register +919810000003
+  .venv/bin/python -m tools.sms +919810000003
+
+Ctrl-C stops it; accounts and undelivered messages stay for the next time.
+""",
         highlight=False,
+        soft_wrap=True,
     )
 
 

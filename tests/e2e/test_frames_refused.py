@@ -149,7 +149,7 @@ async def test_ten_thousand_rapid_frames_on_one_socket_are_limited_and_answered(
                 sent += 1
             answer = await socket.answer(str(answered))
             answered += 1
-            outcome = answer.get("code", answer["type"])
+            outcome = str(answer.get("code", answer["type"]))
             outcomes[outcome] = outcomes.get(outcome, 0) + 1
             if outcome == "rate_limited":
                 assert answer["retry_after"] >= 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from sandes.model.device import Routes
 from sandes.model.envelope import Envelope
 from sandes.model.ids import ConnectionId, base64url_text
 from sandes.protocol.errors import ProtocolError
-from sandes.protocol.frames import Hello
+from sandes.protocol.frames import Hello, bundle
 from sandes.push import Push
 from sandes.send import send
 from tests.support.interleaving import Side, Stepped, run_interleaved, schedules
@@ -47,8 +47,7 @@ class Meeting:
 
     def send_side(self, make_push: Callable[[Any, Any], Any] = Push) -> tuple[Side, Callable[[], object]]:
         side = Side("send")
-        dependencies = replace(
-            self.here.send_dependencies(),
+        dependencies = self.here.send_dependencies(
             view=Stepped(self.here.send_dependencies().view, side),
             inbox=Stepped(self.here.inbox, side),
             push=make_push(Stepped(self.here.routing, side), Stepped(self.here.gateway, side)),
@@ -166,7 +165,7 @@ def hello_that_drains_before_it_connects(
     pages = list(deps.inbox.pages(principal.inbox, now_seconds=now_ms // 1000))
     deps.routing.connect(principal, connection, now_seconds=now_ms // 1000)
     for page in pages:
-        for text in deliver.bundle(page):
+        for text in bundle(page):
             deps.pusher.post(connection, text)
 
 
@@ -175,7 +174,7 @@ def hello_that_closes_the_old_socket_last(
 ) -> None:
     connected = deps.routing.connect(principal, connection, now_seconds=now_ms // 1000)
     for page in deps.inbox.pages(principal.inbox, now_seconds=now_ms // 1000):
-        for text in deliver.bundle(page):
+        for text in bundle(page):
             deps.pusher.post(connection, text)
     if connected.previous:
         deps.pusher.close(connected.previous)

@@ -116,7 +116,12 @@ async def resolve(api: ClientApi, recipient: str) -> AccountId:
     try:
         return parse_account(recipient)
     except ValueError:
-        return await api.lookup(recipient)
+        try:
+            return await api.lookup(recipient)
+        except ApiError as error:
+            if error.code != "not_found":
+                raise
+            raise CommandFailed("not_found", f"nobody is registered with {recipient}") from None
 
 
 def recipient_text(text: str) -> str:
