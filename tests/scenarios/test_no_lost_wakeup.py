@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import pytest
 
@@ -22,130 +23,133 @@ from sandes.protocol.errors import ProtocolError
 from sandes.protocol.frames import Hello, bundle
 from sandes.push import Push
 from sandes.send import send
+from sandes.store.routing import RoutingStore
+from tests.fakes.dynamodb import moto_dynamodb
+from tests.fakes.service import Person, Service
 from tests.support.interleaving import Side, Stepped, run_interleaved, schedules
-from tests.support.world import NOW_MS, Person, World, world
 
 SEND_STEPS = 4
 HELLO_STEPS = 4
 """Calls of either side until all that matters between them has happened; what comes after runs unmixed."""
 
 
-@pytest.fixture
-def here() -> Iterator[World]:
-    with world() as made:
-        yield made
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with moto_dynamodb() as (client, tables):
+        yield Service(client, tables)
+
+
+@pytest.fixture(scope="module")
+def pair(service: Service) -> tuple[Person, Person]:
+    """A sender and a receiver, the same for every order that is tried."""
+    return service.person(), service.person()
 
 
 @dataclass
 class Meeting:
-    """One sender, one receiver who is about to say `hello` on a new socket."""
+    """The sender's message and the receiver's `hello` on a new socket are about to meet. Times only rise."""
 
-    here: World
+    service: Service
     sender: Person
     receiver: Person
     new_socket: ConnectionId
 
     def send_side(self, make_push: Callable[[Any, Any], Any] = Push) -> tuple[Side, Callable[[], object]]:
         side = Side("send")
-        dependencies = self.here.send_dependencies(
-            view=Stepped(self.here.send_dependencies().view, side),
-            inbox=Stepped(self.here.inbox, side),
-            push=make_push(Stepped(self.here.routing, side), Stepped(self.here.gateway, side)),
+        dependencies = self.service.send_deps(
+            view=Stepped(self.service.view, side),
+            inbox=Stepped(self.service.inbox, side),
+            push=make_push(Stepped(self.service.routing, side), Stepped(self.service.gateway, side)),
         )
-        frame = self.here.message(self.receiver)
-        return side, lambda: send(frame, self.sender.principal(), now_ms=NOW_MS, deps=dependencies)
+        frame = self.service.message(self.receiver)
+        now_ms = self.service.now_ms
+        return side, lambda: send(frame, self.sender.principal(), now_ms=now_ms, deps=dependencies)
 
     def hello_side(self, hello: Callable[..., object] = deliver.hello) -> tuple[Side, Callable[[], object]]:
         side = Side("hello")
-        dependencies = self.here.deliver_dependencies(
-            routing=Stepped(self.here.routing, side),
-            inbox=Stepped(self.here.inbox, side),
-            pusher=Stepped(self.here.gateway, side),
+        dependencies = self.service.deliver_deps(
+            routing=Stepped(self.service.routing, side),
+            inbox=Stepped(self.service.inbox, side),
+            pusher=Stepped(self.service.gateway, side),
         )
-        principal = self.receiver.principal(connected_at_ms=NOW_MS + 1)
+        now_ms = self.service.now_ms
+        principal = self.receiver.principal(connected_at_ms=now_ms)
         frame = Hello(type="hello", protocol=1)
-        return side, lambda: hello(frame, principal, self.new_socket, now_ms=NOW_MS + 1, deps=dependencies)
+        return side, lambda: hello(frame, principal, self.new_socket, now_ms=now_ms, deps=dependencies)
 
     def arrived(self) -> bool:
-        """The one stored envelope was posted to the new socket."""
-        (stored,) = self.here.stored(self.receiver)
-        return base64url_text(stored.id) in self.here.gateway.envelope_ids(self.new_socket)
+        """The one stored envelope was posted to the new socket; it is removed for the next meeting."""
+        (stored,) = self.service.stored(self.receiver)
+        self.service.inbox.remove(stored.inbox, [stored.id])
+        return base64url_text(stored.id) in self.service.gateway.envelope_ids(self.new_socket)
 
 
-def offline(here: World, receiver: Person) -> None:
+def offline(service: Service, receiver: Person) -> None:
     """No socket before."""
+    connection = service.connection(receiver)
+    if connection:
+        service.routing.disconnect(receiver.address(), connection)
 
 
-def gone(here: World, receiver: Person) -> None:
+def gone(service: Service, receiver: Person) -> None:
     """The row names a socket that API Gateway no longer has."""
-    here.gateway.open.discard(here.connect(receiver))
+    service.gateway.open.discard(service.online(receiver))
 
 
-def unread(here: World, receiver: Person) -> None:
+def unread(service: Service, receiver: Person) -> None:
     """The row names a socket that still takes posts, but whose client is dead: nobody reads them."""
-    here.connect(receiver)
+    service.online(receiver)
 
 
 BEFORE = [offline, gone, unread]
 
 
-def meet(here: World, before: Callable[[World, Person], None]) -> Meeting:
-    sender, receiver = here.person(), here.person()
-    before(here, receiver)
-    return Meeting(here, sender, receiver, here.socket())
+def meet(service: Service, pair: tuple[Person, Person], before: Callable[[Service, Person], None]) -> Meeting:
+    service.now_ms += 1
+    before(service, pair[1])
+    service.now_ms += 1
+    return Meeting(service, *pair, service.socket())
 
 
 @pytest.mark.parametrize("before", BEFORE)
-def test_message_and_hello_meet_in_every_order(here: World, before: Callable[[World, Person], None]) -> None:
+def test_message_and_hello_meet_in_every_order(
+    service: Service, pair: tuple[Person, Person], before: Callable[[Service, Person], None]
+) -> None:
     for schedule in schedules(SEND_STEPS, HELLO_STEPS):
-        meeting = meet(here, before)
+        meeting = meet(service, pair, before)
         run_interleaved(meeting.send_side(), meeting.hello_side(), schedule)
         assert meeting.arrived(), f"lost with {before.__name__}: {schedule}"
 
 
-def test_a_late_disconnect_of_the_old_socket_leaves_the_new_one_alone(here: World) -> None:
+def test_a_late_disconnect_of_the_old_socket_leaves_the_new_one_alone(
+    service: Service, pair: tuple[Person, Person]
+) -> None:
     for schedule in schedules(1, HELLO_STEPS):
-        receiver = here.person()
-        old = here.connect(receiver)
-        meeting = Meeting(here, here.person(), receiver, here.socket())
-        here.gateway.open.discard(old)
+        meeting = meet(service, pair, gone)
+        old = service.connection(meeting.receiver)
         side = Side("disconnect")
-        event = {"requestContext": {"connectionId": old, "authorizer": receiver.principal().to_context()}}
-        dependencies = AuthorizerDependencies(here.directory, Stepped(here.routing, side), "")  # type: ignore[arg-type]
-        run_interleaved((side, lambda e=event, d=dependencies: disconnected(e, d)), meeting.hello_side(), schedule)  # type: ignore[misc]
-        routes = here.routing.read(receiver.account, now_seconds=NOW_MS // 1000)
-        assert routes is not None
-        assert [route.connection for route in routes.devices.values()] == [meeting.new_socket]
+        event = {"requestContext": {"connectionId": old, "authorizer": meeting.receiver.principal().to_context()}}
+        dependencies = AuthorizerDependencies(service.directory, cast(RoutingStore, Stepped(service.routing, side)), "")
+        run_interleaved((side, partial(disconnected, event, dependencies)), meeting.hello_side(), schedule)
+        assert service.connection(meeting.receiver) == meeting.new_socket
 
 
-def test_two_sockets_saying_hello_leave_the_newer_one_live_in_every_order(here: World) -> None:
+def test_two_sockets_saying_hello_leave_the_newer_one_live_in_every_order(
+    service: Service, pair: tuple[Person, Person]
+) -> None:
     for schedule in schedules(2, 2):
-        receiver = here.person()
-        older, newer = here.socket(), here.socket()
+        older = meet(service, pair, offline)
+        older_side = older.hello_side()
+        service.now_ms += 1
+        newer = Meeting(service, *pair, service.socket())
 
-        def say_hello(connection: ConnectionId, at_ms: int, person: Person = receiver) -> tuple[Side, Any]:
-            side = Side(connection)
-            dependencies = here.deliver_dependencies(
-                routing=Stepped(here.routing, side), pusher=Stepped(here.gateway, side)
-            )
+        def say_hello(hello: Callable[[], object] = older_side[1]) -> None:
+            with suppress(ProtocolError):  # the older one may be told that it is superseded
+                hello()
 
-            def run() -> None:
-                with suppress(ProtocolError):  # the older one may be told that it is superseded
-                    deliver.hello(
-                        Hello(type="hello", protocol=1),
-                        person.principal(connected_at_ms=at_ms),
-                        connection,
-                        now_ms=NOW_MS,
-                        deps=dependencies,
-                    )
-
-            return side, run
-
-        run_interleaved(say_hello(older, NOW_MS), say_hello(newer, NOW_MS + 5), schedule)
-        routes = here.routing.read(receiver.account, now_seconds=NOW_MS // 1000)
-        assert routes is not None
-        assert [route.connection for route in routes.devices.values()] == [newer]
-        assert newer in here.gateway.open
+        run_interleaved((older_side[0], say_hello), newer.hello_side(), schedule)
+        assert service.connection(pair[1]) == newer.new_socket
+        assert newer.new_socket in service.gateway.open
 
 
 # What the check must notice.
@@ -190,11 +194,14 @@ def hello_that_closes_the_old_socket_last(
     ],
 )
 def test_the_check_notices_a_broken_order(
-    here: World, before: Callable[[World, Person], None], broken: dict[str, Any]
+    service: Service,
+    pair: tuple[Person, Person],
+    before: Callable[[Service, Person], None],
+    broken: dict[str, Any],
 ) -> None:
     lost = 0
     for schedule in schedules(SEND_STEPS, HELLO_STEPS):
-        meeting = meet(here, before)
+        meeting = meet(service, pair, before)
         send_side = meeting.send_side(broken.get("make_push", Push))
         hello_side = meeting.hello_side(broken.get("hello", deliver.hello))
         run_interleaved(send_side, hello_side, schedule)
