@@ -20,6 +20,7 @@ from sandes.policy import decide
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import (
     MAX_ACK_IDS,
+    MAX_FRAME_BYTES,
     Ack,
     Acked,
     Drained,
@@ -95,6 +96,7 @@ def hello(
             max_expiry_seconds=deps.max_expiry_seconds,
             max_ack_ids=MAX_ACK_IDS,
             max_devices=MAX_DEVICES,
+            max_frame_bytes=MAX_FRAME_BYTES,
         ),
         reconnect_after=RECONNECT_AFTER_SECONDS,
     )
@@ -146,10 +148,10 @@ def _drain(
 def ack(frame: Ack, principal: Principal, *, now_ms: int, deps: DeliverDependencies) -> Acked:
     """Send the receipts, then forget the envelopes: a device that hears no `acked` repeats both, harmlessly.
 
-    Raises ProtocolError rate_limited, with nothing done.
+    Raises ProtocolError rate_limited or revoked; nothing is forgotten then.
     """
     if frame.receipts:
-        deps.meter.refuse_if_empty(str(principal.address), now_ms=now_ms)
+        deps.meter.refuse_if_empty(str(principal.address), now_ms=now_ms, wanted=len(frame.receipts))
     for receipt in frame.receipts:
         _send_receipt(receipt, principal, now_ms=now_ms, deps=deps)
     if frame.ids:

@@ -210,7 +210,10 @@ def change_phone(caller: Caller, body: ChangePhone, *, now_ms: int, deps: Device
         if challenge.used_by != caller.device.identity_key:
             raise ProtocolError(ErrorCode.CODE_USED)
         return
-    if deps.directory.account_of_phone(challenge.subject) is not None:
+    owner = deps.directory.account_of_phone(challenge.subject)
+    if owner == caller.account.id:
+        return
+    if owner is not None:
         raise ProtocolError(ErrorCode.PHONE_TAKEN)
     phone = challenged_phone(challenge, deps.codes)
     try:

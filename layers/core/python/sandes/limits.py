@@ -11,8 +11,6 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import Enum
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
 from sandes.store.limits import LimitStore
@@ -24,7 +22,7 @@ class Limit(Enum):
     SENDS = "sends", 60, 1_000
     RECEIPTS = "receipts", 300, 200
     REGISTRATIONS = "registrations", 6, 30_000
-    CODES_TO_NUMBER = "codes-to-number", 10, 8_640_000
+    CODES_TO_NUMBER = "codes-to-number", 10, 8_640_000  # ten, then ten a day
     LINKS = "links", 6, 120_000
     LOOKUPS = "lookups", 20, 10_000
 
@@ -48,14 +46,14 @@ def enforce(store: LimitStore, limit: Limit, subject: str, *, now_ms: int) -> No
         full_at = store.take(
             subject, limit.label, now_ms=now_ms, cost_ms=limit.interval_ms, latest_ms=now_ms + limit.depth_ms
         )
-    except (ClientError, BotoCoreError, StoreUnavailable) as error:
+    except StoreUnavailable as error:
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=5) from error
     if full_at is not None:
         raise rate_limited(limit, full_at, now_ms)
 
 
-def rate_limited(limit: Limit, full_at_ms: int, now_ms: int) -> ProtocolError:
-    wait_ms = full_at_ms + limit.interval_ms - now_ms - limit.depth_ms
+def rate_limited(limit: Limit, full_at_ms: int, now_ms: int, *, wanted: int = 1) -> ProtocolError:
+    wait_ms = full_at_ms + wanted * limit.interval_ms - now_ms - limit.depth_ms
     return ProtocolError(ErrorCode.RATE_LIMITED, retry_after_seconds=max(1, -(-wait_ms // 1000)))
 
 
@@ -80,11 +78,14 @@ class Meter:
     capacity: int = 4096
     _buckets: OrderedDict[str, _Bucket] = field(default_factory=OrderedDict)
 
-    def refuse_if_empty(self, subject: str, *, now_ms: int) -> None:
-        """Raises rate_limited from memory alone, before anything is read for a flooding subject."""
+    def refuse_if_empty(self, subject: str, *, now_ms: int, wanted: int = 1) -> None:
+        """Raises rate_limited from memory alone, before anything is read for a flooding subject.
+
+        `wanted`: how many takes follow, of which either all or none are to go through.
+        """
         bucket = self._buckets.get(subject)
-        if bucket and bucket.full_at_ms + self.limit.interval_ms > now_ms + self.limit.depth_ms:
-            raise rate_limited(self.limit, bucket.full_at_ms, now_ms)
+        if bucket and bucket.full_at_ms + wanted * self.limit.interval_ms > now_ms + self.limit.depth_ms:
+            raise rate_limited(self.limit, bucket.full_at_ms, now_ms, wanted=wanted)
 
     def take(self, subject: str, *, stored_full_at_ms: int, now_ms: int) -> None:
         """Take one. Raises ProtocolError rate_limited with the seconds to wait."""
@@ -109,5 +110,5 @@ class Meter:
                     cost_ms=cost_ms,
                     latest_ms=now_ms + 2 * self.limit.depth_ms,
                 )
-            except (ClientError, BotoCoreError, StoreUnavailable):
+            except StoreUnavailable:
                 return  # open on failure: the next batch is written in its turn

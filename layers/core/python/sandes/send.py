@@ -76,7 +76,7 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     ]
     stored = deps.inbox.add(envelopes)
     deps.push(stored, recipient, now_seconds=now_ms // 1000)
-    return Accepted(ref=frame.ref, id=frame.id, at=stored[0].accepted_at_ms if stored else now_ms)
+    return Accepted(ref=frame.ref, id=frame.id, at=min(envelope.accepted_at_ms for envelope in stored))
 
 
 def seal_for(route: Route, content: Content, *, expires_at: int, sender_hash: SenderHash) -> Envelope:

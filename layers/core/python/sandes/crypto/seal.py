@@ -107,6 +107,8 @@ def seal(plaintext: bytes, *, seal_public: bytes, header: bytes, ephemeral: byte
 
 def unseal(sealed: bytes, *, seal_secret: bytes, header: bytes) -> bytes:
     """Raises SealBroken for any other key, header or bytes than those it was sealed with."""
+    if len(sealed) < OVERHEAD_BYTES:  # libsodium reads 32 bytes of a share whether or not they are there
+        raise SealBroken
     share, ciphertext = sealed[:32], sealed[32:]
     public = bindings.crypto_scalarmult_base(seal_secret)
     try:

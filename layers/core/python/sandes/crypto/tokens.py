@@ -83,7 +83,7 @@ def verify_token(token: str, *, identity_key: bytes, audience: str, now_seconds:
     try:
         payload = _jws.decode(token, identity_key, algorithms=["EdDSA"])
         claims = json.loads(payload)
-    except (jwt.InvalidTokenError, ValueError) as error:
+    except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
         raise TokenInvalid from error
     if not isinstance(claims, dict) or claims.get("iss") != str(device) or claims.get("aud") != audience:
         raise TokenInvalid

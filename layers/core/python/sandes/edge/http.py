@@ -22,6 +22,10 @@ from sandes.model.ids import AccountId, parse_account
 from sandes.protocol.client_api import Problem
 from sandes.protocol.errors import ErrorCode, ProtocolError, json_pointer
 
+_PATH_WORDS = {
+    *("", "v1", "registrations", "codes", "verification", "me", "phone", "devices", "links", "self", "seal-key"),
+    *("accounts", "lookup", "keys", "blocks"),
+}
 _FROM_DETAILS = ("errors", "attempts_left", "server_time")
 
 
@@ -51,14 +55,20 @@ def client_resolver() -> APIGatewayHttpResolver:
 
 
 def http_handler(app: APIGatewayHttpResolver) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
-    """The Lambda handler: one log line per call, with the route and status but neither body nor query."""
+    """The Lambda handler: one log line per call, with the route and status but neither ids nor body nor query."""
 
     def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         answer = app.resolve(event, context)
-        logger().info(event.get("routeKey", "unknown route"), status=answer["statusCode"])
+        method = event["requestContext"]["http"]["method"]
+        logger().info(f"{method} {route_of(event.get('rawPath', ''))}", status=answer["statusCode"])
         return answer
 
     return handler
+
+
+def route_of(path: str) -> str:
+    """The path with every segment hidden that is not a word of the API: registration ids are secrets of a kind."""
+    return "/".join(segment if segment in _PATH_WORDS else "{}" for segment in path.split("/"))
 
 
 def problem(app: APIGatewayHttpResolver, error: ProtocolError) -> Response[str]:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from sandes.protocol.fields import AccountField, Key32, Signature64, Wire
 
-PhoneText = Annotated[str, Field(min_length=4, max_length=32, description="international form, +91 98765 43210")]
+PhoneText = Annotated[str, Field(min_length=1, max_length=32, description="international form, +91 98765 43210")]
 CodeText = Annotated[str, Field(pattern=r"^[0-9]{6}$", description="the six digits of the SMS")]
 EpochSeconds = Annotated[int, Field(description="epoch seconds, UTC")]
 DeviceNumberField = Annotated[int, Field(ge=1, le=255)]

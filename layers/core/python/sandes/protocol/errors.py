@@ -73,4 +73,6 @@ def invalid(code: ErrorCode, pointer: str, reason: str) -> ProtocolError:
 
 
 def json_pointer(location: tuple[int | str, ...]) -> str:
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in location)
+    """RFC 6901, cut after 200 characters: a field's name may be the caller's own and of any length."""
+    pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in location)
+    return pointer[:200]

@@ -115,6 +115,7 @@ class Limits(Wire):
     max_expiry_seconds: int
     max_ack_ids: int
     max_devices: int
+    max_frame_bytes: int
 
 
 class Welcome(Wire):
@@ -240,9 +241,12 @@ def ref_of(text: str) -> str | None:
     """The `ref` of a frame that did not parse, if it can be made out, so that its error finds its sender."""
     try:
         ref = json.loads(text).get("ref")
+        if not isinstance(ref, str):
+            return None
+        ref.encode()  # half of a surrogate pair could not be sent back
     except (ValueError, AttributeError, RecursionError):
         return None
-    return ref if isinstance(ref, str) and 1 <= len(ref) <= 64 else None
+    return ref if 1 <= len(ref) <= 64 else None
 
 
 def render(frame: ServerFrame) -> str:

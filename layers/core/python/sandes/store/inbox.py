@@ -22,26 +22,30 @@ class InboxStore:
     table: str
 
     def add(self, envelopes: Sequence[Envelope]) -> Sequence[Envelope]:
-        """Store one message's envelopes, all or none, and give back those that now stand in the table.
+        """Store one message's envelopes and give back those that stand in the table now, in the same order.
 
-        A retry finds its earlier rows and changes nothing: what is given back is then what the first try stored,
-        less what has been acked since. One envelope is a conditional put, several are one transaction
-        (docs/adr/0004): any row that stands proves that all have been stored.
+        The first try stores all or none: one envelope is a conditional put, several are one transaction
+        (docs/adr/0004). A retry leaves rows that stand as they are and adds those that do not: their device has acked
+        the message and will know it again, or was linked since the first try.
         """
+        if len(envelopes) == 1:
+            return [self._put_one(envelopes[0])]
         try:
-            if len(envelopes) == 1:
-                self._put_one(envelopes[0])
-            else:
-                transact(self.client, [{"Put": self._put(envelope)} for envelope in envelopes])
-        except ConditionFailed as failed:
-            return [_envelope(item) for item in failed.items if item]
+            transact(self.client, [{"Put": self._put(envelope)} for envelope in envelopes])
+        except ConditionFailed:
+            return [self._put_one(envelope) for envelope in envelopes]
         return envelopes
 
-    def _put_one(self, envelope: Envelope) -> None:
+    def _put_one(self, envelope: Envelope) -> Envelope:
+        """The envelope itself, or the one that stood there before."""
         try:
             self.client.put_item(**self._put(envelope))
         except ClientError as error:
-            raise failed_condition(error) or error from None
+            failed = failed_condition(error)
+            if failed is None or failed.items[0] is None:
+                raise
+            return _envelope(failed.items[0])
+        return envelope
 
     def _put(self, envelope: Envelope) -> dict[str, Any]:
         return {
@@ -77,8 +81,13 @@ class InboxStore:
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def pending(self, inbox: InboxId, *, now_seconds: int) -> int:
-        """How many envelopes wait, counted to 100: one read, at most 100 rows of it."""
-        return self.client.query(**self._unexpired(inbox, now_seconds), Select="COUNT")["Count"]
+        """How many envelopes wait, counted to 100; 0 means none, so pages of expired rows are read past."""
+        start: dict[str, Any] = {}
+        while True:
+            answer = self.client.query(**self._unexpired(inbox, now_seconds), Select="COUNT", **start)
+            if answer["Count"] or "LastEvaluatedKey" not in answer:
+                return answer["Count"]
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def _unexpired(self, inbox: InboxId, now_seconds: int) -> dict[str, Any]:
         return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from sandes.store.dynamo import Client, Item, StoreUnavailable, failed_condition
 from sandes.store.schema import LimitRow as Row
@@ -31,9 +31,15 @@ class LimitStore:
         """Move the time at which the bucket is full by `cost_ms`, starting from now if it is full.
 
         Returns None when taken, or the time in epoch milliseconds at which it is full, when taking would move
-        that past `latest_ms`. A full bucket costs one write, another one two. Raises StoreUnavailable when too
-        many others take from it at the same time.
+        that past `latest_ms`. A full bucket costs one write, another one two. Raises StoreUnavailable when the table
+        cannot be reached, or too many others take from the bucket at the same time.
         """
+        try:
+            return self._take(subject, limit, now_ms=now_ms, cost_ms=cost_ms, latest_ms=latest_ms)
+        except (ClientError, BotoCoreError) as error:
+            raise StoreUnavailable from error
+
+    def _take(self, subject: str, limit: str, *, now_ms: int, cost_ms: int, latest_ms: int) -> int | None:
         for _ in range(_TRIES):
             stands = self._set(
                 subject,

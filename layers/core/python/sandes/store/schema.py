@@ -62,20 +62,20 @@ class DirectoryRow:
 
     PARTITION = "p"  # S
     SORT = "s"  # S
-    # account, sort "@"
+    # account, sort "0"
     CLASS = "l"  # S
     PHONE_INDEX = "n"  # S
     PHONE_SEALED = "h"  # B
     CREATED_AT = "c"  # N epoch seconds
     LAST_DEVICE = "d"  # N
-    # device, sort "D#number"
+    # device, sort "0#number"
     REGISTRATION = "r"  # N
     INBOX = "q"  # B 16
     IDENTITY_KEY = "i"  # B 32
     NAME = "w"  # S
     PLATFORM = "o"  # S
     LINKED_AT = "c"  # N epoch seconds
-    # phone number, sort "@"
+    # phone number, sort "0"
     ACCOUNT = "a"  # B 8
 
 

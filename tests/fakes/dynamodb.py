@@ -1,0 +1,109 @@
+"""DynamoDB in process (moto), with the production tables, and a client that fails on demand.
+
+moto checks a condition and writes in two steps of Python, so two threads could both pass the check. DynamoDB never
+lets that happen: here each single call is made under a lock, and everything between two calls still interleaves.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from sandes.store import schema
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@contextmanager
+def moto_dynamodb() -> Iterator[tuple[DynamoDBClient, dict[str, str]]]:
+    """A client and the names of the tables by their names in the schema."""
+    with mock_aws():
+        client = boto3.client(
+            "dynamodb", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
+        )
+        _one_call_at_a_time(client)
+        yield client, create_tables(client)
+
+
+def create_tables(client: DynamoDBClient) -> dict[str, str]:
+    """Make every table of the production schema; returns table names by schema name."""
+    names = {}
+    for table in schema.TABLES:
+        keys = [(table.partition, "HASH")] + ([(table.sort, "RANGE")] if table.sort else [])
+        client.create_table(
+            TableName=table.name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key.name, "AttributeType": key.type} for key, _ in keys],
+            KeySchema=[{"AttributeName": key.name, "KeyType": kind} for key, kind in keys],  # type: ignore[typeddict-item]
+        )
+        names[table.name] = table.name
+    return names
+
+
+def _one_call_at_a_time(client: Any) -> None:
+    lock = threading.Lock()
+    call = client._make_api_call
+
+    def locked(operation: str, arguments: dict[str, Any]) -> Any:
+        with lock:
+            return call(operation, arguments)
+
+    client._make_api_call = locked
+
+
+def throttled(operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": "ProvisionedThroughputExceededException", "Message": "slow down"}}, operation)
+
+
+@dataclass
+class FlakyClient:
+    """Passes calls on to `client`, except for the next `failures[method]` ones.
+
+    A failing batch leaves all but its first entry unprocessed, as DynamoDB may; a failing transaction is cancelled by
+    a conflict; anything else is throttled.
+    """
+
+    client: Any
+    failures: dict[str, int] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.client, name)
+        if not callable(method) or name == "exceptions":
+            return method
+
+        def call(**arguments: Any) -> Any:
+            self.calls.append(name)
+            if self.failures.get(name, 0) <= 0:
+                return method(**arguments)
+            self.failures[name] -= 1
+            return self._fail(name, arguments)
+
+        return call
+
+    def _fail(self, name: str, arguments: dict[str, Any]) -> Any:
+        if name == "batch_write_item":
+            ((table, requests),) = arguments["RequestItems"].items()
+            self.client.batch_write_item(RequestItems={table: requests[:1]})
+            return {"UnprocessedItems": {table: requests[1:]} if requests[1:] else {}}
+        if name == "batch_get_item":
+            (first, *left) = arguments["RequestItems"].items()
+            answer = self.client.batch_get_item(RequestItems=dict([first]))
+            return {"Responses": answer["Responses"], "UnprocessedKeys": dict(left)}
+        if name == "transact_write_items":
+            raise self.client.exceptions.TransactionCanceledException(
+                {
+                    "Error": {"Code": "TransactionCanceledException", "Message": "conflict"},
+                    "CancellationReasons": [{"Code": "TransactionConflict"}],
+                },
+                "TransactWriteItems",
+            )
+        raise throttled(name)

@@ -1,0 +1,231 @@
+"""The whole service in process: real use cases on real stores, with a fake gateway, fake SMS and the test's clock."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sandes import devices, verification
+from sandes.crypto.pepper import Pepper
+from sandes.crypto.sender_hash import SenderHash
+from sandes.deliver import DeliverDependencies
+from sandes.devices import DeviceDependencies
+from sandes.identity import Caller
+from sandes.limits import Limit, Meter
+from sandes.model.device import Account, Device, Routes
+from sandes.model.envelope import Envelope, envelope_id
+from sandes.model.ids import AccountId, ConnectionId, DeviceAddress, EnvelopeId, MessageId, new_message_id
+from sandes.model.phone import PhoneNumber
+from sandes.model.principal import Principal
+from sandes.protocol.client_api import LinkDevice, Registered, VerifyRegistration
+from sandes.protocol.frames import AccountRecipient, Copy, Send
+from sandes.push import Push
+from sandes.send import SendDependencies
+from sandes.store.codes import CodeStore
+from sandes.store.directory import DirectoryStore
+from sandes.store.enrolment import EnrolmentStore
+from sandes.store.inbox import InboxStore
+from sandes.store.limits import LimitStore
+from sandes.store.routing import RoutingStore
+from sandes.store.send_view import SendView
+from sandes.verification import CodeDependencies
+from tests.fakes.keys import DeviceKeys
+from tests.fakes.sms import FakeSms
+from tests.support.gateway import FakeGateway
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+NOW_MS = 1_790_000_000_000
+NOW = NOW_MS // 1000
+MAX_EXPIRY_SECONDS = 30 * 86_400
+PEPPER = Pepper.of(b"p" * 32)
+
+
+def new_phone() -> PhoneNumber:
+    return PhoneNumber(f"+9198{secrets.randbelow(10**8):08}")
+
+
+@dataclass
+class Person:
+    """An account, its devices as the directory lists them, and the keys that only the devices hold."""
+
+    account: AccountId
+    phone: PhoneNumber
+    devices: list[Device] = field(default_factory=list)
+    keys: list[DeviceKeys] = field(default_factory=list)
+
+    def principal(self, index: int = 0, *, connected_at_ms: int = NOW_MS) -> Principal:
+        return Principal.of(self.devices[index], "public", connected_at_ms)
+
+    def address(self, index: int = 0) -> DeviceAddress:
+        return DeviceAddress(self.account, self.devices[index].number)
+
+
+class Service:
+    def __init__(self, client: DynamoDBClient, tables: Mapping[str, str], *, now_ms: int = NOW_MS) -> None:
+        self.client = client
+        self.tables = dict(tables)
+        self.now_ms = now_ms
+        self.gateway = FakeGateway()
+        self.sms = FakeSms()
+        self.inbox = InboxStore(client, tables["inbox"])
+        self.routing = RoutingStore(client, tables["routing"])
+        self.directory = DirectoryStore(client, tables["directory"])
+        self.limits = LimitStore(client, tables["limits"])
+        self.codes = CodeStore(client, tables["codes"])
+        self.enrolment = EnrolmentStore(self.directory, self.routing, self.codes)
+        self.sender_hash = SenderHash.of(b"s" * 32)
+        self._sockets = itertools.count(1)
+
+    @property
+    def code_deps(self) -> CodeDependencies:
+        return CodeDependencies(self.codes, self.limits, PEPPER, self.sms)
+
+    @property
+    def device_deps(self) -> DeviceDependencies:
+        return DeviceDependencies(self.directory, self.routing, self.enrolment, self.code_deps, self.gateway)
+
+    @property
+    def view(self) -> SendView:
+        return SendView(self.routing, self.directory, self.limits)
+
+    def send_deps(self, **replaced: Any) -> SendDependencies:
+        parts: dict[str, Any] = {
+            "view": self.view,
+            "inbox": self.inbox,
+            "meter": Meter(Limit.SENDS, self.limits),
+            "push": Push(self.routing, self.gateway),
+            "sender_hash": self.sender_hash,
+            "max_expiry_seconds": MAX_EXPIRY_SECONDS,
+        }
+        return SendDependencies(**parts | replaced)
+
+    def deliver_deps(self, **replaced: Any) -> DeliverDependencies:
+        parts: dict[str, Any] = {
+            "routing": self.routing,
+            "inbox": self.inbox,
+            "view": self.view,
+            "meter": Meter(Limit.RECEIPTS, self.limits),
+            "push": Push(self.routing, self.gateway),
+            "pusher": self.gateway,
+            "sender_hash": self.sender_hash,
+            "max_expiry_seconds": MAX_EXPIRY_SECONDS,
+            "elapsed": lambda: 0.0,
+        }
+        return DeliverDependencies(**parts | replaced)
+
+    # People, made as the client API makes them.
+
+    def start(self, phone: PhoneNumber, purpose: Any = "register", *, now_ms: int | None = None) -> str:
+        """Send a code from a network address of its own; the id of the registration."""
+        return verification.send_first_code(
+            phone,
+            purpose,
+            source_address=f"2001:db8::{secrets.token_hex(2)}:{secrets.token_hex(2)}",
+            now_ms=self.now_ms if now_ms is None else now_ms,
+            deps=self.code_deps,
+        ).id
+
+    def register(self, phone: PhoneNumber, keys: DeviceKeys, *, now_ms: int | None = None) -> Registered:
+        id = self.start(phone, now_ms=now_ms)
+        body = VerifyRegistration(code=self.sms.last_code, device=keys.new_device(id))
+        return devices.register(id, body, now_ms=now_ms or self.now_ms, deps=self.device_deps)
+
+    def link(self, caller: Caller, keys: DeviceKeys) -> Registered:
+        opened = devices.open_link(caller, now_ms=self.now_ms, deps=self.device_deps)
+        body = LinkDevice(id=opened.id, secret=opened.secret, device=keys.new_device(opened.id))
+        return devices.link(body, now_ms=self.now_ms, deps=self.device_deps)
+
+    def person(self, device_count: int = 1) -> Person:
+        keys = [DeviceKeys() for _ in range(device_count)]
+        phone = new_phone()
+        made = self.register(phone, keys[0])
+        person = Person(made.account, phone, [self.account(made.account).devices[made.device]], keys)  # type: ignore[index]
+        for more in keys[1:]:
+            linked = self.link(self.caller(person), more)
+            person.devices.append(self.account(made.account).devices[linked.device])  # type: ignore[index]
+        return person
+
+    def account(self, id: AccountId) -> Account:
+        account = self.directory.account(id)
+        assert account is not None
+        return account
+
+    def caller(self, person: Person, index: int = 0) -> Caller:
+        account = self.account(person.account)
+        return Caller(account, account.devices[person.devices[index].number])
+
+    def routes(self, person: Person, *, now_ms: int | None = None) -> Routes:
+        routes = self.routing.read(person.account, now_seconds=(now_ms or self.now_ms) // 1000)
+        assert routes is not None
+        return routes
+
+    # Sockets and messages.
+
+    def socket(self) -> ConnectionId:
+        """A socket that API Gateway has opened."""
+        connection = ConnectionId(f"socket{next(self._sockets)}")
+        self.gateway.open.add(connection)
+        return connection
+
+    def online(self, person: Person, index: int = 0, *, connected_at_ms: int | None = None) -> ConnectionId:
+        """An open socket that has said `hello`."""
+        connection, at_ms = self.socket(), connected_at_ms or self.now_ms
+        principal = person.principal(index, connected_at_ms=at_ms)
+        self.routing.connect(principal, connection, now_seconds=at_ms // 1000)
+        return connection
+
+    def stored(self, person: Person, index: int = 0, *, now_ms: int | None = None) -> list[Envelope]:
+        pages = self.inbox.pages(person.devices[index].inbox, now_seconds=(now_ms or self.now_ms) // 1000)
+        return [envelope for page in pages for envelope in page]
+
+    def connection(self, person: Person, index: int = 0, *, now_ms: int | None = None) -> ConnectionId | None:
+        """The live socket of a device."""
+        return self.routes(person, now_ms=now_ms).devices[person.devices[index].number].connection
+
+    def leave(self, person: Person, how_many: int, *, sealed: bytes = b"x" * 60, **fields: Any) -> list[EnvelopeId]:
+        """Leave envelopes for the first device, as another environment would have stored them, oldest first."""
+        ids = []
+        for number in range(how_many):
+            id = envelope_id(new_message_id(self.now_ms - how_many + number), number.to_bytes(8, "big"))
+            values: dict[str, Any] = {
+                "seal_key_number": 1,
+                "expires_at": self.now_ms // 1000 + 60,
+                "accepted_at_ms": self.now_ms,
+            }
+            self.inbox.add([Envelope(inbox=person.devices[0].inbox, id=id, sealed=sealed, **values | fields)])
+            ids.append(id)
+        return ids
+
+    def message(
+        self,
+        recipient: Person,
+        body: bytes = b"hello",
+        *,
+        id: MessageId | None = None,
+        expires_in: int | None = None,
+        copies: tuple[Copy, ...] | None = None,
+    ) -> Send:
+        """A `send` with a copy for every device of `recipient`."""
+        return Send(
+            type="send",
+            ref="r1",
+            id=id or new_message_id(self.now_ms),
+            to=AccountRecipient(account=recipient.account),
+            kind="message",
+            copies=copies_for(recipient, body) if copies is None else copies,
+            expires_in=expires_in,
+        )
+
+
+def copies_for(recipient: Person, body: bytes = b"hello", *, without: int | None = None) -> tuple[Copy, ...]:
+    """A copy for each device of `recipient` but the one with index `without`."""
+    return tuple(
+        Copy(device=device.number, registration_id=device.registration, body=body)
+        for index, device in enumerate(recipient.devices)
+        if index != without
+    )

@@ -1,0 +1,70 @@
+"""The templates as they would be deployed, synthesised once for the session."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "1")  # read when jsii starts
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@dataclass(frozen=True)
+class Synthesised:
+    """One stage's template. `folder` also holds the assets, unzipped."""
+
+    template: dict[str, Any]
+    folder: Path
+
+    def of_type(self, type: str) -> dict[str, dict[str, Any]]:
+        """Resources by logical id."""
+        return {id: resource for id, resource in self.template["Resources"].items() if resource["Type"] == type}
+
+    @property
+    def functions(self) -> dict[str, dict[str, Any]]:
+        """Properties by the name a function logs under."""
+        return {
+            properties["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]: properties
+            for properties in (resource["Properties"] for resource in self.of_type("AWS::Lambda::Function").values())
+        }
+
+    @property
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """Whole resources by the table's name in the schema, which their outputs carry."""
+        resources = self.of_type("AWS::DynamoDB::GlobalTable")
+        return {
+            output.removesuffix("Table").lower(): resources[value["Value"]["Ref"]]
+            for output, value in self.template["Outputs"].items()
+            if output.endswith("Table")
+        }
+
+
+def synthesise(folder: Path, **context: str) -> Synthesised:
+    from aws_cdk import App, assertions
+
+    from infra.app import build
+
+    settings = json.loads((ROOT / "cdk.json").read_text())["context"]
+    stack = build(App(outdir=str(folder), context=settings | context))
+    return Synthesised(dict(assertions.Template.from_stack(stack).to_json()), folder)
+
+
+@pytest.fixture(scope="session")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
+    return synthesise(tmp_path_factory.mktemp("dev"), stage="dev")
+
+
+@pytest.fixture(scope="session")
+def prod(tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
+    return synthesise(tmp_path_factory.mktemp("prod"), stage="prod")
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
+    return synthesise(tmp_path_factory.mktemp("local"), local_port="4566")

@@ -1,0 +1,132 @@
+"""What each function may do, as a table: anything more or less than this fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.infra.conftest import Synthesised
+
+FRAMES = {
+    "dynamodb:PutItem inbox",
+    "dynamodb:BatchGetItem routing",
+    "dynamodb:GetItem routing",
+    "dynamodb:UpdateItem routing",
+    "dynamodb:BatchGetItem directory",
+    "dynamodb:BatchGetItem limits",
+    "dynamodb:UpdateItem limits",
+    "secretsmanager:GetSecretValue SenderSecret",
+    "execute-api:ManageConnections v1/POST/@connections/*",
+}
+
+ALLOWED = {
+    "authorizer": {"dynamodb:Query directory"},
+    "disconnect": {"dynamodb:UpdateItem routing"},
+    "send": FRAMES,
+    "deliver": FRAMES
+    | {
+        "dynamodb:Query inbox",
+        "dynamodb:DeleteItem inbox",
+        "dynamodb:BatchWriteItem inbox",
+        "execute-api:ManageConnections v1/DELETE/@connections/*",
+    },
+    "client": {
+        "dynamodb:Query directory",
+        "dynamodb:GetItem directory",
+        "dynamodb:PutItem directory",
+        "dynamodb:UpdateItem directory",
+        "dynamodb:DeleteItem directory",
+        "dynamodb:ConditionCheckItem directory",
+        "dynamodb:GetItem routing",
+        "dynamodb:PutItem routing",
+        "dynamodb:UpdateItem routing",
+        "dynamodb:GetItem codes",
+        "dynamodb:PutItem codes",
+        "dynamodb:UpdateItem codes",
+        "dynamodb:UpdateItem limits",
+        "secretsmanager:GetSecretValue Pepper",
+        "sns:Publish *",
+        "execute-api:ManageConnections v1/POST/@connections/*",
+        "execute-api:ManageConnections v1/DELETE/@connections/*",
+    },
+}
+
+
+def statements(stage: Synthesised, function: str) -> list[dict[str, Any]]:
+    """Every statement of every policy of the function's role."""
+    role = stage.functions[function]["Role"]["Fn::GetAtt"][0]
+    return [
+        statement
+        for policy in stage.of_type("AWS::IAM::Policy").values()
+        if {"Ref": role} in policy["Properties"]["Roles"]
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    ]
+
+
+def many(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def readable(stage: Synthesised, resource: Any) -> str:
+    """A table by its name in the schema, a secret by its construct, a socket by what follows the API's id."""
+    if isinstance(resource, str):
+        return resource
+    if "Fn::GetAtt" in resource:
+        id = resource["Fn::GetAtt"][0]
+        return next(name for name, table in stage.tables.items() if table is stage.template["Resources"][id])
+    if "Ref" in resource:
+        return str(resource["Ref"])[:-8]
+    *_, api, path = resource["Fn::Join"][1]
+    assert stage.template["Resources"][api["Ref"]]["Properties"]["ProtocolType"] == "WEBSOCKET"
+    assert path[0] == "/"
+    return str(path[1:])
+
+
+def granted(stage: Synthesised, function: str) -> set[str]:
+    return {
+        f"{action} {readable(stage, resource)}"
+        for statement in statements(stage, function)
+        for action in many(statement["Action"])
+        for resource in many(statement["Resource"])
+    }
+
+
+@pytest.mark.parametrize("function", ALLOWED)
+def test_a_function_may_do_exactly_what_its_table_says(dev: Synthesised, function: str) -> None:
+    assert granted(dev, function) == ALLOWED[function]
+
+
+def test_no_function_is_left_out_of_the_table(dev: Synthesised) -> None:
+    assert set(dev.functions) == set(ALLOWED)
+
+
+@pytest.mark.parametrize("function", ALLOWED)
+def test_nothing_is_allowed_by_wildcard_but_the_sms_which_has_no_resource(dev: Synthesised, function: str) -> None:
+    for statement in statements(dev, function):
+        assert statement["Effect"] == "Allow"
+        assert "NotAction" not in statement
+        assert "NotResource" not in statement
+        assert not [action for action in many(statement["Action"]) if "*" in action]
+        if "*" in many(statement["Resource"]):
+            assert many(statement["Action"]) == ["sns:Publish"]
+
+
+@pytest.mark.parametrize("function", ALLOWED)
+def test_the_only_managed_policy_is_for_writing_logs(dev: Synthesised, function: str) -> None:
+    role = dev.template["Resources"][dev.functions[function]["Role"]["Fn::GetAtt"][0]]["Properties"]
+    (managed,) = role["ManagedPolicyArns"]
+    assert managed["Fn::Join"][1][-1] == ":iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+    assert "Policies" not in role
+
+
+def test_sockets_are_written_to_under_the_address_functions_are_given(dev: Synthesised) -> None:
+    """The stage of the permission, of the API and of the callback address is the same one."""
+    (stage,) = [
+        resource["Properties"]["StageName"]
+        for resource in dev.of_type("AWS::ApiGatewayV2::Stage").values()
+        if resource["Properties"]["StageName"] != "$default"
+    ]
+    address = dev.functions["send"]["Environment"]["Variables"]["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"]
+    assert address["Fn::Join"][1][-1].endswith(f"/{stage}")
+    assert f"execute-api:ManageConnections {stage}/POST/@connections/*" in granted(dev, "send")

@@ -1,0 +1,249 @@
+"""What the template promises: expiry and backup of data, retention of logs, routes, sizes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.config import HTTP_LOCAL_ID, WEBSOCKET_LOCAL_ID, Config
+from sandes.edge import settings
+from sandes.store.schema import TABLES, Table
+from tests.infra.conftest import ROOT, Synthesised
+
+SETTINGS: dict[str, type[settings.Settings]] = {
+    "authorizer": settings.ConnectSettings,
+    "disconnect": settings.ConnectSettings,
+    "send": settings.SendSettings,
+    "deliver": settings.DeliverSettings,
+    "client": settings.ClientSettings,
+}
+HANDLERS = {
+    "authorizer": "handler.authorizer",
+    "disconnect": "handler.disconnect",
+    "send": "handler.handler",
+    "deliver": "handler.handler",
+    "client": "handler.handler",
+}
+FRAME_ROUTES = {
+    "send": "Send",
+    "hello": "Deliver",
+    "ack": "Deliver",
+    "sync": "Deliver",
+    "ping": "Deliver",
+    "$default": "Deliver",
+}
+MAX_UNZIPPED_BYTES = 45 * 1024 * 1024
+by_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+
+
+# Tables
+
+
+@by_table
+def test_a_table_has_the_keys_and_expiry_of_the_schema_and_no_other(dev: Synthesised, table: Table) -> None:
+    properties = dev.tables[table.name]["Properties"]
+    types = {entry["AttributeName"]: entry["AttributeType"] for entry in properties["AttributeDefinitions"]}
+    keys = {entry["KeyType"]: entry["AttributeName"] for entry in properties["KeySchema"]}
+    assert types == {key.name: key.type for key in (table.partition, table.sort) if key}
+    assert keys == {"HASH": table.partition.name} | ({"RANGE": table.sort.name} if table.sort else {})
+    expected = {"AttributeName": table.ttl, "Enabled": True} if table.ttl else None
+    assert properties.get("TimeToLiveSpecification") == expected
+    assert "GlobalSecondaryIndexes" not in properties
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["SSESpecification"]["SSEEnabled"] is True
+
+
+def test_every_table_of_the_schema_is_there_and_none_else(dev: Synthesised) -> None:
+    assert sorted(dev.tables) == sorted(table.name for table in TABLES)
+    assert len(dev.of_type("AWS::DynamoDB::GlobalTable")) == len(TABLES)
+    assert dev.of_type("AWS::DynamoDB::Table") == {}
+
+
+def replica(stage: Synthesised, name: str) -> dict[str, Any]:
+    (only,) = stage.tables[name]["Properties"]["Replicas"]
+    return dict(only)
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_only_the_directory_is_backed_up(stage: str, request: pytest.FixtureRequest) -> None:
+    template: Synthesised = request.getfixturevalue(stage)
+    backed_up = [
+        name
+        for name in template.tables
+        if replica(template, name)["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+    ]
+    assert backed_up == ["directory"]
+
+
+def test_in_production_the_directory_cannot_be_deleted_and_data_outlives_the_stack(prod: Synthesised) -> None:
+    protected = [name for name in prod.tables if replica(prod, name)["DeletionProtectionEnabled"]]
+    assert protected == ["directory"]
+    kept = [*prod.tables.values(), *prod.of_type("AWS::SecretsManager::Secret").values()]
+    assert {resource["DeletionPolicy"] for resource in kept} == {"Retain"}
+    assert {resource["UpdateReplacePolicy"] for resource in kept} == {"Retain"}
+
+
+def test_a_development_stack_leaves_nothing_behind(dev: Synthesised) -> None:
+    assert [name for name in dev.tables if replica(dev, name)["DeletionProtectionEnabled"]] == []
+    assert {resource["DeletionPolicy"] for resource in dev.tables.values()} == {"Delete"}
+
+
+# Functions
+
+
+def test_the_functions_are_those_five(dev: Synthesised) -> None:
+    assert {name: properties["Handler"] for name, properties in dev.functions.items()} == HANDLERS
+    assert len(dev.of_type("AWS::Lambda::Function")) == len(HANDLERS)
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_function_runs_on_arm_with_both_layers_and_answers_before_the_gateway_gives_up(
+    dev: Synthesised, name: str
+) -> None:
+    properties = dev.functions[name]
+    assert properties["Architectures"] == ["arm64"]
+    assert properties["Runtime"] == "python3.13"
+    assert len(properties["Layers"]) == 2
+    assert properties["Timeout"] < 29
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_functions_log_is_kept_for_a_month(dev: Synthesised, name: str) -> None:
+    group = dev.functions[name]["LoggingConfig"]["LogGroup"]["Ref"]
+    assert dev.of_type("AWS::Logs::LogGroup")[group]["Properties"]["RetentionInDays"] == 30
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+@pytest.mark.parametrize("stage", ["dev", "local"])
+def test_a_function_is_told_exactly_its_settings(stage: str, name: str, request: pytest.FixtureRequest) -> None:
+    variables = set(request.getfixturevalue(stage).functions[name]["Environment"]["Variables"])
+    assert {v for v in variables if not v.startswith("POWERTOOLS_")} == set(SETTINGS[name].variables())
+    assert {v for v in variables if v.startswith("POWERTOOLS_")} == {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_functions_plain_values_fit_its_settings(dev: Synthesised, name: str) -> None:
+    variables = dev.functions[name]["Environment"]["Variables"]
+    texts = {key: value if isinstance(value, str) else "arn" for key, value in variables.items()}
+    loaded = SETTINGS[name].load(texts)
+    assert loaded.stage == "dev"
+    if isinstance(loaded, settings.ConnectSettings | settings.ClientSettings):
+        assert loaded.token_audience == "sandes:dev"
+    if isinstance(loaded, settings.SendSettings):
+        assert loaded.max_expiry_seconds == 30 * 86_400
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+def test_a_function_with_its_layers_is_at_most_45_mb_unzipped(dev: Synthesised, name: str) -> None:
+    layers = dev.of_type("AWS::Lambda::LayerVersion")
+    keys = [dev.functions[name]["Code"]["S3Key"]]
+    keys += [layers[layer["Ref"]]["Properties"]["Content"]["S3Key"] for layer in dev.functions[name]["Layers"]]
+    folders = [dev.folder / f"asset.{key.removesuffix('.zip')}" for key in keys]
+    sizes = [sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) for folder in folders]
+    assert all(sizes)
+    assert sum(sizes) <= MAX_UNZIPPED_BYTES
+
+
+# Routes
+
+
+def routes(stage: Synthesised) -> dict[str, dict[str, Any]]:
+    return {
+        resource["Properties"]["RouteKey"]: resource["Properties"] | {"id": id}
+        for id, resource in stage.of_type("AWS::ApiGatewayV2::Route").items()
+    }
+
+
+def integration(stage: Synthesised, route: dict[str, Any]) -> dict[str, Any]:
+    reference = route["Target"]["Fn::Join"][1][1]["Ref"]
+    properties: dict[str, Any] = stage.template["Resources"][reference]["Properties"]
+    return properties
+
+
+def test_there_is_a_route_for_each_frame_and_one_for_https(dev: Synthesised) -> None:
+    assert set(routes(dev)) == {"$connect", "$disconnect", "ANY /v1/{proxy+}", *FRAME_ROUTES}
+    assert {"Disconnect"} | set(FRAME_ROUTES.values()) == {"Disconnect", "Send", "Deliver"}
+
+
+@pytest.mark.parametrize(("key", "function"), {**FRAME_ROUTES, "$disconnect": "Disconnect"}.items())
+def test_a_frame_goes_to_its_function(dev: Synthesised, key: str, function: str) -> None:
+    target = integration(dev, routes(dev)[key])
+    assert target["IntegrationType"] == "AWS_PROXY"
+    assert f"{function}Function" in str(target["IntegrationUri"])
+
+
+def test_every_frame_has_an_answer_and_connect_and_disconnect_have_none(dev: Synthesised) -> None:
+    answered = {
+        resource["Properties"]["RouteId"]["Ref"]: resource["Properties"]["RouteResponseKey"]
+        for resource in dev.of_type("AWS::ApiGatewayV2::RouteResponse").values()
+    }
+    assert answered == {routes(dev)[key]["id"]: "$default" for key in FRAME_ROUTES}
+    assert {key for key, route in routes(dev).items() if "RouteResponseSelectionExpression" in route} == set(
+        FRAME_ROUTES
+    )
+
+
+def test_frames_are_routed_by_their_type(dev: Synthesised) -> None:
+    expressions = [
+        resource["Properties"].get("RouteSelectionExpression")
+        for resource in dev.of_type("AWS::ApiGatewayV2::Api").values()
+    ]
+    assert sorted(filter(None, expressions)) == ["$request.body.type"]
+
+
+def test_a_socket_opens_only_with_a_token_in_the_authorization_header(dev: Synthesised) -> None:
+    connect = routes(dev)["$connect"]
+    ((id, authorizer),) = dev.of_type("AWS::ApiGatewayV2::Authorizer").items()
+    assert connect["AuthorizationType"] == "CUSTOM"
+    assert connect["AuthorizerId"] == {"Ref": id}
+    assert authorizer["Properties"]["AuthorizerType"] == "REQUEST"
+    assert authorizer["Properties"]["IdentitySource"] == ["route.request.header.Authorization"]
+    assert "AuthorizerFunction" in str(authorizer["Properties"]["AuthorizerUri"])
+    assert integration(dev, connect)["IntegrationType"] == "MOCK"
+
+
+# The local engine
+
+
+def test_the_local_template_has_fixed_addresses_and_nothing_the_engine_does_not_know(local: Synthesised) -> None:
+    assert local.of_type("AWS::ApiGatewayV2::RouteResponse") == {}
+    assert set(routes(local)) == {"$connect", "$disconnect", "ANY /v1/{proxy+}", *FRAME_ROUTES}
+    tags = {
+        resource["Properties"]["ProtocolType"]: resource["Properties"]["Tags"].get("ms-custom-id")
+        for resource in local.of_type("AWS::ApiGatewayV2::Api").values()
+    }
+    assert tags == {"WEBSOCKET": WEBSOCKET_LOCAL_ID, "HTTP": HTTP_LOCAL_ID}
+    outputs = {name: output["Value"] for name, output in local.template["Outputs"].items()}
+    assert outputs["WebSocketUrl"].startswith("ws://127.0.0.1:4566/")
+    assert outputs["HttpUrl"].startswith("http://127.0.0.1:4566/")
+
+
+def test_the_tags_of_the_local_engine_are_not_on_aws(dev: Synthesised) -> None:
+    assert "ms-custom-id" not in str(dev.template)
+    assert "127.0.0.1" not in str(dev.template)
+
+
+# Synthesis
+
+
+def test_synthesis_needs_no_credentials_and_no_account(tmp_path: Path) -> None:
+    scrubbed = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    scrubbed |= {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1", "CDK_OUTDIR": str(tmp_path / "out")}
+    subprocess.run([sys.executable, "-m", "infra.app"], cwd=ROOT, env=scrubbed, check=True, capture_output=True)
+    assert (tmp_path / "out" / "Sandes-dev.template.json").exists()
+
+
+@pytest.mark.parametrize(
+    "context",
+    [{"stage": "a-b"}, {"stage": "x" * 17}, {"max_expiry_days": "91"}, {"max_expiry_days": "-1"}],
+)
+def test_context_that_cannot_be_meant_is_refused(context: dict[str, str]) -> None:
+    from aws_cdk import App
+
+    with pytest.raises(ValueError, match=r"stage|max_expiry_days"):
+        Config.of(App(context=context))

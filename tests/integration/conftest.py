@@ -1,0 +1,29 @@
+"""One contract, two databases: moto in process, and the local engine's DynamoDB if it is deployed (mark `engine`)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fakes.dynamodb import moto_dynamodb
+from tests.fakes.service import NOW_MS, Service
+
+
+@pytest.fixture(scope="module", params=["moto", pytest.param("engine", marks=pytest.mark.engine)])
+def store_backend(request: pytest.FixtureRequest) -> Iterator[Service]:
+    """Real stores on the backend. Tests share its tables and make ids of their own; `now_ms` is their clock.
+
+    On the engine that clock stands near the real one, because the engine deletes rows by time to live.
+    """
+    if request.param == "engine":
+        try:
+            deployment = request.getfixturevalue("deployment")
+        except pytest.FixtureLookupError:
+            pytest.skip("no engine in this run")
+        client = deployment.engine.client("dynamodb")
+        yield Service(client, deployment.stack.tables, now_ms=time.time_ns() // 1_000_000)
+        return
+    with moto_dynamodb() as (client, tables):
+        yield Service(client, tables, now_ms=NOW_MS)

@@ -1,0 +1,259 @@
+"""What the use cases may rely on of the routing table, of the view a send reads, and of the limits table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sandes.limits import Limit
+from sandes.model.device import SealKey
+from sandes.model.ids import ConnectionId, DeviceNumber, RegistrationId, new_account_id, new_inbox_id
+from sandes.store import dynamo
+from sandes.store.directory import DirectoryStore
+from sandes.store.dynamo import BATCH_TRIES, StoreUnavailable
+from sandes.store.limits import LimitStore
+from sandes.store.routing import CONNECTION_SECONDS, DeviceGone, RoutingStore, SocketSuperseded
+from sandes.store.send_view import SendView
+from tests.fakes.dynamodb import FlakyClient
+from tests.fakes.service import Person, Service
+
+OLD, NEW = ConnectionId("old"), ConnectionId("new")
+
+
+@pytest.fixture
+def asha(store_backend: Service) -> Person:
+    return store_backend.person()
+
+
+def connect(service: Service, person: Person, connection: ConnectionId, *, at: int = 0, **changed: Any) -> Any:
+    principal = replace(person.principal(connected_at_ms=service.now_ms + at), **changed)
+    return service.routing.connect(principal, connection, now_seconds=service.now_ms // 1000)
+
+
+def live(service: Service, person: Person, index: int = 0, *, later_seconds: int = 0) -> ConnectionId | None:
+    routes = service.routes(person, now_ms=service.now_ms + later_seconds * 1000)
+    return routes.devices[person.devices[index].number].connection
+
+
+def all_at_once(how_many: int, call: Callable[[int], Any]) -> list[Any]:
+    with ThreadPoolExecutor(how_many) as pool:
+        return list(pool.map(call, range(how_many)))
+
+
+# Connections
+
+
+def test_a_device_is_offline_until_it_connects_and_after_its_socket_ran_out(
+    store_backend: Service, asha: Person
+) -> None:
+    assert live(store_backend, asha) is None
+    connect(store_backend, asha, OLD)
+    assert live(store_backend, asha) == OLD
+    assert live(store_backend, asha, later_seconds=CONNECTION_SECONDS - 1) == OLD
+    assert live(store_backend, asha, later_seconds=CONNECTION_SECONDS) is None
+
+
+def test_connecting_counts_up_and_names_the_socket_before(store_backend: Service, asha: Person) -> None:
+    first = connect(store_backend, asha, OLD)
+    second = connect(store_backend, asha, NEW, at=1)
+    third = connect(store_backend, asha, NEW, at=1)
+    assert [(made.epoch, made.previous) for made in (first, second, third)] == [(1, None), (2, OLD), (3, None)]
+
+
+def test_an_older_socket_does_not_take_over_from_a_newer_one_even_after_that_has_gone(
+    store_backend: Service, asha: Person
+) -> None:
+    connect(store_backend, asha, NEW, at=1)
+    with pytest.raises(SocketSuperseded):
+        connect(store_backend, asha, OLD, at=0)
+    store_backend.routing.disconnect(asha.address(), NEW)
+    with pytest.raises(SocketSuperseded):
+        connect(store_backend, asha, OLD, at=0)
+    assert live(store_backend, asha) is None
+
+
+def test_a_device_that_is_not_there_cannot_connect(store_backend: Service, asha: Person) -> None:
+    with pytest.raises(DeviceGone):
+        connect(store_backend, asha, NEW, registration=RegistrationId(asha.devices[0].registration ^ 1))
+    stranger = replace(asha.address(), account=new_account_id())
+    with pytest.raises(DeviceGone):
+        connect(store_backend, asha, NEW, address=stranger)
+    with pytest.raises(DeviceGone):
+        connect(store_backend, asha, NEW, address=replace(asha.address(), device=DeviceNumber(77)))
+
+
+def test_disconnecting_forgets_only_the_socket_that_is_named(store_backend: Service, asha: Person) -> None:
+    connect(store_backend, asha, NEW)
+    assert store_backend.routing.disconnect(asha.address(), OLD) is False
+    assert live(store_backend, asha) == NEW
+    assert store_backend.routing.disconnect(asha.address(), NEW) is True
+    assert live(store_backend, asha) is None
+    assert store_backend.routing.disconnect(asha.address(), NEW) is False
+    assert store_backend.routing.disconnect(replace(asha.address(), account=new_account_id()), NEW) is False
+
+
+def test_of_many_sockets_connecting_at_once_the_latest_is_live(store_backend: Service, asha: Person) -> None:
+    def one(number: int) -> bool:
+        try:
+            connect(store_backend, asha, ConnectionId(f"c{number}"), at=number)
+        except SocketSuperseded:
+            return False
+        return True
+
+    outcomes = all_at_once(12, one)
+    assert live(store_backend, asha) == "c11"
+    assert outcomes[11] is True
+    assert store_backend.routes(asha).devices[asha.devices[0].number].epoch == sum(outcomes)
+
+
+# Devices
+
+
+def test_a_removed_device_gives_back_its_socket_once_and_cannot_return(store_backend: Service) -> None:
+    asha = store_backend.person(2)
+    connect(store_backend, asha, OLD)
+    now = store_backend.now_ms // 1000
+    device = asha.devices[0]
+    other = RegistrationId(device.registration ^ 1)
+    assert store_backend.routing.remove(asha.address(), other, now_seconds=now) is None
+    assert live(store_backend, asha) == OLD
+    assert store_backend.routing.remove(asha.address(), device.registration, now_seconds=now) == OLD
+    assert store_backend.routing.remove(asha.address(), device.registration, now_seconds=now) is None
+    assert list(store_backend.routes(asha).devices) == [asha.devices[1].number]
+    with pytest.raises(DeviceGone):
+        connect(store_backend, asha, NEW, at=5)
+
+
+def test_a_seal_key_only_ever_gets_a_higher_number(store_backend: Service, asha: Person) -> None:
+    device = asha.devices[0]
+
+    def rotate(number: int, registration: RegistrationId = device.registration) -> bool:
+        return store_backend.routing.rotate_seal_key(
+            asha.address(), registration, SealKey(number, bytes([number] * 32))
+        )
+
+    assert [rotate(number) for number in (1, 3, 2, 3, 4)] == [False, True, False, False, True]
+    assert rotate(9, RegistrationId(device.registration ^ 1)) is False
+    assert store_backend.routes(asha).devices[device.number].seal_key == SealKey(4, bytes([4] * 32))
+
+
+def test_an_unknown_account_has_no_routes(store_backend: Service) -> None:
+    assert store_backend.routing.read(new_account_id(), now_seconds=0) is None
+
+
+# The view of a send
+
+
+def test_the_view_gives_both_sides_the_block_and_the_bucket(store_backend: Service, asha: Person) -> None:
+    ravi, now = store_backend.person(2), store_backend.now_ms // 1000
+
+    def view() -> Any:
+        return store_backend.view.read(asha.address(), ravi.account, limit=Limit.SENDS.label, now_seconds=now)
+
+    before = view()
+    assert before.sender == store_backend.routes(asha)
+    assert before.recipient == store_backend.routes(ravi)
+    assert (before.blocked, before.bucket_full_at_ms) == (False, 0)
+    store_backend.directory.block(owner=asha.account, blocked=ravi.account)  # the other way: of no matter
+    assert view().blocked is False
+    store_backend.directory.block(owner=ravi.account, blocked=asha.account)
+    full_at = now * 1000 + 5_000
+    store_backend.limits.take(
+        str(asha.address()), Limit.SENDS.label, now_ms=now * 1000, cost_ms=5_000, latest_ms=full_at
+    )
+    assert (view().blocked, view().bucket_full_at_ms) == (True, full_at)
+
+
+def test_the_view_of_oneself_and_of_nobody(store_backend: Service, asha: Person) -> None:
+    read = store_backend.view.read
+    own = read(asha.address(), asha.account, limit="sends", now_seconds=0)
+    assert own.sender == own.recipient
+    assert own.sender is not None
+    nobody = read(asha.address(), new_account_id(), limit="sends", now_seconds=0)
+    assert nobody.recipient is None
+    assert nobody.sender == own.sender
+
+
+def flaky_view(service: Service, failures: int) -> tuple[SendView, Any]:
+    client: Any = FlakyClient(service.client, {"batch_get_item": failures})
+    tables = service.tables
+    return (
+        SendView(
+            RoutingStore(client, tables["routing"]),
+            DirectoryStore(client, tables["directory"]),
+            LimitStore(client, tables["limits"]),
+        ),
+        client,
+    )
+
+
+def test_keys_left_unread_are_asked_for_again(
+    store_backend: Service, asha: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    whole = dynamo.waits
+    monkeypatch.setattr(dynamo, "waits", lambda: whole(slept.append))
+    ravi = store_backend.person()
+    store_backend.directory.block(owner=ravi.account, blocked=asha.account)
+    view, client = flaky_view(store_backend, failures=2)
+    facts = view.read(asha.address(), ravi.account, limit="sends", now_seconds=store_backend.now_ms // 1000)
+    assert facts.recipient == store_backend.routes(ravi)
+    assert facts.blocked is True
+    assert len(client.calls) == 3
+    assert len(slept) == 2
+
+
+def test_keys_that_stay_unread_are_an_error_and_not_an_unknown_recipient(
+    store_backend: Service, asha: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ReadsNothing:
+        calls = 0
+
+        def batch_get_item(self, *, RequestItems: Any) -> Any:  # noqa: N803  # boto3's name
+            self.calls += 1
+            return {"Responses": {}, "UnprocessedKeys": RequestItems}
+
+    whole = dynamo.waits
+    monkeypatch.setattr(dynamo, "waits", lambda: whole(lambda _: None))
+    client = ReadsNothing()
+    view = replace(store_backend.view, routing=RoutingStore(client, store_backend.tables["routing"]))  # type: ignore[arg-type]
+    with pytest.raises(StoreUnavailable):
+        view.read(asha.address(), asha.account, limit="sends", now_seconds=0)
+    assert client.calls == BATCH_TRIES
+
+
+# Limits
+
+
+def test_sixteen_threads_are_admitted_exactly_the_burst(store_backend: Service) -> None:
+    now_ms, burst, interval_ms, who = store_backend.now_ms, 10, 1_000, f"s{new_inbox_id().hex()}"
+
+    def take(_: int) -> bool:
+        while True:
+            try:
+                refused = store_backend.limits.take(
+                    who, "test", now_ms=now_ms, cost_ms=interval_ms, latest_ms=now_ms + burst * interval_ms
+                )
+            except StoreUnavailable:  # too many at the same time: nothing was taken, so ask again
+                continue
+            return refused is None
+
+    with ThreadPoolExecutor(16) as pool:
+        outcomes = list(pool.map(take, range(48)))
+    assert outcomes.count(True) == burst
+
+
+def test_a_refused_take_moves_nothing_and_tells_when_the_bucket_is_full(store_backend: Service) -> None:
+    now_ms, who = store_backend.now_ms, f"s{new_inbox_id().hex()}"
+
+    def take(at_ms: int) -> int | None:
+        return store_backend.limits.take(who, "test", now_ms=at_ms, cost_ms=100, latest_ms=at_ms + 200)
+
+    assert [take(now_ms) for _ in range(4)] == [None, None, now_ms + 200, now_ms + 200]
+    assert take(now_ms + 99) == now_ms + 200
+    assert take(now_ms + 100) is None
+    assert take(now_ms + 100_000) is None

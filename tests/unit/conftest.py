@@ -1,0 +1,31 @@
+"""Use cases run on the real stores over moto; only the gateway, the SMS and the clock are doubles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+from tests.fakes.dynamodb import moto_dynamodb
+from tests.fakes.service import Service
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+settings.register_profile("sandes", deadline=None, database=None)
+settings.load_profile("sandes")
+
+
+@pytest.fixture(scope="module")
+def dynamodb() -> Iterator[tuple[DynamoDBClient, dict[str, str]]]:
+    with moto_dynamodb() as made:
+        yield made
+
+
+@pytest.fixture
+def service(dynamodb: tuple[DynamoDBClient, dict[str, str]]) -> Service:
+    """A service of its own for each test; the tables are shared by a module, the people in them are not."""
+    client, tables = dynamodb
+    return Service(client, tables)

@@ -1,0 +1,147 @@
+"""Who may open a socket, and what its end does."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from sandes import devices
+from sandes.edge.authorizer import AuthorizerDependencies, authorize, bearer, disconnected
+from sandes.edge.settings import ClientSettings, ConnectSettings, Settings
+from sandes.identity import authenticate
+from sandes.model.ids import ConnectionId
+from sandes.model.principal import Principal
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.directory import DirectoryStore
+from tests.fakes.dynamodb import FlakyClient
+from tests.fakes.keys import DeviceKeys
+from tests.fakes.service import NOW, NOW_MS, Person, Service
+
+AUDIENCE = "sandes:test"
+ARN = "arn:aws:execute-api:us-east-1:123456789012:api/v1/$connect"
+
+
+def deps(service: Service, directory: Any = None) -> AuthorizerDependencies:
+    return AuthorizerDependencies(directory or service.directory, service.routing, AUDIENCE)
+
+
+def opened(service: Service, headers: Any, **how: Any) -> dict[str, Any]:
+    return authorize({"methodArn": ARN, "headers": headers}, deps(service, **how))
+
+
+def effect(policy: dict[str, Any]) -> str:
+    (statement,) = policy["policyDocument"]["Statement"]
+    assert (statement["Action"], statement["Resource"]) == ("execute-api:Invoke", ARN)
+    return str(statement["Effect"])
+
+
+@pytest.fixture
+def asha(service: Service) -> Person:
+    return service.person()
+
+
+def token_of(person: Person, *, keys: DeviceKeys | None = None, seconds: int | None = None) -> str:
+    """The authorizer reads the real clock, so its tokens are made by it."""
+    return (keys or person.keys[0]).token(
+        str(person.address()), now_seconds=int(time.time()) if seconds is None else seconds, audience=AUDIENCE
+    )
+
+
+@pytest.mark.parametrize("name", ["Authorization", "authorization", "AUTHORIZATION"])
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
+def test_a_good_token_opens_a_socket_and_fixes_its_principal(
+    service: Service, asha: Person, name: str, scheme: str
+) -> None:
+    policy = opened(service, {name: f"{scheme} {token_of(asha)}"})
+    assert effect(policy) == "Allow"
+    principal = Principal.from_context(policy["context"])
+    assert principal == asha.principal(connected_at_ms=principal.connected_at_ms)
+
+
+@pytest.mark.parametrize("headers", [None, {}, {"Authorization": ""}, {"Authorization": "Bearer"}, {"x": "y"}])
+def test_no_token_opens_nothing(service: Service, headers: Any) -> None:
+    policy = opened(service, headers)
+    assert (effect(policy), policy["context"]) == ("Deny", {})
+
+
+def test_a_bad_token_an_expired_one_and_another_scheme_open_nothing(service: Service, asha: Person) -> None:
+    forged = token_of(asha, keys=DeviceKeys())
+    for header in (f"Bearer {forged}", f"Bearer {token_of(asha, seconds=NOW - 10**8)}", f"Basic {token_of(asha)}"):
+        assert effect(opened(service, {"Authorization": header})) == "Deny"
+
+
+def test_a_directory_that_cannot_be_read_opens_nothing(service: Service, asha: Person) -> None:
+    flaky: Any = FlakyClient(service.client, {"query": 1})
+    directory = DirectoryStore(flaky, service.tables["directory"])
+    assert effect(opened(service, {"Authorization": f"Bearer {token_of(asha)}"}, directory=directory)) == "Deny"
+
+
+@pytest.mark.parametrize("value", ["Bearer", "Bearer ", "", "Token x", "x"])
+def test_a_header_of_another_form_has_no_token(value: str) -> None:
+    assert bearer({"Authorization": value}) == ""
+
+
+# Tokens against the directory, on the test's clock
+
+
+def refused(service: Service, token: str, *, now_ms: int = NOW_MS) -> ProtocolError:
+    with pytest.raises(ProtocolError) as caught:
+        authenticate(token, audience=AUDIENCE, now_ms=now_ms, directory=service.directory)
+    return caught.value
+
+
+def test_a_token_speaks_for_its_device(service: Service, asha: Person) -> None:
+    caller = authenticate(token_of(asha, seconds=NOW), audience=AUDIENCE, now_ms=NOW_MS, directory=service.directory)
+    assert (caller.account.id, caller.device) == (asha.account, asha.devices[0])
+
+
+def test_an_expired_token_is_told_the_servers_time(service: Service, asha: Person) -> None:
+    error = refused(service, token_of(asha, seconds=NOW), now_ms=NOW_MS + 300_000)
+    assert (error.code, error.details) == (ErrorCode.TOKEN_EXPIRED, {"server_time": NOW_MS + 300_000})
+
+
+def test_unknown_unlinked_and_replaced_devices_are_refused_alike(service: Service) -> None:
+    gone, replaced = service.person(2), service.person()
+    devices.unlink(service.caller(gone, 1), gone.devices[0].number, now_ms=NOW_MS, deps=service.device_deps)
+    service.register(replaced.phone, DeviceKeys(), now_ms=NOW_MS + 60_000)
+    stranger = DeviceKeys().token("mfrggzdfmztwq.1", now_seconds=NOW, audience=AUDIENCE)
+    for token in (token_of(gone, seconds=NOW), token_of(replaced, seconds=NOW), stranger, "", "x"):
+        error = refused(service, token)
+        assert (error.code, error.details) == (ErrorCode.TOKEN_INVALID, {})
+
+
+# The end of a socket
+
+
+def end(service: Service, person: Person, connection: ConnectionId) -> None:
+    event = {"requestContext": {"connectionId": connection, "authorizer": person.principal().to_context()}}
+    assert disconnected(event, deps(service)) == {"statusCode": 200}
+
+
+def test_the_end_of_a_socket_makes_its_device_offline(service: Service, asha: Person) -> None:
+    end(service, asha, service.online(asha))
+    assert service.connection(asha) is None
+
+
+def test_a_late_end_of_an_old_socket_leaves_the_new_one(service: Service, asha: Person) -> None:
+    old = service.online(asha)
+    new = service.online(asha, connected_at_ms=NOW_MS + 1)
+    end(service, asha, old)
+    assert service.connection(asha) == new
+
+
+# Settings
+
+
+def test_settings_are_read_from_upper_case_names_and_nothing_else() -> None:
+    environment = {"STAGE": "dev", "ROUTING_TABLE": "r", "DIRECTORY_TABLE": "d", "TOKEN_AUDIENCE": "a", "PATH": "/bin"}
+    assert ConnectSettings.load(environment).routing_table == "r"
+    assert ConnectSettings.variables() == ["DIRECTORY_TABLE", "ROUTING_TABLE", "STAGE", "TOKEN_AUDIENCE"]
+
+
+@pytest.mark.parametrize("settings", [ConnectSettings, ClientSettings])
+def test_a_missing_setting_is_named(settings: type[Settings]) -> None:
+    with pytest.raises(ValueError, match="token_audience"):
+        settings.load({"STAGE": "dev"})

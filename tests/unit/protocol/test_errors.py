@@ -1,0 +1,74 @@
+"""The registry of error codes is closed: clients switch on these."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, json_pointer
+
+PUBLISHED = {
+    "malformed_json": 400,
+    "unknown_type": 400,
+    "invalid_frame": 400,
+    "invalid_request": 400,
+    "invalid_phone": 400,
+    "bad_key": 400,
+    "bad_signature": 400,
+    "token_invalid": 401,
+    "token_expired": 401,
+    "not_permitted": 403,
+    "revoked": 403,
+    "not_found": 404,
+    "code_incorrect": 409,
+    "code_expired": 409,
+    "code_used": 409,
+    "code_locked": 409,
+    "link_invalid": 409,
+    "too_many_devices": 409,
+    "phone_taken": 409,
+    "stale_key": 409,
+    "device_mismatch": 409,
+    "superseded": 409,
+    "clock_skew": 400,
+    "id_too_old": 400,
+    "too_large": 413,
+    "rate_limited": 429,
+    "internal": 500,
+    "sms_unavailable": 503,
+    "unavailable": 503,
+}
+"""A code, once published, keeps its name and status: this list only grows."""
+
+
+def test_the_published_codes_stand_as_they_were_published() -> None:
+    assert {code.value: code.http_status for code in ErrorCode} == PUBLISHED
+
+
+def test_no_code_is_another_ones_alias() -> None:
+    assert len(ErrorCode.__members__) == len(list(ErrorCode)) == len({code.value for code in ErrorCode})
+
+
+@pytest.mark.parametrize("code", list(ErrorCode))
+def test_every_code_is_a_snake_case_word_with_a_sentence_of_its_own(code: ErrorCode) -> None:
+    assert code.value == code.name.lower()
+    assert code.text.endswith(".")
+    assert [other for other in ErrorCode if other.text == code.text] == [code]
+
+
+def test_a_refusal_carries_its_code_and_details_of_its_own() -> None:
+    details = {"a": 1}
+    error = ProtocolError(ErrorCode.REVOKED, details=details)
+    details["a"] = 2
+    assert (str(error), error.details, error.retry_after_seconds) == ("revoked", {"a": 1}, None)
+
+
+@pytest.mark.parametrize(
+    ("location", "pointer"), [((), ""), (("a", 0, "b"), "/a/0/b"), (("a/b", "c~d"), "/a~1b/c~0d"), (("",), "/")]
+)
+def test_a_pointer_is_written_by_rfc_6901(location: tuple[int | str, ...], pointer: str) -> None:
+    assert json_pointer(location) == pointer
+
+
+def test_a_fault_names_the_field_and_the_reason() -> None:
+    error = invalid(ErrorCode.INVALID_REQUEST, "/phone", "why")
+    assert error.details == {"errors": [{"pointer": "/phone", "code": "why"}]}

@@ -1,0 +1,228 @@
+"""The committed specifications say what the code says, and are well formed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from pydantic import BaseModel
+
+from functions.client.handler import app
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.frames import Accepted, Error, error_frame, render
+from tools import specs
+
+ROOT = Path(__file__).parents[2]
+FRAMES: tuple[type[BaseModel], ...] = (*specs.CLIENT_FRAMES, *specs.SERVER_FRAMES)
+
+
+@pytest.fixture(scope="module", name="asyncapi")
+def _asyncapi() -> dict[str, Any]:
+    return json.loads((ROOT / "docs/protocol/asyncapi.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module", name="openapi")
+def _openapi() -> dict[str, Any]:
+    return json.loads((ROOT / "docs/protocol/client-openapi.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def resolve(document: dict[str, Any], reference: str) -> Any:
+    """Raises KeyError for a reference that leads nowhere."""
+    assert reference.startswith("#/")
+    node: Any = document
+    for step in reference[2:].split("/"):
+        node = node[step.replace("~1", "/").replace("~0", "~")]
+    return node
+
+
+def test_committed_files_are_what_the_code_says() -> None:
+    assert specs.outdated() == []
+
+
+@pytest.mark.parametrize("name", specs.SPECIFICATIONS)
+def test_building_twice_gives_the_same_bytes_ending_in_one_newline(name: str) -> None:
+    text = specs.rendered(specs.SPECIFICATIONS[name]())
+    assert text == specs.rendered(specs.SPECIFICATIONS[name]())
+    assert text.endswith("}\n")
+
+
+def test_check_names_the_outdated_file_and_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(specs, "FOLDER", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["specs"])
+    specs.main()
+    monkeypatch.setattr(sys, "argv", ["specs", "--check"])
+    specs.main()
+    (tmp_path / "asyncapi.json").write_text("{}\n")
+    with pytest.raises(SystemExit) as ended:
+        specs.main()
+    hint = str(ended.value.code)
+    assert "asyncapi.json" in hint
+    assert "client-openapi.json" not in hint
+    assert "make specs" in hint
+    assert "\n" not in hint
+
+
+def test_importing_the_client_handler_needs_no_environment() -> None:
+    code = (
+        f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'layers/core/python')!r}]; "
+        "import functions.client.handler"
+    )
+    finished = subprocess.run(  # noqa: S603  # our own interpreter
+        [sys.executable, "-c", code], env={"PATH": os.defpath}, capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+
+
+# The HTTPS client API
+
+
+def test_openapi_is_valid(openapi: dict[str, Any]) -> None:
+    assert openapi["openapi"].startswith("3.1.")
+    OpenAPIV31SpecValidator(openapi).validate()
+
+
+def test_every_route_of_the_app_is_described_with_its_status(openapi: dict[str, Any]) -> None:
+    described = {
+        (method.upper(), path): operation["responses"] for path, method, operation in specs.operations_of(openapi)
+    }
+    routes = {
+        (method, route.openapi_path): int(route.status_code)
+        for route in app._static_routes + app._dynamic_routes
+        for method in ([route.method] if isinstance(route.method, str) else route.method)
+    }
+    assert described.keys() == routes.keys()
+    for key, status in routes.items():
+        assert set(described[key]) == {str(status), "default"}, key
+        assert ("content" in described[key][str(status)]) == (status != 204), key
+
+
+def test_every_refusal_is_problem_json_with_the_registry_of_codes(openapi: dict[str, Any]) -> None:
+    for _, _, operation in specs.operations_of(openapi):
+        refused = resolve(openapi, operation["responses"]["default"]["$ref"])
+        assert set(refused["content"]) == {"application/problem+json"}
+        problem = resolve(openapi, refused["content"]["application/problem+json"]["schema"]["$ref"])
+        codes = resolve(openapi, problem["properties"]["code"]["$ref"])
+        assert codes["enum"] == [code.value for code in ErrorCode]
+
+
+def test_only_calls_that_make_a_device_go_without_a_token(openapi: dict[str, Any]) -> None:
+    scheme = openapi["components"]["securitySchemes"]["device_token"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    assert "EdDSA" in scheme["bearerFormat"]
+    unsigned = {
+        operation["operationId"]
+        for _, _, operation in specs.operations_of(openapi)
+        if operation.get("security") != [{"device_token": []}]
+    }
+    assert unsigned == {"start_registration", "resend_code", "verify_registration", "link_device"}
+
+
+# The websocket
+
+
+def test_every_frame_model_is_a_message_of_the_channel(asyncapi: dict[str, Any]) -> None:
+    messages = asyncapi["components"]["messages"]
+    names = [message["title"] for message in messages.values()]
+    assert sorted(names) == sorted(frame.__name__ for frame in FRAMES)
+    assert asyncapi["channels"]["socket"]["messages"].keys() == messages.keys()
+    for name, message in messages.items():
+        schema = resolve(asyncapi, message["payload"]["$ref"])
+        assert schema["properties"]["type"] == {"const": name, "type": "string"}
+        assert "type" in schema["required"]
+        assert schema["description"]
+
+
+@pytest.mark.parametrize("name", ["asyncapi.json", "client-openapi.json"])
+def test_every_reference_leads_somewhere(name: str) -> None:
+    document = json.loads((specs.FOLDER / name).read_text(encoding="utf-8"))
+    for reference in set(references(document)):
+        resolve(document, reference)
+
+
+def test_asyncapi_has_the_parts_that_version_3_asks_for(asyncapi: dict[str, Any]) -> None:
+    assert asyncapi["asyncapi"] == "3.0.0"
+    assert {"title", "version"} <= asyncapi["info"].keys()
+    for server in asyncapi["servers"].values():
+        assert {"host", "protocol"} <= server.keys()
+        for variable in server["variables"]:
+            assert "{" + variable + "}" in server["host"] + server["pathname"]
+    for channel in asyncapi["channels"].values():
+        for message in channel["messages"].values():
+            assert message["$ref"].startswith("#/components/messages/")
+    for operation in asyncapi["operations"].values():
+        assert operation["action"] in {"send", "receive"}
+        assert resolve(asyncapi, operation["channel"]["$ref"])
+        for message in operation["messages"] + operation.get("reply", {}).get("messages", []):
+            assert message["$ref"].startswith(operation["channel"]["$ref"] + "/messages/")
+
+
+def test_every_client_frame_is_an_operation_with_its_replies(asyncapi: dict[str, Any]) -> None:
+    received = {name: entry for name, entry in asyncapi["operations"].items() if entry["action"] == "receive"}
+    assert sorted(received) == ["ack", "hello", "ping", "send", "sync"]
+    titles = {asyncapi["components"]["messages"][name]["title"] for name in received}
+    assert titles == {frame.__name__ for frame in specs.CLIENT_FRAMES}
+    for entry in received.values():
+        replies = {message["$ref"].rpartition("/")[2] for message in entry["reply"]["messages"]}
+        assert "error" in replies
+        assert len(replies) > 1
+
+
+def test_every_server_frame_is_a_reply_or_sent_unasked() -> None:
+    replies = {reply for frames in specs.REPLIES.values() for reply in frames}
+    assert replies | set(specs.UNASKED) == set(specs.SERVER_FRAMES)
+
+
+def test_every_error_code_stands_in_asyncapi_with_its_text(asyncapi: dict[str, Any]) -> None:
+    codes = resolve(asyncapi, asyncapi["components"]["schemas"]["Error"]["properties"]["code"]["$ref"])
+    assert codes["enum"] == [code.value for code in ErrorCode]
+    assert {name: entry["text"] for name, entry in codes["x-error-codes"].items()} == {
+        code.value: code.text for code in ErrorCode
+    }
+
+
+@pytest.mark.parametrize("name", ["asyncapi.json", "client-openapi.json"])
+def test_schemas_are_json_schema_2020_12(name: str) -> None:
+    document = json.loads((specs.FOLDER / name).read_text(encoding="utf-8"))
+    for schema in document["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+
+
+def test_rendered_frames_fit_their_schemas_and_clients_may_meet_new_fields(asyncapi: dict[str, Any]) -> None:
+    accepted = Accepted(id=bytes(6) + b"\x70\x00\x80" + bytes(7), at=1)  # type: ignore[arg-type]
+    refused: Error = error_frame(ProtocolError(ErrorCode.RATE_LIMITED, retry_after_seconds=3), "a")
+    for frame in (accepted, refused):
+        fields = json.loads(render(frame))
+        schema = {"$ref": f"#/components/schemas/{type(frame).__name__}", "components": asyncapi["components"]}
+        Draft202012Validator(schema).validate(fields)
+        Draft202012Validator(schema).validate(fields | {"later": True})
+
+
+def test_frames_of_clients_are_closed_to_unknown_fields(asyncapi: dict[str, Any]) -> None:
+    for frame in specs.CLIENT_FRAMES:
+        assert asyncapi["components"]["schemas"][frame.__name__]["additionalProperties"] is False
+
+
+def test_the_handler_that_is_described_is_the_deployed_one() -> None:
+    found = importlib.util.find_spec("functions.client.handler")
+    assert found is not None
+    assert Path(str(found.origin)) == ROOT / "functions" / "client" / "handler.py"

@@ -1,0 +1,1 @@
+"""Known answers for clients in any language. `python -m tests.vectors.make` writes the files anew."""

@@ -1,0 +1,264 @@
+"""Writes seal1.json, tokens.json and statements.json with the second implementation: `python -m tests.vectors.make`.
+
+The files are committed; tests/vectors/test_vectors.py checks that they are current and that the server agrees.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.vectors import reference
+from tests.vectors.reference import seed
+
+FOLDER = Path(__file__).parent
+SEEDS = "every secret here is BLAKE2b, 32 bytes out, of 'sandes vector: ' and the label given with it"
+NOW = 1_790_000_000
+ORDER = 2**252 + 27742317777372353535851937790883648493
+ADDRESS = "mfrggzdfmztwq.1"
+AUDIENCE = "sandes:vectors"
+
+
+def seal1() -> dict[str, Any]:
+    secret = seed("seal secret")
+    public = reference.public_of(secret)
+    message = bytes.fromhex("01a0c4506c00700080000000000000aa")
+    inbox, account, other = seed("inbox")[:16], seed("account")[:8], seed("other account")[:8]
+    receipt = reference.cbor({1: 2, 2: [message, bytes.fromhex("01a0c4506c01700080000000000000ab")]})
+    contents: list[tuple[str, dict[str, Any]]] = [
+        ("a message from a public account", {"kind": 1, "class": 2, "body": b"namaste"}),
+        ("an empty body", {"kind": 1, "class": 2, "body": b""}),
+        ("a verified sender, device 255", {"kind": 1, "class": 1, "body": b"\x00\xff" * 150, "device": 255}),
+        ("a body whose length takes four bytes", {"kind": 1, "class": 2, "body": bytes(65_536)}),
+        ("a receipt for two messages", {"kind": 3, "class": 2, "body": receipt}),
+    ]
+    sealed: list[dict[str, Any]] = []
+    for number, (name, content) in enumerate(contents):
+        head = reference.header(message=message, inbox=inbox, key_number=number + 1, expires_at=NOW + number)
+        label = f"ephemeral secret {number}"
+        device = content.get("device", 1)
+        plaintext = reference.cbor(
+            {
+                1: 1,
+                2: message,
+                3: [account, device],
+                4: content["class"],
+                5: other,
+                6: content["kind"],
+                7: NOW * 1000 + number,
+                8: content["body"],
+            }
+        )
+        share = reference.public_of(seed(label))
+        shared, key = reference.seal_key_of(seed(label), public, share, public)
+        whole = reference.seal(plaintext, ephemeral=seed(label), seal_public=public, associated=head)
+        large = len(plaintext) > 1_000
+        sealed.append(
+            {
+                "name": name,
+                "content": {
+                    "message": message.hex(),
+                    "sender_account": account.hex(),
+                    "sender_device": device,
+                    "sender_class": content["class"],
+                    "to": other.hex(),
+                    "kind": content["kind"],
+                    "at_ms": NOW * 1000 + number,
+                    "body": {"zero_bytes": 65_536} if large else content["body"].hex(),
+                },
+                "header": head.hex(),
+                "header_fields": {
+                    "version": 1,
+                    "message": message.hex(),
+                    "inbox": inbox.hex(),
+                    "key_number": number + 1,
+                    "expires_at": NOW + number,
+                },
+                "ephemeral_label": label,
+                "ephemeral_secret": seed(label).hex(),
+                "ephemeral_public": share.hex(),
+                "shared_secret": shared.hex(),
+                "key": key.hex(),
+                "plaintext_bytes": len(plaintext),
+                "plaintext_sha256": hashlib.sha256(plaintext).hexdigest(),
+                "sealed_sha256": hashlib.sha256(whole).hexdigest(),
+            }
+            | ({} if large else {"plaintext": plaintext.hex(), "sealed": whole.hex()})
+        )
+    return {
+        "about": "docs/protocol/seal1.md. Binary values are hexadecimal. Large ones are given by their SHA-256.",
+        "seeds": SEEDS,
+        "seal_label": "seal secret",
+        "seal_secret": secret.hex(),
+        "seal_public": public.hex(),
+        "sealed": sealed,
+        "refused": _refused_seals(secret, bytes.fromhex(sealed[0]["header"]), bytes.fromhex(sealed[0]["sealed"])),
+    }
+
+
+def _refused_seals(secret: bytes, head: bytes, sealed: bytes) -> list[dict[str, str]]:
+    """`at` unseal: the bytes do not open. `at` content: they open, and what is inside must not be shown."""
+    public = reference.public_of(secret)
+
+    def case(
+        at: str, name: str, *, header: bytes = head, sealed: bytes = sealed, key: bytes = secret
+    ) -> dict[str, str]:
+        return {"name": name, "at": at, "seal_secret": key.hex(), "header": header.hex(), "sealed": sealed.hex()}
+
+    def inside(header: bytes, fields: dict[int, Any]) -> bytes:
+        return reference.seal(reference.cbor(fields), ephemeral=seed("refused"), seal_public=public, associated=header)
+
+    good: dict[int, Any] = {1: 1, 2: head[1:17], 3: [bytes(8), 1], 4: 2, 5: bytes(8), 6: 1, 7: NOW * 1000, 8: b"x"}
+    return [
+        case("unseal", "one bit of the header changed", header=head[:-1] + bytes([head[-1] ^ 1])),
+        case("unseal", "another key number in the header", header=head[:33] + b"\0\0\0\2" + head[37:]),
+        case(
+            "unseal", "one bit of the ciphertext changed", sealed=sealed[:40] + bytes([sealed[40] ^ 128]) + sealed[41:]
+        ),
+        case("unseal", "one bit of the tag changed", sealed=sealed[:-1] + bytes([sealed[-1] ^ 1])),
+        case("unseal", "the unused top bit of E set", sealed=sealed[:31] + bytes([sealed[31] ^ 128]) + sealed[32:]),
+        case("unseal", "another seal key", key=seed("another seal secret")),
+        case("unseal", "cut short by a byte", sealed=sealed[:-1]),
+        case("unseal", "shorter than E and tag", sealed=sealed[:47]),
+        case("unseal", "nothing at all", sealed=b""),
+        case("unseal", "E is zero: the X25519 result is all zero", sealed=bytes(32) + sealed[32:]),
+        case("unseal", "E is one: the X25519 result is all zero", sealed=b"\1" + bytes(31) + sealed[32:]),
+        case("content", "version 2 in the header", header=b"\2" + head[1:], sealed=inside(b"\2" + head[1:], good)),
+        case("content", "version 2 in the content", sealed=inside(head, good | {1: 2})),
+        case("content", "another message id inside than in the header", sealed=inside(head, good | {2: bytes(16)})),
+        case("content", "a kind that does not exist", sealed=inside(head, good | {6: 2})),
+        case("content", "a class that does not exist", sealed=inside(head, good | {4: 3})),
+        case("content", "no body", sealed=inside(head, {key: good[key] for key in range(1, 8)})),
+    ]
+
+
+def tokens() -> dict[str, Any]:
+    identity = seed("identity")
+    public = reference.identity_public(identity)
+    head = {"alg": "EdDSA", "kid": ADDRESS}
+    claims: dict[str, Any] = {"iss": ADDRESS, "aud": AUDIENCE, "iat": NOW, "exp": NOW + 300}
+    good = reference.jws(identity, head, claims)
+    signed = good.rpartition(".")[0]
+    raw = reference.sign(identity, signed.encode())
+    malleated = raw[:32] + (int.from_bytes(raw[32:], "little") + ORDER).to_bytes(32, "little")
+
+    def case(name: str, token: str, *, now: int = NOW, error: str = "token_invalid") -> dict[str, Any]:
+        return {"name": name, "token": token, "now": now, "error": error}
+
+    def with_claims(**changed: Any) -> str:
+        return reference.jws(identity, head, claims | changed)
+
+    def with_head(**changed: Any) -> str:
+        return reference.jws(identity, head | changed, claims)
+
+    mac_signed = f"{reference.jws_part(head | {'alg': 'HS256'})}.{reference.jws_part(claims)}"
+    mac = reference.base64url(hmac.new(public, mac_signed.encode(), hashlib.sha256).digest())
+    none = f"{reference.jws_part(head | {'alg': 'none'})}.{reference.jws_part(claims)}."
+    return {
+        "about": "docs/protocol/README.md, 'Keys and tokens'. `now` is the server's time in epoch seconds.",
+        "seeds": SEEDS,
+        "identity_label": "identity",
+        "identity_seed": identity.hex(),
+        "identity_public": public.hex(),
+        "device": ADDRESS,
+        "audience": AUDIENCE,
+        "accepted": [
+            {"name": "at its first second", "header": head, "claims": claims, "token": good, "now": NOW},
+            {"name": "in its last second", "header": head, "claims": claims, "token": good, "now": NOW + 299},
+            {"name": "made by a clock 30 s ahead", "header": head, "claims": claims, "token": good, "now": NOW - 30},
+            {
+                "name": "with typ and a claim that means nothing",
+                "header": head | {"typ": "JWT"},
+                "claims": claims | {"x": 1},
+                "token": reference.jws(identity, head | {"typ": "JWT"}, claims | {"x": 1}),
+                "now": NOW,
+            },
+        ],
+        "refused": [
+            case("expired", good, now=NOW + 300, error="token_expired"),
+            case("from the future", good, now=NOW - 31, error="token_expired"),
+            case("for another deployment", with_claims(aud="sandes:other")),
+            case("for several audiences", with_claims(aud=[AUDIENCE])),
+            case("from another device", with_claims(iss="mfrggzdfmztwq.2")),
+            case("good for a second too long", with_claims(exp=NOW + 301)),
+            case("expiring when it was made", with_claims(exp=NOW)),
+            case("times as text", with_claims(iat=str(NOW), exp=str(NOW + 300))),
+            case("without a key id", reference.jws(identity, {"alg": "EdDSA"}, claims)),
+            case("with another device as key id", with_head(kid="mfrggzdfmztwq.2")),
+            case("the algorithm called Ed25519", with_head(alg="Ed25519")),
+            case("the algorithm none", none),
+            case("HS256 keyed with the public key", f"{mac_signed}.{mac}"),
+            case("signed by another key", reference.jws(seed("another identity"), head, claims)),
+            case("the group order added to S", f"{signed}.{reference.base64url(malleated)}"),
+            case("the signature cut short", good[:-4]),
+            case("the signature left out", f"{signed}."),
+            case("longer than 2048 characters", with_claims(x="x" * 1_600)),
+            case("nothing at all", ""),
+        ],
+    }
+
+
+def statements() -> dict[str, Any]:
+    identity = seed("identity")
+    public = reference.identity_public(identity)
+    id = "q83vASNFZ4mrze8BI0VniQ"
+    seal_public = reference.public_of(seed("seal secret"))
+    register = b"SANDES1/register\0" + id.encode() + public
+    accepted: list[dict[str, Any]] = [
+        {"name": "device.proof", "id": id, "identity_key": public.hex(), "statement": register.hex()}
+    ]
+    for number in (1, 258, 2**32 - 1):
+        statement = b"SANDES1/seal-key\0" + number.to_bytes(4, "big") + seal_public
+        accepted.append(
+            {
+                "name": "seal_key.signature",
+                "number": number,
+                "public": seal_public.hex(),
+                "statement": statement.hex(),
+            }
+        )
+    for entry in accepted:
+        entry["signature"] = reference.sign(identity, bytes.fromhex(entry["statement"])).hex()
+    proof = bytes.fromhex(accepted[0]["signature"])
+    malleated = proof[:32] + (int.from_bytes(proof[32:], "little") + ORDER).to_bytes(32, "little")
+    small = b"\1" + bytes(31)
+    refused = [
+        ("the proof of another registration", public, register.replace(id.encode(), b"A" * 22), proof),
+        ("a seal key's signature as proof", public, register, bytes.fromhex(accepted[1]["signature"])),
+        (
+            "another number than was signed",
+            public,
+            bytes.fromhex(accepted[2]["statement"]),
+            bytes.fromhex(accepted[1]["signature"]),
+        ),
+        ("another identity key", reference.identity_public(seed("another identity")), register, proof),
+        ("the group order added to S", public, register, malleated),
+        ("an identity key of small order", small, register, small + bytes(32)),
+        ("a signature cut short", public, register, proof[:63]),
+    ]
+    return {
+        "about": "docs/protocol/README.md, 'Signed statements'. Binary values are hexadecimal.",
+        "seeds": SEEDS,
+        "identity_label": "identity",
+        "identity_seed": identity.hex(),
+        "identity_public": public.hex(),
+        "accepted": accepted,
+        "refused": [
+            {"name": name, "identity_public": key.hex(), "statement": statement.hex(), "signature": signature.hex()}
+            for name, key, statement, signature in refused
+        ],
+    }
+
+
+def rendered() -> dict[str, str]:
+    """File names and what stands in them."""
+    made = {"seal1.json": seal1(), "tokens.json": tokens(), "statements.json": statements()}
+    return {name: json.dumps(content, indent=2) + "\n" for name, content in made.items()}
+
+
+if __name__ == "__main__":
+    for name, text in rendered().items():
+        (FOLDER / name).write_text(text)

@@ -1,0 +1,94 @@
+"""A second implementation of the formats, from their specification and with another library than the server's.
+
+It shares no code with `sandes`: X25519, ChaCha20-Poly1305 and Ed25519 come from OpenSSL, CBOR is written out.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import struct
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+PERSON = b"sandes-seal-v1"
+
+
+def seed(label: str) -> bytes:
+    """The 32 bytes that a vector uses as a secret: BLAKE2b-256 of a text that says what for."""
+    return hashlib.blake2b(f"sandes vector: {label}".encode(), digest_size=32).digest()
+
+
+def cbor(value: Any) -> bytes:
+    """Deterministic CBOR (RFC 8949 section 4.2.1) of what the formats use: numbers, bytes, arrays, maps of numbers."""
+    if isinstance(value, int):
+        return _head(0, value)
+    if isinstance(value, bytes):
+        return _head(2, len(value)) + value
+    if isinstance(value, list):
+        return _head(4, len(value)) + b"".join(cbor(entry) for entry in value)
+    if isinstance(value, dict):
+        entries = sorted((cbor(key), cbor(entry)) for key, entry in value.items())
+        return _head(5, len(value)) + b"".join(key + entry for key, entry in entries)
+    raise TypeError(f"the formats have no {type(value).__name__}")
+
+
+def _head(major: int, number: int) -> bytes:
+    if number < 24:
+        return bytes([major << 5 | number])
+    for size, code in ((1, 24), (2, 25), (4, 26), (8, 27)):
+        if number < 1 << 8 * size:
+            return bytes([major << 5 | code]) + number.to_bytes(size, "big")
+    raise ValueError("more than 64 bits")
+
+
+def header(*, message: bytes, inbox: bytes, key_number: int, expires_at: int, version: int = 1) -> bytes:
+    return struct.pack(">B16s16sIQ", version, message, inbox, key_number, expires_at)
+
+
+def public_of(secret: bytes) -> bytes:
+    return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+
+
+def seal_key_of(secret: bytes, other: bytes, share: bytes, seal_public: bytes) -> tuple[bytes, bytes]:
+    """The X25519 result and the key that comes of it. Raises ValueError if the result is all zero."""
+    shared = X25519PrivateKey.from_private_bytes(secret).exchange(X25519PublicKey.from_public_bytes(other))
+    return shared, hashlib.blake2b(shared + share + seal_public, digest_size=32, person=PERSON).digest()
+
+
+def seal(plaintext: bytes, *, ephemeral: bytes, seal_public: bytes, associated: bytes) -> bytes:
+    share = public_of(ephemeral)
+    _, key = seal_key_of(ephemeral, seal_public, share, seal_public)
+    return share + ChaCha20Poly1305(key).encrypt(bytes(12), plaintext, associated)
+
+
+def unseal(sealed: bytes, *, seal_secret: bytes, associated: bytes) -> bytes:
+    """Raises ValueError or InvalidTag."""
+    share = sealed[:32]
+    _, key = seal_key_of(seal_secret, share, share, public_of(seal_secret))
+    return ChaCha20Poly1305(key).decrypt(bytes(12), sealed[32:], associated)
+
+
+def base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def sign(identity_seed: bytes, data: bytes) -> bytes:
+    return Ed25519PrivateKey.from_private_bytes(identity_seed).sign(data)
+
+
+def identity_public(identity_seed: bytes) -> bytes:
+    return Ed25519PrivateKey.from_private_bytes(identity_seed).public_key().public_bytes_raw()
+
+
+def jws_part(value: Any) -> str:
+    return base64url(json.dumps(value, separators=(",", ":")).encode())
+
+
+def jws(identity_seed: bytes, head: dict[str, Any], claims: dict[str, Any]) -> str:
+    signed = f"{jws_part(head)}.{jws_part(claims)}"
+    return f"{signed}.{base64url(sign(identity_seed, signed.encode()))}"
