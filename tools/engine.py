@@ -91,8 +91,8 @@ class Deployment:
 class Engine:
     """One engine process on loopback with its state below `folder`.
 
-    With `enforce_iam` (from the next `start` on) each function may do only what its role allows; deploying needs it off,
-    since the assets bucket then insists on TLS.
+    With `enforce_iam` (from the next `start` on) each function may do only what its role allows; deploying needs it
+    off, since the assets bucket then insists on TLS.
     """
 
     folder: Path

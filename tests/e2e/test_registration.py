@@ -12,8 +12,8 @@ from nacl.signing import SigningKey
 from sandes.model.ids import base64url_text
 from sandes.store.schema import CodeRow
 from tests.conftest import Deployed
+from tests.support.keys import DeviceKeys
 from tests.support.raw_device import (
-    Keys,
     RawDevice,
     code_for,
     http,
@@ -32,7 +32,9 @@ def wrong(code: str) -> str:
     return f"{(int(code) + 1) % 1_000_000:06}"
 
 
-async def verify(deployed: Deployed, id: str, code: str, keys: Keys, **changed: Any) -> tuple[int, dict[str, Any]]:
+async def verify(
+    deployed: Deployed, id: str, code: str, keys: DeviceKeys, **changed: Any
+) -> tuple[int, dict[str, Any]]:
     body = {"code": code, "device": keys.new_device(id)} | changed
     answer = await http(deployed, "PUT", f"/v1/registrations/{id}/verification", body)
     return answer.status_code, answer.json()
@@ -70,7 +72,7 @@ async def test_the_answer_is_the_same_for_a_known_and_an_unknown_number(deployme
 
 
 async def test_wrong_codes_are_counted_and_then_locked(deployment: Deployed) -> None:
-    phone, keys = new_phone(), Keys()
+    phone, keys = new_phone(), DeviceKeys()
     id = await start_registration(deployment, phone)
     code = code_for(deployment, phone)
     answers = [await verify(deployment, id, wrong(code), keys) for _ in range(3)]
@@ -94,22 +96,22 @@ async def test_an_expired_code_says_so(deployment: Deployed) -> None:
     phone = new_phone()
     id = await start_registration(deployment, phone)
     age(deployment, id, **{CodeRow.CODE_EXPIRES_AT: int(time.time())})
-    status, answer = await verify(deployment, id, code_for(deployment, phone), Keys())
+    status, answer = await verify(deployment, id, code_for(deployment, phone), DeviceKeys())
     assert (status, answer["code"]) == (409, "code_expired")
 
 
 async def test_a_used_code_says_so_unless_the_same_device_repeats_itself(deployment: Deployed) -> None:
-    phone, keys = new_phone(), Keys()
+    phone, keys = new_phone(), DeviceKeys()
     id = await start_registration(deployment, phone)
     code = code_for(deployment, phone)
     first = await verify(deployment, id, code, keys)
     assert first == await verify(deployment, id, code, keys)
-    status, answer = await verify(deployment, id, code, Keys())
+    status, answer = await verify(deployment, id, code, DeviceKeys())
     assert (status, answer["code"]) == (409, "code_used")
 
 
 async def test_a_new_code_voids_the_one_before_and_may_not_be_asked_for_at_once(deployment: Deployed) -> None:
-    phone, keys = new_phone(), Keys()
+    phone, keys = new_phone(), DeviceKeys()
     id = await start_registration(deployment, phone)
     first = code_for(deployment, phone)
     soon = await http(deployment, "POST", f"/v1/registrations/{id}/codes")
@@ -134,10 +136,10 @@ async def test_registrations_are_limited_by_number(deployment: Deployed) -> None
 
 async def test_another_devices_keys_cannot_be_registered(deployment: Deployed) -> None:
     """Key replay: public keys and old signatures copied from somebody else."""
-    phone, theirs = new_phone(), Keys()
+    phone, theirs = new_phone(), DeviceKeys()
     copied = theirs.new_device(await start_registration(deployment, new_phone()))
     id = await start_registration(deployment, phone)
-    status, answer = await verify(deployment, id, code_for(deployment, phone), Keys(), device=copied)
+    status, answer = await verify(deployment, id, code_for(deployment, phone), DeviceKeys(), device=copied)
     assert (status, answer["code"]) == (400, "bad_signature")
 
 
@@ -162,7 +164,7 @@ async def test_an_old_seal_key_cannot_be_played_again(deployment: Deployed) -> N
 
 async def test_what_is_sent_after_a_rotation_is_sealed_to_the_new_key(deployment: Deployed) -> None:
     sender, recipient = await register(deployment), await register(deployment)
-    recipient.keys.seal = Keys().seal
+    recipient.keys.seal = DeviceKeys().seal
     assert (await recipient.call("PUT", "/v1/devices/self/seal-key", recipient.keys.seal_key(2))).status_code == 204
     async with sender.online() as socket:
         await socket.ask(**message(recipient, body=b"after the rotation"))
@@ -249,17 +251,17 @@ async def test_a_link_works_once_and_only_with_its_secret(deployment: Deployed) 
     phone = await register(deployment)
     opened = (await phone.call("POST", "/v1/devices/links")).json()
 
-    async def join(secret: str, keys: Keys) -> tuple[int, dict[str, Any]]:
+    async def join(secret: str, keys: DeviceKeys) -> Answer:
         body = {"id": opened["id"], "secret": secret, "device": keys.new_device(opened["id"])}
         answer = await http(deployment, "POST", "/v1/devices", body)
         return answer.status_code, answer.json()
 
-    assert (await join("A" * 22, Keys()))[1]["code"] == "link_invalid"
-    keys = Keys()
+    assert (await join("A" * 22, DeviceKeys()))[1]["code"] == "link_invalid"
+    keys = DeviceKeys()
     first = await join(opened["secret"], keys)
     assert first[0] == 201
     assert await join(opened["secret"], keys) == first
-    status, answer = await join(opened["secret"], Keys())
+    status, answer = await join(opened["secret"], DeviceKeys())
     assert (status, answer["code"]) == (409, "link_invalid")
 
 
@@ -293,7 +295,7 @@ async def test_a_change_of_number_keeps_the_account(deployment: Deployed) -> Non
 async def test_a_code_for_changing_the_number_registers_nobody(deployment: Deployed) -> None:
     phone = new_phone()
     id = await start_registration(deployment, phone, "change_phone")
-    status, answer = await verify(deployment, id, code_for(deployment, phone), Keys())
+    status, answer = await verify(deployment, id, code_for(deployment, phone), DeviceKeys())
     assert (status, answer["code"]) == (404, "not_found")
 
 

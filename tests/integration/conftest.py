@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fakes.dynamodb import moto_dynamodb
-from tests.fakes.service import NOW_MS, Service
+from tests.support.dynamodb import moto_dynamodb
+from tests.support.service import NOW_MS, Service
 
 
 @pytest.fixture(scope="module", params=["moto", pytest.param("engine", marks=pytest.mark.engine)])

@@ -19,8 +19,8 @@ from sandes.model.phone import PhoneNumber
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.push import Posted, Pusher
 from sandes.verification import SmsSender
-from tests.fakes.sms import FakeSms
 from tests.support.gateway import FakeGateway
+from tests.support.sms import FakeSms
 
 OPEN, GONE, BUSY = ConnectionId("open"), ConnectionId("gone"), ConnectionId("busy")
 PHONE = PhoneNumber("+919876543210")

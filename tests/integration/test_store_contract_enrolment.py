@@ -19,9 +19,9 @@ from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.codes import ChallengeChanged
 from sandes.store.enrolment import EnrolmentRaced
 from sandes.verification import new_one_time_id
-from tests.fakes.keys import DeviceKeys
-from tests.fakes.service import PEPPER, Person, Service, new_phone
-from tests.fakes.sms import other_code
+from tests.support.keys import DeviceKeys
+from tests.support.service import PEPPER, Person, Service, new_phone
+from tests.support.sms import other_code
 
 
 def all_at_once(how_many: int, call: Callable[[int], Any]) -> list[Any]:

@@ -13,8 +13,8 @@ from sandes.model.ids import EnvelopeId, InboxId, new_inbox_id, new_message_id
 from sandes.store import dynamo
 from sandes.store.dynamo import BATCH_TRIES, StoreUnavailable
 from sandes.store.inbox import InboxStore
-from tests.fakes.dynamodb import FlakyClient
-from tests.fakes.service import Service
+from tests.support.dynamodb import FlakyClient
+from tests.support.service import Service
 
 
 def envelopes(service: Service, inbox: InboxId, how_many: int, *, sealed: bytes = b"x" * 60) -> list[Envelope]:

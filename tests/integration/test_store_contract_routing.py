@@ -18,8 +18,8 @@ from sandes.store.dynamo import BATCH_TRIES, StoreUnavailable
 from sandes.store.limits import LimitStore
 from sandes.store.routing import CONNECTION_SECONDS, DeviceGone, RoutingStore, SocketSuperseded
 from sandes.store.send_view import SendView
-from tests.fakes.dynamodb import FlakyClient
-from tests.fakes.service import Person, Service
+from tests.support.dynamodb import FlakyClient
+from tests.support.service import Person, Service
 
 OLD, NEW = ConnectionId("old"), ConnectionId("new")
 

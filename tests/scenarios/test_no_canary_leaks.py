@@ -10,8 +10,8 @@ from typing import Any
 from sandes.model.ids import base64url_text, parse_account
 from sandes.store.schema import RoutingRow
 from tests.conftest import Deployed
+from tests.support.keys import DeviceKeys
 from tests.support.raw_device import (
-    Keys,
     RawDevice,
     code_for,
     http,
@@ -103,7 +103,7 @@ async def workload(deployed: Deployed) -> tuple[RawDevice, RawDevice, list[bytes
         deployed,
         "PUT",
         f"/v1/registrations/{unfinished}/verification",
-        {"code": "000000", "device": Keys().new_device(unfinished)},
+        {"code": "000000", "device": DeviceKeys().new_device(unfinished)},
     )
     change = await start_registration(deployed, phone, "change_phone")
     code = code_for(deployed, phone)

@@ -24,9 +24,9 @@ from sandes.protocol.frames import Hello, bundle
 from sandes.push import Push
 from sandes.send import send
 from sandes.store.routing import RoutingStore
-from tests.fakes.dynamodb import moto_dynamodb
-from tests.fakes.service import Person, Service
+from tests.support.dynamodb import moto_dynamodb
 from tests.support.interleaving import Side, Stepped, run_interleaved, schedules
+from tests.support.service import Person, Service
 
 SEND_STEPS = 4
 HELLO_STEPS = 4

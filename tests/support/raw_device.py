@@ -14,14 +14,14 @@ from typing import Any
 
 import httpx
 import websockets
-from nacl.public import PrivateKey
 from nacl.signing import SigningKey
+from pydantic_core import to_jsonable_python
 
 from sandes.crypto.seal import Content, unseal
-from sandes.crypto.statements import registration_statement, seal_key_statement
 from sandes.model.ids import base64url_text, message_text, new_message_id, parse_base64url
 from sandes.store import schema
 from tests.conftest import Deployed
+from tests.support.keys import DeviceKeys
 
 ANSWER_SECONDS = 20.0
 _phones = itertools.count(9_800_000_000 + int(time.time()) % 90_000_000)
@@ -45,33 +45,6 @@ def make_token(key: SigningKey, device: str, audience: str, **changed: Any) -> s
     claims = {"iss": device, "aud": audience, "iat": issued, "exp": issued + 300} | changed
     signed = ".".join(base64url_text(json.dumps(part).encode()) for part in (header, claims))
     return f"{signed}.{base64url_text(signature or key.sign(signed.encode()).signature)}"
-
-
-@dataclass
-class Keys:
-    """The secret halves of a device."""
-
-    identity: SigningKey = field(default_factory=SigningKey.generate)
-    seal: PrivateKey = field(default_factory=PrivateKey.generate)
-
-    @property
-    def public(self) -> bytes:
-        return bytes(self.identity.verify_key)
-
-    def seal_key(self, number: int = 1) -> Json:
-        public = bytes(self.seal.public_key)
-        signature = self.identity.sign(seal_key_statement(number, public)).signature
-        return {"number": number, "public": base64url_text(public), "signature": base64url_text(signature)}
-
-    def new_device(self, subject: str, name: str = "test phone") -> Json:
-        proof = self.identity.sign(registration_statement(subject, self.public)).signature
-        return {
-            "identity_key": base64url_text(self.public),
-            "seal_key": self.seal_key(),
-            "name": name,
-            "platform": "test",
-            "proof": base64url_text(proof),
-        }
 
 
 @dataclass
@@ -137,7 +110,7 @@ class RawDevice:
     """A registered device and the system it talks to."""
 
     deployed: Deployed
-    keys: Keys
+    keys: DeviceKeys
     phone: str
     account: str
     number: int
@@ -150,9 +123,7 @@ class RawDevice:
     def token(self, **changed: Any) -> str:
         return make_token(self.keys.identity, self.address, self.deployed.stack.audience, **changed)
 
-    async def call(
-        self, method: str, path: str, body: Json | None = None, *, token: str | None = None
-    ) -> httpx.Response:
+    async def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token or self.token()}"}
         return await http(self.deployed, method, path, body, headers=headers)
 
@@ -197,10 +168,10 @@ def message(*recipients: RawDevice, body: bytes = b"hello", at_ms: int | None = 
 
 
 async def http(
-    deployed: Deployed, method: str, path: str, body: Json | None = None, *, headers: dict[str, str] | None = None
+    deployed: Deployed, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None
 ) -> httpx.Response:
     async with httpx.AsyncClient(base_url=deployed.stack.http_url, timeout=ANSWER_SECONDS) as client:
-        return await client.request(method, path, json=body, headers=headers)
+        return await client.request(method, path, json=to_jsonable_python(body), headers=headers)
 
 
 def code_for(deployed: Deployed, phone: str) -> str:
@@ -225,8 +196,8 @@ async def start_registration(deployed: Deployed, phone: str, purpose: str = "reg
     return str(answer.json()["id"])
 
 
-async def register(deployed: Deployed, phone: str | None = None, keys: Keys | None = None) -> RawDevice:
-    phone, keys = phone or new_phone(), keys or Keys()
+async def register(deployed: Deployed, phone: str | None = None, keys: DeviceKeys | None = None) -> RawDevice:
+    phone, keys = phone or new_phone(), keys or DeviceKeys()
     id = await start_registration(deployed, phone)
     body = {"code": code_for(deployed, phone), "device": keys.new_device(id)}
     answer = await http(deployed, "PUT", f"/v1/registrations/{id}/verification", body)
@@ -238,8 +209,8 @@ async def register(deployed: Deployed, phone: str | None = None, keys: Keys | No
 async def link(device: RawDevice) -> RawDevice:
     """One more device of the same account."""
     opened = (await device.call("POST", "/v1/devices/links")).json()
-    keys = Keys()
-    body = {"id": opened["id"], "secret": opened["secret"], "device": keys.new_device(opened["id"], "test tablet")}
+    keys = DeviceKeys()
+    body = {"id": opened["id"], "secret": opened["secret"], "device": keys.new_device(opened["id"], name="test tablet")}
     answer = await http(device.deployed, "POST", "/v1/devices", body)
     assert answer.status_code == 201, answer.text
     made = answer.json()

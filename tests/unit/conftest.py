@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests.fakes.dynamodb import moto_dynamodb
-from tests.fakes.service import Service
+from tests.support.dynamodb import moto_dynamodb
+from tests.support.service import Service
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

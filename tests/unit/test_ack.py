@@ -14,7 +14,7 @@ from sandes.limits import Limit
 from sandes.model.ids import ConnectionId, EnvelopeId, MessageId, new_message_id
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Ack, Ping, Receipt
-from tests.fakes.service import NOW, NOW_MS, Person, Service
+from tests.support.service import NOW, NOW_MS, Person, Service
 
 PING = Ping(type="ping", ref="p")
 

@@ -14,9 +14,9 @@ from sandes.protocol.frames import Drained, Hello, Ping, Sync, Welcome
 from sandes.push import Posted, Push
 from sandes.send import send
 from sandes.store.routing import CONNECTION_SECONDS
-from tests.fakes.keys import DeviceKeys
-from tests.fakes.service import MAX_EXPIRY_SECONDS, NOW, NOW_MS, Person, Service
 from tests.support.gateway import FakeGateway
+from tests.support.keys import DeviceKeys
+from tests.support.service import MAX_EXPIRY_SECONDS, NOW, NOW_MS, Person, Service
 
 HELLO = Hello(type="hello", ref="h", protocol=1)
 SYNC = Sync(type="sync", ref="s")

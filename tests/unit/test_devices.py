@@ -13,8 +13,8 @@ from sandes.model.device import MAX_DEVICES
 from sandes.model.ids import DeviceNumber
 from sandes.protocol.client_api import ChangePhone, LinkDevice, Registered, VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from tests.fakes.keys import DeviceKeys
-from tests.fakes.service import NOW, NOW_MS, PEPPER, Person, Service, new_phone
+from tests.support.keys import DeviceKeys
+from tests.support.service import NOW, NOW_MS, PEPPER, Person, Service, new_phone
 
 SMALL_ORDER = [
     bytes(32),

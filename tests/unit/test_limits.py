@@ -14,8 +14,8 @@ from sandes.model.ids import new_account_id
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
 from sandes.store.limits import LimitStore, full_at_ms, limit_key
-from tests.fakes.dynamodb import FlakyClient
-from tests.fakes.service import NOW_MS, Service
+from tests.support.dynamodb import FlakyClient
+from tests.support.service import NOW_MS, Service
 
 
 def subject() -> str:

@@ -15,8 +15,8 @@ from sandes.model.ids import new_account_id, new_message_id
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Accepted, Copy, Send, parse_frame
 from sandes.send import MAX_AGE_MS, MAX_AHEAD_MS, SendDependencies, send
-from tests.fakes.keys import DeviceKeys
-from tests.fakes.service import MAX_EXPIRY_SECONDS, NOW, NOW_MS, Person, Service, copies_for
+from tests.support.keys import DeviceKeys
+from tests.support.service import MAX_EXPIRY_SECONDS, NOW, NOW_MS, Person, Service, copies_for
 
 
 def sent(

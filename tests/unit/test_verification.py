@@ -11,9 +11,9 @@ from sandes.model.challenge import Challenge
 from sandes.model.phone import PhoneNumber
 from sandes.protocol.client_api import ChangePhone, LinkDevice, Registered, VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from tests.fakes.keys import DeviceKeys
-from tests.fakes.service import NOW, NOW_MS, PEPPER, Service, new_phone
-from tests.fakes.sms import other_code
+from tests.support.keys import DeviceKeys
+from tests.support.service import NOW, NOW_MS, PEPPER, Service, new_phone
+from tests.support.sms import other_code
 
 
 @pytest.fixture

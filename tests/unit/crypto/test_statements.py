@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandes.crypto.statements import registration_statement, seal_key_statement, signed_by
-from tests.fakes.keys import DeviceKeys
+from tests.support.keys import DeviceKeys
 
 KEYS = DeviceKeys()
 ID = "A" * 22

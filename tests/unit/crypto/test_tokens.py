@@ -23,7 +23,7 @@ from sandes.crypto.tokens import (
     verify_token,
 )
 from sandes.model.ids import base64url_text, parse_base64url
-from tests.fakes.keys import DeviceKeys
+from tests.support.keys import DeviceKeys
 
 NOW = 1_790_000_000
 ADDRESS = "mfrggzdfmztwq.1"

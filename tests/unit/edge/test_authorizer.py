@@ -15,9 +15,9 @@ from sandes.model.ids import ConnectionId
 from sandes.model.principal import Principal
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.directory import DirectoryStore
-from tests.fakes.dynamodb import FlakyClient
-from tests.fakes.keys import DeviceKeys
-from tests.fakes.service import NOW, NOW_MS, Person, Service
+from tests.support.dynamodb import FlakyClient
+from tests.support.keys import DeviceKeys
+from tests.support.service import NOW, NOW_MS, Person, Service
 
 AUDIENCE = "sandes:test"
 ARN = "arn:aws:execute-api:us-east-1:123456789012:api/v1/$connect"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import stat
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -262,8 +263,8 @@ async def test_the_seal_key_is_replaced_after_a_week_and_the_old_one_still_opens
     assert message.body == b"sealed before"
 
 
-async def _until_message(events: object) -> object:
-    async for event in events:  # type: ignore[attr-defined]
+async def _until_message(events: AsyncIterator[Event]) -> AsyncIterator[MessageReceived]:
+    async for event in events:
         if isinstance(event, MessageReceived):
             yield event
             return

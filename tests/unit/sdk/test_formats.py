@@ -61,7 +61,7 @@ def test_an_envelope_sealed_by_the_server_opens_to_what_was_sealed() -> None:
     assert content.id == server_ids.message_text(MESSAGE)
     assert str(content.sender) == f"{server_ids.account_text(BOB)}.2"
     assert (content.sender_class, content.to) == ("verified", server_ids.account_text(ALICE))
-    assert (content.kind, content.at_ms, content.body) == (Kind.MESSAGE, 5, b"body")
+    assert (int(content.kind), content.at_ms, content.body) == (int(Kind.MESSAGE), 5, b"body")
 
 
 def test_a_single_flipped_bit_in_header_or_sealed_bytes_makes_it_unreadable() -> None:

@@ -32,9 +32,9 @@ from sandes.store.limits import LimitStore
 from sandes.store.routing import RoutingStore
 from sandes.store.send_view import SendView
 from sandes.verification import CodeDependencies
-from tests.fakes.keys import DeviceKeys
-from tests.fakes.sms import FakeSms
 from tests.support.gateway import FakeGateway
+from tests.support.keys import DeviceKeys
+from tests.support.sms import FakeSms
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
