@@ -32,9 +32,10 @@ def wrong(code: str) -> str:
     return f"{(int(code) + 1) % 1_000_000:06}"
 
 
-async def verify(
-    deployed: Deployed, id: str, code: str, keys: DeviceKeys, **changed: Any
-) -> tuple[int, dict[str, Any]]:
+Answer = tuple[int, dict[str, Any]]
+
+
+async def verify(deployed: Deployed, id: str, code: str, keys: DeviceKeys, **changed: Any) -> Answer:
     body = {"code": code, "device": keys.new_device(id)} | changed
     answer = await http(deployed, "PUT", f"/v1/registrations/{id}/verification", body)
     return answer.status_code, answer.json()
