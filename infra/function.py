@@ -46,6 +46,7 @@ class SandesFunction(Construct):
                 "STAGE": config.stage,
                 "POWERTOOLS_SERVICE_NAME": id.lower(),
                 "POWERTOOLS_LOG_LEVEL": "INFO",
+                "PYDANTIC_DISABLE_PLUGINS": "__all__",  # looking for plugins costs 15 ms of a cold start
                 **environment,
             },
             log_group=logs.LogGroup(self, "Logs", retention=config.log_retention, removal_policy=config.removal_policy),

@@ -65,6 +65,10 @@ def _policy(effect: str, resource: str, principal_id: str, context: dict[str, st
 def disconnected(event: dict[str, Any], deps: AuthorizerDependencies) -> dict[str, Any]:
     """Forget the socket if it is still the device's live one: this event may be late, or never come."""
     principal, connection = principal_of(event)
-    forgotten = deps.routing.disconnect(principal.address, connection)
+    try:
+        forgotten = deps.routing.disconnect(principal.address, connection)
+    except (ClientError, BotoCoreError) as error:  # the row expires by itself, and posts find the socket gone
+        logger().warning("disconnect", connection=connection, error=type(error).__name__)
+        return {"statusCode": 200}
     logger().info("disconnect", connection=connection, forgotten=forgotten)
     return {"statusCode": 200}

@@ -1,0 +1,198 @@
+"""AWS answered in process, at no latency, and the events that devices cause.
+
+Real clients, with a `before-send` handler in the place of the network: all of botocore's serialising, signing and
+parsing runs, and every request is counted. Runs with the deployed packages only (see deployed.py), not with the
+contributors' environment.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from botocore.awsrequest import AWSResponse
+
+from sandes.edge import wiring
+from sandes.model.device import Device
+from sandes.model.ids import (
+    DeviceAddress,
+    DeviceNumber,
+    account_text,
+    base64url_text,
+    message_text,
+    new_account_id,
+    new_inbox_id,
+    new_message_id,
+    new_registration_id,
+)
+from sandes.model.principal import Principal
+from sandes.store.limits import limit_key
+from sandes.store.schema import LimitRow, RoutingRow
+
+ENVIRONMENT = {
+    "STAGE": "bench",
+    "INBOX_TABLE": "Sandes-bench-TablesInbox0123456789AB",
+    "ROUTING_TABLE": "Sandes-bench-TablesRouting0123456789",
+    "DIRECTORY_TABLE": "Sandes-bench-TablesDirectory01234567",
+    "LIMITS_TABLE": "Sandes-bench-TablesLimits0123456789A",
+    "SENDER_SECRET": "arn:aws:secretsmanager:us-east-1:000000000000:secret:bench",
+    "MAX_EXPIRY_SECONDS": "2592000",
+    "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": "http://127.0.0.1:9/v1",
+}
+
+SERVICES = ("dynamodb", "apigatewaymanagementapi", "secretsmanager")
+CONTEXT: Any = SimpleNamespace(aws_request_id="00000000-0000-4000-8000-000000000000")
+
+
+class _Raw:
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+        yield self._body
+
+
+@dataclass(slots=True)
+class Aws:
+    """Answers every request. `calls` names the operations in their order; `batch_get` is what BatchGetItem answers."""
+
+    batch_get: bytes = b"{}"
+    calls: list[str] = field(default_factory=list)
+
+    def connect(self) -> None:
+        """Make the clients of the functions answer to this."""
+        for service in SERVICES:
+            wiring._client(service).meta.events.register("before-send", self._answer)
+
+    def _answer(self, request: Any, event_name: str, **_: object) -> AWSResponse:
+        operation = event_name.rpartition(".")[2]
+        self.calls.append(operation)
+        if operation == "BatchGetItem":
+            body = self.batch_get
+        elif operation == "GetSecretValue":
+            body = b'{"SecretString":"' + b"s" * 64 + b'"}'
+        elif operation == "PostToConnection":
+            body = b""
+        else:
+            body = b"{}"
+        headers: Any = {
+            "x-amzn-RequestId": "BENCH",
+            "x-amz-crc32": str(zlib.crc32(body)),
+            "content-length": str(len(body)),
+        }
+        return AWSResponse(request.url, 200, headers, _Raw(body))
+
+
+@dataclass(slots=True)
+class Person:
+    """An account with one device, live on a socket."""
+
+    device: Device
+    connection: str
+
+    @classmethod
+    def new(cls) -> Person:
+        device = Device(
+            account=new_account_id(),
+            number=DeviceNumber(1),
+            registration=new_registration_id(),
+            inbox=new_inbox_id(),
+            identity_key=bytes(32),
+            name="bench",
+            platform="bench",
+            linked_at=0,
+        )
+        return cls(device, base64.b64encode(device.inbox[:11]).decode())
+
+    @property
+    def address(self) -> DeviceAddress:
+        return DeviceAddress(self.device.account, self.device.number)
+
+    def routing_item(self, seal_public: bytes) -> dict[str, Any]:
+        """As DynamoDB answers it."""
+        now = int(time.time())
+        return {
+            RoutingRow.ACCOUNT: _binary(self.device.account),
+            RoutingRow.CLASS: {"S": "public"},
+            RoutingRow.DEVICES: {
+                "M": {
+                    str(self.device.number): {
+                        "M": {
+                            RoutingRow.REGISTRATION: {"N": str(self.device.registration)},
+                            RoutingRow.INBOX: _binary(self.device.inbox),
+                            RoutingRow.SEAL_KEY: _binary(seal_public),
+                            RoutingRow.SEAL_KEY_NUMBER: {"N": "7"},
+                            RoutingRow.EPOCH: {"N": "42"},
+                            RoutingRow.CONNECTION: {"S": self.connection},
+                            RoutingRow.CONNECTION_EXPIRES_AT: {"N": str(now + 7000)},
+                            RoutingRow.CONNECTED_AT_MS: {"N": str(now * 1000)},
+                        }
+                    }
+                }
+            },
+        }
+
+    def event(self, frame: dict[str, Any]) -> dict[str, Any]:
+        """A frame of this device as API Gateway hands it to a function."""
+        principal = Principal.of(self.device, "public", int(time.time() * 1000))
+        return {
+            "requestContext": {
+                "routeKey": frame["type"],
+                "eventType": "MESSAGE",
+                "messageDirection": "IN",
+                "connectionId": self.connection,
+                "stage": "v1",
+                "requestId": "BENCH=",
+                "requestTimeEpoch": int(time.time() * 1000),
+                "authorizer": principal.to_context() | {"principalId": str(self.address)},
+            },
+            "isBase64Encoded": False,
+            "body": json.dumps(frame, separators=(",", ":")),
+        }
+
+
+def facts(sender: Person, recipient: Person, *, limit: str, seal_public: bytes) -> bytes:
+    """The answer to the one read of a send: both accounts' devices, no block, the sender's bucket."""
+    environment = ENVIRONMENT
+    bucket = limit_key(str(sender.address), limit) | {
+        LimitRow.FULL_AT_MS: {"N": "1790000000000"},
+        LimitRow.EXPIRES_AT: {"N": "1790003600"},
+    }
+    return json.dumps(
+        {
+            "Responses": {
+                environment["ROUTING_TABLE"]: [sender.routing_item(seal_public), recipient.routing_item(seal_public)],
+                environment["DIRECTORY_TABLE"]: [],
+                environment["LIMITS_TABLE"]: [bucket],
+            },
+            "UnprocessedKeys": {},
+        },
+        separators=(",", ":"),
+    ).encode()
+
+
+def send_frame(recipient: Person, body: bytes) -> dict[str, Any]:
+    return {
+        "type": "send",
+        "ref": "1",
+        "id": message_text(new_message_id(time.time_ns() // 1_000_000)),
+        "to": {"account": account_text(recipient.device.account)},
+        "kind": "message",
+        "copies": [
+            {
+                "device": recipient.device.number,
+                "registration_id": recipient.device.registration,
+                "body": base64url_text(body),
+            }
+        ],
+    }
+
+
+def _binary(data: bytes) -> dict[str, str]:
+    return {"B": base64.b64encode(data).decode()}

@@ -1,0 +1,135 @@
+"""CPU of one send with AWS answered in process, of its AWS calls alone, and of sealing (run by deployed.py)."""
+
+import json
+import os
+import statistics
+import sys
+import time
+from typing import Any
+
+import handler  # type: ignore[import-not-found]  # functions/send, as deployed.py has it
+from nacl.public import PrivateKey
+
+from sandes.crypto.seal import Content, Kind
+from sandes.crypto.sender_hash import SenderHash
+from sandes.edge import wiring
+from sandes.limits import Limit
+from sandes.model.device import Route, SealKey
+from sandes.model.ids import new_message_id
+from sandes.send import seal_for
+from tools.bench import canned
+
+SENDERS = 100  # a device may send 60 messages at once
+WARM = 300
+
+
+def main() -> None:
+    sys.stderr.write(json.dumps(measure(int(sys.argv[1]), int(sys.argv[2]))) + "\n")
+
+
+def measure(count: int, body_bytes: int) -> dict[str, Any]:
+    os.environ.update(canned.ENVIRONMENT)
+    aws = canned.Aws()
+    aws.connect()
+    wiring.wire_send()
+    seal_public = bytes(PrivateKey.generate().public_key)
+    recipient = canned.Person.new()
+    senders = [canned.Person.new() for _ in range(SENDERS)]
+    answers = [canned.facts(s, recipient, limit=Limit.SENDS.label, seal_public=seal_public) for s in senders]
+    body = os.urandom(body_bytes)
+    replay = _requests_of_one_send(aws, senders[0], recipient, answers[0], body)
+    total, calls_alone, with_limit_write = [], [], 0
+    clock = time.process_time_ns
+    for number in range(WARM + count):
+        event = senders[number % SENDERS].event(canned.send_frame(recipient, body))
+        aws.batch_get = answers[number % SENDERS]
+        aws.calls.clear()
+        started = clock()
+        answer = handler.handler(event, canned.CONTEXT)
+        ended = clock()
+        if '"accepted"' not in answer["body"]:
+            sys.exit(answer["body"])
+        extra = "UpdateItem" in aws.calls
+        alone_started = clock()
+        for call, parameters in replay:
+            call(**parameters)
+        alone_ended = clock()
+        if number >= WARM:
+            total.append(ended - started)
+            calls_alone.append(alone_ended - alone_started)
+            with_limit_write += extra
+    return {
+        "count": count,
+        "with_limit_write": with_limit_write,
+        "total_ms": _summary(total),
+        "aws_ms": _summary(calls_alone),
+        "row_bytes": _item_bytes(next(parameters["Item"] for _, parameters in replay if "Item" in parameters)),
+        "seal_us": _seal(recipient, senders[0], seal_public),
+    }
+
+
+def _requests_of_one_send(
+    aws: canned.Aws, sender: canned.Person, recipient: canned.Person, answer: bytes, body: bytes
+) -> list[tuple[Any, dict[str, Any]]]:
+    """The calls that one send made, with their parameters, to be made again without it."""
+    made: list[tuple[Any, dict[str, Any]]] = []
+    clients = [wiring._client("dynamodb"), wiring._client("apigatewaymanagementapi")]
+
+    def watch(client: Any) -> Any:
+        def seen(params: dict[str, Any], model: Any, **_: object) -> None:
+            made.append((getattr(client, _method(client, model.name)), dict(params)))
+
+        return seen
+
+    watchers = [(client, watch(client)) for client in clients]
+    for client, seen in watchers:
+        client.meta.events.register("provide-client-params", seen)
+    aws.batch_get = answer
+    handler.handler(sender.event(canned.send_frame(recipient, body)), canned.CONTEXT)
+    for client, seen in watchers:
+        client.meta.events.unregister("provide-client-params", seen)
+    return made
+
+
+def _method(client: Any, operation: str) -> str:
+    return next(str(name) for name, of in client.meta.method_to_api_mapping.items() if of == operation)
+
+
+def _summary(nanoseconds: list[int]) -> dict[str, float]:
+    ordered = sorted(value / 1e6 for value in nanoseconds)
+    return {"median": round(statistics.median(ordered), 4), "p99": round(ordered[int(len(ordered) * 0.99)], 4)}
+
+
+def _item_bytes(item: dict[str, dict[str, Any]]) -> int:
+    """Size by the rules of the DynamoDB developer guide: names and text in UTF-8, bytes as they are, a number one
+    byte for every two digits and one more."""
+    size = 0
+    for name, attribute in item.items():
+        ((kind, value),) = attribute.items()
+        match kind:
+            case "B":
+                size += len(name.encode()) + len(value)
+            case "S":
+                size += len(name.encode()) + len(value.encode())
+            case "N":
+                size += len(name.encode()) + (len(value.strip("0")) + 1) // 2 + 1
+            case _:
+                raise ValueError(f"no attribute of an envelope has the type {kind}")
+    return size
+
+
+def _seal(recipient: canned.Person, sender: canned.Person, seal_public: bytes) -> float:
+    """Median microseconds for one envelope with a body of 1 KB: encode, hash, seal."""
+    device = recipient.device
+    route = Route(device.number, device.registration, device.inbox, SealKey(7, seal_public), 1, None)
+    now_ms = time.time_ns() // 1_000_000
+    content = Content(
+        new_message_id(now_ms), sender.address, "public", device.account, Kind.MESSAGE, now_ms, os.urandom(1024)
+    )
+    sender_hash = SenderHash.of(bytes(32))
+    taken = []
+    for _ in range(3000):
+        started = time.process_time_ns()
+        seal_for(route, content, expires_at=1_800_000_000, sender_hash=sender_hash)
+        taken.append(time.process_time_ns() - started)
+    return round(statistics.median(taken) / 1000, 1)

@@ -1,0 +1,1 @@
+"""A function of its own, deployed beside ours; see latency.py."""
