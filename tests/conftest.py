@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.engine import Deployment, Engine, deploy, usual_port
+from tools.engine import Deployment, Engine, deploy
 
 FOLDER = Path(__file__).parent.parent / ".local" / "test"
 
@@ -23,7 +23,7 @@ class Deployed:
 
 @pytest.fixture(scope="session")
 def deployment() -> Iterator[Deployed]:
-    engine = Engine(FOLDER, usual_port(FOLDER / "port"))
+    engine = Engine(FOLDER)
     engine.forget()
     engine.start()
     try:

@@ -6,6 +6,7 @@ makes the accommodations listed in docs/local-engine.md. State lives in one fold
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -50,12 +51,8 @@ def free_port() -> int:
 
 def usual_port(file: Path) -> int:
     """The port used the last time if it is free, so that nothing need be deployed again; else a free one."""
-    if file.exists() and is_free(int(file.read_text())):
-        return int(file.read_text())
-    port = free_port()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(f"{port}\n")
-    return port
+    port = int(file.read_text()) if file.exists() else 0
+    return port if port and is_free(port) else free_port()
 
 
 def is_free(port: int) -> bool:
@@ -91,14 +88,17 @@ class Deployment:
 class Engine:
     """One engine process on loopback with its state below `folder`.
 
+    Without a `port`, `start` takes the one of the last time, or a free one.
+
     With `enforce_iam` (from the next `start` on) each function may do only what its role allows; deploying needs it
     off, since the assets bucket then insists on TLS.
     """
 
     folder: Path
-    port: int
+    port: int = 0
     enforce_iam: bool = False
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _held: IO[str] | None = field(default=None, repr=False)
 
     @property
     def url(self) -> str:
@@ -112,6 +112,9 @@ class Engine:
         """Start and wait until it answers. Raises EngineError."""
         if not ENGINE_COMMAND.exists():
             raise EngineError("the engine is not installed: run `make setup`")
+        self._lock()
+        self.port = self.port or usual_port(self.folder / "port")
+        (self.folder / "port").write_text(f"{self.port}\n")
         if not is_free(self.port):
             raise EngineError(f"port {self.port} is in use: stop what listens there, or choose another with PORT=")
         for sub in ("tmp", "state", "s3"):
@@ -126,6 +129,16 @@ class Engine:
                 self.stop()
                 raise EngineError(f"the engine does not answer after {START_SECONDS} s: see {self.log}")
             time.sleep(0.05)
+
+    def _lock(self) -> None:
+        """Two engines on one folder would overwrite each other's state: the second is refused."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._held is None:
+            self._held = (self.folder / "lock").open("w")
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise EngineError(f"another engine is running on {self.folder}: stop it first") from None
 
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
         environment = {

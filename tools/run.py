@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tools.demonstration import ASHA, RAVI, Demonstration, Narrator, StepFailed
-from tools.engine import Deployment, Engine, EngineError, deploy, usual_port
+from tools.engine import Deployment, Engine, EngineError, deploy
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".local" / "run"
@@ -32,29 +32,38 @@ def main() -> int:
     )
     parser.add_argument("--once", action="store_true", help="end after the demonstration (make run ONCE=1)")
     parser.add_argument(
-        "--port", type=int, help="port of the engine (make run PORT=n); free or the last one by default"
+        "--port", type=_port, default=0, help="port of the engine (make run PORT=n); free or the last one by default"
     )
     options = parser.parse_args()
     console = Console()
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    engine = Engine(FOLDER, options.port or usual_port(FOLDER / "port"))
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    engine = Engine(FOLDER, options.port)
+    up = False
     try:
         deployment = _start(engine, console)
         asyncio.run(Demonstration(engine, deployment, PEOPLE, Narrator(console)).play())
         console.print("[bold green]The demonstration held in every step.[/]")
         if not options.once:
             _explain(engine, deployment, console)
-            stop.wait()
-            console.print("stopping the engine, which saves its state ...")
+            up = True
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        return 0 if up else 130
     except (EngineError, StepFailed) as failed:
         console.print(f"[bold red]failed:[/] {failed}", highlight=False)
         return 1
     finally:
-        engine.stop()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine is saving its state: one Ctrl-C is enough
+        if engine.running:
+            console.print("stopping the engine, which saves its state ...")
+            engine.stop()
     return 0
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1024 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 1024 to 65535")
+    return int(text)
 
 
 def _start(engine: Engine, console: Console) -> Deployment:

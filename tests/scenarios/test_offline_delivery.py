@@ -15,10 +15,11 @@ from tests.conftest import Deployed
 from tests.support.raw_device import link, message, now_ms, register
 
 
-def stored_rows(deployed: Deployed, *, everything: bool = False) -> list[dict[str, Any]]:
-    """The inbox table as it lies on disk; without `everything` only what has not expired."""
-    rows = deployed.engine.client("dynamodb").scan(TableName=deployed.stack.tables["inbox"])["Items"]
-    return [row for row in rows if everything or int(row[InboxRow.EXPIRES_AT]["N"]) > time.time()]
+def stored_rows(deployed: Deployed) -> list[dict[str, Any]]:
+    """The inbox table as it lies on disk, less what has expired."""
+    pages = deployed.engine.client("dynamodb").get_paginator("scan").paginate(TableName=deployed.stack.tables["inbox"])
+    rows = [row for page in pages for row in page["Items"]]
+    return [row for row in rows if int(row[InboxRow.EXPIRES_AT]["N"]) > time.time()]
 
 
 def rows_of(deployed: Deployed, message_id: str) -> list[dict[str, Any]]:

@@ -185,8 +185,9 @@ def refill_limits(deployed: Deployed) -> None:
     """Make every bucket full again: all of a test run comes from one network address."""
     client, table = deployed.engine.client("dynamodb"), deployed.stack.tables["limits"]
     names = [schema.LIMITS.partition.name, schema.LIMITS.sort.name]  # type: ignore[union-attr]
-    for item in client.scan(TableName=table)["Items"]:
-        client.delete_item(TableName=table, Key={name: item[name] for name in names})
+    for page in client.get_paginator("scan").paginate(TableName=table):
+        for item in page["Items"]:
+            client.delete_item(TableName=table, Key={name: item[name] for name in names})
 
 
 async def start_registration(deployed: Deployed, phone: str, purpose: str = "register") -> str:

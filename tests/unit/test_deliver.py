@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sandes import deliver, devices
+from sandes.limits import Limit
 from sandes.model.ids import ConnectionId, EnvelopeId, base64url_text
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Drained, Hello, Ping, Sync, Welcome
@@ -252,3 +253,33 @@ def test_a_post_that_failed_is_not_counted_and_not_tried_on_the_same_socket_agai
     service.leave(ravi, 1)
     assert Push(service.routing, service.gateway)(service.stored(ravi), service.routes(ravi), now_seconds=NOW) == 0
     assert service.connection(ravi) == socket
+
+
+def test_a_device_that_floods_is_refused_for_a_while_and_others_are_not(service: Service) -> None:
+    flooding, other = service.person(), service.person()
+    deps = service.deliver_deps()
+    connection = service.online(flooding)
+
+    def ping(person: Person, connection: ConnectionId, at_ms: int) -> str:
+        try:
+            answer = deliver.receive(PING, person.principal(), connection, now_ms=at_ms, deps=deps)
+        except ProtocolError as error:
+            return f"{error.code} {error.retry_after_seconds}"
+        return answer.type
+
+    outcomes = [ping(flooding, connection, service.now_ms) for _ in range(Limit.FRAMES.burst + 1)]
+    assert outcomes == ["pong"] * Limit.FRAMES.burst + ["rate_limited 1"]
+    assert ping(flooding, connection, service.now_ms + 1_000) == "pong"
+    assert ping(other, service.online(other), service.now_ms) == "pong"
+
+
+def test_a_frame_of_the_sending_kind_is_not_for_this_function(service: Service) -> None:
+    person = service.person()
+    with pytest.raises(ProtocolError, match="unknown_type"):
+        deliver.receive(
+            service.message(person),
+            person.principal(),
+            service.socket(),
+            now_ms=service.now_ms,
+            deps=service.deliver_deps(),
+        )

@@ -23,6 +23,7 @@ from sandes.protocol.frames import (
     MAX_FRAME_BYTES,
     Ack,
     Acked,
+    ClientFrame,
     Drained,
     Hello,
     Inbox,
@@ -30,6 +31,7 @@ from sandes.protocol.frames import (
     Ping,
     Pong,
     Receipt,
+    ServerFrame,
     Superseded,
     Sync,
     Welcome,
@@ -57,12 +59,34 @@ class DeliverDependencies:
     routing: RoutingStore
     inbox: InboxStore
     view: SendView
-    meter: Meter
+    frames: Meter
+    receipts: Meter
     push: Push
     pusher: Pusher
     sender_hash: SenderHash
     max_expiry_seconds: int
     elapsed: Callable[[], float] = time.monotonic
+
+
+def receive(
+    frame: ClientFrame, principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies
+) -> ServerFrame:
+    """Answer one frame of a receiving device.
+
+    Raises ProtocolError rate_limited for a device that floods, unknown_type for other frames, and what each raises.
+    """
+    deps.frames.take(str(principal.address), now_ms=now_ms)
+    match frame:
+        case Hello():
+            return hello(frame, principal, connection, now_ms=now_ms, deps=deps)
+        case Sync():
+            return sync(frame, principal, connection, now_ms=now_ms, deps=deps)
+        case Ack():
+            return ack(frame, principal, now_ms=now_ms, deps=deps)
+        case Ping():
+            return ping(frame, principal, connection, now_ms=now_ms, deps=deps)
+        case _:
+            raise ProtocolError(ErrorCode.UNKNOWN_TYPE)
 
 
 def hello(
@@ -151,7 +175,7 @@ def ack(frame: Ack, principal: Principal, *, now_ms: int, deps: DeliverDependenc
     Raises ProtocolError rate_limited or revoked; nothing is forgotten then.
     """
     if frame.receipts:
-        deps.meter.refuse_if_empty(str(principal.address), now_ms=now_ms, wanted=len(frame.receipts))
+        deps.receipts.refuse_if_empty(str(principal.address), now_ms=now_ms, wanted=len(frame.receipts))
     for receipt in frame.receipts:
         _send_receipt(receipt, principal, now_ms=now_ms, deps=deps)
     if frame.ids:
@@ -163,7 +187,7 @@ def _send_receipt(receipt: Receipt, principal: Principal, *, now_ms: int, deps: 
     """Seal the receipt to every device of the author. One who is gone or blocks the reader gets none, silently."""
     reader = principal.address
     facts = deps.view.read(reader, receipt.to, limit=Limit.RECEIPTS.label, now_seconds=now_ms // 1000)
-    deps.meter.take(str(reader), stored_full_at_ms=facts.bucket_full_at_ms, now_ms=now_ms)
+    deps.receipts.take(str(reader), stored_full_at_ms=facts.bucket_full_at_ms, now_ms=now_ms)
     if not is_current(principal, facts.sender):
         raise ProtocolError(ErrorCode.REVOKED)
     author = facts.recipient

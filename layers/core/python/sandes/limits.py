@@ -21,6 +21,7 @@ class Limit(Enum):
 
     SENDS = "sends", 60, 1_000
     RECEIPTS = "receipts", 300, 200
+    FRAMES = "frames", 300, 50
     REGISTRATIONS = "registrations", 6, 30_000
     CODES_TO_NUMBER = "codes-to-number", 10, 8_640_000  # ten, then ten a day
     LINKS = "links", 6, 120_000
@@ -69,11 +70,11 @@ class Meter:
 
     The table's number is read together with other things, so a take costs 1/8 write and no extra read. Other function
     environments see a take only once it is written: each may let through up to `write_every` - 1 more
-    than the limit. When the write fails, traffic stays open.
+    than the limit. When the write fails, traffic stays open. Without a store each environment counts for itself.
     """
 
     limit: Limit
-    store: LimitStore
+    store: LimitStore | None
     write_every: int = 8
     capacity: int = 4096
     _buckets: OrderedDict[str, _Bucket] = field(default_factory=OrderedDict)
@@ -87,7 +88,7 @@ class Meter:
         if bucket and bucket.full_at_ms + wanted * self.limit.interval_ms > now_ms + self.limit.depth_ms:
             raise rate_limited(self.limit, bucket.full_at_ms, now_ms, wanted=wanted)
 
-    def take(self, subject: str, *, stored_full_at_ms: int, now_ms: int) -> None:
+    def take(self, subject: str, *, now_ms: int, stored_full_at_ms: int = 0) -> None:
         """Take one. Raises ProtocolError rate_limited with the seconds to wait."""
         bucket = self._buckets.setdefault(subject, _Bucket(0, 0))
         self._buckets.move_to_end(subject)
@@ -100,7 +101,7 @@ class Meter:
         self.refuse_if_empty(subject, now_ms=now_ms)
         bucket.full_at_ms = full_at + self.limit.interval_ms
         bucket.unwritten += 1
-        if bucket.unwritten >= self.write_every:
+        if self.store and bucket.unwritten >= self.write_every:
             cost_ms, bucket.unwritten = bucket.unwritten * self.limit.interval_ms, 0
             try:
                 self.store.take(
