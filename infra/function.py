@@ -13,7 +13,7 @@ from infra.config import ROOT, Config
 from infra.layers import Layers
 
 TIMEOUT_SECONDS = 28
-"""One less than API Gateway waits, so that a slow invocation ends with our own error."""
+"""One less than API Gateway waits for an integration."""
 
 
 class SandesFunction(Construct):

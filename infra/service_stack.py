@@ -96,7 +96,9 @@ class ServiceStack(Stack):
         self._grant_secret(self.send, self.sender_secret)
         self._grant_secret(self.deliver, self.sender_secret)
         self._grant_secret(self.client, self.pepper)
-        self._grant(self.client, ("sns:Publish",), "*")  # an SMS has no topic, so no narrower resource exists
+        self.client.function.add_to_role_policy(  # SMS to phone numbers, which are no resources; no topic
+            iam.PolicyStatement(actions=["sns:Publish"], not_resources=["arn:aws:sns:*:*:*"])
+        )
 
         self.websocket.add_connection_routes(authorizer=self.authorizer.function, disconnect=self.disconnect.function)
         self.websocket.add_frame_routes(self.send.function, "send")

@@ -19,7 +19,18 @@ from rich.console import Console
 from sandes.model.ids import base64url_text, message_text
 from sandes.model.ids import parse_account as account_bytes
 from sandes.store.schema import InboxRow
-from sandes_client import DeviceClient, Endpoints, Enrolment, MessageReceived, Status, Store
+from sandes_client import (
+    ApiError,
+    DeviceClient,
+    DeviceStopped,
+    Endpoints,
+    Enrolment,
+    MessageReceived,
+    SendFailed,
+    Status,
+    Store,
+    Unreachable,
+)
 from sandes_client.ids import parse_account
 from tools.engine import Deployment, Engine
 
@@ -48,7 +59,7 @@ class Narrator:
                 yield
         except TimeoutError:
             raise StepFailed(f"step {self._number}, {title}: nothing after {PATIENCE_SECONDS:.0f} s") from None
-        except StepFailed as failed:
+        except (StepFailed, ApiError, Unreachable, SendFailed, DeviceStopped) as failed:
             raise StepFailed(f"step {self._number}, {title}: {failed}") from None
         self.console.print(f"   [green]done[/] in {time.monotonic() - started:.1f} s")
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from sandes.store.schema import TABLES
 from tools.layers import build as build_layer
@@ -224,8 +225,15 @@ def deploy(engine: Engine, say: Say = lambda _: None) -> Deployment:
     assembly = engine.folder / "cdk.out"
     outputs = engine.folder / "outputs.json"
     deployed = engine.folder / "deployed"
-    build_layer("local")
+    try:
+        build_layer("local")
+    except subprocess.CalledProcessError as error:
+        raise EngineError("pip could not build the vendor layer: see above") from error
     fingerprint = _fingerprint(engine.port)
+    if deployed.exists() and not _stands(engine):
+        raise EngineError(
+            f"the state in {engine.folder} is damaged, as after a kill -9: remove that folder and start again"
+        )
     synthesised = engine.folder / "synthesised"
     if _differs(synthesised, fingerprint):
         say("synthesising the CDK app")
@@ -255,6 +263,16 @@ def _set_time_to_live(engine: Engine, outputs: dict[str, str]) -> None:
                 TableName=outputs[f"{table.name.capitalize()}Table"],
                 TimeToLiveSpecification={"Enabled": True, "AttributeName": table.ttl},
             )
+
+
+def _stands(engine: Engine) -> bool:
+    """Whether the stack that was deployed is still in the engine's state, functions and all."""
+    try:
+        engine.client("cloudformation").describe_stacks(StackName=STACK)
+    except ClientError:
+        return False
+    names = [function["FunctionName"] for function in engine.client("lambda").list_functions()["Functions"]]
+    return any(name.startswith(f"{STACK}-") for name in names)
 
 
 def _differs(mark: Path, fingerprint: str) -> bool:

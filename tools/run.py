@@ -51,6 +51,7 @@ def main() -> int:
         return 0 if up else 130
     except (EngineError, StepFailed) as failed:
         console.print(f"[bold red]failed:[/] {failed}", highlight=False)
+        console.print(f"the engine's own log is {engine.log.relative_to(ROOT)}", highlight=False)
         return 1
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine is saving its state: one Ctrl-C is enough

@@ -46,7 +46,7 @@ ALLOWED = {
         "dynamodb:UpdateItem codes",
         "dynamodb:UpdateItem limits",
         "secretsmanager:GetSecretValue Pepper",
-        "sns:Publish *",
+        "sns:Publish not arn:aws:sns:*:*:*",
         "execute-api:ManageConnections v1/POST/@connections/*",
         "execute-api:ManageConnections v1/DELETE/@connections/*",
     },
@@ -88,7 +88,12 @@ def granted(stage: Synthesised, function: str) -> set[str]:
         f"{action} {readable(stage, resource)}"
         for statement in statements(stage, function)
         for action in many(statement["Action"])
-        for resource in many(statement["Resource"])
+        for resource in many(statement.get("Resource", []))
+    } | {
+        f"{action} not {resource}"
+        for statement in statements(stage, function)
+        for action in many(statement["Action"])
+        for resource in many(statement.get("NotResource", []))
     }
 
 
@@ -102,13 +107,13 @@ def test_no_function_is_left_out_of_the_table(dev: Synthesised) -> None:
 
 
 @pytest.mark.parametrize("function", ALLOWED)
-def test_nothing_is_allowed_by_wildcard_but_the_sms_which_has_no_resource(dev: Synthesised, function: str) -> None:
+def test_nothing_is_allowed_by_wildcard_but_sms_to_numbers_and_to_no_topic(dev: Synthesised, function: str) -> None:
     for statement in statements(dev, function):
         assert statement["Effect"] == "Allow"
         assert "NotAction" not in statement
-        assert "NotResource" not in statement
         assert not [action for action in many(statement["Action"]) if "*" in action]
-        if "*" in many(statement["Resource"]):
+        assert "*" not in many(statement.get("Resource", []))
+        if "NotResource" in statement:
             assert many(statement["Action"]) == ["sns:Publish"]
 
 

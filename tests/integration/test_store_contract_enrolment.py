@@ -174,7 +174,7 @@ def test_a_device_is_linked_on_the_account_as_it_was_read_or_not_at_all(store_ba
     made = created(store_backend, purpose="link")
     device = devices._device(asha.account, DeviceNumber(2), DeviceKeys().new_device(made.id), 0)
     with pytest.raises(EnrolmentRaced):
-        store_backend.enrolment.link(read, device, SealKey(1, bytes(32)), made)
+        store_backend.enrolment.link(read, asha.devices[0], device, SealKey(1, bytes(32)), made)
     assert store_backend.account(asha.account).devices[DeviceNumber(2)] != device
 
 

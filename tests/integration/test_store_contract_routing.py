@@ -15,6 +15,7 @@ from sandes.model.ids import ConnectionId, DeviceNumber, RegistrationId, new_acc
 from sandes.store import dynamo
 from sandes.store.directory import DirectoryStore
 from sandes.store.dynamo import BATCH_TRIES, StoreUnavailable
+from sandes.store.enrolment import EnrolmentRaced
 from sandes.store.limits import LimitStore
 from sandes.store.routing import CONNECTION_SECONDS, DeviceGone, RoutingStore, SocketSuperseded
 from sandes.store.send_view import SendView
@@ -113,16 +114,17 @@ def test_of_many_sockets_connecting_at_once_the_latest_is_live(store_backend: Se
 # Devices
 
 
-def test_a_removed_device_gives_back_its_socket_once_and_cannot_return(store_backend: Service) -> None:
+def test_a_device_is_unlinked_once_at_its_own_registration_and_cannot_return(store_backend: Service) -> None:
     asha = store_backend.person(2)
     connect(store_backend, asha, OLD)
-    now = store_backend.now_ms // 1000
     device = asha.devices[0]
-    other = RegistrationId(device.registration ^ 1)
-    assert store_backend.routing.remove(asha.address(), other, now_seconds=now) is None
+    with pytest.raises(EnrolmentRaced):
+        store_backend.enrolment.unlink(replace(device, registration=RegistrationId(device.registration ^ 1)))
     assert live(store_backend, asha) == OLD
-    assert store_backend.routing.remove(asha.address(), device.registration, now_seconds=now) == OLD
-    assert store_backend.routing.remove(asha.address(), device.registration, now_seconds=now) is None
+    store_backend.enrolment.unlink(device)
+    with pytest.raises(EnrolmentRaced):
+        store_backend.enrolment.unlink(device)
+    assert list(store_backend.account(asha.account).devices) == [asha.devices[1].number]
     assert list(store_backend.routes(asha).devices) == [asha.devices[1].number]
     with pytest.raises(DeviceGone):
         connect(store_backend, asha, NEW, at=5)

@@ -158,9 +158,9 @@ def test_two_sockets_saying_hello_leave_the_newer_one_live_in_every_order(
 class PushToKnownSocketsOnly(Push):
     """Forgets to read routing again after the write."""
 
-    def __call__(self, envelopes: Any, routes: Routes, *, now_seconds: int) -> int:
+    def __call__(self, envelopes: Any, routes: Routes, *, now_seconds: int) -> None:
         waiting: dict[Any, Envelope] = {envelope.inbox: envelope for envelope in envelopes}
-        return self._post(waiting, routes)
+        self._post(waiting, routes)
 
 
 def hello_that_drains_before_it_connects(

@@ -201,7 +201,8 @@ def test_a_drain_over_a_dead_socket_leaves_a_newer_ones_row_alone(service: Servi
     dead = service.online(ravi)
     service.gateway.open.discard(dead)
     new = service.online(ravi, connected_at_ms=NOW_MS + 1)
-    deliver.sync(SYNC, ravi.principal(), dead, now_ms=NOW_MS, deps=service.deliver_deps())
+    with pytest.raises(ProtocolError, match="superseded"):
+        deliver.sync(SYNC, ravi.principal(), dead, now_ms=NOW_MS, deps=service.deliver_deps())
     assert service.connection(ravi) == new
 
 
@@ -232,7 +233,7 @@ def test_a_socket_found_gone_does_not_remove_the_one_that_replaced_it(service: S
     new = service.online(ravi, connected_at_ms=NOW_MS + 1)
     ids = service.leave(ravi, 1)
     push = Push(service.routing, service.gateway)
-    assert push(service.stored(ravi), known, now_seconds=NOW) == 1
+    push(service.stored(ravi), known, now_seconds=NOW)
     assert service.connection(ravi) == new
     assert service.gateway.envelope_ids(new) == texts(ids)
 
@@ -241,17 +242,16 @@ def test_a_device_that_connected_after_routing_was_read_is_still_reached(service
     known = service.routes(ravi)
     socket = service.online(ravi)
     ids = service.leave(ravi, 1)
-    assert Push(service.routing, service.gateway)(service.stored(ravi), known, now_seconds=NOW) == 1
+    Push(service.routing, service.gateway)(service.stored(ravi), known, now_seconds=NOW)
     assert service.gateway.envelope_ids(socket) == texts(ids)
 
 
-def test_a_post_that_failed_is_not_counted_and_not_tried_on_the_same_socket_again(
-    service: Service, ravi: Person
-) -> None:
+def test_a_post_that_failed_is_not_tried_on_the_same_socket_again(service: Service, ravi: Person) -> None:
     socket = service.online(ravi)
     service.gateway.failing.add(socket)
     service.leave(ravi, 1)
-    assert Push(service.routing, service.gateway)(service.stored(ravi), service.routes(ravi), now_seconds=NOW) == 0
+    Push(service.routing, service.gateway)(service.stored(ravi), service.routes(ravi), now_seconds=NOW)
+    assert not service.gateway.received[socket]
     assert service.connection(ravi) == socket
 
 
@@ -283,3 +283,25 @@ def test_a_frame_of_the_sending_kind_is_not_for_this_function(service: Service) 
             now_ms=service.now_ms,
             deps=service.deliver_deps(),
         )
+
+
+def test_a_socket_that_is_not_the_live_one_drains_nothing(service: Service) -> None:
+    ravi = service.person(2)
+    service.leave(ravi, 1)
+    stray = service.socket()
+    deps = service.deliver_deps()
+    with pytest.raises(ProtocolError, match="superseded"):
+        deliver.sync(SYNC, ravi.principal(), stray, now_ms=NOW_MS, deps=deps)
+    devices.unlink(service.caller(ravi, 1), ravi.devices[0].number, now_ms=NOW_MS, deps=service.device_deps)
+    with pytest.raises(ProtocolError, match="revoked"):
+        deliver.sync(SYNC, ravi.principal(), stray, now_ms=NOW_MS, deps=deps)
+    assert not service.gateway.received[stray]
+
+
+def test_a_welcome_that_cannot_be_posted_ends_the_hello(service: Service, ravi: Person) -> None:
+    service.leave(ravi, 1)
+    socket = service.socket()
+    service.gateway.failing.add(socket)
+    with pytest.raises(ProtocolError, match="unavailable"):
+        say_hello(service, ravi, socket)
+    assert len(service.stored(ravi)) == 1

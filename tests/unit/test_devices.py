@@ -200,11 +200,30 @@ def test_unlinking_a_device_that_is_not_there_is_not_found(service: Service, ash
     assert error.code is ErrorCode.NOT_FOUND
 
 
-def test_unlinking_can_be_finished_by_repeating_it(service: Service) -> None:
+def test_a_link_ends_with_the_device_that_opened_it(service: Service) -> None:
+    """Whether it was unlinked or replaced: a removed device must not come back through a door it left open."""
     asha = service.person(2)
-    service.routing.remove(asha.address(1), asha.devices[1].registration, now_seconds=NOW)  # then the call died
+    opened = devices.open_link(service.caller(asha, 1), now_ms=NOW_MS, deps=service.device_deps)
     devices.unlink(service.caller(asha), DeviceNumber(2), now_ms=NOW_MS, deps=service.device_deps)
-    assert list(service.account(asha.account).devices) == [1]
+    keys = DeviceKeys()
+    body = LinkDevice(id=opened.id, secret=opened.secret, device=keys.new_device(opened.id))
+    assert refusal(devices.link, body, now_ms=NOW_MS, deps=service.device_deps).code is ErrorCode.LINK_INVALID
+
+    opened = devices.open_link(service.caller(asha), now_ms=NOW_MS, deps=service.device_deps)
+    service.register(asha.phone, DeviceKeys(), now_ms=LATER_MS)
+    body = LinkDevice(id=opened.id, secret=opened.secret, device=keys.new_device(opened.id))
+    assert refusal(devices.link, body, now_ms=NOW_MS, deps=service.device_deps).code is ErrorCode.LINK_INVALID
+    assert len(service.account(asha.account).devices) == 1
+
+
+def test_whoever_is_blocked_finds_nobody(service: Service, asha: Person) -> None:
+    ravi = service.person()
+    caller, deps = service.caller(ravi), service.device_deps
+    assert accounts.lookup(caller, asha.phone, now_ms=NOW_MS, deps=deps).account == asha.account
+    assert accounts.keys(caller, asha.account, deps=deps).account == asha.account
+    accounts.block(service.caller(asha), ravi.account, deps=deps)
+    assert refusal(accounts.lookup, caller, asha.phone, now_ms=NOW_MS, deps=deps).code is ErrorCode.NOT_FOUND
+    assert refusal(accounts.keys, caller, asha.account, deps=deps).code is ErrorCode.NOT_FOUND
 
 
 def test_the_last_device_may_go_and_the_number_registers_the_same_account_again(service: Service, asha: Person) -> None:

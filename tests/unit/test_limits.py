@@ -131,6 +131,17 @@ def test_the_meter_writes_once_in_eight_takes(service: Service) -> None:
         assert stored_full_at(service.limits, who, Limit.SENDS) == (NOW_MS + number // 8 * 8_000 if number >= 8 else 0)
 
 
+def test_a_flood_spread_thin_over_many_environments_is_limited_all_the_same(service: Service) -> None:
+    """Each environment sees less than one take a second, so its own bucket is always full."""
+    who = subject()
+    environments = [Environment(service.limits) for _ in range(20)]
+    let_through = 0
+    for second in range(20):
+        for number, here in enumerate(environments):
+            let_through += here.take(who, NOW_MS + second * 2_000 + number * 100) is None
+    assert let_through <= 60 + 40 + 20 * 7
+
+
 def test_the_meter_remembers_no_more_subjects_than_its_capacity(service: Service) -> None:
     here = Environment(service.limits, capacity=10)
     for _ in range(50):

@@ -15,6 +15,7 @@ from sandes.model.ids import new_account_id, new_message_id
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Accepted, Copy, Send, parse_frame
 from sandes.send import MAX_AGE_MS, MAX_AHEAD_MS, SendDependencies, send
+from sandes.store.send_view import SendFacts, SendView
 from tests.support.keys import DeviceKeys
 from tests.support.service import MAX_EXPIRY_SECONDS, NOW, NOW_MS, Person, Service, copies_for
 
@@ -376,3 +377,21 @@ def test_a_retry_comes_again_to_a_device_that_has_acked_it_and_once_to_the_other
     send(frame, asha.principal(), now_ms=service.now_ms + 1, deps=deps)
     assert [envelope.id for envelope in service.stored(ravi, 0)] == [acked.id]
     assert service.stored(ravi, 1) == [waiting]
+
+
+def test_a_recipient_replaced_between_read_and_write_is_a_mismatch_not_a_loss(service: Service, asha: Person) -> None:
+    """Nobody would ever fetch the copy for the device that is gone: the sender is told and repeats the id."""
+    ravi = service.person()
+
+    class StaleView(SendView):
+        def read(self, *arguments: Any, **named: Any) -> SendFacts:
+            facts = super().read(*arguments, **named)
+            service.register(ravi.phone, DeviceKeys(), now_ms=NOW_MS + 60_000)
+            return facts
+
+    frame = service.message(ravi)
+    deps = service.send_deps(view=StaleView(service.routing, service.directory, service.limits))
+    with pytest.raises(ProtocolError) as refused:
+        send(frame, asha.principal(), now_ms=NOW_MS, deps=deps)
+    assert refused.value.code is ErrorCode.DEVICE_MISMATCH
+    assert refused.value.details == {"missing": [2], "extra": [1], "stale": []}

@@ -41,11 +41,15 @@ class NotRegistered(Exception):
 
 
 class SendFailed(Exception):
-    """The server will not take the message; `code` is of the protocol's registry."""
+    """The server will not take the message; `code` is of the protocol's registry.
 
-    def __init__(self, code: str) -> None:
+    `errors` are the fields at fault (`pointer`, `code`, perhaps `message`), known until the client is closed.
+    """
+
+    def __init__(self, code: str, errors: Sequence[dict[str, Any]] = ()) -> None:
         super().__init__(code)
         self.code = code
+        self.errors = errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +201,7 @@ class DeviceClient:
         while True:
             row = self.store.outbox.read(number)
             if row.status is Status.FAILED:
-                raise SendFailed(row.code or "failed")
+                raise SendFailed(row.code or "failed", self._sender.faults.get(number, ()))
             if row.at_ms is not None and _ORDER.index(row.status) >= _ORDER.index(status):
                 return Sent(row.number, row.id, row.at_ms, row.status)
             if self._connection.stopped:

@@ -63,6 +63,8 @@ class Sender:
         self._server_clock = server_clock
         self._chance = chance
         self._busy: set[AccountId] = set()
+        self.faults: dict[int, list[dict[str, Any]]] = {}
+        """What the server found wrong with a failed message, by its number."""
 
     def resume(self) -> None:
         """Take up what an earlier run left in the outbox."""
@@ -110,7 +112,7 @@ class Sender:
                 code, retry_after, details = refused.code, refused.retry_after, refused.details
             except ApiError as error:
                 code = "not_permitted" if error.code == "not_found" else error.code
-                retry_after, details = error.retry_after, {}
+                retry_after, details = error.retry_after, {"errors": error.errors}
             except Unreachable:
                 code, retry_after, details = "unavailable", None, {}
             match code:
@@ -126,7 +128,7 @@ class Sender:
                         attempt += 1
                         continue
                 case _ if code not in _PASSING:
-                    self._failed(row, code)
+                    self._failed(row, code, details.get("errors"))
                     return
             await self._clock.sleep(retry_after or self._chance.full_jitter(attempt))
             attempt += 1
@@ -168,8 +170,10 @@ class Sender:
         self._store.outbox.accepted(row.number, at_ms=at_ms)
         self._emit(StatusChanged(row.number, row.id, self._store.outbox.read(row.number).status))
 
-    def _failed(self, row: Outgoing, code: str) -> None:
+    def _failed(self, row: Outgoing, code: str, faults: list[dict[str, Any]] | None = None) -> None:
         logger.info("message %d failed: %s", row.number, code)
+        if faults:
+            self.faults[row.number] = faults
         self._store.outbox.failed(row.number, code)
         self._emit(StatusChanged(row.number, row.id, Status.FAILED, code))
 

@@ -301,7 +301,7 @@ class Service:
             case "PUT", ["registrations", id, "verification"]:
                 given = VerifyRegistration.model_validate_json(body)
                 if given.code != self.code:
-                    return problem("code_incorrect", 409, attempts_left=2)
+                    return problem("code_incorrect", 409, title="The code is wrong.", attempts_left=2)
                 return self._registered(given.device, id, 200)
             case "POST", ["devices"]:
                 link = LinkDevice.model_validate_json(body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -12,7 +13,7 @@ from textual.widgets import Input
 from sandes.crypto.seal import ReceiptKind
 from sandes.model.ids import account_text
 from sandes_client import Store
-from sandes_client.cli.chat import ChatApp, MessageRow
+from sandes_client.cli.chat import ChatApp, MessageRow, Notice
 from sandes_client.ids import AccountId
 from tests.unit.sdk.service import BOB, START_MS, Service, eventually
 
@@ -118,12 +119,35 @@ async def test_the_history_is_there_when_the_chat_opens(service: Service, store:
         assert app.sub_title == "connected"
 
 
-async def test_the_header_tells_when_another_program_took_over(service: Service, store: Store) -> None:
+async def test_messages_of_the_other_person_carry_the_name_the_user_typed(service: Service, store: Store) -> None:
+    service.store(b"from before")
     async with chatting(service, store) as (app, pilot):
-        await service.connections[0].post({"type": "superseded"})
-        await eventually(lambda: app.sub_title == "superseded")
+        await wait_for_line(pilot, app, "+919876543210  from before")
+        await service.push(service.store(b"from now"))
+        await wait_for_line(pilot, app, "+919876543210  from now")
+        assert not any(BOB_ID in line for line in lines(app))
+
+
+@pytest.mark.parametrize(
+    ("frame", "notice"),
+    [
+        ({"type": "superseded"}, "superseded: another program is connected as this device; close it first"),
+        (
+            {"type": "revoked", "reason": "unlinked"},
+            "revoked: this device was unlinked or replaced; register or link again",
+        ),
+    ],
+)
+async def test_the_conversation_tells_when_the_device_has_stopped(
+    service: Service, store: Store, frame: dict[str, Any], notice: str
+) -> None:
+    async with chatting(service, store) as (app, pilot):
+        await service.connections[0].post(frame)
+        await eventually(lambda: app.sub_title == frame["type"])
         await pilot.pause()
         assert app.query_one(Input).disabled
+        notices = [row.render().plain for row in app.query_one("#messages").query(Notice)]  # type: ignore[union-attr]
+        assert notices == [notice]
 
 
 @pytest.mark.parametrize("key", ["ctrl+q", "ctrl+c"])

@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 
 from sandes.model.ids import account_text
 from sandes_client.api import ClientApi
+from sandes_client.cli import main
 from sandes_client.cli.display import readable
 from sandes_client.cli.main import app
 from sandes_client.clock import SystemClock
-from tests.unit.sdk.service import ALICE, AUDIENCE, BOB, Service, eventually, new_service, problem
+from tests.unit.sdk.service import ALICE, AUDIENCE, BOB, Service, eventually, new_service, problem, refusal
 
 BOB_ID = account_text(BOB)
 
@@ -88,8 +89,64 @@ def test_registering_reads_the_code_from_piped_input(sandes: Any) -> None:
 def test_a_wrong_code_is_one_line_with_the_attempts_left_and_never_the_code(sandes: Any) -> None:
     result = sandes("register", "+919876543210", input="654321\n")
     assert result.exit_code == 1
-    assert result.stderr == "error: code_incorrect: code_incorrect Attempts left: 2.\n"
+    assert result.stderr == "error: code_incorrect: The code is wrong. Attempts left: 2.\n"
     assert "654321" not in result.output
+
+
+def test_a_wrong_code_at_a_terminal_tells_the_attempts_left_and_asks_again(
+    sandes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "_at_terminal", lambda: True)
+    result = sandes("register", "+919876543210", input="654321\n123456\n")
+    assert result.exit_code == 0
+    assert result.stderr == "error: code_incorrect: The code is wrong. Attempts left: 2.\n"
+
+
+_NUMBER = "write the number in international form, for example +91 98765 43210"
+
+
+@pytest.mark.parametrize(
+    ("refused", "line"),
+    [
+        (
+            problem("invalid_phone", 400, errors=[{"pointer": "/phone", "code": "invalid_phone", "message": _NUMBER}]),
+            f"invalid_phone: {_NUMBER}",
+        ),
+        (
+            problem(
+                "invalid_request",
+                400,
+                title="The request does not fit its description; see errors.",
+                errors=[
+                    {"pointer": "/phone", "code": "string_too_long", "message": "at most 32 characters"},
+                    {"pointer": "/purpose", "code": "missing"},
+                ],
+            ),
+            "invalid_request: /phone: at most 32 characters; /purpose: missing",
+        ),
+        (
+            problem("invalid_request", 400, title="The request does not fit its description; see errors."),
+            "invalid_request: the service does not accept this request",
+        ),
+        (
+            problem("bad_key", 400, title="Unusable.", errors=[{"pointer": "/device", "code": "not_accepted"}]),
+            "bad_key: Unusable.",
+        ),
+        (
+            problem("rate_limited", 429, title="Too many; wait for retry_after seconds.", retry_after=12),
+            "rate_limited: too many; wait 12 s",
+        ),
+        (httpx.Response(429), "rate_limited: too many; wait 1 s"),
+        (problem("unavailable", 503, title="Overloaded.", retry_after=2), "unavailable: Overloaded. Wait 2 s."),
+        (problem("internal", 500, title="Failed."), "internal: Failed. Request id: r."),
+    ],
+)
+def test_a_refusal_is_one_line_with_the_reasons_of_the_server(
+    sandes: Any, service: Service, refused: httpx.Response, line: str
+) -> None:
+    service.http_answers["POST", "/v1/registrations"] = lambda _: refused
+    result = sandes("register", "+919876543210")
+    assert (result.exit_code, result.stderr) == (1, f"error: {line}\n")
 
 
 def test_a_lost_answer_is_repeated_with_the_same_keys(sandes: Any, service: Service) -> None:
@@ -154,6 +211,18 @@ def test_a_profile_without_account_is_one_line(sandes: Any, words: list[str]) ->
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("words", [["send", BOB_ID, "x"], ["inbox"], ["devices"], ["chat", BOB_ID], ["link", "show"]])
+def test_a_command_of_a_registered_device_makes_no_profile(sandes: Any, tmp_path: Path, words: list[str]) -> None:
+    result = sandes("--profile", "nobody", *words)
+    assert result.stderr.startswith("error: not_registered: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["endpoints.json"]
+
+
+def test_a_profile_that_cannot_be_looked_at_is_not_taken_for_a_missing_one(sandes: Any, tmp_path: Path) -> None:
+    (tmp_path / "default.sqlite3").symlink_to("default.sqlite3")
+    assert sandes("inbox").stderr.startswith("error: profile_unusable: ")
+
+
 @pytest.mark.parametrize("recipient", [BOB_ID, "+919876543210", "+91 98765-43210"])
 def test_a_message_goes_to_an_account_or_the_account_of_a_phone_number(
     sandes: Any, registered: None, service: Service, recipient: str
@@ -168,7 +237,35 @@ def test_a_message_goes_to_an_account_or_the_account_of_a_phone_number(
 def test_a_refused_message_is_one_line_with_its_code(sandes: Any, registered: None, service: Service) -> None:
     service.devices.clear()
     result = sandes("send", BOB_ID, "hello")
-    assert (result.exit_code, result.stderr) == (1, "error: not_permitted: the message was not taken\n")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "error: not_permitted: no such recipient, or not one you may write to\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("refused", "line"),
+    [
+        (
+            refusal("invalid_frame", details={"errors": [{"pointer": "/expires_in", "code": "too_long"}]}),
+            "invalid_frame: the service does not accept the message: /expires_in: too_long",
+        ),
+        (refusal("invalid_frame"), "invalid_frame: the service does not accept the message"),
+        (refusal("too_large"), "too_large: the message is larger than allowed"),
+        (
+            refusal("id_too_old"),
+            "id_too_old: it waited so long that the service can no longer tell whether it has it already; "
+            "send it again",
+        ),
+        (refusal("of_tomorrow"), "of_tomorrow: the service will not take the message"),
+    ],
+)
+def test_a_refused_message_is_explained(
+    sandes: Any, registered: None, service: Service, refused: dict[str, Any], line: str
+) -> None:
+    service.answers["send"] = lambda *_: refused
+    result = sandes("send", BOB_ID, "hello", "--expires-in", "99999999")
+    assert (result.exit_code, result.stderr) == (1, f"error: {line}\n")
 
 
 def test_a_message_not_taken_in_time_stays_in_the_outbox_for_the_next_command(
@@ -198,6 +295,16 @@ def test_a_revoked_device_is_told_so(sandes: Any, registered: None, service: Ser
     service.http_answers["GET", "/v1/me"] = lambda _: problem("token_invalid", 401)
     result = sandes("inbox")
     assert (result.exit_code, result.stderr.split(":")[1]) == (1, " revoked")
+
+
+@pytest.mark.parametrize(("code", "status"), [("token_invalid", 401), ("revoked", 403)])
+def test_an_unlinked_device_is_told_what_to_do(
+    sandes: Any, registered: None, service: Service, code: str, status: int
+) -> None:
+    service.http_answers["GET", "/v1/devices"] = lambda _: problem(code, status)
+    result = sandes("devices")
+    assert result.exit_code == 1
+    assert result.stderr == f"error: {code}: this device was unlinked or replaced; register or link again\n"
 
 
 def test_devices_are_listed(sandes: Any, registered: None) -> None:

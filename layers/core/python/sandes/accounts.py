@@ -5,8 +5,8 @@ from __future__ import annotations
 from sandes.devices import DeviceDependencies
 from sandes.identity import Caller
 from sandes.limits import Limit, enforce
-from sandes.model.device import Account
 from sandes.model.ids import AccountId, account_text
+from sandes.policy import decide
 from sandes.protocol.client_api import (
     AccountKeys,
     DeviceEntry,
@@ -52,9 +52,9 @@ def list_devices(caller: Caller) -> DeviceList:
 
 
 def keys(caller: Caller, account_id: AccountId, *, deps: DeviceDependencies) -> AccountKeys:
-    """The devices to make copies for. Raises ProtocolError not_found for an unknown account."""
-    account: Account | None = caller.account if account_id == caller.account.id else deps.directory.account(account_id)
-    if account is None:
+    """The devices to make copies for. Raises ProtocolError not_found for one that the caller may not write to."""
+    account = deps.directory.account(account_id)
+    if not _may_write(caller, account_id, deps) or account is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return AccountKeys(
         account=account.id,
@@ -73,9 +73,14 @@ def lookup(caller: Caller, phone_text: str, *, now_ms: int, deps: DeviceDependen
     phone = read_phone(phone_text)
     enforce(deps.limits, Limit.LOOKUPS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
     account = deps.directory.account_of_phone(deps.pepper.index("phone", phone))
-    if account is None:
+    if account is None or not _may_write(caller, account, deps):
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return Found(account=account)
+
+
+def _may_write(caller: Caller, other: AccountId, deps: DeviceDependencies) -> bool:
+    blocked = deps.directory.blocks(owner=other, other=caller.account.id)
+    return decide(caller.account.account_class, "public", "message", blocked=blocked)
 
 
 def block(caller: Caller, other: AccountId, *, deps: DeviceDependencies) -> None:

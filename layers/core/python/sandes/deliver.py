@@ -12,7 +12,7 @@ from itertools import chain
 from sandes.crypto.seal import Content, Kind, ReceiptKind, receipt_body
 from sandes.crypto.sender_hash import SenderHash
 from sandes.limits import Limit, Meter
-from sandes.model.device import MAX_DEVICES
+from sandes.model.device import MAX_DEVICES, Route
 from sandes.model.envelope import MAX_BODY_BYTES, Envelope
 from sandes.model.ids import ConnectionId, new_message_id
 from sandes.model.principal import Principal
@@ -126,7 +126,8 @@ def hello(
     )
     if not first:
         return welcome
-    deps.pusher.post(connection, render(welcome))
+    if deps.pusher.post(connection, render(welcome)) is not Posted.YES:
+        raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)  # the socket is gone, or posts are throttled
     return _drain(
         frame.ref,
         chain([first], pages),
@@ -140,7 +141,11 @@ def hello(
 def sync(
     frame: Sync, principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies
 ) -> Drained:
-    """Send up to `limit` stored envelopes from the oldest on; what the device has acked is not among them."""
+    """Send up to `limit` stored envelopes from the oldest on; what the device has acked is not among them.
+
+    Raises ProtocolError revoked or superseded.
+    """
+    _live_route(principal, connection, now_ms=now_ms, deps=deps)
     pages = deps.inbox.pages(principal.inbox, now_seconds=now_ms // 1000)
     return _drain(frame.ref, pages, limit=frame.limit, principal=principal, connection=connection, deps=deps)
 
@@ -223,15 +228,21 @@ def ping(
 
     Raises ProtocolError revoked, or superseded if messages would not come by this socket: say `hello` on a new one.
     """
-    own = deps.routing.read(principal.address.account, now_seconds=now_ms // 1000)
-    if own is None or not is_current(principal, own):
-        raise ProtocolError(ErrorCode.REVOKED)
-    route = own.devices[principal.address.device]
-    if route.connection != connection:
-        raise ProtocolError(ErrorCode.SUPERSEDED)
+    route = _live_route(principal, connection, now_ms=now_ms, deps=deps)
     return Pong(
         ref=frame.ref,
         server_time=now_ms,
         epoch=route.epoch,
         inbox=Inbox(pending=deps.inbox.pending(principal.inbox, now_seconds=now_ms // 1000)),
     )
+
+
+def _live_route(principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies) -> Route:
+    """The device's own row, if this socket is the one it is reached on. Raises ProtocolError revoked or superseded."""
+    own = deps.routing.read(principal.address.account, now_seconds=now_ms // 1000)
+    if own is None or not is_current(principal, own):
+        raise ProtocolError(ErrorCode.REVOKED)
+    route = own.devices[principal.address.device]
+    if route.connection != connection:
+        raise ProtocolError(ErrorCode.SUPERSEDED)
+    return route

@@ -12,7 +12,7 @@ from sandes.crypto.seal import check_seal_key
 from sandes.crypto.statements import registration_statement, seal_key_statement, signed_by
 from sandes.identity import Caller
 from sandes.limits import Limit, enforce
-from sandes.model.challenge import Challenge
+from sandes.model.challenge import Challenge, Outcome
 from sandes.model.device import MAX_DEVICES, Account, Device, SealKey
 from sandes.model.ids import (
     MAX_DEVICE_NUMBER,
@@ -24,7 +24,6 @@ from sandes.model.ids import (
     new_account_id,
     new_inbox_id,
     new_registration_id,
-    parse_account,
 )
 from sandes.protocol.client_api import (
     ChangePhone,
@@ -129,7 +128,7 @@ def open_link(caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> LinkO
     enforce(deps.limits, Limit.LINKS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
     _check_room(caller.account)
     id, secret = new_one_time_id(), new_one_time_id()
-    subject = account_text(caller.account.id)
+    subject = str(Outcome(DeviceAddress(caller.account.id, caller.device.number), caller.device.registration))
     expires_at = now_ms // 1000 + LINK_SECONDS
     deps.code_store.create(
         Challenge(
@@ -161,32 +160,42 @@ def link(body: LinkDevice, *, now_ms: int, deps: DeviceDependencies) -> Register
     for _ in range(_TRIES):
         if challenge.used:
             return _repeated(challenge, body.device, otherwise=ErrorCode.LINK_INVALID)
-        account = deps.directory.account(parse_account(challenge.subject))
-        if account is None:
-            raise ProtocolError(ErrorCode.LINK_INVALID)
+        account, opener = _opener(challenge, deps)
         _check_room(account)
         device = _device(account.id, _free_number(account), body.device, now_ms)
         try:
-            deps.enrolment.link(account, device, _seal_key(body.device.seal_key), challenge)
+            deps.enrolment.link(account, opener, device, _seal_key(body.device.seal_key), challenge)
             return _registered(device)
         except EnrolmentRaced:
             challenge = _read_again(challenge, now_ms, deps)
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
+def _opener(challenge: Challenge, deps: DeviceDependencies) -> tuple[Account, Device]:
+    """The account of a link, and the device that opened it: a link ends with its device."""
+    by = Outcome.parse(challenge.subject)
+    account = deps.directory.account(by.address.account)
+    device = account.devices.get(by.address.device) if account else None
+    if account is None or device is None or device.registration != by.registration:
+        raise ProtocolError(ErrorCode.LINK_INVALID)
+    return account, device
+
+
 def unlink(caller: Caller, number: DeviceNumber, *, now_ms: int, deps: DeviceDependencies) -> None:
     """Revoke a device of the caller's account: nothing more is sealed to it, its token and socket end.
 
-    Routing goes first: should the second step fail, the device is still listed and unlinking can be repeated.
     Raises ProtocolError not_found.
     """
     device = caller.account.devices.get(number)
-    if device is None:
+    before = deps.routing.read(caller.account.id, now_seconds=now_ms // 1000)
+    if device is None or before is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
-    address = DeviceAddress(caller.account.id, number)
-    connection = deps.routing.remove(address, device.registration, now_seconds=now_ms // 1000)
-    deps.directory.remove_device(address)
-    _close(connection, Revoked(reason="unlinked"), deps.pusher)
+    try:
+        deps.enrolment.unlink(device)
+    except EnrolmentRaced:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None
+    route = before.devices.get(number)
+    _close(route.connection if route else None, Revoked(reason="unlinked"), deps.pusher)
 
 
 def rotate_seal_key(caller: Caller, key: SignedSealKey, *, deps: DeviceDependencies) -> None:

@@ -1,4 +1,4 @@
-"""Every rate limit of the system, and the two ways of keeping one (docs/adr/0005).
+"""The rate limits kept by the functions, and the two ways of keeping one (docs/adr/0005).
 
 A limit is a bucket of `burst` that refills by one every `interval_ms`. It is kept as one number, the time at which
 the bucket is full again: taking one moves it by an interval, and a bucket is empty when that time lies
@@ -62,6 +62,7 @@ def rate_limited(limit: Limit, full_at_ms: int, now_ms: int, *, wanted: int = 1)
 class _Bucket:
     full_at_ms: int
     unwritten: int
+    unwritten_since_ms: int
 
 
 @dataclass(slots=True)
@@ -69,8 +70,9 @@ class Meter:
     """A limit for what is frequent: counted in memory, written to the table once in `write_every` takes.
 
     The table's number is read together with other things, so a take costs 1/8 write and no extra read. Other function
-    environments see a take only once it is written: each may let through up to `write_every` - 1 more
-    than the limit. When the write fails, traffic stays open. Without a store each environment counts for itself.
+    environments see a take only once it is written, with seven others: each may let through up to `write_every` - 1
+    more than the limit in a burst, and a subject that lives at its limit may be refused as many early. When the write
+    fails, traffic stays open. Without a store each environment counts for itself.
     """
 
     limit: Limit
@@ -90,16 +92,16 @@ class Meter:
 
     def take(self, subject: str, *, now_ms: int, stored_full_at_ms: int = 0) -> None:
         """Take one. Raises ProtocolError rate_limited with the seconds to wait."""
-        bucket = self._buckets.setdefault(subject, _Bucket(0, 0))
+        bucket = self._buckets.setdefault(subject, _Bucket(0, 0, now_ms))
         self._buckets.move_to_end(subject)
         if len(self._buckets) > self.capacity:
             self._buckets.popitem(last=False)
-        if bucket.full_at_ms <= now_ms:
-            bucket.unwritten = 0  # what was taken has been refilled since
         full_at = max(bucket.full_at_ms, stored_full_at_ms, now_ms)
         bucket.full_at_ms = full_at
         self.refuse_if_empty(subject, now_ms=now_ms)
         bucket.full_at_ms = full_at + self.limit.interval_ms
+        if bucket.unwritten == 0:
+            bucket.unwritten_since_ms = now_ms
         bucket.unwritten += 1
         if self.store and bucket.unwritten >= self.write_every:
             cost_ms, bucket.unwritten = bucket.unwritten * self.limit.interval_ms, 0
@@ -107,7 +109,7 @@ class Meter:
                 self.store.take(
                     subject,
                     self.limit.label,
-                    now_ms=now_ms,
+                    now_ms=bucket.unwritten_since_ms,  # what has been refilled since then is not charged
                     cost_ms=cost_ms,
                     latest_ms=now_ms + 2 * self.limit.depth_ms,
                 )

@@ -42,21 +42,24 @@ class Push:
     routing: RoutingStore
     pusher: Pusher
 
-    def __call__(self, envelopes: Sequence[Envelope], routes: Routes, *, now_seconds: int) -> int:
+    def __call__(self, envelopes: Sequence[Envelope], routes: Routes, *, now_seconds: int) -> Routes | None:
         """Post each envelope to its device's live socket. `routes` is what was known before the write.
 
-        Returns how many posts API Gateway took.
+        Returns None, or routing as it is now if an envelope was stored for a device that has since been unlinked or
+        replaced: nobody will ever fetch it.
         """
         waiting = {envelope.inbox: envelope for envelope in envelopes}
-        posted = self._post(waiting, routes)
-        if waiting:
-            fresh = self.routing.read(routes.account, now_seconds=now_seconds)
-            if fresh:
-                posted += self._post(waiting, _changed(fresh, routes))
-        return posted
+        self._post(waiting, routes)
+        if not waiting:
+            return None
+        fresh = self.routing.read(routes.account, now_seconds=now_seconds)
+        if fresh is None:
+            return None
+        self._post(waiting, _changed(fresh, routes))
+        known = {route.inbox for route in fresh.devices.values()}
+        return fresh if waiting.keys() - known else None
 
-    def _post(self, waiting: dict[InboxId, Envelope], routes: Routes) -> int:
-        posted = 0
+    def _post(self, waiting: dict[InboxId, Envelope], routes: Routes) -> None:
         for route in routes.devices.values():
             envelope = waiting.get(route.inbox)
             if envelope is None or route.connection is None:
@@ -67,8 +70,6 @@ class Push:
                 self.routing.disconnect(DeviceAddress(routes.account, route.device), route.connection)
             else:
                 del waiting[route.inbox]
-                posted += outcome is Posted.YES
-        return posted
 
 
 def _changed(fresh: Routes, tried: Routes) -> Routes:

@@ -59,7 +59,7 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
         principal.account_class, recipient.account_class, "message", blocked=facts.blocked
     ):
         raise ProtocolError(ErrorCode.NOT_PERMITTED)
-    targets = {number: route for number, route in recipient.devices.items() if not _is_own(route, principal)}
+    targets = _targets(recipient, principal)
     if not targets and recipient.account != sender.account:
         raise ProtocolError(ErrorCode.NOT_PERMITTED)
     _check_copies(frame, targets)
@@ -75,7 +75,9 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
         for copy in frame.copies
     ]
     stored = deps.inbox.add(envelopes)
-    deps.push(stored, recipient, now_seconds=now_ms // 1000)
+    changed = deps.push(stored, recipient, now_seconds=now_ms // 1000)
+    if changed is not None:  # the device list was out of date when it was read
+        _check_copies(frame, _targets(changed, principal))
     return Accepted(ref=frame.ref, id=frame.id, at=min(envelope.accepted_at_ms for envelope in stored))
 
 
@@ -98,8 +100,9 @@ def is_current(principal: Principal, own: Routes | None) -> bool:
     return route is not None and route.registration == principal.registration
 
 
-def _is_own(route: Route, principal: Principal) -> bool:
-    return route.inbox == principal.inbox
+def _targets(recipient: Routes, principal: Principal) -> dict[DeviceNumber, Route]:
+    """The devices that get a copy: all of the account's but the sending one."""
+    return {number: route for number, route in recipient.devices.items() if route.inbox != principal.inbox}
 
 
 def _check_time(message: MessageId, now_ms: int) -> None:

@@ -12,8 +12,9 @@ from textual.containers import VerticalScroll
 from textual.widgets import Footer, Header, Input, Static
 
 from sandes_client.cli.display import local_time, readable, ticks
+from sandes_client.cli.texts import STOPPED
 from sandes_client.device import DeviceClient
-from sandes_client.events import ConnectionChanged, Event, MessageReceived, Revoked, Status, StatusChanged, Superseded
+from sandes_client.events import ConnectionChanged, Event, MessageReceived, State, Status, StatusChanged
 from sandes_client.ids import AccountId
 from sandes_client.store import Outgoing
 
@@ -38,12 +39,19 @@ class MessageRow(Static):
         self.content = line
 
 
+class Notice(Static):
+    """A word of the client among the messages."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(Text(text, style="bold red"))
+
+
 class ChatApp(App[None]):
-    """The conversation with one account. The device client is the caller's, entered already."""
+    """The conversation with one account, which is called `name`. The device client is the caller's, entered already."""
 
     CSS = """
     #messages { padding: 0 1; }
-    MessageRow { height: auto; width: 100%; }
+    MessageRow, Notice { height: auto; width: 100%; }
     """
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -53,7 +61,7 @@ class ChatApp(App[None]):
 
     def __init__(self, device: DeviceClient, account: AccountId, name: str) -> None:
         super().__init__()
-        self.title = readable(name.encode())
+        self._other = self.title = readable(name.encode())
         self.sub_title = device.state
         self._device = device
         self._account = account
@@ -97,8 +105,14 @@ class ChatApp(App[None]):
                 self._update(self._device.store.outbox.read(event.number))
             case ConnectionChanged():
                 self.sub_title = event.state
-            case Superseded() | Revoked():
-                self.query_one(Input).disabled = True
+                if event.state in STOPPED:
+                    await self._stopped(event.state)
+
+    async def _stopped(self, state: State) -> None:
+        """Nothing more is sent or received: say so where the reader looks."""
+        self.query_one(Input).disabled = True
+        await self._messages.mount(Notice(f"{state}: {STOPPED[state]}"))
+        self._messages.scroll_end(animate=False)
 
     @property
     def _messages(self) -> VerticalScroll:
@@ -115,7 +129,7 @@ class ChatApp(App[None]):
             messages.scroll_end(animate=False)
 
     def _received_row(self, message: MessageReceived) -> MessageRow:
-        return MessageRow(message.at_ms, str(message.sender), readable(message.body))
+        return MessageRow(message.at_ms, self._other, readable(message.body))
 
     def _sent_row(self, row: Outgoing) -> MessageRow:
         shown = MessageRow(row.at_ms or row.queued_at_ms, "you", readable(row.body), ticks(row.status, row.code))

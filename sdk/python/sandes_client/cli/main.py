@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from sandes_client.api import ApiError
 from sandes_client.cli.display import local_time, message_line, readable
 from sandes_client.cli.session import CommandFailed, Session, complain, parse_link, recipient_text, resolve, run
+from sandes_client.cli.texts import refusal_line
 from sandes_client.device import DeviceClient, DeviceStopped
 from sandes_client.enrolment import Enrolment
 from sandes_client.events import MessageReceived, Status
@@ -115,7 +116,7 @@ async def _register(session: Session, phone: str, name: str | None) -> None:
                 except ApiError as error:
                     if error.code not in ("code_incorrect", "invalid_request", "rate_limited") or not _at_terminal():
                         raise
-                    complain(f"{error.code}: {error.title or 'refused'}")
+                    complain(refusal_line(error))
     finally:
         store.close()
     typer.echo(f"Registered as device {address.device} of account {address.account}.")

@@ -16,11 +16,11 @@ import typer
 from platformdirs import user_data_path
 
 from sandes_client.api import ApiError, ClientApi, Unreachable
+from sandes_client.cli.texts import STOPPED, failure_line, refusal_line
 from sandes_client.connection import DeviceStopped
 from sandes_client.device import DeviceClient, NotRegistered, SendFailed
 from sandes_client.endpoints import Endpoints, EndpointsInvalid
 from sandes_client.enrolment import AlreadyRegistered
-from sandes_client.events import State
 from sandes_client.ids import AccountId, parse_account
 from sandes_client.store import Store, StoreUnusable
 
@@ -28,13 +28,6 @@ T = TypeVar("T")
 
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{2,30}")
-
-_STOPPED = {
-    State.SUPERSEDED: "another program is connected as this device; close it first",
-    State.REVOKED: "this device was unlinked or replaced; register or link again",
-    State.CLOSED: "the client was closed",
-    State.FAILED: "the client failed; its log says why",
-}
 
 
 class CommandFailed(Exception):
@@ -57,10 +50,13 @@ class Session:
 
     def open_store(self) -> Store:
         """The profile's file, made if there is none."""
+        return Store.open(self._path())
+
+    def _path(self) -> Path:
         if not _PROFILE_NAME.fullmatch(self.profile):
             raise typer.BadParameter("letters, digits, and . _ - only", param_hint="--profile")
         home = self.home or user_data_path("sandes", appauthor=False)
-        return Store.open(home / f"{self.profile}.sqlite3")
+        return home / f"{self.profile}.sqlite3"
 
     def settle_endpoints(self, store: Store) -> Endpoints:
         """From the options, else the file, else the profile; written to a profile that is registered already."""
@@ -91,7 +87,9 @@ class Session:
             raise typer.BadParameter(str(error), param_hint="--endpoints") from error
 
     def registered_store(self) -> Store:
-        """The profile of a registered device. Raises NotRegistered."""
+        """The profile of a registered device. Makes no file. Raises NotRegistered."""
+        if _is_missing(self._path()):
+            raise NotRegistered
         store = self.open_store()
         if store.profile.account() is None:
             store.close()
@@ -109,6 +107,17 @@ class Session:
             await api.close()
         finally:
             store.close()
+
+
+def _is_missing(path: Path) -> bool:
+    """False also for what cannot be looked at: opening it says why."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 async def resolve(api: ClientApi, recipient: str) -> AccountId:
@@ -161,33 +170,22 @@ _EXPECTED = (
 def _line(error: Exception) -> str:
     match error:
         case ApiError():
-            return _refusal_line(error)
+            return refusal_line(error)
         case Unreachable():
             return f"unreachable: {error}"
         case SendFailed():
-            return f"{error.code}: the message was not taken"
+            return failure_line(error)
         case NotRegistered():
             return "not_registered: this profile has no account; use `sandes register` or `sandes link join`"
         case AlreadyRegistered():
             return "already_registered: this profile has an account; choose another with --profile"
         case DeviceStopped():
-            return f"{error.state}: {_STOPPED.get(error.state, 'the client stopped')}"
+            return f"{error.state}: {STOPPED.get(error.state, 'the client stopped')}"
         case StoreUnusable():
             return f"profile_unusable: {error}"
         case sqlite3.Error():
             return f"profile_failed: {error}"
     return str(error)
-
-
-def _refusal_line(error: ApiError) -> str:
-    line = f"{error.code}: {error.title or 'refused'}"
-    if error.attempts_left is not None:
-        line += f" Attempts left: {error.attempts_left}."
-    if error.retry_after is not None:
-        line += f" Wait {error.retry_after} s."
-    if error.code == "internal":
-        line += f" Request id: {error.request_id}."
-    return line
 
 
 def complain(line: str) -> None:

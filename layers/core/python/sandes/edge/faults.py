@@ -21,7 +21,6 @@ _THROTTLED = {
     "LimitExceededException",
     "InternalServerError",
     "ServiceUnavailable",
-    "TransactionCanceledException",
     "TransactionConflictException",
 }
 _RETRY_AFTER_SECONDS = 2
@@ -35,6 +34,7 @@ def refusal(error: Exception) -> ProtocolError:
         error, StoreUnavailable | EndpointConnectionError | ConnectTimeoutError | ReadTimeoutError
     ) or (isinstance(error, ClientError) and error.response["Error"]["Code"] in _THROTTLED)
     if overloaded:
+        logger().warning("unavailable", error=type(error).__name__)
         return ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=_RETRY_AFTER_SECONDS)
     logger().exception("internal error", exc_info=error)
     return ProtocolError(ErrorCode.INTERNAL)

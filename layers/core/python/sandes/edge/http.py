@@ -9,7 +9,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sandes.devices import DeviceDependencies
@@ -43,6 +43,10 @@ def client_resolver() -> APIGatewayHttpResolver:
         ]
         return problem(app, ProtocolError(ErrorCode.INVALID_REQUEST, details={"errors": faults}))
 
+    @app.exception_handler(RequestUnsupportedContentType)
+    def not_json(_: RequestUnsupportedContentType) -> Response[str]:
+        return problem(app, ProtocolError(ErrorCode.MALFORMED_JSON))
+
     @app.exception_handler(NotFoundError)
     def not_found(_: NotFoundError) -> Response[str]:
         return problem(app, ProtocolError(ErrorCode.NOT_FOUND))
@@ -59,6 +63,7 @@ def http_handler(app: APIGatewayHttpResolver) -> Callable[[dict[str, Any], Lambd
 
     def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         answer = app.resolve(event, context)
+        answer.setdefault("headers", {})["Cache-Control"] = "no-store"
         method = event["requestContext"]["http"]["method"]
         logger().info(f"{method} {route_of(event.get('rawPath', ''))}", status=answer["statusCode"])
         return answer
@@ -83,7 +88,7 @@ def problem(app: APIGatewayHttpResolver, error: ProtocolError) -> Response[str]:
         retry_after=error.retry_after_seconds,
         **{name: error.details[name] for name in _FROM_DETAILS if name in error.details},
     )
-    headers: dict[str, str | list[str]] = {"Cache-Control": "no-store"}
+    headers: dict[str, str | list[str]] = {}
     if error.retry_after_seconds:
         headers["Retry-After"] = str(error.retry_after_seconds)
     return Response(

@@ -12,7 +12,7 @@ Purpose = Literal["register", "change_phone", "link"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a used challenge, kept so that a repeated request gets the same answer."""
+    """A device at one registration: the one that a used challenge made, or the one that opened a link."""
 
     address: DeviceAddress
     registration: RegistrationId
@@ -28,8 +28,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """`subject` is the pseudonym of a phone number, or the account a link is for; `hash` the keyed hash of the code.
-    `phone_sealed` (none for links) opens with the phone key, for the next SMS and for the account to be made.
+    """`subject` is the pseudonym of a phone number, or the device that opened a link.
+
+    `hash` is the keyed hash of the code. `phone_sealed` (none for links) opens with the phone key, for the next SMS
+    and for the account to be made.
 
     Times are epoch seconds. `expires_at` is when the row itself goes, later than the code, so that a late caller
     learns whether the code was used or has expired.

@@ -77,8 +77,10 @@ class DirectoryStore:
         answer = self.client.get_item(TableName=self.table, Key=phone_key(phone_index), ConsistentRead=True)
         return AccountId(answer["Item"][Row.ACCOUNT]["B"]) if "Item" in answer else None
 
-    def remove_device(self, address: DeviceAddress) -> None:
-        self.client.delete_item(TableName=self.table, Key=device_key(address))
+    def blocks(self, *, owner: AccountId, other: AccountId) -> bool:
+        """Whether `owner` blocks `other`."""
+        answer = self.client.get_item(TableName=self.table, Key=block_key(owner=owner, blocked=other))
+        return "Item" in answer
 
     def block(self, *, owner: AccountId, blocked: AccountId) -> None:
         self.client.put_item(TableName=self.table, Item=block_key(owner=owner, blocked=blocked))

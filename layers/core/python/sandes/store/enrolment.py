@@ -57,19 +57,29 @@ class EnrolmentStore:
             *(
                 {"Delete": {"TableName": self.directory.table, "Key": device_key(DeviceAddress(account.id, number))}}
                 for number in account.devices
-                if number != device.number
             ),
             self._put_device(device),
             self.routing.replacing(device, account.account_class, seal_key),
         )
 
-    def link(self, account: Account, device: Device, seal_key: SealKey, challenge: Challenge) -> None:
-        """One more device. The counter in the account row lets only one of two parallel links through."""
+    def link(self, account: Account, opener: Device, device: Device, seal_key: SealKey, challenge: Challenge) -> None:
+        """One more device, as long as the one that opened the link is there.
+
+        The counter in the account row lets only one of two parallel links through.
+        """
         self._transact(
             self._consume(challenge, device),
+            self._still_there(opener),
             self._next_device(account, device),
             self._put_device(device),
             self.routing.adding(device, seal_key),
+        )
+
+    def unlink(self, device: Device) -> None:
+        """Take a device out of directory and routing."""
+        self._transact(
+            self.routing.removing(device),
+            {"Delete": {"TableName": self.directory.table, "Key": device_key(_address(device))}},
         )
 
     def change_phone(
@@ -109,10 +119,19 @@ class EnrolmentStore:
             raise EnrolmentRaced from error
 
     def _consume(self, challenge: Challenge, device: Device) -> dict[str, Any]:
-        address = DeviceAddress(device.account, device.number)
         return self.codes.consuming(
-            challenge, used_by=device.identity_key, outcome=Outcome(address, device.registration)
+            challenge, used_by=device.identity_key, outcome=Outcome(_address(device), device.registration)
         )
+
+    def _still_there(self, device: Device) -> dict[str, Any]:
+        return {
+            "ConditionCheck": {
+                "TableName": self.directory.table,
+                "Key": device_key(_address(device)),
+                "ConditionExpression": f"{Row.REGISTRATION} = :registration",
+                "ExpressionAttributeValues": {":registration": {"N": str(device.registration)}},
+            }
+        }
 
     def _claim_phone(self, phone_index: str, account: AccountId) -> dict[str, Any]:
         return {
@@ -149,3 +168,7 @@ class EnrolmentStore:
 
     def _put_device(self, device: Device) -> dict[str, Any]:
         return {"Put": {"TableName": self.directory.table, "Item": device_item(device)}}
+
+
+def _address(device: Device) -> DeviceAddress:
+    return DeviceAddress(device.account, device.number)

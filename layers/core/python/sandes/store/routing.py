@@ -115,28 +115,6 @@ class RoutingStore:
             raise
         return True
 
-    def remove(self, address: DeviceAddress, registration: RegistrationId, *, now_seconds: int) -> ConnectionId | None:
-        """Take the device off the list, so that nothing more is sealed to it, and return its live socket.
-
-        From here on `connect` refuses the device and `send` refuses frames of it. Repeating it does nothing.
-        """
-        entry = f"{Row.DEVICES}.#n"
-        try:
-            answer = self.client.update_item(
-                TableName=self.table,
-                Key={Row.ACCOUNT: {"B": address.account}},
-                UpdateExpression=f"REMOVE {entry}",
-                ConditionExpression=f"{entry}.{Row.REGISTRATION} = :registration",
-                ExpressionAttributeNames={"#n": str(address.device)},
-                ExpressionAttributeValues={":registration": {"N": str(registration)}},
-                ReturnValues="ALL_OLD",
-            )
-        except ClientError as error:
-            if failed_condition(error):
-                return None
-            raise
-        return _live_connection(answer["Attributes"][Row.DEVICES]["M"][str(address.device)]["M"], now_seconds)
-
     def rotate_seal_key(self, address: DeviceAddress, registration: RegistrationId, key: SealKey) -> bool:
         """Put a newer seal key in place; False if its number is not above the current one or the device is gone."""
         entry = f"{Row.DEVICES}.#n"
@@ -173,6 +151,19 @@ class RoutingStore:
                     Row.CLASS: {"S": account_class},
                     Row.DEVICES: {"M": {str(device.number): _entry(device, seal_key)}},
                 },
+            }
+        }
+
+    def removing(self, device: Device) -> dict[str, Any]:
+        """From then on `connect` refuses the device, `send` refuses its frames, and nothing more is sealed to it."""
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": {Row.ACCOUNT: {"B": device.account}},
+                "UpdateExpression": f"REMOVE {Row.DEVICES}.#n",
+                "ConditionExpression": f"{Row.DEVICES}.#n.{Row.REGISTRATION} = :registration",
+                "ExpressionAttributeNames": {"#n": str(device.number)},
+                "ExpressionAttributeValues": {":registration": {"N": str(device.registration)}},
             }
         }
 

@@ -1,0 +1,68 @@
+"""What the command says when something goes wrong: `<code>: <text>`, with the reasons the server gave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sandes_client.api import ApiError
+from sandes_client.device import SendFailed
+from sandes_client.events import State
+
+_UNLINKED = "this device was unlinked or replaced; register or link again"
+
+STOPPED = {
+    State.SUPERSEDED: "another program is connected as this device; close it first",
+    State.REVOKED: _UNLINKED,
+    State.CLOSED: "the client was closed",
+    State.FAILED: "the client failed; its log says why",
+}
+
+_REQUESTS = {
+    "invalid_request": "the service does not accept this request",
+    "rate_limited": "too many",
+    "revoked": _UNLINKED,
+    "token_invalid": _UNLINKED,
+}
+"""Said in place of the server's title."""
+
+_MESSAGES = {
+    "bad_key": "a key of the recipient cannot be used",
+    "id_too_old": "it waited so long that the service can no longer tell whether it has it already; send it again",
+    "invalid_frame": "the service does not accept the message",
+    "not_permitted": "no such recipient, or not one you may write to",
+    "revoked": _UNLINKED,
+    "token_invalid": _UNLINKED,
+    "too_large": "the message is larger than allowed",
+}
+
+_WITH_POINTER = ("invalid_frame", "invalid_request")
+"""Codes that say nothing without the place of the fault."""
+
+
+def refusal_line(error: ApiError) -> str:
+    """A refusal of the client API."""
+    line = (
+        f"{error.code}: {_reasons(error.code, error.errors) or _REQUESTS.get(error.code) or error.title or 'refused'}"
+    )
+    if error.attempts_left is not None:
+        line += f" Attempts left: {error.attempts_left}."
+    if error.retry_after is not None:
+        line += f"; wait {error.retry_after} s" if not line.endswith(".") else f" Wait {error.retry_after} s."
+    if error.code == "internal":
+        line += f" Request id: {error.request_id}."
+    return line
+
+
+def failure_line(error: SendFailed) -> str:
+    """A message the service will not take."""
+    text = _MESSAGES.get(error.code, "the service will not take the message")
+    reasons = _reasons(error.code, error.errors)
+    return f"{error.code}: {text}: {reasons}" if reasons else f"{error.code}: {text}"
+
+
+def _reasons(code: str, errors: Sequence[dict[str, Any]]) -> str:
+    """What is wrong with each field, or empty if the server said no more than the code."""
+    if code not in _WITH_POINTER:
+        return str(errors[0].get("message") or "") if errors else ""
+    return "; ".join(f"{fault.get('pointer')}: {fault.get('message') or fault.get('code')}" for fault in errors)
