@@ -43,7 +43,8 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     """Store `frame` for every device of its recipient, then try to hand it over.
 
     Raises ProtocolError: clock_skew, id_too_old, too_large, invalid_frame (expires_in), rate_limited, revoked,
-    not_permitted (also for an unknown recipient), device_mismatch. Nothing is stored then.
+    not_permitted (also for an unknown recipient), device_mismatch. Nothing is stored then, but for a mismatch that
+    shows only after the write: the same id, sent again with the right copies, adds what is missing.
     """
     _check_time(frame.id, now_ms)
     _check_sizes(frame)
