@@ -395,3 +395,14 @@ def test_a_recipient_replaced_between_read_and_write_is_a_mismatch_not_a_loss(se
         send(frame, asha.principal(), now_ms=NOW_MS, deps=deps)
     assert refused.value.code is ErrorCode.DEVICE_MISMATCH
     assert refused.value.details == {"missing": [2], "extra": [1], "stale": []}
+
+
+def test_a_retry_after_the_expiry_shows_the_message_to_nobody(service: Service, asha: Person) -> None:
+    """Time to live deletes late: the row still stands, and must not be pushed."""
+    ravi = service.person()
+    frame, deps = service.message(ravi, expires_in=2), service.send_deps()
+    first = send(frame, asha.principal(), now_ms=NOW_MS, deps=deps)
+    socket = service.online(ravi)
+    again = send(frame, asha.principal(), now_ms=NOW_MS + 3_000, deps=deps)
+    assert again.at == first.at
+    assert service.gateway.envelope_ids(socket) == []

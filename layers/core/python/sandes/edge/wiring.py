@@ -45,7 +45,7 @@ def _client(service: str) -> Any:
 
 
 def _secret(arn: str) -> bytes:
-    return _client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"].encode()  # type: ignore[no-any-return]
+    return _client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"].encode()  # type: ignore[no-any-return]  # untyped client
 
 
 def _view(settings: SendSettings) -> SendView:
