@@ -30,6 +30,7 @@ class Config:
     local_port: int | None
     max_expiry_seconds: int
     sms_sender_id: str
+    sms_after_seconds: int
 
     @classmethod
     def of(cls, app: App) -> Config:
@@ -37,15 +38,19 @@ class Config:
         port = app.node.try_get_context("local_port")
         stage = str(app.node.try_get_context("stage") or ("local" if port else "dev"))
         days = float(app.node.try_get_context("max_expiry_days") or 30)
+        sms_after = int(app.node.try_get_context("sms_after_seconds") or 8)
         if not stage.isalnum() or len(stage) > 16:
             raise ValueError(f"stage is 1 to 16 letters and digits, not {stage!r}")
         if not 0 < days <= 90:
             raise ValueError(f"max_expiry_days is above 0 and at most 90, not {days}")
+        if not 1 <= sms_after <= 300:
+            raise ValueError(f"sms_after_seconds is from 1 to 300, not {sms_after}")
         return cls(
             stage=stage,
             local_port=int(port) if port else None,
             max_expiry_seconds=int(days * 86_400),
             sms_sender_id=str(app.node.try_get_context("sms_sender_id") or "SANDES"),
+            sms_after_seconds=sms_after,
         )
 
     @property

@@ -30,6 +30,7 @@ class SandesFunction(Construct):
         entry: str = "handler",
         environment: Mapping[str, str],
         memory_mb: int = 1024,
+        timeout_seconds: int = TIMEOUT_SECONDS,
     ) -> None:
         super().__init__(scope, id)
         self.function = lambda_.Function(
@@ -41,7 +42,7 @@ class SandesFunction(Construct):
             code=lambda_.Code.from_asset(str(ROOT / "functions" / folder), exclude=["**/__pycache__", "**/*.pyc"]),
             layers=layers.all,
             memory_size=memory_mb,
-            timeout=Duration.seconds(TIMEOUT_SECONDS),
+            timeout=Duration.seconds(timeout_seconds),
             environment={
                 "STAGE": config.stage,
                 "POWERTOOLS_SERVICE_NAME": id.lower(),

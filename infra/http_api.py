@@ -10,11 +10,26 @@ from constructs import Construct
 
 from infra.config import HTTP_LOCAL_ID, Config
 
+OTP_PATHS = ("otps",)
+APP_PATHS = ("messages", "batches", "templates", "webhooks", "events", "usage")
+
 
 class HttpApi(Construct):
-    """`/v1/{proxy+}` goes to the client API, which answers unknown paths in the same form as everything else."""
+    """`/v1/{proxy+}` goes to the client API, which answers unknown paths in the same form as everything else.
 
-    def __init__(self, scope: Construct, id: str, *, config: Config, client: lambda_.IFunction) -> None:
+    Paths of the app API are more specific, and go to functions of their own.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: Config,
+        client: lambda_.IFunction,
+        otp: lambda_.IFunction,
+        apps: lambda_.IFunction,
+    ) -> None:
         super().__init__(scope, id)
         self._config = config
         self.api = apigateway.HttpApi(self, "Api", create_default_stage=False)
@@ -31,8 +46,16 @@ class HttpApi(Construct):
             methods=[apigateway.HttpMethod.ANY],
             integration=integrations.HttpLambdaIntegration("Client", client),
         )
+        self._add("Otp", otp, OTP_PATHS)
+        self._add("Apps", apps, APP_PATHS)
         if config.local_port:
             Tags.of(self.api).add("ms-custom-id", HTTP_LOCAL_ID)
+
+    def _add(self, id: str, function: lambda_.IFunction, paths: tuple[str, ...]) -> None:
+        integration = integrations.HttpLambdaIntegration(id, function)
+        for path in paths:
+            for route in (f"/v1/{path}", f"/v1/{path}/{{proxy+}}"):
+                self.api.add_routes(path=route, methods=[apigateway.HttpMethod.ANY], integration=integration)
 
     @property
     def url(self) -> str:

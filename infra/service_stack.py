@@ -10,11 +10,12 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra.config import Config
-from infra.function import SandesFunction
+from infra.function import TIMEOUT_SECONDS, SandesFunction
 from infra.http_api import HttpApi
 from infra.layers import Layers
 from infra.tables import Tables
 from infra.websocket_api import WebSocketApi
+from infra.work_queue import WorkQueue
 from sandes.store import schema
 
 
@@ -28,39 +29,39 @@ class ServiceStack(Stack):
         self.pepper = self._secret("Pepper", "Keys of phone numbers and codes")
         self.websocket = WebSocketApi(self, "WebSocket", config=config)
 
-        frames = {
-            "INBOX_TABLE": self.tables[schema.INBOX].table_name,
-            "ROUTING_TABLE": self.tables[schema.ROUTING].table_name,
-            "DIRECTORY_TABLE": self.tables[schema.DIRECTORY].table_name,
-            "LIMITS_TABLE": self.tables[schema.LIMITS].table_name,
-            "SENDER_SECRET": self.sender_secret.secret_arn,
-            "MAX_EXPIRY_SECONDS": str(config.max_expiry_seconds),
-            "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
-        }
-        connections = {
-            "ROUTING_TABLE": self.tables[schema.ROUTING].table_name,
-            "DIRECTORY_TABLE": self.tables[schema.DIRECTORY].table_name,
-            "TOKEN_AUDIENCE": config.token_audience,
-        }
+        self._frames_and_connections()
+        self._client_api()
+        self._app_api()
+        self.operator = self._function(
+            "Operator", "admin", self._tables(schema.DIRECTORY) | self._secrets(pepper=self.pepper), entry="operator"
+        )
+        self._grant_tables(self.operator, {schema.DIRECTORY: ("GetItem", "PutItem", "UpdateItem")})
+        self._grant_secret(self.operator, self.pepper)
+        self.http = HttpApi(
+            self,
+            "Http",
+            config=config,
+            client=self.client.function,
+            otp=self.otp.function,
+            apps=self.apps.function,
+        )
+        self._outputs()
+
+    def _frames_and_connections(self) -> None:
+        tables = (schema.INBOX, schema.ROUTING, schema.DIRECTORY, schema.LIMITS)
+        frames = (
+            self._tables(*tables)
+            | self._secrets(sender=self.sender_secret)
+            | {
+                "MAX_EXPIRY_SECONDS": str(self._config.max_expiry_seconds),
+                "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
+            }
+        )
+        connections = self._tables(schema.ROUTING, schema.DIRECTORY) | {"TOKEN_AUDIENCE": self._config.token_audience}
         self.authorizer = self._function("Authorizer", "connect", connections, entry="authorizer", memory_mb=512)
         self.disconnect = self._function("Disconnect", "connect", connections, entry="disconnect", memory_mb=512)
         self.send = self._function("Send", "send", frames)
         self.deliver = self._function("Deliver", "deliver", frames)
-        self.client = self._function(
-            "Client",
-            "client",
-            {
-                "ROUTING_TABLE": self.tables[schema.ROUTING].table_name,
-                "DIRECTORY_TABLE": self.tables[schema.DIRECTORY].table_name,
-                "CODES_TABLE": self.tables[schema.CODES].table_name,
-                "LIMITS_TABLE": self.tables[schema.LIMITS].table_name,
-                "PEPPER_SECRET": self.pepper.secret_arn,
-                "TOKEN_AUDIENCE": config.token_audience,
-                "SMS_SENDER_ID": config.sms_sender_id,
-                "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
-            },
-        )
-
         self._grant_tables(self.authorizer, {schema.DIRECTORY: ("Query",)})
         self._grant_tables(self.disconnect, {schema.ROUTING: ("UpdateItem",)})
         self._grant_tables(
@@ -81,6 +82,27 @@ class ServiceStack(Stack):
                 schema.LIMITS: ("BatchGetItem", "UpdateItem"),
             },
         )
+        for function in (self.send, self.deliver):
+            self._grant_secret(function, self.sender_secret)
+            self._grant_connections(function, "POST")
+        self._grant_connections(self.deliver, "DELETE")
+        self.websocket.add_connection_routes(authorizer=self.authorizer.function, disconnect=self.disconnect.function)
+        self.websocket.add_frame_routes(self.send.function, "send")
+        self.websocket.add_frame_routes(self.deliver.function, "hello", "ack", "sync", "ping", "$default")
+
+    def _client_api(self) -> None:
+        tables = (schema.ROUTING, schema.DIRECTORY, schema.CODES, schema.LIMITS)
+        self.client = self._function(
+            "Client",
+            "client",
+            self._tables(*tables)
+            | self._secrets(pepper=self.pepper)
+            | {
+                "TOKEN_AUDIENCE": self._config.token_audience,
+                "SMS_SENDER_ID": self._config.sms_sender_id,
+                "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
+            },
+        )
         self._grant_tables(
             self.client,
             {
@@ -90,26 +112,97 @@ class ServiceStack(Stack):
                 schema.LIMITS: ("UpdateItem",),
             },
         )
-        self._grant_connections(self.send, "POST")
-        self._grant_connections(self.deliver, "POST", "DELETE")
         self._grant_connections(self.client, "POST", "DELETE")
-        self._grant_secret(self.send, self.sender_secret)
-        self._grant_secret(self.deliver, self.sender_secret)
         self._grant_secret(self.client, self.pepper)
-        self.client.function.add_to_role_policy(  # SMS to phone numbers, which are no resources; no topic
-            iam.PolicyStatement(actions=["sns:Publish"], not_resources=["arn:aws:sns:*:*:*"])
+        self._grant_sms(self.client)
+
+    def _app_api(self) -> None:
+        """OTPs have functions and a queue of their own: what else apps send cannot delay them."""
+        tables = self._tables(schema.DIRECTORY, schema.ROUTING, schema.INBOX, schema.CODES, schema.DELIVERIES)
+        calls = (
+            tables
+            | self._secrets(pepper=self.pepper, sender=self.sender_secret)
+            | {
+                "TOKEN_AUDIENCE": self._config.token_audience,
+                "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
+            }
         )
+        self.sms_queue = WorkQueue(self, "Sms", config=self._config, tries=8, work_seconds=TIMEOUT_SECONDS)
+        self.otp = self._function(
+            "Otp",
+            "otp",
+            calls | {"SMS_QUEUE": self.sms_queue.url, "SMS_AFTER_SECONDS": str(self._config.sms_after_seconds)},
+        )
+        self.otp_sms = self._function(
+            "OtpSms",
+            "otp",
+            tables | self._secrets(pepper=self.pepper) | {"SMS_SENDER_ID": self._config.sms_sender_id},
+            entry="sms",
+        )
+        self.webhook_queue = WorkQueue(self, "Webhooks", config=self._config, tries=8, work_seconds=TIMEOUT_SECONDS)
+        self.apps = self._function(
+            "Apps",
+            "apps",
+            calls
+            | {
+                "WEBHOOK_QUEUE": self.webhook_queue.url,
+                "MAX_EXPIRY_SECONDS": str(self._config.max_expiry_seconds),
+            },
+        )
+        self._grant_tables(
+            self.apps,
+            {
+                schema.DIRECTORY: ("BatchGetItem", "Query"),
+                schema.ROUTING: ("BatchGetItem", "GetItem", "UpdateItem"),
+                schema.INBOX: ("PutItem", "DeleteItem"),
+                schema.DELIVERIES: ("BatchGetItem", "GetItem", "Query", "PutItem", "UpdateItem"),
+            },
+        )
+        self._grant_secret(self.apps, self.pepper)
+        self._grant_secret(self.apps, self.sender_secret)
+        self._grant_connections(self.apps, "POST")
+        self._grant_queue(self.apps, self.webhook_queue)
+        self._grant_tables(
+            self.otp,
+            {
+                schema.DIRECTORY: ("BatchGetItem", "GetItem"),
+                schema.ROUTING: ("BatchGetItem", "GetItem", "UpdateItem"),
+                schema.INBOX: ("PutItem",),
+                schema.CODES: ("BatchGetItem", "PutItem", "UpdateItem"),
+                schema.DELIVERIES: ("BatchGetItem", "UpdateItem"),
+            },
+        )
+        self._grant_tables(
+            self.otp_sms,
+            {
+                schema.DIRECTORY: ("Query",),
+                schema.INBOX: ("BatchGetItem",),
+                schema.CODES: ("BatchGetItem", "UpdateItem"),
+            },
+        )
+        self._grant_secret(self.otp, self.pepper)
+        self._grant_secret(self.otp, self.sender_secret)
+        self._grant_secret(self.otp_sms, self.pepper)
+        self._grant_connections(self.otp, "POST")
+        self._grant_queue(self.otp, self.sms_queue)
+        self._grant_sms(self.otp_sms)
+        self._grant_work(self.otp_sms, self.sms_queue)
+        self.sms_queue.work_off(self.otp_sms.function, batch=10, concurrency=50, window_seconds=1)
 
-        self.websocket.add_connection_routes(authorizer=self.authorizer.function, disconnect=self.disconnect.function)
-        self.websocket.add_frame_routes(self.send.function, "send")
-        self.websocket.add_frame_routes(self.deliver.function, "hello", "ack", "sync", "ping", "$default")
-        self.http = HttpApi(self, "Http", config=config, client=self.client.function)
-
+    def _outputs(self) -> None:
         CfnOutput(self, "WebSocketUrl", value=self.websocket.url)
         CfnOutput(self, "HttpUrl", value=self.http.url)
-        CfnOutput(self, "TokenAudience", value=config.token_audience)
+        CfnOutput(self, "OperatorFunction", value=self.operator.function.function_name)
+        CfnOutput(self, "TokenAudience", value=self._config.token_audience)
         for table in schema.TABLES:
             CfnOutput(self, f"{table.name.capitalize()}Table", value=self.tables[table].table_name)
+
+    def _tables(self, *tables: schema.Table) -> dict[str, str]:
+        """The variables by which a function knows its tables."""
+        return {f"{table.name.upper()}_TABLE": self.tables[table].table_name for table in tables}
+
+    def _secrets(self, **secrets: secretsmanager.Secret) -> dict[str, str]:
+        return {f"{name.upper()}_SECRET": secret.secret_arn for name, secret in secrets.items()}
 
     def _function(
         self, id: str, folder: str, environment: Mapping[str, str], *, entry: str = "handler", memory_mb: int = 1024
@@ -152,6 +245,23 @@ class ServiceStack(Stack):
                 arn_format=ArnFormat.COLON_RESOURCE_NAME,
             )
         self._grant(function, ("secretsmanager:GetSecretValue",), arn)
+
+    def _grant_queue(self, function: SandesFunction, queue: WorkQueue) -> None:
+        self._grant(function, ("sqs:SendMessage",), queue.queue.queue_arn)
+
+    def _grant_work(self, function: SandesFunction, queue: WorkQueue) -> None:
+        """What Lambda does with the queue in the function's name."""
+        self._grant(
+            function,
+            ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+            queue.queue.queue_arn,
+        )
+
+    def _grant_sms(self, function: SandesFunction) -> None:
+        """SMS to phone numbers, which are no resources; to no topic."""
+        function.function.add_to_role_policy(
+            iam.PolicyStatement(actions=["sns:Publish"], not_resources=["arn:aws:sns:*:*:*"])
+        )
 
     def _grant(self, function: SandesFunction, actions: tuple[str, ...], resource: str) -> None:
         function.function.add_to_role_policy(iam.PolicyStatement(actions=list(actions), resources=[resource]))

@@ -73,6 +73,7 @@ class Deployment:
     http_url: str
     websocket_url: str
     audience: str
+    operator: str
     tables: dict[str, str]
 
     def write(self, file: Path) -> None:
@@ -250,6 +251,7 @@ def deploy(engine: Engine, say: Say = lambda _: None) -> Deployment:
         http_url=values["HttpUrl"],
         websocket_url=values["WebSocketUrl"],
         audience=values["TokenAudience"],
+        operator=values["OperatorFunction"],
         tables={table.name: values[f"{table.name.capitalize()}Table"] for table in TABLES},
     )
 

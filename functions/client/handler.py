@@ -9,16 +9,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
 from sandes import accounts, devices, verification
-from sandes.edge.http import (
-    account_in_path,
-    call,
-    client_resolver,
-    described,
-    http_handler,
-    no_content,
-    now_milliseconds,
-    source_address,
-)
+from sandes.edge.client_http import account_in_path, call, described
+from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver, source_address
 from sandes.edge.wiring import wire_client
 from sandes.model.challenge import Challenge
 from sandes.model.ids import DeviceNumber
@@ -38,7 +30,7 @@ from sandes.protocol.client_api import (
     VerifyRegistration,
 )
 
-app = client_resolver()
+app = resolver()
 
 OneTimeIdPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
 AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]

@@ -12,13 +12,12 @@ import pytest
 from sandes import devices
 from sandes.model.challenge import Challenge
 from sandes.model.device import Account, SealKey
-from sandes.model.ids import DeviceNumber, new_account_id
+from sandes.model.ids import DeviceNumber, new_account_id, new_one_time_id
 from sandes.model.phone import PhoneNumber
 from sandes.protocol.client_api import LinkDevice, Registered, VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.codes import ChallengeChanged
 from sandes.store.enrolment import EnrolmentRaced
-from sandes.verification import new_one_time_id
 from tests.support.keys import DeviceKeys
 from tests.support.service import PEPPER, Person, Service, new_phone
 from tests.support.sms import other_code

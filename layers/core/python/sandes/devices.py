@@ -23,6 +23,7 @@ from sandes.model.ids import (
     account_text,
     new_account_id,
     new_inbox_id,
+    new_one_time_id,
     new_registration_id,
 )
 from sandes.protocol.client_api import (
@@ -42,7 +43,7 @@ from sandes.store.directory import DirectoryStore
 from sandes.store.enrolment import EnrolmentRaced, EnrolmentStore
 from sandes.store.limits import LimitStore
 from sandes.store.routing import RoutingStore
-from sandes.verification import CodeDependencies, challenged_phone, check_code, new_one_time_id
+from sandes.verification import CodeDependencies, challenged_phone, check_code
 
 LINK_SECONDS = 600
 _TRIES = 4

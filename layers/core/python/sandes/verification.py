@@ -5,7 +5,6 @@ What is stored of a code is a keyed hash. An attempt is counted before the code 
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -13,7 +12,7 @@ from sandes.crypto.codes import code_hash, new_code, same
 from sandes.crypto.pepper import Pepper
 from sandes.limits import Limit, enforce
 from sandes.model.challenge import Challenge, Purpose
-from sandes.model.ids import base64url_text
+from sandes.model.ids import new_one_time_id
 from sandes.model.phone import PhoneNumber, parse_phone
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.codes import ChallengeChanged, CodeStore
@@ -42,11 +41,6 @@ class CodeDependencies:
     limits: LimitStore
     pepper: Pepper
     sms: SmsSender
-
-
-def new_one_time_id() -> str:
-    """128 random bits, 22 characters."""
-    return base64url_text(secrets.token_bytes(16))
 
 
 def read_phone(text: str) -> PhoneNumber:

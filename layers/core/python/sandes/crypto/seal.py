@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 import cbor2
 from nacl import bindings
 from nacl.exceptions import CryptoError
 
+from sandes.model.app import AppSender
 from sandes.model.device import AccountClass
-from sandes.model.ids import AccountId, DeviceAddress, DeviceNumber, MessageId
+from sandes.model.ids import AccountId, AppId, DeviceAddress, DeviceNumber, MessageId
 
 OVERHEAD_BYTES = 48
 _PERSON = b"sandes-seal-v1"
@@ -28,6 +29,9 @@ class Kind(IntEnum):
 
     MESSAGE = 1
     RECEIPT = 3
+    NOTICE = 5
+    OTP = 6
+    CONTROL = 7
 
 
 class ReceiptKind(IntEnum):
@@ -36,6 +40,7 @@ class ReceiptKind(IntEnum):
 
 
 _CLASS_NUMBERS: dict[AccountClass, int] = {"verified": 1, "public": 2}
+_APP = 3
 _CLASSES: dict[int, AccountClass] = {number: name for name, number in _CLASS_NUMBERS.items()}
 
 
@@ -45,11 +50,14 @@ class SealBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is sealed. `at_ms` is the server's clock; everything in it but `body` is the server's word."""
+    """What is sealed. `at_ms` is the server's clock; everything in it but `body` is the server's word.
+
+    `sender_class` is None for an app, which is of no class of people.
+    """
 
     id: MessageId
-    sender: DeviceAddress
-    sender_class: AccountClass
+    sender: DeviceAddress | AppSender
+    sender_class: AccountClass | None
     to: AccountId
     kind: Kind
     at_ms: int
@@ -61,8 +69,10 @@ class Content:
             {
                 1: 1,
                 2: self.id,
-                3: [self.sender.account, self.sender.device],
-                4: _CLASS_NUMBERS[self.sender_class],
+                3: [self.sender.app, self.sender.name]
+                if isinstance(self.sender, AppSender)
+                else [self.sender.account, self.sender.device],
+                4: _CLASS_NUMBERS[self.sender_class] if self.sender_class else _APP,
                 5: self.to,
                 6: int(self.kind),
                 7: self.at_ms,
@@ -73,11 +83,12 @@ class Content:
     @classmethod
     def decode(cls, data: bytes) -> Content:
         fields = cbor2.loads(data)
-        account, device = fields[3]
+        id, named = fields[3]
+        from_app = fields[4] == _APP
         return cls(
             id=MessageId(fields[2]),
-            sender=DeviceAddress(AccountId(account), DeviceNumber(device)),
-            sender_class=_CLASSES[fields[4]],
+            sender=AppSender(AppId(id), named) if from_app else DeviceAddress(AccountId(id), DeviceNumber(named)),
+            sender_class=None if from_app else _CLASSES[fields[4]],
             to=AccountId(fields[5]),
             kind=Kind(fields[6]),
             at_ms=fields[7],
@@ -87,6 +98,29 @@ class Content:
 
 def receipt_body(kind: ReceiptKind, ids: tuple[MessageId, ...]) -> bytes:
     return cbor2.dumps({1: int(kind), 2: list(ids)})
+
+
+class Void(StrEnum):
+    """Why a bubble is shown as void."""
+
+    USED = "used"
+    REPLACED = "replaced"
+    CANCELLED = "cancelled"
+    RECALLED = "recalled"
+
+
+def otp_body(*, text: str, code: str, expires_at: int, purpose: str) -> bytes:
+    """`expires_at` is epoch seconds: the device itself shows the code as void from then on."""
+    return cbor2.dumps({1: text, 2: code, 3: expires_at, 4: purpose})
+
+
+def notice_body(*, text: str, category: str, confidential: bool, priority: str, language: str) -> bytes:
+    return cbor2.dumps({1: text, 2: category, 3: confidential, 4: priority, 5: language})
+
+
+def void_body(ids: tuple[MessageId, ...], reason: Void) -> bytes:
+    """The messages named, of this sender, are to be shown as void."""
+    return cbor2.dumps({1: 1, 2: list(ids), 3: str(reason)})
 
 
 def check_seal_key(public: bytes) -> None:

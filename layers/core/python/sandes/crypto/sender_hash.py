@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from sandes.model.app import AppSender
 from sandes.model.ids import DeviceAddress, InboxId, MessageId
 
 
@@ -25,7 +26,7 @@ class SenderHash:
             raise ValueError("the sender secret needs at least 32 bytes")
         return cls(hashlib.blake2b(secret, digest_size=32, person=b"sandes-sender").digest())
 
-    def __call__(self, inbox: InboxId, message: MessageId, sender: DeviceAddress) -> bytes:
-        return hashlib.blake2b(
-            inbox + message + sender.account + bytes([sender.device]), digest_size=8, key=self.key
-        ).digest()
+    def __call__(self, inbox: InboxId, message: MessageId, sender: DeviceAddress | AppSender) -> bytes:
+        """Devices have numbers from 1: an app, as number 0, is told from the account that has the same id."""
+        author = sender.app + b"\0" if isinstance(sender, AppSender) else sender.account + bytes([sender.device])
+        return hashlib.blake2b(inbox + message + author, digest_size=8, key=self.key).digest()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
@@ -38,3 +42,22 @@ def refusal(error: Exception) -> ProtocolError:
         return ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=_RETRY_AFTER_SECONDS)
     logger().exception("internal error", exc_info=error)
     return ProtocolError(ErrorCode.INTERNAL)
+
+
+def direct_call(use_case: Callable[[], dict[str, Any]], context: LambdaContext, *, name: str) -> dict[str, Any]:
+    """Answer a call that came through Lambda's own API: `{"ok": ...}`, or `{"error": {code, message, errors?}}`."""
+    try:
+        answer = use_case()
+    except Exception as error:  # noqa: BLE001  # the boundary
+        refused = refusal(error)
+        logger().info("operation", operation=name[:32], outcome=refused.code)
+        return {
+            "error": {
+                "code": refused.code,
+                "message": refused.code.text,
+                "request_id": context.aws_request_id,
+                **refused.details,
+            }
+        }
+    logger().info("operation", operation=name[:32], outcome="done")
+    return {"ok": answer}

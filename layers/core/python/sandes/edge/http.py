@@ -1,4 +1,4 @@
-"""The HTTPS client API on Powertools' resolver: one place for tokens, errors and the log line."""
+"""HTTPS APIs on Powertools' resolver: one place for bodies, errors and the log line."""
 
 from __future__ import annotations
 
@@ -12,24 +12,21 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sandes.devices import DeviceDependencies
-from sandes.edge.authorizer import bearer
 from sandes.edge.faults import refusal
 from sandes.edge.telemetry import logger
-from sandes.edge.wiring import wire_client
-from sandes.identity import Caller, authenticate
-from sandes.model.ids import AccountId, parse_account
 from sandes.protocol.client_api import Problem
 from sandes.protocol.errors import ErrorCode, ProtocolError, json_pointer
 
 _PATH_WORDS = {
     *("", "v1", "registrations", "codes", "verification", "me", "phone", "devices", "links", "self", "seal-key"),
     *("accounts", "lookup", "keys", "blocks"),
+    *("otps", "checks", "resends", "messages", "batches", "commit", "results", "templates", "preview"),
+    *("webhooks", "test", "deliveries", "redeliver", "events", "usage"),
 }
 _FROM_DETAILS = ("errors", "attempts_left", "server_time")
 
 
-def client_resolver() -> APIGatewayHttpResolver:
+def resolver() -> APIGatewayHttpResolver:
     """A resolver that validates bodies by their models and answers every failure as problem+json."""
     app = APIGatewayHttpResolver(enable_validation=True)
 
@@ -99,28 +96,9 @@ def problem(app: APIGatewayHttpResolver, error: ProtocolError) -> Response[str]:
     )
 
 
-def call(app: APIGatewayHttpResolver) -> tuple[Caller, int, DeviceDependencies]:
-    """Who calls, when (epoch milliseconds), and what the use cases need.
-
-    Raises ProtocolError token_invalid or token_expired.
-    """
-    deps, audience = wire_client()
-    now_ms = now_milliseconds()
-    token = bearer(dict(app.current_event.headers))
-    return authenticate(token, audience=audience, now_ms=now_ms, directory=deps.directory), now_ms, deps
-
-
 def source_address(app: APIGatewayHttpResolver) -> str:
     """The caller's network address as API Gateway saw it, not as a header claims it."""
     return str(app.current_event.request_context.http.source_ip)
-
-
-def account_in_path(text: str) -> AccountId:
-    """Raises ProtocolError not_found for a text that is no account id."""
-    try:
-        return parse_account(text)
-    except ValueError:
-        raise ProtocolError(ErrorCode.NOT_FOUND) from None
 
 
 def no_content() -> Response[str]:
@@ -129,15 +107,3 @@ def no_content() -> Response[str]:
 
 def now_milliseconds() -> int:
     return time.time_ns() // 1_000_000
-
-
-def described(summary: str, *, signed: bool = True) -> dict[str, Any]:
-    """What OpenAPI says of a route. `signed`: it asks for a device token.
-
-    Status and body of success come from the route itself; refusals are the same everywhere (tools/specs.py).
-    """
-    return {
-        "summary": summary,
-        "security": [{"device_token": []}] if signed else [],
-        "response_description": "Done",
-    }

@@ -56,3 +56,42 @@ class ClientSettings(Settings):
     token_audience: str
     sms_sender_id: str
     aws_endpoint_url_apigatewaymanagementapi: str
+
+
+class AppSettings(Settings):
+    """What every function of the app API needs."""
+
+    directory_table: str
+    routing_table: str
+    inbox_table: str
+    codes_table: str
+    deliveries_table: str
+    pepper_secret: str
+    sender_secret: str
+    token_audience: str
+    aws_endpoint_url_apigatewaymanagementapi: str
+
+
+class AppsSettings(AppSettings):
+    webhook_queue: str
+    max_expiry_seconds: int
+
+
+class OtpSettings(AppSettings):
+    sms_queue: str
+    sms_after_seconds: int
+
+
+class OtpSmsSettings(Settings):
+    directory_table: str
+    routing_table: str
+    inbox_table: str
+    codes_table: str
+    deliveries_table: str
+    pepper_secret: str
+    sms_sender_id: str
+
+
+class OperatorSettings(Settings):
+    directory_table: str
+    pepper_secret: str

@@ -21,10 +21,15 @@ from sandes.store.routing import RoutingStore
 from sandes.store.send_view import SendView
 
 if TYPE_CHECKING:
+    from sandes.app_registry import RegistryDependencies
     from sandes.deliver import DeliverDependencies
     from sandes.devices import DeviceDependencies
     from sandes.edge.authorizer import AuthorizerDependencies
+    from sandes.edge.settings import AppSettings, OtpSmsSettings
+    from sandes.messages import AppsDependencies
+    from sandes.otps import OtpDependencies, SmsDependencies
     from sandes.send import SendDependencies
+    from sandes.store.app_view import AppView
 
 _CONFIG = Config(
     connect_timeout=2,
@@ -136,4 +141,96 @@ def wire_client() -> tuple[DeviceDependencies, str]:
             pusher=GatewayPusher(_client("apigatewaymanagementapi")),
         ),
         settings.token_audience,
+    )
+
+
+def _app_view(settings: AppSettings | OtpSmsSettings) -> AppView:
+    from sandes.store.app_view import AppView
+    from sandes.store.apps import AppStore
+    from sandes.store.deliveries import DeliveryStore
+    from sandes.store.otps import OtpStore
+
+    dynamodb = _client("dynamodb")
+    return AppView(
+        AppStore(dynamodb, settings.directory_table),
+        OtpStore(dynamodb, settings.codes_table),
+        DeliveryStore(dynamodb, settings.deliveries_table),
+        RoutingStore(dynamodb, settings.routing_table),
+    )
+
+
+@cache
+def wire_otp() -> OtpDependencies:
+    from sandes.crypto.pepper import Pepper
+    from sandes.edge.queue import SqsQueue
+    from sandes.edge.settings import OtpSettings
+    from sandes.otps import OtpDependencies
+    from sandes.quotas import Quotas
+
+    settings = OtpSettings.load()
+    view = _app_view(settings)
+    return OtpDependencies(
+        view=view,
+        inbox=InboxStore(_client("dynamodb"), settings.inbox_table),
+        quotas=Quotas(view.deliveries),
+        push=Push(view.routing, GatewayPusher(_client("apigatewaymanagementapi"))),
+        sms_queue=SqsQueue(_client("sqs"), settings.sms_queue),
+        pepper=Pepper.of(_secret(settings.pepper_secret)),
+        sender_hash=SenderHash.of(_secret(settings.sender_secret)),
+        audience=settings.token_audience,
+        sms_after_seconds=settings.sms_after_seconds,
+    )
+
+
+@cache
+def wire_apps() -> AppsDependencies:
+    from sandes.crypto.pepper import Pepper
+    from sandes.edge.queue import SqsQueue
+    from sandes.edge.settings import AppsSettings
+    from sandes.messages import AppsDependencies
+    from sandes.quotas import Quotas
+
+    settings = AppsSettings.load()
+    view = _app_view(settings)
+    return AppsDependencies(
+        view=view,
+        inbox=InboxStore(_client("dynamodb"), settings.inbox_table),
+        quotas=Quotas(view.deliveries),
+        push=Push(view.routing, GatewayPusher(_client("apigatewaymanagementapi"))),
+        webhook_queue=SqsQueue(_client("sqs"), settings.webhook_queue),
+        pepper=Pepper.of(_secret(settings.pepper_secret)),
+        sender_hash=SenderHash.of(_secret(settings.sender_secret)),
+        audience=settings.token_audience,
+        max_expiry_seconds=settings.max_expiry_seconds,
+    )
+
+
+@cache
+def wire_otp_sms() -> SmsDependencies:
+    from sandes.crypto.pepper import Pepper
+    from sandes.edge.settings import OtpSmsSettings
+    from sandes.edge.sms import SnsSms
+    from sandes.otps import SmsDependencies
+
+    settings = OtpSmsSettings.load()
+    dynamodb = _client("dynamodb")
+    return SmsDependencies(
+        view=_app_view(settings),
+        inbox=InboxStore(dynamodb, settings.inbox_table),
+        directory=DirectoryStore(dynamodb, settings.directory_table),
+        pepper=Pepper.of(_secret(settings.pepper_secret)),
+        sms=SnsSms(_client("sns"), settings.sms_sender_id),
+    )
+
+
+@cache
+def wire_operator() -> RegistryDependencies:
+    from sandes.app_registry import RegistryDependencies
+    from sandes.crypto.pepper import Pepper
+    from sandes.edge.settings import OperatorSettings
+    from sandes.store.apps import AppStore
+
+    settings = OperatorSettings.load()
+    return RegistryDependencies(
+        AppStore(_client("dynamodb"), settings.directory_table), Pepper.of(_secret(settings.pepper_secret))
     )

@@ -32,6 +32,12 @@ MessageId = NewType("MessageId", bytes)
 EnvelopeId = NewType("EnvelopeId", bytes)
 """24 bytes: message id, then an 8-byte keyed hash of inbox, message and sender."""
 
+AppId = NewType("AppId", bytes)
+"""8 random bytes of a governance app; on the wire like an account id."""
+
+AppKeyId = NewType("AppKeyId", str)
+"""8 characters of lower-case base32, unique among the keys of an app."""
+
 ConnectionId = NewType("ConnectionId", str)
 """API Gateway's name of a live websocket."""
 
@@ -67,6 +73,30 @@ def parse_account(text: str) -> AccountId:
     if not _ACCOUNT_TEXT.fullmatch(text):
         raise ValueError("an account id is 13 characters of lower-case base32")
     return AccountId(base64.b32decode(text.upper() + "==="))
+
+
+def new_app_id() -> AppId:
+    return AppId(secrets.token_bytes(ACCOUNT_BYTES))
+
+
+def new_app_key_id() -> AppKeyId:
+    return AppKeyId(base64.b32encode(secrets.token_bytes(5)).decode("ascii").lower())
+
+
+def app_text(app: AppId) -> str:
+    return account_text(AccountId(app))
+
+
+def parse_app(text: str) -> AppId:
+    """Raises ValueError for anything but the 13 characters that `app_text` gives."""
+    if not _ACCOUNT_TEXT.fullmatch(text):
+        raise ValueError("an app id is 13 characters of lower-case base32")
+    return AppId(base64.b32decode(text.upper() + "==="))
+
+
+def new_one_time_id() -> str:
+    """128 random bits, 22 characters."""
+    return base64url_text(secrets.token_bytes(16))
 
 
 def base64url_text(data: bytes) -> str:
@@ -111,8 +141,9 @@ def message_time_ms(message: MessageId) -> int:
     return int.from_bytes(message[:6], "big")
 
 
-def new_message_id(now_ms: int) -> MessageId:
-    random = bytearray(secrets.token_bytes(10))
+def new_message_id(now_ms: int, chosen: bytes | None = None) -> MessageId:
+    """`chosen` (10 bytes) stands for the random ones where the same id must come out again."""
+    random = bytearray(secrets.token_bytes(10) if chosen is None else chosen)
     random[0] = 0x70 | random[0] & 0x0F
     random[2] = 0x80 | random[2] & 0x3F
     return MessageId(now_ms.to_bytes(6, "big") + bytes(random))

@@ -16,6 +16,10 @@ from sandes.store.schema import InboxRow as Row
 _PAGE_ROWS = 100
 
 
+def envelope_key(inbox: InboxId, id: EnvelopeId) -> dict[str, Any]:
+    return {Row.INBOX: {"B": inbox}, Row.ENVELOPE: {"B": id}}
+
+
 @dataclass(frozen=True, slots=True)
 class InboxStore:
     client: Client
@@ -62,6 +66,20 @@ class InboxStore:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 
+    def adding(self, envelope: Envelope) -> dict[str, Any]:
+        """Part of a transaction of others: fails if the row is there already."""
+        return {"Put": self._put(envelope)}
+
+    def taking_back(self, inbox: InboxId, id: EnvelopeId) -> dict[str, Any]:
+        """Part of a transaction: the row goes, or the condition fails because the device has acked it."""
+        return {
+            "Delete": {
+                "TableName": self.table,
+                "Key": envelope_key(inbox, id),
+                "ConditionExpression": f"attribute_exists({Row.INBOX})",
+            }
+        }
+
     def pages(self, inbox: InboxId, *, now_seconds: int) -> Iterator[list[Envelope]]:
         """What is stored and has not expired, oldest message first, by consistent reads of up to 100 rows.
 
@@ -100,7 +118,7 @@ class InboxStore:
 
     def remove(self, inbox: InboxId, ids: Sequence[EnvelopeId]) -> None:
         """Forget acked envelopes. An id that is not in this inbox is passed over."""
-        keys: list[dict[str, Any]] = [{Row.INBOX: {"B": inbox}, Row.ENVELOPE: {"B": id}} for id in dict.fromkeys(ids)]
+        keys: list[dict[str, Any]] = [envelope_key(inbox, id) for id in dict.fromkeys(ids)]
         if len(keys) == 1:
             self.client.delete_item(TableName=self.table, Key=keys[0])
         else:

@@ -79,6 +79,42 @@ class DirectoryRow:
     ACCOUNT = "a"  # B 8
 
 
+class AppRow:
+    """In the directory: an app with its keys and webhooks, partition `APP#app`, sort "0"."""
+
+    NAME = "w"  # S
+    ORGANISATION = "g"  # S
+    MODE = "m"  # S trial or live
+    SCOPES = "o"  # L of S
+    SMS = "t"  # BOOL
+    PER_MINUTE = "u"  # N
+    PER_DAY = "v"  # N
+    GUESTS = "z"  # L of S: pseudonyms of phone numbers
+    CREATED_AT = "c"  # N epoch seconds
+    KEYS = "k"  # M by key id
+    WEBHOOKS = "h"  # M by webhook id
+    # within a key
+    PUBLIC = "b"  # B 32
+    TEST = "e"  # BOOL
+    NETWORKS = "n"  # L of S
+    # within a webhook
+    URL = "r"  # S
+    EVENTS = "y"  # L of S
+    DISABLED = "x"  # S
+
+
+class TemplateRow:
+    """In the directory: partition `APP#app`, sort `T#name` (the newest) and `T#name#version`."""
+
+    VERSION = "v"  # N
+    KIND = "k"  # S otp or message
+    TEXTS = "b"  # M by language
+    VARIABLES = "n"  # L of S
+    DLT_ENTITY = "e"  # S
+    DLT_TEMPLATES = "d"  # M by language
+    APPROVED_AT = "c"  # N epoch seconds
+
+
 class CodeRow:
     """Challenges: codes sent by SMS and link secrets, as keyed hashes only."""
 
@@ -97,6 +133,69 @@ class CodeRow:
     EXPIRES_AT = "x"  # N epoch seconds
 
 
+class OtpRow:
+    """In the codes table: one-time passwords of apps, id in the same key. No number, variable or code in clear."""
+
+    ID = "i"  # S
+    APP = "a"  # B 8
+    TEST = "q"  # BOOL
+    SUBJECT = "s"  # S whom it is for: account, or pseudonym of a number
+    ACCOUNT = "d"  # B 8
+    PRIVATE = "f"  # B sealed by the server: number and variables
+    FINGERPRINT = "r"  # B 16
+    PURPOSE = "u"  # S
+    TEMPLATE = "t"  # S
+    TEMPLATE_VERSION = "v"  # N
+    LANGUAGE = "l"  # S
+    DIGITS = "j"  # N
+    TTL_SECONDS = "k"  # N
+    SMS = "m"  # BOOL
+    CLIENT_REF = "p"  # S
+    HASH = "h"  # B 32
+    ATTEMPTS_LEFT = "n"  # N
+    SENDS = "g"  # N
+    CREATED_AT = "b"  # N epoch seconds
+    CODE_EXPIRES_AT = "e"  # N epoch seconds
+    RESEND_AFTER = "y"  # N epoch seconds
+    STATE = "z"  # S pending, used or cancelled
+    TARGETS = "o"  # B the devices that hold it
+    USED_BY = "w"  # S
+    SMS_SEND = "0"  # N
+    CHECKS = "c"  # M: attempts left, by idempotency key, body and send
+    RESENDS = "1"  # M by idempotency key
+    EXPIRES_AT = "x"  # N epoch seconds
+
+
+class DeliveryRow:
+    """What became of what apps sent: partition and sort tell what a row is (store/deliveries.py)."""
+
+    PARTITION = "p"  # S
+    SORT = "s"  # S
+    EXPIRES_AT = "x"  # N epoch seconds: time to live, later than the message's own expiry
+    # message, partition `M#app`, sort message id
+    STATUS = "z"  # N rank of the status
+    ACCOUNT = "a"  # B 8
+    TARGETS = "o"  # B the envelopes it is stored as
+    DEADLINE = "e"  # N epoch seconds: the envelopes' expiry
+    CATEGORY = "y"  # S
+    TEMPLATE = "t"  # S name@version
+    LANGUAGE = "l"  # S
+    CLIENT_REF = "c"  # S
+    BATCH = "b"  # S
+    FAILURE = "f"  # S error code
+    TEST = "q"  # BOOL
+    TIMES = "h"  # M epoch milliseconds by rank
+    # idempotency, partition `I#app`, sort keyed hash of path and key
+    FINGERPRINT = "r"  # B 16
+    ANSWER = "w"  # B the answer, as JSON
+    # event, partition `E#app`, sort event id
+    EVENT = "v"  # B the event, as JSON
+    # send log, partition `L#subject`, sort "0"
+    SENDS = "g"  # B 12 bytes each: app, epoch seconds
+    # quota, partition `Q#app`, sort `minute#n` or `day#n`
+    COUNT = "n"  # N
+
+
 class LimitRow:
     """Token buckets as one number: the time at which the bucket is full again."""
 
@@ -110,6 +209,13 @@ INBOX = Table("inbox", Key(InboxRow.INBOX, "B"), Key(InboxRow.ENVELOPE, "B"), tt
 ROUTING = Table("routing", Key(RoutingRow.ACCOUNT, "B"), None, ttl=None, backup=False)
 DIRECTORY = Table("directory", Key(DirectoryRow.PARTITION, "S"), Key(DirectoryRow.SORT, "S"), ttl=None, backup=True)
 CODES = Table("codes", Key(CodeRow.ID, "S"), None, ttl=CodeRow.EXPIRES_AT, backup=False)
+DELIVERIES = Table(
+    "deliveries",
+    Key(DeliveryRow.PARTITION, "S"),
+    Key(DeliveryRow.SORT, "S"),
+    ttl=DeliveryRow.EXPIRES_AT,
+    backup=False,
+)
 LIMITS = Table("limits", Key(LimitRow.SUBJECT, "S"), Key(LimitRow.LIMIT, "S"), ttl=LimitRow.EXPIRES_AT, backup=False)
 
-TABLES = (INBOX, ROUTING, DIRECTORY, CODES, LIMITS)
+TABLES = (INBOX, ROUTING, DIRECTORY, CODES, DELIVERIES, LIMITS)

@@ -1,0 +1,15 @@
+"""Operators' calls through Lambda's own API, allowed by IAM; the HTTPS admin API will join them here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sandes.app_registry import operate
+from sandes.edge.faults import direct_call
+from sandes.edge.wiring import wire_operator
+
+
+def operator(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return direct_call(lambda: operate(event, deps=wire_operator()), context, name=str(event.get("operation")))

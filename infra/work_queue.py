@@ -1,0 +1,50 @@
+"""A queue with the function that works it off, and a second queue for what it cannot."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.config import Config
+
+RETENTION = Duration.days(14)
+"""SQS's longest: time to look at what failed."""
+
+
+class WorkQueue(Construct):
+    """Encrypted, at least once. What fails `tries` times goes to `dead`, which operators watch (docs/runbook.md)."""
+
+    def __init__(self, scope: Construct, id: str, *, config: Config, tries: int, work_seconds: int) -> None:
+        super().__init__(scope, id)
+        only_tls = config.local_port is None  # the local engine is spoken to in clear, on loopback
+        self.dead = sqs.Queue(
+            self, "Dead", encryption=sqs.QueueEncryption.SQS_MANAGED, retention_period=RETENTION, enforce_ssl=only_tls
+        )
+        self.queue = sqs.Queue(
+            self,
+            "Queue",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=only_tls,
+            retention_period=RETENTION,
+            visibility_timeout=Duration.seconds(6 * work_seconds),  # as Lambda asks for, so that a retry waits its turn
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead, max_receive_count=tries),
+        )
+
+    @property
+    def url(self) -> str:
+        return self.queue.queue_url
+
+    def work_off(self, function: lambda_.Function, *, batch: int, concurrency: int, window_seconds: int = 0) -> None:
+        """`concurrency`: most environments at a time, so that a flood here leaves room for everything else."""
+        lambda_.CfnEventSourceMapping(
+            self,
+            "Source",
+            function_name=function.function_name,
+            event_source_arn=self.queue.queue_arn,
+            batch_size=batch,
+            maximum_batching_window_in_seconds=window_seconds,
+            function_response_types=["ReportBatchItemFailures"],
+            scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(maximum_concurrency=concurrency),
+        )

@@ -1,0 +1,87 @@
+"""Which app calls, and whether it may: token, key, network address, scope (docs/apps/README.md, "Tokens")."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sandes.crypto.app_tokens import SignedRequest, claimed_app, verify_app_token
+from sandes.crypto.jws import TokenExpired, TokenInvalid
+from sandes.crypto.pepper import Pepper
+from sandes.model.app import App, AppKey, Scope
+from sandes.model.ids import AppId, AppKeyId, base64url_text
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.app_view import AppFacts, AppView, Wanted
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class AppRequest:
+    """A request as it came in, not yet believed."""
+
+    token: str
+    signed: SignedRequest
+    source_address: str
+    app: AppId
+    key: AppKeyId
+
+    @classmethod
+    def of(cls, token: str, signed: SignedRequest, source_address: str) -> AppRequest:
+        """Raises ProtocolError token_invalid, or idempotency_key_missing for a POST without a usable one."""
+        try:
+            app, key = claimed_app(token)
+        except TokenInvalid:
+            raise ProtocolError(ErrorCode.TOKEN_INVALID) from None
+        given = signed.idempotency_key
+        if signed.method == "POST" and not (
+            given and 1 <= len(given) <= 64 and given.isascii() and given.isprintable()
+        ):
+            raise ProtocolError(ErrorCode.IDEMPOTENCY_KEY_MISSING)
+        return cls(token, signed, source_address, app, key)
+
+    def request_hash(self, pepper: Pepper) -> str:
+        """Stands for this operation: app, method, path and idempotency key. 22 characters."""
+        parts = (self.app, self.signed.method, self.signed.path, self.signed.idempotency_key or "")
+        return base64url_text(
+            pepper.fingerprint("request", *(part if isinstance(part, bytes) else part.encode() for part in parts))
+        )
+
+    def body_fingerprint(self, pepper: Pepper) -> bytes:
+        """Tells whether a repeated request is the same one. Keyed: bodies hold codes, which could be guessed."""
+        return pepper.fingerprint("body", self.app, self.signed.body)
+
+
+@dataclass(frozen=True, slots=True)
+class AppCaller:
+    app: App
+    key: AppKey
+    facts: AppFacts
+
+
+def identify(
+    request: AppRequest, wanted: Wanted, *, scope: Scope | None, audience: str, now_ms: int, view: AppView
+) -> AppCaller:
+    """One read, which brings along what the call needs next; one signature check.
+
+    Raises ProtocolError token_expired (with the server's time), token_invalid (anything else about token or key),
+    address_not_allowed, scope_missing.
+    """
+    now_seconds = now_ms // 1000
+    facts = view.read(request.app, wanted, now_seconds=now_seconds)
+    key = facts.app.keys.get(request.key) if facts.app else None
+    if facts.app is None or key is None:
+        raise ProtocolError(ErrorCode.TOKEN_INVALID)
+    try:
+        verify_app_token(
+            request.token, request.signed, public_key=key.public, audience=audience, now_seconds=now_seconds
+        )
+    except TokenExpired:
+        raise ProtocolError(ErrorCode.TOKEN_EXPIRED, details={"server_time": now_ms}) from None
+    except TokenInvalid:
+        raise ProtocolError(ErrorCode.TOKEN_INVALID) from None
+    if not key.allows(request.source_address):
+        raise ProtocolError(ErrorCode.ADDRESS_NOT_ALLOWED)
+    if scope is not None and scope not in facts.app.scopes:
+        raise ProtocolError(ErrorCode.SCOPE_MISSING)
+    return AppCaller(facts.app, key, facts)

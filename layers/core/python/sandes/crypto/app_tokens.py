@@ -1,0 +1,57 @@
+"""App tokens: one for each request, signed by the app, bound to what it asks (docs/apps/README.md, "Tokens").
+
+Header `kid`: app id, full stop, key id. Claims: `iss` (app id), `aud`, `iat`, `exp` at most 60 s after `iat`, `htm`
+(method), `htu` (path and query, from /v1 on), `bh` (SHA-256 of the body, base64url), and on POST `ik`, the
+Idempotency-Key: whoever copies a token can only repeat the very request, which is answered as before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from sandes.crypto.jws import TokenInvalid, claimed_key, verified_claims
+from sandes.model.ids import AppId, AppKeyId, base64url_text, parse_app
+
+MAX_LIFETIME_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """What a token is bound to. `path` includes the query; `idempotency_key` is None where none was sent."""
+
+    method: str
+    path: str
+    body: bytes
+    idempotency_key: str | None
+
+
+def claimed_app(token: str) -> tuple[AppId, AppKeyId]:
+    """The app and key that must have signed: a claim until `verify_app_token`. Raises TokenInvalid."""
+    app, _, key = claimed_key(token).partition(".")
+    if len(key) != 8 or not key.isalnum() or not key.isascii():
+        raise TokenInvalid
+    try:
+        return parse_app(app), AppKeyId(key)
+    except ValueError as error:
+        raise TokenInvalid from error
+
+
+def verify_app_token(token: str, request: SignedRequest, *, public_key: bytes, audience: str, now_seconds: int) -> None:
+    """Raises TokenInvalid (also for another method, path, body or idempotency key), or TokenExpired."""
+    claims = verified_claims(
+        token,
+        public_key=public_key,
+        issuer=claimed_key(token).partition(".")[0],
+        audience=audience,
+        now_seconds=now_seconds,
+        max_lifetime_seconds=MAX_LIFETIME_SECONDS,
+    )
+    bound = {
+        "htm": request.method,
+        "htu": request.path,
+        "bh": base64url_text(hashlib.sha256(request.body).digest()),
+        "ik": request.idempotency_key,
+    }
+    if any(claims.get(name) != value for name, value in bound.items()):
+        raise TokenInvalid

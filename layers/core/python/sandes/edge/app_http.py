@@ -1,0 +1,67 @@
+"""The HTTPS app API: the signed request, what OpenAPI says of it, the rate-limit headers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from pydantic import BaseModel
+
+from sandes.app_identity import AppRequest
+from sandes.crypto.app_tokens import SignedRequest
+from sandes.edge.authorizer import bearer
+from sandes.edge.http import source_address
+from sandes.quotas import MINUTE, Window
+
+
+def signed_request(app: APIGatewayHttpResolver) -> AppRequest:
+    """Raises ProtocolError token_invalid or idempotency_key_missing."""
+    event = app.current_event
+    headers = {name.lower(): value for name, value in event.headers.items()}
+    query = event.raw_query_string
+    return AppRequest.of(
+        bearer(headers),
+        SignedRequest(
+            method=event.http_method,
+            path=event.raw_path + (f"?{query}" if query else ""),
+            body=(event.decoded_body or "").encode(),
+            idempotency_key=headers.get("idempotency-key"),
+        ),
+        source_address(app),
+    )
+
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def answer(body: Body, status: HTTPStatus, windows: Sequence[Window], *, now_seconds: int) -> Response[Body]:
+    """A body with the quotas, `windows`, in RateLimit headers
+    (draft-ietf-httpapi-ratelimit-headers-10): `q` quota, `w` window in seconds, `r` left, `t` seconds to its end.
+    """
+    headers: dict[str, str | list[str]] = {}
+    if windows:
+        named = [("minute" if window.seconds == MINUTE else "day", window) for window in windows]
+        headers["RateLimit-Policy"] = ", ".join(f'"{name}";q={w.limit};w={w.seconds}' for name, w in named)
+        headers["RateLimit"] = ", ".join(f'"{name}";r={w.left};t={w.resets_at - now_seconds}' for name, w in named)
+    return Response(
+        status_code=status,
+        content_type="application/json",
+        body=body,
+        headers=headers,
+    )
+
+
+def described(summary: str, *, scope: str | None, post: bool = False) -> dict[str, Any]:
+    """What OpenAPI says of a route: the scope it asks for, the Idempotency-Key of a POST.
+
+    Status and body of success come from the route itself; refusals are the same everywhere (tools/specs.py).
+    """
+    return {
+        "summary": summary,
+        "description": f"Needs the scope `{scope}`." if scope else "Needs no scope.",
+        "security": [{"app_token": []}],
+        "response_description": "Done",
+        "openapi_extensions": {"x-idempotency-key": True} if post else None,
+    }

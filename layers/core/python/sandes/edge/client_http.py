@@ -1,0 +1,46 @@
+"""The HTTPS client API: who calls, and what its use cases need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+
+from sandes.devices import DeviceDependencies
+from sandes.edge.authorizer import bearer
+from sandes.edge.http import now_milliseconds
+from sandes.edge.wiring import wire_client
+from sandes.identity import Caller, authenticate
+from sandes.model.ids import AccountId, parse_account
+from sandes.protocol.errors import ErrorCode, ProtocolError
+
+
+def call(app: APIGatewayHttpResolver) -> tuple[Caller, int, DeviceDependencies]:
+    """Who calls, when (epoch milliseconds), and what the use cases need.
+
+    Raises ProtocolError token_invalid or token_expired.
+    """
+    deps, audience = wire_client()
+    now_ms = now_milliseconds()
+    token = bearer(dict(app.current_event.headers))
+    return authenticate(token, audience=audience, now_ms=now_ms, directory=deps.directory), now_ms, deps
+
+
+def account_in_path(text: str) -> AccountId:
+    """Raises ProtocolError not_found for a text that is no account id."""
+    try:
+        return parse_account(text)
+    except ValueError:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None
+
+
+def described(summary: str, *, signed: bool = True) -> dict[str, Any]:
+    """What OpenAPI says of a route. `signed`: it asks for a device token.
+
+    Status and body of success come from the route itself; refusals are the same everywhere (tools/specs.py).
+    """
+    return {
+        "summary": summary,
+        "security": [{"device_token": []}] if signed else [],
+        "response_description": "Done",
+    }

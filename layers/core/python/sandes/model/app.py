@@ -1,0 +1,90 @@
+"""Governance apps: what they are called, may do and may reach; and the webhooks they are told by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import Literal
+
+from sandes.model.ids import AppId, AppKeyId
+
+Scope = Literal["otp", "msg", "batch", "group", "hook"]
+SCOPES: tuple[Scope, ...] = ("otp", "msg", "batch", "group", "hook")
+
+Mode = Literal["trial", "live"]
+"""`trial`: only its guests, 50 a day; `live`: anybody, 3,000 a minute and 250,000 a day unless raised."""
+
+MAX_KEYS = 2
+"""Live keys at a time, and test keys likewise: one in use and its successor."""
+
+MAX_WEBHOOKS = 5
+MAX_GUESTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class AppSender:
+    """An app as the sender of an envelope; `name` is what the recipient sees."""
+
+    app: AppId
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AppKey:
+    """`public` is Ed25519, 32 bytes. `networks` (CIDR) may call with it; none means anywhere.
+
+    A test key sends only to the app's guests and to magic recipients.
+    """
+
+    id: AppKeyId
+    public: bytes
+    test: bool
+    networks: tuple[str, ...]
+    created_at: int
+
+    def allows(self, source_address: str) -> bool:
+        if not self.networks:
+            return True
+        try:
+            address = ip_address(source_address)
+        except ValueError:
+            return False
+        return any(address in ip_network(network) for network in self.networks)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """`events` are the types it wants. `disabled` says why nothing is sent to it any more: `gone` or `paused`."""
+
+    id: str
+    url: str
+    events: tuple[str, ...]
+    created_at: int
+    disabled: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """`guests` are pseudonyms of phone numbers. `sms`: OTPs may go out by SMS. Quotas count messages and OTPs."""
+
+    id: AppId
+    name: str
+    organisation: str
+    mode: Mode
+    scopes: frozenset[str]
+    sms: bool
+    per_minute: int
+    per_day: int
+    guests: frozenset[str]
+    keys: Mapping[AppKeyId, AppKey]
+    webhooks: Mapping[str, Webhook]
+    created_at: int
+
+    @property
+    def sender(self) -> AppSender:
+        return AppSender(self.id, self.name)
+
+    def listeners(self, event_type: str) -> list[Webhook]:
+        """The webhooks that want to hear of such an event."""
+        return [hook for hook in self.webhooks.values() if event_type in hook.events and hook.disabled is None]

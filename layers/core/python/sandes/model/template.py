@@ -1,0 +1,41 @@
+"""Message templates: approved texts with named variables, in up to three languages, kept by version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sandes.model.ids import AppId
+
+Language = Literal["en", "hi", "mr"]
+LANGUAGES: tuple[Language, ...] = ("en", "hi", "mr")
+FALLBACK: Language = "en"
+
+TemplateKind = Literal["otp", "message"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dlt:
+    """What India's operators ask for before they deliver an SMS: ids of the sender and of each registered text."""
+
+    entity_id: str
+    template_ids: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """`texts` by language, `en` always among them. `variables` are those the app must give: all, and no other."""
+
+    app: AppId
+    name: str
+    version: int
+    kind: TemplateKind
+    texts: Mapping[str, str]
+    variables: frozenset[str]
+    dlt: Dlt | None
+    approved_at: int
+
+    def language(self, wanted: str) -> str:
+        """The language it will be written in."""
+        return wanted if wanted in self.texts else FALLBACK

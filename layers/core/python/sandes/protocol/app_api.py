@@ -1,0 +1,353 @@
+"""Bodies of the HTTPS app API (docs/protocol/app-openapi.json is generated from them).
+
+Times are RFC 3339 in UTC; what is left out of an answer has no value.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+
+from sandes.model.template import Language
+from sandes.protocol.fields import AccountField, MessageIdField, Wire
+
+MAX_TEXT_CHARS = 4_000
+MAX_VARIABLES = 20
+MAX_VARIABLE_CHARS = 500
+MAX_INLINE_ROWS = 1_000
+MAX_BATCH_ROWS = 100_000
+MAX_UPLOAD_BYTES = 50 * 1024 * 1024
+MAX_PAGE = 250
+
+EVENT_TYPES = (
+    "message.delivered",
+    "message.read",
+    "message.failed",
+    "message.expired",
+    "message.recalled",
+    "batch.completed",
+    "webhook.test",
+)
+
+
+def _printable(text: str) -> str:
+    """Line feed and tab are all that a text needs of control characters; lone surrogates cannot be encoded."""
+    if any((ord(char) < 32 and char not in "\n\t") or 127 <= ord(char) < 160 for char in text):
+        raise ValueError("control characters are not allowed")
+    text.encode()
+    return text
+
+
+Printable = AfterValidator(_printable)
+OneTimeId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22}$")]
+ClientRef = Annotated[str, Printable, Field(min_length=1, max_length=64, description="yours, given back, never shown")]
+TemplateName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
+TemplateVersion = Annotated[int, Field(ge=1, le=99_999, description="the newest approved one if left out")]
+VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+VariableValue = Annotated[str, Printable, Field(max_length=MAX_VARIABLE_CHARS)]
+Variables = Annotated[dict[VariableName, VariableValue], Field(max_length=MAX_VARIABLES)]
+Digits = Annotated[int, Field(ge=6, le=8)]
+Time = Annotated[datetime, Field(description="RFC 3339, UTC")]
+Category = Literal["notice", "alert", "transaction"]
+Priority = Literal["normal", "high"]
+MessageStatus = Literal["accepted", "queued", "sent", "delivered", "read", "failed", "expired", "recalled"]
+EventType = Literal[
+    "message.delivered",
+    "message.read",
+    "message.failed",
+    "message.expired",
+    "message.recalled",
+    "batch.completed",
+    "webhook.test",
+]
+
+
+class Recipient(Wire):
+    """Exactly one of the two."""
+
+    phone: Annotated[str, Field(min_length=1, max_length=32, description="international form")] | None = None
+    account: AccountField | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.phone is None) == (self.account is None):
+            raise ValueError("give either phone or account")
+        return self
+
+
+class NewOtp(Wire):
+    """`ttl` in seconds. `purpose` names what the code is for: a code for one purpose is none for another."""
+
+    to: Recipient
+    template: TemplateName
+    version: TemplateVersion | None = None
+    variables: Variables = Field(default_factory=dict)
+    language: Language = "en"
+    length: Digits = 6
+    ttl: Annotated[int, Field(ge=120, le=600, description="seconds")] = 300
+    purpose: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,31}$")] = "login"
+    client_ref: ClientRef | None = None
+
+
+class Otp(Wire):
+    """The same for every recipient: nothing in it says whether there is such a person.
+
+    `channel`: where it goes; `app_then_sms` if no device has it within some seconds.
+    """
+
+    id: OneTimeId
+    status: Literal["pending", "used", "expired", "locked", "cancelled"]
+    channel: Literal["app", "app_then_sms"]
+    expires_at: Time
+    resend_after: Time
+    attempts_left: int
+    client_ref: str | None = None
+
+
+class OtpCheck(Wire):
+    code: Annotated[str, Field(pattern=r"^[0-9]{6,8}$")]
+    purpose: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,31}$")] = "login"
+
+
+class OtpChecked(Wire):
+    result: Literal["approved", "incorrect", "expired", "locked", "used", "cancelled"]
+    attempts_left: int
+
+
+class Content(Wire):
+    """Either `template` with its variables, or `body`, a text of your own."""
+
+    template: TemplateName | None = None
+    version: TemplateVersion | None = None
+    body: Annotated[str, Printable, Field(min_length=1, max_length=MAX_TEXT_CHARS)] | None = None
+    language: Language = "en"
+    category: Category = "notice"
+    confidential: Annotated[bool, Field(description="not shown on a locked screen")] = False
+    priority: Priority = "normal"
+    expires_at: Annotated[AwareDatetime, Field(strict=False, description="RFC 3339")] | None = None
+
+    @model_validator(mode="after")
+    def _one_text(self) -> Self:
+        if (self.template is None) == (self.body is None):
+            raise ValueError("give either template or body")
+        if self.version is not None and self.template is None:
+            raise ValueError("a version needs a template")
+        return self
+
+
+class NewMessage(Content):
+    to: Recipient
+    variables: Variables = Field(default_factory=dict)
+    client_ref: ClientRef | None = None
+
+
+class MessageAccepted(Wire):
+    id: MessageIdField
+    status: MessageStatus
+    expires_at: Time
+
+
+class Message(Wire):
+    """`seq` rises with every change of `status`; `times` says when each status was reached."""
+
+    id: MessageIdField
+    status: MessageStatus
+    seq: int
+    category: Category
+    template: str | None = None
+    language: Language
+    client_ref: str | None = None
+    batch: str | None = None
+    failure: str | None = None
+    expires_at: Time
+    times: dict[str, datetime]
+
+
+class MessagePage(Wire):
+    """`cursor` leads to the next page; there is none without it."""
+
+    messages: list[Message]
+    cursor: str | None = None
+
+
+class BatchRow(Wire):
+    to: Recipient
+    variables: Variables = Field(default_factory=dict)
+    client_ref: ClientRef | None = None
+
+
+class NewBatch(Content):
+    """Either `rows`, up to 1,000, or `upload`: then put the file to the address you get, and commit."""
+
+    rows: Annotated[list[BatchRow], Field(min_length=1, max_length=MAX_INLINE_ROWS)] | None = None
+    upload: Literal["csv", "ndjson"] | None = None
+    client_ref: ClientRef | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.rows is None) == (self.upload is None):
+            raise ValueError("give either rows or upload")
+        return self
+
+
+class Upload(Wire):
+    """PUT the file to `url` with these headers, at most 50 MiB, before `expires_at`."""
+
+    url: str
+    headers: dict[str, str]
+    expires_at: Time
+
+
+class CommitBatch(Wire):
+    dry_run: Annotated[bool, Field(description="only check the rows; commit again to send")] = False
+
+
+class RowFault(Wire):
+    """`row` counts from 1, the header of a CSV file not counted."""
+
+    row: int
+    field: str
+    code: str
+    message: str
+
+
+class Batch(Wire):
+    """`state`: waiting for the file or the commit, checking rows, checked by a dry run, sending, done.
+
+    `faults`: the first 100 bad rows; all of them stand in the results.
+    """
+
+    id: OneTimeId
+    state: Literal["open", "checking", "checked", "sending", "completed", "cancelled", "failed"]
+    rows: int
+    valid: int
+    invalid: int
+    done: int
+    sent: int
+    failed: int
+    failure: str | None = None
+    client_ref: str | None = None
+    upload: Upload | None = None
+    faults: list[RowFault] = Field(default_factory=list)
+    created_at: Time
+    finished_at: Time | None = None
+
+
+class BatchResult(Wire):
+    row: int
+    client_ref: str | None = None
+    message: str | None = None
+    status: Literal["accepted", "failed", "invalid"]
+    code: str | None = None
+
+
+class BatchResults(Wire):
+    results: list[BatchResult]
+    cursor: str | None = None
+
+
+class Template(Wire):
+    id: TemplateName
+    version: int
+    kind: Literal["otp", "message"]
+    languages: list[Language]
+    variables: list[str]
+    sms: Annotated[bool, Field(description="may go out by SMS")]
+    approved_at: Time
+
+
+class TemplateList(Wire):
+    templates: list[Template]
+
+
+class PreviewTemplate(Wire):
+    version: TemplateVersion | None = None
+    variables: Variables = Field(default_factory=dict)
+    language: Language = "en"
+
+
+class Preview(Wire):
+    """`language` is the one it is written in. `sms_segments`: how many SMS it would fill, in `sms_encoding`."""
+
+    text: str
+    language: Language
+    characters: int
+    sms_segments: int
+    sms_encoding: Literal["GSM-7", "UCS-2"]
+
+
+class NewWebhook(Wire):
+    url: Annotated[str, Field(min_length=1, max_length=1_000, description="https")]
+    events: Annotated[list[EventType], Field(min_length=1, max_length=len(EVENT_TYPES))]
+
+
+class Webhook(Wire):
+    """`public_key` (`whpk_`) checks `v1a` signatures. `secret` (`whsec_`) checks `v1`; it is shown at creation only."""
+
+    id: OneTimeId
+    url: str
+    events: list[EventType]
+    disabled: Literal["gone", "paused"] | None = None
+    public_key: str
+    secret: str | None = None
+    created_at: Time
+
+
+class WebhookList(Wire):
+    webhooks: list[Webhook]
+
+
+class ChangeWebhook(Wire):
+    url: Annotated[str, Field(min_length=1, max_length=1_000)] | None = None
+    events: Annotated[list[EventType], Field(min_length=1, max_length=len(EVENT_TYPES))] | None = None
+    paused: bool | None = None
+
+
+class WebhookDelivery(Wire):
+    """One event on its way to one webhook."""
+
+    event: str
+    type: EventType
+    state: Literal["pending", "delivered", "failed"]
+    attempts: int
+    last_status: int | None = None
+    last_error: str | None = None
+    next_attempt_at: Time | None = None
+    updated_at: Time
+
+
+class WebhookDeliveries(Wire):
+    deliveries: list[WebhookDelivery]
+    cursor: str | None = None
+
+
+class Event(Wire):
+    """What webhooks get as their body, and the feed as its entries. `id` is the webhook-id too: it may come twice."""
+
+    id: str
+    type: EventType
+    timestamp: Time
+    data: dict[str, Any]
+
+
+class EventPage(Wire):
+    """Always with a `cursor`: ask with it again, now or later."""
+
+    events: list[Event]
+    cursor: str
+    more: bool
+
+
+class Quota(Wire):
+    limit: int
+    used: int
+    left: int
+    resets_at: Time
+
+
+class Usage(Wire):
+    mode: Literal["trial", "live"]
+    per_minute: Quota
+    per_day: Quota

@@ -1,0 +1,111 @@
+"""What an app may send in a minute and in a day (docs/adr/0012).
+
+A function environment takes a share of the app's allowance with one conditional write and spends it in memory: the
+count in the table never passes the quota, and what an environment has not spent when it ends is lost to the window.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from sandes.model.app import App
+from sandes.model.ids import AppId
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.deliveries import DeliveryStore
+
+MINUTE, DAY = 60, 86_400
+_SHARES = 100  # a share is a hundredth of the quota: so much at most is lost when an environment ends
+_LARGEST_SHARE = 50
+_KEEP_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """`used` is what environments have taken of `limit`; `resets_at` is epoch seconds."""
+
+    seconds: int
+    limit: int
+    used: int
+    resets_at: int
+
+    @property
+    def left(self) -> int:
+        return max(0, self.limit - self.used)
+
+
+@dataclass(slots=True)
+class _Share:
+    window: int
+    left: int
+    used: int
+
+
+@dataclass(slots=True)
+class Quotas:
+    """Kept for the life of a function environment."""
+
+    store: DeliveryStore
+    capacity: int = 1024
+    _shares: OrderedDict[tuple[AppId, int], _Share] = field(default_factory=OrderedDict)
+
+    def take(self, app: App, count: int, *, now_seconds: int) -> list[Window]:
+        """Take `count` of both quotas; how they stand, the minute first.
+
+        Raises ProtocolError quota_exceeded with the seconds until the window ends; nothing of the other is lost but
+        what was taken.
+        """
+        return [
+            self._take(app.id, MINUTE, app.per_minute, count, now_seconds),
+            self._take(app.id, DAY, app.per_day, count, now_seconds),
+        ]
+
+    def take_day(self, app: App, count: int, *, now_seconds: int) -> None:
+        """For a batch, which is paced by the minute as it goes. Raises ProtocolError quota_exceeded."""
+        self._take(app.id, DAY, app.per_day, count, now_seconds)
+
+    def take_minute(self, app: App, count: int, *, now_seconds: int) -> None:
+        """Raises ProtocolError quota_exceeded."""
+        self._take(app.id, MINUTE, app.per_minute, count, now_seconds)
+
+    def usage(self, app: App, *, now_seconds: int) -> list[Window]:
+        """How both quotas stand in the table, the minute first."""
+        limits = {MINUTE: app.per_minute, DAY: app.per_day}
+        names = {seconds: _name(seconds, now_seconds // seconds) for seconds in limits}
+        counts = self.store.counts(app.id, list(names.values()))
+        return [
+            _window(seconds, limit, counts[names[seconds]], now_seconds // seconds) for seconds, limit in limits.items()
+        ]
+
+    def _take(self, app: AppId, seconds: int, limit: int, count: int, now_seconds: int) -> Window:
+        window = now_seconds // seconds
+        share = self._shares.get((app, seconds))
+        if share is None or share.window != window:
+            share = self._shares[app, seconds] = _Share(window, 0, 0)
+            if len(self._shares) > self.capacity:
+                self._shares.popitem(last=False)
+        if share.left < count:
+            self._refill(app, seconds, limit, count=count, share=share, now_seconds=now_seconds)
+        share.left -= count
+        return _window(seconds, limit, share.used - share.left, window)
+
+    def _refill(self, app: AppId, seconds: int, limit: int, *, count: int, share: _Share, now_seconds: int) -> None:
+        """A share more, or if there is not as much left, just what is needed."""
+        ends_at = (share.window + 1) * seconds
+        whole = max(count, min(limit // _SHARES, _LARGEST_SHARE))
+        for size in dict.fromkeys((whole, count - share.left)):
+            used = self.store.take(
+                app, _name(seconds, share.window), size, limit=limit, keep_until=ends_at + _KEEP_SECONDS
+            )
+            if used is not None:
+                share.left, share.used = share.left + size, used
+                return
+        raise ProtocolError(ErrorCode.QUOTA_EXCEEDED, retry_after_seconds=ends_at - now_seconds)
+
+
+def _name(seconds: int, window: int) -> str:
+    return f"{'minute' if seconds == MINUTE else 'day'}#{window}"
+
+
+def _window(seconds: int, limit: int, used: int, window: int) -> Window:
+    return Window(seconds, limit, used, (window + 1) * seconds)

@@ -1,0 +1,123 @@
+"""All that a call of the app API needs to know first, in one round trip over three tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sandes.model.app import App
+from sandes.model.delivery import AppMessage
+from sandes.model.device import Routes
+from sandes.model.ids import AccountId, AppId, EnvelopeId, InboxId, MessageId
+from sandes.model.otp import Otp
+from sandes.model.template import Template
+from sandes.store.apps import AppStore, app_key, is_app, is_template, read_app, read_template, template_key
+from sandes.store.deliveries import (
+    Answer,
+    DeliveryStore,
+    answer_key,
+    live_answer,
+    live_message,
+    message_key,
+    send_log,
+    send_log_key,
+)
+from sandes.store.directory import phone_key
+from sandes.store.dynamo import batch_get
+from sandes.store.inbox import InboxStore, envelope_key
+from sandes.store.otps import OtpStore, live_otp, otp_key
+from sandes.store.routing import RoutingStore, routes
+from sandes.store.schema import DeliveryRow, DirectoryRow, InboxRow, RoutingRow
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to read beside the app itself. `request` is the keyed hash of an idempotency key."""
+
+    phone_index: str | None = None
+    template: tuple[str, int | None] | None = None
+    otp: str | None = None
+    request: str | None = None
+    message: MessageId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AppFacts:
+    """None stands for what was not asked for and for what does not exist."""
+
+    app: App | None
+    account: AccountId | None
+    template: Template | None
+    otp: Otp | None
+    answer: Answer | None
+    message: AppMessage | None
+
+
+@dataclass(frozen=True, slots=True)
+class AppView:
+    apps: AppStore
+    otps: OtpStore
+    deliveries: DeliveryStore
+    routing: RoutingStore
+
+    def read(self, app: AppId, wanted: Wanted, *, now_seconds: int) -> AppFacts:
+        """Consistent: a key revoked before the call is refused, a request answered before is known."""
+        found = batch_get(self.apps.client, self._requests(app, wanted))
+        facts: dict[str, Any] = dict.fromkeys(("app", "account", "template", "otp", "answer", "message"))
+        for item in found[self.apps.table]:
+            if is_app(item):
+                facts["app"] = read_app(item)
+            elif is_template(item):
+                facts["template"] = read_template(app, item)
+            else:
+                facts["account"] = AccountId(item[DirectoryRow.ACCOUNT]["B"])
+        for item in found.get(self.otps.table, []):
+            facts["otp"] = live_otp(item, now_seconds)
+        for item in found.get(self.deliveries.table, []):
+            if DeliveryRow.ANSWER in item:
+                facts["answer"] = live_answer(item, now_seconds)
+            else:
+                facts["message"] = live_message(app, item, now_seconds)
+        return AppFacts(**facts)
+
+    def _requests(self, app: AppId, wanted: Wanted) -> dict[str, Any]:
+        keys: dict[str, list[Any]] = {self.apps.table: [app_key(app)], self.otps.table: [], self.deliveries.table: []}
+        if wanted.phone_index:
+            keys[self.apps.table].append(phone_key(wanted.phone_index))
+        if wanted.template:
+            keys[self.apps.table].append(template_key(app, *wanted.template))
+        if wanted.otp:
+            keys[self.otps.table].append(otp_key(wanted.otp))
+        if wanted.request:
+            keys[self.deliveries.table].append(answer_key(app, wanted.request))
+        if wanted.message:
+            keys[self.deliveries.table].append(message_key(app, wanted.message))
+        return {table: {"Keys": some, "ConsistentRead": True} for table, some in keys.items() if some}
+
+    def recipient(
+        self, account: AccountId | None, *, subject: str | None, now_seconds: int
+    ) -> tuple[Routes | None, bytes]:
+        """The account's devices, and what was sent to `subject` of late (a send log), in one round trip."""
+        requests: dict[str, Any] = {}
+        if account:
+            requests[self.routing.table] = {"Keys": [{RoutingRow.ACCOUNT: {"B": account}}], "ConsistentRead": True}
+        if subject:
+            requests[self.deliveries.table] = {"Keys": [send_log_key(subject)], "ConsistentRead": True}
+        found: Mapping[str, Any] = batch_get(self.apps.client, requests) if requests else {}
+        rows = found.get(self.routing.table) or [None]
+        logs = found.get(self.deliveries.table) or [None]
+        return (routes(rows[0], now_seconds=now_seconds) if rows[0] else None), send_log(logs[0])
+
+    def otp_and_envelopes(
+        self, id: str, rows: Sequence[tuple[InboxId, EnvelopeId]], *, inbox: InboxStore, now_seconds: int
+    ) -> tuple[Otp | None, set[EnvelopeId]]:
+        """An OTP, and which of its envelopes still wait, in one consistent read. Acked ones are gone."""
+        requests: dict[str, Any] = {self.otps.table: {"Keys": [otp_key(id)], "ConsistentRead": True}}
+        if rows:
+            keys = [envelope_key(*row) for row in rows]
+            requests[inbox.table] = {"Keys": keys, "ConsistentRead": True, "ProjectionExpression": InboxRow.ENVELOPE}
+        found = batch_get(self.apps.client, requests)
+        otp = next((live_otp(item, now_seconds) for item in found[self.otps.table]), None)
+        waiting = {EnvelopeId(item[InboxRow.ENVELOPE]["B"]) for item in found.get(inbox.table, [])}
+        return otp, waiting

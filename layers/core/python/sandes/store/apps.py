@@ -1,0 +1,282 @@
+"""Apps, their keys, webhooks and templates in the directory table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from botocore.exceptions import ClientError
+
+from sandes.model.app import App, AppKey, Mode, Webhook
+from sandes.model.ids import AppId, AppKeyId, app_text, parse_app
+from sandes.model.template import Dlt, Template, TemplateKind
+from sandes.store.dynamo import Client, ConditionFailed, Item, failed_condition, transact
+from sandes.store.schema import AppRow, DirectoryRow, TemplateRow
+
+_APP_SORT = "0"
+_TEMPLATE_PREFIX = "T#"
+
+
+def app_key(app: AppId) -> dict[str, Any]:
+    return {DirectoryRow.PARTITION: {"S": f"APP#{app_text(app)}"}, DirectoryRow.SORT: {"S": _APP_SORT}}
+
+
+def template_key(app: AppId, name: str, version: int | None) -> dict[str, Any]:
+    """The newest version, or one by its number."""
+    numbered = "" if version is None else f"#{version:05}"
+    return {
+        DirectoryRow.PARTITION: {"S": f"APP#{app_text(app)}"},
+        DirectoryRow.SORT: {"S": f"{_TEMPLATE_PREFIX}{name}{numbered}"},
+    }
+
+
+def is_app(item: Item) -> bool:
+    return bool(item[DirectoryRow.PARTITION]["S"].startswith("APP#") and item[DirectoryRow.SORT]["S"] == _APP_SORT)
+
+
+def is_template(item: Item) -> bool:
+    return bool(
+        item[DirectoryRow.PARTITION]["S"].startswith("APP#")
+        and item[DirectoryRow.SORT]["S"].startswith(_TEMPLATE_PREFIX)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AppStore:
+    client: Client
+    table: str
+
+    def create(self, app: App) -> bool:
+        """False if the id is taken."""
+        try:
+            self.client.put_item(
+                TableName=self.table,
+                Item=_app_item(app),
+                ConditionExpression=f"attribute_not_exists({DirectoryRow.PARTITION})",
+            )
+        except ClientError as error:
+            if failed_condition(error):
+                return False
+            raise
+        return True
+
+    def read(self, app: AppId) -> App | None:
+        answer = self.client.get_item(TableName=self.table, Key=app_key(app), ConsistentRead=True)
+        return read_app(answer["Item"]) if "Item" in answer else None
+
+    def set_entry(self, app: AppId, entry: AppKey | Webhook, *, replaces: bool = False) -> bool:
+        """Add a key or webhook, or put another in its place; False if the app is gone or the entry is (not) there."""
+        field, value = (
+            (AppRow.KEYS, _key_entry(entry)) if isinstance(entry, AppKey) else (AppRow.WEBHOOKS, _hook_entry(entry))
+        )
+        there = "attribute_exists" if replaces else "attribute_not_exists"
+        return self._change(
+            app,
+            UpdateExpression=f"SET {field}.#id = :entry",
+            ConditionExpression=f"attribute_exists({DirectoryRow.PARTITION}) AND {there}({field}.#id)",
+            ExpressionAttributeNames={"#id": entry.id},
+            ExpressionAttributeValues={":entry": value},
+        )
+
+    def remove_entry(self, app: AppId, kind: Literal["key", "webhook"], id: str) -> bool:
+        """False if there is none of that id."""
+        field = AppRow.KEYS if kind == "key" else AppRow.WEBHOOKS
+        return self._change(
+            app,
+            UpdateExpression=f"REMOVE {field}.#id",
+            ConditionExpression=f"attribute_exists({field}.#id)",
+            ExpressionAttributeNames={"#id": id},
+        )
+
+    def set_terms(self, app: AppId, *, mode: Mode, per_minute: int, per_day: int) -> bool:
+        return self._change(
+            app,
+            UpdateExpression=f"SET {AppRow.MODE} = :mode, {AppRow.PER_MINUTE} = :minute, {AppRow.PER_DAY} = :day",
+            ConditionExpression=f"attribute_exists({DirectoryRow.PARTITION})",
+            ExpressionAttributeValues={
+                ":mode": {"S": mode},
+                ":minute": {"N": str(per_minute)},
+                ":day": {"N": str(per_day)},
+            },
+        )
+
+    def set_guests(self, app: AppId, guests: frozenset[str]) -> bool:
+        return self._change(
+            app,
+            UpdateExpression=f"SET {AppRow.GUESTS} = :guests",
+            ConditionExpression=f"attribute_exists({DirectoryRow.PARTITION})",
+            ExpressionAttributeValues={":guests": _strings(sorted(guests))},
+        )
+
+    def _change(self, app: AppId, **expressions: Any) -> bool:
+        try:
+            self.client.update_item(TableName=self.table, Key=app_key(app), **expressions)
+        except ClientError as error:
+            if failed_condition(error):
+                return False
+            raise
+        return True
+
+    def add_template(self, template: Template, *, previous: int) -> bool:
+        """Make it the newest version; False if the newest one is not `previous` (0 for none) any more."""
+        item = _template_item(template)
+        newest = {
+            "TableName": self.table,
+            "Item": template_key(template.app, template.name, None) | item,
+            "ConditionExpression": f"{TemplateRow.VERSION} = :previous"
+            if previous
+            else f"attribute_not_exists({DirectoryRow.PARTITION})",
+        }
+        if previous:
+            newest["ExpressionAttributeValues"] = {":previous": {"N": str(previous)}}
+        numbered = {
+            "TableName": self.table,
+            "Item": template_key(template.app, template.name, template.version) | item,
+            "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})",
+        }
+        try:
+            transact(self.client, [{"Put": newest}, {"Put": numbered}])
+        except ConditionFailed:
+            return False
+        return True
+
+    def template(self, app: AppId, name: str, version: int | None) -> Template | None:
+        answer = self.client.get_item(TableName=self.table, Key=template_key(app, name, version))
+        return read_template(app, answer["Item"]) if "Item" in answer else None
+
+    def templates(self, app: AppId) -> list[Template]:
+        """The newest version of each, by name."""
+        found: list[Template] = []
+        start: dict[str, Any] = {}
+        while True:
+            answer = self.client.query(
+                TableName=self.table,
+                KeyConditionExpression=f"{DirectoryRow.PARTITION} = :app AND begins_with({DirectoryRow.SORT}, :prefix)",
+                ExpressionAttributeValues={
+                    ":app": app_key(app)[DirectoryRow.PARTITION],
+                    ":prefix": {"S": _TEMPLATE_PREFIX},
+                },
+                **start,
+            )
+            found += [
+                read_template(app, item)
+                for item in answer["Items"]
+                if "#" not in item[DirectoryRow.SORT]["S"].removeprefix(_TEMPLATE_PREFIX)
+            ]
+            if "LastEvaluatedKey" not in answer:
+                return found
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+
+def _strings(values: list[str]) -> Any:
+    return {"L": [{"S": value} for value in values]}
+
+
+def _read_strings(attribute: Any) -> tuple[str, ...]:
+    return tuple(value["S"] for value in attribute["L"])
+
+
+def _app_item(app: App) -> dict[str, Any]:
+    return app_key(app.id) | {
+        AppRow.NAME: {"S": app.name},
+        AppRow.ORGANISATION: {"S": app.organisation},
+        AppRow.MODE: {"S": app.mode},
+        AppRow.SCOPES: _strings(sorted(app.scopes)),
+        AppRow.SMS: {"BOOL": app.sms},
+        AppRow.PER_MINUTE: {"N": str(app.per_minute)},
+        AppRow.PER_DAY: {"N": str(app.per_day)},
+        AppRow.GUESTS: _strings(sorted(app.guests)),
+        AppRow.CREATED_AT: {"N": str(app.created_at)},
+        AppRow.KEYS: {"M": {id: _key_entry(key) for id, key in app.keys.items()}},
+        AppRow.WEBHOOKS: {"M": {id: _hook_entry(hook) for id, hook in app.webhooks.items()}},
+    }
+
+
+def _key_entry(key: AppKey) -> dict[str, Any]:
+    return {
+        "M": {
+            AppRow.PUBLIC: {"B": key.public},
+            AppRow.TEST: {"BOOL": key.test},
+            AppRow.NETWORKS: _strings(list(key.networks)),
+            AppRow.CREATED_AT: {"N": str(key.created_at)},
+        }
+    }
+
+
+def _hook_entry(hook: Webhook) -> dict[str, Any]:
+    return {
+        "M": {
+            AppRow.URL: {"S": hook.url},
+            AppRow.EVENTS: _strings(list(hook.events)),
+            AppRow.CREATED_AT: {"N": str(hook.created_at)},
+            **({AppRow.DISABLED: {"S": hook.disabled}} if hook.disabled else {}),
+        }
+    }
+
+
+def read_app(item: Item) -> App:
+    return App(
+        id=parse_app(item[DirectoryRow.PARTITION]["S"].removeprefix("APP#")),
+        name=item[AppRow.NAME]["S"],
+        organisation=item[AppRow.ORGANISATION]["S"],
+        mode=cast("Mode", item[AppRow.MODE]["S"]),
+        scopes=frozenset(_read_strings(item[AppRow.SCOPES])),
+        sms=item[AppRow.SMS]["BOOL"],
+        per_minute=int(item[AppRow.PER_MINUTE]["N"]),
+        per_day=int(item[AppRow.PER_DAY]["N"]),
+        guests=frozenset(_read_strings(item[AppRow.GUESTS])),
+        created_at=int(item[AppRow.CREATED_AT]["N"]),
+        keys={
+            AppKeyId(id): AppKey(
+                AppKeyId(id),
+                entry["M"][AppRow.PUBLIC]["B"],
+                entry["M"][AppRow.TEST]["BOOL"],
+                _read_strings(entry["M"][AppRow.NETWORKS]),
+                int(entry["M"][AppRow.CREATED_AT]["N"]),
+            )
+            for id, entry in item[AppRow.KEYS]["M"].items()
+        },
+        webhooks={
+            id: Webhook(
+                id,
+                entry["M"][AppRow.URL]["S"],
+                _read_strings(entry["M"][AppRow.EVENTS]),
+                int(entry["M"][AppRow.CREATED_AT]["N"]),
+                entry["M"].get(AppRow.DISABLED, {}).get("S"),
+            )
+            for id, entry in item[AppRow.WEBHOOKS]["M"].items()
+        },
+    )
+
+
+def _template_item(template: Template) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        TemplateRow.VERSION: {"N": str(template.version)},
+        TemplateRow.KIND: {"S": template.kind},
+        TemplateRow.TEXTS: {"M": {language: {"S": text} for language, text in template.texts.items()}},
+        TemplateRow.VARIABLES: _strings(sorted(template.variables)),
+        TemplateRow.APPROVED_AT: {"N": str(template.approved_at)},
+    }
+    if template.dlt:
+        item[TemplateRow.DLT_ENTITY] = {"S": template.dlt.entity_id}
+        item[TemplateRow.DLT_TEMPLATES] = {
+            "M": {language: {"S": id} for language, id in template.dlt.template_ids.items()}
+        }
+    return item
+
+
+def read_template(app: AppId, item: Item) -> Template:
+    dlt = None
+    if TemplateRow.DLT_ENTITY in item:
+        ids = {language: id["S"] for language, id in item[TemplateRow.DLT_TEMPLATES]["M"].items()}
+        dlt = Dlt(item[TemplateRow.DLT_ENTITY]["S"], ids)
+    return Template(
+        app=app,
+        name=item[DirectoryRow.SORT]["S"].removeprefix(_TEMPLATE_PREFIX).partition("#")[0],
+        version=int(item[TemplateRow.VERSION]["N"]),
+        kind=cast("TemplateKind", item[TemplateRow.KIND]["S"]),
+        texts={language: text["S"] for language, text in item[TemplateRow.TEXTS]["M"].items()},
+        variables=frozenset(_read_strings(item[TemplateRow.VARIABLES])),
+        dlt=dlt,
+        approved_at=int(item[TemplateRow.APPROVED_AT]["N"]),
+    )

@@ -1,0 +1,287 @@
+"""What became of what apps sent: messages, answers to repeated requests, events, send logs, quotas.
+
+One table, since all of it goes by the same clock; a partition for each kind of row and app (schema.DeliveryRow).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from sandes.model.delivery import AppEvent, AppMessage, Envelopes, Status
+from sandes.model.ids import AccountId, AppId, MessageId, app_text, message_text, parse_message
+from sandes.store.dynamo import Client, Item, batch_get, failed_condition, transact
+from sandes.store.schema import DeliveryRow as Row
+
+EVENT_KEEP_SECONDS = 30 * 86_400
+ANSWER_KEEP_SECONDS = 86_400
+MESSAGE_KEEP_SECONDS = 30 * 86_400
+"""How long a message's fate can be read after the message itself has expired."""
+
+
+def key(partition: str, sort: str) -> dict[str, Any]:
+    return {Row.PARTITION: {"S": partition}, Row.SORT: {"S": sort}}
+
+
+def message_key(app: AppId, message: MessageId) -> dict[str, Any]:
+    return key(f"M#{app_text(app)}", message_text(message))
+
+
+def answer_key(app: AppId, request: str) -> dict[str, Any]:
+    return key(f"I#{app_text(app)}", request)
+
+
+def event_key(app: AppId, event: str) -> dict[str, Any]:
+    return key(f"E#{app_text(app)}", event)
+
+
+def send_log_key(subject: str) -> dict[str, Any]:
+    return key(f"L#{subject}", "0")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request was answered, kept to answer its repetition. `fingerprint` is the keyed hash of its body."""
+
+    fingerprint: bytes
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStore:
+    client: Client
+    table: str
+
+    # Messages.
+
+    def creating(self, message: AppMessage) -> dict[str, Any]:
+        """Part of a transaction."""
+        item = message_key(message.app, message.id) | {
+            Row.STATUS: {"N": str(int(message.status))},
+            Row.TARGETS: {"B": message.envelopes.encode()},
+            Row.DEADLINE: {"N": str(message.deadline)},
+            Row.CATEGORY: {"S": message.category},
+            Row.LANGUAGE: {"S": message.language},
+            Row.TEST: {"BOOL": message.test},
+            Row.TIMES: {"M": {str(int(rank)): {"N": str(at_ms)} for rank, at_ms in message.times_ms.items()}},
+            Row.EXPIRES_AT: {"N": str(message.deadline + MESSAGE_KEEP_SECONDS)},
+        }
+        if message.account:
+            item[Row.ACCOUNT] = {"B": message.account}
+        optional = {
+            Row.TEMPLATE: message.template,
+            Row.CLIENT_REF: message.client_ref,
+            Row.BATCH: message.batch,
+            Row.FAILURE: message.failure,
+        }
+        item |= {name: {"S": value} for name, value in optional.items() if value is not None}
+        return {"Put": self._absent(item)}
+
+    def _absent(self, item: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "TableName": self.table,
+            "Item": item,
+            "ConditionExpression": f"attribute_not_exists({Row.PARTITION})",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+
+    def advancing(
+        self, app: AppId, message: MessageId, to: Status, *, now_ms: int, failure: str | None = None
+    ) -> dict[str, Any]:
+        """Part of a transaction: the status moves forward or the condition fails."""
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": message_key(app, message),
+                "UpdateExpression": f"SET {Row.STATUS} = :to, {Row.TIMES}.#rank = :now"
+                + (f", {Row.FAILURE} = :failure" if failure else ""),
+                "ConditionExpression": f"attribute_exists({Row.PARTITION}) AND {Row.STATUS} < :to",
+                "ExpressionAttributeNames": {"#rank": str(int(to))},
+                "ExpressionAttributeValues": {
+                    ":to": {"N": str(int(to))},
+                    ":now": {"N": str(now_ms)},
+                    **({":failure": {"S": failure}} if failure else {}),
+                },
+            }
+        }
+
+    def advance(self, app: AppId, message: MessageId, to: Status, *, now_ms: int) -> bool:
+        """Move the status forward without an event; False if it is there or further already."""
+        try:
+            self.client.update_item(**self.advancing(app, message, to, now_ms=now_ms)["Update"])
+        except ClientError as error:
+            if failed_condition(error):
+                return False
+            raise
+        return True
+
+    def message(self, app: AppId, message: MessageId, *, now_seconds: int) -> AppMessage | None:
+        answer = self.client.get_item(TableName=self.table, Key=message_key(app, message), ConsistentRead=True)
+        return live_message(app, answer.get("Item"), now_seconds)
+
+    def messages(self, app: AppId, ids: Sequence[MessageId], *, now_seconds: int) -> list[AppMessage]:
+        """Those of up to 100 that there are, in no order; read consistently."""
+        keys = [message_key(app, id) for id in dict.fromkeys(ids)]
+        found = batch_get(self.client, {self.table: {"Keys": keys, "ConsistentRead": True}})[self.table]
+        return [message for item in found if (message := live_message(app, item, now_seconds))]
+
+    def message_page(
+        self, app: AppId, *, before: str | None, limit: int, now_seconds: int
+    ) -> Iterator[tuple[list[AppMessage], str | None]]:
+        """Newest first, from the sort key `before` on (exclusive): pages with the sort key to go on from."""
+        for items, last in self._descending(f"M#{app_text(app)}", before, limit):
+            yield [message for item in items if (message := live_message(app, item, now_seconds))], last
+
+    # Answers to repeated requests.
+
+    def remembering(self, app: AppId, request: str, answer: Answer, *, now_seconds: int) -> dict[str, Any]:
+        """Part of a transaction."""
+        return {
+            "Put": self._absent(
+                answer_key(app, request)
+                | {
+                    Row.FINGERPRINT: {"B": answer.fingerprint},
+                    Row.ANSWER: {"B": answer.answer.encode()},
+                    Row.EXPIRES_AT: {"N": str(now_seconds + ANSWER_KEEP_SECONDS)},
+                }
+            )
+        }
+
+    def remembered(self, app: AppId, request: str, *, now_seconds: int) -> Answer | None:
+        answer = self.client.get_item(TableName=self.table, Key=answer_key(app, request), ConsistentRead=True)
+        return live_answer(answer.get("Item"), now_seconds)
+
+    # Events.
+
+    def recording(self, event: AppEvent) -> dict[str, Any]:
+        """Part of a transaction."""
+        item = event_key(event.app, event.id) | {
+            Row.EVENT: {"B": json.dumps([event.type, event.at_ms, event.data]).encode()},
+            Row.EXPIRES_AT: {"N": str(event.at_ms // 1000 + EVENT_KEEP_SECONDS)},
+        }
+        return {"Put": self._absent(item)}
+
+    def event(self, app: AppId, id: str, *, now_seconds: int) -> AppEvent | None:
+        answer = self.client.get_item(TableName=self.table, Key=event_key(app, id), ConsistentRead=True)
+        return _event(app, answer.get("Item"), now_seconds)
+
+    def write(self, operations: Sequence[dict[str, Any]]) -> None:
+        """One transaction over this and other tables. Raises ConditionFailed and StoreUnavailable."""
+        transact(self.client, operations)
+
+    # Send logs: when which app sent an OTP to whom.
+
+    def logging_send(self, subject: str, old: bytes, new: bytes, *, keep_until: int) -> dict[str, Any]:
+        """Part of a transaction: fails if another send was logged since `old` was read."""
+        was = f"attribute_not_exists({Row.SENDS})" if not old else f"{Row.SENDS} = :old"
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": send_log_key(subject),
+                "UpdateExpression": f"SET {Row.SENDS} = :new, {Row.EXPIRES_AT} = :keep",
+                "ConditionExpression": was,
+                "ExpressionAttributeValues": {
+                    ":new": {"B": new},
+                    ":keep": {"N": str(keep_until)},
+                    **({":old": {"B": old}} if old else {}),
+                },
+            }
+        }
+
+    # Quotas.
+
+    def take(self, app: AppId, window: str, count: int, *, limit: int, keep_until: int) -> int | None:
+        """Count `count` more in a window; the count after it, or None if that would pass `limit`."""
+        if count > limit:
+            return None
+        try:
+            answer = self.client.update_item(
+                TableName=self.table,
+                Key=key(f"Q#{app_text(app)}", window),
+                UpdateExpression=f"SET {Row.EXPIRES_AT} = :keep ADD {Row.COUNT} :count",
+                ConditionExpression=f"attribute_not_exists({Row.COUNT}) OR {Row.COUNT} <= :most",
+                ExpressionAttributeValues={
+                    ":count": {"N": str(count)},
+                    ":most": {"N": str(limit - count)},
+                    ":keep": {"N": str(keep_until)},
+                },
+                ReturnValues="UPDATED_NEW",
+            )
+        except ClientError as error:
+            if failed_condition(error):
+                return None
+            raise
+        return int(answer["Attributes"][Row.COUNT]["N"])
+
+    def counts(self, app: AppId, windows: Sequence[str]) -> dict[str, int]:
+        keys = [key(f"Q#{app_text(app)}", window) for window in windows]
+        found = batch_get(self.client, {self.table: {"Keys": keys}})[self.table]
+        return dict.fromkeys(windows, 0) | {item[Row.SORT]["S"]: int(item[Row.COUNT]["N"]) for item in found}
+
+    def _descending(
+        self, partition: str, before: str | None, limit: int
+    ) -> Iterator[tuple[Sequence[Item], str | None]]:
+        condition, values = f"{Row.PARTITION} = :partition", {":partition": {"S": partition}}
+        if before is not None:
+            condition, values = condition + f" AND {Row.SORT} < :before", values | {":before": {"S": before}}
+        start: dict[str, Any] = {}
+        while True:
+            answer = self.client.query(
+                TableName=self.table,
+                KeyConditionExpression=condition,
+                ExpressionAttributeValues=values,
+                ScanIndexForward=False,
+                Limit=limit,
+                **start,
+            )
+            last = answer.get("LastEvaluatedKey")
+            yield answer["Items"], last[Row.SORT]["S"] if last else None
+            if not last:
+                return
+            start = {"ExclusiveStartKey": last}
+
+
+def live_answer(item: Item | None, now_seconds: int) -> Answer | None:
+    if item is None or int(item[Row.EXPIRES_AT]["N"]) <= now_seconds:
+        return None
+    return Answer(item[Row.FINGERPRINT]["B"], item[Row.ANSWER]["B"].decode())
+
+
+def send_log(item: Item | None) -> bytes:
+    return item[Row.SENDS]["B"] if item else b""
+
+
+def live_message(app: AppId, item: Item | None, now_seconds: int) -> AppMessage | None:
+    if item is None or int(item[Row.EXPIRES_AT]["N"]) <= now_seconds:
+        return None
+
+    def text(name: str) -> str | None:
+        return item[name]["S"] if name in item else None
+
+    return AppMessage(
+        app=app,
+        id=parse_message(item[Row.SORT]["S"]),
+        status=Status(int(item[Row.STATUS]["N"])),
+        account=AccountId(item[Row.ACCOUNT]["B"]) if Row.ACCOUNT in item else None,
+        envelopes=Envelopes.decode(item[Row.TARGETS]["B"]),
+        deadline=int(item[Row.DEADLINE]["N"]),
+        category=item[Row.CATEGORY]["S"],
+        language=item[Row.LANGUAGE]["S"],
+        template=text(Row.TEMPLATE),
+        client_ref=text(Row.CLIENT_REF),
+        batch=text(Row.BATCH),
+        failure=text(Row.FAILURE),
+        test=item[Row.TEST]["BOOL"],
+        times_ms={Status(int(rank)): int(at["N"]) for rank, at in item[Row.TIMES]["M"].items()},
+    )
+
+
+def _event(app: AppId, item: Item | None, now_seconds: int) -> AppEvent | None:
+    if item is None or int(item[Row.EXPIRES_AT]["N"]) <= now_seconds:
+        return None
+    type, at_ms, data = json.loads(item[Row.EVENT]["B"])
+    return AppEvent(app, item[Row.SORT]["S"], type, at_ms, data)

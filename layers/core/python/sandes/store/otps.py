@@ -1,0 +1,230 @@
+"""One-time passwords of apps in the codes table: counted and consumed by conditional writes only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from botocore.exceptions import ClientError
+
+from sandes.model.ids import AccountId, AppId, base64url_text, parse_base64url
+from sandes.model.otp import Checked, Otp, OtpState, OtpTargets, Resent
+from sandes.store.dynamo import Client, Item, failed_condition, transact
+from sandes.store.schema import OtpRow as Row
+
+
+class OtpChanged(Exception):
+    """The condition on the row did not hold; `otp` is how it stands, None if there is none."""
+
+    def __init__(self, otp: Otp | None) -> None:
+        super().__init__("otp changed")
+        self.otp = otp
+
+
+def otp_key(id: str) -> dict[str, Any]:
+    return {Row.ID: {"S": id}}
+
+
+@dataclass(frozen=True, slots=True)
+class OtpStore:
+    client: Client
+    table: str
+
+    def read(self, id: str, *, now_seconds: int) -> Otp | None:
+        answer = self.client.get_item(TableName=self.table, Key=otp_key(id), ConsistentRead=True)
+        return live_otp(answer.get("Item"), now_seconds)
+
+    def creating(self, otp: Otp) -> dict[str, Any]:
+        """Part of a transaction."""
+        return {
+            "Put": {
+                "TableName": self.table,
+                "Item": _item(otp),
+                "ConditionExpression": f"attribute_not_exists({Row.ID})",
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        }
+
+    def renewing(self, old: Otp, new: Otp, *, by: str) -> dict[str, Any]:
+        """Part of a transaction: another code takes the place of the one before, with attempts of its own."""
+        sets: dict[str, Any] = {
+            Row.HASH: {"B": new.hash},
+            Row.ATTEMPTS_LEFT: {"N": str(new.attempts_left)},
+            Row.SENDS: {"N": str(new.sends)},
+            Row.CODE_EXPIRES_AT: {"N": str(new.code_expires_at)},
+            Row.RESEND_AFTER: {"N": str(new.resend_after)},
+            Row.EXPIRES_AT: {"N": str(new.expires_at)},
+            Row.TARGETS: {"B": new.targets.encode()} if new.targets else {"NULL": True},
+        }
+        assignments = ", ".join(f"{name} = :{name}" for name in sets)
+        resent = {"L": [{"N": str(part)} for part in (new.sends, new.code_expires_at, new.resend_after)]}
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": otp_key(old.id),
+                "UpdateExpression": f"SET #resends.#by = :resent, {assignments}",
+                "ConditionExpression": f"{Row.STATE} = :pending AND {Row.SENDS} = :old_sends",
+                "ExpressionAttributeNames": {"#resends": Row.RESENDS, "#by": by},
+                "ExpressionAttributeValues": {f":{name}": value for name, value in sets.items()}
+                | {":pending": {"S": "pending"}, ":old_sends": {"N": str(old.sends)}, ":resent": resent},
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        }
+
+    def spend_attempt(self, id: str, *, app: AppId, by: str, fingerprint: bytes, sends: int, now_seconds: int) -> Otp:
+        """Count one attempt before the code is looked at, and note which request spent it.
+
+        Parallel guesses cannot share an attempt, and a repeated request does not spend a second one. Raises OtpChanged
+        if it is not pending, expired, out of attempts, sent anew meanwhile, or this request was counted already.
+        """
+        return self._update(
+            id,
+            UpdateExpression=f"SET {Row.ATTEMPTS_LEFT} = {Row.ATTEMPTS_LEFT} - :one, "
+            f"{Row.CHECKS}.#check = {Row.ATTEMPTS_LEFT} - :one",
+            ConditionExpression=(
+                f"{Row.APP} = :app AND {Row.STATE} = :pending AND {Row.ATTEMPTS_LEFT} > :zero "
+                f"AND {Row.CODE_EXPIRES_AT} > :now AND {Row.SENDS} = :sends "
+                f"AND attribute_not_exists({Row.CHECKS}.#check)"
+            ),
+            ExpressionAttributeNames={"#check": f"{by} {base64url_text(fingerprint)} {sends}"},
+            ExpressionAttributeValues={
+                ":one": {"N": "1"},
+                ":zero": {"N": "0"},
+                ":app": {"B": app},
+                ":pending": {"S": "pending"},
+                ":now": {"N": str(now_seconds)},
+                ":sends": {"N": str(sends)},
+            },
+        )
+
+    def consuming(self, otp: Otp, *, by: str) -> dict[str, Any]:
+        """Part of a transaction: used, once, and only with the code that was compared."""
+        return self._ending(otp, f"SET #state = :ended, {Row.USED_BY} = :by", "used", {":by": {"S": by}})
+
+    def cancelling(self, otp: Otp) -> dict[str, Any]:
+        """Part of a transaction: no code of it is accepted any more."""
+        return self._ending(otp, "SET #state = :ended", "cancelled", {})
+
+    def _ending(self, otp: Otp, expression: str, state: OtpState, values: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": otp_key(otp.id),
+                "UpdateExpression": expression,
+                "ConditionExpression": f"#state = :pending AND {Row.HASH} = :hash",
+                "ExpressionAttributeNames": {"#state": Row.STATE},
+                "ExpressionAttributeValues": values
+                | {":ended": {"S": state}, ":pending": {"S": "pending"}, ":hash": {"B": otp.hash}},
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        }
+
+    def write(self, operations: Sequence[dict[str, Any]]) -> None:
+        """One transaction over this and other tables. Raises ConditionFailed and StoreUnavailable."""
+        transact(self.client, operations)
+
+    def sent_by_sms(self, otp: Otp) -> None:
+        """Note that this send went out by SMS. Raises OtpChanged if another one took its place."""
+        self._update(
+            otp.id,
+            UpdateExpression="SET #sms = :sends",
+            ConditionExpression=f"{Row.SENDS} = :sends",
+            ExpressionAttributeNames={"#sms": Row.SMS_SEND},
+            ExpressionAttributeValues={":sends": {"N": str(otp.sends)}},
+        )
+
+    def _update(self, id: str, **expressions: Any) -> Otp:
+        try:
+            answer = self.client.update_item(
+                TableName=self.table,
+                Key=otp_key(id),
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **expressions,
+            )
+        except ClientError as error:
+            failed = failed_condition(error)
+            if failed is None:
+                raise
+            raise OtpChanged(read_otp(failed.items[0]) if failed.items[0] else None) from None
+        return read_otp(answer["Attributes"])
+
+
+def live_otp(item: Item | None, now_seconds: int) -> Otp | None:
+    """None also for a challenge of the client API, which has the same kind of key, and for what TTL is late with."""
+    if item is None or Row.APP not in item or int(item[Row.EXPIRES_AT]["N"]) <= now_seconds:
+        return None
+    return read_otp(item)
+
+
+def _item(otp: Otp) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        Row.ID: {"S": otp.id},
+        Row.APP: {"B": otp.app},
+        Row.TEST: {"BOOL": otp.test},
+        Row.SUBJECT: {"S": otp.subject},
+        Row.PRIVATE: {"B": otp.private},
+        Row.FINGERPRINT: {"B": otp.fingerprint},
+        Row.PURPOSE: {"S": otp.purpose},
+        Row.TEMPLATE: {"S": otp.template},
+        Row.TEMPLATE_VERSION: {"N": str(otp.template_version)},
+        Row.LANGUAGE: {"S": otp.language},
+        Row.DIGITS: {"N": str(otp.digits)},
+        Row.TTL_SECONDS: {"N": str(otp.ttl_seconds)},
+        Row.SMS: {"BOOL": otp.sms},
+        Row.HASH: {"B": otp.hash},
+        Row.ATTEMPTS_LEFT: {"N": str(otp.attempts_left)},
+        Row.SENDS: {"N": str(otp.sends)},
+        Row.CREATED_AT: {"N": str(otp.created_at)},
+        Row.CODE_EXPIRES_AT: {"N": str(otp.code_expires_at)},
+        Row.RESEND_AFTER: {"N": str(otp.resend_after)},
+        Row.STATE: {"S": otp.state},
+        Row.SMS_SEND: {"N": str(otp.sms_send)},
+        Row.CHECKS: {"M": {}},
+        Row.RESENDS: {"M": {}},
+        Row.EXPIRES_AT: {"N": str(otp.expires_at)},
+    }
+    if otp.account:
+        item[Row.ACCOUNT] = {"B": otp.account}
+    if otp.client_ref is not None:
+        item[Row.CLIENT_REF] = {"S": otp.client_ref}
+    item[Row.TARGETS] = {"B": otp.targets.encode()} if otp.targets else {"NULL": True}
+    return item
+
+
+def read_otp(item: Item) -> Otp:
+    checks = {}
+    for name, left in item[Row.CHECKS]["M"].items():
+        by, fingerprint, send = name.split(" ")
+        checks[by] = Checked(parse_base64url(fingerprint), int(left["N"]), int(send))
+    return Otp(
+        id=item[Row.ID]["S"],
+        app=AppId(item[Row.APP]["B"]),
+        test=item[Row.TEST]["BOOL"],
+        subject=item[Row.SUBJECT]["S"],
+        account=AccountId(item[Row.ACCOUNT]["B"]) if Row.ACCOUNT in item else None,
+        private=item[Row.PRIVATE]["B"],
+        fingerprint=item[Row.FINGERPRINT]["B"],
+        purpose=item[Row.PURPOSE]["S"],
+        template=item[Row.TEMPLATE]["S"],
+        template_version=int(item[Row.TEMPLATE_VERSION]["N"]),
+        language=item[Row.LANGUAGE]["S"],
+        digits=int(item[Row.DIGITS]["N"]),
+        ttl_seconds=int(item[Row.TTL_SECONDS]["N"]),
+        sms=item[Row.SMS]["BOOL"],
+        client_ref=item[Row.CLIENT_REF]["S"] if Row.CLIENT_REF in item else None,
+        hash=item[Row.HASH]["B"],
+        attempts_left=int(item[Row.ATTEMPTS_LEFT]["N"]),
+        sends=int(item[Row.SENDS]["N"]),
+        created_at=int(item[Row.CREATED_AT]["N"]),
+        code_expires_at=int(item[Row.CODE_EXPIRES_AT]["N"]),
+        resend_after=int(item[Row.RESEND_AFTER]["N"]),
+        expires_at=int(item[Row.EXPIRES_AT]["N"]),
+        state=cast("OtpState", item[Row.STATE]["S"]),
+        targets=OtpTargets.decode(item[Row.TARGETS]["B"]) if "B" in item[Row.TARGETS] else None,
+        used_by=item[Row.USED_BY]["S"] if Row.USED_BY in item else None,
+        sms_send=int(item[Row.SMS_SEND]["N"]),
+        checks=checks,
+        resends={by: Resent(*(int(part["N"]) for part in entry["L"])) for by, entry in item[Row.RESENDS]["M"].items()},
+    )
