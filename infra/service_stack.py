@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import ArnFormat, CfnOutput, Stack
+from aws_cdk import ArnFormat, CfnOutput, Duration, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
@@ -30,6 +32,7 @@ class ServiceStack(Stack):
         self.webhook_secret = self._secret("WebhookSecret", "Keys that webhooks are signed with")
         self.websocket = WebSocketApi(self, "WebSocket", config=config)
 
+        self.webhook_queue = WorkQueue(self, "Webhooks", config=config, tries=8, work_seconds=TIMEOUT_SECONDS)
         self._frames_and_connections()
         self._client_api()
         self._app_api()
@@ -63,7 +66,11 @@ class ServiceStack(Stack):
         self.authorizer = self._function("Authorizer", "connect", connections, entry="authorizer", memory_mb=512)
         self.disconnect = self._function("Disconnect", "connect", connections, entry="disconnect", memory_mb=512)
         self.send = self._function("Send", "send", frames)
-        self.deliver = self._function("Deliver", "deliver", frames)
+        self.deliver = self._function(
+            "Deliver",
+            "deliver",
+            frames | self._tables(schema.DELIVERIES) | {"WEBHOOK_QUEUE": self.webhook_queue.url},
+        )
         self._grant_tables(self.authorizer, {schema.DIRECTORY: ("Query",)})
         self._grant_tables(self.disconnect, {schema.ROUTING: ("UpdateItem",)})
         self._grant_tables(
@@ -80,7 +87,8 @@ class ServiceStack(Stack):
             {
                 schema.INBOX: ("Query", "PutItem", "DeleteItem", "BatchWriteItem"),
                 schema.ROUTING: ("BatchGetItem", "GetItem", "UpdateItem"),
-                schema.DIRECTORY: ("BatchGetItem",),
+                schema.DIRECTORY: ("BatchGetItem", "GetItem"),
+                schema.DELIVERIES: ("BatchGetItem", "PutItem", "UpdateItem"),
                 schema.LIMITS: ("BatchGetItem", "UpdateItem"),
             },
         )
@@ -88,6 +96,7 @@ class ServiceStack(Stack):
             self._grant_secret(function, self.sender_secret)
             self._grant_connections(function, "POST")
         self._grant_connections(self.deliver, "DELETE")
+        self._grant_queue(self.deliver, self.webhook_queue)
         self.websocket.add_connection_routes(authorizer=self.authorizer.function, disconnect=self.disconnect.function)
         self.websocket.add_frame_routes(self.send.function, "send")
         self.websocket.add_frame_routes(self.deliver.function, "hello", "ack", "sync", "ping", "$default")
@@ -141,7 +150,6 @@ class ServiceStack(Stack):
             tables | self._secrets(pepper=self.pepper) | {"SMS_SENDER_ID": self._config.sms_sender_id},
             entry="sms",
         )
-        self.webhook_queue = WorkQueue(self, "Webhooks", config=self._config, tries=8, work_seconds=TIMEOUT_SECONDS)
         self.apps = self._function(
             "Apps",
             "apps",
@@ -165,6 +173,23 @@ class ServiceStack(Stack):
         self._grant_secret(self.apps, self.sender_secret)
         self._grant_connections(self.apps, "POST")
         self._grant_queue(self.apps, self.webhook_queue)
+        self.app_expiry = self._function(
+            "AppExpiry",
+            "apps",
+            self._tables(schema.DIRECTORY, schema.DELIVERIES) | {"WEBHOOK_QUEUE": self.webhook_queue.url},
+            entry="expire",
+        )
+        self._grant_tables(
+            self.app_expiry, {schema.DIRECTORY: ("GetItem",), schema.DELIVERIES: ("PutItem", "UpdateItem")}
+        )
+        self._grant(self.app_expiry, ("dynamodb:Query",), f"{self.tables[schema.DELIVERIES].table_arn}/index/*")
+        self._grant_queue(self.app_expiry, self.webhook_queue)
+        events.Rule(
+            self,
+            "EveryMinute",
+            schedule=events.Schedule.rate(Duration.minutes(1)),
+            targets=[targets.LambdaFunction(self.app_expiry.function, retry_attempts=0)],
+        )
         self._grant_tables(
             self.otp,
             {

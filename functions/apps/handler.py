@@ -1,7 +1,8 @@
-"""The HTTPS app API but for one-time passwords: templates, usage, webhooks, events; and the queue of webhooks."""
+"""The HTTPS app API but for one-time passwords: messages, templates, usage, webhooks, events; the queue of webhooks."""
 
 from __future__ import annotations
 
+import time
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
@@ -9,15 +10,22 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sandes import app_queries, event_feed, webhook_delivery, webhooks
-from sandes.edge.app_http import answer, described, signed_request
+from sandes import app_queries, app_status, event_feed, messages, webhook_delivery, webhooks
+from sandes.edge.app_http import answer, described, message_in_path, signed_request
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver
 from sandes.edge.queue_events import each_record
-from sandes.edge.wiring import wire_apps, wire_webhook_delivery, wire_webhooks
+from sandes.edge.telemetry import logger
+from sandes.edge.wiring import wire_app_expiry, wire_apps, wire_webhook_delivery, wire_webhooks
 from sandes.protocol.app_api import (
     MAX_PAGE,
+    Category,
     ChangeWebhook,
     EventPage,
+    Message,
+    MessageAccepted,
+    MessagePage,
+    MessageStatus,
+    NewMessage,
     NewWebhook,
     Preview,
     PreviewTemplate,
@@ -31,7 +39,48 @@ from sandes.protocol.app_api import (
 
 app = resolver()
 
+MessagePath = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="UUIDv7, lower case")]
+CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
+LimitQuery = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 TemplatePath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
+
+
+@app.post("/v1/messages", status_code=HTTPStatus.ACCEPTED, **described("Send a message", scope="msg", post=True))
+def create_message(body: NewMessage) -> Response[MessageAccepted]:
+    request, now_ms = signed_request(app), now_milliseconds()
+    accepted, windows = messages.create(request, body, now_ms=now_ms, deps=wire_apps())
+    return answer(accepted, HTTPStatus.ACCEPTED, windows, now_seconds=now_ms // 1000)
+
+
+@app.get("/v1/messages", **described("Messages, the newest first", scope="msg"))
+def list_messages(
+    *,
+    cursor: CursorQuery = None,
+    limit: LimitQuery = 50,
+    status: Annotated[MessageStatus | None, Query()] = None,
+    category: Annotated[Category | None, Query()] = None,
+    batch: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{22}$")] = None,
+    client_ref: Annotated[str | None, Query(max_length=64)] = None,
+) -> MessagePage:
+    filters = messages.Filters(status, category, batch, client_ref)
+    return messages.page(
+        signed_request(app), filters, after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_apps()
+    )
+
+
+@app.get("/v1/messages/<id>", **described("Status of a message", scope="msg"))
+def get_message(id: MessagePath) -> Message:
+    return messages.status(signed_request(app), message_in_path(id), now_ms=now_milliseconds(), deps=wire_apps())
+
+
+@app.delete(
+    "/v1/messages/<id>",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described("Recall a message that no device has acked yet", scope="msg"),
+)
+def recall_message(id: MessagePath) -> Response[str]:
+    messages.recall(signed_request(app), message_in_path(id), now_ms=now_milliseconds(), deps=wire_apps())
+    return no_content()
 
 
 @app.get("/v1/templates", **described("Approved templates", scope=None))
@@ -51,8 +100,6 @@ def usage() -> Usage:
 
 WebhookPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
 EventPath = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="id of the event")]
-PageCursor = Annotated[str | None, Query(max_length=200, description="of the page before")]
-PageLimit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 StateQuery = Annotated[Literal["pending", "delivered", "failed"] | None, Query()]
 
 
@@ -93,7 +140,7 @@ def test_webhook(id: WebhookPath) -> Response[WebhookDelivery]:
 
 @app.get("/v1/webhooks/<id>/deliveries", **described("Deliveries, the newest events first", scope="hook"))
 def list_deliveries(
-    id: WebhookPath, *, cursor: PageCursor = None, limit: PageLimit = 50, state: StateQuery = None
+    id: WebhookPath, *, cursor: CursorQuery = None, limit: LimitQuery = 50, state: StateQuery = None
 ) -> WebhookDeliveries:
     return webhooks.deliveries(
         signed_request(app), id, state=state, after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_webhooks()
@@ -111,11 +158,18 @@ def redeliver(id: WebhookPath, event: EventPath) -> Response[WebhookDelivery]:
 
 
 @app.get("/v1/events", **described("Events of the last 30 days, the oldest first", scope=None))
-def list_events(*, cursor: PageCursor = None, limit: PageLimit = 100) -> EventPage:
+def list_events(*, cursor: CursorQuery = None, limit: LimitQuery = 100) -> EventPage:
     return event_feed.page(signed_request(app), after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_apps())
 
 
 handler = http_handler(app)
+
+
+def expire(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
+    """Called every minute."""
+    expired = app_status.expire_due(now_ms=now_milliseconds(), deps=wire_app_expiry(), elapsed=time.monotonic)
+    logger().info("expire", expired=expired)
+    return {"expired": expired}
 
 
 def webhook(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:

@@ -44,7 +44,8 @@ class SendSettings(Settings):
 
 
 class DeliverSettings(SendSettings):
-    pass
+    deliveries_table: str
+    webhook_queue: str
 
 
 class ClientSettings(Settings):
@@ -70,6 +71,12 @@ class AppSettings(Settings):
     sender_secret: str
     token_audience: str
     aws_endpoint_url_apigatewaymanagementapi: str
+
+
+class AppExpirySettings(Settings):
+    directory_table: str
+    deliveries_table: str
+    webhook_queue: str
 
 
 class AppsSettings(AppSettings):

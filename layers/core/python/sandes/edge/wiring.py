@@ -22,6 +22,7 @@ from sandes.store.send_view import SendView
 
 if TYPE_CHECKING:
     from sandes.app_registry import RegistryDependencies
+    from sandes.app_status import StatusDependencies
     from sandes.deliver import DeliverDependencies
     from sandes.devices import DeviceDependencies
     from sandes.edge.authorizer import AuthorizerDependencies
@@ -95,8 +96,12 @@ def wire_send() -> SendDependencies:
 
 @cache
 def wire_deliver() -> DeliverDependencies:
+    from sandes.app_status import StatusDependencies
     from sandes.deliver import DeliverDependencies
+    from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import DeliverSettings
+    from sandes.store.apps import AppStore
+    from sandes.store.deliveries import DeliveryStore
 
     settings = DeliverSettings.load()
     view = _view(settings)
@@ -111,6 +116,11 @@ def wire_deliver() -> DeliverDependencies:
         pusher=pusher,
         sender_hash=SenderHash.of(_secret(settings.sender_secret)),
         max_expiry_seconds=settings.max_expiry_seconds,
+        app_receipts=StatusDependencies(
+            AppStore(_client("dynamodb"), settings.directory_table),
+            DeliveryStore(_client("dynamodb"), settings.deliveries_table),
+            SqsQueue(_client("sqs"), settings.webhook_queue),
+        ),
     )
 
 
@@ -251,6 +261,23 @@ def wire_webhook_delivery() -> WebhookDeliveryDependencies:
         keys=WebhookKeys.of(_secret(settings.webhook_secret)),
         addresses=AddressRule(SystemResolver(), networks_of(settings.webhook_networks)),
         poster=HttpPoster(),
+    )
+
+
+@cache
+def wire_app_expiry() -> StatusDependencies:
+    from sandes.app_status import StatusDependencies
+    from sandes.edge.queue import SqsQueue
+    from sandes.edge.settings import AppExpirySettings
+    from sandes.store.apps import AppStore
+    from sandes.store.deliveries import DeliveryStore
+
+    settings = AppExpirySettings.load()
+    dynamodb = _client("dynamodb")
+    return StatusDependencies(
+        AppStore(dynamodb, settings.directory_table),
+        DeliveryStore(dynamodb, settings.deliveries_table),
+        SqsQueue(_client("sqs"), settings.webhook_queue),
     )
 
 
