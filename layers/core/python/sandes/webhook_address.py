@@ -136,9 +136,11 @@ def _split(url: str) -> SplitResult:
 
 def _host(parts: SplitResult) -> str:
     host = parts.hostname or ""
+    if "%" in host:  # the zone of an IPv6 address, or something to be decoded
+        raise AddressRefused("host")
     if parts.netloc.startswith("["):
         try:
-            return str(IPv6Address(host))  # a zone (%eth0) is none of ours
+            return str(IPv6Address(host))
         except ValueError:
             raise AddressRefused("host") from None
     if len(host) > 253 or not _NAME.fullmatch(host):

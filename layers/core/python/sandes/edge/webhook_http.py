@@ -104,18 +104,22 @@ class HttpPoster:
         try:
             if to.scheme == "https":
                 connected = self.tls.wrap_socket(connected, server_hostname=to.host)
-            return self._exchange(connected, to, headers, body)
+            return self._exchange(connected, to, headers=headers, body=body, deadline=deadline)
         except (OSError, HTTPException) as error:
             return Reply(None, _word(error, deadline))
         finally:
             stop()
             connected.close()
 
-    def _exchange(self, connected: socket.socket, to: Destination, headers: Mapping[str, str], body: bytes) -> Reply:
+    def _exchange(
+        self, connected: socket.socket, to: Destination, *, headers: Mapping[str, str], body: bytes, deadline: _Deadline
+    ) -> Reply:
         connection = HTTPConnection(to.host, to.port)
         connection.sock = connected
         connection.request("POST", to.target, body, {"Host": to.host_header, "Connection": "close", **headers})
         response = connection.getresponse()
+        if deadline.over:  # headers that were cut off look as if they had ended
+            raise TimeoutError
         reply = Reply(response.status, retry_after_seconds=self._retry_after(response))
         try:
             response.read(MAX_READ_BYTES)
