@@ -10,6 +10,7 @@ import cbor2
 
 from sandes import otps
 from sandes.crypto.seal import Kind
+from sandes.model.ids import account_text
 from sandes.otps import OtpDependencies, SmsDependencies
 from sandes.protocol import app_api
 from tests.support.app_keys import AppKeys
@@ -18,16 +19,20 @@ from tests.support.service import Person, Service
 Json = dict[str, Any]
 
 
-def new_otp(to: str | Person, **changed: Any) -> Json:
+def by_account(person: Person) -> Json:
+    return {"account": account_text(person.account)}
+
+
+def new_otp(to: str | Person | Json, **changed: Any) -> Json:
     """The body of a request; a string is a phone number, a person is written to by number."""
-    phone = to.phone if isinstance(to, Person) else to
-    return {"to": {"phone": phone}, "template": "login", "variables": {"service": "passports"}} | changed
+    recipient = to if isinstance(to, dict) else {"phone": to.phone if isinstance(to, Person) else to}
+    return {"to": recipient, "template": "login", "variables": {"service": "passports"}} | changed
 
 
 def send(
     service: Service,
     app: AppKeys,
-    to: str | Person,
+    to: str | Person | Json,
     *,
     key: str | None = None,
     at: int = 0,
