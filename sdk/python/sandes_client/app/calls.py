@@ -178,6 +178,7 @@ def list_messages(
     caller: Caller,
     *,
     status: MessageStatus | None = None,
+    category: Category | None = None,
     batch: str | None = None,
     client_ref: str | None = None,
     page_size: int | None = None,
@@ -185,7 +186,7 @@ def list_messages(
     """The newest first, those that fit all filters."""
 
     def page(cursor: str | None) -> Steps[Page[Message]]:
-        filters = {"status": status, "batch": batch, "client_ref": client_ref}
+        filters = {"status": status, "category": category, "batch": batch, "client_ref": client_ref}
         found = yield from caller.get(MessagePage, "messages", **filters, limit=page_size, cursor=cursor)
         return Page(found.messages, found.cursor)
 
