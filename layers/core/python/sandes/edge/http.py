@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -28,7 +29,7 @@ _FROM_DETAILS = ("errors", "attempts_left", "server_time")
 
 def resolver() -> APIGatewayHttpResolver:
     """A resolver that validates bodies by their models and answers every failure as problem+json."""
-    app = APIGatewayHttpResolver(enable_validation=True)
+    app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=_json)
 
     @app.exception_handler(RequestValidationError)
     def invalid_request(error: RequestValidationError) -> Response[str]:
@@ -40,8 +41,8 @@ def resolver() -> APIGatewayHttpResolver:
         ]
         return problem(app, ProtocolError(ErrorCode.INVALID_REQUEST, details={"errors": faults}))
 
-    @app.exception_handler(RequestUnsupportedContentType)
-    def not_json(_: RequestUnsupportedContentType) -> Response[str]:
+    @app.exception_handler([RequestUnsupportedContentType, UnicodeDecodeError])
+    def not_json(_: Exception) -> Response[str]:
         return problem(app, ProtocolError(ErrorCode.MALFORMED_JSON))
 
     @app.exception_handler(NotFoundError)
@@ -53,6 +54,16 @@ def resolver() -> APIGatewayHttpResolver:
         return problem(app, refusal(error))
 
     return app
+
+
+def _json(text: str) -> Any:
+    """Raises JSONDecodeError also for what Python would refuse otherwise: deep nesting, numbers of 5,000 digits."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except (RecursionError, ValueError) as error:
+        raise json.JSONDecodeError("cannot be read", "", 0) from error
 
 
 def http_handler(app: APIGatewayHttpResolver) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
