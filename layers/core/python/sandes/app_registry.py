@@ -197,7 +197,7 @@ def _add_key(operation: AddKey, deps: RegistryDependencies) -> dict[str, Any]:
     _check_room(app.keys.values(), operation.test)
     key = _key(operation)
     _done(deps.apps.set_entry(app.id, key))
-    return _shown(_app(operation.app, deps))
+    return _shown(_app(operation.app, deps)) | {"key": f"{operation.app}.{key.id}"}
 
 
 def _check_room(keys: Any, test: bool) -> None:
