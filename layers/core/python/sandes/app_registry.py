@@ -198,7 +198,7 @@ def _add_key(operation: AddKey, now_seconds: int, deps: RegistryDependencies) ->
         app = _app(operation.app, deps)
         _check_room(app.keys.values(), operation.test)
         if deps.apps.set_entry(app.id, key, beside=list(app.keys)):
-            return _shown(_app(operation.app, deps))
+            return _shown(_app(operation.app, deps)) | {"key": f"{operation.app}.{key.id}"}
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
