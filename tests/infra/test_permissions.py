@@ -123,7 +123,7 @@ def many(value: Any) -> list[Any]:
 
 
 def readable(stage: Synthesised, resource: Any) -> str:
-    """A table by its name in the schema, queues and secrets by their construct, a socket by what follows the API's id."""
+    """A table by its name in the schema, queues and secrets by their construct, a socket by what follows its API's."""
     if isinstance(resource, str):
         return resource
     if "Fn::GetAtt" in resource:
