@@ -21,7 +21,7 @@ from functions.otp.handler import app as otp
 from sandes.edge.app_http import ERROR_CODES
 from sandes.protocol.client_api import Problem
 from sandes.protocol.errors import ErrorCode
-from tools.specs.schemas import SIGNED_BY_DEVICE, SCHEMAS, VERSION, Json, error_codes, reachable, schemas, tidy
+from tools.specs.schemas import SCHEMAS, SIGNED_BY_DEVICE, VERSION, Json, error_codes, reachable, schemas, tidy
 
 HANDLERS_OF_APPS = (otp, apps)
 

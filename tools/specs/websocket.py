@@ -26,7 +26,7 @@ from sandes.protocol.frames import (
     Sync,
     Welcome,
 )
-from tools.specs.schemas import SIGNED_BY_DEVICE, SCHEMAS, VERSION, Json, error_codes, reachable, schemas, tidy
+from tools.specs.schemas import SCHEMAS, SIGNED_BY_DEVICE, VERSION, Json, error_codes, reachable, schemas, tidy
 
 CLIENT_FRAMES: tuple[type[BaseModel], ...] = get_args(ClientFrame)
 SERVER_FRAMES: tuple[type[BaseModel], ...] = get_args(ServerFrame)
