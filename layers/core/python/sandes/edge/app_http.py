@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from sandes.app_identity import AppRequest
 from sandes.crypto.app_tokens import SignedRequest
 from sandes.edge.authorizer import bearer
-from sandes.edge.http import source_address
+from sandes.edge.http import body_bytes, source_address
 from sandes.model.ids import MessageId, parse_message
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.quotas import MINUTE, Window
@@ -28,7 +28,7 @@ def signed_request(app: APIGatewayHttpResolver) -> AppRequest:
         SignedRequest(
             method=event.http_method,
             path=event.raw_path + (f"?{query}" if query else ""),
-            body=(event.decoded_body or "").encode(),
+            body=body_bytes(event.raw_event),
             idempotency_key=headers.get("idempotency-key"),
         ),
         source_address(app),
