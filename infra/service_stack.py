@@ -20,6 +20,9 @@ from infra.websocket_api import WebSocketApi
 from infra.work_queue import WorkQueue
 from sandes.store import schema
 
+SMS_WORK_SECONDS = 5
+"""What a batch of SMS takes at most in general. A code lives for minutes: one that failed is tried again in 30 s."""
+
 
 class ServiceStack(Stack):
     def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
@@ -136,7 +139,7 @@ class ServiceStack(Stack):
                 "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
             }
         )
-        self.sms_queue = WorkQueue(self, "Sms", config=self._config, tries=8, work_seconds=TIMEOUT_SECONDS)
+        self.sms_queue = WorkQueue(self, "Sms", config=self._config, tries=8, work_seconds=SMS_WORK_SECONDS)
         self.otp = self._function(
             "Otp",
             "otp",
@@ -147,6 +150,7 @@ class ServiceStack(Stack):
             "otp",
             tables | self._secrets(pepper=self.pepper) | {"SMS_SENDER_ID": self._config.sms_sender_id},
             entry="sms",
+            timeout_seconds=3 * SMS_WORK_SECONDS,
         )
         self.apps = self._function(
             "Apps",
@@ -230,7 +234,14 @@ class ServiceStack(Stack):
         return {f"{name.upper()}_SECRET": secret.secret_arn for name, secret in secrets.items()}
 
     def _function(
-        self, id: str, folder: str, environment: Mapping[str, str], *, entry: str = "handler", memory_mb: int = 1024
+        self,
+        id: str,
+        folder: str,
+        environment: Mapping[str, str],
+        *,
+        entry: str = "handler",
+        memory_mb: int = 1024,
+        timeout_seconds: int = TIMEOUT_SECONDS,
     ) -> SandesFunction:
         return SandesFunction(
             self,
@@ -241,6 +252,7 @@ class ServiceStack(Stack):
             entry=entry,
             environment=environment,
             memory_mb=memory_mb,
+            timeout_seconds=timeout_seconds,
         )
 
     def _secret(self, id: str, description: str) -> secretsmanager.Secret:

@@ -22,10 +22,12 @@ app = resolver()
 SENDING = (
     *(ErrorCode.UNKNOWN_TEMPLATE, ErrorCode.TEMPLATE_VARIABLES, ErrorCode.INVALID_PHONE, ErrorCode.NOT_A_GUEST),
     *(ErrorCode.QUOTA_EXCEEDED, ErrorCode.RECIPIENT_LIMITED, ErrorCode.IDEMPOTENCY_MISMATCH),
+    ErrorCode.TOO_LARGE,
 )
 RESENDING = (
     *(ErrorCode.CODE_USED, ErrorCode.CODE_CANCELLED, ErrorCode.UNKNOWN_TEMPLATE),
     *(ErrorCode.RESEND_TOO_SOON, ErrorCode.RECIPIENT_LIMITED, ErrorCode.QUOTA_EXCEEDED),
+    ErrorCode.TOO_LARGE,
 )
 
 OtpPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]

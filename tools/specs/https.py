@@ -39,13 +39,16 @@ _ANY_CALL = (
 _BY_API_GATEWAY = {413, 429, 500, 503}
 """What API Gateway answers by itself: too large, too many, the function failed or could not be run."""
 
+_NAMES = {401: "TokenRefused", 500: "Failed", 503: "Unavailable"}
+"""Refusals that are the same for every call."""
+
 _MEANING = {
     400: "The request is wrong",
     401: "The token was not accepted",
     403: "Not allowed",
     404: "There is nothing here, or nothing of yours",
     409: "Not possible as things stand",
-    413: "The request is larger than API Gateway takes (10 MB)",
+    413: "Too large; API Gateway takes 10 MB",
     422: "The request cannot be processed",
     429: "Too many",
     500: "Something failed on our side",
@@ -170,7 +173,7 @@ def _refused() -> Json:
 
 
 def _describe_app_call(operation: Json, shared: Json) -> None:
-    own = {ErrorCode(code) for code in operation.get(ERROR_CODES, ())}
+    own = {code for code in ErrorCode if code.value in operation.get(ERROR_CODES, ())}
     codes: dict[int, set[ErrorCode]] = defaultdict(set)
     for code in {*_ANY_CALL, *own, *_codes_of(operation)}:
         codes[code.http_status].add(code)
@@ -183,13 +186,10 @@ def _describe_app_call(operation: Json, shared: Json) -> None:
         _success(operation)["headers"] = limits
     for status in sorted(statuses):
         refusal = _refusal(status, codes[status])
-        if status in {401, 413, 500, 503}:  # the same for every call
+        if status in _NAMES:
             shared[_NAMES[status]] = refusal
             refusal = {"$ref": f"#/components/responses/{_NAMES[status]}"}
         operation["responses"][str(status)] = refusal
-
-
-_NAMES = {401: "TokenRefused", 413: "TooLarge", 500: "Failed", 503: "Unavailable"}
 
 
 def _codes_of(operation: Json) -> Iterator[ErrorCode]:

@@ -33,10 +33,7 @@ class AppRequest:
             app, key = claimed_app(token)
         except TokenInvalid:
             raise ProtocolError(ErrorCode.TOKEN_INVALID) from None
-        given = signed.idempotency_key
-        if signed.method == "POST" and not (
-            given and 1 <= len(given) <= 64 and given.isascii() and given.isprintable()
-        ):
+        if signed.method == "POST" and not _IDEMPOTENCY_KEY.fullmatch(signed.idempotency_key or ""):
             raise ProtocolError(ErrorCode.IDEMPOTENCY_KEY_MISSING)
         return cls(token, signed, source_address, app, key)
 

@@ -19,7 +19,7 @@ from sandes.model.app import MAX_GUESTS, MAX_KEYS, App, AppKey, Scope
 from sandes.model.ids import AppId, AppKeyId, app_text, new_app_id, new_app_key_id, parse_app
 from sandes.model.phone import parse_phone
 from sandes.model.template import Dlt, Language, Template
-from sandes.protocol.app_api import Printable, TemplateName
+from sandes.protocol.app_api import MAX_VARIABLES, Printable, TemplateName
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, json_pointer
 from sandes.protocol.fields import Key32, Wire
 from sandes.store.apps import AppStore
@@ -85,7 +85,7 @@ class AddKey(NewKey):
 class RevokeKey(Wire):
     operation: Literal["key.revoke"]
     app: AppText
-    key: str
+    key: Annotated[str, Field(pattern=r"^([a-z2-7]{13}\.)?[a-z2-7]{8}$", description="with or without the app's id")]
 
 
 class SetTerms(Wire):
@@ -146,19 +146,20 @@ def operate(request: Mapping[str, Any], *, deps: RegistryDependencies) -> dict[s
         case AddKey():
             return _add_key(operation, deps)
         case RevokeKey():
-            _done(deps.apps.remove_entry(parse_app(operation.app), "key", operation.key))
+            of, _, key = operation.key.rpartition(".")
+            _done(of in {"", operation.app} and deps.apps.remove_entry(_id(operation.app), "key", key))
         case SetTerms():
             per_minute, per_day = _quotas(operation.mode)
             _done(
                 deps.apps.set_terms(
-                    parse_app(operation.app),
+                    _id(operation.app),
                     mode=operation.mode,
                     per_minute=operation.per_minute or per_minute,
                     per_day=operation.per_day or per_day,
                 )
             )
         case SetGuests():
-            _done(deps.apps.set_guests(parse_app(operation.app), _guests(operation.guests, deps)))
+            _done(deps.apps.set_guests(_id(operation.app), _guests(operation.guests, deps)))
         case PutTemplate():
             return _put_template(operation, deps)
     return _shown(_app(operation.app, deps))
@@ -193,11 +194,13 @@ def _create(operation: CreateApp, deps: RegistryDependencies) -> dict[str, Any]:
 
 
 def _add_key(operation: AddKey, deps: RegistryDependencies) -> dict[str, Any]:
-    app = _app(operation.app, deps)
-    _check_room(app.keys.values(), operation.test)
     key = _key(operation)
-    _done(deps.apps.set_entry(app.id, key))
-    return _shown(_app(operation.app, deps))
+    for _ in range(_TRIES):
+        app = _app(operation.app, deps)
+        _check_room(app.keys.values(), operation.test)
+        if deps.apps.set_entry(app.id, key, beside=list(app.keys)):
+            return _shown(_app(operation.app, deps))
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
 def _check_room(keys: Any, test: bool) -> None:
@@ -222,6 +225,8 @@ def _put_template(operation: PutTemplate, deps: RegistryDependencies) -> dict[st
     if len(set(names.values())) > 1:
         raise invalid(ErrorCode.INVALID_REQUEST, "/texts", "the texts name different variables")
     variables = names["en"]
+    if len(variables - {CODE}) > MAX_VARIABLES:
+        raise invalid(ErrorCode.INVALID_REQUEST, "/texts", f"a template has at most {MAX_VARIABLES} variables")
     if (CODE in variables) != (operation.kind == "otp"):
         raise invalid(ErrorCode.INVALID_REQUEST, "/texts", "texts of OTPs, and only they, name {{ code }}")
     for _ in range(_TRIES):
@@ -252,12 +257,15 @@ def _names(language: str, text: str) -> frozenset[str]:
         raise invalid(ErrorCode.INVALID_REQUEST, f"/texts/{language}", str(error)) from None
 
 
-def _app(text: str, deps: RegistryDependencies) -> App:
+def _id(text: str) -> AppId:
     try:
-        id: AppId = parse_app(text)
+        return parse_app(text)
     except ValueError:
         raise ProtocolError(ErrorCode.NOT_FOUND) from None
-    app = deps.apps.read(id)
+
+
+def _app(text: str, deps: RegistryDependencies) -> App:
+    app = deps.apps.read(_id(text))
     if app is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -64,18 +65,32 @@ class AppStore:
         answer = self.client.get_item(TableName=self.table, Key=app_key(app), ConsistentRead=True)
         return read_app(answer["Item"]) if "Item" in answer else None
 
-    def set_entry(self, app: AppId, entry: AppKey | Webhook, *, replaces: bool = False) -> bool:
-        """Add a key or webhook, or put another in its place; False if the app is gone or the entry is (not) there."""
+    def set_entry(
+        self, app: AppId, entry: AppKey | Webhook, *, replaces: bool = False, beside: Sequence[str] | None = None
+    ) -> bool:
+        """Add a key or webhook, or put another in its place; False if the app is gone or the entry is (not) there.
+
+        `beside`: also False unless the entries of its kind are these and no other, so that two callers who have both
+        seen room for one more cannot both add it.
+        """
         field, value = (
             (AppRow.KEYS, _key_entry(entry)) if isinstance(entry, AppKey) else (AppRow.WEBHOOKS, _hook_entry(entry))
         )
-        there = "attribute_exists" if replaces else "attribute_not_exists"
+        conditions = [
+            f"attribute_exists({DirectoryRow.PARTITION})",
+            f"{'attribute_exists' if replaces else 'attribute_not_exists'}({field}.#id)",
+        ]
+        names, values = {"#id": entry.id}, {":entry": value}
+        if beside is not None:
+            conditions += [f"size({field}) = :size", *(f"attribute_exists({field}.#e{n})" for n in range(len(beside)))]
+            names |= {f"#e{number}": id for number, id in enumerate(beside)}
+            values[":size"] = {"N": str(len(beside))}
         return self._change(
             app,
             UpdateExpression=f"SET {field}.#id = :entry",
-            ConditionExpression=f"attribute_exists({DirectoryRow.PARTITION}) AND {there}({field}.#id)",
-            ExpressionAttributeNames={"#id": entry.id},
-            ExpressionAttributeValues={":entry": value},
+            ConditionExpression=" AND ".join(conditions),
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
         )
 
     def remove_entry(self, app: AppId, kind: Literal["key", "webhook"], id: str) -> bool:
@@ -141,7 +156,8 @@ class AppStore:
         return True
 
     def template(self, app: AppId, name: str, version: int | None) -> Template | None:
-        answer = self.client.get_item(TableName=self.table, Key=template_key(app, name, version))
+        key = template_key(app, name, version)
+        answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
         return read_template(app, answer["Item"]) if "Item" in answer else None
 
     def templates(self, app: AppId) -> list[Template]:
