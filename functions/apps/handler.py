@@ -28,8 +28,14 @@ from sandes.protocol.app_api import (
     TemplateList,
     Usage,
 )
+from sandes.protocol.errors import ErrorCode
 
 app = resolver()
+
+SENDING = (
+    *(ErrorCode.UNKNOWN_TEMPLATE, ErrorCode.TEMPLATE_VARIABLES, ErrorCode.INVALID_PHONE, ErrorCode.NOT_A_GUEST),
+    *(ErrorCode.QUOTA_EXCEEDED, ErrorCode.IDEMPOTENCY_MISMATCH),
+)
 
 MessagePath = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="UUIDv7, lower case")]
 CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
@@ -37,14 +43,18 @@ LimitQuery = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 TemplatePath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
 
 
-@app.post("/v1/messages", status_code=HTTPStatus.ACCEPTED, **described("Send a message", scope="msg", post=True))
+@app.post(
+    "/v1/messages",
+    status_code=HTTPStatus.ACCEPTED,
+    **described("Send a message", scope="msg", post=True, refuses=SENDING),
+)
 def create_message(body: NewMessage) -> Response[MessageAccepted]:
     request, now_ms = signed_request(app), now_milliseconds()
     accepted, windows = messages.create(request, body, now_ms=now_ms, deps=wire_apps())
     return answer(accepted, HTTPStatus.ACCEPTED, windows, now_seconds=now_ms // 1000)
 
 
-@app.get("/v1/messages", **described("Messages, the newest first", scope="msg"))
+@app.get("/v1/messages", **described("Messages, the newest first", scope="msg", refuses=(ErrorCode.INVALID_CURSOR,)))
 def list_messages(
     *,
     cursor: CursorQuery = None,
@@ -68,7 +78,11 @@ def get_message(id: MessagePath) -> Message:
 @app.delete(
     "/v1/messages/<id>",
     status_code=HTTPStatus.NO_CONTENT,
-    **described("Recall a message that no device has acked yet", scope="msg"),
+    **described(
+        "Recall a message that no device has acked yet",
+        scope="msg",
+        refuses=(ErrorCode.ALREADY_DELIVERED, ErrorCode.ALREADY_FINAL),
+    ),
 )
 def recall_message(id: MessagePath) -> Response[str]:
     messages.recall(signed_request(app), message_in_path(id), now_ms=now_milliseconds(), deps=wire_apps())
@@ -80,7 +94,10 @@ def list_templates() -> TemplateList:
     return app_queries.templates(signed_request(app), now_ms=now_milliseconds(), deps=wire_apps())
 
 
-@app.post("/v1/templates/<id>/preview", **described("What a template would say", scope=None, post=True))
+@app.post(
+    "/v1/templates/<id>/preview",
+    **described("What a template would say", scope=None, post=True, refuses=(ErrorCode.TEMPLATE_VARIABLES,)),
+)
 def preview_template(id: TemplatePath, body: PreviewTemplate) -> Preview:
     return app_queries.preview(signed_request(app), id, body, now_ms=now_milliseconds(), deps=wire_apps())
 
