@@ -61,6 +61,7 @@ class ErrorCode(StrEnum):
     UPLOAD_INVALID = "upload_invalid", 422, "The uploaded file cannot be read as what it should be; see errors."
     WEBHOOK_ADDRESS = "webhook_address", 400, "Webhooks go to public https addresses only; see errors."
     TOO_MANY_WEBHOOKS = "too_many_webhooks", 409, "The app has as many webhooks as it may have; remove one first."
+    WEBHOOK_DISABLED = "webhook_disabled", 409, "The webhook is paused or gone; set paused to false first."
     TOO_MANY_KEYS = "too_many_keys", 409, "The app has as many keys of this kind as it may have; revoke one first."
     INVALID_CURSOR = "invalid_cursor", 400, "This cursor was not given out for this list."
     CLOCK_SKEW = "clock_skew", 400, "The message id lies in the future; correct the clock by server_time."
