@@ -216,7 +216,7 @@ class World:
             ("otp", "login", "{{ code }} is your code for {{ service }}. Tell it to nobody."),
             ("message", "ready", "Your file {{ file }} is ready."),
         ):
-            names = frozenset({"service", "code"} if kind == "otp" else {"file"})
+            names = frozenset({"service"} if kind == "otp" else {"file"})
             dlt = Dlt("1101000000000000001", {"en": "1107000000000000001"})
             apps.add_template(Template(app.id, name, 1, kind, {"en": text}, names, dlt, 0), previous=0)  # type: ignore[arg-type]
         index = Pepper.of(canned.PEPPER).index("phone", PHONE)
@@ -295,5 +295,6 @@ class World:
 
     def forget_sends(self) -> None:
         """Whom codes were sent to of late, so that the limits on them are never reached."""
-        for name in [name for name, item in self.rows.items.items() if DeliveryRow.SENDS in item]:
+        table = canned.ENVIRONMENT["DELIVERIES_TABLE"]
+        for name in [name for name, item in self.rows.items.items() if name[0] == table and DeliveryRow.SENDS in item]:
             del self.rows.items[name]
