@@ -120,7 +120,12 @@ EventPath = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="id of t
 StateQuery = Annotated[Literal["pending", "delivered", "failed"] | None, Query()]
 
 
-@app.post("/v1/webhooks", status_code=HTTPStatus.CREATED, **described("Register a webhook", scope="hook", post=True))
+@app.post("/v1/webhooks", status_code=HTTPStatus.CREATED, **described(
+        "Register a webhook",
+        scope="hook",
+        post=True,
+        refuses=(ErrorCode.WEBHOOK_ADDRESS, ErrorCode.TOO_MANY_WEBHOOKS, ErrorCode.IDEMPOTENCY_MISMATCH),
+    ))
 def create_webhook(body: NewWebhook) -> Response[Webhook]:
     made = webhooks.create(signed_request(app), body, now_ms=now_milliseconds(), deps=wire_webhooks())
     return answer(made, HTTPStatus.CREATED, (), now_seconds=0)
@@ -136,7 +141,7 @@ def get_webhook(id: WebhookPath) -> Webhook:
     return webhooks.one(signed_request(app), id, now_ms=now_milliseconds(), deps=wire_webhooks())
 
 
-@app.patch("/v1/webhooks/<id>", **described("Change, pause or resume a webhook", scope="hook"))
+@app.patch("/v1/webhooks/<id>", **described("Change, pause or resume a webhook", scope="hook", refuses=(ErrorCode.WEBHOOK_ADDRESS,)))
 def change_webhook(id: WebhookPath, body: ChangeWebhook) -> Webhook:
     return webhooks.change(signed_request(app), id, body, now_ms=now_milliseconds(), deps=wire_webhooks())
 
@@ -148,14 +153,19 @@ def remove_webhook(id: WebhookPath) -> Response[str]:
 
 
 @app.post(
-    "/v1/webhooks/<id>/test", status_code=HTTPStatus.ACCEPTED, **described("Send a test event", scope="hook", post=True)
+    "/v1/webhooks/<id>/test", status_code=HTTPStatus.ACCEPTED, **described(
+        "Send a test event",
+        scope="hook",
+        post=True,
+        refuses=(ErrorCode.WEBHOOK_DISABLED, ErrorCode.IDEMPOTENCY_MISMATCH),
+    )
 )
 def test_webhook(id: WebhookPath) -> Response[WebhookDelivery]:
     queued = webhooks.test(signed_request(app), id, now_ms=now_milliseconds(), deps=wire_webhooks())
     return answer(queued, HTTPStatus.ACCEPTED, (), now_seconds=0)
 
 
-@app.get("/v1/webhooks/<id>/deliveries", **described("Deliveries, the newest events first", scope="hook"))
+@app.get("/v1/webhooks/<id>/deliveries", **described("Deliveries, the newest events first", scope="hook", refuses=(ErrorCode.INVALID_CURSOR,)))
 def list_deliveries(
     id: WebhookPath, *, cursor: CursorQuery = None, limit: LimitQuery = 50, state: StateQuery = None
 ) -> WebhookDeliveries:
@@ -167,14 +177,19 @@ def list_deliveries(
 @app.post(
     "/v1/webhooks/<id>/deliveries/<event>/redeliver",
     status_code=HTTPStatus.ACCEPTED,
-    **described("Send an event again", scope="hook", post=True),
+    **described(
+        "Send an event again",
+        scope="hook",
+        post=True,
+        refuses=(ErrorCode.WEBHOOK_DISABLED, ErrorCode.IDEMPOTENCY_MISMATCH),
+    ),
 )
 def redeliver(id: WebhookPath, event: EventPath) -> Response[WebhookDelivery]:
     queued = webhooks.redeliver(signed_request(app), id, event, now_ms=now_milliseconds(), deps=wire_webhooks())
     return answer(queued, HTTPStatus.ACCEPTED, (), now_seconds=0)
 
 
-@app.get("/v1/events", **described("Events of the last 30 days, the oldest first", scope=None))
+@app.get("/v1/events", **described("Events of the last 30 days, the oldest first", scope=None, refuses=(ErrorCode.INVALID_CURSOR,)))
 def list_events(*, cursor: CursorQuery = None, limit: LimitQuery = 100) -> EventPage:
     return event_feed.page(signed_request(app), after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_apps())
 
