@@ -36,8 +36,14 @@ from sandes.protocol.app_api import (
     WebhookDelivery,
     WebhookList,
 )
+from sandes.protocol.errors import ErrorCode
 
 app = resolver()
+
+SENDING = (
+    *(ErrorCode.UNKNOWN_TEMPLATE, ErrorCode.TEMPLATE_VARIABLES, ErrorCode.INVALID_PHONE, ErrorCode.NOT_A_GUEST),
+    *(ErrorCode.QUOTA_EXCEEDED, ErrorCode.IDEMPOTENCY_MISMATCH),
+)
 
 MessagePath = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="UUIDv7, lower case")]
 CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
@@ -45,14 +51,18 @@ LimitQuery = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 TemplatePath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
 
 
-@app.post("/v1/messages", status_code=HTTPStatus.ACCEPTED, **described("Send a message", scope="msg", post=True))
+@app.post(
+    "/v1/messages",
+    status_code=HTTPStatus.ACCEPTED,
+    **described("Send a message", scope="msg", post=True, refuses=SENDING),
+)
 def create_message(body: NewMessage) -> Response[MessageAccepted]:
     request, now_ms = signed_request(app), now_milliseconds()
     accepted, windows = messages.create(request, body, now_ms=now_ms, deps=wire_apps())
     return answer(accepted, HTTPStatus.ACCEPTED, windows, now_seconds=now_ms // 1000)
 
 
-@app.get("/v1/messages", **described("Messages, the newest first", scope="msg"))
+@app.get("/v1/messages", **described("Messages, the newest first", scope="msg", refuses=(ErrorCode.INVALID_CURSOR,)))
 def list_messages(
     *,
     cursor: CursorQuery = None,
@@ -76,7 +86,11 @@ def get_message(id: MessagePath) -> Message:
 @app.delete(
     "/v1/messages/<id>",
     status_code=HTTPStatus.NO_CONTENT,
-    **described("Recall a message that no device has acked yet", scope="msg"),
+    **described(
+        "Recall a message that no device has acked yet",
+        scope="msg",
+        refuses=(ErrorCode.ALREADY_DELIVERED, ErrorCode.ALREADY_FINAL),
+    ),
 )
 def recall_message(id: MessagePath) -> Response[str]:
     messages.recall(signed_request(app), message_in_path(id), now_ms=now_milliseconds(), deps=wire_apps())
@@ -88,7 +102,10 @@ def list_templates() -> TemplateList:
     return app_queries.templates(signed_request(app), now_ms=now_milliseconds(), deps=wire_apps())
 
 
-@app.post("/v1/templates/<id>/preview", **described("What a template would say", scope=None, post=True))
+@app.post(
+    "/v1/templates/<id>/preview",
+    **described("What a template would say", scope=None, post=True, refuses=(ErrorCode.TEMPLATE_VARIABLES,)),
+)
 def preview_template(id: TemplatePath, body: PreviewTemplate) -> Preview:
     return app_queries.preview(signed_request(app), id, body, now_ms=now_milliseconds(), deps=wire_apps())
 
@@ -103,7 +120,16 @@ EventPath = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="id of t
 StateQuery = Annotated[Literal["pending", "delivered", "failed"] | None, Query()]
 
 
-@app.post("/v1/webhooks", status_code=HTTPStatus.CREATED, **described("Register a webhook", scope="hook", post=True))
+@app.post(
+    "/v1/webhooks",
+    status_code=HTTPStatus.CREATED,
+    **described(
+        "Register a webhook",
+        scope="hook",
+        post=True,
+        refuses=(ErrorCode.WEBHOOK_ADDRESS, ErrorCode.TOO_MANY_WEBHOOKS, ErrorCode.IDEMPOTENCY_MISMATCH),
+    ),
+)
 def create_webhook(body: NewWebhook) -> Response[Webhook]:
     made = webhooks.create(signed_request(app), body, now_ms=now_milliseconds(), deps=wire_webhooks())
     return answer(made, HTTPStatus.CREATED, (), now_seconds=0)
@@ -119,7 +145,10 @@ def get_webhook(id: WebhookPath) -> Webhook:
     return webhooks.one(signed_request(app), id, now_ms=now_milliseconds(), deps=wire_webhooks())
 
 
-@app.patch("/v1/webhooks/<id>", **described("Change, pause or resume a webhook", scope="hook"))
+@app.patch(
+    "/v1/webhooks/<id>",
+    **described("Change, pause or resume a webhook", scope="hook", refuses=(ErrorCode.WEBHOOK_ADDRESS,)),
+)
 def change_webhook(id: WebhookPath, body: ChangeWebhook) -> Webhook:
     return webhooks.change(signed_request(app), id, body, now_ms=now_milliseconds(), deps=wire_webhooks())
 
@@ -131,14 +160,24 @@ def remove_webhook(id: WebhookPath) -> Response[str]:
 
 
 @app.post(
-    "/v1/webhooks/<id>/test", status_code=HTTPStatus.ACCEPTED, **described("Send a test event", scope="hook", post=True)
+    "/v1/webhooks/<id>/test",
+    status_code=HTTPStatus.ACCEPTED,
+    **described(
+        "Send a test event",
+        scope="hook",
+        post=True,
+        refuses=(ErrorCode.WEBHOOK_DISABLED, ErrorCode.IDEMPOTENCY_MISMATCH),
+    ),
 )
 def test_webhook(id: WebhookPath) -> Response[WebhookDelivery]:
     queued = webhooks.test(signed_request(app), id, now_ms=now_milliseconds(), deps=wire_webhooks())
     return answer(queued, HTTPStatus.ACCEPTED, (), now_seconds=0)
 
 
-@app.get("/v1/webhooks/<id>/deliveries", **described("Deliveries, the newest events first", scope="hook"))
+@app.get(
+    "/v1/webhooks/<id>/deliveries",
+    **described("Deliveries, the newest events first", scope="hook", refuses=(ErrorCode.INVALID_CURSOR,)),
+)
 def list_deliveries(
     id: WebhookPath, *, cursor: CursorQuery = None, limit: LimitQuery = 50, state: StateQuery = None
 ) -> WebhookDeliveries:
@@ -150,14 +189,22 @@ def list_deliveries(
 @app.post(
     "/v1/webhooks/<id>/deliveries/<event>/redeliver",
     status_code=HTTPStatus.ACCEPTED,
-    **described("Send an event again", scope="hook", post=True),
+    **described(
+        "Send an event again",
+        scope="hook",
+        post=True,
+        refuses=(ErrorCode.WEBHOOK_DISABLED, ErrorCode.IDEMPOTENCY_MISMATCH),
+    ),
 )
 def redeliver(id: WebhookPath, event: EventPath) -> Response[WebhookDelivery]:
     queued = webhooks.redeliver(signed_request(app), id, event, now_ms=now_milliseconds(), deps=wire_webhooks())
     return answer(queued, HTTPStatus.ACCEPTED, (), now_seconds=0)
 
 
-@app.get("/v1/events", **described("Events of the last 30 days, the oldest first", scope=None))
+@app.get(
+    "/v1/events",
+    **described("Events of the last 30 days, the oldest first", scope=None, refuses=(ErrorCode.INVALID_CURSOR,)),
+)
 def list_events(*, cursor: CursorQuery = None, limit: LimitQuery = 100) -> EventPage:
     return event_feed.page(signed_request(app), after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_apps())
 

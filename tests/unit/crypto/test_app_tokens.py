@@ -25,8 +25,9 @@ REQUEST = SignedRequest("POST", "/v1/otps?x=1", b'{"to":{}}', "send-1")
 
 
 def verify(token: str, request: SignedRequest = REQUEST, *, now_seconds: int = NOW, keys: AppKeys = KEYS) -> None:
+    app, _ = claimed_app(token)
     public = bytes(keys.key.verify_key)
-    verify_app_token(token, request, public_key=public, audience=AUDIENCE, now_seconds=now_seconds)
+    verify_app_token(token, request, app=app, public_key=public, audience=AUDIENCE, now_seconds=now_seconds)
 
 
 def signed(**changed: Any) -> str:

@@ -71,7 +71,12 @@ def identify(
         raise ProtocolError(ErrorCode.TOKEN_INVALID)
     try:
         verify_app_token(
-            request.token, request.signed, public_key=key.public, audience=audience, now_seconds=now_seconds
+            request.token,
+            request.signed,
+            app=request.app,
+            public_key=key.public,
+            audience=audience,
+            now_seconds=now_seconds,
         )
     except TokenExpired:
         raise ProtocolError(ErrorCode.TOKEN_EXPIRED, details={"server_time": now_ms}) from None

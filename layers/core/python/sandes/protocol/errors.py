@@ -44,7 +44,6 @@ class ErrorCode(StrEnum):
     SUPERSEDED = "superseded", 409, "A newer connection of this device is in use."
     IDEMPOTENCY_KEY_MISSING = "idempotency_key_missing", 400, "Every POST needs an Idempotency-Key header."
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch", 422, "This idempotency key was used with another request."
-    IN_PROGRESS = "in_progress", 409, "A request with this idempotency key is still running; try again."
     SCOPE_MISSING = "scope_missing", 403, "The app has no permission for this kind of call."
     ADDRESS_NOT_ALLOWED = "address_not_allowed", 403, "The key may not be used from this network address."
     NOT_A_GUEST = "not_a_guest", 403, "A trial app or test key sends only to the app's guests and magic recipients."
