@@ -120,12 +120,16 @@ EventPath = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="id of t
 StateQuery = Annotated[Literal["pending", "delivered", "failed"] | None, Query()]
 
 
-@app.post("/v1/webhooks", status_code=HTTPStatus.CREATED, **described(
+@app.post(
+    "/v1/webhooks",
+    status_code=HTTPStatus.CREATED,
+    **described(
         "Register a webhook",
         scope="hook",
         post=True,
         refuses=(ErrorCode.WEBHOOK_ADDRESS, ErrorCode.TOO_MANY_WEBHOOKS, ErrorCode.IDEMPOTENCY_MISMATCH),
-    ))
+    ),
+)
 def create_webhook(body: NewWebhook) -> Response[Webhook]:
     made = webhooks.create(signed_request(app), body, now_ms=now_milliseconds(), deps=wire_webhooks())
     return answer(made, HTTPStatus.CREATED, (), now_seconds=0)
@@ -141,7 +145,10 @@ def get_webhook(id: WebhookPath) -> Webhook:
     return webhooks.one(signed_request(app), id, now_ms=now_milliseconds(), deps=wire_webhooks())
 
 
-@app.patch("/v1/webhooks/<id>", **described("Change, pause or resume a webhook", scope="hook", refuses=(ErrorCode.WEBHOOK_ADDRESS,)))
+@app.patch(
+    "/v1/webhooks/<id>",
+    **described("Change, pause or resume a webhook", scope="hook", refuses=(ErrorCode.WEBHOOK_ADDRESS,)),
+)
 def change_webhook(id: WebhookPath, body: ChangeWebhook) -> Webhook:
     return webhooks.change(signed_request(app), id, body, now_ms=now_milliseconds(), deps=wire_webhooks())
 
@@ -153,19 +160,24 @@ def remove_webhook(id: WebhookPath) -> Response[str]:
 
 
 @app.post(
-    "/v1/webhooks/<id>/test", status_code=HTTPStatus.ACCEPTED, **described(
+    "/v1/webhooks/<id>/test",
+    status_code=HTTPStatus.ACCEPTED,
+    **described(
         "Send a test event",
         scope="hook",
         post=True,
         refuses=(ErrorCode.WEBHOOK_DISABLED, ErrorCode.IDEMPOTENCY_MISMATCH),
-    )
+    ),
 )
 def test_webhook(id: WebhookPath) -> Response[WebhookDelivery]:
     queued = webhooks.test(signed_request(app), id, now_ms=now_milliseconds(), deps=wire_webhooks())
     return answer(queued, HTTPStatus.ACCEPTED, (), now_seconds=0)
 
 
-@app.get("/v1/webhooks/<id>/deliveries", **described("Deliveries, the newest events first", scope="hook", refuses=(ErrorCode.INVALID_CURSOR,)))
+@app.get(
+    "/v1/webhooks/<id>/deliveries",
+    **described("Deliveries, the newest events first", scope="hook", refuses=(ErrorCode.INVALID_CURSOR,)),
+)
 def list_deliveries(
     id: WebhookPath, *, cursor: CursorQuery = None, limit: LimitQuery = 50, state: StateQuery = None
 ) -> WebhookDeliveries:
@@ -189,7 +201,10 @@ def redeliver(id: WebhookPath, event: EventPath) -> Response[WebhookDelivery]:
     return answer(queued, HTTPStatus.ACCEPTED, (), now_seconds=0)
 
 
-@app.get("/v1/events", **described("Events of the last 30 days, the oldest first", scope=None, refuses=(ErrorCode.INVALID_CURSOR,)))
+@app.get(
+    "/v1/events",
+    **described("Events of the last 30 days, the oldest first", scope=None, refuses=(ErrorCode.INVALID_CURSOR,)),
+)
 def list_events(*, cursor: CursorQuery = None, limit: LimitQuery = 100) -> EventPage:
     return event_feed.page(signed_request(app), after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_apps())
 
