@@ -97,7 +97,18 @@ ALLOWED = {
         "dynamodb:Query deliveries",
         "dynamodb:PutItem deliveries",
         "sqs:SendMessage webhooks",
+        "dynamodb:UpdateItem directory",
+        "secretsmanager:GetSecretValue WebhookSecret",
     },
+    "appwebhooks": {
+        "dynamodb:BatchGetItem directory",
+        "dynamodb:UpdateItem directory",
+        "dynamodb:BatchGetItem deliveries",
+        "dynamodb:PutItem deliveries",
+        "secretsmanager:GetSecretValue WebhookSecret",
+        "sqs:SendMessage webhooks",
+    }
+    | works("webhooks"),
     "operator": {
         "dynamodb:GetItem directory",
         "dynamodb:PutItem directory",

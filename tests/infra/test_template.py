@@ -25,6 +25,7 @@ SETTINGS: dict[str, type[settings.Settings]] = {
     "otp": settings.OtpSettings,
     "otpsms": settings.OtpSmsSettings,
     "apps": settings.AppsSettings,
+    "appwebhooks": settings.WebhookSettings,
     "operator": settings.OperatorSettings,
 }
 HANDLERS = {
@@ -36,6 +37,7 @@ HANDLERS = {
     "otp": "handler.handler",
     "otpsms": "handler.sms",
     "apps": "handler.handler",
+    "appwebhooks": "handler.webhook",
     "operator": "handler.operator",
 }
 HTTP_ROUTES = {"{proxy+}": "Client"} | {
@@ -44,7 +46,7 @@ HTTP_ROUTES = {"{proxy+}": "Client"} | {
     for path in paths
     for rest in ("", "/{proxy+}")
 }
-WORKERS = {"sms": "otpsms"}
+WORKERS = {"sms": "otpsms", "webhooks": "appwebhooks"}
 """Queues by the function that works them off."""
 FRAME_ROUTES = {
     "send": "Send",
@@ -168,7 +170,7 @@ def test_a_variable_names_the_table_queue_or_secret_it_is_called_after(
     stage: str, name: str, request: pytest.FixtureRequest
 ) -> None:
     template: Synthesised = request.getfixturevalue(stage)
-    secrets = {"PEPPER_SECRET": "Pepper", "SENDER_SECRET": "SenderSecret"}
+    secrets = {"PEPPER_SECRET": "Pepper", "SENDER_SECRET": "SenderSecret", "WEBHOOK_SECRET": "WebhookSecret"}
     for variable, value in template.functions[name]["Environment"]["Variables"].items():
         if variable.endswith("_TABLE"):
             table = template.tables[variable.removesuffix("_TABLE").lower()]
@@ -336,6 +338,21 @@ def test_the_local_template_has_fixed_addresses_and_nothing_the_engine_does_not_
 def test_the_tags_of_the_local_engine_are_not_on_aws(dev: Synthesised) -> None:
     assert "ms-custom-id" not in str(dev.template)
     assert "127.0.0.1" not in str(dev.template)
+
+
+def test_webhooks_go_to_no_private_network_but_to_loopback_on_the_local_engine(
+    dev: Synthesised, prod: Synthesised, local: Synthesised
+) -> None:
+    for stage, networks in ((dev, ""), (prod, ""), (local, "127.0.0.0/8")):
+        for name in ("apps", "appwebhooks"):
+            assert stage.functions[name]["Environment"]["Variables"]["WEBHOOK_NETWORKS"] == networks
+
+
+def test_a_webhook_network_that_is_none_is_refused() -> None:
+    from aws_cdk import App
+
+    with pytest.raises(ValueError, match=r"10\.0\.0\.1/8"):
+        Config.of(App(context={"webhook_networks": "10.20.0.0/16,10.0.0.1/8"}))
 
 
 # Synthesis
