@@ -32,12 +32,14 @@ class ServiceStack(Stack):
         self.tables = Tables(self, "Tables", config=config)
         self.sender_secret = self._secret("SenderSecret", "Hides senders in envelope ids")
         self.pepper = self._secret("Pepper", "Keys of phone numbers and codes")
+        self.webhook_secret = self._secret("WebhookSecret", "Keys that webhooks are signed with")
         self.websocket = WebSocketApi(self, "WebSocket", config=config)
 
         self.webhook_queue = WorkQueue(self, "Webhooks", config=config, tries=8, work_seconds=TIMEOUT_SECONDS)
         self._frames_and_connections()
         self._client_api()
         self._app_api()
+        self._webhooks()
         self.operator = self._function(
             "Operator", "admin", self._tables(schema.DIRECTORY) | self._secrets(pepper=self.pepper), entry="operator"
         )
@@ -159,7 +161,8 @@ class ServiceStack(Stack):
             | {
                 "WEBHOOK_QUEUE": self.webhook_queue.url,
                 "MAX_EXPIRY_SECONDS": str(self._config.max_expiry_seconds),
-            },
+            }
+            | self._webhook_settings(),
         )
         self._grant_tables(
             self.apps,
@@ -217,6 +220,31 @@ class ServiceStack(Stack):
         self._grant_sms(self.otp_sms)
         self._grant_work(self.otp_sms, self.sms_queue)
         self.sms_queue.work_off(self.otp_sms.function, batch=10, concurrency=50, window_seconds=1)
+
+    def _webhooks(self) -> None:
+        """Whoever waits for an app's server has a function to wait in, which may do little else."""
+        self._grant_tables(self.apps, {schema.DIRECTORY: ("UpdateItem",)})
+        self._grant_secret(self.apps, self.webhook_secret)
+        self.app_webhooks = self._function(
+            "AppWebhooks",
+            "apps",
+            self._tables(schema.DIRECTORY, schema.DELIVERIES)
+            | {"WEBHOOK_QUEUE": self.webhook_queue.url}
+            | self._webhook_settings(),
+            entry="webhook",
+            memory_mb=512,
+        )
+        self._grant_tables(
+            self.app_webhooks,
+            {schema.DIRECTORY: ("BatchGetItem", "UpdateItem"), schema.DELIVERIES: ("BatchGetItem", "PutItem")},
+        )
+        self._grant_secret(self.app_webhooks, self.webhook_secret)
+        self._grant_queue(self.app_webhooks, self.webhook_queue)
+        self._grant_work(self.app_webhooks, self.webhook_queue)
+        self.webhook_queue.work_off(self.app_webhooks.function, batch=10, concurrency=50)
+
+    def _webhook_settings(self) -> dict[str, str]:
+        return self._secrets(webhook=self.webhook_secret) | {"WEBHOOK_NETWORKS": self._config.webhook_networks}
 
     def _outputs(self) -> None:
         CfnOutput(self, "WebSocketUrl", value=self.websocket.url)

@@ -1,32 +1,40 @@
-"""The HTTPS app API but for one-time passwords: messages, templates, usage."""
+"""The HTTPS app API but for one-time passwords: messages, templates, usage, webhooks, events; the queue of webhooks."""
 
 from __future__ import annotations
 
 import time
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sandes import app_queries, app_status, messages
+from sandes import app_queries, app_status, event_feed, messages, webhook_delivery, webhooks
 from sandes.edge.app_http import answer, described, message_in_path, signed_request
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver
+from sandes.edge.queue_events import each_record
 from sandes.edge.telemetry import logger
-from sandes.edge.wiring import wire_app_expiry, wire_apps
+from sandes.edge.wiring import wire_app_expiry, wire_apps, wire_webhook_delivery, wire_webhooks
 from sandes.protocol.app_api import (
     MAX_PAGE,
     Category,
+    ChangeWebhook,
+    EventPage,
     Message,
     MessageAccepted,
     MessagePage,
     MessageStatus,
     NewMessage,
+    NewWebhook,
     Preview,
     PreviewTemplate,
     TemplateList,
     Usage,
+    Webhook,
+    WebhookDeliveries,
+    WebhookDelivery,
+    WebhookList,
 )
 from sandes.protocol.errors import ErrorCode
 
@@ -107,6 +115,100 @@ def usage() -> Usage:
     return app_queries.usage(signed_request(app), now_ms=now_milliseconds(), deps=wire_apps())
 
 
+WebhookPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
+EventPath = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="id of the event")]
+StateQuery = Annotated[Literal["pending", "delivered", "failed"] | None, Query()]
+
+
+@app.post(
+    "/v1/webhooks",
+    status_code=HTTPStatus.CREATED,
+    **described(
+        "Register a webhook",
+        scope="hook",
+        post=True,
+        refuses=(ErrorCode.WEBHOOK_ADDRESS, ErrorCode.TOO_MANY_WEBHOOKS, ErrorCode.IDEMPOTENCY_MISMATCH),
+    ),
+)
+def create_webhook(body: NewWebhook) -> Response[Webhook]:
+    made = webhooks.create(signed_request(app), body, now_ms=now_milliseconds(), deps=wire_webhooks())
+    return answer(made, HTTPStatus.CREATED, (), now_seconds=0)
+
+
+@app.get("/v1/webhooks", **described("Webhooks, without their secrets", scope="hook"))
+def list_webhooks() -> WebhookList:
+    return webhooks.all_of(signed_request(app), now_ms=now_milliseconds(), deps=wire_webhooks())
+
+
+@app.get("/v1/webhooks/<id>", **described("One webhook", scope="hook"))
+def get_webhook(id: WebhookPath) -> Webhook:
+    return webhooks.one(signed_request(app), id, now_ms=now_milliseconds(), deps=wire_webhooks())
+
+
+@app.patch(
+    "/v1/webhooks/<id>",
+    **described("Change, pause or resume a webhook", scope="hook", refuses=(ErrorCode.WEBHOOK_ADDRESS,)),
+)
+def change_webhook(id: WebhookPath, body: ChangeWebhook) -> Webhook:
+    return webhooks.change(signed_request(app), id, body, now_ms=now_milliseconds(), deps=wire_webhooks())
+
+
+@app.delete("/v1/webhooks/<id>", status_code=HTTPStatus.NO_CONTENT, **described("Remove a webhook", scope="hook"))
+def remove_webhook(id: WebhookPath) -> Response[str]:
+    webhooks.remove(signed_request(app), id, now_ms=now_milliseconds(), deps=wire_webhooks())
+    return no_content()
+
+
+@app.post(
+    "/v1/webhooks/<id>/test",
+    status_code=HTTPStatus.ACCEPTED,
+    **described(
+        "Send a test event",
+        scope="hook",
+        post=True,
+        refuses=(ErrorCode.WEBHOOK_DISABLED, ErrorCode.IDEMPOTENCY_MISMATCH),
+    ),
+)
+def test_webhook(id: WebhookPath) -> Response[WebhookDelivery]:
+    queued = webhooks.test(signed_request(app), id, now_ms=now_milliseconds(), deps=wire_webhooks())
+    return answer(queued, HTTPStatus.ACCEPTED, (), now_seconds=0)
+
+
+@app.get(
+    "/v1/webhooks/<id>/deliveries",
+    **described("Deliveries, the newest events first", scope="hook", refuses=(ErrorCode.INVALID_CURSOR,)),
+)
+def list_deliveries(
+    id: WebhookPath, *, cursor: CursorQuery = None, limit: LimitQuery = 50, state: StateQuery = None
+) -> WebhookDeliveries:
+    return webhooks.deliveries(
+        signed_request(app), id, state=state, after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_webhooks()
+    )
+
+
+@app.post(
+    "/v1/webhooks/<id>/deliveries/<event>/redeliver",
+    status_code=HTTPStatus.ACCEPTED,
+    **described(
+        "Send an event again",
+        scope="hook",
+        post=True,
+        refuses=(ErrorCode.WEBHOOK_DISABLED, ErrorCode.IDEMPOTENCY_MISMATCH),
+    ),
+)
+def redeliver(id: WebhookPath, event: EventPath) -> Response[WebhookDelivery]:
+    queued = webhooks.redeliver(signed_request(app), id, event, now_ms=now_milliseconds(), deps=wire_webhooks())
+    return answer(queued, HTTPStatus.ACCEPTED, (), now_seconds=0)
+
+
+@app.get(
+    "/v1/events",
+    **described("Events of the last 30 days, the oldest first", scope=None, refuses=(ErrorCode.INVALID_CURSOR,)),
+)
+def list_events(*, cursor: CursorQuery = None, limit: LimitQuery = 100) -> EventPage:
+    return event_feed.page(signed_request(app), after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_apps())
+
+
 handler = http_handler(app)
 
 
@@ -115,3 +217,13 @@ def expire(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
     expired = app_status.expire_due(now_ms=now_milliseconds(), deps=wire_app_expiry(), elapsed=time.monotonic)
     logger().info("expire", expired=expired)
     return {"expired": expired}
+
+
+def webhook(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+    deps = wire_webhook_delivery()
+    return each_record(
+        event,
+        "webhook",
+        lambda body, _: webhook_delivery.deliver(body, now_ms=now_milliseconds(), deps=deps),
+        at_once=10,  # as many as a batch: one receiver that hangs keeps none of the others waiting
+    )

@@ -196,7 +196,9 @@ class Service:
     # Apps, made as operators make them.
 
     def operate(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        return app_registry.operate({"operation": operation} | parameters, deps=self.registry_deps)
+        return app_registry.operate(
+            {"operation": operation} | parameters, now_seconds=self.now_ms // 1000, deps=self.registry_deps
+        )
 
     def app(self, *, test: bool = False, **changed: Any) -> AppKeys:
         """A live app with all scopes, SMS and a `login` template, unless changed."""

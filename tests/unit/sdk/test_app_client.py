@@ -97,7 +97,7 @@ def test_a_right_code_is_told_from_a_wrong_one(service: AppService, app: SyncApp
         httpx.RemoteProtocolError("cut"),
         refused("unavailable", 503, retry_after=2),
         refused("rate_limited", 429, retry_after=1),
-        refused("in_progress", 409),
+        refused("unavailable", 503),
         httpx.Response(429, json={"message": "Too Many Requests"}),
         httpx.Response(500, json={"message": "Internal Server Error"}),
         httpx.Response(504, text="<html>"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandes_client.endpoints import EndpointsInvalid, check_address
-from sandes_client.ids import parse_account, parse_base64url
+from sandes_client.ids import base64url_text, parse_account, parse_base64url
 from sandes_client.keys import IdentityKey
 
 FILE_VARIABLE = "SANDES_APP_CREDENTIALS"
@@ -58,6 +58,12 @@ class AppCredentials:
     def key_name(self) -> str:
         """As tokens name the key: app id, full stop, key id."""
         return f"{self.app}.{self.key}"
+
+    def to_json(self) -> str:
+        """What a credentials file holds. It belongs into a file that only its owner can read (mode 0600)."""
+        private_key = base64url_text(self.private_key.seed)
+        values = {"app": self.app, "key": self.key, "private_key": private_key}
+        return json.dumps({**values, "http_url": self.http_url, "audience": self.audience}, indent=2) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> AppCredentials:

@@ -16,6 +16,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from sandes_client.api import ApiError
+from sandes_client.cli.apps import apps
 from sandes_client.cli.display import app_message_line, local_time, message_line, readable
 from sandes_client.cli.session import CommandFailed, Session, complain, parse_link, recipient_text, resolve, run
 from sandes_client.cli.texts import refusal_line
@@ -56,6 +57,7 @@ app = typer.Typer(
 )
 link_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Add a device to an account.", epilog=_EPILOG)
 app.add_typer(link_app, name="link")
+app.add_typer(apps, name="app")
 
 Recipient = Annotated[
     str,

@@ -82,6 +82,18 @@ class AppExpirySettings(Settings):
 class AppsSettings(AppSettings):
     webhook_queue: str
     max_expiry_seconds: int
+    webhook_secret: str
+    webhook_networks: str
+
+
+class WebhookSettings(Settings):
+    """`webhook_networks`: CIDR blocks with commas between them; empty for none."""
+
+    directory_table: str
+    deliveries_table: str
+    webhook_queue: str
+    webhook_secret: str
+    webhook_networks: str
 
 
 class OtpSettings(AppSettings):

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from sandes.otps import OtpDependencies, SmsDependencies
     from sandes.send import SendDependencies
     from sandes.store.app_view import AppView
+    from sandes.webhook_delivery import WebhookDeliveryDependencies
+    from sandes.webhooks import WebhookDependencies
 
 _CONFIG = Config(
     connect_timeout=2,
@@ -212,6 +214,53 @@ def wire_apps() -> AppsDependencies:
         sender_hash=SenderHash.of(_secret(settings.sender_secret)),
         audience=settings.token_audience,
         max_expiry_seconds=settings.max_expiry_seconds,
+    )
+
+
+@cache
+def wire_webhooks() -> WebhookDependencies:
+    """For the endpoints, which share function and settings with the rest of the app API."""
+    from sandes.crypto.webhook_keys import WebhookKeys
+    from sandes.edge.settings import AppsSettings
+    from sandes.edge.webhook_http import SystemResolver
+    from sandes.store.webhooks import WebhookStore
+    from sandes.webhook_address import AddressRule, networks_of
+    from sandes.webhooks import WebhookDependencies
+
+    settings, apps = AppsSettings.load(), wire_apps()
+    return WebhookDependencies(
+        view=apps.view,
+        store=WebhookStore(apps.view.apps, apps.view.deliveries),
+        queue=apps.webhook_queue,
+        pepper=apps.pepper,
+        keys=WebhookKeys.of(_secret(settings.webhook_secret)),
+        addresses=AddressRule(SystemResolver(), networks_of(settings.webhook_networks)),
+        audience=settings.token_audience,
+    )
+
+
+@cache
+def wire_webhook_delivery() -> WebhookDeliveryDependencies:
+    from sandes.crypto.webhook_keys import WebhookKeys
+    from sandes.edge.queue import SqsQueue
+    from sandes.edge.settings import WebhookSettings
+    from sandes.edge.webhook_http import HttpPoster, SystemResolver
+    from sandes.store.apps import AppStore
+    from sandes.store.deliveries import DeliveryStore
+    from sandes.store.webhooks import WebhookStore
+    from sandes.webhook_address import AddressRule, networks_of
+    from sandes.webhook_delivery import WebhookDeliveryDependencies
+
+    settings = WebhookSettings.load()
+    dynamodb = _client("dynamodb")
+    return WebhookDeliveryDependencies(
+        store=WebhookStore(
+            AppStore(dynamodb, settings.directory_table), DeliveryStore(dynamodb, settings.deliveries_table)
+        ),
+        queue=SqsQueue(_client("sqs"), settings.webhook_queue),
+        keys=WebhookKeys.of(_secret(settings.webhook_secret)),
+        addresses=AddressRule(SystemResolver(), networks_of(settings.webhook_networks)),
+        poster=HttpPoster(),
     )
 
 

@@ -93,6 +93,68 @@ class AppStore:
             ExpressionAttributeValues=values,
         )
 
+    def adding_webhook(self, app: AppId, hook: Webhook, *, most: int) -> dict[str, Any]:
+        """Part of a transaction: fails if the app is gone or has `most` webhooks."""
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": app_key(app),
+                "UpdateExpression": f"SET {AppRow.WEBHOOKS}.#id = :entry",
+                "ConditionExpression": f"size({AppRow.WEBHOOKS}) < :most",
+                "ExpressionAttributeNames": {"#id": hook.id},
+                "ExpressionAttributeValues": {":entry": _hook_entry(hook), ":most": {"N": str(most)}},
+            }
+        }
+
+    def change_webhook(
+        self, app: AppId, id: str, *, url: str | None, events: Sequence[str] | None, paused: bool | None
+    ) -> Webhook | None:
+        """Change what is given, at least one of the three, and leave the rest; the webhook then, None if there is none.
+
+        Pausing leaves one alone that is disabled already; `paused` False enables it whatever the reason was.
+        """
+        entry = f"{AppRow.WEBHOOKS}.#id"
+        sets, values = [], {}
+        if url is not None:
+            sets.append(f"{entry}.{AppRow.URL} = :url")
+            values[":url"] = {"S": url}
+        if events is not None:
+            sets.append(f"{entry}.{AppRow.EVENTS} = :events")
+            values[":events"] = _strings(list(events))
+        if paused:
+            sets.append(f"{entry}.{AppRow.DISABLED} = if_not_exists({entry}.{AppRow.DISABLED}, :paused)")
+            values[":paused"] = {"S": "paused"}
+        parts = [f"SET {', '.join(sets)}"] if sets else []
+        if paused is False:
+            parts.append(f"REMOVE {entry}.{AppRow.DISABLED}")
+        more: dict[str, Any] = {"ExpressionAttributeValues": values} if values else {}
+        try:
+            answer = self.client.update_item(
+                TableName=self.table,
+                Key=app_key(app),
+                UpdateExpression=" ".join(parts),
+                ConditionExpression=f"attribute_exists({entry})",
+                ExpressionAttributeNames={"#id": id},
+                ReturnValues="ALL_NEW",
+                **more,
+            )
+        except ClientError as error:
+            if failed_condition(error):
+                return None
+            raise
+        return read_app(answer["Attributes"]).webhooks[id]
+
+    def disable_webhook(self, app: AppId, hook: Webhook, reason: str) -> bool:
+        """False if it was removed, disabled or given another address since it was read."""
+        entry = f"{AppRow.WEBHOOKS}.#id"
+        return self._change(
+            app,
+            UpdateExpression=f"SET {entry}.{AppRow.DISABLED} = :reason",
+            ConditionExpression=f"{entry}.{AppRow.URL} = :url AND attribute_not_exists({entry}.{AppRow.DISABLED})",
+            ExpressionAttributeNames={"#id": hook.id},
+            ExpressionAttributeValues={":reason": {"S": reason}, ":url": {"S": hook.url}},
+        )
+
     def remove_entry(self, app: AppId, kind: Literal["key", "webhook"], id: str) -> bool:
         """False if there is none of that id."""
         field = AppRow.KEYS if kind == "key" else AppRow.WEBHOOKS
