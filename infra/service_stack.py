@@ -29,6 +29,7 @@ class ServiceStack(Stack):
         self.pepper = self._secret("Pepper", "Keys of phone numbers and codes")
         self.websocket = WebSocketApi(self, "WebSocket", config=config)
 
+        self.webhook_queue = WorkQueue(self, "Webhooks", config=config, tries=8, work_seconds=TIMEOUT_SECONDS)
         self._frames_and_connections()
         self._client_api()
         self._app_api()
@@ -61,7 +62,11 @@ class ServiceStack(Stack):
         self.authorizer = self._function("Authorizer", "connect", connections, entry="authorizer", memory_mb=512)
         self.disconnect = self._function("Disconnect", "connect", connections, entry="disconnect", memory_mb=512)
         self.send = self._function("Send", "send", frames)
-        self.deliver = self._function("Deliver", "deliver", frames)
+        self.deliver = self._function(
+            "Deliver",
+            "deliver",
+            frames | self._tables(schema.DELIVERIES) | {"WEBHOOK_QUEUE": self.webhook_queue.url},
+        )
         self._grant_tables(self.authorizer, {schema.DIRECTORY: ("Query",)})
         self._grant_tables(self.disconnect, {schema.ROUTING: ("UpdateItem",)})
         self._grant_tables(
@@ -78,7 +83,8 @@ class ServiceStack(Stack):
             {
                 schema.INBOX: ("Query", "PutItem", "DeleteItem", "BatchWriteItem"),
                 schema.ROUTING: ("BatchGetItem", "GetItem", "UpdateItem"),
-                schema.DIRECTORY: ("BatchGetItem",),
+                schema.DIRECTORY: ("BatchGetItem", "GetItem"),
+                schema.DELIVERIES: ("BatchGetItem", "PutItem", "UpdateItem"),
                 schema.LIMITS: ("BatchGetItem", "UpdateItem"),
             },
         )
@@ -86,6 +92,7 @@ class ServiceStack(Stack):
             self._grant_secret(function, self.sender_secret)
             self._grant_connections(function, "POST")
         self._grant_connections(self.deliver, "DELETE")
+        self._grant_queue(self.deliver, self.webhook_queue)
         self.websocket.add_connection_routes(authorizer=self.authorizer.function, disconnect=self.disconnect.function)
         self.websocket.add_frame_routes(self.send.function, "send")
         self.websocket.add_frame_routes(self.deliver.function, "hello", "ack", "sync", "ping", "$default")
@@ -139,7 +146,6 @@ class ServiceStack(Stack):
             tables | self._secrets(pepper=self.pepper) | {"SMS_SENDER_ID": self._config.sms_sender_id},
             entry="sms",
         )
-        self.webhook_queue = WorkQueue(self, "Webhooks", config=self._config, tries=8, work_seconds=TIMEOUT_SECONDS)
         self.apps = self._function(
             "Apps",
             "apps",

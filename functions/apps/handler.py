@@ -1,20 +1,75 @@
-"""The HTTPS app API but for one-time passwords: templates, usage."""
+"""The HTTPS app API but for one-time passwords: messages, templates, usage."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated
 
-from aws_lambda_powertools.event_handler.openapi.params import Path
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
-from sandes import app_queries
-from sandes.edge.app_http import described, signed_request
-from sandes.edge.http import http_handler, now_milliseconds, resolver
+from sandes import app_queries, messages
+from sandes.edge.app_http import answer, described, message_in_path, signed_request
+from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver
 from sandes.edge.wiring import wire_apps
-from sandes.protocol.app_api import Preview, PreviewTemplate, TemplateList, Usage
+from sandes.protocol.app_api import (
+    MAX_PAGE,
+    Category,
+    Message,
+    MessageAccepted,
+    MessagePage,
+    MessageStatus,
+    NewMessage,
+    Preview,
+    PreviewTemplate,
+    TemplateList,
+    Usage,
+)
 
 app = resolver()
 
+MessagePath = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="UUIDv7, lower case")]
+CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
+LimitQuery = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 TemplatePath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
+
+
+@app.post("/v1/messages", status_code=HTTPStatus.ACCEPTED, **described("Send a message", scope="msg", post=True))
+def create_message(body: NewMessage) -> Response[MessageAccepted]:
+    request, now_ms = signed_request(app), now_milliseconds()
+    accepted, windows = messages.create(request, body, now_ms=now_ms, deps=wire_apps())
+    return answer(accepted, HTTPStatus.ACCEPTED, windows, now_seconds=now_ms // 1000)
+
+
+@app.get("/v1/messages", **described("Messages, the newest first", scope="msg"))
+def list_messages(
+    *,
+    cursor: CursorQuery = None,
+    limit: LimitQuery = 50,
+    status: Annotated[MessageStatus | None, Query()] = None,
+    category: Annotated[Category | None, Query()] = None,
+    batch: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{22}$")] = None,
+    client_ref: Annotated[str | None, Query(max_length=64)] = None,
+) -> MessagePage:
+    filters = messages.Filters(status, category, batch, client_ref)
+    return messages.page(
+        signed_request(app), filters, after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_apps()
+    )
+
+
+@app.get("/v1/messages/<id>", **described("Status of a message", scope="msg"))
+def get_message(id: MessagePath) -> Message:
+    return messages.status(signed_request(app), message_in_path(id), now_ms=now_milliseconds(), deps=wire_apps())
+
+
+@app.delete(
+    "/v1/messages/<id>",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described("Recall a message that no device has acked yet", scope="msg"),
+)
+def recall_message(id: MessagePath) -> Response[str]:
+    messages.recall(signed_request(app), message_in_path(id), now_ms=now_milliseconds(), deps=wire_apps())
+    return no_content()
 
 
 @app.get("/v1/templates", **described("Approved templates", scope=None))

@@ -21,7 +21,7 @@ from sandes.model.envelope import Envelope
 from sandes.model.ids import ConnectionId, base64url_text
 from sandes.protocol.errors import ProtocolError
 from sandes.protocol.frames import Hello, bundle
-from sandes.push import Push
+from sandes.push import Push, Pushed
 from sandes.send import send
 from sandes.store.routing import RoutingStore
 from tests.support.dynamodb import moto_dynamodb
@@ -158,9 +158,9 @@ def test_two_sockets_saying_hello_leave_the_newer_one_live_in_every_order(
 class PushToKnownSocketsOnly(Push):
     """Forgets to read routing again after the write."""
 
-    def __call__(self, envelopes: Any, routes: Routes, *, now_seconds: int) -> None:
+    def __call__(self, envelopes: Any, routes: Routes, *, now_seconds: int) -> Pushed:
         waiting: dict[Any, Envelope] = {envelope.inbox: envelope for envelope in envelopes}
-        self._post(waiting, routes)
+        return Pushed(self._post(waiting, routes), None)
 
 
 def hello_that_drains_before_it_connects(

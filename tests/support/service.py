@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sandes import devices, verification
+from sandes.app_receipts import AppReceiptDependencies
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
 from sandes.deliver import DeliverDependencies
@@ -24,7 +25,9 @@ from sandes.protocol.client_api import LinkDevice, Registered, VerifyRegistratio
 from sandes.protocol.frames import AccountRecipient, Copy, Send
 from sandes.push import Push
 from sandes.send import SendDependencies
+from sandes.store.apps import AppStore
 from sandes.store.codes import CodeStore
+from sandes.store.deliveries import DeliveryStore
 from sandes.store.directory import DirectoryStore
 from sandes.store.enrolment import EnrolmentStore
 from sandes.store.inbox import InboxStore
@@ -34,6 +37,7 @@ from sandes.store.send_view import SendView
 from sandes.verification import CodeDependencies
 from tests.support.gateway import FakeGateway
 from tests.support.keys import DeviceKeys
+from tests.support.queue import FakeQueue
 from tests.support.sms import FakeSms
 
 if TYPE_CHECKING:
@@ -79,6 +83,7 @@ class Service:
         self.codes = CodeStore(client, tables["codes"])
         self.enrolment = EnrolmentStore(self.directory, self.routing, self.codes)
         self.sender_hash = SenderHash.of(b"s" * 32)
+        self.webhook_queue = FakeQueue()
         self._sockets = itertools.count(1)
 
     @property
@@ -115,6 +120,11 @@ class Service:
             "pusher": self.gateway,
             "sender_hash": self.sender_hash,
             "max_expiry_seconds": MAX_EXPIRY_SECONDS,
+            "app_receipts": AppReceiptDependencies(
+                AppStore(self.client, self.tables["directory"]),
+                DeliveryStore(self.client, self.tables["deliveries"]),
+                self.webhook_queue,
+            ),
             "elapsed": lambda: 0.0,
         }
         return DeliverDependencies(**parts | replaced)

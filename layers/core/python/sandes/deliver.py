@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
+from sandes.app_receipts import AppReceiptDependencies, take_receipt
 from sandes.crypto.seal import Content, Kind, ReceiptKind, receipt_body
 from sandes.crypto.sender_hash import SenderHash
 from sandes.limits import Limit, Meter
+from sandes.model.delivery import Status
 from sandes.model.device import MAX_DEVICES, Route
 from sandes.model.envelope import MAX_BODY_BYTES, Envelope
-from sandes.model.ids import ConnectionId, new_message_id
+from sandes.model.ids import AccountId, AppId, ConnectionId, new_message_id
 from sandes.model.principal import Principal
 from sandes.policy import decide
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -65,6 +67,7 @@ class DeliverDependencies:
     pusher: Pusher
     sender_hash: SenderHash
     max_expiry_seconds: int
+    app_receipts: AppReceiptDependencies
     elapsed: Callable[[], float] = time.monotonic
 
 
@@ -182,16 +185,27 @@ def ack(frame: Ack, principal: Principal, *, now_ms: int, deps: DeliverDependenc
     if frame.receipts:
         deps.receipts.refuse_if_empty(str(principal.address), now_ms=now_ms, wanted=len(frame.receipts))
     for receipt in frame.receipts:
-        _send_receipt(receipt, principal, now_ms=now_ms, deps=deps)
+        if receipt.app is not None:
+            _tell_app(receipt, receipt.app, principal, now_ms=now_ms, deps=deps)
+        elif receipt.to is not None:
+            _send_receipt(receipt, receipt.to, principal, now_ms=now_ms, deps=deps)
     if frame.ids:
         deps.inbox.remove(principal.inbox, frame.ids)
     return Acked(ref=frame.ref, ids=frame.ids)
 
 
-def _send_receipt(receipt: Receipt, principal: Principal, *, now_ms: int, deps: DeliverDependencies) -> None:
+def _tell_app(receipt: Receipt, app: AppId, principal: Principal, *, now_ms: int, deps: DeliverDependencies) -> None:
+    deps.receipts.take(str(principal.address), now_ms=now_ms)
+    to = Status.READ if receipt.kind == "read" else Status.DELIVERED
+    take_receipt(app, principal.address.account, to, receipt.ids, now_ms=now_ms, deps=deps.app_receipts)
+
+
+def _send_receipt(
+    receipt: Receipt, author_id: AccountId, principal: Principal, *, now_ms: int, deps: DeliverDependencies
+) -> None:
     """Seal the receipt to every device of the author. One who is gone or blocks the reader gets none, silently."""
     reader = principal.address
-    facts = deps.view.read(reader, receipt.to, limit=Limit.RECEIPTS.label, now_seconds=now_ms // 1000)
+    facts = deps.view.read(reader, author_id, limit=Limit.RECEIPTS.label, now_seconds=now_ms // 1000)
     deps.receipts.take(str(reader), stored_full_at_ms=facts.bucket_full_at_ms, now_ms=now_ms)
     if not is_current(principal, facts.sender):
         raise ProtocolError(ErrorCode.REVOKED)
@@ -202,7 +216,7 @@ def _send_receipt(receipt: Receipt, principal: Principal, *, now_ms: int, deps: 
         new_message_id(now_ms),
         reader,
         principal.account_class,
-        receipt.to,
+        author_id,
         Kind.RECEIPT,
         now_ms,
         receipt_body(ReceiptKind[receipt.kind.upper()], receipt.ids),

@@ -38,28 +38,33 @@ class Pusher(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Pushed:
+    """`posted`: how many sockets took it. `changed` is routing as it is now if an envelope was stored for a device
+    that has since been unlinked or replaced, so that nobody will ever fetch it; else None.
+    """
+
+    posted: int
+    changed: Routes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Push:
     routing: RoutingStore
     pusher: Pusher
 
-    def __call__(self, envelopes: Sequence[Envelope], routes: Routes, *, now_seconds: int) -> Routes | None:
-        """Post each envelope to its device's live socket. `routes` is what was known before the write.
-
-        Returns None, or routing as it is now if an envelope was stored for a device that has since been unlinked or
-        replaced: nobody will ever fetch it.
-        """
+    def __call__(self, envelopes: Sequence[Envelope], routes: Routes, *, now_seconds: int) -> Pushed:
+        """Post each envelope to its device's live socket. `routes` is what was known before the write."""
         waiting = {envelope.inbox: envelope for envelope in envelopes}
-        self._post(waiting, routes)
-        if not waiting:
-            return None
-        fresh = self.routing.read(routes.account, now_seconds=now_seconds)
+        posted = self._post(waiting, routes)
+        fresh = self.routing.read(routes.account, now_seconds=now_seconds) if waiting else None
         if fresh is None:
-            return None
-        self._post(waiting, _changed(fresh, routes))
+            return Pushed(posted, None)
+        posted += self._post(waiting, _changed(fresh, routes))
         known = {route.inbox for route in fresh.devices.values()}
-        return fresh if waiting.keys() - known else None
+        return Pushed(posted, fresh if waiting.keys() - known else None)
 
-    def _post(self, waiting: dict[InboxId, Envelope], routes: Routes) -> None:
+    def _post(self, waiting: dict[InboxId, Envelope], routes: Routes) -> int:
+        posted = 0
         for route in routes.devices.values():
             envelope = waiting.get(route.inbox)
             if envelope is None or route.connection is None:
@@ -70,6 +75,8 @@ class Push:
                 self.routing.disconnect(DeviceAddress(routes.account, route.device), route.connection)
             else:
                 del waiting[route.inbox]
+                posted += outcome is Posted.YES
+        return posted
 
 
 def _changed(fresh: Routes, tried: Routes) -> Routes:

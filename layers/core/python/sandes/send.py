@@ -77,7 +77,7 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     ]
     stored = deps.inbox.add(envelopes)
     alive = [envelope for envelope in stored if envelope.expires_at > now_ms // 1000]  # a retry may find expired rows
-    changed = deps.push(alive, recipient, now_seconds=now_ms // 1000)
+    changed = deps.push(alive, recipient, now_seconds=now_ms // 1000).changed
     if changed is not None:  # the device list was out of date when it was read
         _check_copies(frame, _targets(changed, principal))
     return Accepted(ref=frame.ref, id=frame.id, at=min(envelope.accepted_at_ms for envelope in stored))

@@ -13,6 +13,8 @@ from sandes.app_identity import AppRequest
 from sandes.crypto.app_tokens import SignedRequest
 from sandes.edge.authorizer import bearer
 from sandes.edge.http import source_address
+from sandes.model.ids import MessageId, parse_message
+from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.quotas import MINUTE, Window
 
 
@@ -51,6 +53,14 @@ def answer(body: Body, status: HTTPStatus, windows: Sequence[Window], *, now_sec
         body=body,
         headers=headers,
     )
+
+
+def message_in_path(text: str) -> MessageId:
+    """Raises ProtocolError not_found for a text that is no message id."""
+    try:
+        return parse_message(text)
+    except ValueError:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None
 
 
 def described(summary: str, *, scope: str | None, post: bool = False) -> dict[str, Any]:

@@ -44,7 +44,8 @@ class SendSettings(Settings):
 
 
 class DeliverSettings(SendSettings):
-    pass
+    deliveries_table: str
+    webhook_queue: str
 
 
 class ClientSettings(Settings):

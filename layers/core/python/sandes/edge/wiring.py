@@ -93,8 +93,12 @@ def wire_send() -> SendDependencies:
 
 @cache
 def wire_deliver() -> DeliverDependencies:
+    from sandes.app_receipts import AppReceiptDependencies
     from sandes.deliver import DeliverDependencies
+    from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import DeliverSettings
+    from sandes.store.apps import AppStore
+    from sandes.store.deliveries import DeliveryStore
 
     settings = DeliverSettings.load()
     view = _view(settings)
@@ -109,6 +113,11 @@ def wire_deliver() -> DeliverDependencies:
         pusher=pusher,
         sender_hash=SenderHash.of(_secret(settings.sender_secret)),
         max_expiry_seconds=settings.max_expiry_seconds,
+        app_receipts=AppReceiptDependencies(
+            AppStore(_client("dynamodb"), settings.directory_table),
+            DeliveryStore(_client("dynamodb"), settings.deliveries_table),
+            SqsQueue(_client("sqs"), settings.webhook_queue),
+        ),
     )
 
 

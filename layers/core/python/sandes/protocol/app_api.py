@@ -8,7 +8,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from sandes.model.template import Language
 from sandes.protocol.fields import AccountField, MessageIdField, Wire
@@ -64,6 +71,14 @@ EventType = Literal[
 ]
 
 
+class Answer(Wire):
+    """What the server says: a field without a value is left out."""
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, whole: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]  # a return type would replace the schema
+        return {name: value for name, value in whole(self).items() if value is not None}
+
+
 class Recipient(Wire):
     """Exactly one of the two."""
 
@@ -91,7 +106,7 @@ class NewOtp(Wire):
     client_ref: ClientRef | None = None
 
 
-class Otp(Wire):
+class Otp(Answer):
     """The same for every recipient: nothing in it says whether there is such a person.
 
     `channel`: where it goes; `app_then_sms` if no device has it within some seconds.
@@ -111,7 +126,7 @@ class OtpCheck(Wire):
     purpose: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,31}$")] = "login"
 
 
-class OtpChecked(Wire):
+class OtpChecked(Answer):
     result: Literal["approved", "incorrect", "expired", "locked", "used", "cancelled"]
     attempts_left: int
 
@@ -143,13 +158,13 @@ class NewMessage(Content):
     client_ref: ClientRef | None = None
 
 
-class MessageAccepted(Wire):
+class MessageAccepted(Answer):
     id: MessageIdField
     status: MessageStatus
     expires_at: Time
 
 
-class Message(Wire):
+class Message(Answer):
     """`seq` rises with every change of `status`; `times` says when each status was reached."""
 
     id: MessageIdField
@@ -165,7 +180,7 @@ class Message(Wire):
     times: dict[str, datetime]
 
 
-class MessagePage(Wire):
+class MessagePage(Answer):
     """`cursor` leads to the next page; there is none without it."""
 
     messages: list[Message]
@@ -192,7 +207,7 @@ class NewBatch(Content):
         return self
 
 
-class Upload(Wire):
+class Upload(Answer):
     """PUT the file to `url` with these headers, at most 50 MiB, before `expires_at`."""
 
     url: str
@@ -204,7 +219,7 @@ class CommitBatch(Wire):
     dry_run: Annotated[bool, Field(description="only check the rows; commit again to send")] = False
 
 
-class RowFault(Wire):
+class RowFault(Answer):
     """`row` counts from 1, the header of a CSV file not counted."""
 
     row: int
@@ -213,7 +228,7 @@ class RowFault(Wire):
     message: str
 
 
-class Batch(Wire):
+class Batch(Answer):
     """`state`: waiting for the file or the commit, checking rows, checked by a dry run, sending, done.
 
     `faults`: the first 100 bad rows; all of them stand in the results.
@@ -235,7 +250,7 @@ class Batch(Wire):
     finished_at: Time | None = None
 
 
-class BatchResult(Wire):
+class BatchResult(Answer):
     row: int
     client_ref: str | None = None
     message: str | None = None
@@ -243,12 +258,12 @@ class BatchResult(Wire):
     code: str | None = None
 
 
-class BatchResults(Wire):
+class BatchResults(Answer):
     results: list[BatchResult]
     cursor: str | None = None
 
 
-class Template(Wire):
+class Template(Answer):
     id: TemplateName
     version: int
     kind: Literal["otp", "message"]
@@ -258,7 +273,7 @@ class Template(Wire):
     approved_at: Time
 
 
-class TemplateList(Wire):
+class TemplateList(Answer):
     templates: list[Template]
 
 
@@ -268,7 +283,7 @@ class PreviewTemplate(Wire):
     language: Language = "en"
 
 
-class Preview(Wire):
+class Preview(Answer):
     """`language` is the one it is written in. `sms_segments`: how many SMS it would fill, in `sms_encoding`."""
 
     text: str
@@ -283,7 +298,7 @@ class NewWebhook(Wire):
     events: Annotated[list[EventType], Field(min_length=1, max_length=len(EVENT_TYPES))]
 
 
-class Webhook(Wire):
+class Webhook(Answer):
     """`public_key` (`whpk_`) checks `v1a` signatures. `secret` (`whsec_`) checks `v1`; it is shown at creation only."""
 
     id: OneTimeId
@@ -295,7 +310,7 @@ class Webhook(Wire):
     created_at: Time
 
 
-class WebhookList(Wire):
+class WebhookList(Answer):
     webhooks: list[Webhook]
 
 
@@ -305,7 +320,7 @@ class ChangeWebhook(Wire):
     paused: bool | None = None
 
 
-class WebhookDelivery(Wire):
+class WebhookDelivery(Answer):
     """One event on its way to one webhook."""
 
     event: str
@@ -318,12 +333,12 @@ class WebhookDelivery(Wire):
     updated_at: Time
 
 
-class WebhookDeliveries(Wire):
+class WebhookDeliveries(Answer):
     deliveries: list[WebhookDelivery]
     cursor: str | None = None
 
 
-class Event(Wire):
+class Event(Answer):
     """What webhooks get as their body, and the feed as its entries. `id` is the webhook-id too: it may come twice."""
 
     id: str
@@ -332,7 +347,7 @@ class Event(Wire):
     data: dict[str, Any]
 
 
-class EventPage(Wire):
+class EventPage(Answer):
     """Always with a `cursor`: ask with it again, now or later."""
 
     events: list[Event]
@@ -340,14 +355,14 @@ class EventPage(Wire):
     more: bool
 
 
-class Quota(Wire):
+class Quota(Answer):
     limit: int
     used: int
     left: int
     resets_at: Time
 
 
-class Usage(Wire):
+class Usage(Answer):
     mode: Literal["trial", "live"]
     per_minute: Quota
     per_day: Quota

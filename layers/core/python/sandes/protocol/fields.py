@@ -10,12 +10,15 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, Wit
 from sandes.model.ids import (
     ENVELOPE_BYTES,
     AccountId,
+    AppId,
     EnvelopeId,
     MessageId,
     account_text,
+    app_text,
     base64url_text,
     message_text,
     parse_account,
+    parse_app,
     parse_base64url,
     parse_message,
 )
@@ -75,6 +78,12 @@ AccountField = Annotated[
     AccountId,
     _text(parse_account),
     PlainSerializer(account_text, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z2-7]{13}$"}),
+]
+AppField = Annotated[
+    AppId,
+    _text(parse_app),
+    PlainSerializer(app_text, return_type=str),
     WithJsonSchema({"type": "string", "pattern": "^[a-z2-7]{13}$"}),
 ]
 MessageIdField = Annotated[

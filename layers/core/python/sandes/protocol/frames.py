@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from sandes.model.device import MAX_DEVICES
 from sandes.model.envelope import Envelope
 from sandes.model.ids import MAX_DEVICE_NUMBER
 from sandes.protocol.errors import ErrorCode, ProtocolError, json_pointer
-from sandes.protocol.fields import AccountField, Bytes, EnvelopeIdField, MessageIdField, Wire
+from sandes.protocol.fields import AccountField, AppField, Bytes, EnvelopeIdField, MessageIdField, Wire
 
 MAX_FRAME_BYTES = 128 * 1024
 """API Gateway's limit for one websocket message; it closes the socket (1009) above it."""
@@ -69,11 +69,18 @@ class Send(Wire):
 
 
 class Receipt(Wire):
-    """Tells the devices of `to` what became of their messages."""
+    """Tells the devices of `to`, or the app `app`, what became of their messages: exactly one of the two."""
 
-    to: AccountField
+    to: AccountField | None = None
+    app: AppField | None = None
     kind: Literal["delivered", "read"]
     ids: Annotated[tuple[MessageIdField, ...], Field(min_length=1, max_length=MAX_ACK_IDS)]
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.to is None) == (self.app is None):
+            raise ValueError("give either to or app")
+        return self
 
 
 class Ack(Wire):

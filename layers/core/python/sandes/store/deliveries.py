@@ -90,21 +90,20 @@ class DeliveryStore:
         }
 
     def advancing(
-        self, app: AppId, message: MessageId, to: Status, *, now_ms: int, failure: str | None = None
+        self, app: AppId, message: MessageId, to: Status, *, now_ms: int, below: Status | None = None
     ) -> dict[str, Any]:
-        """Part of a transaction: the status moves forward or the condition fails."""
+        """Part of a transaction: the status moves forward, from one below `below`, or the condition fails."""
         return {
             "Update": {
                 "TableName": self.table,
                 "Key": message_key(app, message),
-                "UpdateExpression": f"SET {Row.STATUS} = :to, {Row.TIMES}.#rank = :now"
-                + (f", {Row.FAILURE} = :failure" if failure else ""),
-                "ConditionExpression": f"attribute_exists({Row.PARTITION}) AND {Row.STATUS} < :to",
+                "UpdateExpression": f"SET {Row.STATUS} = :to, {Row.TIMES}.#rank = :now",
+                "ConditionExpression": f"attribute_exists({Row.PARTITION}) AND {Row.STATUS} < :below",
                 "ExpressionAttributeNames": {"#rank": str(int(to))},
                 "ExpressionAttributeValues": {
                     ":to": {"N": str(int(to))},
                     ":now": {"N": str(now_ms)},
-                    **({":failure": {"S": failure}} if failure else {}),
+                    ":below": {"N": str(int(to if below is None else below))},
                 },
             }
         }
@@ -129,7 +128,7 @@ class DeliveryStore:
         found = batch_get(self.client, {self.table: {"Keys": keys, "ConsistentRead": True}})[self.table]
         return [message for item in found if (message := live_message(app, item, now_seconds))]
 
-    def message_page(
+    def message_pages(
         self, app: AppId, *, before: str | None, limit: int, now_seconds: int
     ) -> Iterator[tuple[list[AppMessage], str | None]]:
         """Newest first, from the sort key `before` on (exclusive): pages with the sort key to go on from."""
