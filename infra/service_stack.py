@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import ArnFormat, CfnOutput, Stack
+from aws_cdk import ArnFormat, CfnOutput, Duration, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
@@ -168,6 +170,23 @@ class ServiceStack(Stack):
         self._grant_secret(self.apps, self.sender_secret)
         self._grant_connections(self.apps, "POST")
         self._grant_queue(self.apps, self.webhook_queue)
+        self.app_expiry = self._function(
+            "AppExpiry",
+            "apps",
+            self._tables(schema.DIRECTORY, schema.DELIVERIES) | {"WEBHOOK_QUEUE": self.webhook_queue.url},
+            entry="expire",
+        )
+        self._grant_tables(
+            self.app_expiry, {schema.DIRECTORY: ("GetItem",), schema.DELIVERIES: ("PutItem", "UpdateItem")}
+        )
+        self._grant(self.app_expiry, ("dynamodb:Query",), f"{self.tables[schema.DELIVERIES].table_arn}/index/*")
+        self._grant_queue(self.app_expiry, self.webhook_queue)
+        events.Rule(
+            self,
+            "EveryMinute",
+            schedule=events.Schedule.rate(Duration.minutes(1)),
+            targets=[targets.LambdaFunction(self.app_expiry.function, retry_attempts=0)],
+        )
         self._grant_tables(
             self.otp,
             {

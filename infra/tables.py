@@ -8,7 +8,7 @@ from constructs import Construct
 from infra.config import Config
 from sandes.store.schema import TABLES, Key, Table
 
-_TYPES = {"B": dynamodb.AttributeType.BINARY, "S": dynamodb.AttributeType.STRING}
+_TYPES = {"B": dynamodb.AttributeType.BINARY, "N": dynamodb.AttributeType.NUMBER, "S": dynamodb.AttributeType.STRING}
 
 
 class Tables(Construct):
@@ -33,6 +33,15 @@ class Tables(Construct):
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=table.backup
             ),
+            global_secondary_indexes=[
+                dynamodb.GlobalSecondaryIndexPropsV2(
+                    index_name=table.index.name,
+                    partition_key=_attribute(table.index.partition),
+                    sort_key=_attribute(table.index.sort),
+                )
+            ]
+            if table.index
+            else None,
             deletion_protection=table.backup and config.deletion_protection,
             removal_policy=config.removal_policy,
         )

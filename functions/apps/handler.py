@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sandes import app_queries, messages
+from sandes import app_queries, app_status, messages
 from sandes.edge.app_http import answer, described, message_in_path, signed_request
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver
-from sandes.edge.wiring import wire_apps
+from sandes.edge.telemetry import logger
+from sandes.edge.wiring import wire_app_expiry, wire_apps
 from sandes.protocol.app_api import (
     MAX_PAGE,
     Category,
@@ -88,3 +91,10 @@ def usage() -> Usage:
 
 
 handler = http_handler(app)
+
+
+def expire(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
+    """Called every minute."""
+    expired = app_status.expire_due(now_ms=now_milliseconds(), deps=wire_app_expiry(), elapsed=time.monotonic)
+    logger().info("expire", expired=expired)
+    return {"expired": expired}

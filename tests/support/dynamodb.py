@@ -37,15 +37,32 @@ def create_tables(client: DynamoDBClient) -> dict[str, str]:
     """Make every table of the production schema; returns table names by schema name."""
     names = {}
     for table in schema.TABLES:
+        index = table.index
         keys = [(table.partition, "HASH")] + ([(table.sort, "RANGE")] if table.sort else [])
         client.create_table(
             TableName=table.name,
             BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": key.name, "AttributeType": key.type} for key, _ in keys],
+            AttributeDefinitions=[
+                {"AttributeName": key.name, "AttributeType": key.type}
+                for key in (*(key for key, _ in keys), *((index.partition, index.sort) if index else ()))
+            ],
             KeySchema=[{"AttributeName": key.name, "KeyType": kind} for key, kind in keys],  # type: ignore[typeddict-item]
+            **_indexes(index),
         )
         names[table.name] = table.name
     return names
+
+
+def _indexes(index: schema.Index | None) -> dict[str, Any]:
+    if index is None:
+        return {}
+    keys = ((index.partition, "HASH"), (index.sort, "RANGE"))
+    schemas = [{"AttributeName": key.name, "KeyType": kind} for key, kind in keys]
+    return {
+        "GlobalSecondaryIndexes": [
+            {"IndexName": index.name, "KeySchema": schemas, "Projection": {"ProjectionType": "ALL"}}
+        ]
+    }
 
 
 def _one_call_at_a_time(client: Any) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sandes import devices, verification
-from sandes.app_receipts import AppReceiptDependencies
+from sandes.app_status import StatusDependencies
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
 from sandes.deliver import DeliverDependencies
@@ -120,7 +120,7 @@ class Service:
             "pusher": self.gateway,
             "sender_hash": self.sender_hash,
             "max_expiry_seconds": MAX_EXPIRY_SECONDS,
-            "app_receipts": AppReceiptDependencies(
+            "app_receipts": StatusDependencies(
                 AppStore(self.client, self.tables["directory"]),
                 DeliveryStore(self.client, self.tables["deliveries"]),
                 self.webhook_queue,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from sandes.app_receipts import AppReceiptDependencies, take_receipt
+from sandes.app_status import StatusDependencies, take_receipt
 from sandes.crypto.seal import Content, Kind, ReceiptKind, receipt_body
 from sandes.crypto.sender_hash import SenderHash
 from sandes.limits import Limit, Meter
@@ -67,7 +67,7 @@ class DeliverDependencies:
     pusher: Pusher
     sender_hash: SenderHash
     max_expiry_seconds: int
-    app_receipts: AppReceiptDependencies
+    app_receipts: StatusDependencies
     elapsed: Callable[[], float] = time.monotonic
 
 

@@ -73,6 +73,12 @@ class AppSettings(Settings):
     aws_endpoint_url_apigatewaymanagementapi: str
 
 
+class AppExpirySettings(Settings):
+    directory_table: str
+    deliveries_table: str
+    webhook_queue: str
+
+
 class AppsSettings(AppSettings):
     webhook_queue: str
     max_expiry_seconds: int

@@ -22,6 +22,7 @@ from sandes.store.send_view import SendView
 
 if TYPE_CHECKING:
     from sandes.app_registry import RegistryDependencies
+    from sandes.app_status import StatusDependencies
     from sandes.deliver import DeliverDependencies
     from sandes.devices import DeviceDependencies
     from sandes.edge.authorizer import AuthorizerDependencies
@@ -93,7 +94,7 @@ def wire_send() -> SendDependencies:
 
 @cache
 def wire_deliver() -> DeliverDependencies:
-    from sandes.app_receipts import AppReceiptDependencies
+    from sandes.app_status import StatusDependencies
     from sandes.deliver import DeliverDependencies
     from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import DeliverSettings
@@ -113,7 +114,7 @@ def wire_deliver() -> DeliverDependencies:
         pusher=pusher,
         sender_hash=SenderHash.of(_secret(settings.sender_secret)),
         max_expiry_seconds=settings.max_expiry_seconds,
-        app_receipts=AppReceiptDependencies(
+        app_receipts=StatusDependencies(
             AppStore(_client("dynamodb"), settings.directory_table),
             DeliveryStore(_client("dynamodb"), settings.deliveries_table),
             SqsQueue(_client("sqs"), settings.webhook_queue),
@@ -211,6 +212,23 @@ def wire_apps() -> AppsDependencies:
         sender_hash=SenderHash.of(_secret(settings.sender_secret)),
         audience=settings.token_audience,
         max_expiry_seconds=settings.max_expiry_seconds,
+    )
+
+
+@cache
+def wire_app_expiry() -> StatusDependencies:
+    from sandes.app_status import StatusDependencies
+    from sandes.edge.queue import SqsQueue
+    from sandes.edge.settings import AppExpirySettings
+    from sandes.store.apps import AppStore
+    from sandes.store.deliveries import DeliveryStore
+
+    settings = AppExpirySettings.load()
+    dynamodb = _client("dynamodb")
+    return StatusDependencies(
+        AppStore(dynamodb, settings.directory_table),
+        DeliveryStore(dynamodb, settings.deliveries_table),
+        SqsQueue(_client("sqs"), settings.webhook_queue),
     )
 
 

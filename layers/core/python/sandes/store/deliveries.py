@@ -8,19 +8,25 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from sandes.model.delivery import AppEvent, AppMessage, Envelopes, Status
-from sandes.model.ids import AccountId, AppId, MessageId, app_text, message_text, parse_message
+from sandes.model.ids import AccountId, AppId, MessageId, app_text, message_text, parse_app, parse_message
 from sandes.store.dynamo import Client, Item, batch_get, failed_condition, transact
+from sandes.store.schema import DELIVERIES
 from sandes.store.schema import DeliveryRow as Row
 
 EVENT_KEEP_SECONDS = 30 * 86_400
 ANSWER_KEEP_SECONDS = 86_400
 MESSAGE_KEEP_SECONDS = 30 * 86_400
 """How long a message's fate can be read after the message itself has expired."""
+
+_HOUR = 3600
+_SHARDS = 4
+"""Of an hour's deadlines in the index: a batch may give 100,000 messages the same one."""
 
 
 def key(partition: str, sort: str) -> dict[str, Any]:
@@ -70,6 +76,8 @@ class DeliveryStore:
             Row.TIMES: {"M": {str(int(rank)): {"N": str(at_ms)} for rank, at_ms in message.times_ms.items()}},
             Row.EXPIRES_AT: {"N": str(message.deadline + MESSAGE_KEEP_SECONDS)},
         }
+        if message.status < Status.DELIVERED:
+            item[Row.DUE] = {"S": _due(message.deadline // _HOUR, message.id[-1] % _SHARDS)}
         if message.account:
             item[Row.ACCOUNT] = {"B": message.account}
         optional = {
@@ -97,7 +105,8 @@ class DeliveryStore:
             "Update": {
                 "TableName": self.table,
                 "Key": message_key(app, message),
-                "UpdateExpression": f"SET {Row.STATUS} = :to, {Row.TIMES}.#rank = :now",
+                "UpdateExpression": f"SET {Row.STATUS} = :to, {Row.TIMES}.#rank = :now"
+                + (f" REMOVE {Row.DUE}" if to >= Status.DELIVERED else ""),
                 "ConditionExpression": f"attribute_exists({Row.PARTITION}) AND {Row.STATUS} < :below",
                 "ExpressionAttributeNames": {"#rank": str(int(to))},
                 "ExpressionAttributeValues": {
@@ -127,6 +136,27 @@ class DeliveryStore:
         keys = [message_key(app, id) for id in dict.fromkeys(ids)]
         found = batch_get(self.client, {self.table: {"Keys": keys, "ConsistentRead": True}})[self.table]
         return [message for item in found if (message := live_message(app, item, now_seconds))]
+
+    def due(self, *, now_seconds: int, look_back_seconds: int) -> Iterator[list[AppMessage]]:
+        """Pages of messages whose deadline has passed, of all apps, and whose status is not final. From an index, so
+        what has just changed may be among them.
+        """
+        first, last = (now_seconds - look_back_seconds) // _HOUR, now_seconds // _HOUR
+        for hour, shard in product(range(first, last + 1), range(_SHARDS)):
+            start: dict[str, Any] = {}
+            while True:
+                answer = self.client.query(
+                    TableName=self.table,
+                    IndexName=DELIVERIES.index.name if DELIVERIES.index else "",
+                    KeyConditionExpression=f"{Row.DUE} = :due AND {Row.DEADLINE} <= :now",
+                    ExpressionAttributeValues={":due": {"S": _due(hour, shard)}, ":now": {"N": str(now_seconds)}},
+                    **start,
+                )
+                if answer["Items"]:
+                    yield [_message(_app_of(item), item) for item in answer["Items"]]
+                if "LastEvaluatedKey" not in answer:
+                    break
+                start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def message_pages(
         self, app: AppId, *, before: str | None, limit: int, now_seconds: int
@@ -266,7 +296,18 @@ def send_log(item: Item | None) -> bytes:
 def live_message(app: AppId, item: Item | None, now_seconds: int) -> AppMessage | None:
     if item is None or int(item[Row.EXPIRES_AT]["N"]) <= now_seconds:
         return None
+    return _message(app, item)
 
+
+def _app_of(item: Item) -> AppId:
+    return parse_app(item[Row.PARTITION]["S"].removeprefix("M#"))
+
+
+def _due(hour: int, shard: int) -> str:
+    return f"{hour}#{shard}"
+
+
+def _message(app: AppId, item: Item) -> AppMessage:
     def text(name: str) -> str | None:
         return item[name]["S"] if name in item else None
 

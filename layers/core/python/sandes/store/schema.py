@@ -12,7 +12,16 @@ from typing import Literal
 @dataclass(frozen=True, slots=True)
 class Key:
     name: str
-    type: Literal["B", "S"]
+    type: Literal["B", "N", "S"]
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A global secondary index: of the rows that have its partition attribute, whole."""
+
+    name: str
+    partition: Key
+    sort: Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,7 @@ class Table:
     sort: Key | None
     ttl: str | None
     backup: bool
+    index: Index | None = None
 
 
 class InboxRow:
@@ -176,6 +186,7 @@ class DeliveryRow:
     STATUS = "z"  # N rank of the status
     ACCOUNT = "a"  # B 8
     TARGETS = "o"  # B the envelopes it is stored as
+    DUE = "u"  # S hour of its deadline and shard, until its status is final
     DEADLINE = "e"  # N epoch seconds: the envelopes' expiry
     CATEGORY = "y"  # S
     TEMPLATE = "t"  # S name@version
@@ -249,6 +260,7 @@ DELIVERIES = Table(
     Key(DeliveryRow.SORT, "S"),
     ttl=DeliveryRow.EXPIRES_AT,
     backup=False,
+    index=Index("due", Key(DeliveryRow.DUE, "S"), Key(DeliveryRow.DEADLINE, "N")),
 )
 LIMITS = Table("limits", Key(LimitRow.SUBJECT, "S"), Key(LimitRow.LIMIT, "S"), ttl=LimitRow.EXPIRES_AT, backup=False)
 
