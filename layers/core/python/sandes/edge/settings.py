@@ -82,6 +82,8 @@ class AppExpirySettings(Settings):
 class AppsSettings(AppSettings):
     webhook_queue: str
     max_expiry_seconds: int
+    batch_queue: str
+    uploads_bucket: str
 
 
 class OtpSettings(AppSettings):

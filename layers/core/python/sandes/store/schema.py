@@ -210,7 +210,7 @@ class DeliveryRow:
 
 class BatchRow:
     """In the deliveries table: batches (`B#app` · id), faults of their rows (`R#id#check` · row), chunks that are done
-    (`K#id` · number).
+    (`K#id` · number). No attribute has the name of one that the index is made of.
     """
 
     PARTITION = "p"  # S
@@ -225,12 +225,12 @@ class BatchRow:
     CREATED_AT_MS = "t"  # N epoch milliseconds
     COMMITS = "m"  # M of B 16 by idempotency key
     DRY_RUN = "d"  # BOOL
-    ETAG = "e"  # S of the committed file
+    ETAG = "et"  # S of the committed file
     CHECK = "k"  # S names the check that found the rows
     INDEX = "i"  # B where the index of the rows' object stands
     ROWS = "n"  # N
     VALID = "v"  # N
-    INVALID = "u"  # N
+    INVALID = "iv"  # N
     DONE = "g"  # N
     SENT = "h"  # N
     FAILED = "l"  # N
