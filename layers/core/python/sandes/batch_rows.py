@@ -30,7 +30,8 @@ _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _CODES = {
     "string_too_long": "too_long",
     "string_too_short": "too_short",
-    "too_long": "too_many",
+    "too_long": "too_long",
+    "too_short": "too_short",
     "extra_forbidden": "unknown_field",
     "json_invalid": "malformed_json",
     "model_type": "malformed_json",
@@ -198,6 +199,8 @@ def _faults(number: int, error: ValidationError) -> list[Fault]:
             code = {"to": "recipient"}.get(str(location[0]) if location else "", "control_characters")
             if location[-1:] == ("account",):
                 code = "bad_account"
+        if code == "too_long" and location == ("variables",):
+            code = "too_many"
         faults.append(Fault(number, _field(location), code, _TEXTS[code]))
     return faults
 
