@@ -193,10 +193,19 @@ class BatchApp:
             assert len(done) < most, "the queue is never empty"
         return done
 
-    def rows_of(self, prefix: str) -> list[Json]:
-        """What stands in the deliveries table, by the beginning of the partition."""
+    def rows_of(self, partition: str) -> list[Json]:
+        """What stands in a partition of the deliveries table."""
+        pages = self.service.client.get_paginator("query").paginate(
+            TableName=self.service.tables["deliveries"],
+            KeyConditionExpression="p = :partition",
+            ExpressionAttributeValues={":partition": {"S": partition}},
+        )
+        return [dict(item) for page in pages for item in page["Items"]]
+
+    def everything(self) -> list[Json]:
+        """What stands in the deliveries table, other apps' rows too."""
         pages = self.service.client.get_paginator("scan").paginate(TableName=self.service.tables["deliveries"])
-        return [item for page in pages for item in page["Items"] if item["p"]["S"].startswith(prefix)]  # type: ignore[typeddict-item]
+        return [dict(item) for page in pages for item in page["Items"]]
 
     def messages_of(self, id: str) -> list[Json]:
         return [row for row in self.rows_of(f"M#{app_text(self.app.id)}") if row.get("b", {}).get("S") == id]
