@@ -27,6 +27,9 @@ BATCH_WORK_SECONDS = 30
 again. As many are taken as may run, so none waits in a poller while that time runs out.
 """
 
+SMS_WORK_SECONDS = 5
+"""What a batch of SMS takes at most in general. A code lives for minutes: one that failed is tried again in 30 s."""
+
 
 class ServiceStack(Stack):
     def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
@@ -36,12 +39,14 @@ class ServiceStack(Stack):
         self.tables = Tables(self, "Tables", config=config)
         self.sender_secret = self._secret("SenderSecret", "Hides senders in envelope ids")
         self.pepper = self._secret("Pepper", "Keys of phone numbers and codes")
+        self.webhook_secret = self._secret("WebhookSecret", "Keys that webhooks are signed with")
         self.websocket = WebSocketApi(self, "WebSocket", config=config)
 
         self.webhook_queue = WorkQueue(self, "Webhooks", config=config, tries=8, work_seconds=TIMEOUT_SECONDS)
         self._frames_and_connections()
         self._client_api()
         self._app_api()
+        self._webhooks()
         self.operator = self._function(
             "Operator", "admin", self._tables(schema.DIRECTORY) | self._secrets(pepper=self.pepper), entry="operator"
         )
@@ -143,7 +148,7 @@ class ServiceStack(Stack):
                 "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
             }
         )
-        self.sms_queue = WorkQueue(self, "Sms", config=self._config, tries=8, work_seconds=TIMEOUT_SECONDS)
+        self.sms_queue = WorkQueue(self, "Sms", config=self._config, tries=8, work_seconds=SMS_WORK_SECONDS)
         self.otp = self._function(
             "Otp",
             "otp",
@@ -154,6 +159,7 @@ class ServiceStack(Stack):
             "otp",
             tables | self._secrets(pepper=self.pepper) | {"SMS_SENDER_ID": self._config.sms_sender_id},
             entry="sms",
+            timeout_seconds=3 * SMS_WORK_SECONDS,
         )
         self.batch_queue = WorkQueue(self, "Batches", config=self._config, tries=8, work_seconds=BATCH_WORK_SECONDS)
         self.uploads = Uploads(self, "Uploads", config=self._config)
@@ -163,7 +169,7 @@ class ServiceStack(Stack):
             "BATCH_QUEUE": self.batch_queue.url,
             "UPLOADS_BUCKET": self.uploads.bucket.bucket_name,
         }
-        self.apps = self._function("Apps", "apps", apps)
+        self.apps = self._function("Apps", "apps", apps | self._webhook_settings())
         self._batches(apps)
         self._grant_tables(
             self.apps,
@@ -254,6 +260,31 @@ class ServiceStack(Stack):
         self._grant_queue(self.app_batches, self.webhook_queue)
         self._grant_work(self.app_batches, self.batch_queue)
         self.batch_queue.work_off(self.app_batches.function, batch=1, concurrency=5)
+
+    def _webhooks(self) -> None:
+        """Whoever waits for an app's server has a function to wait in, which may do little else."""
+        self._grant_tables(self.apps, {schema.DIRECTORY: ("UpdateItem",)})
+        self._grant_secret(self.apps, self.webhook_secret)
+        self.app_webhooks = self._function(
+            "AppWebhooks",
+            "apps",
+            self._tables(schema.DIRECTORY, schema.DELIVERIES)
+            | {"WEBHOOK_QUEUE": self.webhook_queue.url}
+            | self._webhook_settings(),
+            entry="webhook",
+            memory_mb=512,
+        )
+        self._grant_tables(
+            self.app_webhooks,
+            {schema.DIRECTORY: ("BatchGetItem", "UpdateItem"), schema.DELIVERIES: ("BatchGetItem", "PutItem")},
+        )
+        self._grant_secret(self.app_webhooks, self.webhook_secret)
+        self._grant_queue(self.app_webhooks, self.webhook_queue)
+        self._grant_work(self.app_webhooks, self.webhook_queue)
+        self.webhook_queue.work_off(self.app_webhooks.function, batch=10, concurrency=50)
+
+    def _webhook_settings(self) -> dict[str, str]:
+        return self._secrets(webhook=self.webhook_secret) | {"WEBHOOK_NETWORKS": self._config.webhook_networks}
 
     def _outputs(self) -> None:
         CfnOutput(self, "WebSocketUrl", value=self.websocket.url)

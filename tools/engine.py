@@ -74,16 +74,13 @@ class Deployment:
     websocket_url: str
     audience: str
     operator: str
+    aws_endpoint: str
     tables: dict[str, str]
 
     def write(self, file: Path) -> None:
-        """As the `--endpoints` file of the client's command line."""
-        file.write_text(
-            json.dumps(
-                {"http_url": self.http_url, "websocket_url": self.websocket_url, "audience": self.audience}, indent=2
-            )
-            + "\n"
-        )
+        """As the `--endpoints` file of `sandes` and `sandes-admin`."""
+        names = ("http_url", "websocket_url", "audience", "operator", "aws_endpoint")
+        file.write_text(json.dumps({name: getattr(self, name) for name in names}, indent=2) + "\n")
 
 
 @dataclass(slots=True)
@@ -252,6 +249,7 @@ def deploy(engine: Engine, say: Say = lambda _: None) -> Deployment:
         websocket_url=values["WebSocketUrl"],
         audience=values["TokenAudience"],
         operator=values["OperatorFunction"],
+        aws_endpoint=engine.url,
         tables={table.name: values[f"{table.name.capitalize()}Table"] for table in TABLES},
     )
 

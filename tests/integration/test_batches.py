@@ -94,7 +94,7 @@ def test_the_end_of_a_batch_is_an_event_with_its_counts_and_no_content(app: Batc
         "failed": 0,
         "client_ref": "mine",
     }
-    told = [entry for entry, _ in app.webhooks.entries]
+    told = [entry for entry, _ in app.webhooks.sent]
     assert len(told) == 1
 
 
@@ -234,7 +234,7 @@ def whole_life(app: BatchApp, people: list[Person], crashing: Crashing, key: str
         except Crash:
             deps = app.deps(crashing)
     for _ in range(200):
-        if not app.queue.entries:
+        if not app.queue.sent:
             break
         try:
             app.work_one(deps)
@@ -261,7 +261,7 @@ def test_a_crash_at_any_call_neither_skips_nor_doubles_a_row(
         id = whole_life(app, people[:2], crashing, f"crash-{at}")
         reached = crashing.calls >= at
         where = f"call {at}"
-        assert not app.queue.entries, where
+        assert not app.queue.sent, where
         done = app.state(id)
         assert (done.state, done.rows, done.valid, done.invalid) == ("completed", 4, 3, 1), where
         assert (done.done, done.sent, done.failed) == (3, 2, 1), where
@@ -289,8 +289,8 @@ def sending(app: BatchApp, people: list[Person]) -> tuple[str, list[dict[str, An
     """A batch whose chunks are queued: its id, and their entries taken from the queue."""
     made = app.create(body="x", rows=inline(people))
     app.work_one()
-    entries = [entry for entry, _ in app.queue.entries if "chunk" in entry]
-    app.queue.entries.clear()
+    entries = [entry for entry, _ in app.queue.sent if "chunk" in entry]
+    app.queue.sent.clear()
     return made.id, entries
 
 
@@ -323,7 +323,7 @@ def test_two_workers_at_once_send_and_count_a_chunk_once(backend: tuple[Service,
 
 def test_two_checks_at_once_end_in_one_sending(app: BatchApp, people: list[Person]) -> None:
     made = app.create(body="x", rows=inline(people))
-    entry = app.queue.entries[0][0]
+    entry = app.queue.sent[0][0]
     run_interleaved(worker(app, "left", entry), worker(app, "right", entry), [True, False] * 10)
     app.work_all()
     assert (app.state(made.id).state, app.state(made.id).sent) == ("completed", 5)
@@ -391,17 +391,17 @@ def test_a_batch_is_paced_by_the_minute_and_leaves_a_fifth_of_it_to_codes(
     app = new_app(*backend, per_minute=5)
     made = app.create(body="x", rows=inline(people))
     app.work_one()
-    first, later = [entry for entry, delay in app.queue.entries if not delay], app.queue.entries[-1]
+    first, later = [entry for entry, delay in app.queue.sent if not delay], app.queue.sent[-1]
     assert len(first) == 4
     assert (later[0]["next"], later[1]) == (4, 60)
-    app.queue.entries = [(entry, 0) for entry in first]
+    app.queue.sent = [(entry, 0) for entry in first]
     deps = app.deps()
     assert [app.work_one(deps) for _ in range(4)] == ["sending"] * 4
-    app.queue.entries = [later]
+    app.queue.sent = [later]
     app.work_one(deps)
     assert app.work_one(deps) == "paced"
     assert app.state(made.id).sent == 4
-    assert 0 < app.queue.entries[0][1] <= 70
+    assert 0 < app.queue.sent[0][1] <= 70
     deps.apps.quotas.take(app.app, 1, now_seconds=app.now_ms // 1000)  # a code goes out meanwhile
     app.service.now_ms += 60_000
     try:
@@ -425,7 +425,7 @@ def test_a_batch_that_does_not_fit_into_the_day_fails_as_a_whole(
     assert refused(app.commit, id) == "quota_exceeded"
     assert app.state(id).state == "checked"
     app.change(per_day=5)
-    app.queue.entries.clear()  # what the refused commit had queued: dropped after a while
+    app.queue.sent.clear()  # what the refused commit had queued: dropped after a while
     app.commit(id)
     app.work_all()
     assert (app.state(id).state, app.state(id).sent) == ("completed", 5)
@@ -528,7 +528,7 @@ def test_nothing_readable_is_kept_and_files_go_once_they_are_of_no_use(app: Batc
 
     def lies_about(secret: str) -> bool:
         stored = [app.s3.get_object(Bucket=BUCKET, Key=name)["Body"].read() for name in app.files()]
-        rows = repr(app.everything()) + repr(app.queue.entries)
+        rows = repr(app.everything()) + repr(app.queue.sent)
         return secret in rows or any(secret.encode() in content for content in stored)
 
     assert not any(lies_about(secret) for secret in secrets)
@@ -551,7 +551,7 @@ def test_work_for_a_batch_that_never_came_to_be_is_dropped(app: BatchApp, people
     app.service.now_ms += 180_000
     try:
         assert app.work_one() == "orphan"
-        assert not app.queue.entries
+        assert not app.queue.sent
     finally:
         app.service.now_ms -= 180_000
     assert whole.id
@@ -575,7 +575,7 @@ def test_a_large_batch_goes_out_in_chunks_of_a_hundred(app: BatchApp) -> None:
     rows = [{"to": {"phone": f"+9198{number:08}"}} for number in range(10_000_000, 10_000_250)]
     made = app.create(body="x", rows=rows)
     app.work_one()
-    assert [entry["rows"] for entry, _ in app.queue.entries] == [100, 100, 50]
+    assert [entry["rows"] for entry, _ in app.queue.sent] == [100, 100, 50]
     app.work_all()
     assert (app.state(made.id).state, app.state(made.id).failed) == ("completed", 250)
     assert [result.row for result in app.results(made.id)] == list(range(1, 251))

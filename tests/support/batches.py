@@ -178,17 +178,17 @@ class BatchApp:
 
     def work_one(self, deps: BatchDependencies | None = None) -> str:
         """Take the oldest entry of the queue; put it back if the work ends by `Crash`."""
-        entry = self.queue.entries.pop(0)
+        entry = self.queue.sent.pop(0)
         try:
             return batch_send.work(entry[0], now_ms=self.now_ms, deps=deps or self.deps())
         except Crash:
-            self.queue.entries.append(entry)
+            self.queue.sent.append(entry)
             raise
 
     def work_all(self) -> list[str]:
         """Everything, delays passed over, until there is nothing but work whose batch does not call for it."""
         done: list[str] = []
-        while self.queue.entries and done[-5:] != ["not_yet"] * 5:
+        while self.queue.sent and done[-5:] != ["not_yet"] * 5:
             done.append(self.work_one())
             assert len(done) < 500, "the queue is never empty"
         return done

@@ -15,16 +15,21 @@ from sandes_client.events import (
     ConnectionChanged,
     Event,
     MessageReceived,
+    NoticeReceived,
+    OtpReceived,
     Revoked,
     State,
     Status,
     StatusChanged,
     Superseded,
+    Voided,
 )
+from sandes_client.ids import AppSender
 from sandes_client.store import Store
 
 __all__ = [
     "ApiError",
+    "AppSender",
     "BodyCipher",
     "ClientApi",
     "ConnectionChanged",
@@ -35,6 +40,8 @@ __all__ = [
     "Event",
     "MessageReceived",
     "NotRegistered",
+    "NoticeReceived",
+    "OtpReceived",
     "PlainBody",
     "Revoked",
     "SendFailed",
@@ -45,4 +52,5 @@ __all__ = [
     "Store",
     "Superseded",
     "Unreachable",
+    "Voided",
 ]

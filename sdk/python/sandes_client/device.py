@@ -18,7 +18,7 @@ from sandes_client.clock import Chance, Clock, ServerClock, SystemClock
 from sandes_client.connection import Connection, DeviceStopped
 from sandes_client.endpoints import Endpoints
 from sandes_client.events import ConnectionChanged, Event, Revoked, State, Status, StatusChanged, Superseded
-from sandes_client.ids import MessageId, parse_account
+from sandes_client.ids import AppId, MessageId, parse_account
 from sandes_client.incoming import Incoming
 from sandes_client.low_level import LowLevel
 from sandes_client.outgoing import Sender
@@ -163,6 +163,7 @@ class DeviceClient:
 
     async def __aenter__(self) -> Self:
         self.store.inbox.forget_seen(now_ms=self.clock.now_ms())
+        self.store.app_inbox.forget_voids(now_ms=self.clock.now_ms())
         self.spawn(self._connection.run())
         self.spawn(self.incoming.keep_telling())
         self._sender.resume()
@@ -236,6 +237,11 @@ class DeviceClient:
     def mark_read(self, account: str, messages: Sequence[MessageId]) -> None:
         """These messages of `account` were shown: its devices get a `read` receipt, once."""
         self.store.inbox.mark_shown(parse_account(account), messages)
+        self.incoming.has_news()
+
+    def mark_app_messages_read(self, app: str, messages: Sequence[MessageId]) -> None:
+        """These messages of a governance app were shown: of its notices, it gets a `read` receipt, once."""
+        self.store.app_inbox.mark_shown(AppId(parse_account(app)), messages)
         self.incoming.has_news()
 
     # Connection

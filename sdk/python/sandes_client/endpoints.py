@@ -21,8 +21,8 @@ class Endpoints:
     audience: str
 
     def __post_init__(self) -> None:
-        _check("http_url", self.http_url, ("https", "http"))
-        _check("websocket_url", self.websocket_url, ("wss", "ws"))
+        check_address("http_url", self.http_url, ("https", "http"))
+        check_address("websocket_url", self.websocket_url, ("wss", "ws"))
         if not self.audience:
             raise EndpointsInvalid("audience is empty")
 
@@ -40,8 +40,11 @@ class Endpoints:
             raise EndpointsInvalid(f"{path} is not the JSON object it should be") from error
 
 
-def _check(name: str, url: str, schemes: tuple[str, str]) -> None:
-    """In clear only to this machine: the token in the request is worth five minutes of somebody's account."""
+def check_address(name: str, url: str, schemes: tuple[str, str]) -> None:
+    """In clear only to this machine: the token in the request is worth five minutes of somebody's account.
+
+    `schemes`: the secure one, then the one in clear. Raises EndpointsInvalid.
+    """
     parts = urlsplit(url)
     secure, plain = schemes
     if parts.scheme not in schemes or not parts.hostname:

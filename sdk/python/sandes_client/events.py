@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from sandes_client.ids import AccountId, DeviceAddress, MessageId
+from sandes_client.ids import AccountId, AppId, AppSender, DeviceAddress, MessageId
 from sandes_client.seal import SenderClass
 
 
@@ -45,6 +45,53 @@ class MessageReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeReceived:
+    """A notice of a governance app is stored on this device. `confidential`: not for a locked screen.
+
+    `void` says why it is to be shown as void: it was `recalled`.
+    """
+
+    id: MessageId
+    app: AppSender
+    to: AccountId
+    at_ms: int
+    text: str = field(repr=False)
+    category: str
+    confidential: bool
+    priority: str
+    language: str
+    void: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OtpReceived:
+    """A one-time password of a governance app is stored on this device. `expires_at` is epoch seconds.
+
+    `void` says why it is to be shown as void: `used`, `replaced` or `cancelled`, which can be known before the
+    password itself comes, or `expired`.
+    """
+
+    id: MessageId
+    app: AppSender
+    to: AccountId
+    at_ms: int
+    text: str = field(repr=False)
+    code: str = field(repr=False)
+    expires_at: int
+    purpose: str
+    void: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Voided:
+    """These messages of the app, which were received before, are to be shown as void from now on."""
+
+    app: AppId
+    ids: tuple[MessageId, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StatusChanged:
     """A sent message moved on. `number` is its place in the outbox and stays, even if `id` had to be made anew.
 
@@ -78,4 +125,5 @@ class Superseded:
     """Another process connected as this device; this one has stopped and leaves the field to it."""
 
 
-Event = MessageReceived | StatusChanged | ConnectionChanged | Revoked | Superseded
+AppMessage = NoticeReceived | OtpReceived
+Event = MessageReceived | AppMessage | Voided | StatusChanged | ConnectionChanged | Revoked | Superseded

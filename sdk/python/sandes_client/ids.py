@@ -16,6 +16,9 @@ from typing import NewType
 AccountId = NewType("AccountId", str)
 """13 characters of lower-case base32: 8 bytes."""
 
+AppId = NewType("AppId", str)
+"""Of a governance app; reads like an account id."""
+
 MessageId = NewType("MessageId", str)
 """A UUIDv7 (RFC 9562) in lower case with hyphens."""
 
@@ -38,6 +41,14 @@ class DeviceAddress:
 
     def __str__(self) -> str:
         return f"{self.account}.{self.device}"
+
+
+@dataclass(frozen=True, slots=True)
+class AppSender:
+    """A governance app as the sender. `name` is the server's word, to be shown."""
+
+    app: AppId
+    name: str
 
 
 def base64url_text(data: bytes) -> str:

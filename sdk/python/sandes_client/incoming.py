@@ -5,15 +5,36 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from sandes_client.cipher import BodyCipher, BodyUnreadable
 from sandes_client.clock import Chance, Clock, ServerClock
-from sandes_client.events import Event, MessageReceived, Status, StatusChanged
-from sandes_client.ids import AccountId, parse_envelope
-from sandes_client.seal import EnvelopeUnreadable, Kind, Opened, ReceiptKind, open_envelope, parse_receipt
+from sandes_client.events import (
+    AppMessage,
+    Event,
+    MessageReceived,
+    NoticeReceived,
+    OtpReceived,
+    Status,
+    StatusChanged,
+    Voided,
+)
+from sandes_client.ids import AccountId, AppSender, parse_envelope
+from sandes_client.seal import (
+    EnvelopeUnreadable,
+    Kind,
+    Opened,
+    ReceiptKind,
+    SenderClass,
+    open_envelope,
+    parse_notice,
+    parse_otp,
+    parse_receipt,
+    parse_void,
+)
 from sandes_client.socket import Frame, FrameRefused, SocketClosed
 from sandes_client.store import Store
+from sandes_client.store.inbox import app_author
 
 logger = logging.getLogger(__name__)
 
@@ -132,25 +153,69 @@ class Incoming:
     def _take_opened(self, opened: Opened) -> list[Event]:
         if opened.to != self._own:
             raise EnvelopeUnreadable("sent to another account")
+        if isinstance(opened.sender, AppSender):
+            return self._take_from_app(opened, opened.sender)
+        sender = opened.sender
         receipt = parse_receipt(opened.body) if opened.kind is Kind.RECEIPT else None
-        body = b"" if receipt else self._cipher.decrypt(opened.body, opened.sender)
-        if not self._store.inbox.is_new(opened.sender.account, opened.id, now_ms=self._server_clock.now_ms()):
+        body = b"" if receipt else self._cipher.decrypt(opened.body, sender)
+        if not self._store.inbox.is_new(sender.account, opened.id, now_ms=self._server_clock.now_ms()):
             return []
         if receipt:
             events: list[Event] = []
             for message in receipt.ids:
                 status = _STATUSES[receipt.kind]
-                row = self._store.outbox.raise_status(message, opened.sender.account, status)
+                row = self._store.outbox.raise_status(message, sender.account, status)
                 if row:
                     events.append(StatusChanged(row.number, row.id, status))
             return events
         message_received = MessageReceived(
             id=opened.id,
-            sender=opened.sender,
-            sender_class=opened.sender_class,
+            sender=sender,
+            sender_class=cast("SenderClass", opened.sender_class),
             to=opened.to,
             at_ms=opened.at_ms,
             body=body,
         )
         self._store.inbox.add(message_received)
         return [message_received]
+
+    def _take_from_app(self, opened: Opened, app: AppSender) -> list[Event]:
+        """What apps send is written by the server's rules, not by a person's cipher."""
+        now_ms = self._server_clock.now_ms()
+        void = parse_void(opened.body) if opened.kind is Kind.CONTROL else None
+        message = None if void else _app_message(opened, app, now_ms)
+        if not self._store.inbox.is_new(app_author(app.app), opened.id, now_ms=now_ms):
+            return []
+        if void:
+            ids = self._store.app_inbox.void(app.app, void.ids, void.reason, now_ms=now_ms)
+            return [Voided(app.app, ids, void.reason)] if ids else []
+        stored = self._store.app_inbox.add(message) if message else None
+        return [stored] if stored else []
+
+
+def _app_message(opened: Opened, app: AppSender, now_ms: int) -> AppMessage:
+    if opened.kind is Kind.NOTICE:
+        notice = parse_notice(opened.body)
+        return NoticeReceived(
+            id=opened.id,
+            app=app,
+            to=opened.to,
+            at_ms=opened.at_ms,
+            text=notice.text,
+            category=notice.category,
+            confidential=notice.confidential,
+            priority=notice.priority,
+            language=notice.language,
+        )
+    otp = parse_otp(opened.body)
+    return OtpReceived(
+        id=opened.id,
+        app=app,
+        to=opened.to,
+        at_ms=opened.at_ms,
+        text=otp.text,
+        code=otp.code,
+        expires_at=otp.expires_at,
+        purpose=otp.purpose,
+        void="expired" if otp.expires_at * 1000 <= now_ms else None,
+    )

@@ -15,6 +15,8 @@ from nacl.exceptions import CryptoError
 
 from sandes_client.ids import (
     AccountId,
+    AppId,
+    AppSender,
     DeviceAddress,
     EnvelopeId,
     MessageId,
@@ -30,6 +32,7 @@ _NONCE = bytes(12)
 
 SenderClass = Literal["verified", "public"]
 _CLASSES: dict[int, SenderClass] = {1: "verified", 2: "public"}
+_APP = 3
 
 
 class EnvelopeUnreadable(Exception):
@@ -37,10 +40,16 @@ class EnvelopeUnreadable(Exception):
 
 
 class Kind(IntEnum):
-    """What an envelope holds."""
+    """What an envelope holds. The first two come from devices, the others from apps."""
 
     MESSAGE = 1
     RECEIPT = 3
+    NOTICE = 5
+    OTP = 6
+    CONTROL = 7
+
+
+FROM_APPS = (Kind.NOTICE, Kind.OTP, Kind.CONTROL)
 
 
 class ReceiptKind(IntEnum):
@@ -69,11 +78,14 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What the server sealed. `at_ms` is when it accepted the message; all but `body` is the server's word."""
+    """What the server sealed. `at_ms` is when it accepted the message; all but `body` is the server's word.
+
+    `sender_class` is None for an app, which is of no class of people.
+    """
 
     id: MessageId
-    sender: DeviceAddress
-    sender_class: SenderClass
+    sender: DeviceAddress | AppSender
+    sender_class: SenderClass | None
     to: AccountId
     kind: Kind
     at_ms: int
@@ -84,6 +96,33 @@ class Opened:
 class Receipt:
     kind: ReceiptKind
     ids: tuple[MessageId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    text: str = field(repr=False)
+    category: str
+    confidential: bool
+    priority: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Otp:
+    """`expires_at` is epoch seconds: from then on the code is shown as void."""
+
+    text: str = field(repr=False)
+    code: str = field(repr=False)
+    expires_at: int
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """These messages of the sender are to be shown as void: used, replaced, cancelled, recalled."""
+
+    ids: tuple[MessageId, ...]
+    reason: str
 
 
 def open_envelope(id: EnvelopeId, header: str, sealed: str, *, secret_of: Callable[[int], bytes | None]) -> Opened:
@@ -130,18 +169,55 @@ def parse_receipt(body: bytes) -> Receipt:
         raise EnvelopeUnreadable("not a receipt") from error
 
 
+def parse_notice(body: bytes) -> Notice:
+    """The body of an envelope of kind NOTICE. Raises EnvelopeUnreadable for anything else."""
+    try:
+        fields = _map(cbor2.loads(body))
+        confidential = fields[3]
+        if type(confidential) is not bool:
+            raise ValueError("expected true or false")
+        return Notice(_text(fields[1]), _text(fields[2]), confidential, _text(fields[4]), _text(fields[5]))
+    except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError) as error:
+        raise EnvelopeUnreadable("not a notice") from error
+
+
+def parse_otp(body: bytes) -> Otp:
+    """The body of an envelope of kind OTP. Raises EnvelopeUnreadable for anything else."""
+    try:
+        fields = _map(cbor2.loads(body))
+        return Otp(_text(fields[1]), _text(fields[2]), _number(fields[3]), _text(fields[4]))
+    except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError) as error:
+        raise EnvelopeUnreadable("not a one-time password") from error
+
+
+def parse_void(body: bytes) -> Void:
+    """The body of an envelope of kind CONTROL. Raises EnvelopeUnreadable for anything but a void."""
+    try:
+        fields = _map(cbor2.loads(body))
+        if fields[1] != 1:
+            raise ValueError("unknown kind of control")
+        return Void(tuple(message_text(_sized(id, 16)) for id in fields[2]), _text(fields[3]))
+    except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError) as error:
+        raise EnvelopeUnreadable("not a control that is known here") from error
+
+
 def _read(plaintext: bytes) -> Opened:
     try:
         fields = _map(cbor2.loads(plaintext))
         if fields[1] != 1:
             raise ValueError("unknown version of the content")
-        account, device = fields[3]
+        id, named = fields[3]
+        from_app = fields[4] == _APP
+        kind = Kind(fields[6])
+        if from_app != (kind in FROM_APPS):
+            raise ValueError("a sender of the wrong sort for this kind")
+        sender = account_text(_sized(id, 8))
         return Opened(
             id=message_text(_sized(fields[2], 16)),
-            sender=DeviceAddress(account_text(_sized(account, 8)), _number(device)),
-            sender_class=_CLASSES[fields[4]],
+            sender=AppSender(AppId(sender), _text(named)) if from_app else DeviceAddress(sender, _number(named)),
+            sender_class=None if from_app else _CLASSES[fields[4]],
             to=account_text(_sized(fields[5], 8)),
-            kind=Kind(fields[6]),
+            kind=kind,
             at_ms=_number(fields[7]),
             body=_sized(fields[8], None),
         )
@@ -158,6 +234,12 @@ def _map(value: Any) -> dict[Any, Any]:
 def _sized(value: Any, size: int | None) -> bytes:
     if type(value) is not bytes or (size is not None and len(value) != size):
         raise ValueError("expected bytes of a given size")
+    return value
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise ValueError("expected text")
     return value
 
 

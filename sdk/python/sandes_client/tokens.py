@@ -1,22 +1,56 @@
-"""Device tokens: JWS compact, EdDSA and nothing else (docs/protocol/README.md, "Keys and tokens")."""
+"""Tokens: JWS compact, EdDSA and nothing else (docs/protocol/README.md, "Keys and tokens"; docs/apps/README.md)."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from sandes_client.ids import DeviceAddress, base64url_text
 from sandes_client.keys import IdentityKey
 
 LIFETIME_SECONDS = 300
-"""The longest the server accepts."""
+"""Of a device's token: the longest the server accepts."""
+
+APP_LIFETIME_SECONDS = 60
+"""Of an app's token, likewise."""
 
 
 def sign_token(identity: IdentityKey, device: DeviceAddress, *, audience: str, now_seconds: int) -> str:
     """A token for `Authorization: Bearer`. `now_seconds` is the server's time, not this machine's."""
-    header = {"alg": "EdDSA", "kid": str(device), "typ": "JWT"}
     claims = {"iss": str(device), "aud": audience, "iat": now_seconds, "exp": now_seconds + LIFETIME_SECONDS}
-    signed = f"{_part(header)}.{_part(claims)}"
+    return _signed(identity, str(device), claims)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """What an app's token is bound to. `target` is path and query, from /v1 on, as they travel."""
+
+    method: str
+    target: str
+    body: bytes
+    idempotency_key: str | None
+
+
+def sign_app_token(identity: IdentityKey, key: str, request: SignedRequest, *, audience: str, now_seconds: int) -> str:
+    """A token for this one request. `key` is the app id, a full stop and the key id."""
+    claims: dict[str, object] = {
+        "iss": key.partition(".")[0],
+        "aud": audience,
+        "iat": now_seconds,
+        "exp": now_seconds + APP_LIFETIME_SECONDS,
+        "htm": request.method,
+        "htu": request.target,
+        "bh": base64url_text(hashlib.sha256(request.body).digest()),
+    }
+    if request.idempotency_key is not None:
+        claims["ik"] = request.idempotency_key
+    return _signed(identity, key, claims)
+
+
+def _signed(identity: IdentityKey, kid: str, claims: Mapping[str, object]) -> str:
+    signed = f"{_part({'alg': 'EdDSA', 'kid': kid, 'typ': 'JWT'})}.{_part(claims)}"
     return f"{signed}.{base64url_text(identity.sign(signed.encode('ascii')))}"
 
 

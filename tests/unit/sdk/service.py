@@ -25,9 +25,11 @@ from websockets.http11 import Request, Response
 from sandes.crypto.seal import Content, Kind, ReceiptKind, receipt_body, seal
 from sandes.crypto.statements import registration_statement, seal_key_statement, signed_by
 from sandes.crypto.tokens import TokenExpired, TokenInvalid, verify_token
+from sandes.model.app import AppSender
 from sandes.model.envelope import HEADER, Envelope, envelope_id
 from sandes.model.ids import (
     AccountId,
+    AppId,
     DeviceAddress,
     DeviceNumber,
     EnvelopeId,
@@ -51,6 +53,7 @@ AUDIENCE = "sandes:test"
 START_MS = 1_800_000_000_000
 ALICE = AccountId(b"alice\0\0\0")
 BOB = AccountId(b"bob\0\0\0\0\0")
+PASSPORTS = AppId(bytes(BOB))  # an app may have the id that an account has
 Answer = dict[str, Any] | None
 
 
@@ -266,13 +269,23 @@ class Service:
         to: AccountId = ALICE,
     ) -> Envelope:
         """Seal a message to the device and keep it until it is acked."""
-        id, key = id or new_message_id(self.now_ms), key or self.seal_keys[-1]
-        content = Content(id, DeviceAddress(sender, DeviceNumber(1)), "public", to, kind, self.now_ms, body)
+        id, device = id or new_message_id(self.now_ms), DeviceAddress(sender, DeviceNumber(1))
+        return self._store(Content(id, device, "public", to, kind, self.now_ms, body), key)
+
+    def store_from_app(
+        self, kind: Kind, body: bytes, *, id: MessageId | None = None, app: AppId = PASSPORTS, name: str = "Passports"
+    ) -> Envelope:
+        id = id or new_message_id(self.now_ms)
+        return self._store(Content(id, AppSender(app, name), None, ALICE, kind, self.now_ms, body))
+
+    def _store(self, content: Content, key: SealKey | None = None) -> Envelope:
+        key = key or self.seal_keys[-1]
         expires_at = self.now_ms // 1000 + 60
-        header = HEADER.pack(1, id, self.inbox, key.number, expires_at)
-        tail = hashlib.blake2b(sender, digest_size=8).digest()
+        header = HEADER.pack(1, content.id, self.inbox, key.number, expires_at)
+        named = content.sender.app if isinstance(content.sender, AppSender) else content.sender.account
+        tail = hashlib.blake2b(named, digest_size=8).digest()
         sealed = seal(content.encode(), seal_public=key.public, header=header)
-        envelope = Envelope(self.inbox, envelope_id(id, tail), key.number, expires_at, self.now_ms, sealed)  # type: ignore[arg-type]
+        envelope = Envelope(self.inbox, envelope_id(content.id, tail), key.number, expires_at, self.now_ms, sealed)  # type: ignore[arg-type]
         self.stored[envelope.id] = envelope
         return envelope
 

@@ -13,13 +13,14 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from sandes.model.ids import account_text
+from sandes.crypto.seal import Kind, Void, notice_body, otp_body, void_body
+from sandes.model.ids import MessageId, account_text
 from sandes_client.api import ClientApi
 from sandes_client.cli import main
 from sandes_client.cli.display import readable
 from sandes_client.cli.main import app
 from sandes_client.clock import SystemClock
-from tests.unit.sdk.service import ALICE, AUDIENCE, BOB, Service, eventually, new_service, problem, refusal
+from tests.unit.sdk.service import ALICE, AUDIENCE, BOB, PASSPORTS, Service, eventually, new_service, problem, refusal
 
 BOB_ID = account_text(BOB)
 
@@ -288,6 +289,28 @@ def test_the_inbox_shows_each_message_once_and_tells_the_author(
     assert result.stdout.endswith(f"{BOB_ID}.1  नमस्ते [bold]\ufffd[2Jworld\n")
     assert {receipt.kind for ack in service.acks for receipt in ack.receipts} == {"delivered", "read"}
     assert sandes("inbox").stdout == ""
+
+
+def test_the_inbox_shows_notices_and_codes_of_apps_and_which_are_void(
+    sandes: Any, registered: None, service: Service
+) -> None:
+    soon = service.now_ms // 1000 + 300
+    notice = notice_body(text="Camp", category="notice", confidential=False, priority="normal", language="en")
+    service.store_from_app(Kind.NOTICE, notice, name="Passports\n\x1b[2J")
+    used = service.store_from_app(Kind.OTP, otp_body(text="111111 is it", code="111111", expires_at=soon, purpose="a"))
+    service.store_from_app(Kind.OTP, otp_body(text="222222 is it", code="222222", expires_at=soon, purpose="a"))
+    service.store_from_app(Kind.OTP, otp_body(text="333333 is it", code="333333", expires_at=1, purpose="a"))
+    service.store_from_app(Kind.CONTROL, void_body((MessageId(used.id[:16]),), Void.USED))
+    lines = {line.split("  ", 1)[1] for line in sandes("inbox").stdout.splitlines()}
+    assert lines == {
+        "Passports \ufffd[2J (app)  Camp",
+        "Passports (app)  111111 is it  void: used",
+        "Passports (app)  222222 is it",
+        "Passports (app)  333333 is it  void: expired",
+    }
+    assert sandes("inbox").stdout == ""
+    told = [(receipt.to, receipt.app, receipt.kind) for ack in service.acks for receipt in ack.receipts]
+    assert told == [(None, PASSPORTS, "delivered"), (None, PASSPORTS, "read")]
 
 
 def test_a_revoked_device_is_told_so(sandes: Any, registered: None, service: Service) -> None:

@@ -332,7 +332,7 @@ def test_the_store_is_readable_by_its_owner_only(store: Store) -> None:
 def test_a_profile_of_a_newer_release_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "new.sqlite3"
     opened = Store.open(path)
-    opened._database.run("PRAGMA user_version = 2")
+    opened._database.run("PRAGMA user_version = 3")
     opened.close()
     with pytest.raises(StoreUnusable, match="newer release"):
         Store.open(path)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
+from dataclasses import replace
 
+import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandes.crypto.seal import Content, Kind, receipt_body, seal
+from sandes.crypto.seal import Content, Kind, notice_body, otp_body, receipt_body, seal, void_body
 from sandes.crypto.seal import ReceiptKind as ServerReceiptKind
+from sandes.crypto.seal import Void as VoidReason
 from sandes.crypto.tokens import verify_token
 from sandes.model import ids as server_ids
+from sandes.model.app import AppSender
 from sandes.model.envelope import HEADER, envelope_id
+from sandes_client.ids import AppSender as ClientAppSender
 from sandes_client.ids import (
     DeviceAddress,
     EnvelopeId,
@@ -27,7 +33,16 @@ from sandes_client.ids import (
     parse_envelope,
 )
 from sandes_client.keys import IdentityKey, SealKey
-from sandes_client.seal import EnvelopeUnreadable, Opened, ReceiptKind, open_envelope, parse_receipt
+from sandes_client.seal import (
+    EnvelopeUnreadable,
+    Opened,
+    ReceiptKind,
+    open_envelope,
+    parse_notice,
+    parse_otp,
+    parse_receipt,
+    parse_void,
+)
 from sandes_client.tokens import sign_token
 from tests.unit.sdk.service import ALICE, BOB
 
@@ -77,6 +92,67 @@ def test_ids_that_differ_between_envelope_header_and_content_are_refused() -> No
     for differing in ({"header_id": other}, {"outer_id": other}, {"header_id": other, "outer_id": other}):
         with pytest.raises(EnvelopeUnreadable):
             opened(**differing)  # type: ignore[arg-type]
+
+
+FROM_APP = Content(
+    MESSAGE,
+    AppSender(server_ids.AppId(BOB), "पासपोर्ट"),
+    None,
+    ALICE,
+    Kind.OTP,
+    5,
+    otp_body(text="7 is it", code="7", expires_at=9, purpose="login"),
+)
+
+
+def test_an_envelope_of_an_app_names_the_app_and_holds_what_it_sent() -> None:
+    content = opened(plaintext=FROM_APP.encode())
+    assert isinstance(content.sender, ClientAppSender)
+    assert (content.sender.app, content.sender.name) == (server_ids.account_text(BOB), "पासपोर्ट")
+    assert content.sender_class is None
+    otp = parse_otp(content.body)
+    assert (otp.text, otp.code, otp.expires_at, otp.purpose) == ("7 is it", "7", 9, "login")
+    assert "7" not in repr(otp)
+    notice = parse_notice(notice_body(text="t", category="alert", confidential=True, priority="high", language="hi"))
+    assert (notice.text, notice.category, notice.confidential) == ("t", "alert", True)
+    assert (notice.priority, notice.language) == ("high", "hi")
+    void = parse_void(void_body((MESSAGE,), VoidReason.REPLACED))
+    assert (void.ids, void.reason) == ((server_ids.message_text(MESSAGE),), "replaced")
+
+
+@pytest.mark.parametrize("kind", [Kind.NOTICE, Kind.OTP, Kind.CONTROL])
+def test_a_person_cannot_send_what_apps_send(kind: Kind) -> None:
+    with pytest.raises(EnvelopeUnreadable):
+        opened(plaintext=replace(CONTENT, kind=kind).encode())
+
+
+@pytest.mark.parametrize("kind", [Kind.MESSAGE, Kind.RECEIPT])
+def test_an_app_cannot_send_what_people_send(kind: Kind) -> None:
+    with pytest.raises(EnvelopeUnreadable):
+        opened(plaintext=replace(FROM_APP, kind=kind).encode())
+
+
+@given(st.binary(max_size=60))
+def test_rubbish_of_an_app_is_unreadable_and_nothing_worse(body: bytes) -> None:
+    for parse in (parse_notice, parse_otp, parse_void):
+        with pytest.raises(EnvelopeUnreadable):
+            parse(body)
+
+
+@pytest.mark.parametrize(
+    ("parse", "body"),
+    [
+        (parse_notice, {1: "t", 2: "notice", 3: 1, 4: "normal", 5: "en"}),
+        (parse_notice, {1: b"t", 2: "notice", 3: True, 4: "normal", 5: "en"}),
+        (parse_otp, {1: "t", 2: 123456, 3: 9, 4: "login"}),
+        (parse_otp, {1: "t", 2: "123456", 3: True, 4: "login"}),
+        (parse_void, {1: 2, 2: [bytes(16)], 3: "used"}),
+        (parse_void, {1: 1, 2: [bytes(15)], 3: "used"}),
+    ],
+)
+def test_a_field_of_the_wrong_sort_is_unreadable(parse: Callable[[bytes], object], body: dict[int, object]) -> None:
+    with pytest.raises(EnvelopeUnreadable):
+        parse(cbor2.dumps(body))
 
 
 @given(st.binary(max_size=60))

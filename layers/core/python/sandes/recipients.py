@@ -43,6 +43,12 @@ class Address:
         return f"account:{account_text(known)}" if known else f"phone:{self.index or self.magic}"
 
 
+def magic_outcome(subject: str) -> Outcome | None:
+    """What a magic recipient simulates, read off its subject; None for anybody else's."""
+    kind, _, name = subject.partition(":")
+    return next((outcome for outcome in MAGIC.values() if kind == "phone" and outcome == name), None)
+
+
 def read_address(to: Recipient, pepper: Pepper, *, pointer: str = "/to/phone") -> Address:
     """Raises ProtocolError invalid_phone."""
     if to.account is not None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from rich.text import Text
 
-from sandes_client.events import Status
+from sandes_client.events import AppMessage, Status
 
 _OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _TICKS = {
@@ -41,3 +41,16 @@ def ticks(status: Status, code: str | None) -> Text:
 
 def message_line(at_ms: int, author: str, text: str) -> Text:
     return Text.assemble((local_time(at_ms), "dim"), "  ", (author, "bold"), "  ", text)
+
+
+def app_message_line(message: AppMessage) -> Text:
+    """A notice, or a code; struck through, with the reason behind it, if it is void."""
+    line = Text.assemble((local_time(message.at_ms), "dim"), "  ", (f"{_line(message.app.name)} (app)", "bold"), "  ")
+    line.append(readable(message.text.encode()), style="strike" if message.void else "")
+    if message.void:
+        line.append(f"  void: {_line(message.void)}", style="bold red")
+    return line
+
+
+def _line(text: str) -> str:
+    return " ".join(readable(text.encode()).split())

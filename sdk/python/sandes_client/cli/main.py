@@ -16,12 +16,13 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from sandes_client.api import ApiError
-from sandes_client.cli.display import local_time, message_line, readable
+from sandes_client.cli.apps import apps
+from sandes_client.cli.display import app_message_line, local_time, message_line, readable
 from sandes_client.cli.session import CommandFailed, Session, complain, parse_link, recipient_text, resolve, run
 from sandes_client.cli.texts import refusal_line
 from sandes_client.device import DeviceClient, DeviceStopped
 from sandes_client.enrolment import Enrolment
-from sandes_client.events import MessageReceived, Status
+from sandes_client.events import AppMessage, MessageReceived, NoticeReceived, OtpReceived, Status, Voided
 
 _COMMON = ("--profile", "--home", "--url", "--socket", "--audience", "--endpoints")
 _EPILOG = "Options common to all commands (--profile, --endpoints and others) are listed by `sandes --help`."
@@ -56,6 +57,7 @@ app = typer.Typer(
 )
 link_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Add a device to an account.", epilog=_EPILOG)
 app.add_typer(link_app, name="link")
+app.add_typer(apps, name="app")
 
 Recipient = Annotated[
     str,
@@ -236,7 +238,10 @@ def inbox(
     follow: Annotated[bool, typer.Option("--follow", help="Go on showing messages as they come.")] = False,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the service at most.")] = 30.0,
 ) -> None:
-    """Fetch and show the messages not shown before; their authors are told that they were read."""
+    """Fetch and show what was not shown before: messages, and the notices and codes of governance apps.
+
+    Their authors are told that they were read. A code that was used, replaced or cancelled, or has expired, is void.
+    """
     run(_inbox(ctx.obj, follow, timeout))
 
 
@@ -256,19 +261,34 @@ async def _inbox(session: Session, follow: bool, timeout: float) -> None:
                 raise CommandFailed("timeout", f"the service did not answer in {timeout:g} s") from None
             if follow:
                 async for event in events:
-                    if isinstance(event, MessageReceived):
+                    if isinstance(event, MessageReceived | NoticeReceived | OtpReceived):
                         _show_unshown(device)
+                    elif isinstance(event, Voided):
+                        _show_voided(device, event)
                 raise DeviceStopped(device.state)
     finally:
         store.close()
 
 
 def _show_unshown(device: DeviceClient) -> None:
+    messages: list[MessageReceived | AppMessage] = [stored.received for stored in device.store.inbox.unshown()]
+    messages += [stored.received for stored in device.store.app_inbox.unshown(now_ms=device.clock.now_ms())]
     console = Console(soft_wrap=True, highlight=False)
-    for stored in device.store.inbox.unshown():
-        message = stored.received
-        console.print(message_line(message.at_ms, str(message.sender), readable(message.body)))
-        device.mark_read(message.sender.account, [message.id])
+    for message in sorted(messages, key=lambda message: message.at_ms):
+        if isinstance(message, MessageReceived):
+            console.print(message_line(message.at_ms, str(message.sender), readable(message.body)))
+            device.mark_read(message.sender.account, [message.id])
+        else:
+            console.print(app_message_line(message))
+            device.mark_app_messages_read(message.app.app, [message.id])
+
+
+def _show_voided(device: DeviceClient, voided: Voided) -> None:
+    """Messages that stand on the screen already, once more, as void."""
+    console = Console(soft_wrap=True, highlight=False)
+    for stored in device.store.app_inbox.read(voided.app, voided.ids, now_ms=device.clock.now_ms()):
+        if stored.shown:
+            console.print(app_message_line(stored.received))
 
 
 @app.command(epilog=_EPILOG)

@@ -6,8 +6,8 @@ import asyncio
 import re
 import sqlite3
 import sys
-from collections.abc import AsyncGenerator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -143,10 +143,32 @@ def recipient_text(text: str) -> str:
         raise typer.BadParameter("give an account id (13 characters) or a phone number like +919876543210") from error
 
 
+def check_pairs(words: list[str] | None) -> list[str] | None:
+    """A callback for repeated options: refuses, as a usage error, what is not NAME=VALUE, each name once."""
+    names = [word.partition("=")[0] for word in words or () if "=" in word]
+    if len(names) != len(words or ()) or "" in names:
+        raise typer.BadParameter("write NAME=VALUE")
+    if len(set(names)) != len(names):
+        raise typer.BadParameter("a name is given twice")
+    return words
+
+
+def pairs(words: list[str] | None) -> dict[str, str]:
+    """What `check_pairs` let pass, as a mapping."""
+    return dict(word.split("=", 1) for word in words or ())
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command; whatever it is expected to meet becomes one line on standard error and status 1."""
-    try:
+    """Run a command. See `failures_as_lines`."""
+    with failures_as_lines():
         return asyncio.run(work)
+
+
+@contextmanager
+def failures_as_lines() -> Generator[None]:
+    """Whatever a command is expected to meet becomes one line on standard error and status 1."""
+    try:
+        yield
     except _EXPECTED as error:
         complain(_line(error))
         raise typer.Exit(1) from None

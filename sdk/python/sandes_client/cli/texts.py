@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sandes_client.api import ApiError
+from sandes_client.app import AppApiError
 from sandes_client.device import SendFailed
 from sandes_client.events import State
 
@@ -26,6 +27,13 @@ _REQUESTS = {
 }
 """Said in place of the server's title."""
 
+_APP_REQUESTS = {
+    "invalid_request": "the service does not accept this request",
+    "rate_limited": "too many",
+    "token_invalid": "the service does not know this key: revoked, or the credentials are for another service",
+    "token_expired": "this machine's clock is wrong, and the service's correction did not help",
+}
+
 _MESSAGES = {
     "bad_key": "a key of the recipient cannot be used",
     "id_too_old": "it waited so long that the service can no longer tell whether it has it already; send it again",
@@ -36,15 +44,14 @@ _MESSAGES = {
     "too_large": "the message is larger than allowed",
 }
 
-_WITH_POINTER = ("invalid_frame", "invalid_request")
+_WITH_POINTER = ("invalid_frame", "invalid_request", "template_variables")
 """Codes that say nothing without the place of the fault."""
 
 
 def refusal_line(error: ApiError) -> str:
-    """A refusal of the client API."""
-    line = (
-        f"{error.code}: {_reasons(error.code, error.errors) or _REQUESTS.get(error.code) or error.title or 'refused'}"
-    )
+    """A refusal of the client API or the app API."""
+    own = (_APP_REQUESTS if isinstance(error, AppApiError) else _REQUESTS).get(error.code)
+    line = f"{error.code}: {_reasons(error.code, error.errors) or own or error.title or 'refused'}"
     if error.attempts_left is not None:
         line += f" Attempts left: {error.attempts_left}."
     if error.retry_after is not None:

@@ -6,12 +6,13 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sandes_client.store.app_inbox import AppInboxTable, StoredAppMessage
 from sandes_client.store.database import Database, StoreUnusable
 from sandes_client.store.inbox import AckBatch, InboxTable, StoredMessage
 from sandes_client.store.outbox import OutboxTable, Outgoing
 from sandes_client.store.profile import Account, ProfileTable
 
-__all__ = ["Account", "AckBatch", "Outgoing", "Store", "StoreUnusable", "StoredMessage"]
+__all__ = ["Account", "AckBatch", "Outgoing", "Store", "StoreUnusable", "StoredAppMessage", "StoredMessage"]
 
 
 class Store:
@@ -25,6 +26,7 @@ class Store:
         self.path = path
         self.profile = ProfileTable(database)
         self.inbox = InboxTable(database)
+        self.app_inbox = AppInboxTable(database, self.inbox)
         self.outbox = OutboxTable(database)
 
     @classmethod

@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 1
-
-_SCHEMA = """
+_FIRST = """
 CREATE TABLE profile (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     http_url TEXT, websocket_url TEXT, audience TEXT,
@@ -62,6 +60,27 @@ CREATE INDEX outbox_waiting ON outbox (recipient, number) WHERE at_ms IS NULL AN
 CREATE TABLE devices (account TEXT PRIMARY KEY, devices TEXT NOT NULL) WITHOUT ROWID;
 """
 
+_APPS = """
+CREATE TABLE app_messages (
+    number INTEGER PRIMARY KEY,
+    app TEXT NOT NULL, message TEXT NOT NULL,
+    app_name TEXT NOT NULL, recipient TEXT NOT NULL, at_ms INTEGER NOT NULL, text TEXT NOT NULL,
+    category TEXT, confidential INTEGER, priority TEXT, language TEXT,  -- of a notice
+    code TEXT, expires_at INTEGER, purpose TEXT,                        -- of a one-time password
+    shown INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (app, message)
+);
+CREATE TABLE voids (
+    app TEXT NOT NULL, message TEXT NOT NULL, reason TEXT NOT NULL, heard_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (app, message)
+) WITHOUT ROWID;
+"""
+
+_UPGRADES = (_FIRST, _APPS)
+"""Each leads from the schema version of its place to the next."""
+
+SCHEMA_VERSION = len(_UPGRADES)
+
 
 class StoreUnusable(Exception):
     """The file is no profile, or one of a newer release."""
@@ -99,13 +118,15 @@ class Database:
 
     def _prepare(self) -> None:
         with self.transaction():
-            version = self.row("PRAGMA user_version")
-            if version and version[0] > SCHEMA_VERSION:
+            (version,) = self.row("PRAGMA user_version")
+            if version > SCHEMA_VERSION:
                 raise StoreUnusable("the profile was written by a newer release")
-            if version and version[0] == 0:
-                for statement in _SCHEMA.split(";\n"):
+            if version == SCHEMA_VERSION:
+                return
+            for upgrade in _UPGRADES[version:]:
+                for statement in upgrade.split(";\n"):
                     self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager
     def transaction(self) -> Generator[None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sandes_client.events import MessageReceived
-from sandes_client.ids import AccountId, DeviceAddress, EnvelopeId, MessageId
+from sandes_client.ids import AccountId, AppId, DeviceAddress, EnvelopeId, MessageId
 from sandes_client.store.database import Database
 
 SEEN_MS = 7 * 24 * 3600 * 1000
@@ -18,15 +18,26 @@ MAX_RECEIPTS = 10
 
 ReceiptName = Literal["delivered", "read"]
 
+_APP = "app:"
+"""Tells apps from accounts where both stand in one column: their ids look alike."""
+
+
+def app_author(app: AppId) -> str:
+    return _APP + app
+
 
 @dataclass(frozen=True, slots=True)
 class ReceiptGroup:
-    author: AccountId
+    """`author` is an account id, or what `app_author` makes of an app."""
+
+    author: str
     kind: ReceiptName
     ids: tuple[MessageId, ...]
 
     def to_json(self) -> dict[str, object]:
-        return {"to": self.author, "kind": self.kind, "ids": list(self.ids)}
+        app = self.author.removeprefix(_APP)
+        whom = {"to": self.author} if app == self.author else {"app": app}
+        return {**whom, "kind": self.kind, "ids": list(self.ids)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +59,8 @@ class InboxTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def is_new(self, sender: AccountId, message: MessageId, *, now_ms: int) -> bool:
-        """True the first time, for 7 days at least. Marks it as seen."""
+    def is_new(self, sender: str, message: MessageId, *, now_ms: int) -> bool:
+        """True the first time, for 7 days at least. Marks it as seen. `sender`: an account, or `app_author`."""
         return bool(
             self._database.run(
                 "INSERT INTO seen (sender, message, seen_at_ms) SELECT ?, ?, ? "
@@ -78,7 +89,7 @@ class InboxTable:
                     message.body,
                 ),
             )
-            self._add_receipt(message.sender.account, "delivered", message.id)
+            self.add_receipt(message.sender.account, "delivered", message.id)
 
     def add_ack(self, envelope: EnvelopeId) -> None:
         self._database.run("INSERT OR IGNORE INTO acks (envelope) VALUES (?)", (envelope,))
@@ -90,9 +101,9 @@ class InboxTable:
                 if self._database.run(
                     "UPDATE messages SET shown = 1 WHERE sender = ? AND message = ? AND shown = 0", (sender, message)
                 ):
-                    self._add_receipt(sender, "read", message)
+                    self.add_receipt(sender, "read", message)
 
-    def _add_receipt(self, author: AccountId, kind: ReceiptName, message: MessageId) -> None:
+    def add_receipt(self, author: str, kind: ReceiptName, message: MessageId) -> None:
         self._database.run(
             "INSERT OR IGNORE INTO receipts (author, kind, message) VALUES (?, ?, ?)", (author, kind, message)
         )
@@ -111,7 +122,7 @@ class InboxTable:
             receipts=tuple(ReceiptGroup(author, kind, self._receipt_ids(author, kind)) for author, kind in groups),
         )
 
-    def _receipt_ids(self, author: AccountId, kind: ReceiptName) -> tuple[MessageId, ...]:
+    def _receipt_ids(self, author: str, kind: ReceiptName) -> tuple[MessageId, ...]:
         rows = self._database.rows(
             "SELECT message FROM receipts WHERE author = ? AND kind = ? ORDER BY message LIMIT ?",
             (author, kind, MAX_ACK_IDS),

@@ -201,6 +201,15 @@ class DeliveryRow:
     ANSWER = "w"  # B the answer, as JSON
     # event, partition `E#app`, sort event id
     EVENT = "v"  # B the event, as JSON
+    # delivery to a webhook, partition `W#app#webhook`, sort event id
+    TYPE = "y"  # S of the event
+    STATE = "z"  # S pending, delivered or failed
+    RUN = "u"  # N
+    ATTEMPTS = "n"  # N
+    LAST_STATUS = "l"  # N
+    LAST_ERROR = "f"  # S
+    NEXT_ATTEMPT_AT = "e"  # N epoch seconds
+    UPDATED_AT = "t"  # N epoch seconds
     # send log, partition `L#subject`, sort "0"
     SENDS = "g"  # B 12 bytes each: app, epoch seconds
     # quota, partition `Q#app`, sort `minute#n` or `day#n`

@@ -1,0 +1,348 @@
+"""The commands of `sandes-admin`: registering governance apps, until administrators have a surface of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sandes_client.app import AppCredentials, CredentialsInvalid
+from sandes_client.cli.session import CommandFailed, check_pairs, failures_as_lines, pairs
+from sandes_client.endpoints import EndpointsInvalid, check_address
+from sandes_client.ids import base64url_text
+from sandes_client.keys import IdentityKey
+from sandes_client.operator import Operator, OperatorRefused, OperatorUnreachable, read_object
+
+SCOPES = ("otp", "msg", "batch", "group", "hook")
+_EPILOG = (
+    "Exit status: 0 done, 1 refused or not reached (one line `error: <code>: ...`), 2 wrong usage. "
+    "Where the operator's function is called is told by --endpoints or --operator, given before the command, and the "
+    "usual AWS variables."
+)
+
+admin = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    epilog=_EPILOG,
+    help="Register governance apps with Sandes: apps, keys, quotas, guests, templates.",
+)
+
+
+def _group(name: str, help: str) -> typer.Typer:
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=help, epilog=_EPILOG)
+    admin.add_typer(group, name=name)
+    return group
+
+
+app = _group("app", "Apps, their quotas and guests.")
+key = _group("key", "Keys of an app: two live and two test keys at a time.")
+template = _group("template", "Approved texts of an app.")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The options common to all commands."""
+
+    endpoints: Path | None
+    operator: str | None
+    url: str | None
+    audience: str | None
+
+    def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Carry an operation out; what has no value is left out. Raises CommandFailed."""
+        given = {name: value for name, value in parameters.items() if value is not None}
+        try:
+            return self._operator().call(operation, **given)
+        except OperatorRefused as error:
+            reasons = [f"{fault.get('pointer')}: {fault.get('message') or fault.get('code')}" for fault in error.errors]
+            raise CommandFailed(error.code, "; ".join(reasons) or error.message) from None
+        except OperatorUnreachable as error:
+            raise CommandFailed("unreachable", str(error)) from None
+
+    def _operator(self) -> Operator:
+        if self.endpoints is None:
+            if not self.operator:
+                raise typer.BadParameter("say whom to call: --endpoints FILE or --operator", param_hint="--endpoints")
+            return Operator(self.operator)
+        try:
+            return Operator.read(self.endpoints, function=self.operator)
+        except EndpointsInvalid as error:
+            raise typer.BadParameter(str(error), param_hint="--endpoints") from None
+
+    def address(self) -> tuple[str, str]:
+        """Address and audience of the app API, for credentials."""
+        try:
+            values = read_object(self.endpoints) if self.endpoints else {}
+            url, audience = self.url or values.get("http_url"), self.audience or values.get("audience")
+            if not url or not audience:
+                raise EndpointsInvalid("say where apps call: --endpoints FILE, or --url and --audience")
+            check_address("url", str(url), ("https", "http"))
+        except EndpointsInvalid as error:
+            raise typer.BadParameter(str(error), param_hint="--endpoints") from None
+        return str(url), str(audience)
+
+
+@admin.callback()
+def common(
+    ctx: typer.Context,
+    *,
+    endpoints: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SANDES_ENDPOINTS",
+            help="JSON file with http_url, audience, operator and, for the local engine, aws_endpoint.",
+            dir_okay=False,
+        ),
+    ] = None,
+    operator: Annotated[
+        str | None, typer.Option(envvar="SANDES_OPERATOR", help="Name of the operator's Lambda function.")
+    ] = None,
+    url: Annotated[str | None, typer.Option(envvar="SANDES_URL", help="Base address of the app API.")] = None,
+    audience: Annotated[
+        str | None, typer.Option(envvar="SANDES_AUDIENCE", help="Audience of tokens, sandes:<stage>.")
+    ] = None,
+) -> None:
+    ctx.obj = Place(endpoints, operator, url, audience)
+
+
+AppId = Annotated[
+    str | None,
+    typer.Option("--app", envvar="SANDES_APP", help="Id of the app; that of SANDES_APP_CREDENTIALS if left out."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+Networks = Annotated[
+    list[str] | None,
+    typer.Option("--network", metavar="CIDR", help="Network the key may be used from, once for each; all if none."),
+]
+NewFile = Annotated[
+    Path, typer.Option("--credentials", dir_okay=False, help="File to be made for the credentials, mode 0600.")
+]
+Guests = Annotated[
+    list[str] | None,
+    typer.Option("--guest", metavar="PHONE", help="Number that a trial app or test key may send to, once for each."),
+]
+
+
+@app.command("create")
+def app_create(
+    ctx: typer.Context,
+    *,
+    name: Annotated[str, typer.Option(help="What recipients see as the sender.")],
+    organisation: Annotated[str, typer.Option(help="Whose app it is.")],
+    scope: Annotated[
+        list[str], typer.Option("--scope", metavar="|".join(SCOPES), help="What it may do, once for each.")
+    ],
+    credentials: NewFile,
+    live: Annotated[bool, typer.Option("--live", help="To anybody, instead of 50 a day to its guests.")] = False,
+    sms: Annotated[bool, typer.Option("--sms", help="Its codes may go out by SMS.")] = False,
+    guest: Guests = None,
+    test_key: Annotated[
+        bool, typer.Option("--test-key", help="Make a test key: guests and magic recipients only.")
+    ] = False,
+    network: Networks = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register an app. Its key is made here; only the public half leaves this machine."""
+    _check_scopes(scope)
+
+    def register(public: str) -> tuple[dict[str, Any], str]:
+        made = ctx.obj.call(
+            "app.create",
+            name=name,
+            organisation=organisation,
+            scopes=scope,
+            mode="live" if live else "trial",
+            sms=sms,
+            guests=guest,
+            keys=[_key(public, test_key, network)],
+        )
+        return made, str(made["keys"][0]["id"])
+
+    made, key_name = _with_new_key(ctx.obj, credentials, register)
+    _say(f"Registered app {made['app']} with key {key_name}; credentials in {credentials}.", made, as_json)
+
+
+def _check_scopes(scopes: list[str]) -> None:
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown:
+        raise typer.BadParameter(f"a scope is one of {', '.join(SCOPES)}", param_hint="--scope")
+
+
+def _key(public: str, test: bool, networks: list[str] | None) -> dict[str, Any]:
+    return {"public": public, "test": test} | ({"networks": networks} if networks else {})
+
+
+def _with_new_key(
+    place: Place, file: Path, register: Callable[[str], tuple[dict[str, Any], str]]
+) -> tuple[dict[str, Any], str]:
+    """Make a key, have its public half registered, write the credentials. The file is made first: a key that could
+    not be written down would be lost.
+    """
+    private_key, (url, audience) = IdentityKey.new(secrets.token_bytes), place.address()
+    with failures_as_lines(), _new_file(file) as write:
+        made, key_name = register(base64url_text(private_key.public))
+        app, _, key_id = key_name.partition(".")
+        write(AppCredentials(app, key_id, private_key, url, audience).to_json())
+    return made, key_name
+
+
+@contextmanager
+def _new_file(path: Path) -> Generator[Callable[[str], Any]]:
+    """Readable by its owner only; removed again if the block fails."""
+    try:
+        made = os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8")
+    except FileExistsError:
+        raise CommandFailed("file_exists", f"{path} is there already; a key is never overwritten") from None
+    except OSError as error:
+        raise CommandFailed("file_unusable", f"{path}: {error.strerror}") from None
+    try:
+        with made:
+            yield made.write
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+@app.command("show")
+def app_show(ctx: typer.Context, *, app: AppId = None, as_json: AsJson = False) -> None:
+    """Show what an app may do, its quotas and keys."""
+    _change(ctx, "app.show", app, as_json)
+
+
+@app.command("terms")
+def app_terms(
+    ctx: typer.Context,
+    *,
+    app: AppId = None,
+    live: Annotated[bool, typer.Option("--live/--trial", help="To anybody, or to its guests only.")],
+    per_minute: Annotated[int | None, typer.Option(min=1, help="Quota; the usual one if left out.")] = None,
+    per_day: Annotated[int | None, typer.Option(min=1, help="Quota; the usual one if left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set whether an app is live or on trial, and its quotas."""
+    mode = "live" if live else "trial"
+    _change(ctx, "app.terms", app, as_json, mode=mode, per_minute=per_minute, per_day=per_day)
+
+
+@app.command("guests")
+def app_guests(ctx: typer.Context, *, app: AppId = None, guest: Guests = None, as_json: AsJson = False) -> None:
+    """Set the guests of an app, in place of those it had."""
+    _change(ctx, "app.guests", app, as_json, guests=guest or [])
+
+
+@key.command("add")
+def key_add(
+    ctx: typer.Context,
+    *,
+    app: AppId = None,
+    credentials: NewFile,
+    test: Annotated[bool, typer.Option("--test", help="Guests and magic recipients only.")] = False,
+    network: Networks = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give an app one more key, made here: first add, then change over, then revoke the old one."""
+    known = _app_id(app)
+
+    def register(public: str) -> tuple[dict[str, Any], str]:
+        made = ctx.obj.call("key.add", app=known, **_key(public, test, network))
+        return made, str(made["key"])
+
+    made, key_name = _with_new_key(ctx.obj, credentials, register)
+    _say(f"Added key {key_name}; credentials in {credentials}.", made, as_json)
+
+
+@key.command("revoke")
+def key_revoke(
+    ctx: typer.Context,
+    key: Annotated[str, typer.Argument(help="Id of the key, with or without the app's before it.")],
+    *,
+    app: AppId = None,
+    as_json: AsJson = False,
+) -> None:
+    """Revoke a key: nothing that it signs is accepted any more."""
+    of_app, _, id = key.rpartition(".")
+    _change(ctx, "key.revoke", of_app or app, as_json, key=id)
+
+
+@template.command("put")
+def template_put(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the template, as the app will call it.")],
+    *,
+    app: AppId = None,
+    kind: Annotated[str, typer.Option(metavar="[otp|message]", help="What is sent with it.")],
+    text: Annotated[
+        list[str],
+        typer.Option("--text", callback=check_pairs, metavar="LANGUAGE=TEXT", help="en, and hi or mr if there are."),
+    ],
+    dlt_entity: Annotated[
+        str | None, typer.Option(help="DLT id of the sender; without it nothing goes by SMS.")
+    ] = None,
+    dlt_template: Annotated[
+        list[str] | None,
+        typer.Option(callback=check_pairs, metavar="LANGUAGE=ID", help="DLT id of the text in this language."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Approve texts as the next version of a template. Variables stand as {{ name }}, the code as {{ code }}."""
+    if kind not in ("otp", "message"):
+        raise typer.BadParameter("otp or message", param_hint="--kind")
+    with failures_as_lines():
+        made = ctx.obj.call(
+            "template.put",
+            app=_app_id(app),
+            name=name,
+            kind=kind,
+            texts=pairs(text),
+            dlt_entity=dlt_entity,
+            dlt_templates=pairs(dlt_template),
+        )
+    _say(f"Approved version {made['version']} of {made['template']}.", made, as_json)
+
+
+def _change(ctx: typer.Context, operation: str, app: str | None, as_json: bool, **parameters: Any) -> None:
+    """An operation that answers with the app as it stands then."""
+    known = _app_id(app)
+    with failures_as_lines():
+        shown = ctx.obj.call(operation, app=known, **parameters)
+    keys = [f"  key {one['id']}{' (test)' if one['test'] else ''} {' '.join(one['networks'])}" for one in shown["keys"]]
+    lines = [
+        f"{shown['app']} {shown['name']}, {shown['organisation']}",
+        f"  {shown['mode']}, {shown['per_minute']} a minute, {shown['per_day']} a day, "
+        f"{shown['guests']} guests, {'with' if shown['sms'] else 'no'} SMS",
+        f"  scopes {' '.join(shown['scopes'])}",
+        *(line.rstrip() for line in keys),
+    ]
+    _say("\n".join(lines), shown, as_json)
+
+
+def _app_id(given: str | None) -> str:
+    if given:
+        return given
+    try:
+        return AppCredentials.from_environment().app
+    except CredentialsInvalid:
+        raise typer.BadParameter(
+            "say which app: --app, or SANDES_APP_CREDENTIALS with its credentials file", param_hint="--app"
+        ) from None
+
+
+def _say(line: str, answer: dict[str, Any], as_json: bool) -> None:
+    typer.echo(json.dumps(answer, ensure_ascii=False) if as_json else line)
+
+
+def main() -> None:
+    admin()
+
+
+if __name__ == "__main__":
+    main()

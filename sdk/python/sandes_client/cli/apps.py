@@ -1,0 +1,481 @@
+"""`sandes app`: what governance apps do, from a terminal or a script."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from sandes_client.app import AppCredentials, Batch, CredentialsInvalid, Message, Otp, SyncAppClient, recipient
+from sandes_client.app.answers import BatchResult, Category, Language, MessageStatus, Priority, Quota, plain
+from sandes_client.app.calls import UploadFormat
+from sandes_client.app.credentials import FILE_VARIABLE
+from sandes_client.cli.display import local_time, readable
+from sandes_client.cli.session import CommandFailed, check_pairs, complain, failures_as_lines, pairs
+
+NOT_APPROVED = 3
+INCOMPLETE = 3
+FAULTS_SHOWN = 10
+_SUFFIXES: dict[str, UploadFormat] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+_EPILOG = (
+    "Exit status: 0 done, 1 refused or not reached (one line `error: <code>: ...`), 2 wrong usage, 3 the code is not "
+    "approved, or rows of the batch were not sent."
+)
+
+
+def _group(name: str, help: str) -> typer.Typer:
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=help, epilog=_EPILOG)
+    apps.add_typer(group, name=name)
+    return group
+
+
+apps = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog=_EPILOG,
+    help="Send codes, messages and batches as a governance app, and follow them. "
+    "`sandes-admin app create` registers one and writes its credentials.",
+)
+otp = _group("otp", "One-time passwords.")
+message = _group("message", "Messages and notices.")
+batch = _group("batch", "Many messages from a file.")
+
+
+def _recipient_text(text: str) -> str:
+    try:
+        recipient(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return text
+
+
+def _one_of(words: Any) -> Any:
+    def check(text: str | None) -> str | None:
+        if text is not None and text not in get_args(words):
+            raise typer.BadParameter(f"one of {', '.join(get_args(words))}")
+        return text
+
+    return check
+
+
+Credentials = Annotated[
+    Path | None,
+    typer.Option("--credentials", envvar=FILE_VARIABLE, dir_okay=False, help="The app's credentials file."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON, one object a line.")]
+To = Annotated[
+    str,
+    typer.Argument(metavar="TO", callback=_recipient_text, help="Phone number with + and country code, or account id."),
+]
+Variables = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--var", callback=check_pairs, metavar="NAME=VALUE", help="A variable of the template, once for each."
+    ),
+]
+Version = Annotated[int | None, typer.Option(min=1, help="Version of the template; the newest if left out.")]
+InLanguage = Annotated[
+    str | None, typer.Option(callback=_one_of(Language), metavar="[en|hi|mr]", help="Language of the text.")
+]
+ClientRef = Annotated[str | None, typer.Option(help="A reference of yours, given back in answers and events.")]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--idempotency-key", help="Name of this operation: repeated under the same name it is not done twice."
+    ),
+]
+OfCategory = Annotated[
+    str | None,
+    typer.Option("--category", callback=_one_of(Category), metavar="[notice|alert|transaction]", help="What it is."),
+]
+OfPriority = Annotated[
+    str | None,
+    typer.Option("--priority", callback=_one_of(Priority), metavar="[normal|high]", help="How urgent it is."),
+]
+Confidential = Annotated[bool, typer.Option("--confidential", help="Not to be shown on a locked screen.")]
+ExpiresIn = Annotated[int | None, typer.Option(min=1, help="Seconds for which it is kept for devices that are off.")]
+TemplateName = Annotated[str | None, typer.Option("--template", help="Template it is written from.")]
+
+
+@contextmanager
+def _client(credentials: Path | None) -> Generator[SyncAppClient]:
+    try:
+        known = AppCredentials.read(credentials) if credentials else AppCredentials.from_environment()
+    except CredentialsInvalid as error:
+        raise typer.BadParameter(str(error), param_hint="--credentials") from None
+    with failures_as_lines(), SyncAppClient(known) as client:
+        yield client
+
+
+def _say(line: str, answer: Any, as_json: bool) -> None:
+    typer.echo(json.dumps(plain(answer), ensure_ascii=False) if as_json else line)
+
+
+# One-time passwords
+
+
+def _otp_line(sent: Otp) -> str:
+    return (
+        f"{sent.status} {sent.id} ({sent.channel}; expires {_at(sent.expires_at)}; "
+        f"another code from {_at(sent.resend_after)}; attempts left: {sent.attempts_left})"
+    )
+
+
+@otp.command("send")
+def otp_send(
+    to: To,
+    template: Annotated[str, typer.Option(help="Template the code is sent with.")],
+    *,
+    var: Variables = None,
+    version: Version = None,
+    language: InLanguage = None,
+    length: Annotated[int | None, typer.Option(min=6, max=8, help="Digits of the code.")] = None,
+    ttl: Annotated[int | None, typer.Option(min=120, max=600, help="Seconds for which it is valid.")] = None,
+    purpose: Annotated[str | None, typer.Option(help="What it is for; to be named again when it is checked.")] = None,
+    client_ref: ClientRef = None,
+    idempotency_key: Key = None,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a code. Prints its state and the id by which it is checked."""
+    with _client(credentials) as client:
+        sent = client.otps.send(
+            to,
+            template,
+            variables=pairs(var),
+            version=version,
+            language=language,  # type: ignore[arg-type]  # its callback has checked it
+            length=length,
+            ttl=ttl,
+            purpose=purpose,
+            client_ref=client_ref,
+            idempotency_key=idempotency_key,
+        )
+    _say(_otp_line(sent), sent, as_json)
+
+
+OtpId = Annotated[str, typer.Argument(metavar="ID", help="Id that `send` printed.")]
+
+
+@otp.command("check")
+def otp_check(
+    id: OtpId,
+    code: Annotated[str | None, typer.Argument(help="The code; left out, it is read from standard input.")] = None,
+    *,
+    purpose: Annotated[str | None, typer.Option(help="What it was sent for.")] = None,
+    idempotency_key: Key = None,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a code. Exits with 0 only if it is approved, with 3 if it is not."""
+    given = (code if code is not None else sys.stdin.readline()).strip()
+    if not (given.isascii() and given.isdigit()):
+        raise typer.BadParameter("a code is 6 to 8 digits", param_hint="CODE")
+    with _client(credentials) as client:
+        checked = client.otps.check(id, given, purpose=purpose, idempotency_key=idempotency_key)
+    _say(f"{checked.result}; attempts left: {checked.attempts_left}", checked, as_json)
+    if not checked.approved:
+        raise typer.Exit(NOT_APPROVED)
+
+
+@otp.command("resend")
+def otp_resend(
+    id: OtpId, *, idempotency_key: Key = None, credentials: Credentials = None, as_json: AsJson = False
+) -> None:
+    """Send another code in place of the old one, which is void then."""
+    with _client(credentials) as client:
+        sent = client.otps.resend(id, idempotency_key=idempotency_key)
+    _say(_otp_line(sent), sent, as_json)
+
+
+@otp.command("status")
+def otp_status(id: OtpId, *, credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """Show the state of a code."""
+    with _client(credentials) as client:
+        found = client.otps.get(id)
+    _say(_otp_line(found), found, as_json)
+
+
+@otp.command("cancel")
+def otp_cancel(id: OtpId, *, credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """Cancel a code: it is not accepted any more."""
+    with _client(credentials) as client:
+        client.otps.cancel(id)
+    _say(f"cancelled {id}", {"id": id, "status": "cancelled"}, as_json)
+
+
+# Messages
+
+
+@message.command("send")
+def message_send(
+    to: To,
+    text: Annotated[str | None, typer.Argument(help="A text of your own, in place of a template.")] = None,
+    *,
+    template: TemplateName = None,
+    var: Variables = None,
+    version: Version = None,
+    language: InLanguage = None,
+    category: OfCategory = None,
+    priority: OfPriority = None,
+    confidential: Confidential = False,
+    expires_in: ExpiresIn = None,
+    client_ref: ClientRef = None,
+    idempotency_key: Key = None,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a message from a template or with a text of your own. Prints its state and id."""
+    content = _content(text, template, version, language, category)
+    with _client(credentials) as client:
+        sent = client.messages.send(
+            to,
+            variables=pairs(var) if var else None,
+            priority=priority,  # type: ignore[arg-type]  # its callback has checked it
+            confidential=confidential,
+            expires_at=_after(expires_in),
+            client_ref=client_ref,
+            idempotency_key=idempotency_key,
+            **content,
+        )
+    _say(f"{sent.status} {sent.id}", sent, as_json)
+
+
+def _content(
+    text: str | None, template: str | None, version: int | None, language: str | None, category: str | None
+) -> dict[str, Any]:
+    if (text is None) == (template is None):
+        raise typer.BadParameter("give either a text or --template", param_hint="--template")
+    return {"body": text, "template": template, "version": version, "language": language, "category": category}
+
+
+MessageId = Annotated[str, typer.Argument(metavar="ID", help="Id that `send` printed.")]
+
+
+@message.command("status")
+def message_status(id: MessageId, *, credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """Show how far a message has got, and when it got there."""
+    with _client(credentials) as client:
+        found = client.messages.get(id)
+    lines = [f"{found.status}{f' ({found.failure})' if found.failure else ''} {found.id}"]
+    lines += [f"  {status:<10} {_at(at)}" for status, at in sorted(found.times.items(), key=lambda entry: entry[1])]
+    _say("\n".join(lines), found, as_json)
+
+
+@message.command("list")
+def message_list(
+    *,
+    status: Annotated[
+        str | None, typer.Option(callback=_one_of(MessageStatus), help="Only those in this state.")
+    ] = None,
+    category: OfCategory = None,
+    of_batch: Annotated[str | None, typer.Option("--batch", help="Only those of this batch.")] = None,
+    client_ref: Annotated[str | None, typer.Option(help="Only those with this reference.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many to show at most.")] = 50,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """List messages, the newest first."""
+    with _client(credentials) as client:
+        found = client.messages.list(
+            status=status,  # type: ignore[arg-type]  # their callbacks have checked them
+            category=category,  # type: ignore[arg-type]
+            batch=of_batch,
+            client_ref=client_ref,
+            page_size=min(limit, 250),
+        )
+        listed = list(islice(found, limit))
+    if as_json:
+        _print_each(listed)
+        return
+    table = Table("id", "state", "category", "template", "reference", "accepted")
+    for one in listed:
+        table.add_row(one.id, _state(one), one.category, one.template or "", _cell(one.client_ref), _accepted(one))
+    Console().print(table)
+
+
+def _state(one: Message) -> str:
+    return f"{one.status} ({one.failure})" if one.failure else one.status
+
+
+def _accepted(one: Message) -> str:
+    return _at(one.times["accepted"]) if "accepted" in one.times else ""
+
+
+@message.command("recall")
+def message_recall(id: MessageId, *, credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """Take a message back that no device has yet."""
+    with _client(credentials) as client:
+        client.messages.recall(id)
+    _say(f"recalled {id}", {"id": id, "status": "recalled"}, as_json)
+
+
+# Batches
+
+
+@batch.command("send")
+def batch_send(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="Rows: .csv or .ndjson.")],
+    *,
+    template: TemplateName = None,
+    text: Annotated[str | None, typer.Option(help="A text of your own, in place of a template.")] = None,
+    version: Version = None,
+    language: InLanguage = None,
+    category: OfCategory = None,
+    priority: OfPriority = None,
+    confidential: Confidential = False,
+    expires_in: ExpiresIn = None,
+    client_ref: ClientRef = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the rows; send nothing.")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it is done.")] = True,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a message to everybody in a file of up to 100,000 rows, with a progress bar.
+
+    The file has the columns phone or account, client_ref if wanted, and one for each variable of the template.
+    Ctrl-C ends the command, not the batch: `status` and `results` go on from its id.
+    """
+    form = _SUFFIXES.get(file.suffix.lower())
+    if form is None:
+        raise typer.BadParameter("the file's name ends with .csv, .ndjson or .jsonl", param_hint="FILE")
+    content = _content(text, template, version, language, category)
+    with _client(credentials) as client:
+        made = client.batches.create(
+            upload=form,
+            priority=priority,  # type: ignore[arg-type]  # its callback has checked it
+            confidential=confidential,
+            expires_at=_after(expires_in),
+            client_ref=client_ref,
+            **content,
+        )
+        Console(stderr=True, highlight=False).print(f"batch {made.id}")
+        try:
+            client.batches.upload(made, file)
+        except (OSError, ValueError) as error:
+            raise CommandFailed("file_unusable", str(error)) from None
+        now = client.batches.commit(made.id, dry_run=dry_run)
+        if wait:
+            with _progress() as bar:
+                now = client.batches.wait(made.id, on_progress=bar)
+    _say(_batch_line(now), now, as_json)
+    _end(now)
+
+
+BatchId = Annotated[str, typer.Argument(metavar="ID", help="Id that `send` printed.")]
+
+
+@batch.command("status")
+def batch_status(
+    id: BatchId,
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until it is done, with a progress bar.")] = False,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how far a batch has got."""
+    with _client(credentials) as client, _progress() as bar:
+        now = client.batches.wait(id, on_progress=bar) if wait else client.batches.get(id)
+    _say(_batch_line(now), now, as_json)
+    _end(now)
+
+
+@batch.command("results")
+def batch_results(
+    id: BatchId,
+    *,
+    faults: Annotated[bool, typer.Option("--faults", help="Only rows that were not sent.")] = False,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what became of each row: row number, state, message id or reason, reference; separated by tabs."""
+    with _client(credentials) as client:
+        for row in client.batches.results(id):
+            if not faults or row.status != "accepted":
+                _say(_result_line(row), row, as_json)
+
+
+def _result_line(row: BatchResult) -> str:
+    return "\t".join((str(row.row), row.status, row.message or row.code or "", _cell(row.client_ref)))
+
+
+def _batch_line(now: Batch) -> str:
+    why = f" ({now.failure})" if now.failure else ""
+    return (
+        f"{now.state}{why} {now.id}: rows {now.rows}, valid {now.valid}, invalid {now.invalid}, "
+        f"sent {now.sent}, failed {now.failed}"
+    )
+
+
+def _end(now: Batch) -> None:
+    """Exit with 3 if rows were not sent, and name the first of them."""
+    for fault in now.faults[:FAULTS_SHOWN]:
+        complain(f"row {fault.row}, {readable(fault.field.encode())}: {fault.code}: {readable(fault.message.encode())}")
+    if now.state == "failed" or now.invalid or now.failed:
+        raise typer.Exit(INCOMPLETE)
+
+
+@contextmanager
+def _progress() -> Generator[Any]:
+    """Takes each state of a batch and draws it on standard error, if that is a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("waiting", total=None)
+
+        def draw(now: Batch) -> None:
+            bar.update(task, description=now.state, completed=now.done, total=now.valid or None)
+
+        yield draw
+
+
+# The app itself
+
+
+@apps.command()
+def status(*, credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """Show what is left of the app's quotas, and its approved templates."""
+    with _client(credentials) as client:
+        usage, templates = client.usage(), client.templates.list()
+    if as_json:
+        typer.echo(json.dumps({"usage": plain(usage), "templates": plain(templates)}, ensure_ascii=False))
+        return
+    console = Console(highlight=False)
+    console.print(f"{usage.mode}: {_quota(usage.per_minute)} this minute, {_quota(usage.per_day)} today")
+    table = Table("template", "version", "kind", "languages", "variables", "SMS")
+    for one in templates:
+        named = (one.kind, " ".join(one.languages), " ".join(one.variables), "yes" if one.sms else "no")
+        table.add_row(one.id, str(one.version), *named)
+    console.print(table)
+
+
+def _quota(quota: Quota) -> str:
+    return f"{quota.left} of {quota.limit} left"
+
+
+def _print_each(answers: Iterable[Any]) -> None:
+    for answer in answers:
+        _say("", answer, as_json=True)
+
+
+def _at(time: datetime) -> str:
+    return local_time(round(time.timestamp() * 1000))
+
+
+def _after(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def _cell(text: str | None) -> str:
+    return Text(readable((text or "").encode())).plain

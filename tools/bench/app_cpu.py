@@ -1,0 +1,154 @@
+"""CPU of app calls with AWS answered in process, of their AWS calls alone, and of Powertools' part (run by deployed.py).
+
+What AWS answers is recorded once from a call on kept rows and then said again, so that no row is looked up in the time
+that is measured. Tokens are real ones, made before the clock starts.
+"""
+
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from sandes.edge import wiring
+from sandes.edge.http import http_handler, resolver
+from sandes.protocol import app_api
+from tools.bench import canned
+from tools.bench.cpu import method_of, summary
+from tools.bench.world import Rows, World, load
+
+WARM = 200
+SERVICES = ("dynamodb", "apigatewaymanagementapi", "sqs")
+
+
+def main() -> None:
+    sys.stderr.write(json.dumps(measure(int(sys.argv[1]))) + "\n")
+
+
+@dataclass(slots=True)
+class Script:
+    """Answers as they were given before, by operation; of several calls of one operation, in their order."""
+
+    answers: dict[str, list[bytes]] = field(default_factory=dict)
+    said: dict[str, int] = field(default_factory=dict)
+
+    def answer(self, operation: str, _: Any) -> bytes:
+        given = self.answers[operation]
+        number = self.said[operation] = self.said.get(operation, -1) + 1
+        return given[number % len(given)]
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Passes on what the rows answer, and keeps it."""
+
+    rows: Rows
+    script: Script = field(default_factory=Script)
+
+    def answer(self, operation: str, request: Any) -> bytes:
+        body = self.rows.answer(operation, request)
+        self.script.answers.setdefault(operation, []).append(body)
+        return body
+
+
+def measure(count: int) -> dict[str, Any]:
+    os.environ.update(canned.ENVIRONMENT)
+    aws = canned.Aws()
+    aws.connect()
+    wiring.wire_otp()
+    wiring.wire_apps()
+    world = World.new(aws)
+    otp, apps = load("otp").handler, load("apps").handler
+    otp(world.new_otp(), canned.CONTEXT)  # secrets are read, shares of the quotas taken
+    apps(world.new_message(), canned.CONTEXT)
+    world.forget_sends()
+    made = json.loads(otp(world.new_otp(), canned.CONTEXT)["body"])["id"]
+    right = {"code": world.code_of(made)}
+    calls: dict[str, tuple[Any, Callable[[], dict[str, Any]], int]] = {
+        "POST /v1/otps": (otp, world.new_otp, 202),
+        "POST /v1/otps/{id}/checks": (otp, lambda: world.request("POST", f"/v1/otps/{made}/checks", right), 200),
+        "POST /v1/messages": (apps, world.new_message, 202),
+    }
+    world.forget_sends()
+    return {name: _measure(world, *call, count) for name, call in calls.items()} | {"powertools": _powertools(world)}
+
+
+def _measure(
+    world: World, handler: Any, event: Callable[[], dict[str, Any]], status: int, count: int
+) -> dict[str, Any]:
+    recorder = Recorder(world.rows)
+    world.aws.rows = recorder
+    replay = _watched(lambda: handler(event(), canned.CONTEXT))
+    script = recorder.script
+    script.answers.setdefault("UpdateItem", []).append(b'{"Attributes":{"n":{"N":"30"}}}')  # a quota's next share
+    world.aws.rows = script
+    total, alone = [], []
+    clock = time.process_time_ns
+    for number in range(WARM + count):
+        request = event()
+        script.said.clear()
+        started = clock()
+        answer = handler(request, canned.CONTEXT)
+        ended = clock()
+        if answer["statusCode"] != status:
+            sys.exit(answer["body"])
+        script.said.clear()
+        alone_started = clock()
+        for call, parameters in replay:
+            call(**parameters)
+        alone_ended = clock()
+        if number >= WARM:
+            total.append(ended - started)
+            alone.append(alone_ended - alone_started)
+    world.aws.rows = world.rows
+    return {"count": count, "calls": len(replay), "total_ms": summary(total), "aws_ms": summary(alone)}
+
+
+def _watched(run: Callable[[], Any]) -> list[tuple[Any, dict[str, Any]]]:
+    """The AWS calls that `run` makes, with their parameters, to be made again without it."""
+    made: list[tuple[Any, dict[str, Any]]] = []
+    watchers = []
+    for client in (wiring._client(service) for service in SERVICES):
+
+        def seen(params: dict[str, Any], model: Any, client: Any = client, **_: object) -> None:
+            made.append((getattr(client, method_of(client, model.name)), dict(params)))
+
+        client.meta.events.register("provide-client-params", seen)
+        watchers.append((client, seen))
+    run()
+    for client, seen in watchers:
+        client.meta.events.unregister("provide-client-params", seen)
+    return made
+
+
+def _powertools(world: World) -> dict[str, float]:
+    """A route with the models of POST /v1/otps that does nothing: event, route, validation, answer, log line."""
+    app = resolver()
+    said = app_api.Otp.model_validate(
+        {
+            "id": "A" * 22,
+            "status": "pending",
+            "channel": "app",
+            "expires_at": "2026-01-01T00:00:00Z",
+            "resend_after": "2026-01-01T00:00:00Z",
+            "attempts_left": 3,
+        },
+        strict=False,
+    )
+
+    @app.post("/v1/otps")
+    def nothing(body: app_api.NewOtp) -> Response[app_api.Otp]:
+        return Response(status_code=202, content_type="application/json", body=said)
+
+    handler, event = http_handler(app), world.new_otp()
+    taken = []
+    for _ in range(WARM + 1_000):
+        started = time.process_time_ns()
+        handler(event, canned.CONTEXT)
+        taken.append(time.process_time_ns() - started)
+    return summary(taken[WARM:])
