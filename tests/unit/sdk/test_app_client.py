@@ -136,6 +136,11 @@ def test_the_last_refusal_is_what_the_caller_gets(service: AppService, app: Sync
     with pytest.raises(AppApiError) as caught:
         app.otps.get(ID)
     assert (caught.value.code, caught.value.status, caught.value.retry_after) == ("unavailable", 503, 1)
+    service.script = [httpx.Response(429, headers={"Retry-After": "7"})] * 9
+    with pytest.raises(AppApiError) as caught:
+        app.otps.get(ID)
+    assert (caught.value.code, caught.value.retry_after) == ("rate_limited", 7)
+    assert service.slept[-1] == 7.5
 
 
 @pytest.mark.parametrize(
