@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 import sys
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 from aws_cdk import App, RemovalPolicy
@@ -24,13 +25,17 @@ HTTP_LOCAL_ID = "aaaa0002"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """One deployment. `local_port` is None on AWS."""
+    """One deployment. `local_port` is None on AWS.
+
+    `webhook_networks`: CIDR blocks, commas between them, of private networks that webhooks may go to, without TLS too.
+    """
 
     stage: str
     local_port: int | None
     max_expiry_seconds: int
     sms_sender_id: str
     sms_after_seconds: int
+    webhook_networks: str
 
     @classmethod
     def of(cls, app: App) -> Config:
@@ -45,12 +50,16 @@ class Config:
             raise ValueError(f"max_expiry_days is above 0 and at most 90, not {days}")
         if not 1 <= sms_after <= 300:
             raise ValueError(f"sms_after_seconds is from 1 to 300, not {sms_after}")
+        networks = str(app.node.try_get_context("webhook_networks") or ("127.0.0.0/8" if port else ""))
+        for network in filter(None, networks.split(",")):
+            ip_network(network)
         return cls(
             stage=stage,
             local_port=int(port) if port else None,
             max_expiry_seconds=int(days * 86_400),
             sms_sender_id=str(app.node.try_get_context("sms_sender_id") or "SANDES"),
             sms_after_seconds=sms_after,
+            webhook_networks=networks,
         )
 
     @property

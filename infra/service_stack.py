@@ -16,9 +16,19 @@ from infra.function import TIMEOUT_SECONDS, SandesFunction
 from infra.http_api import HttpApi
 from infra.layers import Layers
 from infra.tables import Tables
+from infra.uploads import ROWS, UPLOADS, Uploads
 from infra.websocket_api import WebSocketApi
 from infra.work_queue import WorkQueue
 from sandes.store import schema
+
+BATCH_SECONDS = 120
+BATCH_WORK_SECONDS = 30
+"""The longest an entry of the batches' queue may take, and how long most take: a sixth of the time after which it comes
+again. As many are taken as may run, so none waits in a poller while that time runs out.
+"""
+
+SMS_WORK_SECONDS = 5
+"""What a batch of SMS takes at most in general. A code lives for minutes: one that failed is tried again in 30 s."""
 
 
 class ServiceStack(Stack):
@@ -29,12 +39,14 @@ class ServiceStack(Stack):
         self.tables = Tables(self, "Tables", config=config)
         self.sender_secret = self._secret("SenderSecret", "Hides senders in envelope ids")
         self.pepper = self._secret("Pepper", "Keys of phone numbers and codes")
+        self.webhook_secret = self._secret("WebhookSecret", "Keys that webhooks are signed with")
         self.websocket = WebSocketApi(self, "WebSocket", config=config)
 
         self.webhook_queue = WorkQueue(self, "Webhooks", config=config, tries=8, work_seconds=TIMEOUT_SECONDS)
         self._frames_and_connections()
         self._client_api()
         self._app_api()
+        self._webhooks()
         self.operator = self._function(
             "Operator", "admin", self._tables(schema.DIRECTORY) | self._secrets(pepper=self.pepper), entry="operator"
         )
@@ -136,7 +148,7 @@ class ServiceStack(Stack):
                 "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
             }
         )
-        self.sms_queue = WorkQueue(self, "Sms", config=self._config, tries=8, work_seconds=TIMEOUT_SECONDS)
+        self.sms_queue = WorkQueue(self, "Sms", config=self._config, tries=8, work_seconds=SMS_WORK_SECONDS)
         self.otp = self._function(
             "Otp",
             "otp",
@@ -147,16 +159,18 @@ class ServiceStack(Stack):
             "otp",
             tables | self._secrets(pepper=self.pepper) | {"SMS_SENDER_ID": self._config.sms_sender_id},
             entry="sms",
+            timeout_seconds=3 * SMS_WORK_SECONDS,
         )
-        self.apps = self._function(
-            "Apps",
-            "apps",
-            calls
-            | {
-                "WEBHOOK_QUEUE": self.webhook_queue.url,
-                "MAX_EXPIRY_SECONDS": str(self._config.max_expiry_seconds),
-            },
-        )
+        self.batch_queue = WorkQueue(self, "Batches", config=self._config, tries=8, work_seconds=BATCH_WORK_SECONDS)
+        self.uploads = Uploads(self, "Uploads", config=self._config)
+        apps = calls | {
+            "WEBHOOK_QUEUE": self.webhook_queue.url,
+            "MAX_EXPIRY_SECONDS": str(self._config.max_expiry_seconds),
+            "BATCH_QUEUE": self.batch_queue.url,
+            "UPLOADS_BUCKET": self.uploads.bucket.bucket_name,
+        }
+        self.apps = self._function("Apps", "apps", apps | self._webhook_settings())
+        self._batches(apps)
         self._grant_tables(
             self.apps,
             {
@@ -214,6 +228,64 @@ class ServiceStack(Stack):
         self._grant_work(self.otp_sms, self.sms_queue)
         self.sms_queue.work_off(self.otp_sms.function, batch=10, concurrency=50, window_seconds=1)
 
+    def _batches(self, apps: Mapping[str, str]) -> None:
+        """Calls are answered by `Apps`; the work is done by a function of its own, a few chunks at a time."""
+        self.app_batches = self._function(
+            "AppBatches",
+            "apps",
+            apps,
+            entry="batch",
+            memory_mb=1769,  # one whole processor: a check of 100,000 rows is all arithmetic
+            timeout_seconds=BATCH_SECONDS,
+        )
+        self._grant(self.apps, ("s3:PutObject", "s3:GetObject", "s3:DeleteObject"), self.uploads.objects(UPLOADS))
+        self._grant(self.apps, ("s3:ListBucket",), self.uploads.bucket.bucket_arn)  # else S3 says forbidden for missing
+        self._grant_queue(self.apps, self.batch_queue)
+        self._grant_tables(
+            self.app_batches,
+            {
+                schema.DIRECTORY: ("BatchGetItem", "GetItem"),
+                schema.ROUTING: ("BatchGetItem", "UpdateItem"),
+                schema.INBOX: ("BatchGetItem", "PutItem"),
+                schema.DELIVERIES: ("BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "UpdateItem"),
+            },
+        )
+        for secret in (self.pepper, self.sender_secret):
+            self._grant_secret(self.app_batches, secret)
+        self._grant_connections(self.app_batches, "POST")
+        self._grant(self.app_batches, ("s3:GetObject", "s3:DeleteObject"), self.uploads.objects(UPLOADS))
+        self._grant(self.app_batches, ("s3:PutObject", "s3:GetObject", "s3:DeleteObject"), self.uploads.objects(ROWS))
+        self._grant(self.app_batches, ("s3:ListBucket",), self.uploads.bucket.bucket_arn)
+        self._grant_queue(self.app_batches, self.batch_queue)
+        self._grant_queue(self.app_batches, self.webhook_queue)
+        self._grant_work(self.app_batches, self.batch_queue)
+        self.batch_queue.work_off(self.app_batches.function, batch=1, concurrency=5)
+
+    def _webhooks(self) -> None:
+        """Whoever waits for an app's server has a function to wait in, which may do little else."""
+        self._grant_tables(self.apps, {schema.DIRECTORY: ("UpdateItem",)})
+        self._grant_secret(self.apps, self.webhook_secret)
+        self.app_webhooks = self._function(
+            "AppWebhooks",
+            "apps",
+            self._tables(schema.DIRECTORY, schema.DELIVERIES)
+            | {"WEBHOOK_QUEUE": self.webhook_queue.url}
+            | self._webhook_settings(),
+            entry="webhook",
+            memory_mb=512,
+        )
+        self._grant_tables(
+            self.app_webhooks,
+            {schema.DIRECTORY: ("BatchGetItem", "UpdateItem"), schema.DELIVERIES: ("BatchGetItem", "PutItem")},
+        )
+        self._grant_secret(self.app_webhooks, self.webhook_secret)
+        self._grant_queue(self.app_webhooks, self.webhook_queue)
+        self._grant_work(self.app_webhooks, self.webhook_queue)
+        self.webhook_queue.work_off(self.app_webhooks.function, batch=10, concurrency=50)
+
+    def _webhook_settings(self) -> dict[str, str]:
+        return self._secrets(webhook=self.webhook_secret) | {"WEBHOOK_NETWORKS": self._config.webhook_networks}
+
     def _outputs(self) -> None:
         CfnOutput(self, "WebSocketUrl", value=self.websocket.url)
         CfnOutput(self, "HttpUrl", value=self.http.url)
@@ -230,7 +302,14 @@ class ServiceStack(Stack):
         return {f"{name.upper()}_SECRET": secret.secret_arn for name, secret in secrets.items()}
 
     def _function(
-        self, id: str, folder: str, environment: Mapping[str, str], *, entry: str = "handler", memory_mb: int = 1024
+        self,
+        id: str,
+        folder: str,
+        environment: Mapping[str, str],
+        *,
+        entry: str = "handler",
+        memory_mb: int = 1024,
+        timeout_seconds: int = TIMEOUT_SECONDS,
     ) -> SandesFunction:
         return SandesFunction(
             self,
@@ -241,6 +320,7 @@ class ServiceStack(Stack):
             entry=entry,
             environment=environment,
             memory_mb=memory_mb,
+            timeout_seconds=timeout_seconds,
         )
 
     def _secret(self, id: str, description: str) -> secretsmanager.Secret:

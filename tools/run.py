@@ -17,7 +17,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tools.demonstration import ASHA, RAVI, Demonstration, Narrator, StepFailed
+from tools.demonstration import play
+from tools.demonstration.narrator import Narrator, StepFailed
+from tools.demonstration.people import ASHA, RAVI
 from tools.engine import Deployment, Engine, EngineError, deploy
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +43,7 @@ def main() -> int:
     up = False
     try:
         deployment = _start(engine, console)
-        asyncio.run(Demonstration(engine, deployment, PEOPLE, Narrator(console)).play())
+        asyncio.run(play(engine, deployment, PEOPLE, Narrator(console)))
         console.print("[bold green]The demonstration held in every step.[/]")
         if not options.once:
             _explain(engine, deployment, console)

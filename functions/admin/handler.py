@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -12,4 +13,8 @@ from sandes.edge.wiring import wire_operator
 
 
 def operator(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return direct_call(lambda: operate(event, deps=wire_operator()), context, name=str(event.get("operation")))
+    return direct_call(
+        lambda: operate(event, now_seconds=int(time.time()), deps=wire_operator()),
+        context,
+        name=str(event.get("operation")),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,30 @@ class Synthesised:
             for output, value in self.template["Outputs"].items()
             if output.endswith("Table")
         }
+
+    def queue_name(self, id: str) -> str:
+        """The construct around a queue, in lower case; with `.dead` for the one behind it."""
+        name, kind = re.fullmatch(r"(\w+?)(Queue|Dead)[0-9A-F]{8}", id).groups()  # type: ignore[union-attr]
+        return name.lower() + (".dead" if kind == "Dead" else "")
+
+    @property
+    def queues(self) -> dict[str, dict[str, Any]]:
+        """Whole resources by `queue_name`."""
+        return {self.queue_name(id): resource for id, resource in self.of_type("AWS::SQS::Queue").items()}
+
+    def named_queue(self, reference: Any) -> str:
+        """The queue that an ARN in the template means."""
+        return self.queue_name(reference["Fn::GetAtt"][0])
+
+    @property
+    def workers(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        """For each queue that is worked off: the function, by the name it logs under, and how."""
+        names = {
+            id: resource["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+            for id, resource in self.of_type("AWS::Lambda::Function").items()
+        }
+        sources = [resource["Properties"] for resource in self.of_type("AWS::Lambda::EventSourceMapping").values()]
+        return {self.named_queue(one["EventSourceArn"]): (names[one["FunctionName"]["Ref"]], one) for one in sources}
 
 
 def synthesise(folder: Path, **context: str) -> Synthesised:

@@ -20,6 +20,28 @@ FRAMES = {
     "execute-api:ManageConnections v1/POST/@connections/*",
 }
 
+SOCKETS = "execute-api:ManageConnections v1/POST/@connections/*"
+
+CALLS = {
+    "dynamodb:BatchGetItem directory",
+    "dynamodb:BatchGetItem routing",
+    "dynamodb:GetItem routing",
+    "dynamodb:UpdateItem routing",
+    "dynamodb:PutItem inbox",
+    "dynamodb:BatchGetItem deliveries",
+    "dynamodb:UpdateItem deliveries",
+    "secretsmanager:GetSecretValue Pepper",
+    "secretsmanager:GetSecretValue SenderSecret",
+    SOCKETS,
+}
+"""What every function of the app API needs: who calls, whom it is for, storing and pushing what is sealed, quotas."""
+
+
+def works(queue: str) -> set[str]:
+    """What Lambda does with a queue in the name of the function that works it off."""
+    return {f"sqs:{action} {queue}" for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
+
+
 ALLOWED = {
     "authorizer": {"dynamodb:Query directory"},
     "disconnect": {"dynamodb:UpdateItem routing"},
@@ -50,6 +72,38 @@ ALLOWED = {
         "execute-api:ManageConnections v1/POST/@connections/*",
         "execute-api:ManageConnections v1/DELETE/@connections/*",
     },
+    "otp": CALLS
+    | {
+        "dynamodb:GetItem directory",
+        "dynamodb:BatchGetItem codes",
+        "dynamodb:PutItem codes",
+        "dynamodb:UpdateItem codes",
+        "sqs:SendMessage sms",
+    },
+    "otpsms": {
+        "dynamodb:Query directory",
+        "dynamodb:BatchGetItem inbox",
+        "dynamodb:BatchGetItem codes",
+        "dynamodb:UpdateItem codes",
+        "secretsmanager:GetSecretValue Pepper",
+        "sns:Publish not arn:aws:sns:*:*:*",
+    }
+    | works("sms"),
+    "apps": CALLS
+    | {
+        "dynamodb:Query directory",
+        "dynamodb:DeleteItem inbox",
+        "dynamodb:GetItem deliveries",
+        "dynamodb:Query deliveries",
+        "dynamodb:PutItem deliveries",
+        "sqs:SendMessage webhooks",
+    },
+    "operator": {
+        "dynamodb:GetItem directory",
+        "dynamodb:PutItem directory",
+        "dynamodb:UpdateItem directory",
+        "secretsmanager:GetSecretValue Pepper",
+    },
 }
 
 
@@ -69,11 +123,13 @@ def many(value: Any) -> list[Any]:
 
 
 def readable(stage: Synthesised, resource: Any) -> str:
-    """A table by its name in the schema, a secret by its construct, a socket by what follows the API's id."""
+    """A table by its name in the schema, queues and secrets by their construct, a socket by what follows its API's."""
     if isinstance(resource, str):
         return resource
     if "Fn::GetAtt" in resource:
         id = resource["Fn::GetAtt"][0]
+        if id in stage.of_type("AWS::SQS::Queue"):
+            return stage.queue_name(id)
         return next(name for name, table in stage.tables.items() if table is stage.template["Resources"][id])
     if "Ref" in resource:
         return str(resource["Ref"])[:-8]

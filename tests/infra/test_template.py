@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from infra.config import HTTP_LOCAL_ID, WEBSOCKET_LOCAL_ID, Config
+from infra.http_api import APP_PATHS, OTP_PATHS
 from sandes.edge import settings
 from sandes.store.schema import TABLES, Table
 from tests.infra.conftest import ROOT, Synthesised
@@ -21,6 +22,10 @@ SETTINGS: dict[str, type[settings.Settings]] = {
     "send": settings.SendSettings,
     "deliver": settings.DeliverSettings,
     "client": settings.ClientSettings,
+    "otp": settings.OtpSettings,
+    "otpsms": settings.OtpSmsSettings,
+    "apps": settings.AppsSettings,
+    "operator": settings.OperatorSettings,
 }
 HANDLERS = {
     "authorizer": "handler.authorizer",
@@ -28,7 +33,19 @@ HANDLERS = {
     "send": "handler.handler",
     "deliver": "handler.handler",
     "client": "handler.handler",
+    "otp": "handler.handler",
+    "otpsms": "handler.sms",
+    "apps": "handler.handler",
+    "operator": "handler.operator",
 }
+HTTP_ROUTES = {"{proxy+}": "Client"} | {
+    f"{path}{rest}": function
+    for function, paths in (("Otp", OTP_PATHS), ("Apps", APP_PATHS))
+    for path in paths
+    for rest in ("", "/{proxy+}")
+}
+WORKERS = {"sms": "otpsms"}
+"""Queues by the function that works them off."""
 FRAME_ROUTES = {
     "send": "Send",
     "hello": "Deliver",
@@ -96,7 +113,7 @@ def test_a_development_stack_leaves_nothing_behind(dev: Synthesised) -> None:
 # Functions
 
 
-def test_the_functions_are_those_five(dev: Synthesised) -> None:
+def test_the_functions_are_those_of_the_table(dev: Synthesised) -> None:
     assert {name: properties["Handler"] for name, properties in dev.functions.items()} == HANDLERS
     assert len(dev.of_type("AWS::Lambda::Function")) == len(HANDLERS)
 
@@ -132,10 +149,34 @@ def test_a_functions_plain_values_fit_its_settings(dev: Synthesised, name: str) 
     texts = {key: value if isinstance(value, str) else "arn" for key, value in variables.items()}
     loaded = SETTINGS[name].load(texts)
     assert loaded.stage == "dev"
-    if isinstance(loaded, settings.ConnectSettings | settings.ClientSettings):
+    if isinstance(loaded, settings.ConnectSettings | settings.ClientSettings | settings.AppSettings):
         assert loaded.token_audience == "sandes:dev"
-    if isinstance(loaded, settings.SendSettings):
+    if isinstance(loaded, settings.SendSettings | settings.AppsSettings):
         assert loaded.max_expiry_seconds == 30 * 86_400
+    if isinstance(loaded, settings.ClientSettings | settings.OtpSmsSettings):
+        assert loaded.sms_sender_id == "SANDES"
+    if isinstance(loaded, settings.OtpSettings):
+        assert loaded.sms_after_seconds == 8
+
+
+NAMED_QUEUES = {"SMS_QUEUE": "sms", "WEBHOOK_QUEUE": "webhooks"}
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+@pytest.mark.parametrize("stage", ["dev", "local"])
+def test_a_variable_names_the_table_queue_or_secret_it_is_called_after(
+    stage: str, name: str, request: pytest.FixtureRequest
+) -> None:
+    template: Synthesised = request.getfixturevalue(stage)
+    secrets = {"PEPPER_SECRET": "Pepper", "SENDER_SECRET": "SenderSecret"}
+    for variable, value in template.functions[name]["Environment"]["Variables"].items():
+        if variable.endswith("_TABLE"):
+            table = template.tables[variable.removesuffix("_TABLE").lower()]
+            assert template.template["Resources"][value["Ref"]] is table
+        if variable.endswith("_QUEUE"):
+            assert template.queue_name(value["Ref"]) == NAMED_QUEUES[variable]
+        if variable.endswith("_SECRET"):
+            assert value["Ref"][:-8] == secrets[variable]
 
 
 @pytest.mark.parametrize("name", HANDLERS)
@@ -147,6 +188,65 @@ def test_a_function_with_its_layers_is_at_most_45_mb_unzipped(dev: Synthesised, 
     sizes = [sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) for folder in folders]
     assert all(sizes)
     assert sum(sizes) <= MAX_UNZIPPED_BYTES
+
+
+# Queues
+
+
+def test_every_queue_is_encrypted_and_keeps_what_failed_for_fourteen_days(dev: Synthesised) -> None:
+    assert dev.queues
+    for queue in dev.queues.values():
+        assert queue["Properties"]["SqsManagedSseEnabled"] is True
+        assert queue["Properties"]["MessageRetentionPeriod"] == 14 * 86_400
+
+
+def test_every_queue_has_one_behind_it_for_what_cannot_be_done(dev: Synthesised) -> None:
+    working = {name: queue for name, queue in dev.queues.items() if not name.endswith(".dead")}
+    assert {f"{name}.dead" for name in working} == dev.queues.keys() - working.keys()
+    for name, queue in working.items():
+        policy = queue["Properties"]["RedrivePolicy"]
+        assert dev.named_queue(policy["deadLetterTargetArn"]) == f"{name}.dead"
+        assert 3 <= policy["maxReceiveCount"] <= 10
+
+
+def test_queues_are_spoken_to_over_tls_only_on_aws(dev: Synthesised, local: Synthesised) -> None:
+    refusing = set()
+    for policy in dev.of_type("AWS::SQS::QueuePolicy").values():
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+            assert (statement["Effect"], statement["Action"]) == ("Deny", "sqs:*")
+            assert statement["Principal"] == {"AWS": "*"}
+            refusing.add(dev.named_queue(statement["Resource"]))
+            assert [dev.queue_name(queue["Ref"]) for queue in policy["Properties"]["Queues"]] == [
+                dev.named_queue(statement["Resource"])
+            ]
+    assert refusing == dev.queues.keys()
+    assert local.of_type("AWS::SQS::QueuePolicy") == {}
+    assert local.queues.keys() == dev.queues.keys()
+
+
+def test_queues_are_worked_off_by_the_functions_of_the_table(dev: Synthesised) -> None:
+    assert {queue: function for queue, (function, _) in dev.workers.items()} == WORKERS
+
+
+@pytest.mark.parametrize("queue", WORKERS)
+@pytest.mark.parametrize("stage", ["dev", "local"])
+def test_a_worker_reports_what_failed_leaves_room_for_others_and_ends_before_its_records_come_again(
+    stage: str, queue: str, request: pytest.FixtureRequest
+) -> None:
+    template: Synthesised = request.getfixturevalue(stage)
+    function, source = template.workers[queue]
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert 2 <= source["ScalingConfig"]["MaximumConcurrency"] <= 100
+    assert 1 <= source["BatchSize"] <= 10
+    waits = source["MaximumBatchingWindowInSeconds"]
+    hidden = template.queues[queue]["Properties"]["VisibilityTimeout"]
+    assert template.functions[function]["Timeout"] + waits < hidden
+
+
+def test_an_sms_that_failed_is_tried_again_well_within_the_life_of_a_code(dev: Synthesised) -> None:
+    assert dev.queues["sms"]["Properties"]["VisibilityTimeout"] <= 30
+    assert dev.workers["sms"][1]["MaximumBatchingWindowInSeconds"] <= 1
 
 
 # Routes
@@ -165,9 +265,19 @@ def integration(stage: Synthesised, route: dict[str, Any]) -> dict[str, Any]:
     return properties
 
 
-def test_there_is_a_route_for_each_frame_and_one_for_https(dev: Synthesised) -> None:
-    assert set(routes(dev)) == {"$connect", "$disconnect", "ANY /v1/{proxy+}", *FRAME_ROUTES}
+EVERY_ROUTE = {"$connect", "$disconnect", *FRAME_ROUTES, *(f"ANY /v1/{path}" for path in HTTP_ROUTES)}
+
+
+def test_there_is_a_route_for_each_frame_and_each_group_of_https_paths(dev: Synthesised) -> None:
+    assert set(routes(dev)) == EVERY_ROUTE
     assert {"Disconnect"} | set(FRAME_ROUTES.values()) == {"Disconnect", "Send", "Deliver"}
+
+
+@pytest.mark.parametrize(("path", "function"), HTTP_ROUTES.items())
+def test_a_path_goes_to_its_function(dev: Synthesised, path: str, function: str) -> None:
+    target = integration(dev, routes(dev)[f"ANY /v1/{path}"])
+    assert (target["IntegrationType"], target["PayloadFormatVersion"]) == ("AWS_PROXY", "2.0")
+    assert target["IntegrationUri"]["Fn::GetAtt"][0].startswith(f"{function}Function")
 
 
 @pytest.mark.parametrize(("key", "function"), {**FRAME_ROUTES, "$disconnect": "Disconnect"}.items())
@@ -212,7 +322,7 @@ def test_a_socket_opens_only_with_a_token_in_the_authorization_header(dev: Synth
 
 def test_the_local_template_has_fixed_addresses_and_nothing_the_engine_does_not_know(local: Synthesised) -> None:
     assert local.of_type("AWS::ApiGatewayV2::RouteResponse") == {}
-    assert set(routes(local)) == {"$connect", "$disconnect", "ANY /v1/{proxy+}", *FRAME_ROUTES}
+    assert set(routes(local)) == EVERY_ROUTE
     tags = {
         resource["Properties"]["ProtocolType"]: resource["Properties"]["Tags"].get("ms-custom-id")
         for resource in local.of_type("AWS::ApiGatewayV2::Api").values()

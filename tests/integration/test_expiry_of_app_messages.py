@@ -91,7 +91,7 @@ def test_a_message_expires_at_its_deadline_and_its_webhook_is_told_once(
     assert status(app, not_due.id, deps, store_backend) is Status.QUEUED
     queue = deps.webhook_queue
     assert isinstance(queue, FakeQueue)
-    (entry,) = [body for body, _ in queue.entries]
+    (entry,) = [body for body, _ in queue.sent]
     event = deps.deliveries.event(app.id, entry["event"], now_seconds=now)
     assert event
     assert (event.type, event.data["client_ref"]) == ("message.expired", "F-7")
@@ -133,4 +133,4 @@ def test_two_receipts_of_two_devices_tell_the_app_once(
         take_receipt(app.id, message.account, Status.DELIVERED, [message.id], now_ms=store_backend.now_ms, deps=deps)
     queue = deps.webhook_queue
     assert isinstance(queue, FakeQueue)
-    assert len(queue.entries) == 1
+    assert len(queue.sent) == 1

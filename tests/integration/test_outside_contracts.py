@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,13 +14,18 @@ from moto import mock_aws
 from moto.sns.models import sns_backends
 
 from sandes.edge.pusher import GatewayPusher
+from sandes.edge.queue import SqsQueue
 from sandes.edge.sms import SnsSms
 from sandes.model.ids import ConnectionId
 from sandes.model.phone import PhoneNumber
+from sandes.otps import OtpSms
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.push import Posted, Pusher
+from sandes.queues import Queue
+from sandes.store.dynamo import StoreUnavailable
 from sandes.verification import SmsSender
 from tests.support.gateway import FakeGateway
+from tests.support.queue import FakeQueue
 from tests.support.sms import FakeSms
 
 OPEN, GONE, BUSY = ConnectionId("open"), ConnectionId("gone"), ConnectionId("busy")
@@ -117,3 +123,123 @@ def test_a_gateway_out_of_order_is_told_to_the_caller_without_the_number(sms: Sm
         sms.send_code(PHONE, "012345")
     assert (caught.value.code, caught.value.retry_after_seconds) == (ErrorCode.SMS_UNAVAILABLE, 30)
     assert PHONE not in repr(caught.value.details)
+
+
+def test_an_apps_sms_carries_the_ids_that_indias_operators_ask_for() -> None:
+    """Read off the request as it goes to SNS, which moto checks but does not keep."""
+    with mock_aws():
+        api = client("sns")
+        published: list[dict[str, Any]] = []
+        call = api._make_api_call
+
+        def seen(operation: str, arguments: dict[str, Any]) -> Any:
+            published.append({"operation": operation} | arguments)
+            return call(operation, arguments)
+
+        api._make_api_call = seen
+        SnsSms(api, "SANDES").send_text(PHONE, "012345 is it", entity_id="1101", template_id="1107")
+        ((phone, text, *_),) = sns_backends["123456789012"]["us-east-1"].sms_messages.values()
+    assert (phone, text) == (PHONE, "012345 is it")
+    (one,) = published
+    assert one["operation"] == "Publish"
+    assert one["MessageAttributes"] == {
+        name: {"DataType": "String", "StringValue": value}
+        for name, value in {
+            "AWS.SNS.SMS.SMSType": "Transactional",
+            "AWS.SNS.SMS.SenderID": "SANDES",
+            "AWS.MM.SMS.EntityId": "1101",
+            "AWS.MM.SMS.TemplateId": "1107",
+        }.items()
+    }
+
+
+def test_an_apps_sms_that_cannot_be_handed_over_is_told_without_number_or_text(sms: OtpSms) -> None:
+    if isinstance(sms, SnsSms):
+        stub = Stubber(sms.client)
+        stub.add_client_error("publish", "InternalError", f"cannot reach {PHONE}", 500)
+        stub.activate()
+    else:
+        assert isinstance(sms, FakeSms)
+        sms.failing = True
+    with pytest.raises(ProtocolError) as caught:
+        sms.send_text(PHONE, "012345 is it", entity_id="1101", template_id="1107")
+    assert caught.value.code is ErrorCode.SMS_UNAVAILABLE
+    assert PHONE not in repr(caught.value.details)
+
+
+# Queues
+
+
+@pytest.fixture(params=["fake", "aws"])
+def queue(request: pytest.FixtureRequest) -> Iterator[Queue]:
+    if request.param == "fake":
+        yield FakeQueue()
+        return
+    with mock_aws():
+        api = client("sqs")
+        yield SqsQueue(api, api.create_queue(QueueName="q")["QueueUrl"])
+
+
+def queued(queue: Queue) -> list[dict[str, Any]]:
+    if isinstance(queue, FakeQueue):
+        return [body for body, _ in queue.sent]
+    assert isinstance(queue, SqsQueue)
+    bodies: list[dict[str, Any]] = []
+    while found := queue.client.receive_message(QueueUrl=queue.url, MaxNumberOfMessages=10).get("Messages"):
+        bodies += [json.loads(message["Body"]) for message in found]
+    return bodies
+
+
+def test_what_is_queued_comes_out_whole(queue: Queue) -> None:
+    queue.send({"a": "\u0938", "b": [1, None]})
+    queue.send_many([{"n": number} for number in range(25)])
+    bodies = queued(queue)
+    assert bodies[0] == {"a": "\u0938", "b": [1, None]}
+    assert sorted(body["n"] for body in bodies[1:]) == list(range(25))
+
+
+def test_what_is_delayed_is_not_there_yet() -> None:
+    with mock_aws():
+        api = client("sqs")
+        queue = SqsQueue(api, api.create_queue(QueueName="q")["QueueUrl"])
+        queue.send({"a": 1}, delay_seconds=900)
+        queue.send_many([{"a": 2}], delay_seconds=900)
+        assert queued(queue) == []
+        counts = api.get_queue_attributes(QueueUrl=queue.url, AttributeNames=["All"])["Attributes"]
+        assert counts["ApproximateNumberOfMessagesDelayed"] == "2"
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_queue_out_of_order_is_unavailable(queue: Queue, many: bool) -> None:
+    if isinstance(queue, FakeQueue):
+        queue.failing = True
+    else:
+        assert isinstance(queue, SqsQueue)
+        stub = Stubber(queue.client)
+        stub.add_client_error("send_message_batch" if many else "send_message", "RequestThrottled", "slow", 403)
+        stub.activate()
+    with pytest.raises(StoreUnavailable):
+        queue.send_many([{"a": 1}]) if many else queue.send({"a": 1})
+
+
+def test_entries_that_the_queue_did_not_take_are_sent_again_and_no_others() -> None:
+    with mock_aws():
+        api = client("sqs")
+        queue = SqsQueue(api, api.create_queue(QueueName="q")["QueueUrl"])
+        batches: list[list[str]] = []
+        call = api._make_api_call
+
+        def half(operation: str, arguments: dict[str, Any]) -> Any:
+            if operation != "SendMessageBatch":
+                return call(operation, arguments)
+            entries = arguments["Entries"]
+            batches.append([entry["Id"] for entry in entries])
+            taken, left = entries[: (len(entries) + 1) // 2], entries[(len(entries) + 1) // 2 :]
+            answer = call(operation, arguments | {"Entries": taken})
+            failed = [{"Id": entry["Id"], "SenderFault": False, "Code": "InternalError"} for entry in left]
+            return answer | {"Failed": failed}
+
+        api._make_api_call = half
+        queue.send_many([{"n": number} for number in range(4)])
+        assert batches == [["0", "1", "2", "3"], ["2", "3"], ["3"]]
+        assert sorted(body["n"] for body in queued(queue)) == [0, 1, 2, 3]

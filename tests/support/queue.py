@@ -1,7 +1,8 @@
-"""A queue that keeps what it is sent, with the delay of each entry."""
+"""A queue that keeps what it is given, or is out of order."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,16 +12,16 @@ from sandes.store.dynamo import StoreUnavailable
 
 @dataclass
 class FakeQueue:
-    """`failures`: how many of the next calls raise StoreUnavailable."""
+    """`sent` holds bodies with their delay in seconds; held to tests/integration/test_outside_contracts.py."""
 
-    entries: list[tuple[dict[str, Any], int]] = field(default_factory=list)
-    failures: int = 0
+    sent: list[tuple[dict[str, Any], int]] = field(default_factory=list)
+    failing: bool = False
 
     def send(self, body: dict[str, Any], *, delay_seconds: int = 0) -> None:
-        self.send_many([body], delay_seconds=delay_seconds)
+        if self.failing:
+            raise StoreUnavailable
+        self.sent.append((json.loads(json.dumps(body)), delay_seconds))
 
     def send_many(self, bodies: Sequence[dict[str, Any]], *, delay_seconds: int = 0) -> None:
-        if self.failures:
-            self.failures -= 1
-            raise StoreUnavailable
-        self.entries += [(body, delay_seconds) for body in bodies]
+        for body in bodies:
+            self.send(body, delay_seconds=delay_seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 import time
@@ -12,18 +11,16 @@ from typing import Any
 import httpx
 from nacl.signing import SigningKey
 
+from sandes.crypto.app_tokens import SignedRequest
 from sandes.model.ids import base64url_text
 from tests.conftest import Deployed
+from tests.support.app_keys import AppKeys
 from tests.support.raw_device import ANSWER_SECONDS
+from tests.support.service import DLT, LOGIN
 
 Json = dict[str, Any]
 
 ALL_SCOPES = ["otp", "msg", "batch", "group", "hook"]
-LOGIN = {
-    "en": "{{ code }} is your code for {{ service }}. Tell it to nobody.",
-    "hi": "{{ service }} के लिए आपका कोड {{ code }} है। किसी को न बताएँ।",
-}
-DLT = {"dlt_entity": "1101000000000000001", "dlt_templates": {"en": "1107000000000000001"}}
 
 
 class OperatorRefused(AssertionError):
@@ -58,15 +55,9 @@ class RawApp:
 
     def token(self, method: str, path: str, body: bytes, idempotency_key: str | None, **changed: Any) -> str:
         """A token as docs/apps asks for; `changed` replaces claims, `header` and `signature` included."""
-        issued = int(time.time())
-        header = {"alg": "EdDSA", "kid": self.id, "typ": "JWT"} | changed.pop("header", {})
-        signature = changed.pop("signature", None)
-        claims: Json = {"iss": self.app, "aud": self.deployed.stack.audience, "iat": issued, "exp": issued + 60}
-        claims |= {"htm": method, "htu": path, "bh": base64url_text(hashlib.sha256(body).digest())}
-        if idempotency_key is not None:
-            claims["ik"] = idempotency_key
-        signed = ".".join(base64url_text(json.dumps(part).encode()) for part in (header, claims | changed))
-        return f"{signed}.{base64url_text(signature or self.key.sign(signed.encode()).signature)}"
+        keys = AppKeys(self.id, self.deployed.stack.audience, self.key)
+        signed = SignedRequest(method, path, body, idempotency_key)
+        return keys.token(signed, now_seconds=int(time.time()), **changed)
 
     async def call(
         self, method: str, path: str, body: Any = None, *, key: str | None = None, token: str | None = None

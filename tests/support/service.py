@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sandes import devices, verification
+from nacl.signing import SigningKey
+
+from sandes import app_registry, devices, verification
+from sandes.app_registry import RegistryDependencies
 from sandes.app_status import StatusDependencies
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
@@ -18,13 +21,24 @@ from sandes.identity import Caller
 from sandes.limits import Limit, Meter
 from sandes.model.device import Account, Device, Routes
 from sandes.model.envelope import Envelope, envelope_id
-from sandes.model.ids import AccountId, ConnectionId, DeviceAddress, EnvelopeId, MessageId, new_message_id
+from sandes.model.ids import (
+    AccountId,
+    ConnectionId,
+    DeviceAddress,
+    EnvelopeId,
+    MessageId,
+    base64url_text,
+    new_message_id,
+)
 from sandes.model.phone import PhoneNumber
 from sandes.model.principal import Principal
+from sandes.otps import OtpDependencies, SmsDependencies
 from sandes.protocol.client_api import LinkDevice, Registered, VerifyRegistration
 from sandes.protocol.frames import AccountRecipient, Copy, Send
 from sandes.push import Push
+from sandes.quotas import Quotas
 from sandes.send import SendDependencies
+from sandes.store.app_view import AppView
 from sandes.store.apps import AppStore
 from sandes.store.codes import CodeStore
 from sandes.store.deliveries import DeliveryStore
@@ -32,9 +46,11 @@ from sandes.store.directory import DirectoryStore
 from sandes.store.enrolment import EnrolmentStore
 from sandes.store.inbox import InboxStore
 from sandes.store.limits import LimitStore
+from sandes.store.otps import OtpStore
 from sandes.store.routing import RoutingStore
 from sandes.store.send_view import SendView
 from sandes.verification import CodeDependencies
+from tests.support.app_keys import AppKeys
 from tests.support.gateway import FakeGateway
 from tests.support.keys import DeviceKeys
 from tests.support.queue import FakeQueue
@@ -46,6 +62,13 @@ if TYPE_CHECKING:
 NOW_MS = 1_790_000_000_000
 NOW = NOW_MS // 1000
 MAX_EXPIRY_SECONDS = 30 * 86_400
+SMS_AFTER_SECONDS = 8
+AUDIENCE = "sandes:test"
+LOGIN = {
+    "en": "{{ code }} is your code for {{ service }}. Tell it to nobody.",
+    "hi": "{{ service }} के लिए आपका कोड {{ code }} है। किसी को न बताएँ।",
+}
+DLT = {"dlt_entity": "1101000000000000001", "dlt_templates": {"en": "1107000000000000001"}}
 PEPPER = Pepper.of(b"p" * 32)
 
 
@@ -76,6 +99,7 @@ class Service:
         self.now_ms = now_ms
         self.gateway = FakeGateway()
         self.sms = FakeSms()
+        self.sms_queue = FakeQueue()
         self.inbox = InboxStore(client, tables["inbox"])
         self.routing = RoutingStore(client, tables["routing"])
         self.directory = DirectoryStore(client, tables["directory"])
@@ -128,6 +152,72 @@ class Service:
             "elapsed": lambda: 0.0,
         }
         return DeliverDependencies(**parts | replaced)
+
+    def app_view(self, client: Any = None) -> AppView:
+        """`client` stands in for the real one, to fail or to count."""
+        client = client or self.client
+        return AppView(
+            AppStore(client, self.tables["directory"]),
+            OtpStore(client, self.tables["codes"]),
+            DeliveryStore(client, self.tables["deliveries"]),
+            RoutingStore(client, self.tables["routing"]),
+        )
+
+    def otp_deps(self, client: Any = None, **replaced: Any) -> OtpDependencies:
+        """A function environment of its own, on `client` if given."""
+        view = self.app_view(client)
+        parts: dict[str, Any] = {
+            "view": view,
+            "inbox": InboxStore(client or self.client, self.tables["inbox"]),
+            "quotas": Quotas(view.deliveries),
+            "push": Push(view.routing, self.gateway),
+            "sms_queue": self.sms_queue,
+            "pepper": PEPPER,
+            "sender_hash": self.sender_hash,
+            "audience": AUDIENCE,
+            "sms_after_seconds": SMS_AFTER_SECONDS,
+        }
+        return OtpDependencies(**parts | replaced)
+
+    def sms_deps(self, client: Any = None, **replaced: Any) -> SmsDependencies:
+        parts: dict[str, Any] = {
+            "view": self.app_view(client),
+            "inbox": InboxStore(client or self.client, self.tables["inbox"]),
+            "directory": DirectoryStore(client or self.client, self.tables["directory"]),
+            "pepper": PEPPER,
+            "sms": self.sms,
+        }
+        return SmsDependencies(**parts | replaced)
+
+    @property
+    def registry_deps(self) -> RegistryDependencies:
+        return RegistryDependencies(self.app_view().apps, PEPPER)
+
+    # Apps, made as operators make them.
+
+    def operate(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        return app_registry.operate(
+            {"operation": operation} | parameters, now_seconds=self.now_ms // 1000, deps=self.registry_deps
+        )
+
+    def app(self, *, test: bool = False, **changed: Any) -> AppKeys:
+        """A live app with all scopes, SMS and a `login` template, unless changed."""
+        key = SigningKey.generate()
+        terms = {"name": "Passport Seva", "organisation": "MEA", "mode": "live", "sms": True}
+        terms |= {"scopes": ["otp", "msg", "batch", "group", "hook"]}
+        keys = [{"public": base64url_text(bytes(key.verify_key)), "test": test}]
+        made = self.operate("app.create", **terms | {"keys": keys} | changed)
+        self.operate("template.put", app=made["app"], name="login", kind="otp", texts=LOGIN, **DLT)
+        return AppKeys(made["keys"][0]["id"], AUDIENCE, key)
+
+    def more_keys(self, app: AppKeys, *, test: bool = False, networks: tuple[str, ...] = ()) -> AppKeys:
+        """Another key of the same app."""
+        key = SigningKey.generate()
+        public = base64url_text(bytes(key.verify_key))
+        known = {entry["id"] for entry in self.operate("app.show", app=app.app)["keys"]}
+        made = self.operate("key.add", app=app.app, public=public, test=test, networks=list(networks))
+        (kid,) = {entry["id"] for entry in made["keys"]} - known
+        return AppKeys(kid, AUDIENCE, key)
 
     # People, made as the client API makes them.
 

@@ -8,17 +8,37 @@ from sandes.model.phone import PhoneNumber
 from sandes.protocol.errors import ErrorCode, ProtocolError
 
 
+@dataclass(frozen=True)
+class Text:
+    """An SMS of an app, with the ids that India's operators ask for."""
+
+    phone: PhoneNumber
+    text: str
+    entity_id: str
+    template_id: str
+
+
 @dataclass
 class FakeSms:
-    """`sent` holds number and code in order; held to tests/integration/test_outside_contracts.py."""
+    """`sent` holds number and code in order, `texts` what apps sent; held to
+    tests/integration/test_outside_contracts.py.
+    """
 
     sent: list[tuple[PhoneNumber, str]] = field(default_factory=list)
+    texts: list[Text] = field(default_factory=list)
     failing: bool = False
 
     def send_code(self, phone: PhoneNumber, code: str) -> None:
+        self._fail()
+        self.sent.append((phone, code))
+
+    def send_text(self, phone: PhoneNumber, text: str, *, entity_id: str, template_id: str) -> None:
+        self._fail()
+        self.texts.append(Text(phone, text, entity_id, template_id))
+
+    def _fail(self) -> None:
         if self.failing:
             raise ProtocolError(ErrorCode.SMS_UNAVAILABLE, retry_after_seconds=30)
-        self.sent.append((phone, code))
 
     @property
     def last_code(self) -> str:

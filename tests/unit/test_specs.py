@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel
@@ -20,9 +21,11 @@ from functions.client.handler import app
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Accepted, Error, error_frame, render
 from tools import specs
+from tools.specs import https, websocket
 
 ROOT = Path(__file__).parents[2]
-FRAMES: tuple[type[BaseModel], ...] = (*specs.CLIENT_FRAMES, *specs.SERVER_FRAMES)
+STATUS = {code.value: str(code.http_status) for code in ErrorCode}
+FRAMES: tuple[type[BaseModel], ...] = (*websocket.CLIENT_FRAMES, *websocket.SERVER_FRAMES)
 
 
 @pytest.fixture(scope="module", name="asyncapi")
@@ -33,6 +36,11 @@ def _asyncapi() -> dict[str, Any]:
 @pytest.fixture(scope="module", name="openapi")
 def _openapi() -> dict[str, Any]:
     return json.loads((ROOT / "docs/protocol/client-openapi.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module", name="apps")
+def _apps() -> dict[str, Any]:
+    return json.loads((ROOT / "docs/protocol/app-openapi.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
 def references(node: Any) -> Iterator[str]:
@@ -53,6 +61,15 @@ def resolve(document: dict[str, Any], reference: str) -> Any:
     for step in reference[2:].split("/"):
         node = node[step.replace("~1", "/").replace("~0", "~")]
     return node
+
+
+def routes_of(app: APIGatewayHttpResolver) -> dict[tuple[str, str], int]:
+    """The status of success of each route."""
+    return {
+        (method, route.openapi_path): int(route.status_code)
+        for route in app._static_routes + app._dynamic_routes
+        for method in ([route.method] if isinstance(route.method, str) else route.method)
+    }
 
 
 def test_committed_files_are_what_the_code_says() -> None:
@@ -82,6 +99,24 @@ def test_check_names_the_outdated_file_and_what_to_do(tmp_path: Path, monkeypatc
     assert "\n" not in hint
 
 
+def test_what_would_break_programs_is_not_written_unless_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(specs, "FOLDER", tmp_path)
+    file = tmp_path / "app-openapi.json"
+    published = https.app_openapi()
+    published["paths"]["/v1/gone"] = published["paths"]["/v1/usage"]
+    file.write_text(json.dumps(published))
+    monkeypatch.setattr(sys, "argv", ["specs"])
+    with pytest.raises(SystemExit) as ended:
+        specs.main()
+    assert "app-openapi.json: GET /v1/gone is gone" in str(ended.value.code)
+    assert json.loads(file.read_text()) == published
+    monkeypatch.setattr(sys, "argv", ["specs", "--breaking"])
+    specs.main()
+    assert specs.outdated() == []
+
+
 def test_importing_the_client_handler_needs_no_environment() -> None:
     code = (
         f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'layers/core/python')!r}]; "
@@ -96,20 +131,18 @@ def test_importing_the_client_handler_needs_no_environment() -> None:
 # The HTTPS client API
 
 
-def test_openapi_is_valid(openapi: dict[str, Any]) -> None:
-    assert openapi["openapi"].startswith("3.1.")
-    OpenAPIV31SpecValidator(openapi).validate()
+@pytest.mark.parametrize("name", ["openapi", "apps"])
+def test_openapi_is_valid(name: str, request: pytest.FixtureRequest) -> None:
+    document = request.getfixturevalue(name)
+    assert document["openapi"].startswith("3.1.")
+    OpenAPIV31SpecValidator(document).validate()
 
 
 def test_every_route_of_the_app_is_described_with_its_status(openapi: dict[str, Any]) -> None:
     described = {
-        (method.upper(), path): operation["responses"] for path, method, operation in specs.operations_of(openapi)
+        (method.upper(), path): operation["responses"] for path, method, operation in https.operations_of(openapi)
     }
-    routes = {
-        (method, route.openapi_path): int(route.status_code)
-        for route in app._static_routes + app._dynamic_routes
-        for method in ([route.method] if isinstance(route.method, str) else route.method)
-    }
+    routes = routes_of(app)
     assert described.keys() == routes.keys()
     for key, status in routes.items():
         assert set(described[key]) == {str(status), "default"}, key
@@ -117,7 +150,7 @@ def test_every_route_of_the_app_is_described_with_its_status(openapi: dict[str, 
 
 
 def test_every_refusal_is_problem_json_with_the_registry_of_codes(openapi: dict[str, Any]) -> None:
-    for _, _, operation in specs.operations_of(openapi):
+    for _, _, operation in https.operations_of(openapi):
         refused = resolve(openapi, operation["responses"]["default"]["$ref"])
         assert set(refused["content"]) == {"application/problem+json"}
         problem = resolve(openapi, refused["content"]["application/problem+json"]["schema"]["$ref"])
@@ -131,10 +164,64 @@ def test_only_calls_that_make_a_device_go_without_a_token(openapi: dict[str, Any
     assert "EdDSA" in scheme["bearerFormat"]
     unsigned = {
         operation["operationId"]
-        for _, _, operation in specs.operations_of(openapi)
+        for _, _, operation in https.operations_of(openapi)
         if operation.get("security") != [{"device_token": []}]
     }
     assert unsigned == {"start_registration", "resend_code", "verify_registration", "link_device"}
+
+
+# The HTTPS app API
+
+
+def test_every_route_of_apps_is_described_with_its_statuses_and_no_other(apps: dict[str, Any]) -> None:
+    described = {(method.upper(), path): operation for path, method, operation in https.operations_of(apps)}
+    routes = {key: status for handler in https.HANDLERS_OF_APPS for key, status in routes_of(handler).items()}
+    assert described.keys() == routes.keys()
+    for (method, path), operation in described.items():
+        statuses = set(operation["responses"])
+        codes = [STATUS[code] for code in operation["x-error-codes"]]
+        by_gateway = {"429", "500", "503"} | ({"413"} if "requestBody" in operation else set())
+        assert statuses == {str(routes[method, path])} | set(codes) | by_gateway
+        assert ("404" in statuses) == ("{id}" in path)
+
+
+def test_each_refusal_to_an_app_is_problem_json_with_the_codes_of_its_status(apps: dict[str, Any]) -> None:
+    for _, _, operation in https.operations_of(apps):
+        for status, response in operation["responses"].items():
+            if status.startswith("2"):
+                continue
+            refused = resolve(apps, response["$ref"]) if "$ref" in response else response
+            codes = [code for code in operation["x-error-codes"] if STATUS[code] == status]
+            if not codes:  # API Gateway's own
+                assert set(refused["content"]) == {"application/json"}
+                continue
+            whole, one_of_them = refused["content"]["application/problem+json"]["schema"]["allOf"]
+            assert whole["$ref"].endswith("/Problem")
+            assert one_of_them["properties"]["code"]["enum"] == codes
+
+
+def test_every_call_of_an_app_is_signed_and_every_post_has_an_idempotency_key(apps: dict[str, Any]) -> None:
+    scheme = apps["components"]["securitySchemes"]["app_token"]
+    assert all(f"{claim}" in scheme["description"] for claim in ("iss", "aud", "iat", "exp", "htm", "htu", "bh", "ik"))
+    for _, method, operation in https.operations_of(apps):
+        assert operation["security"] == [{"app_token": []}]
+        keys = [resolve(apps, p["$ref"]) for p in operation.get("parameters", []) if "$ref" in p]
+        assert [(key["name"], key["required"]) for key in keys] == [("Idempotency-Key", True)] * (method == "post")
+
+
+def test_calls_that_count_say_how_the_quotas_stand_and_429_says_how_long_to_wait(apps: dict[str, Any]) -> None:
+    counting = set()
+    for _, _, operation in https.operations_of(apps):
+        assert "Retry-After" in operation["responses"]["429"]["headers"]
+        if "RateLimit" in operation["responses"].get("202", {}).get("headers", {}):
+            counting.add(operation["operationId"])
+    assert {"create_otp", "resend_otp", "create_message"} <= counting
+    assert not counting & {"check_otp", "list_messages", "usage"}
+
+
+def test_operation_ids_are_unique(apps: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for _, _, operation in https.operations_of(apps)]
+    assert len(ids) == len(set(ids))
 
 
 # The websocket
@@ -152,7 +239,7 @@ def test_every_frame_model_is_a_message_of_the_channel(asyncapi: dict[str, Any])
         assert schema["description"]
 
 
-@pytest.mark.parametrize("name", ["asyncapi.json", "client-openapi.json"])
+@pytest.mark.parametrize("name", specs.SPECIFICATIONS)
 def test_every_reference_leads_somewhere(name: str) -> None:
     document = json.loads((specs.FOLDER / name).read_text(encoding="utf-8"))
     for reference in set(references(document)):
@@ -180,7 +267,7 @@ def test_every_client_frame_is_an_operation_with_its_replies(asyncapi: dict[str,
     received = {name: entry for name, entry in asyncapi["operations"].items() if entry["action"] == "receive"}
     assert sorted(received) == ["ack", "hello", "ping", "send", "sync"]
     titles = {asyncapi["components"]["messages"][name]["title"] for name in received}
-    assert titles == {frame.__name__ for frame in specs.CLIENT_FRAMES}
+    assert titles == {frame.__name__ for frame in websocket.CLIENT_FRAMES}
     for entry in received.values():
         replies = {message["$ref"].rpartition("/")[2] for message in entry["reply"]["messages"]}
         assert "error" in replies
@@ -188,8 +275,8 @@ def test_every_client_frame_is_an_operation_with_its_replies(asyncapi: dict[str,
 
 
 def test_every_server_frame_is_a_reply_or_sent_unasked() -> None:
-    replies = {reply for frames in specs.REPLIES.values() for reply in frames}
-    assert replies | set(specs.UNASKED) == set(specs.SERVER_FRAMES)
+    replies = {reply for frames in websocket.REPLIES.values() for reply in frames}
+    assert replies | set(websocket.UNASKED) == set(websocket.SERVER_FRAMES)
 
 
 def test_every_error_code_stands_in_asyncapi_with_its_text(asyncapi: dict[str, Any]) -> None:
@@ -200,7 +287,7 @@ def test_every_error_code_stands_in_asyncapi_with_its_text(asyncapi: dict[str, A
     }
 
 
-@pytest.mark.parametrize("name", ["asyncapi.json", "client-openapi.json"])
+@pytest.mark.parametrize("name", specs.SPECIFICATIONS)
 def test_schemas_are_json_schema_2020_12(name: str) -> None:
     document = json.loads((specs.FOLDER / name).read_text(encoding="utf-8"))
     for schema in document["components"]["schemas"].values():
@@ -218,7 +305,7 @@ def test_rendered_frames_fit_their_schemas_and_clients_may_meet_new_fields(async
 
 
 def test_frames_of_clients_are_closed_to_unknown_fields(asyncapi: dict[str, Any]) -> None:
-    for frame in specs.CLIENT_FRAMES:
+    for frame in websocket.CLIENT_FRAMES:
         assert asyncapi["components"]["schemas"][frame.__name__]["additionalProperties"] is False
 
 

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.awsrequest import AWSResponse
 
@@ -41,12 +41,22 @@ ENVIRONMENT = {
     "ROUTING_TABLE": "Sandes-bench-TablesRouting0123456789",
     "DIRECTORY_TABLE": "Sandes-bench-TablesDirectory01234567",
     "LIMITS_TABLE": "Sandes-bench-TablesLimits0123456789A",
+    "CODES_TABLE": "Sandes-bench-TablesCodes0123456789AB",
+    "DELIVERIES_TABLE": "Sandes-bench-TablesDeliveries01234567",
+    "SMS_QUEUE": "https://sqs.us-east-1.amazonaws.com/000000000000/Sandes-bench-Sms",
+    "WEBHOOK_QUEUE": "https://sqs.us-east-1.amazonaws.com/000000000000/Sandes-bench-Webhooks",
+    "SMS_AFTER_SECONDS": "8",
+    "SMS_SENDER_ID": "SANDES",
+    "TOKEN_AUDIENCE": "sandes:bench",
+    "PEPPER_SECRET": "arn:aws:secretsmanager:us-east-1:000000000000:secret:pepper",
     "SENDER_SECRET": "arn:aws:secretsmanager:us-east-1:000000000000:secret:bench",
     "MAX_EXPIRY_SECONDS": "2592000",
     "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": "http://127.0.0.1:9/v1",
 }
 
-SERVICES = ("dynamodb", "apigatewaymanagementapi", "secretsmanager")
+SERVICES = ("dynamodb", "apigatewaymanagementapi", "secretsmanager", "sqs", "sns")
+PEPPER = b"s" * 64
+SECRET = b'{"SecretString":"' + PEPPER + b'"}'
 CONTEXT: Any = SimpleNamespace(aws_request_id="00000000-0000-4000-8000-000000000000")
 
 
@@ -58,12 +68,20 @@ class _Raw:
         yield self._body
 
 
+class Answers(Protocol):
+    def answer(self, operation: str, request: Any) -> bytes: ...
+
+
 @dataclass(slots=True)
 class Aws:
-    """Answers every request. `calls` names the operations in their order; `batch_get` is what BatchGetItem answers."""
+    """Answers every request. `calls` names the operations in their order; `batch_get` is what BatchGetItem answers.
+
+    `rows`, if there are any, answer everything.
+    """
 
     batch_get: bytes = b"{}"
     calls: list[str] = field(default_factory=list)
+    rows: Answers | None = None
 
     def connect(self) -> None:
         """Make the clients of the functions answer to this."""
@@ -73,10 +91,12 @@ class Aws:
     def _answer(self, request: Any, event_name: str, **_: object) -> AWSResponse:
         operation = event_name.rpartition(".")[2]
         self.calls.append(operation)
-        if operation == "BatchGetItem":
+        if self.rows is not None:
+            body = self.rows.answer(operation, request)
+        elif operation == "BatchGetItem":
             body = self.batch_get
         elif operation == "GetSecretValue":
-            body = b'{"SecretString":"' + b"s" * 64 + b'"}'
+            body = SECRET
         elif operation == "PostToConnection":
             body = b""
         else:

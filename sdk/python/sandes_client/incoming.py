@@ -179,7 +179,7 @@ class Incoming:
         return [message_received]
 
     def _take_from_app(self, opened: Opened, app: AppSender) -> list[Event]:
-        """What apps send is written by the server's rules, not by a person's cipher; the store knows what came twice."""
+        """What apps send is written by the server's rules, not a person's cipher. What came twice, the store knows."""
         now_ms = self._server_clock.now_ms()
         void = parse_void(opened.body) if opened.kind is Kind.CONTROL else None
         message = None if void else _app_message(opened, app, now_ms)

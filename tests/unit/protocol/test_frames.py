@@ -74,7 +74,7 @@ def test_a_frame_without_a_type_is_told_so() -> None:
 REQUIRED = [
     *((HELLO, ("protocol",)), (SEND, ("id",)), (SEND, ("to",)), (SEND, ("kind",)), (SEND, ("copies",))),
     *((SEND, ("to", "account")), (SEND, ("copies", 0, "device")), (SEND, ("copies", 0, "registration_id"))),
-    *((SEND, ("copies", 0, "body")), (ACK, ("ids",)), (ACK, ("receipts", 0, "to"))),
+    *((SEND, ("copies", 0, "body")), (ACK, ("ids",))),
     *((ACK, ("receipts", 0, "kind")), (ACK, ("receipts", 0, "ids"))),
 ]
 
@@ -99,6 +99,14 @@ def pointer(path: tuple[Any, ...]) -> str:
 @pytest.mark.parametrize(("frame", "path"), REQUIRED)
 def test_a_missing_field_is_named(frame: dict[str, Any], path: tuple[Any, ...]) -> None:
     assert faults(changed(frame, path)) == [(pointer(path), "missing")]
+
+
+@pytest.mark.parametrize("named", [{}, {"to": "mfrggzdfmztwq", "app": "mfrggzdfmztwq"}])
+def test_a_receipt_names_either_an_account_or_an_app(named: dict[str, Any]) -> None:
+    receipt = json.loads(json.dumps(ACK))["receipts"][0] | named
+    if not named:
+        del receipt["to"]
+    assert faults(ACK | {"receipts": [receipt]}) == [("/receipts/0", "value_error")]
 
 
 @pytest.mark.parametrize(

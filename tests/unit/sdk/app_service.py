@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from pydantic import BaseModel
 
-from sandes.crypto.app_tokens import SignedRequest, verify_app_token
+from sandes.crypto.app_tokens import SignedRequest, claimed_app, verify_app_token
 from sandes.crypto.jws import TokenExpired
 from sandes.protocol import app_api
 from sandes_client.app import AppCredentials
@@ -71,10 +71,12 @@ class AppService:
         target = request.url.raw_path.decode().removeprefix("/stage")
         key = request.headers.get("Idempotency-Key")
         assert (key is not None) == (request.method == "POST")
+        token = request.headers["Authorization"].removeprefix("Bearer ")
         try:
             verify_app_token(
-                request.headers["Authorization"].removeprefix("Bearer "),
+                token,
                 SignedRequest(request.method, target, request.content, key),
+                app=claimed_app(token)[0],
                 public_key=self.private_key.public,
                 audience=AUDIENCE,
                 now_seconds=(self.client_ms + self.server_ahead_ms) // 1000,

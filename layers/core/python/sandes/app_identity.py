@@ -33,10 +33,7 @@ class AppRequest:
             app, key = claimed_app(token)
         except TokenInvalid:
             raise ProtocolError(ErrorCode.TOKEN_INVALID) from None
-        given = signed.idempotency_key
-        if signed.method == "POST" and not (
-            given and 1 <= len(given) <= 64 and given.isascii() and given.isprintable()
-        ):
+        if signed.method == "POST" and not _IDEMPOTENCY_KEY.fullmatch(signed.idempotency_key or ""):
             raise ProtocolError(ErrorCode.IDEMPOTENCY_KEY_MISSING)
         return cls(token, signed, source_address, app, key)
 
@@ -74,7 +71,12 @@ def identify(
         raise ProtocolError(ErrorCode.TOKEN_INVALID)
     try:
         verify_app_token(
-            request.token, request.signed, public_key=key.public, audience=audience, now_seconds=now_seconds
+            request.token,
+            request.signed,
+            app=request.app,
+            public_key=key.public,
+            audience=audience,
+            now_seconds=now_seconds,
         )
     except TokenExpired:
         raise ProtocolError(ErrorCode.TOKEN_EXPIRED, details={"server_time": now_ms}) from None

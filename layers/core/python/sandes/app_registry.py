@@ -5,7 +5,6 @@ Only public keys come in here: whoever asks for a key makes it, and keeps the pr
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -19,7 +18,7 @@ from sandes.model.app import MAX_GUESTS, MAX_KEYS, App, AppKey, Scope
 from sandes.model.ids import AppId, AppKeyId, app_text, new_app_id, new_app_key_id, parse_app
 from sandes.model.phone import parse_phone
 from sandes.model.template import Dlt, Language, Template
-from sandes.protocol.app_api import Printable, TemplateName
+from sandes.protocol.app_api import MAX_VARIABLES, Printable, TemplateName
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, json_pointer
 from sandes.protocol.fields import Key32, Wire
 from sandes.store.apps import AppStore
@@ -85,7 +84,7 @@ class AddKey(NewKey):
 class RevokeKey(Wire):
     operation: Literal["key.revoke"]
     app: AppText
-    key: str
+    key: Annotated[str, Field(pattern=r"^([a-z2-7]{13}\.)?[a-z2-7]{8}$", description="with or without the app's id")]
 
 
 class SetTerms(Wire):
@@ -128,7 +127,7 @@ Operation = CreateApp | ShowApp | AddKey | RevokeKey | SetTerms | SetGuests | Pu
 _operations: TypeAdapter[Operation] = TypeAdapter(Annotated[Operation, Field(discriminator="operation")])
 
 
-def operate(request: Mapping[str, Any], *, deps: RegistryDependencies) -> dict[str, Any]:
+def operate(request: Mapping[str, Any], *, now_seconds: int, deps: RegistryDependencies) -> dict[str, Any]:
     """Carry out one operation. Raises ProtocolError: invalid_request, not_found, too_many_keys, invalid_phone."""
     try:
         operation = _operations.validate_python(request)
@@ -140,27 +139,28 @@ def operate(request: Mapping[str, Any], *, deps: RegistryDependencies) -> dict[s
         raise ProtocolError(ErrorCode.INVALID_REQUEST, details={"errors": faults}) from None
     match operation:
         case CreateApp():
-            return _create(operation, deps)
+            return _create(operation, now_seconds, deps)
         case ShowApp():
             return _shown(_app(operation.app, deps))
         case AddKey():
-            return _add_key(operation, deps)
+            return _add_key(operation, now_seconds, deps)
         case RevokeKey():
-            _done(deps.apps.remove_entry(parse_app(operation.app), "key", operation.key))
+            of, _, key = operation.key.rpartition(".")
+            _done(of in {"", operation.app} and deps.apps.remove_entry(_id(operation.app), "key", key))
         case SetTerms():
             per_minute, per_day = _quotas(operation.mode)
             _done(
                 deps.apps.set_terms(
-                    parse_app(operation.app),
+                    _id(operation.app),
                     mode=operation.mode,
                     per_minute=operation.per_minute or per_minute,
                     per_day=operation.per_day or per_day,
                 )
             )
         case SetGuests():
-            _done(deps.apps.set_guests(parse_app(operation.app), _guests(operation.guests, deps)))
+            _done(deps.apps.set_guests(_id(operation.app), _guests(operation.guests, deps)))
         case PutTemplate():
-            return _put_template(operation, deps)
+            return _put_template(operation, now_seconds, deps)
     return _shown(_app(operation.app, deps))
 
 
@@ -168,9 +168,9 @@ def _quotas(mode: str) -> tuple[int, int]:
     return (LIVE_PER_MINUTE, LIVE_PER_DAY) if mode == "live" else (TRIAL_PER_DAY, TRIAL_PER_DAY)
 
 
-def _create(operation: CreateApp, deps: RegistryDependencies) -> dict[str, Any]:
+def _create(operation: CreateApp, now_seconds: int, deps: RegistryDependencies) -> dict[str, Any]:
     per_minute, per_day = _quotas(operation.mode)
-    keys = [_key(key) for key in operation.keys]
+    keys = [_key(key, now_seconds) for key in operation.keys]
     for test in (False, True):
         _check_room([key for key in keys if key.test is test][:-1], test)
     app = App(
@@ -185,19 +185,21 @@ def _create(operation: CreateApp, deps: RegistryDependencies) -> dict[str, Any]:
         guests=_guests(operation.guests, deps),
         keys={key.id: key for key in keys},
         webhooks={},
-        created_at=int(time.time()),
+        created_at=now_seconds,
     )
     if not deps.apps.create(app):
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
     return _shown(app)
 
 
-def _add_key(operation: AddKey, deps: RegistryDependencies) -> dict[str, Any]:
-    app = _app(operation.app, deps)
-    _check_room(app.keys.values(), operation.test)
-    key = _key(operation)
-    _done(deps.apps.set_entry(app.id, key))
-    return _shown(_app(operation.app, deps)) | {"key": f"{operation.app}.{key.id}"}
+def _add_key(operation: AddKey, now_seconds: int, deps: RegistryDependencies) -> dict[str, Any]:
+    key = _key(operation, now_seconds)
+    for _ in range(_TRIES):
+        app = _app(operation.app, deps)
+        _check_room(app.keys.values(), operation.test)
+        if deps.apps.set_entry(app.id, key, beside=list(app.keys)):
+            return _shown(_app(operation.app, deps)) | {"key": f"{operation.app}.{key.id}"}
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
 def _check_room(keys: Any, test: bool) -> None:
@@ -205,8 +207,8 @@ def _check_room(keys: Any, test: bool) -> None:
         raise ProtocolError(ErrorCode.TOO_MANY_KEYS)
 
 
-def _key(new: NewKey) -> AppKey:
-    return AppKey(new_app_key_id(), new.public, new.test, tuple(new.networks), int(time.time()))
+def _key(new: NewKey, now_seconds: int) -> AppKey:
+    return AppKey(new_app_key_id(), new.public, new.test, tuple(new.networks), now_seconds)
 
 
 def _guests(phones: list[str], deps: RegistryDependencies) -> frozenset[str]:
@@ -216,12 +218,14 @@ def _guests(phones: list[str], deps: RegistryDependencies) -> frozenset[str]:
         raise invalid(ErrorCode.INVALID_PHONE, "/guests", str(error)) from None
 
 
-def _put_template(operation: PutTemplate, deps: RegistryDependencies) -> dict[str, Any]:
+def _put_template(operation: PutTemplate, now_seconds: int, deps: RegistryDependencies) -> dict[str, Any]:
     app = _app(operation.app, deps)
     names = {language: _names(language, text) for language, text in operation.texts.items()}
     if len(set(names.values())) > 1:
         raise invalid(ErrorCode.INVALID_REQUEST, "/texts", "the texts name different variables")
     variables = names["en"]
+    if len(variables - {CODE}) > MAX_VARIABLES:
+        raise invalid(ErrorCode.INVALID_REQUEST, "/texts", f"a template has at most {MAX_VARIABLES} variables")
     if (CODE in variables) != (operation.kind == "otp"):
         raise invalid(ErrorCode.INVALID_REQUEST, "/texts", "texts of OTPs, and only they, name {{ code }}")
     for _ in range(_TRIES):
@@ -238,7 +242,7 @@ def _put_template(operation: PutTemplate, deps: RegistryDependencies) -> dict[st
             dlt=Dlt(operation.dlt_entity, {str(key): id for key, id in operation.dlt_templates.items()})
             if operation.dlt_entity
             else None,
-            approved_at=int(time.time()),
+            approved_at=now_seconds,
         )
         if deps.apps.add_template(template, previous=newest.version if newest else 0):
             return {"app": app_text(app.id), "template": template.name, "version": template.version}
@@ -252,12 +256,15 @@ def _names(language: str, text: str) -> frozenset[str]:
         raise invalid(ErrorCode.INVALID_REQUEST, f"/texts/{language}", str(error)) from None
 
 
-def _app(text: str, deps: RegistryDependencies) -> App:
+def _id(text: str) -> AppId:
     try:
-        id: AppId = parse_app(text)
+        return parse_app(text)
     except ValueError:
         raise ProtocolError(ErrorCode.NOT_FOUND) from None
-    app = deps.apps.read(id)
+
+
+def _app(text: str, deps: RegistryDependencies) -> App:
+    app = deps.apps.read(_id(text))
     if app is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return app

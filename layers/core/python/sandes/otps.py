@@ -29,7 +29,7 @@ from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.push import Push
 from sandes.queues import Queue
 from sandes.quotas import Quotas, Window
-from sandes.recipients import MAGIC_CODE, Address, check_reach, read_address
+from sandes.recipients import MAGIC_CODE, Address, check_reach, magic_outcome, read_address
 from sandes.send import seal_for
 from sandes.store.app_view import AppView, Wanted
 from sandes.store.directory import DirectoryStore
@@ -41,6 +41,9 @@ from sandes.templates import check_variables, render
 CHECKS_PER_CODE = 3
 MAX_SENDS = 5
 """Of one OTP: the first and four resends."""
+
+MAX_TEXT_CHARS = 1_600
+"""What SNS takes as one SMS, in several segments; the same for those who get it in the app."""
 
 RESEND_AFTER_SECONDS = 30
 """Doubles with every further send: 30, 60, 120, 240 s."""
@@ -101,7 +104,7 @@ def create(
     """Send a code, or answer a repeated request as before. The answer does not depend on who the recipient is.
 
     Also gives how the app's quotas stand (nothing for a repetition). Raises ProtocolError: what `identify` raises,
-    invalid_phone, not_a_guest, unknown_template, template_variables, quota_exceeded, recipient_limited,
+    invalid_phone, not_a_guest, unknown_template, template_variables, too_large, quota_exceeded, recipient_limited,
     idempotency_mismatch. Nothing is sent or stored then.
     """
     address = read_address(body.to, deps.pepper)
@@ -110,7 +113,7 @@ def create(
     caller = identify(request, wanted, scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
     fingerprint = request.body_fingerprint(deps.pepper)
     if caller.facts.otp:
-        return _repeated(caller.facts.otp, fingerprint), []
+        return _repeated(caller.facts.otp, fingerprint, caller), []
     check_reach(caller, address)
     template = _otp_template(caller.facts.template)
     check_variables(template, body.variables)
@@ -157,13 +160,13 @@ def create(
         now_ms=now_ms,
         deps=deps,
     )
-    return _repeated(sent, fingerprint), windows
+    return _repeated(sent, fingerprint, caller), windows
 
 
 def resend(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) -> tuple[app_api.Otp, list[Window]]:
     """Replace the code by a new one with attempts of its own; the bubble of the old one turns void.
 
-    Raises ProtocolError: what `identify` raises, not_found, code_used, code_cancelled, resend_too_soon,
+    Raises ProtocolError: what `identify` raises, not_found, code_used, code_cancelled, not_a_guest, resend_too_soon,
     recipient_limited, quota_exceeded.
     """
     now_seconds = now_ms // 1000
@@ -177,16 +180,17 @@ def resend(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) 
         raise ProtocolError(ErrorCode.RESEND_TOO_SOON, retry_after_seconds=old.resend_after - now_seconds)
     if old.sends >= MAX_SENDS:
         raise ProtocolError(ErrorCode.RECIPIENT_LIMITED, retry_after_seconds=max(1, old.expires_at - now_seconds))
+    phone, variables = json.loads(deps.pepper.open(old.private, id.encode()))
+    index, magic = deps.pepper.index("phone", phone) if phone else None, magic_outcome(old.subject)
+    address = Address(PhoneNumber(phone) if phone else None, index, old.account, magic)
+    check_reach(caller, address)
     template = _otp_template(deps.view.apps.template(caller.app.id, old.template, old.template_version))
     windows = deps.quotas.take(caller.app, 1, now_seconds=now_seconds)
-    phone, variables = json.loads(deps.pepper.open(old.private, id.encode()))
-    magic = old.subject.startswith("phone:") and phone is None
-    address = Address(PhoneNumber(phone) if phone else None, None, old.account, "delivered" if magic else None)
     new = replace(
         old,
         attempts_left=CHECKS_PER_CODE,
         sends=old.sends + 1,
-        code_expires_at=now_seconds + old.ttl_seconds,
+        code_expires_at=now_seconds + (0 if magic == "expired" else old.ttl_seconds),
         resend_after=now_seconds + RESEND_AFTER_SECONDS * 2**old.sends,
         expires_at=now_seconds + old.ttl_seconds + KEEP_SECONDS,
     )
@@ -202,7 +206,7 @@ def resend(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) 
         now_ms=now_ms,
         deps=deps,
     )
-    return _resent(sent, Resent(sent.sends, sent.code_expires_at, sent.resend_after)), windows
+    return _resent(sent, sent.resends.get(by) or Resent(sent.sends, sent.code_expires_at, sent.resend_after)), windows
 
 
 def _issue(
@@ -220,7 +224,8 @@ def _issue(
     """Store a code for every device of its recipient and queue its SMS; the OTP as it stands in the table then.
 
     The SMS is queued first: whoever takes it from the queue looks for the OTP, so a crash between the two leaves an
-    orphan that is dropped, never an OTP without its SMS.
+    orphan that is dropped, never an OTP without its SMS. It names the hash of its code, since a request that is tried
+    again makes another code for the same OTP and send.
     """
     now_seconds = now_ms // 1000
     hashed = code_hash(deps.pepper.code_key, code=code, challenge=otp.id, subject=otp.subject, purpose=otp.purpose)
@@ -229,6 +234,8 @@ def _issue(
         otp.account, subject=None if address.magic else otp.subject, now_seconds=now_seconds
     )
     text = render(template, variables, language=otp.language, code=code)
+    if len(text) > MAX_TEXT_CHARS:
+        raise ProtocolError(ErrorCode.TOO_LARGE)
     envelopes: list[Envelope] = []
     if routes and routes.devices:
         content = Content(
@@ -253,7 +260,11 @@ def _issue(
     if otp.sms and not address.magic:
         _queue_sms(otp, text, template, address=address, envelopes=envelopes, deps=deps)
     for _ in range(_TRIES):
-        row = deps.view.otps.renewing(replaces[0], otp, by=replaces[1]) if replaces else deps.view.otps.creating(otp)
+        row = (
+            deps.view.otps.renewing(replaces[0], otp, by=replaces[1])
+            if replaces
+            else deps.view.otps.creating(otp, now_seconds=now_seconds)
+        )
         operations = [row, *(deps.inbox.adding(envelope) for envelope in (*voids, *envelopes))]
         if new_log is not None:
             keep = now_seconds + LONG_WINDOW_SECONDS
@@ -262,7 +273,7 @@ def _issue(
             deps.view.otps.write(operations)
         except ConditionFailed as failed:
             if failed.items[0] is not None:
-                return _as_it_stands(read_otp(failed.items[0]), replaces)
+                return _as_it_stands(read_otp(failed.items[0]), replaces, now_seconds)
             _, log = deps.view.recipient(None, subject=otp.subject, now_seconds=now_seconds)
             new_log = _logged(log, otp.app, now_seconds)
             continue
@@ -274,11 +285,11 @@ def _issue(
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
-def _as_it_stands(otp: Otp, replaces: tuple[Otp, str] | None) -> Otp:
+def _as_it_stands(otp: Otp, replaces: tuple[Otp, str] | None, now_seconds: int) -> Otp:
     """Another copy of the request was faster: the same answer for both; another resend: too soon for this one."""
     if replaces and replaces[1] not in otp.resends:
         _check_pending(otp)
-        raise ProtocolError(ErrorCode.RESEND_TOO_SOON, retry_after_seconds=RESEND_AFTER_SECONDS)
+        raise ProtocolError(ErrorCode.RESEND_TOO_SOON, retry_after_seconds=max(1, otp.resend_after - now_seconds))
     return otp
 
 
@@ -419,7 +430,7 @@ def _queue_sms(
         {
             "app": app_text(otp.app),
             "otp": otp.id,
-            "send": otp.sends,
+            "hash": _text(otp.hash),
             "sealed": _text(deps.pepper.seal(secret.encode(), otp.id.encode())),
             "envelopes": [[_text(envelope.inbox), _text(envelope.id)] for envelope in envelopes],
         },
@@ -445,7 +456,7 @@ def send_sms(queued: Mapping[str, Any], *, queued_at: int, now_ms: int, deps: Sm
         if now_seconds - queued_at > ORPHAN_SECONDS:
             return "orphan"
         raise NotYet
-    if otp.state != "pending" or otp.sends != queued["send"] or otp.code_expires_at <= now_seconds:
+    if not same(otp.hash, _bytes(queued["hash"])) or _status(otp, now_seconds) != "pending":
         return "no_longer_needed"
     if otp.sms_send == otp.sends:
         return "sent_before"
@@ -525,9 +536,12 @@ def _shown(otp: Otp, status: Any, attempts_left: int, expires_at: int, resend_af
     )
 
 
-def _repeated(otp: Otp, fingerprint: bytes) -> app_api.Otp:
-    """The first answer, whatever has become of the OTP since."""
-    if not same(otp.fingerprint, fingerprint):
+def _repeated(otp: Otp, fingerprint: bytes, caller: AppCaller) -> app_api.Otp:
+    """The first answer, whatever has become of the OTP since.
+
+    Raises ProtocolError idempotency_mismatch, also where one came with a test key and the other with a live one.
+    """
+    if otp.test != caller.key.test or not same(otp.fingerprint, fingerprint):
         raise ProtocolError(ErrorCode.IDEMPOTENCY_MISMATCH)
     return _shown(
         otp, "pending", CHECKS_PER_CODE, otp.created_at + otp.ttl_seconds, otp.created_at + RESEND_AFTER_SECONDS

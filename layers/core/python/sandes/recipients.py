@@ -7,6 +7,7 @@ from typing import Literal
 
 from sandes.app_identity import AppCaller
 from sandes.crypto.pepper import Pepper
+from sandes.model.app import App
 from sandes.model.ids import AccountId, account_text
 from sandes.model.phone import PhoneNumber, parse_phone
 from sandes.protocol.app_api import Recipient
@@ -42,6 +43,12 @@ class Address:
         return f"account:{account_text(known)}" if known else f"phone:{self.index or self.magic}"
 
 
+def magic_outcome(subject: str) -> Outcome | None:
+    """What a magic recipient simulates, read off its subject; None for anybody else's."""
+    kind, _, name = subject.partition(":")
+    return next((outcome for outcome in MAGIC.values() if kind == "phone" and outcome == name), None)
+
+
 def read_address(to: Recipient, pepper: Pepper, *, pointer: str = "/to/phone") -> Address:
     """Raises ProtocolError invalid_phone."""
     if to.account is not None:
@@ -64,8 +71,12 @@ def check_reach(caller: AppCaller, address: Address) -> None:
 
     Guests are known by number: an account id is nobody's guest.
     """
-    if address.magic:
-        if not caller.key.test:
-            raise ProtocolError(ErrorCode.NOT_A_GUEST)
-    elif (caller.key.test or caller.app.mode == "trial") and address.index not in caller.app.guests:
+    if not may_reach(caller.app, address, test=caller.key.test):
         raise ProtocolError(ErrorCode.NOT_A_GUEST)
+
+
+def may_reach(app: App, address: Address, *, test: bool) -> bool:
+    """`test`: said with a test key."""
+    if address.magic:
+        return test
+    return not (test or app.mode == "trial") or address.index in app.guests

@@ -6,6 +6,7 @@ only name variables: no filters, calls, loops or conditions, so rendering cannot
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -14,6 +15,7 @@ from jinja2 import Template as Compiled
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sandes.model.template import Template
+from sandes.protocol.app_api import VARIABLE_NAME
 from sandes.protocol.errors import ErrorCode, ProtocolError
 
 CODE = "code"
@@ -26,6 +28,8 @@ GSM_7 = set(
 GSM_7_TWO = set("^{}\\[~]|€")
 """GSM 03.38: the basic alphabet, and the characters that take the place of two."""
 
+_NAME = re.compile(VARIABLE_NAME)
+
 _environment = ImmutableSandboxedEnvironment(
     autoescape=False,  # plain text, not HTML
     undefined=StrictUndefined,
@@ -34,17 +38,23 @@ _environment = ImmutableSandboxedEnvironment(
 
 
 def names_in(text: str) -> frozenset[str]:
-    """The variables a text names. Raises ValueError for anything but text and plain `{{ name }}`."""
+    """The variables a text names. Raises ValueError for anything but text and plain `{{ name }}`, or a name that no
+    request can give.
+    """
     try:
         tree = _environment.parse(text)
     except TemplateSyntaxError as error:
         raise ValueError(f"line {error.lineno}: {error.message}") from None
+    except RecursionError:
+        raise ValueError("only text and {{ name }} may stand in a template") from None
     names = set()
     for output in tree.body:
         if not isinstance(output, nodes.Output):
             raise ValueError("only text and {{ name }} may stand in a template")
         for part in output.nodes:
             if isinstance(part, nodes.Name):
+                if not _NAME.fullmatch(part.name):
+                    raise ValueError("names are lower-case letters, digits and _, a letter first, at most 32")
                 names.add(part.name)
             elif not isinstance(part, nodes.TemplateData):
                 raise ValueError("only text and {{ name }} may stand in a template")

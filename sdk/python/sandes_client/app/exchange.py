@@ -28,7 +28,7 @@ MAX_WAIT_SECONDS = 30
 """Whoever is told to wait longer is told so by an error."""
 
 _PASSING_STATUSES = (502, 503, 504)
-_PASSING_CODES = ("in_progress", "quota_exceeded", "rate_limited", "unavailable", "sms_unavailable")
+_PASSING_CODES = ("quota_exceeded", "rate_limited", "unavailable", "sms_unavailable")
 """Worth another try. What limits a single recipient is not: that is for the app to know."""
 
 

@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 
 from sandes.crypto.jws import TokenInvalid, claimed_key, verified_claims
-from sandes.model.ids import AppId, AppKeyId, base64url_text, parse_app
+from sandes.model.ids import AppId, AppKeyId, app_text, base64url_text, parse_app
 
 MAX_LIFETIME_SECONDS = 60
 
@@ -37,12 +37,17 @@ def claimed_app(token: str) -> tuple[AppId, AppKeyId]:
         raise TokenInvalid from error
 
 
-def verify_app_token(token: str, request: SignedRequest, *, public_key: bytes, audience: str, now_seconds: int) -> None:
-    """Raises TokenInvalid (also for another method, path, body or idempotency key), or TokenExpired."""
+def verify_app_token(
+    token: str, request: SignedRequest, *, app: AppId, public_key: bytes, audience: str, now_seconds: int
+) -> None:
+    """`app` is what `claimed_app` gave.
+
+    Raises TokenInvalid (also for another app, method, path, body or idempotency key), or TokenExpired.
+    """
     claims = verified_claims(
         token,
         public_key=public_key,
-        issuer=claimed_key(token).partition(".")[0],
+        issuer=app_text(app),
         audience=audience,
         now_seconds=now_seconds,
         max_lifetime_seconds=MAX_LIFETIME_SECONDS,

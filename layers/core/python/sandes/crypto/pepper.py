@@ -23,19 +23,20 @@ def _derive(secret: bytes, use: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Pepper:
-    """Keys for phone numbers, codes and what apps send. Made with `Pepper.of(secret)`."""
+    """Keys for phone numbers, codes, and what apps send: to be recognised, to be read later. Made with `Pepper.of`."""
 
     index_key: bytes
     phone_key: bytes
     code_key: bytes
     app_key: bytes
+    app_seal_key: bytes
 
     @classmethod
     def of(cls, secret: bytes) -> Pepper:
         """Raises ValueError for a secret of fewer than 32 bytes."""
         if len(secret) < 32:
             raise ValueError("the pepper needs at least 32 bytes")
-        uses = (b"sandes-index", b"sandes-phone", b"sandes-code", b"sandes-app")
+        uses = (b"sandes-index", b"sandes-phone", b"sandes-code", b"sandes-app", b"sandes-app-seal")
         return cls(*(_derive(secret, use) for use in uses))
 
     def index(self, kind: str, value: str) -> str:
@@ -54,12 +55,12 @@ class Pepper:
     def seal(self, plain: bytes, owner: bytes) -> bytes:
         """For the server's own later use: XChaCha20-Poly1305, bound to its owner's id, 40 bytes over `plain`."""
         nonce = bindings.randombytes(_NONCE_BYTES)
-        return nonce + bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(plain, owner, nonce, self.app_key)
+        return nonce + bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(plain, owner, nonce, self.app_seal_key)
 
     def open(self, sealed: bytes, owner: bytes) -> bytes:
         """Raises nacl's CryptoError if it was sealed for another owner or under another secret."""
         return bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(
-            sealed[_NONCE_BYTES:], owner, sealed[:_NONCE_BYTES], self.app_key
+            sealed[_NONCE_BYTES:], owner, sealed[:_NONCE_BYTES], self.app_seal_key
         )
 
     def seal_phone(self, phone: PhoneNumber, owner: bytes) -> bytes:

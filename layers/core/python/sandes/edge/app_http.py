@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from sandes.app_identity import AppRequest
 from sandes.crypto.app_tokens import SignedRequest
 from sandes.edge.authorizer import bearer
-from sandes.edge.http import source_address
+from sandes.edge.http import body_bytes, source_address
 from sandes.model.ids import MessageId, parse_message
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.quotas import MINUTE, Window
@@ -28,7 +28,7 @@ def signed_request(app: APIGatewayHttpResolver) -> AppRequest:
         SignedRequest(
             method=event.http_method,
             path=event.raw_path + (f"?{query}" if query else ""),
-            body=(event.decoded_body or "").encode(),
+            body=body_bytes(event.raw_event),
             idempotency_key=headers.get("idempotency-key"),
         ),
         source_address(app),
@@ -55,6 +55,12 @@ def answer(body: Body, status: HTTPStatus, windows: Sequence[Window], *, now_sec
     )
 
 
+def csv_page(text: str, path: str, cursor: str | None) -> Response[Any]:
+    """A page of a list as CSV; the address of the next one stands in Link (RFC 8288)."""
+    headers: dict[str, str | list[str]] = {"Link": f'<{path}&cursor={cursor}>; rel="next"'} if cursor else {}
+    return Response(status_code=HTTPStatus.OK, content_type="text/csv; charset=utf-8", body=text, headers=headers)
+
+
 def message_in_path(text: str) -> MessageId:
     """Raises ProtocolError not_found for a text that is no message id."""
     try:
@@ -63,15 +69,27 @@ def message_in_path(text: str) -> MessageId:
         raise ProtocolError(ErrorCode.NOT_FOUND) from None
 
 
-def described(summary: str, *, scope: str | None, post: bool = False) -> dict[str, Any]:
-    """What OpenAPI says of a route: the scope it asks for, the Idempotency-Key of a POST.
+ERROR_CODES = "x-error-codes"
+"""What OpenAPI calls the list of an operation's error codes."""
 
-    Status and body of success come from the route itself; refusals are the same everywhere (tools/specs.py).
+
+def described(
+    summary: str, *, scope: str | None, post: bool = False, refuses: Iterable[ErrorCode] = ()
+) -> dict[str, Any]:
+    """What OpenAPI says of a route: the scope it asks for, the Idempotency-Key of a POST, the codes it refuses with.
+
+    `refuses` are the codes of the use case. Those that every call may meet, and those that follow from path and body,
+    are added by tools/specs/https.py.
     """
+    codes = [
+        *refuses,
+        *([ErrorCode.SCOPE_MISSING] if scope else []),
+        *([ErrorCode.IDEMPOTENCY_KEY_MISSING] if post else []),
+    ]
     return {
         "summary": summary,
         "description": f"Needs the scope `{scope}`." if scope else "Needs no scope.",
         "security": [{"app_token": []}],
         "response_description": "Done",
-        "openapi_extensions": {"x-idempotency-key": True} if post else None,
+        "openapi_extensions": {ERROR_CODES: [code.value for code in codes]},
     }

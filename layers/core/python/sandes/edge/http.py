@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -23,12 +25,13 @@ _PATH_WORDS = {
     *("otps", "checks", "resends", "messages", "batches", "commit", "results", "templates", "preview"),
     *("webhooks", "test", "deliveries", "redeliver", "events", "usage"),
 }
+_JSON = "application/json"
 _FROM_DETAILS = ("errors", "attempts_left", "server_time")
 
 
 def resolver() -> APIGatewayHttpResolver:
     """A resolver that validates bodies by their models and answers every failure as problem+json."""
-    app = APIGatewayHttpResolver(enable_validation=True)
+    app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=_read_json)
 
     @app.exception_handler(RequestValidationError)
     def invalid_request(error: RequestValidationError) -> Response[str]:
@@ -59,13 +62,55 @@ def http_handler(app: APIGatewayHttpResolver) -> Callable[[dict[str, Any], Lambd
     """The Lambda handler: one log line per call, with the route and status but neither ids nor body nor query."""
 
     def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-        answer = app.resolve(event, context)
+        answer = app.resolve(_only_json(event), context)
         answer.setdefault("headers", {})["Cache-Control"] = "no-store"
         method = event["requestContext"]["http"]["method"]
         logger().info(f"{method} {route_of(event.get('rawPath', ''))}", status=answer["statusCode"])
         return answer
 
     return handler
+
+
+def _read_json(text: str) -> Any:
+    """Raises JSONDecodeError also for what is too deep for the parser, has a number of thousands of digits, or half a
+    surrogate pair, which no encoding can carry on.
+    """
+    try:
+        value = json.loads(text)
+        text.encode()
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError:
+        raise
+    except (RecursionError, ValueError) as error:
+        raise json.JSONDecodeError("cannot be read", "", 0) from error
+    return value
+
+
+def _only_json(event: dict[str, Any]) -> dict[str, Any]:
+    """The event with its content type as Powertools will compare it, and one it refuses where the body is no text.
+
+    Powertools also reads forms, which these APIs do not take, and fails on malformed ones.
+    """
+    headers = event.get("headers") or {}
+    declared = (headers.get("content-type") or _JSON).partition(";")[0].strip().lower()
+    return event | {"headers": headers | {"content-type": _JSON if declared == _JSON and _is_text(event) else "other"}}
+
+
+def _is_text(event: dict[str, Any]) -> bool:
+    if not event.get("isBase64Encoded"):
+        return True
+    try:
+        body_bytes(event).decode()
+    except ValueError:
+        return False
+    return True
+
+
+def body_bytes(event: Mapping[str, Any]) -> bytes:
+    """The body as it was sent: API Gateway hands over as text what it takes for text, and all else in base64."""
+    body = event.get("body") or ""
+    return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode(errors="surrogatepass")
 
 
 def route_of(path: str) -> str:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sandes.edge.telemetry import logger
 from sandes.store.dynamo import StoreUnavailable, waits
 
 if TYPE_CHECKING:
@@ -23,20 +26,33 @@ class SqsQueue:
     url: str
 
     def send(self, body: dict[str, Any], *, delay_seconds: int = 0) -> None:
-        self.client.send_message(QueueUrl=self.url, MessageBody=json.dumps(body), DelaySeconds=delay_seconds)
+        try:
+            self.client.send_message(QueueUrl=self.url, MessageBody=json.dumps(body), DelaySeconds=delay_seconds)
+        except (ClientError, BotoCoreError) as error:
+            raise _unavailable(error) from error
 
     def send_many(self, bodies: Sequence[dict[str, Any]], *, delay_seconds: int = 0) -> None:
         for start in range(0, len(bodies), _BATCH):
             left = {str(index): json.dumps(body) for index, body in enumerate(bodies[start : start + _BATCH])}
             for _ in waits():
-                answer = self.client.send_message_batch(
-                    QueueUrl=self.url,
-                    Entries=[
-                        {"Id": id, "MessageBody": text, "DelaySeconds": delay_seconds} for id, text in left.items()
-                    ],
-                )
+                try:
+                    answer = self.client.send_message_batch(
+                        QueueUrl=self.url,
+                        Entries=[
+                            {"Id": id, "MessageBody": text, "DelaySeconds": delay_seconds} for id, text in left.items()
+                        ],
+                    )
+                except (ClientError, BotoCoreError) as error:
+                    raise _unavailable(error) from error
                 left = {failure["Id"]: left[failure["Id"]] for failure in answer.get("Failed", [])}
                 if not left:
                     break
             else:
                 raise StoreUnavailable
+
+
+def _unavailable(error: ClientError | BotoCoreError) -> StoreUnavailable:
+    """botocore has retried by then. What is wrong for good shows in the log."""
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    logger().warning("queue failed", error=code)
+    return StoreUnavailable()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +20,15 @@ class Record:
     receives: int
 
 
-def each_record(event: dict[str, Any], name: str, use_case: Callable[[dict[str, Any], Record], str]) -> dict[str, Any]:
-    """Call `use_case` for each record and report those that raise; one log line for each, without its body."""
-    failed = []
-    for raw in event["Records"]:
+def each_record(
+    event: dict[str, Any], name: str, use_case: Callable[[dict[str, Any], Record], str], *, at_once: int = 1
+) -> dict[str, Any]:
+    """Call `use_case` for each record and report those that raise; one log line for each, without its body.
+
+    `at_once`: how many records at a time, where most of the work is waiting for others.
+    """
+
+    def work(raw: dict[str, Any]) -> list[dict[str, str]]:
         attributes = raw["attributes"]
         record = Record(
             raw["messageId"], int(attributes["SentTimestamp"]) // 1000, int(attributes["ApproximateReceiveCount"])
@@ -31,7 +37,13 @@ def each_record(event: dict[str, Any], name: str, use_case: Callable[[dict[str, 
             outcome = use_case(json.loads(raw["body"]), record)
         except Exception as error:  # noqa: BLE001  # the boundary: whatever it is, the record must come again
             logger().warning(name, outcome="failed", error=type(error).__name__, receives=record.receives)
-            failed.append({"itemIdentifier": record.id})
-        else:
-            logger().info(name, outcome=outcome, receives=record.receives)
-    return {"batchItemFailures": failed}
+            return [{"itemIdentifier": record.id}]
+        logger().info(name, outcome=outcome, receives=record.receives)
+        return []
+
+    if at_once == 1:
+        outcomes = [work(raw) for raw in event["Records"]]
+    else:
+        with ThreadPoolExecutor(at_once) as threads:
+            outcomes = list(threads.map(work, event["Records"]))
+    return {"batchItemFailures": [failure for failures in outcomes for failure in failures]}

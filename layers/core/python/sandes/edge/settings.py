@@ -79,9 +79,26 @@ class AppExpirySettings(Settings):
     webhook_queue: str
 
 
-class AppsSettings(AppSettings):
+class BatchSettings(AppSettings):
     webhook_queue: str
     max_expiry_seconds: int
+    batch_queue: str
+    uploads_bucket: str
+
+
+class AppsSettings(BatchSettings):
+    webhook_secret: str
+    webhook_networks: str
+
+
+class WebhookSettings(Settings):
+    """`webhook_networks`: CIDR blocks with commas between them; empty for none."""
+
+    directory_table: str
+    deliveries_table: str
+    webhook_queue: str
+    webhook_secret: str
+    webhook_networks: str
 
 
 class OtpSettings(AppSettings):

@@ -23,6 +23,7 @@ from sandes.store.send_view import SendView
 if TYPE_CHECKING:
     from sandes.app_registry import RegistryDependencies
     from sandes.app_status import StatusDependencies
+    from sandes.batches import BatchDependencies
     from sandes.deliver import DeliverDependencies
     from sandes.devices import DeviceDependencies
     from sandes.edge.authorizer import AuthorizerDependencies
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from sandes.otps import OtpDependencies, SmsDependencies
     from sandes.send import SendDependencies
     from sandes.store.app_view import AppView
+    from sandes.webhook_delivery import WebhookDeliveryDependencies
+    from sandes.webhooks import WebhookDependencies
 
 _CONFIG = Config(
     connect_timeout=2,
@@ -194,13 +197,14 @@ def wire_otp() -> OtpDependencies:
 
 @cache
 def wire_apps() -> AppsDependencies:
+    """For the calls of apps, and for batches; what both functions are told suffices."""
     from sandes.crypto.pepper import Pepper
     from sandes.edge.queue import SqsQueue
-    from sandes.edge.settings import AppsSettings
+    from sandes.edge.settings import BatchSettings
     from sandes.messages import AppsDependencies
     from sandes.quotas import Quotas
 
-    settings = AppsSettings.load()
+    settings = BatchSettings.load()
     view = _app_view(settings)
     return AppsDependencies(
         view=view,
@@ -212,6 +216,84 @@ def wire_apps() -> AppsDependencies:
         sender_hash=SenderHash.of(_secret(settings.sender_secret)),
         audience=settings.token_audience,
         max_expiry_seconds=settings.max_expiry_seconds,
+    )
+
+
+@cache
+def wire_batches() -> BatchDependencies:
+    """For the calls about batches, and for the function that works them off."""
+    from sandes.batches import BatchDependencies
+    from sandes.edge.objects import S3Objects
+    from sandes.edge.queue import SqsQueue
+    from sandes.edge.settings import BatchSettings
+    from sandes.store.batches import BatchStore
+
+    settings = BatchSettings.load()
+    dynamodb = _client("dynamodb")
+    return BatchDependencies(
+        apps=wire_apps(),
+        directory=DirectoryStore(dynamodb, settings.directory_table),
+        store=BatchStore(dynamodb, settings.deliveries_table),
+        objects=S3Objects(_objects_client(), settings.uploads_bucket),
+        queue=SqsQueue(_client("sqs"), settings.batch_queue),
+    )
+
+
+def _objects_client() -> Any:
+    """Addresses that it signs are used by others: SigV4, and no checksum that they would have to know of."""
+    signing = Config(
+        signature_version="s3v4",
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        read_timeout=20,
+    )
+    return _session().create_client("s3", config=_CONFIG.merge(signing))
+
+
+@cache
+def wire_webhooks() -> WebhookDependencies:
+    """For the endpoints, which share function and settings with the rest of the app API."""
+    from sandes.crypto.webhook_keys import WebhookKeys
+    from sandes.edge.settings import AppsSettings
+    from sandes.edge.webhook_http import SystemResolver
+    from sandes.store.webhooks import WebhookStore
+    from sandes.webhook_address import AddressRule, networks_of
+    from sandes.webhooks import WebhookDependencies
+
+    settings, apps = AppsSettings.load(), wire_apps()
+    return WebhookDependencies(
+        view=apps.view,
+        store=WebhookStore(apps.view.apps, apps.view.deliveries),
+        queue=apps.webhook_queue,
+        pepper=apps.pepper,
+        keys=WebhookKeys.of(_secret(settings.webhook_secret)),
+        addresses=AddressRule(SystemResolver(), networks_of(settings.webhook_networks)),
+        audience=settings.token_audience,
+    )
+
+
+@cache
+def wire_webhook_delivery() -> WebhookDeliveryDependencies:
+    from sandes.crypto.webhook_keys import WebhookKeys
+    from sandes.edge.queue import SqsQueue
+    from sandes.edge.settings import WebhookSettings
+    from sandes.edge.webhook_http import HttpPoster, SystemResolver
+    from sandes.store.apps import AppStore
+    from sandes.store.deliveries import DeliveryStore
+    from sandes.store.webhooks import WebhookStore
+    from sandes.webhook_address import AddressRule, networks_of
+    from sandes.webhook_delivery import WebhookDeliveryDependencies
+
+    settings = WebhookSettings.load()
+    dynamodb = _client("dynamodb")
+    return WebhookDeliveryDependencies(
+        store=WebhookStore(
+            AppStore(dynamodb, settings.directory_table), DeliveryStore(dynamodb, settings.deliveries_table)
+        ),
+        queue=SqsQueue(_client("sqs"), settings.webhook_queue),
+        keys=WebhookKeys.of(_secret(settings.webhook_secret)),
+        addresses=AddressRule(SystemResolver(), networks_of(settings.webhook_networks)),
+        poster=HttpPoster(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -64,18 +65,94 @@ class AppStore:
         answer = self.client.get_item(TableName=self.table, Key=app_key(app), ConsistentRead=True)
         return read_app(answer["Item"]) if "Item" in answer else None
 
-    def set_entry(self, app: AppId, entry: AppKey | Webhook, *, replaces: bool = False) -> bool:
-        """Add a key or webhook, or put another in its place; False if the app is gone or the entry is (not) there."""
+    def set_entry(
+        self, app: AppId, entry: AppKey | Webhook, *, replaces: bool = False, beside: Sequence[str] | None = None
+    ) -> bool:
+        """Add a key or webhook, or put another in its place; False if the app is gone or the entry is (not) there.
+
+        `beside`: also False unless the entries of its kind are these and no other, so that two callers who have both
+        seen room for one more cannot both add it.
+        """
         field, value = (
             (AppRow.KEYS, _key_entry(entry)) if isinstance(entry, AppKey) else (AppRow.WEBHOOKS, _hook_entry(entry))
         )
-        there = "attribute_exists" if replaces else "attribute_not_exists"
+        conditions = [
+            f"attribute_exists({DirectoryRow.PARTITION})",
+            f"{'attribute_exists' if replaces else 'attribute_not_exists'}({field}.#id)",
+        ]
+        names, values = {"#id": entry.id}, {":entry": value}
+        if beside is not None:
+            conditions += [f"size({field}) = :size", *(f"attribute_exists({field}.#e{n})" for n in range(len(beside)))]
+            names |= {f"#e{number}": id for number, id in enumerate(beside)}
+            values[":size"] = {"N": str(len(beside))}
         return self._change(
             app,
             UpdateExpression=f"SET {field}.#id = :entry",
-            ConditionExpression=f"attribute_exists({DirectoryRow.PARTITION}) AND {there}({field}.#id)",
-            ExpressionAttributeNames={"#id": entry.id},
-            ExpressionAttributeValues={":entry": value},
+            ConditionExpression=" AND ".join(conditions),
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
+        )
+
+    def adding_webhook(self, app: AppId, hook: Webhook, *, most: int) -> dict[str, Any]:
+        """Part of a transaction: fails if the app is gone or has `most` webhooks."""
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": app_key(app),
+                "UpdateExpression": f"SET {AppRow.WEBHOOKS}.#id = :entry",
+                "ConditionExpression": f"attribute_exists({AppRow.WEBHOOKS}) AND size({AppRow.WEBHOOKS}) < :most",
+                "ExpressionAttributeNames": {"#id": hook.id},
+                "ExpressionAttributeValues": {":entry": _hook_entry(hook), ":most": {"N": str(most)}},
+            }
+        }
+
+    def change_webhook(
+        self, app: AppId, id: str, *, url: str | None, events: Sequence[str] | None, paused: bool | None
+    ) -> Webhook | None:
+        """Change what is given, at least one of the three, and leave the rest; the webhook then, None if there is none.
+
+        Pausing leaves one alone that is disabled already; `paused` False enables it whatever the reason was.
+        """
+        entry = f"{AppRow.WEBHOOKS}.#id"
+        sets, values = [], {}
+        if url is not None:
+            sets.append(f"{entry}.{AppRow.URL} = :url")
+            values[":url"] = {"S": url}
+        if events is not None:
+            sets.append(f"{entry}.{AppRow.EVENTS} = :events")
+            values[":events"] = _strings(list(events))
+        if paused:
+            sets.append(f"{entry}.{AppRow.DISABLED} = if_not_exists({entry}.{AppRow.DISABLED}, :paused)")
+            values[":paused"] = {"S": "paused"}
+        parts = [f"SET {', '.join(sets)}"] if sets else []
+        if paused is False:
+            parts.append(f"REMOVE {entry}.{AppRow.DISABLED}")
+        more: dict[str, Any] = {"ExpressionAttributeValues": values} if values else {}
+        try:
+            answer = self.client.update_item(
+                TableName=self.table,
+                Key=app_key(app),
+                UpdateExpression=" ".join(parts),
+                ConditionExpression=f"attribute_exists({entry})",
+                ExpressionAttributeNames={"#id": id},
+                ReturnValues="ALL_NEW",
+                **more,
+            )
+        except ClientError as error:
+            if failed_condition(error):
+                return None
+            raise
+        return read_app(answer["Attributes"]).webhooks[id]
+
+    def disable_webhook(self, app: AppId, hook: Webhook, reason: str) -> bool:
+        """False if it was removed, disabled or given another address since it was read."""
+        entry = f"{AppRow.WEBHOOKS}.#id"
+        return self._change(
+            app,
+            UpdateExpression=f"SET {entry}.{AppRow.DISABLED} = :reason",
+            ConditionExpression=f"{entry}.{AppRow.URL} = :url AND attribute_not_exists({entry}.{AppRow.DISABLED})",
+            ExpressionAttributeNames={"#id": hook.id},
+            ExpressionAttributeValues={":reason": {"S": reason}, ":url": {"S": hook.url}},
         )
 
     def remove_entry(self, app: AppId, kind: Literal["key", "webhook"], id: str) -> bool:
@@ -141,7 +218,8 @@ class AppStore:
         return True
 
     def template(self, app: AppId, name: str, version: int | None) -> Template | None:
-        answer = self.client.get_item(TableName=self.table, Key=template_key(app, name, version))
+        key = template_key(app, name, version)
+        answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
         return read_template(app, answer["Item"]) if "Item" in answer else None
 
     def templates(self, app: AppId) -> list[Template]:

@@ -45,6 +45,10 @@ def event_key(app: AppId, event: str) -> dict[str, Any]:
     return key(f"E#{app_text(app)}", event)
 
 
+def webhook_delivery_key(app: AppId, webhook: str, event: str) -> dict[str, Any]:
+    return key(f"W#{app_text(app)}#{webhook}", event)
+
+
 def send_log_key(subject: str) -> dict[str, Any]:
     return key(f"L#{subject}", "0")
 
@@ -168,17 +172,17 @@ class DeliveryStore:
     # Answers to repeated requests.
 
     def remembering(self, app: AppId, request: str, answer: Answer, *, now_seconds: int) -> dict[str, Any]:
-        """Part of a transaction."""
-        return {
-            "Put": self._absent(
-                answer_key(app, request)
-                | {
-                    Row.FINGERPRINT: {"B": answer.fingerprint},
-                    Row.ANSWER: {"B": answer.answer.encode()},
-                    Row.EXPIRES_AT: {"N": str(now_seconds + ANSWER_KEEP_SECONDS)},
-                }
-            )
-        }
+        """Part of a transaction: fails if there is one, unless its time is over and deletion is late."""
+        put = self._absent(
+            answer_key(app, request)
+            | {
+                Row.FINGERPRINT: {"B": answer.fingerprint},
+                Row.ANSWER: {"B": answer.answer.encode()},
+                Row.EXPIRES_AT: {"N": str(now_seconds + ANSWER_KEEP_SECONDS)},
+            }
+        )
+        put["ConditionExpression"] += f" OR {Row.EXPIRES_AT} <= :now"
+        return {"Put": put | {"ExpressionAttributeValues": {":now": {"N": str(now_seconds)}}}}
 
     def remembered(self, app: AppId, request: str, *, now_seconds: int) -> Answer | None:
         answer = self.client.get_item(TableName=self.table, Key=answer_key(app, request), ConsistentRead=True)
@@ -196,11 +200,44 @@ class DeliveryStore:
 
     def event(self, app: AppId, id: str, *, now_seconds: int) -> AppEvent | None:
         answer = self.client.get_item(TableName=self.table, Key=event_key(app, id), ConsistentRead=True)
-        return _event(app, answer.get("Item"), now_seconds)
+        return live_event(app, answer.get("Item"), now_seconds)
+
+    def event_page(
+        self, app: AppId, *, after: str, until: str, limit: int, now_seconds: int
+    ) -> tuple[list[AppEvent], str | None]:
+        """Oldest first, those with ids behind `after` and before `until`: one page, and where to go on if it was full.
+
+        A page may hold fewer than `limit`, or none, and have more behind it.
+        """
+        first = f"{after}0"  # ids are of one length: behind `after` and before every later one
+        if first > until:
+            return [], None
+        answer = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=f"{Row.PARTITION} = :partition AND {Row.SORT} BETWEEN :first AND :until",
+            ExpressionAttributeValues={
+                ":partition": {"S": f"E#{app_text(app)}"},
+                ":first": {"S": first},
+                ":until": {"S": until},
+            },
+            ConsistentRead=True,
+            Limit=limit,
+        )
+        last = answer.get("LastEvaluatedKey")
+        events = [event for item in answer["Items"] if (event := live_event(app, item, now_seconds))]
+        return events, last[Row.SORT]["S"] if last else None
 
     def write(self, operations: Sequence[dict[str, Any]]) -> None:
         """One transaction over this and other tables. Raises ConditionFailed and StoreUnavailable."""
         transact(self.client, operations)
+
+    # Deliveries to webhooks (store/webhooks.py).
+
+    def webhook_rows(
+        self, app: AppId, webhook: str, *, before: str | None, limit: int
+    ) -> Iterator[tuple[Sequence[Item], str | None]]:
+        """The newest events first: pages with the sort key to go on from."""
+        yield from self._descending(f"W#{app_text(app)}#{webhook}", before, limit)
 
     # Send logs: when which app sent an OTP to whom.
 
@@ -229,15 +266,7 @@ class DeliveryStore:
             return None
         try:
             answer = self.client.update_item(
-                TableName=self.table,
-                Key=key(f"Q#{app_text(app)}", window),
-                UpdateExpression=f"SET {Row.EXPIRES_AT} = :keep ADD {Row.COUNT} :count",
-                ConditionExpression=f"attribute_not_exists({Row.COUNT}) OR {Row.COUNT} <= :most",
-                ExpressionAttributeValues={
-                    ":count": {"N": str(count)},
-                    ":most": {"N": str(limit - count)},
-                    ":keep": {"N": str(keep_until)},
-                },
+                **self.taking(app, window, count, limit=limit, keep_until=keep_until)["Update"],
                 ReturnValues="UPDATED_NEW",
             )
         except ClientError as error:
@@ -245,6 +274,23 @@ class DeliveryStore:
                 return None
             raise
         return int(answer["Attributes"][Row.COUNT]["N"])
+
+    def taking(self, app: AppId, window: str, count: int, *, limit: int, keep_until: int) -> dict[str, Any]:
+        """Part of a transaction: fails if `count` more would pass `limit`."""
+        first = f"attribute_not_exists({Row.COUNT}) OR " if count <= limit else ""
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": key(f"Q#{app_text(app)}", window),
+                "UpdateExpression": f"SET {Row.EXPIRES_AT} = :keep ADD {Row.COUNT} :count",
+                "ConditionExpression": f"{first}{Row.COUNT} <= :most",
+                "ExpressionAttributeValues": {
+                    ":count": {"N": str(count)},
+                    ":most": {"N": str(limit - count)},
+                    ":keep": {"N": str(keep_until)},
+                },
+            }
+        }
 
     def counts(self, app: AppId, windows: Sequence[str]) -> dict[str, int]:
         keys = [key(f"Q#{app_text(app)}", window) for window in windows]
@@ -320,7 +366,7 @@ def _message(app: AppId, item: Item) -> AppMessage:
     )
 
 
-def _event(app: AppId, item: Item | None, now_seconds: int) -> AppEvent | None:
+def live_event(app: AppId, item: Item | None, now_seconds: int) -> AppEvent | None:
     if item is None or int(item[Row.EXPIRES_AT]["N"]) <= now_seconds:
         return None
     type, at_ms, data = json.loads(item[Row.EVENT]["B"])

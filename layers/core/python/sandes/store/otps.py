@@ -35,13 +35,14 @@ class OtpStore:
         answer = self.client.get_item(TableName=self.table, Key=otp_key(id), ConsistentRead=True)
         return live_otp(answer.get("Item"), now_seconds)
 
-    def creating(self, otp: Otp) -> dict[str, Any]:
-        """Part of a transaction."""
+    def creating(self, otp: Otp, *, now_seconds: int) -> dict[str, Any]:
+        """Part of a transaction: fails if there is one of this id that has not expired; TTL may be late with others."""
         return {
             "Put": {
                 "TableName": self.table,
                 "Item": _item(otp),
-                "ConditionExpression": f"attribute_not_exists({Row.ID})",
+                "ConditionExpression": f"attribute_not_exists({Row.ID}) OR {Row.EXPIRES_AT} <= :now",
+                "ExpressionAttributeValues": {":now": {"N": str(now_seconds)}},
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
         }
@@ -129,9 +130,9 @@ class OtpStore:
         self._update(
             otp.id,
             UpdateExpression="SET #sms = :sends",
-            ConditionExpression=f"{Row.SENDS} = :sends",
+            ConditionExpression=f"{Row.HASH} = :hash",
             ExpressionAttributeNames={"#sms": Row.SMS_SEND},
-            ExpressionAttributeValues={":sends": {"N": str(otp.sends)}},
+            ExpressionAttributeValues={":hash": {"B": otp.hash}, ":sends": {"N": str(otp.sends)}},
         )
 
     def _update(self, id: str, **expressions: Any) -> Otp:

@@ -186,7 +186,7 @@ class DeliveryRow:
     STATUS = "z"  # N rank of the status
     ACCOUNT = "a"  # B 8
     TARGETS = "o"  # B the envelopes it is stored as
-    DUE = "u"  # S hour of its deadline and shard, until its status is final
+    DUE = "u"  # S hour of its deadline and shard, until its status is final; key of an index: no other row has it
     DEADLINE = "e"  # N epoch seconds: the envelopes' expiry
     CATEGORY = "y"  # S
     TEMPLATE = "t"  # S name@version
@@ -201,10 +201,53 @@ class DeliveryRow:
     ANSWER = "w"  # B the answer, as JSON
     # event, partition `E#app`, sort event id
     EVENT = "v"  # B the event, as JSON
+    # delivery to a webhook, partition `W#app#webhook`, sort event id
+    TYPE = "y"  # S of the event
+    STATE = "z"  # S pending, delivered or failed
+    RUN = "k"  # N
+    ATTEMPTS = "n"  # N
+    LAST_STATUS = "l"  # N
+    LAST_ERROR = "f"  # S
+    NEXT_ATTEMPT_AT = "d"  # N epoch seconds
+    UPDATED_AT = "t"  # N epoch seconds
     # send log, partition `L#subject`, sort "0"
     SENDS = "g"  # B 12 bytes each: app, epoch seconds
     # quota, partition `Q#app`, sort `minute#n` or `day#n`
     COUNT = "n"  # N
+    # batches: see BatchRow
+
+
+class BatchRow:
+    """In the deliveries table: batches (`B#app` · id), faults of their rows (`R#id#check` · row), chunks that are done
+    (`K#id` · number). No attribute has the name of one that the index is made of.
+    """
+
+    PARTITION = "p"  # S
+    SORT = "s"  # S
+    EXPIRES_AT = "x"  # N epoch seconds
+    STATE = "z"  # S
+    TEST = "q"  # BOOL
+    SOURCE = "o"  # S csv, ndjson or inline
+    CONTENT = "b"  # B sealed by the server: template or text
+    FINGERPRINT = "r"  # B 16
+    CLIENT_REF = "c"  # S; of a fault: the row's
+    CREATED_AT_MS = "t"  # N epoch milliseconds
+    COMMITS = "m"  # M of B 16 by idempotency key
+    DRY_RUN = "d"  # BOOL
+    ETAG = "et"  # S of the committed file
+    CHECK = "k"  # S names the check that found the rows
+    INDEX = "i"  # B where the index of the rows' object stands
+    ROWS = "n"  # N
+    VALID = "v"  # N
+    INVALID = "iv"  # N
+    DONE = "g"  # N
+    SENT = "h"  # N
+    FAILED = "l"  # N
+    FAILURE = "f"  # S error code
+    REASON = "w"  # B a fault of the file
+    SENDING_SINCE_MS = "j"  # N epoch milliseconds
+    FINISHED_AT_MS = "y"  # N epoch milliseconds
+    FAULTS = "a"  # B
 
 
 class LimitRow:

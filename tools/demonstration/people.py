@@ -1,70 +1,29 @@
-"""The demonstration of `make run`: two people, one message, from registration to the empty row.
-
-Every step checks what it claims; the first that does not hold ends the demonstration with its name.
-"""
+"""Two people, one message, from registration to the empty row."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from sandes.model.ids import base64url_text, message_text
 from sandes.model.ids import parse_account as account_bytes
 from sandes.store.schema import InboxRow
 from sandes_client import (
-    ApiError,
     DeviceClient,
-    DeviceStopped,
     Endpoints,
     Enrolment,
     MessageReceived,
-    SendFailed,
     Status,
     Store,
-    Unreachable,
 )
 from sandes_client.ids import parse_account
+from tools.demonstration.narrator import Narrator, StepFailed, check
 from tools.engine import Deployment, Engine
 
-PATIENCE_SECONDS = 60.0
 SHORT_EXPIRY_SECONDS = 2
-
-
-class StepFailed(Exception):
-    """A step did not show what it should; the text says which and how."""
-
-
-@dataclass(slots=True)
-class Narrator:
-    """Numbers the steps and says how long each took."""
-
-    console: Console
-    _number: int = 0
-
-    @asynccontextmanager
-    async def step(self, title: str) -> AsyncIterator[None]:
-        self._number += 1
-        self.console.print(f"[bold cyan]{self._number:>2}[/] {title}")
-        started = time.monotonic()
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                yield
-        except TimeoutError:
-            raise StepFailed(f"step {self._number}, {title}: nothing after {PATIENCE_SECONDS:.0f} s") from None
-        except (StepFailed, ApiError, Unreachable, SendFailed, DeviceStopped) as failed:
-            raise StepFailed(f"step {self._number}, {title}: {failed}") from None
-        self.console.print(f"   [green]done[/] in {time.monotonic() - started:.1f} s")
-
-    def say(self, text: str) -> None:
-        self.console.print(f"   {text}", highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +36,8 @@ ASHA = Person("asha", "+919810000001")
 RAVI = Person("ravi", "+919810000002")
 
 
-def check(holds: bool, what: str) -> None:
-    if not holds:
-        raise StepFailed(what)
-
-
 @dataclass(slots=True)
-class Demonstration:
+class People:
     """Plays on a deployed engine; the two people's profiles are kept in `people` and used again the next time."""
 
     engine: Engine
@@ -92,15 +46,12 @@ class Demonstration:
     narrator: Narrator
     _stores: list[Store] = field(default_factory=list)
 
-    async def play(self) -> None:
-        """Raises StepFailed with the step that failed."""
-        try:
-            await self._play()
-        finally:
-            for store in self._stores:
-                store.close()
+    def close(self) -> None:
+        for store in self._stores:
+            store.close()
 
-    async def _play(self) -> None:
+    async def play(self) -> Store:
+        """Gives back Ravi's phone. Raises StepFailed with the step that failed."""
         step, say = self.narrator.step, self.narrator.say
         async with step("Asha and Ravi register their phone numbers"):
             asha, ravi = await self._enrol(ASHA), await self._enrol(RAVI)
@@ -140,6 +91,7 @@ class Demonstration:
         ):
             await device.drained()
             check(short.id not in _ids(ravi, _account(asha)), "the expired message arrived")
+        return ravi
 
     async def _enrol(self, person: Person) -> Store:
         """The person's profile, registered with the code of the SMS unless it is from the last time."""

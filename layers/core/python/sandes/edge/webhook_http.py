@@ -1,0 +1,167 @@
+"""Names and posts of webhooks: the one place that speaks to addresses which apps have given.
+
+Written on the socket itself rather than on a client library: it connects to the address that was checked, and one
+clock ends it in every phase, be it TLS, headers that trickle in, or a body without end.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from typing import Any
+
+from sandes.webhook_address import Destination, NameNotResolved
+from sandes.webhook_delivery import Reply
+
+RESOLVE_SECONDS = 5
+CONNECT_SECONDS = 5
+TOTAL_SECONDS = 15
+MAX_READ_BYTES = 64 * 1024
+_MAX_ADDRESSES = 4
+"""Tried one after the other: some machines have no IPv6, some names one dead address among several."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemResolver:
+    """The machine's own resolver, which knows no time limit itself."""
+
+    lookup: Callable[..., Sequence[Any]] = socket.getaddrinfo
+    seconds: float = RESOLVE_SECONDS
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16, "resolve"))
+
+    def addresses(self, host: str, port: int) -> Sequence[str]:
+        asked: Future[Sequence[Any]] = self._threads.submit(self.lookup, host, port, type=socket.SOCK_STREAM)
+        try:
+            found = asked.result(self.seconds)
+        except (OSError, UnicodeError, TimeoutError):
+            asked.cancel()
+            raise NameNotResolved(host) from None
+        return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+class _Deadline:
+    """Ends a connection when the time is over, wherever it stands: reads and writes under way fail at once."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends_at = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        return max(0.01, self._ends_at - time.monotonic())
+
+    @property
+    def over(self) -> bool:
+        return time.monotonic() >= self._ends_at
+
+    def watch(self, connected: socket.socket) -> Callable[[], None]:
+        """From now on; call what it returns when the connection is done with."""
+        handle = connected.dup()  # TLS takes the descriptor over: this one stays ours
+        timer = threading.Timer(self.left, _shut, (handle,))
+        timer.daemon = True
+        timer.start()
+
+        def stop() -> None:
+            timer.cancel()
+            timer.join()
+            handle.close()
+
+        return stop
+
+
+def _shut(connected: socket.socket) -> None:
+    try:
+        connected.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # closed by the other side already
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPoster:
+    """Without proxies, redirects, cookies or anything from the environment. Certificates are checked against the name.
+
+    An answer counts by its status line and headers; of its body up to 64 KiB are read, for politeness, and not used.
+    """
+
+    tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+    seconds: float = TOTAL_SECONDS
+    now: Callable[[], float] = time.time
+
+    def post(self, to: Destination, headers: Mapping[str, str], body: bytes) -> Reply:
+        deadline = _Deadline(self.seconds)
+        try:
+            connected = _connect(to, deadline)
+        except OSError as error:
+            return Reply(None, _word(error, deadline))
+        stop = deadline.watch(connected)
+        try:
+            if to.scheme == "https":
+                connected = self.tls.wrap_socket(connected, server_hostname=to.host)
+            return self._exchange(connected, to, headers=headers, body=body, deadline=deadline)
+        except (OSError, HTTPException) as error:
+            return Reply(None, _word(error, deadline))
+        finally:
+            stop()
+            connected.close()
+
+    def _exchange(
+        self, connected: socket.socket, to: Destination, *, headers: Mapping[str, str], body: bytes, deadline: _Deadline
+    ) -> Reply:
+        connection = HTTPConnection(to.host, to.port)
+        connection.sock = connected
+        connection.request("POST", to.target, body, {"Host": to.host_header, "Connection": "close", **headers})
+        response = connection.getresponse()
+        if deadline.over:  # headers that were cut off look as if they had ended
+            raise TimeoutError
+        reply = Reply(response.status, retry_after_seconds=self._retry_after(response))
+        try:
+            response.read(MAX_READ_BYTES)
+        except (OSError, HTTPException):
+            return reply  # the answer was given before its body broke off
+        return reply
+
+    def _retry_after(self, response: HTTPResponse) -> int | None:
+        """Seconds or a date (RFC 9110 section 10.2.3); what is neither counts as not said."""
+        said = (response.getheader("Retry-After") or "").strip()
+        if said.isascii() and said.isdigit() and len(said) <= 9:
+            return int(said)
+        try:
+            at = parsedate_to_datetime(said)
+        except (ValueError, OverflowError):
+            return None
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return max(0, int((at - datetime.fromtimestamp(self.now(), UTC)).total_seconds()))
+
+
+def _connect(to: Destination, deadline: _Deadline) -> socket.socket:
+    """To the first of the checked addresses that answers. Raises OSError."""
+    failed: OSError = TimeoutError()
+    for address in to.addresses[:_MAX_ADDRESSES]:
+        if deadline.over:
+            break
+        try:
+            connected = socket.create_connection((address, to.port), timeout=min(CONNECT_SECONDS, deadline.left))
+        except OSError as error:
+            failed = error
+        else:
+            connected.settimeout(deadline.left)
+            return connected
+    raise failed
+
+
+def _word(error: Exception, deadline: _Deadline) -> str:
+    """What an app is told of why no answer came."""
+    if deadline.over or isinstance(error, TimeoutError):
+        return "timeout"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "certificate"
+    if isinstance(error, ssl.SSLError):
+        return "tls"
+    return "connection" if isinstance(error, OSError) else "not_http"

@@ -1,0 +1,32 @@
+"""What became of one event at one webhook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sandes.model.ids import AppId
+
+DeliveryState = Literal["pending", "delivered", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookDelivery:
+    """`run` counts from 1 and rises when the app asks for the event again; `attempts` are those of this run.
+
+    `last_status` is the HTTP status of the last answer, `last_error` says why there was none. Times are epoch seconds;
+    after `expires_at` the row no longer counts.
+    """
+
+    app: AppId
+    webhook: str
+    event: str
+    type: str
+    state: DeliveryState
+    run: int
+    attempts: int
+    last_status: int | None
+    last_error: str | None
+    next_attempt_at: int | None
+    updated_at: int
+    expires_at: int

@@ -1,0 +1,125 @@
+"""Deliveries to webhooks in the deliveries table, and what a delivery needs to know, in one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from botocore.exceptions import ClientError
+
+from sandes.model.app import App
+from sandes.model.delivery import AppEvent
+from sandes.model.ids import AppId
+from sandes.model.webhook import DeliveryState, WebhookDelivery
+from sandes.store.apps import AppStore, app_key, read_app
+from sandes.store.deliveries import DeliveryStore, event_key, live_event, webhook_delivery_key
+from sandes.store.dynamo import Item, batch_get, failed_condition
+from sandes.store.schema import DeliveryRow as Row
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookStore:
+    apps: AppStore
+    deliveries: DeliveryStore
+
+    def read(
+        self, app: AppId, event: str, webhook: str, *, now_seconds: int
+    ) -> tuple[App | None, AppEvent | None, WebhookDelivery | None]:
+        """The app, one of its events, and what became of that at one webhook: in one consistent read."""
+        keys = [event_key(app, event), webhook_delivery_key(app, webhook, event)]
+        found = batch_get(
+            self.apps.client,
+            {
+                self.apps.table: {"Keys": [app_key(app)], "ConsistentRead": True},
+                self.deliveries.table: {"Keys": keys, "ConsistentRead": True},
+            },
+        )
+        read = next((read_app(item) for item in found[self.apps.table]), None)
+        rows = {item[Row.PARTITION]["S"][0]: item for item in found[self.deliveries.table]}
+        return (
+            read,
+            live_event(app, rows.get("E"), now_seconds),
+            _live(app, webhook, rows.get("W"), now_seconds),
+        )
+
+    def note(self, delivery: WebhookDelivery) -> bool:
+        """Write down how an attempt went; False if a later attempt or run is there already.
+
+        That it was delivered is written down whatever other attempts of the same run have said.
+        """
+        condition = f"attribute_not_exists({Row.PARTITION}) OR ({Row.RUN} = :run"
+        values: dict[str, Any] = {":run": {"N": str(delivery.run)}}
+        if delivery.state != "delivered":
+            condition += f" AND {Row.STATE} = :pending AND {Row.ATTEMPTS} <= :attempts"
+            values |= {":pending": {"S": "pending"}, ":attempts": {"N": str(delivery.attempts)}}
+        try:
+            self.deliveries.client.put_item(
+                TableName=self.deliveries.table,
+                Item=_item(delivery),
+                ConditionExpression=condition + ")",
+                ExpressionAttributeValues=values,
+            )
+        except ClientError as error:
+            if failed_condition(error):
+                return False
+            raise
+        return True
+
+    def restarting(self, old: WebhookDelivery | None, new: WebhookDelivery) -> dict[str, Any]:
+        """Part of a transaction: a new run takes the place of what was read, or the condition fails."""
+        put: dict[str, Any] = {"TableName": self.deliveries.table, "Item": _item(new)}
+        if old is None:
+            put["ConditionExpression"] = f"attribute_not_exists({Row.PARTITION})"
+        else:
+            put["ConditionExpression"] = f"{Row.RUN} = :run"
+            put["ExpressionAttributeValues"] = {":run": {"N": str(old.run)}}
+        return {"Put": put}
+
+    def pages(
+        self, app: AppId, webhook: str, *, before: str | None, limit: int, now_seconds: int
+    ) -> Iterator[tuple[list[WebhookDelivery], str | None]]:
+        """Newest events first, from `before` on (exclusive): pages with the event id to go on from."""
+        for items, last in self.deliveries.webhook_rows(app, webhook, before=before, limit=limit):
+            yield [row for item in items if (row := _live(app, webhook, item, now_seconds))], last
+
+
+def _item(delivery: WebhookDelivery) -> dict[str, Any]:
+    item = webhook_delivery_key(delivery.app, delivery.webhook, delivery.event) | {
+        Row.TYPE: {"S": delivery.type},
+        Row.STATE: {"S": delivery.state},
+        Row.RUN: {"N": str(delivery.run)},
+        Row.ATTEMPTS: {"N": str(delivery.attempts)},
+        Row.UPDATED_AT: {"N": str(delivery.updated_at)},
+        Row.EXPIRES_AT: {"N": str(delivery.expires_at)},
+    }
+    if delivery.last_status is not None:
+        item[Row.LAST_STATUS] = {"N": str(delivery.last_status)}
+    if delivery.last_error is not None:
+        item[Row.LAST_ERROR] = {"S": delivery.last_error}
+    if delivery.next_attempt_at is not None:
+        item[Row.NEXT_ATTEMPT_AT] = {"N": str(delivery.next_attempt_at)}
+    return item
+
+
+def _live(app: AppId, webhook: str, item: Item | None, now_seconds: int) -> WebhookDelivery | None:
+    if item is None or int(item[Row.EXPIRES_AT]["N"]) <= now_seconds:
+        return None
+
+    def number(name: str) -> int | None:
+        return int(item[name]["N"]) if name in item else None
+
+    return WebhookDelivery(
+        app=app,
+        webhook=webhook,
+        event=item[Row.SORT]["S"],
+        type=item[Row.TYPE]["S"],
+        state=cast("DeliveryState", item[Row.STATE]["S"]),
+        run=int(item[Row.RUN]["N"]),
+        attempts=int(item[Row.ATTEMPTS]["N"]),
+        last_status=number(Row.LAST_STATUS),
+        last_error=item[Row.LAST_ERROR]["S"] if Row.LAST_ERROR in item else None,
+        next_attempt_at=number(Row.NEXT_ATTEMPT_AT),
+        updated_at=int(item[Row.UPDATED_AT]["N"]),
+        expires_at=int(item[Row.EXPIRES_AT]["N"]),
+    )

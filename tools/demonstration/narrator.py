@@ -1,0 +1,49 @@
+"""What the demonstration is told with: numbered steps, each of which must hold."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from sandes_client import ApiError, DeviceStopped, SendFailed, Unreachable
+
+PATIENCE_SECONDS = 60.0
+
+
+class StepFailed(Exception):
+    """A step did not show what it should; the text says which and how."""
+
+
+@dataclass(slots=True)
+class Narrator:
+    """Numbers the steps and says how long each took."""
+
+    console: Console
+    _number: int = 0
+
+    @asynccontextmanager
+    async def step(self, title: str) -> AsyncIterator[None]:
+        self._number += 1
+        self.console.print(f"[bold cyan]{self._number:>2}[/] {title}")
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                yield
+        except TimeoutError:
+            raise StepFailed(f"step {self._number}, {title}: nothing after {PATIENCE_SECONDS:.0f} s") from None
+        except (StepFailed, ApiError, Unreachable, SendFailed, DeviceStopped) as failed:
+            raise StepFailed(f"step {self._number}, {title}: {failed}") from None
+        self.console.print(f"   [green]done[/] in {time.monotonic() - started:.1f} s")
+
+    def say(self, text: str) -> None:
+        self.console.print(f"   {text}", highlight=False, soft_wrap=True)
+
+
+def check(holds: bool, what: str) -> None:
+    if not holds:
+        raise StepFailed(what)

@@ -1,0 +1,75 @@
+"""Generate the protocol's specifications from the code that speaks it.
+
+    python -m tools.specs              write asyncapi.json, client-openapi.json and app-openapi.json in docs/protocol
+    python -m tools.specs --check      exit 1 if a committed file is not what the code says
+    python -m tools.specs --breaking   write them even if programs written against the old ones would break
+
+The websocket comes from the models of sandes.protocol.frames, the HTTPS APIs from the routes of functions/client,
+functions/otp and functions/apps. Objects that the server sends stay open to new fields, so a client must pass over
+what it does not know; objects that it takes are closed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "core" / "python")]
+
+from tools.specs.changes import breaking  # noqa: E402  # needs the path above
+from tools.specs.https import app_openapi, client_openapi  # noqa: E402
+from tools.specs.schemas import Json  # noqa: E402
+from tools.specs.websocket import asyncapi  # noqa: E402
+
+FOLDER = ROOT / "docs" / "protocol"
+
+SPECIFICATIONS: dict[str, Callable[[], Json]] = {
+    "asyncapi.json": asyncapi,
+    "client-openapi.json": client_openapi,
+    "app-openapi.json": app_openapi,
+}
+
+
+def rendered(document: Json) -> str:
+    """The same text for the same document, whatever the order in which it was put together."""
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def outdated() -> list[str]:
+    """The names of the committed files that differ from what the code says."""
+    return [
+        name
+        for name, build in SPECIFICATIONS.items()
+        if not (FOLDER / name).exists() or (FOLDER / name).read_text(encoding="utf-8") != rendered(build())
+    ]
+
+
+def broken() -> list[str]:
+    """What programs written against the files as they are would notice if they were written anew."""
+    return [
+        f"{name}: {change}"
+        for name, build in SPECIFICATIONS.items()
+        if (FOLDER / name).exists()
+        for change in breaking(json.loads((FOLDER / name).read_text(encoding="utf-8")), build())
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tools.specs", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is out of date")
+    parser.add_argument("--breaking", action="store_true", help="write even what breaks programs in use")
+    options = parser.parse_args()
+    if options.check:
+        stale = outdated()
+        if stale:
+            sys.exit(f"out of date in docs/protocol: {', '.join(stale)}; run `make specs` and commit")
+        return
+    changes = [] if options.breaking else broken()
+    if changes:
+        sys.exit("\n".join(["programs in use would break; nothing was written (--breaking writes it):", *changes]))
+    for name, build in SPECIFICATIONS.items():
+        (FOLDER / name).write_text(rendered(build()), encoding="utf-8")

@@ -1,0 +1,3 @@
+from tools.specs import main
+
+main()

@@ -1,0 +1,157 @@
+"""AsyncAPI of the websocket, from the models of sandes.protocol.frames."""
+
+from __future__ import annotations
+
+import inspect
+from typing import get_args
+
+from pydantic import BaseModel
+
+from sandes.protocol.frames import (
+    MAX_FRAME_BYTES,
+    Accepted,
+    Ack,
+    Acked,
+    ClientFrame,
+    Drained,
+    Envelopes,
+    Error,
+    Hello,
+    Ping,
+    Pong,
+    Revoked,
+    Send,
+    ServerFrame,
+    Superseded,
+    Sync,
+    Welcome,
+)
+from tools.specs.schemas import SCHEMAS, SIGNED_BY_DEVICE, VERSION, Json, error_codes, reachable, schemas, tidy
+
+CLIENT_FRAMES: tuple[type[BaseModel], ...] = get_args(ClientFrame)
+SERVER_FRAMES: tuple[type[BaseModel], ...] = get_args(ServerFrame)
+
+REPLIES: dict[type[BaseModel], tuple[type[BaseModel], ...]] = {
+    Hello: (Welcome, Envelopes, Drained, Error),
+    Send: (Accepted, Error),
+    Ack: (Acked, Error),
+    Sync: (Envelopes, Drained, Error),
+    Ping: (Pong, Error),
+}
+UNASKED: tuple[type[BaseModel], ...] = (Envelopes, Superseded, Revoked)
+
+
+def asyncapi() -> Json:
+    """The websocket, from the server's side: `receive` is what a client sends."""
+    operations: Json = {}
+    for frame in CLIENT_FRAMES:
+        operations[_type(frame)] = {
+            "action": "receive",
+            "channel": {"$ref": "#/channels/socket"},
+            "summary": _description(frame),
+            "messages": [_channel_message(frame)],
+            "reply": {
+                "channel": {"$ref": "#/channels/socket"},
+                "messages": [_channel_message(reply) for reply in REPLIES[frame]],
+            },
+        }
+    for frame in UNASKED:
+        operations[f"{_type(frame)}Unasked"] = {
+            "action": "send",
+            "channel": {"$ref": "#/channels/socket"},
+            "summary": _description(frame),
+            "messages": [_channel_message(frame)],
+        }
+    frames = (*CLIENT_FRAMES, *SERVER_FRAMES)
+    return {
+        "asyncapi": "3.0.0",
+        "id": "urn:sandes:websocket",
+        "info": {
+            "title": "Sandes websocket",
+            "version": VERSION,
+            "description": (
+                "JSON text frames between a device and the server; the rules are in README.md beside this file. "
+                f"A message has at most {MAX_FRAME_BYTES} bytes, in websocket frames of at most 32 KiB. "
+                "A client frame may carry `ref`, which its answers repeat. Schemas are JSON Schema 2020-12."
+            ),
+        },
+        "defaultContentType": "application/json",
+        "servers": {
+            "deployment": {
+                "host": "{host}",
+                "protocol": "wss",
+                "pathname": "/{stage}",
+                "description": "Output WebSocketUrl of the deployment",
+                "variables": {
+                    "host": {"default": "websocket.example", "description": "API Gateway's or a domain of one's own"},
+                    "stage": {"default": "v1"},
+                },
+                "security": [{"$ref": "#/components/securitySchemes/device_token"}],
+            }
+        },
+        "channels": {
+            "socket": {
+                "address": "/",
+                "description": "One socket for each device; the newest that said `hello` is the live one",
+                "messages": {_type(frame): {"$ref": f"#/components/messages/{_type(frame)}"} for frame in frames},
+                "bindings": {
+                    "ws": {
+                        "method": "GET",
+                        "headers": {
+                            "type": "object",
+                            "properties": {"Authorization": {"type": "string", "pattern": "^Bearer "}},
+                            "required": ["Authorization"],
+                        },
+                    }
+                },
+            }
+        },
+        "operations": operations,
+        "components": {
+            "messages": {
+                _type(frame): {
+                    "name": _type(frame),
+                    "title": frame.__name__,
+                    "summary": _description(frame),
+                    "contentType": "application/json",
+                    "payload": {"$ref": SCHEMAS + frame.__name__},
+                }
+                for frame in frames
+            },
+            "schemas": _frame_schemas(),
+            "securitySchemes": {
+                "device_token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "EdDSA JWS",
+                    "description": SIGNED_BY_DEVICE,
+                }
+            },
+        },
+    }
+
+
+def _frame_schemas() -> Json:
+    frames = (*CLIENT_FRAMES, *SERVER_FRAMES)
+    described = schemas(*frames)
+    described["ErrorCode"] = error_codes()
+    for frame in frames:
+        schema = described[frame.__name__]
+        schema["required"] = ["type", *(name for name in schema.get("required", []) if name != "type")]
+        schema["properties"]["type"].pop("default", None)
+    tidy(described, reachable(described, [{"$ref": SCHEMAS + frame.__name__} for frame in CLIENT_FRAMES]))
+    return described
+
+
+def _type(frame: type[BaseModel]) -> str:
+    return str(get_args(frame.model_fields["type"].annotation)[0])
+
+
+def _description(frame: type[BaseModel]) -> str:
+    """The first sentence of the frame's docstring."""
+    text = inspect.cleandoc(frame.__doc__ or frame.__name__)
+    return text.split("\n\n")[0].replace("\n", " ")
+
+
+def _channel_message(frame: type[BaseModel]) -> Json:
+    return {"$ref": f"#/channels/socket/messages/{_type(frame)}"}
