@@ -189,7 +189,8 @@ class Service:
     # Apps, made as operators make them.
 
     def operate(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        return app_registry.operate({"operation": operation} | parameters, deps=self.registry_deps)
+        request = {"operation": operation} | parameters
+        return app_registry.operate(request, now_seconds=self.now_ms // 1000, deps=self.registry_deps)
 
     def app(self, *, test: bool = False, **changed: Any) -> AppKeys:
         """A live app with all scopes, SMS and a `login` template, unless changed."""

@@ -12,7 +12,7 @@ from sandes.app_registry import operate
 from sandes.model.ids import base64url_text, parse_app
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.otps import bubbles, send
-from tests.support.service import DLT, LOGIN, Service
+from tests.support.service import DLT, LOGIN, NOW, Service
 
 Json = dict[str, Any]
 
@@ -28,7 +28,7 @@ def new_app(**changed: Any) -> Json:
 
 def refusal(service: Service, request: Json) -> ProtocolError:
     with pytest.raises(ProtocolError) as caught:
-        operate(request, deps=service.registry_deps)
+        operate(request, now_seconds=NOW, deps=service.registry_deps)
     return caught.value
 
 
@@ -41,7 +41,7 @@ def pointers(error: ProtocolError) -> list[str]:
 
 
 def test_an_app_starts_on_trial_with_fifty_a_day_and_no_sms(service: Service) -> None:
-    made = operate(new_app(), deps=service.registry_deps)
+    made = operate(new_app(), now_seconds=NOW, deps=service.registry_deps)
     assert made["app"] == made["keys"][0]["id"].partition(".")[0]
     assert {name: made[name] for name in ("mode", "sms", "per_minute", "per_day", "guests", "webhooks")} == {
         "mode": "trial",
@@ -51,11 +51,12 @@ def test_an_app_starts_on_trial_with_fifty_a_day_and_no_sms(service: Service) ->
         "guests": 0,
         "webhooks": 0,
     }
+    assert made["keys"][0]["created_at"] == NOW
     assert service.operate("app.show", app=made["app"]) == made
 
 
 def test_a_live_app_has_the_default_quotas(service: Service) -> None:
-    made = operate(new_app(mode="live"), deps=service.registry_deps)
+    made = operate(new_app(mode="live"), now_seconds=NOW, deps=service.registry_deps)
     assert (made["per_minute"], made["per_day"]) == (3_000, 250_000)
 
 
@@ -192,7 +193,7 @@ def test_a_third_key_is_refused_and_test_keys_count_apart(service: Service) -> N
 def test_a_new_app_has_at_most_two_keys_of_a_kind(service: Service, live: int, test: int, fine: bool) -> None:
     keys = [{"public": public_key(), "test": number >= live} for number in range(live + test)]
     if fine:
-        assert len(operate(new_app(keys=keys), deps=service.registry_deps)["keys"]) == 4
+        assert len(operate(new_app(keys=keys), now_seconds=NOW, deps=service.registry_deps)["keys"]) == 4
     else:
         assert refusal(service, new_app(keys=keys)).code is ErrorCode.TOO_MANY_KEYS
 
@@ -202,7 +203,11 @@ def test_keys_added_at_the_same_time_are_still_at_most_two(service: Service) -> 
 
     def add(_: int) -> str:
         try:
-            operate({"operation": "key.add", "app": app.app, "public": public_key()}, deps=service.registry_deps)
+            operate(
+                {"operation": "key.add", "app": app.app, "public": public_key()},
+                now_seconds=NOW,
+                deps=service.registry_deps,
+            )
         except ProtocolError as refused:
             return refused.code
         return "added"
@@ -252,7 +257,7 @@ def test_versions_put_at_the_same_time_are_each_another_one(service: Service) ->
 
     def one(number: int) -> int:
         texts = {"en": f"text {number}"}
-        return int(operate(put(app, texts=texts), deps=service.registry_deps)["version"])
+        return int(operate(put(app, texts=texts), now_seconds=NOW, deps=service.registry_deps)["version"])
 
     with ThreadPoolExecutor(4) as pool:
         versions = sorted(pool.map(one, range(4)))

@@ -5,7 +5,6 @@ Only public keys come in here: whoever asks for a key makes it, and keeps the pr
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -128,7 +127,7 @@ Operation = CreateApp | ShowApp | AddKey | RevokeKey | SetTerms | SetGuests | Pu
 _operations: TypeAdapter[Operation] = TypeAdapter(Annotated[Operation, Field(discriminator="operation")])
 
 
-def operate(request: Mapping[str, Any], *, deps: RegistryDependencies) -> dict[str, Any]:
+def operate(request: Mapping[str, Any], *, now_seconds: int, deps: RegistryDependencies) -> dict[str, Any]:
     """Carry out one operation. Raises ProtocolError: invalid_request, not_found, too_many_keys, invalid_phone."""
     try:
         operation = _operations.validate_python(request)
@@ -140,11 +139,11 @@ def operate(request: Mapping[str, Any], *, deps: RegistryDependencies) -> dict[s
         raise ProtocolError(ErrorCode.INVALID_REQUEST, details={"errors": faults}) from None
     match operation:
         case CreateApp():
-            return _create(operation, deps)
+            return _create(operation, now_seconds, deps)
         case ShowApp():
             return _shown(_app(operation.app, deps))
         case AddKey():
-            return _add_key(operation, deps)
+            return _add_key(operation, now_seconds, deps)
         case RevokeKey():
             of, _, key = operation.key.rpartition(".")
             _done(of in {"", operation.app} and deps.apps.remove_entry(_id(operation.app), "key", key))
@@ -161,7 +160,7 @@ def operate(request: Mapping[str, Any], *, deps: RegistryDependencies) -> dict[s
         case SetGuests():
             _done(deps.apps.set_guests(_id(operation.app), _guests(operation.guests, deps)))
         case PutTemplate():
-            return _put_template(operation, deps)
+            return _put_template(operation, now_seconds, deps)
     return _shown(_app(operation.app, deps))
 
 
@@ -169,9 +168,9 @@ def _quotas(mode: str) -> tuple[int, int]:
     return (LIVE_PER_MINUTE, LIVE_PER_DAY) if mode == "live" else (TRIAL_PER_DAY, TRIAL_PER_DAY)
 
 
-def _create(operation: CreateApp, deps: RegistryDependencies) -> dict[str, Any]:
+def _create(operation: CreateApp, now_seconds: int, deps: RegistryDependencies) -> dict[str, Any]:
     per_minute, per_day = _quotas(operation.mode)
-    keys = [_key(key) for key in operation.keys]
+    keys = [_key(key, now_seconds) for key in operation.keys]
     for test in (False, True):
         _check_room([key for key in keys if key.test is test][:-1], test)
     app = App(
@@ -186,15 +185,15 @@ def _create(operation: CreateApp, deps: RegistryDependencies) -> dict[str, Any]:
         guests=_guests(operation.guests, deps),
         keys={key.id: key for key in keys},
         webhooks={},
-        created_at=int(time.time()),
+        created_at=now_seconds,
     )
     if not deps.apps.create(app):
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
     return _shown(app)
 
 
-def _add_key(operation: AddKey, deps: RegistryDependencies) -> dict[str, Any]:
-    key = _key(operation)
+def _add_key(operation: AddKey, now_seconds: int, deps: RegistryDependencies) -> dict[str, Any]:
+    key = _key(operation, now_seconds)
     for _ in range(_TRIES):
         app = _app(operation.app, deps)
         _check_room(app.keys.values(), operation.test)
@@ -208,8 +207,8 @@ def _check_room(keys: Any, test: bool) -> None:
         raise ProtocolError(ErrorCode.TOO_MANY_KEYS)
 
 
-def _key(new: NewKey) -> AppKey:
-    return AppKey(new_app_key_id(), new.public, new.test, tuple(new.networks), int(time.time()))
+def _key(new: NewKey, now_seconds: int) -> AppKey:
+    return AppKey(new_app_key_id(), new.public, new.test, tuple(new.networks), now_seconds)
 
 
 def _guests(phones: list[str], deps: RegistryDependencies) -> frozenset[str]:
@@ -219,7 +218,7 @@ def _guests(phones: list[str], deps: RegistryDependencies) -> frozenset[str]:
         raise invalid(ErrorCode.INVALID_PHONE, "/guests", str(error)) from None
 
 
-def _put_template(operation: PutTemplate, deps: RegistryDependencies) -> dict[str, Any]:
+def _put_template(operation: PutTemplate, now_seconds: int, deps: RegistryDependencies) -> dict[str, Any]:
     app = _app(operation.app, deps)
     names = {language: _names(language, text) for language, text in operation.texts.items()}
     if len(set(names.values())) > 1:
@@ -243,7 +242,7 @@ def _put_template(operation: PutTemplate, deps: RegistryDependencies) -> dict[st
             dlt=Dlt(operation.dlt_entity, {str(key): id for key, id in operation.dlt_templates.items()})
             if operation.dlt_entity
             else None,
-            approved_at=int(time.time()),
+            approved_at=now_seconds,
         )
         if deps.apps.add_template(template, previous=newest.version if newest else 0):
             return {"app": app_text(app.id), "template": template.name, "version": template.version}
