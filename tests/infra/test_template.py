@@ -349,6 +349,21 @@ def test_the_tags_of_the_local_engine_are_not_on_aws(dev: Synthesised) -> None:
     assert "127.0.0.1" not in str(dev.template)
 
 
+def test_webhooks_go_to_no_private_network_but_to_loopback_on_the_local_engine(
+    dev: Synthesised, prod: Synthesised, local: Synthesised
+) -> None:
+    for stage, networks in ((dev, ""), (prod, ""), (local, "127.0.0.0/8")):
+        for name in ("apps", "appwebhooks"):
+            assert stage.functions[name]["Environment"]["Variables"]["WEBHOOK_NETWORKS"] == networks
+
+
+def test_a_webhook_network_that_is_none_is_refused() -> None:
+    from aws_cdk import App
+
+    with pytest.raises(ValueError, match=r"10\.0\.0\.1/8"):
+        Config.of(App(context={"webhook_networks": "10.20.0.0/16,10.0.0.1/8"}))
+
+
 # Synthesis
 
 

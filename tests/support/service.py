@@ -12,6 +12,7 @@ from nacl.signing import SigningKey
 
 from sandes import app_registry, devices, verification
 from sandes.app_registry import RegistryDependencies
+from sandes.app_status import StatusDependencies
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
 from sandes.deliver import DeliverDependencies
@@ -106,6 +107,7 @@ class Service:
         self.codes = CodeStore(client, tables["codes"])
         self.enrolment = EnrolmentStore(self.directory, self.routing, self.codes)
         self.sender_hash = SenderHash.of(b"s" * 32)
+        self.webhook_queue = FakeQueue()
         self._sockets = itertools.count(1)
 
     @property
@@ -142,6 +144,11 @@ class Service:
             "pusher": self.gateway,
             "sender_hash": self.sender_hash,
             "max_expiry_seconds": MAX_EXPIRY_SECONDS,
+            "app_receipts": StatusDependencies(
+                AppStore(self.client, self.tables["directory"]),
+                DeliveryStore(self.client, self.tables["deliveries"]),
+                self.webhook_queue,
+            ),
             "elapsed": lambda: 0.0,
         }
         return DeliverDependencies(**parts | replaced)
@@ -189,8 +196,9 @@ class Service:
     # Apps, made as operators make them.
 
     def operate(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        request = {"operation": operation} | parameters
-        return app_registry.operate(request, now_seconds=self.now_ms // 1000, deps=self.registry_deps)
+        return app_registry.operate(
+            {"operation": operation} | parameters, now_seconds=self.now_ms // 1000, deps=self.registry_deps
+        )
 
     def app(self, *, test: bool = False, **changed: Any) -> AppKeys:
         """A live app with all scopes, SMS and a `login` template, unless changed."""
