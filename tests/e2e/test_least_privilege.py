@@ -27,7 +27,10 @@ def client_with_role_of(deployed: Deployed, function: str, service: str) -> Any:
     )
 
 
-@pytest.mark.parametrize("function", ["Send", "Client", "Authorizer", "Disconnect"])
+OTHERS = ["Send", "Client", "Authorizer", "Disconnect", "Otp", "OtpSms", "Apps", "Operator"]
+
+
+@pytest.mark.parametrize("function", OTHERS)
 def test_only_the_deliver_function_may_read_inboxes(deployment: Deployed, function: str) -> None:
     client = client_with_role_of(deployment, function, "dynamodb")
     key: Any = {":inbox": {"B": bytes(16)}}
@@ -50,7 +53,7 @@ def test_the_deliver_function_may(deployment: Deployed) -> None:
     assert answer["Count"] == 0
 
 
-@pytest.mark.parametrize("function", ["Send", "Deliver", "Client", "Authorizer", "Disconnect"])
+@pytest.mark.parametrize("function", ["Deliver", *OTHERS])
 def test_no_function_may_scan(deployment: Deployed, function: str) -> None:
     client = client_with_role_of(deployment, function, "dynamodb")
     for table in deployment.stack.tables.values():

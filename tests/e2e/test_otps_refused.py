@@ -11,6 +11,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from sandes.model.ids import base64url_text
+from sandes.store.schema import OtpRow
 from tests.conftest import Deployed
 from tests.scenarios.test_otps import take
 from tests.support.raw_app import RawApp, create_app, operate
@@ -44,11 +45,15 @@ def new_otp(phone: str, **changed: Any) -> Json:
 
 
 def stored(deployed: Deployed) -> set[str]:
-    """All rows of the tables that OTPs are written to, but for the counters of quotas."""
+    """All rows of the tables that OTPs are written to, but for counters of quotas, and for the note that an SMS went
+    out: the queue of earlier tests is worked off meanwhile.
+    """
     client, rows = deployed.engine.client("dynamodb"), set()
     for name in TABLES:
         pages = client.get_paginator("scan").paginate(TableName=deployed.stack.tables[name])
         items = [item for page in pages for item in page["Items"]]
+        for item in items:
+            item.pop(OtpRow.SMS_SEND, None)
         rows |= {f"{name} {item!r}" for item in items if not str(item.get("p", "")).startswith("{'S': 'Q#")}
     return rows
 
@@ -265,9 +270,7 @@ async def test_an_expired_token_is_told_the_servers_time(app: RawApp) -> None:
     assert abs(problem["server_time"] / 1000 - time.time()) < 30
 
 
-@pytest.mark.parametrize(
-    "header", [None, "", "Bearer", "Bearer ", "Basic eDp5", "Bearer x.y.z", "Bearer " + "x" * 5_000]
-)
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Basic eDp5", "Bearer x.y.z", "Bearer " + "x" * 5_000])
 @pytest.mark.parametrize(
     "call",
     [

@@ -65,6 +65,18 @@ def test_guests_can_be_changed_and_their_numbers_are_not_kept(service: Service) 
     assert two.phone[3:] not in repr(rows)
 
 
+def test_somebody_who_is_no_guest_any_more_gets_no_further_code(service: Service) -> None:
+    guest = service.person()
+    app = service.app(mode="trial", guests=[guest.phone])
+    id = send(service, app, guest).id
+    resend(service, app, id, at=30)
+    service.operate("app.guests", app=app.app, guests=[])
+    with pytest.raises(ProtocolError) as caught:
+        resend(service, app, id, at=90)
+    assert caught.value.code is ErrorCode.NOT_A_GUEST
+    assert len(bubbles(service, guest)) == 2
+
+
 @pytest.mark.parametrize(("number", "outcome"), MAGIC.items())
 def test_a_magic_number_takes_the_known_code_or_simulates_that_it_has_expired(
     service: Service, number: str, outcome: str

@@ -28,12 +28,18 @@ def seal1() -> dict[str, Any]:
     message = bytes.fromhex("01a0c4506c00700080000000000000aa")
     inbox, account, other = seed("inbox")[:16], seed("account")[:8], seed("other account")[:8]
     receipt = reference.cbor({1: 2, 2: [message, bytes.fromhex("01a0c4506c01700080000000000000ab")]})
+    otp = reference.cbor({1: "012345 is your code for passports.", 2: "012345", 3: NOW + 300, 4: "login"})
+    notice = reference.cbor({1: "Passport ready", 2: "notice", 3: True, 4: "high", 5: "en"})
+    void = reference.cbor({1: 1, 2: [message, bytes.fromhex("01a0c4506c01700080000000000000ab")], 3: "used"})
     contents: list[tuple[str, dict[str, Any]]] = [
         ("a message from a public account", {"kind": 1, "class": 2, "body": b"namaste"}),
         ("an empty body", {"kind": 1, "class": 2, "body": b""}),
         ("a verified sender, device 255", {"kind": 1, "class": 1, "body": b"\x00\xff" * 150, "device": 255}),
         ("a body whose length takes four bytes", {"kind": 1, "class": 2, "body": bytes(65_536)}),
         ("a receipt for two messages", {"kind": 3, "class": 2, "body": receipt}),
+        ("a one-time password from an app", {"kind": 6, "class": 3, "body": otp, "app": "Passport Seva"}),
+        ("a notice from an app whose name is not ASCII", {"kind": 5, "class": 3, "body": notice, "app": "पासपोर्ट"}),
+        ("an app voids two messages of its own", {"kind": 7, "class": 3, "body": void, "app": "Passport Seva"}),
     ]
     sealed: list[dict[str, Any]] = []
     for number, (name, content) in enumerate(contents):
@@ -44,7 +50,7 @@ def seal1() -> dict[str, Any]:
             {
                 1: 1,
                 2: message,
-                3: [account, device],
+                3: [account, content.get("app", device)],
                 4: content["class"],
                 5: other,
                 6: content["kind"],
@@ -61,8 +67,11 @@ def seal1() -> dict[str, Any]:
                 "name": name,
                 "content": {
                     "message": message.hex(),
-                    "sender_account": account.hex(),
-                    "sender_device": device,
+                    **(
+                        {"sender_app": account.hex(), "sender_name": content["app"]}
+                        if "app" in content
+                        else {"sender_account": account.hex(), "sender_device": device}
+                    ),
                     "sender_class": content["class"],
                     "to": other.hex(),
                     "kind": content["kind"],

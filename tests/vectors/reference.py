@@ -24,11 +24,17 @@ def seed(label: str) -> bytes:
 
 
 def cbor(value: Any) -> bytes:
-    """Deterministic CBOR (RFC 8949 section 4.2.1) of what the formats use: numbers, bytes, arrays, maps of numbers."""
+    """Deterministic CBOR (RFC 8949 section 4.2.1) of what the formats use: numbers, bytes, text, truth, arrays, maps of
+    numbers.
+    """
+    if isinstance(value, bool):
+        return bytes([0xF5 if value else 0xF4])
     if isinstance(value, int):
         return _head(0, value)
     if isinstance(value, bytes):
         return _head(2, len(value)) + value
+    if isinstance(value, str):
+        return _head(3, len(value.encode())) + value.encode()
     if isinstance(value, list):
         return _head(4, len(value)) + b"".join(cbor(entry) for entry in value)
     if isinstance(value, dict):

@@ -16,11 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sandes.crypto import seal as server_seal
 from sandes.crypto.statements import registration_statement, seal_key_statement, signed_by
 from sandes.crypto.tokens import TokenExpired, TokenInvalid, verify_token
+from sandes.model.app import AppSender
 from sandes.model.envelope import HEADER
-from sandes.model.ids import AccountId, DeviceAddress, DeviceNumber, MessageId, base64url_text, message_text
+from sandes.model.ids import AccountId, AppId, DeviceAddress, DeviceNumber, MessageId, base64url_text, message_text
 from tests.vectors import make, reference
 
-CLASSES = {1: "verified", 2: "public"}
+CLASSES = {1: "verified", 2: "public", 3: None}
 
 
 def load(name: str) -> dict[str, Any]:
@@ -61,11 +62,18 @@ def body_of(case: dict[str, Any]) -> bytes:
     return bytes(body["zero_bytes"]) if isinstance(body, dict) else bytes.fromhex(body)
 
 
+def sender_of(case: dict[str, Any]) -> DeviceAddress | AppSender:
+    content = case["content"]
+    if "sender_app" in content:
+        return AppSender(AppId(bytes.fromhex(content["sender_app"])), content["sender_name"])
+    return DeviceAddress(AccountId(bytes.fromhex(content["sender_account"])), DeviceNumber(content["sender_device"]))
+
+
 def content_of(case: dict[str, Any]) -> server_seal.Content:
     content = case["content"]
     return server_seal.Content(
         MessageId(bytes.fromhex(content["message"])),
-        DeviceAddress(AccountId(bytes.fromhex(content["sender_account"])), DeviceNumber(content["sender_device"])),
+        sender_of(case),
         CLASSES[content["sender_class"]],  # type: ignore[arg-type]
         AccountId(bytes.fromhex(content["to"])),
         server_seal.Kind(content["kind"]),
@@ -116,6 +124,18 @@ def test_a_receipts_body_is_what_the_server_writes(case: dict[str, Any]) -> None
     fields = cbor2.loads(body_of(case))
     kind = server_seal.ReceiptKind(fields[1])
     assert server_seal.receipt_body(kind, tuple(MessageId(id) for id in fields[2])) == body_of(case)
+
+
+def test_the_bodies_that_apps_send_are_what_the_server_writes() -> None:
+    otp, notice, void = (body_of(case) for case in SEAL1["sealed"] if case["content"]["sender_class"] == 3)
+    text, code, expires_at, purpose = cbor2.loads(otp).values()
+    assert server_seal.otp_body(text=text, code=code, expires_at=expires_at, purpose=purpose) == otp
+    text, category, confidential, priority, language = cbor2.loads(notice).values()
+    assert notice == server_seal.notice_body(
+        text=text, category=category, confidential=confidential, priority=priority, language=language
+    )
+    _, ids, reason = cbor2.loads(void).values()
+    assert server_seal.void_body(tuple(ids), server_seal.Void(reason)) == void
 
 
 @each([case for case in SEAL1["refused"] if case["at"] == "unseal"])
@@ -211,8 +231,8 @@ def opened_by_sdk(case: dict[str, Any], header: bytes, sealed: bytes) -> Any:
     return sdk("seal").open_envelope(*texts, secret_of=lambda _: secret)
 
 
-@each(SEAL1["sealed"])
-def test_the_sdk_opens_every_envelope(case: dict[str, Any]) -> None:
+@each([case for case in SEAL1["sealed"] if "sender_account" in case["content"]])
+def test_the_sdk_opens_every_envelope_of_people(case: dict[str, Any]) -> None:
     opened = opened_by_sdk(case, bytes.fromhex(case["header"]), sealed_by_server(case))
     content = content_of(case)
     assert (opened.body, opened.at_ms, int(opened.kind)) == (content.body, content.at_ms, int(content.kind))

@@ -12,7 +12,8 @@ from nacl.exceptions import CryptoError
 from sandes.crypto.codes import code_hash, new_code, same
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
-from sandes.model.ids import AccountId, DeviceAddress, DeviceNumber, InboxId, MessageId
+from sandes.model.app import AppSender
+from sandes.model.ids import AccountId, AppId, DeviceAddress, DeviceNumber, InboxId, MessageId
 from sandes.model.phone import PhoneNumber
 
 KEY = b"k" * 32
@@ -61,10 +62,10 @@ def test_a_short_secret_is_refused() -> None:
         SenderHash.of(b"s" * 31)
 
 
-def test_the_three_keys_differ_and_are_not_shown() -> None:
+def test_the_keys_differ_and_are_not_shown() -> None:
     pepper = Pepper.of(KEY)
-    keys = {pepper.index_key, pepper.phone_key, pepper.code_key, KEY}
-    assert len(keys) == 4
+    keys = {pepper.index_key, pepper.phone_key, pepper.code_key, pepper.app_key, pepper.app_seal_key, KEY}
+    assert len(keys) == 6
     assert all(repr(key) not in repr(pepper) for key in keys)
     assert "key" not in repr(SenderHash.of(KEY))
 
@@ -96,6 +97,28 @@ def test_a_sealed_number_opens_for_its_owner_only_and_never_looks_the_same() -> 
         pepper.open_phone(sealed[:-1] + bytes([sealed[-1] ^ 1]), b"owner")
 
 
+def test_what_the_server_seals_for_itself_opens_for_its_owner_only_and_not_as_a_number() -> None:
+    pepper = Pepper.of(KEY)
+    sealed = pepper.seal(PHONE.encode(), b"owner")
+    assert pepper.open(sealed, b"owner") == PHONE.encode()
+    assert pepper.seal(PHONE.encode(), b"owner") != sealed
+    for opened in (pepper.open, pepper.open_phone):
+        with pytest.raises(CryptoError):
+            opened(sealed, b"other" if opened == pepper.open else b"owner")
+
+
+@given(st.lists(st.binary(max_size=4), max_size=3), st.lists(st.binary(max_size=4), max_size=3))
+def test_no_two_lists_of_parts_have_the_same_fingerprint(left: list[bytes], right: list[bytes]) -> None:
+    pepper = Pepper.of(KEY)
+    assert (pepper.fingerprint("use", *left) == pepper.fingerprint("use", *right)) == (left == right)
+
+
+def test_a_fingerprint_is_apart_by_use_and_secret() -> None:
+    pepper = Pepper.of(KEY)
+    seen = {pepper.fingerprint("a", b"x"), pepper.fingerprint("b", b"x"), Pepper.of(b"o" * 32).fingerprint("a", b"x")}
+    assert len(seen) == 3
+
+
 # Sender hash
 
 
@@ -113,6 +136,13 @@ def test_a_sender_hash_is_equal_for_a_retry_and_different_for_anything_else() ->
     assert len(set(hashes)) == len(all_of_them)
     assert hashes == [SenderHash.of(KEY)(*one) for one in all_of_them]
     assert {len(each) for each in hashes} == {8}
+
+
+def test_an_app_is_told_from_the_account_that_has_the_same_id() -> None:
+    one = (InboxId(bytes(16)), MessageId(bytes(16)))
+    hashes = [SenderHash.of(KEY)(*one, sender) for sender in (address(bytes(8), 1), AppSender(AppId(bytes(8)), "x"))]
+    assert hashes[0] != hashes[1]
+    assert hashes[1] == SenderHash.of(KEY)(*one, AppSender(AppId(bytes(8)), "renamed"))
 
 
 def test_a_sender_hash_cannot_be_made_without_the_secret() -> None:

@@ -1,4 +1,4 @@
-"""Records of a queue: each by itself, one after the other or several at once."""
+"""Records of a queue: each by itself; those that failed come again, and only those."""
 
 from __future__ import annotations
 
@@ -11,30 +11,46 @@ import pytest
 from sandes.edge.queue_events import Record, each_record
 
 
-def event(count: int) -> dict[str, Any]:
-    attributes = {"SentTimestamp": "1790000000123", "ApproximateReceiveCount": "2"}
-    return {
-        "Records": [
-            {"messageId": f"m{number}", "body": json.dumps({"number": number}), "attributes": attributes}
-            for number in range(count)
-        ]
-    }
+def record(id: str, body: Any) -> dict[str, Any]:
+    attributes = {"SentTimestamp": "1790000000999", "ApproximateReceiveCount": "3"}
+    return {"messageId": id, "body": body if isinstance(body, str) else json.dumps(body), "attributes": attributes}
 
 
 @pytest.mark.parametrize("at_once", [1, 4])
-def test_only_what_failed_comes_again(at_once: int) -> None:
-    seen = []
+def test_what_failed_is_reported_and_the_others_are_not_held_up(at_once: int) -> None:
+    done: list[dict[str, Any]] = []
 
-    def work(body: dict[str, Any], record: Record) -> str:
-        seen.append((body["number"], record))
-        if body["number"] % 2:
+    def work(body: dict[str, Any], _: Record) -> str:
+        if body.get("fails"):
             raise RuntimeError("no")
+        done.append(body)
         return "done"
 
-    answer = each_record(event(5), "test", work, at_once=at_once)
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "m1"}, {"itemIdentifier": "m3"}]}
-    assert sorted(number for number, _ in seen) == [0, 1, 2, 3, 4]
-    assert seen[0][1] == Record(f"m{seen[0][0]}", 1_790_000_000, 2)
+    records = [record("a", {"n": 1}), record("b", {"fails": True}), record("c", "{not json"), record("d", {"n": 2})]
+    answer = each_record({"Records": records}, "work", work, at_once=at_once)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "b"}, {"itemIdentifier": "c"}]}
+    assert sorted(body["n"] for body in done) == [1, 2]
+
+
+def test_a_record_knows_when_it_was_queued_and_how_often_it_was_taken() -> None:
+    seen: list[Record] = []
+
+    def work(_: dict[str, Any], taken: Record) -> str:
+        seen.append(taken)
+        return "done"
+
+    each_record({"Records": [record("a", {})]}, "work", work)
+    assert seen == [Record("a", 1_790_000_000, 3)]
+
+
+def test_the_log_holds_no_body_and_no_message_of_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    def work(body: dict[str, Any], _: Record) -> str:
+        raise ValueError(f"canary in {body}")
+
+    each_record({"Records": [record("a", {"secret": "canary"})]}, "work", work)
+    (line,) = [vars(entry) for entry in caplog.records]
+    assert (line["outcome"], line["error"], line["receives"]) == ("failed", "ValueError", 3)
+    assert "canary" not in repr(line)
 
 
 def test_several_at_once_do_not_wait_for_each_other() -> None:
@@ -44,4 +60,5 @@ def test_several_at_once_do_not_wait_for_each_other() -> None:
         together.wait()
         return "done"
 
-    assert each_record(event(4), "test", work, at_once=4) == {"batchItemFailures": []}
+    records = [record(id, {}) for id in "abcd"]
+    assert each_record({"Records": records}, "test", work, at_once=4) == {"batchItemFailures": []}

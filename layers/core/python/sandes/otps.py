@@ -166,7 +166,7 @@ def create(
 def resend(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) -> tuple[app_api.Otp, list[Window]]:
     """Replace the code by a new one with attempts of its own; the bubble of the old one turns void.
 
-    Raises ProtocolError: what `identify` raises, not_found, code_used, code_cancelled, resend_too_soon,
+    Raises ProtocolError: what `identify` raises, not_found, code_used, code_cancelled, not_a_guest, resend_too_soon,
     recipient_limited, quota_exceeded.
     """
     now_seconds = now_ms // 1000
@@ -180,11 +180,12 @@ def resend(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) 
         raise ProtocolError(ErrorCode.RESEND_TOO_SOON, retry_after_seconds=old.resend_after - now_seconds)
     if old.sends >= MAX_SENDS:
         raise ProtocolError(ErrorCode.RECIPIENT_LIMITED, retry_after_seconds=max(1, old.expires_at - now_seconds))
+    phone, variables = json.loads(deps.pepper.open(old.private, id.encode()))
+    index, magic = deps.pepper.index("phone", phone) if phone else None, magic_outcome(old.subject)
+    address = Address(PhoneNumber(phone) if phone else None, index, old.account, magic)
+    check_reach(caller, address)
     template = _otp_template(deps.view.apps.template(caller.app.id, old.template, old.template_version))
     windows = deps.quotas.take(caller.app, 1, now_seconds=now_seconds)
-    phone, variables = json.loads(deps.pepper.open(old.private, id.encode()))
-    magic = magic_outcome(old.subject)
-    address = Address(PhoneNumber(phone) if phone else None, None, old.account, magic)
     new = replace(
         old,
         attempts_left=CHECKS_PER_CODE,

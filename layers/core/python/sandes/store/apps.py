@@ -100,7 +100,7 @@ class AppStore:
                 "TableName": self.table,
                 "Key": app_key(app),
                 "UpdateExpression": f"SET {AppRow.WEBHOOKS}.#id = :entry",
-                "ConditionExpression": f"size({AppRow.WEBHOOKS}) < :most",
+                "ConditionExpression": f"attribute_exists({AppRow.WEBHOOKS}) AND size({AppRow.WEBHOOKS}) < :most",
                 "ExpressionAttributeNames": {"#id": hook.id},
                 "ExpressionAttributeValues": {":entry": _hook_entry(hook), ":most": {"N": str(most)}},
             }

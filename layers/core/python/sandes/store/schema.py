@@ -186,7 +186,7 @@ class DeliveryRow:
     STATUS = "z"  # N rank of the status
     ACCOUNT = "a"  # B 8
     TARGETS = "o"  # B the envelopes it is stored as
-    DUE = "u"  # S hour of its deadline and shard, until its status is final
+    DUE = "u"  # S hour of its deadline and shard, until its status is final; key of an index: no other row has it
     DEADLINE = "e"  # N epoch seconds: the envelopes' expiry
     CATEGORY = "y"  # S
     TEMPLATE = "t"  # S name@version
@@ -204,11 +204,11 @@ class DeliveryRow:
     # delivery to a webhook, partition `W#app#webhook`, sort event id
     TYPE = "y"  # S of the event
     STATE = "z"  # S pending, delivered or failed
-    RUN = "u"  # N
+    RUN = "k"  # N
     ATTEMPTS = "n"  # N
     LAST_STATUS = "l"  # N
     LAST_ERROR = "f"  # S
-    NEXT_ATTEMPT_AT = "e"  # N epoch seconds
+    NEXT_ATTEMPT_AT = "d"  # N epoch seconds
     UPDATED_AT = "t"  # N epoch seconds
     # send log, partition `L#subject`, sort "0"
     SENDS = "g"  # B 12 bytes each: app, epoch seconds
