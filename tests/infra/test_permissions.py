@@ -97,7 +97,37 @@ ALLOWED = {
         "dynamodb:Query deliveries",
         "dynamodb:PutItem deliveries",
         "sqs:SendMessage webhooks",
+        "sqs:SendMessage batches",
+        "s3:PutObject uploads/*",
+        "s3:GetObject uploads/*",
+        "s3:DeleteObject uploads/*",
+        "s3:ListBucket bucket",
     },
+    "appbatches": {
+        "dynamodb:BatchGetItem directory",
+        "dynamodb:GetItem directory",
+        "dynamodb:BatchGetItem routing",
+        "dynamodb:UpdateItem routing",
+        "dynamodb:BatchGetItem inbox",
+        "dynamodb:PutItem inbox",
+        "dynamodb:BatchGetItem deliveries",
+        "dynamodb:BatchWriteItem deliveries",
+        "dynamodb:GetItem deliveries",
+        "dynamodb:PutItem deliveries",
+        "dynamodb:UpdateItem deliveries",
+        "secretsmanager:GetSecretValue Pepper",
+        "secretsmanager:GetSecretValue SenderSecret",
+        SOCKETS,
+        "s3:GetObject uploads/*",
+        "s3:DeleteObject uploads/*",
+        "s3:PutObject rows/*",
+        "s3:GetObject rows/*",
+        "s3:DeleteObject rows/*",
+        "s3:ListBucket bucket",
+        "sqs:SendMessage batches",
+        "sqs:SendMessage webhooks",
+    }
+    | works("batches"),
     "operator": {
         "dynamodb:GetItem directory",
         "dynamodb:PutItem directory",
@@ -130,10 +160,15 @@ def readable(stage: Synthesised, resource: Any) -> str:
         id = resource["Fn::GetAtt"][0]
         if id in stage.of_type("AWS::SQS::Queue"):
             return stage.queue_name(id)
+        if id in stage.of_type("AWS::S3::Bucket"):
+            return "bucket"
         return next(name for name, table in stage.tables.items() if table is stage.template["Resources"][id])
     if "Ref" in resource:
         return str(resource["Ref"])[:-8]
     *_, api, path = resource["Fn::Join"][1]
+    if "Fn::GetAtt" in api:  # objects of a bucket
+        assert api["Fn::GetAtt"][0] in stage.of_type("AWS::S3::Bucket")
+        return str(path).removeprefix("/")
     assert stage.template["Resources"][api["Ref"]]["Properties"]["ProtocolType"] == "WEBSOCKET"
     assert path[0] == "/"
     return str(path[1:])
