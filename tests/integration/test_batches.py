@@ -248,6 +248,7 @@ def with_variables(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row | {"variables": {"name": "Asha", "sum": "10"}} for row in rows]
 
 
+@pytest.mark.timeout(900)  # a hundred lives of a batch: a minute of a free processor
 @pytest.mark.parametrize("after", [False, True], ids=["before_the_call", "after_the_call"])
 def test_a_crash_at_any_call_neither_skips_nor_doubles_a_row(after: bool) -> None:
     at, reached = 0, True
