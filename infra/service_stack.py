@@ -352,7 +352,8 @@ class ServiceStack(Stack):
         self._grant(function, ("secretsmanager:GetSecretValue",), arn)
 
     def _grant_queue(self, function: SandesFunction, queue: WorkQueue) -> None:
-        self._grant(function, ("sqs:SendMessage",), queue.queue.queue_arn)
+        local = ("sqs:SendMessageBatch",) if self._config.local_port else ()  # an action of its own on the engine only
+        self._grant(function, ("sqs:SendMessage", *local), queue.queue.queue_arn)
 
     def _grant_work(self, function: SandesFunction, queue: WorkQueue) -> None:
         """What Lambda does with the queue in the function's name."""

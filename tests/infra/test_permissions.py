@@ -137,18 +137,7 @@ ALLOWED = {
         "dynamodb:UpdateItem deliveries",
         "dynamodb:Query deliveries/index/*",
         "sqs:SendMessage webhooks",
-        "dynamodb:UpdateItem directory",
-        "secretsmanager:GetSecretValue WebhookSecret",
     },
-    "appwebhooks": {
-        "dynamodb:BatchGetItem directory",
-        "dynamodb:UpdateItem directory",
-        "dynamodb:BatchGetItem deliveries",
-        "dynamodb:PutItem deliveries",
-        "secretsmanager:GetSecretValue WebhookSecret",
-        "sqs:SendMessage webhooks",
-    }
-    | works("webhooks"),
     "operator": {
         "dynamodb:GetItem directory",
         "dynamodb:PutItem directory",
