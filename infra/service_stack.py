@@ -16,9 +16,16 @@ from infra.function import TIMEOUT_SECONDS, SandesFunction
 from infra.http_api import HttpApi
 from infra.layers import Layers
 from infra.tables import Tables
+from infra.uploads import ROWS, UPLOADS, Uploads
 from infra.websocket_api import WebSocketApi
 from infra.work_queue import WorkQueue
 from sandes.store import schema
+
+BATCH_SECONDS = 120
+BATCH_WORK_SECONDS = 30
+"""The longest an entry of the batches' queue may take, and how long most take: a sixth of the time after which it comes
+again. As many are taken as may run, so none waits in a poller while that time runs out.
+"""
 
 SMS_WORK_SECONDS = 5
 """What a batch of SMS takes at most in general. A code lives for minutes: one that failed is tried again in 30 s."""
@@ -154,16 +161,16 @@ class ServiceStack(Stack):
             entry="sms",
             timeout_seconds=3 * SMS_WORK_SECONDS,
         )
-        self.apps = self._function(
-            "Apps",
-            "apps",
-            calls
-            | {
-                "WEBHOOK_QUEUE": self.webhook_queue.url,
-                "MAX_EXPIRY_SECONDS": str(self._config.max_expiry_seconds),
-            }
-            | self._webhook_settings(),
-        )
+        self.batch_queue = WorkQueue(self, "Batches", config=self._config, tries=8, work_seconds=BATCH_WORK_SECONDS)
+        self.uploads = Uploads(self, "Uploads", config=self._config)
+        apps = calls | {
+            "WEBHOOK_QUEUE": self.webhook_queue.url,
+            "MAX_EXPIRY_SECONDS": str(self._config.max_expiry_seconds),
+            "BATCH_QUEUE": self.batch_queue.url,
+            "UPLOADS_BUCKET": self.uploads.bucket.bucket_name,
+        }
+        self.apps = self._function("Apps", "apps", apps | self._webhook_settings())
+        self._batches(apps)
         self._grant_tables(
             self.apps,
             {
@@ -220,6 +227,39 @@ class ServiceStack(Stack):
         self._grant_sms(self.otp_sms)
         self._grant_work(self.otp_sms, self.sms_queue)
         self.sms_queue.work_off(self.otp_sms.function, batch=10, concurrency=50, window_seconds=1)
+
+    def _batches(self, apps: Mapping[str, str]) -> None:
+        """Calls are answered by `Apps`; the work is done by a function of its own, a few chunks at a time."""
+        self.app_batches = self._function(
+            "AppBatches",
+            "apps",
+            apps,
+            entry="batch",
+            memory_mb=1769,  # one whole processor: a check of 100,000 rows is all arithmetic
+            timeout_seconds=BATCH_SECONDS,
+        )
+        self._grant(self.apps, ("s3:PutObject", "s3:GetObject", "s3:DeleteObject"), self.uploads.objects(UPLOADS))
+        self._grant(self.apps, ("s3:ListBucket",), self.uploads.bucket.bucket_arn)  # else S3 says forbidden for missing
+        self._grant_queue(self.apps, self.batch_queue)
+        self._grant_tables(
+            self.app_batches,
+            {
+                schema.DIRECTORY: ("BatchGetItem", "GetItem"),
+                schema.ROUTING: ("BatchGetItem", "UpdateItem"),
+                schema.INBOX: ("BatchGetItem", "PutItem"),
+                schema.DELIVERIES: ("BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "UpdateItem"),
+            },
+        )
+        for secret in (self.pepper, self.sender_secret):
+            self._grant_secret(self.app_batches, secret)
+        self._grant_connections(self.app_batches, "POST")
+        self._grant(self.app_batches, ("s3:GetObject", "s3:DeleteObject"), self.uploads.objects(UPLOADS))
+        self._grant(self.app_batches, ("s3:PutObject", "s3:GetObject", "s3:DeleteObject"), self.uploads.objects(ROWS))
+        self._grant(self.app_batches, ("s3:ListBucket",), self.uploads.bucket.bucket_arn)
+        self._grant_queue(self.app_batches, self.batch_queue)
+        self._grant_queue(self.app_batches, self.webhook_queue)
+        self._grant_work(self.app_batches, self.batch_queue)
+        self.batch_queue.work_off(self.app_batches.function, batch=1, concurrency=5)
 
     def _webhooks(self) -> None:
         """Whoever waits for an app's server has a function to wait in, which may do little else."""
@@ -312,7 +352,8 @@ class ServiceStack(Stack):
         self._grant(function, ("secretsmanager:GetSecretValue",), arn)
 
     def _grant_queue(self, function: SandesFunction, queue: WorkQueue) -> None:
-        self._grant(function, ("sqs:SendMessage",), queue.queue.queue_arn)
+        local = ("sqs:SendMessageBatch",) if self._config.local_port else ()  # an action of its own on the engine only
+        self._grant(function, ("sqs:SendMessage", *local), queue.queue.queue_arn)
 
     def _grant_work(self, function: SandesFunction, queue: WorkQueue) -> None:
         """What Lambda does with the queue in the function's name."""

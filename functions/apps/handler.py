@@ -1,4 +1,6 @@
-"""The HTTPS app API but for one-time passwords: messages, templates, usage, webhooks, events; the queue of webhooks."""
+"""The HTTPS app API but for one-time passwords: messages, batches, templates, usage, webhooks, events; and the queues
+of batches and webhooks.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +12,25 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sandes import app_queries, app_status, event_feed, messages, webhook_delivery, webhooks
-from sandes.edge.app_http import answer, described, message_in_path, signed_request
+from sandes import app_queries, app_status, batch_send, batches, event_feed, messages, webhook_delivery, webhooks
+from sandes.edge.app_http import answer, csv_page, described, message_in_path, signed_request
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver
 from sandes.edge.queue_events import each_record
 from sandes.edge.telemetry import logger
-from sandes.edge.wiring import wire_app_expiry, wire_apps, wire_webhook_delivery, wire_webhooks
+from sandes.edge.wiring import wire_app_expiry, wire_apps, wire_batches, wire_webhook_delivery, wire_webhooks
 from sandes.protocol.app_api import (
     MAX_PAGE,
+    Batch,
+    BatchResults,
     Category,
     ChangeWebhook,
+    CommitBatch,
     EventPage,
     Message,
     MessageAccepted,
     MessagePage,
     MessageStatus,
+    NewBatch,
     NewMessage,
     NewWebhook,
     Preview,
@@ -113,6 +119,80 @@ def preview_template(id: TemplatePath, body: PreviewTemplate) -> Preview:
 @app.get("/v1/usage", **described("Quotas and what is left of them", scope=None))
 def usage() -> Usage:
     return app_queries.usage(signed_request(app), now_ms=now_milliseconds(), deps=wire_apps())
+
+
+# Batches.
+
+BatchPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
+
+
+@app.post(
+    "/v1/batches",
+    status_code=HTTPStatus.ACCEPTED,
+    **described(
+        "Send to many", scope="batch", post=True, refuses=(ErrorCode.UNKNOWN_TEMPLATE, ErrorCode.IDEMPOTENCY_MISMATCH)
+    ),
+)
+def create_batch(body: NewBatch) -> Response[Batch]:
+    request, now_ms = signed_request(app), now_milliseconds()
+    made = batches.create(request, body, now_ms=now_ms, deps=wire_batches())
+    return answer(made, HTTPStatus.ACCEPTED, [], now_seconds=now_ms // 1000)
+
+
+@app.post(
+    "/v1/batches/<id>/commit",
+    status_code=HTTPStatus.ACCEPTED,
+    **described(
+        "Check the uploaded file, and send",
+        scope="batch",
+        post=True,
+        refuses=(
+            ErrorCode.BATCH_STATE,
+            ErrorCode.UPLOAD_MISSING,
+            ErrorCode.UPLOAD_INVALID,
+            ErrorCode.QUOTA_EXCEEDED,
+            ErrorCode.IDEMPOTENCY_MISMATCH,
+        ),
+    ),
+)
+def commit_batch(id: BatchPath, body: CommitBatch) -> Response[Batch]:
+    request, now_ms = signed_request(app), now_milliseconds()
+    moved = batches.commit(request, id, body, now_ms=now_ms, deps=wire_batches())
+    return answer(moved, HTTPStatus.ACCEPTED, [], now_seconds=now_ms // 1000)
+
+
+@app.get("/v1/batches/<id>", **described("Progress of a batch", scope="batch"))
+def get_batch(id: BatchPath) -> Batch:
+    return batches.state(signed_request(app), id, now_ms=now_milliseconds(), deps=wire_batches())
+
+
+@app.get(
+    "/v1/batches/<id>/results",
+    **described("What became of each row", scope="batch", refuses=(ErrorCode.INVALID_CURSOR,)),
+)
+def batch_results(
+    id: BatchPath,
+    *,
+    cursor: CursorQuery = None,
+    limit: LimitQuery = 100,
+    format: Annotated[Literal["json", "csv"], Query(description="csv: the next page's address in Link")] = "json",
+) -> Response[BatchResults]:
+    page = batches.results(
+        signed_request(app), id, after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_batches()
+    )
+    if format == "json":
+        return answer(page, HTTPStatus.OK, [], now_seconds=0)
+    return csv_page(batches.results_csv(page), f"/v1/batches/{id}/results?format=csv&limit={limit}", page.cursor)
+
+
+@app.delete(
+    "/v1/batches/<id>",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described("Send no more of a batch", scope="batch", refuses=(ErrorCode.BATCH_STATE,)),
+)
+def cancel_batch(id: BatchPath) -> Response[str]:
+    batches.cancel(signed_request(app), id, now_ms=now_milliseconds(), deps=wire_batches())
+    return no_content()
 
 
 WebhookPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
@@ -226,4 +306,11 @@ def webhook(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
         "webhook",
         lambda body, _: webhook_delivery.deliver(body, now_ms=now_milliseconds(), deps=deps),
         at_once=10,  # as many as a batch: one receiver that hangs keeps none of the others waiting
+    )
+
+
+def batch(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+    """The queue of batches: checking files, sending chunks."""
+    return each_record(
+        event, "batch", lambda body, _: batch_send.work(body, now_ms=now_milliseconds(), deps=wire_batches())
     )

@@ -51,6 +51,11 @@ ALLOWED = {
         "dynamodb:Query inbox",
         "dynamodb:DeleteItem inbox",
         "dynamodb:BatchWriteItem inbox",
+        "dynamodb:GetItem directory",
+        "dynamodb:BatchGetItem deliveries",
+        "dynamodb:PutItem deliveries",
+        "dynamodb:UpdateItem deliveries",
+        "sqs:SendMessage webhooks",
         "execute-api:ManageConnections v1/DELETE/@connections/*",
     },
     "client": {
@@ -96,10 +101,27 @@ ALLOWED = {
         "dynamodb:GetItem deliveries",
         "dynamodb:Query deliveries",
         "dynamodb:PutItem deliveries",
-        "sqs:SendMessage webhooks",
         "dynamodb:UpdateItem directory",
         "secretsmanager:GetSecretValue WebhookSecret",
+        "sqs:SendMessage webhooks",
+        "sqs:SendMessage batches",
+        *(f"s3:{action} uploads/*" for action in ("PutObject", "GetObject", "DeleteObject")),
+        "s3:ListBucket bucket",
     },
+    "appbatches": CALLS - {"dynamodb:GetItem routing"}
+    | {
+        "dynamodb:GetItem directory",
+        "dynamodb:BatchGetItem inbox",
+        "dynamodb:BatchWriteItem deliveries",
+        "dynamodb:GetItem deliveries",
+        "dynamodb:PutItem deliveries",
+        *(f"s3:{action} uploads/*" for action in ("GetObject", "DeleteObject")),
+        *(f"s3:{action} rows/*" for action in ("PutObject", "GetObject", "DeleteObject")),
+        "s3:ListBucket bucket",
+        "sqs:SendMessage batches",
+        "sqs:SendMessage webhooks",
+    }
+    | works("batches"),
     "appwebhooks": {
         "dynamodb:BatchGetItem directory",
         "dynamodb:UpdateItem directory",
@@ -109,6 +131,13 @@ ALLOWED = {
         "sqs:SendMessage webhooks",
     }
     | works("webhooks"),
+    "appexpiry": {
+        "dynamodb:GetItem directory",
+        "dynamodb:PutItem deliveries",
+        "dynamodb:UpdateItem deliveries",
+        "dynamodb:Query deliveries/index/*",
+        "sqs:SendMessage webhooks",
+    },
     "operator": {
         "dynamodb:GetItem directory",
         "dynamodb:PutItem directory",
@@ -134,17 +163,22 @@ def many(value: Any) -> list[Any]:
 
 
 def readable(stage: Synthesised, resource: Any) -> str:
-    """A table by its name in the schema, queues and secrets by their construct, a socket by what follows its API's."""
+    """Tables as the schema names them, objects by prefix, queues and secrets by construct, sockets by path."""
     if isinstance(resource, str):
         return resource
     if "Fn::GetAtt" in resource:
         id = resource["Fn::GetAtt"][0]
         if id in stage.of_type("AWS::SQS::Queue"):
             return stage.queue_name(id)
+        if id in stage.of_type("AWS::S3::Bucket"):
+            return "bucket"
         return next(name for name, table in stage.tables.items() if table is stage.template["Resources"][id])
     if "Ref" in resource:
         return str(resource["Ref"])[:-8]
     *_, api, path = resource["Fn::Join"][1]
+    if "Fn::GetAtt" in api:  # something below a table or bucket
+        whole = readable(stage, api)
+        return f"{whole}{path}" if whole != "bucket" else str(path[1:])
     assert stage.template["Resources"][api["Ref"]]["Properties"]["ProtocolType"] == "WEBSOCKET"
     assert path[0] == "/"
     return str(path[1:])

@@ -302,6 +302,36 @@ def test_a_crash_between_counting_and_consuming_costs_no_second_attempt(
     assert [bubble["void"] for bubble in bubbles(service, person)] == ["used"]
 
 
+def test_of_two_right_codes_counted_before_either_is_consumed_one_is_approved(
+    service: Service, app: AppKeys, person: Person
+) -> None:
+    id = send(service, app, person).id
+    code = code_for(service, person)
+    for key in ("one", "two"):
+        deps = ending(service, "transact_write_items")
+        with pytest.raises(Crashed):
+            check(service, app, id, code, key=key, deps=deps)
+    assert check(service, app, id, code, key="two") == ("approved", 1)
+    assert check(service, app, id, code, key="one")[0] == "used"
+
+
+def test_a_check_that_was_counted_while_another_consumed_is_not_approved_too(
+    service: Service, app: AppKeys, person: Person
+) -> None:
+    """The second one consumes between the first one's count and its own transaction."""
+    id = send(service, app, person).id
+    code = code_for(service, person)
+
+    class Overtaken:
+        def __getattr__(self, name: str) -> Any:
+            if name == "transact_write_items":
+                assert check(service, app, id, code, key="fast")[0] == "approved"
+            return getattr(service.client, name)
+
+    assert check(service, app, id, code, key="slow", deps=service.otp_deps(Overtaken()))[0] == "used"
+    assert len(service.stored(person)) == 2
+
+
 def test_a_crash_after_counting_a_wrong_code_costs_no_second_attempt(
     service: Service, app: AppKeys, person: Person
 ) -> None:

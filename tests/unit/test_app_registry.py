@@ -51,6 +51,7 @@ def test_an_app_starts_on_trial_with_fifty_a_day_and_no_sms(service: Service) ->
         "guests": 0,
         "webhooks": 0,
     }
+    assert made["keys"][0]["created_at"] == NOW
     assert service.operate("app.show", app=made["app"]) == made
 
 

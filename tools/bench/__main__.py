@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "core" / "python")]
 
 from tools.bench import deployed, latency  # noqa: E402  # needs the path above
+from tools.bench.app_rows import app_rows  # noqa: E402
 from tools.bench.table import Row, missed, show, write  # noqa: E402
 from tools.engine import EngineError  # noqa: E402
 from tools.layers import build as build_layer  # noqa: E402
@@ -139,6 +140,7 @@ def main() -> None:
     steps = [
         ("counting AWS calls", call_rows),
         ("CPU of the send handler", lambda: cpu_rows(300 if quick else 2_500)),
+        ("one-time passwords and messages of apps", lambda: app_rows(300 if quick else 1_000, 120 if quick else 600)),
         ("cold starts", lambda: cold_rows(3 if quick else 7)),
         ("packages", package_rows),
         ("local start", lambda: [start_row()]),

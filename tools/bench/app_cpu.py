@@ -1,4 +1,4 @@
-"""CPU of app calls with AWS answered in process, of their AWS calls alone, and of Powertools' part (run by deployed.py).
+"""CPU of app calls with AWS answered in process, of those AWS calls alone, of Powertools (run by deployed.py).
 
 What AWS answers is recorded once from a call on kept rows and then said again, so that no row is looked up in the time
 that is measured. Tokens are real ones, made before the clock starts.
@@ -6,7 +6,6 @@ that is measured. Tokens are real ones, made before the clock starts.
 
 import json
 import os
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -19,11 +18,12 @@ from sandes.edge import wiring
 from sandes.edge.http import http_handler, resolver
 from sandes.protocol import app_api
 from tools.bench import canned
-from tools.bench.cpu import method_of, summary
+from tools.bench.measuring import summary, watched
 from tools.bench.world import Rows, World, load
 
 WARM = 200
-SERVICES = ("dynamodb", "apigatewaymanagementapi", "sqs")
+NEXT_SHARE = b'{"Attributes":{"n":{"N":"30"}}}'
+"""What a quota's counter answers when an environment takes its next share, at the turn of a minute for one."""
 
 
 def main() -> None:
@@ -83,9 +83,10 @@ def _measure(
 ) -> dict[str, Any]:
     recorder = Recorder(world.rows)
     world.aws.rows = recorder
-    replay = _watched(lambda: handler(event(), canned.CONTEXT))
+    replay = watched(lambda: handler(event(), canned.CONTEXT))
     script = recorder.script
-    script.answers.setdefault("UpdateItem", []).append(b'{"Attributes":{"n":{"N":"30"}}}')  # a quota's next share
+    updates = script.answers.get("UpdateItem", [b"{}"])
+    script.answers["UpdateItem"] = [NEXT_SHARE if answer == b"{}" else answer for answer in updates]
     world.aws.rows = script
     total, alone = [], []
     clock = time.process_time_ns
@@ -109,23 +110,6 @@ def _measure(
     return {"count": count, "calls": len(replay), "total_ms": summary(total), "aws_ms": summary(alone)}
 
 
-def _watched(run: Callable[[], Any]) -> list[tuple[Any, dict[str, Any]]]:
-    """The AWS calls that `run` makes, with their parameters, to be made again without it."""
-    made: list[tuple[Any, dict[str, Any]]] = []
-    watchers = []
-    for client in (wiring._client(service) for service in SERVICES):
-
-        def seen(params: dict[str, Any], model: Any, client: Any = client, **_: object) -> None:
-            made.append((getattr(client, method_of(client, model.name)), dict(params)))
-
-        client.meta.events.register("provide-client-params", seen)
-        watchers.append((client, seen))
-    run()
-    for client, seen in watchers:
-        client.meta.events.unregister("provide-client-params", seen)
-    return made
-
-
 def _powertools(world: World) -> dict[str, float]:
     """A route with the models of POST /v1/otps that does nothing: event, route, validation, answer, log line."""
     app = resolver()
@@ -142,7 +126,7 @@ def _powertools(world: World) -> dict[str, float]:
     )
 
     @app.post("/v1/otps")
-    def nothing(body: app_api.NewOtp) -> Response[app_api.Otp]:
+    def nothing(body: app_api.NewOtp) -> Response[app_api.Otp]:  # noqa: ARG001  # validated all the same
         return Response(status_code=202, content_type="application/json", body=said)
 
     handler, event = http_handler(app), world.new_otp()

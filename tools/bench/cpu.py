@@ -18,7 +18,7 @@ from sandes.model.device import Route, SealKey
 from sandes.model.ids import new_message_id
 from sandes.send import seal_for
 from tools.bench import canned
-from tools.bench.world import item_bytes
+from tools.bench.measuring import item_bytes, summary, watched
 
 SENDERS = 100  # a device may send 60 messages at once
 WARM = 300
@@ -38,7 +38,8 @@ def measure(count: int, body_bytes: int) -> dict[str, Any]:
     senders = [canned.Person.new() for _ in range(SENDERS)]
     answers = [canned.facts(s, recipient, limit=Limit.SENDS.label, seal_public=seal_public) for s in senders]
     body = os.urandom(body_bytes)
-    replay = _requests_of_one_send(aws, senders[0], recipient, answers[0], body)
+    aws.batch_get = answers[0]
+    replay = watched(lambda: handler.handler(senders[0].event(canned.send_frame(recipient, body)), canned.CONTEXT))
     total, calls_alone, with_limit_write = [], [], 0
     clock = time.process_time_ns
     for number in range(WARM + count):
@@ -67,38 +68,6 @@ def measure(count: int, body_bytes: int) -> dict[str, Any]:
         "row_bytes": item_bytes(next(parameters["Item"] for _, parameters in replay if "Item" in parameters)),
         "seal_us": _seal(recipient, senders[0], seal_public),
     }
-
-
-def _requests_of_one_send(
-    aws: canned.Aws, sender: canned.Person, recipient: canned.Person, answer: bytes, body: bytes
-) -> list[tuple[Any, dict[str, Any]]]:
-    """The calls that one send made, with their parameters, to be made again without it."""
-    made: list[tuple[Any, dict[str, Any]]] = []
-    clients = [wiring._client("dynamodb"), wiring._client("apigatewaymanagementapi")]
-
-    def watch(client: Any) -> Any:
-        def seen(params: dict[str, Any], model: Any, **_: object) -> None:
-            made.append((getattr(client, method_of(client, model.name)), dict(params)))
-
-        return seen
-
-    watchers = [(client, watch(client)) for client in clients]
-    for client, seen in watchers:
-        client.meta.events.register("provide-client-params", seen)
-    aws.batch_get = answer
-    handler.handler(sender.event(canned.send_frame(recipient, body)), canned.CONTEXT)
-    for client, seen in watchers:
-        client.meta.events.unregister("provide-client-params", seen)
-    return made
-
-
-def method_of(client: Any, operation: str) -> str:
-    return next(str(name) for name, of in client.meta.method_to_api_mapping.items() if of == operation)
-
-
-def summary(nanoseconds: list[int]) -> dict[str, float]:
-    ordered = sorted(value / 1e6 for value in nanoseconds)
-    return {"median": round(statistics.median(ordered), 4), "p99": round(ordered[int(len(ordered) * 0.99)], 4)}
 
 
 def _seal(recipient: canned.Person, sender: canned.Person, seal_public: bytes) -> float:

@@ -12,7 +12,7 @@ import importlib.util
 import json
 import secrets
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ from sandes.store.apps import AppStore
 from sandes.store.directory import phone_key
 from sandes.store.schema import TABLES, DeliveryRow, DirectoryRow, OtpRow
 from tools.bench import canned
+from tools.bench.measuring import item_bytes
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 PHONE = PhoneNumber("+919876543210")
@@ -53,7 +54,7 @@ class Rows:
     """DynamoDB as far as these handlers use it, and what is sent to queues, sockets and phones."""
 
     items: dict[tuple[str, str], Item] = field(default_factory=dict)
-    units: Counter[str] = field(default_factory=Counter)
+    units: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     queued: list[str] = field(default_factory=list)
     posted: list[bytes] = field(default_factory=list)
 
@@ -152,31 +153,6 @@ def _name(table: str, item: Item) -> tuple[str, str]:
 
 def units(item: Item, unit_bytes: int) -> int:
     return max(1, -(-item_bytes(item) // unit_bytes))
-
-
-def item_bytes(item: Item) -> int:
-    """Names and text in UTF-8, bytes as they are, a number one byte for every two digits and one more, lists and maps
-    three bytes and one for each of their entries."""
-    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
-
-
-def _value_bytes(attribute: dict[str, Any]) -> int:
-    ((kind, value),) = attribute.items()
-    match kind:
-        case "B":
-            return len(base64.b64decode(value)) if isinstance(value, str) else len(value)
-        case "S":
-            return len(value.encode())
-        case "N":
-            return (len(value.strip("0")) + 1) // 2 + 1
-        case "BOOL" | "NULL":
-            return 1
-        case "L":
-            return 3 + sum(1 + _value_bytes(entry) for entry in value)
-        case "M":
-            return 3 + len(value) + item_bytes(value)
-        case _:
-            raise ValueError(f"no attribute has the type {kind}")
 
 
 @dataclass(slots=True)

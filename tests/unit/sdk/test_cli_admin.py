@@ -17,6 +17,8 @@ from sandes import app_registry
 from sandes.model.ids import parse_base64url
 from sandes_client.app import AppCredentials
 from sandes_client.cli.admin import admin
+from sandes_client.ids import base64url_text
+from sandes_client.keys import IdentityKey
 from sandes_client.operator import Operator
 from tests.unit.sdk.app_service import APP, KEY
 
@@ -95,6 +97,15 @@ def test_an_app_is_registered_and_its_key_kept_here(run: Any, aws: FakeLambda, t
     assert aws.functions == ["the-operator"]
 
 
+def test_a_key_made_by_the_owner_of_the_app_is_registered_by_its_public_half(run: Any, aws: FakeLambda) -> None:
+    public = base64url_text(IdentityKey(bytes(32)).public)
+    assert run(*CREATE, "--public", public).stdout == f"Registered app {APP} with key {APP}.{KEY}.\n"
+    assert aws.requests[-1]["keys"] == [{"public": public, "test": False}]
+    aws.answer = lambda _: {"ok": SHOWN | {"key": f"{APP}.newerkey"}}
+    assert run("key", "add", "--app", APP, "--test", "--public", public).stdout == f"Added key {APP}.newerkey.\n"
+    assert aws.requests[-1]["test"] is True
+
+
 def test_credentials_are_never_overwritten(run: Any, aws: FakeLambda, tmp_path: Path) -> None:
     file = tmp_path / "app.json"
     file.write_text("precious")
@@ -169,6 +180,8 @@ def test_the_app_is_that_of_the_credentials_unless_another_is_named(
         (["app", "show"], None),
         (["app", "show", "--app", APP], []),
         (["app", "show", "--app", APP], ["--endpoints", "no-such-file.json"]),
+        (CREATE, None),
+        ([*CREATE, "--credentials", "x.json", "--public", "x"], None),
         ([*CREATE, "--scope", "all", "--credentials", "x.json"], None),
         ([*CREATE, "--credentials", "x.json"], ["--operator", "f"]),
         ([*CREATE, "--credentials", "x.json"], ["--operator", "f", "--url", "http://a.test", "--audience", "sandes:x"]),

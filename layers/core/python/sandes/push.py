@@ -63,6 +63,17 @@ class Push:
         known = {route.inbox for route in fresh.devices.values()}
         return Pushed(posted, fresh if waiting.keys() - known else None)
 
+    def many(self, deliveries: Sequence[tuple[Sequence[Envelope], Routes]], *, now_seconds: int) -> list[int]:
+        """The same for many recipients, whose routing is read again in one go: how many sockets took each."""
+        waiting = [{envelope.inbox: envelope for envelope in envelopes} for envelopes, _ in deliveries]
+        posted = [self._post(left, routes) for left, (_, routes) in zip(waiting, deliveries, strict=True)]
+        missed = [routes.account for left, (_, routes) in zip(waiting, deliveries, strict=True) if left]
+        fresh = self.routing.read_many(missed, now_seconds=now_seconds)
+        for number, (left, (_, routes)) in enumerate(zip(waiting, deliveries, strict=True)):
+            if left and routes.account in fresh:
+                posted[number] += self._post(left, _changed(fresh[routes.account], routes))
+        return posted
+
     def _post(self, waiting: dict[InboxId, Envelope], routes: Routes) -> int:
         posted = 0
         for route in routes.devices.values():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Any
 
 from sandes.model.app import App
 from sandes.model.ids import AppId
@@ -60,13 +61,16 @@ class Quotas:
             self._take(app.id, DAY, app.per_day, count, now_seconds),
         ]
 
-    def take_day(self, app: App, count: int, *, now_seconds: int) -> None:
-        """For a batch, which is paced by the minute as it goes. Raises ProtocolError quota_exceeded."""
-        self._take(app.id, DAY, app.per_day, count, now_seconds)
+    def taking_day(self, app: App, count: int, *, now_seconds: int) -> dict[str, Any]:
+        """Part of a transaction that starts a batch: all of it fits into what is left of the day, or it fails."""
+        window = now_seconds // DAY
+        return self.store.taking(
+            app.id, _name(DAY, window), count, limit=app.per_day, keep_until=(window + 1) * DAY + _KEEP_SECONDS
+        )
 
     def take_minute(self, app: App, count: int, *, now_seconds: int) -> None:
-        """Raises ProtocolError quota_exceeded."""
-        self._take(app.id, MINUTE, app.per_minute, count, now_seconds)
+        """For a part of a batch, of at most `batch_pace`. Raises ProtocolError quota_exceeded."""
+        self._take(app.id, MINUTE, batch_pace(app), count, now_seconds)
 
     def usage(self, app: App, *, now_seconds: int) -> list[Window]:
         """How both quotas stand in the table, the minute first."""
@@ -101,6 +105,16 @@ class Quotas:
                 share.left, share.used = share.left + size, used
                 return
         raise ProtocolError(ErrorCode.QUOTA_EXCEEDED, retry_after_seconds=ends_at - now_seconds)
+
+
+def batch_pace(app: App) -> int:
+    """How much of the app's minute its batches may fill: a fifth is left to its codes and single messages."""
+    return max(1, app.per_minute * 4 // 5)
+
+
+def day_ends_in(now_seconds: int) -> int:
+    """Seconds until a day's quota starts anew."""
+    return DAY - now_seconds % DAY
 
 
 def _name(seconds: int, window: int) -> str:

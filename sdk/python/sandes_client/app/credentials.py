@@ -1,4 +1,4 @@
-"""What an app is known by: its id, one of its keys, where it calls (docs/apps/README.md, "Credentials")."""
+"""What an app is known by: its id, one of its keys, where it calls (sdk/python/README.md, "For governance apps")."""
 
 from __future__ import annotations
 

@@ -124,7 +124,12 @@ Networks = Annotated[
     typer.Option("--network", metavar="CIDR", help="Network the key may be used from, once for each; all if none."),
 ]
 NewFile = Annotated[
-    Path, typer.Option("--credentials", dir_okay=False, help="File to be made for the credentials, mode 0600.")
+    Path | None,
+    typer.Option("--credentials", dir_okay=False, help="Make a key here, and this file for it, mode 0600."),
+]
+Public = Annotated[
+    str | None,
+    typer.Option("--public", metavar="KEY", help="Or the public half, base64url, of a key made by the app's owner."),
 ]
 Guests = Annotated[
     list[str] | None,
@@ -141,7 +146,8 @@ def app_create(
     scope: Annotated[
         list[str], typer.Option("--scope", metavar="|".join(SCOPES), help="What it may do, once for each.")
     ],
-    credentials: NewFile,
+    credentials: NewFile = None,
+    public: Public = None,
     live: Annotated[bool, typer.Option("--live", help="To anybody, instead of 50 a day to its guests.")] = False,
     sms: Annotated[bool, typer.Option("--sms", help="Its codes may go out by SMS.")] = False,
     guest: Guests = None,
@@ -151,10 +157,10 @@ def app_create(
     network: Networks = None,
     as_json: AsJson = False,
 ) -> None:
-    """Register an app. Its key is made here; only the public half leaves this machine."""
+    """Register an app. If its key is made here, only the public half leaves this machine."""
     _check_scopes(scope)
 
-    def register(public: str) -> tuple[dict[str, Any], str]:
+    def register(public_key: str) -> Registered:
         made = ctx.obj.call(
             "app.create",
             name=name,
@@ -163,12 +169,16 @@ def app_create(
             mode="live" if live else "trial",
             sms=sms,
             guests=guest,
-            keys=[_key(public, test_key, network)],
+            keys=[_key(public_key, test_key, network)],
         )
         return made, str(made["keys"][0]["id"])
 
-    made, key_name = _with_new_key(ctx.obj, credentials, register)
-    _say(f"Registered app {made['app']} with key {key_name}; credentials in {credentials}.", made, as_json)
+    made, key_name = _with_key(ctx.obj, credentials, public, register)
+    _say(f"Registered app {made['app']} with key {key_name}{_where(credentials)}.", made, as_json)
+
+
+def _where(credentials: Path | None) -> str:
+    return f"; credentials in {credentials}" if credentials else ""
 
 
 def _check_scopes(scopes: list[str]) -> None:
@@ -181,9 +191,20 @@ def _key(public: str, test: bool, networks: list[str] | None) -> dict[str, Any]:
     return {"public": public, "test": test} | ({"networks": networks} if networks else {})
 
 
-def _with_new_key(
-    place: Place, file: Path, register: Callable[[str], tuple[dict[str, Any], str]]
-) -> tuple[dict[str, Any], str]:
+Registered = tuple[dict[str, Any], str]
+"""The operator's answer, and the name of the key."""
+
+
+def _with_key(place: Place, file: Path | None, public: str | None, register: Callable[[str], Registered]) -> Registered:
+    if (file is None) == (public is None):
+        raise typer.BadParameter("give either --credentials or --public", param_hint="--credentials")
+    if file is not None:
+        return _with_new_key(place, file, register)
+    with failures_as_lines():
+        return register(public or "")
+
+
+def _with_new_key(place: Place, file: Path, register: Callable[[str], Registered]) -> Registered:
     """Make a key, have its public half registered, write the credentials. The file is made first: a key that could
     not be written down would be lost.
     """
@@ -244,20 +265,21 @@ def key_add(
     ctx: typer.Context,
     *,
     app: AppId = None,
-    credentials: NewFile,
+    credentials: NewFile = None,
+    public: Public = None,
     test: Annotated[bool, typer.Option("--test", help="Guests and magic recipients only.")] = False,
     network: Networks = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give an app one more key, made here: first add, then change over, then revoke the old one."""
+    """Give an app one more key: first add, then change over, then revoke the old one."""
     known = _app_id(app)
 
-    def register(public: str) -> tuple[dict[str, Any], str]:
-        made = ctx.obj.call("key.add", app=known, **_key(public, test, network))
+    def register(public_key: str) -> Registered:
+        made = ctx.obj.call("key.add", app=known, **_key(public_key, test, network))
         return made, str(made["key"])
 
-    made, key_name = _with_new_key(ctx.obj, credentials, register)
-    _say(f"Added key {key_name}; credentials in {credentials}.", made, as_json)
+    made, key_name = _with_key(ctx.obj, credentials, public, register)
+    _say(f"Added key {key_name}{_where(credentials)}.", made, as_json)
 
 
 @key.command("revoke")

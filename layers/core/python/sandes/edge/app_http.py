@@ -55,6 +55,12 @@ def answer(body: Body, status: HTTPStatus, windows: Sequence[Window], *, now_sec
     )
 
 
+def csv_page(text: str, path: str, cursor: str | None) -> Response[Any]:
+    """A page of a list as CSV; the address of the next one stands in Link (RFC 8288)."""
+    headers: dict[str, str | list[str]] = {"Link": f'<{path}&cursor={cursor}>; rel="next"'} if cursor else {}
+    return Response(status_code=HTTPStatus.OK, content_type="text/csv; charset=utf-8", body=text, headers=headers)
+
+
 def message_in_path(text: str) -> MessageId:
     """Raises ProtocolError not_found for a text that is no message id."""
     try:

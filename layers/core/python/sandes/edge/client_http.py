@@ -37,7 +37,7 @@ def account_in_path(text: str) -> AccountId:
 def described(summary: str, *, signed: bool = True) -> dict[str, Any]:
     """What OpenAPI says of a route. `signed`: it asks for a device token.
 
-    Status and body of success come from the route itself; refusals are the same everywhere (tools/specs.py).
+    Status and body of success come from the route itself; refusals are the same everywhere (tools/specs/https.py).
     """
     return {
         "summary": summary,

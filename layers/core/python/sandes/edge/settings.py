@@ -79,9 +79,14 @@ class AppExpirySettings(Settings):
     webhook_queue: str
 
 
-class AppsSettings(AppSettings):
+class BatchSettings(AppSettings):
     webhook_queue: str
     max_expiry_seconds: int
+    batch_queue: str
+    uploads_bucket: str
+
+
+class AppsSettings(BatchSettings):
     webhook_secret: str
     webhook_networks: str
 

@@ -23,6 +23,7 @@ from sandes.store.send_view import SendView
 if TYPE_CHECKING:
     from sandes.app_registry import RegistryDependencies
     from sandes.app_status import StatusDependencies
+    from sandes.batches import BatchDependencies
     from sandes.deliver import DeliverDependencies
     from sandes.devices import DeviceDependencies
     from sandes.edge.authorizer import AuthorizerDependencies
@@ -196,13 +197,14 @@ def wire_otp() -> OtpDependencies:
 
 @cache
 def wire_apps() -> AppsDependencies:
+    """For the calls of apps, and for batches; what both functions are told suffices."""
     from sandes.crypto.pepper import Pepper
     from sandes.edge.queue import SqsQueue
-    from sandes.edge.settings import AppsSettings
+    from sandes.edge.settings import BatchSettings
     from sandes.messages import AppsDependencies
     from sandes.quotas import Quotas
 
-    settings = AppsSettings.load()
+    settings = BatchSettings.load()
     view = _app_view(settings)
     return AppsDependencies(
         view=view,
@@ -215,6 +217,37 @@ def wire_apps() -> AppsDependencies:
         audience=settings.token_audience,
         max_expiry_seconds=settings.max_expiry_seconds,
     )
+
+
+@cache
+def wire_batches() -> BatchDependencies:
+    """For the calls about batches, and for the function that works them off."""
+    from sandes.batches import BatchDependencies
+    from sandes.edge.objects import S3Objects
+    from sandes.edge.queue import SqsQueue
+    from sandes.edge.settings import BatchSettings
+    from sandes.store.batches import BatchStore
+
+    settings = BatchSettings.load()
+    dynamodb = _client("dynamodb")
+    return BatchDependencies(
+        apps=wire_apps(),
+        directory=DirectoryStore(dynamodb, settings.directory_table),
+        store=BatchStore(dynamodb, settings.deliveries_table),
+        objects=S3Objects(_objects_client(), settings.uploads_bucket),
+        queue=SqsQueue(_client("sqs"), settings.batch_queue),
+    )
+
+
+def _objects_client() -> Any:
+    """Addresses that it signs are used by others: SigV4, and no checksum that they would have to know of."""
+    signing = Config(
+        signature_version="s3v4",
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        read_timeout=20,
+    )
+    return _session().create_client("s3", config=_CONFIG.merge(signing))
 
 
 @cache

@@ -266,15 +266,7 @@ class DeliveryStore:
             return None
         try:
             answer = self.client.update_item(
-                TableName=self.table,
-                Key=key(f"Q#{app_text(app)}", window),
-                UpdateExpression=f"SET {Row.EXPIRES_AT} = :keep ADD {Row.COUNT} :count",
-                ConditionExpression=f"attribute_not_exists({Row.COUNT}) OR {Row.COUNT} <= :most",
-                ExpressionAttributeValues={
-                    ":count": {"N": str(count)},
-                    ":most": {"N": str(limit - count)},
-                    ":keep": {"N": str(keep_until)},
-                },
+                **self.taking(app, window, count, limit=limit, keep_until=keep_until)["Update"],
                 ReturnValues="UPDATED_NEW",
             )
         except ClientError as error:
@@ -282,6 +274,23 @@ class DeliveryStore:
                 return None
             raise
         return int(answer["Attributes"][Row.COUNT]["N"])
+
+    def taking(self, app: AppId, window: str, count: int, *, limit: int, keep_until: int) -> dict[str, Any]:
+        """Part of a transaction: fails if `count` more would pass `limit`."""
+        first = f"attribute_not_exists({Row.COUNT}) OR " if count <= limit else ""
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": key(f"Q#{app_text(app)}", window),
+                "UpdateExpression": f"SET {Row.EXPIRES_AT} = :keep ADD {Row.COUNT} :count",
+                "ConditionExpression": f"{first}{Row.COUNT} <= :most",
+                "ExpressionAttributeValues": {
+                    ":count": {"N": str(count)},
+                    ":most": {"N": str(limit - count)},
+                    ":keep": {"N": str(keep_until)},
+                },
+            }
+        }
 
     def counts(self, app: AppId, windows: Sequence[str]) -> dict[str, int]:
         keys = [key(f"Q#{app_text(app)}", window) for window in windows]

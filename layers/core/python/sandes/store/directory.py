@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +15,14 @@ from sandes.model.ids import (
     RegistrationId,
     account_text,
 )
-from sandes.store.dynamo import Client, Item
+from sandes.store.dynamo import Client, Item, batch_get
 from sandes.store.schema import DirectoryRow as Row
 
 _ACCOUNT_SORT = "0"
 _DEVICE_PREFIX = "0#"  # behind the account and before its blocks: both are read by one query, without the blocks
 _BLOCK_PREFIX = "B#"
+_PHONE = "P#"
+_BATCH_KEYS = 100  # DynamoDB's most
 
 
 def account_key(account: AccountId) -> dict[str, Any]:
@@ -41,7 +44,7 @@ def block_key(*, owner: AccountId, blocked: AccountId) -> dict[str, Any]:
 
 
 def phone_key(phone_index: str) -> dict[str, Any]:
-    return {Row.PARTITION: {"S": f"P#{phone_index}"}, Row.SORT: {"S": _ACCOUNT_SORT}}
+    return {Row.PARTITION: {"S": f"{_PHONE}{phone_index}"}, Row.SORT: {"S": _ACCOUNT_SORT}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,15 @@ class DirectoryStore:
     def account_of_phone(self, phone_index: str) -> AccountId | None:
         answer = self.client.get_item(TableName=self.table, Key=phone_key(phone_index), ConsistentRead=True)
         return AccountId(answer["Item"][Row.ACCOUNT]["B"]) if "Item" in answer else None
+
+    def accounts_of_phones(self, phone_indexes: Sequence[str]) -> dict[str, AccountId]:
+        """Those of any number that have an account, by consistent reads of 100."""
+        keys = [phone_key(index) for index in dict.fromkeys(phone_indexes)]
+        found: list[Item] = []
+        for start in range(0, len(keys), _BATCH_KEYS):
+            some = {"Keys": keys[start : start + _BATCH_KEYS], "ConsistentRead": True}
+            found += batch_get(self.client, {self.table: some})[self.table]
+        return {item[Row.PARTITION]["S"].removeprefix(_PHONE): AccountId(item[Row.ACCOUNT]["B"]) for item in found}
 
     def blocks(self, *, owner: AccountId, other: AccountId) -> bool:
         """Whether `owner` blocks `other`."""

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from sandes.model.envelope import Envelope
 from sandes.model.ids import EnvelopeId, InboxId
-from sandes.store.dynamo import Client, ConditionFailed, Item, batch_write, failed_condition, transact
+from sandes.store.dynamo import Client, ConditionFailed, Item, batch_get, batch_write, failed_condition, transact
 from sandes.store.schema import InboxRow as Row
 
 _PAGE_ROWS = 100
@@ -79,6 +79,16 @@ class InboxStore:
                 "ConditionExpression": f"attribute_exists({Row.INBOX})",
             }
         }
+
+    def waiting(self, rows: Sequence[tuple[InboxId, EnvelopeId]], *, now_seconds: int) -> list[Envelope]:
+        """Those of any number of rows that are there still, neither acked nor expired, in no order."""
+        keys = [envelope_key(*row) for row in dict.fromkeys(rows)]
+        found: list[Item] = []
+        for start in range(0, len(keys), _PAGE_ROWS):
+            some = {"Keys": keys[start : start + _PAGE_ROWS], "ConsistentRead": True}
+            found += batch_get(self.client, {self.table: some})[self.table]
+        envelopes = (_envelope(item) for item in found)
+        return [envelope for envelope in envelopes if envelope.expires_at > now_seconds]
 
     def pages(self, inbox: InboxId, *, now_seconds: int) -> Iterator[list[Envelope]]:
         """What is stored and has not expired, oldest message first, by consistent reads of up to 100 rows.

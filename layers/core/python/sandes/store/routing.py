@@ -6,7 +6,7 @@ may never come.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,10 @@ from sandes.model.ids import (
     RegistrationId,
 )
 from sandes.model.principal import Principal
-from sandes.store.dynamo import Client, Item, failed_condition
+from sandes.store.dynamo import Client, Item, batch_get, failed_condition
 from sandes.store.schema import RoutingRow as Row
+
+_BATCH_KEYS = 100  # DynamoDB's most
 
 CONNECTION_SECONDS = 2 * 3600 + 600
 """API Gateway cuts a socket after two hours; the row outlives it by ten minutes."""
@@ -52,6 +54,15 @@ class RoutingStore:
         """A consistent read: sees every `connect` and `disconnect` that returned before it began."""
         answer = self.client.get_item(TableName=self.table, Key={Row.ACCOUNT: {"B": account}}, ConsistentRead=True)
         return routes(answer["Item"], now_seconds=now_seconds) if "Item" in answer else None
+
+    def read_many(self, accounts: Sequence[AccountId], *, now_seconds: int) -> dict[AccountId, Routes]:
+        """Those of any number that there are, by consistent reads of 100."""
+        keys = [{Row.ACCOUNT: {"B": account}} for account in dict.fromkeys(accounts)]
+        found: list[Item] = []
+        for start in range(0, len(keys), _BATCH_KEYS):
+            some = {"Keys": keys[start : start + _BATCH_KEYS], "ConsistentRead": True}
+            found += batch_get(self.client, {self.table: some})[self.table]
+        return {read.account: read for read in (routes(item, now_seconds=now_seconds) for item in found)}
 
     def connect(self, principal: Principal, connection: ConnectionId, *, now_seconds: int) -> Connected:
         """Make `connection` the device's live socket and count its epoch up.

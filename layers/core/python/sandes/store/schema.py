@@ -214,6 +214,40 @@ class DeliveryRow:
     SENDS = "g"  # B 12 bytes each: app, epoch seconds
     # quota, partition `Q#app`, sort `minute#n` or `day#n`
     COUNT = "n"  # N
+    # batches: see BatchRow
+
+
+class BatchRow:
+    """In the deliveries table: batches (`B#app` · id), faults of their rows (`R#id#check` · row), chunks that are done
+    (`K#id` · number). No attribute has the name of one that the index is made of.
+    """
+
+    PARTITION = "p"  # S
+    SORT = "s"  # S
+    EXPIRES_AT = "x"  # N epoch seconds
+    STATE = "z"  # S
+    TEST = "q"  # BOOL
+    SOURCE = "o"  # S csv, ndjson or inline
+    CONTENT = "b"  # B sealed by the server: template or text
+    FINGERPRINT = "r"  # B 16
+    CLIENT_REF = "c"  # S; of a fault: the row's
+    CREATED_AT_MS = "t"  # N epoch milliseconds
+    COMMITS = "m"  # M of B 16 by idempotency key
+    DRY_RUN = "d"  # BOOL
+    ETAG = "et"  # S of the committed file
+    CHECK = "k"  # S names the check that found the rows
+    INDEX = "i"  # B where the index of the rows' object stands
+    ROWS = "n"  # N
+    VALID = "v"  # N
+    INVALID = "iv"  # N
+    DONE = "g"  # N
+    SENT = "h"  # N
+    FAILED = "l"  # N
+    FAILURE = "f"  # S error code
+    REASON = "w"  # B a fault of the file
+    SENDING_SINCE_MS = "j"  # N epoch milliseconds
+    FINISHED_AT_MS = "y"  # N epoch milliseconds
+    FAULTS = "a"  # B
 
 
 class LimitRow:

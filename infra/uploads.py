@@ -1,0 +1,37 @@
+"""The bucket for what apps upload for batches, and for the rows of batches while they are sent."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.config import Config
+
+UPLOADS, ROWS = "uploads/", "rows/"
+
+
+class Uploads(Construct):
+    """Private, encrypted, emptied by itself: files after two days, sealed rows after eight, when no batch is sent any
+    more. Files are deleted as soon as they are checked, rows as soon as they are sent.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
+        super().__init__(scope, id)
+        self.bucket = s3.Bucket(
+            self,
+            "Bucket",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=config.local_port is None,  # the local engine is spoken to in clear, on loopback
+            lifecycle_rules=[
+                s3.LifecycleRule(id="uploads", prefix=UPLOADS, expiration=Duration.days(2)),
+                s3.LifecycleRule(id="rows", prefix=ROWS, expiration=Duration.days(8)),
+            ],
+            removal_policy=config.removal_policy,
+        )
+
+    def objects(self, prefix: str) -> str:
+        """The ARN of all objects below a prefix."""
+        return self.bucket.arn_for_objects(f"{prefix}*")

@@ -1,0 +1,211 @@
+"""Rows of a batch's file, read as they come in: CSV or NDJSON, in UTF-8 (docs/apps/batches.md, "The file").
+
+A fault of the file ends the reading; a fault of a row is told with the row. Neither holds anything of what the row
+says, since that may be a phone number.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from sandes.model.batch import Fault
+from sandes.protocol.app_api import MAX_BATCH_ROWS, MAX_VARIABLES, BatchRow
+
+MAX_LINE_BYTES = 128 * 1024
+"""More than any row needs: 20 variables of 500 characters, each an escape of 12."""
+
+MAX_FAULTS_OF_A_ROW = 5
+
+_RECIPIENT_COLUMNS = ("phone", "account")
+_OWN_COLUMNS = (*_RECIPIENT_COLUMNS, "client_ref")
+_VARIABLE = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
+_OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_CODES = {
+    "string_too_long": "too_long",
+    "string_too_short": "too_short",
+    "too_long": "too_long",
+    "too_short": "too_short",
+    "extra_forbidden": "unknown_field",
+    "json_invalid": "malformed_json",
+    "model_type": "malformed_json",
+    "string_type": "not_a_string",
+    "missing": "missing",
+    "string_pattern_mismatch": "bad_name",
+}
+_TEXTS = {
+    "too_long": "longer than allowed",
+    "too_short": "empty",
+    "too_many": f"more than {MAX_VARIABLES} variables",
+    "unknown_field": "a row has to, variables and client_ref",
+    "malformed_json": "one JSON object a line is expected",
+    "not_a_string": "a string is expected",
+    "missing": "missing",
+    "bad_name": "not a name of a variable",
+    "control_characters": "control characters are not allowed",
+    "bad_account": "an account id is 13 characters of lower-case base32",
+    "recipient": "give either phone or account",
+    "invalid": "not allowed here",
+}
+
+
+class UnreadableFile(Exception):
+    """The file as a whole cannot be used; `fault` says why and where."""
+
+    def __init__(self, field: str, code: str, message: str) -> None:
+        super().__init__(code)
+        self.fault = Fault(0, field, code, message)
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that cannot be sent, with what is known of it."""
+
+    client_ref: str | None
+    faults: Sequence[Fault]
+
+
+def read_csv(chunks: Iterable[bytes], variables: frozenset[str]) -> Iterator[BatchRow | BadRow]:
+    """The rows below the header, in order. `variables` are those of the template: all must have a column.
+
+    Raises UnreadableFile, also after rows have been given.
+    """
+    reader = csv.reader(_lines(chunks), strict=True)
+    try:
+        columns = _columns(next(reader, []), variables)
+        number = 0
+        for cells in reader:
+            if not cells:
+                continue  # an empty line, as at the end of many a file
+            number = _counted(number)
+            yield _csv_row(number, columns, cells)
+    except csv.Error as error:
+        raise UnreadableFile(
+            "file", "bad_quoting", f"line {reader.line_num}: quotes that do not match, or a cell too long ({error})"
+        ) from None
+    if not number:
+        raise UnreadableFile("file", "no_rows", "there is nothing below the header")
+
+
+def read_ndjson(chunks: Iterable[bytes]) -> Iterator[BatchRow | BadRow]:
+    """One JSON object a line, empty lines passed over. Raises UnreadableFile, also after rows have been given."""
+    number = 0
+    for line in _lines(chunks):
+        if line.isspace():
+            continue
+        number = _counted(number)
+        try:
+            yield BatchRow.model_validate_json(line)
+        except ValidationError as error:
+            yield BadRow(None, _faults(number, error))
+    if not number:
+        raise UnreadableFile("file", "no_rows", "the file is empty")
+
+
+def _counted(number: int) -> int:
+    if number >= MAX_BATCH_ROWS:
+        raise UnreadableFile("file", "too_many_rows", f"a batch has at most {MAX_BATCH_ROWS} rows")
+    return number + 1
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Decoded lines with their ends. Only a line feed ends a line: other separators of Unicode are text."""
+    left = b""
+    number = 0
+    first = True
+    for chunk in chunks:
+        left += chunk
+        if first and len(left) >= 3:
+            left, first = _without_mark(left), False
+        *whole, left = left.split(b"\n")
+        for line in whole:
+            number += 1
+            yield _decoded(line + b"\n", number)
+        if len(left) > MAX_LINE_BYTES:
+            _decoded(left, number + 1)
+    if first:
+        left = _without_mark(left)
+    if left:
+        yield _decoded(left, number + 1)
+
+
+def _without_mark(start: bytes) -> bytes:
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UnreadableFile("file", "encoding", "the file is in UTF-16: save it as UTF-8")
+    return start.removeprefix(codecs.BOM_UTF8)
+
+
+def _decoded(line: bytes, number: int) -> str:
+    if len(line) > MAX_LINE_BYTES:
+        raise UnreadableFile("file", "line_too_long", f"line {number} has more than {MAX_LINE_BYTES} bytes")
+    if b"\0" in line:
+        raise UnreadableFile("file", "encoding", f"line {number} holds null bytes: UTF-16, or no text at all")
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(
+            "file", "encoding", f"line {number}, byte {error.start + 1}: not UTF-8 (ISO 8859-1 or Windows-1252?)"
+        ) from None
+
+
+def _columns(header: Sequence[str], variables: frozenset[str]) -> list[str]:
+    """The names of the columns. Raises UnreadableFile."""
+    names = [name.strip() for name in header]
+    if not any(names):
+        raise UnreadableFile("header", "no_header", "the first line names the columns: phone or account, and others")
+    if not set(names) & set(_RECIPIENT_COLUMNS):
+        for char, name in _OTHER_DELIMITERS.items():
+            if any(char in cell for cell in names):
+                raise UnreadableFile("header", "wrong_delimiter", f"columns are separated by commas, not by {name}")
+        raise UnreadableFile("header", "no_recipient_column", "the first line names no column phone or account")
+    for position, name in enumerate(names, start=1):
+        shown = name if _VARIABLE.fullmatch(name) else f"number {position}"
+        if name in names[: position - 1]:
+            raise UnreadableFile("header", "duplicate_column", f"column {shown} is there twice")
+        if name not in _OWN_COLUMNS and name not in variables:
+            raise UnreadableFile("header", "unknown_column", f"column {shown} is no variable of the template")
+    missing = sorted(variables - set(names))
+    if missing:
+        raise UnreadableFile("header", "missing_column", f"no column for the variable {missing[0]}")
+    return names
+
+
+def _csv_row(number: int, columns: Sequence[str], cells: Sequence[str]) -> BatchRow | BadRow:
+    given = dict(zip(columns, cells, strict=False))
+    client_ref = given.pop("client_ref", "") or None
+    if len(cells) != len(columns):
+        text = f"{len(cells)} cells in {len(columns)} columns"
+        return BadRow(None, [Fault(number, "row", "ragged", text)])
+    to = {name: value for name in _RECIPIENT_COLUMNS if (value := given.pop(name, "").strip())}
+    row = {"to": to, "variables": given} | ({"client_ref": client_ref} if client_ref is not None else {})
+    try:
+        return BatchRow.model_validate(row)
+    except ValidationError as error:
+        return BadRow(None, _faults(number, error))
+
+
+def _faults(number: int, error: ValidationError) -> list[Fault]:
+    faults = []
+    for detail in error.errors(include_url=False, include_input=False, include_context=False)[:MAX_FAULTS_OF_A_ROW]:
+        location = detail["loc"]
+        code = _CODES.get(detail["type"], "invalid")
+        if detail["type"] == "value_error":
+            code = {"to": "recipient"}.get(str(location[0]) if location else "", "control_characters")
+            if location[-1:] == ("account",):
+                code = "bad_account"
+        if code == "too_long" and location == ("variables",):
+            code = "too_many"
+        faults.append(Fault(number, _field(location), code, _TEXTS[code]))
+    return faults
+
+
+def _field(location: Sequence[int | str]) -> str:
+    """Where in the row, without names that are not names: they could be anything."""
+    steps = [step if isinstance(step, str) and _NAME.fullmatch(step) else "?" for step in location if step != "[key]"]
+    return "/".join(steps) or "row"

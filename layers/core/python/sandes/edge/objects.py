@@ -1,0 +1,74 @@
+"""The bucket of uploads in S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from botocore.exceptions import ClientError
+
+from sandes.objects import Found, ObjectChanged, ObjectMissing
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client as Client
+else:
+    Client = Any
+
+_PIECE_BYTES = 256 * 1024
+_MISSING = {"404", "NoSuchKey", "NotFound"}
+
+
+@dataclass(frozen=True, slots=True)
+class S3Objects:
+    """`client` signs with SigV4: addresses for uploads are only good for it."""
+
+    client: Client
+    bucket: str
+
+    def upload_url(self, name: str, *, content_type: str, seconds: int) -> str:
+        return self.client.generate_presigned_url(
+            "put_object",
+            Params={"Bucket": self.bucket, "Key": name, "ContentType": content_type},
+            ExpiresIn=seconds,
+            HttpMethod="PUT",
+        )
+
+    def find(self, name: str) -> Found | None:
+        try:
+            answer = self.client.head_object(Bucket=self.bucket, Key=name)
+        except ClientError as error:
+            if _code(error) in _MISSING:
+                return None
+            raise
+        return Found(answer["ETag"], answer["ContentLength"])
+
+    def put(self, name: str, content: BinaryIO) -> None:
+        self.client.put_object(Bucket=self.bucket, Key=name, Body=content)
+
+    def read(self, name: str, *, etag: str | None) -> Iterator[bytes]:
+        condition: dict[str, Any] = {"IfMatch": etag} if etag else {}
+        body = self._get(name, **condition)
+        with body:
+            yield from body.iter_chunks(_PIECE_BYTES)
+
+    def part(self, name: str, at: int, bytes: int) -> bytes:
+        with self._get(name, Range=f"bytes={at}-{at + bytes - 1}") as body:
+            return body.read()  # type: ignore[no-any-return]  # untyped body
+
+    def _get(self, name: str, **options: Any) -> Any:
+        try:
+            return self.client.get_object(Bucket=self.bucket, Key=name, **options)["Body"]
+        except ClientError as error:
+            if _code(error) in _MISSING:
+                raise ObjectMissing from None
+            if _code(error) in {"PreconditionFailed", "412"}:
+                raise ObjectChanged from None
+            raise
+
+    def delete(self, name: str) -> None:
+        self.client.delete_object(Bucket=self.bucket, Key=name)
+
+
+def _code(error: ClientError) -> str:
+    return error.response["Error"]["Code"]

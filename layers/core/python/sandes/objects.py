@@ -1,0 +1,45 @@
+"""Files of a bucket as use cases see them: what apps upload, and the rows of batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+
+class ObjectMissing(Exception):
+    """There is no object of this name, or not any more."""
+
+
+class ObjectChanged(Exception):
+    """The object is another one than that with the ETag asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    etag: str
+    bytes: int
+
+
+class Objects(Protocol):
+    """Every method may raise StoreUnavailable."""
+
+    def upload_url(self, name: str, *, content_type: str, seconds: int) -> str:
+        """Where somebody without credentials may put the object, with this Content-Type, for so long."""
+        ...
+
+    def find(self, name: str) -> Found | None: ...
+
+    def put(self, name: str, content: BinaryIO) -> None: ...
+
+    def read(self, name: str, *, etag: str | None) -> Iterator[bytes]:
+        """The whole, piece by piece. Raises ObjectMissing, ObjectChanged."""
+        ...
+
+    def part(self, name: str, at: int, bytes: int) -> bytes:
+        """Raises ObjectMissing."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Nothing happens if there is none."""
+        ...

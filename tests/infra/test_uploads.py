@@ -1,0 +1,42 @@
+"""The bucket of uploads: private, encrypted, emptied by itself."""
+
+from __future__ import annotations
+
+from tests.infra.conftest import Synthesised
+
+
+def test_the_bucket_is_private_and_encrypted_and_speaks_tls_only(dev: Synthesised) -> None:
+    ((id, bucket),) = dev.of_type("AWS::S3::Bucket").items()
+    properties = bucket["Properties"]
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    (policy,) = [
+        policy["Properties"]["PolicyDocument"]["Statement"]
+        for policy in dev.of_type("AWS::S3::BucketPolicy").values()
+        if policy["Properties"]["Bucket"] == {"Ref": id}
+    ]
+    assert [(one["Effect"], one["Condition"]) for one in policy] == [
+        ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    ]
+
+
+def test_what_lies_in_the_bucket_expires(dev: Synthesised) -> None:
+    (bucket,) = dev.of_type("AWS::S3::Bucket").values()
+    rules = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert {rule["Prefix"]: (rule["ExpirationInDays"], rule["Status"]) for rule in rules} == {
+        "uploads/": (2, "Enabled"),
+        "rows/": (8, "Enabled"),
+    }
+
+
+def test_batches_have_a_function_and_a_small_number_of_environments_of_their_own(dev: Synthesised) -> None:
+    mappings = {
+        str(source["Properties"]["EventSourceArn"]): source["Properties"]
+        for source in dev.of_type("AWS::Lambda::EventSourceMapping").values()
+    }
+    (batches,) = [properties for arn, properties in mappings.items() if "Batches" in arn]
+    assert "AppBatches" in str(batches["FunctionName"])
+    assert batches["ScalingConfig"]["MaximumConcurrency"] == 5
+    assert batches["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert dev.functions["appbatches"]["Timeout"] == 120

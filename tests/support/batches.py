@@ -1,0 +1,261 @@
+"""Batches in process: real use cases on real stores and a real S3 client over moto, queues that the test works off."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import boto3
+from nacl.signing import SigningKey
+
+from sandes import batch_send, batches
+from sandes.app_identity import AppRequest
+from sandes.batches import BatchDependencies
+from sandes.crypto.app_tokens import SignedRequest
+from sandes.edge.objects import S3Objects
+from sandes.messages import AppsDependencies
+from sandes.model.app import SCOPES, App, AppKey, Mode, Webhook
+from sandes.model.ids import AppKeyId, app_text, base64url_text, new_app_id
+from sandes.model.template import Template
+from sandes.protocol import app_api
+from sandes.push import Push
+from sandes.quotas import Quotas
+from sandes.store.app_view import AppView
+from sandes.store.apps import AppStore
+from sandes.store.batches import BatchStore
+from sandes.store.deliveries import DeliveryStore
+from sandes.store.directory import DirectoryStore
+from sandes.store.inbox import InboxStore
+from sandes.store.otps import OtpStore
+from sandes.store.routing import RoutingStore
+from tests.support.dynamodb import moto_dynamodb
+from tests.support.queue import FakeQueue
+from tests.support.service import MAX_EXPIRY_SECONDS, NOW, PEPPER, Service
+
+BUCKET = "uploads"
+AUDIENCE = "sandes:test"
+KEY = AppKeyId("aaaaaaaa")
+Through = Callable[[Any], Any]
+Json = dict[str, Any]
+
+
+class Crash(Exception):
+    """The function ended here."""
+
+
+@dataclass
+class Crashing:
+    """Ends the function at its `at`-th call to the outside, counted over all that stand behind it; 0 never.
+
+    `after`: the call is made, and its answer lost.
+    """
+
+    at: int = 0
+    after: bool = False
+    calls: int = 0
+
+    def __call__(self, target: Any) -> Any:
+        return _Crashing(target, self)
+
+
+@dataclass
+class _Crashing:
+    target: Any
+    crashing: Crashing
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self.target, name)
+        if not callable(value) or name == "exceptions":
+            return value
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.crashing.calls += 1
+            now = self.crashing.calls == self.crashing.at
+            if now and not self.crashing.after:
+                raise Crash
+            answer = value(*args, **kwargs)
+            if now:
+                raise Crash
+            return answer
+
+        return call
+
+
+@dataclass
+class BatchApp:
+    """An app that sends batches, and the queue of their work."""
+
+    service: Service
+    s3: Any
+    app: App
+    key: SigningKey
+    queue: FakeQueue = field(default_factory=FakeQueue)
+    webhooks: FakeQueue = field(default_factory=FakeQueue)
+
+    @property
+    def now_ms(self) -> int:
+        return self.service.now_ms
+
+    def deps(self, through: Through = lambda target: target) -> BatchDependencies:
+        """Of one environment; every call to the outside goes `through`."""
+        client, tables = through(self.service.client), self.service.tables
+        routing = RoutingStore(client, tables["routing"])
+        deliveries = DeliveryStore(client, tables["deliveries"])
+        view = AppView(AppStore(client, tables["directory"]), OtpStore(client, tables["codes"]), deliveries, routing)
+        apps = AppsDependencies(
+            view=view,
+            inbox=InboxStore(client, tables["inbox"]),
+            quotas=Quotas(deliveries),
+            push=Push(routing, through(self.service.gateway)),
+            webhook_queue=through(self.webhooks),
+            pepper=PEPPER,
+            sender_hash=self.service.sender_hash,
+            audience=AUDIENCE,
+            max_expiry_seconds=MAX_EXPIRY_SECONDS,
+        )
+        return BatchDependencies(
+            apps=apps,
+            directory=DirectoryStore(client, tables["directory"]),
+            store=BatchStore(client, tables["deliveries"]),
+            objects=S3Objects(through(self.s3), BUCKET),
+            queue=through(self.queue),
+        )
+
+    def request(self, method: str, path: str, body: bytes = b"", key: str | None = None) -> AppRequest:
+        if method == "POST":
+            key = key or secrets.token_urlsafe(9)
+        kid, at = f"{app_text(self.app.id)}.{KEY}", self.now_ms // 1000
+        claims: Json = {"iss": app_text(self.app.id), "aud": AUDIENCE, "iat": at, "exp": at + 60, "htm": method}
+        claims |= {"htu": path, "bh": base64url_text(hashlib.sha256(body).digest())} | ({"ik": key} if key else {})
+        parts = ({"alg": "EdDSA", "kid": kid, "typ": "JWT"}, claims)
+        signed = ".".join(base64url_text(json.dumps(part).encode()) for part in parts)
+        token = f"{signed}.{base64url_text(self.key.sign(signed.encode()).signature)}"
+        return AppRequest.of(token, SignedRequest(method, path, body, key), "192.0.2.1")
+
+    def create(self, *, key: str | None = None, deps: BatchDependencies | None = None, **body: Any) -> app_api.Batch:
+        text = json.dumps(body).encode()
+        request = self.request("POST", "/v1/batches", text, key)
+        given = app_api.NewBatch.model_validate_json(text)
+        return batches.create(request, given, now_ms=self.now_ms, deps=deps or self.deps())
+
+    def commit(self, id: str, *, key: str | None = None, deps: BatchDependencies | None = None, **body: Any) -> Any:
+        text = json.dumps(body).encode()
+        request = self.request("POST", f"/v1/batches/{id}/commit", text, key)
+        given = app_api.CommitBatch.model_validate_json(text)
+        return batches.commit(request, id, given, now_ms=self.now_ms, deps=deps or self.deps())
+
+    def state(self, id: str) -> app_api.Batch:
+        request = self.request("GET", f"/v1/batches/{id}")
+        return batches.state(request, id, now_ms=self.now_ms, deps=self.deps())
+
+    def cancel(self, id: str) -> None:
+        batches.cancel(self.request("DELETE", f"/v1/batches/{id}"), id, now_ms=self.now_ms, deps=self.deps())
+
+    def page(self, id: str, *, after: str | None = None, limit: int = 250) -> app_api.BatchResults:
+        request = self.request("GET", f"/v1/batches/{id}/results")
+        return batches.results(request, id, after=after, limit=limit, now_ms=self.now_ms, deps=self.deps())
+
+    def results(self, id: str, *, limit: int = 250) -> list[app_api.BatchResult]:
+        page = self.page(id, limit=limit)
+        found = page.results
+        while page.cursor:
+            page = self.page(id, after=page.cursor, limit=limit)
+            found = [*found, *page.results]
+        return list(found)
+
+    def upload(self, content: bytes, *, kind: str = "csv", **body: Any) -> str:
+        """A batch with its file where its address would have put it."""
+        made = self.create(upload=kind, **({"template": "bill"} | body if "body" not in body else body))
+        batch = self.deps().store.read(self.app.id, made.id, now_seconds=self.now_ms // 1000)
+        assert batch is not None
+        self.s3.put_object(Bucket=BUCKET, Key=batches.file_name(batch), Body=content)
+        return made.id
+
+    def work_one(self, deps: BatchDependencies | None = None) -> str:
+        """Take the oldest entry of the queue; put it back if the work ends by `Crash`."""
+        entry = self.queue.sent.pop(0)
+        try:
+            return batch_send.work(entry[0], now_ms=self.now_ms, deps=deps or self.deps())
+        except Crash:
+            self.queue.sent.append(entry)
+            raise
+
+    def work_all(self) -> list[str]:
+        """Everything, delays passed over, until there is nothing but work whose batch does not call for it."""
+        done: list[str] = []
+        while self.queue.sent and done[-5:] != ["not_yet"] * 5:
+            done.append(self.work_one())
+            assert len(done) < 500, "the queue is never empty"
+        return done
+
+    def rows_of(self, partition: str) -> list[Json]:
+        """What stands in a partition of the deliveries table."""
+        pages = self.service.client.get_paginator("query").paginate(
+            TableName=self.service.tables["deliveries"],
+            KeyConditionExpression="p = :partition",
+            ExpressionAttributeValues={":partition": {"S": partition}},
+        )
+        return [dict(item) for page in pages for item in page["Items"]]
+
+    def everything(self) -> list[Json]:
+        """What stands in the deliveries table, other apps' rows too."""
+        pages = self.service.client.get_paginator("scan").paginate(TableName=self.service.tables["deliveries"])
+        return [dict(item) for page in pages for item in page["Items"]]
+
+    def messages_of(self, id: str) -> list[Json]:
+        return [row for row in self.rows_of(f"M#{app_text(self.app.id)}") if row.get("b", {}).get("S") == id]
+
+    def events(self, type: str) -> list[Json]:
+        rows = [json.loads(row["v"]["B"]) for row in self.rows_of(f"E#{app_text(self.app.id)}")]
+        return [data for name, _, data in rows if name == type]
+
+    def files(self) -> list[str]:
+        found = self.s3.list_objects_v2(Bucket=BUCKET, Prefix="").get("Contents", [])
+        return [entry["Key"] for entry in found if app_text(self.app.id) in entry["Key"]]
+
+    def change(self, **fields: Any) -> None:
+        """Give the app other terms, in the table too."""
+        self.app = replace(self.app, **fields)
+        AppStore(self.service.client, self.service.tables["directory"]).set_terms(
+            self.app.id, mode=self.app.mode, per_minute=self.app.per_minute, per_day=self.app.per_day
+        )
+
+
+def new_app(service: Service, s3: Any, *, mode: Mode = "live", test: bool = False, **fields: Any) -> BatchApp:
+    """With the template `bill`, which says `name` and `sum`."""
+    key = SigningKey.generate()
+    hook = Webhook("h" * 22, "https://example.org", ("batch.completed",), 0)
+    terms: dict[str, Any] = {
+        "id": new_app_id(),
+        "name": "Power",
+        "organisation": "Energy",
+        "mode": mode,
+        "scopes": frozenset(SCOPES),
+        "sms": False,
+        "per_minute": 100_000,
+        "per_day": 1_000_000,
+        "guests": frozenset(),
+        "keys": {KEY: AppKey(KEY, bytes(key.verify_key), test, (), 0)},
+        "webhooks": {hook.id: hook},
+        "created_at": 0,
+    }
+    app = App(**terms | fields)
+    store = AppStore(service.client, service.tables["directory"])
+    assert store.create(app)
+    texts = {"en": "{{ name }}, your bill is {{ sum }}.", "hi": "{{ name }}, आपका बिल {{ sum }} है।"}
+    bill = Template(app.id, "bill", 1, "message", texts, frozenset({"name", "sum"}), None, NOW)
+    assert store.add_template(bill, previous=0)
+    return BatchApp(service, s3, app, key)
+
+
+@contextmanager
+def batch_backend() -> Iterator[tuple[Service, Any]]:
+    with moto_dynamodb() as (client, tables):
+        s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+        s3.create_bucket(Bucket=BUCKET)
+        yield Service(client, tables), s3

@@ -1,0 +1,54 @@
+"""What a million OTP round trips cost on AWS, from calls and capacity counted by otp_calls and prices.json.
+
+Assumed, since they cannot be counted in process: the SMS function gets SMS_BATCH records a time (the queue gives it up
+to ten, and under load ten are there), a call to AWS takes AWS_CALL_MS, an invocation logs LOG_BYTES. Not in it: SMS,
+data transfer, connection minutes, storage, and the receives of an empty queue, which cost the same on a quiet day.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+PRICES = Path(__file__).parent / "prices.json"
+SMS_BATCH = 10
+AWS_CALL_MS = 5.0
+MEMORY_GB = 1.0
+LOG_BYTES = 600
+"""Our line of some 300 bytes, and Lambda's own START, END and REPORT."""
+
+FRAMES = 6
+"""The code, its ack and the answer to that; the `control` envelope likewise."""
+
+
+def used(counted: Mapping[str, Any], cpu_ms: Mapping[str, float]) -> dict[str, float]:
+    """How much of each priced thing one round trip uses, on average.
+
+    `cpu_ms`: CPU of an invocation by step, without waiting for AWS.
+    """
+    trips = counted["trips"]
+    calls = {step: sum(of.values()) / trips for step, of in counted["calls"].items()}
+    invocations = {step: 1 / SMS_BATCH if step == "SMS not needed" else 1.0 for step in calls}
+    busy_ms = sum(cpu_ms[step] + calls[step] * AWS_CALL_MS for step in calls)
+    units = {
+        kind: sum(n for name, n in counted["units"].items() if name.endswith(kind)) / trips
+        for kind in ("read", "write")
+    }
+    return {
+        "http_api_request": 2,
+        "websocket_message": FRAMES,
+        "lambda_request": sum(invocations.values()),
+        "lambda_gb_second": busy_ms / 1000 * MEMORY_GB,
+        "dynamodb_write": units["write"],
+        "dynamodb_read": units["read"],
+        "sqs_request": 1 + 2 / SMS_BATCH,  # sent one by one, received and deleted by the batch
+        "log_gb": sum(invocations.values()) * LOG_BYTES / 1e9,
+    }
+
+
+def per_million(uses: Mapping[str, float]) -> dict[str, float]:
+    """US dollars for a million round trips, by what they are for."""
+    prices = json.loads(PRICES.read_text(encoding="utf-8"))["prices"]
+    return {name: 1e6 * amount * prices[name]["usd"] / prices[name]["per"] for name, amount in uses.items()}
