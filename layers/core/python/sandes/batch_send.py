@@ -41,7 +41,7 @@ from sandes.store.dynamo import ConditionFailed
 EXPIRED = "expired"
 """Failure of a row whose turn came after the message's own end."""
 
-_NOT_YET_SECONDS = 2
+_NOT_YET_SECONDS = 5
 _SPREAD_SECONDS = 10
 _MAX_OPERATIONS = 100
 _MAX_TRANSACTION_BYTES = 2_000_000
