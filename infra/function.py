@@ -50,5 +50,8 @@ class SandesFunction(Construct):
                 "PYDANTIC_DISABLE_PLUGINS": "__all__",  # looking for plugins costs 15 ms of a cold start
                 **environment,
             },
+            logging_format=lambda_.LoggingFormat.JSON,  # without START, END and REPORT: metrics have it, logs cost
+            system_log_level_v2=lambda_.SystemLogLevel.WARN,
+            application_log_level_v2=lambda_.ApplicationLogLevel.INFO,
             log_group=logs.LogGroup(self, "Logs", retention=config.log_retention, removal_policy=config.removal_policy),
         )

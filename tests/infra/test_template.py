@@ -141,8 +141,10 @@ def test_a_function_runs_on_arm_with_both_layers_and_answers_before_the_gateway_
 
 
 @pytest.mark.parametrize("name", HANDLERS)
-def test_a_functions_log_is_kept_for_a_month(dev: Synthesised, name: str) -> None:
-    group = dev.functions[name]["LoggingConfig"]["LogGroup"]["Ref"]
+def test_a_functions_log_holds_its_own_lines_only_and_is_kept_for_a_month(dev: Synthesised, name: str) -> None:
+    logging = dev.functions[name]["LoggingConfig"]
+    assert (logging["LogFormat"], logging["SystemLogLevel"], logging["ApplicationLogLevel"]) == ("JSON", "WARN", "INFO")
+    group = logging["LogGroup"]["Ref"]
     assert dev.of_type("AWS::Logs::LogGroup")[group]["Properties"]["RetentionInDays"] == 30
 
 

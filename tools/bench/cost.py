@@ -16,8 +16,8 @@ PRICES = Path(__file__).parent / "prices.json"
 SMS_BATCH = 10
 AWS_CALL_MS = 5.0
 MEMORY_GB = 1.0
-LOG_BYTES = 600
-"""Our line of some 300 bytes, and Lambda's own START, END and REPORT."""
+LOG_BYTES = 330
+"""Our line of some 300 bytes with what CloudWatch adds to each; Lambda's own lines are left out (infra/function.py)."""
 
 FRAMES = 6
 """The code, its ack and the answer to that; the `control` envelope likewise."""

@@ -274,7 +274,7 @@ def _issue(
         except ConditionFailed as failed:
             if failed.items[0] is not None:
                 return _as_it_stands(read_otp(failed.items[0]), replaces, now_seconds)
-            _, log = deps.view.recipient(None, subject=otp.subject, now_seconds=now_seconds)
+            _, log = deps.view.recipient(None, subject=otp.subject, now_seconds=now_seconds, consistent=True)
             new_log = _logged(log, otp.app, now_seconds)
             continue
         if replaces and voids:

@@ -96,14 +96,20 @@ class AppView:
         return {table: {"Keys": some, "ConsistentRead": True} for table, some in keys.items() if some}
 
     def recipient(
-        self, account: AccountId | None, *, subject: str | None, now_seconds: int
+        self, account: AccountId | None, *, subject: str | None, now_seconds: int, consistent: bool = False
     ) -> tuple[Routes | None, bytes]:
-        """The account's devices, and what was sent to `subject` of late (a send log), in one round trip."""
+        """The account's devices, and what was sent to `subject` of late (a send log), in one round trip.
+
+        Eventually consistent unless asked: a log that was out of date fails the write it is for, and what matters of
+        routing is read again after the write.
+        """
         requests: dict[str, Any] = {}
         if account:
-            requests[self.routing.table] = {"Keys": [{RoutingRow.ACCOUNT: {"B": account}}], "ConsistentRead": True}
+            requests[self.routing.table] = {"Keys": [{RoutingRow.ACCOUNT: {"B": account}}]}
         if subject:
-            requests[self.deliveries.table] = {"Keys": [send_log_key(subject)], "ConsistentRead": True}
+            requests[self.deliveries.table] = {"Keys": [send_log_key(subject)]}
+        for request in requests.values():
+            request["ConsistentRead"] = consistent
         found: Mapping[str, Any] = batch_get(self.apps.client, requests) if requests else {}
         rows = found.get(self.routing.table) or [None]
         logs = found.get(self.deliveries.table) or [None]
@@ -112,11 +118,15 @@ class AppView:
     def otp_and_envelopes(
         self, id: str, rows: Sequence[tuple[InboxId, EnvelopeId]], *, inbox: InboxStore, now_seconds: int
     ) -> tuple[Otp | None, set[EnvelopeId]]:
-        """An OTP, and which of its envelopes still wait, in one consistent read. Acked ones are gone."""
-        requests: dict[str, Any] = {self.otps.table: {"Keys": [otp_key(id)], "ConsistentRead": True}}
+        """An OTP, and which of its envelopes still wait, in one read. Acked ones are gone.
+
+        Eventually consistent: it is asked seconds after the OTP was stored, and an ack of the last moment comes too late
+        for the SMS in any case.
+        """
+        requests: dict[str, Any] = {self.otps.table: {"Keys": [otp_key(id)]}}
         if rows:
             keys = [envelope_key(*row) for row in rows]
-            requests[inbox.table] = {"Keys": keys, "ConsistentRead": True, "ProjectionExpression": InboxRow.ENVELOPE}
+            requests[inbox.table] = {"Keys": keys, "ProjectionExpression": InboxRow.ENVELOPE}
         found = batch_get(self.apps.client, requests)
         otp = next((live_otp(item, now_seconds) for item in found[self.otps.table]), None)
         waiting = {EnvelopeId(item[InboxRow.ENVELOPE]["B"]) for item in found.get(inbox.table, [])}
