@@ -176,7 +176,7 @@ def batch_results(
     cursor: CursorQuery = None,
     limit: LimitQuery = 100,
     format: Annotated[Literal["json", "csv"], Query(description="csv: the next page's address in Link")] = "json",
-) -> Response[BatchResults]:
+) -> Response[BatchResults | str]:
     page = batches.results(
         signed_request(app), id, after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_batches()
     )
