@@ -42,13 +42,16 @@ CHECKS: list[CheckFunction] = [
 EXAMPLES = 20
 
 PHONES = ["+919876543210", *(new_phone() for _ in range(20)), "+990000000001", "not a phone"]
-OTP, MESSAGE, WEBHOOK = "A" * 22, "00000000-0000-7000-8000-000000000000", "B" * 22
-"""Stand for an OTP, a message and a webhook that there are."""
+OTP, MESSAGE, WEBHOOK, BATCH = "A" * 22, "00000000-0000-7000-8000-000000000000", "B" * 22, "C" * 22
+"""Stand for an OTP, a message, a webhook and a batch that there are."""
 
-THERE = {"otps": OTP, "messages": MESSAGE, "templates": "login", "webhooks": WEBHOOK}
+THERE = {"otps": OTP, "messages": MESSAGE, "templates": "login", "webhooks": WEBHOOK, "batches": BATCH}
 
 ONLY_REFUSED = {
     "POST /v1/otps/{id}/resends": "for 30 seconds",
+    "POST /v1/batches/{id}/commit": "no file has been put there",
+    "DELETE /v1/batches/{id}": "the others need it",
+    "DELETE /v1/webhooks/{id}": "likewise",
     "POST /v1/webhooks/{id}/test": "the webhook is paused: nothing is to leave this machine",
     "POST /v1/webhooks/{id}/deliveries/{event}/redeliver": "likewise",
 }
@@ -73,14 +76,16 @@ def document() -> dict[str, Any]:
         properties |= {field: known[field] for field in known.keys() & properties}
     fields["NewOtp"]["required"] += ["variables"]
     fields["PreviewTemplate"]["required"] = ["variables"]
-    for name in ("template", "version", "variables", "expires_at"):  # either these or a body
-        del fields["NewMessage"]["properties"][name]
-    fields["NewMessage"] |= {"required": ["to", "body"]}
-    fields["NewMessage"]["properties"]["body"] = {"enum": ["hello", "नमस्ते", "two\nlines"]}
+    for content, needed in (("NewMessage", "to"), ("NewBatch", "upload")):
+        for name in ("template", "version", "variables", "expires_at", "rows"):  # either these or others
+            fields[content]["properties"].pop(name, None)
+        fields[content]["properties"] |= {"body": {"enum": ["hello", "नमस्ते", "two\nlines"]}}
+        fields[content]["required"] = [needed, "body"]
+    fields["NewBatch"]["properties"]["upload"] = {"enum": ["csv", "ndjson"]}
     for path, method, operation in operations_of(made):
         for parameter in operation.get("parameters", []):
             there = THERE.get(path.split("/")[2])
-            if there and parameter.get("name") == "id" and (there, method) != (WEBHOOK, "delete"):
+            if there and parameter.get("name") == "id" and not (there in {WEBHOOK, BATCH} and method == "delete"):
                 parameter["schema"] = {"anyOf": [{"const": there}, parameter["schema"]]}
     return made
 
@@ -143,8 +148,9 @@ async def world(deployment: Deployed) -> World:
     hook = await app.call("POST", "/v1/webhooks", {"url": "https://1.1.1.1/hook", "events": ["batch.completed"]})
     paused = await app.call("PATCH", f"/v1/webhooks/{hook.json()['id']}", {"paused": True})
     assert paused.status_code == 200, paused.text
-    ids = (answer.json()["id"] for answer in (otp, message, hook))
-    return World(app, dict(zip((OTP, MESSAGE, WEBHOOK), ids, strict=True)))
+    batch = await app.call("POST", "/v1/batches", {"upload": "csv", "body": "hello"})
+    ids = (answer.json()["id"] for answer in (otp, message, hook, batch))
+    return World(app, dict(zip((OTP, MESSAGE, WEBHOOK, BATCH), ids, strict=True)))
 
 
 @schema.parametrize()

@@ -51,6 +51,11 @@ ALLOWED = {
         "dynamodb:Query inbox",
         "dynamodb:DeleteItem inbox",
         "dynamodb:BatchWriteItem inbox",
+        "dynamodb:GetItem directory",
+        "dynamodb:BatchGetItem deliveries",
+        "dynamodb:PutItem deliveries",
+        "dynamodb:UpdateItem deliveries",
+        "sqs:SendMessage webhooks",
         "execute-api:ManageConnections v1/DELETE/@connections/*",
     },
     "client": {
@@ -96,38 +101,43 @@ ALLOWED = {
         "dynamodb:GetItem deliveries",
         "dynamodb:Query deliveries",
         "dynamodb:PutItem deliveries",
+        "dynamodb:UpdateItem directory",
+        "secretsmanager:GetSecretValue WebhookSecret",
         "sqs:SendMessage webhooks",
         "sqs:SendMessage batches",
-        "s3:PutObject uploads/*",
-        "s3:GetObject uploads/*",
-        "s3:DeleteObject uploads/*",
+        *(f"s3:{action} uploads/*" for action in ("PutObject", "GetObject", "DeleteObject")),
         "s3:ListBucket bucket",
     },
-    "appbatches": {
-        "dynamodb:BatchGetItem directory",
+    "appbatches": CALLS - {"dynamodb:GetItem routing"}
+    | {
         "dynamodb:GetItem directory",
-        "dynamodb:BatchGetItem routing",
-        "dynamodb:UpdateItem routing",
         "dynamodb:BatchGetItem inbox",
-        "dynamodb:PutItem inbox",
-        "dynamodb:BatchGetItem deliveries",
         "dynamodb:BatchWriteItem deliveries",
         "dynamodb:GetItem deliveries",
         "dynamodb:PutItem deliveries",
-        "dynamodb:UpdateItem deliveries",
-        "secretsmanager:GetSecretValue Pepper",
-        "secretsmanager:GetSecretValue SenderSecret",
-        SOCKETS,
-        "s3:GetObject uploads/*",
-        "s3:DeleteObject uploads/*",
-        "s3:PutObject rows/*",
-        "s3:GetObject rows/*",
-        "s3:DeleteObject rows/*",
+        *(f"s3:{action} uploads/*" for action in ("GetObject", "DeleteObject")),
+        *(f"s3:{action} rows/*" for action in ("PutObject", "GetObject", "DeleteObject")),
         "s3:ListBucket bucket",
         "sqs:SendMessage batches",
         "sqs:SendMessage webhooks",
     }
     | works("batches"),
+    "appwebhooks": {
+        "dynamodb:BatchGetItem directory",
+        "dynamodb:UpdateItem directory",
+        "dynamodb:BatchGetItem deliveries",
+        "dynamodb:PutItem deliveries",
+        "secretsmanager:GetSecretValue WebhookSecret",
+        "sqs:SendMessage webhooks",
+    }
+    | works("webhooks"),
+    "appexpiry": {
+        "dynamodb:GetItem directory",
+        "dynamodb:PutItem deliveries",
+        "dynamodb:UpdateItem deliveries",
+        "dynamodb:Query deliveries/index/*",
+        "sqs:SendMessage webhooks",
+    },
     "operator": {
         "dynamodb:GetItem directory",
         "dynamodb:PutItem directory",
@@ -153,7 +163,7 @@ def many(value: Any) -> list[Any]:
 
 
 def readable(stage: Synthesised, resource: Any) -> str:
-    """A table by its name in the schema, queues and secrets by their construct, a socket by what follows its API's."""
+    """Tables as the schema names them, objects by prefix, queues and secrets by construct, sockets by path."""
     if isinstance(resource, str):
         return resource
     if "Fn::GetAtt" in resource:
@@ -166,9 +176,9 @@ def readable(stage: Synthesised, resource: Any) -> str:
     if "Ref" in resource:
         return str(resource["Ref"])[:-8]
     *_, api, path = resource["Fn::Join"][1]
-    if "Fn::GetAtt" in api:  # objects of a bucket
-        assert api["Fn::GetAtt"][0] in stage.of_type("AWS::S3::Bucket")
-        return str(path).removeprefix("/")
+    if "Fn::GetAtt" in api:  # something below a table or bucket
+        whole = readable(stage, api)
+        return f"{whole}{path}" if whole != "bucket" else str(path[1:])
     assert stage.template["Resources"][api["Ref"]]["Properties"]["ProtocolType"] == "WEBSOCKET"
     assert path[0] == "/"
     return str(path[1:])

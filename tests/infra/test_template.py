@@ -26,6 +26,8 @@ SETTINGS: dict[str, type[settings.Settings]] = {
     "otpsms": settings.OtpSmsSettings,
     "apps": settings.AppsSettings,
     "appbatches": settings.BatchSettings,
+    "appwebhooks": settings.WebhookSettings,
+    "appexpiry": settings.AppExpirySettings,
     "operator": settings.OperatorSettings,
 }
 HANDLERS = {
@@ -38,15 +40,20 @@ HANDLERS = {
     "otpsms": "handler.sms",
     "apps": "handler.handler",
     "appbatches": "handler.batch",
+    "appwebhooks": "handler.webhook",
+    "appexpiry": "handler.expire",
     "operator": "handler.operator",
 }
+ANSWERING = {"authorizer", "disconnect", "send", "deliver", "client", "otp", "apps"}
+"""Functions that API Gateway waits for, 29 s at most."""
+
 HTTP_ROUTES = {"{proxy+}": "Client"} | {
     f"{path}{rest}": function
     for function, paths in (("Otp", OTP_PATHS), ("Apps", APP_PATHS))
     for path in paths
     for rest in ("", "/{proxy+}")
 }
-WORKERS = {"sms": "otpsms", "batches": "appbatches"}
+WORKERS = {"sms": "otpsms", "batches": "appbatches", "webhooks": "appwebhooks"}
 """Queues by the function that works them off."""
 FRAME_ROUTES = {
     "send": "Send",
@@ -68,11 +75,13 @@ def test_a_table_has_the_keys_and_expiry_of_the_schema_and_no_other(dev: Synthes
     properties = dev.tables[table.name]["Properties"]
     types = {entry["AttributeName"]: entry["AttributeType"] for entry in properties["AttributeDefinitions"]}
     keys = {entry["KeyType"]: entry["AttributeName"] for entry in properties["KeySchema"]}
-    assert types == {key.name: key.type for key in (table.partition, table.sort) if key}
+    index = table.index
+    indexed = (index.partition, index.sort) if index else ()
+    assert types == {key.name: key.type for key in (table.partition, table.sort, *indexed) if key}
     assert keys == {"HASH": table.partition.name} | ({"RANGE": table.sort.name} if table.sort else {})
     expected = {"AttributeName": table.ttl, "Enabled": True} if table.ttl else None
     assert properties.get("TimeToLiveSpecification") == expected
-    assert "GlobalSecondaryIndexes" not in properties
+    assert [one["IndexName"] for one in properties.get("GlobalSecondaryIndexes", [])] == ([index.name] if index else [])
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
     assert properties["SSESpecification"]["SSEEnabled"] is True
 
@@ -128,7 +137,7 @@ def test_a_function_runs_on_arm_with_both_layers_and_answers_before_the_gateway_
     assert properties["Architectures"] == ["arm64"]
     assert properties["Runtime"] == "python3.13"
     assert len(properties["Layers"]) == 2
-    assert properties["Timeout"] < 29 or name in WORKERS.values()
+    assert properties["Timeout"] < 29 or name not in ANSWERING
 
 
 @pytest.mark.parametrize("name", HANDLERS)
@@ -161,7 +170,7 @@ def test_a_functions_plain_values_fit_its_settings(dev: Synthesised, name: str) 
         assert loaded.sms_after_seconds == 8
 
 
-NAMED_QUEUES = {"SMS_QUEUE": "sms", "WEBHOOK_QUEUE": "webhooks"}
+NAMED_QUEUES = {"SMS_QUEUE": "sms", "WEBHOOK_QUEUE": "webhooks", "BATCH_QUEUE": "batches"}
 
 
 @pytest.mark.parametrize("name", HANDLERS)
@@ -170,7 +179,7 @@ def test_a_variable_names_the_table_queue_or_secret_it_is_called_after(
     stage: str, name: str, request: pytest.FixtureRequest
 ) -> None:
     template: Synthesised = request.getfixturevalue(stage)
-    secrets = {"PEPPER_SECRET": "Pepper", "SENDER_SECRET": "SenderSecret"}
+    secrets = {"PEPPER_SECRET": "Pepper", "SENDER_SECRET": "SenderSecret", "WEBHOOK_SECRET": "WebhookSecret"}
     for variable, value in template.functions[name]["Environment"]["Variables"].items():
         if variable.endswith("_TABLE"):
             table = template.tables[variable.removesuffix("_TABLE").lower()]
@@ -338,6 +347,21 @@ def test_the_local_template_has_fixed_addresses_and_nothing_the_engine_does_not_
 def test_the_tags_of_the_local_engine_are_not_on_aws(dev: Synthesised) -> None:
     assert "ms-custom-id" not in str(dev.template)
     assert "127.0.0.1" not in str(dev.template)
+
+
+def test_webhooks_go_to_no_private_network_but_to_loopback_on_the_local_engine(
+    dev: Synthesised, prod: Synthesised, local: Synthesised
+) -> None:
+    for stage, networks in ((dev, ""), (prod, ""), (local, "127.0.0.0/8")):
+        for name in ("apps", "appwebhooks"):
+            assert stage.functions[name]["Environment"]["Variables"]["WEBHOOK_NETWORKS"] == networks
+
+
+def test_a_webhook_network_that_is_none_is_refused() -> None:
+    from aws_cdk import App
+
+    with pytest.raises(ValueError, match=r"10\.0\.0\.1/8"):
+        Config.of(App(context={"webhook_networks": "10.20.0.0/16,10.0.0.1/8"}))
 
 
 # Synthesis

@@ -15,7 +15,7 @@ from sandes.otps import OtpDependencies
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
 from tests.support.app_keys import AppKeys
-from tests.support.dynamodb import FlakyClient
+from tests.support.dynamodb import FlakyClient, OvertakenClient
 from tests.support.otps import bubbles, by_account, cancel, check, code_for, other, resend, send, state, work_off
 from tests.support.service import Person, Service, new_phone
 
@@ -300,6 +300,44 @@ def test_a_crash_between_counting_and_consuming_costs_no_second_attempt(
     assert check(service, app, id, code, key="r") == ("approved", 0)
     assert check(service, app, id, code, key="r") == ("approved", 0)
     assert [bubble["void"] for bubble in bubbles(service, person)] == ["used"]
+
+
+def test_of_two_right_codes_counted_before_either_is_consumed_one_is_approved(
+    service: Service, app: AppKeys, person: Person
+) -> None:
+    id = send(service, app, person).id
+    code = code_for(service, person)
+    for key in ("one", "two"):
+        deps = ending(service, "transact_write_items")
+        with pytest.raises(Crashed):
+            check(service, app, id, code, key=key, deps=deps)
+    assert check(service, app, id, code, key="two") == ("approved", 1)
+    assert check(service, app, id, code, key="one")[0] == "used"
+
+
+def test_a_check_that_was_counted_while_another_consumed_is_not_approved_too(
+    service: Service, app: AppKeys, person: Person
+) -> None:
+    """The second one consumes between the first one's count and its own transaction."""
+    id = send(service, app, person).id
+    code = code_for(service, person)
+
+    client = OvertakenClient(service.client, "transact_write_items", lambda: check(service, app, id, code, key="fast"))
+    assert check(service, app, id, code, key="slow", deps=service.otp_deps(client))[0] == "used"
+    assert len(service.stored(person)) == 2
+
+
+def test_a_resend_that_another_one_overtook_makes_no_code(service: Service, app: AppKeys, person: Person) -> None:
+    id = send(service, app, person).id
+    client = OvertakenClient(
+        service.client, "transact_write_items", lambda: resend(service, app, id, at=30, key="fast")
+    )
+    deps = service.otp_deps(client)
+    with pytest.raises(ProtocolError) as caught:
+        resend(service, app, id, at=30, key="slow", deps=deps)
+    assert caught.value.code is ErrorCode.RESEND_TOO_SOON
+    assert len(bubbles(service, person)) == 2
+    assert check(service, app, id, code_for(service, person), at=31) == ("approved", 2)
 
 
 def test_a_crash_after_counting_a_wrong_code_costs_no_second_attempt(

@@ -211,6 +211,43 @@ def test_the_command_sends_checks_and_cancels(testing: Path) -> None:
     assert sandes(testing, "message", "status", sent.stdout.split()[1]).stdout.startswith("delivered ")
 
 
+def test_a_batch_goes_out_from_a_file_and_the_feed_tells_of_it(testing: Path, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    rows = [f"+99000000000{1 + number % 2},r{number}" for number in range(6)]
+    file.write_text("\n".join(["phone,client_ref", *rows, "12,bad"]) + "\n")
+    dry = sandes(testing, "batch", "send", str(file), "--text", "Camp on Monday", "--dry-run")
+    assert (dry.exit_code, dry.stdout.split()[0]) == (3, "checked"), dry.output
+    assert "error: row 7, " in dry.stderr
+    file.write_text("\n".join(["phone,client_ref", *rows]) + "\n")
+    sent = sandes(testing, "batch", "send", str(file), "--text", "Camp on Monday", "--json")
+    assert sent.exit_code == 0, sent.output
+    done = json.loads(sent.stdout)
+    assert (done["state"], done["sent"]) == ("completed", 6)
+    with SyncAppClient(AppCredentials.read(testing)) as app:
+        results = list(app.batches.results(done["id"], page_size=2))
+        assert [(row.row, row.status, row.client_ref) for row in results] == [
+            (number + 1, "accepted", f"r{number}") for number in range(6)
+        ]
+        saved: list[str] = []
+        told = list(app.events.iterate(save=saved.append, page_size=3))
+        assert "batch.completed" in {event.type for event in told}
+        assert list(app.events.iterate(saved[-1])) == []
+
+
+def test_webhooks_are_kept_and_removed(live: Path) -> None:
+    with SyncAppClient(AppCredentials.read(live)) as app:
+        made = app.webhooks.create("https://example.com/hook", ["message.read", "webhook.test"])
+        assert (made.public_key.startswith("whpk_"), (made.secret or "").startswith("whsec_")) == (True, True)
+        assert [(one.id, one.secret) for one in app.webhooks.list()] == [(made.id, None)]
+        assert app.webhooks.change(made.id, paused=True).disabled == "paused"
+        assert app.webhooks.change(made.id, paused=False, events=["message.read"]).events == ("message.read",)
+        assert list(app.webhooks.deliveries(made.id)) == []
+        app.webhooks.delete(made.id)
+        assert app.webhooks.list() == ()
+        with pytest.raises(AppApiError, match="webhook_address"):
+            app.webhooks.create("http://127.0.0.1/hook", ["message.read"])
+
+
 def test_keys_are_replaced_without_a_gap(operator: Admin) -> None:
     old = operator.create("--live")
     app = AppCredentials.read(old)

@@ -7,7 +7,7 @@ lets that happen: here each single call is made under a lock, and everything bet
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -124,3 +124,19 @@ class FlakyClient:
                 "TransactWriteItems",
             )
         raise throttled(name)
+
+
+@dataclass
+class OvertakenClient:
+    """Lets `other` run just before the first call of `method`: what was read before it is out of date by then."""
+
+    client: Any
+    method: str
+    other: Callable[[], Any]
+    overtaken: bool = False
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self.method and not self.overtaken:
+            self.overtaken = True
+            self.other()
+        return getattr(self.client, name)

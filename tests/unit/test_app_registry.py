@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from nacl.signing import SigningKey
 
-from sandes.app_registry import operate
+from sandes.app_registry import RegistryDependencies, operate
 from sandes.model.ids import base64url_text, parse_app
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from tests.support.dynamodb import OvertakenClient
 from tests.support.otps import bubbles, send
-from tests.support.service import DLT, LOGIN, NOW, Service
+from tests.support.service import DLT, LOGIN, NOW, PEPPER, Service
 
 Json = dict[str, Any]
 
@@ -51,6 +52,7 @@ def test_an_app_starts_on_trial_with_fifty_a_day_and_no_sms(service: Service) ->
         "guests": 0,
         "webhooks": 0,
     }
+    assert made["keys"][0]["created_at"] == NOW
     assert service.operate("app.show", app=made["app"]) == made
 
 
@@ -215,6 +217,33 @@ def test_keys_added_at_the_same_time_are_still_at_most_two(service: Service) -> 
         outcomes = list(pool.map(add, range(8)))
     assert sorted(outcomes) == ["added"] + [ErrorCode.TOO_MANY_KEYS] * 7
     assert len(service.operate("app.show", app=app.app)["keys"]) == 2
+
+
+def overtaken(service: Service, method: str, other: Json) -> RegistryDependencies:
+    """An operator's function whose first `method` comes after another operator's request."""
+    client = OvertakenClient(
+        service.client, method, lambda: operate(other, now_seconds=NOW, deps=service.registry_deps)
+    )
+    return RegistryDependencies(service.app_view(client).apps, PEPPER)
+
+
+def test_a_key_added_while_another_was_being_added_is_the_third_and_refused(service: Service) -> None:
+    app = service.app().app
+    request = {"operation": "key.add", "app": app}
+    deps = overtaken(service, "update_item", request | {"public": public_key()})
+    with pytest.raises(ProtocolError) as caught:
+        operate(request | {"public": public_key()}, now_seconds=NOW, deps=deps)
+    assert caught.value.code is ErrorCode.TOO_MANY_KEYS
+    assert len(service.operate("app.show", app=app)["keys"]) == 2
+
+
+def test_a_version_put_while_another_was_being_put_is_the_one_after_it(service: Service) -> None:
+    app = service.app().app
+    operate(put(app), now_seconds=NOW, deps=service.registry_deps)
+    deps = overtaken(service, "transact_write_items", put(app, texts={"en": "first"}))
+    assert operate(put(app, texts={"en": "second"}), now_seconds=NOW, deps=deps)["version"] == 3
+    kept = [service.app_view().apps.template(parse_app(app), "notice", version) for version in (2, 3, None)]
+    assert [template.texts["en"] for template in kept if template] == ["first", "second", "second"]
 
 
 @pytest.mark.parametrize("key", ["", "abcdefg", "ABCDEFGH", "abcdefgh.abcdefgh", "x y"])

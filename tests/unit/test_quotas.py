@@ -12,6 +12,7 @@ from sandes.model.app import App
 from sandes.model.ids import new_app_id
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.quotas import DAY, MINUTE, Quotas
+from sandes.store.dynamo import ConditionFailed
 from tests.support.dynamodb import FlakyClient
 from tests.support.service import NOW, Service
 
@@ -122,12 +123,16 @@ def test_a_share_costs_two_writes_for_many_takes(service: Service) -> None:
 
 def test_a_large_take_is_all_or_nothing(service: Service) -> None:
     limited, quotas = app(100_000, 1_000), environment(service)
-    quotas.take_day(limited, 700, now_seconds=START)
-    with pytest.raises(ProtocolError):
-        quotas.take_day(limited, 400, now_seconds=START)
-    quotas.take_day(limited, 300, now_seconds=START)
-    with pytest.raises(ProtocolError):
-        quotas.take_day(limited, 1, now_seconds=START)
+
+    def take(count: int) -> None:
+        quotas.store.write([quotas.taking_day(limited, count, now_seconds=START)])
+
+    take(700)
+    with pytest.raises(ConditionFailed):
+        take(400)
+    take(300)
+    with pytest.raises(ConditionFailed):
+        take(1)
 
 
 def test_more_than_the_whole_quota_at_once_is_refused_and_takes_nothing(service: Service) -> None:

@@ -34,7 +34,6 @@ from sandes_client.seal import (
 )
 from sandes_client.socket import Frame, FrameRefused, SocketClosed
 from sandes_client.store import Store
-from sandes_client.store.inbox import app_author
 
 logger = logging.getLogger(__name__)
 
@@ -180,12 +179,10 @@ class Incoming:
         return [message_received]
 
     def _take_from_app(self, opened: Opened, app: AppSender) -> list[Event]:
-        """What apps send is written by the server's rules, not by a person's cipher."""
+        """What apps send is written by the server's rules, not a person's cipher. What came twice, the store knows."""
         now_ms = self._server_clock.now_ms()
         void = parse_void(opened.body) if opened.kind is Kind.CONTROL else None
         message = None if void else _app_message(opened, app, now_ms)
-        if not self._store.inbox.is_new(app_author(app.app), opened.id, now_ms=now_ms):
-            return []
         if void:
             ids = self._store.app_inbox.void(app.app, void.ids, void.reason, now_ms=now_ms)
             return [Voided(app.app, ids, void.reason)] if ids else []

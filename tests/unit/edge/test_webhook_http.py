@@ -228,6 +228,14 @@ def test_a_broken_body_does_not_take_the_answer_back() -> None:
 # TLS
 
 
+def test_what_trickles_in_over_tls_ends_when_the_time_is_over_too(tmp_path: Path) -> None:
+    server, client = certificate(tmp_path, "hooks.example")
+    with serving(saying(b"HTTP/1.1 2", *[b"0"] * 50, pause=0.2), tls=server) as port:
+        reply, took = post(to(port, "https"), tls=client)
+    assert reply == Reply(None, "timeout")
+    assert took < SECONDS + 1
+
+
 def test_a_certificate_for_the_name_of_the_url_is_accepted_although_we_connect_to_an_address(tmp_path: Path) -> None:
     server, client = certificate(tmp_path, "hooks.example")
     with serving(saying(OK), tls=server) as port:

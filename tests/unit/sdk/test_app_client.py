@@ -136,6 +136,11 @@ def test_the_last_refusal_is_what_the_caller_gets(service: AppService, app: Sync
     with pytest.raises(AppApiError) as caught:
         app.otps.get(ID)
     assert (caught.value.code, caught.value.status, caught.value.retry_after) == ("unavailable", 503, 1)
+    service.script = [httpx.Response(429, headers={"Retry-After": "7"})] * 9
+    with pytest.raises(AppApiError) as caught:
+        app.otps.get(ID)
+    assert (caught.value.code, caught.value.retry_after) == ("rate_limited", 7)
+    assert service.slept[-1] == 7.5
 
 
 @pytest.mark.parametrize(
@@ -359,6 +364,11 @@ def test_results_of_a_batch_come_row_by_row(service: AppService, app: SyncAppCli
     assert found == [(1, "accepted", MESSAGE, None), (2, "invalid", None, "invalid_phone")]
 
 
+DELIVERY = app_api.WebhookDelivery(
+    event=MESSAGE, type="message.read", state="failed", attempts=9, last_status=500, updated_at=NOW
+)
+
+
 def webhook(**changed: Any) -> app_api.Webhook:
     named: dict[str, Any] = {"id": ID, "url": "https://a.gov.in/h", "events": ["message.read"], "public_key": "whpk_x"}
     return app_api.Webhook(**named | {"created_at": NOW} | changed)
@@ -370,7 +380,7 @@ def test_webhooks_are_made_changed_and_removed(service: AppService, app: SyncApp
     service.on("GET", f"/v1/webhooks/{ID}", webhook())
     service.on("PATCH", f"/v1/webhooks/{ID}", webhook(disabled="paused"))
     service.on("DELETE", f"/v1/webhooks/{ID}")
-    service.on("POST", f"/v1/webhooks/{ID}/test", status=202)
+    service.on("POST", f"/v1/webhooks/{ID}/test", DELIVERY, 202)
     made = app.webhooks.create("https://a.gov.in/h", ["message.read"])
     assert (made.secret, "whsec_s" in repr(made)) == ("whsec_s", False)
     assert body_of(service, app_api.NewWebhook).events == ["message.read"]
@@ -378,21 +388,19 @@ def test_webhooks_are_made_changed_and_removed(service: AppService, app: SyncApp
     assert app.webhooks.get(ID).secret is None
     assert app.webhooks.change(ID, paused=True).disabled == "paused"
     assert body_of(service, app_api.ChangeWebhook).paused is True
-    app.webhooks.test(ID)
+    assert app.webhooks.test(ID).event == MESSAGE
     app.webhooks.delete(ID)
     service.script = [httpx.ReadTimeout("lost"), refused("not_found", 404)]
     app.webhooks.delete(ID)
 
 
 def test_deliveries_are_listed_and_sent_again(service: AppService, app: SyncAppClient) -> None:
-    delivery = app_api.WebhookDelivery(
-        event=MESSAGE, type="message.read", state="failed", attempts=9, last_status=500, updated_at=NOW
-    )
-    service.on("GET", f"/v1/webhooks/{ID}/deliveries", app_api.WebhookDeliveries(deliveries=[delivery]))
-    service.on("POST", f"/v1/webhooks/{ID}/deliveries/{MESSAGE}/redeliver", status=202)
-    (found,) = app.webhooks.deliveries(ID)
+    service.on("GET", f"/v1/webhooks/{ID}/deliveries", app_api.WebhookDeliveries(deliveries=[DELIVERY]))
+    service.on("POST", f"/v1/webhooks/{ID}/deliveries/{MESSAGE}/redeliver", DELIVERY, 202)
+    (found,) = app.webhooks.deliveries(ID, state="failed")
+    assert dict(service.requests[-1].url.params) == {"state": "failed"}
     assert (found.event, found.last_status) == (MESSAGE, 500)
-    app.webhooks.redeliver(ID, found.event)
+    assert app.webhooks.redeliver(ID, found.event).attempts == 9
     assert service.requests[-1].method == "POST"
 
 

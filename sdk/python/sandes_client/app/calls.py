@@ -363,24 +363,31 @@ def delete_webhook(caller: Caller, id: str) -> Steps[None]:
             raise
 
 
-def test_webhook(caller: Caller, id: str) -> Steps[None]:
+def test_webhook(caller: Caller, id: str) -> Steps[WebhookDelivery]:
     """Have a `webhook.test` event sent to it."""
-    yield from caller.call("POST", ("webhooks", id, "test"))
+    return caller.post(WebhookDelivery, "webhooks", id, "test")
 
 
-def webhook_deliveries(caller: Caller, id: str, *, page_size: int | None = None) -> Pages[WebhookDelivery]:
-    """The newest first."""
+def webhook_deliveries(
+    caller: Caller,
+    id: str,
+    *,
+    state: Literal["pending", "delivered", "failed"] | None = None,
+    page_size: int | None = None,
+) -> Pages[WebhookDelivery]:
+    """The newest events first, those in `state` if one is given."""
 
     def page(cursor: str | None) -> Steps[Page[WebhookDelivery]]:
-        found = yield from caller.get(WebhookDeliveries, "webhooks", id, "deliveries", limit=page_size, cursor=cursor)
+        path = ("webhooks", id, "deliveries")
+        found = yield from caller.get(WebhookDeliveries, *path, state=state, limit=page_size, cursor=cursor)
         return Page(found.deliveries, found.cursor)
 
     return page
 
 
-def redeliver_event(caller: Caller, id: str, event: str) -> Steps[None]:
+def redeliver_event(caller: Caller, id: str, event: str) -> Steps[WebhookDelivery]:
     """Send an event to a webhook once more."""
-    yield from caller.call("POST", ("webhooks", id, "deliveries", event, "redeliver"))
+    return caller.post(WebhookDelivery, "webhooks", id, "deliveries", event, "redeliver")
 
 
 def event_page(caller: Caller, cursor: str | None = None, *, page_size: int | None = None) -> Steps[EventPage]:

@@ -59,8 +59,8 @@ class InboxTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def is_new(self, sender: str, message: MessageId, *, now_ms: int) -> bool:
-        """True the first time, for 7 days at least. Marks it as seen. `sender`: an account, or `app_author`."""
+    def is_new(self, sender: AccountId, message: MessageId, *, now_ms: int) -> bool:
+        """True the first time, for 7 days at least. Marks it as seen."""
         return bool(
             self._database.run(
                 "INSERT INTO seen (sender, message, seen_at_ms) SELECT ?, ?, ? "
