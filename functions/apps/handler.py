@@ -180,9 +180,9 @@ def batch_results(
     page = batches.results(
         signed_request(app), id, after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_batches()
     )
-    if format == "json":
-        return answer(page, HTTPStatus.OK, [], now_seconds=0)
-    return csv_page(batches.results_csv(page), f"/v1/batches/{id}/results?format=csv&limit={limit}", page.cursor)
+    if format == "csv":
+        return csv_page(batches.results_csv(page), f"/v1/batches/{id}/results?format=csv&limit={limit}", page.cursor)
+    return Response(status_code=HTTPStatus.OK, content_type="application/json", body=page)
 
 
 @app.delete(
