@@ -168,6 +168,12 @@ def get_batch(id: BatchPath) -> Batch:
 
 @app.get(
     "/v1/batches/<id>/results",
+    responses={
+        200: {
+            "description": "Done",
+            "content": {"application/json": {"model": BatchResults}, "text/csv": {"schema": {"type": "string"}}},
+        }
+    },
     **described("What became of each row", scope="batch", refuses=(ErrorCode.INVALID_CURSOR,)),
 )
 def batch_results(
