@@ -168,6 +168,12 @@ def get_batch(id: BatchPath) -> Batch:
 
 @app.get(
     "/v1/batches/<id>/results",
+    responses={
+        200: {
+            "description": "Done",
+            "content": {"application/json": {"model": BatchResults}, "text/csv": {"schema": {"type": "string"}}},
+        }
+    },
     **described("What became of each row", scope="batch", refuses=(ErrorCode.INVALID_CURSOR,)),
 )
 def batch_results(
@@ -176,13 +182,13 @@ def batch_results(
     cursor: CursorQuery = None,
     limit: LimitQuery = 100,
     format: Annotated[Literal["json", "csv"], Query(description="csv: the next page's address in Link")] = "json",
-) -> Response[BatchResults]:
+) -> Response[BatchResults | str]:
     page = batches.results(
         signed_request(app), id, after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_batches()
     )
-    if format == "json":
-        return answer(page, HTTPStatus.OK, [], now_seconds=0)
-    return csv_page(batches.results_csv(page), f"/v1/batches/{id}/results?format=csv&limit={limit}", page.cursor)
+    if format == "csv":
+        return csv_page(batches.results_csv(page), f"/v1/batches/{id}/results?format=csv&limit={limit}", page.cursor)
+    return Response(status_code=HTTPStatus.OK, content_type="application/json", body=page)
 
 
 @app.delete(
