@@ -120,8 +120,8 @@ class AppView:
     ) -> tuple[Otp | None, set[EnvelopeId]]:
         """An OTP, and which of its envelopes still wait, in one read. Acked ones are gone.
 
-        Eventually consistent: it is asked seconds after the OTP was stored, and an ack of the last moment comes too late
-        for the SMS in any case.
+        Eventually consistent: it is asked seconds after the OTP was stored, and an ack of the last moment comes too
+        late for the SMS in any case.
         """
         requests: dict[str, Any] = {self.otps.table: {"Keys": [otp_key(id)]}}
         if rows:
