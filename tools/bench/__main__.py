@@ -14,13 +14,14 @@ import platform
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "core" / "python")]
 
-from tools.bench import deployed, latency  # noqa: E402  # needs the path above
+from tools.bench import batch, deployed, latency  # noqa: E402  # needs the path above
 from tools.bench.app_rows import app_rows  # noqa: E402
 from tools.bench.table import Row, missed, show, write  # noqa: E402
 from tools.engine import EngineError  # noqa: E402
@@ -127,6 +128,17 @@ def engine_rows(count: int) -> list[Row]:
     ]
 
 
+def batch_rows(count: int) -> list[Row]:
+    figures = batch.measure(count, latency.say_to_stderr)
+    calls = sum(figures.calls.values())
+    most = ", ".join(f"{name} {number:,}" for name, number in Counter(figures.calls).most_common(4))
+    return [
+        Row(f"Batch of {count:,} rows on the engine, one worker", count / figures.send_seconds, "rows/s"),
+        Row("  AWS calls a row, from the commit on", calls / count, note=most),
+        Row("  checking the file before", count / figures.check_seconds, "rows/s"),
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer repetitions: figures for orientation only")
@@ -147,15 +159,13 @@ def main() -> None:
     ]
     if not options.no_engine:
         steps.append(("latency on the local engine", lambda: engine_rows(60 if quick else 320)))
+        steps.append(("a batch on the local engine", lambda: batch_rows(1_000 if quick else 10_000)))
     for name, step in steps:
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
             rows += step()
         except (deployed.BenchError, EngineError) as error:
             sys.exit(f"measuring failed: {error}")
-    rows.append(
-        Row("Batch of 10,000 rows on the engine: rows a second, AWS calls a row", None, note="not measured yet")
-    )
     rows.append(Row("Group of 10,000: write units per member device", None, note="comes with groups"))
     show(rows)
     facts: dict[str, object] = {
