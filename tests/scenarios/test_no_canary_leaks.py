@@ -30,6 +30,7 @@ from tests.support.raw_device import (
 
 CANARY_BODY = b"canary-sparrow-71f3"
 CANARY_VARIABLE = "canary-wren-4c1d"
+CANARY_URL = "canary-swift-77e0"
 CANARY_TEMPLATE = "canary-template"
 CANARY_NAME_IN_BAD_FRAME = "canary-finch-90aa"
 
@@ -54,6 +55,15 @@ def raw_values(attribute: Any) -> Iterator[bytes]:
 def table_dump(deployed: Deployed, name: str) -> bytes:
     pages = deployed.engine.client("dynamodb").get_paginator("scan").paginate(TableName=deployed.stack.tables[name])
     return b"\0".join(value for page in pages for item in page["Items"] for value in raw_values(item))
+
+
+def bucket_dump(deployed: Deployed) -> bytes:
+    """Every object of every bucket, but what CDK deployed from."""
+    client = deployed.engine.client("s3")
+    names = [bucket["Name"] for bucket in client.list_buckets()["Buckets"] if not bucket["Name"].startswith("cdk-")]
+    assert names
+    objects = [(name, one["Key"]) for name in names for one in client.list_objects_v2(Bucket=name).get("Contents", [])]
+    return b"\0".join(client.get_object(Bucket=name, Key=key)["Body"].read() for name, key in objects)
 
 
 def log_dump(deployed: Deployed) -> bytes:
@@ -175,10 +185,21 @@ async def app_workload(deployed: Deployed) -> list[bytes]:
     await app.call("POST", "/v1/messages", {"to": {"phone": recipient.phone}, "body": CANARY_VARIABLE})
     refused = await app.call("POST", "/v1/messages", message_body | {"to": {"phone": CANARY_VARIABLE}})
     assert refused.status_code == 400
+    rows = [{"to": {"phone": to}, "variables": {"file": CANARY_VARIABLE}} for to in (recipient.phone, stranger)]
+    batch = (await app.call("POST", "/v1/batches", {"template": "file", "rows": rows})).json()["id"]
+    while (await app.call("GET", f"/v1/batches/{batch}")).json()["state"] != "completed":
+        assert CANARY_VARIABLE.encode() not in bucket_dump(deployed)
+        await asyncio.sleep(0.2)
+    hook = {"url": "http://127.0.0.1:9/" + CANARY_URL, "events": ["message.delivered"]}
+    made = await app.call("POST", "/v1/webhooks", hook)
+    assert made.status_code == 201
+    await app.call("POST", f"/v1/webhooks/{made.json()['id']}/test")
+    webhook_secret = made.json()["secret"]
     token = app.token("GET", "/v1/usage", b"", None)
     assert (await app.call("GET", "/v1/usage", token=token)).status_code == 200
     phones = [number[start:].encode() for number in (recipient.phone, stranger) for start in (0, 1)]
-    return [CANARY_VARIABLE.encode(), token.encode(), *(code.encode() for code in codes), *phones]
+    held = (CANARY_VARIABLE, token, webhook_secret.removeprefix("whsec_"), *codes)
+    return [*(text.encode() for text in held), *phones]
 
 
 async def test_tables_and_logs_hold_no_body_code_token_number_or_sender(deployment: Deployed) -> None:
@@ -187,6 +208,7 @@ async def test_tables_and_logs_hold_no_body_code_token_number_or_sender(deployme
     canaries = {CANARY_BODY, CANARY_NAME_IN_BAD_FRAME.encode(), *secrets, *app_secrets}
     dumps = {name: table_dump(deployment, name) for name in deployment.stack.tables}
     dumps["logs"] = log_dump(deployment)
+    assert CANARY_URL.encode() not in dumps["logs"], "addresses of webhooks may hold secrets"
     assert all(dumps.values()), "an empty dump proves nothing"
     assert CANARY_TEMPLATE.encode() in dumps["directory"], "templates are no secret: the sweep must find them"
     for outcome in (b"accepted", b"pong", b"allowed", b"sent"):
