@@ -38,7 +38,8 @@ def main() -> int:
     )
     options = parser.parse_args()
     console = Console()
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell that starts it in the background has SIGINT ignored
+        signal.signal(ending, signal.default_int_handler)
     engine = Engine(FOLDER, options.port)
     up = False
     try:
@@ -56,6 +57,7 @@ def main() -> int:
         console.print(f"the engine's own log is {engine.log.relative_to(ROOT)}", highlight=False)
         return 1
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine is saving its state: one Ctrl-C is enough
         if engine.running:
             console.print("stopping the engine, which saves its state ...")
@@ -72,8 +74,14 @@ def _port(text: str) -> int:
 def _start(engine: Engine, console: Console) -> Deployment:
     started = time.monotonic()
     with console.status("starting the local engine") as status:
+
+        def say(text: str) -> None:
+            status.update(text)
+            if not console.is_terminal:
+                console.print(f"{text} ...", highlight=False)
+
         engine.start()
-        deployment = deploy(engine, status.update)
+        deployment = deploy(engine, say)
     deployment.write(ENDPOINTS)
     seconds = time.monotonic() - started
     (FOLDER / "timing.json").write_text(json.dumps({"ready_seconds": round(seconds, 1)}) + "\n")

@@ -123,12 +123,12 @@ def test_what_is_done_for_somebody_unknown_differs_only_in_inbox_queue_delay_and
     service.online(online)
     same = [
         "batch_get_item codes directory",
+        "batch_get_item deliveries",  # devices and caps: of a known one also routing
         "update_item deliveries",  # the quota of the minute
         "update_item deliveries",  # and of the day
-        "batch_get_item deliveries",  # devices and caps: of a known one also routing
         "transact_write_items codes deliveries",
     ]
-    known = [*same[:3], "batch_get_item deliveries routing", same[4]]
+    known = [same[0], "batch_get_item deliveries routing", *same[2:]]
     unknown = seen(service, app, new_phone())
     nobody = seen(service, app, {"account": "aaaaaaaaaaaaa"})
     reached = seen(service, app, online)
@@ -258,6 +258,15 @@ def test_an_orphans_code_is_never_sent_for_the_code_of_the_repeated_request(
     service.sms_queue.sent[:] = service.sms_queue.sent[::order]
     assert sorted(work_off(service, at=9)) == ["no_longer_needed", "sent"]
     assert check(service, app, id, sms_codes(service)[0], at=10) == ("approved", 2)
+
+
+def test_the_sms_of_a_resend_waits_until_the_resend_is_stored(service: Service, app: AppKeys) -> None:
+    id = send(service, app, new_phone()).id
+    work_off(service, at=1)
+    with pytest.raises(Crashed):
+        resend(service, app, id, at=30, key="r", deps=ending(service, "transact_write_items"))
+    assert work_off(service, at=31, queued_at=30) == ["not yet"]
+    assert work_off(service, at=151, queued_at=30) == ["orphan"]
 
 
 def test_an_orphan_of_a_resend_is_never_sent_for_the_code_of_the_next_one(service: Service, app: AppKeys) -> None:

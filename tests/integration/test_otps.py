@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sandes.model.ids import parse_app
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store import schema
 from tests.support.app_keys import AppKeys
@@ -277,6 +278,21 @@ def test_five_codes_in_fifteen_minutes_per_app_and_recipient(service: Service, a
     send(service, service.app(), person, at=900)  # another app's codes are counted by themselves
 
 
+def test_what_is_refused_uses_up_no_quota(service: Service, person: Person) -> None:
+    trial = service.app(mode="trial", guests=[person.phone])
+
+    def used() -> int:
+        app = service.app_view().apps.read(parse_app(trial.app))
+        assert app
+        return service.otp_deps().quotas.usage(app, now_seconds=service.now_ms // 1000)[1].used
+
+    for _ in range(5):
+        send(service, trial, person)
+    for _ in range(3):
+        assert refusal(send, service, trial, person).code is ErrorCode.RECIPIENT_LIMITED
+    assert used() == 5
+
+
 def test_resends_count_as_codes(service: Service, app: AppKeys, person: Person) -> None:
     id = send(service, app, person).id
     for _ in range(3):
@@ -424,7 +440,7 @@ def test_the_queue_holds_no_code_number_or_variable_in_clear(service: Service, a
     bodies = repr([(body, b64decode(body["sealed"])) for body, _ in service.sms_queue.sent])
     for secret in (code_for(service, person), canary, phone[1:], person.phone[1:]):
         assert secret not in bodies
-    assert set(service.sms_queue.sent[0][0]) == {"app", "otp", "hash", "sealed", "envelopes"}
+    assert set(service.sms_queue.sent[0][0]) == {"app", "otp", "send", "hash", "sealed", "envelopes"}
 
 
 def test_the_table_holds_no_code_number_or_variable_in_clear(service: Service, app: AppKeys, person: Person) -> None:

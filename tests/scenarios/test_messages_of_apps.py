@@ -7,9 +7,10 @@ from typing import Any
 
 import cbor2
 import pytest
+from nacl.signing import SigningKey
 
 from sandes.crypto.seal import Kind
-from sandes.model.ids import message_text
+from sandes.model.ids import base64url_text, message_text
 from tests.conftest import Deployed
 from tests.support.raw_app import RawApp, create_app, operate
 from tests.support.raw_device import RawDevice, Socket, link, new_phone, register
@@ -128,6 +129,18 @@ async def test_a_test_key_sees_each_outcome_with_magic_recipients(
     assert (await status(tester, made["id"]))["status"] == outcome
     real = await tester.call("POST", "/v1/messages", {"to": {"phone": new_phone()}, "body": "hello"})
     assert (real.status_code, real.json()["code"]) == (403, "not_a_guest")
+
+
+async def test_a_live_key_repeats_nothing_of_a_test_key(deployment: Deployed, app: RawApp) -> None:
+    test_key, device = SigningKey.generate(), await register(deployment)
+    made = operate(deployment, "key.add", app=app.app, public=base64url_text(bytes(test_key.verify_key)), test=True)
+    operate(deployment, "app.guests", app=app.app, guests=[device.phone])
+    tester = RawApp(deployment, made["key"], test_key)
+    await send(tester, notice(device), key="both")
+    for path, body in (("/v1/messages", notice(device)), ("/v1/batches", {"body": "x", "upload": "csv"})):
+        assert (await tester.call("POST", path, body, key="both")).status_code in {201, 202}
+        live = await app.call("POST", path, body, key="both")
+        assert (live.status_code, live.json()["code"]) == (422, "idempotency_mismatch")
 
 
 async def test_the_list_is_filtered_paged_and_nobody_elses(deployment: Deployed, app: RawApp) -> None:

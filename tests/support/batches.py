@@ -124,6 +124,7 @@ class BatchApp:
             store=BatchStore(client, tables["deliveries"]),
             objects=S3Objects(through(self.s3), BUCKET),
             queue=through(self.queue),
+            clock_ms=lambda: self.now_ms,
         )
 
     def request(self, method: str, path: str, body: bytes = b"", key: str | None = None) -> AppRequest:

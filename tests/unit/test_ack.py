@@ -11,7 +11,7 @@ import pytest
 from sandes import deliver, devices
 from sandes.crypto.seal import Kind
 from sandes.limits import Limit
-from sandes.model.ids import ConnectionId, EnvelopeId, MessageId, new_message_id
+from sandes.model.ids import ConnectionId, EnvelopeId, MessageId, new_app_id, new_message_id
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Ack, Ping, Receipt
 from tests.support.service import NOW, NOW_MS, Person, Service
@@ -135,6 +135,16 @@ def test_a_receipt_to_the_own_account_skips_the_reading_device(service: Service)
     asha = service.person(2)
     acked(service, asha, [], receipts=[receipt(asha, new_message_id(NOW_MS), kind="read")])
     assert [len(service.stored(asha, index)) for index in range(2)] == [0, 1]
+
+
+def test_an_unlinked_device_tells_no_app_and_its_ack_deletes_nothing(service: Service, ravi: Person) -> None:
+    ids = service.leave(ravi, 1)
+    devices.unlink(service.caller(ravi), ravi.devices[0].number, now_ms=NOW_MS, deps=service.device_deps)
+    receipt = Receipt(app=new_app_id(), kind="read", ids=(new_message_id(NOW_MS),))
+    with pytest.raises(ProtocolError) as refused:
+        acked(service, ravi, ids, receipts=[receipt])
+    assert refused.value.code is ErrorCode.REVOKED
+    assert len(service.stored(ravi)) == 1
 
 
 def test_an_unlinked_device_sends_no_receipts_and_its_ack_deletes_nothing(service: Service) -> None:

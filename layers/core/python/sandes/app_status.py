@@ -5,8 +5,10 @@ The change and the event by which the app hears of it are one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from sandes.app_events import message_event, tell_webhooks
 from sandes.model.app import App
@@ -19,6 +21,7 @@ from sandes.store.dynamo import ConditionFailed
 
 LOOK_BACK_SECONDS = 86_400
 SWEEP_SECONDS = 20.0
+SLICE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +55,28 @@ def expire_due(*, now_ms: int, deps: StatusDependencies, elapsed: Callable[[], f
 
     Looks back over a day, so that a pause of the schedule loses nothing. Calling it twice at a time does no harm.
     """
-    now_seconds, stop_at = now_ms // 1000, elapsed() + SWEEP_SECONDS
+    began, moved = elapsed(), 0
     apps: dict[AppId, App | None] = {}
-    moved = 0
-    for due in deps.deliveries.due(now_seconds=now_seconds, look_back_seconds=LOOK_BACK_SECONDS):
-        by_app: dict[AppId, list[AppMessage]] = {}
-        for message in due:
-            by_app.setdefault(message.app, []).append(message)
-        for app_id, messages in by_app.items():
-            if app_id not in apps:
-                apps[app_id] = deps.apps.read(app_id)
-            if app := apps[app_id]:
-                _move(app, messages, Status.EXPIRED, now_ms=now_ms, deps=deps)
-            moved += len(messages)
-        if elapsed() > stop_at:
+    due = deps.deliveries.due(now_seconds=now_ms // 1000, look_back_seconds=LOOK_BACK_SECONDS)
+    for app_id, messages in _slices(due):
+        if app_id not in apps:
+            apps[app_id] = deps.apps.read(app_id)
+        if app := apps[app_id]:
+            taken_ms = int((elapsed() - began) * 1000)  # an event's id tells when it was made
+            _move(app, messages, Status.EXPIRED, now_ms=now_ms + taken_ms, deps=deps)
+        moved += len(messages)
+        if elapsed() - began > SWEEP_SECONDS:
             break
     return moved
+
+
+def _slices(pages: Iterable[Sequence[AppMessage]]) -> Iterator[tuple[AppId, Sequence[AppMessage]]]:
+    """Few at a time and of one app: what is told and not written when time runs out is told again."""
+    for page in pages:
+        for app, messages in groupby(sorted(page, key=attrgetter("app")), key=attrgetter("app")):
+            of_app = list(messages)
+            for start in range(0, len(of_app), SLICE):
+                yield app, of_app[start : start + SLICE]
 
 
 def _move(app: App, messages: Sequence[AppMessage], to: Status, *, now_ms: int, deps: StatusDependencies) -> None:

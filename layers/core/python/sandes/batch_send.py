@@ -243,10 +243,10 @@ class _Sending:
 
     def _tell(self, final: Sequence[_Outgoing]) -> None:
         """Messages that have an outcome already: their events are recorded with them."""
-        events = []
+        events, now_ms = [], max(self.now_ms, self.deps.clock_ms())
         for row in final:
             message = row.made.message
-            event = message_event(message, message.status, now_ms=self.now_ms, failure=message.failure)
+            event = message_event(message, message.status, now_ms=now_ms, failure=message.failure)
             row.operations.append(self.deps.apps.view.deliveries.recording(event))
             events.append(event)
         tell_webhooks(self.app, events, self.deps.apps.webhook_queue)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -59,11 +59,14 @@ _READ_MESSAGES = 100
 
 @dataclass(frozen=True, slots=True)
 class BatchDependencies:
+    """`clock_ms` is asked when an event is made: its id sorts by time, and work on a batch goes on for minutes."""
+
     apps: AppsDependencies
     directory: DirectoryStore
     store: BatchStore
     objects: Objects
     queue: Queue
+    clock_ms: Callable[[], int]
 
 
 def create(request: AppRequest, body: app_api.NewBatch, *, now_ms: int, deps: BatchDependencies) -> app_api.Batch:
@@ -75,7 +78,7 @@ def create(request: AppRequest, body: app_api.NewBatch, *, now_ms: int, deps: Ba
     apps = deps.apps
     wanted = Wanted(template=(body.template, body.version) if body.template else None)
     caller = identify(request, wanted, scope="batch", audience=apps.audience, now_ms=now_ms, view=apps.view)
-    id, fingerprint = request.request_hash(apps.pepper), request.body_fingerprint(apps.pepper)
+    id, fingerprint = request.request_hash(apps.pepper), request.body_fingerprint(apps.pepper, test=caller.key.test)
     stands = deps.store.read(caller.app.id, id, now_seconds=now_ms // 1000)
     if stands:
         return _repeated(stands, fingerprint, now_ms, deps)
@@ -145,7 +148,8 @@ def commit(
     quota_exceeded (after a dry run; the batch stays as it is), idempotency_mismatch.
     """
     caller, batch = _own(request, id, now_ms, deps)
-    by, fingerprint = request.request_hash(deps.apps.pepper), request.body_fingerprint(deps.apps.pepper)
+    pepper = deps.apps.pepper
+    by, fingerprint = request.request_hash(pepper), request.body_fingerprint(pepper, test=caller.key.test)
     if by in batch.commits:
         return _committed(batch, by, fingerprint)
     if batch.created_at_ms // 1000 + KEEP_FILES_SECONDS <= now_ms // 1000:
@@ -342,7 +346,7 @@ def conclude(app: App, batch: Batch, operation: dict[str, Any], *, now_ms: int, 
         "failure": batch.failure,
         "client_ref": batch.client_ref,
     }
-    event = new_event(app.id, "batch.completed", data, now_ms=now_ms)
+    event = new_event(app.id, "batch.completed", data, now_ms=max(now_ms, deps.clock_ms()))
     tell_webhooks(app, [event], deps.apps.webhook_queue)
     try:
         deps.store.write([operation, deps.apps.view.deliveries.recording(event)])

@@ -184,6 +184,10 @@ def ack(frame: Ack, principal: Principal, *, now_ms: int, deps: DeliverDependenc
     """
     if frame.receipts:
         deps.receipts.refuse_if_empty(str(principal.address), now_ms=now_ms, wanted=len(frame.receipts))
+    if any(receipt.app for receipt in frame.receipts):
+        own = deps.routing.read(principal.address.account, now_seconds=now_ms // 1000)
+        if not is_current(principal, own):
+            raise ProtocolError(ErrorCode.REVOKED)
     for receipt in frame.receipts:
         if receipt.app is not None:
             _tell_app(receipt, receipt.app, principal, now_ms=now_ms, deps=deps)

@@ -189,7 +189,7 @@ def create(
         request=by,
     )
     caller = identify(request, wanted, scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
-    fingerprint = request.body_fingerprint(deps.pepper)
+    fingerprint = request.body_fingerprint(deps.pepper, test=caller.key.test)
     if caller.facts.answer:
         return _repeated(caller.facts.answer, fingerprint), []
     check_reach(caller, address)
@@ -330,9 +330,11 @@ def recall(request: AppRequest, id: MessageId, *, now_ms: int, deps: AppsDepende
         )
     except ConditionFailed:
         stands = deliveries.message(caller.app.id, id, now_seconds=now_seconds)
-        if stands and stands.status is Status.RECALLED:
+        stands_at = stands.status_at(now_seconds) if stands else Status.EXPIRED
+        if stands_at is Status.RECALLED:
             return
-        raise ProtocolError(ErrorCode.ALREADY_DELIVERED) from None
+        final = stands_at > Status.READ
+        raise ProtocolError(ErrorCode.ALREADY_FINAL if final else ErrorCode.ALREADY_DELIVERED) from None
     if routes and voids:
         deps.push(voids, routes, now_seconds=now_seconds)
 

@@ -111,13 +111,12 @@ def create(
     id = request.request_hash(deps.pepper)
     wanted = Wanted(phone_index=address.index, template=(body.template, body.version), otp=id)
     caller = identify(request, wanted, scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
-    fingerprint = request.body_fingerprint(deps.pepper)
+    fingerprint = request.body_fingerprint(deps.pepper, test=caller.key.test)
     if caller.facts.otp:
         return _repeated(caller.facts.otp, fingerprint, caller), []
     check_reach(caller, address)
     template = _otp_template(caller.facts.template)
     check_variables(template, body.variables)
-    windows = deps.quotas.take(caller.app, 1, now_seconds=now_ms // 1000)
     now_seconds = now_ms // 1000
     account = address.account or caller.facts.account
     subject = address.subject(account)
@@ -149,7 +148,7 @@ def create(
         targets=None,
     )
     code = MAGIC_CODE[: body.length] if address.magic else new_code(body.length)
-    sent = _issue(
+    sent, windows = _issue(
         new,
         code,
         template=template,
@@ -195,7 +194,7 @@ def resend(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) 
         expires_at=now_seconds + old.ttl_seconds + KEEP_SECONDS,
     )
     code = MAGIC_CODE[: old.digits] if magic else new_code(old.digits)
-    sent = _issue(
+    sent, windows = _issue(
         new,
         code,
         template=template,
@@ -220,8 +219,9 @@ def _issue(
     replaces: tuple[Otp, str] | None,
     now_ms: int,
     deps: OtpDependencies,
-) -> Otp:
-    """Store a code for every device of its recipient and queue its SMS; the OTP as it stands in the table then.
+) -> tuple[Otp, list[Window]]:
+    """Store a code for every device of its recipient and queue its SMS: the OTP as it stands in the table then, and
+    the app's quotas, which only count what is not refused.
 
     The SMS is queued first: whoever takes it from the queue looks for the OTP, so a crash between the two leaves an
     orphan that is dropped, never an OTP without its SMS. It names the hash of its code, since a request that is tried
@@ -257,6 +257,7 @@ def _issue(
         otp = replace(otp, targets=None)
     voids = _void(replaces[0], caller.app.sender, Void.REPLACED, now_ms, deps) if replaces else []
     new_log = None if address.magic else _logged(log, otp.app, now_seconds)
+    windows = deps.quotas.take(caller.app, 1, now_seconds=now_seconds)
     if otp.sms and not address.magic:
         _queue_sms(otp, text, template, address=address, envelopes=envelopes, deps=deps)
     for _ in range(_TRIES):
@@ -273,7 +274,7 @@ def _issue(
             deps.view.otps.write(operations)
         except ConditionFailed as failed:
             if failed.items[0] is not None:
-                return _as_it_stands(read_otp(failed.items[0]), replaces, now_seconds)
+                return _as_it_stands(read_otp(failed.items[0]), replaces, now_seconds), windows
             _, log = deps.view.recipient(None, subject=otp.subject, now_seconds=now_seconds, consistent=True)
             new_log = _logged(log, otp.app, now_seconds)
             continue
@@ -281,7 +282,7 @@ def _issue(
             _push_void(voids, replaces[0], now_seconds, deps)
         if routes and envelopes:
             deps.push(envelopes, routes, now_seconds=now_seconds)
-        return otp
+        return otp, windows
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
@@ -303,7 +304,7 @@ def check(
     """
     caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
     otp = _own(caller)
-    by, fingerprint = request.request_hash(deps.pepper), request.body_fingerprint(deps.pepper)
+    by, fingerprint = request.request_hash(deps.pepper), request.body_fingerprint(deps.pepper, test=caller.key.test)
     now_seconds = now_ms // 1000
     for _ in range(_TRIES):
         counted = otp.checks.get(by)
@@ -430,6 +431,7 @@ def _queue_sms(
         {
             "app": app_text(otp.app),
             "otp": otp.id,
+            "send": otp.sends,
             "hash": _text(otp.hash),
             "sealed": _text(deps.pepper.seal(secret.encode(), otp.id.encode())),
             "envelopes": [[_text(envelope.inbox), _text(envelope.id)] for envelope in envelopes],
@@ -445,14 +447,14 @@ class NotYet(Exception):
 def send_sms(queued: Mapping[str, Any], *, queued_at: int, now_ms: int, deps: SmsDependencies) -> str:
     """Send the SMS unless a device has acknowledged the code, or it is of no more use; what was done, for the log.
 
-    At least once: a crash between the SMS and the note of it sends it again. Raises NotYet if the OTP is not stored
+    At least once: a crash between the SMS and the note of it sends it again. Raises NotYet if this send is not stored
     yet, ProtocolError sms_unavailable.
     """
     now_seconds = now_ms // 1000
     id = str(queued["otp"])
     rows = [(InboxId(_bytes(inbox)), EnvelopeId(_bytes(envelope))) for inbox, envelope in queued["envelopes"]]
     otp, waiting = deps.view.otp_and_envelopes(id, rows, inbox=deps.inbox, now_seconds=now_seconds)
-    if otp is None:
+    if otp is None or otp.sends < queued["send"]:
         if now_seconds - queued_at > ORPHAN_SECONDS:
             return "orphan"
         raise NotYet

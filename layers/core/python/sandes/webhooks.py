@@ -248,7 +248,8 @@ def _identify(request: AppRequest, wanted: Wanted, now_ms: int, deps: WebhookDep
 def _identify_post(request: AppRequest, now_ms: int, deps: WebhookDependencies) -> tuple[AppCaller, str, bytes]:
     """Also the keyed hashes by which a repetition is known, and known to be the same."""
     by = request.request_hash(deps.pepper)
-    return _identify(request, Wanted(request=by), now_ms, deps), by, request.body_fingerprint(deps.pepper)
+    caller = _identify(request, Wanted(request=by), now_ms, deps)
+    return caller, by, request.body_fingerprint(deps.pepper, test=caller.key.test)
 
 
 def _first(answer: Answer, fingerprint: bytes) -> str:

@@ -267,7 +267,7 @@ def key_add(
     app: AppId = None,
     credentials: NewFile = None,
     public: Public = None,
-    test: Annotated[bool, typer.Option("--test", help="Guests and magic recipients only.")] = False,
+    test: Annotated[bool, typer.Option("--test-key", "--test", help="Guests and magic recipients only.")] = False,
     network: Networks = None,
     as_json: AsJson = False,
 ) -> None:

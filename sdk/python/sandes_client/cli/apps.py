@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from sandes_client.app import AppCredentials, Batch, CredentialsInvalid, Message, Otp, SyncAppClient, recipient
@@ -299,7 +299,7 @@ def message_list(
     if as_json:
         _print_each(listed)
         return
-    table = Table("id", "state", "category", "template", "reference", "accepted")
+    table = Table(Column("id", no_wrap=True), "state", "category", "template", "reference", "accepted")
     for one in listed:
         table.add_row(one.id, _state(one), one.category, one.template or "", _cell(one.client_ref), _accepted(one))
     Console().print(table)

@@ -1,11 +1,16 @@
-"""Events of SQS: each record by itself, failed ones reported so that only they come again."""
+"""Events of SQS: each record by itself, failed ones reported so that only they come again.
+
+Of an error, its class and where it arose are logged: its text could hold what was in the record.
+"""
 
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sandes.edge.telemetry import logger
@@ -36,7 +41,8 @@ def each_record(
         try:
             outcome = use_case(json.loads(raw["body"]), record)
         except Exception as error:  # noqa: BLE001  # the boundary: whatever it is, the record must come again
-            logger().warning(name, outcome="failed", error=type(error).__name__, receives=record.receives)
+            at = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+            logger().warning(name, outcome="failed", error=type(error).__name__, at=at[-4:], receives=record.receives)
             return [{"itemIdentifier": record.id}]
         logger().info(name, outcome=outcome, receives=record.receives)
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -236,6 +237,7 @@ def wire_batches() -> BatchDependencies:
         store=BatchStore(dynamodb, settings.deliveries_table),
         objects=S3Objects(_objects_client(), settings.uploads_bucket),
         queue=SqsQueue(_client("sqs"), settings.batch_queue),
+        clock_ms=lambda: time.time_ns() // 1_000_000,
     )
 
 

@@ -46,7 +46,11 @@ class ErrorCode(StrEnum):
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch", 422, "This idempotency key was used with another request."
     SCOPE_MISSING = "scope_missing", 403, "The app has no permission for this kind of call."
     ADDRESS_NOT_ALLOWED = "address_not_allowed", 403, "The key may not be used from this network address."
-    NOT_A_GUEST = "not_a_guest", 403, "A trial app or test key sends only to the app's guests and magic recipients."
+    NOT_A_GUEST = (
+        "not_a_guest",
+        403,
+        "Trial apps and test keys send to guests only; magic numbers take a test key.",
+    )
     UNKNOWN_TEMPLATE = "unknown_template", 400, "There is no approved template of this name, version and kind."
     TEMPLATE_VARIABLES = "template_variables", 400, "The variables are not those of the template; see errors."
     RECIPIENT_LIMITED = "recipient_limited", 429, "This recipient has been sent too many codes; wait for retry_after."

@@ -118,15 +118,11 @@ class AppView:
     def otp_and_envelopes(
         self, id: str, rows: Sequence[tuple[InboxId, EnvelopeId]], *, inbox: InboxStore, now_seconds: int
     ) -> tuple[Otp | None, set[EnvelopeId]]:
-        """An OTP, and which of its envelopes still wait, in one read. Acked ones are gone.
-
-        Eventually consistent: it is asked seconds after the OTP was stored, and an ack of the last moment comes too
-        late for the SMS in any case.
-        """
-        requests: dict[str, Any] = {self.otps.table: {"Keys": [otp_key(id)]}}
+        """An OTP, and which of its envelopes still wait, in one consistent read. Acked ones are gone."""
+        requests: dict[str, Any] = {self.otps.table: {"Keys": [otp_key(id)], "ConsistentRead": True}}
         if rows:
             keys = [envelope_key(*row) for row in rows]
-            requests[inbox.table] = {"Keys": keys, "ProjectionExpression": InboxRow.ENVELOPE}
+            requests[inbox.table] = {"Keys": keys, "ConsistentRead": True, "ProjectionExpression": InboxRow.ENVELOPE}
         found = batch_get(self.apps.client, requests)
         otp = next((live_otp(item, now_seconds) for item in found[self.otps.table]), None)
         waiting = {EnvelopeId(item[InboxRow.ENVELOPE]["B"]) for item in found.get(inbox.table, [])}
