@@ -34,3 +34,12 @@ def deployment() -> Iterator[Deployed]:
         yield Deployed(engine, stack)
     finally:
         engine.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers: one has the engine to itself, one the templates; the rest goes wherever there is room."""
+    for item in items:
+        if item.get_closest_marker("engine") or "deployment" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("engine"))
+        elif "infra" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("infra"))
