@@ -45,6 +45,8 @@ ENVIRONMENT = {
     "DELIVERIES_TABLE": "Sandes-bench-TablesDeliveries01234567",
     "SMS_QUEUE": "https://sqs.us-east-1.amazonaws.com/000000000000/Sandes-bench-Sms",
     "WEBHOOK_QUEUE": "https://sqs.us-east-1.amazonaws.com/000000000000/Sandes-bench-Webhooks",
+    "BATCH_QUEUE": "https://sqs.us-east-1.amazonaws.com/000000000000/Sandes-bench-Batches",
+    "UPLOADS_BUCKET": "sandes-bench-uploads",
     "SMS_AFTER_SECONDS": "8",
     "SMS_SENDER_ID": "SANDES",
     "TOKEN_AUDIENCE": "sandes:bench",
