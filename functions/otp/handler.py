@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sandes import otps
+from sandes import otp_sms, otps
 from sandes.edge.app_http import answer, described, signed_request
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver
 from sandes.edge.queue_events import each_record
@@ -83,7 +83,7 @@ def sms(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     return each_record(
         event,
         "sms",
-        lambda body, record: otps.send_sms(
+        lambda body, record: otp_sms.send_sms(
             body, queued_at=record.sent_at_seconds, now_ms=now_milliseconds(), deps=wire_otp_sms()
         ),
     )

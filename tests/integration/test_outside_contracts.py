@@ -18,7 +18,7 @@ from sandes.edge.queue import SqsQueue
 from sandes.edge.sms import SnsSms
 from sandes.model.ids import ConnectionId
 from sandes.model.phone import PhoneNumber
-from sandes.otps import OtpSms
+from sandes.otp_sms import OtpSms
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.push import Posted, Pusher
 from sandes.queues import Queue

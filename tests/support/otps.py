@@ -8,10 +8,11 @@ from typing import Any
 
 import cbor2
 
-from sandes import otps
+from sandes import otp_sms, otps
 from sandes.crypto.seal import Kind
 from sandes.model.ids import account_text
-from sandes.otps import OtpDependencies, SmsDependencies
+from sandes.otp_sms import SmsDependencies
+from sandes.otps import OtpDependencies
 from sandes.protocol import app_api
 from tests.support.app_keys import AppKeys
 from tests.support.service import Person, Service
@@ -126,14 +127,14 @@ def work_off(
     for body, delay in waiting:
         try:
             outcomes.append(
-                otps.send_sms(
+                otp_sms.send_sms(
                     body,
                     queued_at=service.now_ms // 1000 + queued_at,
                     now_ms=service.now_ms + at * 1000,
                     deps=deps or service.sms_deps(),
                 )
             )
-        except otps.NotYet:
+        except otp_sms.NotYet:
             outcomes.append("not yet")
             left.append((body, delay))
     service.sms_queue.sent[:] = waiting if again else left

@@ -32,7 +32,8 @@ from sandes.model.ids import (
 )
 from sandes.model.phone import PhoneNumber
 from sandes.model.principal import Principal
-from sandes.otps import OtpDependencies, SmsDependencies
+from sandes.otp_sms import SmsDependencies
+from sandes.otps import OtpDependencies
 from sandes.protocol.client_api import LinkDevice, Registered, VerifyRegistration
 from sandes.protocol.frames import AccountRecipient, Copy, Send
 from sandes.push import Push

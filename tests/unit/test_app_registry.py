@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,8 +19,12 @@ from tests.support.service import DLT, LOGIN, NOW, PEPPER, Service
 Json = dict[str, Any]
 
 
+_seeds = itertools.count(1)
+
+
 def public_key() -> str:
-    return base64url_text(bytes(SigningKey.generate().verify_key))
+    """Another one each time, the same ones in each run: tests are named by them."""
+    return base64url_text(bytes(SigningKey(next(_seeds).to_bytes(32, "big")).verify_key))
 
 
 def new_app(**changed: Any) -> Json:

@@ -1,5 +1,4 @@
-"""One-time passwords for apps: send, check, resend, cancel, and the SMS when no device has it in time
-(docs/apps/README.md, "One-time passwords").
+"""One-time passwords for apps: send, check, resend, cancel (docs/apps/README.md, "One-time passwords").
 
 The id of an OTP is the keyed hash of the request that made it: the row is its own record of the idempotency key.
 """
@@ -11,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from sandes.app_identity import AppCaller, AppRequest, identify
 from sandes.crypto.codes import code_hash, new_code, same
@@ -20,7 +19,7 @@ from sandes.crypto.seal import Content, Kind, Void, otp_body, void_body
 from sandes.crypto.sender_hash import SenderHash
 from sandes.model.app import AppSender
 from sandes.model.envelope import Envelope
-from sandes.model.ids import AccountId, AppId, EnvelopeId, InboxId, app_text, new_message_id
+from sandes.model.ids import AppId, app_text, new_message_id
 from sandes.model.otp import Checked, Otp, OtpTargets, Resent
 from sandes.model.phone import PhoneNumber
 from sandes.model.template import Template
@@ -32,7 +31,6 @@ from sandes.quotas import Quotas, Window
 from sandes.recipients import MAGIC_CODE, Address, check_reach, magic_outcome, read_address
 from sandes.send import seal_for
 from sandes.store.app_view import AppView, Wanted
-from sandes.store.directory import DirectoryStore
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.inbox import InboxStore
 from sandes.store.otps import OtpChanged, read_otp
@@ -61,17 +59,8 @@ ALL_APPS_SENDS = 30
 NO_DEVICE_DELAY_SECONDS = 1
 """The SMS to somebody without a device is queued before the OTP is stored: this long is enough to store it."""
 
-ORPHAN_SECONDS = 120
-"""A queued SMS whose OTP is not there after this time belongs to a request that failed."""
-
 _TRIES = 4
 _LOG_ENTRY_BYTES = 12
-
-
-class OtpSms(Protocol):
-    def send_text(self, phone: PhoneNumber, text: str, *, entity_id: str, template_id: str) -> None:
-        """Hand an SMS over, with the ids that India's operators ask for. Raises ProtocolError sms_unavailable."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +76,6 @@ class OtpDependencies:
     sender_hash: SenderHash
     audience: str
     sms_after_seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class SmsDependencies:
-    view: AppView
-    inbox: InboxStore
-    directory: DirectoryStore
-    pepper: Pepper
-    sms: OtpSms
 
 
 def create(
@@ -376,7 +356,7 @@ def _wrong(attempts_left: int) -> app_api.OtpChecked:
 
 def _refused(otp: Otp, now_seconds: int) -> app_api.OtpChecked | None:
     """Why no attempt is counted, or None if there is no reason any more."""
-    status = _status(otp, now_seconds)
+    status = status_of(otp, now_seconds)
     return None if status == "pending" else app_api.OtpChecked(result=status, attempts_left=otp.attempts_left)
 
 
@@ -384,7 +364,7 @@ def state(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) -
     """Raises ProtocolError: what `identify` raises, not_found."""
     caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
     otp = _own(caller)
-    return _shown(otp, _status(otp, now_ms // 1000), otp.attempts_left, otp.code_expires_at, otp.resend_after)
+    return _shown(otp, status_of(otp, now_ms // 1000), otp.attempts_left, otp.code_expires_at, otp.resend_after)
 
 
 def cancel(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) -> None:
@@ -440,54 +420,8 @@ def _queue_sms(
     )
 
 
-class NotYet(Exception):
-    """The queued SMS is to be looked at again later."""
-
-
-def send_sms(queued: Mapping[str, Any], *, queued_at: int, now_ms: int, deps: SmsDependencies) -> str:
-    """Send the SMS unless a device has acknowledged the code, or it is of no more use; what was done, for the log.
-
-    At least once: a crash between the SMS and the note of it sends it again. Raises NotYet if this send is not stored
-    yet, ProtocolError sms_unavailable.
-    """
-    now_seconds = now_ms // 1000
-    id = str(queued["otp"])
-    rows = [(InboxId(_bytes(inbox)), EnvelopeId(_bytes(envelope))) for inbox, envelope in queued["envelopes"]]
-    otp, waiting = deps.view.otp_and_envelopes(id, rows, inbox=deps.inbox, now_seconds=now_seconds)
-    if otp is None or otp.sends < queued["send"]:
-        if now_seconds - queued_at > ORPHAN_SECONDS:
-            return "orphan"
-        raise NotYet
-    if not same(otp.hash, _bytes(queued["hash"])) or _status(otp, now_seconds) != "pending":
-        return "no_longer_needed"
-    if otp.sms_send == otp.sends:
-        return "sent_before"
-    if len(waiting) < len(rows):
-        return "acknowledged"
-    phone, text, entity_id, template_id = json.loads(deps.pepper.open(_bytes(queued["sealed"]), id.encode()))
-    if phone is None:
-        phone = _phone_of(otp.account, deps)
-        if phone is None:
-            return "no_number"
-    deps.sms.send_text(PhoneNumber(phone), text, entity_id=entity_id, template_id=template_id)
-    try:
-        deps.view.otps.sent_by_sms(otp)
-    except OtpChanged:
-        return "sent_but_replaced"
-    return "sent"
-
-
-def _phone_of(account_id: AccountId | None, deps: SmsDependencies) -> PhoneNumber | None:
-    account = deps.directory.account(account_id) if account_id else None
-    return deps.pepper.open_phone(account.phone_sealed, account.id) if account else None
-
-
 def _text(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-def _bytes(text: str) -> bytes:
-    return base64.b64decode(text)
 
 
 # What the above is made of.
@@ -518,7 +452,8 @@ def _by_sms(caller: AppCaller, template: Template, language: str) -> bool:
     return caller.app.sms and template.dlt is not None and language in template.dlt.template_ids
 
 
-def _status(otp: Otp, now_seconds: int) -> Any:
+def status_of(otp: Otp, now_seconds: int) -> Any:
+    """`pending`, `used`, `cancelled`, `expired` or `locked`."""
     if otp.state != "pending":
         return otp.state
     if otp.code_expires_at <= now_seconds:

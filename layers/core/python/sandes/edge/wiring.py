@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from sandes.edge.authorizer import AuthorizerDependencies
     from sandes.edge.settings import AppSettings, OtpSmsSettings
     from sandes.messages import AppsDependencies
-    from sandes.otps import OtpDependencies, SmsDependencies
+    from sandes.otp_sms import SmsDependencies
+    from sandes.otps import OtpDependencies
     from sandes.send import SendDependencies
     from sandes.store.app_view import AppView
     from sandes.webhook_delivery import WebhookDeliveryDependencies
@@ -321,7 +322,7 @@ def wire_otp_sms() -> SmsDependencies:
     from sandes.crypto.pepper import Pepper
     from sandes.edge.settings import OtpSmsSettings
     from sandes.edge.sms import SnsSms
-    from sandes.otps import SmsDependencies
+    from sandes.otp_sms import SmsDependencies
 
     settings = OtpSmsSettings.load()
     dynamodb = _client("dynamodb")
