@@ -37,7 +37,7 @@ run: setup ## deploy on this machine, play the demonstration, stay up (ONCE=1: e
 	@$(BIN)/python -m tools.run $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
 
 test: setup layers ## run every test: unit, store, templates, conversations on the local engine (ARGS=...)
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: setup ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -1,7 +1,8 @@
-"""The deployed system that scenarios and end-to-end tests talk to: one engine for the whole session, on loopback."""
+"""The deployed system that scenarios and end-to-end tests talk to: one engine for the whole session (of each worker), on loopback."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 
 from tools.engine import Deployment, Engine, deploy
 
-FOLDER = Path(__file__).parent.parent / ".local" / "test"
+FOLDER = Path(__file__).parent.parent / ".local" / os.environ.get("PYTEST_XDIST_WORKER", "test")
+"""One for each worker of a run: each has an engine of its own."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,3 @@ def deployment() -> Iterator[Deployed]:
         yield Deployed(engine, stack)
     finally:
         engine.stop()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers: one has the engine to itself, one the templates; the rest goes wherever there is room."""
-    for item in items:
-        if item.get_closest_marker("engine") or "deployment" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("engine"))
-        elif "infra" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("infra"))
