@@ -1,4 +1,4 @@
-"""The deployed system that scenarios and end-to-end tests talk to: one engine for the whole session (of each worker), on loopback."""
+"""The deployed system of scenarios and end-to-end tests: an engine for each worker's session, on loopback."""
 
 from __future__ import annotations
 
