@@ -4,6 +4,9 @@ BIN := .venv/bin
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
 
+# Its tests all have one name, by which several workers would take them for one test.
+ONE_BY_ONE := tests/e2e/test_app_api_schemathesis.py
+
 .DEFAULT_GOAL := help
 .PHONY: help setup layers run test lint format bench specs deploy clean
 
@@ -37,7 +40,12 @@ run: setup ## deploy on this machine, play the demonstration, stay up (ONCE=1: e
 	@$(BIN)/python -m tools.run $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
 
 test: setup layers ## run every test: unit, store, templates, conversations on the local engine (ARGS=...)
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+ifdef ARGS
+	@$(BIN)/python -m pytest $(ARGS)
+else
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore $(ONE_BY_ONE)
+	@$(BIN)/python -m pytest $(ONE_BY_ONE)
+endif
 
 lint: setup ## ruff and mypy
 	@$(BIN)/ruff check .
