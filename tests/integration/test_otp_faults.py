@@ -336,6 +336,18 @@ def test_a_check_that_was_counted_while_another_consumed_is_not_approved_too(
     assert len(service.stored(person)) == 2
 
 
+def test_a_code_that_was_replaced_between_count_and_use_is_incorrect_and_stays_so_when_repeated(
+    service: Service, app: AppKeys, person: Person
+) -> None:
+    id = send(service, app, person).id
+    code = code_for(service, person)
+    client = OvertakenClient(service.client, "transact_write_items", lambda: resend(service, app, id, at=30))
+    first = check(service, app, id, code, key="k", at=30, deps=service.otp_deps(client))
+    assert first == ("incorrect", 2)
+    assert check(service, app, id, code, key="k", at=31) == first
+    assert check(service, app, id, code_for(service, person), at=31) == ("approved", 2)
+
+
 def test_a_resend_that_another_one_overtook_makes_no_code(service: Service, app: AppKeys, person: Person) -> None:
     id = send(service, app, person).id
     client = OvertakenClient(
