@@ -123,8 +123,8 @@ def lookup(body: Lookup) -> Found:
 
 @app.get("/v1/accounts/<account>/keys", **described("The devices of an account, to make copies for"))
 def get_keys(account: AccountPath) -> AccountKeys:
-    caller, _, deps = call(app)
-    return accounts.keys(caller, account_in_path(account), deps=deps)
+    caller, now_ms, deps = call(app)
+    return accounts.keys(caller, account_in_path(account), now_ms=now_ms, deps=deps)
 
 
 @app.put("/v1/blocks/<account>", status_code=HTTPStatus.NO_CONTENT, **described("Block an account"))

@@ -118,7 +118,7 @@ def enrolment(service: Service, challenge: Challenge) -> tuple[Account, Any, Sea
     new = keys.new_device(challenge.id)
     id = new_account_id()
     device = devices._device(id, DeviceNumber(1), new, service.now_ms)
-    account = Account(id, "public", challenge.subject, b"sealed", service.now_ms // 1000, device.number, {1: device})  # type: ignore[dict-item]
+    account = Account(id, challenge.subject, b"sealed", service.now_ms // 1000, device.number, {1: device})  # type: ignore[dict-item]
     return account, device, SealKey(1, keys.seal_public), challenge
 
 

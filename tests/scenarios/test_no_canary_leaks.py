@@ -87,7 +87,6 @@ async def invoke_logged(deployed: Deployed, folder: str, device: RawDevice, *fra
         "device": device.address,
         "registration": str(device.registration_id),
         "inbox": inbox,
-        "class": "public",
         "connected": str(now_ms()),
     }
     client = deployed.engine.client("lambda")

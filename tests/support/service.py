@@ -87,7 +87,7 @@ class Person:
     keys: list[DeviceKeys] = field(default_factory=list)
 
     def principal(self, index: int = 0, *, connected_at_ms: int = NOW_MS) -> Principal:
-        return Principal.of(self.devices[index], "public", connected_at_ms)
+        return Principal.of(self.devices[index], connected_at_ms)
 
     def address(self, index: int = 0) -> DeviceAddress:
         return DeviceAddress(self.account, self.devices[index].number)

@@ -51,7 +51,7 @@ def test_a_new_number_gets_an_account_with_one_device(service: Service) -> None:
     (device,) = account.devices.values()
     assert (made.device, device.number, device.registration) == (1, 1, made.registration_id)
     assert (device.identity_key, device.name, device.platform) == (keys.identity_public, "Asha's phone", "android")
-    assert (account.account_class, account.created_at) == ("public", NOW)
+    assert (account.standing, account.created_at) == (None, NOW)
     assert service.directory.account_of_phone(PEPPER.index("phone", phone)) == made.account
     assert PEPPER.open_phone(account.phone_sealed, made.account) == phone
     routes = service.routing.read(made.account, now_seconds=NOW)
@@ -220,10 +220,10 @@ def test_whoever_is_blocked_finds_nobody(service: Service, asha: Person) -> None
     ravi = service.person()
     caller, deps = service.caller(ravi), service.device_deps
     assert accounts.lookup(caller, asha.phone, now_ms=NOW_MS, deps=deps).account == asha.account
-    assert accounts.keys(caller, asha.account, deps=deps).account == asha.account
+    assert accounts.keys(caller, asha.account, now_ms=NOW_MS, deps=deps).account == asha.account
     accounts.block(service.caller(asha), ravi.account, deps=deps)
     assert refusal(accounts.lookup, caller, asha.phone, now_ms=NOW_MS, deps=deps).code is ErrorCode.NOT_FOUND
-    assert refusal(accounts.keys, caller, asha.account, deps=deps).code is ErrorCode.NOT_FOUND
+    assert refusal(accounts.keys, caller, asha.account, now_ms=NOW_MS, deps=deps).code is ErrorCode.NOT_FOUND
 
 
 def test_the_last_device_may_go_and_the_number_registers_the_same_account_again(service: Service, asha: Person) -> None:

@@ -1,15 +1,16 @@
-"""Policy: blocks decide, classes do not yet."""
+"""Policy: the whole space of parties and questions."""
 
 from __future__ import annotations
 
-import pytest
+from sandes.model.ids import OrganisationId, UnitId
+from sandes.model.standing import Standing
+from sandes.policy import Person, Viewer, decide
 
-from sandes.model.device import AccountClass
-from sandes.policy import decide
+HERE = Standing(OrganisationId(bytes(8)), UnitId(bytes(8)), 2**31, listed=False)
 
 
-@pytest.mark.parametrize("viewer", ["public", "verified"])
-@pytest.mark.parametrize("subject", ["public", "verified"])
-def test_everybody_may_write_to_everybody_who_does_not_block_them(viewer: AccountClass, subject: AccountClass) -> None:
-    assert decide(viewer, subject, "message", blocked=False)
-    assert not decide(viewer, subject, "message", blocked=True)
+def test_a_citizen_writes_to_an_official_only_when_invited_or_the_post_is_listed() -> None:
+    citizen = Viewer(None)
+    assert not decide(citizen, Person(HERE), "message")
+    assert decide(citizen, Person(HERE, invites=True), "message")
+    assert not decide(citizen, Person(HERE, invites=True, blocks=True), "message")

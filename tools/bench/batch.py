@@ -110,7 +110,6 @@ def _seed(engine: Engine, deployment: Deployment, deps: BatchDependencies, phone
             }
             routing = {
                 RoutingRow.ACCOUNT: {"B": account},
-                RoutingRow.CLASS: {"S": "public"},
                 RoutingRow.DEVICES: {"M": {"1": {"M": device}}},
             }
             requests[deployment.tables["routing"]].append({"PutRequest": {"Item": routing}})

@@ -141,7 +141,6 @@ class Person:
         now = int(time.time())
         return {
             RoutingRow.ACCOUNT: _binary(self.device.account),
-            RoutingRow.CLASS: {"S": "public"},
             RoutingRow.DEVICES: {
                 "M": {
                     str(self.device.number): {
@@ -162,7 +161,7 @@ class Person:
 
     def event(self, frame: dict[str, Any]) -> dict[str, Any]:
         """A frame of this device as API Gateway hands it to a function."""
-        principal = Principal.of(self.device, "public", int(time.time() * 1000))
+        principal = Principal.of(self.device, int(time.time() * 1000))
         return {
             "requestContext": {
                 "routeKey": frame["type"],

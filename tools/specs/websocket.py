@@ -12,10 +12,13 @@ from sandes.protocol.frames import (
     Accepted,
     Ack,
     Acked,
+    Body,
     ClientFrame,
     Drained,
     Envelopes,
     Error,
+    Fetch,
+    GroupSend,
     Hello,
     Ping,
     Pong,
@@ -34,8 +37,10 @@ SERVER_FRAMES: tuple[type[BaseModel], ...] = get_args(ServerFrame)
 REPLIES: dict[type[BaseModel], tuple[type[BaseModel], ...]] = {
     Hello: (Welcome, Envelopes, Drained, Error),
     Send: (Accepted, Error),
+    GroupSend: (Accepted, Error),
     Ack: (Acked, Error),
     Sync: (Envelopes, Drained, Error),
+    Fetch: (Body, Error),
     Ping: (Pong, Error),
 }
 UNASKED: tuple[type[BaseModel], ...] = (Envelopes, Superseded, Revoked)
@@ -45,7 +50,7 @@ def asyncapi() -> Json:
     """The websocket, from the server's side: `receive` is what a client sends."""
     operations: Json = {}
     for frame in CLIENT_FRAMES:
-        operations[_type(frame)] = {
+        operations[_name(frame)] = {
             "action": "receive",
             "channel": {"$ref": "#/channels/socket"},
             "summary": _description(frame),
@@ -56,7 +61,7 @@ def asyncapi() -> Json:
             },
         }
     for frame in UNASKED:
-        operations[f"{_type(frame)}Unasked"] = {
+        operations[f"{_name(frame)}Unasked"] = {
             "action": "send",
             "channel": {"$ref": "#/channels/socket"},
             "summary": _description(frame),
@@ -93,7 +98,7 @@ def asyncapi() -> Json:
             "socket": {
                 "address": "/",
                 "description": "One socket for each device; the newest that said `hello` is the live one",
-                "messages": {_type(frame): {"$ref": f"#/components/messages/{_type(frame)}"} for frame in frames},
+                "messages": {_name(frame): {"$ref": f"#/components/messages/{_name(frame)}"} for frame in frames},
                 "bindings": {
                     "ws": {
                         "method": "GET",
@@ -109,8 +114,8 @@ def asyncapi() -> Json:
         "operations": operations,
         "components": {
             "messages": {
-                _type(frame): {
-                    "name": _type(frame),
+                _name(frame): {
+                    "name": str(get_args(frame.model_fields["type"].annotation)[0]),
                     "title": frame.__name__,
                     "summary": _description(frame),
                     "contentType": "application/json",
@@ -143,8 +148,9 @@ def _frame_schemas() -> Json:
     return described
 
 
-def _type(frame: type[BaseModel]) -> str:
-    return str(get_args(frame.model_fields["type"].annotation)[0])
+def _name(frame: type[BaseModel]) -> str:
+    """Its type, but for `GroupSend`, whose type is that of `Send`."""
+    return frame.__name__[0].lower() + frame.__name__[1:]
 
 
 def _description(frame: type[BaseModel]) -> str:
@@ -154,4 +160,4 @@ def _description(frame: type[BaseModel]) -> str:
 
 
 def _channel_message(frame: type[BaseModel]) -> Json:
-    return {"$ref": f"#/channels/socket/messages/{_type(frame)}"}
+    return {"$ref": f"#/channels/socket/messages/{_name(frame)}"}

@@ -17,9 +17,7 @@ from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Acked, Ping, ServerFrame
 from sandes.store.dynamo import StoreUnavailable
 
-PRINCIPAL = Principal(
-    DeviceAddress(AccountId(bytes(8)), DeviceNumber(1)), RegistrationId(1), InboxId(bytes(16)), "public", 5
-)
+PRINCIPAL = Principal(DeviceAddress(AccountId(bytes(8)), DeviceNumber(1)), RegistrationId(1), InboxId(bytes(16)), 5)
 SECRET = "zq7-secret-qz"
 
 

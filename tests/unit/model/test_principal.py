@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandes.model.device import AccountClass
 from sandes.model.ids import AccountId, DeviceAddress, DeviceNumber, InboxId, RegistrationId
 from sandes.model.principal import Principal
 
-classes: Any = st.sampled_from(["public", "verified"])
 principals = st.builds(
-    lambda account, number, registration, inbox, account_class, at: Principal(
+    lambda account, number, registration, inbox, at: Principal(
         DeviceAddress(AccountId(account), DeviceNumber(number)),
         RegistrationId(registration),
         InboxId(inbox),
-        account_class,
         at,
     ),
     st.binary(min_size=8, max_size=8),
     st.integers(1, 255),
     st.integers(1, 2**32 - 1),
     st.binary(min_size=16, max_size=16),
-    classes,
     st.integers(0, 2**52),
 )
 
@@ -40,7 +35,7 @@ def test_a_principal_comes_back_from_its_context(principal: Principal) -> None:
 
 
 GOOD = Principal(
-    DeviceAddress(AccountId(bytes(8)), DeviceNumber(1)), RegistrationId(1), InboxId(bytes(16)), "public", 1
+    DeviceAddress(AccountId(bytes(8)), DeviceNumber(1)), RegistrationId(1), InboxId(bytes(16)), 1
 ).to_context()
 
 
@@ -54,8 +49,3 @@ def test_a_context_without_a_part_is_refused(name: str) -> None:
 def test_a_context_with_a_garbled_part_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         Principal.from_context(GOOD | {name: "!"})
-
-
-def test_the_two_classes_of_account_are_all_there_are() -> None:
-    account_class: AccountClass = Principal.from_context(GOOD | {"class": "verified"}).account_class
-    assert account_class == "verified"

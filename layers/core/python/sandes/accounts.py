@@ -5,8 +5,10 @@ from __future__ import annotations
 from sandes.devices import DeviceDependencies
 from sandes.identity import Caller
 from sandes.limits import Limit, enforce
+from sandes.model.device import Account
 from sandes.model.ids import AccountId, account_text
-from sandes.policy import decide
+from sandes.model.standing import class_of
+from sandes.policy import Person, Viewer, decide
 from sandes.protocol.client_api import (
     AccountKeys,
     DeviceEntry,
@@ -29,7 +31,7 @@ def me(caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> Me:
         account=caller.account.id,
         device=caller.device.number,
         phone=deps.pepper.open_phone(caller.account.phone_sealed, caller.account.id),
-        account_class=caller.account.account_class,
+        account_class=class_of(caller.account.standing_at(now_ms // 1000)),
         created_at=caller.account.created_at,
         seal_key_number=route.seal_key.number,
     )
@@ -51,10 +53,10 @@ def list_devices(caller: Caller) -> DeviceList:
     )
 
 
-def keys(caller: Caller, account_id: AccountId, *, deps: DeviceDependencies) -> AccountKeys:
+def keys(caller: Caller, account_id: AccountId, *, now_ms: int, deps: DeviceDependencies) -> AccountKeys:
     """The devices to make copies for. Raises ProtocolError not_found for one that the caller may not write to."""
     account = deps.directory.account(account_id)
-    if not _may_write(caller, account_id, deps) or account is None:
+    if not _may_write(caller, account_id, account, now_ms, deps) or account is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return AccountKeys(
         account=account.id,
@@ -73,14 +75,18 @@ def lookup(caller: Caller, phone_text: str, *, now_ms: int, deps: DeviceDependen
     phone = read_phone(phone_text)
     enforce(deps.limits, Limit.LOOKUPS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
     account = deps.directory.account_of_phone(deps.pepper.index("phone", phone))
-    if account is None or not _may_write(caller, account, deps):
+    found = deps.directory.account(account) if account else None
+    if account is None or not _may_write(caller, account, found, now_ms, deps):
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return Found(account=account)
 
 
-def _may_write(caller: Caller, other: AccountId, deps: DeviceDependencies) -> bool:
-    blocked = deps.directory.blocks(owner=other, other=caller.account.id)
-    return decide(caller.account.account_class, "public", "message", blocked=blocked)
+def _may_write(caller: Caller, id: AccountId, other: Account | None, now_ms: int, deps: DeviceDependencies) -> bool:
+    now_seconds = now_ms // 1000
+    blocks = deps.directory.blocks(owner=id, other=caller.account.id)
+    standing = other.standing_at(now_seconds) if other else None
+    person = Person(standing, is_viewer=id == caller.account.id, blocks=blocks)
+    return decide(Viewer(caller.account.standing_at(now_seconds)), person, "message")
 
 
 def block(caller: Caller, other: AccountId, *, deps: DeviceDependencies) -> None:

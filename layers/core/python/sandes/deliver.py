@@ -18,7 +18,8 @@ from sandes.model.device import MAX_DEVICES, Route
 from sandes.model.envelope import MAX_BODY_BYTES, Envelope
 from sandes.model.ids import AccountId, AppId, ConnectionId, new_message_id
 from sandes.model.principal import Principal
-from sandes.policy import decide
+from sandes.model.standing import class_of
+from sandes.policy import Viewer, decide
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import (
     MAX_ACK_IDS,
@@ -41,7 +42,7 @@ from sandes.protocol.frames import (
     render,
 )
 from sandes.push import Posted, Push, Pusher
-from sandes.send import is_current, seal_for
+from sandes.send import is_current, recipient_of, seal_for
 from sandes.store.inbox import InboxStore
 from sandes.store.routing import DeviceGone, RoutingStore, SocketSuperseded
 from sandes.store.send_view import SendView
@@ -211,15 +212,15 @@ def _send_receipt(
     reader = principal.address
     facts = deps.view.read(reader, author_id, limit=Limit.RECEIPTS.label, now_seconds=now_ms // 1000)
     deps.receipts.take(str(reader), stored_full_at_ms=facts.bucket_full_at_ms, now_ms=now_ms)
-    if not is_current(principal, facts.sender):
+    if facts.sender is None or not is_current(principal, facts.sender):
         raise ProtocolError(ErrorCode.REVOKED)
-    author = facts.recipient
-    if author is None or not decide(principal.account_class, author.account_class, "message", blocked=facts.blocked):
+    author, standing = facts.recipient, facts.sender.standing
+    if author is None or not decide(Viewer(standing), recipient_of(facts, author, reader.account), "message"):
         return
     content = Content(
         new_message_id(now_ms),
         reader,
-        principal.account_class,
+        class_of(standing),
         author_id,
         Kind.RECEIPT,
         now_ms,

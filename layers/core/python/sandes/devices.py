@@ -98,7 +98,6 @@ def _register_new(challenge: Challenge, new: NewDevice, now_ms: int, deps: Devic
     phone = challenged_phone(challenge, deps.codes)
     account = Account(
         id=account_id,
-        account_class="public",
         phone_index=challenge.subject,
         phone_sealed=deps.pepper.seal_phone(phone, account_id),
         created_at=now_ms // 1000,

@@ -26,6 +26,12 @@ class Limit(Enum):
     CODES_TO_NUMBER = "codes-to-number", 10, 8_640_000  # ten, then ten a day
     LINKS = "links", 6, 120_000
     LOOKUPS = "lookups", 20, 10_000
+    SEARCHES = "searches", 30, 2_000
+    PROFILES = "profiles", 120, 500
+    INVITATIONS = "invitations", 60, 10_000
+    GROUPS_MADE = "groups-made", 10, 600_000
+    GROUP_CHANGES = "group-changes", 120, 1_000
+    GROUP_POSTS = "group-posts", 20, 2_000
 
     def __init__(self, label: str, burst: int, interval_ms: int) -> None:
         self.label = label

@@ -95,10 +95,10 @@ def _changed(fresh: Routes, tried: Routes) -> Routes:
     before = {route.inbox: route.connection for route in tried.devices.values()}
     return Routes(
         fresh.account,
-        fresh.account_class,
         {
             number: route
             for number, route in fresh.devices.items()
             if route.connection is not None and route.connection != before.get(route.inbox)
         },
+        fresh.standing,
     )

@@ -13,14 +13,15 @@ from sandes.crypto.sender_hash import SenderHash
 from sandes.limits import Limit, Meter
 from sandes.model.device import Route, Routes
 from sandes.model.envelope import HEADER, MAX_BODY_BYTES, VERSION, Envelope, envelope_id
-from sandes.model.ids import DeviceNumber, MessageId, message_time_ms
+from sandes.model.ids import AccountId, DeviceNumber, MessageId, message_time_ms
 from sandes.model.principal import Principal
-from sandes.policy import decide
+from sandes.model.standing import class_of
+from sandes.policy import Person, Viewer, decide
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.frames import Accepted, Send
 from sandes.push import Push
 from sandes.store.inbox import InboxStore
-from sandes.store.send_view import SendView
+from sandes.store.send_view import SendFacts, SendView
 
 MAX_AHEAD_MS = 2 * 60 * 1000
 """A message id may lie this far in the future: clients make ids on the server's clock, learnt from `welcome`."""
@@ -53,12 +54,10 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     deps.meter.refuse_if_empty(str(sender), now_ms=now_ms)
     facts = deps.view.read(sender, frame.to.account, limit=Limit.SENDS.label, now_seconds=now_ms // 1000)
     deps.meter.take(str(sender), stored_full_at_ms=facts.bucket_full_at_ms, now_ms=now_ms)
-    if not is_current(principal, facts.sender):
+    if facts.sender is None or not is_current(principal, facts.sender):
         raise ProtocolError(ErrorCode.REVOKED)
-    recipient = facts.recipient
-    if recipient is None or not decide(
-        principal.account_class, recipient.account_class, "message", blocked=facts.blocked
-    ):
+    recipient, standing = facts.recipient, facts.sender.standing
+    if recipient is None or not decide(Viewer(standing), recipient_of(facts, recipient, sender.account), "message"):
         raise ProtocolError(ErrorCode.NOT_PERMITTED)
     targets = _targets(recipient, principal)
     if not targets and recipient.account != sender.account:
@@ -69,7 +68,7 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     envelopes = [
         seal_for(
             targets[DeviceNumber(copy.device)],
-            Content(frame.id, sender, principal.account_class, recipient.account, Kind.MESSAGE, now_ms, copy.body),
+            Content(frame.id, sender, class_of(standing), recipient.account, Kind.MESSAGE, now_ms, copy.body),
             expires_at=now_ms // 1000 + expires_in,
             sender_hash=deps.sender_hash,
         )
@@ -93,6 +92,16 @@ def seal_for(route: Route, content: Content, *, expires_at: int, sender_hash: Se
         expires_at=expires_at,
         accepted_at_ms=content.at_ms,
         sealed=seal(content.encode(), seal_public=route.seal_key.public, header=header),
+    )
+
+
+def recipient_of(facts: SendFacts, recipient: Routes, sender: AccountId) -> Person:
+    """The recipient as policy sees them."""
+    return Person(
+        recipient.standing,
+        is_viewer=recipient.account == sender,
+        blocks=facts.blocked,
+        invites=facts.invited,
     )
 
 

@@ -16,8 +16,8 @@ from nacl import bindings
 from nacl.exceptions import CryptoError
 
 from sandes.model.app import AppSender
-from sandes.model.device import AccountClass
-from sandes.model.ids import AccountId, AppId, DeviceAddress, DeviceNumber, MessageId
+from sandes.model.ids import AccountId, AppId, BodyId, DeviceAddress, DeviceNumber, GroupId, MessageId
+from sandes.model.standing import AccountClass
 
 OVERHEAD_BYTES = 48
 _PERSON = b"sandes-seal-v1"
@@ -28,7 +28,9 @@ class Kind(IntEnum):
     """What an envelope holds; the numbers are part of the format."""
 
     MESSAGE = 1
+    GROUP_MESSAGE = 2
     RECEIPT = 3
+    GROUP_EVENT = 4
     NOTICE = 5
     OTP = 6
     CONTROL = 7
@@ -121,6 +123,66 @@ def notice_body(*, text: str, category: str, confidential: bool, priority: str, 
 def void_body(ids: tuple[MessageId, ...], reason: Void) -> bytes:
     """The messages named, of this sender, are to be shown as void."""
     return cbor2.dumps({1: 1, 2: list(ids), 3: str(reason)})
+
+
+@dataclass(frozen=True, slots=True)
+class BodyPointer:
+    """Where the body of a group message lies and how it is opened. `size` is that of the plaintext, bytes."""
+
+    id: BodyId
+    content_key: bytes
+    size: int
+
+
+def group_message_body(group: GroupId, version: int, body: bytes | BodyPointer) -> bytes:
+    """`version` is the group's when the message was accepted: a client that knows a lower one asks for the members."""
+    if isinstance(body, BodyPointer):
+        return cbor2.dumps({1: group, 2: version, 4: [body.id, body.content_key, body.size]})
+    return cbor2.dumps({1: group, 2: version, 3: body})
+
+
+class GroupChange(IntEnum):
+    """What a group event says; the numbers are part of the format."""
+
+    INVITED = 1
+    JOINED = 2
+    LEFT = 3
+    REMOVED = 4
+    ROLE = 5
+    CHANGED = 6
+    DISSOLVED = 7
+    MEMBERS = 8
+
+
+def group_event_body(
+    group: GroupId,
+    version: int,
+    change: GroupChange,
+    *,
+    actor: AccountId | None = None,
+    subject: AccountId | None = None,
+    role: str | None = None,
+    name: str | None = None,
+) -> bytes:
+    """`actor` did it, None for the system or an app; `subject` is whom it is about. `version` as it is afterwards.
+
+    LEFT, REMOVED, DISSOLVED and MEMBERS tell the others to make new sender keys.
+    """
+    fields = {1: group, 2: version, 3: int(change), 4: actor, 5: subject, 6: role, 7: name}
+    return cbor2.dumps({key: value for key, value in fields.items() if value is not None})
+
+
+def encrypt_body(body: bytes, pointer: BodyPointer) -> bytes:
+    """ChaCha20-Poly1305 under a key used once, bound to the body's id: 16 bytes over `body`."""
+    return bindings.crypto_aead_chacha20poly1305_ietf_encrypt(body, pointer.id, _NONCE, pointer.content_key)
+
+
+def decrypt_body(data: bytes, pointer: BodyPointer) -> bytes:
+    """Raises SealBroken for other bytes than those the pointer was made for."""
+    try:
+        return bindings.crypto_aead_chacha20poly1305_ietf_decrypt(data, pointer.id, _NONCE, pointer.content_key)
+    except (CryptoError, ValueError) as error:
+        raise SealBroken from error
 
 
 def check_seal_key(public: bytes) -> None:

@@ -46,7 +46,7 @@ def authorize(event: dict[str, Any], deps: AuthorizerDependencies) -> dict[str, 
     except (ClientError, BotoCoreError) as error:
         logger().error("connect", outcome=ErrorCode.UNAVAILABLE, error=type(error).__name__)
         return _policy("Deny", event["methodArn"], "unknown", {})
-    principal = Principal.of(caller.device, caller.account.account_class, now_ms)
+    principal = Principal.of(caller.device, now_ms)
     logger().info("connect", outcome="allowed", device=str(principal.address))
     return _policy("Allow", event["methodArn"], str(principal.address), principal.to_context())
 

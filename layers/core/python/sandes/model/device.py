@@ -4,23 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from sandes.model.ids import AccountId, ConnectionId, DeviceNumber, InboxId, RegistrationId
-
-AccountClass = Literal["public", "verified"]
-"""`verified`: an official attested by an organisation; `public`: everyone else."""
+from sandes.model.standing import Standing
 
 MAX_DEVICES = 6
-
-
-def parse_account_class(text: str) -> AccountClass:
-    """Raises ValueError for anything but the two."""
-    if text == "public":
-        return "public"
-    if text == "verified":
-        return "verified"
-    raise ValueError(f"unknown account class {text!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +35,21 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`phone_sealed` opens only with the phone key, which is kept outside the database."""
+    """`phone_sealed` opens only with the phone key, which is kept outside the database.
+
+    `standing` may have expired: ask `standing_at`.
+    """
 
     id: AccountId
-    account_class: AccountClass
     phone_index: str
     phone_sealed: bytes
     created_at: int
     last_device: DeviceNumber
     devices: Mapping[DeviceNumber, Device]
+    standing: Standing | None = None
+
+    def standing_at(self, now_seconds: int) -> Standing | None:
+        return self.standing if self.standing and self.standing.expires_at > now_seconds else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +69,8 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Every device of an account that can be written to."""
+    """Every device of an account that can be written to. `standing` was in force when this was read, or is None."""
 
     account: AccountId
-    account_class: AccountClass
     devices: Mapping[DeviceNumber, Route]
+    standing: Standing | None = None

@@ -38,6 +38,18 @@ AppId = NewType("AppId", bytes)
 AppKeyId = NewType("AppKeyId", str)
 """8 characters of lower-case base32, unique among the keys of an app."""
 
+OrganisationId = NewType("OrganisationId", bytes)
+"""8 random bytes of an organisation; on the wire like an account id."""
+
+UnitId = NewType("UnitId", bytes)
+"""8 random bytes of a unit; the root unit of an organisation has the organisation's own id."""
+
+GroupId = NewType("GroupId", bytes)
+"""8 random bytes of a group; on the wire like an account id."""
+
+BodyId = NewType("BodyId", bytes)
+"""16 random bytes that name a body stored once for many devices; who knows it may fetch the ciphertext."""
+
 ConnectionId = NewType("ConnectionId", str)
 """API Gateway's name of a live websocket."""
 
@@ -70,13 +82,53 @@ def account_text(account: AccountId) -> str:
 
 def parse_account(text: str) -> AccountId:
     """Raises ValueError for anything but the 13 characters that `account_text` gives."""
+    return AccountId(_parse_eight(text, "an account id"))
+
+
+def _parse_eight(text: str, what: str) -> bytes:
     if not _ACCOUNT_TEXT.fullmatch(text):
-        raise ValueError("an account id is 13 characters of lower-case base32")
-    return AccountId(base64.b32decode(text.upper() + "==="))
+        raise ValueError(f"{what} is 13 characters of lower-case base32")
+    return base64.b32decode(text.upper() + "===")
 
 
 def new_app_id() -> AppId:
     return AppId(secrets.token_bytes(ACCOUNT_BYTES))
+
+
+def new_organisation_id() -> OrganisationId:
+    return OrganisationId(secrets.token_bytes(ACCOUNT_BYTES))
+
+
+def new_unit_id() -> UnitId:
+    return UnitId(secrets.token_bytes(ACCOUNT_BYTES))
+
+
+def new_group_id() -> GroupId:
+    return GroupId(secrets.token_bytes(ACCOUNT_BYTES))
+
+
+def new_body_id() -> BodyId:
+    return BodyId(secrets.token_bytes(INBOX_BYTES))
+
+
+def id_text(id: OrganisationId | UnitId | GroupId) -> str:
+    """13 characters, as for accounts."""
+    return account_text(AccountId(id))
+
+
+def parse_organisation(text: str) -> OrganisationId:
+    """Raises ValueError for anything but the 13 characters that `id_text` gives."""
+    return OrganisationId(_parse_eight(text, "an organisation id"))
+
+
+def parse_unit(text: str) -> UnitId:
+    """Raises ValueError for anything but the 13 characters that `id_text` gives."""
+    return UnitId(_parse_eight(text, "a unit id"))
+
+
+def parse_group(text: str) -> GroupId:
+    """Raises ValueError for anything but the 13 characters that `id_text` gives."""
+    return GroupId(_parse_eight(text, "a group id"))
 
 
 def new_app_key_id() -> AppKeyId:
@@ -89,9 +141,7 @@ def app_text(app: AppId) -> str:
 
 def parse_app(text: str) -> AppId:
     """Raises ValueError for anything but the 13 characters that `app_text` gives."""
-    if not _ACCOUNT_TEXT.fullmatch(text):
-        raise ValueError("an app id is 13 characters of lower-case base32")
-    return AppId(base64.b32decode(text.upper() + "==="))
+    return AppId(_parse_eight(text, "an app id"))
 
 
 def new_one_time_id() -> str:

@@ -56,7 +56,6 @@ class OtpTargets:
             MessageId(message),
             Routes(
                 AccountId(account),
-                "public",
                 {
                     DeviceNumber(number): Route(
                         DeviceNumber(number),

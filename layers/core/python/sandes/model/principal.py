@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sandes.model.device import AccountClass, Device, parse_account_class
+from sandes.model.device import Device
 from sandes.model.ids import (
     DeviceAddress,
     InboxId,
@@ -19,22 +19,21 @@ from sandes.model.ids import (
 class Principal:
     """A device whose token was verified at `$connect`.
 
+    What may change while the socket is open, such as its class, is not in it but read with each frame.
     `connected_at_ms` is the server's time of that check: it orders two sockets of one device.
     """
 
     address: DeviceAddress
     registration: RegistrationId
     inbox: InboxId
-    account_class: AccountClass
     connected_at_ms: int
 
     @classmethod
-    def of(cls, device: Device, account_class: AccountClass, connected_at_ms: int) -> Principal:
+    def of(cls, device: Device, connected_at_ms: int) -> Principal:
         return cls(
             address=DeviceAddress(device.account, device.number),
             registration=device.registration,
             inbox=device.inbox,
-            account_class=account_class,
             connected_at_ms=connected_at_ms,
         )
 
@@ -44,7 +43,6 @@ class Principal:
             "device": str(self.address),
             "registration": str(self.registration),
             "inbox": base64url_text(self.inbox),
-            "class": self.account_class,
             "connected": str(self.connected_at_ms),
         }
 
@@ -55,6 +53,5 @@ class Principal:
             address=DeviceAddress.parse(context["device"]),
             registration=RegistrationId(int(context["registration"])),
             inbox=InboxId(parse_base64url(context["inbox"])),
-            account_class=parse_account_class(context["class"]),
             connected_at_ms=int(context["connected"]),
         )

@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sandes.protocol.fields import AccountField, Key32, Signature64, Wire
+from sandes.protocol.fields import (
+    AccountField,
+    AppField,
+    Bytes,
+    GroupField,
+    Key32,
+    OrganisationField,
+    Salt16,
+    Signature64,
+    UnitField,
+    Wire,
+)
 
 PhoneText = Annotated[str, Field(min_length=1, max_length=32, description="international form, +91 98765 43210")]
 CodeText = Annotated[str, Field(pattern=r"^[0-9]{6}$", description="the six digits of the SMS")]
@@ -124,6 +135,194 @@ class AccountKeys(Wire):
 
     account: AccountField
     devices: list[DeviceKeys]
+
+
+Audience = Literal["everyone", "officials", "organisation", "nobody"]
+ProfileFieldName = Literal["name", "photo", "post", "number", "email", "last_seen"]
+
+
+class Disclosure(Wire):
+    """A part of an attestation that the viewer may see: BLAKE2b-256 of `value`, keyed with `salt`, stands in it."""
+
+    field: Literal["name", "post", "unit"]
+    salt: Salt16
+    value: str
+
+
+class Attestation(Wire):
+    """The platform's signed word that an organisation vouches for an account (docs/protocol/attestation.md).
+
+    `statement` is CBOR; `signature` is Ed25519 over `SANDES1/attestation` 00 and the statement, by the key of
+    GET /v1/attestation-key. What the viewer may not see is left out of `disclosures`.
+    """
+
+    statement: Bytes
+    signature: Signature64
+    disclosures: list[Disclosure]
+
+
+class Profile(Wire):
+    """A person as the viewer may see them: what is hidden and what does not exist are both left out."""
+
+    account: AccountField
+    account_class: Literal["public", "verified"]
+    name: str | None = None
+    post: str | None = None
+    number: str | None = None
+    email: str | None = None
+    photo: Bytes | None = None
+    photo_type: Literal["image/jpeg", "image/png", "image/webp"] | None = None
+    last_seen: Annotated[int, Field(description="epoch seconds; now, while a device is connected")] | None = None
+    organisation: OrganisationField | None = None
+    organisation_name: str | None = None
+    attestation: Attestation | None = None
+
+
+class OwnProfile(Profile):
+    """One's own, with to whom each field is shown: by the organisation's policy, by one's own stricter choice."""
+
+    policy: dict[ProfileFieldName, Audience]
+    choices: dict[ProfileFieldName, Audience]
+
+
+class ChangeProfile(Wire):
+    """What is left out stays as it is; an empty text removes. `photo`: JPEG, PNG or WebP of at most 16 KiB.
+
+    Name, post and email of a verified official are the organisation's word and cannot be changed here.
+    """
+
+    name: Annotated[str, Field(max_length=64)] | None = None
+    email: Annotated[str, Field(max_length=254)] | None = None
+    photo: Bytes | None = None
+    choices: dict[ProfileFieldName, Audience] | None = None
+
+
+class AttestationKey(Wire):
+    """Ed25519: checks the signatures of attestations. Pin it."""
+
+    public: Key32
+
+
+class Search(Wire):
+    """Words of a name or post, the beginnings of words are enough; in the caller's own organisation."""
+
+    query: Annotated[str, Field(min_length=2, max_length=64)]
+    limit: Annotated[int, Field(ge=1, le=25)] = 25
+
+
+class SearchResults(Wire):
+    """`more`: there are further ones; ask with more words."""
+
+    people: list[Profile]
+    more: bool
+
+
+class InvitationEntry(Wire):
+    account: AccountField
+    created_at: EpochSeconds
+
+
+class InvitationList(Wire):
+    """Citizens who may write to the caller although the caller is not listed."""
+
+    invitations: list[InvitationEntry]
+    cursor: str | None = None
+
+
+GroupName = Annotated[str, Field(min_length=1, max_length=100)]
+GroupPosting = Literal["all", "admins"]
+GroupRole = Literal["owner", "admin", "member"]
+
+
+class NewGroup(Wire):
+    """An informal group. `ref` is chosen at random by the caller: the same one gives the same group again."""
+
+    ref: OneTimeId
+    name: GroupName
+    posting: GroupPosting = "all"
+
+
+class Group(Wire):
+    """`version` rises with every change of the group or its members: when it does, make new sender keys.
+
+    `role` is the caller's, none for one who is only invited or may join. `expires_at`: of the invitation.
+    """
+
+    group: GroupField
+    name: str
+    kind: Literal["informal", "official"]
+    audience: Literal["members", "officials", "citizens"]
+    posting: GroupPosting
+    open: bool
+    members: int
+    limit: int
+    version: int
+    organisation: OrganisationField | None = None
+    unit: UnitField | None = None
+    app: AppField | None = None
+    role: GroupRole | None = None
+    invited: bool = False
+    expires_at: EpochSeconds | None = None
+    created_at: EpochSeconds
+
+
+class GroupEntry(Wire):
+    """A group that the caller is in (`role`), or is invited to (`expires_at`)."""
+
+    group: GroupField
+    name: str
+    role: GroupRole | None = None
+    expires_at: EpochSeconds | None = None
+
+
+class GroupPage(Wire):
+    groups: list[GroupEntry]
+    cursor: str | None = None
+
+
+class ChangeGroup(Wire):
+    """What is left out stays as it is."""
+
+    name: GroupName | None = None
+    posting: GroupPosting | None = None
+    open: bool | None = None
+
+
+class PutMember(Wire):
+    """`role` `owner` hands an informal group over: its owner becomes an admin."""
+
+    role: GroupRole = "member"
+
+
+class GroupMember(Wire):
+    """`state` `invited`: is to join by PUT of the own account. Name and post as far as the caller may see them."""
+
+    account: AccountField
+    state: Literal["member", "invited"]
+    role: GroupRole
+    joined_at: Annotated[int, Field(description="epoch milliseconds")] | None = None
+    account_class: Literal["public", "verified"] | None = None
+    name: str | None = None
+    post: str | None = None
+
+
+class GroupMembers(Wire):
+    members: list[GroupMember]
+    version: int
+    cursor: str | None = None
+
+
+class GroupDelivery(Wire):
+    """How far a message to a group has come: `devices` it was stored for, `waiting` of them have not fetched it.
+
+    `complete` once it has been stored for all members. With a `cursor`, `waiting` counts one page of members: add up.
+    """
+
+    members: int
+    devices: int
+    waiting: int
+    complete: bool
+    cursor: str | None = None
 
 
 class Fault(Wire):

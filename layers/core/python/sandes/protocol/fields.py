@@ -9,18 +9,27 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, Wit
 
 from sandes.model.ids import (
     ENVELOPE_BYTES,
+    INBOX_BYTES,
     AccountId,
     AppId,
+    BodyId,
     EnvelopeId,
+    GroupId,
     MessageId,
+    OrganisationId,
+    UnitId,
     account_text,
     app_text,
     base64url_text,
+    id_text,
     message_text,
     parse_account,
     parse_app,
     parse_base64url,
+    parse_group,
     parse_message,
+    parse_organisation,
+    parse_unit,
 )
 
 
@@ -69,9 +78,11 @@ def _base64url(minimum: int, maximum: int) -> tuple[PlainValidator, PlainSeriali
     )
 
 
+Salt16 = Annotated[bytes, *_base64url(16, 16)]
 Key32 = Annotated[bytes, *_base64url(32, 32)]
 Signature64 = Annotated[bytes, *_base64url(64, 64)]
 Bytes = Annotated[bytes, *_base64url(0, 128 * 1024)]
+BodyIdField = Annotated[BodyId, *_base64url(INBOX_BYTES, INBOX_BYTES)]
 EnvelopeIdField = Annotated[EnvelopeId, *_base64url(ENVELOPE_BYTES, ENVELOPE_BYTES)]
 
 AccountField = Annotated[
@@ -84,6 +95,24 @@ AppField = Annotated[
     AppId,
     _text(parse_app),
     PlainSerializer(app_text, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z2-7]{13}$"}),
+]
+GroupField = Annotated[
+    GroupId,
+    _text(parse_group),
+    PlainSerializer(id_text, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z2-7]{13}$"}),
+]
+OrganisationField = Annotated[
+    OrganisationId,
+    _text(parse_organisation),
+    PlainSerializer(id_text, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z2-7]{13}$"}),
+]
+UnitField = Annotated[
+    UnitId,
+    _text(parse_unit),
+    PlainSerializer(id_text, return_type=str),
     WithJsonSchema({"type": "string", "pattern": "^[a-z2-7]{13}$"}),
 ]
 MessageIdField = Annotated[

@@ -9,13 +9,22 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Discriminator, Field, Tag, TypeAdapter, ValidationError, model_validator
 
 from sandes.model.device import MAX_DEVICES
 from sandes.model.envelope import Envelope
 from sandes.model.ids import MAX_DEVICE_NUMBER
 from sandes.protocol.errors import ErrorCode, ProtocolError, json_pointer
-from sandes.protocol.fields import AccountField, AppField, Bytes, EnvelopeIdField, MessageIdField, Wire
+from sandes.protocol.fields import (
+    AccountField,
+    AppField,
+    BodyIdField,
+    Bytes,
+    EnvelopeIdField,
+    GroupField,
+    MessageIdField,
+    Wire,
+)
 
 MAX_FRAME_BYTES = 128 * 1024
 """API Gateway's limit for one websocket message; it closes the socket (1009) above it."""
@@ -45,6 +54,10 @@ class AccountRecipient(Wire):
     account: AccountField
 
 
+class GroupRecipient(Wire):
+    group: GroupField
+
+
 class Copy(Wire):
     """The message for one device of the recipient; `body` is opaque to the server."""
 
@@ -65,6 +78,21 @@ class Send(Wire):
     to: AccountRecipient
     kind: Literal["message"]
     copies: Annotated[tuple[Copy, ...], Field(max_length=MAX_DEVICES)]
+    expires_in: Annotated[int, Field(ge=1, description="seconds; the stage's maximum if left out")] | None = None
+
+
+class GroupSend(Wire):
+    """Send one message to all members of a group: one `body` for all. Answer: `accepted`.
+
+    `type` is that of `send`; a `to` with `group` makes the difference. The sending device gets no copy.
+    """
+
+    type: Literal["send"]
+    ref: Ref | None = None
+    id: MessageIdField
+    to: GroupRecipient
+    kind: Literal["message"]
+    body: Bytes
     expires_in: Annotated[int, Field(ge=1, description="seconds; the stage's maximum if left out")] | None = None
 
 
@@ -100,6 +128,14 @@ class Sync(Wire):
     limit: Annotated[int, Field(ge=1, le=500)] = 500
 
 
+class Fetch(Wire):
+    """Get a body that a group message points to. Answer: `body`, or `not_found` once it has expired."""
+
+    type: Literal["fetch"]
+    ref: Ref | None = None
+    body: BodyIdField
+
+
 class Ping(Wire):
     """Keeps the socket from being cut after ten idle minutes. Answer: `pong`."""
 
@@ -108,7 +144,7 @@ class Ping(Wire):
     epoch: Annotated[int, Field(ge=0)] = 0
 
 
-ClientFrame = Hello | Send | Ack | Sync | Ping
+ClientFrame = Hello | Send | GroupSend | Ack | Sync | Fetch | Ping
 
 
 class Inbox(Wire):
@@ -164,6 +200,15 @@ class Acked(Wire):
     ids: tuple[EnvelopeIdField, ...]
 
 
+class Body(Wire):
+    """The ciphertext of a body: open it with the content key that the envelope holds (docs/protocol/groups.md)."""
+
+    type: Literal["body"] = "body"
+    ref: str | None = None
+    id: BodyIdField
+    data: Bytes
+
+
 class SealedEnvelope(Wire):
     """Open `sealed` with the seal key whose number stands in `header` (docs/protocol/seal1.md); ack by `id`."""
 
@@ -211,9 +256,31 @@ class Error(Wire):
     details: dict[str, Any] | None = None
 
 
-ServerFrame = Welcome | Pong | Accepted | Acked | Envelopes | Drained | Superseded | Revoked | Error
+ServerFrame = Welcome | Pong | Accepted | Acked | Envelopes | Drained | Body | Superseded | Revoked | Error
 
-client_frames: TypeAdapter[ClientFrame] = TypeAdapter(Annotated[ClientFrame, Field(discriminator="type")])
+
+def _tag(frame: Any) -> str | None:
+    """Which model a frame is of: its type, but for a message to a group."""
+    if not isinstance(frame, dict):
+        return None
+    kind, to = frame.get("type"), frame.get("to")
+    if kind == "send" and isinstance(to, dict) and "group" in to:
+        return "send to a group"
+    return str(kind) if "type" in frame else None
+
+
+client_frames: TypeAdapter[ClientFrame] = TypeAdapter(
+    Annotated[
+        Annotated[Hello, Tag("hello")]
+        | Annotated[Send, Tag("send")]
+        | Annotated[GroupSend, Tag("send to a group")]
+        | Annotated[Ack, Tag("ack")]
+        | Annotated[Sync, Tag("sync")]
+        | Annotated[Fetch, Tag("fetch")]
+        | Annotated[Ping, Tag("ping")],
+        Discriminator(_tag),
+    ]
+)
 
 
 def parse_frame(text: str) -> ClientFrame:
@@ -225,7 +292,7 @@ def parse_frame(text: str) -> ClientFrame:
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         kinds = {fault["type"] for fault in faults}
-        if kinds & {"json_invalid", "dict_type", "model_attributes_type"} and not faults[0]["loc"]:
+        if "json_invalid" in kinds or not text.lstrip().startswith("{"):
             raise ProtocolError(ErrorCode.MALFORMED_JSON) from None
         if "union_tag_invalid" in kinds:
             raise ProtocolError(ErrorCode.UNKNOWN_TYPE) from None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandes.model.device import Account, Device, parse_account_class
+from sandes.model.device import Account, Device
 from sandes.model.ids import (
     AccountId,
     DeviceAddress,
@@ -17,10 +17,12 @@ from sandes.model.ids import (
 )
 from sandes.store.dynamo import Client, Item, batch_get
 from sandes.store.schema import DirectoryRow as Row
+from sandes.store.standing import read_standing
 
 _ACCOUNT_SORT = "0"
 _DEVICE_PREFIX = "0#"  # behind the account and before its blocks: both are read by one query, without the blocks
 _BLOCK_PREFIX = "B#"
+_INVITATION_PREFIX = "I#"
 _PHONE = "P#"
 _BATCH_KEYS = 100  # DynamoDB's most
 
@@ -41,6 +43,22 @@ def block_key(*, owner: AccountId, blocked: AccountId) -> dict[str, Any]:
         Row.PARTITION: {"S": f"A#{account_text(owner)}"},
         Row.SORT: {"S": f"{_BLOCK_PREFIX}{account_text(blocked)}"},
     }
+
+
+def invitation_key(*, owner: AccountId, invited: AccountId) -> dict[str, Any]:
+    return {
+        Row.PARTITION: {"S": f"A#{account_text(owner)}"},
+        Row.SORT: {"S": f"{_INVITATION_PREFIX}{account_text(invited)}"},
+    }
+
+
+def is_block(item: Item) -> bool:
+    return bool(item[Row.SORT]["S"].startswith(_BLOCK_PREFIX))
+
+
+def item_is(item: Item, key: Item) -> bool:
+    """Whether a row read together with others is the one of this key."""
+    return all(item[name] == value for name, value in key.items())
 
 
 def phone_key(phone_index: str) -> dict[str, Any]:
@@ -68,12 +86,12 @@ class DirectoryStore:
         item, *devices = answer["Items"]
         return Account(
             id=account,
-            account_class=parse_account_class(item[Row.CLASS]["S"]),
             phone_index=item[Row.PHONE_INDEX]["S"],
             phone_sealed=item[Row.PHONE_SEALED]["B"],
             created_at=int(item[Row.CREATED_AT]["N"]),
             last_device=DeviceNumber(int(item[Row.LAST_DEVICE]["N"])),
             devices={device.number: device for device in (_device(account, row) for row in devices)},
+            standing=read_standing(item.get(Row.STANDING)),
         )
 
     def account_of_phone(self, phone_index: str) -> AccountId | None:

@@ -35,7 +35,6 @@ class EnrolmentStore:
                     "TableName": self.directory.table,
                     "Item": account_key(account.id)
                     | {
-                        Row.CLASS: {"S": account.account_class},
                         Row.PHONE_INDEX: {"S": account.phone_index},
                         Row.PHONE_SEALED: {"B": account.phone_sealed},
                         Row.CREATED_AT: {"N": str(account.created_at)},
@@ -45,7 +44,7 @@ class EnrolmentStore:
                 }
             },
             self._put_device(device),
-            self.routing.replacing(device, account.account_class, seal_key),
+            self.routing.replacing(device, seal_key),
         )
 
     def replace(self, account: Account, device: Device, seal_key: SealKey, challenge: Challenge) -> None:
@@ -59,7 +58,7 @@ class EnrolmentStore:
                 for number in account.devices
             ),
             self._put_device(device),
-            self.routing.replacing(device, account.account_class, seal_key),
+            self.routing.replacing(device, seal_key),
         )
 
     def link(self, account: Account, opener: Device, device: Device, seal_key: SealKey, challenge: Challenge) -> None:

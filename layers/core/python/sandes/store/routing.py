@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from sandes.model.device import Device, Route, Routes, SealKey, parse_account_class
+from sandes.model.device import Device, Route, Routes, SealKey
 from sandes.model.ids import (
     AccountId,
     ConnectionId,
@@ -22,8 +22,10 @@ from sandes.model.ids import (
     RegistrationId,
 )
 from sandes.model.principal import Principal
+from sandes.model.standing import Standing
 from sandes.store.dynamo import Client, Item, batch_get, failed_condition
 from sandes.store.schema import RoutingRow as Row
+from sandes.store.standing import read_standing, standing_attribute
 
 _BATCH_KEYS = 100  # DynamoDB's most
 
@@ -152,16 +154,32 @@ class RoutingStore:
 
     # Parts of the directory's transactions: a device enters directory and routing together or not at all.
 
-    def replacing(self, device: Device, account_class: str, seal_key: SealKey) -> dict[str, Any]:
-        """The account's only device from now on."""
+    def replacing(self, device: Device, seal_key: SealKey) -> dict[str, Any]:
+        """The account's only device from now on; the account has no standing."""
         return {
             "Put": {
                 "TableName": self.table,
                 "Item": {
                     Row.ACCOUNT: {"B": device.account},
-                    Row.CLASS: {"S": account_class},
                     Row.DEVICES: {"M": {str(device.number): _entry(device, seal_key)}},
                 },
+            }
+        }
+
+    def standing(self, account: AccountId, standing: Standing | None) -> dict[str, Any]:
+        """What senders and groups go by from now on. Fails for an account without a routing item."""
+        update: dict[str, Any] = {"UpdateExpression": f"REMOVE {Row.STANDING}"}
+        if standing:
+            update = {
+                "UpdateExpression": f"SET {Row.STANDING} = :standing",
+                "ExpressionAttributeValues": {":standing": standing_attribute(standing)},
+            }
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": {Row.ACCOUNT: {"B": account}},
+                "ConditionExpression": f"attribute_exists({Row.ACCOUNT})",
+                **update,
             }
         }
 
@@ -215,7 +233,7 @@ def _live_connection(entry: Mapping[str, Any], now_seconds: int) -> ConnectionId
 
 
 def routes(item: Item, *, now_seconds: int) -> Routes:
-    """Read a routing item; a socket whose time is over counts as absent."""
+    """Read a routing item; a socket whose time is over counts as absent, and so does a standing."""
     account = AccountId(item[Row.ACCOUNT]["B"])
     devices = {}
     for number, attribute in item[Row.DEVICES]["M"].items():
@@ -229,4 +247,6 @@ def routes(item: Item, *, now_seconds: int) -> Routes:
             epoch=int(entry[Row.EPOCH]["N"]),
             connection=_live_connection(entry, now_seconds),
         )
-    return Routes(account=account, account_class=parse_account_class(item[Row.CLASS]["S"]), devices=devices)
+    standing = read_standing(item.get(Row.STANDING))
+    in_force = standing if standing and standing.expires_at > now_seconds else None
+    return Routes(account=account, devices=devices, standing=in_force)

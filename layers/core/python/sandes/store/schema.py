@@ -48,13 +48,19 @@ class InboxRow:
     EXPIRES_AT = "x"  # N epoch seconds
     ACCEPTED_AT_MS = "t"  # N epoch milliseconds
     SEALED = "b"  # B
+    # a body that many envelopes point to: INBOX is its id, ENVELOPE is BODY_SORT
+    BODY = "b"  # B encrypted under a key that only the envelopes hold
+
+
+BODY_SORT = bytes(24)
+"""Where an envelope id stands in other rows of the inbox table."""
 
 
 class RoutingRow:
     """One item per account, a map entry per device: the whole device list in one read (docs/adr/0003)."""
 
     ACCOUNT = "a"  # B 8
-    CLASS = "l"  # S
+    STANDING = "l"  # M, see StandingRow; only of verified officials
     DEVICES = "d"  # M by device number
     # within an entry
     REGISTRATION = "r"  # N
@@ -67,13 +73,25 @@ class RoutingRow:
     CONNECTED_AT_MS = "t"  # N epoch milliseconds
 
 
+class StandingRow:
+    """Within the STANDING of an account or routing item."""
+
+    ORGANISATION = "g"  # B 8
+    UNIT = "u"  # B 8
+    EXPIRES_AT = "x"  # N epoch seconds
+    LISTED = "y"  # BOOL
+
+
 class DirectoryRow:
-    """Accounts with their devices and blocks (partition `A#account`), and phone numbers (partition `P#index`)."""
+    """Accounts with their devices and blocks (partition `A#account`), and phone numbers (partition `P#index`).
+
+    Everything else that is kept in the same table has a class of its own below.
+    """
 
     PARTITION = "p"  # S
     SORT = "s"  # S
     # account, sort "0"
-    CLASS = "l"  # S
+    STANDING = "l"  # M, see StandingRow; only of verified officials
     PHONE_INDEX = "n"  # S
     PHONE_SEALED = "h"  # B
     CREATED_AT = "c"  # N epoch seconds
@@ -87,6 +105,101 @@ class DirectoryRow:
     LINKED_AT = "c"  # N epoch seconds
     # phone number, sort "0"
     ACCOUNT = "a"  # B 8
+
+
+class VerificationRow:
+    """In the directory, partition `A#account`, sort `V`: what an organisation attests of an official."""
+
+    ORGANISATION = "g"  # B 8
+    UNIT = "u"  # B 8
+    NAME = "w"  # S
+    POST = "o"  # S
+    EMAIL = "m"  # S
+    LISTED = "y"  # BOOL
+    ISSUED_AT = "c"  # N epoch seconds
+    EXPIRES_AT = "x"  # N epoch seconds
+    ATTESTATION = "b"  # B signed statement
+    ENDED = "z"  # S revoked, replaced or expired; official memberships are being or have been ended
+    WORDS = "k"  # L of S: sort keys of its rows in the search index
+    DUE = "du"  # S day of its end and shard, until memberships are ended; key of an index: no other row has it
+    DUE_AT = "de"  # N epoch seconds
+
+
+class ProfileRow:
+    """In the directory, partition `A#account`, sort `F`: what a person says of themselves, and to whom."""
+
+    NAME = "w"  # S
+    EMAIL = "m"  # S
+    PHOTO = "b"  # B
+    PHOTO_TYPE = "t"  # S
+    AUDIENCES = "v"  # M of S by field: the person's own choices
+
+
+class InvitationRow:
+    """In the directory, partition `A#official`, sort `I#citizen`: who may write to an official although not listed."""
+
+    CREATED_AT = "c"  # N epoch seconds
+
+
+class OrganisationRow:
+    """In the directory: an organisation (`O#organisation` · "0"), which is its root unit, and its units (`U#unit`)."""
+
+    NAME = "w"  # S
+    KIND = "k"  # S
+    PARENT = "u"  # B 8; not of the organisation itself
+    CREATED_AT = "c"  # N epoch seconds
+    # organisation only
+    AUDIENCES = "v"  # M of S by field: its policy
+    TREE_VERSION = "t"  # N rises with every move: two moves at once cannot make a circle
+
+
+class WordRow:
+    """In the directory, partition `S#organisation`, sort `word#field#account`: the search index of officials."""
+
+    ACCOUNT = "a"  # B 8
+
+
+class GroupRow:
+    """In the directory, partition `G#group`: the group (sort "0"), members (`M#account`), invitations (`I#account`).
+
+    A membership stands a second time with the account (`A#account` · `G#group`), an invitation too (`J#group`), a group
+    with its unit (`O#organisation` · `G#unit#group`) or app (`APP#app` · `G#group`).
+    """
+
+    NAME = "w"  # S
+    KIND = "k"  # S informal or official
+    AUDIENCE = "v"  # S members, officials or citizens
+    POSTING = "o"  # S all or admins
+    OPEN = "e"  # BOOL
+    ORGANISATION = "g"  # B 8
+    UNIT = "u"  # B 8
+    APP = "a"  # B 8
+    OWNER = "q"  # B 8 account
+    MEMBERS = "n"  # N
+    LIMIT = "m"  # N
+    VERSION = "t"  # N rises with every change: the ETag, and the epoch of the members' keys
+    STATE = "z"  # S live or dissolved
+    ROSTER = "r"  # M what is being applied of a roster
+    CREATED_AT = "c"  # N epoch seconds
+    # member
+    ROLE = "l"  # S owner, admin or member
+    JOINED_AT_MS = "j"  # N epoch milliseconds
+    # invitation
+    INVITED_BY = "i"  # B 8
+    EXPIRES_AT = "x"  # N epoch seconds
+
+
+class FanoutRow:
+    """In the deliveries table, partition `F#group#message#sender`: a post to a group (sort "0"), chunks done."""
+
+    PARTITION = "p"  # S
+    SORT = "s"  # S
+    AT_MS = "t"  # N epoch milliseconds
+    DEADLINE = "d"  # N epoch seconds
+    MEMBERS = "n"  # N
+    DEVICES = "v"  # N stored for
+    LIVE = "l"  # N taken by a live socket
+    EXPIRES_AT = "x"  # N epoch seconds
 
 
 class AppRow:
@@ -261,7 +374,14 @@ class LimitRow:
 
 INBOX = Table("inbox", Key(InboxRow.INBOX, "B"), Key(InboxRow.ENVELOPE, "B"), ttl=InboxRow.EXPIRES_AT, backup=False)
 ROUTING = Table("routing", Key(RoutingRow.ACCOUNT, "B"), None, ttl=None, backup=False)
-DIRECTORY = Table("directory", Key(DirectoryRow.PARTITION, "S"), Key(DirectoryRow.SORT, "S"), ttl=None, backup=True)
+DIRECTORY = Table(
+    "directory",
+    Key(DirectoryRow.PARTITION, "S"),
+    Key(DirectoryRow.SORT, "S"),
+    ttl=None,
+    backup=True,
+    index=Index("ending", Key(VerificationRow.DUE, "S"), Key(VerificationRow.DUE_AT, "N")),
+)
 CODES = Table("codes", Key(CodeRow.ID, "S"), None, ttl=CodeRow.EXPIRES_AT, backup=False)
 DELIVERIES = Table(
     "deliveries",

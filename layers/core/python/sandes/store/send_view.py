@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sandes.model.device import Routes
 from sandes.model.ids import AccountId, DeviceAddress
-from sandes.store.directory import DirectoryStore, block_key
+from sandes.store.directory import DirectoryStore, block_key, invitation_key, is_block, item_is
 from sandes.store.dynamo import batch_get
 from sandes.store.limits import LimitStore, full_at_ms, limit_key
 from sandes.store.routing import RoutingStore, routes
@@ -15,11 +15,16 @@ from sandes.store.schema import RoutingRow
 
 @dataclass(frozen=True, slots=True)
 class SendFacts:
-    """`sender` and `recipient` are None for accounts that do not exist. `bucket_full_at_ms` is 0 for a full bucket."""
+    """`sender` and `recipient` are None for accounts that do not exist. `bucket_full_at_ms` is 0 for a full bucket.
+
+    `invited`: the recipient has invited the sender; `has_invited`: the other way round.
+    """
 
     sender: Routes | None
     recipient: Routes | None
     blocked: bool
+    invited: bool
+    has_invited: bool
     bucket_full_at_ms: int
 
 
@@ -30,26 +35,35 @@ class SendView:
     limits: LimitStore
 
     def read(self, sender: DeviceAddress, recipient: AccountId, *, limit: str, now_seconds: int) -> SendFacts:
-        """The sender's and the recipient's devices, whether the recipient blocks the sender, and the sender's bucket.
+        """The sender's and the recipient's devices, what the two have done about each other, and the sender's bucket.
 
         Eventually consistent: what matters for delivery is read again, consistently, after the write.
-        The same four keys are asked for whatever the recipient: how long it takes tells nothing about them.
+        The same six keys are asked for whatever the recipient: how long it takes tells nothing about them.
         """
         accounts = list(dict.fromkeys((sender.account, recipient)))
+        pairs = ((recipient, sender.account), (sender.account, recipient))
         found = batch_get(
             self.routing.client,
             {
                 self.routing.table: {"Keys": [{RoutingRow.ACCOUNT: {"B": account}} for account in accounts]},
-                self.directory.table: {"Keys": [block_key(owner=recipient, blocked=sender.account)]},
+                self.directory.table: {
+                    "Keys": [
+                        block_key(owner=recipient, blocked=sender.account),
+                        *(invitation_key(owner=owner, invited=other) for owner, other in dict.fromkeys(pairs)),
+                    ]
+                },
                 self.limits.table: {"Keys": [limit_key(str(sender), limit)]},
             },
         )
         known = {
             view.account: view for view in (routes(item, now_seconds=now_seconds) for item in found[self.routing.table])
         }
+        ties = found[self.directory.table]
         return SendFacts(
             sender=known.get(sender.account),
             recipient=known.get(recipient),
-            blocked=bool(found[self.directory.table]),
+            blocked=any(is_block(item) for item in ties),
+            invited=any(item_is(item, invitation_key(owner=recipient, invited=sender.account)) for item in ties),
+            has_invited=any(item_is(item, invitation_key(owner=sender.account, invited=recipient)) for item in ties),
             bucket_full_at_ms=max((full_at_ms(item) for item in found[self.limits.table]), default=0),
         )
