@@ -18,10 +18,13 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel
 
 from functions.client.handler import app
+from sandes.model.profile import FIELDS
+from sandes.policy import GROUPS, PEOPLE
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Accepted, Error, error_frame, render
 from tools import specs
 from tools.specs import https, websocket
+from tools.specs.policy import policy_page
 
 ROOT = Path(__file__).parents[2]
 STATUS = {code.value: str(code.http_status) for code in ErrorCode}
@@ -85,6 +88,7 @@ def test_building_twice_gives_the_same_bytes_ending_in_one_newline(name: str) ->
 
 def test_check_names_the_outdated_file_and_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(specs, "FOLDER", tmp_path)
+    monkeypatch.setattr(specs, "PAGES", {})
     monkeypatch.setattr(sys, "argv", ["specs"])
     specs.main()
     monkeypatch.setattr(sys, "argv", ["specs", "--check"])
@@ -99,10 +103,29 @@ def test_check_names_the_outdated_file_and_what_to_do(tmp_path: Path, monkeypatc
     assert "\n" not in hint
 
 
+def test_the_policy_page_is_checked_and_names_every_action_and_field(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "policy.md"
+    monkeypatch.setattr(specs, "PAGES", {page: policy_page})
+    monkeypatch.setattr(sys, "argv", ["specs", "--check"])
+    with pytest.raises(SystemExit) as ended:
+        specs.main()
+    assert "policy.md" in str(ended.value.code)
+    rows = [line.split("|")[1:-1] for line in policy_page().splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in row] for row in rows]
+    assert ["write to, send receipts to, get the keys of", "a citizen", "yes", "yes", "yes", "yes"] in cells
+    assert ["find by name or post", "an official", "yes", "yes", "no", "no"] in cells
+    assert ["email", "officials", "nobody"] in cells
+    assert ["post", "official, for citizens", "admins", "no"] in cells
+    assert len(cells) == 6 + 2 * len(PEOPLE) + len(FIELDS) + 3 * len(GROUPS)
+
+
 def test_what_would_break_programs_is_not_written_unless_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(specs, "FOLDER", tmp_path)
+    monkeypatch.setattr(specs, "PAGES", {})
     file = tmp_path / "app-openapi.json"
     published = https.app_openapi()
     published["paths"]["/v1/gone"] = published["paths"]["/v1/usage"]

@@ -1,12 +1,13 @@
 """Generate the protocol's specifications from the code that speaks it.
 
-    python -m tools.specs              write asyncapi.json, client-openapi.json and app-openapi.json in docs/protocol
+    python -m tools.specs              write asyncapi.json, client-openapi.json and app-openapi.json in docs/protocol,
+                                       and docs/policy.md
     python -m tools.specs --check      exit 1 if a committed file is not what the code says
     python -m tools.specs --breaking   write them even if programs written against the old ones would break
 
 The websocket comes from the models of sandes.protocol.frames, the HTTPS APIs from the routes of functions/client,
-functions/otp and functions/apps. Objects that the server sends stay open to new fields, so a client must pass over
-what it does not know; objects that it takes are closed.
+functions/otp and functions/apps, the page about who may do what from the matrix of sandes.policy. Objects that the
+server sends stay open to new fields, so a client must pass over what it does not know; those that it takes are closed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "core" / "python")]
 
 from tools.specs.changes import breaking  # noqa: E402  # needs the path above
 from tools.specs.https import app_openapi, client_openapi  # noqa: E402
+from tools.specs.policy import policy_page  # noqa: E402
 from tools.specs.schemas import Json  # noqa: E402
 from tools.specs.websocket import asyncapi  # noqa: E402
 
@@ -33,6 +35,9 @@ SPECIFICATIONS: dict[str, Callable[[], Json]] = {
     "app-openapi.json": app_openapi,
 }
 
+PAGES: dict[Path, Callable[[], str]] = {ROOT / "docs" / "policy.md": policy_page}
+"""Pages for people, generated too."""
+
 
 def rendered(document: Json) -> str:
     """The same text for the same document, whatever the order in which it was put together."""
@@ -41,11 +46,14 @@ def rendered(document: Json) -> str:
 
 def outdated() -> list[str]:
     """The names of the committed files that differ from what the code says."""
-    return [
-        name
-        for name, build in SPECIFICATIONS.items()
-        if not (FOLDER / name).exists() or (FOLDER / name).read_text(encoding="utf-8") != rendered(build())
-    ]
+    return [path.name for path, text in _files().items() if not path.exists() or path.read_text("utf-8") != text]
+
+
+def _files() -> dict[Path, str]:
+    """Every generated file with what is to stand in it."""
+    return {FOLDER / name: rendered(build()) for name, build in SPECIFICATIONS.items()} | {
+        path: build() for path, build in PAGES.items()
+    }
 
 
 def broken() -> list[str]:
@@ -66,10 +74,10 @@ def main() -> None:
     if options.check:
         stale = outdated()
         if stale:
-            sys.exit(f"out of date in docs/protocol: {', '.join(stale)}; run `make specs` and commit")
+            sys.exit(f"out of date in docs: {', '.join(stale)}; run `make specs` and commit")
         return
     changes = [] if options.breaking else broken()
     if changes:
         sys.exit("\n".join(["programs in use would break; nothing was written (--breaking writes it):", *changes]))
-    for name, build in SPECIFICATIONS.items():
-        (FOLDER / name).write_text(rendered(build()), encoding="utf-8")
+    for path, text in _files().items():
+        path.write_text(text, encoding="utf-8")

@@ -16,7 +16,9 @@ from sandes.model.ids import OrganisationId
 from sandes.model.profile import FIELDS, Audience, Field
 from sandes.model.standing import AccountClass, Standing, class_of
 
-Action = Literal["find_by_number", "find_by_name", "see", "message", "invite"]
+Action = Literal["find_by_number", "find_by_name", "see", "message", "invite", "let_write"]
+"""`message`: receipts too. `invite`: into a group. `let_write`: permit to write although not listed."""
+
 GroupAction = Literal["see_group", "join", "post", "receive", "see_members", "manage"]
 
 Relation = Literal["self", "colleague", "official", "public"]
@@ -87,6 +89,10 @@ PEOPLE: Mapping[Action, Mapping[AccountClass, Mapping[Relation, Rule]]] = {
     "invite": {
         "verified": {"self": "never", "colleague": "always", "official": "always", "public": "listed_or_invited"},
         "public": {"self": "never", "colleague": "always", "official": "always", "public": "always"},
+    },
+    "let_write": {
+        "verified": {"self": "never", "colleague": "never", "official": "never", "public": "never"},
+        "public": {"self": "never", "colleague": "always", "official": "always", "public": "never"},
     },
 }
 """By what is asked, the class of the person asked about, and what the viewer is to them."""
@@ -168,15 +174,12 @@ def relation_of(viewer: Viewer, subject: Person) -> Relation:
 def _decide_group(viewer: Viewer, group: GroupView, asked: GroupAction) -> bool:
     if not group.live:
         return False
-    rule = GROUPS[asked][group.audience][viewer.account_class]
-    if rule == "member_or_joining":
-        return group.role is not None or decide(viewer, group, "join")
-    return _holds(rule, viewer, group)
-
-
-def _holds(rule: GroupRule, viewer: Viewer, group: GroupView) -> bool:
     is_admin = group.role in {"owner", "admin"}
-    match rule:
+    match GROUPS[asked][group.audience][viewer.account_class]:
+        case "never":
+            return False
+        case "member_or_joining":
+            return group.role is not None or decide(viewer, group, "join")
         case "member":
             return group.role is not None
         case "poster":
@@ -187,8 +190,6 @@ def _holds(rule: GroupRule, viewer: Viewer, group: GroupView) -> bool:
             return group.invited
         case "in_scope":
             return group.invited or (group.open and _in_scope(viewer, group))
-        case _:
-            return False
 
 
 def _in_scope(viewer: Viewer, group: GroupView) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sandes.model.ids import AccountId, ConnectionId, DeviceNumber, InboxId, RegistrationId
-from sandes.model.standing import Standing
+from sandes.model.standing import Standing, in_force
 
 MAX_DEVICES = 6
 
@@ -49,7 +49,7 @@ class Account:
     standing: Standing | None = None
 
     def standing_at(self, now_seconds: int) -> Standing | None:
-        return self.standing if self.standing and self.standing.expires_at > now_seconds else None
+        return in_force(self.standing, now_seconds=now_seconds)
 
 
 @dataclass(frozen=True, slots=True)

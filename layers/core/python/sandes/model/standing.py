@@ -30,3 +30,8 @@ class Standing:
 def class_of(standing: Standing | None) -> AccountClass:
     """The class that a standing in force gives; of somebody without one, `public`."""
     return "verified" if standing else "public"
+
+
+def in_force(standing: Standing | None, *, now_seconds: int) -> Standing | None:
+    """The standing unless its time is over: one that has expired is none."""
+    return standing if standing and standing.expires_at > now_seconds else None

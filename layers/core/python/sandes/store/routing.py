@@ -22,7 +22,7 @@ from sandes.model.ids import (
     RegistrationId,
 )
 from sandes.model.principal import Principal
-from sandes.model.standing import Standing
+from sandes.model.standing import Standing, in_force
 from sandes.store.dynamo import Client, Item, batch_get, failed_condition
 from sandes.store.schema import RoutingRow as Row
 from sandes.store.standing import read_standing, standing_attribute
@@ -247,6 +247,5 @@ def routes(item: Item, *, now_seconds: int) -> Routes:
             epoch=int(entry[Row.EPOCH]["N"]),
             connection=_live_connection(entry, now_seconds),
         )
-    standing = read_standing(item.get(Row.STANDING))
-    in_force = standing if standing and standing.expires_at > now_seconds else None
-    return Routes(account=account, devices=devices, standing=in_force)
+    standing = in_force(read_standing(item.get(Row.STANDING)), now_seconds=now_seconds)
+    return Routes(account=account, devices=devices, standing=standing)
