@@ -11,7 +11,7 @@ import pytest
 
 from sandes.limits import Limit
 from sandes.model.device import SealKey
-from sandes.model.ids import ConnectionId, DeviceNumber, RegistrationId, new_account_id, new_inbox_id
+from sandes.model.ids import ConnectionId, DeviceAddress, DeviceNumber, RegistrationId, new_account_id, new_inbox_id
 from sandes.store import dynamo
 from sandes.store.directory import DirectoryStore
 from sandes.store.dynamo import BATCH_TRIES, StoreUnavailable
@@ -33,6 +33,10 @@ def asha(store_backend: Service) -> Person:
 def connect(service: Service, person: Person, connection: ConnectionId, *, at: int = 0, **changed: Any) -> Any:
     principal = replace(person.principal(connected_at_ms=service.now_ms + at), **changed)
     return service.routing.connect(principal, connection, now_seconds=service.now_ms // 1000)
+
+
+def disconnect(service: Service, address: DeviceAddress, connection: ConnectionId, *, later_seconds: int = 0) -> bool:
+    return service.routing.disconnect(address, connection, now_seconds=service.now_ms // 1000 + later_seconds)
 
 
 def live(service: Service, person: Person, index: int = 0, *, later_seconds: int = 0) -> ConnectionId | None:
@@ -71,7 +75,7 @@ def test_an_older_socket_does_not_take_over_from_a_newer_one_even_after_that_has
     connect(store_backend, asha, NEW, at=1)
     with pytest.raises(SocketSuperseded):
         connect(store_backend, asha, OLD, at=0)
-    store_backend.routing.disconnect(asha.address(), NEW)
+    disconnect(store_backend, asha.address(), NEW)
     with pytest.raises(SocketSuperseded):
         connect(store_backend, asha, OLD, at=0)
     assert live(store_backend, asha) is None
@@ -89,12 +93,35 @@ def test_a_device_that_is_not_there_cannot_connect(store_backend: Service, asha:
 
 def test_disconnecting_forgets_only_the_socket_that_is_named(store_backend: Service, asha: Person) -> None:
     connect(store_backend, asha, NEW)
-    assert store_backend.routing.disconnect(asha.address(), OLD) is False
+    assert disconnect(store_backend, asha.address(), OLD) is False
     assert live(store_backend, asha) == NEW
-    assert store_backend.routing.disconnect(asha.address(), NEW) is True
+    assert disconnect(store_backend, asha.address(), NEW) is True
     assert live(store_backend, asha) is None
-    assert store_backend.routing.disconnect(asha.address(), NEW) is False
-    assert store_backend.routing.disconnect(replace(asha.address(), account=new_account_id()), NEW) is False
+    assert disconnect(store_backend, asha.address(), NEW) is False
+    assert disconnect(store_backend, replace(asha.address(), account=new_account_id()), NEW) is False
+
+
+def test_a_person_is_seen_last_when_the_last_socket_went_and_now_while_one_is_there(
+    store_backend: Service,
+) -> None:
+    person, now = store_backend.person(2), store_backend.now_ms // 1000
+
+    def seen(later_seconds: int) -> int | None:
+        routes = store_backend.routes(person, now_ms=(now + later_seconds) * 1000)
+        last = routes.last_seen(now + later_seconds)
+        return None if last is None else last - now
+
+    assert seen(0) is None
+    connect(store_backend, person, OLD)
+    assert seen(50) == 50
+    disconnect(store_backend, person.address(), OLD, later_seconds=60)
+    assert seen(100) == 60
+    second = person.principal(1, connected_at_ms=store_backend.now_ms + 70_000)
+    store_backend.routing.connect(second, NEW, now_seconds=now + 70)
+    assert seen(100) == 100
+    assert seen(70 + CONNECTION_SECONDS) == 70  # its end was never told
+    disconnect(store_backend, person.address(1), OLD, later_seconds=200)
+    assert seen(70 + CONNECTION_SECONDS) == 70
 
 
 def test_of_many_sockets_connecting_at_once_the_latest_is_live(store_backend: Service, asha: Person) -> None:

@@ -88,7 +88,7 @@ def offline(service: Service, receiver: Person) -> None:
     """No socket before."""
     connection = service.connection(receiver)
     if connection:
-        service.routing.disconnect(receiver.address(), connection)
+        service.routing.disconnect(receiver.address(), connection, now_seconds=service.now_ms // 1000)
 
 
 def gone(service: Service, receiver: Person) -> None:
@@ -160,7 +160,7 @@ class PushToKnownSocketsOnly(Push):
 
     def __call__(self, envelopes: Any, routes: Routes, *, now_seconds: int) -> Pushed:
         waiting: dict[Any, Envelope] = {envelope.inbox: envelope for envelope in envelopes}
-        return Pushed(self._post(waiting, routes), None)
+        return Pushed(self._post(waiting, routes, now_seconds), None)
 
 
 def hello_that_drains_before_it_connects(

@@ -138,6 +138,7 @@ def hello(
         limit=DRAIN_ENVELOPES,
         principal=principal,
         connection=connection,
+        now_ms=now_ms,
         deps=deps,
     )
 
@@ -151,7 +152,9 @@ def sync(
     """
     _live_route(principal, connection, now_ms=now_ms, deps=deps)
     pages = deps.inbox.pages(principal.inbox, now_seconds=now_ms // 1000)
-    return _drain(frame.ref, pages, limit=frame.limit, principal=principal, connection=connection, deps=deps)
+    return _drain(
+        frame.ref, pages, limit=frame.limit, principal=principal, connection=connection, now_ms=now_ms, deps=deps
+    )
 
 
 def _drain(
@@ -161,6 +164,7 @@ def _drain(
     limit: int,
     principal: Principal,
     connection: ConnectionId,
+    now_ms: int,
     deps: DeliverDependencies,
 ) -> Drained:
     """Post envelopes until all are sent, `limit` or the time is reached, or the socket is gone. Deletes nothing."""
@@ -169,7 +173,7 @@ def _drain(
         for text in bundle(page[:limit]):
             outcome = deps.pusher.post(connection, text)
             if outcome is Posted.GONE:
-                deps.routing.disconnect(principal.address, connection)
+                deps.routing.disconnect(principal.address, connection, now_seconds=now_ms // 1000)
             if outcome is not Posted.YES or deps.elapsed() > stop_at:
                 return Drained(ref=ref, more=True)
         if len(page) > limit:

@@ -55,26 +55,26 @@ class Push:
     def __call__(self, envelopes: Sequence[Envelope], routes: Routes, *, now_seconds: int) -> Pushed:
         """Post each envelope to its device's live socket. `routes` is what was known before the write."""
         waiting = {envelope.inbox: envelope for envelope in envelopes}
-        posted = self._post(waiting, routes)
+        posted = self._post(waiting, routes, now_seconds)
         fresh = self.routing.read(routes.account, now_seconds=now_seconds) if waiting else None
         if fresh is None:
             return Pushed(posted, None)
-        posted += self._post(waiting, _changed(fresh, routes))
+        posted += self._post(waiting, _changed(fresh, routes), now_seconds)
         known = {route.inbox for route in fresh.devices.values()}
         return Pushed(posted, fresh if waiting.keys() - known else None)
 
     def many(self, deliveries: Sequence[tuple[Sequence[Envelope], Routes]], *, now_seconds: int) -> list[int]:
         """The same for many recipients, whose routing is read again in one go: how many sockets took each."""
         waiting = [{envelope.inbox: envelope for envelope in envelopes} for envelopes, _ in deliveries]
-        posted = [self._post(left, routes) for left, (_, routes) in zip(waiting, deliveries, strict=True)]
+        posted = [self._post(left, routes, now_seconds) for left, (_, routes) in zip(waiting, deliveries, strict=True)]
         missed = [routes.account for left, (_, routes) in zip(waiting, deliveries, strict=True) if left]
         fresh = self.routing.read_many(missed, now_seconds=now_seconds)
         for number, (left, (_, routes)) in enumerate(zip(waiting, deliveries, strict=True)):
             if left and routes.account in fresh:
-                posted[number] += self._post(left, _changed(fresh[routes.account], routes))
+                posted[number] += self._post(left, _changed(fresh[routes.account], routes), now_seconds)
         return posted
 
-    def _post(self, waiting: dict[InboxId, Envelope], routes: Routes) -> int:
+    def _post(self, waiting: dict[InboxId, Envelope], routes: Routes, now_seconds: int) -> int:
         posted = 0
         for route in routes.devices.values():
             envelope = waiting.get(route.inbox)
@@ -83,7 +83,8 @@ class Push:
             frame = render(Envelopes(envelopes=(sealed_envelope(envelope),)))
             outcome = self.pusher.post(route.connection, frame)
             if outcome is Posted.GONE:
-                self.routing.disconnect(DeviceAddress(routes.account, route.device), route.connection)
+                address = DeviceAddress(routes.account, route.device)
+                self.routing.disconnect(address, route.connection, now_seconds=now_seconds)
             else:
                 del waiting[route.inbox]
                 posted += outcome is Posted.YES

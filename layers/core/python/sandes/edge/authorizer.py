@@ -66,7 +66,7 @@ def disconnected(event: dict[str, Any], deps: AuthorizerDependencies) -> dict[st
     """Forget the socket if it is still the device's live one: this event may be late, or never come."""
     principal, connection = principal_of(event)
     try:
-        forgotten = deps.routing.disconnect(principal.address, connection)
+        forgotten = deps.routing.disconnect(principal.address, connection, now_seconds=int(time.time()))
     except (ClientError, BotoCoreError) as error:  # the row expires by itself, and posts find the socket gone
         logger().warning("disconnect", connection=connection, error=type(error).__name__)
         return {"statusCode": 200}

@@ -56,7 +56,8 @@ class Account:
 class Route:
     """How to reach a device now. `connection` is None while it is offline.
 
-    `epoch` counts the device's `hello`s: a socket that knows a smaller one has been superseded.
+    `epoch` counts the device's `hello`s: a socket that knows a smaller one has been superseded. `last_seen` is epoch
+    seconds, of no meaning while it is connected; None if it never was.
     """
 
     device: DeviceNumber
@@ -65,6 +66,7 @@ class Route:
     seal_key: SealKey
     epoch: int
     connection: ConnectionId | None
+    last_seen: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +76,9 @@ class Routes:
     account: AccountId
     devices: Mapping[DeviceNumber, Route]
     standing: Standing | None = None
+
+    def last_seen(self, now_seconds: int) -> int | None:
+        """When one of its devices was connected last, epoch seconds: now, while one is. None if none ever was."""
+        if any(route.connection for route in self.devices.values()):
+            return now_seconds
+        return max((route.last_seen for route in self.devices.values() if route.last_seen is not None), default=None)

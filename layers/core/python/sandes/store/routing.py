@@ -110,17 +110,20 @@ class RoutingStore:
             previous=previous if previous != connection else None,
         )
 
-    def disconnect(self, address: DeviceAddress, connection: ConnectionId) -> bool:
-        """Forget `connection` if it is still the device's live socket; False if it is not."""
+    def disconnect(self, address: DeviceAddress, connection: ConnectionId, *, now_seconds: int) -> bool:
+        """Forget `connection` if it is still the device's live socket, last seen now; False if it is not."""
         entry = f"{Row.DEVICES}.#n"
         try:
             self.client.update_item(
                 TableName=self.table,
                 Key={Row.ACCOUNT: {"B": address.account}},
-                UpdateExpression=f"REMOVE {entry}.{Row.CONNECTION}, {entry}.{Row.CONNECTION_EXPIRES_AT}",
+                UpdateExpression=(
+                    f"REMOVE {entry}.{Row.CONNECTION}, {entry}.{Row.CONNECTION_EXPIRES_AT} "
+                    f"SET {entry}.{Row.LAST_SEEN} = :now"
+                ),
                 ConditionExpression=f"{entry}.{Row.CONNECTION} = :connection",
                 ExpressionAttributeNames={"#n": str(address.device)},
-                ExpressionAttributeValues={":connection": {"S": connection}},
+                ExpressionAttributeValues={":connection": {"S": connection}, ":now": {"N": str(now_seconds)}},
             )
         except ClientError as error:
             if failed_condition(error):
@@ -232,6 +235,14 @@ def _live_connection(entry: Mapping[str, Any], now_seconds: int) -> ConnectionId
     return ConnectionId(entry[Row.CONNECTION]["S"])
 
 
+def _last_seen(entry: Mapping[str, Any]) -> int | None:
+    """Of a socket whose end nobody has told of, it is known only when it began."""
+    times = [int(entry[Row.LAST_SEEN]["N"])] if Row.LAST_SEEN in entry else []
+    if Row.CONNECTED_AT_MS in entry:
+        times.append(int(entry[Row.CONNECTED_AT_MS]["N"]) // 1000)
+    return max(times, default=None)
+
+
 def routes(item: Item, *, now_seconds: int) -> Routes:
     """Read a routing item; a socket whose time is over counts as absent, and so does a standing."""
     account = AccountId(item[Row.ACCOUNT]["B"])
@@ -246,6 +257,7 @@ def routes(item: Item, *, now_seconds: int) -> Routes:
             seal_key=SealKey(int(entry[Row.SEAL_KEY_NUMBER]["N"]), entry[Row.SEAL_KEY]["B"]),
             epoch=int(entry[Row.EPOCH]["N"]),
             connection=_live_connection(entry, now_seconds),
+            last_seen=_last_seen(entry),
         )
     standing = in_force(read_standing(item.get(Row.STANDING)), now_seconds=now_seconds)
     return Routes(account=account, devices=devices, standing=standing)

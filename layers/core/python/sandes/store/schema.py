@@ -71,6 +71,7 @@ class RoutingRow:
     CONNECTION = "c"  # S
     CONNECTION_EXPIRES_AT = "x"  # N epoch seconds
     CONNECTED_AT_MS = "t"  # N epoch milliseconds
+    LAST_SEEN = "n"  # N epoch seconds: when its last socket was found to be gone
 
 
 class StandingRow:
