@@ -10,7 +10,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from sandes.app_registry import RegistryDependencies, operate
-from sandes.model.ids import base64url_text, parse_app
+from sandes.model.ids import base64url_text, id_text, new_organisation_id, parse_app, parse_organisation
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.dynamodb import OvertakenClient
 from tests.support.otps import bubbles, send
@@ -64,6 +64,17 @@ def test_an_app_starts_on_trial_with_fifty_a_day_and_no_sms(service: Service) ->
 def test_a_live_app_has_the_default_quotas(service: Service) -> None:
     made = operate(new_app(mode="live"), now_seconds=NOW, deps=service.registry_deps)
     assert (made["per_minute"], made["per_day"]) == (3_000, 250_000)
+
+
+def test_an_app_may_belong_to_an_organisation(service: Service) -> None:
+    id = id_text(new_organisation_id())
+    made = operate(new_app(organisation_id=id), now_seconds=NOW, deps=service.registry_deps)
+    assert made["organisation_id"] == id
+    stored = service.app_view().apps.read(parse_app(made["app"]))
+    assert stored is not None
+    assert stored.organisation_id == parse_organisation(id)
+    assert operate(new_app(), now_seconds=NOW, deps=service.registry_deps)["organisation_id"] is None
+    assert pointers(refusal(service, new_app(organisation_id="MEA")))[0].endswith("/organisation_id")
 
 
 def test_terms_change_mode_and_quotas(service: Service) -> None:

@@ -106,6 +106,14 @@ def test_a_key_made_by_the_owner_of_the_app_is_registered_by_its_public_half(run
     assert aws.requests[-1]["test"] is True
 
 
+def test_an_app_is_registered_for_its_organisation(run: Any, aws: FakeLambda) -> None:
+    public = base64url_text(IdentityKey(bytes(32)).public)
+    assert run(*CREATE, "--organisation-id", "aaaaaaaaaaaaa", "--public", public).exit_code == 0
+    assert aws.requests[-1]["organisation_id"] == "aaaaaaaaaaaaa"
+    aws.answer = lambda _: {"ok": SHOWN | {"organisation_id": "aaaaaaaaaaaaa"}}
+    assert run("app", "show", "--app", APP).stdout.startswith(f"{APP} Passport Seva, MEA aaaaaaaaaaaaa\n")
+
+
 def test_credentials_are_never_overwritten(run: Any, aws: FakeLambda, tmp_path: Path) -> None:
     file = tmp_path / "app.json"
     file.write_text("precious")

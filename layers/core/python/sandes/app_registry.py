@@ -15,12 +15,12 @@ from pydantic import Field, TypeAdapter, ValidationError, field_validator, model
 
 from sandes.crypto.pepper import Pepper
 from sandes.model.app import MAX_GUESTS, MAX_KEYS, App, AppKey, Scope
-from sandes.model.ids import AppId, AppKeyId, app_text, new_app_id, new_app_key_id, parse_app
+from sandes.model.ids import AppId, AppKeyId, app_text, id_text, new_app_id, new_app_key_id, parse_app
 from sandes.model.phone import parse_phone
 from sandes.model.template import Dlt, Language, Template
 from sandes.protocol.app_api import MAX_VARIABLES, Printable, TemplateName
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, json_pointer
-from sandes.protocol.fields import Key32, Wire
+from sandes.protocol.fields import Key32, OrganisationField, Wire
 from sandes.store.apps import AppStore
 from sandes.templates import CODE, names_in
 
@@ -59,11 +59,15 @@ class NewKey(Wire):
 
 
 class CreateApp(Wire):
-    """Register an app: it starts on trial with 50 a day, to its guests, unless `mode` is `live`."""
+    """Register an app: it starts on trial with 50 a day, to its guests, unless `mode` is `live`.
+
+    `organisation_id`: of the organisation whose officials its groups are for; without it, of any.
+    """
 
     operation: Literal["app.create"]
     name: Annotated[str, Printable, Field(min_length=1, max_length=64)]
     organisation: Annotated[str, Printable, Field(min_length=1, max_length=128)]
+    organisation_id: OrganisationField | None = None
     scopes: Annotated[list[Scope], Field(min_length=1)]
     mode: Literal["trial", "live"] = "trial"
     sms: bool = False
@@ -177,6 +181,7 @@ def _create(operation: CreateApp, now_seconds: int, deps: RegistryDependencies) 
         id=new_app_id(),
         name=operation.name,
         organisation=operation.organisation,
+        organisation_id=operation.organisation_id,
         mode=operation.mode,
         scopes=frozenset(operation.scopes),
         sms=operation.sms,
@@ -289,6 +294,7 @@ def _shown(app: App) -> dict[str, Any]:
         "app": app_text(app.id),
         "name": app.name,
         "organisation": app.organisation,
+        "organisation_id": id_text(app.organisation_id) if app.organisation_id else None,
         "mode": app.mode,
         "scopes": sorted(app.scopes),
         "sms": app.sms,

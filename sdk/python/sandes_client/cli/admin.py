@@ -155,6 +155,9 @@ def app_create(
         bool, typer.Option("--test-key", help="Make a test key: guests and magic recipients only.")
     ] = False,
     network: Networks = None,
+    organisation_id: Annotated[
+        str | None, typer.Option(help="Its groups of officials take those of this organisation only.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Register an app. If its key is made here, only the public half leaves this machine."""
@@ -165,6 +168,7 @@ def app_create(
             "app.create",
             name=name,
             organisation=organisation,
+            organisation_id=organisation_id,
             scopes=scope,
             mode="live" if live else "trial",
             sms=sms,
@@ -337,8 +341,9 @@ def _change(ctx: typer.Context, operation: str, app: str | None, as_json: bool, 
     with failures_as_lines():
         shown = ctx.obj.call(operation, app=known, **parameters)
     keys = [f"  key {one['id']}{' (test)' if one['test'] else ''} {' '.join(one['networks'])}" for one in shown["keys"]]
+    organisation = " ".join(filter(None, (shown["organisation"], shown.get("organisation_id"))))
     lines = [
-        f"{shown['app']} {shown['name']}, {shown['organisation']}",
+        f"{shown['app']} {shown['name']}, {organisation}",
         f"  {shown['mode']}, {shown['per_minute']} a minute, {shown['per_day']} a day, "
         f"{shown['guests']} guests, {'with' if shown['sms'] else 'no'} SMS",
         f"  scopes {' '.join(shown['scopes'])}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Literal
 
-from sandes.model.ids import AppId, AppKeyId
+from sandes.model.ids import AppId, AppKeyId, OrganisationId
 
 Scope = Literal["otp", "msg", "batch", "group", "hook"]
 SCOPES: tuple[Scope, ...] = ("otp", "msg", "batch", "group", "hook")
@@ -66,7 +66,10 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """`guests` are pseudonyms of phone numbers. `sms`: OTPs may go out by SMS. Quotas count messages and OTPs."""
+    """`guests` are pseudonyms of phone numbers. `sms`: OTPs may go out by SMS. Quotas count messages and OTPs.
+
+    `organisation` is what the app calls it, `organisation_id` the one whose officials its groups are for.
+    """
 
     id: AppId
     name: str
@@ -80,6 +83,7 @@ class App:
     keys: Mapping[AppKeyId, AppKey]
     webhooks: Mapping[str, Webhook]
     created_at: int
+    organisation_id: OrganisationId | None = None
 
     @property
     def sender(self) -> AppSender:

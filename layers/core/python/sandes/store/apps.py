@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 from botocore.exceptions import ClientError
 
 from sandes.model.app import App, AppKey, Mode, Webhook
-from sandes.model.ids import AppId, AppKeyId, app_text, parse_app
+from sandes.model.ids import AppId, AppKeyId, OrganisationId, app_text, parse_app
 from sandes.model.template import Dlt, Template, TemplateKind
 from sandes.store.dynamo import Client, ConditionFailed, Item, failed_condition, transact
 from sandes.store.schema import AppRow, DirectoryRow, TemplateRow
@@ -255,19 +255,24 @@ def _read_strings(attribute: Any) -> tuple[str, ...]:
 
 
 def _app_item(app: App) -> dict[str, Any]:
-    return app_key(app.id) | {
-        AppRow.NAME: {"S": app.name},
-        AppRow.ORGANISATION: {"S": app.organisation},
-        AppRow.MODE: {"S": app.mode},
-        AppRow.SCOPES: _strings(sorted(app.scopes)),
-        AppRow.SMS: {"BOOL": app.sms},
-        AppRow.PER_MINUTE: {"N": str(app.per_minute)},
-        AppRow.PER_DAY: {"N": str(app.per_day)},
-        AppRow.GUESTS: _strings(sorted(app.guests)),
-        AppRow.CREATED_AT: {"N": str(app.created_at)},
-        AppRow.KEYS: {"M": {id: _key_entry(key) for id, key in app.keys.items()}},
-        AppRow.WEBHOOKS: {"M": {id: _hook_entry(hook) for id, hook in app.webhooks.items()}},
-    }
+    of = {AppRow.ORGANISATION_ID: {"B": app.organisation_id}} if app.organisation_id else {}
+    return (
+        app_key(app.id)
+        | of
+        | {
+            AppRow.NAME: {"S": app.name},
+            AppRow.ORGANISATION: {"S": app.organisation},
+            AppRow.MODE: {"S": app.mode},
+            AppRow.SCOPES: _strings(sorted(app.scopes)),
+            AppRow.SMS: {"BOOL": app.sms},
+            AppRow.PER_MINUTE: {"N": str(app.per_minute)},
+            AppRow.PER_DAY: {"N": str(app.per_day)},
+            AppRow.GUESTS: _strings(sorted(app.guests)),
+            AppRow.CREATED_AT: {"N": str(app.created_at)},
+            AppRow.KEYS: {"M": {id: _key_entry(key) for id, key in app.keys.items()}},
+            AppRow.WEBHOOKS: {"M": {id: _hook_entry(hook) for id, hook in app.webhooks.items()}},
+        }
+    )
 
 
 def _key_entry(key: AppKey) -> dict[str, Any]:
@@ -297,6 +302,7 @@ def read_app(item: Item) -> App:
         id=parse_app(item[DirectoryRow.PARTITION]["S"].removeprefix("APP#")),
         name=item[AppRow.NAME]["S"],
         organisation=item[AppRow.ORGANISATION]["S"],
+        organisation_id=OrganisationId(item[AppRow.ORGANISATION_ID]["B"]) if AppRow.ORGANISATION_ID in item else None,
         mode=cast("Mode", item[AppRow.MODE]["S"]),
         scopes=frozenset(_read_strings(item[AppRow.SCOPES])),
         sms=item[AppRow.SMS]["BOOL"],

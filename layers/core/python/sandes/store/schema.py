@@ -180,7 +180,6 @@ class GroupRow:
     LIMIT = "m"  # N
     VERSION = "t"  # N rises with every change: the ETag, and the epoch of the members' keys
     STATE = "z"  # S live or dissolved
-    ROSTER = "r"  # M what is being applied of a roster
     CREATED_AT = "c"  # N epoch seconds
     # member
     ROLE = "l"  # S owner, admin or member
@@ -188,6 +187,28 @@ class GroupRow:
     # invitation
     INVITED_BY = "i"  # B 8
     EXPIRES_AT = "x"  # N epoch seconds
+
+
+class RosterRow:
+    """In the directory, partition `G#group`, sort `R`: the last roster of a group that an app manages."""
+
+    ID = "i"  # S
+    GROUP_VERSION = "t"  # N
+    FINGERPRINT = "r"  # B 16
+    STATE = "z"  # S applying, done or failed
+    COUNTS = "n"  # L of N: added, removed, unchanged, role changed, invalid
+    FAULTS = "f"  # B
+    DONE = "g"  # N
+    STARTED_AT_MS = "j"  # N epoch milliseconds
+    FINISHED_AT_MS = "y"  # N epoch milliseconds
+    FAILURE = "w"  # S
+
+
+class AppGroupRow:
+    """In the directory, partition `APP#app`, sort `G#group`: a group that the app manages."""
+
+    TEST = "e"  # BOOL made with a test key
+    CLIENT_REF = "c"  # S
 
 
 class FanoutRow:
@@ -208,6 +229,7 @@ class AppRow:
 
     NAME = "w"  # S
     ORGANISATION = "g"  # S
+    ORGANISATION_ID = "j"  # B 8
     MODE = "m"  # S trial or live
     SCOPES = "o"  # L of S
     SMS = "t"  # BOOL
