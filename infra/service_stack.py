@@ -40,6 +40,7 @@ class ServiceStack(Stack):
         self.sender_secret = self._secret("SenderSecret", "Hides senders in envelope ids")
         self.pepper = self._secret("Pepper", "Keys of phone numbers and codes")
         self.webhook_secret = self._secret("WebhookSecret", "Keys that webhooks are signed with")
+        self.attestation_secret = self._secret("AttestationSecret", "The key that attestations are signed with")
         self.websocket = WebSocketApi(self, "WebSocket", config=config)
 
         self.webhook_queue = WorkQueue(self, "Webhooks", config=config, tries=8, work_seconds=TIMEOUT_SECONDS)
@@ -47,11 +48,7 @@ class ServiceStack(Stack):
         self._client_api()
         self._app_api()
         self._webhooks()
-        self.operator = self._function(
-            "Operator", "admin", self._tables(schema.DIRECTORY) | self._secrets(pepper=self.pepper), entry="operator"
-        )
-        self._grant_tables(self.operator, {schema.DIRECTORY: ("GetItem", "PutItem", "UpdateItem")})
-        self._grant_secret(self.operator, self.pepper)
+        self._operators()
         self.http = HttpApi(
             self,
             "Http",
@@ -285,6 +282,25 @@ class ServiceStack(Stack):
 
     def _webhook_settings(self) -> dict[str, str]:
         return self._secrets(webhook=self.webhook_secret) | {"WEBHOOK_NETWORKS": self._config.webhook_networks}
+
+    def _operators(self) -> None:
+        """Only what vouches for officials has the key that attestations are signed with."""
+        self.operator = self._function(
+            "Operator",
+            "admin",
+            self._tables(schema.DIRECTORY, schema.ROUTING)
+            | self._secrets(pepper=self.pepper, attestation=self.attestation_secret),
+            entry="operator",
+        )
+        self._grant_tables(
+            self.operator,
+            {
+                schema.DIRECTORY: ("BatchGetItem", "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"),
+                schema.ROUTING: ("UpdateItem",),
+            },
+        )
+        self._grant_secret(self.operator, self.pepper)
+        self._grant_secret(self.operator, self.attestation_secret)
 
     def _outputs(self) -> None:
         CfnOutput(self, "WebSocketUrl", value=self.websocket.url)

@@ -6,10 +6,10 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sandes.app_registry import operate
 from sandes.edge.faults import direct_call
 from sandes.edge.http import now_milliseconds
 from sandes.edge.wiring import wire_operator
+from sandes.operations import operate
 
 
 def operator(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

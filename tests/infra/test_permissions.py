@@ -139,10 +139,15 @@ ALLOWED = {
         "sqs:SendMessage webhooks",
     },
     "operator": {
+        "dynamodb:BatchGetItem directory",
         "dynamodb:GetItem directory",
+        "dynamodb:Query directory",
         "dynamodb:PutItem directory",
         "dynamodb:UpdateItem directory",
+        "dynamodb:DeleteItem directory",
+        "dynamodb:UpdateItem routing",
         "secretsmanager:GetSecretValue Pepper",
+        "secretsmanager:GetSecretValue AttestationSecret",
     },
 }
 

@@ -181,7 +181,12 @@ def test_a_variable_names_the_table_queue_or_secret_it_is_called_after(
     stage: str, name: str, request: pytest.FixtureRequest
 ) -> None:
     template: Synthesised = request.getfixturevalue(stage)
-    secrets = {"PEPPER_SECRET": "Pepper", "SENDER_SECRET": "SenderSecret", "WEBHOOK_SECRET": "WebhookSecret"}
+    secrets = {
+        "PEPPER_SECRET": "Pepper",
+        "SENDER_SECRET": "SenderSecret",
+        "WEBHOOK_SECRET": "WebhookSecret",
+        "ATTESTATION_SECRET": "AttestationSecret",
+    }
     for variable, value in template.functions[name]["Environment"]["Variables"].items():
         if variable.endswith("_TABLE"):
             table = template.tables[variable.removesuffix("_TABLE").lower()]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from nacl.signing import SigningKey
 
-from sandes import app_registry, devices, verification
+from sandes import devices, operations, verification
 from sandes.app_registry import RegistryDependencies
 from sandes.app_status import StatusDependencies
+from sandes.crypto.attestation import AttestationKey
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
 from sandes.deliver import DeliverDependencies
@@ -27,11 +28,19 @@ from sandes.model.ids import (
     DeviceAddress,
     EnvelopeId,
     MessageId,
+    OrganisationId,
+    UnitId,
+    account_text,
     base64url_text,
+    id_text,
     new_message_id,
+    parse_organisation,
+    parse_unit,
 )
 from sandes.model.phone import PhoneNumber
 from sandes.model.principal import Principal
+from sandes.model.verification import Verification
+from sandes.operations import OperatorDependencies
 from sandes.otp_sms import SmsDependencies
 from sandes.otps import OtpDependencies
 from sandes.protocol.client_api import LinkDevice, Registered, VerifyRegistration
@@ -47,10 +56,13 @@ from sandes.store.directory import DirectoryStore
 from sandes.store.enrolment import EnrolmentStore
 from sandes.store.inbox import InboxStore
 from sandes.store.limits import LimitStore
+from sandes.store.organisations import OrganisationStore
 from sandes.store.otps import OtpStore
 from sandes.store.routing import RoutingStore
 from sandes.store.send_view import SendView
+from sandes.store.verifications import VerificationStore
 from sandes.verification import CodeDependencies
+from sandes.verifications import VerificationDependencies
 from tests.support.app_keys import AppKeys
 from tests.support.gateway import FakeGateway
 from tests.support.keys import DeviceKeys
@@ -71,6 +83,7 @@ LOGIN = {
 }
 DLT = {"dlt_entity": "1101000000000000001", "dlt_templates": {"en": "1107000000000000001"}}
 PEPPER = Pepper.of(b"p" * 32)
+ATTESTATION_KEY = AttestationKey.of(b"a" * 32)
 
 
 def new_phone() -> PhoneNumber:
@@ -191,15 +204,77 @@ class Service:
         return SmsDependencies(**parts | replaced)
 
     @property
-    def registry_deps(self) -> RegistryDependencies:
-        return RegistryDependencies(self.app_view().apps, PEPPER)
+    def organisations(self) -> OrganisationStore:
+        return OrganisationStore(self.client, self.tables["directory"])
 
-    # Apps, made as operators make them.
+    @property
+    def verifications(self) -> VerificationStore:
+        return VerificationStore(self.client, self.tables["directory"], self.routing)
+
+    def verification_deps(self, client: Any = None) -> VerificationDependencies:
+        client = client or self.client
+        routing = RoutingStore(client, self.tables["routing"])
+        return VerificationDependencies(
+            store=VerificationStore(client, self.tables["directory"], routing),
+            directory=DirectoryStore(client, self.tables["directory"]),
+            pepper=PEPPER,
+            key=ATTESTATION_KEY,
+        )
+
+    @property
+    def operator_deps(self) -> OperatorDependencies:
+        registry = RegistryDependencies(self.app_view().apps, PEPPER)
+        return OperatorDependencies(registry, self.organisations, self.verification_deps())
+
+    # Apps, organisations and officials, made as operators make them.
 
     def operate(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        return app_registry.operate(
-            {"operation": operation} | parameters, now_seconds=self.now_ms // 1000, deps=self.registry_deps
-        )
+        return self.operate_at(self.now_ms, operation, **parameters)
+
+    def operate_at(self, now_ms: int, operation: str, **parameters: Any) -> dict[str, Any]:
+        request = {"operation": operation} | parameters
+        return operations.operate(request, now_seconds=now_ms // 1000, deps=self.operator_deps)
+
+    def organisation(self, name: str = "Ministry of Railways", **changed: Any) -> OrganisationId:
+        return parse_organisation(self.operate("organisation.create", name=name, **changed)["organisation"])
+
+    def unit(
+        self,
+        organisation: OrganisationId,
+        name: str = "Signalling",
+        *,
+        parent: UnitId | None = None,
+        kind: str = "department",
+    ) -> UnitId:
+        """Below the organisation itself unless `parent` is given."""
+        below = {"parent": id_text(parent)} if parent else {}
+        of = id_text(organisation)
+        return parse_unit(self.operate("unit.create", organisation=of, name=name, kind=kind, **below)["unit"])
+
+    def verify(
+        self,
+        person: Person,
+        organisation: OrganisationId | None = None,
+        *,
+        unit: UnitId | None = None,
+        now_ms: int | None = None,
+        expires_in_seconds: int = 365 * 86_400,
+        **changed: Any,
+    ) -> Verification:
+        """An official from now on; of an organisation of their own if none is given, and not listed."""
+        of = organisation or self.organisation()
+        terms: dict[str, Any] = {"name": "Asha Rao", "post": "Section Officer", "organisation": id_text(of)}
+        terms |= {"unit": id_text(unit)} if unit else {}
+        terms |= {"expires_at": (now_ms or self.now_ms) // 1000 + expires_in_seconds}
+        account = account_text(person.account)
+        self.operate_at(now_ms or self.now_ms, "person.verify", account=account, **terms | changed)
+        made = self.verifications.read(person.account)
+        assert made is not None
+        return made
+
+    def revoke(self, person: Person, reason: str = "left the service", *, now_ms: int | None = None) -> None:
+        account = account_text(person.account)
+        self.operate_at(now_ms or self.now_ms, "person.revoke", account=account, reason=reason)
 
     def app(self, *, test: bool = False, **changed: Any) -> AppKeys:
         """A live app with all scopes, SMS and a `login` template, unless changed."""

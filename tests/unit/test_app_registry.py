@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from nacl.signing import SigningKey
 
-from sandes.app_registry import RegistryDependencies, operate
+from sandes.app_registry import RegistryDependencies
 from sandes.model.ids import base64url_text, id_text, new_organisation_id, parse_app, parse_organisation
+from sandes.operations import OperatorDependencies, operate
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.dynamodb import OvertakenClient
 from tests.support.otps import bubbles, send
@@ -34,7 +36,7 @@ def new_app(**changed: Any) -> Json:
 
 def refusal(service: Service, request: Json) -> ProtocolError:
     with pytest.raises(ProtocolError) as caught:
-        operate(request, now_seconds=NOW, deps=service.registry_deps)
+        operate(request, now_seconds=NOW, deps=service.operator_deps)
     return caught.value
 
 
@@ -47,7 +49,7 @@ def pointers(error: ProtocolError) -> list[str]:
 
 
 def test_an_app_starts_on_trial_with_fifty_a_day_and_no_sms(service: Service) -> None:
-    made = operate(new_app(), now_seconds=NOW, deps=service.registry_deps)
+    made = operate(new_app(), now_seconds=NOW, deps=service.operator_deps)
     assert made["app"] == made["keys"][0]["id"].partition(".")[0]
     assert {name: made[name] for name in ("mode", "sms", "per_minute", "per_day", "guests", "webhooks")} == {
         "mode": "trial",
@@ -62,18 +64,18 @@ def test_an_app_starts_on_trial_with_fifty_a_day_and_no_sms(service: Service) ->
 
 
 def test_a_live_app_has_the_default_quotas(service: Service) -> None:
-    made = operate(new_app(mode="live"), now_seconds=NOW, deps=service.registry_deps)
+    made = operate(new_app(mode="live"), now_seconds=NOW, deps=service.operator_deps)
     assert (made["per_minute"], made["per_day"]) == (3_000, 250_000)
 
 
 def test_an_app_may_belong_to_an_organisation(service: Service) -> None:
     id = id_text(new_organisation_id())
-    made = operate(new_app(organisation_id=id), now_seconds=NOW, deps=service.registry_deps)
+    made = operate(new_app(organisation_id=id), now_seconds=NOW, deps=service.operator_deps)
     assert made["organisation_id"] == id
     stored = service.app_view().apps.read(parse_app(made["app"]))
     assert stored is not None
     assert stored.organisation_id == parse_organisation(id)
-    assert operate(new_app(), now_seconds=NOW, deps=service.registry_deps)["organisation_id"] is None
+    assert operate(new_app(), now_seconds=NOW, deps=service.operator_deps)["organisation_id"] is None
     assert pointers(refusal(service, new_app(organisation_id="MEA")))[0].endswith("/organisation_id")
 
 
@@ -210,7 +212,7 @@ def test_a_third_key_is_refused_and_test_keys_count_apart(service: Service) -> N
 def test_a_new_app_has_at_most_two_keys_of_a_kind(service: Service, live: int, test: int, fine: bool) -> None:
     keys = [{"public": public_key(), "test": number >= live} for number in range(live + test)]
     if fine:
-        assert len(operate(new_app(keys=keys), now_seconds=NOW, deps=service.registry_deps)["keys"]) == 4
+        assert len(operate(new_app(keys=keys), now_seconds=NOW, deps=service.operator_deps)["keys"]) == 4
     else:
         assert refusal(service, new_app(keys=keys)).code is ErrorCode.TOO_MANY_KEYS
 
@@ -223,7 +225,7 @@ def test_keys_added_at_the_same_time_are_still_at_most_two(service: Service) -> 
             operate(
                 {"operation": "key.add", "app": app.app, "public": public_key()},
                 now_seconds=NOW,
-                deps=service.registry_deps,
+                deps=service.operator_deps,
             )
         except ProtocolError as refused:
             return refused.code
@@ -235,12 +237,12 @@ def test_keys_added_at_the_same_time_are_still_at_most_two(service: Service) -> 
     assert len(service.operate("app.show", app=app.app)["keys"]) == 2
 
 
-def overtaken(service: Service, method: str, other: Json) -> RegistryDependencies:
+def overtaken(service: Service, method: str, other: Json) -> OperatorDependencies:
     """An operator's function whose first `method` comes after another operator's request."""
     client = OvertakenClient(
-        service.client, method, lambda: operate(other, now_seconds=NOW, deps=service.registry_deps)
+        service.client, method, lambda: operate(other, now_seconds=NOW, deps=service.operator_deps)
     )
-    return RegistryDependencies(service.app_view(client).apps, PEPPER)
+    return replace(service.operator_deps, registry=RegistryDependencies(service.app_view(client).apps, PEPPER))
 
 
 def test_a_key_added_while_another_was_being_added_is_the_third_and_refused(service: Service) -> None:
@@ -255,7 +257,7 @@ def test_a_key_added_while_another_was_being_added_is_the_third_and_refused(serv
 
 def test_a_version_put_while_another_was_being_put_is_the_one_after_it(service: Service) -> None:
     app = service.app().app
-    operate(put(app), now_seconds=NOW, deps=service.registry_deps)
+    operate(put(app), now_seconds=NOW, deps=service.operator_deps)
     deps = overtaken(service, "transact_write_items", put(app, texts={"en": "first"}))
     assert operate(put(app, texts={"en": "second"}), now_seconds=NOW, deps=deps)["version"] == 3
     kept = [service.app_view().apps.template(parse_app(app), "notice", version) for version in (2, 3, None)]
@@ -301,7 +303,7 @@ def test_versions_put_at_the_same_time_are_each_another_one(service: Service) ->
 
     def one(number: int) -> int:
         texts = {"en": f"text {number}"}
-        return int(operate(put(app, texts=texts), now_seconds=NOW, deps=service.registry_deps)["version"])
+        return int(operate(put(app, texts=texts), now_seconds=NOW, deps=service.operator_deps)["version"])
 
     with ThreadPoolExecutor(4) as pool:
         versions = sorted(pool.map(one, range(4)))

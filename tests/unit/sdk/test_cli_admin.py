@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner
 
-from sandes import app_registry
+from sandes import operations
 from sandes.model.ids import parse_base64url
 from sandes_client.app import AppCredentials
 from sandes_client.cli.admin import admin
@@ -47,7 +47,7 @@ class FakeLambda:
 
     def invoke(self, *, FunctionName: str, Payload: str) -> dict[str, Any]:  # noqa: N803  boto3's names
         request = json.loads(Payload)
-        app_registry._operations.validate_python(request)
+        operations.parse(request)
         self.requests.append(request)
         self.functions.append(FunctionName)
         return {"Payload": io.BytesIO(json.dumps(self.answer(request)).encode())}

@@ -5,13 +5,12 @@ Only public keys come in here: whoever asks for a key makes it, and keeps the pr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 
 from nacl import bindings
-from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sandes.crypto.pepper import Pepper
 from sandes.model.app import MAX_GUESTS, MAX_KEYS, App, AppKey, Scope
@@ -19,7 +18,7 @@ from sandes.model.ids import AppId, AppKeyId, app_text, id_text, new_app_id, new
 from sandes.model.phone import parse_phone
 from sandes.model.template import Dlt, Language, Template
 from sandes.protocol.app_api import MAX_VARIABLES, Printable, TemplateName
-from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, json_pointer
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.fields import Key32, OrganisationField, Wire
 from sandes.store.apps import AppStore
 from sandes.templates import CODE, names_in
@@ -128,19 +127,10 @@ class PutTemplate(Wire):
 
 
 Operation = CreateApp | ShowApp | AddKey | RevokeKey | SetTerms | SetGuests | PutTemplate
-_operations: TypeAdapter[Operation] = TypeAdapter(Annotated[Operation, Field(discriminator="operation")])
 
 
-def operate(request: Mapping[str, Any], *, now_seconds: int, deps: RegistryDependencies) -> dict[str, Any]:
-    """Carry out one operation. Raises ProtocolError: invalid_request, not_found, too_many_keys, invalid_phone."""
-    try:
-        operation = _operations.validate_python(request)
-    except ValidationError as error:
-        faults = [
-            {"pointer": json_pointer(fault["loc"][1:]), "code": fault["type"], "message": fault["msg"]}
-            for fault in error.errors(include_url=False, include_context=False, include_input=False)[:10]
-        ]
-        raise ProtocolError(ErrorCode.INVALID_REQUEST, details={"errors": faults}) from None
+def carry_out(operation: Operation, *, now_seconds: int, deps: RegistryDependencies) -> dict[str, Any]:
+    """Raises ProtocolError: invalid_request, not_found, too_many_keys, invalid_phone."""
     match operation:
         case CreateApp():
             return _create(operation, now_seconds, deps)

@@ -118,4 +118,6 @@ class OtpSmsSettings(Settings):
 
 class OperatorSettings(Settings):
     directory_table: str
+    routing_table: str
     pepper_secret: str
+    attestation_secret: str

@@ -22,7 +22,6 @@ from sandes.store.routing import RoutingStore
 from sandes.store.send_view import SendView
 
 if TYPE_CHECKING:
-    from sandes.app_registry import RegistryDependencies
     from sandes.app_status import StatusDependencies
     from sandes.batches import BatchDependencies
     from sandes.deliver import DeliverDependencies
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from sandes.edge.authorizer import AuthorizerDependencies
     from sandes.edge.settings import AppSettings, OtpSmsSettings
     from sandes.messages import AppsDependencies
+    from sandes.operations import OperatorDependencies
     from sandes.otp_sms import SmsDependencies
     from sandes.otps import OtpDependencies
     from sandes.send import SendDependencies
@@ -336,13 +336,27 @@ def wire_otp_sms() -> SmsDependencies:
 
 
 @cache
-def wire_operator() -> RegistryDependencies:
+def wire_operator() -> OperatorDependencies:
     from sandes.app_registry import RegistryDependencies
+    from sandes.crypto.attestation import AttestationKey
     from sandes.crypto.pepper import Pepper
     from sandes.edge.settings import OperatorSettings
+    from sandes.operations import OperatorDependencies
     from sandes.store.apps import AppStore
+    from sandes.store.organisations import OrganisationStore
+    from sandes.store.verifications import VerificationStore
+    from sandes.verifications import VerificationDependencies
 
     settings = OperatorSettings.load()
-    return RegistryDependencies(
-        AppStore(_client("dynamodb"), settings.directory_table), Pepper.of(_secret(settings.pepper_secret))
+    dynamodb, table = _client("dynamodb"), settings.directory_table
+    pepper = Pepper.of(_secret(settings.pepper_secret))
+    return OperatorDependencies(
+        registry=RegistryDependencies(AppStore(dynamodb, table), pepper),
+        organisations=OrganisationStore(dynamodb, table),
+        verifications=VerificationDependencies(
+            store=VerificationStore(dynamodb, table, RoutingStore(dynamodb, settings.routing_table)),
+            directory=DirectoryStore(dynamodb, table),
+            pepper=pepper,
+            key=AttestationKey.of(_secret(settings.attestation_secret)),
+        ),
     )

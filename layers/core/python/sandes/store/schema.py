@@ -109,7 +109,11 @@ class DirectoryRow:
 
 
 class VerificationRow:
-    """In the directory, partition `A#account`, sort `V`: what an organisation attests of an official."""
+    """In the directory, partition `A#account`, sort `V`: what an organisation attests of an official.
+
+    What is to be done at its end stands in a row of its own (EndingRow), since another organisation may vouch for the
+    account before it is done.
+    """
 
     ORGANISATION = "g"  # B 8
     UNIT = "u"  # B 8
@@ -119,11 +123,31 @@ class VerificationRow:
     LISTED = "y"  # BOOL
     ISSUED_AT = "c"  # N epoch seconds
     EXPIRES_AT = "x"  # N epoch seconds
-    ATTESTATION = "b"  # B signed statement
-    ENDED = "z"  # S revoked, replaced or expired; official memberships are being or have been ended
+    STATEMENT = "b"  # B
+    SIGNATURE = "f"  # B 64
+    SALTS = "h"  # B 48: of name, post, unit
+    UNIT_NAME = "n"  # S as it was attested
+    VERSION = "t"  # N rises with every change
+    ENDED = "z"  # S revoked, replaced or expired
+    ENDED_AT = "e"  # N epoch seconds
+    REASON = "r"  # S of a revocation
     WORDS = "k"  # L of S: sort keys of its rows in the search index
-    DUE = "du"  # S day of its end and shard, until memberships are ended; key of an index: no other row has it
+
+
+class EndingRow:
+    """In the directory, partition `A#account`, sort `E#organisation`: when official memberships are to be ended.
+
+    Gone once that is queued. The index `ending` is made of these rows: no other row has DUE.
+    """
+
+    DUE = "du"  # S shard
     DUE_AT = "de"  # N epoch seconds
+
+
+class AttestationKeyRow:
+    """In the directory, partition `K#attestation`, sort "0": written by who signs, for who must not be able to."""
+
+    PUBLIC = "b"  # B 32
 
 
 class ProfileRow:
@@ -143,15 +167,20 @@ class InvitationRow:
 
 
 class OrganisationRow:
-    """In the directory: an organisation (`O#organisation` · "0"), which is its root unit, and its units (`U#unit`)."""
+    """In the directory: an organisation (`O#organisation`, sort "0"), which is its root unit, and its units (`0#unit`).
+
+    Groups of its units stand in the same partition (GroupRow), and are not read with them.
+    """
 
     NAME = "w"  # S
-    KIND = "k"  # S
+    KIND = "k"  # S ministry, department or office
     PARENT = "u"  # B 8; not of the organisation itself
     CREATED_AT = "c"  # N epoch seconds
+    OFFICIALS = "n"  # N verified in this very unit: it is not removed as long as there are any
+    GROUPS = "m"  # N of this very unit
     # organisation only
-    AUDIENCES = "v"  # M of S by field: its policy
-    TREE_VERSION = "t"  # N rises with every move: two moves at once cannot make a circle
+    AUDIENCES = "v"  # M of S by field: what it has set of its policy
+    TREE_VERSION = "t"  # N rises with every change of the tree: two moves at once cannot make a circle
 
 
 class WordRow:
@@ -403,7 +432,7 @@ DIRECTORY = Table(
     Key(DirectoryRow.SORT, "S"),
     ttl=None,
     backup=True,
-    index=Index("ending", Key(VerificationRow.DUE, "S"), Key(VerificationRow.DUE_AT, "N")),
+    index=Index("ending", Key(EndingRow.DUE, "S"), Key(EndingRow.DUE_AT, "N")),
 )
 CODES = Table("codes", Key(CodeRow.ID, "S"), None, ttl=CodeRow.EXPIRES_AT, backup=False)
 DELIVERIES = Table(

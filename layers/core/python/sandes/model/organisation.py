@@ -1,0 +1,90 @@
+"""Organisations and their units: a tree, and what follows from where a unit stands in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sandes.model.ids import OrganisationId, UnitId
+from sandes.model.profile import OFFICIAL_POLICY, Audience, Field
+
+UnitKind = Literal["ministry", "department", "office"]
+
+MAX_LEVELS = 8
+"""The organisation itself is the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """`audiences`: what it has set itself of its policy. `tree_version` rises whenever its tree changes shape."""
+
+    id: OrganisationId
+    name: str
+    created_at: int
+    tree_version: int
+    audiences: Mapping[Field, Audience] = field(default_factory=dict)
+
+    @property
+    def root(self) -> UnitId:
+        return UnitId(self.id)
+
+    @property
+    def policy(self) -> dict[Field, Audience]:
+        """To whom at most each field of its officials is shown."""
+        return OFFICIAL_POLICY | dict(self.audiences)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """`parent` is None for the root. `officials` and `groups` count those of this unit itself, not of units below."""
+
+    id: UnitId
+    name: str
+    kind: UnitKind
+    parent: UnitId | None
+    created_at: int
+    officials: int = 0
+    groups: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """All units of an organisation, the root among them, as they stood at `organisation.tree_version`."""
+
+    organisation: Organisation
+    units: Mapping[UnitId, Unit]
+
+    def path(self, unit: UnitId) -> list[UnitId]:
+        """The unit, then what it is in, up to the root. KeyError for a unit that is not in the tree."""
+        found, at = [unit], self.units[unit].parent
+        while at is not None:
+            found.append(at)
+            at = self.units[at].parent
+        return found
+
+    def within(self, unit: UnitId, scope: UnitId) -> bool:
+        """Whether `unit` is `scope` or lies below it; False if either is not in the tree."""
+        return unit in self.units and scope in self.path(unit)
+
+    def children(self, unit: UnitId) -> list[Unit]:
+        return [child for child in self.units.values() if child.parent == unit]
+
+    def below(self, unit: UnitId) -> Iterator[Unit]:
+        """The unit and everything under it, each before what is in it."""
+        by_parent: dict[UnitId | None, list[Unit]] = {}
+        for one in self.units.values():
+            by_parent.setdefault(one.parent, []).append(one)
+        waiting = [self.units[unit]]
+        while waiting:
+            one = waiting.pop()
+            yield one
+            waiting += by_parent.get(one.id, [])
+
+    def level(self, unit: UnitId) -> int:
+        """1 for the root."""
+        return len(self.path(unit))
+
+    def levels_of(self, unit: UnitId) -> int:
+        """How many levels the unit takes with what is under it; 1 for one with nothing under it."""
+        return 1 + max(self.level(one.id) for one in self.below(unit)) - self.level(unit)

@@ -1,0 +1,79 @@
+"""Verifications: that an organisation vouches for an account, as what, and until when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sandes.model.ids import AccountId, OrganisationId, UnitId
+from sandes.model.standing import Standing
+
+AttestedField = Literal["name", "post", "unit"]
+"""What is attested behind a commitment, so that it can be shown to some and kept from others."""
+
+ATTESTED: tuple[AttestedField, ...] = ("name", "post", "unit")
+
+End = Literal["revoked", "replaced", "expired"]
+"""`revoked`: by the organisation; `replaced`: the number was registered anew; `expired`: not renewed in time."""
+
+MAX_SECONDS = 1_827 * 86_400
+"""The longest a verification may last: five years, two leap days among them."""
+
+WORDS_OF_EACH = 8
+"""How many words of a name, and of a post, an official is found by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """A statement signed by the platform (docs/protocol/attestation.md), and what opens its commitments.
+
+    `values` are as they were attested: a unit may have another name since.
+    """
+
+    statement: bytes
+    signature: bytes
+    values: Mapping[AttestedField, str]
+    salts: Mapping[AttestedField, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Times are epoch seconds. `words`: sort keys in the search index. `version` rises with every change.
+
+    `ended` is None also of one whose time is over as long as the sweep has not come by: ask `in_force`.
+    """
+
+    account: AccountId
+    organisation: OrganisationId
+    unit: UnitId
+    name: str
+    post: str
+    email: str | None
+    listed: bool
+    issued_at: int
+    expires_at: int
+    attestation: Attestation
+    words: tuple[str, ...]
+    version: int
+    ended: End | None = None
+    ended_at: int | None = None
+    reason: str | None = None
+
+    def in_force(self, now_seconds: int) -> bool:
+        return self.ended is None and self.expires_at > now_seconds
+
+    @property
+    def standing(self) -> Standing:
+        return Standing(self.organisation, self.unit, self.expires_at, self.listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """That memberships of an account in an organisation's groups are to end at `at`, epoch seconds, unless the
+    organisation vouches for it then.
+    """
+
+    account: AccountId
+    organisation: OrganisationId
+    at: int

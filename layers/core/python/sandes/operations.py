@@ -1,0 +1,47 @@
+"""What operators may ask for, until administrators have an API of their own: each operation goes to its use case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from sandes import app_registry, organisations, verifications
+from sandes.app_registry import RegistryDependencies
+from sandes.protocol.errors import ErrorCode, ProtocolError, json_pointer
+from sandes.store.organisations import OrganisationStore
+from sandes.verifications import VerificationDependencies
+
+Operation = app_registry.Operation | organisations.Operation | verifications.Operation
+_operations: TypeAdapter[Operation] = TypeAdapter(Annotated[Operation, Field(discriminator="operation")])
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorDependencies:
+    registry: RegistryDependencies
+    organisations: OrganisationStore
+    verifications: VerificationDependencies
+
+
+def parse(request: Mapping[str, Any]) -> Operation:
+    """Raises ProtocolError invalid_request, which names the fields at fault."""
+    try:
+        return _operations.validate_python(request)
+    except ValidationError as error:
+        faults = [
+            {"pointer": json_pointer(fault["loc"][1:]), "code": fault["type"], "message": fault["msg"]}
+            for fault in error.errors(include_url=False, include_context=False, include_input=False)[:10]
+        ]
+        raise ProtocolError(ErrorCode.INVALID_REQUEST, details={"errors": faults}) from None
+
+
+def operate(request: Mapping[str, Any], *, now_seconds: int, deps: OperatorDependencies) -> dict[str, Any]:
+    """Carry out one operation. Raises ProtocolError: invalid_request, and what its use case raises."""
+    operation = parse(request)
+    if isinstance(operation, organisations.Operation):
+        return organisations.carry_out(operation, now_seconds=now_seconds, store=deps.organisations)
+    if isinstance(operation, verifications.Operation):
+        return verifications.carry_out(operation, now_seconds=now_seconds, deps=deps.verifications)
+    return app_registry.carry_out(operation, now_seconds=now_seconds, deps=deps.registry)

@@ -1,0 +1,210 @@
+"""Organisations and their units, as operators keep them: create, rename, move, remove, policy (docs/adr/0017)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from sandes.model.ids import OrganisationId, UnitId, id_text, new_organisation_id, new_unit_id
+from sandes.model.organisation import MAX_LEVELS, Organisation, Tree, Unit, UnitKind
+from sandes.model.profile import Audience
+from sandes.model.profile import Field as ProfileField
+from sandes.protocol.app_api import Printable
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.protocol.fields import OrganisationField, UnitField, Wire
+from sandes.store.organisations import OrganisationStore
+
+_TRIES = 8
+"""Of a change of the tree while others change it too."""
+
+Name = Annotated[str, Printable, Field(min_length=1, max_length=128)]
+
+
+class CreateOrganisation(Wire):
+    """An organisation is its root unit, of the kind given."""
+
+    operation: Literal["organisation.create"]
+    name: Name
+    kind: UnitKind = "ministry"
+
+
+class ShowOrganisation(Wire):
+    operation: Literal["organisation.show"]
+    organisation: OrganisationField
+
+
+class SetPolicy(Wire):
+    """To whom at most each field of officials is shown; what is left out stays as it is."""
+
+    operation: Literal["organisation.policy"]
+    organisation: OrganisationField
+    audiences: Annotated[dict[ProfileField, Audience], Field(min_length=1)]
+
+
+class CreateUnit(Wire):
+    """`parent` is the organisation itself if left out."""
+
+    operation: Literal["unit.create"]
+    organisation: OrganisationField
+    name: Name
+    kind: UnitKind
+    parent: UnitField | None = None
+
+
+class RenameUnit(Wire):
+    """Of the organisation too, by its own id as the unit. What was attested keeps the name of its day until renewed."""
+
+    operation: Literal["unit.rename"]
+    organisation: OrganisationField
+    unit: UnitField
+    name: Name
+
+
+class MoveUnit(Wire):
+    """With everything below it, to another place in the same organisation."""
+
+    operation: Literal["unit.move"]
+    organisation: OrganisationField
+    unit: UnitField
+    parent: UnitField
+
+
+class RemoveUnit(Wire):
+    operation: Literal["unit.remove"]
+    organisation: OrganisationField
+    unit: UnitField
+
+
+Operation = CreateOrganisation | ShowOrganisation | SetPolicy | CreateUnit | RenameUnit | MoveUnit | RemoveUnit
+
+
+def carry_out(operation: Operation, *, now_seconds: int, store: OrganisationStore) -> dict[str, Any]:
+    """Answers with the organisation as it stands then, and the unit concerned.
+
+    Raises ProtocolError: not_found, unit_cycle, unit_too_deep, unit_not_empty, invalid_request, unavailable.
+    """
+    match operation:
+        case CreateOrganisation():
+            return shown(create(operation, now_seconds=now_seconds, store=store))
+        case ShowOrganisation():
+            return shown(read_tree(operation.organisation, store))
+        case SetPolicy():
+            found = store.set_audiences(operation.organisation, operation.audiences)
+            return shown(_found(store.tree(operation.organisation) if found else None))
+        case CreateUnit():
+            unit = create_unit(operation, now_seconds=now_seconds, store=store)
+        case RenameUnit():
+            unit = operation.unit
+            if not store.rename(operation.organisation, unit, operation.name):
+                raise ProtocolError(ErrorCode.NOT_FOUND)
+        case MoveUnit():
+            unit = operation.unit
+            move(operation.organisation, unit, operation.parent, store=store)
+        case RemoveUnit():
+            unit = operation.unit
+            remove(operation.organisation, unit, store=store)
+    return shown(read_tree(operation.organisation, store)) | {"unit": id_text(unit)}
+
+
+def read_tree(organisation: OrganisationId, store: OrganisationStore) -> Tree:
+    """Raises ProtocolError not_found."""
+    return _found(store.tree(organisation))
+
+
+def create(operation: CreateOrganisation, *, now_seconds: int, store: OrganisationStore) -> Tree:
+    made = Organisation(new_organisation_id(), operation.name, now_seconds, tree_version=1)
+    if not store.create(made, operation.kind):
+        raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+    return read_tree(made.id, store)
+
+
+def create_unit(operation: CreateUnit, *, now_seconds: int, store: OrganisationStore) -> UnitId:
+    """Raises ProtocolError not_found, unit_too_deep."""
+    parent = operation.parent or UnitId(operation.organisation)
+    unit = Unit(new_unit_id(), operation.name, operation.kind, parent, now_seconds)
+
+    def change(tree: Tree) -> bool:
+        _check_there(tree, parent)
+        _check_depth(tree.level(parent) + 1)
+        return store.add(tree, unit)
+
+    _reshape(operation.organisation, change, store)
+    return unit.id
+
+
+def move(organisation: OrganisationId, unit: UnitId, parent: UnitId, *, store: OrganisationStore) -> None:
+    """Raises ProtocolError not_found, unit_cycle (below itself, or the organisation at all), unit_too_deep."""
+
+    def change(tree: Tree) -> bool:
+        _check_there(tree, unit, parent)
+        if tree.within(parent, unit):
+            raise ProtocolError(ErrorCode.UNIT_CYCLE)
+        if tree.units[unit].parent == parent:
+            return True
+        _check_depth(tree.level(parent) + tree.levels_of(unit))
+        return store.move(tree, unit, parent)
+
+    _reshape(organisation, change, store)
+
+
+def remove(organisation: OrganisationId, unit: UnitId, *, store: OrganisationStore) -> None:
+    """Raises ProtocolError not_found, unit_not_empty; invalid_request for the organisation itself, which stays."""
+    if unit == UnitId(organisation):
+        raise invalid(ErrorCode.INVALID_REQUEST, "/unit", "this is the organisation itself")
+
+    def change(tree: Tree) -> bool:
+        _check_there(tree, unit)
+        found = tree.units[unit]
+        if found.officials or found.groups or tree.children(unit):
+            raise ProtocolError(ErrorCode.UNIT_NOT_EMPTY)
+        return store.remove(tree, unit)
+
+    _reshape(organisation, change, store)
+
+
+def _reshape(organisation: OrganisationId, change: Callable[[Tree], bool], store: OrganisationStore) -> None:
+    """Decide anew on the tree as it stands, as often as somebody else was faster."""
+    for _ in range(_TRIES):
+        if change(read_tree(organisation, store)):
+            return
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+
+def _check_there(tree: Tree, *units: UnitId) -> None:
+    if any(unit not in tree.units for unit in units):
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+
+
+def _check_depth(levels: int) -> None:
+    if levels > MAX_LEVELS:
+        raise ProtocolError(ErrorCode.UNIT_TOO_DEEP)
+
+
+def _found(tree: Tree | None) -> Tree:
+    if tree is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return tree
+
+
+def shown(tree: Tree) -> dict[str, Any]:
+    """Units stand behind what they are in."""
+    return {
+        "organisation": id_text(tree.organisation.id),
+        "name": tree.units[tree.organisation.root].name,
+        "created_at": tree.organisation.created_at,
+        "policy": tree.organisation.policy,
+        "units": [
+            {
+                "unit": id_text(unit.id),
+                "name": unit.name,
+                "kind": unit.kind,
+                "parent": id_text(unit.parent) if unit.parent else None,
+                "level": tree.level(unit.id),
+                "officials": unit.officials,
+                "groups": unit.groups,
+            }
+            for unit in tree.below(tree.organisation.root)
+        ],
+    }

@@ -1,0 +1,307 @@
+"""Verifications in the directory table, with everything that follows from one: each change is one transaction.
+
+A verification's row stands with its account, and moves its version on with every change, on the condition that it is
+still the one that was read. With it change: the standing in account and routing item, the count of officials in the
+unit, the words that officials are found by, and the row by which the sweep ends memberships (schema.EndingRow).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from botocore.exceptions import ClientError
+
+from sandes.model.ids import AccountId, OrganisationId, UnitId, account_text, id_text, parse_account, parse_organisation
+from sandes.model.verification import ATTESTED, WORDS_OF_EACH, Attestation, End, Ending, Verification
+from sandes.model.words import words_of
+from sandes.store.directory import account_key
+from sandes.store.dynamo import Client, ConditionFailed, Item, failed_condition, transact
+from sandes.store.organisations import OrganisationStore
+from sandes.store.routing import RoutingStore
+from sandes.store.schema import DIRECTORY, AttestationKeyRow, DirectoryRow, EndingRow, WordRow
+from sandes.store.schema import VerificationRow as Row
+from sandes.store.standing import standing_attribute
+
+_SORT = "V"
+_ENDING_PREFIX = "E#"
+_SALT_BYTES = 16
+_SHARDS = 16
+_KEY = {DirectoryRow.PARTITION: {"S": "K#attestation"}, DirectoryRow.SORT: {"S": "0"}}
+
+
+class VerificationRaced(Exception):
+    """Account, verification or unit have changed since they were read, or are gone: read again and decide anew."""
+
+
+def verification_key(account: AccountId) -> dict[str, Any]:
+    return {
+        DirectoryRow.PARTITION: account_key(account)[DirectoryRow.PARTITION],
+        DirectoryRow.SORT: {"S": _SORT},
+    }
+
+
+def is_verification(item: Item) -> bool:
+    """Told from other rows of accounts that were read together with it."""
+    return bool(item[DirectoryRow.PARTITION]["S"].startswith("A#") and item[DirectoryRow.SORT]["S"] == _SORT)
+
+
+def word_partition(organisation: OrganisationId) -> dict[str, Any]:
+    """Of the search index of an organisation's officials."""
+    return {"S": f"S#{id_text(organisation)}"}
+
+
+def word_sorts(account: AccountId, *, name: str, post: str) -> tuple[str, ...]:
+    """Sort keys in the search index: `word#n#account` for words of the name, `word#p#account` for those of the post."""
+    return tuple(
+        f"{word}#{letter}#{account_text(account)}"
+        for letter, text in (("n", name), ("p", post))
+        for word in words_of(text, most=WORDS_OF_EACH)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationStore:
+    client: Client
+    table: str
+    routing: RoutingStore
+
+    @property
+    def organisations(self) -> OrganisationStore:
+        return OrganisationStore(self.client, self.table)
+
+    def read(self, account: AccountId) -> Verification | None:
+        """The account's verification, or its last one, by a consistent read."""
+        answer = self.client.get_item(TableName=self.table, Key=verification_key(account), ConsistentRead=True)
+        return read_verification(answer["Item"]) if "Item" in answer else None
+
+    def put(self, new: Verification, *, previous: Verification | None, phone_index: str) -> None:
+        """In place of `previous`, which is of the same organisation, has ended, or is over.
+
+        `phone_index`: a number that must still be the account's. Raises VerificationRaced.
+        """
+        self._transact(
+            self._stored(new, previous),
+            {
+                "Update": {
+                    "TableName": self.table,
+                    "Key": account_key(new.account),
+                    "UpdateExpression": f"SET {DirectoryRow.STANDING} = :standing",
+                    "ConditionExpression": f"{DirectoryRow.PHONE_INDEX} = :phone",
+                    "ExpressionAttributeValues": {
+                        ":standing": standing_attribute(new.standing),
+                        ":phone": {"S": phone_index},
+                    },
+                }
+            },
+            self.routing.standing(new.account, new.standing),
+            self._due(new, at=new.expires_at),
+            *self._counted(new, previous),
+            *self._words(new, previous),
+        )
+
+    def end(self, verification: Verification, how: End, *, reason: str | None = None, now_seconds: int) -> None:
+        """End one that has not been ended; what it gave is gone at once. Raises VerificationRaced."""
+        self._transact(
+            {
+                "Update": {
+                    "TableName": self.table,
+                    "Key": account_key(verification.account),
+                    "UpdateExpression": f"REMOVE {DirectoryRow.STANDING}",
+                    "ConditionExpression": f"attribute_exists({DirectoryRow.PARTITION})",
+                }
+            },
+            self.routing.standing(verification.account, None),
+            *self.ending(verification, how, reason=reason, now_seconds=now_seconds),
+        )
+
+    def ending(
+        self, verification: Verification, how: End, *, reason: str | None = None, now_seconds: int
+    ) -> list[dict[str, Any]]:
+        """The parts of a transaction that end a verification, but for the standing in account and routing item."""
+        ended = replace(
+            verification,
+            ended=how,
+            ended_at=now_seconds,
+            reason=reason,
+            words=(),
+            version=verification.version + 1,
+        )
+        return [
+            self._stored(ended, verification),
+            self._due(verification, at=min(now_seconds, verification.expires_at)),
+            self.organisations.counting(verification.organisation, verification.unit, officials=-1),
+            *self._words(ended, verification),
+        ]
+
+    def _stored(self, new: Verification, previous: Verification | None) -> dict[str, Any]:
+        condition: dict[str, Any] = {"ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})"}
+        if previous:
+            condition = {
+                "ConditionExpression": f"{Row.VERSION} = :read",
+                "ExpressionAttributeValues": {":read": {"N": str(previous.version)}},
+            }
+        return {"Put": {"TableName": self.table, "Item": verification_item(new), **condition}}
+
+    def _due(self, verification: Verification, *, at: int) -> dict[str, Any]:
+        item = _ending_key(verification.account, verification.organisation) | {
+            EndingRow.DUE: {"S": _shard(verification.account[-1] % _SHARDS)},
+            EndingRow.DUE_AT: {"N": str(at)},
+        }
+        return {"Put": {"TableName": self.table, "Item": item}}
+
+    def _counted(self, new: Verification, previous: Verification | None) -> list[dict[str, Any]]:
+        counting = self.organisations.counting
+        entered, left = (new.organisation, new.unit), None
+        if previous and previous.ended is None:
+            left = (previous.organisation, previous.unit)
+        if entered == left:
+            return []
+        return [counting(*entered, officials=1), *([counting(*left, officials=-1)] if left else [])]
+
+    def _words(self, new: Verification, previous: Verification | None) -> list[dict[str, Any]]:
+        """The rows of the search index that are not there yet, and those that are there no longer."""
+
+        def keys(of: Verification | None) -> set[tuple[OrganisationId, str]]:
+            return {(of.organisation, word) for word in of.words} if of else set()
+
+        def key(organisation: OrganisationId, word: str) -> dict[str, Any]:
+            return {DirectoryRow.PARTITION: word_partition(organisation), DirectoryRow.SORT: {"S": word}}
+
+        account = {WordRow.ACCOUNT: {"B": new.account}}
+        wanted, there = keys(new), keys(previous)
+        return [{"Put": {"TableName": self.table, "Item": key(*one) | account}} for one in sorted(wanted - there)] + [
+            {"Delete": {"TableName": self.table, "Key": key(*one)}} for one in sorted(there - wanted)
+        ]
+
+    def _transact(self, *operations: dict[str, Any]) -> None:
+        try:
+            transact(self.client, operations)
+        except ConditionFailed as error:
+            raise VerificationRaced from error
+
+    # What the sweep goes by.
+
+    def due(self, *, now_seconds: int) -> Iterator[list[Ending]]:
+        """Pages of what is due, however long since. From an index, so what has just changed may be among it."""
+        for shard in range(_SHARDS):
+            start: dict[str, Any] = {}
+            while True:
+                answer = self.client.query(
+                    TableName=self.table,
+                    IndexName=DIRECTORY.index.name if DIRECTORY.index else "",
+                    KeyConditionExpression=f"{EndingRow.DUE} = :shard AND {EndingRow.DUE_AT} <= :now",
+                    ExpressionAttributeValues={":shard": {"S": _shard(shard)}, ":now": {"N": str(now_seconds)}},
+                    **start,
+                )
+                if answer["Items"]:
+                    yield [_ending(item) for item in answer["Items"]]
+                if "LastEvaluatedKey" not in answer:
+                    break
+                start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def done(self, ending: Ending) -> bool:
+        """Take it from what is due; False if that has changed since it was read."""
+        try:
+            self.client.delete_item(
+                TableName=self.table,
+                Key=_ending_key(ending.account, ending.organisation),
+                ConditionExpression=f"{EndingRow.DUE_AT} = :at",
+                ExpressionAttributeValues={":at": {"N": str(ending.at)}},
+            )
+        except ClientError as error:
+            if failed_condition(error):
+                return False
+            raise
+        return True
+
+    # The key that attestations are checked with.
+
+    def attestation_key(self) -> bytes | None:
+        """Ed25519, 32 bytes; None before anything was signed."""
+        answer = self.client.get_item(TableName=self.table, Key=_KEY)
+        return bytes(answer["Item"][AttestationKeyRow.PUBLIC]["B"]) if "Item" in answer else None
+
+    def publish_attestation_key(self, public: bytes) -> None:
+        if self.attestation_key() != public:
+            self.client.put_item(TableName=self.table, Item=_KEY | {AttestationKeyRow.PUBLIC: {"B": public}})
+
+
+def _shard(number: int) -> str:
+    return f"{number:02}"
+
+
+def _ending_key(account: AccountId, organisation: OrganisationId) -> dict[str, Any]:
+    return {
+        DirectoryRow.PARTITION: account_key(account)[DirectoryRow.PARTITION],
+        DirectoryRow.SORT: {"S": f"{_ENDING_PREFIX}{id_text(organisation)}"},
+    }
+
+
+def _ending(item: Item) -> Ending:
+    return Ending(
+        account=_account_of(item),
+        organisation=parse_organisation(item[DirectoryRow.SORT]["S"].removeprefix(_ENDING_PREFIX)),
+        at=int(item[EndingRow.DUE_AT]["N"]),
+    )
+
+
+def _account_of(item: Item) -> AccountId:
+    return parse_account(item[DirectoryRow.PARTITION]["S"].removeprefix("A#"))
+
+
+def _salts(packed: bytes) -> Sequence[bytes]:
+    return [packed[start : start + _SALT_BYTES] for start in range(0, len(packed), _SALT_BYTES)]
+
+
+def verification_item(verification: Verification) -> dict[str, Any]:
+    """The whole row, key included."""
+    attestation = verification.attestation
+    item = verification_key(verification.account) | {
+        Row.ORGANISATION: {"B": verification.organisation},
+        Row.UNIT: {"B": verification.unit},
+        Row.NAME: {"S": verification.name},
+        Row.POST: {"S": verification.post},
+        Row.LISTED: {"BOOL": verification.listed},
+        Row.ISSUED_AT: {"N": str(verification.issued_at)},
+        Row.EXPIRES_AT: {"N": str(verification.expires_at)},
+        Row.STATEMENT: {"B": attestation.statement},
+        Row.SIGNATURE: {"B": attestation.signature},
+        Row.SALTS: {"B": b"".join(attestation.salts[name] for name in ATTESTED)},
+        Row.UNIT_NAME: {"S": attestation.values["unit"]},
+        Row.VERSION: {"N": str(verification.version)},
+        Row.WORDS: {"L": [{"S": word} for word in verification.words]},
+    }
+    texts = {Row.EMAIL: verification.email, Row.ENDED: verification.ended, Row.REASON: verification.reason}
+    item |= {name: {"S": text} for name, text in texts.items() if text is not None}
+    return item | ({Row.ENDED_AT: {"N": str(verification.ended_at)}} if verification.ended_at is not None else {})
+
+
+def read_verification(item: Item) -> Verification:
+    def text(name: str) -> str | None:
+        return item[name]["S"] if name in item else None
+
+    name, post = item[Row.NAME]["S"], item[Row.POST]["S"]
+    return Verification(
+        account=_account_of(item),
+        organisation=OrganisationId(item[Row.ORGANISATION]["B"]),
+        unit=UnitId(item[Row.UNIT]["B"]),
+        name=name,
+        post=post,
+        email=text(Row.EMAIL),
+        listed=item[Row.LISTED]["BOOL"],
+        issued_at=int(item[Row.ISSUED_AT]["N"]),
+        expires_at=int(item[Row.EXPIRES_AT]["N"]),
+        attestation=Attestation(
+            statement=item[Row.STATEMENT]["B"],
+            signature=item[Row.SIGNATURE]["B"],
+            values={"name": name, "post": post, "unit": item[Row.UNIT_NAME]["S"]},
+            salts=dict(zip(ATTESTED, _salts(item[Row.SALTS]["B"]), strict=True)),
+        ),
+        words=tuple(word["S"] for word in item[Row.WORDS]["L"]),
+        version=int(item[Row.VERSION]["N"]),
+        ended=cast("End | None", text(Row.ENDED)),
+        ended_at=int(item[Row.ENDED_AT]["N"]) if Row.ENDED_AT in item else None,
+        reason=text(Row.REASON),
+    )

@@ -1,0 +1,222 @@
+"""Verifying officials: an organisation's word for an account, its renewal and its end (docs/adr/0017).
+
+What a verification gives is the account's standing, and ends with it at once. The rest, memberships of official
+groups, is ended from the queue that `end_due` fills.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from sandes.crypto.attestation import SALT_BYTES, AttestationKey, commitment, statement
+from sandes.crypto.pepper import Pepper
+from sandes.model.device import Account
+from sandes.model.ids import AccountId, UnitId, account_text, id_text
+from sandes.model.organisation import Organisation, Unit
+from sandes.model.phone import parse_phone
+from sandes.model.verification import ATTESTED, MAX_SECONDS, AttestedField, Verification
+from sandes.model.verification import Attestation as Attested
+from sandes.protocol.app_api import Printable
+from sandes.protocol.client_api import Attestation, Disclosure
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.protocol.fields import AccountField, OrganisationField, UnitField, Wire
+from sandes.store.directory import DirectoryStore
+from sandes.store.verifications import VerificationRaced, VerificationStore, word_sorts
+
+_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationDependencies:
+    store: VerificationStore
+    directory: DirectoryStore
+    pepper: Pepper
+    key: AttestationKey
+
+
+class Who(Wire):
+    """Either `account` or `phone`."""
+
+    account: AccountField | None = None
+    phone: Annotated[str, Field(max_length=32)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.account is None) == (self.phone is None):
+            raise ValueError("give either the account or the phone number")
+        return self
+
+
+class Verify(Who):
+    """Vouch for an account until `expires_at` (epoch seconds), five years at most; again, to renew or change it.
+
+    `unit` is the organisation itself if left out. `listed`: citizens may find and write to the holder of the post.
+    """
+
+    operation: Literal["person.verify"]
+    organisation: OrganisationField
+    unit: UnitField | None = None
+    name: Annotated[str, Printable, Field(min_length=1, max_length=64)]
+    post: Annotated[str, Printable, Field(min_length=1, max_length=128)]
+    email: Annotated[str, Printable, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None = None
+    listed: bool = False
+    expires_at: int
+
+
+class Revoke(Who):
+    operation: Literal["person.revoke"]
+    reason: Annotated[str, Printable, Field(min_length=1, max_length=256)]
+
+
+class ShowPerson(Who):
+    operation: Literal["person.show"]
+
+
+Operation = Verify | Revoke | ShowPerson
+
+
+def carry_out(operation: Operation, *, now_seconds: int, deps: VerificationDependencies) -> dict[str, Any]:
+    """Answers with the person's verification as it stands then.
+
+    Raises ProtocolError: not_found, invalid_phone, invalid_request, verified_elsewhere, unavailable.
+    """
+    match operation:
+        case Verify():
+            verify(operation, now_seconds=now_seconds, deps=deps)
+        case Revoke():
+            revoke(operation, now_seconds=now_seconds, deps=deps)
+    account = _account(operation, deps).id
+    return _shown(account, deps.store.read(account), now_seconds)
+
+
+def verify(operation: Verify, *, now_seconds: int, deps: VerificationDependencies) -> Verification:
+    """Make, renew or change a verification. Doing the same again makes a new attestation and changes nothing else.
+
+    Raises ProtocolError: not_found (account, number, organisation or unit), invalid_phone, invalid_request,
+    verified_elsewhere, unavailable.
+    """
+    if not now_seconds < operation.expires_at <= now_seconds + MAX_SECONDS:
+        raise invalid(ErrorCode.INVALID_REQUEST, "/expires_at", "later than now, five years ahead at most")
+    for _ in range(_TRIES):
+        account = _account(operation, deps)
+        place = deps.store.organisations.unit(operation.organisation, operation.unit or UnitId(operation.organisation))
+        if place is None:
+            raise ProtocolError(ErrorCode.NOT_FOUND)
+        previous = deps.store.read(account.id)
+        if previous and previous.in_force(now_seconds) and previous.organisation != operation.organisation:
+            raise ProtocolError(ErrorCode.VERIFIED_ELSEWHERE)
+        made = _verification(operation, account.id, place, previous, now_seconds=now_seconds, key=deps.key)
+        deps.store.publish_attestation_key(deps.key.public)
+        try:
+            deps.store.put(made, previous=previous, phone_index=account.phone_index)
+        except VerificationRaced:
+            continue
+        return made
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+
+def _verification(
+    operation: Verify,
+    account: AccountId,
+    place: tuple[Organisation, Unit],
+    previous: Verification | None,
+    *,
+    now_seconds: int,
+    key: AttestationKey,
+) -> Verification:
+    organisation, unit = place
+    values: dict[AttestedField, str] = {"name": operation.name, "post": operation.post, "unit": unit.name}
+    salts = {field: secrets.token_bytes(SALT_BYTES) for field in ATTESTED}
+    signed = statement(
+        account,
+        organisation.id,
+        organisation_name=organisation.name,
+        issued_at=now_seconds,
+        expires_at=operation.expires_at,
+        commitments={field: commitment(values[field], salts[field]) for field in ATTESTED},
+    )
+    return Verification(
+        account=account,
+        organisation=organisation.id,
+        unit=unit.id,
+        name=operation.name,
+        post=operation.post,
+        email=operation.email,
+        listed=operation.listed,
+        issued_at=now_seconds,
+        expires_at=operation.expires_at,
+        attestation=Attested(signed, key.sign(signed), values, salts),
+        words=word_sorts(account, name=operation.name, post=operation.post),
+        version=previous.version + 1 if previous else 1,
+    )
+
+
+def revoke(operation: Revoke, *, now_seconds: int, deps: VerificationDependencies) -> None:
+    """End a verification. What it gave is gone when this returns; doing it again does nothing more.
+
+    Raises ProtocolError: not_found if none is in force, invalid_phone, unavailable.
+    """
+    for _ in range(_TRIES):
+        verification = deps.store.read(_account(operation, deps).id)
+        if verification and verification.ended == "revoked":
+            return
+        if verification is None or not verification.in_force(now_seconds):
+            raise ProtocolError(ErrorCode.NOT_FOUND)
+        try:
+            deps.store.end(verification, "revoked", reason=operation.reason, now_seconds=now_seconds)
+        except VerificationRaced:
+            continue
+        return
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+
+def disclosed(verification: Verification, fields: Collection[AttestedField]) -> Attestation:
+    """The attestation for a viewer who may see these fields."""
+    attestation = verification.attestation
+    return Attestation(
+        statement=attestation.statement,
+        signature=attestation.signature,
+        disclosures=[
+            Disclosure(field=field, salt=attestation.salts[field], value=attestation.values[field])
+            for field in ATTESTED
+            if field in fields
+        ],
+    )
+
+
+def _account(who: Who, deps: VerificationDependencies) -> Account:
+    id = who.account
+    if who.phone is not None:
+        try:
+            phone = parse_phone(who.phone)
+        except ValueError as error:
+            raise invalid(ErrorCode.INVALID_PHONE, "/phone", str(error)) from None
+        id = deps.directory.account_of_phone(deps.pepper.index("phone", phone))
+    account = deps.directory.account(id) if id else None
+    if account is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return account
+
+
+def _shown(account: AccountId, verification: Verification | None, now_seconds: int) -> dict[str, Any]:
+    if verification is None:
+        return {"account": account_text(account), "state": "none"}
+    over = "verified" if verification.in_force(now_seconds) else "expired"
+    shown: dict[str, Any] = {
+        "account": account_text(account),
+        "state": verification.ended or over,
+        "organisation": id_text(verification.organisation),
+        "unit": id_text(verification.unit),
+        "name": verification.name,
+        "post": verification.post,
+        "email": verification.email,
+        "listed": verification.listed,
+        "issued_at": verification.issued_at,
+        "expires_at": verification.expires_at,
+    }
+    return shown | {"ended_at": verification.ended_at, "reason": verification.reason}
