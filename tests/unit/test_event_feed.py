@@ -111,7 +111,7 @@ def test_an_edited_cursor_and_one_of_another_list_are_refused(hooks: Hooks) -> N
     hooks.clock.ms += 10_000
     good = hooks.feed(limit=1).cursor
     edited = [good[:index] + ("A" if good[index] != "A" else "B") + good[index + 1 :] for index in range(len(good))]
-    foreign = cursor("0", app=hooks.id, of="messages", pepper=PEPPER)
+    foreign = cursor("0", owner=hooks.id, of="messages", pepper=PEPPER)
     for bad in (*edited, good + "AAAA", good[:-4], foreign, "", "=", "é", "A" * 100):
         with pytest.raises(ProtocolError) as caught:
             hooks.feed(bad)

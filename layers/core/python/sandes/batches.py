@@ -245,7 +245,7 @@ def results(
     """
     caller, batch = _own(request, id, now_ms, deps)
     pepper, of = deps.apps.pepper, f"results {id}"
-    first = 1 if after is None else int(position(after, app=caller.app.id, of=of, pepper=pepper))
+    first = 1 if after is None else int(position(after, owner=caller.app.id, of=of, pepper=pepper))
     if batch.rows is None:
         return app_api.BatchResults(results=[])
     last = min(first + limit - 1, batch.rows.rows)
@@ -272,7 +272,7 @@ def results(
     more = last < batch.rows.rows
     return app_api.BatchResults(
         results=[found[row] for row in sorted(found)],
-        cursor=make_cursor(str(last + 1), app=caller.app.id, of=of, pepper=pepper) if more else None,
+        cursor=make_cursor(str(last + 1), owner=caller.app.id, of=of, pepper=pepper) if more else None,
     )
 
 

@@ -28,14 +28,14 @@ def page(
     caller = identify(request, Wanted(), scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
     app = caller.app.id
     oldest = _before_ms(now_ms - EVENT_KEEP_SECONDS * 1000)
-    start = position(after, app=app, of=_OF, pepper=deps.pepper) if after is not None else oldest
+    start = position(after, owner=app, of=_OF, pepper=deps.pepper) if after is not None else oldest
     events, end = deps.view.deliveries.event_page(
         app, after=max(start, oldest), until=_before_ms(now_ms - HOLD_BACK_MS), limit=limit, now_seconds=now_ms // 1000
     )
     last = end or (events[-1].id if events else start)
     return app_api.EventPage(
         events=[event_body(event) for event in events],
-        cursor=cursor(last, app=app, of=_OF, pepper=deps.pepper),
+        cursor=cursor(last, owner=app, of=_OF, pepper=deps.pepper),
         more=end is not None,
     )
 

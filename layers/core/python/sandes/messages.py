@@ -281,7 +281,7 @@ def page(
     caller = identify(request, Wanted(), scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
     app, now_seconds = caller.app.id, now_ms // 1000
     of = "test messages" if caller.key.test else "messages"
-    before = position(after, app=app, of=of, pepper=deps.pepper) if after is not None else None
+    before = position(after, owner=app, of=of, pepper=deps.pepper) if after is not None else None
     found: list[AppMessage] = []
     pages = deps.view.deliveries.message_pages(app, before=before, limit=limit, now_seconds=now_seconds)
     last: str | None = None
@@ -294,7 +294,7 @@ def page(
             break
     return app_api.MessagePage(
         messages=[_shown(message, now_seconds) for message in found],
-        cursor=cursor(last, app=app, of=of, pepper=deps.pepper) if last else None,
+        cursor=cursor(last, owner=app, of=of, pepper=deps.pepper) if last else None,
     )
 
 

@@ -219,7 +219,7 @@ def deliveries(
     caller = _identify(request, Wanted(), now_ms, deps)
     hook = _own(caller, id)
     app, of = caller.app.id, f"deliveries {hook.id}"
-    before = position(after, app=app, of=of, pepper=deps.pepper) if after is not None else None
+    before = position(after, owner=app, of=of, pepper=deps.pepper) if after is not None else None
     found: list[WebhookDelivery] = []
     last: str | None = None
     pages = deps.store.pages(app, hook.id, before=before, limit=limit, now_seconds=now_ms // 1000)
@@ -234,7 +234,7 @@ def deliveries(
             break
     return app_api.WebhookDeliveries(
         deliveries=[_shown_delivery(row) for row in found],
-        cursor=cursor(last, app=app, of=of, pepper=deps.pepper) if last else None,
+        cursor=cursor(last, owner=app, of=of, pepper=deps.pepper) if last else None,
     )
 
 

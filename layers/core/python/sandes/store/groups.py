@@ -1,39 +1,97 @@
-"""Groups in the directory table: the group, its members and invitations, each a second time with whom it concerns."""
+"""Groups in the directory table: the group, its members and invitations, each a second time with whom it concerns.
+
+This is how they are named, written and read; `store/group_changes.py` changes them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sandes.model.group import Audience, Group, GroupKind, GroupState, Member, Posting, Role
+from sandes.model.app import AppSender
+from sandes.model.group import (
+    Actor,
+    Audience,
+    Group,
+    GroupEvent,
+    GroupInvitation,
+    GroupKind,
+    GroupState,
+    Member,
+    Posting,
+    Role,
+)
 from sandes.model.ids import (
     AccountId,
     AppId,
+    DeviceAddress,
+    DeviceNumber,
     GroupId,
+    MessageId,
     OrganisationId,
     UnitId,
     account_text,
+    app_text,
     id_text,
+    message_text,
     parse_account,
+    parse_group,
+    parse_message,
 )
-from sandes.store.dynamo import Client, Item
-from sandes.store.schema import DirectoryRow
+from sandes.model.standing import Standing
+from sandes.store.directory import account_key, block_key, invitation_key
+from sandes.store.dynamo import Client, Item, batch_get
+from sandes.store.schema import DirectoryRow, GroupEventRow
 from sandes.store.schema import GroupRow as Row
+from sandes.store.standing import read_standing
 
 _GROUP_SORT = "0"
+_EVENT_PREFIX = "E#"
+_INVITATION_PREFIX = "I#"
 _MEMBER_PREFIX = "M#"
+_MEMBERSHIP_PREFIX = "G#"
+_INVITED_PREFIX = "J#"
+_BATCH_KEYS = 100  # DynamoDB's most
+
+
+def _key(partition: str, sort: str) -> dict[str, Any]:
+    return {DirectoryRow.PARTITION: {"S": partition}, DirectoryRow.SORT: {"S": sort}}
 
 
 def group_key(group: GroupId) -> dict[str, Any]:
-    return {DirectoryRow.PARTITION: {"S": f"G#{id_text(group)}"}, DirectoryRow.SORT: {"S": _GROUP_SORT}}
+    return _key(f"G#{id_text(group)}", _GROUP_SORT)
 
 
 def member_key(group: GroupId, account: AccountId) -> dict[str, Any]:
-    return {
-        DirectoryRow.PARTITION: {"S": f"G#{id_text(group)}"},
-        DirectoryRow.SORT: {"S": f"{_MEMBER_PREFIX}{account_text(account)}"},
-    }
+    return _key(f"G#{id_text(group)}", f"{_MEMBER_PREFIX}{account_text(account)}")
+
+
+def membership_key(account: AccountId, group: GroupId) -> dict[str, Any]:
+    """Where a membership stands with the account."""
+    return _key(f"A#{account_text(account)}", f"{_MEMBERSHIP_PREFIX}{id_text(group)}")
+
+
+def group_invitation_key(group: GroupId, account: AccountId) -> dict[str, Any]:
+    return _key(f"G#{id_text(group)}", f"{_INVITATION_PREFIX}{account_text(account)}")
+
+
+def invited_key(account: AccountId, group: GroupId) -> dict[str, Any]:
+    """Where an invitation to a group stands with the account."""
+    return _key(f"A#{account_text(account)}", f"{_INVITED_PREFIX}{id_text(group)}")
+
+
+def event_key(group: GroupId, message: MessageId) -> dict[str, Any]:
+    return _key(f"G#{id_text(group)}", f"{_EVENT_PREFIX}{message_text(message)}")
+
+
+def group_of_unit_key(organisation: OrganisationId, unit: UnitId, group: GroupId) -> dict[str, Any]:
+    """A group counts in its unit by this row."""
+    return _key(f"O#{id_text(organisation)}", f"G#{id_text(unit)}#{id_text(group)}")
+
+
+def group_of_app_key(app: AppId, group: GroupId) -> dict[str, Any]:
+    return _key(f"APP#{app_text(app)}", f"G#{id_text(group)}")
 
 
 def is_group(item: Item) -> bool:
@@ -46,6 +104,34 @@ def is_member(item: Item) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Tie:
+    """What an account has to do with a group. An expired invitation is none."""
+
+    account: AccountId
+    member: Member | None
+    invitation: GroupInvitation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Somebody whom a viewer asks about: `blocks` and `invites` are what this account has done about the viewer."""
+
+    tie: Tie
+    exists: bool
+    standing: Standing | None
+    blocks: bool
+    invites: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFacts:
+    """A group, dissolved ones too, and what a viewer has to do with it."""
+
+    group: Group | None
+    own: Tie
+
+
+@dataclass(frozen=True, slots=True)
 class GroupStore:
     client: Client
     table: str
@@ -54,6 +140,126 @@ class GroupStore:
         """A consistent read; dissolved groups too."""
         answer = self.client.get_item(TableName=self.table, Key=group_key(group), ConsistentRead=True)
         return read_group(group, answer["Item"]) if "Item" in answer else None
+
+    def read_many(self, groups: Sequence[GroupId]) -> dict[GroupId, Group]:
+        """Those that there are, dissolved ones too, by consistent reads of 100."""
+        keys = [group_key(group) for group in dict.fromkeys(groups)]
+        return {found.id: found for found in map(_group_of, self._batch(keys))}
+
+    def facts(self, group: GroupId, viewer: AccountId, *, now_seconds: int) -> GroupFacts:
+        """In one consistent read of three keys, whatever is there."""
+        rows = self._rows([group_key(group), *_tie_keys(group, viewer)])
+        return _facts(group, viewer, rows, now_seconds)
+
+    def facts_about(
+        self, group: GroupId, viewer: AccountId, subject: AccountId, *, now_seconds: int
+    ) -> tuple[GroupFacts, Subject]:
+        """The same with somebody else, in one consistent read of eight keys, whatever is there."""
+        account, block = account_key(subject), block_key(owner=subject, blocked=viewer)
+        invitation = invitation_key(owner=subject, invited=viewer)
+        keys = [group_key(group), *_tie_keys(group, viewer), *_tie_keys(group, subject), account, block, invitation]
+        rows = self._rows(keys)
+        known = rows.get(_name(account))
+        standing = read_standing(known.get(DirectoryRow.STANDING)) if known else None
+        about = Subject(
+            _tie(group, subject, rows, now_seconds),
+            exists=known is not None,
+            standing=standing if standing and standing.expires_at > now_seconds else None,
+            blocks=_name(block) in rows,
+            invites=_name(invitation) in rows,
+        )
+        return _facts(group, viewer, rows, now_seconds), about
+
+    def event(self, group: GroupId, message: MessageId) -> tuple[Group | None, GroupEvent | None]:
+        """The group as it stands, and an event of it that is still to be told."""
+        rows = self._rows([group_key(group), event_key(group, message)])
+        found, event = (rows.get(_name(key)) for key in (group_key(group), event_key(group, message)))
+        return read_group(group, found) if found else None, read_event(event) if event else None
+
+    def forget_event(self, event: GroupEvent) -> None:
+        self.client.delete_item(TableName=self.table, Key=event_key(event.group, event.message))
+
+    def members_page(
+        self, group: GroupId, *, after: str | None, limit: int, invitations: bool
+    ) -> tuple[list[Member | GroupInvitation], str | None]:
+        """Up to `limit` members, with `invitations` those before them, expired ones too; and where the next page is.
+
+        `after` is what the page before gave.
+        """
+        partition = group_key(group)[DirectoryRow.PARTITION]
+        first = _INVITATION_PREFIX if invitations else _MEMBER_PREFIX
+        start: dict[str, Any] = {}
+        if after is not None:
+            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
+        answer = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=(
+                f"{DirectoryRow.PARTITION} = :group AND {DirectoryRow.SORT} BETWEEN :first AND :last"
+            ),
+            ExpressionAttributeValues={
+                ":group": partition,
+                ":first": {"S": first},
+                ":last": {"S": f"{_MEMBER_PREFIX}~"},
+            },
+            ConsistentRead=True,
+            Limit=limit,
+            **start,
+        )
+        last = answer.get("LastEvaluatedKey")
+        return (
+            [read_member(item) if is_member(item) else read_invitation(item) for item in answer["Items"]],
+            last[DirectoryRow.SORT]["S"] if last else None,
+        )
+
+    def memberships(
+        self, account: AccountId, *, after: GroupId | None = None, limit: int
+    ) -> tuple[list[tuple[GroupId, Role]], GroupId | None]:
+        """The groups that an account is in, in the order of their ids, and after which the next page begins."""
+        items, last = self._of_account(account, _MEMBERSHIP_PREFIX, after, limit)
+        return [(group, cast("Role", item[Row.ROLE]["S"])) for group, item in items], last
+
+    def invitations(
+        self, account: AccountId, *, after: GroupId | None = None, limit: int, now_seconds: int
+    ) -> tuple[list[GroupInvitation], GroupId | None]:
+        """The groups that an account is invited to, by pages as above."""
+        items, last = self._of_account(account, _INVITED_PREFIX, after, limit)
+        found = [
+            GroupInvitation(group, account, _optional_account(item, Row.INVITED_BY), int(item[Row.EXPIRES_AT]["N"]))
+            for group, item in items
+        ]
+        return [invitation for invitation in found if invitation.expires_at > now_seconds], last
+
+    def _of_account(
+        self, account: AccountId, prefix: str, after: GroupId | None, limit: int
+    ) -> tuple[list[tuple[GroupId, Item]], GroupId | None]:
+        partition = account_key(account)[DirectoryRow.PARTITION]
+        start: dict[str, Any] = {}
+        if after is not None:
+            start = {"ExclusiveStartKey": _key(partition["S"], f"{prefix}{id_text(after)}")}
+        answer = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :account AND begins_with({DirectoryRow.SORT}, :kind)",
+            ExpressionAttributeValues={":account": partition, ":kind": {"S": prefix}},
+            ConsistentRead=True,
+            Limit=limit,
+            **start,
+        )
+
+        def group(item: Item) -> GroupId:
+            return parse_group(item[DirectoryRow.SORT]["S"].removeprefix(prefix))
+
+        last = answer.get("LastEvaluatedKey")
+        return [(group(item), item) for item in answer["Items"]], group(last) if last else None
+
+    def _rows(self, keys: Sequence[Item]) -> Rows:
+        return {_name(item): item for item in self._batch(keys)}
+
+    def _batch(self, keys: Sequence[Item]) -> list[Item]:
+        found: list[Item] = []
+        for start in range(0, len(keys), _BATCH_KEYS):
+            some = {"Keys": list(keys[start : start + _BATCH_KEYS]), "ConsistentRead": True}
+            found += batch_get(self.client, {self.table: some})[self.table]
+        return found
 
     def member_pages(self, group: GroupId, *, limit: int | None = None) -> Iterator[list[Member]]:
         """All members in the order of their ids, by consistent reads of up to 1 MB or `limit` rows each."""
@@ -76,6 +282,41 @@ class GroupStore:
             start = start | {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 
+Rows = Mapping[tuple[str, str], Item]
+"""What was found, by partition and sort."""
+
+
+def _facts(group: GroupId, viewer: AccountId, rows: Rows, now_seconds: int) -> GroupFacts:
+    found = rows.get(_name(group_key(group)))
+    return GroupFacts(read_group(group, found) if found else None, _tie(group, viewer, rows, now_seconds))
+
+
+def _tie(group: GroupId, account: AccountId, rows: Rows, now_seconds: int) -> Tie:
+    member, invitation = (rows.get(_name(key)) for key in _tie_keys(group, account))
+    invited = read_invitation(invitation) if invitation else None
+    return Tie(
+        account,
+        read_member(member) if member else None,
+        invited if invited and invited.expires_at > now_seconds else None,
+    )
+
+
+def _name(key: Item) -> tuple[str, str]:
+    return key[DirectoryRow.PARTITION]["S"], key[DirectoryRow.SORT]["S"]
+
+
+def _tie_keys(group: GroupId, account: AccountId) -> tuple[Item, Item]:
+    return member_key(group, account), group_invitation_key(group, account)
+
+
+def _group_of(item: Item) -> Group:
+    return read_group(parse_group(item[DirectoryRow.PARTITION]["S"].removeprefix("G#")), item)
+
+
+def _optional_account(item: Item, name: str) -> AccountId | None:
+    return AccountId(item[name]["B"]) if name in item else None
+
+
 def read_group(group: GroupId, item: Item) -> Group:
     def optional(name: str) -> bytes | None:
         return item[name]["B"] if name in item else None
@@ -96,6 +337,7 @@ def read_group(group: GroupId, item: Item) -> Group:
         unit=cast("UnitId | None", optional(Row.UNIT)),
         app=cast("AppId | None", optional(Row.APP)),
         owner=cast("AccountId | None", optional(Row.OWNER)),
+        admins=frozenset(parse_account(text) for text in item.get(Row.ADMINS, {}).get("SS", ())),
     )
 
 
@@ -113,6 +355,8 @@ def group_item(group: Group) -> dict[str, Any]:
         Row.STATE: {"S": group.state},
         Row.CREATED_AT: {"N": str(group.created_at)},
     }
+    if group.admins:
+        item[Row.ADMINS] = {"SS": sorted(account_text(admin) for admin in group.admins)}
     owners = {Row.ORGANISATION: group.organisation, Row.UNIT: group.unit, Row.APP: group.app, Row.OWNER: group.owner}
     return item | {name: {"B": id} for name, id in owners.items() if id is not None}
 
@@ -127,3 +371,65 @@ def member_item(group: GroupId, member: Member) -> dict[str, Any]:
 def read_member(item: Item) -> Member:
     account = parse_account(item[DirectoryRow.SORT]["S"].removeprefix(_MEMBER_PREFIX))
     return Member(account, cast("Role", item[Row.ROLE]["S"]), int(item[Row.JOINED_AT_MS]["N"]))
+
+
+def invitation_fields(invitation: GroupInvitation) -> dict[str, Any]:
+    """What stands in both rows of an invitation."""
+    by = {Row.INVITED_BY: {"B": invitation.invited_by}} if invitation.invited_by else {}
+    return {Row.EXPIRES_AT: {"N": str(invitation.expires_at)}, **by}
+
+
+def read_invitation(item: Item) -> GroupInvitation:
+    """From the group's row."""
+    return GroupInvitation(
+        group=parse_group(item[DirectoryRow.PARTITION]["S"].removeprefix("G#")),
+        account=parse_account(item[DirectoryRow.SORT]["S"].removeprefix(_INVITATION_PREFIX)),
+        invited_by=_optional_account(item, Row.INVITED_BY),
+        expires_at=int(item[Row.EXPIRES_AT]["N"]),
+    )
+
+
+def event_item(event: GroupEvent) -> dict[str, Any]:
+    item = event_key(event.group, event.message) | {
+        GroupEventRow.CHANGE: {"N": str(event.change)},
+        GroupEventRow.AT_MS: {"N": str(event.at_ms)},
+        GroupEventRow.NARROW: {"BOOL": event.narrow},
+    }
+    sender = event.actor.sender
+    if isinstance(sender, DeviceAddress):
+        item |= {
+            GroupEventRow.ACTOR: {"B": sender.account},
+            GroupEventRow.DEVICE: {"N": str(sender.device)},
+            GroupEventRow.VERIFIED: {"BOOL": event.actor.sender_class == "verified"},
+        }
+    else:
+        item |= {GroupEventRow.APP: {"B": sender.app}, GroupEventRow.APP_NAME: {"S": sender.name}}
+    if event.subject is not None:
+        item[GroupEventRow.SUBJECT] = {"B": event.subject}
+    texts = {GroupEventRow.ROLE: event.role, GroupEventRow.NAME: event.name}
+    return item | {name: {"S": text} for name, text in texts.items() if text is not None}
+
+
+def read_event(item: Item) -> GroupEvent:
+    def text(name: str) -> str | None:
+        return item[name]["S"] if name in item else None
+
+    if GroupEventRow.APP in item:
+        actor = Actor(AppSender(AppId(item[GroupEventRow.APP]["B"]), item[GroupEventRow.APP_NAME]["S"]), None)
+    else:
+        device = DeviceNumber(int(item[GroupEventRow.DEVICE]["N"]))
+        actor = Actor(
+            DeviceAddress(AccountId(item[GroupEventRow.ACTOR]["B"]), device),
+            "verified" if item[GroupEventRow.VERIFIED]["BOOL"] else "public",
+        )
+    return GroupEvent(
+        group=parse_group(item[DirectoryRow.PARTITION]["S"].removeprefix("G#")),
+        message=parse_message(item[DirectoryRow.SORT]["S"].removeprefix(_EVENT_PREFIX)),
+        change=int(item[GroupEventRow.CHANGE]["N"]),
+        actor=actor,
+        at_ms=int(item[GroupEventRow.AT_MS]["N"]),
+        subject=_optional_account(item, GroupEventRow.SUBJECT),
+        role=cast("Role | None", text(GroupEventRow.ROLE)),
+        name=text(GroupEventRow.NAME),
+        narrow=item[GroupEventRow.NARROW]["BOOL"],
+    )

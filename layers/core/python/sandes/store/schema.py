@@ -190,7 +190,8 @@ class WordRow:
 
 
 class GroupRow:
-    """In the directory, partition `G#group`: the group (sort "0"), members (`M#account`), invitations (`I#account`).
+    """In the directory, partition `G#group`: the group (sort "0"), members (`M#account`), invitations (`I#account`),
+    events on their way (`E#message`, see GroupEventRow).
 
     A membership stands a second time with the account (`A#account` · `G#group`), an invitation too (`J#group`), a group
     with its unit (`O#organisation` · `G#unit#group`) or app (`APP#app` · `G#group`).
@@ -205,6 +206,7 @@ class GroupRow:
     UNIT = "u"  # B 8
     APP = "a"  # B 8
     OWNER = "q"  # B 8 account
+    ADMINS = "d"  # SS accounts with a role above member, the owner among them; absent where there is none
     MEMBERS = "n"  # N
     LIMIT = "m"  # N
     VERSION = "t"  # N rises with every change: the ETag, and the epoch of the members' keys
@@ -238,6 +240,22 @@ class AppGroupRow:
 
     TEST = "e"  # BOOL made with a test key
     CLIENT_REF = "c"  # S
+
+
+class GroupEventRow:
+    """In the directory, partition `G#group`, sort `E#message`: a change that members are still to be told of."""
+
+    CHANGE = "k"  # N
+    AT_MS = "t"  # N epoch milliseconds
+    ACTOR = "i"  # B 8; not where the system or an app did it
+    DEVICE = "o"  # N the actor's
+    VERIFIED = "v"  # BOOL the actor's class
+    APP = "a"  # B 8 of an app that did it
+    APP_NAME = "e"  # S
+    SUBJECT = "j"  # B 8
+    ROLE = "l"  # S
+    NAME = "w"  # S
+    NARROW = "r"  # BOOL for the subject and admins only
 
 
 class FanoutRow:

@@ -1,0 +1,256 @@
+"""Groups in process: callers, their calls, and what members are told, on real stores."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cbor2
+
+from sandes import group_members, groups
+from sandes.crypto.seal import GroupChange
+from sandes.group_events import EventDependencies, send_event
+from sandes.groups import GroupDependencies
+from sandes.model.fanout import GroupPost
+from sandes.model.group import MAX_OFFICIAL_MEMBERS, Group, Member
+from sandes.model.ids import (
+    AccountId,
+    GroupId,
+    OrganisationId,
+    UnitId,
+    new_group_id,
+    new_one_time_id,
+    new_organisation_id,
+)
+from sandes.model.organisation import Organisation
+from sandes.model.standing import Standing
+from sandes.protocol import client_api
+from sandes.store.directory import account_key, block_key, invitation_key
+from sandes.store.group_changes import GroupChangeStore
+from sandes.store.groups import GroupStore
+from sandes.store.organisations import OrganisationStore
+from sandes.store.schema import DirectoryRow, RoutingRow
+from sandes.store.standing import standing_attribute
+from tests.support.queue import FakeQueue
+from tests.support.service import MAX_EXPIRY_SECONDS, PEPPER, Person, Service
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A post as it was to be delivered; `to` is None for all members."""
+
+    post: GroupPost
+    to: tuple[AccountId, ...] | None
+
+    @property
+    def body(self) -> Json:
+        """By the names of the format's numbers."""
+        names = {1: "group", 2: "version", 3: "change", 4: "actor", 5: "subject", 6: "role", 7: "name"}
+        return {names[number]: value for number, value in cbor2.loads(self.post.body).items()}
+
+    @property
+    def change(self) -> GroupChange:
+        return GroupChange(self.body["change"])
+
+
+@dataclass
+class Recorder:
+    """Stands for `Fanout`: keeps what it is given."""
+
+    told: list[Told] = field(default_factory=list)
+
+    def __call__(self, post: GroupPost, *, to: Sequence[AccountId] | None = None, now_ms: int) -> int:
+        self.told.append(Told(post, None if to is None else tuple(to)))
+        return post.at_ms
+
+
+class Groups:
+    """The calls of people about groups. `client` stands in for the real one, to step, to fail or to count."""
+
+    def __init__(self, service: Service, client: Any = None) -> None:
+        self.service = service
+        self.now_ms = service.now_ms
+        table = service.tables["directory"]
+        self.store = GroupStore(client or service.client, table)
+        self.changes = GroupChangeStore(client or service.client, table)
+        self.queue = FakeQueue()
+        self.deliver = Recorder()
+
+    @property
+    def now(self) -> int:
+        return self.now_ms // 1000
+
+    @property
+    def deps(self) -> GroupDependencies:
+        return GroupDependencies(self.store, self.changes, self.service.limits, PEPPER, self.queue)
+
+    @property
+    def event_deps(self) -> EventDependencies:
+        return EventDependencies(self.store, self.deliver, MAX_EXPIRY_SECONDS)
+
+    # People
+
+    def organisation(self) -> OrganisationId:
+        """With its root unit and no other."""
+        made = Organisation(new_organisation_id(), "Ministry of Earth Sciences", self.now, 1)
+        assert OrganisationStore(self.service.client, self.service.tables["directory"]).create(made, "ministry")
+        return made.id
+
+    def official(self, organisation: OrganisationId | None = None, *, listed: bool = False, **when: int) -> Person:
+        """Verified, by an organisation of its own if none is given."""
+        person = self.service.person()
+        self.verify(person, organisation or new_organisation_id(), listed=listed, **when)
+        return person
+
+    def verify(
+        self, person: Person, organisation: OrganisationId, *, listed: bool = False, expires_at: int | None = None
+    ) -> None:
+        expires_at = self.now + 86_400 if expires_at is None else expires_at
+        self._stands(person, Standing(organisation, UnitId(bytes(organisation)), expires_at, listed))
+
+    def revoke(self, person: Person) -> None:
+        self._stands(person, None)
+
+    def _stands(self, person: Person, standing: Standing | None) -> None:
+        rows = (
+            ("directory", account_key(person.account), DirectoryRow.STANDING),
+            ("routing", {RoutingRow.ACCOUNT: {"B": person.account}}, RoutingRow.STANDING),
+        )
+        for table, key, name in rows:
+            values = {":standing": standing_attribute(standing)} if standing else None
+            self.service.client.update_item(
+                TableName=self.service.tables[table],
+                Key=key,
+                UpdateExpression=f"SET {name} = :standing" if standing else f"REMOVE {name}",
+                **({"ExpressionAttributeValues": values} if values else {}),  # type: ignore[arg-type]
+            )
+
+    def blocks(self, owner: Person, other: Person) -> None:
+        self._put(block_key(owner=owner.account, blocked=other.account))
+
+    def lets_write(self, official: Person, citizen: Person) -> None:
+        self._put(invitation_key(owner=official.account, invited=citizen.account))
+
+    def _put(self, item: Json) -> None:
+        self.service.client.put_item(TableName=self.service.tables["directory"], Item=item)
+
+    # Calls
+
+    def create(self, owner: Person, *members: Person, name: str = "Flood relief", **changed: Any) -> GroupId:
+        """An informal group that `members` have joined."""
+        new = client_api.NewGroup(ref=new_one_time_id(), name=name, **changed)
+        made = groups.create(self.service.caller(owner), new, now_ms=self.now_ms, deps=self.deps)
+        for member in members:
+            self.put(owner, made.group, member)
+            self.put(member, made.group, member)
+        return made.group
+
+    def official_group(self, organisation: OrganisationId, admin: Person | None = None, **changed: Any) -> GroupId:
+        fields: Json = {
+            "id": new_group_id(),
+            "name": "District officers",
+            "kind": "official",
+            "audience": "officials",
+            "posting": "all",
+            "open": False,
+            "members": 0,
+            "limit": MAX_OFFICIAL_MEMBERS,
+            "version": 1,
+            "state": "live",
+            "created_at": self.now,
+            "organisation": organisation,
+            "unit": UnitId(bytes(organisation)),
+        }
+        members = [Member(admin.account, "admin", self.now_ms)] if admin else []
+        fields |= {"members": len(members), "admins": frozenset(member.account for member in members)}
+        group = Group(**fields | changed)
+        self.changes.create(group, members)
+        return group.id
+
+    def put(self, caller: Person, group: GroupId, who: Person | AccountId, role: Any = "member") -> Any:
+        account = who.account if isinstance(who, Person) else who
+        return group_members.put_member(
+            self.service.caller(caller), group, account, role, now_ms=self.now_ms, deps=self.deps
+        )
+
+    def remove(self, caller: Person, group: GroupId, who: Person | AccountId) -> None:
+        account = who.account if isinstance(who, Person) else who
+        group_members.remove_member(self.service.caller(caller), group, account, now_ms=self.now_ms, deps=self.deps)
+
+    def read(self, caller: Person, group: GroupId) -> client_api.Group:
+        return groups.read(self.service.caller(caller), group, now_ms=self.now_ms, deps=self.deps)
+
+    def change(self, caller: Person, group: GroupId, *, version: int | None = None, **wanted: Any) -> client_api.Group:
+        body = client_api.ChangeGroup(**wanted)
+        return groups.change(
+            self.service.caller(caller), group, body, version=version, now_ms=self.now_ms, deps=self.deps
+        )
+
+    def dissolve(self, caller: Person, group: GroupId) -> None:
+        groups.dissolve(self.service.caller(caller), group, now_ms=self.now_ms, deps=self.deps)
+
+    def own(self, caller: Person, cursor: str | None = None) -> client_api.GroupPage:
+        return groups.own_groups(self.service.caller(caller), cursor, now_ms=self.now_ms, deps=self.deps)
+
+    def all_own(self, caller: Person) -> list[client_api.GroupEntry]:
+        entries, page = [], self.own(caller)
+        while True:
+            entries += page.groups
+            if page.cursor is None:
+                return entries
+            page = self.own(caller, page.cursor)
+
+    def members(self, caller: Person, group: GroupId, cursor: str | None = None, **how: Any) -> client_api.GroupMembers:
+        return group_members.members(
+            self.service.caller(caller), group, cursor, now_ms=self.now_ms, deps=self.deps, **how
+        )
+
+    # What is so, and what is told
+
+    def group(self, id: GroupId) -> Group:
+        group = self.store.read(id)
+        assert group is not None
+        return group
+
+    def roles(self, id: GroupId) -> dict[AccountId, str]:
+        """As both rows of each membership say, and the counts of the group's own row: they never differ."""
+        rows = {member.account: member.role for page in self.store.member_pages(id) for member in page}
+        group = self.group(id)
+        assert group.members == len(rows)
+        assert group.admins == {account for account, role in rows.items() if role != "member"}
+        for account, role in rows.items():
+            assert (id, role) in self.store.memberships(account, limit=100)[0]
+        return dict(rows)
+
+    def work(self) -> list[Told]:
+        """Take every entry about an event that the queue has; what was told, each post once."""
+        entries, self.queue.sent = self.queue.sent, []
+        first = len(self.deliver.told)
+        for entry, delay in entries:
+            if entry["job"] == "event":
+                send_event(entry, now_ms=self.now_ms, deps=self.event_deps)
+            else:
+                self.queue.sent.append((entry, delay))
+        return self.deliver.told[first:]
+
+    def changes_told(self) -> list[GroupChange]:
+        return [told.change for told in self.work()]
+
+    def set_limit(self, id: GroupId, limit: int) -> None:
+        from sandes.store.groups import group_key
+        from sandes.store.schema import GroupRow
+
+        self.service.client.update_item(
+            TableName=self.service.tables["directory"],
+            Key=group_key(id),
+            UpdateExpression=f"SET {GroupRow.LIMIT} = :limit",
+            ExpressionAttributeValues={":limit": {"N": str(limit)}},
+        )
+
+
+def unknown_account() -> AccountId:
+    return AccountId(secrets.token_bytes(8))
