@@ -114,7 +114,7 @@ def _register_again(
     """Whoever holds the number holds the account; devices made before lose it, and senders see the change."""
     before = deps.routing.read(account.id, now_seconds=now_ms // 1000)
     device = _device(account.id, _free_number(account), new, now_ms)
-    deps.enrolment.replace(account, device, _seal_key(new.seal_key), challenge)
+    deps.enrolment.replace(account, device, _seal_key(new.seal_key), challenge, now_seconds=now_ms // 1000)
     for route in before.devices.values() if before else ():
         _close(route.connection, Revoked(reason="replaced"), deps.pusher)
     return _registered(device)

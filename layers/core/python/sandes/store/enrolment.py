@@ -13,6 +13,7 @@ from sandes.store.directory import DirectoryStore, account_key, device_item, dev
 from sandes.store.dynamo import ConditionFailed, transact
 from sandes.store.routing import RoutingStore
 from sandes.store.schema import DirectoryRow as Row
+from sandes.store.verifications import VerificationStore
 
 
 class EnrolmentRaced(Exception):
@@ -47,12 +48,23 @@ class EnrolmentStore:
             self.routing.replacing(device, seal_key),
         )
 
-    def replace(self, account: Account, device: Device, seal_key: SealKey, challenge: Challenge) -> None:
-        """The number registered again: the account stays, `device` takes the place of all devices it had."""
+    @property
+    def verifications(self) -> VerificationStore:
+        return VerificationStore(self.directory.client, self.directory.table, self.routing)
+
+    def replace(
+        self, account: Account, device: Device, seal_key: SealKey, challenge: Challenge, *, now_seconds: int
+    ) -> None:
+        """The number registered again: the account stays, `device` takes the place of all devices it had.
+
+        An organisation vouched for who held the number before, not for who holds it now: the verification ends.
+        """
+        verified = self.verifications.read(account.id) if account.standing else None
         self._transact(
             self._consume(challenge, device),
             self._owns_phone(account),
-            self._next_device(account, device),
+            self._only_device(account, device),
+            *(self.verifications.ending(verified, "replaced", now_seconds=now_seconds) if verified else ()),
             *(
                 {"Delete": {"TableName": self.directory.table, "Key": device_key(DeviceAddress(account.id, number))}}
                 for number in account.devices
@@ -164,6 +176,14 @@ class EnrolmentStore:
                 },
             }
         }
+
+    def _only_device(self, account: Account, device: Device) -> dict[str, Any]:
+        """As `_next_device`, without a standing; fails if a standing has come since the account was read."""
+        next_device = self._next_device(account, device)["Update"]
+        next_device["UpdateExpression"] += f" REMOVE {Row.STANDING}"
+        if account.standing is None:
+            next_device["ConditionExpression"] += f" AND attribute_not_exists({Row.STANDING})"
+        return {"Update": next_device}
 
     def _put_device(self, device: Device) -> dict[str, Any]:
         return {"Put": {"TableName": self.directory.table, "Item": device_item(device)}}

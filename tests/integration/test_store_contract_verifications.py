@@ -1,0 +1,248 @@
+"""What the use cases may rely on of verifications: whole transactions, and the index of what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sandes import devices
+from sandes.model.ids import OrganisationId, UnitId, account_text, id_text, new_unit_id
+from sandes.model.verification import Ending, Verification
+from sandes.protocol.client_api import VerifyRegistration
+from sandes.protocol.errors import ProtocolError
+from sandes.store.enrolment import EnrolmentStore
+from sandes.store.verifications import VerificationRaced
+from tests.support.dynamodb import OvertakenClient
+from tests.support.keys import DeviceKeys
+from tests.support.service import Person, Service
+
+HOUR = 3_600
+
+
+def now_of(service: Service) -> int:
+    return service.now_ms // 1000
+
+
+def state(service: Service, person: Person) -> tuple[Any, ...]:
+    """Everything that a verification is made of: its row, standing twice, words, what is due."""
+    account = service.account(person.account)
+    verification = service.verifications.read(person.account)
+    organisation = verification.organisation if verification else None
+    return (
+        verification,
+        account.standing,
+        service.routes(person).standing,
+        words(service, organisation) if organisation else [],
+        due(service, person, at=now_of(service) + 6 * 366 * 86_400),
+    )
+
+
+def words(service: Service, organisation: OrganisationId) -> list[str]:
+    answer = service.client.query(
+        TableName=service.tables["directory"],
+        KeyConditionExpression="p = :p",
+        ExpressionAttributeValues={":p": {"S": f"S#{id_text(organisation)}"}},
+    )
+    return [item["s"]["S"] for item in answer["Items"]]
+
+
+def due(service: Service, person: Person, *, at: int) -> list[Ending]:
+    pages = service.verifications.due(now_seconds=at)
+    return [ending for page in pages for ending in page if ending.account == person.account]
+
+
+def officials(service: Service, organisation: OrganisationId, unit: UnitId | None = None) -> int:
+    found = service.organisations.unit(organisation, unit or UnitId(organisation))
+    assert found is not None
+    return found[1].officials
+
+
+def register_again(service: Service, person: Person) -> Person:
+    keys = DeviceKeys()
+    made = service.register(person.phone, keys)
+    assert made.account == person.account
+    return Person(made.account, person.phone, list(service.account(made.account).devices.values()), [keys])
+
+
+def test_a_verification_comes_back_as_it_was_stored(store_backend: Service) -> None:
+    person = store_backend.person()
+    made = store_backend.verify(person, email="asha@rail.example", listed=True)
+    ended = replace(made, ended="revoked", ended_at=now_of(store_backend), reason="left", words=(), version=2)
+    store_backend.verifications.end(made, "revoked", reason="left", now_seconds=now_of(store_backend))
+    assert store_backend.verifications.read(person.account) == ended
+
+
+def test_a_verification_is_due_from_the_second_it_ends(store_backend: Service) -> None:
+    person, now = store_backend.person(), now_of(store_backend)
+    made = store_backend.verify(person, expires_in_seconds=HOUR)
+    assert due(store_backend, person, at=now + HOUR - 1) == []
+    expected = [Ending(person.account, made.organisation, now + HOUR)]
+    assert due(store_backend, person, at=now + HOUR) == expected
+    assert due(store_backend, person, at=now + 3_650 * 86_400) == expected
+    store_backend.revoke(person)
+    assert due(store_backend, person, at=now) == [Ending(person.account, made.organisation, now)]
+
+
+def test_renewing_puts_off_what_is_due(store_backend: Service) -> None:
+    of, person, now = store_backend.organisation(), store_backend.person(), now_of(store_backend)
+    store_backend.verify(person, of, expires_in_seconds=HOUR)
+    store_backend.verify(person, of, expires_in_seconds=2 * HOUR)
+    assert due(store_backend, person, at=now + HOUR) == []
+    assert due(store_backend, person, at=now + 2 * HOUR) == [Ending(person.account, of, now + 2 * HOUR)]
+
+
+def test_what_is_due_of_one_organisation_outlives_the_word_of_another(store_backend: Service) -> None:
+    of, other, person = store_backend.organisation(), store_backend.organisation(), store_backend.person()
+    store_backend.verify(person, of)
+    store_backend.revoke(person)
+    store_backend.verify(person, other)
+    now = now_of(store_backend)
+    assert due(store_backend, person, at=now) == [Ending(person.account, of, now)]
+
+
+def test_only_what_is_due_as_it_was_read_is_done(store_backend: Service) -> None:
+    of, person, now = store_backend.organisation(), store_backend.person(), now_of(store_backend)
+    store_backend.verify(person, of)
+    store_backend.revoke(person)
+    (ending,) = due(store_backend, person, at=now)
+    store_backend.verify(person, of)
+    assert not store_backend.verifications.done(ending)
+    store_backend.revoke(person)
+    assert store_backend.verifications.done(ending)
+    assert not store_backend.verifications.done(ending)
+    assert due(store_backend, person, at=now) == []
+
+
+@pytest.mark.parametrize("change", ["renewed", "revoked", "replaced"])
+def test_a_verification_that_has_changed_since_it_was_read_is_left_as_it_is(
+    store_backend: Service, change: str
+) -> None:
+    of, person = store_backend.organisation(), store_backend.person()
+    read = store_backend.verify(person, of)
+    changes: dict[str, Callable[[], Any]] = {
+        "renewed": lambda: store_backend.verify(person, of, post="Director"),
+        "revoked": lambda: store_backend.revoke(person),
+        "replaced": lambda: register_again(store_backend, person),
+    }
+    changes[change]()
+    before = state(store_backend, person)
+    with pytest.raises(VerificationRaced):
+        store_backend.verifications.end(read, "revoked", now_seconds=now_of(store_backend))
+    new = replace(read, name="Somebody Else", version=read.version + 1)
+    phone_index = store_backend.account(person.account).phone_index
+    with pytest.raises(VerificationRaced):
+        store_backend.verifications.put(new, previous=read, phone_index=phone_index)
+    assert state(store_backend, person) == before
+
+
+@pytest.mark.parametrize("spoiled", ["phone", "unit", "account"])
+def test_a_verification_with_one_failing_condition_leaves_nothing_behind(store_backend: Service, spoiled: str) -> None:
+    of, person, other = store_backend.organisation(), store_backend.person(), store_backend.person()
+    made = store_backend.verify(other, of)
+    phone_index = store_backend.account(person.account).phone_index
+    new = replace(made, account=person.account, words=(f"asha#n#{account_text(person.account)}",), version=1)
+    previous: Verification | None = None
+    if spoiled == "phone":
+        phone_index = "A" * 22
+    elif spoiled == "unit":
+        new = replace(new, unit=new_unit_id())
+    else:
+        previous = replace(new, version=7)
+    before = state(store_backend, person)
+    with pytest.raises(VerificationRaced):
+        store_backend.verifications.put(new, previous=previous, phone_index=phone_index)
+    assert state(store_backend, person) == before == (None, None, None, [], [])
+    assert officials(store_backend, of) == 1
+
+
+def test_many_verifications_at_once_are_all_counted(store_backend: Service) -> None:
+    of = store_backend.organisation()
+    people = [store_backend.person() for _ in range(6)]
+
+    def verify(person: Person) -> None:
+        for _ in range(20):  # the unit's row is everybody's
+            with suppress(ProtocolError):
+                store_backend.verify(person, of)
+                return
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(verify, people))
+    assert officials(store_backend, of) == 6
+    for person in people:
+        store_backend.revoke(person)
+    assert officials(store_backend, of) == 0
+    assert words(store_backend, of) == []
+
+
+# Registering anew
+
+
+def test_registering_the_number_anew_ends_the_verification_in_the_same_moment(store_backend: Service) -> None:
+    of, person, now = store_backend.organisation(), store_backend.person(2), now_of(store_backend)
+    made = store_backend.verify(person, of)
+    anew = register_again(store_backend, person)
+    verification, *standings, found_by, to_do = state(store_backend, anew)
+    assert standings == [None, None]
+    assert (verification.ended, verification.ended_at, verification.version) == ("replaced", now, made.version + 1)
+    assert found_by == []
+    assert to_do == [Ending(person.account, of, now)]
+    assert officials(store_backend, of) == 0
+
+
+def test_after_registering_anew_an_organisation_may_vouch_for_the_person_again(store_backend: Service) -> None:
+    of, other, person = store_backend.organisation(), store_backend.organisation(), store_backend.person()
+    store_backend.verify(person, of)
+    anew = register_again(store_backend, person)
+    made = store_backend.verify(anew, other)
+    assert state(store_backend, anew)[:3] == (made, made.standing, made.standing)
+    assert (officials(store_backend, of), officials(store_backend, other)) == (0, 1)
+
+
+def test_a_number_without_a_verification_is_registered_anew_as_ever(store_backend: Service) -> None:
+    person = store_backend.person()
+    anew = register_again(store_backend, person)
+    assert state(store_backend, anew) == (None, None, None, [], [])
+
+
+@pytest.mark.parametrize("meanwhile", ["verified", "renewed", "revoked"])
+def test_whatever_an_organisation_does_meanwhile_nobody_keeps_a_verification_of_another_device(
+    store_backend: Service, meanwhile: str
+) -> None:
+    of, person = store_backend.organisation(), store_backend.person()
+    if meanwhile != "verified":
+        store_backend.verify(person, of)
+    changes: dict[str, Callable[[], Any]] = {
+        "verified": lambda: store_backend.verify(person, of),
+        "renewed": lambda: store_backend.verify(person, of, post="Director"),
+        "revoked": lambda: store_backend.revoke(person),
+    }
+    client: Any = OvertakenClient(store_backend.client, "transact_write_items", changes[meanwhile])
+    late = EnrolmentStore(replace(store_backend.directory, client=client), store_backend.routing, store_backend.codes)
+    id, keys = store_backend.start(person.phone), DeviceKeys()
+    body = VerifyRegistration(code=store_backend.sms.last_code, device=keys.new_device(id))
+    deps = replace(store_backend.device_deps, enrolment=late)
+    devices.register(id, body, now_ms=store_backend.now_ms, deps=deps)
+    assert client.overtaken
+    verification, *standings, found_by, to_do = state(store_backend, person)
+    assert standings == [None, None]
+    assert verification.ended == ("revoked" if meanwhile == "revoked" else "replaced")
+    assert found_by == []
+    assert len(to_do) == 1
+    assert officials(store_backend, of) == 0
+
+
+# The key that attestations are checked with
+
+
+def test_the_published_key_is_the_one_that_signs(store_backend: Service) -> None:
+    store_backend.verify(store_backend.person())
+    assert store_backend.verifications.attestation_key() == store_backend.verification_deps().key.public
+    store_backend.verifications.publish_attestation_key(b"k" * 32)
+    assert store_backend.verifications.attestation_key() == b"k" * 32
+    store_backend.verify(store_backend.person())
+    assert store_backend.verifications.attestation_key() == store_backend.verification_deps().key.public
