@@ -1,4 +1,4 @@
-"""Writes seal1.json, tokens.json and statements.json with the second implementation: `python -m tests.vectors.make`.
+"""Writes the vectors, JSON files beside this one, with the second implementation: `python -m tests.vectors.make`.
 
 The files are committed; tests/vectors/test_vectors.py checks that they are current and that the server agrees.
 """
@@ -262,9 +262,104 @@ def statements() -> dict[str, Any]:
     }
 
 
+def attestations() -> dict[str, Any]:
+    """`at` signature: it does not hold. `at` statement: it holds, and what it says must not be shown as verified.
+    `at` disclosure: the statement is good, what was disclosed is not what it commits to.
+    """
+    secret = seed("attestation secret")
+    account, organisation = seed("account")[:8], seed("organisation")[:8]
+    salts = [seed(f"salt {number}")[:16] for number in (1, 2, 3)]
+    fields = ("name", "post", "unit")
+
+    def disclosures(values: tuple[str, ...]) -> list[dict[str, str]]:
+        return [
+            {"field": field, "salt": salt.hex(), "value": value}
+            for field, salt, value in zip(fields, salts, values, strict=True)
+        ]
+
+    def signed(statement: bytes, **more: Any) -> dict[str, Any]:
+        signature = reference.sign_attestation(secret, statement)
+        return {"statement": statement.hex(), "signature": signature.hex()} | more
+
+    accepted = []
+    for name, said_by, values in (
+        ("in ASCII", "Ministry of Railways", ("Asha Rao", "Section Officer", "Signalling")),
+        ("in another script", "रेल मंत्रालय", ("आशा राव", "अनुभाग अधिकारी", "संकेत")),
+        ("with long texts", "M" * 128, ("N" * 64, "P" * 128, "U" * 128)),
+        ("in its last second", "Ministry of Railways", ("Asha Rao", "Section Officer", "Ministry of Railways")),
+    ):
+        expires_at = NOW + (1 if name == "in its last second" else 365 * 86_400)
+        commitments = [reference.commitment(value, salt) for value, salt in zip(values, salts, strict=True)]
+        statement = reference.attestation_statement(
+            account, organisation, said_by, issued_at=NOW - 60, expires_at=expires_at, commitments=commitments
+        )
+        content = {"organisation_name": said_by, "issued_at": NOW - 60, "expires_at": expires_at}
+        content["commitments"] = [commitment.hex() for commitment in commitments]
+        accepted.append({"name": name} | signed(statement, **content, disclosures=disclosures(values)))
+    return {
+        "about": "docs/protocol/attestation.md. Binary values are hexadecimal. `now` is the viewer's time.",
+        "seeds": SEEDS,
+        "secret_label": "attestation secret",
+        "secret": secret.hex(),
+        "public": reference.identity_public(reference.attestation_seed(secret)).hex(),
+        "account": account.hex(),
+        "organisation": organisation.hex(),
+        "now": NOW,
+        "accepted": accepted,
+        "refused": _refused_attestations(accepted[0], secret, account, organisation),
+    }
+
+
+def _refused_attestations(
+    good: dict[str, Any], secret: bytes, account: bytes, organisation: bytes
+) -> list[dict[str, Any]]:
+    statement, signature = bytes.fromhex(good["statement"]), bytes.fromhex(good["signature"])
+    shown = good["disclosures"]
+    name, post, _ = shown
+
+    def case(
+        at: str, name: str, *, statement: bytes = statement, signature: bytes | None = None, disclosures: Any = ()
+    ) -> dict[str, Any]:
+        signed = reference.sign_attestation(secret, statement) if signature is None else signature
+        given = {"statement": statement.hex(), "signature": signed.hex(), "disclosures": list(disclosures)}
+        return {"name": name, "at": at} | given
+
+    def says(**changed: Any) -> bytes:
+        commitments = [bytes.fromhex(text) for text in good["commitments"]]
+        terms: dict[str, Any] = {"issued_at": NOW - 60, "expires_at": NOW + 60, "commitments": commitments}
+        of = changed.pop("account", account)
+        return reference.attestation_statement(of, organisation, "Ministry of Railways", **terms | changed)
+
+    malleated = signature[:32] + (int.from_bytes(signature[32:], "little") + ORDER).to_bytes(32, "little")
+    unlabelled = reference.sign(reference.attestation_seed(secret), statement)
+    flipped = statement[:-1] + bytes([statement[-1] ^ 1])
+    other = bytes([statement[0]]) + b"\1\2" + statement[3:]
+    return [
+        case("signature", "one bit of the statement changed", statement=flipped, signature=signature),
+        case("signature", "signed without the label", signature=unlabelled),
+        case("signature", "signed by another key", signature=reference.sign_attestation(seed("another"), statement)),
+        case("signature", "the group order added to S", signature=malleated),
+        case("signature", "cut short", signature=signature[:63]),
+        case("statement", "another account", statement=says(account=bytes(8))),
+        case("statement", "expired this second", statement=says(expires_at=NOW)),
+        case("statement", "another format", statement=other),
+        case("statement", "no map", statement=b"\x80"),
+        case("statement", "followed by a byte", statement=statement + b"\0"),
+        case("disclosure", "another name", disclosures=[name | {"value": "Asha Roy"}]),
+        case("disclosure", "another salt", disclosures=[name | {"salt": "00" * 16}]),
+        case("disclosure", "the post as the name", disclosures=[post | {"field": "name"}]),
+        case("disclosure", "the name twice", disclosures=[name, name]),
+    ]
+
+
 def rendered() -> dict[str, str]:
     """File names and what stands in them."""
-    made = {"seal1.json": seal1(), "tokens.json": tokens(), "statements.json": statements()}
+    made = {
+        "seal1.json": seal1(),
+        "tokens.json": tokens(),
+        "statements.json": statements(),
+        "attestations.json": attestations(),
+    }
     return {name: json.dumps(content, indent=2) + "\n" for name, content in made.items()}
 
 

@@ -98,3 +98,32 @@ def jws_part(value: Any) -> str:
 def jws(identity_seed: bytes, head: dict[str, Any], claims: dict[str, Any]) -> str:
     signed = f"{jws_part(head)}.{jws_part(claims)}"
     return f"{signed}.{base64url(sign(identity_seed, signed.encode()))}"
+
+
+def commitment(value: str, salt: bytes) -> bytes:
+    return hashlib.blake2b(value.encode(), digest_size=32, key=salt).digest()
+
+
+def attestation_statement(
+    account: bytes, organisation: bytes, name: str, *, issued_at: int, expires_at: int, commitments: list[bytes]
+) -> bytes:
+    """`commitments`: of name, post and unit."""
+    return cbor(
+        {
+            1: 1,
+            2: account,
+            3: organisation,
+            4: name,
+            5: issued_at,
+            6: expires_at,
+            7: dict(enumerate(commitments, start=1)),
+        }
+    )
+
+
+def attestation_seed(secret: bytes) -> bytes:
+    return hashlib.blake2b(secret, digest_size=32, person=b"sandes-attest").digest()
+
+
+def sign_attestation(secret: bytes, statement: bytes) -> bytes:
+    return sign(attestation_seed(secret), b"SANDES1/attestation\0" + statement)

@@ -13,6 +13,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from sandes.crypto import attestation
 from sandes.crypto import seal as server_seal
 from sandes.crypto.statements import registration_statement, seal_key_statement, signed_by
 from sandes.crypto.tokens import TokenExpired, TokenInvalid, verify_token
@@ -24,10 +25,12 @@ from sandes.model.ids import (
     DeviceAddress,
     DeviceNumber,
     MessageId,
+    OrganisationId,
     app_text,
     base64url_text,
     message_text,
 )
+from sandes.model.verification import ATTESTED
 from tests.vectors import make, reference
 
 CLASSES = {1: "verified", 2: "public", 3: None}
@@ -39,13 +42,14 @@ def load(name: str) -> dict[str, Any]:
 
 
 SEAL1, TOKENS, STATEMENTS = load("seal1.json"), load("tokens.json"), load("statements.json")
+ATTESTATIONS = load("attestations.json")
 
 
 def each(cases: list[dict[str, Any]]) -> Callable[[Any], Any]:
     return pytest.mark.parametrize("case", cases, ids=[case["name"] for case in cases])
 
 
-@pytest.mark.parametrize("name", ["seal1.json", "tokens.json", "statements.json"])
+@pytest.mark.parametrize("name", ["seal1.json", "tokens.json", "statements.json", "attestations.json"])
 def test_the_files_are_what_the_second_implementation_makes(name: str) -> None:
     assert (make.FOLDER / name).read_text() == make.rendered()[name], "run python -m tests.vectors.make"
 
@@ -56,6 +60,7 @@ def test_the_files_are_what_the_second_implementation_makes(name: str) -> None:
         (SEAL1["seal_label"], SEAL1["seal_secret"]),
         (TOKENS["identity_label"], TOKENS["identity_seed"]),
         (STATEMENTS["identity_label"], STATEMENTS["identity_seed"]),
+        (ATTESTATIONS["secret_label"], ATTESTATIONS["secret"]),
         *((case["ephemeral_label"], case["ephemeral_secret"]) for case in SEAL1["sealed"]),
     ],
 )
@@ -225,6 +230,68 @@ def test_the_server_refuses_these_signatures(case: dict[str, Any]) -> None:
     if "small order" not in case["name"]:  # which OpenSSL lets pass
         with pytest.raises((InvalidSignature, ValueError)):
             Ed25519PublicKey.from_public_bytes(public).verify(signature, statement)
+
+
+# attestations
+
+
+def values_of(case: dict[str, Any]) -> dict[Any, str]:
+    return {shown["field"]: shown["value"] for shown in case["disclosures"]}
+
+
+def salts_of(case: dict[str, Any]) -> dict[Any, bytes]:
+    return {shown["field"]: bytes.fromhex(shown["salt"]) for shown in case["disclosures"]}
+
+
+@each(ATTESTATIONS["accepted"])
+def test_the_server_attests_what_is_in_the_file(case: dict[str, Any]) -> None:
+    values, salts = values_of(case), salts_of(case)
+    made = attestation.statement(
+        AccountId(bytes.fromhex(ATTESTATIONS["account"])),
+        OrganisationId(bytes.fromhex(ATTESTATIONS["organisation"])),
+        organisation_name=case["organisation_name"],
+        issued_at=case["issued_at"],
+        expires_at=case["expires_at"],
+        commitments={field: attestation.commitment(values[field], salts[field]) for field in ATTESTED},
+    )
+    key = attestation.AttestationKey.of(bytes.fromhex(ATTESTATIONS["secret"]))
+    assert made.hex() == case["statement"]
+    assert key.sign(made).hex() == case["signature"]
+    assert key.public.hex() == ATTESTATIONS["public"]
+
+
+def attestation_refused_at(case: dict[str, Any]) -> str | None:
+    """A viewer by the book, with the second implementation's library."""
+    statement = bytes.fromhex(case["statement"])
+    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(ATTESTATIONS["public"]))
+    try:
+        public.verify(bytes.fromhex(case["signature"]), b"SANDES1/attestation\0" + statement)
+    except InvalidSignature:
+        return "signature"
+    said = cbor2.loads(statement)
+    if not isinstance(said, dict) or said[1] != 1 or cbor2.dumps(said, canonical=True) != statement:
+        return "statement"
+    if said[2].hex() != ATTESTATIONS["account"] or said[6] <= ATTESTATIONS["now"]:
+        return "statement"
+    fields = [shown["field"] for shown in case["disclosures"]]
+    if len(set(fields)) < len(fields):
+        return "disclosure"
+    for shown in case["disclosures"]:
+        number = ("name", "post", "unit").index(shown["field"]) + 1
+        if reference.commitment(shown["value"], bytes.fromhex(shown["salt"])) != said[7][number]:
+            return "disclosure"
+    return None
+
+
+@each(ATTESTATIONS["accepted"])
+def test_a_viewer_by_the_book_accepts_an_attestation_whatever_is_disclosed_of_it(case: dict[str, Any]) -> None:
+    for shown in ([], *([one] for one in case["disclosures"]), case["disclosures"]):
+        assert attestation_refused_at(case | {"disclosures": shown}) is None
+
+
+@each(ATTESTATIONS["refused"])
+def test_a_viewer_by_the_book_refuses_it_at_the_place_given(case: dict[str, Any]) -> None:
+    assert attestation_refused_at(case) == case["at"]
 
 
 # the Python SDK
