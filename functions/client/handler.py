@@ -8,7 +8,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
-from sandes import accounts, devices, verification
+from sandes import accounts, devices, verification, verifications
 from sandes.edge.client_http import account_in_path, call, described
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver, source_address
 from sandes.edge.wiring import wire_client
@@ -16,6 +16,7 @@ from sandes.model.challenge import Challenge
 from sandes.model.ids import DeviceNumber
 from sandes.protocol.client_api import (
     AccountKeys,
+    AttestationKey,
     ChangePhone,
     DeviceList,
     Found,
@@ -125,6 +126,12 @@ def lookup(body: Lookup) -> Found:
 def get_keys(account: AccountPath) -> AccountKeys:
     caller, now_ms, deps = call(app)
     return accounts.keys(caller, account_in_path(account), now_ms=now_ms, deps=deps)
+
+
+@app.get("/v1/attestation-key", **described("The key that attestations of officials are checked with"))
+def get_attestation_key() -> AttestationKey:
+    _, _, deps = call(app)
+    return verifications.attestation_key(deps.enrolment.verifications)
 
 
 @app.put("/v1/blocks/<account>", status_code=HTTPStatus.NO_CONTENT, **described("Block an account"))

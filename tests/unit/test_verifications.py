@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import cbor2
 import pytest
 
+from sandes.crypto.attestation import commitment
+from sandes.crypto.statements import signed_by
 from sandes.model.ids import OrganisationId, UnitId, account_text, id_text, new_account_id, new_unit_id
 from sandes.model.standing import Standing
-from sandes.model.verification import MAX_SECONDS, Verification
+from sandes.model.verification import ATTESTED, MAX_SECONDS, Verification
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.verifications import attestation_key, disclosed
 from tests.support.keys import DeviceKeys
 from tests.support.service import NOW, Person, Service, new_phone
 
@@ -209,3 +213,29 @@ def test_the_stored_verification_comes_back_as_it_was_made(service: Service) -> 
     assert len(set(made.attestation.salts.values())) == 3
     assert made.attestation.values == {"name": "Asha Rao", "post": "Section Officer", "unit": "Ministry of Railways"}
     assert (made.email, made.listed, made.ended, made.reason, made.version) == ("a@b.example", True, None, None, 1)
+
+
+def test_a_viewer_checks_what_is_disclosed_with_the_published_key(service: Service) -> None:
+    made = service.verify(service.person())
+    public = attestation_key(service.verifications).public
+    shown = disclosed(made, {"post"})
+    assert signed_by(public, b"SANDES1/attestation\0" + shown.statement, shown.signature)
+    ((field, salt, value),) = [(one.field, one.salt, one.value) for one in shown.disclosures]
+    assert (field, value) == ("post", "Section Officer")
+    commitments = cbor2.loads(shown.statement)[7]
+    assert commitments == {
+        number: commitment(made.attestation.values[name], made.attestation.salts[name])
+        for number, name in enumerate(ATTESTED, start=1)
+    }
+    assert commitments[2] == commitment(value, salt)
+    for hidden in ("Asha Rao", "Section Officer"):
+        assert hidden.encode() not in shown.statement
+
+
+def test_there_is_no_key_before_anything_was_attested(service: Service) -> None:
+    service.client.delete_item(
+        TableName=service.tables["directory"], Key={"p": {"S": "K#attestation"}, "s": {"S": "0"}}
+    )
+    assert refused(attestation_key, service.verifications) is ErrorCode.NOT_FOUND
+    service.verify(service.person())
+    assert attestation_key(service.verifications).public == service.verification_deps().key.public

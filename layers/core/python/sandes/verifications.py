@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sandes.crypto.attestation import SALT_BYTES, AttestationKey, commitment, statement
+from sandes.crypto.attestation import SALT_BYTES, commitment, statement
+from sandes.crypto.attestation import AttestationKey as SigningKey
 from sandes.crypto.pepper import Pepper
 from sandes.model.device import Account
 from sandes.model.ids import AccountId, UnitId, account_text, id_text
@@ -22,7 +23,7 @@ from sandes.model.phone import parse_phone
 from sandes.model.verification import ATTESTED, MAX_SECONDS, AttestedField, Verification
 from sandes.model.verification import Attestation as Attested
 from sandes.protocol.app_api import Printable
-from sandes.protocol.client_api import Attestation, Disclosure
+from sandes.protocol.client_api import Attestation, AttestationKey, Disclosure
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.fields import AccountField, OrganisationField, UnitField, Wire
 from sandes.store.directory import DirectoryStore
@@ -36,7 +37,7 @@ class VerificationDependencies:
     store: VerificationStore
     directory: DirectoryStore
     pepper: Pepper
-    key: AttestationKey
+    key: SigningKey
 
 
 class Who(Wire):
@@ -127,7 +128,7 @@ def _verification(
     previous: Verification | None,
     *,
     now_seconds: int,
-    key: AttestationKey,
+    key: SigningKey,
 ) -> Verification:
     organisation, unit = place
     values: dict[AttestedField, str] = {"name": operation.name, "post": operation.post, "unit": unit.name}
@@ -173,6 +174,14 @@ def revoke(operation: Revoke, *, now_seconds: int, deps: VerificationDependencie
             continue
         return
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+
+def attestation_key(store: VerificationStore) -> AttestationKey:
+    """What attestations are checked with. Raises ProtocolError not_found before anything was attested."""
+    public = store.attestation_key()
+    if public is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return AttestationKey(public=public)
 
 
 def disclosed(verification: Verification, fields: Collection[AttestedField]) -> Attestation:

@@ -21,7 +21,7 @@ from sandes.protocol.errors import ErrorCode, ProtocolError, json_pointer
 
 _PATH_WORDS = {
     *("", "v1", "registrations", "codes", "verification", "me", "phone", "devices", "links", "self", "seal-key"),
-    *("accounts", "lookup", "keys", "blocks"),
+    *("accounts", "lookup", "keys", "blocks", "attestation-key"),
     *("otps", "checks", "resends", "messages", "batches", "commit", "results", "templates", "preview"),
     *("webhooks", "test", "deliveries", "redeliver", "events", "usage"),
 }
