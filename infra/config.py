@@ -28,6 +28,7 @@ class Config:
     """One deployment. `local_port` is None on AWS.
 
     `webhook_networks`: CIDR blocks, commas between them, of private networks that webhooks may go to, without TLS too.
+    `fanout_posts_per_second`: what large posts to groups may take of the account's budget (docs/runbook.md).
     """
 
     stage: str
@@ -36,6 +37,7 @@ class Config:
     sms_sender_id: str
     sms_after_seconds: int
     webhook_networks: str
+    fanout_posts_per_second: int
 
     @classmethod
     def of(cls, app: App) -> Config:
@@ -50,6 +52,9 @@ class Config:
             raise ValueError(f"max_expiry_days is above 0 and at most 90, not {days}")
         if not 1 <= sms_after <= 300:
             raise ValueError(f"sms_after_seconds is from 1 to 300, not {sms_after}")
+        posts = int(app.node.try_get_context("fanout_posts_per_second") or 2_000)
+        if not 50 <= posts <= 10_000:
+            raise ValueError(f"fanout_posts_per_second is from 50 to 10,000, not {posts}")
         networks = str(app.node.try_get_context("webhook_networks") or ("127.0.0.0/8" if port else ""))
         for network in filter(None, networks.split(",")):
             ip_network(network)
@@ -60,6 +65,7 @@ class Config:
             sms_sender_id=str(app.node.try_get_context("sms_sender_id") or "SANDES"),
             sms_after_seconds=sms_after,
             webhook_networks=networks,
+            fanout_posts_per_second=posts,
         )
 
     @property

@@ -27,6 +27,12 @@ BATCH_WORK_SECONDS = 30
 again. As many are taken as may run, so none waits in a poller while that time runs out.
 """
 
+FANOUT_WORK_SECONDS = 20
+"""What a chunk of members takes at most: a hundred accounts with six devices each, at the pace of posts."""
+
+FANOUT_CONCURRENCY = 5
+"""How many chunks at a time, each at its share of `fanout_posts_per_second`."""
+
 SMS_WORK_SECONDS = 5
 """What a batch of SMS takes at most in general. A code lives for minutes: one that failed is tried again in 30 s."""
 
@@ -44,8 +50,10 @@ class ServiceStack(Stack):
         self.websocket = WebSocketApi(self, "WebSocket", config=config)
 
         self.webhook_queue = WorkQueue(self, "Webhooks", config=config, tries=8, work_seconds=TIMEOUT_SECONDS)
+        self.fanout_queue = WorkQueue(self, "Fanout", config=config, tries=8, work_seconds=FANOUT_WORK_SECONDS)
         self._frames_and_connections()
         self._client_api()
+        self._group_fanout()
         self._app_api()
         self._webhooks()
         self._operators()
@@ -72,7 +80,7 @@ class ServiceStack(Stack):
         connections = self._tables(schema.ROUTING, schema.DIRECTORY) | {"TOKEN_AUDIENCE": self._config.token_audience}
         self.authorizer = self._function("Authorizer", "connect", connections, entry="authorizer", memory_mb=512)
         self.disconnect = self._function("Disconnect", "connect", connections, entry="disconnect", memory_mb=512)
-        self.send = self._function("Send", "send", frames)
+        self.send = self._function("Send", "send", frames | self._fanout_settings())
         self.deliver = self._function(
             "Deliver",
             "deliver",
@@ -83,30 +91,29 @@ class ServiceStack(Stack):
         self._grant_tables(
             self.send,
             {
-                schema.INBOX: ("PutItem",),
-                schema.ROUTING: ("BatchGetItem", "GetItem", "UpdateItem"),
+                schema.ROUTING: ("GetItem",),
                 schema.DIRECTORY: ("BatchGetItem",),
+                schema.DELIVERIES: ("BatchGetItem",),
                 schema.LIMITS: ("BatchGetItem", "UpdateItem"),
             },
         )
+        self._grant_fanout(self.send)
         self._grant_tables(
             self.deliver,
             {
-                schema.INBOX: ("Query", "PutItem", "DeleteItem", "BatchWriteItem"),
+                schema.INBOX: ("Query", "GetItem", "PutItem", "DeleteItem", "BatchWriteItem"),
                 schema.ROUTING: ("BatchGetItem", "GetItem", "UpdateItem"),
                 schema.DIRECTORY: ("BatchGetItem", "GetItem"),
                 schema.DELIVERIES: ("BatchGetItem", "PutItem", "UpdateItem"),
                 schema.LIMITS: ("BatchGetItem", "UpdateItem"),
             },
         )
-        for function in (self.send, self.deliver):
-            self._grant_secret(function, self.sender_secret)
-            self._grant_connections(function, "POST")
-        self._grant_connections(self.deliver, "DELETE")
+        self._grant_secret(self.deliver, self.sender_secret)
+        self._grant_connections(self.deliver, "POST", "DELETE")
         self._grant_queue(self.deliver, self.webhook_queue)
         self.websocket.add_connection_routes(authorizer=self.authorizer.function, disconnect=self.disconnect.function)
         self.websocket.add_frame_routes(self.send.function, "send")
-        self.websocket.add_frame_routes(self.deliver.function, "hello", "ack", "sync", "ping", "$default")
+        self.websocket.add_frame_routes(self.deliver.function, "hello", "ack", "sync", "fetch", "ping", "$default")
 
     def _client_api(self) -> None:
         tables = (schema.ROUTING, schema.DIRECTORY, schema.CODES, schema.LIMITS)
@@ -115,24 +122,37 @@ class ServiceStack(Stack):
             "client",
             self._tables(*tables)
             | self._secrets(pepper=self.pepper)
-            | {
-                "TOKEN_AUDIENCE": self._config.token_audience,
-                "SMS_SENDER_ID": self._config.sms_sender_id,
-                "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
-            },
+            | self._fanout_settings()
+            | {"TOKEN_AUDIENCE": self._config.token_audience, "SMS_SENDER_ID": self._config.sms_sender_id},
         )
         self._grant_tables(
             self.client,
             {
                 schema.DIRECTORY: ("Query", "GetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
-                schema.ROUTING: ("GetItem", "PutItem", "UpdateItem"),
+                schema.ROUTING: ("GetItem", "PutItem"),
                 schema.CODES: ("GetItem", "PutItem", "UpdateItem"),
                 schema.LIMITS: ("UpdateItem",),
             },
         )
-        self._grant_connections(self.client, "POST", "DELETE")
+        self._grant_fanout(self.client)
+        self._grant_connections(self.client, "DELETE")
         self._grant_secret(self.client, self.pepper)
         self._grant_sms(self.client)
+
+    def _group_fanout(self) -> None:
+        """Large posts to groups have a queue, a function and a rate of their own: codes and chats do not wait for them."""
+        self.group_fanout = self._function(
+            "GroupFanout",
+            "groups",
+            self._fanout_settings()
+            | {"FANOUT_POSTS_PER_SECOND": str(self._config.fanout_posts_per_second // FANOUT_CONCURRENCY)},
+            entry="fanout",
+            timeout_seconds=5 * FANOUT_WORK_SECONDS,
+        )
+        self._grant_fanout(self.group_fanout)
+        self._grant_tables(self.group_fanout, {schema.DELIVERIES: ("GetItem",)})
+        self._grant_work(self.group_fanout, self.fanout_queue)
+        self.fanout_queue.work_off(self.group_fanout.function, batch=1, concurrency=FANOUT_CONCURRENCY)
 
     def _app_api(self) -> None:
         """OTPs have functions and a queue of their own: what else apps send cannot delay them."""
@@ -301,6 +321,32 @@ class ServiceStack(Stack):
         )
         self._grant_secret(self.operator, self.pepper)
         self._grant_secret(self.operator, self.attestation_secret)
+
+    def _fanout_settings(self) -> dict[str, str]:
+        """What a function is told that posts to groups."""
+        return (
+            self._tables(schema.INBOX, schema.ROUTING, schema.DIRECTORY, schema.DELIVERIES)
+            | self._secrets(sender=self.sender_secret)
+            | {
+                "FANOUT_QUEUE": self.fanout_queue.url,
+                "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
+            }
+        )
+
+    def _grant_fanout(self, function: SandesFunction) -> None:
+        """What posting to a group takes: members and their devices, envelopes and bodies, the post's record, sockets."""
+        self._grant_tables(
+            function,
+            {
+                schema.DIRECTORY: ("Query",),
+                schema.ROUTING: ("BatchGetItem", "UpdateItem"),
+                schema.INBOX: ("PutItem", "BatchWriteItem"),
+                schema.DELIVERIES: ("PutItem", "UpdateItem"),
+            },
+        )
+        self._grant_secret(function, self.sender_secret)
+        self._grant_connections(function, "POST")
+        self._grant_queue(function, self.fanout_queue)
 
     def _outputs(self) -> None:
         CfnOutput(self, "WebSocketUrl", value=self.websocket.url)

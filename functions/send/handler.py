@@ -1,18 +1,23 @@
-"""The `send` frame."""
+"""The `send` frame, to a person or to a group."""
 
 from __future__ import annotations
 
 from sandes.edge.websocket import frame_handler
-from sandes.edge.wiring import wire_send
+from sandes.edge.wiring import wire_group_send, wire_send
+from sandes.group_send import send_to_group
 from sandes.model.ids import ConnectionId
 from sandes.model.principal import Principal
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.protocol.frames import Accepted, ClientFrame, Send
+from sandes.protocol.frames import Accepted, ClientFrame, GroupSend, Send
 from sandes.send import send
 
 
 @frame_handler
 def handler(frame: ClientFrame, principal: Principal, _: ConnectionId, now_ms: int) -> Accepted:
-    if not isinstance(frame, Send):
-        raise ProtocolError(ErrorCode.UNKNOWN_TYPE)
-    return send(frame, principal, now_ms=now_ms, deps=wire_send())
+    match frame:
+        case Send():
+            return send(frame, principal, now_ms=now_ms, deps=wire_send())
+        case GroupSend():
+            return send_to_group(frame, principal, now_ms=now_ms, deps=wire_group_send())
+        case _:
+            raise ProtocolError(ErrorCode.UNKNOWN_TYPE)

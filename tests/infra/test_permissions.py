@@ -22,6 +22,20 @@ FRAMES = {
 
 SOCKETS = "execute-api:ManageConnections v1/POST/@connections/*"
 
+FANOUT = {
+    "dynamodb:Query directory",
+    "dynamodb:BatchGetItem routing",
+    "dynamodb:UpdateItem routing",
+    "dynamodb:PutItem inbox",
+    "dynamodb:BatchWriteItem inbox",
+    "dynamodb:PutItem deliveries",
+    "dynamodb:UpdateItem deliveries",
+    "secretsmanager:GetSecretValue SenderSecret",
+    "sqs:SendMessage fanout",
+    SOCKETS,
+}
+"""What every function needs that posts to groups."""
+
 CALLS = {
     "dynamodb:BatchGetItem directory",
     "dynamodb:BatchGetItem routing",
@@ -45,10 +59,12 @@ def works(queue: str) -> set[str]:
 ALLOWED = {
     "authorizer": {"dynamodb:Query directory"},
     "disconnect": {"dynamodb:UpdateItem routing"},
-    "send": FRAMES,
+    "send": FRAMES | FANOUT | {"dynamodb:BatchGetItem deliveries"},
+    "groupfanout": FANOUT | {"dynamodb:GetItem deliveries"} | works("fanout"),
     "deliver": FRAMES
     | {
         "dynamodb:Query inbox",
+        "dynamodb:GetItem inbox",
         "dynamodb:DeleteItem inbox",
         "dynamodb:BatchWriteItem inbox",
         "dynamodb:GetItem directory",
@@ -58,7 +74,8 @@ ALLOWED = {
         "sqs:SendMessage webhooks",
         "execute-api:ManageConnections v1/DELETE/@connections/*",
     },
-    "client": {
+    "client": FANOUT
+    | {
         "dynamodb:Query directory",
         "dynamodb:GetItem directory",
         "dynamodb:PutItem directory",

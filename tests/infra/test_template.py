@@ -22,6 +22,7 @@ SETTINGS: dict[str, type[settings.Settings]] = {
     "send": settings.SendSettings,
     "deliver": settings.DeliverSettings,
     "client": settings.ClientSettings,
+    "groupfanout": settings.GroupFanoutSettings,
     "otp": settings.OtpSettings,
     "otpsms": settings.OtpSmsSettings,
     "apps": settings.AppsSettings,
@@ -36,6 +37,7 @@ HANDLERS = {
     "send": "handler.handler",
     "deliver": "handler.handler",
     "client": "handler.handler",
+    "groupfanout": "handler.fanout",
     "otp": "handler.handler",
     "otpsms": "handler.sms",
     "apps": "handler.handler",
@@ -53,13 +55,14 @@ HTTP_ROUTES = {"{proxy+}": "Client"} | {
     for path in paths
     for rest in ("", "/{proxy+}")
 }
-WORKERS = {"sms": "otpsms", "batches": "appbatches", "webhooks": "appwebhooks"}
+WORKERS = {"sms": "otpsms", "batches": "appbatches", "webhooks": "appwebhooks", "fanout": "groupfanout"}
 """Queues by the function that works them off."""
 FRAME_ROUTES = {
     "send": "Send",
     "hello": "Deliver",
     "ack": "Deliver",
     "sync": "Deliver",
+    "fetch": "Deliver",
     "ping": "Deliver",
     "$default": "Deliver",
 }
@@ -164,7 +167,9 @@ def test_a_functions_plain_values_fit_its_settings(dev: Synthesised, name: str) 
     assert loaded.stage == "dev"
     if isinstance(loaded, settings.ConnectSettings | settings.ClientSettings | settings.AppSettings):
         assert loaded.token_audience == "sandes:dev"
-    if isinstance(loaded, settings.SendSettings | settings.AppsSettings):
+    if isinstance(loaded, settings.GroupFanoutSettings):
+        assert loaded.fanout_posts_per_second * dev.workers["fanout"][1]["ScalingConfig"]["MaximumConcurrency"] == 2_000
+    if isinstance(loaded, settings.FrameSettings | settings.AppsSettings):
         assert loaded.max_expiry_seconds == 30 * 86_400
     if isinstance(loaded, settings.ClientSettings | settings.OtpSmsSettings):
         assert loaded.sms_sender_id == "SANDES"
@@ -172,7 +177,7 @@ def test_a_functions_plain_values_fit_its_settings(dev: Synthesised, name: str) 
         assert loaded.sms_after_seconds == 8
 
 
-NAMED_QUEUES = {"SMS_QUEUE": "sms", "WEBHOOK_QUEUE": "webhooks", "BATCH_QUEUE": "batches"}
+NAMED_QUEUES = {"SMS_QUEUE": "sms", "WEBHOOK_QUEUE": "webhooks", "BATCH_QUEUE": "batches", "FANOUT_QUEUE": "fanout"}
 
 
 @pytest.mark.parametrize("name", HANDLERS)

@@ -1,4 +1,4 @@
-"""The frames by which a device receives: `hello`, `sync`, `ack`, `ping`, and the end of a socket
+"""The frames by which a device receives: `hello`, `sync`, `ack`, `fetch`, `ping`, and the end of a socket
 (docs/protocol/README.md, "Receiving").
 """
 
@@ -26,8 +26,10 @@ from sandes.protocol.frames import (
     MAX_FRAME_BYTES,
     Ack,
     Acked,
+    Body,
     ClientFrame,
     Drained,
+    Fetch,
     Hello,
     Inbox,
     Limits,
@@ -87,6 +89,8 @@ def receive(
             return sync(frame, principal, connection, now_ms=now_ms, deps=deps)
         case Ack():
             return ack(frame, principal, now_ms=now_ms, deps=deps)
+        case Fetch():
+            return fetch(frame, principal, connection, now_ms=now_ms, deps=deps)
         case Ping():
             return ping(frame, principal, connection, now_ms=now_ms, deps=deps)
         case _:
@@ -242,6 +246,20 @@ def _send_receipt(
     ]
     if envelopes:
         deps.push(deps.inbox.add(envelopes), author, now_seconds=now_ms // 1000)
+
+
+def fetch(
+    frame: Fetch, principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies
+) -> Body:
+    """The ciphertext of a body that a group message points to. Its id is secret: it stands in sealed envelopes only.
+
+    Raises ProtocolError not_found (also once it has expired), revoked or superseded.
+    """
+    _live_route(principal, connection, now_ms=now_ms, deps=deps)
+    data = deps.inbox.body(frame.body, now_seconds=now_ms // 1000)
+    if data is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return Body(ref=frame.ref, id=frame.body, data=data)
 
 
 def ping(

@@ -8,6 +8,7 @@ writes its connection, has the previous one closed, then reads its inbox: one of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -49,8 +50,11 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class Push:
+    """`at_once`: to how many accounts `many` posts at a time, since a post is mostly waiting."""
+
     routing: RoutingStore
     pusher: Pusher
+    at_once: int = 1
 
     def __call__(self, envelopes: Sequence[Envelope], routes: Routes, *, now_seconds: int) -> Pushed:
         """Post each envelope to its device's live socket. `routes` is what was known before the write."""
@@ -66,13 +70,28 @@ class Push:
     def many(self, deliveries: Sequence[tuple[Sequence[Envelope], Routes]], *, now_seconds: int) -> list[int]:
         """The same for many recipients, whose routing is read again in one go: how many sockets took each."""
         waiting = [{envelope.inbox: envelope for envelope in envelopes} for envelopes, _ in deliveries]
-        posted = [self._post(left, routes, now_seconds) for left, (_, routes) in zip(waiting, deliveries, strict=True)]
+        posted = self._post_each(
+            [(left, routes) for left, (_, routes) in zip(waiting, deliveries, strict=True)], now_seconds
+        )
         missed = [routes.account for left, (_, routes) in zip(waiting, deliveries, strict=True) if left]
         fresh = self.routing.read_many(missed, now_seconds=now_seconds)
-        for number, (left, (_, routes)) in enumerate(zip(waiting, deliveries, strict=True)):
-            if left and routes.account in fresh:
-                posted[number] += self._post(left, _changed(fresh[routes.account], routes), now_seconds)
-        return posted
+        again = [
+            (left, _changed(fresh[routes.account], routes) if left and routes.account in fresh else _nobody(routes))
+            for left, (_, routes) in zip(waiting, deliveries, strict=True)
+        ]
+        return [first + second for first, second in zip(posted, self._post_each(again, now_seconds), strict=True)]
+
+    def _post_each(self, left: Sequence[tuple[dict[InboxId, Envelope], Routes]], now_seconds: int) -> list[int]:
+        """What each account's live sockets take of what waits for them."""
+        live = [any(route.connection for route in routes.devices.values()) for _, routes in left]
+        if self.at_once == 1 or sum(live) < 2:
+            return [self._post(*one, now_seconds) if online else 0 for one, online in zip(left, live, strict=True)]
+        with ThreadPoolExecutor(min(self.at_once, sum(live))) as threads:
+            futures = [
+                threads.submit(self._post, *one, now_seconds) if online else None
+                for one, online in zip(left, live, strict=True)
+            ]
+            return [future.result() if future else 0 for future in futures]
 
     def _post(self, waiting: dict[InboxId, Envelope], routes: Routes, now_seconds: int) -> int:
         posted = 0
@@ -89,6 +108,10 @@ class Push:
                 del waiting[route.inbox]
                 posted += outcome is Posted.YES
         return posted
+
+
+def _nobody(routes: Routes) -> Routes:
+    return Routes(routes.account, {}, routes.standing)
 
 
 def _changed(fresh: Routes, tried: Routes) -> Routes:

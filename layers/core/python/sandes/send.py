@@ -47,9 +47,9 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     not_permitted (also for an unknown recipient), device_mismatch. Nothing is stored then, but for a mismatch that
     shows only after the write: the same id, sent again with the right copies, adds what is missing.
     """
-    _check_time(frame.id, now_ms)
+    check_time(frame.id, now_ms)
     _check_sizes(frame)
-    expires_in = _expiry(frame, deps.max_expiry_seconds)
+    expires_in = expiry(frame.expires_in, deps.max_expiry_seconds)
     sender = principal.address
     deps.meter.refuse_if_empty(str(sender), now_ms=now_ms)
     facts = deps.view.read(sender, frame.to.account, limit=Limit.SENDS.label, now_seconds=now_ms // 1000)
@@ -116,7 +116,8 @@ def _targets(recipient: Routes, principal: Principal) -> dict[DeviceNumber, Rout
     return {number: route for number, route in recipient.devices.items() if route.inbox != principal.inbox}
 
 
-def _check_time(message: MessageId, now_ms: int) -> None:
+def check_time(message: MessageId, now_ms: int) -> None:
+    """Raises ProtocolError clock_skew or id_too_old."""
     made_at = message_time_ms(message)
     if made_at > now_ms + MAX_AHEAD_MS:
         raise ProtocolError(ErrorCode.CLOCK_SKEW, details={"server_time": now_ms})
@@ -130,12 +131,13 @@ def _check_sizes(frame: Send) -> None:
             raise ProtocolError(ErrorCode.TOO_LARGE, details={"max_body_bytes": MAX_BODY_BYTES})
 
 
-def _expiry(frame: Send, max_expiry_seconds: int) -> int:
-    if frame.expires_in is None:
+def expiry(expires_in: int | None, max_expiry_seconds: int) -> int:
+    """Seconds. Raises ProtocolError invalid_frame for more than the stage allows."""
+    if expires_in is None:
         return max_expiry_seconds
-    if frame.expires_in > max_expiry_seconds:
+    if expires_in > max_expiry_seconds:
         raise invalid(ErrorCode.INVALID_FRAME, "/expires_in", f"at_most_{max_expiry_seconds}_seconds")
-    return frame.expires_in
+    return expires_in
 
 
 def _check_copies(frame: Send, targets: dict[DeviceNumber, Route]) -> None:

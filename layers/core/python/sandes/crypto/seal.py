@@ -82,6 +82,12 @@ class Content:
             }
         )
 
+    def around_recipient(self) -> tuple[bytes, bytes]:
+        """What `encode` gives before and behind the 8 bytes of `to`: one message to many differs there only."""
+        encoded = self.encode()
+        at = 1 + sum(len(cbor2.dumps(value)) for pair in list(cbor2.loads(encoded).items())[:4] for value in pair) + 2
+        return encoded[:at], encoded[at + len(self.to) :]
+
     @classmethod
     def decode(cls, data: bytes) -> Content:
         fields = cbor2.loads(data)

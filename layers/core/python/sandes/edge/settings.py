@@ -33,7 +33,9 @@ class ConnectSettings(Settings):
     token_audience: str
 
 
-class SendSettings(Settings):
+class FrameSettings(Settings):
+    """What both functions of the websocket's frames need."""
+
     inbox_table: str
     routing_table: str
     directory_table: str
@@ -43,20 +45,39 @@ class SendSettings(Settings):
     aws_endpoint_url_apigatewaymanagementapi: str
 
 
-class DeliverSettings(SendSettings):
+class FanoutSettings(Settings):
+    """What every function needs that posts to groups."""
+
+    inbox_table: str
+    routing_table: str
+    directory_table: str
+    deliveries_table: str
+    sender_secret: str
+    fanout_queue: str
+    aws_endpoint_url_apigatewaymanagementapi: str
+
+
+class GroupFanoutSettings(FanoutSettings):
+    """`fanout_posts_per_second`: of one environment."""
+
+    fanout_posts_per_second: int
+
+
+class SendSettings(FanoutSettings, FrameSettings):
+    pass
+
+
+class DeliverSettings(FrameSettings):
     deliveries_table: str
     webhook_queue: str
 
 
-class ClientSettings(Settings):
-    routing_table: str
-    directory_table: str
+class ClientSettings(FanoutSettings):
     codes_table: str
     limits_table: str
     pepper_secret: str
     token_audience: str
     sms_sender_id: str
-    aws_endpoint_url_apigatewaymanagementapi: str
 
 
 class AppSettings(Settings):

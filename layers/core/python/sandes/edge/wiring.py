@@ -12,7 +12,7 @@ from botocore.session import get_session
 
 from sandes.crypto.sender_hash import SenderHash
 from sandes.edge.pusher import GatewayPusher
-from sandes.edge.settings import ClientSettings, ConnectSettings, SendSettings
+from sandes.edge.settings import ClientSettings, ConnectSettings, FanoutSettings, FrameSettings, SendSettings
 from sandes.limits import Limit, Meter
 from sandes.push import Push
 from sandes.store.directory import DirectoryStore
@@ -28,10 +28,13 @@ if TYPE_CHECKING:
     from sandes.devices import DeviceDependencies
     from sandes.edge.authorizer import AuthorizerDependencies
     from sandes.edge.settings import AppSettings, OtpSmsSettings
+    from sandes.fanout import Fanout
+    from sandes.group_send import GroupSendDependencies
     from sandes.messages import AppsDependencies
     from sandes.operations import OperatorDependencies
     from sandes.otp_sms import SmsDependencies
     from sandes.otps import OtpDependencies
+    from sandes.push import Pusher
     from sandes.send import SendDependencies
     from sandes.store.app_view import AppView
     from sandes.webhook_delivery import WebhookDeliveryDependencies
@@ -59,7 +62,7 @@ def _secret(arn: str) -> bytes:
     return _client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"].encode()  # type: ignore[no-any-return]  # untyped client
 
 
-def _view(settings: SendSettings) -> SendView:
+def _view(settings: FrameSettings) -> SendView:
     dynamodb = _client("dynamodb")
     return SendView(
         RoutingStore(dynamodb, settings.routing_table),
@@ -95,6 +98,59 @@ def wire_send() -> SendDependencies:
         sender_hash=SenderHash.of(_secret(settings.sender_secret)),
         max_expiry_seconds=settings.max_expiry_seconds,
     )
+
+
+@cache
+def wire_group_send() -> GroupSendDependencies:
+    """For messages to groups, in the function of `send`."""
+    from sandes.group_send import GroupSendDependencies
+    from sandes.store.group_send_view import GroupSendView
+
+    settings = SendSettings.load()
+    fanout = _fanout(settings)
+    limits = LimitStore(_client("dynamodb"), settings.limits_table)
+    return GroupSendDependencies(
+        view=GroupSendView(fanout.routing, fanout.groups, fanout.store, limits),
+        meter=Meter(Limit.GROUP_POSTS, limits),
+        fanout=fanout,
+        max_expiry_seconds=settings.max_expiry_seconds,
+    )
+
+
+POSTS_AT_ONCE = 8
+"""Of one environment: enough that the pace of a fan-out, and not the answers' delay, decides how fast it goes."""
+
+
+def _fanout(settings: FanoutSettings, pusher: Pusher | None = None) -> Fanout:
+    from sandes.crypto.fanout_keys import FanoutKeys
+    from sandes.edge.queue import SqsQueue
+    from sandes.fanout import Fanout
+    from sandes.store.fanouts import FanoutStore
+    from sandes.store.groups import GroupStore
+
+    dynamodb, secret = _client("dynamodb"), _secret(settings.sender_secret)
+    routing = RoutingStore(dynamodb, settings.routing_table)
+    return Fanout(
+        groups=GroupStore(dynamodb, settings.directory_table),
+        routing=routing,
+        inbox=InboxStore(dynamodb, settings.inbox_table),
+        store=FanoutStore(dynamodb, settings.deliveries_table),
+        push=Push(routing, pusher or GatewayPusher(_client("apigatewaymanagementapi")), at_once=POSTS_AT_ONCE),
+        queue=SqsQueue(_client("sqs"), settings.fanout_queue),
+        keys=FanoutKeys.of(secret),
+        sender_hash=SenderHash.of(secret),
+    )
+
+
+@cache
+def wire_fanout() -> Fanout:
+    """For the function that works the queue of posts off: it posts at a pace."""
+    from sandes.edge.settings import GroupFanoutSettings
+    from sandes.pace import Pace, PacedPusher
+
+    settings = GroupFanoutSettings.load()
+    gateway = GatewayPusher(_client("apigatewaymanagementapi"))
+    return _fanout(settings, PacedPusher(gateway, Pace(settings.fanout_posts_per_second)))
 
 
 @cache

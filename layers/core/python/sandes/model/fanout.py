@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sandes.model.app import AppSender
-from sandes.model.group import Group
-from sandes.model.ids import DeviceAddress, MessageId
+from sandes.model.group import Audience, Group
+from sandes.model.ids import AccountId, DeviceAddress, GroupId, MessageId
 from sandes.model.standing import AccountClass
+
+CHUNK_BYTES = 12
+"""Of a chunk's name: two chunks of one post have the same one by chance of 1 in 2^96."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +28,54 @@ class GroupPost:
     body: bytes
     at_ms: int
     expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class FanoutJob:
+    """What is left to do of a post: for all members of the group (`members` None), or for those of one chunk.
+
+    `post` is its name among records. `body` is what every envelope holds: small by now. `chosen`: whoever made the
+    post named its recipients, who need not be members, or not any more.
+    """
+
+    post: str
+    group: GroupId
+    audience: Audience
+    message: MessageId
+    sender: DeviceAddress | AppSender
+    sender_class: AccountClass | None
+    event: bool
+    body: bytes
+    at_ms: int
+    expires_at: int
+    chosen: bool = False
+    members: tuple[AccountId, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FanoutRecord:
+    """What is known of a post that was accepted at `at_ms`, epoch milliseconds; `expires_at` is epoch seconds.
+
+    `device` is the number of the sending one, 0 for an app. `members`: how many it was meant for. `chunks` are the
+    names of those it was cut into, None before that. `delivered`: devices and live sockets, if it went out at once.
+    """
+
+    at_ms: int
+    expires_at: int
+    device: int
+    members: int
+    chunks: tuple[bytes, ...] | None = None
+    delivered: tuple[int, int] | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Nothing is left for the sender to do: it is delivered, or every chunk of it is queued."""
+        return self.chunks is not None or self.delivered is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkDone:
+    """How many devices of a chunk's members it was stored for, and how many live sockets took it at once."""
+
+    devices: int
+    live: int

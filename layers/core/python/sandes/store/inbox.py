@@ -9,8 +9,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from sandes.model.envelope import Envelope
-from sandes.model.ids import EnvelopeId, InboxId
+from sandes.model.ids import BodyId, EnvelopeId, InboxId
 from sandes.store.dynamo import Client, ConditionFailed, Item, batch_get, batch_write, failed_condition, transact
+from sandes.store.schema import BODY_SORT
 from sandes.store.schema import InboxRow as Row
 
 _PAGE_ROWS = 100
@@ -51,17 +52,29 @@ class InboxStore:
             return _envelope(failed.items[0])
         return envelope
 
+    def put_many(self, envelopes: Sequence[Envelope]) -> None:
+        """Store any number, 25 a call, whether or not they stand already: a repetition writes the same keys again.
+
+        Raises StoreUnavailable; some may be stored then.
+        """
+        batch_write(self.client, self.table, [{"PutRequest": {"Item": _item(envelope)}} for envelope in envelopes])
+
+    def put_body(self, id: BodyId, data: bytes, *, expires_at: int) -> None:
+        """Store a body that envelopes point to, once; nothing but its expiry deletes it."""
+        self.client.put_item(
+            TableName=self.table,
+            Item=_body_key(id) | {Row.BODY: {"B": data}, Row.EXPIRES_AT: {"N": str(expires_at)}},
+        )
+
+    def body(self, id: BodyId, *, now_seconds: int) -> bytes | None:
+        """A body as it is stored, None once it has expired. Consistent: a pointer never comes before its body."""
+        item = self.client.get_item(TableName=self.table, Key=_body_key(id), ConsistentRead=True).get("Item")
+        return item[Row.BODY]["B"] if item and int(item[Row.EXPIRES_AT]["N"]) > now_seconds else None
+
     def _put(self, envelope: Envelope) -> dict[str, Any]:
         return {
             "TableName": self.table,
-            "Item": {
-                Row.INBOX: {"B": envelope.inbox},
-                Row.ENVELOPE: {"B": envelope.id},
-                Row.SEAL_KEY_NUMBER: {"N": str(envelope.seal_key_number)},
-                Row.EXPIRES_AT: {"N": str(envelope.expires_at)},
-                Row.ACCEPTED_AT_MS: {"N": str(envelope.accepted_at_ms)},
-                Row.SEALED: {"B": envelope.sealed},
-            },
+            "Item": _item(envelope),
             "ConditionExpression": f"attribute_not_exists({Row.INBOX})",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
@@ -89,6 +102,16 @@ class InboxStore:
             found += batch_get(self.client, {self.table: some})[self.table]
         envelopes = (_envelope(item) for item in found)
         return [envelope for envelope in envelopes if envelope.expires_at > now_seconds]
+
+    def count_waiting(self, rows: Sequence[tuple[InboxId, EnvelopeId]], *, now_seconds: int) -> int:
+        """How many of any number of rows are there still; of each only its expiry is read."""
+        keys = [envelope_key(*row) for row in dict.fromkeys(rows)]
+        count = 0
+        for start in range(0, len(keys), _PAGE_ROWS):
+            some = {"Keys": keys[start : start + _PAGE_ROWS], "ProjectionExpression": Row.EXPIRES_AT}
+            found = batch_get(self.client, {self.table: some})[self.table]
+            count += sum(int(item[Row.EXPIRES_AT]["N"]) > now_seconds for item in found)
+        return count
 
     def pages(self, inbox: InboxId, *, now_seconds: int) -> Iterator[list[Envelope]]:
         """What is stored and has not expired, oldest message first, by consistent reads of up to 100 rows.
@@ -133,6 +156,21 @@ class InboxStore:
             self.client.delete_item(TableName=self.table, Key=keys[0])
         else:
             batch_write(self.client, self.table, [{"DeleteRequest": {"Key": key}} for key in keys])
+
+
+def _item(envelope: Envelope) -> dict[str, Any]:
+    return {
+        Row.INBOX: {"B": envelope.inbox},
+        Row.ENVELOPE: {"B": envelope.id},
+        Row.SEAL_KEY_NUMBER: {"N": str(envelope.seal_key_number)},
+        Row.EXPIRES_AT: {"N": str(envelope.expires_at)},
+        Row.ACCEPTED_AT_MS: {"N": str(envelope.accepted_at_ms)},
+        Row.SEALED: {"B": envelope.sealed},
+    }
+
+
+def _body_key(id: BodyId) -> dict[str, Any]:
+    return {Row.INBOX: {"B": id}, Row.ENVELOPE: {"B": BODY_SORT}}
 
 
 def _envelope(item: Item) -> Envelope:

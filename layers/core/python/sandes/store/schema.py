@@ -259,16 +259,21 @@ class GroupEventRow:
 
 
 class FanoutRow:
-    """In the deliveries table, partition `F#group#message#sender`: a post to a group (sort "0"), chunks done."""
+    """In the deliveries table, partition `F#post`, where `post` is a keyed hash (crypto/fanout_keys.py): a post to a
+    group (sort "0"), and each of its chunks that is done (sort `C#chunk`).
+    """
 
     PARTITION = "p"  # S
     SORT = "s"  # S
-    AT_MS = "t"  # N epoch milliseconds
-    DEADLINE = "d"  # N epoch seconds
-    MEMBERS = "n"  # N
+    EXPIRES_AT = "x"  # N epoch seconds
     DEVICES = "v"  # N stored for
     LIVE = "l"  # N taken by a live socket
-    EXPIRES_AT = "x"  # N epoch seconds
+    # post
+    AT_MS = "t"  # N epoch milliseconds
+    DEADLINE = "d"  # N epoch seconds: the envelopes' expiry
+    MEMBERS = "n"  # N
+    DEVICE = "g"  # N
+    CHUNKS = "c"  # B 12 bytes each, once all are queued
 
 
 class AppRow:

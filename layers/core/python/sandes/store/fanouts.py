@@ -1,0 +1,140 @@
+"""Posts to groups on their way, in the deliveries table: when each was accepted, which chunks of it are done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from sandes.model.fanout import CHUNK_BYTES, ChunkDone, FanoutRecord
+from sandes.model.ids import base64url_text, parse_base64url
+from sandes.store.dynamo import Client, Item, failed_condition
+from sandes.store.schema import FanoutRow as Row
+
+_POST_SORT = "0"
+_CHUNK_PREFIX = "C#"
+
+
+def post_key(post: str) -> dict[str, Any]:
+    return {Row.PARTITION: {"S": f"F#{post}"}, Row.SORT: {"S": _POST_SORT}}
+
+
+def _chunk_key(post: str, chunk: bytes) -> dict[str, Any]:
+    return post_key(post) | {Row.SORT: {"S": _CHUNK_PREFIX + base64url_text(chunk)}}
+
+
+@dataclass(frozen=True, slots=True)
+class FanoutStore:
+    client: Client
+    table: str
+
+    def begin(self, post: str, record: FanoutRecord, *, keep_until: int) -> FanoutRecord:
+        """Record a post and give back the record that stands: of a repetition, the first one's.
+
+        `keep_until` is epoch seconds.
+        """
+        try:
+            self.client.put_item(
+                TableName=self.table,
+                Item=post_key(post)
+                | {
+                    Row.AT_MS: {"N": str(record.at_ms)},
+                    Row.DEADLINE: {"N": str(record.expires_at)},
+                    Row.DEVICE: {"N": str(record.device)},
+                    Row.MEMBERS: {"N": str(record.members)},
+                    Row.EXPIRES_AT: {"N": str(keep_until)},
+                },
+                ConditionExpression=f"attribute_not_exists({Row.PARTITION})",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            failed = failed_condition(error)
+            if failed is None or failed.items[0] is None:
+                raise
+            return read_record(failed.items[0])
+        return record
+
+    def delivered(self, post: str, done: ChunkDone) -> None:
+        """It went out to all at once."""
+        self._note(post, {Row.DEVICES: {"N": str(done.devices)}, Row.LIVE: {"N": str(done.live)}})
+
+    def planned(self, post: str, chunks: Sequence[bytes]) -> None:
+        """All of these chunks are queued. A repetition may have cut others: they take the place of the earlier ones."""
+        self._note(post, {Row.CHUNKS: {"B": b"".join(chunks)}})
+
+    def _note(self, post: str, values: dict[str, Any]) -> None:
+        self.client.update_item(
+            TableName=self.table,
+            Key=post_key(post),
+            UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in values),
+            ConditionExpression=f"attribute_exists({Row.PARTITION})",
+            ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
+        )
+
+    def is_done(self, post: str, chunk: bytes) -> bool:
+        """By a consistent read."""
+        answer = self.client.get_item(
+            TableName=self.table,
+            Key=_chunk_key(post, chunk),
+            ConsistentRead=True,
+            ProjectionExpression=Row.SORT,
+        )
+        return "Item" in answer
+
+    def finish(self, post: str, chunk: bytes, done: ChunkDone, *, keep_until: int) -> None:
+        """Mark a chunk as done. `keep_until` is epoch seconds."""
+        self.client.put_item(
+            TableName=self.table,
+            Item=_chunk_key(post, chunk)
+            | {
+                Row.DEVICES: {"N": str(done.devices)},
+                Row.LIVE: {"N": str(done.live)},
+                Row.EXPIRES_AT: {"N": str(keep_until)},
+            },
+        )
+
+    def read(self, post: str, *, now_seconds: int) -> tuple[FanoutRecord, Mapping[bytes, ChunkDone]] | None:
+        """A post with its chunks that are done; None if there is none, or none any more."""
+        record: FanoutRecord | None = None
+        done: dict[bytes, ChunkDone] = {}
+        start: dict[str, Any] = {}
+        while True:
+            answer = self.client.query(
+                TableName=self.table,
+                KeyConditionExpression=f"{Row.PARTITION} = :post",
+                FilterExpression=f"{Row.EXPIRES_AT} > :now",
+                ExpressionAttributeValues={
+                    ":post": post_key(post)[Row.PARTITION],
+                    ":now": {"N": str(now_seconds)},
+                },
+                **start,
+            )
+            for item in answer["Items"]:
+                sort = item[Row.SORT]["S"]
+                if sort == _POST_SORT:
+                    record = read_record(item)
+                else:
+                    chunk = parse_base64url(sort.removeprefix(_CHUNK_PREFIX))
+                    done[chunk] = ChunkDone(int(item[Row.DEVICES]["N"]), int(item[Row.LIVE]["N"]))
+            if "LastEvaluatedKey" not in answer:
+                return (record, done) if record else None
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+
+def read_record(item: Item) -> FanoutRecord:
+    chunks = delivered = None
+    if Row.CHUNKS in item:
+        joined = item[Row.CHUNKS]["B"]
+        chunks = tuple(joined[start : start + CHUNK_BYTES] for start in range(0, len(joined), CHUNK_BYTES))
+    if Row.DEVICES in item:
+        delivered = (int(item[Row.DEVICES]["N"]), int(item[Row.LIVE]["N"]))
+    return FanoutRecord(
+        at_ms=int(item[Row.AT_MS]["N"]),
+        expires_at=int(item[Row.DEADLINE]["N"]),
+        device=int(item[Row.DEVICE]["N"]),
+        members=int(item[Row.MEMBERS]["N"]),
+        chunks=chunks,
+        delivered=delivered,
+    )
