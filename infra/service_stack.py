@@ -140,7 +140,7 @@ class ServiceStack(Stack):
         self._grant_sms(self.client)
 
     def _group_fanout(self) -> None:
-        """Large posts to groups have a queue, a function and a rate of their own: codes and chats do not wait for them."""
+        """Large posts to groups have a queue, a function and a rate of their own: no code waits for them."""
         self.group_fanout = self._function(
             "GroupFanout",
             "groups",
@@ -334,7 +334,7 @@ class ServiceStack(Stack):
         )
 
     def _grant_fanout(self, function: SandesFunction) -> None:
-        """What posting to a group takes: members and their devices, envelopes and bodies, the post's record, sockets."""
+        """What posting to a group takes: members, their devices, envelopes and bodies, the post's record, sockets."""
         self._grant_tables(
             function,
             {

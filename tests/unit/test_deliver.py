@@ -9,9 +9,10 @@ import pytest
 
 from sandes import deliver, devices
 from sandes.limits import Limit
-from sandes.model.ids import ConnectionId, EnvelopeId, base64url_text
+from sandes.model.envelope import MAX_BODY_BYTES
+from sandes.model.ids import BodyId, ConnectionId, EnvelopeId, base64url_text, new_body_id
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.protocol.frames import Drained, Hello, Ping, Sync, Welcome
+from sandes.protocol.frames import MAX_FRAME_BYTES, Body, Drained, Fetch, Hello, Ping, Sync, Welcome, render
 from sandes.push import Posted, Push
 from sandes.send import send
 from sandes.store.routing import CONNECTION_SECONDS
@@ -305,3 +306,53 @@ def test_a_welcome_that_cannot_be_posted_ends_the_hello(service: Service, ravi: 
     with pytest.raises(ProtocolError, match="unavailable"):
         say_hello(service, ravi, socket)
     assert len(service.stored(ravi)) == 1
+
+
+# fetch
+
+
+def fetched(service: Service, person: Person, id: BodyId, socket: ConnectionId, *, now_ms: int = NOW_MS) -> Body:
+    frame = Fetch(type="fetch", ref="f", body=id)
+    answer = deliver.receive(frame, person.principal(), socket, now_ms=now_ms, deps=service.deliver_deps())
+    assert isinstance(answer, Body)
+    return answer
+
+
+def test_a_body_is_fetched_until_it_expires_however_often(service: Service, ravi: Person) -> None:
+    socket, id = service.online(ravi), new_body_id()
+    service.inbox.put_body(id, b"ciphertext", expires_at=NOW + 60)
+    for _ in range(2):
+        answer = fetched(service, ravi, id, socket, now_ms=NOW_MS + 59_000)
+        assert (answer.ref, answer.id, answer.data) == ("f", id, b"ciphertext")
+    for unknown, now_ms in ((id, NOW_MS + 60_000), (new_body_id(), NOW_MS)):
+        with pytest.raises(ProtocolError) as caught:
+            fetched(service, ravi, unknown, socket, now_ms=now_ms)
+        assert caught.value.code is ErrorCode.NOT_FOUND
+
+
+def test_a_body_of_64_kib_fits_into_one_frame(service: Service, ravi: Person) -> None:
+    socket, id = service.online(ravi), new_body_id()
+    service.inbox.put_body(id, bytes(MAX_BODY_BYTES + 16), expires_at=NOW + 60)
+    assert len(render(fetched(service, ravi, id, socket))) < MAX_FRAME_BYTES
+
+
+def test_an_envelope_is_not_to_be_had_by_fetch(service: Service, ravi: Person) -> None:
+    """Bodies have rows of their own, though they lie in the same table."""
+    socket = service.online(ravi)
+    service.leave(ravi, 1)
+    with pytest.raises(ProtocolError) as caught:
+        fetched(service, ravi, BodyId(ravi.devices[0].inbox), socket)
+    assert caught.value.code is ErrorCode.NOT_FOUND
+
+
+def test_an_unlinked_device_and_a_superseded_socket_fetch_nothing(service: Service, ravi: Person) -> None:
+    old, id = service.online(ravi), new_body_id()
+    service.inbox.put_body(id, b"ciphertext", expires_at=NOW + 60)
+    new = service.online(ravi, connected_at_ms=NOW_MS + 1)
+    with pytest.raises(ProtocolError) as caught:
+        fetched(service, ravi, id, old)
+    assert caught.value.code is ErrorCode.SUPERSEDED
+    service.client.transact_write_items(TransactItems=[service.routing.removing(ravi.devices[0])])  # type: ignore[list-item]
+    with pytest.raises(ProtocolError) as caught:
+        fetched(service, ravi, id, new)
+    assert caught.value.code is ErrorCode.REVOKED

@@ -46,6 +46,7 @@ ENVIRONMENT = {
     "SMS_QUEUE": "https://sqs.us-east-1.amazonaws.com/000000000000/Sandes-bench-Sms",
     "WEBHOOK_QUEUE": "https://sqs.us-east-1.amazonaws.com/000000000000/Sandes-bench-Webhooks",
     "BATCH_QUEUE": "https://sqs.us-east-1.amazonaws.com/000000000000/Sandes-bench-Batches",
+    "FANOUT_QUEUE": "https://sqs.us-east-1.amazonaws.com/000000000000/Sandes-bench-Fanout",
     "UPLOADS_BUCKET": "sandes-bench-uploads",
     "SMS_AFTER_SECONDS": "8",
     "SMS_SENDER_ID": "SANDES",

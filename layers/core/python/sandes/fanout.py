@@ -124,7 +124,7 @@ class Fanout:
 
     def work(self, queued: Mapping[str, Any], *, now_ms: int) -> str:
         """Do what an entry of the queue asks for; what was done, for the log. Raises StoreUnavailable."""
-        job = _decode(self.keys.open(parse_base64url(queued["job"])))
+        job = _decode(self.keys.open(parse_base64url(queued["post"])))
         if job.expires_at <= now_ms // 1000:
             return "expired"
         if job.members is None:
@@ -152,7 +152,7 @@ class Fanout:
         self.store.planned(job.post, chunks)
 
     def _entry(self, job: FanoutJob) -> dict[str, str]:
-        return {"job": base64url_text(self.keys.seal(_encode(job)))}
+        return {"post": base64url_text(self.keys.seal(_encode(job)))}
 
     def _deliver(self, job: FanoutJob, members: Sequence[AccountId], *, now_ms: int) -> ChunkDone:
         """Store for every device of `members` and push: reads, writes and posts, each for all of them in one go."""

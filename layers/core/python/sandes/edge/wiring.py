@@ -143,6 +143,12 @@ def _fanout(settings: FanoutSettings, pusher: Pusher | None = None) -> Fanout:
 
 
 @cache
+def wire_client_fanout() -> Fanout:
+    """For what the client API posts to groups."""
+    return _fanout(ClientSettings.load())
+
+
+@cache
 def wire_fanout() -> Fanout:
     """For the function that works the queue of posts off: it posts at a pace."""
     from sandes.edge.settings import GroupFanoutSettings

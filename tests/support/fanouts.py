@@ -1,0 +1,267 @@
+"""Groups in process: people and members written straight into the tables, posts by the real use cases, the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cbor2
+
+from sandes.crypto.fanout_keys import FanoutKeys
+from sandes.crypto.seal import BodyPointer, Content, decrypt_body
+from sandes.fanout import Fanout
+from sandes.group_send import GroupSendDependencies, send_to_group
+from sandes.limits import Limit, Meter
+from sandes.model.app import AppSender
+from sandes.model.device import Device, SealKey
+from sandes.model.fanout import GroupPost
+from sandes.model.group import Group, Member, Role
+from sandes.model.ids import (
+    BodyId,
+    DeviceAddress,
+    DeviceNumber,
+    new_account_id,
+    new_group_id,
+    new_inbox_id,
+    new_message_id,
+    new_organisation_id,
+    new_registration_id,
+    new_unit_id,
+)
+from sandes.model.phone import PhoneNumber
+from sandes.model.standing import Standing
+from sandes.protocol.frames import Accepted, GroupRecipient, GroupSend
+from sandes.push import Push
+from sandes.store.dynamo import batch_write
+from sandes.store.fanouts import FanoutStore
+from sandes.store.group_send_view import GroupSendView
+from sandes.store.groups import GroupStore, group_item, member_item, member_key
+from sandes.store.inbox import InboxStore
+from sandes.store.limits import LimitStore
+from sandes.store.routing import RoutingStore
+from sandes.store.schema import InboxRow, RoutingRow
+from sandes.store.standing import standing_attribute
+from tests.support.batches import Crash
+from tests.support.keys import DeviceKeys
+from tests.support.queue import FakeQueue
+from tests.support.service import MAX_EXPIRY_SECONDS, NOW, Person, Service
+
+Through = Callable[[Any], Any]
+SECRET = b"s" * 32
+JOINED_MS = 1_700_000_000_000
+ORGANISATION, UNIT = new_organisation_id(), new_unit_id()
+
+
+def verified(expires_at: int = NOW + 86_400) -> Standing:
+    return Standing(ORGANISATION, UNIT, expires_at, listed=False)
+
+
+def seed_people(
+    client: Any, routing_table: str, count: int, *, devices: int = 1, standing: Standing | None = None
+) -> list[Person]:
+    """People who are known to routing only: whom messages reach, but who cannot sign in."""
+    routing, people, rows = RoutingStore(client, routing_table), [], []
+    for _ in range(count):
+        person = Person(new_account_id(), PhoneNumber("+919800000000"))
+        for number in range(1, devices + 1):
+            keys = DeviceKeys()
+            device = Device(
+                account=person.account,
+                number=DeviceNumber(number),
+                registration=new_registration_id(),
+                inbox=new_inbox_id(),
+                identity_key=b"",
+                name="",
+                platform="",
+                linked_at=NOW,
+            )
+            person.devices.append(device)
+            person.keys.append(keys)
+        seal_keys = [SealKey(1, keys.seal_public) for keys in person.keys]
+        row = routing.replacing(person.devices[0], seal_keys[0])["Put"]["Item"]
+        for device, key in zip(person.devices[1:], seal_keys[1:], strict=True):
+            entry = routing.adding(device, key)["Update"]["ExpressionAttributeValues"][":entry"]
+            row[RoutingRow.DEVICES]["M"][str(device.number)] = entry
+        if standing:
+            row[RoutingRow.STANDING] = standing_attribute(standing)
+        rows.append({"PutRequest": {"Item": row}})
+        people.append(person)
+    batch_write(client, routing_table, rows)
+    return people
+
+
+def seed_group(client: Any, directory_table: str, members: Sequence[Member], **changed: Any) -> Group:
+    terms: dict[str, Any] = {
+        "id": new_group_id(),
+        "name": "Residents",
+        "kind": "informal",
+        "audience": "members",
+        "posting": "all",
+        "open": False,
+        "members": len(members),
+        "limit": 100_000,
+        "version": 7,
+        "state": "live",
+        "created_at": JOINED_MS // 1000,
+    }
+    group = Group(**terms | changed)
+    rows = [group_item(group), *(member_item(group.id, member) for member in members)]
+    batch_write(client, directory_table, [{"PutRequest": {"Item": row}} for row in rows])
+    return group
+
+
+@dataclass
+class Received:
+    """A group message as a device has it once it is opened; `pointer` if its body has to be fetched."""
+
+    content: Content
+    group: bytes
+    version: int
+    body: bytes | None
+    pointer: BodyPointer | None
+
+
+def read(content: Content) -> Received:
+    fields = cbor2.loads(content.body)
+    pointer = BodyPointer(BodyId(fields[4][0]), fields[4][1], fields[4][2]) if 4 in fields else None
+    return Received(content, fields[1], fields[2], fields.get(3), pointer)
+
+
+@dataclass
+class Groups:
+    service: Service
+    queue: FakeQueue = field(default_factory=FakeQueue)
+
+    def people(self, count: int, *, devices: int = 1, standing: Standing | None = None) -> list[Person]:
+        return seed_people(
+            self.service.client, self.service.tables["routing"], count, devices=devices, standing=standing
+        )
+
+    def group(self, people: Sequence[Person], *, roles: dict[int, Role] | None = None, **changed: Any) -> Group:
+        members = [
+            Member(person.account, (roles or {}).get(index, "member"), JOINED_MS) for index, person in enumerate(people)
+        ]
+        return seed_group(self.service.client, self.service.tables["directory"], members, **changed)
+
+    def join(self, group: Group, person: Person, *, at_ms: int) -> None:
+        item = member_item(group.id, Member(person.account, "member", at_ms))
+        self.service.client.put_item(TableName=self.service.tables["directory"], Item=item)
+
+    def leave(self, group: Group, person: Person) -> None:
+        key = member_key(group.id, person.account)
+        self.service.client.delete_item(TableName=self.service.tables["directory"], Key=key)
+
+    def dissolve(self, group: Group) -> None:
+        self.service.client.update_item(
+            TableName=self.service.tables["directory"],
+            Key={key: value for key, value in group_item(group).items() if key in {"p", "s"}},
+            UpdateExpression="SET z = :dissolved",
+            ExpressionAttributeValues={":dissolved": {"S": "dissolved"}},
+        )
+
+    def stand(self, person: Person, standing: Standing | None) -> None:
+        operation = RoutingStore(self.service.client, self.service.tables["routing"]).standing(person.account, standing)
+        self.service.client.transact_write_items(TransactItems=[operation])  # type: ignore[list-item]
+
+    def fanout(self, through: Through = lambda target: target, *, at_once: int = 1) -> Fanout:
+        """Of one environment; every call to the outside goes `through`."""
+        client, tables = through(self.service.client), self.service.tables
+        routing = RoutingStore(client, tables["routing"])
+        return Fanout(
+            groups=GroupStore(client, tables["directory"]),
+            routing=routing,
+            inbox=InboxStore(client, tables["inbox"]),
+            store=FanoutStore(client, tables["deliveries"]),
+            push=Push(routing, through(self.service.gateway), at_once=at_once),
+            queue=through(self.queue),
+            keys=FanoutKeys.of(SECRET),
+            sender_hash=self.service.sender_hash,
+        )
+
+    def send_deps(self, through: Through = lambda target: target) -> GroupSendDependencies:
+        fanout = self.fanout(through)
+        limits = LimitStore(fanout.inbox.client, self.service.tables["limits"])
+        return GroupSendDependencies(
+            view=GroupSendView(fanout.routing, fanout.groups, fanout.store, limits),
+            meter=Meter(Limit.GROUP_POSTS, limits),
+            fanout=fanout,
+            max_expiry_seconds=MAX_EXPIRY_SECONDS,
+        )
+
+    def frame(self, group: Group, body: bytes = b"hello all", **changed: Any) -> GroupSend:
+        terms: dict[str, Any] = {
+            "type": "send",
+            "ref": "r1",
+            "id": new_message_id(self.service.now_ms),
+            "to": GroupRecipient(group=group.id),
+            "kind": "message",
+            "body": body,
+        }
+        return GroupSend(**terms | changed)
+
+    def send(
+        self,
+        frame: GroupSend,
+        sender: Person,
+        *,
+        index: int = 0,
+        now_ms: int | None = None,
+        deps: GroupSendDependencies | None = None,
+    ) -> Accepted:
+        now_ms = now_ms or self.service.now_ms
+        return send_to_group(frame, sender.principal(index), now_ms=now_ms, deps=deps or self.send_deps())
+
+    def post(self, group: Group, sender: DeviceAddress | AppSender, body: bytes = b"hi", **changed: Any) -> GroupPost:
+        terms: dict[str, Any] = {
+            "group": group,
+            "message": new_message_id(self.service.now_ms),
+            "sender": sender,
+            "sender_class": None if isinstance(sender, AppSender) else "public",
+            "event": False,
+            "body": body,
+            "at_ms": self.service.now_ms,
+            "expires_at": self.service.now_ms // 1000 + MAX_EXPIRY_SECONDS,
+        }
+        return GroupPost(**terms | changed)
+
+    def work_one(self, deps: Fanout | None = None, *, now_ms: int | None = None) -> str:
+        """Take the oldest entry of the queue; it goes back if the work ends by `Crash`."""
+        entry = self.queue.sent.pop(0)
+        try:
+            return (deps or self.fanout()).work(entry[0], now_ms=now_ms or self.service.now_ms)
+        except Crash:
+            self.queue.sent.append(entry)
+            raise
+
+    def work_all(self, *, now_ms: int | None = None) -> list[str]:
+        done: list[str] = []
+        while self.queue.sent:
+            done.append(self.work_one(now_ms=now_ms))
+            assert len(done) < 2_000, "the queue is never empty"
+        return done
+
+    def contents(self, person: Person, index: int = 0, *, now_ms: int | None = None) -> list[Content]:
+        """What waits for a device, opened."""
+        return [person.keys[index].open(envelope) for envelope in self.service.stored(person, index, now_ms=now_ms)]
+
+    def bodies(self, person: Person, index: int = 0, *, now_ms: int | None = None) -> list[bytes]:
+        """The bodies of the group messages that wait for a device, fetched where they have to be."""
+        return [self.body(read(content)) for content in self.contents(person, index, now_ms=now_ms)]
+
+    def body(self, received: Received) -> bytes:
+        if received.pointer is None:
+            assert received.body is not None
+            return received.body
+        data = self.service.inbox.body(received.pointer.id, now_seconds=self.service.now_ms // 1000)
+        assert data is not None
+        return decrypt_body(data, received.pointer)
+
+    def rows_in_inbox(self) -> int:
+        """Of everybody, bodies included."""
+        pages = self.service.client.get_paginator("scan").paginate(TableName=self.service.tables["inbox"])
+        return sum(len(page["Items"]) for page in pages)
+
+    def stored_bodies(self) -> int:
+        pages = self.service.client.get_paginator("scan").paginate(TableName=self.service.tables["inbox"])
+        return sum(item[InboxRow.ENVELOPE]["B"] == bytes(24) for page in pages for item in page["Items"])
