@@ -49,7 +49,7 @@ def each(cases: list[dict[str, Any]]) -> Callable[[Any], Any]:
     return pytest.mark.parametrize("case", cases, ids=[case["name"] for case in cases])
 
 
-@pytest.mark.parametrize("name", ["seal1.json", "tokens.json", "statements.json", "attestations.json"])
+@pytest.mark.parametrize("name", ["seal1.json", "tokens.json", "statements.json", "attestations.json", "groups.json"])
 def test_the_files_are_what_the_second_implementation_makes(name: str) -> None:
     assert (make.FOLDER / name).read_text() == make.rendered()[name], "run python -m tests.vectors.make"
 
@@ -141,7 +141,7 @@ def test_a_receipts_body_is_what_the_server_writes(case: dict[str, Any]) -> None
 
 
 def test_the_bodies_that_apps_send_are_what_the_server_writes() -> None:
-    otp, notice, void = (body_of(case) for case in SEAL1["sealed"] if case["content"]["sender_class"] == 3)
+    otp, notice, void = (body_of(case) for case in SEAL1["sealed"] if case["content"]["kind"] in (5, 6, 7))
     text, code, expires_at, purpose = cbor2.loads(otp).values()
     assert server_seal.otp_body(text=text, code=code, expires_at=expires_at, purpose=purpose) == otp
     text, category, confidential, priority, language = cbor2.loads(notice).values()

@@ -14,6 +14,9 @@ from sandes_client.enrolment import Enrolment
 from sandes_client.events import (
     ConnectionChanged,
     Event,
+    GroupEvent,
+    GroupMessageReceived,
+    GroupRefreshed,
     MessageReceived,
     NoticeReceived,
     OtpReceived,
@@ -24,6 +27,8 @@ from sandes_client.events import (
     Superseded,
     Voided,
 )
+from sandes_client.group_bodies import GroupChange
+from sandes_client.group_calls import Delivery, Group, GroupEntry, Member
 from sandes_client.ids import AppSender
 from sandes_client.store import Store
 
@@ -33,11 +38,19 @@ __all__ = [
     "BodyCipher",
     "ClientApi",
     "ConnectionChanged",
+    "Delivery",
     "DeviceClient",
     "DeviceStopped",
     "Endpoints",
     "Enrolment",
     "Event",
+    "Group",
+    "GroupChange",
+    "GroupEntry",
+    "GroupEvent",
+    "GroupMessageReceived",
+    "GroupRefreshed",
+    "Member",
     "MessageReceived",
     "NotRegistered",
     "NoticeReceived",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -120,12 +120,12 @@ class ClientApi:
 
     async def resend_code(self, registration: str) -> RegistrationStarted:
         """Send another code, which voids the one before."""
-        return _started(await self._call("POST", f"v1/registrations/{_part(registration)}/codes"))
+        return _started(await self._call("POST", f"v1/registrations/{path_part(registration)}/codes"))
 
     async def verify(self, registration: str, code: str, device: NewDevice) -> Registered:
         """Become a device. May be repeated with the same code and device until it answers."""
         body = {"code": code, "device": device.to_json()}
-        return _registered(await self._call("PUT", f"v1/registrations/{_part(registration)}/verification", body))
+        return _registered(await self._call("PUT", f"v1/registrations/{path_part(registration)}/verification", body))
 
     async def join(self, link: str, secret: str, device: NewDevice) -> Registered:
         """Become one more device of the account that opened the link."""
@@ -134,37 +134,37 @@ class ClientApi:
         )
 
     async def me(self) -> Me:
-        answer = await self._signed("GET", "v1/me")
-        return _read(lambda: Me(**{name: answer[name] for name in Me.__dataclass_fields__}))
+        answer = await self.signed("GET", "v1/me")
+        return read_answer(lambda: Me(**{name: answer[name] for name in Me.__dataclass_fields__}))
 
     async def change_phone(self, registration: str, code: str) -> None:
         """Move the account to the number of a registration started with purpose `change_phone`."""
-        await self._signed("PUT", "v1/me/phone", {"registration": registration, "code": code})
+        await self.signed("PUT", "v1/me/phone", {"registration": registration, "code": code})
 
     async def devices(self) -> list[DeviceEntry]:
-        answer = await self._signed("GET", "v1/devices")
+        answer = await self.signed("GET", "v1/devices")
         fields = DeviceEntry.__dataclass_fields__
-        return _read(lambda: [DeviceEntry(**{name: row[name] for name in fields}) for row in answer["devices"]])
+        return read_answer(lambda: [DeviceEntry(**{name: row[name] for name in fields}) for row in answer["devices"]])
 
     async def open_link(self) -> LinkOpened:
-        answer = await self._signed("POST", "v1/devices/links")
-        return _read(lambda: LinkOpened(str(answer["id"]), str(answer["secret"]), int(answer["expires_at"])))
+        answer = await self.signed("POST", "v1/devices/links")
+        return read_answer(lambda: LinkOpened(str(answer["id"]), str(answer["secret"]), int(answer["expires_at"])))
 
     async def unlink(self, device: int) -> None:
-        await self._signed("DELETE", f"v1/devices/{device}")
+        await self.signed("DELETE", f"v1/devices/{device}")
 
     async def rotate_seal_key(self, key: SignedSealKey) -> None:
-        await self._signed("PUT", "v1/devices/self/seal-key", key.to_json())
+        await self.signed("PUT", "v1/devices/self/seal-key", key.to_json())
 
     async def lookup(self, phone: str) -> AccountId:
         """The account of a phone number in international form."""
-        answer = await self._signed("POST", "v1/accounts/lookup", {"phone": phone})
-        return _read(lambda: parse_account(answer["account"]))
+        answer = await self.signed("POST", "v1/accounts/lookup", {"phone": phone})
+        return read_answer(lambda: parse_account(answer["account"]))
 
     async def keys(self, account: AccountId) -> tuple[RecipientDevice, ...]:
         """The devices of an account, to make copies for."""
-        answer = await self._signed("GET", f"v1/accounts/{_part(account)}/keys")
-        return _read(
+        answer = await self.signed("GET", f"v1/accounts/{path_part(account)}/keys")
+        return read_answer(
             lambda: tuple(
                 RecipientDevice(
                     int(row["device"]), int(row["registration_id"]), parse_base64url(str(row["identity_key"]))
@@ -174,26 +174,38 @@ class ClientApi:
         )
 
     async def block(self, account: AccountId) -> None:
-        await self._signed("PUT", f"v1/blocks/{_part(account)}")
+        await self.signed("PUT", f"v1/blocks/{path_part(account)}")
 
     async def unblock(self, account: AccountId) -> None:
-        await self._signed("DELETE", f"v1/blocks/{_part(account)}")
+        await self.signed("DELETE", f"v1/blocks/{path_part(account)}")
 
-    async def _signed(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """A call with a token; with one more try if the token was made on a wrong clock."""
+    async def signed(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        query: dict[str, str] | None = None,
+        version: int | None = None,
+    ) -> Any:
+        """A call with a token; with one more try if the token was made on a wrong clock.
+
+        `version`: do it only if the thing to change is as it was at this version.
+        """
         if self._token is None:
             raise RuntimeError("this call needs a registered device")
+        target = f"{path}?{urlencode(query)}" if query else path
+        headers = {"If-Match": f'"{version}"'} if version is not None else {}
         try:
-            return await self._call(method, path, body, token=self._token())
+            return await self._call(method, target, body, headers | _bearer(self._token()))
         except ApiError as error:
             if error.code != "token_expired":
                 raise
-            return await self._call(method, path, body, token=self._token())
+            return await self._call(method, target, body, headers | _bearer(self._token()))
 
     async def _call(
-        self, method: str, path: str, body: dict[str, Any] | None = None, *, token: str | None = None
+        self, method: str, path: str, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None
     ) -> Any:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
             response = await self._http.request(method, path, json=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -210,6 +222,10 @@ class ClientApi:
             self._clock.learn(server_time)
         else:
             learn_date(self._clock, response.headers.get("Date"))
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
 
 
 def learn_date(clock: ServerClock, date: str | None) -> bool:
@@ -239,7 +255,8 @@ def _refusal(response: httpx.Response, answer: Any) -> ApiError | Unreachable:
     return Unreachable(f"HTTP {response.status_code} without a reason")
 
 
-def _read(build: Callable[[], T]) -> T:
+def read_answer(build: Callable[[], T]) -> T:
+    """What `build` makes of an answer. Raises Unreachable if the answer is not as it should be."""
     try:
         return build()
     except (KeyError, TypeError, ValueError) as error:
@@ -248,16 +265,17 @@ def _read(build: Callable[[], T]) -> T:
 
 def _started(answer: Any) -> RegistrationStarted:
     fields = RegistrationStarted.__dataclass_fields__
-    return _read(lambda: RegistrationStarted(**{name: answer[name] for name in fields}))
+    return read_answer(lambda: RegistrationStarted(**{name: answer[name] for name in fields}))
 
 
 def _registered(answer: Any) -> Registered:
-    return _read(
+    return read_answer(
         lambda: Registered(
             DeviceAddress(parse_account(answer["account"]), int(answer["device"])), int(answer["registration_id"])
         )
     )
 
 
-def _part(text: str) -> str:
+def path_part(text: str) -> str:
+    """`text` as one segment of a path, whatever it holds."""
     return quote(text, safe="")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from sandes_client.ids import DeviceAddress
+from sandes_client.ids import DeviceAddress, GroupId
 
 
 class BodyUnreadable(Exception):
@@ -37,6 +37,21 @@ class BodyCipher(Protocol):
         """Raises BodyUnreadable if `body` was not made by `sender` for this device."""
         ...
 
+    def encrypt_for_group(self, body: bytes, group: GroupId) -> bytes:
+        """The one body for all members, once per message. Sender keys (Megolm) are made and handed out here."""
+        ...
+
+    def decrypt_from_group(self, body: bytes, group: GroupId, sender: DeviceAddress) -> bytes:
+        """Raises BodyUnreadable if `body` was not made by `sender` for this group."""
+        ...
+
+    def rotate(self, group: GroupId) -> None:
+        """Somebody is no longer in the group: the next `encrypt_for_group` is to use a new sender key.
+
+        Called when the change is stored, before its envelope is acked, and perhaps twice.
+        """
+        ...
+
 
 class PlainBody:
     """Passes bodies through as they are."""
@@ -46,3 +61,12 @@ class PlainBody:
 
     def decrypt(self, body: bytes, sender: DeviceAddress) -> bytes:  # noqa: ARG002  the interface's parameter
         return body
+
+    def encrypt_for_group(self, body: bytes, group: GroupId) -> bytes:  # noqa: ARG002  the interface's parameter
+        return body
+
+    def decrypt_from_group(self, body: bytes, group: GroupId, sender: DeviceAddress) -> bytes:  # noqa: ARG002  likewise
+        return body
+
+    def rotate(self, group: GroupId) -> None:
+        """There are no keys."""

@@ -15,6 +15,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from sandes_client.clock import Chance, Clock, ServerClock
 from sandes_client.events import State
 from sandes_client.incoming import Incoming
+from sandes_client.link import DeviceStopped
 from sandes_client.seal_keys import SealKeyRotation
 from sandes_client.socket import (
     CLOSE_REVOKED,
@@ -34,14 +35,6 @@ PING_SECONDS = (300.0, 480.0)
 """Sockets idle for ten minutes are cut."""
 
 _FAILURES = (OSError, TimeoutError, WebSocketException, SocketClosed, FrameRefused)
-
-
-class DeviceStopped(Exception):
-    """The client does nothing more; `state` says why."""
-
-    def __init__(self, state: State) -> None:
-        super().__init__(f"the client has stopped: {state}")
-        self.state = state
 
 
 class Owner(Protocol):

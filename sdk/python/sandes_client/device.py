@@ -15,11 +15,14 @@ import httpx
 from sandes_client.api import ApiError, ClientApi, Unreachable, learn_date
 from sandes_client.cipher import BodyCipher, PlainBody
 from sandes_client.clock import Chance, Clock, ServerClock, SystemClock
-from sandes_client.connection import Connection, DeviceStopped
+from sandes_client.connection import Connection
 from sandes_client.endpoints import Endpoints
 from sandes_client.events import ConnectionChanged, Event, Revoked, State, Status, StatusChanged, Superseded
-from sandes_client.ids import AppId, MessageId, parse_account
+from sandes_client.group_calls import GroupCalls
+from sandes_client.groups import Groups
+from sandes_client.ids import AppId, GroupId, MessageId, parse_account
 from sandes_client.incoming import Incoming
+from sandes_client.link import DeviceStopped
 from sandes_client.low_level import LowLevel
 from sandes_client.outgoing import Sender
 from sandes_client.seal_keys import SealKeyRotation
@@ -101,6 +104,7 @@ class DeviceClient:
         self.incoming = Incoming(
             store,
             self.address.account,
+            owner=self,
             link=self._connection,
             cipher=cipher,
             emit=self._emit,
@@ -120,6 +124,16 @@ class DeviceClient:
             spawn=self.spawn,
             clock=clock,
             server_clock=self.clock,
+            chance=chance,
+        )
+        self.groups = Groups(
+            store,
+            self.address.account,
+            calls=GroupCalls(self.api),
+            sender=self._sender,
+            emit=self._emit,
+            spawn=self.spawn,
+            clock=clock,
             chance=chance,
         )
         self.low_level = LowLevel(self._connection, self.incoming)
@@ -167,6 +181,7 @@ class DeviceClient:
         self.spawn(self._connection.run())
         self.spawn(self.incoming.keep_telling())
         self._sender.resume()
+        self.groups.refresh_stale()
         return self
 
     async def __aexit__(
@@ -275,6 +290,9 @@ class DeviceClient:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
+
+    def on_group_version(self, group: GroupId) -> None:
+        self.groups.refresh(group)
 
     def on_state(self, state: State) -> None:
         self.state = state

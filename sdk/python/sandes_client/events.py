@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from sandes_client.ids import AccountId, AppId, AppSender, DeviceAddress, MessageId
-from sandes_client.seal import SenderClass
+from sandes_client.group_bodies import GroupChange
+from sandes_client.ids import AccountId, AppId, AppSender, DeviceAddress, GroupId, MessageId
+from sandes_client.seal import Notice, SenderClass
 
 
 class State(StrEnum):
@@ -92,6 +93,57 @@ class Voided:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupMessageReceived:
+    """A message to a group is stored on this device. Its `version` is the group's when it was accepted.
+
+    `body` is None where it was kept apart and is gone: it expired before this device asked, or cannot be opened. From
+    an app, `body` is the notice's text and `notice` the rest.
+    """
+
+    id: MessageId
+    group: GroupId
+    version: int
+    sender: DeviceAddress | AppSender
+    sender_class: SenderClass | None
+    to: AccountId
+    at_ms: int
+    body: bytes | None = field(repr=False)
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupEvent:
+    """Something became of a group that this account is in, was in, or is invited to; it is stored on this device.
+
+    `actor` did it, None for the system or an app; `subject` is whom it is about; `version` as it is afterwards.
+    """
+
+    id: MessageId
+    group: GroupId
+    version: int
+    change: GroupChange
+    at_ms: int
+    actor: AccountId | None = None
+    subject: AccountId | None = None
+    role: str | None = None
+    name: str | None = None
+
+    @property
+    def rotates_keys(self) -> bool:
+        """Somebody may no longer be in the group: the cipher was told to make new sender keys."""
+        return self.change in _ROTATING
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRefreshed:
+    """What this device knows of the group was read anew; `left`: the account is not in it and not invited."""
+
+    group: GroupId
+    version: int
+    left: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class StatusChanged:
     """A sent message moved on. `number` is its place in the outbox and stays, even if `id` had to be made anew.
 
@@ -125,5 +177,8 @@ class Superseded:
     """Another process connected as this device; this one has stopped and leaves the field to it."""
 
 
+_ROTATING = (GroupChange.LEFT, GroupChange.REMOVED, GroupChange.DISSOLVED, GroupChange.MEMBERS)
+
 AppMessage = NoticeReceived | OtpReceived
-Event = MessageReceived | AppMessage | Voided | StatusChanged | ConnectionChanged | Revoked | Superseded
+OfGroup = GroupMessageReceived | GroupEvent | GroupRefreshed
+Event = MessageReceived | OfGroup | AppMessage | Voided | StatusChanged | ConnectionChanged | Revoked | Superseded

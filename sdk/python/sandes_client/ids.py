@@ -19,6 +19,9 @@ AccountId = NewType("AccountId", str)
 AppId = NewType("AppId", str)
 """Of a governance app; reads like an account id."""
 
+GroupId = NewType("GroupId", str)
+"""Reads like an account id."""
+
 MessageId = NewType("MessageId", str)
 """A UUIDv7 (RFC 9562) in lower case with hyphens."""
 
@@ -81,6 +84,14 @@ def parse_account(text: str) -> AccountId:
     if not _ACCOUNT_TEXT.fullmatch(text) or account_text(account_bytes(AccountId(text))) != text:
         raise ValueError("an account id is 13 characters of lower-case base32")
     return AccountId(text)
+
+
+def parse_group(text: str) -> GroupId:
+    """Raises ValueError for anything but 13 characters of lower-case base32 in canonical form."""
+    try:
+        return GroupId(parse_account(text))
+    except ValueError:
+        raise ValueError("a group id is 13 characters of lower-case base32") from None
 
 
 def parse_envelope(text: str) -> EnvelopeId:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import cast
 
 from sandes_client.cipher import BodyCipher, BodyUnreadable
 from sandes_client.clock import Chance, Clock, ServerClock
@@ -19,8 +19,11 @@ from sandes_client.events import (
     StatusChanged,
     Voided,
 )
+from sandes_client.group_incoming import GroupIncoming, Owner
 from sandes_client.ids import AccountId, AppSender, parse_envelope
+from sandes_client.link import Link
 from sandes_client.seal import (
+    OF_GROUPS,
     EnvelopeUnreadable,
     Kind,
     Opened,
@@ -40,14 +43,6 @@ logger = logging.getLogger(__name__)
 _STATUSES = {ReceiptKind.DELIVERED: Status.DELIVERED, ReceiptKind.READ: Status.READ}
 
 
-class Link(Protocol):
-    """The device's live socket, whichever it is at the moment."""
-
-    async def request(self, frame: Frame, answer: str) -> Frame:
-        """Wait for a live socket and ask over it. Raises SocketClosed, FrameRefused or DeviceStopped."""
-        ...
-
-
 class Incoming:
     """Turns envelopes into stored messages and acks. An ack leaves only after the message is on disk."""
 
@@ -56,6 +51,7 @@ class Incoming:
         store: Store,
         own: AccountId,
         *,
+        owner: Owner,
         link: Link,
         cipher: BodyCipher,
         emit: Callable[[Event], None],
@@ -75,6 +71,18 @@ class Incoming:
         self._told = asyncio.Event()
         self.auto_ack = True
         self.envelopes_taken = 0
+        self._groups = GroupIncoming(
+            store,
+            own,
+            owner=owner,
+            link=link,
+            cipher=cipher,
+            emit=emit,
+            has_news=self.has_news,
+            clock=clock,
+            server_clock=server_clock,
+            chance=chance,
+        )
         self.has_news()
 
     def take(self, envelopes: list[Frame]) -> None:
@@ -131,7 +139,8 @@ class Incoming:
                 continue
             self._store.inbox.acked(batch)
             attempt = 0
-        self._told.set()
+        if not self._groups.is_fetching:
+            self._told.set()
 
     def _take_one(self, envelope: Frame) -> list[Event]:
         try:
@@ -139,19 +148,21 @@ class Incoming:
         except (KeyError, TypeError, ValueError):
             logger.warning("an envelope without a usable id was ignored")
             return []
-        self._store.inbox.add_ack(id)
+        events: list[Event] | None = []
         try:
             opened = open_envelope(
                 id, str(envelope.get("header")), str(envelope.get("sealed")), secret_of=self._store.profile.seal_secret
             )
-            return self._take_opened(opened)
+            if opened.to != self._own:
+                raise EnvelopeUnreadable("sent to another account")
+            events = self._groups.take(id, opened) if opened.kind in OF_GROUPS else self._take_opened(opened)
         except (EnvelopeUnreadable, BodyUnreadable) as reason:
             logger.warning("an envelope could not be opened and is acked: %s", reason)
-            return []
+        if events is not None:
+            self._store.inbox.add_ack(id)
+        return events or []
 
     def _take_opened(self, opened: Opened) -> list[Event]:
-        if opened.to != self._own:
-            raise EnvelopeUnreadable("sent to another account")
         if isinstance(opened.sender, AppSender):
             return self._take_from_app(opened, opened.sender)
         sender = opened.sender

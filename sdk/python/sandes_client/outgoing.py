@@ -1,7 +1,7 @@
 """Sending: outbox first, then the same id until the server accepts (docs/protocol/README.md, "Sending").
 
-Messages to one account leave one after another, so that the server's times keep their order; accounts do not wait
-for each other.
+Messages to one account or group leave one after another, so that the server's times keep their order; accounts and
+groups do not wait for each other. A post to a group has one body for all.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sandes_client.cipher import BodyCipher, RecipientDevice
 from sandes_client.clock import Chance, Clock, ServerClock
 from sandes_client.events import Event, Status, StatusChanged
 from sandes_client.ids import AccountId, DeviceAddress, base64url_text, message_time_ms, new_message_id
-from sandes_client.incoming import Link
+from sandes_client.link import Link
 from sandes_client.socket import FrameRefused, SocketClosed
 from sandes_client.store import Outgoing, Store
 
@@ -62,7 +62,7 @@ class Sender:
         self._clock = clock
         self._server_clock = server_clock
         self._chance = chance
-        self._busy: set[AccountId] = set()
+        self._busy: set[str] = set()
         self.faults: dict[int, list[dict[str, Any]]] = {}
         """What the server found wrong with a failed message, by its number."""
 
@@ -71,20 +71,23 @@ class Sender:
         for recipient in self._store.outbox.waiting_recipients():
             self._work_for(recipient)
 
-    def put(self, recipient: AccountId, body: bytes, *, expires_in: int | None) -> Outgoing:
-        """Write the message into the outbox and start sending it. On disk when this returns."""
+    def put(self, recipient: str, body: bytes, *, expires_in: int | None) -> Outgoing:
+        """Write the message into the outbox and start sending it. On disk when this returns.
+
+        `recipient` is an account id, or what `group_recipient` makes of a group.
+        """
         now_ms = self._server_clock.now_ms()
         id = new_message_id(now_ms, self._chance.secret_bytes)
         row = self._store.outbox.add(id, recipient, body, expires_in=expires_in, queued_at_ms=now_ms)
         self._work_for(recipient)
         return row
 
-    def _work_for(self, recipient: AccountId) -> None:
+    def _work_for(self, recipient: str) -> None:
         if recipient not in self._busy:
             self._busy.add(recipient)
             self._spawn(self._send_all(recipient))
 
-    async def _send_all(self, recipient: AccountId) -> None:
+    async def _send_all(self, recipient: str) -> None:
         try:
             while row := self._store.outbox.next_waiting(recipient):
                 await self._send(row)
@@ -145,13 +148,21 @@ class Sender:
 
     async def _copies(self, row: Outgoing, *, fresh: bool) -> list[dict[str, Any]]:
         """Make the copies and write them down: every try sends the same."""
-        devices = None if fresh else self._store.profile.devices(row.recipient)
-        if devices is None:
-            devices = await self._api.keys(row.recipient)
-            self._store.profile.set_devices(row.recipient, devices)
-        copies = [self._copy(row, device) for device in devices if not self._is_own(row.recipient, device)]
+        if row.group is None:
+            account = AccountId(row.recipient)
+            devices = await self._devices(account, fresh=fresh)
+            copies = [self._copy(row, device) for device in devices if not self._is_own(account, device)]
+        else:
+            copies = [{"body": base64url_text(self._cipher.encrypt_for_group(row.body, row.group))}]
         self._store.outbox.set_copies(row.number, copies)
         return copies
+
+    async def _devices(self, account: AccountId, *, fresh: bool) -> tuple[RecipientDevice, ...]:
+        devices = None if fresh else self._store.profile.devices(account)
+        if devices is None:
+            devices = await self._api.keys(account)
+            self._store.profile.set_devices(account, devices)
+        return devices
 
     def _copy(self, row: Outgoing, device: RecipientDevice) -> dict[str, Any]:
         return {
@@ -179,13 +190,11 @@ class Sender:
 
 
 def _frame(row: Outgoing, copies: list[dict[str, Any]]) -> dict[str, Any]:
-    frame: dict[str, Any] = {
-        "type": "send",
-        "id": row.id,
-        "to": {"account": row.recipient},
-        "kind": "message",
-        "copies": copies,
-    }
+    frame: dict[str, Any] = {"type": "send", "id": row.id, "kind": "message"}
+    if row.group is None:
+        frame |= {"to": {"account": row.recipient}, "copies": copies}
+    else:
+        frame |= {"to": {"group": row.group}, "body": copies[0]["body"]}
     if row.expires_in is not None:
         frame["expires_in"] = row.expires_in
     return frame

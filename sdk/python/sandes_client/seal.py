@@ -7,12 +7,13 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Literal
+from typing import Literal
 
 import cbor2
 from nacl import bindings
 from nacl.exceptions import CryptoError
 
+from sandes_client.fields import cbor_map, number_of, sized, text_of
 from sandes_client.ids import (
     AccountId,
     AppId,
@@ -40,16 +41,20 @@ class EnvelopeUnreadable(Exception):
 
 
 class Kind(IntEnum):
-    """What an envelope holds. The first two come from devices, the others from apps."""
+    """What an envelope holds."""
 
     MESSAGE = 1
+    GROUP_MESSAGE = 2
     RECEIPT = 3
+    GROUP_EVENT = 4
     NOTICE = 5
     OTP = 6
     CONTROL = 7
 
 
 FROM_APPS = (Kind.NOTICE, Kind.OTP, Kind.CONTROL)
+OF_GROUPS = (Kind.GROUP_MESSAGE, Kind.GROUP_EVENT)
+"""These come from devices and from apps; the remaining ones from devices only."""
 
 
 class ReceiptKind(IntEnum):
@@ -162,8 +167,8 @@ def unseal(sealed: bytes, *, secret: bytes, header: bytes) -> bytes:
 def parse_receipt(body: bytes) -> Receipt:
     """The body of an envelope of kind RECEIPT. Raises EnvelopeUnreadable for anything else."""
     try:
-        fields = _map(cbor2.loads(body))
-        ids = tuple(message_text(_sized(id, 16)) for id in fields[2])
+        fields = cbor_map(cbor2.loads(body))
+        ids = tuple(message_text(sized(id, 16)) for id in fields[2])
         return Receipt(ReceiptKind(fields[1]), ids)
     except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError) as error:
         raise EnvelopeUnreadable("not a receipt") from error
@@ -172,11 +177,11 @@ def parse_receipt(body: bytes) -> Receipt:
 def parse_notice(body: bytes) -> Notice:
     """The body of an envelope of kind NOTICE. Raises EnvelopeUnreadable for anything else."""
     try:
-        fields = _map(cbor2.loads(body))
+        fields = cbor_map(cbor2.loads(body))
         confidential = fields[3]
         if type(confidential) is not bool:
             raise ValueError("expected true or false")
-        return Notice(_text(fields[1]), _text(fields[2]), confidential, _text(fields[4]), _text(fields[5]))
+        return Notice(text_of(fields[1]), text_of(fields[2]), confidential, text_of(fields[4]), text_of(fields[5]))
     except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError) as error:
         raise EnvelopeUnreadable("not a notice") from error
 
@@ -184,8 +189,8 @@ def parse_notice(body: bytes) -> Notice:
 def parse_otp(body: bytes) -> Otp:
     """The body of an envelope of kind OTP. Raises EnvelopeUnreadable for anything else."""
     try:
-        fields = _map(cbor2.loads(body))
-        return Otp(_text(fields[1]), _text(fields[2]), _number(fields[3]), _text(fields[4]))
+        fields = cbor_map(cbor2.loads(body))
+        return Otp(text_of(fields[1]), text_of(fields[2]), number_of(fields[3]), text_of(fields[4]))
     except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError) as error:
         raise EnvelopeUnreadable("not a one-time password") from error
 
@@ -193,57 +198,33 @@ def parse_otp(body: bytes) -> Otp:
 def parse_void(body: bytes) -> Void:
     """The body of an envelope of kind CONTROL. Raises EnvelopeUnreadable for anything but a void."""
     try:
-        fields = _map(cbor2.loads(body))
+        fields = cbor_map(cbor2.loads(body))
         if fields[1] != 1:
             raise ValueError("unknown kind of control")
-        return Void(tuple(message_text(_sized(id, 16)) for id in fields[2]), _text(fields[3]))
+        return Void(tuple(message_text(sized(id, 16)) for id in fields[2]), text_of(fields[3]))
     except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError) as error:
         raise EnvelopeUnreadable("not a control that is known here") from error
 
 
 def _read(plaintext: bytes) -> Opened:
     try:
-        fields = _map(cbor2.loads(plaintext))
+        fields = cbor_map(cbor2.loads(plaintext))
         if fields[1] != 1:
             raise ValueError("unknown version of the content")
         id, named = fields[3]
         from_app = fields[4] == _APP
         kind = Kind(fields[6])
-        if from_app != (kind in FROM_APPS):
+        if kind not in OF_GROUPS and from_app != (kind in FROM_APPS):
             raise ValueError("a sender of the wrong sort for this kind")
-        sender = account_text(_sized(id, 8))
+        sender = account_text(sized(id, 8))
         return Opened(
-            id=message_text(_sized(fields[2], 16)),
-            sender=AppSender(AppId(sender), _text(named)) if from_app else DeviceAddress(sender, _number(named)),
+            id=message_text(sized(fields[2], 16)),
+            sender=AppSender(AppId(sender), text_of(named)) if from_app else DeviceAddress(sender, number_of(named)),
             sender_class=None if from_app else _CLASSES[fields[4]],
-            to=account_text(_sized(fields[5], 8)),
+            to=account_text(sized(fields[5], 8)),
             kind=kind,
-            at_ms=_number(fields[7]),
-            body=_sized(fields[8], None),
+            at_ms=number_of(fields[7]),
+            body=sized(fields[8], None),
         )
     except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError) as error:
         raise EnvelopeUnreadable("the content does not fit its description") from error
-
-
-def _map(value: Any) -> dict[Any, Any]:
-    if type(value) is not dict:
-        raise ValueError("expected a map")
-    return value
-
-
-def _sized(value: Any, size: int | None) -> bytes:
-    if type(value) is not bytes or (size is not None and len(value) != size):
-        raise ValueError("expected bytes of a given size")
-    return value
-
-
-def _text(value: Any) -> str:
-    if type(value) is not str:
-        raise ValueError("expected text")
-    return value
-
-
-def _number(value: Any) -> int:
-    if type(value) is not int:
-        raise ValueError("expected a number")
-    return value

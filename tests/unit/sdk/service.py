@@ -22,7 +22,18 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from sandes.crypto.seal import Content, Kind, ReceiptKind, receipt_body, seal
+from sandes.crypto.seal import (
+    BodyPointer,
+    Content,
+    GroupChange,
+    Kind,
+    ReceiptKind,
+    encrypt_body,
+    group_event_body,
+    group_message_body,
+    receipt_body,
+    seal,
+)
 from sandes.crypto.statements import registration_statement, seal_key_statement, signed_by
 from sandes.crypto.tokens import TokenExpired, TokenInvalid, verify_token
 from sandes.model.app import AppSender
@@ -30,9 +41,11 @@ from sandes.model.envelope import HEADER, Envelope, envelope_id
 from sandes.model.ids import (
     AccountId,
     AppId,
+    BodyId,
     DeviceAddress,
     DeviceNumber,
     EnvelopeId,
+    GroupId,
     MessageId,
     account_text,
     base64url_text,
@@ -42,8 +55,8 @@ from sandes.model.ids import (
 )
 from sandes.protocol.client_api import LinkDevice, NewDevice, SignedSealKey, VerifyRegistration
 from sandes.protocol.errors import ProtocolError
-from sandes.protocol.frames import Ack, Send, bundle, parse_frame
-from sandes_client import DeviceClient, Endpoints, Store
+from sandes.protocol.frames import Ack, Fetch, GroupSend, Send, bundle, parse_frame
+from sandes_client import BodyCipher, DeviceClient, Endpoints, Store
 from sandes_client.clock import Chance
 from sandes_client.ids import DeviceAddress as ClientAddress
 from sandes_client.ids import parse_account
@@ -54,6 +67,8 @@ START_MS = 1_800_000_000_000
 ALICE = AccountId(b"alice\0\0\0")
 BOB = AccountId(b"bob\0\0\0\0\0")
 PASSPORTS = AppId(bytes(BOB))  # an app may have the id that an account has
+CAMP = GroupId(b"camp\0\0\0\0")
+CAMP_ID = account_text(AccountId(bytes(CAMP)))
 Answer = dict[str, Any] | None
 
 
@@ -129,11 +144,14 @@ class Service:
     connections: list[Connected] = field(default_factory=list)
     stored: dict[bytes, Envelope] = field(default_factory=dict)
     accepted: list[Send] = field(default_factory=list)
+    posts: list[GroupSend] = field(default_factory=list)
+    bodies: dict[bytes, bytes] = field(default_factory=dict)
     acks: list[Ack] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
     devices: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     answers: dict[str, Callable[[Connected, dict[str, Any]], Answer]] = field(default_factory=dict)
     http_answers: dict[tuple[str, str], Callable[[httpx.Request], httpx.Response]] = field(default_factory=dict)
+    more: list[Callable[[httpx.Request, str, list[str]], httpx.Response | None]] = field(default_factory=list)
     refuse_handshake: bool = False
     log: list[str] = field(default_factory=list)
     reconnect_after: int = 6300
@@ -210,6 +228,11 @@ class Service:
         elif isinstance(parsed, Send):
             self.accepted.append(parsed)
             answer = {"type": "accepted", "id": frame["id"], "at": self.now_ms}
+        elif isinstance(parsed, GroupSend):
+            self.posts.append(parsed)
+            answer = {"type": "accepted", "id": frame["id"], "at": self.now_ms}
+        elif isinstance(parsed, Fetch):
+            answer = self.fetched(parsed.body)
         elif isinstance(parsed, Ack):
             self.acks.append(parsed)
             for id in parsed.ids:
@@ -225,6 +248,12 @@ class Service:
             answer = {"type": "drained", "more": False}
         if answer is not None:
             await connected.post({"ref": frame.get("ref"), **answer})
+
+    def fetched(self, body: bytes) -> dict[str, Any]:
+        data = self.bodies.get(body)
+        if data is None:
+            return refusal("not_found")
+        return {"type": "body", "id": base64url_text(body), "data": base64url_text(data)}
 
     def _presence(self) -> dict[str, Any]:
         return {"server_time": self.now_ms, "epoch": len(self.connections), "inbox": {"pending": len(self.stored)}}
@@ -278,6 +307,35 @@ class Service:
         id = id or new_message_id(self.now_ms)
         return self._store(Content(id, AppSender(app, name), None, ALICE, kind, self.now_ms, body))
 
+    def store_to_group(
+        self,
+        body: bytes,
+        *,
+        version: int = 1,
+        apart: bool = False,
+        sender: AccountId = BOB,
+        app: AppSender | None = None,
+        group: GroupId = CAMP,
+    ) -> Envelope:
+        """A message to a group, with its body in it, or `apart`."""
+        held: bytes | BodyPointer = body
+        if apart:
+            held = BodyPointer(BodyId(secrets.token_bytes(16)), secrets.token_bytes(32), len(body))
+            self.bodies[held.id] = encrypt_body(body, held)
+        content = group_message_body(group, version, held)
+        return self._store_of_group(Kind.GROUP_MESSAGE, content, sender, app)
+
+    def store_event(
+        self, change: GroupChange, *, version: int = 1, sender: AccountId = BOB, group: GroupId = CAMP, **said: Any
+    ) -> Envelope:
+        body = group_event_body(group, version, change, **said)
+        return self._store_of_group(Kind.GROUP_EVENT, body, sender, None)
+
+    def _store_of_group(self, kind: Kind, body: bytes, sender: AccountId, app: AppSender | None) -> Envelope:
+        author = app or DeviceAddress(sender, DeviceNumber(1))
+        id = new_message_id(self.now_ms)
+        return self._store(Content(id, author, None if app else "public", ALICE, kind, self.now_ms, body))
+
     def _store(self, content: Content, key: SealKey | None = None) -> Envelope:
         key = key or self.seal_keys[-1]
         expires_at = self.now_ms // 1000 + 60
@@ -326,6 +384,9 @@ class Service:
             return problem("token_expired", 401, server_time=self.now_ms)
         except (KeyError, TokenInvalid):
             return problem("token_invalid", 401)
+        for answer in self.more:
+            if (answered := answer(request, method, path.split("/")[2:])) is not None:
+                return answered
         return self._signed_call(method, path.split("/")[2:], body)
 
     def _signed_call(self, method: str, path: list[str], body: bytes) -> httpx.Response:
@@ -388,10 +449,18 @@ class Service:
         store.profile.become(ClientAddress(parse_account(account_text(ALICE)), 1), 7, now_ms=self.clock.now_ms())
         return store
 
-    def client(self, profile: Path | Store, *, fraction: float = 0.5, auto_ack: bool = True) -> DeviceClient:
+    def client(
+        self,
+        profile: Path | Store,
+        *,
+        fraction: float = 0.5,
+        auto_ack: bool = True,
+        cipher: BodyCipher | None = None,
+    ) -> DeviceClient:
         return DeviceClient.open(
             profile,
             clock=self.clock,
+            cipher=cipher,
             chance=Chance(fraction=lambda: fraction),
             transport=httpx.MockTransport(self.http),
             auto_ack=auto_ack,

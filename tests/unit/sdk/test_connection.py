@@ -17,6 +17,7 @@ from sandes_client.clock import Chance
 from sandes_client.events import Event
 from sandes_client.keys import SealKey
 from sandes_client.store import StoreUnusable
+from sandes_client.store.database import SCHEMA_VERSION
 from tests.unit.sdk.service import BOB, Service, eventually, problem, refusal, settle
 
 BOB_ID = account_text(BOB)
@@ -332,7 +333,7 @@ def test_the_store_is_readable_by_its_owner_only(store: Store) -> None:
 def test_a_profile_of_a_newer_release_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "new.sqlite3"
     opened = Store.open(path)
-    opened._database.run("PRAGMA user_version = 3")
+    opened._database.run(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     opened.close()
     with pytest.raises(StoreUnusable, match="newer release"):
         Store.open(path)

@@ -17,11 +17,11 @@ from platformdirs import user_data_path
 
 from sandes_client.api import ApiError, ClientApi, Unreachable
 from sandes_client.cli.texts import STOPPED, failure_line, refusal_line
-from sandes_client.connection import DeviceStopped
 from sandes_client.device import DeviceClient, NotRegistered, SendFailed
 from sandes_client.endpoints import Endpoints, EndpointsInvalid
 from sandes_client.enrolment import AlreadyRegistered
 from sandes_client.ids import AccountId, parse_account
+from sandes_client.link import DeviceStopped
 from sandes_client.store import Store, StoreUnusable
 
 T = TypeVar("T")

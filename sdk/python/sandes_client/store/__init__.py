@@ -8,11 +8,23 @@ from pathlib import Path
 
 from sandes_client.store.app_inbox import AppInboxTable, StoredAppMessage
 from sandes_client.store.database import Database, StoreUnusable
+from sandes_client.store.groups import GroupInboxTable, GroupsTable, KnownGroup, StoredGroupEvent, StoredGroupMessage
 from sandes_client.store.inbox import AckBatch, InboxTable, StoredMessage
 from sandes_client.store.outbox import OutboxTable, Outgoing
 from sandes_client.store.profile import Account, ProfileTable
 
-__all__ = ["Account", "AckBatch", "Outgoing", "Store", "StoreUnusable", "StoredAppMessage", "StoredMessage"]
+__all__ = [
+    "Account",
+    "AckBatch",
+    "KnownGroup",
+    "Outgoing",
+    "Store",
+    "StoreUnusable",
+    "StoredAppMessage",
+    "StoredGroupEvent",
+    "StoredGroupMessage",
+    "StoredMessage",
+]
 
 
 class Store:
@@ -27,6 +39,8 @@ class Store:
         self.profile = ProfileTable(database)
         self.inbox = InboxTable(database)
         self.app_inbox = AppInboxTable(database, self.inbox)
+        self.groups = GroupsTable(database)
+        self.group_inbox = GroupInboxTable(database)
         self.outbox = OutboxTable(database)
 
     @classmethod

@@ -76,7 +76,38 @@ CREATE TABLE voids (
 ) WITHOUT ROWID;
 """
 
-_UPGRADES = (_FIRST, _APPS)
+_GROUPS = """
+CREATE TABLE groups (
+    group_id TEXT PRIMARY KEY,
+    heard_version INTEGER NOT NULL,        -- the highest that a message or event carried
+    version INTEGER NOT NULL DEFAULT 0,    -- of the details
+    details TEXT,                          -- JSON as the service gave it; NULL until read
+    is_left INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE group_messages (
+    number INTEGER PRIMARY KEY,
+    group_id TEXT NOT NULL, version INTEGER NOT NULL,
+    sender TEXT NOT NULL, message TEXT NOT NULL,
+    sender_device INTEGER, sender_class TEXT,  -- NULL for an app
+    app_name TEXT, notice TEXT,                -- of an app; the notice without its text, as JSON
+    recipient TEXT NOT NULL, at_ms INTEGER NOT NULL,
+    body BLOB,                                 -- NULL if it is gone
+    shown INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (sender, message)
+);
+CREATE INDEX group_messages_by_time ON group_messages (group_id, at_ms);
+CREATE TABLE group_events (
+    number INTEGER PRIMARY KEY,
+    group_id TEXT NOT NULL, version INTEGER NOT NULL, message TEXT NOT NULL,
+    change INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+    actor TEXT, subject TEXT, role TEXT, name TEXT,
+    shown INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (group_id, message)
+);
+CREATE INDEX group_events_by_time ON group_events (group_id, at_ms);
+"""
+
+_UPGRADES = (_FIRST, _APPS, _GROUPS)
 """Each leads from the schema version of its place to the next."""
 
 SCHEMA_VERSION = len(_UPGRADES)

@@ -7,23 +7,32 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandes_client.events import Status
-from sandes_client.ids import AccountId, MessageId
+from sandes_client.ids import AccountId, GroupId, MessageId
 from sandes_client.store.database import Database
 
 _RANK = {Status.QUEUED: 0, Status.ACCEPTED: 1, Status.DELIVERED: 2, Status.READ: 3, Status.FAILED: 4}
 _COLUMNS = "number, message, recipient, body, copies, expires_in, status, code, queued_at_ms, at_ms"
 
 
+_GROUP = "group:"
+"""Tells groups from accounts where both stand in one column: their ids look alike."""
+
+
+def group_recipient(group: GroupId) -> str:
+    return _GROUP + group
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One row of the outbox. `at_ms` is the server's time of acceptance, None until then.
 
-    `copies` are as they travel and None until they are made: what has none was never sent.
+    `recipient` is an account id, or what `group_recipient` makes of a group. `copies` are as they travel and None until
+    they are made: what has none was never sent. A post to a group has one.
     """
 
     number: int
     id: MessageId
-    recipient: AccountId
+    recipient: str
     body: bytes = field(repr=False)
     copies: list[dict[str, Any]] | None = field(repr=False)
     expires_in: int | None
@@ -32,14 +41,18 @@ class Outgoing:
     queued_at_ms: int
     at_ms: int | None
 
+    @property
+    def group(self) -> GroupId | None:
+        """The group it is posted to, None for a message to an account."""
+        group = self.recipient.removeprefix(_GROUP)
+        return GroupId(group) if group != self.recipient else None
+
 
 class OutboxTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(
-        self, id: MessageId, recipient: AccountId, body: bytes, *, expires_in: int | None, queued_at_ms: int
-    ) -> Outgoing:
+    def add(self, id: MessageId, recipient: str, body: bytes, *, expires_in: int | None, queued_at_ms: int) -> Outgoing:
         number = self._database.insert(
             "INSERT INTO outbox (message, recipient, body, expires_in, queued_at_ms) VALUES (?, ?, ?, ?, ?)",
             (id, recipient, body, expires_in, queued_at_ms),
@@ -91,7 +104,7 @@ class OutboxTable:
             raise KeyError(number)
         return _outgoing(row)
 
-    def next_waiting(self, recipient: AccountId) -> Outgoing | None:
+    def next_waiting(self, recipient: str) -> Outgoing | None:
         """The oldest message to `recipient` that the server has not answered for."""
         row = self._database.row(
             f"SELECT {_COLUMNS} FROM outbox "  # noqa: S608
@@ -100,13 +113,13 @@ class OutboxTable:
         )
         return _outgoing(row) if row else None
 
-    def waiting_recipients(self) -> list[AccountId]:
+    def waiting_recipients(self) -> list[str]:
         rows = self._database.rows(
             "SELECT DISTINCT recipient FROM outbox WHERE at_ms IS NULL AND status <> 'failed' ORDER BY number"
         )
-        return [AccountId(row[0]) for row in rows]
+        return [str(row[0]) for row in rows]
 
-    def to_recipient(self, recipient: AccountId, *, limit: int) -> list[Outgoing]:
+    def to_recipient(self, recipient: str, *, limit: int) -> list[Outgoing]:
         """The last `limit` messages to `recipient`, oldest first."""
         rows = self._database.rows(
             f"SELECT {_COLUMNS} FROM outbox WHERE recipient = ? ORDER BY number DESC LIMIT ?",  # noqa: S608
@@ -119,7 +132,7 @@ def _outgoing(row: Any) -> Outgoing:
     return Outgoing(
         number=row[0],
         id=MessageId(row[1]),
-        recipient=AccountId(row[2]),
+        recipient=row[2],
         body=row[3],
         copies=json.loads(row[4]) if row[4] is not None else None,
         expires_in=row[5],

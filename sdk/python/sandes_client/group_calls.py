@@ -1,0 +1,156 @@
+"""The calls of the client API that are about groups (docs/protocol/client-openapi.json)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from sandes_client.api import ClientApi, path_part, read_answer
+from sandes_client.ids import AccountId, AppId, GroupId, MessageId, parse_account, parse_group
+
+Posting = Literal["all", "admins"]
+Role = Literal["owner", "admin", "member"]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group as the caller may see it.
+
+    `version` rises with every change. `role` is the caller's own, None for one who is only `invited` or may join.
+    `expires_at` is the invitation's, epoch seconds. `organisation` and `unit` are the owner's, of an official group.
+    """
+
+    group: GroupId
+    name: str
+    kind: Literal["informal", "official"]
+    audience: Literal["members", "officials", "citizens"]
+    posting: Posting
+    open: bool
+    members: int
+    limit: int
+    version: int
+    created_at: int
+    organisation: str | None = None
+    unit: str | None = None
+    app: AppId | None = None
+    role: Role | None = None
+    invited: bool = False
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupEntry:
+    """A group that the caller is in (`role`), or is invited to until `expires_at`, epoch seconds."""
+
+    group: GroupId
+    name: str
+    role: Role | None = None
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """`joined_at` is epoch milliseconds. Class, name and post as far as the caller may see them."""
+
+    account: AccountId
+    state: Literal["member", "invited"]
+    role: Role
+    joined_at: int | None = None
+    account_class: Literal["public", "verified"] | None = None
+    name: str | None = None
+    post: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A post was stored for `devices` of the `members`; `waiting` of them have not fetched it yet.
+
+    `complete` once it has been stored for all members.
+    """
+
+    members: int
+    devices: int
+    waiting: int
+    complete: bool
+
+
+class GroupCalls:
+    """One method per route. Each raises ApiError or Unreachable."""
+
+    def __init__(self, api: ClientApi) -> None:
+        self._api = api
+
+    async def create(self, ref: str, name: str, posting: Posting) -> Group:
+        """An informal group. The same `ref` gives the same group again."""
+        return group_of(await self._api.signed("POST", "v1/groups", {"ref": ref, "name": name, "posting": posting}))
+
+    async def page(self, cursor: str | None) -> tuple[list[GroupEntry], str | None]:
+        answer = await self._api.signed("GET", "v1/groups", query=_cursor(cursor))
+        return read_answer(
+            lambda: (
+                [
+                    GroupEntry(**{**known(GroupEntry, row), "group": parse_group(row["group"])})
+                    for row in answer["groups"]
+                ],
+                _next(answer),
+            )
+        )
+
+    async def show(self, group: GroupId) -> Group:
+        return group_of(await self._api.signed("GET", _path(group)))
+
+    async def change(self, group: GroupId, changes: dict[str, Any], *, version: int) -> Group:
+        """`precondition_failed` if the group is no longer at `version`."""
+        return group_of(await self._api.signed("PATCH", _path(group), changes, version=version))
+
+    async def dissolve(self, group: GroupId) -> None:
+        await self._api.signed("DELETE", _path(group))
+
+    async def members(self, group: GroupId, cursor: str | None) -> tuple[list[Member], str | None]:
+        answer = await self._api.signed("GET", f"{_path(group)}/members", query=_cursor(cursor))
+        return read_answer(
+            lambda: (
+                [
+                    Member(**{**known(Member, row), "account": parse_account(row["account"])})
+                    for row in answer["members"]
+                ],
+                _next(answer),
+            )
+        )
+
+    async def put_member(self, group: GroupId, account: AccountId, role: Role) -> None:
+        """Join, for the own account; invite, or change the role of, another."""
+        await self._api.signed("PUT", f"{_path(group)}/members/{path_part(account)}", {"role": role})
+
+    async def remove_member(self, group: GroupId, account: AccountId) -> None:
+        """Remove somebody, take an invitation back, or leave."""
+        await self._api.signed("DELETE", f"{_path(group)}/members/{path_part(account)}")
+
+    async def delivery(self, group: GroupId, message: MessageId, cursor: str | None) -> tuple[Delivery, str | None]:
+        """`waiting` counts one page of members."""
+        path = f"{_path(group)}/messages/{path_part(message)}/delivery"
+        answer = await self._api.signed("GET", path, query=_cursor(cursor))
+        return read_answer(lambda: (Delivery(**known(Delivery, answer)), _next(answer)))
+
+
+def group_of(answer: Any) -> Group:
+    """From an answer of the service, or from what was kept of one. Raises Unreachable."""
+    return read_answer(lambda: Group(**{**known(Group, answer), "group": parse_group(answer["group"])}))
+
+
+def known(shape: type[Any], answer: dict[str, Any]) -> dict[str, Any]:
+    """The fields that this client knows; a later service may give more."""
+    return {field.name: answer[field.name] for field in fields(shape) if field.name in answer}
+
+
+def _path(group: GroupId) -> str:
+    return f"v1/groups/{path_part(group)}"
+
+
+def _cursor(cursor: str | None) -> dict[str, str] | None:
+    return {"cursor": cursor} if cursor else None
+
+
+def _next(answer: dict[str, Any]) -> str | None:
+    cursor = answer.get("cursor")
+    return str(cursor) if cursor else None

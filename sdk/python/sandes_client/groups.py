@@ -1,0 +1,213 @@
+"""Groups, as an application uses them: `DeviceClient.groups`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from sandes_client.api import ApiError, Unreachable
+from sandes_client.clock import Chance, Clock
+from sandes_client.events import Event, GroupRefreshed
+from sandes_client.group_calls import Delivery, Group, GroupCalls, GroupEntry, Member, Posting, Role, group_of
+from sandes_client.ids import AccountId, GroupId, MessageId, base64url_text, parse_account, parse_group
+from sandes_client.outgoing import Sender
+from sandes_client.store import Outgoing, Store
+from sandes_client.store.outbox import group_recipient
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+REF_BYTES = 16
+LARGE_MEMBERS = 500
+SPREAD_SECONDS = 600.0
+"""All members hear of a new version of a large group in the same moment, and ask for it over so long a time."""
+
+
+class Groups:
+    """Calls raise ApiError or Unreachable, and ValueError for a text that is no id. What they tell is kept here too."""
+
+    def __init__(
+        self,
+        store: Store,
+        own: AccountId,
+        *,
+        calls: GroupCalls,
+        sender: Sender,
+        emit: Callable[[Event], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        clock: Clock,
+        chance: Chance,
+    ) -> None:
+        self._store = store
+        self._own = own
+        self._calls = calls
+        self._sender = sender
+        self._emit = emit
+        self._spawn = spawn
+        self._clock = clock
+        self._chance = chance
+        self._refreshing: set[GroupId] = set()
+
+    # Messages
+
+    def post(self, group: str, body: bytes, *, expires_in: int | None = None) -> Outgoing:
+        """Write a message to the group into the outbox; `DeviceClient.wait_for` tells when it is accepted.
+
+        It gets no further than `accepted`: `delivery` tells whom it has reached.
+        """
+        return self._sender.put(group_recipient(parse_group(group)), body, expires_in=expires_in)
+
+    def mark_shown(self, group: str, ids: Sequence[MessageId]) -> None:
+        """These messages and events were shown. Nobody is told."""
+        self._store.group_inbox.mark_shown(parse_group(group), ids)
+
+    async def delivery(self, group: str, message: str) -> Delivery:
+        """How far one's own message to the group has come, over all members."""
+        id, waiting, cursor = parse_group(group), 0, None
+        while True:
+            page, cursor = await self._calls.delivery(id, MessageId(message), cursor)
+            waiting += page.waiting
+            if cursor is None:
+                return Delivery(page.members, page.devices, waiting, page.complete)
+
+    # Groups
+
+    async def create(self, name: str, *, posting: Posting = "all", ref: str | None = None) -> Group:
+        """An informal group with the caller as its owner.
+
+        `ref` (22 characters of base64url, drawn if left out) names the operation: give the same one to repeat it.
+        """
+        ref = ref or base64url_text(self._chance.secret_bytes(REF_BYTES))
+        return self._keep(await self._calls.create(ref, name, posting))
+
+    async def mine(self) -> list[GroupEntry]:
+        """The groups that the account is in or invited to."""
+        return await _all(self._calls.page)
+
+    async def show(self, group: str) -> Group:
+        return self._keep(await self._calls.show(parse_group(group)))
+
+    def known(self, group: str) -> Group | None:
+        """What this device knows of the group without asking; None if nothing, or if the account is not in it."""
+        stored = self._store.groups.read(parse_group(group))
+        return group_of(stored.details) if stored and stored.details and not stored.is_left else None
+
+    async def change(
+        self,
+        group: str,
+        *,
+        name: str | None = None,
+        posting: Posting | None = None,
+        open: bool | None = None,
+        version: int | None = None,
+    ) -> Group:
+        """`precondition_failed` if the group has changed since `version`; since it was last read if left out."""
+        changes = {"name": name, "posting": posting, "open": open}
+        if version is None:
+            version = (self.known(group) or await self.show(group)).version
+        given = {field: value for field, value in changes.items() if value is not None}
+        return self._keep(await self._calls.change(parse_group(group), given, version=version))
+
+    async def dissolve(self, group: str) -> None:
+        """End an informal group for all its members."""
+        await self._calls.dissolve(parse_group(group))
+        self._gone(parse_group(group))
+
+    # Members
+
+    async def members(self, group: str) -> list[Member]:
+        id = parse_group(group)
+        return await _all(lambda cursor: self._calls.members(id, cursor))
+
+    async def invite(self, group: str, account: str) -> None:
+        """Ask somebody in: they are a member once they `join`."""
+        await self._put(group, parse_account(account), "member")
+
+    async def join(self, group: str) -> Group:
+        """Accept an invitation, or join a group that is open to the account."""
+        await self._put(group, self._own, "member")
+        return await self.show(group)
+
+    async def set_role(self, group: str, account: str, role: Role) -> None:
+        await self._put(group, parse_account(account), role)
+
+    async def hand_over(self, group: str, account: str) -> None:
+        """Make a member the owner of an informal group; the caller becomes an admin."""
+        await self._put(group, parse_account(account), "owner")
+
+    async def remove(self, group: str, account: str) -> None:
+        """Remove a member, or take an invitation back."""
+        await self._calls.remove_member(parse_group(group), parse_account(account))
+
+    async def leave(self, group: str) -> None:
+        """Leave the group, or decline its invitation."""
+        await self._calls.remove_member(parse_group(group), self._own)
+        self._gone(parse_group(group))
+
+    # What is known of groups, kept fresh
+
+    def refresh_stale(self) -> None:
+        """Take up what an earlier run heard and did not get to ask about."""
+        for group in self._store.groups.stale():
+            self.refresh(group)
+
+    def refresh(self, group: GroupId) -> None:
+        """Read the group anew in the background."""
+        if group not in self._refreshing:
+            self._refreshing.add(group)
+            self._spawn(self._refresh(group))
+
+    async def _refresh(self, group: GroupId) -> None:
+        try:
+            known = self.known(group)
+            if known and known.members > LARGE_MEMBERS:
+                await self._clock.sleep(self._chance.between(0, SPREAD_SECONDS))
+            while group in self._store.groups.stale():
+                version = await self._read_anew(group)
+                stored = self._store.groups.read(group)
+                self._emit(GroupRefreshed(group, version, left=bool(stored and stored.is_left)))
+        except (ApiError, Unreachable) as error:
+            logger.warning("a group could not be read anew and is asked for later: %s", error)
+        finally:
+            self._refreshing.discard(group)
+
+    async def _read_anew(self, group: GroupId) -> int:
+        """Answers the version known now. Raises ApiError or Unreachable."""
+        stored = self._store.groups.read(group)
+        heard = stored.heard_version if stored else 0
+        try:
+            fresh = await self._calls.show(group)
+        except ApiError as error:
+            if error.code != "not_found":
+                raise
+            self._store.groups.left_at(group, heard)
+            return heard
+        self._keep(fresh)
+        if fresh.version < heard:
+            raise Unreachable("the service answered with an older version than it has told of")
+        return fresh.version
+
+    def _keep(self, group: Group) -> Group:
+        self._store.groups.save(group.group, group.version, asdict(group))
+        return group
+
+    def _gone(self, group: GroupId) -> None:
+        stored = self._store.groups.read(group)
+        if stored:
+            self._store.groups.left_at(group, stored.heard_version + 1)
+
+    async def _put(self, group: str, account: AccountId, role: Role) -> None:
+        await self._calls.put_member(parse_group(group), account, role)
+
+
+async def _all(page: Callable[[str | None], Awaitable[tuple[Sequence[T], str | None]]]) -> list[T]:
+    rows, cursor = await page(None)
+    found = [*rows]
+    while cursor is not None:
+        rows, cursor = await page(cursor)
+        found += rows
+    return found
