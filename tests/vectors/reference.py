@@ -18,6 +18,9 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 PERSON = b"sandes-seal-v1"
 
 
+SEEDS = "every secret here is BLAKE2b, 32 bytes out, of 'sandes vector: ' and the label given with it"
+
+
 def seed(label: str) -> bytes:
     """The 32 bytes that a vector uses as a secret: BLAKE2b-256 of a text that says what for."""
     return hashlib.blake2b(f"sandes vector: {label}".encode(), digest_size=32).digest()

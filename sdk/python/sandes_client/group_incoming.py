@@ -1,238 +1,206 @@
-"""Organisations and their units in the directory table, one partition for each organisation.
+"""Receiving from groups: messages, events, and bodies that are kept apart (docs/protocol/README.md, "Groups").
 
-Whatever changes the shape of a tree moves its version on, on the condition that it is still the one that was read: each
-such change is decided on the tree it happens to. Officials and groups are counted in the row of their unit, by whom
-they are made and ended, so that a unit is removed only while there are none.
+A body that a message points to is fetched and stored before the envelope is acked. One that cannot be had now leaves
+the envelope unacked, so that it comes again with the next connection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
-from botocore.exceptions import ClientError
+from sandes_client.cipher import BodyCipher, BodyUnreadable
+from sandes_client.clock import Chance, Clock, ServerClock
+from sandes_client.events import Event, GroupEvent, GroupMessageReceived
+from sandes_client.group_bodies import (
+    BodyPointer,
+    GroupChange,
+    GroupMessage,
+    parse_group_event,
+    parse_group_message,
+)
+from sandes_client.ids import AccountId, AppSender, EnvelopeId, GroupId, parse_base64url
+from sandes_client.link import DeviceStopped, Link
+from sandes_client.seal import EnvelopeUnreadable, Kind, Opened, parse_notice
+from sandes_client.socket import FrameRefused, SocketClosed
+from sandes_client.store import Store
 
-from sandes.model.ids import OrganisationId, UnitId, id_text, parse_organisation, parse_unit
-from sandes.model.organisation import Organisation, Tree, Unit, UnitKind
-from sandes.model.profile import Audience, Field
-from sandes.store.dynamo import Client, ConditionFailed, Item, batch_get, failed_condition, transact
-from sandes.store.schema import DirectoryRow
-from sandes.store.schema import OrganisationRow as Row
+logger = logging.getLogger(__name__)
 
-_SORT = "0"
-_UNIT_PREFIX = "0#"  # behind the organisation and before its groups: the tree is one query, without them
-_EXISTS = f"attribute_exists({DirectoryRow.PARTITION})"
-
-
-def organisation_key(organisation: OrganisationId) -> dict[str, Any]:
-    return {DirectoryRow.PARTITION: {"S": f"O#{id_text(organisation)}"}, DirectoryRow.SORT: {"S": _SORT}}
-
-
-def unit_key(organisation: OrganisationId, unit: UnitId) -> dict[str, Any]:
-    """Of the root unit it is the organisation's own."""
-    if unit == UnitId(organisation):
-        return organisation_key(organisation)
-    return organisation_key(organisation) | {DirectoryRow.SORT: {"S": f"{_UNIT_PREFIX}{id_text(unit)}"}}
-
-
-def is_organisation(item: Item) -> bool:
-    """Told from a unit or another row that was read together with it."""
-    return bool(item[DirectoryRow.PARTITION]["S"].startswith("O#") and item[DirectoryRow.SORT]["S"] == _SORT)
+FETCHED_AT_ONCE = 4
+FETCH_TRIES = 4
+"""After so many refusals the body is left for the next time the envelope comes."""
 
 
-@dataclass(frozen=True, slots=True)
-class OrganisationStore:
-    client: Client
-    table: str
+class _NotNow(Exception):
+    """The service did not give the body; it may the next time."""
 
-    def create(self, organisation: Organisation, kind: UnitKind) -> bool:
-        """False if the id is taken."""
-        root = Unit(organisation.root, organisation.name, kind, None, organisation.created_at)
-        item = _unit_item(organisation.id, root) | {
-            Row.TREE_VERSION: {"N": str(organisation.tree_version)},
-            Row.AUDIENCES: {"M": {name: {"S": audience} for name, audience in organisation.audiences.items()}},
-        }
-        try:
-            self.client.put_item(
-                TableName=self.table,
-                Item=item,
-                ConditionExpression=f"attribute_not_exists({DirectoryRow.PARTITION})",
-            )
-        except ClientError as error:
-            if failed_condition(error):
-                return False
-            raise
-        return True
 
-    def read(self, organisation: OrganisationId) -> Organisation | None:
-        """A consistent read of the organisation without its units."""
-        key = organisation_key(organisation)
-        answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
-        return read_organisation(answer["Item"]) if "Item" in answer else None
+class Owner(Protocol):
+    """What receiving from groups asks of the device client it belongs to."""
 
-    def unit(self, organisation: OrganisationId, unit: UnitId) -> tuple[Organisation, Unit] | None:
-        """The two in one consistent read; None if either is not there."""
-        keys = [organisation_key(organisation)]
-        keys += [unit_key(organisation, unit)] if unit != UnitId(organisation) else []
-        request = {self.table: {"Keys": keys, "ConsistentRead": True}}
-        found = {item[DirectoryRow.SORT]["S"]: item for item in batch_get(self.client, request)[self.table]}
-        if len(found) < len(keys):
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
+
+    def on_group_version(self, group: GroupId) -> None:
+        """What is known of the group is older than what was heard."""
+        ...
+
+
+class GroupIncoming:
+    """Turns opened envelopes of groups into stored messages and events."""
+
+    def __init__(
+        self,
+        store: Store,
+        own: AccountId,
+        *,
+        owner: Owner,
+        link: Link,
+        cipher: BodyCipher,
+        emit: Callable[[Event], None],
+        has_news: Callable[[], None],
+        clock: Clock,
+        server_clock: ServerClock,
+        chance: Chance,
+    ) -> None:
+        self._store = store
+        self._own = own
+        self._owner = owner
+        self._link = link
+        self._cipher = cipher
+        self._emit = emit
+        self._has_news = has_news
+        self._clock = clock
+        self._server_clock = server_clock
+        self._chance = chance
+        self._fetching: set[EnvelopeId] = set()
+        self._slots = asyncio.Semaphore(FETCHED_AT_ONCE)
+
+    @property
+    def is_fetching(self) -> bool:
+        return bool(self._fetching)
+
+    def take(self, envelope: EnvelopeId, opened: Opened) -> list[Event] | None:
+        """Store it, in the caller's transaction. None: its body is being fetched, and it is not to be acked yet.
+
+        Raises EnvelopeUnreadable or BodyUnreadable.
+        """
+        if envelope in self._fetching:
             return None
-        root = found[_SORT]
-        return read_organisation(root), read_unit(found[keys[-1][DirectoryRow.SORT]["S"]])
+        if opened.kind is Kind.GROUP_EVENT:
+            return self._take_event(opened)
+        message = parse_group_message(opened.body)
+        if self._store.group_inbox.has_seen(opened.sender, opened.id):
+            return []
+        if isinstance(message.body, BodyPointer):
+            self._fetching.add(envelope)
+            self._owner.spawn(self._fetch(envelope, opened, message, message.body))
+            return None
+        return [self._add(opened, message, message.body)]
 
-    def tree(self, organisation: OrganisationId) -> Tree | None:
-        """Everything in one consistent query, paginated. Its version comes first: it is never newer than the units."""
-        items: list[Item] = []
-        start: dict[str, Any] = {}
+    def _take_event(self, opened: Opened) -> list[Event]:
+        changed = parse_group_event(opened.body)
+        if self._store.group_inbox.has_seen(opened.sender, opened.id):
+            return []
+        event = GroupEvent(
+            id=opened.id,
+            group=changed.group,
+            version=changed.version,
+            change=changed.change,
+            at_ms=opened.at_ms,
+            actor=changed.actor,
+            subject=changed.subject,
+            role=changed.role,
+            name=changed.name,
+        )
+        self._store.group_inbox.add_event(event, opened.sender, now_ms=self._server_clock.now_ms())
+        if event.rotates_keys:
+            self._cipher.rotate(event.group)
+        is_stale = self._store.groups.heard(event.group, event.version)
+        if self._is_the_end(event):
+            self._store.groups.left_at(event.group, event.version)
+        elif is_stale:
+            self._owner.on_group_version(event.group)
+        return [event]
+
+    def _is_the_end(self, event: GroupEvent) -> bool:
+        if event.change in (GroupChange.LEFT, GroupChange.REMOVED):
+            return event.subject == self._own
+        return event.change is GroupChange.DISSOLVED
+
+    def _add(self, opened: Opened, message: GroupMessage, body: bytes | None) -> GroupMessageReceived:
+        """Store the message; without a body if that is gone."""
+        notice = None
+        if isinstance(opened.sender, AppSender):
+            notice = parse_notice(body) if body is not None else None
+            body = notice.text.encode() if notice else None
+        elif body is not None:
+            body = self._cipher.decrypt_from_group(body, message.group, opened.sender)
+        received = GroupMessageReceived(
+            id=opened.id,
+            group=message.group,
+            version=message.version,
+            sender=opened.sender,
+            sender_class=opened.sender_class,
+            to=opened.to,
+            at_ms=opened.at_ms,
+            body=body,
+            notice=notice,
+        )
+        self._store.group_inbox.add_message(received, now_ms=self._server_clock.now_ms())
+        if self._store.groups.heard(message.group, message.version):
+            self._owner.on_group_version(message.group)
+        return received
+
+    async def _fetch(self, envelope: EnvelopeId, opened: Opened, message: GroupMessage, pointer: BodyPointer) -> None:
+        try:
+            async with self._slots:
+                body = await self._body(pointer)
+            self._store_fetched(envelope, opened, message, body)
+        except _NotNow as reason:
+            logger.warning("a body was not fetched, so its envelope is not acked: %s", reason)
+        except sqlite3.Error as error:
+            logger.error("a body could not be stored, so its envelope is not acked: %s", error)
+        except asyncio.CancelledError:
+            self._fetching.discard(envelope)
+            raise
+        except DeviceStopped:
+            self._fetching.discard(envelope)
+            self._has_news()  # nobody waits for what will not come
+            raise
+        self._fetching.discard(envelope)
+        self._has_news()
+
+    def _store_fetched(self, envelope: EnvelopeId, opened: Opened, message: GroupMessage, body: bytes | None) -> None:
+        received = None
+        with self._store.transaction():
+            try:
+                received = self._add(opened, message, body)
+            except (EnvelopeUnreadable, BodyUnreadable) as reason:
+                logger.warning("a body could not be read and its envelope is acked: %s", reason)
+            self._store.inbox.add_ack(envelope)
+        if received:
+            self._emit(received)
+
+    async def _body(self, pointer: BodyPointer) -> bytes | None:
+        """The opened body, None if it is gone for good. Raises _NotNow or DeviceStopped."""
+        refusals = 0
         while True:
-            answer = self.client.query(
-                TableName=self.table,
-                KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :units)",
-                ExpressionAttributeValues={
-                    ":of": organisation_key(organisation)[DirectoryRow.PARTITION],
-                    ":units": {"S": _SORT},
-                },
-                ConsistentRead=True,
-                **start,
-            )
-            items += answer["Items"]
-            if "LastEvaluatedKey" not in answer:
-                break
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
-        if not items:
-            return None
-        units = [read_unit(item) for item in items]
-        return Tree(read_organisation(items[0]), {unit.id: unit for unit in units})
-
-    def rename(self, organisation: OrganisationId, unit: UnitId, name: str) -> bool:
-        """False if there is no such unit."""
-        return self._update(
-            unit_key(organisation, unit), f"SET {Row.NAME} = :name", ExpressionAttributeValues={":name": {"S": name}}
-        )
-
-    def set_audiences(self, organisation: OrganisationId, audiences: Mapping[Field, Audience]) -> bool:
-        """Set these and leave the others as they are; at least one. False if there is no such organisation."""
-        fields = list(audiences)
-        return self._update(
-            organisation_key(organisation),
-            "SET " + ", ".join(f"{Row.AUDIENCES}.#f{n} = :a{n}" for n in range(len(fields))),
-            ExpressionAttributeNames={f"#f{n}": name for n, name in enumerate(fields)},
-            ExpressionAttributeValues={f":a{n}": {"S": audiences[name]} for n, name in enumerate(fields)},
-        )
-
-    def _update(self, key: dict[str, Any], expression: str, **expressions: Any) -> bool:
-        try:
-            self.client.update_item(
-                TableName=self.table,
-                Key=key,
-                UpdateExpression=expression,
-                ConditionExpression=_EXISTS,
-                **expressions,
-            )
-        except ClientError as error:
-            if failed_condition(error):
-                return False
-            raise
-        return True
-
-    # Changes of shape: False if the tree is no longer as it was read, or the unit not as it must be.
-
-    def add(self, tree: Tree, unit: Unit) -> bool:
-        put = {
-            "TableName": self.table,
-            "Item": _unit_item(tree.organisation.id, unit),
-            "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})",
-        }
-        return self._reshape(tree, {"Put": put})
-
-    def move(self, tree: Tree, unit: UnitId, parent: UnitId) -> bool:
-        update = {
-            "TableName": self.table,
-            "Key": unit_key(tree.organisation.id, unit),
-            "UpdateExpression": f"SET {Row.PARENT} = :parent",
-            "ConditionExpression": _EXISTS,
-            "ExpressionAttributeValues": {":parent": {"B": parent}},
-        }
-        return self._reshape(tree, {"Update": update})
-
-    def remove(self, tree: Tree, unit: UnitId) -> bool:
-        """Also False if there are officials or groups in it; units below it show in the tree."""
-        delete = {
-            "TableName": self.table,
-            "Key": unit_key(tree.organisation.id, unit),
-            "ConditionExpression": f"{Row.OFFICIALS} = :none AND {Row.GROUPS} = :none",
-            "ExpressionAttributeValues": {":none": {"N": "0"}},
-        }
-        return self._reshape(tree, {"Delete": delete})
-
-    def _reshape(self, tree: Tree, change: dict[str, Any]) -> bool:
-        version = {
-            "TableName": self.table,
-            "Key": organisation_key(tree.organisation.id),
-            "UpdateExpression": f"ADD {Row.TREE_VERSION} :one",
-            "ConditionExpression": f"{Row.TREE_VERSION} = :read",
-            "ExpressionAttributeValues": {":one": {"N": "1"}, ":read": {"N": str(tree.organisation.tree_version)}},
-        }
-        try:
-            transact(self.client, [{"Update": version}, change])
-        except ConditionFailed:
-            return False
-        return True
-
-    # Parts of others' transactions: whoever makes or ends an official or group of a unit says so in the same one.
-
-    def counting(
-        self, organisation: OrganisationId, unit: UnitId, *, officials: int = 0, groups: int = 0
-    ) -> dict[str, Any]:
-        """So many more (or fewer) of one of the two. Fails for a unit that is not there."""
-        name, more = (Row.OFFICIALS, officials) if officials else (Row.GROUPS, groups)
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": unit_key(organisation, unit),
-                "UpdateExpression": f"ADD {name} :more",
-                "ConditionExpression": _EXISTS,
-                "ExpressionAttributeValues": {":more": {"N": str(more)}},
-            }
-        }
-
-
-def read_organisation(item: Item) -> Organisation:
-    return Organisation(
-        id=parse_organisation(item[DirectoryRow.PARTITION]["S"].removeprefix("O#")),
-        name=item[Row.NAME]["S"],
-        created_at=int(item[Row.CREATED_AT]["N"]),
-        tree_version=int(item[Row.TREE_VERSION]["N"]),
-        audiences={
-            cast("Field", name): cast("Audience", audience["S"]) for name, audience in item[Row.AUDIENCES]["M"].items()
-        },
-    )
-
-
-def read_unit(item: Item) -> Unit:
-    """Of a unit's row, or of the organisation's as its root."""
-    id = item[DirectoryRow.SORT]["S"].removeprefix(_UNIT_PREFIX)
-    if id == _SORT:
-        id = item[DirectoryRow.PARTITION]["S"].removeprefix("O#")
-    return Unit(
-        id=parse_unit(id),
-        name=item[Row.NAME]["S"],
-        kind=cast("UnitKind", item[Row.KIND]["S"]),
-        parent=UnitId(item[Row.PARENT]["B"]) if Row.PARENT in item else None,
-        created_at=int(item[Row.CREATED_AT]["N"]),
-        officials=int(item[Row.OFFICIALS]["N"]),
-        groups=int(item[Row.GROUPS]["N"]),
-    )
-
-
-def _unit_item(organisation: OrganisationId, unit: Unit) -> dict[str, Any]:
-    item = unit_key(organisation, unit.id) | {
-        Row.NAME: {"S": unit.name},
-        Row.KIND: {"S": unit.kind},
-        Row.CREATED_AT: {"N": str(unit.created_at)},
-        Row.OFFICIALS: {"N": str(unit.officials)},
-        Row.GROUPS: {"N": str(unit.groups)},
-    }
-    return item | ({Row.PARENT: {"B": unit.parent}} if unit.parent else {})
+            try:
+                answer = await self._link.request({"type": "fetch", "body": pointer.text}, "body")
+                return pointer.open(parse_base64url(str(answer.get("data"))))
+            except SocketClosed:
+                continue  # the next live socket
+            except FrameRefused as refused:
+                if refused.code == "not_found":
+                    return None
+                refusals += 1
+                if refusals >= FETCH_TRIES:
+                    raise _NotNow(refused.code) from refused
+                await self._clock.sleep(refused.retry_after or self._chance.full_jitter(refusals))
+            except (EnvelopeUnreadable, ValueError) as reason:
+                logger.error("a body does not open, and is shown as gone: %s", reason)
+                return None
