@@ -51,12 +51,14 @@ class ServiceStack(Stack):
 
         self.webhook_queue = WorkQueue(self, "Webhooks", config=config, tries=8, work_seconds=TIMEOUT_SECONDS)
         self.fanout_queue = WorkQueue(self, "Fanout", config=config, tries=8, work_seconds=FANOUT_WORK_SECONDS)
+        self.group_queue = WorkQueue(self, "GroupWork", config=config, tries=8, work_seconds=TIMEOUT_SECONDS)
         self._frames_and_connections()
         self._client_api()
         self._group_fanout()
         self._app_api()
         self._webhooks()
         self._operators()
+        self._verification_sweep()
         self.http = HttpApi(
             self,
             "Http",
@@ -347,6 +349,29 @@ class ServiceStack(Stack):
         self._grant_secret(function, self.sender_secret)
         self._grant_connections(function, "POST")
         self._grant_queue(function, self.fanout_queue)
+
+    def _verification_sweep(self) -> None:
+        self.verification_sweep = self._function(
+            "VerificationSweep",
+            "admin",
+            self._tables(schema.DIRECTORY, schema.ROUTING) | {"GROUP_QUEUE": self.group_queue.url},
+            entry="ending",
+        )
+        self._grant_tables(
+            self.verification_sweep,
+            {
+                schema.DIRECTORY: ("GetItem", "PutItem", "UpdateItem", "DeleteItem"),
+                schema.ROUTING: ("UpdateItem",),
+            },
+        )
+        self._grant(self.verification_sweep, ("dynamodb:Query",), f"{self.tables[schema.DIRECTORY].table_arn}/index/*")
+        self._grant_queue(self.verification_sweep, self.group_queue)
+        events.Rule(
+            self,
+            "VerificationsEveryMinute",
+            schedule=events.Schedule.rate(Duration.minutes(1)),
+            targets=[targets.LambdaFunction(self.verification_sweep.function, retry_attempts=0)],
+        )
 
     def _outputs(self) -> None:
         CfnOutput(self, "WebSocketUrl", value=self.websocket.url)

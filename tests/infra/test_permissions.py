@@ -166,6 +166,15 @@ ALLOWED = {
         "secretsmanager:GetSecretValue Pepper",
         "secretsmanager:GetSecretValue AttestationSecret",
     },
+    "verificationsweep": {
+        "dynamodb:GetItem directory",
+        "dynamodb:PutItem directory",
+        "dynamodb:UpdateItem directory",
+        "dynamodb:DeleteItem directory",
+        "dynamodb:Query directory/index/*",
+        "dynamodb:UpdateItem routing",
+        "sqs:SendMessage groupwork",
+    },
 }
 
 

@@ -30,6 +30,7 @@ SETTINGS: dict[str, type[settings.Settings]] = {
     "appwebhooks": settings.WebhookSettings,
     "appexpiry": settings.AppExpirySettings,
     "operator": settings.OperatorSettings,
+    "verificationsweep": settings.VerificationSweepSettings,
 }
 HANDLERS = {
     "authorizer": "handler.authorizer",
@@ -45,6 +46,7 @@ HANDLERS = {
     "appwebhooks": "handler.webhook",
     "appexpiry": "handler.expire",
     "operator": "handler.operator",
+    "verificationsweep": "handler.ending",
 }
 ANSWERING = {"authorizer", "disconnect", "send", "deliver", "client", "otp", "apps"}
 """Functions that API Gateway waits for, 29 s at most."""
@@ -177,7 +179,13 @@ def test_a_functions_plain_values_fit_its_settings(dev: Synthesised, name: str) 
         assert loaded.sms_after_seconds == 8
 
 
-NAMED_QUEUES = {"SMS_QUEUE": "sms", "WEBHOOK_QUEUE": "webhooks", "BATCH_QUEUE": "batches", "FANOUT_QUEUE": "fanout"}
+NAMED_QUEUES = {
+    "SMS_QUEUE": "sms",
+    "WEBHOOK_QUEUE": "webhooks",
+    "BATCH_QUEUE": "batches",
+    "FANOUT_QUEUE": "fanout",
+    "GROUP_QUEUE": "groupwork",
+}
 
 
 @pytest.mark.parametrize("name", HANDLERS)

@@ -142,3 +142,9 @@ class OperatorSettings(Settings):
     routing_table: str
     pepper_secret: str
     attestation_secret: str
+
+
+class VerificationSweepSettings(Settings):
+    directory_table: str
+    routing_table: str
+    group_queue: str

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from sandes.push import Pusher
     from sandes.send import SendDependencies
     from sandes.store.app_view import AppView
+    from sandes.verification_sweep import SweepDependencies
     from sandes.webhook_delivery import WebhookDeliveryDependencies
     from sandes.webhooks import WebhookDependencies
 
@@ -421,4 +422,19 @@ def wire_operator() -> OperatorDependencies:
             pepper=pepper,
             key=AttestationKey.of(_secret(settings.attestation_secret)),
         ),
+    )
+
+
+@cache
+def wire_verification_sweep() -> SweepDependencies:
+    from sandes.edge.queue import SqsQueue
+    from sandes.edge.settings import VerificationSweepSettings
+    from sandes.store.verifications import VerificationStore
+    from sandes.verification_sweep import SweepDependencies
+
+    settings = VerificationSweepSettings.load()
+    dynamodb = _client("dynamodb")
+    return SweepDependencies(
+        VerificationStore(dynamodb, settings.directory_table, RoutingStore(dynamodb, settings.routing_table)),
+        SqsQueue(_client("sqs"), settings.group_queue),
     )
