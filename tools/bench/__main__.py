@@ -23,6 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "core" / "python")]
 
 from tools.bench import batch, deployed, latency  # noqa: E402  # needs the path above
 from tools.bench.app_rows import app_rows  # noqa: E402
+from tools.bench.fanout_rows import fanout_rows  # noqa: E402  # needs the path above
 from tools.bench.table import Row, missed, show, write  # noqa: E402
 from tools.engine import EngineError  # noqa: E402
 from tools.layers import build as build_layer  # noqa: E402
@@ -153,6 +154,7 @@ def main() -> None:
         ("counting AWS calls", call_rows),
         ("CPU of the send handler", lambda: cpu_rows(300 if quick else 2_500)),
         ("one-time passwords and messages of apps", lambda: app_rows(300 if quick else 1_000, 120 if quick else 600)),
+        ("messages to groups", lambda: fanout_rows(1 if quick else 5)),
         ("cold starts", lambda: cold_rows(3 if quick else 7)),
         ("packages", package_rows),
         ("local start", lambda: [start_row()]),
@@ -166,7 +168,6 @@ def main() -> None:
             rows += step()
         except (deployed.BenchError, EngineError) as error:
             sys.exit(f"measuring failed: {error}")
-    rows.append(Row("Group of 10,000: write units per member device", None, note="comes with groups"))
     show(rows)
     facts: dict[str, object] = {
         "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

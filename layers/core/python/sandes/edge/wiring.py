@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.session import get_session
 
 from sandes.crypto.sender_hash import SenderHash
+from sandes.edge.attribute_values import lighten
 from sandes.edge.pusher import GatewayPusher
 from sandes.edge.settings import ClientSettings, ConnectSettings, FanoutSettings, FrameSettings, SendSettings
 from sandes.limits import Limit, Meter
@@ -56,7 +57,8 @@ _session = cache(get_session)
 
 @cache
 def _client(service: str) -> Any:
-    return _session().create_client(service, config=_CONFIG)
+    client: Any = _session().create_client(service, config=_CONFIG)
+    return lighten(client) if service == "dynamodb" else client
 
 
 def _secret(arn: str) -> bytes:
