@@ -32,6 +32,8 @@ FANOUT_WORK_SECONDS = 20
 
 FANOUT_CONCURRENCY = 5
 """How many chunks at a time, each at its share of `fanout_posts_per_second`."""
+GROUP_WORK_SECONDS = 40
+"""What a batch of the groups' queue takes at most: ten events, or a part of a large group's rows."""
 
 SMS_WORK_SECONDS = 5
 """What a batch of SMS takes at most in general. A code lives for minutes: one that failed is tried again in 30 s."""
@@ -51,7 +53,7 @@ class ServiceStack(Stack):
 
         self.webhook_queue = WorkQueue(self, "Webhooks", config=config, tries=8, work_seconds=TIMEOUT_SECONDS)
         self.fanout_queue = WorkQueue(self, "Fanout", config=config, tries=8, work_seconds=FANOUT_WORK_SECONDS)
-        self.group_queue = WorkQueue(self, "GroupWork", config=config, tries=8, work_seconds=TIMEOUT_SECONDS)
+        self.group_queue = WorkQueue(self, "GroupWork", config=config, tries=8, work_seconds=GROUP_WORK_SECONDS)
         self._frames_and_connections()
         self._client_api()
         self._group_fanout()
@@ -125,12 +127,19 @@ class ServiceStack(Stack):
             self._tables(*tables)
             | self._secrets(pepper=self.pepper)
             | self._fanout_settings()
-            | {"TOKEN_AUDIENCE": self._config.token_audience, "SMS_SENDER_ID": self._config.sms_sender_id},
+            | {
+                "TOKEN_AUDIENCE": self._config.token_audience,
+                "SMS_SENDER_ID": self._config.sms_sender_id,
+                "GROUP_QUEUE": self.group_queue.url,
+            },
         )
         self._grant_tables(
             self.client,
             {
-                schema.DIRECTORY: ("Query", "GetItem", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
+                schema.DIRECTORY: (
+                    *("Query", "GetItem", "BatchGetItem"),
+                    *("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
+                ),
                 schema.ROUTING: ("GetItem", "PutItem"),
                 schema.CODES: ("GetItem", "PutItem", "UpdateItem"),
                 schema.LIMITS: ("UpdateItem",),
@@ -140,6 +149,7 @@ class ServiceStack(Stack):
         self._grant_connections(self.client, "DELETE")
         self._grant_secret(self.client, self.pepper)
         self._grant_sms(self.client)
+        self._grant_queue(self.client, self.group_queue)
 
     def _group_fanout(self) -> None:
         """Large posts to groups have a queue, a function and a rate of their own: no code waits for them."""

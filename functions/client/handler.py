@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path
 
 from sandes import accounts, devices, verification, verifications
 from sandes.edge.client_http import account_in_path, call, described
+from sandes.edge.groups_http import router as groups
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver, source_address
 from sandes.edge.wiring import wire_client
 from sandes.model.challenge import Challenge
@@ -158,4 +159,5 @@ def _started(challenge: Challenge, now_ms: int) -> RegistrationStarted:
     )
 
 
+app.include_router(groups)
 handler = http_handler(app)

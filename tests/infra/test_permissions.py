@@ -77,6 +77,8 @@ ALLOWED = {
     "client": FANOUT
     | {
         "dynamodb:Query directory",
+        "dynamodb:BatchGetItem directory",
+        "sqs:SendMessage groupwork",
         "dynamodb:GetItem directory",
         "dynamodb:PutItem directory",
         "dynamodb:UpdateItem directory",

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from functions.otp.handler import handler as otp_handler
-from sandes.edge.http import http_handler, resolver, route_of
+from sandes.edge.http import entity_tag, http_handler, resolver, route_of, version_meant
+from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.fields import Wire
 
 SPECIFICATION = Path(__file__).parents[3] / "docs" / "protocol" / "client-openapi.json"
@@ -146,3 +147,17 @@ def test_a_body_in_base64_is_read_as_the_text_it_is_and_refused_if_it_is_none() 
 def test_bytes_that_are_no_text_do_not_fail_where_no_body_is_asked_for(body: str, encoded: bool) -> None:
     answer = otp_handler(event("GET", f"/v1/otps/{'A' * 22}", body, content_type=None, encoded=encoded), CONTEXT)
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (401, "token_invalid")
+
+
+@pytest.mark.parametrize(
+    ("header", "version"), [(None, None), ("*", None), (' "7" ', 7), (entity_tag(12), 12), ('"1"', 1)]
+)
+def test_if_match_names_the_version_of_an_entity_tag(header: str | None, version: int | None) -> None:
+    assert version_meant(header) == version
+
+
+@pytest.mark.parametrize("header", ["7", '"0"', '"-1"', '"x"', 'W/"7"', '"7", "8"', "", '"1', '"٣"'])
+def test_an_if_match_that_no_version_has_fails(header: str) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        version_meant(header)
+    assert caught.value.code is ErrorCode.PRECONDITION_FAILED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
 from sandes.devices import DeviceDependencies
 from sandes.edge.authorizer import bearer
@@ -15,7 +15,7 @@ from sandes.model.ids import AccountId, parse_account
 from sandes.protocol.errors import ErrorCode, ProtocolError
 
 
-def call(app: APIGatewayHttpResolver) -> tuple[Caller, int, DeviceDependencies]:
+def call(app: BaseRouter) -> tuple[Caller, int, DeviceDependencies]:
     """Who calls, when (epoch milliseconds), and what the use cases need.
 
     Raises ProtocolError token_invalid or token_expired.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -22,6 +23,7 @@ from sandes.protocol.errors import ErrorCode, ProtocolError, json_pointer
 _PATH_WORDS = {
     *("", "v1", "registrations", "codes", "verification", "me", "phone", "devices", "links", "self", "seal-key"),
     *("accounts", "lookup", "keys", "blocks", "attestation-key"),
+    *("groups", "members"),
     *("otps", "checks", "resends", "messages", "batches", "commit", "results", "templates", "preview"),
     *("webhooks", "test", "deliveries", "redeliver", "events", "usage"),
 }
@@ -148,6 +150,24 @@ def source_address(app: APIGatewayHttpResolver) -> str:
 
 def no_content() -> Response[str]:
     return Response(status_code=HTTPStatus.NO_CONTENT, content_type="application/json", body="")
+
+
+def entity_tag(version: int) -> str:
+    """A strong ETag (RFC 9110 section 8.8.3)."""
+    return f'"{version}"'
+
+
+def version_meant(if_match: str | None) -> int | None:
+    """The version that If-Match names; None for any: it is not there, or a star.
+
+    Raises ProtocolError precondition_failed for what no `entity_tag` gives, which nothing can match.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = re.fullmatch(r'"([1-9][0-9]{0,17})"', if_match.strip())
+    if found is None:
+        raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
+    return int(found[1])
 
 
 def now_milliseconds() -> int:

@@ -78,6 +78,7 @@ class ClientSettings(FanoutSettings):
     pepper_secret: str
     token_audience: str
     sms_sender_id: str
+    group_queue: str
 
 
 class AppSettings(Settings):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sandes.edge.settings import AppSettings, OtpSmsSettings
     from sandes.fanout import Fanout
     from sandes.group_send import GroupSendDependencies
+    from sandes.groups import GroupDependencies
     from sandes.messages import AppsDependencies
     from sandes.operations import OperatorDependencies
     from sandes.otp_sms import SmsDependencies
@@ -221,6 +222,26 @@ def wire_client() -> tuple[DeviceDependencies, str]:
             pusher=GatewayPusher(_client("apigatewaymanagementapi")),
         ),
         settings.token_audience,
+    )
+
+
+@cache
+def wire_groups() -> GroupDependencies:
+    """For groups, in the function of the client API."""
+    from sandes.crypto.pepper import Pepper
+    from sandes.edge.queue import SqsQueue
+    from sandes.groups import GroupDependencies
+    from sandes.store.group_changes import GroupChangeStore
+    from sandes.store.groups import GroupStore
+
+    settings = ClientSettings.load()
+    dynamodb = _client("dynamodb")
+    return GroupDependencies(
+        groups=GroupStore(dynamodb, settings.directory_table),
+        changes=GroupChangeStore(dynamodb, settings.directory_table),
+        limits=LimitStore(dynamodb, settings.limits_table),
+        pepper=Pepper.of(_secret(settings.pepper_secret)),
+        work=SqsQueue(_client("sqs"), settings.group_queue),
     )
 
 

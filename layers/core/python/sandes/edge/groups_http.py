@@ -1,0 +1,102 @@
+"""The part of the client API that is about groups and who is in them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
+
+from sandes import group_members, groups
+from sandes.edge.client_http import account_in_path, call, described
+from sandes.edge.http import entity_tag, no_content, version_meant
+from sandes.edge.wiring import wire_groups
+from sandes.model.ids import GroupId, parse_group
+from sandes.protocol.client_api import ChangeGroup, Group, GroupMember, GroupMembers, GroupPage, NewGroup, PutMember
+from sandes.protocol.errors import ErrorCode, ProtocolError
+
+router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
+
+GroupPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
+MemberPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
+CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
+LimitQuery = Annotated[int, Query(ge=1, le=group_members.MAX_PAGE)]
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", max_length=64, description="the ETag that the group had when it was read"),
+]
+
+
+@router.post("/v1/groups", status_code=HTTPStatus.CREATED, **described("Make an informal group"))
+def create_group(body: NewGroup) -> Response[Group]:
+    caller, now_ms, _ = call(router)
+    return _tagged(groups.create(caller, body, now_ms=now_ms, deps=wire_groups()), HTTPStatus.CREATED)
+
+
+@router.get("/v1/groups", **described("The caller's groups, then invitations to groups"))
+def list_groups(cursor: CursorQuery = None) -> GroupPage:
+    caller, now_ms, _ = call(router)
+    return groups.own_groups(caller, cursor, now_ms=now_ms, deps=wire_groups())
+
+
+@router.get("/v1/groups/<group>", **described("A group, with what the caller is in it"))
+def get_group(group: GroupPath) -> Response[Group]:
+    caller, now_ms, _ = call(router)
+    return _tagged(groups.read(caller, _group(group), now_ms=now_ms, deps=wire_groups()))
+
+
+@router.patch("/v1/groups/<group>", **described("Change a group's name, who posts, or whether it is open"))
+def change_group(group: GroupPath, body: ChangeGroup, if_match: IfMatch = None) -> Response[Group]:
+    caller, now_ms, _ = call(router)
+    version = version_meant(if_match)
+    return _tagged(groups.change(caller, _group(group), body, version=version, now_ms=now_ms, deps=wire_groups()))
+
+
+@router.delete("/v1/groups/<group>", status_code=HTTPStatus.NO_CONTENT, **described("Dissolve an informal group"))
+def dissolve_group(group: GroupPath) -> Response[str]:
+    caller, now_ms, _ = call(router)
+    groups.dissolve(caller, _group(group), now_ms=now_ms, deps=wire_groups())
+    return no_content()
+
+
+@router.get("/v1/groups/<group>/members", **described("Who is in a group, and who is invited"))
+def list_members(
+    group: GroupPath, cursor: CursorQuery = None, limit: LimitQuery = group_members.MAX_PAGE
+) -> GroupMembers:
+    caller, now_ms, _ = call(router)
+    return group_members.members(caller, _group(group), cursor, limit=limit, now_ms=now_ms, deps=wire_groups())
+
+
+@router.put("/v1/groups/<group>/members/<account>", **described("Join, invite, add, or give a role"))
+def put_member(group: GroupPath, account: MemberPath, body: PutMember) -> GroupMember:
+    caller, now_ms, _ = call(router)
+    return group_members.put_member(
+        caller, _group(group), account_in_path(account), body.role, now_ms=now_ms, deps=wire_groups()
+    )
+
+
+@router.delete(
+    "/v1/groups/<group>/members/<account>",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described("Leave, decline, remove, or withdraw an invitation"),
+)
+def remove_member(group: GroupPath, account: MemberPath) -> Response[str]:
+    caller, now_ms, _ = call(router)
+    group_members.remove_member(caller, _group(group), account_in_path(account), now_ms=now_ms, deps=wire_groups())
+    return no_content()
+
+
+def _group(text: str) -> GroupId:
+    """Raises ProtocolError not_found for a text that is no group id."""
+    try:
+        return parse_group(text)
+    except ValueError:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None
+
+
+def _tagged(group: Group, status: HTTPStatus = HTTPStatus.OK) -> Response[Group]:
+    return Response(
+        status_code=status, content_type="application/json", body=group, headers={"ETag": entity_tag(group.version)}
+    )
