@@ -1,44 +1,38 @@
-"""The commands of `sandes-admin`: registering governance apps, until administrators have a surface of their own."""
+"""The commands of `sandes-admin`, until administrators have a surface of their own: governance apps here, organisations
+and officials in a module of their own.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from sandes_client.app import AppCredentials, CredentialsInvalid
+from sandes_client.cli import organisations
+from sandes_client.cli.place import EPILOG, AsJson, Place, command_group, say
 from sandes_client.cli.session import CommandFailed, check_pairs, failures_as_lines, pairs
-from sandes_client.endpoints import EndpointsInvalid, check_address
 from sandes_client.ids import base64url_text
 from sandes_client.keys import IdentityKey
-from sandes_client.operator import Operator, OperatorRefused, OperatorUnreachable, read_object
 
 SCOPES = ("otp", "msg", "batch", "group", "hook")
-_EPILOG = (
-    "Exit status: 0 done, 1 refused or not reached (one line `error: <code>: ...`), 2 wrong usage. "
-    "Where the operator's function is called is told by --endpoints or --operator, given before the command, and the "
-    "usual AWS variables."
-)
-
 admin = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    epilog=_EPILOG,
-    help="Register governance apps with Sandes: apps, keys, quotas, guests, templates.",
+    epilog=EPILOG,
+    help="What operators do: governance apps with their keys and templates; organisations, units, officials.",
 )
 
 
 def _group(name: str, help: str) -> typer.Typer:
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=help, epilog=_EPILOG)
+    group = command_group(help)
     admin.add_typer(group, name=name)
     return group
 
@@ -46,49 +40,9 @@ def _group(name: str, help: str) -> typer.Typer:
 app = _group("app", "Apps, their quotas and guests.")
 key = _group("key", "Keys of an app: two live and two test keys at a time.")
 template = _group("template", "Approved texts of an app.")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The options common to all commands."""
-
-    endpoints: Path | None
-    operator: str | None
-    url: str | None
-    audience: str | None
-
-    def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Carry an operation out; what has no value is left out. Raises CommandFailed."""
-        given = {name: value for name, value in parameters.items() if value is not None}
-        try:
-            return self._operator().call(operation, **given)
-        except OperatorRefused as error:
-            reasons = [f"{fault.get('pointer')}: {fault.get('message') or fault.get('code')}" for fault in error.errors]
-            raise CommandFailed(error.code, "; ".join(reasons) or error.message) from None
-        except OperatorUnreachable as error:
-            raise CommandFailed("unreachable", str(error)) from None
-
-    def _operator(self) -> Operator:
-        if self.endpoints is None:
-            if not self.operator:
-                raise typer.BadParameter("say whom to call: --endpoints FILE or --operator", param_hint="--endpoints")
-            return Operator(self.operator)
-        try:
-            return Operator.read(self.endpoints, function=self.operator)
-        except EndpointsInvalid as error:
-            raise typer.BadParameter(str(error), param_hint="--endpoints") from None
-
-    def address(self) -> tuple[str, str]:
-        """Address and audience of the app API, for credentials."""
-        try:
-            values = read_object(self.endpoints) if self.endpoints else {}
-            url, audience = self.url or values.get("http_url"), self.audience or values.get("audience")
-            if not url or not audience:
-                raise EndpointsInvalid("say where apps call: --endpoints FILE, or --url and --audience")
-            check_address("url", str(url), ("https", "http"))
-        except EndpointsInvalid as error:
-            raise typer.BadParameter(str(error), param_hint="--endpoints") from None
-        return str(url), str(audience)
+admin.add_typer(organisations.organisation, name="organisation")
+admin.add_typer(organisations.unit, name="unit")
+admin.add_typer(organisations.person, name="person")
 
 
 @admin.callback()
@@ -118,7 +72,6 @@ AppId = Annotated[
     str | None,
     typer.Option("--app", envvar="SANDES_APP", help="Id of the app; that of SANDES_APP_CREDENTIALS if left out."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 Networks = Annotated[
     list[str] | None,
     typer.Option("--network", metavar="CIDR", help="Network the key may be used from, once for each; all if none."),
@@ -178,7 +131,7 @@ def app_create(
         return made, str(made["keys"][0]["id"])
 
     made, key_name = _with_key(ctx.obj, credentials, public, register)
-    _say(f"Registered app {made['app']} with key {key_name}{_where(credentials)}.", made, as_json)
+    say(f"Registered app {made['app']} with key {key_name}{_where(credentials)}.", made, as_json)
 
 
 def _where(credentials: Path | None) -> str:
@@ -283,7 +236,7 @@ def key_add(
         return made, str(made["key"])
 
     made, key_name = _with_key(ctx.obj, credentials, public, register)
-    _say(f"Added key {key_name}{_where(credentials)}.", made, as_json)
+    say(f"Added key {key_name}{_where(credentials)}.", made, as_json)
 
 
 @key.command("revoke")
@@ -332,7 +285,7 @@ def template_put(
             dlt_entity=dlt_entity,
             dlt_templates=pairs(dlt_template),
         )
-    _say(f"Approved version {made['version']} of {made['template']}.", made, as_json)
+    say(f"Approved version {made['version']} of {made['template']}.", made, as_json)
 
 
 def _change(ctx: typer.Context, operation: str, app: str | None, as_json: bool, **parameters: Any) -> None:
@@ -349,7 +302,7 @@ def _change(ctx: typer.Context, operation: str, app: str | None, as_json: bool, 
         f"  scopes {' '.join(shown['scopes'])}",
         *(line.rstrip() for line in keys),
     ]
-    _say("\n".join(lines), shown, as_json)
+    say("\n".join(lines), shown, as_json)
 
 
 def _app_id(given: str | None) -> str:
@@ -361,10 +314,6 @@ def _app_id(given: str | None) -> str:
         raise typer.BadParameter(
             "say which app: --app, or SANDES_APP_CREDENTIALS with its credentials file", param_hint="--app"
         ) from None
-
-
-def _say(line: str, answer: dict[str, Any], as_json: bool) -> None:
-    typer.echo(json.dumps(answer, ensure_ascii=False) if as_json else line)
 
 
 def main() -> None:

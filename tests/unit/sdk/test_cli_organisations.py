@@ -1,0 +1,142 @@
+"""`sandes-admin` about organisations, units and officials, against the operator's own use cases."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from sandes import operations
+from sandes.model.ids import account_text
+from sandes.protocol.errors import ProtocolError
+from sandes_client.cli.admin import admin
+from sandes_client.operator import Operator
+from tests.support.service import Service
+
+
+@pytest.fixture
+def backend(dynamodb: Any) -> Service:
+    return Service(*dynamodb)
+
+
+@pytest.fixture
+def run(backend: Service, monkeypatch: pytest.MonkeyPatch) -> Any:
+    class OperatorsFunction:
+        def invoke(self, *, FunctionName: str, Payload: str) -> dict[str, Any]:  # noqa: N803  boto3's names
+            assert FunctionName == "the-operator"
+            try:
+                answer: dict[str, Any] = {
+                    "ok": operations.operate(
+                        json.loads(Payload), now_seconds=backend.now_ms // 1000, deps=backend.operator_deps
+                    )
+                }
+            except ProtocolError as error:
+                answer = {"error": {"code": error.code, "message": error.code.text, **error.details}}
+            return {"Payload": io.BytesIO(json.dumps(answer).encode())}
+
+    monkeypatch.setattr(Operator, "_lambda", lambda _: OperatorsFunction())
+    for name in ("ENDPOINTS", "OPERATOR"):
+        monkeypatch.delenv(f"SANDES_{name}", raising=False)
+
+    def invoke(*words: str) -> Any:
+        return CliRunner().invoke(admin, ["--operator", "the-operator", *words], catch_exceptions=False)
+
+    return invoke
+
+
+def made(run: Any, *words: str) -> dict[str, Any]:
+    result = run(*words, "--json")
+    assert result.exit_code == 0, result.output
+    return dict(json.loads(result.stdout))
+
+
+@pytest.fixture
+def organisation(run: Any) -> str:
+    return str(made(run, "organisation", "create", "--name", "Ministry of Railways")["organisation"])
+
+
+def unit(run: Any, organisation: str, name: str, *words: str) -> str:
+    named = ["--organisation", organisation, "--name", name, "--kind", "office"]
+    return str(made(run, "unit", "create", *named, *words)["unit"])
+
+
+def test_an_organisation_and_its_units_are_shown_as_a_tree(run: Any, organisation: str) -> None:
+    north = unit(run, organisation, "North")
+    desk = unit(run, organisation, "Desk", "--parent", north)
+    assert run("organisation", "show", organisation).stdout == (
+        f"{organisation} Ministry of Railways (ministry; 0 officials, 0 groups)\n"
+        f"  {north} North (office; 0 officials, 0 groups)\n"
+        f"    {desk} Desk (office; 0 officials, 0 groups)\n"
+        "shown: name to everyone, photo to everyone, post to everyone, number to organisation, "
+        "email to officials, last_seen to organisation\n"
+    )
+
+
+def test_units_are_renamed_moved_and_removed(run: Any, organisation: str) -> None:
+    of = ["--organisation", organisation]
+    north, south = unit(run, organisation, "North"), unit(run, organisation, "South")
+    assert f"  {south} Deccan (" in run("unit", "rename", south, *of, "--name", "Deccan").stdout
+    assert f"    {south} Deccan (" in run("unit", "move", south, *of, "--parent", north).stdout
+    refused = run("unit", "remove", north, *of)
+    assert (refused.exit_code, refused.stderr) == (
+        1,
+        "error: unit_not_empty: There are units, officials or groups in this unit.\n",
+    )
+    assert south not in run("unit", "remove", south, *of).stdout
+    assert run("unit", "move", north, *of, "--parent", north).stderr.startswith("error: unit_cycle: ")
+
+
+def test_a_policy_is_set_field_by_field(run: Any, organisation: str) -> None:
+    shown = run("organisation", "policy", organisation, "--show", "email=organisation", "--show", "photo=officials")
+    assert "photo to officials" in shown.stdout
+    assert "email to organisation" in shown.stdout
+    assert "post to everyone" in shown.stdout
+
+
+def test_a_person_is_verified_by_number_shown_and_revoked(run: Any, organisation: str, backend: Service) -> None:
+    person = backend.person()
+    terms = ["--organisation", organisation, "--name", "Asha Rao", "--post", "Director", "--until", "2027-03-31"]
+    verified = run("person", "verify", person.phone, *terms, "--listed", "--email", "asha@rail.example")
+    account = account_text(person.account)
+    expected = (
+        f"  Asha Rao, Director, unit {organisation} of {organisation}\n"
+        "  until 2027-03-31 00:00 UTC, listed\n  asha@rail.example\n"
+    )
+    assert verified.stdout == f"{account} verified\n{expected}"
+    assert run("person", "show", account).stdout == verified.stdout
+    revoked = run("person", "revoke", account, "--reason", "left")
+    assert revoked.stdout == f"{account} revoked: left\n{expected}"
+    assert backend.account(person.account).standing is None
+
+
+def test_who_was_never_verified_is_said_to_be_so(run: Any, backend: Service) -> None:
+    person = backend.person()
+    shown = run("person", "show", account_text(person.account))
+    assert shown.stdout == f"{account_text(person.account)} has never been verified.\n"
+    assert run("person", "show", "+919812345678").stderr.startswith("error: not_found: ")
+
+
+def test_fields_at_fault_are_named(run: Any, organisation: str, backend: Service) -> None:
+    terms = ["--organisation", organisation, "--name", "A", "--post", "B", "--until", "2001-01-01"]
+    refused = run("person", "verify", backend.person().phone, *terms)
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("error: invalid_request: /expires_at: ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["organisation", "create", "--name", "A", "--kind", "club"],
+        ["organisation", "policy", "aaaaaaaaaaaaa", "--show", "shoe_size=everyone"],
+        ["organisation", "policy", "aaaaaaaaaaaaa", "--show", "name=friends"],
+        ["organisation", "policy", "aaaaaaaaaaaaa", "--show", "name"],
+        ["unit", "create", "--organisation", "aaaaaaaaaaaaa", "--name", "A", "--kind", "club"],
+        ["person", "verify", "+919812345678", "--organisation", "aaaaaaaaaaaaa", "--name", "A", "--post", "B"],
+        ["person", "revoke", "+919812345678"],
+    ],
+)
+def test_wrong_usage_is_told_from_refusals(run: Any, words: list[str]) -> None:
+    assert run(*words).exit_code == 2
