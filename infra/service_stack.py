@@ -96,7 +96,7 @@ class ServiceStack(Stack):
             self.send,
             {
                 schema.ROUTING: ("GetItem",),
-                schema.DIRECTORY: ("BatchGetItem",),
+                schema.DIRECTORY: ("BatchGetItem", "PutItem"),
                 schema.DELIVERIES: ("BatchGetItem",),
                 schema.LIMITS: ("BatchGetItem", "UpdateItem"),
             },
@@ -140,7 +140,7 @@ class ServiceStack(Stack):
                     *("Query", "GetItem", "BatchGetItem"),
                     *("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
                 ),
-                schema.ROUTING: ("GetItem", "PutItem"),
+                schema.ROUTING: ("BatchGetItem", "GetItem", "PutItem"),
                 schema.CODES: ("GetItem", "PutItem", "UpdateItem"),
                 schema.LIMITS: ("UpdateItem",),
             },

@@ -1,4 +1,4 @@
-"""The HTTPS client API: registration, devices, keys, look-up, blocks."""
+"""The HTTPS client API: registration and devices here, the rest in modules of sandes.edge."""
 
 from __future__ import annotations
 
@@ -8,22 +8,19 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
-from sandes import accounts, devices, verification, verifications
-from sandes.edge.client_http import account_in_path, call, described
+from sandes import accounts, devices, verification
+from sandes.edge.client_http import call, described
 from sandes.edge.groups_http import router as groups
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver, source_address
+from sandes.edge.people_http import router as people
 from sandes.edge.wiring import wire_client
 from sandes.model.challenge import Challenge
 from sandes.model.ids import DeviceNumber
 from sandes.protocol.client_api import (
-    AccountKeys,
-    AttestationKey,
     ChangePhone,
     DeviceList,
-    Found,
     LinkDevice,
     LinkOpened,
-    Lookup,
     Me,
     Registered,
     RegistrationStarted,
@@ -35,7 +32,6 @@ from sandes.protocol.client_api import (
 app = resolver()
 
 OneTimeIdPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
-AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
 DevicePath = Annotated[int, Path(ge=1, le=255)]
 
 
@@ -117,38 +113,6 @@ def unlink_device(number: DevicePath) -> Response[str]:
     return no_content()
 
 
-@app.post("/v1/accounts/lookup", **described("The account of a phone number"))
-def lookup(body: Lookup) -> Found:
-    caller, now_ms, deps = call(app)
-    return accounts.lookup(caller, body.phone, now_ms=now_ms, deps=deps)
-
-
-@app.get("/v1/accounts/<account>/keys", **described("The devices of an account, to make copies for"))
-def get_keys(account: AccountPath) -> AccountKeys:
-    caller, now_ms, deps = call(app)
-    return accounts.keys(caller, account_in_path(account), now_ms=now_ms, deps=deps)
-
-
-@app.get("/v1/attestation-key", **described("The key that attestations of officials are checked with"))
-def get_attestation_key() -> AttestationKey:
-    _, _, deps = call(app)
-    return verifications.attestation_key(deps.enrolment.verifications)
-
-
-@app.put("/v1/blocks/<account>", status_code=HTTPStatus.NO_CONTENT, **described("Block an account"))
-def block(account: AccountPath) -> Response[str]:
-    caller, _, deps = call(app)
-    accounts.block(caller, account_in_path(account), deps=deps)
-    return no_content()
-
-
-@app.delete("/v1/blocks/<account>", status_code=HTTPStatus.NO_CONTENT, **described("Unblock an account"))
-def unblock(account: AccountPath) -> Response[str]:
-    caller, _, deps = call(app)
-    accounts.unblock(caller, account_in_path(account), deps=deps)
-    return no_content()
-
-
 def _started(challenge: Challenge, now_ms: int) -> RegistrationStarted:
     return RegistrationStarted(
         id=challenge.id,
@@ -159,5 +123,6 @@ def _started(challenge: Challenge, now_ms: int) -> RegistrationStarted:
     )
 
 
+app.include_router(people)
 app.include_router(groups)
 handler = http_handler(app)

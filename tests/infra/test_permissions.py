@@ -59,7 +59,7 @@ def works(queue: str) -> set[str]:
 ALLOWED = {
     "authorizer": {"dynamodb:Query directory"},
     "disconnect": {"dynamodb:UpdateItem routing"},
-    "send": FRAMES | FANOUT | {"dynamodb:BatchGetItem deliveries"},
+    "send": FRAMES | FANOUT | {"dynamodb:BatchGetItem deliveries", "dynamodb:PutItem directory"},
     "groupfanout": FANOUT | {"dynamodb:GetItem deliveries"} | works("fanout"),
     "deliver": FRAMES
     | {
@@ -76,6 +76,8 @@ ALLOWED = {
     },
     "client": FANOUT
     | {
+        "dynamodb:BatchGetItem directory",
+        "dynamodb:BatchGetItem routing",
         "dynamodb:Query directory",
         "dynamodb:BatchGetItem directory",
         "sqs:SendMessage groupwork",

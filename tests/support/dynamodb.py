@@ -140,3 +140,28 @@ class OvertakenClient:
             self.overtaken = True
             self.other()
         return getattr(self.client, name)
+
+
+@dataclass
+class CountingClient:
+    """Passes calls on and writes down what each costs: the operation, and the tables with how many keys of each."""
+
+    client: Any
+    calls: list[tuple[str, tuple[tuple[str, int], ...]]] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.client, name)
+        if not callable(method) or name == "exceptions":
+            return method
+
+        def call(**arguments: Any) -> Any:
+            if name == "batch_get_item":
+                tables = tuple(
+                    sorted((table, len(asked["Keys"])) for table, asked in arguments["RequestItems"].items())
+                )
+            else:
+                tables = ((arguments["TableName"], 1),)
+            self.calls.append((name, tables))
+            return method(**arguments)
+
+        return call

@@ -6,9 +6,9 @@ from sandes.devices import DeviceDependencies
 from sandes.identity import Caller
 from sandes.limits import Limit, enforce
 from sandes.model.device import Account
-from sandes.model.ids import AccountId, account_text
+from sandes.model.ids import AccountId, account_text, new_account_id
 from sandes.model.standing import class_of
-from sandes.policy import Person, Viewer, decide
+from sandes.policy import Action, Person, Viewer, decide
 from sandes.protocol.client_api import (
     AccountKeys,
     DeviceEntry,
@@ -55,9 +55,7 @@ def list_devices(caller: Caller) -> DeviceList:
 
 def keys(caller: Caller, account_id: AccountId, *, now_ms: int, deps: DeviceDependencies) -> AccountKeys:
     """The devices to make copies for. Raises ProtocolError not_found for one that the caller may not write to."""
-    account = deps.directory.account(account_id)
-    if not _may_write(caller, account_id, account, now_ms, deps) or account is None:
-        raise ProtocolError(ErrorCode.NOT_FOUND)
+    account = _reached(caller, account_id, "message", now_ms=now_ms, deps=deps)
     return AccountKeys(
         account=account.id,
         devices=[
@@ -74,19 +72,27 @@ def lookup(caller: Caller, phone_text: str, *, now_ms: int, deps: DeviceDependen
     """
     phone = read_phone(phone_text)
     enforce(deps.limits, Limit.LOOKUPS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
-    account = deps.directory.account_of_phone(deps.pepper.index("phone", phone))
-    found = deps.directory.account(account) if account else None
-    if account is None or not _may_write(caller, account, found, now_ms, deps):
-        raise ProtocolError(ErrorCode.NOT_FOUND)
-    return Found(account=account)
+    account = deps.directory.account_of_phone(deps.pepper.index("phone", phone)) or new_account_id()
+    return Found(account=_reached(caller, account, "find_by_number", now_ms=now_ms, deps=deps).id)
 
 
-def _may_write(caller: Caller, id: AccountId, other: Account | None, now_ms: int, deps: DeviceDependencies) -> bool:
+def _reached(caller: Caller, id: AccountId, asked: Action, *, now_ms: int, deps: DeviceDependencies) -> Account:
+    """The account, if the caller may do with it what is asked; the same two reads if not, or if there is none.
+
+    Raises ProtocolError not_found.
+    """
     now_seconds = now_ms // 1000
-    blocks = deps.directory.blocks(owner=id, other=caller.account.id)
-    standing = other.standing_at(now_seconds) if other else None
-    person = Person(standing, is_viewer=id == caller.account.id, blocks=blocks)
-    return decide(Viewer(caller.account.standing_at(now_seconds)), person, "message")
+    account, ties = deps.directory.account(id), deps.people.ties(id, caller.account.id)
+    if account is not None:
+        person = Person(
+            account.standing_at(now_seconds),
+            is_viewer=id == caller.account.id,
+            blocks=ties.blocks,
+            invites=ties.invites,
+        )
+        if decide(Viewer(caller.account.standing_at(now_seconds)), person, asked):
+            return account
+    raise ProtocolError(ErrorCode.NOT_FOUND)
 
 
 def block(caller: Caller, other: AccountId, *, deps: DeviceDependencies) -> None:

@@ -42,6 +42,7 @@ from sandes.store.codes import CodeStore
 from sandes.store.directory import DirectoryStore
 from sandes.store.enrolment import EnrolmentRaced, EnrolmentStore
 from sandes.store.limits import LimitStore
+from sandes.store.people import PeopleView
 from sandes.store.routing import RoutingStore
 from sandes.verification import CodeDependencies, challenged_phone, check_code
 
@@ -60,6 +61,10 @@ class DeviceDependencies:
     @property
     def pepper(self) -> Pepper:
         return self.codes.pepper
+
+    @property
+    def people(self) -> PeopleView:
+        return PeopleView(self.routing, self.directory)
 
     @property
     def limits(self) -> LimitStore:

@@ -46,6 +46,8 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     Raises ProtocolError: clock_skew, id_too_old, too_large, invalid_frame (expires_in), rate_limited, revoked,
     not_permitted (also for an unknown recipient), device_mismatch. Nothing is stored then, but for a mismatch that
     shows only after the write: the same id, sent again with the right copies, adds what is missing.
+
+    The sender's class and rights are those of this one read: who loses them afterwards is refused the next message.
     """
     check_time(frame.id, now_ms)
     _check_sizes(frame)
@@ -57,7 +59,10 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     if facts.sender is None or not is_current(principal, facts.sender):
         raise ProtocolError(ErrorCode.REVOKED)
     recipient, standing = facts.recipient, facts.sender.standing
-    if recipient is None or not decide(Viewer(standing), recipient_of(facts, recipient, sender.account), "message"):
+    if recipient is None:
+        raise ProtocolError(ErrorCode.NOT_PERMITTED)
+    viewer, person = Viewer(standing), recipient_of(facts, recipient, sender.account)
+    if not decide(viewer, person, "message"):
         raise ProtocolError(ErrorCode.NOT_PERMITTED)
     targets = _targets(recipient, principal)
     if not targets and recipient.account != sender.account:
@@ -65,6 +70,8 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     _check_copies(frame, targets)
     if not targets:  # a note to oneself with no other device to hold it
         return Accepted(ref=frame.ref, id=frame.id, at=now_ms)
+    if not facts.has_invited and decide(viewer, person, "let_write"):  # whom an official writes to may answer
+        deps.view.directory.invite(owner=sender.account, invited=recipient.account, now_seconds=now_ms // 1000)
     envelopes = [
         seal_for(
             targets[DeviceNumber(copy.device)],

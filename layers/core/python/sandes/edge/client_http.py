@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
+from aws_lambda_powertools.event_handler.openapi.params import Path
 
 from sandes.devices import DeviceDependencies
 from sandes.edge.authorizer import bearer
@@ -13,6 +14,8 @@ from sandes.edge.wiring import wire_client
 from sandes.identity import Caller, authenticate
 from sandes.model.ids import AccountId, parse_account
 from sandes.protocol.errors import ErrorCode, ProtocolError
+
+AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
 
 
 def call(app: BaseRouter) -> tuple[Caller, int, DeviceDependencies]:

@@ -22,7 +22,7 @@ from sandes.protocol.errors import ErrorCode, ProtocolError, json_pointer
 
 _PATH_WORDS = {
     *("", "v1", "registrations", "codes", "verification", "me", "phone", "devices", "links", "self", "seal-key"),
-    *("accounts", "lookup", "keys", "blocks", "attestation-key"),
+    *("accounts", "lookup", "search", "profile", "keys", "attestation-key", "invitations", "blocks"),
     *("groups", "members"),
     *("otps", "checks", "resends", "messages", "batches", "commit", "results", "templates", "preview"),
     *("webhooks", "test", "deliveries", "redeliver", "events", "usage"),

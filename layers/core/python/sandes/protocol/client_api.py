@@ -12,6 +12,7 @@ from sandes.protocol.fields import (
     Bytes,
     GroupField,
     Key32,
+    OneLine,
     OrganisationField,
     Salt16,
     Signature64,
@@ -191,8 +192,8 @@ class ChangeProfile(Wire):
     Name, post and email of a verified official are the organisation's word and cannot be changed here.
     """
 
-    name: Annotated[str, Field(max_length=64)] | None = None
-    email: Annotated[str, Field(max_length=254)] | None = None
+    name: Annotated[str, OneLine, Field(max_length=64)] | None = None
+    email: Annotated[str, OneLine, Field(pattern=r"^([^@\s]+@[^@\s]+)?$", max_length=254)] | None = None
     photo: Bytes | None = None
     choices: dict[ProfileFieldName, Audience] | None = None
 
@@ -206,7 +207,7 @@ class AttestationKey(Wire):
 class Search(Wire):
     """Words of a name or post, the beginnings of words are enough; in the caller's own organisation."""
 
-    query: Annotated[str, Field(min_length=2, max_length=64)]
+    query: Annotated[str, OneLine, Field(min_length=2, max_length=64)]
     limit: Annotated[int, Field(ge=1, le=25)] = 25
 
 

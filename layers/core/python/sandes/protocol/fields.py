@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
 
 from sandes.model.ids import (
     ENVELOPE_BYTES,
@@ -37,6 +38,22 @@ class Wire(BaseModel):
     """A message as it travels: every field known, none converted, nothing changed after parsing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, ser_json_bytes="base64")
+
+
+_JOINERS = "\u200c\u200d"  # of no width, and needed to write Indian scripts
+
+
+def _one_line(text: str) -> str:
+    """No control characters, line ends, half surrogate pairs, or marks that turn the direction of what follows."""
+    if any(unicodedata.category(char) in _UNPRINTABLE and char not in _JOINERS for char in text):
+        raise ValueError("only printable characters are allowed, in one line")
+    return text
+
+
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+OneLine = AfterValidator(_one_line)
+"""For texts of people that others are shown."""
 
 
 def _text(parse: Callable[[str], Any]) -> PlainValidator:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from sandes.model.device import Account, Device
 from sandes.model.ids import (
     AccountId,
@@ -14,9 +16,11 @@ from sandes.model.ids import (
     InboxId,
     RegistrationId,
     account_text,
+    parse_account,
 )
-from sandes.store.dynamo import Client, Item, batch_get
+from sandes.store.dynamo import Client, Item, batch_get, failed_condition
 from sandes.store.schema import DirectoryRow as Row
+from sandes.store.schema import InvitationRow
 from sandes.store.standing import read_standing
 
 _ACCOUNT_SORT = "0"
@@ -107,13 +111,46 @@ class DirectoryStore:
             found += batch_get(self.client, {self.table: some})[self.table]
         return {item[Row.PARTITION]["S"].removeprefix(_PHONE): AccountId(item[Row.ACCOUNT]["B"]) for item in found}
 
-    def blocks(self, *, owner: AccountId, other: AccountId) -> bool:
-        """Whether `owner` blocks `other`."""
-        answer = self.client.get_item(TableName=self.table, Key=block_key(owner=owner, blocked=other))
-        return "Item" in answer
-
     def block(self, *, owner: AccountId, blocked: AccountId) -> None:
         self.client.put_item(TableName=self.table, Item=block_key(owner=owner, blocked=blocked))
+
+    def invite(self, *, owner: AccountId, invited: AccountId, now_seconds: int) -> None:
+        """Let `invited` write to `owner`. An invitation that is there already keeps its date."""
+        item = invitation_key(owner=owner, invited=invited) | {InvitationRow.CREATED_AT: {"N": str(now_seconds)}}
+        try:
+            self.client.put_item(
+                TableName=self.table, Item=item, ConditionExpression=f"attribute_not_exists({Row.PARTITION})"
+            )
+        except ClientError as error:
+            if not failed_condition(error):
+                raise
+
+    def uninvite(self, *, owner: AccountId, invited: AccountId) -> None:
+        self.client.delete_item(TableName=self.table, Key=invitation_key(owner=owner, invited=invited))
+
+    def invitations(
+        self, owner: AccountId, *, after: AccountId | None, most: int
+    ) -> tuple[list[tuple[AccountId, int]], bool]:
+        """Whom `owner` has invited and when (epoch seconds), in the order of their ids; whether there may be more."""
+        start: dict[str, Any] = {"ExclusiveStartKey": invitation_key(owner=owner, invited=after)} if after else {}
+        answer = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=f"{Row.PARTITION} = :owner AND begins_with({Row.SORT}, :invitations)",
+            ExpressionAttributeValues={
+                ":owner": account_key(owner)[Row.PARTITION],
+                ":invitations": {"S": _INVITATION_PREFIX},
+            },
+            Limit=most,
+            **start,
+        )
+        found = [
+            (
+                parse_account(item[Row.SORT]["S"].removeprefix(_INVITATION_PREFIX)),
+                int(item[InvitationRow.CREATED_AT]["N"]),
+            )
+            for item in answer["Items"]
+        ]
+        return found, "LastEvaluatedKey" in answer
 
     def unblock(self, *, owner: AccountId, blocked: AccountId) -> None:
         self.client.delete_item(TableName=self.table, Key=block_key(owner=owner, blocked=blocked))

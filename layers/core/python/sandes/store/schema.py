@@ -151,13 +151,16 @@ class AttestationKeyRow:
 
 
 class ProfileRow:
-    """In the directory, partition `A#account`, sort `F`: what a person says of themselves, and to whom."""
+    """In the directory, partition `A#account`, sort `F`: what a person says of themselves, and to whom.
+
+    Each choice is an attribute of its own, CHOICE and the field's name, so that one is changed without the others.
+    """
 
     NAME = "w"  # S
     EMAIL = "m"  # S
     PHOTO = "b"  # B
     PHOTO_TYPE = "t"  # S
-    AUDIENCES = "v"  # M of S by field: the person's own choices
+    CHOICE = "v-"  # S
 
 
 class InvitationRow:

@@ -1,0 +1,108 @@
+"""The part of the client API that is about other people: look-up, profiles, search, invitations, blocks."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from sandes import accounts, invitations, people, people_search, verifications
+from sandes.edge.client_http import AccountPath, account_in_path, call, described
+from sandes.edge.http import no_content
+from sandes.protocol.client_api import (
+    AccountKeys,
+    AttestationKey,
+    ChangeProfile,
+    Found,
+    InvitationList,
+    Lookup,
+    OwnProfile,
+    Profile,
+    Search,
+    SearchResults,
+)
+
+router = Router()  # type: ignore[no-untyped-call]  # untyped there
+
+CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
+
+
+@router.post("/v1/accounts/lookup", **described("The account of a phone number"))
+def lookup(body: Lookup) -> Found:
+    caller, now_ms, deps = call(router)
+    return accounts.lookup(caller, body.phone, now_ms=now_ms, deps=deps)
+
+
+@router.post("/v1/accounts/search", **described("Officials of the own organisation by name or post"))
+def search(body: Search) -> SearchResults:
+    caller, now_ms, deps = call(router)
+    return people_search.search(caller, body, now_ms=now_ms, deps=deps)
+
+
+@router.get("/v1/accounts/<account>", **described("A person's profile, as far as the caller may see it"))
+def get_profile(account: AccountPath) -> Profile:
+    caller, now_ms, deps = call(router)
+    return people.profile(caller, account_in_path(account), now_ms=now_ms, deps=deps)
+
+
+@router.get("/v1/accounts/<account>/keys", **described("The devices of an account, to make copies for"))
+def get_keys(account: AccountPath) -> AccountKeys:
+    caller, now_ms, deps = call(router)
+    return accounts.keys(caller, account_in_path(account), now_ms=now_ms, deps=deps)
+
+
+@router.get("/v1/attestation-key", **described("The key that attestations of officials are checked with"))
+def get_attestation_key() -> AttestationKey:
+    _, _, deps = call(router)
+    return verifications.attestation_key(deps.enrolment.verifications)
+
+
+@router.get("/v1/me/profile", **described("The caller's profile, and to whom each field is shown"))
+def get_own_profile() -> OwnProfile:
+    caller, now_ms, deps = call(router)
+    return people.own_profile(caller, now_ms=now_ms, deps=deps)
+
+
+@router.patch("/v1/me/profile", **described("Change the caller's profile"))
+def change_profile(body: ChangeProfile) -> OwnProfile:
+    caller, now_ms, deps = call(router)
+    return people.change_profile(caller, body, now_ms=now_ms, deps=deps)
+
+
+@router.get("/v1/invitations", **described("Citizens who may write to the caller, an official"))
+def list_invitations(cursor: CursorQuery = None) -> InvitationList:
+    caller, _, deps = call(router)
+    return invitations.invitations(caller, after=cursor, deps=deps)
+
+
+@router.put(
+    "/v1/invitations/<account>", status_code=HTTPStatus.NO_CONTENT, **described("Let a citizen write to the caller")
+)
+def invite(account: AccountPath) -> Response[str]:
+    caller, now_ms, deps = call(router)
+    invitations.invite(caller, account_in_path(account), now_ms=now_ms, deps=deps)
+    return no_content()
+
+
+@router.delete("/v1/invitations/<account>", status_code=HTTPStatus.NO_CONTENT, **described("Take an invitation back"))
+def uninvite(account: AccountPath) -> Response[str]:
+    caller, _, deps = call(router)
+    invitations.uninvite(caller, account_in_path(account), deps=deps)
+    return no_content()
+
+
+@router.put("/v1/blocks/<account>", status_code=HTTPStatus.NO_CONTENT, **described("Block an account"))
+def block(account: AccountPath) -> Response[str]:
+    caller, _, deps = call(router)
+    accounts.block(caller, account_in_path(account), deps=deps)
+    return no_content()
+
+
+@router.delete("/v1/blocks/<account>", status_code=HTTPStatus.NO_CONTENT, **described("Unblock an account"))
+def unblock(account: AccountPath) -> Response[str]:
+    caller, _, deps = call(router)
+    accounts.unblock(caller, account_in_path(account), deps=deps)
+    return no_content()

@@ -1,0 +1,229 @@
+"""All facts about people for one viewer, in a fixed number of reads whatever there is (docs/adr/0018).
+
+A key that nobody has stands in for what is missing: neither time nor cost tells what exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from sandes.model.ids import AccountId, OrganisationId, new_account_id, new_organisation_id
+from sandes.model.organisation import Organisation
+from sandes.model.profile import FIELDS, Audience, Field, PhotoType, SelfDescription
+from sandes.model.standing import Standing, in_force
+from sandes.model.verification import Verification
+from sandes.store.directory import DirectoryStore, account_key, block_key, invitation_key
+from sandes.store.dynamo import Item, batch_get
+from sandes.store.organisations import organisation_key, read_organisation
+from sandes.store.routing import RoutingStore, routes
+from sandes.store.schema import DirectoryRow, RoutingRow, WordRow
+from sandes.store.schema import ProfileRow as Row
+from sandes.store.standing import read_standing
+from sandes.store.verifications import read_verification, verification_key, word_partition
+
+_PROFILE_SORT = "F"
+
+PEOPLE_AT_ONCE = 16
+"""Six keys each and the organisation's: as many as go into one read of 100."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """What one account has done about another."""
+
+    blocks: bool
+    invites: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFacts:
+    """`standing` and `verification` are those in force. `phone_sealed` is None for an account that does not exist.
+
+    `last_seen`: epoch seconds.
+    """
+
+    account: AccountId
+    phone_sealed: bytes | None
+    standing: Standing | None
+    verification: Verification | None
+    organisation: Organisation | None
+    said: SelfDescription
+    ties: Ties
+    last_seen: int | None
+
+    @property
+    def name(self) -> str | None:
+        """An official's name, post and email are the organisation's word, anybody else's are their own."""
+        if self.standing:
+            return self.verification.name if self.verification else None
+        return self.said.name
+
+    @property
+    def post(self) -> str | None:
+        return self.verification.post if self.verification else None
+
+    @property
+    def email(self) -> str | None:
+        if self.standing:
+            return self.verification.email if self.verification else None
+        return self.said.email
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileChange:
+    """None leaves a thing as it is, an empty one removes it."""
+
+    name: str | None = None
+    email: str | None = None
+    photo: bytes | None = None
+    photo_type: PhotoType | None = None
+    choices: Mapping[Field, Audience] = field(default_factory=dict)
+
+    def attributes(self) -> dict[str, Any]:
+        """What is to be set, and with None what is to be removed."""
+        changed: dict[str, Any] = {}
+        for attribute, text in ((Row.NAME, self.name), (Row.EMAIL, self.email)):
+            if text is not None:
+                changed[attribute] = {"S": text} if text else None
+        if self.photo is not None:
+            changed[Row.PHOTO] = {"B": self.photo} if self.photo else None
+            changed[Row.PHOTO_TYPE] = {"S": self.photo_type} if self.photo else None
+        return changed | {f"{Row.CHOICE}{name}": {"S": audience} for name, audience in self.choices.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleView:
+    """Reads are consistent: a block, an invitation or a revocation counts for whoever asks after it was made."""
+
+    routing: RoutingStore
+    directory: DirectoryStore
+
+    def read(self, viewer: AccountId, account: AccountId, *, now_seconds: int) -> PersonFacts:
+        """Two reads, of six keys and of one."""
+        found = self._get(_keys(viewer, account), [account])
+        standing = _standing(found, account, now_seconds)
+        organisation = standing.organisation if standing else new_organisation_id()
+        found |= self._get([organisation_key(organisation)], [])
+        return _facts(found, viewer, account, now_seconds)
+
+    def colleagues(
+        self, viewer: AccountId, accounts: Sequence[AccountId], organisation: OrganisationId, *, now_seconds: int
+    ) -> list[PersonFacts]:
+        """At most PEOPLE_AT_ONCE of one organisation; one read, of as many keys for few as for many.
+
+        Whoever is no longer of the organisation comes without theirs.
+        """
+        nobody = [new_account_id() for _ in range(PEOPLE_AT_ONCE - len(accounts))]
+        everybody = [*accounts, *nobody]
+        keys = [key for account in everybody for key in _keys(viewer, account)]
+        found = self._get([*keys, organisation_key(organisation)], everybody)
+        return [_facts(found, viewer, account, now_seconds) for account in accounts]
+
+    def ties(self, owner: AccountId, other: AccountId) -> Ties:
+        """What `owner` has done about `other`: one read, of two keys."""
+        keys = [block_key(owner=owner, blocked=other), invitation_key(owner=owner, invited=other)]
+        return _ties(self._get(keys, []), owner, other)
+
+    def with_word(self, organisation: OrganisationId, word: str, *, most: int) -> tuple[list[AccountId], bool]:
+        """Officials found by a word that begins so, at most `most` entries of the index; whether those are all."""
+        answer = self.directory.client.query(
+            TableName=self.directory.table,
+            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :word)",
+            ExpressionAttributeValues={":of": word_partition(organisation), ":word": {"S": word}},
+            Limit=most,
+        )
+        accounts = dict.fromkeys(AccountId(item[WordRow.ACCOUNT]["B"]) for item in answer["Items"])
+        return list(accounts), "LastEvaluatedKey" not in answer
+
+    def change(self, account: AccountId, change: ProfileChange) -> SelfDescription:
+        """What the person says of themselves from then on."""
+        attributes = change.attributes()
+        names = {f"#a{number}": name for number, name in enumerate(attributes)}
+        values = {f":a{number}": value for number, value in enumerate(attributes.values()) if value}
+        given: dict[str, Any] = {"ExpressionAttributeValues": values} if values else {}
+        kept = ", ".join(f"#{value[1:]} = {value}" for value in values)
+        gone = ", ".join(name for name in names if f":{name[1:]}" not in values)
+        answer = self.directory.client.update_item(
+            TableName=self.directory.table,
+            Key=profile_key(account),
+            UpdateExpression=(f"SET {kept} " if kept else "") + (f"REMOVE {gone}" if gone else ""),
+            ExpressionAttributeNames=names,
+            **given,
+            ReturnValues="ALL_NEW",
+        )
+        return _said(answer.get("Attributes", {}))
+
+    def _get(self, keys: Sequence[Item], routed: Sequence[AccountId]) -> dict[Any, Item]:
+        """The rows there are, by what `_name` gives for their keys."""
+        requests: dict[str, Any] = {self.directory.table: {"Keys": keys, "ConsistentRead": True}}
+        if routed:
+            routing_keys = [{RoutingRow.ACCOUNT: {"B": account}} for account in routed]
+            requests[self.routing.table] = {"Keys": routing_keys, "ConsistentRead": True}
+        found = batch_get(self.directory.client, requests)
+        rows: dict[Any, Item] = {_name(item): item for item in found[self.directory.table]}
+        return rows | {item[RoutingRow.ACCOUNT]["B"]: item for item in found.get(self.routing.table, [])}
+
+
+def profile_key(account: AccountId) -> dict[str, Any]:
+    return account_key(account) | {DirectoryRow.SORT: {"S": _PROFILE_SORT}}
+
+
+def _keys(viewer: AccountId, account: AccountId) -> list[Item]:
+    return [
+        account_key(account),
+        verification_key(account),
+        profile_key(account),
+        block_key(owner=account, blocked=viewer),
+        invitation_key(owner=account, invited=viewer),
+    ]
+
+
+def _name(key: Item) -> tuple[str, str]:
+    return key[DirectoryRow.PARTITION]["S"], key[DirectoryRow.SORT]["S"]
+
+
+def _standing(found: Mapping[Any, Item], account: AccountId, now_seconds: int) -> Standing | None:
+    row = found.get(_name(account_key(account)), {})
+    return in_force(read_standing(row.get(DirectoryRow.STANDING)), now_seconds=now_seconds)
+
+
+def _facts(found: Mapping[Any, Item], viewer: AccountId, account: AccountId, now_seconds: int) -> PersonFacts:
+    standing = _standing(found, account, now_seconds)
+    row = found.get(_name(account_key(account)), {})
+    attested = found.get(_name(verification_key(account)))
+    verification = read_verification(attested) if attested and standing else None
+    organisation = found.get(_name(organisation_key(standing.organisation))) if standing else None
+    routing = found.get(account)
+    return PersonFacts(
+        account=account,
+        phone_sealed=row[DirectoryRow.PHONE_SEALED]["B"] if row else None,
+        standing=standing,
+        verification=verification if verification and verification.standing == standing else None,
+        organisation=read_organisation(organisation) if organisation else None,
+        said=_said(found.get(_name(profile_key(account)), {})),
+        ties=_ties(found, account, viewer),
+        last_seen=routes(routing, now_seconds=now_seconds).last_seen(now_seconds) if routing else None,
+    )
+
+
+def _ties(found: Mapping[Any, Item], owner: AccountId, other: AccountId) -> Ties:
+    return Ties(
+        blocks=_name(block_key(owner=owner, blocked=other)) in found,
+        invites=_name(invitation_key(owner=owner, invited=other)) in found,
+    )
+
+
+def _said(item: Item) -> SelfDescription:
+    def text(name: str) -> str | None:
+        return item[name]["S"] if name in item else None
+
+    choices = {field: cast("Audience", text(Row.CHOICE + field)) for field in FIELDS if Row.CHOICE + field in item}
+    return SelfDescription(
+        name=text(Row.NAME),
+        email=text(Row.EMAIL),
+        photo=item[Row.PHOTO]["B"] if Row.PHOTO in item else None,
+        photo_type=cast("PhotoType | None", text(Row.PHOTO_TYPE)),
+        choices=choices,
+    )
