@@ -79,7 +79,6 @@ ALLOWED = {
         "dynamodb:BatchGetItem directory",
         "dynamodb:BatchGetItem routing",
         "dynamodb:Query directory",
-        "dynamodb:BatchGetItem directory",
         "sqs:SendMessage groupwork",
         "dynamodb:GetItem directory",
         "dynamodb:PutItem directory",
