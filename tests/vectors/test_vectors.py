@@ -349,3 +349,35 @@ def test_the_sdk_signs_the_statements_of_the_file() -> None:
         assert made.proof.hex() == proof["signature"]
         assert made.seal_key.signature.hex() == case["signature"]
         assert made.seal_key.public.hex() == case["public"]
+
+
+def attested_by_sdk(case: dict[str, Any]) -> Any:
+    given = {
+        "statement": base64url_text(bytes.fromhex(case["statement"])),
+        "signature": base64url_text(bytes.fromhex(case["signature"])),
+        "disclosures": [
+            {"field": one["field"], "salt": base64url_text(bytes.fromhex(one["salt"])), "value": one["value"]}
+            for one in case["disclosures"]
+        ],
+    }
+    return sdk("attestation").check_attestation(
+        given,
+        account=app_text(AppId(bytes.fromhex(ATTESTATIONS["account"]))),
+        public=bytes.fromhex(ATTESTATIONS["public"]),
+        now_seconds=ATTESTATIONS["now"],
+    )
+
+
+@each(ATTESTATIONS["accepted"])
+def test_the_sdk_accepts_an_attestation_whatever_is_disclosed_of_it(case: dict[str, Any]) -> None:
+    for shown in ([], *([one] for one in case["disclosures"]), case["disclosures"]):
+        attested = attested_by_sdk(case | {"disclosures": shown})
+        said = {one["field"]: one["value"] for one in shown}
+        assert (attested.name, attested.post, attested.unit) == tuple(said.get(f) for f in ("name", "post", "unit"))
+        assert attested.organisation_name == case["organisation_name"]
+
+
+@each(ATTESTATIONS["refused"])
+def test_the_sdk_refuses_every_attestation_that_is_to_be_refused(case: dict[str, Any]) -> None:
+    with pytest.raises(sdk("attestation").AttestationRefused):
+        attested_by_sdk(case)

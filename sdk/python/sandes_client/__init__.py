@@ -30,6 +30,7 @@ from sandes_client.events import (
 from sandes_client.group_bodies import GroupChange
 from sandes_client.group_calls import Delivery, Group, GroupEntry, Member
 from sandes_client.ids import AppSender
+from sandes_client.people import OwnProfile, Profile
 from sandes_client.store import Store
 
 __all__ = [
@@ -55,7 +56,9 @@ __all__ = [
     "NotRegistered",
     "NoticeReceived",
     "OtpReceived",
+    "OwnProfile",
     "PlainBody",
+    "Profile",
     "Revoked",
     "SendFailed",
     "Sent",

@@ -25,6 +25,7 @@ from sandes_client.incoming import Incoming
 from sandes_client.link import DeviceStopped
 from sandes_client.low_level import LowLevel
 from sandes_client.outgoing import Sender
+from sandes_client.people import People
 from sandes_client.seal_keys import SealKeyRotation
 from sandes_client.store import Outgoing, Store
 from sandes_client.tokens import sign_token
@@ -126,6 +127,7 @@ class DeviceClient:
             server_clock=self.clock,
             chance=chance,
         )
+        self.people = People(store, api=self.api, clock=self.clock)
         self.groups = Groups(
             store,
             self.address.account,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from sandes_client.api import ClientApi, path_part, read_answer
 from sandes_client.ids import AccountId, AppId, GroupId, MessageId, parse_account, parse_group
+from sandes_client.paging import next_cursor, of_cursor
 
 Posting = Literal["all", "admins"]
 Role = Literal["owner", "admin", "member"]
@@ -85,14 +86,14 @@ class GroupCalls:
         return group_of(await self._api.signed("POST", "v1/groups", {"ref": ref, "name": name, "posting": posting}))
 
     async def page(self, cursor: str | None) -> tuple[list[GroupEntry], str | None]:
-        answer = await self._api.signed("GET", "v1/groups", query=_cursor(cursor))
+        answer = await self._api.signed("GET", "v1/groups", query=of_cursor(cursor))
         return read_answer(
             lambda: (
                 [
                     GroupEntry(**{**known(GroupEntry, row), "group": parse_group(row["group"])})
                     for row in answer["groups"]
                 ],
-                _next(answer),
+                next_cursor(answer),
             )
         )
 
@@ -107,14 +108,14 @@ class GroupCalls:
         await self._api.signed("DELETE", _path(group))
 
     async def members(self, group: GroupId, cursor: str | None) -> tuple[list[Member], str | None]:
-        answer = await self._api.signed("GET", f"{_path(group)}/members", query=_cursor(cursor))
+        answer = await self._api.signed("GET", f"{_path(group)}/members", query=of_cursor(cursor))
         return read_answer(
             lambda: (
                 [
                     Member(**{**known(Member, row), "account": parse_account(row["account"])})
                     for row in answer["members"]
                 ],
-                _next(answer),
+                next_cursor(answer),
             )
         )
 
@@ -129,8 +130,8 @@ class GroupCalls:
     async def delivery(self, group: GroupId, message: MessageId, cursor: str | None) -> tuple[Delivery, str | None]:
         """`waiting` counts one page of members."""
         path = f"{_path(group)}/messages/{path_part(message)}/delivery"
-        answer = await self._api.signed("GET", path, query=_cursor(cursor))
-        return read_answer(lambda: (Delivery(**known(Delivery, answer)), _next(answer)))
+        answer = await self._api.signed("GET", path, query=of_cursor(cursor))
+        return read_answer(lambda: (Delivery(**known(Delivery, answer)), next_cursor(answer)))
 
 
 def group_of(answer: Any) -> Group:
@@ -145,12 +146,3 @@ def known(shape: type[Any], answer: dict[str, Any]) -> dict[str, Any]:
 
 def _path(group: GroupId) -> str:
     return f"v1/groups/{path_part(group)}"
-
-
-def _cursor(cursor: str | None) -> dict[str, str] | None:
-    return {"cursor": cursor} if cursor else None
-
-
-def _next(answer: dict[str, Any]) -> str | None:
-    cursor = answer.get("cursor")
-    return str(cursor) if cursor else None

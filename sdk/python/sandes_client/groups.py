@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any
 
 from sandes_client.api import ApiError, Unreachable
 from sandes_client.clock import Chance, Clock
@@ -14,10 +14,9 @@ from sandes_client.events import Event, GroupRefreshed
 from sandes_client.group_calls import Delivery, Group, GroupCalls, GroupEntry, Member, Posting, Role, group_of
 from sandes_client.ids import AccountId, GroupId, MessageId, base64url_text, parse_account, parse_group
 from sandes_client.outgoing import Sender
+from sandes_client.paging import every
 from sandes_client.store import Outgoing, Store
 from sandes_client.store.outbox import group_recipient
-
-T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +85,7 @@ class Groups:
 
     async def mine(self) -> list[GroupEntry]:
         """The groups that the account is in or invited to."""
-        return await _all(self._calls.page)
+        return await every(self._calls.page)
 
     async def show(self, group: str) -> Group:
         return self._keep(await self._calls.show(parse_group(group)))
@@ -121,7 +120,7 @@ class Groups:
 
     async def members(self, group: str) -> list[Member]:
         id = parse_group(group)
-        return await _all(lambda cursor: self._calls.members(id, cursor))
+        return await every(lambda cursor: self._calls.members(id, cursor))
 
     async def invite(self, group: str, account: str) -> None:
         """Ask somebody in: they are a member once they `join`."""
@@ -202,12 +201,3 @@ class Groups:
 
     async def _put(self, group: str, account: AccountId, role: Role) -> None:
         await self._calls.put_member(parse_group(group), account, role)
-
-
-async def _all(page: Callable[[str | None], Awaitable[tuple[Sequence[T], str | None]]]) -> list[T]:
-    rows, cursor = await page(None)
-    found = [*rows]
-    while cursor is not None:
-        rows, cursor = await page(cursor)
-        found += rows
-    return found

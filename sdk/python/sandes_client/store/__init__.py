@@ -11,6 +11,7 @@ from sandes_client.store.database import Database, StoreUnusable
 from sandes_client.store.groups import GroupInboxTable, GroupsTable, KnownGroup, StoredGroupEvent, StoredGroupMessage
 from sandes_client.store.inbox import AckBatch, InboxTable, StoredMessage
 from sandes_client.store.outbox import OutboxTable, Outgoing
+from sandes_client.store.people import PeopleTable
 from sandes_client.store.profile import Account, ProfileTable
 
 __all__ = [
@@ -41,6 +42,7 @@ class Store:
         self.app_inbox = AppInboxTable(database, self.inbox)
         self.groups = GroupsTable(database)
         self.group_inbox = GroupInboxTable(database)
+        self.people = PeopleTable(database)
         self.outbox = OutboxTable(database)
 
     @classmethod

@@ -107,7 +107,14 @@ CREATE TABLE group_events (
 CREATE INDEX group_events_by_time ON group_events (group_id, at_ms);
 """
 
-_UPGRADES = (_FIRST, _APPS, _GROUPS)
+_PEOPLE = """
+CREATE TABLE people (
+    account TEXT PRIMARY KEY, answer TEXT NOT NULL, read_at_ms INTEGER NOT NULL  -- JSON as the service gave it
+) WITHOUT ROWID;
+ALTER TABLE profile ADD COLUMN attestation_key BLOB;
+"""
+
+_UPGRADES = (_FIRST, _APPS, _GROUPS, _PEOPLE)
 """Each leads from the schema version of its place to the next."""
 
 SCHEMA_VERSION = len(_UPGRADES)

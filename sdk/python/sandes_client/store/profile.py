@@ -45,8 +45,11 @@ class ProfileTable:
     def begin(self, identity: IdentityKey, key: SealKey, *, now_ms: int) -> None:
         """Write the keys down before they are shown to the server."""
         with self._database.transaction():
-            self._database.run("UPDATE profile SET identity_seed = ?, account = NULL", (identity.seed,))
+            self._database.run(
+                "UPDATE profile SET identity_seed = ?, account = NULL, attestation_key = NULL", (identity.seed,)
+            )
             self._database.run("DELETE FROM seal_keys")
+            self._database.run("DELETE FROM people")
             self.add_seal_key(key, now_ms=now_ms)
 
     def become(self, address: DeviceAddress, registration_id: int, *, now_ms: int) -> None:

@@ -1,0 +1,87 @@
+"""Checking the platform's word that an organisation vouches for an account (docs/protocol/attestation.md)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import cbor2
+from nacl import bindings
+from nacl.exceptions import CryptoError
+
+from sandes_client.fields import cbor_map, number_of, sized, text_of
+from sandes_client.ids import AccountId, account_text, parse_base64url
+
+KEY_BYTES = 32
+_LABEL = b"SANDES1/attestation\0"
+_SIGNATURE_BYTES = 64
+_SALT_BYTES = 16
+_FIELDS = {"name": 1, "post": 2, "unit": 3}
+
+
+class AttestationRefused(Exception):
+    """The attestation attests nothing; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """What is vouched for, as far as the viewer may see it. Times are epoch seconds."""
+
+    organisation: str
+    organisation_name: str
+    issued_at: int
+    expires_at: int
+    name: str | None = None
+    post: str | None = None
+    unit: str | None = None
+
+
+def check_attestation(given: Any, *, account: AccountId, public: bytes, now_seconds: int) -> Attested:
+    """What the `attestation` of a profile attests of `account`. `public` is the pinned key.
+
+    Raises AttestationRefused: another signature, account or format, expired, or a disclosure that is not committed to.
+    """
+    try:
+        statement, signature = parse_base64url(given["statement"]), parse_base64url(given["signature"])
+        disclosed = [
+            (text_of(one["field"]), parse_base64url(one["salt"]), one["value"]) for one in given["disclosures"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise AttestationRefused("it is not in the form of an attestation") from error
+    _check_signature(statement, signature, public)
+    try:
+        said = cbor_map(cbor2.loads(statement))
+        if said[1] != 1 or cbor2.dumps(said, canonical=True) != statement:
+            raise ValueError("expected format 1")
+        commitments = {number: sized(said[7][number], 32) for number in _FIELDS.values()}
+        expires_at, subject = number_of(said[6]), account_text(sized(said[2], 8))
+        organisation, organisation_name = account_text(sized(said[3], 8)), text_of(said[4])
+        issued_at = number_of(said[5])
+    except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError) as error:
+        raise AttestationRefused("the statement is not one that is known here") from error
+    if subject != account:
+        raise AttestationRefused("it is of another account")
+    if expires_at <= now_seconds:
+        raise AttestationRefused("it has expired")
+    return Attested(organisation, organisation_name, issued_at, expires_at, **_disclosures(disclosed, commitments))
+
+
+def _check_signature(statement: bytes, signature: bytes, public: bytes) -> None:
+    try:
+        if len(signature) != _SIGNATURE_BYTES:
+            raise ValueError("expected a signature")
+        bindings.crypto_sign_open(signature + _LABEL + statement, public)
+    except (CryptoError, ValueError) as error:
+        raise AttestationRefused("the signature is not the platform's") from error
+
+
+def _disclosures(disclosed: list[tuple[str, bytes, str]], commitments: dict[int, bytes]) -> dict[str, str]:
+    shown: dict[str, str] = {}
+    for field, salt, value in disclosed:
+        if field not in _FIELDS or field in shown or len(salt) != _SALT_BYTES:
+            raise AttestationRefused("a disclosure is not one that is known here, or given twice")
+        if hashlib.blake2b(value.encode(), key=salt, digest_size=32).digest() != commitments[_FIELDS[field]]:
+            raise AttestationRefused(f"the {field} is not the one that was attested")
+        shown[field] = value
+    return shown

@@ -1,0 +1,236 @@
+"""People, as an application uses them: `DeviceClient.people`. Who is shown as verified is checked here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sandes_client.api import ApiError, ClientApi, Unreachable, path_part, read_answer
+from sandes_client.attestation import KEY_BYTES, AttestationRefused, Attested, check_attestation
+from sandes_client.clock import ServerClock
+from sandes_client.ids import AccountId, base64url_text, parse_account, parse_base64url
+from sandes_client.paging import every, next_cursor, of_cursor
+from sandes_client.store import Store
+
+logger = logging.getLogger(__name__)
+
+MAX_AGE_SECONDS = 3600
+"""So old a profile is shown without asking again."""
+
+Audience = Literal["everyone", "officials", "organisation", "nobody"]
+ProfileField = Literal["name", "photo", "post", "number", "email", "last_seen"]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A person as the caller may see them. `last_seen` is epoch seconds.
+
+    `attested` is what their organisation vouches for, checked with the pinned key; None if they are no official, or if
+    the check failed. The other fields are the service's word alone.
+    """
+
+    account: AccountId
+    account_class: Literal["public", "verified"]
+    name: str | None = None
+    post: str | None = None
+    number: str | None = None
+    email: str | None = None
+    photo: bytes | None = field(default=None, repr=False)
+    photo_type: str | None = None
+    last_seen: int | None = None
+    organisation: str | None = None
+    organisation_name: str | None = None
+    attested: Attested | None = None
+
+    @property
+    def verified(self) -> bool:
+        """An official, by an attestation that holds now."""
+        return self.attested is not None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnProfile:
+    """`policy`: to whom at most the organisation has each field shown; `choices`: one's own, stricter ones."""
+
+    profile: Profile
+    policy: Mapping[str, Audience]
+    choices: Mapping[str, Audience]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`more`: there are further people; search with more words."""
+
+    people: list[Profile]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """Somebody who may write to the caller. `created_at` is epoch seconds."""
+
+    account: AccountId
+    created_at: int
+
+
+class People:
+    """Calls raise ApiError or Unreachable, and ValueError for a text that is no account id."""
+
+    def __init__(self, store: Store, *, api: ClientApi, clock: ServerClock) -> None:
+        self._store = store
+        self._api = api
+        self._clock = clock
+
+    async def lookup(self, phone: str) -> AccountId:
+        """The account of a phone number in international form; `not_found` also for who may not be found."""
+        return await self._api.lookup(phone)
+
+    async def search(self, query: str, *, limit: int = 25) -> Found:
+        """Officials of the caller's organisation by words of name or post, or their beginnings."""
+        answer = await self._api.signed("POST", "v1/accounts/search", {"query": query, "limit": limit})
+        listed, more = read_answer(lambda: (list(answer["people"]), bool(answer["more"])))
+        return Found([await self._profile(one) for one in listed], more)
+
+    async def profile(self, account: str, *, max_age_seconds: float = MAX_AGE_SECONDS) -> Profile:
+        """From what is kept, if it is younger; `not_found` for somebody who may not be seen."""
+        id, now_ms = parse_account(account), self._clock.now_ms()
+        kept = self._store.people.read(id, since_ms=now_ms - int(max_age_seconds * 1000))
+        if kept is not None:
+            return await self._profile(kept)
+        try:
+            answer = await self._api.signed("GET", f"v1/accounts/{path_part(id)}")
+        except ApiError as error:
+            if error.code == "not_found":
+                self._store.people.forget(id)
+            raise
+        profile = await self._profile(answer)
+        if profile.account != id:
+            raise Unreachable("the service answered with somebody else")
+        self._store.people.save(id, answer, now_ms=now_ms)
+        return profile
+
+    def known(self, account: str) -> Profile | None:
+        """What is kept, however old, without asking; an attestation is checked as of now."""
+        answer, public = (
+            self._store.people.read(parse_account(account), since_ms=-1),
+            self._store.people.attestation_key(),
+        )
+        return self._checked(answer, public) if answer else None
+
+    async def own(self) -> OwnProfile:
+        return await self._own(await self._api.signed("GET", "v1/me/profile"))
+
+    async def change(
+        self,
+        *,
+        name: str | None = None,
+        email: str | None = None,
+        photo: bytes | None = None,
+        choices: Mapping[ProfileField, Audience] | None = None,
+    ) -> OwnProfile:
+        """What is left out stays as it is; an empty text or photo removes. An official's name is not one's own."""
+        changes: dict[str, Any] = {
+            "name": name,
+            "email": email,
+            "photo": None if photo is None else base64url_text(photo),
+            "choices": None if choices is None else dict(choices),
+        }
+        given = {what: value for what, value in changes.items() if value is not None}
+        return await self._own(await self._api.signed("PATCH", "v1/me/profile", given))
+
+    async def invite(self, account: str) -> None:
+        """Let a citizen write to the caller, an official who is not listed."""
+        await self._api.signed("PUT", f"v1/invitations/{path_part(parse_account(account))}")
+
+    async def withdraw(self, account: str) -> None:
+        """Take an invitation back."""
+        await self._api.signed("DELETE", f"v1/invitations/{path_part(parse_account(account))}")
+
+    async def invitations(self) -> list[Invitation]:
+        async def page(cursor: str | None) -> tuple[list[Invitation], str | None]:
+            answer = await self._api.signed("GET", "v1/invitations", query=of_cursor(cursor))
+            return read_answer(
+                lambda: (
+                    [
+                        Invitation(parse_account(one["account"]), int(one["created_at"]))
+                        for one in answer["invitations"]
+                    ],
+                    next_cursor(answer),
+                )
+            )
+
+        return await every(page)
+
+    async def block(self, account: str) -> None:
+        await self._api.block(parse_account(account))
+
+    async def unblock(self, account: str) -> None:
+        await self._api.unblock(parse_account(account))
+
+    async def _own(self, answer: Any) -> OwnProfile:
+        profile = await self._profile(answer)
+        return read_answer(lambda: OwnProfile(profile, dict(answer["policy"]), dict(answer["choices"])))
+
+    async def _profile(self, answer: Any) -> Profile:
+        has_attestation = isinstance(answer, dict) and answer.get("attestation") is not None
+        return self._checked(answer, await self._attestation_key() if has_attestation else None)
+
+    async def _attestation_key(self) -> bytes:
+        """Asked for once in the life of the profile, and pinned."""
+        pinned = self._store.people.attestation_key()
+        if pinned is None:
+            answer = await self._api.signed("GET", "v1/attestation-key")
+            pinned = read_answer(lambda: _key(answer["public"]))
+            self._store.people.pin_attestation_key(pinned)
+        return pinned
+
+    def _checked(self, answer: Any, public: bytes | None) -> Profile:
+        account = read_answer(lambda: parse_account(answer["account"]))
+        attested = None
+        if public is not None and answer.get("attestation") is not None:
+            try:
+                now_seconds = self._clock.now_ms() // 1000
+                attested = check_attestation(
+                    answer["attestation"], account=account, public=public, now_seconds=now_seconds
+                )
+            except AttestationRefused as reason:
+                logger.warning("account %s is not shown as verified: %s", account, reason)
+        return read_answer(lambda: _shaped(answer, account, attested))
+
+
+def _invitation(answer: dict[str, Any]) -> Invitation:
+    return Invitation(parse_account(answer["account"]), int(answer["created_at"]))
+
+
+def _key(text: str) -> bytes:
+    public = parse_base64url(text)
+    if len(public) != KEY_BYTES:
+        raise ValueError("expected a public key")
+    return public
+
+
+def _shaped(answer: dict[str, Any], account: AccountId, attested: Attested | None) -> Profile:
+    photo = answer.get("photo")
+    return Profile(
+        account=account,
+        account_class="verified" if answer["account_class"] == "verified" else "public",
+        name=_optional(answer, "name"),
+        post=_optional(answer, "post"),
+        number=_optional(answer, "number"),
+        email=_optional(answer, "email"),
+        photo=parse_base64url(photo) if photo is not None else None,
+        photo_type=_optional(answer, "photo_type"),
+        last_seen=int(answer["last_seen"]) if answer.get("last_seen") is not None else None,
+        organisation=_optional(answer, "organisation"),
+        organisation_name=_optional(answer, "organisation_name"),
+        attested=attested,
+    )
+
+
+def _optional(answer: dict[str, Any], name: str) -> str | None:
+    value = answer.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ValueError("expected text")
+    return value

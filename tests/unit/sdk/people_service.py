@@ -1,0 +1,98 @@
+"""People for the client's test service: profiles with attestations that are signed by the server's own code."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from sandes.crypto.attestation import AttestationKey, commitment, statement
+from sandes.model.ids import AccountId, OrganisationId, account_text, base64url_text
+from sandes.model.verification import AttestedField
+from sandes.protocol import client_api
+from tests.unit.sdk.group_service import answered
+from tests.unit.sdk.service import ALICE, BOB, START_MS, Service, problem
+
+RAILWAYS = OrganisationId(b"railways")
+SAID: dict[AttestedField, str] = {"name": "Bob Rao", "post": "Section Officer", "unit": "Signalling"}
+
+
+@dataclass
+class PeopleService:
+    """`profiles` by account id; bob is a verified official unless a test changes it."""
+
+    service: Service
+    key: AttestationKey = field(default_factory=lambda: AttestationKey.of(secrets.token_bytes(32)))
+    profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
+    changes: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.service.more.append(self.answer)
+        self.profiles[account_text(BOB)] = self.official(BOB)
+        self.profiles[account_text(ALICE)] = {
+            "account": account_text(ALICE),
+            "account_class": "public",
+            "name": "Alice",
+        }
+
+    def official(self, account: AccountId, **changed: Any) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "account": account_text(account),
+            "account_class": "verified",
+            "name": SAID["name"],
+            "post": SAID["post"],
+            "organisation_name": "Ministry of Railways",
+            "attestation": self.attestation(account),
+        }
+        return shown | changed
+
+    def attestation(
+        self, account: AccountId, *, key: AttestationKey | None = None, expires_at: int = START_MS // 1000 + 86_400
+    ) -> dict[str, Any]:
+        salts = {name: secrets.token_bytes(16) for name in SAID}
+        said = statement(
+            account,
+            RAILWAYS,
+            organisation_name="Ministry of Railways",
+            issued_at=START_MS // 1000,
+            expires_at=expires_at,
+            commitments={name: commitment(value, salts[name]) for name, value in SAID.items()},
+        )
+        return {
+            "statement": base64url_text(said),
+            "signature": base64url_text((key or self.key).sign(said)),
+            "disclosures": [
+                {"field": name, "salt": base64url_text(salts[name]), "value": value} for name, value in SAID.items()
+            ],
+        }
+
+    def answer(self, request: httpx.Request, method: str, path: Sequence[str]) -> httpx.Response | None:
+        match method, path:
+            case "GET", ["attestation-key"]:
+                return answered(client_api.AttestationKey(public=self.key.public))
+            case "GET", ["accounts", account]:
+                profile = self.profiles.get(account)
+                return httpx.Response(200, json=profile) if profile else problem("not_found", 404)
+            case "POST", ["accounts", "search"]:
+                search = client_api.Search.model_validate_json(request.content)
+                found = [one for one in self.profiles.values() if search.query in str(one["name"])]
+                return httpx.Response(200, json={"people": found, "more": len(found) == search.limit})
+            case "GET", ["me", "profile"]:
+                return self._own()
+            case "PATCH", ["me", "profile"]:
+                self.changes.append(client_api.ChangeProfile.model_validate_json(request.content))
+                return self._own()
+            case "GET", ["invitations"]:
+                who, cursor = (BOB, None) if "cursor" in request.url.params else (ALICE, "next")
+                entry = client_api.InvitationEntry(account=who, created_at=7)
+                return answered(client_api.InvitationList(invitations=[entry], cursor=cursor))
+            case (("PUT" | "DELETE"), ["invitations" | "blocks", _]):
+                return httpx.Response(204)
+        return None
+
+    def _own(self) -> httpx.Response:
+        own = self.profiles[account_text(ALICE)] | {"policy": {"number": "officials"}, "choices": {"photo": "nobody"}}
+        return httpx.Response(200, json=own)

@@ -1,0 +1,240 @@
+"""Profiles on a device: who is shown as verified, what is kept and for how long."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from sandes.crypto.attestation import AttestationKey
+from sandes.model.ids import account_text
+from sandes.protocol.client_api import ChangeProfile
+from sandes_client import ApiError, Store, Unreachable
+from sandes_client.people import MAX_AGE_SECONDS
+from tests.unit.sdk.people_service import RAILWAYS, PeopleService
+from tests.unit.sdk.service import ALICE, BOB, START_MS, Service, problem
+
+ALICE_ID, BOB_ID = account_text(ALICE), account_text(BOB)
+KEY = ("GET", "/v1/attestation-key")
+BOBS = ("GET", f"/v1/accounts/{BOB_ID}")
+
+
+@pytest.fixture
+def people(service: Service) -> PeopleService:
+    return PeopleService(service)
+
+
+async def test_an_official_is_verified_by_an_attestation_that_holds(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    async with service.client(store) as device:
+        bob, alice = await device.people.profile(BOB_ID), await device.people.profile(ALICE_ID)
+    assert bob.verified
+    assert bob.attested is not None
+    assert (bob.attested.name, bob.attested.post, bob.attested.unit) == ("Bob Rao", "Section Officer", "Signalling")
+    assert (bob.attested.organisation, bob.attested.organisation_name) == (
+        account_text(RAILWAYS),
+        "Ministry of Railways",
+    )
+    assert (alice.name, alice.verified) == ("Alice", False)
+
+
+def _another_key(people: PeopleService) -> dict[str, Any]:
+    return people.official(BOB, attestation=people.attestation(BOB, key=AttestationKey.of(secrets.token_bytes(32))))
+
+
+def _another_account(people: PeopleService) -> dict[str, Any]:
+    return people.official(BOB, attestation=people.attestation(ALICE))
+
+
+def _expired(people: PeopleService) -> dict[str, Any]:
+    return people.official(BOB, attestation=people.attestation(BOB, expires_at=START_MS // 1000))
+
+
+def _another_post(people: PeopleService) -> dict[str, Any]:
+    attestation = people.attestation(BOB)
+    attestation["disclosures"][1]["value"] = "Minister"
+    return people.official(BOB, post="Minister", attestation=attestation)
+
+
+def _none(people: PeopleService) -> dict[str, Any]:
+    return people.official(BOB, attestation=None)
+
+
+def _rubbish(people: PeopleService) -> dict[str, Any]:
+    return people.official(BOB, attestation={"statement": "??", "signature": 5})
+
+
+@pytest.mark.parametrize("forged", [_another_key, _another_account, _expired, _another_post, _none, _rubbish])
+async def test_who_is_called_an_official_without_an_attestation_that_holds_is_not_verified(
+    service: Service,
+    store: Store,
+    people: PeopleService,
+    forged: Callable[[PeopleService], dict[str, Any]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    people.profiles[BOB_ID] = forged(people)
+    with caplog.at_level(logging.WARNING):
+        async with service.client(store) as device:
+            bob = await device.people.profile(BOB_ID)
+            known = device.people.known(BOB_ID)
+    assert (bob.verified, bob.attested, known) == (False, None, bob)
+    assert ("not shown as verified" in caplog.text) is (forged is not _none)
+
+
+async def test_what_is_not_disclosed_is_not_attested_and_the_rest_is(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    people.profiles[BOB_ID]["attestation"]["disclosures"] = people.profiles[BOB_ID]["attestation"]["disclosures"][1:]
+    async with service.client(store) as device:
+        bob = await device.people.profile(BOB_ID)
+    assert bob.attested is not None
+    assert (bob.attested.name, bob.attested.post) == (None, "Section Officer")
+
+
+async def test_the_key_is_asked_for_once_and_pinned(service: Service, store: Store, people: PeopleService) -> None:
+    async with service.client(store) as device:
+        await device.people.profile(ALICE_ID)
+        assert KEY not in service.calls, "who is no official needs no key"
+        assert (await device.people.profile(BOB_ID)).verified
+    people.key = AttestationKey.of(secrets.token_bytes(32))
+    people.profiles[BOB_ID] = people.official(BOB)
+    async with service.client(store) as device:
+        assert not (await device.people.profile(BOB_ID, max_age_seconds=0)).verified, "by another key"
+    assert service.calls.count(KEY) == 1
+
+
+async def test_a_profile_is_kept_for_its_time_and_its_attestation_no_longer_than_it_holds(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    people.profiles[BOB_ID] = people.official(
+        BOB, attestation=people.attestation(BOB, expires_at=START_MS // 1000 + MAX_AGE_SECONDS // 2)
+    )
+    async with service.client(store) as device:
+        assert device.people.known(BOB_ID) is None
+        assert (await device.people.profile(BOB_ID)).verified
+        await service.clock.advance(MAX_AGE_SECONDS / 2 - 1)
+        assert (await device.people.profile(BOB_ID)).verified
+        await service.clock.advance(2)
+        bob = await device.people.profile(BOB_ID)
+        assert (bob.verified, bob.name) == (False, "Bob Rao")
+        assert service.calls.count(BOBS) == 1
+        await service.clock.advance(MAX_AGE_SECONDS / 2)
+        await device.people.profile(BOB_ID)
+        assert service.calls.count(BOBS) == 2
+        assert device.people.known(BOB_ID) is not None
+
+
+async def test_somebody_who_may_not_be_seen_any_more_is_forgotten(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    async with service.client(store) as device:
+        await device.people.profile(BOB_ID)
+        people.profiles.clear()
+        with pytest.raises(ApiError, match="not_found"):
+            await device.people.profile(BOB_ID, max_age_seconds=0)
+        assert device.people.known(BOB_ID) is None
+
+
+async def test_a_profile_of_somebody_else_than_asked_for_is_not_kept(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    people.profiles[BOB_ID] = people.profiles[ALICE_ID]
+    async with service.client(store) as device:
+        with pytest.raises(Unreachable):
+            await device.people.profile(BOB_ID)
+        assert device.people.known(BOB_ID) is None
+
+
+@pytest.mark.parametrize("fields", [{"account": "me"}, {"name": 5}, {"photo": "?"}, {"account_class": None}])
+async def test_a_profile_that_is_not_in_its_form_is_unreachable_or_public(
+    service: Service, store: Store, people: PeopleService, fields: dict[str, Any]
+) -> None:
+    people.profiles[BOB_ID] |= fields
+    async with service.client(store) as device:
+        if "account_class" in fields:
+            assert (await device.people.profile(BOB_ID)).account_class == "public"
+        else:
+            with pytest.raises(Unreachable):
+                await device.people.profile(BOB_ID)
+
+
+async def test_a_key_that_is_none_is_unreachable_and_not_pinned(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    service.http_answers[KEY] = lambda _: httpx.Response(200, json={"public": "AAAA"})
+    async with service.client(store) as device:
+        with pytest.raises(Unreachable):
+            await device.people.profile(BOB_ID)
+    assert store.people.attestation_key() is None
+    assert people.profiles
+
+
+async def test_search_checks_everybody_it_finds(service: Service, store: Store, people: PeopleService) -> None:
+    async with service.client(store) as device:
+        found = await device.people.search("Bob", limit=1)
+        nobody = await device.people.search("Xx")
+    assert ([one.verified for one in found.people], found.more) == ([True], True)
+    assert (nobody.people, nobody.more) == ([], False)
+    assert people.profiles
+
+
+async def test_the_own_profile_is_read_and_changed(service: Service, store: Store, people: PeopleService) -> None:
+    async with service.client(store) as device:
+        own = await device.people.own()
+        await device.people.change(name="A", photo=b"", choices={"photo": "nobody"})
+    assert (own.profile.name, own.policy, own.choices) == ("Alice", {"number": "officials"}, {"photo": "nobody"})
+    assert people.changes == [ChangeProfile(name="A", photo=b"", choices={"photo": "nobody"})]
+
+
+async def test_citizens_are_invited_and_invitations_listed_to_their_end(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    async with service.client(store) as device:
+        await device.people.invite(BOB_ID)
+        await device.people.withdraw(BOB_ID)
+        await device.people.block(BOB_ID)
+        await device.people.unblock(BOB_ID)
+        assert [(one.account, one.created_at) for one in await device.people.invitations()] == [
+            (ALICE_ID, 7),
+            (BOB_ID, 7),
+        ]
+        assert await device.people.lookup("+919876543210") == BOB_ID
+        with pytest.raises(ValueError, match="account id"):
+            await device.people.invite("../me")
+    assert service.calls[:4] == [
+        ("PUT", f"/v1/invitations/{BOB_ID}"),
+        ("DELETE", f"/v1/invitations/{BOB_ID}"),
+        ("PUT", f"/v1/blocks/{BOB_ID}"),
+        ("DELETE", f"/v1/blocks/{BOB_ID}"),
+    ]
+    assert people.profiles
+
+
+async def test_a_new_registration_forgets_people_and_the_pinned_key(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    async with service.client(store) as device:
+        await device.people.profile(BOB_ID)
+    store.profile.begin(service.identity, service.seal_keys[0].__class__.new(9, secrets.token_bytes), now_ms=1)
+    assert store.people.attestation_key() is None
+    assert store.people.read(BOB_ID, since_ms=-1) is None  # type: ignore[arg-type]
+    assert people.profiles
+
+
+async def test_an_unreachable_service_leaves_what_is_known(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    async with service.client(store) as device:
+        await device.people.profile(BOB_ID)
+        service.http_answers[BOBS] = lambda _: problem("unavailable", 503)
+        with pytest.raises(ApiError):
+            await device.people.profile(BOB_ID, max_age_seconds=0)
+        known = device.people.known(BOB_ID)
+    assert known is not None
+    assert known.verified
+    assert people.profiles
