@@ -57,6 +57,7 @@ class ServiceStack(Stack):
         self._frames_and_connections()
         self._client_api()
         self._group_fanout()
+        self._group_upkeep()
         self._app_api()
         self._webhooks()
         self._operators()
@@ -165,6 +166,30 @@ class ServiceStack(Stack):
         self._grant_tables(self.group_fanout, {schema.DELIVERIES: ("GetItem",)})
         self._grant_work(self.group_fanout, self.fanout_queue)
         self.fanout_queue.work_off(self.group_fanout.function, batch=1, concurrency=FANOUT_CONCURRENCY)
+
+    def _group_upkeep(self) -> None:
+        """What groups make of work beside posts: telling of changes, ending memberships, deleting dissolved groups."""
+        self.group_upkeep = self._function(
+            "GroupUpkeep",
+            "groups",
+            self._fanout_settings()
+            | {"GROUP_QUEUE": self.group_queue.url, "MAX_EXPIRY_SECONDS": str(self._config.max_expiry_seconds)},
+            entry="upkeep",
+            timeout_seconds=3 * GROUP_WORK_SECONDS,
+        )
+        self._grant_fanout(self.group_upkeep)
+        self._grant_tables(
+            self.group_upkeep,
+            {
+                schema.DIRECTORY: (
+                    *("GetItem", "BatchGetItem", "PutItem", "UpdateItem"),
+                    *("DeleteItem", "ConditionCheckItem", "BatchWriteItem"),
+                )
+            },
+        )
+        self._grant_queue(self.group_upkeep, self.group_queue)
+        self._grant_work(self.group_upkeep, self.group_queue)
+        self.group_queue.work_off(self.group_upkeep.function, batch=10, concurrency=5)
 
     def _app_api(self) -> None:
         """OTPs have functions and a queue of their own: what else apps send cannot delay them."""

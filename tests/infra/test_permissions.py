@@ -61,6 +61,18 @@ ALLOWED = {
     "disconnect": {"dynamodb:UpdateItem routing"},
     "send": FRAMES | FANOUT | {"dynamodb:BatchGetItem deliveries", "dynamodb:PutItem directory"},
     "groupfanout": FANOUT | {"dynamodb:GetItem deliveries"} | works("fanout"),
+    "groupupkeep": FANOUT
+    | {
+        "dynamodb:GetItem directory",
+        "dynamodb:BatchGetItem directory",
+        "dynamodb:PutItem directory",
+        "dynamodb:UpdateItem directory",
+        "dynamodb:DeleteItem directory",
+        "dynamodb:ConditionCheckItem directory",
+        "dynamodb:BatchWriteItem directory",
+        "sqs:SendMessage groupwork",
+    }
+    | works("groupwork"),
     "deliver": FRAMES
     | {
         "dynamodb:Query inbox",

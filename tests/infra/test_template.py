@@ -13,6 +13,7 @@ import pytest
 from infra.config import HTTP_LOCAL_ID, WEBSOCKET_LOCAL_ID, Config
 from infra.http_api import APP_PATHS, OTP_PATHS
 from sandes.edge import settings
+from sandes.group_events import NET_SECONDS
 from sandes.store.schema import TABLES, Table
 from tests.infra.conftest import ROOT, Synthesised
 
@@ -23,6 +24,7 @@ SETTINGS: dict[str, type[settings.Settings]] = {
     "deliver": settings.DeliverSettings,
     "client": settings.ClientSettings,
     "groupfanout": settings.GroupFanoutSettings,
+    "groupupkeep": settings.GroupUpkeepSettings,
     "otp": settings.OtpSettings,
     "otpsms": settings.OtpSmsSettings,
     "apps": settings.AppsSettings,
@@ -39,6 +41,7 @@ HANDLERS = {
     "deliver": "handler.handler",
     "client": "handler.handler",
     "groupfanout": "handler.fanout",
+    "groupupkeep": "handler.upkeep",
     "otp": "handler.handler",
     "otpsms": "handler.sms",
     "apps": "handler.handler",
@@ -57,7 +60,13 @@ HTTP_ROUTES = {"{proxy+}": "Client"} | {
     for path in paths
     for rest in ("", "/{proxy+}")
 }
-WORKERS = {"sms": "otpsms", "batches": "appbatches", "webhooks": "appwebhooks", "fanout": "groupfanout"}
+WORKERS = {
+    "sms": "otpsms",
+    "batches": "appbatches",
+    "webhooks": "appwebhooks",
+    "fanout": "groupfanout",
+    "groupwork": "groupupkeep",
+}
 """Queues by the function that works them off."""
 FRAME_ROUTES = {
     "send": "Send",
@@ -278,6 +287,14 @@ def test_a_worker_reports_what_failed_leaves_room_for_others_and_ends_before_its
 def test_an_sms_that_failed_is_tried_again_well_within_the_life_of_a_code(dev: Synthesised) -> None:
     assert dev.queues["sms"]["Properties"]["VisibilityTimeout"] <= 30
     assert dev.workers["sms"][1]["MaximumBatchingWindowInSeconds"] <= 1
+
+
+def test_an_event_is_looked_for_again_only_when_every_function_that_changes_groups_has_ended(dev: Synthesised) -> None:
+    changing = [
+        name for name, function in dev.functions.items() if "GROUP_QUEUE" in function["Environment"]["Variables"]
+    ]
+    assert {"client", "groupupkeep"} <= set(changing)
+    assert max(dev.functions[name]["Timeout"] for name in changing) < NET_SECONDS
 
 
 # Routes

@@ -13,6 +13,7 @@ from sandes import group_members, groups
 from sandes.crypto.seal import GroupChange
 from sandes.group_events import EventDependencies, send_event
 from sandes.groups import GroupDependencies
+from sandes.groups_upkeep import UpkeepDependencies, work
 from sandes.model.fanout import GroupPost
 from sandes.model.group import MAX_OFFICIAL_MEMBERS, Group, Member
 from sandes.model.ids import (
@@ -91,6 +92,14 @@ class Groups:
     @property
     def event_deps(self) -> EventDependencies:
         return EventDependencies(self.store, self.deliver, MAX_EXPIRY_SECONDS)
+
+    @property
+    def upkeep_deps(self) -> UpkeepDependencies:
+        return UpkeepDependencies(self.event_deps, self.changes, self.service.directory, self.queue)
+
+    def do(self, job: str, **fields: Any) -> str:
+        """Carry out one entry of the queue; what was done."""
+        return work({"job": job, **fields}, now_ms=self.now_ms, deps=self.upkeep_deps)
 
     # People
 

@@ -63,6 +63,11 @@ class GroupFanoutSettings(FanoutSettings):
     fanout_posts_per_second: int
 
 
+class GroupUpkeepSettings(FanoutSettings):
+    group_queue: str
+    max_expiry_seconds: int
+
+
 class SendSettings(FanoutSettings, FrameSettings):
     pass
 

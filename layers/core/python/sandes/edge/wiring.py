@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sandes.fanout import Fanout
     from sandes.group_send import GroupSendDependencies
     from sandes.groups import GroupDependencies
+    from sandes.groups_upkeep import UpkeepDependencies
     from sandes.messages import AppsDependencies
     from sandes.operations import OperatorDependencies
     from sandes.otp_sms import SmsDependencies
@@ -241,6 +242,24 @@ def wire_groups() -> GroupDependencies:
         changes=GroupChangeStore(dynamodb, settings.directory_table),
         limits=LimitStore(dynamodb, settings.limits_table),
         pepper=Pepper.of(_secret(settings.pepper_secret)),
+        work=SqsQueue(_client("sqs"), settings.group_queue),
+    )
+
+
+@cache
+def wire_group_upkeep() -> UpkeepDependencies:
+    from sandes.edge.queue import SqsQueue
+    from sandes.edge.settings import GroupUpkeepSettings
+    from sandes.group_events import EventDependencies
+    from sandes.groups_upkeep import UpkeepDependencies
+    from sandes.store.group_changes import GroupChangeStore
+
+    settings = GroupUpkeepSettings.load()
+    dynamodb, fanout = _client("dynamodb"), _fanout(settings)
+    return UpkeepDependencies(
+        events=EventDependencies(fanout.groups, fanout, settings.max_expiry_seconds),
+        changes=GroupChangeStore(dynamodb, settings.directory_table),
+        directory=DirectoryStore(dynamodb, settings.directory_table),
         work=SqsQueue(_client("sqs"), settings.group_queue),
     )
 
