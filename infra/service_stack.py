@@ -121,14 +121,15 @@ class ServiceStack(Stack):
         self.websocket.add_frame_routes(self.deliver.function, "hello", "ack", "sync", "fetch", "ping", "$default")
 
     def _client_api(self) -> None:
-        tables = (schema.ROUTING, schema.DIRECTORY, schema.CODES, schema.LIMITS)
+        """It makes no envelopes: of inboxes and deliveries it only reads what became of the caller's own posts."""
+        tables = (schema.ROUTING, schema.DIRECTORY, schema.INBOX, schema.CODES, schema.DELIVERIES, schema.LIMITS)
         self.client = self._function(
             "Client",
             "client",
             self._tables(*tables)
-            | self._secrets(pepper=self.pepper)
-            | self._fanout_settings()
+            | self._secrets(pepper=self.pepper, sender=self.sender_secret)
             | {
+                "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
                 "TOKEN_AUDIENCE": self._config.token_audience,
                 "SMS_SENDER_ID": self._config.sms_sender_id,
                 "GROUP_QUEUE": self.group_queue.url,
@@ -141,14 +142,16 @@ class ServiceStack(Stack):
                     *("Query", "GetItem", "BatchGetItem"),
                     *("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
                 ),
-                schema.ROUTING: ("BatchGetItem", "GetItem", "PutItem"),
+                schema.ROUTING: ("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
+                schema.INBOX: ("BatchGetItem",),
                 schema.CODES: ("GetItem", "PutItem", "UpdateItem"),
+                schema.DELIVERIES: ("Query",),
                 schema.LIMITS: ("UpdateItem",),
             },
         )
-        self._grant_fanout(self.client)
-        self._grant_connections(self.client, "DELETE")
-        self._grant_secret(self.client, self.pepper)
+        self._grant_connections(self.client, "POST", "DELETE")
+        for secret in (self.pepper, self.sender_secret):
+            self._grant_secret(self.client, secret)
         self._grant_sms(self.client)
         self._grant_queue(self.client, self.group_queue)
 

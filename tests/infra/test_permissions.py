@@ -86,8 +86,10 @@ ALLOWED = {
         "sqs:SendMessage webhooks",
         "execute-api:ManageConnections v1/DELETE/@connections/*",
     },
-    "client": FANOUT
-    | {
+    "client": {
+        "dynamodb:BatchGetItem inbox",
+        "dynamodb:Query deliveries",
+        "secretsmanager:GetSecretValue SenderSecret",
         "dynamodb:BatchGetItem directory",
         "dynamodb:BatchGetItem routing",
         "dynamodb:Query directory",

@@ -32,6 +32,7 @@ class Limit(Enum):
     GROUPS_MADE = "groups-made", 10, 600_000
     GROUP_CHANGES = "group-changes", 120, 1_000
     GROUP_POSTS = "group-posts", 20, 2_000
+    GROUP_DELIVERIES = "group-deliveries", 60, 1_000
 
     def __init__(self, label: str, burst: int, interval_ms: int) -> None:
         self.label = label

@@ -12,7 +12,7 @@ from sandes.edge.authorizer import bearer
 from sandes.edge.http import now_milliseconds
 from sandes.edge.wiring import wire_client
 from sandes.identity import Caller, authenticate
-from sandes.model.ids import AccountId, parse_account
+from sandes.model.ids import AccountId, MessageId, parse_account, parse_message
 from sandes.protocol.errors import ErrorCode, ProtocolError
 
 AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
@@ -47,3 +47,11 @@ def described(summary: str, *, signed: bool = True) -> dict[str, Any]:
         "security": [{"device_token": []}] if signed else [],
         "response_description": "Done",
     }
+
+
+def message_in_path(text: str) -> MessageId:
+    """Raises ProtocolError not_found for a text that is no message id."""
+    try:
+        return parse_message(text)
+    except ValueError:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None

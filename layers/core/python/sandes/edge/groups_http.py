@@ -9,18 +9,28 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
-from sandes import group_members, groups
-from sandes.edge.client_http import account_in_path, call, described
+from sandes import group_delivery, group_members, groups
+from sandes.edge.client_http import account_in_path, call, described, message_in_path
 from sandes.edge.http import entity_tag, no_content, version_meant
-from sandes.edge.wiring import wire_groups
+from sandes.edge.wiring import wire_group_delivery, wire_groups
 from sandes.model.ids import GroupId, parse_group
-from sandes.protocol.client_api import ChangeGroup, Group, GroupMember, GroupMembers, GroupPage, NewGroup, PutMember
+from sandes.protocol.client_api import (
+    ChangeGroup,
+    Group,
+    GroupDelivery,
+    GroupMember,
+    GroupMembers,
+    GroupPage,
+    NewGroup,
+    PutMember,
+)
 from sandes.protocol.errors import ErrorCode, ProtocolError
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
 GroupPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
 MemberPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
+MessagePath = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="UUIDv7, lower case")]
 CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
 LimitQuery = Annotated[int, Query(ge=1, le=group_members.MAX_PAGE)]
 IfMatch = Annotated[
@@ -86,6 +96,19 @@ def remove_member(group: GroupPath, account: MemberPath) -> Response[str]:
     caller, now_ms, _ = call(router)
     group_members.remove_member(caller, _group(group), account_in_path(account), now_ms=now_ms, deps=wire_groups())
     return no_content()
+
+
+@router.get("/v1/groups/<group>/messages/<message>", **described("How far an own message to a group has come"))
+def message_delivery(group: GroupPath, message: MessagePath, cursor: CursorQuery = None) -> GroupDelivery:
+    caller, now_ms, _ = call(router)
+    return group_delivery.delivery(
+        caller,
+        _group(group),
+        message_in_path(message),
+        after=cursor,
+        now_ms=now_ms,
+        deps=wire_group_delivery(),
+    )
 
 
 def _group(text: str) -> GroupId:

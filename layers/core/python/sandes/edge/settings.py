@@ -77,13 +77,19 @@ class DeliverSettings(FrameSettings):
     webhook_queue: str
 
 
-class ClientSettings(FanoutSettings):
+class ClientSettings(Settings):
+    inbox_table: str
+    routing_table: str
+    directory_table: str
     codes_table: str
+    deliveries_table: str
     limits_table: str
     pepper_secret: str
+    sender_secret: str
     token_audience: str
     sms_sender_id: str
     group_queue: str
+    aws_endpoint_url_apigatewaymanagementapi: str
 
 
 class AppSettings(Settings):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sandes.edge.authorizer import AuthorizerDependencies
     from sandes.edge.settings import AppSettings, OtpSmsSettings
     from sandes.fanout import Fanout
+    from sandes.group_delivery import GroupDeliveryDependencies
     from sandes.group_send import GroupSendDependencies
     from sandes.groups import GroupDependencies
     from sandes.groups_upkeep import UpkeepDependencies
@@ -148,9 +149,24 @@ def _fanout(settings: FanoutSettings, pusher: Pusher | None = None) -> Fanout:
 
 
 @cache
-def wire_client_fanout() -> Fanout:
-    """For what the client API posts to groups."""
-    return _fanout(ClientSettings.load())
+def wire_group_delivery() -> GroupDeliveryDependencies:
+    """For what became of a message to a group, in the function of the client API."""
+    from sandes.crypto.fanout_keys import FanoutKeys
+    from sandes.group_delivery import GroupDeliveryDependencies
+    from sandes.store.fanouts import FanoutStore
+
+    settings, groups = ClientSettings.load(), wire_groups()
+    dynamodb, secret = _client("dynamodb"), _secret(settings.sender_secret)
+    return GroupDeliveryDependencies(
+        groups=groups.groups,
+        posts=FanoutStore(dynamodb, settings.deliveries_table),
+        routing=RoutingStore(dynamodb, settings.routing_table),
+        inbox=InboxStore(dynamodb, settings.inbox_table),
+        limits=groups.limits,
+        keys=FanoutKeys.of(secret),
+        sender_hash=SenderHash.of(secret),
+        pepper=groups.pepper,
+    )
 
 
 @cache
