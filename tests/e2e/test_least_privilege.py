@@ -27,7 +27,7 @@ def client_with_role_of(deployed: Deployed, function: str, service: str) -> Any:
     )
 
 
-OTHERS = ["Send", "Client", "Authorizer", "Disconnect", "Otp", "OtpSms", "Apps", "Operator"]
+OTHERS = ["Send", "Client", "Authorizer", "Disconnect", "Otp", "OtpSms", "Apps", "Operator", "VerificationSweep"]
 
 
 @pytest.mark.parametrize("function", OTHERS)
@@ -60,3 +60,13 @@ def test_no_function_may_scan(deployment: Deployed, function: str) -> None:
         with pytest.raises(ClientError) as denied:
             client.scan(TableName=table)
         assert denied.value.response["Error"]["Code"] == "AccessDeniedException"
+
+
+@pytest.mark.parametrize("function", ["Send", "Deliver", "Client", "Apps", "VerificationSweep"])
+def test_only_the_operators_function_may_sign_attestations(deployment: Deployed, function: str) -> None:
+    secrets = deployment.engine.client("secretsmanager").list_secrets()["SecretList"]
+    (name,) = [secret["Name"] for secret in secrets if "AttestationSecret" in secret["Name"]]
+    client_with_role_of(deployment, "Operator", "secretsmanager").get_secret_value(SecretId=name)
+    with pytest.raises(ClientError) as denied:
+        client_with_role_of(deployment, function, "secretsmanager").get_secret_value(SecretId=name)
+    assert denied.value.response["Error"]["Code"] == "AccessDeniedException"

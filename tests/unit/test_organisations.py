@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sandes import organisations
 from sandes.model.ids import OrganisationId, UnitId, id_text, new_organisation_id, new_unit_id, parse_unit
@@ -323,3 +325,84 @@ def test_a_unit_that_is_not_in_the_tree_is_within_nothing(service: Service) -> N
     unit = parse_unit(id_text(new_unit_id()))
     assert not tree(service, of).within(unit, UnitId(of))
     assert not tree(service, of).within(UnitId(of), unit)
+
+
+# Any sequence of changes
+
+
+class Reference:
+    """Parents by unit, decided on without any of the code under test."""
+
+    def __init__(self, root: UnitId) -> None:
+        self.root = root
+        self.parents: dict[UnitId, UnitId] = {}
+
+    def path(self, unit: UnitId) -> list[UnitId]:
+        found = [unit]
+        while found[-1] != self.root:
+            found.append(self.parents[found[-1]])
+        return found
+
+    def deepest(self) -> int:
+        return max(len(self.path(unit)) for unit in (self.root, *self.parents))
+
+    def refusal(self, change: Callable[[], None]) -> ErrorCode | None:
+        """Why a change would be refused; it is made if it is not."""
+        before = dict(self.parents)
+        change()
+        if self.deepest() <= MAX_LEVELS:
+            return None
+        self.parents = before
+        return ErrorCode.UNIT_TOO_DEEP
+
+    def move(self, unit: UnitId, parent: UnitId) -> ErrorCode | None:
+        if unit in self.path(parent):
+            return ErrorCode.UNIT_CYCLE
+        return self.refusal(lambda: self.parents.update({unit: parent}))
+
+    def remove(self, unit: UnitId) -> ErrorCode | None:
+        if unit in self.parents.values():
+            return ErrorCode.UNIT_NOT_EMPTY
+        del self.parents[unit]
+        return None
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["create", "create", "move", "move", "remove"]), st.integers(0, 20), st.integers(0, 20)),
+    min_size=10,
+    max_size=30,
+)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_whatever_is_created_moved_and_removed_a_tree_of_eight_levels_is_left(
+    service: Service, steps: list[tuple[str, int, int]]
+) -> None:
+    of = service.organisation()
+    expected = Reference(UnitId(of))
+
+    def outcome(call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except ProtocolError as error:
+            return error.code
+
+    for step, one, other in steps:
+        units = [UnitId(of), *expected.parents]
+        unit, parent = units[one % len(units)], units[other % len(units)]
+        if step == "create":
+            made = outcome(lambda: service.unit(of, parent=parent))  # noqa: B023  called at once
+            allowed = len(expected.path(parent)) < MAX_LEVELS
+            assert (made != ErrorCode.UNIT_TOO_DEEP) == allowed
+            if allowed:
+                expected.parents[made] = parent
+        elif step == "move":
+            assert outcome(lambda: move(service, of, unit, parent)) == expected.move(unit, parent)  # noqa: B023
+        elif unit != UnitId(of):
+            assert outcome(lambda: remove(service, of, unit)) == expected.remove(unit)  # noqa: B023
+    now = tree(service, of)
+    assert {unit.id: unit.parent for unit in now.units.values()} == {UnitId(of): None, **expected.parents}
+    for id in now.units:
+        assert now.path(id) == expected.path(id)
+    assert max(map(now.level, now.units)) == expected.deepest() <= MAX_LEVELS
