@@ -15,6 +15,8 @@ from sandes.model.ids import OrganisationId, new_account_id
 from sandes.model.profile import FIELDS, MAX_PHOTO_BYTES, OFFICIAL_POLICY, PUBLIC_POLICY, photo_type
 from sandes.protocol.client_api import ChangeProfile, OwnProfile, Profile
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.schema import VerificationRow
+from sandes.store.verifications import verification_key
 from tests.support.keys import DeviceKeys
 from tests.support.service import ATTESTATION_KEY, NOW, NOW_MS, Person, Service
 
@@ -200,6 +202,20 @@ def test_whoever_registers_the_number_anew_is_no_official(service: Service, asha
     service.register(asha.phone, DeviceKeys(), now_ms=NOW_MS + 60_000)
     profile = seen(service, ravi, asha)
     assert (profile.account_class, profile.name, profile.attestation) == ("public", None, None)
+
+
+def test_a_standing_and_a_verification_that_do_not_belong_together_show_no_name(
+    service: Service, asha: Person, ministry: OrganisationId
+) -> None:
+    """One read is of several rows, each as it stood then: a renewal may fall between two of them."""
+    service.client.update_item(
+        TableName=service.tables["directory"],
+        Key=verification_key(asha.account),
+        UpdateExpression=f"SET {VerificationRow.EXPIRES_AT} = :later",
+        ExpressionAttributeValues={":later": {"N": str(NOW + 10**9)}},
+    )
+    profile = seen(service, official(service, ministry), asha)
+    assert (profile.account_class, profile.name, profile.attestation) == ("verified", None, None)
 
 
 # Attestations
