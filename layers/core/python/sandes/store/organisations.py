@@ -16,7 +16,16 @@ from botocore.exceptions import ClientError
 from sandes.model.ids import OrganisationId, UnitId, id_text, parse_organisation, parse_unit
 from sandes.model.organisation import Organisation, Tree, Unit, UnitKind
 from sandes.model.profile import Audience, Field
-from sandes.store.dynamo import Client, ConditionFailed, Item, batch_get, failed_condition, transact
+from sandes.store.dynamo import (
+    Client,
+    ConditionFailed,
+    Item,
+    StoreUnavailable,
+    batch_get,
+    failed_condition,
+    transact,
+    waits,
+)
 from sandes.store.schema import DirectoryRow
 from sandes.store.schema import OrganisationRow as Row
 
@@ -83,7 +92,22 @@ class OrganisationStore:
         return read_organisation(root), read_unit(found[keys[-1][DirectoryRow.SORT]["S"]])
 
     def tree(self, organisation: OrganisationId) -> Tree | None:
-        """Everything in one consistent query, paginated. Its version comes first: it is never newer than the units."""
+        """Everything as it stood at one moment: a tree that changed while it was read is read again.
+
+        Raises StoreUnavailable if it changed each time.
+        """
+        for _ in waits():
+            items = self._rows(organisation)
+            now = self.read(organisation)
+            if now is None or not items:
+                return None
+            if read_organisation(items[0]).tree_version == now.tree_version:
+                units = [read_unit(item) for item in items]
+                return Tree(now, {unit.id: unit for unit in units})
+        raise StoreUnavailable
+
+    def _rows(self, organisation: OrganisationId) -> list[Item]:
+        """The organisation's, then those of its units, by consistent reads; not of one moment if there are several."""
         items: list[Item] = []
         start: dict[str, Any] = {}
         while True:
@@ -99,12 +123,8 @@ class OrganisationStore:
             )
             items += answer["Items"]
             if "LastEvaluatedKey" not in answer:
-                break
+                return items
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
-        if not items:
-            return None
-        units = [read_unit(item) for item in items]
-        return Tree(read_organisation(items[0]), {unit.id: unit for unit in units})
 
     def rename(self, organisation: OrganisationId, unit: UnitId, name: str) -> bool:
         """False if there is no such unit."""
