@@ -349,18 +349,23 @@ class ServiceStack(Stack):
             "Operator",
             "admin",
             self._tables(schema.DIRECTORY, schema.ROUTING)
-            | self._secrets(pepper=self.pepper, attestation=self.attestation_secret),
+            | self._secrets(pepper=self.pepper, attestation=self.attestation_secret)
+            | {"GROUP_QUEUE": self.group_queue.url},
             entry="operator",
         )
         self._grant_tables(
             self.operator,
             {
-                schema.DIRECTORY: ("BatchGetItem", "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"),
+                schema.DIRECTORY: (
+                    *("BatchGetItem", "GetItem", "Query"),
+                    *("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
+                ),
                 schema.ROUTING: ("UpdateItem",),
             },
         )
         self._grant_secret(self.operator, self.pepper)
         self._grant_secret(self.operator, self.attestation_secret)
+        self._grant_queue(self.operator, self.group_queue)
 
     def _fanout_settings(self) -> dict[str, str]:
         """What a function is told that posts to groups."""

@@ -179,6 +179,8 @@ ALLOWED = {
         "dynamodb:PutItem directory",
         "dynamodb:UpdateItem directory",
         "dynamodb:DeleteItem directory",
+        "dynamodb:ConditionCheckItem directory",
+        "sqs:SendMessage groupwork",
         "dynamodb:UpdateItem routing",
         "secretsmanager:GetSecretValue Pepper",
         "secretsmanager:GetSecretValue AttestationSecret",

@@ -34,7 +34,6 @@ from sandes.store.groups import GroupStore
 from sandes.store.organisations import OrganisationStore
 from sandes.store.schema import DirectoryRow, RoutingRow
 from sandes.store.standing import standing_attribute
-from tests.support.queue import FakeQueue
 from tests.support.service import MAX_EXPIRY_SECONDS, PEPPER, Person, Service
 
 Json = dict[str, Any]
@@ -78,7 +77,7 @@ class Groups:
         table = service.tables["directory"]
         self.store = GroupStore(client or service.client, table)
         self.changes = GroupChangeStore(client or service.client, table)
-        self.queue = FakeQueue()
+        self.queue = service.group_queue
         self.deliver = Recorder()
 
     @property

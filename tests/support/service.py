@@ -40,6 +40,7 @@ from sandes.model.ids import (
 from sandes.model.phone import PhoneNumber
 from sandes.model.principal import Principal
 from sandes.model.verification import Verification
+from sandes.official_groups import OfficialGroupDependencies
 from sandes.operations import OperatorDependencies
 from sandes.otp_sms import SmsDependencies
 from sandes.otps import OtpDependencies
@@ -54,6 +55,8 @@ from sandes.store.codes import CodeStore
 from sandes.store.deliveries import DeliveryStore
 from sandes.store.directory import DirectoryStore
 from sandes.store.enrolment import EnrolmentStore
+from sandes.store.group_changes import GroupChangeStore
+from sandes.store.groups import GroupStore
 from sandes.store.inbox import InboxStore
 from sandes.store.limits import LimitStore
 from sandes.store.organisations import OrganisationStore
@@ -122,6 +125,7 @@ class Service:
         self.enrolment = EnrolmentStore(self.directory, self.routing, self.codes)
         self.sender_hash = SenderHash.of(b"s" * 32)
         self.webhook_queue = FakeQueue()
+        self.group_queue = FakeQueue()
         self._sockets = itertools.count(1)
 
     @property
@@ -224,7 +228,15 @@ class Service:
     @property
     def operator_deps(self) -> OperatorDependencies:
         registry = RegistryDependencies(self.app_view().apps, PEPPER)
-        return OperatorDependencies(registry, self.organisations, self.verification_deps())
+        table = self.tables["directory"]
+        groups = OfficialGroupDependencies(
+            GroupStore(self.client, table),
+            GroupChangeStore(self.client, table),
+            self.organisations,
+            self.directory,
+            self.group_queue,
+        )
+        return OperatorDependencies(registry, self.organisations, self.verification_deps(), groups)
 
     # Apps, organisations and officials, made as operators make them.
 

@@ -10,10 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from sandes import operations
-from sandes.model.ids import account_text
+from sandes.model.ids import account_text, parse_organisation
 from sandes.protocol.errors import ProtocolError
 from sandes_client.cli.admin import admin
 from sandes_client.operator import Operator
+from tests.support.groups import Groups
 from tests.support.service import Service
 
 
@@ -140,3 +141,29 @@ def test_fields_at_fault_are_named(run: Any, organisation: str, backend: Service
 )
 def test_wrong_usage_is_told_from_refusals(run: Any, words: list[str]) -> None:
     assert run(*words).exit_code == 2
+
+
+def test_a_group_is_made_given_admins_moved_and_dissolved(run: Any, backend: Service, organisation: str) -> None:
+    desk = unit(run, organisation, "Desk")
+    official = account_text(Groups(backend).official(parse_organisation(organisation)).account)
+    named = ["--organisation", organisation, "--unit", desk, "--name", "Drivers"]
+    group = str(made(run, "group", "create", *named, "--admin", official)["group"])
+    assert run("group", "show", group).stdout == (
+        f"{group} Drivers\n"
+        f"  of unit {desk}, organisation {organisation}\n"
+        "  for officials, closed, posting by all, 1 members\n"
+        f"  admin {official}\n"
+    )
+    assert made(run, "group", "transfer", group, "--unit", organisation)["unit"] == organisation
+    assert made(run, "group", "admins", group)["admins"] == []
+    assert run("group", "dissolve", group).stdout.startswith(f"{group} Drivers, dissolved\n")
+    news = ["--organisation", organisation, "--name", "News", "--audience", "citizens", "--open"]
+    assert run("group", "create", *news).stdout.startswith("Created group ")
+
+
+def test_a_group_cannot_be_made_with_words_that_mean_nothing(run: Any, organisation: str) -> None:
+    named = ["group", "create", "--organisation", organisation, "--name", "Drivers"]
+    assert run(*named, "--audience", "everybody").exit_code == 2
+    assert run(*named, "--posting", "nobody").exit_code == 2
+    refused = run(*named, "--admin", "aaaaaaaaaaaaa")
+    assert (refused.exit_code, "error: invalid_request: /admins/0" in refused.stderr) == (1, True)

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from sandes import app_registry, organisations, verifications
+from sandes import app_registry, official_groups, organisations, verifications
 from sandes.app_registry import RegistryDependencies
+from sandes.official_groups import OfficialGroupDependencies
 from sandes.protocol.errors import ErrorCode, ProtocolError, json_pointer
 from sandes.store.organisations import OrganisationStore
 from sandes.verifications import VerificationDependencies
 
-Operation = app_registry.Operation | organisations.Operation | verifications.Operation
+Operation = app_registry.Operation | organisations.Operation | verifications.Operation | official_groups.Operation
 _operations: TypeAdapter[Operation] = TypeAdapter(Annotated[Operation, Field(discriminator="operation")])
 
 
@@ -23,6 +24,7 @@ class OperatorDependencies:
     registry: RegistryDependencies
     organisations: OrganisationStore
     verifications: VerificationDependencies
+    groups: OfficialGroupDependencies
 
 
 def parse(request: Mapping[str, Any]) -> Operation:
@@ -44,4 +46,6 @@ def operate(request: Mapping[str, Any], *, now_seconds: int, deps: OperatorDepen
         return organisations.carry_out(operation, now_seconds=now_seconds, store=deps.organisations)
     if isinstance(operation, verifications.Operation):
         return verifications.carry_out(operation, now_seconds=now_seconds, deps=deps.verifications)
+    if isinstance(operation, official_groups.Operation):
+        return official_groups.carry_out(operation, now_ms=now_seconds * 1000, deps=deps.groups)
     return app_registry.carry_out(operation, now_seconds=now_seconds, deps=deps.registry)

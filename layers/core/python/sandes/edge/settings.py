@@ -154,6 +154,7 @@ class OperatorSettings(Settings):
     routing_table: str
     pepper_secret: str
     attestation_secret: str
+    group_queue: str
 
 
 class VerificationSweepSettings(Settings):

@@ -461,9 +461,13 @@ def wire_operator() -> OperatorDependencies:
     from sandes.app_registry import RegistryDependencies
     from sandes.crypto.attestation import AttestationKey
     from sandes.crypto.pepper import Pepper
+    from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import OperatorSettings
+    from sandes.official_groups import OfficialGroupDependencies
     from sandes.operations import OperatorDependencies
     from sandes.store.apps import AppStore
+    from sandes.store.group_changes import GroupChangeStore
+    from sandes.store.groups import GroupStore
     from sandes.store.organisations import OrganisationStore
     from sandes.store.verifications import VerificationStore
     from sandes.verifications import VerificationDependencies
@@ -479,6 +483,13 @@ def wire_operator() -> OperatorDependencies:
             directory=DirectoryStore(dynamodb, table),
             pepper=pepper,
             key=AttestationKey.of(_secret(settings.attestation_secret)),
+        ),
+        groups=OfficialGroupDependencies(
+            groups=GroupStore(dynamodb, table),
+            changes=GroupChangeStore(dynamodb, table),
+            organisations=OrganisationStore(dynamodb, table),
+            directory=DirectoryStore(dynamodb, table),
+            work=SqsQueue(_client("sqs"), settings.group_queue),
         ),
     )
 

@@ -59,10 +59,12 @@ class GroupChangeStore:
         officials_of: OrganisationId | None = None,
         app_fields: Mapping[str, Any] | None = None,
         now_seconds: int = 0,
+        beside: Sequence[dict[str, Any]] = (),
     ) -> None:
         """A group with its first members, at most MAX_ADMINS of them. With `officials_of`, all are its officials.
 
         `app_fields`: what stands in the row with the app, of a group that an app manages (schema.AppGroupRow).
+        `beside`: further parts of the transaction.
         """
         operations: list[dict[str, Any]] = [{"Put": {"Item": group_item(group), "ConditionExpression": _ABSENT}}]
         for member in members:
@@ -76,7 +78,7 @@ class GroupChangeStore:
             ]
         if group.app is not None:
             operations.append({"Put": {"Item": group_of_app_key(group.app, group.id) | dict(app_fields or {})}})
-        self._transact(operations, event)
+        self._transact([*operations, *beside], event)
 
     def add(
         self,

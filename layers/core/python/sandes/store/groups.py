@@ -410,6 +410,11 @@ def event_item(event: GroupEvent) -> dict[str, Any]:
     return item | {name: {"S": text} for name, text in texts.items() if text is not None}
 
 
+def event_put(event: GroupEvent) -> dict[str, Any]:
+    """Part of the transaction that makes the change, beside its own event."""
+    return {"Put": {"Item": event_item(event)}}
+
+
 def read_event(item: Item) -> GroupEvent:
     def text(name: str) -> str | None:
         return item[name]["S"] if name in item else None
