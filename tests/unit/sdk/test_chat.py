@@ -10,12 +10,16 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from sandes.crypto.seal import ReceiptKind
-from sandes.model.ids import account_text
+from sandes.crypto.seal import GroupChange, ReceiptKind
+from sandes.model.ids import GroupId, account_text
 from sandes_client import Store
 from sandes_client.cli.chat import ChatApp, MessageRow, Notice
+from sandes_client.cli.conversations import Direct, InGroup
 from sandes_client.ids import AccountId
-from tests.unit.sdk.service import BOB, START_MS, Service, eventually
+from sandes_client.store import StoredGroupMessage
+from tests.unit.sdk.group_service import GroupService
+from tests.unit.sdk.people_service import PeopleService
+from tests.unit.sdk.service import ALICE, BOB, CAMP_ID, START_MS, Service, eventually
 
 BOB_ID = AccountId(account_text(BOB))
 
@@ -23,7 +27,7 @@ BOB_ID = AccountId(account_text(BOB))
 @asynccontextmanager
 async def chatting(service: Service, store: Store) -> AsyncIterator[tuple[ChatApp, Pilot[None]]]:
     async with service.client(store) as device:
-        app = ChatApp(device, BOB_ID, "+919876543210")
+        app = ChatApp(device, Direct(device, BOB_ID, "+919876543210"))
         async with app.run_test(size=(60, 20)) as pilot:
             await device.drained()
             await pilot.pause()
@@ -122,9 +126,9 @@ async def test_the_history_is_there_when_the_chat_opens(service: Service, store:
 async def test_messages_of_the_other_person_carry_the_name_the_user_typed(service: Service, store: Store) -> None:
     service.store(b"from before")
     async with chatting(service, store) as (app, pilot):
-        await wait_for_line(pilot, app, "+919876543210  from before")
+        await wait_for_line(pilot, app, "+919876543210 (not verified)  from before")
         await service.push(service.store(b"from now"))
-        await wait_for_line(pilot, app, "+919876543210  from now")
+        await wait_for_line(pilot, app, "+919876543210 (not verified)  from now")
         assert not any(BOB_ID in line for line in lines(app))
 
 
@@ -153,9 +157,60 @@ async def test_the_conversation_tells_when_the_device_has_stopped(
 @pytest.mark.parametrize("key", ["ctrl+q", "ctrl+c"])
 async def test_the_chat_ends_cleanly(service: Service, store: Store, key: str) -> None:
     async with service.client(store) as device:
-        app = ChatApp(device, BOB_ID, "bob")
+        app = ChatApp(device, Direct(device, BOB_ID, "bob"))
         async with app.run_test() as pilot:
             await pilot.press(key)
             await pilot.pause()
         assert app.return_code == 0
         assert (await device.send(BOB_ID, b"still works")).at_ms == START_MS
+
+
+@asynccontextmanager
+async def in_group(service: Service, store: Store) -> AsyncIterator[tuple[ChatApp, Pilot[None]]]:
+    async with service.client(store) as device:
+        app = ChatApp(device, InGroup(device, await device.groups.show(CAMP_ID)))
+        async with app.run_test(size=(100, 20)) as pilot:
+            await device.drained()
+            await pilot.pause()
+            yield app, pilot
+
+
+async def test_a_group_shows_who_wrote_and_who_is_verified(service: Service, store: Store) -> None:
+    people, groups = PeopleService(service), GroupService(service)
+    people.profiles["mnqxe33maaaaa"] = {"account": "mnqxe33maaaaa", "account_class": "public", "name": "✔ Bob Rao"}
+    service.store_to_group(b"from the official", version=3)
+    async with in_group(service, store) as (app, pilot):
+        assert app.title == "Camp (2 members)"
+        await wait_for_line(pilot, app, "✔ Bob Rao, Section Officer, Ministry of Railways  from the official")
+        service.server_ahead_ms = 1000
+        await service.push(service.store_to_group(b"from a namesake", version=3, sender=b"carol\0\0\0"))  # type: ignore[arg-type]
+        await wait_for_line(pilot, app, "(not verified)  from a namesake")
+        groups.change(name="Drill", members=3)
+        service.server_ahead_ms = 2000
+        await service.push(service.store_event(GroupChange.CHANGED, version=4, name="Drill", actor=BOB))
+        await wait_for_line(pilot, app, "the group is now called Drill")
+        await eventually(lambda: app.title == "Drill (3 members)")
+        await service.push(service.store_to_group(b"elsewhere", group=GroupId(bytes(BOB))))
+        await eventually(lambda: not service.stored)
+        assert not any("elsewhere" in line for line in lines(app))
+        app.query_one(Input).value = "सुना"
+        await pilot.press("enter")
+        await wait_for_line(pilot, app, "you  सुना  ✓")
+    assert [post.body for post in service.posts] == ["सुना".encode()]
+    (unshown,) = store.group_inbox.unshown()
+    assert isinstance(unshown, StoredGroupMessage)
+    assert unshown.received.body == b"elsewhere"
+
+
+async def test_an_official_is_marked_and_an_attestation_that_does_not_hold_is_not(
+    service: Service, store: Store
+) -> None:
+    people = PeopleService(service)
+    service.store(b"hello")
+    async with service.client(store) as device:
+        await device.people.profile(BOB_ID)
+        official = Direct(device, BOB_ID, "+919876543210")
+        assert official.title == "✔ Bob Rao, Section Officer, Ministry of Railways"
+        people.profiles[BOB_ID]["attestation"] = people.attestation(ALICE)
+        await device.people.profile(BOB_ID, max_age_seconds=0)
+        assert official.title == "Bob Rao (not verified)"

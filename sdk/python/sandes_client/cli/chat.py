@@ -1,8 +1,7 @@
-"""`sandes chat`: one conversation on the whole screen."""
+"""`sandes chat`: one conversation, with an account or in a group, on the whole screen."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar
 
 from rich.text import Text
@@ -11,11 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Footer, Header, Input, Static
 
+from sandes_client.cli.conversations import Conversation, Line
 from sandes_client.cli.display import local_time, readable, ticks
 from sandes_client.cli.texts import STOPPED
 from sandes_client.device import DeviceClient
-from sandes_client.events import ConnectionChanged, Event, MessageReceived, State, Status, StatusChanged
-from sandes_client.ids import AccountId
+from sandes_client.events import ConnectionChanged, Event, GroupRefreshed, State, Status, StatusChanged
 from sandes_client.store import Outgoing
 
 HISTORY = 200
@@ -23,7 +22,7 @@ HISTORY = 200
 
 
 class MessageRow(Static):
-    """One message. `sort_ms` is what it stands in order by."""
+    """One message, or without an author something that happened. `sort_ms` is what it stands in order by."""
 
     def __init__(self, at_ms: int, author: str, text: str, tick: Text | None = None) -> None:
         super().__init__()
@@ -33,6 +32,9 @@ class MessageRow(Static):
         self.show(at_ms, tick)
 
     def show(self, at_ms: int, tick: Text | None) -> None:
+        if not self._author:
+            self.content = Text.assemble((local_time(at_ms), "dim"), "  ", (self._text, "italic dim"))
+            return
         line = Text.assemble((local_time(at_ms), "dim"), "  ", (self._author, "bold"), "  ", self._text)
         if tick:
             line.append("  ").append_text(tick)
@@ -47,7 +49,7 @@ class Notice(Static):
 
 
 class ChatApp(App[None]):
-    """The conversation with one account, which is called `name`. The device client is the caller's, entered already."""
+    """The device client is the caller's, entered already."""
 
     CSS = """
     #messages { padding: 0 1; }
@@ -59,12 +61,12 @@ class ChatApp(App[None]):
         Binding("ctrl+c", "quit", "Quit", priority=True, show=False),
     ]
 
-    def __init__(self, device: DeviceClient, account: AccountId, name: str) -> None:
+    def __init__(self, device: DeviceClient, conversation: Conversation) -> None:
         super().__init__()
-        self._other = self.title = readable(name.encode())
+        self.title = conversation.title
         self.sub_title = device.state
         self._device = device
-        self._account = account
+        self._conversation = conversation
         self._events = device.events()
         self._sent: dict[int, MessageRow] = {}
 
@@ -75,13 +77,12 @@ class ChatApp(App[None]):
         yield Footer()
 
     async def on_mount(self) -> None:
-        store = self._device.store
-        received = [stored.received for stored in store.inbox.of_sender(self._account, limit=HISTORY)]
-        rows = [self._received_row(message) for message in received]
-        rows += [self._sent_row(row) for row in store.outbox.to_recipient(self._account, limit=HISTORY)]
+        received = self._conversation.received(HISTORY)
+        rows = [_received_row(line) for line in received]
+        rows += [self._sent_row(row) for row in self._conversation.sent(HISTORY)]
         rows.sort(key=lambda row: row.sort_ms)
         await self._messages.mount_all(rows)
-        self._shown(received)
+        self._conversation.shown(received)
         self.query_one(Input).focus()
         self.run_worker(self._follow(), exclusive=True)
 
@@ -90,7 +91,7 @@ class ChatApp(App[None]):
         if not text.strip():
             return
         submitted.input.clear()
-        await self._insert(self._sent_row(self._device.post(self._account, text.encode())))
+        await self._insert(self._sent_row(self._conversation.post(text)))
 
     async def _follow(self) -> None:
         async for event in self._events:
@@ -98,15 +99,18 @@ class ChatApp(App[None]):
 
     async def _show(self, event: Event) -> None:
         match event:
-            case MessageReceived() if event.sender.account == self._account:
-                await self._insert(self._received_row(event))
-                self._shown([event])
             case StatusChanged() if event.number in self._sent:
                 self._update(self._device.store.outbox.read(event.number))
             case ConnectionChanged():
                 self.sub_title = event.state
                 if event.state in STOPPED:
                     await self._stopped(event.state)
+            case GroupRefreshed():
+                self.title = self._conversation.title
+            case _:
+                if line := await self._conversation.line_of(event):
+                    await self._insert(_received_row(line))
+                    self._conversation.shown([line])
 
     async def _stopped(self, state: State) -> None:
         """Nothing more is sent or received: say so where the reader looks."""
@@ -128,9 +132,6 @@ class ChatApp(App[None]):
         if at_end:
             messages.scroll_end(animate=False)
 
-    def _received_row(self, message: MessageReceived) -> MessageRow:
-        return MessageRow(message.at_ms, self._other, readable(message.body))
-
     def _sent_row(self, row: Outgoing) -> MessageRow:
         shown = MessageRow(row.at_ms or row.queued_at_ms, "you", readable(row.body), ticks(row.status, row.code))
         self._sent[row.number] = shown
@@ -140,5 +141,6 @@ class ChatApp(App[None]):
         code = row.code if row.status is Status.FAILED else None
         self._sent[row.number].show(row.at_ms or row.queued_at_ms, ticks(row.status, code))
 
-    def _shown(self, messages: Iterable[MessageReceived]) -> None:
-        self._device.mark_read(self._account, [message.id for message in messages])
+
+def _received_row(line: Line) -> MessageRow:
+    return MessageRow(line.at_ms, line.author if line.said else "", line.text)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from rich.text import Text
 
-from sandes_client.events import AppMessage, Status
+from sandes_client.events import AppMessage, GroupEvent, Status
+from sandes_client.group_bodies import GroupChange
+from sandes_client.people import Profile
 
 _OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+BADGE = "✔"
+_CHECK_MARKS = frozenset("✓✔✅☑🗸🗹√\ufe0e\ufe0f")
 _TICKS = {
     Status.QUEUED: ("…", "dim"),
     Status.ACCEPTED: ("✓", "dim"),
@@ -45,12 +50,59 @@ def message_line(at_ms: int, author: str, text: str) -> Text:
 
 def app_message_line(message: AppMessage) -> Text:
     """A notice, or a code; struck through, with the reason behind it, if it is void."""
-    line = Text.assemble((local_time(message.at_ms), "dim"), "  ", (f"{_line(message.app.name)} (app)", "bold"), "  ")
+    line = Text.assemble(
+        (local_time(message.at_ms), "dim"), "  ", (f"{one_line(message.app.name)} (app)", "bold"), "  "
+    )
     line.append(readable(message.text.encode()), style="strike" if message.void else "")
     if message.void:
-        line.append(f"  void: {_line(message.void)}", style="bold red")
+        line.append(f"  void: {one_line(message.void)}", style="bold red")
     return line
 
 
-def _line(text: str) -> str:
+def person_label(profile: Profile | None, otherwise: str) -> str:
+    """Who somebody is: `✔ name, post, organisation` by an attestation that holds, or a name that anybody may choose.
+
+    `otherwise` stands for who shows no name. No name can look like a badge.
+    """
+    if profile and profile.attested:
+        attested = profile.attested
+        said = (attested.name or otherwise, attested.post, attested.organisation_name)
+        return f"{BADGE} {', '.join(_unbadged(text) for text in said if text)}"
+    return f"{_unbadged((profile and profile.name) or otherwise)} (not verified)"
+
+
+def event_text(event: GroupEvent, name_of: Callable[[str], str]) -> str:
+    """What became of a group, in a few words."""
+    subject = name_of(event.subject) if event.subject else "somebody"
+    by = f" by {name_of(event.actor)}" if event.actor and event.actor != event.subject else ""
+    match event.change:
+        case GroupChange.INVITED:
+            return f"{subject} {_was(subject)} invited{by}"
+        case GroupChange.JOINED:
+            return f"{subject} joined"
+        case GroupChange.LEFT:
+            return f"{subject} left"
+        case GroupChange.REMOVED:
+            return f"{subject} {_was(subject)} removed{by}"
+        case GroupChange.ROLE:
+            return f"{subject} {'are' if subject == 'you' else 'is'} now {_unbadged(event.role or 'member')}"
+        case GroupChange.DISSOLVED:
+            return f"the group was dissolved{by}"
+        case GroupChange.CHANGED if event.name:
+            return f"the group is now called {_unbadged(event.name)}"
+        case GroupChange.CHANGED:
+            return f"the group was changed{by}"
+        case GroupChange.MEMBERS:
+            return "the members have changed"
+
+
+def _was(subject: str) -> str:
+    return "were" if subject == "you" else "was"
+
+
+def one_line(text: str) -> str:
     return " ".join(readable(text.encode()).split())
+
+
+def _unbadged(text: str) -> str:
+    return one_line("".join(char for char in text if char not in _CHECK_MARKS))

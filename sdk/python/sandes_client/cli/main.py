@@ -17,15 +17,28 @@ from typer.core import TyperGroup
 
 from sandes_client.api import ApiError
 from sandes_client.cli.apps import apps
-from sandes_client.cli.display import app_message_line, local_time, message_line, readable
-from sandes_client.cli.session import CommandFailed, Session, complain, parse_link, recipient_text, resolve, run
+from sandes_client.cli.display import local_time, readable
+from sandes_client.cli.groups import groups
+from sandes_client.cli.inbox import inbox
+from sandes_client.cli.learn import learn
+from sandes_client.cli.people import add_to as add_people_to
+from sandes_client.cli.session import (
+    COMMON_EPILOG,
+    CommandFailed,
+    Session,
+    complain,
+    group_text,
+    parse_link,
+    recipient_text,
+    resolve,
+    run,
+)
 from sandes_client.cli.texts import refusal_line
-from sandes_client.device import DeviceClient, DeviceStopped
+from sandes_client.device import DeviceClient
 from sandes_client.enrolment import Enrolment
-from sandes_client.events import AppMessage, MessageReceived, NoticeReceived, OtpReceived, Status, Voided
+from sandes_client.events import Status
 
 _COMMON = ("--profile", "--home", "--url", "--socket", "--audience", "--endpoints")
-_EPILOG = "Options common to all commands (--profile, --endpoints and others) are listed by `sandes --help`."
 
 
 class CommonOptionsAnywhere(TyperGroup):
@@ -55,9 +68,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Send and receive Sandes messages from a terminal.",
 )
-link_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Add a device to an account.", epilog=_EPILOG)
+link_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Add a device to an account.", epilog=COMMON_EPILOG
+)
 app.add_typer(link_app, name="link")
+app.add_typer(groups, name="group")
 app.add_typer(apps, name="app")
+add_people_to(app)
 
 Recipient = Annotated[
     str,
@@ -88,7 +105,7 @@ def common(
     ctx.obj = Session(profile, home, url, socket, audience, endpoints)
 
 
-@app.command(epilog=_EPILOG)
+@app.command(epilog=COMMON_EPILOG)
 def register(
     ctx: typer.Context,
     phone: Annotated[str, typer.Argument(help="Your phone number in international form, like +919876543210.")],
@@ -137,7 +154,7 @@ def _at_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-@link_app.command("show", epilog=_EPILOG)
+@link_app.command("show", epilog=COMMON_EPILOG)
 def link_show(ctx: typer.Context) -> None:
     """Show a link, as QR code and text, by which one more device can join within ten minutes."""
     run(_link_show(ctx.obj))
@@ -153,7 +170,7 @@ async def _link_show(session: Session) -> None:
     typer.echo(text)
 
 
-@link_app.command("join", epilog=_EPILOG)
+@link_app.command("join", epilog=COMMON_EPILOG)
 def link_join(
     ctx: typer.Context,
     link: Annotated[str, typer.Argument(help="The text that `sandes link show` printed: sandes-link:<id>:<secret>.")],
@@ -174,7 +191,7 @@ async def _link_join(session: Session, id: str, secret: str, name: str | None) -
     typer.echo(f"Linked as device {address.device} of account {address.account}.")
 
 
-@app.command(epilog=_EPILOG)
+@app.command(epilog=COMMON_EPILOG)
 def devices(
     ctx: typer.Context,
     unlink: Annotated[int | None, typer.Option(min=1, max=255, help="Number of a device to unlink.")] = None,
@@ -198,7 +215,7 @@ async def _devices(session: Session, unlink: int | None) -> None:
     Console().print(table)
 
 
-@app.command(epilog=_EPILOG)
+@app.command(epilog=COMMON_EPILOG)
 def send(
     ctx: typer.Context,
     to: Recipient,
@@ -232,78 +249,51 @@ async def _send(session: Session, to: str, text: str, *, expires_in: int | None,
     typer.echo(f"{sent.status} {sent.id}")
 
 
-@app.command(epilog=_EPILOG)
-def inbox(
+app.command("inbox", epilog=COMMON_EPILOG)(inbox)
+
+
+@app.command(epilog=COMMON_EPILOG)
+def chat(
     ctx: typer.Context,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on showing messages as they come.")] = False,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the service at most.")] = 30.0,
+    to: Annotated[
+        str | None,
+        typer.Argument(help="Account id, or phone number in international form.", metavar="TO"),
+    ] = None,
+    *,
+    group: Annotated[str | None, typer.Option(help="Id of a group to talk in, in place of TO.")] = None,
 ) -> None:
-    """Fetch and show what was not shown before: messages, and the notices and codes of governance apps.
+    """Talk with one account, or in a group, on the whole screen. Ctrl-Q ends it.
 
-    Their authors are told that they were read. A code that was used, replaced or cancelled, or has expired, is void.
+    ✔ marks officials whom their organisation vouches for; names of others may be anything.
     """
-    run(_inbox(ctx.obj, follow, timeout))
-
-
-async def _inbox(session: Session, follow: bool, timeout: float) -> None:
-    store = session.registered_store()
-    try:
-        async with DeviceClient.open(store) as device:
-            events = device.events()
-            try:
-                async with asyncio.timeout(timeout):
-                    await device.drained()
-                    await device.settled()
-                    _show_unshown(device)
-                    await device.settled()
-            except TimeoutError:
-                _show_unshown(device)
-                raise CommandFailed("timeout", f"the service did not answer in {timeout:g} s") from None
-            if follow:
-                async for event in events:
-                    if isinstance(event, MessageReceived | NoticeReceived | OtpReceived):
-                        _show_unshown(device)
-                    elif isinstance(event, Voided):
-                        _show_voided(device, event)
-                raise DeviceStopped(device.state)
-    finally:
-        store.close()
-
-
-def _show_unshown(device: DeviceClient) -> None:
-    messages: list[MessageReceived | AppMessage] = [stored.received for stored in device.store.inbox.unshown()]
-    messages += [stored.received for stored in device.store.app_inbox.unshown(now_ms=device.clock.now_ms())]
-    console = Console(soft_wrap=True, highlight=False)
-    for message in sorted(messages, key=lambda message: message.at_ms):
-        if isinstance(message, MessageReceived):
-            console.print(message_line(message.at_ms, str(message.sender), readable(message.body)))
-            device.mark_read(message.sender.account, [message.id])
-        else:
-            console.print(app_message_line(message))
-            device.mark_app_messages_read(message.app.app, [message.id])
-
-
-def _show_voided(device: DeviceClient, voided: Voided) -> None:
-    """Messages that stand on the screen already, once more, as void."""
-    console = Console(soft_wrap=True, highlight=False)
-    for stored in device.store.app_inbox.read(voided.app, voided.ids, now_ms=device.clock.now_ms()):
-        if stored.shown:
-            console.print(app_message_line(stored.received))
-
-
-@app.command(epilog=_EPILOG)
-def chat(ctx: typer.Context, to: Recipient) -> None:
-    """Talk with one account on the whole screen. Ctrl-Q ends it."""
-    run(_chat(ctx.obj, to))
+    if (to is None) == (group is None):
+        raise typer.BadParameter("say with whom to talk, or in which --group", param_hint="TO")
+    run(_chat(ctx.obj, recipient_text(to)) if to is not None else _group_chat(ctx.obj, group_text(group or "")))
 
 
 async def _chat(session: Session, to: str) -> None:
     from sandes_client.cli.chat import ChatApp
+    from sandes_client.cli.conversations import Direct
 
     store = session.registered_store()
     try:
         async with DeviceClient.open(store) as device:
-            await ChatApp(device, await resolve(device.api, to), to).run_async()
+            account = await resolve(device.api, to)
+            await learn(device, [account])
+            await ChatApp(device, Direct(device, account, to)).run_async()
+    finally:
+        store.close()
+
+
+async def _group_chat(session: Session, group: str) -> None:
+    from sandes_client.cli.chat import ChatApp
+    from sandes_client.cli.conversations import InGroup
+
+    store = session.registered_store()
+    try:
+        async with DeviceClient.open(store) as device:
+            shown = await device.groups.show(group)
+            await ChatApp(device, InGroup(device, shown)).run_async()
     finally:
         store.close()
 

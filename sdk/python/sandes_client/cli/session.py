@@ -20,11 +20,13 @@ from sandes_client.cli.texts import STOPPED, failure_line, refusal_line
 from sandes_client.device import DeviceClient, NotRegistered, SendFailed
 from sandes_client.endpoints import Endpoints, EndpointsInvalid
 from sandes_client.enrolment import AlreadyRegistered
-from sandes_client.ids import AccountId, parse_account
+from sandes_client.ids import AccountId, parse_account, parse_group
 from sandes_client.link import DeviceStopped
 from sandes_client.store import Store, StoreUnusable
 
 T = TypeVar("T")
+
+COMMON_EPILOG = "Options common to all commands (--profile, --endpoints and others) are listed by `sandes --help`."
 
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{2,30}")
@@ -98,15 +100,21 @@ class Session:
         return store
 
     @asynccontextmanager
-    async def api(self) -> AsyncGenerator[ClientApi]:
-        """The client API alone, for what needs no websocket. Raises NotRegistered."""
+    async def device(self) -> AsyncGenerator[DeviceClient]:
+        """The device, not connected: for what the client API answers. Raises NotRegistered."""
         store = self.registered_store()
         try:
-            api = DeviceClient.open(store).api
-            yield api
-            await api.close()
+            device = DeviceClient.open(store)
+            yield device
+            await device.api.close()
         finally:
             store.close()
+
+    @asynccontextmanager
+    async def api(self) -> AsyncGenerator[ClientApi]:
+        """The client API alone, for what needs no websocket. Raises NotRegistered."""
+        async with self.device() as device:
+            yield device.api
 
 
 def _is_missing(path: Path) -> bool:
@@ -130,7 +138,9 @@ async def resolve(api: ClientApi, recipient: str) -> AccountId:
         except ApiError as error:
             if error.code != "not_found":
                 raise
-            raise CommandFailed("not_found", f"nobody is registered with {recipient}") from None
+            raise CommandFailed(
+                "not_found", f"nobody is registered with {recipient}, or not anybody you may find"
+            ) from None
 
 
 def recipient_text(text: str) -> str:
@@ -141,6 +151,14 @@ def recipient_text(text: str) -> str:
         return parse_account(text)
     except ValueError as error:
         raise typer.BadParameter("give an account id (13 characters) or a phone number like +919876543210") from error
+
+
+def group_text(text: str) -> str:
+    """A callback for arguments: refuses, as a usage error, what is no group id."""
+    try:
+        return parse_group(text)
+    except ValueError as error:
+        raise typer.BadParameter("give a group id (13 characters), as `sandes group list` shows it") from error
 
 
 def check_pairs(words: list[str] | None) -> list[str] | None:

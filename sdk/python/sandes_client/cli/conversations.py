@@ -1,0 +1,135 @@
+"""What `sandes chat` shows: a conversation with one account, or in a group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sandes_client.cli.display import event_text, one_line, person_label, readable
+from sandes_client.cli.inbox import GONE
+from sandes_client.cli.learn import label, learn
+from sandes_client.device import DeviceClient
+from sandes_client.events import Event, GroupEvent, GroupMessageReceived, GroupRefreshed, MessageReceived
+from sandes_client.group_calls import Group
+from sandes_client.ids import AccountId, AppSender, MessageId
+from sandes_client.store import Outgoing, StoredGroupMessage
+from sandes_client.store.outbox import group_recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something received. `text` is readable already; `said` tells what somebody wrote from what happened."""
+
+    id: MessageId
+    at_ms: int
+    author: str
+    text: str
+    said: bool = True
+
+
+class Conversation(Protocol):
+    """Where messages come from and go to."""
+
+    @property
+    def title(self) -> str: ...
+
+    def received(self, limit: int) -> list[Line]:
+        """What came earlier, at most so many, in order."""
+        ...
+
+    def sent(self, limit: int) -> list[Outgoing]:
+        """What was sent from here earlier, at most so many, in order."""
+        ...
+
+    def post(self, text: str) -> Outgoing: ...
+
+    async def line_of(self, event: Event) -> Line | None:
+        """The line an event makes in this conversation, if any."""
+        ...
+
+    def shown(self, lines: Sequence[Line]) -> None: ...
+
+
+class Direct:
+    """With one account. `typed` is what the user called it by, and stands where no name is known."""
+
+    def __init__(self, device: DeviceClient, account: AccountId, typed: str) -> None:
+        self._device = device
+        self._account = account
+        self._typed = readable(typed.encode())
+
+    @property
+    def title(self) -> str:
+        known = self._device.people.known(self._account)
+        return person_label(known, self._typed)
+
+    def received(self, limit: int) -> list[Line]:
+        stored = self._device.store.inbox.of_sender(self._account, limit=limit)
+        return [self._line(message.received) for message in stored]
+
+    def sent(self, limit: int) -> list[Outgoing]:
+        return self._device.store.outbox.to_recipient(self._account, limit=limit)
+
+    def post(self, text: str) -> Outgoing:
+        return self._device.post(self._account, text.encode())
+
+    async def line_of(self, event: Event) -> Line | None:
+        is_here = isinstance(event, MessageReceived) and event.sender.account == self._account
+        return self._line(event) if is_here and isinstance(event, MessageReceived) else None
+
+    def shown(self, lines: Sequence[Line]) -> None:
+        self._device.mark_read(self._account, [line.id for line in lines])
+
+    def _line(self, message: MessageReceived) -> Line:
+        return Line(message.id, message.at_ms, self.title, readable(message.body))
+
+
+class InGroup:
+    """In a group. Each message has the name of its author, with ✔ or as not verified."""
+
+    def __init__(self, device: DeviceClient, group: Group) -> None:
+        self._device = device
+        self._group = group
+
+    @property
+    def title(self) -> str:
+        group = self._device.groups.known(self._group.group) or self._group
+        members = "1 member" if group.members == 1 else f"{group.members} members"
+        return f"{one_line(group.name)} ({members})"
+
+    def received(self, limit: int) -> list[Line]:
+        stored = self._device.store.group_inbox.of_group(self._group.group, limit=limit)
+        return [self._line(one.received if isinstance(one, StoredGroupMessage) else one.event) for one in stored]
+
+    def sent(self, limit: int) -> list[Outgoing]:
+        return self._device.store.outbox.to_recipient(group_recipient(self._group.group), limit=limit)
+
+    def post(self, text: str) -> Outgoing:
+        return self._device.groups.post(self._group.group, text.encode())
+
+    async def line_of(self, event: Event) -> Line | None:
+        if isinstance(event, GroupRefreshed) or not isinstance(event, GroupMessageReceived | GroupEvent):
+            return None
+        if event.group != self._group.group:
+            return None
+        await learn(self._device, [account for account in _people_in(event) if not self._device.people.known(account)])
+        return self._line(event)
+
+    def shown(self, lines: Sequence[Line]) -> None:
+        self._device.groups.mark_shown(self._group.group, [line.id for line in lines])
+
+    def _line(self, event: GroupMessageReceived | GroupEvent) -> Line:
+        if isinstance(event, GroupEvent):
+            text = event_text(event, lambda account: label(self._device, account))
+            return Line(event.id, event.at_ms, "", text, said=False)
+        text = GONE if event.body is None else readable(event.body)
+        if isinstance(event.sender, AppSender):
+            return Line(event.id, event.at_ms, f"{one_line(event.sender.name)} (app)", text)
+        return Line(event.id, event.at_ms, label(self._device, event.sender.account), text)
+
+
+def _people_in(event: GroupMessageReceived | GroupEvent) -> list[str]:
+    if isinstance(event, GroupEvent):
+        return [who for who in (event.actor, event.subject) if who]
+    return [] if isinstance(event.sender, AppSender) else [event.sender.account]

@@ -1,0 +1,276 @@
+"""`sandes group`: the groups of the account, from a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, get_args
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sandes_client.api import ApiError
+from sandes_client.cli.display import local_time, one_line, readable
+from sandes_client.cli.learn import label, learn
+from sandes_client.cli.session import (
+    COMMON_EPILOG,
+    CommandFailed,
+    Session,
+    group_text,
+    recipient_text,
+    resolve,
+    run,
+)
+from sandes_client.device import DeviceClient
+from sandes_client.events import Status
+from sandes_client.group_calls import Group, Role
+
+groups = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Groups: make, join, talk in, manage.", epilog=COMMON_EPILOG
+)
+
+GroupId = Annotated[str, typer.Argument(help="Id of the group.", callback=group_text, metavar="GROUP")]
+Who = Annotated[
+    str,
+    typer.Argument(help="Account id, or phone number in international form.", callback=recipient_text, metavar="WHO"),
+]
+Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds to wait at most.")]
+
+
+def _role(text: str) -> str:
+    if text not in get_args(Role):
+        raise typer.BadParameter(f"one of {', '.join(get_args(Role))}")
+    return text
+
+
+@groups.command("create", epilog=COMMON_EPILOG)
+def create(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the group.")],
+    *,
+    admins_only: Annotated[bool, typer.Option("--admins-only", help="Only admins post.")] = False,
+) -> None:
+    """Make a group of your own."""
+
+    async def work(session: Session) -> None:
+        async with session.device() as device:
+            made = await device.groups.create(name, posting="admins" if admins_only else "all")
+        typer.echo(f"Made group {made.group}.")
+
+    run(work(ctx.obj))
+
+
+@groups.command("list", epilog=COMMON_EPILOG)
+def list_groups(ctx: typer.Context) -> None:
+    """List the groups you are in and those you are invited to."""
+
+    async def work(session: Session) -> None:
+        async with session.device() as device:
+            entries = await device.groups.mine()
+        table = Table("group", "name", "you are")
+        for entry in entries:
+            until = f", until {local_time(entry.expires_at * 1000)}" if entry.expires_at else ""
+            table.add_row(entry.group, Text(one_line(entry.name)), entry.role or f"invited{until}")
+        Console().print(table)
+
+    run(work(ctx.obj))
+
+
+@groups.command("show", epilog=COMMON_EPILOG)
+def show(ctx: typer.Context, group: GroupId) -> None:
+    """Show what a group is and what you are in it."""
+
+    async def work(session: Session) -> None:
+        async with session.device() as device:
+            shown = await device.groups.show(group)
+        Console(soft_wrap=True, highlight=False).print(Text("\n".join(_lines(shown))))
+
+    run(work(ctx.obj))
+
+
+def _lines(group: Group) -> list[str]:
+    who = {"members": "whoever is invited", "officials": "officials", "citizens": "anybody, to receive only"}
+    you = group.role or ("invited" if group.invited else "not in it")
+    return [
+        f"{group.group}  {one_line(group.name)}",
+        f"  {group.kind}, for {who.get(group.audience, group.audience)}{', open' if group.open else ''}",
+        f"  {group.members} of at most {group.limit} members, version {group.version}",
+        f"  {'all members post' if group.posting == 'all' else 'only admins post'}; you are {you}",
+        *([f"  the invitation ends {local_time(group.expires_at * 1000)}"] if group.expires_at else []),
+    ]
+
+
+@groups.command("members", epilog=COMMON_EPILOG)
+def members(ctx: typer.Context, group: GroupId) -> None:
+    """List who is in a group, and who is invited."""
+
+    async def work(session: Session) -> None:
+        async with session.device() as device:
+            listed = await device.groups.members(group)
+            await learn(device, [member.account for member in listed])
+            rows = [(member, label(device, member.account, member.name or member.account)) for member in listed]
+        table = Table("account", "who", "role")
+        for member, who in rows:
+            table.add_row(member.account, Text(who), member.role if member.state == "member" else "invited")
+        Console().print(table)
+
+    run(work(ctx.obj))
+
+
+@groups.command("invite", epilog=COMMON_EPILOG)
+def invite(ctx: typer.Context, group: GroupId, who: Who) -> None:
+    """Ask somebody in; into an official group, an admin puts officials of its scope at once."""
+
+    async def work(device: DeviceClient) -> str:
+        await device.groups.invite(group, await resolve(device.api, who))
+        return "Invited."
+
+    _do(ctx, work)
+
+
+@groups.command("join", epilog=COMMON_EPILOG)
+def join(ctx: typer.Context, group: GroupId) -> None:
+    """Accept an invitation, or join an open group."""
+
+    async def work(device: DeviceClient) -> str:
+        joined = await device.groups.join(group)
+        return f"You are in {one_line(joined.name)}."
+
+    _do(ctx, work)
+
+
+@groups.command("role", epilog=COMMON_EPILOG)
+def role(
+    ctx: typer.Context,
+    group: GroupId,
+    who: Who,
+    role: Annotated[str, typer.Argument(help="member, admin, or owner: hands the group over.", callback=_role)],
+) -> None:
+    """Give a member another role."""
+
+    async def work(device: DeviceClient) -> str:
+        account = await resolve(device.api, who)
+        if role == "owner":
+            await device.groups.hand_over(group, account)
+        else:
+            await device.groups.set_role(group, account, "admin" if role == "admin" else "member")
+        return f"Now {role}."
+
+    _do(ctx, work)
+
+
+@groups.command("remove", epilog=COMMON_EPILOG)
+def remove(ctx: typer.Context, group: GroupId, who: Who) -> None:
+    """Remove a member, or take an invitation back."""
+
+    async def work(device: DeviceClient) -> str:
+        await device.groups.remove(group, await resolve(device.api, who))
+        return "Removed."
+
+    _do(ctx, work)
+
+
+@groups.command("leave", epilog=COMMON_EPILOG)
+def leave(ctx: typer.Context, group: GroupId) -> None:
+    """Leave a group, or decline its invitation."""
+
+    async def work(device: DeviceClient) -> str:
+        await device.groups.leave(group)
+        return "You are out."
+
+    _do(ctx, work)
+
+
+@groups.command("rename", epilog=COMMON_EPILOG)
+def rename(
+    ctx: typer.Context, group: GroupId, name: Annotated[str, typer.Argument(help="The name from now on.")]
+) -> None:
+    """Give a group another name."""
+
+    async def work(device: DeviceClient) -> str:
+        current = await device.groups.show(group)
+        changed = await device.groups.change(group, name=name, version=current.version)
+        return f"Now called {one_line(changed.name)}."
+
+    _do(ctx, work)
+
+
+@groups.command("dissolve", epilog=COMMON_EPILOG)
+def dissolve(
+    ctx: typer.Context,
+    group: GroupId,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """End a group of your own for all its members."""
+    if not yes:
+        typer.confirm("End the group for all its members?", abort=True)
+
+    async def work(device: DeviceClient) -> str:
+        await device.groups.dissolve(group)
+        return "Dissolved."
+
+    _do(ctx, work)
+
+
+@groups.command("send", epilog=COMMON_EPILOG)
+def send(
+    ctx: typer.Context,
+    group: GroupId,
+    text: Annotated[str, typer.Argument(help="The message.")],
+    *,
+    expires_in: Annotated[int | None, typer.Option(min=1, help="Seconds an undelivered message is kept.")] = None,
+    timeout: Timeout = 30.0,
+) -> None:
+    """Send a message to all members. What the service did not take in time stays in the outbox."""
+    if not text:
+        raise typer.BadParameter("an empty message is not sent", param_hint="TEXT")
+
+    async def work(session: Session) -> None:
+        store = session.registered_store()
+        try:
+            async with DeviceClient.open(store) as device:
+                row = device.groups.post(group, text.encode(errors="replace"), expires_in=expires_in)
+                try:
+                    async with asyncio.timeout(timeout):
+                        sent = await device.wait_for(row.number, Status.ACCEPTED)
+                except TimeoutError:
+                    status = store.outbox.read(row.number).status
+                    raise CommandFailed("timeout", f"after {timeout:g} s the message is {status}") from None
+        finally:
+            store.close()
+        typer.echo(f"{sent.status} {sent.id}")
+
+    run(work(ctx.obj))
+
+
+@groups.command("delivery", epilog=COMMON_EPILOG)
+def delivery(
+    ctx: typer.Context,
+    group: GroupId,
+    message: Annotated[str, typer.Argument(help="Id of the message, as `sandes group send` printed it.")],
+) -> None:
+    """Show how far a message of yours has come."""
+
+    async def work(device: DeviceClient) -> str:
+        try:
+            now = await device.groups.delivery(group, message)
+        except ApiError as error:
+            if error.code != "not_found":
+                raise
+            raise CommandFailed("not_found", "no such message of yours in this group, or it has expired") from None
+        still = "" if now.complete else "; not stored for all members yet"
+        return f"{now.members} members; stored for {now.devices} devices, {now.waiting} have not fetched it{still}"
+
+    _do(ctx, work)
+
+
+def _do(ctx: typer.Context, work: object) -> None:
+    """Run `work` with the device and print what it says."""
+
+    async def whole(session: Session) -> None:
+        async with session.device() as device:
+            typer.echo(readable((await work(device)).encode()))  # type: ignore[operator]
+
+    run(whole(ctx.obj))

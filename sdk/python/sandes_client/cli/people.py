@@ -1,0 +1,198 @@
+"""`sandes profile`, `lookup`, `search` and `invite`: who people are, from a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, cast, get_args
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sandes_client.cli.display import local_time, one_line, person_label
+from sandes_client.cli.learn import label, learn
+from sandes_client.cli.session import COMMON_EPILOG, Session, check_pairs, pairs, recipient_text, resolve, run
+from sandes_client.people import Audience, OwnProfile, Profile, ProfileField
+
+profile_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Your profile and those of others.", epilog=COMMON_EPILOG
+)
+
+Who = Annotated[
+    str,
+    typer.Argument(help="Account id, or phone number in international form.", callback=recipient_text, metavar="WHO"),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the commands of this module into `app`."""
+    app.add_typer(profile_app, name="profile")
+    app.command("lookup", epilog=COMMON_EPILOG)(lookup)
+    app.command("search", epilog=COMMON_EPILOG)(search)
+    app.command("invite", epilog=COMMON_EPILOG)(invite)
+    app.command("invitations", epilog=COMMON_EPILOG)(invitations)
+
+
+@profile_app.command("show", epilog=COMMON_EPILOG)
+def show(
+    ctx: typer.Context,
+    who: Annotated[
+        str | None, typer.Argument(help="Account id or phone number; yourself if left out.", metavar="[WHO]")
+    ] = None,
+) -> None:
+    """Show a person as far as you may see them. ✔ marks what an organisation vouches for."""
+    if who is not None:
+        recipient_text(who)
+    run(_show(ctx.obj, who))
+
+
+async def _show(session: Session, who: str | None) -> None:
+    async with session.device() as device:
+        if who is None:
+            own = await device.people.own()
+            _print([*_lines(own.profile, "you"), *_shown_to(own)])
+        else:
+            account = await resolve(device.api, who)
+            _print(_lines(await device.people.profile(account, max_age_seconds=0), account))
+
+
+@profile_app.command("set", epilog=COMMON_EPILOG)
+def change(
+    ctx: typer.Context,
+    *,
+    name: Annotated[str | None, typer.Option(help="Your name; an empty text removes it.")] = None,
+    email: Annotated[str | None, typer.Option(help="Your address; an empty text removes it.")] = None,
+    photo: Annotated[
+        Path | None, typer.Option(help="A JPEG, PNG or WebP file of at most 16 KiB.", dir_okay=False, exists=True)
+    ] = None,
+    no_photo: Annotated[bool, typer.Option("--no-photo", help="Remove the photo.")] = False,
+    show_to: Annotated[
+        list[str] | None,
+        typer.Option("--show", callback=check_pairs, metavar="FIELD=AUDIENCE", help="Whom a field is shown to."),
+    ] = None,
+) -> None:
+    """Change your profile. Name, post and address of an official are the organisation's word."""
+    choices = pairs(show_to)
+    for what, to_whom in choices.items():
+        if what not in get_args(ProfileField) or to_whom not in get_args(Audience):
+            raise typer.BadParameter(
+                f"FIELD is one of {', '.join(get_args(ProfileField))}; AUDIENCE one of {', '.join(get_args(Audience))}",
+                param_hint="--show",
+            )
+    if photo and no_photo:
+        raise typer.BadParameter("either a photo or none", param_hint="--no-photo")
+    data = b"" if no_photo else photo.read_bytes() if photo else None
+    changes: dict[str, Any] = {"name": name, "email": email, "photo": data}
+    if choices:
+        changes["choices"] = cast("dict[ProfileField, Audience]", choices)
+    if all(value is None for value in changes.values()):
+        raise typer.BadParameter("say what to change", param_hint="--name")
+    run(_change(ctx.obj, changes))
+
+
+async def _change(session: Session, changes: dict[str, Any]) -> None:
+    async with session.device() as device:
+        own = await device.people.change(**changes)
+    _print([*_lines(own.profile, "you"), *_shown_to(own)])
+
+
+def lookup(
+    ctx: typer.Context,
+    phone: Annotated[str, typer.Argument(help="Phone number in international form.", callback=recipient_text)],
+) -> None:
+    """Find the account of a phone number, and show who it is."""
+    run(_lookup(ctx.obj, phone))
+
+
+async def _lookup(session: Session, phone: str) -> None:
+    async with session.device() as device:
+        account = await resolve(device.api, phone)
+        await learn(device, [account])
+        typer.echo(f"{account}  {label(device, account, phone)}")
+
+
+def search(
+    ctx: typer.Context,
+    words: Annotated[str, typer.Argument(help="Words of a name or post, or their beginnings.")],
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=25, help="People to show at most.")] = 25,
+) -> None:
+    """Find officials of your own organisation."""
+    run(_search(ctx.obj, words, limit))
+
+
+async def _search(session: Session, words: str, limit: int) -> None:
+    async with session.device() as device:
+        found = await device.people.search(words, limit=limit)
+    table = Table("account", "who")
+    for person in found.people:
+        table.add_row(person.account, Text(person_label(person, person.account)))
+    Console().print(table)
+    if found.more:
+        typer.echo("There are more: search with more words.")
+
+
+def invite(
+    ctx: typer.Context,
+    who: Who,
+    *,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take the invitation back.")] = False,
+) -> None:
+    """As an official, let a citizen find and write to you."""
+    run(_invite(ctx.obj, who, withdraw))
+
+
+async def _invite(session: Session, who: str, withdraw: bool) -> None:
+    async with session.device() as device:
+        account = await resolve(device.api, who)
+        if withdraw:
+            await device.people.withdraw(account)
+        else:
+            await device.people.invite(account)
+    typer.echo("Withdrawn." if withdraw else "Invited.")
+
+
+def invitations(ctx: typer.Context) -> None:
+    """As an official, list the citizens who may write to you."""
+    run(_invitations(ctx.obj))
+
+
+async def _invitations(session: Session) -> None:
+    async with session.device() as device:
+        listed = await device.people.invitations()
+        await learn(device, [one.account for one in listed])
+        _print(f"{one.account}  {label(device, one.account)}  {local_time(one.created_at * 1000)}" for one in listed)
+
+
+def _print(lines: Iterable[str]) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    for line in lines:
+        console.print(Text(line))
+
+
+def _lines(profile: Profile, otherwise: str) -> list[str]:
+    attested = profile.attested
+    own = [
+        ("name", profile.name if not attested else None),
+        ("post", profile.post if not attested else None),
+        ("organisation", profile.organisation_name if not attested else None),
+        ("unit", attested.unit if attested else None),
+        ("number", profile.number),
+        ("email", profile.email),
+        ("photo", f"{profile.photo_type}, {len(profile.photo)} bytes" if profile.photo else None),
+        ("last seen", local_time(profile.last_seen * 1000) if profile.last_seen is not None else None),
+        ("attested until", local_time(attested.expires_at * 1000) if attested else None),
+    ]
+    heading = f"{profile.account}  {person_label(profile, otherwise)}"
+    return [heading, *(f"  {what}: {one_line(said)}" for what, said in own if said)]
+
+
+def _shown_to(own: OwnProfile) -> list[str]:
+    fields = sorted({*own.policy, *own.choices})
+    return [
+        f"  {field} is shown to {own.choices.get(field) or own.policy.get(field)}"
+        + (f" (the organisation's limit: {own.policy[field]})" if field in own.policy and field in own.choices else "")
+        for field in fields
+    ]

@@ -1,0 +1,252 @@
+"""`sandes group`, `profile`, `lookup`, `search` and `invite`, and what the inbox shows of groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from sandes.crypto.seal import GroupChange
+from sandes.model.ids import account_text
+from sandes.protocol.client_api import ChangeGroup, ChangeProfile, GroupDelivery, NewGroup
+from sandes_client.cli.display import person_label
+from sandes_client.cli.main import app
+from sandes_client.ids import AccountId
+from sandes_client.people import Profile
+from tests.unit.sdk.group_service import GroupService
+from tests.unit.sdk.people_service import PeopleService
+from tests.unit.sdk.service import ALICE, BOB, CAMP_ID, Service, problem, refusal
+
+ALICE_ID, BOB_ID = account_text(ALICE), account_text(BOB)
+BADGE = "✔ Bob Rao, Section Officer, Ministry of Railways"
+
+pytestmark = pytest.mark.usefixtures("registered")
+
+
+@pytest.fixture
+def groups(service: Service) -> GroupService:
+    return GroupService(service)
+
+
+@pytest.fixture
+def people(service: Service) -> PeopleService:
+    made = PeopleService(service)
+    made.profiles[BOB_ID] = made.official(
+        BOB, attestation=made.attestation(BOB, expires_at=service.now_ms // 1000 + 600)
+    )
+    return made
+
+
+def test_a_group_is_made_listed_and_shown(sandes: Any, groups: GroupService) -> None:
+    assert sandes("group", "create", "Camp", "--admins-only").stdout == f"Made group {CAMP_ID}.\n"
+    assert [(new.name, new.posting) for new in groups.changes if isinstance(new, NewGroup)] == [("Camp", "admins")]
+    listed = sandes("group", "list").stdout
+    assert CAMP_ID in listed
+    assert "invited" in listed
+    shown = sandes("group", "show", CAMP_ID).stdout
+    assert "informal, for whoever is invited" in shown
+    assert "2 of at most 500 members, version 3" in shown
+    assert "only admins post; you are owner" in shown
+
+
+def test_members_are_listed_with_badges(sandes: Any, groups: GroupService, people: PeopleService) -> None:
+    lines = sandes("group", "members", CAMP_ID).stdout
+    assert BOB_ID in lines
+    assert "✔ Bob Rao" in lines
+    assert "you" in lines
+
+
+def test_members_come_and_go(sandes: Any, groups: GroupService) -> None:
+    steps = {
+        ("invite", BOB_ID): "Invited.",
+        ("role", BOB_ID, "admin"): "Now admin.",
+        ("role", BOB_ID, "owner"): "Now owner.",
+        ("remove", "+919876543210"): "Removed.",
+        ("join",): "You are in Camp.",
+        ("rename", "Drill"): "Now called Drill.",
+        ("leave",): "You are out.",
+        ("dissolve", "--yes"): "Dissolved.",
+    }
+    for (command, *words), said in steps.items():
+        result = sandes("group", command, CAMP_ID, *words)
+        assert (result.exit_code, result.stdout) == (0, f"{said}\n")
+    assert groups.changes == [
+        (BOB_ID, "member"),
+        (BOB_ID, "admin"),
+        (BOB_ID, "owner"),
+        (BOB_ID, None),
+        (ALICE_ID, "member"),
+        ChangeGroup(name="Drill"),
+        (ALICE_ID, None),
+        "dissolved",
+    ]
+
+
+def test_a_group_is_not_dissolved_without_a_yes(sandes: Any, groups: GroupService) -> None:
+    result = sandes("group", "dissolve", CAMP_ID, input="n\n")
+    assert result.exit_code == 1
+    assert groups.changes == []
+
+
+def test_a_post_is_accepted_and_its_delivery_shown(sandes: Any, service: Service, groups: GroupService) -> None:
+    groups.deliveries = [GroupDelivery(members=9, devices=12, waiting=5, complete=False)]
+    result = sandes("group", "send", CAMP_ID, "सभी को")
+    assert result.stdout.startswith("accepted 0")
+    assert service.posts[0].body == "सभी को".encode()
+    shown = sandes("group", "delivery", CAMP_ID, result.stdout.split()[1])
+    assert shown.stdout == ("9 members; stored for 12 devices, 5 have not fetched it; not stored for all members yet\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("posting_restricted", "posting_restricted: only admins post to this group"),
+        ("not_permitted", "not_permitted: no such recipient or group, or not one you may write to"),
+    ],
+)
+def test_a_refused_post_is_one_line(sandes: Any, service: Service, code: str, line: str) -> None:
+    service.answers["send"] = lambda *_: refusal(code)
+    result = sandes("group", "send", CAMP_ID, "hello")
+    assert (result.exit_code, result.stderr) == (1, f"error: {line}\n")
+
+
+def test_a_post_that_is_not_taken_in_time_stays_in_the_outbox(sandes: Any, service: Service) -> None:
+    service.answers["send"] = lambda *_: None
+    result = sandes("group", "send", CAMP_ID, "later", "--timeout", "0.5")
+    assert (result.exit_code, result.stderr) == (1, "error: timeout: after 0.5 s the message is queued\n")
+    del service.answers["send"]
+    assert sandes("group", "send", CAMP_ID, "now").exit_code == 0
+    assert [post.body for post in service.posts] == [b"later", b"now"]
+
+
+@pytest.mark.parametrize(
+    ("words", "refused", "line"),
+    [
+        (["show", CAMP_ID], ("GET", f"/v1/groups/{CAMP_ID}", 404, "not_found"), "not_found: There is nothing here."),
+        (
+            ["leave", CAMP_ID],
+            ("DELETE", f"/v1/groups/{CAMP_ID}/members/{ALICE_ID}", 409, "owner_stays"),
+            "owner_stays: There is nothing here.",
+        ),
+    ],
+)
+def test_a_refusal_about_a_group_is_one_line(
+    sandes: Any, service: Service, words: list[str], refused: tuple[str, str, int, str], line: str
+) -> None:
+    method, path, status, code = refused
+    service.http_answers[method, path] = lambda _: problem(code, status, title="There is nothing here.")
+    result = sandes("group", *words)
+    assert (result.exit_code, result.stderr) == (1, f"error: {line}\n")
+
+
+def test_delivery_of_what_is_not_ones_own_is_one_line(sandes: Any) -> None:
+    result = sandes("group", "delivery", CAMP_ID, "01b21e00-0000-7000-8000-000000000000")
+    assert result.stderr == "error: not_found: no such message of yours in this group, or it has expired\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["group", "show", "camp"],
+        ["group", "send", CAMP_ID, ""],
+        ["group", "role", CAMP_ID, BOB_ID, "king"],
+        ["group", "invite", CAMP_ID, "bob"],
+        ["profile", "set"],
+        ["profile", "set", "--show", "name=the world"],
+        ["profile", "set", "--show", "age=everyone"],
+        ["profile", "show", "bob"],
+        ["search", "rao", "--limit", "26"],
+        ["chat"],
+        ["chat", BOB_ID, "--group", CAMP_ID],
+        ["chat", "--group", "camp"],
+    ],
+)
+def test_a_usage_error_exits_with_two(sandes: Any, words: list[str]) -> None:
+    result = sandes(*words)
+    assert result.exit_code == 2
+    assert "Error:" in result.stderr
+
+
+def test_a_profile_is_shown_with_its_badge_and_what_is_attested(sandes: Any, people: PeopleService) -> None:
+    lines = sandes("profile", "show", BOB_ID).stdout.splitlines()
+    assert lines[0] == f"{BOB_ID}  {BADGE}"
+    assert "  unit: Signalling" in lines
+    assert any(line.startswith("  attested until: ") for line in lines)
+
+
+def test_a_forged_official_is_shown_as_not_verified(sandes: Any, people: PeopleService) -> None:
+    people.profiles[BOB_ID]["attestation"]["disclosures"][0]["value"] = "The Minister"
+    people.profiles[BOB_ID]["name"] = "✔ The Minister"
+    lines = sandes("profile", "show", BOB_ID).stdout.splitlines()
+    assert lines[0] == f"{BOB_ID}  The Minister (not verified)"
+    assert "✔" not in "".join(lines[:1])
+
+
+def test_the_own_profile_is_shown_and_changed(sandes: Any, people: PeopleService) -> None:
+    shown = sandes("profile", "show").stdout
+    assert "Alice (not verified)" in shown
+    assert "  number is shown to officials" in shown
+    assert "  photo is shown to nobody" in shown
+    changed = sandes(
+        "profile", "set", "--name", "A", "--no-photo", "--show", "photo=nobody", "--show", "name=officials"
+    )
+    assert changed.exit_code == 0
+    assert people.changes == [ChangeProfile(name="A", photo=b"", choices={"photo": "nobody", "name": "officials"})]
+
+
+def test_people_are_looked_up_searched_and_invited(sandes: Any, people: PeopleService, service: Service) -> None:
+    assert sandes("lookup", "+919876543210").stdout == f"{BOB_ID}  {BADGE}\n"
+    found = sandes("search", "Bob", "--limit", "1").stdout
+    assert "✔ Bob Rao" in found
+    assert "There are more" in found
+    assert sandes("invite", BOB_ID).stdout == "Invited.\n"
+    assert sandes("invite", BOB_ID, "--withdraw").stdout == "Withdrawn.\n"
+    assert BADGE in sandes("invitations").stdout
+    service.http_answers["POST", "/v1/accounts/lookup"] = lambda _: problem("not_found", 404)
+    assert sandes("lookup", "+919876543210").stderr == (
+        "error: not_found: nobody is registered with +919876543210, or not anybody you may find\n"
+    )
+
+
+def test_the_inbox_shows_messages_and_events_of_groups_once(
+    sandes: Any, service: Service, groups: GroupService, people: PeopleService
+) -> None:
+    service.store_event(GroupChange.INVITED, version=3, actor=BOB, subject=ALICE, role="member", name="Camp")
+    service.store_to_group("नमस्ते \x1b[2J".encode(), version=3)
+    service.store_to_group(b"long " * 200, version=3, apart=True)
+    service.bodies.clear()
+    shown = [line.split("  ", 1)[1] for line in sandes("inbox").stdout.splitlines()]
+    assert sorted(shown) == sorted(
+        [
+            f"Camp: you were invited by {BADGE}",
+            f"Camp: {BADGE}  नमस्ते \ufffd[2J",
+            f"Camp: {BADGE}  (this message expired before it was fetched)",
+        ]
+    )
+    assert sandes("inbox").stdout == ""
+
+
+@pytest.mark.parametrize("name", ["✔ Asha", "✅✓☑ Asha", "✔\ufe0f  Asha\n"])
+def test_no_name_can_look_like_a_badge(name: str) -> None:
+    label = person_label(Profile(AccountId(BOB_ID), "verified", name=name), BOB_ID)
+    assert label == "Asha (not verified)"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(["group", name] for name in ("create", "list", "show", "members", "invite", "join", "role", "remove")),
+        *(["group", name] for name in ("leave", "rename", "dissolve", "send", "delivery")),
+        ["profile", "show"],
+        ["profile", "set"],
+        ["lookup"],
+        ["search"],
+        ["invite"],
+        ["invitations"],
+    ],
+)
+def test_every_command_explains_itself(command: list[str]) -> None:
+    result = CliRunner().invoke(app, [*command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage:" in result.stdout
