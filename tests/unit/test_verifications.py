@@ -8,13 +8,13 @@ from typing import Any
 import cbor2
 import pytest
 
+from sandes.attestations import attestation_key, disclosed
 from sandes.crypto.attestation import commitment
 from sandes.crypto.statements import signed_by
 from sandes.model.ids import OrganisationId, UnitId, account_text, id_text, new_account_id, new_unit_id
 from sandes.model.standing import Standing
 from sandes.model.verification import ATTESTED, MAX_SECONDS, Verification
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.verifications import attestation_key, disclosed
 from tests.support.keys import DeviceKeys
 from tests.support.service import NOW, Person, Service, new_phone
 

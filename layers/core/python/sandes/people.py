@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import replace
 
+from sandes.attestations import disclosed
 from sandes.crypto.pepper import Pepper
 from sandes.devices import DeviceDependencies
 from sandes.identity import Caller
@@ -31,7 +32,6 @@ from sandes.policy import Person, Viewer, decide
 from sandes.protocol.client_api import ChangeProfile, OwnProfile, Profile
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.store.people import PersonFacts, ProfileChange
-from sandes.verifications import disclosed
 
 _BEHIND: dict[AttestedField, Field] = {"name": "name", "post": "post", "unit": "post"}
 """Who sees the field sees what is attested with it."""

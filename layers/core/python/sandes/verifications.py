@@ -7,23 +7,19 @@ groups, is ended from the queue that `end_due` fills.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sandes.crypto.attestation import SALT_BYTES, commitment, statement
-from sandes.crypto.attestation import AttestationKey as SigningKey
+from sandes.crypto.attestation import SALT_BYTES, AttestationKey, commitment, statement
 from sandes.crypto.pepper import Pepper
 from sandes.model.device import Account
 from sandes.model.ids import AccountId, UnitId, account_text, id_text
 from sandes.model.organisation import Organisation, Unit
 from sandes.model.phone import parse_phone
-from sandes.model.verification import ATTESTED, MAX_SECONDS, AttestedField, Verification
-from sandes.model.verification import Attestation as Attested
+from sandes.model.verification import ATTESTED, MAX_SECONDS, Attestation, AttestedField, Verification
 from sandes.protocol.app_api import Printable
-from sandes.protocol.client_api import Attestation, AttestationKey, Disclosure
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.fields import AccountField, OrganisationField, UnitField, Wire
 from sandes.store.directory import DirectoryStore
@@ -37,7 +33,7 @@ class VerificationDependencies:
     store: VerificationStore
     directory: DirectoryStore
     pepper: Pepper
-    key: SigningKey
+    key: AttestationKey
 
 
 class Who(Wire):
@@ -128,7 +124,7 @@ def _verification(
     previous: Verification | None,
     *,
     now_seconds: int,
-    key: SigningKey,
+    key: AttestationKey,
 ) -> Verification:
     organisation, unit = place
     values: dict[AttestedField, str] = {"name": operation.name, "post": operation.post, "unit": unit.name}
@@ -151,7 +147,7 @@ def _verification(
         listed=operation.listed,
         issued_at=now_seconds,
         expires_at=operation.expires_at,
-        attestation=Attested(signed, key.sign(signed), values, salts),
+        attestation=Attestation(signed, key.sign(signed), values, salts),
         words=word_sorts(account, name=operation.name, post=operation.post),
         version=previous.version + 1 if previous else 1,
     )
@@ -174,28 +170,6 @@ def revoke(operation: Revoke, *, now_seconds: int, deps: VerificationDependencie
             continue
         return
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
-
-
-def attestation_key(store: VerificationStore) -> AttestationKey:
-    """What attestations are checked with. Raises ProtocolError not_found before anything was attested."""
-    public = store.attestation_key()
-    if public is None:
-        raise ProtocolError(ErrorCode.NOT_FOUND)
-    return AttestationKey(public=public)
-
-
-def disclosed(verification: Verification, fields: Collection[AttestedField]) -> Attestation:
-    """The attestation for a viewer who may see these fields."""
-    attestation = verification.attestation
-    return Attestation(
-        statement=attestation.statement,
-        signature=attestation.signature,
-        disclosures=[
-            Disclosure(field=field, salt=attestation.salts[field], value=attestation.values[field])
-            for field in ATTESTED
-            if field in fields
-        ],
-    )
 
 
 def _account(who: Who, deps: VerificationDependencies) -> Account:

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from sandes import accounts, invitations, people, people_search, verifications
+from sandes import accounts, attestations, invitations, people, people_search
 from sandes.edge.client_http import AccountPath, account_in_path, call, described
 from sandes.edge.http import no_content
 from sandes.protocol.client_api import (
@@ -57,7 +57,7 @@ def get_keys(account: AccountPath) -> AccountKeys:
 @router.get("/v1/attestation-key", **described("The key that attestations of officials are checked with"))
 def get_attestation_key() -> AttestationKey:
     _, _, deps = call(router)
-    return verifications.attestation_key(deps.enrolment.verifications)
+    return attestations.attestation_key(deps.enrolment.verifications)
 
 
 @router.get("/v1/me/profile", **described("The caller's profile, and to whom each field is shown"))
