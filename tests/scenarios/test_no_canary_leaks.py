@@ -11,13 +11,18 @@ from typing import Any
 
 import cbor2
 
-from sandes.model.ids import base64url_text, parse_account
+from sandes.fanout import INLINE_MEMBERS
+from sandes.model.group import Member
+from sandes.model.ids import base64url_text, id_text, parse_account
 from sandes.store.schema import RoutingRow
 from tests.conftest import Deployed
+from tests.support.fanouts import JOINED_MS, group_message, seed_group, seed_people
 from tests.support.keys import DeviceKeys
 from tests.support.raw_app import create_app, operate
 from tests.support.raw_device import (
+    Json,
     RawDevice,
+    Socket,
     code_for,
     http,
     link,
@@ -141,7 +146,11 @@ async def workload(deployed: Deployed) -> tuple[RawDevice, RawDevice, list[bytes
         assert (await socket.ask(**waiting))["type"] == "accepted"
         await socket.ask(**waiting | {CANARY_NAME_IN_BAD_FRAME: CANARY_NAME_IN_BAD_FRAME})
         await socket.ask_raw(CANARY_NAME_IN_BAD_FRAME)
+        groups = await group_workload(deployed, sender, recipient, socket)
         await socket.ask(**waiting | {"copies": [recipient.copy(CANARY_BODY) | {"body": CANARY_NAME_IN_BAD_FRAME}]})
+    assert [answer["type"] for answer in await invoke_logged(deployed, "send", sender, *map(json.dumps, groups))] == [
+        "accepted"
+    ] * len(groups)
     sends = [waiting, waiting | {CANARY_NAME_IN_BAD_FRAME: CANARY_NAME_IN_BAD_FRAME}, waiting | {"copies": []}]
     answers = await invoke_logged(deployed, "send", sender, *map(json.dumps, sends), CANARY_NAME_IN_BAD_FRAME)
     assert [answer.get("code", answer["type"]) for answer in answers] == [
@@ -157,6 +166,25 @@ async def workload(deployed: Deployed) -> tuple[RawDevice, RawDevice, list[bytes
     phones = {sender.phone, recipient.phone, phone}
     secrets += [number.encode() for number in phones] + [number[1:].encode() for number in phones]
     return sender, recipient, secrets
+
+
+async def group_workload(deployed: Deployed, sender: RawDevice, recipient: RawDevice, socket: Socket) -> list[Json]:
+    """A small and a large message to a group of two, and to one that takes the queue. Gives back further messages."""
+    frames = []
+    for others in (0, INLINE_MEMBERS):
+        crowd = seed_people(deployed.engine.client("dynamodb"), deployed.stack.tables["routing"], others)
+        accounts = [parse_account(device.account) for device in (sender, recipient)]
+        accounts += [person.account for person in crowd]
+        members = [Member(account, "member", JOINED_MS) for account in accounts]
+        group = seed_group(deployed.engine.client("dynamodb"), deployed.stack.tables["directory"], members)
+        for body in (CANARY_BODY, CANARY_BODY * 100):
+            frame = group_message(group, body)
+            assert (await socket.ask(**frame))["type"] == "accepted"
+            path = f"/v1/groups/{id_text(group.id)}/messages/{frame['id']}"
+            while not (await sender.call("GET", path)).json()["complete"]:
+                await asyncio.sleep(0.2)
+            frames.append(group_message(group, body))
+    return frames
 
 
 async def app_workload(deployed: Deployed) -> list[bytes]:
@@ -210,7 +238,7 @@ async def test_tables_and_logs_hold_no_body_code_token_number_or_sender(deployme
     assert CANARY_URL.encode() not in dumps["logs"], "addresses of webhooks may hold secrets"
     assert all(dumps.values()), "an empty dump proves nothing"
     assert CANARY_TEMPLATE.encode() in dumps["directory"], "templates are no secret: the sweep must find them"
-    for outcome in (b"accepted", b"pong", b"allowed", b"sent"):
+    for outcome in (b"accepted", b"pong", b"allowed", b"sent", b"planned", b"delivered"):
         assert b'"outcome":"' + outcome + b'"' in dumps["logs"], "the functions' own lines are missing"
     for place, dump in dumps.items():
         for canary in canaries:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,9 @@ from sandes.model.ids import (
     BodyId,
     DeviceAddress,
     DeviceNumber,
+    base64url_text,
+    id_text,
+    message_text,
     new_account_id,
     new_group_id,
     new_inbox_id,
@@ -109,6 +113,17 @@ def seed_group(client: Any, directory_table: str, members: Sequence[Member], **c
     rows = [group_item(group), *(member_item(group.id, member) for member in members)]
     batch_write(client, directory_table, [{"PutRequest": {"Item": row}} for row in rows])
     return group
+
+
+def group_message(group: Group, body: bytes, **changed: Any) -> dict[str, Any]:
+    """A frame as a device sends it, of now."""
+    return {
+        "type": "send",
+        "id": message_text(new_message_id(time.time_ns() // 1_000_000)),
+        "to": {"group": id_text(group.id)},
+        "kind": "message",
+        "body": base64url_text(body),
+    } | changed
 
 
 @dataclass
