@@ -129,7 +129,7 @@ class GroupCalls:
 
     async def delivery(self, group: GroupId, message: MessageId, cursor: str | None) -> tuple[Delivery, str | None]:
         """`waiting` counts one page of members."""
-        path = f"{_path(group)}/messages/{path_part(message)}/delivery"
+        path = f"{_path(group)}/messages/{path_part(message)}"
         answer = await self._api.signed("GET", path, query=of_cursor(cursor))
         return read_answer(lambda: (Delivery(**known(Delivery, answer)), next_cursor(answer)))
 

@@ -97,7 +97,7 @@ class GroupService:
             case "DELETE", ["members", account]:
                 self.changes.append((account, None))
                 return httpx.Response(204)
-            case "GET", ["messages", _, "delivery"]:
+            case "GET", ["messages", _]:
                 at = int(request.url.params.get("cursor", 0))
                 return answered(self.deliveries[at])
         return problem("not_found", 404)

@@ -212,7 +212,7 @@ async def test_delivery_counts_are_added_up_over_all_pages(
         sent = await device.wait_for(device.groups.post(CAMP_ID, b"all").number)
         delivery = await device.groups.delivery(CAMP_ID, sent.id)
     assert (delivery.members, delivery.devices, delivery.waiting, delivery.complete) == (1000, 1002, 431, True)
-    assert service.calls[-1] == ("GET", f"/v1/groups/{CAMP_ID}/messages/{sent.id}/delivery")
+    assert service.calls[-1] == ("GET", f"/v1/groups/{CAMP_ID}/messages/{sent.id}")
 
 
 # What is known of groups
