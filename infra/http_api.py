@@ -12,6 +12,7 @@ from infra.config import HTTP_LOCAL_ID, Config
 
 OTP_PATHS = ("otps",)
 APP_PATHS = ("messages", "batches", "templates", "webhooks", "events", "usage")
+APP_GROUP_PATHS = ("app-groups",)
 
 
 class HttpApi(Construct):
@@ -29,6 +30,7 @@ class HttpApi(Construct):
         client: lambda_.IFunction,
         otp: lambda_.IFunction,
         apps: lambda_.IFunction,
+        app_groups: lambda_.IFunction,
     ) -> None:
         super().__init__(scope, id)
         self._config = config
@@ -48,6 +50,7 @@ class HttpApi(Construct):
         )
         self._add("Otp", otp, OTP_PATHS)
         self._add("Apps", apps, APP_PATHS)
+        self._add("AppGroups", app_groups, APP_GROUP_PATHS)
         if config.local_port:
             Tags.of(self.api).add("ms-custom-id", HTTP_LOCAL_ID)
 

@@ -57,8 +57,9 @@ class ServiceStack(Stack):
         self._frames_and_connections()
         self._client_api()
         self._group_fanout()
-        self._group_upkeep()
         self._app_api()
+        self._app_groups()
+        self._group_upkeep()
         self._webhooks()
         self._operators()
         self._verification_sweep()
@@ -69,6 +70,7 @@ class ServiceStack(Stack):
             client=self.client.function,
             otp=self.otp.function,
             apps=self.apps.function,
+            app_groups=self.app_groups.function,
         )
         self._outputs()
 
@@ -176,7 +178,12 @@ class ServiceStack(Stack):
             "GroupUpkeep",
             "groups",
             self._fanout_settings()
-            | {"GROUP_QUEUE": self.group_queue.url, "MAX_EXPIRY_SECONDS": str(self._config.max_expiry_seconds)},
+            | self._secrets(pepper=self.pepper)
+            | {
+                "GROUP_QUEUE": self.group_queue.url,
+                "MAX_EXPIRY_SECONDS": str(self._config.max_expiry_seconds),
+                "UPLOADS_BUCKET": self.uploads.bucket.bucket_name,
+            },
             entry="upkeep",
             timeout_seconds=3 * GROUP_WORK_SECONDS,
         )
@@ -190,6 +197,9 @@ class ServiceStack(Stack):
                 )
             },
         )
+        self._grant_secret(self.group_upkeep, self.pepper)
+        self._grant(self.group_upkeep, ("s3:GetObject", "s3:DeleteObject"), self.uploads.objects(ROWS))
+        self._grant(self.group_upkeep, ("s3:ListBucket",), self.uploads.bucket.bucket_arn)
         self._grant_queue(self.group_upkeep, self.group_queue)
         self._grant_work(self.group_upkeep, self.group_queue)
         self.group_queue.work_off(self.group_upkeep.function, batch=10, concurrency=5)
@@ -226,7 +236,7 @@ class ServiceStack(Stack):
             "BATCH_QUEUE": self.batch_queue.url,
             "UPLOADS_BUCKET": self.uploads.bucket.bucket_name,
         }
-        self.apps = self._function("Apps", "apps", apps | self._webhook_settings())
+        self.apps = self._function("Apps", "apps", apps | self._webhook_settings() | self._fanout_settings())
         self._batches(apps)
         self._grant_tables(
             self.apps,
@@ -237,6 +247,7 @@ class ServiceStack(Stack):
                 schema.DELIVERIES: ("BatchGetItem", "GetItem", "Query", "PutItem", "UpdateItem"),
             },
         )
+        self._grant_fanout(self.apps)
         self._grant_secret(self.apps, self.pepper)
         self._grant_secret(self.apps, self.sender_secret)
         self._grant_connections(self.apps, "POST")
@@ -317,6 +328,33 @@ class ServiceStack(Stack):
         self._grant_queue(self.app_batches, self.webhook_queue)
         self._grant_work(self.app_batches, self.batch_queue)
         self.batch_queue.work_off(self.app_batches.function, batch=1, concurrency=5)
+
+    def _app_groups(self) -> None:
+        """What apps say about their groups; large rosters are applied by who works the groups' queue off."""
+        self.app_groups = self._function(
+            "AppGroups",
+            "app_groups",
+            self._tables(schema.DIRECTORY, schema.ROUTING, schema.CODES, schema.DELIVERIES)
+            | self._secrets(pepper=self.pepper)
+            | {
+                "TOKEN_AUDIENCE": self._config.token_audience,
+                "GROUP_QUEUE": self.group_queue.url,
+                "UPLOADS_BUCKET": self.uploads.bucket.bucket_name,
+            },
+            memory_mb=1769,  # one whole processor: a roster of 100,000 rows is compared while its app waits
+        )
+        self._grant_tables(
+            self.app_groups,
+            {
+                schema.DIRECTORY: (
+                    *("BatchGetItem", "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
+                ),
+                schema.DELIVERIES: ("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
+            },
+        )
+        self._grant_secret(self.app_groups, self.pepper)
+        self._grant(self.app_groups, ("s3:PutObject",), self.uploads.objects(ROWS))
+        self._grant_queue(self.app_groups, self.group_queue)
 
     def _webhooks(self) -> None:
         """Whoever waits for an app's server has a function to wait in, which may do little else."""

@@ -12,12 +12,29 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sandes import app_queries, app_status, batch_send, batches, event_feed, messages, webhook_delivery, webhooks
+from sandes import (
+    app_queries,
+    app_status,
+    batch_send,
+    batches,
+    event_feed,
+    group_messages,
+    messages,
+    webhook_delivery,
+    webhooks,
+)
 from sandes.edge.app_http import answer, csv_page, described, message_in_path, signed_request
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver
 from sandes.edge.queue_events import each_record
 from sandes.edge.telemetry import logger
-from sandes.edge.wiring import wire_app_expiry, wire_apps, wire_batches, wire_webhook_delivery, wire_webhooks
+from sandes.edge.wiring import (
+    wire_app_expiry,
+    wire_apps,
+    wire_batches,
+    wire_group_messages,
+    wire_webhook_delivery,
+    wire_webhooks,
+)
 from sandes.protocol.app_api import (
     MAX_PAGE,
     Batch,
@@ -60,11 +77,15 @@ TemplatePath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
 @app.post(
     "/v1/messages",
     status_code=HTTPStatus.ACCEPTED,
-    **described("Send a message", scope="msg", post=True, refuses=SENDING),
+    **described("Send a message", scope="msg", post=True, refuses=(*SENDING, ErrorCode.NOT_PERMITTED)),
 )
 def create_message(body: NewMessage) -> Response[MessageAccepted]:
     request, now_ms = signed_request(app), now_milliseconds()
-    accepted, windows = messages.create(request, body, now_ms=now_ms, deps=wire_apps())
+    if body.to.group is None:
+        accepted, windows = messages.create(request, body, now_ms=now_ms, deps=wire_apps())
+    else:
+        deps = wire_group_messages()
+        accepted, windows = group_messages.create(request, body, body.to.group, now_ms=now_ms, deps=deps)
     return answer(accepted, HTTPStatus.ACCEPTED, windows, now_seconds=now_ms // 1000)
 
 
@@ -86,7 +107,8 @@ def list_messages(
 
 @app.get("/v1/messages/<id>", **described("Status of a message", scope="msg"))
 def get_message(id: MessagePath) -> Message:
-    return messages.status(signed_request(app), message_in_path(id), now_ms=now_milliseconds(), deps=wire_apps())
+    request, message = signed_request(app), message_in_path(id)
+    return group_messages.status(request, message, now_ms=now_milliseconds(), deps=wire_group_messages())
 
 
 @app.delete(

@@ -70,6 +70,9 @@ ALLOWED = {
         "dynamodb:DeleteItem directory",
         "dynamodb:ConditionCheckItem directory",
         "dynamodb:BatchWriteItem directory",
+        "secretsmanager:GetSecretValue Pepper",
+        *(f"s3:{action} rows/*" for action in ("GetObject", "DeleteObject")),
+        "s3:ListBucket bucket",
         "sqs:SendMessage groupwork",
     }
     | works("groupwork"),
@@ -128,13 +131,20 @@ ALLOWED = {
         "sns:Publish not arn:aws:sns:*:*:*",
     }
     | works("sms"),
+    "appgroups": {
+        *(f"dynamodb:{action} directory" for action in ("BatchGetItem", "GetItem", "Query", "PutItem")),
+        *(f"dynamodb:{action} directory" for action in ("UpdateItem", "DeleteItem", "ConditionCheckItem")),
+        *(f"dynamodb:{action} deliveries" for action in ("BatchGetItem", "GetItem", "PutItem", "UpdateItem")),
+        "secretsmanager:GetSecretValue Pepper",
+        "s3:PutObject rows/*",
+        "sqs:SendMessage groupwork",
+    },
     "apps": CALLS
+    | FANOUT
     | {
-        "dynamodb:Query directory",
         "dynamodb:DeleteItem inbox",
         "dynamodb:GetItem deliveries",
         "dynamodb:Query deliveries",
-        "dynamodb:PutItem deliveries",
         "dynamodb:UpdateItem directory",
         "secretsmanager:GetSecretValue WebhookSecret",
         "sqs:SendMessage webhooks",

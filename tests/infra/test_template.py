@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from infra.config import HTTP_LOCAL_ID, WEBSOCKET_LOCAL_ID, Config
-from infra.http_api import APP_PATHS, OTP_PATHS
+from infra.http_api import APP_GROUP_PATHS, APP_PATHS, OTP_PATHS
 from sandes.edge import settings
 from sandes.group_events import NET_SECONDS
 from sandes.store.schema import TABLES, Table
@@ -28,6 +28,7 @@ SETTINGS: dict[str, type[settings.Settings]] = {
     "otp": settings.OtpSettings,
     "otpsms": settings.OtpSmsSettings,
     "apps": settings.AppsSettings,
+    "appgroups": settings.AppGroupsSettings,
     "appbatches": settings.BatchSettings,
     "appwebhooks": settings.WebhookSettings,
     "appexpiry": settings.AppExpirySettings,
@@ -45,18 +46,19 @@ HANDLERS = {
     "otp": "handler.handler",
     "otpsms": "handler.sms",
     "apps": "handler.handler",
+    "appgroups": "handler.handler",
     "appbatches": "handler.batch",
     "appwebhooks": "handler.webhook",
     "appexpiry": "handler.expire",
     "operator": "handler.operator",
     "verificationsweep": "handler.ending",
 }
-ANSWERING = {"authorizer", "disconnect", "send", "deliver", "client", "otp", "apps"}
+ANSWERING = {"authorizer", "disconnect", "send", "deliver", "client", "otp", "apps", "appgroups"}
 """Functions that API Gateway waits for, 29 s at most."""
 
 HTTP_ROUTES = {"{proxy+}": "Client"} | {
     f"{path}{rest}": function
-    for function, paths in (("Otp", OTP_PATHS), ("Apps", APP_PATHS))
+    for function, paths in (("Otp", OTP_PATHS), ("Apps", APP_PATHS), ("AppGroups", APP_GROUP_PATHS))
     for path in paths
     for rest in ("", "/{proxy+}")
 }

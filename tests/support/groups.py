@@ -28,6 +28,7 @@ from sandes.model.ids import (
 from sandes.model.organisation import Organisation
 from sandes.model.standing import Standing
 from sandes.protocol import client_api
+from sandes.roster_work import RosterWorkDependencies
 from sandes.store.directory import account_key, block_key, invitation_key
 from sandes.store.group_changes import GroupChangeStore
 from sandes.store.groups import GroupStore
@@ -37,6 +38,11 @@ from sandes.store.standing import standing_attribute
 from tests.support.service import MAX_EXPIRY_SECONDS, PEPPER, Person, Service
 
 Json = dict[str, Any]
+
+
+def _no_rosters() -> RosterWorkDependencies:
+    """Those are of apps: tests/support/app_groups.py."""
+    raise AssertionError("no group here has a roster")
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ class Groups:
 
     @property
     def upkeep_deps(self) -> UpkeepDependencies:
-        return UpkeepDependencies(self.event_deps, self.changes, self.service.directory, self.queue)
+        return UpkeepDependencies(self.event_deps, self.changes, self.service.directory, self.queue, _no_rosters)
 
     def do(self, job: str, **fields: Any) -> str:
         """Carry out one entry of the queue; what was done."""

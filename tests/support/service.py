@@ -227,7 +227,7 @@ class Service:
 
     @property
     def operator_deps(self) -> OperatorDependencies:
-        registry = RegistryDependencies(self.app_view().apps, PEPPER)
+        registry = RegistryDependencies(self.app_view().apps, self.organisations, PEPPER)
         table = self.tables["directory"]
         groups = OfficialGroupDependencies(
             GroupStore(self.client, table),

@@ -69,13 +69,15 @@ def test_a_live_app_has_the_default_quotas(service: Service) -> None:
 
 
 def test_an_app_may_belong_to_an_organisation(service: Service) -> None:
-    id = id_text(new_organisation_id())
+    id = id_text(service.organisation())
     made = operate(new_app(organisation_id=id), now_seconds=NOW, deps=service.operator_deps)
     assert made["organisation_id"] == id
     stored = service.app_view().apps.read(parse_app(made["app"]))
     assert stored is not None
     assert stored.organisation_id == parse_organisation(id)
     assert operate(new_app(), now_seconds=NOW, deps=service.operator_deps)["organisation_id"] is None
+    unknown = id_text(new_organisation_id())
+    assert pointers(refusal(service, new_app(organisation_id=unknown))) == ["/organisation_id"]
     assert pointers(refusal(service, new_app(organisation_id="MEA")))[0].endswith("/organisation_id")
 
 
@@ -242,7 +244,10 @@ def overtaken(service: Service, method: str, other: Json) -> OperatorDependencie
     client = OvertakenClient(
         service.client, method, lambda: operate(other, now_seconds=NOW, deps=service.operator_deps)
     )
-    return replace(service.operator_deps, registry=RegistryDependencies(service.app_view(client).apps, PEPPER))
+    return replace(
+        service.operator_deps,
+        registry=RegistryDependencies(service.app_view(client).apps, service.organisations, PEPPER),
+    )
 
 
 def test_a_key_added_while_another_was_being_added_is_the_third_and_refused(service: Service) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
 
+from functions.app_groups.handler import app as app_groups
 from functions.apps.handler import app as apps
 from functions.client.handler import app as client
 from functions.otp.handler import app as otp
@@ -23,7 +24,7 @@ from sandes.protocol.client_api import Problem
 from sandes.protocol.errors import ErrorCode
 from tools.specs.schemas import SCHEMAS, SIGNED_BY_DEVICE, VERSION, Json, error_codes, reachable, schemas, tidy
 
-HANDLERS_OF_APPS = (otp, apps)
+HANDLERS_OF_APPS = (otp, apps, app_groups)
 
 SIGNED_BY_APP = (
     "JWS in compact form, alg EdDSA and no other, signed with the app's Ed25519 key; one for each request. Header kid: "
@@ -48,8 +49,10 @@ _MEANING = {
     403: "Not allowed",
     404: "There is nothing here, or nothing of yours",
     409: "Not possible as things stand",
+    412: "It has been changed since",
     413: "Too large; API Gateway takes 10 MB",
     422: "The request cannot be processed",
+    428: "Say which version is meant",
     429: "Too many",
     500: "Something failed on our side",
     503: "Overloaded; may be repeated",

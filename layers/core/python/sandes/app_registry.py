@@ -21,6 +21,7 @@ from sandes.protocol.app_api import MAX_VARIABLES, Printable, TemplateName
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.fields import Key32, OrganisationField, Wire
 from sandes.store.apps import AppStore
+from sandes.store.organisations import OrganisationStore
 from sandes.templates import CODE, names_in
 
 TRIAL_PER_DAY = 50
@@ -34,6 +35,7 @@ Networks = Annotated[list[str], Field(max_length=20)]
 @dataclass(frozen=True, slots=True)
 class RegistryDependencies:
     apps: AppStore
+    organisations: OrganisationStore
     pepper: Pepper
 
 
@@ -167,6 +169,8 @@ def _create(operation: CreateApp, now_seconds: int, deps: RegistryDependencies) 
     keys = [_key(key, now_seconds) for key in operation.keys]
     for test in (False, True):
         _check_room([key for key in keys if key.test is test][:-1], test)
+    if operation.organisation_id is not None and deps.organisations.read(operation.organisation_id) is None:
+        raise invalid(ErrorCode.INVALID_REQUEST, "/organisation_id", "there is no such organisation")
     app = App(
         id=new_app_id(),
         name=operation.name,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -78,7 +78,7 @@ def new_event(
 @contextmanager
 def told(event: GroupEvent, queue: Queue) -> Iterator[GroupEvent]:
     """Around the transaction that makes the change and holds the event. Raises StoreUnavailable only before it."""
-    entry = {"job": "event", "group": id_text(event.group), "event": message_text(event.message)}
+    entry = _entry(event)
     queue.send(entry, delay_seconds=NET_SECONDS)
     if event.change == GroupChange.DISSOLVED:
         queue.send(
@@ -94,6 +94,20 @@ def told(event: GroupEvent, queue: Queue) -> Iterator[GroupEvent]:
         queue.send(entry)
     except StoreUnavailable:
         return  # the change is made: the entry sent before it will do
+
+
+@contextmanager
+def all_told(events: Sequence[GroupEvent], queue: Queue) -> Iterator[None]:
+    """The same around one transaction that holds several events."""
+    entries = [_entry(event) for event in events]
+    queue.send_many(entries, delay_seconds=NET_SECONDS)
+    yield
+    with suppress(StoreUnavailable):  # the change is made: the entries sent before it will do
+        queue.send_many(entries)
+
+
+def _entry(event: GroupEvent) -> dict[str, Any]:
+    return {"job": "event", "group": id_text(event.group), "event": message_text(event.message)}
 
 
 def decided(attempt: Callable[[], T]) -> T:
@@ -115,13 +129,13 @@ def send_event(queued: Mapping[str, Any], *, now_ms: int, deps: EventDependencie
     if event is None or group is None:
         return "nothing_to_tell"
     if event.at_ms // 1000 + deps.max_expiry_seconds > now_ms // 1000:
-        for message, to in _recipients(group, event):
-            deps.deliver(_post(group, event, message, deps.max_expiry_seconds), to=to, now_ms=now_ms)
+        for message, to in recipients(group, event):
+            deps.deliver(post_of(group, event, message, deps.max_expiry_seconds), to=to, now_ms=now_ms)
     deps.groups.forget_event(event)
     return "told"
 
 
-def _recipients(group: Group, event: GroupEvent) -> Iterator[tuple[MessageId, Sequence[AccountId] | None]]:
+def recipients(group: Group, event: GroupEvent) -> Iterator[tuple[MessageId, Sequence[AccountId] | None]]:
     """To whom, each with an id of its own; None for all members.
 
     Who is in a group for citizens is known to its admins only, and in a large group of no interest to most.
@@ -137,7 +151,7 @@ def _recipients(group: Group, event: GroupEvent) -> Iterator[tuple[MessageId, Se
         yield new_message_id(message_time_ms(event.message), digest), [subject]
 
 
-def _post(group: Group, event: GroupEvent, message: MessageId, max_expiry_seconds: int) -> GroupPost:
+def post_of(group: Group, event: GroupEvent, message: MessageId, max_expiry_seconds: int) -> GroupPost:
     """Citizens do not learn from events who the officials behind a group are."""
     actor = SYSTEM if group.audience == "citizens" else event.actor
     return GroupPost(

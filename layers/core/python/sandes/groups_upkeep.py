@@ -7,10 +7,11 @@ each run queues the next.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sandes import roster_work
 from sandes.crypto.seal import GroupChange
 from sandes.group_events import EventDependencies, decided, new_event, send_event, told
 from sandes.model.group import SYSTEM, Group, Role
@@ -25,6 +26,7 @@ from sandes.model.ids import (
 )
 from sandes.model.standing import Standing
 from sandes.queues import Queue
+from sandes.roster_work import RosterWorkDependencies
 from sandes.store.directory import DirectoryStore
 from sandes.store.group_changes import GroupChangeStore
 
@@ -41,6 +43,7 @@ class UpkeepDependencies:
     changes: GroupChangeStore
     directory: DirectoryStore
     work: Queue
+    rosters: Callable[[], RosterWorkDependencies]
 
 
 def work(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) -> str:
@@ -52,6 +55,8 @@ def work(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) ->
             return _end_memberships(queued, now_ms=now_ms, deps=deps)
         case "dissolve":
             return _dissolve(queued, now_ms=now_ms, deps=deps)
+        case "roster":
+            return roster_work.work(queued, deps=deps.rosters())
         case job:
             raise ValueError(f"no job is called {job}")
 

@@ -191,7 +191,7 @@ def create(
     caller = identify(request, wanted, scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
     fingerprint = request.body_fingerprint(deps.pepper, test=caller.key.test)
     if caller.facts.answer:
-        return _repeated(caller.facts.answer, fingerprint), []
+        return repeated(caller.facts.answer, fingerprint), []
     check_reach(caller, address)
     deadline = deadline_of(body, now_seconds=now_seconds, max_expiry_seconds=deps.max_expiry_seconds)
     written = write(body, caller.facts.template, body.variables, deadline=deadline)
@@ -210,7 +210,7 @@ def create(
         client_ref=body.client_ref,
         magic=address.magic,
     )
-    accepted = app_api.MessageAccepted(id=made.message.id, status="accepted", expires_at=_time(deadline))
+    accepted = app_api.MessageAccepted(id=made.message.id, status="accepted", expires_at=time_of(deadline))
     operations = [
         deps.view.deliveries.creating(made.message),
         deps.view.deliveries.remembering(
@@ -228,7 +228,7 @@ def create(
         stands = deps.view.deliveries.remembered(caller.app.id, by, now_seconds=now_seconds)
         if stands is None:
             raise
-        return _repeated(stands, fingerprint), windows
+        return repeated(stands, fingerprint), windows
     if routes:
         hand_over(made, routes, now_ms=now_ms, deps=deps)
     return accepted, windows
@@ -243,7 +243,7 @@ def hand_over(made: Composed, routes: Routes, *, now_ms: int, deps: AppsDependen
         deps.view.deliveries.advance(made.message.app, made.message.id, Status.SENT, now_ms=now_ms)
 
 
-def _repeated(answer: Answer, fingerprint: bytes) -> app_api.MessageAccepted:
+def repeated(answer: Answer, fingerprint: bytes) -> app_api.MessageAccepted:
     if not same(answer.fingerprint, fingerprint):
         raise ProtocolError(ErrorCode.IDEMPOTENCY_MISMATCH)
     return app_api.MessageAccepted.model_validate_json(answer.answer)
@@ -253,7 +253,7 @@ def status(request: AppRequest, id: MessageId, *, now_ms: int, deps: AppsDepende
     """Raises ProtocolError: what `identify` raises, not_found."""
     wanted = Wanted(message=id)
     caller = identify(request, wanted, scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
-    return _shown(_own(caller), now_ms // 1000)
+    return shown(own_message(caller), now_ms // 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +293,7 @@ def page(
         if len(found) == limit:
             break
     return app_api.MessagePage(
-        messages=[_shown(message, now_seconds) for message in found],
+        messages=[shown(message, now_seconds) for message in found],
         cursor=cursor(last, owner=app, of=of, pepper=deps.pepper) if last else None,
     )
 
@@ -301,18 +301,18 @@ def page(
 def recall(request: AppRequest, id: MessageId, *, now_ms: int, deps: AppsDependencies) -> None:
     """Take a message back while no device has acked it; where it is shown already, its bubble turns void.
 
-    Recalling twice does no harm. Raises ProtocolError: what `identify` raises, not_found, already_delivered,
-    already_final.
+    Recalling twice does no harm. A message to a group cannot be recalled: it is final once it is accepted. Raises
+    ProtocolError: what `identify` raises, not_found, already_delivered, already_final.
     """
     wanted, now_seconds = Wanted(message=id), now_ms // 1000
     caller = identify(request, wanted, scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
-    message = _own(caller)
+    message = own_message(caller)
     now_is = message.status_at(now_seconds)
     if now_is is Status.RECALLED:
         return
     if now_is in {Status.DELIVERED, Status.READ}:
         raise ProtocolError(ErrorCode.ALREADY_DELIVERED)
-    if now_is > Status.READ:
+    if now_is > Status.READ or message.group is not None:
         raise ProtocolError(ErrorCode.ALREADY_FINAL)
     routes, _ = deps.view.recipient(message.account, subject=None, now_seconds=now_seconds)
     voids = _voids(message, caller.app, routes, now_ms, deps)
@@ -355,20 +355,21 @@ def _voids(message: AppMessage, app: App, routes: Routes | None, now_ms: int, de
     ]
 
 
-def _own(caller: AppCaller) -> AppMessage:
+def own_message(caller: AppCaller) -> AppMessage:
     message = caller.facts.message
     if message is None or message.test != caller.key.test:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return message
 
 
-def _shown(message: AppMessage, now_seconds: int) -> app_api.Message:
+def shown(message: AppMessage, now_seconds: int) -> app_api.Message:
     now_is = message.status_at(now_seconds)
     times = {status.label: datetime.fromtimestamp(at / 1000, UTC) for status, at in sorted(message.times_ms.items())}
     if now_is is Status.EXPIRED:
-        times.setdefault(now_is.label, _time(message.deadline))
+        times.setdefault(now_is.label, time_of(message.deadline))
     return app_api.Message(
         id=message.id,
+        group=app_api.GroupMessage(id=message.group) if message.group else None,
         status=cast("Any", now_is.label),
         seq=int(now_is),
         category=cast("Any", message.category),
@@ -377,10 +378,10 @@ def _shown(message: AppMessage, now_seconds: int) -> app_api.Message:
         client_ref=message.client_ref,
         batch=message.batch,
         failure=message.failure,
-        expires_at=_time(message.deadline),
+        expires_at=time_of(message.deadline),
         times=times,
     )
 
 
-def _time(seconds: int) -> datetime:
+def time_of(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)

@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from sandes.app_identity import AppRequest
 from sandes.crypto.app_tokens import SignedRequest
 from sandes.edge.authorizer import bearer
-from sandes.edge.http import body_bytes, source_address
-from sandes.model.ids import MessageId, parse_message
+from sandes.edge.http import body_bytes, entity_tag, source_address, version_meant
+from sandes.model.ids import AccountId, GroupId, MessageId, parse_account, parse_group, parse_message
+from sandes.protocol.app_groups_api import AppGroup
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.quotas import MINUTE, Window
 
@@ -59,6 +60,37 @@ def csv_page(text: str, path: str, cursor: str | None) -> Response[Any]:
     """A page of a list as CSV; the address of the next one stands in Link (RFC 8288)."""
     headers: dict[str, str | list[str]] = {"Link": f'<{path}&cursor={cursor}>; rel="next"'} if cursor else {}
     return Response(status_code=HTTPStatus.OK, content_type="text/csv; charset=utf-8", body=text, headers=headers)
+
+
+def version_needed(if_match: str | None) -> int | None:
+    """The version that If-Match names; None for a star, which is any.
+
+    Raises ProtocolError precondition_required without it, precondition_failed for what no version can be.
+    """
+    if if_match is None:
+        raise ProtocolError(ErrorCode.PRECONDITION_REQUIRED)
+    return version_meant(if_match)
+
+
+def with_etag(group: AppGroup, status: HTTPStatus = HTTPStatus.OK) -> Response[AppGroup]:
+    headers: dict[str, str | list[str]] = {"ETag": entity_tag(group.version)}
+    return Response(status_code=status, content_type="application/json", body=group, headers=headers)
+
+
+def group_in_path(text: str) -> GroupId:
+    """Raises ProtocolError not_found for a text that is no group id."""
+    try:
+        return parse_group(text)
+    except ValueError:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None
+
+
+def account_in_path(text: str) -> AccountId:
+    """Raises ProtocolError not_found for a text that is no account id."""
+    try:
+        return parse_account(text)
+    except ValueError:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None
 
 
 def message_in_path(text: str) -> MessageId:

@@ -25,7 +25,7 @@ _PATH_WORDS = {
     *("accounts", "lookup", "search", "profile", "keys", "attestation-key", "invitations", "blocks"),
     *("groups", "members"),
     *("otps", "checks", "resends", "messages", "batches", "commit", "results", "templates", "preview"),
-    *("webhooks", "test", "deliveries", "redeliver", "events", "usage"),
+    *("app-groups", "roster", "webhooks", "test", "deliveries", "redeliver", "events", "usage"),
 }
 _JSON = "application/json"
 _FROM_DETAILS = ("errors", "attempts_left", "server_time")

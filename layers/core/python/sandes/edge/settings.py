@@ -66,6 +66,8 @@ class GroupFanoutSettings(FanoutSettings):
 class GroupUpkeepSettings(FanoutSettings):
     group_queue: str
     max_expiry_seconds: int
+    pepper_secret: str
+    uploads_bucket: str
 
 
 class SendSettings(FanoutSettings, FrameSettings):
@@ -119,7 +121,20 @@ class BatchSettings(AppSettings):
     uploads_bucket: str
 
 
-class AppsSettings(BatchSettings):
+class AppGroupsSettings(Settings):
+    """For the calls about groups, which are not told to anybody by this function."""
+
+    directory_table: str
+    routing_table: str
+    codes_table: str
+    deliveries_table: str
+    pepper_secret: str
+    token_audience: str
+    group_queue: str
+    uploads_bucket: str
+
+
+class AppsSettings(BatchSettings, FanoutSettings):
     webhook_secret: str
     webhook_networks: str
 

@@ -23,14 +23,16 @@ from sandes.store.routing import RoutingStore
 from sandes.store.send_view import SendView
 
 if TYPE_CHECKING:
+    from sandes.app_groups import AppGroupDependencies
     from sandes.app_status import StatusDependencies
     from sandes.batches import BatchDependencies
     from sandes.deliver import DeliverDependencies
     from sandes.devices import DeviceDependencies
     from sandes.edge.authorizer import AuthorizerDependencies
-    from sandes.edge.settings import AppSettings, OtpSmsSettings
+    from sandes.edge.settings import AppGroupsSettings, AppSettings, OtpSmsSettings
     from sandes.fanout import Fanout
     from sandes.group_delivery import GroupDeliveryDependencies
+    from sandes.group_messages import GroupMessageDependencies
     from sandes.group_send import GroupSendDependencies
     from sandes.groups import GroupDependencies
     from sandes.groups_upkeep import UpkeepDependencies
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from sandes.otp_sms import SmsDependencies
     from sandes.otps import OtpDependencies
     from sandes.push import Pusher
+    from sandes.roster_work import RosterWorkDependencies
     from sandes.send import SendDependencies
     from sandes.store.app_view import AppView
     from sandes.verification_sweep import SweepDependencies
@@ -277,10 +280,38 @@ def wire_group_upkeep() -> UpkeepDependencies:
         changes=GroupChangeStore(dynamodb, settings.directory_table),
         directory=DirectoryStore(dynamodb, settings.directory_table),
         work=SqsQueue(_client("sqs"), settings.group_queue),
+        rosters=_roster_work,
     )
 
 
-def _app_view(settings: AppSettings | OtpSmsSettings) -> AppView:
+@cache
+def _roster_work() -> RosterWorkDependencies:
+    """Part of the above that most of its work does without."""
+    from sandes.crypto.pepper import Pepper
+    from sandes.edge.objects import S3Objects
+    from sandes.edge.settings import GroupUpkeepSettings
+    from sandes.roster_work import RosterWorkDependencies
+    from sandes.store.apps import AppStore
+    from sandes.store.rosters import RosterStore
+
+    settings, upkeep = GroupUpkeepSettings.load(), wire_group_upkeep()
+    dynamodb = _client("dynamodb")
+    return RosterWorkDependencies(
+        apps=AppStore(dynamodb, settings.directory_table),
+        directory=upkeep.directory,
+        groups=upkeep.events.groups,
+        changes=upkeep.changes,
+        rosters=RosterStore(dynamodb, settings.directory_table),
+        objects=S3Objects(_objects_client(), settings.uploads_bucket),
+        work=upkeep.work,
+        deliver=upkeep.events.deliver,
+        pepper=Pepper.of(_secret(settings.pepper_secret)),
+        max_expiry_seconds=settings.max_expiry_seconds,
+        clock_ms=lambda: time.time_ns() // 1_000_000,
+    )
+
+
+def _app_view(settings: AppSettings | AppGroupsSettings | OtpSmsSettings) -> AppView:
     from sandes.store.app_view import AppView
     from sandes.store.apps import AppStore
     from sandes.store.deliveries import DeliveryStore
@@ -343,6 +374,17 @@ def wire_apps() -> AppsDependencies:
 
 
 @cache
+def wire_group_messages() -> GroupMessageDependencies:
+    """For messages to groups, in the function of the calls of apps."""
+    from sandes.edge.settings import AppsSettings
+    from sandes.group_messages import GroupMessageDependencies
+
+    settings = AppsSettings.load()
+    directory = DirectoryStore(_client("dynamodb"), settings.directory_table)
+    return GroupMessageDependencies(wire_apps(), directory, _fanout(settings))
+
+
+@cache
 def wire_batches() -> BatchDependencies:
     """For the calls about batches, and for the function that works them off."""
     from sandes.batches import BatchDependencies
@@ -360,6 +402,36 @@ def wire_batches() -> BatchDependencies:
         objects=S3Objects(_objects_client(), settings.uploads_bucket),
         queue=SqsQueue(_client("sqs"), settings.batch_queue),
         clock_ms=lambda: time.time_ns() // 1_000_000,
+    )
+
+
+@cache
+def wire_app_groups() -> AppGroupDependencies:
+    from sandes.app_groups import AppGroupDependencies
+    from sandes.crypto.pepper import Pepper
+    from sandes.edge.objects import S3Objects
+    from sandes.edge.queue import SqsQueue
+    from sandes.edge.settings import AppGroupsSettings
+    from sandes.quotas import Quotas
+    from sandes.store.app_groups import AppGroupStore
+    from sandes.store.group_changes import GroupChangeStore
+    from sandes.store.groups import GroupStore
+    from sandes.store.rosters import RosterStore
+
+    settings = AppGroupsSettings.load()
+    dynamodb, view = _client("dynamodb"), _app_view(settings)
+    return AppGroupDependencies(
+        view=view,
+        directory=DirectoryStore(dynamodb, settings.directory_table),
+        ties=AppGroupStore(dynamodb, settings.directory_table),
+        groups=GroupStore(dynamodb, settings.directory_table),
+        changes=GroupChangeStore(dynamodb, settings.directory_table),
+        rosters=RosterStore(dynamodb, settings.directory_table),
+        objects=S3Objects(_objects_client(), settings.uploads_bucket),
+        work=SqsQueue(_client("sqs"), settings.group_queue),
+        quotas=Quotas(view.deliveries),
+        pepper=Pepper.of(_secret(settings.pepper_secret)),
+        audience=settings.token_audience,
     )
 
 
@@ -474,10 +546,10 @@ def wire_operator() -> OperatorDependencies:
 
     settings = OperatorSettings.load()
     dynamodb, table = _client("dynamodb"), settings.directory_table
-    pepper = Pepper.of(_secret(settings.pepper_secret))
+    pepper, organisations = Pepper.of(_secret(settings.pepper_secret)), OrganisationStore(dynamodb, table)
     return OperatorDependencies(
-        registry=RegistryDependencies(AppStore(dynamodb, table), pepper),
-        organisations=OrganisationStore(dynamodb, table),
+        registry=RegistryDependencies(AppStore(dynamodb, table), organisations, pepper),
+        organisations=organisations,
         verifications=VerificationDependencies(
             store=VerificationStore(dynamodb, table, RoutingStore(dynamodb, settings.routing_table)),
             directory=DirectoryStore(dynamodb, table),

@@ -9,7 +9,7 @@ from typing import Any
 
 import cbor2
 
-from sandes.model.ids import AccountId, AppId, EnvelopeId, InboxId, MessageId
+from sandes.model.ids import AccountId, AppId, EnvelopeId, GroupId, InboxId, MessageId
 
 
 class Status(IntEnum):
@@ -61,9 +61,15 @@ class AppMessage:
     failure: str | None
     test: bool
     times_ms: Mapping[Status, int]
+    group: GroupId | None = None
 
     def status_at(self, now_seconds: int) -> Status:
-        """`expired` once its time is over, whether or not somebody has written that down yet."""
+        """`expired` once its time is over, whether or not somebody has written that down yet.
+
+        A message to a group ends as `sent`: its members' receipts are not the app's.
+        """
+        if self.group is not None and self.status is Status.SENT:
+            return self.status
         if self.status < Status.DELIVERED and self.deadline <= now_seconds:
             return Status.EXPIRED
         return self.status

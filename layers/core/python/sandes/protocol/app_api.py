@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from sandes.model.template import Language
-from sandes.protocol.fields import AccountField, MessageIdField, Wire
+from sandes.protocol.fields import AccountField, GroupField, MessageIdField, Wire
 
 MAX_TEXT_CHARS = 4_000
 MAX_VARIABLES = 20
@@ -93,6 +93,18 @@ class Recipient(Wire):
         return self
 
 
+class MessageRecipient(Recipient):
+    """Exactly one of the three. `group`: one that the app manages."""
+
+    group: GroupField | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if [self.phone, self.account, self.group].count(None) != 2:
+            raise ValueError("give one of phone, account and group")
+        return self
+
+
 class NewOtp(Wire):
     """`ttl` in seconds. `purpose` names what the code is for: a code for one purpose is none for another."""
 
@@ -154,7 +166,7 @@ class Content(Wire):
 
 
 class NewMessage(Content):
-    to: Recipient
+    to: MessageRecipient
     variables: Variables = Field(default_factory=dict)
     client_ref: ClientRef | None = None
 
@@ -163,6 +175,17 @@ class MessageAccepted(Answer):
     id: MessageIdField
     status: MessageStatus
     expires_at: Time
+
+
+class GroupMessage(Answer):
+    """Of a message to a group: how many `members` it was for, how many `devices` it is stored for by now. `complete`:
+    of all members. Nothing but `id` once that is not known any more, some days after the message's end.
+    """
+
+    id: GroupField
+    members: int | None = None
+    devices: int | None = None
+    complete: bool | None = None
 
 
 class Message(Answer):
@@ -176,6 +199,7 @@ class Message(Answer):
     language: Language
     client_ref: str | None = None
     batch: str | None = None
+    group: GroupMessage | None = None
     failure: str | None = None
     expires_at: Time
     times: dict[str, datetime]

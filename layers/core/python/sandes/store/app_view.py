@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sandes.model.app import App
 from sandes.model.delivery import AppMessage
 from sandes.model.device import Routes
-from sandes.model.ids import AccountId, AppId, EnvelopeId, InboxId, MessageId
+from sandes.model.group import Group
+from sandes.model.ids import AccountId, AppId, EnvelopeId, GroupId, InboxId, MessageId
 from sandes.model.otp import Otp
 from sandes.model.template import Template
+from sandes.store.app_groups import AppTie, is_app_tie, read_app_tie
 from sandes.store.apps import AppStore, app_key, is_app, is_template, read_app, read_template, template_key
 from sandes.store.deliveries import (
     Answer,
@@ -25,6 +27,7 @@ from sandes.store.deliveries import (
 )
 from sandes.store.directory import phone_key
 from sandes.store.dynamo import batch_get
+from sandes.store.groups import group_key, group_of_app_key, is_group, read_group
 from sandes.store.inbox import InboxStore, envelope_key
 from sandes.store.otps import OtpStore, live_otp, otp_key
 from sandes.store.routing import RoutingStore, routes
@@ -40,6 +43,7 @@ class Wanted:
     otp: str | None = None
     request: str | None = None
     message: MessageId | None = None
+    group: GroupId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class AppFacts:
     otp: Otp | None
     answer: Answer | None
     message: AppMessage | None
+    group: Group | None
+    app_tie: AppTie | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +70,16 @@ class AppView:
     def read(self, app: AppId, wanted: Wanted, *, now_seconds: int) -> AppFacts:
         """Consistent: a key revoked before the call is refused, a request answered before is known."""
         found = batch_get(self.apps.client, self._requests(app, wanted))
-        facts: dict[str, Any] = dict.fromkeys(("app", "account", "template", "otp", "answer", "message"))
+        facts: dict[str, Any] = dict.fromkeys(field.name for field in fields(AppFacts))
         for item in found[self.apps.table]:
             if is_app(item):
                 facts["app"] = read_app(item)
             elif is_template(item):
                 facts["template"] = read_template(app, item)
+            elif wanted.group and is_group(item):
+                facts["group"] = read_group(wanted.group, item)
+            elif is_app_tie(item):
+                facts["app_tie"] = read_app_tie(item)
             else:
                 facts["account"] = AccountId(item[DirectoryRow.ACCOUNT]["B"])
         for item in found.get(self.otps.table, []):
@@ -87,6 +97,8 @@ class AppView:
             keys[self.apps.table].append(phone_key(wanted.phone_index))
         if wanted.template:
             keys[self.apps.table].append(template_key(app, *wanted.template))
+        if wanted.group:
+            keys[self.apps.table] += [group_key(wanted.group), group_of_app_key(app, wanted.group)]
         if wanted.otp:
             keys[self.otps.table].append(otp_key(wanted.otp))
         if wanted.request:

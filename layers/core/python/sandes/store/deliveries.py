@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from sandes.model.delivery import AppEvent, AppMessage, Envelopes, Status
-from sandes.model.ids import AccountId, AppId, MessageId, app_text, message_text, parse_app, parse_message
+from sandes.model.ids import AccountId, AppId, GroupId, MessageId, app_text, message_text, parse_app, parse_message
 from sandes.store.dynamo import Client, Item, batch_get, failed_condition, transact
 from sandes.store.schema import DELIVERIES
 from sandes.store.schema import DeliveryRow as Row
@@ -80,7 +80,9 @@ class DeliveryStore:
             Row.TIMES: {"M": {str(int(rank)): {"N": str(at_ms)} for rank, at_ms in message.times_ms.items()}},
             Row.EXPIRES_AT: {"N": str(message.deadline + MESSAGE_KEEP_SECONDS)},
         }
-        if message.status < Status.DELIVERED:
+        if message.group is not None:
+            item[Row.GROUP] = {"B": message.group}
+        elif message.status < Status.DELIVERED:
             item[Row.DUE] = {"S": _due(message.deadline // _HOUR, message.id[-1] % _SHARDS)}
         if message.account:
             item[Row.ACCOUNT] = {"B": message.account}
@@ -362,6 +364,7 @@ def _message(app: AppId, item: Item) -> AppMessage:
         batch=text(Row.BATCH),
         failure=text(Row.FAILURE),
         test=item[Row.TEST]["BOOL"],
+        group=GroupId(item[Row.GROUP]["B"]) if Row.GROUP in item else None,
         times_ms={Status(int(rank)): int(at["N"]) for rank, at in item[Row.TIMES]["M"].items()},
     )
 

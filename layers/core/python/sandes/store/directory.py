@@ -18,7 +18,8 @@ from sandes.model.ids import (
     account_text,
     parse_account,
 )
-from sandes.store.dynamo import Client, Item, batch_get, failed_condition
+from sandes.model.standing import Standing
+from sandes.store.dynamo import Client, Item, batch_get_many, failed_condition
 from sandes.store.schema import DirectoryRow as Row
 from sandes.store.schema import InvitationRow
 from sandes.store.standing import read_standing
@@ -28,30 +29,30 @@ _DEVICE_PREFIX = "0#"  # behind the account and before its blocks: both are read
 _BLOCK_PREFIX = "B#"
 _INVITATION_PREFIX = "I#"
 _PHONE = "P#"
-_BATCH_KEYS = 100  # DynamoDB's most
+_ACCOUNT = "A#"
 
 
 def account_key(account: AccountId) -> dict[str, Any]:
-    return {Row.PARTITION: {"S": f"A#{account_text(account)}"}, Row.SORT: {"S": _ACCOUNT_SORT}}
+    return {Row.PARTITION: {"S": f"{_ACCOUNT}{account_text(account)}"}, Row.SORT: {"S": _ACCOUNT_SORT}}
 
 
 def device_key(address: DeviceAddress) -> dict[str, Any]:
     return {
-        Row.PARTITION: {"S": f"A#{account_text(address.account)}"},
+        Row.PARTITION: {"S": f"{_ACCOUNT}{account_text(address.account)}"},
         Row.SORT: {"S": f"{_DEVICE_PREFIX}{address.device}"},
     }
 
 
 def block_key(*, owner: AccountId, blocked: AccountId) -> dict[str, Any]:
     return {
-        Row.PARTITION: {"S": f"A#{account_text(owner)}"},
+        Row.PARTITION: {"S": f"{_ACCOUNT}{account_text(owner)}"},
         Row.SORT: {"S": f"{_BLOCK_PREFIX}{account_text(blocked)}"},
     }
 
 
 def invitation_key(*, owner: AccountId, invited: AccountId) -> dict[str, Any]:
     return {
-        Row.PARTITION: {"S": f"A#{account_text(owner)}"},
+        Row.PARTITION: {"S": f"{_ACCOUNT}{account_text(owner)}"},
         Row.SORT: {"S": f"{_INVITATION_PREFIX}{account_text(invited)}"},
     }
 
@@ -67,6 +68,18 @@ def item_is(item: Item, key: Item) -> bool:
 
 def phone_key(phone_index: str) -> dict[str, Any]:
     return {Row.PARTITION: {"S": f"{_PHONE}{phone_index}"}, Row.SORT: {"S": _ACCOUNT_SORT}}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What decides whether an account may be put into a group: its number's pseudonym and its standing."""
+
+    phone_index: str
+    standing: Standing | None
+
+    def standing_at(self, now_seconds: int) -> Standing | None:
+        """The standing, if it is in force."""
+        return self.standing if self.standing and self.standing.expires_at > now_seconds else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +118,20 @@ class DirectoryStore:
     def accounts_of_phones(self, phone_indexes: Sequence[str]) -> dict[str, AccountId]:
         """Those of any number that have an account, by consistent reads of 100."""
         keys = [phone_key(index) for index in dict.fromkeys(phone_indexes)]
-        found: list[Item] = []
-        for start in range(0, len(keys), _BATCH_KEYS):
-            some = {"Keys": keys[start : start + _BATCH_KEYS], "ConsistentRead": True}
-            found += batch_get(self.client, {self.table: some})[self.table]
+        found = batch_get_many(self.client, self.table, keys)
         return {item[Row.PARTITION]["S"].removeprefix(_PHONE): AccountId(item[Row.ACCOUNT]["B"]) for item in found}
+
+    def people(self, accounts: Sequence[AccountId]) -> dict[AccountId, Known]:
+        """Those of any number of accounts that there are, by consistent reads of 100."""
+        keys = [account_key(account) for account in dict.fromkeys(accounts)]
+        attributes = (Row.PARTITION, Row.PHONE_INDEX, Row.STANDING)
+        found = batch_get_many(self.client, self.table, keys, attributes=attributes)
+        return {
+            parse_account(item[Row.PARTITION]["S"].removeprefix(_ACCOUNT)): Known(
+                item[Row.PHONE_INDEX]["S"], read_standing(item.get(Row.STANDING))
+            )
+            for item in found
+        }
 
     def block(self, *, owner: AccountId, blocked: AccountId) -> None:
         self.client.put_item(TableName=self.table, Item=block_key(owner=owner, blocked=blocked))

@@ -20,6 +20,8 @@ Item = Mapping[str, Any]
 Sleep = Callable[[float], None]
 
 BATCH_TRIES = 8
+_BATCH_KEYS = 100  # DynamoDB's most
+_READS_AT_ONCE = 8  # fewer than a client keeps connections
 _FIRST_WAIT_SECONDS = 0.025
 _LONGEST_WAIT_SECONDS = 1.0
 _RETRY_AS_A_WHOLE = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
@@ -86,6 +88,25 @@ def batch_get(client: Client, requests: Mapping[str, Any]) -> dict[str, list[Ite
         if not left:
             return found
     raise StoreUnavailable
+
+
+def batch_get_many(client: Client, table: str, keys: Sequence[Any], *, attributes: Sequence[str] = ()) -> list[Item]:
+    """Read any number of keys of one table, consistently, a hundred at a time and some of these at once.
+
+    `attributes`: only these of each row. Raises StoreUnavailable.
+    """
+    names = {"ProjectionExpression": ", ".join(attributes)} if attributes else {}
+    hundreds = [list(keys[start : start + _BATCH_KEYS]) for start in range(0, len(keys), _BATCH_KEYS)]
+
+    def read(some: list[Any]) -> list[Item]:
+        return batch_get(client, {table: {"Keys": some, "ConsistentRead": True, **names}})[table]
+
+    if len(hundreds) < 2:
+        return read(hundreds[0]) if hundreds else []
+    from concurrent.futures import ThreadPoolExecutor  # of no use to functions that start often
+
+    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+        return [item for items in pool.map(read, hundreds) for item in items]
 
 
 def batch_write(client: Client, table: str, requests: Sequence[Any]) -> None:

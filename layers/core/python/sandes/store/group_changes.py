@@ -7,8 +7,8 @@ group (docs/adr/0019).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sandes.model.group import MAX_ADMINS, Group, GroupEvent, GroupInvitation, Member, Role
@@ -41,6 +41,62 @@ _PRESENT = f"attribute_exists({DirectoryRow.PARTITION})"
 
 class GroupRaced(Exception):
     """What the change was decided on holds no longer: read again and decide anew. Nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Changes of several members, each named once: who comes with the role they come with, who goes or gets another
+    role with the one they have. `invited`: who comes and has an invitation, which is used up.
+    """
+
+    add: Sequence[Member] = ()
+    remove: Sequence[Member] = ()
+    roles: Sequence[tuple[Member, Role]] = ()
+    invited: Sequence[AccountId] = ()
+
+    def operations(self, group: Group) -> int:
+        """How many of a transaction's 100, but for the group's own."""
+        each = 3 if group.audience == "officials" else 2
+        return each * len(self.add) + 2 * (len(self.remove) + len(self.roles) + len(self.invited))
+
+    def applied_to(self, group: Group) -> Group:
+        """The group as the changes leave it, if nobody else changes it."""
+        ups = {member.account for member in self.add if member.role != "member"}
+        ups |= {member.account for member, role in self.roles if role != "member"}
+        downs = {member.account for member in self.remove}
+        downs |= {member.account for member, role in self.roles if role == "member"}
+        return replace(
+            group,
+            members=group.members + len(self.add) - len(self.remove),
+            admins=(group.admins - downs) | ups,
+            version=group.version + 1,
+        )
+
+    def pieces(self, group: Group, most: int) -> Iterator[Together]:
+        """The same in parts of at most `most` operations: who goes, then roles, then who comes."""
+        whole = self.operations(group)
+        if whole == 0:
+            return
+        if whole <= most:
+            yield self
+            return
+        invited = set(self.invited)
+        parts = [Together(remove=[member]) for member in self.remove]
+        parts += [Together(roles=[change]) for change in self.roles]
+        parts += [
+            Together(add=[member], invited=[member.account] if member.account in invited else []) for member in self.add
+        ]
+        piece = Together()
+        for part in parts:
+            if piece.operations(group) + part.operations(group) > most:
+                yield piece
+                piece = Together()
+            piece = Together(*([*ours, *theirs] for ours, theirs in zip(_parts(piece), _parts(part), strict=True)))
+        yield piece
+
+
+def _parts(changes: Together) -> tuple[Sequence[Any], ...]:
+    return changes.add, changes.remove, changes.roles, changes.invited
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +342,49 @@ class GroupChangeStore:
         operations.append(_group(group.id, values=dissolved, conditions=conditions, using=using))
         self._transact(operations, event)
 
+    def together(
+        self,
+        group: Group,
+        changes: Together,
+        *,
+        version: int | None = None,
+        now_seconds: int,
+        events: Sequence[GroupEvent] = (),
+        beside: Sequence[dict[str, Any]] = (),
+    ) -> Group:
+        """Of several members of a group that an app manages, decided on `group`; the group as it is then.
+
+        As long as there is room and the admins are the same. Who comes into a group for officials is one still.
+        `version`: only if it is the group's. `beside`: further parts of the transaction.
+        """
+        operations: list[dict[str, Any]] = []
+        for member in changes.add:
+            operations += self._member(group.id, member)
+            if group.audience == "officials":
+                operations.append(_official(member.account, group.organisation, now_seconds))
+        for member in changes.remove:
+            operations.append({"Delete": {"Key": member_key(group.id, member.account), **_role_is(member.role)}})
+            operations.append({"Delete": {"Key": membership_key(member.account, group.id)}})
+        for member, role in changes.roles:
+            operations += self._role(group.id, member, role)
+        for account in changes.invited:
+            operations.append({"Delete": {"Key": group_invitation_key(group.id, account)}})
+            operations.append({"Delete": {"Key": invited_key(account, group.id)}})
+        after = changes.applied_to(group)
+        operations.append(_next(group, after, version))
+        operations += [{"Put": {"Item": event_item(event)}} for event in events]
+        self._transact([*operations, *beside], None)
+        return after
+
+    def unchanged(self, group: Group, *, beside: Sequence[dict[str, Any]]) -> None:
+        """Write what is `beside` as long as the group lives and has the version of `group`."""
+        condition = {
+            "Key": group_key(group.id),
+            "ConditionExpression": f"{Row.STATE} = :live AND {Row.VERSION} = :version",
+            "ExpressionAttributeValues": {":live": {"S": "live"}, ":version": {"N": str(group.version)}},
+        }
+        self._transact([{"ConditionCheck": condition}, *beside], None)
+
     def delete_ties(self, group: GroupId, ties: Sequence[Member | GroupInvitation]) -> None:
         """Members and invitations of a dissolved group, in both places; those that are gone do not matter."""
         keys = []
@@ -380,6 +479,45 @@ def _group(
     }
 
 
+def _next(before: Group, after: Group, version: int | None) -> dict[str, Any]:
+    """From `before` to `after`, which have been worked out for many members at once."""
+    sets: list[str] = []
+    removes, held = "", [f"{Row.STATE} = :live"]
+    values: dict[str, Any] = {":live": {"S": "live"}, ":one": {"N": "1"}}
+    added = f"{Row.VERSION} :one"
+    grown = after.members - before.members
+    if grown:
+        added += f", {Row.MEMBERS} :grown"
+        values[":grown"] = {"N": str(grown)}
+    if grown > 0:
+        held.append(f"{Row.MEMBERS} <= :room")
+        values[":room"] = {"N": str(before.limit - grown)}
+    if after.admins != before.admins:
+        held.append(f"{Row.ADMINS} = :were" if before.admins else f"attribute_not_exists({Row.ADMINS})")
+        if before.admins:
+            values[":were"] = _accounts(before.admins)
+        if after.admins:
+            sets.append(f"{Row.ADMINS} = :are")
+            values[":are"] = _accounts(after.admins)
+        else:
+            removes = f" REMOVE {Row.ADMINS}"
+    if version is not None:
+        held.append(f"{Row.VERSION} = :version")
+        values[":version"] = {"N": str(version)}
+    return {
+        "Update": {
+            "Key": group_key(before.id),
+            "UpdateExpression": (f"SET {', '.join(sets)} " if sets else "") + f"ADD {added}{removes}",
+            "ConditionExpression": " AND ".join(held),
+            "ExpressionAttributeValues": values,
+        }
+    }
+
+
+def _accounts(accounts: Collection[AccountId]) -> dict[str, Any]:
+    return {"SS": sorted(account_text(account) for account in accounts)}
+
+
 def _role_is(role: Role) -> dict[str, Any]:
     return {"ConditionExpression": f"{Row.ROLE} = :role", "ExpressionAttributeValues": {":role": {"S": role}}}
 
@@ -394,13 +532,19 @@ def _manages(group: GroupId, account: AccountId) -> dict[str, Any]:
     }
 
 
-def _official(account: AccountId, organisation: OrganisationId, now_seconds: int) -> dict[str, Any]:
+def _official(account: AccountId, organisation: OrganisationId | None, now_seconds: int) -> dict[str, Any]:
+    """Of any organisation if none is given."""
     at, until = (f"{DirectoryRow.STANDING}.{name}" for name in (StandingRow.ORGANISATION, StandingRow.EXPIRES_AT))
+    values: dict[str, Any] = {":now": {"N": str(now_seconds)}}
+    conditions = [f"{until} > :now"]
+    if organisation is not None:
+        conditions.append(f"{at} = :organisation")
+        values[":organisation"] = {"B": organisation}
     return {
         "ConditionCheck": {
             "Key": account_key(account),
-            "ConditionExpression": f"{at} = :organisation AND {until} > :now",
-            "ExpressionAttributeValues": {":organisation": {"B": organisation}, ":now": {"N": str(now_seconds)}},
+            "ConditionExpression": " AND ".join(conditions),
+            "ExpressionAttributeValues": values,
         }
     }
 

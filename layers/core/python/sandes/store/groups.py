@@ -170,6 +170,16 @@ class GroupStore:
         )
         return _facts(group, viewer, rows, now_seconds), about
 
+    def ties(
+        self, group: GroupId, accounts: Sequence[AccountId], *, now_seconds: int
+    ) -> tuple[Group | None, dict[AccountId, Tie]]:
+        """A group, dissolved ones too, and what each of some accounts has to do with it; up to 49 in one read."""
+        keys = [group_key(group), *(key for account in accounts for key in _tie_keys(group, account))]
+        rows = self._rows(keys)
+        found = rows.get(_name(group_key(group)))
+        ties = {account: _tie(group, account, rows, now_seconds) for account in accounts}
+        return read_group(group, found) if found else None, ties
+
     def event(self, group: GroupId, message: MessageId) -> tuple[Group | None, GroupEvent | None]:
         """The group as it stands, and an event of it that is still to be told."""
         rows = self._rows([group_key(group), event_key(group, message)])

@@ -384,6 +384,7 @@ class DeliveryRow:
     LANGUAGE = "l"  # S
     CLIENT_REF = "c"  # S
     BATCH = "b"  # S
+    GROUP = "g"  # B 8 instead of ACCOUNT and DUE, of a message to a group
     FAILURE = "f"  # S error code
     TEST = "q"  # BOOL
     TIMES = "h"  # M epoch milliseconds by rank

@@ -1,0 +1,67 @@
+"""Which groups an app manages: rows of the app in the directory table, beside the groups' own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sandes.model.ids import AppId, GroupId, parse_group
+from sandes.store.apps import app_key
+from sandes.store.dynamo import Client, Item
+from sandes.store.groups import group_of_app_key
+from sandes.store.schema import AppGroupRow as Row
+from sandes.store.schema import DirectoryRow
+
+_PREFIX = "G#"
+
+
+@dataclass(frozen=True, slots=True)
+class AppTie:
+    """What an app has to do with a group. `test`: it was made with a test key, and is seen with test keys only."""
+
+    group: GroupId
+    test: bool
+    client_ref: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AppGroupStore:
+    client: Client
+    table: str
+
+    def page(self, app: AppId, *, after: GroupId | None, limit: int) -> tuple[list[AppTie], GroupId | None]:
+        """In the order of their ids, and after which the next page begins."""
+        start = {"ExclusiveStartKey": group_of_app_key(app, after)} if after is not None else {}
+        answer = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :app AND begins_with({DirectoryRow.SORT}, :group)",
+            ExpressionAttributeValues={
+                ":app": app_key(app)[DirectoryRow.PARTITION],
+                ":group": {"S": _PREFIX},
+            },
+            ConsistentRead=True,
+            Limit=limit,
+            **start,  # type: ignore[arg-type]
+        )
+        ties = [read_app_tie(item) for item in answer["Items"]]
+        last = answer.get("LastEvaluatedKey")
+        return ties, parse_group(last[DirectoryRow.SORT]["S"].removeprefix(_PREFIX)) if last else None
+
+
+def is_app_tie(item: Item) -> bool:
+    partition, sort = item[DirectoryRow.PARTITION]["S"], item[DirectoryRow.SORT]["S"]
+    return bool(partition.startswith("APP#") and sort.startswith(_PREFIX))
+
+
+def tie_fields(tie: AppTie) -> dict[str, Any]:
+    """What stands in the row beside its key."""
+    given = {Row.CLIENT_REF: {"S": tie.client_ref}} if tie.client_ref is not None else {}
+    return {Row.TEST: {"BOOL": tie.test}, **given}
+
+
+def read_app_tie(item: Item) -> AppTie:
+    return AppTie(
+        group=parse_group(item[DirectoryRow.SORT]["S"].removeprefix(_PREFIX)),
+        test=item[Row.TEST]["BOOL"],
+        client_ref=item[Row.CLIENT_REF]["S"] if Row.CLIENT_REF in item else None,
+    )
