@@ -13,8 +13,9 @@ from sandes.crypto.attestation import commitment
 from sandes.limits import Limit
 from sandes.model.ids import OrganisationId, new_account_id
 from sandes.model.profile import FIELDS, MAX_PHOTO_BYTES, OFFICIAL_POLICY, PUBLIC_POLICY, photo_type
-from sandes.protocol.client_api import ChangeProfile, OwnProfile, Profile
+from sandes.protocol.client_api import ChangeProfile, GroupMember, GroupMembers, OwnProfile, Profile
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.people import PEOPLE_AT_ONCE
 from sandes.store.schema import VerificationRow
 from sandes.store.verifications import verification_key
 from tests.support.keys import DeviceKeys
@@ -236,6 +237,35 @@ def test_an_attestation_discloses_what_the_viewer_may_see_and_stays_checkable(
     mine = own(service, asha).attestation
     assert mine
     assert [part.field for part in mine.disclosures] == ["name", "post", "unit"]
+
+
+# Members of groups
+
+
+def test_members_of_a_group_are_named_to_those_who_may_see_them(
+    service: Service, asha: Person, ravi: Person, ministry: OrganisationId
+) -> None:
+    change(service, ravi, name="Ravi")
+    change(service, asha, choices={"post": "organisation"})
+    others = [official(service, organisation) for organisation in (ministry, None)]
+    blocking = service.person()
+    accounts.block(service.caller(blocking), others[0].account, deps=service.device_deps)
+    everybody = [asha.account, ravi.account, blocking.account, new_account_id(), *(p.account for p in others)]
+    crowd = everybody + [service.person().account for _ in range(PEOPLE_AT_ONCE)]
+    members = [GroupMember(account=account, state="member", role="member") for account in crowd]
+    page = GroupMembers(members=members, version=3, cursor="next")
+
+    def named(viewer: Person) -> list[tuple[str | None, str | None, str | None]]:
+        caller, deps = service.caller(viewer), service.device_deps
+        shown = people.with_names(caller, page, now_ms=NOW_MS, deps=deps)
+        assert (shown.version, shown.cursor, [m.account for m in shown.members]) == (3, "next", crowd)
+        return [(m.account_class, m.name, m.post) for m in shown.members[: len(everybody) - 2]]
+
+    nobody, post = (None, None, None), "Chief Engineer"
+    citizen, hidden_name = ("public", "Ravi", None), ("public", None, None)
+    assert named(others[0]) == [("verified", "Asha Rao", post), citizen, nobody, nobody]
+    assert named(others[1]) == [("verified", "Asha Rao", None), citizen, hidden_name, nobody]
+    assert named(ravi) == [nobody, citizen, hidden_name, nobody]
 
 
 # One's own

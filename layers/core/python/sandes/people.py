@@ -29,7 +29,7 @@ from sandes.model.profile import (
 from sandes.model.standing import class_of
 from sandes.model.verification import AttestedField
 from sandes.policy import Person, Viewer, decide
-from sandes.protocol.client_api import ChangeProfile, OwnProfile, Profile
+from sandes.protocol.client_api import ChangeProfile, GroupMember, GroupMembers, OwnProfile, Profile
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.store.people import PersonFacts, ProfileChange
 
@@ -68,6 +68,23 @@ def change_profile(caller: Caller, change: ChangeProfile, *, now_ms: int, deps: 
     if wanted.attributes():
         facts = replace(facts, said=deps.people.change(caller.account.id, wanted))
     return _own(viewer, facts, deps.pepper)
+
+
+def with_names(caller: Caller, page: GroupMembers, *, now_ms: int, deps: DeviceDependencies) -> GroupMembers:
+    """The same members with class, name and post of those that the caller may see, as far as these are shown."""
+    now_seconds = now_ms // 1000
+    viewer = Viewer(caller.account.standing_at(now_seconds))
+    accounts = list(dict.fromkeys(member.account for member in page.members))
+    known = deps.people.read_many(caller.account.id, accounts, now_seconds=now_seconds)
+
+    def named(member: GroupMember) -> GroupMember:
+        facts = known[member.account]
+        if not facts.phone_sealed or not decide(viewer, person_of(facts, caller.account.id), "see"):
+            return member
+        seen = shown(viewer, facts, caller.account.id, pepper=deps.pepper)
+        return member.model_copy(update={"account_class": seen.account_class, "name": seen.name, "post": seen.post})
+
+    return page.model_copy(update={"members": [named(member) for member in page.members]})
 
 
 def look_at(

@@ -25,6 +25,8 @@ from sandes.store.verifications import read_verification, verification_key, word
 
 _PROFILE_SORT = "F"
 
+_BATCH_KEYS = 100  # DynamoDB's most
+
 PEOPLE_AT_ONCE = 16
 """Six keys each and the organisation's: as many as go into one read of 100."""
 
@@ -120,6 +122,20 @@ class PeopleView:
         keys = [key for account in everybody for key in _keys(viewer, account)]
         found = self._get([*keys, organisation_key(organisation)], everybody)
         return [_facts(found, viewer, account, now_seconds) for account in accounts]
+
+    def read_many(
+        self, viewer: AccountId, accounts: Sequence[AccountId], *, now_seconds: int
+    ) -> dict[AccountId, PersonFacts]:
+        """Any number that the viewer knows of already: what there is decides what is read."""
+        found: dict[Any, Item] = {}
+        for start in range(0, len(accounts), PEOPLE_AT_ONCE):
+            some = accounts[start : start + PEOPLE_AT_ONCE]
+            found |= self._get([key for account in some for key in _keys(viewer, account)], some)
+        standings = (_standing(found, account, now_seconds) for account in accounts)
+        organisations = list({standing.organisation for standing in standings if standing})
+        for start in range(0, len(organisations), _BATCH_KEYS):
+            found |= self._get([organisation_key(one) for one in organisations[start : start + _BATCH_KEYS]], [])
+        return {account: _facts(found, viewer, account, now_seconds) for account in accounts}
 
     def ties(self, owner: AccountId, other: AccountId) -> Ties:
         """What `owner` has done about `other`: one read, of two keys."""
