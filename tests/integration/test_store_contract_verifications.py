@@ -209,10 +209,17 @@ def test_a_number_without_a_verification_is_registered_anew_as_ever(store_backen
     assert state(store_backend, anew) == (None, None, None, [], [])
 
 
-@pytest.mark.parametrize("meanwhile", ["verified", "renewed", "revoked"])
+@pytest.mark.parametrize(
+    ("meanwhile", "before"),
+    [
+        ("verified", "transact_write_items"),
+        *((change, call) for change in ("renewed", "revoked") for call in ("get_item", "transact_write_items")),
+    ],
+)
 def test_whatever_an_organisation_does_meanwhile_nobody_keeps_a_verification_of_another_device(
-    store_backend: Service, meanwhile: str
+    store_backend: Service, meanwhile: str, before: str
 ) -> None:
+    """Before the verification is read, or between that and the write."""
     of, person = store_backend.organisation(), store_backend.person()
     if meanwhile != "verified":
         store_backend.verify(person, of)
@@ -221,18 +228,38 @@ def test_whatever_an_organisation_does_meanwhile_nobody_keeps_a_verification_of_
         "renewed": lambda: store_backend.verify(person, of, post="Director"),
         "revoked": lambda: store_backend.revoke(person),
     }
-    client: Any = OvertakenClient(store_backend.client, "transact_write_items", changes[meanwhile])
-    late = EnrolmentStore(replace(store_backend.directory, client=client), store_backend.routing, store_backend.codes)
-    id, keys = store_backend.start(person.phone), DeviceKeys()
-    body = VerifyRegistration(code=store_backend.sms.last_code, device=keys.new_device(id))
-    deps = replace(store_backend.device_deps, enrolment=late)
-    devices.register(id, body, now_ms=store_backend.now_ms, deps=deps)
+    client: Any = OvertakenClient(store_backend.client, before, changes[meanwhile])
+    register_again_on(client, store_backend, person)
     assert client.overtaken
     verification, *standings, found_by, to_do = state(store_backend, person)
     assert standings == [None, None]
     assert verification.ended == ("revoked" if meanwhile == "revoked" else "replaced")
     assert found_by == []
     assert len(to_do) == 1
+    assert officials(store_backend, of) == 0
+
+
+def register_again_on(client: Any, service: Service, person: Person) -> None:
+    late = EnrolmentStore(replace(service.directory, client=client), service.routing, service.codes)
+    id, keys = service.start(person.phone), DeviceKeys()
+    body = VerifyRegistration(code=service.sms.last_code, device=keys.new_device(id))
+    deps = replace(service.device_deps, enrolment=late)
+    devices.register(id, body, now_ms=service.now_ms, deps=deps)
+
+
+def test_who_is_revoked_and_verified_again_meanwhile_is_no_official_on_another_device(store_backend: Service) -> None:
+    of, person = store_backend.organisation(), store_backend.person()
+    store_backend.verify(person, of)
+    verifying: Any = OvertakenClient(
+        store_backend.client, "transact_write_items", lambda: store_backend.verify(person, of)
+    )
+    client: Any = OvertakenClient(verifying, "get_item", lambda: store_backend.revoke(person))
+    register_again_on(client, store_backend, person)
+    assert client.overtaken
+    assert verifying.overtaken
+    verification, *standings, found_by, _ = state(store_backend, person)
+    assert standings == [None, None]
+    assert (verification.ended, found_by) == ("replaced", [])
     assert officials(store_backend, of) == 0
 
 

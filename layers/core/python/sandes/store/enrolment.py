@@ -59,12 +59,11 @@ class EnrolmentStore:
 
         An organisation vouched for who held the number before, not for who holds it now: the verification ends.
         """
-        verified = self.verifications.read(account.id) if account.standing else None
         self._transact(
             self._consume(challenge, device),
             self._owns_phone(account),
             self._only_device(account, device),
-            *(self.verifications.ending(verified, "replaced", now_seconds=now_seconds) if verified else ()),
+            *(self._end_verification(account.id, now_seconds) if account.standing else ()),
             *(
                 {"Delete": {"TableName": self.directory.table, "Key": device_key(DeviceAddress(account.id, number))}}
                 for number in account.devices
@@ -176,6 +175,12 @@ class EnrolmentStore:
                 },
             }
         }
+
+    def _end_verification(self, account: AccountId, now_seconds: int) -> list[dict[str, Any]]:
+        verified = self.verifications.read(account)
+        if verified is None or verified.ended:  # revoked since the account was read: it must stay so
+            return [self.verifications.unchanged(account, verified)]
+        return self.verifications.ending(verified, "replaced", now_seconds=now_seconds)
 
     def _only_device(self, account: Account, device: Device) -> dict[str, Any]:
         """As `_next_device`, without a standing; fails if a standing has come since the account was read."""

@@ -135,14 +135,13 @@ class VerificationStore:
             *self._words(ended, verification),
         ]
 
+    def unchanged(self, account: AccountId, verification: Verification | None) -> dict[str, Any]:
+        """Part of a transaction: fails if the account's verification has changed since it was read."""
+        check = {"TableName": self.table, "Key": verification_key(account), **_as_read(verification)}
+        return {"ConditionCheck": check}
+
     def _stored(self, new: Verification, previous: Verification | None) -> dict[str, Any]:
-        condition: dict[str, Any] = {"ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})"}
-        if previous:
-            condition = {
-                "ConditionExpression": f"{Row.VERSION} = :read",
-                "ExpressionAttributeValues": {":read": {"N": str(previous.version)}},
-            }
-        return {"Put": {"TableName": self.table, "Item": verification_item(new), **condition}}
+        return {"Put": {"TableName": self.table, "Item": verification_item(new), **_as_read(previous)}}
 
     def _due(self, verification: Verification, *, at: int) -> dict[str, Any]:
         item = _ending_key(verification.account, verification.organisation) | {
@@ -226,6 +225,16 @@ class VerificationStore:
     def publish_attestation_key(self, public: bytes) -> None:
         if self.attestation_key() != public:
             self.client.put_item(TableName=self.table, Item=_KEY | {AttestationKeyRow.PUBLIC: {"B": public}})
+
+
+def _as_read(verification: Verification | None) -> dict[str, Any]:
+    """The condition that the row is still the one read, or still not there."""
+    if verification is None:
+        return {"ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})"}
+    return {
+        "ConditionExpression": f"{Row.VERSION} = :read",
+        "ExpressionAttributeValues": {":read": {"N": str(verification.version)}},
+    }
 
 
 def _shard(number: int) -> str:
