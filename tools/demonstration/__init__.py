@@ -1,4 +1,4 @@
-"""The demonstration of `make run`: people, then apps.
+"""The demonstration of `make run`: people, then apps, then officials and groups.
 
 Every step checks what it claims; the first that does not hold ends the demonstration with its name.
 """
@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tools.demonstration.apps import Apps
+from tools.demonstration.groups import Groups
 from tools.demonstration.narrator import Narrator
 from tools.demonstration.people import People
 from tools.engine import Deployment, Engine
@@ -17,5 +18,6 @@ from tools.engine import Deployment, Engine
 async def play(engine: Engine, deployment: Deployment, people: Path, narrator: Narrator) -> None:
     """All of it, on a deployed engine; the people's profiles are kept in `people`. Raises StepFailed."""
     with closing(People(engine, deployment, people, narrator)) as two:
-        ravi = await two.play()
+        asha, ravi = await two.play()
         await Apps(engine, deployment, ravi, narrator).play()
+        await Groups(engine, deployment, two, asha, ravi, narrator).play()

@@ -50,12 +50,12 @@ class People:
         for store in self._stores:
             store.close()
 
-    async def play(self) -> Store:
-        """Gives back Ravi's phone. Raises StepFailed with the step that failed."""
+    async def play(self) -> tuple[Store, Store]:
+        """Gives back the phones of Asha and Ravi. Raises StepFailed with the step that failed."""
         step, say = self.narrator.step, self.narrator.say
         async with step("Asha and Ravi register their phone numbers"):
-            asha, ravi = await self._enrol(ASHA), await self._enrol(RAVI)
-            to_ravi = _account(ravi)
+            asha, ravi = await self.enrol(ASHA), await self.enrol(RAVI)
+            to_ravi = account_of(ravi)
         async with step("Ravi's phone connects once, then goes offline"), DeviceClient.open(ravi) as device:
             await device.drained()
             await device.settled()
@@ -90,10 +90,10 @@ class People:
             DeviceClient.open(ravi) as device,
         ):
             await device.drained()
-            check(short.id not in _ids(ravi, _account(asha)), "the expired message arrived")
-        return ravi
+            check(short.id not in _ids(ravi, account_of(asha)), "the expired message arrived")
+        return asha, ravi
 
-    async def _enrol(self, person: Person) -> Store:
+    async def enrol(self, person: Person) -> Store:
         """The person's profile, registered with the code of the SMS unless it is from the last time."""
         self.people.mkdir(parents=True, exist_ok=True)
         store = Store.open(self.people / f"{person.name}.sqlite3")
@@ -101,7 +101,7 @@ class People:
         endpoints = Endpoints(self.deployment.http_url, self.deployment.websocket_url, self.deployment.audience)
         if store.profile.account() is not None:
             store.profile.set_endpoints(endpoints)
-            self.narrator.say(f"{person.name} is account {_account(store)}, registered the last time")
+            self.narrator.say(f"{person.name} is account {account_of(store)}, registered the last time")
             return store
         async with Enrolment(store, endpoints, name=f"{person.name}'s phone") as enrolment:
             started = await enrolment.start(person.phone)
@@ -143,7 +143,7 @@ class People:
         self.narrator.say("no text, no sender, no phone number; the key to open it is on Ravi's phone alone")
 
 
-def _account(store: Store) -> str:
+def account_of(store: Store) -> str:
     account = store.profile.account()
     if account is None:
         raise StepFailed("the profile has no account")
