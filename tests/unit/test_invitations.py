@@ -35,7 +35,7 @@ def invite(service: Service, official: Person, account: AccountId, *, now_ms: in
 
 
 def listed(service: Service, official: Person) -> dict[AccountId, int]:
-    page = invitations.invitations(service.caller(official), after=None, deps=service.device_deps)
+    page = invitations.invitations(service.caller(official), after=None, now_ms=NOW_MS, deps=service.device_deps)
     return {entry.account: entry.created_at for entry in page.invitations}
 
 
@@ -118,11 +118,20 @@ def test_invitations_are_listed_page_by_page(service: Service, asha: Person, mon
     found: list[AccountId] = []
     cursor: str | None = None
     for _ in range(3):
-        page = invitations.invitations(service.caller(asha), after=cursor, deps=service.device_deps)
+        page = invitations.invitations(service.caller(asha), after=cursor, now_ms=NOW_MS, deps=service.device_deps)
         found += [entry.account for entry in page.invitations]
         cursor = page.cursor
         assert len(page.invitations) == (1 if cursor is None else 2)
     assert (sorted(found), cursor) == (sorted(invited), None)
+
+
+def test_whoever_has_the_number_of_a_former_official_is_not_told_whom_they_invited(
+    service: Service, asha: Person, ravi: Person
+) -> None:
+    invite(service, asha, ravi.account)
+    assert listed(service, asha) == {ravi.account: NOW}
+    service.revoke(asha)
+    assert listed(service, asha) == {}
 
 
 def test_a_cursor_of_somebody_elses_list_is_refused(
@@ -131,9 +140,10 @@ def test_a_cursor_of_somebody_elses_list_is_refused(
     monkeypatch.setattr(invitations, "PAGE", 1)
     for _ in range(2):
         service.directory.invite(owner=asha.account, invited=new_account_id(), now_seconds=NOW)
-    cursor = invitations.invitations(service.caller(asha), after=None, deps=service.device_deps).cursor
+    cursor = invitations.invitations(service.caller(asha), after=None, now_ms=NOW_MS, deps=service.device_deps).cursor
     for person, wrong in ((ravi, cursor), (asha, "AAAA"), (asha, "no cursor!")):
-        code = refused(invitations.invitations, service.caller(person), after=wrong, deps=service.device_deps)
+        caller, deps = service.caller(person), service.device_deps
+        code = refused(invitations.invitations, caller, after=wrong, now_ms=NOW_MS, deps=deps)
         assert code is ErrorCode.INVALID_CURSOR
 
 

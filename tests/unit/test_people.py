@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from sandes import accounts, people
 from sandes.crypto.attestation import commitment
+from sandes.identity import Caller
 from sandes.limits import Limit
 from sandes.model.ids import OrganisationId, new_account_id
 from sandes.model.profile import FIELDS, MAX_PHOTO_BYTES, OFFICIAL_POLICY, PUBLIC_POLICY, photo_type
@@ -19,7 +20,7 @@ from sandes.store.people import PEOPLE_AT_ONCE
 from sandes.store.schema import VerificationRow
 from sandes.store.verifications import verification_key
 from tests.support.keys import DeviceKeys
-from tests.support.service import ATTESTATION_KEY, NOW, NOW_MS, Person, Service
+from tests.support.service import ATTESTATION_KEY, NOW, NOW_MS, Person, Service, new_phone
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(100)
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -202,7 +203,30 @@ def test_when_a_verification_is_revoked_a_name_of_ones_own_comes_back(service: S
 def test_whoever_registers_the_number_anew_is_no_official(service: Service, asha: Person, ravi: Person) -> None:
     service.register(asha.phone, DeviceKeys(), now_ms=NOW_MS + 60_000)
     profile = seen(service, ravi, asha)
-    assert (profile.account_class, profile.name, profile.attestation) == ("public", None, None)
+    assert (profile.account_class, fields(profile), profile.attestation) == ("public", set(), None)
+
+
+def test_what_a_person_said_of_themselves_does_not_pass_on_with_their_number(service: Service, ravi: Person) -> None:
+    viewer = service.person()
+    change(service, ravi, name="Ravi", email="r@example.org", photo=PNG, choices={"name": "officials"})
+    service.register(ravi.phone, DeviceKeys(), now_ms=NOW_MS + 60_000)
+    assert fields(seen(service, viewer, ravi)) == set()
+    account = service.account(ravi.account)
+    mine = people.own_profile(Caller(account, *account.devices.values()), now_ms=NOW_MS, deps=service.device_deps)
+    assert (fields(mine), mine.choices) == ({"number"}, {})
+
+
+def test_lookups_are_limited_and_only_those_of_a_number_count(service: Service, ravi: Person) -> None:
+    def lookup(phone: str) -> ErrorCode | None:
+        try:
+            accounts.lookup(service.caller(ravi), phone, now_ms=NOW_MS, deps=service.device_deps)
+        except ProtocolError as error:
+            return error.code
+        return None
+
+    assert {lookup("12") for _ in range(Limit.LOOKUPS.burst)} == {ErrorCode.INVALID_PHONE}
+    assert {lookup(new_phone()) for _ in range(Limit.LOOKUPS.burst)} == {ErrorCode.NOT_FOUND}
+    assert lookup(service.person().phone) is ErrorCode.RATE_LIMITED
 
 
 def test_a_standing_and_a_verification_that_do_not_belong_together_show_no_name(

@@ -37,10 +37,15 @@ def uninvite(caller: Caller, account: AccountId, *, deps: DeviceDependencies) ->
     deps.directory.uninvite(owner=caller.account.id, invited=account)
 
 
-def invitations(caller: Caller, *, after: str | None, deps: DeviceDependencies) -> InvitationList:
-    """A page of those whom the caller has invited. Raises ProtocolError invalid_cursor."""
+def invitations(caller: Caller, *, after: str | None, now_ms: int, deps: DeviceDependencies) -> InvitationList:
+    """A page of those whom the caller has invited; nobody, unless the caller is an official: everybody may write then.
+
+    Raises ProtocolError invalid_cursor.
+    """
     own, of = caller.account.id, "invitations"
     since = parse_account(position(after, owner=own, of=of, pepper=deps.pepper)) if after is not None else None
+    if caller.account.standing_at(now_ms // 1000) is None:
+        return InvitationList(invitations=[])
     found, more = deps.directory.invitations(own, after=since, most=PAGE)
     last = account_text(found[-1][0]) if more and found else None
     return InvitationList(

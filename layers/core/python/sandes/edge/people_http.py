@@ -74,8 +74,8 @@ def change_profile(body: ChangeProfile) -> OwnProfile:
 
 @router.get("/v1/invitations", **described("Citizens who may write to the caller, an official"))
 def list_invitations(cursor: CursorQuery = None) -> InvitationList:
-    caller, _, deps = call(router)
-    return invitations.invitations(caller, after=cursor, deps=deps)
+    caller, now_ms, deps = call(router)
+    return invitations.invitations(caller, after=cursor, now_ms=now_ms, deps=deps)
 
 
 @router.put(

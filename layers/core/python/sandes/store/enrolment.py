@@ -11,6 +11,7 @@ from sandes.model.ids import AccountId, DeviceAddress
 from sandes.store.codes import CodeStore
 from sandes.store.directory import DirectoryStore, account_key, device_item, device_key, phone_key
 from sandes.store.dynamo import ConditionFailed, transact
+from sandes.store.people import profile_key
 from sandes.store.routing import RoutingStore
 from sandes.store.schema import DirectoryRow as Row
 from sandes.store.verifications import VerificationStore
@@ -57,7 +58,8 @@ class EnrolmentStore:
     ) -> None:
         """The number registered again: the account stays, `device` takes the place of all devices it had.
 
-        An organisation vouched for who held the number before, not for who holds it now: the verification ends.
+        An organisation vouched for who held the number before, not for who holds it now: the verification ends. So
+        does what that person said of themselves.
         """
         self._transact(
             self._consume(challenge, device),
@@ -68,6 +70,7 @@ class EnrolmentStore:
                 {"Delete": {"TableName": self.directory.table, "Key": device_key(DeviceAddress(account.id, number))}}
                 for number in account.devices
             ),
+            {"Delete": {"TableName": self.directory.table, "Key": profile_key(account.id)}},
             self._put_device(device),
             self.routing.replacing(device, seal_key),
         )
