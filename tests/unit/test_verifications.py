@@ -8,12 +8,14 @@ from typing import Any
 import cbor2
 import pytest
 
+from sandes import devices
 from sandes.attestations import attestation_key, disclosed
 from sandes.crypto.attestation import commitment
 from sandes.crypto.statements import signed_by
 from sandes.model.ids import OrganisationId, UnitId, account_text, id_text, new_account_id, new_unit_id
 from sandes.model.standing import Standing
 from sandes.model.verification import ATTESTED, MAX_SECONDS, Verification
+from sandes.protocol.client_api import ChangePhone
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.keys import DeviceKeys
 from tests.support.service import NOW, Person, Service, new_phone
@@ -203,6 +205,20 @@ def test_a_device_linked_later_is_an_officials_too(service: Service) -> None:
     made = service.verify(person)
     service.link(service.caller(person), DeviceKeys())
     assert standings(service, person) == (made.standing, made.standing)
+
+
+def test_an_official_who_changes_number_or_loses_a_device_stays_one(service: Service) -> None:
+    person, new = service.person(2), new_phone()
+    made = service.verify(person)
+    registration = service.start(new, "change_phone")
+    change = ChangePhone(registration=registration, code=service.sms.last_code)
+    devices.change_phone(service.caller(person), change, now_ms=service.now_ms, deps=service.device_deps)
+    devices.unlink(service.caller(person), person.devices[1].number, now_ms=service.now_ms, deps=service.device_deps)
+    assert standings(service, person) == (made.standing, made.standing)
+    assert service.operate("person.show", phone=new)["state"] == "verified"
+    assert refused(service.operate, "person.revoke", phone=person.phone, reason="left") is ErrorCode.NOT_FOUND
+    assert service.operate("person.revoke", phone=new, reason="left")["state"] == "revoked"
+    assert standings(service, person) == (None, None)
 
 
 def test_the_stored_verification_comes_back_as_it_was_made(service: Service) -> None:
