@@ -175,6 +175,10 @@ def test_own_groups_come_by_pages_and_a_cursor_is_its_callers(
 ) -> None:
     monkeypatch.setattr(use_cases, "PAGE", 2)
     made = {groups.create(asha) for _ in range(5)}
+    for _ in range(3):
+        group = groups.create(ravi)
+        groups.put(ravi, group, asha)
+        made.add(group)
     first = groups.own(asha)
     assert len(first.groups) == 2
     assert first.cursor is not None

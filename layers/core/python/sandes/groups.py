@@ -83,17 +83,17 @@ def own_groups(caller: Caller, after: str | None, *, now_ms: int, deps: GroupDep
 
     Raises ProtocolError invalid_cursor.
     """
-    me, of, now_seconds = caller.account.id, "groups", now_ms // 1000
+    me, of = caller.account.id, "groups"
     kind, _, text = position(after, owner=me, of=of, pepper=deps.pepper).partition(" ") if after else ("in", "", "")
-    start = parse_group(text) if text else None
+    start, further = parse_group(text) if text else None, ""
     ties: dict[GroupId, Tie] = {}
     if kind == "in":
         memberships, last = deps.groups.memberships(me, after=start, limit=PAGE)
         ties = {group: Tie(me, Member(me, role, 0), None) for group, role in memberships}
-        further = f"in {id_text(last)}" if last else "invited "
-    else:
-        invitations, last = deps.groups.invitations(me, after=start, limit=PAGE, now_seconds=now_seconds)
-        ties = {invitation.group: Tie(me, None, invitation) for invitation in invitations}
+        start, further = None, f"in {id_text(last)}" if last else ""
+    if not further:
+        invitations, last = deps.groups.invitations(me, after=start, limit=PAGE, now_seconds=now_ms // 1000)
+        ties |= {invitation.group: Tie(me, None, invitation) for invitation in invitations}
         further = f"invited {id_text(last)}" if last else ""
     found = deps.groups.read_many(list(ties))
     viewer = viewer_of(caller, now_ms)
