@@ -13,10 +13,12 @@ import signal
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 from rich.console import Console
 
+from sandes_client import Store
 from tools.demonstration import play
 from tools.demonstration.narrator import Narrator, StepFailed
 from tools.demonstration.people import ASHA, RAVI
@@ -47,7 +49,7 @@ def main() -> int:
         asyncio.run(play(engine, deployment, PEOPLE, Narrator(console)))
         console.print("[bold green]The demonstration held in every step.[/]")
         if not options.once:
-            _explain(engine, deployment, console)
+            _explain(engine, deployment, _account(ASHA.name), console)
             up = True
             threading.Event().wait()
     except KeyboardInterrupt:
@@ -89,7 +91,14 @@ def _start(engine: Engine, console: Console) -> Deployment:
     return deployment
 
 
-def _explain(engine: Engine, deployment: Deployment, console: Console) -> None:
+def _account(person: str) -> str:
+    """The account of somebody who took part in the demonstration."""
+    with closing(Store.open(PEOPLE / f"{person}.sqlite3")) as store:
+        account = store.profile.account()
+        return account.address.account if account else ""
+
+
+def _explain(engine: Engine, deployment: Deployment, asha: str, console: Console) -> None:
     home, endpoints = PEOPLE.relative_to(ROOT), ENDPOINTS.relative_to(ROOT)
     console.print(
         f"""
@@ -106,7 +115,13 @@ def _explain(engine: Engine, deployment: Deployment, console: Console) -> None:
 then in one, and in the other:
 
   .venv/bin/sandes --profile {ASHA.name} chat {RAVI.phone}
-  .venv/bin/sandes --profile {RAVI.name} chat {ASHA.phone}
+  .venv/bin/sandes --profile {RAVI.name} chat {asha}
+
+(Asha is an official whose post is not listed: she is written to by her account, and found by number by nobody.) And
+what came to the group, with whom it is from:
+
+  .venv/bin/sandes --profile {RAVI.name} inbox
+  .venv/bin/sandes --profile {ASHA.name} group list
 
 Register somebody else, and read the SMS with the code:
 

@@ -9,50 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from sandes_client import DeviceClient, Endpoints, Enrolment, MessageReceived, State, Status, Store, Superseded
+from sandes_client import DeviceClient, Enrolment, MessageReceived, State, Status, Superseded
 from sandes_client.events import Revoked
 from tests.conftest import Deployed
-from tests.support.raw_device import code_for, http, new_phone, refill_limits
+from tests.support.people import People, account_of
+from tests.support.raw_device import http, new_phone
 
 PATIENCE_SECONDS = 60.0
-
-
-class People:
-    """Registers people, each with a store of their own on disk."""
-
-    def __init__(self, deployed: Deployed, folder: Path) -> None:
-        self.deployed = deployed
-        self.folder = folder
-        self._stores: list[Store] = []
-
-    @property
-    def endpoints(self) -> Endpoints:
-        stack = self.deployed.stack
-        return Endpoints(stack.http_url, stack.websocket_url, stack.audience)
-
-    async def register(self, name: str, phone: str | None = None) -> Store:
-        refill_limits(self.deployed)
-        phone = phone or new_phone()
-        store = self.open(name)
-        async with Enrolment(store, self.endpoints, name=name) as enrolment:
-            started = await enrolment.start(phone)
-            await enrolment.verify(started.id, code_for(self.deployed, phone))
-        return store
-
-    def open(self, name: str) -> Store:
-        store = Store.open(self.folder / f"{name}.sqlite3")
-        self._stores.append(store)
-        return store
-
-    def close(self) -> None:
-        for store in self._stores:
-            store.close()
-
-
-def account_of(store: Store) -> str:
-    account = store.profile.account()
-    assert account is not None
-    return account.address.account
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Receiving from groups: messages, events, and bodies that are kept apart (docs/protocol/README.md, "Groups").
+"""Receiving from groups: messages, events, and bodies that are kept apart (docs/protocol/groups.md).
 
 A body that a message points to is fetched and stored before the envelope is acked. One that cannot be had now leaves
 the envelope unacked, so that it comes again with the next connection.
