@@ -107,5 +107,8 @@ async def test_colleagues_find_each_other_and_see_what_each_shows(deployment: De
         _, profile = await told(joseph, "GET", f"/v1/accounts/{farida.account}")
         assert abs(profile["last_seen"] - time.time()) < 30
         assert profile["photo"] == base64url_text(JPEG)
+    _, own = await told(farida, "PATCH", "/v1/me/profile", {"photo": "", "choices": {"post": "nobody"}})
+    assert (own.get("photo"), own["choices"]) == (None, {"number": "nobody", "post": "nobody"})
+    assert (await told(joseph, "POST", "/v1/accounts/search", {"query": "harb far"}))[1]["people"] == []
     stranger = await official(deployment, operate(deployment, "organisation.create", name="Mint")["organisation"])
     assert (await told(stranger, "POST", "/v1/accounts/search", {"query": "farida"}))[1]["people"] == []
