@@ -1,4 +1,5 @@
-"""Client of the HTTPS app API, for governance apps (docs/apps/README.md): OTPs, messages, batches, webhooks, events.
+"""Client of the HTTPS app API, for governance apps (docs/apps/README.md): OTPs, messages, batches, groups,
+webhooks, events.
 
 with SyncAppClient(AppCredentials.read(path)) as app:
     otp = app.otps.send("+919876543210", "login", variables={"service": "passports"})
@@ -12,6 +13,7 @@ from sandes_client.app.answers import (
     BatchResult,
     Event,
     EventPage,
+    GroupMessage,
     Message,
     MessageAccepted,
     Otp,
@@ -29,24 +31,31 @@ from sandes_client.app.calls import BatchRow, recipient
 from sandes_client.app.client import AppClient, SyncAppClient
 from sandes_client.app.credentials import AppCredentials, CredentialsInvalid
 from sandes_client.app.exchange import AppApiError
+from sandes_client.app.groups import AppGroup, AppGroupMember, Roster, RosterFault, RosterRow, read_roster
 from sandes_client.app.webhook_signature import WebhookInvalid, verify_webhook
 
 __all__ = [
     "AppApiError",
     "AppClient",
     "AppCredentials",
+    "AppGroup",
+    "AppGroupMember",
     "Batch",
     "BatchResult",
     "BatchRow",
     "CredentialsInvalid",
     "Event",
     "EventPage",
+    "GroupMessage",
     "Message",
     "MessageAccepted",
     "Otp",
     "OtpChecked",
     "Preview",
     "Quota",
+    "Roster",
+    "RosterFault",
+    "RosterRow",
     "RowFault",
     "SyncAppClient",
     "Template",
@@ -56,6 +65,7 @@ __all__ = [
     "Webhook",
     "WebhookDelivery",
     "WebhookInvalid",
+    "read_roster",
     "recipient",
     "verify_webhook",
 ]

@@ -66,6 +66,16 @@ class MessageAccepted:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupMessage:
+    """How many members a message to a group was for, how many devices have it stored; `complete`: of all members."""
+
+    id: str
+    members: int | None = None
+    devices: int | None = None
+    complete: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """`seq` rises with every change of `status`; `times` says when each status was reached."""
 
@@ -79,6 +89,7 @@ class Message:
     template: str | None = None
     client_ref: str | None = None
     batch: str | None = None
+    group: GroupMessage | None = None
     failure: str | None = None
 
 

@@ -45,6 +45,7 @@ T = TypeVar("T")
 MAX_UPLOAD_BYTES = 50 * 1024 * 1024
 UploadFormat = Literal["csv", "ndjson"]
 Variables = Mapping[str, str]
+TO_GROUP = "group:"
 
 _FINAL_STATES = ("checked", "completed", "cancelled", "failed")
 
@@ -79,6 +80,16 @@ def recipient(to: str) -> dict[str, str]:
         return {"account": parse_account(to)}
     except ValueError:
         raise ValueError("a recipient is +, country code and number, or an account id (13 characters)") from None
+
+
+def message_recipient(to: str) -> dict[str, str]:
+    """As `recipient`; or a group that the app manages, by `group:` and its id. Raises ValueError for none of these."""
+    if not to.startswith(TO_GROUP):
+        return recipient(to)
+    try:
+        return {"group": parse_account(to.removeprefix(TO_GROUP))}  # ids of groups are written alike
+    except ValueError:
+        raise ValueError("a group is group: and its id (13 characters)") from None
 
 
 # One-time passwords
@@ -153,9 +164,9 @@ def send_message(
     client_ref: str | None = None,
     idempotency_key: str | None = None,
 ) -> Steps[MessageAccepted]:
-    """Send a notice from a template, or with a `body` of your own. See `recipient` for `to`."""
+    """Send a notice from a template, or with a `body` of your own. See `message_recipient` for `to`."""
     given = _given(
-        to=recipient(to),
+        to=message_recipient(to),
         template=template,
         version=version,
         variables=variables,

@@ -1,7 +1,7 @@
 """The clients for apps, async and sync: the calls of `calls`, carried out with httpx.
 
-Each method is the function of `calls` that it names, without its first parameter: look there for what it takes,
-returns and raises.
+Each method is the function of `calls` or `groups` that it names, without its first parameter: look there for what it
+takes, returns and raises.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 import httpx
 
-from sandes_client.app import calls
+from sandes_client.app import calls, groups
 from sandes_client.app.calls import Pages
 from sandes_client.app.credentials import AppCredentials
 from sandes_client.app.exchange import TRIES, Caller, Outcome, Pause, Send, Steps
@@ -151,6 +151,20 @@ class AsyncBatches(_Async):
     wait = _Awaited(calls.wait_for_batch)
 
 
+class AsyncGroups(_Async):
+    create = _Awaited(groups.create_group)
+    list = _AsyncItems(groups.list_groups)
+    get = _Awaited(groups.get_group)
+    change = _Awaited(groups.change_group)
+    dissolve = _Awaited(groups.dissolve_group)
+    members = _AsyncItems(groups.group_members)
+    put_member = _Awaited(groups.put_member)
+    remove_member = _Awaited(groups.remove_member)
+    put_roster = _Awaited(groups.put_roster)
+    roster = _Awaited(groups.get_roster)
+    wait = _Awaited(groups.wait_for_roster)
+
+
 class AsyncWebhooks(_Async):
     create = _Awaited(calls.create_webhook)
     list = _Awaited(calls.list_webhooks)
@@ -197,6 +211,20 @@ class SyncBatches(_Sync):
     wait = _Called(calls.wait_for_batch)
 
 
+class SyncGroups(_Sync):
+    create = _Called(groups.create_group)
+    list = _Items(groups.list_groups)
+    get = _Called(groups.get_group)
+    change = _Called(groups.change_group)
+    dissolve = _Called(groups.dissolve_group)
+    members = _Items(groups.group_members)
+    put_member = _Called(groups.put_member)
+    remove_member = _Called(groups.remove_member)
+    put_roster = _Called(groups.put_roster)
+    roster = _Called(groups.get_roster)
+    wait = _Called(groups.wait_for_roster)
+
+
 class SyncWebhooks(_Sync):
     create = _Called(calls.create_webhook)
     list = _Called(calls.list_webhooks)
@@ -240,6 +268,7 @@ class AppClient(_Async):
         self.messages = AsyncMessages(self)
         self.templates = AsyncTemplates(self)
         self.batches = AsyncBatches(self)
+        self.groups = AsyncGroups(self)
         self.webhooks = AsyncWebhooks(self)
         self.events = AsyncEvents(self)
 
@@ -296,6 +325,7 @@ class SyncAppClient(_Sync):
         self.messages = SyncMessages(self)
         self.templates = SyncTemplates(self)
         self.batches = SyncBatches(self)
+        self.groups = SyncGroups(self)
         self.webhooks = SyncWebhooks(self)
         self.events = SyncEvents(self)
 

@@ -79,8 +79,11 @@ class Caller:
         """`key` is the Idempotency-Key, made here if left out: all tries of this call have the same."""
         return read_answer(kind, _json((yield from self.call("POST", path, body=body, key=key))))
 
-    def patch(self, kind: type[T], *path: str, body: Any) -> Steps[T]:
-        return read_answer(kind, _json((yield from self.call("PATCH", path, body=body))))
+    def patch(self, kind: type[T], *path: str, body: Any, if_match: str | None = None) -> Steps[T]:
+        return read_answer(kind, _json((yield from self.call("PATCH", path, body=body, if_match=if_match))))
+
+    def put(self, kind: type[T], *path: str, body: Any, if_match: str | None = None) -> Steps[T]:
+        return read_answer(kind, _json((yield from self.call("PUT", path, body=body, if_match=if_match))))
 
     def call(
         self,
@@ -90,6 +93,7 @@ class Caller:
         query: Mapping[str, str | int | None] | None = None,
         body: Any = None,
         key: str | None = None,
+        if_match: str | None = None,
     ) -> Steps[httpx.Response]:
         """Call until there is an answer that another try would not change. Raises AppApiError or Unreachable."""
         target = "/v1/" + "/".join(quote(part, safe="") for part in path)
@@ -101,7 +105,7 @@ class Caller:
         corrected = False
         attempt = 1
         while True:
-            outcome = yield self._signed(request)
+            outcome = yield self._signed(request, if_match)
             if isinstance(outcome, httpx.Response) and outcome.is_success:
                 return outcome
             if not corrected and self._corrects_clock(outcome):
@@ -126,7 +130,7 @@ class Caller:
                 yield Pause(self.chance.full_jitter(attempt - 1))
         raise failure(outcome)
 
-    def _signed(self, request: SignedRequest) -> Send:
+    def _signed(self, request: SignedRequest, if_match: str | None) -> Send:
         token = sign_app_token(
             self.credentials.private_key,
             self.credentials.key_name,
@@ -139,6 +143,8 @@ class Caller:
             headers["Content-Type"] = "application/json"
         if request.idempotency_key is not None:
             headers["Idempotency-Key"] = request.idempotency_key
+        if if_match is not None:
+            headers["If-Match"] = if_match
         url = self.credentials.http_url.rstrip("/") + request.target
         return Send(request.method, url, headers, request.body)
 

@@ -17,9 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 from rich.text import Text
 
-from sandes_client.app import AppCredentials, Batch, CredentialsInvalid, Message, Otp, SyncAppClient, recipient
+from sandes_client.app import AppCredentials, Batch, CredentialsInvalid, Message, Otp, Roster, SyncAppClient, recipient
 from sandes_client.app.answers import BatchResult, Category, Language, MessageStatus, Priority, Quota, plain
-from sandes_client.app.calls import UploadFormat
+from sandes_client.app.calls import UploadFormat, message_recipient
 from sandes_client.app.credentials import FILE_VARIABLE
 from sandes_client.cli.display import local_time, readable
 from sandes_client.cli.session import CommandFailed, check_pairs, complain, failures_as_lines, pairs
@@ -60,6 +60,14 @@ def _recipient_text(text: str) -> str:
     return text
 
 
+def _message_recipient_text(text: str) -> str:
+    try:
+        message_recipient(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return text
+
+
 def _one_of(words: Any) -> Any:
     def check(text: str | None) -> str | None:
         if text is not None and text not in get_args(words):
@@ -76,7 +84,19 @@ Credentials = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON, one object a line.")]
 To = Annotated[
     str,
-    typer.Argument(metavar="TO", callback=_recipient_text, help="Phone number with + and country code, or account id."),
+    typer.Argument(
+        metavar="TO",
+        callback=_recipient_text,
+        help="Phone number with + and country code, or account id.",
+    ),
+]
+ToAlsoGroup = Annotated[
+    str,
+    typer.Argument(
+        metavar="TO",
+        callback=_message_recipient_text,
+        help="Phone number with + and country code, account id, or group: and the id of a group of the app.",
+    ),
 ]
 Variables = Annotated[
     list[str] | None,
@@ -220,7 +240,7 @@ def otp_cancel(id: OtpId, *, credentials: Credentials = None, as_json: AsJson = 
 
 @message.command("send")
 def message_send(
-    to: To,
+    to: ToAlsoGroup,
     text: Annotated[str | None, typer.Argument(help="A text of your own, in place of a template.")] = None,
     *,
     template: TemplateName = None,
@@ -428,14 +448,15 @@ def _end(now: Batch) -> None:
 
 @contextmanager
 def _progress() -> Generator[Any]:
-    """Takes each state of a batch and draws it on standard error, if that is a terminal."""
+    """Takes each state of a batch or roster and draws it on standard error, if that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("waiting", total=None)
 
-        def draw(now: Batch) -> None:
-            bar.update(task, description=now.state, completed=now.done, total=now.valid or None)
+        def draw(now: Batch | Roster) -> None:
+            most = now.valid if isinstance(now, Batch) else now.total
+            bar.update(task, description=now.state, completed=now.done, total=most or None)
 
         yield draw
 

@@ -16,6 +16,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from sandes_client.api import ApiError
+from sandes_client.cli import app_groups  # noqa: F401  # its commands join those of apps
 from sandes_client.cli.apps import apps
 from sandes_client.cli.display import local_time, readable
 from sandes_client.cli.groups import groups

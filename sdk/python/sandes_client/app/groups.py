@@ -1,0 +1,246 @@
+"""Calls about groups that the app manages, as steps (see `calls`), and their answers (docs/apps/groups.md).
+
+`version` is the group's as it was last read: a change is refused with precondition_failed once there is another one.
+None stands for any.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from sandes_client.app.calls import Page, Pages
+from sandes_client.app.exchange import AppApiError, Caller, Pause, Steps
+from sandes_client.ids import parse_account
+
+GroupAudience = Literal["officials", "citizens"]
+GroupPosting = Literal["all", "admins"]
+GroupRole = Literal["admin", "member"]
+RosterState = Literal["none", "checked", "applying", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class AppGroup:
+    """`version` rises with every change of the group or its members."""
+
+    id: str
+    name: str
+    audience: GroupAudience
+    posting: GroupPosting
+    open: bool
+    members: int
+    limit: int
+    version: int
+    created_at: datetime
+    organisation: str | None = None
+    client_ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AppGroupPage:
+    groups: tuple[AppGroup, ...]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AppGroupMember:
+    account: str
+    role: GroupRole
+    joined_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AppGroupMembers:
+    members: tuple[AppGroupMember, ...]
+    version: int
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RosterRow:
+    """`to`: a phone number in international form, with its plus sign, or an account id."""
+
+    to: str
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RosterFault:
+    """`row` counts from 1."""
+
+    row: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """What a roster changes, and how much of it is done. `faults`: the first 1,000 of `invalid` rows."""
+
+    state: RosterState
+    added: int = 0
+    removed: int = 0
+    role_changed: int = 0
+    unchanged: int = 0
+    invalid: int = 0
+    faults: tuple[RosterFault, ...] = ()
+    done: int = 0
+    total: int = 0
+    failure: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+def create_group(
+    caller: Caller,
+    name: str,
+    audience: GroupAudience,
+    *,
+    posting: GroupPosting | None = None,
+    open: bool | None = None,
+    client_ref: str | None = None,
+    idempotency_key: str | None = None,
+) -> Steps[AppGroup]:
+    """A group without members. `open`: whoever belongs to its audience may join."""
+    given = {"name": name, "audience": audience, "posting": posting, "open": open, "client_ref": client_ref}
+    return caller.post(AppGroup, "app-groups", body=_known(given), key=idempotency_key)
+
+
+def list_groups(caller: Caller, *, page_size: int | None = None) -> Pages[AppGroup]:
+    """In the order of their ids."""
+
+    def page(cursor: str | None) -> Steps[Page[AppGroup]]:
+        found = yield from caller.get(AppGroupPage, "app-groups", limit=page_size, cursor=cursor)
+        return Page(found.groups, found.cursor)
+
+    return page
+
+
+def get_group(caller: Caller, id: str) -> Steps[AppGroup]:
+    return caller.get(AppGroup, "app-groups", id)
+
+
+def change_group(
+    caller: Caller,
+    id: str,
+    *,
+    version: int | None,
+    name: str | None = None,
+    posting: GroupPosting | None = None,
+    open: bool | None = None,
+) -> Steps[AppGroup]:
+    """Change what is given."""
+    body = _known({"name": name, "posting": posting, "open": open})
+    return caller.patch(AppGroup, "app-groups", id, body=body, if_match=_if_match(version))
+
+
+def dissolve_group(caller: Caller, id: str) -> Steps[None]:
+    """One that is gone already counts as dissolved: the answer to an earlier try may have been lost."""
+    try:
+        yield from caller.call("DELETE", ("app-groups", id))
+    except AppApiError as error:
+        if error.code != "not_found":
+            raise
+
+
+def group_members(caller: Caller, id: str, *, page_size: int | None = None) -> Pages[AppGroupMember]:
+    """In the order of their ids."""
+
+    def page(cursor: str | None) -> Steps[Page[AppGroupMember]]:
+        found = yield from caller.get(AppGroupMembers, "app-groups", id, "members", limit=page_size, cursor=cursor)
+        return Page(found.members, found.cursor)
+
+    return page
+
+
+def put_member(caller: Caller, id: str, account: str, role: GroupRole = "member") -> Steps[AppGroupMember]:
+    """Add an account, or give a member this role."""
+    return caller.put(AppGroupMember, "app-groups", id, "members", account, body={"role": role})
+
+
+def remove_member(caller: Caller, id: str, account: str) -> Steps[None]:
+    yield from caller.call("DELETE", ("app-groups", id, "members", account))
+
+
+def put_roster(
+    caller: Caller, id: str, rows: Iterable[RosterRow], *, version: int | None, dry_run: bool = False
+) -> Steps[Roster]:
+    """Say who the members are, all of them. A large roster is applied by and by: see `wait_for_roster`."""
+    body = {"members": [_row(row) for row in rows], "dry_run": dry_run}
+    return caller.put(Roster, "app-groups", id, "roster", body=body, if_match=_if_match(version))
+
+
+def get_roster(caller: Caller, id: str) -> Steps[Roster]:
+    """How far the last roster is."""
+    return caller.get(Roster, "app-groups", id, "roster")
+
+
+def wait_for_roster(
+    caller: Caller,
+    id: str,
+    *,
+    on_progress: Callable[[Roster], None] | None = None,
+    poll_seconds: float = 2.0,
+    timeout_seconds: float | None = None,
+) -> Steps[Roster]:
+    """Ask until the last roster is done or has failed; `on_progress` hears every answer.
+
+    Raises TimeoutError after `timeout_seconds`; the roster goes on.
+    """
+    began_ms = caller.now_ms()
+    while True:
+        roster = yield from get_roster(caller, id)
+        if on_progress:
+            on_progress(roster)
+        if roster.state != "applying":
+            return roster
+        if timeout_seconds is not None and caller.now_ms() - began_ms >= timeout_seconds * 1000:
+            raise TimeoutError("the roster is still being applied")
+        yield Pause(poll_seconds)
+
+
+def read_roster(file: Path) -> list[RosterRow]:
+    """Rows of a file: CSV with columns phone or account, and role if wanted; or NDJSON, an object with these a line.
+
+    Raises ValueError for a file that is neither, OSError.
+    """
+    text = file.read_text(encoding="utf-8-sig")
+    if file.suffix.lower() == ".csv":
+        reader = csv.DictReader(text.splitlines(), strict=True)
+        columns = {(name or "").strip() for name in reader.fieldnames or ()}
+        if not columns & {"phone", "account"} or columns - {"phone", "account", "role"}:
+            raise ValueError("the first line names columns phone or account, role if wanted, and no other")
+        return [_of({(name or "").strip(): value for name, value in row.items()}) for row in reader]
+    if file.suffix.lower() in {".ndjson", ".jsonl"}:
+        return [_of(json.loads(line)) for line in text.splitlines() if line.strip()]
+    raise ValueError("the file's name ends with .csv, .ndjson or .jsonl")
+
+
+def _of(row: Any) -> RosterRow:
+    if not isinstance(row, dict) or not all(isinstance(value, str | None) for value in row.values()):
+        raise ValueError("a row has phone or account, and role if wanted")
+    phone, account, role = ((row.get(name) or "").strip() for name in ("phone", "account", "role"))
+    if phone and account:
+        raise ValueError("a row has either phone or account")
+    return RosterRow(phone or account, role or None)
+
+
+def _row(row: RosterRow) -> dict[str, str]:
+    """What is no account id is told as a number: the service says of each row what is wrong with it."""
+    try:
+        named: dict[str, str] = {"account": parse_account(row.to)}
+    except ValueError:
+        named = {"phone": row.to}
+    return named | ({"role": row.role} if row.role is not None else {})
+
+
+def _known(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _if_match(version: int | None) -> str:
+    return "*" if version is None else f'"{version}"'

@@ -1,0 +1,178 @@
+"""`sandes app group`: groups that an app manages, their members and rosters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from sandes_client.app import AppGroup, Roster, RosterRow, SyncAppClient, read_roster
+from sandes_client.app.groups import GroupAudience, GroupRole
+from sandes_client.cli.apps import (
+    FAULTS_SHOWN,
+    INCOMPLETE,
+    AsJson,
+    ClientRef,
+    Credentials,
+    _cell,
+    _client,
+    _group,
+    _one_of,
+    _print_each,
+    _progress,
+    _say,
+)
+from sandes_client.cli.session import CommandFailed, complain, failures_as_lines
+
+group = _group("group", "Groups that the app manages.")
+
+GroupId = Annotated[str, typer.Argument(metavar="GROUP", help="Id that `create` printed.")]
+Account = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Account id.")]
+Role = Annotated[
+    str, typer.Option("--role", callback=_one_of(GroupRole), metavar="[admin|member]", help="What they are in it.")
+]
+
+
+def _line(one: AppGroup) -> str:
+    opening = ", open" if one.open else ""
+    return (
+        f"{one.id} {_cell(one.name)}: for {one.audience}{opening}, {one.posting} post, "
+        f"{one.members} of {one.limit} members, version {one.version}"
+    )
+
+
+@group.command("create")
+def group_create(
+    name: Annotated[str, typer.Argument(help="What members see.")],
+    *,
+    audience: Annotated[
+        str,
+        typer.Option("--for", callback=_one_of(GroupAudience), metavar="[officials|citizens]", help="Whom it is for."),
+    ],
+    all_post: Annotated[bool, typer.Option("--all-post", help="Every official in it may write.")] = False,
+    is_open: Annotated[bool, typer.Option("--open", help="Whoever it is for may join.")] = False,
+    client_ref: ClientRef = None,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a group without members."""
+    with _client(credentials) as client:
+        made = client.groups.create(
+            name,
+            audience,  # type: ignore[arg-type]  # its callback has checked it
+            posting="all" if all_post else "admins",
+            open=is_open,
+            client_ref=client_ref,
+        )
+    _say(_line(made), made, as_json)
+
+
+@group.command("list")
+def group_list(*, credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """List the app's groups."""
+    with _client(credentials) as client:
+        found = list(client.groups.list())
+    if as_json:
+        _print_each(found)
+        return
+    table = Table(Column("id", no_wrap=True), "name", "for", "posting", "open", "members", "version")
+    for one in found:
+        cells = (one.audience, one.posting, "yes" if one.open else "no", str(one.members), str(one.version))
+        table.add_row(one.id, _cell(one.name), *cells)
+    Console().print(table)
+
+
+@group.command("show")
+def group_show(id: GroupId, *, credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """Show a group, and how far its last roster is."""
+    with _client(credentials) as client:
+        found, roster = client.groups.get(id), client.groups.roster(id)
+    _say(_line(found) if roster.state == "none" else f"{_line(found)}\n{_roster_line(roster)}", found, as_json)
+
+
+@group.command("members")
+def group_members(id: GroupId, *, credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """List members: account and role, separated by a tab."""
+    with _client(credentials) as client:
+        for member in client.groups.members(id):
+            _say(f"{member.account}\t{member.role}", member, as_json)
+
+
+@group.command("add")
+def group_add(
+    id: GroupId, account: Account, *, role: Role = "member", credentials: Credentials = None, as_json: AsJson = False
+) -> None:
+    """Add somebody, or give a member another role."""
+    with _client(credentials) as client:
+        member = client.groups.put_member(id, account, role)  # type: ignore[arg-type]  # its callback has checked it
+    _say(f"{member.account} is {member.role}", member, as_json)
+
+
+@group.command("remove")
+def group_remove(id: GroupId, account: Account, *, credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """Remove a member."""
+    with _client(credentials) as client:
+        client.groups.remove_member(id, account)
+    _say(f"removed {account}", {"account": account, "removed": True}, as_json)
+
+
+@group.command("roster")
+def group_roster(
+    id: GroupId,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="Rows: .csv or .ndjson.")],
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    version: Annotated[
+        int | None, typer.Option(min=1, help="Only if the group has this version; that of now if left out.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it is done.")] = True,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make those in a file the members, all of them and nobody else: up to 100,000.
+
+    The file has the columns phone or account, and role (admin or member) if wanted.
+    """
+    with failures_as_lines():
+        rows = _rows(file)
+    with _client(credentials) as client:
+        now = client.groups.put_roster(id, rows, version=version or client.groups.get(id).version, dry_run=dry_run)
+        if now.state == "applying" and wait:
+            now = _followed(client, id)
+    _say(_roster_line(now), now, as_json)
+    for fault in now.faults[:FAULTS_SHOWN]:
+        complain(f"row {fault.row}: {fault.code}")
+    if now.state == "failed" or now.invalid:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _rows(file: Path) -> list[RosterRow]:
+    try:
+        return read_roster(file)
+    except (OSError, ValueError) as error:
+        raise CommandFailed("file_unusable", str(error)) from None
+
+
+def _followed(client: SyncAppClient, id: str) -> Roster:
+    with _progress() as bar:
+        return client.groups.wait(id, on_progress=bar)
+
+
+def _roster_line(now: Roster) -> str:
+    why = f" ({now.failure})" if now.failure else ""
+    done = f", done {now.done} of {now.total}" if now.state in {"applying", "failed"} else ""
+    return (
+        f"roster {now.state}{why}: added {now.added}, removed {now.removed}, role changed {now.role_changed}, "
+        f"unchanged {now.unchanged}, invalid rows {now.invalid}{done}"
+    )
+
+
+@group.command("dissolve")
+def group_dissolve(id: GroupId, *, credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """Dissolve a group. What members have been sent stays with them."""
+    with _client(credentials) as client:
+        client.groups.dissolve(id)
+    _say(f"dissolved {id}", {"id": id, "dissolved": True}, as_json)
