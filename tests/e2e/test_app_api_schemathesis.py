@@ -43,15 +43,21 @@ EXAMPLES = 20
 
 PHONES = ["+919876543210", *(new_phone() for _ in range(20)), "+990000000001", "not a phone"]
 OTP, MESSAGE, WEBHOOK, BATCH = "A" * 22, "00000000-0000-7000-8000-000000000000", "B" * 22, "C" * 22
-"""Stand for an OTP, a message, a webhook and a batch that there are."""
+GROUP, MEMBER = "g" * 12 + "a", "m" * 12 + "a"
+"""Stand for an OTP, a message, a webhook, a batch, a group and a member that there are."""
 
+KNOWN = (OTP, MESSAGE, WEBHOOK, BATCH, GROUP, MEMBER)
 THERE = {"otps": OTP, "messages": MESSAGE, "templates": "login", "webhooks": WEBHOOK, "batches": BATCH}
+THERE |= {"app-groups": GROUP}
+NEEDED = {WEBHOOK, BATCH, GROUP}
+"""What the others need, and so is not deleted."""
 
 ONLY_REFUSED = {
     "POST /v1/otps/{id}/resends": "for 30 seconds",
     "POST /v1/batches/{id}/commit": "no file has been put there",
     "DELETE /v1/batches/{id}": "the others need it",
     "DELETE /v1/webhooks/{id}": "likewise",
+    "DELETE /v1/app-groups/{id}": "likewise",
     "POST /v1/webhooks/{id}/test": "the webhook is paused: nothing is to leave this machine",
     "POST /v1/webhooks/{id}/deliveries/{event}/redeliver": "likewise",
 }
@@ -61,7 +67,9 @@ def document() -> dict[str, Any]:
     """The specification, with values that lead further than random ones: most of them exist."""
     made = app_openapi()
     fields = made["components"]["schemas"]
-    fields["Recipient"] |= {"properties": {"phone": {"enum": PHONES}}, "required": ["phone"]}
+    for recipient in ("Recipient", "MessageRecipient"):
+        fields[recipient] |= {"properties": {"phone": {"enum": PHONES}}, "required": ["phone"]}
+    fields["RosterRow"]["properties"] = {"phone": {"enum": PHONES}, "role": {"const": "member"}}
     known: dict[str, dict[str, Any]] = {
         "template": {"const": "login"},
         "version": {"const": 1},
@@ -85,8 +93,13 @@ def document() -> dict[str, Any]:
     for path, method, operation in operations_of(made):
         for parameter in operation.get("parameters", []):
             there = THERE.get(path.split("/")[2])
-            if there and parameter.get("name") == "id" and not (there in {WEBHOOK, BATCH} and method == "delete"):
+            deletes = method == "delete" and path.endswith("{id}")
+            if there and parameter.get("name") == "id" and not (there in NEEDED and deletes):
                 parameter["schema"] = {"anyOf": [{"const": there}, parameter["schema"]]}
+            if parameter.get("name") == "account":
+                parameter["schema"] = {"anyOf": [{"const": MEMBER}, parameter["schema"]]}
+            if parameter.get("name") == "if-match":
+                parameter["schema"] = {"enum": ["*", '"1"', '"999"', "7", None]}
     return made
 
 
@@ -149,8 +162,9 @@ async def world(deployment: Deployed) -> World:
     paused = await app.call("PATCH", f"/v1/webhooks/{hook.json()['id']}", {"paused": True})
     assert paused.status_code == 200, paused.text
     batch = await app.call("POST", "/v1/batches", {"upload": "csv", "body": "hello"})
-    ids = (answer.json()["id"] for answer in (otp, message, hook, batch))
-    return World(app, dict(zip((OTP, MESSAGE, WEBHOOK, BATCH), ids, strict=True)))
+    group = await app.call("POST", "/v1/app-groups", {"name": "Relief", "audience": "citizens"})
+    ids = (answer.json()["id"] for answer in (otp, message, hook, batch, group))
+    return World(app, dict(zip(KNOWN, (*ids, device.account), strict=True)))
 
 
 @schema.parametrize()

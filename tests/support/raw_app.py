@@ -60,12 +60,20 @@ class RawApp:
         return keys.token(signed, now_seconds=int(time.time()), **changed)
 
     async def call(
-        self, method: str, path: str, body: Any = None, *, key: str | None = None, token: str | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = None,
+        token: str | None = None,
+        if_match: str | None = None,
     ) -> httpx.Response:
         """A signed request; `key` is the Idempotency-Key, made anew for each POST if left out."""
         sent = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         key = key if key is not None or method != "POST" else secrets.token_urlsafe(12)
         headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
+        headers |= {"If-Match": if_match} if if_match else {}
         headers["Authorization"] = f"Bearer {token or self.token(method, path, sent, key or None)}"
         async with httpx.AsyncClient(base_url=self.deployed.stack.http_url, timeout=ANSWER_SECONDS) as client:
             return await client.request(method, path, content=sent, headers=headers)
