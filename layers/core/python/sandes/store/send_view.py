@@ -37,7 +37,8 @@ class SendView:
     def read(self, sender: DeviceAddress, recipient: AccountId, *, limit: str, now_seconds: int) -> SendFacts:
         """The sender's and the recipient's devices, what the two have done about each other, and the sender's bucket.
 
-        Eventually consistent: what matters for delivery is read again, consistently, after the write.
+        Devices are read eventually consistent: what matters for delivery is read again, consistently, after the write.
+        Blocks and invitations are not: the receipt for a first message comes milliseconds after what allows it.
         The same six keys are asked for whatever the recipient: how long it takes tells nothing about them.
         """
         accounts = list(dict.fromkeys((sender.account, recipient)))
@@ -50,7 +51,8 @@ class SendView:
                     "Keys": [
                         block_key(owner=recipient, blocked=sender.account),
                         *(invitation_key(owner=owner, invited=other) for owner, other in dict.fromkeys(pairs)),
-                    ]
+                    ],
+                    "ConsistentRead": True,
                 },
                 self.limits.table: {"Keys": [limit_key(str(sender), limit)]},
             },
