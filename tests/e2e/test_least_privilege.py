@@ -27,7 +27,18 @@ def client_with_role_of(deployed: Deployed, function: str, service: str) -> Any:
     )
 
 
-OTHERS = ["Send", "Client", "Authorizer", "Disconnect", "Otp", "OtpSms", "Apps", "Operator", "VerificationSweep"]
+OTHERS = [
+    "Send",
+    "Client",
+    "Authorizer",
+    "Disconnect",
+    "Otp",
+    "OtpSms",
+    "Apps",
+    "AppGroups",
+    "Operator",
+    "VerificationSweep",
+]
 
 
 @pytest.mark.parametrize("function", OTHERS)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -16,6 +16,8 @@ from sandes import app_rosters, roster_work
 from sandes.crypto.seal import GroupChange
 from sandes.model.ids import GroupId, account_text, new_account_id
 from sandes.protocol.errors import ProtocolError
+from sandes.store.directory import DirectoryStore, account_key, phone_key
+from sandes.store.schema import DirectoryRow
 from tests.support.app_groups import AppGroups, rows_of
 from tests.support.batches import BUCKET, Crash, Crashing, batch_backend
 from tests.support.dynamodb import OvertakenClient
@@ -124,6 +126,41 @@ def test_a_dissolved_group_is_gone_for_its_app(app: AppGroups) -> None:
     assert refused(app.roster, made.id, []) == "not_found"
     assert made.id not in [group.id for group in app.page().groups]
     assert GroupChange.DISSOLVED in changes(app.work_all())
+
+
+# People in the directory
+
+
+def test_any_number_of_people_is_found_whatever_dynamodb_leaves_unread(app: AppGroups) -> None:
+    client, table = app.service.client, app.service.tables["directory"]
+    accounts = [new_account_id() for _ in range(230)]
+    for number, one in enumerate(accounts):
+        client.put_item(TableName=table, Item=account_key(one) | {DirectoryRow.PHONE_INDEX: {"S": f"i{number}"}})
+        client.put_item(TableName=table, Item=phone_key(f"i{number}") | {DirectoryRow.ACCOUNT: {"B": one}})
+    store = DirectoryStore(Halving(client), table)  # type: ignore[arg-type]
+    found = store.people([*accounts, new_account_id(), accounts[0]])
+    assert {one: known.phone_index for one, known in found.items()} == {
+        one: f"i{number}" for number, one in enumerate(accounts)
+    }
+    assert store.accounts_of_phones([*(f"i{number}" for number in range(230)), "nobody"]) == {
+        f"i{number}": one for number, one in enumerate(accounts)
+    }
+    assert store.people([]) == {}
+
+
+@dataclass
+class Halving:
+    """Reads the first half of what a batch asks for, and leaves the rest to be asked for again."""
+
+    client: Any
+
+    def batch_get_item(self, *, RequestItems: Any) -> Any:  # noqa: N803  boto3's name
+        ((table, request),) = RequestItems.items()
+        half = (len(request["Keys"]) + 1) // 2
+        first, rest = request["Keys"][:half], request["Keys"][half:]
+        answer = self.client.batch_get_item(RequestItems={table: request | {"Keys": first}})
+        left = {table: request | {"Keys": rest}} if rest else {}
+        return {"Responses": answer["Responses"], "UnprocessedKeys": left}
 
 
 # One member

@@ -159,3 +159,18 @@ def test_a_row_of_another_form_refuses_the_whole_request() -> None:
     for row in ({"phone": 919876543210}, {"telephone": PHONE}, PHONE, None):
         with pytest.raises(ValidationError):
             PutRoster.model_validate({"members": [{"phone": PHONE}, row]})
+
+
+def test_a_hundred_thousand_rows_with_bad_ones_among_them_are_read_and_compared() -> None:
+    rows = [{"phone": f"+9198{number:08}"} if number % 50 else {"phone": "98765"} for number in range(100_000)]
+    body = PutRoster.model_validate({"members": rows})
+    entries, faults = read_rows(body.members, PEPPER)
+    known = {entry.index or "": account(entry.row) for entry in entries if entry.row % 7}
+    members: dict[AccountId, Role] = {account(number): "member" for number in range(1, 50_001)}
+    found = difference(members, settle(entries, known, fault_of=lambda account, role: None, faults=faults))
+    bad, strangers = 2_000, sum(entry.row % 7 == 0 for entry in entries)
+    assert found.counts.invalid == bad + strangers
+    assert found.counts.added + found.counts.unchanged == 100_000 - bad - strangers
+    assert [fault.row for fault in found.faults] == sorted(fault.row for fault in found.faults)
+    assert apply(members, list(found.changes)).keys() == set(known.values())
+    assert len(encode_changes(found.changes)) == 10 * found.counts.changes
