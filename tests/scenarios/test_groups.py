@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import Callable
 from typing import Any
 
 import cbor2
@@ -17,6 +20,7 @@ from tests.support.raw_device import RawDevice, Socket, link, message, now_ms, r
 
 pytestmark = pytest.mark.engine
 
+PATIENCE_SECONDS = 60.0
 Json = dict[str, Any]
 
 
@@ -56,6 +60,34 @@ async def told(socket: Socket, device: RawDevice, path: str) -> tuple[GroupChang
         if name in body:
             body[name] = account_text(body[name])
     return GroupChange(fields[3]), body, content
+
+
+def hurry(deployed: Deployed, job: Json) -> None:
+    """Queue what is due in an hour now."""
+    client = deployed.engine.client("sqs")
+    (url,) = [url for url in client.list_queues()["QueueUrls"] if "GroupWorkQueue" in url]
+    client.send_message(QueueUrl=url, MessageBody=json.dumps(job))
+
+
+def rows(deployed: Deployed, path: str, *people: RawDevice) -> int:
+    """How many memberships of a group are left, counted with the group and with each person."""
+    group = path.rpartition("/")[2]
+    ranges = [(f"G#{group}", "M#"), *((f"A#{person.account}", f"G#{group}") for person in people)]
+    return sum(
+        deployed.engine.client("dynamodb").query(
+            TableName=deployed.stack.tables["directory"],
+            KeyConditionExpression="p = :p AND begins_with(s, :s)",
+            ExpressionAttributeValues={":p": {"S": partition}, ":s": {"S": sort}},
+            ConsistentRead=True,
+        )["Count"]
+        for partition, sort in ranges
+    )
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not holds():
+            await asyncio.sleep(0.2)
 
 
 async def test_the_life_of_an_informal_group(deployment: Deployed) -> None:
@@ -160,6 +192,8 @@ async def test_what_was_accepted_before_a_group_was_dissolved_still_arrives(depl
             elif fields[3] == GroupChange.DISSOLVED:
                 kinds.append("dissolved")
     assert sorted(kinds) == ["dissolved", "message"]
+    hurry(deployment, {"job": "dissolve", "group": path.rpartition("/")[2], "not_before": 0})
+    await until(lambda: rows(deployment, path, asha, ravi) == 0)
 
 
 async def test_bad_ids_and_accounts_that_are_not_there_are_not_found(deployment: Deployed) -> None:
@@ -206,3 +240,8 @@ async def test_an_official_group_is_made_by_operators_filled_by_its_admin_and_le
         assert (await call(officer, "GET", path))["role"] == "member"
         operate(deployment, "person.revoke", account=officer.account, reason="left")
         assert await refused(officer, "GET", path) == (404, "not_found")
+        assert rows(deployment, path, officer) == 3
+        hurry(deployment, {"job": "end_memberships", "account": officer.account, "organisation": ministry})
+        await until(lambda: rows(deployment, path, officer) == 1)
+        change, body, _ = await told(socket, admin, path)
+        assert (change, body["subject"], "actor" in body) == (GroupChange.REMOVED, officer.account, False)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from sandes import groups as use_cases
 from sandes.crypto.seal import GroupChange
 from sandes.limits import Limit
 from sandes.model.group import Group
 from sandes.model.ids import GroupId, new_group_id, new_one_time_id
-from sandes.protocol.client_api import NewGroup
+from sandes.protocol.client_api import ChangeGroup, NewGroup
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.groups import Groups
 from tests.support.service import Person, Service
@@ -88,6 +89,14 @@ def test_a_group_that_is_dissolved_does_not_come_back_by_its_ref(groups: Groups,
     made = create(groups, asha, body)
     groups.dissolve(asha, made.group)
     assert refused(create, groups, asha, body) is ErrorCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u3000", "two\nlines", "bell\a", "x" * 101])
+def test_a_name_that_nobody_could_read_is_none(name: str) -> None:
+    with pytest.raises(ValidationError):
+        NewGroup(ref=new_one_time_id(), name=name)
+    with pytest.raises(ValidationError):
+        ChangeGroup(name=name)
 
 
 # Seeing

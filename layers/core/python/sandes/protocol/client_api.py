@@ -230,7 +230,7 @@ class InvitationList(Wire):
     cursor: str | None = None
 
 
-GroupName = Annotated[str, Field(min_length=1, max_length=100)]
+GroupName = Annotated[str, OneLine, Field(min_length=1, max_length=100, pattern=r"\S")]
 GroupPosting = Literal["all", "admins"]
 GroupRole = Literal["owner", "admin", "member"]
 
