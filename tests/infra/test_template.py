@@ -299,6 +299,28 @@ def test_an_event_is_looked_for_again_only_when_every_function_that_changes_grou
     assert max(dev.functions[name]["Timeout"] for name in changing) < NET_SECONDS
 
 
+def test_posts_to_groups_leave_most_of_the_accounts_sockets_to_codes_and_chats(
+    dev: Synthesised, local: Synthesised
+) -> None:
+    """They are worked off by a function of their own, from a queue of their own, at a rate that is a fifth."""
+    for stage in (dev, local):
+        function, source = stage.workers["fanout"]
+        assert [queue for queue, (worker, _) in stage.workers.items() if worker == function] == ["fanout"]
+        environment = stage.functions[function]["Environment"]["Variables"]
+        rate = int(environment["FANOUT_POSTS_PER_SECOND"]) * source["ScalingConfig"]["MaximumConcurrency"]
+        assert rate <= 10_000 / 5
+        for codes in ("otp", "otpsms"):
+            assert "FANOUT_QUEUE" not in stage.functions[codes]["Environment"]["Variables"]
+
+
+@pytest.mark.parametrize("rate", ["49", "10001"])
+def test_a_rate_of_posts_that_cannot_be_meant_is_refused(rate: str) -> None:
+    from aws_cdk import App
+
+    with pytest.raises(ValueError, match="fanout_posts_per_second"):
+        Config.of(App(context={"fanout_posts_per_second": rate}))
+
+
 # Routes
 
 

@@ -23,7 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "core" / "python")]
 
 from tools.bench import batch, deployed, latency  # noqa: E402  # needs the path above
 from tools.bench.app_rows import app_rows  # noqa: E402
-from tools.bench.fanout_rows import fanout_rows  # noqa: E402  # needs the path above
+from tools.bench.fanout_rows import fanout_rows, group_rows  # noqa: E402  # needs the path above
 from tools.bench.table import Row, missed, show, write  # noqa: E402
 from tools.engine import EngineError  # noqa: E402
 from tools.layers import build as build_layer  # noqa: E402
@@ -162,6 +162,7 @@ def main() -> None:
     if not options.no_engine:
         steps.append(("latency on the local engine", lambda: engine_rows(60 if quick else 320)))
         steps.append(("a batch on the local engine", lambda: batch_rows(1_000 if quick else 10_000)))
+        steps.append(("groups on the local engine", lambda: group_rows(3 if quick else 15, latency.say_to_stderr)))
     for name, step in steps:
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tools.bench import deployed
+from tools.bench import deployed, group
+from tools.bench.latency import Say
 from tools.bench.table import Row
 
 SIZES = (100, 1_000, 10_000)
@@ -53,3 +54,17 @@ def slope(points: dict[int, float]) -> float:
     count = len(points)
     mean_x, mean_y = sum(points) / count, sum(points.values()) / count
     return sum((x - mean_x) * (y - mean_y) for x, y in points.items()) / sum((x - mean_x) ** 2 for x in points)
+
+
+def group_rows(repetitions: int, say: Say) -> list[Row]:
+    """On the local engine. The queue of the engine hands out one entry at a time."""
+    figures = group.measure((32, 33, 1_000), repetitions, say)
+    return [
+        Row(
+            f"Group of {size:,} on the engine, until accepted",
+            figures.accepted[size],
+            "ms",
+            note=f"{figures.live[size]:,.0f} ms until the last of five live devices has it, {way}",
+        )
+        for size, way in ((32, "at once"), (33, "by the queue"), (1_000, "by the queue"))
+    ] + [Row("  until the last of 999 envelopes is stored", figures.last, "ms")]
