@@ -309,6 +309,35 @@ def test_posts_have_the_same_name_only_if_group_message_author_and_recipients_ar
     assert keys.post(group, message, app, [b"b" * 8, b"a" * 8]) == keys.post(group, message, app, [b"a" * 8, b"b" * 8])  # type: ignore[list-item]
 
 
+@pytest.mark.parametrize("size", [4, MANY])
+def test_an_event_told_twice_is_delivered_once_even_to_who_has_acked_it(groups: Groups, size: int) -> None:
+    people = groups.people(size)
+    event = groups.post(groups.group(people), people[0].address(), b"event", event=True)
+    for now_ms in (NOW_MS, NOW_MS + 5_000):
+        assert groups.fanout()(event, now_ms=now_ms) == NOW_MS
+        groups.work_all()
+        for person in people[1:]:
+            stored = groups.service.stored(person)
+            assert len(stored) == (now_ms == NOW_MS)
+            groups.service.inbox.remove(person.devices[0].inbox, [envelope.id for envelope in stored])
+
+
+def test_a_plan_of_which_chunks_are_not_queued_is_not_noted_and_is_made_again(groups: Groups) -> None:
+    people = groups.people(MANY)
+    group = groups.group(people)
+    frame = groups.frame(group)
+    groups.send(frame, people[0])
+    (plan,) = groups.queue.sent
+    groups.queue.failing = True
+    with pytest.raises(StoreUnavailable):
+        groups.work_one()
+    groups.queue.failing = False
+    record, _ = markers(groups, group, people[0], frame.id)
+    assert not record.is_under_way
+    groups.queue.sent = [plan]
+    assert groups.work_all() == ["planned", "delivered"]
+
+
 # Failures
 
 
