@@ -36,6 +36,8 @@ OTHERS = [
     "OtpSms",
     "Apps",
     "AppGroups",
+    "GroupFanout",
+    "GroupUpkeep",
     "Operator",
     "VerificationSweep",
 ]
