@@ -336,6 +336,19 @@ def test_numbers_that_are_tried_count_against_the_day(app: AppGroups) -> None:
     assert refused(poor.roster, made.id, tried, dry_run=True) == "quota_exceeded"
 
 
+def test_who_ceases_to_be_an_official_at_that_very_moment_does_not_come_in(app: AppGroups) -> None:
+    made, stays, ends = app.create(), app.groups.official(), app.groups.official()
+    overtaken = app.deps(
+        lambda target: OvertakenClient(target, "transact_write_items", lambda: app.groups.revoke(ends))
+    )
+    overtaken = replace(overtaken, view=app.deps().view)
+    assert refused(app.roster, made.id, rows_of(stays, ends), deps=overtaken) == "unavailable"
+    assert app.groups.roles(made.id) == {}
+    again = app.roster(made.id, rows_of(stays, ends))
+    assert [(fault.row, fault.code) for fault in again.faults] == [(2, "not_permitted")]
+    assert app.groups.roles(made.id) == {stays.account: "member"}
+
+
 def test_an_invitation_is_used_up_by_a_roster(app: AppGroups) -> None:
     made, admin, invited = app.create(), app.groups.official(), app.groups.official()
     app.put(made.id, admin, "admin")
@@ -444,12 +457,13 @@ def test_work_that_comes_back_late_does_not_undo_the_next_roster(app: AppGroups)
 
     def next_roster() -> None:
         app.work_all()
-        assert app.roster(id, rows_of(*people[:10])).removed == 15
+        assert app.roster(id, []).removed == 25
+        app.work_all()
 
     late = app.work_deps(lambda target: OvertakenClient(target, "transact_write_items", next_roster))
     late = replace(late, deliver=app.groups.deliver)
     roster_work.work(entry, deps=late)
-    assert app.groups.roles(id).keys() == {person.account for person in people[:10]}
+    assert app.groups.roles(id) == {}
 
 
 def test_a_group_that_is_dissolved_meanwhile_ends_its_roster(app: AppGroups) -> None:
@@ -477,6 +491,21 @@ def test_a_group_that_fills_up_meanwhile_ends_its_roster_and_keeps_what_was_done
     assert ended.finished_at is not None
     assert app.get(id).members == 30
     assert app.roster(id, rows_of(*people[:20])).state == "applying", "another roster may follow"
+
+
+def test_a_group_that_fills_up_at_that_very_moment_is_not_overfilled(app: AppGroups) -> None:
+    others = citizens(app, 2)
+    id = begun(app, citizens(app, 25))
+    app.groups.set_limit(id, 26)
+
+    def join() -> None:
+        for other in others:
+            app.put(id, other)
+
+    overtaken = app.work_deps(lambda target: OvertakenClient(target, "transact_write_items", join))
+    assert app.work_one(replace(overtaken, deliver=app.groups.deliver)) == "failed"
+    assert app.progress(id).failure == "group_full"
+    assert app.groups.roles(id).keys() == {other.account for other in others}
 
 
 def test_who_joins_leaves_or_is_verified_no_longer_meanwhile_is_left_as_they_are(app: AppGroups) -> None:

@@ -261,6 +261,8 @@ class _Starting:
             return stands
         if stands and stands.state == "applying":
             raise ProtocolError(ErrorCode.ROSTER_BUSY)
+        if now.version == self._group.version:  # it was not the group: somebody's verification ended just now
+            raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
 
 
