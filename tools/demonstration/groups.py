@@ -72,7 +72,7 @@ class Groups:
                         joined = await phone.groups.join(group.group)
                     say(f'"{joined.name}", for {joined.audience}, {joined.members:,} members; they only receive')
                     await self._check_receive_only(ravi, group)
-                async with step(f"Asha announces {len(ANNOUNCEMENT.encode()):,} bytes to all of them"):
+                async with step(f"Asha announces {len(ANNOUNCEMENT.encode()):,} bytes to all of them", seconds=180):
                     await self._announce(asha, phones, joined)
 
     # Officials
@@ -186,12 +186,7 @@ class Groups:
         sent = await asha.wait_for(asha.groups.post(group.group, body, expires_in=KEPT_SECONDS).number)
         self.narrator.say(f"accepted as {sent.id} after {time.monotonic() - started:.2f} s")
         shown = asyncio.gather(*(_post(stream, sent.id) for stream in streams))
-        stored = 0
-        while not (delivery := await asha.groups.delivery(group.group, sent.id)).complete:
-            if delivery.devices > stored:
-                stored = delivery.devices
-                self.narrator.say(f"stored for {stored:,} devices, {delivery.waiting:,} have not fetched it")
-            await asyncio.sleep(1)
+        await self._follow(asha, group, sent.id)
         received = await shown
         for phone in phones:
             await phone.settled()
@@ -205,6 +200,15 @@ class Groups:
         )
         check(delivery.devices == MEMBERS, f"it was stored for {delivery.devices} devices instead of {MEMBERS}")
         check(delivery.waiting == waiting, f"{delivery.waiting} wait instead of {waiting}")
+
+    async def _follow(self, asha: DeviceClient, group: Group, message: str) -> None:
+        """Tell how far it is, until it is stored for all."""
+        stored = 0
+        while not (delivery := await asha.groups.delivery(group.group, message)).complete:
+            if delivery.devices > stored:
+                stored = delivery.devices
+                self.narrator.say(f"stored for {stored:,} devices so far")
+            await asyncio.sleep(2)
 
     def _operate(self, operation: str, **parameters: Any) -> dict[str, Any]:
         try:

@@ -27,15 +27,15 @@ class Narrator:
     _number: int = 0
 
     @asynccontextmanager
-    async def step(self, title: str) -> AsyncIterator[None]:
+    async def step(self, title: str, *, seconds: float = PATIENCE_SECONDS) -> AsyncIterator[None]:
         self._number += 1
         self.console.print(f"[bold cyan]{self._number:>2}[/] {title}")
         started = time.monotonic()
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(seconds):
                 yield
         except TimeoutError:
-            raise StepFailed(f"step {self._number}, {title}: nothing after {PATIENCE_SECONDS:.0f} s") from None
+            raise StepFailed(f"step {self._number}, {title}: nothing after {seconds:.0f} s") from None
         except (StepFailed, ApiError, Unreachable, SendFailed, DeviceStopped) as failed:
             raise StepFailed(f"step {self._number}, {title}: {failed}") from None
         self.console.print(f"   [green]done[/] in {time.monotonic() - started:.1f} s")

@@ -46,9 +46,10 @@ class BodyCipher(Protocol):
         ...
 
     def rotate(self, group: GroupId) -> None:
-        """Somebody is no longer in the group: the next `encrypt_for_group` is to use a new sender key.
+        """Somebody may no longer be in the group: the next `encrypt_for_group` is to use a new sender key.
 
-        Called when the change is stored, before its envelope is acked, and perhaps twice.
+        Called when an event says so, and when the group's version shows that changes were not told; when that is
+        stored, before the envelope is acked, and perhaps more often than needed.
         """
         ...
 

@@ -133,6 +133,7 @@ class DeviceClient:
             self.address.account,
             calls=GroupCalls(self.api),
             sender=self._sender,
+            cipher=cipher,
             emit=self._emit,
             spawn=self.spawn,
             clock=clock,

@@ -117,7 +117,7 @@ class GroupIncoming:
             name=changed.name,
         )
         self._store.group_inbox.add_event(event, opened.sender, now_ms=self._server_clock.now_ms())
-        if event.rotates_keys:
+        if event.rotates_keys or self._missed_changes(event.group, before=event.version - 1):
             self._cipher.rotate(event.group)
         is_stale = self._store.groups.heard(event.group, event.version)
         if self._is_the_end(event):
@@ -151,9 +151,16 @@ class GroupIncoming:
             notice=notice,
         )
         self._store.group_inbox.add_message(received, now_ms=self._server_clock.now_ms())
+        if self._missed_changes(message.group, before=message.version):
+            self._cipher.rotate(message.group)
         if self._store.groups.heard(message.group, message.version):
             self._owner.on_group_version(message.group)
         return received
+
+    def _missed_changes(self, group: GroupId, *, before: int) -> bool:
+        """True if the group is known, and got to that version by changes that this device was not told of."""
+        known = self._store.groups.read(group)
+        return known is not None and known.heard_version < before
 
     async def _fetch(self, envelope: EnvelopeId, opened: Opened, message: GroupMessage, pointer: BodyPointer) -> None:
         try:

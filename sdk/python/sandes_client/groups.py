@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sandes_client.api import ApiError, Unreachable
+from sandes_client.cipher import BodyCipher
 from sandes_client.clock import Chance, Clock
 from sandes_client.events import Event, GroupRefreshed
 from sandes_client.group_calls import Delivery, Group, GroupCalls, GroupEntry, Member, Posting, Role, group_of
@@ -36,6 +37,7 @@ class Groups:
         *,
         calls: GroupCalls,
         sender: Sender,
+        cipher: BodyCipher,
         emit: Callable[[Event], None],
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         clock: Clock,
@@ -45,6 +47,7 @@ class Groups:
         self._own = own
         self._calls = calls
         self._sender = sender
+        self._cipher = cipher
         self._emit = emit
         self._spawn = spawn
         self._clock = clock
@@ -191,6 +194,9 @@ class Groups:
         return fresh.version
 
     def _keep(self, group: Group) -> Group:
+        stored = self._store.groups.read(group.group)
+        if stored and stored.heard_version < group.version:
+            self._cipher.rotate(group.group)
         self._store.groups.save(group.group, group.version, asdict(group))
         return group
 

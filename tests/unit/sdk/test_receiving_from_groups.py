@@ -17,6 +17,7 @@ from sandes_client.events import Event
 from sandes_client.group_incoming import FETCH_TRIES
 from sandes_client.ids import GroupId
 from sandes_client.store import StoredGroupEvent, StoredGroupMessage
+from tests.unit.sdk.group_service import GroupService
 from tests.unit.sdk.service import (
     ALICE,
     BOB,
@@ -266,6 +267,43 @@ async def test_the_cipher_hears_when_somebody_may_be_gone(service: Service, stor
     (stored,) = store.group_inbox.unshown()
     assert isinstance(stored, StoredGroupEvent)
     assert stored.event.rotates_keys is gone
+
+
+@pytest.mark.parametrize(
+    ("told", "then", "rotated"),
+    [
+        ([4], "message", False),  # the very version that an event told of
+        ([], "message", True),
+        ([], "event", False),  # the next change, which removes nobody
+        ([5], "event", True),  # one was not told in between
+        ([], "read", True),
+        ([4], "read", False),
+    ],
+)
+async def test_the_cipher_hears_when_changes_were_not_told(
+    service: Service, store: Store, told: list[int], then: str, rotated: bool
+) -> None:
+    groups = GroupService(service)
+    groups.change()  # to version 4
+    store.groups.save(GroupId(CAMP_ID), 3, {})
+    cipher = Rotating()
+    async with service.client(store, cipher=cipher) as device:
+        if then == "event":
+            service.store_event(GroupChange.CHANGED, version=(told or [4])[0])
+        else:
+            for version in told:
+                service.store_event(GroupChange.CHANGED, version=version)
+                await device.drained()
+                await device.settled()
+        if then == "message":
+            service.store_to_group(b"hello", version=4)
+        for envelope in list(service.stored.values()):
+            await device.connected()
+            await service.push(envelope)
+        await eventually(lambda: not service.stored)
+        if then == "read":
+            await device.groups.show(CAMP_ID)
+    assert bool(cipher.rotated) is rotated
 
 
 async def test_shown_messages_and_events_are_not_shown_again(service: Service, store: Store) -> None:
