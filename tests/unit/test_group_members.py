@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from sandes.crypto.seal import GroupChange
 from sandes.limits import Limit
 from sandes.model.group import MAX_ADMINS
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from tests.support.dynamodb import OvertakenClient
 from tests.support.groups import Groups, unknown_account
 from tests.support.interleaving import Side, Stepped, run_interleaved, schedules
 from tests.support.service import NOW_MS, Person, Service
@@ -196,8 +198,6 @@ def test_an_admin_adds_officials_of_the_organisation_and_invites_others(groups: 
 
 
 def test_an_official_whose_verification_ends_before_the_adding_is_not_added(service: Service) -> None:
-    from tests.support.dynamodb import OvertakenClient
-
     groups = Groups(service)
     ministry = groups.organisation()
     admin, colleague = groups.official(ministry), groups.official(ministry)
@@ -205,6 +205,35 @@ def test_an_official_whose_verification_ends_before_the_adding_is_not_added(serv
     client = OvertakenClient(service.client, "transact_write_items", lambda: groups.revoke(colleague))
     assert refused(Groups(service, client).put, admin, group, colleague) is ErrorCode.NOT_FOUND
     assert groups.roles(group) == {admin.account: "admin"}
+
+
+@pytest.mark.parametrize("what", ["add", "invite", "role", "remove", "withdraw", "rename"])
+def test_an_admin_who_is_none_any_more_when_the_change_is_made_changes_nothing(service: Service, what: str) -> None:
+    groups = Groups(service)
+    ministry = groups.organisation()
+    admin, other, colleague, member, guest, invited = (
+        groups.official(organisation) for organisation in [ministry] * 4 + [groups.organisation()] * 2
+    )
+    group = groups.official_group(ministry, admin)
+    groups.put(admin, group, other)
+    groups.put(admin, group, other, "admin")
+    groups.put(admin, group, member)
+    groups.put(admin, group, invited)
+    client = OvertakenClient(service.client, "transact_write_items", lambda: groups.put(other, group, admin, "member"))
+    late = Groups(service, client)
+    calls: dict[str, Callable[[], Any]] = {
+        "add": lambda: late.put(admin, group, colleague),
+        "invite": lambda: late.put(admin, group, guest),
+        "role": lambda: late.put(admin, group, member, "admin"),
+        "remove": lambda: late.remove(admin, group, member),
+        "withdraw": lambda: late.remove(admin, group, invited),
+        "rename": lambda: late.change(admin, group, name="Mine"),
+    }
+    assert refused(calls[what]) is ErrorCode.NOT_PERMITTED
+    assert groups.roles(group) == {admin.account: "member", other.account: "admin", member.account: "member"}
+    assert groups.read(other, group).name == "District officers"
+    ties = groups.store.members_page(group, after=None, limit=100, invitations=True)[0]
+    assert {tie.account for tie in ties} == {person.account for person in (admin, other, member, invited)}
 
 
 def test_open_groups_are_joined_by_their_scope(groups: Groups, asha: Person) -> None:
@@ -218,8 +247,6 @@ def test_open_groups_are_joined_by_their_scope(groups: Groups, asha: Person) -> 
 
 
 def test_a_group_closed_before_the_joining_is_not_joined(service: Service, asha: Person) -> None:
-    from tests.support.dynamodb import OvertakenClient
-
     groups = Groups(service)
     ministry = groups.organisation()
     admin = groups.official(ministry)
@@ -337,8 +364,6 @@ def test_an_owner_stays_unless_nobody_else_is_there(groups: Groups, asha: Person
 
 
 def test_somebody_who_joins_while_the_last_one_leaves_keeps_the_group(service: Service, asha: Person) -> None:
-    from tests.support.dynamodb import OvertakenClient
-
     groups, ravi = Groups(service), service.person()
     group = groups.create(asha)
     groups.put(asha, group, ravi)
