@@ -18,7 +18,7 @@ from sandes.store.schema import RoutingRow
 from tests.conftest import Deployed
 from tests.support.fanouts import JOINED_MS, group_message, seed_group, seed_people
 from tests.support.keys import DeviceKeys
-from tests.support.raw_app import create_app, operate
+from tests.support.raw_app import RawApp, create_app, operate
 from tests.support.raw_device import (
     Json,
     RawDevice,
@@ -187,6 +187,16 @@ async def group_workload(deployed: Deployed, sender: RawDevice, recipient: RawDe
     return frames
 
 
+async def app_group_workload(app: RawApp, numbers: list[str]) -> None:
+    """The first of the numbers is made a member of a group, the others are bad rows; then the group is written to."""
+    made = (await app.call("POST", "/v1/app-groups", {"name": "Relief", "audience": "citizens"})).json()["id"]
+    roster = {"members": [{"phone": number} for number in numbers]}
+    applied = await app.call("PUT", f"/v1/app-groups/{made}/roster", roster, if_match="*")
+    assert (applied.status_code, applied.json()["added"]) == (200, 1), applied.text
+    sent = await app.call("POST", "/v1/messages", {"to": {"group": made}, "body": CANARY_VARIABLE})
+    assert sent.status_code == 202
+
+
 async def app_workload(deployed: Deployed) -> list[bytes]:
     """An app sends codes and messages, right and wrong, and codes are checked. Gives back what was secret."""
     app, recipient, stranger = create_app(deployed), await register(deployed), new_phone()
@@ -217,6 +227,7 @@ async def app_workload(deployed: Deployed) -> list[bytes]:
     while (await app.call("GET", f"/v1/batches/{batch}")).json()["state"] != "completed":
         assert CANARY_VARIABLE.encode() not in bucket_dump(deployed)
         await asyncio.sleep(0.2)
+    await app_group_workload(app, [recipient.phone, stranger, CANARY_VARIABLE])
     hook = {"url": "http://127.0.0.1:9/" + CANARY_URL, "events": ["message.delivered"]}
     made = await app.call("POST", "/v1/webhooks", hook)
     assert made.status_code == 201
