@@ -6,8 +6,9 @@
     python -m tools.specs --breaking   write them even if programs written against the old ones would break
 
 The websocket comes from the models of sandes.protocol.frames, the HTTPS APIs from the routes of functions/client,
-functions/otp and functions/apps, the page about who may do what from the matrix of sandes.policy. Objects that the
-server sends stay open to new fields, so a client must pass over what it does not know; those that it takes are closed.
+functions/otp, functions/apps and functions/app_groups, the page about who may do what from the matrix of sandes.policy.
+Objects that the server sends stay open to new fields, so a client must pass over what it does not know; those that it
+takes are closed.
 """
 
 from __future__ import annotations

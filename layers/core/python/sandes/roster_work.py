@@ -7,6 +7,7 @@ who is in already is not added again, who is out is not removed again, and event
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,6 +46,9 @@ ORPHAN_SECONDS = 120
 
 CHUNK = 30
 """Changes in one transaction: at most three operations each, the invitations of a few, the group, the roster."""
+
+TOLD_AT_ONCE = 8
+"""Each is four calls, one after the other; a client keeps ten connections."""
 
 RUN_SECONDS = 8
 """After so long the rest is queued anew: ten rosters may be in one batch of the queue."""
@@ -201,7 +205,8 @@ class _Chunk:
             return _failed(roster, ErrorCode.GROUP_FULL, deps)
         for some in together.pieces(group, _MOST_OPERATIONS):
             group = deps.changes.together(group, some, now_seconds=now_seconds, beside=[deps.rosters.checking(roster)])
-        self._tell(group, changes)
+        left = {account for account, tie in ties.items() if tie.member is None}
+        self._tell(group, [one for one in changes if one.kind is not ChangeKind.SET_ROLE or one.account not in left])
         done = roster.done + len(self._changes)
         if not deps.rosters.advance(roster, done, now_ms=deps.clock_ms()):
             raise GroupRaced
@@ -219,14 +224,18 @@ class _Chunk:
 
     def _tell(self, group: Group, changes: Sequence[Change]) -> None:
         """Everybody of the chunk; with the last one also those who stay. Told again, it is told once."""
-        for change in changes:
-            event = self._named(event_of(group, change, self._actor, now_ms=self._now_ms), change.account)
-            self._post(group, event, [change.account])
+        with ThreadPoolExecutor(TOLD_AT_ONCE) as pool:
+            for _ in pool.map(lambda change: self._tell_one(group, change), changes):
+                pass  # or raise what it raised
         if self._is_last:
             members = new_event(group.id, GroupChange.MEMBERS, self._actor, now_ms=self._now_ms)
             event = self._named(members, b"")
             for message, to in recipients(group, event):
                 self._post(group, replace(event, message=message), to)
+
+    def _tell_one(self, group: Group, change: Change) -> None:
+        event = self._named(event_of(group, change, self._actor, now_ms=self._now_ms), change.account)
+        self._post(group, event, [change.account])
 
     def _named(self, event: GroupEvent, about: bytes) -> GroupEvent:
         """With an id that is the same whenever this change of this roster is told."""

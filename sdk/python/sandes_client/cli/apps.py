@@ -30,7 +30,7 @@ FAULTS_SHOWN = 10
 _SUFFIXES: dict[str, UploadFormat] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 _EPILOG = (
     "Exit status: 0 done, 1 refused or not reached (one line `error: <code>: ...`), 2 wrong usage, 3 the code is not "
-    "approved, or rows of the batch were not sent."
+    "approved, or rows of the batch or roster were not good."
 )
 
 
