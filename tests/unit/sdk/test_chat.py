@@ -214,3 +214,16 @@ async def test_an_official_is_marked_and_an_attestation_that_does_not_hold_is_no
         people.profiles[BOB_ID]["attestation"] = people.attestation(ALICE)
         await device.people.profile(BOB_ID, max_age_seconds=0)
         assert official.title == "Bob Rao (not verified)"
+
+
+async def test_an_official_who_writes_first_is_known_from_then_on(service: Service, store: Store) -> None:
+    people = PeopleService(service)
+    hidden = people.profiles.pop(BOB_ID)
+    async with chatting(service, store) as (app, pilot):
+        assert app.title == "+919876543210 (not verified)"
+        people.profiles[BOB_ID] = hidden
+        await service.push(service.store(b"from the office"))
+        await wait_for_line(pilot, app, "✔ Bob Rao, Section Officer, Ministry of Railways  from the office")
+        await pilot.pause()
+        assert app.title == "✔ Bob Rao, Section Officer, Ministry of Railways"
+    assert service.calls.count(("GET", f"/v1/accounts/{BOB_ID}")) == 1

@@ -111,6 +111,7 @@ class ChatApp(App[None]):
                 if line := await self._conversation.line_of(event):
                     await self._insert(_received_row(line))
                     self._conversation.shown([line])
+                    self.title = self._conversation.title
 
     async def _stopped(self, state: State) -> None:
         """Nothing more is sent or received: say so where the reader looks."""

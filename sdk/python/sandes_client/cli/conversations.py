@@ -58,6 +58,7 @@ class Direct:
         self._device = device
         self._account = account
         self._typed = readable(typed.encode())
+        self._asked = False
 
     @property
     def title(self) -> str:
@@ -75,8 +76,12 @@ class Direct:
         return self._device.post(self._account, text.encode())
 
     async def line_of(self, event: Event) -> Line | None:
-        is_here = isinstance(event, MessageReceived) and event.sender.account == self._account
-        return self._line(event) if is_here and isinstance(event, MessageReceived) else None
+        if not isinstance(event, MessageReceived) or event.sender.account != self._account:
+            return None
+        if not self._asked and self._device.people.known(self._account) is None:
+            self._asked = True  # an official may be seen by whom they have written to
+            await learn(self._device, [self._account])
+        return self._line(event)
 
     def shown(self, lines: Sequence[Line]) -> None:
         self._device.mark_read(self._account, [line.id for line in lines])

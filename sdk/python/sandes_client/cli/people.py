@@ -11,9 +11,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sandes_client.api import ApiError
 from sandes_client.cli.display import local_time, one_line, person_label
 from sandes_client.cli.learn import label, learn
-from sandes_client.cli.session import COMMON_EPILOG, Session, check_pairs, pairs, recipient_text, resolve, run
+from sandes_client.cli.session import (
+    COMMON_EPILOG,
+    CommandFailed,
+    Session,
+    check_pairs,
+    pairs,
+    recipient_text,
+    resolve,
+    run,
+)
 from sandes_client.people import Audience, OwnProfile, Profile, ProfileField
 
 profile_app = typer.Typer(
@@ -125,7 +135,12 @@ def search(
 
 async def _search(session: Session, words: str, limit: int) -> None:
     async with session.device() as device:
-        found = await device.people.search(words, limit=limit)
+        try:
+            found = await device.people.search(words, limit=limit)
+        except ApiError as error:
+            if error.code != "not_found":
+                raise
+            raise CommandFailed("not_found", "only officials search, each in their own organisation") from None
     table = Table("account", "who")
     for person in found.people:
         table.add_row(person.account, Text(person_label(person, person.account)))

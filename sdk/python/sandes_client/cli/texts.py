@@ -21,6 +21,7 @@ STOPPED = {
 
 _REQUESTS = {
     "invalid_request": "the service does not accept this request",
+    "not_permitted": "you may not do this",
     "rate_limited": "too many",
     "revoked": _UNLINKED,
     "token_invalid": _UNLINKED,

@@ -129,6 +129,11 @@ def test_a_post_that_is_not_taken_in_time_stays_in_the_outbox(sandes: Any, servi
             ("DELETE", f"/v1/groups/{CAMP_ID}/members/{ALICE_ID}", 409, "owner_stays"),
             "owner_stays: There is nothing here.",
         ),
+        (
+            ["invite", CAMP_ID, BOB_ID],
+            ("PUT", f"/v1/groups/{CAMP_ID}/members/{BOB_ID}", 403, "not_permitted"),
+            "not_permitted: you may not do this",
+        ),
     ],
 )
 def test_a_refusal_about_a_group_is_one_line(
@@ -203,6 +208,10 @@ def test_people_are_looked_up_searched_and_invited(sandes: Any, people: PeopleSe
     assert sandes("invite", BOB_ID).stdout == "Invited.\n"
     assert sandes("invite", BOB_ID, "--withdraw").stdout == "Withdrawn.\n"
     assert BADGE in sandes("invitations").stdout
+    service.http_answers["POST", "/v1/accounts/search"] = lambda _: problem("not_found", 404)
+    assert sandes("search", "Bob").stderr == (
+        "error: not_found: only officials search, each in their own organisation\n"
+    )
     service.http_answers["POST", "/v1/accounts/lookup"] = lambda _: problem("not_found", 404)
     assert sandes("lookup", "+919876543210").stderr == (
         "error: not_found: nobody is registered with +919876543210, or not anybody you may find\n"
