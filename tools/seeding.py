@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nacl import bindings
@@ -26,18 +26,17 @@ from sandes.model.ids import (
     new_registration_id,
 )
 from sandes.store.directory import account_key, device_item
-from sandes.store.dynamo import batch_write
+from sandes.store.dynamo import Client, batch_write
 from sandes.store.groups import group_key, member_item, membership_key
 from sandes.store.routing import RoutingStore
 from sandes.store.schema import DirectoryRow, GroupRow
-from tools.engine import Deployment, Engine
 
 _ONE = DeviceNumber(1)
 
 
-def seed_citizens(engine: Engine, deployment: Deployment, count: int) -> list[AccountId]:
+def seed_citizens(client: Client, tables: Mapping[str, str], count: int) -> list[AccountId]:
     """So many new accounts, each with a device whose keys nobody has. They have no phone number."""
-    client, tables, now = engine.client("dynamodb"), deployment.tables, int(time.time())
+    now = int(time.time())
     routing = RoutingStore(client, tables["routing"])
     identity_key = bindings.crypto_sign_seed_keypair(secrets.token_bytes(32))[0]
     seal_key = SealKey(1, bindings.crypto_scalarmult_base(secrets.token_bytes(32)))
@@ -62,9 +61,9 @@ def seed_citizens(engine: Engine, deployment: Deployment, count: int) -> list[Ac
     return accounts
 
 
-def seed_members(engine: Engine, deployment: Deployment, group: GroupId, accounts: Sequence[AccountId]) -> None:
+def seed_members(client: Client, tables: Mapping[str, str], group: GroupId, accounts: Sequence[AccountId]) -> None:
     """Make them members of a group that is there already. Nobody is told."""
-    client, table, now_ms = engine.client("dynamodb"), deployment.tables["directory"], time.time_ns() // 1_000_000
+    table, now_ms = tables["directory"], time.time_ns() // 1_000_000
     rows: list[dict[str, Any]] = []
     for account in accounts:
         item = member_item(group, Member(account, "member", now_ms))

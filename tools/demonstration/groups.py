@@ -166,8 +166,9 @@ class Groups:
             admins=[admin],
         )
         started = time.monotonic()
-        citizens = seed_citizens(self.engine, self.deployment, MEMBERS - 3)
-        seed_members(self.engine, self.deployment, parse_group(made["group"]), citizens)
+        client, tables = self.engine.client("dynamodb"), self.deployment.tables
+        citizens = seed_citizens(client, tables, MEMBERS - 3)
+        seed_members(client, tables, parse_group(made["group"]), citizens)
         self.narrator.say(f"{len(citizens)} members seeded past the API in {time.monotonic() - started:.1f} s")
         return str(made["group"])
 
