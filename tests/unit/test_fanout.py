@@ -429,7 +429,7 @@ def test_a_function_that_ends_at_any_call_loses_nobody_and_keeps_the_time(
             break
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_in_whatever_order_entries_come_and_however_often_everybody_who_stays_has_it_once(
     groups: Groups, few: None, data: st.DataObject
