@@ -1,23 +1,18 @@
-"""The service, as a table of contents: tables, layers, secrets, functions, what each may do, APIs."""
+"""The service, as a table of contents: functions, what each may do, APIs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import ArnFormat, CfnOutput, Duration, Stack
+from aws_cdk import CfnOutput, Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra.config import Config
-from infra.function import TIMEOUT_SECONDS, SandesFunction
+from infra.foundation import FANOUT_CONCURRENCY, FANOUT_WORK_SECONDS, GROUP_WORK_SECONDS, Foundation
 from infra.http_api import HttpApi
-from infra.layers import Layers
-from infra.tables import Tables
 from infra.uploads import ROWS, UPLOADS, Uploads
-from infra.websocket_api import WebSocketApi
 from infra.work_queue import WorkQueue
 from sandes.store import schema
 
@@ -27,33 +22,13 @@ BATCH_WORK_SECONDS = 30
 again. As many are taken as may run, so none waits in a poller while that time runs out.
 """
 
-FANOUT_WORK_SECONDS = 20
-"""What a chunk of members takes at most: a hundred accounts with six devices each, at the pace of posts."""
-
-FANOUT_CONCURRENCY = 5
-"""How many chunks at a time, each at its share of `fanout_posts_per_second`."""
-GROUP_WORK_SECONDS = 40
-"""What a batch of the groups' queue takes at most: ten events, or a part of a large group's rows."""
-
 SMS_WORK_SECONDS = 5
 """What a batch of SMS takes at most in general. A code lives for minutes: one that failed is tried again in 30 s."""
 
 
-class ServiceStack(Stack):
+class ServiceStack(Foundation):
     def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
-        super().__init__(scope, id, description=f"Sandes messaging backend, stage {config.stage}")
-        self._config = config
-        self._layers = Layers(self, "Layers", config=config)
-        self.tables = Tables(self, "Tables", config=config)
-        self.sender_secret = self._secret("SenderSecret", "Hides senders in envelope ids")
-        self.pepper = self._secret("Pepper", "Keys of phone numbers and codes")
-        self.webhook_secret = self._secret("WebhookSecret", "Keys that webhooks are signed with")
-        self.attestation_secret = self._secret("AttestationSecret", "The key that attestations are signed with")
-        self.websocket = WebSocketApi(self, "WebSocket", config=config)
-
-        self.webhook_queue = WorkQueue(self, "Webhooks", config=config, tries=8, work_seconds=TIMEOUT_SECONDS)
-        self.fanout_queue = WorkQueue(self, "Fanout", config=config, tries=8, work_seconds=FANOUT_WORK_SECONDS)
-        self.group_queue = WorkQueue(self, "GroupWork", config=config, tries=8, work_seconds=GROUP_WORK_SECONDS)
+        super().__init__(scope, id, config=config)
         self._frames_and_connections()
         self._client_api()
         self._group_fanout()
@@ -405,32 +380,6 @@ class ServiceStack(Stack):
         self._grant_secret(self.operator, self.attestation_secret)
         self._grant_queue(self.operator, self.group_queue)
 
-    def _fanout_settings(self) -> dict[str, str]:
-        """What a function is told that posts to groups."""
-        return (
-            self._tables(schema.INBOX, schema.ROUTING, schema.DIRECTORY, schema.DELIVERIES)
-            | self._secrets(sender=self.sender_secret)
-            | {
-                "FANOUT_QUEUE": self.fanout_queue.url,
-                "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
-            }
-        )
-
-    def _grant_fanout(self, function: SandesFunction) -> None:
-        """What posting to a group takes: members, their devices, envelopes and bodies, the post's record, sockets."""
-        self._grant_tables(
-            function,
-            {
-                schema.DIRECTORY: ("Query",),
-                schema.ROUTING: ("BatchGetItem", "UpdateItem"),
-                schema.INBOX: ("PutItem", "BatchWriteItem"),
-                schema.DELIVERIES: ("PutItem", "UpdateItem"),
-            },
-        )
-        self._grant_secret(function, self.sender_secret)
-        self._grant_connections(function, "POST")
-        self._grant_queue(function, self.fanout_queue)
-
     def _verification_sweep(self) -> None:
         self.verification_sweep = self._function(
             "VerificationSweep",
@@ -461,81 +410,3 @@ class ServiceStack(Stack):
         CfnOutput(self, "TokenAudience", value=self._config.token_audience)
         for table in schema.TABLES:
             CfnOutput(self, f"{table.name.capitalize()}Table", value=self.tables[table].table_name)
-
-    def _tables(self, *tables: schema.Table) -> dict[str, str]:
-        """The variables by which a function knows its tables."""
-        return {f"{table.name.upper()}_TABLE": self.tables[table].table_name for table in tables}
-
-    def _secrets(self, **secrets: secretsmanager.Secret) -> dict[str, str]:
-        return {f"{name.upper()}_SECRET": secret.secret_arn for name, secret in secrets.items()}
-
-    def _function(
-        self,
-        id: str,
-        folder: str,
-        environment: Mapping[str, str],
-        *,
-        entry: str = "handler",
-        memory_mb: int = 1024,
-        timeout_seconds: int = TIMEOUT_SECONDS,
-    ) -> SandesFunction:
-        return SandesFunction(
-            self,
-            id,
-            config=self._config,
-            layers=self._layers,
-            folder=folder,
-            entry=entry,
-            environment=environment,
-            memory_mb=memory_mb,
-            timeout_seconds=timeout_seconds,
-        )
-
-    def _secret(self, id: str, description: str) -> secretsmanager.Secret:
-        return secretsmanager.Secret(
-            self,
-            id,
-            description=description,
-            generate_secret_string=secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
-            removal_policy=self._config.removal_policy,
-        )
-
-    def _grant_tables(self, function: SandesFunction, grants: Mapping[schema.Table, tuple[str, ...]]) -> None:
-        for table, actions in grants.items():
-            self._grant(function, tuple(f"dynamodb:{action}" for action in actions), self.tables[table].table_arn)
-
-    def _grant_connections(self, function: SandesFunction, *methods: str) -> None:
-        for method in methods:
-            self._grant(function, ("execute-api:ManageConnections",), self.websocket.connections_arn(method))
-
-    def _grant_secret(self, function: SandesFunction, secret: secretsmanager.Secret) -> None:
-        arn = secret.secret_arn
-        if self._config.local_port:  # there, a template's reference to a secret is its name
-            arn = self.format_arn(
-                service="secretsmanager",
-                resource="secret",
-                resource_name=f"{secret.secret_arn}-*",
-                arn_format=ArnFormat.COLON_RESOURCE_NAME,
-            )
-        self._grant(function, ("secretsmanager:GetSecretValue",), arn)
-
-    def _grant_queue(self, function: SandesFunction, queue: WorkQueue) -> None:
-        local = ("sqs:SendMessageBatch",) if self._config.local_port else ()  # an action of its own on the engine only
-        self._grant(function, ("sqs:SendMessage", *local), queue.queue.queue_arn)
-
-    def _grant_work(self, function: SandesFunction, queue: WorkQueue) -> None:
-        """What Lambda does with the queue in the function's name."""
-        self._grant(
-            function,
-            ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
-            queue.queue.queue_arn,
-        )
-
-    def _grant_sms(self, function: SandesFunction) -> None:
-        """SMS to phone numbers, which are no resources; to no topic."""
-        function.function.add_to_role_policy(
-            iam.PolicyStatement(actions=["sns:Publish"], not_resources=["arn:aws:sns:*:*:*"])
-        )
-
-    def _grant(self, function: SandesFunction, actions: tuple[str, ...], resource: str) -> None:
-        function.function.add_to_role_policy(iam.PolicyStatement(actions=list(actions), resources=[resource]))
