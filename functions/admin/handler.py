@@ -9,12 +9,12 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from sandes.administration.operations import operate
+from sandes.administration.verification_sweep import end_due
 from sandes.edge.faults import direct_call
 from sandes.edge.http import now_milliseconds
 from sandes.edge.telemetry import logger
 from sandes.edge.wiring import wire_operator, wire_verification_sweep
-from sandes.operations import operate
-from sandes.verification_sweep import end_due
 
 
 def operator(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

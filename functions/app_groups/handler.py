@@ -10,7 +10,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
-from sandes import app_groups, app_rosters
+from sandes.apps import app_groups, app_rosters
 from sandes.edge.app_http import (
     account_in_path,
     described,

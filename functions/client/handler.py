@@ -8,7 +8,6 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
-from sandes import accounts, devices, verification
 from sandes.edge.client_http import call, described
 from sandes.edge.groups_http import router as groups
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver, source_address
@@ -16,6 +15,7 @@ from sandes.edge.people_http import router as people
 from sandes.edge.wiring import wire_client
 from sandes.model.challenge import Challenge
 from sandes.model.ids import DeviceNumber
+from sandes.people import accounts, devices, verification
 from sandes.protocol.client_api import (
     ChangePhone,
     DeviceList,

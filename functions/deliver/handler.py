@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sandes.deliver import receive
 from sandes.edge.websocket import frame_handler
 from sandes.edge.wiring import wire_deliver
+from sandes.messaging.deliver import receive
 from sandes.model.ids import ConnectionId
 from sandes.model.principal import Principal
 from sandes.protocol.frames import ClientFrame, ServerFrame

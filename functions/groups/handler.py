@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sandes.edge.http import now_milliseconds
 from sandes.edge.queue_events import each_record
 from sandes.edge.wiring import wire_fanout, wire_group_upkeep
-from sandes.groups_upkeep import work
+from sandes.groups.groups_upkeep import work
 
 
 def fanout(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:

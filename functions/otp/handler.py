@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sandes import otp_sms, otps
+from sandes.apps import otp_sms, otps
 from sandes.edge.app_http import answer, described, signed_request
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver
 from sandes.edge.queue_events import each_record

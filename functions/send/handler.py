@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sandes.edge.websocket import frame_handler
 from sandes.edge.wiring import wire_group_send, wire_send
-from sandes.group_send import send_to_group
+from sandes.groups.group_send import send_to_group
+from sandes.messaging.send import send
 from sandes.model.ids import ConnectionId
 from sandes.model.principal import Principal
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Accepted, ClientFrame, GroupSend, Send
-from sandes.send import send
 
 
 @frame_handler

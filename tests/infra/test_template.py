@@ -13,7 +13,7 @@ import pytest
 from infra.config import HTTP_LOCAL_ID, WEBSOCKET_LOCAL_ID, Config
 from infra.http_api import APP_GROUP_PATHS, APP_PATHS, OTP_PATHS
 from sandes.edge import settings
-from sandes.group_events import NET_SECONDS
+from sandes.groups.group_events import NET_SECONDS
 from sandes.store.schema import TABLES, Table
 from tests.infra.conftest import ROOT, Synthesised
 

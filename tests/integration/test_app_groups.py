@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sandes import app_rosters, roster_work
+from sandes.apps import app_rosters, roster_work
 from sandes.crypto.seal import GroupChange
 from sandes.model.ids import GroupId, account_text, new_account_id
 from sandes.protocol.errors import ProtocolError

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sandes import batch_send, batches
+from sandes.apps import batch_send, batches
 from sandes.protocol.errors import ProtocolError
 from tests.support.batches import BUCKET, BatchApp, Crash, Crashing, batch_backend, new_app
 from tests.support.interleaving import Side, Stepped, run_interleaved
@@ -169,7 +169,7 @@ def test_ndjson_rows_name_accounts_too_and_faults_of_variables_are_told(app: Bat
 def test_a_file_that_cannot_be_used_fails_the_batch_with_the_reason(
     app: BatchApp, content: bytes, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sandes.batch_check.MAX_FAULTY_ROWS", 10)
+    monkeypatch.setattr("sandes.apps.batch_check.MAX_FAULTY_ROWS", 10)
     id = app.upload(content)
     app.commit(id)
     app.work_all()
@@ -473,7 +473,7 @@ def test_a_commit_needs_the_file_and_takes_only_as_much_as_is_allowed(
     assert made.upload.headers == {"Content-Type": "text/csv"}
     assert refused(app.commit, made.id) == "upload_missing"
     id = app.upload(b"x" * 101)
-    monkeypatch.setattr("sandes.batches.app_api.MAX_UPLOAD_BYTES", 100)
+    monkeypatch.setattr("sandes.apps.batches.app_api.MAX_UPLOAD_BYTES", 100)
     assert refused(app.commit, id) == "upload_invalid"
     assert app.state(id).state == "open"
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sandes.app_status import StatusDependencies, expire_due, take_receipt
+from sandes.apps.app_status import StatusDependencies, expire_due, take_receipt
 from sandes.model.app import App, Webhook
 from sandes.model.delivery import AppMessage, Envelopes, Status
 from sandes.model.ids import MessageId, new_account_id, new_app_id, new_message_id

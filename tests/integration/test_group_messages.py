@@ -10,17 +10,17 @@ from typing import Any
 import cbor2
 import pytest
 
-from sandes import app_status, group_messages, messages
+from sandes.apps import app_status, group_messages, messages
+from sandes.apps.group_messages import GroupMessageDependencies
+from sandes.apps.messages import AppsDependencies
+from sandes.apps.quotas import Quotas
 from sandes.crypto.fanout_keys import FanoutKeys
 from sandes.crypto.seal import Kind
-from sandes.fanout import Fanout
-from sandes.group_messages import GroupMessageDependencies
-from sandes.messages import AppsDependencies
+from sandes.groups.fanout import Fanout
+from sandes.messaging.push import Push
 from sandes.model.ids import GroupId, MessageId, account_text, id_text, message_text
 from sandes.protocol import app_api
 from sandes.protocol.errors import ProtocolError
-from sandes.push import Push
-from sandes.quotas import Quotas
 from sandes.store.directory import DirectoryStore
 from sandes.store.fanouts import FanoutStore
 from sandes.store.groups import GroupStore

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sandes.apps.otps import OtpDependencies
 from sandes.model.ids import EnvelopeId, parse_base64url
-from sandes.otps import OtpDependencies
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
 from tests.support.app_keys import AppKeys

@@ -13,17 +13,17 @@ from botocore.stub import Stubber
 from moto import mock_aws
 from moto.sns.models import sns_backends
 
+from sandes.apps.otp_sms import OtpSms
 from sandes.edge.pusher import GatewayPusher
 from sandes.edge.queue import SqsQueue
 from sandes.edge.sms import SnsSms
+from sandes.messaging.push import Posted, Pusher
 from sandes.model.ids import ConnectionId
 from sandes.model.phone import PhoneNumber
-from sandes.otp_sms import OtpSms
+from sandes.people.verification import SmsSender
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.push import Posted, Pusher
 from sandes.queues import Queue
 from sandes.store.dynamo import StoreUnavailable
-from sandes.verification import SmsSender
 from tests.support.gateway import FakeGateway
 from tests.support.queue import FakeQueue
 from tests.support.sms import FakeSms

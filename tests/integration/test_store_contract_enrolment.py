@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from sandes import devices
 from sandes.model.challenge import Challenge
 from sandes.model.device import Account, SealKey
 from sandes.model.ids import DeviceNumber, new_account_id, new_one_time_id
 from sandes.model.phone import PhoneNumber
+from sandes.people import devices
 from sandes.protocol.client_api import LinkDevice, Registered, VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.codes import ChallengeChanged

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sandes.crypto.seal import GroupChange
-from sandes.group_events import new_event
+from sandes.groups.group_events import new_event
 from sandes.model.group import SYSTEM, GroupEvent, GroupInvitation, Member
 from sandes.model.ids import AccountId, GroupId, UnitId, id_text, new_account_id, parse_unit
 from sandes.store.group_changes import GroupRaced

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from sandes import devices
 from sandes.model.ids import OrganisationId, UnitId, account_text, id_text, new_unit_id
 from sandes.model.verification import Ending, Verification
+from sandes.people import devices
 from sandes.protocol.client_api import VerifyRegistration
 from sandes.protocol.errors import ProtocolError
 from sandes.store.enrolment import EnrolmentStore

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandes.app_events import new_event
+from sandes.apps.app_events import new_event
 from sandes.model.app import App, Webhook
 from sandes.model.delivery import AppEvent
 from sandes.model.ids import new_app_id, new_one_time_id

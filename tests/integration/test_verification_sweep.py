@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from sandes.administration.verification_sweep import SWEEP_SECONDS, SweepDependencies, end_due
 from sandes.model.ids import OrganisationId, UnitId, account_text, id_text
 from sandes.queues import Queue
 from sandes.store.dynamo import StoreUnavailable
-from sandes.verification_sweep import SWEEP_SECONDS, SweepDependencies, end_due
 from tests.support.dynamodb import FlakyClient, OvertakenClient
 from tests.support.keys import DeviceKeys
 from tests.support.queue import FakeQueue

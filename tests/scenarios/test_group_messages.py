@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandes.crypto.seal import Kind, decrypt_body
-from sandes.fanout import INLINE_MEMBERS
+from sandes.groups.fanout import INLINE_MEMBERS
 from sandes.model.group import Group, Member
 from sandes.model.ids import base64url_text, id_text, parse_account, parse_base64url
 from sandes.store.inbox import InboxStore

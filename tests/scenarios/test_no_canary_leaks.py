@@ -11,7 +11,7 @@ from typing import Any
 
 import cbor2
 
-from sandes.fanout import INLINE_MEMBERS
+from sandes.groups.fanout import INLINE_MEMBERS
 from sandes.model.group import Member
 from sandes.model.ids import base64url_text, id_text, parse_account
 from sandes.store.schema import RoutingRow

@@ -14,15 +14,15 @@ from typing import Any, cast
 
 import pytest
 
-from sandes import deliver
 from sandes.edge.authorizer import AuthorizerDependencies, disconnected
+from sandes.messaging import deliver
+from sandes.messaging.push import Push, Pushed
+from sandes.messaging.send import send
 from sandes.model.device import Routes
 from sandes.model.envelope import Envelope
 from sandes.model.ids import ConnectionId, base64url_text
 from sandes.protocol.errors import ProtocolError
 from sandes.protocol.frames import Hello, bundle
-from sandes.push import Push, Pushed
-from sandes.send import send
 from sandes.store.routing import RoutingStore
 from tests.support.dynamodb import moto_dynamodb
 from tests.support.interleaving import Side, Stepped, run_interleaved, schedules

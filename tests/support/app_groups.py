@@ -8,15 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandes import app_groups, app_rosters, roster_work
-from sandes.app_groups import AppGroupDependencies
-from sandes.app_identity import AppRequest
+from sandes.apps import app_groups, app_rosters, roster_work
+from sandes.apps.app_groups import AppGroupDependencies
+from sandes.apps.app_identity import AppRequest
+from sandes.apps.quotas import Quotas
+from sandes.apps.roster_work import RosterWorkDependencies
 from sandes.edge.objects import S3Objects
-from sandes.group_events import EventDependencies, send_event
+from sandes.groups.group_events import EventDependencies, send_event
 from sandes.model.ids import AccountId, GroupId, account_text, id_text
 from sandes.protocol import app_groups_api
-from sandes.quotas import Quotas
-from sandes.roster_work import RosterWorkDependencies
 from sandes.store.app_groups import AppGroupStore
 from sandes.store.apps import AppStore
 from sandes.store.directory import DirectoryStore

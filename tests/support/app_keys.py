@@ -9,7 +9,7 @@ from typing import Any
 
 from nacl.signing import SigningKey
 
-from sandes.app_identity import AppRequest
+from sandes.apps.app_identity import AppRequest
 from sandes.crypto.app_tokens import SignedRequest
 from sandes.model.ids import base64url_text
 

@@ -13,18 +13,18 @@ from typing import Any
 import boto3
 from nacl.signing import SigningKey
 
-from sandes import batch_send, batches
-from sandes.app_identity import AppRequest
-from sandes.batches import BatchDependencies
+from sandes.apps import batch_send, batches
+from sandes.apps.app_identity import AppRequest
+from sandes.apps.batches import BatchDependencies
+from sandes.apps.messages import AppsDependencies
+from sandes.apps.quotas import Quotas
 from sandes.crypto.app_tokens import SignedRequest
 from sandes.edge.objects import S3Objects
-from sandes.messages import AppsDependencies
+from sandes.messaging.push import Push
 from sandes.model.app import SCOPES, App, AppKey, Mode, Webhook
 from sandes.model.ids import AppKeyId, app_text, base64url_text, new_app_id
 from sandes.model.template import Template
 from sandes.protocol import app_api
-from sandes.push import Push
-from sandes.quotas import Quotas
 from sandes.store.app_view import AppView
 from sandes.store.apps import AppStore
 from sandes.store.batches import BatchStore

@@ -11,9 +11,10 @@ import cbor2
 
 from sandes.crypto.fanout_keys import FanoutKeys
 from sandes.crypto.seal import BodyPointer, Content, decrypt_body
-from sandes.fanout import Fanout
-from sandes.group_send import GroupSendDependencies, send_to_group
+from sandes.groups.fanout import Fanout
+from sandes.groups.group_send import GroupSendDependencies, send_to_group
 from sandes.limits import Limit, Meter
+from sandes.messaging.push import Push
 from sandes.model.app import AppSender
 from sandes.model.device import Device, SealKey
 from sandes.model.fanout import GroupPost
@@ -36,7 +37,6 @@ from sandes.model.ids import (
 from sandes.model.phone import PhoneNumber
 from sandes.model.standing import Standing
 from sandes.protocol.frames import Accepted, GroupRecipient, GroupSend
-from sandes.push import Push
 from sandes.store.dynamo import batch_write
 from sandes.store.fanouts import FanoutStore
 from sandes.store.group_send_view import GroupSendView

@@ -9,11 +9,12 @@ from typing import Any
 
 import cbor2
 
-from sandes import group_members, groups
+from sandes.apps.roster_work import RosterWorkDependencies
 from sandes.crypto.seal import GroupChange
-from sandes.group_events import EventDependencies, send_event
-from sandes.groups import GroupDependencies
-from sandes.groups_upkeep import UpkeepDependencies, work
+from sandes.groups import group_members, groups
+from sandes.groups.group_events import EventDependencies, send_event
+from sandes.groups.groups import GroupDependencies
+from sandes.groups.groups_upkeep import UpkeepDependencies, work
 from sandes.model.fanout import GroupPost
 from sandes.model.group import MAX_OFFICIAL_MEMBERS, Group, Member
 from sandes.model.ids import (
@@ -28,7 +29,6 @@ from sandes.model.ids import (
 from sandes.model.organisation import Organisation
 from sandes.model.standing import Standing
 from sandes.protocol import client_api
-from sandes.roster_work import RosterWorkDependencies
 from sandes.store.directory import account_key, block_key, invitation_key
 from sandes.store.group_changes import GroupChangeStore
 from sandes.store.groups import GroupStore

@@ -8,11 +8,11 @@ from typing import Any
 
 import cbor2
 
-from sandes import otp_sms, otps
+from sandes.apps import otp_sms, otps
+from sandes.apps.otp_sms import SmsDependencies
+from sandes.apps.otps import OtpDependencies
 from sandes.crypto.seal import Kind
 from sandes.model.ids import account_text
-from sandes.otp_sms import SmsDependencies
-from sandes.otps import OtpDependencies
 from sandes.protocol import app_api
 from tests.support.app_keys import AppKeys
 from tests.support.service import Person, Service

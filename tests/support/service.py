@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from nacl.signing import SigningKey
 
-from sandes import devices, operations, verification
-from sandes.app_registry import RegistryDependencies
-from sandes.app_status import StatusDependencies
+from sandes.administration import operations
+from sandes.administration.app_registry import RegistryDependencies
+from sandes.administration.official_groups import OfficialGroupDependencies
+from sandes.administration.operations import OperatorDependencies
+from sandes.administration.verifications import VerificationDependencies
+from sandes.apps.app_status import StatusDependencies
+from sandes.apps.otp_sms import SmsDependencies
+from sandes.apps.otps import OtpDependencies
+from sandes.apps.quotas import Quotas
 from sandes.crypto.attestation import AttestationKey
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
-from sandes.deliver import DeliverDependencies
-from sandes.devices import DeviceDependencies
-from sandes.identity import Caller
 from sandes.limits import Limit, Meter
+from sandes.messaging.deliver import DeliverDependencies
+from sandes.messaging.push import Push
+from sandes.messaging.send import SendDependencies
 from sandes.model.device import Account, Device, Routes
 from sandes.model.envelope import Envelope, envelope_id
 from sandes.model.ids import (
@@ -40,15 +46,12 @@ from sandes.model.ids import (
 from sandes.model.phone import PhoneNumber
 from sandes.model.principal import Principal
 from sandes.model.verification import Verification
-from sandes.official_groups import OfficialGroupDependencies
-from sandes.operations import OperatorDependencies
-from sandes.otp_sms import SmsDependencies
-from sandes.otps import OtpDependencies
+from sandes.people import devices, verification
+from sandes.people.devices import DeviceDependencies
+from sandes.people.identity import Caller
+from sandes.people.verification import CodeDependencies
 from sandes.protocol.client_api import LinkDevice, Registered, VerifyRegistration
 from sandes.protocol.frames import AccountRecipient, Copy, Send
-from sandes.push import Push
-from sandes.quotas import Quotas
-from sandes.send import SendDependencies
 from sandes.store.app_view import AppView
 from sandes.store.apps import AppStore
 from sandes.store.codes import CodeStore
@@ -64,8 +67,6 @@ from sandes.store.otps import OtpStore
 from sandes.store.routing import RoutingStore
 from sandes.store.send_view import SendView
 from sandes.store.verifications import VerificationStore
-from sandes.verification import CodeDependencies
-from sandes.verifications import VerificationDependencies
 from tests.support.app_keys import AppKeys
 from tests.support.gateway import FakeGateway
 from tests.support.keys import DeviceKeys

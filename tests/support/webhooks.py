@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from nacl.signing import SigningKey
 
-from sandes import event_feed, webhook_delivery, webhooks
-from sandes.app_events import new_event, tell_webhooks
+from sandes.apps import event_feed, webhook_delivery, webhooks
+from sandes.apps.app_events import new_event, tell_webhooks
+from sandes.apps.messages import AppsDependencies
+from sandes.apps.quotas import Quotas
+from sandes.apps.webhook_address import AddressRule, Destination, NameNotResolved, Network
+from sandes.apps.webhook_delivery import Reply, WebhookDeliveryDependencies
+from sandes.apps.webhooks import WebhookDependencies
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
 from sandes.crypto.webhook_keys import WebhookKeys
-from sandes.messages import AppsDependencies
+from sandes.messaging.push import Posted, Push
 from sandes.model.app import SCOPES, App, AppKey
 from sandes.model.delivery import AppEvent
 from sandes.model.ids import AppId, ConnectionId, app_text, new_app_id, new_app_key_id
 from sandes.protocol import app_api
-from sandes.push import Posted, Push
-from sandes.quotas import Quotas
 from sandes.store.app_view import AppView
 from sandes.store.apps import AppStore
 from sandes.store.deliveries import DeliveryStore
@@ -29,9 +32,6 @@ from sandes.store.inbox import InboxStore
 from sandes.store.otps import OtpStore
 from sandes.store.routing import RoutingStore
 from sandes.store.webhooks import WebhookStore
-from sandes.webhook_address import AddressRule, Destination, NameNotResolved, Network
-from sandes.webhook_delivery import Reply, WebhookDeliveryDependencies
-from sandes.webhooks import WebhookDependencies
 from tests.support.app_keys import AppKeys
 
 if TYPE_CHECKING:

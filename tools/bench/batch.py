@@ -20,8 +20,8 @@ from typing import Any
 from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 
-from sandes import batch_send
-from sandes.batches import BatchDependencies
+from sandes.apps import batch_send
+from sandes.apps.batches import BatchDependencies
 from sandes.edge import wiring
 from sandes.model.ids import base64url_text, new_account_id, new_inbox_id
 from sandes.store.directory import phone_key

@@ -14,9 +14,9 @@ from sandes.crypto.seal import Content, Kind
 from sandes.crypto.sender_hash import SenderHash
 from sandes.edge import wiring
 from sandes.limits import Limit
+from sandes.messaging.send import seal_for
 from sandes.model.device import Route, SealKey
 from sandes.model.ids import new_message_id
-from sandes.send import seal_for
 from tools.bench import canned
 from tools.bench.measuring import item_bytes, summary, watched
 

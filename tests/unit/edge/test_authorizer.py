@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from sandes import devices
 from sandes.edge.authorizer import AuthorizerDependencies, authorize, bearer, disconnected
 from sandes.edge.settings import ClientSettings, ConnectSettings, Settings
-from sandes.identity import authenticate
 from sandes.model.ids import ConnectionId
 from sandes.model.principal import Principal
+from sandes.people import devices
+from sandes.people.identity import authenticate
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.directory import DirectoryStore
 from tests.support.dynamodb import FlakyClient

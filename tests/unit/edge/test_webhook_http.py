@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from sandes.apps.webhook_address import Destination, NameNotResolved
+from sandes.apps.webhook_delivery import Reply
 from sandes.edge.webhook_http import HttpPoster, SystemResolver
-from sandes.webhook_address import Destination, NameNotResolved
-from sandes.webhook_delivery import Reply
 from tests.support.receivers import Behave, certificate, read_request, saying, serving
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

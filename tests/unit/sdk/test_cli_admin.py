@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner
 
-from sandes import operations
+from sandes.administration import operations
 from sandes.model.ids import parse_base64url
 from sandes_client.app import AppCredentials
 from sandes_client.cli.admin import admin

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from sandes import operations
+from sandes.administration import operations
 from sandes.model.ids import account_text, parse_organisation
 from sandes.protocol.errors import ProtocolError
 from sandes_client.cli.admin import admin

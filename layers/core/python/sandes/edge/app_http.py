@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from pydantic import BaseModel
 
-from sandes.app_identity import AppRequest
+from sandes.apps.app_identity import AppRequest
+from sandes.apps.quotas import MINUTE, Window
 from sandes.crypto.app_tokens import SignedRequest
 from sandes.edge.authorizer import bearer
 from sandes.edge.http import body_bytes, entity_tag, source_address, version_meant
 from sandes.model.ids import AccountId, GroupId, MessageId, parse_account, parse_group, parse_message
 from sandes.protocol.app_groups_api import AppGroup
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.quotas import MINUTE, Window
 
 
 def signed_request(app: APIGatewayHttpResolver) -> AppRequest:

@@ -10,8 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sandes.edge.telemetry import logger
 from sandes.edge.websocket import principal_of
-from sandes.identity import authenticate
 from sandes.model.principal import Principal
+from sandes.people.identity import authenticate
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.directory import DirectoryStore
 from sandes.store.routing import RoutingStore

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
-from sandes.devices import DeviceDependencies
 from sandes.edge.authorizer import bearer
 from sandes.edge.http import now_milliseconds
 from sandes.edge.wiring import wire_client
-from sandes.identity import Caller, authenticate
 from sandes.model.ids import AccountId, MessageId, parse_account, parse_message
+from sandes.people.devices import DeviceDependencies
+from sandes.people.identity import Caller, authenticate
 from sandes.protocol.errors import ErrorCode, ProtocolError
 
 AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]

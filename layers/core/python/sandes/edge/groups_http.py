@@ -9,11 +9,12 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
-from sandes import group_delivery, group_members, groups, people
 from sandes.edge.client_http import account_in_path, call, described, message_in_path
 from sandes.edge.http import entity_tag, no_content, version_meant
 from sandes.edge.wiring import wire_group_delivery, wire_groups
+from sandes.groups import group_delivery, group_members, groups
 from sandes.model.ids import GroupId, parse_group
+from sandes.people import profiles
 from sandes.protocol.client_api import (
     ChangeGroup,
     Group,
@@ -77,7 +78,7 @@ def list_members(
 ) -> GroupMembers:
     caller, now_ms, deps = call(router)
     page = group_members.members(caller, _group(group), cursor, limit=limit, now_ms=now_ms, deps=wire_groups())
-    return people.with_names(caller, page, now_ms=now_ms, deps=deps)
+    return profiles.with_names(caller, page, now_ms=now_ms, deps=deps)
 
 
 @router.put("/v1/groups/<group>/members/<account>", **described("Join, invite, add, or give a role"))

@@ -9,9 +9,9 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from sandes import accounts, attestations, invitations, people, people_search
 from sandes.edge.client_http import AccountPath, account_in_path, call, described
 from sandes.edge.http import no_content
+from sandes.people import accounts, attestations, invitations, people_search, profiles
 from sandes.protocol.client_api import (
     AccountKeys,
     AttestationKey,
@@ -45,7 +45,7 @@ def search(body: Search) -> SearchResults:
 @router.get("/v1/accounts/<account>", **described("A person's profile, as far as the caller may see it"))
 def get_profile(account: AccountPath) -> Profile:
     caller, now_ms, deps = call(router)
-    return people.profile(caller, account_in_path(account), now_ms=now_ms, deps=deps)
+    return profiles.profile(caller, account_in_path(account), now_ms=now_ms, deps=deps)
 
 
 @router.get("/v1/accounts/<account>/keys", **described("The devices of an account, to make copies for"))
@@ -63,13 +63,13 @@ def get_attestation_key() -> AttestationKey:
 @router.get("/v1/me/profile", **described("The caller's profile, and to whom each field is shown"))
 def get_own_profile() -> OwnProfile:
     caller, now_ms, deps = call(router)
-    return people.own_profile(caller, now_ms=now_ms, deps=deps)
+    return profiles.own_profile(caller, now_ms=now_ms, deps=deps)
 
 
 @router.patch("/v1/me/profile", **described("Change the caller's profile"))
 def change_profile(body: ChangeProfile) -> OwnProfile:
     caller, now_ms, deps = call(router)
-    return people.change_profile(caller, body, now_ms=now_ms, deps=deps)
+    return profiles.change_profile(caller, body, now_ms=now_ms, deps=deps)
 
 
 @router.get("/v1/invitations", **described("Citizens who may write to the caller, an official"))

@@ -18,8 +18,8 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 
-from sandes.webhook_address import Destination, NameNotResolved
-from sandes.webhook_delivery import Reply
+from sandes.apps.webhook_address import Destination, NameNotResolved
+from sandes.apps.webhook_delivery import Reply
 
 RESOLVE_SECONDS = 5
 CONNECT_SECONDS = 5

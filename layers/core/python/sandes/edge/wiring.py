@@ -15,7 +15,7 @@ from sandes.edge.attribute_values import lighten
 from sandes.edge.pusher import GatewayPusher
 from sandes.edge.settings import ClientSettings, ConnectSettings, FanoutSettings, FrameSettings, SendSettings
 from sandes.limits import Limit, Meter
-from sandes.push import Push
+from sandes.messaging.push import Push
 from sandes.store.directory import DirectoryStore
 from sandes.store.inbox import InboxStore
 from sandes.store.limits import LimitStore
@@ -23,30 +23,30 @@ from sandes.store.routing import RoutingStore
 from sandes.store.send_view import SendView
 
 if TYPE_CHECKING:
-    from sandes.app_groups import AppGroupDependencies
-    from sandes.app_status import StatusDependencies
-    from sandes.batches import BatchDependencies
-    from sandes.deliver import DeliverDependencies
-    from sandes.devices import DeviceDependencies
+    from sandes.administration.operations import OperatorDependencies
+    from sandes.administration.verification_sweep import SweepDependencies
+    from sandes.apps.app_groups import AppGroupDependencies
+    from sandes.apps.app_status import StatusDependencies
+    from sandes.apps.batches import BatchDependencies
+    from sandes.apps.group_messages import GroupMessageDependencies
+    from sandes.apps.messages import AppsDependencies
+    from sandes.apps.otp_sms import SmsDependencies
+    from sandes.apps.otps import OtpDependencies
+    from sandes.apps.roster_work import RosterWorkDependencies
+    from sandes.apps.webhook_delivery import WebhookDeliveryDependencies
+    from sandes.apps.webhooks import WebhookDependencies
     from sandes.edge.authorizer import AuthorizerDependencies
     from sandes.edge.settings import AppGroupsSettings, AppSettings, OtpSmsSettings
-    from sandes.fanout import Fanout
-    from sandes.group_delivery import GroupDeliveryDependencies
-    from sandes.group_messages import GroupMessageDependencies
-    from sandes.group_send import GroupSendDependencies
-    from sandes.groups import GroupDependencies
-    from sandes.groups_upkeep import UpkeepDependencies
-    from sandes.messages import AppsDependencies
-    from sandes.operations import OperatorDependencies
-    from sandes.otp_sms import SmsDependencies
-    from sandes.otps import OtpDependencies
-    from sandes.push import Pusher
-    from sandes.roster_work import RosterWorkDependencies
-    from sandes.send import SendDependencies
+    from sandes.groups.fanout import Fanout
+    from sandes.groups.group_delivery import GroupDeliveryDependencies
+    from sandes.groups.group_send import GroupSendDependencies
+    from sandes.groups.groups import GroupDependencies
+    from sandes.groups.groups_upkeep import UpkeepDependencies
+    from sandes.messaging.deliver import DeliverDependencies
+    from sandes.messaging.push import Pusher
+    from sandes.messaging.send import SendDependencies
+    from sandes.people.devices import DeviceDependencies
     from sandes.store.app_view import AppView
-    from sandes.verification_sweep import SweepDependencies
-    from sandes.webhook_delivery import WebhookDeliveryDependencies
-    from sandes.webhooks import WebhookDependencies
 
 _CONFIG = Config(
     connect_timeout=2,
@@ -95,7 +95,7 @@ def wire_connect() -> AuthorizerDependencies:
 
 @cache
 def wire_send() -> SendDependencies:
-    from sandes.send import SendDependencies
+    from sandes.messaging.send import SendDependencies
 
     settings = SendSettings.load()
     view = _view(settings)
@@ -112,7 +112,7 @@ def wire_send() -> SendDependencies:
 @cache
 def wire_group_send() -> GroupSendDependencies:
     """For messages to groups, in the function of `send`."""
-    from sandes.group_send import GroupSendDependencies
+    from sandes.groups.group_send import GroupSendDependencies
     from sandes.store.group_send_view import GroupSendView
 
     settings = SendSettings.load()
@@ -133,7 +133,7 @@ POSTS_AT_ONCE = 8
 def _fanout(settings: FanoutSettings, pusher: Pusher | None = None) -> Fanout:
     from sandes.crypto.fanout_keys import FanoutKeys
     from sandes.edge.queue import SqsQueue
-    from sandes.fanout import Fanout
+    from sandes.groups.fanout import Fanout
     from sandes.store.fanouts import FanoutStore
     from sandes.store.groups import GroupStore
 
@@ -155,7 +155,7 @@ def _fanout(settings: FanoutSettings, pusher: Pusher | None = None) -> Fanout:
 def wire_group_delivery() -> GroupDeliveryDependencies:
     """For what became of a message to a group, in the function of the client API."""
     from sandes.crypto.fanout_keys import FanoutKeys
-    from sandes.group_delivery import GroupDeliveryDependencies
+    from sandes.groups.group_delivery import GroupDeliveryDependencies
     from sandes.store.fanouts import FanoutStore
 
     settings, groups = ClientSettings.load(), wire_groups()
@@ -176,7 +176,7 @@ def wire_group_delivery() -> GroupDeliveryDependencies:
 def wire_fanout() -> Fanout:
     """For the function that works the queue of posts off: it posts at a pace."""
     from sandes.edge.settings import GroupFanoutSettings
-    from sandes.pace import Pace, PacedPusher
+    from sandes.groups.pace import Pace, PacedPusher
 
     settings = GroupFanoutSettings.load()
     gateway = GatewayPusher(_client("apigatewaymanagementapi"))
@@ -185,10 +185,10 @@ def wire_fanout() -> Fanout:
 
 @cache
 def wire_deliver() -> DeliverDependencies:
-    from sandes.app_status import StatusDependencies
-    from sandes.deliver import DeliverDependencies
+    from sandes.apps.app_status import StatusDependencies
     from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import DeliverSettings
+    from sandes.messaging.deliver import DeliverDependencies
     from sandes.store.apps import AppStore
     from sandes.store.deliveries import DeliveryStore
 
@@ -217,11 +217,11 @@ def wire_deliver() -> DeliverDependencies:
 def wire_client() -> tuple[DeviceDependencies, str]:
     """The dependencies of the client API, and the audience its tokens must name."""
     from sandes.crypto.pepper import Pepper
-    from sandes.devices import DeviceDependencies
     from sandes.edge.sms import SnsSms
+    from sandes.people.devices import DeviceDependencies
+    from sandes.people.verification import CodeDependencies
     from sandes.store.codes import CodeStore
     from sandes.store.enrolment import EnrolmentStore
-    from sandes.verification import CodeDependencies
 
     settings = ClientSettings.load()
     dynamodb = _client("dynamodb")
@@ -250,7 +250,7 @@ def wire_groups() -> GroupDependencies:
     """For groups, in the function of the client API."""
     from sandes.crypto.pepper import Pepper
     from sandes.edge.queue import SqsQueue
-    from sandes.groups import GroupDependencies
+    from sandes.groups.groups import GroupDependencies
     from sandes.store.group_changes import GroupChangeStore
     from sandes.store.groups import GroupStore
 
@@ -269,8 +269,8 @@ def wire_groups() -> GroupDependencies:
 def wire_group_upkeep() -> UpkeepDependencies:
     from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import GroupUpkeepSettings
-    from sandes.group_events import EventDependencies
-    from sandes.groups_upkeep import UpkeepDependencies
+    from sandes.groups.group_events import EventDependencies
+    from sandes.groups.groups_upkeep import UpkeepDependencies
     from sandes.store.group_changes import GroupChangeStore
 
     settings = GroupUpkeepSettings.load()
@@ -287,10 +287,10 @@ def wire_group_upkeep() -> UpkeepDependencies:
 @cache
 def _roster_work() -> RosterWorkDependencies:
     """Part of the above that most of its work does without."""
+    from sandes.apps.roster_work import RosterWorkDependencies
     from sandes.crypto.pepper import Pepper
     from sandes.edge.objects import S3Objects
     from sandes.edge.settings import GroupUpkeepSettings
-    from sandes.roster_work import RosterWorkDependencies
     from sandes.store.apps import AppStore
     from sandes.store.rosters import RosterStore
 
@@ -328,11 +328,11 @@ def _app_view(settings: AppSettings | AppGroupsSettings | OtpSmsSettings) -> App
 
 @cache
 def wire_otp() -> OtpDependencies:
+    from sandes.apps.otps import OtpDependencies
+    from sandes.apps.quotas import Quotas
     from sandes.crypto.pepper import Pepper
     from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import OtpSettings
-    from sandes.otps import OtpDependencies
-    from sandes.quotas import Quotas
 
     settings = OtpSettings.load()
     view = _app_view(settings)
@@ -352,11 +352,11 @@ def wire_otp() -> OtpDependencies:
 @cache
 def wire_apps() -> AppsDependencies:
     """For the calls of apps, and for batches; what both functions are told suffices."""
+    from sandes.apps.messages import AppsDependencies
+    from sandes.apps.quotas import Quotas
     from sandes.crypto.pepper import Pepper
     from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import BatchSettings
-    from sandes.messages import AppsDependencies
-    from sandes.quotas import Quotas
 
     settings = BatchSettings.load()
     view = _app_view(settings)
@@ -376,8 +376,8 @@ def wire_apps() -> AppsDependencies:
 @cache
 def wire_group_messages() -> GroupMessageDependencies:
     """For messages to groups, in the function of the calls of apps."""
+    from sandes.apps.group_messages import GroupMessageDependencies
     from sandes.edge.settings import AppsSettings
-    from sandes.group_messages import GroupMessageDependencies
 
     settings = AppsSettings.load()
     directory = DirectoryStore(_client("dynamodb"), settings.directory_table)
@@ -387,7 +387,7 @@ def wire_group_messages() -> GroupMessageDependencies:
 @cache
 def wire_batches() -> BatchDependencies:
     """For the calls about batches, and for the function that works them off."""
-    from sandes.batches import BatchDependencies
+    from sandes.apps.batches import BatchDependencies
     from sandes.edge.objects import S3Objects
     from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import BatchSettings
@@ -407,12 +407,12 @@ def wire_batches() -> BatchDependencies:
 
 @cache
 def wire_app_groups() -> AppGroupDependencies:
-    from sandes.app_groups import AppGroupDependencies
+    from sandes.apps.app_groups import AppGroupDependencies
+    from sandes.apps.quotas import Quotas
     from sandes.crypto.pepper import Pepper
     from sandes.edge.objects import S3Objects
     from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import AppGroupsSettings
-    from sandes.quotas import Quotas
     from sandes.store.app_groups import AppGroupStore
     from sandes.store.group_changes import GroupChangeStore
     from sandes.store.groups import GroupStore
@@ -449,12 +449,12 @@ def _objects_client() -> Any:
 @cache
 def wire_webhooks() -> WebhookDependencies:
     """For the endpoints, which share function and settings with the rest of the app API."""
+    from sandes.apps.webhook_address import AddressRule, networks_of
+    from sandes.apps.webhooks import WebhookDependencies
     from sandes.crypto.webhook_keys import WebhookKeys
     from sandes.edge.settings import AppsSettings
     from sandes.edge.webhook_http import SystemResolver
     from sandes.store.webhooks import WebhookStore
-    from sandes.webhook_address import AddressRule, networks_of
-    from sandes.webhooks import WebhookDependencies
 
     settings, apps = AppsSettings.load(), wire_apps()
     return WebhookDependencies(
@@ -470,6 +470,8 @@ def wire_webhooks() -> WebhookDependencies:
 
 @cache
 def wire_webhook_delivery() -> WebhookDeliveryDependencies:
+    from sandes.apps.webhook_address import AddressRule, networks_of
+    from sandes.apps.webhook_delivery import WebhookDeliveryDependencies
     from sandes.crypto.webhook_keys import WebhookKeys
     from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import WebhookSettings
@@ -477,8 +479,6 @@ def wire_webhook_delivery() -> WebhookDeliveryDependencies:
     from sandes.store.apps import AppStore
     from sandes.store.deliveries import DeliveryStore
     from sandes.store.webhooks import WebhookStore
-    from sandes.webhook_address import AddressRule, networks_of
-    from sandes.webhook_delivery import WebhookDeliveryDependencies
 
     settings = WebhookSettings.load()
     dynamodb = _client("dynamodb")
@@ -495,7 +495,7 @@ def wire_webhook_delivery() -> WebhookDeliveryDependencies:
 
 @cache
 def wire_app_expiry() -> StatusDependencies:
-    from sandes.app_status import StatusDependencies
+    from sandes.apps.app_status import StatusDependencies
     from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import AppExpirySettings
     from sandes.store.apps import AppStore
@@ -512,10 +512,10 @@ def wire_app_expiry() -> StatusDependencies:
 
 @cache
 def wire_otp_sms() -> SmsDependencies:
+    from sandes.apps.otp_sms import SmsDependencies
     from sandes.crypto.pepper import Pepper
     from sandes.edge.settings import OtpSmsSettings
     from sandes.edge.sms import SnsSms
-    from sandes.otp_sms import SmsDependencies
 
     settings = OtpSmsSettings.load()
     dynamodb = _client("dynamodb")
@@ -530,19 +530,19 @@ def wire_otp_sms() -> SmsDependencies:
 
 @cache
 def wire_operator() -> OperatorDependencies:
-    from sandes.app_registry import RegistryDependencies
+    from sandes.administration.app_registry import RegistryDependencies
+    from sandes.administration.official_groups import OfficialGroupDependencies
+    from sandes.administration.operations import OperatorDependencies
+    from sandes.administration.verifications import VerificationDependencies
     from sandes.crypto.attestation import AttestationKey
     from sandes.crypto.pepper import Pepper
     from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import OperatorSettings
-    from sandes.official_groups import OfficialGroupDependencies
-    from sandes.operations import OperatorDependencies
     from sandes.store.apps import AppStore
     from sandes.store.group_changes import GroupChangeStore
     from sandes.store.groups import GroupStore
     from sandes.store.organisations import OrganisationStore
     from sandes.store.verifications import VerificationStore
-    from sandes.verifications import VerificationDependencies
 
     settings = OperatorSettings.load()
     dynamodb, table = _client("dynamodb"), settings.directory_table
@@ -568,10 +568,10 @@ def wire_operator() -> OperatorDependencies:
 
 @cache
 def wire_verification_sweep() -> SweepDependencies:
+    from sandes.administration.verification_sweep import SweepDependencies
     from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import VerificationSweepSettings
     from sandes.store.verifications import VerificationStore
-    from sandes.verification_sweep import SweepDependencies
 
     settings = VerificationSweepSettings.load()
     dynamodb = _client("dynamodb")

@@ -1,0 +1,51 @@
+"""What operators may ask for, until administrators have an API of their own: each operation goes to its use case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from sandes.administration import app_registry, official_groups, organisations, verifications
+from sandes.administration.app_registry import RegistryDependencies
+from sandes.administration.official_groups import OfficialGroupDependencies
+from sandes.administration.verifications import VerificationDependencies
+from sandes.protocol.errors import ErrorCode, ProtocolError, json_pointer
+from sandes.store.organisations import OrganisationStore
+
+Operation = app_registry.Operation | organisations.Operation | verifications.Operation | official_groups.Operation
+_operations: TypeAdapter[Operation] = TypeAdapter(Annotated[Operation, Field(discriminator="operation")])
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorDependencies:
+    registry: RegistryDependencies
+    organisations: OrganisationStore
+    verifications: VerificationDependencies
+    groups: OfficialGroupDependencies
+
+
+def parse(request: Mapping[str, Any]) -> Operation:
+    """Raises ProtocolError invalid_request, which names the fields at fault."""
+    try:
+        return _operations.validate_python(request)
+    except ValidationError as error:
+        faults = [
+            {"pointer": json_pointer(fault["loc"][1:]), "code": fault["type"], "message": fault["msg"]}
+            for fault in error.errors(include_url=False, include_context=False, include_input=False)[:10]
+        ]
+        raise ProtocolError(ErrorCode.INVALID_REQUEST, details={"errors": faults}) from None
+
+
+def operate(request: Mapping[str, Any], *, now_seconds: int, deps: OperatorDependencies) -> dict[str, Any]:
+    """Carry out one operation. Raises ProtocolError: invalid_request, and what its use case raises."""
+    operation = parse(request)
+    if isinstance(operation, organisations.Operation):
+        return organisations.carry_out(operation, now_seconds=now_seconds, store=deps.organisations)
+    if isinstance(operation, verifications.Operation):
+        return verifications.carry_out(operation, now_seconds=now_seconds, deps=deps.verifications)
+    if isinstance(operation, official_groups.Operation):
+        return official_groups.carry_out(operation, now_ms=now_seconds * 1000, deps=deps.groups)
+    return app_registry.carry_out(operation, now_seconds=now_seconds, deps=deps.registry)

@@ -1,0 +1,1 @@
+"""Governance apps: signed calls, one-time passwords, messages, batches, webhooks, groups with rosters."""

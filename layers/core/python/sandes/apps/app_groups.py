@@ -1,0 +1,351 @@
+"""Groups that apps manage: making, reading, changing, dissolving them, and one member at a time (docs/apps/groups.md).
+
+Whole rosters are in `app_rosters`. What belongs to another app, or was made with a key of the other kind, looks like
+nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+
+from sandes.apps.app_identity import AppCaller, AppRequest, identify
+from sandes.apps.quotas import Quotas
+from sandes.crypto.codes import same
+from sandes.crypto.pepper import Pepper
+from sandes.crypto.seal import GroupChange
+from sandes.cursors import cursor as make_cursor
+from sandes.cursors import position
+from sandes.groups.group_events import decided, new_event, told
+from sandes.model.app import App
+from sandes.model.group import MAX_ADMINS, MAX_OFFICIAL_MEMBERS, Actor, Group, GroupEvent, Member, Role
+from sandes.model.ids import AccountId, GroupId, id_text, new_group_id, parse_group
+from sandes.model.standing import Standing
+from sandes.objects import Objects
+from sandes.policy import GroupView, Viewer, decide
+from sandes.protocol import app_groups_api
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.queues import Queue
+from sandes.store.app_groups import AppGroupStore, AppTie, tie_fields
+from sandes.store.app_view import AppView, Wanted
+from sandes.store.deliveries import Answer
+from sandes.store.directory import DirectoryStore
+from sandes.store.group_changes import GroupChangeStore, GroupRaced
+from sandes.store.groups import GroupStore
+from sandes.store.rosters import RosterStore
+
+
+@dataclass(frozen=True, slots=True)
+class AppGroupDependencies:
+    """`work` is the queue of group work: telling members, applying rosters."""
+
+    view: AppView
+    directory: DirectoryStore
+    ties: AppGroupStore
+    groups: GroupStore
+    changes: GroupChangeStore
+    rosters: RosterStore
+    objects: Objects
+    work: Queue
+    quotas: Quotas
+    pepper: Pepper
+    audience: str
+
+
+def create(
+    request: AppRequest, body: app_groups_api.NewAppGroup, *, now_ms: int, deps: AppGroupDependencies
+) -> app_groups_api.AppGroup:
+    """A group without members. A repetition gets the first answer.
+
+    Raises ProtocolError: what `identify` raises, invalid_request, idempotency_mismatch.
+    """
+    by = request.request_hash(deps.pepper)
+    caller = identify(request, Wanted(request=by), scope="group", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    fingerprint = request.body_fingerprint(deps.pepper, test=caller.key.test)
+    if caller.facts.answer:
+        return _repeated(caller.facts.answer, fingerprint)
+    _check_posting(body.audience, body.posting)
+    group = Group(
+        id=new_group_id(),
+        name=body.name,
+        kind="official",
+        audience=body.audience,
+        posting=body.posting,
+        open=body.open,
+        members=0,
+        limit=MAX_OFFICIAL_MEMBERS,
+        version=1,
+        state="live",
+        created_at=now_ms // 1000,
+        organisation=caller.app.organisation_id,
+        app=caller.app.id,
+    )
+    tie = AppTie(group.id, caller.key.test, body.client_ref)
+    made = shown(group, tie)
+    answer = Answer(fingerprint, made.model_dump_json())
+    remembering = deps.view.deliveries.remembering(caller.app.id, by, answer, now_seconds=now_ms // 1000)
+    try:
+        deps.changes.create(group, [], app_fields=tie_fields(tie), beside=[remembering])
+    except GroupRaced:
+        stands = deps.view.deliveries.remembered(caller.app.id, by, now_seconds=now_ms // 1000)
+        if stands is None:
+            raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
+        return _repeated(stands, fingerprint)
+    return made
+
+
+def _repeated(answer: Answer, fingerprint: bytes) -> app_groups_api.AppGroup:
+    if not same(answer.fingerprint, fingerprint):
+        raise ProtocolError(ErrorCode.IDEMPOTENCY_MISMATCH)
+    return app_groups_api.AppGroup.model_validate_json(answer.answer, strict=False)
+
+
+def _check_posting(audience: str, posting: str | None) -> None:
+    if audience == "citizens" and posting == "all":
+        raise invalid(ErrorCode.INVALID_REQUEST, "/posting", "receive_only")
+
+
+def all_of(
+    request: AppRequest, *, after: str | None, limit: int, now_ms: int, deps: AppGroupDependencies
+) -> app_groups_api.AppGroupPage:
+    """In the order of their ids. A page may be short, or empty, with a cursor to go on with.
+
+    Raises ProtocolError: what `identify` raises, invalid_cursor.
+    """
+    caller = identify(request, Wanted(), scope="group", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    app, of = caller.app.id, "test groups" if caller.key.test else "groups"
+    start = parse_group(position(after, owner=app, of=of, pepper=deps.pepper)) if after is not None else None
+    ties, last = deps.ties.page(app, after=start, limit=limit)
+    mine = [tie for tie in ties if tie.test is caller.key.test]
+    groups = deps.groups.read_many([tie.group for tie in mine])
+    return app_groups_api.AppGroupPage(
+        groups=[shown(groups[tie.group], tie) for tie in mine if tie.group in groups and groups[tie.group].live],
+        cursor=make_cursor(id_text(last), owner=app, of=of, pepper=deps.pepper) if last else None,
+    )
+
+
+def read(request: AppRequest, id: GroupId, *, now_ms: int, deps: AppGroupDependencies) -> app_groups_api.AppGroup:
+    """Raises ProtocolError: what `identify` raises, not_found."""
+    _, group, tie = own(request, id, now_ms, deps)
+    return shown(group, tie)
+
+
+def change(
+    request: AppRequest,
+    id: GroupId,
+    body: app_groups_api.ChangeAppGroup,
+    version: int | None,
+    *,
+    now_ms: int,
+    deps: AppGroupDependencies,
+) -> app_groups_api.AppGroup:
+    """In this version of the group, None for any. What is so already is no change.
+
+    Raises ProtocolError: what `identify` raises, not_found, precondition_failed, invalid_request.
+    """
+    caller, group, tie = own(request, id, now_ms, deps)
+    check_version(version, group)
+    _check_posting(group.audience, body.posting)
+    name = body.name if body.name != group.name else None
+    posting = body.posting if body.posting != group.posting else None
+    is_open = body.open if body.open != group.open else None
+    if name is None and posting is None and is_open is None:
+        return shown(group, tie)
+
+    def attempt() -> app_groups_api.AppGroup:
+        event = new_event(id, GroupChange.CHANGED, actor_of(caller.app), now_ms=now_ms, name=name)
+        with told(event, deps.work):
+            deps.changes.change(id, name=name, posting=posting, is_open=is_open, version=version, by=None, event=event)
+        return shown(_live(deps.groups.read(id)), tie)
+
+    try:
+        return attempt()
+    except GroupRaced:
+        _live(deps.groups.read(id))
+        raise ProtocolError(ErrorCode.PRECONDITION_FAILED) from None
+
+
+def dissolve(request: AppRequest, id: GroupId, *, now_ms: int, deps: AppGroupDependencies) -> None:
+    """What members have been sent stays with them. Raises ProtocolError: what `identify` raises, not_found."""
+    caller, group, _ = own(request, id, now_ms, deps)
+
+    def attempt() -> None:
+        event = new_event(id, GroupChange.DISSOLVED, actor_of(caller.app), now_ms=now_ms)
+        with told(event, deps.work):
+            deps.changes.dissolve(_live(deps.groups.read(group.id)), event=event)
+
+    decided(attempt)
+
+
+# Members.
+
+
+def members(
+    request: AppRequest, id: GroupId, *, after: str | None, limit: int, now_ms: int, deps: AppGroupDependencies
+) -> app_groups_api.AppGroupMembers:
+    """Raises ProtocolError: what `identify` raises, not_found, invalid_cursor."""
+    caller, group, _ = own(request, id, now_ms, deps)
+    app, of = caller.app.id, f"members {id_text(id)}"
+    start = position(after, owner=app, of=of, pepper=deps.pepper) if after is not None else None
+    page, last = deps.groups.members_page(id, after=start, limit=limit, invitations=False)
+    return app_groups_api.AppGroupMembers(
+        members=[_shown_member(member) for member in page if isinstance(member, Member)],
+        version=group.version,
+        cursor=make_cursor(last, owner=app, of=of, pepper=deps.pepper) if last else None,
+    )
+
+
+def put_member(
+    request: AppRequest,
+    id: GroupId,
+    account: AccountId,
+    body: app_groups_api.PutAppMember,
+    *,
+    now_ms: int,
+    deps: AppGroupDependencies,
+) -> app_groups_api.AppGroupMember:
+    """Add somebody, or give a member this role. Doing it twice does no harm. Whom the group is not for looks like
+    somebody whom there is not.
+
+    Raises ProtocolError: what `identify` raises, not_found, not_a_guest, group_full, too_many_admins.
+    """
+    caller, group, _ = own(request, id, now_ms, deps)
+    person = deps.directory.people([account]).get(account)
+    if person is None or not is_guest(caller, person.phone_index):
+        raise ProtocolError(ErrorCode.NOT_FOUND if is_unbound(caller) else ErrorCode.NOT_A_GUEST)
+    if not may_be_in(group, body.role, person.standing_at(now_ms // 1000)):
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+
+    def attempt() -> app_groups_api.AppGroupMember:
+        group, ties = deps.groups.ties(id, [account], now_seconds=now_ms // 1000)
+        group, member = _live(group), ties[account].member
+        if member is not None and member.role == body.role:
+            return _shown_member(member)
+        if body.role == "admin" and len(group.admins) >= MAX_ADMINS:
+            raise ProtocolError(ErrorCode.TOO_MANY_ADMINS)
+        if member is None:
+            if group.members >= group.limit:
+                raise ProtocolError(ErrorCode.GROUP_FULL)
+            member = Member(account, body.role, now_ms)
+            of = group.organisation if group.audience == "officials" else None
+            with told(_event(caller, group, GroupChange.JOINED, member, now_ms), deps.work) as event:
+                deps.changes.add(id, member, "added", official_of=of, now_seconds=now_ms // 1000, event=event)
+            return _shown_member(member)
+        after = Member(account, body.role, member.joined_at_ms)
+        with told(_event(caller, group, GroupChange.ROLE, after, now_ms), deps.work) as event:
+            deps.changes.set_role(id, member, body.role, by=None, event=event)
+        return _shown_member(after)
+
+    return decided(attempt)
+
+
+def remove_member(
+    request: AppRequest, id: GroupId, account: AccountId, *, now_ms: int, deps: AppGroupDependencies
+) -> None:
+    """Somebody who is no member counts as removed. Raises ProtocolError: what `identify` raises, not_found."""
+    caller, _, _ = own(request, id, now_ms, deps)
+
+    def attempt() -> None:
+        group, ties = deps.groups.ties(id, [account], now_seconds=now_ms // 1000)
+        group, member = _live(group), ties[account].member
+        if member is not None:
+            with told(_event(caller, group, GroupChange.REMOVED, member, now_ms), deps.work) as event:
+                deps.changes.remove(id, member, by=None, event=event)
+
+    decided(attempt)
+
+
+# What the above and rosters have in common.
+
+
+def own(request: AppRequest, id: GroupId, now_ms: int, deps: AppGroupDependencies) -> tuple[AppCaller, Group, AppTie]:
+    """Raises ProtocolError: what `identify` raises, not_found."""
+    wanted = Wanted(group=id)
+    caller = identify(request, wanted, scope="group", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    group, tie = own_group(caller)
+    return caller, group, tie
+
+
+def own_group(caller: AppCaller) -> tuple[Group, AppTie]:
+    """The group that was asked for, if it is live and the app's. Raises ProtocolError not_found."""
+    group, tie = caller.facts.group, caller.facts.app_tie
+    if tie is None or tie.test is not caller.key.test:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return _live(group), tie
+
+
+def check_version(wanted: int | None, group: Group) -> None:
+    """None stands for any. Raises ProtocolError precondition_failed."""
+    if wanted not in {None, group.version}:
+        raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
+
+
+def _live(group: Group | None) -> Group:
+    if group is None or not group.live:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return group
+
+
+def is_unbound(caller: AppCaller) -> bool:
+    """Whether it may reach others than its guests."""
+    return not (caller.key.test or caller.app.mode == "trial")
+
+
+def is_guest(caller: AppCaller, phone_index: str) -> bool:
+    return is_unbound(caller) or phone_index in caller.app.guests
+
+
+def may_be_in(group: Group, role: Role, standing: Standing | None) -> bool:
+    """Whether the group is for such a person, in this role. `standing` is one in force, or None."""
+    view = GroupView(
+        audience=group.audience,
+        posting=group.posting,
+        open=True,  # whom it is for, not whether one may come in by oneself
+        live=True,
+        owner_organisation=group.organisation,
+        role=role,
+        invited=False,
+    )
+    viewer = Viewer(standing)
+    return decide(viewer, view, "join") and (role == "member" or decide(viewer, view, "manage"))
+
+
+def actor_of(app: App) -> Actor:
+    return Actor(app.sender, None)
+
+
+def _event(caller: AppCaller, group: Group, change: GroupChange, member: Member, now_ms: int) -> GroupEvent:
+    return new_event(
+        group.id,
+        change,
+        actor_of(caller.app),
+        now_ms=now_ms,
+        subject=member.account,
+        role=member.role,
+        name=group.name if change is GroupChange.JOINED else None,
+    )
+
+
+def shown(group: Group, tie: AppTie) -> app_groups_api.AppGroup:
+    return app_groups_api.AppGroup(
+        id=group.id,
+        name=group.name,
+        audience=cast("app_groups_api.GroupAudience", group.audience),
+        posting=group.posting,
+        open=group.open,
+        members=group.members,
+        limit=group.limit,
+        version=group.version,
+        organisation=group.organisation,
+        client_ref=tie.client_ref,
+        created_at=datetime.fromtimestamp(group.created_at, UTC),
+    )
+
+
+def _shown_member(member: Member) -> app_groups_api.AppGroupMember:
+    return app_groups_api.AppGroupMember(
+        account=member.account,
+        role=cast("app_groups_api.AppRole", member.role),
+        joined_at=datetime.fromtimestamp(member.joined_at_ms / 1000, UTC),
+    )

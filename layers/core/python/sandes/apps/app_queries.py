@@ -1,0 +1,76 @@
+"""What an app asks about itself: its approved templates, what they would say, its quotas."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from sandes.apps.app_identity import AppRequest, identify
+from sandes.apps.messages import AppsDependencies
+from sandes.apps.quotas import Window
+from sandes.apps.templates import CODE, check_variables, render, sms_segments
+from sandes.model.template import LANGUAGES, Template
+from sandes.protocol import app_api
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.app_view import Wanted
+
+
+def templates(request: AppRequest, *, now_ms: int, deps: AppsDependencies) -> app_api.TemplateList:
+    """The newest version of each. Raises ProtocolError: what `identify` raises."""
+    caller = identify(request, Wanted(), scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
+    return app_api.TemplateList(templates=[_template(found) for found in deps.view.apps.templates(caller.app.id)])
+
+
+def preview(
+    request: AppRequest, name: str, body: app_api.PreviewTemplate, *, now_ms: int, deps: AppsDependencies
+) -> app_api.Preview:
+    """The code of an OTP template is shown as eights. Raises ProtocolError: what `identify` raises, not_found,
+    template_variables.
+    """
+    wanted = Wanted(template=(name, body.version))
+    caller = identify(request, wanted, scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
+    template = caller.facts.template
+    if template is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    check_variables(template, body.variables)
+    code = "888888" if template.kind == "otp" else None
+    text = render(template, body.variables, language=body.language, code=code)
+    segments, encoding = sms_segments(text)
+    return app_api.Preview(
+        text=text,
+        language=cast("Any", template.language(body.language)),
+        characters=len(text),
+        sms_segments=segments,
+        sms_encoding=cast("Any", encoding),
+    )
+
+
+def usage(request: AppRequest, *, now_ms: int, deps: AppsDependencies) -> app_api.Usage:
+    """What functions have taken of the quotas; each takes a share at a time, so it may be ahead of what was sent.
+
+    Raises ProtocolError: what `identify` raises.
+    """
+    caller = identify(request, Wanted(), scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
+    minute, day = deps.quotas.usage(caller.app, now_seconds=now_ms // 1000)
+    return app_api.Usage(mode=caller.app.mode, per_minute=_quota(minute), per_day=_quota(day))
+
+
+def _template(template: Template) -> app_api.Template:
+    return app_api.Template(
+        id=template.name,
+        version=template.version,
+        kind=template.kind,
+        languages=[language for language in LANGUAGES if language in template.texts],
+        variables=sorted(template.variables - {CODE}),
+        sms=template.dlt is not None,
+        approved_at=datetime.fromtimestamp(template.approved_at, UTC),
+    )
+
+
+def _quota(window: Window) -> app_api.Quota:
+    return app_api.Quota(
+        limit=window.limit,
+        used=window.used,
+        left=window.left,
+        resets_at=datetime.fromtimestamp(window.resets_at, UTC),
+    )

@@ -1,0 +1,288 @@
+"""A whole list of members at once: what it would change, and starting to change it (docs/apps/groups.md, "Rosters";
+docs/adr/0022).
+
+Few changes are one transaction, events and all. Many are sealed into an object and made by `roster_work`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from sandes.apps.app_groups import (
+    AppGroupDependencies,
+    actor_of,
+    check_version,
+    is_unbound,
+    may_be_in,
+    own,
+)
+from sandes.apps.app_identity import AppCaller, AppRequest
+from sandes.apps.quotas import day_ends_in
+from sandes.apps.roster_work import (
+    ORPHAN_SECONDS,
+    START_AFTER_SECONDS,
+    event_of,
+    job,
+    object_name,
+    object_owner,
+    together_of,
+)
+from sandes.apps.rosters import (
+    NOT_A_GUEST,
+    NOT_PERMITTED,
+    UNKNOWN_RECIPIENT,
+    Difference,
+    Entry,
+    Wanted,
+    difference,
+    encode_changes,
+    read_rows,
+    settle,
+)
+from sandes.crypto.codes import same
+from sandes.crypto.seal import GroupChange
+from sandes.groups.group_events import all_told, new_event
+from sandes.model.group import MAX_ADMINS, Actor, Group, Role
+from sandes.model.ids import AccountId, GroupId, new_one_time_id
+from sandes.model.roster import Change, Roster, RosterFault
+from sandes.protocol import app_groups_api
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.store.directory import Known
+from sandes.store.dynamo import ConditionFailed
+from sandes.store.group_changes import GroupRaced, Together
+
+AT_ONCE = 20
+"""So many changes fit into one transaction of 100 operations, each with its event."""
+
+MOST_OPERATIONS = 97
+"""Beside them: the group, the roster, the event for the members who stay."""
+
+NO_GOOD_ROW = "no_good_row"
+
+
+def put(
+    request: AppRequest,
+    id: GroupId,
+    body: app_groups_api.PutRoster,
+    version: int | None,
+    *,
+    now_ms: int,
+    deps: AppGroupDependencies,
+) -> app_groups_api.Roster:
+    """Compare with the members; unless it is a dry run, make the changes or have them made. The same request again,
+    for the same version, is answered with how far the first one is.
+
+    A number that is looked up and is no member's counts as a message of the day, so that nobody can try numbers here
+    for nothing. Raises ProtocolError: what `identify` raises, not_found, too_large, precondition_failed, roster_busy,
+    invalid_request (rows, but no good one), group_full, too_many_admins, quota_exceeded. Nothing is changed then.
+    """
+    if len(body.members) > app_groups_api.MAX_ROSTER_ROWS or len(request.signed.body) > app_groups_api.MAX_ROSTER_BYTES:
+        raise ProtocolError(ErrorCode.TOO_LARGE)
+    caller, group, _ = own(request, id, now_ms, deps)
+    fingerprint = request.body_fingerprint(deps.pepper, test=caller.key.test)
+    if not body.dry_run and (stands := deps.rosters.read(id)):
+        if _is_repetition(stands, version, fingerprint):
+            return shown(stands)
+        if stands.state == "applying":
+            raise ProtocolError(ErrorCode.ROSTER_BUSY)
+    check_version(version, group)
+    found = _Comparing(caller, group, now_ms, deps).compare(body.members)
+    roster = Roster(
+        group=id,
+        id=new_one_time_id(),
+        version=group.version,
+        fingerprint=fingerprint,
+        state="applying",
+        counts=found.counts,
+        faults=found.faults[: app_groups_api.MAX_SHOWN_FAULTS],
+        done=0,
+        started_at_ms=now_ms,
+    )
+    if body.dry_run:
+        return shown(roster).model_copy(update={"state": "checked", "started_at": None})
+    return shown(_Starting(actor_of(caller.app), group, roster, now_ms, deps).start(found.changes))
+
+
+def state(request: AppRequest, id: GroupId, *, now_ms: int, deps: AppGroupDependencies) -> app_groups_api.Roster:
+    """How far the last roster is. Raises ProtocolError: what `identify` raises, not_found."""
+    own(request, id, now_ms, deps)
+    roster = deps.rosters.read(id)
+    return shown(roster) if roster else app_groups_api.Roster(state="none")
+
+
+def _is_repetition(stands: Roster, version: int | None, fingerprint: bytes) -> bool:
+    return version == stands.version and same(stands.fingerprint, fingerprint)
+
+
+class _Comparing:
+    """One roster with one group. Reads the group's members and what is known of those who are not."""
+
+    def __init__(self, caller: AppCaller, group: Group, now_ms: int, deps: AppGroupDependencies) -> None:
+        self._caller = caller
+        self._group = group
+        self._now_seconds = now_ms // 1000
+        self._deps = deps
+
+    def compare(self, rows: Sequence[app_groups_api.RosterRow]) -> Difference:
+        read, faults = read_rows(rows, self._deps.pepper)
+        entries, strangers = self._reachable(read)
+        members = {
+            member.account: member.role for page in self._deps.groups.member_pages(self._group.id) for member in page
+        }
+        accounts = self._deps.directory.accounts_of_phones([entry.index for entry in entries if entry.index])
+        self._pay(sum(entry.index is not None and accounts.get(entry.index) not in members for entry in entries))
+        fault_of = self._judge(entries, accounts, members)
+        wanted = settle(entries, accounts, fault_of=fault_of, faults=[*faults, *strangers])
+        self._check(rows, wanted)
+        return difference(members, wanted)
+
+    def _reachable(self, entries: Sequence[Entry]) -> tuple[Sequence[Entry], list[RosterFault]]:
+        """Numbers of others than guests are not looked up."""
+        if is_unbound(self._caller):
+            return entries, []
+        guests = self._caller.app.guests
+        good = [entry for entry in entries if entry.index is None or entry.index in guests]
+        bad = [entry for entry in entries if entry.index is not None and entry.index not in guests]
+        return good, [RosterFault(entry.row, NOT_A_GUEST) for entry in bad]
+
+    def _pay(self, numbers: int) -> None:
+        if not numbers:
+            return
+        taking = self._deps.quotas.taking_day(self._caller.app, numbers, now_seconds=self._now_seconds)
+        try:
+            self._deps.view.deliveries.write([taking])
+        except ConditionFailed:
+            wait = day_ends_in(self._now_seconds)
+            raise ProtocolError(ErrorCode.QUOTA_EXCEEDED, retry_after_seconds=wait) from None
+
+    def _judge(
+        self, entries: Sequence[Entry], accounts: Mapping[str, AccountId], members: Mapping[AccountId, Role]
+    ) -> Callable[[AccountId, Role], str | None]:
+        """Who is a member in this role already stays: verifications that end are not a roster's business."""
+        group, unbound, guests = self._group, is_unbound(self._caller), self._caller.app.guests
+        plain = group.audience == "citizens" and unbound
+        asked = []
+        for entry in entries:
+            account = entry.account or accounts.get(entry.index or "")
+            if account is None or members.get(account) == entry.role:
+                continue
+            if entry.account or entry.role != "member" or not plain:
+                asked.append(account)
+        people: dict[AccountId, Known] = self._deps.directory.people(asked)
+        numbered = set(accounts.values())
+
+        def fault(account: AccountId, role: Role) -> str | None:
+            if members.get(account) == role:
+                return None
+            known = people.get(account)
+            if known is None:
+                return None if account in numbered and plain and role == "member" else UNKNOWN_RECIPIENT
+            if not unbound and known.phone_index not in guests:
+                return NOT_A_GUEST
+            return None if may_be_in(group, role, known.standing_at(self._now_seconds)) else NOT_PERMITTED
+
+        return fault
+
+    def _check(self, rows: Sequence[app_groups_api.RosterRow], wanted: Wanted) -> None:
+        if rows and not wanted.roles:
+            raise invalid(ErrorCode.INVALID_REQUEST, "/members", NO_GOOD_ROW)
+        if len(wanted.roles) > self._group.limit:
+            raise ProtocolError(ErrorCode.GROUP_FULL)
+        if sum(role == "admin" for role in wanted.roles.values()) > MAX_ADMINS:
+            raise ProtocolError(ErrorCode.TOO_MANY_ADMINS)
+
+
+class _Starting:
+    """Making the changes of one roster if they are few, else seeing to it that they are made."""
+
+    def __init__(self, actor: Actor, group: Group, roster: Roster, now_ms: int, deps: AppGroupDependencies) -> None:
+        self._actor = actor
+        self._group = group
+        self._roster = roster
+        self._now_ms = now_ms
+        self._deps = deps
+
+    def start(self, changes: Sequence[Change]) -> Roster:
+        """The roster as it stands then. Raises ProtocolError not_found, roster_busy, precondition_failed."""
+        try:
+            if len(changes) > AT_ONCE:
+                return self._queue(changes)
+            accounts = [change.account for change in changes]
+            _, ties = self._deps.groups.ties(self._group.id, accounts, now_seconds=self._now_ms // 1000)
+            together = together_of(changes, ties, now_ms=self._now_ms)
+            if together.operations(self._group) + len(changes) > MOST_OPERATIONS:
+                return self._queue(changes)
+            return self._make(changes, together)
+        except GroupRaced:
+            return self._overtaken()
+
+    def _make(self, changes: Sequence[Change], together: Together) -> Roster:
+        """In one transaction, events and all."""
+        done = replace(self._roster, state="done", done=len(changes), finished_at_ms=self._now_ms)
+        putting = self._deps.rosters.putting(done)
+        if not changes:
+            self._deps.changes.unchanged(self._group, beside=[putting])
+            return done
+        events = [event_of(self._group, change, self._actor, now_ms=self._now_ms) for change in changes]
+        events.append(new_event(self._group.id, GroupChange.MEMBERS, self._actor, now_ms=self._now_ms))
+        with all_told(events, self._deps.work):
+            self._deps.changes.together(
+                self._group,
+                together,
+                version=self._group.version,
+                now_seconds=self._now_ms // 1000,
+                events=events,
+                beside=[putting],
+            )
+        return done
+
+    def _queue(self, changes: Sequence[Change]) -> Roster:
+        """The work is queued before the roster is there: who takes it up looks for the roster."""
+        roster, app = self._roster, self._group.app
+        if app is None:
+            raise ValueError("a group of no app")
+        sealed = self._deps.pepper.seal(encode_changes(changes), object_owner(roster.id))
+        self._deps.objects.put(object_name(app, roster.group, roster.id), io.BytesIO(sealed))
+        entry = job(app, roster.group, roster.id, until=self._now_ms // 1000 + ORPHAN_SECONDS)
+        self._deps.work.send(entry, delay_seconds=START_AFTER_SECONDS)
+        self._deps.changes.unchanged(self._group, beside=[self._deps.rosters.putting(roster)])
+        return roster
+
+    def _overtaken(self) -> Roster:
+        """Somebody changed the group, or began another roster, since it was compared with this one."""
+        now = self._deps.groups.read(self._group.id)
+        if now is None or not now.live:
+            raise ProtocolError(ErrorCode.NOT_FOUND)
+        stands = self._deps.rosters.read(self._group.id)
+        if stands and stands.version == self._roster.version and same(stands.fingerprint, self._roster.fingerprint):
+            return stands
+        if stands and stands.state == "applying":
+            raise ProtocolError(ErrorCode.ROSTER_BUSY)
+        if now.version == self._group.version:  # it was not the group: somebody's verification ended just now
+            raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+        raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
+
+
+def shown(roster: Roster) -> app_groups_api.Roster:
+    counts = roster.counts
+    return app_groups_api.Roster(
+        state=roster.state,
+        added=counts.added,
+        removed=counts.removed,
+        role_changed=counts.role_changed,
+        unchanged=counts.unchanged,
+        invalid=counts.invalid,
+        faults=[app_groups_api.RosterFault(row=fault.row, code=fault.code) for fault in roster.faults],
+        done=roster.done,
+        total=counts.changes,
+        failure=roster.failure,
+        started_at=_time(roster.started_at_ms),
+        finished_at=_time(roster.finished_at_ms) if roster.finished_at_ms else None,
+    )
+
+
+def _time(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)

@@ -1,0 +1,91 @@
+"""How the status of an app's message moves on after it was sent: receipts of devices, and the end of its time.
+
+The change and the event by which the app hears of it are one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+
+from sandes.apps.app_events import message_event, tell_webhooks
+from sandes.model.app import App
+from sandes.model.delivery import AppMessage, Status
+from sandes.model.ids import AccountId, AppId, MessageId
+from sandes.queues import Queue
+from sandes.store.apps import AppStore
+from sandes.store.deliveries import DeliveryStore
+from sandes.store.dynamo import ConditionFailed
+
+LOOK_BACK_SECONDS = 86_400
+SWEEP_SECONDS = 20.0
+SLICE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class StatusDependencies:
+    apps: AppStore
+    deliveries: DeliveryStore
+    webhook_queue: Queue
+
+
+def take_receipt(
+    app_id: AppId, reader: AccountId, to: Status, ids: Sequence[MessageId], *, now_ms: int, deps: StatusDependencies
+) -> None:
+    """Move those of `ids` on that were sent to `reader` and are not as far; pass over all others.
+
+    A message whose time is over stays expired: what was said of it once is not taken back.
+    """
+    now_seconds = now_ms // 1000
+    moving = [
+        message
+        for message in deps.deliveries.messages(app_id, ids, now_seconds=now_seconds)
+        if message.account == reader and message.status_at(now_seconds) < to
+    ]
+    app = deps.apps.read(app_id) if moving else None
+    if app is None:
+        return
+    _move(app, moving, to, now_ms=now_ms, deps=deps)
+
+
+def expire_due(*, now_ms: int, deps: StatusDependencies, elapsed: Callable[[], float]) -> int:
+    """Mark messages whose time is over; how many there were. Ends early, to be called again, after 20 seconds.
+
+    Looks back over a day, so that a pause of the schedule loses nothing. Calling it twice at a time does no harm.
+    """
+    began, moved = elapsed(), 0
+    apps: dict[AppId, App | None] = {}
+    due = deps.deliveries.due(now_seconds=now_ms // 1000, look_back_seconds=LOOK_BACK_SECONDS)
+    for app_id, messages in _slices(due):
+        if app_id not in apps:
+            apps[app_id] = deps.apps.read(app_id)
+        if app := apps[app_id]:
+            taken_ms = int((elapsed() - began) * 1000)  # an event's id tells when it was made
+            _move(app, messages, Status.EXPIRED, now_ms=now_ms + taken_ms, deps=deps)
+        moved += len(messages)
+        if elapsed() - began > SWEEP_SECONDS:
+            break
+    return moved
+
+
+def _slices(pages: Iterable[Sequence[AppMessage]]) -> Iterator[tuple[AppId, Sequence[AppMessage]]]:
+    """Few at a time and of one app: what is told and not written when time runs out is told again."""
+    for page in pages:
+        for app, messages in groupby(sorted(page, key=attrgetter("app")), key=attrgetter("app")):
+            of_app = list(messages)
+            for start in range(0, len(of_app), SLICE):
+                yield app, of_app[start : start + SLICE]
+
+
+def _move(app: App, messages: Sequence[AppMessage], to: Status, *, now_ms: int, deps: StatusDependencies) -> None:
+    events = [message_event(message, to, now_ms=now_ms) for message in messages]
+    tell_webhooks(app, events, deps.webhook_queue)
+    for message, event in zip(messages, events, strict=True):
+        below = Status.DELIVERED if to is Status.EXPIRED else to
+        moving = deps.deliveries.advancing(message.app, message.id, to, now_ms=now_ms, below=below)
+        try:
+            deps.deliveries.write([moving, deps.deliveries.recording(event)])
+        except ConditionFailed:
+            continue  # another device, the app's recall, or another sweep was faster

@@ -1,0 +1,299 @@
+"""Working off batches: the queue's entries, and sending a chunk of rows (docs/adr/0015).
+
+A row's message has an id that follows from batch and row, and is stored on condition that there is none yet; a chunk
+counts by a marker written together with the counts. So everything here may be run again, or twice at once.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from sandes.apps.app_events import message_event, tell_webhooks
+from sandes.apps.batch_check import check, open_entries
+from sandes.apps.batches import (
+    BatchDependencies,
+    chunk_entry,
+    conclude,
+    file_name,
+    message_id,
+    open_content,
+    rows_name,
+)
+from sandes.apps.messages import Composed, compose, deadline_of, write
+from sandes.apps.quotas import MINUTE, batch_pace
+from sandes.apps.recipients import Outcome
+from sandes.model.app import App
+from sandes.model.batch import Batch, Chunk, Entry, Rows
+from sandes.model.delivery import AppMessage, Status
+from sandes.model.device import Routes
+from sandes.model.envelope import Envelope
+from sandes.model.ids import AccountId, MessageId, parse_app
+from sandes.model.template import Template
+from sandes.protocol import app_api
+from sandes.protocol.errors import ProtocolError
+from sandes.store.batches import decode_index
+from sandes.store.deliveries import live_message
+from sandes.store.dynamo import ConditionFailed
+
+EXPIRED = "expired"
+"""Failure of a row whose turn came after the message's own end."""
+
+_NOT_YET_SECONDS = 5
+_SPREAD_SECONDS = 10
+_MAX_OPERATIONS = 100
+_MAX_TRANSACTION_BYTES = 2_000_000
+"""DynamoDB's limits of a transaction, the second one halved to leave room for keys."""
+
+
+def work(queued: Mapping[str, Any], *, now_ms: int, deps: BatchDependencies) -> str:
+    """Do what an entry of the queue asks for; what was done, for the log. Raises StoreUnavailable."""
+    if "chunk" in queued:
+        return run_chunk(queued, now_ms=now_ms, deps=deps)
+    app, batch, _ = deps.store.with_app(
+        parse_app(queued["app"]), queued["batch"], chunk=None, apps=deps.apps.view.apps, now_seconds=now_ms // 1000
+    )
+    if batch is None or app is None or queued["commit"] not in batch.commits:
+        if now_ms // 1000 > queued["until"]:
+            return "orphan"
+        deps.queue.send(dict(queued), delay_seconds=_NOT_YET_SECONDS)
+        return "not_yet"
+    if batch.state == "checking":
+        check(batch, app, now_ms=now_ms, deps=deps)
+        batch = deps.store.read(app.id, batch.id, now_seconds=now_ms // 1000) or batch
+    if batch.state != "checking" and "next" not in queued:
+        deps.objects.delete(file_name(batch))
+    if batch.state == "sending" and batch.rows:
+        _queue_chunks(queued, app, batch, batch.rows, deps)
+    return batch.state
+
+
+def _queue_chunks(queued: Mapping[str, Any], app: App, batch: Batch, rows: Rows, deps: BatchDependencies) -> None:
+    """As many chunks as fit into a minute of the app, and the rest a minute later."""
+    index = decode_index(deps.objects.part(rows_name(batch, rows.check), rows.index_at, rows.index_bytes))
+    first = int(queued.get("next", 0))
+    count = max(1, batch_pace(app) // max(chunk.rows for chunk in index))
+    deps.queue.send_many([chunk_entry(batch, chunk) for chunk in index[first : first + count]])
+    if first + count < len(index):
+        deps.queue.send({**queued, "next": first + count}, delay_seconds=MINUTE)
+
+
+def run_chunk(queued: Mapping[str, Any], *, now_ms: int, deps: BatchDependencies) -> str:
+    """Send the rows of one chunk and count them, once; what was done, for the log.
+
+    Of a cancelled batch, what an earlier run had sent is counted. Raises StoreUnavailable.
+    """
+    chunk = Chunk(queued["chunk"], queued["at"], queued["bytes"], queued["rows"])
+    app, batch, counted = deps.store.with_app(
+        parse_app(queued["app"]),
+        queued["batch"],
+        chunk=chunk.number,
+        apps=deps.apps.view.apps,
+        now_seconds=now_ms // 1000,
+    )
+    if batch is None or app is None or batch.rows is None or batch.sending_since_ms is None:
+        return "gone"
+    if not counted and batch.state in {"sending", "cancelled"}:
+        if batch.state == "sending" and not _may_send(queued, app, chunk, now_ms, deps):
+            return "paced"
+        sealed = deps.objects.part(rows_name(batch, batch.rows.check), chunk.at, chunk.bytes)
+        entries = open_entries(sealed, batch, batch.rows.check, chunk.number, pepper=deps.apps.pepper)
+        sending = _Sending(app, batch, now_ms, deps)
+        stored = sending.send(entries) if batch.state == "sending" else sending.sent_before(entries)
+        failed = sum(message.status is Status.FAILED for message in stored)
+        operations = deps.store.finishing_chunk(batch, chunk.number, sent=len(stored) - failed, failed=failed)
+        try:
+            deps.store.write(operations)
+        except ConditionFailed:
+            counted = True
+    _complete_if_done(app, batch, now_ms, deps)
+    return "counted_before" if counted else batch.state
+
+
+def _may_send(queued: Mapping[str, Any], app: App, chunk: Chunk, now_ms: int, deps: BatchDependencies) -> bool:
+    """Whether the chunk fits into the app's minute; otherwise it is queued for the next one."""
+    rows = min(chunk.rows, batch_pace(app))  # the quota may be lower than when the chunk was made
+    try:
+        deps.apps.quotas.take_minute(app, rows, now_seconds=now_ms // 1000)
+    except ProtocolError as refused:
+        spread = random.randrange(_SPREAD_SECONDS)  # noqa: S311  # jitter
+        deps.queue.send(dict(queued), delay_seconds=(refused.retry_after_seconds or MINUTE) + spread)
+        return False
+    return True
+
+
+def _complete_if_done(app: App, batch: Batch, now_ms: int, deps: BatchDependencies) -> None:
+    """The last chunk ends the batch; so does any that comes again after it, should that have been cut short."""
+    now = deps.store.read(app.id, batch.id, now_seconds=now_ms // 1000)
+    if now is None or now.state != "sending" or now.rows is None or now.done < now.rows.valid:
+        return
+    operation = deps.store.completing(now, now_ms=now_ms)
+    if conclude(app, replace(now, state="completed"), operation, now_ms=now_ms, deps=deps):
+        deps.objects.delete(rows_name(now, now.rows.check))
+
+
+@dataclass(slots=True)
+class _Outgoing:
+    """A row's message with its place in a transaction."""
+
+    made: Composed
+    routes: Routes | None
+    operations: list[dict[str, Any]]
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    app: App
+    batch: Batch
+    now_ms: int
+    deps: BatchDependencies
+
+    def send(self, entries: Sequence[Entry]) -> list[AppMessage]:
+        """Store and push the rows' messages, and give them as they stand then; fewer if the batch is cancelled."""
+        stored: list[AppMessage] = []
+        for number, bundle in enumerate(_bundles(self._compose(entries))):
+            if number and not self._goes_on():
+                break
+            stored += self._store(bundle)
+        return stored
+
+    def sent_before(self, entries: Sequence[Entry]) -> list[AppMessage]:
+        ids = [self._id(entry) for entry in entries]
+        return self.deps.apps.view.deliveries.messages(self.app.id, ids, now_seconds=self.now_ms // 1000)
+
+    def _id(self, entry: Entry) -> MessageId:
+        return message_id(self.batch, entry.row, self.deps.apps.pepper)
+
+    def _goes_on(self) -> bool:
+        now = self.deps.store.read(self.app.id, self.batch.id, now_seconds=self.now_ms // 1000)
+        return now is not None and now.state == "sending"
+
+    def _compose(self, entries: Sequence[Entry]) -> list[_Outgoing]:
+        """One read finds accounts by number, one the devices of all accounts."""
+        apps, now_seconds = self.deps.apps, self.now_ms // 1000
+        content = open_content(self.batch, apps.pepper)
+        template = None
+        if content.template is not None:
+            template = apps.view.apps.template(self.app.id, content.template, content.version)
+        started = (self.batch.sending_since_ms or self.now_ms) // 1000
+        deadline = deadline_of(content, now_seconds=started, max_expiry_seconds=apps.max_expiry_seconds)
+        indexes = [entry.index for entry in entries if entry.index]
+        known = self.deps.directory.accounts_of_phones(indexes) if indexes else {}
+        accounts = [entry.account or known.get(entry.index or "") for entry in entries]
+        routes = apps.view.routing.read_many([account for account in accounts if account], now_seconds=now_seconds)
+        return [
+            self._outgoing(
+                entry, account, routes.get(account) if account else None, (content, template), deadline=deadline
+            )
+            for entry, account in zip(entries, accounts, strict=True)
+        ]
+
+    def _outgoing(
+        self,
+        entry: Entry,
+        account: AccountId | None,
+        routes: Routes | None,
+        text: tuple[app_api.Content, Template | None],
+        *,
+        deadline: int,
+    ) -> _Outgoing:
+        over = deadline <= self.now_ms // 1000
+        made = compose(
+            write(*text, entry.variables, deadline=deadline),
+            app=self.app,
+            id=self._id(entry),
+            account=account,
+            routes=None if over else routes,
+            test=self.batch.test,
+            sender_hash=self.deps.apps.sender_hash,
+            now_ms=self.now_ms,
+            client_ref=entry.client_ref,
+            batch=self.batch.id,
+            magic=cast("Outcome | None", entry.magic),
+        )
+        if over:
+            times = {Status.ACCEPTED: self.now_ms, Status.FAILED: self.now_ms}
+            message = replace(made.message, status=Status.FAILED, failure=EXPIRED, times_ms=times)
+            made = Composed(message, [])
+        deliveries = self.deps.apps.view.deliveries
+        operations = [deliveries.creating(made.message)]
+        operations += [self.deps.apps.inbox.adding(envelope) for envelope in made.envelopes]
+        return _Outgoing(made, routes, operations, sum(len(envelope.sealed) for envelope in made.envelopes))
+
+    def _store(self, bundle: Sequence[_Outgoing]) -> list[AppMessage]:
+        """In one transaction; rows that an earlier run has stored stay as they are. Then all are pushed."""
+        self._tell([row for row in bundle if row.made.final])
+        left, stand = list(bundle), list[tuple[AppMessage, Routes | None]]()
+        while left:
+            operations = [operation for row in left for operation in row.operations]
+            try:
+                self.deps.store.write(operations)
+                break
+            except ConditionFailed as failed:
+                there = _there(left, failed)
+                if not there:
+                    raise
+                stand += [(message, left[at].routes) for at, message in there.items() if message]
+                left = [row for at, row in enumerate(left) if at not in there]
+        self._push([(row.made.message, row.made.envelopes, row.routes) for row in left] + self._unseen(stand))
+        return [row.made.message for row in left] + [message for message, _ in stand]
+
+    def _tell(self, final: Sequence[_Outgoing]) -> None:
+        """Messages that have an outcome already: their events are recorded with them."""
+        events, now_ms = [], max(self.now_ms, self.deps.clock_ms())
+        for row in final:
+            message = row.made.message
+            event = message_event(message, message.status, now_ms=now_ms, failure=message.failure)
+            row.operations.append(self.deps.apps.view.deliveries.recording(event))
+            events.append(event)
+        tell_webhooks(self.app, events, self.deps.apps.webhook_queue)
+
+    def _unseen(
+        self, stand: Sequence[tuple[AppMessage, Routes | None]]
+    ) -> list[tuple[AppMessage, Sequence[Envelope], Routes | None]]:
+        """What an earlier run has stored and perhaps not pushed, as far as it waits still."""
+        unseen = [(message, routes) for message, routes in stand if message.status < Status.SENT]
+        rows = [row for message, _ in unseen for row in message.envelopes.rows]
+        waiting = self.deps.apps.inbox.waiting(rows, now_seconds=self.now_ms // 1000) if rows else []
+        by_row = {(envelope.inbox, envelope.id): envelope for envelope in waiting}
+        return [
+            (message, [by_row[row] for row in message.envelopes.rows if row in by_row], routes)
+            for message, routes in unseen
+        ]
+
+    def _push(self, pushed: Sequence[tuple[AppMessage, Sequence[Envelope], Routes | None]]) -> None:
+        ready = [(message, envelopes, routes) for message, envelopes, routes in pushed if envelopes and routes]
+        posted = self.deps.apps.push.many(
+            [(envelopes, routes) for _, envelopes, routes in ready], now_seconds=self.now_ms // 1000
+        )
+        for (message, _, _), sockets in zip(ready, posted, strict=True):
+            if sockets:
+                self.deps.apps.view.deliveries.advance(self.app.id, message.id, Status.SENT, now_ms=self.now_ms)
+
+
+def _there(rows: Sequence[_Outgoing], failed: ConditionFailed) -> dict[int, AppMessage | None]:
+    """Which rows stand in the table already, by their position: the message is the first operation of each."""
+    there, at = {}, 0
+    for position, row in enumerate(rows):
+        item = failed.items[at]
+        if item is not None:
+            there[position] = live_message(row.made.message.app, item, 0)
+        at += len(row.operations)
+    return there
+
+
+def _bundles(rows: Sequence[_Outgoing]) -> list[list[_Outgoing]]:
+    """As many rows as fit into one transaction, an event for each final one included."""
+    bundles: list[list[_Outgoing]] = []
+    operations, size = _MAX_OPERATIONS, 0
+    for row in rows:
+        needed = len(row.operations) + row.made.final
+        if operations + needed > _MAX_OPERATIONS or size + row.bytes > _MAX_TRANSACTION_BYTES:
+            bundles.append([])
+            operations, size = 0, 0
+        bundles[-1].append(row)
+        operations, size = operations + needed, size + row.bytes
+    return bundles

@@ -1,0 +1,392 @@
+"""Batches: one content for many recipients (docs/apps/batches.md). What an app asks for; batch_check and batch_send do
+the work.
+
+The id of a batch is the keyed hash of the request that made it: the row is its own record of the idempotency key.
+Work is queued before the change that calls for it, with a delay: whoever takes it up looks for the change, so a crash
+between the two leaves work that is dropped, and never a batch that nobody works on.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sandes.apps.app_events import new_event, tell_webhooks
+from sandes.apps.app_identity import AppCaller, AppRequest, identify
+from sandes.apps.messages import AppsDependencies, deadline_of
+from sandes.apps.quotas import day_ends_in
+from sandes.crypto.codes import same
+from sandes.crypto.pepper import Pepper
+from sandes.cursors import cursor as make_cursor
+from sandes.cursors import position
+from sandes.model.app import App
+from sandes.model.batch import Batch, Chunk, Fault
+from sandes.model.delivery import Status
+from sandes.model.ids import MessageId, app_text, base64url_text, message_text, new_message_id
+from sandes.objects import Objects
+from sandes.protocol import app_api
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.queues import Queue
+from sandes.store.app_view import Wanted
+from sandes.store.batches import BATCH_KEEP_SECONDS, BatchStore, live_batch
+from sandes.store.directory import DirectoryStore
+from sandes.store.dynamo import ConditionFailed
+
+UPLOAD_SECONDS = 15 * 60
+"""How long an address for an upload is good for."""
+
+KEEP_FILES_SECONDS = 2 * 86_400
+"""A batch is committed by then: its files go soon after (infra/uploads.py)."""
+
+START_AFTER_SECONDS = 1
+"""Long enough for the change that calls for the work to be written."""
+
+ORPHAN_SECONDS = 120
+"""Queued work whose batch does not call for it after this time belongs to a request that failed."""
+
+SHOWN_FAULTS = 100
+CONTENT_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
+CSV_COLUMNS = ("row", "client_ref", "message", "status", "code")
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_TRIES = 4
+_READ_MESSAGES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDependencies:
+    """`clock_ms` is asked when an event is made: its id sorts by time, and work on a batch goes on for minutes."""
+
+    apps: AppsDependencies
+    directory: DirectoryStore
+    store: BatchStore
+    objects: Objects
+    queue: Queue
+    clock_ms: Callable[[], int]
+
+
+def create(request: AppRequest, body: app_api.NewBatch, *, now_ms: int, deps: BatchDependencies) -> app_api.Batch:
+    """Take a batch with its rows, which starts it, or give an address for its file. A repetition gets the batch as it
+    is by then, with a fresh address while one is of use.
+
+    Raises ProtocolError: what `identify` raises, unknown_template, invalid_request (expires_at), idempotency_mismatch.
+    """
+    apps = deps.apps
+    wanted = Wanted(template=(body.template, body.version) if body.template else None)
+    caller = identify(request, wanted, scope="batch", audience=apps.audience, now_ms=now_ms, view=apps.view)
+    id, fingerprint = request.request_hash(apps.pepper), request.body_fingerprint(apps.pepper, test=caller.key.test)
+    stands = deps.store.read(caller.app.id, id, now_seconds=now_ms // 1000)
+    if stands:
+        return _repeated(stands, fingerprint, now_ms, deps)
+    batch = Batch(
+        app=caller.app.id,
+        id=id,
+        test=caller.key.test,
+        state="checking" if body.rows else "open",
+        source=body.upload or "inline",
+        content=_seal_content(caller, body, id, now_ms, deps),
+        fingerprint=fingerprint,
+        client_ref=body.client_ref,
+        created_at_ms=now_ms,
+        expires_at=now_ms // 1000 + BATCH_KEEP_SECONDS,
+        commits={id: fingerprint} if body.rows else {},
+    )
+    if body.rows:
+        lines = b"".join(row.model_dump_json(exclude_none=True).encode() + b"\n" for row in body.rows)
+        deps.objects.put(file_name(batch), io.BytesIO(apps.pepper.seal(lines, id.encode())))
+        _queue_start(batch, id, now_ms, deps)
+    if not deps.store.create(batch):
+        stands = deps.store.read(caller.app.id, id, now_seconds=now_ms // 1000)
+        if stands is None:
+            raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+        return _repeated(stands, fingerprint, now_ms, deps)
+    return _shown(batch, upload=_upload(batch, now_ms, deps))
+
+
+def _seal_content(caller: AppCaller, body: app_api.NewBatch, id: str, now_ms: int, deps: BatchDependencies) -> bytes:
+    """The content as it will be sent: the template's version is the one that is approved now."""
+    template = caller.facts.template
+    if body.template is not None and (template is None or template.kind != "message"):
+        raise ProtocolError(ErrorCode.UNKNOWN_TEMPLATE)
+    deadline_of(body, now_seconds=now_ms // 1000, max_expiry_seconds=deps.apps.max_expiry_seconds)
+    fields = {name: getattr(body, name) for name in app_api.Content.model_fields}
+    content = app_api.Content(**fields | {"version": template.version if template else None})
+    return deps.apps.pepper.seal(content.model_dump_json(exclude_none=True).encode(), id.encode())
+
+
+def open_content(batch: Batch, pepper: Pepper) -> app_api.Content:
+    return app_api.Content.model_validate_json(pepper.open(batch.content, batch.id.encode()))
+
+
+def _repeated(batch: Batch, fingerprint: bytes, now_ms: int, deps: BatchDependencies) -> app_api.Batch:
+    if not same(batch.fingerprint, fingerprint):
+        raise ProtocolError(ErrorCode.IDEMPOTENCY_MISMATCH)
+    return _shown(batch, upload=_upload(batch, now_ms, deps))
+
+
+def _upload(batch: Batch, now_ms: int, deps: BatchDependencies) -> app_api.Upload | None:
+    if batch.state != "open":
+        return None
+    content_type = CONTENT_TYPES[batch.source]
+    return app_api.Upload(
+        url=deps.objects.upload_url(file_name(batch), content_type=content_type, seconds=UPLOAD_SECONDS),
+        headers={"Content-Type": content_type},
+        expires_at=datetime.fromtimestamp(now_ms // 1000 + UPLOAD_SECONDS, UTC),
+    )
+
+
+def commit(
+    request: AppRequest, id: str, body: app_api.CommitBatch, *, now_ms: int, deps: BatchDependencies
+) -> app_api.Batch:
+    """Check the uploaded file and, unless it is a dry run, send to its good rows; or send after a dry run.
+
+    Raises ProtocolError: what `identify` raises, not_found, upload_missing, upload_invalid (too large), batch_state,
+    quota_exceeded (after a dry run; the batch stays as it is), idempotency_mismatch.
+    """
+    caller, batch = _own(request, id, now_ms, deps)
+    pepper = deps.apps.pepper
+    by, fingerprint = request.request_hash(pepper), request.body_fingerprint(pepper, test=caller.key.test)
+    if by in batch.commits:
+        return _committed(batch, by, fingerprint)
+    if batch.created_at_ms // 1000 + KEEP_FILES_SECONDS <= now_ms // 1000:
+        raise ProtocolError(ErrorCode.BATCH_STATE)
+    if batch.state == "open":
+        etag = _uploaded(batch, deps)
+        operations = [
+            deps.store.committing(batch, "checking", by=by, fingerprint=fingerprint, dry_run=body.dry_run, etag=etag)
+        ]
+    elif batch.state == "checked" and batch.rows and not body.dry_run:
+        content = open_content(batch, deps.apps.pepper)
+        deadline_of(content, now_seconds=now_ms // 1000, max_expiry_seconds=deps.apps.max_expiry_seconds)
+        operations = [
+            deps.store.committing(batch, "sending", by=by, fingerprint=fingerprint, sending_since_ms=now_ms),
+            deps.apps.quotas.taking_day(caller.app, batch.rows.valid, now_seconds=now_ms // 1000),
+        ]
+    else:
+        raise ProtocolError(ErrorCode.BATCH_STATE)
+    _queue_start(batch, by, now_ms, deps)
+    try:
+        deps.store.write(operations)
+    except ConditionFailed as failed:
+        stands = live_batch(batch.app, failed.items[0], now_ms // 1000)
+        if stands is None:  # the batch would have moved: it is the day's quota
+            raise ProtocolError(ErrorCode.QUOTA_EXCEEDED, retry_after_seconds=day_ends_in(now_ms // 1000)) from None
+        if by not in stands.commits:
+            raise ProtocolError(ErrorCode.BATCH_STATE) from None
+        return _committed(stands, by, fingerprint)
+    return _shown(_reread(batch, now_ms, deps))
+
+
+def _committed(batch: Batch, by: str, fingerprint: bytes) -> app_api.Batch:
+    if not same(batch.commits[by], fingerprint):
+        raise ProtocolError(ErrorCode.IDEMPOTENCY_MISMATCH)
+    return _shown(batch)
+
+
+def _uploaded(batch: Batch, deps: BatchDependencies) -> str:
+    """The ETag of the file: it is that one which is checked."""
+    found = deps.objects.find(file_name(batch))
+    if found is None:
+        raise ProtocolError(ErrorCode.UPLOAD_MISSING)
+    if found.bytes > app_api.MAX_UPLOAD_BYTES:
+        fault = {"pointer": "", "code": "too_large", "message": f"at most {app_api.MAX_UPLOAD_BYTES} bytes"}
+        raise ProtocolError(ErrorCode.UPLOAD_INVALID, details={"errors": [fault]})
+    return found.etag
+
+
+def _queue_start(batch: Batch, by: str, now_ms: int, deps: BatchDependencies) -> None:
+    entry = {"app": app_text(batch.app), "batch": batch.id, "commit": by, "until": now_ms // 1000 + ORPHAN_SECONDS}
+    deps.queue.send(entry, delay_seconds=START_AFTER_SECONDS)
+
+
+def state(request: AppRequest, id: str, *, now_ms: int, deps: BatchDependencies) -> app_api.Batch:
+    """Progress, and the first faults. Raises ProtocolError: what `identify` raises, not_found."""
+    _, batch = _own(request, id, now_ms, deps)
+    faults = [] if batch.reason is None else [batch.reason]
+    for _, some in deps.store.faults(batch, limit=SHOWN_FAULTS):
+        faults += some
+    return _shown(batch, faults=faults[:SHOWN_FAULTS])
+
+
+def cancel(request: AppRequest, id: str, *, now_ms: int, deps: BatchDependencies) -> None:
+    """Rows not yet sent are not sent; those that are stay sent. Cancelling twice does no harm.
+
+    Raises ProtocolError: what `identify` raises, not_found, batch_state once it is completed or has failed.
+    """
+    _, batch = _own(request, id, now_ms, deps)
+    for _ in range(_TRIES):
+        if batch.state == "cancelled":
+            return
+        if batch.state in {"completed", "failed"}:
+            raise ProtocolError(ErrorCode.BATCH_STATE)
+        try:
+            deps.store.write([deps.store.cancelling(batch, now_ms=now_ms)])
+        except ConditionFailed as failed:
+            stands = live_batch(batch.app, failed.items[0], now_ms // 1000)
+            if stands is None:
+                raise ProtocolError(ErrorCode.NOT_FOUND) from None
+            batch = stands
+            continue
+        deps.objects.delete(file_name(batch))
+        return
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+
+def results(
+    request: AppRequest, id: str, *, after: str | None, limit: int, now_ms: int, deps: BatchDependencies
+) -> app_api.BatchResults:
+    """What became of `limit` rows, in the order of the file; rows that are not done yet are left out.
+
+    Raises ProtocolError: what `identify` raises, not_found, invalid_cursor.
+    """
+    caller, batch = _own(request, id, now_ms, deps)
+    pepper, of = deps.apps.pepper, f"results {id}"
+    first = 1 if after is None else int(position(after, owner=caller.app.id, of=of, pepper=pepper))
+    if batch.rows is None:
+        return app_api.BatchResults(results=[])
+    last = min(first + limit - 1, batch.rows.rows)
+    found = {
+        faults[0].row: app_api.BatchResult(
+            row=faults[0].row, client_ref=client_ref, status="invalid", code=faults[0].code
+        )
+        for client_ref, faults in deps.store.faults(batch, first=first, last=last)
+    }
+    if batch.sending_since_ms is not None:
+        rows = {message_id(batch, row, pepper): row for row in range(first, last + 1) if row not in found}
+        ids = list(rows)
+        for start in range(0, len(ids), _READ_MESSAGES):
+            some = ids[start : start + _READ_MESSAGES]
+            for message in deps.apps.view.deliveries.messages(batch.app, some, now_seconds=now_ms // 1000):
+                row = rows[message.id]
+                found[row] = app_api.BatchResult(
+                    row=row,
+                    client_ref=message.client_ref,
+                    message=message_text(message.id),
+                    status="failed" if message.status is Status.FAILED else "accepted",
+                    code=message.failure,
+                )
+    more = last < batch.rows.rows
+    return app_api.BatchResults(
+        results=[found[row] for row in sorted(found)],
+        cursor=make_cursor(str(last + 1), owner=caller.app.id, of=of, pepper=pepper) if more else None,
+    )
+
+
+def results_csv(page: app_api.BatchResults) -> str:
+    """A page as CSV with a header. A cell that a spreadsheet would take for a formula gets an apostrophe before it."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(CSV_COLUMNS)
+    for result in page.results:
+        cells = [result.row, result.client_ref, result.message, result.status, result.code]
+        writer.writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in cells])
+    return text.getvalue()
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+
+
+# What the above and the workers are made of.
+
+
+def message_id(batch: Batch, row: int, pepper: Pepper) -> MessageId:
+    """Of the message to one row: the same however often the row is sent, so that it is stored once."""
+    if batch.sending_since_ms is None:
+        raise ValueError("the batch has not been sent")
+    chosen = pepper.fingerprint("batch-row", batch.app, batch.id.encode(), str(row).encode())[:10]
+    return new_message_id(batch.sending_since_ms, chosen)
+
+
+def file_name(batch: Batch) -> str:
+    """Of what the app uploaded or sent along. Another body under the same idempotency key would be another file."""
+    return f"uploads/{app_text(batch.app)}/{batch.id}/{base64url_text(batch.fingerprint)}"
+
+
+def rows_name(batch: Batch, check: str) -> str:
+    """Of the good rows as one check left them."""
+    return f"rows/{app_text(batch.app)}/{batch.id}/{check}"
+
+
+def chunk_owner(batch: Batch, check: str, chunk: int) -> bytes:
+    """What a sealed chunk is bound to."""
+    return f"{batch.id}/{check}/{chunk}".encode()
+
+
+def chunk_entry(batch: Batch, chunk: Chunk) -> dict[str, Any]:
+    """The queue's entry for `batch_send.run_chunk`: references only."""
+    return {
+        "app": app_text(batch.app),
+        "batch": batch.id,
+        "chunk": chunk.number,
+        "at": chunk.at,
+        "bytes": chunk.bytes,
+        "rows": chunk.rows,
+    }
+
+
+def conclude(app: App, batch: Batch, operation: dict[str, Any], *, now_ms: int, deps: BatchDependencies) -> bool:
+    """Write the last change of a batch with the event of it; False if it does not apply any more.
+
+    `batch` is as it will be then.
+    """
+    rows = batch.rows
+    data = {
+        "id": batch.id,
+        "state": batch.state,
+        "rows": rows.rows if rows else 0,
+        "valid": rows.valid if rows else 0,
+        "invalid": rows.invalid if rows else 0,
+        "sent": batch.sent,
+        "failed": batch.failed,
+        "failure": batch.failure,
+        "client_ref": batch.client_ref,
+    }
+    event = new_event(app.id, "batch.completed", data, now_ms=max(now_ms, deps.clock_ms()))
+    tell_webhooks(app, [event], deps.apps.webhook_queue)
+    try:
+        deps.store.write([operation, deps.apps.view.deliveries.recording(event)])
+    except ConditionFailed:
+        return False
+    return True
+
+
+def _own(request: AppRequest, id: str, now_ms: int, deps: BatchDependencies) -> tuple[AppCaller, Batch]:
+    """Another app's batch, or a test one asked for with a live key, looks like none."""
+    apps = deps.apps
+    caller = identify(request, Wanted(), scope="batch", audience=apps.audience, now_ms=now_ms, view=apps.view)
+    batch = deps.store.read(caller.app.id, id, now_seconds=now_ms // 1000)
+    if batch is None or batch.test != caller.key.test:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return caller, batch
+
+
+def _reread(batch: Batch, now_ms: int, deps: BatchDependencies) -> Batch:
+    return deps.store.read(batch.app, batch.id, now_seconds=now_ms // 1000) or batch
+
+
+def _shown(batch: Batch, *, upload: app_api.Upload | None = None, faults: Sequence[Fault] = ()) -> app_api.Batch:
+    rows = batch.rows
+    return app_api.Batch(
+        id=batch.id,
+        state=batch.state,
+        rows=rows.rows if rows else 0,
+        valid=rows.valid if rows else 0,
+        invalid=rows.invalid if rows else 0,
+        done=batch.done,
+        sent=batch.sent,
+        failed=batch.failed,
+        failure=batch.failure,
+        client_ref=batch.client_ref,
+        upload=upload,
+        faults=[
+            app_api.RowFault(row=fault.row, field=fault.field, code=fault.code, message=fault.message)
+            for fault in faults
+        ],
+        created_at=datetime.fromtimestamp(batch.created_at_ms // 1000, UTC),
+        finished_at=datetime.fromtimestamp(batch.finished_at_ms // 1000, UTC) if batch.finished_at_ms else None,
+    )

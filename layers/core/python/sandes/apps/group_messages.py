@@ -1,0 +1,184 @@
+"""Messages of apps to the groups they manage (docs/apps/groups.md, "Messages").
+
+A message is recorded first and posted then; a repetition of the request posts again, under the same id, what may not
+have been posted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandes.apps import messages
+from sandes.apps.app_groups import is_guest, is_unbound, own_group
+from sandes.apps.app_identity import AppCaller, AppRequest, identify
+from sandes.apps.messages import AppsDependencies, Written, deadline_of, repeated, time_of, write
+from sandes.apps.quotas import Window
+from sandes.crypto.seal import notice_body
+from sandes.groups.fanout import Fanout
+from sandes.model.app import MAX_GUESTS, App, AppSender
+from sandes.model.delivery import AppMessage, Envelopes, Status
+from sandes.model.fanout import GroupPost
+from sandes.model.group import Group
+from sandes.model.ids import GroupId, MessageId, new_message_id
+from sandes.protocol import app_api
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.app_view import Wanted
+from sandes.store.deliveries import Answer
+from sandes.store.directory import DirectoryStore
+from sandes.store.dynamo import ConditionFailed
+
+MEMBERS_OF_ONE = 100
+"""A message to a group counts as one for each so many members, at least as one."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMessageDependencies:
+    apps: AppsDependencies
+    directory: DirectoryStore
+    fanout: Fanout
+
+
+def create(
+    request: AppRequest, body: app_api.NewMessage, to: GroupId, *, now_ms: int, deps: GroupMessageDependencies
+) -> tuple[app_api.MessageAccepted, list[Window]]:
+    """Post a message to the members; or answer a repetition as before. Also gives how the app's quotas stand.
+
+    Needs the scope `group` too. Raises ProtocolError: what `identify` raises, not_permitted (no such group),
+    not_a_guest (some member is none), unknown_template, template_variables, invalid_request (expires_at),
+    quota_exceeded, idempotency_mismatch.
+    """
+    apps, now_seconds = deps.apps, now_ms // 1000
+    by = request.request_hash(apps.pepper)
+    wanted = Wanted(group=to, template=(body.template, body.version) if body.template else None, request=by)
+    caller = identify(request, wanted, scope="msg", audience=apps.audience, now_ms=now_ms, view=apps.view)
+    if "group" not in caller.app.scopes:
+        raise ProtocolError(ErrorCode.SCOPE_MISSING)
+    fingerprint = request.body_fingerprint(apps.pepper, test=caller.key.test)
+    if caller.facts.answer:
+        accepted = repeated(caller.facts.answer, fingerprint)
+        _post_again(accepted.id, body, caller, now_ms, deps)
+        return accepted, []
+    try:
+        group, _ = own_group(caller)
+    except ProtocolError:
+        raise ProtocolError(ErrorCode.NOT_PERMITTED) from None  # what is missing is the recipient
+    _check_reach(caller, group, deps)
+    deadline = deadline_of(body, now_seconds=now_seconds, max_expiry_seconds=apps.max_expiry_seconds)
+    written = write(body, caller.facts.template, body.variables, deadline=deadline)
+    windows = apps.quotas.take(caller.app, _weight(group), now_seconds=now_seconds)
+    message = _message(caller, group, written, body.client_ref, now_ms)
+    accepted = app_api.MessageAccepted(id=message.id, status="accepted", expires_at=time_of(deadline))
+    answer = Answer(fingerprint, accepted.model_dump_json())
+    try:
+        apps.view.deliveries.write(
+            [
+                apps.view.deliveries.creating(message),
+                apps.view.deliveries.remembering(caller.app.id, by, answer, now_seconds=now_seconds),
+            ]
+        )
+    except ConditionFailed:
+        stands = apps.view.deliveries.remembered(caller.app.id, by, now_seconds=now_seconds)
+        if stands is None:
+            raise
+        accepted = repeated(stands, fingerprint)
+        _post_again(accepted.id, body, caller, now_ms, deps)
+        return accepted, windows
+    _post(message, group, written, caller.app, now_ms=now_ms, deps=deps)
+    return accepted, windows
+
+
+def _weight(group: Group) -> int:
+    return max(1, -(-group.members // MEMBERS_OF_ONE))
+
+
+def _check_reach(caller: AppCaller, group: Group, deps: GroupMessageDependencies) -> None:
+    """A trial app or test key posts only where every member is a guest: others may have come in by themselves.
+
+    Raises ProtocolError not_a_guest.
+    """
+    if is_unbound(caller):
+        return
+    if group.members > MAX_GUESTS:
+        raise ProtocolError(ErrorCode.NOT_A_GUEST)
+    members = [member.account for page in deps.fanout.groups.member_pages(group.id) for member in page]
+    people = deps.directory.people(members)
+    if not all(is_guest(caller, person.phone_index) for person in people.values()):
+        raise ProtocolError(ErrorCode.NOT_A_GUEST)
+
+
+def _message(caller: AppCaller, group: Group, written: Written, client_ref: str | None, now_ms: int) -> AppMessage:
+    return AppMessage(
+        app=caller.app.id,
+        id=new_message_id(now_ms),
+        status=Status.QUEUED,
+        account=None,
+        envelopes=Envelopes(()),
+        deadline=written.deadline,
+        category=written.category,
+        language=written.language,
+        template=written.template,
+        client_ref=client_ref,
+        batch=None,
+        failure=None,
+        test=caller.key.test,
+        times_ms={Status.ACCEPTED: now_ms, Status.QUEUED: now_ms},
+        group=group.id,
+    )
+
+
+def _post_again(
+    id: MessageId, body: app_api.NewMessage, caller: AppCaller, now_ms: int, deps: GroupMessageDependencies
+) -> None:
+    """If the first request ended before it had posted. Nothing is left to do where the group is gone."""
+    deliveries = deps.apps.view.deliveries
+    message = deliveries.message(caller.app.id, id, now_seconds=now_ms // 1000)
+    group = caller.facts.group
+    if message is None or message.status_at(now_ms // 1000) is not Status.QUEUED or group is None or not group.live:
+        return
+    written = write(body, caller.facts.template, body.variables, deadline=message.deadline)
+    _post(message, group, written, caller.app, now_ms=now_ms, deps=deps)
+
+
+def _post(
+    message: AppMessage, group: Group, written: Written, app: App, *, now_ms: int, deps: GroupMessageDependencies
+) -> None:
+    """Raises StoreUnavailable; the request is to be repeated then."""
+    body = notice_body(
+        text=written.text,
+        category=written.category,
+        confidential=written.confidential,
+        priority=written.priority,
+        language=written.language,
+    )
+    post = GroupPost(
+        group=group,
+        message=message.id,
+        sender=app.sender,
+        sender_class=None,
+        event=False,
+        body=body,
+        at_ms=message.times_ms[Status.ACCEPTED],
+        expires_at=message.deadline,
+    )
+    deps.fanout(post, now_ms=now_ms)
+    deps.apps.view.deliveries.advance(app.id, message.id, Status.SENT, now_ms=now_ms)
+
+
+def status(request: AppRequest, id: MessageId, *, now_ms: int, deps: GroupMessageDependencies) -> app_api.Message:
+    """Of any message; of one to a group with how far it is. Raises ProtocolError: what `identify` raises, not_found."""
+    found = messages.status(request, id, now_ms=now_ms, deps=deps.apps)
+    if found.group is None:
+        return found
+    name = deps.fanout.keys.post(found.group.id, id, AppSender(request.app, ""))
+    stands = deps.fanout.store.read(name, now_seconds=now_ms // 1000)
+    if stands is None:
+        return found
+    record, done = stands
+    chunks = [done[chunk] for chunk in record.chunks or () if chunk in done]
+    delivery = app_api.GroupMessage(
+        id=found.group.id,
+        members=record.members,
+        devices=record.delivered[0] if record.delivered else sum(chunk.devices for chunk in chunks),
+        complete=record.delivered is not None or (record.chunks is not None and len(chunks) == len(record.chunks)),
+    )
+    return found.model_copy(update={"group": delivery})

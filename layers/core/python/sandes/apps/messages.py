@@ -1,0 +1,387 @@
+"""Messages and notices of apps: sending, status, recall (docs/apps/README.md, "Messages")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, cast
+
+from sandes.apps.app_events import message_event, tell_webhooks
+from sandes.apps.app_identity import AppCaller, AppRequest, identify
+from sandes.apps.quotas import Quotas, Window
+from sandes.apps.recipients import Outcome, check_reach, read_address
+from sandes.apps.templates import check_variables, render
+from sandes.crypto.codes import same
+from sandes.crypto.pepper import Pepper
+from sandes.crypto.seal import Content, Kind, Void, notice_body, void_body
+from sandes.crypto.sender_hash import SenderHash
+from sandes.cursors import cursor, position
+from sandes.messaging.push import Push
+from sandes.messaging.send import seal_for
+from sandes.model.app import App
+from sandes.model.delivery import AppMessage, Envelopes, Status
+from sandes.model.device import Routes
+from sandes.model.envelope import Envelope
+from sandes.model.ids import AccountId, MessageId, message_text, new_message_id
+from sandes.model.template import Template
+from sandes.protocol import app_api
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.queues import Queue
+from sandes.store.app_view import AppView, Wanted
+from sandes.store.deliveries import Answer
+from sandes.store.dynamo import ConditionFailed
+from sandes.store.inbox import InboxStore
+
+EXPIRES_AFTER_SECONDS: dict[str, int] = {"notice": 30 * 86_400, "transaction": 7 * 86_400, "alert": 86_400}
+"""By category, where the app says nothing; never longer than the stage allows."""
+
+MIN_EXPIRY_SECONDS = 60
+UNKNOWN_RECIPIENT = "unknown_recipient"
+_LIST_QUERIES = 8
+
+_MAGIC: dict[Outcome, tuple[Status, str | None]] = {
+    "delivered": (Status.DELIVERED, None),
+    "read": (Status.READ, None),
+    "unknown": (Status.FAILED, UNKNOWN_RECIPIENT),
+    "expired": (Status.EXPIRED, None),
+    "failed": (Status.FAILED, ErrorCode.INTERNAL.value),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AppsDependencies:
+    view: AppView
+    inbox: InboxStore
+    quotas: Quotas
+    push: Push
+    webhook_queue: Queue
+    pepper: Pepper
+    sender_hash: SenderHash
+    audience: str
+    max_expiry_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A message's text and how it is to be shown. `template` is `name@version`; `deadline` epoch seconds."""
+
+    text: str
+    template: str | None
+    language: str
+    category: str
+    confidential: bool
+    priority: str
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A message as it is to be stored. `final`: it has an outcome already, of which the app is to hear."""
+
+    message: AppMessage
+    envelopes: Sequence[Envelope]
+
+    @property
+    def final(self) -> bool:
+        return self.message.status >= Status.DELIVERED
+
+
+def write(
+    content: app_api.Content, template: Template | None, variables: Mapping[str, str], *, deadline: int
+) -> Written:
+    """The text of one message. `template` is what was found for the one that `content` names.
+
+    Raises ProtocolError unknown_template or template_variables.
+    """
+    if content.template is None:
+        if variables:
+            faults = [{"pointer": f"/variables/{name}", "code": "unknown"} for name in sorted(variables)]
+            raise ProtocolError(ErrorCode.TEMPLATE_VARIABLES, details={"errors": faults})
+        text, label, language = content.body or "", None, content.language
+    else:
+        if template is None or template.kind != "message":
+            raise ProtocolError(ErrorCode.UNKNOWN_TEMPLATE)
+        check_variables(template, variables)
+        text = render(template, variables, language=content.language)
+        label, language = f"{template.name}@{template.version}", cast("Any", template.language(content.language))
+    return Written(text, label, language, content.category, content.confidential, content.priority, deadline)
+
+
+def deadline_of(content: app_api.Content, *, now_seconds: int, max_expiry_seconds: int) -> int:
+    """When it expires, epoch seconds. Raises ProtocolError invalid_request for one too near or too far."""
+    if content.expires_at is None:
+        return now_seconds + min(EXPIRES_AFTER_SECONDS[content.category], max_expiry_seconds)
+    deadline = int(content.expires_at.timestamp())
+    if not now_seconds + MIN_EXPIRY_SECONDS <= deadline <= now_seconds + max_expiry_seconds:
+        reason = f"between_{MIN_EXPIRY_SECONDS}_and_{max_expiry_seconds}_seconds_from_now"
+        raise invalid(ErrorCode.INVALID_REQUEST, "/expires_at", reason)
+    return deadline
+
+
+def compose(
+    written: Written,
+    *,
+    app: App,
+    id: MessageId,
+    account: AccountId | None,
+    routes: Routes | None,
+    test: bool,
+    sender_hash: SenderHash,
+    now_ms: int,
+    client_ref: str | None = None,
+    batch: str | None = None,
+    magic: Outcome | None = None,
+) -> Composed:
+    """Seal a message to every device of its recipient. Without a device it has failed: `unknown_recipient`."""
+    envelopes: list[Envelope] = []
+    if routes and routes.devices:
+        body = notice_body(
+            text=written.text,
+            category=written.category,
+            confidential=written.confidential,
+            priority=written.priority,
+            language=written.language,
+        )
+        content = Content(id, app.sender, None, routes.account, Kind.NOTICE, now_ms, body)
+        envelopes = [
+            seal_for(route, content, expires_at=written.deadline, sender_hash=sender_hash)
+            for route in routes.devices.values()
+        ]
+    if magic:
+        status, failure = _MAGIC[magic]
+    else:
+        status, failure = (Status.QUEUED, None) if envelopes else (Status.FAILED, UNKNOWN_RECIPIENT)
+    message = AppMessage(
+        app=app.id,
+        id=id,
+        status=status,
+        account=account,
+        envelopes=Envelopes(tuple((envelope.inbox, envelope.id) for envelope in envelopes)),
+        deadline=written.deadline,
+        category=written.category,
+        language=written.language,
+        template=written.template,
+        client_ref=client_ref,
+        batch=batch,
+        failure=failure,
+        test=test,
+        times_ms={Status.ACCEPTED: now_ms, status: now_ms},
+    )
+    return Composed(message, envelopes)
+
+
+def create(
+    request: AppRequest, body: app_api.NewMessage, *, now_ms: int, deps: AppsDependencies
+) -> tuple[app_api.MessageAccepted, list[Window]]:
+    """Store a message for every device of its recipient, then try to hand it over; or answer a repetition as before.
+
+    Also gives how the app's quotas stand (nothing for a repetition). Raises ProtocolError: what `identify` raises,
+    invalid_phone, not_a_guest, unknown_template, template_variables, invalid_request (expires_at), quota_exceeded,
+    idempotency_mismatch. Nothing is stored then.
+    """
+    address = read_address(body.to, deps.pepper)
+    by, now_seconds = request.request_hash(deps.pepper), now_ms // 1000
+    wanted = Wanted(
+        phone_index=address.index,
+        template=(body.template, body.version) if body.template else None,
+        request=by,
+    )
+    caller = identify(request, wanted, scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    fingerprint = request.body_fingerprint(deps.pepper, test=caller.key.test)
+    if caller.facts.answer:
+        return repeated(caller.facts.answer, fingerprint), []
+    check_reach(caller, address)
+    deadline = deadline_of(body, now_seconds=now_seconds, max_expiry_seconds=deps.max_expiry_seconds)
+    written = write(body, caller.facts.template, body.variables, deadline=deadline)
+    windows = deps.quotas.take(caller.app, 1, now_seconds=now_seconds)
+    account = address.account or caller.facts.account
+    routes, _ = deps.view.recipient(account, subject=None, now_seconds=now_seconds)
+    made = compose(
+        written,
+        app=caller.app,
+        id=new_message_id(now_ms),
+        account=account,
+        routes=routes,
+        test=caller.key.test,
+        sender_hash=deps.sender_hash,
+        now_ms=now_ms,
+        client_ref=body.client_ref,
+        magic=address.magic,
+    )
+    accepted = app_api.MessageAccepted(id=made.message.id, status="accepted", expires_at=time_of(deadline))
+    operations = [
+        deps.view.deliveries.creating(made.message),
+        deps.view.deliveries.remembering(
+            caller.app.id, by, Answer(fingerprint, accepted.model_dump_json()), now_seconds=now_seconds
+        ),
+        *(deps.inbox.adding(envelope) for envelope in made.envelopes),
+    ]
+    if made.final:
+        event = message_event(made.message, made.message.status, now_ms=now_ms, failure=made.message.failure)
+        tell_webhooks(caller.app, [event], deps.webhook_queue)
+        operations.append(deps.view.deliveries.recording(event))
+    try:
+        deps.view.deliveries.write(operations)
+    except ConditionFailed:
+        stands = deps.view.deliveries.remembered(caller.app.id, by, now_seconds=now_seconds)
+        if stands is None:
+            raise
+        return repeated(stands, fingerprint), windows
+    if routes:
+        hand_over(made, routes, now_ms=now_ms, deps=deps)
+    return accepted, windows
+
+
+def hand_over(made: Composed, routes: Routes, *, now_ms: int, deps: AppsDependencies) -> None:
+    """Push a stored message to live sockets, and note it as sent if one of them took it."""
+    if not made.envelopes:
+        return
+    pushed = deps.push(made.envelopes, routes, now_seconds=now_ms // 1000)
+    if pushed.posted:
+        deps.view.deliveries.advance(made.message.app, made.message.id, Status.SENT, now_ms=now_ms)
+
+
+def repeated(answer: Answer, fingerprint: bytes) -> app_api.MessageAccepted:
+    if not same(answer.fingerprint, fingerprint):
+        raise ProtocolError(ErrorCode.IDEMPOTENCY_MISMATCH)
+    return app_api.MessageAccepted.model_validate_json(answer.answer)
+
+
+def status(request: AppRequest, id: MessageId, *, now_ms: int, deps: AppsDependencies) -> app_api.Message:
+    """Raises ProtocolError: what `identify` raises, not_found."""
+    wanted = Wanted(message=id)
+    caller = identify(request, wanted, scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    return shown(own_message(caller), now_ms // 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """None lets everything through."""
+
+    status: str | None = None
+    category: str | None = None
+    batch: str | None = None
+    client_ref: str | None = None
+
+    def pass_(self, message: AppMessage, now_seconds: int) -> bool:
+        wanted = (self.status, self.category, self.batch, self.client_ref)
+        given = (message.status_at(now_seconds).label, message.category, message.batch, message.client_ref)
+        return all(want is None or want == have for want, have in zip(wanted, given, strict=True))
+
+
+def page(
+    request: AppRequest, filters: Filters, *, after: str | None, limit: int, now_ms: int, deps: AppsDependencies
+) -> app_api.MessagePage:
+    """The newest first. A page may be short, or empty, with a cursor to go on with: filters are applied after reading.
+
+    Raises ProtocolError: what `identify` raises, invalid_cursor.
+    """
+    caller = identify(request, Wanted(), scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    app, now_seconds = caller.app.id, now_ms // 1000
+    of = "test messages" if caller.key.test else "messages"
+    before = position(after, owner=app, of=of, pepper=deps.pepper) if after is not None else None
+    found: list[AppMessage] = []
+    pages = deps.view.deliveries.message_pages(app, before=before, limit=limit, now_seconds=now_seconds)
+    last: str | None = None
+    for messages, after_page in islice(pages, _LIST_QUERIES):
+        passed = [one for one in messages if one.test is caller.key.test and filters.pass_(one, now_seconds)]
+        room = limit - len(found)
+        found += passed[:room]
+        last = message_text(found[-1].id) if len(passed) > room else after_page
+        if len(found) == limit:
+            break
+    return app_api.MessagePage(
+        messages=[shown(message, now_seconds) for message in found],
+        cursor=cursor(last, owner=app, of=of, pepper=deps.pepper) if last else None,
+    )
+
+
+def recall(request: AppRequest, id: MessageId, *, now_ms: int, deps: AppsDependencies) -> None:
+    """Take a message back while no device has acked it; where it is shown already, its bubble turns void.
+
+    Recalling twice does no harm. A message to a group cannot be recalled: it is final once it is accepted. Raises
+    ProtocolError: what `identify` raises, not_found, already_delivered, already_final.
+    """
+    wanted, now_seconds = Wanted(message=id), now_ms // 1000
+    caller = identify(request, wanted, scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    message = own_message(caller)
+    now_is = message.status_at(now_seconds)
+    if now_is is Status.RECALLED:
+        return
+    if now_is in {Status.DELIVERED, Status.READ}:
+        raise ProtocolError(ErrorCode.ALREADY_DELIVERED)
+    if now_is > Status.READ or message.group is not None:
+        raise ProtocolError(ErrorCode.ALREADY_FINAL)
+    routes, _ = deps.view.recipient(message.account, subject=None, now_seconds=now_seconds)
+    voids = _voids(message, caller.app, routes, now_ms, deps)
+    event = message_event(message, Status.RECALLED, now_ms=now_ms)
+    tell_webhooks(caller.app, [event], deps.webhook_queue)
+    deliveries = deps.view.deliveries
+    try:
+        deliveries.write(
+            [
+                deliveries.advancing(caller.app.id, id, Status.RECALLED, now_ms=now_ms, below=Status.DELIVERED),
+                deliveries.recording(event),
+                *(deps.inbox.taking_back(inbox, envelope) for inbox, envelope in message.envelopes.rows),
+                *(deps.inbox.adding(void) for void in voids),
+            ]
+        )
+    except ConditionFailed:
+        stands = deliveries.message(caller.app.id, id, now_seconds=now_seconds)
+        stands_at = stands.status_at(now_seconds) if stands else Status.EXPIRED
+        if stands_at is Status.RECALLED:
+            return
+        final = stands_at > Status.READ
+        raise ProtocolError(ErrorCode.ALREADY_FINAL if final else ErrorCode.ALREADY_DELIVERED) from None
+    if routes and voids:
+        deps.push(voids, routes, now_seconds=now_seconds)
+
+
+def _voids(message: AppMessage, app: App, routes: Routes | None, now_ms: int, deps: AppsDependencies) -> list[Envelope]:
+    """For the devices that the message was stored for and that are still there."""
+    stored = {inbox for inbox, _ in message.envelopes.rows}
+    if routes is None:
+        return []
+    body = void_body((message.id,), Void.RECALLED)
+    content = Content(new_message_id(now_ms), app.sender, None, routes.account, Kind.CONTROL, now_ms, body)
+    return [
+        seal_for(
+            route, content, expires_at=max(message.deadline, now_ms // 1000 + 86_400), sender_hash=deps.sender_hash
+        )
+        for route in routes.devices.values()
+        if route.inbox in stored
+    ]
+
+
+def own_message(caller: AppCaller) -> AppMessage:
+    message = caller.facts.message
+    if message is None or message.test != caller.key.test:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return message
+
+
+def shown(message: AppMessage, now_seconds: int) -> app_api.Message:
+    now_is = message.status_at(now_seconds)
+    times = {status.label: datetime.fromtimestamp(at / 1000, UTC) for status, at in sorted(message.times_ms.items())}
+    if now_is is Status.EXPIRED:
+        times.setdefault(now_is.label, time_of(message.deadline))
+    return app_api.Message(
+        id=message.id,
+        group=app_api.GroupMessage(id=message.group) if message.group else None,
+        status=cast("Any", now_is.label),
+        seq=int(now_is),
+        category=cast("Any", message.category),
+        template=message.template,
+        language=cast("Any", message.language),
+        client_ref=message.client_ref,
+        batch=message.batch,
+        failure=message.failure,
+        expires_at=time_of(message.deadline),
+        times=times,
+    )
+
+
+def time_of(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

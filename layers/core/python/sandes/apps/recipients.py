@@ -1,0 +1,82 @@
+"""Whom an app writes to: reading the address, guests of trial apps, magic recipients of test keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sandes.apps.app_identity import AppCaller
+from sandes.crypto.pepper import Pepper
+from sandes.model.app import App
+from sandes.model.ids import AccountId, account_text
+from sandes.model.phone import PhoneNumber, parse_phone
+from sandes.protocol.app_api import Recipient
+from sandes.protocol.errors import ErrorCode, ProtocolError
+
+Outcome = Literal["delivered", "read", "unknown", "expired", "failed"]
+
+MAGIC: dict[str, Outcome] = {
+    "+990000000001": "delivered",
+    "+990000000002": "read",
+    "+990000000003": "unknown",
+    "+990000000004": "expired",
+    "+990000000005": "failed",
+}
+"""Numbers for test keys: nobody has them (country code 990 is not assigned), each simulates an outcome."""
+
+MAGIC_CODE = "12345678"
+"""The code of an OTP to a magic recipient, cut to its length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """`index` is the pseudonym of `phone`. Exactly one of `phone`, `account` and `magic` is set."""
+
+    phone: PhoneNumber | None
+    index: str | None
+    account: AccountId | None
+    magic: Outcome | None
+
+    def subject(self, account: AccountId | None) -> str:
+        """Whom limits are kept for: the same for a number and the account behind it."""
+        known = self.account or account
+        return f"account:{account_text(known)}" if known else f"phone:{self.index or self.magic}"
+
+
+def magic_outcome(subject: str) -> Outcome | None:
+    """What a magic recipient simulates, read off its subject; None for anybody else's."""
+    kind, _, name = subject.partition(":")
+    return next((outcome for outcome in MAGIC.values() if kind == "phone" and outcome == name), None)
+
+
+def read_address(to: Recipient, pepper: Pepper, *, pointer: str = "/to/phone") -> Address:
+    """Raises ProtocolError invalid_phone."""
+    if to.account is not None:
+        return Address(None, None, to.account, None)
+    text = to.phone or ""
+    if text in MAGIC:
+        return Address(None, None, None, MAGIC[text])
+    try:
+        phone = parse_phone(text)
+    except ValueError as error:
+        raise ProtocolError(
+            ErrorCode.INVALID_PHONE,
+            details={"errors": [{"pointer": pointer, "code": "invalid_phone", "message": str(error)}]},
+        ) from None
+    return Address(phone, pepper.index("phone", phone), None, None)
+
+
+def check_reach(caller: AppCaller, address: Address) -> None:
+    """Raises ProtocolError not_a_guest where a trial app or test key may not write to this address.
+
+    Guests are known by number: an account id is nobody's guest.
+    """
+    if not may_reach(caller.app, address, test=caller.key.test):
+        raise ProtocolError(ErrorCode.NOT_A_GUEST)
+
+
+def may_reach(app: App, address: Address, *, test: bool) -> bool:
+    """`test`: said with a test key."""
+    if address.magic:
+        return test
+    return not (test or app.mode == "trial") or address.index in app.guests

@@ -1,0 +1,179 @@
+"""Bringing one event to one webhook: a signed post, retried for 75 hours (docs/apps/webhooks.md, "Retries").
+
+The next attempt is queued before this one is written down (docs/adr/0014): a crash between the two leads to a post too
+many, which its number tells, and never to one too few.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from sandes.apps.webhook_address import AddressRefused, AddressRule, Destination
+from sandes.crypto.webhook_keys import WebhookKeys
+from sandes.model.app import Webhook
+from sandes.model.delivery import AppEvent
+from sandes.model.ids import message_time_ms, parse_app, parse_message
+from sandes.model.webhook import WebhookDelivery
+from sandes.protocol import app_api
+from sandes.queues import Queue
+from sandes.store.deliveries import EVENT_KEEP_SECONDS
+from sandes.store.webhooks import WebhookStore
+
+MINUTE, HOUR = 60, 3600
+RETRY_AFTER_SECONDS = (
+    5,
+    5 * MINUTE,
+    30 * MINUTE,
+    2 * HOUR,
+    5 * HOUR,
+    10 * HOUR,
+    14 * HOUR,
+    20 * HOUR,
+    24 * HOUR,
+)
+"""After each failed attempt: the schedule of Standard Webhooks, 75 h 35 min in all."""
+
+ATTEMPTS = len(RETRY_AFTER_SECONDS) + 1
+LONGEST_DELAY_SECONDS = 900
+"""SQS's longest: longer waits are made of several."""
+
+ORPHAN_SECONDS = 120
+"""A queued event that is not there after this time belongs to a change that failed."""
+
+NOT_YET_SECONDS = 5
+_JITTER = 0.05
+_LONGEST_JITTER_SECONDS = 60
+
+GONE = 410
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`status` is None where no answer came; `error` says why then. `retry_after_seconds` as the answer asked for."""
+
+    status: int | None
+    error: str | None = None
+    retry_after_seconds: int | None = None
+
+    @property
+    def taken(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+class Poster(Protocol):
+    def post(self, to: Destination, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Post once, within 15 s, to one of the destination's addresses; redirects are not followed. Never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookDeliveryDependencies:
+    store: WebhookStore
+    queue: Queue
+    keys: WebhookKeys
+    addresses: AddressRule
+    poster: Poster
+    random: Callable[[], float] = random.random
+
+
+def entry(app: str, event: str, webhook: str, *, attempt: int, run: int, not_before: int) -> dict[str, Any]:
+    """What is queued: `attempt` counts from 1 within a `run`, to be made at `not_before` (epoch seconds) or later."""
+    return {"app": app, "event": event, "webhook": webhook, "attempt": attempt, "run": run, "not_before": not_before}
+
+
+def deliver(queued: Mapping[str, Any], *, now_ms: int, deps: WebhookDeliveryDependencies) -> str:
+    """Make one attempt if it is time and still wanted; what was done, for the log.
+
+    At least once: a crash may repeat a post, with the same webhook-id. Raises StoreUnavailable.
+    """
+    now_seconds = now_ms // 1000
+    if queued["not_before"] > now_seconds:
+        return _wait(queued, queued["not_before"] - now_seconds, "waiting", deps)
+    attempt, run = queued["attempt"], queued.get("run", 1)
+    app, event, row = deps.store.read(
+        parse_app(queued["app"]), queued["event"], queued["webhook"], now_seconds=now_seconds
+    )
+    hook = app.webhooks.get(queued["webhook"]) if app else None
+    if hook is None:
+        return "webhook_removed"
+    stored_run = row.run if row else 1
+    if event is None or run > stored_run:
+        since = max(queued["not_before"], message_time_ms(parse_message(queued["event"])) // 1000)
+        if now_seconds - since > ORPHAN_SECONDS:
+            return "orphan"
+        return _wait(queued, NOT_YET_SECONDS, "not_yet", deps)
+    if run < stored_run or (row and (row.state != "pending" or row.attempts >= attempt)):
+        return "done_before"
+    delivery = WebhookDelivery(
+        app=event.app,
+        webhook=hook.id,
+        event=event.id,
+        type=event.type,
+        state="pending",
+        run=run,
+        attempts=attempt,
+        last_status=None,
+        last_error=None,
+        next_attempt_at=None,
+        updated_at=now_seconds,
+        expires_at=event.at_ms // 1000 + EVENT_KEEP_SECONDS,
+    )
+    if hook.disabled:
+        failed = replace(delivery, state="failed", attempts=attempt - 1, last_error=f"webhook_{hook.disabled}")
+        return _noted(failed, "webhook_disabled", deps)
+    reply = _post(hook, event, now_seconds, deps)
+    delivery = replace(delivery, last_status=reply.status, last_error=reply.error)
+    if reply.taken:
+        return _noted(replace(delivery, state="delivered"), "delivered", deps)
+    if reply.status == GONE:
+        deps.store.apps.disable_webhook(event.app, hook, "gone")
+        return _noted(replace(delivery, state="failed"), "gone", deps)
+    if attempt >= ATTEMPTS:
+        return _noted(replace(delivery, state="failed"), "given_up", deps)
+    next_at = now_seconds + _wait_seconds(attempt, reply.retry_after_seconds, deps.random)
+    later = entry(queued["app"], event.id, hook.id, attempt=attempt + 1, run=run, not_before=next_at)
+    deps.queue.send(later, delay_seconds=min(next_at - now_seconds, LONGEST_DELAY_SECONDS))
+    return _noted(replace(delivery, next_attempt_at=next_at), "retry", deps)
+
+
+def _post(hook: Webhook, event: AppEvent, now_seconds: int, deps: WebhookDeliveryDependencies) -> Reply:
+    try:
+        destination = deps.addresses.check(hook.url)
+    except AddressRefused as refused:
+        return Reply(None, refused.reason)
+    body = event_body(event).model_dump_json().encode()
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "Sandes-Webhooks/1",
+        "webhook-id": event.id,
+        "webhook-timestamp": str(now_seconds),
+        "webhook-signature": deps.keys.signature(hook.id, id=event.id, timestamp=now_seconds, body=body),
+    }
+    return deps.poster.post(destination, headers, body)
+
+
+def event_body(event: AppEvent) -> app_api.Event:
+    """As webhooks and the feed give it."""
+    at = datetime.fromtimestamp(event.at_ms / 1000, UTC)
+    return app_api.Event.model_validate({"id": event.id, "type": event.type, "timestamp": at, "data": dict(event.data)})
+
+
+def _wait_seconds(attempt: int, asked: int | None, random: Callable[[], float]) -> int:
+    """The step after `attempt`; the receiver may ask for more, up to the step after that."""
+    step = RETRY_AFTER_SECONDS[attempt - 1]
+    most = RETRY_AFTER_SECONDS[min(attempt, len(RETRY_AFTER_SECONDS) - 1)]
+    seconds = min(max(step, asked or 0), most)
+    return seconds + int(random() * min(seconds * _JITTER, _LONGEST_JITTER_SECONDS))
+
+
+def _wait(queued: Mapping[str, Any], seconds: int, outcome: str, deps: WebhookDeliveryDependencies) -> str:
+    deps.queue.send(dict(queued), delay_seconds=min(seconds, LONGEST_DELAY_SECONDS))
+    return outcome
+
+
+def _noted(delivery: WebhookDelivery, outcome: str, deps: WebhookDeliveryDependencies) -> str:
+    return outcome if deps.store.note(delivery) else f"{outcome}_but_superseded"

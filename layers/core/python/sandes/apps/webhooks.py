@@ -1,0 +1,312 @@
+"""Webhooks of an app: registering, changing, testing, what became of each delivery, asking for one again
+(docs/apps/webhooks.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, cast
+
+from sandes.apps.app_events import TELL_AFTER_SECONDS, new_event
+from sandes.apps.app_identity import AppCaller, AppRequest, identify
+from sandes.apps.webhook_address import AddressRefused, AddressRule
+from sandes.apps.webhook_delivery import entry
+from sandes.crypto.codes import same
+from sandes.crypto.pepper import Pepper
+from sandes.crypto.webhook_keys import WebhookKeys
+from sandes.cursors import cursor, position
+from sandes.model.app import MAX_WEBHOOKS, Webhook
+from sandes.model.ids import app_text, new_one_time_id
+from sandes.model.webhook import WebhookDelivery
+from sandes.protocol import app_api
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.queues import Queue
+from sandes.store.app_view import AppView, Wanted
+from sandes.store.deliveries import EVENT_KEEP_SECONDS, Answer, live_answer
+from sandes.store.dynamo import ConditionFailed
+from sandes.store.webhooks import WebhookStore
+
+_LIST_QUERIES = 10
+"""Pages looked through for one answer where a filter leaves little of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookDependencies:
+    view: AppView
+    store: WebhookStore
+    queue: Queue
+    pepper: Pepper
+    keys: WebhookKeys
+    addresses: AddressRule
+    audience: str
+
+
+def create(request: AppRequest, body: app_api.NewWebhook, *, now_ms: int, deps: WebhookDependencies) -> app_api.Webhook:
+    """Register a webhook and show its secret, which only the answer to this request does.
+
+    A repeated request gets the first answer. Raises ProtocolError: what `identify` raises, webhook_address,
+    too_many_webhooks, idempotency_mismatch.
+    """
+    caller, by, fingerprint = _identify_post(request, now_ms, deps)
+    if caller.facts.answer:
+        return _created(caller.facts.answer, fingerprint, deps)
+    if len(caller.app.webhooks) >= MAX_WEBHOOKS:  # before anything is asked of a name server
+        raise ProtocolError(ErrorCode.TOO_MANY_WEBHOOKS)
+    _check_address(body.url, deps)
+    now_seconds = now_ms // 1000
+    hook = Webhook(new_one_time_id(), body.url, _each_once(body.events), now_seconds)
+    answer = Answer(fingerprint, _shown(hook, deps).model_dump_json(exclude_none=True))
+    try:
+        deps.store.deliveries.write(
+            [
+                deps.view.apps.adding_webhook(caller.app.id, hook, most=MAX_WEBHOOKS),
+                deps.store.deliveries.remembering(caller.app.id, by, answer, now_seconds=now_seconds),
+            ]
+        )
+    except ConditionFailed as failed:
+        first = live_answer(failed.items[1], now_seconds)
+        if first is None:
+            raise ProtocolError(ErrorCode.TOO_MANY_WEBHOOKS) from None
+        return _created(first, fingerprint, deps)
+    return _created(answer, fingerprint, deps)
+
+
+def _created(answer: Answer, fingerprint: bytes, deps: WebhookDependencies) -> app_api.Webhook:
+    """What is kept of the answer does not hold the secret, which can be derived again."""
+    first = app_api.Webhook.model_validate_json(_first(answer, fingerprint))
+    return first.model_copy(update={"secret": deps.keys.secret(first.id)})
+
+
+def all_of(request: AppRequest, *, now_ms: int, deps: WebhookDependencies) -> app_api.WebhookList:
+    """The oldest first. Raises ProtocolError: what `identify` raises."""
+    caller = _identify(request, Wanted(), now_ms, deps)
+    hooks = sorted(caller.app.webhooks.values(), key=lambda hook: (hook.created_at, hook.id))
+    return app_api.WebhookList(webhooks=[_shown(hook, deps) for hook in hooks])
+
+
+def one(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> app_api.Webhook:
+    """Raises ProtocolError: what `identify` raises, not_found."""
+    return _shown(_own(_identify(request, Wanted(), now_ms, deps), id), deps)
+
+
+def change(
+    request: AppRequest, id: str, body: app_api.ChangeWebhook, *, now_ms: int, deps: WebhookDependencies
+) -> app_api.Webhook:
+    """Change what the body names. Raises ProtocolError: what `identify` raises, not_found, webhook_address."""
+    caller = _identify(request, Wanted(), now_ms, deps)
+    hook = _own(caller, id)
+    if body.url is not None:
+        _check_address(body.url, deps)
+    if body.url is None and body.events is None and body.paused is None:
+        return _shown(hook, deps)
+    events = _each_once(body.events) if body.events is not None else None
+    changed = deps.view.apps.change_webhook(caller.app.id, id, url=body.url, events=events, paused=body.paused)
+    if changed is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return _shown(changed, deps)
+
+
+def remove(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> None:
+    """Nothing is sent to it any more, nor tried again. Raises ProtocolError: what `identify` raises, not_found."""
+    caller = _identify(request, Wanted(), now_ms, deps)
+    if not deps.view.apps.remove_entry(caller.app.id, "webhook", id):
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+
+
+def test(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> app_api.WebhookDelivery:
+    """Send a `webhook.test` event to this webhook, whatever events it asks for.
+
+    Raises ProtocolError: what `identify` raises, not_found, webhook_disabled, idempotency_mismatch.
+    """
+    caller, by, fingerprint = _identify_post(request, now_ms, deps)
+    if caller.facts.answer:
+        return _delivery(caller.facts.answer, fingerprint)
+    hook = _enabled(_own(caller, id))
+    event = new_event(caller.app.id, "webhook.test", {"webhook": hook.id}, now_ms=now_ms)
+    now_seconds = now_ms // 1000
+    delivery = _new_delivery(caller, hook, event.id, event.type, run=1, at=now_seconds, event_at=now_seconds)
+    return _start(
+        caller, None, delivery, by=by, fingerprint=fingerprint, also=[deps.store.deliveries.recording(event)], deps=deps
+    )
+
+
+def redeliver(
+    request: AppRequest, id: str, event: str, *, now_ms: int, deps: WebhookDependencies
+) -> app_api.WebhookDelivery:
+    """Send an event of the last 30 days to this webhook once more, with all attempts, whatever became of it before.
+
+    Raises ProtocolError: what `identify` raises, not_found, webhook_disabled, idempotency_mismatch, unavailable.
+    """
+    caller, by, fingerprint = _identify_post(request, now_ms, deps)
+    if caller.facts.answer:
+        return _delivery(caller.facts.answer, fingerprint)
+    hook = _enabled(_own(caller, id))
+    now_seconds = now_ms // 1000
+    _, found, row = deps.store.read(caller.app.id, event, hook.id, now_seconds=now_seconds)
+    if found is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    run, event_at = (row.run if row else 1) + 1, found.at_ms // 1000
+    delivery = _new_delivery(caller, hook, found.id, found.type, run=run, at=now_seconds, event_at=event_at)
+    return _start(caller, row, delivery, by=by, fingerprint=fingerprint, also=[], deps=deps)
+
+
+def _new_delivery(
+    caller: AppCaller, hook: Webhook, event: str, type: str, *, run: int, at: int, event_at: int
+) -> WebhookDelivery:
+    return WebhookDelivery(
+        app=caller.app.id,
+        webhook=hook.id,
+        event=event,
+        type=type,
+        state="pending",
+        run=run,
+        attempts=0,
+        last_status=None,
+        last_error=None,
+        next_attempt_at=at,
+        updated_at=at,
+        expires_at=event_at + EVENT_KEEP_SECONDS,
+    )
+
+
+def _start(
+    caller: AppCaller,
+    old: WebhookDelivery | None,
+    new: WebhookDelivery,
+    *,
+    by: str,
+    fingerprint: bytes,
+    also: Sequence[dict[str, Any]],
+    deps: WebhookDependencies,
+) -> app_api.WebhookDelivery:
+    """Queue the first attempt, then write down that it is due: an entry whose row never came is dropped."""
+    answer = Answer(fingerprint, _shown_delivery(new).model_dump_json(exclude_none=True))
+    queued = entry(app_text(new.app), new.event, new.webhook, attempt=1, run=new.run, not_before=new.updated_at)
+    deps.queue.send(queued, delay_seconds=TELL_AFTER_SECONDS)
+    try:
+        deps.store.deliveries.write(
+            [
+                *also,
+                deps.store.restarting(old, new),
+                deps.store.deliveries.remembering(caller.app.id, by, answer, now_seconds=new.updated_at),
+            ]
+        )
+    except ConditionFailed as failed:
+        first = live_answer(failed.items[-1], new.updated_at)
+        if first is None:  # another request for the same event was faster
+            raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
+        return _delivery(first, fingerprint)
+    return _delivery(answer, fingerprint)
+
+
+def deliveries(
+    request: AppRequest,
+    id: str,
+    *,
+    state: str | None,
+    after: str | None,
+    limit: int,
+    now_ms: int,
+    deps: WebhookDependencies,
+) -> app_api.WebhookDeliveries:
+    """The newest events first. A page may be short, or empty, with a cursor: `state` is looked at after reading.
+
+    Raises ProtocolError: what `identify` raises, not_found, invalid_cursor.
+    """
+    caller = _identify(request, Wanted(), now_ms, deps)
+    hook = _own(caller, id)
+    app, of = caller.app.id, f"deliveries {hook.id}"
+    before = position(after, owner=app, of=of, pepper=deps.pepper) if after is not None else None
+    found: list[WebhookDelivery] = []
+    last: str | None = None
+    pages = deps.store.pages(app, hook.id, before=before, limit=limit, now_seconds=now_ms // 1000)
+    for rows, after_page in islice(pages, _LIST_QUERIES):
+        passed = [row for row in rows if state is None or row.state == state]
+        room = limit - len(found)
+        found += passed[:room]
+        last = after_page
+        if len(passed) > room:
+            last = found[-1].event
+        if len(found) == limit:
+            break
+    return app_api.WebhookDeliveries(
+        deliveries=[_shown_delivery(row) for row in found],
+        cursor=cursor(last, owner=app, of=of, pepper=deps.pepper) if last else None,
+    )
+
+
+# What the above is made of.
+
+
+def _identify(request: AppRequest, wanted: Wanted, now_ms: int, deps: WebhookDependencies) -> AppCaller:
+    return identify(request, wanted, scope="hook", audience=deps.audience, now_ms=now_ms, view=deps.view)
+
+
+def _identify_post(request: AppRequest, now_ms: int, deps: WebhookDependencies) -> tuple[AppCaller, str, bytes]:
+    """Also the keyed hashes by which a repetition is known, and known to be the same."""
+    by = request.request_hash(deps.pepper)
+    caller = _identify(request, Wanted(request=by), now_ms, deps)
+    return caller, by, request.body_fingerprint(deps.pepper, test=caller.key.test)
+
+
+def _first(answer: Answer, fingerprint: bytes) -> str:
+    if not same(answer.fingerprint, fingerprint):
+        raise ProtocolError(ErrorCode.IDEMPOTENCY_MISMATCH)
+    return answer.answer
+
+
+def _delivery(answer: Answer, fingerprint: bytes) -> app_api.WebhookDelivery:
+    return app_api.WebhookDelivery.model_validate_json(_first(answer, fingerprint))
+
+
+def _own(caller: AppCaller, id: str) -> Webhook:
+    """Raises ProtocolError not_found, for another app's as well."""
+    hook = caller.app.webhooks.get(id)
+    if hook is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return hook
+
+
+def _enabled(hook: Webhook) -> Webhook:
+    if hook.disabled:
+        raise ProtocolError(ErrorCode.WEBHOOK_DISABLED)
+    return hook
+
+
+def _check_address(url: str, deps: WebhookDependencies) -> None:
+    try:
+        deps.addresses.check(url)
+    except AddressRefused as refused:
+        raise invalid(ErrorCode.WEBHOOK_ADDRESS, "/url", refused.reason) from None
+
+
+def _each_once(events: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(events))
+
+
+def _shown(hook: Webhook, deps: WebhookDependencies) -> app_api.Webhook:
+    return app_api.Webhook(
+        id=hook.id,
+        url=hook.url,
+        events=cast("Any", list(hook.events)),
+        disabled=cast("Any", hook.disabled),
+        public_key=deps.keys.public_key(hook.id),
+        created_at=datetime.fromtimestamp(hook.created_at, UTC),
+    )
+
+
+def _shown_delivery(row: WebhookDelivery) -> app_api.WebhookDelivery:
+    next_at = row.next_attempt_at
+    return app_api.WebhookDelivery(
+        event=row.event,
+        type=cast("Any", row.type),
+        state=row.state,
+        attempts=row.attempts,
+        last_status=row.last_status,
+        last_error=row.last_error,
+        next_attempt_at=datetime.fromtimestamp(next_at, UTC) if next_at is not None else None,
+        updated_at=datetime.fromtimestamp(row.updated_at, UTC),
+    )

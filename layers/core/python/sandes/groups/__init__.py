@@ -1,0 +1,1 @@
+"""Groups: membership and what follows from it, and the way of a post to every member."""

@@ -1,0 +1,263 @@
+"""Fan-out: a post to a group on its way to every member's devices (docs/protocol/groups.md, docs/adr/0020, 0021).
+
+To few members it goes at once. To many, the queue takes an entry for the post, whose work is to cut the members into
+chunks, and one for each chunk. Whatever is repeated writes the same rows again, so every entry may come any number of
+times; a chunk that is done leaves a marker, by which a repetition is passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cbor2
+from nacl import bindings
+
+from sandes.crypto.fanout_keys import FanoutKeys
+from sandes.crypto.seal import BodyPointer, Content, Kind, encrypt_body, group_message_body, seal
+from sandes.crypto.sender_hash import SenderHash
+from sandes.messaging.push import Push
+from sandes.model.app import AppSender
+from sandes.model.device import Route, Routes
+from sandes.model.envelope import HEADER, VERSION, Envelope, envelope_id
+from sandes.model.fanout import ChunkDone, FanoutJob, FanoutRecord, GroupPost
+from sandes.model.group import Group
+from sandes.model.ids import (
+    ACCOUNT_BYTES,
+    AccountId,
+    AppId,
+    DeviceAddress,
+    DeviceNumber,
+    GroupId,
+    MessageId,
+    base64url_text,
+    new_body_id,
+    parse_base64url,
+)
+from sandes.policy import GroupView, Viewer, decide
+from sandes.queues import Queue
+from sandes.store.fanouts import FanoutStore
+from sandes.store.groups import GroupStore
+from sandes.store.inbox import InboxStore
+from sandes.store.routing import RoutingStore
+
+INLINE_MEMBERS = 32
+"""A post to so many goes out before it is accepted; to more, by the queue."""
+
+CHUNK_MEMBERS = 100
+"""As many as one read of routing takes."""
+
+MAX_INLINE_BODY_BYTES = 700
+"""A larger body is stored once, and envelopes hold a pointer: an envelope with one of this size is one write unit."""
+
+DAY_SECONDS = 86_400
+KEEP_SECONDS = 8 * DAY_SECONDS
+"""A record outlives the seven days for which an id may be sent again, and the envelopes by a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fanout:
+    """Delivers posts. The queue's function and everybody who posts have one each."""
+
+    groups: GroupStore
+    routing: RoutingStore
+    inbox: InboxStore
+    store: FanoutStore
+    push: Push
+    queue: Queue
+    keys: FanoutKeys
+    sender_hash: SenderHash
+
+    def __call__(self, post: GroupPost, *, to: Sequence[AccountId] | None = None, now_ms: int) -> int:
+        """Deliver to the members of the group, or to those of `to`, who need not be members, and to nobody else.
+
+        When this returns, the post is stored for every device, or in the queue. It is not for the sending device, nor
+        for members who joined after it, or may not receive it when their turn comes. May be repeated: returns the
+        time in epoch milliseconds at which it was accepted first. Raises StoreUnavailable.
+        """
+        name = self.keys.post(post.group.id, post.message, author_of(post.sender), to)
+        record = self.store.begin(
+            name,
+            FanoutRecord(
+                post.at_ms,
+                post.expires_at,
+                device=0 if isinstance(post.sender, AppSender) else post.sender.device,
+                members=post.group.members if to is None else len(to),
+            ),
+            keep_until=_keep_until(post.expires_at, now_ms),
+        )
+        if record.is_under_way or record.expires_at <= now_ms // 1000:
+            return record.at_ms
+        job = FanoutJob(
+            post=name,
+            group=post.group.id,
+            audience=post.group.audience,
+            message=post.message,
+            sender=post.sender,
+            sender_class=post.sender_class,
+            event=post.event,
+            body=post.body if post.event else self._wrapped(post, record.expires_at),
+            at_ms=record.at_ms,
+            expires_at=record.expires_at,
+            chosen=to is not None,
+            members=None if to is None else tuple(dict.fromkeys(to)),
+        )
+        if record.members <= INLINE_MEMBERS:
+            members = job.members
+            if members is None:
+                members = tuple(member for page in self._members(job) for member in page)
+            self.store.delivered(name, self._deliver(job, members, now_ms=now_ms))
+        elif job.members is None:
+            self.queue.send(self._entry(job))
+        else:
+            self._queue_chunks(job, [job.members])
+        return record.at_ms
+
+    def _wrapped(self, post: GroupPost, expires_at: int) -> bytes:
+        """A message as the envelopes hold it. A large one is stored by then, for a day longer than they are."""
+        body: bytes | BodyPointer = post.body
+        if len(post.body) > MAX_INLINE_BODY_BYTES:
+            body = BodyPointer(new_body_id(), bindings.randombytes(32), len(post.body))
+            self.inbox.put_body(body.id, encrypt_body(post.body, body), expires_at=expires_at + DAY_SECONDS)
+        return group_message_body(post.group.id, post.group.version, body)
+
+    def work(self, queued: Mapping[str, Any], *, now_ms: int) -> str:
+        """Do what an entry of the queue asks for; what was done, for the log. Raises StoreUnavailable."""
+        job = _decode(self.keys.open(parse_base64url(queued["post"])))
+        if job.expires_at <= now_ms // 1000:
+            return "expired"
+        if job.members is None:
+            self._queue_chunks(job, self._members(job))
+            return "planned"
+        chunk = self.keys.chunk(job.post, job.sender, job.members)
+        if self.store.is_done(job.post, chunk):
+            return "done_before"
+        done = self._deliver(job, job.members, now_ms=now_ms)
+        self.store.finish(job.post, chunk, done, keep_until=_keep_until(job.expires_at, now_ms))
+        return "delivered"
+
+    def _members(self, job: FanoutJob) -> Iterator[list[AccountId]]:
+        """Pages of those who were members when the post was accepted, and are."""
+        for page in self.groups.member_pages(job.group):
+            yield [member.account for member in page if member.joined_at_ms <= job.at_ms]
+
+    def _queue_chunks(self, job: FanoutJob, pages: Iterable[Sequence[AccountId]]) -> None:
+        chunks = []
+        for page in pages:
+            starts = range(0, len(page), CHUNK_MEMBERS)
+            cut = [replace(job, members=tuple(page[start : start + CHUNK_MEMBERS])) for start in starts]
+            self.queue.send_many([self._entry(chunk) for chunk in cut])
+            chunks += [self.keys.chunk(job.post, job.sender, chunk.members or ()) for chunk in cut]
+        self.store.planned(job.post, chunks)
+
+    def _entry(self, job: FanoutJob) -> dict[str, str]:
+        return {"post": base64url_text(self.keys.seal(_encode(job)))}
+
+    def _deliver(self, job: FanoutJob, members: Sequence[AccountId], *, now_ms: int) -> ChunkDone:
+        """Store for every device of `members` and push: reads, writes and posts, each for all of them in one go."""
+        routes = self.routing.read_many(members, now_seconds=now_ms // 1000)
+        sealing = _Sealing(job, self.sender_hash)
+        deliveries = [(sealing.envelopes(to), to) for to in routes.values() if _may_receive(job, to)]
+        envelopes = [envelope for sealed, _ in deliveries for envelope in sealed]
+        self.inbox.put_many(envelopes)
+        posted = self.push.many(deliveries, now_seconds=now_ms // 1000)
+        return ChunkDone(len(envelopes), sum(posted))
+
+
+def author_of(sender: DeviceAddress | AppSender) -> AccountId | AppSender:
+    """Whose post it is: the account's, from whichever device it came, or the app's."""
+    return sender if isinstance(sender, AppSender) else sender.account
+
+
+def group_view(group: Group, role: Any) -> GroupView:
+    """A group as policy sees it, for somebody who is not invited."""
+    return GroupView(
+        audience=group.audience,
+        posting=group.posting,
+        open=group.open,
+        live=group.state == "live",
+        owner_organisation=group.organisation,
+        role=role,
+        invited=False,
+    )
+
+
+def _may_receive(job: FanoutJob, member: Routes) -> bool:
+    """By the standing in force now: a verification that has ended takes its holder out of groups of officials."""
+    if job.chosen:
+        return True
+    group = GroupView(job.audience, "all", open=False, live=True, owner_organisation=None, role="member", invited=False)
+    return decide(Viewer(member.standing), group, "receive")
+
+
+def _keep_until(expires_at: int, now_ms: int) -> int:
+    return max(expires_at, now_ms // 1000 + KEEP_SECONDS - DAY_SECONDS) + DAY_SECONDS
+
+
+class _Sealing:
+    """Seals one post to many devices: what is the same for all of them is made once, the ephemeral key for each."""
+
+    def __init__(self, job: FanoutJob, sender_hash: SenderHash) -> None:
+        kind = Kind.GROUP_EVENT if job.event else Kind.GROUP_MESSAGE
+        anybody = AccountId(bytes(ACCOUNT_BYTES))
+        content = Content(job.message, job.sender, job.sender_class, anybody, kind, job.at_ms, job.body)
+        self.before, self.behind = content.around_recipient()
+        self.job, self.sender_hash = job, sender_hash
+
+    def envelopes(self, to: Routes) -> list[Envelope]:
+        """One for each device but the one that the post came from."""
+        plain = self.before + to.account + self.behind
+        sender = self.job.sender
+        own = sender.device if isinstance(sender, DeviceAddress) and sender.account == to.account else None
+        return [self._envelope(route, plain) for number, route in to.devices.items() if number != own]
+
+    def _envelope(self, route: Route, plain: bytes) -> Envelope:
+        job, inbox, key = self.job, route.inbox, route.seal_key
+        header = HEADER.pack(VERSION, job.message, inbox, key.number, job.expires_at)
+        return Envelope(
+            inbox=inbox,
+            id=envelope_id(job.message, self.sender_hash(inbox, job.message, job.sender)),
+            seal_key_number=key.number,
+            expires_at=job.expires_at,
+            accepted_at_ms=job.at_ms,
+            sealed=seal(plain, seal_public=key.public, header=header),
+        )
+
+
+def _encode(job: FanoutJob) -> bytes:
+    sender = job.sender
+    named: list[Any] = (
+        [sender.app, sender.name] if isinstance(sender, AppSender) else [sender.account, int(sender.device)]
+    )
+    return cbor2.dumps(
+        [
+            *(job.post, job.group, job.audience, job.message, isinstance(sender, AppSender), named, job.sender_class),
+            *(job.event, job.body, job.at_ms, job.expires_at, job.chosen),
+            None if job.members is None else b"".join(job.members),
+        ]
+    )
+
+
+def _decode(data: bytes) -> FanoutJob:
+    post, group, audience, message, by_app, (id, named), sender_class, *rest = cbor2.loads(data)
+    event, body, at_ms, expires_at, chosen, members = rest
+    return FanoutJob(
+        post=post,
+        group=GroupId(group),
+        audience=audience,
+        message=MessageId(message),
+        sender=AppSender(AppId(id), named) if by_app else DeviceAddress(AccountId(id), DeviceNumber(named)),
+        sender_class=sender_class,
+        event=event,
+        body=body,
+        at_ms=at_ms,
+        expires_at=expires_at,
+        chosen=chosen,
+        members=None if members is None else tuple(_accounts(members)),
+    )
+
+
+def _accounts(joined: bytes) -> Iterator[AccountId]:
+    for start in range(0, len(joined), ACCOUNT_BYTES):
+        yield AccountId(joined[start : start + ACCOUNT_BYTES])

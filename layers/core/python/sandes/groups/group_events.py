@@ -1,0 +1,174 @@
+"""Telling members of a change of their group (docs/protocol/groups.md, "Events"; docs/adr/0019).
+
+A change and the event that tells of it are written in one transaction. A queue entry is sent before it, with a delay
+longer than any function runs, and another one after it: the second is why the event comes at once, the first is why it
+comes even if everything ends between the two. Whoever takes an entry sends the event if its row is there, then
+deletes the row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from sandes.crypto.seal import GroupChange, group_event_body
+from sandes.model.fanout import GroupPost
+from sandes.model.group import EVENTS_TO_ALL_MEMBERS, SYSTEM, Actor, Group, GroupEvent, Role
+from sandes.model.ids import (
+    AccountId,
+    GroupId,
+    MessageId,
+    id_text,
+    message_text,
+    message_time_ms,
+    new_message_id,
+    parse_group,
+    parse_message,
+)
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.queues import Queue
+from sandes.store.dynamo import StoreUnavailable
+from sandes.store.group_changes import GroupRaced
+from sandes.store.groups import GroupStore
+
+NET_SECONDS = 150
+"""After so long every function that changes groups has ended: the change was made by then, or never will be."""
+
+DISSOLVE_AFTER_SECONDS = 3_600
+"""Members' rows outlive their group for so long: posts that were accepted before are still on their way to them."""
+
+_NOT_OF_MEMBERS = {GroupChange.CHANGED, GroupChange.DISSOLVED}
+_SUBJECT_IS_OUT = {GroupChange.LEFT, GroupChange.REMOVED}
+_TRIES = 4
+
+T = TypeVar("T")
+
+
+class Deliver(Protocol):
+    """`sandes.groups.fanout.Fanout`, as far as events need it."""
+
+    def __call__(self, post: GroupPost, *, to: Sequence[AccountId] | None = None, now_ms: int) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EventDependencies:
+    groups: GroupStore
+    deliver: Deliver
+    max_expiry_seconds: int
+
+
+def new_event(
+    group: GroupId,
+    change: GroupChange,
+    actor: Actor,
+    *,
+    now_ms: int,
+    subject: AccountId | None = None,
+    role: Role | None = None,
+    name: str | None = None,
+    narrow: bool = False,
+) -> GroupEvent:
+    """`narrow`: for the subject and admins only."""
+    return GroupEvent(group, new_message_id(now_ms), int(change), actor, now_ms, subject, role, name, narrow)
+
+
+@contextmanager
+def told(event: GroupEvent, queue: Queue) -> Iterator[GroupEvent]:
+    """Around the transaction that makes the change and holds the event. Raises StoreUnavailable only before it."""
+    entry = _entry(event)
+    queue.send(entry, delay_seconds=NET_SECONDS)
+    if event.change == GroupChange.DISSOLVED:
+        queue.send(
+            {
+                "job": "dissolve",
+                "group": id_text(event.group),
+                "not_before": event.at_ms // 1000 + DISSOLVE_AFTER_SECONDS,
+            },
+            delay_seconds=NET_SECONDS,
+        )
+    yield event
+    try:
+        queue.send(entry)
+    except StoreUnavailable:
+        return  # the change is made: the entry sent before it will do
+
+
+@contextmanager
+def all_told(events: Sequence[GroupEvent], queue: Queue) -> Iterator[None]:
+    """The same around one transaction that holds several events."""
+    entries = [_entry(event) for event in events]
+    queue.send_many(entries, delay_seconds=NET_SECONDS)
+    yield
+    with suppress(StoreUnavailable):  # the change is made: the entries sent before it will do
+        queue.send_many(entries)
+
+
+def _entry(event: GroupEvent) -> dict[str, Any]:
+    return {"job": "event", "group": id_text(event.group), "event": message_text(event.message)}
+
+
+def decided(attempt: Callable[[], T]) -> T:
+    """`attempt` again, from its reading on, while others change the group first. Raises ProtocolError unavailable."""
+    for _ in range(_TRIES):
+        try:
+            return attempt()
+        except GroupRaced:
+            continue
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+
+def send_event(queued: Mapping[str, Any], *, now_ms: int, deps: EventDependencies) -> str:
+    """Send what an entry names, if it is still to be sent; what was done, for the log. May be repeated.
+
+    Raises StoreUnavailable.
+    """
+    group, event = deps.groups.event(parse_group(queued["group"]), parse_message(queued["event"]))
+    if event is None or group is None:
+        return "nothing_to_tell"
+    if event.at_ms // 1000 + deps.max_expiry_seconds > now_ms // 1000:
+        for message, to in recipients(group, event):
+            deps.deliver(post_of(group, event, message, deps.max_expiry_seconds), to=to, now_ms=now_ms)
+    deps.groups.forget_event(event)
+    return "told"
+
+
+def recipients(group: Group, event: GroupEvent) -> Iterator[tuple[MessageId, Sequence[AccountId] | None]]:
+    """To whom, each with an id of its own; None for all members.
+
+    Who is in a group for citizens is known to its admins only, and in a large group of no interest to most.
+    """
+    change, subject = GroupChange(event.change), event.subject
+    large = group.members > EVENTS_TO_ALL_MEMBERS
+    if change not in _NOT_OF_MEMBERS and (event.narrow or large or group.audience == "citizens"):
+        yield event.message, sorted(group.admins | ({subject} if subject else set()))
+        return
+    yield event.message, None
+    if subject is not None and change in _SUBJECT_IS_OUT:
+        digest = hashlib.blake2b(event.message + b"subject", digest_size=10).digest()
+        yield new_message_id(message_time_ms(event.message), digest), [subject]
+
+
+def post_of(group: Group, event: GroupEvent, message: MessageId, max_expiry_seconds: int) -> GroupPost:
+    """Citizens do not learn from events who the officials behind a group are."""
+    actor = SYSTEM if group.audience == "citizens" else event.actor
+    return GroupPost(
+        group=group,
+        message=message,
+        sender=actor.sender,
+        sender_class=actor.sender_class,
+        event=True,
+        body=group_event_body(
+            group.id,
+            group.version,
+            GroupChange(event.change),
+            actor=actor.account,
+            subject=event.subject,
+            role=event.role,
+            name=event.name,
+        ),
+        at_ms=event.at_ms,
+        expires_at=event.at_ms // 1000 + max_expiry_seconds,
+    )

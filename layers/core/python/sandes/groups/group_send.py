@@ -1,0 +1,75 @@
+"""The `send` frame to a group: authorise, then hand over to the fan-out (docs/protocol/groups.md, "Sending").
+
+The reply leaves after the message is stored for every device of every member, or is in the queue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandes.groups.fanout import Fanout, group_view
+from sandes.limits import Limit, Meter
+from sandes.messaging.send import check_time, expiry, is_current
+from sandes.model.envelope import MAX_BODY_BYTES
+from sandes.model.fanout import GroupPost
+from sandes.model.principal import Principal
+from sandes.model.standing import class_of
+from sandes.policy import Viewer, decide
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.frames import Accepted, GroupSend
+from sandes.store.group_send_view import GroupSendView
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSendDependencies:
+    view: GroupSendView
+    meter: Meter
+    fanout: Fanout
+    max_expiry_seconds: int
+
+
+def send_to_group(frame: GroupSend, principal: Principal, *, now_ms: int, deps: GroupSendDependencies) -> Accepted:
+    """Have `frame` delivered to the members of its group. A repetition is answered like the first one.
+
+    Raises ProtocolError: clock_skew, id_too_old, too_large, invalid_frame (expires_in), rate_limited, revoked,
+    not_permitted (also for an unknown or dissolved group), posting_restricted for a member who may not post.
+    """
+    check_time(frame.id, now_ms)
+    if len(frame.body) > MAX_BODY_BYTES:
+        raise ProtocolError(ErrorCode.TOO_LARGE, details={"max_body_bytes": MAX_BODY_BYTES})
+    expires_in = expiry(frame.expires_in, deps.max_expiry_seconds)
+    sender = principal.address
+    deps.meter.refuse_if_empty(str(sender), now_ms=now_ms)
+    facts = deps.view.read(
+        sender,
+        frame.to.group,
+        deps.fanout.keys.post(frame.to.group, frame.id, sender.account),
+        limit=Limit.GROUP_POSTS.label,
+        now_seconds=now_ms // 1000,
+    )
+    deps.meter.take(str(sender), stored_full_at_ms=facts.bucket_full_at_ms, now_ms=now_ms)
+    if facts.sender is None or not is_current(principal, facts.sender):
+        raise ProtocolError(ErrorCode.REVOKED)
+    if facts.record and facts.record.is_under_way:  # whatever has become of group and membership since
+        return Accepted(ref=frame.ref, id=frame.id, at=facts.record.at_ms)
+    standing = facts.sender.standing
+    if facts.group is None or facts.member is None:
+        raise ProtocolError(ErrorCode.NOT_PERMITTED)
+    viewer, view = Viewer(standing), group_view(facts.group, facts.member.role)
+    if not decide(viewer, view, "post"):
+        receives = decide(viewer, view, "receive")
+        raise ProtocolError(ErrorCode.POSTING_RESTRICTED if receives else ErrorCode.NOT_PERMITTED)
+    at_ms = deps.fanout(
+        GroupPost(
+            group=facts.group,
+            message=frame.id,
+            sender=sender,
+            sender_class=class_of(standing),
+            event=False,
+            body=frame.body,
+            at_ms=now_ms,
+            expires_at=now_ms // 1000 + expires_in,
+        ),
+        now_ms=now_ms,
+    )
+    return Accepted(ref=frame.ref, id=frame.id, at=at_ms)

@@ -1,0 +1,239 @@
+"""Groups as people make, see, change and dissolve them (docs/protocol/groups.md).
+
+Who may not see a group is answered as if it did not exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandes.crypto.pepper import Pepper
+from sandes.crypto.seal import GroupChange
+from sandes.cursors import cursor, position
+from sandes.groups.group_events import decided, new_event, told
+from sandes.limits import Limit, enforce
+from sandes.model.group import MAX_INFORMAL_MEMBERS, Actor, Group, Member
+from sandes.model.ids import AccountId, DeviceAddress, GroupId, account_text, id_text, parse_group
+from sandes.model.standing import class_of
+from sandes.people.identity import Caller
+from sandes.policy import GroupView, Viewer, decide
+from sandes.protocol import client_api
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.queues import Queue
+from sandes.store.group_changes import GroupChangeStore, GroupRaced
+from sandes.store.groups import GroupStore, Tie
+from sandes.store.limits import LimitStore
+
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDependencies:
+    groups: GroupStore
+    changes: GroupChangeStore
+    limits: LimitStore
+    pepper: Pepper
+    work: Queue
+
+
+def create(caller: Caller, new: client_api.NewGroup, *, now_ms: int, deps: GroupDependencies) -> client_api.Group:
+    """An informal group with the caller as its owner and only member; with a `ref` used before, the group it made.
+
+    Raises ProtocolError rate_limited; not_found if the caller is not in that group any more.
+    """
+    me = caller.account.id
+    id = GroupId(deps.pepper.fingerprint("group", me, new.ref.encode())[: len(me)])
+    found = deps.groups.facts(id, me, now_seconds=now_ms // 1000)
+    if found.group is None:
+        enforce(deps.limits, Limit.GROUPS_MADE, subject(me), now_ms=now_ms)
+        group = Group(
+            id=id,
+            name=new.name,
+            kind="informal",
+            audience="members",
+            posting=new.posting,
+            open=False,
+            members=1,
+            limit=MAX_INFORMAL_MEMBERS,
+            version=1,
+            state="live",
+            created_at=now_ms // 1000,
+            owner=me,
+            admins=frozenset((me,)),
+        )
+        event = new_event(
+            id, GroupChange.JOINED, actor_of(caller, now_ms), now_ms=now_ms, subject=me, role="owner", name=new.name
+        )
+        try:
+            with told(event, deps.work):
+                deps.changes.create(group, [Member(me, "owner", now_ms)], event=event)
+        except GroupRaced:
+            pass  # by the caller's own repetition
+    return read(caller, id, now_ms=now_ms, deps=deps)
+
+
+def read(caller: Caller, id: GroupId, *, now_ms: int, deps: GroupDependencies) -> client_api.Group:
+    """Raises ProtocolError not_found."""
+    facts = deps.groups.facts(id, caller.account.id, now_seconds=now_ms // 1000)
+    return shown(visible(caller, facts.group, facts.own, now_ms), facts.own)
+
+
+def own_groups(caller: Caller, after: str | None, *, now_ms: int, deps: GroupDependencies) -> client_api.GroupPage:
+    """The caller's memberships, then invitations. A page may be short, or empty, with a cursor to go on with.
+
+    Raises ProtocolError invalid_cursor.
+    """
+    me, of = caller.account.id, "groups"
+    kind, _, text = position(after, owner=me, of=of, pepper=deps.pepper).partition(" ") if after else ("in", "", "")
+    start, further = parse_group(text) if text else None, ""
+    ties: dict[GroupId, Tie] = {}
+    if kind == "in":
+        memberships, last = deps.groups.memberships(me, after=start, limit=PAGE)
+        ties = {group: Tie(me, Member(me, role, 0), None) for group, role in memberships}
+        start, further = None, f"in {id_text(last)}" if last else ""
+    if not further:
+        invitations, last = deps.groups.invitations(me, after=start, limit=PAGE, now_seconds=now_ms // 1000)
+        ties |= {invitation.group: Tie(me, None, invitation) for invitation in invitations}
+        further = f"invited {id_text(last)}" if last else ""
+    found = deps.groups.read_many(list(ties))
+    viewer = viewer_of(caller, now_ms)
+    return client_api.GroupPage(
+        groups=[
+            client_api.GroupEntry(
+                group=id,
+                name=found[id].name,
+                role=tie.member.role if tie.member else None,
+                expires_at=tie.invitation.expires_at if tie.invitation else None,
+            )
+            for id, tie in ties.items()
+            if id in found and decide(viewer, view_of(found[id], tie), "see_group")
+        ],
+        cursor=cursor(further, owner=me, of=of, pepper=deps.pepper) if further else None,
+    )
+
+
+def change(
+    caller: Caller,
+    id: GroupId,
+    wanted: client_api.ChangeGroup,
+    *,
+    version: int | None = None,
+    now_ms: int,
+    deps: GroupDependencies,
+) -> client_api.Group:
+    """By who manages the group. `version`: only if the group has this one. What is so already is no change.
+
+    Raises ProtocolError not_found, not_permitted, precondition_failed, invalid_request, rate_limited.
+    """
+    me, now_seconds = caller.account.id, now_ms // 1000
+    enforce(deps.limits, Limit.GROUP_CHANGES, subject(me), now_ms=now_ms)
+
+    def attempt() -> client_api.Group:
+        facts = deps.groups.facts(id, me, now_seconds=now_seconds)
+        group = managed(caller, facts.group, facts.own, now_ms)
+        if version is not None and version != group.version:
+            raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
+        _check_change(group, wanted)
+        name = wanted.name if wanted.name != group.name else None
+        posting = wanted.posting if wanted.posting != group.posting else None
+        is_open = wanted.open if wanted.open != group.open else None
+        if name is None and posting is None and is_open is None:
+            return shown(group, facts.own)
+        event = new_event(id, GroupChange.CHANGED, actor_of(caller, now_ms), now_ms=now_ms, name=name)
+        with told(event, deps.work):
+            deps.changes.change(id, name=name, posting=posting, is_open=is_open, version=version, by=me, event=event)
+        return read(caller, id, now_ms=now_ms, deps=deps)
+
+    return decided(attempt)
+
+
+def _check_change(group: Group, wanted: client_api.ChangeGroup) -> None:
+    if wanted.open and group.audience == "members":
+        raise invalid(ErrorCode.INVALID_REQUEST, "/open", "official_groups_only")
+    if wanted.posting == "all" and group.audience == "citizens":
+        raise invalid(ErrorCode.INVALID_REQUEST, "/posting", "receive_only")
+
+
+def dissolve(caller: Caller, id: GroupId, *, now_ms: int, deps: GroupDependencies) -> None:
+    """By the owner of an informal group. What members have been sent stays with them.
+
+    Raises ProtocolError not_found, not_permitted, rate_limited.
+    """
+    me = caller.account.id
+    enforce(deps.limits, Limit.GROUP_CHANGES, subject(me), now_ms=now_ms)
+
+    def attempt() -> None:
+        facts = deps.groups.facts(id, me, now_seconds=now_ms // 1000)
+        group = visible(caller, facts.group, facts.own, now_ms)
+        if group.kind != "informal" or group.owner != me:
+            raise ProtocolError(ErrorCode.NOT_PERMITTED)
+        event = new_event(id, GroupChange.DISSOLVED, actor_of(caller, now_ms), now_ms=now_ms)
+        with told(event, deps.work):
+            deps.changes.dissolve(group, owner=me, event=event)
+
+    decided(attempt)
+
+
+# What the calls about groups and about their members have in common.
+
+
+def subject(account: AccountId) -> str:
+    return f"account:{account_text(account)}"
+
+
+def actor_of(caller: Caller, now_ms: int) -> Actor:
+    device = DeviceAddress(caller.account.id, caller.device.number)
+    return Actor(device, class_of(caller.account.standing_at(now_ms // 1000)))
+
+
+def viewer_of(caller: Caller, now_ms: int) -> Viewer:
+    return Viewer(caller.account.standing_at(now_ms // 1000))
+
+
+def view_of(group: Group, tie: Tie) -> GroupView:
+    """The group as policy sees it, for the account of `tie`."""
+    return GroupView(
+        audience=group.audience,
+        posting=group.posting,
+        open=group.open,
+        live=group.live,
+        owner_organisation=group.organisation,
+        role=tie.member.role if tie.member else None,
+        invited=tie.invitation is not None,
+    )
+
+
+def visible(caller: Caller, group: Group | None, tie: Tie, now_ms: int) -> Group:
+    """Raises ProtocolError not_found for a group that the caller may not see."""
+    if group is None or not decide(viewer_of(caller, now_ms), view_of(group, tie), "see_group"):
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return group
+
+
+def managed(caller: Caller, group: Group | None, tie: Tie, now_ms: int) -> Group:
+    """Raises ProtocolError not_found, or not_permitted for who sees the group and does not manage it."""
+    seen = visible(caller, group, tie, now_ms)
+    if not decide(viewer_of(caller, now_ms), view_of(seen, tie), "manage"):
+        raise ProtocolError(ErrorCode.NOT_PERMITTED)
+    return seen
+
+
+def shown(group: Group, tie: Tie) -> client_api.Group:
+    return client_api.Group(
+        group=group.id,
+        name=group.name,
+        kind=group.kind,
+        audience=group.audience,
+        posting=group.posting,
+        open=group.open,
+        members=group.members,
+        limit=group.limit,
+        version=group.version,
+        organisation=group.organisation,
+        unit=group.unit,
+        app=group.app,
+        role=tie.member.role if tie.member else None,
+        invited=tie.invitation is not None,
+        expires_at=tie.invitation.expires_at if tie.invitation else None,
+        created_at=group.created_at,
+    )

@@ -1,0 +1,123 @@
+"""What is done for groups by the queue: telling of changes, ending memberships, deleting what is dissolved
+(docs/protocol/groups.md, docs/adr/0019).
+
+Every job may come any number of times, and goes on where an earlier run was cut short. Long ones are done in parts:
+each run queues the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sandes.apps import roster_work
+from sandes.apps.roster_work import RosterWorkDependencies
+from sandes.crypto.seal import GroupChange
+from sandes.groups.group_events import EventDependencies, decided, new_event, send_event, told
+from sandes.model.group import SYSTEM, Group, Role
+from sandes.model.ids import (
+    AccountId,
+    GroupId,
+    OrganisationId,
+    id_text,
+    parse_account,
+    parse_group,
+    parse_organisation,
+)
+from sandes.model.standing import Standing
+from sandes.queues import Queue
+from sandes.store.directory import DirectoryStore
+from sandes.store.group_changes import GroupChangeStore
+
+MEMBERSHIPS_AT_ONCE = 25
+ROWS_AT_ONCE, PAGES_AT_ONCE = 500, 10
+"""Of a dissolved group: some seconds' work. A group of 100,000 takes twenty runs."""
+
+_LONGEST_DELAY_SECONDS = 900  # SQS's own
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepDependencies:
+    events: EventDependencies
+    changes: GroupChangeStore
+    directory: DirectoryStore
+    work: Queue
+    rosters: Callable[[], RosterWorkDependencies]
+
+
+def work(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) -> str:
+    """Do what an entry of the queue asks for; what was done, for the log. Raises StoreUnavailable."""
+    match queued["job"]:
+        case "event":
+            return send_event(queued, now_ms=now_ms, deps=deps.events)
+        case "end_memberships":
+            return _end_memberships(queued, now_ms=now_ms, deps=deps)
+        case "dissolve":
+            return _dissolve(queued, now_ms=now_ms, deps=deps)
+        case "roster":
+            return roster_work.work(queued, deps=deps.rosters())
+        case job:
+            raise ValueError(f"no job is called {job}")
+
+
+def _end_memberships(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) -> str:
+    account, ended = parse_account(queued["account"]), parse_organisation(queued["organisation"])
+    after = parse_group(queued["after"]) if "after" in queued else None
+    memberships, last = deps.events.groups.memberships(account, after=after, limit=MEMBERSHIPS_AT_ONCE)
+    for group, _ in memberships:
+        decided(lambda group=group: _end_membership(account, group, ended, now_ms, deps))  # type: ignore[misc]
+    if last is not None:
+        deps.work.send({**queued, "after": id_text(last)})
+        return "going_on"
+    return "ended"
+
+
+def _end_membership(
+    account: AccountId, id: GroupId, ended: OrganisationId, now_ms: int, deps: UpkeepDependencies
+) -> None:
+    """Raises GroupRaced if the account was verified anew, or the membership changed, in between."""
+    facts = deps.events.groups.facts(id, account, now_seconds=now_ms // 1000)
+    known = deps.directory.account(account)
+    standing = known.standing_at(now_ms // 1000) if known else None
+    member = facts.own.member
+    if facts.group is None or not facts.group.live or member is None:
+        return
+    if not _ends(facts.group, member.role, ended, standing):
+        return
+    with told(new_event(id, GroupChange.REMOVED, SYSTEM, now_ms=now_ms, subject=account), deps.work) as event:
+        deps.changes.remove(
+            id,
+            member,
+            by=None,
+            unless_official_of=facts.group.organisation,
+            now_seconds=now_ms // 1000,
+            event=event,
+        )
+
+
+def _ends(group: Group, role: Role, ended: OrganisationId, standing: Standing | None) -> bool:
+    """Official memberships end with what they were given for. A citizen stays among citizens, but not as an admin."""
+    if group.kind != "official":
+        return False
+    if standing and group.organisation in {standing.organisation, None}:
+        return False
+    return group.audience == "officials" or group.organisation == ended or role != "member"
+
+
+def _dissolve(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) -> str:
+    """Delete who was in a dissolved group, from `not_before` on: till then posts are on their way to them."""
+    id, left = parse_group(queued["group"]), queued["not_before"] - now_ms // 1000
+    group = deps.events.groups.read(id)
+    if group is None or group.live:
+        return "not_dissolved"
+    if left > 0:
+        deps.work.send(dict(queued), delay_seconds=min(left, _LONGEST_DELAY_SECONDS))
+        return "waiting"
+    for _ in range(PAGES_AT_ONCE):
+        ties, last = deps.events.groups.members_page(id, after=None, limit=ROWS_AT_ONCE, invitations=True)
+        deps.changes.delete_ties(id, ties)
+        if last is None:
+            return "dissolved"
+    deps.work.send(dict(queued))
+    return "going_on"

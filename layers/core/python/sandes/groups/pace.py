@@ -1,0 +1,50 @@
+"""A steady rate of posts: API Gateway has one budget for all sockets, of which large posts to groups get a share."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sandes.messaging.push import Posted, Pusher
+from sandes.model.ids import ConnectionId
+
+
+@dataclass
+class Pace:
+    """Lets `per_second` through in every second, evenly spaced, one environment's share; the others wait.
+
+    What was not used is not saved up: no second has more, wherever it begins. For any number of threads.
+    """
+
+    per_second: int
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _next: float = 0.0
+
+    def wait(self) -> None:
+        """Returns when the caller's turn has come."""
+        with self._lock:
+            now = self.clock()
+            turn = max(now, self._next)
+            self._next = turn + 1 / self.per_second
+        if turn > now:
+            self.sleep(turn - now)
+
+
+@dataclass(frozen=True, slots=True)
+class PacedPusher:
+    """Posts at a pace."""
+
+    pusher: Pusher
+    pace: Pace
+
+    def post(self, connection: ConnectionId, text: str) -> Posted:
+        self.pace.wait()
+        return self.pusher.post(connection, text)
+
+    def close(self, connection: ConnectionId) -> None:
+        self.pace.wait()
+        self.pusher.close(connection)

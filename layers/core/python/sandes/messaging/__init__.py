@@ -1,0 +1,1 @@
+"""Messages between people: sending, receiving, handing over to live sockets."""

@@ -1,0 +1,289 @@
+"""The frames by which a device receives: `hello`, `sync`, `ack`, `fetch`, `ping`, and the end of a socket
+(docs/protocol/README.md, "Receiving").
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from sandes.apps.app_status import StatusDependencies, take_receipt
+from sandes.crypto.seal import Content, Kind, ReceiptKind, receipt_body
+from sandes.crypto.sender_hash import SenderHash
+from sandes.limits import Limit, Meter
+from sandes.messaging.push import Posted, Push, Pusher
+from sandes.messaging.send import is_current, recipient_of, seal_for
+from sandes.model.delivery import Status
+from sandes.model.device import MAX_DEVICES, Route
+from sandes.model.envelope import MAX_BODY_BYTES, Envelope
+from sandes.model.ids import AccountId, AppId, ConnectionId, new_message_id
+from sandes.model.principal import Principal
+from sandes.model.standing import class_of
+from sandes.policy import Viewer, decide
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.frames import (
+    MAX_ACK_IDS,
+    MAX_FRAME_BYTES,
+    Ack,
+    Acked,
+    Body,
+    ClientFrame,
+    Drained,
+    Fetch,
+    Hello,
+    Inbox,
+    Limits,
+    Ping,
+    Pong,
+    Receipt,
+    ServerFrame,
+    Superseded,
+    Sync,
+    Welcome,
+    bundle,
+    render,
+)
+from sandes.store.inbox import InboxStore
+from sandes.store.routing import DeviceGone, RoutingStore, SocketSuperseded
+from sandes.store.send_view import SendView
+
+DRAIN_ENVELOPES = 500
+"""Most envelopes one `hello` or `sync` sends before it says `more`."""
+
+DRAIN_SECONDS = 15.0
+"""Longest a drain goes on: API Gateway gives up on an integration after 29 s."""
+
+RECONNECT_AFTER_SECONDS = 105 * 60
+"""Clients rotate the socket around this time, since API Gateway cuts it at two hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverDependencies:
+    routing: RoutingStore
+    inbox: InboxStore
+    view: SendView
+    frames: Meter
+    receipts: Meter
+    push: Push
+    pusher: Pusher
+    sender_hash: SenderHash
+    max_expiry_seconds: int
+    app_receipts: StatusDependencies
+    elapsed: Callable[[], float] = time.monotonic
+
+
+def receive(
+    frame: ClientFrame, principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies
+) -> ServerFrame:
+    """Answer one frame of a receiving device.
+
+    Raises ProtocolError rate_limited for a device that floods, unknown_type for other frames, and what each raises.
+    """
+    deps.frames.take(str(principal.address), now_ms=now_ms)
+    match frame:
+        case Hello():
+            return hello(frame, principal, connection, now_ms=now_ms, deps=deps)
+        case Sync():
+            return sync(frame, principal, connection, now_ms=now_ms, deps=deps)
+        case Ack():
+            return ack(frame, principal, now_ms=now_ms, deps=deps)
+        case Fetch():
+            return fetch(frame, principal, connection, now_ms=now_ms, deps=deps)
+        case Ping():
+            return ping(frame, principal, connection, now_ms=now_ms, deps=deps)
+        case _:
+            raise ProtocolError(ErrorCode.UNKNOWN_TYPE)
+
+
+def hello(
+    frame: Hello, principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies
+) -> Welcome | Drained:
+    """Make this socket the device's live one, then send what is stored.
+
+    Steps in this order, which no message slips through: write the connection, close the previous socket, read the
+    inbox. With an empty inbox the answer is `welcome`; else `welcome` and the envelopes are posted and the answer is
+    `drained`. Raises ProtocolError revoked or superseded.
+    """
+    now_seconds = now_ms // 1000
+    try:
+        connected = deps.routing.connect(principal, connection, now_seconds=now_seconds)
+    except DeviceGone:
+        raise ProtocolError(ErrorCode.REVOKED) from None
+    except SocketSuperseded:
+        raise ProtocolError(ErrorCode.SUPERSEDED) from None
+    if connected.previous:
+        deps.pusher.post(connected.previous, render(Superseded()))
+        deps.pusher.close(connected.previous)
+    pages = deps.inbox.pages(principal.inbox, now_seconds=now_seconds)
+    first = next(pages, [])
+    welcome = Welcome(
+        ref=frame.ref,
+        server_time=now_ms,
+        epoch=connected.epoch,
+        inbox=Inbox(pending=len(first)),
+        limits=Limits(
+            max_body_bytes=MAX_BODY_BYTES,
+            max_expiry_seconds=deps.max_expiry_seconds,
+            max_ack_ids=MAX_ACK_IDS,
+            max_devices=MAX_DEVICES,
+            max_frame_bytes=MAX_FRAME_BYTES,
+        ),
+        reconnect_after=RECONNECT_AFTER_SECONDS,
+    )
+    if not first:
+        return welcome
+    if deps.pusher.post(connection, render(welcome)) is not Posted.YES:
+        raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)  # the socket is gone, or posts are throttled
+    return _drain(
+        frame.ref,
+        chain([first], pages),
+        limit=DRAIN_ENVELOPES,
+        principal=principal,
+        connection=connection,
+        now_ms=now_ms,
+        deps=deps,
+    )
+
+
+def sync(
+    frame: Sync, principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies
+) -> Drained:
+    """Send up to `limit` stored envelopes from the oldest on; what the device has acked is not among them.
+
+    Raises ProtocolError revoked or superseded.
+    """
+    _live_route(principal, connection, now_ms=now_ms, deps=deps)
+    pages = deps.inbox.pages(principal.inbox, now_seconds=now_ms // 1000)
+    return _drain(
+        frame.ref, pages, limit=frame.limit, principal=principal, connection=connection, now_ms=now_ms, deps=deps
+    )
+
+
+def _drain(
+    ref: str | None,
+    pages: Iterator[list[Envelope]],
+    *,
+    limit: int,
+    principal: Principal,
+    connection: ConnectionId,
+    now_ms: int,
+    deps: DeliverDependencies,
+) -> Drained:
+    """Post envelopes until all are sent, `limit` or the time is reached, or the socket is gone. Deletes nothing."""
+    stop_at = deps.elapsed() + DRAIN_SECONDS
+    for page in pages:
+        for text in bundle(page[:limit]):
+            outcome = deps.pusher.post(connection, text)
+            if outcome is Posted.GONE:
+                deps.routing.disconnect(principal.address, connection, now_seconds=now_ms // 1000)
+            if outcome is not Posted.YES or deps.elapsed() > stop_at:
+                return Drained(ref=ref, more=True)
+        if len(page) > limit:
+            return Drained(ref=ref, more=True)
+        limit -= len(page)
+    return Drained(ref=ref, more=False)
+
+
+def ack(frame: Ack, principal: Principal, *, now_ms: int, deps: DeliverDependencies) -> Acked:
+    """Send the receipts, then forget the envelopes: a device that hears no `acked` repeats both, harmlessly.
+
+    Raises ProtocolError rate_limited or revoked; nothing is forgotten then.
+    """
+    if frame.receipts:
+        deps.receipts.refuse_if_empty(str(principal.address), now_ms=now_ms, wanted=len(frame.receipts))
+    if any(receipt.app for receipt in frame.receipts):
+        own = deps.routing.read(principal.address.account, now_seconds=now_ms // 1000)
+        if not is_current(principal, own):
+            raise ProtocolError(ErrorCode.REVOKED)
+    for receipt in frame.receipts:
+        if receipt.app is not None:
+            _tell_app(receipt, receipt.app, principal, now_ms=now_ms, deps=deps)
+        elif receipt.to is not None:
+            _send_receipt(receipt, receipt.to, principal, now_ms=now_ms, deps=deps)
+    if frame.ids:
+        deps.inbox.remove(principal.inbox, frame.ids)
+    return Acked(ref=frame.ref, ids=frame.ids)
+
+
+def _tell_app(receipt: Receipt, app: AppId, principal: Principal, *, now_ms: int, deps: DeliverDependencies) -> None:
+    deps.receipts.take(str(principal.address), now_ms=now_ms)
+    to = Status.READ if receipt.kind == "read" else Status.DELIVERED
+    take_receipt(app, principal.address.account, to, receipt.ids, now_ms=now_ms, deps=deps.app_receipts)
+
+
+def _send_receipt(
+    receipt: Receipt, author_id: AccountId, principal: Principal, *, now_ms: int, deps: DeliverDependencies
+) -> None:
+    """Seal the receipt to every device of the author. One who is gone or blocks the reader gets none, silently."""
+    reader = principal.address
+    facts = deps.view.read(reader, author_id, limit=Limit.RECEIPTS.label, now_seconds=now_ms // 1000)
+    deps.receipts.take(str(reader), stored_full_at_ms=facts.bucket_full_at_ms, now_ms=now_ms)
+    if facts.sender is None or not is_current(principal, facts.sender):
+        raise ProtocolError(ErrorCode.REVOKED)
+    author, standing = facts.recipient, facts.sender.standing
+    if author is None or not decide(Viewer(standing), recipient_of(facts, author, reader.account), "message"):
+        return
+    content = Content(
+        new_message_id(now_ms),
+        reader,
+        class_of(standing),
+        author_id,
+        Kind.RECEIPT,
+        now_ms,
+        receipt_body(ReceiptKind[receipt.kind.upper()], receipt.ids),
+    )
+    envelopes = [
+        seal_for(
+            route,
+            content,
+            expires_at=now_ms // 1000 + deps.max_expiry_seconds,
+            sender_hash=deps.sender_hash,
+        )
+        for route in author.devices.values()
+        if route.inbox != principal.inbox
+    ]
+    if envelopes:
+        deps.push(deps.inbox.add(envelopes), author, now_seconds=now_ms // 1000)
+
+
+def fetch(
+    frame: Fetch, principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies
+) -> Body:
+    """The ciphertext of a body that a group message points to. Its id is secret: it stands in sealed envelopes only.
+
+    Raises ProtocolError not_found (also once it has expired), revoked or superseded.
+    """
+    _live_route(principal, connection, now_ms=now_ms, deps=deps)
+    data = deps.inbox.body(frame.body, now_seconds=now_ms // 1000)
+    if data is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return Body(ref=frame.ref, id=frame.body, data=data)
+
+
+def ping(
+    frame: Ping, principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies
+) -> Pong:
+    """Tell the device that this socket is the one it is reached on, and whether anything waits.
+
+    Raises ProtocolError revoked, or superseded if messages would not come by this socket: say `hello` on a new one.
+    """
+    route = _live_route(principal, connection, now_ms=now_ms, deps=deps)
+    return Pong(
+        ref=frame.ref,
+        server_time=now_ms,
+        epoch=route.epoch,
+        inbox=Inbox(pending=deps.inbox.pending(principal.inbox, now_seconds=now_ms // 1000)),
+    )
+
+
+def _live_route(principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies) -> Route:
+    """The device's own row, if this socket is the one it is reached on. Raises ProtocolError revoked or superseded."""
+    own = deps.routing.read(principal.address.account, now_seconds=now_ms // 1000)
+    if own is None or not is_current(principal, own):
+        raise ProtocolError(ErrorCode.REVOKED)
+    route = own.devices[principal.address.device]
+    if route.connection != connection:
+        raise ProtocolError(ErrorCode.SUPERSEDED)
+    return route

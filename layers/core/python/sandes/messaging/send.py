@@ -1,0 +1,160 @@
+"""The `send` frame: authorise, seal, persist, push (docs/protocol/README.md, "Sending").
+
+The reply leaves after the envelopes are stored for every device of the recipient, whatever becomes of the push.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sandes.crypto.seal import Content, Kind, seal
+from sandes.crypto.sender_hash import SenderHash
+from sandes.limits import Limit, Meter
+from sandes.messaging.push import Push
+from sandes.model.device import Route, Routes
+from sandes.model.envelope import HEADER, MAX_BODY_BYTES, VERSION, Envelope, envelope_id
+from sandes.model.ids import AccountId, DeviceNumber, MessageId, message_time_ms
+from sandes.model.principal import Principal
+from sandes.model.standing import class_of
+from sandes.policy import Person, Viewer, decide
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.protocol.frames import Accepted, Send
+from sandes.store.inbox import InboxStore
+from sandes.store.send_view import SendFacts, SendView
+
+MAX_AHEAD_MS = 2 * 60 * 1000
+"""A message id may lie this far in the future: clients make ids on the server's clock, learnt from `welcome`."""
+
+MAX_AGE_MS = 7 * 24 * 3600 * 1000
+"""Clients remember seen ids for 7 days; an older retry could be shown twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendDependencies:
+    view: SendView
+    inbox: InboxStore
+    meter: Meter
+    push: Push
+    sender_hash: SenderHash
+    max_expiry_seconds: int
+
+
+def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependencies) -> Accepted:
+    """Store `frame` for every device of its recipient, then try to hand it over.
+
+    Raises ProtocolError: clock_skew, id_too_old, too_large, invalid_frame (expires_in), rate_limited, revoked,
+    not_permitted (also for an unknown recipient), device_mismatch. Nothing is stored then, but for a mismatch that
+    shows only after the write: the same id, sent again with the right copies, adds what is missing.
+
+    The sender's class and rights are those of this one read: who loses them afterwards is refused the next message.
+    """
+    check_time(frame.id, now_ms)
+    _check_sizes(frame)
+    expires_in = expiry(frame.expires_in, deps.max_expiry_seconds)
+    sender = principal.address
+    deps.meter.refuse_if_empty(str(sender), now_ms=now_ms)
+    facts = deps.view.read(sender, frame.to.account, limit=Limit.SENDS.label, now_seconds=now_ms // 1000)
+    deps.meter.take(str(sender), stored_full_at_ms=facts.bucket_full_at_ms, now_ms=now_ms)
+    if facts.sender is None or not is_current(principal, facts.sender):
+        raise ProtocolError(ErrorCode.REVOKED)
+    recipient, standing = facts.recipient, facts.sender.standing
+    if recipient is None:
+        raise ProtocolError(ErrorCode.NOT_PERMITTED)
+    viewer, person = Viewer(standing), recipient_of(facts, recipient, sender.account)
+    if not decide(viewer, person, "message"):
+        raise ProtocolError(ErrorCode.NOT_PERMITTED)
+    targets = _targets(recipient, principal)
+    if not targets and recipient.account != sender.account:
+        raise ProtocolError(ErrorCode.NOT_PERMITTED)
+    _check_copies(frame, targets)
+    if not targets:  # a note to oneself with no other device to hold it
+        return Accepted(ref=frame.ref, id=frame.id, at=now_ms)
+    if not facts.has_invited and decide(viewer, person, "let_write"):  # whom an official writes to may answer
+        deps.view.directory.invite(owner=sender.account, invited=recipient.account, now_seconds=now_ms // 1000)
+    envelopes = [
+        seal_for(
+            targets[DeviceNumber(copy.device)],
+            Content(frame.id, sender, class_of(standing), recipient.account, Kind.MESSAGE, now_ms, copy.body),
+            expires_at=now_ms // 1000 + expires_in,
+            sender_hash=deps.sender_hash,
+        )
+        for copy in frame.copies
+    ]
+    stored = deps.inbox.add(envelopes)
+    alive = [envelope for envelope in stored if envelope.expires_at > now_ms // 1000]  # a retry may find expired rows
+    changed = deps.push(alive, recipient, now_seconds=now_ms // 1000).changed
+    if changed is not None:  # the device list was out of date when it was read
+        _check_copies(frame, _targets(changed, principal))
+    return Accepted(ref=frame.ref, id=frame.id, at=min(envelope.accepted_at_ms for envelope in stored))
+
+
+def seal_for(route: Route, content: Content, *, expires_at: int, sender_hash: SenderHash) -> Envelope:
+    """Seal `content` to one device, bound to the row it will stand in."""
+    header = HEADER.pack(VERSION, content.id, route.inbox, route.seal_key.number, expires_at)
+    return Envelope(
+        inbox=route.inbox,
+        id=envelope_id(content.id, sender_hash(route.inbox, content.id, content.sender)),
+        seal_key_number=route.seal_key.number,
+        expires_at=expires_at,
+        accepted_at_ms=content.at_ms,
+        sealed=seal(content.encode(), seal_public=route.seal_key.public, header=header),
+    )
+
+
+def recipient_of(facts: SendFacts, recipient: Routes, sender: AccountId) -> Person:
+    """The recipient as policy sees them."""
+    return Person(
+        recipient.standing,
+        is_viewer=recipient.account == sender,
+        blocks=facts.blocked,
+        invites=facts.invited,
+    )
+
+
+def is_current(principal: Principal, own: Routes | None) -> bool:
+    """False once the device was unlinked or replaced: its open socket says nothing any more."""
+    route = own.devices.get(principal.address.device) if own else None
+    return route is not None and route.registration == principal.registration
+
+
+def _targets(recipient: Routes, principal: Principal) -> dict[DeviceNumber, Route]:
+    """The devices that get a copy: all of the account's but the sending one."""
+    return {number: route for number, route in recipient.devices.items() if route.inbox != principal.inbox}
+
+
+def check_time(message: MessageId, now_ms: int) -> None:
+    """Raises ProtocolError clock_skew or id_too_old."""
+    made_at = message_time_ms(message)
+    if made_at > now_ms + MAX_AHEAD_MS:
+        raise ProtocolError(ErrorCode.CLOCK_SKEW, details={"server_time": now_ms})
+    if made_at < now_ms - MAX_AGE_MS:
+        raise ProtocolError(ErrorCode.ID_TOO_OLD, details={"server_time": now_ms})
+
+
+def _check_sizes(frame: Send) -> None:
+    for copy in frame.copies:
+        if len(copy.body) > MAX_BODY_BYTES:
+            raise ProtocolError(ErrorCode.TOO_LARGE, details={"max_body_bytes": MAX_BODY_BYTES})
+
+
+def expiry(expires_in: int | None, max_expiry_seconds: int) -> int:
+    """Seconds. Raises ProtocolError invalid_frame for more than the stage allows."""
+    if expires_in is None:
+        return max_expiry_seconds
+    if expires_in > max_expiry_seconds:
+        raise invalid(ErrorCode.INVALID_FRAME, "/expires_in", f"at_most_{max_expiry_seconds}_seconds")
+    return expires_in
+
+
+def _check_copies(frame: Send, targets: dict[DeviceNumber, Route]) -> None:
+    """One copy for each device, made for the registration the device has now."""
+    given = {DeviceNumber(copy.device): copy.registration_id for copy in frame.copies}
+    if len(given) != len(frame.copies):
+        raise invalid(ErrorCode.INVALID_FRAME, "/copies", "device_named_twice")
+    missing = sorted(targets.keys() - given.keys())
+    extra = sorted(given.keys() - targets.keys())
+    stale = sorted(number for number in targets.keys() & given.keys() if targets[number].registration != given[number])
+    if missing or extra or stale:
+        details: dict[str, Sequence[int]] = {"missing": missing, "extra": extra, "stale": stale}
+        raise ProtocolError(ErrorCode.DEVICE_MISMATCH, details=details)

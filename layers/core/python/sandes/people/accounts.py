@@ -1,0 +1,104 @@
+"""What a person's app asks about accounts: its own, another's devices, a number's account, blocks."""
+
+from __future__ import annotations
+
+from sandes.limits import Limit, enforce
+from sandes.model.device import Account
+from sandes.model.ids import AccountId, account_text, new_account_id
+from sandes.model.standing import class_of
+from sandes.people.devices import DeviceDependencies
+from sandes.people.identity import Caller
+from sandes.people.verification import read_phone
+from sandes.policy import Action, Person, Viewer, decide
+from sandes.protocol.client_api import (
+    AccountKeys,
+    DeviceEntry,
+    DeviceKeys,
+    DeviceList,
+    Found,
+    Me,
+)
+from sandes.protocol.errors import ErrorCode, ProtocolError
+
+
+def me(caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> Me:
+    """Raises ProtocolError revoked if the device is being unlinked."""
+    routes = deps.routing.read(caller.account.id, now_seconds=now_ms // 1000)
+    route = routes.devices.get(caller.device.number) if routes else None
+    if route is None:
+        raise ProtocolError(ErrorCode.REVOKED)
+    return Me(
+        account=caller.account.id,
+        device=caller.device.number,
+        phone=deps.pepper.open_phone(caller.account.phone_sealed, caller.account.id),
+        account_class=class_of(caller.account.standing_at(now_ms // 1000)),
+        created_at=caller.account.created_at,
+        seal_key_number=route.seal_key.number,
+    )
+
+
+def list_devices(caller: Caller) -> DeviceList:
+    return DeviceList(
+        devices=[
+            DeviceEntry(
+                device=device.number,
+                registration_id=device.registration,
+                name=device.name,
+                platform=device.platform,
+                linked_at=device.linked_at,
+                current=device.number == caller.device.number,
+            )
+            for device in sorted(caller.account.devices.values(), key=lambda device: device.linked_at)
+        ]
+    )
+
+
+def keys(caller: Caller, account_id: AccountId, *, now_ms: int, deps: DeviceDependencies) -> AccountKeys:
+    """The devices to make copies for. Raises ProtocolError not_found for one that the caller may not write to."""
+    account = _reached(caller, account_id, "message", now_ms=now_ms, deps=deps)
+    return AccountKeys(
+        account=account.id,
+        devices=[
+            DeviceKeys(device=device.number, registration_id=device.registration, identity_key=device.identity_key)
+            for device in account.devices.values()
+        ],
+    )
+
+
+def lookup(caller: Caller, phone_text: str, *, now_ms: int, deps: DeviceDependencies) -> Found:
+    """The account of a phone number. Limited hard, since numbers can be counted through.
+
+    Raises ProtocolError invalid_phone, rate_limited, not_found.
+    """
+    phone = read_phone(phone_text)
+    enforce(deps.limits, Limit.LOOKUPS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
+    account = deps.directory.account_of_phone(deps.pepper.index("phone", phone)) or new_account_id()
+    return Found(account=_reached(caller, account, "find_by_number", now_ms=now_ms, deps=deps).id)
+
+
+def _reached(caller: Caller, id: AccountId, asked: Action, *, now_ms: int, deps: DeviceDependencies) -> Account:
+    """The account, if the caller may do with it what is asked; the same two reads if not, or if there is none.
+
+    Raises ProtocolError not_found.
+    """
+    now_seconds = now_ms // 1000
+    account, ties = deps.directory.account(id), deps.people.ties(id, caller.account.id)
+    if account is not None:
+        person = Person(
+            account.standing_at(now_seconds),
+            is_viewer=id == caller.account.id,
+            blocks=ties.blocks,
+            invites=ties.invites,
+        )
+        if decide(Viewer(caller.account.standing_at(now_seconds)), person, asked):
+            return account
+    raise ProtocolError(ErrorCode.NOT_FOUND)
+
+
+def block(caller: Caller, other: AccountId, *, deps: DeviceDependencies) -> None:
+    """Messages of `other` are refused from now on, as if this account did not exist. Any account id may be blocked."""
+    deps.directory.block(owner=caller.account.id, blocked=other)
+
+
+def unblock(caller: Caller, other: AccountId, *, deps: DeviceDependencies) -> None:
+    deps.directory.unblock(owner=caller.account.id, blocked=other)

@@ -1,0 +1,318 @@
+"""Devices of an account: registering with a phone number, linking, unlinking, seal keys, change of number
+(docs/protocol/README.md, "Registration" and "Devices").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandes.crypto.codes import code_hash
+from sandes.crypto.pepper import Pepper
+from sandes.crypto.seal import check_seal_key
+from sandes.crypto.statements import registration_statement, seal_key_statement, signed_by
+from sandes.limits import Limit, enforce
+from sandes.messaging.push import Pusher
+from sandes.model.challenge import Challenge, Outcome
+from sandes.model.device import MAX_DEVICES, Account, Device, SealKey
+from sandes.model.ids import (
+    MAX_DEVICE_NUMBER,
+    AccountId,
+    ConnectionId,
+    DeviceAddress,
+    DeviceNumber,
+    account_text,
+    new_account_id,
+    new_inbox_id,
+    new_one_time_id,
+    new_registration_id,
+)
+from sandes.people.identity import Caller
+from sandes.people.verification import CodeDependencies, challenged_phone, check_code
+from sandes.protocol.client_api import (
+    ChangePhone,
+    LinkDevice,
+    LinkOpened,
+    NewDevice,
+    Registered,
+    SignedSealKey,
+    VerifyRegistration,
+)
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.frames import Revoked, render
+from sandes.store.codes import CodeStore
+from sandes.store.directory import DirectoryStore
+from sandes.store.enrolment import EnrolmentRaced, EnrolmentStore
+from sandes.store.limits import LimitStore
+from sandes.store.people import PeopleView
+from sandes.store.routing import RoutingStore
+
+LINK_SECONDS = 600
+_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceDependencies:
+    directory: DirectoryStore
+    routing: RoutingStore
+    enrolment: EnrolmentStore
+    codes: CodeDependencies
+    pusher: Pusher
+
+    @property
+    def pepper(self) -> Pepper:
+        return self.codes.pepper
+
+    @property
+    def people(self) -> PeopleView:
+        return PeopleView(self.routing, self.directory)
+
+    @property
+    def limits(self) -> LimitStore:
+        return self.codes.limits
+
+    @property
+    def code_store(self) -> CodeStore:
+        return self.codes.codes
+
+
+def register(id: str, body: VerifyRegistration, *, now_ms: int, deps: DeviceDependencies) -> Registered:
+    """The right code makes an account with a first device, or makes this the only device of the number's account.
+
+    A repeated request with the same code and key gets the same answer. Raises ProtocolError: bad_key, bad_signature,
+    and what `check_code` raises.
+    """
+    _check_new_device(body.device, id)
+    challenge = check_code(id, body.code, "register", now_ms=now_ms, deps=deps.codes)
+    for _ in range(_TRIES):
+        if challenge.used:
+            return _repeated(challenge, body.device, otherwise=ErrorCode.CODE_USED)
+        account_id = deps.directory.account_of_phone(challenge.subject)
+        account = deps.directory.account(account_id) if account_id else None
+        try:
+            if account is None:
+                return _register_new(challenge, body.device, now_ms, deps)
+            return _register_again(account, challenge, body.device, now_ms, deps)
+        except EnrolmentRaced:
+            challenge = _read_again(challenge, now_ms, deps)
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+
+def _register_new(challenge: Challenge, new: NewDevice, now_ms: int, deps: DeviceDependencies) -> Registered:
+    account_id = new_account_id()
+    device = _device(account_id, DeviceNumber(1), new, now_ms)
+    phone = challenged_phone(challenge, deps.codes)
+    account = Account(
+        id=account_id,
+        phone_index=challenge.subject,
+        phone_sealed=deps.pepper.seal_phone(phone, account_id),
+        created_at=now_ms // 1000,
+        last_device=device.number,
+        devices={device.number: device},
+    )
+    deps.enrolment.create(account, device, _seal_key(new.seal_key), challenge)
+    return _registered(device)
+
+
+def _register_again(
+    account: Account, challenge: Challenge, new: NewDevice, now_ms: int, deps: DeviceDependencies
+) -> Registered:
+    """Whoever holds the number holds the account; devices made before lose it, and senders see the change."""
+    before = deps.routing.read(account.id, now_seconds=now_ms // 1000)
+    device = _device(account.id, _free_number(account), new, now_ms)
+    deps.enrolment.replace(account, device, _seal_key(new.seal_key), challenge, now_seconds=now_ms // 1000)
+    for route in before.devices.values() if before else ():
+        _close(route.connection, Revoked(reason="replaced"), deps.pusher)
+    return _registered(device)
+
+
+def open_link(caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> LinkOpened:
+    """A secret by which one more device may join the account within ten minutes; only its hash is kept.
+
+    Raises ProtocolError too_many_devices or rate_limited.
+    """
+    enforce(deps.limits, Limit.LINKS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
+    _check_room(caller.account)
+    id, secret = new_one_time_id(), new_one_time_id()
+    subject = str(Outcome(DeviceAddress(caller.account.id, caller.device.number), caller.device.registration))
+    expires_at = now_ms // 1000 + LINK_SECONDS
+    deps.code_store.create(
+        Challenge(
+            id=id,
+            purpose="link",
+            subject=subject,
+            phone_sealed=None,
+            hash=code_hash(deps.pepper.code_key, code=secret, challenge=id, subject=subject, purpose="link"),
+            attempts_left=3,
+            sends=1,
+            code_expires_at=expires_at,
+            resend_after=expires_at,
+            expires_at=expires_at,
+        )
+    )
+    return LinkOpened(id=id, secret=secret, expires_at=expires_at)
+
+
+def link(body: LinkDevice, *, now_ms: int, deps: DeviceDependencies) -> Registered:
+    """Add a device to the account whose device opened the link. Repeating the request repeats the answer.
+
+    Raises ProtocolError: bad_key, bad_signature, link_invalid, too_many_devices.
+    """
+    _check_new_device(body.device, body.id)
+    try:
+        challenge = check_code(body.id, body.secret, "link", now_ms=now_ms, deps=deps.codes)
+    except ProtocolError as error:
+        raise ProtocolError(ErrorCode.LINK_INVALID) from error
+    for _ in range(_TRIES):
+        if challenge.used:
+            return _repeated(challenge, body.device, otherwise=ErrorCode.LINK_INVALID)
+        account, opener = _opener(challenge, deps)
+        _check_room(account)
+        device = _device(account.id, _free_number(account), body.device, now_ms)
+        try:
+            deps.enrolment.link(account, opener, device, _seal_key(body.device.seal_key), challenge)
+            return _registered(device)
+        except EnrolmentRaced:
+            challenge = _read_again(challenge, now_ms, deps)
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+
+def _opener(challenge: Challenge, deps: DeviceDependencies) -> tuple[Account, Device]:
+    """The account of a link, and the device that opened it: a link ends with its device."""
+    by = Outcome.parse(challenge.subject)
+    account = deps.directory.account(by.address.account)
+    device = account.devices.get(by.address.device) if account else None
+    if account is None or device is None or device.registration != by.registration:
+        raise ProtocolError(ErrorCode.LINK_INVALID)
+    return account, device
+
+
+def unlink(caller: Caller, number: DeviceNumber, *, now_ms: int, deps: DeviceDependencies) -> None:
+    """Revoke a device of the caller's account: nothing more is sealed to it, its token and socket end.
+
+    Raises ProtocolError not_found.
+    """
+    device = caller.account.devices.get(number)
+    before = deps.routing.read(caller.account.id, now_seconds=now_ms // 1000)
+    if device is None or before is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    try:
+        deps.enrolment.unlink(device)
+    except EnrolmentRaced:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None
+    route = before.devices.get(number)
+    _close(route.connection if route else None, Revoked(reason="unlinked"), deps.pusher)
+
+
+def rotate_seal_key(caller: Caller, key: SignedSealKey, *, deps: DeviceDependencies) -> None:
+    """From now on envelopes are sealed to `key`. An older key played again is refused by its number.
+
+    Raises ProtocolError bad_key, bad_signature, stale_key.
+    """
+    _check_seal_key(caller.device.identity_key, key)
+    address = DeviceAddress(caller.account.id, caller.device.number)
+    if not deps.routing.rotate_seal_key(address, caller.device.registration, _seal_key(key)):
+        raise ProtocolError(ErrorCode.STALE_KEY)
+
+
+def change_phone(caller: Caller, body: ChangePhone, *, now_ms: int, deps: DeviceDependencies) -> None:
+    """Move the account to the number that the code was sent to. Repeating the request does nothing more.
+
+    Raises ProtocolError phone_taken, and what `check_code` raises.
+    """
+    challenge = check_code(body.registration, body.code, "change_phone", now_ms=now_ms, deps=deps.codes)
+    if challenge.used:
+        if challenge.used_by != caller.device.identity_key:
+            raise ProtocolError(ErrorCode.CODE_USED)
+        return
+    owner = deps.directory.account_of_phone(challenge.subject)
+    if owner == caller.account.id:
+        return
+    if owner is not None:
+        raise ProtocolError(ErrorCode.PHONE_TAKEN)
+    phone = challenged_phone(challenge, deps.codes)
+    try:
+        deps.enrolment.change_phone(
+            caller.account,
+            caller.device,
+            phone_index=challenge.subject,
+            phone_sealed=deps.pepper.seal_phone(phone, caller.account.id),
+            challenge=challenge,
+        )
+    except EnrolmentRaced:
+        raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
+
+
+def _check_new_device(new: NewDevice, subject: str) -> None:
+    if not signed_by(new.identity_key, registration_statement(subject, new.identity_key), new.proof):
+        raise ProtocolError(ErrorCode.BAD_SIGNATURE, details=_fault("/device/proof"))
+    _check_seal_key(new.identity_key, new.seal_key)
+
+
+def _check_seal_key(identity_key: bytes, key: SignedSealKey) -> None:
+    if not signed_by(identity_key, seal_key_statement(key.number, key.public), key.signature):
+        raise ProtocolError(ErrorCode.BAD_SIGNATURE, details=_fault("/seal_key/signature"))
+    try:
+        check_seal_key(key.public)
+    except ValueError:
+        raise ProtocolError(ErrorCode.BAD_KEY, details=_fault("/seal_key/public")) from None
+
+
+def _fault(pointer: str) -> dict[str, list[dict[str, str]]]:
+    return {"errors": [{"pointer": pointer, "code": "not_accepted"}]}
+
+
+def _check_room(account: Account) -> None:
+    if len(account.devices) >= MAX_DEVICES:
+        raise ProtocolError(ErrorCode.TOO_MANY_DEVICES)
+
+
+def _free_number(account: Account) -> DeviceNumber:
+    """The number after the last one given out, round the circle: one that comes back does so as late as possible."""
+    number = account.last_device
+    while True:
+        number = DeviceNumber(number % MAX_DEVICE_NUMBER + 1)
+        if number not in account.devices:
+            return number
+
+
+def _device(account: AccountId, number: DeviceNumber, new: NewDevice, now_ms: int) -> Device:
+    return Device(
+        account=account,
+        number=number,
+        registration=new_registration_id(),
+        inbox=new_inbox_id(),
+        identity_key=new.identity_key,
+        name=new.name,
+        platform=new.platform,
+        linked_at=now_ms // 1000,
+    )
+
+
+def _seal_key(key: SignedSealKey) -> SealKey:
+    return SealKey(key.number, key.public)
+
+
+def _registered(device: Device) -> Registered:
+    return Registered(account=device.account, device=device.number, registration_id=device.registration)
+
+
+def _repeated(challenge: Challenge, new: NewDevice, *, otherwise: ErrorCode) -> Registered:
+    """The answer given before, to the holder of the key it was given to."""
+    if challenge.outcome is None or challenge.used_by != new.identity_key:
+        raise ProtocolError(otherwise)
+    made = challenge.outcome
+    return Registered(account=made.address.account, device=made.address.device, registration_id=made.registration)
+
+
+def _read_again(challenge: Challenge, now_ms: int, deps: DeviceDependencies) -> Challenge:
+    """After a lost race: the challenge as it stands, unless its code has been replaced meanwhile."""
+    now = deps.code_store.read(challenge.id, now_seconds=now_ms // 1000)
+    if now is None or now.hash != challenge.hash:
+        raise ProtocolError(ErrorCode.CODE_EXPIRED)
+    return now
+
+
+def _close(connection: ConnectionId | None, last_word: Revoked, pusher: Pusher) -> None:
+    if connection is not None:
+        pusher.post(connection, render(last_word))
+        pusher.close(connection)

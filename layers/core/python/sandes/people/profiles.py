@@ -1,0 +1,172 @@
+"""People as others see them, and one's own profile (docs/protocol/README.md, "Accounts and profiles").
+
+Whoever asks for somebody they may not see is told the same, after the same calls, as if there were nobody
+(docs/adr/0018).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import replace
+
+from sandes.crypto.pepper import Pepper
+from sandes.limits import Limit, enforce
+from sandes.model.ids import AccountId, account_text
+from sandes.model.profile import (
+    FIELDS,
+    MAX_PHOTO_BYTES,
+    OFFICIAL_POLICY,
+    PUBLIC_POLICY,
+    Audience,
+    Field,
+    PhotoType,
+    photo_type,
+    stricter,
+)
+from sandes.model.standing import class_of
+from sandes.model.verification import AttestedField
+from sandes.people.attestations import disclosed
+from sandes.people.devices import DeviceDependencies
+from sandes.people.identity import Caller
+from sandes.policy import Person, Viewer, decide
+from sandes.protocol.client_api import ChangeProfile, GroupMember, GroupMembers, OwnProfile, Profile
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.store.people import PersonFacts, ProfileChange
+
+_BEHIND: dict[AttestedField, Field] = {"name": "name", "post": "post", "unit": "post"}
+"""Who sees the field sees what is attested with it."""
+
+
+def profile(caller: Caller, account: AccountId, *, now_ms: int, deps: DeviceDependencies) -> Profile:
+    """Raises ProtocolError rate_limited, or not_found also for somebody that the caller may not see."""
+    enforce_for(Limit.PROFILES, caller, now_ms=now_ms, deps=deps)
+    viewer, facts = look_at(caller, account, now_ms=now_ms, deps=deps)
+    if facts is None or not decide(viewer, person_of(facts, caller.account.id), "see"):
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return shown(viewer, facts, caller.account.id, pepper=deps.pepper)
+
+
+def own_profile(caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> OwnProfile:
+    """Everything that is known of the caller, and to whom it is shown."""
+    viewer, facts = _look_at_oneself(caller, now_ms, deps)
+    return _own(viewer, facts, deps.pepper)
+
+
+def change_profile(caller: Caller, change: ChangeProfile, *, now_ms: int, deps: DeviceDependencies) -> OwnProfile:
+    """The caller's own profile as it is then.
+
+    Raises ProtocolError: invalid_request for a photo that is too large or none, and for the name or email of a verified
+    official; rate_limited.
+    """
+    enforce_for(Limit.PROFILES, caller, now_ms=now_ms, deps=deps)
+    kind = _checked_photo(change.photo)
+    viewer, facts = _look_at_oneself(caller, now_ms, deps)
+    for pointer, text in (("/name", change.name), ("/email", change.email)):
+        if facts.standing and text is not None:
+            raise invalid(ErrorCode.INVALID_REQUEST, pointer, "set_by_the_organisation")
+    wanted = ProfileChange(_tidy(change.name), _tidy(change.email), change.photo, kind, change.choices or {})
+    if wanted.attributes():
+        facts = replace(facts, said=deps.people.change(caller.account.id, wanted))
+    return _own(viewer, facts, deps.pepper)
+
+
+def with_names(caller: Caller, page: GroupMembers, *, now_ms: int, deps: DeviceDependencies) -> GroupMembers:
+    """The same members with class, name and post of those that the caller may see, as far as these are shown."""
+    now_seconds = now_ms // 1000
+    viewer = Viewer(caller.account.standing_at(now_seconds))
+    accounts = list(dict.fromkeys(member.account for member in page.members))
+    known = deps.people.read_many(caller.account.id, accounts, now_seconds=now_seconds)
+
+    def named(member: GroupMember) -> GroupMember:
+        facts = known[member.account]
+        if not facts.phone_sealed or not decide(viewer, person_of(facts, caller.account.id), "see"):
+            return member
+        seen = shown(viewer, facts, caller.account.id, pepper=deps.pepper)
+        return member.model_copy(update={"account_class": seen.account_class, "name": seen.name, "post": seen.post})
+
+    return page.model_copy(update={"members": [named(member) for member in page.members]})
+
+
+def look_at(
+    caller: Caller, account: AccountId, *, now_ms: int, deps: DeviceDependencies
+) -> tuple[Viewer, PersonFacts | None]:
+    """The caller as a viewer, and the facts about an account: None if there is none, after the same reads."""
+    now_seconds = now_ms // 1000
+    facts = deps.people.read(caller.account.id, account, now_seconds=now_seconds)
+    return Viewer(caller.account.standing_at(now_seconds)), facts if facts.phone_sealed else None
+
+
+def person_of(facts: PersonFacts, viewer: AccountId) -> Person:
+    """The person as policy sees them."""
+    policy, choices = _policy(facts), facts.said.choices
+    return Person(
+        facts.standing,
+        is_viewer=facts.account == viewer,
+        blocks=facts.ties.blocks,
+        invites=facts.ties.invites,
+        shown_to={field: stricter(policy[field], choices.get(field, policy[field])) for field in FIELDS},
+    )
+
+
+def shown(viewer: Viewer, facts: PersonFacts, viewer_account: AccountId, *, pepper: Pepper) -> Profile:
+    """What the viewer may see of somebody they may see."""
+    person = person_of(facts, viewer_account)
+    visible = {field for field in FIELDS if decide(viewer, person, field)}
+    number, attested = None, None
+    if facts.phone_sealed and "number" in visible:
+        number = pepper.open_phone(facts.phone_sealed, facts.account)
+    if facts.verification:
+        attested = disclosed(facts.verification, [part for part, field in _BEHIND.items() if field in visible])
+    return Profile(
+        account=facts.account,
+        account_class=class_of(facts.standing),
+        name=facts.name if "name" in visible else None,
+        post=facts.post if "post" in visible else None,
+        number=number,
+        email=facts.email if "email" in visible else None,
+        photo=facts.said.photo if "photo" in visible else None,
+        photo_type=facts.said.photo_type if "photo" in visible else None,
+        last_seen=facts.last_seen if "last_seen" in visible else None,
+        organisation=facts.standing.organisation if facts.standing else None,
+        organisation_name=facts.organisation.name if facts.organisation else None,
+        attestation=attested,
+    )
+
+
+def enforce_for(limit: Limit, caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> None:
+    """Take one from the bucket of the caller's account. Raises ProtocolError rate_limited or unavailable."""
+    enforce(deps.limits, limit, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
+
+
+def _look_at_oneself(caller: Caller, now_ms: int, deps: DeviceDependencies) -> tuple[Viewer, PersonFacts]:
+    viewer, facts = look_at(caller, caller.account.id, now_ms=now_ms, deps=deps)
+    if facts is None:
+        raise ProtocolError(ErrorCode.REVOKED)
+    return viewer, facts
+
+
+def _own(viewer: Viewer, facts: PersonFacts, pepper: Pepper) -> OwnProfile:
+    seen = shown(viewer, facts, facts.account, pepper=pepper)
+    return OwnProfile(**dict(seen), policy=_policy(facts), choices=dict(facts.said.choices))
+
+
+def _policy(facts: PersonFacts) -> dict[Field, Audience]:
+    """To whom at most each field is shown."""
+    if facts.standing is None:
+        return PUBLIC_POLICY
+    return facts.organisation.policy if facts.organisation else OFFICIAL_POLICY
+
+
+def _checked_photo(photo: bytes | None) -> PhotoType | None:
+    if not photo:
+        return None
+    if len(photo) > MAX_PHOTO_BYTES:
+        raise invalid(ErrorCode.INVALID_REQUEST, "/photo", f"at_most_{MAX_PHOTO_BYTES}_bytes")
+    kind = photo_type(photo)
+    if kind is None:
+        raise invalid(ErrorCode.INVALID_REQUEST, "/photo", "not_jpeg_png_or_webp")
+    return kind
+
+
+def _tidy(text: str | None) -> str | None:
+    return None if text is None else unicodedata.normalize("NFC", text).strip()

@@ -1,0 +1,287 @@
+"""What the queue does for groups: events that survive a crash, memberships that end, rows of dissolved groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sandes.crypto.seal import GroupChange
+from sandes.groups import groups_upkeep
+from sandes.groups.group_events import NET_SECONDS
+from sandes.model.group import Member
+from sandes.model.ids import AccountId, GroupId, OrganisationId, account_text, id_text, message_text, new_account_id
+from sandes.store.dynamo import StoreUnavailable
+from tests.support.dynamodb import FlakyClient, OvertakenClient
+from tests.support.groups import Groups
+from tests.support.service import MAX_EXPIRY_SECONDS, Person, Service
+
+
+@pytest.fixture
+def groups(service: Service) -> Groups:
+    return Groups(service)
+
+
+@pytest.fixture
+def asha(service: Service) -> Person:
+    return service.person()
+
+
+@pytest.fixture
+def ravi(service: Service) -> Person:
+    return service.person()
+
+
+# Events
+
+
+def test_an_event_waits_in_the_queue_before_its_change_is_made(service: Service, groups: Groups, asha: Person) -> None:
+    group = groups.create(asha)
+    groups.queue.sent.clear()
+    broken = Groups(service, FlakyClient(service.client, {"transact_write_items": 99}))
+    with pytest.raises(StoreUnavailable):
+        broken.change(asha, group, name="Never")
+    ((entry, delay),) = broken.queue.sent
+    assert (entry["job"], delay) == ("event", NET_SECONDS)
+    assert broken.work() == []
+
+
+def test_a_change_whose_function_ends_right_after_it_is_told_by_the_entry_sent_before(
+    groups: Groups, asha: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = groups.create(asha)
+    groups.work()
+    sent = groups.queue.send
+
+    def fails_without_delay(body: Any, *, delay_seconds: int = 0) -> None:
+        if not delay_seconds:
+            raise StoreUnavailable
+        sent(body, delay_seconds=delay_seconds)
+
+    monkeypatch.setattr(groups.queue, "send", fails_without_delay)
+    assert groups.change(asha, group, name="Made").name == "Made"
+    assert groups.changes_told() == [GroupChange.CHANGED]
+
+
+def test_nothing_is_changed_that_could_not_be_told(groups: Groups, asha: Person) -> None:
+    group = groups.create(asha)
+    groups.queue.failing = True
+    with pytest.raises(StoreUnavailable):
+        groups.change(asha, group, name="Silent")
+    assert groups.read(asha, group).name == "Flood relief"
+
+
+def test_an_event_cut_short_while_it_is_sent_comes_again_under_the_same_id(
+    groups: Groups, asha: Person, ravi: Person
+) -> None:
+    group = groups.create(asha, ravi)
+    groups.work()
+    groups.remove(asha, group, ravi)
+    (entry, *_) = [entry for entry, _ in groups.queue.sent]
+    deliver, calls = groups.deliver, []
+
+    def breaks(post: Any, **how: Any) -> int:
+        calls.append(post.message)
+        if len(calls) == 2:
+            raise StoreUnavailable
+        return deliver(post, **how)
+
+    groups.deliver = breaks  # type: ignore[assignment]
+    with pytest.raises(StoreUnavailable):
+        groups.do(**entry)
+    assert groups.do(**entry) == "told"
+    assert calls[:2] == calls[2:]
+    assert len(set(calls)) == 2
+    assert groups.do(**entry) == "nothing_to_tell"
+
+
+def test_an_event_that_would_have_expired_is_not_sent(groups: Groups, asha: Person) -> None:
+    groups.create(asha)
+    (entry, *_) = [entry for entry, _ in groups.queue.sent]
+    groups.now_ms += MAX_EXPIRY_SECONDS * 1000
+    assert groups.do(**entry) == "told"
+    assert groups.deliver.told == []
+
+
+def test_an_event_names_who_did_it_and_when(groups: Groups, asha: Person, ravi: Person) -> None:
+    group = groups.create(asha, ravi)
+    groups.work()
+    made_at = groups.now_ms
+    groups.put(asha, group, ravi, "admin")
+    groups.now_ms += 5_000
+    (told,) = groups.work()
+    assert (told.post.at_ms, told.post.expires_at) == (made_at, made_at // 1000 + MAX_EXPIRY_SECONDS)
+    assert (told.post.sender, told.post.sender_class, told.post.event) == (asha.address(), "public", True)
+    assert told.body == {
+        "group": group,
+        "version": 3,
+        "change": GroupChange.ROLE,
+        "actor": asha.account,
+        "subject": ravi.account,
+        "role": "admin",
+    }
+    assert message_text(told.post.message)[14] == "7"
+
+
+# The end of memberships
+
+
+def end(groups: Groups, person: Person, organisation: OrganisationId) -> str:
+    return groups.do("end_memberships", account=account_text(person.account), organisation=id_text(organisation))
+
+
+def test_with_a_verification_official_memberships_end_and_informal_ones_stay(groups: Groups, asha: Person) -> None:
+    ministry, other = groups.organisation(), groups.organisation()
+    official = groups.official(ministry)
+    officers = groups.official_group(ministry, official)
+    guests = groups.official_group(other, groups.official(other))
+    groups.changes.add(guests, Member(official.account, "member", 1), "added", now_seconds=0, event=None)
+    news = groups.official_group(other, audience="citizens", posting="admins", open=True)
+    groups.put(official, news, official)
+    own = groups.create(official)
+    groups.work()
+    groups.revoke(official)
+    assert end(groups, official, ministry) == "ended"
+    assert {group for group, _ in groups.store.memberships(official.account, limit=10)[0]} == {news, own}
+    assert groups.roles(officers) == {}
+    told = groups.work()
+    assert {(one.body["group"], one.change, one.post.sender.name) for one in told} == {  # type: ignore[union-attr]
+        (group, GroupChange.REMOVED, "Sandes") for group in (officers, guests)
+    }
+    assert (official.account,) in [one.to for one in told]
+    assert end(groups, official, ministry) == "ended"
+    assert groups.queue.sent == []
+
+
+def test_who_is_verified_anew_stays_where_that_holds(groups: Groups) -> None:
+    ministry, other = groups.organisation(), groups.organisation()
+    official = groups.official(ministry)
+    old, new = groups.official_group(ministry, official), groups.official_group(other, official)
+    groups.verify(official, other)
+    end(groups, official, ministry)
+    assert (groups.roles(old), groups.roles(new)) == ({}, {official.account: "admin"})
+    again = groups.official_group(ministry, official)
+    groups.verify(official, ministry)
+    end(groups, official, ministry)
+    assert groups.roles(again) == {official.account: "admin"}
+
+
+def test_a_verification_that_has_run_out_ends_memberships_like_one_revoked(groups: Groups) -> None:
+    ministry = groups.organisation()
+    official = groups.official(ministry)
+    officers = groups.official_group(ministry, official)
+    groups.verify(official, ministry, expires_at=groups.now)
+    end(groups, official, ministry)
+    assert groups.roles(officers) == {}
+
+
+def test_who_is_verified_anew_while_being_removed_stays(service: Service) -> None:
+    groups = Groups(service)
+    ministry = groups.organisation()
+    official = groups.official(ministry)
+    officers = groups.official_group(ministry, official)
+    groups.revoke(official)
+    client = OvertakenClient(service.client, "transact_write_items", lambda: groups.verify(official, ministry))
+    end(Groups(service, client), official, ministry)
+    assert groups.roles(officers) == {official.account: "admin"}
+
+
+def test_an_admin_of_a_group_for_citizens_is_none_as_a_citizen(groups: Groups) -> None:
+    ministry = groups.organisation()
+    official = groups.official()
+    news = groups.official_group(ministry, official, audience="citizens", posting="admins")
+    groups.revoke(official)
+    end(groups, official, groups.organisation())
+    assert groups.roles(news) == {}
+
+
+def test_many_memberships_end_in_parts_and_an_interrupted_run_goes_on(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups_upkeep, "MEMBERSHIPS_AT_ONCE", 2)
+    groups = Groups(service)
+    ministry = groups.organisation()
+    official = groups.official(ministry)
+    made = [groups.official_group(ministry, official) for _ in range(5)]
+    groups.revoke(official)
+    flaky = Groups(service, FlakyClient(service.client, {"transact_write_items": 16}))
+    with pytest.raises(StoreUnavailable):
+        end(flaky, official, ministry)
+    outcomes = [end(groups, official, ministry)]
+    while jobs := [entry for entry, _ in groups.queue.sent if entry["job"] == "end_memberships"]:
+        groups.queue.sent.clear()
+        outcomes += [groups.do(**job) for job in jobs]
+    assert outcomes == ["going_on", "going_on", "ended"]
+    assert [groups.roles(group) for group in made] == [{}] * 5
+
+
+# Dissolved groups
+
+
+def rows(groups: Groups, group: GroupId) -> int:
+    return sum(len(page) for page in groups.store.member_pages(group))
+
+
+def dissolved(groups: Groups, owner: Person, group: GroupId) -> dict[str, Any]:
+    groups.queue.sent.clear()
+    groups.dissolve(owner, group)
+    (job,) = [entry for entry, _ in groups.queue.sent if entry["job"] == "dissolve"]
+    groups.work()
+    groups.queue.sent.clear()
+    return job
+
+
+def test_rows_of_a_dissolved_group_go_once_posts_have_reached_its_members(
+    groups: Groups, asha: Person, ravi: Person
+) -> None:
+    group = groups.create(asha, ravi)
+    invited = groups.official(listed=True)
+    groups.put(asha, group, invited)
+    job = dissolved(groups, asha, group)
+    delays = []
+    while groups.do(**job) == "waiting":
+        ((job, delay),) = groups.queue.sent
+        groups.queue.sent.clear()
+        delays.append(delay)
+        assert rows(groups, group) == 2
+        groups.now_ms += delay * 1000
+    assert delays == [900, 900, 900, 900]
+    assert rows(groups, group) == 0
+    for person in (asha, ravi, invited):
+        assert groups.store.memberships(person.account, limit=10) == ([], None)
+        assert groups.store.invitations(person.account, limit=10, now_seconds=0) == ([], None)
+    assert groups.group(group).state == "dissolved"
+    assert groups.do(**job) == "dissolved"
+
+
+def test_the_rows_of_a_large_group_go_in_parts(groups: Groups, asha: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups_upkeep, "ROWS_AT_ONCE", 10)
+    monkeypatch.setattr(groups_upkeep, "PAGES_AT_ONCE", 2)
+    group = groups.create(asha)
+    others: list[AccountId] = [new_account_id() for _ in range(44)]
+    for account in others:
+        groups.changes.add(group, Member(account, "member", 1), "added", now_seconds=0, event=None)
+    job = dissolved(groups, asha, group)
+    groups.now_ms += 3_600_000
+    outcomes: list[str] = []
+    left: list[int] = []
+    while not outcomes or outcomes[-1] == "going_on":
+        outcomes.append(groups.do(**job))
+        left.append(rows(groups, group))
+    assert (outcomes, left) == (["going_on", "going_on", "dissolved"], [25, 5, 0])
+    assert len(groups.queue.sent) == 2
+    assert all(groups.store.memberships(account, limit=1) == ([], None) for account in others)
+
+
+def test_a_group_that_was_not_dissolved_after_all_keeps_its_members(groups: Groups, asha: Person) -> None:
+    group = groups.create(asha)
+    groups.queue.sent.clear()
+    groups.now_ms += 3_600_000
+    assert groups.do("dissolve", group=id_text(group), not_before=0) == "not_dissolved"
+    assert groups.roles(group) == {asha.account: "owner"}
+    assert groups.queue.sent == []
+
+
+def test_a_job_of_no_known_name_is_not_taken_for_done(groups: Groups) -> None:
+    with pytest.raises(ValueError, match="no job"):
+        groups.do("tidy")

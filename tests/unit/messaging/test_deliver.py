@@ -1,0 +1,359 @@
+"""The receiving frames: hello, sync, ack, ping and receipts."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import pytest
+
+from sandes.limits import Limit
+from sandes.messaging import deliver
+from sandes.messaging.push import Posted, Push
+from sandes.messaging.send import send
+from sandes.model.envelope import MAX_BODY_BYTES
+from sandes.model.ids import BodyId, ConnectionId, EnvelopeId, base64url_text, new_body_id
+from sandes.people import devices
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.frames import MAX_FRAME_BYTES, Body, Drained, Fetch, Hello, Ping, Sync, Welcome, render
+from sandes.store.routing import CONNECTION_SECONDS
+from tests.support.gateway import FakeGateway
+from tests.support.keys import DeviceKeys
+from tests.support.service import MAX_EXPIRY_SECONDS, NOW, NOW_MS, Person, Service
+
+HELLO = Hello(type="hello", ref="h", protocol=1)
+SYNC = Sync(type="sync", ref="s")
+PING = Ping(type="ping", ref="p")
+
+
+@pytest.fixture
+def ravi(service: Service) -> Person:
+    return service.person()
+
+
+def texts(ids: list[EnvelopeId]) -> list[str]:
+    return [base64url_text(id) for id in ids]
+
+
+def say_hello(
+    service: Service, person: Person, socket: ConnectionId, *, now_ms: int = NOW_MS, **replaced: Any
+) -> Welcome | Drained:
+    principal = person.principal(connected_at_ms=now_ms)
+    return deliver.hello(HELLO, principal, socket, now_ms=now_ms, deps=service.deliver_deps(**replaced))
+
+
+def drained(answer: Welcome | Drained) -> Drained:
+    assert isinstance(answer, Drained)
+    return answer
+
+
+# hello
+
+
+def test_hello_to_an_empty_inbox_is_answered_by_welcome_alone(service: Service, ravi: Person) -> None:
+    socket = service.socket()
+    welcome = say_hello(service, ravi, socket)
+    assert isinstance(welcome, Welcome)
+    assert (welcome.ref, welcome.server_time, welcome.epoch, welcome.inbox.pending) == ("h", NOW_MS, 1, 0)
+    assert welcome.limits.max_expiry_seconds == MAX_EXPIRY_SECONDS
+    assert service.connection(ravi) == socket
+    assert service.gateway.received[socket] == []
+
+
+def test_hello_sends_what_is_stored_oldest_first_between_welcome_and_drained(service: Service, ravi: Person) -> None:
+    ids, socket = service.leave(ravi, 3), service.socket()
+    answer = drained(say_hello(service, ravi, socket))
+    assert (answer.ref, answer.more) == ("h", False)
+    welcome, *_ = service.gateway.received[socket]
+    assert (welcome["type"], welcome["inbox"]) == ("welcome", {"pending": 3})
+    assert service.gateway.envelope_ids(socket) == texts(ids)
+    assert len(service.stored(ravi)) == 3
+
+
+def test_each_hello_raises_the_epoch(service: Service, ravi: Person) -> None:
+    epochs = []
+    for step in range(3):
+        welcome = say_hello(service, ravi, service.socket(), now_ms=NOW_MS + step)
+        assert isinstance(welcome, Welcome)
+        epochs.append(welcome.epoch)
+    assert epochs == [1, 2, 3]
+
+
+def test_a_new_socket_supersedes_the_old_one_which_is_told_and_closed(service: Service, ravi: Person) -> None:
+    old, new = service.socket(), service.socket()
+    say_hello(service, ravi, old)
+    say_hello(service, ravi, new, now_ms=NOW_MS + 1)
+    assert service.gateway.received[old] == [{"type": "superseded"}]
+    assert service.gateway.closed == [old]
+    assert service.connection(ravi) == new
+
+
+def test_hello_repeated_on_one_socket_does_not_close_it(service: Service, ravi: Person) -> None:
+    socket = service.socket()
+    say_hello(service, ravi, socket)
+    say_hello(service, ravi, socket)
+    assert service.gateway.closed == []
+
+
+def test_hello_on_a_socket_older_than_the_live_one_is_refused_and_changes_nothing(
+    service: Service, ravi: Person
+) -> None:
+    old, new = service.socket(), service.socket()
+    say_hello(service, ravi, new, now_ms=NOW_MS + 1)
+    with pytest.raises(ProtocolError) as caught:
+        say_hello(service, ravi, old, now_ms=NOW_MS)
+    assert caught.value.code is ErrorCode.SUPERSEDED
+    assert service.connection(ravi) == new
+
+
+def test_hello_of_an_unlinked_device_is_refused(service: Service) -> None:
+    asha = service.person(2)
+    devices.unlink(service.caller(asha), asha.devices[0].number, now_ms=NOW_MS, deps=service.device_deps)
+    with pytest.raises(ProtocolError) as caught:
+        say_hello(service, asha, service.socket())
+    assert caught.value.code is ErrorCode.REVOKED
+
+
+def test_hello_of_a_device_replaced_by_a_new_registration_is_refused(service: Service, ravi: Person) -> None:
+    service.register(ravi.phone, DeviceKeys(), now_ms=NOW_MS + 60_000)
+    with pytest.raises(ProtocolError) as caught:
+        say_hello(service, ravi, service.socket())
+    assert caught.value.code is ErrorCode.REVOKED
+
+
+def test_a_socket_row_older_than_a_socket_can_live_counts_as_offline(service: Service, ravi: Person) -> None:
+    say_hello(service, ravi, service.socket())
+    assert service.connection(ravi, now_ms=NOW_MS + CONNECTION_SECONDS * 1000 - 1) is not None
+    later = NOW_MS + CONNECTION_SECONDS * 1000
+    assert service.connection(ravi, now_ms=later) is None
+    say_hello(service, ravi, service.socket(), now_ms=later)
+    assert service.gateway.closed == []
+
+
+# Expiry and length of a drain
+
+
+def test_expired_envelopes_are_never_sent(service: Service, ravi: Person) -> None:
+    service.leave(ravi, 2, expires_at=NOW)
+    (kept,) = service.leave(ravi, 1, expires_at=NOW + 1)
+    socket = service.socket()
+    say_hello(service, ravi, socket)
+    assert service.gateway.envelope_ids(socket) == texts([kept])
+
+
+def test_an_inbox_of_expired_envelopes_only_is_empty(service: Service, ravi: Person) -> None:
+    service.leave(ravi, 2, expires_at=NOW)
+    assert isinstance(say_hello(service, ravi, service.socket()), Welcome)
+
+
+def test_a_drain_goes_past_the_first_page_of_a_hundred(service: Service, ravi: Person) -> None:
+    ids, socket = service.leave(ravi, 130), service.socket()
+    assert drained(say_hello(service, ravi, socket)).more is False
+    assert service.gateway.envelope_ids(socket) == texts(ids)
+
+
+@pytest.mark.parametrize(("limit", "more"), [(1, True), (2, True), (3, False), (4, False)])
+def test_sync_sends_as_many_as_asked_and_says_whether_there_are_more(
+    service: Service, ravi: Person, limit: int, more: bool
+) -> None:
+    ids, socket = service.leave(ravi, 3), service.online(ravi)
+    frame = Sync(type="sync", ref="s", limit=limit)
+    answer = deliver.sync(frame, ravi.principal(), socket, now_ms=NOW_MS, deps=service.deliver_deps())
+    assert answer == Drained(ref="s", more=more)
+    assert service.gateway.envelope_ids(socket) == texts(ids[:limit])
+
+
+def test_a_drain_that_takes_too_long_stops_and_says_there_is_more(service: Service, ravi: Person) -> None:
+    service.leave(ravi, 3, sealed=bytes(30_000))
+    socket, clock = service.online(ravi), count(step=10)
+    answer = deliver.sync(
+        SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=service.deliver_deps(elapsed=lambda: float(next(clock)))
+    )
+    assert answer.more is True
+    assert len(service.gateway.envelope_ids(socket)) == 2
+    assert len(service.stored(ravi)) == 3
+
+
+class ClosesAfter(FakeGateway):
+    """A gateway whose sockets are gone after so many posts."""
+
+    left = 1
+
+    def post(self, connection: ConnectionId, text: str) -> Posted:
+        self.left -= 1
+        if self.left < 0:
+            self.open.discard(connection)
+        return super().post(connection, text)
+
+
+def test_a_drain_stops_when_the_socket_is_gone_and_deletes_nothing(service: Service, ravi: Person) -> None:
+    service.leave(ravi, 4, sealed=bytes(30_000))
+    gateway = service.gateway = ClosesAfter()
+    socket = service.online(ravi)
+    answer = deliver.sync(SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=service.deliver_deps())
+    assert answer.more is True
+    assert len(gateway.envelope_ids(socket)) == 1
+    assert gateway.left == -1
+    assert len(service.stored(ravi)) == 4
+    assert service.connection(ravi) is None
+
+
+def test_a_drain_over_a_dead_socket_leaves_a_newer_ones_row_alone(service: Service, ravi: Person) -> None:
+    service.leave(ravi, 1)
+    dead = service.online(ravi)
+    service.gateway.open.discard(dead)
+    new = service.online(ravi, connected_at_ms=NOW_MS + 1)
+    with pytest.raises(ProtocolError, match="superseded"):
+        deliver.sync(SYNC, ravi.principal(), dead, now_ms=NOW_MS, deps=service.deliver_deps())
+    assert service.connection(ravi) == new
+
+
+def test_a_throttled_post_stops_the_drain_but_keeps_the_socket(service: Service, ravi: Person) -> None:
+    service.leave(ravi, 2)
+    socket = service.online(ravi)
+    service.gateway.failing.add(socket)
+    answer = deliver.sync(SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=service.deliver_deps())
+    assert answer.more is True
+    assert service.connection(ravi) == socket
+
+
+# push
+
+
+def test_a_socket_that_is_gone_is_forgotten_on_the_first_push(service: Service, ravi: Person) -> None:
+    socket = service.online(ravi)
+    service.gateway.open.discard(socket)
+    send(service.message(ravi), service.person().principal(), now_ms=NOW_MS, deps=service.send_deps())
+    assert service.connection(ravi) is None
+    assert len(service.stored(ravi)) == 1
+
+
+def test_a_socket_found_gone_does_not_remove_the_one_that_replaced_it(service: Service, ravi: Person) -> None:
+    old = service.online(ravi)
+    known = service.routes(ravi)
+    service.gateway.open.discard(old)
+    new = service.online(ravi, connected_at_ms=NOW_MS + 1)
+    ids = service.leave(ravi, 1)
+    push = Push(service.routing, service.gateway)
+    push(service.stored(ravi), known, now_seconds=NOW)
+    assert service.connection(ravi) == new
+    assert service.gateway.envelope_ids(new) == texts(ids)
+
+
+def test_a_device_that_connected_after_routing_was_read_is_still_reached(service: Service, ravi: Person) -> None:
+    known = service.routes(ravi)
+    socket = service.online(ravi)
+    ids = service.leave(ravi, 1)
+    Push(service.routing, service.gateway)(service.stored(ravi), known, now_seconds=NOW)
+    assert service.gateway.envelope_ids(socket) == texts(ids)
+
+
+def test_a_post_that_failed_is_not_tried_on_the_same_socket_again(service: Service, ravi: Person) -> None:
+    socket = service.online(ravi)
+    service.gateway.failing.add(socket)
+    service.leave(ravi, 1)
+    Push(service.routing, service.gateway)(service.stored(ravi), service.routes(ravi), now_seconds=NOW)
+    assert not service.gateway.received[socket]
+    assert service.connection(ravi) == socket
+
+
+def test_a_device_that_floods_is_refused_for_a_while_and_others_are_not(service: Service) -> None:
+    flooding, other = service.person(), service.person()
+    deps = service.deliver_deps()
+    connection = service.online(flooding)
+
+    def ping(person: Person, connection: ConnectionId, at_ms: int) -> str:
+        try:
+            answer = deliver.receive(PING, person.principal(), connection, now_ms=at_ms, deps=deps)
+        except ProtocolError as error:
+            return f"{error.code} {error.retry_after_seconds}"
+        return answer.type
+
+    outcomes = [ping(flooding, connection, service.now_ms) for _ in range(Limit.FRAMES.burst + 1)]
+    assert outcomes == ["pong"] * Limit.FRAMES.burst + ["rate_limited 1"]
+    assert ping(flooding, connection, service.now_ms + 1_000) == "pong"
+    assert ping(other, service.online(other), service.now_ms) == "pong"
+
+
+def test_a_frame_of_the_sending_kind_is_not_for_this_function(service: Service) -> None:
+    person = service.person()
+    with pytest.raises(ProtocolError, match="unknown_type"):
+        deliver.receive(
+            service.message(person),
+            person.principal(),
+            service.socket(),
+            now_ms=service.now_ms,
+            deps=service.deliver_deps(),
+        )
+
+
+def test_a_socket_that_is_not_the_live_one_drains_nothing(service: Service) -> None:
+    ravi = service.person(2)
+    service.leave(ravi, 1)
+    stray = service.socket()
+    deps = service.deliver_deps()
+    with pytest.raises(ProtocolError, match="superseded"):
+        deliver.sync(SYNC, ravi.principal(), stray, now_ms=NOW_MS, deps=deps)
+    devices.unlink(service.caller(ravi, 1), ravi.devices[0].number, now_ms=NOW_MS, deps=service.device_deps)
+    with pytest.raises(ProtocolError, match="revoked"):
+        deliver.sync(SYNC, ravi.principal(), stray, now_ms=NOW_MS, deps=deps)
+    assert not service.gateway.received[stray]
+
+
+def test_a_welcome_that_cannot_be_posted_ends_the_hello(service: Service, ravi: Person) -> None:
+    service.leave(ravi, 1)
+    socket = service.socket()
+    service.gateway.failing.add(socket)
+    with pytest.raises(ProtocolError, match="unavailable"):
+        say_hello(service, ravi, socket)
+    assert len(service.stored(ravi)) == 1
+
+
+# fetch
+
+
+def fetched(service: Service, person: Person, id: BodyId, socket: ConnectionId, *, now_ms: int = NOW_MS) -> Body:
+    frame = Fetch(type="fetch", ref="f", body=id)
+    answer = deliver.receive(frame, person.principal(), socket, now_ms=now_ms, deps=service.deliver_deps())
+    assert isinstance(answer, Body)
+    return answer
+
+
+def test_a_body_is_fetched_until_it_expires_however_often(service: Service, ravi: Person) -> None:
+    socket, id = service.online(ravi), new_body_id()
+    service.inbox.put_body(id, b"ciphertext", expires_at=NOW + 60)
+    for _ in range(2):
+        answer = fetched(service, ravi, id, socket, now_ms=NOW_MS + 59_000)
+        assert (answer.ref, answer.id, answer.data) == ("f", id, b"ciphertext")
+    for unknown, now_ms in ((id, NOW_MS + 60_000), (new_body_id(), NOW_MS)):
+        with pytest.raises(ProtocolError) as caught:
+            fetched(service, ravi, unknown, socket, now_ms=now_ms)
+        assert caught.value.code is ErrorCode.NOT_FOUND
+
+
+def test_a_body_of_64_kib_fits_into_one_frame(service: Service, ravi: Person) -> None:
+    socket, id = service.online(ravi), new_body_id()
+    service.inbox.put_body(id, bytes(MAX_BODY_BYTES + 16), expires_at=NOW + 60)
+    assert len(render(fetched(service, ravi, id, socket))) < MAX_FRAME_BYTES
+
+
+def test_an_envelope_is_not_to_be_had_by_fetch(service: Service, ravi: Person) -> None:
+    """Bodies have rows of their own, though they lie in the same table."""
+    socket = service.online(ravi)
+    service.leave(ravi, 1)
+    with pytest.raises(ProtocolError) as caught:
+        fetched(service, ravi, BodyId(ravi.devices[0].inbox), socket)
+    assert caught.value.code is ErrorCode.NOT_FOUND
+
+
+def test_an_unlinked_device_and_a_superseded_socket_fetch_nothing(service: Service, ravi: Person) -> None:
+    old, id = service.online(ravi), new_body_id()
+    service.inbox.put_body(id, b"ciphertext", expires_at=NOW + 60)
+    new = service.online(ravi, connected_at_ms=NOW_MS + 1)
+    with pytest.raises(ProtocolError) as caught:
+        fetched(service, ravi, id, old)
+    assert caught.value.code is ErrorCode.SUPERSEDED
+    service.client.transact_write_items(TransactItems=[service.routing.removing(ravi.devices[0])])  # type: ignore[list-item]
+    with pytest.raises(ProtocolError) as caught:
+        fetched(service, ravi, id, new)
+    assert caught.value.code is ErrorCode.REVOKED

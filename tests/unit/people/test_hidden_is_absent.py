@@ -1,0 +1,185 @@
+"""Whatever the caller may not reach: the same answer, after the same calls to AWS, as for what does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from sandes.limits import Limit, Meter
+from sandes.messaging import deliver
+from sandes.messaging.send import send
+from sandes.model.ids import AccountId, new_account_id
+from sandes.model.phone import PhoneNumber
+from sandes.people import accounts, invitations, people_search, profiles
+from sandes.people.devices import DeviceDependencies
+from sandes.protocol.client_api import ChangeProfile, Search
+from sandes.protocol.errors import ProtocolError
+from sandes.protocol.frames import Ack, Copy, Receipt
+from sandes.store.directory import DirectoryStore
+from sandes.store.inbox import InboxStore
+from sandes.store.limits import LimitStore
+from sandes.store.routing import RoutingStore
+from sandes.store.send_view import SendView
+from tests.support.dynamodb import CountingClient
+from tests.support.service import NOW_MS, Person, Service, new_phone
+
+Calls = list[tuple[str, tuple[tuple[str, int], ...]]]
+
+
+def deps_on(service: Service, client: Any) -> DeviceDependencies:
+    return replace(
+        service.device_deps,
+        directory=DirectoryStore(client, service.tables["directory"]),
+        routing=RoutingStore(client, service.tables["routing"]),
+        codes=replace(service.code_deps, limits=LimitStore(client, service.tables["limits"])),
+    )
+
+
+@dataclass(frozen=True)
+class Target:
+    account: AccountId
+    phone: PhoneNumber
+
+
+def absent_and_hidden(service: Service, viewer: Person) -> dict[str, Target]:
+    """One who does not exist, and everybody that a citizen may not reach."""
+
+    def target(person: Person) -> Target:
+        return Target(person.account, person.phone)
+
+    blocking, blocking_official, unlisted, uninvited = (service.person() for _ in range(4))
+    service.directory.block(owner=blocking.account, blocked=viewer.account)
+    service.verify(blocking_official, listed=True)
+    service.directory.block(owner=blocking_official.account, blocked=viewer.account)
+    service.verify(unlisted)
+    service.verify(uninvited)
+    service.directory.invite(owner=uninvited.account, invited=viewer.account, now_seconds=1)
+    service.directory.uninvite(owner=uninvited.account, invited=viewer.account)
+    return {
+        "absent": Target(new_account_id(), new_phone()),
+        "blocking": target(blocking),
+        "a listed official, blocking": target(blocking_official),
+        "unlisted": target(unlisted),
+        "no longer inviting": target(uninvited),
+    }
+
+
+def outcome(service: Service, call: Callable[[Any], Any]) -> tuple[Any, Calls]:
+    client = CountingClient(service.client)
+    try:
+        answer = call(client)
+    except ProtocolError as error:
+        return (error.code, error.details, error.retry_after_seconds), client.calls
+    return answer, client.calls
+
+
+def assert_all_alike(outcomes: dict[str, tuple[Any, Calls]]) -> None:
+    answer, calls = outcomes.pop("absent")
+    assert calls
+    for name, (other_answer, other_calls) in outcomes.items():
+        assert other_answer == answer, name
+        assert other_calls == calls, name
+
+
+ASKED: dict[str, Callable[[Service, Person, Target, Any], Any]] = {
+    "profile": lambda service, viewer, target, client: profiles.profile(
+        service.caller(viewer), target.account, now_ms=NOW_MS, deps=deps_on(service, client)
+    ),
+    "keys": lambda service, viewer, target, client: accounts.keys(
+        service.caller(viewer), target.account, now_ms=NOW_MS, deps=deps_on(service, client)
+    ),
+    "lookup": lambda service, viewer, target, client: accounts.lookup(
+        service.caller(viewer), target.phone, now_ms=NOW_MS, deps=deps_on(service, client)
+    ),
+    "invite": lambda service, viewer, target, client: invitations.invite(
+        service.caller(viewer), target.account, now_ms=NOW_MS, deps=deps_on(service, client)
+    ),
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_asked_over_https_the_hidden_and_the_absent_cannot_be_told_apart(service: Service, asked: str) -> None:
+    viewer = service.person()
+    outcomes = {
+        name: outcome(service, partial(ASKED[asked], service, viewer, target))
+        for name, target in absent_and_hidden(service, viewer).items()
+    }
+    assert len(outcomes) == 5
+    assert_all_alike(fresh_buckets(outcomes))
+
+
+def fresh_buckets(outcomes: dict[str, tuple[Any, Calls]]) -> dict[str, tuple[Any, Calls]]:
+    """Without what the limiter writes: one call for a full bucket, two for any other, whoever is asked for."""
+    return {name: (answer, [c for c in calls if c[1][0][0] != "limits"]) for name, (answer, calls) in outcomes.items()}
+
+
+def test_the_limiter_is_asked_before_anybody_is_looked_at(service: Service) -> None:
+    for name, target in absent_and_hidden(service, service.person()).items():
+        for asked in ASKED.values():
+            _, calls = outcome(service, partial(asked, service, service.person(), target))
+            if calls[0][1][0][0] == "limits":
+                assert [call for call in calls if call[1][0][0] == "limits"] == calls[:1], name
+
+
+def send_deps(service: Service, client: Any) -> Any:
+    routing = RoutingStore(client, service.tables["routing"])
+    limits = LimitStore(client, service.tables["limits"])
+    return service.send_deps(
+        view=SendView(routing, DirectoryStore(client, service.tables["directory"]), limits),
+        inbox=InboxStore(client, service.tables["inbox"]),
+        meter=Meter(Limit.SENDS, limits),
+    )
+
+
+def test_a_message_to_the_hidden_and_to_the_absent_cannot_be_told_apart(service: Service) -> None:
+    sender = service.person()
+    guessed = (Copy(device=1, registration_id=1, body=b"x"),)
+
+    def sent(target: Target) -> Callable[[Any], Any]:
+        frame = service.message(Person(target.account, target.phone), copies=guessed)
+        return lambda client: send(frame, sender.principal(), now_ms=NOW_MS, deps=send_deps(service, client))
+
+    targets = absent_and_hidden(service, sender)
+    assert_all_alike({name: outcome(service, sent(target)) for name, target in targets.items()})
+
+
+def test_a_receipt_to_the_hidden_and_to_the_absent_cannot_be_told_apart(service: Service) -> None:
+    reader = service.person()
+
+    def told(target: Target) -> Callable[[Any], Any]:
+        receipt = Receipt(to=target.account, kind="read", ids=(service.message(reader).id,))
+        frame = Ack(type="ack", ids=(), receipts=(receipt,))
+        return lambda client: deliver.ack(
+            frame,
+            reader.principal(),
+            now_ms=NOW_MS,
+            deps=service.deliver_deps(view=send_deps(service, client).view, inbox=send_deps(service, client).inbox),
+        )
+
+    targets = absent_and_hidden(service, reader)
+    assert_all_alike({name: outcome(service, told(target)) for name, target in targets.items()})
+
+
+def test_a_search_that_finds_only_the_hidden_and_one_that_finds_nobody_cannot_be_told_apart(service: Service) -> None:
+    organisation = service.organisation()
+    viewer, hiding, blocking, nameless = (service.person() for _ in range(4))
+    for person, name in ((viewer, "Ravi"), (hiding, "Meena"), (blocking, "Farida"), (nameless, "Joseph")):
+        service.verify(person, organisation, name=f"{name} Rao", post="Clerk")
+    for person in (hiding, nameless):
+        choices = ChangeProfile(choices={"name": "nobody"})
+        profiles.change_profile(service.caller(person), choices, now_ms=NOW_MS, deps=service.device_deps)
+    service.directory.block(owner=blocking.account, blocked=viewer.account)
+
+    def searched(query: str) -> Callable[[Any], Any]:
+        return lambda client: people_search.search(
+            service.caller(viewer), Search(query=query), now_ms=NOW_MS, deps=deps_on(service, client)
+        )
+
+    queries = {"absent": "zubin", "hiding": "meena", "blocking": "farida", "hiding, by a beginning": "jos"}
+    outcomes = {name: outcome(service, searched(query)) for name, query in queries.items()}
+    assert outcomes["absent"][0].people == []
+    assert_all_alike(fresh_buckets(outcomes))
