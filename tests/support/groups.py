@@ -163,7 +163,7 @@ class Groups:
             self.put(member, made.group, member)
         return made.group
 
-    def official_group(self, organisation: OrganisationId, admin: Person | None = None, **changed: Any) -> GroupId:
+    def official_group(self, owner: OrganisationId, admin: Person | None = None, **changed: Any) -> GroupId:
         fields: Json = {
             "id": new_group_id(),
             "name": "District officers",
@@ -176,8 +176,8 @@ class Groups:
             "version": 1,
             "state": "live",
             "created_at": self.now,
-            "organisation": organisation,
-            "unit": UnitId(bytes(organisation)),
+            "organisation": owner,
+            "unit": UnitId(bytes(owner)),
         }
         members = [Member(admin.account, "admin", self.now_ms)] if admin else []
         fields |= {"members": len(members), "admins": frozenset(member.account for member in members)}

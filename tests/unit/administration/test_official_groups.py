@@ -8,7 +8,7 @@ import pytest
 
 from sandes.crypto.seal import GroupChange
 from sandes.model.group import MAX_ADMINS
-from sandes.model.ids import GroupId, UnitId, account_text, id_text, new_unit_id, parse_group, parse_unit
+from sandes.model.ids import GroupId, UnitId, account_text, id_text, new_app_id, new_unit_id, parse_group, parse_unit
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.groups import Groups
 from tests.support.service import Person, Service
@@ -167,3 +167,21 @@ def test_an_informal_group_is_no_affair_of_operators(groups: Groups, service: Se
     fields = further.get(operation, {})
     assert refusal(service.operate, operation, group=id_text(group), **fields).code is ErrorCode.NOT_FOUND
     assert refusal(service.operate, operation, group="aaaaaaaaaaaaa", **fields).code is ErrorCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("owned", [True, False], ids=["of an organisation", "of none"])
+def test_a_group_that_an_app_manages_is_shown_and_dissolved_by_operators_and_not_moved(
+    groups: Groups, owned: bool
+) -> None:
+    ministry = groups.organisation()
+    of: Json = {} if owned else {"organisation": None}
+    id = groups.official_group(ministry, unit=None, app=new_app_id(), **of)
+    operate, named = groups.service.operate, {"group": id_text(id)}
+    assert operate("group.show", **named)["organisation"] == (id_text(ministry) if owned else None)
+    refused = refusal(operate, "group.transfer", **named, unit=id_text(ministry))
+    assert (refused.code, refused.details["errors"][0]["pointer"]) == (ErrorCode.INVALID_REQUEST, "/group")
+    if not owned:
+        refused = refusal(operate, "group.admins", **named, admins=[])
+        assert (refused.code, refused.details["errors"][0]["pointer"]) == (ErrorCode.INVALID_REQUEST, "/group")
+    assert operate("group.dissolve", **named)["state"] == "dissolved"
+    assert groups.changes_told() == [GroupChange.DISSOLVED]

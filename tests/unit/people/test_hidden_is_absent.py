@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
+from sandes.crypto.fanout_keys import FanoutKeys
+from sandes.groups import group_delivery
+from sandes.groups.group_delivery import GroupDeliveryDependencies
 from sandes.limits import Limit, Meter
 from sandes.messaging import deliver
 from sandes.messaging.send import send
-from sandes.model.ids import AccountId, new_account_id
+from sandes.model.group import INVITATION_SECONDS, Member
+from sandes.model.ids import AccountId, GroupId, new_account_id, new_group_id, new_message_id
 from sandes.model.phone import PhoneNumber
 from sandes.people import accounts, invitations, people_search, profiles
 from sandes.people.devices import DeviceDependencies
@@ -20,12 +24,15 @@ from sandes.protocol.client_api import ChangeProfile, Search
 from sandes.protocol.errors import ProtocolError
 from sandes.protocol.frames import Ack, Copy, Receipt
 from sandes.store.directory import DirectoryStore
+from sandes.store.fanouts import FanoutStore
+from sandes.store.groups import GroupStore
 from sandes.store.inbox import InboxStore
 from sandes.store.limits import LimitStore
 from sandes.store.routing import RoutingStore
 from sandes.store.send_view import SendView
 from tests.support.dynamodb import CountingClient
-from tests.support.service import NOW_MS, Person, Service, new_phone
+from tests.support.groups import Groups
+from tests.support.service import NOW_MS, PEPPER, Person, Service, new_phone
 
 Calls = list[tuple[str, tuple[tuple[str, int], ...]]]
 
@@ -117,12 +124,16 @@ def fresh_buckets(outcomes: dict[str, tuple[Any, Calls]]) -> dict[str, tuple[Any
     return {name: (answer, [c for c in calls if c[1][0][0] != "limits"]) for name, (answer, calls) in outcomes.items()}
 
 
-def test_the_limiter_is_asked_before_anybody_is_looked_at(service: Service) -> None:
+def tables(calls: Calls) -> list[str]:
+    return [name for _, sizes in calls for name, _ in sizes]
+
+
+@pytest.mark.parametrize("asked", ["lookup", "invite"])
+def test_the_limiter_is_asked_before_anybody_is_looked_at(service: Service, asked: str) -> None:
     for name, target in absent_and_hidden(service, service.person()).items():
-        for asked in ASKED.values():
-            _, calls = outcome(service, partial(asked, service, service.person(), target))
-            if calls[0][1][0][0] == "limits":
-                assert [call for call in calls if call[1][0][0] == "limits"] == calls[:1], name
+        _, calls = outcome(service, partial(ASKED[asked], service, service.person(), target))
+        assert tables(calls)[0] == "limits", name
+        assert tables(calls).count("limits") == 1, name
 
 
 def send_deps(service: Service, client: Any) -> Any:
@@ -183,3 +194,88 @@ def test_a_search_that_finds_only_the_hidden_and_one_that_finds_nobody_cannot_be
     outcomes = {name: outcome(service, searched(query)) for name, query in queries.items()}
     assert outcomes["absent"][0].people == []
     assert_all_alike(fresh_buckets(outcomes))
+
+
+# Groups
+
+
+def absent_and_hidden_groups(groups: Groups, viewer: Person) -> dict[str, GroupId]:
+    """One that does not exist, and everyone that `viewer` may not see."""
+    ministry = groups.organisation()
+    owner, admin, now_ms = groups.service.person(), groups.official(ministry), groups.now_ms
+
+    def invited_at(at_ms: int, by: Person) -> GroupId:
+        groups.now_ms = at_ms
+        group = groups.create(by)
+        groups.put(by, group, viewer)
+        groups.now_ms = now_ms
+        return group
+
+    long_ago = now_ms - (INVITATION_SECONDS + 60) * 1000
+    withdrawn, dissolved = invited_at(now_ms, owner), groups.create(owner, viewer)
+    groups.remove(owner, withdrawn, viewer)
+    groups.dissolve(owner, dissolved)
+    was_official = groups.official_group(ministry, admin)
+    groups.changes.add(was_official, Member(viewer.account, "member", 1), "added", now_seconds=0, event=None)
+    return {
+        "absent": new_group_id(),
+        "of others": groups.create(owner),
+        "no longer invited": withdrawn,
+        "with an invitation that has run out": invited_at(long_ago, groups.service.person()),
+        "dissolved": dissolved,
+        "for officials": groups.official_group(ministry, admin),
+        "open to officials": groups.official_group(ministry, admin, open=True),
+        "for citizens who are invited": groups.official_group(ministry, admin, audience="citizens", posting="admins"),
+        "for officials, which the viewer was once": was_official,
+    }
+
+
+def group_delivery_of(service: Service, groups: GroupStore) -> GroupDeliveryDependencies:
+    client: Any = groups.client
+    return GroupDeliveryDependencies(
+        groups=groups,
+        posts=FanoutStore(client, service.tables["deliveries"]),
+        routing=RoutingStore(client, service.tables["routing"]),
+        inbox=InboxStore(client, service.tables["inbox"]),
+        limits=service.limits,
+        keys=FanoutKeys.of(b"s" * 32),
+        sender_hash=service.sender_hash,
+        pepper=PEPPER,
+    )
+
+
+ASKED_OF_GROUPS: dict[str, Callable[[Groups, Person, GroupId, Person], Any]] = {
+    "GET": lambda groups, viewer, group, _: groups.read(viewer, group),
+    "PATCH": lambda groups, viewer, group, _: groups.change(viewer, group, name="Mine"),
+    "PATCH with If-Match": lambda groups, viewer, group, _: groups.change(viewer, group, name="Mine", version=1),
+    "DELETE": lambda groups, viewer, group, _: groups.dissolve(viewer, group),
+    "GET members": lambda groups, viewer, group, _: groups.members(viewer, group),
+    "PUT oneself": lambda groups, viewer, group, _: groups.put(viewer, group, viewer),
+    "PUT oneself as an admin": lambda groups, viewer, group, _: groups.put(viewer, group, viewer, "admin"),
+    "PUT another": lambda groups, viewer, group, other: groups.put(viewer, group, other),
+    "DELETE oneself": lambda groups, viewer, group, _: groups.remove(viewer, group, viewer),
+    "DELETE another": lambda groups, viewer, group, other: groups.remove(viewer, group, other),
+    "GET message": lambda groups, viewer, group, _: group_delivery.delivery(
+        groups.service.caller(viewer),
+        group,
+        new_message_id(NOW_MS),
+        after=None,
+        now_ms=NOW_MS,
+        deps=group_delivery_of(groups.service, groups.store),
+    ),
+}
+
+
+@pytest.mark.parametrize("asked", ASKED_OF_GROUPS)
+def test_a_hidden_group_and_an_absent_one_cannot_be_told_apart(service: Service, asked: str) -> None:
+    viewer, other = service.person(), service.person()
+    targets = absent_and_hidden_groups(Groups(service), viewer)
+    if asked == "DELETE oneself":  # who may not see the group any more may leave it
+        del targets["for officials, which the viewer was once"]
+
+    def call(group: GroupId) -> Callable[[Any], Any]:
+        return lambda client: ASKED_OF_GROUPS[asked](Groups(service, client), viewer, group, other)
+
+    outcomes = {name: outcome(service, call(group)) for name, group in targets.items()}
+    assert outcomes["absent"][0][0] == "not_found"
+    assert_all_alike(outcomes)

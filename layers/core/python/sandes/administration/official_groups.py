@@ -64,7 +64,7 @@ class SetAdmins(Wire):
 
 
 class TransferGroup(Wire):
-    """To another unit of its organisation."""
+    """To another unit of its organisation. Not of a group that an app manages, which is in no unit."""
 
     operation: Literal["group.transfer"]
     group: GroupField
@@ -198,6 +198,8 @@ def _joined(group: Group, account: AccountId, now_ms: int) -> GroupEvent:
 def _transfer(id: GroupId, unit: UnitId, deps: OfficialGroupDependencies) -> None:
     def attempt() -> None:
         group = _official(id, deps)
+        if group.unit is None:
+            raise invalid(ErrorCode.INVALID_REQUEST, "/group", "managed by an app, in no unit")
         _check_unit(_organisation(group), unit, deps)
         if group.unit != unit:
             deps.changes.transfer(group, unit)
@@ -220,16 +222,16 @@ def _dissolve(id: GroupId, now_ms: int, deps: OfficialGroupDependencies) -> None
 
 
 def _official(id: GroupId, deps: OfficialGroupDependencies, *, dissolved: bool = False) -> Group:
-    """Raises ProtocolError not_found for one that no organisation owns, or that is dissolved."""
+    """Also one of an app of no organisation. Raises ProtocolError not_found: informal, or dissolved."""
     group = deps.groups.read(id)
-    if group is None or group.organisation is None or not (group.live or dissolved):
+    if group is None or group.kind != "official" or not (group.live or dissolved):
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return group
 
 
 def _organisation(group: Group) -> OrganisationId:
     if group.organisation is None:
-        raise ProtocolError(ErrorCode.NOT_FOUND)
+        raise invalid(ErrorCode.INVALID_REQUEST, "/group", "of an app without an organisation: nobody can be its admin")
     return group.organisation
 
 
