@@ -229,6 +229,8 @@ def test_trial_apps_and_test_keys_add_guests_only(app: AppGroups, mode: str, tes
         (3, "not_a_guest"),
         (4, "unknown_recipient"),
     ]
+    unknown = trial.roster(made.id, [*rows_of(guest), {"account": account_text(new_account_id())}], dry_run=True)
+    assert [(fault.row, fault.code) for fault in unknown.faults] == [(2, "not_a_guest")]
 
 
 # Rosters that are made at once
@@ -247,7 +249,7 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(app: AppGroups) ->
     assert (found.state, found.added, found.removed, found.role_changed, found.unchanged) == ("checked", 1, 1, 1, 1)
     assert (found.invalid, [(fault.row, fault.code) for fault in found.faults]) == (
         4,
-        [(4, "invalid_phone"), (5, "unknown_recipient"), (6, "not_permitted"), (7, "duplicate")],
+        [(4, "invalid_phone"), (5, "unknown_recipient"), (6, "unknown_recipient"), (7, "duplicate")],
     )
     assert (app.groups.roles(made.id), app.get(made.id).version) == (before, 4)
     assert (app.progress(made.id).state, app.groups.queue.sent, app.objects()) == ("none", [], [])
@@ -336,6 +338,18 @@ def test_numbers_that_are_tried_count_against_the_day(app: AppGroups) -> None:
     assert refused(poor.roster, made.id, tried, dry_run=True) == "quota_exceeded"
 
 
+def test_accounts_that_are_tried_count_like_numbers_and_tell_nothing(app: AppGroups) -> None:
+    official, citizen = app.groups.official(), app.service.person()
+    poor = AppGroups(app.service, app.s3, app.service.app())
+    app.service.operate("app.terms", app=poor.keys.app, mode="live", per_day=4)
+    made = poor.create()
+    tried = [{"account": account_text(account)} for account in (official.account, citizen.account, new_account_id())]
+    found = poor.roster(made.id, tried)
+    assert [(fault.row, fault.code) for fault in found.faults] == [(2, "unknown_recipient"), (3, "unknown_recipient")]
+    assert poor.roster(made.id, tried[:1], dry_run=True).unchanged == 1, "a member's account is no trial"
+    assert refused(poor.roster, made.id, tried, dry_run=True) == "quota_exceeded"
+
+
 def test_who_ceases_to_be_an_official_at_that_very_moment_does_not_come_in(app: AppGroups) -> None:
     made, stays, ends = app.create(), app.groups.official(), app.groups.official()
     overtaken = app.deps(
@@ -345,7 +359,7 @@ def test_who_ceases_to_be_an_official_at_that_very_moment_does_not_come_in(app: 
     assert refused(app.roster, made.id, rows_of(stays, ends), deps=overtaken) == "unavailable"
     assert app.groups.roles(made.id) == {}
     again = app.roster(made.id, rows_of(stays, ends))
-    assert [(fault.row, fault.code) for fault in again.faults] == [(2, "not_permitted")]
+    assert [(fault.row, fault.code) for fault in again.faults] == [(2, "unknown_recipient")]
     assert app.groups.roles(made.id) == {stays.account: "member"}
 
 
@@ -450,6 +464,37 @@ def test_work_that_comes_twice_at_once_is_done_once(app: AppGroups) -> None:
     assert len({post.post.message for post in app.groups.deliver.told}) == 35 + 1
 
 
+@pytest.mark.parametrize("lost", [False, True], ids=["overtaken", "answer-lost"])
+def test_only_the_run_that_another_overtook_queues_nothing(app: AppGroups, lost: bool) -> None:
+    """A run whose own call was made, but not answered, is not overtaken: nobody else would go on."""
+    id = begun(app, citizens(app, 65))
+    clock = itertools.count(app.now_ms, 5_000)
+    app.clock_ms = lambda: next(clock)
+    (entry,) = app.jobs
+    first = replace(app.work_deps(), deliver=app.groups.deliver)
+    rosters = first.rosters
+
+    class Between:
+        """The store of rosters, on whose counting something comes first."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(rosters, name)
+
+        def advance(self, roster: Any, done: int, **how: Any) -> bool:
+            if roster.done == 0:
+                if lost:
+                    rosters.advance(roster, done, **how)
+                else:
+                    assert app.work_one() == "applying"
+            return rosters.advance(roster, done, **how)
+
+    assert roster_work.work(entry, deps=replace(first, rosters=Between())) == ("applying" if lost else "overtaken")  # type: ignore[arg-type]
+    waiting = len(app.jobs) - (1 if lost else 0)
+    assert waiting == 1, "one chain goes on"
+    app.work_all()
+    assert (app.progress(id).state, len(app.groups.roles(id))) == ("done", 65)
+
+
 def test_work_that_comes_back_late_does_not_undo_the_next_roster(app: AppGroups) -> None:
     people = citizens(app, 25)
     id = begun(app, people)
@@ -491,6 +536,63 @@ def test_a_group_that_fills_up_meanwhile_ends_its_roster_and_keeps_what_was_done
     assert ended.finished_at is not None
     assert app.get(id).members == 30
     assert app.roster(id, rows_of(*people[:20])).state == "applying", "another roster may follow"
+
+
+def test_who_stays_is_told_of_a_roster_that_ended_half_way(app: AppGroups, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_rosters, "AT_ONCE", 2)
+    monkeypatch.setattr(roster_work, "CHUNK", 2)
+    for ends in ("group_full", "internal"):
+        people = [app.groups.official() for _ in range(6)]
+        made = app.create()
+        app.roster(made.id, rows_of(*people[:2]))
+        app.work_all()
+        assert app.roster(made.id, rows_of(*people)).state == "applying"
+        clock = itertools.count(app.now_ms, 6_000)
+        app.clock_ms = lambda clock=clock: next(clock)  # type: ignore[misc]
+        assert (app.work_one(), app.progress(made.id).done) == ("applying", 2)
+        if ends == "group_full":
+            app.groups.set_limit(made.id, 4)
+        else:
+            app.s3.delete_object(Bucket=BUCKET, Key=app.objects()[0])
+        told = app.work_all()
+        ended = app.progress(made.id)
+        assert (ended.state, ended.failure, ended.done) == ("failed", ends, 2)
+        assert changes(told) == [GroupChange.MEMBERS]
+
+
+def test_admins_that_somebody_makes_meanwhile_do_not_add_up_to_too_many(app: AppGroups) -> None:
+    officials = [app.groups.official() for _ in range(30)]
+    made = app.create()
+    app.roster(made.id, rows_of(*officials[:9]))
+    rows = [*rows_of(*officials[:9]), *rows_of(*officials[9:29], role="admin"), *rows_of(officials[29])]
+    assert app.roster(made.id, rows).state == "applying"
+    for one in officials[:2]:
+        app.put(made.id, one, "admin")
+    app.work_all()
+    ended = app.progress(made.id)
+    assert (ended.state, ended.failure) == ("failed", "too_many_admins")
+    assert app.groups.group(made.id).admins == {one.account for one in officials[:2]}
+
+
+def test_a_roster_that_failed_can_be_begun_anew_with_the_same_request(app: AppGroups) -> None:
+    people = citizens(app, 25)
+    id = begun(app, people)
+    app.s3.delete_object(Bucket=BUCKET, Key=app.objects()[0])
+    assert app.work_one() == "failed"
+    assert app.roster(id, rows_of(*people), version=1).state == "applying"
+    app.work_all()
+    assert (app.progress(id).state, len(app.groups.roles(id))) == ("done", 25)
+
+
+def test_the_same_roster_for_any_version_is_answered_while_it_is_applied(app: AppGroups) -> None:
+    people = citizens(app, 25)
+    made = app.create(audience="citizens")
+    first = app.roster(made.id, rows_of(*people))
+    assert app.roster(made.id, rows_of(*people)) == first
+    assert len(app.jobs) == 1
+    app.work_all()
+    app.remove(made.id, people[0])
+    assert app.roster(made.id, rows_of(*people)).added == 1, "what changed since then is seen"
 
 
 def test_a_group_that_fills_up_at_that_very_moment_is_not_overfilled(app: AppGroups) -> None:

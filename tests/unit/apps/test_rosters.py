@@ -145,12 +145,12 @@ def test_who_is_unknown_or_may_not_be_in_the_group_is_told_in_the_order_of_the_r
     rows = [RosterRow(phone="x"), *(RosterRow(account=account_text(account(number))) for number in names)]
     rows.append(RosterRow(phone=PHONE))
     entries, faults = read_rows(rows, PEPPER)
-    denied = {account(2): "not_permitted"}
+    denied = {account(2): "not_a_guest"}
     found = settle(entries, {}, fault_of=lambda account, role: denied.get(account), faults=faults)
     assert found.roles.keys() == {account(1), account(3)}
     assert [(fault.row, fault.code) for fault in found.faults] == [
         (1, "invalid_phone"),
-        (3, "not_permitted"),
+        (3, "not_a_guest"),
         (5, "unknown_recipient"),
     ]
 

@@ -32,7 +32,6 @@ from sandes.apps.roster_work import (
 )
 from sandes.apps.rosters import (
     NOT_A_GUEST,
-    NOT_PERMITTED,
     UNKNOWN_RECIPIENT,
     Difference,
     Entry,
@@ -73,9 +72,9 @@ def put(
     deps: AppGroupDependencies,
 ) -> app_groups_api.Roster:
     """Compare with the members; unless it is a dry run, make the changes or have them made. The same request again,
-    for the same version, is answered with how far the first one is.
+    for the same version, is answered with how far the first one is, unless that has failed.
 
-    A number that is looked up and is no member's counts as a message of the day, so that nobody can try numbers here
+    A row for somebody who is no member counts as a message of the day, so that nobody can try numbers or accounts here
     for nothing. Raises ProtocolError: what `identify` raises, not_found, too_large, precondition_failed, roster_busy,
     invalid_request (rows, but no good one), group_full, too_many_admins, quota_exceeded. Nothing is changed then.
     """
@@ -114,7 +113,13 @@ def state(request: AppRequest, id: GroupId, *, now_ms: int, deps: AppGroupDepend
 
 
 def _is_repetition(stands: Roster, version: int | None, fingerprint: bytes) -> bool:
-    return version == stands.version and same(stands.fingerprint, fingerprint)
+    """Whether the request asks for what `stands` is. What has failed is begun anew.
+
+    One for any version repeats what is still being applied: of what is done it would not see what changed since.
+    """
+    if stands.state == "failed" or not same(stands.fingerprint, fingerprint):
+        return False
+    return version == stands.version or (version is None and stands.state == "applying")
 
 
 class _Comparing:
@@ -133,7 +138,7 @@ class _Comparing:
             member.account: member.role for page in self._deps.groups.member_pages(self._group.id) for member in page
         }
         accounts = self._deps.directory.accounts_of_phones([entry.index for entry in entries if entry.index])
-        self._pay(sum(entry.index is not None and accounts.get(entry.index) not in members for entry in entries))
+        self._pay(sum((entry.account or accounts.get(entry.index or "")) not in members for entry in entries))
         fault_of = self._judge(entries, accounts, members)
         wanted = settle(entries, accounts, fault_of=fault_of, faults=[*faults, *strangers])
         self._check(rows, wanted)
@@ -148,10 +153,10 @@ class _Comparing:
         bad = [entry for entry in entries if entry.index is not None and entry.index not in guests]
         return good, [RosterFault(entry.row, NOT_A_GUEST) for entry in bad]
 
-    def _pay(self, numbers: int) -> None:
-        if not numbers:
+    def _pay(self, strangers: int) -> None:
+        if not strangers:
             return
-        taking = self._deps.quotas.taking_day(self._caller.app, numbers, now_seconds=self._now_seconds)
+        taking = self._deps.quotas.taking_day(self._caller.app, strangers, now_seconds=self._now_seconds)
         try:
             self._deps.view.deliveries.write([taking])
         except ConditionFailed:
@@ -161,7 +166,10 @@ class _Comparing:
     def _judge(
         self, entries: Sequence[Entry], accounts: Mapping[str, AccountId], members: Mapping[AccountId, Role]
     ) -> Callable[[AccountId, Role], str | None]:
-        """Who is a member in this role already stays: verifications that end are not a roster's business."""
+        """Who is a member in this role already stays: verifications that end are not a roster's business.
+
+        Whom the group is not for looks like somebody whom there is not.
+        """
         group, unbound, guests = self._group, is_unbound(self._caller), self._caller.app.guests
         plain = group.audience == "citizens" and unbound
         asked = []
@@ -178,11 +186,13 @@ class _Comparing:
             if members.get(account) == role:
                 return None
             known = people.get(account)
-            if known is None:
-                return None if account in numbered and plain and role == "member" else UNKNOWN_RECIPIENT
-            if not unbound and known.phone_index not in guests:
+            if not unbound and (known is None or known.phone_index not in guests):
                 return NOT_A_GUEST
-            return None if may_be_in(group, role, known.standing_at(self._now_seconds)) else NOT_PERMITTED
+            if known is None:
+                is_good = account in numbered and plain and role == "member"
+            else:
+                is_good = may_be_in(group, role, known.standing_at(self._now_seconds))
+            return None if is_good else UNKNOWN_RECIPIENT
 
         return fault
 
@@ -257,7 +267,7 @@ class _Starting:
         if now is None or not now.live:
             raise ProtocolError(ErrorCode.NOT_FOUND)
         stands = self._deps.rosters.read(self._group.id)
-        if stands and stands.version == self._roster.version and same(stands.fingerprint, self._roster.fingerprint):
+        if stands and _is_repetition(stands, self._roster.version, self._roster.fingerprint):
             return stands
         if stands and stands.state == "applying":
             raise ProtocolError(ErrorCode.ROSTER_BUSY)

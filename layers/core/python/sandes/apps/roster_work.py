@@ -16,7 +16,7 @@ from sandes.apps.rosters import decode_changes
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.seal import GroupChange
 from sandes.groups.group_events import Deliver, new_event, post_of, recipients
-from sandes.model.group import Actor, Group, GroupEvent, Member
+from sandes.model.group import MAX_ADMINS, Actor, Group, GroupEvent, Member
 from sandes.model.ids import (
     AccountId,
     AppId,
@@ -24,6 +24,7 @@ from sandes.model.ids import (
     app_text,
     id_text,
     new_message_id,
+    new_one_time_id,
     parse_app,
     parse_group,
 )
@@ -62,6 +63,10 @@ TELLS = {
     ChangeKind.REMOVE: GroupChange.REMOVED,
     ChangeKind.SET_ROLE: GroupChange.ROLE,
 }
+
+
+class _Overtaken(Exception):
+    """Another run of the work has come in between, and goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,10 @@ def together_of(changes: Sequence[Change], ties: Mapping[AccountId, Tie], *, now
 
 
 def work(queued: Mapping[str, Any], *, deps: RosterWorkDependencies) -> str:
-    """Make changes for some seconds and queue the rest; what was done, for the log. Raises StoreUnavailable."""
+    """Make changes for some seconds and queue the rest; what was done, for the log. Raises StoreUnavailable.
+
+    An entry may come twice: the run that another one overtakes queues nothing, or there would be two from then on.
+    """
     app, group = parse_app(queued["app"]), parse_group(queued["group"])
     name = object_name(app, group, queued["roster"])
     roster = deps.rosters.read(group)
@@ -141,7 +149,10 @@ def work(queued: Mapping[str, Any], *, deps: RosterWorkDependencies) -> str:
         deps.objects.delete(name)
         return "orphan"
     if roster.state == "applying":
-        roster = _apply(roster, app, name, deps)
+        try:
+            roster = _apply(roster, app, name, deps)
+        except _Overtaken:
+            return "overtaken"
     if roster.state == "applying":
         deps.work.send(dict(queued))
     else:
@@ -150,18 +161,20 @@ def work(queued: Mapping[str, Any], *, deps: RosterWorkDependencies) -> str:
 
 
 def _apply(roster: Roster, app_id: AppId, name: str, deps: RosterWorkDependencies) -> Roster:
-    """The roster as it stands after this run, or as another run has left it."""
+    """The roster as it stands after this run. Raises _Overtaken."""
     app = deps.apps.read(app_id)
+    if app is None:
+        return _failed(roster, ErrorCode.NOT_FOUND, deps)
+    telling = _Telling(roster, actor_of(app), deps)
     try:
         sealed = b"".join(deps.objects.read(name, etag=None))
     except ObjectMissing:
+        telling.that_members_changed(deps.groups.read(roster.group))
         return _failed(roster, ErrorCode.INTERNAL, deps)
-    if app is None:
-        return _failed(roster, ErrorCode.NOT_FOUND, deps)
     changes = decode_changes(deps.pepper.open(sealed, object_owner(roster.id)))
-    until_ms = deps.clock_ms() + RUN_SECONDS * 1000
+    run, until_ms = new_one_time_id(), deps.clock_ms() + RUN_SECONDS * 1000
     while roster.state == "applying" and deps.clock_ms() < until_ms:
-        roster = _Chunk(roster, changes, actor_of(app), deps).make()
+        roster = _Chunk(roster, changes, run, telling, deps).make()
     return roster
 
 
@@ -172,25 +185,44 @@ def _failed(roster: Roster, code: ErrorCode, deps: RosterWorkDependencies) -> Ro
     return deps.rosters.read(roster.group) or roster
 
 
+def _no_room(before: Group, after: Group) -> ErrorCode | None:
+    """Others may have joined, or been made admins, since the roster was compared with the group."""
+    if after.members > before.limit:
+        return ErrorCode.GROUP_FULL
+    if len(after.admins) > MAX_ADMINS and after.admins - before.admins:
+        return ErrorCode.TOO_MANY_ADMINS
+    return None
+
+
 class _Chunk:
     """The next changes of a roster: made in one transaction or a few, told, and then counted as done."""
 
-    def __init__(self, roster: Roster, changes: Sequence[Change], actor: Actor, deps: RosterWorkDependencies) -> None:
+    def __init__(
+        self, roster: Roster, changes: Sequence[Change], run: str, telling: _Telling, deps: RosterWorkDependencies
+    ) -> None:
         self._roster = roster
         self._changes = changes[roster.done : roster.done + CHUNK]
         self._is_last = roster.done + len(self._changes) == len(changes)
-        self._actor = actor
+        self._run = run
+        self._telling = telling
         self._now_ms = deps.clock_ms()
         self._deps = deps
 
     def make(self) -> Roster:
+        """The roster after it. Raises _Overtaken, or StoreUnavailable."""
         for _ in range(_TRIES):
             try:
                 return self._try()
             except GroupRaced:  # somebody joined or left, or another run was faster
                 stands = self._deps.rosters.read(self._roster.group)
+                if (
+                    stands is not None
+                    and (stands.id, stands.run) == (self._roster.id, self._run)
+                    and (stands.done == self._roster.done + len(self._changes))
+                ):
+                    return stands  # counted by this run, whose answer was lost
                 if stands is None or (stands.id, stands.done) != (self._roster.id, self._roster.done):
-                    return stands or replace(self._roster, state="failed")
+                    raise _Overtaken from None
         raise StoreUnavailable
 
     def _try(self) -> Roster:
@@ -201,16 +233,20 @@ class _Chunk:
             return _failed(roster, ErrorCode.NOT_FOUND, deps)
         changes = list(self._permitted(group))
         together = together_of(changes, ties, now_ms=self._now_ms)
-        if group.members + len(together.add) - len(together.remove) > group.limit:
-            return _failed(roster, ErrorCode.GROUP_FULL, deps)
+        if (failure := _no_room(group, together.applied_to(group))) is not None:
+            self._telling.that_members_changed(group)
+            return _failed(roster, failure, deps)
         for some in together.pieces(group, _MOST_OPERATIONS):
             group = deps.changes.together(group, some, now_seconds=now_seconds, beside=[deps.rosters.checking(roster)])
         left = {account for account, tie in ties.items() if tie.member is None}
-        self._tell(group, [one for one in changes if one.kind is not ChangeKind.SET_ROLE or one.account not in left])
+        there = [one for one in changes if one.kind is not ChangeKind.SET_ROLE or one.account not in left]
+        self._telling.each(group, there, now_ms=self._now_ms)
+        if self._is_last:
+            self._telling.that_members_changed(group)
         done = roster.done + len(self._changes)
-        if not deps.rosters.advance(roster, done, now_ms=deps.clock_ms()):
+        if not deps.rosters.advance(roster, done, run=self._run, now_ms=deps.clock_ms()):
             raise GroupRaced
-        return replace(roster, done=done, state="done" if self._is_last else "applying")
+        return replace(roster, done=done, state="done" if self._is_last else "applying", run=self._run)
 
     def _permitted(self, group: Group) -> Iterator[Change]:
         """Without those whom the group is not for any more: an official's verification may have ended meanwhile."""
@@ -222,26 +258,40 @@ class _Chunk:
             if change.kind is ChangeKind.REMOVE or may_be_in(group, change.role, standing):
                 yield change
 
-    def _tell(self, group: Group, changes: Sequence[Change]) -> None:
-        """Everybody of the chunk; with the last one also those who stay. Told again, it is told once."""
-        with ThreadPoolExecutor(TOLD_AT_ONCE) as pool:
-            for _ in pool.map(lambda change: self._tell_one(group, change), changes):
-                pass  # or raise what it raised
-        if self._is_last:
-            members = new_event(group.id, GroupChange.MEMBERS, self._actor, now_ms=self._now_ms)
-            event = self._named(members, b"")
-            for message, to in recipients(group, event):
-                self._post(group, replace(event, message=message), to)
 
-    def _tell_one(self, group: Group, change: Change) -> None:
-        event = self._named(event_of(group, change, self._actor, now_ms=self._now_ms), change.account)
-        self._post(group, event, [change.account])
+class _Telling:
+    """What a roster changes. Told again, it is told once: ids follow from the roster and from whom it is about."""
+
+    def __init__(self, roster: Roster, actor: Actor, deps: RosterWorkDependencies) -> None:
+        self._roster = roster
+        self._actor = actor
+        self._deps = deps
+
+    def each(self, group: Group, changes: Sequence[Change], *, now_ms: int) -> None:
+        """To everybody whom one of the changes is about."""
+
+        def tell(change: Change) -> None:
+            event = self._named(event_of(group, change, self._actor, now_ms=now_ms), change.account)
+            self._post(group, event, [change.account], now_ms)
+
+        with ThreadPoolExecutor(TOLD_AT_ONCE) as pool:
+            for _ in pool.map(tell, changes):
+                pass  # or raise what it raised
+
+    def that_members_changed(self, group: Group | None) -> None:
+        """To those who stay, once the roster ends, however it ends. A group that is gone has nobody to tell."""
+        if group is None or not group.live:
+            return
+        now_ms = self._deps.clock_ms()
+        members = new_event(group.id, GroupChange.MEMBERS, self._actor, now_ms=now_ms)
+        event = self._named(members, b"")
+        for message, to in recipients(group, event):
+            self._post(group, replace(event, message=message), to, now_ms)
 
     def _named(self, event: GroupEvent, about: bytes) -> GroupEvent:
-        """With an id that is the same whenever this change of this roster is told."""
         chosen = self._deps.pepper.fingerprint("roster-event", self._roster.id.encode(), about)[:10]
         return replace(event, message=new_message_id(self._roster.started_at_ms, chosen))
 
-    def _post(self, group: Group, event: GroupEvent, to: Sequence[AccountId] | None) -> None:
+    def _post(self, group: Group, event: GroupEvent, to: Sequence[AccountId] | None, now_ms: int) -> None:
         post = post_of(group, event, event.message, self._deps.max_expiry_seconds)
-        self._deps.deliver(post, to=to, now_ms=self._now_ms)
+        self._deps.deliver(post, to=to, now_ms=now_ms)

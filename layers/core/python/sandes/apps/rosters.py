@@ -22,7 +22,6 @@ BAD_ROLE = "bad_role"
 INVALID_PHONE = "invalid_phone"
 BAD_ACCOUNT = "bad_account"
 UNKNOWN_RECIPIENT = "unknown_recipient"
-NOT_PERMITTED = "not_permitted"
 NOT_A_GUEST = "not_a_guest"
 DUPLICATE = "duplicate"
 

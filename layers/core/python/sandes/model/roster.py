@@ -57,7 +57,8 @@ class Counts:
 class Roster:
     """The last roster of a group. `id` names it and what is kept of it; `done` of its changes have been made.
 
-    `version` is the group's when the roster was compared with it. `fingerprint` is that of the request.
+    `version` is the group's when the roster was compared with it. `fingerprint` is that of the request. `run` is the
+    run of the work that counted the last of `done`.
     """
 
     group: GroupId
@@ -71,3 +72,4 @@ class Roster:
     started_at_ms: int
     finished_at_ms: int | None = None
     failure: str | None = None
+    run: str | None = None

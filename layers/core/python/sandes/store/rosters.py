@@ -56,9 +56,11 @@ class RosterStore:
             }
         }
 
-    def advance(self, roster: Roster, done: int, *, now_ms: int) -> bool:
-        """So many changes are made; if these are all, it is done. False if it is not as it was read any more."""
-        changes = {Row.DONE: {"N": str(done)}}
+    def advance(self, roster: Roster, done: int, *, run: str, now_ms: int) -> bool:
+        """So many changes are made; if these are all, it is done. False if it is not as it was read any more, which
+        may be by this very call, repeated after a lost answer: `run` stands in the row then.
+        """
+        changes = {Row.DONE: {"N": str(done)}, Row.RUN: {"S": run}}
         if done == roster.counts.changes:
             changes |= {Row.STATE: {"S": "done"}, Row.FINISHED_AT_MS: {"N": str(now_ms)}}
         return self._change(roster, changes)
@@ -122,6 +124,7 @@ def read_roster(group: GroupId, item: Item) -> Roster:
         started_at_ms=int(item[Row.STARTED_AT_MS]["N"]),
         finished_at_ms=int(item[Row.FINISHED_AT_MS]["N"]) if Row.FINISHED_AT_MS in item else None,
         failure=item[Row.FAILURE]["S"] if Row.FAILURE in item else None,
+        run=item[Row.RUN]["S"] if Row.RUN in item else None,
     )
 
 

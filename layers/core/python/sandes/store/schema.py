@@ -236,6 +236,7 @@ class RosterRow:
     STARTED_AT_MS = "j"  # N epoch milliseconds
     FINISHED_AT_MS = "y"  # N epoch milliseconds
     FAILURE = "w"  # S
+    RUN = "m"  # S the run of the work that counted the last of what is done
 
 
 class AppGroupRow:
