@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -50,10 +51,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def usual_port(file: Path) -> int:
+def former_port(file: Path) -> int:
+    """The port used the last time, 0 if there was none."""
+    return int(file.read_text()) if file.exists() else 0
+
+
+def usual_port(former: int) -> int:
     """The port used the last time if it is free, so that nothing need be deployed again; else a free one."""
-    port = int(file.read_text()) if file.exists() else 0
-    return port if port and is_free(port) else free_port()
+    return former if former and is_free(former) else free_port()
 
 
 def is_free(port: int) -> bool:
@@ -64,6 +69,17 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def move_state(state: Path, former: int, port: int) -> None:
+    """Have an engine's saved state hold on another port: its queues are known by addresses that name the port."""
+    if former in {0, port}:
+        return
+    for file in state.glob("*.json"):
+        text = file.read_text()
+        moved = re.sub(rf"\b(localhost|127\.0\.0\.1):{former}\b", rf"\1:{port}", text)
+        if moved != text:
+            file.write_text(moved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +128,14 @@ class Engine:
         if not ENGINE_COMMAND.exists():
             raise EngineError("the engine is not installed: run `make setup`")
         self._lock()
-        self.port = self.port or usual_port(self.folder / "port")
-        (self.folder / "port").write_text(f"{self.port}\n")
+        former = former_port(self.folder / "port")
+        self.port = self.port or usual_port(former)
         if not is_free(self.port):
             raise EngineError(f"port {self.port} is in use: stop what listens there, or choose another with PORT=")
         for sub in ("tmp", "state", "s3"):
             (self.folder / sub).mkdir(parents=True, exist_ok=True)
+        move_state(self.folder / "state", former, self.port)
+        (self.folder / "port").write_text(f"{self.port}\n")
         with self.log.open("ab") as log:
             self._process = self._spawn(log)
         deadline = time.monotonic() + START_SECONDS
