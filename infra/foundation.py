@@ -26,6 +26,9 @@ FANOUT_CONCURRENCY = 5
 GROUP_WORK_SECONDS = 40
 """What a batch of the groups' queue takes at most: ten events, or a part of a large group's rows."""
 
+ROSTER_WORK_SECONDS = 20
+"""What a run of a large roster takes at most: reading its changes, eight seconds, and the chunk it is at by then."""
+
 
 class Foundation(Stack):
     """`_grant_…` methods give a function exactly the actions they name, on exactly one resource."""
@@ -44,6 +47,7 @@ class Foundation(Stack):
         self.webhook_queue = WorkQueue(self, "Webhooks", config=config, tries=8, work_seconds=TIMEOUT_SECONDS)
         self.fanout_queue = WorkQueue(self, "Fanout", config=config, tries=8, work_seconds=FANOUT_WORK_SECONDS)
         self.group_queue = WorkQueue(self, "GroupWork", config=config, tries=8, work_seconds=GROUP_WORK_SECONDS)
+        self.roster_queue = WorkQueue(self, "RosterWork", config=config, tries=8, work_seconds=ROSTER_WORK_SECONDS)
 
     def _fanout_settings(self) -> dict[str, str]:
         """What a function is told that posts to groups."""

@@ -10,7 +10,13 @@ from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
 from infra.config import Config
-from infra.foundation import FANOUT_CONCURRENCY, FANOUT_WORK_SECONDS, GROUP_WORK_SECONDS, Foundation
+from infra.foundation import (
+    FANOUT_CONCURRENCY,
+    FANOUT_WORK_SECONDS,
+    GROUP_WORK_SECONDS,
+    ROSTER_WORK_SECONDS,
+    Foundation,
+)
 from infra.http_api import HttpApi
 from infra.uploads import ROWS, UPLOADS, Uploads
 from infra.work_queue import WorkQueue
@@ -35,6 +41,7 @@ class ServiceStack(Foundation):
         self._app_api()
         self._app_groups()
         self._group_upkeep()
+        self._group_rosters()
         self._webhooks()
         self._operators()
         self._verification_sweep()
@@ -153,11 +160,9 @@ class ServiceStack(Foundation):
             "GroupUpkeep",
             "groups",
             self._fanout_settings()
-            | self._secrets(pepper=self.pepper)
             | {
                 "GROUP_QUEUE": self.group_queue.url,
                 "MAX_EXPIRY_SECONDS": str(self._config.max_expiry_seconds),
-                "UPLOADS_BUCKET": self.uploads.bucket.bucket_name,
             },
             entry="upkeep",
             timeout_seconds=3 * GROUP_WORK_SECONDS,
@@ -172,12 +177,41 @@ class ServiceStack(Foundation):
                 )
             },
         )
-        self._grant_secret(self.group_upkeep, self.pepper)
-        self._grant(self.group_upkeep, ("s3:GetObject", "s3:DeleteObject"), self.uploads.objects(ROWS))
-        self._grant(self.group_upkeep, ("s3:ListBucket",), self.uploads.bucket.bucket_arn)
         self._grant_queue(self.group_upkeep, self.group_queue)
         self._grant_work(self.group_upkeep, self.group_queue)
         self.group_queue.work_off(self.group_upkeep.function, batch=10, concurrency=5)
+
+    def _group_rosters(self) -> None:
+        """Large rosters have a queue and a function of their own: neither events nor the ends of memberships wait."""
+        self.group_rosters = self._function(
+            "GroupRosters",
+            "groups",
+            self._fanout_settings()
+            | self._secrets(pepper=self.pepper)
+            | {
+                "ROSTER_QUEUE": self.roster_queue.url,
+                "MAX_EXPIRY_SECONDS": str(self._config.max_expiry_seconds),
+                "UPLOADS_BUCKET": self.uploads.bucket.bucket_name,
+            },
+            entry="rosters",
+            timeout_seconds=3 * ROSTER_WORK_SECONDS,
+        )
+        self._grant_fanout(self.group_rosters)
+        self._grant_tables(
+            self.group_rosters,
+            {
+                schema.DIRECTORY: (
+                    *("GetItem", "BatchGetItem", "PutItem", "UpdateItem"),
+                    *("DeleteItem", "ConditionCheckItem"),
+                )
+            },
+        )
+        self._grant_secret(self.group_rosters, self.pepper)
+        self._grant(self.group_rosters, ("s3:GetObject", "s3:DeleteObject"), self.uploads.objects(ROWS))
+        self._grant(self.group_rosters, ("s3:ListBucket",), self.uploads.bucket.bucket_arn)
+        self._grant_queue(self.group_rosters, self.roster_queue)
+        self._grant_work(self.group_rosters, self.roster_queue)
+        self.roster_queue.work_off(self.group_rosters.function, batch=1, concurrency=3)
 
     def _app_api(self) -> None:
         """OTPs have functions and a queue of their own: what else apps send cannot delay them."""
@@ -305,7 +339,7 @@ class ServiceStack(Foundation):
         self.batch_queue.work_off(self.app_batches.function, batch=1, concurrency=5)
 
     def _app_groups(self) -> None:
-        """What apps say about their groups; large rosters are applied by who works the groups' queue off."""
+        """What apps say about their groups; large rosters are applied by a function of their own."""
         self.app_groups = self._function(
             "AppGroups",
             "app_groups",
@@ -314,6 +348,7 @@ class ServiceStack(Foundation):
             | {
                 "TOKEN_AUDIENCE": self._config.token_audience,
                 "GROUP_QUEUE": self.group_queue.url,
+                "ROSTER_QUEUE": self.roster_queue.url,
                 "UPLOADS_BUCKET": self.uploads.bucket.bucket_name,
             },
             memory_mb=1769,  # one whole processor: a roster of 100,000 rows is compared while its app waits
@@ -330,6 +365,7 @@ class ServiceStack(Foundation):
         self._grant_secret(self.app_groups, self.pepper)
         self._grant(self.app_groups, ("s3:PutObject",), self.uploads.objects(ROWS))
         self._grant_queue(self.app_groups, self.group_queue)
+        self._grant_queue(self.app_groups, self.roster_queue)
 
     def _webhooks(self) -> None:
         """Whoever waits for an app's server has a function to wait in, which may do little else."""

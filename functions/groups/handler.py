@@ -1,5 +1,5 @@
-"""The queue of posts to groups: cutting members into chunks, delivering to a chunk; and the queue of other work that
-groups make: telling of changes, ending memberships, deleting what is dissolved.
+"""Queues of groups: posts, cut into chunks and delivered; large rosters; what else there is to do: telling of changes,
+ending memberships, deleting what is dissolved.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from sandes.apps import roster_work
 from sandes.edge.http import now_milliseconds
 from sandes.edge.queue_events import each_record
-from sandes.edge.wiring import wire_fanout, wire_group_upkeep
+from sandes.edge.wiring import wire_fanout, wire_group_upkeep, wire_roster_work
 from sandes.groups.groups_upkeep import work
 
 
@@ -22,3 +23,8 @@ def fanout(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
 def upkeep(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     deps = wire_group_upkeep()
     return each_record(event, "group_work", lambda body, _: work(body, now_ms=now_milliseconds(), deps=deps))
+
+
+def rosters(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+    deps = wire_roster_work()
+    return each_record(event, "roster_work", lambda body, _: roster_work.work(body, deps=deps))

@@ -38,6 +38,7 @@ OTHERS = [
     "AppGroups",
     "GroupFanout",
     "GroupUpkeep",
+    "GroupRosters",
     "Operator",
     "VerificationSweep",
 ]

@@ -70,12 +70,23 @@ ALLOWED = {
         "dynamodb:DeleteItem directory",
         "dynamodb:ConditionCheckItem directory",
         "dynamodb:BatchWriteItem directory",
-        "secretsmanager:GetSecretValue Pepper",
-        *(f"s3:{action} rows/*" for action in ("GetObject", "DeleteObject")),
-        "s3:ListBucket bucket",
         "sqs:SendMessage groupwork",
     }
     | works("groupwork"),
+    "grouprosters": FANOUT
+    | {
+        "dynamodb:GetItem directory",
+        "dynamodb:BatchGetItem directory",
+        "dynamodb:PutItem directory",
+        "dynamodb:UpdateItem directory",
+        "dynamodb:DeleteItem directory",
+        "dynamodb:ConditionCheckItem directory",
+        "secretsmanager:GetSecretValue Pepper",
+        *(f"s3:{action} rows/*" for action in ("GetObject", "DeleteObject")),
+        "s3:ListBucket bucket",
+        "sqs:SendMessage rosterwork",
+    }
+    | works("rosterwork"),
     "deliver": FRAMES
     | {
         "dynamodb:Query inbox",
@@ -138,6 +149,7 @@ ALLOWED = {
         "secretsmanager:GetSecretValue Pepper",
         "s3:PutObject rows/*",
         "sqs:SendMessage groupwork",
+        "sqs:SendMessage rosterwork",
     },
     "apps": CALLS
     | FANOUT

@@ -12,6 +12,7 @@ import pytest
 
 from infra.config import HTTP_LOCAL_ID, WEBSOCKET_LOCAL_ID, Config
 from infra.http_api import APP_GROUP_PATHS, APP_PATHS, OTP_PATHS
+from sandes.apps.roster_work import RUN_SECONDS
 from sandes.edge import settings
 from sandes.groups.group_events import NET_SECONDS
 from sandes.store.schema import TABLES, Table
@@ -25,6 +26,7 @@ SETTINGS: dict[str, type[settings.Settings]] = {
     "client": settings.ClientSettings,
     "groupfanout": settings.GroupFanoutSettings,
     "groupupkeep": settings.GroupUpkeepSettings,
+    "grouprosters": settings.RosterWorkSettings,
     "otp": settings.OtpSettings,
     "otpsms": settings.OtpSmsSettings,
     "apps": settings.AppsSettings,
@@ -43,6 +45,7 @@ HANDLERS = {
     "client": "handler.handler",
     "groupfanout": "handler.fanout",
     "groupupkeep": "handler.upkeep",
+    "grouprosters": "handler.rosters",
     "otp": "handler.handler",
     "otpsms": "handler.sms",
     "apps": "handler.handler",
@@ -68,6 +71,7 @@ WORKERS = {
     "webhooks": "appwebhooks",
     "fanout": "groupfanout",
     "groupwork": "groupupkeep",
+    "rosterwork": "grouprosters",
 }
 """Queues by the function that works them off."""
 FRAME_ROUTES = {
@@ -196,6 +200,7 @@ NAMED_QUEUES = {
     "BATCH_QUEUE": "batches",
     "FANOUT_QUEUE": "fanout",
     "GROUP_QUEUE": "groupwork",
+    "ROSTER_QUEUE": "rosterwork",
 }
 
 
@@ -297,6 +302,14 @@ def test_an_event_is_looked_for_again_only_when_every_function_that_changes_grou
     ]
     assert {"client", "groupupkeep"} <= set(changing)
     assert max(dev.functions[name]["Timeout"] for name in changing) < NET_SECONDS
+
+
+def test_large_rosters_hold_up_no_event_and_leave_room_for_each_other(dev: Synthesised) -> None:
+    """Each run takes seconds: they are taken one by one, by a function that does nothing else."""
+    function, source = dev.workers["rosterwork"]
+    assert [queue for queue, (worker, _) in dev.workers.items() if worker == function] == ["rosterwork"]
+    assert (source["BatchSize"], source["ScalingConfig"]["MaximumConcurrency"]) == (1, 3)
+    assert dev.functions[function]["Timeout"] >= 2 * RUN_SECONDS
 
 
 def test_posts_to_groups_leave_most_of_the_accounts_sockets_to_codes_and_chats(

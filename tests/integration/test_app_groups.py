@@ -252,7 +252,7 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(app: AppGroups) ->
         [(4, "invalid_phone"), (5, "unknown_recipient"), (6, "unknown_recipient"), (7, "duplicate")],
     )
     assert (app.groups.roles(made.id), app.get(made.id).version) == (before, 4)
-    assert (app.progress(made.id).state, app.groups.queue.sent, app.objects()) == ("none", [], [])
+    assert (app.progress(made.id).state, app.groups.queue.sent, app.jobs, app.objects()) == ("none", [], [], [])
 
 
 def test_a_few_changes_are_made_in_the_call_and_everybody_hears_of_them(app: AppGroups) -> None:

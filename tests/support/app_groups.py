@@ -67,6 +67,7 @@ class AppGroups:
             rosters=RosterStore(client, table),
             objects=S3Objects(through(self.s3), BUCKET),
             work=through(self.groups.queue),
+            roster_work=through(self.service.roster_queue),
             quotas=Quotas(view.deliveries),
             pepper=PEPPER,
             audience=AUDIENCE,
@@ -81,7 +82,7 @@ class AppGroups:
             changes=GroupChangeStore(client, table),
             rosters=RosterStore(client, table),
             objects=S3Objects(through(self.s3), BUCKET),
-            work=through(self.groups.queue),
+            work=through(self.service.roster_queue),
             deliver=through(self.groups.deliver.__call__) if through is untouched else _Through(self, through),
             pepper=PEPPER,
             max_expiry_seconds=MAX_EXPIRY_SECONDS,
@@ -151,13 +152,12 @@ class AppGroups:
     @property
     def jobs(self) -> list[Json]:
         """Entries about rosters."""
-        return [entry for entry, _ in self.groups.queue.sent if entry["job"] == "roster"]
+        return [entry for entry, _ in self.service.roster_queue.sent]
 
     def work_one(self, deps: RosterWorkDependencies | None = None) -> str:
         """Take the oldest entry about a roster; put it back if the work ends by an exception."""
-        sent = self.groups.queue.sent
-        at = next(at for at, (entry, _) in enumerate(sent) if entry["job"] == "roster")
-        entry = sent.pop(at)
+        sent = self.service.roster_queue.sent
+        entry = sent.pop(0)
         try:
             return roster_work.work(entry[0], deps=deps or self.work_deps())
         except BaseException:

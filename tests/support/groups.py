@@ -9,7 +9,6 @@ from typing import Any
 
 import cbor2
 
-from sandes.apps.roster_work import RosterWorkDependencies
 from sandes.crypto.seal import GroupChange
 from sandes.groups import group_members, groups
 from sandes.groups.group_events import EventDependencies, send_event
@@ -38,11 +37,6 @@ from sandes.store.standing import standing_attribute
 from tests.support.service import MAX_EXPIRY_SECONDS, PEPPER, Person, Service
 
 Json = dict[str, Any]
-
-
-def _no_rosters() -> RosterWorkDependencies:
-    """Those are of apps: tests/support/app_groups.py."""
-    raise AssertionError("no group here has a roster")
 
 
 @dataclass(frozen=True)
@@ -100,7 +94,7 @@ class Groups:
 
     @property
     def upkeep_deps(self) -> UpkeepDependencies:
-        return UpkeepDependencies(self.event_deps, self.changes, self.service.directory, self.queue, _no_rosters)
+        return UpkeepDependencies(self.event_deps, self.changes, self.service.directory, self.queue)
 
     def do(self, job: str, **fields: Any) -> str:
         """Carry out one entry of the queue; what was done."""

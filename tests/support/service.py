@@ -127,6 +127,7 @@ class Service:
         self.sender_hash = SenderHash.of(b"s" * 32)
         self.webhook_queue = FakeQueue()
         self.group_queue = FakeQueue()
+        self.roster_queue = FakeQueue()
         self._sockets = itertools.count(1)
 
     @property

@@ -38,7 +38,7 @@ from sandes.store.rosters import RosterStore
 
 @dataclass(frozen=True, slots=True)
 class AppGroupDependencies:
-    """`work` is the queue of group work: telling members, applying rosters."""
+    """`work` is the queue of group work, by which members are told; `roster_work` that of large rosters."""
 
     view: AppView
     directory: DirectoryStore
@@ -48,6 +48,7 @@ class AppGroupDependencies:
     rosters: RosterStore
     objects: Objects
     work: Queue
+    roster_work: Queue
     quotas: Quotas
     pepper: Pepper
     audience: str

@@ -257,7 +257,7 @@ class _Starting:
         sealed = self._deps.pepper.seal(encode_changes(changes), object_owner(roster.id))
         self._deps.objects.put(object_name(app, roster.group, roster.id), io.BytesIO(sealed))
         entry = job(app, roster.group, roster.id, until=self._now_ms // 1000 + ORPHAN_SECONDS)
-        self._deps.work.send(entry, delay_seconds=START_AFTER_SECONDS)
+        self._deps.roster_work.send(entry, delay_seconds=START_AFTER_SECONDS)
         self._deps.changes.unchanged(self._group, beside=[self._deps.rosters.putting(roster)])
         return roster
 

@@ -52,7 +52,7 @@ TOLD_AT_ONCE = 8
 """Each is four calls, one after the other; a client keeps ten connections."""
 
 RUN_SECONDS = 8
-"""After so long the rest is queued anew: ten rosters may be in one batch of the queue."""
+"""After so long the rest is queued anew, behind the rosters of others."""
 
 _MOST_OPERATIONS = 98
 _NOT_YET_SECONDS = 5
@@ -88,7 +88,7 @@ class RosterWorkDependencies:
 
 def job(app: AppId, group: GroupId, roster: str, *, until: int) -> dict[str, Any]:
     """The queue's entry: references only. `until`: epoch seconds."""
-    return {"job": "roster", "app": app_text(app), "group": id_text(group), "roster": roster, "until": until}
+    return {"app": app_text(app), "group": id_text(group), "roster": roster, "until": until}
 
 
 def object_name(app: AppId, group: GroupId, roster: str) -> str:

@@ -66,6 +66,11 @@ class GroupFanoutSettings(FanoutSettings):
 class GroupUpkeepSettings(FanoutSettings):
     group_queue: str
     max_expiry_seconds: int
+
+
+class RosterWorkSettings(FanoutSettings):
+    roster_queue: str
+    max_expiry_seconds: int
     pepper_secret: str
     uploads_bucket: str
 
@@ -131,6 +136,7 @@ class AppGroupsSettings(Settings):
     pepper_secret: str
     token_audience: str
     group_queue: str
+    roster_queue: str
     uploads_bucket: str
 
 

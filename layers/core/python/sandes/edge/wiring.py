@@ -280,31 +280,31 @@ def wire_group_upkeep() -> UpkeepDependencies:
         changes=GroupChangeStore(dynamodb, settings.directory_table),
         directory=DirectoryStore(dynamodb, settings.directory_table),
         work=SqsQueue(_client("sqs"), settings.group_queue),
-        rosters=_roster_work,
     )
 
 
 @cache
-def _roster_work() -> RosterWorkDependencies:
-    """Part of the above that most of its work does without."""
+def wire_roster_work() -> RosterWorkDependencies:
     from sandes.apps.roster_work import RosterWorkDependencies
     from sandes.crypto.pepper import Pepper
     from sandes.edge.objects import S3Objects
-    from sandes.edge.settings import GroupUpkeepSettings
+    from sandes.edge.queue import SqsQueue
+    from sandes.edge.settings import RosterWorkSettings
     from sandes.store.apps import AppStore
+    from sandes.store.group_changes import GroupChangeStore
     from sandes.store.rosters import RosterStore
 
-    settings, upkeep = GroupUpkeepSettings.load(), wire_group_upkeep()
-    dynamodb = _client("dynamodb")
+    settings = RosterWorkSettings.load()
+    dynamodb, fanout = _client("dynamodb"), _fanout(settings)
     return RosterWorkDependencies(
         apps=AppStore(dynamodb, settings.directory_table),
-        directory=upkeep.directory,
-        groups=upkeep.events.groups,
-        changes=upkeep.changes,
+        directory=DirectoryStore(dynamodb, settings.directory_table),
+        groups=fanout.groups,
+        changes=GroupChangeStore(dynamodb, settings.directory_table),
         rosters=RosterStore(dynamodb, settings.directory_table),
         objects=S3Objects(_objects_client(), settings.uploads_bucket),
-        work=upkeep.work,
-        deliver=upkeep.events.deliver,
+        work=SqsQueue(_client("sqs"), settings.roster_queue),
+        deliver=fanout,
         pepper=Pepper.of(_secret(settings.pepper_secret)),
         max_expiry_seconds=settings.max_expiry_seconds,
         clock_ms=lambda: time.time_ns() // 1_000_000,
@@ -429,6 +429,7 @@ def wire_app_groups() -> AppGroupDependencies:
         rosters=RosterStore(dynamodb, settings.directory_table),
         objects=S3Objects(_objects_client(), settings.uploads_bucket),
         work=SqsQueue(_client("sqs"), settings.group_queue),
+        roster_work=SqsQueue(_client("sqs"), settings.roster_queue),
         quotas=Quotas(view.deliveries),
         pepper=Pepper.of(_secret(settings.pepper_secret)),
         audience=settings.token_audience,

@@ -7,12 +7,10 @@ each run queues the next.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandes.apps import roster_work
-from sandes.apps.roster_work import RosterWorkDependencies
 from sandes.crypto.seal import GroupChange
 from sandes.groups.group_events import EventDependencies, decided, new_event, send_event, told
 from sandes.model.group import SYSTEM, Group, Role
@@ -43,7 +41,6 @@ class UpkeepDependencies:
     changes: GroupChangeStore
     directory: DirectoryStore
     work: Queue
-    rosters: Callable[[], RosterWorkDependencies]
 
 
 def work(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) -> str:
@@ -55,8 +52,6 @@ def work(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) ->
             return _end_memberships(queued, now_ms=now_ms, deps=deps)
         case "dissolve":
             return _dissolve(queued, now_ms=now_ms, deps=deps)
-        case "roster":
-            return roster_work.work(queued, deps=deps.rosters())
         case job:
             raise ValueError(f"no job is called {job}")
 
