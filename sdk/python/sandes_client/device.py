@@ -17,10 +17,20 @@ from sandes_client.cipher import BodyCipher, PlainBody
 from sandes_client.clock import Chance, Clock, ServerClock, SystemClock
 from sandes_client.connection import Connection
 from sandes_client.endpoints import Endpoints
-from sandes_client.events import ConnectionChanged, Event, Revoked, State, Status, StatusChanged, Superseded
+from sandes_client.events import (
+    ConnectionChanged,
+    Event,
+    GroupMessageReceived,
+    MessageReceived,
+    Revoked,
+    State,
+    Status,
+    StatusChanged,
+    Superseded,
+)
 from sandes_client.group_calls import GroupCalls
 from sandes_client.groups import Groups
-from sandes_client.ids import AppId, GroupId, MessageId, parse_account
+from sandes_client.ids import AppId, DeviceAddress, GroupId, MessageId, parse_account
 from sandes_client.incoming import Incoming
 from sandes_client.link import DeviceStopped
 from sandes_client.low_level import LowLevel
@@ -339,6 +349,9 @@ class DeviceClient:
         self._connection.stop(State.FAILED)
 
     def _emit(self, event: Event) -> None:
+        match event:
+            case MessageReceived() | GroupMessageReceived(sender=DeviceAddress()) if event.sender_class:
+                self.people.heard(cast("DeviceAddress", event.sender).account, event.sender_class)
         for stream in self._streams:
             if stream.qsize() >= BUFFERED_EVENTS:
                 stream.get_nowait()

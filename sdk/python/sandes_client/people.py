@@ -12,6 +12,7 @@ from sandes_client.attestation import KEY_BYTES, AttestationRefused, Attested, c
 from sandes_client.clock import ServerClock
 from sandes_client.ids import AccountId, base64url_text, parse_account, parse_base64url
 from sandes_client.paging import every, next_cursor, of_cursor
+from sandes_client.seal import SenderClass
 from sandes_client.store import Store
 
 logger = logging.getLogger(__name__)
@@ -118,6 +119,12 @@ class People:
             self._store.people.attestation_key(),
         )
         return self._checked(answer, public) if answer else None
+
+    def heard(self, account: str, account_class: SenderClass) -> None:
+        """The service says now of what class `account` is. What is kept and says otherwise is asked for anew."""
+        kept = self._store.people.read(parse_account(account), since_ms=-1)
+        if kept is not None and kept.get("account_class") != account_class:
+            self._store.people.forget(parse_account(account))
 
     async def own(self) -> OwnProfile:
         return await self._own(await self._api.signed("GET", "v1/me/profile"))

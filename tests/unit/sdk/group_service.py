@@ -35,7 +35,9 @@ class GroupService:
     )
     members: list[client_api.GroupMember] = field(
         default_factory=lambda: [
-            client_api.GroupMember(account=BOB, state="member", role="owner", joined_at=START_MS, name="Bob"),
+            client_api.GroupMember(
+                account=BOB, state="member", role="owner", joined_at=START_MS, name="Bob", account_class="verified"
+            ),
             client_api.GroupMember(account=ALICE, state="member", role="member", joined_at=START_MS),
         ]
     )

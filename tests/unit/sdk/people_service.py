@@ -31,6 +31,7 @@ class PeopleService:
 
     def __post_init__(self) -> None:
         self.service.more.append(self.answer)
+        self.service.classes[BOB] = "verified"
         self.profiles[account_text(BOB)] = self.official(BOB)
         self.profiles[account_text(ALICE)] = {
             "account": account_text(ALICE),

@@ -53,6 +53,7 @@ from sandes.model.ids import (
     new_message_id,
     parse_message,
 )
+from sandes.model.standing import AccountClass
 from sandes.protocol.client_api import LinkDevice, NewDevice, SignedSealKey, VerifyRegistration
 from sandes.protocol.errors import ProtocolError
 from sandes.protocol.frames import Ack, Fetch, GroupSend, Send, bundle, parse_frame
@@ -149,6 +150,7 @@ class Service:
     acks: list[Ack] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
     devices: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    classes: dict[AccountId, AccountClass] = field(default_factory=dict)
     answers: dict[str, Callable[[Connected, dict[str, Any]], Answer]] = field(default_factory=dict)
     http_answers: dict[tuple[str, str], Callable[[httpx.Request], httpx.Response]] = field(default_factory=dict)
     more: list[Callable[[httpx.Request, str, list[str]], httpx.Response | None]] = field(default_factory=list)
@@ -299,7 +301,7 @@ class Service:
     ) -> Envelope:
         """Seal a message to the device and keep it until it is acked."""
         id, device = id or new_message_id(self.now_ms), DeviceAddress(sender, DeviceNumber(1))
-        return self._store(Content(id, device, "public", to, kind, self.now_ms, body), key)
+        return self._store(Content(id, device, self.classes.get(sender, "public"), to, kind, self.now_ms, body), key)
 
     def store_from_app(
         self, kind: Kind, body: bytes, *, id: MessageId | None = None, app: AppId = PASSPORTS, name: str = "Passports"
@@ -334,7 +336,8 @@ class Service:
     def _store_of_group(self, kind: Kind, body: bytes, sender: AccountId, app: AppSender | None) -> Envelope:
         author = app or DeviceAddress(sender, DeviceNumber(1))
         id = new_message_id(self.now_ms)
-        return self._store(Content(id, author, None if app else "public", ALICE, kind, self.now_ms, body))
+        sender_class = None if app else self.classes.get(sender, "public")
+        return self._store(Content(id, author, sender_class, ALICE, kind, self.now_ms, body))
 
     def _store(self, content: Content, key: SealKey | None = None) -> Envelope:
         key = key or self.seal_keys[-1]

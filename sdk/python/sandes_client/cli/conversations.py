@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sandes_client.cli.display import event_text, one_line, person_label, readable
+from sandes_client.cli.display import event_text, person_label, readable, unbadged
 from sandes_client.cli.inbox import GONE
 from sandes_client.cli.learn import label, learn
 from sandes_client.device import DeviceClient
 from sandes_client.events import Event, GroupEvent, GroupMessageReceived, GroupRefreshed, MessageReceived
 from sandes_client.group_calls import Group
 from sandes_client.ids import AccountId, AppSender, MessageId
+from sandes_client.seal import SenderClass
 from sandes_client.store import Outgoing, StoredGroupMessage
 from sandes_client.store.outbox import group_recipient
 
@@ -58,7 +59,7 @@ class Direct:
         self._device = device
         self._account = account
         self._typed = readable(typed.encode())
-        self._asked = False
+        self._asked_as: SenderClass | None = None
 
     @property
     def title(self) -> str:
@@ -78,8 +79,8 @@ class Direct:
     async def line_of(self, event: Event) -> Line | None:
         if not isinstance(event, MessageReceived) or event.sender.account != self._account:
             return None
-        if not self._asked and self._device.people.known(self._account) is None:
-            self._asked = True  # an official may be seen by whom they have written to
+        if self._asked_as != event.sender_class and self._device.people.known(self._account) is None:
+            self._asked_as = event.sender_class  # an official may be seen by whom they have written to
             await learn(self._device, [self._account])
         return self._line(event)
 
@@ -87,7 +88,9 @@ class Direct:
         self._device.mark_read(self._account, [line.id for line in lines])
 
     def _line(self, message: MessageReceived) -> Line:
-        return Line(message.id, message.at_ms, self.title, readable(message.body))
+        known = self._device.people.known(self._account)
+        author = person_label(known, self._typed, message.sender_class)
+        return Line(message.id, message.at_ms, author, readable(message.body))
 
 
 class InGroup:
@@ -101,7 +104,7 @@ class InGroup:
     def title(self) -> str:
         group = self._device.groups.known(self._group.group) or self._group
         members = "1 member" if group.members == 1 else f"{group.members} members"
-        return f"{one_line(group.name)} ({members})"
+        return f"{unbadged(group.name)} ({members})"
 
     def received(self, limit: int) -> list[Line]:
         stored = self._device.store.group_inbox.of_group(self._group.group, limit=limit)
@@ -130,8 +133,9 @@ class InGroup:
             return Line(event.id, event.at_ms, "", text, said=False)
         text = GONE if event.body is None else readable(event.body)
         if isinstance(event.sender, AppSender):
-            return Line(event.id, event.at_ms, f"{one_line(event.sender.name)} (app)", text)
-        return Line(event.id, event.at_ms, label(self._device, event.sender.account), text)
+            return Line(event.id, event.at_ms, f"{unbadged(event.sender.name)} (app)", text)
+        author = label(self._device, event.sender.account, account_class=event.sender_class)
+        return Line(event.id, event.at_ms, author, text)
 
 
 def _people_in(event: GroupMessageReceived | GroupEvent) -> list[str]:

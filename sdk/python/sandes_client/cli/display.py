@@ -11,6 +11,7 @@ from rich.text import Text
 from sandes_client.events import AppMessage, GroupEvent, Status
 from sandes_client.group_bodies import GroupChange
 from sandes_client.people import Profile
+from sandes_client.seal import SenderClass
 
 _OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 BADGE = "✔"
@@ -51,7 +52,7 @@ def message_line(at_ms: int, author: str, text: str) -> Text:
 def app_message_line(message: AppMessage) -> Text:
     """A notice, or a code; struck through, with the reason behind it, if it is void."""
     line = Text.assemble(
-        (local_time(message.at_ms), "dim"), "  ", (f"{one_line(message.app.name)} (app)", "bold"), "  "
+        (local_time(message.at_ms), "dim"), "  ", (f"{unbadged(message.app.name)} (app)", "bold"), "  "
     )
     line.append(readable(message.text.encode()), style="strike" if message.void else "")
     if message.void:
@@ -59,16 +60,18 @@ def app_message_line(message: AppMessage) -> Text:
     return line
 
 
-def person_label(profile: Profile | None, otherwise: str) -> str:
+def person_label(profile: Profile | None, otherwise: str, account_class: SenderClass | None = None) -> str:
     """Who somebody is: `✔ name, post, organisation` by an attestation that holds, or a name that anybody may choose.
 
-    `otherwise` stands for who shows no name. No name can look like a badge.
+    `account_class` is what the service said of the person in the message or answer that is shown, None if it said
+    nothing: who is not an official by it has no badge, whatever their attestation says. `otherwise` stands for who
+    shows no name. No name can look like a badge.
     """
-    if profile and profile.attested:
+    if profile and profile.attested and account_class != "public":
         attested = profile.attested
         said = (attested.name or otherwise, attested.post, attested.organisation_name)
-        return f"{BADGE} {', '.join(_unbadged(text) for text in said if text)}"
-    return f"{_unbadged((profile and profile.name) or otherwise)} (not verified)"
+        return f"{BADGE} {', '.join(unbadged(text) for text in said if text)}"
+    return f"{unbadged((profile and profile.name) or otherwise)} (not verified)"
 
 
 def event_text(event: GroupEvent, name_of: Callable[[str], str]) -> str:
@@ -85,11 +88,11 @@ def event_text(event: GroupEvent, name_of: Callable[[str], str]) -> str:
         case GroupChange.REMOVED:
             return f"{subject} {_was(subject)} removed{by}"
         case GroupChange.ROLE:
-            return f"{subject} {'are' if subject == 'you' else 'is'} now {_unbadged(event.role or 'member')}"
+            return f"{subject} {'are' if subject == 'you' else 'is'} now {unbadged(event.role or 'member')}"
         case GroupChange.DISSOLVED:
             return f"the group was dissolved{by}"
         case GroupChange.CHANGED if event.name:
-            return f"the group is now called {_unbadged(event.name)}"
+            return f"the group is now called {unbadged(event.name)}"
         case GroupChange.CHANGED:
             return f"the group was changed{by}"
         case GroupChange.MEMBERS:
@@ -104,5 +107,6 @@ def one_line(text: str) -> str:
     return " ".join(readable(text.encode()).split())
 
 
-def _unbadged(text: str) -> str:
+def unbadged(text: str) -> str:
+    """`text` on one line, without anything that looks like the badge of officials."""
     return one_line("".join(char for char in text if char not in _CHECK_MARKS))

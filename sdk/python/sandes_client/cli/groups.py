@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandes_client.api import ApiError
-from sandes_client.cli.display import local_time, one_line, readable
+from sandes_client.cli.display import local_time, readable, unbadged
 from sandes_client.cli.learn import label, learn
 from sandes_client.cli.session import (
     COMMON_EPILOG,
@@ -24,7 +24,7 @@ from sandes_client.cli.session import (
 )
 from sandes_client.device import DeviceClient
 from sandes_client.events import Status
-from sandes_client.group_calls import Group, Role
+from sandes_client.group_calls import Group, Member, Role
 
 groups = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Groups: make, join, talk in, manage.", epilog=COMMON_EPILOG
@@ -71,7 +71,7 @@ def list_groups(ctx: typer.Context) -> None:
         table = Table("group", "name", "you are")
         for entry in entries:
             until = f", until {local_time(entry.expires_at * 1000)}" if entry.expires_at else ""
-            table.add_row(entry.group, Text(one_line(entry.name)), entry.role or f"invited{until}")
+            table.add_row(entry.group, Text(unbadged(entry.name)), entry.role or f"invited{until}")
         Console().print(table)
 
     run(work(ctx.obj))
@@ -93,7 +93,7 @@ def _lines(group: Group) -> list[str]:
     who = {"members": "whoever is invited", "officials": "officials", "citizens": "anybody, to receive only"}
     you = group.role or ("invited" if group.invited else "not in it")
     return [
-        f"{group.group}  {one_line(group.name)}",
+        f"{group.group}  {unbadged(group.name)}",
         f"  {group.kind}, for {who.get(group.audience, group.audience)}{', open' if group.open else ''}",
         f"  {group.members} of at most {group.limit} members, version {group.version}",
         f"  {'all members post' if group.posting == 'all' else 'only admins post'}; you are {you}",
@@ -108,14 +108,23 @@ def members(ctx: typer.Context, group: GroupId) -> None:
     async def work(session: Session) -> None:
         async with session.device() as device:
             listed = await device.groups.members(group)
+            for member in listed:
+                if member.account_class:
+                    device.people.heard(member.account, member.account_class)
             await learn(device, [member.account for member in listed])
-            rows = [(member, label(device, member.account, member.name or member.account)) for member in listed]
+            rows = [(member, _who(device, member)) for member in listed]
         table = Table("account", "who", "role")
         for member, who in rows:
             table.add_row(member.account, Text(who), member.role if member.state == "member" else "invited")
         Console().print(table)
 
     run(work(ctx.obj))
+
+
+def _who(device: DeviceClient, member: Member) -> str:
+    """By the class that the list gives them: whose class may not be seen is shown as no official."""
+    otherwise = member.name or member.account
+    return label(device, member.account, otherwise, account_class=member.account_class or "public")
 
 
 @groups.command("invite", epilog=COMMON_EPILOG)
@@ -135,7 +144,7 @@ def join(ctx: typer.Context, group: GroupId) -> None:
 
     async def work(device: DeviceClient) -> str:
         joined = await device.groups.join(group)
-        return f"You are in {one_line(joined.name)}."
+        return f"You are in {unbadged(joined.name)}."
 
     _do(ctx, work)
 
@@ -191,7 +200,7 @@ def rename(
     async def work(device: DeviceClient) -> str:
         current = await device.groups.show(group)
         changed = await device.groups.change(group, name=name, version=current.version)
-        return f"Now called {one_line(changed.name)}."
+        return f"Now called {unbadged(changed.name)}."
 
     _do(ctx, work)
 

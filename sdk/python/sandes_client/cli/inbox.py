@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from sandes_client.cli.display import app_message_line, event_text, local_time, message_line, one_line, readable
+from sandes_client.cli.display import app_message_line, event_text, local_time, message_line, readable, unbadged
 from sandes_client.cli.learn import label, learn
 from sandes_client.cli.session import CommandFailed, Session, run
 from sandes_client.device import DeviceClient
@@ -106,7 +106,11 @@ def _people_in(messages: list[MessageReceived | AppMessage | GroupMessageReceive
 def _author(device: DeviceClient, message: MessageReceived) -> str:
     """Who wrote, where that is known; the device address otherwise."""
     account = message.sender.account
-    return label(device, account) if device.people.known(account) else str(message.sender)
+    return (
+        label(device, account, account_class=message.sender_class)
+        if device.people.known(account)
+        else str(message.sender)
+    )
 
 
 def _group_line(device: DeviceClient, message: GroupMessageReceived | GroupEvent) -> Text:
@@ -114,15 +118,15 @@ def _group_line(device: DeviceClient, message: GroupMessageReceived | GroupEvent
     if isinstance(message, GroupEvent):
         text = event_text(message, lambda account: label(device, account))
         return Text.assemble((local_time(message.at_ms), "dim"), "  ", (f"{group}: {text}", "italic"))
-    author = f"{one_line(message.sender.name)} (app)" if isinstance(message.sender, AppSender) else None
-    author = author or label(device, message.sender.account)  # type: ignore[union-attr]
+    author = f"{unbadged(message.sender.name)} (app)" if isinstance(message.sender, AppSender) else None
+    author = author or label(device, message.sender.account, account_class=message.sender_class)  # type: ignore[union-attr]
     text = GONE if message.body is None else readable(message.body)
     return message_line(message.at_ms, f"{group}: {author}", text)
 
 
 def group_name(device: DeviceClient, group: GroupId) -> str:
     known = device.groups.known(group)
-    return one_line(known.name) if known else group
+    return unbadged(known.name) if known else group
 
 
 def _show_voided(device: DeviceClient, voided: Voided) -> None:

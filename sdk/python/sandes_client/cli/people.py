@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandes_client.api import ApiError
-from sandes_client.cli.display import local_time, one_line, person_label
+from sandes_client.cli.display import local_time, person_label, unbadged
 from sandes_client.cli.learn import label, learn
 from sandes_client.cli.session import (
     COMMON_EPILOG,
@@ -24,6 +24,7 @@ from sandes_client.cli.session import (
     resolve,
     run,
 )
+from sandes_client.device import DeviceClient
 from sandes_client.people import Audience, OwnProfile, Profile, ProfileField
 
 profile_app = typer.Typer(
@@ -65,7 +66,7 @@ async def _show(session: Session, who: str | None) -> None:
             _print([*_lines(own.profile, "you"), *_shown_to(own)])
         else:
             account = await resolve(device.api, who)
-            _print(_lines(await device.people.profile(account, max_age_seconds=0), account))
+            _print(_lines(await _profile(device, account), account))
 
 
 @profile_app.command("set", epilog=COMMON_EPILOG)
@@ -119,8 +120,27 @@ def lookup(
 async def _lookup(session: Session, phone: str) -> None:
     async with session.device() as device:
         account = await resolve(device.api, phone)
-        await learn(device, [account])
-        typer.echo(f"{account}  {label(device, account, phone)}")
+        if account == device.address.account:
+            typer.echo(f"{account}  you")
+            return
+        try:
+            found = await _profile(device, account)
+        except CommandFailed:
+            if account == phone:
+                raise
+            typer.echo(f"{account}  {person_label(None, phone)}")  # the number may be found, and nothing more be seen
+            return
+        typer.echo(f"{account}  {person_label(found, phone, found.account_class)}")
+
+
+async def _profile(device: DeviceClient, account: str) -> Profile:
+    """As the service knows it now."""
+    try:
+        return await device.people.profile(account, max_age_seconds=0)
+    except ApiError as error:
+        if error.code != "not_found":
+            raise
+        raise CommandFailed("not_found", "no such account, or none that you may see") from None
 
 
 def search(
@@ -143,7 +163,7 @@ async def _search(session: Session, words: str, limit: int) -> None:
             raise CommandFailed("not_found", "only officials search, each in their own organisation") from None
     table = Table("account", "who")
     for person in found.people:
-        table.add_row(person.account, Text(person_label(person, person.account)))
+        table.add_row(person.account, Text(person_label(person, person.account, person.account_class)))
     Console().print(table)
     if found.more:
         typer.echo("There are more: search with more words.")
@@ -200,8 +220,8 @@ def _lines(profile: Profile, otherwise: str) -> list[str]:
         ("last seen", local_time(profile.last_seen * 1000) if profile.last_seen is not None else None),
         ("attested until", local_time(attested.expires_at * 1000) if attested else None),
     ]
-    heading = f"{profile.account}  {person_label(profile, otherwise)}"
-    return [heading, *(f"  {what}: {one_line(said)}" for what, said in own if said)]
+    heading = f"{profile.account}  {person_label(profile, otherwise, profile.account_class)}"
+    return [heading, *(f"  {what}: {unbadged(said)}" for what, said in own if said)]
 
 
 def _shown_to(own: OwnProfile) -> list[str]:
