@@ -2,7 +2,7 @@
 
 botocore walks its description of an operation for every value of every row, which is most of the CPU that reading or
 writing many rows takes. Calls, signatures, retries and errors stay botocore's own. What comes of it is the same, which
-tests/unit/edge/test_attribute_values.py shows.
+tests/unit/edge/test_attribute_values.py shows (docs/adr/0023).
 """
 
 from __future__ import annotations
