@@ -304,8 +304,8 @@ class DeviceClient:
         task.add_done_callback(self._ended)
         return task
 
-    def on_group_version(self, group: GroupId) -> None:
-        self.groups.refresh(group)
+    def on_group_version(self, group: GroupId, *, at_once: bool = False) -> None:
+        self.groups.refresh(group, at_once=at_once)
 
     def on_state(self, state: State) -> None:
         self.state = state

@@ -44,8 +44,8 @@ class Owner(Protocol):
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
 
-    def on_group_version(self, group: GroupId) -> None:
-        """What is known of the group is older than what was heard."""
+    def on_group_version(self, group: GroupId, *, at_once: bool = False) -> None:
+        """What is known of the group is older than what was heard. `at_once`: however many members it has."""
         ...
 
 
@@ -120,16 +120,17 @@ class GroupIncoming:
         if event.rotates_keys or self._missed_changes(event.group, before=event.version - 1):
             self._cipher.rotate(event.group)
         is_stale = self._store.groups.heard(event.group, event.version)
-        if self._is_the_end(event):
+        if event.change is GroupChange.DISSOLVED:
             self._store.groups.left_at(event.group, event.version)
         elif is_stale:
-            self._owner.on_group_version(event.group)
+            self._owner.on_group_version(event.group, at_once=self._is_own_end(event))
         return [event]
 
-    def _is_the_end(self, event: GroupEvent) -> bool:
-        if event.change in (GroupChange.LEFT, GroupChange.REMOVED):
-            return event.subject == self._own
-        return event.change is GroupChange.DISSOLVED
+    def _is_own_end(self, event: GroupEvent) -> bool:
+        """It is asked about all the same: events carry the version at which they are sent, and whoever was removed
+        and added again before that hears of both with the same one.
+        """
+        return event.change in (GroupChange.LEFT, GroupChange.REMOVED) and event.subject == self._own
 
     def _add(self, opened: Opened, message: GroupMessage, body: bytes | None) -> GroupMessageReceived:
         """Store the message; without a body if that is gone."""

@@ -157,16 +157,16 @@ class Groups:
         for group in self._store.groups.stale():
             self.refresh(group)
 
-    def refresh(self, group: GroupId) -> None:
-        """Read the group anew in the background."""
+    def refresh(self, group: GroupId, *, at_once: bool = False) -> None:
+        """Read the group anew in the background; if it is large, some time later unless `at_once`."""
         if group not in self._refreshing:
             self._refreshing.add(group)
-            self._spawn(self._refresh(group))
+            self._spawn(self._refresh(group, at_once))
 
-    async def _refresh(self, group: GroupId) -> None:
+    async def _refresh(self, group: GroupId, at_once: bool) -> None:
         try:
             known = self.known(group)
-            if known and known.members > LARGE_MEMBERS:
+            if known and known.members > LARGE_MEMBERS and not at_once:
                 await self._clock.sleep(self._chance.between(0, SPREAD_SECONDS))
             while group in self._store.groups.stale():
                 version = await self._read_anew(group)
@@ -188,9 +188,14 @@ class Groups:
                 raise
             self._store.groups.left_at(group, heard)
             return heard
-        self._keep(fresh)
         if fresh.version < heard:
+            self._keep(fresh)
             raise Unreachable("the service answered with an older version than it has told of")
+        was_in = stored is not None and (stored.details or {}).get("role") is not None
+        if was_in and fresh.role is None:  # an open group is still seen from outside
+            self._store.groups.left_at(group, fresh.version)
+        else:
+            self._keep(fresh)
         return fresh.version
 
     def _keep(self, group: Group) -> Group:

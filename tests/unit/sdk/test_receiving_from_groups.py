@@ -353,26 +353,56 @@ async def test_no_ack_leaves_for_a_fetched_body_that_could_not_be_stored(
 
 
 @pytest.mark.parametrize(
-    ("change", "subject", "left"),
+    ("change", "subject", "answer"),
     [
-        (GroupChange.REMOVED, ALICE, True),
-        (GroupChange.LEFT, ALICE, True),
-        (GroupChange.DISSOLVED, None, True),
-        (GroupChange.REMOVED, BOB, False),
+        (GroupChange.REMOVED, ALICE, "not_found"),
+        (GroupChange.LEFT, ALICE, "not_found"),
+        (GroupChange.DISSOLVED, None, None),
+        (GroupChange.REMOVED, BOB, "unavailable"),
     ],
 )
 async def test_a_group_that_the_account_is_no_longer_in_is_known_as_left(
-    service: Service, store: Store, change: GroupChange, subject: AccountId | None, left: bool
+    service: Service, store: Store, change: GroupChange, subject: AccountId | None, answer: str | None
 ) -> None:
     shown = ("GET", f"/v1/groups/{CAMP_ID}")
-    service.http_answers[shown] = lambda _: problem("unavailable", 503)
+    service.http_answers[shown] = lambda _: problem(answer or "", 404 if answer == "not_found" else 503)
     store.groups.save(GroupId(CAMP_ID), 4, {})
     service.store_event(change, version=5, subject=subject)
     await all_events(service, store)
     known = store.groups.read(GroupId(CAMP_ID))
     assert known is not None
-    assert known.is_left is left
-    assert (shown in service.calls) is not left, "who is out need not ask"
+    assert known.is_left is (answer != "unavailable")
+    assert (shown in service.calls) is (answer is not None)
+
+
+async def test_who_was_removed_and_added_again_before_either_was_told_is_in_the_group(
+    service: Service, store: Store
+) -> None:
+    groups = GroupService(service)
+    groups.change(members=501)
+    async with service.client(store, fraction=0.25) as device:
+        await device.connected()
+        version = (await device.groups.show(CAMP_ID)).version + 2
+        groups.change()
+        groups.change()
+        await service.push(service.store_event(GroupChange.REMOVED, version=version, subject=ALICE))
+        await service.push(service.store_event(GroupChange.JOINED, version=version, subject=ALICE, role="member"))
+        await eventually(lambda: len([id for ack in service.acks for id in ack.ids]) == 2)
+        await eventually(lambda: (known := device.groups.known(CAMP_ID)) and known.version == version)
+        known = store.groups.read(GroupId(CAMP_ID))
+        assert known is not None
+        assert (known.is_left, known.is_stale) == (False, False)
+
+
+async def test_an_open_group_that_is_still_seen_from_outside_is_left(service: Service, store: Store) -> None:
+    groups = GroupService(service)
+    groups.change(open=True)
+    async with service.client(store) as device:
+        await device.connected()
+        version = (await device.groups.show(CAMP_ID)).version + 1
+        groups.change(role=None)
+        await service.push(service.store_event(GroupChange.LEFT, version=version, subject=ALICE))
+        await eventually(lambda: store.groups.stale() == [] and device.groups.known(CAMP_ID) is None)
 
 
 def test_an_older_word_does_not_undo_a_newer_one(store: Store) -> None:
