@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import cbor2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from sandes.store.dynamo import StoreUnavailable
 from sandes.store.organisations import OrganisationStore
 from tests.support.dynamodb import OvertakenClient
 from tests.support.interleaving import Side, Stepped, run_interleaved, schedules
-from tests.support.service import NOW, Service
+from tests.support.service import NOW, Person, Service
 
 
 def refused(call: Callable[..., Any], *args: Any, **named: Any) -> ErrorCode:
@@ -96,6 +97,7 @@ def test_the_policy_changes_field_by_field(service: Service) -> None:
     [
         ("organisation.show", {}),
         ("organisation.policy", {"audiences": {"name": "nobody"}}),
+        ("organisation.rename", {"name": "A"}),
         ("unit.create", {"name": "A", "kind": "office"}),
         ("unit.rename", {"unit": "aaaaaaaaaaaaa", "name": "A"}),
         ("unit.move", {"unit": "aaaaaaaaaaaaa", "parent": "aaaaaaaaaaaaa"}),
@@ -126,6 +128,21 @@ def test_the_organisation_is_renamed_as_its_root(service: Service) -> None:
     of = id_text(service.organisation())
     service.operate("unit.rename", organisation=of, unit=of, name="Ministry of Rail")
     assert service.operate("organisation.show", organisation=of)["name"] == "Ministry of Rail"
+
+
+def test_an_organisation_is_renamed_and_new_attestations_have_the_name(service: Service) -> None:
+    of, asha, ravi = service.organisation(), service.person(), service.person()
+    service.verify(asha, of)
+    renamed = service.operate("organisation.rename", organisation=id_text(of), name=" Ministry of Rail ")
+    assert (renamed["name"], renamed["units"][0]["name"]) == ("Ministry of Rail", "Ministry of Rail")
+    service.verify(ravi, of)
+
+    def attested(person: Person) -> str:
+        verification = service.verifications.read(person.account)
+        assert verification is not None
+        return str(cbor2.loads(verification.attestation.statement)[4])
+
+    assert (attested(asha), attested(ravi)) == ("Ministry of Railways", "Ministry of Rail")
 
 
 def test_a_unit_moves_with_everything_below_it(service: Service) -> None:

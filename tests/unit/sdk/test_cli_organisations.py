@@ -90,6 +90,12 @@ def test_units_are_renamed_moved_and_removed(run: Any, organisation: str) -> Non
     assert run("unit", "move", north, *of, "--parent", north).stderr.startswith("error: unit_cycle: ")
 
 
+def test_an_organisation_is_renamed(run: Any, organisation: str) -> None:
+    renamed = run("organisation", "rename", organisation, "--name", "Ministry of Rail")
+    assert renamed.stdout.startswith(f"{organisation} Ministry of Rail (ministry; ")
+    assert run("organisation", "show", organisation).stdout == renamed.stdout
+
+
 def test_a_policy_is_set_field_by_field(run: Any, organisation: str) -> None:
     shown = run("organisation", "policy", organisation, "--show", "email=organisation", "--show", "photo=officials")
     assert "photo to officials" in shown.stdout

@@ -50,6 +50,14 @@ def organisation_show(ctx: typer.Context, organisation: OrganisationId, *, as_js
     say(_tree(shown), shown, as_json)
 
 
+@organisation.command("rename")
+def organisation_rename(
+    ctx: typer.Context, organisation: OrganisationId, *, name: Name, as_json: AsJson = False
+) -> None:
+    """Give an organisation another name; attestations have it once they are renewed."""
+    _change(ctx, "organisation.rename", as_json, organisation=organisation, name=name)
+
+
 @organisation.command("policy")
 def organisation_policy(
     ctx: typer.Context,

@@ -20,7 +20,7 @@ from sandes.model.phone import parse_phone
 from sandes.model.template import Dlt, Language, Template
 from sandes.protocol.app_api import MAX_VARIABLES, Printable, TemplateName
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
-from sandes.protocol.fields import Key32, OrganisationField, Wire
+from sandes.protocol.fields import Key32, Name, OrganisationField, Wire
 from sandes.store.apps import AppStore
 from sandes.store.organisations import OrganisationStore
 
@@ -66,8 +66,8 @@ class CreateApp(Wire):
     """
 
     operation: Literal["app.create"]
-    name: Annotated[str, Printable, Field(min_length=1, max_length=64)]
-    organisation: Annotated[str, Printable, Field(min_length=1, max_length=128)]
+    name: Annotated[str, Name, Field(min_length=1, max_length=64)]
+    organisation: Annotated[str, Name, Field(min_length=1, max_length=128)]
     organisation_id: OrganisationField | None = None
     scopes: Annotated[list[Scope], Field(min_length=1)]
     mode: Literal["trial", "live"] = "trial"

@@ -16,9 +16,8 @@ from sandes.crypto.seal import GroupChange
 from sandes.groups.group_events import decided, new_event, told
 from sandes.model.group import MAX_ADMINS, MAX_OFFICIAL_MEMBERS, SYSTEM, Group, GroupEvent, Member, Posting
 from sandes.model.ids import AccountId, GroupId, OrganisationId, UnitId, account_text, app_text, id_text, new_group_id
-from sandes.protocol.app_api import Printable
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
-from sandes.protocol.fields import AccountField, GroupField, OrganisationField, UnitField, Wire
+from sandes.protocol.fields import AccountField, GroupField, Name, OrganisationField, UnitField, Wire
 from sandes.queues import Queue
 from sandes.store.directory import DirectoryStore
 from sandes.store.group_changes import GroupChangeStore, GroupRaced
@@ -43,7 +42,7 @@ class CreateGroup(Wire):
     operation: Literal["group.create"]
     organisation: OrganisationField
     unit: UnitField | None = None
-    name: Annotated[str, Printable, Field(min_length=1, max_length=100)]
+    name: Annotated[str, Name, Field(min_length=1, max_length=100)]
     audience: Literal["officials", "citizens"] = "officials"
     posting: Posting | None = None
     open: bool = False

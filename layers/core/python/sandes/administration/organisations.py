@@ -11,28 +11,35 @@ from sandes.model.ids import OrganisationId, UnitId, id_text, new_organisation_i
 from sandes.model.organisation import MAX_LEVELS, Organisation, Tree, Unit, UnitKind
 from sandes.model.profile import Audience
 from sandes.model.profile import Field as ProfileField
-from sandes.protocol.app_api import Printable
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
-from sandes.protocol.fields import OrganisationField, UnitField, Wire
+from sandes.protocol.fields import Name, OrganisationField, UnitField, Wire
 from sandes.store.organisations import OrganisationStore
 
 _TRIES = 8
 """Of a change of the tree while others change it too."""
 
-Name = Annotated[str, Printable, Field(min_length=1, max_length=128)]
+PlaceName = Annotated[str, Name, Field(min_length=1, max_length=128)]
 
 
 class CreateOrganisation(Wire):
     """An organisation is its root unit, of the kind given."""
 
     operation: Literal["organisation.create"]
-    name: Name
+    name: PlaceName
     kind: UnitKind = "ministry"
 
 
 class ShowOrganisation(Wire):
     operation: Literal["organisation.show"]
     organisation: OrganisationField
+
+
+class RenameOrganisation(Wire):
+    """What was attested keeps the name of its day until renewed."""
+
+    operation: Literal["organisation.rename"]
+    organisation: OrganisationField
+    name: PlaceName
 
 
 class SetPolicy(Wire):
@@ -48,18 +55,18 @@ class CreateUnit(Wire):
 
     operation: Literal["unit.create"]
     organisation: OrganisationField
-    name: Name
+    name: PlaceName
     kind: UnitKind
     parent: UnitField | None = None
 
 
 class RenameUnit(Wire):
-    """Of the organisation too, by its own id as the unit. What was attested keeps the name of its day until renewed."""
+    """As `RenameOrganisation`; of the organisation too, by its own id as the unit."""
 
     operation: Literal["unit.rename"]
     organisation: OrganisationField
     unit: UnitField
-    name: Name
+    name: PlaceName
 
 
 class MoveUnit(Wire):
@@ -77,7 +84,16 @@ class RemoveUnit(Wire):
     unit: UnitField
 
 
-Operation = CreateOrganisation | ShowOrganisation | SetPolicy | CreateUnit | RenameUnit | MoveUnit | RemoveUnit
+Operation = (
+    CreateOrganisation
+    | ShowOrganisation
+    | RenameOrganisation
+    | SetPolicy
+    | CreateUnit
+    | RenameUnit
+    | MoveUnit
+    | RemoveUnit
+)
 
 
 def carry_out(operation: Operation, *, now_seconds: int, store: OrganisationStore) -> dict[str, Any]:
@@ -90,6 +106,9 @@ def carry_out(operation: Operation, *, now_seconds: int, store: OrganisationStor
             return shown(create(operation, now_seconds=now_seconds, store=store))
         case ShowOrganisation():
             return shown(read_tree(operation.organisation, store))
+        case RenameOrganisation():
+            found = store.rename(operation.organisation, UnitId(operation.organisation), operation.name)
+            return shown(_found(store.tree(operation.organisation) if found else None))
         case SetPolicy():
             found = store.set_audiences(operation.organisation, operation.audiences)
             return shown(_found(store.tree(operation.organisation) if found else None))

@@ -19,9 +19,8 @@ from sandes.model.ids import AccountId, UnitId, account_text, id_text
 from sandes.model.organisation import Organisation, Unit
 from sandes.model.phone import parse_phone
 from sandes.model.verification import ATTESTED, MAX_SECONDS, Attestation, AttestedField, Verification
-from sandes.protocol.app_api import Printable
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
-from sandes.protocol.fields import AccountField, OrganisationField, UnitField, Wire
+from sandes.protocol.fields import AccountField, Name, OneLine, OrganisationField, UnitField, Wire
 from sandes.store.directory import DirectoryStore
 from sandes.store.verifications import VerificationRaced, VerificationStore, word_sorts
 
@@ -58,16 +57,16 @@ class Verify(Who):
     operation: Literal["person.verify"]
     organisation: OrganisationField
     unit: UnitField | None = None
-    name: Annotated[str, Printable, Field(min_length=1, max_length=64)]
-    post: Annotated[str, Printable, Field(min_length=1, max_length=128)]
-    email: Annotated[str, Printable, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None = None
+    name: Annotated[str, Name, Field(min_length=1, max_length=64)]
+    post: Annotated[str, Name, Field(min_length=1, max_length=128)]
+    email: Annotated[str, OneLine, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None = None
     listed: bool = False
     expires_at: int
 
 
 class Revoke(Who):
     operation: Literal["person.revoke"]
-    reason: Annotated[str, Printable, Field(min_length=1, max_length=256)]
+    reason: Annotated[str, OneLine, Field(min_length=1, max_length=256)]
 
 
 class ShowPerson(Who):

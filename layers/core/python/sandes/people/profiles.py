@@ -6,7 +6,6 @@ Whoever asks for somebody they may not see is told the same, after the same call
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import replace
 
 from sandes.crypto.pepper import Pepper
@@ -64,7 +63,7 @@ def change_profile(caller: Caller, change: ChangeProfile, *, now_ms: int, deps: 
     for pointer, text in (("/name", change.name), ("/email", change.email)):
         if facts.standing and text is not None:
             raise invalid(ErrorCode.INVALID_REQUEST, pointer, "set_by_the_organisation")
-    wanted = ProfileChange(_tidy(change.name), _tidy(change.email), change.photo, kind, change.choices or {})
+    wanted = ProfileChange(change.name, change.email, change.photo, kind, change.choices or {})
     if wanted.attributes():
         facts = replace(facts, said=deps.people.change(caller.account.id, wanted))
     return _own(viewer, facts, deps.pepper)
@@ -166,7 +165,3 @@ def _checked_photo(photo: bytes | None) -> PhotoType | None:
     if kind is None:
         raise invalid(ErrorCode.INVALID_REQUEST, "/photo", "not_jpeg_png_or_webp")
     return kind
-
-
-def _tidy(text: str | None) -> str | None:
-    return None if text is None else unicodedata.normalize("NFC", text).strip()

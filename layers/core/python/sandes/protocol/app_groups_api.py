@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sandes.protocol.app_api import Answer, ClientRef, Printable, Time
-from sandes.protocol.fields import AccountField, GroupField, OrganisationField, Wire
+from sandes.protocol.app_api import Answer, ClientRef, Time
+from sandes.protocol.fields import AccountField, GroupField, Name, OrganisationField, Wire
 
 MAX_ROSTER_ROWS = 100_000
 MAX_ROSTER_BYTES = 5_000_000
@@ -17,7 +17,7 @@ MAX_ROSTER_BYTES = 5_000_000
 
 MAX_SHOWN_FAULTS = 1_000
 
-Name = Annotated[str, Printable, Field(min_length=1, max_length=100)]
+AppGroupName = Annotated[str, Name, Field(min_length=1, max_length=100)]
 GroupAudience = Literal["officials", "citizens"]
 GroupPosting = Literal["all", "admins"]
 AppRole = Literal["admin", "member"]
@@ -30,7 +30,7 @@ class NewAppGroup(Wire):
     `open`: whoever belongs to its audience may join without being added.
     """
 
-    name: Name
+    name: AppGroupName
     audience: GroupAudience
     posting: GroupPosting = "admins"
     open: bool = False
@@ -40,7 +40,7 @@ class NewAppGroup(Wire):
 class ChangeAppGroup(Wire):
     """What is left out stays as it is."""
 
-    name: Name | None = None
+    name: AppGroupName | None = None
     posting: GroupPosting | None = None
     open: bool | None = None
 

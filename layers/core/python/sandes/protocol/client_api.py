@@ -12,6 +12,7 @@ from sandes.protocol.fields import (
     Bytes,
     GroupField,
     Key32,
+    Name,
     OneLine,
     OrganisationField,
     Salt16,
@@ -192,7 +193,7 @@ class ChangeProfile(Wire):
     Name, post and email of a verified official are the organisation's word and cannot be changed here.
     """
 
-    name: Annotated[str, OneLine, Field(max_length=64)] | None = None
+    name: Annotated[str, Name, Field(max_length=64)] | None = None
     email: Annotated[str, OneLine, Field(pattern=r"^([^@\s]+@[^@\s]+)?$", max_length=254)] | None = None
     photo: Bytes | None = None
     choices: dict[ProfileFieldName, Audience] | None = None
@@ -230,7 +231,7 @@ class InvitationList(Wire):
     cursor: str | None = None
 
 
-GroupName = Annotated[str, OneLine, Field(min_length=1, max_length=100, pattern=r"\S")]
+GroupName = Annotated[str, Name, Field(min_length=1, max_length=100)]
 GroupPosting = Literal["all", "admins"]
 GroupRole = Literal["owner", "admin", "member"]
 

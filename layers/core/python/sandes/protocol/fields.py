@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
@@ -40,20 +41,56 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, ser_json_bytes="base64")
 
 
-_JOINERS = "\u200c\u200d"  # of no width, and needed to write Indian scripts
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Drawn as nothing although their category says letter, mark or symbol."""
+
+_JOINERS = "\u200c\u200d"
+_WITH_JOINERS_FROM = "\u0600"
+"""Scripts from Arabic on, those of India among them, are written with joiners; behind a letter of an earlier one, as
+Latin, a joiner only makes one name look like another.
+"""
+
+_SELECTORS = "\ufe0e\ufe0f"
+_BADGES = frozenset("\u2713\u2714\u2611\u2705\u221a\u237b\U0001f5f8\U0001f5f9\U0001fbb1\U00010102")
+"""Check marks of all kinds: clients show one in front of verified people."""
 
 
 def _one_line(text: str) -> str:
-    """No control characters, line ends, half surrogate pairs, or marks that turn the direction of what follows."""
-    if any(unicodedata.category(char) in _UNPRINTABLE and char not in _JOINERS for char in text):
-        raise ValueError("only printable characters are allowed, in one line")
+    """In normal form C, with single spaces between words. Raises ValueError for a character that is not seen."""
+    text = unicodedata.normalize("NFC", text)
+    if any(_is_hidden(before, char) for before, char in pairwise("\0" + text)):
+        raise ValueError("only visible characters are allowed, in one line")
+    return " ".join(text.split())
+
+
+def _is_hidden(before: str, char: str) -> bool:
+    """Also line ends, half surrogate pairs, and marks that turn the direction of what follows."""
+    if char in _JOINERS:
+        return before < _WITH_JOINERS_FROM or before in _JOINERS
+    if char in _SELECTORS:  # of how a symbol is drawn
+        return unicodedata.category(before) != "So"
+    return unicodedata.category(char) in _INVISIBLE or char in _BLANK_LETTERS or _is_selector(char)
+
+
+def _is_selector(char: str) -> bool:
+    return "\u180b" <= char <= "\u180f" or "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
+
+
+def _name(text: str) -> str:
+    text = _one_line(text)
+    if text and not any(unicodedata.category(char)[0] in "LNPS" for char in text):
+        raise ValueError("a name needs at least one letter, digit or symbol")
+    if not _BADGES.isdisjoint(text):
+        raise ValueError("a name has no check mark, which would look like the mark of verified people")
     return text
 
 
-_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-
 OneLine = AfterValidator(_one_line)
-"""For texts of people that others are shown."""
+"""For texts that others are shown. Blanks at the ends are dropped, so give a `min_length` behind it."""
+
+Name = AfterValidator(_name)
+"""As `OneLine`, for names of people, posts, groups, apps, organisations and units."""
 
 
 def _text(parse: Callable[[str], Any]) -> PlainValidator:
