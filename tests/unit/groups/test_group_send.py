@@ -15,6 +15,11 @@ from sandes.model.group import Group
 from sandes.model.ids import DeviceNumber, new_group_id, new_message_id
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import GroupRecipient, GroupSend
+from sandes.store.directory import DirectoryStore
+from sandes.store.limits import LimitStore
+from sandes.store.routing import RoutingStore
+from sandes.store.send_view import SendView
+from tests.support.dynamodb import StaleClient
 from tests.support.fanouts import Groups, read, verified
 from tests.support.service import MAX_EXPIRY_SECONDS, NOW, NOW_MS, Person, Service
 
@@ -131,6 +136,25 @@ def test_an_official_whose_verification_has_ended_is_no_member_of_a_group_of_off
     assert refused(groups, groups.frame(group), asha).code is ErrorCode.NOT_PERMITTED
 
 
+def test_a_verification_that_ended_a_moment_ago_is_not_read_from_a_replica_that_lags(groups: Groups) -> None:
+    asha, ravi = groups.people(2, standing=verified())
+    group = groups.group([asha, ravi], audience="officials")
+    stale: Any = StaleClient(groups.service.client, groups.service.tables["routing"])
+    groups.stand(asha, None)
+    deps = groups.send_deps(lambda target: stale if target is groups.service.client else target)
+    assert refused(groups, groups.frame(group), asha, deps=deps).code is ErrorCode.NOT_PERMITTED
+    tables = groups.service.tables
+    view = SendView(
+        RoutingStore(stale, tables["routing"]),
+        DirectoryStore(stale, tables["directory"]),
+        LimitStore(stale, tables["limits"]),
+    )
+    facts = view.read(asha.address(), ravi.account, limit="sends", now_seconds=NOW)
+    assert facts.sender is not None
+    assert facts.recipient is not None
+    assert (facts.sender.standing, facts.recipient.standing) == (None, verified())
+
+
 def test_ids_of_the_future_or_of_long_ago_are_refused(groups: Groups, people: list[Person], group: Group) -> None:
     ahead = groups.frame(group, id=new_message_id(NOW_MS + MAX_AHEAD_MS + 1))
     assert refused(groups, ahead, people[0]).code is ErrorCode.CLOCK_SKEW
@@ -223,6 +247,20 @@ def test_a_repetition_is_answered_though_the_sender_has_left_or_the_group_is_gon
     groups.leave(group, people[0])
     groups.dissolve(group)
     assert groups.send(frame, people[0], now_ms=NOW_MS + 5_000).at == NOW_MS
+
+
+def test_a_repetition_is_answered_though_the_sender_was_removed_while_the_post_was_in_the_queue(
+    groups: Groups,
+) -> None:
+    people = groups.people(INLINE_MEMBERS + 1)
+    group = groups.group(people)
+    frame = groups.frame(group)
+    groups.send(frame, people[0])
+    groups.leave(group, people[0])
+    assert groups.send(frame, people[0], now_ms=NOW_MS + 5_000).at == NOW_MS
+    assert len(groups.queue.sent) == 1
+    groups.work_all()
+    assert [len(groups.contents(person)) for person in people[1:]] == [1] * INLINE_MEMBERS
 
 
 def test_two_members_may_use_the_same_message_id(groups: Groups, people: list[Person], group: Group) -> None:

@@ -22,7 +22,7 @@ from sandes.model.app import AppSender
 from sandes.model.device import Route, Routes
 from sandes.model.envelope import HEADER, VERSION, Envelope, envelope_id
 from sandes.model.fanout import ChunkDone, FanoutJob, FanoutRecord, GroupPost
-from sandes.model.group import Group
+from sandes.model.group import Group, Role
 from sandes.model.ids import (
     ACCOUNT_BYTES,
     AccountId,
@@ -54,6 +54,10 @@ MAX_INLINE_BODY_BYTES = 700
 DAY_SECONDS = 86_400
 KEEP_SECONDS = 8 * DAY_SECONDS
 """A record outlives the seven days for which an id may be sent again, and the envelopes by a day."""
+
+
+class NobodyFound(Exception):
+    """No member is left of those that a post was accepted for. The entry is kept for somebody to look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ class Fanout:
             at_ms=record.at_ms,
             expires_at=record.expires_at,
             chosen=to is not None,
+            concerns=post.concerns,
             members=None if to is None else tuple(dict.fromkeys(to)),
         )
         if record.members <= INLINE_MEMBERS:
@@ -110,6 +115,7 @@ class Fanout:
             self.store.delivered(name, self._deliver(job, members, now_ms=now_ms))
         elif job.members is None:
             self.queue.send(self._entry(job))
+            self.store.queued(name)
         else:
             self._queue_chunks(job, [job.members])
         return record.at_ms
@@ -123,11 +129,13 @@ class Fanout:
         return group_message_body(post.group.id, post.group.version, body)
 
     def work(self, queued: Mapping[str, Any], *, now_ms: int) -> str:
-        """Do what an entry of the queue asks for; what was done, for the log. Raises StoreUnavailable."""
+        """Do what an entry of the queue asks for; what was done, for the log. Raises StoreUnavailable, NobodyFound."""
         job = _decode(self.keys.open(parse_base64url(queued["post"])))
         if job.expires_at <= now_ms // 1000:
             return "expired"
         if job.members is None:
+            if self.store.is_planned(job.post):  # other chunks, cut now, would reach those again who have it
+                return "planned_before"
             self._queue_chunks(job, self._members(job))
             return "planned"
         chunk = self.keys.chunk(job.post, job.sender, job.members)
@@ -149,6 +157,8 @@ class Fanout:
             cut = [replace(job, members=tuple(page[start : start + CHUNK_MEMBERS])) for start in starts]
             self.queue.send_many([self._entry(chunk) for chunk in cut])
             chunks += [self.keys.chunk(job.post, job.sender, chunk.members or ()) for chunk in cut]
+        if not chunks:
+            raise NobodyFound
         self.store.planned(job.post, chunks)
 
     def _entry(self, job: FanoutJob) -> dict[str, str]:
@@ -184,11 +194,17 @@ def group_view(group: Group, role: Any) -> GroupView:
 
 
 def _may_receive(job: FanoutJob, member: Routes) -> bool:
-    """By the standing in force now: a verification that has ended takes its holder out of groups of officials."""
-    if job.chosen:
-        return True
-    group = GroupView(job.audience, "all", open=False, live=True, owner_organisation=None, role="member", invited=False)
-    return decide(Viewer(member.standing), group, "receive")
+    """By the standing in force now: a verification that has ended takes its holder out of groups of officials.
+
+    An event to chosen ones names members: who it is not about has to be one who may see them, as admins may.
+    """
+    if job.chosen and job.event:
+        return member.account == job.concerns or decide(Viewer(member.standing), _seen(job, "admin"), "see_members")
+    return decide(Viewer(member.standing), _seen(job, "member"), "receive")
+
+
+def _seen(job: FanoutJob, role: Role) -> GroupView:
+    return GroupView(job.audience, "all", open=False, live=True, owner_organisation=None, role=role, invited=False)
 
 
 def _keep_until(expires_at: int, now_ms: int) -> int:
@@ -233,7 +249,7 @@ def _encode(job: FanoutJob) -> bytes:
     return cbor2.dumps(
         [
             *(job.post, job.group, job.audience, job.message, isinstance(sender, AppSender), named, job.sender_class),
-            *(job.event, job.body, job.at_ms, job.expires_at, job.chosen),
+            *(job.event, job.body, job.at_ms, job.expires_at, job.chosen, job.concerns),
             None if job.members is None else b"".join(job.members),
         ]
     )
@@ -241,7 +257,7 @@ def _encode(job: FanoutJob) -> bytes:
 
 def _decode(data: bytes) -> FanoutJob:
     post, group, audience, message, by_app, (id, named), sender_class, *rest = cbor2.loads(data)
-    event, body, at_ms, expires_at, chosen, members = rest
+    event, body, at_ms, expires_at, chosen, concerns, members = rest
     return FanoutJob(
         post=post,
         group=GroupId(group),
@@ -254,6 +270,7 @@ def _decode(data: bytes) -> FanoutJob:
         at_ms=at_ms,
         expires_at=expires_at,
         chosen=chosen,
+        concerns=None if concerns is None else AccountId(concerns),
         members=None if members is None else tuple(_accounts(members)),
     )
 

@@ -171,4 +171,5 @@ def post_of(group: Group, event: GroupEvent, message: MessageId, max_expiry_seco
         ),
         at_ms=event.at_ms,
         expires_at=event.at_ms // 1000 + max_expiry_seconds,
+        concerns=event.subject,
     )

@@ -18,6 +18,7 @@ class GroupPost:
     """What is to reach the members. `event`: `body` tells of a change of the group; else it is a message.
 
     `sender_class` is None for an app. `at_ms` is the server's clock, epoch milliseconds; `expires_at` epoch seconds.
+    `concerns`: whom an event is about, who may get it whatever they are to the group by now.
     """
 
     group: Group
@@ -28,6 +29,7 @@ class GroupPost:
     body: bytes
     at_ms: int
     expires_at: int
+    concerns: AccountId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class FanoutJob:
     at_ms: int
     expires_at: int
     chosen: bool = False
+    concerns: AccountId | None = None
     members: tuple[AccountId, ...] | None = None
 
 
@@ -57,7 +60,8 @@ class FanoutRecord:
     """What is known of a post that was accepted at `at_ms`, epoch milliseconds; `expires_at` is epoch seconds.
 
     `device` is the number of the sending one, 0 for an app. `members`: how many it was meant for. `chunks` are the
-    names of those it was cut into, None before that. `delivered`: devices and live sockets, if it went out at once.
+    names of those it was cut into, None before that. `queued`: an entry that will cut it is in the queue.
+    `delivered`: devices and live sockets, if it went out at once.
     """
 
     at_ms: int
@@ -66,11 +70,12 @@ class FanoutRecord:
     members: int
     chunks: tuple[bytes, ...] | None = None
     delivered: tuple[int, int] | None = None
+    queued: bool = False
 
     @property
     def is_under_way(self) -> bool:
-        """Nothing is left for the sender to do: it is delivered, or every chunk of it is queued."""
-        return self.chunks is not None or self.delivered is not None
+        """Nothing is left for the sender to do: it is delivered, or it or every chunk of it is queued."""
+        return self.queued or self.chunks is not None or self.delivered is not None
 
 
 @dataclass(frozen=True, slots=True)

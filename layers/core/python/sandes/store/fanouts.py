@@ -60,6 +60,10 @@ class FanoutStore:
         """It went out to all at once."""
         self._note(post, {Row.DEVICES: {"N": str(done.devices)}, Row.LIVE: {"N": str(done.live)}})
 
+    def queued(self, post: str) -> None:
+        """An entry of the queue will cut it into chunks."""
+        self._note(post, {Row.QUEUED: {"BOOL": True}})
+
     def planned(self, post: str, chunks: Sequence[bytes]) -> None:
         """All of these chunks are queued. A repetition may have cut others: they take the place of the earlier ones."""
         self._note(post, {Row.CHUNKS: {"B": b"".join(chunks)}})
@@ -72,6 +76,13 @@ class FanoutStore:
             ConditionExpression=f"attribute_exists({Row.PARTITION})",
             ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
         )
+
+    def is_planned(self, post: str) -> bool:
+        """Whether all chunks of it are queued, by a consistent read."""
+        answer = self.client.get_item(
+            TableName=self.table, Key=post_key(post), ConsistentRead=True, ProjectionExpression=Row.CHUNKS
+        )
+        return Row.CHUNKS in answer.get("Item", {})
 
     def is_done(self, post: str, chunk: bytes) -> bool:
         """By a consistent read."""
@@ -137,4 +148,5 @@ def read_record(item: Item) -> FanoutRecord:
         members=int(item[Row.MEMBERS]["N"]),
         chunks=chunks,
         delivered=delivered,
+        queued=Row.QUEUED in item,
     )

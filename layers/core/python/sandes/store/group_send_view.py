@@ -38,11 +38,13 @@ class GroupSendView:
     limits: LimitStore
 
     def read(self, sender: DeviceAddress, group: GroupId, post: str, *, limit: str, now_seconds: int) -> GroupSendFacts:
-        """Group and membership by consistent reads: nothing later would notice that they were out of date."""
+        """All but the bucket by consistent reads: nothing later would notice that they were out of date, or that a
+        verification has just ended.
+        """
         found = batch_get(
             self.routing.client,
             {
-                self.routing.table: {"Keys": [{RoutingRow.ACCOUNT: {"B": sender.account}}]},
+                self.routing.table: {"Keys": [{RoutingRow.ACCOUNT: {"B": sender.account}}], "ConsistentRead": True},
                 self.groups.table: {
                     "Keys": [group_key(group), member_key(group, sender.account)],
                     "ConsistentRead": True,

@@ -278,6 +278,7 @@ class FanoutRow:
     MEMBERS = "n"  # N
     DEVICE = "g"  # N
     CHUNKS = "c"  # B 12 bytes each, once all are queued
+    QUEUED = "q"  # BOOL an entry that will cut it into chunks is in the queue
 
 
 class AppRow:

@@ -37,8 +37,8 @@ class SendView:
     def read(self, sender: DeviceAddress, recipient: AccountId, *, limit: str, now_seconds: int) -> SendFacts:
         """The sender's and the recipient's devices, what the two have done about each other, and the sender's bucket.
 
-        Devices are read eventually consistent: what matters for delivery is read again, consistently, after the write.
-        Blocks and invitations are not: the receipt for a first message comes milliseconds after what allows it.
+        All but the bucket are read consistently: a verification that has just ended opens nothing any more, and the
+        receipt for a first message comes milliseconds after what allows it.
         The same six keys are asked for whatever the recipient: how long it takes tells nothing about them.
         """
         accounts = list(dict.fromkeys((sender.account, recipient)))
@@ -46,7 +46,10 @@ class SendView:
         found = batch_get(
             self.routing.client,
             {
-                self.routing.table: {"Keys": [{RoutingRow.ACCOUNT: {"B": account}} for account in accounts]},
+                self.routing.table: {
+                    "Keys": [{RoutingRow.ACCOUNT: {"B": account}} for account in accounts],
+                    "ConsistentRead": True,
+                },
                 self.directory.table: {
                     "Keys": [
                         block_key(owner=recipient, blocked=sender.account),
