@@ -155,7 +155,7 @@ class ServiceStack(Foundation):
         self.fanout_queue.work_off(self.group_fanout.function, batch=1, concurrency=FANOUT_CONCURRENCY)
 
     def _group_upkeep(self) -> None:
-        """What groups make of work beside posts: telling of changes, ending memberships, deleting dissolved groups."""
+        """What groups make of work beside posts: telling of changes, ending memberships, dissolved groups."""
         self.group_upkeep = self._function(
             "GroupUpkeep",
             "groups",

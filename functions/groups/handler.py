@@ -1,5 +1,5 @@
 """Queues of groups: posts, cut into chunks and delivered; large rosters; what else there is to do: telling of changes,
-ending memberships, deleting what is dissolved.
+ending memberships, clearing up what is dissolved.
 """
 
 from __future__ import annotations

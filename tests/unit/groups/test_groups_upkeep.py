@@ -8,10 +8,13 @@ import pytest
 
 from sandes.crypto.seal import GroupChange
 from sandes.groups import groups_upkeep
+from sandes.groups.fanout import INLINE_MEMBERS
 from sandes.groups.group_events import NET_SECONDS
 from sandes.model.group import Member
 from sandes.model.ids import AccountId, GroupId, OrganisationId, account_text, id_text, message_text, new_account_id
 from sandes.store.dynamo import StoreUnavailable
+from sandes.store.schema import DirectoryRow
+from tests.support import fanouts
 from tests.support.dynamodb import FlakyClient, OvertakenClient
 from tests.support.groups import Groups
 from tests.support.service import MAX_EXPIRY_SECONDS, Person, Service
@@ -218,8 +221,14 @@ def test_many_memberships_end_in_parts_and_an_interrupted_run_goes_on(
 # Dissolved groups
 
 
-def rows(groups: Groups, group: GroupId) -> int:
-    return sum(len(page) for page in groups.store.member_pages(group))
+def vanishing(groups: Groups, *partitions: str) -> list[int | None]:
+    """When each row of members and invitations vanishes; None for a row that stays."""
+    items = groups.service.client.scan(TableName=groups.service.tables["directory"], ConsistentRead=True)["Items"]
+    return [
+        int(item[DirectoryRow.VANISHES_AT]["N"]) if DirectoryRow.VANISHES_AT in item else None
+        for item in items
+        if item["p"]["S"] in partitions and item["s"]["S"][:2] in {"M#", "G#", "I#", "J#"}
+    ]
 
 
 def dissolved(groups: Groups, owner: Person, group: GroupId) -> dict[str, Any]:
@@ -231,30 +240,53 @@ def dissolved(groups: Groups, owner: Person, group: GroupId) -> dict[str, Any]:
     return job
 
 
-def test_rows_of_a_dissolved_group_go_once_posts_have_reached_its_members(
+def test_rows_of_a_dissolved_group_vanish_after_every_queue_has_forgotten_its_posts(
     groups: Groups, asha: Person, ravi: Person
 ) -> None:
     group = groups.create(asha, ravi)
-    invited = groups.official(listed=True)
-    groups.put(asha, group, invited)
+    people = [f"A#{account_text(person.account)}" for person in (asha, ravi)]
+    assert vanishing(groups, f"G#{id_text(group)}", *people) == [None] * 4
     job = dissolved(groups, asha, group)
-    delays = []
-    while groups.do(**job) == "waiting":
-        ((job, delay),) = groups.queue.sent
-        groups.queue.sent.clear()
-        delays.append(delay)
-        assert rows(groups, group) == 2
-        groups.now_ms += delay * 1000
-    assert delays == [900, 900, 900, 900]
-    assert rows(groups, group) == 0
-    for person in (asha, ravi, invited):
-        assert groups.store.memberships(person.account, limit=10) == ([], None)
-        assert groups.store.invitations(person.account, limit=10, now_seconds=0) == ([], None)
+    assert groups.do(**job) == "dissolved"
+    assert vanishing(groups, f"G#{id_text(group)}", *people) == [groups.now + 30 * 86_400] * 4
+    assert {member.account: member.role for page in groups.store.member_pages(group) for member in page} == {
+        asha.account: "owner",
+        ravi.account: "member",
+    }
+    assert groups.all_own(ravi) == []
     assert groups.group(group).state == "dissolved"
     assert groups.do(**job) == "dissolved"
 
 
-def test_the_rows_of_a_large_group_go_in_parts(groups: Groups, asha: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_rows_of_an_invitation_vanish_when_it_has_expired(groups: Groups, asha: Person) -> None:
+    group = groups.create(asha)
+    invited = groups.official(listed=True)
+    groups.put(asha, group, invited)
+    (invitation,), _ = groups.store.invitations(invited.account, limit=10, now_seconds=groups.now)
+    partitions = f"G#{id_text(group)}", f"A#{account_text(invited.account)}"
+    assert sorted(vanishing(groups, *partitions), key=str) == [invitation.expires_at] * 2 + [None]
+    groups.put(invited, group, invited)
+    assert vanishing(groups, *partitions) == [None] * 3
+
+
+def test_a_post_accepted_before_its_group_was_dissolved_reaches_everybody_however_late(
+    service: Service, groups: Groups, asha: Person
+) -> None:
+    posts = fanouts.Groups(service)
+    people = posts.people(INLINE_MEMBERS + 1)
+    owner = {"owner": asha.account, "admins": frozenset((asha.account,))}
+    group = posts.group([asha, *people], roles={0: "owner"}, **owner)
+    posts.send(posts.frame(group), asha)
+    job = dissolved(groups, asha, group.id)
+    groups.now_ms += 3_601_000
+    assert groups.do(**job) == "dissolved"
+    assert posts.work_all(now_ms=groups.now_ms) == ["planned", "delivered"]
+    assert [len(posts.contents(person)) for person in people] == [1] * (INLINE_MEMBERS + 1)
+
+
+def test_the_rows_of_a_large_group_are_written_in_parts(
+    groups: Groups, asha: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(groups_upkeep, "ROWS_AT_ONCE", 10)
     monkeypatch.setattr(groups_upkeep, "PAGES_AT_ONCE", 2)
     group = groups.create(asha)
@@ -262,22 +294,23 @@ def test_the_rows_of_a_large_group_go_in_parts(groups: Groups, asha: Person, mon
     for account in others:
         groups.changes.add(group, Member(account, "member", 1), "added", now_seconds=0, event=None)
     job = dissolved(groups, asha, group)
-    groups.now_ms += 3_600_000
     outcomes: list[str] = []
-    left: list[int] = []
+    staying: list[int] = []
     while not outcomes or outcomes[-1] == "going_on":
         outcomes.append(groups.do(**job))
-        left.append(rows(groups, group))
-    assert (outcomes, left) == (["going_on", "going_on", "dissolved"], [25, 5, 0])
-    assert len(groups.queue.sent) == 2
-    assert all(groups.store.memberships(account, limit=1) == ([], None) for account in others)
+        staying.append(vanishing(groups, f"G#{id_text(group)}").count(None))
+        if groups.queue.sent:
+            ((job, _),) = groups.queue.sent
+            groups.queue.sent.clear()
+    assert (outcomes, staying) == (["going_on", "going_on", "dissolved"], [25, 5, 0])
+    assert None not in vanishing(groups, *(f"A#{account_text(account)}" for account in others))
 
 
 def test_a_group_that_was_not_dissolved_after_all_keeps_its_members(groups: Groups, asha: Person) -> None:
     group = groups.create(asha)
     groups.queue.sent.clear()
     groups.now_ms += 3_600_000
-    assert groups.do("dissolve", group=id_text(group), not_before=0) == "not_dissolved"
+    assert groups.do("dissolve", group=id_text(group)) == "not_dissolved"
     assert groups.roles(group) == {asha.account: "owner"}
     assert groups.queue.sent == []
 

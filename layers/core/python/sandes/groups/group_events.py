@@ -37,9 +37,6 @@ from sandes.store.groups import GroupStore
 NET_SECONDS = 150
 """After so long every function that changes groups has ended: the change was made by then, or never will be."""
 
-DISSOLVE_AFTER_SECONDS = 3_600
-"""Members' rows outlive their group for so long: posts that were accepted before are still on their way to them."""
-
 _NOT_OF_MEMBERS = {GroupChange.CHANGED, GroupChange.DISSOLVED}
 _SUBJECT_IS_OUT = {GroupChange.LEFT, GroupChange.REMOVED}
 _TRIES = 4
@@ -81,14 +78,7 @@ def told(event: GroupEvent, queue: Queue) -> Iterator[GroupEvent]:
     entry = _entry(event)
     queue.send(entry, delay_seconds=NET_SECONDS)
     if event.change == GroupChange.DISSOLVED:
-        queue.send(
-            {
-                "job": "dissolve",
-                "group": id_text(event.group),
-                "not_before": event.at_ms // 1000 + DISSOLVE_AFTER_SECONDS,
-            },
-            delay_seconds=NET_SECONDS,
-        )
+        queue.send({"job": "dissolve", "group": id_text(event.group)}, delay_seconds=NET_SECONDS)
     yield event
     try:
         queue.send(entry)

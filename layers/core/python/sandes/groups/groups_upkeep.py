@@ -1,4 +1,4 @@
-"""What is done for groups by the queue: telling of changes, ending memberships, deleting what is dissolved
+"""What is done for groups by the queue: telling of changes, ending memberships, clearing up what is dissolved
 (docs/protocol/groups.md, docs/adr/0019).
 
 Every job may come any number of times, and goes on where an earlier run was cut short. Long ones are done in parts:
@@ -13,7 +13,7 @@ from typing import Any
 
 from sandes.crypto.seal import GroupChange
 from sandes.groups.group_events import EventDependencies, decided, new_event, send_event, told
-from sandes.model.group import SYSTEM, Group, Role
+from sandes.model.group import SYSTEM, Group, Member, Role
 from sandes.model.ids import (
     AccountId,
     GroupId,
@@ -32,7 +32,10 @@ MEMBERSHIPS_AT_ONCE = 25
 ROWS_AT_ONCE, PAGES_AT_ONCE = 500, 10
 """Of a dissolved group: some seconds' work. A group of 100,000 takes twenty runs."""
 
-_LONGEST_DELAY_SECONDS = 900  # SQS's own
+MEMBERS_OUTLIVE_SECONDS = 30 * 86_400
+"""Rows of members outlive their group for so long: posts that were accepted before may still be on their way to them,
+for fourteen days in a queue and as many in its dead-letter queue.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +104,16 @@ def _ends(group: Group, role: Role, ended: OrganisationId, standing: Standing | 
 
 
 def _dissolve(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) -> str:
-    """Delete who was in a dissolved group, from `not_before` on: till then posts are on their way to them."""
-    id, left = parse_group(queued["group"]), queued["not_before"] - now_ms // 1000
+    """Have the rows of who was in a dissolved group vanish later. Till then posts find their way by them."""
+    id, after = parse_group(queued["group"]), queued.get("after")
     group = deps.events.groups.read(id)
     if group is None or group.live:
         return "not_dissolved"
-    if left > 0:
-        deps.work.send(dict(queued), delay_seconds=min(left, _LONGEST_DELAY_SECONDS))
-        return "waiting"
     for _ in range(PAGES_AT_ONCE):
-        ties, last = deps.events.groups.members_page(id, after=None, limit=ROWS_AT_ONCE, invitations=True)
-        deps.changes.delete_ties(id, ties)
-        if last is None:
+        page, after = deps.events.groups.members_page(id, after=after, limit=ROWS_AT_ONCE, invitations=False)
+        members = [member for member in page if isinstance(member, Member)]
+        deps.changes.let_vanish(id, members, at=now_ms // 1000 + MEMBERS_OUTLIVE_SECONDS)
+        if after is None:
             return "dissolved"
-    deps.work.send(dict(queued))
+    deps.work.send({**queued, "after": after})
     return "going_on"

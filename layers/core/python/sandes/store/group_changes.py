@@ -316,7 +316,7 @@ class GroupChangeStore:
     def dissolve(
         self, group: Group, *, owner: AccountId | None = None, alone: bool = False, event: GroupEvent | None
     ) -> None:
-        """From now on the group refuses everything; its members' rows are deleted later.
+        """From now on the group refuses everything; its members' rows vanish later.
 
         `owner`: only while this account owns it. `alone`: only while it has one member.
         """
@@ -385,15 +385,14 @@ class GroupChangeStore:
         }
         self._transact([{"ConditionCheck": condition}, *beside], None)
 
-    def delete_ties(self, group: GroupId, ties: Sequence[Member | GroupInvitation]) -> None:
-        """Members and invitations of a dissolved group, in both places; those that are gone do not matter."""
-        keys = []
-        for tie in ties:
-            if isinstance(tie, Member):
-                keys += [member_key(group, tie.account), membership_key(tie.account, group)]
-            else:
-                keys += [group_invitation_key(group, tie.account), invited_key(tie.account, group)]
-        batch_write(self.client, self.table, [{"DeleteRequest": {"Key": key}} for key in keys])
+    def let_vanish(self, group: GroupId, members: Sequence[Member], *, at: int) -> None:
+        """Have members of a dissolved group deleted in both places after `at`, epoch seconds.
+
+        Their rows are written anew: nobody changes them any more.
+        """
+        gone = {DirectoryRow.VANISHES_AT: {"N": str(at)}}
+        rows = [row | gone for member in members for row in _member_rows(group, member)]
+        batch_write(self.client, self.table, [{"PutRequest": {"Item": row}} for row in rows])
 
     @property
     def _units(self) -> OrganisationStore:
@@ -401,12 +400,8 @@ class GroupChangeStore:
 
     def _member(self, group: GroupId, member: Member) -> list[dict[str, Any]]:
         """The two rows of somebody who is no member yet."""
-        item = member_item(group, member)
-        fields = {name: item[name] for name in (Row.ROLE, Row.JOINED_AT_MS)}
-        return [
-            {"Put": {"Item": item, "ConditionExpression": _ABSENT}},
-            {"Put": {"Item": membership_key(member.account, group) | fields}},
-        ]
+        row, with_account = _member_rows(group, member)
+        return [{"Put": {"Item": row, "ConditionExpression": _ABSENT}}, {"Put": {"Item": with_account}}]
 
     def _role(self, group: GroupId, member: Member, role: Role) -> list[dict[str, Any]]:
         return [
@@ -512,6 +507,13 @@ def _next(before: Group, after: Group, version: int | None) -> dict[str, Any]:
             "ExpressionAttributeValues": values,
         }
     }
+
+
+def _member_rows(group: GroupId, member: Member) -> tuple[dict[str, Any], dict[str, Any]]:
+    """With the group and with the account."""
+    item = member_item(group, member)
+    fields = {name: item[name] for name in (Row.ROLE, Row.JOINED_AT_MS)}
+    return item, membership_key(member.account, group) | fields
 
 
 def _accounts(accounts: Collection[AccountId]) -> dict[str, Any]:

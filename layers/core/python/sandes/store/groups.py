@@ -384,9 +384,10 @@ def read_member(item: Item) -> Member:
 
 
 def invitation_fields(invitation: GroupInvitation) -> dict[str, Any]:
-    """What stands in both rows of an invitation."""
+    """What stands in both rows of an invitation, which vanish when it has expired."""
+    until = {"N": str(invitation.expires_at)}
     by = {Row.INVITED_BY: {"B": invitation.invited_by}} if invitation.invited_by else {}
-    return {Row.EXPIRES_AT: {"N": str(invitation.expires_at)}, **by}
+    return {Row.EXPIRES_AT: until, DirectoryRow.VANISHES_AT: until, **by}
 
 
 def read_invitation(item: Item) -> GroupInvitation:

@@ -91,6 +91,7 @@ class DirectoryRow:
 
     PARTITION = "p"  # S
     SORT = "s"  # S
+    VANISHES_AT = "tt"  # N epoch seconds: time to live; only of rows that are to vanish
     # account, sort "0"
     STANDING = "l"  # M, see StandingRow; only of verified officials
     PHONE_INDEX = "n"  # S
@@ -197,7 +198,8 @@ class GroupRow:
     events on their way (`E#message`, see GroupEventRow).
 
     A membership stands a second time with the account (`A#account` · `G#group`), an invitation too (`J#group`), a group
-    with its unit (`O#organisation` · `G#unit#group`) or app (`APP#app` · `G#group`).
+    with its unit (`O#organisation` · `G#unit#group`) or app (`APP#app` · `G#group`). Invitations, and members of a
+    dissolved group, have DirectoryRow.VANISHES_AT in both places.
     """
 
     NAME = "w"  # S
@@ -459,7 +461,7 @@ DIRECTORY = Table(
     "directory",
     Key(DirectoryRow.PARTITION, "S"),
     Key(DirectoryRow.SORT, "S"),
-    ttl=None,
+    ttl=DirectoryRow.VANISHES_AT,
     backup=True,
     index=Index("ending", Key(EndingRow.DUE, "S"), Key(EndingRow.DUE_AT, "N")),
 )
