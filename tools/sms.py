@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import urllib.error
 from urllib.parse import urlsplit
@@ -12,19 +13,20 @@ from tools.run import ENDPOINTS, FOLDER
 
 
 def main() -> int:
-    if len(sys.argv) != 2 or not sys.argv[1].startswith("+"):
-        print("usage: python -m tools.sms +<number in international form, no spaces>", file=sys.stderr)
+    phone = re.sub(r"[ ()./-]", "", sys.argv[1]) if len(sys.argv) == 2 else ""
+    if not re.fullmatch(r"\+[0-9]{3,15}", phone):
+        print("usage: python -m tools.sms +<number in international form>", file=sys.stderr)
         return 2
     try:
         port = urlsplit(json.loads(ENDPOINTS.read_text())["http_url"]).port
-        texts = Engine(FOLDER, port or 0).sms_to(sys.argv[1])
+        texts = Engine(FOLDER, port or 0).sms_to(phone)
     except (OSError, urllib.error.URLError):
         print("the local engine is not running: start it with `make run`", file=sys.stderr)
         return 1
     for text in texts:
         print(text)
     if not texts:
-        print(f"no SMS for {sys.argv[1]}", file=sys.stderr)
+        print(f"no SMS for {phone}", file=sys.stderr)
         return 1
     return 0
 

@@ -78,7 +78,7 @@ def test_a_dry_run_prints_the_difference_and_the_first_bad_rows(
     result = sandes("group", "roster", GROUP, str(file), "--dry-run")
     assert result.exit_code == 3
     assert result.stdout == "roster checked: added 2, removed 0, role changed 0, unchanged 1, invalid rows 1\n"
-    assert "row 2: invalid_phone" in result.stderr
+    assert "line 3: 98765: invalid_phone" in result.stderr
     sent = app_groups_api.PutRoster.model_validate_json(service.requests[-1].content)
     assert sent.dry_run
     assert [(row.phone, row.account, row.role) for row in sent.members] == [
@@ -91,6 +91,7 @@ def test_a_dry_run_prints_the_difference_and_the_first_bad_rows(
 def test_a_large_roster_is_followed_to_its_end(sandes: Any, service: AppService, tmp_path: Path) -> None:
     file = tmp_path / "officers.ndjson"
     file.write_text(f'{{"account": "{ACCOUNT}"}}\n\n{{"phone": "{PHONE}", "role": "admin"}}\n')
+    service.on("GET", PATH, SHOWN)
     service.on("PUT", f"{PATH}/roster", roster(state="applying", done=0))
     states = iter([roster(state="applying", done=1), roster()])
     service.routes["GET", f"{PATH}/roster"] = lambda _: answer(next(states), 200)
@@ -109,6 +110,7 @@ def test_a_roster_that_ended_in_the_middle_says_how_far_it_came(
 ) -> None:
     file = tmp_path / "officers.csv"
     file.write_text(f"account\n{ACCOUNT}\n")
+    service.on("GET", PATH, SHOWN)
     service.on("PUT", f"{PATH}/roster", roster(state="failed", failure="group_full", done=1))
     result = sandes("group", "roster", GROUP, str(file), "--version", "3")
     assert (result.exit_code, result.stdout.split(":")[0]) == (3, "roster failed (group_full)")
@@ -116,27 +118,75 @@ def test_a_roster_that_ended_in_the_middle_says_how_far_it_came(
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
+    ("name", "text", "said"),
     [
-        ("a.csv", "number\n1\n"),
-        ("a.csv", "phone,name\n1,2\n"),
-        ("a.csv", "phone,account\n+91,x\n"),
-        ("a.ndjson", "[]"),
-        ("a.ndjson", "{"),
-        ("a.ndjson", '{"phone": 1}'),
-        ("a.txt", "phone\n"),
+        ("a.csv", "number\n1\n", "file_unusable: the first line names columns"),
+        ("a.csv", "phone;role\n1;admin\n", "separate columns by commas"),
+        ("a.csv", "phone,name\n1,2\n", "file_unusable: the first line names columns"),
+        ("a.csv", f'phone\n{PHONE}\n"{PHONE}" x\n{PHONE}\n', "file_unusable: line 3: "),
+        ("a.csv", f"phone\n{'1' * 200_000}\n", "file_unusable: line 2: "),
+        ("a.csv", "phone,account\n+91,x\n", "line 2: a row has either phone or account"),
+        ("a.csv", "phone\n+91,admin\n", "line 2: 2 values for 1 columns"),
+        ("a.csv", "account\nnobody\n", "line 2: nobody is no account id"),
+        ("a.ndjson", "[]", "line 1: a row has phone or account"),
+        ("a.ndjson", "\n{", "line 2: not JSON"),
+        ("a.ndjson", "[" * 100_000, "line 1: not JSON"),
+        ("a.ndjson", '{"phone": 1}', "line 1: a row has phone or account"),
+        (
+            "a.ndjson",
+            '{"phone": "+91", "rank": "x"}',
+            "line 1: a row has phone or account, and role if wanted; not rank",
+        ),
+        ("a.txt", "phone\n", "file_unusable: the file's name ends"),
+        ("a.csv", "phone\n" + f"{PHONE}\n" * 100_001, "too_large: a roster has at most 100,000 rows"),
     ],
-    ids=["column", "more-columns", "both", "list", "json", "number", "suffix"],
+    ids=[
+        *("column", "semicolon", "more-columns", "quote", "long-field", "both", "more-values", "account"),
+        *("list", "json", "deep", "number", "unknown-field", "suffix", "too-long"),
+    ],
 )
-def test_a_file_that_is_no_roster_is_refused_before_anything_is_sent(
-    sandes: Any, service: AppService, tmp_path: Path, name: str, text: str
+def test_a_file_without_a_good_row_is_refused_before_anything_is_sent(
+    sandes: Any, service: AppService, tmp_path: Path, *, name: str, text: str, said: str
 ) -> None:
     file = tmp_path / name
     file.write_text(text)
     result = sandes("group", "roster", GROUP, str(file))
     assert result.exit_code == 1
-    assert "file_unusable" in result.stderr
+    assert said in result.stderr
     assert service.requests == []
+
+
+def test_bad_rows_are_named_by_their_line_and_the_others_are_sent(
+    sandes: Any, service: AppService, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(f"Phone,Account\n\n{PHONE},{ACCOUNT}\n{PHONE},\n\n98765,\n")
+    fault = app_groups_api.RosterFault(row=2, code="invalid_phone")
+    service.on("GET", PATH, SHOWN)
+    service.on("PUT", f"{PATH}/roster", roster(invalid=1, faults=[fault]))
+    result = sandes("group", "roster", GROUP, str(file))
+    assert result.exit_code == 3
+    assert result.stderr == (
+        "error: line 3: a row has either phone or account\n"
+        "error: line 6: 98765: invalid_phone: write the number in international form, like +919876543210\n"
+    )
+    sent = app_groups_api.PutRoster.model_validate_json(service.requests[-1].content)
+    assert [row.phone for row in sent.members] == [PHONE, "98765"]
+
+
+@pytest.mark.parametrize(("removed", "words", "asked"), [(1, [], False), (2, [], True), (2, ["--yes"], False)])
+def test_a_roster_that_removes_most_members_needs_a_yes(
+    sandes: Any, service: AppService, tmp_path: Path, *, removed: int, words: list[str], asked: bool
+) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("phone\n")
+    service.on("GET", PATH, SHOWN)
+    service.on("PUT", f"{PATH}/roster", roster(removed=removed))
+    result = sandes("group", "roster", GROUP, str(file), *words)
+    assert (result.exit_code == 1, "not_confirmed" in result.stderr) == (asked, asked)
+    puts = [request for request in service.requests if request.method == "PUT"]
+    sent = [app_groups_api.PutRoster.model_validate_json(put.content).dry_run for put in puts]
+    assert sent == [True] if asked else sent[-1] is False
 
 
 def test_cells_of_a_roster_are_read_without_the_blanks_around_them(tmp_path: Path) -> None:
@@ -148,15 +198,54 @@ def test_cells_of_a_roster_are_read_without_the_blanks_around_them(tmp_path: Pat
 def test_a_stale_version_is_one_line(sandes: Any, service: AppService, tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text(f"phone\n{PHONE}\n")
+    service.on("GET", PATH, SHOWN)
     service.routes["PUT", f"{PATH}/roster"] = lambda _: refused("precondition_failed", 412)
     result = sandes("group", "roster", GROUP, str(file), "--version", "3")
     assert result.exit_code == 1
     assert result.stderr.startswith("error: precondition_failed:")
 
 
-def test_a_group_that_is_gone_counts_as_dissolved(sandes: Any, service: AppService) -> None:
-    service.routes["DELETE", PATH] = lambda _: refused("not_found", 404)
-    assert sandes("group", "dissolve", GROUP).stdout == f"dissolved {GROUP}\n"
+@pytest.mark.parametrize("words", [["dissolve", GROUP, "--yes"], ["remove", GROUP, ACCOUNT]])
+def test_a_group_that_is_not_the_apps_is_an_error(sandes: Any, service: AppService, words: list[str]) -> None:
+    for path in (PATH, f"{PATH}/members/{ACCOUNT}"):
+        service.routes["DELETE", path] = lambda _: refused("not_found", 404)
+    result = sandes("group", *words)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: not_found: ")
+
+
+@pytest.mark.parametrize("lost", [httpx.Response(503), None], ids=["503", "no-answer"])
+def test_a_group_that_is_gone_after_a_lost_answer_counts_as_dissolved(
+    sandes: Any, service: AppService, lost: httpx.Response | None
+) -> None:
+    answers = iter([lost, refused("not_found", 404)])
+
+    def give(_: httpx.Request) -> httpx.Response:
+        given = next(answers)
+        if given is None:
+            raise httpx.ReadTimeout("lost")
+        return given
+
+    service.routes["DELETE", PATH] = give
+    assert sandes("group", "dissolve", GROUP, "--yes").stdout == f"dissolved {GROUP}\n"
+
+
+def test_a_refusal_for_now_is_no_lost_answer(sandes: Any, service: AppService) -> None:
+    answers = iter([refused("rate_limited", 429), refused("not_found", 404)])
+    service.routes["DELETE", PATH] = lambda _: next(answers)
+    assert sandes("group", "dissolve", GROUP, "--yes").exit_code == 1
+
+
+def test_a_group_is_not_dissolved_without_a_yes(sandes: Any, service: AppService) -> None:
+    result = sandes("group", "dissolve", GROUP)
+    assert (result.exit_code, service.requests) == (1, [])
+    assert result.stderr.endswith("error: not_confirmed: nothing was changed; --yes does it without asking\n")
+
+
+def test_members_are_added_by_account_only_and_the_command_says_so(sandes: Any, service: AppService) -> None:
+    result = sandes("group", "add", GROUP, PHONE)
+    assert (result.exit_code, service.requests) == (2, [])
+    assert "give an account id" in result.stderr
 
 
 def test_a_message_goes_to_a_group(sandes: Any, service: AppService) -> None:

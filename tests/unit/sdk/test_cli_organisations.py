@@ -119,6 +119,24 @@ def test_a_person_is_verified_by_number_shown_and_revoked(run: Any, organisation
     assert backend.account(person.account).standing is None
 
 
+def test_renewing_keeps_unit_address_and_listing_unless_they_are_given(
+    run: Any, organisation: str, backend: Service
+) -> None:
+    phone, north = backend.person().phone, unit(run, organisation, "North")
+    terms = ["--organisation", organisation, "--name", "Asha Rao", "--post", "Director", "--until", "2027-03-31"]
+    run("person", "verify", phone, *terms, "--unit", north, "--listed", "--email", "asha@rail.example")
+    renewed = made(run, "person", "verify", phone, *terms)
+    assert (renewed["unit"], renewed["listed"], renewed["email"]) == (north, True, "asha@rail.example")
+    changed = made(run, "person", "verify", phone, *terms, "--unit", organisation, "--not-listed", "--email", "")
+    assert (changed["unit"], changed["listed"], changed["email"]) == (organisation, False, None)
+
+
+def test_a_number_without_its_plus_sign_is_told_so(run: Any) -> None:
+    assert run("person", "show", "919810000102").stderr == (
+        "error: invalid_phone: write a phone number with its plus sign: +919810000102\n"
+    )
+
+
 def test_who_was_never_verified_is_said_to_be_so(run: Any, backend: Service) -> None:
     person = backend.person()
     shown = run("person", "show", account_text(person.account))
@@ -161,8 +179,10 @@ def test_a_group_is_made_given_admins_moved_and_dissolved(run: Any, backend: Ser
         f"  admin {official}\n"
     )
     assert made(run, "group", "transfer", group, "--unit", organisation)["unit"] == organisation
-    assert made(run, "group", "admins", group)["admins"] == []
-    assert run("group", "dissolve", group).stdout.startswith(f"{group} Drivers, dissolved\n")
+    assert run("group", "admins", group).exit_code == 2
+    assert made(run, "group", "admins", group, "--none")["admins"] == []
+    assert run("group", "dissolve", group).exit_code == 1
+    assert run("group", "dissolve", group, "--yes").stdout.startswith(f"{group} Drivers, dissolved\n")
     news = ["--organisation", organisation, "--name", "News", "--audience", "citizens", "--open"]
     assert run("group", "create", *news).stdout.startswith("Created group ")
 

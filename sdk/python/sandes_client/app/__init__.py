@@ -31,7 +31,8 @@ from sandes_client.app.calls import BatchRow, recipient
 from sandes_client.app.client import AppClient, SyncAppClient
 from sandes_client.app.credentials import AppCredentials, CredentialsInvalid
 from sandes_client.app.exchange import AppApiError
-from sandes_client.app.groups import AppGroup, AppGroupMember, Roster, RosterFault, RosterRow, read_roster
+from sandes_client.app.groups import AppGroup, AppGroupMember, Roster, RosterFault, RosterRow
+from sandes_client.app.roster_file import read_roster
 from sandes_client.app.webhook_signature import WebhookInvalid, verify_webhook
 
 __all__ = [

@@ -85,6 +85,10 @@ class Caller:
     def put(self, kind: type[T], *path: str, body: Any, if_match: str | None = None) -> Steps[T]:
         return read_answer(kind, _json((yield from self.call("PUT", path, body=body, if_match=if_match))))
 
+    def delete(self, *path: str) -> Steps[None]:
+        """Gone when repeated, after a try whose answer was lost, counts as done: that try may have done it."""
+        yield from self.call("DELETE", path, gone_is_done=True)
+
     def call(
         self,
         method: str,
@@ -94,6 +98,7 @@ class Caller:
         body: Any = None,
         key: str | None = None,
         if_match: str | None = None,
+        gone_is_done: bool = False,
     ) -> Steps[httpx.Response]:
         """Call until there is an answer that another try would not change. Raises AppApiError or Unreachable."""
         target = "/v1/" + "/".join(quote(part, safe="") for part in path)
@@ -102,7 +107,7 @@ class Caller:
         content = b"" if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         idempotency_key = (key or secrets.token_urlsafe(16)) if method == "POST" else None
         request = SignedRequest(method, target, content, idempotency_key)
-        corrected = False
+        corrected = lost = False
         attempt = 1
         while True:
             outcome = yield self._signed(request, if_match)
@@ -111,6 +116,9 @@ class Caller:
             if not corrected and self._corrects_clock(outcome):
                 corrected = True
                 continue
+            if gone_is_done and lost and isinstance(outcome, httpx.Response) and outcome.status_code == 404:
+                return outcome
+            lost = lost or not isinstance(outcome, httpx.Response) or outcome.status_code >= 500
             wait = self._wait(outcome, attempt)
             if wait is None or attempt >= self.tries:
                 raise failure(outcome)

@@ -6,16 +6,13 @@ None stands for any.
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from sandes_client.app.calls import Page, Pages
-from sandes_client.app.exchange import AppApiError, Caller, Pause, Steps
+from sandes_client.app.exchange import Caller, Pause, Steps
 from sandes_client.ids import parse_account
 
 GroupAudience = Literal["officials", "citizens"]
@@ -139,12 +136,8 @@ def change_group(
 
 
 def dissolve_group(caller: Caller, id: str) -> Steps[None]:
-    """One that is gone already counts as dissolved: the answer to an earlier try may have been lost."""
-    try:
-        yield from caller.call("DELETE", ("app-groups", id))
-    except AppApiError as error:
-        if error.code != "not_found":
-            raise
+    """Raises AppApiError `not_found` for a group that is not the app's, or is gone already."""
+    yield from caller.delete("app-groups", id)
 
 
 def group_members(caller: Caller, id: str, *, page_size: int | None = None) -> Pages[AppGroupMember]:
@@ -163,7 +156,8 @@ def put_member(caller: Caller, id: str, account: str, role: GroupRole = "member"
 
 
 def remove_member(caller: Caller, id: str, account: str) -> Steps[None]:
-    yield from caller.call("DELETE", ("app-groups", id, "members", account))
+    """Somebody who is no member counts as removed."""
+    yield from caller.delete("app-groups", id, "members", account)
 
 
 def put_roster(
@@ -201,32 +195,6 @@ def wait_for_roster(
         if timeout_seconds is not None and caller.now_ms() - began_ms >= timeout_seconds * 1000:
             raise TimeoutError("the roster is still being applied")
         yield Pause(poll_seconds)
-
-
-def read_roster(file: Path) -> list[RosterRow]:
-    """Rows of a file: CSV with columns phone or account, and role if wanted; or NDJSON, an object with these a line.
-
-    Raises ValueError for a file that is neither, OSError.
-    """
-    text = file.read_text(encoding="utf-8-sig")
-    if file.suffix.lower() == ".csv":
-        reader = csv.DictReader(text.splitlines(), strict=True)
-        columns = {(name or "").strip() for name in reader.fieldnames or ()}
-        if not columns & {"phone", "account"} or columns - {"phone", "account", "role"}:
-            raise ValueError("the first line names columns phone or account, role if wanted, and no other")
-        return [_of({(name or "").strip(): value for name, value in row.items()}) for row in reader]
-    if file.suffix.lower() in {".ndjson", ".jsonl"}:
-        return [_of(json.loads(line)) for line in text.splitlines() if line.strip()]
-    raise ValueError("the file's name ends with .csv, .ndjson or .jsonl")
-
-
-def _of(row: Any) -> RosterRow:
-    if not isinstance(row, dict) or not all(isinstance(value, str | None) for value in row.values()):
-        raise ValueError("a row has phone or account, and role if wanted")
-    phone, account, role = ((row.get(name) or "").strip() for name in ("phone", "account", "role"))
-    if phone and account:
-        raise ValueError("a row has either phone or account")
-    return RosterRow(phone or account, role or None)
 
 
 def _row(row: RosterRow) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from sandes_client.app import AppGroup, Roster, RosterRow, SyncAppClient, read_roster
-from sandes_client.app.groups import GroupAudience, GroupRole
+from sandes_client.app import AppApiError, AppGroup, Roster, SyncAppClient
+from sandes_client.app.groups import GroupAudience, GroupRole, RosterFault
+from sandes_client.app.roster_file import RosterFile, read_roster_file
 from sandes_client.cli.apps import (
     FAULTS_SHOWN,
     INCOMPLETE,
@@ -25,12 +27,37 @@ from sandes_client.cli.apps import (
     _progress,
     _say,
 )
-from sandes_client.cli.session import CommandFailed, complain, failures_as_lines
+from sandes_client.cli.display import readable
+from sandes_client.cli.session import CommandFailed, complain, confirm, failures_as_lines
+from sandes_client.ids import parse_account
+
+MAX_ROWS = 100_000
+
+_FAULTS = {
+    "invalid_phone": "invalid_phone: write the number in international form, like +919876543210",
+    "not_found": "not_found: nobody is registered so, or nobody the group is for",
+}
 
 group = _group("group", "Groups that the app manages.")
 
+
+def _account_text(text: str) -> str:
+    try:
+        return parse_account(text)
+    except ValueError:
+        raise typer.BadParameter(
+            "give an account id (13 characters); by phone number people are added with `sandes app group roster`"
+        ) from None
+
+
 GroupId = Annotated[str, typer.Argument(metavar="GROUP", help="Id that `create` printed.")]
-Account = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Account id.")]
+Account = Annotated[
+    str,
+    typer.Argument(
+        metavar="ACCOUNT", callback=_account_text, help="Account id; `sandes app group roster` takes phone numbers."
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Role = Annotated[
     str, typer.Option("--role", callback=_one_of(GroupRole), metavar="[admin|member]", help="What they are in it.")
 ]
@@ -129,31 +156,62 @@ def group_roster(
         int | None, typer.Option(min=1, help="Only if the group has this version; that of now if left out.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it is done.")] = True,
+    yes: Yes = False,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
     """Make those in a file the members, all of them and nobody else: up to 100,000.
 
-    The file has the columns phone or account, and role (admin or member) if wanted.
+    The file has the columns phone or account, and role (admin or member) if wanted. Rows that are not good are named
+    by their line and left out: whom they mean is removed. Asks before more than half of the members are removed.
     """
     with failures_as_lines():
-        rows = _rows(file)
+        roster = _read(file)
     with _client(credentials) as client:
-        now = client.groups.put_roster(id, rows, version=version or client.groups.get(id).version, dry_run=dry_run)
+        found = client.groups.get(id)
+        version = version or found.version
+        try:
+            if not dry_run and not yes and found.members:
+                would = client.groups.put_roster(id, roster.rows, version=version, dry_run=True)
+                if would.removed * 2 > found.members:
+                    confirm(f"Remove {would.removed} of {found.members} members?", yes=False)
+            now = client.groups.put_roster(id, roster.rows, version=version, dry_run=dry_run)
+        except AppApiError as error:
+            if error.code == "no_good_row":
+                raise CommandFailed("no_good_row", "no row of the file is good; see docs/apps/groups.md") from None
+            raise
         if now.state == "applying" and wait:
             now = _followed(client, id)
     _say(_roster_line(now), now, as_json)
-    for fault in now.faults[:FAULTS_SHOWN]:
-        complain(f"row {fault.row}: {fault.code}")
-    if now.state == "failed" or now.invalid:
+    _complain_of(roster, now.faults)
+    if now.state == "failed" or now.invalid or roster.faults:
         raise typer.Exit(INCOMPLETE)
 
 
-def _rows(file: Path) -> list[RosterRow]:
+def _read(file: Path) -> RosterFile:
     try:
-        return read_roster(file)
+        found = read_roster_file(file)
     except (OSError, ValueError) as error:
         raise CommandFailed("file_unusable", str(error)) from None
+    if len(found.rows) > MAX_ROWS:
+        raise CommandFailed("too_large", f"a roster has at most {MAX_ROWS:,} rows, this one {len(found.rows):,}")
+    if found.faults and not found.rows:
+        _complain_of(found, ())
+        raise CommandFailed("no_good_row", "no row of the file is good, and nothing was sent")
+    return found
+
+
+def _complain_of(roster: RosterFile, faults: Sequence[RosterFault]) -> None:
+    """The first rows that are not good, by the service's word or for their form, with their lines in the file."""
+    told = [(fault.line, fault.reason) for fault in roster.faults]
+    for fault in faults:
+        known = 0 < fault.row <= len(roster.rows)
+        line, who = (roster.lines[fault.row - 1], roster.rows[fault.row - 1].to) if known else (0, f"row {fault.row}")
+        told.append((line, f"{readable(who.encode())}: {_FAULTS.get(fault.code, fault.code)}"))
+    for line, reason in sorted(told)[:FAULTS_SHOWN]:
+        complain(f"line {line}: {reason}")
+    if len(told) > FAULTS_SHOWN:
+        complain(f"and {len(told) - FAULTS_SHOWN} more rows")
 
 
 def _followed(client: SyncAppClient, id: str) -> Roster:
@@ -171,8 +229,10 @@ def _roster_line(now: Roster) -> str:
 
 
 @group.command("dissolve")
-def group_dissolve(id: GroupId, *, credentials: Credentials = None, as_json: AsJson = False) -> None:
-    """Dissolve a group. What members have been sent stays with them."""
+def group_dissolve(id: GroupId, *, yes: Yes = False, credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """Dissolve a group for good. What members have been sent stays with them."""
+    with failures_as_lines():
+        confirm(f"Dissolve group {id} for all its members?", yes=yes)
     with _client(credentials) as client:
         client.groups.dissolve(id)
     _say(f"dissolved {id}", {"id": id, "dissolved": True}, as_json)

@@ -17,6 +17,8 @@ from sandes_client.cli.session import (
     COMMON_EPILOG,
     CommandFailed,
     Session,
+    confirm,
+    failures_as_lines,
     group_text,
     recipient_text,
     resolve,
@@ -213,8 +215,8 @@ def dissolve(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """End a group of your own for all its members."""
-    if not yes:
-        typer.confirm("End the group for all its members?", abort=True)
+    with failures_as_lines():
+        confirm("End the group for all its members?", yes=yes)
 
     async def work(device: DeviceClient) -> str:
         await device.groups.dissolve(group)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from sandes_client.cli.place import AsJson, command_group, say
-from sandes_client.cli.session import failures_as_lines
+from sandes_client.cli.session import confirm, failures_as_lines
 
 AUDIENCES = ("officials", "citizens")
 POSTING = ("all", "admins")
@@ -74,8 +74,19 @@ def group_show(ctx: typer.Context, group: GroupId, *, as_json: AsJson = False) -
 
 
 @group.command("admins")
-def group_admins(ctx: typer.Context, group: GroupId, *, admin: Admins = None, as_json: AsJson = False) -> None:
+def group_admins(
+    ctx: typer.Context,
+    group: GroupId,
+    *,
+    admin: Admins = None,
+    none: Annotated[bool, typer.Option("--none", help="Nobody: take all admins away.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Set who manages a group, in place of those who did; they stay members."""
+    if bool(admin) == none:
+        raise typer.BadParameter(
+            "name all who are to manage the group, or take all away by --none", param_hint="--admin"
+        )
     _change(ctx, "group.admins", group, as_json, admins=admin or [])
 
 
@@ -92,8 +103,16 @@ def group_transfer(
 
 
 @group.command("dissolve")
-def group_dissolve(ctx: typer.Context, group: GroupId, *, as_json: AsJson = False) -> None:
+def group_dissolve(
+    ctx: typer.Context,
+    group: GroupId,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Dissolve a group for good: nothing more is posted to it. What members have been sent stays with them."""
+    with failures_as_lines():
+        confirm(f"Dissolve group {group} for all its members?", yes=yes)
     _change(ctx, "group.dissolve", group, as_json)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from sandes_client.cli.place import AsJson, command_group, say
-from sandes_client.cli.session import check_pairs, failures_as_lines, pairs
+from sandes_client.cli.session import CommandFailed, check_pairs, failures_as_lines, pairs
 
 KINDS = ("ministry", "department", "office")
 FIELDS = ("name", "photo", "post", "number", "email", "last_seen")
@@ -140,13 +140,26 @@ def person_verify(
     until: Annotated[
         datetime, typer.Option(formats=["%Y-%m-%d"], help="First day (UTC) it no longer holds; within five years.")
     ],
-    unit: Annotated[str | None, typer.Option(metavar="UNIT", help="Else the organisation itself.")] = None,
-    email: Annotated[str | None, typer.Option(help="Official address.")] = None,
-    listed: Annotated[bool, typer.Option("--listed", help="Citizens may find and write to the holder.")] = False,
+    unit: Annotated[
+        str | None, typer.Option(metavar="UNIT", help="Else the unit they are in, or the organisation itself.")
+    ] = None,
+    email: Annotated[str | None, typer.Option(help="Official address; an empty text removes it.")] = None,
+    listed: Annotated[
+        bool | None, typer.Option("--listed/--not-listed", help="Whether citizens may find and write to the holder.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Vouch for a person; again, to renew or change it."""
+    """Vouch for a person; again, to renew or change it.
+
+    Of somebody the organisation vouches for, or did until it expired, unit, address and listing stay as they are
+    unless given. Anybody else is in the organisation itself, without an address and not listed, unless given.
+    """
     with failures_as_lines():
+        before = ctx.obj.call("person.show", **_who(who))
+        if before["state"] in ("verified", "expired") and before["organisation"] == organisation:
+            unit = unit or before["unit"]
+            email = before["email"] if email is None else email
+            listed = before["listed"] if listed is None else listed
         shown = ctx.obj.call(
             "person.verify",
             **_who(who),
@@ -154,8 +167,8 @@ def person_verify(
             unit=unit,
             name=name,
             post=post,
-            email=email,
-            listed=listed,
+            email=email or None,
+            listed=bool(listed),
             expires_at=int(until.replace(tzinfo=UTC).timestamp()),
         )
     say(_person(shown), shown, as_json)
@@ -191,6 +204,8 @@ def _change(ctx: typer.Context, operation: str, as_json: bool, **parameters: Any
 
 
 def _who(who: str) -> dict[str, str]:
+    if who.isdigit() and len(who) != 13:  # the length of an account id
+        raise CommandFailed("invalid_phone", f"write a phone number with its plus sign: +{who}")
     return {"phone": who} if who.startswith("+") else {"account": who}
 
 

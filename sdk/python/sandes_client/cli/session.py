@@ -176,6 +176,16 @@ def pairs(words: list[str] | None) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words or ())
 
 
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something that cannot be taken back. Raises CommandFailed unless the answer is yes."""
+    try:
+        if yes or typer.confirm(question, err=True):
+            return
+    except typer.Abort:
+        typer.echo(err=True)
+    raise CommandFailed("not_confirmed", "nothing was changed; --yes does it without asking")
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command. See `failures_as_lines`."""
     with failures_as_lines():
