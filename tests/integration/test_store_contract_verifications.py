@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from sandes.people import devices
 from sandes.protocol.client_api import VerifyRegistration
 from sandes.protocol.errors import ProtocolError
 from sandes.store.enrolment import EnrolmentStore
-from sandes.store.verifications import VerificationRaced
+from sandes.store.verifications import SHARDS, VerificationRaced
 from tests.support.dynamodb import OvertakenClient
 from tests.support.keys import DeviceKeys
 from tests.support.service import Person, Service
@@ -81,11 +82,11 @@ def test_a_verification_is_due_from_the_second_it_ends(store_backend: Service) -
     person, now = store_backend.person(), now_of(store_backend)
     made = store_backend.verify(person, expires_in_seconds=HOUR)
     assert due(store_backend, person, at=now + HOUR - 1) == []
-    expected = [Ending(person.account, made.organisation, now + HOUR)]
+    expected = [Ending(person.account, made.organisation, now + HOUR, 1)]
     assert due(store_backend, person, at=now + HOUR) == expected
     assert due(store_backend, person, at=now + 3_650 * 86_400) == expected
     store_backend.revoke(person)
-    assert due(store_backend, person, at=now) == [Ending(person.account, made.organisation, now)]
+    assert due(store_backend, person, at=now) == [Ending(person.account, made.organisation, now, 2)]
 
 
 def test_renewing_puts_off_what_is_due(store_backend: Service) -> None:
@@ -93,16 +94,53 @@ def test_renewing_puts_off_what_is_due(store_backend: Service) -> None:
     store_backend.verify(person, of, expires_in_seconds=HOUR)
     store_backend.verify(person, of, expires_in_seconds=2 * HOUR)
     assert due(store_backend, person, at=now + HOUR) == []
-    assert due(store_backend, person, at=now + 2 * HOUR) == [Ending(person.account, of, now + 2 * HOUR)]
+    assert due(store_backend, person, at=now + 2 * HOUR) == [Ending(person.account, of, now + 2 * HOUR, 2)]
 
 
-def test_what_is_due_of_one_organisation_outlives_the_word_of_another(store_backend: Service) -> None:
+def test_no_organisation_vouches_before_what_is_due_of_another_is_done(store_backend: Service) -> None:
     of, other, person = store_backend.organisation(), store_backend.organisation(), store_backend.person()
+    made, now = store_backend.verify(person, of), now_of(store_backend)
+    store_backend.revoke(person)
+    ended, store = store_backend.verifications.read(person.account), store_backend.verifications
+    elsewhere = replace(made, organisation=other, unit=UnitId(other), version=3, words=())
+    index = store_backend.account(person.account).phone_index
+    with pytest.raises(VerificationRaced):
+        store.put(elsewhere, previous=ended, phone_index=index)
+    assert due(store_backend, person, at=now) == [Ending(person.account, of, now, 2)]
+    assert store.is_ending(person.account, of)
+    assert store.done(person.account, of, 2)
+    assert not store.is_ending(person.account, of)
+    store.put(elsewhere, previous=ended, phone_index=index)
+    assert store.read(person.account) == elsewhere
+
+
+def test_what_is_due_is_put_off_unless_it_has_changed(store_backend: Service) -> None:
+    of, person, now = store_backend.organisation(), store_backend.person(), now_of(store_backend)
     store_backend.verify(person, of)
     store_backend.revoke(person)
-    store_backend.verify(person, other)
-    now = now_of(store_backend)
-    assert due(store_backend, person, at=now) == [Ending(person.account, of, now)]
+    (ending,) = due(store_backend, person, at=now)
+    assert store_backend.verifications.postpone(ending, until=now + 300)
+    assert not store_backend.verifications.postpone(ending, until=now + 600)
+    assert due(store_backend, person, at=now + 299) == []
+    (again,) = due(store_backend, person, at=now + 300)
+    assert again == replace(ending, at=now + 300)
+    store_backend.verify(person, of, expires_in_seconds=300)  # due at the same second, and another
+    assert not store_backend.verifications.postpone(again, until=now + 600)
+
+
+@pytest.mark.parametrize("first", [0, 5, 15])
+def test_what_is_due_is_read_from_any_shard_on(store_backend: Service, first: int) -> None:
+    of, now = store_backend.organisation(), now_of(store_backend)
+    people = [store_backend.person() for _ in range(6)]
+    for person in people:
+        store_backend.verify(person, of)
+        store_backend.revoke(person)
+    mine = {person.account for person in people}
+    pages = store_backend.verifications.due(now_seconds=now, first_shard=first)
+    found = [ending.account for page in pages for ending in page if ending.account in mine]
+    assert set(found) == mine
+    places = [(account[-1] % SHARDS - first) % SHARDS for account in found]
+    assert places == sorted(places)
 
 
 def test_only_what_is_due_as_it_was_read_is_done(store_backend: Service) -> None:
@@ -111,10 +149,13 @@ def test_only_what_is_due_as_it_was_read_is_done(store_backend: Service) -> None
     store_backend.revoke(person)
     (ending,) = due(store_backend, person, at=now)
     store_backend.verify(person, of)
-    assert not store_backend.verifications.done(ending)
+    done = partial(store_backend.verifications.done, person.account, of)
+    assert not done(ending.version)
     store_backend.revoke(person)
-    assert store_backend.verifications.done(ending)
-    assert not store_backend.verifications.done(ending)
+    assert not done(ending.version)
+    (ending,) = due(store_backend, person, at=now)
+    assert done(ending.version)
+    assert not done(ending.version)
     assert due(store_backend, person, at=now) == []
 
 
@@ -190,7 +231,7 @@ def test_registering_the_number_anew_ends_the_verification_in_the_same_moment(st
     assert standings == [None, None]
     assert (verification.ended, verification.ended_at, verification.version) == ("replaced", now, made.version + 1)
     assert found_by == []
-    assert to_do == [Ending(person.account, of, now)]
+    assert to_do == [Ending(person.account, of, now, 2)]
     assert officials(store_backend, of) == 0
 
 
@@ -198,6 +239,7 @@ def test_after_registering_anew_an_organisation_may_vouch_for_the_person_again(s
     of, other, person = store_backend.organisation(), store_backend.organisation(), store_backend.person()
     store_backend.verify(person, of)
     anew = register_again(store_backend, person)
+    store_backend.memberships_have_ended(anew)
     made = store_backend.verify(anew, other)
     assert state(store_backend, anew)[:3] == (made, made.standing, made.standing)
     assert (officials(store_backend, of), officials(store_backend, other)) == (0, 1)

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from sandes.administration.verification_sweep import SWEEP_SECONDS, SweepDependencies, end_due
-from sandes.model.ids import OrganisationId, UnitId, account_text, id_text
+from sandes.administration.verification_sweep import AGAIN_SECONDS, SWEEP_SECONDS, SweepDependencies, end_due
+from sandes.model.ids import OrganisationId, UnitId, account_text, id_text, parse_account, parse_organisation
+from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.queues import Queue
 from sandes.store.dynamo import StoreUnavailable
+from sandes.store.verifications import SHARDS
 from tests.support.dynamodb import FlakyClient, OvertakenClient
 from tests.support.keys import DeviceKeys
 from tests.support.queue import FakeQueue
@@ -30,8 +32,16 @@ def queue() -> FakeQueue:
 def service(store_backend: Service, queue: FakeQueue) -> Service:
     """With nothing left over of the tests before, whose tables are the same."""
     sweep(store_backend, queue, at=store_backend.now_ms // 1000 + 6 * 366 * 86_400)
-    queue.sent.clear()
+    finish(store_backend, queue)
     return store_backend
+
+
+def finish(service: Service, queue: FakeQueue) -> None:
+    """What is queued, as far as the sweep cares: all memberships have ended."""
+    for body, _ in queue.sent:
+        account, organisation = parse_account(body["account"]), parse_organisation(body["organisation"])
+        service.verifications.done(account, organisation, body["version"])
+    queue.sent.clear()
 
 
 def sweep(service: Service, queue: Queue, *, at: int, client: Any = None, elapsed: Any = None) -> int:
@@ -107,6 +117,10 @@ def test_memberships_end_after_a_revocation_and_after_registering_anew(
     assert sweep(service, queue, at=now) == 1
     assert jobs(queue) == [job(person, of)]
     assert state(service, person) == how
+    assert sweep(service, queue, at=now + AGAIN_SECONDS - 1) == 0
+    assert sweep(service, queue, at=now + AGAIN_SECONDS) == 1
+    assert jobs(queue) == [job(person, of)] * 2
+    finish(service, queue)
     assert sweep(service, queue, at=now + HOUR) == 0
 
 
@@ -119,14 +133,21 @@ def test_who_is_verified_again_by_the_same_organisation_keeps_memberships(servic
     assert state(service, person) is None
 
 
-def test_memberships_of_the_first_organisation_end_although_a_second_one_vouches(
-    service: Service, queue: FakeQueue
+@pytest.mark.parametrize("swept", [False, True], ids=["before any sweep", "swept"])
+def test_a_second_organisation_vouches_once_memberships_of_the_first_have_ended(
+    service: Service, queue: FakeQueue, swept: bool
 ) -> None:
     of, other, person, now = service.organisation(), service.organisation(), service.person(), now_of(service)
     service.verify(person, of, expires_in_seconds=HOUR)
-    service.verify(person, other, now_ms=(now + HOUR) * 1000)
-    assert sweep(service, queue, at=now + HOUR) == 1
+    if swept:
+        sweep(service, queue, at=now + HOUR)
+    with pytest.raises(ProtocolError) as caught:
+        service.verify(person, other, now_ms=(now + HOUR) * 1000)
+    assert (caught.value.code, caught.value.retry_after_seconds) == (ErrorCode.UNAVAILABLE, 60)
+    sweep(service, queue, at=now + HOUR)
     assert jobs(queue) == [job(person, of)]
+    finish(service, queue)
+    service.verify(person, other, now_ms=(now + HOUR) * 1000)
     assert state(service, person) is None
     standing = service.account(person.account).standing
     assert standing is not None
@@ -152,7 +173,7 @@ def test_what_was_queued_and_not_marked_is_queued_again(service: Service, queue:
     of, person, now = service.organisation(), service.person(), now_of(service)
     service.verify(person, of)
     service.revoke(person)
-    client = FlakyClient(service.client, {"delete_item": 1})
+    client = FlakyClient(service.client, {"update_item": 1})
     with pytest.raises(Exception, match="slow down"):
         sweep(service, queue, at=now, client=client)
     assert sweep(service, queue, at=now) == 1
@@ -212,17 +233,32 @@ def test_who_is_renewed_while_the_sweep_comes_by_stays_verified(service: Service
     assert sweep(service, queue, at=now + 2 * HOUR) == 0
 
 
-def test_who_is_verified_again_after_being_queued_is_not_marked_as_done(service: Service, queue: FakeQueue) -> None:
+def test_who_is_verified_again_after_being_queued_is_not_put_off(service: Service, queue: FakeQueue) -> None:
     """Else their next end would be lost."""
     of, person, now = service.organisation(), service.person(), now_of(service)
     service.verify(person, of)
     service.revoke(person)
-    client = OvertakenClient(service.client, "delete_item", lambda: service.verify(person, of))
+    client = OvertakenClient(service.client, "update_item", lambda: service.verify(person, of))
     sweep(service, queue, at=now, client=client)
     assert client.overtaken
-    queue.sent.clear()
+    finish(service, queue)
     assert sweep(service, queue, at=now + YEAR) == 1
     assert jobs(queue) == [job(person, of)]
+
+
+def test_a_busy_shard_does_not_keep_the_others_from_being_swept(service: Service, queue: FakeQueue) -> None:
+    of, now = service.organisation(), now_of(service)
+    people = [service.person() for _ in range(2)]
+    while people[0].account[-1] % SHARDS == people[1].account[-1] % SHARDS:
+        people[1] = service.person()
+    for person in people:
+        service.verify(person, of)
+        service.revoke(person)
+    for person in people:
+        clock = itertools.count(step=SWEEP_SECONDS + 1)
+        deps = SweepDependencies(service.verifications, queue, any_below=lambda _, p=person: p.account[-1] % SHARDS)  # type: ignore[misc]
+        assert end_due(now_ms=now * 1000, deps=deps, elapsed=lambda clock=clock: float(next(clock))) == 1  # type: ignore[misc]
+        assert jobs(queue)[-1] == job(person, of)
 
 
 @dataclass

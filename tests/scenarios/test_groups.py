@@ -242,7 +242,8 @@ async def test_an_official_group_is_made_by_operators_filled_by_its_admin_and_le
         operate(deployment, "person.revoke", account=officer.account, reason="left")
         assert await refused(officer, "GET", path) == (404, "not_found")
         assert rows(deployment, path, officer) == 3
-        hurry(deployment, {"job": "end_memberships", "account": officer.account, "organisation": ministry})
+        entry = {"job": "end_memberships", "account": officer.account, "organisation": ministry, "version": 2}
+        hurry(deployment, entry)
         await until(lambda: rows(deployment, path, officer) == 1)
         change, body, _ = await told(socket, admin, path)
         assert (change, body["subject"], "actor" in body) == (GroupChange.REMOVED, officer.account, False)

@@ -94,7 +94,9 @@ class Groups:
 
     @property
     def upkeep_deps(self) -> UpkeepDependencies:
-        return UpkeepDependencies(self.event_deps, self.changes, self.service.directory, self.queue)
+        return UpkeepDependencies(
+            self.event_deps, self.changes, self.service.directory, self.service.verifications, self.queue
+        )
 
     def do(self, job: str, **fields: Any) -> str:
         """Carry out one entry of the queue; what was done."""

@@ -290,6 +290,12 @@ class Service:
         account = account_text(person.account)
         self.operate_at(now_ms or self.now_ms, "person.revoke", account=account, reason=reason)
 
+    def memberships_have_ended(self, person: Person) -> None:
+        """As the queue of groups has it, after a verification: another organisation may vouch for the person."""
+        last = self.verifications.read(person.account)
+        assert last is not None
+        assert self.verifications.done(person.account, last.organisation, last.version)
+
     def app(self, *, test: bool = False, **changed: Any) -> AppKeys:
         """A live app with all scopes, SMS and a `login` template, unless changed."""
         key = SigningKey.generate()

@@ -160,6 +160,9 @@ def test_another_organisation_cannot_take_an_official_over(service: Service) -> 
     assert refused(service.verify, person, other) is ErrorCode.VERIFIED_ELSEWHERE
     assert officials(service, other) == 0
     service.revoke(person)
+    assert refused(service.verify, person, other) is ErrorCode.UNAVAILABLE
+    assert (standings(service, person), officials(service, other)) == ((None, None), 0)
+    service.memberships_have_ended(person)
     service.verify(person, other)
     assert standings(service, person)[0] == Standing(other, UnitId(other), NOW + YEAR, listed=False)
 
@@ -167,6 +170,7 @@ def test_another_organisation_cannot_take_an_official_over(service: Service) -> 
 def test_another_organisation_may_verify_whom_the_first_has_let_lapse(service: Service) -> None:
     of, other, person = service.organisation(), service.organisation(), service.person()
     service.verify(person, of, expires_in_seconds=60)
+    service.memberships_have_ended(person)
     service.verify(person, other, now_ms=(NOW + 60) * 1000)
     assert (officials(service, of), officials(service, other)) == (0, 1)
     assert words(service, of) == []

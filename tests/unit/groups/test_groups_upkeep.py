@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from sandes.administration.verification_sweep import SweepDependencies, end_due
 from sandes.crypto.seal import GroupChange
 from sandes.groups import groups_upkeep
 from sandes.groups.fanout import INLINE_MEMBERS
 from sandes.groups.group_events import NET_SECONDS
 from sandes.model.group import Member
 from sandes.model.ids import AccountId, GroupId, OrganisationId, account_text, id_text, message_text, new_account_id
+from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
 from sandes.store.schema import DirectoryRow
 from tests.support import fanouts
@@ -130,7 +132,8 @@ def test_an_event_names_who_did_it_and_when(groups: Groups, asha: Person, ravi: 
 
 
 def end(groups: Groups, person: Person, organisation: OrganisationId) -> str:
-    return groups.do("end_memberships", account=account_text(person.account), organisation=id_text(organisation))
+    account, of = account_text(person.account), id_text(organisation)
+    return groups.do("end_memberships", account=account, organisation=of, version=2)
 
 
 def test_with_a_verification_official_memberships_end_and_informal_ones_stay(groups: Groups, asha: Person) -> None:
@@ -187,6 +190,52 @@ def test_who_is_verified_anew_while_being_removed_stays(service: Service) -> Non
     client = OvertakenClient(service.client, "transact_write_items", lambda: groups.verify(official, ministry))
     end(Groups(service, client), official, ministry)
     assert groups.roles(officers) == {official.account: "admin"}
+
+
+def test_no_other_organisation_vouches_for_an_official_before_the_last_membership_has_ended(
+    service: Service, groups: Groups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups_upkeep, "MEMBERSHIPS_AT_ONCE", 1)
+    first, second = groups.organisation(), groups.organisation()
+    admin, official = groups.official(first), service.person()
+    service.verify(official, first)
+    made = [groups.official_group(first, admin) for _ in range(2)]
+    for group in made:
+        groups.put(admin, group, official)
+    service.revoke(official)
+    groups.queue.sent.clear()
+
+    def refused() -> bool:
+        with pytest.raises(ProtocolError) as caught:
+            service.verify(official, second)
+        return (caught.value.code, caught.value.retry_after_seconds) == (ErrorCode.UNAVAILABLE, 60)
+
+    assert refused()
+    sweep = SweepDependencies(service.verifications, groups.queue)
+    assert end_due(now_ms=groups.now_ms, deps=sweep, elapsed=lambda: 0.0) == 1
+    assert refused()
+    while jobs := [entry for entry, _ in groups.queue.sent if entry["job"] == "end_memberships"]:
+        assert refused()
+        groups.queue.sent.clear()
+        assert len([groups.do(**job) for job in jobs]) == 1
+    service.verify(official, second)
+    assert groups.all_own(official) == []
+    for group in made:
+        with pytest.raises(ProtocolError, match="not_found"):
+            groups.read(official, group)
+    assert end_due(now_ms=groups.now_ms + 3_600_000, deps=sweep, elapsed=lambda: 0.0) == 0
+
+
+def test_the_end_of_memberships_is_not_done_for_who_is_verified_and_revoked_again_meanwhile(
+    service: Service, groups: Groups
+) -> None:
+    of, official = groups.organisation(), service.person()
+    for _ in range(2):
+        service.verify(official, of)
+        service.revoke(official)
+    assert end(groups, official, of) == "ended"  # of the first time
+    assert service.verifications.is_ending(official.account, of)
+    service.memberships_have_ended(official)
 
 
 def test_an_admin_of_a_group_for_citizens_is_none_as_a_citizen(groups: Groups) -> None:

@@ -24,6 +24,9 @@ from sandes.protocol.fields import AccountField, Name, OneLine, OrganisationFiel
 from sandes.store.directory import DirectoryStore
 from sandes.store.verifications import VerificationRaced, VerificationStore, word_sorts
 
+ENDING_SECONDS = 60
+"""Within so long, as a rule, the memberships have ended that came of a former organisation's word."""
+
 _TRIES = 4
 
 
@@ -94,7 +97,8 @@ def verify(operation: Verify, *, now_seconds: int, deps: VerificationDependencie
     """Make, renew or change a verification. Doing the same again makes a new attestation and changes nothing else.
 
     Raises ProtocolError: not_found (account, number, organisation or unit), invalid_phone, invalid_request,
-    verified_elsewhere, unavailable.
+    verified_elsewhere, unavailable (also while memberships that came of another organisation's word are being ended:
+    the person would be let into that organisation's groups again).
     """
     if not now_seconds < operation.expires_at <= now_seconds + MAX_SECONDS:
         raise invalid(ErrorCode.INVALID_REQUEST, "/expires_at", "later than now, five years ahead at most")
@@ -106,6 +110,12 @@ def verify(operation: Verify, *, now_seconds: int, deps: VerificationDependencie
         previous = deps.store.read(account.id)
         if previous and previous.in_force(now_seconds) and previous.organisation != operation.organisation:
             raise ProtocolError(ErrorCode.VERIFIED_ELSEWHERE)
+        if (
+            previous
+            and previous.organisation != operation.organisation
+            and deps.store.is_ending(account.id, previous.organisation)
+        ):
+            raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=ENDING_SECONDS)
         made = _verification(operation, account.id, place, previous, now_seconds=now_seconds, key=deps.key)
         deps.store.publish_attestation_key(deps.key.public)
         try:

@@ -272,6 +272,7 @@ def wire_group_upkeep() -> UpkeepDependencies:
     from sandes.groups.group_events import EventDependencies
     from sandes.groups.groups_upkeep import UpkeepDependencies
     from sandes.store.group_changes import GroupChangeStore
+    from sandes.store.verifications import VerificationStore
 
     settings = GroupUpkeepSettings.load()
     dynamodb, fanout = _client("dynamodb"), _fanout(settings)
@@ -279,6 +280,7 @@ def wire_group_upkeep() -> UpkeepDependencies:
         events=EventDependencies(fanout.groups, fanout, settings.max_expiry_seconds),
         changes=GroupChangeStore(dynamodb, settings.directory_table),
         directory=DirectoryStore(dynamodb, settings.directory_table),
+        verifications=VerificationStore(dynamodb, settings.directory_table, fanout.routing),
         work=SqsQueue(_client("sqs"), settings.group_queue),
     )
 

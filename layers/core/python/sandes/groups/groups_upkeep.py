@@ -27,6 +27,7 @@ from sandes.model.standing import Standing
 from sandes.queues import Queue
 from sandes.store.directory import DirectoryStore
 from sandes.store.group_changes import GroupChangeStore
+from sandes.store.verifications import VerificationStore
 
 MEMBERSHIPS_AT_ONCE = 25
 ROWS_AT_ONCE, PAGES_AT_ONCE = 500, 10
@@ -43,6 +44,7 @@ class UpkeepDependencies:
     events: EventDependencies
     changes: GroupChangeStore
     directory: DirectoryStore
+    verifications: VerificationStore
     work: Queue
 
 
@@ -68,6 +70,7 @@ def _end_memberships(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDepe
     if last is not None:
         deps.work.send({**queued, "after": id_text(last)})
         return "going_on"
+    deps.verifications.done(account, ended, queued["version"])
     return "ended"
 
 

@@ -71,9 +71,10 @@ class Verification:
 @dataclass(frozen=True, slots=True)
 class Ending:
     """That memberships of an account in an organisation's groups are to end at `at`, epoch seconds, unless the
-    organisation vouches for it then.
+    organisation vouches for it then. `version` is that of the verification as it was made, or as it ended.
     """
 
     account: AccountId
     organisation: OrganisationId
     at: int
+    version: int

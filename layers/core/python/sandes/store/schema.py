@@ -138,11 +138,13 @@ class VerificationRow:
 class EndingRow:
     """In the directory, partition `A#account`, sort `E#organisation`: when official memberships are to be ended.
 
-    Gone once that is queued. The index `ending` is made of these rows: no other row has DUE.
+    Gone once they have ended; till then put off by minutes whenever that is queued. The index `ending` is made of these
+    rows: no other row has DUE.
     """
 
     DUE = "du"  # S shard
     DUE_AT = "de"  # N epoch seconds
+    VERSION = "v"  # N of the verification, as it was made or ended
 
 
 class AttestationKeyRow:

@@ -8,6 +8,7 @@ unit, the words that officials are found by, and the row by which the sweep ends
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -27,7 +28,7 @@ from sandes.store.standing import standing_attribute
 _SORT = "V"
 _ENDING_PREFIX = "E#"
 _SALT_BYTES = 16
-_SHARDS = 16
+SHARDS = 16
 _KEY = {DirectoryRow.PARTITION: {"S": "K#attestation"}, DirectoryRow.SORT: {"S": "0"}}
 
 
@@ -77,7 +78,8 @@ class VerificationStore:
         return read_verification(answer["Item"]) if "Item" in answer else None
 
     def put(self, new: Verification, *, previous: Verification | None, phone_index: str) -> None:
-        """In place of `previous`, which is of the same organisation, has ended, or is over.
+        """In place of `previous`, which is of the same organisation, has ended, or is over. Of another organisation,
+        the memberships that came of it must have ended too.
 
         `phone_index`: a number that must still be the account's. Raises VerificationRaced.
         """
@@ -97,6 +99,7 @@ class VerificationStore:
             },
             self.routing.standing(new.account, new.standing),
             self._due(new, at=new.expires_at),
+            *self._ended_elsewhere(new, previous),
             *self._counted(new, previous),
             *self._words(new, previous),
         )
@@ -130,7 +133,7 @@ class VerificationStore:
         )
         return [
             self._stored(ended, verification),
-            self._due(verification, at=min(now_seconds, verification.expires_at)),
+            self._due(ended, at=min(now_seconds, verification.expires_at)),
             self.organisations.counting(verification.organisation, verification.unit, officials=-1),
             *self._words(ended, verification),
         ]
@@ -145,10 +148,21 @@ class VerificationStore:
 
     def _due(self, verification: Verification, *, at: int) -> dict[str, Any]:
         item = _ending_key(verification.account, verification.organisation) | {
-            EndingRow.DUE: {"S": _shard(verification.account[-1] % _SHARDS)},
+            EndingRow.DUE: {"S": _shard(verification.account[-1] % SHARDS)},
             EndingRow.DUE_AT: {"N": str(at)},
+            EndingRow.VERSION: {"N": str(verification.version)},
         }
         return {"Put": {"TableName": self.table, "Item": item}}
+
+    def _ended_elsewhere(self, new: Verification, previous: Verification | None) -> list[dict[str, Any]]:
+        if previous is None or previous.organisation == new.organisation:
+            return []
+        check = {
+            "TableName": self.table,
+            "Key": _ending_key(previous.account, previous.organisation),
+            "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})",
+        }
+        return [{"ConditionCheck": check}]
 
     def _counted(self, new: Verification, previous: Verification | None) -> list[dict[str, Any]]:
         counting = self.organisations.counting
@@ -182,9 +196,10 @@ class VerificationStore:
 
     # What the sweep goes by.
 
-    def due(self, *, now_seconds: int) -> Iterator[list[Ending]]:
+    def due(self, *, now_seconds: int, first_shard: int = 0) -> Iterator[list[Ending]]:
         """Pages of what is due, however long since. From an index, so what has just changed may be among it."""
-        for shard in range(_SHARDS):
+        for number in range(SHARDS):
+            shard = (first_shard + number) % SHARDS
             start: dict[str, Any] = {}
             while True:
                 answer = self.client.query(
@@ -200,20 +215,37 @@ class VerificationStore:
                     break
                 start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
-    def done(self, ending: Ending) -> bool:
-        """Take it from what is due; False if that has changed since it was read."""
-        try:
-            self.client.delete_item(
+    def postpone(self, ending: Ending, *, until: int) -> bool:
+        """Not due before `until`, epoch seconds; False if it has changed since it was read."""
+        with _unless_changed() as kept:
+            self.client.update_item(
                 TableName=self.table,
                 Key=_ending_key(ending.account, ending.organisation),
-                ConditionExpression=f"{EndingRow.DUE_AT} = :at",
-                ExpressionAttributeValues={":at": {"N": str(ending.at)}},
+                UpdateExpression=f"SET {EndingRow.DUE_AT} = :until",
+                ConditionExpression=f"{EndingRow.DUE_AT} = :at AND {EndingRow.VERSION} = :version",
+                ExpressionAttributeValues={
+                    ":until": {"N": str(until)},
+                    ":at": {"N": str(ending.at)},
+                    ":version": {"N": str(ending.version)},
+                },
             )
-        except ClientError as error:
-            if failed_condition(error):
-                return False
-            raise
-        return True
+        return not kept
+
+    def done(self, account: AccountId, organisation: OrganisationId, version: int) -> bool:
+        """All memberships have ended that came of the verification; False if it was made or ended anew meanwhile."""
+        with _unless_changed() as kept:
+            self.client.delete_item(
+                TableName=self.table,
+                Key=_ending_key(account, organisation),
+                ConditionExpression=f"{EndingRow.VERSION} = :version",
+                ExpressionAttributeValues={":version": {"N": str(version)}},
+            )
+        return not kept
+
+    def is_ending(self, account: AccountId, organisation: OrganisationId) -> bool:
+        """Whether memberships may be left that came of the organisation's word, by a consistent read."""
+        key = _ending_key(account, organisation)
+        return "Item" in self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
 
     # The key that attestations are checked with.
 
@@ -237,6 +269,18 @@ def _as_read(verification: Verification | None) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def _unless_changed() -> Iterator[list[ClientError]]:
+    """Holds what kept a conditional write from being made, if its condition did."""
+    kept: list[ClientError] = []
+    try:
+        yield kept
+    except ClientError as error:
+        if not failed_condition(error):
+            raise
+        kept.append(error)
+
+
 def _shard(number: int) -> str:
     return f"{number:02}"
 
@@ -253,6 +297,7 @@ def _ending(item: Item) -> Ending:
         account=_account_of(item),
         organisation=parse_organisation(item[DirectoryRow.SORT]["S"].removeprefix(_ENDING_PREFIX)),
         at=int(item[EndingRow.DUE_AT]["N"]),
+        version=int(item[EndingRow.VERSION]["N"]),
     )
 
 
