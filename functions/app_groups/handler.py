@@ -51,7 +51,9 @@ VERSIONED = (ErrorCode.PRECONDITION_REQUIRED, ErrorCode.PRECONDITION_FAILED)
 @app.post(
     "/v1/app-groups",
     status_code=HTTPStatus.CREATED,
-    **described("Make a group", scope="group", post=True, refuses=(ErrorCode.IDEMPOTENCY_MISMATCH,)),
+    **described(
+        "Make a group", scope="group", post=True, refuses=(ErrorCode.IDEMPOTENCY_MISMATCH, ErrorCode.NOT_A_GUEST)
+    ),
 )
 def create_group(body: NewAppGroup) -> Response[AppGroup]:
     made = app_groups.create(signed_request(app), body, now_ms=now_milliseconds(), deps=wire_app_groups())
@@ -73,7 +75,10 @@ def get_group(id: GroupPath) -> Response[AppGroup]:
     return with_etag(app_groups.read(request, group, now_ms=now_milliseconds(), deps=wire_app_groups()))
 
 
-@app.patch("/v1/app-groups/<id>", **described("Change a group", scope="group", refuses=VERSIONED))
+@app.patch(
+    "/v1/app-groups/<id>",
+    **described("Change a group", scope="group", refuses=(*VERSIONED, ErrorCode.NOT_A_GUEST, ErrorCode.QUOTA_EXCEEDED)),
+)
 def change_group(id: GroupPath, body: ChangeAppGroup, if_match: IfMatch = None) -> Response[AppGroup]:
     request, version = signed_request(app), version_needed(if_match)
     changed = app_groups.change(
@@ -104,7 +109,7 @@ def list_members(id: GroupPath, *, cursor: CursorQuery = None, limit: LimitQuery
     **described(
         "Add a member, or give one a role",
         scope="group",
-        refuses=(ErrorCode.NOT_A_GUEST, ErrorCode.GROUP_FULL, ErrorCode.TOO_MANY_ADMINS),
+        refuses=(ErrorCode.NOT_A_GUEST, ErrorCode.GROUP_FULL, ErrorCode.TOO_MANY_ADMINS, ErrorCode.QUOTA_EXCEEDED),
     ),
 )
 def put_member(id: GroupPath, account: AccountPath, body: PutAppMember) -> AppGroupMember:

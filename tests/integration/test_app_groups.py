@@ -233,6 +233,45 @@ def test_trial_apps_and_test_keys_add_guests_only(app: AppGroups, mode: str, tes
     assert [(fault.row, fault.code) for fault in unknown.faults] == [(2, "not_a_guest")]
 
 
+@pytest.mark.parametrize(("mode", "test"), [("trial", False), ("live", True)])
+def test_trial_apps_and_test_keys_let_nobody_in_by_themselves(app: AppGroups, mode: str, test: bool) -> None:
+    trial = AppGroups(app.service, app.s3, app.service.app(mode=mode, test=test))
+    assert refused(trial.create, open=True) == "not_a_guest"
+    made = trial.create()
+    assert refused(trial.change, made.id, None, open=True) == "not_a_guest"
+    assert trial.get(made.id).open is False
+
+
+def test_a_trial_app_gives_a_name_only_where_every_member_is_a_guest_and_to_nobody_else(app: AppGroups) -> None:
+    guest, stranger = app.groups.official(), app.groups.official()
+    trial = AppGroups(app.service, app.s3, app.service.app(guests=[guest.phone]))
+    made = trial.create(open=True)
+    trial.put(made.id, guest)
+    app.service.operate("app.terms", app=trial.keys.app, mode="trial", per_day=1_000)
+    trial.work_all()
+    trial.change(made.id, None, name="Buy at shop 1")
+    trial.groups.put(stranger, made.id, stranger)  # before anybody is told
+    (told,) = [one for one in trial.work_all() if one.change is GroupChange.CHANGED]
+    assert (told.to, told.body["name"]) == ((guest.account,), "Buy at shop 1")
+    assert refused(trial.change, made.id, None, name="Buy at shop 2") == "not_a_guest"
+    assert trial.change(made.id, None, open=False).open is False
+
+
+def test_what_everybody_is_told_counts_like_a_message_to_the_group(app: AppGroups) -> None:
+    poor = AppGroups(app.service, app.s3, app.service.app())
+    app.service.operate("app.terms", app=poor.keys.app, mode="live", per_day=4)
+    made, one = poor.create(), app.groups.official()
+    poor.put(made.id, one)
+    poor.put(made.id, one, "admin")
+    poor.change(made.id, None, name="Officers")
+    assert poor.change(made.id, None, name="Officers").version == 4, "what is so already is told to nobody"
+    assert poor.roster(made.id, []).removed == 1
+    assert refused(poor.put, made.id, one) == "quota_exceeded"
+    assert refused(poor.change, made.id, None, name="Others") == "quota_exceeded"
+    quiet = poor.create(audience="citizens")
+    assert poor.put(quiet.id, one).role == "member", "of who is in a group for citizens only admins hear"
+
+
 # Rosters that are made at once
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import cbor2
 import pytest
 
-from sandes.apps import app_status, group_messages, messages
+from sandes.apps import app_groups, app_status, group_messages, messages
 from sandes.apps.group_messages import GroupMessageDependencies
 from sandes.apps.messages import AppsDependencies
 from sandes.apps.quotas import Quotas
@@ -28,6 +28,7 @@ from sandes.store.inbox import InboxStore
 from sandes.store.routing import RoutingStore
 from tests.support.app_groups import AppGroups, Through, rows_of, untouched
 from tests.support.batches import Crash, Crashing, batch_backend
+from tests.support.dynamodb import OvertakenClient
 from tests.support.queue import FakeQueue
 from tests.support.service import AUDIENCE, MAX_EXPIRY_SECONDS, PEPPER, Person
 
@@ -170,12 +171,30 @@ def test_both_scopes_are_needed(app: Posting) -> None:
 
 def test_a_trial_app_writes_only_where_every_member_is_a_guest(app: Posting) -> None:
     guest, stranger = app.service.person(), app.service.person()
-    trial = Posting(app.service, app.s3, app.service.app(mode="trial", guests=[guest.phone]))
+    trial = Posting(app.service, app.s3, app.service.app(guests=[guest.phone]))
     id = made(trial, guest, open=True)
-    trial.send(id, key="k-1")
+    app.service.operate("app.terms", app=trial.keys.app, mode="trial")
+    sent = trial.send(id, key="k-1")
     trial.groups.put(stranger, id, stranger)
     assert refused(trial.send, id, key="k-2") == "not_a_guest"
+    assert trial.send(id, key="k-1") == sent
     assert len(trial.got(guest)) == 1
+    shown = trial.status(sent.id).group
+    assert shown is not None
+    assert (shown.members, shown.devices, shown.complete) == (1, 1, True)
+
+
+def test_who_comes_in_while_a_trial_app_writes_does_not_get_it(app: Posting) -> None:
+    guest, stranger = app.service.person(), app.service.person()
+    trial = Posting(app.service, app.s3, app.service.app(guests=[guest.phone]))
+    id = made(trial, guest, open=True)
+    app.service.operate("app.terms", app=trial.keys.app, mode="trial")
+    deps = trial.message_deps(
+        lambda target: OvertakenClient(target, "transact_write_items", lambda: trial.groups.put(stranger, id, stranger))
+    )
+    trial.send(id, deps=deps)
+    assert stranger.account in trial.groups.roles(id)
+    assert (len(trial.got(guest)), trial.got(stranger)) == (1, [])
 
 
 def test_a_message_counts_as_one_for_each_hundred_members(app: Posting) -> None:
@@ -184,7 +203,7 @@ def test_a_message_counts_as_one_for_each_hundred_members(app: Posting) -> None:
     id = made(poor, *people)
     app.service.operate("app.terms", app=poor.keys.app, mode="live", per_day=5)
     group = poor.groups.group(id)
-    assert [group_messages._weight(replace(group, members=many)) for many in (0, 1, 100, 101, 100_000)] == [
+    assert [app_groups.weight(replace(group, members=many)) for many in (0, 1, 100, 101, 100_000)] == [
         *(1, 1, 1, 2, 1_000)
     ]
     for number in range(3):  # two numbers were looked up for the roster

@@ -6,6 +6,7 @@ nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
@@ -17,8 +18,8 @@ from sandes.crypto.pepper import Pepper
 from sandes.crypto.seal import GroupChange
 from sandes.cursors import cursor as make_cursor
 from sandes.cursors import position
-from sandes.groups.group_events import decided, new_event, told
-from sandes.model.app import App
+from sandes.groups.group_events import decided, is_for_all, new_event, told
+from sandes.model.app import MAX_GUESTS, App
 from sandes.model.group import MAX_ADMINS, MAX_OFFICIAL_MEMBERS, Actor, Group, GroupEvent, Member, Role
 from sandes.model.ids import AccountId, GroupId, id_text, new_group_id, parse_group
 from sandes.model.standing import Standing
@@ -34,6 +35,9 @@ from sandes.store.directory import DirectoryStore
 from sandes.store.group_changes import GroupChangeStore, GroupRaced
 from sandes.store.groups import GroupStore
 from sandes.store.rosters import RosterStore
+
+MEMBERS_OF_ONE = 100
+"""What all members of a group are sent counts as one message for each so many of them, at least as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ def create(
 ) -> app_groups_api.AppGroup:
     """A group without members. A repetition gets the first answer.
 
-    Raises ProtocolError: what `identify` raises, invalid_request, idempotency_mismatch.
+    Raises ProtocolError: what `identify` raises, invalid_request, not_a_guest (an open one), idempotency_mismatch.
     """
     by = request.request_hash(deps.pepper)
     caller = identify(request, Wanted(request=by), scope="group", audience=deps.audience, now_ms=now_ms, view=deps.view)
@@ -67,6 +71,7 @@ def create(
     if caller.facts.answer:
         return _repeated(caller.facts.answer, fingerprint)
     _check_posting(body.audience, body.posting)
+    _check_open(caller, body.open)
     group = Group(
         id=new_group_id(),
         name=body.name,
@@ -100,6 +105,12 @@ def _repeated(answer: Answer, fingerprint: bytes) -> app_groups_api.AppGroup:
     if not same(answer.fingerprint, fingerprint):
         raise ProtocolError(ErrorCode.IDEMPOTENCY_MISMATCH)
     return app_groups_api.AppGroup.model_validate_json(answer.answer, strict=False)
+
+
+def _check_open(caller: AppCaller, is_open: bool | None) -> None:
+    """Anybody may come into an open group: it is not for those who may reach guests only."""
+    if is_open and not is_unbound(caller):
+        raise ProtocolError(ErrorCode.NOT_A_GUEST)
 
 
 def _check_posting(audience: str, posting: str | None) -> None:
@@ -141,9 +152,11 @@ def change(
     now_ms: int,
     deps: AppGroupDependencies,
 ) -> app_groups_api.AppGroup:
-    """In this version of the group, None for any. What is so already is no change.
+    """In this version of the group, None for any. What is so already is no change. Everybody is told, which counts
+    like a message to the group.
 
-    Raises ProtocolError: what `identify` raises, not_found, precondition_failed, invalid_request.
+    Raises ProtocolError: what `identify` raises, not_found, precondition_failed, invalid_request, not_a_guest (a name,
+    where some member is none; or open), quota_exceeded.
     """
     caller, group, tie = own(request, id, now_ms, deps)
     check_version(version, group)
@@ -153,9 +166,12 @@ def change(
     is_open = body.open if body.open != group.open else None
     if name is None and posting is None and is_open is None:
         return shown(group, tie)
+    _check_open(caller, is_open)
+    to = reached(caller, group, groups=deps.groups, directory=deps.directory) if name is not None else None
+    pay(caller, group, GroupChange.CHANGED, now_ms, deps)
 
     def attempt() -> app_groups_api.AppGroup:
-        event = new_event(id, GroupChange.CHANGED, actor_of(caller.app), now_ms=now_ms, name=name)
+        event = new_event(id, GroupChange.CHANGED, actor_of(caller.app), now_ms=now_ms, name=name, to=to)
         with told(event, deps.work):
             deps.changes.change(id, name=name, posting=posting, is_open=is_open, version=version, by=None, event=event)
         return shown(_live(deps.groups.read(id)), tie)
@@ -207,9 +223,9 @@ def put_member(
     deps: AppGroupDependencies,
 ) -> app_groups_api.AppGroupMember:
     """Add somebody, or give a member this role. Doing it twice does no harm. Whom the group is not for looks like
-    somebody whom there is not.
+    somebody whom there is not. Where all members are told, it counts like a message to them.
 
-    Raises ProtocolError: what `identify` raises, not_found, not_a_guest, group_full, too_many_admins.
+    Raises ProtocolError: what `identify` raises, not_found, not_a_guest, group_full, too_many_admins, quota_exceeded.
     """
     caller, group, _ = own(request, id, now_ms, deps)
     person = deps.directory.people([account]).get(account)
@@ -228,11 +244,13 @@ def put_member(
         if member is None:
             if group.members >= group.limit:
                 raise ProtocolError(ErrorCode.GROUP_FULL)
+            pay(caller, group, GroupChange.JOINED, now_ms, deps)
             member = Member(account, body.role, now_ms)
             of = group.organisation if group.audience == "officials" else None
             with told(_event(caller, group, GroupChange.JOINED, member, now_ms), deps.work) as event:
                 deps.changes.add(id, member, "added", official_of=of, now_seconds=now_ms // 1000, event=event)
             return _shown_member(member)
+        pay(caller, group, GroupChange.ROLE, now_ms, deps)
         after = Member(account, body.role, member.joined_at_ms)
         with told(_event(caller, group, GroupChange.ROLE, after, now_ms), deps.work) as event:
             deps.changes.set_role(id, member, body.role, by=None, event=event)
@@ -276,6 +294,17 @@ def own_group(caller: AppCaller) -> tuple[Group, AppTie]:
     return _live(group), tie
 
 
+def pay(caller: AppCaller, group: Group, change: GroupChange, now_ms: int, deps: AppGroupDependencies) -> None:
+    """Raises ProtocolError quota_exceeded."""
+    if is_for_all(group, change):
+        deps.quotas.take(caller.app, weight(group), now_seconds=now_ms // 1000)
+
+
+def weight(group: Group) -> int:
+    """As how many messages what all its members are sent counts."""
+    return max(1, -(-group.members // MEMBERS_OF_ONE))
+
+
 def check_version(wanted: int | None, group: Group) -> None:
     """None stands for any. Raises ProtocolError precondition_failed."""
     if wanted not in {None, group.version}:
@@ -295,6 +324,24 @@ def is_unbound(caller: AppCaller) -> bool:
 
 def is_guest(caller: AppCaller, phone_index: str) -> bool:
     return is_unbound(caller) or phone_index in caller.app.guests
+
+
+def reached(
+    caller: AppCaller, group: Group, *, groups: GroupStore, directory: DirectoryStore
+) -> Sequence[AccountId] | None:
+    """Whom the caller's words to the group are for; None for all members, whoever they are by then.
+
+    A trial app or test key reaches the members that are there now, if every one is a guest: others may have come in
+    by themselves, or come in at this moment. Raises ProtocolError not_a_guest.
+    """
+    if is_unbound(caller):
+        return None
+    if group.members > MAX_GUESTS:
+        raise ProtocolError(ErrorCode.NOT_A_GUEST)
+    people = directory.people([member.account for page in groups.member_pages(group.id) for member in page])
+    if not all(is_guest(caller, person.phone_index) for person in people.values()):
+        raise ProtocolError(ErrorCode.NOT_A_GUEST)
+    return sorted(people)
 
 
 def may_be_in(group: Group, role: Role, standing: Standing | None) -> bool:

@@ -18,6 +18,7 @@ from sandes.apps.app_groups import (
     is_unbound,
     may_be_in,
     own,
+    pay,
 )
 from sandes.apps.app_identity import AppCaller, AppRequest
 from sandes.apps.quotas import day_ends_in
@@ -75,8 +76,9 @@ def put(
     for the same version, is answered with how far the first one is, unless that has failed.
 
     A row for somebody who is no member counts as a message of the day, so that nobody can try numbers or accounts here
-    for nothing. Raises ProtocolError: what `identify` raises, not_found, too_large, precondition_failed, roster_busy,
-    invalid_request (rows, but no good one), group_full, too_many_admins, quota_exceeded. Nothing is changed then.
+    for nothing; where all members are told of the changes, that counts like a message to them. Raises ProtocolError:
+    what `identify` raises, not_found, too_large, precondition_failed, roster_busy, invalid_request (rows, but no good
+    one), group_full, too_many_admins, quota_exceeded. Nothing is changed then.
     """
     if len(body.members) > app_groups_api.MAX_ROSTER_ROWS or len(request.signed.body) > app_groups_api.MAX_ROSTER_BYTES:
         raise ProtocolError(ErrorCode.TOO_LARGE)
@@ -102,6 +104,8 @@ def put(
     )
     if body.dry_run:
         return shown(roster).model_copy(update={"state": "checked", "started_at": None})
+    if found.changes:
+        pay(caller, group, GroupChange.MEMBERS, now_ms, deps)
     return shown(_Starting(actor_of(caller.app), group, roster, now_ms, deps).start(found.changes))
 
 

@@ -6,16 +6,16 @@ have been posted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandes.apps import messages
-from sandes.apps.app_groups import is_guest, is_unbound, own_group
+from sandes.apps.app_groups import own_group, reached, weight
 from sandes.apps.app_identity import AppCaller, AppRequest, identify
 from sandes.apps.messages import AppsDependencies, Written, deadline_of, repeated, time_of, write
 from sandes.apps.quotas import Window
 from sandes.crypto.seal import notice_body
 from sandes.groups.fanout import Fanout
-from sandes.model.app import MAX_GUESTS, App, AppSender
+from sandes.model.app import App, AppSender
 from sandes.model.delivery import AppMessage, Envelopes, Status
 from sandes.model.fanout import GroupPost
 from sandes.model.group import Group
@@ -26,9 +26,6 @@ from sandes.store.app_view import Wanted
 from sandes.store.deliveries import Answer
 from sandes.store.directory import DirectoryStore
 from sandes.store.dynamo import ConditionFailed
-
-MEMBERS_OF_ONE = 100
-"""A message to a group counts as one for each so many members, at least as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +59,11 @@ def create(
         group, _ = own_group(caller)
     except ProtocolError:
         raise ProtocolError(ErrorCode.NOT_PERMITTED) from None  # what is missing is the recipient
-    _check_reach(caller, group, deps)
+    to_members = reached(caller, group, groups=deps.fanout.groups, directory=deps.directory)
     deadline = deadline_of(body, now_seconds=now_seconds, max_expiry_seconds=apps.max_expiry_seconds)
     written = write(body, caller.facts.template, body.variables, deadline=deadline)
-    windows = apps.quotas.take(caller.app, _weight(group), now_seconds=now_seconds)
-    message = _message(caller, group, written, body.client_ref, now_ms)
+    windows = apps.quotas.take(caller.app, weight(group), now_seconds=now_seconds)
+    message = replace(_message(caller, group, written, body.client_ref, now_ms), to=to_members)
     accepted = app_api.MessageAccepted(id=message.id, status="accepted", expires_at=time_of(deadline))
     answer = Answer(fingerprint, accepted.model_dump_json())
     try:
@@ -85,25 +82,6 @@ def create(
         return accepted, windows
     _post(message, group, written, caller.app, now_ms=now_ms, deps=deps)
     return accepted, windows
-
-
-def _weight(group: Group) -> int:
-    return max(1, -(-group.members // MEMBERS_OF_ONE))
-
-
-def _check_reach(caller: AppCaller, group: Group, deps: GroupMessageDependencies) -> None:
-    """A trial app or test key posts only where every member is a guest: others may have come in by themselves.
-
-    Raises ProtocolError not_a_guest.
-    """
-    if is_unbound(caller):
-        return
-    if group.members > MAX_GUESTS:
-        raise ProtocolError(ErrorCode.NOT_A_GUEST)
-    members = [member.account for page in deps.fanout.groups.member_pages(group.id) for member in page]
-    people = deps.directory.people(members)
-    if not all(is_guest(caller, person.phone_index) for person in people.values()):
-        raise ProtocolError(ErrorCode.NOT_A_GUEST)
 
 
 def _message(caller: AppCaller, group: Group, written: Written, client_ref: str | None, now_ms: int) -> AppMessage:
@@ -160,7 +138,7 @@ def _post(
         at_ms=message.times_ms[Status.ACCEPTED],
         expires_at=message.deadline,
     )
-    deps.fanout(post, now_ms=now_ms)
+    deps.fanout(post, to=message.to, now_ms=now_ms)
     deps.apps.view.deliveries.advance(app.id, message.id, Status.SENT, now_ms=now_ms)
 
 
@@ -169,7 +147,10 @@ def status(request: AppRequest, id: MessageId, *, now_ms: int, deps: GroupMessag
     found = messages.status(request, id, now_ms=now_ms, deps=deps.apps)
     if found.group is None:
         return found
-    name = deps.fanout.keys.post(found.group.id, id, AppSender(request.app, ""))
+    message = deps.apps.view.deliveries.message(request.app, id, now_seconds=now_ms // 1000)
+    if message is None:
+        return found
+    name = deps.fanout.keys.post(found.group.id, id, AppSender(request.app, ""), message.to)
     stands = deps.fanout.store.read(name, now_seconds=now_ms // 1000)
     if stands is None:
         return found

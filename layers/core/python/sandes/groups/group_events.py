@@ -67,9 +67,10 @@ def new_event(
     role: Role | None = None,
     name: str | None = None,
     narrow: bool = False,
+    to: Sequence[AccountId] | None = None,
 ) -> GroupEvent:
-    """`narrow`: for the subject and admins only."""
-    return GroupEvent(group, new_message_id(now_ms), int(change), actor, now_ms, subject, role, name, narrow)
+    """`narrow`: for the subject and admins only. `to`: for these only."""
+    return GroupEvent(group, new_message_id(now_ms), int(change), actor, now_ms, subject, role, name, narrow, to)
 
 
 @contextmanager
@@ -131,14 +132,22 @@ def recipients(group: Group, event: GroupEvent) -> Iterator[tuple[MessageId, Seq
     Who is in a group for citizens is known to its admins only, and in a large group of no interest to most.
     """
     change, subject = GroupChange(event.change), event.subject
-    large = group.members > EVENTS_TO_ALL_MEMBERS
-    if change not in _NOT_OF_MEMBERS and (event.narrow or large or group.audience == "citizens"):
+    if event.to is not None:
+        yield event.message, event.to
+        return
+    if not is_for_all(group, change, narrow=event.narrow):
         yield event.message, sorted(group.admins | ({subject} if subject else set()))
         return
     yield event.message, None
     if subject is not None and change in _SUBJECT_IS_OUT:
         digest = hashlib.blake2b(event.message + b"subject", digest_size=10).digest()
         yield new_message_id(message_time_ms(event.message), digest), [subject]
+
+
+def is_for_all(group: Group, change: GroupChange, *, narrow: bool = False) -> bool:
+    """Whether all members are told of such a change."""
+    few = group.members <= EVENTS_TO_ALL_MEMBERS and group.audience != "citizens"
+    return change in _NOT_OF_MEMBERS or (few and not narrow)
 
 
 def post_of(group: Group, event: GroupEvent, message: MessageId, max_expiry_seconds: int) -> GroupPost:

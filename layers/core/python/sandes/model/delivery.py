@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -45,7 +45,10 @@ class Envelopes:
 
 @dataclass(frozen=True, slots=True)
 class AppMessage:
-    """`deadline` (epoch seconds) is when its envelopes expire. `template` is `name@version`. `times_ms` by status."""
+    """`deadline` (epoch seconds) is when its envelopes expire. `template` is `name@version`. `times_ms` by status.
+
+    `to`: the members of `group` that it is for; None for all.
+    """
 
     app: AppId
     id: MessageId
@@ -62,6 +65,7 @@ class AppMessage:
     test: bool
     times_ms: Mapping[Status, int]
     group: GroupId | None = None
+    to: Sequence[AccountId] | None = None
 
     def status_at(self, now_seconds: int) -> Status:
         """`expired` once its time is over, whether or not somebody has written that down yet.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -99,7 +100,8 @@ SYSTEM = Actor(AppSender(AppId(bytes(8)), "Sandes"), None)
 class GroupEvent:
     """A change that has been made and is to be told. `change` is a number of `crypto.seal.GroupChange`.
 
-    `narrow`: for `subject` and admins only, however small the group. `message` is the id of the envelopes.
+    `narrow`: for `subject` and admins only, however small the group. `to`: for these only. `message` is the id of the
+    envelopes.
     """
 
     group: GroupId
@@ -111,3 +113,4 @@ class GroupEvent:
     role: Role | None = None
     name: str | None = None
     narrow: bool = False
+    to: Sequence[AccountId] | None = None

@@ -10,6 +10,7 @@ import binascii
 import re
 import secrets
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NewType
@@ -184,6 +185,15 @@ def parse_message(text: str) -> MessageId:
     if parsed.version != 7 or parsed.variant != uuid.RFC_4122 or str(parsed) != text:
         raise ValueError("a message id is a UUIDv7 in lower case with hyphens")
     return MessageId(parsed.bytes)
+
+
+def join_accounts(accounts: Iterable[AccountId]) -> bytes:
+    """8 bytes each, one after the other."""
+    return b"".join(accounts)
+
+
+def split_accounts(data: bytes) -> tuple[AccountId, ...]:
+    return tuple(AccountId(data[at : at + ACCOUNT_BYTES]) for at in range(0, len(data), ACCOUNT_BYTES))
 
 
 def message_time_ms(message: MessageId) -> int:

@@ -14,7 +14,18 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from sandes.model.delivery import AppEvent, AppMessage, Envelopes, Status
-from sandes.model.ids import AccountId, AppId, GroupId, MessageId, app_text, message_text, parse_app, parse_message
+from sandes.model.ids import (
+    AccountId,
+    AppId,
+    GroupId,
+    MessageId,
+    app_text,
+    join_accounts,
+    message_text,
+    parse_app,
+    parse_message,
+    split_accounts,
+)
 from sandes.store.dynamo import Client, Item, batch_get, failed_condition, transact
 from sandes.store.schema import DELIVERIES
 from sandes.store.schema import DeliveryRow as Row
@@ -86,6 +97,8 @@ class DeliveryStore:
             item[Row.DUE] = {"S": _due(message.deadline // _HOUR, message.id[-1] % _SHARDS)}
         if message.account:
             item[Row.ACCOUNT] = {"B": message.account}
+        if message.to is not None:
+            item[Row.TO] = {"B": join_accounts(message.to)}
         optional = {
             Row.TEMPLATE: message.template,
             Row.CLIENT_REF: message.client_ref,
@@ -365,6 +378,7 @@ def _message(app: AppId, item: Item) -> AppMessage:
         failure=text(Row.FAILURE),
         test=item[Row.TEST]["BOOL"],
         group=GroupId(item[Row.GROUP]["B"]) if Row.GROUP in item else None,
+        to=split_accounts(item[Row.TO]["B"]) if Row.TO in item else None,
         times_ms={Status(int(rank)): int(at["N"]) for rank, at in item[Row.TIMES]["M"].items()},
     )
 

@@ -34,10 +34,12 @@ from sandes.model.ids import (
     account_text,
     app_text,
     id_text,
+    join_accounts,
     message_text,
     parse_account,
     parse_group,
     parse_message,
+    split_accounts,
 )
 from sandes.model.standing import Standing
 from sandes.store.directory import account_key, block_key, invitation_key
@@ -417,6 +419,8 @@ def event_item(event: GroupEvent) -> dict[str, Any]:
         item |= {GroupEventRow.APP: {"B": sender.app}, GroupEventRow.APP_NAME: {"S": sender.name}}
     if event.subject is not None:
         item[GroupEventRow.SUBJECT] = {"B": event.subject}
+    if event.to is not None:
+        item[GroupEventRow.TO] = {"B": join_accounts(event.to)}
     texts = {GroupEventRow.ROLE: event.role, GroupEventRow.NAME: event.name}
     return item | {name: {"S": text} for name, text in texts.items() if text is not None}
 
@@ -448,4 +452,5 @@ def read_event(item: Item) -> GroupEvent:
         role=cast("Role | None", text(GroupEventRow.ROLE)),
         name=text(GroupEventRow.NAME),
         narrow=item[GroupEventRow.NARROW]["BOOL"],
+        to=split_accounts(item[GroupEventRow.TO]["B"]) if GroupEventRow.TO in item else None,
     )

@@ -264,6 +264,7 @@ class GroupEventRow:
     ROLE = "l"  # S
     NAME = "w"  # S
     NARROW = "r"  # BOOL for the subject and admins only
+    TO = "g"  # B 8 each, whom it is for; not where that follows from the group
 
 
 class FanoutRow:
@@ -391,6 +392,7 @@ class DeliveryRow:
     CLIENT_REF = "c"  # S
     BATCH = "b"  # S
     GROUP = "g"  # B 8 instead of ACCOUNT and DUE, of a message to a group
+    TO = "m"  # B 8 each, the members it is for; not where it is for all
     FAILURE = "f"  # S error code
     TEST = "q"  # BOOL
     TIMES = "h"  # M epoch milliseconds by rank
