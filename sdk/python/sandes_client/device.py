@@ -89,8 +89,9 @@ class DeviceClient:
         transport: httpx.AsyncBaseTransport | None = None,
         auto_ack: bool = True,
         owns_store: bool = False,
+        endpoints: Endpoints | None = None,
     ) -> None:
-        account, endpoints = store.profile.account(), store.profile.endpoints()
+        account, endpoints = store.profile.account(), endpoints or store.profile.endpoints()
         if account is None or endpoints is None:
             raise NotRegistered
         self.store = store
@@ -166,8 +167,11 @@ class DeviceClient:
         cipher: BodyCipher | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         auto_ack: bool = True,
+        endpoints: Endpoints | None = None,
     ) -> Self:
         """The client of the profile at a path, or of an open store, which stays the caller's to close.
+
+        `endpoints`: where to call, in place of where the profile was made.
 
         Entering the `async with` block starts connecting and does not wait for it: `send` and `post` work offline.
         Raises NotRegistered, or StoreUnusable.
@@ -182,6 +186,7 @@ class DeviceClient:
                 transport=transport,
                 auto_ack=auto_ack,
                 owns_store=store is not profile,
+                endpoints=endpoints,
             )
         except NotRegistered:
             if store is not profile:

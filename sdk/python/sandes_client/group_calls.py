@@ -111,17 +111,15 @@ class GroupCalls:
         answer = await self._api.signed("GET", f"{_path(group)}/members", query=of_cursor(cursor))
         return read_answer(
             lambda: (
-                [
-                    Member(**{**known(Member, row), "account": parse_account(row["account"])})
-                    for row in answer["members"]
-                ],
+                [_member(row) for row in answer["members"]],
                 next_cursor(answer),
             )
         )
 
-    async def put_member(self, group: GroupId, account: AccountId, role: Role) -> None:
-        """Join, for the own account; invite, or change the role of, another."""
-        await self._api.signed("PUT", f"{_path(group)}/members/{path_part(account)}", {"role": role})
+    async def put_member(self, group: GroupId, account: AccountId, role: Role) -> Member:
+        """Join, for the own account; invite, or change the role of, another. Answers what they are then."""
+        answer = await self._api.signed("PUT", f"{_path(group)}/members/{path_part(account)}", {"role": role})
+        return read_answer(lambda: _member(answer))
 
     async def remove_member(self, group: GroupId, account: AccountId) -> None:
         """Remove somebody, take an invitation back, or leave."""
@@ -137,6 +135,10 @@ class GroupCalls:
 def group_of(answer: Any) -> Group:
     """From an answer of the service, or from what was kept of one. Raises Unreachable."""
     return read_answer(lambda: Group(**{**known(Group, answer), "group": parse_group(answer["group"])}))
+
+
+def _member(row: dict[str, Any]) -> Member:
+    return Member(**{**known(Member, row), "account": parse_account(row["account"])})
 
 
 def known(shape: type[Any], answer: dict[str, Any]) -> dict[str, Any]:

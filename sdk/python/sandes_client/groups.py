@@ -125,21 +125,25 @@ class Groups:
         id = parse_group(group)
         return await every(lambda cursor: self._calls.members(id, cursor))
 
-    async def invite(self, group: str, account: str) -> None:
-        """Ask somebody in: they are a member once they `join`."""
-        await self._put(group, parse_account(account), "member")
+    async def invite(self, group: str, account: str) -> Member:
+        """Ask somebody in: they are a member once they `join`. Of an official group, an admin may add them at once.
+
+        Answers what they are then, who is in the group already stays what they are.
+        """
+        return await self._put(group, parse_account(account), "member")
 
     async def join(self, group: str) -> Group:
         """Accept an invitation, or join a group that is open to the account."""
         await self._put(group, self._own, "member")
         return await self.show(group)
 
-    async def set_role(self, group: str, account: str, role: Role) -> None:
-        await self._put(group, parse_account(account), role)
+    async def set_role(self, group: str, account: str, role: Role) -> Member:
+        """Answers what they are then: nobody changes their own role."""
+        return await self._put(group, parse_account(account), role)
 
-    async def hand_over(self, group: str, account: str) -> None:
+    async def hand_over(self, group: str, account: str) -> Member:
         """Make a member the owner of an informal group; the caller becomes an admin."""
-        await self._put(group, parse_account(account), "owner")
+        return await self._put(group, parse_account(account), "owner")
 
     async def remove(self, group: str, account: str) -> None:
         """Remove a member, or take an invitation back."""
@@ -210,5 +214,5 @@ class Groups:
         if stored:
             self._store.groups.left_at(group, stored.heard_version + 1)
 
-    async def _put(self, group: str, account: AccountId, role: Role) -> None:
-        await self._calls.put_member(parse_group(group), account, role)
+    async def _put(self, group: str, account: AccountId, role: Role) -> Member:
+        return await self._calls.put_member(parse_group(group), account, role)

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from sandes.model.ids import GroupId
+from sandes.model.ids import AccountId, GroupId, parse_account
 from sandes.protocol import client_api
 from tests.unit.sdk.service import ALICE, BOB, CAMP, CAMP_ID, START_MS, Service, problem
 
@@ -95,7 +95,7 @@ class GroupService:
             case "PUT", ["members", account]:
                 put = client_api.PutMember.model_validate_json(request.content)
                 self.changes.append((account, put.role))
-                return httpx.Response(204)
+                return answered(self._put(AccountId(parse_account(account)), put.role))
             case "DELETE", ["members", account]:
                 self.changes.append((account, None))
                 return httpx.Response(204)
@@ -103,6 +103,14 @@ class GroupService:
                 at = int(request.url.params.get("cursor", 0))
                 return answered(self.deliveries[at])
         return problem("not_found", 404)
+
+    def _put(self, account: AccountId, role: client_api.GroupRole) -> client_api.GroupMember:
+        """As the service answers: nobody changes their own role, and who is not in the group is invited."""
+        for at, member in enumerate(self.members):
+            if member.account == account:
+                self.members[at] = member if account == ALICE else member.model_copy(update={"role": role})
+                return self.members[at]
+        return client_api.GroupMember(account=account, state="invited", role=role)
 
 
 def answered(model: Any, status: int = 200) -> httpx.Response:

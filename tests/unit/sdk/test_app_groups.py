@@ -179,7 +179,7 @@ def test_a_roster_that_removes_most_members_needs_a_yes(
     sandes: Any, service: AppService, tmp_path: Path, *, removed: int, words: list[str], asked: bool
 ) -> None:
     file = tmp_path / "a.csv"
-    file.write_text("phone\n")
+    file.write_text(f"phone\n{PHONE}\n")
     service.on("GET", PATH, SHOWN)
     service.on("PUT", f"{PATH}/roster", roster(removed=removed))
     result = sandes("group", "roster", GROUP, str(file), *words)
@@ -203,6 +203,27 @@ def test_a_stale_version_is_one_line(sandes: Any, service: AppService, tmp_path:
     result = sandes("group", "roster", GROUP, str(file), "--version", "3")
     assert result.exit_code == 1
     assert result.stderr.startswith("error: precondition_failed:")
+
+
+def test_a_roster_without_rows_empties_no_group_unasked(sandes: Any, service: AppService, tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("phone\n")
+    service.on("GET", PATH, SHOWN)
+    result = sandes("group", "roster", GROUP, str(file))
+    assert (result.exit_code, [request.method for request in service.requests]) == (1, ["GET"])
+    assert "Remove at least 2 of 2 members?" in result.stderr
+
+
+def test_a_roster_of_strangers_is_refused_with_what_that_means(
+    sandes: Any, service: AppService, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(f"phone\n{PHONE}\n")
+    service.on("GET", PATH, SHOWN)
+    errors = [{"pointer": "/members", "code": "no_good_row"}]
+    service.routes["PUT", f"{PATH}/roster"] = lambda _: refused("invalid_request", 400, errors=errors)
+    result = sandes("group", "roster", GROUP, str(file), "--dry-run")
+    assert result.stderr.startswith("error: no_good_row: nothing was changed: no row of the file names")
 
 
 @pytest.mark.parametrize("words", [["dissolve", GROUP, "--yes"], ["remove", GROUP, ACCOUNT]])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
+from contextlib import redirect_stdout
 
 import pytest
+import typer
 
 from sandes.model.ids import account_text
 from sandes_client import DeviceClient, MessageReceived, State, Store
+from sandes_client.cli.inbox import show_unshown
+from sandes_client.cli.session import failures_as_lines
 from tests.unit.sdk.service import BOB, START_MS, Service, eventually, refusal, settle, text_of
 
 BOB_ID = account_text(BOB)
@@ -218,3 +223,29 @@ async def test_a_shown_message_is_told_to_its_author_once(service: Service, stor
     read = [receipt for ack in service.acks for receipt in ack.receipts if receipt.kind == "read"]
     assert len(read) == 1
     assert store.inbox.unshown() == []
+
+
+class Closing(io.StringIO):
+    """A pipe whose reader goes away after so many lines."""
+
+    left = 1
+
+    def write(self, text: str) -> int:
+        if "\n" in text:
+            self.left -= 1
+        if self.left < 0:
+            raise BrokenPipeError
+        return super().write(text)
+
+
+async def test_what_nobody_could_read_is_not_marked_as_read(service: Service, store: Store) -> None:
+    for text in (b"one", b"two", b"three"):
+        service.store(text)
+    async with service.client(store) as device:
+        await device.drained()
+        shown = Closing()
+        with redirect_stdout(shown), pytest.raises(typer.Exit) as ended, failures_as_lines():
+            await show_unshown(device)
+    assert ended.value.exit_code == 0
+    assert shown.getvalue().endswith("one\n")
+    assert [message.received.body for message in store.inbox.unshown()] == [b"two", b"three"]

@@ -33,6 +33,11 @@ from sandes_client.ids import parse_account
 
 MAX_ROWS = 100_000
 
+_NO_GOOD_ROW = (
+    "nothing was changed: no row of the file names, with its country code, somebody who is registered and whom the "
+    "group is for"
+)
+
 _FAULTS = {
     "invalid_phone": "invalid_phone: write the number in international form, like +919876543210",
     "not_found": "not_found: nobody is registered so, or nobody the group is for",
@@ -163,7 +168,8 @@ def group_roster(
     """Make those in a file the members, all of them and nobody else: up to 100,000.
 
     The file has the columns phone or account, and role (admin or member) if wanted. Rows that are not good are named
-    by their line and left out: whom they mean is removed. Asks before more than half of the members are removed.
+    by their line and left out: whom they mean is removed. Asks before more than half of the members are removed; to
+    know that, it makes a dry run first, which counts towards the app's quota as any does. --yes leaves both out.
     """
     with failures_as_lines():
         roster = _read(file)
@@ -172,13 +178,11 @@ def group_roster(
         version = version or found.version
         try:
             if not dry_run and not yes and found.members:
-                would = client.groups.put_roster(id, roster.rows, version=version, dry_run=True)
-                if would.removed * 2 > found.members:
-                    confirm(f"Remove {would.removed} of {found.members} members?", yes=False)
+                _ask_before_most_go(client, found, roster, version)
             now = client.groups.put_roster(id, roster.rows, version=version, dry_run=dry_run)
         except AppApiError as error:
-            if error.code == "no_good_row":
-                raise CommandFailed("no_good_row", "no row of the file is good; see docs/apps/groups.md") from None
+            if any(fault.get("code") == "no_good_row" for fault in error.errors):
+                raise CommandFailed("no_good_row", _NO_GOOD_ROW) from None
             raise
         if now.state == "applying" and wait:
             now = _followed(client, id)
@@ -186,6 +190,15 @@ def group_roster(
     _complain_of(roster, now.faults)
     if now.state == "failed" or now.invalid or roster.faults:
         raise typer.Exit(INCOMPLETE)
+
+
+def _ask_before_most_go(client: SyncAppClient, group: AppGroup, roster: RosterFile, version: int) -> None:
+    """A file of less than half as many rows needs no dry run to know."""
+    gone = group.members - len(roster.rows)
+    if gone * 2 <= group.members:
+        gone = client.groups.put_roster(group.id, roster.rows, version=version, dry_run=True).removed
+    if gone * 2 > group.members:
+        confirm(f"Remove at least {gone} of {group.members} members?", yes=False)
 
 
 def _read(file: Path) -> RosterFile:

@@ -289,6 +289,9 @@ def message_status(id: MessageId, *, credentials: Credentials = None, as_json: A
     with _client(credentials) as client:
         found = client.messages.get(id)
     lines = [f"{found.status}{f' ({found.failure})' if found.failure else ''} {found.id}"]
+    if found.group and found.group.members is not None:
+        still = "" if found.group.complete else "; not stored for all members yet"
+        lines.append(f"  for {found.group.members} members, stored for {found.group.devices or 0} devices{still}")
     lines += [f"  {status:<10} {_at(at)}" for status, at in sorted(found.times.items(), key=lambda entry: entry[1])]
     _say("\n".join(lines), found, as_json)
 

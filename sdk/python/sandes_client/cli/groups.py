@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Annotated, get_args
+from typing import Annotated, cast, get_args
 
 import typer
 from rich.console import Console
@@ -23,6 +22,7 @@ from sandes_client.cli.session import (
     recipient_text,
     resolve,
     run,
+    sent,
 )
 from sandes_client.device import DeviceClient
 from sandes_client.events import Status
@@ -134,8 +134,8 @@ def invite(ctx: typer.Context, group: GroupId, who: Who) -> None:
     """Ask somebody in; into an official group, an admin puts officials of its scope at once."""
 
     async def work(device: DeviceClient) -> str:
-        await device.groups.invite(group, await resolve(device.api, who))
-        return "Invited."
+        now = await device.groups.invite(group, await resolve(device.api, who))
+        return "Invited." if now.state == "invited" else f"In the group, as {now.role}."
 
     _do(ctx, work)
 
@@ -162,11 +162,12 @@ def role(
 
     async def work(device: DeviceClient) -> str:
         account = await resolve(device.api, who)
-        if role == "owner":
-            await device.groups.hand_over(group, account)
-        else:
-            await device.groups.set_role(group, account, "admin" if role == "admin" else "member")
-        return f"Now {role}."
+        now = await device.groups.set_role(group, account, cast("Role", role))
+        if now.state == "invited":
+            return "Invited."
+        if now.role != role:
+            raise CommandFailed("not_changed", f"still {now.role}: another admin or the owner changes one's role")
+        return f"Now {now.role}."
 
     _do(ctx, work)
 
@@ -234,24 +235,14 @@ def send(
     expires_in: Annotated[int | None, typer.Option(min=1, help="Seconds an undelivered message is kept.")] = None,
     timeout: Timeout = 30.0,
 ) -> None:
-    """Send a message to all members. What the service did not take in time stays in the outbox."""
+    """Send a message to all members. What the service did not take in time stays in the outbox: see `sandes outbox`."""
     if not text:
         raise typer.BadParameter("an empty message is not sent", param_hint="TEXT")
 
     async def work(session: Session) -> None:
-        store = session.registered_store()
-        try:
-            async with DeviceClient.open(store) as device:
-                row = device.groups.post(group, text.encode(errors="replace"), expires_in=expires_in)
-                try:
-                    async with asyncio.timeout(timeout):
-                        sent = await device.wait_for(row.number, Status.ACCEPTED)
-                except TimeoutError:
-                    status = store.outbox.read(row.number).status
-                    raise CommandFailed("timeout", f"after {timeout:g} s the message is {status}") from None
-        finally:
-            store.close()
-        typer.echo(f"{sent.status} {sent.id}")
+        async with session.connected() as device:
+            row = device.groups.post(group, text.encode(errors="replace"), expires_in=expires_in)
+            await sent(device, row.number, Status.ACCEPTED, timeout)
 
     run(work(ctx.obj))
 

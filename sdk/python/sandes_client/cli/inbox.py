@@ -6,12 +6,11 @@ import asyncio
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from sandes_client.cli.display import app_message_line, event_text, local_time, message_line, readable, unbadged
 from sandes_client.cli.learn import label, learn
-from sandes_client.cli.session import CommandFailed, Session, run
+from sandes_client.cli.session import CommandFailed, Output, Session, run
 from sandes_client.device import DeviceClient
 from sandes_client.events import (
     AppMessage,
@@ -39,37 +38,34 @@ def inbox(
     """Fetch and show what was not shown before: messages, of groups too, and the notices and codes of governance apps.
 
     Their authors are told that they were read, except in groups. A code that was used, replaced or cancelled, or has
-    expired, is void.
+    expired, is void. What waits in the outbox is sent.
     """
     run(_inbox(ctx.obj, follow, timeout))
 
 
 async def _inbox(session: Session, follow: bool, timeout: float) -> None:
-    store = session.registered_store()
-    try:
-        async with DeviceClient.open(store) as device:
-            events = device.events()
-            try:
-                async with asyncio.timeout(timeout):
-                    await device.drained()
-                    await device.settled()
-                    await _show_unshown(device)
-                    await device.settled()
-            except TimeoutError:
-                await _show_unshown(device)
-                raise CommandFailed("timeout", f"the service did not answer in {timeout:g} s") from None
-            if follow:
-                async for event in events:
-                    if isinstance(event, _SHOWN):
-                        await _show_unshown(device)
-                    elif isinstance(event, Voided):
-                        _show_voided(device, event)
-                raise DeviceStopped(device.state)
-    finally:
-        store.close()
+    async with session.connected() as device:
+        events = device.events()
+        try:
+            async with asyncio.timeout(timeout):
+                await device.drained()
+                await device.settled()
+                await show_unshown(device)
+                await device.settled()
+        except TimeoutError:
+            await show_unshown(device)
+            raise CommandFailed("timeout", f"the service did not answer in {timeout:g} s") from None
+        if follow:
+            async for event in events:
+                if isinstance(event, _SHOWN):
+                    await show_unshown(device)
+                elif isinstance(event, Voided):
+                    _show_voided(device, event)
+            raise DeviceStopped(device.state)
 
 
-async def _show_unshown(device: DeviceClient) -> None:
+async def show_unshown(device: DeviceClient) -> None:
+    """Each message counts as shown once it is written. Raises BrokenPipeError if nobody reads what is shown."""
     store = device.store
     messages: list[MessageReceived | AppMessage | GroupMessageReceived | GroupEvent] = []
     messages += [stored.received for stored in store.inbox.unshown()]
@@ -79,7 +75,7 @@ async def _show_unshown(device: DeviceClient) -> None:
         for stored in store.group_inbox.unshown()
     ]
     await learn(device, _people_in(messages))
-    console = Console(soft_wrap=True, highlight=False)
+    console = Output()
     for message in sorted(messages, key=lambda message: message.at_ms):
         match message:
             case MessageReceived():
@@ -114,7 +110,8 @@ def _author(device: DeviceClient, message: MessageReceived) -> str:
 
 
 def _group_line(device: DeviceClient, message: GroupMessageReceived | GroupEvent) -> Text:
-    group = group_name(device, message.group)
+    told = message.name if isinstance(message, GroupEvent) else None
+    group = group_name(device, message.group, told)
     if isinstance(message, GroupEvent):
         text = event_text(message, lambda account: label(device, account))
         return Text.assemble((local_time(message.at_ms), "dim"), "  ", (f"{group}: {text}", "italic"))
@@ -124,14 +121,16 @@ def _group_line(device: DeviceClient, message: GroupMessageReceived | GroupEvent
     return message_line(message.at_ms, f"{group}: {author}", text)
 
 
-def group_name(device: DeviceClient, group: GroupId) -> str:
-    known = device.groups.known(group)
-    return unbadged(known.name) if known else group
+def group_name(device: DeviceClient, group: GroupId, told: str | None = None) -> str:
+    """As this device knows it, also after the account has left; or as `told` by an event; else the id."""
+    stored = device.store.groups.read(group)
+    name = str(stored.details["name"]) if stored and stored.details else told
+    return unbadged(name) if name else group
 
 
 def _show_voided(device: DeviceClient, voided: Voided) -> None:
     """Messages that stand on the screen already, once more, as void."""
-    console = Console(soft_wrap=True, highlight=False)
+    console = Output()
     for stored in device.store.app_inbox.read(voided.app, voided.ids, now_ms=device.clock.now_ms()):
         if stored.shown:
             console.print(app_message_line(stored.received))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import sys
 from pathlib import Path
@@ -22,6 +21,7 @@ from sandes_client.cli.display import local_time, readable
 from sandes_client.cli.groups import groups
 from sandes_client.cli.inbox import inbox
 from sandes_client.cli.learn import learn
+from sandes_client.cli.outbox import whom, work_off
 from sandes_client.cli.people import add_to as add_people_to
 from sandes_client.cli.session import (
     COMMON_EPILOG,
@@ -33,9 +33,9 @@ from sandes_client.cli.session import (
     recipient_text,
     resolve,
     run,
+    sent,
 )
 from sandes_client.cli.texts import refusal_line
-from sandes_client.device import DeviceClient
 from sandes_client.enrolment import Enrolment
 from sandes_client.events import Status
 
@@ -226,7 +226,7 @@ def send(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until a device of the recipient has it.")] = False,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait at most.")] = 30.0,
 ) -> None:
-    """Send a message. What the service did not take in time stays in the outbox for the next command."""
+    """Send a message. What the service did not take in time stays in the outbox: see `sandes outbox`."""
     if not text:
         raise typer.BadParameter("an empty message is not sent", param_hint="TEXT")
     until = Status.DELIVERED if wait else Status.ACCEPTED
@@ -234,20 +234,32 @@ def send(
 
 
 async def _send(session: Session, to: str, text: str, *, expires_in: int | None, until: Status, timeout: float) -> None:
-    store = session.registered_store()
-    try:
-        async with DeviceClient.open(store) as device:
-            account = await resolve(device.api, to)
-            row = device.post(account, text.encode(errors="replace"), expires_in=expires_in)
-            try:
-                async with asyncio.timeout(timeout):
-                    sent = await device.wait_for(row.number, until)
-            except TimeoutError:
-                status = store.outbox.read(row.number).status
-                raise CommandFailed("timeout", f"after {timeout:g} s the message is {status}") from None
-    finally:
-        store.close()
-    typer.echo(f"{sent.status} {sent.id}")
+    async with session.connected() as device:
+        account = await resolve(device.api, to)
+        row = device.post(account, text.encode(errors="replace"), expires_in=expires_in)
+        await sent(device, row.number, until, timeout)
+
+
+@app.command(epilog=COMMON_EPILOG)
+def outbox(
+    ctx: typer.Context,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait at most.")] = 30.0,
+) -> None:
+    """Send what waits in the outbox, and list what still does.
+
+    Every command that connects (send, group send, inbox, chat) sends what waits, too.
+    """
+    run(_outbox(ctx.obj, timeout))
+
+
+async def _outbox(session: Session, timeout: float) -> None:
+    async with session.connected() as device:
+        await work_off(device, device.store.outbox.waiting(), seconds=timeout)
+        left = device.store.outbox.waiting()
+        for row in left:
+            typer.echo(f"{local_time(row.queued_at_ms)}  to {whom(row)}  {row.id}")
+        if left:
+            raise CommandFailed("timeout", f"after {timeout:g} s {len(left)} of these wait")
 
 
 app.command("inbox", epilog=COMMON_EPILOG)(inbox)
@@ -276,27 +288,27 @@ async def _chat(session: Session, to: str) -> None:
     from sandes_client.cli.chat import ChatApp
     from sandes_client.cli.conversations import Direct
 
-    store = session.registered_store()
-    try:
-        async with DeviceClient.open(store) as device:
-            account = await resolve(device.api, to)
-            await learn(device, [account])
-            await ChatApp(device, Direct(device, account, to)).run_async()
-    finally:
-        store.close()
+    _need_screen(session)
+    async with session.connected() as device:
+        account = await resolve(device.api, to)
+        await learn(device, [account])
+        await ChatApp(device, Direct(device, account, to)).run_async()
 
 
 async def _group_chat(session: Session, group: str) -> None:
     from sandes_client.cli.chat import ChatApp
     from sandes_client.cli.conversations import InGroup
 
-    store = session.registered_store()
-    try:
-        async with DeviceClient.open(store) as device:
-            shown = await device.groups.show(group)
-            await ChatApp(device, InGroup(device, shown)).run_async()
-    finally:
-        store.close()
+    _need_screen(session)
+    async with session.connected() as device:
+        shown = await device.groups.show(group)
+        await ChatApp(device, InGroup(device, shown)).run_async()
+
+
+def _need_screen(session: Session) -> None:
+    session.registered_store().close()
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise CommandFailed("no_terminal", "chat needs a terminal; use `sandes send` and `sandes inbox --follow`")
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sqlite3
 import sys
@@ -14,12 +15,15 @@ from typing import Any, TypeVar
 
 import typer
 from platformdirs import user_data_path
+from rich.console import Console
 
 from sandes_client.api import ApiError, ClientApi, Unreachable
+from sandes_client.cli.outbox import tell, work_off
 from sandes_client.cli.texts import STOPPED, failure_line, refusal_line
 from sandes_client.device import DeviceClient, NotRegistered, SendFailed
 from sandes_client.endpoints import Endpoints, EndpointsInvalid
 from sandes_client.enrolment import AlreadyRegistered
+from sandes_client.events import Status
 from sandes_client.ids import AccountId, parse_account, parse_group
 from sandes_client.link import DeviceStopped
 from sandes_client.store import Store, StoreUnusable
@@ -61,7 +65,7 @@ class Session:
         return home / f"{self.profile}.sqlite3"
 
     def settle_endpoints(self, store: Store) -> Endpoints:
-        """From the options, else the file, else the profile; written to a profile that is registered already."""
+        """From the options, else the file, else the profile."""
         given, stored = self._given(), store.profile.endpoints()
         known = given or stored
         http_url = self.url or (known.http_url if known else None)
@@ -73,12 +77,9 @@ class Session:
                 param_hint="--endpoints",
             )
         try:
-            endpoints = Endpoints(http_url, websocket_url, audience)
+            return Endpoints(http_url, websocket_url, audience)
         except EndpointsInvalid as error:
             raise typer.BadParameter(str(error)) from error
-        if endpoints != stored:
-            store.profile.set_endpoints(endpoints)
-        return endpoints
 
     def _given(self) -> Endpoints | None:
         if self.endpoints_file is None:
@@ -96,17 +97,38 @@ class Session:
         if store.profile.account() is None:
             store.close()
             raise NotRegistered
-        self.settle_endpoints(store)
         return store
 
     @asynccontextmanager
     async def device(self) -> AsyncGenerator[DeviceClient]:
-        """The device, not connected: for what the client API answers. Raises NotRegistered."""
+        """The device, not connected: for what the client API answers. Raises NotRegistered.
+
+        Where the service is told to be is kept once the work with it has gone well.
+        """
         store = self.registered_store()
         try:
-            device = DeviceClient.open(store)
+            endpoints = self.settle_endpoints(store)
+            device = DeviceClient.open(store, endpoints=endpoints)
             yield device
             await device.api.close()
+            store.profile.set_endpoints(endpoints)
+        finally:
+            store.close()
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncGenerator[DeviceClient]:
+        """The device, connecting. Sends what waits in the outbox and says what became of it. Raises NotRegistered."""
+        store = self.registered_store()
+        try:
+            endpoints = self.settle_endpoints(store)
+            earlier = store.outbox.waiting()
+            async with DeviceClient.open(store, endpoints=endpoints) as device:
+                try:
+                    yield device
+                    await work_off(device, earlier)
+                    store.profile.set_endpoints(endpoints)
+                finally:
+                    tell(device, earlier)
         finally:
             store.close()
 
@@ -126,6 +148,18 @@ def _is_missing(path: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+async def sent(device: DeviceClient, number: int, until: Status, timeout: float) -> None:
+    """Wait until a message has got so far, and say so. Raises CommandFailed if it has not in time."""
+    try:
+        async with asyncio.timeout(timeout):
+            now = await device.wait_for(number, until)
+    except TimeoutError:
+        status = device.store.outbox.read(number).status
+        kept = "; the next command that connects sends it, for example `sandes outbox`" if status == "queued" else ""
+        raise CommandFailed("timeout", f"after {timeout:g} s the message is {status}{kept}") from None
+    typer.echo(f"{now.status} {now.id}")
 
 
 async def resolve(api: ClientApi, recipient: str) -> AccountId:
@@ -200,8 +234,29 @@ def failures_as_lines() -> Generator[None]:
     except _EXPECTED as error:
         complain(_line(error))
         raise typer.Exit(1) from None
+    except BrokenPipeError:
+        _drop_output()
+        raise typer.Exit(0) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def _drop_output() -> None:
+    """Nobody reads it any more: what Python still holds of it must not fail at the end."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        return
+
+
+class Output(Console):
+    """Standard output, line by line. Raises BrokenPipeError once nobody reads it any more."""
+
+    def __init__(self) -> None:
+        super().__init__(soft_wrap=True, highlight=False)
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 _EXPECTED = (

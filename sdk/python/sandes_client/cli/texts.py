@@ -31,6 +31,7 @@ _REQUESTS = {
 _APP_REQUESTS = {
     "invalid_request": "the service does not accept this request",
     "rate_limited": "too many",
+    "too_large": "the request is larger than allowed; a roster has at most 100,000 rows and 5,000,000 bytes",
     "token_invalid": "the service does not know this key: revoked, or the credentials are for another service",
     "token_expired": "this machine's clock is wrong, and the service's correction did not help",
 }
@@ -45,6 +46,14 @@ _MESSAGES = {
     "token_invalid": _UNLINKED,
     "too_large": "the message is larger than allowed",
 }
+
+_FAULTS = {
+    "no_good_row": "no row is good",
+    "not_a_member": "they are not in the group",
+    "not_jpeg_png_or_webp": "not a JPEG, PNG or WebP picture",
+    "receive_only": "citizens only receive: `admins` post to a group for citizens",
+}
+"""Faults of which the server gives the code alone."""
 
 _WITH_POINTER = ("invalid_frame", "invalid_request", "template_variables")
 """Codes that say nothing without the place of the fault."""
@@ -74,4 +83,9 @@ def _reasons(code: str, errors: Sequence[dict[str, Any]]) -> str:
     """What is wrong with each field, or empty if the server said no more than the code."""
     if code not in _WITH_POINTER:
         return str(errors[0].get("message") or "") if errors else ""
-    return "; ".join(f"{fault.get('pointer')}: {fault.get('message') or fault.get('code')}" for fault in errors)
+    return "; ".join(f"{fault.get('pointer')}: {_fault(fault)}" for fault in errors)
+
+
+def _fault(fault: dict[str, Any]) -> str:
+    code = str(fault.get("code"))
+    return str(fault.get("message") or _FAULTS.get(code, code))

@@ -113,6 +113,13 @@ class OutboxTable:
         )
         return _outgoing(row) if row else None
 
+    def waiting(self) -> list[Outgoing]:
+        """Messages that the server has not answered for, oldest first."""
+        rows = self._database.rows(
+            f"SELECT {_COLUMNS} FROM outbox WHERE at_ms IS NULL AND status <> 'failed' ORDER BY number",  # noqa: S608
+        )
+        return [_outgoing(row) for row in rows]
+
     def waiting_recipients(self) -> list[str]:
         rows = self._database.rows(
             "SELECT DISTINCT recipient FROM outbox WHERE at_ms IS NULL AND status <> 'failed' ORDER BY number"

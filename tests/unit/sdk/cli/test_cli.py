@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 
 from sandes.crypto.seal import Kind, Void, notice_body, otp_body, void_body
 from sandes.model.ids import MessageId, account_text
+from sandes_client import Store
 from sandes_client.cli import main
 from sandes_client.cli.display import readable
 from sandes_client.cli.main import app
@@ -216,10 +219,71 @@ def test_a_message_not_taken_in_time_stays_in_the_outbox_for_the_next_command(
 ) -> None:
     service.answers["send"] = lambda *_: None
     result = sandes("send", BOB_ID, "later", "--timeout", "0.5")
-    assert (result.exit_code, result.stderr) == (1, "error: timeout: after 0.5 s the message is queued\n")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: timeout: after 0.5 s the message is queued; the next command that connects sends it, for example "
+        "`sandes outbox`\n"
+    )
     del service.answers["send"]
-    assert sandes("send", BOB_ID, "now").exit_code == 0
+    sent = sandes("send", BOB_ID, "now")
+    assert sent.exit_code == 0
+    assert re.fullmatch(rf"sent now: the message of \S+ to {BOB_ID}\n", sent.stderr)
     assert [frame.copies[0].body for frame in service.accepted] == [b"later", b"now"]
+
+
+@pytest.mark.parametrize("command", ["inbox", "outbox"])
+def test_each_command_that_connects_sends_what_waits_and_says_what_failed_for_good(
+    sandes: Any, registered: None, service: Service, command: str
+) -> None:
+    service.answers["send"] = lambda *_: None
+    for text in ("one", "two"):
+        sandes("send", BOB_ID, text, "--timeout", "0.3")
+    answers = iter([refusal("not_permitted"), None])
+
+    def answer(_: Any, frame: dict[str, Any]) -> dict[str, Any]:
+        return next(answers) or {"type": "accepted", "id": frame["id"], "at": service.now_ms}
+
+    service.answers["send"] = answer
+    result = sandes(command)
+    assert (result.exit_code, result.stdout) == (0, "")
+    failed, sent = result.stderr.splitlines()
+    assert failed.endswith(
+        "has failed for good: not_permitted: no such recipient or group, or not one you may write to"
+    )
+    assert sent.startswith("sent now: the message of ")
+    assert sandes(command).stderr == ""
+
+
+def test_the_outbox_lists_what_still_waits(sandes: Any, registered: None, service: Service) -> None:
+    service.answers["send"] = lambda *_: None
+    sandes("send", BOB_ID, "later", "--timeout", "0.3")
+    result = sandes("outbox", "--timeout", "0.3")
+    assert result.exit_code == 1
+    assert f"to {BOB_ID}" in result.stdout
+    assert result.stderr == "error: timeout: after 0.3 s 1 of these wait\n"
+
+
+def test_a_chat_needs_a_terminal(sandes: Any, registered: None) -> None:
+    result = sandes("chat", BOB_ID)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: no_terminal: ")
+
+
+def test_where_the_service_is_said_to_be_is_kept_only_once_it_has_answered(
+    sandes: Any, registered: None, service: Service, tmp_path: Path
+) -> None:
+    def kept() -> str:
+        with closing(Store.open(tmp_path / "default.sqlite3")) as store:
+            endpoints = store.profile.endpoints()
+        assert endpoints is not None
+        return endpoints.http_url
+
+    service.http_answers["GET", "/v1/devices"] = lambda _: problem("internal", 500)
+    assert sandes("devices", "--url", "https://elsewhere.test").exit_code == 1
+    assert kept() == "https://service.test"
+    del service.http_answers["GET", "/v1/devices"]
+    assert sandes("devices", "--url", "https://elsewhere.test").exit_code == 0
+    assert kept() == "https://elsewhere.test"
 
 
 def test_the_inbox_shows_each_message_once_and_tells_the_author(

@@ -18,8 +18,13 @@ from tests.unit.sdk.group_service import GroupService
 from tests.unit.sdk.people_service import PeopleService
 from tests.unit.sdk.service import ALICE, BOB, CAMP_ID, Service, problem, refusal
 
-ALICE_ID, BOB_ID = account_text(ALICE), account_text(BOB)
+ALICE_ID, BOB_ID, CAROL_ID = account_text(ALICE), account_text(BOB), "mnqxe33maaaaa"
 BADGE = "✔ Bob Rao, Section Officer, Ministry of Railways"
+
+WAITS = (
+    "error: timeout: after 0.5 s the message is queued; the next command that connects sends it, for example "
+    "`sandes outbox`\n"
+)
 
 pytestmark = pytest.mark.usefixtures("registered")
 
@@ -59,7 +64,8 @@ def test_members_are_listed_with_badges(sandes: Any, groups: GroupService, peopl
 
 def test_members_come_and_go(sandes: Any, groups: GroupService) -> None:
     steps = {
-        ("invite", BOB_ID): "Invited.",
+        ("invite", CAROL_ID): "Invited.",
+        ("invite", BOB_ID): "In the group, as member.",
         ("role", BOB_ID, "admin"): "Now admin.",
         ("role", BOB_ID, "owner"): "Now owner.",
         ("remove", "+919876543210"): "Removed.",
@@ -72,6 +78,7 @@ def test_members_come_and_go(sandes: Any, groups: GroupService) -> None:
         result = sandes("group", command, CAMP_ID, *words)
         assert (result.exit_code, result.stdout) == (0, f"{said}\n")
     assert groups.changes == [
+        (CAROL_ID, "member"),
         (BOB_ID, "member"),
         (BOB_ID, "admin"),
         (BOB_ID, "owner"),
@@ -81,6 +88,12 @@ def test_members_come_and_go(sandes: Any, groups: GroupService) -> None:
         (ALICE_ID, None),
         "dissolved",
     ]
+
+
+def test_a_role_that_the_service_leaves_as_it_is_is_an_error(sandes: Any, groups: GroupService) -> None:
+    result = sandes("group", "role", CAMP_ID, ALICE_ID, "admin")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: not_changed: still member")
 
 
 def test_a_group_is_not_dissolved_without_a_yes(sandes: Any, groups: GroupService) -> None:
@@ -114,7 +127,7 @@ def test_a_refused_post_is_one_line(sandes: Any, service: Service, code: str, li
 def test_a_post_that_is_not_taken_in_time_stays_in_the_outbox(sandes: Any, service: Service) -> None:
     service.answers["send"] = lambda *_: None
     result = sandes("group", "send", CAMP_ID, "later", "--timeout", "0.5")
-    assert (result.exit_code, result.stderr) == (1, "error: timeout: after 0.5 s the message is queued\n")
+    assert (result.exit_code, result.stderr) == (1, WAITS)
     del service.answers["send"]
     assert sandes("group", "send", CAMP_ID, "now").exit_code == 0
     assert [post.body for post in service.posts] == [b"later", b"now"]
@@ -234,6 +247,18 @@ def test_the_inbox_shows_messages_and_events_of_groups_once(
         ]
     )
     assert sandes("inbox").stdout == ""
+
+
+def test_a_group_has_its_name_from_the_first_event_and_after_the_account_has_left(
+    sandes: Any, service: Service, groups: GroupService
+) -> None:
+    service.http_answers["GET", f"/v1/groups/{CAMP_ID}"] = lambda _: problem("unavailable", 503)
+    service.store_event(GroupChange.INVITED, version=3, actor=BOB, subject=ALICE, role="member", name="Camp")
+    assert "  Camp: you were invited" in sandes("inbox").stdout
+    del service.http_answers["GET", f"/v1/groups/{CAMP_ID}"]
+    sandes("group", "show", CAMP_ID)
+    service.store_event(GroupChange.REMOVED, version=4, actor=BOB, subject=ALICE)
+    assert "  Camp: you were removed" in sandes("inbox").stdout
 
 
 @pytest.mark.parametrize("name", ["✔ Asha", "✅✓☑ Asha", "✔\ufe0f  Asha\n"])
