@@ -15,6 +15,7 @@ import pytest
 from nacl.signing import VerifyKey
 from standardwebhooks.webhooks import Webhook
 
+from sandes.protocol.faults import fault
 from tests.conftest import Deployed
 from tests.support.raw_app import RawApp, create_app
 
@@ -189,7 +190,7 @@ async def test_five_webhooks_are_the_most(app: RawApp, server: Taken) -> None:
 async def test_an_address_inside_is_refused_with_the_reason(app: RawApp, url: str, reason: str) -> None:
     answer = await app.call("POST", "/v1/webhooks", {"url": url, "events": ["message.read"]})
     assert (answer.status_code, answer.json()["code"]) == (400, "webhook_address")
-    assert answer.json()["errors"] == [{"pointer": "/url", "code": reason}]
+    assert answer.json()["errors"] == [fault("/url", reason)]
 
 
 @pytest.mark.parametrize(

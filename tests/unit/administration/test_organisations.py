@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import cbor2
@@ -128,6 +129,31 @@ def test_the_organisation_is_renamed_as_its_root(service: Service) -> None:
     of = id_text(service.organisation())
     service.operate("unit.rename", organisation=of, unit=of, name="Ministry of Rail")
     assert service.operate("organisation.show", organisation=of)["name"] == "Ministry of Rail"
+
+
+def test_what_operators_name_and_is_not_there_is_said(service: Service) -> None:
+    of, asha = id_text(service.organisation()), service.person()
+    nowhere, nobody = id_text(new_organisation_id()), "aaaaaaaaaaaaa"
+    vouched = {"name": "Asha", "post": "Clerk", "expires_at": NOW + 1000}
+
+    def pointer(operation: str, **parameters: Any) -> str:
+        with pytest.raises(ProtocolError) as caught:
+            service.operate(operation, **parameters)
+        assert caught.value.code is ErrorCode.NOT_FOUND
+        return str(caught.value.details["errors"][0]["pointer"])
+
+    verify = partial(pointer, "person.verify", **vouched)
+    assert verify(phone=asha.phone, organisation=nowhere) == "/organisation"
+    assert verify(phone=asha.phone, organisation=of, unit=nobody) == "/unit"
+    assert verify(account=nobody, organisation=of) == "/account"
+    assert verify(phone="+919800000000", organisation=of) == "/phone"
+    assert pointer("unit.rename", organisation=of, unit=nobody, name="A") == "/unit"
+    assert pointer("unit.rename", organisation=nowhere, unit=nobody, name="A") == "/organisation"
+    assert pointer("unit.move", organisation=of, unit=of, parent=nobody) == "/parent"
+    assert pointer("group.create", organisation=nowhere, name="A") == "/organisation"
+    assert pointer("group.create", organisation=of, unit=nobody, name="A") == "/unit"
+    assert pointer("group.show", group=nobody) == "/group"
+    assert pointer("app.show", app=nobody) == "/app"
 
 
 def test_an_organisation_is_renamed_and_new_attestations_have_the_name(service: Service) -> None:

@@ -10,6 +10,7 @@ from sandes.apps.templates import check_variables, names_in, render, sms_segment
 from sandes.model.ids import AppId
 from sandes.model.template import Template
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.faults import fault
 
 HINDI = "सुरक्षा"
 
@@ -58,13 +59,13 @@ def faults(given: dict[str, str]) -> list[dict[str, Any]]:
 
 def test_each_missing_and_each_extra_variable_is_named() -> None:
     check_variables(template(en="{{ code }} {{ a }} {{ b }}"), {"a": "", "b": "x"})
-    assert faults({"a": "1"}) == [{"pointer": "/variables/b", "code": "missing"}]
-    assert faults({"a": "1", "b": "2", "c": "3"}) == [{"pointer": "/variables/c", "code": "unknown"}]
-    assert [fault["pointer"] for fault in faults({"z": "1"})] == ["/variables/a", "/variables/b", "/variables/z"]
+    assert faults({"a": "1"}) == [fault("/variables/b", "missing")]
+    assert faults({"a": "1", "b": "2", "c": "3"}) == [fault("/variables/c", "unknown")]
+    assert [found["pointer"] for found in faults({"z": "1"})] == ["/variables/a", "/variables/b", "/variables/z"]
 
 
 def test_an_app_cannot_give_the_code_itself() -> None:
-    assert faults({"a": "1", "b": "2", "code": "000000"}) == [{"pointer": "/variables/code", "code": "unknown"}]
+    assert faults({"a": "1", "b": "2", "code": "000000"}) == [fault("/variables/code", "unknown")]
 
 
 def test_the_names_of_a_text_are_told() -> None:

@@ -15,6 +15,7 @@ from sandes.model.app import MAX_WEBHOOKS
 from sandes.model.ids import message_text, new_message_id, new_one_time_id
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.faults import fault
 from tests.support.webhooks import KEYS, PUBLIC_ADDRESS, URL, Hooks
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def at_once(count: int, call: Callable[[int], Any]) -> list[Any]:
 def test_an_address_inside_is_refused_with_the_reason_and_registers_nothing(hooks: Hooks) -> None:
     error = refused(lambda: hooks.create("https://169.254.169.254/latest/meta-data"))
     assert error.code is ErrorCode.WEBHOOK_ADDRESS
-    assert error.details["errors"] == [{"pointer": "/url", "code": "private_address"}]
+    assert error.details["errors"] == [fault("/url", "private_address")]
     hooks.names.known["inside.example"] = ["10.0.0.1"]
     assert refused(lambda: hooks.create("https://inside.example/")).code is ErrorCode.WEBHOOK_ADDRESS
     assert hooks.all() == []

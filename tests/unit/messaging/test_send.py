@@ -14,6 +14,7 @@ from sandes.model.envelope import MAX_BODY_BYTES
 from sandes.model.ids import new_account_id, new_message_id
 from sandes.people import devices
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.faults import fault
 from sandes.protocol.frames import Accepted, Copy, Send, parse_frame
 from sandes.store.send_view import SendFacts, SendView
 from tests.support.keys import DeviceKeys
@@ -242,7 +243,7 @@ def test_no_copies_at_all_name_every_device_as_missing(service: Service, asha: P
 def test_two_copies_for_one_device_are_refused(service: Service, asha: Person, ravi: Person) -> None:
     error = refused(service, service.message(ravi, copies=copies_for(ravi) * 2), asha)
     assert error.code is ErrorCode.INVALID_FRAME
-    assert error.details["errors"] == [{"pointer": "/copies", "code": "device_named_twice"}]
+    assert error.details["errors"] == [fault("/copies", "device_named_twice")]
     assert service.stored(ravi) == []
 
 

@@ -12,6 +12,7 @@ from sandes.model.ids import AccountId, OrganisationId
 from sandes.people import accounts, people_search, profiles
 from sandes.protocol.client_api import ChangeProfile, Search, SearchResults
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.faults import fault
 from sandes.store.people import PEOPLE_AT_ONCE
 from tests.support.service import NOW_MS, Person, Service
 
@@ -145,7 +146,7 @@ def test_a_query_that_does_not_fit_is_refused_at_the_door(query: str) -> None:
 def test_a_query_without_words_is_refused(service: Service, ravi: Person) -> None:
     with pytest.raises(ProtocolError) as caught:
         search(service, ravi, " .#!")
-    assert caught.value.details["errors"] == [{"pointer": "/query", "code": "no_words"}]
+    assert caught.value.details["errors"] == [fault("/query", "no_words")]
 
 
 def test_searches_are_limited(service: Service, ravi: Person) -> None:

@@ -16,6 +16,7 @@ from sandes.people import accounts, profiles
 from sandes.people.identity import Caller
 from sandes.protocol.client_api import ChangeProfile, GroupMember, GroupMembers, OwnProfile, Profile
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.faults import fault
 from sandes.store.people import PEOPLE_AT_ONCE
 from sandes.store.schema import VerificationRow
 from sandes.store.verifications import verification_key
@@ -336,7 +337,7 @@ def test_an_officials_name_and_email_are_the_organisations(
     error = refused(service, asha, photo=PNG, **changed)
     assert error.code is ErrorCode.INVALID_REQUEST
     (field,) = changed
-    assert error.details["errors"] == [{"pointer": f"/{field}", "code": "set_by_the_organisation"}]
+    assert error.details["errors"] == [fault(f"/{field}", "set_by_the_organisation")]
     assert own(service, asha).photo == JPEG
 
 
@@ -348,16 +349,14 @@ def test_a_photo_is_known_by_how_it_begins(service: Service, ravi: Person, photo
 @pytest.mark.parametrize("photo", [b"GIF89a" + bytes(100), b"<svg/>", b"\xff\xd8", b"RIFF\0\0\0\0WAVE", PNG[1:]])
 def test_what_is_no_photo_is_refused(service: Service, ravi: Person, photo: bytes) -> None:
     assert photo_type(photo) is None
-    assert refused(service, ravi, photo=photo).details["errors"] == [
-        {"pointer": "/photo", "code": "not_jpeg_png_or_webp"}
-    ]
+    assert refused(service, ravi, photo=photo).details["errors"] == [fault("/photo", "not_jpeg_png_or_webp")]
 
 
 def test_a_photo_of_16_kib_is_taken_and_a_byte_more_is_refused(service: Service, ravi: Person) -> None:
     largest = JPEG + bytes(MAX_PHOTO_BYTES - len(JPEG))
     assert change(service, ravi, photo=largest).photo == largest
     error = refused(service, ravi, photo=largest + b"\0")
-    assert error.details["errors"] == [{"pointer": "/photo", "code": "at_most_16384_bytes"}]
+    assert error.details["errors"] == [fault("/photo", "at_most_16384_bytes")]
 
 
 @pytest.mark.parametrize(

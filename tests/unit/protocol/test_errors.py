@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, json_pointer
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.protocol.faults import json_pointer
 
 PUBLISHED = {
     "malformed_json": 400,

@@ -19,7 +19,7 @@ from sandes.model.ids import AppId, AppKeyId, app_text, id_text, new_app_id, new
 from sandes.model.phone import parse_phone
 from sandes.model.template import Dlt, Language, Template
 from sandes.protocol.app_api import MAX_VARIABLES, Printable, TemplateName
-from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.protocol.fields import Key32, Name, OrganisationField, Wire
 from sandes.store.apps import AppStore
 from sandes.store.organisations import OrganisationStore
@@ -142,7 +142,9 @@ def carry_out(operation: Operation, *, now_seconds: int, deps: RegistryDependenc
             return _add_key(operation, now_seconds, deps)
         case RevokeKey():
             of, _, key = operation.key.rpartition(".")
-            _done(of in {"", operation.app} and deps.apps.remove_entry(_id(operation.app), "key", key))
+            _app(operation.app, deps)
+            removed = of in {"", operation.app} and deps.apps.remove_entry(_id(operation.app), "key", key)
+            _done(removed, "/key", "key of this app")
         case SetTerms():
             per_minute, per_day = _quotas(operation.mode)
             _done(
@@ -170,7 +172,7 @@ def _create(operation: CreateApp, now_seconds: int, deps: RegistryDependencies) 
     for test in (False, True):
         _check_room([key for key in keys if key.test is test][:-1], test)
     if operation.organisation_id is not None and deps.organisations.read(operation.organisation_id) is None:
-        raise invalid(ErrorCode.INVALID_REQUEST, "/organisation_id", "there is no such organisation")
+        raise invalid(ErrorCode.INVALID_REQUEST, "/organisation_id", "not_found", "There is no such organisation.")
     app = App(
         id=new_app_id(),
         name=operation.name,
@@ -214,23 +216,23 @@ def _guests(phones: list[str], deps: RegistryDependencies) -> frozenset[str]:
     try:
         return frozenset(deps.pepper.index("phone", parse_phone(text)) for text in phones)
     except ValueError as error:
-        raise invalid(ErrorCode.INVALID_PHONE, "/guests", str(error)) from None
+        raise invalid(ErrorCode.INVALID_PHONE, "/guests", "invalid_phone", str(error)) from None
 
 
 def _put_template(operation: PutTemplate, now_seconds: int, deps: RegistryDependencies) -> dict[str, Any]:
     app = _app(operation.app, deps)
     names = {language: _names(language, text) for language, text in operation.texts.items()}
     if len(set(names.values())) > 1:
-        raise invalid(ErrorCode.INVALID_REQUEST, "/texts", "the texts name different variables")
+        raise invalid(ErrorCode.INVALID_REQUEST, "/texts", "variables_differ")
     variables = names["en"]
     if len(variables - {CODE}) > MAX_VARIABLES:
-        raise invalid(ErrorCode.INVALID_REQUEST, "/texts", f"a template has at most {MAX_VARIABLES} variables")
+        raise invalid(ErrorCode.INVALID_REQUEST, "/texts", f"at_most_{MAX_VARIABLES}_variables")
     if (CODE in variables) != (operation.kind == "otp"):
-        raise invalid(ErrorCode.INVALID_REQUEST, "/texts", "texts of OTPs, and only they, name {{ code }}")
+        raise invalid(ErrorCode.INVALID_REQUEST, "/texts", "code_in_otps_only")
     for _ in range(_TRIES):
         newest = deps.apps.template(app.id, operation.name, None)
         if newest and newest.kind != operation.kind:
-            raise invalid(ErrorCode.INVALID_REQUEST, "/kind", f"{operation.name} is a template of kind {newest.kind}")
+            raise invalid(ErrorCode.INVALID_REQUEST, "/kind", "other_kind")
         template = Template(
             app=app.id,
             name=operation.name,
@@ -252,26 +254,26 @@ def _names(language: str, text: str) -> frozenset[str]:
     try:
         return names_in(text)
     except ValueError as error:
-        raise invalid(ErrorCode.INVALID_REQUEST, f"/texts/{language}", str(error)) from None
+        raise invalid(ErrorCode.INVALID_REQUEST, f"/texts/{language}", "not_a_template", str(error)) from None
 
 
 def _id(text: str) -> AppId:
     try:
         return parse_app(text)
     except ValueError:
-        raise ProtocolError(ErrorCode.NOT_FOUND) from None
+        raise missing("/app", "app") from None
 
 
 def _app(text: str, deps: RegistryDependencies) -> App:
     app = deps.apps.read(_id(text))
     if app is None:
-        raise ProtocolError(ErrorCode.NOT_FOUND)
+        raise missing("/app", "app")
     return app
 
 
-def _done(changed: bool) -> None:
+def _done(changed: bool, pointer: str = "/app", what: str = "app") -> None:
     if not changed:
-        raise ProtocolError(ErrorCode.NOT_FOUND)
+        raise missing(pointer, what)
 
 
 def _shown(app: App) -> dict[str, Any]:

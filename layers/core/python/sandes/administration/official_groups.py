@@ -16,7 +16,7 @@ from sandes.crypto.seal import GroupChange
 from sandes.groups.group_events import decided, new_event, told
 from sandes.model.group import MAX_ADMINS, MAX_OFFICIAL_MEMBERS, SYSTEM, Group, GroupEvent, Member, Posting
 from sandes.model.ids import AccountId, GroupId, OrganisationId, UnitId, account_text, app_text, id_text, new_group_id
-from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.protocol.fields import AccountField, GroupField, Name, OrganisationField, UnitField, Wire
 from sandes.queues import Queue
 from sandes.store.directory import DirectoryStore
@@ -163,7 +163,7 @@ def _promote(
     facts = deps.groups.facts(id, account, now_seconds=now_ms // 1000)
     group, member = facts.group, facts.own.member
     if group is None or not group.live:
-        raise ProtocolError(ErrorCode.NOT_FOUND)
+        raise missing("/group", "group")
     if member is not None and member.role == "admin":
         return
     if len(group.admins) >= MAX_ADMINS:
@@ -198,7 +198,7 @@ def _transfer(id: GroupId, unit: UnitId, deps: OfficialGroupDependencies) -> Non
     def attempt() -> None:
         group = _official(id, deps)
         if group.unit is None:
-            raise invalid(ErrorCode.INVALID_REQUEST, "/group", "managed by an app, in no unit")
+            raise invalid(ErrorCode.INVALID_REQUEST, "/group", "in_no_unit")
         _check_unit(_organisation(group), unit, deps)
         if group.unit != unit:
             deps.changes.transfer(group, unit)
@@ -224,19 +224,20 @@ def _official(id: GroupId, deps: OfficialGroupDependencies, *, dissolved: bool =
     """Also one of an app of no organisation. Raises ProtocolError not_found: informal, or dissolved."""
     group = deps.groups.read(id)
     if group is None or group.kind != "official" or not (group.live or dissolved):
-        raise ProtocolError(ErrorCode.NOT_FOUND)
+        raise missing("/group", "official group")
     return group
 
 
 def _organisation(group: Group) -> OrganisationId:
     if group.organisation is None:
-        raise invalid(ErrorCode.INVALID_REQUEST, "/group", "of an app without an organisation: nobody can be its admin")
+        raise invalid(ErrorCode.INVALID_REQUEST, "/group", "of_no_organisation")
     return group.organisation
 
 
 def _check_unit(organisation: OrganisationId, unit: UnitId, deps: OfficialGroupDependencies) -> None:
     if deps.organisations.unit(organisation, unit) is None:
-        raise ProtocolError(ErrorCode.NOT_FOUND)
+        there = deps.organisations.read(organisation)
+        raise missing("/unit", "unit in the organisation") if there else missing("/organisation", "organisation")
 
 
 def _check_officials(
@@ -246,7 +247,7 @@ def _check_officials(
         known = deps.directory.account(account)
         standing = known.standing_at(now_ms // 1000) if known else None
         if standing is None or standing.organisation != organisation:
-            raise invalid(ErrorCode.INVALID_REQUEST, f"/admins/{number}", "no official of the organisation")
+            raise invalid(ErrorCode.INVALID_REQUEST, f"/admins/{number}", "not_an_official")
 
 
 def _shown(group: Group) -> dict[str, Any]:

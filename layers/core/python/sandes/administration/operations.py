@@ -12,7 +12,8 @@ from sandes.administration import app_registry, official_groups, organisations, 
 from sandes.administration.app_registry import RegistryDependencies
 from sandes.administration.official_groups import OfficialGroupDependencies
 from sandes.administration.verifications import VerificationDependencies
-from sandes.protocol.errors import ErrorCode, ProtocolError, json_pointer
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.faults import faults_of
 from sandes.store.organisations import OrganisationStore
 
 Operation = app_registry.Operation | organisations.Operation | verifications.Operation | official_groups.Operation
@@ -32,10 +33,7 @@ def parse(request: Mapping[str, Any]) -> Operation:
     try:
         return _operations.validate_python(request)
     except ValidationError as error:
-        faults = [
-            {"pointer": json_pointer(fault["loc"][1:]), "code": fault["type"], "message": fault["msg"]}
-            for fault in error.errors(include_url=False, include_context=False, include_input=False)[:10]
-        ]
+        faults = faults_of(error.errors(include_url=False, include_input=False))
         raise ProtocolError(ErrorCode.INVALID_REQUEST, details={"errors": faults}) from None
 
 

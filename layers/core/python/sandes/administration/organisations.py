@@ -11,7 +11,7 @@ from sandes.model.ids import OrganisationId, UnitId, id_text, new_organisation_i
 from sandes.model.organisation import MAX_LEVELS, Organisation, Tree, Unit, UnitKind
 from sandes.model.profile import Audience
 from sandes.model.profile import Field as ProfileField
-from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.protocol.fields import Name, OrganisationField, UnitField, Wire
 from sandes.store.organisations import OrganisationStore
 
@@ -117,7 +117,8 @@ def carry_out(operation: Operation, *, now_seconds: int, store: OrganisationStor
         case RenameUnit():
             unit = operation.unit
             if not store.rename(operation.organisation, unit, operation.name):
-                raise ProtocolError(ErrorCode.NOT_FOUND)
+                read_tree(operation.organisation, store)
+                raise missing("/unit", "unit in the organisation")
         case MoveUnit():
             unit = operation.unit
             move(operation.organisation, unit, operation.parent, store=store)
@@ -145,7 +146,7 @@ def create_unit(operation: CreateUnit, *, now_seconds: int, store: OrganisationS
     unit = Unit(new_unit_id(), operation.name, operation.kind, parent, now_seconds)
 
     def change(tree: Tree) -> bool:
-        _check_there(tree, parent)
+        _check_there(tree, parent=parent)
         _check_depth(tree.level(parent) + 1)
         return store.add(tree, unit)
 
@@ -157,7 +158,7 @@ def move(organisation: OrganisationId, unit: UnitId, parent: UnitId, *, store: O
     """Raises ProtocolError not_found, unit_cycle (below itself, or the organisation at all), unit_too_deep."""
 
     def change(tree: Tree) -> bool:
-        _check_there(tree, unit, parent)
+        _check_there(tree, unit=unit, parent=parent)
         if tree.within(parent, unit):
             raise ProtocolError(ErrorCode.UNIT_CYCLE)
         if tree.units[unit].parent == parent:
@@ -171,10 +172,10 @@ def move(organisation: OrganisationId, unit: UnitId, parent: UnitId, *, store: O
 def remove(organisation: OrganisationId, unit: UnitId, *, store: OrganisationStore) -> None:
     """Raises ProtocolError not_found, unit_not_empty; invalid_request for the organisation itself, which stays."""
     if unit == UnitId(organisation):
-        raise invalid(ErrorCode.INVALID_REQUEST, "/unit", "this is the organisation itself")
+        raise invalid(ErrorCode.INVALID_REQUEST, "/unit", "is_the_organisation")
 
     def change(tree: Tree) -> bool:
-        _check_there(tree, unit)
+        _check_there(tree, unit=unit)
         found = tree.units[unit]
         if found.officials or found.groups or tree.children(unit):
             raise ProtocolError(ErrorCode.UNIT_NOT_EMPTY)
@@ -191,9 +192,11 @@ def _reshape(organisation: OrganisationId, change: Callable[[Tree], bool], store
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
-def _check_there(tree: Tree, *units: UnitId) -> None:
-    if any(unit not in tree.units for unit in units):
-        raise ProtocolError(ErrorCode.NOT_FOUND)
+def _check_there(tree: Tree, **units: UnitId) -> None:
+    """The units by the fields that name them."""
+    for field, unit in units.items():
+        if unit not in tree.units:
+            raise missing(f"/{field}", "unit in the organisation")
 
 
 def _check_depth(levels: int) -> None:
@@ -203,7 +206,7 @@ def _check_depth(levels: int) -> None:
 
 def _found(tree: Tree | None) -> Tree:
     if tree is None:
-        raise ProtocolError(ErrorCode.NOT_FOUND)
+        raise missing("/organisation", "organisation")
     return tree
 
 

@@ -19,7 +19,7 @@ from sandes.model.ids import AccountId, UnitId, account_text, id_text
 from sandes.model.organisation import Organisation, Unit
 from sandes.model.phone import parse_phone
 from sandes.model.verification import ATTESTED, MAX_SECONDS, Attestation, AttestedField, Verification
-from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.protocol.fields import AccountField, Name, OneLine, OrganisationField, UnitField, Wire
 from sandes.store.directory import DirectoryStore
 from sandes.store.verifications import VerificationRaced, VerificationStore, word_sorts
@@ -101,12 +101,13 @@ def verify(operation: Verify, *, now_seconds: int, deps: VerificationDependencie
     the person would be let into that organisation's groups again).
     """
     if not now_seconds < operation.expires_at <= now_seconds + MAX_SECONDS:
-        raise invalid(ErrorCode.INVALID_REQUEST, "/expires_at", "later than now, five years ahead at most")
+        raise invalid(ErrorCode.INVALID_REQUEST, "/expires_at", "within_five_years")
     for _ in range(_TRIES):
         account = _account(operation, deps)
         place = deps.store.organisations.unit(operation.organisation, operation.unit or UnitId(operation.organisation))
         if place is None:
-            raise ProtocolError(ErrorCode.NOT_FOUND)
+            there = deps.store.organisations.read(operation.organisation)
+            raise missing("/unit", "unit in the organisation") if there else missing("/organisation", "organisation")
         previous = deps.store.read(account.id)
         if previous and previous.in_force(now_seconds) and previous.organisation != operation.organisation:
             raise ProtocolError(ErrorCode.VERIFIED_ELSEWHERE)
@@ -172,7 +173,7 @@ def revoke(operation: Revoke, *, now_seconds: int, deps: VerificationDependencie
         if verification and verification.ended == "revoked":
             return
         if verification is None or not verification.in_force(now_seconds):
-            raise ProtocolError(ErrorCode.NOT_FOUND)
+            raise missing("/phone" if operation.phone else "/account", "verification in force")
         try:
             deps.store.end(verification, "revoked", reason=operation.reason, now_seconds=now_seconds)
         except VerificationRaced:
@@ -187,11 +188,11 @@ def _account(who: Who, deps: VerificationDependencies) -> Account:
         try:
             phone = parse_phone(who.phone)
         except ValueError as error:
-            raise invalid(ErrorCode.INVALID_PHONE, "/phone", str(error)) from None
+            raise invalid(ErrorCode.INVALID_PHONE, "/phone", "invalid_phone", str(error)) from None
         id = deps.directory.account_of_phone(deps.pepper.index("phone", phone))
     account = deps.directory.account(id) if id else None
     if account is None:
-        raise ProtocolError(ErrorCode.NOT_FOUND)
+        raise missing("/phone", "account of this number") if who.phone else missing("/account", "account")
     return account
 
 

@@ -80,8 +80,10 @@ def put(
     what `identify` raises, not_found, too_large, precondition_failed, roster_busy, invalid_request (rows, but no good
     one), group_full, too_many_admins, quota_exceeded. Nothing is changed then.
     """
-    if len(body.members) > app_groups_api.MAX_ROSTER_ROWS or len(request.signed.body) > app_groups_api.MAX_ROSTER_BYTES:
-        raise ProtocolError(ErrorCode.TOO_LARGE)
+    if len(body.members) > app_groups_api.MAX_ROSTER_ROWS:
+        raise invalid(ErrorCode.TOO_LARGE, "/members", f"at_most_{app_groups_api.MAX_ROSTER_ROWS}_rows")
+    if len(request.signed.body) > app_groups_api.MAX_ROSTER_BYTES:
+        raise invalid(ErrorCode.TOO_LARGE, "", f"at_most_{app_groups_api.MAX_ROSTER_BYTES}_bytes")
     caller, group, _ = own(request, id, now_ms, deps)
     fingerprint = request.body_fingerprint(deps.pepper, test=caller.key.test)
     if not body.dry_run and (stands := deps.rosters.read(id)):

@@ -28,6 +28,7 @@ from sandes.model.ids import AccountId, MessageId, message_text, new_message_id
 from sandes.model.template import Template
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.protocol.faults import fault
 from sandes.queues import Queue
 from sandes.store.app_view import AppView, Wanted
 from sandes.store.deliveries import Answer
@@ -97,7 +98,7 @@ def write(
     """
     if content.template is None:
         if variables:
-            faults = [{"pointer": f"/variables/{name}", "code": "unknown"} for name in sorted(variables)]
+            faults = [fault(f"/variables/{name}", "unknown") for name in sorted(variables)]
             raise ProtocolError(ErrorCode.TEMPLATE_VARIABLES, details={"errors": faults})
         text, label, language = content.body or "", None, content.language
     else:

@@ -29,7 +29,7 @@ from sandes.model.otp import Checked, Otp, OtpTargets, Resent
 from sandes.model.phone import PhoneNumber
 from sandes.model.template import Template
 from sandes.protocol import app_api
-from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.queues import Queue
 from sandes.store.app_view import AppView, Wanted
 from sandes.store.dynamo import ConditionFailed
@@ -215,7 +215,7 @@ def _issue(
     )
     text = render(template, variables, language=otp.language, code=code)
     if len(text) > MAX_TEXT_CHARS:
-        raise ProtocolError(ErrorCode.TOO_LARGE)
+        raise invalid(ErrorCode.TOO_LARGE, "/variables", f"at_most_{MAX_TEXT_CHARS}_characters")
     envelopes: list[Envelope] = []
     if routes and routes.devices:
         content = Content(

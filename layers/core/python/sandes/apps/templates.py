@@ -17,6 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from sandes.model.template import Template
 from sandes.protocol.app_api import VARIABLE_NAME
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.faults import fault
 
 CODE = "code"
 """The variable that stands for the code in templates of OTPs; apps do not give it."""
@@ -64,7 +65,7 @@ def names_in(text: str) -> frozenset[str]:
 def check_variables(template: Template, variables: Mapping[str, str]) -> None:
     """Raises ProtocolError template_variables with a pointer for each missing or extra one."""
     faults = [
-        {"pointer": f"/variables/{name}", "code": code}
+        fault(f"/variables/{name}", code)
         for code, names in (
             ("missing", template.variables - variables.keys()),
             ("unknown", variables.keys() - template.variables),

@@ -18,7 +18,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sandes.edge.faults import refusal
 from sandes.edge.telemetry import logger
 from sandes.protocol.client_api import Problem
-from sandes.protocol.errors import ErrorCode, ProtocolError, json_pointer
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.faults import faults_of
 
 _PATH_WORDS = {
     *("", "v1", "registrations", "codes", "verification", "me", "phone", "devices", "links", "self", "seal-key"),
@@ -39,11 +40,7 @@ def resolver() -> APIGatewayHttpResolver:
     def invalid_request(error: RequestValidationError) -> Response[str]:
         if any(fault["type"] == "json_invalid" for fault in error.errors()):
             return problem(app, ProtocolError(ErrorCode.MALFORMED_JSON))
-        faults = [
-            {"pointer": json_pointer(fault["loc"][1:]), "code": fault["type"], "message": fault.get("msg", "")}
-            for fault in error.errors()[:10]
-        ]
-        return problem(app, ProtocolError(ErrorCode.INVALID_REQUEST, details={"errors": faults}))
+        return problem(app, ProtocolError(ErrorCode.INVALID_REQUEST, details={"errors": faults_of(error.errors())}))
 
     @app.exception_handler(RequestUnsupportedContentType)
     def not_json(_: RequestUnsupportedContentType) -> Response[str]:

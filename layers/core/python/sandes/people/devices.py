@@ -38,6 +38,7 @@ from sandes.protocol.client_api import (
     VerifyRegistration,
 )
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.faults import fault
 from sandes.protocol.frames import Revoked, render
 from sandes.store.codes import CodeStore
 from sandes.store.directory import DirectoryStore
@@ -258,7 +259,7 @@ def _check_seal_key(identity_key: bytes, key: SignedSealKey) -> None:
 
 
 def _fault(pointer: str) -> dict[str, list[dict[str, str]]]:
-    return {"errors": [{"pointer": pointer, "code": "not_accepted"}]}
+    return {"errors": [fault(pointer, "not_accepted")]}
 
 
 def _check_room(account: Account) -> None:

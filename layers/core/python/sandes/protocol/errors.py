@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from sandes.protocol.faults import fault
+
 
 class ErrorCode(StrEnum):
     """Each code with the HTTP status it travels under; over a websocket only the code travels."""
@@ -29,7 +31,7 @@ class ErrorCode(StrEnum):
     BAD_SIGNATURE = "bad_signature", 400, "The signature does not fit the key and what it should sign."
     TOKEN_INVALID = "token_invalid", 401, "The token is missing or was not accepted."
     TOKEN_EXPIRED = "token_expired", 401, "The token has expired; make a new one on the server's time."
-    NOT_PERMITTED = "not_permitted", 403, "No such recipient, or not one you may write to."
+    NOT_PERMITTED = "not_permitted", 403, "You may not do this, or there is no such recipient."
     REVOKED = "revoked", 403, "This device was unlinked or replaced."
     NOT_FOUND = "not_found", 404, "There is nothing here."
     CODE_INCORRECT = "code_incorrect", 409, "The code is wrong."
@@ -58,7 +60,11 @@ class ErrorCode(StrEnum):
     QUOTA_EXCEEDED = "quota_exceeded", 429, "The app's quota is used up; wait for retry_after seconds."
     CODE_CANCELLED = "code_cancelled", 409, "The one-time password was cancelled."
     ALREADY_DELIVERED = "already_delivered", 409, "A device has the message already: it cannot be recalled."
-    ALREADY_FINAL = "already_final", 409, "The message has failed, expired or been recalled."
+    ALREADY_FINAL = (
+        "already_final",
+        409,
+        "It cannot be recalled: it failed, expired, was recalled, or went to a group.",
+    )
     BATCH_STATE = "batch_state", 409, "The batch is not in a state in which this can be done."
     UPLOAD_MISSING = "upload_missing", 409, "The file has not been uploaded yet."
     UPLOAD_INVALID = "upload_invalid", 422, "The uploaded file cannot be read as what it should be; see errors."
@@ -80,7 +86,7 @@ class ErrorCode(StrEnum):
     PRECONDITION_REQUIRED = "precondition_required", 428, "Say with If-Match which version you mean to change."
     CLOCK_SKEW = "clock_skew", 400, "The message id lies in the future; correct the clock by server_time."
     ID_TOO_OLD = "id_too_old", 400, "The message id is older than the time for which retries are recognised."
-    TOO_LARGE = "too_large", 413, "The message is larger than allowed."
+    TOO_LARGE = "too_large", 413, "This is larger than allowed; the details say how large it may be."
     RATE_LIMITED = "rate_limited", 429, "Too many; wait for retry_after seconds."
     INTERNAL = "internal", 500, "Something failed on our side; quote the request id."
     SMS_UNAVAILABLE = "sms_unavailable", 503, "The SMS could not be handed over; try again."
@@ -103,12 +109,11 @@ class ProtocolError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
-def invalid(code: ErrorCode, pointer: str, reason: str) -> ProtocolError:
-    """An `invalid_frame` or `invalid_request` about one field, named by a JSON pointer (RFC 6901)."""
-    return ProtocolError(code, details={"errors": [{"pointer": pointer, "code": reason}]})
+def invalid(code: ErrorCode, pointer: str, reason: str, message: str | None = None) -> ProtocolError:
+    """A refusal about one field, named by a JSON pointer (RFC 6901); the sentence is that of the reason if left out."""
+    return ProtocolError(code, details={"errors": [fault(pointer, reason, message)]})
 
 
-def json_pointer(location: tuple[int | str, ...]) -> str:
-    """RFC 6901, cut after 200 characters: a field's name may be the caller's own and of any length."""
-    pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in location)
-    return pointer[:200]
+def missing(pointer: str, what: str) -> ProtocolError:
+    """A `not_found` that says which of several things named is not there."""
+    return invalid(ErrorCode.NOT_FOUND, pointer, "not_found", f"There is no such {what}.")

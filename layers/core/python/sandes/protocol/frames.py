@@ -14,7 +14,8 @@ from pydantic import Discriminator, Field, Tag, TypeAdapter, ValidationError, mo
 from sandes.model.device import MAX_DEVICES
 from sandes.model.envelope import Envelope
 from sandes.model.ids import MAX_DEVICE_NUMBER
-from sandes.protocol.errors import ErrorCode, ProtocolError, json_pointer
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.protocol.faults import faults_of
 from sandes.protocol.fields import (
     AccountField,
     AppField,
@@ -290,25 +291,15 @@ def parse_frame(text: str) -> ClientFrame:
     try:
         return client_frames.validate_json(text)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        faults = error.errors(include_url=False, include_input=False)
         kinds = {fault["type"] for fault in faults}
         if "json_invalid" in kinds or not text.lstrip().startswith("{"):
             raise ProtocolError(ErrorCode.MALFORMED_JSON) from None
         if "union_tag_invalid" in kinds:
             raise ProtocolError(ErrorCode.UNKNOWN_TYPE) from None
         if "union_tag_not_found" in kinds:
-            raise ProtocolError(
-                ErrorCode.INVALID_FRAME, details={"errors": [{"pointer": "/type", "code": "missing"}]}
-            ) from None
-        raise ProtocolError(
-            ErrorCode.INVALID_FRAME,
-            details={
-                "errors": [
-                    {"pointer": json_pointer(fault["loc"][1:]), "code": fault["type"], "message": fault["msg"]}
-                    for fault in faults[:10]
-                ]
-            },
-        ) from None
+            raise invalid(ErrorCode.INVALID_FRAME, "/type", "missing") from None
+        raise ProtocolError(ErrorCode.INVALID_FRAME, details={"errors": faults_of(faults)}) from None
 
 
 def ref_of(text: str) -> str | None:
