@@ -16,11 +16,24 @@ from aws_cdk import App, RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
+from sandes.groups.fanout import CHUNK_MEMBERS
+from sandes.model.device import MAX_DEVICES
+
 ROOT = Path(__file__).parent.parent
 
 WEBSOCKET_LOCAL_ID = "aaaa0001"
 HTTP_LOCAL_ID = "aaaa0002"
 """Fixed ids on the local engine, so that its addresses outlive a deployment."""
+
+
+FANOUT_WORK_SECONDS = 20
+"""What a chunk of members takes at most: a hundred accounts with six devices each, at the pace of posts."""
+
+FANOUT_CONCURRENCY = 5
+"""How many chunks at a time, each at its share of `fanout_posts_per_second`."""
+
+FANOUT_LEAST_POSTS = FANOUT_CONCURRENCY * CHUNK_MEMBERS * MAX_DEVICES // FANOUT_WORK_SECONDS
+"""A second. At a slower pace a chunk would not be done in its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +66,8 @@ class Config:
         if not 1 <= sms_after <= 300:
             raise ValueError(f"sms_after_seconds is from 1 to 300, not {sms_after}")
         posts = int(app.node.try_get_context("fanout_posts_per_second") or 2_000)
-        if not 50 <= posts <= 10_000:
-            raise ValueError(f"fanout_posts_per_second is from 50 to 10,000, not {posts}")
+        if not FANOUT_LEAST_POSTS <= posts <= 10_000:
+            raise ValueError(f"fanout_posts_per_second is from {FANOUT_LEAST_POSTS} to 10,000, not {posts}")
         networks = str(app.node.try_get_context("webhook_networks") or ("127.0.0.0/8" if port else ""))
         for network in filter(None, networks.split(",")):
             ip_network(network)

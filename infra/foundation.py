@@ -9,19 +9,13 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from infra.config import Config
+from infra.config import FANOUT_WORK_SECONDS, Config
 from infra.function import TIMEOUT_SECONDS, SandesFunction
 from infra.layers import Layers
 from infra.tables import Tables
 from infra.websocket_api import WebSocketApi
 from infra.work_queue import WorkQueue
 from sandes.store import schema
-
-FANOUT_WORK_SECONDS = 20
-"""What a chunk of members takes at most: a hundred accounts with six devices each, at the pace of posts."""
-
-FANOUT_CONCURRENCY = 5
-"""How many chunks at a time, each at its share of `fanout_posts_per_second`."""
 
 GROUP_WORK_SECONDS = 40
 """What a batch of the groups' queue takes at most: ten events, or a part of a large group's rows."""

@@ -9,10 +9,8 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
-from infra.config import Config
+from infra.config import FANOUT_CONCURRENCY, FANOUT_WORK_SECONDS, Config
 from infra.foundation import (
-    FANOUT_CONCURRENCY,
-    FANOUT_WORK_SECONDS,
     GROUP_WORK_SECONDS,
     ROSTER_WORK_SECONDS,
     Foundation,

@@ -326,7 +326,7 @@ def test_posts_to_groups_leave_most_of_the_accounts_sockets_to_codes_and_chats(
             assert "FANOUT_QUEUE" not in stage.functions[codes]["Environment"]["Variables"]
 
 
-@pytest.mark.parametrize("rate", ["49", "10001"])
+@pytest.mark.parametrize("rate", ["149", "10001"])
 def test_a_rate_of_posts_that_cannot_be_meant_is_refused(rate: str) -> None:
     from aws_cdk import App
 

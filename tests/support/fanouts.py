@@ -23,6 +23,7 @@ from sandes.model.ids import (
     BodyId,
     DeviceAddress,
     DeviceNumber,
+    account_text,
     base64url_text,
     id_text,
     message_text,
@@ -42,7 +43,7 @@ from sandes.store.fanouts import FanoutStore
 from sandes.store.group_send_view import GroupSendView
 from sandes.store.groups import GroupStore, group_item, member_item, member_key
 from sandes.store.inbox import InboxStore
-from sandes.store.limits import LimitStore
+from sandes.store.limits import LimitStore, full_at_ms, limit_key
 from sandes.store.routing import RoutingStore
 from sandes.store.schema import InboxRow, RoutingRow
 from sandes.store.standing import standing_attribute
@@ -95,7 +96,7 @@ def seed_people(
     return people
 
 
-def seed_group(client: Any, directory_table: str, members: Sequence[Member], **changed: Any) -> Group:
+def seed_group(client: Any, directory_table: str, members: Sequence[Member], /, **changed: Any) -> Group:
     terms: dict[str, Any] = {
         "id": new_group_id(),
         "name": "Residents",
@@ -271,6 +272,12 @@ class Groups:
         data = self.service.inbox.body(received.pointer.id, now_seconds=self.service.now_ms // 1000)
         assert data is not None
         return decrypt_body(data, received.pointer)
+
+    def chunks_taken(self, person: Person) -> int:
+        """Of the account's bucket, which was full before."""
+        key = limit_key(f"account:{account_text(person.account)}", Limit.GROUP_CHUNKS.label)
+        row = self.service.client.get_item(TableName=self.service.tables["limits"], Key=key)["Item"]
+        return (full_at_ms(row) - self.service.now_ms) // Limit.GROUP_CHUNKS.interval_ms
 
     def rows_in_inbox(self) -> int:
         """Of everybody, bodies included."""

@@ -86,7 +86,8 @@ Nobody is shown a field of somebody they may not see. Oneself sees everything.
 ## Groups
 
 Columns: the viewer's class. A dissolved group is as good as not there. The scope of a group for officials is its
-organisation, of one that belongs to none all officials; the scope of a group for citizens is everybody.
+organisation, of one that belongs to none all officials; the scope of a group for citizens is everybody. Who receives a
+post is told which account, or app, it is from, also in a group whose members are not shown.
 
 {groups}
 """

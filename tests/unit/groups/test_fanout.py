@@ -154,6 +154,10 @@ def test_an_event_that_names_members_reaches_admins_whose_verification_holds_and
     event = groups.post(group, AppSender(new_app_id(), "Sandes"), body, event=True, concerns=citizen.account)
     groups.fanout()(event, to=[person.account for person in (official, former, citizen, other)], now_ms=NOW_MS)
     assert counts(groups, [official, former, citizen, other]) == [1, 0, 1, 0]
+    renamed = groups.post(group, AppSender(new_app_id(), "Sandes"), body, event=True)  # it names nobody
+    groups.fanout()(renamed, to=[person.account for person in (official, former, citizen)], now_ms=NOW_MS)
+    receives = int(audience == "citizens")
+    assert counts(groups, [official, former, citizen, other]) == [2, receives, 1 + receives, 0]
 
 
 def test_one_event_may_go_to_some_and_then_to_others(groups: Groups) -> None:

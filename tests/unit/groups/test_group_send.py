@@ -199,6 +199,29 @@ def test_posts_of_one_device_are_limited(groups: Groups, people: list[Person], g
 # Bodies
 
 
+def test_what_large_posts_cost_is_limited_for_each_account_by_the_members_they_reach(groups: Groups) -> None:
+    asha, ravi = groups.people(2, devices=2)
+    group = groups.group([asha, ravi], members=100_000)
+    first = groups.frame(group)
+    groups.send(first, asha)
+    groups.send(groups.frame(group), asha, index=1)
+    error = refused(groups, groups.frame(group), asha)
+    assert (error.code, error.retry_after_seconds) == (ErrorCode.RATE_LIMITED, 500)
+    assert groups.send(first, asha).at == NOW_MS
+    groups.send(groups.frame(group), ravi)
+    assert len(groups.queue.sent) == 3
+    small = groups.group([asha, ravi], members=INLINE_MEMBERS)
+    groups.send(groups.frame(small), asha)
+    groups.send(groups.frame(group), asha, now_ms=NOW_MS + 500_000)
+
+
+def test_a_post_that_begins_a_hundred_more_costs_a_whole_chunk(groups: Groups) -> None:
+    people = groups.people(1)
+    for members in (INLINE_MEMBERS + 1, 100, 101):
+        groups.send(groups.frame(groups.group(people, members=members)), people[0])
+    assert groups.chunks_taken(people[0]) == 1 + 1 + 2
+
+
 def test_a_body_of_700_bytes_travels_in_the_envelope_and_a_longer_one_is_stored_once(
     groups: Groups, people: list[Person], group: Group
 ) -> None:

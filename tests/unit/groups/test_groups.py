@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from sandes.model.group import Group
 from sandes.model.ids import GroupId, id_text, new_group_id, new_one_time_id
 from sandes.protocol.client_api import ChangeGroup, NewGroup
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.groups import group_item
+from tests.support import fanouts
 from tests.support.groups import Groups
 from tests.support.service import Person, Service
 
@@ -254,6 +257,43 @@ def test_only_official_groups_are_opened_and_citizens_never_post(groups: Groups,
     news = groups.official_group(ministry, admin, audience="citizens", posting="admins")
     assert refused(groups.change, admin, news, posting="all") is ErrorCode.INVALID_REQUEST
     assert refused(groups.change, asha, groups.create(asha), open=True) is ErrorCode.INVALID_REQUEST
+
+
+def test_changes_that_all_members_are_told_of_cost_what_posts_to_them_do(groups: Groups) -> None:
+    ministry = groups.organisation()
+    admin = groups.official(ministry)
+    large = groups.official_group(ministry, admin, members=100_000, limit=200_000)
+    groups.change(admin, large, name="One")
+    groups.change(admin, large, posting="admins")
+    assert groups.change(admin, large, posting="admins").posting == "admins"  # no change, no cost
+    assert refused(groups.change, admin, large, name="Three") is ErrorCode.RATE_LIMITED
+    assert groups.read(admin, large).name == "One"
+    assert refused(groups.dissolve, *informal(groups, admin, members=33)) is ErrorCode.RATE_LIMITED
+    groups.change(admin, informal(groups, admin, members=32)[1], name="Few")
+    groups.put(admin, large, groups.official(ministry))  # of whom only admins are told
+    groups.now_ms += 501_000
+    groups.change(admin, large, name="Three")
+
+
+def test_coming_and_going_costs_a_chunk_for_every_hundred_who_are_told(groups: Groups, asha: Person) -> None:
+    _, group = informal(groups, asha, members=101)
+    ravi = groups.service.person()
+    groups.put(asha, group, ravi)
+    groups.put(ravi, group, ravi)
+    groups.put(asha, group, ravi, "admin")
+    groups.remove(asha, group, ravi)
+    taken = fanouts.Groups(groups.service).chunks_taken
+    assert (taken(asha), taken(ravi)) == (4, 2)
+
+
+def informal(groups: Groups, owner: Person, *, members: int) -> tuple[Person, GroupId]:
+    """A group whose row counts so many."""
+    made = groups.group(groups.create(owner))
+    groups.service.client.put_item(
+        TableName=groups.service.tables["directory"],
+        Item=group_item(replace(made, members=members)),
+    )
+    return owner, made.id
 
 
 # Dissolving

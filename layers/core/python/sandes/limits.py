@@ -32,6 +32,7 @@ class Limit(Enum):
     GROUPS_MADE = "groups-made", 10, 600_000
     GROUP_CHANGES = "group-changes", 120, 1_000
     GROUP_POSTS = "group-posts", 20, 2_000
+    GROUP_CHUNKS = "group-chunks", 2_000, 500  # of what reaches many: a hundred members each, two posts to the largest
     GROUP_DELIVERIES = "group-deliveries", 60, 1_000
 
     def __init__(self, label: str, burst: int, interval_ms: int) -> None:
@@ -44,20 +45,20 @@ class Limit(Enum):
         return self.burst * self.interval_ms
 
 
-def enforce(store: LimitStore, limit: Limit, subject: str, *, now_ms: int) -> None:
-    """Take one from the subject's bucket, exactly. Meant for what is rare and guards authentication.
+def enforce(store: LimitStore, limit: Limit, subject: str, *, now_ms: int, weight: int = 1) -> None:
+    """Take `weight` from the subject's bucket, exactly, or nothing. Meant for what is rare, or costs much.
 
     Raises ProtocolError rate_limited with the seconds to wait, and unavailable when the bucket cannot be reached:
     this limiter stays closed when it fails.
     """
     try:
         full_at = store.take(
-            subject, limit.label, now_ms=now_ms, cost_ms=limit.interval_ms, latest_ms=now_ms + limit.depth_ms
+            subject, limit.label, now_ms=now_ms, cost_ms=weight * limit.interval_ms, latest_ms=now_ms + limit.depth_ms
         )
     except StoreUnavailable as error:
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=5) from error
     if full_at is not None:
-        raise rate_limited(limit, full_at, now_ms)
+        raise rate_limited(limit, full_at, now_ms, wanted=weight)
 
 
 def rate_limited(limit: Limit, full_at_ms: int, now_ms: int, *, wanted: int = 1) -> ProtocolError:

@@ -175,6 +175,11 @@ class Fanout:
         return ChunkDone(len(envelopes), sum(posted))
 
 
+def chunks_of(members: int) -> int:
+    """What reaching so many costs of Limit.GROUP_CHUNKS: nothing for those few whom it reaches at once."""
+    return 0 if members <= INLINE_MEMBERS else -(-members // CHUNK_MEMBERS)
+
+
 def author_of(sender: DeviceAddress | AppSender) -> AccountId | AppSender:
     """Whose post it is: the account's, from whichever device it came, or the app's."""
     return sender if isinstance(sender, AppSender) else sender.account
@@ -196,9 +201,9 @@ def group_view(group: Group, role: Any) -> GroupView:
 def _may_receive(job: FanoutJob, member: Routes) -> bool:
     """By the standing in force now: a verification that has ended takes its holder out of groups of officials.
 
-    An event to chosen ones names members: who it is not about has to be one who may see them, as admins may.
+    An event to chosen ones that is about a member names them: the others have to be such as may see members.
     """
-    if job.chosen and job.event:
+    if job.chosen and job.event and job.concerns is not None:
         return member.account == job.concerns or decide(Viewer(member.standing), _seen(job, "admin"), "see_members")
     return decide(Viewer(member.standing), _seen(job, "member"), "receive")
 

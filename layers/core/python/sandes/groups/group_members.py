@@ -5,10 +5,21 @@ Whoever may not be invited, and who does not exist, are answered alike. What is 
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from sandes.crypto.seal import GroupChange
 from sandes.cursors import cursor, position
 from sandes.groups.group_events import decided, new_event, told
-from sandes.groups.groups import GroupDependencies, actor_of, managed, subject, view_of, viewer_of, visible
+from sandes.groups.groups import (
+    GroupDependencies,
+    actor_of,
+    charge_telling,
+    managed,
+    subject,
+    view_of,
+    viewer_of,
+    visible,
+)
 from sandes.limits import Limit, enforce
 from sandes.model.group import (
     INVITATION_SECONDS,
@@ -120,17 +131,17 @@ class _Change:
             with told(self._event(GroupChange.LEFT, self._me, narrow=True), self._deps.work) as event:
                 self._deps.changes.uninvite(self._id, self._me, by=None, event=event)
         elif own.member.role != "owner":
-            with told(self._event(GroupChange.LEFT, self._me), self._deps.work) as event:
+            with self._telling(group, self._event(GroupChange.LEFT, self._me)) as event:
                 self._deps.changes.remove(self._id, own.member, by=None, event=event)
         elif group.members > 1:
             raise ProtocolError(ErrorCode.OWNER_STAYS)
         else:
-            with told(self._event(GroupChange.DISSOLVED, None), self._deps.work) as event:
+            with self._telling(group, self._event(GroupChange.DISSOLVED, None)) as event:
                 self._deps.changes.dissolve(group, owner=self._me, alone=True, event=event)
 
     def remove(self, account: AccountId) -> None:
         facts, about = self._facts_about(account)
-        managed(self._caller, facts.group, facts.own, self._now_ms)
+        group = managed(self._caller, facts.group, facts.own, self._now_ms)
         tie = about.tie
         if tie.member is None:
             if tie.invitation is None:
@@ -140,7 +151,7 @@ class _Change:
             return
         if tie.member.role == "owner":
             raise ProtocolError(ErrorCode.NOT_PERMITTED)
-        with told(self._event(GroupChange.REMOVED, account), self._deps.work) as event:
+        with self._telling(group, self._event(GroupChange.REMOVED, account)) as event:
             self._deps.changes.remove(self._id, tie.member, by=self._me, event=event)
 
     def _facts(self) -> GroupFacts:
@@ -163,6 +174,10 @@ class _Change:
             self._id, change, actor, now_ms=self._now_ms, subject=about, role=role, name=name, narrow=narrow
         )
 
+    def _telling(self, group: Group, event: GroupEvent) -> AbstractContextManager[GroupEvent]:
+        charge_telling(self._caller, group, event, now_ms=self._now_ms, deps=self._deps)
+        return told(event, self._deps.work)
+
     def _may_invite(self, group: Group, about: Subject) -> bool:
         person = Person(about.standing, blocks=about.blocks, invites=about.invites)
         fits = group.audience != "officials" or about.standing is not None
@@ -173,7 +188,8 @@ class _Change:
             raise ProtocolError(ErrorCode.GROUP_FULL)
         member = Member(account, "member", self._now_ms)
         held = standing.organisation if standing and group.audience == "officials" else None
-        with told(self._event(GroupChange.JOINED, account, role="member", name=group.name), self._deps.work) as event:
+        joined = self._event(GroupChange.JOINED, account, role="member", name=group.name)
+        with self._telling(group, joined) as event:
             self._deps.changes.add(
                 self._id,
                 member,
@@ -199,7 +215,7 @@ class _Change:
             raise ProtocolError(ErrorCode.NOT_PERMITTED)
         if member.role == "member" and len(group.admins) >= MAX_ADMINS:
             raise ProtocolError(ErrorCode.TOO_MANY_ADMINS)
-        with told(self._event(GroupChange.ROLE, member.account, role=role), self._deps.work) as event:
+        with self._telling(group, self._event(GroupChange.ROLE, member.account, role=role)) as event:
             if handing_over and own is not None:
                 self._deps.changes.hand_over(self._id, own, member, event=event)
             else:

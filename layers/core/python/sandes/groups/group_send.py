@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandes.groups.fanout import Fanout, group_view
-from sandes.limits import Limit, Meter
+from sandes.groups.fanout import Fanout, chunks_of, group_view
+from sandes.limits import Limit, Meter, enforce
 from sandes.messaging.send import check_time, expiry, is_current
 from sandes.model.envelope import MAX_BODY_BYTES
 from sandes.model.fanout import GroupPost
+from sandes.model.ids import account_text
 from sandes.model.principal import Principal
 from sandes.model.standing import class_of
 from sandes.policy import Viewer, decide
@@ -31,8 +32,11 @@ class GroupSendDependencies:
 def send_to_group(frame: GroupSend, principal: Principal, *, now_ms: int, deps: GroupSendDependencies) -> Accepted:
     """Have `frame` delivered to the members of its group. A repetition is answered like the first one.
 
+    One that goes by the queue also takes as many chunks as it is cut into from the bucket of the sender's account.
+
     Raises ProtocolError: clock_skew, id_too_old, too_large, invalid_frame (expires_in), rate_limited, revoked,
-    not_permitted (also for an unknown or dissolved group), posting_restricted for a member who may not post.
+    unavailable, not_permitted (also for an unknown or dissolved group), posting_restricted for a member who may not
+    post.
     """
     check_time(frame.id, now_ms)
     if len(frame.body) > MAX_BODY_BYTES:
@@ -59,6 +63,10 @@ def send_to_group(frame: GroupSend, principal: Principal, *, now_ms: int, deps: 
     if not decide(viewer, view, "post"):
         receives = decide(viewer, view, "receive")
         raise ProtocolError(ErrorCode.POSTING_RESTRICTED if receives else ErrorCode.NOT_PERMITTED)
+    chunks = chunks_of(facts.group.members)
+    if chunks and facts.record is None:
+        account = f"account:{account_text(sender.account)}"
+        enforce(deps.view.limits, Limit.GROUP_CHUNKS, account, now_ms=now_ms, weight=chunks)
     at_ms = deps.fanout(
         GroupPost(
             group=facts.group,

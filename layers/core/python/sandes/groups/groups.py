@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.seal import GroupChange
 from sandes.cursors import cursor, position
-from sandes.groups.group_events import decided, new_event, told
+from sandes.groups.fanout import chunks_of
+from sandes.groups.group_events import decided, is_for_all, new_event, told
 from sandes.limits import Limit, enforce
-from sandes.model.group import MAX_INFORMAL_MEMBERS, Actor, Group, Member
+from sandes.model.group import MAX_INFORMAL_MEMBERS, Actor, Group, GroupEvent, Member
 from sandes.model.ids import AccountId, DeviceAddress, GroupId, account_text, id_text, parse_group
 from sandes.model.standing import class_of
 from sandes.people.identity import Caller
@@ -140,6 +141,7 @@ def change(
         if name is None and posting is None and is_open is None:
             return shown(group, facts.own)
         event = new_event(id, GroupChange.CHANGED, actor_of(caller, now_ms), now_ms=now_ms, name=name)
+        charge_telling(caller, group, event, now_ms=now_ms, deps=deps)
         with told(event, deps.work):
             deps.changes.change(id, name=name, posting=posting, is_open=is_open, version=version, by=me, event=event)
         return read(caller, id, now_ms=now_ms, deps=deps)
@@ -168,6 +170,7 @@ def dissolve(caller: Caller, id: GroupId, *, now_ms: int, deps: GroupDependencie
         if group.kind != "informal" or group.owner != me:
             raise ProtocolError(ErrorCode.NOT_PERMITTED)
         event = new_event(id, GroupChange.DISSOLVED, actor_of(caller, now_ms), now_ms=now_ms)
+        charge_telling(caller, group, event, now_ms=now_ms, deps=deps)
         with told(event, deps.work):
             deps.changes.dissolve(group, owner=me, event=event)
 
@@ -179,6 +182,16 @@ def dissolve(caller: Caller, id: GroupId, *, now_ms: int, deps: GroupDependencie
 
 def subject(account: AccountId) -> str:
     return f"account:{account_text(account)}"
+
+
+def charge_telling(caller: Caller, group: Group, event: GroupEvent, *, now_ms: int, deps: GroupDependencies) -> None:
+    """What tells all members of a large group is work for each of them: it costs what a post does.
+
+    Raises ProtocolError rate_limited.
+    """
+    chunks = chunks_of(group.members) if is_for_all(group, GroupChange(event.change), narrow=event.narrow) else 0
+    if chunks:
+        enforce(deps.limits, Limit.GROUP_CHUNKS, subject(caller.account.id), now_ms=now_ms, weight=chunks)
 
 
 def actor_of(caller: Caller, now_ms: int) -> Actor:
