@@ -136,7 +136,9 @@ class Service:
 
     @property
     def device_deps(self) -> DeviceDependencies:
-        return DeviceDependencies(self.directory, self.routing, self.enrolment, self.code_deps, self.gateway)
+        return DeviceDependencies(
+            self.directory, self.routing, self.enrolment, self.code_deps, self.gateway, self.group_queue
+        )
 
     @property
     def view(self) -> SendView:

@@ -48,7 +48,7 @@ def groups() -> dict[str, Any]:
         ],
         "events": [
             event("everything there can be", every),
-            *(event(f"change {change} and no more", {1: group, 2: 8, 3: change}) for change in range(1, 9)),
+            *(event(f"change {change} and no more", {1: group, 2: 8, 3: change}) for change in range(1, 10)),
         ],
         "refused": [
             refused("a body and a pointer", kind=2, fields=here | apart),
@@ -58,7 +58,7 @@ def groups() -> dict[str, Any]:
             refused("a body id of 15 bytes", kind=2, fields=apart | {4: [body_id[:15], key, 1]}),
             refused("a content key of 31 bytes", kind=2, fields=apart | {4: [body_id, key[:31], 1]}),
             refused("a pointer without size", kind=2, fields=apart | {4: [body_id, key]}),
-            refused("a change that does not exist", kind=4, fields=every | {3: 9}),
+            refused("a change that does not exist", kind=4, fields=every | {3: 10}),
             refused("no change", kind=4, fields={1: group, 2: 9}),
             refused("a version that is text", kind=4, fields=every | {2: "9"}),
             refused("an actor of seven bytes", kind=4, fields=every | {4: actor[:7]}),

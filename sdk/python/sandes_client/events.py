@@ -130,7 +130,7 @@ class GroupEvent:
 
     @property
     def rotates_keys(self) -> bool:
-        """Somebody may no longer be in the group: the cipher was told to make new sender keys."""
+        """Somebody, or a device, may no longer be in the group: the cipher was told to make new sender keys."""
         return self.change in _ROTATING
 
 
@@ -177,7 +177,7 @@ class Superseded:
     """Another process connected as this device; this one has stopped and leaves the field to it."""
 
 
-_ROTATING = (GroupChange.LEFT, GroupChange.REMOVED, GroupChange.DISSOLVED, GroupChange.MEMBERS)
+_ROTATING = (GroupChange.LEFT, GroupChange.REMOVED, GroupChange.DISSOLVED, GroupChange.MEMBERS, GroupChange.DEVICES)
 
 AppMessage = NoticeReceived | OtpReceived
 OfGroup = GroupMessageReceived | GroupEvent | GroupRefreshed

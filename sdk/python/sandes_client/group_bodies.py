@@ -62,6 +62,7 @@ class GroupChange(IntEnum):
     CHANGED = 6
     DISSOLVED = 7
     MEMBERS = 8
+    DEVICES = 9
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,12 +14,14 @@ from sandes.groups.fanout import INLINE_MEMBERS
 from sandes.groups.group_events import NET_SECONDS
 from sandes.model.group import Member
 from sandes.model.ids import AccountId, GroupId, OrganisationId, account_text, id_text, message_text, new_account_id
+from sandes.people import devices
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
 from sandes.store.schema import DirectoryRow
 from tests.support import fanouts
 from tests.support.dynamodb import FlakyClient, OvertakenClient
 from tests.support.groups import Groups
+from tests.support.keys import DeviceKeys
 from tests.support.service import MAX_EXPIRY_SECONDS, Person, Service
 
 
@@ -265,6 +268,86 @@ def test_many_memberships_end_in_parts_and_an_interrupted_run_goes_on(
         outcomes += [groups.do(**job) for job in jobs]
     assert outcomes == ["going_on", "going_on", "ended"]
     assert [groups.roles(group) for group in made] == [{}] * 5
+
+
+# Other devices of a member
+
+
+def devices_jobs(groups: Groups) -> list[dict[str, Any]]:
+    """Taken from the queue, in the order they would come: the one sent before the change last."""
+    jobs = sorted((delay, entry) for entry, delay in groups.queue.sent if entry["job"] == "devices_changed")
+    groups.queue.sent = [(entry, delay) for entry, delay in groups.queue.sent if entry["job"] != "devices_changed"]
+    return [entry for _, entry in jobs]
+
+
+def test_the_groups_of_a_number_registered_anew_are_told_to_make_new_keys(
+    service: Service, groups: Groups, asha: Person, ravi: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups_upkeep, "MEMBERSHIPS_AT_ONCE", 2)
+    made = [groups.create(asha, ravi) for _ in range(3)]
+    others, before = groups.create(asha), [groups.group(group).version for group in made]
+    groups.work()
+    service.register(ravi.phone, DeviceKeys())
+    jobs, outcomes = devices_jobs(groups), []
+    assert len(jobs) == 2
+    while jobs:
+        outcomes.append(groups.do(**jobs.pop(0)))
+        jobs += devices_jobs(groups)
+    assert sorted(outcomes) == ["going_on", "going_on", "told", "told"]
+    assert [groups.group(group).version for group in made] == [version + 1 for version in before]
+    told = groups.work()
+    assert {one.body["group"] for one in told} == set(made)
+    assert len({one.post.message for one in told}) == len(told) == 3
+    for one in told:
+        assert (one.change, one.body["subject"], one.to) == (GroupChange.DEVICES, ravi.account, None)
+        assert "actor" not in one.body
+    assert groups.group(others).version == 1
+
+
+def test_an_unlinked_device_gets_no_more_keys_of_its_groups(service: Service, groups: Groups, asha: Person) -> None:
+    ravi = service.person(2)
+    group = groups.create(asha, ravi)
+    groups.work()
+    devices.unlink(service.caller(ravi), ravi.devices[1].number, now_ms=service.now_ms, deps=service.device_deps)
+    assert [groups.do(**job) for job in devices_jobs(groups)] == ["told", "told"]
+    assert [(one.change, one.body["subject"]) for one in groups.work()] == [(GroupChange.DEVICES, ravi.account)]
+    assert groups.group(group).version == 3
+
+
+def test_groups_are_not_told_of_devices_that_have_not_changed(
+    service: Service, groups: Groups, asha: Person, ravi: Person
+) -> None:
+    group = groups.create(asha, ravi)
+    groups.work()
+    flaky = FlakyClient(service.client, {"transact_write_items": 99})
+    directory = replace(service.directory, client=flaky)  # type: ignore[arg-type]
+    deps = replace(service.device_deps, enrolment=replace(service.enrolment, directory=directory))
+    with pytest.raises(StoreUnavailable):
+        devices.unlink(service.caller(ravi), ravi.devices[0].number, now_ms=service.now_ms, deps=deps)
+    (job,) = devices_jobs(groups)
+    assert groups.do(**job) == "not_changed"
+    assert (groups.work(), groups.group(group).version) == ([], 2)
+
+
+def test_nobody_registers_anew_while_groups_could_not_be_told(service: Service, groups: Groups, ravi: Person) -> None:
+    groups.queue.failing = True
+    with pytest.raises(StoreUnavailable):
+        service.register(ravi.phone, DeviceKeys())
+    assert set(service.account(ravi.account).devices) == {ravi.devices[0].number}
+
+
+def test_a_large_group_is_told_of_other_devices_through_its_admins(
+    service: Service, groups: Groups, ravi: Person
+) -> None:
+    ministry = groups.organisation()
+    admin = groups.official(ministry)
+    group = groups.official_group(ministry, admin, audience="citizens", posting="admins", open=True)
+    groups.put(ravi, group, ravi)
+    groups.work()
+    service.register(ravi.phone, DeviceKeys())
+    assert [groups.do(**job) for job in devices_jobs(groups)] == ["told", "told"]
+    (told,) = groups.work()
+    assert (told.change, set(told.to or ())) == (GroupChange.DEVICES, {admin.account, ravi.account})
 
 
 # Dissolved groups

@@ -262,7 +262,8 @@ async def test_the_cipher_hears_when_somebody_may_be_gone(service: Service, stor
     async with DeviceClient.open(store, clock=service.clock, cipher=cipher) as device:
         await device.drained()
         await device.settled()
-    gone = change in (GroupChange.LEFT, GroupChange.REMOVED, GroupChange.DISSOLVED, GroupChange.MEMBERS)
+    over = (GroupChange.LEFT, GroupChange.REMOVED, GroupChange.DISSOLVED)
+    gone = change in (*over, GroupChange.MEMBERS, GroupChange.DEVICES)
     assert cipher.rotated == ([CAMP_ID] if gone else [])
     (stored,) = store.group_inbox.unshown()
     assert isinstance(stored, StoredGroupEvent)

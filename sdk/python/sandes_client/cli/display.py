@@ -97,6 +97,8 @@ def event_text(event: GroupEvent, name_of: Callable[[str], str]) -> str:
             return f"the group was changed{by}"
         case GroupChange.MEMBERS:
             return "the members have changed"
+        case GroupChange.DEVICES:
+            return f"the devices of {subject} have changed"
 
 
 def _was(subject: str) -> str:

@@ -158,6 +158,7 @@ class GroupChange(IntEnum):
     CHANGED = 6
     DISSOLVED = 7
     MEMBERS = 8
+    DEVICES = 9
 
 
 def group_event_body(
@@ -172,7 +173,7 @@ def group_event_body(
 ) -> bytes:
     """`actor` did it, None for the system or an app; `subject` is whom it is about. `version` as it is afterwards.
 
-    LEFT, REMOVED, DISSOLVED and MEMBERS tell the others to make new sender keys.
+    LEFT, REMOVED, DISSOLVED, MEMBERS and DEVICES tell the others to make new sender keys.
     """
     fields = {1: group, 2: version, 3: int(change), 4: actor, 5: subject, 6: role, 7: name}
     return cbor2.dumps({key: value for key, value in fields.items() if value is not None})

@@ -217,6 +217,7 @@ def wire_deliver() -> DeliverDependencies:
 def wire_client() -> tuple[DeviceDependencies, str]:
     """The dependencies of the client API, and the audience its tokens must name."""
     from sandes.crypto.pepper import Pepper
+    from sandes.edge.queue import SqsQueue
     from sandes.edge.sms import SnsSms
     from sandes.people.devices import DeviceDependencies
     from sandes.people.verification import CodeDependencies
@@ -240,6 +241,7 @@ def wire_client() -> tuple[DeviceDependencies, str]:
                 sms=SnsSms(_client("sns"), settings.sms_sender_id),
             ),
             pusher=GatewayPusher(_client("apigatewaymanagementapi")),
+            group_work=SqsQueue(_client("sqs"), settings.group_queue),
         ),
         settings.token_audience,
     )

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from sandes.crypto.seal import GroupChange, group_event_body
+from sandes.model.device import Device
 from sandes.model.fanout import GroupPost
 from sandes.model.group import EVENTS_TO_ALL_MEMBERS, SYSTEM, Actor, Group, GroupEvent, Role
 from sandes.model.ids import (
     AccountId,
     GroupId,
     MessageId,
+    account_text,
     id_text,
     message_text,
     message_time_ms,
@@ -95,6 +97,32 @@ def all_told(events: Sequence[GroupEvent], queue: Queue) -> Iterator[None]:
     yield
     with suppress(StoreUnavailable):  # the change is made: the entries sent before it will do
         queue.send_many(entries)
+
+
+@contextmanager
+def devices_told(device: Device, queue: Queue, *, there: bool, now_ms: int) -> Iterator[None]:
+    """Around the transaction that makes or ends a device of an account that there was before: its groups are told.
+
+    `there`: the device is one of the account's afterwards. Raises StoreUnavailable only before the transaction.
+    """
+    entry = {
+        "job": "devices_changed",
+        "account": account_text(device.account),
+        "registration": device.registration,
+        "there": there,
+        "change": message_text(new_message_id(now_ms)),
+    }
+    queue.send(entry, delay_seconds=NET_SECONDS)
+    yield
+    with suppress(StoreUnavailable):  # the change is made: the entry sent before it will do
+        queue.send(entry)
+
+
+def devices_event(group: GroupId, account: AccountId, change: MessageId) -> GroupEvent:
+    """Of each group with an id of its own, which comes out again when it is told again."""
+    at_ms = message_time_ms(change)
+    message = new_message_id(at_ms, hashlib.blake2b(change + group, digest_size=10).digest())
+    return GroupEvent(group, message, int(GroupChange.DEVICES), SYSTEM, at_ms, account)
 
 
 def _entry(event: GroupEvent) -> dict[str, Any]:

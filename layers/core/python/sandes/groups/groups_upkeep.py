@@ -8,11 +8,12 @@ each run queues the next.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from sandes.crypto.seal import GroupChange
-from sandes.groups.group_events import EventDependencies, decided, new_event, send_event, told
+from sandes.groups.group_events import EventDependencies, decided, devices_event, new_event, send_event, told
 from sandes.model.group import SYSTEM, Group, Member, Role
 from sandes.model.ids import (
     AccountId,
@@ -21,12 +22,13 @@ from sandes.model.ids import (
     id_text,
     parse_account,
     parse_group,
+    parse_message,
     parse_organisation,
 )
 from sandes.model.standing import Standing
 from sandes.queues import Queue
 from sandes.store.directory import DirectoryStore
-from sandes.store.group_changes import GroupChangeStore
+from sandes.store.group_changes import GroupChangeStore, GroupRaced
 from sandes.store.verifications import VerificationStore
 
 MEMBERSHIPS_AT_ONCE = 25
@@ -55,6 +57,8 @@ def work(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) ->
             return send_event(queued, now_ms=now_ms, deps=deps.events)
         case "end_memberships":
             return _end_memberships(queued, now_ms=now_ms, deps=deps)
+        case "devices_changed":
+            return _devices_changed(queued, deps=deps)
         case "dissolve":
             return _dissolve(queued, now_ms=now_ms, deps=deps)
         case job:
@@ -104,6 +108,25 @@ def _ends(group: Group, role: Role, ended: OrganisationId, standing: Standing | 
     if standing and group.organisation in {standing.organisation, None}:
         return False
     return group.audience == "officials" or group.organisation == ended or role != "member"
+
+
+def _devices_changed(queued: Mapping[str, Any], *, deps: UpkeepDependencies) -> str:
+    """Each group of the account has a new version, and is told to make new sender keys; once for each change."""
+    account, change = parse_account(queued["account"]), parse_message(queued["change"])
+    known = deps.directory.account(account)
+    there = {device.registration for device in known.devices.values()} if known else set()
+    if (queued["registration"] in there) != queued["there"]:
+        return "not_changed"
+    after = parse_group(queued["after"]) if "after" in queued else None
+    memberships, last = deps.events.groups.memberships(account, after=after, limit=MEMBERSHIPS_AT_ONCE)
+    for group, _ in memberships:
+        event = devices_event(group, account, change)
+        with suppress(GroupRaced), told(event, deps.work):  # told already, dissolved, or no member any more
+            deps.changes.devices_changed(group, account, of=change, event=event)
+    if last is not None:
+        deps.work.send({**queued, "after": id_text(last)})
+        return "going_on"
+    return "told"
 
 
 def _dissolve(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) -> str:

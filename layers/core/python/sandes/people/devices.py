@@ -10,6 +10,7 @@ from sandes.crypto.codes import code_hash
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.seal import check_seal_key
 from sandes.crypto.statements import registration_statement, seal_key_statement, signed_by
+from sandes.groups.group_events import devices_told
 from sandes.limits import Limit, enforce
 from sandes.messaging.push import Pusher
 from sandes.model.challenge import Challenge, Outcome
@@ -40,6 +41,7 @@ from sandes.protocol.client_api import (
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.faults import fault
 from sandes.protocol.frames import Revoked, render
+from sandes.queues import Queue
 from sandes.store.codes import CodeStore
 from sandes.store.directory import DirectoryStore
 from sandes.store.enrolment import EnrolmentRaced, EnrolmentStore
@@ -58,6 +60,7 @@ class DeviceDependencies:
     enrolment: EnrolmentStore
     codes: CodeDependencies
     pusher: Pusher
+    group_work: Queue
 
     @property
     def pepper(self) -> Pepper:
@@ -117,10 +120,13 @@ def _register_new(challenge: Challenge, new: NewDevice, now_ms: int, deps: Devic
 def _register_again(
     account: Account, challenge: Challenge, new: NewDevice, now_ms: int, deps: DeviceDependencies
 ) -> Registered:
-    """Whoever holds the number holds the account; devices made before lose it, and senders see the change."""
+    """Whoever holds the number holds the account; devices made before lose it, senders see the change, and groups are
+    told of it.
+    """
     before = deps.routing.read(account.id, now_seconds=now_ms // 1000)
     device = _device(account.id, _free_number(account), new, now_ms)
-    deps.enrolment.replace(account, device, _seal_key(new.seal_key), challenge, now_seconds=now_ms // 1000)
+    with devices_told(device, deps.group_work, there=True, now_ms=now_ms):
+        deps.enrolment.replace(account, device, _seal_key(new.seal_key), challenge, now_seconds=now_ms // 1000)
     for route in before.devices.values() if before else ():
         _close(route.connection, Revoked(reason="replaced"), deps.pusher)
     return _registered(device)
@@ -197,7 +203,8 @@ def unlink(caller: Caller, number: DeviceNumber, *, now_ms: int, deps: DeviceDep
     if device is None or before is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     try:
-        deps.enrolment.unlink(device)
+        with devices_told(device, deps.group_work, there=False, now_ms=now_ms):
+            deps.enrolment.unlink(device)
     except EnrolmentRaced:
         raise ProtocolError(ErrorCode.NOT_FOUND) from None
     route = before.devices.get(number)

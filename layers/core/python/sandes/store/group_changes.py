@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sandes.model.group import MAX_ADMINS, Group, GroupEvent, GroupInvitation, Member, Role
-from sandes.model.ids import AccountId, GroupId, OrganisationId, UnitId, account_text
+from sandes.model.ids import AccountId, GroupId, MessageId, OrganisationId, UnitId, account_text
 from sandes.store.directory import account_key
 from sandes.store.dynamo import Client, ConditionFailed, batch_write, transact
 from sandes.store.groups import (
@@ -292,6 +292,21 @@ class GroupChangeStore:
             using = {":version": {"N": str(version)}}
             changed = _group(group, values=values, conditions=[f"{Row.VERSION} = :version"], using=using)
         self._transact([changed, *([_manages(group, by)] if by is not None else [])], event)
+
+    def devices_changed(self, group: GroupId, account: AccountId, *, of: MessageId, event: GroupEvent) -> None:
+        """A member has other devices: the next version. `of` names and dates the change of devices: the same again, or
+        an older one, raises GroupRaced, as an account that is no member does.
+        """
+        member = {
+            "Key": member_key(group, account),
+            "UpdateExpression": f"SET {Row.DEVICES_CHANGED} = :of",
+            "ConditionExpression": (
+                f"attribute_exists({Row.ROLE})"
+                f" AND (attribute_not_exists({Row.DEVICES_CHANGED}) OR {Row.DEVICES_CHANGED} < :of)"
+            ),
+            "ExpressionAttributeValues": {":of": {"B": of}},
+        }
+        self._transact([{"Update": member}, _group(group)], event)
 
     def transfer(self, group: Group, unit: UnitId, *, event: GroupEvent | None = None) -> None:
         """Of an official group, to another unit of its organisation. Its members keep their keys, and are not told."""

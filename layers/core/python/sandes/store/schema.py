@@ -222,6 +222,7 @@ class GroupRow:
     # member
     ROLE = "l"  # S owner, admin or member
     JOINED_AT_MS = "j"  # N epoch milliseconds
+    DEVICES_CHANGED = "b"  # B 16 message id of the last event that told of other devices of this account
     # invitation
     INVITED_BY = "i"  # B 8
     EXPIRES_AT = "x"  # N epoch seconds
