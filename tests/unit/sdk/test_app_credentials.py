@@ -80,3 +80,16 @@ def test_credentials_that_cannot_be_used_say_why_without_the_key(tmp_path: Path,
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(CredentialsInvalid, match="cannot be read"):
         AppCredentials.read(tmp_path / "none.json")
+
+
+def test_a_file_that_holds_no_credentials_is_told_as_that_whoever_may_read_it(tmp_path: Path) -> None:
+    file = tmp_path / "README.md"
+    file.write_text("# Read me")
+    file.chmod(0o644)
+    with pytest.raises(CredentialsInvalid, match="is not JSON"):
+        AppCredentials.read(file)
+
+
+def test_an_environment_without_any_of_it_is_told_of_the_file() -> None:
+    with pytest.raises(CredentialsInvalid, match="SANDES_APP_CREDENTIALS"):
+        AppCredentials.from_environment({})

@@ -99,6 +99,11 @@ def test_a_message_is_sent_followed_listed_and_recalled(sandes: Any, service: Ap
     lines = sandes("message", "status", MESSAGE).stdout.splitlines()
     assert lines[0] == f"delivered {MESSAGE}"
     assert [line.split()[0] for line in lines[1:]] == ["accepted", "delivered"]
+    of_group = message(MESSAGE) | {"group": {"id": APP, "members": 9, "devices": 12, "complete": False}}
+    service.routes["GET", f"/v1/messages/{MESSAGE}"] = lambda _: httpx.Response(200, json=of_group)
+    assert sandes("message", "status", MESSAGE).stdout.splitlines()[1] == (
+        "  for 9 members, stored for 12 devices; not stored for all members yet"
+    )
     page = {"messages": [message("1"), message("2", "failed") | {"failure": "expired"}], "cursor": "more"}
     service.routes["GET", "/v1/messages"] = lambda _: httpx.Response(200, json=page)
     listed = sandes("message", "list", "--limit", "2", "--status", "delivered", "--json").stdout.splitlines()

@@ -72,9 +72,9 @@ class AppCredentials:
         A file that everybody on the machine may read is refused. Raises CredentialsInvalid.
         """
         try:
-            if os.name == "posix" and path.stat().st_mode & _OTHERS:
-                raise CredentialsInvalid(f"{path} may be read by everybody here: chmod 600 it, and replace the key")
             values = json.loads(path.read_text(encoding="utf-8"))
+            if os.name == "posix" and path.stat().st_mode & _OTHERS and isinstance(values, dict):
+                raise CredentialsInvalid(f"{path} may be read by everybody here: chmod 600 it, and replace the key")
         except OSError as error:
             raise CredentialsInvalid(f"{path} cannot be read: {error.strerror}") from None
         except ValueError as error:
@@ -93,7 +93,9 @@ class AppCredentials:
         values = os.environ if environment is None else environment
         if file := values.get(FILE_VARIABLE):
             return cls.read(Path(file))
-        return cls._of(values.get, "the environment", _VARIABLES)
+        if not any(values.get(name) for name in _VARIABLES.values()):
+            raise CredentialsInvalid(f"name the app's credentials file, here or by {FILE_VARIABLE}")
+        return cls._of(values.get, f"without {FILE_VARIABLE}, the environment", _VARIABLES)
 
     @classmethod
     def _of(cls, value: Callable[[str], object], source: str, names: Mapping[str, str]) -> AppCredentials:

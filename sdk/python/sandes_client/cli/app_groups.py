@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from sandes_client.app import AppApiError, AppGroup, Roster, SyncAppClient
@@ -27,7 +26,7 @@ from sandes_client.cli.apps import (
     _progress,
     _say,
 )
-from sandes_client.cli.display import readable
+from sandes_client.cli.display import readable, table_console
 from sandes_client.cli.session import CommandFailed, complain, confirm, failures_as_lines
 from sandes_client.ids import parse_account
 
@@ -114,7 +113,7 @@ def group_list(*, credentials: Credentials = None, as_json: AsJson = False) -> N
     for one in found:
         cells = (one.audience, one.posting, "yes" if one.open else "no", str(one.members), str(one.version))
         table.add_row(one.id, _cell(one.name), *cells)
-    Console().print(table)
+    table_console().print(table)
 
 
 @group.command("show")

@@ -21,7 +21,7 @@ from sandes_client.app import AppCredentials, Batch, CredentialsInvalid, Message
 from sandes_client.app.answers import BatchResult, Category, Language, MessageStatus, Priority, Quota, plain
 from sandes_client.app.calls import UploadFormat, message_recipient
 from sandes_client.app.credentials import FILE_VARIABLE
-from sandes_client.cli.display import local_time, readable
+from sandes_client.cli.display import local_time, readable, table_console
 from sandes_client.cli.session import CommandFailed, check_pairs, complain, failures_as_lines, pairs
 
 NOT_APPROVED = 3
@@ -325,7 +325,7 @@ def message_list(
     table = Table(Column("id", no_wrap=True), "state", "category", "template", "reference", "accepted")
     for one in listed:
         table.add_row(one.id, _state(one), one.category, one.template or "", _cell(one.client_ref), _accepted(one))
-    Console().print(table)
+    table_console().print(table)
 
 
 def _state(one: Message) -> str:
@@ -481,7 +481,7 @@ def status(*, credentials: Credentials = None, as_json: AsJson = False) -> None:
     for one in templates:
         named = (one.kind, " ".join(one.languages), " ".join(one.variables), "yes" if one.sms else "no")
         table.add_row(one.id, str(one.version), *named)
-    console.print(table)
+    table_console().print(table)
 
 
 def _quota(quota: Quota) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from rich.console import Console
 from rich.text import Text
 
 from sandes_client.events import AppMessage, GroupEvent, Status
@@ -15,6 +17,7 @@ from sandes_client.seal import SenderClass
 
 _OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 BADGE = "✔"
+_WIDE = 500
 _CHECK_MARKS = frozenset("✓✔✅☑🗸🗹√\ufe0e\ufe0f")
 _TICKS = {
     Status.QUEUED: ("…", "dim"),
@@ -23,6 +26,11 @@ _TICKS = {
     Status.READ: ("✓✓", "bold cyan"),
     Status.FAILED: ("✗", "bold red"),
 }
+
+
+def table_console() -> Console:
+    """For tables on standard output: as wide as the terminal, and where there is none, no row is wrapped."""
+    return Console(width=None if sys.stdout.isatty() else _WIDE)
 
 
 def readable(body: bytes) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandes_client.api import ApiError
-from sandes_client.cli.display import local_time, readable, unbadged
+from sandes_client.cli.display import local_time, readable, table_console, unbadged
 from sandes_client.cli.learn import label, learn
 from sandes_client.cli.session import (
     COMMON_EPILOG,
@@ -74,7 +74,7 @@ def list_groups(ctx: typer.Context) -> None:
         for entry in entries:
             until = f", until {local_time(entry.expires_at * 1000)}" if entry.expires_at else ""
             table.add_row(entry.group, Text(unbadged(entry.name)), entry.role or f"invited{until}")
-        Console().print(table)
+        table_console().print(table)
 
     run(work(ctx.obj))
 
@@ -118,7 +118,7 @@ def members(ctx: typer.Context, group: GroupId) -> None:
         table = Table("account", "who", "role")
         for member, who in rows:
             table.add_row(member.account, Text(who), member.role if member.state == "member" else "invited")
-        Console().print(table)
+        table_console().print(table)
 
     run(work(ctx.obj))
 

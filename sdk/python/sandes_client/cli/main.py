@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import segno
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
@@ -17,7 +16,7 @@ from typer.core import TyperGroup
 from sandes_client.api import ApiError
 from sandes_client.cli import app_groups  # noqa: F401  # its commands join those of apps
 from sandes_client.cli.apps import apps
-from sandes_client.cli.display import local_time, readable
+from sandes_client.cli.display import local_time, readable, table_console
 from sandes_client.cli.groups import groups
 from sandes_client.cli.inbox import inbox
 from sandes_client.cli.learn import learn
@@ -213,7 +212,7 @@ async def _devices(session: Session, unlink: int | None) -> None:
         name, platform = (Text(readable(text.encode())) for text in (entry.name, entry.platform))
         here = "this one" if entry.current else ""
         table.add_row(str(entry.device), name, platform, local_time(entry.linked_at * 1000), here)
-    Console().print(table)
+    table_console().print(table)
 
 
 @app.command(epilog=COMMON_EPILOG)

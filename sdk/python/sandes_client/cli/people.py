@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandes_client.api import ApiError
-from sandes_client.cli.display import local_time, person_label, unbadged
+from sandes_client.cli.display import local_time, person_label, table_console, unbadged
 from sandes_client.cli.learn import label, learn
 from sandes_client.cli.session import (
     COMMON_EPILOG,
@@ -30,6 +30,9 @@ from sandes_client.people import Audience, OwnProfile, Profile, ProfileField
 profile_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Your profile and those of others.", epilog=COMMON_EPILOG
 )
+
+_STRICTER = get_args(Audience)
+"""From the widest audience to none."""
 
 Who = Annotated[
     str,
@@ -164,7 +167,7 @@ async def _search(session: Session, words: str, limit: int) -> None:
     table = Table("account", "who")
     for person in found.people:
         table.add_row(person.account, Text(person_label(person, person.account, person.account_class)))
-    Console().print(table)
+    table_console().print(table)
     if found.more:
         typer.echo("There are more: search with more words.")
 
@@ -225,9 +228,14 @@ def _lines(profile: Profile, otherwise: str) -> list[str]:
 
 
 def _shown_to(own: OwnProfile) -> list[str]:
-    fields = sorted({*own.policy, *own.choices})
-    return [
-        f"  {field} is shown to {own.choices.get(field) or own.policy.get(field)}"
-        + (f" (the organisation's limit: {own.policy[field]})" if field in own.policy and field in own.choices else "")
-        for field in fields
-    ]
+    return [f"  {field} is shown to {_audience(own, field)}" for field in sorted({*own.policy, *own.choices})]
+
+
+def _audience(own: OwnProfile, field: str) -> str:
+    """The stricter of one's own choice and the limit, which an official's organisation sets."""
+    limit, choice = own.policy.get(field), own.choices.get(field)
+    if limit is None or choice is None:
+        return str(limit or choice)
+    if _STRICTER.index(choice) > _STRICTER.index(limit):
+        return f"{choice} (the limit: {limit})"
+    return limit if choice == limit else f"{limit}, which is the limit; your choice of {choice} has no effect"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -211,6 +212,19 @@ def test_the_own_profile_is_shown_and_changed(sandes: Any, people: PeopleService
     )
     assert changed.exit_code == 0
     assert people.changes == [ChangeProfile(name="A", photo=b"", choices={"photo": "nobody", "name": "officials"})]
+
+
+def test_a_choice_wider_than_the_limit_is_said_to_have_no_effect(
+    sandes: Any, service: Service, people: PeopleService
+) -> None:
+    own = people.profiles[ALICE_ID] | {
+        "policy": {"email": "officials", "number": "officials"},
+        "choices": {"email": "everyone", "number": "nobody"},
+    }
+    service.http_answers["PATCH", "/v1/me/profile"] = lambda _: httpx.Response(200, json=own)
+    said = sandes("profile", "set", "--show", "email=everyone").stdout
+    assert "  email is shown to officials, which is the limit; your choice of everyone has no effect\n" in said
+    assert "  number is shown to nobody (the limit: officials)\n" in said
 
 
 def test_people_are_looked_up_searched_and_invited(sandes: Any, people: PeopleService, service: Service) -> None:
