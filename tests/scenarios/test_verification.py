@@ -60,7 +60,7 @@ def officials(deployed: Deployed, organisation: str, unit: str) -> int:
 
 
 async def swept(deployed: Deployed, account: str) -> None:
-    """Wait until the sweep, which runs each minute and is hurried on here, has queued the end of memberships."""
+    """Wait until the sweep, which runs each minute and is hurried on here, and the queue have ended memberships."""
     client = deployed.engine.client("lambda")
     names = [function["FunctionName"] for function in client.list_functions()["Functions"]]
     (name,) = [name for name in names if "VerificationSweep" in name]
