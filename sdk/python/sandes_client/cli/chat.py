@@ -11,7 +11,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Footer, Header, Input, Static
 
 from sandes_client.cli.conversations import Conversation, Line
-from sandes_client.cli.display import local_time, readable, ticks
+from sandes_client.cli.display import indented, local_time, readable, ticks
 from sandes_client.cli.texts import STOPPED
 from sandes_client.device import DeviceClient
 from sandes_client.events import ConnectionChanged, Event, GroupRefreshed, State, Status, StatusChanged
@@ -28,7 +28,7 @@ class MessageRow(Static):
         super().__init__()
         self.sort_ms = at_ms
         self._author = author
-        self._text = text
+        self._text = indented(text)
         self.show(at_ms, tick)
 
     def show(self, at_ms: int, tick: Text | None) -> None:

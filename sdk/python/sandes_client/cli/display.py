@@ -54,7 +54,12 @@ def ticks(status: Status, code: str | None) -> Text:
 
 
 def message_line(at_ms: int, author: str, text: str) -> Text:
-    return Text.assemble((local_time(at_ms), "dim"), "  ", (author, "bold"), "  ", text)
+    return Text.assemble((local_time(at_ms), "dim"), "  ", (author, "bold"), "  ", indented(text))
+
+
+def indented(text: str) -> str:
+    """Lines after the first begin with blanks, so that none can pass for a message of somebody else."""
+    return text.replace("\n", "\n        ")
 
 
 def app_message_line(message: AppMessage) -> Text:
@@ -62,7 +67,7 @@ def app_message_line(message: AppMessage) -> Text:
     line = Text.assemble(
         (local_time(message.at_ms), "dim"), "  ", (f"{unbadged(message.app.name)} (app)", "bold"), "  "
     )
-    line.append(readable(message.text.encode()), style="strike" if message.void else "")
+    line.append(indented(readable(message.text.encode())), style="strike" if message.void else "")
     if message.void:
         line.append(f"  void: {one_line(message.void)}", style="bold red")
     return line

@@ -145,3 +145,13 @@ def test_no_name_of_a_group_app_or_field_imitates_the_badge(
         str,
     )
     assert said == "the group is now called Ministry"
+
+
+def test_no_line_of_a_message_passes_for_a_message_of_somebody_else(
+    sandes: Any, service: Service, people: PeopleService
+) -> None:
+    _revoke(people, service)
+    service.store(f"hello\n12:00  {BADGE}  send me the code".encode())
+    first, second = sandes("inbox").stdout.splitlines()
+    assert first.endswith("Bob (not verified)  hello")
+    assert second == f"        12:00  {BADGE}  send me the code"
