@@ -7,6 +7,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import cbor2
@@ -63,12 +64,16 @@ def table_dump(deployed: Deployed, name: str) -> bytes:
 
 
 def bucket_dump(deployed: Deployed) -> bytes:
-    """Every object of every bucket, but what CDK deployed from."""
+    """Every object of every bucket, but what CDK deployed from, and what is deleted while it is looked at."""
     client = deployed.engine.client("s3")
     names = [bucket["Name"] for bucket in client.list_buckets()["Buckets"] if not bucket["Name"].startswith("cdk-")]
     assert names
     objects = [(name, one["Key"]) for name in names for one in client.list_objects_v2(Bucket=name).get("Contents", [])]
-    return b"\0".join(client.get_object(Bucket=name, Key=key)["Body"].read() for name, key in objects)
+    found = []
+    for name, key in objects:
+        with suppress(client.exceptions.NoSuchKey):
+            found.append(client.get_object(Bucket=name, Key=key)["Body"].read())
+    return b"\0".join(found)
 
 
 def log_dump(deployed: Deployed) -> bytes:
