@@ -12,6 +12,7 @@ from sandes.model.ids import base64url_text, message_text
 from sandes.model.ids import parse_account as account_bytes
 from sandes.store.schema import InboxRow
 from sandes_client import (
+    ApiError,
     DeviceClient,
     Endpoints,
     Enrolment,
@@ -96,13 +97,21 @@ class People:
     async def enrol(self, person: Person) -> Store:
         """The person's profile, registered with the code of the SMS unless it is from the last time."""
         self.people.mkdir(parents=True, exist_ok=True)
-        store = Store.open(self.people / f"{person.name}.sqlite3")
-        self._stores.append(store)
+        file = self.people / f"{person.name}.sqlite3"
+        store = Store.open(file)
         endpoints = Endpoints(self.deployment.http_url, self.deployment.websocket_url, self.deployment.audience)
         if store.profile.account() is not None:
             store.profile.set_endpoints(endpoints)
-            self.narrator.say(f"{person.name} is account {account_of(store)}, registered the last time")
-            return store
+            if await _is_known(store):
+                self._stores.append(store)
+                self.narrator.say(f"{person.name} is account {account_of(store)}, registered the last time")
+                return store
+            store.close()
+            for left in self.people.glob(f"{file.name}*"):
+                left.unlink()
+            self.narrator.say(f"{person.name}'s account is gone: the engine makes some tables anew for a newer version")
+            store = Store.open(file)
+        self._stores.append(store)
         async with Enrolment(store, endpoints, name=f"{person.name}'s phone") as enrolment:
             started = await enrolment.start(person.phone)
             code = await asyncio.to_thread(self._code, person.phone)
@@ -130,7 +139,7 @@ class People:
     def _show(self, row: dict[str, Any] | None, sender: DeviceClient, text: str) -> None:
         if row is None:
             return
-        names = {value: name.lower() for name, value in vars(InboxRow).items() if name.isupper()}
+        names = {value: name.lower() for name, value in vars(InboxRow).items() if name.isupper() and name != "BODY"}
         stored = bytearray()
         for key, attribute in sorted(row.items()):
             ((_, value),) = attribute.items()
@@ -141,6 +150,20 @@ class People:
         for hidden in (text.encode(), account_bytes(sender.address.account), ASHA.phone.encode(), RAVI.phone.encode()):
             check(hidden not in stored, "something readable stands in the row")
         self.narrator.say("no text, no sender, no phone number; the key to open it is on Ravi's phone alone")
+
+
+async def _is_known(store: Store) -> bool:
+    """Whether the service knows the profile's device still."""
+    device = DeviceClient(store)
+    try:
+        await device.api.me()
+    except ApiError as refused:
+        if refused.code not in {"token_invalid", "revoked"}:
+            raise
+        return False
+    finally:
+        await device.api.close()
+    return True
 
 
 def account_of(store: Store) -> str:
