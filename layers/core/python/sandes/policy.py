@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from sandes.model.group import Audience as GroupAudience
-from sandes.model.group import Posting, Role
+from sandes.model.group import Group, Posting, Role
 from sandes.model.ids import OrganisationId
 from sandes.model.profile import FIELDS, Audience, Field
 from sandes.model.standing import AccountClass, Standing, class_of
@@ -67,6 +67,19 @@ class GroupView:
     owner_organisation: OrganisationId | None
     role: Role | None
     invited: bool
+
+    @classmethod
+    def of(cls, group: Group, role: Role | None, *, invited: bool = False) -> GroupView:
+        """A group as it stands to somebody with this role in it."""
+        return cls(
+            audience=group.audience,
+            posting=group.posting,
+            open=group.open,
+            live=group.live,
+            owner_organisation=group.organisation,
+            role=role,
+            invited=invited,
+        )
 
 
 PEOPLE: Mapping[Action, Mapping[AccountClass, Mapping[Relation, Rule]]] = {

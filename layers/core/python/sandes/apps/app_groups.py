@@ -7,7 +7,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
 
@@ -346,15 +346,7 @@ def reached(
 
 def may_be_in(group: Group, role: Role, standing: Standing | None) -> bool:
     """Whether the group is for such a person, in this role. `standing` is one in force, or None."""
-    view = GroupView(
-        audience=group.audience,
-        posting=group.posting,
-        open=True,  # whom it is for, not whether one may come in by oneself
-        live=True,
-        owner_organisation=group.organisation,
-        role=role,
-        invited=False,
-    )
+    view = replace(GroupView.of(group, role), open=True)  # whom it is for, not whether one may come in by oneself
     viewer = Viewer(standing)
     return decide(viewer, view, "join") and (role == "member" or decide(viewer, view, "manage"))
 

@@ -155,11 +155,6 @@ def status(request: AppRequest, id: MessageId, *, now_ms: int, deps: GroupMessag
     if stands is None:
         return found
     record, done = stands
-    chunks = [done[chunk] for chunk in record.chunks or () if chunk in done]
-    delivery = app_api.GroupMessage(
-        id=found.group.id,
-        members=record.members,
-        devices=record.delivered[0] if record.delivered else sum(chunk.devices for chunk in chunks),
-        complete=record.delivered is not None or (record.chunks is not None and len(chunks) == len(record.chunks)),
-    )
+    devices, complete = record.progress(done)
+    delivery = app_api.GroupMessage(id=found.group.id, members=record.members, devices=devices, complete=complete)
     return found.model_copy(update={"group": delivery})

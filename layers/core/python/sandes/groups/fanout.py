@@ -22,7 +22,7 @@ from sandes.model.app import AppSender
 from sandes.model.device import Route, Routes
 from sandes.model.envelope import HEADER, VERSION, Envelope, envelope_id
 from sandes.model.fanout import ChunkDone, FanoutJob, FanoutRecord, GroupPost
-from sandes.model.group import Group, Role
+from sandes.model.group import Role
 from sandes.model.ids import (
     ACCOUNT_BYTES,
     AccountId,
@@ -183,19 +183,6 @@ def chunks_of(members: int) -> int:
 def author_of(sender: DeviceAddress | AppSender) -> AccountId | AppSender:
     """Whose post it is: the account's, from whichever device it came, or the app's."""
     return sender if isinstance(sender, AppSender) else sender.account
-
-
-def group_view(group: Group, role: Any) -> GroupView:
-    """A group as policy sees it, for somebody who is not invited."""
-    return GroupView(
-        audience=group.audience,
-        posting=group.posting,
-        open=group.open,
-        live=group.state == "live",
-        owner_organisation=group.organisation,
-        role=role,
-        invited=False,
-    )
 
 
 def _may_receive(job: FanoutJob, member: Routes) -> bool:

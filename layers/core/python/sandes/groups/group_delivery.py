@@ -8,13 +8,12 @@ from sandes.crypto.fanout_keys import FanoutKeys
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
 from sandes.cursors import cursor, position
-from sandes.groups.fanout import group_view
 from sandes.limits import Limit, enforce
 from sandes.model.envelope import envelope_id
 from sandes.model.group import Member
 from sandes.model.ids import AccountId, DeviceAddress, DeviceNumber, GroupId, MessageId, account_text, message_text
 from sandes.people.identity import Caller
-from sandes.policy import Viewer, decide
+from sandes.policy import GroupView, Viewer, decide
 from sandes.protocol.client_api import GroupDelivery
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.fanouts import FanoutStore
@@ -58,14 +57,13 @@ def delivery(
     facts = deps.groups.facts(group, me, now_seconds=now_seconds)
     member = facts.own.member
     viewer = Viewer(caller.account.standing_at(now_seconds))
-    if facts.group is None or member is None or not decide(viewer, group_view(facts.group, member.role), "receive"):
+    if facts.group is None or member is None or not decide(viewer, GroupView.of(facts.group, member.role), "receive"):
         raise ProtocolError(ErrorCode.NOT_FOUND)
     found = deps.posts.read(deps.keys.post(group, message, me), now_seconds=now_seconds)
     if found is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     record, done = found
-    chunks = [done[chunk] for chunk in record.chunks or () if chunk in done]
-    devices = record.delivered[0] if record.delivered else sum(chunk.devices for chunk in chunks)
+    devices, complete = record.progress(done)
     of = f"delivery {message_text(message)}"
     page, last = deps.groups.members_page(
         group,
@@ -79,7 +77,7 @@ def delivery(
         members=record.members,
         devices=devices,
         waiting=_waiting(members, message, author, now_seconds=now_seconds, deps=deps),
-        complete=record.delivered is not None or (record.chunks is not None and len(chunks) == len(record.chunks)),
+        complete=complete,
         cursor=cursor(last, owner=me, of=of, pepper=deps.pepper) if last else None,
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandes.groups.fanout import Fanout, chunks_of, group_view
+from sandes.groups.fanout import Fanout, chunks_of
 from sandes.limits import Limit, Meter, enforce
 from sandes.messaging.send import check_time, expiry, is_current
 from sandes.model.envelope import MAX_BODY_BYTES
@@ -15,7 +15,7 @@ from sandes.model.fanout import GroupPost
 from sandes.model.ids import account_text
 from sandes.model.principal import Principal
 from sandes.model.standing import class_of
-from sandes.policy import Viewer, decide
+from sandes.policy import GroupView, Viewer, decide
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Accepted, GroupSend
 from sandes.store.group_send_view import GroupSendView
@@ -59,7 +59,7 @@ def send_to_group(frame: GroupSend, principal: Principal, *, now_ms: int, deps: 
     standing = facts.sender.standing
     if facts.group is None or facts.member is None:
         raise ProtocolError(ErrorCode.NOT_PERMITTED)
-    viewer, view = Viewer(standing), group_view(facts.group, facts.member.role)
+    viewer, view = Viewer(standing), GroupView.of(facts.group, facts.member.role)
     if not decide(viewer, view, "post"):
         receives = decide(viewer, view, "receive")
         raise ProtocolError(ErrorCode.POSTING_RESTRICTED if receives else ErrorCode.NOT_PERMITTED)

@@ -205,15 +205,7 @@ def viewer_of(caller: Caller, now_ms: int) -> Viewer:
 
 def view_of(group: Group, tie: Tie) -> GroupView:
     """The group as policy sees it, for the account of `tie`."""
-    return GroupView(
-        audience=group.audience,
-        posting=group.posting,
-        open=group.open,
-        live=group.live,
-        owner_organisation=group.organisation,
-        role=tie.member.role if tie.member else None,
-        invited=tie.invitation is not None,
-    )
+    return GroupView.of(group, tie.member.role if tie.member else None, invited=tie.invitation is not None)
 
 
 def visible(caller: Caller, group: Group | None, tie: Tie, now_ms: int) -> Group:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sandes.model.app import AppSender
@@ -76,6 +77,16 @@ class FanoutRecord:
     def is_under_way(self) -> bool:
         """Nothing is left for the sender to do: it is delivered, or it or every chunk of it is queued."""
         return self.queued or self.chunks is not None or self.delivered is not None
+
+    def progress(self, done: Mapping[bytes, ChunkDone]) -> tuple[int, bool]:
+        """Devices it has been stored for so far, and whether those are all, by the chunks that are done.
+
+        Of chunks that another plan has cut, only those count that this one has too.
+        """
+        if self.delivered is not None:
+            return self.delivered[0], True
+        finished = [done[chunk] for chunk in self.chunks or () if chunk in done]
+        return sum(chunk.devices for chunk in finished), len(finished) == len(self.chunks or ()) > 0
 
 
 @dataclass(frozen=True, slots=True)
