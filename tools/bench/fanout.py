@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +184,7 @@ def _once(aws: canned.Aws, crowd: Crowd, send: Any, fanout: Any, *, count_writes
         members = keys.open(_bytes(json.loads(chunk)["post"]))[-800:]
         accounts = [AccountId(members[at : at + 8]) for at in range(0, len(members), 8)]
         script.batch_get = crowd.answer_for([account for account in accounts if account in crowd.routing])
-        _worked(timed("chunks", lambda chunk=chunk: fanout(_event(chunk), canned.CONTEXT)))  # type: ignore[misc]
+        _worked(timed("chunks", partial(fanout, _event(chunk), canned.CONTEXT)))
     return {
         "cpu_ms": dict(cpu),
         "calls": calls,

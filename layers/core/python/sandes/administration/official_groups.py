@@ -6,14 +6,14 @@ Who is in a group is its admins' affair; here it is who they are. They are offic
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from sandes.crypto.seal import GroupChange
-from sandes.groups.group_events import decided, new_event, told
+from sandes.groups.group_events import all_told, decided, new_event, told
 from sandes.model.group import MAX_ADMINS, MAX_OFFICIAL_MEMBERS, SYSTEM, Group, GroupEvent, Member, Posting
 from sandes.model.ids import AccountId, GroupId, OrganisationId, UnitId, account_text, app_text, id_text, new_group_id
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
@@ -122,9 +122,7 @@ def _create(operation: CreateGroup, now_ms: int, deps: OfficialGroupDependencies
     )
     events = [_joined(group, admin, now_ms) for admin in admins]
     try:
-        with ExitStack() as telling:
-            for event in events:
-                telling.enter_context(told(event, deps.work))
+        with all_told(events, deps.work):
             deps.changes.create(
                 group,
                 [Member(admin, "admin", now_ms) for admin in admins],
@@ -143,9 +141,9 @@ def _set_admins(id: GroupId, admins: Sequence[AccountId], now_ms: int, deps: Off
     organisation = _organisation(group)
     _check_officials(admins, organisation, now_ms, deps)
     for account in sorted(group.admins - set(admins)):
-        decided(lambda account=account: _demote(id, account, now_ms, deps))  # type: ignore[misc]
+        decided(partial(_demote, id, account, now_ms, deps))
     for account in dict.fromkeys(admins):
-        decided(lambda account=account: _promote(id, account, organisation, now_ms, deps))  # type: ignore[misc]
+        decided(partial(_promote, id, account, organisation, now_ms, deps))
 
 
 def _demote(id: GroupId, account: AccountId, now_ms: int, deps: OfficialGroupDependencies) -> None:

@@ -78,25 +78,19 @@ def new_event(
 @contextmanager
 def told(event: GroupEvent, queue: Queue) -> Iterator[GroupEvent]:
     """Around the transaction that makes the change and holds the event. Raises StoreUnavailable only before it."""
-    entry = _entry(event)
-    queue.send(entry, delay_seconds=NET_SECONDS)
-    if event.change == GroupChange.DISSOLVED:
-        queue.send({"job": "dissolve", "group": id_text(event.group)}, delay_seconds=NET_SECONDS)
-    yield event
-    try:
-        queue.send(entry)
-    except StoreUnavailable:
-        return  # the change is made: the entry sent before it will do
+    with all_told([event], queue):
+        yield event
 
 
 @contextmanager
 def all_told(events: Sequence[GroupEvent], queue: Queue) -> Iterator[None]:
     """The same around one transaction that holds several events."""
     entries = [_entry(event) for event in events]
-    queue.send_many(entries, delay_seconds=NET_SECONDS)
-    yield
-    with suppress(StoreUnavailable):  # the change is made: the entries sent before it will do
-        queue.send_many(entries)
+    work = [
+        {"job": "dissolve", "group": id_text(event.group)} for event in events if event.change == GroupChange.DISSOLVED
+    ]
+    with _queued(entries, queue, only_before=work):
+        yield
 
 
 @contextmanager
@@ -112,10 +106,19 @@ def devices_told(device: Device, queue: Queue, *, there: bool, now_ms: int) -> I
         "there": there,
         "change": message_text(new_message_id(now_ms)),
     }
-    queue.send(entry, delay_seconds=NET_SECONDS)
+    with _queued([entry], queue):
+        yield
+
+
+@contextmanager
+def _queued(
+    entries: Sequence[dict[str, Any]], queue: Queue, *, only_before: Sequence[dict[str, Any]] = ()
+) -> Iterator[None]:
+    """Queue entries before a transaction, with a delay, and again after it. `only_before`: what is in no hurry."""
+    queue.send_many([*entries, *only_before], delay_seconds=NET_SECONDS)
     yield
-    with suppress(StoreUnavailable):  # the change is made: the entry sent before it will do
-        queue.send(entry)
+    with suppress(StoreUnavailable):  # the change is made: the entries sent before it will do
+        queue.send_many(entries)
 
 
 def devices_event(group: GroupId, account: AccountId, change: MessageId) -> GroupEvent:

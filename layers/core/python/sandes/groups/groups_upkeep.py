@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sandes.crypto.seal import GroupChange
@@ -70,7 +71,7 @@ def _end_memberships(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDepe
     after = parse_group(queued["after"]) if "after" in queued else None
     memberships, last = deps.events.groups.memberships(account, after=after, limit=MEMBERSHIPS_AT_ONCE)
     for group, _ in memberships:
-        decided(lambda group=group: _end_membership(account, group, ended, now_ms, deps))  # type: ignore[misc]
+        decided(partial(_end_membership, account, group, ended, now_ms, deps))
     if last is not None:
         deps.work.send({**queued, "after": id_text(last)})
         return "going_on"
