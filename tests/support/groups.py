@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import cbor2
+import pytest
 
 from sandes.crypto.seal import GroupChange
 from sandes.groups import group_members, groups
@@ -28,6 +29,7 @@ from sandes.model.ids import (
 from sandes.model.organisation import Organisation
 from sandes.model.standing import Standing
 from sandes.protocol import client_api
+from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.directory import account_key, block_key, invitation_key
 from sandes.store.group_changes import GroupChangeStore
 from sandes.store.groups import GroupStore
@@ -264,3 +266,10 @@ class Groups:
 
 def unknown_account() -> AccountId:
     return AccountId(secrets.token_bytes(8))
+
+
+def refused(call: Callable[..., object], *arguments: Any, **named: Any) -> ErrorCode:
+    """The code with which a call is refused."""
+    with pytest.raises(ProtocolError) as caught:
+        call(*arguments, **named)
+    return caught.value.code

@@ -13,37 +13,11 @@ from sandes.limits import Limit
 from sandes.model.group import MAX_ADMINS
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.dynamodb import OvertakenClient
-from tests.support.groups import Groups, unknown_account
+from tests.support.groups import Groups, refused, unknown_account
 from tests.support.interleaving import Side, Stepped, run_interleaved, schedules
 from tests.support.service import NOW_MS, Person, Service
 
 DAY_MS = 86_400_000
-
-
-def refused(call: Any, *arguments: Any, **named: Any) -> ErrorCode:
-    with pytest.raises(ProtocolError) as caught:
-        call(*arguments, **named)
-    return caught.value.code
-
-
-@pytest.fixture
-def groups(service: Service) -> Groups:
-    return Groups(service)
-
-
-@pytest.fixture
-def asha(service: Service) -> Person:
-    return service.person()
-
-
-@pytest.fixture
-def ravi(service: Service) -> Person:
-    return service.person()
-
-
-@pytest.fixture
-def mira(service: Service) -> Person:
-    return service.person()
 
 
 # Inviting and joining

@@ -14,32 +14,11 @@ from sandes.limits import Limit
 from sandes.model.group import Group
 from sandes.model.ids import GroupId, id_text, new_group_id, new_one_time_id
 from sandes.protocol.client_api import ChangeGroup, NewGroup
-from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.errors import ErrorCode
 from sandes.store.groups import group_item
 from tests.support import fanouts
-from tests.support.groups import Groups
+from tests.support.groups import Groups, refused
 from tests.support.service import Person, Service
-
-
-def refused(call: Any, *arguments: Any, **named: Any) -> ErrorCode:
-    with pytest.raises(ProtocolError) as caught:
-        call(*arguments, **named)
-    return caught.value.code
-
-
-@pytest.fixture
-def groups(service: Service) -> Groups:
-    return Groups(service)
-
-
-@pytest.fixture
-def asha(service: Service) -> Person:
-    return service.person()
-
-
-@pytest.fixture
-def ravi(service: Service) -> Person:
-    return service.person()
 
 
 def new(ref: str | None = None, name: str = "Flood relief") -> NewGroup:

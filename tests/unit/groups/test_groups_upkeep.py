@@ -24,22 +24,6 @@ from tests.support.groups import Groups
 from tests.support.keys import DeviceKeys
 from tests.support.service import MAX_EXPIRY_SECONDS, Person, Service
 
-
-@pytest.fixture
-def groups(service: Service) -> Groups:
-    return Groups(service)
-
-
-@pytest.fixture
-def asha(service: Service) -> Person:
-    return service.person()
-
-
-@pytest.fixture
-def ravi(service: Service) -> Person:
-    return service.person()
-
-
 # Events
 
 
