@@ -344,6 +344,25 @@ def test_a_roster_without_a_single_good_row_empties_nothing(app: AppGroups) -> N
     assert app.groups.roles(made.id) == {person.account: "member"}
 
 
+@pytest.mark.parametrize(
+    ("rows", "limit"),
+    [
+        ([{"phone": "+919810000001"}] * 100_001, "at_most_100000_rows"),
+        ([{"phone": "x" * 60}] * 70_000, "at_most_5000000_bytes"),
+    ],
+    ids=["rows", "bytes"],
+)
+def test_a_roster_above_what_a_call_can_take_is_refused_with_the_limit(
+    app: AppGroups, rows: list[dict[str, str]], limit: str
+) -> None:
+    made = app.create(audience="citizens")
+    with pytest.raises(ProtocolError) as refusal:
+        app.roster(made.id, rows, version=1, dry_run=True)
+    assert refusal.value.code == "too_large"
+    assert [fault["code"] for fault in refusal.value.details["errors"]] == [limit]
+    assert app.get(made.id).version == 1
+
+
 def test_admins_change_places_in_one_roster(app: AppGroups) -> None:
     made, old, new = app.create(), app.groups.official(), app.groups.official()
     app.roster(made.id, [*rows_of(old, role="admin"), *rows_of(new)])
