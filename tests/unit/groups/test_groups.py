@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from sandes.crypto.seal import GroupChange
 from sandes.groups import groups as use_cases
-from sandes.limits import Limit
+from sandes.limits import Limit, enforce
 from sandes.model.group import Group
 from sandes.model.ids import GroupId, id_text, new_group_id, new_one_time_id
 from sandes.protocol.client_api import ChangeGroup, NewGroup
@@ -321,3 +321,23 @@ def test_a_group_comes_back_as_it_was_written(groups: Groups, asha: Person) -> N
     group = groups.group(groups.create(asha))
     assert isinstance(group, Group)
     assert (group.admins, group.owner, group.limit, group.live) == (frozenset([asha.account]), asha.account, 500, True)
+
+
+def test_whoever_has_made_too_many_changes_makes_none_until_later(groups: Groups, asha: Person, ravi: Person) -> None:
+    group = groups.create(asha)
+    groups.put(asha, group, ravi)
+    before = (groups.read(asha, group), groups.roles(group))
+    groups.queue.sent.clear()
+    spent = Limit.GROUP_CHANGES.burst - 2  # beside the invitation and the change below
+    account = use_cases.subject(asha.account)
+    enforce(groups.service.limits, Limit.GROUP_CHANGES, account, now_ms=groups.now_ms, weight=spent)
+    groups.change(asha, group, name=before[0].name)  # the last one
+    for call, *about in (
+        (groups.put, ravi),
+        (groups.remove, ravi),
+        (groups.dissolve,),
+    ):
+        assert refused(call, asha, group, *about) is ErrorCode.RATE_LIMITED
+    assert refused(groups.change, asha, group, name="Another") is ErrorCode.RATE_LIMITED
+    assert (groups.read(asha, group), groups.roles(group), groups.queue.sent) == (*before, [])
+    groups.put(ravi, group, ravi)  # the limit is one account's
