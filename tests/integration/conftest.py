@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from tests.support.app_groups import AppGroups
+from tests.support.batches import batch_backend
 from tests.support.dynamodb import moto_dynamodb
 from tests.support.service import NOW_MS, Service
 
@@ -24,3 +27,17 @@ def store_backend(request: pytest.FixtureRequest) -> Iterator[Service]:
         return
     with moto_dynamodb() as (client, tables):
         yield Service(client, tables, now_ms=NOW_MS)
+
+
+@pytest.fixture
+def backend() -> Iterator[tuple[Service, Any]]:
+    """Anew for each test: a transaction in moto takes as long as its tables are large."""
+    with batch_backend() as made:
+        yield made
+
+
+@pytest.fixture
+def app(backend: tuple[Service, Any]) -> AppGroups:
+    """Of no organisation: any official may be in its groups for officials."""
+    service, s3 = backend
+    return AppGroups(Service(service.client, service.tables), s3, service.app())

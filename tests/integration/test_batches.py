@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,13 +14,6 @@ from sandes.protocol.errors import ProtocolError
 from tests.support.batches import BUCKET, BatchApp, Crash, Crashing, batch_backend, new_app
 from tests.support.interleaving import Side, Stepped, run_interleaved
 from tests.support.service import PEPPER, Person, Service, new_phone
-
-
-@pytest.fixture
-def backend() -> Iterator[tuple[Service, Any]]:
-    """Anew for each test: a transaction in moto takes as long as its tables are large."""
-    with batch_backend() as made:
-        yield made
 
 
 @pytest.fixture

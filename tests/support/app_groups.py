@@ -13,6 +13,7 @@ from sandes.apps.app_groups import AppGroupDependencies
 from sandes.apps.app_identity import AppRequest
 from sandes.apps.quotas import Quotas
 from sandes.apps.roster_work import RosterWorkDependencies
+from sandes.crypto.seal import GroupChange
 from sandes.edge.objects import S3Objects
 from sandes.groups.group_events import EventDependencies, send_event
 from sandes.model.ids import AccountId, GroupId, account_text, id_text
@@ -199,3 +200,17 @@ class _Through:
 def rows_of(*people: Person, role: str | None = None) -> list[Json]:
     """By number."""
     return [{"phone": person.phone} | ({"role": role} if role else {}) for person in people]
+
+
+def of_organisation(app: AppGroups) -> tuple[AppGroups, Any]:
+    id = app.groups.organisation()
+    keys = app.service.app(organisation_id=account_text(id))
+    return AppGroups(app.service, app.s3, keys), id
+
+
+def changes(told: Any, person: Person | None = None) -> list[GroupChange]:
+    """What was told to a person alone, or to everybody."""
+    of = [
+        post for post in told if (person is None and post.to is None) or (person and person.account in (post.to or ()))
+    ]
+    return [post.change for post in of]
