@@ -46,6 +46,10 @@ def _handler(folder: str, entry: str) -> Any:
     return getattr(module, entry)
 
 
+BODY_BYTES = 2_048
+"""Above what envelopes hold themselves: it is stored once, and fetched."""
+
+
 @dataclass(slots=True)
 class Crowd:
     """A group with its answers ready: nothing is looked up in the time that is measured."""
@@ -171,7 +175,7 @@ def _once(aws: canned.Aws, crowd: Crowd, send: Any, fanout: Any, *, count_writes
         "id": message_text(new_message_id(time.time_ns() // 1_000_000)),
         "to": {"group": id_text(crowd.group.id)},
         "kind": "message",
-        "body": base64url_text(os.urandom(500)),
+        "body": base64url_text(os.urandom(BODY_BYTES)),
     }
     answer = timed("send", lambda: send(crowd.sender.event(frame), canned.CONTEXT))
     if '"accepted"' not in answer["body"]:

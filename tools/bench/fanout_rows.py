@@ -23,7 +23,7 @@ def fanout_rows(repetitions: int, sizes: Sequence[int] = SIZES) -> list[Row]:
         last = size == sizes[-1]
         rows += [
             Row(
-                f"Group of {size:,}: CPU for each member device",
+                f"Message of 2 KB to a group of {size:,}: CPU for each member device",
                 cpu,
                 "µs",
                 CPU_BUDGET_US if last else None,

@@ -110,7 +110,7 @@ async def _send(members: list[Member], group: Group) -> tuple[float, float]:
         "id": message_text(new_message_id(time.time_ns() // 1_000_000)),
         "to": {"group": id_text(group.id)},
         "kind": "message",
-        "body": base64url_text(os.urandom(500)),
+        "body": base64url_text(os.urandom(2_048)),
     }
     started = time.perf_counter()
 
