@@ -499,3 +499,22 @@ def test_whatever_is_created_moved_and_removed_a_tree_of_eight_levels_is_left(
     for id in now.units:
         assert now.path(id) == expected.path(id)
     assert max(map(now.level, now.units)) == expected.deepest() <= MAX_LEVELS
+
+
+def test_all_organisations_are_listed_in_pages(service: Service) -> None:
+    made = {service.organisation(f"Ministry {number}") for number in range(5)}
+    found, after = service.organisations.page(after=None, limit=3)
+    assert len(found) == 3
+    while after:
+        more, after = service.organisations.page(after=after, limit=3)
+        found += more
+    ids = [one.id for one in found]
+    assert made <= set(ids)
+    assert len(ids) == len(set(ids))
+
+
+def test_a_glance_at_a_tree_shows_what_a_careful_look_does(service: Service) -> None:
+    organisation = service.organisation()
+    service.unit(organisation, parent=service.unit(organisation))
+    assert service.organisations.glance(organisation) == service.organisations.tree(organisation)
+    assert service.organisations.glance(OrganisationId(b"nowhere.")) is None

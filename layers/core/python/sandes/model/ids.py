@@ -51,6 +51,12 @@ GroupId = NewType("GroupId", bytes)
 BodyId = NewType("BodyId", bytes)
 """16 random bytes that name a body stored once for many devices; who knows it may fetch the ciphertext."""
 
+AdministratorId = NewType("AdministratorId", bytes)
+"""16 bytes: the UUID by which the user pool knows an administrator (`sub`); its usual text on the wire."""
+
+ApprovalId = NewType("ApprovalId", bytes)
+"""24 bytes: the organisation concerned, then a UUIDv7; 32 characters of base64url on the wire."""
+
 ConnectionId = NewType("ConnectionId", str)
 """API Gateway's name of a live websocket."""
 
@@ -58,6 +64,7 @@ ACCOUNT_BYTES = 8
 INBOX_BYTES = 16
 MESSAGE_BYTES = 16
 ENVELOPE_BYTES = 24
+APPROVAL_BYTES = 24
 MAX_DEVICE_NUMBER = 255
 
 _ACCOUNT_TEXT = re.compile(r"[a-z2-7]{12}[acegikmoqsuwy246]")  # the last character's left-over bit is zero
@@ -185,6 +192,33 @@ def parse_message(text: str) -> MessageId:
     if parsed.version != 7 or parsed.variant != uuid.RFC_4122 or str(parsed) != text:
         raise ValueError("a message id is a UUIDv7 in lower case with hyphens")
     return MessageId(parsed.bytes)
+
+
+def administrator_text(id: AdministratorId) -> str:
+    return str(uuid.UUID(bytes=id))
+
+
+def parse_administrator(text: str) -> AdministratorId:
+    """Raises ValueError unless `text` is a UUID in lower case with hyphens."""
+    try:
+        parsed = uuid.UUID(text)
+    except ValueError:
+        raise ValueError("an administrator id is a UUID") from None
+    if str(parsed) != text:
+        raise ValueError("an administrator id is a UUID in lower case with hyphens")
+    return AdministratorId(parsed.bytes)
+
+
+def new_approval_id(organisation: OrganisationId, now_ms: int) -> ApprovalId:
+    return ApprovalId(organisation + new_message_id(now_ms))
+
+
+def parse_approval(text: str) -> ApprovalId:
+    """Raises ValueError for anything but the 32 characters that `base64url_text` gives of one."""
+    data = parse_base64url(text)
+    if len(data) != APPROVAL_BYTES:
+        raise ValueError("an approval id is 32 characters of base64url")
+    return ApprovalId(data)
 
 
 def join_accounts(accounts: Iterable[AccountId]) -> bytes:

@@ -7,7 +7,7 @@ they are made and ended, so that a unit is removed only while there are none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from sandes.store.dynamo import (
     Item,
     StoreUnavailable,
     batch_get,
+    batch_get_many,
     failed_condition,
     transact,
     waits,
@@ -30,6 +31,7 @@ from sandes.store.schema import DirectoryRow
 from sandes.store.schema import OrganisationRow as Row
 
 _SORT = "0"
+_LIST: dict[str, Any] = {DirectoryRow.PARTITION: {"S": "O"}}
 _UNIT_PREFIX = "0#"  # behind the organisation and before its groups: the tree is one query, without them
 _EXISTS = f"attribute_exists({DirectoryRow.PARTITION})"
 
@@ -62,17 +64,47 @@ class OrganisationStore:
             Row.TREE_VERSION: {"N": str(organisation.tree_version)},
             Row.AUDIENCES: {"M": {name: {"S": audience} for name, audience in organisation.audiences.items()}},
         }
+        listed = _LIST | {DirectoryRow.SORT: {"S": id_text(organisation.id)}, Row.CREATED_AT: item[Row.CREATED_AT]}
+        new = {"ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})"}
         try:
-            self.client.put_item(
-                TableName=self.table,
-                Item=item,
-                ConditionExpression=f"attribute_not_exists({DirectoryRow.PARTITION})",
+            transact(
+                self.client,
+                [
+                    {"Put": {"TableName": self.table, "Item": item, **new}},
+                    {"Put": {"TableName": self.table, "Item": listed}},
+                ],
             )
-        except ClientError as error:
-            if failed_condition(error):
-                return False
-            raise
+        except ConditionFailed:
+            return False
         return True
+
+    def page(self, *, after: str | None, limit: int) -> tuple[list[Organisation], str | None]:
+        """Organisations, by id, and where the next page begins. A query and a batch of reads."""
+        start: dict[str, Any] = {"ExclusiveStartKey": _LIST | {DirectoryRow.SORT: {"S": after}}} if after else {}
+        answer = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :list",
+            ExpressionAttributeValues={":list": _LIST[DirectoryRow.PARTITION]},
+            Limit=limit,
+            **start,
+        )
+        ids = [parse_organisation(item[DirectoryRow.SORT]["S"]) for item in answer["Items"]]
+        last = answer.get("LastEvaluatedKey")
+        return self.some(ids), last[DirectoryRow.SORT]["S"] if last else None
+
+    def some(self, ids: Sequence[OrganisationId]) -> list[Organisation]:
+        """Those of these that there are, in their order, by consistent reads."""
+        items = batch_get_many(self.client, self.table, [organisation_key(id) for id in ids])
+        found = {one.id: one for one in map(read_organisation, items)}
+        return [found[id] for id in ids if id in found]
+
+    def glance(self, organisation: OrganisationId) -> Tree | None:
+        """The tree by one consistent query. Of a tree that changes meanwhile, each unit stands where it was or is."""
+        items = self._rows(organisation)
+        if not items:
+            return None
+        units = [read_unit(item) for item in items]
+        return Tree(read_organisation(items[0]), {unit.id: unit for unit in units})
 
     def read(self, organisation: OrganisationId) -> Organisation | None:
         """A consistent read of the organisation without its units."""

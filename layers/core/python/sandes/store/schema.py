@@ -175,7 +175,8 @@ class InvitationRow:
 class OrganisationRow:
     """In the directory: an organisation (`O#organisation`, sort "0"), which is its root unit, and its units (`0#unit`).
 
-    Groups of its units stand in the same partition (GroupRow), and are not read with them.
+    Groups of its units (GroupRow), assignments (AssignmentRow) and approvals (ApprovalRow) stand in the same partition,
+    and are not read with them. All organisations are listed in the partition `O`, sort organisation id.
     """
 
     NAME = "w"  # S
@@ -187,6 +188,53 @@ class OrganisationRow:
     # organisation only
     AUDIENCES = "v"  # M of S by field: what it has set of its policy
     TREE_VERSION = "t"  # N rises with every change of the tree: two moves at once cannot make a circle
+    OFFICERS = "q"  # N assignments of nodal officers; the last one is not removed
+
+
+class AdministratorRow:
+    """In the directory, partition `AD#administrator`, sort "0": who administers. Their roles stand beside it
+    (AssignmentRow), so that a call reads both in one query.
+    """
+
+    EMAIL = "m"  # S
+    NAME = "w"  # S
+    ORGANISATION = "g"  # B 8 of their home
+    UNIT = "u"  # B 8 of their home
+    CREATED_AT = "c"  # N epoch seconds
+
+
+class AssignmentRow:
+    """In the directory, partition `AD#administrator`, sort `R#organisation#unit#role`: a role at a place. A second time
+    in the organisation's partition, sort `R#unit#role#administrator`, with name and email for lists.
+    """
+
+    ROLE = "l"  # S
+    ORGANISATION = "g"  # B 8
+    UNIT = "u"  # B 8
+    GRANTED_BY = "i"  # S
+    GRANTED_AT = "j"  # N epoch seconds
+    EXPIRES_AT = "x"  # N epoch seconds
+    # in the organisation's partition
+    ADMINISTRATOR = "a"  # B 16
+    EMAIL = "m"  # S
+    NAME = "w"  # S
+
+
+class ApprovalRow:
+    """In the directory, with its organisation, sort `P#` and a UUIDv7 in hexadecimal: an act that takes two people."""
+
+    OPERATION = "o"  # S
+    PARAMETERS = "b"  # S JSON
+    UNIT = "u"  # B 8
+    REQUESTED_BY = "i"  # B 16
+    REQUESTER_NAME = "w"  # S
+    HOME_ORGANISATION = "g"  # B 8
+    HOME_UNIT = "h"  # B 8
+    REQUESTED_AT = "c"  # N epoch seconds
+    DECISION = "z"  # S pending, executed, rejected or cancelled
+    DECIDED_BY = "d"  # B 16
+    DECIDED_AT = "e"  # N epoch seconds
+    REASON = "r"  # S
 
 
 class WordRow:

@@ -1,0 +1,128 @@
+"""Approvals in the directory table, with their organisation (schema.ApprovalRow)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from sandes.model.administrator import Place
+from sandes.model.approval import KEPT_SECONDS, Approval
+from sandes.model.ids import ACCOUNT_BYTES, AdministratorId, ApprovalId, OrganisationId, UnitId, parse_organisation
+from sandes.store.dynamo import Client, Item
+from sandes.store.organisations import organisation_key
+from sandes.store.schema import ApprovalRow as Row
+from sandes.store.schema import DirectoryRow
+
+_PREFIX = "P#"
+
+
+def approval_key(approval: ApprovalId) -> dict[str, Any]:
+    organisation, number = OrganisationId(approval[:ACCOUNT_BYTES]), approval[ACCOUNT_BYTES:]
+    return organisation_key(organisation) | {DirectoryRow.SORT: {"S": f"{_PREFIX}{number.hex()}"}}
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalStore:
+    client: Client
+    table: str
+
+    def read(self, approval: ApprovalId) -> Approval | None:
+        """By a consistent read."""
+        answer = self.client.get_item(TableName=self.table, Key=approval_key(approval), ConsistentRead=True)
+        return read_approval(answer["Item"]) if "Item" in answer else None
+
+    def of_organisation(
+        self, organisation: OrganisationId, *, after: str | None, limit: int
+    ) -> tuple[list[Approval], str | None]:
+        """A page, the newest first, and where the next one begins. One query."""
+        partition = organisation_key(organisation)[DirectoryRow.PARTITION]
+        start: dict[str, Any] = {}
+        if after:
+            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
+        answer = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :prefix)",
+            ExpressionAttributeValues={":of": partition, ":prefix": {"S": _PREFIX}},
+            ScanIndexForward=False,
+            Limit=limit,
+            **start,
+        )
+        last = answer.get("LastEvaluatedKey")
+        return [read_approval(item) for item in answer["Items"]], last[DirectoryRow.SORT]["S"] if last else None
+
+    # Parts of transactions.
+
+    def requesting(self, approval: Approval) -> dict[str, Any]:
+        return {
+            "Put": {
+                "TableName": self.table,
+                "Item": _item(approval),
+                "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})",
+            }
+        }
+
+    def deciding(
+        self,
+        approval: Approval,
+        decision: Literal["executed", "rejected", "cancelled"],
+        by: AdministratorId,
+        *,
+        now_seconds: int,
+        reason: str | None = None,
+    ) -> dict[str, Any]:
+        """Fails, and asks for the row as it stands, unless it is still pending and has not lapsed."""
+        changes: dict[str, Any] = {
+            Row.DECISION: {"S": decision},
+            Row.DECIDED_BY: {"B": by},
+            Row.DECIDED_AT: {"N": str(now_seconds)},
+            **({Row.REASON: {"S": reason}} if reason is not None else {}),
+        }
+        names = list(changes)
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": approval_key(approval.id),
+                "UpdateExpression": "SET " + ", ".join(f"#n{at} = :v{at}" for at in range(len(names))),
+                "ConditionExpression": f"#decision = :pending AND {Row.REQUESTED_AT} = :asked",
+                "ExpressionAttributeNames": {f"#n{at}": name for at, name in enumerate(names)}
+                | {"#decision": Row.DECISION},
+                "ExpressionAttributeValues": {f":v{at}": changes[name] for at, name in enumerate(names)}
+                | {":pending": {"S": "pending"}, ":asked": {"N": str(approval.requested_at)}},
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        }
+
+
+def _item(approval: Approval) -> dict[str, Any]:
+    return approval_key(approval.id) | {
+        Row.OPERATION: {"S": approval.operation},
+        Row.PARAMETERS: {"S": json.dumps(approval.parameters)},
+        Row.UNIT: {"B": approval.place.unit},
+        Row.REQUESTED_BY: {"B": approval.requested_by},
+        Row.REQUESTER_NAME: {"S": approval.requester_name},
+        Row.HOME_ORGANISATION: {"B": approval.requester_home.organisation},
+        Row.HOME_UNIT: {"B": approval.requester_home.unit},
+        Row.REQUESTED_AT: {"N": str(approval.requested_at)},
+        Row.DECISION: {"S": approval.decision},
+        DirectoryRow.VANISHES_AT: {"N": str(approval.requested_at + KEPT_SECONDS)},
+    }
+
+
+def read_approval(item: Item) -> Approval:
+    partition, sort = item[DirectoryRow.PARTITION]["S"], item[DirectoryRow.SORT]["S"]
+    organisation = parse_organisation(partition.removeprefix("O#"))
+    return Approval(
+        id=ApprovalId(organisation + bytes.fromhex(sort.removeprefix(_PREFIX))),
+        operation=item[Row.OPERATION]["S"],
+        parameters=json.loads(item[Row.PARAMETERS]["S"]),
+        place=Place(organisation, UnitId(item[Row.UNIT]["B"])),
+        requested_by=AdministratorId(item[Row.REQUESTED_BY]["B"]),
+        requester_name=item[Row.REQUESTER_NAME]["S"],
+        requester_home=Place(OrganisationId(item[Row.HOME_ORGANISATION]["B"]), UnitId(item[Row.HOME_UNIT]["B"])),
+        requested_at=int(item[Row.REQUESTED_AT]["N"]),
+        decision=cast("Any", item[Row.DECISION]["S"]),
+        decided_by=AdministratorId(item[Row.DECIDED_BY]["B"]) if Row.DECIDED_BY in item else None,
+        decided_at=int(item[Row.DECIDED_AT]["N"]) if Row.DECIDED_AT in item else None,
+        reason=item[Row.REASON]["S"] if Row.REASON in item else None,
+    )
