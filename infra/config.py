@@ -26,6 +26,9 @@ HTTP_LOCAL_ID = "aaaa0002"
 """Fixed ids on the local engine, so that its addresses outlive a deployment."""
 
 
+CLI_CALLBACK = "http://localhost:8912/callback"
+"""Where `sandes-admin` would wait for the code of a sign-in page: on the administrator's own machine."""
+
 FANOUT_WORK_SECONDS = 20
 """What a chunk of members takes at most: a hundred accounts with six devices each, at the pace of posts."""
 
@@ -34,6 +37,44 @@ FANOUT_CONCURRENCY = 5
 
 FANOUT_LEAST_POSTS = FANOUT_CONCURRENCY * CHUNK_MEMBERS * MAX_DEVICES // FANOUT_WORK_SECONDS
 """A second. At a slower pace a chunk would not be done in its time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Federation:
+    """A provider of OpenID Connect by which administrators may sign in (docs/runbook.md, "Administrators").
+
+    `secret_name`: of the client's secret in Secrets Manager, its plain text. `domain_prefix` names the sign-in page and
+    is unique in its region. `callbacks`: where the sign-in page sends codes.
+    """
+
+    issuer: str
+    client_id: str
+    secret_name: str
+    domain_prefix: str
+    callbacks: tuple[str, ...]
+
+    @classmethod
+    def of(cls, app: App) -> Federation | None:
+        """From CDK context; None if there is nothing of it. Raises ValueError for half of it, or an unsafe address."""
+        names = ("federation_issuer", "federation_client_id", "federation_secret_name", "federation_domain_prefix")
+        values = [str(app.node.try_get_context(name) or "") for name in names]
+        if not any(values):
+            return None
+        if lacking := [name for name, value in zip(names, values, strict=True) if not value]:
+            raise ValueError(f"federation also needs {', '.join(lacking)}")
+        issuer, client_id, secret_name, domain_prefix = values
+        portals = str(app.node.try_get_context("federation_callbacks") or "")
+        callbacks = (CLI_CALLBACK, *filter(None, portals.split(",")))
+        for address in (issuer, *callbacks[1:]):
+            if not address.startswith("https://"):
+                raise ValueError(f"federation goes over https, not {address!r}")
+        return cls(
+            issuer=issuer,
+            client_id=client_id,
+            secret_name=secret_name,
+            domain_prefix=domain_prefix,
+            callbacks=callbacks,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +92,7 @@ class Config:
     sms_after_seconds: int
     webhook_networks: str
     fanout_posts_per_second: int
+    federation: Federation | None = None
 
     @classmethod
     def of(cls, app: App) -> Config:
@@ -79,6 +121,7 @@ class Config:
             sms_after_seconds=sms_after,
             webhook_networks=networks,
             fanout_posts_per_second=posts,
+            federation=Federation.of(app),
         )
 
     @property

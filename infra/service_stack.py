@@ -16,6 +16,7 @@ from infra.foundation import (
     Foundation,
 )
 from infra.http_api import HttpApi
+from infra.identity import Identity
 from infra.uploads import ROWS, UPLOADS, Uploads
 from infra.work_queue import WorkQueue
 from sandes.store import schema
@@ -43,6 +44,7 @@ class ServiceStack(Foundation):
         self._webhooks()
         self._operators()
         self._verification_sweep()
+        self._admin_api()
         self.http = HttpApi(
             self,
             "Http",
@@ -51,6 +53,10 @@ class ServiceStack(Foundation):
             otp=self.otp.function,
             apps=self.apps.function,
             app_groups=self.app_groups.function,
+            admin=self.admin.function,
+            admin_people=self.admin_people.function,
+            admin_apps=self.admin_apps.function,
+            identity=self.identity,
         )
         self._outputs()
 
@@ -437,10 +443,21 @@ class ServiceStack(Foundation):
             targets=[targets.LambdaFunction(self.verification_sweep.function, retry_attempts=0)],
         )
 
+    def _admin_api(self) -> None:
+        """Three functions, so that each has the secrets and rights of its own calls only."""
+        self.identity = Identity(self, "Identity", config=self._config)
+        tables = self._tables(schema.DIRECTORY)
+        self.admin = self._function("Admin", "admin", tables)
+        self.admin_people = self._function("AdminPeople", "admin_people", tables)
+        self.admin_apps = self._function("AdminApps", "admin_apps", tables)
+
     def _outputs(self) -> None:
         CfnOutput(self, "WebSocketUrl", value=self.websocket.url)
         CfnOutput(self, "HttpUrl", value=self.http.url)
         CfnOutput(self, "OperatorFunction", value=self.operator.function.function_name)
         CfnOutput(self, "TokenAudience", value=self._config.token_audience)
+        CfnOutput(self, "AdministratorPool", value=self.identity.pool.user_pool_id)
+        CfnOutput(self, "AdministratorClient", value=self.identity.client.user_pool_client_id)
+        CfnOutput(self, "CognitoUrl", value=self.identity.url)
         for table in schema.TABLES:
             CfnOutput(self, f"{table.name.capitalize()}Table", value=self.tables[table].table_name)

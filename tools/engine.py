@@ -91,11 +91,14 @@ class Deployment:
     audience: str
     operator: str
     aws_endpoint: str
+    cognito_url: str
+    admin_pool: str
+    admin_client: str
     tables: dict[str, str]
 
     def write(self, file: Path) -> None:
         """As the `--endpoints` file of `sandes` and `sandes-admin`."""
-        names = ("http_url", "websocket_url", "audience", "operator", "aws_endpoint")
+        names = ("http_url", "websocket_url", "audience", "operator", "aws_endpoint", "cognito_url", "admin_client")
         file.write_text(json.dumps({name: getattr(self, name) for name in names}, indent=2) + "\n")
 
 
@@ -268,6 +271,9 @@ def deploy(engine: Engine, say: Say = lambda _: None) -> Deployment:
         audience=values["TokenAudience"],
         operator=values["OperatorFunction"],
         aws_endpoint=engine.url,
+        cognito_url=values["CognitoUrl"],
+        admin_pool=values["AdministratorPool"],
+        admin_client=values["AdministratorClient"],
         tables={table.name: values[f"{table.name.capitalize()}Table"] for table in TABLES},
     )
 

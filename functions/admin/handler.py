@@ -1,4 +1,4 @@
-"""Operators' calls through Lambda's own API, allowed by IAM; the HTTPS admin API will join them here. And the sweep
+"""The HTTPS admin API but for people and apps; operators' calls through Lambda's own API, allowed by IAM; and the sweep
 of verifications that have ended.
 """
 
@@ -11,10 +11,23 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sandes.administration.operations import operate
 from sandes.administration.verification_sweep import end_due
+from sandes.edge.admin_http import claims, described
 from sandes.edge.faults import direct_call
-from sandes.edge.http import now_milliseconds
+from sandes.edge.http import http_handler, now_milliseconds, resolver
 from sandes.edge.telemetry import logger
 from sandes.edge.wiring import wire_operator, wire_verification_sweep
+from sandes.protocol.admin_api import AdminMe
+
+app = resolver()
+
+
+@app.get("/admin/v1/me", **described("Who has signed in"))
+def me() -> AdminMe:
+    signed_in = claims(app)
+    return AdminMe(administrator=signed_in.administrator, signed_in_at=signed_in.signed_in_at)
+
+
+handler = http_handler(app)
 
 
 def operator(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

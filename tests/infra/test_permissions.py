@@ -207,6 +207,9 @@ ALLOWED = {
         "secretsmanager:GetSecretValue Pepper",
         "secretsmanager:GetSecretValue AttestationSecret",
     },
+    "admin": set(),
+    "adminpeople": set(),
+    "adminapps": set(),
     "verificationsweep": {
         "dynamodb:GetItem directory",
         "dynamodb:PutItem directory",

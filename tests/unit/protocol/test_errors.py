@@ -18,6 +18,7 @@ PUBLISHED = {
     "token_invalid": 401,
     "token_expired": 401,
     "not_permitted": 403,
+    "fresh_sign_in_required": 403,
     "revoked": 403,
     "not_found": 404,
     "code_incorrect": 409,

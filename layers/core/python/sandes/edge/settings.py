@@ -178,6 +178,20 @@ class OperatorSettings(Settings):
     group_queue: str
 
 
+class AdminSettings(Settings):
+    """What every function of the admin API needs."""
+
+    directory_table: str
+
+
+class AdminPeopleSettings(AdminSettings):
+    pass
+
+
+class AdminAppsSettings(AdminSettings):
+    pass
+
+
 class VerificationSweepSettings(Settings):
     directory_table: str
     routing_table: str

@@ -32,6 +32,7 @@ class ErrorCode(StrEnum):
     TOKEN_INVALID = "token_invalid", 401, "The token is missing or was not accepted."
     TOKEN_EXPIRED = "token_expired", 401, "The token has expired; make a new one on the server's time."
     NOT_PERMITTED = "not_permitted", 403, "You may not do this, or there is no such recipient."
+    FRESH_SIGN_IN_REQUIRED = "fresh_sign_in_required", 403, "This takes a sign-in of the last minutes; sign in again."
     REVOKED = "revoked", 403, "This device was unlinked or replaced."
     NOT_FOUND = "not_found", 404, "There is nothing here."
     CODE_INCORRECT = "code_incorrect", 409, "The code is wrong."

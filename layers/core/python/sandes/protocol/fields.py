@@ -13,6 +13,7 @@ from sandes.model.ids import (
     ENVELOPE_BYTES,
     INBOX_BYTES,
     AccountId,
+    AdministratorId,
     AppId,
     BodyId,
     EnvelopeId,
@@ -21,11 +22,13 @@ from sandes.model.ids import (
     OrganisationId,
     UnitId,
     account_text,
+    administrator_text,
     app_text,
     base64url_text,
     id_text,
     message_text,
     parse_account,
+    parse_administrator,
     parse_app,
     parse_base64url,
     parse_group,
@@ -156,6 +159,12 @@ GroupField = Annotated[
     _text(parse_group),
     PlainSerializer(id_text, return_type=str),
     WithJsonSchema({"type": "string", "pattern": "^[a-z2-7]{13}$"}),
+]
+AdministratorField = Annotated[
+    AdministratorId,
+    _text(parse_administrator),
+    PlainSerializer(administrator_text, return_type=str),
+    WithJsonSchema({"type": "string", "format": "uuid", "description": "lower case"}),
 ]
 OrganisationField = Annotated[
     OrganisationId,

@@ -1,0 +1,8 @@
+"""The HTTPS admin API about people: officials, what they ask to be verified as, imports."""
+
+from __future__ import annotations
+
+from sandes.edge.http import http_handler, resolver
+
+app = resolver()
+handler = http_handler(app)

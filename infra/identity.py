@@ -1,0 +1,120 @@
+"""Who administrators are: a Cognito user pool, and on request a provider of the government's own (docs/adr/0024)."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration, SecretValue, Stack
+from aws_cdk import aws_cognito as cognito
+from constructs import Construct
+
+from infra.config import Config, Federation
+from sandes.administration.sign_in import GROUP
+
+PROVIDER = "government"
+"""Name of the federated provider in the pool, and of its part of federated users' names."""
+
+TEMPORARY_PASSWORD_DAYS = 3
+TOKEN_MINUTES = 15
+SESSION_HOURS = 8
+ENROLMENT_MINUTES = 10
+"""Between two steps of a sign-in: enough to set up an authenticator app."""
+
+
+class Identity(Construct):
+    """`pool`, its `client` for `sandes-admin` and its group; with `config.federation` a provider and a sign-in page."""
+
+    def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
+        super().__init__(scope, id)
+        self._config = config
+        self.pool = cognito.UserPool(
+            self,
+            "Administrators",
+            self_sign_up_enabled=False,
+            sign_in_aliases=cognito.SignInAliases(email=True),
+            sign_in_case_sensitive=False,
+            standard_attributes=cognito.StandardAttributes(
+                email=cognito.StandardAttribute(required=True, mutable=True),
+                fullname=cognito.StandardAttribute(required=True, mutable=True),
+            ),
+            password_policy=cognito.PasswordPolicy(
+                min_length=12,
+                require_lowercase=True,
+                require_uppercase=True,
+                require_digits=True,
+                require_symbols=True,
+                temp_password_validity=Duration.days(TEMPORARY_PASSWORD_DAYS),
+            ),
+            mfa=cognito.Mfa.REQUIRED,
+            mfa_second_factor=cognito.MfaSecondFactor(otp=True, sms=False),
+            account_recovery=cognito.AccountRecovery.NONE,
+            user_invitation=cognito.UserInvitationConfig(
+                email_subject="You are an administrator of Sandes",
+                email_body=(
+                    "Sign in with `sandes-admin login`. Your user name is {username}, your temporary password, "
+                    f"good for {TEMPORARY_PASSWORD_DAYS} days, is {{####}}"
+                ),
+            ),
+            deletion_protection=config.deletion_protection,
+            removal_policy=config.removal_policy,
+        )
+        self.group = cognito.UserPoolGroup(
+            self, "Group", user_pool=self.pool, group_name=GROUP, description="Who may call the admin API at all"
+        )
+        provider = self._provider(config.federation) if config.federation else None
+        self.client = self.pool.add_client(
+            "Cli",
+            generate_secret=False,
+            auth_flows=cognito.AuthFlow(user_password=True),
+            auth_session_validity=Duration.minutes(ENROLMENT_MINUTES),
+            access_token_validity=Duration.minutes(TOKEN_MINUTES),
+            id_token_validity=Duration.minutes(TOKEN_MINUTES),
+            refresh_token_validity=Duration.hours(SESSION_HOURS),
+            enable_token_revocation=True,
+            prevent_user_existence_errors=True,
+            write_attributes=cognito.ClientAttributes().with_standard_attributes(
+                fullname=True, email=provider is not None
+            ),
+            supported_identity_providers=[
+                cognito.UserPoolClientIdentityProvider.COGNITO,
+                *([cognito.UserPoolClientIdentityProvider.custom(PROVIDER)] if provider else []),
+            ],
+            disable_o_auth=config.federation is None,
+            o_auth=_code_flow(config.federation) if config.federation else None,
+        )
+        if provider:
+            self.client.node.add_dependency(provider)
+
+    @property
+    def url(self) -> str:
+        """Where Cognito is called, to sign in."""
+        if self._config.local_port:
+            return f"http://127.0.0.1:{self._config.local_port}"
+        return f"https://cognito-idp.{Stack.of(self).region}.amazonaws.com"
+
+    def _provider(self, federation: Federation) -> cognito.UserPoolIdentityProviderOidc:
+        """The provider vouches for its users' second factor: Cognito asks federated users for none (SECURITY.md)."""
+        self.pool.add_domain(
+            "SignIn", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=federation.domain_prefix)
+        )
+        return cognito.UserPoolIdentityProviderOidc(
+            self,
+            "Provider",
+            user_pool=self.pool,
+            name=PROVIDER,
+            issuer_url=federation.issuer,
+            client_id=federation.client_id,
+            client_secret=SecretValue.secrets_manager(federation.secret_name).unsafe_unwrap(),
+            scopes=["openid", "email", "profile"],
+            attribute_mapping=cognito.AttributeMapping(
+                email=cognito.ProviderAttribute.other("email"), fullname=cognito.ProviderAttribute.other("name")
+            ),
+        )
+
+
+def _code_flow(federation: Federation) -> cognito.OAuthSettings:
+    """For clients without a secret: an authorisation code with PKCE, given back to this machine or the portal."""
+    return cognito.OAuthSettings(
+        flows=cognito.OAuthFlows(authorization_code_grant=True),
+        scopes=[cognito.OAuthScope.OPENID, cognito.OAuthScope.EMAIL, cognito.OAuthScope.PROFILE],
+        callback_urls=list(federation.callbacks),
+        logout_urls=list(federation.callbacks),
+    )

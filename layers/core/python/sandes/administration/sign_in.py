@@ -1,0 +1,53 @@
+"""What an administrator's access token says: who signed in, and when (docs/adr/0024).
+
+Cognito has signed it, and API Gateway has checked signature, issuer, client and times before a function runs.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from sandes.model.ids import AdministratorId
+from sandes.protocol.errors import ErrorCode, ProtocolError
+
+GROUP = "administrators"
+"""The pool's group whose members may call the admin API at all; what each may do there stands in the directory."""
+
+FRESH_SECONDS = 300
+"""How long ago the sign-in may be for what asks for a fresh one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """`signed_in_at`: epoch seconds of the sign-in with password and second factor; refreshed tokens keep it."""
+
+    administrator: AdministratorId
+    signed_in_at: int
+
+
+class SignedIn(Protocol):
+    @property
+    def signed_in_at(self) -> int: ...
+
+
+def read_claims(claims: Mapping[str, str]) -> Claims:
+    """Of the claims as API Gateway passes them on: all of them texts, lists as `[a b]`.
+
+    Raises ProtocolError token_invalid for another kind of token, or of somebody who is no administrator.
+    """
+    groups = claims.get("cognito:groups", "").removeprefix("[").removesuffix("]").split()
+    if claims.get("token_use") != "access" or GROUP not in groups:
+        raise ProtocolError(ErrorCode.TOKEN_INVALID)
+    try:
+        return Claims(AdministratorId(uuid.UUID(claims["sub"]).bytes), int(claims["auth_time"]))
+    except (KeyError, ValueError):
+        raise ProtocolError(ErrorCode.TOKEN_INVALID) from None
+
+
+def fresh(signed_in: SignedIn, *, now_seconds: int) -> None:
+    """Raises ProtocolError fresh_sign_in_required if it is too long since they signed in."""
+    if now_seconds - signed_in.signed_in_at > FRESH_SECONDS:
+        raise ProtocolError(ErrorCode.FRESH_SIGN_IN_REQUIRED)
