@@ -450,6 +450,8 @@ class ServiceStack(Foundation):
         self.admin = self._function("Admin", "admin", tables)
         self.admin_people = self._function("AdminPeople", "admin_people", tables)
         self.admin_apps = self._function("AdminApps", "admin_apps", tables)
+        for function in (self.admin, self.admin_people, self.admin_apps):
+            self._grant_tables(function, {schema.DIRECTORY: ("Query",)})
 
     def _outputs(self) -> None:
         CfnOutput(self, "WebSocketUrl", value=self.websocket.url)

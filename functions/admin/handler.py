@@ -9,9 +9,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from sandes.administration import admin_identity
 from sandes.administration.operations import operate
 from sandes.administration.verification_sweep import end_due
-from sandes.edge.admin_http import claims, described
+from sandes.edge.admin_http import call
+from sandes.edge.admin_routes import described
 from sandes.edge.faults import direct_call
 from sandes.edge.http import http_handler, now_milliseconds, resolver
 from sandes.edge.telemetry import logger
@@ -21,10 +23,10 @@ from sandes.protocol.admin_api import AdminMe
 app = resolver()
 
 
-@app.get("/admin/v1/me", **described("Who has signed in"))
+@app.get("/admin/v1/me", **described("Oneself, with one's roles", permission=None))
 def me() -> AdminMe:
-    signed_in = claims(app)
-    return AdminMe(administrator=signed_in.administrator, signed_in_at=signed_in.signed_in_at)
+    caller, _ = call(app)
+    return admin_identity.me(caller)
 
 
 handler = http_handler(app)

@@ -207,9 +207,9 @@ ALLOWED = {
         "secretsmanager:GetSecretValue Pepper",
         "secretsmanager:GetSecretValue AttestationSecret",
     },
-    "admin": set(),
-    "adminpeople": set(),
-    "adminapps": set(),
+    "admin": {"dynamodb:Query directory"},
+    "adminpeople": {"dynamodb:Query directory"},
+    "adminapps": {"dynamodb:Query directory"},
     "verificationsweep": {
         "dynamodb:GetItem directory",
         "dynamodb:PutItem directory",

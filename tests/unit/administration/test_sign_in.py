@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from functions.admin.handler import handler
 from sandes.administration.sign_in import FRESH_SECONDS, Claims, fresh, read_claims
+from sandes.edge.admin_http import claims
+from sandes.edge.http import http_handler, resolver
 from sandes.model.ids import AdministratorId, administrator_text, parse_administrator
 from sandes.protocol.errors import ErrorCode, ProtocolError
 
@@ -77,20 +78,28 @@ def test_an_administrators_id_has_one_text(text: str) -> None:
         parse_administrator(text)
 
 
+app = resolver()
+
+
+@app.get("/admin/v1/who")
+def who() -> dict[str, str]:
+    return {"who": administrator_text(claims(app).administrator)}
+
+
 def answered(authorizer: Any) -> int:
     event = {
         "version": "2.0",
-        "rawPath": "/admin/v1/me",
+        "rawPath": "/admin/v1/who",
         "rawQueryString": "",
         "headers": {},
         "requestContext": {
-            "http": {"method": "GET", "path": "/admin/v1/me", "sourceIp": "192.0.2.1"},
+            "http": {"method": "GET", "path": "/admin/v1/who", "sourceIp": "192.0.2.1"},
             "stage": "$default",
         }
         | ({} if authorizer is None else {"authorizer": authorizer}),
         "isBase64Encoded": False,
     }
-    return int(handler(event, CONTEXT)["statusCode"])
+    return int(http_handler(app)(event, CONTEXT)["statusCode"])
 
 
 @pytest.mark.parametrize("authorizer", [None, {}, {"jwt": {}}, {"jwt": {"claims": None}}, {"lambda": CLAIMS}], ids=str)

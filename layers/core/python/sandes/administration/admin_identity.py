@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from sandes.model.administrator import Caller
+from sandes.administration.authority import MATRIX
+from sandes.model.administrator import Caller, Place
 from sandes.model.ids import AdministratorId
+from sandes.protocol.admin_api import AdminMe, AdminPlace, OwnAssignment
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.administrators import AdministratorStore
 
@@ -15,3 +17,28 @@ def identify(id: AdministratorId, *, signed_in_at: int, now_seconds: int, admini
         raise ProtocolError(ErrorCode.NOT_FOUND)
     administrator, assignments = known
     return Caller(administrator, tuple(one for one in assignments if one.in_force(now_seconds)), signed_in_at)
+
+
+def me(caller: Caller) -> AdminMe:
+    """What the caller is told of themselves: with every role what it lets them do."""
+    return AdminMe(
+        administrator=caller.id,
+        name=caller.administrator.name,
+        email=caller.administrator.email,
+        home=_place(caller.administrator.home),
+        signed_in_at=caller.signed_in_at,
+        assignments=tuple(
+            OwnAssignment(
+                role=one.role,
+                place=_place(one.place),
+                granted_at=one.granted_at,
+                expires_at=one.expires_at,
+                may={row.name.lower(): cells[one.role] for row, cells in MATRIX.items() if one.role in cells},
+            )
+            for one in caller.assignments
+        ),
+    )
+
+
+def _place(place: Place) -> AdminPlace:
+    return AdminPlace(organisation=place.organisation, unit=place.unit)

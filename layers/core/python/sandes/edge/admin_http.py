@@ -1,15 +1,14 @@
-"""The HTTPS admin API: who calls, and what OpenAPI says of it."""
+"""The HTTPS admin API: who calls."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
+from sandes.administration.admin_identity import identify
 from sandes.administration.sign_in import Claims, read_claims
-from sandes.edge.app_http import ERROR_CODES
-from sandes.protocol.errors import ErrorCode
+from sandes.edge.http import now_milliseconds
+from sandes.edge.wiring import wire_administrators
+from sandes.model.administrator import Caller
 
 
 def claims(app: BaseRouter) -> Claims:
@@ -21,11 +20,17 @@ def claims(app: BaseRouter) -> Claims:
     return read_claims((authorizer.get("jwt") or {}).get("claims") or {})
 
 
-def described(summary: str, *, refuses: Iterable[ErrorCode] = ()) -> dict[str, Any]:
-    """What OpenAPI says of a route. `refuses` are the codes of its use case, beside those that every call may meet."""
-    return {
-        "summary": summary,
-        "security": [{"administrator": []}],
-        "response_description": "Done",
-        "openapi_extensions": {ERROR_CODES: [code.value for code in refuses]},
-    }
+def call(app: BaseRouter) -> tuple[Caller, int]:
+    """Who calls, with the roles in force, and when (epoch milliseconds). One query.
+
+    Raises ProtocolError token_invalid, or not_found for who was never given a role.
+    """
+    now_ms = now_milliseconds()
+    signed_in = claims(app)
+    caller = identify(
+        signed_in.administrator,
+        signed_in_at=signed_in.signed_in_at,
+        now_seconds=now_ms // 1000,
+        administrators=wire_administrators(),
+    )
+    return caller, now_ms

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sandes.messaging.push import Pusher
     from sandes.messaging.send import SendDependencies
     from sandes.people.devices import DeviceDependencies
+    from sandes.store.administrators import AdministratorStore
     from sandes.store.app_view import AppView
 
 _CONFIG = Config(
@@ -569,6 +570,15 @@ def wire_operator() -> OperatorDependencies:
             work=SqsQueue(_client("sqs"), settings.group_queue),
         ),
     )
+
+
+@cache
+def wire_administrators() -> AdministratorStore:
+    """In every function of the admin API: who calls."""
+    from sandes.edge.settings import AdminSettings
+    from sandes.store.administrators import AdministratorStore
+
+    return AdministratorStore(_client("dynamodb"), AdminSettings.load().directory_table)
 
 
 @cache

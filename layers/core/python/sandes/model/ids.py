@@ -39,9 +39,6 @@ AppId = NewType("AppId", bytes)
 AppKeyId = NewType("AppKeyId", str)
 """8 characters of lower-case base32, unique among the keys of an app."""
 
-AdministratorId = NewType("AdministratorId", bytes)
-"""A UUID of 16 bytes: the `sub` of an administrator's tokens; on the wire in the UUID's own form."""
-
 OrganisationId = NewType("OrganisationId", bytes)
 """8 random bytes of an organisation; on the wire like an account id."""
 
@@ -140,19 +137,6 @@ def parse_unit(text: str) -> UnitId:
 def parse_group(text: str) -> GroupId:
     """Raises ValueError for anything but the 13 characters that `id_text` gives."""
     return GroupId(_parse_eight(text, "a group id"))
-
-
-def administrator_text(administrator: AdministratorId) -> str:
-    """The canonical form of a UUID: 36 characters."""
-    return str(uuid.UUID(bytes=administrator))
-
-
-def parse_administrator(text: str) -> AdministratorId:
-    """Raises ValueError for anything but the 36 characters that `administrator_text` gives."""
-    parsed = uuid.UUID(text)
-    if str(parsed) != text:
-        raise ValueError("an administrator id is a UUID in lower case")
-    return AdministratorId(parsed.bytes)
 
 
 def new_app_key_id() -> AppKeyId:
