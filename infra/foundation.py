@@ -36,6 +36,7 @@ class Foundation(Stack):
         self.pepper = self._secret("Pepper", "Keys of phone numbers and codes")
         self.webhook_secret = self._secret("WebhookSecret", "Keys that webhooks are signed with")
         self.attestation_secret = self._secret("AttestationSecret", "The key that attestations are signed with")
+        self.audit_secret = self._secret("AuditSecret", "The key that audit chains are signed with")
         self.websocket = WebSocketApi(self, "WebSocket", config=config)
 
         self.webhook_queue = WorkQueue(self, "Webhooks", config=config, tries=8, work_seconds=TIMEOUT_SECONDS)
@@ -68,6 +69,15 @@ class Foundation(Stack):
         self._grant_secret(function, self.sender_secret)
         self._grant_connections(function, "POST")
         self._grant_queue(function, self.fanout_queue)
+
+    def _audit_settings(self) -> dict[str, str]:
+        """What a function is told whose acts leave entries in the audit chains."""
+        return self._tables(schema.AUDIT) | self._secrets(audit=self.audit_secret)
+
+    def _grant_audit(self, function: SandesFunction) -> None:
+        """Appending to audit chains, and reading where they end. Nobody may change or delete an entry."""
+        self._grant_tables(function, {schema.AUDIT: ("PutItem", "Query")})
+        self._grant_secret(function, self.audit_secret)
 
     def _tables(self, *tables: schema.Table) -> dict[str, str]:
         """The variables by which a function knows its tables."""

@@ -278,6 +278,15 @@ def test_a_function_may_do_exactly_what_its_table_says(dev: Synthesised, functio
     assert granted(dev, function) == ALLOWED[function]
 
 
+AUDIT = {"dynamodb:PutItem audit", "dynamodb:Query audit", "dynamodb:Query audit/index/*"}
+
+
+@pytest.mark.parametrize("function", ALLOWED)
+def test_no_function_may_change_or_delete_an_entry_of_an_audit_chain(dev: Synthesised, function: str) -> None:
+    """An entry is put on the condition that there is none; whoever could update or delete could rewrite the end."""
+    assert {action for action in granted(dev, function) if " audit" in action} <= AUDIT
+
+
 def test_no_function_is_left_out_of_the_table(dev: Synthesised) -> None:
     assert set(dev.functions) == set(ALLOWED)
 

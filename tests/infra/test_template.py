@@ -134,19 +134,19 @@ def replica(stage: Synthesised, name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])
-def test_only_the_directory_is_backed_up(stage: str, request: pytest.FixtureRequest) -> None:
+def test_only_the_directory_and_the_audit_chains_are_backed_up(stage: str, request: pytest.FixtureRequest) -> None:
     template: Synthesised = request.getfixturevalue(stage)
     backed_up = [
         name
         for name in template.tables
         if replica(template, name)["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
     ]
-    assert backed_up == ["directory"]
+    assert backed_up == ["directory", "audit"]
 
 
-def test_in_production_the_directory_cannot_be_deleted_and_data_outlives_the_stack(prod: Synthesised) -> None:
+def test_in_production_what_is_backed_up_cannot_be_deleted_and_data_outlives_the_stack(prod: Synthesised) -> None:
     protected = [name for name in prod.tables if replica(prod, name)["DeletionProtectionEnabled"]]
-    assert protected == ["directory"]
+    assert protected == ["directory", "audit"]
     kept = [*prod.tables.values(), *prod.of_type("AWS::SecretsManager::Secret").values()]
     assert {resource["DeletionPolicy"] for resource in kept} == {"Retain"}
     assert {resource["UpdateReplacePolicy"] for resource in kept} == {"Retain"}

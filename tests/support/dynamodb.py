@@ -39,13 +39,12 @@ def create_tables(client: DynamoDBClient) -> dict[str, str]:
     for table in schema.TABLES:
         index = table.index
         keys = [(table.partition, "HASH")] + ([(table.sort, "RANGE")] if table.sort else [])
+        attributes = {key.name: key.type for key, _ in keys}
+        attributes |= {key.name: key.type for key in (index.partition, index.sort)} if index else {}
         client.create_table(
             TableName=table.name,
             BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": key.name, "AttributeType": key.type}
-                for key in (*(key for key, _ in keys), *((index.partition, index.sort) if index else ()))
-            ],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": type} for name, type in attributes.items()],
             KeySchema=[{"AttributeName": key.name, "KeyType": kind} for key, kind in keys],  # type: ignore[typeddict-item]
             **_indexes(index),
         )

@@ -170,6 +170,13 @@ class OtpSmsSettings(Settings):
     sms_sender_id: str
 
 
+class RecorderSettings(Settings):
+    """What every function needs whose acts leave entries in the audit chains."""
+
+    audit_table: str
+    audit_secret: str
+
+
 class OperatorSettings(Settings):
     directory_table: str
     routing_table: str

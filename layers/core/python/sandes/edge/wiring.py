@@ -23,6 +23,7 @@ from sandes.store.routing import RoutingStore
 from sandes.store.send_view import SendView
 
 if TYPE_CHECKING:
+    from sandes.administration.audit import Recorder
     from sandes.administration.operations import OperatorDependencies
     from sandes.administration.verification_sweep import SweepDependencies
     from sandes.apps.app_groups import AppGroupDependencies
@@ -532,6 +533,19 @@ def wire_otp_sms() -> SmsDependencies:
         pepper=Pepper.of(_secret(settings.pepper_secret)),
         sms=SnsSms(_client("sns"), settings.sms_sender_id),
     )
+
+
+@cache
+def _recorder() -> Recorder:
+    """One for each environment: it remembers where the chains end."""
+    from sandes.administration.audit import Recorder
+    from sandes.crypto.audit_chain import AuditKey
+    from sandes.edge.settings import RecorderSettings
+    from sandes.store.audit import AuditStore
+
+    settings = RecorderSettings.load()
+    store = AuditStore(_client("dynamodb"), settings.audit_table)
+    return Recorder(store, AuditKey.of(_secret(settings.audit_secret)))
 
 
 @cache

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from sandes.model.app import App, AppKey, Mode, Webhook
 from sandes.model.ids import AppId, AppKeyId, OrganisationId, app_text, parse_app
 from sandes.model.template import Dlt, Template, TemplateKind
-from sandes.store.dynamo import Client, ConditionFailed, Item, failed_condition, transact
+from sandes.store.dynamo import Client, ConditionFailed, Item, Writer, failed_condition, write, write_one
 from sandes.store.schema import AppRow, DirectoryRow, TemplateRow
 
 _APP_SORT = "0"
@@ -46,20 +46,12 @@ def is_template(item: Item) -> bool:
 class AppStore:
     client: Client
     table: str
+    writer: Writer | None = None
 
     def create(self, app: App) -> bool:
         """False if the id is taken."""
-        try:
-            self.client.put_item(
-                TableName=self.table,
-                Item=_app_item(app),
-                ConditionExpression=f"attribute_not_exists({DirectoryRow.PARTITION})",
-            )
-        except ClientError as error:
-            if failed_condition(error):
-                return False
-            raise
-        return True
+        absent = f"attribute_not_exists({DirectoryRow.PARTITION})"
+        return self._write({"Put": {"TableName": self.table, "Item": _app_item(app), "ConditionExpression": absent}})
 
     def read(self, app: AppId) -> App | None:
         answer = self.client.get_item(TableName=self.table, Key=app_key(app), ConsistentRead=True)
@@ -127,17 +119,19 @@ class AppStore:
         parts = [f"SET {', '.join(sets)}"] if sets else []
         if paused is False:
             parts.append(f"REMOVE {entry}.{AppRow.DISABLED}")
-        more: dict[str, Any] = {"ExpressionAttributeValues": values} if values else {}
+        update: dict[str, Any] = {
+            "TableName": self.table,
+            "Key": app_key(app),
+            "UpdateExpression": " ".join(parts),
+            "ConditionExpression": f"attribute_exists({entry})",
+            "ExpressionAttributeNames": {"#id": id},
+            **({"ExpressionAttributeValues": values} if values else {}),
+        }
+        if self.writer:  # a transaction does not tell what it has made
+            now = self.read(app) if self._write({"Update": update}) else None
+            return now.webhooks.get(id) if now else None
         try:
-            answer = self.client.update_item(
-                TableName=self.table,
-                Key=app_key(app),
-                UpdateExpression=" ".join(parts),
-                ConditionExpression=f"attribute_exists({entry})",
-                ExpressionAttributeNames={"#id": id},
-                ReturnValues="ALL_NEW",
-                **more,
-            )
+            answer = self.client.update_item(**update, ReturnValues="ALL_NEW")
         except ClientError as error:
             if failed_condition(error):
                 return None
@@ -186,12 +180,16 @@ class AppStore:
         )
 
     def _change(self, app: AppId, **expressions: Any) -> bool:
+        return self._write({"Update": {"TableName": self.table, "Key": app_key(app), **expressions}})
+
+    def _write(self, *operations: dict[str, Any]) -> bool:
         try:
-            self.client.update_item(TableName=self.table, Key=app_key(app), **expressions)
-        except ClientError as error:
-            if failed_condition(error):
-                return False
-            raise
+            if len(operations) == 1:
+                write_one(self.client, self.writer, operations[0])
+            else:
+                write(self.client, self.writer, operations)
+        except ConditionFailed:
+            return False
         return True
 
     def add_template(self, template: Template, *, previous: int) -> bool:
@@ -211,11 +209,7 @@ class AppStore:
             "Item": template_key(template.app, template.name, template.version) | item,
             "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})",
         }
-        try:
-            transact(self.client, [{"Put": newest}, {"Put": numbered}])
-        except ConditionFailed:
-            return False
-        return True
+        return self._write({"Put": newest}, {"Put": numbered})
 
     def template(self, app: AppId, name: str, version: int | None) -> Template | None:
         key = template_key(app, name, version)

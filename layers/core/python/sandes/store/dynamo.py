@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from botocore.exceptions import ClientError
@@ -18,6 +18,11 @@ else:
 
 Item = Mapping[str, Any]
 Sleep = Callable[[float], None]
+Writer = Callable[[Sequence[Any]], None]
+"""Carries out a transaction in the place of `transact`, and raises as it does.
+
+It may put more into the transaction, behind the operations it is given: `ConditionFailed.items` are of these alone.
+"""
 
 BATCH_TRIES = 8
 _BATCH_KEYS = 100  # DynamoDB's most
@@ -32,18 +37,22 @@ class StoreUnavailable(Exception):
 
 
 class ConditionFailed(Exception):
-    """A condition did not hold; `items` are the rows as they stood, in the order of the request."""
+    """A condition did not hold; `items` are the rows as they stood, in the order of the request.
 
-    def __init__(self, items: Sequence[Item | None]) -> None:
+    `failed`: which of the operations did not hold, counted from 0.
+    """
+
+    def __init__(self, items: Sequence[Item | None], failed: Collection[int] = (0,)) -> None:
         super().__init__("condition failed")
         self.items = list(items)
+        self.failed = frozenset(failed)
 
 
-def waits(sleep: Sleep = time.sleep) -> Iterator[None]:
-    """Yields BATCH_TRIES times, sleeping with full jitter before every one but the first."""
+def waits(sleep: Sleep = time.sleep, *, tries: int = BATCH_TRIES) -> Iterator[None]:
+    """Yields `tries` times, sleeping with full jitter before every one but the first."""
     yield
     wait = _FIRST_WAIT_SECONDS
-    for _ in range(BATCH_TRIES - 1):
+    for _ in range(tries - 1):
         sleep(random.uniform(0, wait))  # noqa: S311  # jitter
         wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
         yield
@@ -70,10 +79,37 @@ def transact(client: Client, operations: Sequence[Any]) -> None:
             reasons: Sequence[Mapping[str, Any]] = error.response.get("CancellationReasons", [])
             codes = {reason.get("Code") for reason in reasons}
             if "ConditionalCheckFailed" in codes:
-                raise ConditionFailed([reason.get("Item") for reason in reasons]) from error
+                failed = [n for n, reason in enumerate(reasons) if reason.get("Code") == "ConditionalCheckFailed"]
+                raise ConditionFailed([reason.get("Item") for reason in reasons], failed) from error
             if not codes & _RETRY_AS_A_WHOLE:
                 raise
     raise StoreUnavailable
+
+
+def write(client: Client, writer: Writer | None, operations: Sequence[Any]) -> None:
+    """All of `operations` or none, by the store's writer if it has one. Raises as `transact` does."""
+    if writer:
+        writer(operations)
+    else:
+        transact(client, operations)
+
+
+def write_one(client: Client, writer: Writer | None, operation: Mapping[str, Any]) -> None:
+    """A put, update or delete, written as in a transaction; without a writer by the call of its own, at half the cost.
+
+    Raises ConditionFailed.
+    """
+    if writer:
+        writer([operation])
+        return
+    ((kind, request),) = operation.items()
+    calls: dict[str, Any] = {"Put": client.put_item, "Update": client.update_item, "Delete": client.delete_item}
+    try:
+        calls[kind](**request)
+    except ClientError as error:
+        if failed := failed_condition(error):
+            raise failed from error
+        raise
 
 
 def batch_get(client: Client, requests: Mapping[str, Any]) -> dict[str, list[Item]]:

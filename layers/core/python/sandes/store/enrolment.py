@@ -10,7 +10,7 @@ from sandes.model.device import Account, Device, SealKey
 from sandes.model.ids import AccountId, DeviceAddress
 from sandes.store.codes import CodeStore
 from sandes.store.directory import DirectoryStore, account_key, device_item, device_key, phone_key
-from sandes.store.dynamo import ConditionFailed, transact
+from sandes.store.dynamo import ConditionFailed, Writer, write
 from sandes.store.people import profile_key
 from sandes.store.routing import RoutingStore
 from sandes.store.schema import DirectoryRow as Row
@@ -26,6 +26,7 @@ class EnrolmentStore:
     directory: DirectoryStore
     routing: RoutingStore
     codes: CodeStore
+    writer: Writer | None = None
 
     def create(self, account: Account, device: Device, seal_key: SealKey, challenge: Challenge) -> None:
         """A new account with its first device, for a number that has none."""
@@ -127,7 +128,7 @@ class EnrolmentStore:
 
     def _transact(self, *operations: dict[str, Any]) -> None:
         try:
-            transact(self.directory.client, operations)
+            write(self.directory.client, self.writer, operations)
         except ConditionFailed as error:
             raise EnrolmentRaced from error
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sandes.model.group import MAX_ADMINS, Group, GroupEvent, GroupInvitation, Member, Role
 from sandes.model.ids import AccountId, GroupId, MessageId, OrganisationId, UnitId, account_text
 from sandes.store.directory import account_key
-from sandes.store.dynamo import Client, ConditionFailed, batch_write, transact
+from sandes.store.dynamo import Client, ConditionFailed, Writer, batch_write, write
 from sandes.store.groups import (
     event_item,
     group_invitation_key,
@@ -105,6 +105,8 @@ class GroupChangeStore:
 
     client: Client
     table: str
+    writer: Writer | None = None
+    """For all but `let_vanish`, which is upkeep."""
 
     def create(
         self,
@@ -445,7 +447,7 @@ class GroupChangeStore:
             for kind, request in operation.items()
         ]
         try:
-            transact(self.client, whole)
+            write(self.client, self.writer, whole)
         except ConditionFailed as error:
             raise GroupRaced from error
 

@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from botocore.exceptions import ClientError
-
 from sandes.model.ids import OrganisationId, UnitId, id_text, parse_organisation, parse_unit
 from sandes.model.organisation import Organisation, Tree, Unit, UnitKind
 from sandes.model.profile import Audience, Field
@@ -21,11 +19,12 @@ from sandes.store.dynamo import (
     ConditionFailed,
     Item,
     StoreUnavailable,
+    Writer,
     batch_get,
     batch_get_many,
-    failed_condition,
-    transact,
     waits,
+    write,
+    write_one,
 )
 from sandes.store.schema import DirectoryRow
 from sandes.store.schema import OrganisationRow as Row
@@ -56,6 +55,7 @@ def is_organisation(item: Item) -> bool:
 class OrganisationStore:
     client: Client
     table: str
+    writer: Writer | None = None
 
     def create(self, organisation: Organisation, kind: UnitKind) -> bool:
         """False if the id is taken."""
@@ -66,17 +66,10 @@ class OrganisationStore:
         }
         listed = _LIST | {DirectoryRow.SORT: {"S": id_text(organisation.id)}, Row.CREATED_AT: item[Row.CREATED_AT]}
         new = {"ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})"}
-        try:
-            transact(
-                self.client,
-                [
-                    {"Put": {"TableName": self.table, "Item": item, **new}},
-                    {"Put": {"TableName": self.table, "Item": listed}},
-                ],
-            )
-        except ConditionFailed:
-            return False
-        return True
+        return self._write(
+            {"Put": {"TableName": self.table, "Item": item, **new}},
+            {"Put": {"TableName": self.table, "Item": listed}},
+        )
 
     def page(self, *, after: str | None, limit: int) -> tuple[list[Organisation], str | None]:
         """Organisations, by id, and where the next page begins. A query and a batch of reads."""
@@ -175,18 +168,17 @@ class OrganisationStore:
         )
 
     def _update(self, key: dict[str, Any], expression: str, **expressions: Any) -> bool:
+        update = {"Key": key, "UpdateExpression": expression, "ConditionExpression": _EXISTS, **expressions}
+        return self._write({"Update": {"TableName": self.table, **update}})
+
+    def _write(self, *operations: dict[str, Any]) -> bool:
         try:
-            self.client.update_item(
-                TableName=self.table,
-                Key=key,
-                UpdateExpression=expression,
-                ConditionExpression=_EXISTS,
-                **expressions,
-            )
-        except ClientError as error:
-            if failed_condition(error):
-                return False
-            raise
+            if len(operations) == 1:
+                write_one(self.client, self.writer, operations[0])
+            else:
+                write(self.client, self.writer, operations)
+        except ConditionFailed:
+            return False
         return True
 
     # Changes of shape: False if the tree is no longer as it was read, or the unit not as it must be.
@@ -227,11 +219,7 @@ class OrganisationStore:
             "ConditionExpression": f"{Row.TREE_VERSION} = :read",
             "ExpressionAttributeValues": {":one": {"N": "1"}, ":read": {"N": str(tree.organisation.tree_version)}},
         }
-        try:
-            transact(self.client, [{"Update": version}, change])
-        except ConditionFailed:
-            return False
-        return True
+        return self._write({"Update": version}, change)
 
     # Parts of others' transactions: whoever makes or ends an official or group of a unit says so in the same one.
 

@@ -508,6 +508,22 @@ class LimitRow:
     EXPIRES_AT = "x"  # N epoch seconds
 
 
+class AuditRow:
+    """An entry of an organisation's audit chain (docs/adr/0025). Put and read, never changed or deleted.
+
+    Which chains there are stands in the partition CHAINS, by organisation as a number: written with the first entry.
+    """
+
+    CHAIN = "c"  # S
+    SEQ = "n"  # N from 1 without gaps
+    AT_MS = "t"  # N epoch milliseconds, rises with SEQ
+    STATEMENT = "e"  # S what is signed
+    SIGNATURE = "f"  # B 64
+    BODY = "b"  # S
+
+    CHAINS = "chains"
+
+
 INBOX = Table("inbox", Key(InboxRow.INBOX, "B"), Key(InboxRow.ENVELOPE, "B"), ttl=InboxRow.EXPIRES_AT, backup=False)
 ROUTING = Table("routing", Key(RoutingRow.ACCOUNT, "B"), None, ttl=None, backup=False)
 DIRECTORY = Table(
@@ -528,5 +544,13 @@ DELIVERIES = Table(
     index=Index("due", Key(DeliveryRow.DUE, "S"), Key(DeliveryRow.DEADLINE, "N")),
 )
 LIMITS = Table("limits", Key(LimitRow.SUBJECT, "S"), Key(LimitRow.LIMIT, "S"), ttl=LimitRow.EXPIRES_AT, backup=False)
+AUDIT = Table(
+    "audit",
+    Key(AuditRow.CHAIN, "S"),
+    Key(AuditRow.SEQ, "N"),
+    ttl=None,
+    backup=True,
+    index=Index("time", Key(AuditRow.CHAIN, "S"), Key(AuditRow.AT_MS, "N")),
+)
 
-TABLES = (INBOX, ROUTING, DIRECTORY, CODES, DELIVERIES, LIMITS)
+TABLES = (INBOX, ROUTING, DIRECTORY, CODES, DELIVERIES, LIMITS, AUDIT)

@@ -18,7 +18,7 @@ from sandes.model.ids import AccountId, OrganisationId, UnitId, account_text, id
 from sandes.model.verification import ATTESTED, WORDS_OF_EACH, Attestation, End, Ending, Verification
 from sandes.model.words import words_of
 from sandes.store.directory import account_key
-from sandes.store.dynamo import Client, ConditionFailed, Item, failed_condition, transact
+from sandes.store.dynamo import Client, ConditionFailed, Item, Writer, failed_condition, write
 from sandes.store.organisations import OrganisationStore
 from sandes.store.routing import RoutingStore
 from sandes.store.schema import DIRECTORY, AttestationKeyRow, DirectoryRow, EndingRow, WordRow
@@ -67,10 +67,12 @@ class VerificationStore:
     client: Client
     table: str
     routing: RoutingStore
+    writer: Writer | None = None
+    """For what is put and ended; not for the upkeep of what is due, nor for the published key."""
 
     @property
     def organisations(self) -> OrganisationStore:
-        return OrganisationStore(self.client, self.table)
+        return OrganisationStore(self.client, self.table, self.writer)
 
     def read(self, account: AccountId) -> Verification | None:
         """The account's verification, or its last one, by a consistent read."""
@@ -190,7 +192,7 @@ class VerificationStore:
 
     def _transact(self, *operations: dict[str, Any]) -> None:
         try:
-            transact(self.client, operations)
+            write(self.client, self.writer, operations)
         except ConditionFailed as error:
             raise VerificationRaced from error
 

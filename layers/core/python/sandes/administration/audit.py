@@ -1,0 +1,120 @@
+"""The audit chain: every act of administration leaves an entry, in the same transaction (docs/adr/0025)."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandes.crypto.audit_chain import (
+    FIRST,
+    SALT_BYTES,
+    AuditKey,
+    body,
+    body_hash,
+    is_signed_entry,
+    link_hash,
+    statement,
+)
+from sandes.model.audit import Act, Entry, Head, read_entry
+from sandes.model.ids import OrganisationId
+from sandes.store.audit import AuditStore
+from sandes.store.dynamo import ConditionFailed, Item, Sleep, StoreUnavailable, Writer, transact, waits
+
+TRIES = 16
+"""As many writers to one chain may be faster. They take five seconds in the mean, ten at most."""
+
+MAX_BODY_BYTES = 16_384
+
+
+class BesideFailed(Exception):
+    """A condition of what was to be written beside an act did not hold: the first such, by its place, and its row."""
+
+    def __init__(self, index: int, item: Item | None) -> None:
+        super().__init__("condition beside an act failed")
+        self.index, self.item = index, item
+
+
+class ChainBroken(Exception):
+    """The last entry of a chain is not one that the key has signed. Nothing is written on top of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Appends entries. It remembers where each chain ends, and reads that again when others have written meanwhile."""
+
+    store: AuditStore
+    key: AuditKey
+    new_salt: Callable[[], bytes] = lambda: secrets.token_bytes(SALT_BYTES)
+    sleep: Sleep = time.sleep
+    _heads: dict[OrganisationId, Head] = field(default_factory=dict, repr=False)
+
+    def writer(self, act: Act, *, now_ms: int, beside: Sequence[Any] = ()) -> Writer:
+        """A store's writer, which writes an entry of `act`, and what is `beside`, with each of its transactions.
+
+        It raises ConditionFailed as `transact` does if an operation of the store fails, of these operations only;
+        BesideFailed if none does, but one that is beside them; StoreUnavailable, also if others kept writing to the
+        chain; ChainBroken; ValueError or TypeError for details that are no JSON or above MAX_BODY_BYTES. In each case
+        nothing is written.
+        """
+        content = body(act.details, self.new_salt())
+        if len(content) > MAX_BODY_BYTES:
+            raise ValueError("too much detail for an entry of the audit chain")
+
+        def write(operations: Sequence[Any]) -> None:
+            self._write(act, content, now_ms, list(operations), list(beside))
+
+        return write
+
+    def record(self, act: Act, *, now_ms: int) -> None:
+        """An entry for an act that writes nothing itself, or not in one transaction. Raises as a writer does."""
+        self.writer(act, now_ms=now_ms)([])
+
+    def _write(self, act: Act, content: bytes, now_ms: int, operations: list[Any], beside: list[Any]) -> None:
+        chain = act.organisation
+        for _ in waits(self.sleep, tries=TRIES):
+            head = self._heads.pop(chain, None) or self._head(chain)
+            made = self._entry(act, content, head, now_ms)
+            try:
+                transact(self.store.client, [*operations, *beside, *self.store.adding(made)])
+            except ConditionFailed as failed:
+                _raise_what_failed(failed, len(operations), len(beside))
+                continue  # the chain has moved on, and nothing else was wrong
+            self._heads[chain] = _head_of(made)
+            return
+        raise StoreUnavailable
+
+    def _head(self, chain: OrganisationId) -> Head:
+        last = self.store.last(chain)
+        if last is None:
+            return Head(chain, 0, 0, FIRST)
+        if last.chain != chain or not is_signed_entry(last.statement, last.signature, self.key.public):
+            raise ChainBroken
+        return _head_of(last)
+
+    def _entry(self, act: Act, content: bytes, head: Head, now_ms: int) -> Entry:
+        said = statement(
+            act,
+            seq=head.seq + 1,
+            at_ms=max(now_ms, head.at_ms + 1),
+            body_hash=body_hash(content),
+            prev=head.hash,
+            key=self.key.id,
+        )
+        return read_entry(said, self.key.sign_entry(said), content)
+
+
+def _head_of(entry: Entry) -> Head:
+    return Head(entry.chain, entry.seq, entry.at_ms, link_hash(entry.statement, entry.signature))
+
+
+def _raise_what_failed(failed: ConditionFailed, operations: int, beside: int) -> None:
+    """Nothing if it was neither of the two, but the entry."""
+    ours = [n for n in failed.failed if n < operations]
+    if ours:
+        raise ConditionFailed(failed.items[:operations], ours) from failed
+    theirs = sorted(n for n in failed.failed if n < operations + beside)
+    if theirs:
+        raise BesideFailed(theirs[0] - operations, failed.items[theirs[0]]) from failed

@@ -1,0 +1,122 @@
+"""The audit table: one partition for each chain, its entries in order (docs/adr/0025).
+
+No row says where a chain ends: its last entry does, and the next one is written on the condition that there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sandes.model.audit import Entry, read_entry
+from sandes.model.ids import OrganisationId, id_text
+from sandes.store.dynamo import Client, Item
+from sandes.store.schema import AUDIT
+from sandes.store.schema import AuditRow as Row
+
+
+@dataclass(frozen=True, slots=True)
+class AuditStore:
+    client: Client
+    table: str
+
+    def last(self, chain: OrganisationId) -> Entry | None:
+        """A chain's last entry, by a consistent read."""
+        found = self._query(chain, ascending=False, limit=1, ConsistentRead=True)
+        return found[0] if found else None
+
+    def adding(self, entry: Entry) -> list[dict[str, Any]]:
+        """The parts of a transaction that append an entry; the first fails if there is one of its number."""
+        item: dict[str, Any] = _key(entry.chain, entry.seq) | {
+            Row.AT_MS: {"N": str(entry.at_ms)},
+            Row.STATEMENT: {"S": entry.statement.decode("ascii")},
+            Row.SIGNATURE: {"B": entry.signature},
+        }
+        if entry.body is not None:
+            item[Row.BODY] = {"S": entry.body.decode("ascii")}
+        absent = f"attribute_not_exists({Row.CHAIN})"
+        operations = [{"Put": {"TableName": self.table, "Item": item, "ConditionExpression": absent}}]
+        if entry.seq == 1:
+            operations.append({"Put": {"TableName": self.table, "Item": _chain_key(entry.chain)}})
+        return operations
+
+    def before(
+        self, chain: OrganisationId, seq: int | None, *, from_ms: int = 0, to_ms: int | None = None, limit: int
+    ) -> tuple[list[Entry], bool]:
+        """At most `limit` entries, newest first, from before `seq` and of the time from `from_ms` until `to_ms`; and
+        whether there may be more. One query; by an index, not quite up to date, for a `to_ms` without `seq`.
+        """
+        if to_ms is not None and seq is None:
+            found = self._query(chain, (Row.AT_MS, from_ms, to_ms), ascending=False, limit=limit, IndexName=_index())
+        else:
+            found = self._query(chain, (Row.SEQ, 1, seq - 1) if seq else None, ascending=False, limit=limit)
+        young = [entry for entry in found if entry.at_ms >= from_ms and (to_ms is None or entry.at_ms <= to_ms)]
+        return young, len(found) == limit and found[-1].at_ms >= from_ms and found[-1].seq > 1
+
+    def after(self, chain: OrganisationId, seq: int, *, limit: int) -> list[Entry]:
+        """The entries from `seq` + 1 on in their order, at most `limit` and 1 MB of them: one query."""
+        return self._query(chain, (Row.SEQ, seq + 1, _MOST), ascending=True, limit=limit)
+
+    def chains(self) -> Iterator[OrganisationId]:
+        start: dict[str, Any] = {}
+        while True:
+            answer = self.client.query(
+                TableName=self.table,
+                KeyConditionExpression=f"{Row.CHAIN} = :chains",
+                ExpressionAttributeValues={":chains": {"S": Row.CHAINS}},
+                ConsistentRead=True,
+                **start,
+            )
+            for item in answer["Items"]:
+                yield OrganisationId(int(item[Row.SEQ]["N"]).to_bytes(8, "big"))
+            if "LastEvaluatedKey" not in answer:
+                return
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def _query(
+        self,
+        chain: OrganisationId,
+        between: tuple[str, int, int] | None = None,
+        *,
+        ascending: bool,
+        limit: int,
+        **more: Any,
+    ) -> list[Entry]:
+        """`between`: a sort key, from and up to where; nothing is asked for an empty range."""
+        condition, values = f"{Row.CHAIN} = :chain", {":chain": {"S": id_text(chain)}}
+        if between is not None:
+            name, first, last = between
+            if first > last:
+                return []
+            condition += f" AND {name} BETWEEN :first AND :last"
+            values |= {":first": {"N": str(first)}, ":last": {"N": str(last)}}
+        answer = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=values,
+            ScanIndexForward=ascending,
+            Limit=limit,
+            **more,
+        )
+        return [_entry(item) for item in answer["Items"]]
+
+
+_MOST = 2**62
+
+
+def _index() -> str:
+    return AUDIT.index.name if AUDIT.index else ""
+
+
+def _key(chain: OrganisationId, seq: int) -> dict[str, Any]:
+    return {Row.CHAIN: {"S": id_text(chain)}, Row.SEQ: {"N": str(seq)}}
+
+
+def _chain_key(chain: OrganisationId) -> dict[str, Any]:
+    return {Row.CHAIN: {"S": Row.CHAINS}, Row.SEQ: {"N": str(int.from_bytes(chain, "big"))}}
+
+
+def _entry(item: Item) -> Entry:
+    body = item[Row.BODY]["S"].encode("ascii") if Row.BODY in item else None
+    return read_entry(item[Row.STATEMENT]["S"].encode("ascii"), bytes(item[Row.SIGNATURE]["B"]), body)
