@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
 
+from tools.backstage import Backstage
 from tools.engine import Deployment, Engine, deploy
 
 FOLDER = Path(__file__).parent.parent / ".local" / os.environ.get("PYTEST_XDIST_WORKER", "test")
@@ -21,6 +23,10 @@ class Deployed:
 
     engine: Engine
     stack: Deployment
+
+    @cached_property
+    def backstage(self) -> Backstage:
+        return Backstage.of(self.engine, self.stack)
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,16 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
+from nacl.signing import SigningKey
 from typer.testing import CliRunner
 
+from sandes.model.ids import base64url_text
 from sandes_client import DeviceClient, Endpoints, Enrolment, NoticeReceived, OtpReceived, Store, Voided
 from sandes_client.app import AppApiError, AppClient, AppCredentials, Event, SyncAppClient
-from sandes_client.cli import admin, main
+from sandes_client.cli import main
+from sandes_client.keys import IdentityKey
 from tests.conftest import Deployed
+from tests.support.raw_app import RawApp, create_app, operate
 from tests.support.raw_device import code_for, new_phone, refill_limits
 
 pytestmark = pytest.mark.engine
@@ -26,44 +30,45 @@ PATIENCE_SECONDS = 60.0
 E = TypeVar("E")
 
 
-class Admin:
-    """`sandes-admin` against the engine."""
+class Registry:
+    """Makes apps, backstage, and the credentials files that their owners hold."""
 
     def __init__(self, deployed: Deployed, folder: Path) -> None:
+        self.deployed = deployed
         self.folder = folder
-        self._endpoints = folder / "endpoints.json"
-        deployed.stack.write(self._endpoints)
 
-    def run(self, *words: str) -> str:
-        result = CliRunner().invoke(admin.admin, ["--endpoints", str(self._endpoints), *words], catch_exceptions=False)
-        assert result.exit_code == 0, result.output
-        return result.stdout
-
-    def create(self, *options: str) -> Path:
+    def create(self, *, test: bool = False) -> Path:
         """A new app with all scopes and a `login` template; its credentials file."""
-        file = self.folder / f"{secrets.token_hex(4)}.json"
-        scopes = [word for scope in ("otp", "msg", "batch", "hook") for word in ("--scope", scope)]
-        words = ["--name", "Passport Seva", "--organisation", "MEA", *scopes, *options]
-        self.run("app", "create", *words, "--credentials", str(file))
-        app = AppCredentials.read(file).app
-        text = "en={{ code }} is your code for {{ service }}."
-        self.run("template", "put", "login", "--app", app, "--kind", "otp", "--text", text)
+        return self.file(create_app(self.deployed, test=test, mode="trial" if test else "live"))
+
+    def add_key(self, app: str) -> Path:
+        """Another key of the same app; its credentials file."""
+        key = SigningKey.generate()
+        made = operate(self.deployed, "key.add", app=app, public=base64url_text(bytes(key.verify_key)))
+        return self.file(RawApp(self.deployed, made["key"], key))
+
+    def file(self, app: RawApp) -> Path:
+        file, stack = self.folder / f"{secrets.token_hex(4)}.json", self.deployed.stack
+        private = IdentityKey(bytes(app.key))
+        credentials = AppCredentials(app.app, app.id.partition(".")[2], private, stack.http_url, stack.audience)
+        file.touch(mode=0o600)
+        file.write_text(credentials.to_json())
         return file
 
 
 @pytest.fixture(scope="module")
-def operator(deployment: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Admin:
-    return Admin(deployment, tmp_path_factory.mktemp("operator"))
+def registry(deployment: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    return Registry(deployment, tmp_path_factory.mktemp("credentials"))
 
 
 @pytest.fixture(scope="module")
-def live(operator: Admin) -> Path:
-    return operator.create("--live")
+def live(registry: Registry) -> Path:
+    return registry.create()
 
 
 @pytest.fixture(scope="module")
-def testing(operator: Admin) -> Path:
-    return operator.create("--test-key")
+def testing(registry: Registry) -> Path:
+    return registry.create(test=True)
 
 
 @pytest.fixture
@@ -100,7 +105,7 @@ async def test_a_code_reaches_the_device_is_approved_and_turns_void_there(
         sent = await app.otps.send(phone, "login", variables={"service": "passports"}, client_ref="L-1")
         otp = await the_next(events, OtpReceived)
         assert otp.app.name == "Passport Seva"
-        assert otp.text == f"{otp.code} is your code for passports."
+        assert otp.text == f"{otp.code} is your code for passports. Tell it to nobody."
         wrong = f"{(int(otp.code) + 1) % 1_000_000:06}"
         assert (await app.otps.check(sent.id, wrong)).result == "incorrect"
         assert (await app.otps.check(sent.id, otp.code)).approved
@@ -254,18 +259,12 @@ def test_webhooks_are_kept_and_removed(live: Path) -> None:
             app.webhooks.create("https://10.0.0.1/hook", ["message.read"])
 
 
-def test_keys_are_replaced_without_a_gap(operator: Admin) -> None:
-    old = operator.create("--live")
-    app = AppCredentials.read(old)
-    new = old.with_name("new.json")
-    operator.run("key", "add", "--app", app.app, "--credentials", str(new))
+def test_keys_are_replaced_without_a_gap(registry: Registry) -> None:
+    app = AppCredentials.read(registry.create())
+    new = registry.add_key(app.app)
     with SyncAppClient(app) as first, SyncAppClient(AppCredentials.read(new)) as second:
         assert first.usage().mode == second.usage().mode == "live"
-        shown = operator.run("key", "revoke", app.key_name)
-        assert app.key_name not in shown
+        operate(registry.deployed, "key.revoke", app=app.app, key=app.key_name)
         assert second.usage().mode == "live"
         with pytest.raises(AppApiError, match="token_invalid"):
             first.usage()
-    operator.run("app", "terms", "--app", app.app, "--trial")
-    operator.run("app", "guests", "--app", app.app, "--guest", new_phone())
-    assert "trial, 50 a minute, 50 a day, 1 guests" in operator.run("app", "show", "--app", app.app)

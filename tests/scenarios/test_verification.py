@@ -11,8 +11,9 @@ import pytest
 
 from sandes.crypto.statements import signed_by
 from sandes.model.ids import parse_base64url
+from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.conftest import Deployed
-from tests.support.raw_app import OperatorRefused, operate
+from tests.support.raw_app import operate
 from tests.support.raw_device import RawDevice, message, refill_limits, register
 
 pytestmark = pytest.mark.engine
@@ -90,9 +91,9 @@ async def test_a_person_is_an_official_from_verification_to_revocation(deploymen
     assert await sender_class(person, citizen) == "verified"
     assert not await found(citizen, person)
     assert officials(deployment, organisation, unit) == 1
-    with pytest.raises(OperatorRefused) as refused:
+    with pytest.raises(ProtocolError) as refused:
         operate(deployment, "unit.remove", organisation=organisation, unit=unit)
-    assert refused.value.error["code"] == "unit_not_empty"
+    assert refused.value.code is ErrorCode.UNIT_NOT_EMPTY
 
     verify(deployment, person, organisation, unit=unit, listed=True)
     assert await found(citizen, person)

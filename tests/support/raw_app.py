@@ -23,22 +23,9 @@ Json = dict[str, Any]
 ALL_SCOPES = ["otp", "msg", "batch", "group", "hook"]
 
 
-class OperatorRefused(AssertionError):
-    """The operator's call was refused; `error` is what it said."""
-
-    def __init__(self, error: Json) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
 def operate(deployed: Deployed, operation: str, **parameters: Any) -> Json:
-    """An operator's call, through Lambda's own API. Raises OperatorRefused."""
-    payload = json.dumps({"operation": operation} | parameters)
-    answer = deployed.engine.client("lambda").invoke(FunctionName=deployed.stack.operator, Payload=payload)
-    said = json.loads(answer["Payload"].read())
-    if "ok" not in said:
-        raise OperatorRefused(said.get("error", said))
-    return dict(said["ok"])
+    """What administrators do, done backstage. Raises ProtocolError."""
+    return deployed.backstage.operate(operation, **parameters)
 
 
 @dataclass

@@ -28,6 +28,7 @@ from sandes.store.directory import phone_key
 from sandes.store.schema import DirectoryRow, RoutingRow
 from sandes_client.app import AppClient, AppCredentials
 from sandes_client.keys import IdentityKey
+from tools.backstage import Backstage
 from tools.bench.latency import FOLDER, Say
 from tools.engine import REGION, STACK, Deployment, Engine, EngineError, deploy, free_port
 
@@ -156,15 +157,7 @@ def _entries(engine: Engine) -> Iterator[dict[str, Any]]:
 def _register(engine: Engine, deployment: Deployment) -> AppCredentials:
     """An app with a quota that does not hold the batch back."""
     key = SigningKey.generate()
-
-    def operate(operation: str, **parameters: Any) -> Any:
-        payload = json.dumps({"operation": operation} | parameters)
-        answer = engine.client("lambda").invoke(FunctionName=deployment.operator, Payload=payload)
-        said = json.loads(answer["Payload"].read())
-        if "ok" not in said:
-            raise EngineError(f"{operation}: {said}")
-        return said["ok"]
-
+    operate = Backstage.of(engine, deployment).operate
     terms = {"name": "bench", "organisation": "bench", "scopes": ["batch"], "mode": "live"}
     made = operate("app.create", **terms, keys=[{"public": base64url_text(bytes(key.verify_key))}])
     operate("app.terms", app=made["app"], mode="live", per_minute=100_000, per_day=1_000_000)

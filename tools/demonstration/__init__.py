@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+from tools.backstage import Backstage
 from tools.demonstration.apps import Apps
 from tools.demonstration.groups import Groups
 from tools.demonstration.narrator import Narrator
@@ -19,5 +20,6 @@ async def play(engine: Engine, deployment: Deployment, people: Path, narrator: N
     """All of it, on a deployed engine; the people's profiles are kept in `people`. Raises StepFailed."""
     with closing(People(engine, deployment, people, narrator)) as two:
         asha, ravi = await two.play()
-        await Apps(engine, deployment, ravi, narrator).play()
-        await Groups(engine, deployment, two, asha, ravi, narrator).play()
+        backstage = Backstage.of(engine, deployment)
+        await Apps(engine, deployment, ravi, backstage, narrator).play()
+        await Groups(engine, deployment, backstage, two, asha, ravi, narrator).play()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from sandes.model.ids import base64url_text
 from sandes_client import DeviceClient, NoticeReceived, OtpReceived, Store, Voided
 from sandes_client.app import AppClient, AppCredentials, BatchRow
 from sandes_client.keys import IdentityKey
+from tools.backstage import Backstage
 from tools.demonstration.narrator import Narrator, StepFailed, check
 from tools.demonstration.people import RAVI
 from tools.engine import Deployment, Engine
@@ -32,6 +32,7 @@ class Apps:
     engine: Engine
     deployment: Deployment
     ravi: Store
+    backstage: Backstage
     narrator: Narrator
 
     async def play(self) -> None:
@@ -84,8 +85,8 @@ class Apps:
         self.narrator.say(f'on the phone, each once: "{texts[0]}" ...')
 
     def _register(self) -> AppCredentials:
-        key = SigningKey.generate()
-        made = self._operate(
+        key, operate = SigningKey.generate(), self.backstage.operate
+        made = operate(
             "app.create",
             name="Passport Seva",
             organisation="External Affairs",
@@ -95,8 +96,8 @@ class Apps:
             keys=[{"public": base64url_text(bytes(key.verify_key))}],
         )
         dlt = {"dlt_entity": "1101000000000000001", "dlt_templates": {"en": "1107000000000000001"}}
-        self._operate("template.put", app=made["app"], name="login", kind="otp", texts=LOGIN, **dlt)
-        self._operate("template.put", app=made["app"], name="ready", kind="message", texts=READY)
+        operate("template.put", app=made["app"], name="login", kind="otp", texts=LOGIN, **dlt)
+        operate("template.put", app=made["app"], name="ready", kind="message", texts=READY)
         return AppCredentials(
             app=made["app"],
             key=made["keys"][0]["id"].partition(".")[2],
@@ -104,13 +105,6 @@ class Apps:
             http_url=self.deployment.http_url,
             audience=self.deployment.audience,
         )
-
-    def _operate(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        payload = json.dumps({"operation": operation} | parameters)
-        answer = self.engine.client("lambda").invoke(FunctionName=self.deployment.operator, Payload=payload)
-        said = json.loads(answer["Payload"].read())
-        check("ok" in said, f"{operation}: {said}")
-        return dict(said["ok"])
 
     async def _by_sms(self, before: int) -> str:
         while len(texts := await asyncio.to_thread(self.engine.sms_to, STRANGER)) <= before:

@@ -20,7 +20,7 @@ from sandes_client import (
     Store,
 )
 from sandes_client.cli.display import person_label
-from sandes_client.operator import Operator, OperatorRefused, OperatorUnreachable
+from tools.backstage import Backstage
 from tools.demonstration.narrator import Narrator, StepFailed, check
 from tools.demonstration.people import ASHA, People, Person
 from tools.engine import Deployment, Engine
@@ -46,6 +46,7 @@ class Groups:
 
     engine: Engine
     deployment: Deployment
+    backstage: Backstage
     people: People
     asha: Store
     ravi: Store
@@ -79,7 +80,7 @@ class Groups:
 
     def _verified_asha(self) -> str:
         """The organisation's id; made the first time."""
-        operate, say = self._operate, self.narrator.say
+        operate, say = self.backstage.operate, self.narrator.say
         shown = operate("person.show", phone=ASHA.phone)
         if shown["state"] == "verified":
             say(f"{shown['name']}, {shown['post']}, is verified from the last time")
@@ -157,7 +158,7 @@ class Groups:
         return await asha.groups.show(made)
 
     def _seeded_group(self, organisation: str, admin: str) -> str:
-        made = self._operate(
+        made = self.backstage.operate(
             "group.create",
             organisation=organisation,
             name=GROUP,
@@ -210,12 +211,6 @@ class Groups:
                 stored = delivery.devices
                 self.narrator.say(f"stored for {stored:,} devices so far")
             await asyncio.sleep(2)
-
-    def _operate(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        try:
-            return Operator(self.deployment.operator, self.deployment.aws_endpoint).call(operation, **parameters)
-        except (OperatorRefused, OperatorUnreachable) as failed:
-            raise StepFailed(f"{operation}: {failed}") from None
 
 
 async def _message(events: AsyncIterator[Any], id: str) -> MessageReceived:

@@ -1,0 +1,76 @@
+"""Backstage: organisations, officials, groups and apps made on the local engine without administrators, for set-up.
+
+The use cases are the deployed ones, run in this process with the engine's own credentials: nothing that is deployed
+offers these ways around administrators and their second persons.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sandes.administration.app_registry import RegistryDependencies
+from sandes.administration.official_groups import OfficialGroupDependencies
+from sandes.administration.operations import OperatorDependencies, operate
+from sandes.administration.verifications import VerificationDependencies
+from sandes.crypto.attestation import AttestationKey
+from sandes.crypto.pepper import Pepper
+from sandes.edge.queue import SqsQueue
+from sandes.store.apps import AppStore
+from sandes.store.directory import DirectoryStore
+from sandes.store.group_changes import GroupChangeStore
+from sandes.store.groups import GroupStore
+from sandes.store.organisations import OrganisationStore
+from sandes.store.routing import RoutingStore
+from sandes.store.verifications import VerificationStore
+from tools.engine import Deployment, Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Backstage:
+    deps: OperatorDependencies
+
+    @classmethod
+    def of(cls, engine: Engine, deployment: Deployment) -> Self:
+        """Secrets and queues are those that the deployed functions are told of."""
+        told = _told(engine)
+        dynamodb, table = engine.client("dynamodb"), deployment.tables["directory"]
+        pepper = Pepper.of(_secret(engine, told["PEPPER_SECRET"]))
+        organisations, directory = OrganisationStore(dynamodb, table), DirectoryStore(dynamodb, table)
+        return cls(
+            OperatorDependencies(
+                registry=RegistryDependencies(AppStore(dynamodb, table), organisations, pepper),
+                organisations=organisations,
+                verifications=VerificationDependencies(
+                    store=VerificationStore(dynamodb, table, RoutingStore(dynamodb, deployment.tables["routing"])),
+                    directory=directory,
+                    pepper=pepper,
+                    key=AttestationKey.of(_secret(engine, told["ATTESTATION_SECRET"])),
+                ),
+                groups=OfficialGroupDependencies(
+                    groups=GroupStore(dynamodb, table),
+                    changes=GroupChangeStore(dynamodb, table),
+                    organisations=organisations,
+                    directory=directory,
+                    work=SqsQueue(engine.client("sqs"), told["GROUP_QUEUE"]),
+                ),
+            )
+        )
+
+    def operate(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Carry one operation out, now. Raises ProtocolError as its use case does."""
+        return operate({"operation": operation} | parameters, now_seconds=int(time.time()), deps=self.deps)
+
+
+def _told(engine: Engine) -> dict[str, str]:
+    """The environment variables of all functions together: one name means the same to each of them."""
+    told: dict[str, str] = {}
+    for page in engine.client("lambda").get_paginator("list_functions").paginate():
+        for function in page["Functions"]:
+            told |= function.get("Environment", {}).get("Variables", {})
+    return told
+
+
+def _secret(engine: Engine, arn: str) -> bytes:
+    return str(engine.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]).encode()
