@@ -446,12 +446,13 @@ class ServiceStack(Foundation):
     def _admin_api(self) -> None:
         """Three functions, so that each has the secrets and rights of its own calls only."""
         self.identity = Identity(self, "Identity", config=self._config)
-        tables = self._tables(schema.DIRECTORY)
-        self.admin = self._function("Admin", "admin", tables)
-        self.admin_people = self._function("AdminPeople", "admin_people", tables)
-        self.admin_apps = self._function("AdminApps", "admin_apps", tables)
+        every = self._tables(schema.DIRECTORY) | self._audit_settings()
+        self.admin = self._function("Admin", "admin", every)
+        self.admin_people = self._function("AdminPeople", "admin_people", every)
+        self.admin_apps = self._function("AdminApps", "admin_apps", every)
         for function in (self.admin, self.admin_people, self.admin_apps):
             self._grant_tables(function, {schema.DIRECTORY: ("Query",)})
+            self._grant_audit(function)
 
     def _outputs(self) -> None:
         CfnOutput(self, "WebSocketUrl", value=self.websocket.url)

@@ -51,6 +51,10 @@ CALLS = {
 """What every function of the app API needs: who calls, whom it is for, storing and pushing what is sealed, quotas."""
 
 
+RECORDS = {"dynamodb:PutItem audit", "dynamodb:Query audit", "secretsmanager:GetSecretValue AuditSecret"}
+"""What every function needs whose acts leave entries in the audit chains."""
+
+
 def works(queue: str) -> set[str]:
     """What Lambda does with a queue in the name of the function that works it off."""
     return {f"sqs:{action} {queue}" for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
@@ -207,9 +211,9 @@ ALLOWED = {
         "secretsmanager:GetSecretValue Pepper",
         "secretsmanager:GetSecretValue AttestationSecret",
     },
-    "admin": {"dynamodb:Query directory"},
-    "adminpeople": {"dynamodb:Query directory"},
-    "adminapps": {"dynamodb:Query directory"},
+    "admin": RECORDS | {"dynamodb:Query directory"},
+    "adminpeople": RECORDS | {"dynamodb:Query directory"},
+    "adminapps": RECORDS | {"dynamodb:Query directory"},
     "verificationsweep": {
         "dynamodb:GetItem directory",
         "dynamodb:PutItem directory",

@@ -231,6 +231,7 @@ def test_a_variable_names_the_table_queue_or_secret_it_is_called_after(
         "SENDER_SECRET": "SenderSecret",
         "WEBHOOK_SECRET": "WebhookSecret",
         "ATTESTATION_SECRET": "AttestationSecret",
+        "AUDIT_SECRET": "AuditSecret",
     }
     for variable, value in template.functions[name]["Environment"]["Variables"].items():
         if variable.endswith("_TABLE"):

@@ -185,7 +185,7 @@ class OperatorSettings(Settings):
     group_queue: str
 
 
-class AdminSettings(Settings):
+class AdminSettings(RecorderSettings):
     """What every function of the admin API needs."""
 
     directory_table: str
