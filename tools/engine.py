@@ -31,7 +31,10 @@ from sandes.store.schema import TABLES
 from tools.layers import build as build_layer
 
 ROOT = Path(__file__).parent.parent
-ENGINE_COMMAND = ROOT / ".local" / "engine" / "bin" / "ministack"
+ENGINE_PYTHON = ROOT / ".local" / "engine" / "bin" / "python"
+ENGINE_COMMAND = ENGINE_PYTHON.with_name("ministack")
+PATCHES = ROOT / "tools" / "engine_patches.py"
+"""Starts it, with what it lacks."""
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 STACK = "Sandes-local"
 ACCOUNT, REGION = "000000000000", "us-east-1"
@@ -178,7 +181,7 @@ class Engine:
             "S3_DATA_DIR": str(self.folder / "s3"),
         }
         return subprocess.Popen(
-            [str(ENGINE_COMMAND)],
+            [str(ENGINE_PYTHON), str(PATCHES)],
             cwd=self.folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -226,6 +229,11 @@ class Engine:
         quoted = phone.replace("+", "%2B")
         found = json.loads(self._get(f"/_ministack/sns/sms-messages?phoneNumber={quoted}"))
         return [message["Message"] for message in found["sms_messages"].get(phone, [])]
+
+    def emails_to(self, address: str) -> list[str]:
+        """The texts of the e-mails that the engine has taken for an address, oldest first: its own record of SES."""
+        messages = json.loads(self._get("/_ministack/ses/messages"))["messages"].get(ACCOUNT, [])
+        return [message["BodyText"] or message["BodyHtml"] for message in messages if message["To"] == [address]]
 
     def _healthy(self) -> bool:
         try:

@@ -1,0 +1,55 @@
+"""A sign-in kept in a file that only its owner can read, so that commands need not ask each time."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sandes_client.admin.sign_in import Tokens
+
+_OTHERS = 0o077
+
+
+class SessionUnusable(Exception):
+    """The file of a session cannot be used; the message says why, and nothing of what is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdminSession:
+    """Who is signed in, where, and with which tokens."""
+
+    email: str
+    http_url: str
+    cognito_url: str
+    admin_client: str
+    tokens: Tokens
+
+    def save(self, path: Path) -> None:
+        """Mode 0600, in one step: another command reads the old or the new one. Raises SessionUnusable."""
+        scratch = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scratch.unlink(missing_ok=True)
+            with os.fdopen(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+                json.dump(asdict(self), file)
+            scratch.replace(path)
+        except OSError as error:
+            raise SessionUnusable(f"{path}: {error.strerror}") from None
+
+    @classmethod
+    def read(cls, path: Path) -> AdminSession | None:
+        """None if there is none. Raises SessionUnusable for a file that others may read, too."""
+        try:
+            if os.name == "posix" and path.stat().st_mode & _OTHERS:
+                raise SessionUnusable(f"{path} may be read by others: remove it and sign in again")
+            values = json.loads(path.read_text(encoding="utf-8"))
+            tokens = values.pop("tokens")
+            return cls(**values, tokens=Tokens(**tokens))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise SessionUnusable(f"{path}: {error.strerror}") from None
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise SessionUnusable(f"{path} is no session: remove it and sign in again") from None

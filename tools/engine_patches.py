@@ -1,0 +1,148 @@
+"""Starts the local engine with what its Cognito lacks. Runs in the engine's own interpreter, never in ours.
+
+For MiniStack 1.5.33; each patch has its symptom, and a test in tests/e2e/test_administrators_sign_in.py that fails
+without it:
+
+- where MFA is required, somebody without a second factor is given tokens, after a new password too: they are asked to
+  set one up, as on AWS (`MFA_SETUP`), and a factor that was set up in a sign-in counts from then on;
+- an answer to a challenge is taken without the session of the step before it, a new password even from who does not
+  know the old one: each step needs its session;
+- a new password is not held to the policy of the pool; a code of an authenticator can be used again;
+- a refreshed token says that its holder has signed in just now: it keeps the time of the sign-in.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+FOR_VERSION = "1.5.33"
+
+Answer = tuple[int, Any, bytes]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a session has come to. `secret` is that of an authenticator being set up."""
+
+    client: str
+    user: str
+    challenge: str
+    secret: str = ""
+    verified: bool = False
+
+
+def patch(cognito: Any) -> None:  # noqa: PLR0915  # a list of patches
+    steps: dict[str, Step] = {}
+    local = threading.local()
+    refused: Callable[..., Answer] = cognito.error_response_json
+
+    def body_of(answer: Answer) -> dict[str, Any]:
+        return dict(json.loads(answer[2])) if answer[0] == 200 else {}
+
+    def next_challenge(pool: dict[str, Any], user: dict[str, Any], pid: str, name: str) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = challenge_for(pool, user, pid, name)
+        if found is None and pool.get("MfaConfiguration") == "ON":
+            session = cognito.base64.b64encode(cognito.secrets.token_bytes(32)).decode()
+            found = {
+                "ChallengeName": "MFA_SETUP",
+                "Session": session,
+                "ChallengeParameters": {"MFAS_CAN_SETUP": '["SOFTWARE_TOKEN_MFA"]', "USER_ID_FOR_SRP": name},
+            }
+        return found
+
+    def password_result(pool: Any, pid: str, cid: str, user: Any, *rest: Any, **named: Any) -> Answer:
+        answer: Answer = password_auth_result(pool, pid, cid, user, *rest, **named)
+        body = body_of(answer)
+        if "Session" in body:
+            steps[body["Session"]] = Step(cid, user["Username"], body["ChallengeName"])
+        return answer
+
+    def respond(data: dict[str, Any]) -> Answer:
+        name, given = data.get("ChallengeName"), data.get("ChallengeResponses") or {}
+        if name not in {"NEW_PASSWORD_REQUIRED", "SOFTWARE_TOKEN_MFA", "MFA_SETUP"}:
+            return respond_to_challenge(data)  # type: ignore[no-any-return]  # the engine is untyped
+        pool, pid = cognito._pool_for_client(data.get("ClientId"))
+        step = steps.get(data.get("Session", ""))
+        user = cognito._resolve_user(pool, given.get("USERNAME"))[0] if pool else None
+        known = step and user and (step.client, step.user) == (data.get("ClientId"), user["Username"])
+        if not step or not user or not known or step.challenge != name or (name == "MFA_SETUP" and not step.verified):
+            return refused("NotAuthorizedException", "Invalid session for the user.", 400)
+        if name == "NEW_PASSWORD_REQUIRED":
+            weak: Answer | None = cognito._validate_password(pool, given.get("NEW_PASSWORD", ""))
+            if weak:
+                return weak
+        code = given.get("SOFTWARE_TOKEN_MFA_CODE")
+        if name == "SOFTWARE_TOKEN_MFA" and code == user.get("_totp_used"):
+            return refused("ExpiredCodeException", "Your software token has already been used once.", 400)
+        answer: Answer = respond_to_challenge(data)
+        if answer[0] != 200:
+            return answer
+        del steps[data["Session"]]
+        if name == "SOFTWARE_TOKEN_MFA":
+            user["_totp_used"] = code
+        if name == "NEW_PASSWORD_REQUIRED":
+            more = next_challenge(pool, user, pid, user["Username"])
+            if more:
+                steps[more["Session"]] = Step(step.client, step.user, more["ChallengeName"])
+                return cognito.json_response(more)  # type: ignore[no-any-return]  # as above
+        return answer
+
+    def associate(data: dict[str, Any]) -> Answer:
+        step = steps.get(data.get("Session", ""))
+        if not data.get("AccessToken") and (step is None or step.challenge != "MFA_SETUP"):
+            return refused("NotAuthorizedException", "Invalid session for the user.", 400)
+        answer: Answer = associate_software_token(data)
+        body = body_of(answer)
+        if step and body:
+            steps[body["Session"]] = replace(steps.pop(data["Session"]), secret=body["SecretCode"])
+        return answer
+
+    def verify(data: dict[str, Any]) -> Answer:
+        answer: Answer = verify_software_token(data)
+        body = body_of(answer)
+        step = steps.get(data.get("Session", ""))
+        if step and body and not data.get("AccessToken"):
+            pool, _ = cognito._pool_for_client(step.client)
+            user = pool["_users"][step.user]
+            user["_totp_secret"] = step.secret
+            user.setdefault("_mfa_enabled", []).append("SOFTWARE_TOKEN_MFA")
+            steps[body["Session"]] = replace(steps.pop(data["Session"]), verified=True)
+        return answer
+
+    def refresh(pool: Any, pid: str, cid: str, token: str) -> Any:
+        local.signed_in_at = cognito._token_claims(token).get("iat")
+        try:
+            return refresh_result(pool, pid, cid, token)
+        finally:
+            local.signed_in_at = None
+
+    def sign(claims: dict[str, Any], *rest: Any, **named: Any) -> Any:
+        at = getattr(local, "signed_in_at", None)
+        return signed_jwt(claims | ({"auth_time": at} if at and "auth_time" in claims else {}), *rest, **named)
+
+    challenge_for, cognito._mfa_challenge_for_user = cognito._mfa_challenge_for_user, next_challenge
+    password_auth_result, cognito._password_auth_result = cognito._password_auth_result, password_result
+    respond_to_challenge, cognito._respond_to_auth_challenge = cognito._respond_to_auth_challenge, respond
+    associate_software_token, cognito._associate_software_token = cognito._associate_software_token, associate
+    verify_software_token, cognito._verify_software_token = cognito._verify_software_token, verify
+    refresh_result, cognito._refresh_auth_result = cognito._refresh_auth_result, refresh
+    signed_jwt, cognito._signed_jwt = cognito._signed_jwt, sign
+
+
+def main() -> None:
+    installed = version("ministack")
+    if installed != FOR_VERSION:
+        sys.exit(f"these patches are for MiniStack {FOR_VERSION}, not {installed}: see which are still needed")
+    patch(importlib.import_module("ministack.services.cognito"))
+    importlib.import_module("ministack.app").main()
+
+
+if __name__ == "__main__":
+    main()
