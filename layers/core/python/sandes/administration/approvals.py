@@ -1,0 +1,283 @@
+"""Four eyes: what takes two people is asked for by one, and carried out when another one approves (docs/adr/0027).
+
+Approving is one transaction: what is to be done, the decision, on the condition that it is still to be made and that
+both still have the right to it, and the audit entry. So it is done once, whoever approves at the same moment.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from pydantic import ValidationError
+
+from sandes.administration.audit import BesideFailed, Recorder
+from sandes.administration.authority import Need, Permission, covers, everywhere, grants, places_seen, require
+from sandes.crypto.pepper import Pepper
+from sandes.cursors import cursor as make_cursor
+from sandes.cursors import position
+from sandes.model.administrator import Assignment, Caller, Place
+from sandes.model.approval import Approval
+from sandes.model.audit import Act
+from sandes.model.ids import ApprovalId, OrganisationId, administrator_text, base64url_text, id_text, new_approval_id
+from sandes.model.organisation import Tree
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.fields import Wire
+from sandes.store.administrators import AdministratorStore
+from sandes.store.approvals import ApprovalStore
+from sandes.store.organisations import OrganisationStore
+
+Parameters = TypeVar("Parameters", bound=Wire)
+
+
+class Write(Protocol):
+    """Writes what is done, the decision and the audit entry, or nothing.
+
+    Raises ConditionFailed of the operations given, as `transact` does. `subject`: the text of the id of whom or what it
+    is about, for the audit entry.
+    """
+
+    def __call__(self, operations: Sequence[Any], /, *, subject: str | None = None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """By whom and when something is approved."""
+
+    approval: Approval
+    approver: Caller
+    now_ms: int
+
+
+class ApprovedOperation(ABC, Generic[Parameters]):
+    """Something that takes two people. `asks`: the need that the requester must meet; the approver's is `second`."""
+
+    permission: Permission
+    asks: Need = "second"
+    model: type[Parameters]
+
+    @abstractmethod
+    def place(self, parameters: Parameters) -> Place:
+        """Where both need the permission. Raises ProtocolError not_found for what is nowhere."""
+
+    def check(self, parameters: Parameters, by: Caller, *, now_seconds: int) -> None:
+        """Raises ProtocolError for what would be refused now, or to this administrator: asked of both."""
+
+    @abstractmethod
+    def carry_out(self, parameters: Parameters, decision: Decision, write: Write) -> None:
+        """All of it by one call of `write`. Raises ProtocolError, and then nothing is changed."""
+
+    def recorded(self, parameters: Parameters) -> dict[str, Any]:
+        """What the audit chain keeps of the parameters: ids and what is changed, nothing about people but their ids."""
+        return parameters.model_dump(mode="json", exclude_none=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalDependencies:
+    store: ApprovalStore
+    administrators: AdministratorStore
+    organisations: OrganisationStore
+    recorder: Recorder
+    pepper: Pepper
+    operations: Mapping[str, ApprovedOperation[Any]]
+
+
+def request(caller: Caller, operation: str, parameters: Wire, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
+    """Ask for what takes two. Raises ProtocolError: not_found without the right, and what the operation checks."""
+    asked = deps.operations[operation]
+    place = asked.place(parameters)
+    right = require(caller, asked.permission, asked.asks, place, deps.organisations)
+    asked.check(parameters, caller, now_seconds=now_ms // 1000)
+    approval = Approval(
+        id=new_approval_id(place.organisation, now_ms),
+        operation=operation,
+        parameters=parameters.model_dump(mode="json", exclude_none=True),
+        place=place,
+        requested_by=caller.id,
+        requester_name=caller.administrator.name,
+        requester_home=caller.administrator.home,
+        requested_at=now_ms // 1000,
+    )
+    act = _act(f"{operation}.requested", caller, right, approval, asked.recorded(parameters))
+    deps.recorder.writer(act, now_ms=now_ms)([deps.store.requesting(approval)])
+    return approval
+
+
+def approve(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
+    """Carry it out, once.
+
+    Raises ProtocolError: not_found, own_request, same_unit, approval_state, and what the operation raises.
+    """
+    approval, operation, right = _to_decide(caller, id, now_ms, deps)
+    parameters = _parameters(approval, operation)
+    requester, requesters_right = _requester(approval, operation, now_ms // 1000, deps)
+    if caller.administrator.home in (approval.requester_home, requester.administrator.home):
+        raise ProtocolError(ErrorCode.SAME_UNIT)
+    operation.check(parameters, caller, now_seconds=now_ms // 1000)
+    act = _act(approval.operation, caller, right, approval, operation.recorded(parameters))
+    beside = [
+        deps.store.deciding(approval, "executed", caller.id, now_seconds=now_ms // 1000),
+        deps.administrators.still(right),
+        deps.administrators.still(requesters_right),
+    ]
+
+    def write(operations: Sequence[Any], /, *, subject: str | None = None) -> None:
+        deps.recorder.writer(replace(act, subject=subject), now_ms=now_ms, beside=beside)(operations)
+
+    try:
+        operation.carry_out(parameters, Decision(approval, caller, now_ms), write)
+    except BesideFailed as failed:
+        raise ProtocolError(ErrorCode.NOT_FOUND if failed.index == 1 else ErrorCode.APPROVAL_STATE) from None
+    except ProtocolError:
+        _check_pending(_read(id, deps), now_ms)  # what is refused because another approver was faster
+        raise
+    return _read(id, deps)
+
+
+def reject(caller: Caller, id: ApprovalId, reason: str, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
+    """Decide that it is not done. Raises ProtocolError: not_found, own_request (cancel it instead), approval_state."""
+    approval, _, right = _to_decide(caller, id, now_ms, deps)
+    return _close(caller, approval, "rejected", right=right, reason=reason, now_ms=now_ms, deps=deps)
+
+
+def cancel(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
+    """Take back what one has asked for. Raises ProtocolError: not_found for everybody else's, approval_state."""
+    approval = deps.store.read(id)
+    if approval is None or approval.requested_by != caller.id:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    _check_pending(approval, now_ms)
+    return _close(caller, approval, "cancelled", now_ms=now_ms, deps=deps)
+
+
+def read(caller: Caller, id: ApprovalId, *, deps: ApprovalDependencies) -> Approval:
+    """Of the caller's own, or of what they may read. Raises ProtocolError not_found."""
+    approval = deps.store.read(id)
+    if approval is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    operation = deps.operations.get(approval.operation)
+    if approval.requested_by == caller.id:
+        return approval
+    if operation is None or not grants(caller, operation.permission, "read", approval.place, deps.organisations):
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return approval
+
+
+def page(
+    caller: Caller, organisation: OrganisationId, *, after: str | None, limit: int, deps: ApprovalDependencies
+) -> tuple[list[Approval], str | None]:
+    """Those that the caller may see, the newest first, and the cursor of the next page. Two queries.
+
+    A page may hold fewer than `limit`, even none, with a cursor. Raises ProtocolError invalid_cursor, and not_found for
+    an organisation in which the caller has no role.
+    """
+    here = [one for one in caller.assignments if everywhere(one.role) or one.place.organisation == organisation]
+    tree = deps.organisations.glance(organisation) if here else None
+    if tree is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    owner, of = caller.id, f"approvals {id_text(organisation)}"
+    start = position(after, owner=owner, of=of, pepper=deps.pepper) if after else None
+    found, last = deps.store.of_organisation(organisation, after=start, limit=limit)
+    more = make_cursor(last, owner=owner, of=of, pepper=deps.pepper) if last else None
+    return [one for one in found if _sees(caller, one, tree, deps)], more
+
+
+def _sees(caller: Caller, approval: Approval, tree: Tree, deps: ApprovalDependencies) -> bool:
+    if approval.requested_by == caller.id:
+        return True
+    operation = deps.operations.get(approval.operation)
+    seen = places_seen(caller, operation.permission) if operation else ()
+    return any(covers(one, approval.place, tree) for one in seen)
+
+
+def _to_decide(
+    caller: Caller, id: ApprovalId, now_ms: int, deps: ApprovalDependencies
+) -> tuple[Approval, ApprovedOperation[Any], Assignment]:
+    """Nobody decides what an older deployment has left behind and this one does not know; it may be cancelled."""
+    approval = deps.store.read(id)
+    operation = deps.operations.get(approval.operation) if approval else None
+    if approval is None or operation is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    if approval.requested_by == caller.id:  # who may ask, and not approve, is told why
+        require(caller, operation.permission, operation.asks, approval.place, deps.organisations)
+        raise ProtocolError(ErrorCode.OWN_REQUEST)
+    right = require(caller, operation.permission, "second", approval.place, deps.organisations)
+    _check_pending(approval, now_ms)
+    return approval, operation, right
+
+
+def _check_pending(approval: Approval, now_ms: int) -> None:
+    if approval.state(now_ms // 1000) != "pending":
+        raise ProtocolError(ErrorCode.APPROVAL_STATE)
+
+
+def _parameters(approval: Approval, operation: ApprovedOperation[Parameters]) -> Parameters:
+    """Raises ProtocolError approval_state for what an older deployment has stored and this one does not understand,
+    and where what it is about has moved since to another place.
+    """
+    try:
+        parameters = operation.model.model_validate_json(json.dumps(approval.parameters))
+    except ValidationError:
+        raise ProtocolError(ErrorCode.APPROVAL_STATE) from None
+    if operation.place(parameters) != approval.place:
+        raise ProtocolError(ErrorCode.APPROVAL_STATE)
+    return parameters
+
+
+def _requester(
+    approval: Approval, operation: ApprovedOperation[Any], now_seconds: int, deps: ApprovalDependencies
+) -> tuple[Caller, Assignment]:
+    """Who has asked, as they are now, and what gives them the right to: whoever has lost it has not asked for anything.
+
+    Raises ProtocolError approval_state.
+    """
+    known = deps.administrators.read(approval.requested_by)
+    if known is not None:
+        who, assignments = known
+        live = tuple(one for one in assignments if one.in_force(now_seconds))
+        requester = Caller(who, live, signed_in_at=approval.requested_at)
+        right = grants(requester, operation.permission, operation.asks, approval.place, deps.organisations)
+        if right is not None:
+            return requester, right
+    raise ProtocolError(ErrorCode.APPROVAL_STATE)
+
+
+def _close(
+    caller: Caller,
+    approval: Approval,
+    decision: Literal["rejected", "cancelled"],
+    *,
+    right: Assignment | None = None,
+    reason: str | None = None,
+    now_ms: int,
+    deps: ApprovalDependencies,
+) -> Approval:
+    decided = deps.store.deciding(approval, decision, caller.id, now_seconds=now_ms // 1000, reason=reason)
+    beside = [decided, *([deps.administrators.still(right)] if right else [])]
+    act = _act(f"{approval.operation}.{decision}", caller, right, approval, {"reason": reason} if reason else {})
+    try:
+        deps.recorder.writer(act, now_ms=now_ms, beside=beside)([])
+    except BesideFailed as failed:
+        raise ProtocolError(ErrorCode.NOT_FOUND if failed.index == 1 else ErrorCode.APPROVAL_STATE) from None
+    return _read(approval.id, deps)
+
+
+def _read(id: ApprovalId, deps: ApprovalDependencies) -> Approval:
+    approval = deps.store.read(id)
+    if approval is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return approval
+
+
+def _act(action: str, caller: Caller, right: Assignment | None, approval: Approval, details: Mapping[str, Any]) -> Act:
+    return Act(
+        action=action,
+        actor=administrator_text(caller.id),
+        role=right.role.value if right else None,
+        organisation=approval.place.organisation,
+        unit=approval.place.unit,
+        case=base64url_text(approval.id),
+        details=dict(details) | {"requested_by": administrator_text(approval.requested_by)},
+    )
