@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from sandes.model.ids import OrganisationId, UnitId, account_text, id_text, new_unit_id
-from sandes.model.verification import Ending, Verification
+from sandes.model.ids import OrganisationId, UnitId, account_text, id_text, new_unit_id, parse_unit
+from sandes.model.verification import Ending, Official, Verification
 from sandes.people import devices
 from sandes.protocol.client_api import VerifyRegistration
 from sandes.protocol.errors import ProtocolError
@@ -68,6 +68,67 @@ def register_again(service: Service, person: Person) -> Person:
     made = service.register(person.phone, keys)
     assert made.account == person.account
     return Person(made.account, person.phone, list(service.account(made.account).devices.values()), [keys])
+
+
+def listed(service: Service, organisation: OrganisationId, *units: UnitId, limit: int = 250) -> list[Official]:
+    """All pages of the list of an organisation's officials, or of the units from the first to the last given."""
+    ids = sorted(units, key=id_text) or [parse_unit("2" * 13), parse_unit("z" * 12 + "y")]
+    found, after = [], None
+    while True:
+        page, after = service.verifications.officials(
+            organisation, first=ids[0], last=ids[-1], after=after, limit=limit
+        )
+        found += page
+        if after is None:
+            return found
+
+
+def test_an_official_is_in_the_list_of_their_unit_from_verification_to_its_end(store_backend: Service) -> None:
+    service = store_backend
+    of, person = service.organisation(), service.person()
+    first, second = service.unit(of, "First"), service.unit(of, "Second")
+    made = service.verify(person, of, unit=first, listed=True)
+    expected = Official(person.account, first, made.name, made.post, listed=True, expires_at=made.expires_at)
+    assert listed(service, of, first) == [expected]
+    assert listed(service, of, second) == []
+    moved = service.verify(person, of, unit=second, name="Asha Devi")
+    assert listed(service, of, first) == []
+    assert listed(service, of) == [replace(expected, unit=second, name="Asha Devi", listed=False)]
+    service.verifications.end(moved, "expired", now_seconds=now_of(service))
+    assert listed(service, of) == []
+    assert service.verify(person, of).version == 4
+    assert [one.unit for one in listed(service, of)] == [UnitId(of)]
+    register_again(service, person)
+    assert listed(service, of) == []
+
+
+def test_pages_of_officials_hold_everybody_once_in_the_order_of_units(store_backend: Service) -> None:
+    service = store_backend
+    of = service.organisation()
+    units = sorted((service.unit(of, name) for name in "ABC"), key=id_text)
+    people = [service.person() for _ in range(5)]
+    for number, person in enumerate(people):
+        service.verify(person, of, unit=units[number % 3])
+    whole = listed(service, of)
+    assert sorted(one.account for one in whole) == sorted(person.account for person in people)
+    assert [one.unit for one in whole] == sorted((one.unit for one in whole), key=id_text)
+    assert listed(service, of, limit=2) == whole
+    assert listed(service, of, units[1], units[2], limit=1) == [one for one in whole if one.unit != units[0]]
+
+
+def test_what_is_hidden_of_a_person_stays_so_until_the_verification_ends(store_backend: Service) -> None:
+    service = store_backend
+    of, person = service.organisation(), service.person()
+    made = service.verify(person, of)
+    service.verifications.hide(made, {"post": "organisation", "number": "nobody"})
+    hidden = service.verifications.read(person.account)
+    assert hidden == replace(made, hidden={"post": "organisation", "number": "nobody"}, version=2)
+    with pytest.raises(VerificationRaced):
+        service.verifications.hide(made, {})
+    renewed = service.verify(person, of, post="Station Master")
+    assert renewed.hidden == {"post": "organisation", "number": "nobody"}
+    service.revoke(person, now_ms=service.now_ms)
+    assert service.verify(person, of).hidden == {}
 
 
 def test_a_verification_comes_back_as_it_was_stored(store_backend: Service) -> None:

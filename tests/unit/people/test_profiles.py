@@ -393,3 +393,41 @@ def test_profiles_are_limited(service: Service, ravi: Person) -> None:
     with pytest.raises(ProtocolError) as caught:
         seen(service, ravi, other)
     assert caught.value.code is ErrorCode.RATE_LIMITED
+
+
+# What the organisation hides of one person
+
+
+def test_what_an_organisation_hides_of_one_person_is_hidden_of_that_person_only(
+    service: Service, asha: Person, ministry: OrganisationId, ravi: Person
+) -> None:
+    service.verify(asha, ministry, listed=True, name="Asha Rao", post="Chief Engineer")
+    other = official(service, ministry, listed=True)
+    made = service.verifications.read(asha.account)
+    assert made is not None
+    assert {"name", "post"} <= fields(seen(service, ravi, asha))
+    service.verifications.hide(made, {"name": "organisation", "post": "nobody"})
+    profile = seen(service, ravi, asha)
+    assert fields(profile) == {"photo"}
+    assert profile.attestation is not None
+    assert profile.attestation.disclosures == []
+    colleague = seen(service, other, asha)
+    assert (colleague.name, colleague.post) == ("Asha Rao", None)
+    assert {"name", "post"} <= fields(seen(service, ravi, other))
+
+
+def test_hiding_a_field_of_one_person_shows_nothing_that_the_policy_hides(
+    service: Service, asha: Person, ministry: OrganisationId, ravi: Person
+) -> None:
+    made = service.verify(asha, ministry, listed=True)
+    service.verifications.hide(made, {"number": "everyone", "last_seen": "everyone"})
+    assert {"number", "last_seen"} & fields(seen(service, ravi, asha)) == set()
+    assert own(service, asha).policy == OFFICIAL_POLICY
+
+
+def test_whose_field_is_hidden_sees_it_and_to_whom(service: Service, asha: Person, ministry: OrganisationId) -> None:
+    made = service.verify(asha, ministry)
+    service.verifications.hide(made, {"post": "nobody"})
+    profile = own(service, asha)
+    assert profile.post == "Section Officer"
+    assert profile.policy == OFFICIAL_POLICY | {"post": "nobody"}

@@ -7,15 +7,16 @@ groups, is ended from the queue that `end_due` fills.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from sandes.crypto.attestation import SALT_BYTES, AttestationKey, commitment, statement
 from sandes.crypto.pepper import Pepper
 from sandes.model.device import Account
-from sandes.model.ids import AccountId, UnitId, account_text, id_text
+from sandes.model.ids import AccountId, OrganisationId, UnitId, account_text, id_text
 from sandes.model.organisation import Organisation, Unit
 from sandes.model.phone import parse_phone
 from sandes.model.verification import ATTESTED, MAX_SECONDS, Attestation, AttestedField, Verification
@@ -28,6 +29,8 @@ ENDING_SECONDS = 60
 """Within so long, as a rule, the memberships have ended that came of a former organisation's word."""
 
 _TRIES = 4
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,24 @@ class Who(Wire):
         return self
 
 
-class Verify(Who):
-    """Vouch for an account until `expires_at` (epoch seconds), five years at most; again, to renew or change it.
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an organisation says of somebody, until `expires_at` (epoch seconds), five years at most.
 
-    `unit` is the organisation itself if left out. `listed`: citizens may find and write to the holder of the post.
+    `listed`: citizens may find and write to the holder of the post.
     """
+
+    organisation: OrganisationId
+    unit: UnitId
+    name: str
+    post: str
+    email: str | None
+    listed: bool
+    expires_at: int
+
+
+class Verify(Who):
+    """Vouch for an account; again, to renew or change it. `unit` is the organisation itself if left out."""
 
     operation: Literal["person.verify"]
     organisation: OrganisationField
@@ -89,7 +105,7 @@ def carry_out(operation: Operation, *, now_seconds: int, deps: VerificationDepen
             verify(operation, now_seconds=now_seconds, deps=deps)
         case Revoke():
             revoke(operation, now_seconds=now_seconds, deps=deps)
-    account = _account(operation, deps).id
+    account = find_account(operation, deps).id
     return _shown(account, deps.store.read(account), now_seconds)
 
 
@@ -100,35 +116,65 @@ def verify(operation: Verify, *, now_seconds: int, deps: VerificationDependencie
     verified_elsewhere, unavailable (also while memberships that came of another organisation's word are being ended:
     the person would be let into that organisation's groups again).
     """
-    if not now_seconds < operation.expires_at <= now_seconds + MAX_SECONDS:
-        raise invalid(ErrorCode.INVALID_REQUEST, "/expires_at", "within_five_years")
+    terms = Terms(
+        operation.organisation,
+        operation.unit or UnitId(operation.organisation),
+        operation.name,
+        operation.post,
+        operation.email,
+        operation.listed,
+        operation.expires_at,
+    )
+
+    def attempt() -> Verification:
+        account = find_account(operation, deps)
+        return attest(account, terms, deps.store.read(account.id), now_seconds=now_seconds, deps=deps)
+
+    return decided(attempt)
+
+
+def decided(attempt: Callable[[], T]) -> T:
+    """`attempt` again, from its reading on, while others are faster. Raises ProtocolError unavailable."""
     for _ in range(_TRIES):
-        account = _account(operation, deps)
-        place = deps.store.organisations.unit(operation.organisation, operation.unit or UnitId(operation.organisation))
-        if place is None:
-            there = deps.store.organisations.read(operation.organisation)
-            raise missing("/unit", "unit in the organisation") if there else missing("/organisation", "organisation")
-        previous = deps.store.read(account.id)
-        if previous and previous.in_force(now_seconds) and previous.organisation != operation.organisation:
-            raise ProtocolError(ErrorCode.VERIFIED_ELSEWHERE)
-        if (
-            previous
-            and previous.organisation != operation.organisation
-            and deps.store.is_ending(account.id, previous.organisation)
-        ):
-            raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=ENDING_SECONDS)
-        made = _verification(operation, account.id, place, previous, now_seconds=now_seconds, key=deps.key)
-        deps.store.publish_attestation_key(deps.key.public)
         try:
-            deps.store.put(made, previous=previous, phone_index=account.phone_index)
+            return attempt()
         except VerificationRaced:
             continue
-        return made
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
+def attest(
+    account: Account,
+    terms: Terms,
+    previous: Verification | None,
+    *,
+    now_seconds: int,
+    deps: VerificationDependencies,
+) -> Verification:
+    """Write a verification in the place of `previous`, the one that was read. What the organisation hides of the person
+    stays hidden.
+
+    Raises VerificationRaced, and ProtocolError as `verify` does.
+    """
+    if not now_seconds < terms.expires_at <= now_seconds + MAX_SECONDS:
+        raise invalid(ErrorCode.INVALID_REQUEST, "/expires_at", "within_five_years")
+    place = deps.store.organisations.unit(terms.organisation, terms.unit)
+    if place is None:
+        there = deps.store.organisations.read(terms.organisation)
+        raise missing("/unit", "unit in the organisation") if there else missing("/organisation", "organisation")
+    if previous and previous.organisation != terms.organisation:
+        if previous.in_force(now_seconds):
+            raise ProtocolError(ErrorCode.VERIFIED_ELSEWHERE)
+        if deps.store.is_ending(account.id, previous.organisation):
+            raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=ENDING_SECONDS)
+    made = _verification(terms, account.id, place, previous, now_seconds=now_seconds, key=deps.key)
+    deps.store.publish_attestation_key(deps.key.public)
+    deps.store.put(made, previous=previous, phone_index=account.phone_index)
+    return made
+
+
 def _verification(
-    operation: Verify,
+    terms: Terms,
     account: AccountId,
     place: tuple[Organisation, Unit],
     previous: Verification | None,
@@ -137,30 +183,35 @@ def _verification(
     key: AttestationKey,
 ) -> Verification:
     organisation, unit = place
-    values: dict[AttestedField, str] = {"name": operation.name, "post": operation.post, "unit": unit.name}
+    values: dict[AttestedField, str] = {"name": terms.name, "post": terms.post, "unit": unit.name}
     salts = {field: secrets.token_bytes(SALT_BYTES) for field in ATTESTED}
     signed = statement(
         account,
         organisation.id,
         organisation_name=organisation.name,
         issued_at=now_seconds,
-        expires_at=operation.expires_at,
+        expires_at=terms.expires_at,
         commitments={field: commitment(values[field], salts[field]) for field in ATTESTED},
     )
     return Verification(
         account=account,
         organisation=organisation.id,
         unit=unit.id,
-        name=operation.name,
-        post=operation.post,
-        email=operation.email,
-        listed=operation.listed,
+        name=terms.name,
+        post=terms.post,
+        email=terms.email,
+        listed=terms.listed,
         issued_at=now_seconds,
-        expires_at=operation.expires_at,
+        expires_at=terms.expires_at,
         attestation=Attestation(signed, key.sign(signed), values, salts),
-        words=word_sorts(account, name=operation.name, post=operation.post),
+        words=word_sorts(account, name=terms.name, post=terms.post),
         version=previous.version + 1 if previous else 1,
+        hidden=previous.hidden if previous and _goes_on(previous, organisation.id) else {},
     )
+
+
+def _goes_on(previous: Verification, organisation: OrganisationId) -> bool:
+    return previous.ended in {None, "expired"} and previous.organisation == organisation
 
 
 def revoke(operation: Revoke, *, now_seconds: int, deps: VerificationDependencies) -> None:
@@ -168,21 +219,20 @@ def revoke(operation: Revoke, *, now_seconds: int, deps: VerificationDependencie
 
     Raises ProtocolError: not_found if none is in force, invalid_phone, unavailable.
     """
-    for _ in range(_TRIES):
-        verification = deps.store.read(_account(operation, deps).id)
+
+    def attempt() -> None:
+        verification = deps.store.read(find_account(operation, deps).id)
         if verification and verification.ended == "revoked":
             return
         if verification is None or not verification.in_force(now_seconds):
             raise missing("/phone" if operation.phone else "/account", "verification in force")
-        try:
-            deps.store.end(verification, "revoked", reason=operation.reason, now_seconds=now_seconds)
-        except VerificationRaced:
-            continue
-        return
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+        deps.store.end(verification, "revoked", reason=operation.reason, now_seconds=now_seconds)
+
+    decided(attempt)
 
 
-def _account(who: Who, deps: VerificationDependencies) -> Account:
+def find_account(who: Who, deps: VerificationDependencies) -> Account:
+    """Raises ProtocolError not_found, invalid_phone."""
     id = who.account
     if who.phone is not None:
         try:

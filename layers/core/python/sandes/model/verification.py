@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sandes.model.ids import AccountId, OrganisationId, UnitId
+from sandes.model.profile import Audience, Field
 from sandes.model.standing import Standing
 
 AttestedField = Literal["name", "post", "unit"]
@@ -41,6 +42,8 @@ class Attestation:
 class Verification:
     """Times are epoch seconds. `words`: sort keys in the search index. `version` rises with every change.
 
+    `hidden`: to whom at most the organisation shows a field of this very person.
+
     `ended` is None also of one whose time is over as long as the sweep has not come by: ask `in_force`.
     """
 
@@ -59,6 +62,7 @@ class Verification:
     ended: End | None = None
     ended_at: int | None = None
     reason: str | None = None
+    hidden: Mapping[Field, Audience] = field(default_factory=dict)
 
     def in_force(self, now_seconds: int) -> bool:
         return self.ended is None and self.expires_at > now_seconds
@@ -66,6 +70,18 @@ class Verification:
     @property
     def standing(self) -> Standing:
         return Standing(self.organisation, self.unit, self.expires_at, self.listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Official:
+    """Somebody verified, as a list of their organisation shows them. `expires_at`: epoch seconds."""
+
+    account: AccountId
+    unit: UnitId
+    name: str
+    post: str
+    listed: bool
+    expires_at: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,10 +150,11 @@ def _own(viewer: Viewer, facts: PersonFacts, pepper: Pepper) -> OwnProfile:
 
 
 def _policy(facts: PersonFacts) -> dict[Field, Audience]:
-    """To whom at most each field is shown."""
+    """To whom at most each field is shown: as the organisation has it for all its people, and for this one."""
     if facts.standing is None:
         return PUBLIC_POLICY
-    return facts.organisation.policy if facts.organisation else OFFICIAL_POLICY
+    policy = facts.organisation.policy if facts.organisation else OFFICIAL_POLICY
+    return {field: stricter(policy[field], facts.hidden.get(field, policy[field])) for field in FIELDS}
 
 
 def _checked_photo(photo: bytes | None) -> PhotoType | None:

@@ -43,7 +43,7 @@ class Ties:
 class PersonFacts:
     """`standing` and `verification` are those in force. `phone_sealed` is None for an account that does not exist.
 
-    `last_seen`: epoch seconds.
+    `last_seen`: epoch seconds. `hidden`: what the organisation hides of this very person.
     """
 
     account: AccountId
@@ -54,6 +54,7 @@ class PersonFacts:
     said: SelfDescription
     ties: Ties
     last_seen: int | None
+    hidden: Mapping[Field, Audience] = field(default_factory=dict)
 
     @property
     def name(self) -> str | None:
@@ -221,6 +222,7 @@ def _facts(found: Mapping[Any, Item], viewer: AccountId, account: AccountId, now
         said=_said(found.get(_name(profile_key(account)), {})),
         ties=_ties(found, account, viewer),
         last_seen=routes(routing, now_seconds=now_seconds).last_seen(now_seconds) if routing else None,
+        hidden=verification.hidden if verification else {},
     )
 
 

@@ -133,6 +133,19 @@ class VerificationRow:
     ENDED_AT = "e"  # N epoch seconds
     REASON = "r"  # S of a revocation
     WORDS = "k"  # L of S: sort keys of its rows in the search index
+    HIDDEN = "v"  # M of S by field: to whom the organisation shows it at most; absent where it is as for everybody
+
+
+class OfficialRow:
+    """In the directory, partition `O#organisation`, sort `V#unit#account`: who is verified there, for lists.
+
+    Made and ended with the verification, in the same transactions.
+    """
+
+    NAME = "w"  # S
+    POST = "o"  # S
+    LISTED = "y"  # BOOL
+    EXPIRES_AT = "x"  # N epoch seconds
 
 
 class EndingRow:
@@ -175,8 +188,9 @@ class InvitationRow:
 class OrganisationRow:
     """In the directory: an organisation (`O#organisation`, sort "0"), which is its root unit, and its units (`0#unit`).
 
-    Groups of its units (GroupRow), assignments (AssignmentRow) and approvals (ApprovalRow) stand in the same partition,
-    and are not read with them. All organisations are listed in the partition `O`, sort organisation id.
+    Groups of its units (GroupRow), its officials (OfficialRow), assignments (AssignmentRow) and approvals (ApprovalRow)
+    stand in the same partition, and are not read with them. All organisations are listed in the partition `O`, sort
+    organisation id.
     """
 
     NAME = "w"  # S

@@ -2,31 +2,43 @@
 
 A verification's row stands with its account, and moves its version on with every change, on the condition that it is
 still the one that was read. With it change: the standing in account and routing item, the count of officials in the
-unit, the words that officials are found by, and the row by which the sweep ends memberships (schema.EndingRow).
+unit, the words that officials are found by, the entry in the list of officials (schema.OfficialRow), and the row by
+which the sweep ends memberships (schema.EndingRow).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from botocore.exceptions import ClientError
 
-from sandes.model.ids import AccountId, OrganisationId, UnitId, account_text, id_text, parse_account, parse_organisation
-from sandes.model.verification import ATTESTED, WORDS_OF_EACH, Attestation, End, Ending, Verification
+from sandes.model.ids import (
+    AccountId,
+    OrganisationId,
+    UnitId,
+    account_text,
+    id_text,
+    parse_account,
+    parse_organisation,
+    parse_unit,
+)
+from sandes.model.profile import Audience, Field
+from sandes.model.verification import ATTESTED, WORDS_OF_EACH, Attestation, End, Ending, Official, Verification
 from sandes.model.words import words_of
 from sandes.store.directory import account_key
 from sandes.store.dynamo import Client, ConditionFailed, Item, Writer, failed_condition, write
-from sandes.store.organisations import OrganisationStore
+from sandes.store.organisations import OrganisationStore, organisation_key
 from sandes.store.routing import RoutingStore
-from sandes.store.schema import DIRECTORY, AttestationKeyRow, DirectoryRow, EndingRow, WordRow
+from sandes.store.schema import DIRECTORY, AttestationKeyRow, DirectoryRow, EndingRow, OfficialRow, WordRow
 from sandes.store.schema import VerificationRow as Row
 from sandes.store.standing import standing_attribute
 
 _SORT = "V"
 _ENDING_PREFIX = "E#"
+_OFFICIAL_PREFIX = "V#"
 _SALT_BYTES = 16
 SHARDS = 16
 _KEY = {DirectoryRow.PARTITION: {"S": "K#attestation"}, DirectoryRow.SORT: {"S": "0"}}
@@ -102,9 +114,15 @@ class VerificationStore:
             self.routing.standing(new.account, new.standing),
             self._due(new, at=new.expires_at),
             *self._ended_elsewhere(new, previous),
+            *self._entered(new, previous),
             *self._counted(new, previous),
             *self._words(new, previous),
         )
+
+    def hide(self, verification: Verification, hidden: Mapping[Field, Audience]) -> None:
+        """Show each field to these at most, and the others as to everybody. Raises VerificationRaced."""
+        changed = replace(verification, hidden=hidden, version=verification.version + 1)
+        self._transact(self._stored(changed, verification), self._due(changed, at=changed.expires_at))
 
     def end(self, verification: Verification, how: End, *, reason: str | None = None, now_seconds: int) -> None:
         """End one that has not been ended; what it gave is gone at once. Raises VerificationRaced."""
@@ -137,6 +155,7 @@ class VerificationStore:
             self._stored(ended, verification),
             self._due(ended, at=min(now_seconds, verification.expires_at)),
             self.organisations.counting(verification.organisation, verification.unit, officials=-1),
+            {"Delete": {"TableName": self.table, "Key": _official_key(verification)}},
             *self._words(ended, verification),
         ]
 
@@ -165,6 +184,19 @@ class VerificationStore:
             "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})",
         }
         return [{"ConditionCheck": check}]
+
+    def _entered(self, new: Verification, previous: Verification | None) -> list[dict[str, Any]]:
+        """In the list of the unit's officials, and no longer in that of another."""
+        item = _official_key(new) | {
+            OfficialRow.NAME: {"S": new.name},
+            OfficialRow.POST: {"S": new.post},
+            OfficialRow.LISTED: {"BOOL": new.listed},
+            OfficialRow.EXPIRES_AT: {"N": str(new.expires_at)},
+        }
+        entered: list[dict[str, Any]] = [{"Put": {"TableName": self.table, "Item": item}}]
+        if previous and previous.ended is None and _official_key(previous) != _official_key(new):
+            entered.append({"Delete": {"TableName": self.table, "Key": _official_key(previous)}})
+        return entered
 
     def _counted(self, new: Verification, previous: Verification | None) -> list[dict[str, Any]]:
         counting = self.organisations.counting
@@ -195,6 +227,27 @@ class VerificationStore:
             write(self.client, self.writer, operations)
         except ConditionFailed as error:
             raise VerificationRaced from error
+
+    def officials(
+        self, organisation: OrganisationId, *, first: UnitId, last: UnitId, after: str | None = None, limit: int
+    ) -> tuple[list[Official], str | None]:
+        """Those of the units from `first` to `last`, in the order of their ids, and where the next page begins.
+
+        One query. Those whose time is over are among them until the sweep has come by.
+        """
+        start = f"{after}!" if after else f"{_OFFICIAL_PREFIX}{id_text(first)}"  # "!" comes before any other sort key
+        answer = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND {DirectoryRow.SORT} BETWEEN :start AND :end",
+            ExpressionAttributeValues={
+                ":of": organisation_key(organisation)[DirectoryRow.PARTITION],
+                ":start": {"S": start},
+                ":end": {"S": f"{_OFFICIAL_PREFIX}{id_text(last)}~"},
+            },
+            Limit=limit,
+        )
+        more = answer.get("LastEvaluatedKey")
+        return [_official(item) for item in answer["Items"]], more[DirectoryRow.SORT]["S"] if more else None
 
     # What the sweep goes by.
 
@@ -303,6 +356,23 @@ def _ending(item: Item) -> Ending:
     )
 
 
+def _official_key(verification: Verification) -> dict[str, Any]:
+    sort = f"{_OFFICIAL_PREFIX}{id_text(verification.unit)}#{account_text(verification.account)}"
+    return organisation_key(verification.organisation) | {DirectoryRow.SORT: {"S": sort}}
+
+
+def _official(item: Item) -> Official:
+    _, unit, account = item[DirectoryRow.SORT]["S"].split("#")
+    return Official(
+        account=parse_account(account),
+        unit=parse_unit(unit),
+        name=item[OfficialRow.NAME]["S"],
+        post=item[OfficialRow.POST]["S"],
+        listed=item[OfficialRow.LISTED]["BOOL"],
+        expires_at=int(item[OfficialRow.EXPIRES_AT]["N"]),
+    )
+
+
 def _account_of(item: Item) -> AccountId:
     return parse_account(item[DirectoryRow.PARTITION]["S"].removeprefix("A#"))
 
@@ -331,6 +401,8 @@ def verification_item(verification: Verification) -> dict[str, Any]:
     }
     texts = {Row.EMAIL: verification.email, Row.ENDED: verification.ended, Row.REASON: verification.reason}
     item |= {name: {"S": text} for name, text in texts.items() if text is not None}
+    if verification.hidden:
+        item[Row.HIDDEN] = {"M": {name: {"S": audience} for name, audience in verification.hidden.items()}}
     return item | ({Row.ENDED_AT: {"N": str(verification.ended_at)}} if verification.ended_at is not None else {})
 
 
@@ -360,4 +432,8 @@ def read_verification(item: Item) -> Verification:
         ended=cast("End | None", text(Row.ENDED)),
         ended_at=int(item[Row.ENDED_AT]["N"]) if Row.ENDED_AT in item else None,
         reason=text(Row.REASON),
+        hidden={
+            cast("Field", name): cast("Audience", audience["S"])
+            for name, audience in item.get(Row.HIDDEN, {"M": {}})["M"].items()
+        },
     )
