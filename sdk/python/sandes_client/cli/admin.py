@@ -15,6 +15,7 @@ import typer
 
 from sandes_client.app import AppCredentials, CredentialsInvalid
 from sandes_client.cli import official_groups, organisations
+from sandes_client.cli.audit import audit
 from sandes_client.cli.place import EPILOG, AsJson, Place, command_group, say
 from sandes_client.cli.session import CommandFailed, check_pairs, failures_as_lines, pairs
 from sandes_client.ids import base64url_text
@@ -44,6 +45,7 @@ admin.add_typer(organisations.organisation, name="organisation")
 admin.add_typer(organisations.unit, name="unit")
 admin.add_typer(organisations.person, name="person")
 admin.add_typer(official_groups.group, name="group")
+admin.add_typer(audit, name="audit")
 
 
 @admin.callback()

@@ -1,0 +1,98 @@
+"""`sandes-admin audit verify`: what it says and how it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from sandes.model.ids import base64url_text, id_text
+from sandes_client.cli.admin import admin
+from tests.unit.sdk.test_audit import CHAIN, ELSEWHERE, HEAD, KEY, LINES, OTHER, head
+
+PUBLIC = base64url_text(KEY.public)
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Path:
+    file = tmp_path / "chain.ndjson"
+    file.write_bytes(b"".join(LINES))
+    return file
+
+
+@pytest.fixture
+def heads(tmp_path: Path) -> Path:
+    folder = tmp_path / "heads" / "2026-11-25"
+    folder.mkdir(parents=True)
+    (folder / "22").write_bytes(head(LINES[:5]))
+    (folder / "23").write_bytes(HEAD)
+    return folder.parent
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(admin, ["audit", "verify", *map(str, words)])
+
+
+def test_a_whole_chain_with_its_heads(chain: Path, heads: Path) -> None:
+    found = run(chain, "--key", PUBLIC, "--heads", heads, "--chain", id_text(CHAIN))
+    assert found.exit_code == 0
+    assert found.output == f"Whole: entries 1 to 12 of {id_text(CHAIN)}, 2 heads agree.\n"
+
+
+def test_without_heads_it_says_what_cannot_be_told(chain: Path) -> None:
+    found = run(chain, "--key", PUBLIC)
+    assert found.exit_code == 0
+    assert "No head given is as late as the last 12 entries" in found.output
+
+
+def test_one_altered_row_is_named(chain: Path, heads: Path) -> None:
+    chain.write_bytes(chain.read_bytes().replace(b'"seq":7,"at":1', b'"seq":7,"at":2'))
+    found = run(chain, "--key", PUBLIC, "--heads", heads)
+    assert found.exit_code == 3
+    assert found.output.splitlines() == [
+        "NOT WHOLE, line 7: Entry 7 was altered: its signature does not hold.",
+        "Entries 1 to 6 before it are whole.",
+    ]
+
+
+def test_a_cut_off_end_is_named(chain: Path, heads: Path) -> None:
+    chain.write_bytes(b"".join(LINES[:10]))
+    found = run(chain, "--key", PUBLIC, "--heads", heads)
+    assert found.exit_code == 3
+    assert "Entries 11 to 12 are missing at the end" in found.output
+
+
+def test_as_json(chain: Path) -> None:
+    chain.write_bytes(b"".join([*LINES[:3], *LINES[4:]]))
+    found = run(chain, "--key", PUBLIC, "--json")
+    assert found.exit_code == 3
+    told = json.loads(found.output)
+    assert (told["entries"], told["fault"]["kind"], told["fault"]["seq"], told["fault"]["line"]) == (3, "missing", 4, 4)
+
+
+def test_the_key_may_stand_in_a_file(chain: Path, tmp_path: Path) -> None:
+    plain, answer = tmp_path / "key", tmp_path / "key.json"
+    plain.write_text(PUBLIC + "\n")
+    answer.write_text(json.dumps({"key": PUBLIC, "id": KEY.id}))
+    assert run(chain, "--key", plain).exit_code == 0
+    assert run(chain, "--key", answer).exit_code == 0
+
+
+def test_another_key_another_chain(chain: Path) -> None:
+    found = run(chain, "--key", base64url_text(OTHER.public))
+    assert (found.exit_code, "Entry 1 is signed with a key not given" in found.output) == (3, True)
+    found = run(chain, "--key", PUBLIC, "--chain", id_text(ELSEWHERE))
+    assert (found.exit_code, "begins with an entry of another chain" in found.output) == (3, True)
+
+
+def test_what_cannot_be_checked_is_not_said_to_be_bad(chain: Path, tmp_path: Path) -> None:
+    assert run(chain, "--key", "no key").exit_code == 2
+    assert run(chain).exit_code == 2
+    assert run(tmp_path / "nothing", "--key", PUBLIC).exit_code == 2
+    forged = tmp_path / "heads"
+    forged.write_bytes(head(LINES, key=OTHER))
+    found = run(chain, "--key", PUBLIC, "--heads", forged)
+    assert found.exit_code == 1
+    assert "error: heads_refused" in found.stderr
