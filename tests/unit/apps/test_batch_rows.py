@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandes.apps.batch_rows import MAX_LINE_BYTES, BadRow, UnreadableFile, read_csv, read_ndjson
+from sandes.apps.batch_rows import BadRow, read_csv, read_ndjson
+from sandes.csv_files import MAX_LINE_BYTES, UnreadableFile
 from sandes.protocol.app_api import BatchRow
 
 NAMES = frozenset({"name"})

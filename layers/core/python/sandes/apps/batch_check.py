@@ -13,12 +13,13 @@ from typing import BinaryIO
 
 import cbor2
 
-from sandes.apps.batch_rows import BadRow, UnreadableFile, read_csv, read_ndjson
+from sandes.apps.batch_rows import BadRow, read_csv, read_ndjson
 from sandes.apps.batches import BatchDependencies, chunk_owner, conclude, file_name, open_content, rows_name
 from sandes.apps.messages import deadline_of, write
 from sandes.apps.quotas import batch_pace
 from sandes.apps.recipients import may_reach, read_address
 from sandes.crypto.pepper import Pepper
+from sandes.csv_files import UnreadableFile
 from sandes.model.app import App
 from sandes.model.batch import Batch, Chunk, Entry, Fault, Rows
 from sandes.model.ids import AccountId, new_one_time_id

@@ -6,7 +6,6 @@ says, since that may be a phone number.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,11 +13,9 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from sandes.csv_files import OTHER_DELIMITERS, UnreadableFile, lines
 from sandes.model.batch import Fault
 from sandes.protocol.app_api import MAX_BATCH_ROWS, MAX_VARIABLES, BatchRow
-
-MAX_LINE_BYTES = 128 * 1024
-"""More than any row needs: 20 variables of 500 characters, each an escape of 12."""
 
 MAX_FAULTS_OF_A_ROW = 5
 
@@ -26,7 +23,6 @@ _RECIPIENT_COLUMNS = ("phone", "account")
 _OWN_COLUMNS = (*_RECIPIENT_COLUMNS, "client_ref")
 _VARIABLE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
-_OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _CODES = {
     "string_too_long": "too_long",
     "string_too_short": "too_short",
@@ -55,14 +51,6 @@ _TEXTS = {
 }
 
 
-class UnreadableFile(Exception):
-    """The file as a whole cannot be used; `fault` says why and where."""
-
-    def __init__(self, field: str, code: str, message: str) -> None:
-        super().__init__(code)
-        self.fault = Fault(0, field, code, message)
-
-
 @dataclass(frozen=True, slots=True)
 class BadRow:
     """A row that cannot be sent, with what is known of it."""
@@ -76,7 +64,7 @@ def read_csv(chunks: Iterable[bytes], variables: frozenset[str]) -> Iterator[Bat
 
     Raises UnreadableFile, also after rows have been given.
     """
-    reader = csv.reader(_lines(chunks), strict=True)
+    reader = csv.reader(lines(chunks), strict=True)
     try:
         columns = _columns(next(reader, []), variables)
         number = 0
@@ -96,7 +84,7 @@ def read_csv(chunks: Iterable[bytes], variables: frozenset[str]) -> Iterator[Bat
 def read_ndjson(chunks: Iterable[bytes]) -> Iterator[BatchRow | BadRow]:
     """One JSON object a line, empty lines passed over. Raises UnreadableFile, also after rows have been given."""
     number = 0
-    for line in _lines(chunks):
+    for line in lines(chunks):
         if line.isspace():
             continue
         number = _counted(number)
@@ -114,53 +102,13 @@ def _counted(number: int) -> int:
     return number + 1
 
 
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Decoded lines with their ends. Only a line feed ends a line: other separators of Unicode are text."""
-    left = b""
-    number = 0
-    first = True
-    for chunk in chunks:
-        left += chunk
-        if first and len(left) >= 3:
-            left, first = _without_mark(left), False
-        *whole, left = left.split(b"\n")
-        for line in whole:
-            number += 1
-            yield _decoded(line + b"\n", number)
-        if len(left) > MAX_LINE_BYTES:
-            _decoded(left, number + 1)
-    if first:
-        left = _without_mark(left)
-    if left:
-        yield _decoded(left, number + 1)
-
-
-def _without_mark(start: bytes) -> bytes:
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise UnreadableFile("file", "encoding", "the file is in UTF-16: save it as UTF-8")
-    return start.removeprefix(codecs.BOM_UTF8)
-
-
-def _decoded(line: bytes, number: int) -> str:
-    if len(line) > MAX_LINE_BYTES:
-        raise UnreadableFile("file", "line_too_long", f"line {number} has more than {MAX_LINE_BYTES} bytes")
-    if b"\0" in line:
-        raise UnreadableFile("file", "encoding", f"line {number} holds null bytes: UTF-16, or no text at all")
-    try:
-        return line.decode()
-    except UnicodeDecodeError as error:
-        raise UnreadableFile(
-            "file", "encoding", f"line {number}, byte {error.start + 1}: not UTF-8 (ISO 8859-1 or Windows-1252?)"
-        ) from None
-
-
 def _columns(header: Sequence[str], variables: frozenset[str]) -> list[str]:
     """The names of the columns. Raises UnreadableFile."""
     names = [name.strip() for name in header]
     if not any(names):
         raise UnreadableFile("header", "no_header", "the first line names the columns: phone or account, and others")
     if not set(names) & set(_RECIPIENT_COLUMNS):
-        for char, name in _OTHER_DELIMITERS.items():
+        for char, name in OTHER_DELIMITERS.items():
             if any(char in cell for cell in names):
                 raise UnreadableFile("header", "wrong_delimiter", f"columns are separated by commas, not by {name}")
         raise UnreadableFile("header", "no_recipient_column", "the first line names no column phone or account")

@@ -8,7 +8,6 @@ between the two leaves work that is dropped, and never a batch that nobody works
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from sandes.apps.messages import AppsDependencies, deadline_of
 from sandes.apps.quotas import day_ends_in
 from sandes.crypto.codes import same
 from sandes.crypto.pepper import Pepper
+from sandes.csv_files import csv_text
 from sandes.cursors import cursor as make_cursor
 from sandes.cursors import position
 from sandes.model.app import App
@@ -52,7 +52,6 @@ SHOWN_FAULTS = 100
 CONTENT_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 CSV_COLUMNS = ("row", "client_ref", "message", "status", "code")
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _TRIES = 4
 _READ_MESSAGES = 100
 
@@ -278,17 +277,10 @@ def results(
 
 def results_csv(page: app_api.BatchResults) -> str:
     """A page as CSV with a header. A cell that a spreadsheet would take for a formula gets an apostrophe before it."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(CSV_COLUMNS)
-    for result in page.results:
-        cells = [result.row, result.client_ref, result.message, result.status, result.code]
-        writer.writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in cells])
-    return text.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+    return csv_text(
+        CSV_COLUMNS,
+        [[result.row, result.client_ref, result.message, result.status, result.code] for result in page.results],
+    )
 
 
 # What the above and the workers are made of.
