@@ -57,6 +57,9 @@ AdministratorId = NewType("AdministratorId", bytes)
 ApprovalId = NewType("ApprovalId", bytes)
 """24 bytes: the organisation concerned, then a UUIDv7; 32 characters of base64url on the wire."""
 
+ImportId = NewType("ImportId", bytes)
+"""24 bytes, like an approval's: the organisation concerned, then a UUIDv7; 32 characters of base64url on the wire."""
+
 ConnectionId = NewType("ConnectionId", str)
 """API Gateway's name of a live websocket."""
 
@@ -219,6 +222,18 @@ def parse_approval(text: str) -> ApprovalId:
     if len(data) != APPROVAL_BYTES:
         raise ValueError("an approval id is 32 characters of base64url")
     return ApprovalId(data)
+
+
+def new_import_id(organisation: OrganisationId, now_ms: int) -> ImportId:
+    return ImportId(organisation + new_message_id(now_ms))
+
+
+def parse_import(text: str) -> ImportId:
+    """Raises ValueError for anything but the 32 characters that `base64url_text` gives of one."""
+    data = parse_base64url(text)
+    if len(data) != APPROVAL_BYTES:
+        raise ValueError("an import id is 32 characters of base64url")
+    return ImportId(data)
 
 
 def join_accounts(accounts: Iterable[AccountId]) -> bytes:
