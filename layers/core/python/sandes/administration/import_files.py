@@ -118,16 +118,16 @@ _PASSED_OVER = {heading(name) or name for name in PASSED_OVER}
 
 def _columns(header: Sequence[object]) -> list[str]:
     """What each column is; empty for one that is passed over. Raises UnreadableFile."""
-    names = [heading(cell) if isinstance(cell, str) else cell and "?" for cell in header]
+    names = [heading(cell) if isinstance(cell, str) else "" if cell is None else "?" for cell in header]
     while names and not names[-1]:
         names.pop()
     if not names:
         raise UnreadableFile("header", "no_header", "the first row names the columns: phone, name, post and others")
-    columns = [_COLUMNS.get(str(name), "") for name in names]
+    columns = [_COLUMNS.get(name, "") for name in names]
     if "phone" not in columns:
-        for char, name in OTHER_DELIMITERS.items():
+        for char, marks in OTHER_DELIMITERS.items():
             if any(isinstance(cell, str) and char in cell for cell in header):
-                raise UnreadableFile("header", "wrong_delimiter", f"columns are separated by commas, not by {name}")
+                raise UnreadableFile("header", "wrong_delimiter", f"columns are separated by commas, not by {marks}")
         raise UnreadableFile("header", "no_phone_column", "the first row names no column phone or mobile number")
     for position, (name, column) in enumerate(zip(names, columns, strict=True), start=1):
         if column and column in columns[: position - 1]:
