@@ -15,8 +15,9 @@ from infra.foundation import (
     ROSTER_WORK_SECONDS,
     Foundation,
 )
+from infra.function import SandesFunction
 from infra.http_api import HttpApi
-from infra.identity import Identity
+from infra.identity import PROVIDER, Identity
 from infra.uploads import ROWS, UPLOADS, Uploads
 from infra.work_queue import WorkQueue
 from sandes.store import schema
@@ -34,6 +35,7 @@ SMS_WORK_SECONDS = 5
 class ServiceStack(Foundation):
     def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
         super().__init__(scope, id, config=config)
+        self.identity = Identity(self, "Identity", config=config)
         self._frames_and_connections()
         self._client_api()
         self._group_fanout()
@@ -403,6 +405,8 @@ class ServiceStack(Foundation):
             "admin",
             self._tables(schema.DIRECTORY, schema.ROUTING)
             | self._secrets(pepper=self.pepper, attestation=self.attestation_secret)
+            | self._audit_settings()
+            | self._pool_settings()
             | {"GROUP_QUEUE": self.group_queue.url},
             entry="operator",
         )
@@ -419,6 +423,8 @@ class ServiceStack(Foundation):
         self._grant_secret(self.operator, self.pepper)
         self._grant_secret(self.operator, self.attestation_secret)
         self._grant_queue(self.operator, self.group_queue)
+        self._grant_audit(self.operator)
+        self._grant_invitations(self.operator)
 
     def _verification_sweep(self) -> None:
         self.verification_sweep = self._function(
@@ -443,9 +449,18 @@ class ServiceStack(Foundation):
             targets=[targets.LambdaFunction(self.verification_sweep.function, retry_attempts=0)],
         )
 
+    def _pool_settings(self) -> dict[str, str]:
+        """What a function is told that invites administrators."""
+        provider = PROVIDER if self._config.federation else ""
+        return {"ADMINISTRATOR_POOL": self.identity.pool.user_pool_id, "FEDERATION_PROVIDER": provider}
+
+    def _grant_invitations(self, function: SandesFunction) -> None:
+        linking = ("AdminLinkProviderForUser",) if self._config.federation else ()
+        actions = ("AdminCreateUser", "AdminGetUser", "AdminAddUserToGroup", *linking)
+        self._grant(function, tuple(f"cognito-idp:{action}" for action in actions), self.identity.pool.user_pool_arn)
+
     def _admin_api(self) -> None:
         """Three functions, so that each has the secrets and rights of its own calls only."""
-        self.identity = Identity(self, "Identity", config=self._config)
         every = self._tables(schema.DIRECTORY) | self._audit_settings()
         self.admin = self._function("Admin", "admin", every)
         self.admin_people = self._function("AdminPeople", "admin_people", every)

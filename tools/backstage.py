@@ -11,13 +11,19 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from sandes.administration.app_registry import RegistryDependencies
+from sandes.administration.audit import Recorder
+from sandes.administration.first_administrators import FirstAdministratorDependencies
 from sandes.administration.official_groups import OfficialGroupDependencies
 from sandes.administration.operations import OperatorDependencies, operate
 from sandes.administration.verifications import VerificationDependencies
 from sandes.crypto.attestation import AttestationKey
+from sandes.crypto.audit_chain import AuditKey
 from sandes.crypto.pepper import Pepper
+from sandes.edge.cognito import CognitoPool
 from sandes.edge.queue import SqsQueue
+from sandes.store.administrators import AdministratorStore
 from sandes.store.apps import AppStore
+from sandes.store.audit import AuditStore
 from sandes.store.directory import DirectoryStore
 from sandes.store.group_changes import GroupChangeStore
 from sandes.store.groups import GroupStore
@@ -54,6 +60,15 @@ class Backstage:
                     organisations=organisations,
                     directory=directory,
                     work=SqsQueue(engine.client("sqs"), told["GROUP_QUEUE"]),
+                ),
+                administrators=FirstAdministratorDependencies(
+                    administrators=AdministratorStore(dynamodb, table),
+                    organisations=organisations,
+                    pool=CognitoPool(engine.client("cognito-idp"), deployment.admin_pool),
+                    recorder=Recorder(
+                        AuditStore(dynamodb, deployment.tables["audit"]),
+                        AuditKey.of(_secret(engine, told["AUDIT_SECRET"])),
+                    ),
                 ),
             )
         )

@@ -9,6 +9,7 @@ import pytest
 
 from infra.config import CLI_CALLBACK, Federation
 from tests.infra.conftest import Synthesised, synthesise
+from tests.infra.test_permissions import granted
 
 FEDERATION = {
     "federation_issuer": "https://login.example.gov.in",
@@ -152,6 +153,15 @@ def test_a_providers_users_come_back_with_a_code_to_the_command_line_or_the_port
     assert sorted(client["WriteAttributes"]) == ["email", "name"]
     assert provider in only(federated, "UserPoolClient")["DependsOn"]
     assert properties(federated, "UserPoolDomain")["Domain"] == "sandes-admin"
+
+
+def test_who_invites_administrators_links_them_to_the_provider_if_there_is_one(
+    federated: Synthesised, dev: Synthesised
+) -> None:
+    link = "cognito-idp:AdminLinkProviderForUser administrators"
+    for stage, provider in ((federated, "government"), (dev, "")):
+        assert stage.functions["operator"]["Environment"]["Variables"]["FEDERATION_PROVIDER"] == provider
+        assert (link in granted(stage, "operator")) is bool(provider)
 
 
 @pytest.mark.parametrize("without", FEDERATION)

@@ -60,6 +60,11 @@ def works(queue: str) -> set[str]:
     return {f"sqs:{action} {queue}" for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
 
 
+INVITES = {
+    f"cognito-idp:{action} administrators" for action in ("AdminCreateUser", "AdminGetUser", "AdminAddUserToGroup")
+}
+"""What every function needs that invites administrators."""
+
 ALLOWED = {
     "authorizer": {"dynamodb:Query directory"},
     "disconnect": {"dynamodb:UpdateItem routing"},
@@ -198,7 +203,9 @@ ALLOWED = {
         "dynamodb:Query deliveries/index/*",
         "sqs:SendMessage webhooks",
     },
-    "operator": {
+    "operator": RECORDS
+    | INVITES
+    | {
         "dynamodb:BatchGetItem directory",
         "dynamodb:GetItem directory",
         "dynamodb:Query directory",
@@ -251,6 +258,8 @@ def readable(stage: Synthesised, resource: Any) -> str:
             return stage.queue_name(id)
         if id in stage.of_type("AWS::S3::Bucket"):
             return "bucket"
+        if id in stage.of_type("AWS::Cognito::UserPool"):
+            return "administrators"
         return next(name for name, table in stage.tables.items() if table is stage.template["Resources"][id])
     if "Ref" in resource:
         return str(resource["Ref"])[:-8]

@@ -12,6 +12,8 @@ from nacl.signing import SigningKey
 
 from sandes.administration import operations
 from sandes.administration.app_registry import RegistryDependencies
+from sandes.administration.audit import Recorder
+from sandes.administration.first_administrators import FirstAdministratorDependencies
 from sandes.administration.official_groups import OfficialGroupDependencies
 from sandes.administration.operations import OperatorDependencies
 from sandes.administration.verifications import VerificationDependencies
@@ -20,6 +22,7 @@ from sandes.apps.otp_sms import SmsDependencies
 from sandes.apps.otps import OtpDependencies
 from sandes.apps.quotas import Quotas
 from sandes.crypto.attestation import AttestationKey
+from sandes.crypto.audit_chain import AuditKey
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
 from sandes.limits import Limit, Meter
@@ -52,8 +55,10 @@ from sandes.people.identity import Caller
 from sandes.people.verification import CodeDependencies
 from sandes.protocol.client_api import LinkDevice, Registered, VerifyRegistration
 from sandes.protocol.frames import AccountRecipient, Copy, Send
+from sandes.store.administrators import AdministratorStore
 from sandes.store.app_view import AppView
 from sandes.store.apps import AppStore
+from sandes.store.audit import AuditStore
 from sandes.store.codes import CodeStore
 from sandes.store.deliveries import DeliveryStore
 from sandes.store.directory import DirectoryStore
@@ -70,6 +75,7 @@ from sandes.store.verifications import VerificationStore
 from tests.support.app_keys import AppKeys
 from tests.support.gateway import FakeGateway
 from tests.support.keys import DeviceKeys
+from tests.support.pool import MemoryPool
 from tests.support.queue import FakeQueue
 from tests.support.sms import FakeSms
 
@@ -88,6 +94,7 @@ LOGIN = {
 DLT = {"dlt_entity": "1101000000000000001", "dlt_templates": {"en": "1107000000000000001"}}
 PEPPER = Pepper.of(b"p" * 32)
 ATTESTATION_KEY = AttestationKey.of(b"a" * 32)
+AUDIT_KEY = AuditKey.of(b"k" * 32)
 
 
 def new_phone() -> PhoneNumber:
@@ -118,6 +125,7 @@ class Service:
         self.gateway = FakeGateway()
         self.sms = FakeSms()
         self.sms_queue = FakeQueue()
+        self.pool = MemoryPool()
         self.inbox = InboxStore(client, tables["inbox"])
         self.routing = RoutingStore(client, tables["routing"])
         self.directory = DirectoryStore(client, tables["directory"])
@@ -240,7 +248,19 @@ class Service:
             self.directory,
             self.group_queue,
         )
-        return OperatorDependencies(registry, self.organisations, self.verification_deps(), groups)
+        return OperatorDependencies(
+            registry, self.organisations, self.verification_deps(), groups, self.first_administrator_deps
+        )
+
+    @property
+    def first_administrator_deps(self) -> FirstAdministratorDependencies:
+        audit = AuditStore(self.client, self.tables["audit"])
+        return FirstAdministratorDependencies(
+            AdministratorStore(self.client, self.tables["directory"]),
+            self.organisations,
+            self.pool,
+            Recorder(audit, AUDIT_KEY, sleep=lambda _: None),
+        )
 
     # Apps, organisations and officials, made as operators make them.
 

@@ -8,15 +8,28 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from sandes.administration import app_registry, official_groups, organisations, verifications
+from sandes.administration import (
+    app_registry,
+    first_administrators,
+    official_groups,
+    organisations,
+    verifications,
+)
 from sandes.administration.app_registry import RegistryDependencies
+from sandes.administration.first_administrators import CreateAdministrator, FirstAdministratorDependencies
 from sandes.administration.official_groups import OfficialGroupDependencies
 from sandes.administration.verifications import VerificationDependencies
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.faults import faults_of
 from sandes.store.organisations import OrganisationStore
 
-Operation = app_registry.Operation | organisations.Operation | verifications.Operation | official_groups.Operation
+Operation = (
+    app_registry.Operation
+    | organisations.Operation
+    | verifications.Operation
+    | official_groups.Operation
+    | CreateAdministrator
+)
 _operations: TypeAdapter[Operation] = TypeAdapter(Annotated[Operation, Field(discriminator="operation")])
 
 
@@ -26,6 +39,7 @@ class OperatorDependencies:
     organisations: OrganisationStore
     verifications: VerificationDependencies
     groups: OfficialGroupDependencies
+    administrators: FirstAdministratorDependencies
 
 
 def parse(request: Mapping[str, Any]) -> Operation:
@@ -40,6 +54,8 @@ def parse(request: Mapping[str, Any]) -> Operation:
 def operate(request: Mapping[str, Any], *, now_seconds: int, deps: OperatorDependencies) -> dict[str, Any]:
     """Carry out one operation. Raises ProtocolError: invalid_request, and what its use case raises."""
     operation = parse(request)
+    if isinstance(operation, CreateAdministrator):
+        return first_administrators.create(operation, now_ms=now_seconds * 1000, deps=deps.administrators)
     if isinstance(operation, organisations.Operation):
         return organisations.carry_out(operation, now_seconds=now_seconds, store=deps.organisations)
     if isinstance(operation, verifications.Operation):

@@ -51,3 +51,21 @@ def fresh(signed_in: SignedIn, *, now_seconds: int) -> None:
     """Raises ProtocolError fresh_sign_in_required if it is too long since they signed in."""
     if now_seconds - signed_in.signed_in_at > FRESH_SECONDS:
         raise ProtocolError(ErrorCode.FRESH_SIGN_IN_REQUIRED)
+
+
+class AdministratorPool(Protocol):
+    """Where administrators' passwords and second factors are kept."""
+
+    def invite(self, email: str, name: str) -> AdministratorId:
+        """Who signs in with this address, made if there is nobody: they are sent a temporary password. Who has not
+        signed in yet is sent another. `email` is in lower case.
+        """
+        ...
+
+    def disable(self, administrator: AdministratorId) -> None:
+        """They are signed out and cannot sign in any more; tokens end after a quarter of an hour at the latest."""
+        ...
+
+    def sign_out(self, administrator: AdministratorId) -> None:
+        """No session of theirs can be refreshed any more."""
+        ...

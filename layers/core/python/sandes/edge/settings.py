@@ -177,7 +177,14 @@ class RecorderSettings(Settings):
     audit_secret: str
 
 
-class OperatorSettings(Settings):
+class AdministratorPoolSettings(Settings):
+    """`federation_provider`: by which administrators may sign in too; empty for none."""
+
+    administrator_pool: str
+    federation_provider: str
+
+
+class OperatorSettings(AdministratorPoolSettings, RecorderSettings):
     directory_table: str
     routing_table: str
     pepper_secret: str

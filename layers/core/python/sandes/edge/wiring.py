@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from sandes.apps.webhook_delivery import WebhookDeliveryDependencies
     from sandes.apps.webhooks import WebhookDependencies
     from sandes.edge.authorizer import AuthorizerDependencies
+    from sandes.edge.cognito import CognitoPool
     from sandes.edge.settings import AppGroupsSettings, AppSettings, OtpSmsSettings
     from sandes.groups.fanout import Fanout
     from sandes.groups.group_delivery import GroupDeliveryDependencies
@@ -551,6 +552,7 @@ def _recorder() -> Recorder:
 @cache
 def wire_operator() -> OperatorDependencies:
     from sandes.administration.app_registry import RegistryDependencies
+    from sandes.administration.first_administrators import FirstAdministratorDependencies
     from sandes.administration.official_groups import OfficialGroupDependencies
     from sandes.administration.operations import OperatorDependencies
     from sandes.administration.verifications import VerificationDependencies
@@ -558,6 +560,7 @@ def wire_operator() -> OperatorDependencies:
     from sandes.crypto.pepper import Pepper
     from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import OperatorSettings
+    from sandes.store.administrators import AdministratorStore
     from sandes.store.apps import AppStore
     from sandes.store.group_changes import GroupChangeStore
     from sandes.store.groups import GroupStore
@@ -583,7 +586,21 @@ def wire_operator() -> OperatorDependencies:
             directory=DirectoryStore(dynamodb, table),
             work=SqsQueue(_client("sqs"), settings.group_queue),
         ),
+        administrators=FirstAdministratorDependencies(
+            administrators=AdministratorStore(dynamodb, table),
+            organisations=organisations,
+            pool=_administrator_pool(),
+            recorder=_recorder(),
+        ),
     )
+
+
+def _administrator_pool() -> CognitoPool:
+    from sandes.edge.cognito import CognitoPool
+    from sandes.edge.settings import AdministratorPoolSettings
+
+    settings = AdministratorPoolSettings.load()
+    return CognitoPool(_client("cognito-idp"), settings.administrator_pool, settings.federation_provider)
 
 
 @cache

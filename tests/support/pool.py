@@ -1,0 +1,32 @@
+"""A pool of administrators in memory, held to the same contract as the one at Cognito."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+
+from sandes.model.ids import AdministratorId
+
+
+@dataclass
+class MemoryPool:
+    """`invitations`: the addresses written to, in their order. `ended`: who was disabled or signed out."""
+
+    people: dict[str, AdministratorId] = field(default_factory=dict)
+    names: dict[AdministratorId, str] = field(default_factory=dict)
+    invitations: list[str] = field(default_factory=list)
+    disabled: set[AdministratorId] = field(default_factory=set)
+    signed_out: list[AdministratorId] = field(default_factory=list)
+
+    def invite(self, email: str, name: str) -> AdministratorId:
+        id = self.people.setdefault(email, AdministratorId(uuid.uuid4().bytes))
+        self.names.setdefault(id, name)
+        self.invitations.append(email)
+        return id
+
+    def disable(self, administrator: AdministratorId) -> None:
+        self.disabled.add(administrator)
+        self.sign_out(administrator)
+
+    def sign_out(self, administrator: AdministratorId) -> None:
+        self.signed_out.append(administrator)
