@@ -222,9 +222,10 @@ class BatchApp:
     def change(self, **fields: Any) -> None:
         """Give the app other terms, in the table too."""
         self.app = replace(self.app, **fields)
-        AppStore(self.service.client, self.service.tables["directory"]).set_terms(
-            self.app.id, mode=self.app.mode, per_minute=self.app.per_minute, per_day=self.app.per_day
-        )
+        store = AppStore(self.service.client, self.service.tables["directory"])
+        kept = store.read(self.app.id)
+        assert kept is not None
+        assert store.set_terms(kept, mode=self.app.mode, per_minute=self.app.per_minute, per_day=self.app.per_day)
 
 
 def new_app(service: Service, s3: Any, *, mode: Mode = "live", test: bool = False, **fields: Any) -> BatchApp:

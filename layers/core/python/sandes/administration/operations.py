@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from sandes.administration import (
-    app_registry,
     first_administrators,
     official_groups,
+    operator_apps,
     organisations,
     verifications,
 )
@@ -24,7 +24,7 @@ from sandes.protocol.faults import faults_of
 from sandes.store.organisations import OrganisationStore
 
 Operation = (
-    app_registry.Operation
+    operator_apps.Operation
     | organisations.Operation
     | verifications.Operation
     | official_groups.Operation
@@ -62,4 +62,4 @@ def operate(request: Mapping[str, Any], *, now_seconds: int, deps: OperatorDepen
         return verifications.carry_out(operation, now_seconds=now_seconds, deps=deps.verifications)
     if isinstance(operation, official_groups.Operation):
         return official_groups.carry_out(operation, now_ms=now_seconds * 1000, deps=deps.groups)
-    return app_registry.carry_out(operation, now_seconds=now_seconds, deps=deps.registry)
+    return operator_apps.carry_out(operation, now_seconds=now_seconds, deps=deps.registry)

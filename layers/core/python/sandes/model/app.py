@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Literal
 
-from sandes.model.ids import AppId, AppKeyId, OrganisationId
+from sandes.model.administrator import Place
+from sandes.model.ids import AppId, AppKeyId, OrganisationId, UnitId
 
 Scope = Literal["otp", "msg", "batch", "group", "hook"]
 SCOPES: tuple[Scope, ...] = ("otp", "msg", "batch", "group", "hook")
@@ -68,7 +69,9 @@ class Webhook:
 class App:
     """`guests` are pseudonyms of phone numbers. `sms`: OTPs may go out by SMS. Quotas count messages and OTPs.
 
-    `organisation` is what the app calls it, `organisation_id` the one whose officials its groups are for.
+    `organisation` is what the app calls it, `organisation_id` the one that it belongs to and whose officials its groups
+    are for; `unit` the one of its units whose administrators keep the app. `version` rises with every change but those
+    of webhooks.
     """
 
     id: AppId
@@ -84,6 +87,15 @@ class App:
     webhooks: Mapping[str, Webhook]
     created_at: int
     organisation_id: OrganisationId | None = None
+    unit: UnitId | None = None
+    version: int = 1
+
+    @property
+    def place(self) -> Place | None:
+        """Where it is administered; None for one of no organisation, which operators keep."""
+        if self.organisation_id is None:
+            return None
+        return Place(self.organisation_id, self.unit or UnitId(self.organisation_id))
 
     @property
     def sender(self) -> AppSender:

@@ -37,7 +37,7 @@ class Organisation:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """`parent` is None for the root. `officials` and `groups` count those of this unit itself, not of units below."""
+    """`parent` is None for the root. `officials`, `groups` and `apps` count those of this very unit."""
 
     id: UnitId
     name: str
@@ -46,6 +46,7 @@ class Unit:
     created_at: int
     officials: int = 0
     groups: int = 0
+    apps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

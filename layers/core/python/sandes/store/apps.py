@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from botocore.exceptions import ClientError
 
+from sandes.model.administrator import Place
 from sandes.model.app import App, AppKey, Mode, Webhook
-from sandes.model.ids import AppId, AppKeyId, OrganisationId, app_text, parse_app
+from sandes.model.ids import AppId, AppKeyId, OrganisationId, UnitId, app_text, id_text, parse_app, parse_unit
 from sandes.model.template import Dlt, Template, TemplateKind
 from sandes.store.dynamo import Client, ConditionFailed, Item, Writer, failed_condition, write, write_one
-from sandes.store.schema import AppRow, DirectoryRow, TemplateRow
+from sandes.store.organisations import OrganisationStore, organisation_key
+from sandes.store.schema import AppRow, DirectoryRow, ListedAppRow, TemplateRow
 
 _APP_SORT = "0"
 _TEMPLATE_PREFIX = "T#"
+_LISTED_PREFIX = "A#"
+_THERE = f"attribute_exists({DirectoryRow.PARTITION})"
+_CHANGED = f"{AppRow.VERSION} = if_not_exists({AppRow.VERSION}, :one) + :one"
 
 
 def app_key(app: AppId) -> dict[str, Any]:
@@ -31,6 +36,12 @@ def template_key(app: AppId, name: str, version: int | None) -> dict[str, Any]:
     }
 
 
+def listed_app_key(organisation: OrganisationId, unit: UnitId, app: AppId) -> dict[str, Any]:
+    return organisation_key(organisation) | {
+        DirectoryRow.SORT: {"S": f"{_LISTED_PREFIX}{id_text(unit)}#{app_text(app)}"}
+    }
+
+
 def is_app(item: Item) -> bool:
     return bool(item[DirectoryRow.PARTITION]["S"].startswith("APP#") and item[DirectoryRow.SORT]["S"] == _APP_SORT)
 
@@ -43,15 +54,124 @@ def is_template(item: Item) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedApp:
+    """An app as lists show it."""
+
+    app: AppId
+    unit: UnitId
+    name: str
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
 class AppStore:
     client: Client
     table: str
     writer: Writer | None = None
 
     def create(self, app: App) -> bool:
-        """False if the id is taken."""
+        """False if the id is taken, or the unit is not there that it should be in."""
         absent = f"attribute_not_exists({DirectoryRow.PARTITION})"
-        return self._write({"Put": {"TableName": self.table, "Item": _app_item(app), "ConditionExpression": absent}})
+        put = {"Put": {"TableName": self.table, "Item": _app_item(app), "ConditionExpression": absent}}
+        place = app.place
+        if place is None:
+            return self._write(put)
+        counted = self._units.counting(place.organisation, place.unit, apps=1)
+        return self._write(put, {"Put": self._listed(app, place)}, counted)
+
+    def change(self, app: App, after: App) -> bool:
+        """Name, scopes, SMS and unit, from how it was read; False if it has been changed since, or the new unit is not
+        there.
+        """
+        values: dict[str, Any] = {
+            AppRow.NAME: {"S": after.name},
+            AppRow.SCOPES: _strings(sorted(after.scopes)),
+            AppRow.SMS: {"BOOL": after.sms},
+        }
+        if after.unit is not None:
+            values[AppRow.UNIT] = {"B": after.unit}
+        return self._write(self._changing(app, values), *self._relisting(app, after))
+
+    def set_terms(self, app: App, *, mode: Mode, per_minute: int, per_day: int) -> bool:
+        """False if it has been changed since it was read."""
+        values = {
+            AppRow.MODE: {"S": mode},
+            AppRow.PER_MINUTE: {"N": str(per_minute)},
+            AppRow.PER_DAY: {"N": str(per_day)},
+        }
+        return self._write(self._changing(app, values), *self._relisting(app, replace(app, mode=mode)))
+
+    def set_guests(self, app: App, guests: frozenset[str]) -> bool:
+        """False if it has been changed since it was read."""
+        return self._write(self._changing(app, {AppRow.GUESTS: _strings(sorted(guests))}))
+
+    def _changing(self, app: App, values: dict[str, Any]) -> dict[str, Any]:
+        """The next version of the app as it was read."""
+        sets = [f"{name} = :v{at}" for at, name in enumerate(values)]
+        unchanged = f"{AppRow.VERSION} = :version"
+        if app.version == 1:
+            unchanged = f"({unchanged} OR attribute_not_exists({AppRow.VERSION}))"
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": app_key(app.id),
+                "UpdateExpression": f"SET {', '.join(sets)}, {_CHANGED}",
+                "ConditionExpression": f"{_THERE} AND {unchanged}",
+                "ExpressionAttributeValues": {f":v{at}": value for at, value in enumerate(values.values())}
+                | {":version": {"N": str(app.version)}, ":one": {"N": "1"}},
+            }
+        }
+
+    def _relisting(self, app: App, after: App) -> list[dict[str, Any]]:
+        """What its organisation's list needs of a change, on condition of which the app is written too."""
+        was, place = app.place, after.place
+        if was is None or place is None or (app.name, app.mode, was) == (after.name, after.mode, place):
+            return []
+        listed = [{"Put": self._listed(after, place)}]
+        if was == place:
+            return listed
+        gone = {"TableName": self.table, "Key": listed_app_key(was.organisation, was.unit, app.id)}
+        return [
+            {"Delete": gone},
+            *listed,
+            self._units.counting(was.organisation, was.unit, apps=-1),
+            self._units.counting(place.organisation, place.unit, apps=1),
+        ]
+
+    def _listed(self, app: App, place: Place) -> dict[str, Any]:
+        fields = {ListedAppRow.NAME: {"S": app.name}, ListedAppRow.MODE: {"S": app.mode}}
+        key = listed_app_key(place.organisation, place.unit, app.id)
+        return {"TableName": self.table, "Item": key | fields}
+
+    @property
+    def _units(self) -> OrganisationStore:
+        return OrganisationStore(self.client, self.table)
+
+    def of_organisation(
+        self, organisation: OrganisationId, *, unit: UnitId | None = None, after: str | None = None, limit: int
+    ) -> tuple[list[ListedApp], str | None]:
+        """A page of its apps, by unit, or of those of one very unit; and where the next one begins. One query."""
+        prefix = _LISTED_PREFIX + (f"{id_text(unit)}#" if unit else "")
+        items, last = self._page(organisation_key(organisation), prefix, after, limit)
+        return [read_listed_app(item) for item in items], last
+
+    def _page(
+        self, key: dict[str, Any], prefix: str, after: str | None, limit: int, *, forward: bool = True
+    ) -> tuple[list[Item], str | None]:
+        partition = key[DirectoryRow.PARTITION]
+        start: dict[str, Any] = {}
+        if after:
+            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
+        answer = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :prefix)",
+            ExpressionAttributeValues={":of": partition, ":prefix": {"S": prefix}},
+            ScanIndexForward=forward,
+            Limit=limit,
+            **start,
+        )
+        last = answer.get("LastEvaluatedKey")
+        return list(answer["Items"]), last[DirectoryRow.SORT]["S"] if last else None
 
     def read(self, app: AppId) -> App | None:
         answer = self.client.get_item(TableName=self.table, Key=app_key(app), ConsistentRead=True)
@@ -77,9 +197,12 @@ class AppStore:
             conditions += [f"size({field}) = :size", *(f"attribute_exists({field}.#e{n})" for n in range(len(beside)))]
             names |= {f"#e{number}": id for number, id in enumerate(beside)}
             values[":size"] = {"N": str(len(beside))}
+        changed = ""
+        if isinstance(entry, AppKey):
+            changed, values[":one"] = f", {_CHANGED}", {"N": "1"}
         return self._change(
             app,
-            UpdateExpression=f"SET {field}.#id = :entry",
+            UpdateExpression=f"SET {field}.#id = :entry{changed}",
             ConditionExpression=" AND ".join(conditions),
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=values,
@@ -152,31 +275,15 @@ class AppStore:
     def remove_entry(self, app: AppId, kind: Literal["key", "webhook"], id: str) -> bool:
         """False if there is none of that id."""
         field = AppRow.KEYS if kind == "key" else AppRow.WEBHOOKS
+        changed: dict[str, Any] = {"UpdateExpression": f"REMOVE {field}.#id"}
+        if kind == "key":
+            changed["UpdateExpression"] += f" SET {_CHANGED}"
+            changed["ExpressionAttributeValues"] = {":one": {"N": "1"}}
         return self._change(
             app,
-            UpdateExpression=f"REMOVE {field}.#id",
+            **changed,
             ConditionExpression=f"attribute_exists({field}.#id)",
             ExpressionAttributeNames={"#id": id},
-        )
-
-    def set_terms(self, app: AppId, *, mode: Mode, per_minute: int, per_day: int) -> bool:
-        return self._change(
-            app,
-            UpdateExpression=f"SET {AppRow.MODE} = :mode, {AppRow.PER_MINUTE} = :minute, {AppRow.PER_DAY} = :day",
-            ConditionExpression=f"attribute_exists({DirectoryRow.PARTITION})",
-            ExpressionAttributeValues={
-                ":mode": {"S": mode},
-                ":minute": {"N": str(per_minute)},
-                ":day": {"N": str(per_day)},
-            },
-        )
-
-    def set_guests(self, app: AppId, guests: frozenset[str]) -> bool:
-        return self._change(
-            app,
-            UpdateExpression=f"SET {AppRow.GUESTS} = :guests",
-            ConditionExpression=f"attribute_exists({DirectoryRow.PARTITION})",
-            ExpressionAttributeValues={":guests": _strings(sorted(guests))},
         )
 
     def _change(self, app: AppId, **expressions: Any) -> bool:
@@ -230,14 +337,26 @@ class AppStore:
                 },
                 **start,
             )
-            found += [
-                read_template(app, item)
-                for item in answer["Items"]
-                if "#" not in item[DirectoryRow.SORT]["S"].removeprefix(_TEMPLATE_PREFIX)
-            ]
+            found += [read_template(app, item) for item in answer["Items"] if not _is_numbered(item)]
             if "LastEvaluatedKey" not in answer:
                 return found
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def templates_page(self, app: AppId, *, after: str | None = None, limit: int) -> tuple[list[Template], str | None]:
+        """The newest version of each, by name; a page may hold fewer than `limit`, even none. One query."""
+        items, last = self._page(app_key(app), _TEMPLATE_PREFIX, after, limit)
+        return [read_template(app, item) for item in items if not _is_numbered(item)], last
+
+    def template_versions(
+        self, app: AppId, name: str, *, after: str | None = None, limit: int
+    ) -> tuple[list[Template], str | None]:
+        """The newest first. One query."""
+        items, last = self._page(app_key(app), f"{_TEMPLATE_PREFIX}{name}#", after, limit, forward=False)
+        return [read_template(app, item) for item in items], last
+
+
+def _is_numbered(template: Item) -> bool:
+    return "#" in template[DirectoryRow.SORT]["S"].removeprefix(_TEMPLATE_PREFIX)
 
 
 def _strings(values: list[str]) -> Any:
@@ -249,13 +368,15 @@ def _read_strings(attribute: Any) -> tuple[str, ...]:
 
 
 def _app_item(app: App) -> dict[str, Any]:
-    of = {AppRow.ORGANISATION_ID: {"B": app.organisation_id}} if app.organisation_id else {}
+    of: dict[str, Any] = {AppRow.ORGANISATION_ID: {"B": app.organisation_id}} if app.organisation_id else {}
+    of |= {AppRow.UNIT: {"B": app.unit}} if app.unit else {}
     return (
         app_key(app.id)
         | of
         | {
             AppRow.NAME: {"S": app.name},
             AppRow.ORGANISATION: {"S": app.organisation},
+            AppRow.VERSION: {"N": str(app.version)},
             AppRow.MODE: {"S": app.mode},
             AppRow.SCOPES: _strings(sorted(app.scopes)),
             AppRow.SMS: {"BOOL": app.sms},
@@ -297,6 +418,8 @@ def read_app(item: Item) -> App:
         name=item[AppRow.NAME]["S"],
         organisation=item[AppRow.ORGANISATION]["S"],
         organisation_id=OrganisationId(item[AppRow.ORGANISATION_ID]["B"]) if AppRow.ORGANISATION_ID in item else None,
+        unit=UnitId(item[AppRow.UNIT]["B"]) if AppRow.UNIT in item else None,
+        version=int(item[AppRow.VERSION]["N"]) if AppRow.VERSION in item else 1,
         mode=cast("Mode", item[AppRow.MODE]["S"]),
         scopes=frozenset(_read_strings(item[AppRow.SCOPES])),
         sms=item[AppRow.SMS]["BOOL"],
@@ -325,6 +448,12 @@ def read_app(item: Item) -> App:
             for id, entry in item[AppRow.WEBHOOKS]["M"].items()
         },
     )
+
+
+def read_listed_app(item: Item) -> ListedApp:
+    unit, _, app = item[DirectoryRow.SORT]["S"].removeprefix(_LISTED_PREFIX).partition("#")
+    name, mode = item[ListedAppRow.NAME]["S"], cast("Mode", item[ListedAppRow.MODE]["S"])
+    return ListedApp(parse_app(app), parse_unit(unit), name, mode)
 
 
 def _template_item(template: Template) -> dict[str, Any]:

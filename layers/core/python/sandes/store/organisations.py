@@ -1,8 +1,8 @@
 """Organisations and their units in the directory table, one partition for each organisation.
 
 Whatever changes the shape of a tree moves its version on, on the condition that it is still the one that was read: each
-such change is decided on the tree it happens to. Officials and groups are counted in the row of their unit, by whom
-they are made and ended, so that a unit is removed only while there are none.
+such change is decided on the tree it happens to. Officials, groups and apps are counted in the row of their unit, by
+whom they are made and ended, so that a unit is removed only while there are none.
 """
 
 from __future__ import annotations
@@ -202,11 +202,12 @@ class OrganisationStore:
         return self._reshape(tree, {"Update": update})
 
     def remove(self, tree: Tree, unit: UnitId) -> bool:
-        """Also False if there are officials or groups in it; units below it show in the tree."""
+        """Also False if there are officials, groups or apps in it; units below it show in the tree."""
         delete = {
             "TableName": self.table,
             "Key": unit_key(tree.organisation.id, unit),
-            "ConditionExpression": f"{Row.OFFICIALS} = :none AND {Row.GROUPS} = :none",
+            "ConditionExpression": f"{Row.OFFICIALS} = :none AND {Row.GROUPS} = :none"
+            f" AND (attribute_not_exists({Row.APPS}) OR {Row.APPS} = :none)",
             "ExpressionAttributeValues": {":none": {"N": "0"}},
         }
         return self._reshape(tree, {"Delete": delete})
@@ -224,10 +225,11 @@ class OrganisationStore:
     # Parts of others' transactions: whoever makes or ends an official or group of a unit says so in the same one.
 
     def counting(
-        self, organisation: OrganisationId, unit: UnitId, *, officials: int = 0, groups: int = 0
+        self, organisation: OrganisationId, unit: UnitId, *, officials: int = 0, groups: int = 0, apps: int = 0
     ) -> dict[str, Any]:
-        """So many more (or fewer) of one of the two. Fails for a unit that is not there."""
-        name, more = (Row.OFFICIALS, officials) if officials else (Row.GROUPS, groups)
+        """So many more (or fewer) of one of the three. Fails for a unit that is not there."""
+        counts = ((Row.OFFICIALS, officials), (Row.GROUPS, groups), (Row.APPS, apps))
+        name, more = next((name, more) for name, more in counts if more)
         return {
             "Update": {
                 "TableName": self.table,
@@ -264,6 +266,7 @@ def read_unit(item: Item) -> Unit:
         created_at=int(item[Row.CREATED_AT]["N"]),
         officials=int(item[Row.OFFICIALS]["N"]),
         groups=int(item[Row.GROUPS]["N"]),
+        apps=int(item[Row.APPS]["N"]) if Row.APPS in item else 0,
     )
 
 

@@ -188,9 +188,9 @@ class InvitationRow:
 class OrganisationRow:
     """In the directory: an organisation (`O#organisation`, sort "0"), which is its root unit, and its units (`0#unit`).
 
-    Groups of its units (GroupRow), its officials (OfficialRow), assignments (AssignmentRow) and approvals (ApprovalRow)
-    stand in the same partition, and are not read with them. All organisations are listed in the partition `O`, sort
-    organisation id.
+    Groups of its units (GroupRow), its officials (OfficialRow), apps (ListedAppRow), assignments (AssignmentRow) and
+    approvals (ApprovalRow) stand in the same partition, and are not read with them. All organisations are listed in the
+    partition `O`, sort organisation id.
     """
 
     NAME = "w"  # S
@@ -199,6 +199,7 @@ class OrganisationRow:
     CREATED_AT = "c"  # N epoch seconds
     OFFICIALS = "n"  # N verified in this very unit: it is not removed as long as there are any
     GROUPS = "m"  # N of this very unit
+    APPS = "a"  # N of this very unit; absent: none
     # organisation only
     AUDIENCES = "v"  # M of S by field: what it has set of its policy
     TREE_VERSION = "t"  # N rises with every change of the tree: two moves at once cannot make a circle
@@ -355,6 +356,8 @@ class AppRow:
     NAME = "w"  # S
     ORGANISATION = "g"  # S
     ORGANISATION_ID = "j"  # B 8
+    UNIT = "q"  # B 8; absent: the organisation itself
+    VERSION = "a"  # N rises with every change but those of webhooks; absent: 1
     MODE = "m"  # S trial or live
     SCOPES = "o"  # L of S
     SMS = "t"  # BOOL
@@ -372,6 +375,13 @@ class AppRow:
     URL = "r"  # S
     EVENTS = "y"  # L of S
     DISABLED = "x"  # S
+
+
+class ListedAppRow:
+    """In the directory, with its organisation, sort `A#unit#app`: an app as lists show it. It counts in its unit."""
+
+    NAME = "w"  # S
+    MODE = "m"  # S trial or live
 
 
 class TemplateRow:
