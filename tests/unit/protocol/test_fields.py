@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
-from sandes.administration.official_groups import CreateGroup
 from sandes.administration.operator_apps import CreateApp
+from sandes.administration.operator_groups import CreateGroup
 from sandes.administration.organisations import CreateOrganisation, CreateUnit, RenameOrganisation, RenameUnit
 from sandes.administration.verifications import Verify
 from sandes.protocol.app_groups_api import ChangeAppGroup, NewAppGroup

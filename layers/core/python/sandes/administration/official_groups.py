@@ -1,30 +1,28 @@
-"""Official groups, as operators keep them: make, name admins, move to another unit, dissolve (docs/protocol/groups.md).
+"""Official groups: make, change, name admins, move to another unit, dissolve (docs/protocol/groups.md); whoever asks
+for it has been found to have the right.
 
-Who is in a group is its admins' affair; here it is who they are. They are officials of the organisation.
+Who is in a group is its admins' affair; here it is who they are. They are officials of the organisation. A store with a
+writer (`writing`) makes an audit entry part of each transaction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, Literal
-
-from pydantic import Field
+from typing import Any, Literal
 
 from sandes.crypto.seal import GroupChange
 from sandes.groups.group_events import all_told, decided, new_event, told
 from sandes.model.group import MAX_ADMINS, MAX_OFFICIAL_MEMBERS, SYSTEM, Group, GroupEvent, Member, Posting
-from sandes.model.ids import AccountId, GroupId, OrganisationId, UnitId, account_text, app_text, id_text, new_group_id
+from sandes.model.ids import AccountId, GroupId, OrganisationId, UnitId, new_group_id
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
-from sandes.protocol.fields import AccountField, GroupField, Name, OrganisationField, UnitField, Wire
 from sandes.queues import Queue
 from sandes.store.directory import DirectoryStore
+from sandes.store.dynamo import Writer
 from sandes.store.group_changes import GroupChangeStore, GroupRaced
 from sandes.store.groups import GroupStore, event_put
 from sandes.store.organisations import OrganisationStore
-
-Admins = Annotated[list[AccountField], Field(max_length=MAX_ADMINS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,98 +33,52 @@ class OfficialGroupDependencies:
     directory: DirectoryStore
     work: Queue
 
-
-class CreateGroup(Wire):
-    """Owned by a unit, the organisation itself if left out. Citizens only receive: there, admins post."""
-
-    operation: Literal["group.create"]
-    organisation: OrganisationField
-    unit: UnitField | None = None
-    name: Annotated[str, Name, Field(min_length=1, max_length=100)]
-    audience: Literal["officials", "citizens"] = "officials"
-    posting: Posting | None = None
-    open: bool = False
-    admins: Admins = Field(default_factory=list)
+    def writing(self, writer: Writer) -> OfficialGroupDependencies:
+        """The same with a store that writes by `writer`."""
+        return replace(self, changes=replace(self.changes, writer=writer))
 
 
-class ShowGroup(Wire):
-    operation: Literal["group.show"]
-    group: GroupField
-
-
-class SetAdmins(Wire):
-    """In place of those it had, who stay members."""
-
-    operation: Literal["group.admins"]
-    group: GroupField
-    admins: Admins
-
-
-class TransferGroup(Wire):
-    """To another unit of its organisation. Not of a group that an app manages, which is in no unit."""
-
-    operation: Literal["group.transfer"]
-    group: GroupField
-    unit: UnitField
-
-
-class DissolveGroup(Wire):
-    operation: Literal["group.dissolve"]
-    group: GroupField
-
-
-Operation = CreateGroup | ShowGroup | SetAdmins | TransferGroup | DissolveGroup
-
-
-def carry_out(operation: Operation, *, now_ms: int, deps: OfficialGroupDependencies) -> dict[str, Any]:
-    """Answers with the group as it stands then.
-
-    Raises ProtocolError: not_found, invalid_request, group_full, too_many_admins, unavailable.
-    """
-    if isinstance(operation, CreateGroup):
-        return _shown(_create(operation, now_ms, deps))
-    match operation:
-        case SetAdmins():
-            _set_admins(operation.group, operation.admins, now_ms, deps)
-        case TransferGroup():
-            _transfer(operation.group, operation.unit, deps)
-        case DissolveGroup():
-            _dissolve(operation.group, now_ms, deps)
-        case ShowGroup():
-            pass
-    return _shown(_official(operation.group, deps, dissolved=True))
-
-
-def _create(operation: CreateGroup, now_ms: int, deps: OfficialGroupDependencies) -> Group:
-    unit = operation.unit or UnitId(operation.organisation)
-    if operation.audience == "citizens" and operation.posting == "all":
+def create(
+    organisation: OrganisationId,
+    unit: UnitId,
+    name: str,
+    *,
+    audience: Literal["officials", "citizens"] = "officials",
+    posting: Posting | None = None,
+    is_open: bool = False,
+    admins: Sequence[AccountId] = (),
+    now_ms: int,
+    deps: OfficialGroupDependencies,
+) -> Group:
+    """Citizens only receive: there, admins post. Raises ProtocolError: not_found, invalid_request, unavailable."""
+    if audience == "citizens" and posting == "all":
         raise invalid(ErrorCode.INVALID_REQUEST, "/posting", "receive_only")
-    admins = list(dict.fromkeys(operation.admins))
-    _check_unit(operation.organisation, unit, deps)
-    _check_officials(admins, operation.organisation, now_ms, deps)
+    named = list(dict.fromkeys(admins))
+    check_unit(organisation, unit, deps)
+    _check_officials(named, organisation, now_ms, deps)
     group = Group(
         id=new_group_id(),
-        name=operation.name,
+        name=name,
         kind="official",
-        audience=operation.audience,
-        posting=operation.posting or ("admins" if operation.audience == "citizens" else "all"),
-        open=operation.open,
-        members=len(admins),
+        audience=audience,
+        posting=posting or ("admins" if audience == "citizens" else "all"),
+        open=is_open,
+        members=len(named),
         limit=MAX_OFFICIAL_MEMBERS,
         version=1,
         state="live",
         created_at=now_ms // 1000,
-        organisation=operation.organisation,
+        organisation=organisation,
         unit=unit,
-        admins=frozenset(admins),
+        admins=frozenset(named),
     )
-    events = [_joined(group, admin, now_ms) for admin in admins]
+    events = [_joined(group, admin, now_ms) for admin in named]
     try:
         with all_told(events, deps.work):
             deps.changes.create(
                 group,
-                [Member(admin, "admin", now_ms) for admin in admins],
-                officials_of=operation.organisation,
+                [Member(admin, "admin", now_ms) for admin in named],
+                officials_of=organisation,
                 now_seconds=now_ms // 1000,
                 beside=[event_put(event) for event in events],
             )
@@ -135,9 +87,47 @@ def _create(operation: CreateGroup, now_ms: int, deps: OfficialGroupDependencies
     return group
 
 
-def _set_admins(id: GroupId, admins: Sequence[AccountId], now_ms: int, deps: OfficialGroupDependencies) -> None:
-    """One after the other, those who no longer are first; repeated, it goes on where it ended."""
-    group = _official(id, deps)
+def change(
+    id: GroupId,
+    *,
+    name: str | None = None,
+    posting: Posting | None = None,
+    is_open: bool | None = None,
+    version: int | None = None,
+    now_ms: int,
+    deps: OfficialGroupDependencies,
+) -> None:
+    """What is None stays; what is so already is no change. `version`: only if it is the group's.
+
+    Raises ProtocolError: not_found, invalid_request (also of one that an app manages), precondition_failed,
+    unavailable.
+    """
+
+    def attempt() -> None:
+        group = official(id, deps)
+        if version is not None and version != group.version:
+            raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
+        if group.unit is None:
+            raise invalid(ErrorCode.INVALID_REQUEST, "/group", "in_no_unit")
+        if posting == "all" and group.audience == "citizens":
+            raise invalid(ErrorCode.INVALID_REQUEST, "/posting", "receive_only")
+        wanted: dict[str, Any] = {"name": name, "posting": posting, "is_open": is_open}
+        now_so = {"name": group.name, "posting": group.posting, "is_open": group.open}
+        changed = {key: value for key, value in wanted.items() if value is not None and value != now_so[key]}
+        if not changed:
+            return
+        event = new_event(id, GroupChange.CHANGED, SYSTEM, now_ms=now_ms, name=changed.get("name"))
+        with told(event, deps.work):
+            deps.changes.change(id, **changed, version=version, listed=group, by=None, event=event)
+
+    decided(attempt)
+
+
+def set_admins(id: GroupId, admins: Sequence[AccountId], *, now_ms: int, deps: OfficialGroupDependencies) -> None:
+    """In place of those it had, who stay members: one after the other, those who no longer are first; repeated, it goes
+    on where it ended. Raises ProtocolError: not_found, invalid_request, group_full, too_many_admins, unavailable.
+    """
+    group = official(id, deps)
     organisation = _organisation(group)
     _check_officials(admins, organisation, now_ms, deps)
     for account in sorted(group.admins - set(admins)):
@@ -192,23 +182,28 @@ def _joined(group: Group, account: AccountId, now_ms: int) -> GroupEvent:
     )
 
 
-def _transfer(id: GroupId, unit: UnitId, deps: OfficialGroupDependencies) -> None:
+def transfer(id: GroupId, unit: UnitId, deps: OfficialGroupDependencies) -> None:
+    """To another unit of its organisation. Not of a group that an app manages, which is in no unit.
+
+    Raises ProtocolError: not_found, invalid_request, unavailable.
+    """
+
     def attempt() -> None:
-        group = _official(id, deps)
+        group = official(id, deps)
         if group.unit is None:
             raise invalid(ErrorCode.INVALID_REQUEST, "/group", "in_no_unit")
-        _check_unit(_organisation(group), unit, deps)
+        check_unit(_organisation(group), unit, deps)
         if group.unit != unit:
             deps.changes.transfer(group, unit)
 
     decided(attempt)
 
 
-def _dissolve(id: GroupId, now_ms: int, deps: OfficialGroupDependencies) -> None:
+def dissolve(id: GroupId, *, now_ms: int, deps: OfficialGroupDependencies) -> None:
     """Of one that is dissolved already, nothing."""
 
     def attempt() -> None:
-        group = _official(id, deps, dissolved=True)
+        group = official(id, deps, dissolved=True)
         if not group.live:
             return
         event = new_event(id, GroupChange.DISSOLVED, SYSTEM, now_ms=now_ms)
@@ -218,7 +213,7 @@ def _dissolve(id: GroupId, now_ms: int, deps: OfficialGroupDependencies) -> None
     decided(attempt)
 
 
-def _official(id: GroupId, deps: OfficialGroupDependencies, *, dissolved: bool = False) -> Group:
+def official(id: GroupId, deps: OfficialGroupDependencies, *, dissolved: bool = False) -> Group:
     """Also one of an app of no organisation. Raises ProtocolError not_found: informal, or dissolved."""
     group = deps.groups.read(id)
     if group is None or group.kind != "official" or not (group.live or dissolved):
@@ -232,7 +227,7 @@ def _organisation(group: Group) -> OrganisationId:
     return group.organisation
 
 
-def _check_unit(organisation: OrganisationId, unit: UnitId, deps: OfficialGroupDependencies) -> None:
+def check_unit(organisation: OrganisationId, unit: UnitId, deps: OfficialGroupDependencies) -> None:
     if deps.organisations.unit(organisation, unit) is None:
         there = deps.organisations.read(organisation)
         raise missing("/unit", "unit in the organisation") if there else missing("/organisation", "organisation")
@@ -246,21 +241,3 @@ def _check_officials(
         standing = known.standing_at(now_ms // 1000) if known else None
         if standing is None or standing.organisation != organisation:
             raise invalid(ErrorCode.INVALID_REQUEST, f"/admins/{number}", "not_an_official")
-
-
-def _shown(group: Group) -> dict[str, Any]:
-    return {
-        "group": id_text(group.id),
-        "name": group.name,
-        "organisation": id_text(group.organisation) if group.organisation else None,
-        "unit": id_text(group.unit) if group.unit else None,
-        "app": app_text(group.app) if group.app else None,
-        "audience": group.audience,
-        "posting": group.posting,
-        "open": group.open,
-        "state": group.state,
-        "members": group.members,
-        "admins": sorted(account_text(admin) for admin in group.admins),
-        "version": group.version,
-        "created_at": group.created_at,
-    }

@@ -10,8 +10,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from sandes.administration import (
     first_administrators,
-    official_groups,
     operator_apps,
+    operator_groups,
     organisations,
     verifications,
 )
@@ -27,7 +27,7 @@ Operation = (
     operator_apps.Operation
     | organisations.Operation
     | verifications.Operation
-    | official_groups.Operation
+    | operator_groups.Operation
     | CreateAdministrator
 )
 _operations: TypeAdapter[Operation] = TypeAdapter(Annotated[Operation, Field(discriminator="operation")])
@@ -60,6 +60,6 @@ def operate(request: Mapping[str, Any], *, now_seconds: int, deps: OperatorDepen
         return organisations.carry_out(operation, now_seconds=now_seconds, store=deps.organisations)
     if isinstance(operation, verifications.Operation):
         return verifications.carry_out(operation, now_seconds=now_seconds, deps=deps.verifications)
-    if isinstance(operation, official_groups.Operation):
-        return official_groups.carry_out(operation, now_ms=now_seconds * 1000, deps=deps.groups)
+    if isinstance(operation, operator_groups.Operation):
+        return operator_groups.carry_out(operation, now_ms=now_seconds * 1000, deps=deps.groups)
     return operator_apps.carry_out(operation, now_seconds=now_seconds, deps=deps.registry)

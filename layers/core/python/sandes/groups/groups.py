@@ -143,7 +143,9 @@ def change(
         event = new_event(id, GroupChange.CHANGED, actor_of(caller, now_ms), now_ms=now_ms, name=name)
         charge_telling(caller, group, event, now_ms=now_ms, deps=deps)
         with told(event, deps.work):
-            deps.changes.change(id, name=name, posting=posting, is_open=is_open, version=version, by=me, event=event)
+            deps.changes.change(
+                id, name=name, posting=posting, is_open=is_open, version=version, listed=group, by=me, event=event
+            )
         return read(caller, id, now_ms=now_ms, deps=deps)
 
     return decided(attempt)

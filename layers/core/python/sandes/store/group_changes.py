@@ -21,6 +21,7 @@ from sandes.store.groups import (
     group_item,
     group_key,
     group_of_app_key,
+    group_of_unit_item,
     group_of_unit_key,
     invitation_fields,
     invited_key,
@@ -132,7 +133,7 @@ class GroupChangeStore:
         if group.organisation is not None and group.unit is not None:
             operations += [
                 self._units.counting(group.organisation, group.unit, groups=1),
-                {"Put": {"Item": group_of_unit_key(group.organisation, group.unit, group.id)}},
+                {"Put": {"Item": group_of_unit_item(group, group.unit)}},
             ]
         if group.app is not None:
             operations.append({"Put": {"Item": group_of_app_key(group.app, group.id) | dict(app_fields or {})}})
@@ -280,10 +281,13 @@ class GroupChangeStore:
         posting: str | None = None,
         is_open: bool | None = None,
         version: int | None = None,
+        listed: Group | None = None,
         by: AccountId | None,
         event: GroupEvent | None,
     ) -> None:
-        """What is None stays. `version`: only if it is the group's."""
+        """What is None stays. `version`: only if it is the group's. `listed`: the group as it was read, to be renamed
+        among those of its unit too, if it is still in it.
+        """
         texts = {Row.NAME: name, Row.POSTING: posting}
         values: dict[str, Any] = {key: {"S": text} for key, text in texts.items() if text is not None}
         if is_open is not None:
@@ -293,7 +297,18 @@ class GroupChangeStore:
         else:
             using = {":version": {"N": str(version)}}
             changed = _group(group, values=values, conditions=[f"{Row.VERSION} = :version"], using=using)
-        self._transact([changed, *([_manages(group, by)] if by is not None else [])], event)
+        operations = [changed]
+        if name is not None and listed is not None and listed.organisation is not None and listed.unit is not None:
+            renamed = {
+                "Key": group_of_unit_key(listed.organisation, listed.unit, group),
+                "UpdateExpression": f"SET {Row.NAME} = :name, {Row.AUDIENCE} = :audience",
+                "ConditionExpression": _PRESENT,
+                "ExpressionAttributeValues": {":name": {"S": name}, ":audience": {"S": listed.audience}},
+            }
+            operations.append({"Update": renamed})
+        if by is not None:
+            operations.append(_manages(group, by))
+        self._transact(operations, event)
 
     def devices_changed(self, group: GroupId, account: AccountId, *, of: MessageId, event: GroupEvent) -> None:
         """A member has other devices: the next version. `of` names and dates the change of devices: the same again, or
@@ -319,12 +334,12 @@ class GroupChangeStore:
                 self._units.counting(group.organisation, group.unit, groups=-1),
                 self._units.counting(group.organisation, unit, groups=1),
                 {"Delete": {"Key": group_of_unit_key(group.organisation, group.unit, group.id)}},
-                {"Put": {"Item": group_of_unit_key(group.organisation, unit, group.id)}},
+                {"Put": {"Item": group_of_unit_item(group, unit)}},
                 _group(
                     group.id,
                     values={Row.UNIT: {"B": unit}},
-                    conditions=[f"{Row.UNIT} = :before"],
-                    using={":before": {"B": group.unit}},
+                    conditions=[f"{Row.UNIT} = :before", f"{Row.NAME} = :name"],
+                    using={":before": {"B": group.unit}, ":name": {"S": group.name}},
                 ),
             ],
             event,

@@ -39,11 +39,13 @@ from sandes.model.ids import (
     parse_account,
     parse_group,
     parse_message,
+    parse_unit,
     split_accounts,
 )
 from sandes.model.standing import Standing
 from sandes.store.directory import account_key, block_key, invitation_key
 from sandes.store.dynamo import Client, Item, batch_get
+from sandes.store.organisations import organisation_key
 from sandes.store.schema import DirectoryRow, GroupEventRow
 from sandes.store.schema import GroupRow as Row
 from sandes.store.standing import read_standing
@@ -54,6 +56,7 @@ _INVITATION_PREFIX = "I#"
 _MEMBER_PREFIX = "M#"
 _MEMBERSHIP_PREFIX = "G#"
 _INVITED_PREFIX = "J#"
+_OF_UNIT_PREFIX = "G#"
 _BATCH_KEYS = 100  # DynamoDB's most
 
 
@@ -89,7 +92,15 @@ def event_key(group: GroupId, message: MessageId) -> dict[str, Any]:
 
 def group_of_unit_key(organisation: OrganisationId, unit: UnitId, group: GroupId) -> dict[str, Any]:
     """A group counts in its unit by this row."""
-    return _key(f"O#{id_text(organisation)}", f"G#{id_text(unit)}#{id_text(group)}")
+    return _key(f"O#{id_text(organisation)}", f"{_OF_UNIT_PREFIX}{id_text(unit)}#{id_text(group)}")
+
+
+def group_of_unit_item(group: Group, unit: UnitId) -> dict[str, Any]:
+    """Of a group with an organisation, in this unit of it, as lists show it."""
+    if group.organisation is None:
+        raise ValueError("a group of no organisation")
+    shown = {Row.NAME: {"S": group.name}, Row.AUDIENCE: {"S": group.audience}}
+    return group_of_unit_key(group.organisation, unit, group.id) | shown
 
 
 def group_of_app_key(app: AppId, group: GroupId) -> dict[str, Any]:
@@ -134,6 +145,16 @@ class GroupFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedGroup:
+    """A group of a unit as lists show it. `name` and `audience` are None where they do not stand in the list itself."""
+
+    group: GroupId
+    unit: UnitId
+    name: str | None
+    audience: Audience | None
+
+
+@dataclass(frozen=True, slots=True)
 class GroupStore:
     client: Client
     table: str
@@ -147,6 +168,27 @@ class GroupStore:
         """Those that there are, dissolved ones too, by consistent reads of 100."""
         keys = [group_key(group) for group in dict.fromkeys(groups)]
         return {found.id: found for found in map(_group_of, self._batch(keys))}
+
+    def of_organisation(
+        self, organisation: OrganisationId, *, unit: UnitId | None = None, after: str | None = None, limit: int
+    ) -> tuple[list[ListedGroup], str | None]:
+        """A page of the live groups of its units, or of one very unit; and where the next one begins. One query."""
+        partition = organisation_key(organisation)[DirectoryRow.PARTITION]
+        start: dict[str, Any] = {}
+        if after:
+            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
+        answer = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :prefix)",
+            ExpressionAttributeValues={
+                ":of": partition,
+                ":prefix": {"S": _OF_UNIT_PREFIX + (f"{id_text(unit)}#" if unit else "")},
+            },
+            Limit=limit,
+            **start,
+        )
+        last = answer.get("LastEvaluatedKey")
+        return [read_listed_group(item) for item in answer["Items"]], last[DirectoryRow.SORT]["S"] if last else None
 
     def facts(self, group: GroupId, viewer: AccountId, *, now_seconds: int) -> GroupFacts:
         """In one consistent read of three keys, whatever is there."""
@@ -292,6 +334,16 @@ class GroupStore:
             if "LastEvaluatedKey" not in answer:
                 return
             start = start | {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+
+def read_listed_group(item: Item) -> ListedGroup:
+    unit, _, group = item[DirectoryRow.SORT]["S"].removeprefix(_OF_UNIT_PREFIX).partition("#")
+    return ListedGroup(
+        parse_group(group),
+        parse_unit(unit),
+        item[Row.NAME]["S"] if Row.NAME in item else None,
+        cast("Audience", item[Row.AUDIENCE]["S"]) if Row.AUDIENCE in item else None,
+    )
 
 
 Rows = Mapping[tuple[str, str], Item]

@@ -263,8 +263,8 @@ class GroupRow:
     events on their way (`E#message`, see GroupEventRow).
 
     A membership stands a second time with the account (`A#account` · `G#group`), an invitation too (`J#group`), a group
-    with its unit (`O#organisation` · `G#unit#group`) or app (`APP#app` · `G#group`). Invitations, and members of a
-    dissolved group, have DirectoryRow.VANISHES_AT in both places.
+    with its unit (`O#organisation` · `G#unit#group`, with NAME and AUDIENCE) or app (`APP#app` · `G#group`).
+    Invitations, and members of a dissolved group, have DirectoryRow.VANISHES_AT in both places.
     """
 
     NAME = "w"  # S
