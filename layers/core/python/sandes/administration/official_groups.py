@@ -47,17 +47,20 @@ def create(
     posting: Posting | None = None,
     is_open: bool = False,
     admins: Sequence[AccountId] = (),
+    id: GroupId | None = None,
     now_ms: int,
     deps: OfficialGroupDependencies,
 ) -> Group:
-    """Citizens only receive: there, admins post. Raises ProtocolError: not_found, invalid_request, unavailable."""
+    """Citizens only receive: there, admins post. `id`: from `new_group_id`, a new one if left out.
+
+    Raises ProtocolError: not_found, invalid_request, unavailable."""
     if audience == "citizens" and posting == "all":
         raise invalid(ErrorCode.INVALID_REQUEST, "/posting", "receive_only")
     named = list(dict.fromkeys(admins))
     check_unit(organisation, unit, deps)
     _check_officials(named, organisation, now_ms, deps)
     group = Group(
-        id=new_group_id(),
+        id=id or new_group_id(),
         name=name,
         kind="official",
         audience=audience,
@@ -182,8 +185,9 @@ def _joined(group: Group, account: AccountId, now_ms: int) -> GroupEvent:
     )
 
 
-def transfer(id: GroupId, unit: UnitId, deps: OfficialGroupDependencies) -> None:
-    """To another unit of its organisation. Not of a group that an app manages, which is in no unit.
+def transfer(id: GroupId, unit: UnitId, deps: OfficialGroupDependencies, *, source: UnitId | None = None) -> None:
+    """To another unit of its organisation, only from `source` if it is given. Not of a group that an app manages, which
+    is in no unit.
 
     Raises ProtocolError: not_found, invalid_request, unavailable.
     """
@@ -193,6 +197,8 @@ def transfer(id: GroupId, unit: UnitId, deps: OfficialGroupDependencies) -> None
         if group.unit is None:
             raise invalid(ErrorCode.INVALID_REQUEST, "/group", "in_no_unit")
         check_unit(_organisation(group), unit, deps)
+        if source is not None and group.unit not in {source, unit}:
+            raise ProtocolError(ErrorCode.NOT_FOUND)
         if group.unit != unit:
             deps.changes.transfer(group, unit)
 

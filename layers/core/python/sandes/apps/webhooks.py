@@ -10,19 +10,21 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, cast
 
+from sandes.apps import webhook_register
 from sandes.apps.app_events import TELL_AFTER_SECONDS, new_event
 from sandes.apps.app_identity import AppCaller, AppRequest, identify
-from sandes.apps.webhook_address import AddressRefused, AddressRule
+from sandes.apps.webhook_address import AddressRule
 from sandes.apps.webhook_delivery import entry
+from sandes.apps.webhook_register import WebhookRegister
 from sandes.crypto.codes import same
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.webhook_keys import WebhookKeys
 from sandes.cursors import cursor, position
 from sandes.model.app import MAX_WEBHOOKS, Webhook
-from sandes.model.ids import app_text, new_one_time_id
+from sandes.model.ids import app_text
 from sandes.model.webhook import WebhookDelivery
 from sandes.protocol import app_api
-from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.queues import Queue
 from sandes.store.app_view import AppView, Wanted
 from sandes.store.deliveries import EVENT_KEEP_SECONDS, Answer, live_answer
@@ -43,6 +45,10 @@ class WebhookDependencies:
     addresses: AddressRule
     audience: str
 
+    @property
+    def register(self) -> WebhookRegister:
+        return WebhookRegister(self.view.apps, self.keys, self.addresses)
+
 
 def create(request: AppRequest, body: app_api.NewWebhook, *, now_ms: int, deps: WebhookDependencies) -> app_api.Webhook:
     """Register a webhook and show its secret, which only the answer to this request does.
@@ -53,12 +59,9 @@ def create(request: AppRequest, body: app_api.NewWebhook, *, now_ms: int, deps: 
     caller, by, fingerprint = _identify_post(request, now_ms, deps)
     if caller.facts.answer:
         return _created(caller.facts.answer, fingerprint, deps)
-    if len(caller.app.webhooks) >= MAX_WEBHOOKS:  # before anything is asked of a name server
-        raise ProtocolError(ErrorCode.TOO_MANY_WEBHOOKS)
-    _check_address(body.url, deps)
     now_seconds = now_ms // 1000
-    hook = Webhook(new_one_time_id(), body.url, _each_once(body.events), now_seconds)
-    answer = Answer(fingerprint, _shown(hook, deps).model_dump_json(exclude_none=True))
+    hook = webhook_register.new(caller.app, body, now_seconds=now_seconds, register=deps.register)
+    answer = Answer(fingerprint, webhook_register.shown(hook, deps.register).model_dump_json(exclude_none=True))
     try:
         deps.store.deliveries.write(
             [
@@ -77,19 +80,19 @@ def create(request: AppRequest, body: app_api.NewWebhook, *, now_ms: int, deps: 
 def _created(answer: Answer, fingerprint: bytes, deps: WebhookDependencies) -> app_api.Webhook:
     """What is kept of the answer does not hold the secret, which can be derived again."""
     first = app_api.Webhook.model_validate_json(_first(answer, fingerprint))
-    return first.model_copy(update={"secret": deps.keys.secret(first.id)})
+    return webhook_register.with_secret(first, deps.register)
 
 
 def all_of(request: AppRequest, *, now_ms: int, deps: WebhookDependencies) -> app_api.WebhookList:
     """The oldest first. Raises ProtocolError: what `identify` raises."""
     caller = _identify(request, Wanted(), now_ms, deps)
-    hooks = sorted(caller.app.webhooks.values(), key=lambda hook: (hook.created_at, hook.id))
-    return app_api.WebhookList(webhooks=[_shown(hook, deps) for hook in hooks])
+    return app_api.WebhookList(webhooks=webhook_register.all_of(caller.app, deps.register))
 
 
 def one(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> app_api.Webhook:
     """Raises ProtocolError: what `identify` raises, not_found."""
-    return _shown(_own(_identify(request, Wanted(), now_ms, deps), id), deps)
+    app = _identify(request, Wanted(), now_ms, deps).app
+    return webhook_register.shown(webhook_register.one(app, id), deps.register)
 
 
 def change(
@@ -97,23 +100,13 @@ def change(
 ) -> app_api.Webhook:
     """Change what the body names. Raises ProtocolError: what `identify` raises, not_found, webhook_address."""
     caller = _identify(request, Wanted(), now_ms, deps)
-    hook = _own(caller, id)
-    if body.url is not None:
-        _check_address(body.url, deps)
-    if body.url is None and body.events is None and body.paused is None:
-        return _shown(hook, deps)
-    events = _each_once(body.events) if body.events is not None else None
-    changed = deps.view.apps.change_webhook(caller.app.id, id, url=body.url, events=events, paused=body.paused)
-    if changed is None:
-        raise ProtocolError(ErrorCode.NOT_FOUND)
-    return _shown(changed, deps)
+    return webhook_register.shown(webhook_register.change(caller.app, id, body, deps.register), deps.register)
 
 
 def remove(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> None:
     """Nothing is sent to it any more, nor tried again. Raises ProtocolError: what `identify` raises, not_found."""
     caller = _identify(request, Wanted(), now_ms, deps)
-    if not deps.view.apps.remove_entry(caller.app.id, "webhook", id):
-        raise ProtocolError(ErrorCode.NOT_FOUND)
+    webhook_register.remove(caller.app, id, deps.register)
 
 
 def test(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> app_api.WebhookDelivery:
@@ -124,7 +117,7 @@ def test(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies
     caller, by, fingerprint = _identify_post(request, now_ms, deps)
     if caller.facts.answer:
         return _delivery(caller.facts.answer, fingerprint)
-    hook = _enabled(_own(caller, id))
+    hook = _enabled(webhook_register.one(caller.app, id))
     event = new_event(caller.app.id, "webhook.test", {"webhook": hook.id}, now_ms=now_ms)
     now_seconds = now_ms // 1000
     delivery = _new_delivery(caller, hook, event.id, event.type, run=1, at=now_seconds, event_at=now_seconds)
@@ -143,7 +136,7 @@ def redeliver(
     caller, by, fingerprint = _identify_post(request, now_ms, deps)
     if caller.facts.answer:
         return _delivery(caller.facts.answer, fingerprint)
-    hook = _enabled(_own(caller, id))
+    hook = _enabled(webhook_register.one(caller.app, id))
     now_seconds = now_ms // 1000
     _, found, row = deps.store.read(caller.app.id, event, hook.id, now_seconds=now_seconds)
     if found is None:
@@ -217,7 +210,7 @@ def deliveries(
     Raises ProtocolError: what `identify` raises, not_found, invalid_cursor.
     """
     caller = _identify(request, Wanted(), now_ms, deps)
-    hook = _own(caller, id)
+    hook = webhook_register.one(caller.app, id)
     app, of = caller.app.id, f"deliveries {hook.id}"
     before = position(after, owner=app, of=of, pepper=deps.pepper) if after is not None else None
     found: list[WebhookDelivery] = []
@@ -262,40 +255,10 @@ def _delivery(answer: Answer, fingerprint: bytes) -> app_api.WebhookDelivery:
     return app_api.WebhookDelivery.model_validate_json(_first(answer, fingerprint))
 
 
-def _own(caller: AppCaller, id: str) -> Webhook:
-    """Raises ProtocolError not_found, for another app's as well."""
-    hook = caller.app.webhooks.get(id)
-    if hook is None:
-        raise ProtocolError(ErrorCode.NOT_FOUND)
-    return hook
-
-
 def _enabled(hook: Webhook) -> Webhook:
     if hook.disabled:
         raise ProtocolError(ErrorCode.WEBHOOK_DISABLED)
     return hook
-
-
-def _check_address(url: str, deps: WebhookDependencies) -> None:
-    try:
-        deps.addresses.check(url)
-    except AddressRefused as refused:
-        raise invalid(ErrorCode.WEBHOOK_ADDRESS, "/url", refused.reason) from None
-
-
-def _each_once(events: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(events))
-
-
-def _shown(hook: Webhook, deps: WebhookDependencies) -> app_api.Webhook:
-    return app_api.Webhook(
-        id=hook.id,
-        url=hook.url,
-        events=cast("Any", list(hook.events)),
-        disabled=cast("Any", hook.disabled),
-        public_key=deps.keys.public_key(hook.id),
-        created_at=datetime.fromtimestamp(hook.created_at, UTC),
-    )
 
 
 def _shown_delivery(row: WebhookDelivery) -> app_api.WebhookDelivery:

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from sandes.model.app import MAX_GUESTS, Scope
 from sandes.model.template import Language
-from sandes.protocol.app_api import Answer, EventType, Printable, TemplateName, Webhook
+from sandes.protocol.app_api import Answer, Printable, TemplateName
 from sandes.protocol.fields import AppField, Key32, Name, OneLine, OrganisationField, UnitField, Wire
 
 AppName = Annotated[str, Name, Field(min_length=1, max_length=64)]
@@ -154,15 +154,6 @@ class AdminAppPage(Answer):
 
     apps: list[AdminAppEntry]
     cursor: str | None = None
-
-
-class NewAppWebhook(Wire):
-    url: Annotated[str, Field(min_length=1, max_length=1_000, description="https")]
-    events: Annotated[list[EventType], Field(min_length=1, max_length=7)]
-
-
-class AdminWebhookList(Answer):
-    webhooks: list[Webhook]
 
 
 class TemplateText(Wire):

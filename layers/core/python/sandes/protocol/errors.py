@@ -73,6 +73,7 @@ class ErrorCode(StrEnum):
     TOO_MANY_WEBHOOKS = "too_many_webhooks", 409, "The app has as many webhooks as it may have; remove one first."
     WEBHOOK_DISABLED = "webhook_disabled", 409, "The webhook is paused or gone; set paused to false first."
     TOO_MANY_KEYS = "too_many_keys", 409, "The app has as many keys of this kind as it may have; revoke one first."
+    APP_MODE = "app_mode", 409, "The app is not in the mode, trial or live, in which this can be done."
     INVALID_CURSOR = "invalid_cursor", 400, "This cursor was not given out for this list."
     POSTING_RESTRICTED = "posting_restricted", 403, "Only admins post to this group."
     GROUP_FULL = "group_full", 409, "The group has as many members as it may have."

@@ -1,0 +1,18 @@
+"""What takes two people about apps, by the names that approvals have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandes.administration.app_registry import RegistryDependencies
+from sandes.administration.app_templates import APPROVE, ApprovingTemplate
+from sandes.administration.app_terms import GO_LIVE, QUOTA, GoingLive, SettingQuota
+from sandes.administration.approvals import ApprovedOperation
+
+
+def app_operations(registry: RegistryDependencies) -> dict[str, ApprovedOperation[Any]]:
+    return {
+        GO_LIVE: GoingLive(registry),
+        QUOTA: SettingQuota(registry),
+        APPROVE: ApprovingTemplate(registry),
+    }

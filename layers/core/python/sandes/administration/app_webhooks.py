@@ -1,0 +1,71 @@
+"""Webhooks of apps, kept by administrators as the app itself may keep them (apps/webhook_register.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sandes.administration.acts import act
+from sandes.administration.app_administration import at_place
+from sandes.administration.app_registry import RegistryDependencies
+from sandes.administration.audit import Recorder
+from sandes.apps import webhook_register
+from sandes.apps.webhook_register import WebhookRegister
+from sandes.model.administrator import Caller
+from sandes.model.audit import Act
+from sandes.model.ids import AppId, app_text
+from sandes.protocol.app_api import ChangeWebhook, NewWebhook, Webhook, WebhookList
+from sandes.protocol.errors import ErrorCode, ProtocolError
+
+_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class AppWebhookDependencies:
+    registry: RegistryDependencies
+    register: WebhookRegister
+    recorder: Recorder
+
+    def recording(self, what: Act, *, now_ms: int) -> WebhookRegister:
+        writer = self.recorder.writer(what, now_ms=now_ms)
+        return replace(self.register, apps=replace(self.register.apps, writer=writer))
+
+
+def all_of(caller: Caller, app: AppId, *, deps: AppWebhookDependencies) -> WebhookList:
+    """The oldest first. Raises ProtocolError not_found."""
+    found, _, _ = at_place(caller, app, "read", deps.registry)
+    return WebhookList(webhooks=webhook_register.all_of(found, deps.register))
+
+
+def create(caller: Caller, app: AppId, body: NewWebhook, *, now_ms: int, deps: AppWebhookDependencies) -> Webhook:
+    """With its secret, which only this answer has.
+
+    Raises ProtocolError: not_found, webhook_address, too_many_webhooks, unavailable.
+    """
+    for _ in range(_TRIES):
+        found, place, right = at_place(caller, app, "act", deps.registry)
+        hook = webhook_register.new(found, body, now_seconds=now_ms // 1000, register=deps.register)
+        did = act(
+            caller, right, "app.webhook.create", place, app_text(app), webhook=hook.id, url=hook.url, events=hook.events
+        )
+        register = deps.recording(did, now_ms=now_ms)
+        if register.apps.set_entry(app, hook, beside=list(found.webhooks)):
+            return webhook_register.with_secret(webhook_register.shown(hook, register), register)
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+
+def change(
+    caller: Caller, app: AppId, id: str, body: ChangeWebhook, *, now_ms: int, deps: AppWebhookDependencies
+) -> Webhook:
+    """What the body names. Raises ProtocolError: not_found, webhook_address."""
+    found, place, right = at_place(caller, app, "act", deps.registry)
+    changed = body.model_dump(mode="json", exclude_none=True)
+    did = act(caller, right, "app.webhook.change", place, app_text(app), webhook=id, changed=changed)
+    register = deps.recording(did, now_ms=now_ms)
+    return webhook_register.shown(webhook_register.change(found, id, body, register), register)
+
+
+def remove(caller: Caller, app: AppId, id: str, *, now_ms: int, deps: AppWebhookDependencies) -> None:
+    """Raises ProtocolError not_found."""
+    found, place, right = at_place(caller, app, "act", deps.registry)
+    did = act(caller, right, "app.webhook.remove", place, app_text(app), webhook=id)
+    webhook_register.remove(found, id, deps.recording(did, now_ms=now_ms))
