@@ -51,6 +51,7 @@ PUBLISHED = {
     "webhook_disabled": 409,
     "too_many_webhooks": 409,
     "too_many_keys": 409,
+    "app_mode": 409,
     "invalid_cursor": 400,
     "posting_restricted": 403,
     "group_full": 409,
