@@ -12,13 +12,15 @@ from sandes.limits import Limit
 from sandes.messaging.send import MAX_AGE_MS, MAX_AHEAD_MS
 from sandes.model.envelope import MAX_BODY_BYTES
 from sandes.model.group import Group
-from sandes.model.ids import DeviceNumber, new_group_id, new_message_id
+from sandes.model.ids import DeviceNumber, UnitId, new_group_id, new_message_id
+from sandes.model.suspension import Suspension
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import GroupRecipient, GroupSend
 from sandes.store.directory import DirectoryStore
 from sandes.store.limits import LimitStore
 from sandes.store.routing import RoutingStore
 from sandes.store.send_view import SendView
+from sandes.store.suspensions import SuspensionStore
 from tests.support.dynamodb import StaleClient
 from tests.support.fanouts import Groups, read, verified
 from tests.support.service import MAX_EXPIRY_SECONDS, NOW, NOW_MS, Person, Service
@@ -194,6 +196,18 @@ def test_posts_of_one_device_are_limited(groups: Groups, people: list[Person], g
     assert error.code is ErrorCode.RATE_LIMITED
     assert len(groups.contents(people[1])) == Limit.GROUP_POSTS.burst
     groups.send(groups.frame(group), people[1], deps=deps)
+
+
+def test_a_suspended_account_posts_to_no_group(groups: Groups, people: list[Person]) -> None:
+    tables = groups.service.tables
+    suspensions = SuspensionStore(groups.service.client, tables["directory"], tables["routing"])
+    of, asha = groups.service.organisation(), groups.service.person()
+    group, made = groups.group([asha, *people]), Suspension(of, UnitId(of), NOW, "the device was stolen")
+    suspensions.suspend(asha.account, made)
+    assert refused(groups, groups.frame(group), asha).code is ErrorCode.SUSPENDED
+    suspensions.resume(asha.account, made)
+    groups.send(groups.frame(group), asha)
+    assert len(groups.contents(people[0])) == 1
 
 
 # Bodies

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sandes.groups.fanout import Fanout, chunks_of
 from sandes.limits import Limit, Meter, enforce
-from sandes.messaging.send import check_time, expiry, is_current
+from sandes.messaging.send import check_time, current, expiry
 from sandes.model.envelope import MAX_BODY_BYTES
 from sandes.model.fanout import GroupPost
 from sandes.model.ids import account_text
@@ -35,8 +35,8 @@ def send_to_group(frame: GroupSend, principal: Principal, *, now_ms: int, deps: 
     One that goes by the queue also takes as many chunks as it is cut into from the bucket of the sender's account.
 
     Raises ProtocolError: clock_skew, id_too_old, too_large, invalid_frame (expires_in), rate_limited, revoked,
-    unavailable, not_permitted (also for an unknown or dissolved group), posting_restricted for a member who may not
-    post.
+    suspended, unavailable, not_permitted (also for an unknown or dissolved group), posting_restricted for a member who
+    may not post.
     """
     check_time(frame.id, now_ms)
     if len(frame.body) > MAX_BODY_BYTES:
@@ -52,11 +52,9 @@ def send_to_group(frame: GroupSend, principal: Principal, *, now_ms: int, deps: 
         now_seconds=now_ms // 1000,
     )
     deps.meter.take(str(sender), stored_full_at_ms=facts.bucket_full_at_ms, now_ms=now_ms)
-    if facts.sender is None or not is_current(principal, facts.sender):
-        raise ProtocolError(ErrorCode.REVOKED)
+    standing = current(principal, facts.sender).standing
     if facts.record and facts.record.is_under_way:  # whatever has become of group and membership since
         return Accepted(ref=frame.ref, id=frame.id, at=facts.record.at_ms)
-    standing = facts.sender.standing
     if facts.group is None or facts.member is None:
         raise ProtocolError(ErrorCode.NOT_PERMITTED)
     viewer, view = Viewer(standing), GroupView.of(facts.group, facts.member.role)

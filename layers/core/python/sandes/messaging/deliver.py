@@ -14,7 +14,7 @@ from sandes.crypto.seal import Content, Kind, ReceiptKind, receipt_body
 from sandes.crypto.sender_hash import SenderHash
 from sandes.limits import Limit, Meter
 from sandes.messaging.push import Posted, Push, Pusher
-from sandes.messaging.send import is_current, recipient_of, seal_for
+from sandes.messaging.send import current, recipient_of, seal_for
 from sandes.model.delivery import Status
 from sandes.model.device import MAX_DEVICES, Route
 from sandes.model.envelope import MAX_BODY_BYTES, Envelope
@@ -46,7 +46,7 @@ from sandes.protocol.frames import (
     render,
 )
 from sandes.store.inbox import InboxStore
-from sandes.store.routing import DeviceGone, RoutingStore, SocketSuperseded
+from sandes.store.routing import AccountSuspended, DeviceGone, RoutingStore, SocketSuperseded
 from sandes.store.send_view import SendView
 
 DRAIN_ENVELOPES = 500
@@ -104,13 +104,15 @@ def hello(
 
     Steps in this order, which no message slips through: write the connection, close the previous socket, read the
     inbox. With an empty inbox the answer is `welcome`; else `welcome` and the envelopes are posted and the answer is
-    `drained`. Raises ProtocolError revoked or superseded.
+    `drained`. Raises ProtocolError revoked, suspended or superseded.
     """
     now_seconds = now_ms // 1000
     try:
         connected = deps.routing.connect(principal, connection, now_seconds=now_seconds)
     except DeviceGone:
         raise ProtocolError(ErrorCode.REVOKED) from None
+    except AccountSuspended:
+        raise ProtocolError(ErrorCode.SUSPENDED) from None
     except SocketSuperseded:
         raise ProtocolError(ErrorCode.SUPERSEDED) from None
     if connected.previous:
@@ -152,7 +154,7 @@ def sync(
 ) -> Drained:
     """Send up to `limit` stored envelopes from the oldest on; what the device has acked is not among them.
 
-    Raises ProtocolError revoked or superseded.
+    Raises ProtocolError revoked, suspended or superseded.
     """
     _live_route(principal, connection, now_ms=now_ms, deps=deps)
     pages = deps.inbox.pages(principal.inbox, now_seconds=now_ms // 1000)
@@ -189,14 +191,13 @@ def _drain(
 def ack(frame: Ack, principal: Principal, *, now_ms: int, deps: DeliverDependencies) -> Acked:
     """Send the receipts, then forget the envelopes: a device that hears no `acked` repeats both, harmlessly.
 
-    Raises ProtocolError rate_limited or revoked; nothing is forgotten then.
+    Raises ProtocolError rate_limited, revoked or suspended; nothing is forgotten then.
     """
     if frame.receipts:
         deps.receipts.refuse_if_empty(str(principal.address), now_ms=now_ms, wanted=len(frame.receipts))
     if any(receipt.app for receipt in frame.receipts):
         own = deps.routing.read(principal.address.account, now_seconds=now_ms // 1000)
-        if not is_current(principal, own):
-            raise ProtocolError(ErrorCode.REVOKED)
+        current(principal, own)
     for receipt in frame.receipts:
         if receipt.app is not None:
             _tell_app(receipt, receipt.app, principal, now_ms=now_ms, deps=deps)
@@ -220,9 +221,7 @@ def _send_receipt(
     reader = principal.address
     facts = deps.view.read(reader, author_id, limit=Limit.RECEIPTS.label, now_seconds=now_ms // 1000)
     deps.receipts.take(str(reader), stored_full_at_ms=facts.bucket_full_at_ms, now_ms=now_ms)
-    if facts.sender is None or not is_current(principal, facts.sender):
-        raise ProtocolError(ErrorCode.REVOKED)
-    author, standing = facts.recipient, facts.sender.standing
+    author, standing = facts.recipient, current(principal, facts.sender).standing
     if author is None or not decide(Viewer(standing), recipient_of(facts, author, reader.account), "message"):
         return
     content = Content(
@@ -253,7 +252,7 @@ def fetch(
 ) -> Body:
     """The ciphertext of a body that a group message points to. Its id is secret: it stands in sealed envelopes only.
 
-    Raises ProtocolError not_found (also once it has expired), revoked or superseded.
+    Raises ProtocolError not_found (also once it has expired), revoked, suspended or superseded.
     """
     _live_route(principal, connection, now_ms=now_ms, deps=deps)
     data = deps.inbox.body(frame.body, now_seconds=now_ms // 1000)
@@ -267,7 +266,8 @@ def ping(
 ) -> Pong:
     """Tell the device that this socket is the one it is reached on, and whether anything waits.
 
-    Raises ProtocolError revoked, or superseded if messages would not come by this socket: say `hello` on a new one.
+    Raises ProtocolError revoked, suspended, or superseded if messages would not come by this socket: say `hello` on a
+    new one.
     """
     route = _live_route(principal, connection, now_ms=now_ms, deps=deps)
     return Pong(
@@ -279,10 +279,11 @@ def ping(
 
 
 def _live_route(principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies) -> Route:
-    """The device's own row, if this socket is the one it is reached on. Raises ProtocolError revoked or superseded."""
-    own = deps.routing.read(principal.address.account, now_seconds=now_ms // 1000)
-    if own is None or not is_current(principal, own):
-        raise ProtocolError(ErrorCode.REVOKED)
+    """The device's own row, if this socket is the one it is reached on.
+
+    Raises ProtocolError revoked, suspended or superseded.
+    """
+    own = current(principal, deps.routing.read(principal.address.account, now_seconds=now_ms // 1000))
     route = own.devices[principal.address.device]
     if route.connection != connection:
         raise ProtocolError(ErrorCode.SUPERSEDED)

@@ -44,8 +44,8 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     """Store `frame` for every device of its recipient, then try to hand it over.
 
     Raises ProtocolError: clock_skew, id_too_old, too_large, invalid_frame (expires_in), rate_limited, revoked,
-    not_permitted (also for an unknown recipient), device_mismatch. Nothing is stored then, but for a mismatch that
-    shows only after the write: the same id, sent again with the right copies, adds what is missing.
+    suspended, not_permitted (also for an unknown recipient), device_mismatch. Nothing is stored then, but for a
+    mismatch that shows only after the write: the same id, sent again with the right copies, adds what is missing.
 
     The sender's class and rights are those of this one read: who loses them afterwards is refused the next message.
     """
@@ -56,9 +56,7 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     deps.meter.refuse_if_empty(str(sender), now_ms=now_ms)
     facts = deps.view.read(sender, frame.to.account, limit=Limit.SENDS.label, now_seconds=now_ms // 1000)
     deps.meter.take(str(sender), stored_full_at_ms=facts.bucket_full_at_ms, now_ms=now_ms)
-    if facts.sender is None or not is_current(principal, facts.sender):
-        raise ProtocolError(ErrorCode.REVOKED)
-    recipient, standing = facts.recipient, facts.sender.standing
+    recipient, standing = facts.recipient, current(principal, facts.sender).standing
     if recipient is None:
         raise ProtocolError(ErrorCode.NOT_PERMITTED)
     viewer, person = Viewer(standing), recipient_of(facts, recipient, sender.account)
@@ -112,10 +110,18 @@ def recipient_of(facts: SendFacts, recipient: Routes, sender: AccountId) -> Pers
     )
 
 
-def is_current(principal: Principal, own: Routes | None) -> bool:
-    """False once the device was unlinked or replaced: its open socket says nothing any more."""
+def current(principal: Principal, own: Routes | None) -> Routes:
+    """The account's own item, for a device that may speak.
+
+    Raises ProtocolError revoked once it was unlinked or replaced, suspended while the account is: its open socket says
+    nothing any more.
+    """
     route = own.devices.get(principal.address.device) if own else None
-    return route is not None and route.registration == principal.registration
+    if own is None or route is None or route.registration != principal.registration:
+        raise ProtocolError(ErrorCode.REVOKED)
+    if own.suspended:
+        raise ProtocolError(ErrorCode.SUSPENDED)
+    return own
 
 
 def _targets(recipient: Routes, principal: Principal) -> dict[DeviceNumber, Route]:

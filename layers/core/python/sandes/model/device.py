@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sandes.model.ids import AccountId, ConnectionId, DeviceNumber, InboxId, RegistrationId
 from sandes.model.standing import Standing, in_force
+from sandes.model.suspension import Suspension
 
 MAX_DEVICES = 6
 
@@ -47,6 +48,7 @@ class Account:
     last_device: DeviceNumber
     devices: Mapping[DeviceNumber, Device]
     standing: Standing | None = None
+    suspension: Suspension | None = None
 
     def standing_at(self, now_seconds: int) -> Standing | None:
         return in_force(self.standing, now_seconds=now_seconds)
@@ -71,11 +73,15 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Every device of an account that can be written to. `standing` was in force when this was read, or is None."""
+    """Every device of an account that can be written to. `standing` was in force when this was read, or is None.
+
+    Of an account that is `suspended`, no device may say anything.
+    """
 
     account: AccountId
     devices: Mapping[DeviceNumber, Route]
     standing: Standing | None = None
+    suspended: bool = False
 
     def last_seen(self, now_seconds: int) -> int | None:
         """When one of its devices was connected last, epoch seconds: now, while one is. None if none ever was."""

@@ -83,7 +83,7 @@ def register(id: str, body: VerifyRegistration, *, now_ms: int, deps: DeviceDepe
     """The right code makes an account with a first device, or makes this the only device of the number's account.
 
     A repeated request with the same code and key gets the same answer. Raises ProtocolError: bad_key, bad_signature,
-    and what `check_code` raises.
+    suspended, and what `check_code` raises.
     """
     _check_new_device(body.device, id)
     challenge = check_code(id, body.code, "register", now_ms=now_ms, deps=deps.codes)
@@ -93,6 +93,8 @@ def register(id: str, body: VerifyRegistration, *, now_ms: int, deps: DeviceDepe
         account_id = deps.directory.account_of_phone(challenge.subject)
         account = deps.directory.account(account_id) if account_id else None
         try:
+            if account and account.suspension:
+                raise ProtocolError(ErrorCode.SUSPENDED)
             if account is None:
                 return _register_new(challenge, body.device, now_ms, deps)
             return _register_again(account, challenge, body.device, now_ms, deps)
@@ -188,7 +190,7 @@ def _opener(challenge: Challenge, deps: DeviceDependencies) -> tuple[Account, De
     by = Outcome.parse(challenge.subject)
     account = deps.directory.account(by.address.account)
     device = account.devices.get(by.address.device) if account else None
-    if account is None or device is None or device.registration != by.registration:
+    if account is None or device is None or device.registration != by.registration or account.suspension:
         raise ProtocolError(ErrorCode.LINK_INVALID)
     return account, device
 

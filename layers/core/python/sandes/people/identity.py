@@ -20,7 +20,8 @@ def authenticate(token: str, *, audience: str, now_ms: int, directory: Directory
     """One query, one signature check.
 
     Raises ProtocolError token_expired (with the server's time), or token_invalid for everything else: unknown or
-    unlinked device, wrong audience, other algorithm, bad signature.
+    unlinked device, wrong audience, other algorithm, bad signature. Raises suspended for a token that is good, of an
+    account that may do nothing.
     """
     try:
         address = claimed_device(token)
@@ -33,4 +34,6 @@ def authenticate(token: str, *, audience: str, now_ms: int, directory: Directory
         raise ProtocolError(ErrorCode.TOKEN_EXPIRED, details={"server_time": now_ms}) from None
     except TokenInvalid:
         raise ProtocolError(ErrorCode.TOKEN_INVALID) from None
+    if account.suspension:
+        raise ProtocolError(ErrorCode.SUSPENDED)
     return Caller(account, device)

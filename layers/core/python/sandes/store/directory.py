@@ -23,6 +23,7 @@ from sandes.store.dynamo import Client, Item, batch_get_many, failed_condition
 from sandes.store.schema import DirectoryRow as Row
 from sandes.store.schema import InvitationRow
 from sandes.store.standing import read_standing
+from sandes.store.suspended import read_suspension
 
 _ACCOUNT_SORT = "0"
 _DEVICE_PREFIX = "0#"  # behind the account and before its blocks: both are read by one query, without the blocks
@@ -109,6 +110,7 @@ class DirectoryStore:
             last_device=DeviceNumber(int(item[Row.LAST_DEVICE]["N"])),
             devices={device.number: device for device in (_device(account, row) for row in devices)},
             standing=read_standing(item.get(Row.STANDING)),
+            suspension=read_suspension(item.get(Row.SUSPENDED)),
         )
 
     def account_of_phone(self, phone_index: str) -> AccountId | None:

@@ -57,7 +57,8 @@ class EnrolmentStore:
     def replace(
         self, account: Account, device: Device, seal_key: SealKey, challenge: Challenge, *, now_seconds: int
     ) -> None:
-        """The number registered again: the account stays, `device` takes the place of all devices it had.
+        """The number registered again: the account stays, `device` takes the place of all devices it had. Not of one
+        that is suspended, which would come back this way.
 
         An organisation vouched for who held the number before, not for who holds it now: the verification ends. So
         does what that person said of themselves.
@@ -77,7 +78,7 @@ class EnrolmentStore:
         )
 
     def link(self, account: Account, opener: Device, device: Device, seal_key: SealKey, challenge: Challenge) -> None:
-        """One more device, as long as the one that opened the link is there.
+        """One more device, as long as the one that opened the link is there and the account is not suspended.
 
         The counter in the account row lets only one of two parallel links through.
         """
@@ -172,7 +173,7 @@ class EnrolmentStore:
                 "TableName": self.directory.table,
                 "Key": account_key(account.id),
                 "UpdateExpression": f"SET {Row.LAST_DEVICE} = :next",
-                "ConditionExpression": f"{Row.LAST_DEVICE} = :last",
+                "ConditionExpression": f"{Row.LAST_DEVICE} = :last AND attribute_not_exists({Row.SUSPENDED})",
                 "ExpressionAttributeValues": {
                     ":next": {"N": str(device.number)},
                     ":last": {"N": str(account.last_device)},

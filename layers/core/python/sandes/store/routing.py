@@ -37,6 +37,10 @@ class DeviceGone(Exception):
     """The device is no longer one of the account's: unlinked, or registered anew."""
 
 
+class AccountSuspended(Exception):
+    """The account may do nothing until it is resumed."""
+
+
 class SocketSuperseded(Exception):
     """A socket that connected later has already said `hello`."""
 
@@ -69,7 +73,7 @@ class RoutingStore:
     def connect(self, principal: Principal, connection: ConnectionId, *, now_seconds: int) -> Connected:
         """Make `connection` the device's live socket and count its epoch up.
 
-        Raises DeviceGone, or SocketSuperseded if a socket that was opened later came first.
+        Raises DeviceGone, AccountSuspended, or SocketSuperseded if a socket that was opened later came first.
         """
         entry = f"{Row.DEVICES}.#n"
         try:
@@ -81,7 +85,7 @@ class RoutingStore:
                     f"{entry}.{Row.CONNECTED_AT_MS} = :connected, {entry}.{Row.EPOCH} = {entry}.{Row.EPOCH} + :one"
                 ),
                 ConditionExpression=(
-                    f"{entry}.{Row.REGISTRATION} = :registration AND "
+                    f"{entry}.{Row.REGISTRATION} = :registration AND attribute_not_exists({Row.SUSPENDED}) AND "
                     f"(attribute_not_exists({entry}.{Row.CONNECTED_AT_MS}) OR "
                     f"{entry}.{Row.CONNECTED_AT_MS} <= :connected)"
                 ),
@@ -100,9 +104,11 @@ class RoutingStore:
             failed = failed_condition(error)
             if failed is None:
                 raise
-            if _is_registered(failed.items[0], principal):
-                raise SocketSuperseded from None
-            raise DeviceGone from None
+            if not _is_registered(failed.items[0], principal):
+                raise DeviceGone from None
+            if Row.SUSPENDED in (failed.items[0] or {}):
+                raise AccountSuspended from None
+            raise SocketSuperseded from None
         old = answer["Attributes"][Row.DEVICES]["M"][str(principal.address.device)]["M"]
         previous = _live_connection(old, now_seconds)
         return Connected(
@@ -260,4 +266,4 @@ def routes(item: Item, *, now_seconds: int) -> Routes:
             last_seen=_last_seen(entry),
         )
     standing = in_force(read_standing(item.get(Row.STANDING)), now_seconds=now_seconds)
-    return Routes(account=account, devices=devices, standing=standing)
+    return Routes(account=account, devices=devices, standing=standing, suspended=Row.SUSPENDED in item)

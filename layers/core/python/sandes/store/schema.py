@@ -61,6 +61,7 @@ class RoutingRow:
 
     ACCOUNT = "a"  # B 8
     STANDING = "l"  # M, see StandingRow; only of verified officials
+    SUSPENDED = "z"  # BOOL; only of suspended accounts
     DEVICES = "d"  # M by device number
     # within an entry
     REGISTRATION = "r"  # N
@@ -94,6 +95,7 @@ class DirectoryRow:
     VANISHES_AT = "tt"  # N epoch seconds: time to live; only of rows that are to vanish
     # account, sort "0"
     STANDING = "l"  # M, see StandingRow; only of verified officials
+    SUSPENDED = "u"  # M, see SuspensionRow; only of suspended accounts
     PHONE_INDEX = "n"  # S
     PHONE_SEALED = "h"  # B
     CREATED_AT = "c"  # N epoch seconds
@@ -107,6 +109,15 @@ class DirectoryRow:
     LINKED_AT = "c"  # N epoch seconds
     # phone number, sort "0"
     ACCOUNT = "a"  # B 8
+
+
+class SuspensionRow:
+    """Within the SUSPENDED of an account."""
+
+    ORGANISATION = "g"  # B 8
+    UNIT = "u"  # B 8
+    AT = "c"  # N epoch seconds
+    REASON = "r"  # S
 
 
 class VerificationRow:

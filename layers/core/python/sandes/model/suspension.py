@@ -1,0 +1,17 @@
+"""Suspensions: that an account may do nothing until it is resumed (docs/adr/0028)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandes.model.ids import OrganisationId, UnitId
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """By whom: a unit of an organisation, or the platform. `at`: epoch seconds."""
+
+    organisation: OrganisationId
+    unit: UnitId
+    at: int
+    reason: str

@@ -1,0 +1,66 @@
+"""Suspensions: with the account, for whoever checks a token, and in the routing item, for whoever handles a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sandes.model.ids import AccountId
+from sandes.model.suspension import Suspension
+from sandes.store.directory import account_key
+from sandes.store.dynamo import Client, ConditionFailed, Item, Writer, write
+from sandes.store.schema import DirectoryRow, RoutingRow
+from sandes.store.suspended import suspension_attribute
+
+
+class SuspensionRaced(Exception):
+    """The account, its verification or its suspension have changed since they were read: read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuspensionStore:
+    client: Client
+    directory_table: str
+    routing_table: str
+    writer: Writer | None = None
+
+    def suspend(self, account: AccountId, suspension: Suspension, *, beside: Sequence[Any] = ()) -> None:
+        """From then on its tokens and frames are refused. `beside`: conditions of the same transaction.
+
+        Raises SuspensionRaced, also if it is suspended already.
+        """
+        account_row = {
+            "UpdateExpression": f"SET {DirectoryRow.SUSPENDED} = :suspension",
+            "ConditionExpression": (
+                f"attribute_exists({DirectoryRow.PARTITION}) AND attribute_not_exists({DirectoryRow.SUSPENDED})"
+            ),
+            "ExpressionAttributeValues": {":suspension": suspension_attribute(suspension)},
+        }
+        routing_item = {
+            "UpdateExpression": f"SET {RoutingRow.SUSPENDED} = :yes",
+            "ExpressionAttributeValues": {":yes": {"BOOL": True}},
+        }
+        self._mark(account, account_row, routing_item, beside)
+
+    def resume(self, account: AccountId, suspension: Suspension) -> None:
+        """End this suspension. Raises SuspensionRaced if it is not the one in force."""
+        account_row = {
+            "UpdateExpression": f"REMOVE {DirectoryRow.SUSPENDED}",
+            "ConditionExpression": f"{DirectoryRow.SUSPENDED} = :suspension",
+            "ExpressionAttributeValues": {":suspension": suspension_attribute(suspension)},
+        }
+        self._mark(account, account_row, {"UpdateExpression": f"REMOVE {RoutingRow.SUSPENDED}"}, ())
+
+    def _mark(self, account: AccountId, account_row: Item, routing_item: Item, beside: Sequence[Any]) -> None:
+        in_directory = {"TableName": self.directory_table, "Key": account_key(account), **account_row}
+        in_routing = {
+            "TableName": self.routing_table,
+            "Key": {RoutingRow.ACCOUNT: {"B": account}},
+            "ConditionExpression": f"attribute_exists({RoutingRow.ACCOUNT})",
+            **routing_item,
+        }
+        try:
+            write(self.client, self.writer, [{"Update": in_directory}, {"Update": in_routing}, *beside])
+        except ConditionFailed as error:
+            raise SuspensionRaced from error
