@@ -8,7 +8,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
 ONE_BY_ONE := tests/e2e/test_app_api_schemathesis.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup layers run test lint format bench specs deploy clean
+.PHONY: help setup layers run admin test lint format bench specs deploy clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -38,6 +38,9 @@ layers: .venv/.ready ## build the vendor layers (this machine and AWS), with pip
 
 run: setup ## deploy on this machine, play the demonstration, stay up (ONCE=1: end after it; PORT=n)
 	@$(BIN)/python -m tools.run $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
+
+admin: setup ## on the running engine, make a platform administrator (EMAIL=... NAME=... UNIT=...)
+	@$(BIN)/python -m tools.admin --email "$(EMAIL)" --name "$(NAME)" --unit "$(UNIT)"
 
 test: setup layers ## run every test: unit, store, templates, conversations on the local engine (ARGS=...)
 ifdef ARGS

@@ -128,6 +128,11 @@ Register somebody else, and read the SMS with the code:
   .venv/bin/sandes --profile me register +919810000003
   .venv/bin/python -m tools.sms +919810000003
 
+Administer: make yourself a platform administrator, and sign in as it tells you (a second person makes two of what takes
+two):
+
+  make admin EMAIL=you@example.gov.in NAME="Your Name" UNIT=Operations
+
 Ctrl-C stops it; accounts and undelivered messages stay for the next time.
 """,
         highlight=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 
@@ -29,15 +30,47 @@ class Endpoints:
     @classmethod
     def read(cls, path: Path) -> Endpoints:
         """From a JSON file with `http_url`, `websocket_url` and `audience`. Raises EndpointsInvalid."""
+        values = _read(path)
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
             return cls(str(values["http_url"]), str(values["websocket_url"]), str(values["audience"]))
-        except OSError as error:
-            raise EndpointsInvalid(f"{path} cannot be read: {error.strerror}") from error
         except KeyError as error:
             raise EndpointsInvalid(f"{path} lacks {error}") from error
-        except (TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise EndpointsInvalid(f"{path} is not the JSON object it should be") from error
+
+
+@dataclass(frozen=True, slots=True)
+class AdminEndpoints:
+    """`http_url` is the base of the admin API, `cognito_url` where administrators sign in, `client` what as."""
+
+    http_url: str
+    cognito_url: str
+    client: str
+
+    def __post_init__(self) -> None:
+        check_address("http_url", self.http_url, ("https", "http"))
+        check_address("cognito_url", self.cognito_url, ("https", "http"))
+        if not self.client:
+            raise EndpointsInvalid("admin_client is empty")
+
+    @classmethod
+    def read(cls, path: Path) -> AdminEndpoints:
+        """From a JSON file with `http_url`, `cognito_url` and `admin_client`. Raises EndpointsInvalid."""
+        values = _read(path)
+        try:
+            return cls(str(values["http_url"]), str(values["cognito_url"]), str(values["admin_client"]))
+        except KeyError as error:
+            raise EndpointsInvalid(f"{path} lacks {error}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EndpointsInvalid(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise EndpointsInvalid(f"{path} is not the JSON object it should be") from error
+    if not isinstance(values, dict):
+        raise EndpointsInvalid(f"{path} is not the JSON object it should be")
+    return values
 
 
 def check_address(name: str, url: str, schemes: tuple[str, str]) -> None:

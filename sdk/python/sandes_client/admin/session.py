@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sandes_client.admin.client import AdminClient
+from sandes_client.admin.cognito import Cognito
 from sandes_client.admin.sign_in import Tokens
+from sandes_client.endpoints import EndpointsInvalid
 
 _OTHERS = 0o077
 
@@ -25,6 +29,14 @@ class AdminSession:
     cognito_url: str
     admin_client: str
     tokens: Tokens
+
+    def client(self, on_refresh: Callable[[Tokens], None]) -> AdminClient:
+        """Raises SessionUnusable for addresses that are not safe to call."""
+        try:
+            cognito = Cognito(self.cognito_url, self.admin_client)
+            return AdminClient(self.http_url, cognito, self.tokens, on_refresh=on_refresh)
+        except EndpointsInvalid as error:
+            raise SessionUnusable(str(error)) from None
 
     def save(self, path: Path) -> None:
         """Mode 0600, in one step: another command reads the old or the new one. Raises SessionUnusable."""

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from sandes_client.app import AppCredentials, CredentialsInvalid
-from sandes_client.cli import official_groups, organisations
+from sandes_client.cli import administrators, official_groups, organisations
 from sandes_client.cli.audit import audit
 from sandes_client.cli.place import EPILOG, AsJson, Place, command_group, say
 from sandes_client.cli.session import CommandFailed, check_pairs, failures_as_lines, pairs
@@ -46,6 +46,10 @@ admin.add_typer(organisations.unit, name="unit")
 admin.add_typer(organisations.person, name="person")
 admin.add_typer(official_groups.group, name="group")
 admin.add_typer(audit, name="audit")
+admin.add_typer(administrators.administrator, name="administrator")
+admin.command()(administrators.login)
+admin.command()(administrators.logout)
+admin.command()(administrators.whoami)
 
 
 @admin.callback()
@@ -56,7 +60,8 @@ def common(
         Path | None,
         typer.Option(
             envvar="SANDES_ENDPOINTS",
-            help="JSON file with http_url, audience, operator and, for the local engine, aws_endpoint.",
+            help="JSON file with http_url, cognito_url, admin_client, audience, operator and, for the local engine, "
+            "aws_endpoint.",
             dir_okay=False,
         ),
     ] = None,
@@ -67,8 +72,16 @@ def common(
     audience: Annotated[
         str | None, typer.Option(envvar="SANDES_AUDIENCE", help="Audience of tokens, sandes:<stage>.")
     ] = None,
+    session: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SANDES_ADMIN_SESSION",
+            help="File of the sign-in, mode 0600; in the user's data folder if left out.",
+            dir_okay=False,
+        ),
+    ] = None,
 ) -> None:
-    ctx.obj = Place(endpoints, operator, url, audience)
+    ctx.obj = Place(endpoints, operator, url, audience, session)
 
 
 AppId = Annotated[

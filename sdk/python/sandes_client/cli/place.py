@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from platformdirs import user_data_path
 
+from sandes_client.admin import AdminClient, AdminSession, NotSignedIn
 from sandes_client.cli.session import CommandFailed
-from sandes_client.endpoints import EndpointsInvalid, check_address
+from sandes_client.endpoints import AdminEndpoints, EndpointsInvalid, check_address
 from sandes_client.operator import Operator, OperatorRefused, OperatorUnreachable, read_object
 
 EPILOG = (
     "Exit status: 0 done, 1 refused or not reached (one line `error: <code>: ...`), 2 wrong usage. "
+    "Administrators sign in with `sandes-admin login`. "
     "Where the operator's function is called is told by --endpoints or --operator, given before the command, and the "
     "usual AWS variables."
 )
@@ -38,6 +43,30 @@ class Place:
     operator: str | None
     url: str | None
     audience: str | None
+    session: Path | None = None
+
+    def session_file(self) -> Path:
+        """Where the sign-in of an administrator is kept."""
+        return self.session or user_data_path("sandes", appauthor=False) / "administrator.json"
+
+    def admin_endpoints(self) -> AdminEndpoints:
+        """Where administrators sign in and call. Raises BadParameter."""
+        try:
+            if self.endpoints is None:
+                raise EndpointsInvalid("say where administrators sign in: --endpoints FILE")
+            return AdminEndpoints.read(self.endpoints)
+        except EndpointsInvalid as error:
+            raise typer.BadParameter(str(error), param_hint="--endpoints") from None
+
+    @contextmanager
+    def admin(self) -> Generator[AdminClient]:
+        """The admin API, as who is signed in; new tokens are kept. Raises NotSignedIn or SessionUnusable."""
+        file = self.session_file()
+        session = AdminSession.read(file)
+        if session is None:
+            raise NotSignedIn
+        with session.client(lambda tokens: replace(session, tokens=tokens).save(file)) as client:
+            yield client
 
     def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """Carry an operation out; what has no value is left out. Raises CommandFailed."""

@@ -17,6 +17,7 @@ import typer
 from platformdirs import user_data_path
 from rich.console import Console
 
+from sandes_client.admin import NotSignedIn, SessionUnusable
 from sandes_client.api import ApiError, ClientApi, Unreachable
 from sandes_client.cli.outbox import tell, work_off
 from sandes_client.cli.texts import STOPPED, failure_line, refusal_line
@@ -265,7 +266,9 @@ _EXPECTED = (
     CommandFailed,
     DeviceStopped,
     NotRegistered,
+    NotSignedIn,
     SendFailed,
+    SessionUnusable,
     StoreUnusable,
     Unreachable,
     sqlite3.Error,
@@ -282,6 +285,10 @@ def _line(error: Exception) -> str:
             return failure_line(error)
         case NotRegistered():
             return "not_registered: this profile has no account; use `sandes register` or `sandes link join`"
+        case NotSignedIn():
+            return "not_signed_in: sign in with `sandes-admin login`"
+        case SessionUnusable():
+            return f"session_unusable: {error}"
         case AlreadyRegistered():
             return "already_registered: this profile has an account; choose another with --profile"
         case DeviceStopped():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sandes_client.admin import AdminApiError
 from sandes_client.api import ApiError
 from sandes_client.app import AppApiError
 from sandes_client.device import SendFailed
@@ -36,6 +37,13 @@ _APP_REQUESTS = {
     "token_expired": "this machine's clock is wrong, and the service's correction did not help",
 }
 
+_ADMIN_REQUESTS = {
+    "fresh_sign_in_required": "this takes a sign-in of the last five minutes: `sandes-admin login`, then again",
+    "invalid_request": "the service does not accept this request",
+    "rate_limited": "too many",
+    "token_invalid": "who is signed in is no administrator",
+}
+
 _MESSAGES = {
     "bad_key": "a key of the recipient cannot be used",
     "id_too_old": "it waited so long that the service can no longer tell whether it has it already; send it again",
@@ -60,8 +68,9 @@ _WITH_POINTER = ("invalid_frame", "invalid_request", "template_variables")
 
 
 def refusal_line(error: ApiError) -> str:
-    """A refusal of the client API or the app API."""
-    own = (_APP_REQUESTS if isinstance(error, AppApiError) else _REQUESTS).get(error.code)
+    """A refusal of the client API, the app API or the admin API."""
+    texts = {AppApiError: _APP_REQUESTS, AdminApiError: _ADMIN_REQUESTS}.get(type(error), _REQUESTS)
+    own = texts.get(error.code)
     line = f"{error.code}: {_reasons(error.code, error.errors) or own or error.title or 'refused'}"
     if error.attempts_left is not None:
         line += f" Attempts left: {error.attempts_left}."
