@@ -16,6 +16,7 @@ from infra.foundation import (
     Foundation,
 )
 from infra.function import SandesFunction
+from infra.heads import Heads
 from infra.http_api import HttpApi
 from infra.identity import PROVIDER, Identity
 from infra.uploads import ROWS, UPLOADS, Uploads
@@ -46,6 +47,7 @@ class ServiceStack(Foundation):
         self._webhooks()
         self._operators()
         self._verification_sweep()
+        self._audit_heads()
         self._admin_api()
         self.http = HttpApi(
             self,
@@ -461,13 +463,38 @@ class ServiceStack(Foundation):
 
     def _admin_api(self) -> None:
         """Three functions, so that each has the secrets and rights of its own calls only."""
-        every = self._tables(schema.DIRECTORY) | self._audit_settings()
-        self.admin = self._function("Admin", "admin", every)
+        every = self._tables(schema.DIRECTORY) | self._secrets(pepper=self.pepper) | self._audit_settings()
+        heads = {"HEADS_BUCKET": self.heads.bucket.bucket_name}
+        self.admin = self._function("Admin", "admin", every | heads)
         self.admin_people = self._function("AdminPeople", "admin_people", every)
         self.admin_apps = self._function("AdminApps", "admin_apps", every)
         for function in (self.admin, self.admin_people, self.admin_apps):
             self._grant_tables(function, {schema.DIRECTORY: ("Query",)})
             self._grant_audit(function)
+            self._grant_secret(function, self.pepper)
+        self._grant(self.admin, ("dynamodb:Query",), f"{self.tables[schema.AUDIT].table_arn}/index/*")
+        self._grant(self.admin, ("s3:GetObject",), self.heads.objects)
+        self._grant(self.admin, ("s3:ListBucket",), self.heads.bucket.bucket_arn)  # else S3 says forbidden for missing
+
+    def _audit_heads(self) -> None:
+        """Once an hour it is put on record, where nobody can take it away, how far every audit chain goes."""
+        self.heads = Heads(self, "Heads", config=self._config)
+        self.audit_heads = self._function(
+            "AuditHeads",
+            "admin",
+            self._audit_settings() | {"HEADS_BUCKET": self.heads.bucket.bucket_name},
+            entry="heads",
+            timeout_seconds=120,
+        )
+        self._grant_tables(self.audit_heads, {schema.AUDIT: ("Query",)})
+        self._grant_secret(self.audit_heads, self.audit_secret)
+        self._grant(self.audit_heads, ("s3:PutObject",), self.heads.objects)
+        events.Rule(
+            self,
+            "HeadsEveryHour",
+            schedule=events.Schedule.cron(minute="0"),
+            targets=[targets.LambdaFunction(self.audit_heads.function, retry_attempts=2)],
+        )
 
     def _outputs(self) -> None:
         CfnOutput(self, "WebSocketUrl", value=self.websocket.url)
@@ -476,6 +503,8 @@ class ServiceStack(Foundation):
         CfnOutput(self, "TokenAudience", value=self._config.token_audience)
         CfnOutput(self, "AdministratorPool", value=self.identity.pool.user_pool_id)
         CfnOutput(self, "AdministratorClient", value=self.identity.client.user_pool_client_id)
+        CfnOutput(self, "HeadsBucket", value=self.heads.bucket.bucket_name)
+        CfnOutput(self, "AuditHeadsFunction", value=self.audit_heads.function.function_name)
         CfnOutput(self, "CognitoUrl", value=self.identity.url)
         for table in schema.TABLES:
             CfnOutput(self, f"{table.name.capitalize()}Table", value=self.tables[table].table_name)

@@ -10,14 +10,18 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sandes.administration import admin_identity
+from sandes.administration.audit import ChainBroken
+from sandes.administration.audit_heads import keep_heads
 from sandes.administration.operations import operate
 from sandes.administration.verification_sweep import end_due
 from sandes.edge.admin_http import call
 from sandes.edge.admin_routes import described
+from sandes.edge.audit_http import router as audit_routes
 from sandes.edge.faults import direct_call
 from sandes.edge.http import http_handler, now_milliseconds, resolver
 from sandes.edge.telemetry import logger
-from sandes.edge.wiring import wire_operator, wire_verification_sweep
+from sandes.edge.wiring import wire_audit_heads, wire_operator, wire_verification_sweep
+from sandes.model.ids import id_text
 from sandes.protocol.admin_api import AdminMe
 
 app = resolver()
@@ -29,7 +33,18 @@ def me() -> AdminMe:
     return admin_identity.me(caller)
 
 
+app.include_router(audit_routes)
 handler = http_handler(app)
+
+
+def heads(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
+    """Called every hour."""
+    kept = keep_heads(now_ms=now_milliseconds(), deps=wire_audit_heads())
+    logger().info("heads", heads=kept.heads, already=kept.already)
+    if kept.broken:
+        logger().error("audit_chain_broken", chains=[id_text(chain) for chain in kept.broken])
+        raise ChainBroken
+    return {"heads": kept.heads}
 
 
 def operator(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -218,9 +218,21 @@ ALLOWED = {
         "secretsmanager:GetSecretValue Pepper",
         "secretsmanager:GetSecretValue AttestationSecret",
     },
-    "admin": RECORDS | {"dynamodb:Query directory"},
-    "adminpeople": RECORDS | {"dynamodb:Query directory"},
-    "adminapps": RECORDS | {"dynamodb:Query directory"},
+    "admin": RECORDS
+    | {
+        "dynamodb:Query directory",
+        "dynamodb:Query audit/index/*",
+        "secretsmanager:GetSecretValue Pepper",
+        "s3:GetObject heads/*",
+        "s3:ListBucket bucket",
+    },
+    "adminpeople": RECORDS | {"dynamodb:Query directory", "secretsmanager:GetSecretValue Pepper"},
+    "adminapps": RECORDS | {"dynamodb:Query directory", "secretsmanager:GetSecretValue Pepper"},
+    "auditheads": {
+        "dynamodb:Query audit",
+        "secretsmanager:GetSecretValue AuditSecret",
+        "s3:PutObject heads/*",
+    },
     "verificationsweep": {
         "dynamodb:GetItem directory",
         "dynamodb:PutItem directory",

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.infra.conftest import Synthesised
 
 
+def uploads(stage: Synthesised) -> tuple[str, dict[str, Any]]:
+    """Logical id and properties."""
+    ((id, bucket),) = [one for one in stage.of_type("AWS::S3::Bucket").items() if one[0].startswith("Uploads")]
+    return id, bucket["Properties"]
+
+
 def test_the_bucket_is_private_and_encrypted_and_speaks_tls_only(dev: Synthesised) -> None:
-    ((id, bucket),) = dev.of_type("AWS::S3::Bucket").items()
-    properties = bucket["Properties"]
+    id, properties = uploads(dev)
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
@@ -22,8 +29,7 @@ def test_the_bucket_is_private_and_encrypted_and_speaks_tls_only(dev: Synthesise
 
 
 def test_what_lies_in_the_bucket_expires(dev: Synthesised) -> None:
-    (bucket,) = dev.of_type("AWS::S3::Bucket").values()
-    rules = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+    rules = uploads(dev)[1]["LifecycleConfiguration"]["Rules"]
     assert {rule["Prefix"]: (rule["ExpirationInDays"], rule["Status"]) for rule in rules} == {
         "uploads/": (2, "Enabled"),
         "rows/": (8, "Enabled"),

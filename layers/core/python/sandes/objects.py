@@ -32,6 +32,10 @@ class Objects(Protocol):
 
     def put(self, name: str, content: BinaryIO) -> None: ...
 
+    def put_new(self, name: str, content: BinaryIO) -> bool:
+        """False, and nothing written, if there is an object of this name."""
+        ...
+
     def read(self, name: str, *, etag: str | None) -> Iterator[bytes]:
         """The whole, piece by piece. Raises ObjectMissing, ObjectChanged."""
         ...

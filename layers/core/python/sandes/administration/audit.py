@@ -82,7 +82,7 @@ class Recorder:
             except ConditionFailed as failed:
                 _raise_what_failed(failed, len(operations), len(beside))
                 continue  # the chain has moved on, and nothing else was wrong
-            self._heads[chain] = _head_of(made)
+            self._heads[chain] = head_of(made)
             return
         raise StoreUnavailable
 
@@ -92,7 +92,7 @@ class Recorder:
             return Head(chain, 0, 0, FIRST)
         if last.chain != chain or not is_signed_entry(last.statement, last.signature, self.key.public):
             raise ChainBroken
-        return _head_of(last)
+        return head_of(last)
 
     def _entry(self, act: Act, content: bytes, head: Head, now_ms: int) -> Entry:
         said = statement(
@@ -106,7 +106,7 @@ class Recorder:
         return read_entry(said, self.key.sign_entry(said), content)
 
 
-def _head_of(entry: Entry) -> Head:
+def head_of(entry: Entry) -> Head:
     return Head(entry.chain, entry.seq, entry.at_ms, link_hash(entry.statement, entry.signature))
 
 

@@ -25,7 +25,7 @@ _PATH_WORDS = {
     *("", "v1", "registrations", "codes", "verification", "me", "phone", "devices", "links", "self", "seal-key"),
     *("accounts", "lookup", "search", "profile", "keys", "attestation-key", "invitations", "blocks"),
     *("groups", "members"),
-    *("admin",),
+    *("admin", "audit", "export", "key", "heads"),
     *("otps", "checks", "resends", "messages", "batches", "commit", "results", "templates", "preview"),
     *("app-groups", "roster", "webhooks", "test", "deliveries", "redeliver", "events", "usage"),
 }

@@ -16,6 +16,7 @@ else:
     Client = Any
 
 _PIECE_BYTES = 256 * 1024
+_ANOTHER = {"PreconditionFailed", "412"}
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 
@@ -46,6 +47,18 @@ class S3Objects:
     def put(self, name: str, content: BinaryIO) -> None:
         self.client.put_object(Bucket=self.bucket, Key=name, Body=content)
 
+    def put_new(self, name: str, content: BinaryIO) -> bool:
+        """With a checksum, which a bucket with Object Lock asks for."""
+        try:
+            self.client.put_object(
+                Bucket=self.bucket, Key=name, Body=content, IfNoneMatch="*", ChecksumAlgorithm="SHA256"
+            )
+        except ClientError as error:
+            if _code(error) in _ANOTHER:
+                return False
+            raise
+        return True
+
     def read(self, name: str, *, etag: str | None) -> Iterator[bytes]:
         condition: dict[str, Any] = {"IfMatch": etag} if etag else {}
         body = self._get(name, **condition)
@@ -62,7 +75,7 @@ class S3Objects:
         except ClientError as error:
             if _code(error) in _MISSING:
                 raise ObjectMissing from None
-            if _code(error) in {"PreconditionFailed", "412"}:
+            if _code(error) in _ANOTHER:
                 raise ObjectChanged from None
             raise
 

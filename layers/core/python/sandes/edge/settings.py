@@ -196,6 +196,17 @@ class AdminSettings(RecorderSettings):
     """What every function of the admin API needs."""
 
     directory_table: str
+    pepper_secret: str
+
+
+class AdminFunctionSettings(AdminSettings):
+    """`heads_bucket`: where the hourly heads of audit chains are kept."""
+
+    heads_bucket: str
+
+
+class AuditHeadsSettings(RecorderSettings):
+    heads_bucket: str
 
 
 class AdminPeopleSettings(AdminSettings):

@@ -24,6 +24,8 @@ from sandes.store.send_view import SendView
 
 if TYPE_CHECKING:
     from sandes.administration.audit import Recorder
+    from sandes.administration.audit_heads import HeadsDependencies
+    from sandes.administration.audit_log import AuditLogDependencies
     from sandes.administration.operations import OperatorDependencies
     from sandes.administration.verification_sweep import SweepDependencies
     from sandes.apps.app_groups import AppGroupDependencies
@@ -610,6 +612,34 @@ def wire_administrators() -> AdministratorStore:
     from sandes.store.administrators import AdministratorStore
 
     return AdministratorStore(_client("dynamodb"), AdminSettings.load().directory_table)
+
+
+@cache
+def wire_audit_log() -> AuditLogDependencies:
+    from sandes.administration.audit_log import AuditLogDependencies
+    from sandes.crypto.pepper import Pepper
+    from sandes.edge.objects import S3Objects
+    from sandes.edge.settings import AdminFunctionSettings
+    from sandes.store.organisations import OrganisationStore
+
+    settings, recorder = AdminFunctionSettings.load(), _recorder()
+    return AuditLogDependencies(
+        store=recorder.store,
+        organisations=OrganisationStore(_client("dynamodb"), settings.directory_table),
+        heads=S3Objects(_objects_client(), settings.heads_bucket),
+        key=recorder.key,
+        pepper=Pepper.of(_secret(settings.pepper_secret)),
+    )
+
+
+@cache
+def wire_audit_heads() -> HeadsDependencies:
+    from sandes.administration.audit_heads import HeadsDependencies
+    from sandes.edge.objects import S3Objects
+    from sandes.edge.settings import AuditHeadsSettings
+
+    settings, recorder = AuditHeadsSettings.load(), _recorder()
+    return HeadsDependencies(recorder.store, S3Objects(_objects_client(), settings.heads_bucket), recorder.key)
 
 
 @cache

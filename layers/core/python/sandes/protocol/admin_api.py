@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sandes.model.administrator import Role
 from sandes.protocol.fields import AdministratorField, OrganisationField, UnitField, Wire
 
@@ -32,3 +34,34 @@ class AdminMe(Wire):
     home: AdminPlace
     signed_in_at: int
     assignments: tuple[OwnAssignment, ...]
+
+
+class AuditEntry(Wire):
+    """One act. `role`: by which it was allowed. `case`: the approval, import or complaint it came of. `details` is left
+    out where it is withheld.
+    """
+
+    organisation: OrganisationField
+    seq: int
+    at_ms: int
+    actor: str
+    role: str | None = None
+    action: str
+    unit: UnitField | None = None
+    subject: str | None = None
+    case: str | None = None
+    details: dict[str, Any] | None = None
+
+
+class AuditPage(Wire):
+    """Newest first. A page may be empty and still have a cursor."""
+
+    entries: tuple[AuditEntry, ...]
+    cursor: str | None = None
+
+
+class PublicKey(Wire):
+    """Ed25519, base64url. `id`: by which it is named."""
+
+    key: str
+    id: str

@@ -23,7 +23,7 @@ class AuditStore:
 
     def last(self, chain: OrganisationId) -> Entry | None:
         """A chain's last entry, by a consistent read."""
-        found = self._query(chain, ascending=False, limit=1, ConsistentRead=True)
+        found, _ = self._query(chain, ascending=False, limit=1, ConsistentRead=True)
         return found[0] if found else None
 
     def adding(self, entry: Entry) -> list[dict[str, Any]]:
@@ -48,15 +48,17 @@ class AuditStore:
         whether there may be more. One query; by an index, not quite up to date, for a `to_ms` without `seq`.
         """
         if to_ms is not None and seq is None:
-            found = self._query(chain, (Row.AT_MS, from_ms, to_ms), ascending=False, limit=limit, IndexName=_index())
+            by_time = (Row.AT_MS, from_ms, to_ms)
+            found, more = self._query(chain, by_time, ascending=False, limit=limit, IndexName=_index())
         else:
-            found = self._query(chain, (Row.SEQ, 1, seq - 1) if seq else None, ascending=False, limit=limit)
+            earlier = (Row.SEQ, 1, seq - 1) if seq is not None else None
+            found, more = self._query(chain, earlier, ascending=False, limit=limit)
         young = [entry for entry in found if entry.at_ms >= from_ms and (to_ms is None or entry.at_ms <= to_ms)]
-        return young, len(found) == limit and found[-1].at_ms >= from_ms and found[-1].seq > 1
+        return young, more and found[-1].at_ms >= from_ms
 
     def after(self, chain: OrganisationId, seq: int, *, limit: int) -> list[Entry]:
         """The entries from `seq` + 1 on in their order, at most `limit` and 1 MB of them: one query."""
-        return self._query(chain, (Row.SEQ, seq + 1, _MOST), ascending=True, limit=limit)
+        return self._query(chain, (Row.SEQ, seq + 1, _MOST), ascending=True, limit=limit)[0]
 
     def chains(self) -> Iterator[OrganisationId]:
         start: dict[str, Any] = {}
@@ -82,13 +84,15 @@ class AuditStore:
         ascending: bool,
         limit: int,
         **more: Any,
-    ) -> list[Entry]:
-        """`between`: a sort key, from and up to where; nothing is asked for an empty range."""
+    ) -> tuple[list[Entry], bool]:
+        """And whether there may be more. `between`: a sort key, from and up to where; nothing is asked for an empty
+        range.
+        """
         condition, values = f"{Row.CHAIN} = :chain", {":chain": {"S": id_text(chain)}}
         if between is not None:
             name, first, last = between
             if first > last:
-                return []
+                return [], False
             condition += f" AND {name} BETWEEN :first AND :last"
             values |= {":first": {"N": str(first)}, ":last": {"N": str(last)}}
         answer = self.client.query(
@@ -99,7 +103,7 @@ class AuditStore:
             Limit=limit,
             **more,
         )
-        return [_entry(item) for item in answer["Items"]]
+        return [_entry(item) for item in answer["Items"]], "LastEvaluatedKey" in answer
 
 
 _MOST = 2**62

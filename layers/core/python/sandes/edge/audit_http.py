@@ -1,0 +1,102 @@
+"""Audit chains in the HTTPS admin API: looked through, exported, with the key and the heads they are checked by."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from sandes.administration import audit_log
+from sandes.administration.authority import Permission
+from sandes.edge.admin_http import call
+from sandes.edge.admin_routes import described
+from sandes.edge.wiring import wire_audit_log
+from sandes.model.ids import OrganisationId, parse_organisation, parse_unit
+from sandes.protocol.admin_api import AuditPage, PublicKey
+from sandes.protocol.errors import ErrorCode
+
+router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
+
+NDJSON = "application/x-ndjson"
+_LATEST = 4_102_444_800  # the year 2100
+_ID = r"^[a-z2-7]{12}[acegikmoqsuwy246]$"
+
+OrganisationQuery = Annotated[str | None, Query(pattern=_ID, description="the caller's own if left out")]
+UnitQuery = Annotated[str | None, Query(pattern=_ID, description="what was done in this unit and below")]
+TimeQuery = Annotated[int | None, Query(ge=0, le=_LATEST, description="epoch seconds, included")]
+TextQuery = Annotated[str | None, Query(max_length=64)]
+CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
+LimitQuery = Annotated[int, Query(ge=1, le=250)]
+
+
+@router.get(
+    "/admin/v1/audit",
+    **described(
+        "What was done, newest first; of who only sees what they did themselves, that",
+        permission=Permission.AUDIT,
+        need="read",
+        where="any",
+        refuses=(ErrorCode.INVALID_CURSOR,),
+    ),
+)
+def list_entries(
+    *,
+    organisation: OrganisationQuery = None,
+    unit: UnitQuery = None,
+    since: TimeQuery = None,
+    until: TimeQuery = None,
+    actor: TextQuery = None,
+    action: TextQuery = None,
+    cursor: CursorQuery = None,
+    limit: LimitQuery = 50,
+) -> AuditPage:
+    caller, _ = call(router)
+    filters = audit_log.Filters(
+        unit=parse_unit(unit) if unit else None, since=since, until=until, actor=actor, action=action
+    )
+    return audit_log.page(caller, _chain(organisation), filters, after=cursor, limit=limit, deps=wire_audit_log())
+
+
+@router.get(
+    "/admin/v1/audit/export",
+    **described(
+        "Lines of a chain after the one of this number, oldest first; ask again from the last one until there are none",
+        permission=Permission.AUDIT,
+        need="read",
+        where="organisation",
+    ),
+)
+def export(
+    *, organisation: OrganisationQuery = None, after: Annotated[int, Query(ge=0, le=2**53)] = 0
+) -> Response[str]:
+    caller, _ = call(router)
+    lines = audit_log.export(caller, _chain(organisation), after=after, deps=wire_audit_log())
+    return Response(status_code=HTTPStatus.OK, content_type=NDJSON, body=lines.decode("ascii"))
+
+
+@router.get("/admin/v1/audit/key", **described("The public key that chains and heads are signed with", permission=None))
+def public_key() -> PublicKey:
+    call(router)
+    return audit_log.public_key(wire_audit_log())
+
+
+@router.get(
+    "/admin/v1/audit/heads",
+    **described(
+        "The signed heads of all chains, as they were kept in the hour of this time",
+        permission=Permission.AUDIT,
+        need="read",
+        where="any",
+    ),
+)
+def heads(at: Annotated[int, Query(ge=0, le=_LATEST, description="epoch seconds")]) -> Response[str]:
+    caller, _ = call(router)
+    document = audit_log.heads(caller, at, deps=wire_audit_log())
+    return Response(status_code=HTTPStatus.OK, content_type=NDJSON, body=document.decode("ascii"))
+
+
+def _chain(organisation: str | None) -> OrganisationId | None:
+    return parse_organisation(organisation) if organisation else None
