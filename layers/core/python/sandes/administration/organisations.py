@@ -177,7 +177,7 @@ def remove(organisation: OrganisationId, unit: UnitId, *, store: OrganisationSto
     def change(tree: Tree) -> bool:
         _check_there(tree, unit=unit)
         found = tree.units[unit]
-        if found.officials or found.groups or tree.children(unit):
+        if found.officials or found.groups or found.apps or tree.children(unit):
             raise ProtocolError(ErrorCode.UNIT_NOT_EMPTY)
         return store.remove(tree, unit)
 

@@ -27,6 +27,7 @@ _PATH_WORDS = {
     *("groups", "members"),
     *("admin", "audit", "export", "key", "heads"),
     *("otps", "checks", "resends", "messages", "batches", "commit", "results", "templates", "preview"),
+    *("admin", "apps", "guests", "go-live", "quota", "trial", "admins", "transfer"),
     *("app-groups", "roster", "webhooks", "test", "deliveries", "redeliver", "events", "usage"),
 }
 _JSON = "application/json"
