@@ -33,6 +33,9 @@ class Limit(Enum):
     GROUP_CHANGES = "group-changes", 120, 1_000
     GROUP_POSTS = "group-posts", 20, 2_000
     GROUP_CHUNKS = "group-chunks", 2_000, 500  # of what reaches many: a hundred members each, two posts to the largest
+    VERIFICATION_REQUESTS = "verification-requests", 10, 8_640_000  # ten, then ten a day
+    REPORTS = "reports", 20, 4_320_000  # twenty, then twenty a day
+    ADMIN_LOOKUPS = "admin-lookups", 60, 60_000
     GROUP_DELIVERIES = "group-deliveries", 60, 1_000
 
     def __init__(self, label: str, burst: int, interval_ms: int) -> None:

@@ -60,6 +60,12 @@ ApprovalId = NewType("ApprovalId", bytes)
 ImportId = NewType("ImportId", bytes)
 """24 bytes, like an approval's: the organisation concerned, then a UUIDv7; 32 characters of base64url on the wire."""
 
+RequestId = NewType("RequestId", bytes)
+"""24 bytes: the organisation asked, the account that asks, 8 random bytes; 32 characters of base64url on the wire."""
+
+ComplaintId = NewType("ComplaintId", bytes)
+"""24 bytes: the organisation concerned, then a UUIDv7; 32 characters of base64url on the wire."""
+
 ConnectionId = NewType("ConnectionId", str)
 """API Gateway's name of a live websocket."""
 
@@ -218,10 +224,7 @@ def new_approval_id(organisation: OrganisationId, now_ms: int) -> ApprovalId:
 
 def parse_approval(text: str) -> ApprovalId:
     """Raises ValueError for anything but the 32 characters that `base64url_text` gives of one."""
-    data = parse_base64url(text)
-    if len(data) != APPROVAL_BYTES:
-        raise ValueError("an approval id is 32 characters of base64url")
-    return ApprovalId(data)
+    return ApprovalId(_parse_24(text, "an approval id"))
 
 
 def new_import_id(organisation: OrganisationId, now_ms: int) -> ImportId:
@@ -234,6 +237,31 @@ def parse_import(text: str) -> ImportId:
     if len(data) != APPROVAL_BYTES:
         raise ValueError("an import id is 32 characters of base64url")
     return ImportId(data)
+
+
+def new_request_id(organisation: OrganisationId, account: AccountId) -> RequestId:
+    return RequestId(organisation + account + secrets.token_bytes(ACCOUNT_BYTES))
+
+
+def parse_request(text: str) -> RequestId:
+    """Raises ValueError for anything but the 32 characters that `base64url_text` gives of one."""
+    return RequestId(_parse_24(text, "a request id"))
+
+
+def new_complaint_id(organisation: OrganisationId, now_ms: int) -> ComplaintId:
+    return ComplaintId(organisation + new_message_id(now_ms))
+
+
+def parse_complaint(text: str) -> ComplaintId:
+    """Raises ValueError for anything but the 32 characters that `base64url_text` gives of one."""
+    return ComplaintId(_parse_24(text, "a complaint id"))
+
+
+def _parse_24(text: str, what: str) -> bytes:
+    data = parse_base64url(text)
+    if len(data) != APPROVAL_BYTES:
+        raise ValueError(f"{what} is 32 characters of base64url")
+    return data
 
 
 def join_accounts(accounts: Iterable[AccountId]) -> bytes:

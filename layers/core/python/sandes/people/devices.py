@@ -48,6 +48,7 @@ from sandes.store.enrolment import EnrolmentRaced, EnrolmentStore
 from sandes.store.limits import LimitStore
 from sandes.store.people import PeopleView
 from sandes.store.routing import RoutingStore
+from sandes.store.verification_requests import VerificationRequestStore
 
 LINK_SECONDS = 600
 _TRIES = 4
@@ -69,6 +70,10 @@ class DeviceDependencies:
     @property
     def people(self) -> PeopleView:
         return PeopleView(self.routing, self.directory)
+
+    @property
+    def requests(self) -> VerificationRequestStore:
+        return VerificationRequestStore(self.directory.client, self.directory.table)
 
     @property
     def limits(self) -> LimitStore:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sandes.protocol.fields import (
     AccountField,
@@ -203,6 +203,61 @@ class AttestationKey(Wire):
     """Ed25519: checks the signatures of attestations. Pin it."""
 
     public: Key32
+
+
+RequestId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{32}$")]
+
+
+class NewVerificationRequest(Wire):
+    """Ask an organisation to verify oneself; `unit`: the organisation itself if left out."""
+
+    organisation: OrganisationField
+    unit: UnitField | None = None
+    name: Annotated[str, Name, Field(min_length=1, max_length=64)]
+    post: Annotated[str, Name, Field(min_length=1, max_length=128)]
+    email: Annotated[str, OneLine, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None = None
+
+
+class OwnVerificationRequest(Wire):
+    """`source` `import`: an organisation has named the number, and is asked by itself once it is registered.
+
+    `lapsed`: not decided in time, or the device that asked was unlinked. `reason`: of a rejection.
+    """
+
+    id: RequestId
+    organisation: OrganisationField
+    unit: UnitField
+    name: str
+    post: str
+    email: str | None = None
+    source: Literal["device", "import"]
+    state: Literal["open", "verified", "rejected", "lapsed"]
+    requested_at: EpochSeconds
+    lapses_at: EpochSeconds
+    decided_at: EpochSeconds | None = None
+    reason: str | None = None
+
+
+class OwnVerificationRequests(Wire):
+    """The last one to each organisation, the newest first."""
+
+    requests: list[OwnVerificationRequest]
+
+
+class Report(Wire):
+    """A complaint about exactly one of `account`, `group` and `app`."""
+
+    account: AccountField | None = None
+    group: GroupField | None = None
+    app: AppField | None = None
+    category: Literal["spam", "abuse", "impersonation", "fraud", "other"]
+    text: Annotated[str, Field(max_length=1000)] = ""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(one is not None for one in (self.account, self.group, self.app)) != 1:
+            raise ValueError("give exactly one of account, group and app")
+        return self
 
 
 class Search(Wire):

@@ -205,6 +205,18 @@ class RoutingStore:
             }
         }
 
+    def emptying(self, account: AccountId) -> dict[str, Any]:
+        """As `removing`, of all devices at once. Fails for an account without a routing item."""
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": {Row.ACCOUNT: {"B": account}},
+                "UpdateExpression": f"SET {Row.DEVICES} = :none",
+                "ConditionExpression": f"attribute_exists({Row.ACCOUNT})",
+                "ExpressionAttributeValues": {":none": {"M": {}}},
+            }
+        }
+
     def adding(self, device: Device, seal_key: SealKey) -> dict[str, Any]:
         return {
             "Update": {

@@ -263,6 +263,47 @@ class ApprovalRow:
     REASON = "r"  # S
 
 
+class VerificationRequestRow:
+    """In the directory, partition `A#account`, sort `Q#organisation`: the last request of a person to an organisation.
+
+    It stands a second time in the organisation's partition, for lists: sort `Q#o#unit#time#account` while it is open,
+    `Q#d#…` once it is decided. Both vanish, the open one when it lapses.
+    """
+
+    ID = "i"  # B 24
+    UNIT = "u"  # B 8
+    NAME = "w"  # S
+    POST = "o"  # S
+    EMAIL = "m"  # S
+    SOURCE = "j"  # S device or import
+    DEVICE = "d"  # N that asked, or registered when an import had named the number
+    REGISTRATION = "n"  # N of that device
+    REQUESTED_AT = "c"  # N epoch seconds
+    DECISION = "z"  # S open, verified or rejected
+    DECIDED_AT = "e"  # N epoch seconds
+    REASON = "r"  # S
+
+
+class ComplaintRow:
+    """In the directory, with the organisation concerned, sort `C#o#` and a UUIDv7 in hexadecimal; `C#d#…` once it is
+    resolved. Who complained is sealed: no administrator is shown it.
+    """
+
+    UNIT = "u"  # B 8
+    KIND = "k"  # S account, group or app
+    ABOUT = "a"  # B 8
+    CATEGORY = "y"  # S
+    TEXT = "b"  # B sealed
+    REPORTER = "q"  # B sealed
+    PSEUDONYM = "n"  # S of the reporter, for complaints about the same
+    REPORTED_AT = "c"  # N epoch seconds
+    ASSIGNED_TO = "d"  # B 16
+    OUTCOME = "z"  # S
+    NOTE = "m"  # B sealed
+    RESOLVED_AT = "e"  # N epoch seconds
+    VERSION = "t"  # N
+
+
 class WordRow:
     """In the directory, partition `S#organisation`, sort `word#field#account`: the search index of officials."""
 

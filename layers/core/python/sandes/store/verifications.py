@@ -249,6 +249,11 @@ class VerificationStore:
         more = answer.get("LastEvaluatedKey")
         return [_official(item) for item in answer["Items"]], more[DirectoryRow.SORT]["S"] if more else None
 
+    @staticmethod
+    def before(unit: str) -> str:
+        """Where a page of `officials` begins that begins with a unit, given by its text."""
+        return f"{_OFFICIAL_PREFIX}{unit}"
+
     # What the sweep goes by.
 
     def due(self, *, now_seconds: int, first_shard: int = 0) -> Iterator[list[Ending]]:

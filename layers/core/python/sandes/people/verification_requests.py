@@ -1,0 +1,100 @@
+"""Asking an organisation to be verified (docs/protocol/README.md, "Verification requests"; docs/adr/0028)."""
+
+from __future__ import annotations
+
+from sandes.limits import Limit
+from sandes.model.ids import RequestId, UnitId, base64url_text, new_request_id, parse_request
+from sandes.model.verification_request import VerificationRequest
+from sandes.people.devices import DeviceDependencies
+from sandes.people.identity import Caller
+from sandes.people.profiles import enforce_for
+from sandes.protocol.client_api import NewVerificationRequest, OwnVerificationRequest, OwnVerificationRequests
+from sandes.protocol.errors import ErrorCode, ProtocolError, missing
+from sandes.store.dynamo import ConditionFailed
+
+_TRIES = 4
+
+
+def ask(
+    caller: Caller, body: NewVerificationRequest, *, now_ms: int, deps: DeviceDependencies
+) -> OwnVerificationRequest:
+    """For citizens, and for officials of the organisation who want theirs renewed or changed.
+
+    Raises ProtocolError: not_found (organisation or unit), verified_elsewhere, already_requested, rate_limited,
+    unavailable.
+    """
+    enforce_for(Limit.VERIFICATION_REQUESTS, caller, now_ms=now_ms, deps=deps)
+    now_seconds = now_ms // 1000
+    unit = body.unit or UnitId(body.organisation)
+    organisations = deps.enrolment.verifications.organisations
+    if organisations.unit(body.organisation, unit) is None:
+        there = organisations.read(body.organisation)
+        raise missing("/unit", "unit in the organisation") if there else missing("/organisation", "organisation")
+    standing = caller.account.standing_at(now_seconds)
+    if standing and standing.organisation != body.organisation:
+        raise ProtocolError(ErrorCode.VERIFIED_ELSEWHERE)
+    made = VerificationRequest(
+        id=new_request_id(body.organisation, caller.account.id),
+        unit=unit,
+        name=body.name,
+        post=body.post,
+        email=body.email,
+        source="device",
+        device=caller.device.number,
+        registration=caller.device.registration,
+        requested_at=now_seconds,
+    )
+    for _ in range(_TRIES):
+        previous = deps.requests.read(caller.account.id, body.organisation)
+        if previous and previous.state(caller.account, now_seconds=now_seconds) == "open":
+            raise ProtocolError(ErrorCode.ALREADY_REQUESTED)
+        try:
+            deps.requests.open(made, previous=previous)
+        except ConditionFailed:
+            continue
+        return _shown(caller, made, now_seconds)
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+
+def own(caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> OwnVerificationRequests:
+    """The last one to each organisation, until three months after it was decided or has lapsed."""
+    found = deps.requests.of_account(caller.account.id)
+    shown = [_shown(caller, one, now_ms // 1000) for one in found]
+    return OwnVerificationRequests(requests=sorted(shown, key=lambda one: one.requested_at, reverse=True))
+
+
+def withdraw(caller: Caller, text: str, *, deps: DeviceDependencies) -> None:
+    """Take back what has not been decided. Raises ProtocolError: not_found, request_state."""
+    id = request_in_path(text)
+    request = deps.requests.read(caller.account.id, VerificationRequest.organisation_of(id))
+    if request is None or request.id != id:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    try:
+        deps.requests.withdraw(request)
+    except ConditionFailed:
+        raise ProtocolError(ErrorCode.REQUEST_STATE) from None
+
+
+def request_in_path(text: str) -> RequestId:
+    """Raises ProtocolError not_found for a text that is no request id."""
+    try:
+        return parse_request(text)
+    except ValueError:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None
+
+
+def _shown(caller: Caller, request: VerificationRequest, now_seconds: int) -> OwnVerificationRequest:
+    return OwnVerificationRequest(
+        id=base64url_text(request.id),
+        organisation=request.organisation,
+        unit=request.unit,
+        name=request.name,
+        post=request.post,
+        email=request.email,
+        source=request.source,
+        state=request.state(caller.account, now_seconds=now_seconds),
+        requested_at=request.requested_at,
+        lapses_at=request.lapses_at,
+        decided_at=request.decided_at,
+        reason=request.reason,
+    )

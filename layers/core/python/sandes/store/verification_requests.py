@@ -1,0 +1,208 @@
+"""Requests to be verified, with the account and in the organisation's lists (schema.VerificationRequestRow)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
+
+from sandes.model.ids import (
+    AccountId,
+    DeviceAddress,
+    DeviceNumber,
+    OrganisationId,
+    RegistrationId,
+    RequestId,
+    UnitId,
+    account_text,
+    id_text,
+)
+from sandes.model.verification_request import KEPT_SECONDS, VerificationRequest
+from sandes.store.directory import account_key, device_key
+from sandes.store.dynamo import Client, Item, transact
+from sandes.store.organisations import organisation_key
+from sandes.store.schema import DirectoryRow
+from sandes.store.schema import VerificationRequestRow as Row
+
+_OWN_PREFIX = "Q#"
+
+Listed = Literal["open", "decided"]
+_LISTS: dict[Listed, str] = {"open": "Q#o#", "decided": "Q#d#"}
+
+
+def request_key(account: AccountId, organisation: OrganisationId) -> dict[str, Any]:
+    return account_key(account) | {DirectoryRow.SORT: {"S": f"{_OWN_PREFIX}{id_text(organisation)}"}}
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationRequestStore:
+    client: Client
+    table: str
+
+    def read(self, account: AccountId, organisation: OrganisationId) -> VerificationRequest | None:
+        """The last one, by a consistent read."""
+        key = request_key(account, organisation)
+        answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
+        return read_request(answer["Item"]) if "Item" in answer else None
+
+    def of_account(self, account: AccountId) -> list[VerificationRequest]:
+        """The last one to each organisation. One query."""
+        answer = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :own)",
+            ExpressionAttributeValues={
+                ":of": account_key(account)[DirectoryRow.PARTITION],
+                ":own": {"S": _OWN_PREFIX},
+            },
+            ConsistentRead=True,
+        )
+        return [read_request(item) for item in answer["Items"]]
+
+    def of_organisation(
+        self,
+        organisation: OrganisationId,
+        which: Listed,
+        *,
+        first: UnitId,
+        last: UnitId,
+        after: str | None = None,
+        limit: int,
+    ) -> tuple[list[VerificationRequest], str | None]:
+        """Those to the units from `first` to `last`, in the order of their ids, the oldest first within one, and where
+        the next page begins. One query.
+        """
+        start = f"{after}!" if after else self.before(id_text(first), which)
+        answer = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND {DirectoryRow.SORT} BETWEEN :start AND :end",
+            ExpressionAttributeValues={
+                ":of": organisation_key(organisation)[DirectoryRow.PARTITION],
+                ":start": {"S": start},
+                ":end": {"S": f"{_LISTS[which]}{id_text(last)}~"},
+            },
+            Limit=limit,
+        )
+        more = answer.get("LastEvaluatedKey")
+        return [read_request(item) for item in answer["Items"]], more[DirectoryRow.SORT]["S"] if more else None
+
+    @staticmethod
+    def before(unit: str, which: Listed) -> str:
+        """Where a page begins that begins with a unit, given by its text."""
+        return f"{_LISTS[which]}{unit}"
+
+    def open(self, request: VerificationRequest, *, previous: VerificationRequest | None) -> None:
+        """In the place of `previous`, the one that was read. Raises ConditionFailed if it is no longer that."""
+        transact(self.client, self.opening(request, previous=previous))
+
+    def withdraw(self, request: VerificationRequest) -> None:
+        """Raises ConditionFailed if it is not open any more."""
+        delete = {"TableName": self.table, "Key": _own_key(request), **_still_open(request)}
+        transact(self.client, [{"Delete": delete}, self._unlisted(request)])
+
+    # Parts of transactions.
+
+    def opening(self, request: VerificationRequest, *, previous: VerificationRequest | None) -> list[dict[str, Any]]:
+        """For a person who asks, and for a number that an import has named, when it is registered.
+
+        Fails if there is another one than `previous`, or if that has been decided meanwhile.
+        """
+        condition: dict[str, Any] = {"ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})"}
+        if previous:
+            condition = _as_read(previous)
+        item = _own_key(request) | _attributes(request)
+        lapsed = {DirectoryRow.VANISHES_AT: {"N": str(request.lapses_at + KEPT_SECONDS)}}
+        put = {"TableName": self.table, "Item": item | lapsed, **condition}
+        replaced = [self._unlisted(previous)] if previous and previous.decision == "open" else []
+        if replaced and _listed_key(cast("VerificationRequest", previous)) == _listed_key(request):
+            replaced = []
+        return [{"Put": put}, self._listed(request), *replaced]
+
+    def deciding(
+        self,
+        request: VerificationRequest,
+        decision: Literal["verified", "rejected"],
+        *,
+        now_seconds: int,
+        reason: str | None = None,
+    ) -> Sequence[dict[str, Any]]:
+        """Fails unless it is open, and for one to be verified unless its device is there."""
+        decided = replace(request, decision=decision, decided_at=now_seconds, reason=reason)
+        vanishes = {DirectoryRow.VANISHES_AT: {"N": str(now_seconds + KEPT_SECONDS)}}
+        item = _own_key(request) | _attributes(decided) | vanishes
+        there = {
+            "TableName": self.table,
+            "Key": device_key(DeviceAddress(request.account, request.device)),
+            "ConditionExpression": f"{DirectoryRow.REGISTRATION} = :registration",
+            "ExpressionAttributeValues": {":registration": {"N": str(request.registration)}},
+        }
+        return [
+            {"Put": {"TableName": self.table, "Item": item, **_still_open(request)}},
+            self._unlisted(request),
+            self._listed(decided),
+            *([{"ConditionCheck": there}] if decision == "verified" else []),
+        ]
+
+    def _listed(self, request: VerificationRequest) -> dict[str, Any]:
+        ends = request.lapses_at if request.decided_at is None else request.decided_at + KEPT_SECONDS
+        vanishes = {DirectoryRow.VANISHES_AT: {"N": str(ends)}}
+        return {"Put": {"TableName": self.table, "Item": _listed_key(request) | _attributes(request) | vanishes}}
+
+    def _unlisted(self, request: VerificationRequest) -> dict[str, Any]:
+        return {"Delete": {"TableName": self.table, "Key": _listed_key(request)}}
+
+
+def _own_key(request: VerificationRequest) -> dict[str, Any]:
+    return request_key(request.account, request.organisation)
+
+
+def _listed_key(request: VerificationRequest) -> dict[str, Any]:
+    which: Listed = "open" if request.decision == "open" else "decided"
+    at = request.requested_at if request.decided_at is None else request.decided_at
+    sort = f"{_LISTS[which]}{id_text(request.unit)}#{at:010}#{account_text(request.account)}"
+    return organisation_key(request.organisation) | {DirectoryRow.SORT: {"S": sort}}
+
+
+def _as_read(request: VerificationRequest) -> dict[str, Any]:
+    return {
+        "ConditionExpression": f"{Row.ID} = :id AND #decision = :decision",
+        "ExpressionAttributeNames": {"#decision": Row.DECISION},
+        "ExpressionAttributeValues": {":id": {"B": request.id}, ":decision": {"S": request.decision}},
+    }
+
+
+def _still_open(request: VerificationRequest) -> dict[str, Any]:
+    return _as_read(replace(request, decision="open"))
+
+
+def _attributes(request: VerificationRequest) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        Row.ID: {"B": request.id},
+        Row.UNIT: {"B": request.unit},
+        Row.NAME: {"S": request.name},
+        Row.POST: {"S": request.post},
+        Row.SOURCE: {"S": request.source},
+        Row.DEVICE: {"N": str(request.device)},
+        Row.REGISTRATION: {"N": str(request.registration)},
+        Row.REQUESTED_AT: {"N": str(request.requested_at)},
+        Row.DECISION: {"S": request.decision},
+    }
+    texts = {Row.EMAIL: request.email, Row.REASON: request.reason}
+    item |= {name: {"S": text} for name, text in texts.items() if text is not None}
+    return item | ({Row.DECIDED_AT: {"N": str(request.decided_at)}} if request.decided_at is not None else {})
+
+
+def read_request(item: Item) -> VerificationRequest:
+    return VerificationRequest(
+        id=RequestId(item[Row.ID]["B"]),
+        unit=UnitId(item[Row.UNIT]["B"]),
+        name=item[Row.NAME]["S"],
+        post=item[Row.POST]["S"],
+        email=item[Row.EMAIL]["S"] if Row.EMAIL in item else None,
+        source=cast("Any", item[Row.SOURCE]["S"]),
+        device=DeviceNumber(int(item[Row.DEVICE]["N"])),
+        registration=RegistrationId(int(item[Row.REGISTRATION]["N"])),
+        requested_at=int(item[Row.REQUESTED_AT]["N"]),
+        decision=cast("Any", item[Row.DECISION]["S"]),
+        decided_at=int(item[Row.DECIDED_AT]["N"]) if Row.DECIDED_AT in item else None,
+        reason=item[Row.REASON]["S"] if Row.REASON in item else None,
+    )

@@ -1,0 +1,39 @@
+"""Administration of people in process: what its use cases need, on the service of the tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandes.administration.people import PeopleDependencies
+from sandes.administration.suspension import SuspensionDependencies
+from sandes.store.enrolment import EnrolmentStore
+from sandes.store.limits import LimitStore
+from sandes.store.suspensions import SuspensionStore
+from sandes.store.verification_requests import VerificationRequestStore
+from tests.support.administration import Administration
+from tests.support.service import Service
+
+
+def people_deps(
+    service: Service, client: Any = None, *, administration: Administration | None = None
+) -> PeopleDependencies:
+    """`client` stands in for the real one, to be overtaken or to count."""
+    tables = service.tables
+    return PeopleDependencies(
+        verifications=service.verification_deps(client),
+        requests=VerificationRequestStore(client or service.client, tables["directory"]),
+        recorder=Administration(service, client).recorder,
+        limits=LimitStore(client or service.client, tables["limits"]),
+    )
+
+
+def suspension_deps(service: Service, client: Any = None) -> SuspensionDependencies:
+    tables = service.tables
+    people = people_deps(service, client)
+    return SuspensionDependencies(
+        people=people,
+        suspensions=SuspensionStore(client or service.client, tables["directory"], tables["routing"]),
+        enrolment=EnrolmentStore(people.verifications.directory, people.verifications.store.routing, service.codes),
+        pusher=service.gateway,
+        group_work=service.group_queue,
+    )
