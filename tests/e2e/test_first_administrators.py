@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from sandes.administration.sign_in import AdministratorPool
 from sandes.edge.cognito import CognitoPool
 from sandes.model.ids import administrator_text
-from sandes_client.admin import AskNewPassword, NotSignedIn, SignInRefused, begin
+from sandes_client.admin import AskNewPassword, NotSignedIn, SetUpAuthenticator, SignedIn, SignInRefused, begin
 from sandes_client.cli.admin import admin
 from tests.conftest import Deployed
 from tests.support import totp
@@ -173,6 +173,27 @@ def test_who_is_signed_out_keeps_no_session_and_who_is_disabled_gets_none(deploy
         made.api.refresh()
     with pytest.raises(SignInRefused):
         begin(cognito(deployment), made.email, PASSWORD)
+
+
+def test_who_has_lost_their_second_factor_sets_up_another_once_operators_have_taken_it_away(
+    deployment: Deployed,
+) -> None:
+    """The three calls of docs/runbook.md."""
+    made, client = administrator(deployment), deployment.engine.client("cognito-idp")
+    who: dict[str, Any] = {"UserPoolId": deployment.stack.admin_pool, "Username": made.email}
+    client.admin_set_user_password(**who, Password="Temporary-horse-8", Permanent=False)
+    client.admin_set_user_mfa_preference(**who, SoftwareTokenMfaSettings={"Enabled": False})
+    client.admin_user_global_sign_out(**who)
+    with pytest.raises(NotSignedIn):
+        made.api.refresh()
+    with pytest.raises(SignInRefused):
+        begin(cognito(deployment), made.email, PASSWORD)
+    step = begin(cognito(deployment), made.email, "Temporary-horse-8")
+    assert isinstance(step, AskNewPassword)
+    setting_up = step.answer("Another-horse-9-battery")
+    assert isinstance(setting_up, SetUpAuthenticator)
+    assert setting_up.secret != made.secret
+    assert isinstance(setting_up.answer(totp.code(setting_up.secret)), SignedIn)
 
 
 def test_with_a_provider_its_users_of_the_same_address_are_the_person_invited(deployment: Deployed) -> None:
