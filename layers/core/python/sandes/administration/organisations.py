@@ -140,10 +140,12 @@ def create(operation: CreateOrganisation, *, now_seconds: int, store: Organisati
     return read_tree(made.id, store)
 
 
-def create_unit(operation: CreateUnit, *, now_seconds: int, store: OrganisationStore) -> UnitId:
-    """Raises ProtocolError not_found, unit_too_deep."""
+def create_unit(
+    operation: CreateUnit, *, now_seconds: int, store: OrganisationStore, id: UnitId | None = None
+) -> UnitId:
+    """`id` is drawn if left out. Raises ProtocolError not_found, unit_too_deep."""
     parent = operation.parent or UnitId(operation.organisation)
-    unit = Unit(new_unit_id(), operation.name, operation.kind, parent, now_seconds)
+    unit = Unit(id or new_unit_id(), operation.name, operation.kind, parent, now_seconds)
 
     def change(tree: Tree) -> bool:
         _check_there(tree, parent=parent)
@@ -154,30 +156,48 @@ def create_unit(operation: CreateUnit, *, now_seconds: int, store: OrganisationS
     return unit.id
 
 
-def move(organisation: OrganisationId, unit: UnitId, parent: UnitId, *, store: OrganisationStore) -> None:
-    """Raises ProtocolError not_found, unit_cycle (below itself, or the organisation at all), unit_too_deep."""
+def move(
+    organisation: OrganisationId,
+    unit: UnitId,
+    parent: UnitId,
+    *,
+    name: str | None = None,
+    version: int | None = None,
+    store: OrganisationStore,
+) -> None:
+    """With another `name`, if one is given; of this `version`, if one is given.
+
+    Raises ProtocolError not_found, unit_cycle (below itself, or the organisation at all), unit_too_deep,
+    precondition_failed.
+    """
 
     def change(tree: Tree) -> bool:
         _check_there(tree, unit=unit, parent=parent)
+        _check_version(tree, unit, version)
         if tree.within(parent, unit):
             raise ProtocolError(ErrorCode.UNIT_CYCLE)
-        if tree.units[unit].parent == parent:
+        if tree.units[unit].parent == parent and name is None:
             return True
         _check_depth(tree.level(parent) + tree.levels_of(unit))
-        return store.move(tree, unit, parent)
+        return store.move(tree, unit, parent, name=name)
 
     _reshape(organisation, change, store)
 
 
-def remove(organisation: OrganisationId, unit: UnitId, *, store: OrganisationStore) -> None:
-    """Raises ProtocolError not_found, unit_not_empty; invalid_request for the organisation itself, which stays."""
+def remove(organisation: OrganisationId, unit: UnitId, *, version: int | None = None, store: OrganisationStore) -> None:
+    """Of this `version`, if one is given.
+
+    Raises ProtocolError not_found, unit_not_empty, precondition_failed; invalid_request for the organisation itself,
+    which stays.
+    """
     if unit == UnitId(organisation):
         raise invalid(ErrorCode.INVALID_REQUEST, "/unit", "is_the_organisation")
 
     def change(tree: Tree) -> bool:
         _check_there(tree, unit=unit)
+        _check_version(tree, unit, version)
         found = tree.units[unit]
-        if found.officials or found.groups or found.apps or tree.children(unit):
+        if found.officials or found.groups or tree.children(unit):
             raise ProtocolError(ErrorCode.UNIT_NOT_EMPTY)
         return store.remove(tree, unit)
 
@@ -197,6 +217,11 @@ def _check_there(tree: Tree, **units: UnitId) -> None:
     for field, unit in units.items():
         if unit not in tree.units:
             raise missing(f"/{field}", "unit in the organisation")
+
+
+def _check_version(tree: Tree, unit: UnitId, version: int | None) -> None:
+    if version is not None and tree.units[unit].version != version:
+        raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
 
 
 def _check_depth(levels: int) -> None:

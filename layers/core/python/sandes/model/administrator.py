@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sandes.model.ids import AdministratorId, OrganisationId, UnitId
+from sandes.model.ids import AdministratorId, OrganisationId, UnitId, base64url_text, parse_base64url
 
 PLATFORM = OrganisationId(bytes(8))
 """The organisation that runs the platform: its administrators have their home in its units."""
@@ -42,13 +42,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Administrator:
-    """`home`: the unit a person works in. Two people of one unit are not two for what takes two."""
+    """`home`: the unit a person works in. Two people of one unit are not two for what takes two.
+
+    `version` rises with each role granted, and with name and home.
+    """
 
     id: AdministratorId
     email: str
     name: str
     home: Place
     created_at: int
+    version: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,33 @@ class Assignment:
 
     def in_force(self, now_seconds: int) -> bool:
         return self.expires_at is None or self.expires_at > now_seconds
+
+    @property
+    def key(self) -> AssignmentKey:
+        return AssignmentKey(self.administrator, self.role, self.place)
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentKey:
+    """What tells one assignment from all others. Its text is its id on the wire: organisation (8 bytes), unit (8),
+    administrator (16) and the role's name in base64url.
+    """
+
+    administrator: AdministratorId
+    role: Role
+    place: Place
+
+    def __str__(self) -> str:
+        place = self.place.organisation + self.place.unit
+        return base64url_text(place + self.administrator + self.role.value.encode())
+
+    @classmethod
+    def parse(cls, text: str) -> AssignmentKey:
+        """Raises ValueError unless `text` is exactly what `str()` gives."""
+        data = parse_base64url(text)
+        organisation, unit, administrator = data[:8], data[8:16], data[16:32]
+        role = Role(data[32:].decode())
+        return cls(AdministratorId(administrator), role, Place(OrganisationId(organisation), UnitId(unit)))
 
 
 @dataclass(frozen=True, slots=True)

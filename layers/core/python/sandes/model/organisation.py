@@ -17,13 +17,16 @@ MAX_LEVELS = 8
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """`audiences`: what it has set itself of its policy. `tree_version` rises whenever its tree changes shape."""
+    """`audiences`: what it has set itself of its policy. `tree_version` rises whenever its tree changes shape,
+    `version` with its name and audiences.
+    """
 
     id: OrganisationId
     name: str
     created_at: int
     tree_version: int
     audiences: Mapping[Field, Audience] = field(default_factory=dict)
+    version: int = 1
 
     @property
     def root(self) -> UnitId:
@@ -37,7 +40,9 @@ class Organisation:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """`parent` is None for the root. `officials`, `groups` and `apps` count those of this very unit."""
+    """`parent` is None for the root. `officials`, `groups` and `apps` count those of this very unit. `version` rises
+    with name and parent; the root has that of its organisation.
+    """
 
     id: UnitId
     name: str
@@ -47,6 +52,7 @@ class Unit:
     officials: int = 0
     groups: int = 0
     apps: int = 0
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)

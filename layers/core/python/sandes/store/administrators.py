@@ -102,32 +102,77 @@ class AdministratorStore:
         last = answer.get("LastEvaluatedKey")
         return [read_listed(item) for item in answer["Items"]], last[DirectoryRow.SORT]["S"] if last else None
 
+    def officers(self, organisation: OrganisationId) -> int:
+        """How many nodal officers it has, by a consistent read; 0 for one that is not there."""
+        key, name = organisation_key(organisation), OrganisationRow.OFFICERS
+        answer = self.client.get_item(TableName=self.table, Key=key, ProjectionExpression=name, ConsistentRead=True)
+        found = answer.get("Item", {})
+        return int(found[name]["N"]) if name in found else 0
+
     # Parts of transactions.
 
     def putting(self, administrator: Administrator) -> dict[str, Any]:
         """Made, or given another name or home."""
-        item = administrator_key(administrator.id) | {
-            AdministratorRow.EMAIL: {"S": administrator.email},
-            AdministratorRow.NAME: {"S": administrator.name},
-            AdministratorRow.ORGANISATION: {"B": administrator.home.organisation},
-            AdministratorRow.UNIT: {"B": administrator.home.unit},
-            AdministratorRow.CREATED_AT: {"N": str(administrator.created_at)},
+        fields = _administrator_fields(administrator)
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": administrator_key(administrator.id),
+                "UpdateExpression": "SET "
+                + ", ".join(f"#n{n} = :v{n}" for n in range(len(fields)))
+                + f" ADD {AdministratorRow.VERSION} :one",
+                "ExpressionAttributeNames": {f"#n{n}": name for n, name in enumerate(fields)},
+                "ExpressionAttributeValues": {f":v{n}": value for n, value in enumerate(fields.values())}
+                | {":one": {"N": "1"}},
+            }
         }
-        return {"Put": {"TableName": self.table, "Item": item}}
+
+    def adding(self, administrator: Administrator) -> dict[str, Any]:
+        """Made. Fails if there is such an administrator."""
+        item = administrator_key(administrator.id) | _administrator_fields(administrator)
+        item |= {AdministratorRow.VERSION: {"N": "1"}}
+        return {"Put": {"TableName": self.table, "Item": item, "ConditionExpression": _NEW}}
+
+    def counting(self, administrator: Administrator) -> dict[str, Any]:
+        """One role more. Fails if another one was granted, or name or home changed, since it was read."""
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": administrator_key(administrator.id),
+                "UpdateExpression": f"ADD {AdministratorRow.VERSION} :one",
+                "ConditionExpression": f"{AdministratorRow.VERSION} = :read",
+                "ExpressionAttributeValues": {":one": {"N": "1"}, ":read": {"N": str(administrator.version)}},
+            }
+        }
 
     def granting(self, assignment: Assignment, administrator: Administrator) -> Iterator[dict[str, Any]]:
         """Fails if the administrator has the assignment already. Of a nodal officer it is counted."""
+        yield from self.granting_uncounted(assignment, administrator)
+        if assignment.role is Role.NODAL_OFFICER:
+            yield self._officers(assignment.place.organisation, 1, _THERE)
+
+    def granting_one_of_two(self, officer: Assignment, administrator: Administrator) -> Iterator[dict[str, Any]]:
+        """Of a nodal officer. Fails too if the organisation has two already: the third operation."""
+        yield from self.granting_uncounted(officer, administrator)
+        few = f"{_THERE} AND (attribute_not_exists({OrganisationRow.OFFICERS}) OR {OrganisationRow.OFFICERS} <= :last)"
+        yield self._officers(officer.place.organisation, 1, few)
+
+    def granting_uncounted(self, assignment: Assignment, administrator: Administrator) -> Iterator[dict[str, Any]]:
+        """For a nodal officer who is made with the organisation. One that is over is no assignment."""
         item = _assignment_item(assignment)
         listed = {
             AssignmentRow.ADMINISTRATOR: {"B": assignment.administrator},
             AssignmentRow.NAME: {"S": administrator.name},
             AssignmentRow.EMAIL: {"S": administrator.email},
         }
-        own = {"TableName": self.table, "Item": assignment_key(assignment) | item, "ConditionExpression": _NEW}
+        own = {
+            "TableName": self.table,
+            "Item": assignment_key(assignment) | item,
+            "ConditionExpression": f"{_NEW} OR {AssignmentRow.EXPIRES_AT} <= :now",
+            "ExpressionAttributeValues": {":now": {"N": str(assignment.granted_at)}},
+        }
         yield {"Put": own}
         yield {"Put": {"TableName": self.table, "Item": listed_key(assignment) | item | listed}}
-        if assignment.role is Role.NODAL_OFFICER:
-            yield self._officers(assignment.place.organisation, 1, _THERE)
 
     def taking(self, assignment: Assignment) -> Iterator[dict[str, Any]]:
         """Fails if there is none any more, and for the last nodal officer of an organisation: the third operation."""
@@ -156,6 +201,16 @@ class AdministratorStore:
         return {"ConditionCheck": check}
 
 
+def _administrator_fields(administrator: Administrator) -> dict[str, Any]:
+    return {
+        AdministratorRow.EMAIL: {"S": administrator.email},
+        AdministratorRow.NAME: {"S": administrator.name},
+        AdministratorRow.ORGANISATION: {"B": administrator.home.organisation},
+        AdministratorRow.UNIT: {"B": administrator.home.unit},
+        AdministratorRow.CREATED_AT: {"N": str(administrator.created_at)},
+    }
+
+
 def _assignment_item(assignment: Assignment) -> dict[str, Any]:
     item = {
         AssignmentRow.ROLE: {"S": assignment.role.value},
@@ -180,6 +235,7 @@ def read_administrator(item: Item) -> Administrator:
             UnitId(item[AdministratorRow.UNIT]["B"]),
         ),
         created_at=int(item[AdministratorRow.CREATED_AT]["N"]),
+        version=int(item[AdministratorRow.VERSION]["N"]),
     )
 
 

@@ -59,17 +59,22 @@ class OrganisationStore:
 
     def create(self, organisation: Organisation, kind: UnitKind) -> bool:
         """False if the id is taken."""
+        return self._write(*self.creating(organisation, kind))
+
+    def creating(self, organisation: Organisation, kind: UnitKind, *, officers: int = 0) -> list[dict[str, Any]]:
+        """Parts of a transaction. The first fails if the id is taken; `officers` of it are appointed with it."""
         root = Unit(organisation.root, organisation.name, kind, None, organisation.created_at)
         item = _unit_item(organisation.id, root) | {
             Row.TREE_VERSION: {"N": str(organisation.tree_version)},
             Row.AUDIENCES: {"M": {name: {"S": audience} for name, audience in organisation.audiences.items()}},
+            **({Row.OFFICERS: {"N": str(officers)}} if officers else {}),
         }
         listed = _LIST | {DirectoryRow.SORT: {"S": id_text(organisation.id)}, Row.CREATED_AT: item[Row.CREATED_AT]}
         new = {"ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})"}
-        return self._write(
+        return [
             {"Put": {"TableName": self.table, "Item": item, **new}},
             {"Put": {"TableName": self.table, "Item": listed}},
-        )
+        ]
 
     def page(self, *, after: str | None, limit: int) -> tuple[list[Organisation], str | None]:
         """Organisations, by id, and where the next page begins. A query and a batch of reads."""
@@ -151,25 +156,46 @@ class OrganisationStore:
                 return items
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
-    def rename(self, organisation: OrganisationId, unit: UnitId, name: str) -> bool:
-        """False if there is no such unit."""
-        return self._update(
-            unit_key(organisation, unit), f"SET {Row.NAME} = :name", ExpressionAttributeValues={":name": {"S": name}}
-        )
+    def rename(self, organisation: OrganisationId, unit: UnitId, name: str, *, version: int | None = None) -> bool:
+        """False if there is no such unit, or not of this `version`."""
+        return self._update(unit_key(organisation, unit), version, f"{Row.NAME} = :name", {":name": {"S": name}})
 
-    def set_audiences(self, organisation: OrganisationId, audiences: Mapping[Field, Audience]) -> bool:
-        """Set these and leave the others as they are; at least one. False if there is no such organisation."""
+    def set_audiences(
+        self, organisation: OrganisationId, audiences: Mapping[Field, Audience], *, version: int | None = None
+    ) -> bool:
+        """Set these and leave the others as they are; at least one. False if there is no such organisation, or not of
+        this `version`.
+        """
         fields = list(audiences)
         return self._update(
             organisation_key(organisation),
-            "SET " + ", ".join(f"{Row.AUDIENCES}.#f{n} = :a{n}" for n in range(len(fields))),
+            version,
+            ", ".join(f"{Row.AUDIENCES}.#f{n} = :a{n}" for n in range(len(fields))),
+            {f":a{n}": {"S": audiences[name]} for n, name in enumerate(fields)},
             ExpressionAttributeNames={f"#f{n}": name for n, name in enumerate(fields)},
-            ExpressionAttributeValues={f":a{n}": {"S": audiences[name]} for n, name in enumerate(fields)},
         )
 
-    def _update(self, key: dict[str, Any], expression: str, **expressions: Any) -> bool:
-        update = {"Key": key, "UpdateExpression": expression, "ConditionExpression": _EXISTS, **expressions}
-        return self._write({"Update": {"TableName": self.table, **update}})
+    def _update(
+        self, key: dict[str, Any], version: int | None, change: str, values: dict[str, Any], **names: Any
+    ) -> bool:
+        return self._write(self._changing(key, version, change, values, **names))
+
+    def _changing(
+        self, key: dict[str, Any], version: int | None, change: str, values: dict[str, Any], **names: Any
+    ) -> dict[str, Any]:
+        """Of a row that is there and, if one is given, of this version, which goes up."""
+        condition, seen = _of_version(version)
+        values = values | seen | {":one": {"N": "1"}}
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": key,
+                "UpdateExpression": f"SET {change}, {Row.VERSION} = if_not_exists({Row.VERSION}, :one) + :one",
+                "ConditionExpression": condition,
+                "ExpressionAttributeValues": values,
+                **names,
+            }
+        }
 
     def _write(self, *operations: dict[str, Any]) -> bool:
         try:
@@ -191,24 +217,24 @@ class OrganisationStore:
         }
         return self._reshape(tree, {"Put": put})
 
-    def move(self, tree: Tree, unit: UnitId, parent: UnitId) -> bool:
-        update = {
-            "TableName": self.table,
-            "Key": unit_key(tree.organisation.id, unit),
-            "UpdateExpression": f"SET {Row.PARENT} = :parent",
-            "ConditionExpression": _EXISTS,
-            "ExpressionAttributeValues": {":parent": {"B": parent}},
-        }
-        return self._reshape(tree, {"Update": update})
+    def move(self, tree: Tree, unit: UnitId, parent: UnitId, *, name: str | None = None) -> bool:
+        """And give it another name with it, if one is given."""
+        change, values = f"{Row.PARENT} = :parent", cast("dict[str, Any]", {":parent": {"B": parent}})
+        if name is not None:
+            change, values = f"{change}, {Row.NAME} = :name", values | {":name": {"S": name}}
+        key, version = unit_key(tree.organisation.id, unit), tree.units[unit].version
+        return self._reshape(tree, self._changing(key, version, change, values))
 
     def remove(self, tree: Tree, unit: UnitId) -> bool:
         """Also False if there are officials, groups or apps in it; units below it show in the tree."""
+        condition, seen = _of_version(tree.units[unit].version)
+        none = f"{Row.OFFICIALS} = :none AND {Row.GROUPS} = :none"
+        no_apps = f"(attribute_not_exists({Row.APPS}) OR {Row.APPS} = :none)"
         delete = {
             "TableName": self.table,
             "Key": unit_key(tree.organisation.id, unit),
-            "ConditionExpression": f"{Row.OFFICIALS} = :none AND {Row.GROUPS} = :none"
-            f" AND (attribute_not_exists({Row.APPS}) OR {Row.APPS} = :none)",
-            "ExpressionAttributeValues": {":none": {"N": "0"}},
+            "ConditionExpression": f"{condition} AND {none} AND {no_apps}",
+            "ExpressionAttributeValues": seen | {":none": {"N": "0"}},
         }
         return self._reshape(tree, {"Delete": delete})
 
@@ -223,6 +249,11 @@ class OrganisationStore:
         return self._write({"Update": version}, change)
 
     # Parts of others' transactions: whoever makes or ends an official or group of a unit says so in the same one.
+
+    def there(self, organisation: OrganisationId, unit: UnitId) -> dict[str, Any]:
+        """Fails for a unit that is not there, or not any more."""
+        key = unit_key(organisation, unit)
+        return {"ConditionCheck": {"TableName": self.table, "Key": key, "ConditionExpression": _EXISTS}}
 
     def counting(
         self, organisation: OrganisationId, unit: UnitId, *, officials: int = 0, groups: int = 0, apps: int = 0
@@ -241,6 +272,18 @@ class OrganisationStore:
         }
 
 
+def _of_version(version: int | None) -> tuple[str, dict[str, Any]]:
+    """A condition and its values: the row is there, and of the version if one is given."""
+    if version is None:
+        return _EXISTS, {}
+    first = f"attribute_not_exists({Row.VERSION}) OR " if version == 1 else ""
+    return f"{_EXISTS} AND ({first}{Row.VERSION} = :seen)", {":seen": {"N": str(version)}}
+
+
+def _version(item: Item) -> int:
+    return int(item[Row.VERSION]["N"]) if Row.VERSION in item else 1
+
+
 def read_organisation(item: Item) -> Organisation:
     return Organisation(
         id=parse_organisation(item[DirectoryRow.PARTITION]["S"].removeprefix("O#")),
@@ -250,6 +293,7 @@ def read_organisation(item: Item) -> Organisation:
         audiences={
             cast("Field", name): cast("Audience", audience["S"]) for name, audience in item[Row.AUDIENCES]["M"].items()
         },
+        version=_version(item),
     )
 
 
@@ -267,6 +311,7 @@ def read_unit(item: Item) -> Unit:
         officials=int(item[Row.OFFICIALS]["N"]),
         groups=int(item[Row.GROUPS]["N"]),
         apps=int(item[Row.APPS]["N"]) if Row.APPS in item else 0,
+        version=_version(item),
     )
 
 

@@ -211,6 +211,7 @@ class OrganisationRow:
     OFFICIALS = "n"  # N verified in this very unit: it is not removed as long as there are any
     GROUPS = "m"  # N of this very unit
     APPS = "a"  # N of this very unit; absent: none
+    VERSION = "e"  # N rises when people change name, place or audiences; 1 where it is not there
     # organisation only
     AUDIENCES = "v"  # M of S by field: what it has set of its policy
     TREE_VERSION = "t"  # N rises with every change of the tree: two moves at once cannot make a circle
@@ -227,6 +228,7 @@ class AdministratorRow:
     ORGANISATION = "g"  # B 8 of their home
     UNIT = "u"  # B 8 of their home
     CREATED_AT = "c"  # N epoch seconds
+    VERSION = "v"  # N rises with each role granted: two that exclude each other are not granted at once
 
 
 class AssignmentRow:
