@@ -465,14 +465,23 @@ class ServiceStack(Foundation):
         """Three functions, so that each has the secrets and rights of its own calls only."""
         every = self._tables(schema.DIRECTORY) | self._secrets(pepper=self.pepper) | self._audit_settings()
         heads = {"HEADS_BUCKET": self.heads.bucket.bucket_name}
-        self.admin = self._function("Admin", "admin", every | heads)
+        self.admin = self._function("Admin", "admin", every | heads | self._pool_settings())
         self.admin_people = self._function("AdminPeople", "admin_people", every)
-        self.admin_apps = self._function("AdminApps", "admin_apps", every | self._admin_apps_settings())
-        self._grant_admin_apps()
+        self.admin_apps = self._function("AdminApps", "admin_apps", every)
         for function in (self.admin, self.admin_people, self.admin_apps):
             self._grant_tables(function, {schema.DIRECTORY: ("Query",)})
             self._grant_audit(function)
             self._grant_secret(function, self.pepper)
+        self._grant_tables(
+            self.admin,
+            {
+                schema.DIRECTORY: (
+                    *("GetItem", "BatchGetItem"),
+                    *("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
+                )
+            },
+        )
+        self._grant_invitations(self.admin)
         self._grant(self.admin, ("dynamodb:Query",), f"{self.tables[schema.AUDIT].table_arn}/index/*")
         self._grant(self.admin, ("s3:GetObject",), self.heads.objects)
         self._grant(self.admin, ("s3:ListBucket",), self.heads.bucket.bucket_arn)  # else S3 says forbidden for missing
@@ -496,23 +505,6 @@ class ServiceStack(Foundation):
             schedule=events.Schedule.cron(minute="0"),
             targets=[targets.LambdaFunction(self.audit_heads.function, retry_attempts=2)],
         )
-
-    def _admin_apps_settings(self) -> dict[str, str]:
-        """A webhook's secret is derived, and shown when it is registered."""
-        return self._webhook_settings() | {"GROUP_QUEUE": self.group_queue.url}
-
-    def _grant_admin_apps(self) -> None:
-        self._grant_tables(
-            self.admin_apps,
-            {
-                schema.DIRECTORY: (
-                    *("BatchGetItem", "GetItem"),
-                    *("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
-                )
-            },
-        )
-        self._grant_secret(self.admin_apps, self.webhook_secret)
-        self._grant_queue(self.admin_apps, self.group_queue)
 
     def _outputs(self) -> None:
         CfnOutput(self, "WebSocketUrl", value=self.websocket.url)

@@ -219,27 +219,22 @@ ALLOWED = {
         "secretsmanager:GetSecretValue AttestationSecret",
     },
     "admin": RECORDS
+    | INVITES
     | {
         "dynamodb:Query directory",
+        "dynamodb:GetItem directory",
+        "dynamodb:BatchGetItem directory",
+        "dynamodb:PutItem directory",
+        "dynamodb:UpdateItem directory",
+        "dynamodb:DeleteItem directory",
+        "dynamodb:ConditionCheckItem directory",
         "dynamodb:Query audit/index/*",
         "secretsmanager:GetSecretValue Pepper",
         "s3:GetObject heads/*",
         "s3:ListBucket bucket",
     },
     "adminpeople": RECORDS | {"dynamodb:Query directory", "secretsmanager:GetSecretValue Pepper"},
-    "adminapps": RECORDS
-    | {
-        "dynamodb:BatchGetItem directory",
-        "dynamodb:GetItem directory",
-        "dynamodb:Query directory",
-        "dynamodb:PutItem directory",
-        "dynamodb:UpdateItem directory",
-        "dynamodb:DeleteItem directory",
-        "dynamodb:ConditionCheckItem directory",
-        "sqs:SendMessage groupwork",
-        "secretsmanager:GetSecretValue Pepper",
-        "secretsmanager:GetSecretValue WebhookSecret",
-    },
+    "adminapps": RECORDS | {"dynamodb:Query directory", "secretsmanager:GetSecretValue Pepper"},
     "auditheads": {
         "dynamodb:Query audit",
         "secretsmanager:GetSecretValue AuditSecret",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -19,7 +19,7 @@ from sandes.administration.authority import Need, Permission, covers, everywhere
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor as make_cursor
 from sandes.cursors import position
-from sandes.model.administrator import Assignment, Caller, Place
+from sandes.model.administrator import Assignment, Caller, Place, Role
 from sandes.model.approval import Approval
 from sandes.model.audit import Act
 from sandes.model.ids import ApprovalId, OrganisationId, administrator_text, base64url_text, id_text, new_approval_id
@@ -63,6 +63,10 @@ class ApprovedOperation(ABC, Generic[Parameters]):
     def place(self, parameters: Parameters) -> Place:
         """Where both need the permission. Raises ProtocolError not_found for what is nowhere."""
 
+    def roles(self, parameters: Parameters) -> Collection[Role]:  # noqa: ARG002  # others ask
+        """By which of the roles that have the permission both may do this."""
+        return frozenset(Role)
+
     def check(self, parameters: Parameters, by: Caller, *, now_seconds: int) -> None:
         """Raises ProtocolError for what would be refused now, or to this administrator: asked of both."""
 
@@ -89,8 +93,9 @@ def request(caller: Caller, operation: str, parameters: Wire, *, now_ms: int, de
     """Ask for what takes two. Raises ProtocolError: not_found without the right, and what the operation checks."""
     asked = deps.operations[operation]
     place = asked.place(parameters)
-    right = require(caller, asked.permission, asked.asks, place, deps.organisations)
+    require(caller, asked.permission, asked.asks, place, deps.organisations)
     asked.check(parameters, caller, now_seconds=now_ms // 1000)
+    right = _right(caller, asked, parameters, asked.asks, deps)
     approval = Approval(
         id=new_approval_id(place.organisation, now_ms),
         operation=operation,
@@ -111,12 +116,13 @@ def approve(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDepend
 
     Raises ProtocolError: not_found, own_request, same_unit, approval_state, and what the operation raises.
     """
-    approval, operation, right = _to_decide(caller, id, now_ms, deps)
+    approval, operation, _ = _to_decide(caller, id, now_ms, deps)
     parameters = _parameters(approval, operation)
-    requester, requesters_right = _requester(approval, operation, now_ms // 1000, deps)
+    requester, requesters_right = _requester(approval, operation, parameters, now_ms // 1000, deps)
     if caller.administrator.home in (approval.requester_home, requester.administrator.home):
         raise ProtocolError(ErrorCode.SAME_UNIT)
     operation.check(parameters, caller, now_seconds=now_ms // 1000)
+    right = _right(caller, operation, parameters, "second", deps)
     act = _act(approval.operation, caller, right, approval, operation.recorded(parameters))
     beside = [
         deps.store.deciding(approval, "executed", caller.id, now_seconds=now_ms // 1000),
@@ -208,6 +214,18 @@ def _to_decide(
     return approval, operation, right
 
 
+def _right(
+    caller: Caller,
+    operation: ApprovedOperation[Parameters],
+    parameters: Parameters,
+    need: Need,
+    deps: ApprovalDependencies,
+) -> Assignment:
+    """What gives the caller this very right. Raises ProtocolError not_found."""
+    place, among = operation.place(parameters), operation.roles(parameters)
+    return require(caller, operation.permission, need, place, deps.organisations, among=among)
+
+
 def _check_pending(approval: Approval, now_ms: int) -> None:
     if approval.state(now_ms // 1000) != "pending":
         raise ProtocolError(ErrorCode.APPROVAL_STATE)
@@ -227,7 +245,11 @@ def _parameters(approval: Approval, operation: ApprovedOperation[Parameters]) ->
 
 
 def _requester(
-    approval: Approval, operation: ApprovedOperation[Any], now_seconds: int, deps: ApprovalDependencies
+    approval: Approval,
+    operation: ApprovedOperation[Parameters],
+    parameters: Parameters,
+    now_seconds: int,
+    deps: ApprovalDependencies,
 ) -> tuple[Caller, Assignment]:
     """Who has asked, as they are now, and what gives them the right to: whoever has lost it has not asked for anything.
 
@@ -238,9 +260,10 @@ def _requester(
         who, assignments = known
         live = tuple(one for one in assignments if one.in_force(now_seconds))
         requester = Caller(who, live, signed_in_at=approval.requested_at)
-        right = grants(requester, operation.permission, operation.asks, approval.place, deps.organisations)
-        if right is not None:
-            return requester, right
+        try:
+            return requester, _right(requester, operation, parameters, operation.asks, deps)
+        except ProtocolError:
+            raise ProtocolError(ErrorCode.APPROVAL_STATE) from None
     raise ProtocolError(ErrorCode.APPROVAL_STATE)
 
 

@@ -5,11 +5,12 @@ To a caller without the right, what is forbidden looks like what is not there: `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Literal
 
 from sandes.model.administrator import Assignment, Caller, Place, Role
+from sandes.model.ids import UnitId
 from sandes.model.organisation import Tree
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.organisations import OrganisationStore
@@ -142,10 +143,19 @@ def everywhere(role: Role) -> bool:
 
 
 def grants(
-    caller: Caller, permission: Permission, need: Need, place: Place, organisations: OrganisationStore
+    caller: Caller,
+    permission: Permission,
+    need: Need,
+    place: Place,
+    organisations: OrganisationStore,
+    *,
+    among: Collection[Role] = frozenset(Role),
 ) -> Assignment | None:
-    """The assignment that lets the caller do this at the place, or None. The tree is read only if it matters."""
-    able = [one for one in caller.assignments if MATRIX[permission].get(one.role) in _ENOUGH[need]]
+    """The assignment that lets the caller do this at the place, or None. The tree is read only if it matters.
+
+    `among`: only by one of these roles.
+    """
+    able = [one for one in _able(caller, permission, need) if one.role in among]
     for one in able:
         if everywhere(one.role) or one.place == place or one.place == Place.root(place.organisation):
             return one
@@ -157,18 +167,50 @@ def grants(
 
 
 def require(
-    caller: Caller, permission: Permission, need: Need, place: Place, organisations: OrganisationStore
+    caller: Caller,
+    permission: Permission,
+    need: Need,
+    place: Place,
+    organisations: OrganisationStore,
+    *,
+    among: Collection[Role] = frozenset(Role),
 ) -> Assignment:
     """The assignment that gives the right. Raises ProtocolError not_found where there is none."""
-    found = grants(caller, permission, need, place, organisations)
+    found = grants(caller, permission, need, place, organisations, among=among)
     if found is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return found
 
 
+def tree_seen(caller: Caller, permission: Permission, place: Place, organisations: OrganisationStore) -> Tree:
+    """The tree of the place's organisation for who may read this kind of thing there, by one query for both.
+
+    Raises ProtocolError not_found.
+    """
+    tree = organisations.glance(place.organisation)
+    require_in(caller, permission, "read", place.unit, tree)
+    if tree is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return tree
+
+
+def require_in(caller: Caller, permission: Permission, need: Need, unit: UnitId, tree: Tree | None) -> Assignment:
+    """As `require`, for who has read the tree; a unit that is not in it, or no tree, is not found by anybody."""
+    if tree is not None and unit in tree.units:
+        place = Place(tree.organisation.id, unit)
+        for one in _able(caller, permission, need):
+            if covers(one, place, tree):
+                return one
+    raise ProtocolError(ErrorCode.NOT_FOUND)
+
+
+def _able(caller: Caller, permission: Permission, need: Need) -> list[Assignment]:
+    return [one for one in caller.assignments if MATRIX[permission].get(one.role) in _ENOUGH[need]]
+
+
 def places_seen(caller: Caller, permission: Permission) -> Iterable[Assignment]:
     """The assignments by which the caller may read something of this kind."""
-    return [one for one in caller.assignments if MATRIX[permission].get(one.role) in _ENOUGH["read"]]
+    return _able(caller, permission, "read")
 
 
 def covers(assignment: Assignment, place: Place, tree: Tree) -> bool:

@@ -12,6 +12,13 @@ from sandes.protocol.errors import ErrorCode
 PERMISSION, NEED, WHERE = "x-permission", "x-need", "x-where"
 """In OpenAPI: the row of the matrix by its name, what is needed of it, and at what place."""
 
+_EVERYBODY = "For every administrator."
+_BY_ITSELF = {
+    "approval": "Needs the permission that it is about, where it is about.",
+    "own": "For whoever has asked for it.",
+}
+"""Places that say by themselves who is allowed."""
+
 
 def described(
     summary: str,
@@ -23,11 +30,14 @@ def described(
 ) -> dict[str, Any]:
     """For the decorator of a route. `permission` is None for what every administrator may; `where` says whether the
     place is the `unit` of what it is about, the `organisation` itself (its root), the `platform`, or nowhere in
-    particular (`any`: a list of what the caller may see). `refuses`: the codes of the use case.
+    particular (`any`: a list of what the caller may see). Of an `approval`, what it is about says which permission is
+    needed and where; what is the caller's `own` is nobody else's. `refuses`: the codes of the use case.
     """
-    codes = [*refuses, *([ErrorCode.NOT_FOUND] if permission else [])]
-    asks = f"Needs “{permission.value}” ({need}) at the {where}." if permission else "For every administrator."
+    codes = [*refuses, *([ErrorCode.NOT_FOUND] if permission or where in _BY_ITSELF else [])]
+    asks = f"Needs “{permission.value}” ({need}) at the {where}." if permission else _BY_ITSELF.get(where, _EVERYBODY)
     extensions: dict[str, Any] = {ERROR_CODES: [code.value for code in codes]}
+    if where in _BY_ITSELF:
+        extensions |= {NEED: need, WHERE: where}
     if permission:
         extensions |= {PERMISSION: permission.name.lower(), NEED: need, WHERE: where}
     return {

@@ -26,8 +26,8 @@ _PATH_WORDS = {
     *("accounts", "lookup", "search", "profile", "keys", "attestation-key", "invitations", "blocks"),
     *("groups", "members"),
     *("admin", "audit", "export", "key", "heads"),
+    *("organisations", "officers", "visibility", "units", "assignments", "approvals", "approve", "reject"),
     *("otps", "checks", "resends", "messages", "batches", "commit", "results", "templates", "preview"),
-    *("admin", "apps", "guests", "go-live", "quota", "trial", "admins", "transfer"),
     *("app-groups", "roster", "webhooks", "test", "deliveries", "redeliver", "events", "usage"),
 }
 _JSON = "application/json"

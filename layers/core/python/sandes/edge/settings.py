@@ -199,7 +199,7 @@ class AdminSettings(RecorderSettings):
     pepper_secret: str
 
 
-class AdminFunctionSettings(AdminSettings):
+class AdminFunctionSettings(AdminSettings, AdministratorPoolSettings):
     """`heads_bucket`: where the hourly heads of audit chains are kept."""
 
     heads_bucket: str
@@ -214,9 +214,7 @@ class AdminPeopleSettings(AdminSettings):
 
 
 class AdminAppsSettings(AdminSettings):
-    webhook_secret: str
-    webhook_networks: str
-    group_queue: str
+    pass
 
 
 class VerificationSweepSettings(Settings):

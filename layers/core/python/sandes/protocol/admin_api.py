@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from sandes.model.administrator import Role
 from sandes.protocol.fields import AdministratorField, OrganisationField, UnitField, Wire
+
+MAX_PAGE = 250
+"""Entries of a page of a list; 50 if the caller does not say."""
+
+
+def utc(seconds: int) -> datetime:
+    """A time as it stands in answers, of epoch seconds."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 class AdminPlace(Wire):

@@ -201,11 +201,3 @@ class AdminTemplatePage(Answer):
 
     templates: list[AdminTemplate]
     cursor: str | None = None
-
-
-class AskedFor(Answer):
-    """What takes a second person is asked for, and done when somebody of another unit approves it by then."""
-
-    approval: Annotated[str, Field(description="of /admin/v1/approvals")]
-    operation: str
-    expires_at: datetime

@@ -40,13 +40,16 @@ REASONS = {
     "port": "Webhooks do not go to this port.",
     "private_address": "The address is not a public one.",
     "receive_only": "Members of a group for citizens only receive: posting must be admins.",
+    "root_only": "This role is given for the organisation as a whole only.",
     "scheme": "The address must begin with https.",
     "set_by_the_organisation": "The organisation says this of an official; it cannot be changed here.",
     "unknown": "There is no such variable.",
+    "until_taken_away": "This role has no end.",
     "too_large": "The file is larger than allowed.",
     "url": "This is not an address that can be read.",
     "variables_differ": "The texts name different variables.",
     "within_five_years": "This must be later than now, and within five years.",
+    "within_two_years": "This must be later than now, and within two years.",
 }
 """The codes that use cases give, with N for a number, and what they mean."""
 

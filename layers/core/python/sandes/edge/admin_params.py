@@ -1,0 +1,82 @@
+"""Parameters of the admin API's paths, queries and headers, and what they mean."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, TypeVar
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
+from pydantic import BaseModel
+
+from sandes.edge.http import entity_tag
+from sandes.model.administrator import AssignmentKey, Caller, Place
+from sandes.model.ids import ApprovalId, OrganisationId, UnitId, parse_approval, parse_organisation, parse_unit
+from sandes.protocol.admin_api import MAX_PAGE
+from sandes.protocol.errors import ErrorCode, ProtocolError
+
+_EIGHT = r"^[a-z2-7]{13}$"
+
+OrganisationPath = Annotated[str, Path(pattern=_EIGHT)]
+UnitPath = Annotated[str, Path(pattern=_EIGHT)]
+ApprovalPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
+AssignmentPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{43,80}$")]
+OrganisationQuery = Annotated[
+    str | None, Query(pattern=_EIGHT, description="the organisation; the caller's own if left out")
+]
+UnitQuery = Annotated[
+    str | None, Query(pattern=_EIGHT, description="the unit and all below it; the whole organisation if left out")
+]
+CursorQuery = Annotated[str | None, Query(max_length=300, description="from the page before")]
+LimitQuery = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", max_length=64, description="the ETag of what was read, or `*`; needed"),
+]
+VERSIONED = (ErrorCode.PRECONDITION_REQUIRED, ErrorCode.PRECONDITION_FAILED)
+
+DEFAULT_LIMIT = 50
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def tagged(body: Body, version: int, status: HTTPStatus = HTTPStatus.OK) -> Response[Body]:
+    return Response(
+        status_code=status, content_type="application/json", body=body, headers={"ETag": entity_tag(version)}
+    )
+
+
+def organisation_in_path(text: str) -> OrganisationId:
+    """Raises ProtocolError not_found for a text that is no organisation's id."""
+    try:
+        return parse_organisation(text)
+    except ValueError:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None
+
+
+def approval_in_path(text: str) -> ApprovalId:
+    """Raises ProtocolError not_found for a text that is no approval's id."""
+    try:
+        return parse_approval(text)
+    except ValueError:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None
+
+
+def assignment_in_path(text: str) -> AssignmentKey:
+    """Raises ProtocolError not_found for a text that is no assignment's id."""
+    try:
+        return AssignmentKey.parse(text)
+    except ValueError:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None
+
+
+def place_asked(caller: Caller, organisation: str | None, unit: str | None) -> Place:
+    """The unit of the organisation; its root if none is named, the caller's own if no organisation is.
+
+    Raises ProtocolError not_found for what is no id.
+    """
+    try:
+        of = parse_organisation(organisation) if organisation else caller.administrator.home.organisation
+        return Place(of, parse_unit(unit) if unit else UnitId(of))
+    except ValueError:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None

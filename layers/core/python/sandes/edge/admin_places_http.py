@@ -1,0 +1,231 @@
+"""The part of the admin API that is about organisations, their units, and what their officials show."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from sandes.administration import new_organisations, places
+from sandes.administration.authority import Permission
+from sandes.edge.admin_http import call
+from sandes.edge.admin_params import (
+    DEFAULT_LIMIT,
+    VERSIONED,
+    CursorQuery,
+    IfMatch,
+    LimitQuery,
+    OrganisationPath,
+    OrganisationQuery,
+    UnitPath,
+    UnitQuery,
+    organisation_in_path,
+    place_asked,
+    tagged,
+)
+from sandes.edge.admin_roles_http import shown_approval
+from sandes.edge.admin_routes import described
+from sandes.edge.admin_wiring import wire_approvals, wire_places
+from sandes.edge.app_http import version_needed
+from sandes.edge.http import no_content
+from sandes.protocol.admin_organisations_api import (
+    AdminOrganisation,
+    AdminOrganisations,
+    AdminUnit,
+    AdminUnits,
+    AskForOfficer,
+    AskForOrganisation,
+    ChangeOrganisation,
+    ChangeUnit,
+    ChangeVisibility,
+    NewUnit,
+    Visibility,
+)
+from sandes.protocol.admin_roles_api import AdminApproval
+from sandes.protocol.errors import ErrorCode
+
+router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
+
+APPOINTING = (ErrorCode.FRESH_SIGN_IN_REQUIRED, ErrorCode.OWN_ROLES)
+
+
+@router.get(
+    "/admin/v1/organisations",
+    **described(
+        "Organisations in which the caller has a role; all of them for who may read of all",
+        permission=None,
+        refuses=(ErrorCode.INVALID_CURSOR,),
+    ),
+)
+def list_organisations(*, cursor: CursorQuery = None, limit: LimitQuery = DEFAULT_LIMIT) -> AdminOrganisations:
+    caller, _ = call(router)
+    return places.all_seen(caller, after=cursor, limit=limit, deps=wire_places())
+
+
+@router.post(
+    "/admin/v1/organisations",
+    status_code=HTTPStatus.ACCEPTED,
+    **described(
+        "Ask for a new organisation with its first nodal officer",
+        permission=Permission.ORGANISATIONS,
+        need="second",
+        where="platform",
+        refuses=APPOINTING,
+    ),
+)
+def ask_for_organisation(body: AskForOrganisation) -> AdminApproval:
+    caller, now_ms = call(router)
+    asked = new_organisations.ask_to_create(caller, body, now_ms=now_ms, deps=wire_approvals())
+    return shown_approval(asked, now_ms)
+
+
+@router.post(
+    "/admin/v1/organisations/<id>/officers",
+    status_code=HTTPStatus.ACCEPTED,
+    **described(
+        "Ask for a further nodal officer of an organisation that has fewer than two",
+        permission=Permission.ORGANISATIONS,
+        need="second",
+        where="organisation",
+        refuses=(*APPOINTING, ErrorCode.ROLE_ABOVE_OWN),
+    ),
+)
+def ask_for_officer(id: OrganisationPath, body: AskForOfficer) -> AdminApproval:
+    caller, now_ms = call(router)
+    organisation = organisation_in_path(id)
+    asked = new_organisations.ask_to_appoint(caller, organisation, body, now_ms=now_ms, deps=wire_approvals())
+    return shown_approval(asked, now_ms)
+
+
+@router.get(
+    "/admin/v1/organisations/<id>",
+    **described("An organisation", permission=Permission.UNITS, need="read", where="organisation"),
+)
+def get_organisation(id: OrganisationPath) -> Response[AdminOrganisation]:
+    caller, _ = call(router)
+    found = places.read(caller, organisation_in_path(id), deps=wire_places())
+    return tagged(found, found.version)
+
+
+@router.patch(
+    "/admin/v1/organisations/<id>",
+    **described(
+        "Rename an organisation", permission=Permission.UNITS, need="act", where="organisation", refuses=VERSIONED
+    ),
+)
+def change_organisation(
+    id: OrganisationPath, body: ChangeOrganisation, if_match: IfMatch = None
+) -> Response[AdminOrganisation]:
+    caller, now_ms = call(router)
+    organisation, version = organisation_in_path(id), version_needed(if_match)
+    changed = places.rename(caller, organisation, body, version, now_ms=now_ms, deps=wire_places())
+    return tagged(changed, changed.version)
+
+
+@router.get(
+    "/admin/v1/organisations/<id>/visibility",
+    **described(
+        "To whom fields of officials are shown",
+        permission=Permission.VISIBILITY,
+        need="read",
+        where="organisation",
+    ),
+)
+def get_visibility(id: OrganisationPath) -> Response[Visibility]:
+    caller, _ = call(router)
+    found = places.visibility(caller, organisation_in_path(id), deps=wire_places())
+    return tagged(found, found.version)
+
+
+@router.patch(
+    "/admin/v1/organisations/<id>/visibility",
+    **described(
+        "Hide or show fields of officials",
+        permission=Permission.VISIBILITY,
+        need="act",
+        where="organisation",
+        refuses=VERSIONED,
+    ),
+)
+def change_visibility(id: OrganisationPath, body: ChangeVisibility, if_match: IfMatch = None) -> Response[Visibility]:
+    caller, now_ms = call(router)
+    organisation, version = organisation_in_path(id), version_needed(if_match)
+    changed = places.set_visibility(caller, organisation, body, version, now_ms=now_ms, deps=wire_places())
+    return tagged(changed, changed.version)
+
+
+@router.get(
+    "/admin/v1/units",
+    **described(
+        "A unit and all below it, the whole organisation if none is named",
+        permission=Permission.UNITS,
+        need="read",
+        refuses=(ErrorCode.INVALID_CURSOR,),
+    ),
+)
+def list_units(
+    *,
+    organisation: OrganisationQuery = None,
+    unit: UnitQuery = None,
+    cursor: CursorQuery = None,
+    limit: LimitQuery = DEFAULT_LIMIT,
+) -> AdminUnits:
+    caller, _ = call(router)
+    place = place_asked(caller, organisation, unit)
+    return places.units(caller, place, after=cursor, limit=limit, deps=wire_places())
+
+
+@router.post(
+    "/admin/v1/units",
+    status_code=HTTPStatus.CREATED,
+    **described(
+        "Make a unit below another", permission=Permission.UNITS, need="act", refuses=(ErrorCode.UNIT_TOO_DEEP,)
+    ),
+)
+def create_unit(body: NewUnit) -> Response[AdminUnit]:
+    caller, now_ms = call(router)
+    made = places.create_unit(caller, body, now_ms=now_ms, deps=wire_places())
+    return tagged(made, made.version, HTTPStatus.CREATED)
+
+
+@router.get("/admin/v1/units/<id>", **described("A unit", permission=Permission.UNITS, need="read"))
+def get_unit(id: UnitPath, organisation: OrganisationQuery = None) -> Response[AdminUnit]:
+    caller, _ = call(router)
+    found = places.read_unit(caller, place_asked(caller, organisation, id), deps=wire_places())
+    return tagged(found, found.version)
+
+
+@router.patch(
+    "/admin/v1/units/<id>",
+    **described(
+        "Rename a unit, or move it with all below it; the right is needed there too",
+        permission=Permission.UNITS,
+        need="act",
+        refuses=(*VERSIONED, ErrorCode.UNIT_CYCLE, ErrorCode.UNIT_TOO_DEEP),
+    ),
+)
+def change_unit(
+    id: UnitPath, body: ChangeUnit, organisation: OrganisationQuery = None, if_match: IfMatch = None
+) -> Response[AdminUnit]:
+    caller, now_ms = call(router)
+    place, version = place_asked(caller, organisation, id), version_needed(if_match)
+    changed = places.change_unit(caller, place, body, version, now_ms=now_ms, deps=wire_places())
+    return tagged(changed, changed.version)
+
+
+@router.delete(
+    "/admin/v1/units/<id>",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described(
+        "Remove an empty unit",
+        permission=Permission.UNITS,
+        need="act",
+        refuses=(*VERSIONED, ErrorCode.UNIT_NOT_EMPTY),
+    ),
+)
+def remove_unit(id: UnitPath, organisation: OrganisationQuery = None, if_match: IfMatch = None) -> Response[str]:
+    caller, now_ms = call(router)
+    place, version = place_asked(caller, organisation, id), version_needed(if_match)
+    places.remove_unit(caller, place, version, now_ms=now_ms, deps=wire_places())
+    return no_content()

@@ -1,0 +1,205 @@
+"""The part of the admin API that is about who may do what: assignments, and what takes two people."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from sandes.administration import approvals, assignments
+from sandes.administration.authority import Permission
+from sandes.edge.admin_http import call
+from sandes.edge.admin_params import (
+    DEFAULT_LIMIT,
+    ApprovalPath,
+    AssignmentPath,
+    CursorQuery,
+    LimitQuery,
+    OrganisationQuery,
+    UnitQuery,
+    approval_in_path,
+    assignment_in_path,
+    place_asked,
+)
+from sandes.edge.admin_routes import described
+from sandes.edge.admin_wiring import wire_approvals, wire_assignments
+from sandes.edge.http import no_content
+from sandes.model.approval import Approval
+from sandes.model.ids import base64url_text
+from sandes.protocol.admin_api import utc
+from sandes.protocol.admin_roles_api import (
+    AdminApproval,
+    AdminApprovals,
+    AdminAssignment,
+    AdminAssignments,
+    NewAssignment,
+    RejectApproval,
+    RequestedBy,
+)
+from sandes.protocol.errors import ErrorCode
+from sandes.store.administrators import Listed
+
+router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
+
+
+@router.get(
+    "/admin/v1/assignments",
+    **described(
+        "Who has which role at a unit and below it, in the whole organisation if none is named",
+        permission=Permission.ROLES,
+        need="read",
+        refuses=(ErrorCode.INVALID_CURSOR,),
+    ),
+)
+def list_assignments(
+    *,
+    organisation: OrganisationQuery = None,
+    unit: UnitQuery = None,
+    cursor: CursorQuery = None,
+    limit: LimitQuery = DEFAULT_LIMIT,
+) -> AdminAssignments:
+    caller, now_ms = call(router)
+    place = place_asked(caller, organisation, unit)
+    found, more = assignments.page(
+        caller, place, after=cursor, limit=limit, now_seconds=now_ms // 1000, deps=wire_assignments()
+    )
+    return AdminAssignments(assignments=[_shown(one) for one in found], cursor=more)
+
+
+@router.post(
+    "/admin/v1/assignments",
+    status_code=HTTPStatus.ACCEPTED,
+    **described(
+        "Ask for a role for somebody",
+        permission=Permission.ROLES,
+        need="second",
+        refuses=(
+            *(ErrorCode.FRESH_SIGN_IN_REQUIRED, ErrorCode.OWN_ROLES, ErrorCode.ROLE_ABOVE_OWN),
+            *(ErrorCode.ROLES_APART, ErrorCode.ALREADY_ASSIGNED),
+        ),
+    ),
+)
+def ask_for_role(body: NewAssignment) -> AdminApproval:
+    caller, now_ms = call(router)
+    return shown_approval(assignments.ask_to_grant(caller, body, now_ms=now_ms, deps=wire_approvals()), now_ms)
+
+
+@router.delete(
+    "/admin/v1/assignments/<id>",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described(
+        "Take a role away, at once",
+        permission=Permission.ROLES,
+        need="second",
+        refuses=(ErrorCode.OWN_ROLES, ErrorCode.ROLE_ABOVE_OWN, ErrorCode.LAST_OFFICER),
+    ),
+)
+def take_role(id: AssignmentPath) -> Response[str]:
+    caller, now_ms = call(router)
+    assignments.take(caller, assignment_in_path(id), now_ms=now_ms, deps=wire_assignments())
+    return no_content()
+
+
+@router.get(
+    "/admin/v1/approvals",
+    **described(
+        "What takes two people, of an organisation, as far as the caller may see it",
+        permission=None,
+        need="read",
+        where="approval",
+        refuses=(ErrorCode.INVALID_CURSOR,),
+    ),
+)
+def list_approvals(
+    *, organisation: OrganisationQuery = None, cursor: CursorQuery = None, limit: LimitQuery = DEFAULT_LIMIT
+) -> AdminApprovals:
+    caller, now_ms = call(router)
+    of = place_asked(caller, organisation, None).organisation
+    found, more = approvals.page(caller, of, after=cursor, limit=limit, deps=wire_approvals())
+    return AdminApprovals(approvals=[shown_approval(one, now_ms) for one in found], cursor=more)
+
+
+@router.get(
+    "/admin/v1/approvals/<id>",
+    **described("What one has asked for, or another one", permission=None, need="read", where="approval"),
+)
+def get_approval(id: ApprovalPath) -> AdminApproval:
+    caller, now_ms = call(router)
+    return shown_approval(approvals.read(caller, approval_in_path(id), deps=wire_approvals()), now_ms)
+
+
+@router.post(
+    "/admin/v1/approvals/<id>/approve",
+    **described(
+        "Do what another one has asked for",
+        permission=None,
+        need="second",
+        where="approval",
+        refuses=(
+            *(ErrorCode.OWN_REQUEST, ErrorCode.SAME_UNIT, ErrorCode.APPROVAL_STATE, ErrorCode.FRESH_SIGN_IN_REQUIRED),
+            *(ErrorCode.OWN_ROLES, ErrorCode.ROLE_ABOVE_OWN, ErrorCode.ROLES_APART, ErrorCode.ALREADY_ASSIGNED),
+        ),
+    ),
+)
+def approve(id: ApprovalPath) -> AdminApproval:
+    caller, now_ms = call(router)
+    return shown_approval(approvals.approve(caller, approval_in_path(id), now_ms=now_ms, deps=wire_approvals()), now_ms)
+
+
+@router.post(
+    "/admin/v1/approvals/<id>/reject",
+    **described(
+        "Decide that it is not done",
+        permission=None,
+        need="second",
+        where="approval",
+        refuses=(ErrorCode.OWN_REQUEST, ErrorCode.APPROVAL_STATE),
+    ),
+)
+def reject(id: ApprovalPath, body: RejectApproval) -> AdminApproval:
+    caller, now_ms = call(router)
+    approval = approval_in_path(id)
+    return shown_approval(approvals.reject(caller, approval, body.reason, now_ms=now_ms, deps=wire_approvals()), now_ms)
+
+
+@router.delete(
+    "/admin/v1/approvals/<id>",
+    **described("Take back what one has asked for", permission=None, where="own", refuses=(ErrorCode.APPROVAL_STATE,)),
+)
+def cancel(id: ApprovalPath) -> AdminApproval:
+    caller, now_ms = call(router)
+    return shown_approval(approvals.cancel(caller, approval_in_path(id), now_ms=now_ms, deps=wire_approvals()), now_ms)
+
+
+def shown_approval(approval: Approval, now_ms: int) -> AdminApproval:
+    return AdminApproval(
+        id=base64url_text(approval.id),
+        operation=approval.operation,
+        parameters=dict(approval.parameters),
+        organisation=approval.place.organisation,
+        unit=approval.place.unit,
+        requested_by=RequestedBy(administrator=approval.requested_by, name=approval.requester_name),
+        requested_at=utc(approval.requested_at),
+        expires_at=utc(approval.expires_at),
+        state=approval.state(now_ms // 1000),
+        decided_by=approval.decided_by,
+        decided_at=utc(approval.decided_at) if approval.decided_at else None,
+        reason=approval.reason,
+    )
+
+
+def _shown(listed: Listed) -> AdminAssignment:
+    one = listed.assignment
+    return AdminAssignment(
+        id=str(one.key),
+        administrator=one.administrator,
+        name=listed.name,
+        email=listed.email,
+        role=one.role,
+        organisation=one.place.organisation,
+        unit=one.place.unit,
+        granted_by=one.granted_by,
+        granted_at=utc(one.granted_at),
+        expires_at=utc(one.expires_at) if one.expires_at else None,
+    )

@@ -1,0 +1,112 @@
+"""Bodies of the admin API about who may do what: assignments, and what takes two people (docs/admin/README.md)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+
+from sandes.model.administrator import Role
+from sandes.protocol.app_api import Answer, Time
+from sandes.protocol.fields import AdministratorField, Name, OneLine, OrganisationField, UnitField, Wire
+
+MAX_NAME_CHARS = 64
+MAX_REASON_CHARS = 500
+
+Email = Annotated[
+    str, OneLine, AfterValidator(str.lower), Field(pattern=r"^[^@\s]{1,64}@[^@\s]+\.[^@\s]+$", max_length=254)
+]
+"""In lower case: the pool does not tell cases apart either."""
+
+PersonName = Annotated[str, Name, Field(min_length=1, max_length=MAX_NAME_CHARS)]
+RoleField = Annotated[Role, Field(strict=False)]
+ApprovalStateField = Literal["pending", "executed", "rejected", "cancelled", "lapsed"]
+
+
+class NewOfficer(Wire):
+    """Somebody who is invited by e-mail, unless they are an administrator already."""
+
+    email: Email
+    name: PersonName
+
+
+class NewPerson(NewOfficer):
+    """`home`: the unit of the organisation that they work in. Whoever is an administrator already keeps theirs."""
+
+    home: UnitField
+
+
+class NewAssignment(Wire):
+    """A role at a unit and all below it, for exactly one of `administrator` and `person`. `unit` is the organisation
+    itself if left out. Without `expires_at` it stays until it is taken away; it may be two years ahead.
+    """
+
+    organisation: OrganisationField
+    unit: UnitField | None = None
+    role: RoleField
+    administrator: AdministratorField | None = None
+    person: NewPerson | None = None
+    expires_at: Annotated[AwareDatetime, Field(strict=False, description="RFC 3339")] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.administrator is None) == (self.person is None):
+            raise ValueError("give either administrator or person")
+        return self
+
+
+class AdminAssignment(Answer):
+    """`granted_by`: the administrator who asked for it, or `operator`."""
+
+    id: str
+    administrator: AdministratorField
+    name: str
+    email: str
+    role: RoleField
+    organisation: OrganisationField
+    unit: UnitField
+    granted_by: str
+    granted_at: Time
+    expires_at: Time | None = None
+
+
+class AdminAssignments(Answer):
+    """By unit and role. A page may hold fewer than asked for, even none, as long as there is a cursor."""
+
+    assignments: list[AdminAssignment]
+    cursor: str | None = None
+
+
+class RequestedBy(Answer):
+    administrator: AdministratorField
+    name: str
+
+
+class AdminApproval(Answer):
+    """`operation` will be done with `parameters` when somebody else approves it before `expires_at`."""
+
+    id: str
+    operation: str
+    parameters: dict[str, Any]
+    organisation: OrganisationField
+    unit: UnitField
+    requested_by: RequestedBy
+    requested_at: Time
+    expires_at: Time
+    state: ApprovalStateField
+    decided_by: AdministratorField | None = None
+    decided_at: Time | None = None
+    reason: str | None = None
+
+
+class AdminApprovals(Answer):
+    """The newest first. A page may hold fewer than asked for, even none, as long as there is a cursor."""
+
+    approvals: list[AdminApproval]
+    cursor: str | None = None
+
+
+class RejectApproval(Wire):
+    """`reason` is shown to whoever asked, and stands in the audit chain."""
+
+    reason: Annotated[str, OneLine, Field(min_length=1, max_length=MAX_REASON_CHARS)]

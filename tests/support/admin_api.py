@@ -1,0 +1,183 @@
+"""The functions of the admin API in process: real handlers, wired as in a deployment, on moto."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import urlencode
+
+import boto3
+from moto import mock_aws
+
+from functions.admin import handler as admin
+from functions.admin_apps import handler as admin_apps
+from functions.admin_people import handler as admin_people
+from sandes.edge import admin_wiring, wiring
+from sandes.model.administrator import Caller
+from sandes.model.ids import administrator_text
+from tests.support.dynamodb import _one_call_at_a_time, create_tables
+from tests.support.pool import MemoryPool
+
+FUNCTIONS: tuple[ModuleType, ...] = (admin, admin_people, admin_apps)
+WIRINGS: tuple[ModuleType, ...] = (wiring, admin_wiring)
+"""Where dependencies are kept for as long as a function lives."""
+
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Lambda tells a function of the call."""
+
+    aws_request_id: str = "request"
+    function_name: str = "admin"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:admin"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def code(self) -> str:
+        """Of a refusal."""
+        return str(self.body["code"])
+
+    @property
+    def etag(self) -> str:
+        return self.headers["ETag"]
+
+
+@dataclass
+class AdminApi:
+    """Calls whichever function has the route. `pool` stands for Cognito, which moto cannot do without more packages."""
+
+    client: Any
+    tables: dict[str, str]
+    pool: MemoryPool
+
+    def __call__(
+        self,
+        caller: Caller,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        if_match: str | None = None,
+        signed_in_at: int | None = None,
+    ) -> Answer:
+        """`path` is behind /admin/v1. By somebody who has just signed in unless `signed_in_at` says when."""
+        event = self.event(caller, method, path, body, query=query, if_match=if_match, signed_in_at=signed_in_at)
+        answer = function_of(method, f"/admin/v1{path}").handler(event, Context())
+        text = answer.get("body") or ""
+        headers = answer.get("headers", {}) | {
+            name: values[-1] for name, values in answer.get("multiValueHeaders", {}).items()
+        }
+        return Answer(answer["statusCode"], json.loads(text) if text else None, headers)
+
+    def event(
+        self,
+        caller: Caller,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        if_match: str | None = None,
+        signed_in_at: int | None = None,
+    ) -> dict[str, Any]:
+        """As API Gateway hands it over once it has checked the token."""
+        headers = {"content-type": "application/json"} | ({"if-match": if_match} if if_match else {})
+        claims = {
+            "sub": administrator_text(caller.id),
+            "token_use": "access",
+            "cognito:groups": "[administrators]",
+            "auth_time": str(int(time.time()) if signed_in_at is None else signed_in_at),
+        }
+        return {
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": f"/admin/v1{path}",
+            "rawQueryString": urlencode(query or {}),
+            "queryStringParameters": dict(query or {}),
+            "headers": headers,
+            "requestContext": {
+                "http": {"method": method, "path": f"/admin/v1{path}", "sourceIp": "192.0.2.1"},
+                "stage": "$default",
+                "authorizer": {"jwt": {"claims": claims, "scopes": None}},
+            },
+            "body": None if body is None else json.dumps(body),
+            "isBase64Encoded": False,
+        }
+
+
+@cache
+def function_of(method: str, path: str) -> ModuleType:
+    """The function that has a route for the call."""
+    for function in FUNCTIONS:
+        resolver = function.app
+        for route in (*resolver._static_routes, *resolver._dynamic_routes):
+            if method in route.method and route.rule.match(path):
+                return function
+    raise LookupError(f"no function of the admin API takes {method} {path}")
+
+
+@contextmanager
+def admin_api() -> Iterator[AdminApi]:
+    """On tables of its own. What functions remember between calls is forgotten before and behind it."""
+    with mock_aws(), patch.dict(os.environ, _CREDENTIALS):
+        client = boto3.client("dynamodb", region_name=REGION)
+        _one_call_at_a_time(client)
+        tables = create_tables(client)
+        with patch.dict(os.environ, _settings(tables)), ExitStack() as patches:
+            pool = MemoryPool()
+            for module in WIRINGS:
+                if hasattr(module, "_administrator_pool"):
+                    patches.enter_context(patch.object(module, "_administrator_pool", lambda: pool))
+            _forget()
+            _one_call_at_a_time(wiring._client("dynamodb"))
+            yield AdminApi(client, tables, pool)
+            _forget()
+
+
+_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
+
+
+def _settings(tables: Mapping[str, str]) -> dict[str, str]:
+    """As infra/ sets them, of all functions together."""
+    secrets, sqs = boto3.client("secretsmanager", region_name=REGION), boto3.client("sqs", region_name=REGION)
+    settings = {f"{name.upper()}_TABLE": table for name, table in tables.items()}
+    for name in ("pepper", "sender", "attestation", "audit", "webhook"):
+        made = secrets.create_secret(Name=name, SecretString=name.ljust(32, "."))
+        settings[f"{name.upper()}_SECRET"] = made["ARN"]
+    for name in ("group", "roster", "webhook", "import", "fanout"):
+        settings[f"{name.upper()}_QUEUE"] = sqs.create_queue(QueueName=name)["QueueUrl"]
+    boto3.client("s3", region_name=REGION).create_bucket(Bucket="uploads")
+    return settings | {
+        "STAGE": "test",
+        "ADMINISTRATOR_POOL": "pool",
+        "FEDERATION_PROVIDER": "",
+        "UPLOADS_BUCKET": "uploads",
+        "WEBHOOK_NETWORKS": "",
+        "TOKEN_AUDIENCE": "sandes:test",
+        "AWS_REGION": REGION,
+    }
+
+
+def _forget() -> None:
+    for module in WIRINGS:
+        for value in vars(module).values():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
