@@ -271,6 +271,7 @@ def deploy(engine: Engine, say: Say = lambda _: None) -> Deployment:
         _cdk(engine, "bootstrap", f"aws://{ACCOUNT}/{REGION}", f"--app={assembly}")
         _cdk(engine, "deploy", "--all", f"--app={assembly}", "--require-approval=never", f"--outputs-file={outputs}")
         _set_time_to_live(engine, json.loads(outputs.read_text())[STACK])
+        _lock_heads(engine, json.loads(outputs.read_text())[STACK], assembly)
         deployed.write_text(fingerprint)
     values = json.loads(outputs.read_text())[STACK]
     return Deployment(
@@ -295,6 +296,19 @@ def _set_time_to_live(engine: Engine, outputs: dict[str, str]) -> None:
                 TableName=outputs[f"{table.name.capitalize()}Table"],
                 TimeToLiveSpecification={"Enabled": True, "AttributeName": table.ttl},
             )
+
+
+def _lock_heads(engine: Engine, outputs: dict[str, str], assembly: Path) -> None:
+    """The engine drops Object Lock from templates."""
+    resources = json.loads((assembly / f"{STACK}.template.json").read_text())["Resources"].values()
+    (lock,) = [
+        resource["Properties"]["ObjectLockConfiguration"]
+        for resource in resources
+        if resource["Type"] == "AWS::S3::Bucket" and "ObjectLockConfiguration" in resource["Properties"]
+    ]
+    client, bucket = engine.client("s3"), outputs["HeadsBucket"]
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    client.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=lock)
 
 
 def _stands(engine: Engine) -> bool:

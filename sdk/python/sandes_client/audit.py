@@ -349,7 +349,7 @@ def _is_signed(message: bytes, text: bytes, public: bytes) -> bool:
     return True
 
 
-def chain_of(line: bytes) -> dict[str, Any]:
+def entry_in(line: bytes) -> dict[str, Any]:
     """What an entry's line says, unchecked. Raises ValueError."""
     said: dict[str, Any] = json.loads(_split(line)[0] + b"}")
     return said

@@ -1,24 +1,40 @@
-"""`sandes-admin audit`: whether an exported audit chain is whole, found out on this machine alone."""
+"""`sandes-admin audit`: what was done, fetched; and whether it is whole, found out on this machine alone."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 
-from sandes_client.audit import KEY_BYTES, Head, HeadsRefused, Verified, public_keys, read_heads, verify
-from sandes_client.cli.place import AsJson
+from sandes_client.admin import AdminClient
+from sandes_client.api import ApiError
+from sandes_client.audit import (
+    KEY_BYTES,
+    MAX_LINE_BYTES,
+    Head,
+    HeadsRefused,
+    Verified,
+    entry_in,
+    public_keys,
+    read_heads,
+    verify,
+)
+from sandes_client.cli.display import readable
+from sandes_client.cli.place import AsJson, say
 from sandes_client.cli.session import CommandFailed, failures_as_lines
 from sandes_client.ids import base64url_text, parse_base64url
 
 NOT_WHOLE = 3
+_HOUR = 3_600
 MAX_HEADS_BYTES = 10_000_000
 audit = typer.Typer(
     no_args_is_help=True,
@@ -71,6 +87,112 @@ def verify_command(
         raise typer.Exit(NOT_WHOLE)
 
 
+@audit.command("export")
+def export(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Where to; one that is there already is gone on with.", dir_okay=False)],
+    *,
+    organisation: Annotated[str | None, typer.Option(help="Whose chain; your own organisation's if left out.")] = None,
+) -> None:
+    """Fetch an organisation's chain, whole: for who may read all of it."""
+    with failures_as_lines(), ctx.obj.admin() as client:
+        after, before = _last_entry(file), 0
+        try:
+            with file.open("ab") as opened, _counted() as draw:
+                while lines := _export(client, organisation, after):
+                    opened.write(lines)
+                    after = int(entry_in(lines.rstrip(b"\n").rpartition(b"\n")[2])["seq"])
+                    before += lines.count(b"\n")
+                    draw(after)
+        except OSError as error:
+            raise CommandFailed("file_unusable", f"{file}: {error.strerror}") from None
+    typer.echo(f"Fetched {before} entries; {file} has {after}.")
+
+
+@audit.command("heads")
+def heads_command(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Where to; documents that are there already stay.", file_okay=False)],
+    *,
+    hours: Annotated[int, typer.Option(min=1, max=24 * 366, help="Of so many hours, up to this one.")] = 24,
+) -> None:
+    """Fetch the signed heads of the last hours. Keep them apart from where chains are kept."""
+    fetched = 0
+    with failures_as_lines(), ctx.obj.admin() as client:
+        now = int(time.time())
+        for at in range(now - (hours - 1) * _HOUR, now + 1, _HOUR):
+            path = folder / datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H")
+            if path.exists():
+                continue
+            try:
+                document = client.call("GET", "audit/heads", query={"at": at}).content
+            except ApiError as error:
+                if error.code != "not_found":
+                    raise
+                continue
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(document)
+            fetched += 1
+    typer.echo(f"Fetched {fetched} documents of heads into {folder}.")
+
+
+@audit.command("key")
+def key_command(ctx: typer.Context, *, as_json: AsJson = False) -> None:
+    """Show the public key of the audit chains: to be written down once, and compared from then on."""
+    with failures_as_lines(), ctx.obj.admin() as client:
+        told = client.get("audit/key")
+    say(told["key"], told, as_json)
+
+
+@audit.command("list")
+def list_command(
+    ctx: typer.Context,
+    *,
+    organisation: Annotated[str | None, typer.Option(help="Whose chain; your own organisation's if left out.")] = None,
+    unit: Annotated[str | None, typer.Option(help="What was done in this unit and below.")] = None,
+    actor: Annotated[str | None, typer.Option(help="Id of an administrator.")] = None,
+    action: Annotated[str | None, typer.Option(help="Like unit.create.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was done, newest first."""
+    found: list[dict[str, Any]] = []
+    query = {"organisation": organisation, "unit": unit, "actor": actor, "action": action}
+    with failures_as_lines(), ctx.obj.admin() as client:
+        cursor = None
+        while len(found) < limit:
+            page = client.get("audit", **query, limit=min(limit - len(found), 250), cursor=cursor)
+            found += page["entries"]
+            if not (cursor := page.get("cursor")):
+                break
+    lines = [
+        f"{one['seq']:>6} {datetime.fromtimestamp(one['at_ms'] / 1000, UTC):%Y-%m-%d %H:%M:%S} {one['action']} "
+        f"{one.get('subject') or ''} by {one['actor']} {readable(json.dumps(one.get('details')).encode())}"
+        for one in found
+    ]
+    say("\n".join(lines) or "Nothing.", {"entries": found}, as_json)
+
+
+def _export(client: AdminClient, organisation: str | None, after: int) -> bytes:
+    return client.call("GET", "audit/export", query={"organisation": organisation, "after": after}).content
+
+
+def _last_entry(file: Path) -> int:
+    """The number of the last entry in a file; 0 if there is none. Raises CommandFailed."""
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as opened:
+            opened.seek(max(size - MAX_LINE_BYTES, 0))
+            lines = opened.read().splitlines(keepends=True)
+        return int(entry_in(lines[-1].removesuffix(b"\n"))["seq"]) if lines else 0
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise CommandFailed("file_unusable", f"{file}: {error.strerror}") from None
+    except (KeyError, TypeError, ValueError):
+        raise CommandFailed("file_unusable", f"{file} does not end with an entry of an audit chain") from None
+
+
 def _say(found: Verified) -> None:
     if found.fault:
         typer.echo(f"NOT WHOLE, line {found.fault.line}: {found.fault.text}")
@@ -118,6 +240,20 @@ def _heads(path: Path, keys: dict[str, bytes]) -> list[Head]:
         raise CommandFailed("file_unusable", f"{path}: {error.strerror}") from None
     except HeadsRefused as refused:
         raise CommandFailed("heads_refused", f"{path}: {refused}") from None
+
+
+@contextmanager
+def _counted() -> Generator[Callable[[int], None]]:
+    """Takes how far a chain has been fetched and draws it on standard error, if that is a terminal."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.completed} entries"), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("fetching", total=None)
+
+        def draw(fetched: int) -> None:
+            bar.update(task, completed=fetched)
+
+        yield draw
 
 
 @contextmanager

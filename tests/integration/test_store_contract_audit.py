@@ -1,0 +1,138 @@
+"""What the recorder may rely on: whoever writes to a chain at once, it has no gap and no fork, and nothing is lost."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from sandes.administration.audit import BesideFailed, Recorder
+from sandes.crypto.audit_chain import FIRST, AuditKey, is_signed_entry, link_hash
+from sandes.model.audit import Act, Entry
+from sandes.model.ids import OrganisationId, id_text, new_organisation_id
+from sandes.store.audit import AuditStore
+from sandes.store.dynamo import ConditionFailed
+from tests.support.service import Service
+
+EACH = 6
+
+
+@dataclass(frozen=True)
+class Backend:
+    service: Service
+    key: AuditKey
+
+    @property
+    def store(self) -> AuditStore:
+        return AuditStore(self.service.client, self.service.tables["audit"])
+
+    def recorder(self) -> Recorder:
+        """As each environment has one."""
+        return Recorder(self.store, self.key)
+
+    def chain(self, chain: OrganisationId) -> list[Entry]:
+        """All of it, checked."""
+        found: list[Entry] = []
+        while some := self.store.after(chain, len(found), limit=20):
+            found += some
+        prev = FIRST
+        for number, entry in enumerate(found, start=1):
+            assert (entry.seq, entry.prev) == (number, prev)
+            assert is_signed_entry(entry.statement, entry.signature, self.key.public)
+            prev = link_hash(entry.statement, entry.signature)
+        assert [entry.at_ms for entry in found] == sorted({entry.at_ms for entry in found})
+        return found
+
+
+@pytest.fixture(scope="module")
+def on(store_backend: Service, request: pytest.FixtureRequest) -> Backend:
+    """With the deployed key on the engine, where the chains get heads."""
+    if store_backend.tables["audit"] == "audit":
+        return Backend(store_backend, AuditKey.of(b"k" * 32))
+    return Backend(store_backend, request.getfixturevalue("deployment").backstage.deps.administrators.recorder.key)
+
+
+def act(chain: OrganisationId, action: str) -> Act:
+    return Act(action=action, actor="operator", role=None, organisation=chain, details={"of": action})
+
+
+def row(on: Backend, chain: OrganisationId, name: str) -> dict[str, Any]:
+    key = {"p": {"S": f"X#{id_text(chain)}"}, "s": {"S": name}}
+    return {
+        "Put": {
+            "TableName": on.service.tables["directory"],
+            "Item": key,
+            "ConditionExpression": "attribute_not_exists(p)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+    }
+
+
+@pytest.mark.parametrize("writers", [2, 6, 16])
+def test_many_writers_at_one_chain_lose_nothing(on: Backend, writers: int) -> None:
+    chain, now_ms = new_organisation_id(), on.service.now_ms
+
+    def work(writer: int) -> None:
+        mine = on.recorder()
+        for number in range(EACH):
+            name = f"w{writer}.n{number}"
+            mine.writer(act(chain, name), now_ms=now_ms)([row(on, chain, name)])
+
+    with ThreadPoolExecutor(writers) as pool:
+        list(pool.map(work, range(writers)))
+    names = sorted(f"w{writer}.n{number}" for writer in range(writers) for number in range(EACH))
+    assert sorted(entry.action for entry in on.chain(chain)) == names
+    rows = on.service.client.query(
+        TableName=on.service.tables["directory"],
+        KeyConditionExpression="p = :p",
+        ExpressionAttributeValues={":p": {"S": f"X#{id_text(chain)}"}},
+    )
+    assert sorted(item["s"]["S"] for item in rows["Items"]) == names
+
+
+def test_of_many_who_do_the_same_at_once_one_does_it_and_one_entry_says_so(on: Backend) -> None:
+    chain = new_organisation_id()
+
+    def once(number: int) -> str:
+        write = on.recorder().writer(act(chain, f"n{number}.once"), now_ms=on.service.now_ms)
+        try:
+            write([row(on, chain, "once")])
+        except ConditionFailed as failed:
+            return "" if failed.failed == {0} and failed.items[0] is not None else "another failure"
+        return f"n{number}.once"
+
+    with ThreadPoolExecutor(6) as pool:
+        done = [name for name in pool.map(once, range(6)) if name]
+    assert [entry.action for entry in on.chain(chain)] == done
+    assert len(done) == 1
+
+
+def test_what_stands_beside_is_told_apart_from_the_act(on: Backend) -> None:
+    chain = new_organisation_id()
+    on.recorder().writer(act(chain, "first.act"), now_ms=on.service.now_ms)([row(on, chain, "a")])
+    beside = [row(on, chain, "b"), row(on, chain, "a")]
+    write = on.recorder().writer(act(chain, "second.act"), now_ms=on.service.now_ms, beside=beside)
+    with pytest.raises(BesideFailed) as caught:
+        write([row(on, chain, "c")])
+    assert (caught.value.index, caught.value.item) == (1, row(on, chain, "a")["Put"]["Item"])
+    assert len(on.chain(chain)) == 1
+
+
+def test_by_time_as_by_number(on: Backend) -> None:
+    chain, mine = new_organisation_id(), on.recorder()
+    for number in range(5):
+        mine.record(act(chain, f"n{number}.act"), now_ms=1_000_000 + 1000 * number)
+    store = mine.store
+
+    def numbers(found: tuple[list[Entry], bool]) -> list[int]:
+        return [entry.seq for entry in found[0]]
+
+    assert numbers(store.before(chain, None, limit=3)) == [5, 4, 3]
+    assert numbers(store.before(chain, 3, limit=3)) == [2, 1]
+    assert numbers(store.before(chain, None, from_ms=1_001_000, to_ms=1_003_000, limit=9)) == [4, 3, 2]
+    assert numbers(store.before(chain, 3, from_ms=1_001_000, to_ms=1_003_000, limit=9)) == [2]
+    assert numbers(store.before(chain, None, from_ms=1_003_500, limit=9)) == [5]
+    assert store.before(chain, None, from_ms=2, to_ms=1, limit=9) == ([], False)
+    assert chain in set(store.chains())
