@@ -466,7 +466,8 @@ class ServiceStack(Foundation):
         every = self._tables(schema.DIRECTORY) | self._secrets(pepper=self.pepper) | self._audit_settings()
         heads = {"HEADS_BUCKET": self.heads.bucket.bucket_name}
         self.admin = self._function("Admin", "admin", every | heads | self._pool_settings())
-        self.admin_people = self._function("AdminPeople", "admin_people", every)
+        self.admin_people = self._function("AdminPeople", "admin_people", every | self._admin_people_settings())
+        self._grant_admin_people()
         self.admin_apps = self._function("AdminApps", "admin_apps", every)
         for function in (self.admin, self.admin_people, self.admin_apps):
             self._grant_tables(function, {schema.DIRECTORY: ("Query",)})
@@ -505,6 +506,33 @@ class ServiceStack(Foundation):
             schedule=events.Schedule.cron(minute="0"),
             targets=[targets.LambdaFunction(self.audit_heads.function, retry_attempts=2)],
         )
+
+    def _admin_people_settings(self) -> dict[str, str]:
+        """Only what vouches for officials has the key that attestations are signed with."""
+        return (
+            self._tables(schema.ROUTING, schema.LIMITS)
+            | self._secrets(attestation=self.attestation_secret)
+            | {
+                "GROUP_QUEUE": self.group_queue.url,
+                "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
+            }
+        )
+
+    def _grant_admin_people(self) -> None:
+        self._grant_tables(
+            self.admin_people,
+            {
+                schema.DIRECTORY: (
+                    *("BatchGetItem", "GetItem"),
+                    *("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
+                ),
+                schema.ROUTING: ("GetItem", "UpdateItem"),
+                schema.LIMITS: ("UpdateItem",),
+            },
+        )
+        self._grant_secret(self.admin_people, self.attestation_secret)
+        self._grant_queue(self.admin_people, self.group_queue)
+        self._grant_connections(self.admin_people, "POST", "DELETE")
 
     def _outputs(self) -> None:
         CfnOutput(self, "WebSocketUrl", value=self.websocket.url)

@@ -6,7 +6,6 @@ from typing import Any
 
 from sandes.administration.people import PeopleDependencies
 from sandes.administration.suspension import SuspensionDependencies
-from sandes.store.enrolment import EnrolmentStore
 from sandes.store.limits import LimitStore
 from sandes.store.suspensions import SuspensionStore
 from sandes.store.verification_requests import VerificationRequestStore
@@ -33,7 +32,6 @@ def suspension_deps(service: Service, client: Any = None) -> SuspensionDependenc
     return SuspensionDependencies(
         people=people,
         suspensions=SuspensionStore(client or service.client, tables["directory"], tables["routing"]),
-        enrolment=EnrolmentStore(people.verifications.directory, people.verifications.store.routing, service.codes),
         pusher=service.gateway,
         group_work=service.group_queue,
     )

@@ -23,7 +23,6 @@ from sandes.protocol.admin_people_api import DevicesReset, SuspensionState
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Error, Revoked, ServerFrame, render
 from sandes.queues import Queue
-from sandes.store.enrolment import EnrolmentRaced, EnrolmentStore
 from sandes.store.suspensions import SuspensionRaced, SuspensionStore
 from sandes.store.verifications import VerificationRaced
 
@@ -32,7 +31,6 @@ from sandes.store.verifications import VerificationRaced
 class SuspensionDependencies:
     people: PeopleDependencies
     suspensions: SuspensionStore
-    enrolment: EnrolmentStore
     pusher: Pusher
     group_work: Queue
 
@@ -110,8 +108,8 @@ def reset_devices(caller: Caller, id: AccountId, *, now_ms: int, deps: Suspensio
             with ExitStack() as told:
                 for device in devices:
                     told.enter_context(devices_told(device, deps.group_work, there=False, now_ms=now_ms))
-                replace(deps.enrolment, writer=writer).unlink_all(account, beside=[unchanged])
-        except EnrolmentRaced:
+                replace(deps.suspensions, writer=writer).unlink_all(account, beside=[unchanged])
+        except SuspensionRaced:
             raise VerificationRaced from None
         for connection in connections:
             _say(connection, Revoked(reason="unlinked"), deps)
@@ -140,7 +138,7 @@ def _place(suspension: Suspension) -> Place:
 
 
 def _connections(id: AccountId, now_ms: int, deps: SuspensionDependencies) -> list[ConnectionId]:
-    routes = deps.enrolment.routing.read(id, now_seconds=now_ms // 1000)
+    routes = deps.people.verifications.store.routing.read(id, now_seconds=now_ms // 1000)
     return [route.connection for route in routes.devices.values() if route.connection] if routes else []
 
 

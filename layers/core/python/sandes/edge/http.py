@@ -28,6 +28,8 @@ _PATH_WORDS = {
     *("admin", "audit", "export", "key", "heads"),
     *("organisations", "officers", "visibility", "units", "assignments", "approvals", "approve", "reject"),
     *("otps", "checks", "resends", "messages", "batches", "commit", "results", "templates", "preview"),
+    *("people", "revoke", "transfer", "suspend", "resume", "reset", "verification-requests", "verify"),
+    *("reports", "complaints", "assign", "resolve"),
     *("app-groups", "roster", "webhooks", "test", "deliveries", "redeliver", "events", "usage"),
 }
 _JSON = "application/json"

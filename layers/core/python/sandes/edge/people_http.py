@@ -7,11 +7,11 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from sandes.edge.client_http import AccountPath, account_in_path, call, described
 from sandes.edge.http import no_content
-from sandes.people import accounts, attestations, invitations, people_search, profiles
+from sandes.people import accounts, attestations, invitations, people_search, profiles, verification_requests
 from sandes.protocol.client_api import (
     AccountKeys,
     AttestationKey,
@@ -19,7 +19,10 @@ from sandes.protocol.client_api import (
     Found,
     InvitationList,
     Lookup,
+    NewVerificationRequest,
     OwnProfile,
+    OwnVerificationRequest,
+    OwnVerificationRequests,
     Profile,
     Search,
     SearchResults,
@@ -27,6 +30,7 @@ from sandes.protocol.client_api import (
 
 router = Router()  # type: ignore[no-untyped-call]  # untyped there
 
+RequestPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
 CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
 
 
@@ -70,6 +74,34 @@ def get_own_profile() -> OwnProfile:
 def change_profile(body: ChangeProfile) -> OwnProfile:
     caller, now_ms, deps = call(router)
     return profiles.change_profile(caller, body, now_ms=now_ms, deps=deps)
+
+
+@router.post(
+    "/v1/verification-requests",
+    status_code=HTTPStatus.CREATED,
+    **described("Ask an organisation to verify the caller"),
+)
+def ask_for_verification(body: NewVerificationRequest) -> Response[OwnVerificationRequest]:
+    caller, now_ms, deps = call(router)
+    made = verification_requests.ask(caller, body, now_ms=now_ms, deps=deps)
+    return Response(status_code=HTTPStatus.CREATED, content_type="application/json", body=made)
+
+
+@router.get("/v1/verification-requests", **described("What the caller has asked organisations, and what became of it"))
+def list_verification_requests() -> OwnVerificationRequests:
+    caller, now_ms, deps = call(router)
+    return verification_requests.own(caller, now_ms=now_ms, deps=deps)
+
+
+@router.delete(
+    "/v1/verification-requests/<id>",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described("Take back a request that is not decided"),
+)
+def withdraw_verification_request(id: RequestPath) -> Response[str]:
+    caller, _, deps = call(router)
+    verification_requests.withdraw(caller, id, deps=deps)
+    return no_content()
 
 
 @router.get("/v1/invitations", **described("Citizens who may write to the caller, an official"))

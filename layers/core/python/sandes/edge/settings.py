@@ -210,7 +210,11 @@ class AuditHeadsSettings(RecorderSettings):
 
 
 class AdminPeopleSettings(AdminSettings):
-    pass
+    routing_table: str
+    limits_table: str
+    attestation_secret: str
+    group_queue: str
+    aws_endpoint_url_apigatewaymanagementapi: str
 
 
 class AdminAppsSettings(AdminSettings):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,27 +95,6 @@ class EnrolmentStore:
         self._transact(
             self.routing.removing(device),
             {"Delete": {"TableName": self.directory.table, "Key": device_key(_address(device))}},
-        )
-
-    def unlink_all(self, account: Account, *, beside: Sequence[Any] = ()) -> None:
-        """Take all devices out of directory and routing, and none that was linked meanwhile is left.
-
-        `beside`: conditions of the same transaction. Raises EnrolmentRaced.
-        """
-        last = {
-            "TableName": self.directory.table,
-            "Key": account_key(account.id),
-            "ConditionExpression": f"{Row.LAST_DEVICE} = :last",
-            "ExpressionAttributeValues": {":last": {"N": str(account.last_device)}},
-        }
-        self._transact(
-            {"ConditionCheck": last},
-            self.routing.emptying(account.id),
-            *(
-                {"Delete": {"TableName": self.directory.table, "Key": device_key(_address(device))}}
-                for device in account.devices.values()
-            ),
-            *beside,
         )
 
     def change_phone(

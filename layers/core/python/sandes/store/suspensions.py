@@ -1,4 +1,7 @@
-"""Suspensions: with the account, for whoever checks a token, and in the routing item, for whoever handles a frame."""
+"""What is done to an account from outside: suspending it, unlinking all its devices.
+
+A suspension stands with the account, for whoever checks a token, and in the routing item, for whoever handles a frame.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandes.model.ids import AccountId
+from sandes.model.device import Account
+from sandes.model.ids import AccountId, DeviceAddress
 from sandes.model.suspension import Suspension
-from sandes.store.directory import account_key
+from sandes.store.directory import account_key, device_key
 from sandes.store.dynamo import Client, ConditionFailed, Item, Writer, write
+from sandes.store.routing import RoutingStore
 from sandes.store.schema import DirectoryRow, RoutingRow
 from sandes.store.suspended import suspension_attribute
 
@@ -52,6 +57,25 @@ class SuspensionStore:
         }
         self._mark(account, account_row, {"UpdateExpression": f"REMOVE {RoutingRow.SUSPENDED}"}, ())
 
+    def unlink_all(self, account: Account, *, beside: Sequence[Any] = ()) -> None:
+        """Take all devices out of directory and routing, those too that were linked meanwhile.
+
+        `beside`: conditions of the same transaction. Raises SuspensionRaced.
+        """
+        last = {
+            "TableName": self.directory_table,
+            "Key": account_key(account.id),
+            "ConditionExpression": f"{DirectoryRow.LAST_DEVICE} = :last",
+            "ExpressionAttributeValues": {":last": {"N": str(account.last_device)}},
+        }
+        addresses = [DeviceAddress(account.id, number) for number in account.devices]
+        self._write(
+            {"ConditionCheck": last},
+            RoutingStore(self.client, self.routing_table).emptying(account.id),
+            *({"Delete": {"TableName": self.directory_table, "Key": device_key(address)}} for address in addresses),
+            *beside,
+        )
+
     def _mark(self, account: AccountId, account_row: Item, routing_item: Item, beside: Sequence[Any]) -> None:
         in_directory = {"TableName": self.directory_table, "Key": account_key(account), **account_row}
         in_routing = {
@@ -60,7 +84,10 @@ class SuspensionStore:
             "ConditionExpression": f"attribute_exists({RoutingRow.ACCOUNT})",
             **routing_item,
         }
+        self._write({"Update": in_directory}, {"Update": in_routing}, *beside)
+
+    def _write(self, *operations: dict[str, Any]) -> None:
         try:
-            write(self.client, self.writer, [{"Update": in_directory}, {"Update": in_routing}, *beside])
+            write(self.client, self.writer, operations)
         except ConditionFailed as error:
             raise SuspensionRaced from error

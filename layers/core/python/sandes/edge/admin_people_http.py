@@ -1,0 +1,284 @@
+"""The part of the admin API that is about people and their requests to be verified."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+
+from sandes.administration import people, suspension, verification_requests
+from sandes.administration.authority import Permission
+from sandes.edge.admin_http import call
+from sandes.edge.admin_params import (
+    DEFAULT_LIMIT,
+    VERSIONED,
+    CursorQuery,
+    IfMatch,
+    LimitQuery,
+    OrganisationQuery,
+    tagged,
+)
+from sandes.edge.admin_people_wiring import wire_people, wire_suspension
+from sandes.edge.admin_routes import described
+from sandes.edge.app_http import account_in_path, version_needed
+from sandes.model.ids import OrganisationId, RequestId, UnitId, parse_organisation, parse_request, parse_unit
+from sandes.protocol.admin_people_api import (
+    AdminPerson,
+    BecauseOf,
+    ChangePerson,
+    DevicesReset,
+    FindPerson,
+    FoundPerson,
+    HidePerson,
+    OfficialPage,
+    RequestEntry,
+    RequestPage,
+    SuspensionState,
+    TransferPerson,
+    VerifyPerson,
+    VerifyRequest,
+)
+from sandes.protocol.errors import ErrorCode, ProtocolError
+
+router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
+
+AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
+RequestPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
+UnitQuery = Annotated[
+    str | None,
+    Query(pattern=r"^[a-z2-7]{13}$", description="of this very unit; else of all that the caller may look into"),
+]
+StateQuery = Annotated[Literal["open", "decided"], Query(description="those still to be decided, or the others")]
+
+_VERIFIES = (ErrorCode.VERIFIED_ELSEWHERE, ErrorCode.UNAVAILABLE)
+
+
+@router.get(
+    "/admin/v1/people",
+    **described(
+        "Verified people of an organisation in the caller's units, or of one very unit",
+        permission=Permission.PEOPLE,
+        need="read",
+        where="any",
+        refuses=(ErrorCode.INVALID_CURSOR,),
+    ),
+)
+def list_people(
+    *,
+    organisation: OrganisationQuery = None,
+    unit: UnitQuery = None,
+    cursor: CursorQuery = None,
+    limit: LimitQuery = DEFAULT_LIMIT,
+) -> OfficialPage:
+    caller, now_ms = call(router)
+    of, within = _asked(organisation, unit)
+    return people.page(caller, of, within, after=cursor, limit=limit, now_ms=now_ms, deps=wire_people())
+
+
+@router.post(
+    "/admin/v1/people",
+    **described(
+        "Vouch for somebody, or renew or change it",
+        permission=Permission.PEOPLE,
+        need="act",
+        refuses=(ErrorCode.INVALID_PHONE, *_VERIFIES),
+    ),
+)
+def verify_person(body: VerifyPerson) -> Response[AdminPerson]:
+    caller, now_ms = call(router)
+    return _person(people.verify(caller, body, now_ms=now_ms, deps=wire_people()))
+
+
+@router.post(
+    "/admin/v1/people/lookup",
+    **described(
+        "The account of a phone number, for who may verify its holder; recorded",
+        permission=Permission.PEOPLE,
+        need="act",
+        refuses=(ErrorCode.INVALID_PHONE, ErrorCode.RATE_LIMITED),
+    ),
+)
+def find_person(body: FindPerson) -> FoundPerson:
+    caller, now_ms = call(router)
+    return people.find(caller, body, now_ms=now_ms, deps=wire_people())
+
+
+@router.get(
+    "/admin/v1/people/<account>",
+    **described("Somebody verified, formerly verified, or who asks for it", permission=Permission.PEOPLE, need="read"),
+)
+def get_person(account: AccountPath) -> Response[AdminPerson]:
+    caller, now_ms = call(router)
+    return _person(people.read(caller, account_in_path(account), now_ms=now_ms, deps=wire_people()))
+
+
+@router.patch(
+    "/admin/v1/people/<account>",
+    **described(
+        "Change what is said of a person",
+        permission=Permission.PEOPLE,
+        need="act",
+        refuses=(*VERSIONED, ErrorCode.UNAVAILABLE),
+    ),
+)
+def change_person(account: AccountPath, body: ChangePerson, if_match: IfMatch = None) -> Response[AdminPerson]:
+    caller, now_ms = call(router)
+    id, version = account_in_path(account), version_needed(if_match)
+    return _person(people.change(caller, id, body, version=version, now_ms=now_ms, deps=wire_people()))
+
+
+@router.patch(
+    "/admin/v1/people/<account>/visibility",
+    **described(
+        "Show fields of one person to fewer people",
+        permission=Permission.VISIBILITY,
+        need="act",
+        refuses=(*VERSIONED, ErrorCode.UNAVAILABLE),
+    ),
+)
+def hide_person(account: AccountPath, body: HidePerson, if_match: IfMatch = None) -> Response[AdminPerson]:
+    caller, now_ms = call(router)
+    id, version = account_in_path(account), version_needed(if_match)
+    return _person(people.hide(caller, id, body, version=version, now_ms=now_ms, deps=wire_people()))
+
+
+@router.post(
+    "/admin/v1/people/<account>/transfer",
+    **described(
+        "Move a person to another unit, with the right in both",
+        permission=Permission.PEOPLE,
+        need="act",
+        refuses=(ErrorCode.UNAVAILABLE,),
+    ),
+)
+def transfer_person(account: AccountPath, body: TransferPerson) -> Response[AdminPerson]:
+    caller, now_ms = call(router)
+    id = account_in_path(account)
+    return _person(people.transfer(caller, id, body.unit, now_ms=now_ms, deps=wire_people()))
+
+
+@router.post(
+    "/admin/v1/people/<account>/revoke",
+    **described(
+        "End what is said of a person", permission=Permission.PEOPLE, need="act", refuses=(ErrorCode.UNAVAILABLE,)
+    ),
+)
+def revoke_person(account: AccountPath, body: BecauseOf) -> Response[AdminPerson]:
+    caller, now_ms = call(router)
+    id = account_in_path(account)
+    return _person(people.revoke(caller, id, body.reason, now_ms=now_ms, deps=wire_people()))
+
+
+@router.post(
+    "/admin/v1/people/<account>/suspend",
+    **described(
+        "Let an account do nothing until it is resumed; of no organisation: at the platform",
+        permission=Permission.SUSPENSION,
+        need="act",
+        refuses=(ErrorCode.ALREADY_SUSPENDED, ErrorCode.UNAVAILABLE),
+    ),
+)
+def suspend_person(account: AccountPath, body: BecauseOf) -> SuspensionState:
+    caller, now_ms = call(router)
+    return suspension.suspend(caller, account_in_path(account), body.reason, now_ms=now_ms, deps=wire_suspension())
+
+
+@router.post(
+    "/admin/v1/people/<account>/resume",
+    **described(
+        "End a suspension, where it was made",
+        permission=Permission.SUSPENSION,
+        need="act",
+        refuses=(ErrorCode.UNAVAILABLE,),
+    ),
+)
+def resume_person(account: AccountPath) -> SuspensionState:
+    caller, now_ms = call(router)
+    return suspension.resume(caller, account_in_path(account), now_ms=now_ms, deps=wire_suspension())
+
+
+@router.post(
+    "/admin/v1/people/<account>/devices/reset",
+    **described(
+        "Unlink all devices of an account; of no organisation: at the platform",
+        permission=Permission.SUSPENSION,
+        need="act",
+        refuses=(ErrorCode.UNAVAILABLE,),
+    ),
+)
+def reset_devices(account: AccountPath) -> DevicesReset:
+    caller, now_ms = call(router)
+    return suspension.reset_devices(caller, account_in_path(account), now_ms=now_ms, deps=wire_suspension())
+
+
+@router.get(
+    "/admin/v1/verification-requests",
+    **described(
+        "Who asks to be verified in the caller's units, or in one very unit",
+        permission=Permission.PEOPLE,
+        need="read",
+        where="any",
+        refuses=(ErrorCode.INVALID_CURSOR,),
+    ),
+)
+def list_requests(  # one parameter each
+    *,
+    organisation: OrganisationQuery = None,
+    unit: UnitQuery = None,
+    state: StateQuery = "open",
+    cursor: CursorQuery = None,
+    limit: LimitQuery = DEFAULT_LIMIT,
+) -> RequestPage:
+    caller, now_ms = call(router)
+    (of, within), deps = _asked(organisation, unit), wire_people()
+    return verification_requests.page(caller, of, within, state, after=cursor, limit=limit, now_ms=now_ms, deps=deps)
+
+
+@router.post(
+    "/admin/v1/verification-requests/<id>/verify",
+    **described(
+        "Verify who asked for it, with corrections",
+        permission=Permission.PEOPLE,
+        need="act",
+        refuses=(ErrorCode.REQUEST_STATE, *_VERIFIES),
+    ),
+)
+def verify_request(id: RequestPath, body: VerifyRequest) -> Response[AdminPerson]:
+    caller, now_ms = call(router)
+    return _person(verification_requests.verify(caller, _request(id), body, now_ms=now_ms, deps=wire_people()))
+
+
+@router.post(
+    "/admin/v1/verification-requests/<id>/reject",
+    **described(
+        "Say no, with a reason that the person sees",
+        permission=Permission.PEOPLE,
+        need="act",
+        refuses=(ErrorCode.REQUEST_STATE,),
+    ),
+)
+def reject_request(id: RequestPath, body: BecauseOf) -> RequestEntry:
+    caller, now_ms = call(router)
+    return verification_requests.reject(caller, _request(id), body.reason, now_ms=now_ms, deps=wire_people())
+
+
+def _person(person: AdminPerson) -> Response[AdminPerson]:
+    return tagged(person, person.version)
+
+
+def _asked(organisation: str | None, unit: str | None) -> tuple[OrganisationId | None, UnitId | None]:
+    """Raises ProtocolError not_found for what is no id."""
+    try:
+        return parse_organisation(organisation) if organisation else None, parse_unit(unit) if unit else None
+    except ValueError:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None
+
+
+def _request(text: str) -> RequestId:
+    """Raises ProtocolError not_found for a text that is no request id."""
+    try:
+        return parse_request(text)
+    except ValueError:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None
