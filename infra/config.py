@@ -82,6 +82,7 @@ class Config:
     """One deployment. `local_port` is None on AWS.
 
     `webhook_networks`: CIDR blocks, commas between them, of private networks that webhooks may go to, without TLS too.
+    `alarm_email`: where alarms are sent besides the topic; empty for nowhere.
     `fanout_posts_per_second`: what large posts to groups may take of the account's budget (docs/runbook.md).
     """
 
@@ -92,6 +93,7 @@ class Config:
     sms_after_seconds: int
     webhook_networks: str
     fanout_posts_per_second: int
+    alarm_email: str
     federation: Federation | None = None
 
     @classmethod
@@ -121,6 +123,7 @@ class Config:
             sms_after_seconds=sms_after,
             webhook_networks=networks,
             fanout_posts_per_second=posts,
+            alarm_email=str(app.node.try_get_context("alarm_email") or ""),
             federation=Federation.of(app),
         )
 

@@ -39,10 +39,14 @@ class Foundation(Stack):
         self.audit_secret = self._secret("AuditSecret", "The key that audit chains are signed with")
         self.websocket = WebSocketApi(self, "WebSocket", config=config)
 
-        self.webhook_queue = WorkQueue(self, "Webhooks", config=config, tries=8, work_seconds=TIMEOUT_SECONDS)
+        self.webhook_queue = WorkQueue(
+            self, "Webhooks", config=config, tries=8, work_seconds=TIMEOUT_SECONDS, late_after_seconds=3600
+        )
         self.fanout_queue = WorkQueue(self, "Fanout", config=config, tries=8, work_seconds=FANOUT_WORK_SECONDS)
         self.group_queue = WorkQueue(self, "GroupWork", config=config, tries=8, work_seconds=GROUP_WORK_SECONDS)
-        self.roster_queue = WorkQueue(self, "RosterWork", config=config, tries=8, work_seconds=ROSTER_WORK_SECONDS)
+        self.roster_queue = WorkQueue(
+            self, "RosterWork", config=config, tries=8, work_seconds=ROSTER_WORK_SECONDS, late_after_seconds=3600
+        )
 
     def _fanout_settings(self) -> dict[str, str]:
         """What a function is told that posts to groups."""
@@ -147,6 +151,15 @@ class Foundation(Stack):
             ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
             queue.queue.queue_arn,
         )
+
+    def _grant_stream(self, function: SandesFunction, table: schema.Table) -> None:
+        """What Lambda does with the table's stream in the function's name."""
+        arn = self.tables[table].table_stream_arn
+        if arn is None:
+            raise ValueError(f"{table.name} has no stream")
+        for action in ("DescribeStream", "GetRecords", "GetShardIterator"):
+            self._grant(function, (f"dynamodb:{action}",), arn)
+        self._grant(function, ("dynamodb:ListStreams",), f"{self.tables[table].table_arn}/stream/*")
 
     def _grant_sms(self, function: SandesFunction) -> None:
         """SMS to phone numbers, which are no resources; to no topic."""

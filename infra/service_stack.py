@@ -9,6 +9,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
+from infra.change_streams import ChangeStreams
 from infra.config import FANOUT_CONCURRENCY, FANOUT_WORK_SECONDS, Config
 from infra.foundation import (
     GROUP_WORK_SECONDS,
@@ -19,9 +20,11 @@ from infra.function import SandesFunction
 from infra.heads import Heads
 from infra.http_api import HttpApi
 from infra.identity import PROVIDER, Identity
+from infra.monitoring import Monitoring
 from infra.uploads import ROWS, UPLOADS, Uploads
 from infra.work_queue import WorkQueue
 from sandes.store import schema
+from sandes.store.changes import FILTERS
 
 BATCH_SECONDS = 120
 BATCH_WORK_SECONDS = 30
@@ -62,10 +65,13 @@ class ServiceStack(Foundation):
             admin_apps=self.admin_apps.function,
             identity=self.identity,
         )
+        self._statistics()
+        self._queue_depths()
+        self._monitoring()
         self._outputs()
 
     def _frames_and_connections(self) -> None:
-        tables = (schema.INBOX, schema.ROUTING, schema.DIRECTORY, schema.LIMITS)
+        tables = (schema.INBOX, schema.ROUTING, schema.DIRECTORY, schema.LIMITS, schema.STATISTICS)
         frames = (
             self._tables(*tables)
             | self._secrets(sender=self.sender_secret)
@@ -92,6 +98,7 @@ class ServiceStack(Foundation):
                 schema.DIRECTORY: ("BatchGetItem", "PutItem"),
                 schema.DELIVERIES: ("BatchGetItem",),
                 schema.LIMITS: ("BatchGetItem", "UpdateItem"),
+                schema.STATISTICS: ("PutItem",),
             },
         )
         self._grant_fanout(self.send)
@@ -103,6 +110,7 @@ class ServiceStack(Foundation):
                 schema.DIRECTORY: ("BatchGetItem", "GetItem"),
                 schema.DELIVERIES: ("BatchGetItem", "PutItem", "UpdateItem"),
                 schema.LIMITS: ("BatchGetItem", "UpdateItem"),
+                schema.STATISTICS: ("PutItem",),
             },
         )
         self._grant_secret(self.deliver, self.sender_secret)
@@ -232,7 +240,9 @@ class ServiceStack(Foundation):
                 "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
             }
         )
-        self.sms_queue = WorkQueue(self, "Sms", config=self._config, tries=8, work_seconds=SMS_WORK_SECONDS)
+        self.sms_queue = WorkQueue(
+            self, "Sms", config=self._config, tries=8, work_seconds=SMS_WORK_SECONDS, late_after_seconds=60
+        )
         self.otp = self._function(
             "Otp",
             "otp",
@@ -245,7 +255,9 @@ class ServiceStack(Foundation):
             entry="sms",
             timeout_seconds=3 * SMS_WORK_SECONDS,
         )
-        self.batch_queue = WorkQueue(self, "Batches", config=self._config, tries=8, work_seconds=BATCH_WORK_SECONDS)
+        self.batch_queue = WorkQueue(
+            self, "Batches", config=self._config, tries=8, work_seconds=BATCH_WORK_SECONDS, late_after_seconds=3600
+        )
         self.uploads = Uploads(self, "Uploads", config=self._config)
         apps = calls | {
             "WEBHOOK_QUEUE": self.webhook_queue.url,
@@ -465,7 +477,8 @@ class ServiceStack(Foundation):
         """Three functions, so that each has the secrets and rights of its own calls only."""
         every = self._tables(schema.DIRECTORY) | self._secrets(pepper=self.pepper) | self._audit_settings()
         heads = {"HEADS_BUCKET": self.heads.bucket.bucket_name}
-        self.admin = self._function("Admin", "admin", every | heads | self._pool_settings())
+        told = every | heads | self._pool_settings() | self._tables(schema.STATISTICS)
+        self.admin = self._function("Admin", "admin", told)
         self.admin_people = self._function("AdminPeople", "admin_people", every | self._admin_people_settings())
         self._grant_admin_people()
         self.admin_apps = self._function("AdminApps", "admin_apps", every)
@@ -484,6 +497,7 @@ class ServiceStack(Foundation):
         )
         self._grant_invitations(self.admin)
         self._grant(self.admin, ("dynamodb:Query",), f"{self.tables[schema.AUDIT].table_arn}/index/*")
+        self._grant_tables(self.admin, {schema.STATISTICS: ("Query", "GetItem")})
         self._grant(self.admin, ("s3:GetObject",), self.heads.objects)
         self._grant(self.admin, ("s3:ListBucket",), self.heads.bucket.bucket_arn)  # else S3 says forbidden for missing
 
@@ -534,10 +548,67 @@ class ServiceStack(Foundation):
         self._grant_queue(self.admin_people, self.group_queue)
         self._grant_connections(self.admin_people, "POST", "DELETE")
 
+    def _statistics(self) -> None:
+        """Counts what tables' streams tell. Inboxes have none: nothing of them is kept once it is deleted."""
+        self.changes = ChangeStreams(self, "Changes", config=self._config)
+        tables = (schema.DIRECTORY, schema.CODES, schema.DELIVERIES, schema.STATISTICS)
+        self.statistics = self._function(
+            "Statistics", "statistics", self._tables(*tables), entry="changes", timeout_seconds=60
+        )
+        self._grant_tables(
+            self.statistics, {schema.DIRECTORY: ("GetItem",), schema.STATISTICS: ("PutItem", "UpdateItem")}
+        )
+        self._grant(self.statistics, ("sqs:SendMessage",), self.changes.dead.queue_arn)
+        for table in tables:
+            self._grant_stream(self.statistics, table)
+            self.changes.hand_over(
+                table.name.capitalize(), self.tables[table], self.statistics.function, FILTERS[table.name]
+            )
+
+    def _queue_depths(self) -> None:
+        """Of every queue there is by now, each minute, by a function that may do nothing else."""
+        self.work_queues = [one for one in self.node.find_all() if isinstance(one, WorkQueue)]
+        addresses = {one.node.id.lower(): [one.url, one.dead.queue_url] for one in self.work_queues}
+        self.queue_depths = self._function(
+            "QueueDepths",
+            "statistics",
+            self._tables(schema.STATISTICS) | {"QUEUES": self.to_json_string(addresses)},
+            entry="queues",
+            memory_mb=512,
+        )
+        self._grant_tables(self.queue_depths, {schema.STATISTICS: ("PutItem",)})
+        for one in self.work_queues:
+            for queue in (one.queue, one.dead):
+                self._grant(self.queue_depths, ("sqs:GetQueueAttributes",), queue.queue_arn)
+        events.Rule(
+            self,
+            "QueueDepthsEveryMinute",
+            schedule=events.Schedule.rate(Duration.minutes(1)),
+            targets=[targets.LambdaFunction(self.queue_depths.function, retry_attempts=0)],
+        )
+
+    def _monitoring(self) -> None:
+        """Of everything there is by now."""
+        self.monitoring = Monitoring(
+            self,
+            "Monitoring",
+            config=self._config,
+            functions=[one for one in self.node.find_all() if isinstance(one, SandesFunction)],
+            queues=self.work_queues,
+            dead={self.changes.node.id: self.changes.dead},
+            tables=self.tables,
+            http=self.http.api,
+            websocket=self.websocket.api,
+            websocket_stage=self.websocket.stage.stage_name,
+            counting=self.statistics,
+            frames=[self.send, self.deliver],
+        )
+
     def _outputs(self) -> None:
         CfnOutput(self, "WebSocketUrl", value=self.websocket.url)
         CfnOutput(self, "HttpUrl", value=self.http.url)
         CfnOutput(self, "OperatorFunction", value=self.operator.function.function_name)
+        CfnOutput(self, "AlarmTopic", value=self.monitoring.topic.topic_arn)
         CfnOutput(self, "TokenAudience", value=self._config.token_audience)
         CfnOutput(self, "AdministratorPool", value=self.identity.pool.user_pool_id)
         CfnOutput(self, "AdministratorClient", value=self.identity.client.user_pool_client_id)

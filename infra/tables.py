@@ -9,6 +9,10 @@ from infra.config import Config
 from sandes.store.schema import TABLES, Key, Table
 
 _TYPES = {"B": dynamodb.AttributeType.BINARY, "N": dynamodb.AttributeType.NUMBER, "S": dynamodb.AttributeType.STRING}
+_STREAMS = {
+    "KEYS_ONLY": dynamodb.StreamViewType.KEYS_ONLY,
+    "NEW_IMAGE": dynamodb.StreamViewType.NEW_IMAGE,
+}
 
 
 class Tables(Construct):
@@ -30,6 +34,7 @@ class Tables(Construct):
             billing=dynamodb.Billing.on_demand(),
             encryption=dynamodb.TableEncryptionV2.aws_managed_key(),
             time_to_live_attribute=table.ttl,
+            dynamo_stream=_STREAMS[table.stream] if table.stream else None,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=table.backup
             ),

@@ -14,10 +14,23 @@ RETENTION = Duration.days(14)
 
 
 class WorkQueue(Construct):
-    """Encrypted, at least once. What fails `tries` times goes to `dead`, which operators watch (docs/runbook.md)."""
+    """Encrypted, at least once. What fails `tries` times goes to `dead`, which operators watch (docs/runbook.md).
 
-    def __init__(self, scope: Construct, id: str, *, config: Config, tries: int, work_seconds: int) -> None:
+    `late_after_seconds`: the age of its oldest entry that operators are told of.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: Config,
+        tries: int,
+        work_seconds: int,
+        late_after_seconds: int = 900,
+    ) -> None:
         super().__init__(scope, id)
+        self.late_after_seconds = late_after_seconds
         only_tls = config.local_port is None  # the local engine is spoken to in clear, on loopback
         self.dead = sqs.Queue(
             self, "Dead", encryption=sqs.QueueEncryption.SQS_MANAGED, retention_period=RETENTION, enforce_ssl=only_tls

@@ -20,6 +20,7 @@ from sandes.edge.admin_routes import described
 from sandes.edge.audit_http import router as audit_routes
 from sandes.edge.faults import direct_call
 from sandes.edge.http import http_handler, now_milliseconds, resolver
+from sandes.edge.statistics_http import router as statistics_routes
 from sandes.edge.telemetry import logger
 from sandes.edge.wiring import wire_audit_heads, wire_operator, wire_verification_sweep
 from sandes.model.ids import id_text
@@ -38,6 +39,7 @@ app.include_router(audit_routes)
 app.include_router(admin_places_http.router)
 app.include_router(admin_roles_http.router)
 
+app.include_router(statistics_routes)
 handler = http_handler(app)
 
 

@@ -66,8 +66,28 @@ class Synthesised:
             id: resource["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
             for id, resource in self.of_type("AWS::Lambda::Function").items()
         }
-        sources = [resource["Properties"] for resource in self.of_type("AWS::Lambda::EventSourceMapping").values()]
-        return {self.named_queue(one["EventSourceArn"]): (names[one["FunctionName"]["Ref"]], one) for one in sources}
+        return {
+            self.named_queue(one["EventSourceArn"]): (names[one["FunctionName"]["Ref"]], one)
+            for one in self._sources
+            if one["EventSourceArn"]["Fn::GetAtt"][1] == "Arn"
+        }
+
+    @property
+    def streams(self) -> dict[str, dict[str, Any]]:
+        """How the stream of each table that has one is handed to a function, by the table's name."""
+        ids = {id: name for name, table in self.tables.items() for id in self._ids(table)}
+        return {
+            ids[one["EventSourceArn"]["Fn::GetAtt"][0]]: one
+            for one in self._sources
+            if one["EventSourceArn"]["Fn::GetAtt"][1] == "StreamArn"
+        }
+
+    @property
+    def _sources(self) -> list[dict[str, Any]]:
+        return [resource["Properties"] for resource in self.of_type("AWS::Lambda::EventSourceMapping").values()]
+
+    def _ids(self, resource: dict[str, Any]) -> list[str]:
+        return [id for id, one in self.template["Resources"].items() if one is resource]
 
 
 def synthesise(folder: Path, **context: str) -> Synthesised:

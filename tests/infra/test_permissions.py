@@ -16,6 +16,7 @@ FRAMES = {
     "dynamodb:BatchGetItem directory",
     "dynamodb:BatchGetItem limits",
     "dynamodb:UpdateItem limits",
+    "dynamodb:PutItem statistics",
     "secretsmanager:GetSecretValue SenderSecret",
     "execute-api:ManageConnections v1/POST/@connections/*",
 }
@@ -228,6 +229,8 @@ ALLOWED = {
         "dynamodb:UpdateItem directory",
         "dynamodb:DeleteItem directory",
         "dynamodb:ConditionCheckItem directory",
+        "dynamodb:Query statistics",
+        "dynamodb:GetItem statistics",
         "dynamodb:Query audit/index/*",
         "secretsmanager:GetSecretValue Pepper",
         "s3:GetObject heads/*",
@@ -256,6 +259,26 @@ ALLOWED = {
         "dynamodb:Query audit",
         "secretsmanager:GetSecretValue AuditSecret",
         "s3:PutObject heads/*",
+    },
+    "statistics": {
+        "dynamodb:GetItem directory",
+        "dynamodb:PutItem statistics",
+        "dynamodb:UpdateItem statistics",
+        "sqs:SendMessage changes.dead",
+        *(
+            f"dynamodb:{action} {table}/stream"
+            for action in ("DescribeStream", "GetRecords", "GetShardIterator")
+            for table in ("directory", "codes", "deliveries", "statistics")
+        ),
+        *(f"dynamodb:ListStreams {table}/stream/*" for table in ("directory", "codes", "deliveries", "statistics")),
+    },
+    "queuedepths": {
+        "dynamodb:PutItem statistics",
+        *(
+            f"sqs:GetQueueAttributes {queue}{kind}"
+            for queue in ("webhooks", "fanout", "groupwork", "rosterwork", "sms", "batches")
+            for kind in ("", ".dead")
+        ),
     },
     "verificationsweep": {
         "dynamodb:GetItem directory",
@@ -296,7 +319,8 @@ def readable(stage: Synthesised, resource: Any) -> str:
             return "bucket"
         if id in stage.of_type("AWS::Cognito::UserPool"):
             return "administrators"
-        return next(name for name, table in stage.tables.items() if table is stage.template["Resources"][id])
+        table = next(name for name, table in stage.tables.items() if table is stage.template["Resources"][id])
+        return table + ("/stream" if resource["Fn::GetAtt"][1] == "StreamArn" else "")
     if "Ref" in resource:
         return str(resource["Ref"])[:-8]
     *_, api, path = resource["Fn::Join"][1]

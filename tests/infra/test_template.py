@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from infra.http_api import ADMIN_APP_PATHS, ADMIN_PEOPLE_PATHS, APP_GROUP_PATHS,
 from sandes.apps.roster_work import RUN_SECONDS
 from sandes.edge import settings
 from sandes.groups.group_events import NET_SECONDS
+from sandes.store.changes import FILTERS
 from sandes.store.schema import TABLES, Table
 from tests.infra.conftest import ROOT, Synthesised
 
@@ -40,6 +42,8 @@ SETTINGS: dict[str, type[settings.Settings]] = {
     "adminpeople": settings.AdminPeopleSettings,
     "adminapps": settings.AdminAppsSettings,
     "verificationsweep": settings.VerificationSweepSettings,
+    "statistics": settings.AddingUpSettings,
+    "queuedepths": settings.QueueDepthSettings,
 }
 HANDLERS = {
     "authorizer": "handler.authorizer",
@@ -63,6 +67,8 @@ HANDLERS = {
     "adminpeople": "handler.handler",
     "adminapps": "handler.handler",
     "verificationsweep": "handler.ending",
+    "statistics": "handler.changes",
+    "queuedepths": "handler.queues",
 }
 ANSWERING = {"authorizer", "disconnect", "send", "deliver", "client", "otp", "apps", "appgroups"} | {
     "admin",
@@ -128,6 +134,40 @@ def test_every_table_of_the_schema_is_there_and_none_else(dev: Synthesised) -> N
     assert sorted(dev.tables) == sorted(table.name for table in TABLES)
     assert len(dev.of_type("AWS::DynamoDB::GlobalTable")) == len(TABLES)
     assert dev.of_type("AWS::DynamoDB::Table") == {}
+
+
+@pytest.mark.parametrize("stage", ["dev", "local"])
+@by_table
+def test_a_table_has_the_stream_of_the_schema_and_what_it_says_is_counted_in_whole_batches(
+    stage: str, table: Table, request: pytest.FixtureRequest
+) -> None:
+    template: Synthesised = request.getfixturevalue(stage)
+    stream = template.tables[table.name]["Properties"].get("StreamSpecification")
+    if table.stream is None:
+        assert stream is None
+        assert table.name not in template.streams
+        return
+    assert stream == {"StreamViewType": table.stream}
+    source = template.streams[table.name]
+    assert (
+        template.template["Resources"][source["FunctionName"]["Ref"]]["Properties"] is template.functions["statistics"]
+    )
+    assert [json.loads(one["Pattern"]) for one in source["FilterCriteria"]["Filters"]] == FILTERS[table.name]
+    assert source["BisectBatchOnFunctionError"] is False
+    assert "FunctionResponseTypes" not in source
+    assert source["StartingPosition"] == "TRIM_HORIZON"
+    failed = source["DestinationConfig"]["OnFailure"]["Destination"]
+    assert template.named_queue(failed) == "changes.dead"
+    assert source["MaximumRecordAgeInSeconds"] < 24 * 3600, "a stream keeps nothing longer"
+
+
+def test_no_stream_holds_envelopes_or_rows_as_they_were() -> None:
+    assert {table.name: table.stream for table in TABLES if table.stream} == {
+        "directory": "KEYS_ONLY",
+        "codes": "NEW_IMAGE",
+        "deliveries": "NEW_IMAGE",
+        "statistics": "NEW_IMAGE",
+    }
 
 
 def replica(stage: Synthesised, name: str) -> dict[str, Any]:
@@ -268,7 +308,8 @@ def test_every_queue_is_encrypted_and_keeps_what_failed_for_fourteen_days(dev: S
 
 def test_every_queue_has_one_behind_it_for_what_cannot_be_done(dev: Synthesised) -> None:
     working = {name: queue for name, queue in dev.queues.items() if not name.endswith(".dead")}
-    assert {f"{name}.dead" for name in working} == dev.queues.keys() - working.keys()
+    of_streams = {"changes.dead"}
+    assert {f"{name}.dead" for name in working} | of_streams == dev.queues.keys() - working.keys()
     for name, queue in working.items():
         policy = queue["Properties"]["RedrivePolicy"]
         assert dev.named_queue(policy["deadLetterTargetArn"]) == f"{name}.dead"

@@ -23,17 +23,20 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def moto_dynamodb() -> Iterator[tuple[DynamoDBClient, dict[str, str]]]:
-    """A client and the names of the tables by their names in the schema."""
+def moto_dynamodb(*, streams: bool = False) -> Iterator[tuple[DynamoDBClient, dict[str, str]]]:
+    """A client and the names of the tables by their names in the schema.
+
+    `streams`: with those of the schema, which moto copies with its table in each transaction.
+    """
     with mock_aws():
         client = boto3.client(
             "dynamodb", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
         )
         _one_call_at_a_time(client)
-        yield client, create_tables(client)
+        yield client, create_tables(client, streams=streams)
 
 
-def create_tables(client: DynamoDBClient) -> dict[str, str]:
+def create_tables(client: DynamoDBClient, *, streams: bool = False) -> dict[str, str]:
     """Make every table of the production schema; returns table names by schema name."""
     names = {}
     for table in schema.TABLES:
@@ -47,6 +50,7 @@ def create_tables(client: DynamoDBClient) -> dict[str, str]:
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": type} for name, type in attributes.items()],
             KeySchema=[{"AttributeName": key.name, "KeyType": kind} for key, kind in keys],  # type: ignore[typeddict-item]
             **_indexes(index),
+            **(_stream(table) if streams else {}),
         )
         names[table.name] = table.name
     return names
@@ -62,6 +66,12 @@ def _indexes(index: schema.Index | None) -> dict[str, Any]:
             {"IndexName": index.name, "KeySchema": schemas, "Projection": {"ProjectionType": "ALL"}}
         ]
     }
+
+
+def _stream(table: schema.Table) -> dict[str, Any]:
+    if table.stream is None:
+        return {}
+    return {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": table.stream}}
 
 
 def _one_call_at_a_time(client: Any) -> None:

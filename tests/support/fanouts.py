@@ -38,6 +38,7 @@ from sandes.model.ids import (
 from sandes.model.phone import PhoneNumber
 from sandes.model.standing import Standing
 from sandes.protocol.frames import Accepted, GroupRecipient, GroupSend
+from sandes.statistics.tally import Tally
 from sandes.store.dynamo import batch_write
 from sandes.store.fanouts import FanoutStore
 from sandes.store.group_send_view import GroupSendView
@@ -202,6 +203,7 @@ class Groups:
             view=GroupSendView(fanout.routing, fanout.groups, fanout.store, limits),
             meter=Meter(Limit.GROUP_POSTS, limits),
             fanout=fanout,
+            tally=Tally(None),
             max_expiry_seconds=MAX_EXPIRY_SECONDS,
         )
 

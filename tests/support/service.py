@@ -55,6 +55,7 @@ from sandes.people.identity import Caller
 from sandes.people.verification import CodeDependencies
 from sandes.protocol.client_api import LinkDevice, Registered, VerifyRegistration
 from sandes.protocol.frames import AccountRecipient, Copy, Send
+from sandes.statistics.tally import Tally
 from sandes.store.administrators import AdministratorStore
 from sandes.store.app_view import AppView
 from sandes.store.apps import AppStore
@@ -159,6 +160,7 @@ class Service:
             "meter": Meter(Limit.SENDS, self.limits),
             "push": Push(self.routing, self.gateway),
             "sender_hash": self.sender_hash,
+            "tally": Tally(None),
             "max_expiry_seconds": MAX_EXPIRY_SECONDS,
         }
         return SendDependencies(**parts | replaced)
@@ -170,6 +172,7 @@ class Service:
             "view": self.view,
             "frames": Meter(Limit.FRAMES, store=None),
             "receipts": Meter(Limit.RECEIPTS, self.limits),
+            "tally": Tally(None),
             "push": Push(self.routing, self.gateway),
             "pusher": self.gateway,
             "sender_hash": self.sender_hash,

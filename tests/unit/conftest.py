@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from tests.support.service import Service
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+os.environ.setdefault("STAGE", "test")  # what metrics are told by
 
 settings.register_profile("sandes", deadline=None, database=None)
 settings.load_profile("sandes")

@@ -43,6 +43,7 @@ ENVIRONMENT = {
     "LIMITS_TABLE": "Sandes-bench-TablesLimits0123456789A",
     "CODES_TABLE": "Sandes-bench-TablesCodes0123456789AB",
     "DELIVERIES_TABLE": "Sandes-bench-TablesDeliveries01234567",
+    "STATISTICS_TABLE": "Sandes-bench-TablesStatistics01234567",
     "SMS_QUEUE": "https://sqs.us-east-1.amazonaws.com/000000000000/Sandes-bench-Sms",
     "WEBHOOK_QUEUE": "https://sqs.us-east-1.amazonaws.com/000000000000/Sandes-bench-Webhooks",
     "BATCH_QUEUE": "https://sqs.us-east-1.amazonaws.com/000000000000/Sandes-bench-Batches",

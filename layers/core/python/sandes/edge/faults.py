@@ -13,7 +13,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from sandes.edge.telemetry import logger
+from sandes.edge.telemetry import logger, measure_refusal
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
 
@@ -50,6 +50,7 @@ def direct_call(use_case: Callable[[], dict[str, Any]], context: LambdaContext, 
         answer = use_case()
     except Exception as error:  # noqa: BLE001  # the boundary
         refused = refusal(error)
+        measure_refusal(refused.code)
         logger().info("operation", operation=name[:32], outcome=refused.code)
         return {
             "error": {

@@ -16,7 +16,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupp
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sandes.edge.faults import refusal
-from sandes.edge.telemetry import logger
+from sandes.edge.telemetry import logger, measure_refusal
 from sandes.protocol.client_api import Problem
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.faults import faults_of
@@ -25,8 +25,8 @@ _PATH_WORDS = {
     *("", "v1", "registrations", "codes", "verification", "me", "phone", "devices", "links", "self", "seal-key"),
     *("accounts", "lookup", "search", "profile", "keys", "attestation-key", "invitations", "blocks"),
     *("groups", "members"),
-    *("admin", "audit", "export", "key", "heads"),
     *("organisations", "officers", "visibility", "units", "assignments", "approvals", "approve", "reject"),
+    *("admin", "audit", "export", "key", "heads", "stats"),
     *("otps", "checks", "resends", "messages", "batches", "commit", "results", "templates", "preview"),
     *("people", "revoke", "transfer", "suspend", "resume", "reset", "verification-requests", "verify"),
     *("reports", "complaints", "assign", "resolve"),
@@ -123,6 +123,7 @@ def route_of(path: str) -> str:
 
 def problem(app: APIGatewayHttpResolver, error: ProtocolError) -> Response[str]:
     """RFC 9457 problem details, with Retry-After where the caller should wait."""
+    measure_refusal(error.code)
     status = HTTPStatus(error.code.http_status)
     body = Problem(
         type=f"urn:sandes:error:{error.code}",

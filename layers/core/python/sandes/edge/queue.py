@@ -18,6 +18,11 @@ else:
     Client = Any
 
 _BATCH = 10
+_NUMBERS: list[Any] = [
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,15 @@ class SqsQueue:
                     break
             else:
                 raise StoreUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class SqsGauge:
+    client: Client
+
+    def entries(self, queue: str) -> int:
+        answer = self.client.get_queue_attributes(QueueUrl=queue, AttributeNames=_NUMBERS)
+        return sum(int(number) for number in answer["Attributes"].values())
 
 
 def _unavailable(error: ClientError | BotoCoreError) -> StoreUnavailable:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandes.edge.telemetry import logger
+from sandes.edge.telemetry import FAILED, logger, measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ def each_record(
         except Exception as error:  # noqa: BLE001  # the boundary: whatever it is, the record must come again
             at = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
             logger().warning(name, outcome="failed", error=type(error).__name__, at=at[-4:], receives=record.receives)
+            measure({FAILED: 1})
             return [{"itemIdentifier": record.id}]
         logger().info(name, outcome=outcome, receives=record.receives)
         return []

@@ -36,6 +36,7 @@ class ConnectSettings(Settings):
 class FrameSettings(Settings):
     """What both functions of the websocket's frames need."""
 
+    statistics_table: str
     inbox_table: str
     routing_table: str
     directory_table: str
@@ -202,6 +203,7 @@ class AdminSettings(RecorderSettings):
 class AdminFunctionSettings(AdminSettings, AdministratorPoolSettings):
     """`heads_bucket`: where the hourly heads of audit chains are kept."""
 
+    statistics_table: str
     heads_bucket: str
 
 
@@ -219,6 +221,22 @@ class AdminPeopleSettings(AdminSettings):
 
 class AdminAppsSettings(AdminSettings):
     pass
+
+
+class AddingUpSettings(Settings):
+    """The tables whose streams are added up, and the one that holds the sums."""
+
+    directory_table: str
+    codes_table: str
+    deliveries_table: str
+    statistics_table: str
+
+
+class QueueDepthSettings(Settings):
+    """`queues`: JSON, by name the addresses of a queue and of the one behind it."""
+
+    statistics_table: str
+    queues: str
 
 
 class VerificationSweepSettings(Settings):

@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sandes.edge.faults import refusal
-from sandes.edge.telemetry import logger
+from sandes.edge.telemetry import logger, measure_refusal
 from sandes.model.ids import ConnectionId
 from sandes.model.principal import Principal
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -54,6 +54,7 @@ def frame_handler(use_case: UseCase) -> Callable[[Event, LambdaContext], Event]:
                 refused = ProtocolError(refused.code, details={"request_id": context.aws_request_id})
             answer = error_frame(refused, ref or ref_of(text))
             outcome = refused.code
+            measure_refusal(refused.code)
         logger().info(kind, outcome=outcome, frame_bytes=len(text), connection=event["requestContext"]["connectionId"])
         return {"statusCode": 200, "body": render(answer)}
 

@@ -16,11 +16,13 @@ from sandes.edge.pusher import GatewayPusher
 from sandes.edge.settings import ClientSettings, ConnectSettings, FanoutSettings, FrameSettings, SendSettings
 from sandes.limits import Limit, Meter
 from sandes.messaging.push import Push
+from sandes.statistics.tally import Tally
 from sandes.store.directory import DirectoryStore
 from sandes.store.inbox import InboxStore
 from sandes.store.limits import LimitStore
 from sandes.store.routing import RoutingStore
 from sandes.store.send_view import SendView
+from sandes.store.statistics import StatisticsStore
 
 if TYPE_CHECKING:
     from sandes.administration.audit import Recorder
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
     from sandes.messaging.push import Pusher
     from sandes.messaging.send import SendDependencies
     from sandes.people.devices import DeviceDependencies
+    from sandes.statistics.adding_up import AddingDependencies
+    from sandes.statistics.queue_depths import DepthDependencies
+    from sandes.statistics.reports import ReportDependencies
     from sandes.store.administrators import AdministratorStore
     from sandes.store.app_view import AppView
 
@@ -86,6 +91,12 @@ def _view(settings: FrameSettings) -> SendView:
 
 
 @cache
+def _tally(table: str) -> Tally:
+    """One for the whole environment, whatever its function does."""
+    return Tally(StatisticsStore(_client("dynamodb"), table))
+
+
+@cache
 def wire_connect() -> AuthorizerDependencies:
     from sandes.edge.authorizer import AuthorizerDependencies
 
@@ -110,6 +121,7 @@ def wire_send() -> SendDependencies:
         meter=Meter(Limit.SENDS, view.limits),
         push=Push(view.routing, GatewayPusher(_client("apigatewaymanagementapi"))),
         sender_hash=SenderHash.of(_secret(settings.sender_secret)),
+        tally=_tally(settings.statistics_table),
         max_expiry_seconds=settings.max_expiry_seconds,
     )
 
@@ -127,6 +139,7 @@ def wire_group_send() -> GroupSendDependencies:
         view=GroupSendView(fanout.routing, fanout.groups, fanout.store, limits),
         meter=Meter(Limit.GROUP_POSTS, limits),
         fanout=fanout,
+        tally=_tally(settings.statistics_table),
         max_expiry_seconds=settings.max_expiry_seconds,
     )
 
@@ -206,6 +219,7 @@ def wire_deliver() -> DeliverDependencies:
         view=view,
         frames=Meter(Limit.FRAMES, store=None),
         receipts=Meter(Limit.RECEIPTS, view.limits),
+        tally=_tally(settings.statistics_table),
         push=Push(view.routing, pusher),
         pusher=pusher,
         sender_hash=SenderHash.of(_secret(settings.sender_secret)),
@@ -654,4 +668,55 @@ def wire_verification_sweep() -> SweepDependencies:
     return SweepDependencies(
         VerificationStore(dynamodb, settings.directory_table, RoutingStore(dynamodb, settings.routing_table)),
         SqsQueue(_client("sqs"), settings.group_queue),
+    )
+
+
+@cache
+def wire_reports() -> ReportDependencies:
+    from sandes.edge.settings import AdminFunctionSettings
+    from sandes.statistics.reports import ReportDependencies
+    from sandes.store.apps import AppStore
+    from sandes.store.organisations import OrganisationStore
+
+    settings, dynamodb = AdminFunctionSettings.load(), _client("dynamodb")
+    return ReportDependencies(
+        StatisticsStore(dynamodb, settings.statistics_table),
+        OrganisationStore(dynamodb, settings.directory_table),
+        AppStore(dynamodb, settings.directory_table),
+    )
+
+
+@cache
+def wire_adding_up() -> AddingDependencies:
+    from sandes.edge.settings import AddingUpSettings
+    from sandes.statistics.adding_up import AddingDependencies, Owners
+    from sandes.store import schema
+    from sandes.store.apps import AppStore
+
+    settings = AddingUpSettings.load()
+    dynamodb = _client("dynamodb")
+    return AddingDependencies(
+        tables={
+            settings.directory_table: schema.DIRECTORY.name,
+            settings.codes_table: schema.CODES.name,
+            settings.deliveries_table: schema.DELIVERIES.name,
+            settings.statistics_table: schema.STATISTICS.name,
+        },
+        store=StatisticsStore(dynamodb, settings.statistics_table),
+        owners=Owners(AppStore(dynamodb, settings.directory_table)),
+    )
+
+
+@cache
+def wire_queue_depths() -> DepthDependencies:
+    import json
+
+    from sandes.edge.queue import SqsGauge
+    from sandes.edge.settings import QueueDepthSettings
+    from sandes.statistics.queue_depths import DepthDependencies
+
+    settings = QueueDepthSettings.load()
+    queues = {name: (queue, dead) for name, (queue, dead) in json.loads(settings.queues).items()}
+    return DepthDependencies(
+        SqsGauge(_client("sqs")), queues, StatisticsStore(_client("dynamodb"), settings.statistics_table)
     )

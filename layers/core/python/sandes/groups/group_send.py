@@ -15,9 +15,11 @@ from sandes.model.fanout import GroupPost
 from sandes.model.ids import account_text
 from sandes.model.principal import Principal
 from sandes.model.standing import class_of
+from sandes.model.statistics import GROUP_MESSAGES
 from sandes.policy import GroupView, Viewer, decide
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Accepted, GroupSend
+from sandes.statistics.tally import Tally
 from sandes.store.group_send_view import GroupSendView
 
 
@@ -26,6 +28,7 @@ class GroupSendDependencies:
     view: GroupSendView
     meter: Meter
     fanout: Fanout
+    tally: Tally
     max_expiry_seconds: int
 
 
@@ -78,4 +81,6 @@ def send_to_group(frame: GroupSend, principal: Principal, *, now_ms: int, deps: 
         ),
         now_ms=now_ms,
     )
+    if at_ms == now_ms:  # else a retry, which was counted when it came first
+        deps.tally.count(GROUP_MESSAGES, standing.organisation if standing else None, now_ms=now_ms)
     return Accepted(ref=frame.ref, id=frame.id, at=at_ms)

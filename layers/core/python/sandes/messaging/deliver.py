@@ -21,6 +21,7 @@ from sandes.model.envelope import MAX_BODY_BYTES, Envelope
 from sandes.model.ids import AccountId, AppId, ConnectionId, new_message_id
 from sandes.model.principal import Principal
 from sandes.model.standing import class_of
+from sandes.model.statistics import ACTIVE
 from sandes.policy import Viewer, decide
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import (
@@ -45,6 +46,7 @@ from sandes.protocol.frames import (
     bundle,
     render,
 )
+from sandes.statistics.tally import Tally
 from sandes.store.inbox import InboxStore
 from sandes.store.routing import AccountSuspended, DeviceGone, RoutingStore, SocketSuperseded
 from sandes.store.send_view import SendView
@@ -66,6 +68,7 @@ class DeliverDependencies:
     view: SendView
     frames: Meter
     receipts: Meter
+    tally: Tally
     push: Push
     pusher: Pusher
     sender_hash: SenderHash
@@ -115,6 +118,9 @@ def hello(
         raise ProtocolError(ErrorCode.SUSPENDED) from None
     except SocketSuperseded:
         raise ProtocolError(ErrorCode.SUPERSEDED) from None
+    if connected.first_of_day:
+        standing = connected.standing
+        deps.tally.count(ACTIVE, standing.organisation if standing else None, now_ms=principal.connected_at_ms)
     if connected.previous:
         deps.pusher.post(connected.previous, render(Superseded()))
         deps.pusher.close(connected.previous)

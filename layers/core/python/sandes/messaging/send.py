@@ -17,9 +17,11 @@ from sandes.model.envelope import HEADER, MAX_BODY_BYTES, VERSION, Envelope, env
 from sandes.model.ids import AccountId, DeviceNumber, MessageId, message_time_ms
 from sandes.model.principal import Principal
 from sandes.model.standing import class_of
+from sandes.model.statistics import DIRECT_MESSAGES
 from sandes.policy import Person, Viewer, decide
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.frames import Accepted, Send
+from sandes.statistics.tally import Tally
 from sandes.store.inbox import InboxStore
 from sandes.store.send_view import SendFacts, SendView
 
@@ -37,6 +39,7 @@ class SendDependencies:
     meter: Meter
     push: Push
     sender_hash: SenderHash
+    tally: Tally
     max_expiry_seconds: int
 
 
@@ -80,6 +83,8 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
         for copy in frame.copies
     ]
     stored = deps.inbox.add(envelopes)
+    if stored[0].accepted_at_ms == now_ms:  # else a retry, which was counted when it came first
+        deps.tally.count(DIRECT_MESSAGES, standing.organisation if standing else None, now_ms=now_ms)
     alive = [envelope for envelope in stored if envelope.expires_at > now_ms // 1000]  # a retry may find expired rows
     changed = deps.push(alive, recipient, now_seconds=now_ms // 1000).changed
     if changed is not None:  # the device list was out of date when it was read

@@ -11,6 +11,8 @@ MAX_FAULTS = 10
 REASONS = {
     "at_most_N_bytes": "This has more than {0} bytes.",
     "at_most_N_characters": "This has more than {0} characters.",
+    "after_its_end": "This lies after the end of the time asked for.",
+    "at_most_N_periods": "There are more than {0} hours or days in this.",
     "at_most_N_rows": "There are more than {0} rows.",
     "at_most_N_seconds": "This is more than {0} seconds ahead.",
     "at_most_N_variables": "A template has {0} variables at most.",

@@ -23,11 +23,13 @@ from sandes.model.ids import (
 )
 from sandes.model.principal import Principal
 from sandes.model.standing import Standing, in_force
+from sandes.model.statistics import day_of
 from sandes.store.dynamo import Client, Item, batch_get, failed_condition
 from sandes.store.schema import RoutingRow as Row
 from sandes.store.standing import read_standing, standing_attribute
 
 _BATCH_KEYS = 100  # DynamoDB's most
+_NEVER = {"N": "0"}
 
 CONNECTION_SECONDS = 2 * 3600 + 600
 """API Gateway cuts a socket after two hours; the row outlives it by ten minutes."""
@@ -47,8 +49,14 @@ class SocketSuperseded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Connected:
+    """`first_of_day`: no socket of the account's devices was opened earlier on the day of this one, in UTC; one of a
+    device that is gone since is not known any more. `standing` as it is in force.
+    """
+
     epoch: int
     previous: ConnectionId | None
+    first_of_day: bool
+    standing: Standing | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +117,15 @@ class RoutingStore:
             if Row.SUSPENDED in (failed.items[0] or {}):
                 raise AccountSuspended from None
             raise SocketSuperseded from None
-        old = answer["Attributes"][Row.DEVICES]["M"][str(principal.address.device)]["M"]
+        devices = answer["Attributes"][Row.DEVICES]["M"]
+        old = devices[str(principal.address.device)]["M"]
+        connected = (int(entry["M"].get(Row.CONNECTED_AT_MS, _NEVER)["N"]) for entry in devices.values())
         previous = _live_connection(old, now_seconds)
         return Connected(
             epoch=int(old[Row.EPOCH]["N"]) + 1,
             previous=previous if previous != connection else None,
+            first_of_day=day_of(max(connected)) < day_of(principal.connected_at_ms),
+            standing=in_force(read_standing(answer["Attributes"].get(Row.STANDING)), now_seconds=now_seconds),
         )
 
     def disconnect(self, address: DeviceAddress, connection: ConnectionId, *, now_seconds: int) -> bool:

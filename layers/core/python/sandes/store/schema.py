@@ -28,7 +28,8 @@ class Index:
 class Table:
     """`ttl` names the attribute with the epoch second after which a row no longer counts.
 
-    `backup`: point-in-time recovery and protection from deletion.
+    `backup`: point-in-time recovery and protection from deletion. `stream`: what a stream keeps of each change for 24
+    hours, for statistics (docs/adr/0026): never a row as it was before, so that nothing deleted is kept.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Table:
     ttl: str | None
     backup: bool
     index: Index | None = None
+    stream: Literal["KEYS_ONLY", "NEW_IMAGE"] | None = None
 
 
 class InboxRow:
@@ -602,6 +604,21 @@ class AuditRow:
     CHAINS = "chains"
 
 
+class StatisticRow:
+    """Counts by scope (`platform`, `O#organisation`, `APP#app`) and hour or day of UTC (`hour#2026-11-25T23`).
+
+    Besides: tallies of functions, which are added up from the stream (partition `T#` and a random id, sort "0"); marks
+    of what has been added up (`M#table#sequence number`); and how deep the queues are (`queues`).
+    """
+
+    SCOPE = "p"  # S
+    PERIOD = "s"  # S
+    EXPIRES_AT = "x"  # N epoch seconds
+    COUNT = "n-"  # N each, with the name of what is counted
+    TALLY = "b"  # S JSON
+    AT_MS = "t"  # N epoch milliseconds; of the queues
+
+
 INBOX = Table("inbox", Key(InboxRow.INBOX, "B"), Key(InboxRow.ENVELOPE, "B"), ttl=InboxRow.EXPIRES_AT, backup=False)
 ROUTING = Table("routing", Key(RoutingRow.ACCOUNT, "B"), None, ttl=None, backup=False)
 DIRECTORY = Table(
@@ -611,8 +628,9 @@ DIRECTORY = Table(
     ttl=DirectoryRow.VANISHES_AT,
     backup=True,
     index=Index("ending", Key(EndingRow.DUE, "S"), Key(EndingRow.DUE_AT, "N")),
+    stream="KEYS_ONLY",
 )
-CODES = Table("codes", Key(CodeRow.ID, "S"), None, ttl=CodeRow.EXPIRES_AT, backup=False)
+CODES = Table("codes", Key(CodeRow.ID, "S"), None, ttl=CodeRow.EXPIRES_AT, backup=False, stream="NEW_IMAGE")
 DELIVERIES = Table(
     "deliveries",
     Key(DeliveryRow.PARTITION, "S"),
@@ -620,6 +638,7 @@ DELIVERIES = Table(
     ttl=DeliveryRow.EXPIRES_AT,
     backup=False,
     index=Index("due", Key(DeliveryRow.DUE, "S"), Key(DeliveryRow.DEADLINE, "N")),
+    stream="NEW_IMAGE",
 )
 LIMITS = Table("limits", Key(LimitRow.SUBJECT, "S"), Key(LimitRow.LIMIT, "S"), ttl=LimitRow.EXPIRES_AT, backup=False)
 AUDIT = Table(
@@ -631,4 +650,13 @@ AUDIT = Table(
     index=Index("time", Key(AuditRow.CHAIN, "S"), Key(AuditRow.AT_MS, "N")),
 )
 
-TABLES = (INBOX, ROUTING, DIRECTORY, CODES, DELIVERIES, LIMITS, AUDIT)
+STATISTICS = Table(
+    "statistics",
+    Key(StatisticRow.SCOPE, "S"),
+    Key(StatisticRow.PERIOD, "S"),
+    ttl=StatisticRow.EXPIRES_AT,
+    backup=False,
+    stream="NEW_IMAGE",
+)
+
+TABLES = (INBOX, ROUTING, DIRECTORY, CODES, DELIVERIES, LIMITS, AUDIT, STATISTICS)

@@ -1,0 +1,279 @@
+"""What operators see and are woken by: a dashboard, and alarms that go to one topic (docs/runbook.md, "Alarms").
+
+Alarms are made for every function, queue and table that the stack has when this is called: none can be forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.config import Config
+from infra.function import SandesFunction
+from infra.tables import Tables
+from infra.work_queue import WorkQueue
+from sandes.edge.telemetry import FAILED, NAMESPACE, REFUSED
+from sandes.store.schema import TABLES
+
+FIVE_MINUTES = Duration.minutes(5)
+
+FEW_ERRORS = 3
+MANY_FAILURES = 10
+"""In five minutes: exceptions and timeouts, which are bugs, and calls answered `internal` or `unavailable`."""
+
+SLOW_MS = 3_000
+"""Of the hundredth part of all frames that takes longest."""
+
+SLOW_DELIVERY_MS = 10_000
+"""Of the tenth of messages that comes first: people are offline for hours, so that a median says nothing of us."""
+
+LEAST_OTPS = 50
+LOW_CONVERSION = 0.4
+"""In half an hour, and the part of the codes sent that are used: mostly four fifths; below, codes do not arrive."""
+
+LATE_STREAM_MS = 15 * 60_000
+
+
+class Monitoring(Construct):
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: Config,
+        functions: Sequence[SandesFunction],
+        queues: Sequence[WorkQueue],
+        dead: Mapping[str, sqs.Queue],
+        tables: Tables,
+        http: apigateway.HttpApi,
+        websocket: apigateway.WebSocketApi,
+        websocket_stage: str,
+        counting: SandesFunction,
+        frames: Sequence[SandesFunction],
+    ) -> None:
+        super().__init__(scope, id)
+        self._config = config
+        self._functions, self._queues, self._tables = functions, queues, tables
+        self._counting, self._frames = counting, frames
+        self._http = {"ApiId": http.api_id}
+        self._websocket = {"ApiId": websocket.api_id, "Stage": websocket_stage}
+        self._dead = [*((queue.node.id, queue.dead) for queue in queues), *dead.items()]
+        self.topic = self._operators()
+        self._alarms()
+        self._dashboard()
+
+    def _operators(self) -> sns.Topic:
+        """Alarms may be sent to it, over TLS only. Their texts name functions, queues and numbers, nothing else."""
+        topic = sns.Topic(self, "Alarms", display_name=f"Sandes {self._config.stage}", enforce_ssl=True)
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+            )
+        )
+        if self._config.alarm_email:
+            topic.add_subscription(subscriptions.EmailSubscription(self._config.alarm_email))
+        return topic
+
+    # Alarms.
+
+    def _alarms(self) -> None:
+        for function in self._functions:
+            self._functions_alarms(function)
+        for queue in self._queues:
+            age = queue.queue.metric_approximate_age_of_oldest_message(period=FIVE_MINUTES)
+            self._alarm(f"{queue.node.id}Late", age, queue.late_after_seconds, "entries wait for too long")
+        for name, dead in self._dead:
+            depth = dead.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES, statistic="Maximum")
+            self._alarm(f"{name}Dead", depth, 1, "entries have failed for good")
+        for table in TABLES:
+            for kind in ("Read", "Write"):
+                throttled = self._metric(
+                    "AWS/DynamoDB", f"{kind}ThrottleEvents", TableName=self._tables[table].table_name
+                )
+                self._alarm(f"{table.name.capitalize()}{kind}sThrottled", throttled, 10, "the table is overloaded")
+        self._alarm("HttpFailed", self._metric("AWS/ApiGateway", "5xx", **self._http), 10, "calls are answered 5xx")
+        for name in ("IntegrationError", "ExecutionError"):
+            failed = self._metric("AWS/ApiGateway", name, **self._websocket)
+            self._alarm(f"WebSocket{name}", failed, 10, "frames do not come through API Gateway")
+        for function in self._frames:
+            slow = function.function.metric_duration(period=FIVE_MINUTES, statistic="p99")
+            self._alarm(f"{function.node.id}Slow", slow, SLOW_MS, "frames take long", periods=3)
+        behind = self._metric(
+            "AWS/Lambda",
+            "IteratorAge",
+            statistic="Maximum",
+            FunctionName=self._counting.function.function_name,
+        )
+        self._alarm("StatisticsLate", behind, LATE_STREAM_MS, "changes are not counted")
+        skipped = self._ours("SkippedChanges", self._counting)
+        self._alarm("StatisticsSkipped", skipped, 1, "changes of tables could not be read")
+        delivery = self._ours("Delivery", self._counting, statistic="p10")
+        self._alarm("DeliverySlow", delivery, SLOW_DELIVERY_MS, "even the quickest messages take long", periods=3)
+        if self._config.local_port is None:  # the local engine knows no metric math
+            self._alarm(
+                "OtpConversionLow",
+                self._conversion(Duration.minutes(30)),
+                LOW_CONVERSION,
+                "codes are sent and not used",
+                below=True,
+                periods=2,
+            )
+
+    def _functions_alarms(self, function: SandesFunction) -> None:
+        id = function.node.id
+        errors = function.function.metric_errors(period=FIVE_MINUTES)
+        throttles = function.function.metric_throttles(period=FIVE_MINUTES)
+        self._alarm(f"{id}Errors", errors, FEW_ERRORS, "the function ends with exceptions or by its timeout")
+        self._alarm(f"{id}Throttles", throttles, 1, "calls of the function are refused for concurrency", periods=2)
+        self._alarm(
+            f"{id}Failed", self._ours(FAILED, function), MANY_FAILURES, "callers are told `internal` or `unavailable`"
+        )
+
+    def _alarm(
+        self,
+        id: str,
+        metric: cloudwatch.IMetric,
+        threshold: float,
+        meaning: str,
+        *,
+        below: bool = False,
+        periods: int = 1,
+    ) -> None:
+        operator = cloudwatch.ComparisonOperator
+        alarm = cloudwatch.Alarm(
+            self,
+            id,
+            metric=metric,
+            threshold=threshold,
+            comparison_operator=operator.LESS_THAN_THRESHOLD if below else operator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            evaluation_periods=periods,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            alarm_description=f"{meaning}: docs/runbook.md, Alarms",
+        )
+        alarm.add_alarm_action(actions.SnsAction(self.topic))
+        alarm.add_ok_action(actions.SnsAction(self.topic))
+
+    # Metrics.
+
+    def _metric(self, namespace: str, name: str, *, statistic: str = "Sum", **dimensions: str) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace=namespace,
+            metric_name=name,
+            dimensions_map=dimensions,
+            statistic=statistic,
+            period=FIVE_MINUTES,
+        )
+
+    def _ours(self, name: str, function: SandesFunction, *, statistic: str = "Sum") -> cloudwatch.Metric:
+        """What functions write themselves, in embedded metric format (sandes/edge/telemetry.py)."""
+        service = function.node.id.lower()
+        return self._metric(NAMESPACE, name, statistic=statistic, service=service, stage=self._config.stage)
+
+    def _conversion(self, period: Duration) -> cloudwatch.MathExpression:
+        """The part of the codes sent that are used; 1 where there are too few to tell."""
+        return cloudwatch.MathExpression(
+            expression=f"IF(FILL(sent, 0) >= {LEAST_OTPS}, FILL(used, 0) / sent, 1)",
+            using_metrics={
+                "sent": self._ours("Otps", self._counting),
+                "used": self._ours("OtpsUsed", self._counting),
+            },
+            label="used of sent",
+            period=period,
+        )
+
+    # Dashboard.
+
+    def _dashboard(self) -> None:
+        functions = [one.function for one in self._functions]
+        working = [(queue.node.id, queue.queue) for queue in self._queues]
+        rows = [
+            (
+                self._graph("Calls", [one.metric_invocations(period=FIVE_MINUTES) for one in functions]),
+                self._graph("Failed", [self._ours(FAILED, one) for one in self._functions]),
+                self._graph("Refused", [self._ours(REFUSED, one) for one in self._functions]),
+            ),
+            (
+                self._graph("Errors", [one.metric_errors(period=FIVE_MINUTES) for one in functions]),
+                self._graph("p99 ms", [one.metric_duration(period=FIVE_MINUTES, statistic="p99") for one in functions]),
+                self._graph(
+                    "Throttles",
+                    [
+                        *(one.metric_throttles(period=FIVE_MINUTES) for one in functions),
+                        *(
+                            self._metric(
+                                "AWS/DynamoDB", f"{kind}ThrottleEvents", TableName=self._tables[one].table_name
+                            )
+                            for one in TABLES
+                            for kind in ("Read", "Write")
+                        ),
+                    ],
+                ),
+            ),
+            (
+                self._graph(
+                    "Queues: entries",
+                    [one.metric_approximate_number_of_messages_visible(label=name) for name, one in working],
+                ),
+                self._graph(
+                    "Queues: age of the oldest, s",
+                    [one.metric_approximate_age_of_oldest_message(label=name) for name, one in working],
+                ),
+                self._graph(
+                    "Queues: failed for good",
+                    [one.metric_approximate_number_of_messages_visible(label=name) for name, one in self._dead],
+                ),
+            ),
+            (
+                self._graph("Codes", [self._ours(name, self._counting) for name in ("Otps", "OtpsUsed")]),
+                self._graph("Codes: part that is used", [self._conversion(Duration.minutes(30))]),
+                self._graph(
+                    "Messages of apps",
+                    [self._ours(name, self._counting) for name in ("Messages", "MessagesFailed", "MessagesExpired")],
+                ),
+            ),
+            (
+                self._graph(
+                    "Delivery of apps' messages, ms",
+                    [self._ours("Delivery", self._counting, statistic=p) for p in ("p10", "p50", "p95")],
+                ),
+                self._graph(
+                    "Gateways",
+                    [
+                        self._metric("AWS/ApiGateway", "Count", **self._http),
+                        self._metric("AWS/ApiGateway", "5xx", **self._http),
+                        self._metric("AWS/ApiGateway", "MessageCount", **self._websocket),
+                        self._metric("AWS/ApiGateway", "ConnectCount", **self._websocket),
+                        self._metric("AWS/ApiGateway", "IntegrationError", **self._websocket),
+                    ],
+                ),
+                self._graph(
+                    "Statistics: behind by ms",
+                    [
+                        self._metric(
+                            "AWS/Lambda",
+                            "IteratorAge",
+                            statistic="Maximum",
+                            FunctionName=self._counting.function.function_name,
+                        )
+                    ],
+                ),
+            ),
+        ]
+        dashboard = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=f"Sandes-{self._config.stage}")
+        for row in rows:
+            dashboard.add_widgets(*row)
+
+    def _graph(self, title: str, metrics: Sequence[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:
+        return cloudwatch.GraphWidget(title=title, left=list(metrics), width=8, height=6)

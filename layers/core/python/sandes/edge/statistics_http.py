@@ -1,0 +1,58 @@
+"""Statistics in the HTTPS admin API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from sandes.administration.authority import Permission
+from sandes.edge.admin_http import call
+from sandes.edge.admin_routes import described
+from sandes.edge.wiring import wire_reports
+from sandes.model.administrator import PLATFORM
+from sandes.model.ids import parse_app, parse_organisation
+from sandes.protocol.admin_statistics_api import Statistics
+from sandes.protocol.errors import ErrorCode
+from sandes.statistics import reports
+
+router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
+
+_LATEST = 4_102_444_800  # the year 2100
+_ID = r"^[a-z2-7]{12}[acegikmoqsuwy246]$"
+
+OrganisationQuery = Annotated[
+    str | None, Query(pattern=_ID, description="the caller's own if left out; of the platform's own people, all")
+]
+AppQuery = Annotated[str | None, Query(pattern=_ID, description="instead of an organisation")]
+TimeQuery = Annotated[int | None, Query(ge=0, le=_LATEST, description="epoch seconds, its hour or day included")]
+
+
+@router.get(
+    "/admin/v1/stats",
+    **described(
+        "Statistics of an organisation, an app or the platform, at most 168 hours or 400 days",
+        permission=Permission.STATISTICS,
+        need="read",
+        where="any",
+        refuses=(ErrorCode.INVALID_REQUEST,),
+    ),
+)
+def stats(
+    *,
+    organisation: OrganisationQuery = None,
+    app: AppQuery = None,
+    since: TimeQuery = None,
+    until: TimeQuery = None,
+    by: Literal["hour", "day"] = "day",
+) -> Statistics:
+    caller, now_ms = call(router)
+    now_seconds, deps = now_ms // 1000, wire_reports()
+    over = reports.span(by, since, until, now_seconds=now_seconds)
+    if app is not None:
+        return reports.of_app(caller, parse_app(app), over, deps=deps)
+    of = parse_organisation(organisation) if organisation else caller.administrator.home.organisation
+    if of == PLATFORM:
+        return reports.of_platform(caller, over, now_seconds=now_seconds, deps=deps)
+    return reports.of_organisation(caller, of, over, deps=deps)

@@ -1,0 +1,61 @@
+"""Events of DynamoDB streams: a batch as a whole, which comes again as a whole if it cannot be worked off.
+
+Of an error, its class and where it arose are logged, and nothing else leaves this module: its text could hold what was
+in a row.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sandes.edge.telemetry import logger, measure
+from sandes.model import statistics as counters
+from sandes.model.delivery import Status
+from sandes.model.statistics import CATEGORIES, message_counter
+from sandes.statistics.adding_up import Added
+
+AddUp = Callable[[str, Sequence[dict[str, Any]]], Added]
+
+
+class BatchFailed(Exception):
+    """The batch is to come again. What went wrong is in the log."""
+
+
+def table_of(source_arn: str) -> str:
+    """The physical name of the table, from the ARN of its stream."""
+    return source_arn.partition(":table/")[2].partition("/")[0]
+
+
+def each_batch(event: dict[str, Any], add_up: AddUp) -> None:
+    """Add up one batch, with a log line and the metrics of what was in it. Raises BatchFailed."""
+    records: list[dict[str, Any]] = event["Records"]
+    try:
+        table = table_of(records[0]["eventSourceARN"])
+        added = add_up(table, records)
+    except Exception as error:  # noqa: BLE001  # the boundary: whatever it is, the batch must come again
+        at = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+        logger().warning("changes", outcome="failed", error=type(error).__name__, at=at[-4:])
+        raise BatchFailed from None
+    outcome = "repeated" if added.repeated else "added"
+    logger().info("changes", outcome=outcome, table=table, records=added.records, skipped=added.skipped)
+    _measure(added)
+
+
+def _measure(added: Added) -> None:
+    times: Counter[str] = Counter()
+    for one in added.occurrences:
+        times[one.counter] += one.times
+    found = {
+        "Messages": sum(times[message_counter(category, Status.ACCEPTED)] for category in CATEGORIES),
+        "MessagesFailed": sum(times[message_counter(category, Status.FAILED)] for category in CATEGORIES),
+        "MessagesExpired": sum(times[message_counter(category, Status.EXPIRED)] for category in CATEGORIES),
+        "Otps": times[counters.OTPS],
+        "OtpsUsed": times[counters.OTPS_USED],
+        "SkippedChanges": added.skipped,
+    }
+    took = [one.took_ms for one in added.occurrences if one.took_ms is not None]
+    measure({name: number for name, number in found.items() if number}, milliseconds={"Delivery": took})

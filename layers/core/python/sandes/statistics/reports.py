@@ -1,0 +1,173 @@
+"""Statistics as administrators read them: of the platform, an organisation or an app, over a time, by hour or day.
+
+At most two AWS calls besides who calls, and one more where a place below the caller's unit is to be found in the tree.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sandes.administration.authority import Permission, covers, grants, places_seen, require
+from sandes.model import statistics as counters
+from sandes.model.administrator import PLATFORM, Caller, Place
+from sandes.model.ids import AppId, OrganisationId
+from sandes.model.statistics import (
+    MAX_STEPS,
+    Step,
+    app_scope,
+    hour_of,
+    message_counter,
+    organisation_scope,
+    period,
+    period_start,
+    took,
+)
+from sandes.protocol import admin_statistics_api as api
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.store.apps import AppStore
+from sandes.store.organisations import OrganisationStore
+from sandes.store.statistics import StatisticsStore
+
+_STEP_SECONDS: Mapping[Step, int] = {"hour": 3600, "day": 86_400}
+_USUAL_STEPS: Mapping[Step, int] = {"hour": 24, "day": 30}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportDependencies:
+    statistics: StatisticsStore
+    organisations: OrganisationStore
+    apps: AppStore
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From the hour or day of `since` to that of `until`, both included; epoch seconds."""
+
+    step: Step
+    since: int
+    until: int
+
+
+def span(step: Step, since: int | None, until: int | None, *, now_seconds: int) -> Span:
+    """What is left out: until now, from a day (by hour) or 30 days (by day) before.
+
+    Raises ProtocolError invalid_request for one that ends before it begins, or of more than 168 hours or 400 days.
+    """
+    end = now_seconds if until is None else until
+    seconds = _STEP_SECONDS[step]
+    begin = end - (_USUAL_STEPS[step] - 1) * seconds if since is None else since
+    if begin > end:
+        raise invalid(ErrorCode.INVALID_REQUEST, "/since", "after_its_end")
+    if end // seconds - begin // seconds >= MAX_STEPS[step]:
+        raise invalid(ErrorCode.INVALID_REQUEST, "/since", f"at_most_{MAX_STEPS[step]}_periods")
+    return Span(step, max(0, begin), end)
+
+
+def of_platform(caller: Caller, over: Span, *, now_seconds: int, deps: ReportDependencies) -> api.Statistics:
+    """Everybody's, with how deep the queues are. Raises ProtocolError not_found for all but those of the platform."""
+    require(caller, Permission.STATISTICS, "read", Place.root(PLATFORM), deps.organisations)
+    depths, at_ms = deps.statistics.depths(now_seconds=now_seconds)
+    return _report(counters.PLATFORM, over, deps).model_copy(
+        update={
+            "queues": tuple(api.QueueDepth(queue=one.queue, waiting=one.waiting, failed=one.failed) for one in depths),
+            "queues_at": at_ms // 1000 if at_ms is not None else None,
+        }
+    )
+
+
+def of_organisation(
+    caller: Caller, organisation: OrganisationId, over: Span, *, deps: ReportDependencies
+) -> api.Statistics:
+    """The organisation's, with the officials of each unit. Who has a right in units of it only is told of the officials
+    of these units and of those below them: nothing else is counted by unit.
+
+    Raises ProtocolError not_found for who has no right in it.
+    """
+    all_of_it = grants(caller, Permission.STATISTICS, "read", Place.root(organisation), deps.organisations)
+    seen = [
+        one for one in places_seen(caller, Permission.STATISTICS) if all_of_it or one.place.organisation == organisation
+    ]
+    tree = deps.organisations.glance(organisation) if seen else None
+    if tree is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    units = tuple(
+        api.UnitOfficials(unit=unit.id, name=unit.name, verified=unit.officials)
+        for unit in tree.units.values()
+        if any(covers(one, Place(organisation, unit.id), tree) for one in seen)
+    )
+    if all_of_it is None and not units:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    made = (
+        _report(organisation_scope(organisation), over, deps)
+        if all_of_it
+        else api.Statistics(by=over.step, since=over.since, until=over.until)
+    )
+    return made.model_copy(update={"organisation": organisation, "units": units})
+
+
+def of_app(caller: Caller, app: AppId, over: Span, *, deps: ReportDependencies) -> api.Statistics:
+    """An app's, for who has the right in its unit; one of no organisation is seen by those of the platform.
+
+    Raises ProtocolError not_found.
+    """
+    known = deps.apps.read(app)
+    if known is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    place = known.place or Place.root(PLATFORM)
+    require(caller, Permission.STATISTICS, "read", place, deps.organisations)
+    made = _report(app_scope(app), over, deps)
+    return made.model_copy(update={"app": app, "organisation": known.organisation_id})
+
+
+def _report(scope: str, over: Span, deps: ReportDependencies) -> api.Statistics:
+    first, last = (period(over.step, hour_of(at)) for at in (over.since, over.until))
+    rows = deps.statistics.read(scope, first, last)
+    total: Counter[str] = Counter()
+    for counts in rows.values():
+        total.update(counts)
+    return api.Statistics(
+        by=over.step,
+        since=over.since,
+        until=over.until,
+        figures=figures(total),
+        series=tuple(
+            api.Period(at=int(period_start(name).timestamp()), figures=figures(counts))
+            for name, counts in sorted(rows.items())
+        ),
+    )
+
+
+def figures(counts: Mapping[str, int]) -> api.Figures:
+    """What is counted under many names, as it is shown."""
+
+    def of(counter: str) -> int:
+        return counts.get(counter, 0)
+
+    def category(name: str) -> api.AppMessageCounts:
+        return api.AppMessageCounts(**{one.label: of(message_counter(name, one)) for one in counters.STATUSES})
+
+    times, sent, used = took(counts), of(counters.OTPS), of(counters.OTPS_USED)
+    return api.Figures(
+        registered=of(counters.REGISTERED),
+        verified=of(counters.VERIFIED),
+        verification_ended=of(counters.VERIFICATION_ENDED),
+        active=of(counters.ACTIVE),
+        messages=api.MessageCounts(
+            direct=of(counters.DIRECT_MESSAGES),
+            group=of(counters.GROUP_MESSAGES),
+            app_group=of(counters.APP_GROUP_MESSAGES),
+            **{name: category(name) for name in counters.CATEGORIES},
+        ),
+        delivery=api.DeliveryTimes(count=times.count, p50_ms=times.p50_ms, p95_ms=times.p95_ms, p99_ms=times.p99_ms),
+        otps=api.OtpCounts(
+            sent=sent,
+            resent=of(counters.OTP_RESENDS),
+            used=used,
+            cancelled=of(counters.OTPS_CANCELLED),
+            locked=of(counters.OTPS_LOCKED),
+            conversion=round(used / sent, 4) if sent else None,
+        ),
+        webhooks=api.WebhookCounts(delivered=of(counters.WEBHOOKS_DELIVERED), failed=of(counters.WEBHOOKS_FAILED)),
+    )

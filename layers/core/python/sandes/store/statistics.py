@@ -1,0 +1,160 @@
+"""The statistics table: counts by scope and period, added up from the streams of other tables, each batch once.
+
+No Scan, here or elsewhere: a question is one query of one scope.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sandes.model.ids import OrganisationId, id_text
+from sandes.model.statistics import KEEP_SECONDS, Batch, Counted, Depth, Step, period
+from sandes.store.dynamo import Client, ConditionFailed, StoreUnavailable, transact
+from sandes.store.schema import StatisticRow as Row
+
+TALLY_PREFIX = "T#"
+TALLY_KEEP_SECONDS = 2 * 86_400
+MARK_KEEP_SECONDS = 2 * 86_400
+"""Longer than a stream keeps what a batch is made of: 24 hours."""
+
+QUEUES = "queues"
+QUEUES_KEEP_SECONDS = 3600
+
+ROWS_AT_ONCE = 99
+"""Of one transaction, which DynamoDB limits to a hundred operations: the mark is one."""
+
+_ONLY = "0"
+_STEPS: tuple[Step, ...] = ("hour", "day")
+
+
+def _key(scope: str, period: str) -> dict[str, Any]:
+    return {Row.SCOPE: {"S": scope}, Row.PERIOD: {"S": period}}
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsStore:
+    client: Client
+    table: str
+
+    def add_once(self, batch: Batch, counts: Mapping[Counted, int], *, now_seconds: int) -> bool:
+        """Add to hours and days, unless that was done for this batch before; whether it was done now.
+
+        Rows in order, 99 a transaction, each with a mark of its own: a batch that ended half way goes on where it was.
+        Raises StoreUnavailable.
+        """
+        rows: dict[tuple[str, str], Counter[str]] = {}
+        for counted, times in counts.items():
+            for step in _STEPS:
+                row = rows.setdefault((counted.scope, period(step, counted.hour)), Counter())
+                row[counted.counter] += times
+        ordered, added = sorted(rows), False
+        for part, start in enumerate(range(0, len(ordered), ROWS_AT_ONCE)):
+            adding = [self._adding(key, rows[key], now_seconds) for key in ordered[start : start + ROWS_AT_ONCE]]
+            try:
+                transact(self.client, [self._mark(batch, part, now_seconds), *adding])
+            except ConditionFailed:
+                continue
+            added = True
+        return added
+
+    def _adding(self, key: tuple[str, str], counts: Mapping[str, int], now_seconds: int) -> dict[str, Any]:
+        names = {f"#n{number}": f"{Row.COUNT}{counter}" for number, counter in enumerate(sorted(counts))}
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": _key(*key),
+                "UpdateExpression": f"SET {Row.EXPIRES_AT} = :until ADD "
+                + ", ".join(f"#n{number} :n{number}" for number in range(len(counts))),
+                "ExpressionAttributeNames": names,
+                "ExpressionAttributeValues": {":until": {"N": str(now_seconds + KEEP_SECONDS)}}
+                | {f":n{number}": {"N": str(counts[counter])} for number, counter in enumerate(sorted(counts))},
+            }
+        }
+
+    def _mark(self, batch: Batch, part: int, now_seconds: int) -> dict[str, Any]:
+        item = _key(f"M#{batch.table}#{batch.first}", f"{batch.last}#{part}")
+        return {
+            "Put": {
+                "TableName": self.table,
+                "Item": item | {Row.EXPIRES_AT: {"N": str(now_seconds + MARK_KEEP_SECONDS)}},
+                "ConditionExpression": f"attribute_not_exists({Row.SCOPE})",
+            }
+        }
+
+    def read(self, scope: str, first: str, last: str) -> dict[str, dict[str, int]]:
+        """Counts by period, from `first` to `last`, both included; periods without any are left out."""
+        found: dict[str, dict[str, int]] = {}
+        start: dict[str, Any] = {}
+        while True:
+            answer = self.client.query(
+                TableName=self.table,
+                KeyConditionExpression=f"{Row.SCOPE} = :scope AND {Row.PERIOD} BETWEEN :first AND :last",
+                ExpressionAttributeValues={":scope": {"S": scope}, ":first": {"S": first}, ":last": {"S": last}},
+                **start,
+            )
+            for item in answer["Items"]:
+                found[item[Row.PERIOD]["S"]] = {
+                    name.removeprefix(Row.COUNT): int(value["N"])
+                    for name, value in item.items()
+                    if name.startswith(Row.COUNT)
+                }
+            if "LastEvaluatedKey" not in answer:
+                return found
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    # What functions have counted themselves, to be added up from the stream.
+
+    def put_tally(self, counts: Mapping[tuple[OrganisationId | None, int, str], int], *, now_seconds: int) -> None:
+        """Counts by organisation, hour since the epoch and counter: one row, whatever it holds.
+
+        Raises StoreUnavailable.
+        """
+        entries = [
+            [id_text(organisation) if organisation else None, hour, counter, times]
+            for (organisation, hour, counter), times in counts.items()
+        ]
+        item = _key(f"{TALLY_PREFIX}{secrets.token_hex(8)}", _ONLY) | {
+            Row.TALLY: {"S": json.dumps(entries, separators=(",", ":"))},
+            Row.EXPIRES_AT: {"N": str(now_seconds + TALLY_KEEP_SECONDS)},
+        }
+        try:
+            self.client.put_item(TableName=self.table, Item=item)
+        except (ClientError, BotoCoreError) as error:
+            raise StoreUnavailable from error
+
+    # How deep the queues are.
+
+    def put_depths(self, depths: Sequence[Depth], *, now_ms: int) -> None:
+        """In place of what was known before."""
+        numbers = {
+            f"{Row.COUNT}{depth.queue}": {"L": [{"N": str(depth.waiting)}, {"N": str(depth.failed)}]}
+            for depth in depths
+        }
+        self.client.put_item(
+            TableName=self.table,
+            Item=_key(QUEUES, _ONLY)
+            | {
+                Row.AT_MS: {"N": str(now_ms)},
+                Row.EXPIRES_AT: {"N": str(now_ms // 1000 + QUEUES_KEEP_SECONDS)},
+                **numbers,
+            },
+        )
+
+    def depths(self, *, now_seconds: int) -> tuple[list[Depth], int | None]:
+        """By name, and when they were looked at, epoch milliseconds; None if that is over an hour ago."""
+        item = self.client.get_item(TableName=self.table, Key=_key(QUEUES, _ONLY)).get("Item")
+        if item is None or int(item[Row.EXPIRES_AT]["N"]) <= now_seconds:
+            return [], None
+        depths = [
+            Depth(name.removeprefix(Row.COUNT), *(int(number["N"]) for number in value["L"]))
+            for name, value in item.items()
+            if name.startswith(Row.COUNT)
+        ]
+        return sorted(depths, key=lambda depth: depth.queue), int(item[Row.AT_MS]["N"])
