@@ -481,7 +481,8 @@ class ServiceStack(Foundation):
         self.admin = self._function("Admin", "admin", told)
         self.admin_people = self._function("AdminPeople", "admin_people", every | self._admin_people_settings())
         self._grant_admin_people()
-        self.admin_apps = self._function("AdminApps", "admin_apps", every)
+        self.admin_apps = self._function("AdminApps", "admin_apps", every | self._admin_apps_settings())
+        self._grant_admin_apps()
         for function in (self.admin, self.admin_people, self.admin_apps):
             self._grant_tables(function, {schema.DIRECTORY: ("Query",)})
             self._grant_audit(function)
@@ -547,6 +548,23 @@ class ServiceStack(Foundation):
         self._grant_secret(self.admin_people, self.attestation_secret)
         self._grant_queue(self.admin_people, self.group_queue)
         self._grant_connections(self.admin_people, "POST", "DELETE")
+
+    def _admin_apps_settings(self) -> dict[str, str]:
+        """A webhook's secret is derived, and shown when it is registered."""
+        return self._webhook_settings() | {"GROUP_QUEUE": self.group_queue.url}
+
+    def _grant_admin_apps(self) -> None:
+        self._grant_tables(
+            self.admin_apps,
+            {
+                schema.DIRECTORY: (
+                    *("BatchGetItem", "GetItem"),
+                    *("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
+                )
+            },
+        )
+        self._grant_secret(self.admin_apps, self.webhook_secret)
+        self._grant_queue(self.admin_apps, self.group_queue)
 
     def _statistics(self) -> None:
         """Counts what tables' streams tell. Inboxes have none: nothing of them is kept once it is deleted."""

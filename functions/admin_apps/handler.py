@@ -2,7 +2,316 @@
 
 from __future__ import annotations
 
-from sandes.edge.http import http_handler, resolver
+from http import HTTPStatus
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+
+from sandes.administration import app_administration, app_templates, app_webhooks, approvals
+from sandes.administration.app_templates import APPROVE
+from sandes.administration.app_terms import GO_LIVE, QUOTA, GoLive, Quota
+from sandes.administration.authority import Permission
+from sandes.edge import admin_groups_http
+from sandes.edge.admin_apps_http import AppPath, app_in_path, created
+from sandes.edge.admin_apps_wiring import wire_app_administration, wire_app_approvals, wire_app_webhooks
+from sandes.edge.admin_http import call
+from sandes.edge.admin_params import (
+    DEFAULT_LIMIT,
+    VERSIONED,
+    CursorQuery,
+    IfMatch,
+    LimitQuery,
+    OrganisationQuery,
+    UnitQuery,
+    place_asked,
+    tagged,
+)
+from sandes.edge.admin_roles_http import shown_approval
+from sandes.edge.admin_routes import described
+from sandes.edge.app_http import version_needed
+from sandes.edge.http import http_handler, no_content, resolver
+from sandes.protocol.admin_apps_api import (
+    AdminApp,
+    AdminAppKey,
+    AdminAppPage,
+    AdminTemplatePage,
+    AskQuota,
+    BackToTrial,
+    ChangeApp,
+    NewApp,
+    NewAppKey,
+    PutGuests,
+    TemplateDraft,
+)
+from sandes.protocol.admin_roles_api import AdminApproval
+from sandes.protocol.app_api import ChangeWebhook, NewWebhook, Webhook, WebhookList
+from sandes.protocol.errors import ErrorCode
 
 app = resolver()
+
+
+# Apps.
+
+
+@app.post(
+    "/admin/v1/apps",
+    status_code=HTTPStatus.CREATED,
+    **described(
+        "Register an app, on trial",
+        permission=Permission.APPS,
+        need="act",
+        refuses=(ErrorCode.INVALID_PHONE, ErrorCode.FRESH_SIGN_IN_REQUIRED),
+    ),
+)
+def create_app(body: NewApp) -> Response[AdminApp]:
+    caller, now_ms = call(app)
+    made = app_administration.register(caller, body, now_ms=now_ms, deps=wire_app_administration())
+    return tagged(made, made.version, HTTPStatus.CREATED)
+
+
+@app.get(
+    "/admin/v1/apps",
+    **described(
+        "Apps of an organisation, or of a unit and all below it",
+        permission=Permission.APPS,
+        need="read",
+        refuses=(ErrorCode.INVALID_CURSOR,),
+    ),
+)
+def list_apps(
+    *,
+    organisation: OrganisationQuery = None,
+    unit: UnitQuery = None,
+    cursor: CursorQuery = None,
+    limit: LimitQuery = DEFAULT_LIMIT,
+) -> AdminAppPage:
+    caller, _ = call(app)
+    place, deps = place_asked(caller, organisation, unit), wire_app_administration().registry
+    return app_administration.page(caller, place, after=cursor, limit=limit, deps=deps)
+
+
+@app.get("/admin/v1/apps/<id>", **described("An app, with its keys", permission=Permission.APPS, need="read"))
+def get_app(id: AppPath) -> Response[AdminApp]:
+    caller, _ = call(app)
+    found = app_administration.read(caller, app_in_path(id), deps=wire_app_administration().registry)
+    return tagged(found, found.version)
+
+
+@app.patch(
+    "/admin/v1/apps/<id>",
+    **described(
+        "Change an app's name, scopes, SMS, or unit", permission=Permission.APPS, need="act", refuses=VERSIONED
+    ),
+)
+def change_app(id: AppPath, body: ChangeApp, if_match: IfMatch = None) -> Response[AdminApp]:
+    caller, now_ms = call(app)
+    version, deps = version_needed(if_match), wire_app_administration()
+    changed = app_administration.change(caller, app_in_path(id), body, version=version, now_ms=now_ms, deps=deps)
+    return tagged(changed, changed.version)
+
+
+@app.put(
+    "/admin/v1/apps/<id>/guests",
+    **described(
+        "Whom an app on trial, or with a test key, may send to",
+        permission=Permission.APPS,
+        need="act",
+        refuses=(*VERSIONED, ErrorCode.INVALID_PHONE),
+    ),
+)
+def put_guests(id: AppPath, body: PutGuests, if_match: IfMatch = None) -> Response[AdminApp]:
+    caller, now_ms = call(app)
+    version, deps = version_needed(if_match), wire_app_administration()
+    changed = app_administration.set_guests(caller, app_in_path(id), body, version=version, now_ms=now_ms, deps=deps)
+    return tagged(changed, changed.version)
+
+
+# Keys.
+
+
+KeyPath = Annotated[str, Path(pattern=r"^([a-z2-7]{13}\.)?[a-z2-7]{8}$", description="with or without the app's id")]
+
+
+@app.post(
+    "/admin/v1/apps/<id>/keys",
+    status_code=HTTPStatus.CREATED,
+    **described(
+        "Add a key: of a public half, or a pair whose private half is shown this once",
+        permission=Permission.APPS,
+        need="act",
+        refuses=(ErrorCode.FRESH_SIGN_IN_REQUIRED, ErrorCode.TOO_MANY_KEYS),
+    ),
+)
+def add_key(id: AppPath, body: NewAppKey) -> Response[AdminAppKey]:
+    caller, now_ms = call(app)
+    deps = wire_app_administration()
+    return created(app_administration.add_key(caller, app_in_path(id), body, now_ms=now_ms, deps=deps))
+
+
+@app.delete(
+    "/admin/v1/apps/<id>/keys/<key>",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described("Revoke a key, at once", permission=Permission.APPS, need="act"),
+)
+def revoke_key(id: AppPath, key: KeyPath) -> Response[str]:
+    caller, now_ms = call(app)
+    app_administration.revoke_key(caller, app_in_path(id), key, now_ms=now_ms, deps=wire_app_administration())
+    return no_content()
+
+
+# Trial, live, quotas.
+
+
+@app.post(
+    "/admin/v1/apps/<id>/go-live",
+    status_code=HTTPStatus.ACCEPTED,
+    **described("Ask that an app goes live", permission=Permission.TERMS, need="second", refuses=(ErrorCode.APP_MODE,)),
+)
+def go_live(id: AppPath) -> AdminApproval:
+    caller, now_ms = call(app)
+    wanted = GoLive(app=app_in_path(id))
+    return shown_approval(approvals.request(caller, GO_LIVE, wanted, now_ms=now_ms, deps=wire_app_approvals()), now_ms)
+
+
+@app.post(
+    "/admin/v1/apps/<id>/quota",
+    status_code=HTTPStatus.ACCEPTED,
+    **described(
+        "Ask for other quotas of a live app", permission=Permission.TERMS, need="second", refuses=(ErrorCode.APP_MODE,)
+    ),
+)
+def set_quota(id: AppPath, body: AskQuota) -> AdminApproval:
+    caller, now_ms = call(app)
+    wanted = Quota(app=app_in_path(id), per_minute=body.per_minute, per_day=body.per_day)
+    return shown_approval(approvals.request(caller, QUOTA, wanted, now_ms=now_ms, deps=wire_app_approvals()), now_ms)
+
+
+@app.post(
+    "/admin/v1/apps/<id>/trial",
+    **described(
+        "Put a live app back on trial, at once",
+        permission=Permission.TERMS,
+        need="second",
+        refuses=(ErrorCode.APP_MODE,),
+    ),
+)
+def back_to_trial(id: AppPath, body: BackToTrial) -> Response[AdminApp]:
+    caller, now_ms = call(app)
+    deps = wire_app_administration()
+    changed = app_administration.back_to_trial(caller, app_in_path(id), body, now_ms=now_ms, deps=deps)
+    return tagged(changed, changed.version)
+
+
+# Webhooks.
+
+
+HookPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
+
+
+@app.get(
+    "/admin/v1/apps/<id>/webhooks",
+    **described("An app's webhooks, without their secrets", permission=Permission.APPS, need="read"),
+)
+def list_webhooks(id: AppPath) -> WebhookList:
+    caller, _ = call(app)
+    return app_webhooks.all_of(caller, app_in_path(id), deps=wire_app_webhooks())
+
+
+@app.post(
+    "/admin/v1/apps/<id>/webhooks",
+    status_code=HTTPStatus.CREATED,
+    **described(
+        "Register a webhook; its secret is shown this once",
+        permission=Permission.APPS,
+        need="act",
+        refuses=(ErrorCode.WEBHOOK_ADDRESS, ErrorCode.TOO_MANY_WEBHOOKS),
+    ),
+)
+def create_webhook(id: AppPath, body: NewWebhook) -> Response[Webhook]:
+    caller, now_ms = call(app)
+    return created(app_webhooks.create(caller, app_in_path(id), body, now_ms=now_ms, deps=wire_app_webhooks()))
+
+
+@app.patch(
+    "/admin/v1/apps/<id>/webhooks/<hook>",
+    **described(
+        "Change, pause or resume a webhook",
+        permission=Permission.APPS,
+        need="act",
+        refuses=(ErrorCode.WEBHOOK_ADDRESS,),
+    ),
+)
+def change_webhook(id: AppPath, hook: HookPath, body: ChangeWebhook) -> Webhook:
+    caller, now_ms = call(app)
+    return app_webhooks.change(caller, app_in_path(id), hook, body, now_ms=now_ms, deps=wire_app_webhooks())
+
+
+@app.delete(
+    "/admin/v1/apps/<id>/webhooks/<hook>",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described("Remove a webhook", permission=Permission.APPS, need="act"),
+)
+def remove_webhook(id: AppPath, hook: HookPath) -> Response[str]:
+    caller, now_ms = call(app)
+    app_webhooks.remove(caller, app_in_path(id), hook, now_ms=now_ms, deps=wire_app_webhooks())
+    return no_content()
+
+
+# Templates.
+
+
+TemplatePath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
+
+
+@app.post(
+    "/admin/v1/templates",
+    status_code=HTTPStatus.ACCEPTED,
+    **described(
+        "Draft a text: approved, it is the template's next version", permission=Permission.TEMPLATES, need="draft"
+    ),
+)
+def draft_template(body: TemplateDraft) -> AdminApproval:
+    caller, now_ms = call(app)
+    return shown_approval(approvals.request(caller, APPROVE, body, now_ms=now_ms, deps=wire_app_approvals()), now_ms)
+
+
+@app.get(
+    "/admin/v1/templates",
+    **described(
+        "Templates of an app, the newest version of each",
+        permission=Permission.TEMPLATES,
+        need="read",
+        refuses=(ErrorCode.INVALID_CURSOR,),
+    ),
+)
+def list_templates(
+    *,
+    of_app: Annotated[str, Query(alias="app", pattern=r"^[a-z2-7]{13}$")],
+    cursor: CursorQuery = None,
+    limit: LimitQuery = DEFAULT_LIMIT,
+) -> AdminTemplatePage:
+    caller, _ = call(app)
+    deps = wire_app_administration().registry
+    return app_templates.page(caller, app_in_path(of_app), after=cursor, limit=limit, deps=deps)
+
+
+@app.get(
+    "/admin/v1/templates/<id>/<name>",
+    **described(
+        "The versions of a template, the newest first",
+        permission=Permission.TEMPLATES,
+        need="read",
+        refuses=(ErrorCode.INVALID_CURSOR,),
+    ),
+)
+def get_template(
+    id: AppPath, name: TemplatePath, *, cursor: CursorQuery = None, limit: LimitQuery = DEFAULT_LIMIT
+) -> AdminTemplatePage:
+    caller, _ = call(app)
+    deps = wire_app_administration().registry
+    return app_templates.versions(caller, app_in_path(id), name, after=cursor, limit=limit, deps=deps)
+
+
+app.include_router(admin_groups_http.router)
 handler = http_handler(app)

@@ -254,7 +254,19 @@ ALLOWED = {
         "execute-api:ManageConnections v1/POST/@connections/*",
         "execute-api:ManageConnections v1/DELETE/@connections/*",
     },
-    "adminapps": RECORDS | {"dynamodb:Query directory", "secretsmanager:GetSecretValue Pepper"},
+    "adminapps": RECORDS
+    | {
+        "dynamodb:BatchGetItem directory",
+        "dynamodb:GetItem directory",
+        "dynamodb:Query directory",
+        "dynamodb:PutItem directory",
+        "dynamodb:UpdateItem directory",
+        "dynamodb:DeleteItem directory",
+        "dynamodb:ConditionCheckItem directory",
+        "sqs:SendMessage groupwork",
+        "secretsmanager:GetSecretValue Pepper",
+        "secretsmanager:GetSecretValue WebhookSecret",
+    },
     "auditheads": {
         "dynamodb:Query audit",
         "secretsmanager:GetSecretValue AuditSecret",

@@ -13,16 +13,16 @@ from typing import Any, cast
 from nacl.signing import SigningKey
 
 from sandes.administration import app_registry
-from sandes.administration.acts import act, seen
+from sandes.administration.acts import act
 from sandes.administration.app_registry import RegistryDependencies
 from sandes.administration.audit import Recorder
-from sandes.administration.authority import Need, Permission, require
+from sandes.administration.authority import Need, Permission, require, tree_seen
 from sandes.administration.sign_in import fresh
 from sandes.cursors import cursor, position
 from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.app import App, AppKey
 from sandes.model.audit import Act
-from sandes.model.ids import AppId, AppKeyId, OrganisationId, UnitId, app_text, base64url_text, id_text
+from sandes.model.ids import AppId, AppKeyId, app_text, base64url_text, id_text
 from sandes.protocol.admin_apps_api import (
     AdminApp,
     AdminAppEntry,
@@ -49,35 +49,20 @@ class AppAdministrationDependencies:
         return self.registry.writing(self.recorder.writer(what, now_ms=now_ms))
 
 
-def page(
-    caller: Caller,
-    organisation: OrganisationId | None,
-    unit: UnitId | None,
-    *,
-    after: str | None,
-    limit: int,
-    deps: RegistryDependencies,
-) -> AdminAppPage:
-    """What the caller may see of the apps of an organisation, their own if left out; `unit`: of that very unit only.
-
-    The tree, if it matters, and a query. Raises ProtocolError: not_found, invalid_cursor.
-    """
-    of = organisation or caller.administrator.home.organisation
-    if unit is None:
-        shows = seen(caller, Permission.APPS, of, deps.organisations)
-    else:
-        require(caller, Permission.APPS, "read", Place(of, unit), deps.organisations)
-        shows = _everything
-    name = f"apps {id_text(of)} {id_text(unit) if unit else ''}"
-    start = position(after, owner=caller.id, of=name, pepper=deps.pepper) if after else None
-    found, last = deps.apps.of_organisation(of, unit=unit, after=start, limit=limit)
+def page(caller: Caller, place: Place, *, after: str | None, limit: int, deps: RegistryDependencies) -> AdminAppPage:
+    """The apps of the unit and of those below it. Two queries. Raises ProtocolError: not_found, invalid_cursor."""
+    tree = tree_seen(caller, Permission.APPS, place, deps.organisations)
+    of = f"apps {id_text(place.organisation)} {id_text(place.unit)}"
+    start = position(after, owner=caller.id, of=of, pepper=deps.pepper) if after else None
+    alone = None if tree.children(place.unit) else place.unit
+    found, last = deps.apps.of_organisation(place.organisation, unit=alone, after=start, limit=limit)
     return AdminAppPage(
         apps=[
             AdminAppEntry(app=one.app, unit=one.unit, name=one.name, mode=one.mode)
             for one in found
-            if shows(Place(of, one.unit))
+            if place.is_root or tree.within(one.unit, place.unit)
         ],
-        cursor=cursor(last, owner=caller.id, of=name, pepper=deps.pepper) if last else None,
+        cursor=cursor(last, owner=caller.id, of=of, pepper=deps.pepper) if last else None,
     )
 
 
@@ -324,7 +309,3 @@ def _until_done(attempt: Callable[[], bool]) -> None:
         if attempt():
             return
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
-
-
-def _everything(_: Place) -> bool:
-    return True

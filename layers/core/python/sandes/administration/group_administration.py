@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from sandes.administration import official_groups
-from sandes.administration.acts import act, seen
+from sandes.administration.acts import act
 from sandes.administration.audit import Recorder
-from sandes.administration.authority import Need, Permission, require
+from sandes.administration.authority import Need, Permission, require, tree_seen
 from sandes.administration.official_groups import OfficialGroupDependencies
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor, position
 from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.audit import Act
 from sandes.model.group import Group
-from sandes.model.ids import GroupId, OrganisationId, UnitId, account_text, id_text, new_group_id
+from sandes.model.ids import GroupId, account_text, id_text, new_group_id
 from sandes.protocol.admin_groups_api import (
     ChangeOfficialGroup,
     NewOfficialGroup,
@@ -28,6 +29,7 @@ from sandes.protocol.admin_groups_api import (
 )
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.apps import AppStore
+from sandes.store.groups import ListedGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,46 +45,35 @@ class GroupAdministrationDependencies:
 
 
 def page(
-    caller: Caller,
-    organisation: OrganisationId | None,
-    unit: UnitId | None,
-    *,
-    after: str | None,
-    limit: int,
-    deps: GroupAdministrationDependencies,
+    caller: Caller, place: Place, *, after: str | None, limit: int, deps: GroupAdministrationDependencies
 ) -> OfficialGroupPage:
-    """What the caller may see of the groups of an organisation, their own if left out; `unit`: of that very unit only.
+    """The live groups of the unit and of those below it, but those that apps manage.
 
-    The tree, if it matters, and a query; one more read for groups that an older deployment has listed without names.
-    Raises ProtocolError: not_found, invalid_cursor.
+    Two queries; one more read for groups that an older deployment has listed without names. Raises ProtocolError:
+    not_found, invalid_cursor.
     """
-    of = organisation or caller.administrator.home.organisation
-    organisations = deps.groups.organisations
-    if unit is None:
-        shows = seen(caller, Permission.GROUPS, of, organisations)
-    else:
-        require(caller, Permission.GROUPS, "read", Place(of, unit), organisations)
-        shows = _everything
-    name = f"groups {id_text(of)} {id_text(unit) if unit else ''}"
-    start = position(after, owner=caller.id, of=name, pepper=deps.pepper) if after else None
-    found, last = deps.groups.groups.of_organisation(of, unit=unit, after=start, limit=limit)
-    listed = [one for one in found if shows(Place(of, one.unit))]
-    nameless = deps.groups.groups.read_many([one.group for one in listed if one.name is None])
-    entries = [
-        OfficialGroupEntry(group=one.group, unit=one.unit, name=one.name, audience=cast("Any", one.audience))
-        if one.name is not None
-        else OfficialGroupEntry(
-            group=one.group,
-            unit=one.unit,
-            name=nameless[one.group].name,
-            audience=cast("Any", nameless[one.group].audience),
-        )
-        for one in listed
-        if one.name is not None or one.group in nameless
-    ]
+    tree = tree_seen(caller, Permission.GROUPS, place, deps.groups.organisations)
+    of = f"groups {id_text(place.organisation)} {id_text(place.unit)}"
+    start = position(after, owner=caller.id, of=of, pepper=deps.pepper) if after else None
+    alone = None if tree.children(place.unit) else place.unit
+    found, last = deps.groups.groups.of_organisation(place.organisation, unit=alone, after=start, limit=limit)
     return OfficialGroupPage(
-        groups=entries, cursor=cursor(last, owner=caller.id, of=name, pepper=deps.pepper) if last else None
+        groups=_entries([one for one in found if place.is_root or tree.within(one.unit, place.unit)], deps),
+        cursor=cursor(last, owner=caller.id, of=of, pepper=deps.pepper) if last else None,
     )
+
+
+def _entries(listed: Sequence[ListedGroup], deps: GroupAdministrationDependencies) -> list[OfficialGroupEntry]:
+    nameless = deps.groups.groups.read_many([one.group for one in listed if one.name is None])
+    entries = []
+    for one in listed:
+        known = nameless.get(one.group)
+        name, audience = (known.name, known.audience) if known else (one.name, one.audience)
+        if name is not None:
+            entries.append(
+                OfficialGroupEntry(group=one.group, unit=one.unit, name=name, audience=cast("Any", audience))
+            )
+    return entries
 
 
 def read(caller: Caller, id: GroupId, *, deps: GroupAdministrationDependencies) -> OfficialGroup:
@@ -223,7 +214,3 @@ def _shown(group: Group, place: Place) -> OfficialGroup:
         version=group.version,
         created_at=datetime.fromtimestamp(group.created_at, UTC),
     )
-
-
-def _everything(_: Place) -> bool:
-    return True

@@ -197,7 +197,7 @@ def remove(organisation: OrganisationId, unit: UnitId, *, version: int | None = 
         _check_there(tree, unit=unit)
         _check_version(tree, unit, version)
         found = tree.units[unit]
-        if found.officials or found.groups or tree.children(unit):
+        if found.officials or found.groups or found.apps or tree.children(unit):
             raise ProtocolError(ErrorCode.UNIT_NOT_EMPTY)
         return store.remove(tree, unit)
 

@@ -220,7 +220,9 @@ class AdminPeopleSettings(AdminSettings):
 
 
 class AdminAppsSettings(AdminSettings):
-    pass
+    webhook_secret: str
+    webhook_networks: str
+    group_queue: str
 
 
 class AddingUpSettings(Settings):

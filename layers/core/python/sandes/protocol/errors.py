@@ -82,7 +82,7 @@ class ErrorCode(StrEnum):
     TOO_MANY_ADMINS = "too_many_admins", 409, "The group has as many admins as it may have."
     ROSTER_BUSY = "roster_busy", 409, "A roster is still being applied to this group."
     UNIT_CYCLE = "unit_cycle", 409, "A unit cannot be moved below itself."
-    UNIT_NOT_EMPTY = "unit_not_empty", 409, "There are units, officials or groups in this unit."
+    UNIT_NOT_EMPTY = "unit_not_empty", 409, "There are units, officials, groups or apps in this unit."
     UNIT_TOO_DEEP = "unit_too_deep", 409, "Units are nested as deep as they may be."
     VERIFIED_ELSEWHERE = "verified_elsewhere", 409, "The person is verified already; revoke that verification first."
     OWN_REQUEST = "own_request", 403, "Nobody approves what they have asked for themselves."

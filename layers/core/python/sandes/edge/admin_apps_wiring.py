@@ -1,0 +1,76 @@
+"""What the admin API's calls about apps, templates and groups need, built once per environment (edge/wiring.py)."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from sandes.administration.app_administration import AppAdministrationDependencies
+from sandes.administration.app_operations import app_operations
+from sandes.administration.app_registry import RegistryDependencies
+from sandes.administration.app_webhooks import AppWebhookDependencies
+from sandes.administration.approvals import ApprovalDependencies
+from sandes.administration.group_administration import GroupAdministrationDependencies
+from sandes.administration.official_groups import OfficialGroupDependencies
+from sandes.apps.webhook_address import AddressRule, networks_of
+from sandes.apps.webhook_register import WebhookRegister
+from sandes.crypto.pepper import Pepper
+from sandes.crypto.webhook_keys import WebhookKeys
+from sandes.edge.queue import SqsQueue
+from sandes.edge.settings import AdminAppsSettings
+from sandes.edge.webhook_http import SystemResolver
+from sandes.edge.wiring import _client, _recorder, _secret, wire_administrators
+from sandes.store.approvals import ApprovalStore
+from sandes.store.apps import AppStore
+from sandes.store.directory import DirectoryStore
+from sandes.store.group_changes import GroupChangeStore
+from sandes.store.groups import GroupStore
+from sandes.store.organisations import OrganisationStore
+
+
+@cache
+def wire_app_administration() -> AppAdministrationDependencies:
+    settings = AdminAppsSettings.load()
+    dynamodb, table = _client("dynamodb"), settings.directory_table
+    registry = RegistryDependencies(
+        AppStore(dynamodb, table), OrganisationStore(dynamodb, table), Pepper.of(_secret(settings.pepper_secret))
+    )
+    return AppAdministrationDependencies(registry, _recorder())
+
+
+@cache
+def wire_app_approvals() -> ApprovalDependencies:
+    """For asking: who decides calls another function, which knows all operations."""
+    apps = wire_app_administration()
+    return ApprovalDependencies(
+        store=ApprovalStore(apps.registry.apps.client, apps.registry.apps.table),
+        administrators=wire_administrators(),
+        organisations=apps.registry.organisations,
+        recorder=apps.recorder,
+        pepper=apps.registry.pepper,
+        operations=app_operations(apps.registry),
+    )
+
+
+@cache
+def wire_app_webhooks() -> AppWebhookDependencies:
+    settings, apps = AdminAppsSettings.load(), wire_app_administration()
+    register = WebhookRegister(
+        apps.registry.apps,
+        WebhookKeys.of(_secret(settings.webhook_secret)),
+        AddressRule(SystemResolver(), networks_of(settings.webhook_networks)),
+    )
+    return AppWebhookDependencies(apps.registry, register, apps.recorder)
+
+
+@cache
+def wire_group_administration() -> GroupAdministrationDependencies:
+    settings, apps = AdminAppsSettings.load(), wire_app_administration()
+    dynamodb, table = _client("dynamodb"), settings.directory_table
+    groups = OfficialGroupDependencies(
+        groups=GroupStore(dynamodb, table),
+        changes=GroupChangeStore(dynamodb, table),
+        organisations=apps.registry.organisations,
+        directory=DirectoryStore(dynamodb, table),
+        work=SqsQueue(_client("sqs"), settings.group_queue),
+    )
+    return GroupAdministrationDependencies(groups, apps.registry.apps, apps.recorder, apps.registry.pepper)

@@ -1,0 +1,140 @@
+"""The part of the admin API that is about official groups."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Path
+
+from sandes.administration import group_administration
+from sandes.administration.authority import Permission
+from sandes.edge.admin_apps_wiring import wire_group_administration
+from sandes.edge.admin_http import call
+from sandes.edge.admin_params import (
+    DEFAULT_LIMIT,
+    VERSIONED,
+    CursorQuery,
+    IfMatch,
+    LimitQuery,
+    OrganisationQuery,
+    UnitQuery,
+    place_asked,
+    tagged,
+)
+from sandes.edge.admin_routes import described
+from sandes.edge.app_http import group_in_path, version_needed
+from sandes.edge.http import no_content, version_meant
+from sandes.protocol.admin_groups_api import (
+    ChangeOfficialGroup,
+    NewOfficialGroup,
+    OfficialGroup,
+    OfficialGroupPage,
+    PutGroupAdmins,
+    TransferOfficialGroup,
+)
+from sandes.protocol.errors import ErrorCode
+
+router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
+
+GroupPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
+
+
+@router.post(
+    "/admin/v1/groups",
+    status_code=HTTPStatus.CREATED,
+    **described("Make an official group", permission=Permission.GROUPS, need="act"),
+)
+def create_official_group(body: NewOfficialGroup) -> Response[OfficialGroup]:
+    caller, now_ms = call(router)
+    made = group_administration.create(caller, body, now_ms=now_ms, deps=wire_group_administration())
+    return tagged(made, made.version, HTTPStatus.CREATED)
+
+
+@router.get(
+    "/admin/v1/groups",
+    **described(
+        "Official groups of an organisation, or of a unit and all below it",
+        permission=Permission.GROUPS,
+        need="read",
+        refuses=(ErrorCode.INVALID_CURSOR,),
+    ),
+)
+def list_official_groups(
+    *,
+    organisation: OrganisationQuery = None,
+    unit: UnitQuery = None,
+    cursor: CursorQuery = None,
+    limit: LimitQuery = DEFAULT_LIMIT,
+) -> OfficialGroupPage:
+    caller, _ = call(router)
+    place, deps = place_asked(caller, organisation, unit), wire_group_administration()
+    return group_administration.page(caller, place, after=cursor, limit=limit, deps=deps)
+
+
+@router.get(
+    "/admin/v1/groups/<group>",
+    **described("An official group, also one that an app manages", permission=Permission.GROUPS, need="read"),
+)
+def get_official_group(group: GroupPath) -> Response[OfficialGroup]:
+    caller, _ = call(router)
+    found = group_administration.read(caller, group_in_path(group), deps=wire_group_administration())
+    return tagged(found, found.version)
+
+
+@router.patch(
+    "/admin/v1/groups/<group>",
+    **described(
+        "Change a group's name, who posts, or whether it is open",
+        permission=Permission.GROUPS,
+        need="act",
+        refuses=VERSIONED,
+    ),
+)
+def change_official_group(
+    group: GroupPath, body: ChangeOfficialGroup, if_match: IfMatch = None
+) -> Response[OfficialGroup]:
+    caller, now_ms = call(router)
+    id, version, deps = group_in_path(group), version_needed(if_match), wire_group_administration()
+    changed = group_administration.change(caller, id, body, version=version, now_ms=now_ms, deps=deps)
+    return tagged(changed, changed.version)
+
+
+@router.put(
+    "/admin/v1/groups/<group>/admins",
+    **described(
+        "Who a group's admins are, in place of those before; If-Match if it is to be that version",
+        permission=Permission.GROUPS,
+        need="act",
+        refuses=(ErrorCode.PRECONDITION_FAILED, ErrorCode.GROUP_FULL, ErrorCode.TOO_MANY_ADMINS),
+    ),
+)
+def put_group_admins(group: GroupPath, body: PutGroupAdmins, if_match: IfMatch = None) -> Response[OfficialGroup]:
+    caller, now_ms = call(router)
+    id, version, deps = group_in_path(group), version_meant(if_match), wire_group_administration()
+    changed = group_administration.set_admins(caller, id, body, version=version, now_ms=now_ms, deps=deps)
+    return tagged(changed, changed.version)
+
+
+@router.post(
+    "/admin/v1/groups/<group>/transfer",
+    **described("Move a group to another unit, with the right in both", permission=Permission.GROUPS, need="act"),
+)
+def transfer_group(group: GroupPath, body: TransferOfficialGroup) -> Response[OfficialGroup]:
+    caller, now_ms = call(router)
+    deps = wire_group_administration()
+    moved = group_administration.transfer(caller, group_in_path(group), body, now_ms=now_ms, deps=deps)
+    return tagged(moved, moved.version)
+
+
+@router.delete(
+    "/admin/v1/groups/<group>",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described("Dissolve a group, also one that an app manages", permission=Permission.GROUPS, need="act"),
+)
+def dissolve_official_group(group: GroupPath) -> Response[str]:
+    caller, now_ms = call(router)
+    group_administration.dissolve(caller, group_in_path(group), now_ms=now_ms, deps=wire_group_administration())
+    return no_content()
