@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aws_cdk import Duration, SecretValue, Stack
 from aws_cdk import aws_cognito as cognito
+from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.config import Config, Federation
@@ -20,9 +21,12 @@ ENROLMENT_MINUTES = 10
 
 
 class Identity(Construct):
-    """`pool`, its `client` for `sandes-admin` and its group; with `config.federation` a provider and a sign-in page."""
+    """`pool`, its `client` for `sandes-admin` and its group; with `config.federation` a provider and a sign-in page.
 
-    def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
+    `tokens` is called before tokens are signed.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, config: Config, tokens: lambda_.IFunction) -> None:
         super().__init__(scope, id)
         self._config = config
         self.pool = cognito.UserPool(
@@ -53,9 +57,11 @@ class Identity(Construct):
                     f"good for {TEMPORARY_PASSWORD_DAYS} days, is {{####}}"
                 ),
             ),
+            feature_plan=cognito.FeaturePlan.ESSENTIALS,  # the least that lets `tokens` narrow access tokens
             deletion_protection=config.deletion_protection,
             removal_policy=config.removal_policy,
         )
+        self.pool.add_trigger(cognito.UserPoolOperation.PRE_TOKEN_GENERATION_CONFIG, tokens, cognito.LambdaVersion.V2_0)
         self.group = cognito.UserPoolGroup(
             self, "Group", user_pool=self.pool, group_name=GROUP, description="Who may call the admin API at all"
         )

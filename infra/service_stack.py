@@ -39,7 +39,10 @@ SMS_WORK_SECONDS = 5
 class ServiceStack(Foundation):
     def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
         super().__init__(scope, id, config=config)
-        self.identity = Identity(self, "Identity", config=config)
+        self.administrator_tokens = self._function(
+            "AdministratorTokens", "administrator_tokens", {}, memory_mb=512, timeout_seconds=5
+        )
+        self.identity = Identity(self, "Identity", config=config, tokens=self.administrator_tokens.function)
         self._frames_and_connections()
         self._client_api()
         self._group_fanout()

@@ -228,6 +228,26 @@ def test_an_id_token_is_no_access_token(deployment: Deployed, asha: TestAdminist
     assert asked(deployment, f"Bearer {tokens['AccessToken']}")[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("action", "more"),
+    [
+        ("AssociateSoftwareToken", {}),
+        ("SetUserMFAPreference", {"SoftwareTokenMfaSettings": {"Enabled": False}}),
+        ("ChangePassword", {"PreviousPassword": PASSWORD, "ProposedPassword": "Another-horse-7-battery"}),
+        ("GetUser", {}),
+    ],
+)
+def test_an_access_token_is_good_for_the_admin_api_only(
+    deployment: Deployed, asha: TestAdministrator, action: str, more: dict[str, Any]
+) -> None:
+    """Else who has one would make the second factor their own."""
+    asha.api.refresh()
+    with pytest.raises(SignInRefused) as error:
+        cognito(deployment).call(action, AccessToken=asha.api.tokens.access, **more)
+    assert error.value.code == "NotAuthorized"
+    assert asked(deployment, f"Bearer {asha.api.tokens.access}")[0] == 200
+
+
 def test_who_is_not_in_the_group_is_refused_with_all_they_have(deployment: Deployed) -> None:
     outsider = administrator(deployment, group=False)
     status, problem = asked(deployment, f"Bearer {outsider.api.tokens.access}")

@@ -117,6 +117,17 @@ def test_the_admin_api_takes_tokens_of_this_pool_and_client_only(stage: str, req
             assert asked == "NONE"
 
 
+@every_stage
+def test_access_tokens_are_narrowed_before_they_are_signed(stage: str, request: pytest.FixtureRequest) -> None:
+    template: Synthesised = request.getfixturevalue(stage)
+    pool = properties(template, "UserPool")
+    trigger = pool["LambdaConfig"]["PreTokenGenerationConfig"]
+    assert trigger["LambdaVersion"] == "V2_0"
+    assert trigger["LambdaArn"]["Fn::GetAtt"][0].startswith("AdministratorTokensFunction")
+    assert pool["UserPoolTier"] == "ESSENTIALS"
+    assert template.functions["administratortokens"]["Timeout"] <= 5
+
+
 def test_there_is_one_group_whose_members_may_call(dev: Synthesised) -> None:
     assert properties(dev, "UserPoolGroup")["GroupName"] == "administrators"
 

@@ -219,6 +219,7 @@ ALLOWED = {
         "secretsmanager:GetSecretValue Pepper",
         "secretsmanager:GetSecretValue AttestationSecret",
     },
+    "administratortokens": set(),
     "admin": RECORDS
     | INVITES
     | {

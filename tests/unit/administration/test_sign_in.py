@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from functions.administrator_tokens.handler import handler
 from sandes.administration.sign_in import FRESH_SECONDS, Claims, fresh, read_claims
 from sandes.edge.admin_http import claims
 from sandes.edge.http import http_handler, resolver
@@ -57,6 +58,18 @@ def test_a_token_that_lacks_a_claim_is_refused(without: str) -> None:
 def test_the_group_may_stand_among_others() -> None:
     groups = "[us-east-1_pool_government administrators]"
     assert read_claims(CLAIMS | {"cognito:groups": groups}).administrator == parse_administrator(ASHA)
+
+
+def test_tokens_are_narrowed_and_nothing_else_of_them_changed() -> None:
+    event = {"version": "2", "triggerSource": "TokenGeneration_Authentication", "userName": "u", "request": {"a": 1}}
+    answer = handler(event | {"response": {"claimsAndScopeOverrideDetails": None}}, CONTEXT)
+    assert answer == event | {
+        "response": {
+            "claimsAndScopeOverrideDetails": {
+                "accessTokenGeneration": {"scopesToSuppress": ["aws.cognito.signin.user.admin"]}
+            }
+        }
+    }
 
 
 def test_a_sign_in_is_fresh_for_five_minutes() -> None:
