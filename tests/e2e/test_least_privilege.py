@@ -40,6 +40,10 @@ OTHERS = [
     "GroupUpkeep",
     "GroupRosters",
     "Operator",
+    "Admin",
+    "AdminPeople",
+    "AdminApps",
+    "AdministratorTokens",
     "VerificationSweep",
 ]
 
@@ -76,11 +80,28 @@ def test_no_function_may_scan(deployment: Deployed, function: str) -> None:
         assert denied.value.response["Error"]["Code"] == "AccessDeniedException"
 
 
-@pytest.mark.parametrize("function", ["Send", "Deliver", "Client", "Apps", "VerificationSweep"])
-def test_only_the_operators_function_may_sign_attestations(deployment: Deployed, function: str) -> None:
+@pytest.mark.parametrize(
+    "function", ["Send", "Deliver", "Client", "Apps", "Admin", "AdminApps", "AdministratorTokens", "VerificationSweep"]
+)
+def test_only_what_vouches_for_people_may_sign_attestations(deployment: Deployed, function: str) -> None:
     secrets = deployment.engine.client("secretsmanager").list_secrets()["SecretList"]
     (name,) = [secret["Name"] for secret in secrets if "AttestationSecret" in secret["Name"]]
-    client_with_role_of(deployment, "Operator", "secretsmanager").get_secret_value(SecretId=name)
+    client_with_role_of(deployment, "AdminPeople", "secretsmanager").get_secret_value(SecretId=name)
     with pytest.raises(ClientError) as denied:
         client_with_role_of(deployment, function, "secretsmanager").get_secret_value(SecretId=name)
     assert denied.value.response["Error"]["Code"] == "AccessDeniedException"
+
+
+@pytest.mark.parametrize("function", ["Client", "Apps", "AdminPeople", "AdminApps", "AdministratorTokens"])
+def test_only_what_appoints_administrators_may_invite_them(deployment: Deployed, function: str) -> None:
+    pool, group = deployment.stack.admin_pool, "administrators"
+    who = {"UserPoolId": pool, "Username": "nobody@example.gov.in"}
+    with pytest.raises(ClientError) as missing:
+        client_with_role_of(deployment, "Operator", "cognito-idp").admin_add_user_to_group(**who, GroupName=group)
+    assert missing.value.response["Error"]["Code"] == "UserNotFoundException"
+    client = client_with_role_of(deployment, function, "cognito-idp")
+    for call in (client.admin_create_user, client.admin_get_user, client.admin_set_user_password):
+        more = {"Password": "Correct-horse-7-battery"} if call == client.admin_set_user_password else {}
+        with pytest.raises(ClientError) as denied:
+            call(**who, **more)
+        assert denied.value.response["Error"]["Code"] == "AccessDeniedException"
