@@ -14,7 +14,7 @@ from sandes.administration.audit import ChainBroken
 from sandes.administration.audit_heads import keep_heads
 from sandes.administration.operations import operate
 from sandes.administration.verification_sweep import end_due
-from sandes.edge import admin_places_http, admin_roles_http
+from sandes.edge import admin_complaints_http, admin_places_http, admin_roles_http
 from sandes.edge.admin_http import call
 from sandes.edge.admin_routes import described
 from sandes.edge.audit_http import router as audit_routes
@@ -38,6 +38,7 @@ def me() -> AdminMe:
 app.include_router(audit_routes)
 app.include_router(admin_places_http.router)
 app.include_router(admin_roles_http.router)
+app.include_router(admin_complaints_http.router)
 
 app.include_router(statistics_routes)
 handler = http_handler(app)

@@ -20,6 +20,7 @@ from sandes.model.ids import (
     administrator_text,
     id_text,
     new_account_id,
+    new_organisation_id,
     new_unit_id,
 )
 from sandes.model.profile import OFFICIAL_POLICY
@@ -67,13 +68,17 @@ def verify(service: Service, caller: Caller, person: Person, *, client: Any = No
     return people.verify(caller, terms(person, **changed), now_ms=NOW_MS, deps=people_deps(service, client))
 
 
-def everybody(service: Service, caller: Caller, *args: Any, limit: int = 250) -> list[Any]:
-    """All pages of a list."""
-    organisation, unit = (*args, None, None)[:2]
+def everybody(service: Service, caller: Caller, place: Place | None = None, *, limit: int = 250) -> list[Any]:
+    """All pages of a list, where the caller works unless said otherwise."""
     found, cursor, pages = [], None, 0
     while True:
         page = people.page(
-            caller, organisation, unit, after=cursor, limit=limit, now_ms=NOW_MS, deps=people_deps(service)
+            caller,
+            place or caller.administrator.home,
+            after=cursor,
+            limit=limit,
+            now_ms=NOW_MS,
+            deps=people_deps(service),
         )
         found += page.people
         cursor, pages = page.cursor, pages + 1
@@ -319,9 +324,10 @@ def test_a_unit_admin_sees_the_people_of_the_own_subtree_whatever_lies_between(
     for limit in (1, 2, 250):
         assert sorted(one.account for one in everybody(service, caller, limit=limit)) == sorted(mine)
         assert len(everybody(service, officer, limit=limit)) == 8
-    assert [one.unit for one in everybody(service, caller, of, unit)] == [unit, unit]
-    assert refused(everybody, service, caller, of, others[0]) is ErrorCode.NOT_FOUND
-    assert everybody(service, caller, of, units[3]) == []
+    assert [one.unit for one in everybody(service, caller, Place(of, units[1]))] == [units[1]]
+    for elsewhere in (Place(of, others[0]), Place.root(of), Place(of, new_unit_id())):
+        assert refused(everybody, service, caller, elsewhere) is ErrorCode.NOT_FOUND
+    assert everybody(service, caller, Place(of, units[3])) == []
 
 
 def test_each_page_costs_a_query_of_the_tree_and_one_of_rows(
@@ -329,7 +335,7 @@ def test_each_page_costs_a_query_of_the_tree_and_one_of_rows(
 ) -> None:
     verify(service, officer, service.person())
     client: Any = CountingClient(service.client)
-    people.page(officer, of, None, after=None, limit=10, now_ms=NOW_MS, deps=people_deps(service, client))
+    people.page(officer, Place.root(of), after=None, limit=10, now_ms=NOW_MS, deps=people_deps(service, client))
     assert [operation for operation, _ in client.calls] == ["query", "query"]
 
 
@@ -342,8 +348,8 @@ def test_who_may_read_nothing_of_an_organisation_is_told_that_nothing_is_there(
         admins.appoint(Role.PLATFORM_ADMIN, Place.root(of)),
     ]
     for caller in strangers:
-        assert refused(everybody, service, caller, of) is ErrorCode.NOT_FOUND
-    assert refused(everybody, service, strangers[0], OrganisationId(bytes(7) + b"\1")) is ErrorCode.NOT_FOUND
+        assert refused(everybody, service, caller, Place.root(of)) is ErrorCode.NOT_FOUND
+    assert refused(everybody, service, strangers[0], Place.root(new_organisation_id())) is ErrorCode.NOT_FOUND
 
 
 def test_a_cursor_is_of_no_use_to_another_or_for_another_list(
@@ -351,22 +357,25 @@ def test_a_cursor_is_of_no_use_to_another_or_for_another_list(
 ) -> None:
     for _ in range(2):
         verify(service, officer, service.person())
-    page = people.page(officer, of, None, after=None, limit=1, now_ms=NOW_MS, deps=people_deps(service))
+    page = people.page(officer, Place.root(of), after=None, limit=1, now_ms=NOW_MS, deps=people_deps(service))
     assert page.cursor
     other = admins.appoint(Role.AUDITOR, Place.root(of))
 
-    def read(caller: Caller, unit: UnitId | None, cursor: str) -> Any:
-        return people.page(caller, of, unit, after=cursor, limit=1, now_ms=NOW_MS, deps=people_deps(service))
+    unit = service.unit(of)
+    verify(service, officer, service.person(), unit=unit)
 
-    assert refused(read, other, None, page.cursor) is ErrorCode.INVALID_CURSOR
-    assert refused(read, officer, UnitId(of), page.cursor) is ErrorCode.INVALID_CURSOR
-    assert refused(read, officer, None, page.cursor[:-1] + "!") is ErrorCode.INVALID_CURSOR
+    def read(caller: Caller, unit: UnitId, cursor: str) -> Any:
+        return people.page(caller, Place(of, unit), after=cursor, limit=1, now_ms=NOW_MS, deps=people_deps(service))
+
+    assert refused(read, other, UnitId(of), page.cursor) is ErrorCode.INVALID_CURSOR
+    assert refused(read, officer, unit, page.cursor) is ErrorCode.INVALID_CURSOR
+    assert refused(read, officer, UnitId(of), page.cursor[:-1] + "!") is ErrorCode.INVALID_CURSOR
 
 
 def test_whose_time_is_over_is_not_listed_although_the_sweep_has_not_come_by(service: Service, officer: Caller) -> None:
     verify(service, officer, service.person(), expires_at=until(NOW + 10))
     deps = people_deps(service)
-    page = people.page(officer, None, None, after=None, limit=9, now_ms=(NOW + 10) * 1000, deps=deps)
+    page = people.page(officer, officer.administrator.home, after=None, limit=9, now_ms=(NOW + 10) * 1000, deps=deps)
     assert page.people == []
 
 

@@ -78,7 +78,13 @@ def listed(
     found, cursor = [], None
     while True:
         page = requests.page(
-            caller, None, None, which, after=cursor, limit=limit, now_ms=now_ms, deps=people_deps(service)
+            caller,
+            caller.administrator.home,
+            which,
+            after=cursor,
+            limit=limit,
+            now_ms=now_ms,
+            deps=people_deps(service),
         )
         found += page.requests
         cursor = page.cursor

@@ -11,8 +11,8 @@ from typing import Any
 
 from sandes.administration.acts import act
 from sandes.administration.audit import Recorder
-from sandes.administration.authority import Permission, grants, require
-from sandes.administration.scopes import scope
+from sandes.administration.authority import Permission, grants, require, tree_seen
+from sandes.administration.scopes import Scope
 from sandes.administration.verifications import (
     Terms,
     VerificationDependencies,
@@ -27,7 +27,7 @@ from sandes.limits import Limit, enforce
 from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.audit import Act
 from sandes.model.device import Account
-from sandes.model.ids import AccountId, OrganisationId, UnitId, account_text, administrator_text, id_text, parse_unit
+from sandes.model.ids import AccountId, UnitId, account_text, administrator_text, id_text, parse_unit
 from sandes.model.profile import Audience, Field
 from sandes.model.suspension import Suspension
 from sandes.model.verification import Official, Verification
@@ -70,31 +70,21 @@ class PeopleDependencies:
 
 
 def page(
-    caller: Caller,
-    organisation: OrganisationId | None,
-    unit: UnitId | None,
-    *,
-    after: str | None,
-    limit: int,
-    now_ms: int,
-    deps: PeopleDependencies,
+    caller: Caller, place: Place, *, after: str | None, limit: int, now_ms: int, deps: PeopleDependencies
 ) -> OfficialPage:
-    """The officials of an organisation, the caller's own if left out, in all units that the caller may look into;
-    `unit`: of that very unit only. Two queries, the tree's and one of rows by unit.
+    """The officials of the unit and of those below it, by unit. Two queries, the tree's and one of rows.
 
     Raises ProtocolError: not_found, invalid_cursor.
     """
-    of = organisation or caller.administrator.home.organisation
-    within = scope(
-        caller, Permission.PEOPLE, of, unit, organisations=deps.organisations, if_any=lambda one: one.officials > 0
-    )
-    name = f"people {id_text(of)} {id_text(unit) if unit else ''}"
+    tree = tree_seen(caller, Permission.PEOPLE, place, deps.organisations)
+    within = Scope.below(place.unit, tree, if_any=lambda one: one.officials > 0)
+    name = f"people {id_text(place.organisation)} {id_text(place.unit)}"
     start = position(after, owner=caller.id, of=name, pepper=deps.pepper) if after else None
     if not within.units:
         return OfficialPage(people=[])
     first, last = parse_unit(within.units[0]), parse_unit(within.units[-1])
     store = deps.verifications.store
-    found, goes_on = store.officials(of, first=first, last=last, after=start, limit=limit)
+    found, goes_on = store.officials(place.organisation, first=first, last=last, after=start, limit=limit)
     if goes_on and found and not within.holds(found[-1].unit):
         next_unit = within.behind(found[-1].unit)
         goes_on = store.before(next_unit) if next_unit else None

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from sandes.administration.acts import act
 from sandes.administration.audit import BesideFailed
-from sandes.administration.authority import Permission, require
+from sandes.administration.authority import Permission, require, tree_seen
 from sandes.administration.people import PeopleDependencies, time_of, vouch
-from sandes.administration.scopes import scope
+from sandes.administration.scopes import Scope
 from sandes.administration.verifications import Terms, Who, decided, find_account
 from sandes.cursors import cursor, position
 from sandes.model.administrator import Assignment, Caller, Place
-from sandes.model.ids import OrganisationId, RequestId, UnitId, account_text, base64url_text, id_text, parse_unit
+from sandes.model.ids import RequestId, account_text, base64url_text, id_text, parse_unit
 from sandes.model.verification_request import VerificationRequest
 from sandes.protocol.admin_people_api import AdminPerson, RequestEntry, RequestPage, VerifyRequest
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -22,8 +22,7 @@ from sandes.store.verification_requests import Listed
 
 def page(
     caller: Caller,
-    organisation: OrganisationId | None,
-    unit: UnitId | None,
+    place: Place,
     which: Listed,
     *,
     after: str | None,
@@ -31,17 +30,17 @@ def page(
     now_ms: int,
     deps: PeopleDependencies,
 ) -> RequestPage:
-    """Requests to an organisation, the caller's own if left out, in all units that the caller may look into; `unit`: to
-    that very unit only. Two queries, the tree's and one of rows by unit.
+    """Requests to the unit and to those below it, by unit. Two queries, the tree's and one of rows.
 
     Raises ProtocolError: not_found, invalid_cursor.
     """
-    of = organisation or caller.administrator.home.organisation
-    within = scope(caller, Permission.PEOPLE, of, unit, organisations=deps.organisations)
-    name = f"requests {which} {id_text(of)} {id_text(unit) if unit else ''}"
+    within = Scope.below(place.unit, tree_seen(caller, Permission.PEOPLE, place, deps.organisations))
+    name = f"requests {which} {id_text(place.organisation)} {id_text(place.unit)}"
     start = position(after, owner=caller.id, of=name, pepper=deps.pepper) if after else None
     first, last = parse_unit(within.units[0]), parse_unit(within.units[-1])
-    found, goes_on = deps.requests.of_organisation(of, which, first=first, last=last, after=start, limit=limit)
+    found, goes_on = deps.requests.of_organisation(
+        place.organisation, which, first=first, last=last, after=start, limit=limit
+    )
     if goes_on and found and not within.holds(found[-1].unit):
         next_unit = within.behind(found[-1].unit)
         goes_on = deps.requests.before(next_unit, which) if next_unit else None

@@ -18,12 +18,14 @@ from sandes.edge.admin_params import (
     IfMatch,
     LimitQuery,
     OrganisationQuery,
+    UnitQuery,
+    place_asked,
     tagged,
 )
 from sandes.edge.admin_people_wiring import wire_people, wire_suspension
 from sandes.edge.admin_routes import described
 from sandes.edge.app_http import account_in_path, version_needed
-from sandes.model.ids import OrganisationId, RequestId, UnitId, parse_organisation, parse_request, parse_unit
+from sandes.model.ids import RequestId, parse_request
 from sandes.protocol.admin_people_api import (
     AdminPerson,
     BecauseOf,
@@ -46,10 +48,6 @@ router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its anno
 
 AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
 RequestPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
-UnitQuery = Annotated[
-    str | None,
-    Query(pattern=r"^[a-z2-7]{13}$", description="of this very unit; else of all that the caller may look into"),
-]
 StateQuery = Annotated[Literal["open", "decided"], Query(description="those still to be decided, or the others")]
 
 _VERIFIES = (ErrorCode.VERIFIED_ELSEWHERE, ErrorCode.UNAVAILABLE)
@@ -58,10 +56,9 @@ _VERIFIES = (ErrorCode.VERIFIED_ELSEWHERE, ErrorCode.UNAVAILABLE)
 @router.get(
     "/admin/v1/people",
     **described(
-        "Verified people of an organisation in the caller's units, or of one very unit",
+        "Verified people of a unit and all below it",
         permission=Permission.PEOPLE,
         need="read",
-        where="any",
         refuses=(ErrorCode.INVALID_CURSOR,),
     ),
 )
@@ -73,8 +70,8 @@ def list_people(
     limit: LimitQuery = DEFAULT_LIMIT,
 ) -> OfficialPage:
     caller, now_ms = call(router)
-    of, within = _asked(organisation, unit)
-    return people.page(caller, of, within, after=cursor, limit=limit, now_ms=now_ms, deps=wire_people())
+    place = place_asked(caller, organisation, unit)
+    return people.page(caller, place, after=cursor, limit=limit, now_ms=now_ms, deps=wire_people())
 
 
 @router.post(
@@ -216,10 +213,9 @@ def reset_devices(account: AccountPath) -> DevicesReset:
 @router.get(
     "/admin/v1/verification-requests",
     **described(
-        "Who asks to be verified in the caller's units, or in one very unit",
+        "Who asks to be verified in a unit or below it",
         permission=Permission.PEOPLE,
         need="read",
-        where="any",
         refuses=(ErrorCode.INVALID_CURSOR,),
     ),
 )
@@ -232,8 +228,8 @@ def list_requests(  # one parameter each
     limit: LimitQuery = DEFAULT_LIMIT,
 ) -> RequestPage:
     caller, now_ms = call(router)
-    (of, within), deps = _asked(organisation, unit), wire_people()
-    return verification_requests.page(caller, of, within, state, after=cursor, limit=limit, now_ms=now_ms, deps=deps)
+    place, deps = place_asked(caller, organisation, unit), wire_people()
+    return verification_requests.page(caller, place, state, after=cursor, limit=limit, now_ms=now_ms, deps=deps)
 
 
 @router.post(
@@ -266,14 +262,6 @@ def reject_request(id: RequestPath, body: BecauseOf) -> RequestEntry:
 
 def _person(person: AdminPerson) -> Response[AdminPerson]:
     return tagged(person, person.version)
-
-
-def _asked(organisation: str | None, unit: str | None) -> tuple[OrganisationId | None, UnitId | None]:
-    """Raises ProtocolError not_found for what is no id."""
-    try:
-        return parse_organisation(organisation) if organisation else None, parse_unit(unit) if unit else None
-    except ValueError:
-        raise ProtocolError(ErrorCode.NOT_FOUND) from None
 
 
 def _request(text: str) -> RequestId:

@@ -12,6 +12,7 @@ from sandes.store.organisations import OrganisationStore
 if TYPE_CHECKING:
     from sandes.administration.approvals import ApprovalDependencies
     from sandes.administration.assignments import AssignmentDependencies
+    from sandes.administration.complaints import ComplaintDependencies
     from sandes.administration.places import PlaceDependencies
     from sandes.crypto.pepper import Pepper
 
@@ -39,6 +40,15 @@ def wire_assignments() -> AssignmentDependencies:
     from sandes.administration.assignments import AssignmentDependencies
 
     return AssignmentDependencies(wire_administrators(), _organisations(), _recorder(), _pepper())
+
+
+@cache
+def wire_complaints() -> ComplaintDependencies:
+    from sandes.administration.complaints import ComplaintDependencies
+    from sandes.store.complaints import ComplaintStore
+
+    store = ComplaintStore(_client("dynamodb"), AdminSettings.load().directory_table)
+    return ComplaintDependencies(store, wire_administrators(), _organisations(), _recorder(), _pepper())
 
 
 @cache

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from sandes.edge.client_http import AccountPath, account_in_path, call, described
 from sandes.edge.http import no_content
-from sandes.people import accounts, attestations, invitations, people_search, profiles, verification_requests
+from sandes.people import accounts, attestations, invitations, people_search, profiles, reports, verification_requests
 from sandes.protocol.client_api import (
     AccountKeys,
     AttestationKey,
@@ -24,6 +24,7 @@ from sandes.protocol.client_api import (
     OwnVerificationRequest,
     OwnVerificationRequests,
     Profile,
+    Report,
     Search,
     SearchResults,
 )
@@ -101,6 +102,17 @@ def list_verification_requests() -> OwnVerificationRequests:
 def withdraw_verification_request(id: RequestPath) -> Response[str]:
     caller, _, deps = call(router)
     verification_requests.withdraw(caller, id, deps=deps)
+    return no_content()
+
+
+@router.post(
+    "/v1/reports",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described("Complain about an account, a group or an app"),
+)
+def report(body: Report) -> Response[str]:
+    caller, now_ms, deps = call(router)
+    reports.report(caller, body, now_ms=now_ms, deps=deps)
     return no_content()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from sandes.protocol.fields import (
     AccountField,
@@ -244,6 +244,14 @@ class OwnVerificationRequests(Wire):
     requests: list[OwnVerificationRequest]
 
 
+def _plain(text: str) -> str:
+    """Of control characters only line feed and tab; half a surrogate pair cannot be encoded."""
+    if any((ord(char) < 32 and char not in "\n\t") or 127 <= ord(char) < 160 for char in text):
+        raise ValueError("control characters are not allowed")
+    text.encode()
+    return text
+
+
 class Report(Wire):
     """A complaint about exactly one of `account`, `group` and `app`."""
 
@@ -251,7 +259,7 @@ class Report(Wire):
     group: GroupField | None = None
     app: AppField | None = None
     category: Literal["spam", "abuse", "impersonation", "fraud", "other"]
-    text: Annotated[str, Field(max_length=1000)] = ""
+    text: Annotated[str, AfterValidator(_plain), Field(max_length=1000)] = ""
 
     @model_validator(mode="after")
     def _one(self) -> Self:

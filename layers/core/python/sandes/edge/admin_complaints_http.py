@@ -1,0 +1,90 @@
+"""The part of the admin API that is about complaints."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+
+from sandes.administration import complaints
+from sandes.administration.authority import Permission
+from sandes.edge.admin_http import call
+from sandes.edge.admin_params import DEFAULT_LIMIT, CursorQuery, LimitQuery, OrganisationQuery, UnitQuery, place_asked
+from sandes.edge.admin_routes import described
+from sandes.edge.admin_wiring import wire_complaints
+from sandes.model.ids import ComplaintId, parse_complaint
+from sandes.protocol.admin_complaints_api import AdminComplaint, AssignComplaint, ComplaintPage, ResolveComplaint
+from sandes.protocol.errors import ErrorCode, ProtocolError
+
+router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
+
+ComplaintPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
+StateQuery = Annotated[Literal["unresolved", "resolved"], Query(description="those to be resolved, or the others")]
+
+
+@router.get(
+    "/admin/v1/complaints",
+    **described(
+        "Complaints about what is in a unit or below it, the newest first",
+        permission=Permission.COMPLAINTS,
+        need="read",
+        refuses=(ErrorCode.INVALID_CURSOR,),
+    ),
+)
+def list_complaints(  # one parameter each
+    *,
+    organisation: OrganisationQuery = None,
+    unit: UnitQuery = None,
+    state: StateQuery = "unresolved",
+    cursor: CursorQuery = None,
+    limit: LimitQuery = DEFAULT_LIMIT,
+) -> ComplaintPage:
+    caller, _ = call(router)
+    place = place_asked(caller, organisation, unit)
+    return complaints.page(caller, place, state, after=cursor, limit=limit, deps=wire_complaints())
+
+
+@router.get(
+    "/admin/v1/complaints/<id>",
+    **described("A complaint with what was said", permission=Permission.COMPLAINTS, need="read"),
+)
+def get_complaint(id: ComplaintPath) -> AdminComplaint:
+    caller, _ = call(router)
+    return complaints.read(caller, _complaint(id), deps=wire_complaints())
+
+
+@router.post(
+    "/admin/v1/complaints/<id>/assign",
+    **described(
+        "Give a complaint to somebody who may resolve it",
+        permission=Permission.COMPLAINTS,
+        need="act",
+        refuses=(ErrorCode.COMPLAINT_STATE,),
+    ),
+)
+def assign_complaint(id: ComplaintPath, body: AssignComplaint) -> AdminComplaint:
+    caller, now_ms = call(router)
+    return complaints.assign(caller, _complaint(id), body.administrator, now_ms=now_ms, deps=wire_complaints())
+
+
+@router.post(
+    "/admin/v1/complaints/<id>/resolve",
+    **described(
+        "Say what became of a complaint",
+        permission=Permission.COMPLAINTS,
+        need="act",
+        refuses=(ErrorCode.COMPLAINT_STATE,),
+    ),
+)
+def resolve_complaint(id: ComplaintPath, body: ResolveComplaint) -> AdminComplaint:
+    caller, now_ms = call(router)
+    return complaints.resolve(caller, _complaint(id), body, now_ms=now_ms, deps=wire_complaints())
+
+
+def _complaint(text: str) -> ComplaintId:
+    """Raises ProtocolError not_found for a text that is no complaint id."""
+    try:
+        return parse_complaint(text)
+    except ValueError:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None

@@ -1,0 +1,52 @@
+"""Complaints: what people report to those who look after accounts, groups and apps (docs/adr/0028)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sandes.model.ids import ACCOUNT_BYTES, AdministratorId, ComplaintId, OrganisationId, UnitId
+
+KEPT_SECONDS = 365 * 86_400
+"""After it was made, and again after it was resolved."""
+
+Kind = Literal["account", "group", "app"]
+Category = Literal["spam", "abuse", "impersonation", "fraud", "other"]
+Outcome = Literal["upheld", "dismissed", "not_ours"]
+State = Literal["open", "assigned", "resolved"]
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """`about`: the 8 bytes of an account, group or app. `unit`: where it stood when it was reported; times are epoch
+    seconds. `text`, `reporter` and `note` are sealed. `pseudonym`: the same for the same reporter and subject only.
+    """
+
+    id: ComplaintId
+    unit: UnitId
+    kind: Kind
+    about: bytes
+    category: Category
+    text: bytes
+    reporter: bytes
+    pseudonym: str
+    reported_at: int
+    version: int = 1
+    assigned_to: AdministratorId | None = None
+    outcome: Outcome | None = None
+    note: bytes | None = None
+    resolved_at: int | None = None
+
+    @staticmethod
+    def organisation_of(id: ComplaintId) -> OrganisationId:
+        return OrganisationId(id[:ACCOUNT_BYTES])
+
+    @property
+    def organisation(self) -> OrganisationId:
+        return self.organisation_of(self.id)
+
+    @property
+    def state(self) -> State:
+        if self.outcome is not None:
+            return "resolved"
+        return "assigned" if self.assigned_to is not None else "open"

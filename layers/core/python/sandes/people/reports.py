@@ -1,0 +1,59 @@
+"""Complaining about an account, a group or an app (docs/protocol/README.md, "Reports"; docs/adr/0028)."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from sandes.limits import Limit
+from sandes.model.administrator import PLATFORM, Place
+from sandes.model.complaint import Complaint, Kind
+from sandes.model.ids import AccountId, AppId, GroupId, UnitId, new_complaint_id
+from sandes.people.devices import DeviceDependencies
+from sandes.people.identity import Caller
+from sandes.people.profiles import enforce_for
+from sandes.protocol.client_api import Report
+from sandes.store.apps import AppStore
+from sandes.store.complaints import ComplaintStore
+from sandes.store.groups import GroupStore
+
+
+def report(caller: Caller, body: Report, *, now_ms: int, deps: DeviceDependencies) -> None:
+    """To whoever looks after what it is about: the organisation that it belongs to, else the platform.
+
+    The answer is the same, after the same calls, whatever there is: it does not tell what exists or whose it is. Text
+    and reporter are sealed. Raises ProtocolError rate_limited.
+    """
+    enforce_for(Limit.REPORTS, caller, now_ms=now_ms, deps=deps)
+    kind, about, place = _subject(body, now_ms=now_ms, deps=deps)
+    id = new_complaint_id(place.organisation, now_ms)
+    pseudonym = deps.pepper.index("reporter", f"{about.hex()} {caller.account.id.hex()}")[:8]
+    complaint = Complaint(
+        id=id,
+        unit=place.unit,
+        kind=kind,
+        about=about,
+        category=body.category,
+        text=deps.pepper.seal(body.text.encode(), id),
+        reporter=deps.pepper.seal(caller.account.id, id),
+        pseudonym=pseudonym,
+        reported_at=now_ms // 1000,
+    )
+    ComplaintStore(deps.directory.client, deps.directory.table).add(complaint)
+
+
+def _subject(body: Report, *, now_ms: int, deps: DeviceDependencies) -> tuple[Kind, bytes, Place]:
+    """What it is about, and where that belongs. One read."""
+    client, table = deps.directory.client, deps.directory.table
+    if body.account is not None:
+        known = deps.directory.people([AccountId(body.account)]).get(body.account)
+        standing = known.standing_at(now_ms // 1000) if known else None
+        place = Place(standing.organisation, standing.unit) if standing else None
+        return "account", body.account, place or Place.root(PLATFORM)
+    if body.group is not None:
+        group = GroupStore(client, table).read(GroupId(body.group))
+        if group is None or group.organisation is None:
+            return "group", body.group, Place.root(PLATFORM)
+        return "group", body.group, Place(group.organisation, group.unit or UnitId(group.organisation))
+    id = cast("AppId", body.app)
+    app = AppStore(client, table).read(id)
+    return "app", id, (app.place if app else None) or Place.root(PLATFORM)

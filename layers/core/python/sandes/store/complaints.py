@@ -1,0 +1,115 @@
+"""Complaints in the directory table, with the organisation concerned (schema.ComplaintRow)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from sandes.model.complaint import KEPT_SECONDS, Complaint
+from sandes.model.ids import ACCOUNT_BYTES, AdministratorId, ComplaintId, OrganisationId, UnitId, parse_organisation
+from sandes.store.dynamo import Client, Item, batch_get
+from sandes.store.organisations import organisation_key
+from sandes.store.schema import ComplaintRow as Row
+from sandes.store.schema import DirectoryRow
+
+Listed = Literal["unresolved", "resolved"]
+_LISTS: dict[Listed, str] = {"unresolved": "C#o#", "resolved": "C#d#"}
+
+
+@dataclass(frozen=True, slots=True)
+class ComplaintStore:
+    client: Client
+    table: str
+
+    def read(self, id: ComplaintId) -> Complaint | None:
+        """By one consistent read, of the two places where it may be."""
+        keys = [_key(id, "unresolved"), _key(id, "resolved")]
+        found = batch_get(self.client, {self.table: {"Keys": keys, "ConsistentRead": True}})[self.table]
+        return read_complaint(found[0]) if found else None
+
+    def of_organisation(
+        self, organisation: OrganisationId, which: Listed, *, after: str | None, limit: int
+    ) -> tuple[list[Complaint], str | None]:
+        """A page, the newest first, and where the next one begins. One query."""
+        partition = organisation_key(organisation)[DirectoryRow.PARTITION]
+        start: dict[str, Any] = {}
+        if after:
+            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
+        answer = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :prefix)",
+            ExpressionAttributeValues={":of": partition, ":prefix": {"S": _LISTS[which]}},
+            ScanIndexForward=False,
+            Limit=limit,
+            **start,
+        )
+        last = answer.get("LastEvaluatedKey")
+        return [read_complaint(item) for item in answer["Items"]], last[DirectoryRow.SORT]["S"] if last else None
+
+    def add(self, complaint: Complaint) -> None:
+        self.client.put_item(TableName=self.table, Item=_item(complaint))
+
+    # Parts of transactions, for one that is read as `version` - 1.
+
+    def changing(self, complaint: Complaint) -> list[dict[str, Any]]:
+        """Fails if it has been changed since it was read. One that is resolved goes to the other list."""
+        as_read = {
+            "ConditionExpression": f"{Row.VERSION} = :read",
+            "ExpressionAttributeValues": {":read": {"N": str(complaint.version - 1)}},
+        }
+        if complaint.outcome is None:
+            return [{"Put": {"TableName": self.table, "Item": _item(complaint), **as_read}}]
+        left = {"TableName": self.table, "Key": _key(complaint.id, "unresolved"), **as_read}
+        return [{"Delete": left}, {"Put": {"TableName": self.table, "Item": _item(complaint)}}]
+
+
+def _key(id: ComplaintId, which: Listed) -> dict[str, Any]:
+    sort = f"{_LISTS[which]}{id[ACCOUNT_BYTES:].hex()}"
+    return organisation_key(Complaint.organisation_of(id)) | {DirectoryRow.SORT: {"S": sort}}
+
+
+def _item(complaint: Complaint) -> dict[str, Any]:
+    which: Listed = "unresolved" if complaint.outcome is None else "resolved"
+    kept_from = complaint.reported_at if complaint.resolved_at is None else complaint.resolved_at
+    item: dict[str, Any] = _key(complaint.id, which) | {
+        Row.UNIT: {"B": complaint.unit},
+        Row.KIND: {"S": complaint.kind},
+        Row.ABOUT: {"B": complaint.about},
+        Row.CATEGORY: {"S": complaint.category},
+        Row.TEXT: {"B": complaint.text},
+        Row.REPORTER: {"B": complaint.reporter},
+        Row.PSEUDONYM: {"S": complaint.pseudonym},
+        Row.REPORTED_AT: {"N": str(complaint.reported_at)},
+        Row.VERSION: {"N": str(complaint.version)},
+        DirectoryRow.VANISHES_AT: {"N": str(kept_from + KEPT_SECONDS)},
+    }
+    if complaint.assigned_to is not None:
+        item[Row.ASSIGNED_TO] = {"B": complaint.assigned_to}
+    if complaint.outcome is not None:
+        item[Row.OUTCOME] = {"S": complaint.outcome}
+    if complaint.note is not None:
+        item[Row.NOTE] = {"B": complaint.note}
+    if complaint.resolved_at is not None:
+        item[Row.RESOLVED_AT] = {"N": str(complaint.resolved_at)}
+    return item
+
+
+def read_complaint(item: Item) -> Complaint:
+    organisation = parse_organisation(item[DirectoryRow.PARTITION]["S"].removeprefix("O#"))
+    number = bytes.fromhex(item[DirectoryRow.SORT]["S"].rpartition("#")[2])
+    return Complaint(
+        id=ComplaintId(organisation + number),
+        unit=UnitId(item[Row.UNIT]["B"]),
+        kind=cast("Any", item[Row.KIND]["S"]),
+        about=item[Row.ABOUT]["B"],
+        category=cast("Any", item[Row.CATEGORY]["S"]),
+        text=item[Row.TEXT]["B"],
+        reporter=item[Row.REPORTER]["B"],
+        pseudonym=item[Row.PSEUDONYM]["S"],
+        reported_at=int(item[Row.REPORTED_AT]["N"]),
+        version=int(item[Row.VERSION]["N"]),
+        assigned_to=AdministratorId(item[Row.ASSIGNED_TO]["B"]) if Row.ASSIGNED_TO in item else None,
+        outcome=cast("Any", item[Row.OUTCOME]["S"]) if Row.OUTCOME in item else None,
+        note=item[Row.NOTE]["B"] if Row.NOTE in item else None,
+        resolved_at=int(item[Row.RESOLVED_AT]["N"]) if Row.RESOLVED_AT in item else None,
+    )
