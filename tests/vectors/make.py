@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.vectors import reference
+from tests.vectors.make_audit import audit
 from tests.vectors.make_groups import groups
 from tests.vectors.reference import SEEDS, seed
 
@@ -374,6 +375,7 @@ def rendered() -> dict[str, str]:
         "statements.json": statements(),
         "attestations.json": attestations(),
         "groups.json": groups(),
+        "audit.json": audit(),
     }
     return {name: json.dumps(content, indent=2) + "\n" for name, content in made.items()}
 
