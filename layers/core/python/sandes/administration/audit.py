@@ -23,8 +23,11 @@ from sandes.model.ids import OrganisationId
 from sandes.store.audit import AuditStore
 from sandes.store.dynamo import ConditionFailed, Item, Sleep, StoreUnavailable, Writer, transact, waits
 
-TRIES = 16
-"""As many writers to one chain may be faster. They take five seconds in the mean, ten at most."""
+TRIES = 32
+LONGEST_WAIT_SECONDS = 0.2
+"""So often others may be faster at a chain: three seconds in the mean, six at most. Whoever waits longer than a few
+appends take only leaves the chain idle.
+"""
 
 MAX_BODY_BYTES = 16_384
 
@@ -74,14 +77,16 @@ class Recorder:
 
     def _write(self, act: Act, content: bytes, now_ms: int, operations: list[Any], beside: list[Any]) -> None:
         chain = act.organisation
-        for _ in waits(self.sleep, tries=TRIES):
+        for _ in waits(self.sleep, tries=TRIES, longest=LONGEST_WAIT_SECONDS):
             head = self._heads.pop(chain, None) or self._head(chain)
             made = self._entry(act, content, head, now_ms)
             try:
-                transact(self.store.client, [*operations, *beside, *self.store.adding(made)])
+                transact(self.store.client, [*operations, *beside, *self.store.adding(made)], tries=1)
             except ConditionFailed as failed:
                 _raise_what_failed(failed, len(operations), len(beside))
                 continue  # the chain has moved on, and nothing else was wrong
+            except StoreUnavailable:
+                continue  # a conflict: most likely with who is moving the chain on
             self._heads[chain] = head_of(made)
             return
         raise StoreUnavailable

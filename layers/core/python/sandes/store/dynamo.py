@@ -48,13 +48,15 @@ class ConditionFailed(Exception):
         self.failed = frozenset(failed)
 
 
-def waits(sleep: Sleep = time.sleep, *, tries: int = BATCH_TRIES) -> Iterator[None]:
-    """Yields `tries` times, sleeping with full jitter before every one but the first."""
+def waits(
+    sleep: Sleep = time.sleep, *, tries: int = BATCH_TRIES, longest: float = _LONGEST_WAIT_SECONDS
+) -> Iterator[None]:
+    """Yields `tries` times, sleeping with full jitter, at most `longest` seconds, before every one but the first."""
     yield
     wait = _FIRST_WAIT_SECONDS
     for _ in range(tries - 1):
         sleep(random.uniform(0, wait))  # noqa: S311  # jitter
-        wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+        wait = min(wait * 2, longest)
         yield
 
 
@@ -66,12 +68,12 @@ def failed_condition(error: ClientError) -> ConditionFailed | None:
     return ConditionFailed([item])
 
 
-def transact(client: Client, operations: Sequence[Any]) -> None:
-    """All of `operations` or none. Conflicts with other writers are retried.
+def transact(client: Client, operations: Sequence[Any], *, tries: int = BATCH_TRIES) -> None:
+    """All of `operations` or none. Conflicts with other writers are retried, `tries` times in all.
 
     Raises ConditionFailed with the old row of each operation that asked for it, and StoreUnavailable.
     """
-    for _ in waits():
+    for _ in waits(tries=tries):
         try:
             client.transact_write_items(TransactItems=list(operations))
             return
