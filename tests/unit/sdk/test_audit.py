@@ -137,6 +137,14 @@ def test_a_history_chained_anew_without_the_key_is_found_at_its_first_entry(sinc
     assert named(b"".join(forged(since))) == ("altered", since)
 
 
+def test_of_two_faults_the_earlier_one_is_named_also_where_the_later_one_shows_first() -> None:
+    lines = forged(3)
+    lines[5] = lines[5].replace(b"Desk 6", b"Desk 9")
+    assert named(b"".join(lines)) == ("altered", 3)
+    lines[5] = b"{}\n"
+    assert named(b"".join(lines)) == ("altered", 3)
+
+
 def test_a_history_written_anew_with_the_key_is_found_by_a_head_between_two_of_them() -> None:
     anew = [*LINES[:6], *chain(6, after=LINES[:6], word="other")]
     assert check(b"".join(anew)).fault is None  # all that is left to see it by are the heads

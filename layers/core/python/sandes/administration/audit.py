@@ -23,9 +23,9 @@ from sandes.model.ids import OrganisationId
 from sandes.store.audit import AuditStore
 from sandes.store.dynamo import ConditionFailed, Item, Sleep, StoreUnavailable, Writer, transact, waits
 
-TRIES = 32
+TRIES = 64
 LONGEST_WAIT_SECONDS = 0.2
-"""So often others may be faster at a chain: three seconds in the mean, six at most. Whoever waits longer than a few
+"""So often others may be faster at a chain: six seconds in the mean, twelve at most. Whoever waits longer than a few
 appends take only leaves the chain idle.
 """
 
