@@ -262,6 +262,12 @@ def test_the_heads_of_an_hour_are_written_once(admin: Administration, deps: Audi
     assert refused(audit_log.heads, auditor, NOW, deps=deps) == ErrorCode.NOT_FOUND
     assert not keep_heads(now_ms=NOW_MS, deps=keeping).already
     first = audit_log.heads(auditor, NOW, deps=deps)
+    stored = deps.heads.client.head_object(  # type: ignore[attr-defined]  # the real one
+        Bucket=deps.heads.bucket,  # type: ignore[attr-defined]
+        Key=audit_log.heads_name(NOW),
+        ChecksumMode="ENABLED",
+    )
+    assert stored["ChecksumSHA256"]  # Object Lock takes nothing without a checksum
     acts(admin, of, "b.b")
     assert keep_heads(now_ms=NOW_MS + 1, deps=keeping).already
     assert audit_log.heads(auditor, NOW, deps=deps) == first
