@@ -15,7 +15,7 @@ import cbor2
 from sandes.groups.fanout import INLINE_MEMBERS
 from sandes.model.group import Member
 from sandes.model.ids import base64url_text, id_text, parse_account
-from sandes.store.schema import RoutingRow
+from sandes.store.schema import TABLES, RoutingRow
 from tests.conftest import Deployed
 from tests.support.fanouts import JOINED_MS, group_message, seed_group, seed_people
 from tests.support.keys import DeviceKeys
@@ -61,6 +61,21 @@ def raw_values(attribute: Any) -> Iterator[bytes]:
 def table_dump(deployed: Deployed, name: str) -> bytes:
     pages = deployed.engine.client("dynamodb").get_paginator("scan").paginate(TableName=deployed.stack.tables[name])
     return b"\0".join(value for page in pages for item in page["Items"] for value in raw_values(item))
+
+
+def stream_dump(deployed: Deployed, name: str) -> bytes:
+    """Every record that the stream of a table holds."""
+    table = deployed.engine.client("dynamodb").describe_table(TableName=deployed.stack.tables[name])["Table"]
+    client, arn = deployed.engine.client("dynamodbstreams"), table["LatestStreamArn"]
+    found: list[bytes] = []
+    for shard in client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+        at = client.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")
+        iterator = at["ShardIterator"]
+        while iterator:
+            page = client.get_records(ShardIterator=iterator)
+            iterator = page.get("NextShardIterator") if page["Records"] else None
+            found += [value for record in page["Records"] for value in raw_values(record["dynamodb"])]
+    return b"\0".join(found)
 
 
 def bucket_dump(deployed: Deployed) -> bytes:
@@ -250,6 +265,8 @@ async def test_tables_and_logs_hold_no_body_code_token_number_or_sender(deployme
     app_secrets = await app_workload(deployment)
     canaries = {CANARY_BODY, CANARY_NAME_IN_BAD_FRAME.encode(), *secrets, *app_secrets}
     dumps = {name: table_dump(deployment, name) for name in deployment.stack.tables}
+    dumps |= {f"{table.name}.stream": stream_dump(deployment, table.name) for table in TABLES if table.stream}
+    assert dumps.keys() >= {"directory.stream", "codes.stream", "deliveries.stream", "statistics.stream"}
     dumps["logs"] = log_dump(deployment)
     assert CANARY_URL.encode() not in dumps["logs"], "addresses of webhooks may hold secrets"
     assert all(dumps.values()), "an empty dump proves nothing"
@@ -259,7 +276,10 @@ async def test_tables_and_logs_hold_no_body_code_token_number_or_sender(deployme
     for place, dump in dumps.items():
         for canary in canaries:
             for spelling in spellings(canary):
-                if len(spelling) <= 8 and place != "codes":  # digits turn up by chance within other numbers
+                if len(spelling) <= 8 and place not in {
+                    "codes",
+                    "codes.stream",
+                }:  # digits turn up by chance within other numbers
                     assert not re.search(rb"(?<!\d)" + spelling + rb"(?!\d)", dump), f"{spelling!r} in {place}"
                 else:
                     assert spelling not in dump, f"{spelling!r} in {place}"

@@ -11,11 +11,15 @@ import cbor2
 import pytest
 
 from sandes.crypto.seal import Content, Kind
-from sandes.model.ids import message_text, parse_app, parse_organisation
-from sandes.model.statistics import PLATFORM, app_scope, organisation_scope, took
+from sandes.model import statistics
+from sandes.model.administrator import PLATFORM, Place, Role
+from sandes.model.ids import id_text, message_text, parse_app, parse_organisation
+from sandes.model.statistics import app_scope, organisation_scope, took
 from sandes.store.schema import TABLES
 from sandes.store.statistics import StatisticsStore
+from sandes_client.admin import AdminApiError
 from tests.conftest import Deployed
+from tests.support.administrators import administrator
 from tests.support.raw_app import RawApp, create_app, operate
 from tests.support.raw_device import RawDevice, Socket, message, register
 
@@ -96,7 +100,7 @@ async def next_of(kind: Kind, socket: Socket, device: RawDevice, *, app: RawApp 
 async def test_what_officials_and_apps_do_is_counted_for_their_organisation(deployment: Deployed) -> None:
     organisation = str(operate(deployment, "organisation.create", name="Ministry of Railways")["organisation"])
     scope = organisation_scope(parse_organisation(organisation))
-    before = counted(deployment, PLATFORM)
+    before = counted(deployment, statistics.PLATFORM)
     writer, friend = await official(deployment, organisation), await register(deployment)
     reader = await register(deployment)
     app = create_app(deployment, organisation_id=organisation)
@@ -111,8 +115,23 @@ async def test_what_officials_and_apps_do_is_counted_for_their_organisation(depl
     assert took(counts).count == 1
     of_app = await count_reaches(deployment, app_scope(parse_app(app.app)), otps=2, notice_delivered=1)
     assert "verified" not in of_app
-    after = await count_reaches(deployment, PLATFORM, registered=before.get("registered", 0) + 3)
+    after = await count_reaches(deployment, statistics.PLATFORM, registered=before.get("registered", 0) + 3)
     assert after["direct_messages"] >= 1
+
+    place = Place.root(parse_organisation(organisation))
+    nodal = administrator(deployment, home=place, roles=[(Role.NODAL_OFFICER, place)])
+    by_hour = nodal.api.get("stats", by="hour")
+    assert by_hour["organisation"] == organisation
+    otps = {"sent": 2, "resent": 0, "used": 1, "cancelled": 0, "locked": 0, "conversion": 0.5}
+    assert by_hour["figures"]["otps"] == otps
+    assert by_hour["figures"]["messages"]["notice"]["delivered"] == 1
+    assert [one["verified"] for one in by_hour["units"]] == [1]
+    of_the_app = nodal.api.get("stats", app=app.app)
+    assert (of_the_app["app"], of_the_app["figures"]["otps"]["sent"]) == (app.app, 2)
+    with pytest.raises(AdminApiError, match="not_found"):
+        nodal.api.get("stats", organisation=id_text(PLATFORM))
+    platform = administrator(deployment, roles=[(Role.PLATFORM_ADMIN, Place.root(PLATFORM))])
+    assert platform.api.get("stats")["figures"]["registered"] >= 3
 
 
 async def test_a_batch_that_lambda_hands_over_again_is_counted_once(deployment: Deployed) -> None:

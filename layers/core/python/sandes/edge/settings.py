@@ -200,10 +200,16 @@ class AdminSettings(RecorderSettings):
     pepper_secret: str
 
 
-class AdminFunctionSettings(AdminSettings, AdministratorPoolSettings):
+class ReportSettings(Settings):
+    """What statistics are told from."""
+
+    directory_table: str
+    statistics_table: str
+
+
+class AdminFunctionSettings(AdminSettings, AdministratorPoolSettings, ReportSettings):
     """`heads_bucket`: where the hourly heads of audit chains are kept."""
 
-    statistics_table: str
     heads_bucket: str
 
 

@@ -673,12 +673,12 @@ def wire_verification_sweep() -> SweepDependencies:
 
 @cache
 def wire_reports() -> ReportDependencies:
-    from sandes.edge.settings import AdminFunctionSettings
+    from sandes.edge.settings import ReportSettings
     from sandes.statistics.reports import ReportDependencies
     from sandes.store.apps import AppStore
     from sandes.store.organisations import OrganisationStore
 
-    settings, dynamodb = AdminFunctionSettings.load(), _client("dynamodb")
+    settings, dynamodb = ReportSettings.load(), _client("dynamodb")
     return ReportDependencies(
         StatisticsStore(dynamodb, settings.statistics_table),
         OrganisationStore(dynamodb, settings.directory_table),

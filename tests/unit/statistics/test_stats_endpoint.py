@@ -1,0 +1,63 @@
+"""GET /admin/v1/stats by its handler: what is asked for, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandes.model.administrator import PLATFORM, Caller, Place, Role
+from sandes.model.ids import id_text, new_organisation_id
+from tests.support.admin_api import AdminApi, admin_api
+from tests.support.administration import Administration
+from tests.support.service import Service
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[AdminApi]:
+    with admin_api() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def officer(api: AdminApi) -> Caller:
+    service = Service(api.client, api.tables)
+    return Administration(service).appoint(Role.NODAL_OFFICER, Place.root(service.organisation()))
+
+
+def test_the_callers_own_organisation_is_told_of_where_none_is_named(api: AdminApi, officer: Caller) -> None:
+    answer = api(officer, "GET", "/stats")
+    assert answer.status == 200, answer.body
+    own = id_text(officer.administrator.home.organisation)
+    assert (answer.body["organisation"], answer.body["by"]) == (own, "day")
+    assert answer.body["figures"]["otps"]["sent"] == 0
+    assert "conversion" not in answer.body["figures"]["otps"] or answer.body["figures"]["otps"]["conversion"] is None
+    named = api(officer, "GET", "/stats", query={"organisation": own, "by": "hour", "since": "0", "until": "3600"})
+    assert (named.body["by"], named.body["since"], named.body["until"]) == ("hour", 0, 3600)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"by": "week"},
+        {"organisation": "no-id"},
+        {"app": "aaaaaaaaaaaab"},
+        {"since": "yesterday"},
+        {"since": "-1"},
+        {"until": "99999999999"},
+        {"since": "7200", "until": "3599"},
+        {"by": "hour", "since": "0", "until": "604800"},
+    ],
+    ids=str,
+)
+def test_a_question_that_cannot_be_meant_is_refused(api: AdminApi, officer: Caller, query: dict[str, str]) -> None:
+    answer = api(officer, "GET", "/stats", query=query)
+    assert (answer.status, answer.code) == (400, "invalid_request")
+    assert answer.body["errors"]
+
+
+@pytest.mark.parametrize("what", ["organisation", "app", "platform"])
+def test_what_is_not_the_callers_is_not_there(api: AdminApi, officer: Caller, what: str) -> None:
+    id = id_text(PLATFORM if what == "platform" else new_organisation_id())
+    answer = api(officer, "GET", "/stats", query={"organisation" if what == "platform" else what: id})
+    assert (answer.status, answer.code) == (404, "not_found")
