@@ -1,6 +1,7 @@
 """What operators see and are woken by: a dashboard, and alarms that go to one topic (docs/runbook.md, "Alarms").
 
 Alarms are made for every function, queue and table that the stack has when this is called: none can be forgotten.
+`rare`: functions that are called once an hour or less, of which one error is enough.
 """
 
 from __future__ import annotations
@@ -59,11 +60,12 @@ class Monitoring(Construct):
         websocket_stage: str,
         counting: SandesFunction,
         frames: Sequence[SandesFunction],
+        rare: Sequence[SandesFunction],
     ) -> None:
         super().__init__(scope, id)
         self._config = config
         self._functions, self._queues, self._tables = functions, queues, tables
-        self._counting, self._frames = counting, frames
+        self._counting, self._frames, self._rare = counting, frames, rare
         self._http = {"ApiId": http.api_id}
         self._websocket = {"ApiId": websocket.api_id, "Stage": websocket_stage}
         self._dead = [*((queue.node.id, queue.dead) for queue in queues), *dead.items()]
@@ -135,7 +137,8 @@ class Monitoring(Construct):
         id = function.node.id
         errors = function.function.metric_errors(period=FIVE_MINUTES)
         throttles = function.function.metric_throttles(period=FIVE_MINUTES)
-        self._alarm(f"{id}Errors", errors, FEW_ERRORS, "the function ends with exceptions or by its timeout")
+        few = 1 if function in self._rare else FEW_ERRORS
+        self._alarm(f"{id}Errors", errors, few, "the function ends with exceptions or by its timeout")
         self._alarm(f"{id}Throttles", throttles, 1, "calls of the function are refused for concurrency", periods=2)
         self._alarm(
             f"{id}Failed", self._ours(FAILED, function), MANY_FAILURES, "callers are told `internal` or `unavailable`"

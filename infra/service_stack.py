@@ -623,6 +623,7 @@ class ServiceStack(Foundation):
             websocket_stage=self.websocket.stage.stage_name,
             counting=self.statistics,
             frames=[self.send, self.deliver],
+            rare=[self.audit_heads],
         )
 
     def _outputs(self) -> None:

@@ -39,6 +39,17 @@ def test_every_function_is_watched_for_errors_and_throttles(
     assert watched(template, "AWS/Lambda", metric, "FunctionName") == functions
 
 
+def test_one_failure_of_the_hourly_heads_is_enough(dev: Synthesised) -> None:
+    thresholds = {
+        alarm["Dimensions"][0]["Value"]["Ref"]: alarm["Threshold"]
+        for alarm in alarms(dev)
+        if alarm.get("MetricName") == "Errors"
+    }
+    (heads,) = [id for id in thresholds if id.startswith("AuditHeads")]
+    assert thresholds.pop(heads) == 1
+    assert set(thresholds.values()) == {3}
+
+
 def test_every_function_is_watched_for_what_it_tells_callers_of_its_own_faults(dev: Synthesised) -> None:
     assert watched(dev, NAMESPACE, FAILED, "service") == set(dev.functions)
     assert watched(dev, NAMESPACE, FAILED, "stage") == {"dev"}
