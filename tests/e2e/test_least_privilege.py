@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -90,6 +92,45 @@ def test_only_what_vouches_for_people_may_sign_attestations(deployment: Deployed
     with pytest.raises(ClientError) as denied:
         client_with_role_of(deployment, function, "secretsmanager").get_secret_value(SecretId=name)
     assert denied.value.response["Error"]["Code"] == "AccessDeniedException"
+
+
+@pytest.mark.parametrize("function", ["Operator", "Admin", "AdminPeople", "AdminApps", "AuditHeads"])
+def test_not_even_what_appends_to_audit_chains_may_update_or_delete_entries(
+    deployment: Deployed, function: str
+) -> None:
+    client, table = client_with_role_of(deployment, function, "dynamodb"), deployment.stack.tables["audit"]
+    key: Any = {"c": {"S": "aaaaaaaaaaaaa"}, "n": {"N": "1"}}
+    answer = client.query(
+        TableName=table, KeyConditionExpression="c = :c", ExpressionAttributeValues={":c": key["c"]}, Limit=1
+    )
+    assert "Items" in answer
+    for call, more in ((client.update_item, {"UpdateExpression": "REMOVE b"}), (client.delete_item, {})):
+        with pytest.raises(ClientError) as denied:
+            call(TableName=table, Key=key, **more)
+        assert denied.value.response["Error"]["Code"] == "AccessDeniedException"
+
+
+@pytest.mark.parametrize("function", ["Operator", "Admin", "AdminPeople", "AuditHeads"])
+def test_no_function_may_take_heads_away_or_unlock_them(deployment: Deployed, function: str) -> None:
+    (bucket,) = [
+        one["Name"] for one in deployment.engine.client("s3").list_buckets()["Buckets"] if "heads" in one["Name"]
+    ]
+    client = client_with_role_of(deployment, function, "s3")
+    governance = {"Mode": "GOVERNANCE", "RetainUntilDate": datetime(2030, 1, 1, tzinfo=UTC)}
+    calls: list[Callable[[], Any]] = [
+        lambda: client.delete_object(Bucket=bucket, Key="heads/2026/01/01/00"),
+        lambda: client.put_object_retention(Bucket=bucket, Key="heads/2026/01/01/00", Retention=governance),
+        lambda: client.put_object_lock_configuration(
+            Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"}
+        ),
+        lambda: client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"}),
+    ]
+    if function != "AuditHeads":
+        calls.append(lambda: client.put_object(Bucket=bucket, Key="heads/2026/01/01/00", Body=b"forged"))
+    for call in calls:
+        with pytest.raises(ClientError) as denied:
+            call()
+        assert denied.value.response["Error"]["Code"] == "AccessDenied"
 
 
 @pytest.mark.parametrize("function", ["Client", "Apps", "AdminPeople", "AdminApps", "AdministratorTokens"])

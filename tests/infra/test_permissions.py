@@ -369,7 +369,7 @@ AUDIT = {"dynamodb:PutItem audit", "dynamodb:Query audit", "dynamodb:Query audit
 
 @pytest.mark.parametrize("function", ALLOWED)
 def test_no_function_may_change_or_delete_an_entry_of_an_audit_chain(dev: Synthesised, function: str) -> None:
-    """An entry is put on the condition that there is none; whoever could update or delete could rewrite the end."""
+    """An entry is put on the condition that there is none. IAM cannot demand that, but what is put over shows."""
     assert {action for action in granted(dev, function) if " audit" in action} <= AUDIT
 
 
