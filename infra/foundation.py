@@ -24,6 +24,10 @@ ROSTER_WORK_SECONDS = 20
 """What a run of a large roster takes at most: reading its changes, eight seconds, and the chunk it is at by then."""
 
 
+IMPORT_WORK_SECONDS = 30
+"""How long a chunk of an import takes at most. A check of 100,000 rows may take as long as the entry is hidden."""
+
+
 class Foundation(Stack):
     """`_grant_…` methods give a function exactly the actions they name, on exactly one resource."""
 
@@ -46,6 +50,9 @@ class Foundation(Stack):
         self.group_queue = WorkQueue(self, "GroupWork", config=config, tries=8, work_seconds=GROUP_WORK_SECONDS)
         self.roster_queue = WorkQueue(
             self, "RosterWork", config=config, tries=8, work_seconds=ROSTER_WORK_SECONDS, late_after_seconds=3600
+        )
+        self.import_queue = WorkQueue(
+            self, "Imports", config=config, tries=8, work_seconds=IMPORT_WORK_SECONDS, late_after_seconds=3600
         )
 
     def _fanout_settings(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from infra.change_streams import ChangeStreams
 from infra.config import FANOUT_CONCURRENCY, FANOUT_WORK_SECONDS, Config
 from infra.foundation import (
     GROUP_WORK_SECONDS,
+    IMPORT_WORK_SECONDS,
     ROSTER_WORK_SECONDS,
     Foundation,
 )
@@ -21,7 +22,7 @@ from infra.heads import Heads
 from infra.http_api import HttpApi
 from infra.identity import PROVIDER, Identity
 from infra.monitoring import Monitoring
-from infra.uploads import ROWS, UPLOADS, Uploads
+from infra.uploads import FINDINGS, IMPORTS, ROWS, UPLOADS, Uploads
 from infra.work_queue import WorkQueue
 from sandes.store import schema
 from sandes.store.changes import FILTERS
@@ -31,6 +32,9 @@ BATCH_WORK_SECONDS = 30
 """The longest an entry of the batches' queue may take, and how long most take: a sixth of the time after which it comes
 again. As many are taken as may run, so none waits in a poller while that time runs out.
 """
+
+IMPORT_CONCURRENCY = 8
+"""So many write to one audit chain without waiting for each other much (docs/adr/0029)."""
 
 SMS_WORK_SECONDS = 5
 """What a batch of SMS takes at most in general. A code lives for minutes: one that failed is tried again in 30 s."""
@@ -136,6 +140,7 @@ class ServiceStack(Foundation):
                 "TOKEN_AUDIENCE": self._config.token_audience,
                 "SMS_SENDER_ID": self._config.sms_sender_id,
                 "GROUP_QUEUE": self.group_queue.url,
+                "IMPORT_QUEUE": self.import_queue.url,
             },
         )
         self._grant_tables(
@@ -157,6 +162,7 @@ class ServiceStack(Foundation):
             self._grant_secret(self.client, secret)
         self._grant_sms(self.client)
         self._grant_queue(self.client, self.group_queue)
+        self._grant_queue(self.client, self.import_queue)
 
     def _group_fanout(self) -> None:
         """Large posts to groups have a queue, a function and a rate of their own: no code waits for them."""
@@ -486,6 +492,8 @@ class ServiceStack(Foundation):
         self._grant_admin_people()
         self.admin_apps = self._function("AdminApps", "admin_apps", every | self._admin_apps_settings())
         self._grant_admin_apps()
+        self._grant_import_calls()
+        self._imports(every)
         for function in (self.admin, self.admin_people, self.admin_apps):
             self._grant_tables(function, {schema.DIRECTORY: ("Query",)})
             self._grant_audit(function)
@@ -504,6 +512,50 @@ class ServiceStack(Foundation):
         self._grant_tables(self.admin, {schema.STATISTICS: ("Query", "GetItem")})
         self._grant(self.admin, ("s3:GetObject",), self.heads.objects)
         self._grant(self.admin, ("s3:ListBucket",), self.heads.bucket.bucket_arn)  # else S3 says forbidden for missing
+
+    def _import_settings(self) -> dict[str, str]:
+        bucket = {"UPLOADS_BUCKET": self.uploads.bucket.bucket_name}
+        return self._tables(schema.ROUTING) | bucket | {"IMPORT_QUEUE": self.import_queue.url}
+
+    def _grant_import_calls(self) -> None:
+        """Files are uploaded with the function's right to put them."""
+        files = self.uploads.objects(UPLOADS + IMPORTS)
+        self._grant(self.admin_people, ("s3:PutObject", "s3:GetObject", "s3:DeleteObject"), files)
+        self._grant(self.admin_people, ("s3:GetObject",), self.uploads.objects(FINDINGS))
+        self._grant(self.admin_people, ("s3:ListBucket",), self.uploads.bucket.bucket_arn)
+        self._grant_queue(self.admin_people, self.import_queue)
+
+    def _imports(self, every: Mapping[str, str]) -> None:
+        """Imports have a function of their own; a few chunks at a time, so that their audit chain keeps up."""
+        self.admin_imports = self._function(
+            "AdminImports",
+            "admin_people",
+            {**every, **self._import_settings(), **self._secrets(attestation=self.attestation_secret)},
+            entry="imports",
+            memory_mb=1769,  # one whole processor: a check of 100,000 rows is all arithmetic
+            timeout_seconds=6 * IMPORT_WORK_SECONDS - 10,
+        )
+        self._grant_tables(
+            self.admin_imports,
+            {
+                schema.DIRECTORY: (
+                    *("BatchGetItem", "GetItem", "Query"),
+                    *("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
+                ),
+                schema.ROUTING: ("UpdateItem",),
+            },
+        )
+        self._grant_audit(self.admin_imports)
+        for secret in (self.pepper, self.attestation_secret):
+            self._grant_secret(self.admin_imports, secret)
+        self._grant(self.admin_imports, ("s3:GetObject", "s3:DeleteObject"), self.uploads.objects(UPLOADS + IMPORTS))
+        kept = ("s3:PutObject", "s3:GetObject", "s3:DeleteObject")
+        self._grant(self.admin_imports, kept, self.uploads.objects(ROWS + IMPORTS))
+        self._grant(self.admin_imports, kept, self.uploads.objects(FINDINGS))
+        self._grant(self.admin_imports, ("s3:ListBucket",), self.uploads.bucket.bucket_arn)
+        self._grant_queue(self.admin_imports, self.import_queue)
+        self._grant_work(self.admin_imports, self.import_queue)
+        self.import_queue.work_off(self.admin_imports.function, batch=1, concurrency=IMPORT_CONCURRENCY)
 
     def _audit_heads(self) -> None:
         """Once an hour it is put on record, where nobody can take it away, how far every audit chain goes."""
@@ -529,6 +581,7 @@ class ServiceStack(Foundation):
         """Only what vouches for officials has the key that attestations are signed with."""
         return (
             self._tables(schema.ROUTING, schema.LIMITS)
+            | self._import_settings()
             | self._secrets(attestation=self.attestation_secret)
             | {
                 "GROUP_QUEUE": self.group_queue.url,

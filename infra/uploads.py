@@ -1,4 +1,4 @@
-"""The bucket for what apps upload for batches, and for the rows of batches while they are sent."""
+"""The bucket for what is uploaded for batches and imports, for their rows, and what was found wrong with imports."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from constructs import Construct
 
 from infra.config import Config
 
-UPLOADS, ROWS = "uploads/", "rows/"
+UPLOADS, ROWS, FINDINGS = "uploads/", "rows/", "findings/"
+IMPORTS = "imports/"
+"""Below the first two: what is of imports."""
 
 
 class Uploads(Construct):
     """Private, encrypted, emptied by itself: files after two days, sealed rows after eight, when no batch is sent any
-    more. Files are deleted as soon as they are checked, rows as soon as they are sent.
+    more. Files are deleted as soon as they are checked, rows as soon as they are sent. Findings of imports, in which
+    nothing of the rows is, stay as long as the imports (store/imports.py).
     """
 
     def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
@@ -28,6 +31,7 @@ class Uploads(Construct):
             lifecycle_rules=[
                 s3.LifecycleRule(id="uploads", prefix=UPLOADS, expiration=Duration.days(2)),
                 s3.LifecycleRule(id="rows", prefix=ROWS, expiration=Duration.days(8)),
+                s3.LifecycleRule(id="findings", prefix=FINDINGS, expiration=Duration.days(400)),
             ],
             removal_policy=config.removal_policy,
         )

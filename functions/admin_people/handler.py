@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sandes.administration import import_work
+from sandes.edge import imports_http
 from sandes.edge.admin_people_http import router as people
-from sandes.edge.http import http_handler, resolver
+from sandes.edge.http import http_handler, now_milliseconds, resolver
+from sandes.edge.imports_wiring import wire_import_work
+from sandes.edge.queue_events import each_record
 
 app = resolver()
 app.include_router(people)
+app.include_router(imports_http.router)
 handler = http_handler(app)
+
+
+def imports(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+    """The queue of imports: checking files, chunks of rows, people who were nominated before they came."""
+    deps = wire_import_work()
+    return each_record(event, "import", lambda body, _: import_work.work(body, now_ms=now_milliseconds(), deps=deps))

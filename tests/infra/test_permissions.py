@@ -118,6 +118,7 @@ ALLOWED = {
         "dynamodb:BatchGetItem routing",
         "dynamodb:Query directory",
         "sqs:SendMessage groupwork",
+        "sqs:SendMessage imports",
         "dynamodb:GetItem directory",
         "dynamodb:PutItem directory",
         "dynamodb:UpdateItem directory",
@@ -254,7 +255,25 @@ ALLOWED = {
         "secretsmanager:GetSecretValue AttestationSecret",
         "execute-api:ManageConnections v1/POST/@connections/*",
         "execute-api:ManageConnections v1/DELETE/@connections/*",
+        *(f"s3:{action} uploads/imports/*" for action in ("PutObject", "GetObject", "DeleteObject")),
+        "s3:GetObject findings/*",
+        "s3:ListBucket bucket",
+        "sqs:SendMessage imports",
     },
+    "adminimports": RECORDS
+    | {
+        *(f"dynamodb:{action} directory" for action in ("BatchGetItem", "GetItem", "Query", "PutItem")),
+        *(f"dynamodb:{action} directory" for action in ("UpdateItem", "DeleteItem", "ConditionCheckItem")),
+        "dynamodb:UpdateItem routing",
+        *(f"s3:{action} uploads/imports/*" for action in ("GetObject", "DeleteObject")),
+        *(f"s3:{action} rows/imports/*" for action in ("PutObject", "GetObject", "DeleteObject")),
+        *(f"s3:{action} findings/*" for action in ("PutObject", "GetObject", "DeleteObject")),
+        "s3:ListBucket bucket",
+        "sqs:SendMessage imports",
+        "secretsmanager:GetSecretValue Pepper",
+        "secretsmanager:GetSecretValue AttestationSecret",
+    }
+    | works("imports"),
     "adminapps": RECORDS
     | {
         "dynamodb:BatchGetItem directory",

@@ -41,6 +41,7 @@ SETTINGS: dict[str, type[settings.Settings]] = {
     "admin": settings.AdminFunctionSettings,
     "auditheads": settings.AuditHeadsSettings,
     "adminpeople": settings.AdminPeopleSettings,
+    "adminimports": settings.ImportWorkSettings,
     "adminapps": settings.AdminAppsSettings,
     "verificationsweep": settings.VerificationSweepSettings,
     "statistics": settings.AddingUpSettings,
@@ -67,6 +68,7 @@ HANDLERS = {
     "admin": "handler.handler",
     "auditheads": "handler.heads",
     "adminpeople": "handler.handler",
+    "adminimports": "handler.imports",
     "adminapps": "handler.handler",
     "verificationsweep": "handler.ending",
     "statistics": "handler.changes",
@@ -98,6 +100,7 @@ WORKERS = {
     "fanout": "groupfanout",
     "groupwork": "groupupkeep",
     "rosterwork": "grouprosters",
+    "imports": "adminimports",
 }
 """Queues by the function that works them off."""
 FRAME_ROUTES = {
@@ -261,6 +264,7 @@ NAMED_QUEUES = {
     "FANOUT_QUEUE": "fanout",
     "GROUP_QUEUE": "groupwork",
     "ROSTER_QUEUE": "rosterwork",
+    "IMPORT_QUEUE": "imports",
 }
 
 

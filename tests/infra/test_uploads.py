@@ -33,6 +33,7 @@ def test_what_lies_in_the_bucket_expires(dev: Synthesised) -> None:
     assert {rule["Prefix"]: (rule["ExpirationInDays"], rule["Status"]) for rule in rules} == {
         "uploads/": (2, "Enabled"),
         "rows/": (8, "Enabled"),
+        "findings/": (400, "Enabled"),
     }
 
 

@@ -137,6 +137,7 @@ class Service:
         self.webhook_queue = FakeQueue()
         self.group_queue = FakeQueue()
         self.roster_queue = FakeQueue()
+        self.import_queue = FakeQueue()
         self._sockets = itertools.count(1)
 
     @property
@@ -146,7 +147,13 @@ class Service:
     @property
     def device_deps(self) -> DeviceDependencies:
         return DeviceDependencies(
-            self.directory, self.routing, self.enrolment, self.code_deps, self.gateway, self.group_queue
+            self.directory,
+            self.routing,
+            self.enrolment,
+            self.code_deps,
+            self.gateway,
+            self.group_queue,
+            self.import_queue,
         )
 
     @property

@@ -17,6 +17,7 @@ from sandes.crypto.attestation import SALT_BYTES, AttestationKey, commitment, st
 from sandes.crypto.pepper import Pepper
 from sandes.model.device import Account
 from sandes.model.ids import AccountId, OrganisationId, UnitId, account_text, id_text
+from sandes.model.imports import Origin
 from sandes.model.organisation import Organisation, Unit
 from sandes.model.phone import parse_phone
 from sandes.model.verification import ATTESTED, MAX_SECONDS, Attestation, AttestedField, Verification
@@ -167,13 +168,13 @@ def attest(
             raise ProtocolError(ErrorCode.VERIFIED_ELSEWHERE)
         if deps.store.is_ending(account.id, previous.organisation):
             raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=ENDING_SECONDS)
-    made = _verification(terms, account.id, place, previous, now_seconds=now_seconds, key=deps.key)
+    made = attested(terms, account.id, place, previous, now_seconds=now_seconds, key=deps.key)
     deps.store.publish_attestation_key(deps.key.public)
     deps.store.put(made, previous=previous, phone_index=account.phone_index)
     return made
 
 
-def _verification(
+def attested(
     terms: Terms,
     account: AccountId,
     place: tuple[Organisation, Unit],
@@ -181,7 +182,9 @@ def _verification(
     *,
     now_seconds: int,
     key: AttestationKey,
+    origin: Origin | None = None,
 ) -> Verification:
+    """A new verification with its signed attestation, to be put in the place of `previous`."""
     organisation, unit = place
     values: dict[AttestedField, str] = {"name": terms.name, "post": terms.post, "unit": unit.name}
     salts = {field: secrets.token_bytes(SALT_BYTES) for field in ATTESTED}
@@ -207,6 +210,7 @@ def _verification(
         words=word_sorts(account, name=terms.name, post=terms.post),
         version=previous.version + 1 if previous else 1,
         hidden=previous.hidden if previous and _goes_on(previous, organisation.id) else {},
+        origin=origin,
     )
 
 

@@ -27,6 +27,7 @@ _PATH_WORDS = {
     *("groups", "members"),
     *("organisations", "officers", "visibility", "units", "assignments", "approvals", "approve", "reject"),
     *("admin", "audit", "export", "key", "heads", "stats"),
+    *("imports",),
     *("otps", "checks", "resends", "messages", "batches", "commit", "results", "templates", "preview"),
     *("people", "revoke", "transfer", "suspend", "resume", "reset", "verification-requests", "verify"),
     *("reports", "complaints", "assign", "resolve"),

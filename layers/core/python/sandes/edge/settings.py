@@ -97,6 +97,7 @@ class ClientSettings(Settings):
     token_audience: str
     sms_sender_id: str
     group_queue: str
+    import_queue: str
     aws_endpoint_url_apigatewaymanagementapi: str
 
 
@@ -217,12 +218,23 @@ class AuditHeadsSettings(RecorderSettings):
     heads_bucket: str
 
 
-class AdminPeopleSettings(AdminSettings):
+class ImportSettings(AdminSettings):
+    """For the calls about imports, and for the function that works them off."""
+
     routing_table: str
+    uploads_bucket: str
+    import_queue: str
+
+
+class AdminPeopleSettings(ImportSettings):
     limits_table: str
     attestation_secret: str
     group_queue: str
     aws_endpoint_url_apigatewaymanagementapi: str
+
+
+class ImportWorkSettings(ImportSettings):
+    attestation_secret: str
 
 
 class AdminAppsSettings(AdminSettings):

@@ -261,6 +261,7 @@ def wire_client() -> tuple[DeviceDependencies, str]:
             ),
             pusher=GatewayPusher(_client("apigatewaymanagementapi")),
             group_work=SqsQueue(_client("sqs"), settings.group_queue),
+            imports=SqsQueue(_client("sqs"), settings.import_queue),
         ),
         settings.token_audience,
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from sandes.model.administrator import Place
 from sandes.model.batch import Fault
-from sandes.model.ids import AdministratorId, ImportId, UnitId
+from sandes.model.ids import AdministratorId, ImportId, UnitId, base64url_text, parse_import
 
 ImportState = Literal["open", "checking", "checked", "committing", "completed", "cancelled", "failed"]
 Format = Literal["csv", "xlsx"]
@@ -31,6 +31,15 @@ class Origin:
     id: ImportId
     row: int
     outcome: Outcome
+
+    def __str__(self) -> str:
+        return f"{base64url_text(self.id)}/{self.row}/{self.outcome}"
+
+    @classmethod
+    def parse(cls, text: str) -> Origin:
+        """What `str` gave."""
+        id, row, outcome = text.split("/")
+        return cls(parse_import(id), int(row), cast("Outcome", outcome))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,7 @@ class Import:
     client_ref: str | None = None
     etag: str | None = None
     checked: Checked | None = None
-    planned: Mapping[str, int] | None = None
+    planned: Mapping[Outcome, int] | None = None
     by: AdministratorId | None = None
     role: str | None = None
     failure: str | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sandes.model.ids import AccountId, OrganisationId, UnitId
+from sandes.model.imports import Origin
 from sandes.model.profile import Audience, Field
 from sandes.model.standing import Standing
 
@@ -42,7 +43,8 @@ class Attestation:
 class Verification:
     """Times are epoch seconds. `words`: sort keys in the search index. `version` rises with every change.
 
-    `hidden`: to whom at most the organisation shows a field of this very person.
+    `hidden`: to whom at most the organisation shows a field of this very person. `origin`: the row of an import that
+    made it as it is, or ended it.
 
     `ended` is None also of one whose time is over as long as the sweep has not come by: ask `in_force`.
     """
@@ -63,6 +65,7 @@ class Verification:
     ended_at: int | None = None
     reason: str | None = None
     hidden: Mapping[Field, Audience] = field(default_factory=dict)
+    origin: Origin | None = None
 
     def in_force(self, now_seconds: int) -> bool:
         return self.ended is None and self.expires_at > now_seconds

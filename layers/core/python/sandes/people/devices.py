@@ -27,6 +27,7 @@ from sandes.model.ids import (
     new_one_time_id,
     new_registration_id,
 )
+from sandes.model.imports import Nomination
 from sandes.people.identity import Caller
 from sandes.people.verification import CodeDependencies, challenged_phone, check_code
 from sandes.protocol.client_api import (
@@ -51,6 +52,13 @@ from sandes.store.routing import RoutingStore
 from sandes.store.verification_requests import VerificationRequestStore
 
 LINK_SECONDS = 600
+
+TOLD_AFTER_SECONDS = 1
+"""Long enough for the account to be written."""
+
+ORPHAN_SECONDS = 120
+"""A nominated number without an account after this time belongs to a registration that failed."""
+
 _TRIES = 4
 
 
@@ -62,6 +70,8 @@ class DeviceDependencies:
     codes: CodeDependencies
     pusher: Pusher
     group_work: Queue
+    imports: Queue
+    """Of the function that verifies people whom an organisation had nominated before they came."""
 
     @property
     def pepper(self) -> Pepper:
@@ -95,20 +105,22 @@ def register(id: str, body: VerifyRegistration, *, now_ms: int, deps: DeviceDepe
     for _ in range(_TRIES):
         if challenge.used:
             return _repeated(challenge, body.device, otherwise=ErrorCode.CODE_USED)
-        account_id = deps.directory.account_of_phone(challenge.subject)
-        account = deps.directory.account(account_id) if account_id else None
+        number = deps.enrolment.nominations.number(challenge.subject)
+        account = deps.directory.account(number.account) if number.account else None
         try:
             if account and account.suspension:
                 raise ProtocolError(ErrorCode.SUSPENDED)
             if account is None:
-                return _register_new(challenge, body.device, now_ms, deps)
+                return _register_new(challenge, body.device, number.nomination, now_ms, deps)
             return _register_again(account, challenge, body.device, now_ms, deps)
         except EnrolmentRaced:
             challenge = _read_again(challenge, now_ms, deps)
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
-def _register_new(challenge: Challenge, new: NewDevice, now_ms: int, deps: DeviceDependencies) -> Registered:
+def _register_new(
+    challenge: Challenge, new: NewDevice, nomination: Nomination | None, now_ms: int, deps: DeviceDependencies
+) -> Registered:
     account_id = new_account_id()
     device = _device(account_id, DeviceNumber(1), new, now_ms)
     phone = challenged_phone(challenge, deps.codes)
@@ -120,8 +132,16 @@ def _register_new(challenge: Challenge, new: NewDevice, now_ms: int, deps: Devic
         last_device=device.number,
         devices={device.number: device},
     )
-    deps.enrolment.create(account, device, _seal_key(new.seal_key), challenge)
+    _tell_of_registration(nomination, now_ms, deps)
+    deps.enrolment.create(account, device, _seal_key(new.seal_key), challenge, seen=nomination)
     return _registered(device)
+
+
+def _tell_of_registration(nomination: Nomination | None, now_ms: int, deps: DeviceDependencies) -> None:
+    """Before the number has its account, so that it is not forgotten: the worker looks for that (docs/adr/0013)."""
+    if nomination and nomination.in_force(now_ms // 1000):
+        entry = {"number": nomination.index, "until": now_ms // 1000 + ORPHAN_SECONDS}
+        deps.imports.send(entry, delay_seconds=TOLD_AFTER_SECONDS)
 
 
 def _register_again(
@@ -239,12 +259,13 @@ def change_phone(caller: Caller, body: ChangePhone, *, now_ms: int, deps: Device
         if challenge.used_by != caller.device.identity_key:
             raise ProtocolError(ErrorCode.CODE_USED)
         return
-    owner = deps.directory.account_of_phone(challenge.subject)
-    if owner == caller.account.id:
+    number = deps.enrolment.nominations.number(challenge.subject)
+    if number.account == caller.account.id:
         return
-    if owner is not None:
+    if number.account is not None:
         raise ProtocolError(ErrorCode.PHONE_TAKEN)
     phone = challenged_phone(challenge, deps.codes)
+    _tell_of_registration(number.nomination, now_ms, deps)
     try:
         deps.enrolment.change_phone(
             caller.account,
@@ -252,6 +273,7 @@ def change_phone(caller: Caller, body: ChangePhone, *, now_ms: int, deps: Device
             phone_index=challenge.subject,
             phone_sealed=deps.pepper.seal_phone(phone, caller.account.id),
             challenge=challenge,
+            seen=number.nomination,
         )
     except EnrolmentRaced:
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None

@@ -88,6 +88,7 @@ class ErrorCode(StrEnum):
     OWN_REQUEST = "own_request", 403, "Nobody approves what they have asked for themselves."
     SAME_UNIT = "same_unit", 403, "It takes two people of different units; this one works in the requester's."
     APPROVAL_STATE = "approval_state", 409, "It has been decided already, has lapsed, or may not be asked for any more."
+    IMPORT_STATE = "import_state", 409, "The import is not in a state in which this can be done; it is checked first."
     OWN_ROLES = "own_roles", 403, "Nobody changes their own roles."
     ROLE_ABOVE_OWN = "role_above_own", 403, "You may not grant or take away this role."
     ROLES_APART = "roles_apart", 409, "One person may not hold this role beside another that they hold."

@@ -18,6 +18,7 @@ from sandes.model.ids import (
     BodyId,
     EnvelopeId,
     GroupId,
+    ImportId,
     MessageId,
     OrganisationId,
     UnitId,
@@ -32,6 +33,7 @@ from sandes.model.ids import (
     parse_app,
     parse_base64url,
     parse_group,
+    parse_import,
     parse_message,
     parse_organisation,
     parse_unit,
@@ -165,6 +167,12 @@ AdministratorField = Annotated[
     _text(parse_administrator),
     PlainSerializer(administrator_text, return_type=str),
     WithJsonSchema({"type": "string", "format": "uuid", "description": "lower case"}),
+]
+ImportField = Annotated[
+    ImportId,
+    _text(parse_import),
+    PlainSerializer(base64url_text, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{32}$"}),
 ]
 OrganisationField = Annotated[
     OrganisationId,

@@ -8,9 +8,11 @@ from typing import Any
 from sandes.model.challenge import Challenge, Outcome
 from sandes.model.device import Account, Device, SealKey
 from sandes.model.ids import AccountId, DeviceAddress
+from sandes.model.imports import Nomination
 from sandes.store.codes import CodeStore
 from sandes.store.directory import DirectoryStore, account_key, device_item, device_key, phone_key
 from sandes.store.dynamo import ConditionFailed, Writer, write
+from sandes.store.nominations import NominationStore
 from sandes.store.people import profile_key
 from sandes.store.routing import RoutingStore
 from sandes.store.schema import DirectoryRow as Row
@@ -28,11 +30,26 @@ class EnrolmentStore:
     codes: CodeStore
     writer: Writer | None = None
 
-    def create(self, account: Account, device: Device, seal_key: SealKey, challenge: Challenge) -> None:
-        """A new account with its first device, for a number that has none."""
+    @property
+    def nominations(self) -> NominationStore:
+        return NominationStore(self.directory.client, self.directory.table)
+
+    def create(
+        self,
+        account: Account,
+        device: Device,
+        seal_key: SealKey,
+        challenge: Challenge,
+        *,
+        seen: Nomination | None = None,
+    ) -> None:
+        """A new account with its first device, for a number that has none. `seen`: what the number was nominated for;
+        had that been another, whoever is to verify the person would not have been told.
+        """
         self._transact(
             self._consume(challenge, device),
             self._claim_phone(account.phone_index, account.id),
+            self.nominations.as_seen(account.phone_index, seen),
             {
                 "Put": {
                     "TableName": self.directory.table,
@@ -98,12 +115,20 @@ class EnrolmentStore:
         )
 
     def change_phone(
-        self, account: Account, caller: Device, *, phone_index: str, phone_sealed: bytes, challenge: Challenge
+        self,
+        account: Account,
+        caller: Device,
+        *,
+        phone_index: str,
+        phone_sealed: bytes,
+        challenge: Challenge,
+        seen: Nomination | None = None,
     ) -> None:
-        """Move the account to another number: the old one is free, the new one its own."""
+        """Move the account to another number: the old one is free, the new one its own. `seen` as in `create`."""
         self._transact(
             self._consume(challenge, caller),
             self._claim_phone(phone_index, account.id),
+            self.nominations.as_seen(phone_index, seen),
             {
                 "Delete": {
                     "TableName": self.directory.table,

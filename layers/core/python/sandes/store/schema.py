@@ -146,6 +146,7 @@ class VerificationRow:
     ENDED_AT = "e"  # N epoch seconds
     REASON = "r"  # S of a revocation
     WORDS = "k"  # L of S: sort keys of its rows in the search index
+    ORIGIN = "j"  # S the row of an import that made or ended it: id, row, outcome
     HIDDEN = "v"  # M of S by field: to whom the organisation shows it at most; absent where it is as for everybody
 
 
@@ -306,6 +307,56 @@ class ComplaintRow:
     NOTE = "m"  # B sealed
     RESOLVED_AT = "e"  # N epoch seconds
     VERSION = "t"  # N
+
+
+class ImportRow:
+    """In the directory, with its organisation, sort `I#` and a UUIDv7 in hexadecimal: an import of officials.
+
+    A chunk of its rows that is done has a row in the partition `IM#import`, sort number of the chunk: what became of
+    each row, written with the counts. Of each outcome there is a count, DONE_AS and the outcome.
+    """
+
+    UNIT = "u"  # B 8
+    FORMAT = "o"  # S csv or xlsx
+    STATE = "z"  # S
+    CREATED_BY = "i"  # B 16
+    CREATED_AT_MS = "c"  # N epoch milliseconds
+    CLIENT_REF = "m"  # S
+    ETAG = "e"  # S of the file that is checked
+    CHECK = "k"  # S names the check that found the rows
+    INDEX = "b"  # B where the index of the rows' object stands
+    ROWS = "n"  # N
+    VALID = "v"  # N
+    HASH = "h"  # B 32 over the good rows
+    PLANNED = "l"  # M of N by outcome: what the check foresaw
+    BY = "a"  # B 16 who committed it
+    ROLE = "r"  # S by which they did
+    DONE = "d"  # N rows
+    DONE_AS = "d-"  # N
+    FAILURE = "f"  # S error code
+    REASON = "w"  # B a fault of the file
+    COMMITTED_AT_MS = "t"  # N epoch milliseconds
+    FINISHED_AT_MS = "y"  # N epoch milliseconds
+    # chunk
+    RESULTS = "b"  # B
+
+
+class NominationRow:
+    """In the directory, partition `P#index` of a number that has no account yet, sort `N`: an organisation's word for
+    whoever registers it. One that was taken back stays a while without its texts.
+    """
+
+    ORGANISATION = "g"  # B 8
+    UNIT = "u"  # B 8
+    NAME = "w"  # S
+    POST = "o"  # S
+    EMAIL = "m"  # S
+    LISTED = "y"  # BOOL
+    EXPIRES_AT = "x"  # N epoch seconds, of the verification
+    ORIGIN = "j"  # S as in VerificationRow
+    BY = "i"  # B 16
+    ROLE = "r"  # S
+    WITHDRAWN = "z"  # BOOL
 
 
 class WordRow:

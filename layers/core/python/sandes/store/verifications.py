@@ -25,11 +25,12 @@ from sandes.model.ids import (
     parse_organisation,
     parse_unit,
 )
+from sandes.model.imports import Origin
 from sandes.model.profile import Audience, Field
 from sandes.model.verification import ATTESTED, WORDS_OF_EACH, Attestation, End, Ending, Official, Verification
 from sandes.model.words import words_of
 from sandes.store.directory import account_key
-from sandes.store.dynamo import Client, ConditionFailed, Item, Writer, failed_condition, write
+from sandes.store.dynamo import Client, ConditionFailed, Item, Writer, batch_get_many, failed_condition, write
 from sandes.store.organisations import OrganisationStore, organisation_key
 from sandes.store.routing import RoutingStore
 from sandes.store.schema import DIRECTORY, AttestationKeyRow, DirectoryRow, EndingRow, OfficialRow, WordRow
@@ -91,13 +92,22 @@ class VerificationStore:
         answer = self.client.get_item(TableName=self.table, Key=verification_key(account), ConsistentRead=True)
         return read_verification(answer["Item"]) if "Item" in answer else None
 
+    def read_many(self, accounts: Sequence[AccountId]) -> dict[AccountId, Verification]:
+        """Those of any number of accounts that have one, or had, by consistent reads of 100."""
+        items = batch_get_many(self.client, self.table, [verification_key(account) for account in accounts])
+        return {one.account: one for one in map(read_verification, items)}
+
     def put(self, new: Verification, *, previous: Verification | None, phone_index: str) -> None:
         """In place of `previous`, which is of the same organisation, has ended, or is over. Of another organisation,
         the memberships that came of it must have ended too.
 
         `phone_index`: a number that must still be the account's. Raises VerificationRaced.
         """
-        self._transact(
+        self._transact(*self.putting(new, previous=previous, phone_index=phone_index))
+
+    def putting(self, new: Verification, *, previous: Verification | None, phone_index: str) -> list[dict[str, Any]]:
+        """The parts of a transaction that do as `put` does."""
+        return [
             self._stored(new, previous),
             {
                 "Update": {
@@ -117,7 +127,7 @@ class VerificationStore:
             *self._entered(new, previous),
             *self._counted(new, previous),
             *self._words(new, previous),
-        )
+        ]
 
     def hide(self, verification: Verification, hidden: Mapping[Field, Audience]) -> None:
         """Show each field to these at most, and the others as to everybody. Raises VerificationRaced."""
@@ -126,7 +136,19 @@ class VerificationStore:
 
     def end(self, verification: Verification, how: End, *, reason: str | None = None, now_seconds: int) -> None:
         """End one that has not been ended; what it gave is gone at once. Raises VerificationRaced."""
-        self._transact(
+        self._transact(*self.ending_whole(verification, how, reason=reason, now_seconds=now_seconds))
+
+    def ending_whole(
+        self,
+        verification: Verification,
+        how: End,
+        *,
+        reason: str | None = None,
+        now_seconds: int,
+        origin: Origin | None = None,
+    ) -> list[dict[str, Any]]:
+        """The parts of a transaction that do as `end` does."""
+        return [
             {
                 "Update": {
                     "TableName": self.table,
@@ -136,11 +158,17 @@ class VerificationStore:
                 }
             },
             self.routing.standing(verification.account, None),
-            *self.ending(verification, how, reason=reason, now_seconds=now_seconds),
-        )
+            *self.ending(verification, how, reason=reason, now_seconds=now_seconds, origin=origin),
+        ]
 
     def ending(
-        self, verification: Verification, how: End, *, reason: str | None = None, now_seconds: int
+        self,
+        verification: Verification,
+        how: End,
+        *,
+        reason: str | None = None,
+        now_seconds: int,
+        origin: Origin | None = None,
     ) -> list[dict[str, Any]]:
         """The parts of a transaction that end a verification, but for the standing in account and routing item."""
         ended = replace(
@@ -150,6 +178,7 @@ class VerificationStore:
             reason=reason,
             words=(),
             version=verification.version + 1,
+            origin=origin,
         )
         return [
             self._stored(ended, verification),
@@ -406,6 +435,8 @@ def verification_item(verification: Verification) -> dict[str, Any]:
     }
     texts = {Row.EMAIL: verification.email, Row.ENDED: verification.ended, Row.REASON: verification.reason}
     item |= {name: {"S": text} for name, text in texts.items() if text is not None}
+    if verification.origin:
+        item[Row.ORIGIN] = {"S": str(verification.origin)}
     if verification.hidden:
         item[Row.HIDDEN] = {"M": {name: {"S": audience} for name, audience in verification.hidden.items()}}
     return item | ({Row.ENDED_AT: {"N": str(verification.ended_at)}} if verification.ended_at is not None else {})
@@ -437,6 +468,7 @@ def read_verification(item: Item) -> Verification:
         ended=cast("End | None", text(Row.ENDED)),
         ended_at=int(item[Row.ENDED_AT]["N"]) if Row.ENDED_AT in item else None,
         reason=text(Row.REASON),
+        origin=Origin.parse(item[Row.ORIGIN]["S"]) if Row.ORIGIN in item else None,
         hidden={
             cast("Field", name): cast("Audience", audience["S"])
             for name, audience in item.get(Row.HIDDEN, {"M": {}})["M"].items()

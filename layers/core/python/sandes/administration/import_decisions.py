@@ -1,0 +1,100 @@
+"""What a row of an import comes to, by what is known of its number: the check foresees it, the commit does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sandes.model.administrator import Place
+from sandes.model.ids import AccountId
+from sandes.model.imports import Entry, Nomination, Outcome
+from sandes.model.organisation import Tree
+from sandes.model.verification import Verification
+from sandes.store.nominations import NominationStore
+from sandes.store.verifications import VerificationStore
+
+_CAP_TOLERANCE_SECONDS = 365 * 86_400
+"""Where five years end a verification and not a day of the file, one that has four left is not made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that there is of a number. `verification` may have ended."""
+
+    account: AccountId | None = None
+    nomination: Nomination | None = None
+    verification: Verification | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`code`: of the finding, for `failed`."""
+
+    outcome: Outcome
+    code: str | None = None
+
+
+def known(indexes: Sequence[str], nominations: NominationStore, verifications: VerificationStore) -> dict[str, Known]:
+    """By consistent reads: three rows a number at most."""
+    numbers = nominations.numbers(indexes)
+    accounts = {number.account for number in numbers.values() if number.account}
+    verified = verifications.read_many(sorted(accounts))
+    return {
+        index: Known(number.account, number.nomination, verified.get(number.account) if number.account else None)
+        for index, number in numbers.items()
+    }
+
+
+def decide(entry: Entry, person: Known, *, place: Place, tree: Tree, now_seconds: int) -> Decision:
+    """`place` is that of the import, `tree` its organisation's.
+
+    Who is verified, or nominated, by another organisation or beyond the place is not touched, and not told apart.
+    """
+    verification, nomination = person.verification, person.nomination
+    in_force = verification is not None and verification.in_force(now_seconds)
+    waiting = person.account is None and nomination is not None and nomination.in_force(now_seconds)
+    if in_force and verification and not _reaches(place, Place(verification.organisation, verification.unit), tree):
+        return Decision("failed", "verified_elsewhere" if entry.action == "verify" else "not_verified")
+    if waiting and nomination and not _reaches(place, nomination.place, tree):
+        return Decision("failed", "nominated_elsewhere" if entry.action == "verify" else "not_verified")
+    if entry.action == "revoke":
+        if in_force:
+            return Decision("revoked")
+        return Decision("withdrawn") if waiting else Decision("failed", "not_verified")
+    if not tree.within(entry.unit, place.unit):
+        return Decision("failed", "unit_unknown")
+    if entry.expires_at <= now_seconds:
+        return Decision("failed", "date_past")
+    if in_force and verification:
+        return Decision("unchanged" if _same(entry, verification) else "changed")
+    if person.account is not None:
+        return Decision("verified")
+    return Decision("unchanged" if waiting and nomination and _awaited(entry, nomination) else "nominated")
+
+
+def _reaches(place: Place, other: Place, tree: Tree) -> bool:
+    return other.organisation == place.organisation and tree.within(other.unit, place.unit)
+
+
+def _same(entry: Entry, now: Verification) -> bool:
+    return (
+        (entry.unit, entry.name, entry.post) == (now.unit, now.name, now.post)
+        and entry.email in {None, now.email or ""}
+        and entry.listed in {None, now.listed}
+        and _as_long(entry, now.expires_at)
+    )
+
+
+def _awaited(entry: Entry, now: Nomination) -> bool:
+    return (
+        (entry.unit, entry.name, entry.post) == (now.place.unit, now.name, now.post)
+        and entry.email in {None, now.email or ""}
+        and entry.listed in {None, now.listed}
+        and _as_long(entry, now.expires_at)
+    )
+
+
+def _as_long(entry: Entry, expires_at: int) -> bool:
+    if entry.capped:
+        return entry.expires_at - _CAP_TOLERANCE_SECONDS <= expires_at <= entry.expires_at
+    return entry.expires_at == expires_at

@@ -1,0 +1,143 @@
+"""The part of the admin API that is about imports of officials (docs/admin/imports.md)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+
+from sandes.administration import imports
+from sandes.administration.authority import Permission
+from sandes.edge.admin_http import call
+from sandes.edge.admin_params import CursorQuery, LimitQuery, OrganisationQuery, UnitQuery, place_asked
+from sandes.edge.admin_routes import described
+from sandes.edge.app_http import csv_page
+from sandes.edge.http import no_content
+from sandes.edge.imports_wiring import wire_imports
+from sandes.model.ids import ImportId, parse_import
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.import_api import CommitImport, ImportPage, ImportResults, ImportState, NewImport
+
+router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
+
+ImportPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
+
+
+def _import_in_path(text: str) -> ImportId:
+    """Raises ProtocolError not_found for a text that is no import id."""
+    try:
+        return parse_import(text)
+    except ValueError:
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None
+
+
+@router.post(
+    "/admin/v1/imports",
+    status_code=HTTPStatus.CREATED,
+    **described("Begin an import of officials", permission=Permission.PEOPLE, need="act"),
+)
+def create_import(body: NewImport) -> Response[ImportState]:
+    caller, now_ms = call(router)
+    made = imports.create(caller, body, now_ms=now_ms, deps=wire_imports())
+    return Response(status_code=HTTPStatus.CREATED, content_type="application/json", body=made)
+
+
+@router.get(
+    "/admin/v1/imports",
+    **described(
+        "Imports, the newest first",
+        permission=Permission.PEOPLE,
+        need="read",
+        where="any",
+        refuses=(ErrorCode.INVALID_CURSOR,),
+    ),
+)
+def list_imports(
+    *,
+    organisation: OrganisationQuery = None,
+    unit: UnitQuery = None,
+    cursor: CursorQuery = None,
+    limit: LimitQuery = 50,
+) -> ImportPage:
+    caller, now_ms = call(router)
+    place = place_asked(caller, organisation, unit)
+    return imports.page(
+        caller,
+        place.organisation,
+        unit=None if place.is_root else place.unit,
+        after=cursor,
+        limit=limit,
+        now_ms=now_ms,
+        deps=wire_imports(),
+    )
+
+
+@router.get(
+    "/admin/v1/imports/<id>",
+    **described("Progress of an import, and its first findings", permission=Permission.PEOPLE, need="read"),
+)
+def get_import(id: ImportPath) -> ImportState:
+    caller, now_ms = call(router)
+    return imports.state(caller, _import_in_path(id), now_ms=now_ms, deps=wire_imports())
+
+
+@router.post(
+    "/admin/v1/imports/<id>/commit",
+    status_code=HTTPStatus.ACCEPTED,
+    **described(
+        "Have the file checked; or, then, do what it says",
+        permission=Permission.PEOPLE,
+        need="act",
+        refuses=(
+            ErrorCode.IMPORT_STATE,
+            ErrorCode.UPLOAD_MISSING,
+            ErrorCode.UPLOAD_INVALID,
+            ErrorCode.FRESH_SIGN_IN_REQUIRED,
+        ),
+    ),
+)
+def commit_import(id: ImportPath, body: CommitImport) -> Response[ImportState]:
+    caller, now_ms = call(router)
+    moved = imports.commit(caller, _import_in_path(id), body, now_ms=now_ms, deps=wire_imports())
+    return Response(status_code=HTTPStatus.ACCEPTED, content_type="application/json", body=moved)
+
+
+@router.get(
+    "/admin/v1/imports/<id>/results",
+    responses={
+        200: {
+            "description": "Done",
+            "content": {"application/json": {"model": ImportResults}, "text/csv": {"schema": {"type": "string"}}},
+        }
+    },
+    **described(
+        "What became of each row", permission=Permission.PEOPLE, need="read", refuses=(ErrorCode.INVALID_CURSOR,)
+    ),
+)
+def import_results(
+    id: ImportPath,
+    *,
+    cursor: CursorQuery = None,
+    limit: LimitQuery = 100,
+    format: Annotated[Literal["json", "csv"], Query(description="csv: the next page's address in Link")] = "json",
+) -> Response[ImportResults | str]:
+    caller, now_ms = call(router)
+    page = imports.results(caller, _import_in_path(id), after=cursor, limit=limit, now_ms=now_ms, deps=wire_imports())
+    if format == "csv":
+        path = f"/admin/v1/imports/{id}/results?format=csv&limit={limit}"
+        return csv_page(imports.results_csv(page), path, page.cursor)
+    return Response(status_code=HTTPStatus.OK, content_type="application/json", body=page)
+
+
+@router.delete(
+    "/admin/v1/imports/<id>",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described("Do no more of an import", permission=Permission.PEOPLE, need="act", refuses=(ErrorCode.IMPORT_STATE,)),
+)
+def cancel_import(id: ImportPath) -> Response[str]:
+    caller, now_ms = call(router)
+    imports.cancel(caller, _import_in_path(id), now_ms=now_ms, deps=wire_imports())
+    return no_content()

@@ -1,0 +1,46 @@
+"""What imports of officials need, built once per environment (edge/wiring.py)."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from sandes.administration.imports import ImportDependencies
+from sandes.crypto.attestation import AttestationKey
+from sandes.crypto.pepper import Pepper
+from sandes.edge.objects import S3Objects
+from sandes.edge.queue import SqsQueue
+from sandes.edge.settings import ImportSettings, ImportWorkSettings
+from sandes.edge.wiring import _client, _objects_client, _recorder, _secret
+from sandes.store.imports import ImportStore
+from sandes.store.nominations import NominationStore
+from sandes.store.organisations import OrganisationStore
+from sandes.store.routing import RoutingStore
+from sandes.store.verifications import VerificationStore
+
+
+@cache
+def wire_imports() -> ImportDependencies:
+    """For the calls about imports."""
+    return _imports(ImportSettings.load())
+
+
+@cache
+def wire_import_work() -> ImportDependencies:
+    """For the function that works imports off, with the key that attestations are signed with."""
+    settings = ImportWorkSettings.load()
+    return _imports(settings, AttestationKey.of(_secret(settings.attestation_secret)))
+
+
+def _imports(settings: ImportSettings, key: AttestationKey | None = None) -> ImportDependencies:
+    dynamodb, table = _client("dynamodb"), settings.directory_table
+    return ImportDependencies(
+        store=ImportStore(dynamodb, table),
+        nominations=NominationStore(dynamodb, table),
+        verifications=VerificationStore(dynamodb, table, RoutingStore(dynamodb, settings.routing_table)),
+        organisations=OrganisationStore(dynamodb, table),
+        objects=S3Objects(_objects_client(), settings.uploads_bucket),
+        queue=SqsQueue(_client("sqs"), settings.import_queue),
+        recorder=_recorder(),
+        pepper=Pepper.of(_secret(settings.pepper_secret)),
+        key=key,
+    )

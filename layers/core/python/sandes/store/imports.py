@@ -1,0 +1,274 @@
+"""Imports of officials in the directory table, with their organisation, and a row for each chunk that is done
+(schema.ImportRow).
+
+Each change of state is a part of a transaction, since an audit entry goes with it (administration/audit.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import cbor2
+
+from sandes.model.administrator import Place
+from sandes.model.batch import Fault
+from sandes.model.ids import (
+    ACCOUNT_BYTES,
+    AdministratorId,
+    ImportId,
+    OrganisationId,
+    UnitId,
+    base64url_text,
+    parse_organisation,
+)
+from sandes.model.imports import OUTCOMES, Checked, Format, Import, ImportState, Outcome, Result
+from sandes.store.dynamo import Client, Item, batch_get, transact
+from sandes.store.organisations import organisation_key
+from sandes.store.schema import DirectoryRow
+from sandes.store.schema import ImportRow as Row
+
+IMPORT_KEEP_SECONDS = 400 * 86_400
+"""From its creation; its results can be read for as long."""
+
+_PREFIX = "I#"
+
+
+def import_key(id: ImportId) -> dict[str, Any]:
+    organisation, number = OrganisationId(id[:ACCOUNT_BYTES]), id[ACCOUNT_BYTES:]
+    return organisation_key(organisation) | {DirectoryRow.SORT: {"S": f"{_PREFIX}{number.hex()}"}}
+
+
+def _chunk_partition(id: ImportId) -> dict[str, Any]:
+    return {"S": f"IM#{base64url_text(id)}"}
+
+
+def _chunk_key(id: ImportId, chunk: int) -> dict[str, Any]:
+    return {DirectoryRow.PARTITION: _chunk_partition(id), DirectoryRow.SORT: {"S": f"{chunk:06}"}}
+
+
+@dataclass(frozen=True, slots=True)
+class ImportStore:
+    client: Client
+    table: str
+
+    def read(self, id: ImportId, *, now_seconds: int) -> Import | None:
+        """By a consistent read."""
+        answer = self.client.get_item(TableName=self.table, Key=import_key(id), ConsistentRead=True)
+        return live_import(answer.get("Item"), now_seconds)
+
+    def with_chunk(self, id: ImportId, chunk: int, *, now_seconds: int) -> tuple[Import | None, bool]:
+        """An import, and whether a chunk of it is done, in one consistent read."""
+        keys = [import_key(id), _chunk_key(id, chunk)]
+        found = batch_get(self.client, {self.table: {"Keys": keys, "ConsistentRead": True}})[self.table]
+        rows = {item[DirectoryRow.PARTITION]["S"][:2]: item for item in found}
+        return live_import(rows.get("O#"), now_seconds), "IM" in rows
+
+    def of_organisation(
+        self, organisation: OrganisationId, *, after: str | None, limit: int, now_seconds: int
+    ) -> tuple[list[Import], str | None]:
+        """A page, the newest first, and where the next one begins. One query."""
+        partition = organisation_key(organisation)[DirectoryRow.PARTITION]
+        start: dict[str, Any] = {}
+        if after:
+            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
+        answer = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :prefix)",
+            ExpressionAttributeValues={":of": partition, ":prefix": {"S": _PREFIX}},
+            ScanIndexForward=False,
+            Limit=limit,
+            **start,
+        )
+        last = answer.get("LastEvaluatedKey")
+        found = [live_import(item, now_seconds) for item in answer["Items"]]
+        return [one for one in found if one], last[DirectoryRow.SORT]["S"] if last else None
+
+    def results(self, id: ImportId, *, first_chunk: int, last_chunk: int) -> Iterator[Result]:
+        """What became of the rows of these chunks, as far as they are done, in order."""
+        start: dict[str, Any] = {}
+        while True:
+            answer = self.client.query(
+                TableName=self.table,
+                KeyConditionExpression=(
+                    f"{DirectoryRow.PARTITION} = :import AND {DirectoryRow.SORT} BETWEEN :first AND :last"
+                ),
+                ExpressionAttributeValues={
+                    ":import": _chunk_partition(id),
+                    ":first": {"S": f"{first_chunk:06}"},
+                    ":last": {"S": f"{last_chunk:06}"},
+                },
+                **start,
+            )
+            for item in answer["Items"]:
+                yield from decode_results(item[Row.RESULTS]["B"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def write(self, operations: Sequence[dict[str, Any]]) -> None:
+        """One transaction. Raises ConditionFailed and StoreUnavailable."""
+        transact(self.client, operations)
+
+    # Parts of transactions. Each change of state fails, and asks for the row as it stands, unless the state is still
+    # the one that was read.
+
+    def creating(self, new: Import) -> dict[str, Any]:
+        item = import_key(new.id) | {
+            Row.UNIT: {"B": new.place.unit},
+            Row.FORMAT: {"S": new.format},
+            Row.STATE: {"S": new.state},
+            Row.CREATED_BY: {"B": new.created_by},
+            Row.CREATED_AT_MS: {"N": str(new.created_at_ms)},
+            Row.DONE: {"N": "0"},
+            DirectoryRow.VANISHES_AT: {"N": str(_vanishes_at(new))},
+        }
+        if new.client_ref is not None:
+            item[Row.CLIENT_REF] = {"S": new.client_ref}
+        absent = f"attribute_not_exists({DirectoryRow.PARTITION})"
+        return {"Put": {"TableName": self.table, "Item": item, "ConditionExpression": absent}}
+
+    def checking(self, one: Import, *, etag: str) -> dict[str, Any]:
+        return self._moving(one, "checking", {Row.ETAG: {"S": etag}})
+
+    def checked(self, one: Import, rows: Checked, planned: Mapping[Outcome, int]) -> dict[str, Any]:
+        counts = {outcome: {"N": str(count)} for outcome, count in planned.items()}
+        return self._moving(one, "checked", _checked_item(rows) | {Row.PLANNED: {"M": counts}})
+
+    def failing(
+        self, one: Import, failure: str, *, reason: Fault | None, rows: Checked | None, now_ms: int
+    ) -> dict[str, Any]:
+        changes: dict[str, Any] = {Row.FAILURE: {"S": failure}, Row.FINISHED_AT_MS: {"N": str(now_ms)}}
+        if rows:
+            changes |= _checked_item(rows)
+        if reason:
+            fault = [reason.row, reason.field, reason.code, reason.message]
+            changes[Row.REASON] = {"B": cbor2.dumps(fault)}
+        return self._moving(one, "failed", changes)
+
+    def committing(self, one: Import, *, by: AdministratorId, role: str, now_ms: int) -> dict[str, Any]:
+        changes = {Row.BY: {"B": by}, Row.ROLE: {"S": role}, Row.COMMITTED_AT_MS: {"N": str(now_ms)}}
+        return self._moving(one, "committing", changes)
+
+    def completing(self, one: Import, *, now_ms: int) -> dict[str, Any]:
+        """Only once every good row is done."""
+        changes = {Row.FINISHED_AT_MS: {"N": str(now_ms)}}
+        return self._moving(one, "completed", changes, when=f" AND {Row.DONE} = {Row.VALID}")
+
+    def cancelling(self, one: Import, *, now_ms: int) -> dict[str, Any]:
+        return self._moving(one, "cancelled", {Row.FINISHED_AT_MS: {"N": str(now_ms)}})
+
+    def _moving(self, one: Import, to: ImportState, changes: Mapping[str, Any], *, when: str = "") -> dict[str, Any]:
+        changes = {Row.STATE: {"S": to}, **changes}
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": import_key(one.id),
+                "UpdateExpression": "SET " + ", ".join(f"{name} = :{at}" for at, name in enumerate(changes)),
+                "ConditionExpression": f"{Row.STATE} = :was{when}",
+                "ExpressionAttributeValues": {f":{at}": value for at, value in enumerate(changes.values())}
+                | {":was": {"S": one.state}},
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        }
+
+    def finishing_chunk(self, one: Import, chunk: int, results: Sequence[Result]) -> list[dict[str, Any]]:
+        """What became of the rows and the counts, together, so that each chunk counts once however often it is run."""
+        counts = {outcome: sum(result.outcome == outcome for result in results) for outcome in OUTCOMES}
+        more = {outcome: count for outcome, count in counts.items() if count}
+        item = _chunk_key(one.id, chunk) | {
+            Row.RESULTS: {"B": encode_results(results)},
+            DirectoryRow.VANISHES_AT: {"N": str(_vanishes_at(one))},
+        }
+        added = ", ".join(f"#{outcome} :{outcome}" for outcome in more)
+        return [
+            {
+                "Put": {
+                    "TableName": self.table,
+                    "Item": item,
+                    "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})",
+                }
+            },
+            {
+                "Update": {
+                    "TableName": self.table,
+                    "Key": import_key(one.id),
+                    "UpdateExpression": f"ADD {Row.DONE} :done, {added}",
+                    "ConditionExpression": f"attribute_exists({DirectoryRow.PARTITION})",
+                    "ExpressionAttributeNames": {f"#{outcome}": f"{Row.DONE_AS}{outcome}" for outcome in more},
+                    "ExpressionAttributeValues": {":done": {"N": str(len(results))}}
+                    | {f":{outcome}": {"N": str(count)} for outcome, count in more.items()},
+                }
+            },
+        ]
+
+
+def _vanishes_at(one: Import) -> int:
+    return one.created_at_ms // 1000 + IMPORT_KEEP_SECONDS
+
+
+def encode_results(results: Sequence[Result]) -> bytes:
+    return cbor2.dumps([[one.row, one.outcome, one.code, one.digest] for one in results])
+
+
+def decode_results(data: bytes) -> list[Result]:
+    return [Result(*fields) for fields in cbor2.loads(data)]
+
+
+def _checked_item(rows: Checked) -> dict[str, Any]:
+    return {
+        Row.CHECK: {"S": rows.check},
+        Row.INDEX: {"B": cbor2.dumps([rows.index_at, rows.index_bytes])},
+        Row.ROWS: {"N": str(rows.rows)},
+        Row.VALID: {"N": str(rows.valid)},
+        Row.HASH: {"B": rows.hash},
+    }
+
+
+def live_import(item: Item | None, now_seconds: int) -> Import | None:
+    """The import of a row, unless its time is over."""
+    if item is None or int(item[DirectoryRow.VANISHES_AT]["N"]) <= now_seconds:
+        return None
+    organisation = parse_organisation(item[DirectoryRow.PARTITION]["S"].removeprefix("O#"))
+    number = bytes.fromhex(item[DirectoryRow.SORT]["S"].removeprefix(_PREFIX))
+
+    def text(name: str) -> str | None:
+        return item[name]["S"] if name in item else None
+
+    def milliseconds(name: str) -> int | None:
+        return int(item[name]["N"]) if name in item else None
+
+    return Import(
+        id=ImportId(organisation + number),
+        place=Place(organisation, UnitId(item[Row.UNIT]["B"])),
+        format=cast("Format", item[Row.FORMAT]["S"]),
+        state=cast("ImportState", item[Row.STATE]["S"]),
+        created_by=AdministratorId(item[Row.CREATED_BY]["B"]),
+        created_at_ms=int(item[Row.CREATED_AT_MS]["N"]),
+        counts={outcome: int(item.get(f"{Row.DONE_AS}{outcome}", {"N": "0"})["N"]) for outcome in OUTCOMES},
+        client_ref=text(Row.CLIENT_REF),
+        etag=text(Row.ETAG),
+        checked=_checked(item),
+        planned=_planned(item),
+        by=AdministratorId(item[Row.BY]["B"]) if Row.BY in item else None,
+        role=text(Row.ROLE),
+        failure=text(Row.FAILURE),
+        reason=Fault(*cbor2.loads(item[Row.REASON]["B"])) if Row.REASON in item else None,
+        committed_at_ms=milliseconds(Row.COMMITTED_AT_MS),
+        finished_at_ms=milliseconds(Row.FINISHED_AT_MS),
+    )
+
+
+def _planned(item: Item) -> dict[Outcome, int] | None:
+    if Row.PLANNED not in item:
+        return None
+    return {cast("Outcome", outcome): int(count["N"]) for outcome, count in item[Row.PLANNED]["M"].items()}
+
+
+def _checked(item: Item) -> Checked | None:
+    if Row.CHECK not in item:
+        return None
+    at, length = cbor2.loads(item[Row.INDEX]["B"])
+    rows, valid = int(item[Row.ROWS]["N"]), int(item[Row.VALID]["N"])
+    return Checked(item[Row.CHECK]["S"], at, length, rows, valid, bytes(item[Row.HASH]["B"]))

@@ -1,0 +1,136 @@
+"""Nominations in the directory table, with the number that they are for (schema.NominationRow)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sandes.model.administrator import Place
+from sandes.model.ids import AccountId, AdministratorId, OrganisationId, UnitId
+from sandes.model.imports import Nomination, Origin
+from sandes.store.directory import phone_key
+from sandes.store.dynamo import Client, Item, batch_get_many
+from sandes.store.schema import DirectoryRow
+from sandes.store.schema import NominationRow as Row
+
+_SORT = "N"
+
+
+def nomination_key(index: str) -> dict[str, Any]:
+    return phone_key(index) | {DirectoryRow.SORT: {"S": _SORT}}
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """What is known of a number: whose it is, or what it is nominated for. Not both, but for moments."""
+
+    account: AccountId | None = None
+    nomination: Nomination | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NominationStore:
+    client: Client
+    table: str
+
+    def numbers(self, indexes: Sequence[str]) -> dict[str, Number]:
+        """Of any number of numbers, by consistent reads of 50."""
+        keys = [key for index in dict.fromkeys(indexes) for key in (phone_key(index), nomination_key(index))]
+        accounts: dict[str, AccountId] = {}
+        nominations: dict[str, Nomination] = {}
+        for item in batch_get_many(self.client, self.table, keys):
+            if item[DirectoryRow.SORT]["S"] == _SORT:
+                nomination = read_nomination(item)
+                nominations[nomination.index] = nomination
+            else:
+                index = item[DirectoryRow.PARTITION]["S"].removeprefix("P#")
+                accounts[index] = AccountId(item[DirectoryRow.ACCOUNT]["B"])
+        return {index: Number(accounts.get(index), nominations.get(index)) for index in indexes}
+
+    def number(self, index: str) -> Number:
+        return self.numbers([index])[index]
+
+    # Parts of transactions.
+
+    def putting(self, new: Nomination, *, now_seconds: int) -> list[dict[str, Any]]:
+        """Fails if the number has an account by now, or another organisation was first and its word still counts."""
+        free = f"attribute_not_exists({DirectoryRow.PARTITION})"
+        return [
+            {
+                "Put": {
+                    "TableName": self.table,
+                    "Item": _item(new),
+                    "ConditionExpression": (
+                        f"{free} OR {Row.ORGANISATION} = :own OR {Row.WITHDRAWN} = :yes"
+                        f" OR {DirectoryRow.VANISHES_AT} <= :now OR {Row.EXPIRES_AT} <= :now"
+                    ),
+                    "ExpressionAttributeValues": {
+                        ":own": {"B": new.place.organisation},
+                        ":yes": {"BOOL": True},
+                        ":now": {"N": str(now_seconds)},
+                    },
+                }
+            },
+            {
+                "ConditionCheck": {
+                    "TableName": self.table,
+                    "Key": phone_key(new.index),
+                    "ConditionExpression": free,
+                }
+            },
+        ]
+
+    def removing(self, nomination: Nomination) -> dict[str, Any]:
+        """Fails if it is another one by now."""
+        return {
+            "Delete": {
+                "TableName": self.table,
+                "Key": nomination_key(nomination.index),
+                "ConditionExpression": f"{Row.ORIGIN} = :read",
+                "ExpressionAttributeValues": {":read": {"S": str(nomination.origin)}},
+            }
+        }
+
+    def as_seen(self, index: str, seen: Nomination | None) -> dict[str, Any]:
+        """Fails if somebody else waits for the number than was seen: part of what gives it to an account."""
+        free = f"attribute_not_exists({DirectoryRow.PARTITION})"
+        check: dict[str, Any] = {"TableName": self.table, "Key": nomination_key(index), "ConditionExpression": free}
+        if seen:
+            check["ConditionExpression"] = f"{free} OR {Row.ORIGIN} = :seen"
+            check["ExpressionAttributeValues"] = {":seen": {"S": str(seen.origin)}}
+        return {"ConditionCheck": check}
+
+
+def _item(nomination: Nomination) -> dict[str, Any]:
+    item = nomination_key(nomination.index) | {
+        Row.ORGANISATION: {"B": nomination.place.organisation},
+        Row.UNIT: {"B": nomination.place.unit},
+        Row.NAME: {"S": nomination.name},
+        Row.POST: {"S": nomination.post},
+        Row.LISTED: {"BOOL": nomination.listed},
+        Row.EXPIRES_AT: {"N": str(nomination.expires_at)},
+        Row.ORIGIN: {"S": str(nomination.origin)},
+        Row.BY: {"B": nomination.by},
+        Row.ROLE: {"S": nomination.role},
+        Row.WITHDRAWN: {"BOOL": nomination.withdrawn},
+        DirectoryRow.VANISHES_AT: {"N": str(nomination.vanishes_at)},
+    }
+    return item | ({Row.EMAIL: {"S": nomination.email}} if nomination.email else {})
+
+
+def read_nomination(item: Item) -> Nomination:
+    return Nomination(
+        index=item[DirectoryRow.PARTITION]["S"].removeprefix("P#"),
+        place=Place(OrganisationId(item[Row.ORGANISATION]["B"]), UnitId(item[Row.UNIT]["B"])),
+        name=item[Row.NAME]["S"],
+        post=item[Row.POST]["S"],
+        email=item[Row.EMAIL]["S"] if Row.EMAIL in item else None,
+        listed=item[Row.LISTED]["BOOL"],
+        expires_at=int(item[Row.EXPIRES_AT]["N"]),
+        origin=Origin.parse(item[Row.ORIGIN]["S"]),
+        by=AdministratorId(item[Row.BY]["B"]),
+        role=item[Row.ROLE]["S"],
+        vanishes_at=int(item[DirectoryRow.VANISHES_AT]["N"]),
+        withdrawn=item[Row.WITHDRAWN]["BOOL"],
+    )

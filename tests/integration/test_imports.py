@@ -1,0 +1,760 @@
+"""Imports of officials from file to verification: every row exactly once, whatever ends in the middle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sandes.administration import import_check, import_work, imports
+from sandes.model.administrator import Caller, Place, Role
+from sandes.model.ids import UnitId, base64url_text, id_text, new_import_id
+from sandes.model.imports import NOMINATION_SECONDS
+from sandes.model.verification import Verification
+from sandes.people import devices
+from sandes.protocol.client_api import ChangePhone, VerifyRegistration
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.imports import encode_results
+from tests.support.batches import Crash, Crashing
+from tests.support.imports import BUCKET, Importing, csv_of, import_backend, importing, row, xlsx_of
+from tests.support.keys import DeviceKeys
+from tests.support.service import NOW, PEPPER, Person, Service, new_phone
+
+DAY = 86_400
+EXPIRES_AT = 1_806_517_800  # the end of 2027-03-31 in India
+
+
+@pytest.fixture(scope="module")
+def backend() -> Any:
+    with import_backend() as backend:
+        yield backend
+
+
+@pytest.fixture
+def office(backend: tuple[Service, Any]) -> Importing:
+    service, _ = backend
+    service.now_ms = NOW * 1000
+    service.import_queue.sent.clear()
+    return importing(backend)
+
+
+def refused(call: Callable[..., Any], *args: Any, **named: Any) -> ErrorCode:
+    with pytest.raises(ProtocolError) as caught:
+        call(*args, **named)
+    return caught.value.code
+
+
+def verification(office: Importing, person: Person) -> Verification:
+    found = office.service.verifications.read(person.account)
+    assert found is not None
+    return found
+
+
+def counted(office: Importing, unit: UnitId | None = None) -> int:
+    found = office.service.organisations.unit(office.organisation, unit or UnitId(office.organisation))
+    assert found is not None
+    return found[1].officials
+
+
+def counts(state: Any) -> dict[str, int]:
+    return {name: count for name, count in state.counts.model_dump().items() if count}
+
+
+def nomination(office: Importing, phone: str) -> Any:
+    return office.deps().nominations.number(PEPPER.index("phone", phone)).nomination
+
+
+def unit_admin(office: Importing, unit: UnitId, role: Role = Role.VERIFIER) -> Caller:
+    return office.administration.appoint(role, Place(office.organisation, unit))
+
+
+# From file to verification
+
+
+def test_a_file_is_checked_and_then_done(office: Importing) -> None:
+    person, absent = office.service.person(), new_phone()
+    made = office.create(client_ref="batch 1")
+    assert made.upload is not None
+    assert made.upload.headers == {"Content-Type": "text/csv"}
+    assert (made.state, made.client_ref, made.rows) == ("open", "batch 1", 0)
+    office.s3.put_object(Bucket=BUCKET, Key=office.file_name(made.id), Body=csv_of(row(person.phone), row(absent)))
+    assert office.commit(made.id, dry_run=True).state == "checking"
+    assert office.work_all() == ["checked"]
+    checked = office.state(made.id)
+    assert (checked.state, checked.rows, checked.valid, checked.invalid) == ("checked", 2, 2, 0)
+    assert checked.planned is not None
+    assert (checked.planned.verified, checked.planned.nominated, checked.done) == (1, 1, 0)
+    assert office.service.verifications.read(person.account) is None
+    assert office.commit(made.id).state == "committing"
+    office.work_all()
+    done = office.state(made.id)
+    assert (done.state, done.done, counts(done)) == ("completed", 2, {"verified": 1, "nominated": 1})
+    assert (done.committed_by, done.findings) == (office.caller.id, [])
+    found = verification(office, person)
+    assert (found.name, found.post, found.expires_at, found.in_force(NOW)) == ("Asha Rao", "Clerk", EXPIRES_AT, True)
+    assert office.service.account(person.account).standing_at(NOW) == found.standing
+    assert counted(office) == 1
+    assert office.results(made.id) == {1: ("verified", []), 2: ("nominated", [])}
+
+
+def test_a_spreadsheet_comes_to_the_same(office: Importing) -> None:
+    person = office.service.person()
+    done = office.run(xlsx_of(row(person.phone.removeprefix("+91")), row()), format="xlsx")
+    assert (done.state, counts(done)) == ("completed", {"verified": 1, "nominated": 1})
+    assert verification(office, person).expires_at == EXPIRES_AT
+
+
+def test_findings_are_told_row_by_row_and_good_rows_go_on(office: Importing) -> None:
+    person = office.service.person()
+    phone = new_phone()
+    checked = office.check(
+        csv_of(row("12"), row(phone), row(phone), row(person.phone), row(expires="2020-01-01"), row(unit="Nowhere"))
+    )
+    assert (checked.rows, checked.valid, checked.invalid) == (6, 2, 4)
+    assert [(one.row, one.field, one.code) for one in checked.findings] == [
+        (1, "phone", "bad_number"),
+        (3, "phone", "duplicate"),
+        (5, "expires", "date_past"),
+        (6, "unit", "unit_unknown"),
+    ]
+    office.commit(checked.id)
+    office.work_all()
+    assert office.results(checked.id, limit=2) == {
+        1: ("invalid", ["bad_number"]),
+        2: ("nominated", []),
+        3: ("invalid", ["duplicate"]),
+        4: ("verified", []),
+        5: ("invalid", ["date_past"]),
+        6: ("invalid", ["unit_unknown"]),
+    }
+    text = imports.results_csv(office.page(checked.id))
+    assert text.splitlines()[:3] == [
+        "row,status,field,code,message",
+        "1,invalid,phone,bad_number,"
+        '"Not a phone number: ten digits of an Indian mobile, or + and the country\'s code."',
+        "2,nominated,,,",
+    ]
+
+
+def test_no_number_is_kept_in_clear(office: Importing) -> None:
+    phone = new_phone()
+    done = office.run(csv_of(row(phone), row(phone), row("+91999")))
+    told = done.model_dump_json() + office.page(done.id).model_dump_json()
+    entries = "".join(str(entry.body) for entry in office.administration.entries(office.organisation))
+    table = "".join(map(str, office.service.client.scan(TableName=office.service.tables["directory"])["Items"]))
+    objects = b"".join(
+        office.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        for key in office.objects()
+        if base64url_text(done.id) in key
+    )
+    for number in (phone, phone.removeprefix("+91")):
+        assert number not in told + entries + table
+        assert number.encode() not in objects
+    assert "91999" not in told + entries
+
+
+def test_files_and_rows_go_when_they_are_not_needed_any_more(office: Importing) -> None:
+    def left(id: Any) -> list[str]:
+        return sorted(key.split("/")[0] for key in office.objects() if base64url_text(id) in key)
+
+    id = office.upload(csv_of(row(), row("1")))
+    assert left(id) == ["uploads"]
+    office.commit(id, dry_run=True)
+    office.work_all()
+    assert left(id) == ["findings", "rows"]
+    office.commit(id)
+    office.work_all()
+    assert left(id) == ["findings"]
+
+
+# What is there already
+
+
+def test_what_did_not_change_is_left_alone(office: Importing) -> None:
+    same, renamed, renewed, lapsed = people = [office.service.person() for _ in range(4)]
+    office.run(csv_of(*(row(person.phone) for person in people)))
+    before = {person.account: verification(office, person) for person in people}
+    office.service.revoke(lapsed)
+    again = csv_of(
+        row(same.phone),
+        row(renamed.phone, name="Asha R. Rao"),
+        row(renewed.phone, expires="2028-01-31"),
+        row(lapsed.phone),
+    )
+    checked = office.check(again)
+    assert checked.planned is not None
+    assert (checked.planned.unchanged, checked.planned.changed, checked.planned.verified) == (1, 2, 1)
+    office.commit(checked.id)
+    office.work_all()
+    assert counts(office.state(checked.id)) == {"unchanged": 1, "changed": 2, "verified": 1}
+    assert verification(office, same) == before[same.account]
+    assert verification(office, renamed).name == "Asha R. Rao"
+    assert verification(office, renewed).expires_at > before[renewed.account].expires_at
+    assert counted(office) == 4
+
+
+def test_what_the_file_does_not_say_stays(office: Importing) -> None:
+    person = office.service.person()
+    office.service.verify(person, office.organisation, email="asha@rail.example", listed=True)
+    office.run(csv_of(row(person.phone)))
+    found = verification(office, person)
+    assert (found.email, found.listed, found.expires_at) == ("asha@rail.example", True, EXPIRES_AT)
+
+
+def test_a_late_retirement_is_not_a_change_every_day(office: Importing) -> None:
+    person = office.service.person()
+    content = f"phone,name,post,retirement\n{person.phone},Asha,Clerk,2056-01-31\n".encode()
+    assert counts(office.run(content)) == {"verified": 1}
+    office.service.now_ms += 30 * DAY * 1000
+    assert counts(office.run(content)) == {"unchanged": 1}
+    office.service.now_ms += 400 * DAY * 1000
+    assert counts(office.run(content)) == {"changed": 1}
+
+
+def test_people_of_another_organisation_are_not_touched(office: Importing, backend: tuple[Service, Any]) -> None:
+    other = importing(backend, name="Ministry of Power")
+    theirs, awaited = office.service.person(), new_phone()
+    other.run(csv_of(row(theirs.phone), row(awaited)))
+    before = verification(other, theirs)
+    rows = [
+        *(row(theirs.phone), row(awaited)),
+        *(row(phone, action="revoke", reason="left") for phone in (office.service.person().phone, new_phone())),
+    ]
+    checked = office.check(csv_of(*rows))
+    assert checked.valid == 0
+    assert [one.code for one in checked.findings] == [
+        "verified_elsewhere",
+        "nominated_elsewhere",
+        "not_verified",
+        "not_verified",
+    ]
+    off = office.check(csv_of(*(row(phone, action="revoke", reason="left") for phone in (theirs.phone, awaited))))
+    assert [one.code for one in off.findings] == ["not_verified", "not_verified"]
+    assert refused(office.commit, off.id) is ErrorCode.IMPORT_STATE
+    assert verification(other, theirs) == before
+
+
+def test_the_first_to_nominate_stays_also_between_check_and_commit(
+    office: Importing, backend: tuple[Service, Any]
+) -> None:
+    other, phone, person = importing(backend, name="Ministry of Power"), new_phone(), office.service.person()
+    checked = office.check(csv_of(row(phone), row(person.phone)))
+    assert checked.valid == 2
+    other.run(csv_of(row(phone), row(person.phone)))
+    office.commit(checked.id)
+    office.work_all()
+    done = office.state(checked.id)
+    assert (done.state, counts(done)) == ("completed", {"failed": 2})
+    assert office.results(checked.id) == {1: ("failed", ["nominated_elsewhere"]), 2: ("failed", ["verified_elsewhere"])}
+    assert nomination(office, phone).place.organisation == other.organisation
+
+
+def test_memberships_of_another_organisation_end_first(office: Importing, backend: tuple[Service, Any]) -> None:
+    other, person = importing(backend, name="Ministry of Power"), office.service.person()
+    other.run(csv_of(row(person.phone)))
+    office.service.revoke(person)
+    assert office.results(office.run(csv_of(row(person.phone))).id) == {1: ("failed", ["ending"])}
+    office.service.memberships_have_ended(person)
+    assert counts(office.run(csv_of(row(person.phone)))) == {"verified": 1}
+    assert verification(office, person).organisation == office.organisation
+
+
+# Off-boarding
+
+
+def test_a_row_can_end_a_verification_or_take_a_nomination_back(office: Importing) -> None:
+    person, phone = office.service.person(), new_phone()
+    office.run(csv_of(row(person.phone), row(phone)))
+    done = office.run(csv_of(*(row(one, action="revoke", reason="retired") for one in (person.phone, phone))))
+    assert counts(done) == {"revoked": 1, "withdrawn": 1}
+    ended = verification(office, person)
+    assert (ended.ended, ended.reason) == ("revoked", "retired")
+    assert office.service.account(person.account).standing is None
+    assert counted(office) == 0
+    gone = nomination(office, phone)
+    assert (gone.in_force(NOW), gone.name, gone.post, gone.email) == (False, "", "", None)
+    office.service.register(phone, DeviceKeys())
+    assert office.service.import_queue.sent == []
+
+
+# Nominations
+
+
+def test_who_was_nominated_is_an_official_on_registering(office: Importing) -> None:
+    phone = new_phone()
+    done = office.run(csv_of(row(phone, name="Ravi Kumar")))
+    assert counts(done) == {"nominated": 1}
+    made = office.service.register(phone, DeviceKeys())
+    office.told_of_registrations()
+    assert office.work_all() == ["verified"]
+    found = office.service.verifications.read(made.account)
+    assert found is not None
+    assert (found.name, found.expires_at, found.organisation) == ("Ravi Kumar", EXPIRES_AT, office.organisation)
+    assert office.service.account(made.account).standing_at(NOW) == found.standing
+    assert counted(office) == 1
+    assert nomination(office, phone) is None
+    entry = office.administration.entries(office.organisation)[-1]
+    assert (entry.action, entry.case) == ("person.verify", base64url_text(done.id))
+    assert found.origin is not None
+    assert (found.origin.id, found.origin.row) == (done.id, 1)
+
+
+def test_being_told_of_a_registration_twice_or_too_early_does_no_harm(office: Importing) -> None:
+    phone = new_phone()
+    office.run(csv_of(row(phone)))
+    told = {"number": PEPPER.index("phone", phone), "until": NOW + 120}
+    office.queue.send(told)
+    assert office.work_one() == "not_yet"
+    made = office.service.register(phone, DeviceKeys())
+    office.told_of_registrations()
+    assert sorted(office.work_all()) == ["not_nominated", "verified"]
+    first = office.service.verifications.read(made.account)
+    office.queue.send(told)
+    assert office.work_one() == "not_nominated"
+    assert office.service.verifications.read(made.account) == first
+
+
+def test_a_registration_that_fails_leaves_work_that_ends(office: Importing) -> None:
+    phone = new_phone()
+    office.run(csv_of(row(phone)))
+    office.queue.send({"number": PEPPER.index("phone", phone), "until": NOW + 120})
+    office.service.now_ms += 121_000
+    assert office.work_all() == ["orphan"]
+
+
+def test_a_number_may_also_come_by_a_change(office: Importing) -> None:
+    person, phone = office.service.person(), new_phone()
+    office.run(csv_of(row(phone)))
+    id = office.service.start(phone, "change_phone")
+    change = ChangePhone(registration=id, code=office.service.sms.last_code)
+    devices.change_phone(office.service.caller(person), change, now_ms=office.now_ms, deps=office.service.device_deps)
+    office.told_of_registrations()
+    assert office.work_all() == ["verified"]
+    assert verification(office, person).organisation == office.organisation
+
+
+def test_a_nomination_that_comes_during_a_registration_is_not_missed(office: Importing) -> None:
+    """Registration has looked for one before the import writes it, and writes the account after."""
+    phone = new_phone()
+    checked = office.check(csv_of(row(phone)))
+    office.commit(checked.id)
+    id = office.service.start(phone)
+    keys, code = DeviceKeys(), office.service.sms.last_code
+    deps, done = office.service.device_deps, list[list[str]]()
+
+    class Overtaken:
+        def __getattr__(self, name: str) -> Any:
+            if name == "transact_write_items" and not done:
+                done.append([])
+                done[0] = office.work_all()
+            return getattr(office.service.client, name)
+
+    overtaken = Overtaken()
+    enrolment = replace(
+        deps.enrolment,
+        directory=replace(deps.directory, client=overtaken),
+        routing=deps.routing,  # type: ignore[arg-type]
+    )
+    body = VerifyRegistration(code=code, device=keys.new_device(id))
+    made = devices.register(id, body, now_ms=office.now_ms, deps=replace(deps, enrolment=enrolment))
+    assert done
+    office.told_of_registrations()
+    assert office.work_all() == ["verified"]
+    assert office.service.verifications.read(made.account) is not None
+
+
+def test_a_nomination_ends_after_half_a_year(office: Importing) -> None:
+    phone = new_phone()
+    office.run(csv_of(row(phone, expires="2029-01-01")))
+    office.service.now_ms += NOMINATION_SECONDS * 1000 - 1000
+    assert nomination(office, phone).in_force(office.now_ms // 1000)
+    office.service.now_ms += 1000
+    assert not nomination(office, phone).in_force(office.now_ms // 1000)
+    office.service.register(phone, DeviceKeys())
+    assert office.service.import_queue.sent == []
+
+
+def test_a_nomination_is_not_for_who_is_verified_elsewhere_or_into_a_unit_that_is_gone(
+    office: Importing, backend: tuple[Service, Any]
+) -> None:
+    other, phone, unit = (
+        importing(backend, name="Ministry of Power"),
+        new_phone(),
+        office.service.unit(office.organisation),
+    )
+    office.run(csv_of(row(phone, unit=id_text(unit))))
+    office.service.operate("unit.remove", organisation=id_text(office.organisation), unit=id_text(unit))
+    made = office.service.register(phone, DeviceKeys())
+    office.told_of_registrations()
+    assert office.work_all() == ["unit_gone"]
+    other.run(csv_of(row(phone)))
+    office.queue.send({"number": PEPPER.index("phone", phone), "until": NOW + 120})
+    assert office.work_all() == ["verified_already"]
+    found = office.service.verifications.read(made.account)
+    assert found is not None
+    assert found.organisation == other.organisation
+
+
+# Who may do what
+
+
+def test_rows_reach_no_further_than_the_import(office: Importing) -> None:
+    north, south = (office.service.unit(office.organisation, name) for name in ("North", "South"))
+    admin = unit_admin(office, north)
+    theirs = office.service.person()
+    office.run(csv_of(row(theirs.phone, unit="South")))
+    awaited = new_phone()
+    office.run(csv_of(row(awaited, unit="South")))
+    rows = [row(unit="South"), row(unit=id_text(south)), row(theirs.phone), row(awaited), row()]
+    checked = office.check(csv_of(*rows), unit=north, caller=admin)
+    assert [one.code for one in checked.findings] == [
+        "unit_unknown",
+        "unit_unknown",
+        "verified_elsewhere",
+        "nominated_elsewhere",
+    ]
+    off = [row(phone, action="revoke", reason="left") for phone in (theirs.phone, awaited)]
+    assert [one.code for one in office.check(csv_of(*off), unit=north, caller=admin).findings] == ["not_verified"] * 2
+    assert office.run(csv_of(row()), unit=north, caller=admin).state == "completed"
+
+
+def test_an_import_of_others_looks_like_none(office: Importing, backend: tuple[Service, Any]) -> None:
+    north, south = (office.service.unit(office.organisation, name) for name in ("North", "South"))
+    other = importing(backend, name="Ministry of Power")
+    id = office.upload(csv_of(row()), unit=north)
+    nobody = office.administration.appoint(None, Place.root(office.organisation))
+    auditor = office.administration.appoint(Role.AUDITOR, Place.root(office.organisation))
+    for caller in (other.caller, unit_admin(office, south), unit_admin(office, north, Role.GROUP_MANAGER), nobody):
+        for call in (office.state, office.commit, office.cancel):
+            assert refused(call, id, caller=caller) is ErrorCode.NOT_FOUND
+    assert office.state(id, caller=auditor).state == "open"
+    assert refused(office.commit, id, caller=auditor) is ErrorCode.NOT_FOUND
+    assert refused(office.cancel, id, caller=auditor) is ErrorCode.NOT_FOUND
+    assert office.state(id, caller=unit_admin(office, north)).state == "open"
+    assert refused(office.state, new_import_id(office.organisation, 1)) is ErrorCode.NOT_FOUND
+    assert refused(office.create, caller=other.caller) is ErrorCode.NOT_FOUND
+    assert refused(office.create, caller=unit_admin(office, north)) is ErrorCode.NOT_FOUND
+    assert refused(office.create, unit=UnitId(bytes(8))) is ErrorCode.NOT_FOUND
+
+
+def test_a_list_holds_what_the_caller_may_see(office: Importing, backend: tuple[Service, Any]) -> None:
+    north, south = (office.service.unit(office.organisation, name) for name in ("North", "South"))
+    ids = [office.create(unit=unit).id for unit in (north, south, None)]
+
+    def listed(caller: Caller, unit: UnitId | None = None, limit: int = 50) -> list[Any]:
+        found, after = [], None
+        while True:
+            page = imports.page(
+                caller,
+                office.organisation,
+                unit=unit,
+                after=after,
+                limit=limit,
+                now_ms=office.now_ms,
+                deps=office.deps(),
+            )
+            found += [one.id for one in page.imports]
+            after = page.cursor
+            if after is None:
+                return found
+
+    assert set(listed(office.caller)) == set(ids)
+    assert set(listed(office.caller, limit=1)) == set(ids)
+    assert listed(office.caller, south) == [ids[1]]
+    assert listed(unit_admin(office, north)) == [ids[0]]
+    assert refused(listed, unit_admin(office, north), south) is ErrorCode.NOT_FOUND
+    assert refused(listed, unit_admin(office, north), UnitId(bytes(8))) is ErrorCode.NOT_FOUND
+    assert refused(listed, importing(backend).caller) is ErrorCode.NOT_FOUND
+
+
+def test_a_cursor_is_good_for_one_list_and_caller(office: Importing, backend: tuple[Service, Any]) -> None:
+    done = office.run(csv_of(row(), row(), row()))
+    cursor = office.page(done.id, limit=2).cursor
+    assert cursor is not None
+    other = office.run(csv_of(row(), row()))
+    for id, changed in ((other.id, cursor), (done.id, cursor[:-1] + ("A" if cursor[-1] != "A" else "B"))):
+        assert refused(office.page, id, after=changed) is ErrorCode.INVALID_CURSOR
+    colleague = office.administration.appoint(Role.NODAL_OFFICER, Place.root(office.organisation))
+    deps, terms = office.deps(), {"after": cursor, "limit": 2, "now_ms": office.now_ms}
+    assert refused(imports.results, colleague, done.id, deps=deps, **terms) is ErrorCode.INVALID_CURSOR
+
+
+def test_large_imports_take_a_fresh_sign_in(office: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "FRESH_ABOVE_ROWS", 2)
+    small, large = office.check(csv_of(row(), row())), office.check(csv_of(row(), row(), row("1")))
+    stale = replace(office.caller, signed_in_at=NOW - 301)
+    assert office.commit(small.id, caller=stale).state == "committing"
+    assert refused(office.commit, large.id, caller=stale) is ErrorCode.FRESH_SIGN_IN_REQUIRED
+    assert office.state(large.id).state == "checked"
+    assert office.commit(large.id, caller=replace(stale, signed_in_at=NOW - 300)).state == "committing"
+    office.work_all()
+
+
+# States
+
+
+def test_nothing_is_committed_that_was_not_checked(office: Importing) -> None:
+    id = office.upload(csv_of(row()))
+    assert refused(office.commit, id) is ErrorCode.IMPORT_STATE
+    office.commit(id, dry_run=True)
+    assert refused(office.commit, id) is ErrorCode.IMPORT_STATE
+    office.work_all()
+    assert office.commit(id).state == "committing"
+
+
+def test_asking_again_does_nothing_more(office: Importing) -> None:
+    id = office.upload(csv_of(row()))
+    assert [office.commit(id, dry_run=True).state for _ in range(2)] == ["checking"] * 2
+    office.work_all()
+    assert office.commit(id, dry_run=True).state == "checked"
+    assert [office.commit(id).state for _ in range(2)] == ["committing"] * 2
+    assert refused(office.commit, id, dry_run=True) is ErrorCode.IMPORT_STATE
+    office.work_all()
+    assert office.commit(id).state == "completed"
+    assert office.administration.actions(office.organisation).count("import.commit") == 1
+
+
+def test_a_file_must_be_there_and_not_too_large(office: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = office.create()
+    assert refused(office.commit, made.id, dry_run=True) is ErrorCode.UPLOAD_MISSING
+    monkeypatch.setattr(imports, "MAX_FILE_BYTES", 10)
+    assert refused(office.commit, office.upload(csv_of(row())), dry_run=True) is ErrorCode.UPLOAD_INVALID
+
+
+def test_a_file_that_cannot_be_read_fails_the_import(office: Importing) -> None:
+    for content, format, code in (
+        (b"salary\n1\n", "csv", "no_phone_column"),
+        ("phone\n1\n".encode("utf-16"), "csv", "encoding"),
+        (csv_of(row()), "xlsx", "not_xlsx"),
+    ):
+        failed = office.check(content, format=format)
+        assert (failed.state, failed.failure) == ("failed", "upload_invalid")
+        assert [one.code for one in failed.findings] == [code]
+        assert refused(office.commit, failed.id) is ErrorCode.IMPORT_STATE
+
+
+def test_too_many_faults_fail_the_import(office: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_check, "MAX_FAULTY_ROWS", 2)
+    failed = office.check(csv_of(*(row("1") for _ in range(3))))
+    assert (failed.state, failed.findings[0].code) == ("failed", "too_many_faults")
+    assert [one.row for one in failed.findings] == [0, 1, 2, 3]
+
+
+def test_an_upload_replaced_after_it_was_asked_to_be_checked_is_not_taken(office: Importing) -> None:
+    id = office.upload(csv_of(row()))
+    office.commit(id, dry_run=True)
+    office.s3.put_object(Bucket=BUCKET, Key=office.file_name(id), Body=csv_of(row(), row()))
+    office.work_all()
+    failed = office.state(id)
+    assert (failed.state, [one.code for one in failed.findings]) == ("failed", ["changed"])
+
+
+def test_an_upload_replaced_after_the_check_changes_nothing(office: Importing) -> None:
+    person, other = office.service.person(), office.service.person()
+    checked = office.check(csv_of(row(person.phone)))
+    office.s3.put_object(Bucket=BUCKET, Key=office.file_name(checked.id), Body=csv_of(row(other.phone)))
+    office.commit(checked.id)
+    office.work_all()
+    assert counts(office.state(checked.id)) == {"verified": 1}
+    assert office.service.verifications.read(other.account) is None
+
+
+def test_two_days_are_the_longest_between_creation_and_commit(office: Importing) -> None:
+    checked, opened = office.check(csv_of(row())), office.upload(csv_of(row()))
+    office.service.now_ms += imports.COMMIT_WITHIN_SECONDS * 1000
+    assert refused(office.commit, checked.id) is ErrorCode.IMPORT_STATE
+    assert refused(office.commit, opened, dry_run=True) is ErrorCode.IMPORT_STATE
+
+
+def test_a_cancelled_import_does_no_more(office: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "CHUNK_ROWS", 1)
+    checked = office.check(csv_of(row(), row(), row()))
+    office.commit(checked.id)
+    assert [office.work_one(), office.work_one()] == ["committing", "committing"]
+    office.cancel(checked.id)
+    office.cancel(checked.id)
+    office.work_all()
+    done = office.state(checked.id)
+    assert (done.state, counts(done)) == ("cancelled", {"nominated": 1})
+    assert list(office.results(checked.id)) == [1]
+    assert refused(office.commit, checked.id) is ErrorCode.IMPORT_STATE
+    assert office.administration.actions(office.organisation).count("import.cancel") == 1
+    completed = office.run(csv_of(row()))
+    assert refused(office.cancel, completed.id) is ErrorCode.IMPORT_STATE
+
+
+def test_a_check_that_ends_after_the_cancelling_leaves_nothing(office: Importing) -> None:
+    id = office.upload(csv_of(row(), row("1")))
+    office.commit(id, dry_run=True)
+    one = office.deps().store.read(id, now_seconds=NOW)
+    assert one is not None
+    office.cancel(id)
+    import_check.check(replace(one, etag=None), now_ms=office.now_ms, deps=office.deps())
+    assert office.state(id).state == "cancelled"
+    assert [key for key in office.objects() if base64url_text(id) in key] == []
+
+
+# Crashes and repetitions
+
+
+def entries(office: Importing, id: Any) -> list[dict[str, Any]]:
+    """The queue's entries of the chunks, once the import is committed."""
+    office.commit(id)
+    office.work_one()
+    return [entry for entry, _ in office.queue.sent]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_wherever_the_function_ends_each_row_is_done_once(office: Importing, after: bool) -> None:
+    """Every call to the outside is the last one once, before or after it has its effect."""
+    known, kept = office.service.person(), office.service.person()
+    office.run(csv_of(row(kept.phone), row(known.phone)))
+    at, crashed = 0, True
+    while crashed:
+        at, crashed = at + 1, False
+        id = office.upload(csv_of(row(known.phone, name=f"Name {at}"), row(kept.phone), row()))
+        office.commit(id, dry_run=True)
+        crashing = Crashing(at, after)
+        committed = False
+        while office.queue.sent:
+            try:
+                office.work_one(office.deps(crashing))
+            except Crash:
+                crashed = True
+            if not office.queue.sent and not committed:
+                office.commit(id)
+                committed = True
+            assert crashing.calls < 200
+        done = office.state(id)
+        assert (done.state, counts(done)) == ("completed", {"changed": 1, "unchanged": 1, "nominated": 1}), f"call {at}"
+        assert verification(office, known).name == f"Name {at}"
+    assert at > 15
+    assert counted(office) == 2
+
+
+def test_a_chunk_that_comes_again_or_twice_at_once_counts_once(office: Importing) -> None:
+    people = [office.service.person() for _ in range(3)]
+    checked = office.check(csv_of(*(row(person.phone) for person in people)))
+    (entry,) = entries(office, checked.id)
+    versions = []
+    for _ in range(3):
+        import_work.run_chunk(entry, now_ms=office.now_ms, deps=office.deps())
+        versions.append([verification(office, person).version for person in people])
+    assert versions == [[1, 1, 1]] * 3
+    assert counts(office.state(checked.id)) == {"verified": 3}
+    assert office.administration.actions(office.organisation)[-3:] == [
+        "import.commit",
+        "import.chunk",
+        "import.complete",
+    ]
+
+
+def test_a_run_that_was_overtaken_by_itself_tells_the_same(office: Importing) -> None:
+    """All rows are done, but the chunk was not counted: what became of them is known by what made them."""
+    gone, fresh_one, phone = office.service.person(), office.service.person(), new_phone()
+    office.run(csv_of(row(gone.phone), row(phone)))
+    rows = [
+        row(gone.phone, action="revoke", reason="x"),
+        row(fresh_one.phone),
+        row(phone, action="revoke", reason="x"),
+        row(),
+    ]
+    checked = office.check(csv_of(*rows))
+    (entry,) = entries(office, checked.id)
+    deps = office.deps()
+    one = deps.store.read(checked.id, now_seconds=NOW)
+    assert one is not None
+    assert one.checked is not None
+    sealed = deps.objects.part(imports.rows_name(one, one.checked.check), entry["at"], entry["bytes"])
+    rows_ = import_check.open_entries(sealed, one, one.checked.check, 0, pepper=PEPPER)
+    tree = deps.organisations.glance(office.organisation)
+    first = import_work._Run(one, tree, NOW, deps).work_off(rows_)
+    assert [result.outcome for result in first] == ["revoked", "verified", "withdrawn", "nominated"]
+    assert import_work._Run(one, tree, NOW, deps).work_off(rows_) == first
+    office.cancel(checked.id)
+    import_work.run_chunk(entry, now_ms=office.now_ms, deps=deps)
+    assert counts(office.state(checked.id)) == {"revoked": 1, "verified": 1, "withdrawn": 1, "nominated": 1}
+
+
+def test_a_person_changed_at_the_same_moment_is_read_again(office: Importing) -> None:
+    first, second = office.service.person(), office.service.person()
+    checked = office.check(csv_of(row(first.phone), row(second.phone)))
+    (entry,) = entries(office, checked.id)
+    overtaken: list[bool] = []
+
+    class Overtaken:
+        def __getattr__(self, name: str) -> Any:
+            if name == "transact_write_items" and not overtaken:
+                overtaken.append(True)
+                office.service.verify(first, office.organisation, name="Somebody Else")
+            return getattr(office.service.client, name)
+
+    import_work.run_chunk(
+        entry,
+        now_ms=office.now_ms,
+        deps=office.deps(lambda target: Overtaken() if target is office.service.client else target),
+    )
+    assert counts(office.state(checked.id)) == {"changed": 1, "verified": 1}
+    assert [verification(office, person).name for person in (first, second)] == ["Asha Rao"] * 2
+    assert counted(office) == 2
+
+
+def test_work_that_nothing_calls_for_ends(office: Importing) -> None:
+    made = office.create()
+    office.queue.send({"import": base64url_text(made.id), "was": "open", "until": NOW + 120})
+    assert office.work_one() == "not_yet"
+    office.service.now_ms += 121_000
+    assert office.work_all() == ["orphan"]
+
+
+# What the audit chain says
+
+
+def test_the_audit_chain_ties_each_row_to_the_commit(office: Importing) -> None:
+    people = [office.service.person() for _ in range(2)]
+    done = office.run(csv_of(*(row(person.phone) for person in people), row("1")))
+    entries = office.administration.entries(office.organisation)
+    assert [entry.action for entry in entries] == ["import.create", "import.commit", "import.chunk", "import.complete"]
+    bodies = [json.loads(entry.body or b"{}") for entry in entries]
+    _, commit, chunk, complete = [body.get("details", body) for body in bodies]
+    results = list(office.deps().store.results(done.id, first_chunk=0, last_chunk=9))
+    assert (commit["rows"], commit["valid"]) == (3, 2)
+    assert commit["hash"] == base64url_text(hashlib.sha256(b"".join(one.digest for one in results)).digest())
+    assert chunk["hash"] == base64url_text(hashlib.sha256(encode_results(results)).digest())
+    assert (chunk["rows"], chunk["counts"], complete["counts"]) == ([1, 2], {"verified": 2}, {"verified": 2})
+    for number, person in enumerate(people, start=1):
+        origin = verification(office, person).origin
+        assert origin is not None
+        assert (origin.id, origin.row, origin.outcome) == (done.id, number, "verified")
+    assert {entry.actor for entry in entries} == {entries[0].actor}
+
+
+# Speed
+
+
+def test_a_chunk_takes_few_calls(office: Importing) -> None:
+    checked = office.check(csv_of(*(row(office.service.person().phone) for _ in range(30))))
+    (entry,) = entries(office, checked.id)
+    calls: list[str] = []
+
+    class Count:
+        def __getattr__(self, name: str) -> Any:
+            method = getattr(office.service.client, name)
+            if not callable(method) or name == "exceptions":
+                return method
+
+            def call(**arguments: Any) -> Any:
+                calls.append(name)
+                return method(**arguments)
+
+            return call
+
+    deps = office.deps(lambda target: Count() if target is office.service.client else target)
+    import_work.run_chunk(entry, now_ms=office.now_ms, deps=deps)
+    assert counts(office.state(checked.id)) == {"verified": 30}
+    assert calls.count("transact_write_items") <= 6
+    assert len(calls) <= 16

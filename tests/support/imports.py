@@ -1,0 +1,188 @@
+"""Imports of officials in process: real use cases on real stores and S3 over moto, a queue that the test works off."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from openpyxl import Workbook
+
+from sandes.administration import import_work, imports
+from sandes.administration.imports import ImportDependencies
+from sandes.edge.objects import S3Objects
+from sandes.model.administrator import Caller, Place, Role
+from sandes.model.ids import ImportId, OrganisationId, UnitId
+from sandes.protocol import import_api
+from sandes.store.imports import ImportStore
+from sandes.store.nominations import NominationStore
+from sandes.store.organisations import OrganisationStore
+from sandes.store.routing import RoutingStore
+from sandes.store.verifications import VerificationStore
+from tests.support.administration import Administration
+from tests.support.batches import Crash, Through
+from tests.support.dynamodb import moto_dynamodb
+from tests.support.queue import FakeQueue
+from tests.support.service import ATTESTATION_KEY, PEPPER, Service, new_phone
+
+BUCKET = "uploads"
+HEADER = ("phone", "name", "post", "unit", "expires", "action", "reason")
+EXPIRES = "2027-03-31"
+
+
+@dataclass
+class Importing:
+    """An organisation with somebody who may import, and the queue of the work."""
+
+    service: Service
+    s3: Any
+    organisation: OrganisationId
+    caller: Caller
+    administration: Administration
+    queue: FakeQueue = field(default_factory=FakeQueue)
+
+    @property
+    def now_ms(self) -> int:
+        return self.service.now_ms
+
+    def deps(self, through: Through = lambda target: target) -> ImportDependencies:
+        """Of one environment; every call to the outside goes `through`."""
+        client, table = through(self.service.client), self.service.tables["directory"]
+        routing = RoutingStore(client, self.service.tables["routing"])
+        return ImportDependencies(
+            store=ImportStore(client, table),
+            nominations=NominationStore(client, table),
+            verifications=VerificationStore(client, table, routing),
+            organisations=OrganisationStore(client, table),
+            objects=S3Objects(through(self.s3), BUCKET),
+            queue=through(self.queue),
+            recorder=Administration(self.service, client).recorder,
+            pepper=PEPPER,
+            key=ATTESTATION_KEY,
+        )
+
+    def create(
+        self, *, unit: UnitId | None = None, format: Any = "csv", caller: Caller | None = None, **body: Any
+    ) -> import_api.ImportState:
+        new = import_api.NewImport(organisation=self.organisation, unit=unit, format=format, **body)
+        return imports.create(caller or self.caller, new, now_ms=self.now_ms, deps=self.deps())
+
+    def upload(self, content: bytes, **terms: Any) -> ImportId:
+        """An import with its file where its address would have put it."""
+        made = self.create(**terms)
+        self.s3.put_object(Bucket=BUCKET, Key=self.file_name(made.id), Body=content)
+        return made.id
+
+    def file_name(self, id: ImportId) -> str:
+        one = self.deps().store.read(id, now_seconds=self.now_ms // 1000)
+        assert one is not None
+        return imports.file_name(one)
+
+    def commit(
+        self,
+        id: ImportId,
+        *,
+        dry_run: bool = False,
+        caller: Caller | None = None,
+        deps: ImportDependencies | None = None,
+    ) -> import_api.ImportState:
+        body = import_api.CommitImport(dry_run=dry_run)
+        return imports.commit(caller or self.caller, id, body, now_ms=self.now_ms, deps=deps or self.deps())
+
+    def check(self, content: bytes, **terms: Any) -> import_api.ImportState:
+        """Upload and have it checked."""
+        id = self.upload(content, **terms)
+        self.commit(id, dry_run=True, caller=terms.get("caller"))
+        self.work_all()
+        return self.state(id, caller=terms.get("caller"))
+
+    def run(self, content: bytes, **terms: Any) -> import_api.ImportState:
+        """From the file to the last row."""
+        checked = self.check(content, **terms)
+        assert checked.state == "checked", checked
+        self.commit(checked.id, caller=terms.get("caller"))
+        self.work_all()
+        return self.state(checked.id, caller=terms.get("caller"))
+
+    def state(self, id: ImportId, *, caller: Caller | None = None) -> import_api.ImportState:
+        return imports.state(caller or self.caller, id, now_ms=self.now_ms, deps=self.deps())
+
+    def cancel(self, id: ImportId, *, caller: Caller | None = None) -> None:
+        imports.cancel(caller or self.caller, id, now_ms=self.now_ms, deps=self.deps())
+
+    def page(self, id: ImportId, *, after: str | None = None, limit: int = 250) -> import_api.ImportResults:
+        return imports.results(self.caller, id, after=after, limit=limit, now_ms=self.now_ms, deps=self.deps())
+
+    def results(self, id: ImportId, *, limit: int = 250) -> dict[int, tuple[str, list[str]]]:
+        """Status and codes by row."""
+        page = self.page(id, limit=limit)
+        found = list(page.results)
+        while page.cursor:
+            page = self.page(id, after=page.cursor, limit=limit)
+            found += page.results
+        assert [one.row for one in found] == sorted({one.row for one in found})
+        return {one.row: (one.status, [finding.code for finding in one.findings]) for one in found}
+
+    def work_one(self, deps: ImportDependencies | None = None) -> str:
+        """Take the oldest entry of the queue; put it back if the work ends by `Crash`."""
+        entry = self.queue.sent.pop(0)
+        try:
+            return import_work.work(entry[0], now_ms=self.now_ms, deps=deps or self.deps())
+        except Crash:
+            self.queue.sent.append(entry)
+            raise
+
+    def work_all(self) -> list[str]:
+        """Everything, delays passed over, until there is nothing but work that nothing calls for."""
+        done: list[str] = []
+        while self.queue.sent and done[-5:] != ["not_yet"] * 5:
+            done.append(self.work_one())
+            assert len(done) < 500, "the queue is never empty"
+        return done
+
+    def told_of_registrations(self) -> None:
+        """What registrations have queued, as the queue of imports has it."""
+        self.queue.sent += self.service.import_queue.sent
+        self.service.import_queue.sent.clear()
+
+    def objects(self) -> list[str]:
+        return [entry["Key"] for entry in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+
+def importing(backend: tuple[Service, Any], *, name: str = "Ministry of Railways") -> Importing:
+    service, s3 = backend
+    organisation = service.organisation(name)
+    administration = Administration(service)
+    caller = administration.appoint(Role.NODAL_OFFICER, Place.root(organisation))
+    return Importing(service, s3, organisation, caller, administration)
+
+
+def row(phone: str | None = None, **cells: str) -> list[str]:
+    values = {"phone": phone or new_phone(), "name": "Asha Rao", "post": "Clerk", "expires": EXPIRES}
+    return [(values | cells).get(column, "") for column in HEADER]
+
+
+def csv_of(*rows: Iterable[str]) -> bytes:
+    return "\n".join([",".join(HEADER), *(",".join(one) for one in rows), ""]).encode()
+
+
+def xlsx_of(*rows: Iterable[Any]) -> bytes:
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet()
+    sheet.append(HEADER)
+    for one in rows:
+        sheet.append(list(one))
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+@contextmanager
+def import_backend() -> Iterator[tuple[Service, Any]]:
+    with moto_dynamodb() as (client, tables):
+        s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+        s3.create_bucket(Bucket=BUCKET)
+        yield Service(client, tables), s3
