@@ -353,11 +353,11 @@ def test_a_nomination_that_comes_during_a_registration_is_not_missed(office: Imp
                 done[0] = office.work_all()
             return getattr(office.service.client, name)
 
-    overtaken = Overtaken()
+    overtaken: Any = Overtaken()
     enrolment = replace(
         deps.enrolment,
         directory=replace(deps.directory, client=overtaken),
-        routing=deps.routing,  # type: ignore[arg-type]
+        routing=deps.routing,
     )
     body = VerifyRegistration(code=code, device=keys.new_device(id))
     made = devices.register(id, body, now_ms=office.now_ms, deps=replace(deps, enrolment=enrolment))

@@ -69,6 +69,7 @@ PUBLISHED = {
     "verified_elsewhere": 409,
     "own_request": 403,
     "same_unit": 403,
+    "import_state": 409,
     "approval_state": 409,
     "own_roles": 403,
     "role_above_own": 403,
