@@ -308,7 +308,7 @@ ALLOWED = {
         "dynamodb:PutItem statistics",
         *(
             f"sqs:GetQueueAttributes {queue}{kind}"
-            for queue in ("webhooks", "fanout", "groupwork", "rosterwork", "sms", "batches")
+            for queue in ("webhooks", "fanout", "groupwork", "rosterwork", "sms", "batches", "imports")
             for kind in ("", ".dead")
         ),
     },
