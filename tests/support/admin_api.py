@@ -20,14 +20,14 @@ from moto import mock_aws
 from functions.admin import handler as admin
 from functions.admin_apps import handler as admin_apps
 from functions.admin_people import handler as admin_people
-from sandes.edge import admin_apps_wiring, admin_people_wiring, admin_wiring, wiring
+from sandes.edge import admin_apps_wiring, admin_people_wiring, admin_wiring, imports_wiring, wiring
 from sandes.model.administrator import Caller
 from sandes.model.ids import administrator_text
 from tests.support.dynamodb import _one_call_at_a_time, create_tables
 from tests.support.pool import MemoryPool
 
 FUNCTIONS: tuple[ModuleType, ...] = (admin, admin_people, admin_apps)
-WIRINGS: tuple[ModuleType, ...] = (wiring, admin_wiring, admin_people_wiring, admin_apps_wiring)
+WIRINGS: tuple[ModuleType, ...] = (wiring, admin_wiring, admin_people_wiring, admin_apps_wiring, imports_wiring)
 """Where dependencies are kept for as long as a function lives."""
 
 REGION = "us-east-1"
