@@ -176,6 +176,7 @@ def test_a_report_costs_the_same_calls_whatever_there_is(service: Service, of: O
             service.code_deps,
             service.gateway,
             service.group_queue,
+            service.import_queue,
         )
         body = Report(account=account, category="spam")
         reports.report(caller, body, now_ms=NOW_MS, deps=device_deps)
