@@ -14,6 +14,7 @@ from sandes_client.ids import AccountId, base64url_text, parse_account, parse_ba
 from sandes_client.paging import every, next_cursor, of_cursor
 from sandes_client.seal import SenderClass
 from sandes_client.store import Store
+from sandes_client.verification_requests import VerificationRequest, read_request
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ MAX_AGE_SECONDS = 3600
 """So old a profile is shown without asking again."""
 
 Audience = Literal["everyone", "officials", "organisation", "nobody"]
+ReportCategory = Literal["spam", "abuse", "impersonation", "fraud", "other"]
 ProfileField = Literal["name", "photo", "post", "number", "email", "last_seen"]
 
 
@@ -169,6 +171,41 @@ class People:
             )
 
         return await every(page)
+
+    async def ask_for_verification(
+        self, organisation: str, *, name: str, post: str, unit: str | None = None, email: str | None = None
+    ) -> VerificationRequest:
+        """Ask an organisation to verify the caller; `unit`: the organisation itself if left out.
+
+        `already_requested` while another request to it is open.
+        """
+        said = {"organisation": organisation, "unit": unit, "name": name, "post": post, "email": email}
+        given = {what: value for what, value in said.items() if value is not None}
+        answer = await self._api.signed("POST", "v1/verification-requests", given)
+        return read_answer(lambda: read_request(answer))
+
+    async def verification_requests(self) -> list[VerificationRequest]:
+        """The last one to each organisation, the newest first."""
+        answer = await self._api.signed("GET", "v1/verification-requests")
+        return read_answer(lambda: [read_request(one) for one in answer["requests"]])
+
+    async def withdraw_request(self, id: str) -> None:
+        """Take back what is not decided; `request_state` if it is."""
+        await self._api.signed("DELETE", f"v1/verification-requests/{path_part(id)}")
+
+    async def report(
+        self,
+        *,
+        account: str | None = None,
+        group: str | None = None,
+        app: str | None = None,
+        category: ReportCategory,
+        text: str = "",
+    ) -> None:
+        """Complain about exactly one of the three, in up to 1,000 characters. Nobody is told who did."""
+        about = {"account": account, "group": group, "app": app}
+        given = {what: id for what, id in about.items() if id is not None}
+        await self._api.signed("POST", "v1/reports", {**given, "category": category, "text": text})
 
     async def block(self, account: str) -> None:
         await self._api.block(parse_account(account))

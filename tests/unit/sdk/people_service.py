@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from sandes.crypto.attestation import AttestationKey, commitment, statement
-from sandes.model.ids import AccountId, OrganisationId, account_text, base64url_text
+from sandes.model.ids import AccountId, OrganisationId, UnitId, account_text, base64url_text, new_request_id
 from sandes.model.verification import AttestedField
 from sandes.protocol import client_api
 from tests.unit.sdk.group_service import answered
@@ -18,6 +18,23 @@ from tests.unit.sdk.service import ALICE, BOB, START_MS, Service, problem
 
 RAILWAYS = OrganisationId(b"railways")
 SAID: dict[AttestedField, str] = {"name": "Bob Rao", "post": "Section Officer", "unit": "Signalling"}
+
+
+def _request(asked: client_api.NewVerificationRequest) -> client_api.OwnVerificationRequest:
+    now = START_MS // 1000
+    id = base64url_text(new_request_id(asked.organisation, ALICE))
+    return client_api.OwnVerificationRequest(
+        id=id,
+        organisation=asked.organisation,
+        unit=asked.unit or UnitId(asked.organisation),
+        name=asked.name,
+        post=asked.post,
+        email=asked.email,
+        source="device",
+        state="open",
+        requested_at=now,
+        lapses_at=now + 86_400,
+    )
 
 
 @dataclass
@@ -28,6 +45,8 @@ class PeopleService:
     key: AttestationKey = field(default_factory=lambda: AttestationKey.of(secrets.token_bytes(32)))
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: list[Any] = field(default_factory=list)
+    requests: list[client_api.OwnVerificationRequest] = field(default_factory=list)
+    reports: list[client_api.Report] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.service.more.append(self.answer)
@@ -90,6 +109,18 @@ class PeopleService:
                 who, cursor = (BOB, None) if "cursor" in request.url.params else (ALICE, "next")
                 entry = client_api.InvitationEntry(account=who, created_at=7)
                 return answered(client_api.InvitationList(invitations=[entry], cursor=cursor))
+            case "POST", ["verification-requests"]:
+                asked = client_api.NewVerificationRequest.model_validate_json(request.content)
+                self.requests.append(_request(asked))
+                return answered(self.requests[-1], status=201)
+            case "GET", ["verification-requests"]:
+                return answered(client_api.OwnVerificationRequests(requests=self.requests))
+            case "DELETE", ["verification-requests", id]:
+                self.requests = [one for one in self.requests if one.id != id]
+                return httpx.Response(204)
+            case "POST", ["reports"]:
+                self.reports.append(client_api.Report.model_validate_json(request.content))
+                return httpx.Response(204)
             case (("PUT" | "DELETE"), ["invitations" | "blocks", _]):
                 return httpx.Response(204)
         return None

@@ -238,3 +238,48 @@ async def test_an_unreachable_service_leaves_what_is_known(
     assert known is not None
     assert known.verified
     assert people.profiles
+
+
+async def test_a_person_asks_to_be_verified_sees_what_became_of_it_and_takes_it_back(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    railways = account_text(RAILWAYS)
+    async with service.client(store) as device:
+        made = await device.people.ask_for_verification(
+            railways, name="Alice", post="Clerk", email="alice@rail.example"
+        )
+        assert (made.organisation, made.unit, made.state, made.email) == (
+            railways,
+            railways,
+            "open",
+            "alice@rail.example",
+        )
+        assert made.lapses_at == made.requested_at + 86_400
+        people.requests[0] = people.requests[0].model_copy(
+            update={"state": "rejected", "decided_at": 5, "reason": "unknown here"}
+        )
+        (now,) = await device.people.verification_requests()
+        assert (now.id, now.state, now.decided_at, now.reason) == (made.id, "rejected", 5, "unknown here")
+        await device.people.withdraw_request(made.id)
+        assert await device.people.verification_requests() == []
+
+
+async def test_an_answer_that_no_service_of_this_version_gives_is_none(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    service.http_answers["GET", "/v1/verification-requests"] = lambda _: httpx.Response(
+        200, json={"requests": [{"id": "x", "state": "haunted"}]}
+    )
+    async with service.client(store) as device:
+        with pytest.raises(Unreachable):
+            await device.people.verification_requests()
+    assert people.requests == []
+
+
+async def test_a_report_is_about_one_thing(service: Service, store: Store, people: PeopleService) -> None:
+    async with service.client(store) as device:
+        await device.people.report(account=BOB_ID, category="abuse", text="He shouts.")
+        await device.people.report(group=BOB_ID, category="spam")
+    first, second = people.reports
+    assert (first.account, first.category, first.text) == (BOB, "abuse", "He shouts.")
+    assert (second.account, second.group, second.text) == (None, BOB, "")

@@ -35,6 +35,7 @@ from sandes_client.cli.session import (
     sent,
 )
 from sandes_client.cli.texts import refusal_line
+from sandes_client.cli.verification import add_to as add_verification_to
 from sandes_client.enrolment import Enrolment
 from sandes_client.events import Status
 
@@ -75,6 +76,7 @@ app.add_typer(link_app, name="link")
 app.add_typer(groups, name="group")
 app.add_typer(apps, name="app")
 add_people_to(app)
+add_verification_to(app)
 
 Recipient = Annotated[
     str,

@@ -13,6 +13,8 @@ from sandes_client.events import State
 
 _UNLINKED = "this device was unlinked or replaced; register or link again"
 
+_SUSPENDED = "this account is suspended; whoever suspended it, your organisation or the platform, can resume it"
+
 STOPPED = {
     State.SUPERSEDED: "another program is connected as this device; close it first",
     State.REVOKED: _UNLINKED,
@@ -24,7 +26,9 @@ _REQUESTS = {
     "invalid_request": "the service does not accept this request",
     "not_permitted": "you may not do this",
     "rate_limited": "too many",
+    "already_requested": "you have asked this organisation already; `sandes verification list` shows it",
     "revoked": _UNLINKED,
+    "suspended": _SUSPENDED,
     "token_invalid": _UNLINKED,
 }
 """Said in place of the server's title."""
@@ -51,6 +55,7 @@ _MESSAGES = {
     "not_permitted": "no such recipient or group, or not one you may write to",
     "posting_restricted": "only admins post to this group",
     "revoked": _UNLINKED,
+    "suspended": _SUSPENDED,
     "token_invalid": _UNLINKED,
     "too_large": "the message is larger than allowed",
 }

@@ -16,7 +16,7 @@ from sandes_client.cli.main import app
 from sandes_client.ids import AccountId
 from sandes_client.people import Profile
 from tests.unit.sdk.group_service import GroupService
-from tests.unit.sdk.people_service import PeopleService
+from tests.unit.sdk.people_service import RAILWAYS, PeopleService
 from tests.unit.sdk.service import ALICE, BOB, CAMP_ID, Service, problem, refusal
 
 ALICE_ID, BOB_ID, CAROL_ID = account_text(ALICE), account_text(BOB), "mnqxe33maaaaa"
@@ -225,6 +225,20 @@ def test_a_choice_wider_than_the_limit_is_said_to_have_no_effect(
     said = sandes("profile", "set", "--show", "email=everyone").stdout
     assert "  email is shown to officials, which is the limit; your choice of everyone has no effect\n" in said
     assert "  number is shown to nobody (the limit: officials)\n" in said
+
+
+def test_one_asks_to_be_verified_and_complains(sandes: Any, people: PeopleService) -> None:
+    railways = account_text(RAILWAYS)
+    asked = sandes("verification", "request", railways, "--name", "Alice", "--post", "Clerk").stdout
+    assert asked.startswith(f"Asked; {people.requests[0].id}, until ")
+    assert f"{people.requests[0].id}  {railways}  open  Alice, Clerk" in sandes("verification", "list").stdout
+    assert sandes("verification", "withdraw", people.requests[0].id).stdout == "Withdrawn.\n"
+    assert sandes("verification", "list").stdout == "You have not asked any organisation.\n"
+    assert sandes("report", "--who", BOB_ID, "--category", "fraud", "--text", "Asks for money").stdout == "Reported.\n"
+    assert (people.reports[0].account, people.reports[0].text) == (BOB, "Asks for money")
+    assert sandes("report", "--who", BOB_ID, "--category", "rude").exit_code == 2
+    assert sandes("report", "--category", "spam").exit_code == 2
+    assert len(people.reports) == 1
 
 
 def test_people_are_looked_up_searched_and_invited(sandes: Any, people: PeopleService, service: Service) -> None:

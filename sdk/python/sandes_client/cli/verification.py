@@ -1,0 +1,110 @@
+"""`sandes verification` and `sandes report`: asking to be verified, and complaining, from a terminal."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast, get_args
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from sandes_client.cli.display import local_time
+from sandes_client.cli.session import COMMON_EPILOG, Session, resolve, run
+from sandes_client.people import ReportCategory
+from sandes_client.verification_requests import VerificationRequest
+
+verification_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Ask an organisation to verify you.", epilog=COMMON_EPILOG
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the commands of this module into `app`."""
+    app.add_typer(verification_app, name="verification")
+    app.command("report", epilog=COMMON_EPILOG)(report)
+
+
+@verification_app.command("request", epilog=COMMON_EPILOG)
+def request(
+    ctx: typer.Context,
+    organisation: Annotated[str, typer.Argument(help="Id of the organisation.")],
+    *,
+    name: Annotated[str, typer.Option(help="Your name.")],
+    post: Annotated[str, typer.Option(help="Your post.")],
+    unit: Annotated[str | None, typer.Option(help="Id of your unit; the organisation itself if left out.")] = None,
+    email: Annotated[str | None, typer.Option(help="Your address at work.")] = None,
+) -> None:
+    """Ask to be verified, or to have your verification renewed. One request at a time to each organisation."""
+    run(_request(ctx.obj, organisation, {"name": name, "post": post, "unit": unit, "email": email}))
+
+
+async def _request(session: Session, organisation: str, said: dict[str, str | None]) -> None:
+    async with session.device() as device:
+        made = await device.people.ask_for_verification(
+            organisation,
+            name=cast("str", said["name"]),
+            post=cast("str", said["post"]),
+            unit=said["unit"],
+            email=said["email"],
+        )
+    typer.echo(f"Asked; {made.id}, until {local_time(made.lapses_at * 1000)}.")
+
+
+@verification_app.command("list", epilog=COMMON_EPILOG)
+def requests(ctx: typer.Context) -> None:
+    """Show what you have asked, and what became of it."""
+    run(_requests(ctx.obj))
+
+
+async def _requests(session: Session) -> None:
+    async with session.device() as device:
+        found = await device.people.verification_requests()
+    console = Console(soft_wrap=True, highlight=False)
+    for one in found:
+        console.print(Text(_line(one)))
+    if not found:
+        typer.echo("You have not asked any organisation.")
+
+
+def _line(request: VerificationRequest) -> str:
+    said = f"{request.id}  {request.organisation}  {request.state}  {request.name}, {request.post}"
+    when = local_time((request.decided_at or request.requested_at) * 1000)
+    return f"{said}  {when}" + (f"  {request.reason}" if request.reason else "")
+
+
+@verification_app.command("withdraw", epilog=COMMON_EPILOG)
+def withdraw(ctx: typer.Context, id: Annotated[str, typer.Argument(help="Id of the request.")]) -> None:
+    """Take back a request that is not decided."""
+    run(_withdraw(ctx.obj, id))
+
+
+async def _withdraw(session: Session, id: str) -> None:
+    async with session.device() as device:
+        await device.people.withdraw_request(id)
+    typer.echo("Withdrawn.")
+
+
+def report(
+    ctx: typer.Context,
+    *,
+    category: Annotated[str, typer.Option(help="spam, abuse, impersonation, fraud or other.")],
+    who: Annotated[str | None, typer.Option(help="An account id or phone number.")] = None,
+    group: Annotated[str | None, typer.Option(help="Id of a group.")] = None,
+    app: Annotated[str | None, typer.Option(help="Id of an app.")] = None,
+    text: Annotated[str, typer.Option(help="What happened, in 1,000 characters.")] = "",
+) -> None:
+    """Complain about a person, a group or an app. Who complained is told to nobody."""
+    if category not in get_args(ReportCategory):
+        raise typer.BadParameter(f"one of {', '.join(get_args(ReportCategory))}", param_hint="--category")
+    if sum(one is not None for one in (who, group, app)) != 1:
+        raise typer.BadParameter("give exactly one of --who, --group and --app", param_hint="--who")
+    run(_report(ctx.obj, {"who": who, "group": group, "app": app}, cast("ReportCategory", category), text))
+
+
+async def _report(session: Session, about: dict[str, str | None], category: ReportCategory, text: str) -> None:
+    async with session.device() as device:
+        account = await resolve(device.api, about["who"]) if about["who"] else None
+        await device.people.report(
+            account=account, group=about["group"], app=about["app"], category=category, text=text
+        )
+    typer.echo("Reported.")
