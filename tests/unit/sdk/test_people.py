@@ -282,4 +282,4 @@ async def test_a_report_is_about_one_thing(service: Service, store: Store, peopl
         await device.people.report(group=BOB_ID, category="spam")
     first, second = people.reports
     assert (first.account, first.category, first.text) == (BOB, "abuse", "He shouts.")
-    assert (second.account, second.group, second.text) == (None, BOB, "")
+    assert (second.account, bytes(second.group or b""), second.text) == (None, BOB, "")
