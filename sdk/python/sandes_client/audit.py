@@ -12,6 +12,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import json
+import re
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ _SIGNATURE, _CONTENT = b',"signature":"', b',"content":'
 _SIGNATURE_CHARS, _SIGNATURE_BYTES = 86, 64
 _FIRST = base64url_text(bytes(32))
 _PROGRESS_ENTRIES = 2_000
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 
 Kind = Literal[
     "altered", "body", "missing", "misplaced", "other_chain", "other_key", "rewritten", "truncated", "format", "empty"
@@ -100,7 +102,7 @@ def read_heads(document: bytes, keys: dict[str, bytes]) -> list[Head]:
     except (KeyError, TypeError, ValueError) as error:
         raise HeadsRefused("it is not a document of heads") from error
     if public is None:
-        raise HeadsRefused(f"it is signed with another key, {said['key']}")
+        raise HeadsRefused(f"it is signed with another key, {_shown(said['key'])}")
     if not _is_signed(_HEADS + statement, signature, public):
         raise HeadsRefused("its signature does not hold")
     return heads
@@ -225,7 +227,7 @@ class _Check:
             self._misfit(made, chain, seq)
         if key not in self.keys:
             self._vouch()
-            raise self._bad("other_key", f"Entry {self.first + self.count} is signed with a key not given, {key}.")
+            raise self._other_key(key)
         if self.good is not None and self.good.key != key:
             self._vouch()
         if body is None:
@@ -239,18 +241,20 @@ class _Check:
         self.good = made
 
     def _begin(self, made: _Line, chain: str, seq: int, prev: str) -> None:
+        if made.key not in self.keys:
+            raise self._other_key(made.key)
         if self.chain is not None and chain != self.chain:
-            if made.key in self.keys and not self._signed(made):
+            if not self._signed(made):
                 raise self._bad("altered", f"Entry {self.first} was altered: its signature does not hold.")
             raise self._bad("other_chain", f"The file begins with an entry of another chain, {chain}.")
         self.chain = chain
         if self.part and seq > 1:
             self.first, self.before = seq, prev
-            if made.key in self.keys and not self._signed(made):
-                raise self._bad("altered", f"Entry {seq} was altered: its signature does not hold.")
+            if not self._signed(made):
+                raise self._bad("altered", "The first entry was altered: its signature does not hold.")
             return
         if seq != 1:
-            if made.key in self.keys and not self._signed(made):
+            if not self._signed(made):
                 raise self._bad("altered", "Entry 1 was altered or is missing: line 1 holds no good signature.")
             raise self._bad("missing", f"Entry 1 is missing: the file begins with entry {seq}.")
         if prev != _FIRST:
@@ -261,7 +265,7 @@ class _Check:
         self._vouch()
         expected = self.first + self.count
         if made.key not in self.keys:
-            raise self._bad("other_key", f"Entry {expected} is signed with a key not given, {made.key}.")
+            raise self._other_key(made.key)
         if not self._signed(made):
             raise self._bad("altered", f"Entry {expected} was altered or forged: its signature does not hold.")
         if chain != self.chain:
@@ -291,6 +295,10 @@ class _Check:
             raise _NotWhole("rewritten", since, text, line=since - self.first + 1, last=seq)
         self.heads += len(heads)
         self.last_head = seq
+
+    def _other_key(self, key: str) -> _NotWhole:
+        text = f"Entry {self.first + self.count} is signed with a key not given, {_shown(key)}."
+        return self._bad("other_key", text)
 
     def _bad(self, kind: Kind, text: str) -> _NotWhole:
         """Of the line after those taken in."""
@@ -347,6 +355,11 @@ def _is_signed(message: bytes, text: bytes, public: bytes) -> bool:
     except (CryptoError, ValueError, binascii.Error):
         return False
     return True
+
+
+def _shown(key: object) -> str:
+    """A key's id, if it is one: what stands in a file that nobody has signed does not go to a terminal."""
+    return key if isinstance(key, str) and _KEY_ID.fullmatch(key) else "which is none"
 
 
 def entry_in(line: bytes) -> dict[str, Any]:

@@ -145,6 +145,16 @@ def test_of_two_faults_the_earlier_one_is_named_also_where_the_later_one_shows_f
     assert named(b"".join(lines)) == ("altered", 3)
 
 
+def test_what_nobody_has_signed_does_not_get_into_what_is_said() -> None:
+    evil = LINES[3].replace(KEY.id.encode(), b"\\u001b[2JEVIL")
+    fault = check(b"".join([*LINES[:3], evil])).fault
+    assert fault is not None
+    assert fault.text == "Entry 4 is signed with a key not given, which is none."
+    fault = check(b"".join([evil])).fault
+    assert fault is not None
+    assert fault.text == "Entry 1 is signed with a key not given, which is none."
+
+
 def test_a_history_written_anew_with_the_key_is_found_by_a_head_between_two_of_them() -> None:
     anew = [*LINES[:6], *chain(6, after=LINES[:6], word="other")]
     assert check(b"".join(anew)).fault is None  # all that is left to see it by are the heads

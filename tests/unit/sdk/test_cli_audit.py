@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
 from sandes.model.ids import base64url_text, id_text
+from sandes_client.admin import AdminClient, Cognito, Tokens
 from sandes_client.cli.admin import admin
+from sandes_client.cli.place import Place
 from tests.unit.sdk.test_audit import CHAIN, ELSEWHERE, HEAD, KEY, LINES, OTHER, head
 
 PUBLIC = base64url_text(KEY.public)
@@ -96,3 +99,56 @@ def test_what_cannot_be_checked_is_not_said_to_be_bad(chain: Path, tmp_path: Pat
     found = run(chain, "--key", PUBLIC, "--heads", forged)
     assert found.exit_code == 1
     assert "error: heads_refused" in found.stderr
+
+
+class Service:
+    """Answers as the admin API does, `at_once` entries at a time; or always the first ones, if it is `stuck`."""
+
+    def __init__(self, *, at_once: int = 5, stuck: bool = False) -> None:
+        self.at_once, self.stuck, self.asked = at_once, stuck, list[int]()
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/admin/v1/audit/export"
+        after = int(request.url.params["after"])
+        self.asked.append(after)
+        start = 0 if self.stuck else after
+        return httpx.Response(200, content=b"".join(LINES[start : start + self.at_once]))
+
+    def client(self) -> AdminClient:
+        tokens = Tokens("access", "refresh", 2**40)
+        cognito = Cognito("http://127.0.0.1:9", "client")
+        return AdminClient("http://127.0.0.1:9", cognito, tokens, transport=httpx.MockTransport(self.answer))
+
+
+def export(service: Service, file: Path, monkeypatch: pytest.MonkeyPatch) -> Result:
+    monkeypatch.setattr(Place, "admin", lambda _: service.client())
+    return CliRunner().invoke(admin, ["audit", "export", str(file)])
+
+
+def test_a_chain_is_fetched_to_its_end_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, service = tmp_path / "chain", Service()
+    found = export(service, file, monkeypatch)
+    assert (found.exit_code, found.output) == (0, f"Fetched 12 entries; {file} has 12.\n")
+    assert service.asked == [0, 5, 10, 12]
+    assert file.read_bytes() == b"".join(LINES)
+    file.write_bytes(b"".join(LINES[:7]))
+    assert export(service, file, monkeypatch).output == f"Fetched 5 entries; {file} has 12.\n"
+    assert file.read_bytes() == b"".join(LINES)
+
+
+def test_an_answer_that_does_not_go_on_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = export(Service(stuck=True), tmp_path / "chain", monkeypatch)
+    assert found.exit_code == 1
+    assert "error: bad_answer" in found.stderr
+
+
+@pytest.mark.parametrize("there", [LINES[0][:-1], b"something else\n"], ids=["half an entry", "something else"])
+def test_a_file_that_is_no_chain_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bytes
+) -> None:
+    file = tmp_path / "chain"
+    file.write_bytes(there)
+    found = export(Service(), file, monkeypatch)
+    assert found.exit_code == 1
+    assert "error: file_unusable" in found.stderr
+    assert file.read_bytes() == there

@@ -28,7 +28,7 @@ from sandes_client.audit import (
     read_heads,
     verify,
 )
-from sandes_client.cli.display import readable
+from sandes_client.cli.display import one_line
 from sandes_client.cli.place import AsJson, say
 from sandes_client.cli.session import CommandFailed, failures_as_lines
 from sandes_client.ids import base64url_text, parse_base64url
@@ -100,8 +100,11 @@ def export(
         try:
             with file.open("ab") as opened, _counted() as draw:
                 while lines := _export(client, organisation, after):
+                    last = _number_in(lines.removesuffix(b"\n").rpartition(b"\n")[2], "the answer")
+                    if last <= after:
+                        raise CommandFailed("bad_answer", f"entries after {after} were asked for, {last} came")
                     opened.write(lines)
-                    after = int(entry_in(lines.rstrip(b"\n").rpartition(b"\n")[2])["seq"])
+                    after = last
                     before += lines.count(b"\n")
                     draw(after)
         except OSError as error:
@@ -167,10 +170,10 @@ def list_command(
                 break
     lines = [
         f"{one['seq']:>6} {datetime.fromtimestamp(one['at_ms'] / 1000, UTC):%Y-%m-%d %H:%M:%S} {one['action']} "
-        f"{one.get('subject') or ''} by {one['actor']} {readable(json.dumps(one.get('details')).encode())}"
+        f"{one.get('subject') or ''} by {one['actor']} {json.dumps(one.get('details'), ensure_ascii=False)}"
         for one in found
     ]
-    say("\n".join(lines) or "Nothing.", {"entries": found}, as_json)
+    say("\n".join(one_line(line) for line in lines) or "Nothing.", {"entries": found}, as_json)
 
 
 def _export(client: AdminClient, organisation: str | None, after: int) -> bytes:
@@ -184,13 +187,21 @@ def _last_entry(file: Path) -> int:
         with file.open("rb") as opened:
             opened.seek(max(size - MAX_LINE_BYTES, 0))
             lines = opened.read().splitlines(keepends=True)
-        return int(entry_in(lines[-1].removesuffix(b"\n"))["seq"]) if lines else 0
     except FileNotFoundError:
         return 0
     except OSError as error:
         raise CommandFailed("file_unusable", f"{file}: {error.strerror}") from None
+    if lines and not lines[-1].endswith(b"\n"):
+        raise CommandFailed("file_unusable", f"{file} ends in the middle of an entry: remove it and begin anew")
+    return _number_in(lines[-1][:-1], str(file)) if lines else 0
+
+
+def _number_in(line: bytes, of: str) -> int:
+    """Raises CommandFailed."""
+    try:
+        return int(entry_in(line)["seq"])
     except (KeyError, TypeError, ValueError):
-        raise CommandFailed("file_unusable", f"{file} does not end with an entry of an audit chain") from None
+        raise CommandFailed("file_unusable", f"{of} does not end with an entry of an audit chain") from None
 
 
 def _say(found: Verified) -> None:
