@@ -18,6 +18,7 @@ from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import AppId, UnitId, app_text, base64url_text, id_text, new_app_id, new_unit_id, parse_base64url
 from sandes.protocol.admin_apps_api import BackToTrial, ChangeApp, NewApp, NewAppKey, PutGuests
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.organisations import OrganisationStore
 from tests.support.administered_apps import AppWorld
 from tests.support.dynamodb import CountingClient, OvertakenClient
 from tests.support.service import NOW, NOW_MS, Service
@@ -167,6 +168,30 @@ def test_no_body_sets_what_is_not_its_own(world: AppWorld, model: Any, field: st
 def test_a_change_names_what_it_changes(nothing: Json) -> None:
     with pytest.raises(ValidationError):
         ChangeApp.model_validate(nothing)
+
+
+def test_an_app_that_comes_while_its_unit_is_removed_is_in_no_list(world: AppWorld) -> None:
+    remove: Json = {"organisation": id_text(world.ministry), "unit": id_text(world.pune)}
+    other = lambda: world.service.operate("unit.remove", **remove)  # noqa: E731
+    late = world.overtaken_by(OvertakenClient(world.service.client, "transact_write_items", other))
+    assert refusal(late.register, unit=world.pune) is ErrorCode.UNAVAILABLE
+    assert (listed(world, world.officer), world.staff.actions(world.ministry)) == ([], [])
+
+
+def test_a_unit_is_not_removed_under_an_app_that_comes_meanwhile(world: AppWorld) -> None:
+    app = world.register().app
+    world.change(app, unit=id_text(world.pune))
+    world.change(app, unit=id_text(world.west))
+    found = world.registry.organisations.unit(world.ministry, world.pune)
+    assert found
+    assert found[1].apps == 0
+    move = lambda: world.change(app, unit=id_text(world.pune))  # noqa: E731
+    client: Any = OvertakenClient(world.service.client, "transact_write_items", move)
+    store = OrganisationStore(client, world.service.tables["directory"])
+    tree = store.tree(world.ministry)
+    assert tree
+    assert not store.remove(tree, world.pune)
+    assert listed(world, world.manager, world.pune) == ["Passport Seva"]
 
 
 # Lists

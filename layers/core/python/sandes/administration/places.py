@@ -275,6 +275,7 @@ def _shown_unit(unit: Unit, tree: Tree) -> AdminUnit:
         level=tree.level(unit.id),
         officials=unit.officials,
         groups=unit.groups,
+        apps=unit.apps,
         created_at=utc(unit.created_at),
         version=unit.version,
     )

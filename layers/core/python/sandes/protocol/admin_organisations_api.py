@@ -66,8 +66,8 @@ class ChangeVisibility(Wire):
 
 
 class AdminUnit(Answer):
-    """`level` is 1 for the organisation itself. `officials` and `groups` count those of this very unit. `version` rises
-    with each change of name and place; it is the ETag too.
+    """`level` is 1 for the organisation itself. `officials`, `groups`, `apps`: how many there are in this very unit.
+    `version` rises with each change of name and place; it is the ETag too.
     """
 
     id: UnitField
@@ -77,6 +77,7 @@ class AdminUnit(Answer):
     level: int
     officials: int
     groups: int
+    apps: int
     created_at: Time
     version: int
 
