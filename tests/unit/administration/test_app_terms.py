@@ -340,6 +340,15 @@ def test_a_webhook_is_paused_moved_and_removed_on_the_record(world: AppWorld) ->
     ]
 
 
+def test_the_record_has_the_host_of_a_webhook_and_not_what_its_address_may_hide(world: AppWorld) -> None:
+    app = world.register().app
+    id = add_hook(world, app, url="https://example.org/hook/s3cret?token=s3cret").id
+    change_hook(world, app, id, url="https://example.com/s3cret")
+    told = [details_of(entry) or {} for entry in world.staff.entries(world.ministry)[1:]]
+    assert [told[0]["host"], told[1]["changed"]] == ["example.org", {"host": "example.com"}]
+    assert "s3cret" not in json.dumps(told)
+
+
 def test_webhooks_are_kept_where_the_app_is(world: AppWorld) -> None:
     app = world.register(world.officer, unit=world.east).app
     id = add_hook(world, app, world.officer).id

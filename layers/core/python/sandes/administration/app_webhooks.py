@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from sandes.administration.acts import act
 from sandes.administration.app_administration import at_place
@@ -45,7 +46,14 @@ def create(caller: Caller, app: AppId, body: NewWebhook, *, now_ms: int, deps: A
         found, place, right = at_place(caller, app, "act", deps.registry)
         hook = webhook_register.new(found, body, now_seconds=now_ms // 1000, register=deps.register)
         did = act(
-            caller, right, "app.webhook.create", place, app_text(app), webhook=hook.id, url=hook.url, events=hook.events
+            caller,
+            right,
+            "app.webhook.create",
+            place,
+            app_text(app),
+            webhook=hook.id,
+            host=_host(hook.url),
+            events=hook.events,
         )
         register = deps.recording(did, now_ms=now_ms)
         if register.apps.set_entry(app, hook, beside=list(found.webhooks)):
@@ -58,7 +66,8 @@ def change(
 ) -> Webhook:
     """What the body names. Raises ProtocolError: not_found, webhook_address."""
     found, place, right = at_place(caller, app, "act", deps.registry)
-    changed = body.model_dump(mode="json", exclude_none=True)
+    changed = body.model_dump(mode="json", exclude_none=True, exclude={"url"})
+    changed |= {"host": _host(body.url)} if body.url is not None else {}
     did = act(caller, right, "app.webhook.change", place, app_text(app), webhook=id, changed=changed)
     register = deps.recording(did, now_ms=now_ms)
     return webhook_register.shown(webhook_register.change(found, id, body, register), register)
@@ -69,3 +78,11 @@ def remove(caller: Caller, app: AppId, id: str, *, now_ms: int, deps: AppWebhook
     found, place, right = at_place(caller, app, "act", deps.registry)
     did = act(caller, right, "app.webhook.remove", place, app_text(app), webhook=id)
     webhook_register.remove(found, id, deps.recording(did, now_ms=now_ms))
+
+
+def _host(url: str) -> str | None:
+    """What the record has of an address, whose path or query may hold a secret of the receiver's."""
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # refused before anything is recorded
+        return None
