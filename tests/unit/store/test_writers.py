@@ -1,0 +1,62 @@
+"""Stores that take a writer write by it: what goes past it would be an act of administration without an audit entry."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sandes.store
+
+FOLDER = Path(sandes.store.__file__).parent
+WRITES = {
+    "put_item",
+    "update_item",
+    "delete_item",
+    "transact_write_items",
+    "batch_write_item",
+    "transact",
+    "batch_write",
+}
+UPKEEP = {
+    "apps": {"change_webhook"},  # without a writer it asks for the row as it is then
+    "group_changes": {"let_vanish"},
+    "verifications": {"postpone", "done", "publish_attestation_key"},
+}
+"""Methods that are no acts of administration, or branch on the writer themselves."""
+
+
+def with_writer() -> Iterator[tuple[str, ast.ClassDef]]:
+    for file in sorted(FOLDER.glob("*.py")):
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.ClassDef) and any(
+                isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and field.target.id == "writer"
+                for field in node.body
+            ):
+                yield file.stem, node
+
+
+def writes(method: ast.FunctionDef) -> set[str]:
+    """The calls in it that write, whatever they are called on."""
+    called = {node.func for node in ast.walk(method) if isinstance(node, ast.Call)}
+    names = {
+        func.attr if isinstance(func, ast.Attribute) else func.id
+        for func in called
+        if isinstance(func, ast.Attribute | ast.Name)
+    }
+    return names & WRITES
+
+
+STORES = list(with_writer())
+
+
+def test_there_are_stores_with_a_writer() -> None:
+    assert {"apps", "enrolment", "group_changes", "organisations", "verifications"} <= {name for name, _ in STORES}
+
+
+@pytest.mark.parametrize(("name", "store"), STORES, ids=[name for name, _ in STORES])
+def test_a_store_with_a_writer_writes_by_it(name: str, store: ast.ClassDef) -> None:
+    past = {node.name for node in store.body if isinstance(node, ast.FunctionDef) and writes(node)}
+    assert past == UPKEEP.get(name, set())
