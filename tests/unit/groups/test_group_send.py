@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from sandes.crypto.seal import Kind
 from sandes.groups.fanout import INLINE_MEMBERS, MAX_INLINE_BODY_BYTES
+from sandes.groups.group_send import send_to_group
 from sandes.limits import Limit
 from sandes.messaging.send import MAX_AGE_MS, MAX_AHEAD_MS
 from sandes.model.envelope import MAX_BODY_BYTES
 from sandes.model.group import Group
-from sandes.model.ids import DeviceNumber, UnitId, new_group_id, new_message_id
+from sandes.model.ids import DeviceNumber, UnitId, id_text, new_group_id, new_message_id
 from sandes.model.suspension import Suspension
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import GroupRecipient, GroupSend
+from sandes.statistics.tally import Tally
 from sandes.store.directory import DirectoryStore
 from sandes.store.limits import LimitStore
 from sandes.store.routing import RoutingStore
+from sandes.store.schema import StatisticRow
 from sandes.store.send_view import SendView
+from sandes.store.statistics import StatisticsStore
 from sandes.store.suspensions import SuspensionStore
 from tests.support.dynamodb import StaleClient
 from tests.support.fanouts import Groups, read, verified
@@ -349,3 +355,15 @@ def test_a_device_number_of_another_account_gets_its_copy(groups: Groups, people
     assert people[0].devices[0].number == people[1].devices[0].number == DeviceNumber(1)
     groups.send(groups.frame(group), people[0])
     assert len(groups.contents(people[1])) == 1
+
+
+def test_a_message_is_counted_once_for_the_organisation_of_who_wrote_it(groups: Groups) -> None:
+    official, other = groups.people(2, standing=verified())
+    frame = groups.frame(groups.group([official, other]), b"namaste")
+    store = StatisticsStore(groups.service.client, groups.service.tables["statistics"])
+    deps = replace(groups.send_deps(), tally=Tally(store))
+    for at_ms in (NOW_MS, NOW_MS + 90_000):  # the second is a repetition; it would be written at once
+        send_to_group(frame, official.principal(), now_ms=at_ms, deps=deps)
+    rows = groups.service.client.scan(TableName=store.table)["Items"]
+    tallies = [json.loads(row[StatisticRow.TALLY]["S"]) for row in rows if StatisticRow.TALLY in row]
+    assert tallies == [[[id_text(verified().organisation), NOW // 3600, "group_messages", 1]]]
