@@ -217,6 +217,35 @@ def test_a_change_of_what_was_changed_meanwhile_is_refused(
     assert admins.actions(of) == ["person.verify", "person.change"]
 
 
+def transfer(service: Service, caller: Caller, person: Person, unit: UnitId) -> AdminPerson:
+    return people.transfer(caller, person.account, unit, now_ms=NOW_MS, deps=people_deps(service))
+
+
+@pytest.mark.parametrize("meanwhile", ["changed", "hidden", "revoked", "transferred"])
+def test_a_change_decided_on_what_is_no_longer_so_is_not_made(
+    service: Service, of: OrganisationId, admins: Administration, officer: Caller, meanwhile: str
+) -> None:
+    person, there = service.person(), service.unit(of)
+    verify(service, officer, person)
+    others: dict[str, Callable[[], Any]] = {
+        "changed": lambda: change(service, officer, person, post="Director", version=1),
+        "hidden": lambda: hide(service, officer, person, version=1, post="nobody"),
+        "revoked": lambda: revoke(service, officer, person),
+        "transferred": lambda: people.transfer(
+            officer, person.account, there, now_ms=NOW_MS, deps=people_deps(service)
+        ),
+    }
+    client: Any = OvertakenClient(service.client, "transact_write_items", others[meanwhile])
+    deps, body = people_deps(service, client), ChangePerson(post="Driver")
+    code = refused(people.change, officer, person.account, body, version=1, now_ms=NOW_MS, deps=deps)
+    assert client.overtaken
+    assert code is (ErrorCode.NOT_FOUND if meanwhile == "revoked" else ErrorCode.PRECONDITION_FAILED)
+    found = service.verifications.read(person.account)
+    assert found is not None
+    assert (found.version, found.post) == (2, "Director" if meanwhile == "changed" else "Engineer")
+    assert len(admins.actions(of)) == 2
+
+
 def test_a_transfer_needs_the_right_at_both_units_and_keeps_the_rest(
     service: Service, of: OrganisationId, admins: Administration, officer: Caller
 ) -> None:

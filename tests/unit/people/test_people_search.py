@@ -85,6 +85,19 @@ def test_a_word_of_a_hidden_field_finds_nobody(service: Service, ministry: Organ
     assert found(service, ravi, "asha") == set()
 
 
+def test_a_word_of_what_the_organisation_hides_of_a_person_finds_nobody(
+    service: Service, ministry: OrganisationId, ravi: Person
+) -> None:
+    asha, other = (
+        official(service, ministry, name=name, post="Vigilance Officer") for name in ("Asha Rao", "Asha Iyer")
+    )
+    made = service.verifications.read(asha.account)
+    assert made is not None
+    service.verifications.hide(made, {"post": "nobody"})
+    assert found(service, ravi, "vigilance") == {other.account}
+    assert found(service, ravi, "asha") == {asha.account, other.account}
+
+
 def test_somebody_who_blocks_the_caller_is_not_found(service: Service, ministry: OrganisationId, ravi: Person) -> None:
     asha = official(service, ministry, name="Asha Rao")
     accounts.block(service.caller(asha), ravi.account, deps=service.device_deps)

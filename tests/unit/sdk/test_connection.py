@@ -225,6 +225,26 @@ async def test_a_client_refused_for_good_reports_it_and_keeps_its_keys(service: 
     assert store.profile.account() is not None
 
 
+async def test_a_suspended_client_keeps_its_keys_and_is_back_once_it_is_resumed(service: Service, store: Store) -> None:
+    async with service.client(store) as device:
+        await device.connected()
+        service.refuse_handshake = True
+        service.http_answers["GET", "/v1/me"] = lambda _: problem("suspended", 403)
+        await service.connections[0].post(
+            {"type": "error", "code": "suspended", "message": "The account is suspended."}
+        )
+        device.low_level.drop()
+        for tries in range(1, 4):
+            await eventually(lambda n=tries: len(service.clock.slept) >= n)  # type: ignore[misc]
+            await service.clock.advance(service.clock.slept[-1])
+        assert store.profile.account() is not None
+        assert device.state is State.WAITING
+        service.refuse_handshake = False
+        del service.http_answers["GET", "/v1/me"]
+        await service.clock.advance(60)
+        await device.connected()
+
+
 async def test_a_wrong_clock_is_corrected_by_the_date_of_the_refusal(service: Service, store: Store) -> None:
     service.server_ahead_ms = 3_600_000
     service.http_answers["GET", "/v1/me"] = lambda _: httpx.Response(502)  # gives no time
