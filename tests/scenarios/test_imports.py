@@ -89,7 +89,7 @@ async def class_of(person: RawDevice) -> str:
 
 async def official(person: RawDevice) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while await class_of(person) != "official":
+        while await class_of(person) != "verified":
             await asyncio.sleep(0.3)
 
 
@@ -115,7 +115,7 @@ async def test_a_thousand_rows_with_seven_bad_ones(
     assert (found["state"], found["rows"], found["valid"], found["invalid"]) == ("checked", 1_000, 993, 7)
     assert {one["row"]: one["code"] for one in found["findings"]} == {row: code for row, (code, _) in bad.items()}
     assert found["planned"]["verified"] == 1
-    assert await class_of(here) == "citizen"
+    assert await class_of(here) == "public"
     id = found["id"]
     stale = as_signed_in_before(deployment, officer.id, 301)
     code = await asyncio.to_thread(refused, stale.post, "imports", id, "commit", body={"dry_run": False})
@@ -125,7 +125,7 @@ async def test_a_thousand_rows_with_seven_bad_ones(
     done = await asyncio.to_thread(settled, officer, id)
     assert (done["state"], done["done"]) == ("completed", 993)
     assert (done["counts"]["verified"], done["counts"]["nominated"], done["counts"]["failed"]) == (1, 992, 0)
-    assert await class_of(here) == "official"
+    assert await class_of(here) == "verified"
     results = await asyncio.to_thread(lines, officer, id)
     assert sorted(results) == list(range(1, 1_001))
     assert {row: code for row, (status, code) in results.items() if status == "invalid"} == {

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "core" / "python")]
 
 from tools.bench import audit_rows as audit  # noqa: E402  # needs the path above
-from tools.bench import batch, deployed, latency  # noqa: E402  # needs the path above
+from tools.bench import batch, deployed, imports, latency  # noqa: E402  # needs the path above
 from tools.bench.app_rows import app_rows  # noqa: E402
 from tools.bench.fanout_rows import fanout_rows, group_rows  # noqa: E402  # needs the path above
 from tools.bench.table import Row, missed, show, write  # noqa: E402
@@ -158,6 +158,7 @@ def main() -> None:
         ("messages to groups", lambda: fanout_rows(1 if quick else 5)),
         ("audit chains", lambda: audit.append_rows(300 if quick else 2_000)),
         ("checking an audit chain", lambda: audit.verifier_rows(20_000 if quick else 100_000)),
+        ("checking imports", lambda: imports.check_rows(5_000 if quick else 100_000)),
         ("cold starts", lambda: cold_rows(3 if quick else 7)),
         ("packages", package_rows),
         ("local start", lambda: [start_row()]),
@@ -166,6 +167,7 @@ def main() -> None:
     if not options.no_engine:
         steps.append(("latency on the local engine", lambda: engine_rows(60 if quick else 320)))
         steps.append(("a batch on the local engine", lambda: batch_rows(1_000 if quick else 10_000)))
+        steps.append(("imports on the local engine", lambda: imports.engine_rows(500 if quick else 5_000, say)))
         steps.append(("audit chains on the local engine", lambda: audit.engine_rows(2 if quick else 10, say)))
         steps.append(("groups on the local engine", lambda: group_rows(3 if quick else 15, latency.say_to_stderr)))
     for name, step in steps:

@@ -1,0 +1,205 @@
+"""Imports of officials: the check without AWS, and a whole import on the local engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import httpx
+
+from sandes.administration import import_work, imports
+from sandes.administration.imports import ImportDependencies
+from sandes.edge import imports_wiring, wiring
+from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
+from sandes.model.ids import AdministratorId, OrganisationId, base64url_text, new_account_id, parse_organisation
+from sandes.protocol import import_api
+from sandes.store.directory import account_key, phone_key
+from sandes.store.schema import DirectoryRow, RoutingRow
+from tools.backstage import Backstage
+from tools.bench import deployed
+from tools.bench.import_check import UNITS, csv_file, xlsx_file
+from tools.bench.latency import FOLDER, Say
+from tools.bench.table import Row
+from tools.engine import REGION, STACK, Deployment, Engine, EngineError, deploy, free_port
+
+CHECK_LIMIT_US = 600.0
+"""100,000 rows in a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFigures:
+    """`calls` by operation, from the commit to the last row."""
+
+    rows: int
+    check_seconds: float
+    commit_seconds: float
+    check_calls: dict[str, int]
+    calls: dict[str, int]
+
+
+def check_rows(count: int) -> list[Row]:
+    rows = []
+    for kind, content in (("csv", csv_file), ("xlsx", xlsx_file)):
+        with NamedTemporaryFile() as file:
+            file.write(content(count))
+            file.flush()
+            figures = deployed.run("import_check", kind, str(count), file.name, function="admin_people")
+        more = f"{figures['file_bytes'] / 1e6:.1f} MB, {figures['more_kb'] / 1024:.0f} MB more memory, n = {count:,}"
+        label = f"Check of an import, {kind.upper()}: CPU for a row, AWS left out"
+        rows.append(Row(label, figures["seconds"] / count * 1e6, "µs", CHECK_LIMIT_US, more))
+    return rows
+
+
+def engine_rows(count: int, say: Say) -> list[Row]:
+    rows = []
+    for known in (True, False):
+        figures = measure(count, say, known=known)
+        calls = sum(figures.calls.values())
+        most = ", ".join(f"{name} {number:,}" for name, number in Counter(figures.calls).most_common(4))
+        who = "people with accounts" if known else "people who have not come yet"
+        rows += [
+            Row(f"Import of {count:,} {who}, engine, one worker", count / figures.commit_seconds, "rows/s"),
+            Row("  AWS calls a row, from the commit on", calls / count, note=most),
+            Row("  the check before", count / figures.check_seconds, "rows/s"),
+            Row("  AWS calls a row of the check", sum(figures.check_calls.values()) / count),
+        ]
+    return rows
+
+
+def measure(count: int, say: Say, *, known: bool) -> ImportFigures:
+    """Start an engine of its own, deploy, import, stop. `known`: all have an account. Raises EngineError."""
+    shutil.rmtree(FOLDER / "engine", ignore_errors=True)
+    engine = Engine(FOLDER / "engine", free_port())
+    say("starting an engine")
+    engine.start()
+    try:
+        deployment = deploy(engine, say)
+        deps, calls = _worker(engine)
+        organisation = _organisation(engine, deployment)
+        if known:
+            say(f"seeding {count:,} accounts")
+            _seed(engine, deployment, deps, count)
+        say("importing")
+        return _import(engine, deps, calls, organisation, count)
+    finally:
+        with suppress(EngineError):  # its state is not wanted any more
+            engine.stop()
+
+
+def _worker(engine: Engine) -> tuple[ImportDependencies, Counter[str]]:
+    """What the deployed function works with, here, and a count of its calls; that function is put to rest."""
+    functions = engine.client("lambda")
+    name = next(
+        one["FunctionName"]
+        for one in functions.list_functions()["Functions"]
+        if one["FunctionName"].startswith(f"{STACK}-AdminImports")
+    )
+    (source,) = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=source["UUID"], Enabled=False)
+    os.environ |= functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"] | {
+        "AWS_ENDPOINT_URL": engine.url,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    for module in (wiring, imports_wiring):  # another engine's, of the run before
+        for value in vars(module).values():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
+    deps = imports_wiring.wire_import_work()
+    calls: Counter[str] = Counter()
+
+    def count(event_name: str, **_: object) -> None:
+        calls[event_name.rpartition(".")[2]] += 1
+
+    for client in (*(wiring._client(service) for service in ("dynamodb", "sqs")), deps.objects.client):  # type: ignore[attr-defined]  # S3Objects, as wired
+        client.meta.events.register("before-send", count)
+    return deps, calls
+
+
+def _organisation(engine: Engine, deployment: Deployment) -> OrganisationId:
+    operate = Backstage.of(engine, deployment).operate
+    made = operate("organisation.create", name="Railways")["organisation"]
+    for number in range(UNITS):
+        operate("unit.create", organisation=made, name=f"Office {number}", kind="office")
+    return parse_organisation(str(made))
+
+
+def _seed(engine: Engine, deployment: Deployment, deps: ImportDependencies, count: int) -> None:
+    """Accounts as far as an import looks at them: number, account, routing."""
+    client, tables = engine.client("dynamodb"), deployment.tables
+    for start in range(0, count, 8):
+        requests: dict[str, list[Any]] = {tables["directory"]: [], tables["routing"]: []}
+        for number in range(start, min(start + 8, count)):
+            account, index = new_account_id(), deps.pepper.index("phone", f"+9198{number:08}")
+            own = {DirectoryRow.PHONE_INDEX: {"S": index}}
+            for item in (phone_key(index) | {DirectoryRow.ACCOUNT: {"B": account}}, account_key(account) | own):
+                requests[tables["directory"]].append({"PutRequest": {"Item": item}})
+            routing = {RoutingRow.ACCOUNT: {"B": account}, RoutingRow.DEVICES: {"M": {}}}
+            requests[tables["routing"]].append({"PutRequest": {"Item": routing}})
+        client.batch_write_item(RequestItems=requests)
+
+
+def _import(
+    engine: Engine, deps: ImportDependencies, calls: Counter[str], organisation: OrganisationId, count: int
+) -> ImportFigures:
+    caller = _caller(organisation)
+    new = import_api.NewImport(organisation=organisation, format="csv")
+    made = imports.create(caller, new, now_ms=_now_ms(), deps=deps)
+    if made.upload is None:
+        raise EngineError("an import without an address for its file")
+    httpx.put(made.upload.url, content=csv_file(count), headers=made.upload.headers).raise_for_status()
+    entries = _entries(engine)
+    imports.commit(caller, made.id, import_api.CommitImport(dry_run=True), now_ms=_now_ms(), deps=deps)
+    entry = next(entries)
+    calls.clear()
+    started = time.perf_counter()
+    import_work.work(entry, now_ms=_now_ms(), deps=deps)
+    checked, check_calls = time.perf_counter() - started, dict(calls)
+    imports.commit(caller, made.id, import_api.CommitImport(dry_run=False), now_ms=_now_ms(), deps=deps)
+    entry = next(entries)
+    calls.clear()
+    started = time.perf_counter()
+    import_work.work(entry, now_ms=_now_ms(), deps=deps)
+    while imports.state(caller, made.id, now_ms=_now_ms(), deps=deps).state == "committing":
+        import_work.work(next(entries), now_ms=_now_ms(), deps=deps)
+    ended = time.perf_counter() - started
+    done = imports.state(caller, made.id, now_ms=_now_ms(), deps=deps)
+    if (done.state, done.done, done.counts.failed) != ("completed", count, 0):
+        raise EngineError(f"the import {base64url_text(made.id)} is {done.state} with {done.counts}")
+    return ImportFigures(count, checked, ended, check_calls, dict(calls))
+
+
+def _caller(organisation: OrganisationId) -> Caller:
+    place, id, now = Place.root(organisation), AdministratorId(bytes(16)), _now_ms() // 1000
+    role = Assignment(id, Role.NODAL_OFFICER, place, "bench", now)
+    return Caller(Administrator(id, "bench@example.gov.in", "Bench", place, now), (role,), now + 3_600)
+
+
+def _entries(engine: Engine) -> Iterator[dict[str, Any]]:
+    """The queue's entries as they come, each taken off it when the next is asked for. Raises EngineError after 30 quiet
+    seconds.
+    """
+    queues, url = engine.client("sqs"), os.environ["IMPORT_QUEUE"]
+    quiet_since = time.monotonic()
+    while time.monotonic() - quiet_since < 30:
+        for message in queues.receive_message(QueueUrl=url, MaxNumberOfMessages=1, WaitTimeSeconds=1).get(
+            "Messages", []
+        ):
+            yield json.loads(message["Body"])
+            queues.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            quiet_since = time.monotonic()
+    raise EngineError("the queue of imports stays empty")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
