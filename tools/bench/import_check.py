@@ -46,8 +46,10 @@ def cells(number: int) -> tuple[str, ...]:
     )
 
 
-def csv_file(rows: int) -> bytes:
-    return "\n".join([",".join(HEADER), *(",".join(cells(number)) for number in range(rows)), ""]).encode()
+def csv_file(rows: int, *, first: int = 0) -> bytes:
+    """`first`: of the numbers, so that files are about other people."""
+    lines = (",".join(cells(number)) for number in range(first, first + rows))
+    return "\n".join([",".join(HEADER), *lines, ""]).encode()
 
 
 def xlsx_file(rows: int) -> bytes:

@@ -19,7 +19,7 @@ from sandes.administration import import_work, imports
 from sandes.administration.imports import ImportDependencies
 from sandes.edge import imports_wiring, wiring
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
-from sandes.model.ids import AdministratorId, OrganisationId, base64url_text, new_account_id, parse_organisation
+from sandes.model.ids import AdministratorId, OrganisationId, new_account_id, parse_organisation
 from sandes.protocol import import_api
 from sandes.store.directory import account_key, phone_key
 from sandes.store.schema import DirectoryRow, RoutingRow
@@ -38,7 +38,6 @@ CHECK_LIMIT_US = 600.0
 class ImportFigures:
     """`calls` by operation, from the commit to the last row."""
 
-    rows: int
     check_seconds: float
     commit_seconds: float
     check_calls: dict[str, int]
@@ -60,11 +59,9 @@ def check_rows(count: int) -> list[Row]:
 
 def engine_rows(count: int, say: Say) -> list[Row]:
     rows = []
-    for known in (True, False):
-        figures = measure(count, say, known=known)
+    for who, figures in measure(count, say).items():
         calls = sum(figures.calls.values())
         most = ", ".join(f"{name} {number:,}" for name, number in Counter(figures.calls).most_common(4))
-        who = "people with accounts" if known else "people who have not come yet"
         rows += [
             Row(f"Import of {count:,} {who}, engine, one worker", count / figures.commit_seconds, "rows/s"),
             Row("  AWS calls a row, from the commit on", calls / count, note=most),
@@ -74,8 +71,8 @@ def engine_rows(count: int, say: Say) -> list[Row]:
     return rows
 
 
-def measure(count: int, say: Say, *, known: bool) -> ImportFigures:
-    """Start an engine of its own, deploy, import, stop. `known`: all have an account. Raises EngineError."""
+def measure(count: int, say: Say) -> dict[str, ImportFigures]:
+    """Start an engine of its own, deploy, import, stop. Raises EngineError."""
     shutil.rmtree(FOLDER / "engine", ignore_errors=True)
     engine = Engine(FOLDER / "engine", free_port())
     say("starting an engine")
@@ -84,11 +81,15 @@ def measure(count: int, say: Say, *, known: bool) -> ImportFigures:
         deployment = deploy(engine, say)
         deps, calls = _worker(engine)
         organisation = _organisation(engine, deployment)
-        if known:
-            say(f"seeding {count:,} accounts")
-            _seed(engine, deployment, deps, count)
+        say(f"seeding {count:,} accounts")
+        _seed(engine, deployment, deps, count)
+        entries = _entries(engine)
+        work = _Work(deps, calls, organisation, entries)
         say("importing")
-        return _import(engine, deps, calls, organisation, count)
+        return {
+            "people with accounts": work.run(csv_file(count), count),
+            "people who have not come yet": work.run(csv_file(count, first=count), count),
+        }
     finally:
         with suppress(EngineError):  # its state is not wanted any more
             engine.stop()
@@ -111,10 +112,6 @@ def _worker(engine: Engine) -> tuple[ImportDependencies, Counter[str]]:
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
     }
-    for module in (wiring, imports_wiring):  # another engine's, of the run before
-        for value in vars(module).values():
-            if hasattr(value, "cache_clear"):
-                value.cache_clear()
     deps = imports_wiring.wire_import_work()
     calls: Counter[str] = Counter()
 
@@ -149,34 +146,40 @@ def _seed(engine: Engine, deployment: Deployment, deps: ImportDependencies, coun
         client.batch_write_item(RequestItems=requests)
 
 
-def _import(
-    engine: Engine, deps: ImportDependencies, calls: Counter[str], organisation: OrganisationId, count: int
-) -> ImportFigures:
-    caller = _caller(organisation)
-    new = import_api.NewImport(organisation=organisation, format="csv")
-    made = imports.create(caller, new, now_ms=_now_ms(), deps=deps)
-    if made.upload is None:
-        raise EngineError("an import without an address for its file")
-    httpx.put(made.upload.url, content=csv_file(count), headers=made.upload.headers).raise_for_status()
-    entries = _entries(engine)
-    imports.commit(caller, made.id, import_api.CommitImport(dry_run=True), now_ms=_now_ms(), deps=deps)
-    entry = next(entries)
-    calls.clear()
-    started = time.perf_counter()
-    import_work.work(entry, now_ms=_now_ms(), deps=deps)
-    checked, check_calls = time.perf_counter() - started, dict(calls)
-    imports.commit(caller, made.id, import_api.CommitImport(dry_run=False), now_ms=_now_ms(), deps=deps)
-    entry = next(entries)
-    calls.clear()
-    started = time.perf_counter()
-    import_work.work(entry, now_ms=_now_ms(), deps=deps)
-    while imports.state(caller, made.id, now_ms=_now_ms(), deps=deps).state == "committing":
-        import_work.work(next(entries), now_ms=_now_ms(), deps=deps)
-    ended = time.perf_counter() - started
-    done = imports.state(caller, made.id, now_ms=_now_ms(), deps=deps)
-    if (done.state, done.done, done.counts.failed) != ("completed", count, 0):
-        raise EngineError(f"the import {base64url_text(made.id)} is {done.state} with {done.counts}")
-    return ImportFigures(count, checked, ended, check_calls, dict(calls))
+@dataclass(frozen=True, slots=True)
+class _Work:
+    deps: ImportDependencies
+    calls: Counter[str]
+    organisation: OrganisationId
+    entries: Iterator[dict[str, Any]]
+
+    def run(self, content: bytes, count: int) -> ImportFigures:
+        deps, caller = self.deps, _caller(self.organisation)
+        new = import_api.NewImport(organisation=self.organisation, format="csv")
+        made = imports.create(caller, new, now_ms=_now_ms(), deps=deps)
+        if made.upload is None:
+            raise EngineError("an import without an address for its file")
+        httpx.put(made.upload.url, content=content, headers=made.upload.headers).raise_for_status()
+        imports.commit(caller, made.id, import_api.CommitImport(dry_run=True), now_ms=_now_ms(), deps=deps)
+        check_seconds = self._next()
+        check_calls = dict(self.calls)
+        imports.commit(caller, made.id, import_api.CommitImport(dry_run=False), now_ms=_now_ms(), deps=deps)
+        commit_seconds, calls = 0.0, Counter[str]()
+        while imports.state(caller, made.id, now_ms=_now_ms(), deps=deps).state == "committing":
+            commit_seconds += self._next()
+            calls += self.calls
+        done = imports.state(caller, made.id, now_ms=_now_ms(), deps=deps)
+        if (done.state, done.done, done.counts.failed) != ("completed", count, 0):
+            raise EngineError(f"the import is {done.state} with {done.counts}")
+        return ImportFigures(check_seconds, commit_seconds, check_calls, dict(calls))
+
+    def _next(self) -> float:
+        """Do what the queue's next entry asks for; seconds. `calls` are of this entry alone."""
+        entry = next(self.entries)
+        self.calls.clear()
+        started = time.perf_counter()
+        import_work.work(entry, now_ms=_now_ms(), deps=self.deps)
+        return time.perf_counter() - started
 
 
 def _caller(organisation: OrganisationId) -> Caller:
