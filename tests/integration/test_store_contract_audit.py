@@ -134,5 +134,7 @@ def test_by_time_as_by_number(on: Backend) -> None:
     assert numbers(store.before(chain, None, from_ms=1_001_000, to_ms=1_003_000, limit=9)) == [4, 3, 2]
     assert numbers(store.before(chain, 3, from_ms=1_001_000, to_ms=1_003_000, limit=9)) == [2]
     assert numbers(store.before(chain, None, from_ms=1_003_500, limit=9)) == [5]
+    assert store.before(chain, None, limit=3)[1]
+    assert not store.before(chain, None, from_ms=1_003_500, limit=3)[1]  # what is left is earlier
     assert store.before(chain, None, from_ms=2, to_ms=1, limit=9) == ([], False)
     assert chain in set(store.chains())

@@ -165,6 +165,14 @@ def test_platform_administrators_see_what_they_have_done_themselves(
     assert refused(audit_log.export, caller, of, after=0, deps=deps) == ErrorCode.NOT_FOUND
 
 
+def test_of_the_platforms_own_chain_they_see_no_more(admin: Administration, deps: AuditLogDependencies) -> None:
+    caller = admin.appoint(Role.PLATFORM_ADMIN, Place.root(PLATFORM))
+    acts(admin, PLATFORM, "by.another")
+    acts(admin, PLATFORM, "by.me", by=administrator_text(caller.id))
+    assert seen(caller, None, deps) == ["by.me"]
+    assert refused(audit_log.export, caller, PLATFORM, after=0, deps=deps) == ErrorCode.NOT_FOUND
+
+
 def test_a_cursor_is_of_no_use_to_another_or_for_another_chain(
     admin: Administration, deps: AuditLogDependencies
 ) -> None:
@@ -198,6 +206,19 @@ def test_an_erased_body_is_left_out(admin: Administration, deps: AuditLogDepende
     acts(admin, of, "a.a")
     key = {"c": {"S": id_text(of)}, "n": {"N": "1"}}
     admin.service.client.update_item(TableName=admin.service.tables["audit"], Key=key, UpdateExpression="REMOVE b")
+    page = audit_log.page(admin.appoint(Role.AUDITOR, Place.root(of)), of, Filters(), after=None, limit=1, deps=deps)
+    assert page.entries[0].details is None
+
+
+def test_a_body_that_the_entry_does_not_bind_is_not_shown(admin: Administration, deps: AuditLogDependencies) -> None:
+    of = admin.service.organisation()
+    acts(admin, of, "a.a")
+    admin.service.client.update_item(
+        TableName=admin.service.tables["audit"],
+        Key={"c": {"S": id_text(of)}, "n": {"N": "1"}},
+        UpdateExpression="SET b = :b",
+        ExpressionAttributeValues={":b": {"S": '{"salt":"AAAAAAAAAAAAAAAAAAAAAA","details":{"of":"b.b"}}'}},
+    )
     page = audit_log.page(admin.appoint(Role.AUDITOR, Place.root(of)), of, Filters(), after=None, limit=1, deps=deps)
     assert page.entries[0].details is None
 
