@@ -135,6 +135,10 @@ NOT_FOR_FRAMES = {"phonenumbers", "aws_lambda_powertools.event_handler", "sandes
             "functions.deliver.handler",
             {"phonenumbers", "aws_lambda_powertools.event_handler", "sandes.people.devices", "jwt"},
         ),
+        (
+            "functions.statistics.handler",
+            {"phonenumbers", "aws_lambda_powertools.event_handler", "sandes.messaging.send", "jwt"},
+        ),
         ("functions.connect.handler", {"phonenumbers", "aws_lambda_powertools.event_handler", "sandes.messaging.send"}),
     ],
 )
