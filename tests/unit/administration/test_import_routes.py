@@ -12,6 +12,7 @@ import pytest
 from functions.admin_people import handler
 from sandes.administration import imports
 from sandes.edge import imports_wiring
+from sandes.edge.settings import ImportSettings
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import id_text, parse_import
 from tests.support.admin_api import REGION, AdminApi, Answer, Context, admin_api
@@ -39,7 +40,7 @@ class World:
 
     def work(self) -> None:
         """All that is queued, by the function's own entry. Delays of a second are waited for."""
-        queues, url = boto3.client("sqs", region_name=REGION), imports_wiring.ImportSettings.load().import_queue
+        queues, url = boto3.client("sqs", region_name=REGION), ImportSettings.load().import_queue
         for _ in range(20):
             taken = queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=2).get("Messages", [])
             if not taken:
