@@ -467,6 +467,8 @@ def test_a_list_holds_what_the_caller_may_see(office: Importing, backend: tuple[
     assert listed(office.caller, south) == [ids[1]]
     assert listed(unit_admin(office, north)) == [ids[0]]
     assert refused(listed, unit_admin(office, north), south) is ErrorCode.NOT_FOUND
+    assert refused(listed, unit_admin(office, north), UnitId(office.organisation)) is ErrorCode.NOT_FOUND
+    assert set(listed(office.caller, UnitId(office.organisation))) == set(ids)
     assert refused(listed, unit_admin(office, north), UnitId(bytes(8))) is ErrorCode.NOT_FOUND
     assert refused(listed, importing(backend).caller) is ErrorCode.NOT_FOUND
 

@@ -67,7 +67,7 @@ def list_imports(
     return imports.page(
         caller,
         place.organisation,
-        unit=None if place.is_root else place.unit,
+        unit=place.unit if unit else None,
         after=cursor,
         limit=limit,
         now_ms=now_ms,
