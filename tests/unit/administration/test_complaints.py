@@ -268,6 +268,24 @@ def test_of_two_who_resolve_at_once_one_has_done_it(
     assert admins.actions(of) == ["complaint.resolve"]
 
 
+def test_a_complaint_that_two_assign_at_once_is_with_the_later_one_and_both_are_on_the_record(
+    service: Service, of: OrganisationId, admins: Administration, moderator: Caller
+) -> None:
+    official, other = service.person(), admins.appoint(Role.MODERATOR, Place.root(of))
+    service.verify(official, of)
+    report(service, service.person(), account=official.account)
+    (entry,) = listed(service, moderator)
+    client: Any = OvertakenClient(
+        service.client, "transact_write_items", lambda: assign(service, moderator, entry.id, other.id)
+    )
+    assert assign(service, moderator, entry.id, moderator.id, client).assigned_to == moderator.id
+    assert client.overtaken
+    stored = deps(service).store.read(parse_complaint(entry.id))
+    assert stored is not None
+    assert (stored.version, stored.assigned_to) == (3, moderator.id)
+    assert admins.actions(of) == ["complaint.assign"] * 2
+
+
 def test_a_report_is_about_one_thing_and_readable() -> None:
     account = account_text(new_account_id())
     good = {"category": "spam", "account": account}
