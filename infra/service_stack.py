@@ -422,30 +422,14 @@ class ServiceStack(Foundation):
         return self._secrets(webhook=self.webhook_secret) | {"WEBHOOK_NETWORKS": self._config.webhook_networks}
 
     def _operators(self) -> None:
-        """Only what vouches for officials has the key that attestations are signed with."""
+        """Makes the first administrators and nothing else: no way around them, nor around their second persons."""
         self.operator = self._function(
             "Operator",
             "admin",
-            self._tables(schema.DIRECTORY, schema.ROUTING)
-            | self._secrets(pepper=self.pepper, attestation=self.attestation_secret)
-            | self._audit_settings()
-            | self._pool_settings()
-            | {"GROUP_QUEUE": self.group_queue.url},
+            self._tables(schema.DIRECTORY) | self._audit_settings() | self._pool_settings(),
             entry="operator",
         )
-        self._grant_tables(
-            self.operator,
-            {
-                schema.DIRECTORY: (
-                    *("BatchGetItem", "GetItem", "Query"),
-                    *("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
-                ),
-                schema.ROUTING: ("UpdateItem",),
-            },
-        )
-        self._grant_secret(self.operator, self.pepper)
-        self._grant_secret(self.operator, self.attestation_secret)
-        self._grant_queue(self.operator, self.group_queue)
+        self._grant_tables(self.operator, {schema.DIRECTORY: ("GetItem", "Query", "PutItem", "UpdateItem")})
         self._grant_audit(self.operator)
         self._grant_invitations(self.operator)
 

@@ -1,5 +1,5 @@
-"""The HTTPS admin API but for people and apps; operators' calls through Lambda's own API, allowed by IAM; and the sweep
-of verifications that have ended.
+"""The HTTPS admin API but for people and apps; how operators make the first administrators, through Lambda's own API,
+allowed by IAM; and the sweep of verifications that have ended.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sandes.administration import admin_identity
 from sandes.administration.audit import ChainBroken
 from sandes.administration.audit_heads import keep_heads
-from sandes.administration.operations import operate
+from sandes.administration.first_administrators import operate
 from sandes.administration.verification_sweep import end_due
 from sandes.edge import admin_complaints_http, admin_places_http, admin_roles_http
 from sandes.edge.admin_http import call
@@ -55,9 +55,9 @@ def heads(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
 
 
 def operator(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    now_seconds = now_milliseconds() // 1000
+    now_ms = now_milliseconds()
     return direct_call(
-        lambda: operate(event, now_seconds=now_seconds, deps=wire_operator()), context, name=str(event.get("operation"))
+        lambda: operate(event, now_ms=now_ms, deps=wire_operator()), context, name=str(event.get("operation"))
     )
 
 

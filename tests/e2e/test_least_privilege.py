@@ -83,7 +83,11 @@ def test_no_function_may_scan(deployment: Deployed, function: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "function", ["Send", "Deliver", "Client", "Apps", "Admin", "AdminApps", "AdministratorTokens", "VerificationSweep"]
+    "function",
+    [
+        *("Send", "Deliver", "Client", "Apps", "Admin", "AdminApps", "AdministratorTokens", "VerificationSweep"),
+        "Operator",
+    ],
 )
 def test_only_what_vouches_for_people_may_sign_attestations(deployment: Deployed, function: str) -> None:
     secrets = deployment.engine.client("secretsmanager").list_secrets()["SecretList"]

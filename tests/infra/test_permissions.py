@@ -208,17 +208,10 @@ ALLOWED = {
     "operator": RECORDS
     | INVITES
     | {
-        "dynamodb:BatchGetItem directory",
         "dynamodb:GetItem directory",
         "dynamodb:Query directory",
         "dynamodb:PutItem directory",
         "dynamodb:UpdateItem directory",
-        "dynamodb:DeleteItem directory",
-        "dynamodb:ConditionCheckItem directory",
-        "sqs:SendMessage groupwork",
-        "dynamodb:UpdateItem routing",
-        "secretsmanager:GetSecretValue Pepper",
-        "secretsmanager:GetSecretValue AttestationSecret",
     },
     "administratortokens": set(),
     "admin": RECORDS

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from nacl.signing import SigningKey
 
-from sandes.administration import operations
 from sandes.administration.app_registry import RegistryDependencies
 from sandes.administration.audit import Recorder
 from sandes.administration.first_administrators import FirstAdministratorDependencies
 from sandes.administration.official_groups import OfficialGroupDependencies
-from sandes.administration.operations import OperatorDependencies
 from sandes.administration.verifications import VerificationDependencies
 from sandes.apps.app_status import StatusDependencies
 from sandes.apps.otp_sms import SmsDependencies
@@ -79,6 +77,8 @@ from tests.support.keys import DeviceKeys
 from tests.support.pool import MemoryPool
 from tests.support.queue import FakeQueue
 from tests.support.sms import FakeSms
+from tools.backstage import operations
+from tools.backstage.operations import BackstageDependencies
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -248,7 +248,7 @@ class Service:
         )
 
     @property
-    def operator_deps(self) -> OperatorDependencies:
+    def operator_deps(self) -> BackstageDependencies:
         registry = RegistryDependencies(self.app_view().apps, self.organisations, PEPPER)
         table = self.tables["directory"]
         groups = OfficialGroupDependencies(
@@ -258,7 +258,7 @@ class Service:
             self.directory,
             self.group_queue,
         )
-        return OperatorDependencies(
+        return BackstageDependencies(
             registry, self.organisations, self.verification_deps(), groups, self.first_administrator_deps
         )
 
@@ -272,7 +272,7 @@ class Service:
             Recorder(audit, AUDIT_KEY, sleep=lambda _: None),
         )
 
-    # Apps, organisations and officials, made as operators make them.
+    # Apps, organisations and officials, made backstage.
 
     def operate(self, operation: str, **parameters: Any) -> dict[str, Any]:
         return self.operate_at(self.now_ms, operation, **parameters)

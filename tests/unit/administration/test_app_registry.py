@@ -11,12 +11,12 @@ import pytest
 from nacl.signing import SigningKey
 
 from sandes.administration.app_registry import RegistryDependencies
-from sandes.administration.operations import OperatorDependencies, operate
 from sandes.model.ids import base64url_text, id_text, new_organisation_id, parse_app, parse_organisation
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.dynamodb import OvertakenClient
 from tests.support.otps import bubbles, send
 from tests.support.service import DLT, LOGIN, NOW, PEPPER, Service
+from tools.backstage.operations import BackstageDependencies, operate
 
 Json = dict[str, Any]
 
@@ -239,7 +239,7 @@ def test_keys_added_at_the_same_time_are_still_at_most_two(service: Service) -> 
     assert len(service.operate("app.show", app=app.app)["keys"]) == 2
 
 
-def overtaken(service: Service, method: str, other: Json) -> OperatorDependencies:
+def overtaken(service: Service, method: str, other: Json) -> BackstageDependencies:
     """An operator's function whose first `method` comes after another operator's request."""
     client = OvertakenClient(
         service.client, method, lambda: operate(other, now_seconds=NOW, deps=service.operator_deps)

@@ -11,7 +11,6 @@ import pytest
 from nacl.signing import SigningKey
 
 from sandes.administration.audit import BesideFailed, ChainBroken, Recorder
-from sandes.administration.operations import operate
 from sandes.crypto.audit_chain import FIRST, AuditKey, details_of, is_signed_entry, link_hash
 from sandes.model.app import Webhook
 from sandes.model.audit import Act, Entry
@@ -29,6 +28,7 @@ from sandes.store.audit import AuditStore
 from sandes.store.dynamo import ConditionFailed, StoreUnavailable
 from tests.support.dynamodb import FlakyClient
 from tests.support.service import LOGIN, NOW, NOW_MS, Service
+from tools.backstage.operations import operate
 
 KEY = AuditKey.of(b"k" * 32)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from sandes.administration import operations
 from sandes.protocol.app_groups_api import NewAppGroup
 from sandes.protocol.client_api import NewGroup
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.protocol.faults import REASONS, SHAPES, fault, faults_of, meaning
 from sandes.protocol.frames import parse_frame
+from tools.backstage import operations
 
 ROOT = Path(__file__).parents[3]
 

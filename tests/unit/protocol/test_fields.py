@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
-from sandes.administration.operator_apps import CreateApp
-from sandes.administration.operator_groups import CreateGroup
 from sandes.administration.organisations import CreateOrganisation, CreateUnit, RenameOrganisation, RenameUnit
 from sandes.administration.verifications import Verify
 from sandes.protocol.app_groups_api import ChangeAppGroup, NewAppGroup
 from sandes.protocol.client_api import ChangeGroup, ChangeProfile, NewGroup
 from sandes.protocol.fields import Name, OneLine, Wire
+from tools.backstage.apps import CreateApp
+from tools.backstage.groups import CreateGroup
 
 names: TypeAdapter[str] = TypeAdapter(Annotated[str, Name, Field(min_length=1, max_length=64)])
 lines: TypeAdapter[str] = TypeAdapter(Annotated[str, OneLine])

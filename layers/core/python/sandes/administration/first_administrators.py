@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationError
 
 from sandes.administration import organisations
 from sandes.administration.audit import Recorder
@@ -17,6 +18,7 @@ from sandes.model.audit import OPERATOR, Act
 from sandes.model.ids import AdministratorId, UnitId, administrator_text, id_text
 from sandes.model.organisation import Organisation
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.faults import faults_of
 from sandes.protocol.fields import Name, OneLine, Wire
 from sandes.store.administrators import AdministratorStore
 from sandes.store.dynamo import ConditionFailed
@@ -47,6 +49,19 @@ class FirstAdministratorDependencies:
     organisations: OrganisationStore
     pool: AdministratorPool
     recorder: Recorder
+
+
+def operate(request: Mapping[str, Any], *, now_ms: int, deps: FirstAdministratorDependencies) -> dict[str, Any]:
+    """What operators may ask for: `administrator.create`, and nothing else.
+
+    Raises ProtocolError invalid_request, and as `create` does.
+    """
+    try:
+        operation = CreateAdministrator.model_validate(request)
+    except ValidationError as error:
+        faults = faults_of(error.errors(include_url=False, include_input=False))
+        raise ProtocolError(ErrorCode.INVALID_REQUEST, details={"errors": faults}) from None
+    return create(operation, now_ms=now_ms, deps=deps)
 
 
 def create(operation: CreateAdministrator, *, now_ms: int, deps: FirstAdministratorDependencies) -> dict[str, Any]:

@@ -188,10 +188,6 @@ class AdministratorPoolSettings(Settings):
 
 class OperatorSettings(AdministratorPoolSettings, RecorderSettings):
     directory_table: str
-    routing_table: str
-    pepper_secret: str
-    attestation_secret: str
-    group_queue: str
 
 
 class AdminSettings(RecorderSettings):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sandes.administration.audit import Recorder
     from sandes.administration.audit_heads import HeadsDependencies
     from sandes.administration.audit_log import AuditLogDependencies
-    from sandes.administration.operations import OperatorDependencies
+    from sandes.administration.first_administrators import FirstAdministratorDependencies
     from sandes.administration.verification_sweep import SweepDependencies
     from sandes.apps.app_groups import AppGroupDependencies
     from sandes.apps.app_status import StatusDependencies
@@ -567,48 +567,18 @@ def _recorder() -> Recorder:
 
 
 @cache
-def wire_operator() -> OperatorDependencies:
-    from sandes.administration.app_registry import RegistryDependencies
+def wire_operator() -> FirstAdministratorDependencies:
     from sandes.administration.first_administrators import FirstAdministratorDependencies
-    from sandes.administration.official_groups import OfficialGroupDependencies
-    from sandes.administration.operations import OperatorDependencies
-    from sandes.administration.verifications import VerificationDependencies
-    from sandes.crypto.attestation import AttestationKey
-    from sandes.crypto.pepper import Pepper
-    from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import OperatorSettings
     from sandes.store.administrators import AdministratorStore
-    from sandes.store.apps import AppStore
-    from sandes.store.group_changes import GroupChangeStore
-    from sandes.store.groups import GroupStore
     from sandes.store.organisations import OrganisationStore
-    from sandes.store.verifications import VerificationStore
 
-    settings = OperatorSettings.load()
-    dynamodb, table = _client("dynamodb"), settings.directory_table
-    pepper, organisations = Pepper.of(_secret(settings.pepper_secret)), OrganisationStore(dynamodb, table)
-    return OperatorDependencies(
-        registry=RegistryDependencies(AppStore(dynamodb, table), organisations, pepper),
-        organisations=organisations,
-        verifications=VerificationDependencies(
-            store=VerificationStore(dynamodb, table, RoutingStore(dynamodb, settings.routing_table)),
-            directory=DirectoryStore(dynamodb, table),
-            pepper=pepper,
-            key=AttestationKey.of(_secret(settings.attestation_secret)),
-        ),
-        groups=OfficialGroupDependencies(
-            groups=GroupStore(dynamodb, table),
-            changes=GroupChangeStore(dynamodb, table),
-            organisations=OrganisationStore(dynamodb, table),
-            directory=DirectoryStore(dynamodb, table),
-            work=SqsQueue(_client("sqs"), settings.group_queue),
-        ),
-        administrators=FirstAdministratorDependencies(
-            administrators=AdministratorStore(dynamodb, table),
-            organisations=organisations,
-            pool=_administrator_pool(),
-            recorder=_recorder(),
-        ),
+    dynamodb, table = _client("dynamodb"), OperatorSettings.load().directory_table
+    return FirstAdministratorDependencies(
+        administrators=AdministratorStore(dynamodb, table),
+        organisations=OrganisationStore(dynamodb, table),
+        pool=_administrator_pool(),
+        recorder=_recorder(),
     )
 
 

@@ -1,4 +1,4 @@
-"""What operators do with the register of apps without being asked who they are: where nobody administers it yet."""
+"""What is done backstage with the register of apps."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ from sandes.administration.app_registry import RegistryDependencies
 from sandes.administration.audit import Recorder
 from sandes.administration.first_administrators import FirstAdministratorDependencies
 from sandes.administration.official_groups import OfficialGroupDependencies
-from sandes.administration.operations import OperatorDependencies, operate
 from sandes.administration.verifications import VerificationDependencies
 from sandes.crypto.attestation import AttestationKey
 from sandes.crypto.audit_chain import AuditKey
@@ -30,36 +29,36 @@ from sandes.store.groups import GroupStore
 from sandes.store.organisations import OrganisationStore
 from sandes.store.routing import RoutingStore
 from sandes.store.verifications import VerificationStore
-from tools.engine import Deployment, Engine
+from tools.backstage.operations import BackstageDependencies, operate
+from tools.engine import Deployment, Engine, EngineError
 
 
 @dataclass(frozen=True, slots=True)
 class Backstage:
-    deps: OperatorDependencies
+    deps: BackstageDependencies
 
     @classmethod
     def of(cls, engine: Engine, deployment: Deployment) -> Self:
-        """Secrets and queues are those that the deployed functions are told of."""
-        told = _told(engine)
+        """Queues are those that the deployed functions are told of."""
         dynamodb, table = engine.client("dynamodb"), deployment.tables["directory"]
-        pepper = Pepper.of(_secret(engine, told["PEPPER_SECRET"]))
+        pepper = Pepper.of(_secret(engine, "Pepper"))
         organisations, directory = OrganisationStore(dynamodb, table), DirectoryStore(dynamodb, table)
         return cls(
-            OperatorDependencies(
+            BackstageDependencies(
                 registry=RegistryDependencies(AppStore(dynamodb, table), organisations, pepper),
                 organisations=organisations,
                 verifications=VerificationDependencies(
                     store=VerificationStore(dynamodb, table, RoutingStore(dynamodb, deployment.tables["routing"])),
                     directory=directory,
                     pepper=pepper,
-                    key=AttestationKey.of(_secret(engine, told["ATTESTATION_SECRET"])),
+                    key=AttestationKey.of(_secret(engine, "AttestationSecret")),
                 ),
                 groups=OfficialGroupDependencies(
                     groups=GroupStore(dynamodb, table),
                     changes=GroupChangeStore(dynamodb, table),
                     organisations=organisations,
                     directory=directory,
-                    work=SqsQueue(engine.client("sqs"), told["GROUP_QUEUE"]),
+                    work=SqsQueue(engine.client("sqs"), _queue(engine, "GROUP_QUEUE")),
                 ),
                 administrators=FirstAdministratorDependencies(
                     administrators=AdministratorStore(dynamodb, table),
@@ -67,7 +66,7 @@ class Backstage:
                     pool=CognitoPool(engine.client("cognito-idp"), deployment.admin_pool),
                     recorder=Recorder(
                         AuditStore(dynamodb, deployment.tables["audit"]),
-                        AuditKey.of(_secret(engine, told["AUDIT_SECRET"])),
+                        AuditKey.of(_secret(engine, "AuditSecret")),
                     ),
                 ),
             )
@@ -78,14 +77,18 @@ class Backstage:
         return operate({"operation": operation} | parameters, now_seconds=int(time.time()), deps=self.deps)
 
 
-def _told(engine: Engine) -> dict[str, str]:
-    """The environment variables of all functions together: one name means the same to each of them."""
-    told: dict[str, str] = {}
+def _queue(engine: Engine, variable: str) -> str:
+    """The address of the queue that functions know by this name."""
     for page in engine.client("lambda").get_paginator("list_functions").paginate():
         for function in page["Functions"]:
-            told |= function.get("Environment", {}).get("Variables", {})
-    return told
+            told = function.get("Environment", {}).get("Variables", {})
+            if variable in told:
+                return str(told[variable])
+    raise EngineError(f"no function is told of {variable}")
 
 
-def _secret(engine: Engine, arn: str) -> bytes:
-    return str(engine.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]).encode()
+def _secret(engine: Engine, name: str) -> bytes:
+    """`name` as in infra/foundation.py; the engine puts more around it."""
+    secrets = engine.client("secretsmanager")
+    (found,) = [one["Name"] for one in secrets.list_secrets()["SecretList"] if name in one["Name"]]
+    return str(secrets.get_secret_value(SecretId=found)["SecretString"]).encode()

@@ -1,4 +1,4 @@
-"""What operators do with official groups without being asked who they are: where nobody administers them yet."""
+"""What is done backstage with official groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators may ask for, until administrators have an API of their own: each operation goes to its use case."""
+"""What may be done backstage, by the names of operations: each goes to its use case, for nobody in particular."""
 
 from __future__ import annotations
 
@@ -8,13 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from sandes.administration import (
-    first_administrators,
-    operator_apps,
-    operator_groups,
-    organisations,
-    verifications,
-)
+from sandes.administration import first_administrators, organisations, verifications
 from sandes.administration.app_registry import RegistryDependencies
 from sandes.administration.first_administrators import CreateAdministrator, FirstAdministratorDependencies
 from sandes.administration.official_groups import OfficialGroupDependencies
@@ -22,19 +16,14 @@ from sandes.administration.verifications import VerificationDependencies
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.faults import faults_of
 from sandes.store.organisations import OrganisationStore
+from tools.backstage import apps, groups
 
-Operation = (
-    operator_apps.Operation
-    | organisations.Operation
-    | verifications.Operation
-    | operator_groups.Operation
-    | CreateAdministrator
-)
+Operation = apps.Operation | organisations.Operation | verifications.Operation | groups.Operation | CreateAdministrator
 _operations: TypeAdapter[Operation] = TypeAdapter(Annotated[Operation, Field(discriminator="operation")])
 
 
 @dataclass(frozen=True, slots=True)
-class OperatorDependencies:
+class BackstageDependencies:
     registry: RegistryDependencies
     organisations: OrganisationStore
     verifications: VerificationDependencies
@@ -51,7 +40,7 @@ def parse(request: Mapping[str, Any]) -> Operation:
         raise ProtocolError(ErrorCode.INVALID_REQUEST, details={"errors": faults}) from None
 
 
-def operate(request: Mapping[str, Any], *, now_seconds: int, deps: OperatorDependencies) -> dict[str, Any]:
+def operate(request: Mapping[str, Any], *, now_seconds: int, deps: BackstageDependencies) -> dict[str, Any]:
     """Carry out one operation. Raises ProtocolError: invalid_request, and what its use case raises."""
     operation = parse(request)
     if isinstance(operation, CreateAdministrator):
@@ -60,6 +49,6 @@ def operate(request: Mapping[str, Any], *, now_seconds: int, deps: OperatorDepen
         return organisations.carry_out(operation, now_seconds=now_seconds, store=deps.organisations)
     if isinstance(operation, verifications.Operation):
         return verifications.carry_out(operation, now_seconds=now_seconds, deps=deps.verifications)
-    if isinstance(operation, operator_groups.Operation):
-        return operator_groups.carry_out(operation, now_ms=now_seconds * 1000, deps=deps.groups)
-    return operator_apps.carry_out(operation, now_seconds=now_seconds, deps=deps.registry)
+    if isinstance(operation, groups.Operation):
+        return groups.carry_out(operation, now_ms=now_seconds * 1000, deps=deps.groups)
+    return apps.carry_out(operation, now_seconds=now_seconds, deps=deps.registry)
