@@ -13,7 +13,12 @@ from typing import Any
 
 import pytest
 
+from sandes.model.administrator import Place, Role
+from sandes.model.ids import OrganisationId, id_text, parse_organisation, parse_unit
+from sandes_client.admin import AdminSession
 from tests.conftest import Deployed
+from tests.support.administrators import administrator
+from tests.support.raw_app import operate
 
 pytestmark = pytest.mark.engine
 
@@ -42,15 +47,27 @@ def commands(folder: Path) -> Path:
     return command.parent
 
 
+def signed_in(deployed: Deployed, file: Path, role: Role, organisation: OrganisationId, home: Place) -> None:
+    """The sign-in of somebody new with a role in the organisation."""
+    made, stack = administrator(deployed, home=home, roles=[(role, Place.root(organisation))]), deployed.stack
+    AdminSession(made.email, stack.http_url, stack.cognito_url, stack.admin_client, made.api.tokens).save(file)
+
+
 def test_the_first_otp_is_sent_and_checked_by_the_commands_as_written(deployment: Deployed, tmp_path: Path) -> None:
     endpoints = tmp_path / "endpoints.json"
     deployment.stack.write(endpoints)
     work = tmp_path / "work"
     work.mkdir()
+    ministry = parse_organisation(operate(deployment, "organisation.create", name="External Affairs")["organisation"])
+    desk = operate(deployment, "unit.create", organisation=id_text(ministry), name="Passports", kind="department")
+    at_desk = Place(ministry, parse_unit(desk["unit"]))
+    signed_in(deployment, tmp_path / "manager.json", Role.APP_MANAGER, ministry, at_desk)
+    signed_in(deployment, work / "officer.json", Role.NODAL_OFFICER, ministry, Place.root(ministry))
     environment = {
         "PATH": f"{commands(tmp_path)}:{os.environ['PATH']}",
         "HOME": str(work),
         "SANDES_ENDPOINTS": str(endpoints),
+        "SANDES_ADMIN_SESSION": str(tmp_path / "manager.json"),
     }
     run = subprocess.run(  # noqa: S603
         ["/bin/bash", "-euo", "pipefail", "-c", "\n".join(blocks("sh"))],
@@ -61,7 +78,8 @@ def test_the_first_otp_is_sent_and_checked_by_the_commands_as_written(deployment
         timeout=120,
         check=False,
     )
-    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stderr == ""
+    assert run.returncode == 0
     said = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
     promised = [json.loads(block) for block in blocks("json")]
     assert [without_values(answer) for answer in said] == [without_values(answer) for answer in promised]

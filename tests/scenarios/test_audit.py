@@ -19,7 +19,7 @@ from sandes.model.ids import parse_organisation
 from sandes_client.admin import AdminApiError
 from sandes_client.audit import public_keys, read_heads
 from sandes_client.cli.admin import admin
-from sandes_client.cli.place import Place as CommandPlace
+from sandes_client.cli.administration.desk import Desk
 from tests.conftest import Deployed
 from tests.support.administrators import TestAdministrator, administrator, client
 
@@ -77,7 +77,7 @@ def test_an_auditor_fetches_the_chain_and_the_heads_and_finds_it_whole_and_then_
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(CommandPlace, "admin", lambda _: client(deployment, auditor.api.tokens))
+    monkeypatch.setattr(Desk, "admin", lambda _: client(deployment, auditor.api.tokens))
 
     def run(*words: str | Path) -> Any:
         return CliRunner().invoke(admin, ["audit", *map(str, words)], catch_exceptions=False)

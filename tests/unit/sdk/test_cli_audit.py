@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from sandes.model.ids import base64url_text, id_text
 from sandes_client.admin import AdminClient, Cognito, Tokens
 from sandes_client.cli.admin import admin
-from sandes_client.cli.place import Place
+from sandes_client.cli.administration.desk import Desk
 from tests.unit.sdk.test_audit import CHAIN, ELSEWHERE, HEAD, KEY, LINES, OTHER, head
 
 PUBLIC = base64url_text(KEY.public)
@@ -121,7 +121,7 @@ class Service:
 
 
 def export(service: Service, file: Path, monkeypatch: pytest.MonkeyPatch) -> Result:
-    monkeypatch.setattr(Place, "admin", lambda _: service.client())
+    monkeypatch.setattr(Desk, "admin", lambda _: service.client())
     return CliRunner().invoke(admin, ["audit", "export", str(file)])
 
 

@@ -28,8 +28,8 @@ from sandes_client.audit import (
     read_heads,
     verify,
 )
+from sandes_client.cli.administration.showing import AsJson, say
 from sandes_client.cli.display import one_line
-from sandes_client.cli.place import AsJson, say
 from sandes_client.cli.session import CommandFailed, failures_as_lines
 from sandes_client.ids import base64url_text, parse_base64url
 

@@ -81,8 +81,8 @@ def refusal_line(error: ApiError) -> str:
         line += f" Attempts left: {error.attempts_left}."
     if error.retry_after is not None:
         line += f"; wait {error.retry_after} s" if not line.endswith(".") else f" Wait {error.retry_after} s."
-    if error.code == "internal":
-        line += f" Request id: {error.request_id}."
+    if error.code == "internal" or (isinstance(error, AdminApiError) and error.request_id):
+        line += f"{'' if line.endswith('.') else '.'} Request id: {error.request_id}."
     return line
 
 

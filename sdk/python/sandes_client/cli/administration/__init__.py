@@ -1,0 +1,1 @@
+"""The commands of `sandes-admin`: what administrators do, over the HTTPS admin API."""

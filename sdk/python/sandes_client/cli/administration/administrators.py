@@ -1,0 +1,80 @@
+"""The commands of `sandes-admin` for administrators themselves: making the first ones, signing in and out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sandes_client.admin import AdminSession, Cognito, SignInRefused
+from sandes_client.admin.sign_in import revoke
+from sandes_client.cli.administration.desk import Desk
+from sandes_client.cli.administration.showing import Answer, AsJson, at, command_group, say
+from sandes_client.cli.administration.sign_in import refusal, sign_in
+from sandes_client.cli.session import CommandFailed, failures_as_lines
+
+administrator = command_group("The platform's own administrators, made by operators.")
+
+Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The address they sign in with.")]
+
+
+@administrator.command("create")
+def administrator_create(
+    ctx: typer.Context,
+    email: Email,
+    *,
+    name: Annotated[str, typer.Option(help="Their name.")],
+    unit: Annotated[
+        str, typer.Option(help="Name of the unit of the platform they work in; made if there is none of this name.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Invite a platform administrator, by e-mail; again, to send the invitation anew. What takes two people takes two
+    of different units.
+    """
+    with failures_as_lines():
+        made = ctx.obj.operate("administrator.create", email=email, name=name, unit=unit)
+    say(f"Invited {email} as administrator {made['administrator']}.", made, as_json)
+
+
+def login(ctx: typer.Context, email: Email) -> None:
+    """Sign in with password and authenticator app, for eight hours; the first time, choose one and set up the other.
+
+    What asks for a fresh sign-in takes one of the last five minutes: sign in again then.
+    """
+    desk: Desk = ctx.obj
+    with failures_as_lines():
+        where = desk.admin_endpoints()
+        tokens = sign_in(Cognito(where.cognito_url, where.client), email)
+        AdminSession(email, where.http_url, where.cognito_url, where.client, tokens).save(desk.session_file())
+    typer.echo(f"Signed in as {email}.")
+
+
+def logout(ctx: typer.Context) -> None:
+    """End the sign-in: what is left of its tokens is good for a quarter of an hour at most, and kept nowhere."""
+    desk: Desk = ctx.obj
+    with failures_as_lines():
+        session = AdminSession.read(desk.session_file())
+        if session is None:
+            raise CommandFailed("not_signed_in", "nobody is signed in here")
+        desk.session_file().unlink(missing_ok=True)
+        try:
+            revoke(Cognito(session.cognito_url, session.admin_client), session.tokens)
+        except SignInRefused as error:
+            raise refusal(error) from None
+    typer.echo(f"Signed out {session.email}.")
+
+
+def whoami(ctx: typer.Context, *, as_json: AsJson = False) -> None:
+    """Show who is signed in, and with which roles where."""
+    me = ctx.obj.get("me")
+    lines = [f"{me['name']} <{me['email']}>, administrator {me['administrator']}", f"  works in {_place(me['home'])}"]
+    for one in me["assignments"]:
+        until = f" until {at(one['expires_at'])}" if one.get("expires_at") else ""
+        lines.append(f"  {one['role']} of {_place(one['place'])}{until}")
+    say("\n".join(lines), me, as_json)
+
+
+def _place(place: Answer) -> str:
+    whole = place["unit"] == place["organisation"]
+    return str(place["organisation"] if whole else f"{place['unit']} in {place['organisation']}")

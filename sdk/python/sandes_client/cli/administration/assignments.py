@@ -1,0 +1,108 @@
+"""`sandes-admin assignment`: who has which role, where and until when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from sandes_client.cli.administration.approvals import asked
+from sandes_client.cli.administration.options import InUnit, OfOrganisation, Yes, day, given
+from sandes_client.cli.administration.showing import (
+    AsJson,
+    Limit,
+    Shown,
+    command_group,
+    examples,
+    field,
+    one_of,
+    say,
+    show_list,
+    time_of,
+)
+from sandes_client.cli.session import confirm, failures_as_lines
+
+ROLES = (
+    *("nodal_officer", "unit_admin", "verifier", "group_manager", "app_manager", "moderator"),
+    *("trace_requester", "trace_approver", "auditor"),
+)
+
+assignment = command_group("Roles: who has which, at what unit and below it, until when.")
+
+
+@assignment.command("list", epilog=examples("assignment list", "assignment list --unit bbbbbbbbbbbbb"))
+def assignment_list(
+    ctx: typer.Context,
+    *,
+    organisation: OfOrganisation = None,
+    unit: InUnit = None,
+    limit: Limit = 250,
+    as_json: AsJson = False,
+) -> None:
+    """List who has which role at a unit and below it."""
+    found = ctx.obj.every("assignments", "assignments", limit=limit, organisation=organisation, unit=unit)
+    columns = [
+        Shown("name", field("name")),
+        Shown("role", field("role")),
+        Shown("unit", field("unit")),
+        Shown("until", time_of("expires_at")),
+        Shown("e-mail", field("email")),
+        Shown("administrator", field("administrator")),
+        Shown("assignment", field("id")),
+    ]
+    show_list(found, columns, as_json)
+
+
+@assignment.command(
+    "grant",
+    epilog=examples(
+        "assignment grant --role verifier --unit bbbbbbbbbbbbb --email ravi@rail.gov.in --name 'Ravi Shah'",
+        "assignment grant --role auditor --administrator 0f3c1d6e-6f0e-4b60-9a55-3f8f5e2b8f10 --until 2027-03-31",
+    ),
+)
+def assignment_grant(
+    ctx: typer.Context,
+    *,
+    role: Annotated[str, typer.Option(callback=one_of(*ROLES), metavar="ROLE", help=f"One of {', '.join(ROLES)}.")],
+    organisation: OfOrganisation = None,
+    unit: Annotated[
+        str | None, typer.Option(metavar="ID", help="Where it counts, with all below; else in the whole organisation.")
+    ] = None,
+    administrator: Annotated[
+        str | None, typer.Option(metavar="ID", help="Who gets it, if they are an administrator already.")
+    ] = None,
+    email: Annotated[str | None, typer.Option(help="Or somebody new, who is invited by e-mail.")] = None,
+    name: Annotated[str | None, typer.Option(help="The new person's name.")] = None,
+    home: Annotated[
+        str | None, typer.Option(metavar="UNIT", help="The unit the new person works in; --unit if left out.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day (UTC) it no longer counts.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for a role for somebody: an officer of another unit approves it."""
+    if (administrator is None) == (email is None) or (email is None) != (name is None):
+        raise typer.BadParameter("give either --administrator, or --email and --name", param_hint="--administrator")
+    of = organisation or ctx.obj.get("me")["home"]["organisation"]
+    person = {"email": email, "name": name, "home": home or unit or of} if email else None
+    body = given(
+        organisation=of, unit=unit, role=role, administrator=administrator, person=person, expires_at=day(until)
+    )
+    asked(ctx.obj.post("assignments", body=body), as_json)
+
+
+@assignment.command("revoke")
+def assignment_revoke(
+    ctx: typer.Context,
+    assignment: Annotated[str, typer.Argument(metavar="ASSIGNMENT", help="Id that `list` shows.")],
+    *,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a role away, at once."""
+    with failures_as_lines():
+        confirm("Take this role away?", yes=yes)
+    ctx.obj.delete("assignments", assignment)
+    say(f"Taken away: {assignment}.", {"id": assignment, "state": "taken"}, as_json)

@@ -1,0 +1,116 @@
+"""`sandes-admin complaint`: what people complain of, looked into and decided."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sandes_client.cli.administration.options import InUnit, OfOrganisation
+from sandes_client.cli.administration.showing import (
+    Answer,
+    AsJson,
+    Limit,
+    Shown,
+    command_group,
+    examples,
+    field,
+    lines,
+    one_of,
+    say,
+    show_list,
+    text,
+    time_of,
+)
+
+OUTCOMES = ("upheld", "dismissed", "not_ours")
+
+complaint = command_group("Complaints about officials, groups and apps of the organisation.")
+
+ComplaintId = Annotated[str, typer.Argument(metavar="COMPLAINT", help="Id that `list` shows.")]
+
+
+def _about(one: Answer) -> str:
+    return next(f"{kind} {one[kind]}" for kind in ("account", "group", "app") if one.get(kind))
+
+
+@complaint.command("list", epilog=examples("complaint list", "complaint list --resolved --unit bbbbbbbbbbbbb"))
+def complaint_list(
+    ctx: typer.Context,
+    *,
+    organisation: OfOrganisation = None,
+    unit: InUnit = None,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="Those that are decided, in place of the others.")
+    ] = False,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List complaints, the newest first."""
+    state = "resolved" if resolved else "unresolved"
+    found = ctx.obj.every("complaints", "complaints", limit=limit, organisation=organisation, unit=unit, state=state)
+    columns = [
+        Shown("complaint", field("id")),
+        Shown("about", _about),
+        Shown("category", field("category")),
+        Shown("state", lambda one: one.get("outcome") or one["state"]),
+        Shown("reported", time_of("reported_at")),
+        Shown("reporter", field("reporter")),
+        Shown("given to", field("assigned_to")),
+    ]
+    show_list(found, columns, as_json)
+
+
+@complaint.command("show")
+def complaint_show(ctx: typer.Context, complaint: ComplaintId, *, as_json: AsJson = False) -> None:
+    """Show a complaint with what was said."""
+    _show(ctx.obj.get("complaints", complaint), as_json)
+
+
+@complaint.command("assign", epilog=examples("complaint assign COMPLAINT --to 0f3c1d6e-6f0e-4b60-9a55-3f8f5e2b8f10"))
+def complaint_assign(
+    ctx: typer.Context,
+    complaint: ComplaintId,
+    *,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="ADMINISTRATOR", help="Who looks into it; else you.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a complaint to somebody who may resolve it."""
+    who = to or ctx.obj.get("me")["administrator"]
+    _show(ctx.obj.post("complaints", complaint, "assign", body={"administrator": who}), as_json)
+
+
+@complaint.command(
+    "resolve", epilog=examples("complaint resolve COMPLAINT --outcome dismissed --note 'No such message.'")
+)
+def complaint_resolve(
+    ctx: typer.Context,
+    complaint: ComplaintId,
+    *,
+    outcome: Annotated[
+        str, typer.Option(callback=one_of(*OUTCOMES), metavar="|".join(OUTCOMES), help="What became of it.")
+    ],
+    note: Annotated[str, typer.Option(help="For those who look after complaints.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say what became of a complaint."""
+    body = {"outcome": outcome, "note": note}
+    _show(ctx.obj.post("complaints", complaint, "resolve", body=body), as_json)
+
+
+def _show(shown: Answer, as_json: bool) -> None:
+    named = {
+        "category": "category",
+        "organisation": "organisation",
+        "unit": "unit",
+        "reporter": "reporter",
+        "reported_at": "reported",
+        "assigned_to": "given to",
+        "outcome": "outcome",
+        "resolved_at": "resolved",
+        "note": "note",
+    }
+    head = f"{shown['id']} {shown['state']}: about {_about(shown)}"
+    say("\n".join([head, lines(shown, named), f"  “{text(shown['text'])}”"]), shown, as_json)

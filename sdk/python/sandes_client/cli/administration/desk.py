@@ -1,0 +1,176 @@
+"""What every command of `sandes-admin` needs: who is signed in, calls in their name, one line for what goes wrong."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+from platformdirs import user_data_path
+
+from sandes_client.admin import AdminApiError, AdminClient, AdminSession, Cognito, NotSignedIn
+from sandes_client.cli.administration.showing import Answer
+from sandes_client.cli.administration.sign_in import sign_in
+from sandes_client.cli.session import CommandFailed, failures_as_lines
+from sandes_client.endpoints import AdminEndpoints, EndpointsInvalid, check_address
+from sandes_client.operator import Operator, OperatorRefused, OperatorUnreachable, read_object
+
+T = TypeVar("T")
+
+MAX_PAGE = 250
+ANY_VERSION = "*"
+
+
+@dataclass(slots=True)
+class Desk:
+    """The options common to all commands. A call that is refused ends the command, with a line of why.
+
+    What asks for a fresh sign-in is asked for again after one, if there is a terminal to ask at.
+    """
+
+    endpoints: Path | None
+    operator: str | None
+    url: str | None
+    audience: str | None
+    session: Path | None = None
+    _api: AdminClient | None = field(default=None, repr=False)
+
+    # Calls of the admin API.
+
+    def get(self, *path: str, **query: str | int | None) -> Answer:
+        return dict(self.done(lambda api: api.get(*path, **query)))
+
+    def post(self, *path: str, body: Any = None) -> Answer:
+        return dict(self.done(lambda api: api.post(*path, body=body)) or {})
+
+    def put(self, *path: str, body: Any = None, version: int | None = None) -> Answer:
+        return dict(self.done(lambda api: api.put(*path, body=body, if_match=_tag(version))) or {})
+
+    def patch(self, *path: str, body: Any, version: int | None = None, **query: str | None) -> Answer:
+        return self._change("PATCH", path, query, version, body)
+
+    def delete(self, *path: str, version: int | None = None, **query: str | None) -> Answer:
+        return self._change("DELETE", path, query, version)
+
+    def every(self, name: str, *path: str, limit: int, **query: str | int | None) -> Iterator[Answer]:
+        """Entries of a list, page by page, at most `limit`; `name` is the field that a page has them in."""
+
+        def entries() -> Iterator[Answer]:
+            cursor: str | None = None
+            while True:
+                page = self.get(*path, limit=min(limit, MAX_PAGE), cursor=cursor, **query)
+                yield from page[name]
+                cursor = page.get("cursor")
+                if not cursor:
+                    return
+
+        return islice(entries(), limit)
+
+    @contextmanager
+    def admin(self) -> Generator[AdminClient]:
+        """For several calls, of which one that is refused does not end the command. Raises NotSignedIn or
+        SessionUnusable.
+        """
+        yield self._client()
+
+    def done(self, work: Callable[[AdminClient], T]) -> T:
+        with failures_as_lines():
+            api = self._client()
+            try:
+                return work(api)
+            except AdminApiError as refused:
+                if refused.code != "fresh_sign_in_required" or not sys.stdin.isatty():
+                    raise
+            self._sign_in_again(api)
+            return work(api)
+
+    def _change(
+        self, method: str, path: tuple[str, ...], query: dict[str, str | None], version: int | None, body: Any = None
+    ) -> Answer:
+        def change(api: AdminClient) -> Any:
+            answer = api.call(method, *path, query=query, body=body, if_match=_tag(version))
+            return answer.json() if answer.content else {}
+
+        return dict(self.done(change))
+
+    # Who is signed in, and where.
+
+    def session_file(self) -> Path:
+        """Where the sign-in is kept."""
+        return self.session or user_data_path("sandes", appauthor=False) / "administrator.json"
+
+    def admin_endpoints(self) -> AdminEndpoints:
+        """Where administrators sign in and call. Raises BadParameter."""
+        try:
+            if self.endpoints is None:
+                raise EndpointsInvalid("say where administrators sign in: --endpoints FILE")
+            return AdminEndpoints.read(self.endpoints)
+        except EndpointsInvalid as error:
+            raise typer.BadParameter(str(error), param_hint="--endpoints") from None
+
+    def address(self) -> tuple[str, str]:
+        """Address and audience of the app API, for credentials. Raises BadParameter."""
+        try:
+            values = read_object(self.endpoints) if self.endpoints else {}
+            url, audience = self.url or values.get("http_url"), self.audience or values.get("audience")
+            if not url or not audience:
+                raise EndpointsInvalid("say where apps call: --endpoints FILE, or --url and --audience")
+            check_address("url", str(url), ("https", "http"))
+        except EndpointsInvalid as error:
+            raise typer.BadParameter(str(error), param_hint="--endpoints") from None
+        return str(url), str(audience)
+
+    def close(self) -> None:
+        if self._api is not None:
+            self._api.close()
+
+    def _client(self) -> AdminClient:
+        """New tokens are kept for the next command. Raises NotSignedIn or SessionUnusable."""
+        if self._api is None:
+            session, file = self._signed_in(), self.session_file()
+            self._api = session.client(lambda tokens: replace(session, tokens=tokens).save(file))
+        return self._api
+
+    def _signed_in(self) -> AdminSession:
+        session = AdminSession.read(self.session_file())
+        if session is None:
+            raise NotSignedIn
+        return session
+
+    def _sign_in_again(self, api: AdminClient) -> None:
+        session = self._signed_in()
+        typer.echo(f"This takes a sign-in of the last minutes, by {session.email}.", err=True)
+        api.tokens = sign_in(Cognito(session.cognito_url, session.admin_client), session.email)
+        replace(session, tokens=api.tokens).save(self.session_file())
+
+    # The operator's function, which makes the first administrators.
+
+    def operate(self, operation: str, **parameters: str) -> Answer:
+        """Raises CommandFailed or BadParameter."""
+        try:
+            return self._operator().call(operation, **parameters)
+        except OperatorRefused as error:
+            reasons = [f"{fault.get('pointer')}: {fault.get('message') or fault.get('code')}" for fault in error.errors]
+            raise CommandFailed(error.code, "; ".join(reasons) or error.message) from None
+        except OperatorUnreachable as error:
+            raise CommandFailed("unreachable", str(error)) from None
+
+    def _operator(self) -> Operator:
+        if self.endpoints is None:
+            if not self.operator:
+                raise typer.BadParameter("say whom to call: --endpoints FILE or --operator", param_hint="--endpoints")
+            return Operator(self.operator)
+        try:
+            return Operator.read(self.endpoints, function=self.operator)
+        except EndpointsInvalid as error:
+            raise typer.BadParameter(str(error), param_hint="--endpoints") from None
+
+
+def _tag(version: int | None) -> str:
+    """The ETag of a version; of any if none is named."""
+    return ANY_VERSION if version is None else f'"{version}"'

@@ -1,0 +1,258 @@
+"""`sandes-admin import`: officials from a file, checked first and committed then, with progress."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from sandes_client.api import Unreachable
+from sandes_client.cli.administration.desk import Desk
+from sandes_client.cli.administration.options import InUnit, OfOrganisation, Yes, given
+from sandes_client.cli.administration.showing import (
+    Answer,
+    AsJson,
+    Limit,
+    Shown,
+    examples,
+    field,
+    say,
+    show_list,
+    text,
+    time_of,
+)
+from sandes_client.cli.session import CommandFailed, confirm, failures_as_lines
+
+BAD_ROWS = 3
+POLL_SECONDS = 1.0
+UPLOAD_SECONDS = 300.0
+FINDINGS_SHOWN = 20
+_FORMATS = {".csv": "csv", ".xlsx": "xlsx"}
+_WORKING = ("checking", "committing")
+
+imports = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Officials from a file of up to 100,000 rows, CSV or XLSX: checked first, committed then.",
+    epilog="Exit status: 0 done, 1 refused or not reached (one line `error: <code>: ...`), 2 wrong usage, "
+    f"{BAD_ROWS} rows are not good, or the import failed.",
+)
+
+ImportId = Annotated[str, typer.Argument(metavar="IMPORT", help="Id that `import check` printed.")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it is done.")]
+
+
+def upload(url: str, headers: dict[str, str], file: Path) -> None:
+    """Put a file where the service said. Raises CommandFailed or Unreachable."""
+    try:
+        answer = httpx.put(url, headers=headers, content=file.read_bytes(), timeout=UPLOAD_SECONDS)
+    except OSError as error:
+        raise CommandFailed("file_unusable", f"{file}: {error.strerror}") from None
+    except httpx.TransportError as error:
+        raise Unreachable(f"no answer: {type(error).__name__}") from None
+    if not answer.is_success:
+        raise CommandFailed("upload_refused", f"the file was not taken: HTTP {answer.status_code}")
+
+
+@imports.command(
+    "check", epilog=examples("import check officials.xlsx", "import check officials.csv --unit bbbbbbbbbbbbb --json")
+)
+def import_check(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="Rows: .csv or .xlsx.")],
+    *,
+    organisation: OfOrganisation = None,
+    unit: InUnit = None,
+    client_ref: Annotated[str | None, typer.Option(help="A reference of yours.")] = None,
+    wait: Wait = True,
+    as_json: AsJson = False,
+) -> None:
+    """Upload a file and have it checked: nothing is changed. Prints what a commit would do, and what is wrong.
+
+    Ctrl-C ends the command, not the check: `show` goes on from its id.
+    """
+    form = _FORMATS.get(file.suffix.lower())
+    if form is None:
+        raise typer.BadParameter("the file's name ends with .csv or .xlsx", param_hint="FILE")
+    desk: Desk = ctx.obj
+    of = organisation or desk.get("me")["home"]["organisation"]
+    made = desk.post("imports", body=given(organisation=of, unit=unit, format=form, client_ref=client_ref))
+    Console(stderr=True, highlight=False).print(f"import {made['id']}")
+    with failures_as_lines():
+        upload(made["upload"]["url"], made["upload"]["headers"], file)
+    now = desk.post("imports", made["id"], "commit", body={"dry_run": True})
+    _end(_waited(desk, now) if wait else now, as_json)
+
+
+@imports.command("commit", epilog=examples("import commit IMPORT", "import commit IMPORT --yes --results results.csv"))
+def import_commit(
+    ctx: typer.Context,
+    id: ImportId,
+    *,
+    yes: Yes = False,
+    results: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write what became of each row to this CSV file.")
+    ] = None,
+    wait: Wait = True,
+    as_json: AsJson = False,
+) -> None:
+    """Do what the check has found good. More than 500 rows take a fresh sign-in."""
+    desk: Desk = ctx.obj
+    if not yes:
+        now = desk.get("imports", id)
+        with failures_as_lines():
+            confirm(f"{_planned(now)}: do it?", yes=False)
+    now = desk.post("imports", id, "commit", body={"dry_run": False})
+    now = _waited(desk, now) if wait else now
+    if results is not None and now["state"] not in _WORKING:
+        _write(_results(desk, id), results)
+    _end(now, as_json)
+
+
+@imports.command("show")
+def import_show(
+    ctx: typer.Context,
+    id: ImportId,
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until it is done, with a progress bar.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show how far an import is, and its first findings."""
+    now = ctx.obj.get("imports", id)
+    _end(_waited(ctx.obj, now) if wait else now, as_json)
+
+
+@imports.command("list")
+def import_list(
+    ctx: typer.Context,
+    *,
+    organisation: OfOrganisation = None,
+    unit: InUnit = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List imports, the newest first."""
+    found = ctx.obj.every("imports", "imports", limit=limit, organisation=organisation, unit=unit)
+    columns = [
+        Shown("import", field("id")),
+        Shown("state", field("state")),
+        Shown("rows", field("rows"), right=True),
+        Shown("bad", field("invalid"), right=True),
+        Shown("done", field("done"), right=True),
+        Shown("reference", field("client_ref")),
+        Shown("at", time_of("created_at")),
+    ]
+    show_list(found, columns, as_json)
+
+
+@imports.command("results", epilog=examples("import results IMPORT --out results.csv"))
+def import_results(
+    ctx: typer.Context,
+    id: ImportId,
+    *,
+    out: Annotated[Path | None, typer.Option(dir_okay=False, help="A CSV file to write; else a table.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what became of each row, by its number."""
+    found = _results(ctx.obj, id)
+    if out is not None:
+        count = _write(found, out)
+        say(f"{count} rows in {out}.", {"rows": count, "file": str(out)}, as_json)
+        return
+    columns = [Shown("row", field("row"), right=True), Shown("status", field("status")), Shown("findings", _findings)]
+    show_list(found, columns, as_json)
+
+
+@imports.command("cancel")
+def import_cancel(ctx: typer.Context, id: ImportId, *, as_json: AsJson = False) -> None:
+    """Do no more of an import; what is done stays."""
+    ctx.obj.delete("imports", id)
+    say(f"Cancelled import {id}.", {"id": id, "state": "cancelled"}, as_json)
+
+
+def _waited(desk: Desk, now: Answer) -> Answer:
+    """As it is once it neither checks nor commits."""
+    with _progress() as draw:
+        draw(now)
+        while now["state"] in _WORKING:
+            time.sleep(POLL_SECONDS)
+            now = desk.get("imports", now["id"])
+            draw(now)
+    return now
+
+
+@contextmanager
+def _progress() -> Generator[Callable[[Answer], None]]:
+    """Takes each state of an import and draws it on standard error, if that is a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("waiting", total=None)
+
+        def draw(now: Answer) -> None:
+            total = now["valid"] if now["state"] == "committing" else None
+            bar.update(task, description=now["state"], completed=now["done"], total=total or None)
+
+        yield draw
+
+
+def _results(desk: Desk, id: str) -> Iterator[Answer]:
+    return desk.every("results", "imports", id, "results", limit=1_000_000)
+
+
+def _write(found: Iterator[Answer], file: Path) -> int:
+    """How many rows. Ends the command if the file cannot be written."""
+    count = 0
+    with failures_as_lines():
+        try:
+            with file.open("w", encoding="utf-8", newline="") as opened:
+                table = csv.writer(opened)
+                table.writerow(("row", "status", "findings"))
+                for row in found:
+                    table.writerow((row["row"], row["status"], _findings(row)))
+                    count += 1
+        except OSError as error:
+            raise CommandFailed("file_unusable", f"{file}: {error.strerror}") from None
+    return count
+
+
+def _findings(row: Answer) -> str:
+    return "; ".join(f"{one['field']}: {text(one['message'])}" for one in row["findings"])
+
+
+def _counts(counts: Answer | None) -> str:
+    return ", ".join(f"{number} {word}" for word, number in (counts or {}).items() if number) or "nothing"
+
+
+def _planned(now: Answer) -> str:
+    return f"{now['valid']} good rows, {now['invalid']} bad ones; a commit means {_counts(now.get('planned'))}"
+
+
+def _end(now: Answer, as_json: bool) -> None:
+    """Show the import; exit with 3 if rows are not good."""
+    if as_json:
+        typer.echo(json.dumps(now, ensure_ascii=False))
+    else:
+        failed = f" ({now['failure']})" if now.get("failure") else ""
+        typer.echo(f"{now['state']}{failed} {now['id']}: {now['rows']} rows, {_planned(now)}")
+        if now["state"] not in ("open", "checking", "checked"):
+            typer.echo(f"done {now['done']} of {now['valid']}: {_counts(now['counts'])}")
+        if now["findings"]:
+            columns = [
+                Shown("row", field("row"), right=True),
+                *(Shown(name, field(name)) for name in ("field", "code", "message")),
+            ]
+            show_list(now["findings"][:FINDINGS_SHOWN], columns, as_json=False)
+            if now["invalid"] > FINDINGS_SHOWN:
+                typer.echo(f"and more; all of them: sandes-admin import results {now['id']}")
+    if now["state"] == "failed" or now["invalid"] or now["counts"].get("failed"):
+        raise typer.Exit(BAD_ROWS)

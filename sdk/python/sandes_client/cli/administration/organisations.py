@@ -1,0 +1,247 @@
+"""`sandes-admin organisation`, `officer`, `unit`: organisations, who is first in them, and their trees of units."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sandes_client.cli.administration.approvals import asked
+from sandes_client.cli.administration.options import InUnit, OfOrganisation, Version, Yes, given
+from sandes_client.cli.administration.showing import (
+    Answer,
+    AsJson,
+    Limit,
+    Shown,
+    at,
+    command_group,
+    examples,
+    field,
+    one_of,
+    say,
+    show_list,
+    text,
+    time_of,
+)
+from sandes_client.cli.session import check_pairs, confirm, failures_as_lines, pairs
+
+KINDS = ("ministry", "department", "office")
+FIELDS = ("name", "photo", "post", "number", "email", "last_seen")
+AUDIENCES = ("everyone", "officials", "organisation", "nobody")
+
+organisation = command_group("Organisations, and to whom their officials are shown.")
+officer = command_group("Nodal officers: who is first in an organisation.")
+unit = command_group("Units of an organisation, at most eight levels with the organisation itself.")
+
+OrganisationId = Annotated[str, typer.Argument(metavar="ORGANISATION", help="Id of the organisation.")]
+UnitId = Annotated[str, typer.Argument(metavar="UNIT", help="Id of the unit; of the organisation, for itself.")]
+Name = Annotated[str, typer.Option(help="Its name, at most 128 characters.")]
+Kind = Annotated[str, typer.Option(metavar="|".join(KINDS), callback=one_of(*KINDS), help="What it is.")]
+OfficerEmail = Annotated[
+    str, typer.Option("--officer-email", help="Where the first nodal officer is invited; they sign in with it.")
+]
+OfficerName = Annotated[str, typer.Option("--officer-name", help="The officer's name.")]
+
+
+@organisation.command("list", epilog=examples("organisation list", "organisation list --json"))
+def organisation_list(ctx: typer.Context, *, limit: Limit = 250, as_json: AsJson = False) -> None:
+    """List the organisations in which you have a role; all of them, if you may read of all."""
+    found = ctx.obj.every("organisations", "organisations", limit=limit)
+    columns = [Shown("organisation", field("id")), Shown("name", field("name")), Shown("since", time_of("created_at"))]
+    show_list(found, columns, as_json)
+
+
+@organisation.command(
+    "create",
+    epilog=examples(
+        "organisation create --name 'Ministry of Railways' --officer-email asha@rail.gov.in --officer-name 'Asha Rao'"
+    ),
+)
+def organisation_create(
+    ctx: typer.Context,
+    *,
+    name: Name,
+    kind: Kind = "ministry",
+    officer_email: OfficerEmail,
+    officer_name: OfficerName,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for a new organisation with its first nodal officer: a platform administrator of another unit approves it."""
+    officer = {"email": officer_email, "name": officer_name}
+    asked(ctx.obj.post("organisations", body={"name": name, "kind": kind, "officer": officer}), as_json)
+
+
+@organisation.command("show")
+def organisation_show(ctx: typer.Context, organisation: OrganisationId, *, as_json: AsJson = False) -> None:
+    """Show an organisation's name, age and version."""
+    _organisation(ctx.obj.get("organisations", organisation), as_json)
+
+
+@organisation.command("rename", epilog=examples("organisation rename aaaaaaaaaaaaa --name 'Ministry of Rail'"))
+def organisation_rename(
+    ctx: typer.Context, organisation: OrganisationId, *, name: Name, version: Version = None, as_json: AsJson = False
+) -> None:
+    """Give an organisation another name; attestations have it once they are renewed."""
+    _organisation(ctx.obj.patch("organisations", organisation, body={"name": name}, version=version), as_json)
+
+
+@organisation.command(
+    "policy",
+    epilog=examples(
+        "organisation policy aaaaaaaaaaaaa", "organisation policy aaaaaaaaaaaaa --show photo=organisation --version 4"
+    ),
+)
+def organisation_policy(
+    ctx: typer.Context,
+    organisation: OrganisationId,
+    *,
+    show: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--show",
+            callback=check_pairs,
+            metavar="FIELD=AUDIENCE",
+            help=f"Once for each field ({', '.join(FIELDS)}): to {', '.join(AUDIENCES)}. Others stay as they are.",
+        ),
+    ] = None,
+    version: Version = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show or set to whom at most fields of its officials are shown; people may choose to show less."""
+    audiences = checked_audiences(show)
+    path = ("organisations", organisation, "visibility")
+    body = {"audiences": audiences}
+    found = ctx.obj.patch(*path, body=body, version=version) if audiences else ctx.obj.get(*path)
+    shown = "\n".join(f"  {name:<9}  {audience}" for name, audience in found["audiences"].items())
+    say(f"version {found['version']}\n{shown}", found, as_json)
+
+
+def checked_audiences(show: list[str] | None) -> dict[str, str]:
+    """FIELD=AUDIENCE pairs as a mapping. Raises BadParameter."""
+    audiences = pairs(show)
+    for name, audience in audiences.items():
+        if name not in FIELDS or audience not in AUDIENCES:
+            raise typer.BadParameter(
+                f"{name}={audience}: one of {', '.join(FIELDS)}, to {', '.join(AUDIENCES)}", param_hint="--show"
+            )
+    return audiences
+
+
+@officer.command(
+    "appoint",
+    epilog=examples("officer appoint aaaaaaaaaaaaa --email meena@rail.gov.in --name 'Meena Iyer' --home bbbbbbbbbbbbb"),
+)
+def officer_appoint(
+    ctx: typer.Context,
+    organisation: OrganisationId,
+    *,
+    email: Annotated[str, typer.Option(help="Where they are invited; they sign in with it.")],
+    name: Annotated[str, typer.Option(help="Their name.")],
+    home: Annotated[
+        str | None,
+        typer.Option(metavar="UNIT", help="The unit they work in, another one than the first officer's."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for a further nodal officer of an organisation that has fewer than two."""
+    body = given(email=email, name=name, home=home)
+    asked(ctx.obj.post("organisations", organisation, "officers", body=body), as_json)
+
+
+@unit.command("list", epilog=examples("unit list", "unit list --organisation aaaaaaaaaaaaa --unit bbbbbbbbbbbbb"))
+def unit_list(
+    ctx: typer.Context,
+    *,
+    organisation: OfOrganisation = None,
+    unit: InUnit = None,
+    limit: Limit = 10_000,
+    as_json: AsJson = False,
+) -> None:
+    """Show a unit and all below it as a tree, with how many officials and groups are in each."""
+    found = ctx.obj.every("units", "units", limit=limit, organisation=organisation, unit=unit)
+    for one in found:
+        say(_line(one), one, as_json)
+
+
+def _line(one: Answer) -> str:
+    indent = "  " * (one["level"] - 1)
+    inside = f"{one['officials']} officials, {one['groups']} groups"
+    return f"{indent}{one['id']} {text(one['name'])} ({one['kind']}; {inside})"
+
+
+@unit.command("create", epilog=examples("unit create --name 'Northern Railway' --kind department"))
+def unit_create(
+    ctx: typer.Context,
+    *,
+    organisation: OfOrganisation = None,
+    name: Name,
+    kind: Kind,
+    parent: Annotated[str | None, typer.Option(metavar="UNIT", help="What it is in; else the organisation.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a unit below another one."""
+    of = organisation or ctx.obj.get("me")["home"]["organisation"]
+    _unit(ctx.obj.post("units", body=given(organisation=of, name=name, kind=kind, parent=parent)), as_json)
+
+
+@unit.command("show")
+def unit_show(
+    ctx: typer.Context, unit: UnitId, *, organisation: OfOrganisation = None, as_json: AsJson = False
+) -> None:
+    """Show a unit, with its version."""
+    _unit(ctx.obj.get("units", unit, organisation=organisation), as_json)
+
+
+@unit.command("rename")
+def unit_rename(
+    ctx: typer.Context,
+    unit: UnitId,
+    *,
+    organisation: OfOrganisation = None,
+    name: Name,
+    version: Version = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a unit another name; attestations have it once they are renewed."""
+    _unit(ctx.obj.patch("units", unit, body={"name": name}, version=version, organisation=organisation), as_json)
+
+
+@unit.command("move", epilog=examples("unit move ccccccccccccc --parent bbbbbbbbbbbbb"))
+def unit_move(
+    ctx: typer.Context,
+    unit: UnitId,
+    *,
+    organisation: OfOrganisation = None,
+    parent: Annotated[str, typer.Option(metavar="UNIT", help="What it is to be in.")],
+    version: Version = None,
+    as_json: AsJson = False,
+) -> None:
+    """Move a unit, with everything below it, to another place in the organisation."""
+    _unit(ctx.obj.patch("units", unit, body={"parent": parent}, version=version, organisation=organisation), as_json)
+
+
+@unit.command("remove")
+def unit_remove(
+    ctx: typer.Context,
+    unit: UnitId,
+    *,
+    organisation: OfOrganisation = None,
+    version: Version = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove a unit with no units, officials or groups in it."""
+    with failures_as_lines():
+        confirm(f"Remove unit {unit}?", yes=yes)
+    ctx.obj.delete("units", unit, version=version, organisation=organisation)
+    say(f"Removed unit {unit}.", {"id": unit, "state": "removed"}, as_json)
+
+
+def _organisation(found: Answer, as_json: bool) -> None:
+    line = f"{found['id']} {text(found['name'])}, since {at(found['created_at'])}, version {found['version']}"
+    say(line, found, as_json)
+
+
+def _unit(found: Answer, as_json: bool) -> None:
+    within = f" in {found['parent']}" if found.get("parent") else ""
+    say(f"{_line(found).strip()}{within}, version {found['version']}", found, as_json)

@@ -1,0 +1,344 @@
+"""`sandes-admin person`, `request`: officials, as what and until when; and who asks to be one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from sandes_client.cli.administration.desk import Desk
+from sandes_client.cli.administration.options import InUnit, OfOrganisation, Reason, Version, Yes, day, given
+from sandes_client.cli.administration.organisations import AUDIENCES, FIELDS
+from sandes_client.cli.administration.showing import (
+    Answer,
+    AsJson,
+    Limit,
+    Shown,
+    at,
+    command_group,
+    examples,
+    field,
+    say,
+    show_list,
+    text,
+    time_of,
+)
+from sandes_client.cli.session import CommandFailed, check_pairs, confirm, failures_as_lines, pairs
+
+AS_ORGANISATION = "default"
+"""Said of a field that is shown as the organisation has it for all."""
+
+person = command_group("Officials: whom an organisation vouches for, as what, until when.")
+request = command_group("Requests of people who ask to be verified, by their own device or by an import.")
+
+Who = Annotated[str, typer.Argument(metavar="WHO", help="Account id, or phone number in international form.")]
+Name = Annotated[str | None, typer.Option(help="As others will see it.")]
+Post = Annotated[str | None, typer.Option(help="The office held.")]
+Email = Annotated[str | None, typer.Option(help="Official address; an empty text removes it.")]
+Listed = Annotated[
+    bool | None, typer.Option("--listed/--not-listed", help="Whether citizens may find and write to the holder.")
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="First day (UTC) it no longer holds; within five years."),
+]
+RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="Id that `request list` shows.")]
+
+
+@person.command("list", epilog=examples("person list", "person list --unit bbbbbbbbbbbbb --json"))
+def person_list(
+    ctx: typer.Context,
+    *,
+    organisation: OfOrganisation = None,
+    unit: InUnit = None,
+    limit: Limit = 250,
+    as_json: AsJson = False,
+) -> None:
+    """List verified people, by unit."""
+    found = ctx.obj.every("people", "people", limit=limit, organisation=organisation, unit=unit)
+    columns = [
+        Shown("account", field("account")),
+        Shown("name", field("name")),
+        Shown("post", field("post")),
+        Shown("unit", field("unit")),
+        Shown("listed", field("listed")),
+        Shown("until", time_of("expires_at")),
+    ]
+    show_list(found, columns, as_json)
+
+
+@person.command("show", epilog=examples("person show mmmmmmmmmmmma", "person show +919876543210"))
+def person_show(
+    ctx: typer.Context,
+    who: Who,
+    *,
+    organisation: OfOrganisation = None,
+    unit: InUnit = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the organisation says of a person, or said last."""
+    _show(ctx.obj.get("people", _account(ctx.obj, who, organisation, unit)), as_json)
+
+
+@person.command(
+    "verify",
+    epilog=examples(
+        "person verify +919876543210 --name 'Asha Rao' --post Director --unit bbbbbbbbbbbbb --until 2027-03-31"
+    ),
+)
+def person_verify(
+    ctx: typer.Context,
+    who: Who,
+    *,
+    name: Annotated[str, typer.Option(help="As others will see it.")],
+    post: Annotated[str, typer.Option(help="The office held.")],
+    until: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="First day (UTC) it no longer holds; within five years.")
+    ],
+    organisation: OfOrganisation = None,
+    unit: Annotated[str | None, typer.Option(metavar="ID", help="The unit they are in; else the organisation.")] = None,
+    email: Annotated[str | None, typer.Option(help="Official address.")] = None,
+    listed: Annotated[bool, typer.Option("--listed", help="Citizens may find and write to the holder.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Vouch for a person; again, to renew it."""
+    body = _named(who) | given(
+        organisation=organisation,
+        unit=unit,
+        name=name,
+        post=post,
+        email=email,
+        listed=listed,
+        expires_at=day(until),
+    )
+    _show(ctx.obj.post("people", body=body), as_json)
+
+
+@person.command("edit", epilog=examples("person edit mmmmmmmmmmmma --post 'Joint Director'"))
+def person_edit(
+    ctx: typer.Context,
+    who: Who,
+    *,
+    name: Name = None,
+    post: Post = None,
+    email: Email = None,
+    listed: Listed = None,
+    until: Until = None,
+    organisation: OfOrganisation = None,
+    unit: InUnit = None,
+    version: Version = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what the organisation says of a person; what is left out stays as it is."""
+    body = given(name=name, post=post, email=email, listed=listed, expires_at=day(until))
+    if not body:
+        raise typer.BadParameter("say what is to change", param_hint="--name, --post, --email, --listed, --until")
+    account = _account(ctx.obj, who, organisation, unit)
+    _show(ctx.obj.patch("people", account, body=body, version=version), as_json)
+
+
+@person.command("revoke")
+def person_revoke(
+    ctx: typer.Context,
+    who: Who,
+    *,
+    reason: Reason,
+    organisation: OfOrganisation = None,
+    unit: InUnit = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a verification: rights end now, memberships of official groups within minutes."""
+    _act(ctx.obj, _account(ctx.obj, who, organisation, unit), "revoke", {"reason": reason}, as_json)
+
+
+@person.command("transfer")
+def person_transfer(
+    ctx: typer.Context,
+    who: Who,
+    *,
+    to: Annotated[str, typer.Option("--to", metavar="UNIT", help="The unit they go to.")],
+    organisation: OfOrganisation = None,
+    unit: InUnit = None,
+    as_json: AsJson = False,
+) -> None:
+    """Move an official to another unit of the organisation."""
+    _act(ctx.obj, _account(ctx.obj, who, organisation, unit), "transfer", {"unit": to}, as_json)
+
+
+@person.command("suspend")
+def person_suspend(
+    ctx: typer.Context,
+    who: Who,
+    *,
+    reason: Reason,
+    organisation: OfOrganisation = None,
+    unit: InUnit = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have an account do nothing until it is resumed: no message is sent, no device connects."""
+    account = _account(ctx.obj, who, organisation, unit)
+    _suspension(ctx.obj.post("people", account, "suspend", body={"reason": reason}), as_json)
+
+
+@person.command("resume")
+def person_resume(
+    ctx: typer.Context,
+    who: Who,
+    *,
+    organisation: OfOrganisation = None,
+    unit: InUnit = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a suspension, where it was made."""
+    _suspension(ctx.obj.post("people", _account(ctx.obj, who, organisation, unit), "resume"), as_json)
+
+
+@person.command("reset-devices")
+def person_reset_devices(
+    ctx: typer.Context,
+    who: Who,
+    *,
+    organisation: OfOrganisation = None,
+    unit: InUnit = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Unlink all devices of an account, as after a theft: the person registers anew."""
+    with failures_as_lines():
+        confirm(f"Unlink all devices of {who}?", yes=yes)
+    account = _account(ctx.obj, who, organisation, unit)
+    reset = ctx.obj.post("people", account, "devices", "reset")
+    say(f"{reset['account']}: {reset['devices']} devices unlinked.", reset, as_json)
+
+
+@person.command("hide", epilog=examples("person hide mmmmmmmmmmmma --field number=nobody --field photo=default"))
+def person_hide(
+    ctx: typer.Context,
+    who: Who,
+    *,
+    fields: Annotated[
+        list[str],
+        typer.Option(
+            "--field",
+            callback=check_pairs,
+            metavar="FIELD=AUDIENCE",
+            help=f"Once for each of {', '.join(FIELDS)}: to {', '.join(AUDIENCES)} at most, or {AS_ORGANISATION}, as "
+            "the organisation has it.",
+        ),
+    ],
+    organisation: OfOrganisation = None,
+    unit: InUnit = None,
+    version: Version = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show fields of one person to fewer than the organisation does."""
+    hidden: dict[str, str | None] = {}
+    for name, audience in pairs(fields).items():
+        if name not in FIELDS or audience not in (*AUDIENCES, AS_ORGANISATION):
+            raise typer.BadParameter(
+                f"{name}={audience}: one of {', '.join(FIELDS)}, to {', '.join(AUDIENCES)} or {AS_ORGANISATION}",
+                param_hint="--field",
+            )
+        hidden[name] = None if audience == AS_ORGANISATION else audience
+    account = _account(ctx.obj, who, organisation, unit)
+    _show(ctx.obj.patch("people", account, "visibility", body={"fields": hidden}, version=version), as_json)
+
+
+def _suspension(state: Answer, as_json: bool) -> None:
+    suspended = state.get("suspended")
+    because = f"suspended by unit {suspended['unit']}: {text(suspended['reason'])}" if suspended else "not suspended"
+    say(f"{state['account']} {because}", state, as_json)
+
+
+def _act(desk: Desk, account: str, verb: str, body: Answer, as_json: bool) -> None:
+    _show(desk.post("people", account, verb, body=body), as_json)
+
+
+def _named(who: str) -> dict[str, str]:
+    """Raises CommandFailed for a number without its plus sign."""
+    with failures_as_lines():
+        if who.isdigit() and len(who) != 13:  # the length of an account id
+            raise CommandFailed("invalid_phone", f"write a phone number with its plus sign: +{who}")
+    return {"phone": who} if who.startswith("+") else {"account": who}
+
+
+def _account(desk: Desk, who: str, organisation: str | None, unit: str | None) -> str:
+    """A number is looked up, where it may be."""
+    named = _named(who)
+    if "account" in named:
+        return named["account"]
+    return str(desk.post("people", "lookup", body=named | given(organisation=organisation, unit=unit))["account"])
+
+
+def _show(shown: Answer, as_json: bool) -> None:
+    why = f": {text(shown['reason'])}" if shown.get("reason") else ""
+    lines = [f"{shown['account']} {shown.get('state', '')}{why}".rstrip()]
+    if shown.get("name"):
+        lines.append(f"  {text(shown['name'])}, {text(shown['post'])}, unit {shown['unit']} of {shown['organisation']}")
+        lines.append(f"  until {at(shown['expires_at'])}, {'listed' if shown.get('listed') else 'not listed'}")
+    if shown.get("email"):
+        lines.append(f"  {text(shown['email'])}")
+    lines += [f"  {name} to {audience} at most" for name, audience in (shown.get("hidden") or {}).items()]
+    if suspended := shown.get("suspended"):
+        lines.append(f"  suspended {at(suspended['at'])} by unit {suspended['unit']}: {text(suspended['reason'])}")
+    if "version" in shown:
+        lines.append(f"  {shown['devices']} devices, version {shown['version']}")
+    say("\n".join(lines), shown, as_json)
+
+
+# Requests
+
+
+@request.command("list", epilog=examples("request list", "request list --decided --unit bbbbbbbbbbbbb"))
+def request_list(
+    ctx: typer.Context,
+    *,
+    organisation: OfOrganisation = None,
+    unit: InUnit = None,
+    decided: Annotated[bool, typer.Option("--decided", help="Those that are decided, in place of the others.")] = False,
+    limit: Limit = 250,
+    as_json: AsJson = False,
+) -> None:
+    """List who asks to be verified, the oldest first within a unit."""
+    state = "decided" if decided else "open"
+    found = ctx.obj.every(
+        "requests", "verification-requests", limit=limit, organisation=organisation, unit=unit, state=state
+    )
+    columns = [
+        Shown("request", field("id")),
+        Shown("name", field("name")),
+        Shown("post", field("post")),
+        Shown("unit", field("unit")),
+        Shown("by", field("source")),
+        Shown("state", field("state")),
+        Shown("since", time_of("requested_at")),
+    ]
+    show_list(found, columns, as_json)
+
+
+@request.command("verify", epilog=examples("request verify REQUEST --until 2027-03-31"))
+def request_verify(
+    ctx: typer.Context,
+    request: RequestId,
+    *,
+    until: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="First day (UTC) it no longer holds; within five years.")
+    ],
+    unit: Annotated[str | None, typer.Option(metavar="ID", help="Another unit than they asked for.")] = None,
+    name: Name = None,
+    post: Post = None,
+    email: Email = None,
+    listed: Annotated[bool, typer.Option("--listed", help="Citizens may find and write to the holder.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Verify somebody as they asked, but for what is given here."""
+    body = given(unit=unit, name=name, post=post, email=email, listed=listed, expires_at=day(until))
+    _show(ctx.obj.post("verification-requests", request, "verify", body=body), as_json)
+
+
+@request.command("reject")
+def request_reject(ctx: typer.Context, request: RequestId, *, reason: Reason, as_json: AsJson = False) -> None:
+    """Decide that somebody is not verified; they see why."""
+    shown = ctx.obj.post("verification-requests", request, "reject", body={"reason": reason})
+    say(f"Rejected request {request} of {text(shown['name'])}.", shown, as_json)

@@ -1,0 +1,121 @@
+"""How answers of the admin API are shown: as JSON, as tables, as lines; times as this machine's clock has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Column, Table
+from rich.text import Text
+
+from sandes_client.cli.display import readable, table_console
+
+EPILOG = (
+    "Exit status: 0 done, 1 refused or not reached (one line `error: <code>: ...`), 2 wrong usage. "
+    "`sandes-admin login` signs in first; options common to all commands stand in `sandes-admin --help`."
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON, one object a line.")]
+Limit = Annotated[int, typer.Option(min=1, help="How many to show at most.")]
+
+Answer = dict[str, Any]
+
+
+def command_group(help: str) -> typer.Typer:
+    return typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=help, epilog=EPILOG)
+
+
+def examples(*lines: str) -> str:
+    """For the end of a command's help; each stays on a line of its own."""
+    return "Examples:\n\n" + "\n\n".join(f"sandes-admin {line}" for line in lines)
+
+
+def one_of(*words: str) -> Callable[[str | None], str | None]:
+    """A callback that refuses all other words as wrong usage."""
+
+    def check(text: str | None) -> str | None:
+        if text is not None and text not in words:
+            raise typer.BadParameter(f"one of {', '.join(words)}")
+        return text
+
+    return check
+
+
+def say(line: str, answer: Any, as_json: bool) -> None:
+    typer.echo(json.dumps(answer, ensure_ascii=False) if as_json else line)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A column of a table: its head, and what stands in it for one entry of a list."""
+
+    head: str
+    cell: Callable[[Answer], Any]
+    right: bool = False
+
+
+def show_list(entries: Iterable[Answer], columns: Sequence[Shown], as_json: bool) -> None:
+    if as_json:
+        for entry in entries:
+            typer.echo(json.dumps(entry, ensure_ascii=False))
+        return
+    table = Table(*(Column(one.head, justify="right" if one.right else "left") for one in columns))
+    count = 0
+    for entry in entries:
+        table.add_row(*(Text(text(one.cell(entry))) for one in columns))
+        count += 1
+    table_console().print(table if count else Text("Nothing to show."))
+
+
+def text(value: Any) -> str:
+    """What stands in a cell or line: nothing for None, and never a control character."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(readable(str(value).encode(errors="replace")).split("\n"))
+
+
+def field(name: str) -> Callable[[Answer], Any]:
+    return lambda entry: entry.get(name)
+
+
+def time_of(name: str) -> Callable[[Answer], str]:
+    return lambda entry: at(entry.get(name))
+
+
+def at(value: Any) -> str:
+    """A time of the service (RFC 3339, or epoch seconds) in this machine's zone; nothing for None."""
+    if value is None:
+        return ""
+    moment = datetime.fromtimestamp(value).astimezone() if isinstance(value, int) else datetime.fromisoformat(value)
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def lines(answer: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """`label  value`, a line each, of what the answer has; `names` are its fields with their labels."""
+    known = {label: answer[name] for name, label in names.items() if answer.get(name) not in (None, "")}
+    width = max((len(label) for label in known), default=0)
+    return "\n".join(f"  {label:<{width}}  {_value(value)}" for label, value in known.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(text(one) for one in value)
+    if isinstance(value, str) and _is_time(value):
+        return at(value)
+    return text(value)
+
+
+def _is_time(value: str) -> bool:
+    if len(value) < 20 or value[4:5] != "-" or value[10:11] != "T":
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True

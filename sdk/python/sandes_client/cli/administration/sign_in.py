@@ -1,0 +1,76 @@
+"""Signing in at a terminal: what is asked for step by step, and what is said of a refusal."""
+
+from __future__ import annotations
+
+import sys
+
+import segno
+import typer
+
+from sandes_client.admin import AskCode, AskNewPassword, Cognito, SetUpAuthenticator, SignedIn, SignInRefused, begin
+from sandes_client.admin.sign_in import Step, Tokens
+from sandes_client.cli.session import CommandFailed
+
+TRIES = 3
+"""At a code or a new password, before the sign-in ends."""
+
+
+def sign_in(cognito: Cognito, email: str) -> Tokens:
+    """Ask for password and code; the first time, for a new password, and to set up an authenticator.
+
+    Raises CommandFailed or Unreachable.
+    """
+    step = _first(cognito, email)
+    while not isinstance(step, SignedIn):
+        step = _answered(step)
+    return step.tokens
+
+
+def refusal(error: SignInRefused) -> CommandFailed:
+    texts = {
+        "NotAuthorized": ("sign_in_refused", error.message or "not with this password"),
+        "CodeMismatch": ("code_incorrect", "the code is wrong"),
+        "EnableSoftwareTokenMFA": ("code_incorrect", "the code is wrong; is this machine's clock right?"),
+        "ExpiredCode": ("code_used", "the code was used already; wait for the next one"),
+        "InvalidPassword": ("password_too_weak", error.message),
+        "TooManyRequests": ("rate_limited", "too many attempts; wait a while"),
+        "LimitExceeded": ("rate_limited", "too many attempts; wait a while"),
+    }
+    return CommandFailed(*texts.get(error.code, ("sign_in_refused", error.message or error.code)))
+
+
+def _first(cognito: Cognito, email: str) -> Step:
+    try:
+        return begin(cognito, email, typer.prompt("Password", hide_input=True, err=True))
+    except SignInRefused as error:
+        raise refusal(error) from None
+
+
+def _answered(step: AskNewPassword | SetUpAuthenticator | AskCode) -> Step:
+    """The step after this one: who is asked may be wrong a few times. Raises CommandFailed."""
+    if isinstance(step, SetUpAuthenticator):
+        _show(step)
+    for tried in range(TRIES):
+        try:
+            return step.answer(_asked(step))
+        except SignInRefused as error:
+            told = refusal(error)
+            if error.code == "NotAuthorized" or tried == TRIES - 1:
+                raise told from None
+            typer.echo(f"{told}", err=True)
+    raise AssertionError("unreachable")
+
+
+def _asked(step: AskNewPassword | SetUpAuthenticator | AskCode) -> str:
+    if isinstance(step, AskNewPassword):
+        typer.echo("Choose a password: 12 characters or more, with lower and upper case, digits, symbols.", err=True)
+        return str(typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
+    return str(typer.prompt("Code of the authenticator app", err=True)).replace(" ", "")
+
+
+def _show(step: SetUpAuthenticator) -> None:
+    """To standard error, as all that is asked: what stands there cannot be piped away by mistake."""
+    typer.echo("Set up an authenticator app: let it read this, or type the secret.\n", err=True)
+    if sys.stderr.isatty():
+        segno.make(step.uri, error="m").terminal(out=sys.stderr, compact=True)
+    typer.echo(f"secret: {step.secret}\naddress: {step.uri}\n", err=True)

@@ -1,0 +1,116 @@
+"""`sandes-admin stats`: how much an organisation, an app or the platform has to do, in figures and bars."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from sandes_client.cli.administration.options import OfOrganisation
+from sandes_client.cli.administration.showing import Answer, AsJson, at, one_of, text
+from sandes_client.cli.display import table_console
+
+BAR_WIDTH = 40
+DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
+
+_SERIES: dict[str, Callable[[Answer], int]] = {
+    "messages": lambda figures: sum(_messages(figures["messages"]).values()),
+    "active": lambda figures: int(figures["active"]),
+    "otps": lambda figures: int(figures["otps"]["sent"]),
+    "verified": lambda figures: int(figures["verified"]),
+    "registered": lambda figures: int(figures["registered"]),
+}
+
+
+def stats(
+    ctx: typer.Context,
+    *,
+    organisation: OfOrganisation = None,
+    app: Annotated[str | None, typer.Option(metavar="ID", help="Of an app, instead of an organisation.")] = None,
+    since: Annotated[datetime | None, typer.Option(formats=DAYS, help="From this day or hour (UTC) on.")] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=DAYS, help="Up to this day or hour (UTC), included.")
+    ] = None,
+    hourly: Annotated[bool, typer.Option("--hourly", help="By the hour, in place of the day.")] = False,
+    bars: Annotated[
+        str, typer.Option(callback=one_of(*_SERIES), metavar="|".join(_SERIES), help="What the bars show.")
+    ] = "messages",
+    as_json: AsJson = False,
+) -> None:
+    """Show figures of an organisation, an app or, for the platform's own people, the platform, with bars by the day.
+
+    Examples: sandes-admin stats --since 2026-11-01; sandes-admin stats --hourly --bars otps --app ppppppppppppa
+    """
+    found = ctx.obj.get(
+        "stats",
+        organisation=organisation,
+        app=app,
+        since=_seconds(since),
+        until=_seconds(until),
+        by="hour" if hourly else "day",
+    )
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    console = table_console()
+    whose = found.get("app") or found.get("organisation") or "the platform"
+    console.print(Text(f"{whose}, {at(found['since'])} to {at(found['until'])}"))
+    if figures := found.get("figures"):
+        console.print(_figures(figures))
+    if found["series"]:
+        console.print(_bars(found["series"], bars, hourly=hourly))
+    if found["units"]:
+        console.print(
+            _rows(("unit", "name", "verified"), [(u["unit"], u["name"], u["verified"]) for u in found["units"]])
+        )
+    if found["queues"]:
+        rows = [(queue["queue"], queue["waiting"], queue["failed"]) for queue in found["queues"]]
+        console.print(_rows(("queue", "waiting", "failed"), rows))
+
+
+def _seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp())
+
+
+def _messages(counts: Answer) -> dict[str, int]:
+    """By kind; of apps' messages, those that were accepted."""
+    return {kind: count if isinstance(count, int) else count["accepted"] for kind, count in counts.items()}
+
+
+def _figures(figures: Answer) -> Table:
+    otps, delivery, webhooks = figures["otps"], figures["delivery"], figures["webhooks"]
+    conversion = f", {otps['conversion']:.0%} of them used" if otps.get("conversion") is not None else ""
+    times = f", p50 {delivery['p50_ms']} ms, p95 {delivery['p95_ms']} ms" if delivery.get("p50_ms") is not None else ""
+    rows: list[tuple[Any, ...]] = [
+        ("registered", figures["registered"]),
+        ("verified", f"{figures['verified']}, ended {figures['verification_ended']}"),
+        ("active", figures["active"]),
+        ("messages", ", ".join(f"{count} {kind}" for kind, count in _messages(figures["messages"]).items() if count)),
+        ("delivered", f"{delivery['count']}{times}"),
+        ("OTPs", f"{otps['sent']} sent{conversion}, {otps['resent']} resent, {otps['locked']} locked"),
+        ("webhooks", f"{webhooks['delivered']} delivered, {webhooks['failed']} failed"),
+    ]
+    return _rows(("", "figure"), [(name, value or "none") for name, value in rows])
+
+
+def _bars(series: list[Answer], what: str, *, hourly: bool) -> Table:
+    counted = [(period["at"], _SERIES[what](period["figures"])) for period in series]
+    most = max(count for _, count in counted) or 1
+    form = "%Y-%m-%d %H:%M" if hourly else "%Y-%m-%d"
+    table = Table("hour (UTC)" if hourly else "day (UTC)", what, "")
+    for moment, count in counted:
+        bar = "█" * max(round(count / most * BAR_WIDTH), 1 if count else 0)
+        table.add_row(datetime.fromtimestamp(moment, UTC).strftime(form), str(count), bar)
+    return table
+
+
+def _rows(heads: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
+    table = Table(*heads)
+    for row in rows:
+        table.add_row(*(Text(text(cell)) for cell in row))
+    return table

@@ -1,0 +1,96 @@
+"""`sandes-admin template`: texts that an app sends, each approved by a second person."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sandes_client.cli.administration.approvals import asked
+from sandes_client.cli.administration.apps import AppId, app_id
+from sandes_client.cli.administration.showing import (
+    Answer,
+    AsJson,
+    Limit,
+    Shown,
+    at,
+    command_group,
+    examples,
+    field,
+    one_of,
+    say,
+    show_list,
+    text,
+    time_of,
+)
+from sandes_client.cli.session import check_pairs, pairs
+
+template = command_group("Texts of an app: a draft is sent once another person has approved it.")
+
+Name = Annotated[str, typer.Argument(help="Name of the template, as the app calls it.")]
+
+
+@template.command("list")
+def template_list(ctx: typer.Context, *, app: AppId = None, limit: Limit = 250, as_json: AsJson = False) -> None:
+    """List the templates of an app, the newest version of each."""
+    found = ctx.obj.every("templates", "templates", limit=limit, app=app_id(app))
+    columns = [
+        Shown("template", field("name")),
+        Shown("version", field("version"), right=True),
+        Shown("kind", field("kind")),
+        Shown("languages", lambda one: " ".join(one["texts"])),
+        Shown("variables", lambda one: " ".join(one["variables"])),
+        Shown("SMS", lambda one: bool(one.get("dlt_entity"))),
+        Shown("approved", time_of("approved_at")),
+    ]
+    show_list(found, columns, as_json)
+
+
+@template.command("show")
+def template_show(
+    ctx: typer.Context, name: Name, *, app: AppId = None, limit: Limit = 5, as_json: AsJson = False
+) -> None:
+    """Show the versions of a template, the newest first."""
+    for one in ctx.obj.every("templates", "templates", app_id(app), name, limit=limit):
+        say(_shown(one), one, as_json)
+
+
+@template.command(
+    "draft",
+    epilog=examples(
+        "template draft login --app ppppppppppppa --kind otp --text 'en={{ code }} is your code for {{ service }}.'"
+    ),
+)
+def template_draft(
+    ctx: typer.Context,
+    name: Name,
+    *,
+    app: AppId = None,
+    kind: Annotated[
+        str, typer.Option(callback=one_of("otp", "message"), metavar="otp|message", help="What is sent with it.")
+    ],
+    text: Annotated[
+        list[str],
+        typer.Option("--text", callback=check_pairs, metavar="LANGUAGE=TEXT", help="en, and hi or mr if there are."),
+    ],
+    dlt_entity: Annotated[
+        str | None, typer.Option(help="DLT id of the sender; without it nothing goes by SMS.")
+    ] = None,
+    dlt_template: Annotated[
+        list[str] | None,
+        typer.Option(callback=check_pairs, metavar="LANGUAGE=ID", help="DLT id of the text in this language."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for texts as the next version of a template. Variables stand as {{ name }}, the code as {{ code }}."""
+    body = {"app": app_id(app), "name": name, "kind": kind, "texts": pairs(text)}
+    if dlt_entity:
+        body |= {"dlt_entity": dlt_entity, "dlt_templates": pairs(dlt_template)}
+    asked(ctx.obj.post("templates", body=body), as_json)
+
+
+def _shown(one: Answer) -> str:
+    texts = [f"  {language}: {text(words)}" for language, words in one["texts"].items()]
+    return "\n".join(
+        [f"{one['name']} version {one['version']} ({one['kind']}), approved {at(one['approved_at'])}", *texts]
+    )

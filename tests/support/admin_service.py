@@ -1,0 +1,172 @@
+"""The admin API in this process: its real handlers on moto, called over HTTP by whoever has a `token`.
+
+API Gateway's part is played here: it lets tokens pass that name an administrator, and hands their claims on.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from logging import StreamHandler
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+
+from functions.admin import handler as admin
+from functions.admin_apps import handler as admin_apps
+from functions.admin_people import handler as admin_people
+from infra.http_api import ADMIN_APP_PATHS, ADMIN_PEOPLE_PATHS
+from sandes.administration.sign_in import GROUP
+from sandes.edge import settings
+from sandes.edge.telemetry import logger
+from sandes.model.app import App
+from sandes.model.ids import AdministratorId, administrator_text, parse_app
+from tests.support.administration import Administration
+from tests.support.service import AUDIENCE, Service
+
+REGION = "us-east-1"
+URL = "https://admin.test/stage"
+FUNCTIONS = (settings.AdminFunctionSettings, settings.AdminPeopleSettings, settings.AdminAppsSettings)
+SECRETS = {"pepper_secret": "p", "attestation_secret": "a", "audit_secret": "k"}
+"""Each is its letter, 32 times, as in Service and Administration."""
+
+
+def token(administrator: AdministratorId, *, signed_in_at: int | None = None) -> str:
+    """As of somebody who signed in just now, or then (epoch seconds)."""
+    at = int(time.time()) if signed_in_at is None else signed_in_at
+    claims = {"sub": administrator_text(administrator), "auth_time": str(at)}
+    return base64.urlsafe_b64encode(json.dumps(claims).encode()).decode()
+
+
+@dataclass
+class AdminService:
+    """`requests`: what was called, with the status of each answer."""
+
+    service: Service
+    administration: Administration
+    requests: list[tuple[str, str, int]] = field(default_factory=list)
+
+    @property
+    def transport(self) -> httpx.MockTransport:
+        return httpx.MockTransport(self.http)
+
+    def app(self, id: str) -> App:
+        """As it is registered now."""
+        found = self.service.app_view().apps.read(parse_app(id))
+        assert found is not None
+        return found
+
+    def http(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/stage")
+        with redirect_stdout(io.StringIO()):  # metrics
+            answer = _handler(path)(_event(request, path), SimpleNamespace(aws_request_id="request-1"))
+        self.requests.append((request.method, path, answer["statusCode"]))
+        body = answer.get("body") or ""
+        headers = dict(answer.get("headers") or {})
+        for name, values in (answer.get("multiValueHeaders") or {}).items():
+            headers[name] = ", ".join(values)
+        content = base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode()
+        return httpx.Response(answer["statusCode"], headers=headers, content=content)
+
+
+def _handler(path: str) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    word = path.removeprefix("/admin/v1/").partition("/")[0]
+    if word in ADMIN_PEOPLE_PATHS:
+        return admin_people.handler
+    return admin_apps.handler if word in ADMIN_APP_PATHS else admin.handler
+
+
+def _event(request: httpx.Request, path: str) -> dict[str, Any]:
+    """As API Gateway makes it (payload format 2.0), once it has checked the token."""
+    bearer = request.headers["Authorization"].removeprefix("Bearer ")
+    claims = json.loads(base64.urlsafe_b64decode(bearer))
+    claims |= {"token_use": "access", "cognito:groups": f"[{GROUP}]"}
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": request.url.query.decode(),
+        "headers": {name.lower(): value for name, value in request.headers.items()},
+        "queryStringParameters": dict(request.url.params) or None,
+        "requestContext": {
+            "http": {"method": request.method, "path": path, "sourceIp": "203.0.113.7", "protocol": "HTTP/1.1"},
+            "stage": "$default",
+            "authorizer": {"jwt": {"claims": claims, "scopes": None}},
+        },
+        "body": request.content.decode() or None,
+        "isBase64Encoded": False,
+    }
+
+
+@contextmanager
+def admin_service(client: Any, tables: dict[str, str], patch: pytest.MonkeyPatch) -> Iterator[AdminService]:
+    """On tables in moto that are there already, on the real clock. What the functions are told is made for them."""
+    for name, value in _environment(tables).items():
+        patch.setenv(name.upper(), value)
+    patch.setenv("AWS_DEFAULT_REGION", REGION)
+    handler = logger().registered_handler
+    assert isinstance(handler, StreamHandler)
+    log = handler.setStream(io.StringIO())  # not between the lines of a command that is tried
+    _forget()
+    service = Service(client, tables, now_ms=time.time_ns() // 1_000_000)
+    for module in _wirings():
+        if hasattr(module, "_administrator_pool"):
+            patch.setattr(module, "_administrator_pool", lambda: service.pool)
+    try:
+        yield AdminService(service, Administration(service))
+    finally:
+        handler.setStream(log)
+        _forget()
+
+
+def _environment(tables: dict[str, str]) -> dict[str, str]:
+    told = {"stage": "test", "token_audience": AUDIENCE, "webhook_networks": "", "federation_provider": ""}
+    for name in {name for one in FUNCTIONS for name in one.model_fields} - told.keys():
+        word, _, kind = name.rpartition("_")
+        match kind:
+            case "table":
+                told[name] = tables[word]
+            case "secret":
+                told[name] = _secret(name)
+            case "queue":
+                told[name] = boto3.client("sqs", region_name=REGION).create_queue(QueueName=word)["QueueUrl"]
+            case "bucket":
+                told[name] = f"test-{word}"
+                boto3.client("s3", region_name=REGION).create_bucket(Bucket=told[name])
+            case "apigatewaymanagementapi":
+                told[name] = "https://gateway.test"
+            case "pool":
+                told[name] = f"test-{word}"
+            case _:
+                raise AssertionError(f"nothing is known to tell functions of the admin API as {name}")
+    return told
+
+
+def _secret(name: str) -> str:
+    secrets = boto3.client("secretsmanager", region_name=REGION)
+    value = SECRETS.get(name, "x") * 32
+    try:
+        return str(secrets.create_secret(Name=name, SecretString=value)["ARN"])
+    except secrets.exceptions.ResourceExistsException:
+        return str(secrets.describe_secret(SecretId=name)["ARN"])
+
+
+def _forget() -> None:
+    """Clients and settings are kept by each function's environment; here, by one test."""
+    for kept in (kept for module in _wirings() for kept in vars(module).values()):
+        if hasattr(kept, "cache_clear"):
+            kept.cache_clear()
+
+
+def _wirings() -> list[ModuleType]:
+    return [module for name, module in sys.modules.items() if re.fullmatch(r"sandes\.edge\.\w*wiring", name)]
