@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from sandes.administration import people
 from sandes.crypto.audit_chain import details_of
@@ -448,3 +449,45 @@ def test_numbers_are_not_counted_through(service: Service, officer: Caller) -> N
         people.find(officer, FindPerson(phone=citizen.phone), now_ms=NOW_MS, deps=deps)
     body = FindPerson(phone=citizen.phone)
     assert refused(people.find, officer, body, now_ms=NOW_MS, deps=deps) is ErrorCode.RATE_LIMITED
+
+
+# Bodies
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"phone": "+919876543210"},
+        {"account": None},
+        {"name": "Asha ✔"},
+        {"name": ""},
+        {"post": "x" * 129},
+        {"email": "no address"},
+        {"listed": "yes"},
+        {"expires_at": "2027-01-01T00:00:00"},
+        {"expires_at": "for ever"},
+        {"version": 7},
+        {"standing": {"listed": True}},
+        {"hidden": {}},
+        {"unit": "nowhere"},
+    ],
+    ids=str,
+)
+def test_a_body_that_says_more_or_less_or_worse_than_it_may_is_refused(bad: dict[str, Any]) -> None:
+    good = {"account": "aaaaaaaaaaaaa", "name": "Asha Rao", "post": "Engineer", "expires_at": "2027-01-01T00:00:00Z"}
+    assert VerifyPerson.model_validate(good).listed is False
+    with pytest.raises(ValidationError):
+        VerifyPerson.model_validate({name: value for name, value in (good | bad).items() if value is not None})
+
+
+def test_nothing_is_changed_or_hidden_by_a_body_that_says_nothing_or_something_unknown() -> None:
+    for model, bad in (
+        (ChangePerson, {}),
+        (ChangePerson, {"unit": "aaaaaaaaaaaaa"}),
+        (ChangePerson, {"organisation": "aaaaaaaaaaaaa"}),
+        (HidePerson, {"fields": {}}),
+        (HidePerson, {"fields": {"photo_type": "nobody"}}),
+        (HidePerson, {"fields": {"post": "friends"}}),
+    ):
+        with pytest.raises(ValidationError):
+            model.model_validate(bad)
