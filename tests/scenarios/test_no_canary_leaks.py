@@ -269,7 +269,8 @@ async def test_tables_and_logs_hold_no_body_code_token_number_or_sender(deployme
     assert dumps.keys() >= {"directory.stream", "codes.stream", "deliveries.stream", "statistics.stream"}
     dumps["logs"] = log_dump(deployment)
     assert CANARY_URL.encode() not in dumps["logs"], "addresses of webhooks may hold secrets"
-    assert all(dumps.values()), "an empty dump proves nothing"
+    empty = {name for name, dump in dumps.items() if not dump}
+    assert empty <= {"audit"}, "an empty dump proves nothing"  # nobody administers anything here
     assert CANARY_TEMPLATE.encode() in dumps["directory"], "templates are no secret: the sweep must find them"
     for outcome in (b"accepted", b"pong", b"allowed", b"sent", b"planned", b"delivered"):
         assert b'"outcome":"' + outcome + b'"' in dumps["logs"], "the functions' own lines are missing"

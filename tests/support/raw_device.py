@@ -131,7 +131,11 @@ class RawDevice:
     async def socket(self, *, token: str | None = None) -> AsyncIterator[Socket]:
         headers = {"Authorization": f"Bearer {token or self.token()}"}
         async with websockets.connect(
-            self.deployed.stack.websocket_url, additional_headers=headers, ping_interval=None, max_size=None
+            self.deployed.stack.websocket_url,
+            additional_headers=headers,
+            open_timeout=ANSWER_SECONDS,  # the first one waits for the authorizer's cold start
+            ping_interval=None,
+            max_size=None,
         ) as ws:
             yield Socket(ws)
 
