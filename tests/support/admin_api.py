@@ -66,6 +66,8 @@ class AdminApi:
     client: Any
     tables: dict[str, str]
     pool: MemoryPool
+    writes: int = 0
+    """How often functions have asked DynamoDB to write."""
 
     def __call__(
         self,
@@ -85,7 +87,8 @@ class AdminApi:
         headers = answer.get("headers", {}) | {
             name: values[-1] for name, values in answer.get("multiValueHeaders", {}).items()
         }
-        return Answer(answer["statusCode"], json.loads(text) if text else None, headers)
+        is_json = headers.get("Content-Type", "").partition(";")[0] in {"application/json", "application/problem+json"}
+        return Answer(answer["statusCode"], json.loads(text) if text and is_json else text or None, headers)
 
     def event(
         self,
@@ -148,7 +151,9 @@ def admin_api() -> Iterator[AdminApi]:
                     patches.enter_context(patch.object(module, "_administrator_pool", lambda: pool))
             _forget()
             _one_call_at_a_time(wiring._client("dynamodb"))
-            yield AdminApi(client, tables, pool)
+            api = AdminApi(client, tables, pool)
+            _counting_writes(wiring._client("dynamodb"), api)
+            yield api
             _forget()
 
 
@@ -170,10 +175,27 @@ def _settings(tables: Mapping[str, str]) -> dict[str, str]:
         "ADMINISTRATOR_POOL": "pool",
         "FEDERATION_PROVIDER": "",
         "UPLOADS_BUCKET": "uploads",
-        "WEBHOOK_NETWORKS": "",
+        "WEBHOOK_NETWORKS": "127.0.0.0/8",
+        "HEADS_BUCKET": "uploads",
+        "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": "http://127.0.0.1:9",
         "TOKEN_AUDIENCE": "sandes:test",
         "AWS_REGION": REGION,
     }
+
+
+def _counting_writes(client: Any, api: AdminApi) -> None:
+    call = client._make_api_call
+
+    def counted(operation: str, arguments: dict[str, Any]) -> Any:
+        api.writes += operation not in {"GetItem", "BatchGetItem", "Query"}
+        return call(operation, arguments)
+
+    client._make_api_call = counted
+
+
+def forget_what_was_written() -> None:
+    """Where audit chains end, after the tables were put back to an earlier state."""
+    wiring._recorder()._heads.clear()
 
 
 def _forget() -> None:

@@ -1,12 +1,13 @@
 """Generate the protocol's specifications from the code that speaks it.
 
-    python -m tools.specs              write asyncapi.json, client-openapi.json and app-openapi.json in docs/protocol,
-                                       and docs/policy.md
+    python -m tools.specs              write asyncapi.json and the *-openapi.json in docs/protocol,
+                                       docs/policy.md and docs/admin/rights.md
     python -m tools.specs --check      exit 1 if a committed file is not what the code says
     python -m tools.specs --breaking   write them even if programs written against the old ones would break
 
 The websocket comes from the models of sandes.protocol.frames, the HTTPS APIs from the routes of functions/client,
-functions/otp, functions/apps and functions/app_groups, the page about who may do what from the matrix of sandes.policy.
+functions/otp, functions/apps, functions/app_groups and functions/admin*, the pages about who may do what from the
+matrices of sandes.policy and sandes.administration.authority.
 Objects that the server sends stay open to new fields, so a client must pass over what it does not know; those that it
 takes are closed.
 """
@@ -23,8 +24,9 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "core" / "python")]
 
 from tools.specs.changes import breaking  # noqa: E402  # needs the path above
-from tools.specs.https import app_openapi, client_openapi  # noqa: E402
+from tools.specs.https import admin_openapi, app_openapi, client_openapi  # noqa: E402
 from tools.specs.policy import policy_page  # noqa: E402
+from tools.specs.rights import rights_page  # noqa: E402
 from tools.specs.schemas import Json  # noqa: E402
 from tools.specs.websocket import asyncapi  # noqa: E402
 
@@ -34,9 +36,13 @@ SPECIFICATIONS: dict[str, Callable[[], Json]] = {
     "asyncapi.json": asyncapi,
     "client-openapi.json": client_openapi,
     "app-openapi.json": app_openapi,
+    "admin-openapi.json": admin_openapi,
 }
 
-PAGES: dict[Path, Callable[[], str]] = {ROOT / "docs" / "policy.md": policy_page}
+PAGES: dict[Path, Callable[[], str]] = {
+    ROOT / "docs" / "policy.md": policy_page,
+    ROOT / "docs" / "admin" / "rights.md": rights_page,
+}
 """Pages for people, generated too."""
 
 

@@ -15,6 +15,9 @@ from collections.abc import Collection, Iterator
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
 
+from functions.admin.handler import app as admin
+from functions.admin_apps.handler import app as admin_apps
+from functions.admin_people.handler import app as admin_people
 from functions.app_groups.handler import app as app_groups
 from functions.apps.handler import app as apps
 from functions.client.handler import app as client
@@ -25,6 +28,12 @@ from sandes.protocol.errors import ErrorCode
 from tools.specs.schemas import SCHEMAS, SIGNED_BY_DEVICE, VERSION, Json, error_codes, reachable, schemas, tidy
 
 HANDLERS_OF_APPS = (otp, apps, app_groups)
+HANDLERS_OF_ADMINISTRATORS = (admin, admin_people, admin_apps)
+
+SIGNED_IN = (
+    "The access token that the pool of administrators gives who signs in with password and second factor, not the id "
+    "token (docs/adr/0024). What it lets one do is read from the directory on each call."
+)
 
 SIGNED_BY_APP = (
     "JWS in compact form, alg EdDSA and no other, signed with the app's Ed25519 key; one for each request. Header kid: "
@@ -33,6 +42,9 @@ SIGNED_BY_APP = (
     "of the body's bytes (of none: of nothing) in base64url without padding; on POST ik, the Idempotency-Key."
 )
 
+_ANY_CALL_OF_ADMINISTRATORS = (
+    *(ErrorCode.TOKEN_INVALID, ErrorCode.NOT_FOUND, ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE),
+)
 _ANY_CALL = (
     *(ErrorCode.TOKEN_INVALID, ErrorCode.TOKEN_EXPIRED, ErrorCode.ADDRESS_NOT_ALLOWED),
     *(ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE),
@@ -76,6 +88,23 @@ def client_openapi() -> Json:
     return _finished(document)
 
 
+def admin_openapi() -> Json:
+    """What administrators call: organisations, units, people, apps, groups, roles, approvals, audit, statistics."""
+    parts = [
+        _described(
+            handler,
+            title="Sandes admin API",
+            description=(
+                "Organisations run themselves, each in its own units (docs/admin). To who has no right to something it "
+                "looks as if it did not exist. Every refusal is application/problem+json: switch on `code`."
+            ),
+            security={"administrator": SIGNED_IN},
+        )
+        for handler in HANDLERS_OF_ADMINISTRATORS
+    ]
+    return _in_one(parts, _ANY_CALL_OF_ADMINISTRATORS)
+
+
 def app_openapi() -> Json:
     """OTPs, messages and what belongs to them: what governance apps call."""
     parts = [
@@ -90,13 +119,20 @@ def app_openapi() -> Json:
         )
         for handler in HANDLERS_OF_APPS
     ]
+    return _in_one(parts, _ANY_CALL, idempotent=True)
+
+
+def _in_one(parts: list[Json], any_call: Collection[ErrorCode], *, idempotent: bool = False) -> Json:
+    """One document of the parts, each operation with exactly the statuses that it may have."""
     document = parts[0]
     for more in parts[1:]:
         for kind in ("paths", "components"):
             document[kind] |= {name: document[kind].get(name, {}) | item for name, item in more[kind].items()}
     components = document["components"]
-    components["parameters"] = {"IdempotencyKey": _idempotency_key()}
-    components["headers"] = _headers()
+    if idempotent:
+        components["parameters"] = {"IdempotencyKey": _idempotency_key()}
+    headers = _headers()
+    components["headers"] = headers if idempotent else {"Retry-After": headers["Retry-After"]}
     components["responses"] = {}
     components["schemas"]["Gateway"] = {
         "title": "Gateway",
@@ -105,7 +141,7 @@ def app_openapi() -> Json:
         "properties": {"message": {"type": "string"}},
     }
     for _, _, operation in operations_of(document):
-        _describe_app_call(operation, components["responses"])
+        _describe_call(operation, components["responses"], any_call)
     return _finished(document)
 
 
@@ -124,7 +160,8 @@ def _described(app: APIGatewayHttpResolver, *, title: str, description: str, sec
             version=VERSION,
             description=description,
             security_schemes={
-                name: HTTPBearer(bearerFormat="EdDSA JWS", description=text) for name, text in security.items()
+                name: HTTPBearer(bearerFormat="JWT" if name == "administrator" else "EdDSA JWS", description=text)
+                for name, text in security.items()
             },
         )
     )
@@ -175,10 +212,10 @@ def _refused() -> Json:
 # The app API's calls.
 
 
-def _describe_app_call(operation: Json, shared: Json) -> None:
+def _describe_call(operation: Json, shared: Json, any_call: Collection[ErrorCode]) -> None:
     own = {code for code in ErrorCode if code.value in operation.get(ERROR_CODES, ())}
     codes: dict[int, set[ErrorCode]] = defaultdict(set)
-    for code in {*_ANY_CALL, *own, *_codes_of(operation)}:
+    for code in {*any_call, *own, *_codes_of(operation)}:
         codes[code.http_status].add(code)
     operation[ERROR_CODES] = sorted(code for some in codes.values() for code in some)
     statuses = codes.keys() | _BY_API_GATEWAY - (set() if "requestBody" in operation else {413})

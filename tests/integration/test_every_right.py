@@ -1,0 +1,142 @@
+"""Every route of the admin API, called with every role from every place: allowed where the matrix says, and else as if
+what it is about did not exist, with nothing changed.
+
+Roles are held in a zone and in a whole ministry; what is called about stands in the zone itself, in a division of it,
+in another zone, in the ministry, and in another ministry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sandes.administration.authority import MATRIX, Permission
+from sandes.edge.admin_routes import NEED, PERMISSION, WHERE
+from sandes.model.administrator import PLATFORM, Caller, Place, Role
+from tests.support.admin_api import FUNCTIONS, Answer, admin_api
+from tests.support.admin_examples import EXAMPLES, Example
+from tests.support.admin_world import NOWHERE, Spot, World
+
+ENOUGH = {
+    "act": {"read", "act"},
+    "second": {"read", "draft", "propose", "second"},
+    "read": {"read"},
+    "draft": {"read", "draft"},
+    "propose": {"read", "propose"},
+    "own": {"read"},
+}
+"""What each kind of cell of the matrix is good for, said a second time."""
+
+REACHES = {
+    "zone": {"own", "below"},
+    "ministry": {"own", "below", "sibling", "parent"},
+    "platform": {"own", "below", "sibling", "parent", "other"},
+}
+"""The places that a role counts at, by where it is held."""
+
+
+def routes() -> dict[str, dict[str, Any]]:
+    """What is declared of each route of all functions of the admin API."""
+    return {
+        f"{route.method} {route.path}": route.openapi_extensions or {}
+        for function in FUNCTIONS
+        for route in (*function.app._static_routes, *function.app._dynamic_routes)
+    }
+
+
+ROUTES = routes()
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with admin_api() as api:
+        made = World.make(api)
+        made.callers = callers(made)
+        made.keep()
+        yield made
+
+
+def callers(world: World) -> list[tuple[Role, str, Caller]]:
+    """Everybody with one role, the kind of place that they hold it at, and who they are."""
+    zone = world.zone
+    held = {"zone": zone, "ministry": Place.root(zone.organisation)}
+    found = [
+        (role, kind, world.staff.appoint(role, place))
+        for role in Role
+        for kind, place in held.items()
+        if role is not Role.PLATFORM_ADMIN
+    ]
+    return [*found, (Role.PLATFORM_ADMIN, "platform", world.staff.appoint(Role.PLATFORM_ADMIN, Place.root(PLATFORM)))]
+
+
+def test_every_route_has_an_example_and_every_example_a_route() -> None:
+    missing = sorted(ROUTES.keys() - EXAMPLES.keys())
+    assert not missing, f"add an example of each of these to EXAMPLES in tests/support/admin_examples.py: {missing}"
+    gone = sorted(EXAMPLES.keys() - ROUTES.keys())
+    assert not gone, f"remove these from EXAMPLES in tests/support/admin_examples.py: {gone}"
+
+
+@pytest.mark.parametrize("route", sorted(ROUTES))
+def test_a_route_is_allowed_where_the_matrix_says_and_else_as_if_nothing_was_there(
+    world: World, route: str, record_property: Callable[[str, object], None]
+) -> None:
+    if route not in EXAMPLES:
+        pytest.fail(f"add an example of {route} to EXAMPLES in tests/support/admin_examples.py")
+    example, declared, cells = EXAMPLES[route], ROUTES[route], 0
+    for role, held, caller in world.callers:
+        nothing = call(world, example, caller, NOWHERE)
+        world.restore(world.changed())  # who may make an organisation makes one, wherever
+        for spot in world.spots.values():
+            expected = allowed(example, declared, role, held, spot)
+            answer = call(world, example, caller, spot)
+            changed = world.changed()
+            said = f"{route} by {role} of the {held} at {spot.name}: {answer}"
+            if expected:
+                assert answer.status < 300 or answer.status in example.also, f"refused: {said}"
+                assert (declared.get(NEED) in {None, "read"}) <= (not changed), f"reading changed {changed}: {said}"
+            else:
+                like = answer == nothing or answer == call(world, example, caller, nowhere_in(spot))
+                assert like, f"not like what is not there, {nothing}: {said}"
+                assert answer.status == 404, f"not refused: {said}"
+                assert not changed, f"changed {changed}: {said}"
+            if changed:
+                world.restore(changed)
+            cells += 1
+    record_property("authorisation_cells", cells)
+
+
+def allowed(example: Example, declared: dict[str, Any], role: Role, held: str, spot: Spot) -> bool:
+    if example.decided == "nobody":
+        return False
+    if example.decided == "any_role_there":
+        return held == "platform" or spot.name != "other"
+    if PERMISSION not in declared and example.permission is None:
+        return WHERE not in declared
+    permission = example.permission or Permission[declared[PERMISSION].upper()]
+    cell = MATRIX[permission].get(role, "")
+    if declared[NEED] not in ENOUGH.get(cell, set()) or (example.whole and cell == "own"):
+        return False
+    where = example.decided or declared[WHERE]
+    if where == "somewhere":
+        return True
+    if where == "platform":
+        return held == "platform"
+    if where == "in_the_organisation":
+        return held == "platform" or spot.name != "other"
+    if where == "organisation":
+        return held == "platform" or (held == "ministry" and spot.name != "other")
+    assert where in {"unit", "approval"}, f"{example} has to say by what it is decided"
+    return spot.name in REACHES[held]
+
+
+def nowhere_in(spot: Spot) -> Spot:
+    """The ids of nothing, but of a unit that the same organisation does not have."""
+    return replace(NOWHERE, place=replace(NOWHERE.place, organisation=spot.place.organisation))
+
+
+def call(world: World, example: Example, caller: Caller, spot: Spot) -> Answer:
+    made = example.call(spot)
+    return world.api(caller, made.method, made.path, made.body, query=made.query, if_match=made.if_match)

@@ -1,0 +1,246 @@
+"""A world for the test of every right: two ministries, and at each of five places one of everything that there is.
+
+A ministry has a zone, a division in it, and another zone beside it. Everything is made by the admin API itself, by two
+nodal officers of each ministry, or as people and operators make it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from moto.dynamodb.models import dynamodb_backends
+
+from sandes.administration.audit_log import heads_name
+from sandes.model.administrator import AssignmentKey, Caller, Place, Role
+from sandes.model.device import Device
+from sandes.model.ids import (
+    AccountId,
+    AdministratorId,
+    AppId,
+    ApprovalId,
+    GroupId,
+    OrganisationId,
+    UnitId,
+    account_text,
+    app_text,
+    base64url_text,
+    id_text,
+    new_request_id,
+)
+from sandes.model.verification_request import VerificationRequest
+from sandes.store.verification_requests import VerificationRequestStore
+from tests.support.admin_api import REGION, AdminApi, forget_what_was_written
+from tests.support.administration import Administration
+from tests.support.service import Person, Service
+
+ACCOUNT_OF_MOTO = "123456789012"
+IN_A_YEAR = "2027-09-01T00:00:00Z"
+HOOK = "http://127.0.0.1:9/hook"
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place and the ids, as texts, of one of everything there; or the ids of nothing."""
+
+    name: str
+    place: Place
+    official: str
+    suspended: str
+    stranger: str
+    phone: str
+    request: str
+    of_import: str
+    app: str
+    live_app: str
+    key: str
+    hook: str
+    template: str
+    group: str
+    approval: str
+    assignment: str
+    empty_unit: str
+    """A unit right below the place."""
+
+    @property
+    def organisation(self) -> str:
+        return id_text(self.place.organisation)
+
+    @property
+    def unit(self) -> str:
+        return id_text(self.place.unit)
+
+
+NOBODY = AccountId(b"nobody..")
+NOWHERE = Spot(
+    name="nowhere",
+    place=Place(OrganisationId(b"nowhere."), UnitId(b"no unit.")),
+    official=account_text(NOBODY),
+    suspended=account_text(NOBODY),
+    stranger=account_text(NOBODY),
+    phone="+919800000000",
+    request=base64url_text(new_request_id(OrganisationId(b"nowhere."), NOBODY)),
+    of_import=base64url_text(b"nowhere." + bytes(16)),
+    app=app_text(AppId(b"no app..")),
+    live_app=app_text(AppId(b"no app..")),
+    key="aaaaaaaa",
+    hook="A" * 21 + "A",
+    template="none",
+    group=id_text(GroupId(b"no group")),
+    approval=base64url_text(ApprovalId(b"nowhere." + bytes(16))),
+    assignment=str(AssignmentKey(AdministratorId(bytes(16)), Role.VERIFIER, Place.root(OrganisationId(b"nowhere.")))),
+    empty_unit=id_text(UnitId(b"no unit.")),
+)
+
+
+@dataclass
+class World:
+    api: AdminApi
+    service: Service
+    staff: Administration
+    zone: Place
+    spots: dict[str, Spot]
+    callers: list[tuple[Role, str, Caller]] = field(default_factory=list)
+    """Who calls, by role and by the kind of place where they hold it."""
+    _tables: dict[str, Any] = field(default_factory=dict, repr=False)
+    _state: dict[str, str] = field(default_factory=dict, repr=False)
+    _writes: int = 0
+
+    @classmethod
+    def make(cls, api: AdminApi) -> World:
+        service = Service(api.client, api.tables, now_ms=time.time_ns() // 1_000_000)
+        staff = Administration(service)
+        organisation, other = service.organisation(), service.organisation("Ministry of Health")
+        zone = service.unit(organisation, "Western zone")
+        division = service.unit(organisation, "Mumbai division", parent=zone)
+        sibling = service.unit(organisation, "Eastern zone")
+        places = {
+            "own": Place(organisation, zone),
+            "below": Place(organisation, division),
+            "sibling": Place(organisation, sibling),
+            "parent": Place.root(organisation),
+            "other": Place.root(other),
+        }
+        officers = {of: _officers(service, staff, of) for of in (organisation, other)}
+        world = cls(api, service, staff, places["own"], {})
+        world.spots = {name: world._spot(name, place, *officers[place.organisation]) for name, place in places.items()}
+        s3 = boto3.client("s3", region_name=REGION)
+        s3.put_object(Bucket="uploads", Key=heads_name(3600), Body=b"{}")
+        return world
+
+    def _spot(self, name: str, place: Place, first: Caller, second: Caller) -> Spot:
+        at = {"organisation": id_text(place.organisation), "unit": id_text(place.unit)}
+        service, unit = self.service, place.unit
+        empty = service.unit(place.organisation, f"Empty, {name}", parent=unit, kind="office")
+        official, suspended, asker, stranger = (service.person() for _ in range(4))
+        for person in (official, suspended):
+            service.verify(person, place.organisation, unit=unit)
+        self._do(first, "POST", f"/people/{account_text(suspended.account)}/suspend", {"reason": "phone lost"})
+        app = self._app(first, at)
+        live = self._live_app(first, second, at)
+        template = {"app": app, "name": "notice", "kind": "message", "texts": {"en": "Hello"}}
+        self._approve(second, self._do(first, "POST", "/templates", template))
+        group = self._do(first, "POST", "/groups", at | {"name": "Signals"})["group"]
+        key = self._do(first, "POST", f"/apps/{app}/keys", {})["id"].rpartition(".")[2]
+        events = {"url": HOOK, "events": ["message.delivered"]}
+        verifier = self.staff.appoint(Role.VERIFIER, place)
+        guest = {"email": f"guest-{name}@example.gov.in", "name": "Guest", "home": id_text(unit)}
+        asked = self._do(first, "POST", "/assignments", at | {"role": "verifier", "person": guest})
+        return Spot(
+            name=name,
+            place=place,
+            official=account_text(official.account),
+            suspended=account_text(suspended.account),
+            stranger=account_text(stranger.account),
+            phone=str(stranger.phone),
+            request=self._request(asker, place),
+            of_import=self._do(first, "POST", "/imports", at | {"format": "csv"})["id"],
+            app=app,
+            live_app=live,
+            key=key,
+            hook=self._do(first, "POST", f"/apps/{app}/webhooks", events)["id"],
+            template="notice",
+            group=group,
+            approval=asked["id"],
+            assignment=str(verifier.assignments[0].key),
+            empty_unit=id_text(empty),
+        )
+
+    def _app(self, by: Caller, at: dict[str, str]) -> str:
+        return str(self._do(by, "POST", "/apps", at | {"name": "Passport Seva", "scopes": ["msg"]})["app"])
+
+    def _live_app(self, first: Caller, second: Caller, at: dict[str, str]) -> str:
+        app = self._app(first, at)
+        self._approve(second, self._do(first, "POST", f"/apps/{app}/go-live"))
+        return app
+
+    def _request(self, person: Person, place: Place) -> str:
+        device: Device = person.devices[0]
+        made = VerificationRequest(
+            id=new_request_id(place.organisation, person.account),
+            unit=place.unit,
+            name="Asha Rao",
+            post="Clerk",
+            email=None,
+            source="device",
+            device=device.number,
+            registration=device.registration,
+            requested_at=int(time.time()),
+        )
+        VerificationRequestStore(self.service.client, self.service.tables["directory"]).open(made, previous=None)
+        return base64url_text(made.id)
+
+    def _do(self, by: Caller, method: str, path: str, body: Any = None) -> Any:
+        answer = self.api(by, method, path, body)
+        assert answer.status < 300, (method, path, answer)
+        return answer.body
+
+    def _approve(self, by: Caller, asked: Any) -> None:
+        self._do(by, "POST", f"/approvals/{asked['id']}/approve")
+
+    # All tables as they stand, and back to how they stood.
+
+    def keep(self) -> None:
+        self._tables = {name: deepcopy(table.items) for name, table in self._all().items()}
+        self._state, self._writes = self.state(), self.api.writes
+
+    def state(self) -> dict[str, str]:
+        """A hash of each table: what is in it, whatever that is."""
+        return {name: _hash(table.items) for name, table in self._all().items()}
+
+    def changed(self) -> list[str]:
+        """The tables that are not as they were kept. Those are looked at only if a function has written at all."""
+        if self.api.writes == self._writes:
+            return []
+        self._writes = self.api.writes
+        now = self.state()
+        return [name for name, kept in self._state.items() if now[name] != kept]
+
+    def restore(self, tables: list[str]) -> None:
+        for name in tables:
+            self._all()[name].items = deepcopy(self._tables[name])
+        forget_what_was_written()
+
+    def _all(self) -> dict[str, Any]:
+        return dict(dynamodb_backends[ACCOUNT_OF_MOTO][REGION].tables)
+
+
+def _officers(service: Service, staff: Administration, organisation: OrganisationId) -> tuple[Caller, Caller]:
+    """Two nodal officers who do not work in the same unit."""
+    desks = [Place(organisation, service.unit(organisation, f"Desk {number}")) for number in (1, 2)]
+    first, second = (staff.appoint(Role.NODAL_OFFICER, Place.root(organisation), home=desk) for desk in desks)
+    return first, second
+
+
+def _hash(items: Any) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    for partition in sorted(items, key=repr):
+        rows = items[partition]
+        for row in rows.values() if isinstance(rows, dict) else (rows,):
+            found.update(json.dumps(row.to_json(), sort_keys=True, default=repr).encode())
+    return found.hexdigest()
