@@ -47,6 +47,6 @@ def deployment() -> Iterator[Deployed]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """How many cells of route, role and place were tried by tests/integration/test_every_right.py."""
     reports = [one for some in terminalreporter.stats.values() for one in some if isinstance(one, pytest.TestReport)]
-    tried = [cells for one in reports for name, cells in one.user_properties if name == "authorisation_cells"]
+    tried = [int(str(cells)) for one in reports for name, cells in one.user_properties if name == "authorisation_cells"]
     if tried:
         terminalreporter.write_line(f"{sum(tried)} authorisation cells of {len(tried)} routes")

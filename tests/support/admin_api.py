@@ -165,7 +165,7 @@ def _settings(tables: Mapping[str, str]) -> dict[str, str]:
     secrets, sqs = boto3.client("secretsmanager", region_name=REGION), boto3.client("sqs", region_name=REGION)
     settings = {f"{name.upper()}_TABLE": table for name, table in tables.items()}
     for name in ("pepper", "sender", "attestation", "audit", "webhook"):
-        made = secrets.create_secret(Name=name, SecretString=name.ljust(32, "."))
+        made = secrets.create_secret(Name=name, SecretString=name[0] * 32)
         settings[f"{name.upper()}_SECRET"] = made["ARN"]
     for name in ("group", "roster", "webhook", "import", "fanout"):
         settings[f"{name.upper()}_QUEUE"] = sqs.create_queue(QueueName=name)["QueueUrl"]

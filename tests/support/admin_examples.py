@@ -191,10 +191,12 @@ EXAMPLES: dict[str, Example] = {
     "POST /admin/v1/people/<account>/resume": _post(lambda at: f"/people/{at.suspended}/resume"),
     "POST /admin/v1/people/<account>/devices/reset": _post(lambda at: f"/people/{at.official}/devices/reset"),
     "POST /admin/v1/imports": _post(lambda _: "/imports", lambda at: _at(at) | {"format": "csv"}),
-    "GET /admin/v1/imports": _list("/imports", decided="unit"),
+    "GET /admin/v1/imports": Example(
+        lambda at: Call("GET", "/imports", query={"organisation": at.organisation}), "in_the_organisation"
+    ),
     "GET /admin/v1/imports/<id>": _get(lambda at: f"/imports/{at.of_import}"),
     "POST /admin/v1/imports/<id>/commit": _post(
-        lambda at: f"/imports/{at.of_import}/commit", lambda _: {}, also=_NO_FILE
+        lambda at: f"/imports/{at.of_import}/commit", lambda _: {"dry_run": True}, also=_NO_FILE
     ),
     "GET /admin/v1/imports/<id>/results": _get(lambda at: f"/imports/{at.of_import}/results", also=_NO_FILE),
     "DELETE /admin/v1/imports/<id>": _delete(lambda at: f"/imports/{at.of_import}"),

@@ -61,7 +61,7 @@ def rights_page() -> str:
     )
 
 
-def _routes() -> Iterable[Sequence[str]]:
+def _routes() -> Iterable[tuple[str, ...]]:
     for handler in HANDLERS_OF_ADMINISTRATORS:
         for route in (*handler._static_routes, *handler._dynamic_routes):
             said = route.openapi_extensions or {}
