@@ -174,6 +174,15 @@ EXAMPLES: dict[str, Example] = {
         lambda at: f"/groups/{at.group}/transfer", lambda at: {"unit": at.empty_unit}
     ),
     "DELETE /admin/v1/groups/<group>": _delete(lambda at: f"/groups/{at.group}"),
+    # Complaints
+    "GET /admin/v1/complaints": _list("/complaints"),
+    "GET /admin/v1/complaints/<id>": _get(lambda at: f"/complaints/{at.complaint}"),
+    "POST /admin/v1/complaints/<id>/assign": _post(
+        lambda at: f"/complaints/{at.complaint}/assign", lambda at: {"administrator": at.moderator}
+    ),
+    "POST /admin/v1/complaints/<id>/resolve": _post(
+        lambda at: f"/complaints/{at.complaint}/resolve", lambda _: {"outcome": "upheld"}
+    ),
     # People
     "GET /admin/v1/people": _list("/people", decided="unit"),
     "POST /admin/v1/people": _post(lambda _: "/people", lambda at: _at(at) | _PERSON | {"account": at.stranger}),
@@ -191,9 +200,7 @@ EXAMPLES: dict[str, Example] = {
     "POST /admin/v1/people/<account>/resume": _post(lambda at: f"/people/{at.suspended}/resume"),
     "POST /admin/v1/people/<account>/devices/reset": _post(lambda at: f"/people/{at.official}/devices/reset"),
     "POST /admin/v1/imports": _post(lambda _: "/imports", lambda at: _at(at) | {"format": "csv"}),
-    "GET /admin/v1/imports": Example(
-        lambda at: Call("GET", "/imports", query={"organisation": at.organisation}), "in_the_organisation"
-    ),
+    "GET /admin/v1/imports": _list("/imports", decided="unit"),
     "GET /admin/v1/imports/<id>": _get(lambda at: f"/imports/{at.of_import}"),
     "POST /admin/v1/imports/<id>/commit": _post(
         lambda at: f"/imports/{at.of_import}/commit", lambda _: {"dry_run": True}, also=_NO_FILE

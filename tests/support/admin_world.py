@@ -28,12 +28,15 @@ from sandes.model.ids import (
     OrganisationId,
     UnitId,
     account_text,
+    administrator_text,
     app_text,
     base64url_text,
     id_text,
     new_request_id,
 )
 from sandes.model.verification_request import VerificationRequest
+from sandes.people import reports
+from sandes.protocol.client_api import Report
 from sandes.store.verification_requests import VerificationRequestStore
 from tests.support.admin_api import REGION, AdminApi, forget_what_was_written
 from tests.support.administration import Administration
@@ -56,6 +59,8 @@ class Spot:
     phone: str
     request: str
     of_import: str
+    complaint: str
+    moderator: str
     app: str
     live_app: str
     key: str
@@ -86,6 +91,8 @@ NOWHERE = Spot(
     phone="+919800000000",
     request=base64url_text(new_request_id(OrganisationId(b"nowhere."), NOBODY)),
     of_import=base64url_text(b"nowhere." + bytes(16)),
+    complaint=base64url_text(b"nowhere." + bytes(16)),
+    moderator=administrator_text(AdministratorId(bytes(16))),
     app=app_text(AppId(b"no app..")),
     live_app=app_text(AppId(b"no app..")),
     key="aaaaaaaa",
@@ -159,6 +166,8 @@ class World:
             stranger=account_text(stranger.account),
             phone=str(stranger.phone),
             request=self._request(asker, place),
+            complaint=self._complaint(stranger, official, first, at),
+            moderator=administrator_text(self.staff.appoint(Role.MODERATOR, place).id),
             of_import=self._do(first, "POST", "/imports", at | {"format": "csv"})["id"],
             app=app,
             live_app=live,
@@ -194,6 +203,12 @@ class World:
         )
         VerificationRequestStore(self.service.client, self.service.tables["directory"]).open(made, previous=None)
         return base64url_text(made.id)
+
+    def _complaint(self, by: Person, about: Person, officer: Caller, at: dict[str, str]) -> str:
+        body = Report(category="abuse", text="He shouts.", account=about.account)
+        reports.report(self.service.caller(by), body, now_ms=self.service.now_ms, deps=self.service.device_deps)
+        found = self.api(officer, "GET", "/complaints", query=at).body["complaints"]
+        return str(next(one["id"] for one in found if one["unit"] == at["unit"]))
 
     def _do(self, by: Caller, method: str, path: str, body: Any = None) -> Any:
         answer = self.api(by, method, path, body)
