@@ -92,7 +92,7 @@ class App:
 
     @property
     def place(self) -> Place | None:
-        """Where it is administered; None for one of no organisation, which operators keep."""
+        """Where it is administered; None for one of no organisation, which nobody administers."""
         if self.organisation_id is None:
             return None
         return Place(self.organisation_id, self.unit or UnitId(self.organisation_id))
