@@ -1,0 +1,262 @@
+"""Organisations, roles and approvals by the real handlers: how an organisation comes to life, and attacks on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from sandes.administration.admin_identity import identify
+from sandes.model.administrator import PLATFORM, Caller, Place, Role
+from sandes.model.ids import AdministratorId, OrganisationId, administrator_text, id_text, parse_organisation
+from sandes.model.organisation import Organisation
+from tests.support.admin_api import AdminApi, Answer, admin_api
+from tests.support.administration import Administration
+from tests.support.service import Service
+
+
+class Ministry:
+    """Of two zones, with two nodal officers who work in one each."""
+
+    def __init__(self, api: AdminApi) -> None:
+        self.api = api
+        self.service = Service(api.client, api.tables, now_ms=time.time_ns() // 1_000_000)
+        self.staff = Administration(self.service)
+        self.id = self.service.organisation()
+        self.root = Place.root(self.id)
+        self.west, self.east = (Place(self.id, self.service.unit(self.id, name)) for name in ("West", "East"))
+        self.asha = self.staff.appoint(Role.NODAL_OFFICER, self.root, home=self.west)
+        self.ravi = self.staff.appoint(Role.NODAL_OFFICER, self.root, home=self.east)
+
+    def ask(self, by: Caller, role: str, place: Place | None = None, **fields: Any) -> Answer:
+        """For somebody new in the west unless said otherwise."""
+        at = place or self.root
+        if not {"administrator", "person"} & fields.keys():
+            fields["person"] = {"email": f"{role}@example.gov.in", "name": "Usha", "home": id_text(self.west.unit)}
+        where = {"organisation": id_text(at.organisation), "unit": id_text(at.unit)}
+        return self.api(by, "POST", "/assignments", where | {"role": role} | fields)
+
+    def approve(self, by: Caller, asked: Answer) -> Answer:
+        return self.api(by, "POST", f"/approvals/{asked.body['id']}/approve")
+
+    def roles(self, id: AdministratorId) -> set[Role]:
+        now = int(time.time())
+        return set(identify(id, signed_in_at=now, now_seconds=now, administrators=self.staff.store).roles)
+
+    def take(self, by: Caller, whose: Caller) -> Answer:
+        return self.api(by, "DELETE", f"/assignments/{whose.assignments[0].key}")
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[AdminApi]:
+    with admin_api() as made:
+        yield made
+
+
+@pytest.fixture
+def ministry(api: AdminApi) -> Ministry:
+    return Ministry(api)
+
+
+def platform(ministry: Ministry) -> tuple[Caller, Caller]:
+    """Two platform administrators of different units."""
+    if ministry.service.organisations.read(PLATFORM) is None:
+        ministry.service.organisations.create(Organisation(PLATFORM, "Sandes", 0, 1), "ministry")
+    desks = [Place(PLATFORM, ministry.service.unit(PLATFORM, f"Desk {number}")) for number in (1, 2)]
+    first, second = (ministry.staff.appoint(Role.PLATFORM_ADMIN, Place.root(PLATFORM), home=desk) for desk in desks)
+    return first, second
+
+
+def test_an_organisation_comes_to_life_by_two_people_and_then_runs_itself(ministry: Ministry) -> None:
+    api, (first, second) = ministry.api, platform(ministry)
+    officer = {"email": "Usha.Menon@example.gov.in", "name": "Usha Menon"}
+    asked = api(first, "POST", "/organisations", {"name": "Ministry of Ports", "officer": officer})
+    assert (asked.status, asked.body["state"]) == (202, "pending")
+    assert api(first, "POST", f"/approvals/{asked.body['id']}/approve").code == "own_request"
+    done = ministry.approve(second, asked)
+    assert (done.status, done.body["state"]) == (200, "executed")
+    ports = parse_organisation(asked.body["parameters"]["organisation"])
+    usha = ministry.api.pool.people["usha.menon@example.gov.in"]
+    known = ministry.staff.store.read(usha)
+    assert known
+    assert (known[0].home, {one.role for one in known[1]}) == (Place.root(ports), {Role.NODAL_OFFICER})
+    caller = ministry.staff.caller(known[0])
+    unit = api(caller, "POST", "/units", {"organisation": id_text(ports), "name": "Docks", "kind": "department"})
+    more = {"email": "ajit@example.gov.in", "name": "Ajit", "home": unit.body["id"]}
+    ministry.approve(second, api(first, "POST", f"/organisations/{id_text(ports)}/officers", more))
+    assert ministry.staff.store.officers(ports) == 2
+    third = api(first, "POST", f"/organisations/{id_text(ports)}/officers", more | {"email": "c@example.gov.in"})
+    assert third.code == "role_above_own"
+    assert "organisation.create" in ministry.staff.actions(PLATFORM)
+    assert ministry.staff.actions(ports)[-1] == "officer.appoint"
+    assert "usha" not in str(ministry.staff.entries(PLATFORM)).lower()
+
+
+def test_a_role_is_granted_by_two_to_a_third_who_is_invited_when_it_is(ministry: Ministry) -> None:
+    asked = ministry.ask(ministry.asha, "verifier", ministry.west)
+    assert "verifier@example.gov.in" not in ministry.api.pool.people
+    assert ministry.approve(ministry.ravi, asked).body["state"] == "executed"
+    assert ministry.roles(ministry.api.pool.people["verifier@example.gov.in"]) == {Role.VERIFIER}
+    assert ministry.approve(ministry.ravi, asked).code == "approval_state"
+
+
+def test_nobody_grants_themselves_anything_by_id_or_by_address(ministry: Ministry) -> None:
+    own = {"email": ministry.asha.administrator.email.upper(), "name": "A", "home": id_text(ministry.west.unit)}
+    assert (
+        ministry.ask(ministry.asha, "auditor", administrator=administrator_text(ministry.asha.id)).code == "own_roles"
+    )
+    assert ministry.ask(ministry.asha, "auditor", person=own).code == "own_roles"
+    other = {"email": ministry.ravi.administrator.email, "name": "R", "home": id_text(ministry.west.unit)}
+    asked = ministry.ask(ministry.asha, "moderator", person=other)
+    assert ministry.approve(ministry.ravi, asked).code == "own_roles"
+    elsewhere = {"email": "alias@example.gov.in", "name": "R", "home": id_text(ministry.west.unit)}
+    ministry.api.pool.people["alias@example.gov.in"] = ministry.ravi.id
+    assert (
+        ministry.approve(ministry.ravi, ministry.ask(ministry.asha, "verifier", person=elsewhere)).code == "own_roles"
+    )
+    assert ministry.roles(ministry.ravi.id) == {Role.NODAL_OFFICER}
+    assert ministry.take(ministry.asha, ministry.asha).code == "own_roles"
+
+
+def test_nobody_grants_a_role_above_their_own(ministry: Ministry) -> None:
+    west = ministry.staff.appoint(Role.UNIT_ADMIN, ministry.root)
+    for role in ("nodal_officer", "trace_requester", "auditor", "platform_admin"):
+        assert ministry.ask(west, role).code == "role_above_own"
+    assert ministry.ask(ministry.asha, "platform_admin").code == "role_above_own"
+    assert ministry.take(west, ministry.asha).code == "role_above_own"
+    assert ministry.ask(west, "verifier").status == 202
+
+
+def test_a_platform_administrator_never_traces(ministry: Ministry) -> None:
+    admin, _ = platform(ministry)
+    for role in ("trace_requester", "trace_approver", "auditor"):
+        asked = ministry.ask(ministry.asha, role, administrator=administrator_text(admin.id))
+        assert asked.code == "roles_apart"
+
+
+def test_two_roles_that_exclude_each_other_are_not_granted_at_once(ministry: Ministry) -> None:
+    usha = ministry.staff.appoint(Role.VERIFIER, ministry.west)
+    who = administrator_text(usha.id)
+    asked = [ministry.ask(ministry.asha, role, administrator=who) for role in ("trace_requester", "trace_approver")]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda one: ministry.approve(ministry.ravi, one), asked))
+    assert sorted(answer.body.get("code", "executed") for answer in answers) == ["executed", "roles_apart"]
+    assert len(ministry.roles(usha.id) - {Role.VERIFIER}) == 1
+
+
+def test_two_officers_who_remove_each_other_at_once_leave_one(ministry: Ministry) -> None:
+    pairs = [(ministry.asha, ministry.ravi), (ministry.ravi, ministry.asha)]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda pair: ministry.take(*pair), pairs))
+    assert sorted(answer.status for answer in answers)[0] == 204
+    assert [answer.status for answer in answers].count(204) == 1
+    assert ministry.staff.store.officers(ministry.id) == 1
+
+
+def test_an_administrator_of_another_organisation_keeps_name_and_home(ministry: Ministry) -> None:
+    other = ministry.service.organisation("Ministry of Health")
+    usha = ministry.staff.appoint(Role.VERIFIER, Place.root(other))
+    ministry.api.pool.people[usha.administrator.email] = usha.id
+    person = {"email": usha.administrator.email, "name": "Somebody", "home": id_text(ministry.west.unit)}
+    assert ministry.approve(ministry.ravi, ministry.ask(ministry.asha, "moderator", person=person)).status == 200
+    known = ministry.staff.store.read(usha.id)
+    assert known
+    assert known[0] == usha.administrator
+    assert {one.role for one in known[1]} == {Role.VERIFIER, Role.MODERATOR}
+
+
+def test_roles_are_asked_for_and_approved_by_who_has_just_signed_in(ministry: Ministry) -> None:
+    asked, old = ministry.ask(ministry.asha, "verifier"), int(time.time()) - 301
+    path = f"/approvals/{asked.body['id']}/approve"
+    assert ministry.api(ministry.ravi, "POST", path, signed_in_at=old).code == "fresh_sign_in_required"
+    body = {"organisation": id_text(ministry.id), "role": "verifier", "administrator": administrator_text(bytes(16))}  # type: ignore[arg-type]
+    assert ministry.api(ministry.asha, "POST", "/assignments", body, signed_in_at=old).code == "fresh_sign_in_required"
+
+
+@pytest.mark.parametrize(
+    ("role", "below", "ends_in", "pointer"),
+    [
+        ("auditor", True, None, "/unit"),
+        ("trace_requester", True, None, "/unit"),
+        ("nodal_officer", False, 86_400, "/expires_at"),
+        ("verifier", False, -60, "/expires_at"),
+        ("verifier", False, 800 * 86_400, "/expires_at"),
+    ],
+)
+def test_some_roles_are_for_all_of_an_organisation_and_end_within_two_years(
+    ministry: Ministry, role: str, below: bool, ends_in: int | None, pointer: str
+) -> None:
+    ends = (
+        {}
+        if ends_in is None
+        else {"expires_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + ends_in))}
+    )
+    refused = ministry.ask(ministry.asha, role, ministry.west if below else None, **ends)
+    assert (refused.code, refused.body["errors"][0]["pointer"]) == ("invalid_request", pointer)
+
+
+@pytest.mark.parametrize(
+    "field", ["id", "created_at", "version", "tree_version", "officials", "organisation", "granted_by"]
+)
+def test_what_the_server_decides_cannot_be_given(ministry: Ministry, field: str) -> None:
+    api, of, asha = ministry.api, id_text(ministry.id), ministry.asha
+    before = api(asha, "GET", f"/organisations/{of}"), api(asha, "GET", "/units", query={"organisation": of})
+    more: dict[str, Any] = {field: of}
+    calls: list[tuple[str, str, dict[str, Any]]] = [
+        ("PATCH", f"/organisations/{of}", {"name": "Mine"}),
+        ("PATCH", f"/organisations/{of}/visibility", {"audiences": {"number": "everyone"}}),
+        ("PATCH", f"/units/{id_text(ministry.west.unit)}", {"name": "Mine"}),
+    ]
+    if field != "organisation":
+        calls.append(("POST", "/units", {"organisation": of, "name": "Mine", "kind": "office"}))
+    for method, path, body in calls:
+        assert api(asha, method, path, body | more, if_match="*").code == "invalid_request"
+    if field != "organisation":
+        assert ministry.ask(asha, "verifier", **more).code == "invalid_request"
+    assert before == (api(asha, "GET", f"/organisations/{of}"), api(asha, "GET", "/units", query={"organisation": of}))
+    assert ministry.staff.actions(ministry.id) == []
+
+
+def test_a_change_names_the_version_it_means(ministry: Ministry) -> None:
+    api, query = ministry.api, {"organisation": id_text(ministry.id)}
+    path = f"/units/{id_text(ministry.west.unit)}"
+    read = api(ministry.asha, "GET", path, query=query)
+    assert api(ministry.asha, "PATCH", path, {"name": "A"}, query=query).code == "precondition_required"
+    assert api(ministry.asha, "PATCH", path, {"name": "A"}, query=query, if_match=read.etag).status == 200
+    to = {"parent": id_text(ministry.east.unit)}
+    for method, body in (("PATCH", {"name": "B"}), ("PATCH", to), ("DELETE", None)):
+        assert api(ministry.asha, method, path, body, query=query, if_match=read.etag).code == "precondition_failed"
+    again = api(ministry.asha, "PATCH", path, to | {"name": "C"}, query=query, if_match='"2"')
+    assert (again.body["parent"], again.body["name"], again.body["version"]) == (to["parent"], "C", 3)
+    assert ministry.staff.actions(ministry.id) == ["unit.rename", "unit.move"]
+
+
+def test_a_cursor_is_good_for_its_caller_and_list_only(ministry: Ministry) -> None:
+    api, of = ministry.api, id_text(ministry.id)
+    other = ministry.service.organisation("Ministry of Health")
+    both = ministry.staff.also(ministry.asha, Role.NODAL_OFFICER, Place.root(other))
+    for path in ("/units", "/assignments"):
+        cursor = api(both, "GET", path, query={"organisation": of, "limit": "1"}).body["cursor"]
+        edited = ("A" if cursor[0] != "A" else "B") + cursor[1:]
+        good = api(both, "GET", path, query={"organisation": of, "cursor": cursor})
+        assert good.status == 200
+        for caller, organisation, given in (
+            (both, of, edited),
+            (both, id_text(other), cursor),
+            (ministry.ravi, of, cursor),
+        ):
+            query = {"organisation": organisation, "cursor": given}
+            assert api(caller, "GET", path, query=query).code == "invalid_cursor"
+
+
+def test_an_unknown_organisation_and_a_foreign_one_look_the_same(ministry: Ministry) -> None:
+    other = ministry.service.organisation("Ministry of Health")
+    answers = [
+        ministry.api(ministry.asha, "GET", f"/organisations/{id_text(of)}")
+        for of in (other, OrganisationId(b"nowhere."))
+    ]
+    assert answers[0] == answers[1]
+    assert answers[0].code == "not_found"
