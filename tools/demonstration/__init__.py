@@ -1,4 +1,4 @@
-"""The demonstration of `make run`: people, then apps, then officials and groups.
+"""The demonstration of `make run`: people, apps, officials and groups, administration.
 
 Every step checks what it claims; the first that does not hold ends the demonstration with its name.
 """
@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tools.backstage import Backstage
+from tools.demonstration.administration import Administration
 from tools.demonstration.apps import Apps
 from tools.demonstration.groups import Groups
 from tools.demonstration.narrator import Narrator
@@ -23,3 +24,4 @@ async def play(engine: Engine, deployment: Deployment, people: Path, narrator: N
         backstage = Backstage.of(engine, deployment)
         await Apps(engine, deployment, ravi, backstage, narrator).play()
         await Groups(engine, deployment, backstage, two, asha, ravi, narrator).play()
+        await Administration(engine, deployment, two, ravi, narrator).play()

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from sandes.protocol.errors import ProtocolError
 from sandes_client import ApiError, DeviceStopped, SendFailed, Unreachable
+from sandes_client.admin import NotSignedIn
 
 PATIENCE_SECONDS = 60.0
 
@@ -37,7 +38,7 @@ class Narrator:
                 yield
         except TimeoutError:
             raise StepFailed(f"step {self._number}, {title}: nothing after {seconds:.0f} s") from None
-        except (StepFailed, ApiError, Unreachable, SendFailed, DeviceStopped, ProtocolError) as failed:
+        except (StepFailed, ApiError, Unreachable, SendFailed, DeviceStopped, ProtocolError, NotSignedIn) as failed:
             raise StepFailed(f"step {self._number}, {title}: {failed}") from None
         self.console.print(f"   [green]done[/] in {time.monotonic() - started:.1f} s")
 
