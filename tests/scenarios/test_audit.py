@@ -90,7 +90,7 @@ def test_an_auditor_fetches_the_chain_and_the_heads_and_finds_it_whole_and_then_
     key.write_text(run("key", "--json").output)
     checking = ("verify", file, "--key", key, "--heads", heads, "--chain", chain)
     found = run(*checking)
-    assert (found.exit_code, found.output) == (0, f"Whole: entries 1 to 7 of {chain}, 1 heads agree.\n")
+    assert (found.exit_code, found.output.splitlines()[1]) == (0, f"Whole: entries 1 to 7 of {chain}, 1 heads agree.")
     file.write_bytes(file.read_bytes().replace(b"Desk 3", b"Desk 8", 1))
     found = run(*checking)
     assert found.exit_code == 3

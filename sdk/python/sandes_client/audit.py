@@ -67,18 +67,36 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadsDocument:
+    """Where all chains ended at a time, epoch milliseconds."""
+
+    at_ms: int
+    heads: list[Head]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadGone:
+    """`head` is of one document; that of `at_ms`, later, has the chain only as far as `seq`, or not at all: None."""
+
+    head: Head
+    at_ms: int
+    seq: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Verified:
     """`entries` from `first` to `last` are whole, all of the file if `fault` is None.
 
-    `withheld`: so many of them have no body. `heads`: so many heads agree with the file. `unwitnessed`: so many entries
-    are later than the last head given: that none of the newest are missing, nobody can tell.
+    `withheld`: those of them that have no body, as first and last of each run. No signature says that one may be
+    missing: whoever can write to the table can take it away. `heads`: so many heads agree with the file. `unwitnessed`:
+    so many entries are later than the last head given: that none of the newest are missing, nobody can tell.
     """
 
     chain: str | None
     first: int
     last: int
     entries: int
-    withheld: int
+    withheld: tuple[tuple[int, int], ...]
     heads: int
     unwitnessed: int
     fault: Fault | None
@@ -91,12 +109,18 @@ def public_keys(given: Iterable[bytes]) -> dict[str, bytes]:
 
 def read_heads(document: bytes, keys: dict[str, bytes]) -> list[Head]:
     """The heads of one document. Raises HeadsRefused."""
+    return read_document(document, keys).heads
+
+
+def read_document(document: bytes, keys: dict[str, bytes]) -> HeadsDocument:
+    """Raises HeadsRefused."""
     line = document.removesuffix(b"\n")
     try:
         statement, _, signature, body = _split(line)
         said = json.loads(statement + b"}")
         if said["v"] != 1 or body is not None:
             raise ValueError("expected format 1")
+        at_ms = int(said["at"])
         heads = [Head(str(one["chain"]), int(one["seq"]), int(one["at"]), str(one["hash"])) for one in said["heads"]]
         public = keys.get(said["key"])
     except (KeyError, TypeError, ValueError) as error:
@@ -105,7 +129,20 @@ def read_heads(document: bytes, keys: dict[str, bytes]) -> list[Head]:
         raise HeadsRefused(f"it is signed with another key, {_shown(said['key'])}")
     if not _is_signed(_HEADS + statement, signature, public):
         raise HeadsRefused("its signature does not hold")
-    return heads
+    return HeadsDocument(at_ms, heads)
+
+
+def gone_heads(documents: Iterable[HeadsDocument]) -> list[HeadGone]:
+    """Chains that a document has and the next given does not, or not as far: chains only grow, and none ever ends."""
+    found, latest = list[HeadGone](), dict[str, Head]()
+    for document in sorted(documents, key=lambda one: one.at_ms):
+        now = {head.chain: head for head in document.heads}
+        for chain in sorted(latest):
+            head = now.get(chain)
+            if head is None or head.seq < latest[chain].seq:
+                found.append(HeadGone(latest.pop(chain), document.at_ms, head.seq if head else None))
+        latest |= now
+    return found
 
 
 def verify(
@@ -119,8 +156,9 @@ def verify(
 ) -> Verified:
     """Check a file of one chain, from its start. `keys`: from `public_keys`, and from elsewhere than the file.
 
-    `chain`: the organisation whose it is to be; without it, whose the first entry is. `part`: the file may begin later
-    than with the chain's first entry. `progress` is called with the number of bytes read so far. Raises OSError.
+    `chain`: the organisation whose it is to be; without it, whose the first entry is, so that another organisation's
+    chain passes: compare it then. `part`: the file may begin later than with the chain's first entry. `progress` is
+    called with the number of bytes read so far. Raises OSError.
     """
     return _Check(file, keys, part, chain).run(heads, progress)
 
@@ -153,7 +191,7 @@ class _Check:
     """The last entry that holds together with those before it."""
     vouched: int = 0
     """So many entries of the file a signature has vouched for."""
-    withheld: int = 0
+    withheld: list[tuple[int, int]] = field(default_factory=list)
     heads: int = 0
     last_head: int = 0
 
@@ -171,7 +209,7 @@ class _Check:
         whole = self.count if fault is None else max(fault.line - 1, 0)
         last = self.first + whole - 1
         unwitnessed = min(whole, max(last - self.last_head, 0))
-        return Verified(self.chain, self.first, last, whole, self.withheld, self.heads, unwitnessed, fault)
+        return Verified(self.chain, self.first, last, whole, tuple(self.withheld), self.heads, unwitnessed, fault)
 
     def _read(self, heads: list[Head], progress: Callable[[int], object]) -> None:
         at, by_seq = 0, None
@@ -231,7 +269,7 @@ class _Check:
         if self.good is not None and self.good.key != key:
             self._vouch()
         if body is None:
-            self.withheld += 1
+            self._withhold(self.first + self.count)
         elif base64url_text(hashlib.sha256(_BODY + body).digest()) != body_hash:
             self._vouch()
             seq = self.first + self.count
@@ -239,6 +277,12 @@ class _Check:
                 raise self._bad("altered", f"Entry {seq} was altered: its signature does not hold.")
             raise self._bad("body", f"The body of entry {seq} was altered: it is not the one that was signed for.")
         self.good = made
+
+    def _withhold(self, seq: int) -> None:
+        if self.withheld and self.withheld[-1][1] == seq - 1:
+            self.withheld[-1] = (self.withheld[-1][0], seq)
+        else:
+            self.withheld.append((seq, seq))
 
     def _begin(self, made: _Line, chain: str, seq: int, prev: str) -> None:
         if made.key not in self.keys:

@@ -12,9 +12,19 @@ from hypothesis import strategies as st
 
 from sandes.crypto import audit_chain
 from sandes.crypto.audit_chain import FIRST, AuditKey
-from sandes.model.audit import Act, Head
+from sandes.model.audit import Act
+from sandes.model.audit import Head as KeptHead
 from sandes.model.ids import OrganisationId, UnitId, base64url_text, id_text
-from sandes_client.audit import HeadsRefused, Verified, public_keys, read_heads, verify
+from sandes_client.audit import (
+    Head,
+    HeadsDocument,
+    HeadsRefused,
+    Verified,
+    gone_heads,
+    public_keys,
+    read_heads,
+    verify,
+)
 
 KEY, OTHER = AuditKey.of(b"k" * 32), AuditKey.of(b"o" * 32)
 CHAIN, ELSEWHERE = OrganisationId(b"chain..1"), OrganisationId(b"chain..2")
@@ -50,12 +60,12 @@ def chain(
     return lines
 
 
-def head(lines: Sequence[bytes], *, key: AuditKey = KEY, of: OrganisationId = CHAIN) -> bytes:
+def head(lines: Sequence[bytes], *, key: AuditKey = KEY, of: OrganisationId = CHAIN, at_ms: int = NOW_MS) -> bytes:
     """A document with the head of the chain."""
     statement, signature, _ = audit_chain.split(lines[-1][:-1])
-    ends = Head(of, len(lines), NOW_MS + len(lines), audit_chain.link_hash(statement, signature))
-    other = Head(OrganisationId(bytes(8)), 7, NOW_MS, bytes(32))
-    said = audit_chain.heads_statement([ends, other], at_ms=NOW_MS, key=key.id)
+    ends = KeptHead(of, len(lines), NOW_MS + len(lines), audit_chain.link_hash(statement, signature))
+    other = KeptHead(OrganisationId(bytes(8)), 7, NOW_MS, bytes(32))
+    said = audit_chain.heads_statement([ends, other], at_ms=at_ms, key=key.id)
     return audit_chain.line(said, key.sign_heads(said)) + b"\n"
 
 
@@ -78,7 +88,7 @@ HEAD = head(LINES)
 
 
 def test_a_whole_chain_is_found_whole() -> None:
-    assert check(FILE, HEAD) == Verified(id_text(CHAIN), 1, 12, 12, 0, 1, 0, None)
+    assert check(FILE, HEAD) == Verified(id_text(CHAIN), 1, 12, 12, (), 1, 0, None)
 
 
 def test_entries_after_the_last_head_are_vouched_for_by_their_signature_and_counted() -> None:
@@ -87,11 +97,28 @@ def test_entries_after_the_last_head_are_vouched_for_by_their_signature_and_coun
     assert check(FILE).unwitnessed == 12
 
 
-def test_a_body_may_be_withheld() -> None:
-    lines = list(LINES)
-    lines[4] = audit_chain.line(*audit_chain.split(lines[4][:-1])[:2]) + b"\n"
-    found = check(b"".join(lines), HEAD)
-    assert (found.fault, found.withheld, found.entries) == (None, 1, 12)
+def without_bodies(*numbers: int) -> list[bytes]:
+    return [
+        audit_chain.line(*audit_chain.split(line[:-1])[:2]) + b"\n" if seq in numbers else line
+        for seq, line in enumerate(LINES, 1)
+    ]
+
+
+def test_a_body_may_be_withheld_and_which_are_is_said() -> None:
+    found = check(b"".join(without_bodies(5, 6, 12)), HEAD)
+    assert (found.fault, found.withheld, found.entries) == (None, ((5, 6), (12, 12)), 12)
+
+
+def test_a_chain_that_is_in_earlier_heads_and_not_in_later_ones_is_named() -> None:
+    def document(at_ms: int, **chains: int) -> HeadsDocument:
+        return HeadsDocument(at_ms, [Head(chain, seq, at_ms, "") for chain, seq in chains.items()])
+
+    first, second, third = document(1, a=3, b=5), document(2, a=3, b=6, c=1), document(3, a=4, b=6, c=1)
+    assert gone_heads([third, first, second]) == []
+    found = gone_heads([document(4, a=2, c=1), third, first, second])
+    assert [(one.head.chain, one.head.seq, one.at_ms, one.seq) for one in found] == [("a", 4, 4, 2), ("b", 6, 4, None)]
+    later = gone_heads([first, document(2, a=3), document(3, a=3, b=5)])
+    assert [(one.head.chain, one.at_ms) for one in later] == [("b", 2)]
 
 
 @pytest.mark.parametrize(

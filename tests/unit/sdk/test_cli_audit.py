@@ -13,7 +13,7 @@ from sandes.model.ids import base64url_text, id_text
 from sandes_client.admin import AdminClient, Cognito, Tokens
 from sandes_client.cli.admin import admin
 from sandes_client.cli.administration.desk import Desk
-from tests.unit.sdk.test_audit import CHAIN, ELSEWHERE, HEAD, KEY, LINES, OTHER, head
+from tests.unit.sdk.test_audit import CHAIN, ELSEWHERE, HEAD, KEY, LINES, NOW_MS, OTHER, head, without_bodies
 
 PUBLIC = base64url_text(KEY.public)
 
@@ -41,7 +41,47 @@ def run(*words: str | Path) -> Result:
 def test_a_whole_chain_with_its_heads(chain: Path, heads: Path) -> None:
     found = run(chain, "--key", PUBLIC, "--heads", heads, "--chain", id_text(CHAIN))
     assert found.exit_code == 0
-    assert found.output == f"Whole: entries 1 to 12 of {id_text(CHAIN)}, 2 heads agree.\n"
+    assert found.output.splitlines() == [
+        f"Organisation: {id_text(CHAIN)} (as --chain says).",
+        f"Whole: entries 1 to 12 of {id_text(CHAIN)}, 2 heads agree.",
+    ]
+
+
+def test_whose_chain_it_is_is_taken_from_the_files_name_or_said_to_be_unproven(chain: Path, tmp_path: Path) -> None:
+    found = run(chain, "--key", PUBLIC)
+    first = f"Organisation: {id_text(CHAIN)} (as its first entry says: compare it, or give --chain)."
+    assert (found.exit_code, found.output.splitlines()[0]) == (0, first)
+    named = chain.rename(tmp_path / f"{id_text(CHAIN)}.2026.ndjson")
+    found = run(named, "--key", PUBLIC)
+    assert (found.exit_code, "(as the file's name says)" in found.output) == (0, True)
+    other = named.rename(tmp_path / f"{id_text(ELSEWHERE)}.ndjson")
+    found = run(other, "--key", PUBLIC)
+    assert (found.exit_code, "begins with an entry of another chain" in found.output) == (3, True)
+    assert run(other, "--key", PUBLIC, "--chain", id_text(CHAIN)).exit_code == 0
+
+
+def test_missing_bodies_are_not_whole_unless_they_are_accounted_for(chain: Path, heads: Path) -> None:
+    chain.write_bytes(b"".join(without_bodies(3, 5, 6, 7)))
+    found = run(chain, "--key", PUBLIC, "--heads", heads)
+    assert found.exit_code == 3
+    assert "BODIES MISSING: 3, 5-7." in found.output
+    found = run(chain, "--key", PUBLIC, "--heads", heads, "--withheld", "3", "--withheld", "6-6")
+    assert (found.exit_code, "BODIES MISSING: 5, 7." in found.output) == (3, True)
+    for known in (("--withheld", "3", "--withheld", "4-9"), ("--withheld", "all")):
+        found = run(chain, "--key", PUBLIC, "--heads", heads, *known)
+        assert (found.exit_code, "Bodies withheld, as you have said: 3, 5-7." in found.output) == (0, True)
+    told = json.loads(run(chain, "--key", PUBLIC, "--withheld", "5-7", "--json").output)
+    assert (told["withheld"], told["missing_bodies"], told["chain_by"]) == ([[3, 3], [5, 7]], [[3, 3]], "first_entry")
+    for wrong in ("x", "0", "7-5", "-3"):
+        assert run(chain, "--key", PUBLIC, f"--withheld={wrong}").exit_code == 2
+
+
+def test_heads_that_no_longer_have_the_chain_are_named(chain: Path, heads: Path) -> None:
+    (heads / "2026-11-25" / "24").write_bytes(head(LINES, of=ELSEWHERE, at_ms=NOW_MS + 7_200_000))
+    found = run(chain, "--key", PUBLIC, "--heads", heads, "--chain", id_text(CHAIN))
+    assert found.exit_code == 3
+    assert f"HEADS GONE: {id_text(CHAIN)} had entry 12" in found.output
+    assert "Whole but for that" in found.output
 
 
 def test_without_heads_it_says_what_cannot_be_told(chain: Path) -> None:
@@ -54,7 +94,7 @@ def test_one_altered_row_is_named(chain: Path, heads: Path) -> None:
     chain.write_bytes(chain.read_bytes().replace(b'"seq":7,"at":1', b'"seq":7,"at":2'))
     found = run(chain, "--key", PUBLIC, "--heads", heads)
     assert found.exit_code == 3
-    assert found.output.splitlines() == [
+    assert found.output.splitlines()[1:] == [
         "NOT WHOLE, line 7: Entry 7 was altered: its signature does not hold.",
         "Entries 1 to 6 before it are whole.",
     ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,18 +21,20 @@ from sandes_client.api import ApiError
 from sandes_client.audit import (
     KEY_BYTES,
     MAX_LINE_BYTES,
-    Head,
+    HeadGone,
+    HeadsDocument,
     HeadsRefused,
     Verified,
     entry_in,
+    gone_heads,
     public_keys,
-    read_heads,
+    read_document,
     verify,
 )
 from sandes_client.cli.administration.showing import AsJson, say
 from sandes_client.cli.display import one_line
 from sandes_client.cli.session import CommandFailed, failures_as_lines
-from sandes_client.ids import base64url_text, parse_base64url
+from sandes_client.ids import base64url_text, parse_account, parse_base64url
 
 NOT_WHOLE = 3
 _HOUR = 3_600
@@ -40,8 +43,9 @@ audit = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Audit chains: what administrators have done, in entries that none can be taken out of.",
-    epilog=f"Exit status of verify: 0 the chain is whole, {NOT_WHOLE} it is not (the first bad entry is named), "
-    "1 it could not be checked (one line `error: <code>: ...`), 2 wrong usage.",
+    epilog=f"Exit status of verify: 0 the chain is whole, {NOT_WHOLE} it is not (the first bad entry is named) or "
+    "something is missing that --withheld does not account for, 1 it could not be checked (one line "
+    "`error: <code>: ...`), 2 wrong usage.",
 )
 
 
@@ -66,24 +70,45 @@ def verify_command(
             exists=True,
         ),
     ] = None,
-    chain: Annotated[str | None, typer.Option(help="Id of the organisation whose chain it is to be.")] = None,
+    chain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Organisation whose chain it is to be. If left out, the one that the file is named after, as in "
+            "ID.ndjson; else the first entry's, which you have to compare.",
+        ),
+    ] = None,
+    withheld: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="N|N-M|all",
+            help="Entries whose bodies you know to have been erased or withheld; once for each. No signature says that "
+            "a body may be missing.",
+        ),
+    ] = None,
     part: Annotated[bool, typer.Option("--part", help="The file may begin later than with entry 1.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a chain: every entry in its place and as it was signed, up to the last one that a head speaks of."""
+    allowed = [_numbers(given) for given in withheld or []]
     with failures_as_lines():
         keys = public_keys(_key(given) for given in key)
-        known = [head for path in _documents(heads or []) for head in _heads(path, keys)]
+        documents = [_document(path, keys) for path in _documents(heads or [])]
+        known = [head for document in documents for head in document.heads]
+        expected = chain or _named_after(file)
         try:
             with file.open("rb") as opened, _progress(file.stat().st_size) as draw:
-                found = verify(opened, keys=keys, heads=known, chain=chain, part=part, progress=draw)
+                found = verify(opened, keys=keys, heads=known, chain=expected, part=part, progress=draw)
         except OSError as error:
             raise CommandFailed("file_unusable", f"{file}: {error.strerror}") from None
+    missing, gone = _not_in(found.withheld, allowed), gone_heads(documents)
+    by = "option" if chain else "file_name" if expected else "first_entry"
     if as_json:
-        typer.echo(json.dumps(dataclasses.asdict(found), ensure_ascii=False))
+        told = {"chain_by": by, "missing_bodies": missing, "gone": [dataclasses.asdict(one) for one in gone]}
+        typer.echo(json.dumps(dataclasses.asdict(found) | told, ensure_ascii=False))
     else:
-        _say(found)
-    if found.fault:
+        _say(found, by, missing, gone)
+    if found.fault or missing or gone:
         raise typer.Exit(NOT_WHOLE)
 
 
@@ -204,20 +229,87 @@ def _number_in(line: bytes, of: str) -> int:
         raise CommandFailed("file_unusable", f"{of} does not end with an entry of an audit chain") from None
 
 
-def _say(found: Verified) -> None:
+_CHAIN_BY = {
+    "option": "as --chain says",
+    "file_name": "as the file's name says",
+    "first_entry": "as its first entry says: compare it, or give --chain",
+}
+_SHOWN = 20
+
+
+def _say(found: Verified, by: str, missing: list[tuple[int, int]], gone: list[HeadGone]) -> None:
+    typer.echo(f"Organisation: {one_line(found.chain or 'unknown')} ({_CHAIN_BY[by]}).")
+    for one in gone:
+        until = f"only up to {one.seq}" if one.seq else "no more"
+        typer.echo(
+            f"HEADS GONE: {one_line(one.head.chain)} had entry {one.head.seq}, and the heads of {_time(one.at_ms)} "
+            f"have it {until}: it was taken out of the table, or out of the list of chains."
+        )
     if found.fault:
         typer.echo(f"NOT WHOLE, line {found.fault.line}: {found.fault.text}")
         if found.entries:
             typer.echo(f"Entries {found.first} to {found.last} before it are whole.")
         return
-    typer.echo(f"Whole: entries {found.first} to {found.last} of {found.chain}, {found.heads} heads agree.")
-    if found.withheld:
-        typer.echo(f"The bodies of {found.withheld} entries are withheld; what is left of them is whole.")
+    if missing:
+        typer.echo(
+            f"BODIES MISSING: {_runs(missing)}. What they held is lost unless somebody has it elsewhere. If you "
+            "know that they were erased, say so by --withheld."
+        )
+    whole = "Whole but for that" if missing or gone else "Whole"
+    typer.echo(f"{whole}: entries {found.first} to {found.last} of {found.chain}, {found.heads} heads agree.")
+    if found.withheld and not missing:
+        typer.echo(f"Bodies withheld, as you have said: {_runs(found.withheld)}.")
     if found.unwitnessed:
         typer.echo(
             f"No head given is as late as the last {found.unwitnessed} entries: whether more came after them, and "
             "whether the holder of the key has changed them since, cannot be told."
         )
+
+
+def _runs(runs: Sequence[tuple[int, int]]) -> str:
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in runs[:_SHOWN]]
+    return ", ".join(shown) + (f" and {len(runs) - _SHOWN} more runs" if len(runs) > _SHOWN else "")
+
+
+def _time(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"
+
+
+def _named_after(file: Path) -> str | None:
+    """The organisation whose id a file's name begins with, if it does."""
+    try:
+        return parse_account(file.name.partition(".")[0])
+    except ValueError:
+        return None
+
+
+def _numbers(given: str) -> tuple[int, int]:
+    """First and last. Raises BadParameter."""
+    if given == "all":
+        return 1, sys.maxsize
+    first, _, last = given.partition("-")
+    try:
+        run = int(first), int(last or first)
+    except ValueError:
+        run = 0, 0
+    if not 1 <= run[0] <= run[1]:
+        raise typer.BadParameter(
+            "give the number of an entry, a range of them like 10-12, or all", param_hint="--withheld"
+        )
+    return run
+
+
+def _not_in(runs: Sequence[tuple[int, int]], allowed: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """What is left of runs of numbers without those allowed."""
+    left = list(runs)
+    for start, end in allowed:
+        left = [
+            part
+            for first, last in left
+            for part in ((first, min(last, start - 1)), (max(first, end + 1), last))
+            if part[0] <= part[1]
+        ]
+    return left
 
 
 def _key(given: str) -> bytes:
@@ -242,11 +334,11 @@ def _documents(given: Iterable[Path]) -> list[Path]:
     ]
 
 
-def _heads(path: Path, keys: dict[str, bytes]) -> list[Head]:
+def _document(path: Path, keys: dict[str, bytes]) -> HeadsDocument:
     """Raises CommandFailed: a document that is no good says nothing about the chain."""
     try:
         with path.open("rb") as opened:
-            return read_heads(opened.read(MAX_HEADS_BYTES), keys)
+            return read_document(opened.read(MAX_HEADS_BYTES), keys)
     except OSError as error:
         raise CommandFailed("file_unusable", f"{path}: {error.strerror}") from None
     except HeadsRefused as refused:
