@@ -28,6 +28,9 @@ IMPORT_WORK_SECONDS = 30
 """How long a chunk of an import takes at most. A check of 100,000 rows may take as long as the entry is hidden."""
 
 
+_WRITES = frozenset(("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"))
+
+
 class Foundation(Stack):
     """`_grant_…` methods give a function exactly the actions they name, on exactly one resource."""
 
@@ -35,6 +38,7 @@ class Foundation(Stack):
         super().__init__(scope, id, description=f"Sandes messaging backend, stage {config.stage}")
         self._config = config
         self._layers = Layers(self, "Layers", config=config)
+        self._directory_writers: set[SandesFunction] = set()
         self.tables = Tables(self, "Tables", config=config)
         self.sender_secret = self._secret("SenderSecret", "Hides senders in envelope ids")
         self.pepper = self._secret("Pepper", "Keys of phone numbers and codes")
@@ -131,6 +135,25 @@ class Foundation(Stack):
     def _grant_tables(self, function: SandesFunction, grants: Mapping[schema.Table, tuple[str, ...]]) -> None:
         for table, actions in grants.items():
             self._grant(function, tuple(f"dynamodb:{action}" for action in actions), self.tables[table].table_arn)
+            if table is schema.DIRECTORY and _WRITES.intersection(actions):
+                self._directory_writers.add(function)
+
+    def _writes(self, function: SandesFunction) -> bool:
+        """Whether it may write to the directory."""
+        return function in self._directory_writers
+
+    def _deny_keys(
+        self, function: SandesFunction, table: schema.Table, actions: tuple[str, ...], keys: tuple[str, ...]
+    ) -> None:
+        """Whatever else it is granted: nothing that touches a partition of these patterns, in transactions neither."""
+        function.function.add_to_role_policy(
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                actions=[f"dynamodb:{action}" for action in actions],
+                resources=[self.tables[table].table_arn],
+                conditions={"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": list(keys)}},
+            )
+        )
 
     def _grant_connections(self, function: SandesFunction, *methods: str) -> None:
         for method in methods:

@@ -74,6 +74,7 @@ class ServiceStack(Foundation):
         )
         self._statistics()
         self._queue_depths()
+        self._guard_rows()
         self._monitoring()
         self._outputs()
 
@@ -644,6 +645,23 @@ class ServiceStack(Foundation):
             schedule=events.Schedule.rate(Duration.minutes(1)),
             targets=[targets.LambdaFunction(self.queue_depths.function, retry_attempts=0)],
         )
+
+    def _guard_rows(self) -> None:
+        """Rows of the directory that give rights are written only by the functions that have to: all others that may
+        write there are denied it by key. A fault in what devices and apps call makes nobody an administrator.
+        """
+        writers = [one for one in self.node.find_all() if isinstance(one, SandesFunction) and self._writes(one)]
+        made = ("PutItem", "UpdateItem", "BatchWriteItem")
+        serving_apps = (self.admin_apps, self.apps, self.app_webhooks, self.app_groups)
+        # `admin` carries out what was approved; and a group of an app leaves its partition whoever dissolves it
+        for keys, actions, may in (
+            (("AD#*", "O"), (*made, "DeleteItem"), (self.admin, self.operator)),
+            (("K#*",), (*made, "DeleteItem"), (self.admin_people, self.admin_imports)),
+            (("APP#*",), made, (self.admin, *serving_apps, self.group_upkeep, self.group_rosters)),
+        ):
+            for function in writers:
+                if function not in may:
+                    self._deny_keys(function, schema.DIRECTORY, actions, keys)
 
     def _monitoring(self) -> None:
         """Of everything there is by now."""

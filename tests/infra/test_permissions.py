@@ -358,14 +358,15 @@ def readable(stage: Synthesised, resource: Any) -> str:
 
 
 def granted(stage: Synthesised, function: str) -> set[str]:
+    allowed = [statement for statement in statements(stage, function) if statement["Effect"] == "Allow"]
     return {
         f"{action} {readable(stage, resource)}"
-        for statement in statements(stage, function)
+        for statement in allowed
         for action in many(statement["Action"])
         for resource in many(statement.get("Resource", []))
     } | {
         f"{action} not {resource}"
-        for statement in statements(stage, function)
+        for statement in allowed
         for action in many(statement["Action"])
         for resource in many(statement.get("NotResource", []))
     }
@@ -374,6 +375,39 @@ def granted(stage: Synthesised, function: str) -> set[str]:
 @pytest.mark.parametrize("function", ALLOWED)
 def test_a_function_may_do_exactly_what_its_table_says(dev: Synthesised, function: str) -> None:
     assert granted(dev, function) == ALLOWED[function]
+
+
+WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")
+MANAGES = {"admin", "operator"}
+ATTESTS = {"adminpeople", "adminimports"}
+SERVES_APPS = {"admin", "adminapps", "apps", "appwebhooks", "appgroups", "groupupkeep", "grouprosters"}
+GUARDED = {
+    **{f"dynamodb:{action} {rows}": MANAGES for action in WRITES for rows in ("AD#*", "O")},
+    **{f"dynamodb:{action} K#*": ATTESTS for action in WRITES},
+    **{f"dynamodb:{action} APP#*": SERVES_APPS for action in WRITES if action != "DeleteItem"},
+}
+"""Writes to partitions of the directory, and the only functions that are not denied them: administrators with their
+roles, the list of organisations, the key that attestations are checked with, apps with their keys.
+"""
+
+
+def denied(stage: Synthesised, function: str) -> set[str]:
+    """Writes to partitions of the directory, by pattern."""
+    found = set()
+    for statement in statements(stage, function):
+        if statement["Effect"] == "Deny":
+            assert [readable(stage, resource) for resource in many(statement["Resource"])] == ["directory"]
+            ((operator, keys),) = statement["Condition"].items()
+            assert (operator, list(keys)) == ("ForAnyValue:StringLike", ["dynamodb:LeadingKeys"])
+            patterns = many(keys["dynamodb:LeadingKeys"])
+            found |= {f"{action} {keys}" for action in many(statement["Action"]) for keys in patterns}
+    return found
+
+
+@pytest.mark.parametrize("function", ALLOWED)
+def test_rows_that_give_rights_are_written_only_by_the_functions_that_have_to(dev: Synthesised, function: str) -> None:
+    writes = any(f"dynamodb:{action} directory" in ALLOWED[function] for action in WRITES)
+    assert denied(dev, function) == {write for write, may in GUARDED.items() if writes and function not in may}
 
 
 AUDIT = {"dynamodb:PutItem audit", "dynamodb:Query audit", "dynamodb:Query audit/index/*"}
@@ -392,7 +426,6 @@ def test_no_function_is_left_out_of_the_table(dev: Synthesised) -> None:
 @pytest.mark.parametrize("function", ALLOWED)
 def test_nothing_is_allowed_by_wildcard_but_sms_to_numbers_and_to_no_topic(dev: Synthesised, function: str) -> None:
     for statement in statements(dev, function):
-        assert statement["Effect"] == "Allow"
         assert "NotAction" not in statement
         assert not [action for action in many(statement["Action"]) if "*" in action]
         assert "*" not in many(statement.get("Resource", []))
