@@ -423,16 +423,22 @@ class ServiceStack(Foundation):
         return self._secrets(webhook=self.webhook_secret) | {"WEBHOOK_NETWORKS": self._config.webhook_networks}
 
     def _operators(self) -> None:
-        """Makes the first administrators and nothing else: no way around them, nor around their second persons."""
+        """Makes and removes the platform's own administrators and nothing else: no way around them, nor around their
+        second persons.
+        """
         self.operator = self._function(
             "Operator",
             "admin",
             self._tables(schema.DIRECTORY) | self._audit_settings() | self._pool_settings(),
             entry="operator",
         )
-        self._grant_tables(self.operator, {schema.DIRECTORY: ("GetItem", "Query", "PutItem", "UpdateItem")})
+        self._grant_tables(
+            self.operator, {schema.DIRECTORY: ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")}
+        )
         self._grant_audit(self.operator)
         self._grant_invitations(self.operator)
+        ending = ("cognito-idp:AdminDisableUser", "cognito-idp:AdminUserGlobalSignOut")
+        self._grant(self.operator, ending, self.identity.pool.user_pool_arn)
 
     def _verification_sweep(self) -> None:
         self.verification_sweep = self._function(

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from sandes.administration.sign_in import AdministratorPool
 from sandes.edge.cognito import CognitoPool
-from sandes.model.ids import administrator_text
+from sandes.model.ids import AdministratorId, administrator_text
 from sandes_client.admin import AskNewPassword, NotSignedIn, SetUpAuthenticator, SignedIn, SignInRefused, begin
 from sandes_client.cli.admin import admin
 from tests.conftest import Deployed
@@ -140,7 +140,8 @@ def pool(request: pytest.FixtureRequest, deployment: Deployed) -> AdministratorP
 
 def test_whoever_is_invited_again_is_the_same_person(pool: AdministratorPool) -> None:
     ravi, mina = (f"{secrets.token_hex(4)}@example.gov.in" for _ in range(2))
-    assert pool.invite(ravi, "Ravi") == pool.invite(ravi, "Ravi Kumar") != pool.invite(mina, "Mina")
+    assert pool.find(ravi) is None
+    assert pool.invite(ravi, "Ravi") == pool.invite(ravi, "Ravi Kumar") == pool.find(ravi) != pool.invite(mina, "Mina")
 
 
 def test_who_was_disabled_or_signed_out_can_be_so_again(pool: AdministratorPool) -> None:
@@ -148,6 +149,7 @@ def test_who_was_disabled_or_signed_out_can_be_so_again(pool: AdministratorPool)
     for _ in range(2):
         pool.sign_out(ravi)
         pool.disable(ravi)
+    pool.disable(AdministratorId(bytes(16)))
 
 
 def cognito_pool(deployment: Deployed, provider: str = "") -> CognitoPool:

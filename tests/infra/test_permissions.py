@@ -212,6 +212,9 @@ ALLOWED = {
         "dynamodb:Query directory",
         "dynamodb:PutItem directory",
         "dynamodb:UpdateItem directory",
+        "dynamodb:DeleteItem directory",
+        "cognito-idp:AdminDisableUser administrators",
+        "cognito-idp:AdminUserGlobalSignOut administrators",
     },
     "administratortokens": set(),
     "admin": RECORDS

@@ -13,6 +13,7 @@ from sandes.administration.admin_identity import identify
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
 from sandes.model.ids import AdministratorId, OrganisationId, administrator_text, id_text, parse_organisation
 from sandes.model.organisation import Organisation
+from sandes.store.dynamo import transact
 from tests.support.admin_api import AdminApi, Answer, admin_api
 from tests.support.administration import Administration
 from tests.support.service import Service
@@ -123,18 +124,30 @@ def test_nobody_grants_themselves_anything_by_id_or_by_address(ministry: Ministr
 
 def test_nobody_grants_a_role_above_their_own(ministry: Ministry) -> None:
     west = ministry.staff.appoint(Role.UNIT_ADMIN, ministry.root)
-    for role in ("nodal_officer", "trace_requester", "auditor", "platform_admin"):
+    for role in ("nodal_officer", "trace_requester", "auditor", "platform_admin", "app_manager", "moderator"):
         assert ministry.ask(west, role).code == "role_above_own"
     assert ministry.ask(ministry.asha, "platform_admin").code == "role_above_own"
     assert ministry.take(west, ministry.asha).code == "role_above_own"
     assert ministry.ask(west, "verifier").status == 202
 
 
-def test_a_platform_administrator_never_traces(ministry: Ministry) -> None:
+def test_a_platform_administrator_has_no_other_role(ministry: Ministry) -> None:
     admin, _ = platform(ministry)
-    for role in ("trace_requester", "trace_approver", "auditor"):
+    for role in set(Role) - {Role.PLATFORM_ADMIN}:
         asked = ministry.ask(ministry.asha, role, administrator=administrator_text(admin.id))
         assert asked.code == "roles_apart"
+
+
+def test_a_platform_administrator_is_not_made_an_officer_of_an_organisation_by_others(ministry: Ministry) -> None:
+    """Three of the platform would be enough to take over an organisation that has lost an officer."""
+    first, second = platform(ministry)
+    third = ministry.staff.appoint(Role.PLATFORM_ADMIN, Place.root(PLATFORM))
+    ministry.api.pool.people[third.administrator.email] = third.id
+    transact(ministry.staff.store.client, list(ministry.staff.store.taking(ministry.asha.assignments[0])))
+    officer = {"email": third.administrator.email, "name": "Usha", "home": id_text(ministry.west.unit)}
+    asked = ministry.api(first, "POST", f"/organisations/{id_text(ministry.id)}/officers", officer)
+    assert ministry.approve(second, asked).code == "roles_apart"
+    assert ministry.roles(third.id) == {Role.PLATFORM_ADMIN}
 
 
 def test_two_roles_that_exclude_each_other_are_not_granted_at_once(ministry: Ministry) -> None:

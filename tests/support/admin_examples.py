@@ -124,7 +124,7 @@ EXAMPLES: dict[str, Example] = {
     "GET /admin/v1/assignments": _list("/assignments"),
     "POST /admin/v1/assignments": _post(
         lambda _: "/assignments",
-        lambda at: _at(at) | {"role": "moderator", "person": _OFFICER | {"home": at.unit}},
+        lambda at: _at(at) | {"role": "verifier", "person": _OFFICER | {"home": at.unit}},
     ),
     "DELETE /admin/v1/assignments/<id>": _delete(lambda at: f"/assignments/{at.assignment}"),
     "GET /admin/v1/approvals": Example(

@@ -24,7 +24,12 @@ class MemoryPool:
         self.invitations.append(email)
         return id
 
+    def find(self, email: str) -> AdministratorId | None:
+        return self.people.get(email)
+
     def disable(self, administrator: AdministratorId) -> None:
+        if administrator not in self.people.values():
+            return
         self.disabled.add(administrator)
         self.sign_out(administrator)
 

@@ -92,11 +92,12 @@ def test_without_the_right_nothing_is_there(world: World) -> None:
     assert (refused.value.code, refused.value.details) == (ErrorCode.NOT_FOUND, {})
 
 
-def test_whoever_asks_for_traces_approves_none_and_runs_no_platform() -> None:
+def test_whoever_asks_for_traces_approves_none_and_who_runs_the_platform_or_watches_does_nothing_else() -> None:
     assert Role.TRACE_APPROVER in APART[Role.TRACE_REQUESTER]
-    for role in (Role.TRACE_REQUESTER, Role.TRACE_APPROVER):
-        assert role in APART[Role.PLATFORM_ADMIN]
-    assert APART[Role.AUDITOR] == set(Role) - {Role.AUDITOR}
+    for alone in (Role.AUDITOR, Role.PLATFORM_ADMIN):
+        assert APART[alone] == set(Role) - {alone}
+    assert not any(role in APART[role] for role in Role)
+    assert Role.UNIT_ADMIN not in APART[Role.NODAL_OFFICER]
     assert all(role in APART[other] for role, others in APART.items() for other in others)
 
 
@@ -106,6 +107,15 @@ def test_nobody_grants_above_their_own_and_nobody_makes_platform_administrators(
     granting = {role for grantors in GRANTED_BY.values() for role in grantors}
     assert granting == {role for role, cell in MATRIX[Permission.ROLES].items() if cell == "second"}
     assert set(GRANTED_BY) == set(Role)
+
+
+def test_nobody_grants_what_they_may_not_do_themselves() -> None:
+    """But for nodal officers, who grant whatever there is in their organisation."""
+    for role, grantors in GRANTED_BY.items():
+        for grantor in grantors - {Role.NODAL_OFFICER}:
+            for permission, cells in MATRIX.items():
+                given, own = ENOUGH.get(cells.get(role, ""), set()), ENOUGH.get(cells.get(grantor, ""), set())
+                assert given <= own, (grantor, role, permission)
 
 
 def test_every_role_has_cells_and_only_known_roles_do() -> None:

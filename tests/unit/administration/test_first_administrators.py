@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from sandes.administration import first_administrators
 from sandes.administration.admin_identity import identify
+from sandes.crypto.audit_chain import details_of
 from sandes.model.administrator import PLATFORM, Administrator, Assignment, Caller, Place, Role
-from sandes.model.ids import id_text, parse_administrator, parse_unit
+from sandes.model.ids import AdministratorId, administrator_text, id_text, parse_administrator, parse_unit
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.administrators import AdministratorStore
 from sandes.store.audit import AuditStore
 from sandes.store.dynamo import transact
-from tests.support.dynamodb import moto_dynamodb
+from tests.support.administration import Administration
+from tests.support.dynamodb import OvertakenClient, moto_dynamodb
 from tests.support.service import NOW, Service
 
 ASHA = {"email": "asha@example.gov.in", "name": "Asha Rao", "unit": "Operations"}
@@ -95,8 +99,8 @@ def test_every_step_is_on_the_record_of_the_platform_and_names_nobodys_address(s
     assert not any(b"@" in entry.statement + (entry.body or b"") for entry in entries)
 
 
-@pytest.mark.parametrize("role", [Role.AUDITOR, Role.TRACE_APPROVER, Role.TRACE_REQUESTER])
-def test_who_watches_or_traces_does_not_become_a_platform_administrator(
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.PLATFORM_ADMIN])
+def test_who_has_a_role_in_an_organisation_does_not_become_a_platform_administrator(
     service: Service, store: AdministratorStore, role: Role
 ) -> None:
     organisation = service.organisation()
@@ -106,6 +110,131 @@ def test_who_watches_or_traces_does_not_become_a_platform_administrator(
     transact(service.client, [store.putting(who), *store.granting(held, who)])
     assert refused(service).code is ErrorCode.ROLES_APART
     assert store.read(id) == (who, [held])
+    assert service.pool.invitations == ["asha@example.gov.in"]
+
+
+def test_a_role_granted_in_the_same_moment_and_platform_administrator_do_not_come_together(
+    service: Service, store: AdministratorStore
+) -> None:
+    asha = create(service, role="auditor")
+    transact(service.client, list(store.taking(asha.assignments[0])))
+    known = store.read(asha.id)
+    assert known
+    granted = Assignment(asha.id, Role.AUDITOR, Place.root(PLATFORM), "x", NOW)
+
+    def grant() -> None:
+        transact(service.client, [store.counting(known[0]), *store.granting(granted, known[0])])
+
+    slow = OvertakenClient(service.client, "transact_write_items", grant)
+    recorder = Administration(service, slow).recorder
+    deps = replace(service.operator_deps.administrators, recorder=recorder)
+    with pytest.raises(ProtocolError) as error:
+        first_administrators.operate({"operation": "administrator.create"} | ASHA, now_ms=NOW * 1000, deps=deps)
+    assert error.value.code is ErrorCode.UNAVAILABLE
+    assert store.read(asha.id) == (known[0], [granted])
+
+
+@pytest.mark.parametrize("role", ["auditor", "nodal_officer"])
+def test_who_watches_the_platform_is_made_by_operators_too_and_is_none_of_its_administrators(
+    service: Service, store: AdministratorStore, role: str
+) -> None:
+    watching = create(service, role=role)
+    assert [(one.role, one.place) for one in watching.assignments] == [(Role(role), Place.root(PLATFORM))]
+    assert store.officers(PLATFORM) == (1 if role == "nodal_officer" else 0)
+    assert create(service, role=role).assignments == watching.assignments
+    assert refused(service).code is ErrorCode.ROLES_APART
+    ravi = {"email": "ravi@example.gov.in", "unit": "Security"}
+    create(service, **ravi)
+    assert refused(service, **ravi, role=role).code is ErrorCode.ROLES_APART
+
+
+def test_an_address_that_somebody_has_taken_makes_them_nothing(service: Service, store: AdministratorStore) -> None:
+    asha = create(service)
+    service.pool.people["ravi@example.gov.in"] = asha.id
+    error = refused(service, email="ravi@example.gov.in", unit="Security")
+    assert (error.code, error.details["errors"][0]["pointer"]) == (ErrorCode.NOT_FOUND, "/email")
+    assert store.read(asha.id) == (asha.administrator, list(asha.assignments))
+    assert service.pool.invitations == ["asha@example.gov.in"]
+
+
+def remove(service: Service, **who: str) -> dict[str, Any]:
+    deps = service.operator_deps.administrators
+    return first_administrators.operate({"operation": "administrator.remove"} | who, now_ms=NOW * 1000, deps=deps)
+
+
+def test_who_is_removed_has_no_role_and_no_sign_in_any_more_and_that_is_on_the_record(
+    service: Service, store: AdministratorStore
+) -> None:
+    asha = create(service)
+    assert remove(service, email="Asha@example.gov.in") == {"administrator": administrator_text(asha.id), "roles": 1}
+    assert store.read(asha.id) == (asha.administrator, [])
+    assert store.of_organisation(PLATFORM, limit=10) == ([], None)
+    assert (service.pool.disabled, service.pool.signed_out) == ({asha.id}, [asha.id])
+    (entry,) = AuditStore(service.client, service.tables["audit"]).after(PLATFORM, 3, limit=100)
+    assert (entry.action, entry.actor, entry.subject) == (
+        "administrator.remove",
+        "operator",
+        administrator_text(asha.id),
+    )
+    assert details_of(entry) == {"roles": ["platform_admin"]}
+    assert remove(service, administrator=administrator_text(asha.id))["roles"] == 0
+    assert service.pool.signed_out == [asha.id] * 2
+
+
+def test_who_is_removed_while_they_are_given_another_role_keeps_neither(
+    service: Service, store: AdministratorStore
+) -> None:
+    asha = create(service, role="auditor")
+    other = Assignment(asha.id, Role.AUDITOR, Place.root(service.organisation()), "x", NOW)
+
+    def grant() -> None:
+        transact(service.client, [store.counting(asha.administrator), *store.granting(other, asha.administrator)])
+
+    slow = OvertakenClient(service.client, "transact_write_items", grant)
+    deps = replace(service.operator_deps.administrators, recorder=Administration(service, slow).recorder)
+    request = {"operation": "administrator.remove", "email": ASHA["email"]}
+    with pytest.raises(ProtocolError) as error:
+        first_administrators.operate(request, now_ms=NOW * 1000, deps=deps)
+    assert error.value.code is ErrorCode.UNAVAILABLE
+    assert remove(service, email=ASHA["email"])["roles"] == 2
+    assert store.read(asha.id) == (asha.administrator, [])
+
+
+def test_the_last_nodal_officer_is_not_removed_either(service: Service, store: AdministratorStore) -> None:
+    asha = create(service, role="nodal_officer")
+    with pytest.raises(ProtocolError) as error:
+        remove(service, email=ASHA["email"])
+    assert error.value.code is ErrorCode.LAST_OFFICER
+    assert store.read(asha.id) == (asha.administrator, list(asha.assignments))
+    assert service.pool.disabled == set()
+    create(service, email="ravi@example.gov.in", role="nodal_officer")
+    remove(service, email=ASHA["email"])
+    assert store.officers(PLATFORM) == 1
+
+
+def test_operators_remove_nobody_of_an_organisation_and_nobody_unknown(
+    service: Service, store: AdministratorStore
+) -> None:
+    officer = Administration(service).appoint(Role.VERIFIER, Place.root(service.organisation()))
+    service.pool.people[officer.administrator.email] = officer.id
+    for who in (
+        {"email": officer.administrator.email},
+        {"administrator": administrator_text(officer.id)},
+        {"email": "nobody@example.gov.in"},
+        {"administrator": administrator_text(AdministratorId(bytes(16)))},
+    ):
+        with pytest.raises(ProtocolError) as error:
+            remove(service, **who)
+        assert error.value.code is ErrorCode.NOT_FOUND
+    assert store.read(officer.id) == (officer.administrator, list(officer.assignments))
+    assert service.pool.disabled == set()
+
+
+@pytest.mark.parametrize("who", [{}, {"email": "a@b.in", "administrator": "0f3c1d6e-6f0e-4b60-9a55-3f8f5e2b8f10"}])
+def test_who_is_removed_is_named_in_one_way(service: Service, who: dict[str, str]) -> None:
+    with pytest.raises(ProtocolError) as error:
+        remove(service, **who)
+    assert error.value.code is ErrorCode.INVALID_REQUEST
 
 
 @pytest.mark.parametrize(
@@ -119,7 +248,7 @@ def test_who_watches_or_traces_does_not_become_a_platform_administrator(
         ({"name": ""}, "/name"),
         ({"name": "Asha ✔"}, "/name"),
         ({"unit": " "}, "/unit"),
-        ({"role": "auditor"}, "/role"),
+        ({"role": "verifier"}, "/role"),
         ({"organisation": id_text(PLATFORM)}, "/organisation"),
     ],
     ids=str,

@@ -113,28 +113,28 @@ GRANTED_BY: Mapping[Role, frozenset[Role]] = {
     Role.UNIT_ADMIN: frozenset((Role.NODAL_OFFICER, Role.UNIT_ADMIN)),
     Role.VERIFIER: frozenset((Role.NODAL_OFFICER, Role.UNIT_ADMIN)),
     Role.GROUP_MANAGER: frozenset((Role.NODAL_OFFICER, Role.UNIT_ADMIN)),
-    Role.APP_MANAGER: frozenset((Role.NODAL_OFFICER, Role.UNIT_ADMIN)),
-    Role.MODERATOR: frozenset((Role.NODAL_OFFICER, Role.UNIT_ADMIN)),
+    Role.APP_MANAGER: frozenset((Role.NODAL_OFFICER,)),
+    Role.MODERATOR: frozenset((Role.NODAL_OFFICER,)),
     Role.TRACE_REQUESTER: frozenset((Role.NODAL_OFFICER,)),
     Role.TRACE_APPROVER: frozenset((Role.NODAL_OFFICER,)),
     Role.AUDITOR: frozenset((Role.NODAL_OFFICER,)),
 }
-"""By whom a role is granted and taken away: nobody grants above their own. Platform administrators are made by
-operators only; an organisation's first two nodal officers by two platform administrators.
+"""By whom a role is granted and taken away: nobody grants above their own, which is what they may not do themselves.
+Platform administrators are made by operators only; an organisation's first two nodal officers by two platform
+administrators.
 """
 
-_ACTING = frozenset(role for role in Role if role is not Role.AUDITOR)
+_ALONE = frozenset((Role.PLATFORM_ADMIN, Role.AUDITOR))
 
 APART: Mapping[Role, frozenset[Role]] = {
-    Role.PLATFORM_ADMIN: frozenset((Role.TRACE_REQUESTER, Role.TRACE_APPROVER, Role.AUDITOR)),
-    Role.TRACE_REQUESTER: frozenset((Role.PLATFORM_ADMIN, Role.TRACE_APPROVER, Role.AUDITOR)),
-    Role.TRACE_APPROVER: frozenset((Role.PLATFORM_ADMIN, Role.TRACE_REQUESTER, Role.AUDITOR)),
-    Role.AUDITOR: _ACTING,
-} | {
-    role: frozenset((Role.AUDITOR,))
-    for role in _ACTING - {Role.PLATFORM_ADMIN, Role.TRACE_REQUESTER, Role.TRACE_APPROVER}
+    **dict.fromkeys(Role, _ALONE),
+    **{role: frozenset(Role) - {role} for role in _ALONE},
+    Role.TRACE_REQUESTER: _ALONE | {Role.TRACE_APPROVER},
+    Role.TRACE_APPROVER: _ALONE | {Role.TRACE_REQUESTER},
 }
-"""Separation of duties: roles that one person never holds together, wherever."""
+"""Separation of duties: roles that one person never holds together, wherever. Who appoints officers of organisations is
+none, and who watches does nothing else.
+"""
 
 
 def everywhere(role: Role) -> bool:

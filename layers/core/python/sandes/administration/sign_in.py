@@ -75,8 +75,15 @@ class AdministratorPool(Protocol):
         """
         ...
 
+    def find(self, email: str) -> AdministratorId | None:
+        """Who signs in with this address, in lower case."""
+        ...
+
     def disable(self, administrator: AdministratorId) -> None:
-        """They are signed out and cannot sign in any more; tokens end after a quarter of an hour at the latest."""
+        """They are signed out and cannot sign in any more; tokens end after a quarter of an hour at the latest.
+
+        Nothing is done about who is not there.
+        """
         ...
 
     def sign_out(self, administrator: AdministratorId) -> None:

@@ -63,9 +63,18 @@ class CognitoPool:
             if said["Code"] != "InvalidParameterException" or "already linked" not in said.get("Message", ""):
                 raise
 
+    def find(self, email: str) -> AdministratorId | None:
+        try:
+            return _subject(self.client.admin_get_user(UserPoolId=self.pool, Username=email)["UserAttributes"])
+        except self.client.exceptions.UserNotFoundException:
+            return None
+
     def disable(self, administrator: AdministratorId) -> None:
         name = administrator_text(administrator)
-        self.client.admin_disable_user(UserPoolId=self.pool, Username=name)
+        try:
+            self.client.admin_disable_user(UserPoolId=self.pool, Username=name)
+        except self.client.exceptions.UserNotFoundException:
+            return
         self.sign_out(administrator)
 
     def sign_out(self, administrator: AdministratorId) -> None:

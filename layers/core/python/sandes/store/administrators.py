@@ -127,6 +127,13 @@ class AdministratorStore:
             }
         }
 
+    def replacing(self, known: Administrator, by: Administrator) -> dict[str, Any]:
+        """Given another name or home. Fails as `counting` does."""
+        change, counting = self.putting(by), self.counting(known)["Update"]
+        change["Update"]["ConditionExpression"] = counting["ConditionExpression"]
+        change["Update"]["ExpressionAttributeValues"] |= counting["ExpressionAttributeValues"]
+        return change
+
     def adding(self, administrator: Administrator) -> dict[str, Any]:
         """Made. Fails if there is such an administrator."""
         item = administrator_key(administrator.id) | _administrator_fields(administrator)
@@ -175,7 +182,10 @@ class AdministratorStore:
         yield {"Put": {"TableName": self.table, "Item": listed_key(assignment) | item | listed}}
 
     def taking(self, assignment: Assignment) -> Iterator[dict[str, Any]]:
-        """Fails if there is none any more, and for the last nodal officer of an organisation: the third operation."""
+        """Fails if there is none any more, and for the last nodal officer of an organisation: the third operation.
+
+        One that is over is taken as well.
+        """
         yield {"Delete": {"TableName": self.table, "Key": assignment_key(assignment), "ConditionExpression": _THERE}}
         yield {"Delete": {"TableName": self.table, "Key": listed_key(assignment)}}
         if assignment.role is Role.NODAL_OFFICER:

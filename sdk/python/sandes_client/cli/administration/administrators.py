@@ -1,4 +1,4 @@
-"""The commands of `sandes-admin` for administrators themselves: making the first ones, signing in and out."""
+"""The commands of `sandes-admin` for administrators themselves: the platform's own ones, signing in and out."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import typer
 from sandes_client.admin import AdminSession, Cognito, SignInRefused
 from sandes_client.admin.sign_in import revoke
 from sandes_client.cli.administration.desk import Desk
-from sandes_client.cli.administration.showing import Answer, AsJson, at, command_group, say
+from sandes_client.cli.administration.options import Yes
+from sandes_client.cli.administration.showing import Answer, AsJson, at, command_group, one_of, say
 from sandes_client.cli.administration.sign_in import refusal, sign_in
-from sandes_client.cli.session import CommandFailed, failures_as_lines
+from sandes_client.cli.session import CommandFailed, confirm, failures_as_lines
 
-administrator = command_group("The platform's own administrators, made by operators.")
+ROLES = ("platform_admin", "nodal_officer", "auditor")
+
+administrator = command_group("The platform's own administrators, made and removed by operators.")
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The address they sign in with.")]
 
@@ -27,14 +30,37 @@ def administrator_create(
     unit: Annotated[
         str, typer.Option(help="Name of the unit of the platform they work in; made if there is none of this name.")
     ],
+    role: Annotated[
+        str,
+        typer.Option(
+            callback=one_of(*ROLES),
+            metavar="|".join(ROLES),
+            help="Or who watches over platform administrators, or grants roles at the platform: never one of them.",
+        ),
+    ] = ROLES[0],
     as_json: AsJson = False,
 ) -> None:
     """Invite a platform administrator, by e-mail; again, to send the invitation anew. What takes two people takes two
     of different units.
     """
     with failures_as_lines():
-        made = ctx.obj.operate("administrator.create", email=email, name=name, unit=unit)
+        made = ctx.obj.operate("administrator.create", email=email, name=name, unit=unit, role=role)
     say(f"Invited {email} as administrator {made['administrator']}.", made, as_json)
+
+
+@administrator.command("remove")
+def administrator_remove(
+    ctx: typer.Context,
+    who: Annotated[str, typer.Argument(metavar="EMAIL|ADMINISTRATOR", help="The address they sign in with, or id.")],
+    *,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take all roles of somebody who works at the platform away, at once, and end their sign-in."""
+    with failures_as_lines():
+        confirm(f"Take all roles of {who} away?", yes=yes)
+        done = ctx.obj.operate("administrator.remove", **{"email" if "@" in who else "administrator": who})
+    say(f"Removed administrator {done['administrator']}, who had {done['roles']} roles.", done, as_json)
 
 
 def login(ctx: typer.Context, email: Email) -> None:
