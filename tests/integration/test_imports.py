@@ -12,8 +12,10 @@ import pytest
 
 from sandes.administration import import_check, import_work, imports
 from sandes.model.administrator import Caller, Place, Role
-from sandes.model.ids import UnitId, base64url_text, id_text, new_import_id
+from sandes.model.audit import SYSTEM
+from sandes.model.ids import UnitId, administrator_text, base64url_text, id_text, new_import_id
 from sandes.model.imports import NOMINATION_SECONDS
+from sandes.model.phone import PhoneNumber
 from sandes.model.verification import Verification
 from sandes.people import devices
 from sandes.protocol.client_api import ChangePhone, VerifyRegistration
@@ -66,6 +68,18 @@ def counts(state: Any) -> dict[str, int]:
 
 def nomination(office: Importing, phone: str) -> Any:
     return office.deps().nominations.number(PEPPER.index("phone", phone)).nomination
+
+
+def recorded(office: Importing) -> Any:
+    """Details of the last entry of the organisation's chain."""
+    return json.loads(office.administration.entries(office.organisation)[-1].body or b"{}")["details"]
+
+
+def change_phone(office: Importing, person: Person, phone: PhoneNumber) -> None:
+    id = office.service.start(phone, "change_phone")
+    change = ChangePhone(registration=id, code=office.service.sms.last_code)
+    devices.change_phone(office.service.caller(person), change, now_ms=office.now_ms, deps=office.service.device_deps)
+    office.told_of_registrations()
 
 
 def unit_admin(office: Importing, unit: UnitId, role: Role = Role.VERIFIER) -> Caller:
@@ -298,7 +312,14 @@ def test_who_was_nominated_is_an_official_on_registering(office: Importing) -> N
     assert counted(office) == 1
     assert nomination(office, phone) is None
     entry = office.administration.entries(office.organisation)[-1]
-    assert (entry.action, entry.case) == ("person.verify", base64url_text(done.id))
+    assert (entry.action, entry.actor, entry.role) == ("person.verify", SYSTEM, None)
+    assert entry.case == base64url_text(done.id)
+    assert recorded(office) == {
+        "row": 1,
+        "expires_at": EXPIRES_AT,
+        "by": administrator_text(office.caller.id),
+        "role": "nodal_officer",
+    }
     assert found.origin is not None
     assert (found.origin.id, found.origin.row) == (done.id, 1)
 
@@ -329,10 +350,7 @@ def test_a_registration_that_fails_leaves_work_that_ends(office: Importing) -> N
 def test_a_number_may_also_come_by_a_change(office: Importing) -> None:
     person, phone = office.service.person(), new_phone()
     office.run(csv_of(row(phone)))
-    id = office.service.start(phone, "change_phone")
-    change = ChangePhone(registration=id, code=office.service.sms.last_code)
-    devices.change_phone(office.service.caller(person), change, now_ms=office.now_ms, deps=office.service.device_deps)
-    office.told_of_registrations()
+    change_phone(office, person, phone)
     assert office.work_all() == ["verified"]
     assert verification(office, person).organisation == office.organisation
 
@@ -378,25 +396,120 @@ def test_a_nomination_ends_after_half_a_year(office: Importing) -> None:
     assert office.service.import_queue.sent == []
 
 
-def test_a_nomination_is_not_for_who_is_verified_elsewhere_or_into_a_unit_that_is_gone(
+def test_a_nomination_for_who_is_verified_elsewhere_is_not_for_the_next_holder_of_the_number(
     office: Importing, backend: tuple[Service, Any]
 ) -> None:
-    other, phone, unit = (
-        importing(backend, name="Ministry of Power"),
-        new_phone(),
-        office.service.unit(office.organisation),
-    )
+    other, person, phone = importing(backend, name="Ministry of Power"), office.service.person(), new_phone()
+    other.run(csv_of(row(person.phone)))
+    office.run(csv_of(row(phone)))
+    change_phone(office, person, phone)
+    assert office.work_all() == ["verified_already"]
+    assert nomination(office, phone) is None
+    entry = office.administration.entries(office.organisation)[-1]
+    assert (entry.action, entry.actor, entry.subject) == ("nomination.end", SYSTEM, None)
+    assert recorded(office) == {"row": 1, "reason": "verified_already"}
+    change_phone(office, person, new_phone())
+    stranger = office.service.register(phone, DeviceKeys())
+    office.told_of_registrations()
+    assert office.work_all() == []
+    assert office.service.verifications.read(stranger.account) is None
+    assert verification(other, person).organisation == other.organisation
+
+
+def test_a_nomination_into_a_unit_that_is_gone_ends(office: Importing) -> None:
+    phone, unit = new_phone(), office.service.unit(office.organisation)
     office.run(csv_of(row(phone, unit=id_text(unit))))
     office.service.operate("unit.remove", organisation=id_text(office.organisation), unit=id_text(unit))
     made = office.service.register(phone, DeviceKeys())
     office.told_of_registrations()
     assert office.work_all() == ["unit_gone"]
-    other.run(csv_of(row(phone)))
-    office.queue.send({"number": PEPPER.index("phone", phone), "until": NOW + 120})
-    assert office.work_all() == ["verified_already"]
-    found = office.service.verifications.read(made.account)
-    assert found is not None
-    assert found.organisation == other.organisation
+    assert nomination(office, phone) is None
+    assert recorded(office) == {"row": 1, "reason": "unit_gone"}
+    assert office.service.verifications.read(made.account) is None
+
+
+def test_cancelling_a_completed_import_ends_what_it_nominated(office: Importing) -> None:
+    person, phone = office.service.person(), new_phone()
+    done = office.run(csv_of(row(person.phone), row(phone)))
+    office.cancel(done.id)
+    office.cancel(done.id)
+    assert recorded(office) == {"was": "completed", "done": 2}
+    assert office.administration.actions(office.organisation).count("import.cancel") == 1
+    made = office.service.register(phone, DeviceKeys())
+    office.told_of_registrations()
+    assert office.work_all() == ["cancelled"]
+    assert nomination(office, phone) is None
+    assert recorded(office) == {"row": 2, "reason": "cancelled"}
+    assert office.service.verifications.read(made.account) is None
+    assert verification(office, person).in_force(NOW)
+    assert (office.state(done.id).state, len(office.results(done.id))) == ("cancelled", 2)
+
+
+def test_what_a_cancelled_import_nominated_is_in_nobodys_way(office: Importing, backend: tuple[Service, Any]) -> None:
+    other, ours, theirs = importing(backend, name="Ministry of Power"), new_phone(), new_phone()
+    off = office.check(csv_of(row(ours, action="revoke", reason="left")))
+    assert off.valid == 0
+    office.cancel(office.run(csv_of(row(ours), row(theirs))).id)
+    assert office.check(csv_of(row(ours, action="revoke", reason="left"))).valid == 0
+    assert counts(other.run(csv_of(row(theirs)))) == {"nominated": 1}
+    assert nomination(office, theirs).place.organisation == other.organisation
+    assert counts(office.run(csv_of(row(ours)))) == {"nominated": 1}
+    office.service.register(ours, DeviceKeys())
+    office.told_of_registrations()
+    assert office.work_all() == ["verified"]
+
+
+def test_cancelling_at_the_moment_of_a_registration_is_not_overlooked(office: Importing) -> None:
+    phone = new_phone()
+    done = office.run(csv_of(row(phone)))
+    office.service.register(phone, DeviceKeys())
+    office.told_of_registrations()
+    cancelled: list[bool] = []
+
+    class Overtaken:
+        def __getattr__(self, name: str) -> Any:
+            if name == "transact_write_items" and not cancelled:
+                cancelled.append(True)
+                office.cancel(done.id)
+            return getattr(office.service.client, name)
+
+    overtaken = office.deps(lambda target: Overtaken() if target is office.service.client else target)
+    assert office.work_one(overtaken) == "cancelled"
+    assert cancelled
+
+
+@pytest.mark.parametrize("role", [None, Role.GROUP_MANAGER], ids=["none", "another"])
+def test_a_nomination_ends_with_the_right_of_who_made_it(office: Importing, role: Role | None) -> None:
+    north = office.service.unit(office.organisation)
+    author, phone, later = unit_admin(office, north), new_phone(), new_phone()
+    office.run(csv_of(row(phone), row(later)), unit=north, caller=author)
+    office.administration.take(author)
+    if role:
+        office.administration.also(author, role, Place.root(office.organisation))
+    made = office.service.register(phone, DeviceKeys())
+    office.told_of_registrations()
+    assert office.work_all() == ["author_may_no_more"]
+    assert nomination(office, phone) is None
+    assert recorded(office) == {"row": 1, "reason": "author_may_no_more"}
+    assert office.service.verifications.read(made.account) is None
+    assert counted(office, north) == 0
+    assert counts(office.run(csv_of(row(later)), unit=north)) == {"nominated": 1}  # somebody answers for them again
+    office.service.register(later, DeviceKeys())
+    office.told_of_registrations()
+    assert office.work_all() == ["verified"]
+
+
+def test_the_right_of_who_nominated_may_have_run_out(office: Importing) -> None:
+    place = Place.root(office.organisation)
+    author = office.administration.appoint(Role.VERIFIER, place, expires_at=NOW + DAY)
+    phones = new_phone(), new_phone()
+    office.run(csv_of(*(row(phone) for phone in phones)), caller=author)
+    for seconds, outcome in ((DAY - 1, "verified"), (1, "author_may_no_more")):
+        office.service.now_ms += seconds * 1000
+        phone, *phones = phones  # type: ignore[assignment]
+        office.service.register(phone, DeviceKeys())
+        office.told_of_registrations()
+        assert office.work_all() == [outcome]
 
 
 # Who may do what
@@ -585,8 +698,6 @@ def test_a_cancelled_import_does_no_more(office: Importing, monkeypatch: pytest.
     assert list(office.results(checked.id)) == [1]
     assert refused(office.commit, checked.id) is ErrorCode.IMPORT_STATE
     assert office.administration.actions(office.organisation).count("import.cancel") == 1
-    completed = office.run(csv_of(row()))
-    assert refused(office.cancel, completed.id) is ErrorCode.IMPORT_STATE
 
 
 def test_a_check_that_ends_after_the_cancelling_leaves_nothing(office: Importing) -> None:

@@ -17,6 +17,7 @@ from sandes.edge.objects import S3Objects
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import ImportId, OrganisationId, UnitId
 from sandes.protocol import import_api
+from sandes.store.administrators import AdministratorStore
 from sandes.store.imports import ImportStore
 from sandes.store.nominations import NominationStore
 from sandes.store.organisations import OrganisationStore
@@ -57,6 +58,7 @@ class Importing:
             nominations=NominationStore(client, table),
             verifications=VerificationStore(client, table, routing),
             organisations=OrganisationStore(client, table),
+            administrators=AdministratorStore(client, table),
             objects=S3Objects(through(self.s3), BUCKET),
             queue=through(self.queue),
             recorder=Administration(self.service, client).recorder,

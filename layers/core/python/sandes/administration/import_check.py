@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import cbor2
 
-from sandes.administration.import_decisions import decide, known
+from sandes.administration.import_decisions import decide
 from sandes.administration.import_files import Cells, read_csv, read_xlsx
 from sandes.administration.import_rows import BadRow, RowReader
 from sandes.administration.imports import (
@@ -172,7 +172,7 @@ class _Checking:
 
     def _foresee(self, entries: Sequence[Entry], tree: Tree) -> None:
         """What a commit would come to now; what it cannot do is found wrong here."""
-        people = known([entry.index for entry in entries], self.deps.nominations, self.deps.verifications)
+        people = self.deps.people.known([entry.index for entry in entries], now_seconds=self.now_seconds)
         for entry in entries:
             decision = decide(entry, people[entry.index], place=self.one.place, tree=tree, now_seconds=self.now_seconds)
             if decision.code:

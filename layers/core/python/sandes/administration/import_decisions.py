@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandes.model.administrator import Place
 from sandes.model.ids import AccountId
 from sandes.model.imports import Entry, Nomination, Outcome
 from sandes.model.organisation import Tree
 from sandes.model.verification import Verification
+from sandes.store.imports import ImportStore
 from sandes.store.nominations import NominationStore
 from sandes.store.verifications import VerificationStore
 
@@ -19,7 +20,7 @@ _CAP_TOLERANCE_SECONDS = 365 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """All that there is of a number. `verification` may have ended."""
+    """All that there is of a number. `verification` may have ended, and `nomination` be withdrawn."""
 
     account: AccountId | None = None
     nomination: Nomination | None = None
@@ -34,21 +35,43 @@ class Decision:
     code: str | None = None
 
 
-def known(indexes: Sequence[str], nominations: NominationStore, verifications: VerificationStore) -> dict[str, Known]:
-    """By consistent reads: three rows a number at most."""
-    numbers = nominations.numbers(indexes)
-    accounts = {number.account for number in numbers.values() if number.account}
-    verified = verifications.read_many(sorted(accounts))
-    return {
-        index: Known(number.account, number.nomination, verified.get(number.account) if number.account else None)
-        for index, number in numbers.items()
-    }
+@dataclass(frozen=True, slots=True)
+class Knowing:
+    """The stores that tell what there is of numbers."""
+
+    nominations: NominationStore
+    verifications: VerificationStore
+    imports: ImportStore
+
+    def known(self, indexes: Sequence[str], *, now_seconds: int) -> dict[str, Known]:
+        """By consistent reads: three rows a number at most, and one for each import that has nominated any of them.
+
+        A nomination by an import that has been cancelled is told as withdrawn.
+        """
+        numbers = self.nominations.numbers(indexes)
+        accounts = {number.account for number in numbers.values() if number.account}
+        verified = self.verifications.read_many(sorted(accounts))
+        made_by = {number.nomination.origin.id for number in numbers.values() if number.nomination}
+        stand = {one.id for one in self.imports.read_many(sorted(made_by), now_seconds=now_seconds) if one.stands}
+
+        def told(nomination: Nomination | None) -> Nomination | None:
+            if nomination is None or nomination.origin.id in stand:
+                return nomination
+            return replace(nomination, withdrawn=True)
+
+        return {
+            index: Known(
+                number.account, told(number.nomination), verified.get(number.account) if number.account else None
+            )
+            for index, number in numbers.items()
+        }
 
 
 def decide(entry: Entry, person: Known, *, place: Place, tree: Tree, now_seconds: int) -> Decision:
     """`place` is that of the import, `tree` its organisation's.
 
-    Who is verified, or nominated, by another organisation or beyond the place is not touched, and not told apart.
+    Who is verified, or nominated, by another organisation or beyond the place is not touched, and not told apart. A
+    nomination is always made anew: the last import that names somebody is the one that answers for them.
     """
     verification, nomination = person.verification, person.nomination
     in_force = verification is not None and verification.in_force(now_seconds)
@@ -69,7 +92,7 @@ def decide(entry: Entry, person: Known, *, place: Place, tree: Tree, now_seconds
         return Decision("unchanged" if _same(entry, verification) else "changed")
     if person.account is not None:
         return Decision("verified")
-    return Decision("unchanged" if waiting and nomination and _awaited(entry, nomination) else "nominated")
+    return Decision("nominated")
 
 
 def _reaches(place: Place, other: Place, tree: Tree) -> bool:
@@ -79,15 +102,6 @@ def _reaches(place: Place, other: Place, tree: Tree) -> bool:
 def _same(entry: Entry, now: Verification) -> bool:
     return (
         (entry.unit, entry.name, entry.post) == (now.unit, now.name, now.post)
-        and entry.email in {None, now.email or ""}
-        and entry.listed in {None, now.listed}
-        and _as_long(entry, now.expires_at)
-    )
-
-
-def _awaited(entry: Entry, now: Nomination) -> bool:
-    return (
-        (entry.unit, entry.name, entry.post) == (now.place.unit, now.name, now.post)
         and entry.email in {None, now.email or ""}
         and entry.listed in {None, now.listed}
         and _as_long(entry, now.expires_at)

@@ -12,16 +12,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sandes.administration.admin_identity import identify
+from sandes.administration.authority import Permission, grants
 from sandes.administration.import_check import check, decode_index, digest, open_entries
-from sandes.administration.import_decisions import Known, decide, known
+from sandes.administration.import_decisions import Known, decide
 from sandes.administration.imports import ImportDependencies, file_name, rows_name
 from sandes.administration.verifications import ENDING_SECONDS, Terms, attested
 from sandes.crypto.attestation import AttestationKey
-from sandes.model.audit import Act
+from sandes.model.administrator import Assignment
+from sandes.model.audit import SYSTEM, Act
 from sandes.model.ids import account_text, administrator_text, base64url_text, parse_import
 from sandes.model.imports import NOMINATION_SECONDS, Checked, Entry, Import, Nomination, Origin, Outcome, Result
 from sandes.model.organisation import Tree
 from sandes.model.verification import Verification
+from sandes.protocol.errors import ProtocolError
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.imports import encode_results
 
@@ -167,7 +171,7 @@ class _Run:
 
     def done_before(self, entries: Sequence[Entry]) -> list[Result]:
         """Of the rows that an earlier run has worked off."""
-        people = known([entry.index for entry in entries], self.deps.nominations, self.deps.verifications)
+        people = self.deps.people.known([entry.index for entry in entries], now_seconds=self.now_seconds)
         found = [self._by_origin(entry, people[entry.index]) for entry in entries]
         return [result for result in found if result]
 
@@ -194,7 +198,7 @@ class _Run:
         return self._result(entry, "failed", "busy")
 
     def _steps(self, entries: Sequence[Entry]) -> list[_Step]:
-        people = known([entry.index for entry in entries], self.deps.nominations, self.deps.verifications)
+        people = self.deps.people.known([entry.index for entry in entries], now_seconds=self.now_seconds)
         return [self._step(entry, people[entry.index]) for entry in entries]
 
     def _result(self, entry: Entry, outcome: Outcome, code: str | None = None) -> Result:
@@ -222,7 +226,7 @@ class _Run:
             return _Step(entry, result, self._verifying(entry, person, origin, self.tree))
         if decision.outcome == "nominated":
             nominating = self.deps.nominations.putting(
-                self._nomination(entry, person, origin), now_seconds=self.now_seconds
+                self._nomination(entry, person, origin), over=person.nomination, now_seconds=self.now_seconds
             )
             return _Step(entry, result, nominating)
         if decision.outcome == "revoked" and person.verification:
@@ -232,7 +236,7 @@ class _Run:
             return _Step(entry, result, ending)
         if decision.outcome == "withdrawn" and person.nomination:
             gone = replace(person.nomination, name="", post="", email=None, origin=origin, withdrawn=True)
-            return _Step(entry, result, self.deps.nominations.putting(gone, now_seconds=self.now_seconds))
+            return _Step(entry, result, self.deps.nominations.putting(gone, over=None, now_seconds=self.now_seconds))
         return _Step(entry, result, [])
 
     def _is_ending(self, person: Known) -> bool:
@@ -323,52 +327,91 @@ def _merged(operations: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 def verify_nominated(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDependencies) -> str:
     """Verify who has registered a number that an organisation had nominated; what was done, for the log.
 
-    Raises StoreUnavailable.
+    A nomination that does not lead to that has ended: it is removed, so that it is not for the next holder of the
+    number, and its organisation's chain says why. Raises StoreUnavailable.
     """
     index, now_seconds = queued["number"], now_ms // 1000
     for _ in range(_TRIES):
-        person = known([index], deps.nominations, deps.verifications)[index]
-        nomination, last = person.nomination, person.verification
+        number = deps.nominations.number(index)
+        nomination = number.nomination
         if nomination is None or not nomination.in_force(now_seconds):
             return "not_nominated"
-        if person.account is None:
+        if number.account is None:
             return _again_or_never(queued, now_ms, deps)
-        if last and last.in_force(now_seconds):
-            return "verified_already"
-        place = nomination.place
+        last, place = deps.verifications.read(number.account), nomination.place
+        found = deps.organisations.unit(place.organisation, place.unit)
+        right = _right_of_author(nomination, now_seconds, deps)
+        ended = _why_ended(nomination, last, found, right, now_seconds=now_seconds, deps=deps)
+        if ended or found is None or right is None:
+            if _written(_nomination_ended(nomination, ended), [deps.nominations.removing(nomination)], now_ms, deps):
+                return ended
+            continue
         if (
             last
             and last.organisation != place.organisation
-            and deps.verifications.is_ending(person.account, last.organisation)
+            and deps.verifications.is_ending(number.account, last.organisation)
         ):
             deps.queue.send(dict(queued), delay_seconds=ENDING_SECONDS)
             return "ending"
-        found = deps.organisations.unit(place.organisation, place.unit)
-        if found is None:
-            return "unit_gone"
         if deps.key is None:
             raise ValueError("nominated people are verified with the key of attestations")
         deps.verifications.publish_attestation_key(deps.key.public)
         made = attested(
             _terms(nomination),
-            person.account,
+            number.account,
             found,
             last,
             now_seconds=now_seconds,
             key=deps.key,
             origin=replace(nomination.origin, outcome="nominated"),
         )
-        try:
-            deps.recorder.writer(_nominated(nomination, made), now_ms=now_ms)(
-                [
-                    *deps.verifications.putting(made, previous=last, phone_index=index),
-                    deps.nominations.removing(nomination),
-                ]
-            )
-        except ConditionFailed:
-            continue
-        return "verified"
+        verifying = [
+            *deps.verifications.putting(made, previous=last, phone_index=index),
+            deps.nominations.removing(nomination),
+            deps.store.standing(nomination.origin.id),
+            deps.administrators.still(right),
+        ]
+        if _written(_nominated(nomination, made), verifying, now_ms, deps):
+            return "verified"
     return _again_or_never({**queued, "until": now_seconds + _NOT_YET_SECONDS}, now_ms, deps)
+
+
+def _right_of_author(nomination: Nomination, now_seconds: int, deps: ImportDependencies) -> Assignment | None:
+    """By which who committed the import could verify somebody in the unit today."""
+    try:
+        author = identify(nomination.by, signed_in_at=0, now_seconds=now_seconds, administrators=deps.administrators)
+    except ProtocolError:
+        return None
+    return grants(author, Permission.PEOPLE, "act", nomination.place, deps.organisations)
+
+
+def _why_ended(
+    nomination: Nomination,
+    last: Verification | None,
+    unit: object,
+    right: Assignment | None,
+    *,
+    now_seconds: int,
+    deps: ImportDependencies,
+) -> str:
+    """Why a nomination does not count any more; empty if it does."""
+    made_by = deps.store.read(nomination.origin.id, now_seconds=now_seconds)
+    if made_by is None or not made_by.stands:
+        return "cancelled"
+    if last and last.in_force(now_seconds):
+        return "verified_already"
+    if unit is None:
+        return "unit_gone"
+    return "" if right else "author_may_no_more"
+
+
+def _written(act: Act, operations: Sequence[dict[str, Any]], now_ms: int, deps: ImportDependencies) -> bool:
+    """False, and nothing written, if something has changed since it was read."""
+    try:
+        deps.recorder.writer(act, now_ms=now_ms)(operations)
+    except ConditionFailed:
+        return False
+    return True
 
 
 def _terms(nomination: Nomination) -> Terms:
@@ -384,13 +427,29 @@ def _terms(nomination: Nomination) -> Terms:
 
 
 def _nominated(nomination: Nomination, made: Verification) -> Act:
+    """Nobody does anything at this moment: it is the import's doing, whose author `by` is."""
+    details = {
+        "row": nomination.origin.row,
+        "expires_at": made.expires_at,
+        "by": administrator_text(nomination.by),
+        "role": nomination.role,
+    }
+    return _by_itself("person.verify", nomination, account_text(made.account), details)
+
+
+def _nomination_ended(nomination: Nomination, reason: str) -> Act:
+    """Whose number it was then is not told: another organisation's official it may be."""
+    return _by_itself("nomination.end", nomination, None, {"row": nomination.origin.row, "reason": reason})
+
+
+def _by_itself(action: str, nomination: Nomination, subject: str | None, details: dict[str, Any]) -> Act:
     return Act(
-        action="person.verify",
-        actor=administrator_text(nomination.by),
-        role=nomination.role,
+        action=action,
+        actor=SYSTEM,
+        role=None,
         organisation=nomination.place.organisation,
         unit=nomination.place.unit,
-        subject=account_text(made.account),
+        subject=subject,
         case=base64url_text(nomination.origin.id),
-        details={"row": nomination.origin.row, "expires_at": made.expires_at},
+        details=details,
     )

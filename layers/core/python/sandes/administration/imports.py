@@ -16,6 +16,7 @@ import cbor2
 
 from sandes.administration.audit import Recorder
 from sandes.administration.authority import Need, Permission, covers, places_seen, require
+from sandes.administration.import_decisions import Knowing
 from sandes.administration.import_files import MAX_FILE_BYTES
 from sandes.administration.import_rows import FINDINGS, BadRow
 from sandes.administration.sign_in import fresh
@@ -41,6 +42,7 @@ from sandes.objects import ObjectMissing, Objects
 from sandes.protocol import import_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.queues import Queue
+from sandes.store.administrators import AdministratorStore
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.imports import ImportStore, live_import
 from sandes.store.nominations import NominationStore
@@ -83,11 +85,16 @@ class ImportDependencies:
     nominations: NominationStore
     verifications: VerificationStore
     organisations: OrganisationStore
+    administrators: AdministratorStore
     objects: Objects
     queue: Queue
     recorder: Recorder
     pepper: Pepper
     key: AttestationKey | None = None
+
+    @property
+    def people(self) -> Knowing:
+        return Knowing(self.nominations, self.verifications, self.store)
 
 
 def create(
@@ -289,17 +296,18 @@ def results_csv(page: import_api.ImportResults) -> str:
 
 
 def cancel(caller: Caller, id: ImportId, *, now_ms: int, deps: ImportDependencies) -> None:
-    """Rows not yet worked off are left; those that are stay so. Cancelling twice does no harm.
+    """Rows not yet worked off are left; those that are stay so, but for nominations: none of the import's counts any
+    more. Of a completed import it ends those that still wait. Cancelling twice does no harm.
 
-    Raises ProtocolError: not_found, import_state once it is completed or has failed.
+    Raises ProtocolError: not_found, import_state once it has failed.
     """
     one, right = _own(caller, id, "act", now_ms, deps)
     for _ in range(_TRIES):
         if one.state == "cancelled":
             return
-        if one.state in {"completed", "failed"}:
+        if one.state == "failed":
             raise ProtocolError(ErrorCode.IMPORT_STATE)
-        act = _act("import.cancel", caller, right, one, {"done": one.done})
+        act = _act("import.cancel", caller, right, one, {"was": one.state, "done": one.done})
         try:
             deps.recorder.writer(act, now_ms=now_ms)([deps.store.cancelling(one, now_ms=now_ms)])
         except ConditionFailed as failed:

@@ -11,6 +11,7 @@ from sandes.edge.objects import S3Objects
 from sandes.edge.queue import SqsQueue
 from sandes.edge.settings import ImportSettings, ImportWorkSettings
 from sandes.edge.wiring import _client, _objects_client, _recorder, _secret
+from sandes.store.administrators import AdministratorStore
 from sandes.store.imports import ImportStore
 from sandes.store.nominations import NominationStore
 from sandes.store.organisations import OrganisationStore
@@ -38,6 +39,7 @@ def _imports(settings: ImportSettings, key: AttestationKey | None = None) -> Imp
         nominations=NominationStore(dynamodb, table),
         verifications=VerificationStore(dynamodb, table, RoutingStore(dynamodb, settings.routing_table)),
         organisations=OrganisationStore(dynamodb, table),
+        administrators=AdministratorStore(dynamodb, table),
         objects=S3Objects(_objects_client(), settings.uploads_bucket),
         queue=SqsQueue(_client("sqs"), settings.import_queue),
         recorder=_recorder(),

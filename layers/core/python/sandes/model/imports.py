@@ -110,6 +110,11 @@ class Import:
     finished_at_ms: int | None = None
 
     @property
+    def stands(self) -> bool:
+        """Whether the nominations that it has made still count."""
+        return self.state in {"committing", "completed"}
+
+    @property
     def done(self) -> int:
         return sum(self.counts.values())
 

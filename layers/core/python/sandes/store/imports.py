@@ -24,7 +24,7 @@ from sandes.model.ids import (
     parse_organisation,
 )
 from sandes.model.imports import OUTCOMES, Checked, Format, Import, ImportState, Outcome, Result
-from sandes.store.dynamo import Client, Item, batch_get, transact
+from sandes.store.dynamo import Client, Item, batch_get, batch_get_many, transact
 from sandes.store.organisations import organisation_key
 from sandes.store.schema import DirectoryRow
 from sandes.store.schema import ImportRow as Row
@@ -57,6 +57,11 @@ class ImportStore:
         """By a consistent read."""
         answer = self.client.get_item(TableName=self.table, Key=import_key(id), ConsistentRead=True)
         return live_import(answer.get("Item"), now_seconds)
+
+    def read_many(self, ids: Sequence[ImportId], *, now_seconds: int) -> list[Import]:
+        """Those that there are, by consistent reads of 100."""
+        items = batch_get_many(self.client, self.table, [import_key(id) for id in ids])
+        return [one for one in (live_import(item, now_seconds) for item in items) if one]
 
     def with_chunk(self, id: ImportId, chunk: int, *, now_seconds: int) -> tuple[Import | None, bool]:
         """An import, and whether a chunk of it is done, in one consistent read."""
@@ -158,6 +163,17 @@ class ImportStore:
 
     def cancelling(self, one: Import, *, now_ms: int) -> dict[str, Any]:
         return self._moving(one, "cancelled", {Row.FINISHED_AT_MS: {"N": str(now_ms)}})
+
+    def standing(self, id: ImportId) -> dict[str, Any]:
+        """Fails unless what the import has nominated still counts (model.imports.Import.stands)."""
+        return {
+            "ConditionCheck": {
+                "TableName": self.table,
+                "Key": import_key(id),
+                "ConditionExpression": f"{Row.STATE} IN (:committing, :completed)",
+                "ExpressionAttributeValues": {":committing": {"S": "committing"}, ":completed": {"S": "completed"}},
+            }
+        }
 
     def _moving(self, one: Import, to: ImportState, changes: Mapping[str, Any], *, when: str = "") -> dict[str, Any]:
         changes = {Row.STATE: {"S": to}, **changes}

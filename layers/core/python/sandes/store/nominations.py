@@ -53,8 +53,11 @@ class NominationStore:
 
     # Parts of transactions.
 
-    def putting(self, new: Nomination, *, now_seconds: int) -> list[dict[str, Any]]:
-        """Fails if the number has an account by now, or another organisation was first and its word still counts."""
+    def putting(self, new: Nomination, *, over: Nomination | None, now_seconds: int) -> list[dict[str, Any]]:
+        """Fails if the number has an account by now, or another organisation was first and its word still counts.
+
+        `over`: one that does not, of an import that was cancelled.
+        """
         free = f"attribute_not_exists({DirectoryRow.PARTITION})"
         return [
             {
@@ -64,11 +67,13 @@ class NominationStore:
                     "ConditionExpression": (
                         f"{free} OR {Row.ORGANISATION} = :own OR {Row.WITHDRAWN} = :yes"
                         f" OR {DirectoryRow.VANISHES_AT} <= :now OR {Row.EXPIRES_AT} <= :now"
+                        f" OR {Row.ORIGIN} = :over"
                     ),
                     "ExpressionAttributeValues": {
                         ":own": {"B": new.place.organisation},
                         ":yes": {"BOOL": True},
                         ":now": {"N": str(now_seconds)},
+                        ":over": {"S": str(over.origin) if over and over.withdrawn else ""},
                     },
                 }
             },
