@@ -120,7 +120,14 @@ async def test_an_official_is_suspended_resumed_unlinked_verified_anew_and_leave
 ) -> None:
     person, citizen = await register(deployment), await register(deployment)
     said = {"organisation": organisation, "name": "Ravi Iyer", "post": "Guard", "listed": True, "expires_at": until()}
-    officer.post("people", body=said | {"account": person.account})
+    stranger = await register(deployment)
+    officer.post("people", body=said | {"account": stranger.account})
+    body = {"reason": "is not wanted"}
+    assert refused(officer.post, "people", stranger.account, "suspend", body=body) == "verified_lately"
+    asking = {"organisation": organisation, "name": "Ravi Iyer", "post": "Guard"}
+    asked = await called(person, "POST", "/v1/verification-requests", asking)
+    terms = {"listed": True, "expires_at": until()}
+    officer.post("verification-requests", asked["id"], "verify", body=terms)
 
     # is suspended: the socket closes, nothing is taken, what is sent waits
     async with person.online() as socket:

@@ -34,6 +34,7 @@ from sandes.model.ids import (
     id_text,
     new_request_id,
 )
+from sandes.model.verification import UNASKED_SECONDS
 from sandes.model.verification_request import VerificationRequest
 from sandes.people import reports
 from sandes.protocol.client_api import Report
@@ -146,7 +147,8 @@ class World:
         empty = service.unit(place.organisation, f"Empty, {name}", parent=unit, kind="office")
         official, suspended, asker, stranger = (service.person() for _ in range(4))
         for person in (official, suspended):
-            service.verify(person, place.organisation, unit=unit)
+            long_ago = service.now_ms - UNASKED_SECONDS * 1000
+            service.verify(person, place.organisation, unit=unit, now_ms=long_ago)
         self._do(first, "POST", f"/people/{account_text(suspended.account)}/suspend", {"reason": "phone lost"})
         app = self._app(first, at)
         live = self._live_app(first, second, at)

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from sandes.administration import suspension
+from sandes.administration import verification_requests as decisions
 from sandes.administration.suspension import SuspensionDependencies
 from sandes.messaging import deliver
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
-from sandes.model.ids import OrganisationId, UnitId, account_text, new_account_id
+from sandes.model.ids import OrganisationId, UnitId, account_text, new_account_id, parse_request
+from sandes.model.verification import UNASKED_SECONDS
+from sandes.people import verification_requests
+from sandes.protocol.admin_people_api import VerifyRequest
+from sandes.protocol.client_api import NewVerificationRequest
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Hello
 from tests.support.administration import Administration
 from tests.support.dynamodb import OvertakenClient
 from tests.support.keys import DeviceKeys
-from tests.support.people_administration import suspension_deps
-from tests.support.service import NOW_MS, Person, Service
+from tests.support.people_administration import people_deps, suspension_deps
+from tests.support.service import NOW, NOW_MS, Person, Service
 
 REASON = "the device was stolen"
 
@@ -63,6 +69,11 @@ def reset(service: Service, caller: Caller, person: Person, client: Any = None) 
     return suspension.reset_devices(caller, person.account, now_ms=NOW_MS, deps=deps).devices
 
 
+def vouched(service: Service, person: Person, of: OrganisationId) -> None:
+    """Long enough for the organisation to suspend them without their having asked to be verified."""
+    service.verify(person, of, now_ms=NOW_MS - UNASKED_SECONDS * 1000)
+
+
 def is_suspended(service: Service, person: Person) -> bool:
     suspended = service.account(person.account).suspension is not None
     assert service.routes(person).suspended == suspended
@@ -73,7 +84,7 @@ def test_an_official_is_suspended_and_resumed_by_the_organisation_and_it_is_on_t
     service: Service, of: OrganisationId, admins: Administration, officer: Caller
 ) -> None:
     person = service.person(device_count=2)
-    service.verify(person, of)
+    vouched(service, person, of)
     sockets = [service.online(person, index) for index in range(2)]
     made = suspend(service, officer, person)
     assert (made.suspended.organisation, made.suspended.unit, made.suspended.reason) == (of, UnitId(of), REASON)
@@ -93,7 +104,7 @@ def test_organisations_suspend_their_officials_and_the_platform_everybody_else(
     service: Service, of: OrganisationId, admins: Administration, officer: Caller, moderator: Caller
 ) -> None:
     official, citizen = service.person(), service.person()
-    service.verify(official, of)
+    vouched(service, official, of)
     assert refused(suspend, service, officer, citizen) is ErrorCode.NOT_FOUND
     assert refused(suspend, service, moderator, official) is ErrorCode.NOT_FOUND
     verifier = admins.appoint(Role.VERIFIER, Place.root(of))
@@ -111,24 +122,129 @@ def test_organisations_suspend_their_officials_and_the_platform_everybody_else(
     assert admins.actions(PLATFORM)[-1] == "person.suspend"
 
 
-def test_whoever_suspended_resumes_whatever_has_become_of_the_verification(
+def test_an_organisation_does_not_switch_off_whom_it_has_just_verified_unasked(
+    service: Service, of: OrganisationId, admins: Administration, officer: Caller
+) -> None:
+    stranger = service.person()
+    service.verify(stranger, of, now_ms=NOW_MS - UNASKED_SECONDS * 1000 + 1000)
+    service.verify(stranger, of, now_ms=NOW_MS)
+    service.online(stranger)
+    assert refused(suspend, service, officer, stranger) is ErrorCode.VERIFIED_LATELY
+    assert refused(reset, service, officer, stranger) is ErrorCode.VERIFIED_LATELY
+    assert not is_suspended(service, stranger)
+    assert len(service.account(stranger.account).devices) == 1
+    assert admins.actions(of) == []
+    outsider = admins.appoint(Role.NODAL_OFFICER, Place.root(service.organisation("Other")))
+    assert refused(suspend, service, outsider, stranger) is ErrorCode.NOT_FOUND
+
+
+def test_an_organisation_suspends_whom_it_verifies_since_seven_days_whatever_was_renewed(
+    service: Service, of: OrganisationId, officer: Caller
+) -> None:
+    person = service.person()
+    vouched(service, person, of)
+    service.verify(person, of, post="Chief Engineer", unit=service.unit(of))
+    assert suspend(service, officer, person).suspended.reason == REASON
+
+
+def test_seven_days_begin_anew_with_a_verification_that_had_ended(
+    service: Service, of: OrganisationId, officer: Caller
+) -> None:
+    revoked, expired, moved = (service.person() for _ in range(3))
+    before = NOW_MS - UNASKED_SECONDS * 1000
+    service.verify(revoked, of, now_ms=before)
+    service.revoke(revoked, now_ms=before + 1000)
+    service.verify(expired, of, now_ms=before, expires_in_seconds=10)
+    service.verify(moved, service.organisation("Other"), now_ms=before)
+    service.revoke(moved, now_ms=before + 1000)
+    service.memberships_have_ended(moved)
+    for person in (revoked, expired, moved):
+        service.verify(person, of)
+        assert refused(suspend, service, officer, person) is ErrorCode.VERIFIED_LATELY
+
+
+def test_who_has_asked_to_be_verified_is_suspended_at_once_and_after_renewals(
+    service: Service, of: OrganisationId, officer: Caller
+) -> None:
+    asker = service.person()
+    asking = NewVerificationRequest(organisation=of, name="Asha Rao", post="Engineer")
+    asked = verification_requests.ask(service.caller(asker), asking, now_ms=NOW_MS, deps=service.device_deps)
+    body = VerifyRequest(expires_at=datetime.fromtimestamp(NOW + 86_400, UTC))
+    decisions.verify(officer, parse_request(asked.id), body, now_ms=NOW_MS, deps=people_deps(service))
+    service.verify(asker, of)
+    suspend(service, officer, asker)
+    assert is_suspended(service, asker)
+
+
+def test_a_suspension_outlives_the_verification_and_then_the_platform_too_ends_it(
+    service: Service, of: OrganisationId, admins: Administration, officer: Caller, moderator: Caller
+) -> None:
+    one, two = service.person(), service.person()
+    for person in (one, two):
+        vouched(service, person, of)
+        suspend(service, officer, person)
+        assert refused(resume, service, moderator, person) is ErrorCode.NOT_FOUND
+        assert refused(suspend, service, moderator, person) is ErrorCode.NOT_FOUND
+        service.revoke(person)
+        assert is_suspended(service, person)
+        assert suspend(service, moderator, person).suspended.organisation == of
+    resume(service, officer, one)
+    resume(service, moderator, two)
+    assert not is_suspended(service, one)
+    assert not is_suspended(service, two)
+    assert admins.actions(PLATFORM)[-1] == "person.resume"
+
+
+def test_vouching_anew_does_not_take_a_suspension_back_from_the_platform(
     service: Service, of: OrganisationId, officer: Caller, moderator: Caller
 ) -> None:
     person = service.person()
-    service.verify(person, of)
+    vouched(service, person, of)
     suspend(service, officer, person)
     service.revoke(person)
-    assert refused(resume, service, moderator, person) is ErrorCode.NOT_FOUND
-    assert refused(suspend, service, moderator, person) is ErrorCode.ALREADY_SUSPENDED
-    resume(service, officer, person)
+    service.verify(person, of, now_ms=NOW_MS + 1000)
+    deps = suspension_deps(service)
+    suspension.resume(moderator, person.account, now_ms=NOW_MS + 2000, deps=deps)
     assert not is_suspended(service, person)
+
+
+def test_an_organisation_that_vouches_later_does_not_end_what_others_have_suspended(
+    service: Service, of: OrganisationId, admins: Administration, officer: Caller, moderator: Caller
+) -> None:
+    person, citizen = service.person(), service.person()
+    vouched(service, person, of)
+    suspend(service, officer, person)
+    suspend(service, moderator, citizen)
+    service.revoke(person)
+    service.memberships_have_ended(person)
+    other = service.organisation("Other")
+    their_officer = admins.appoint(Role.NODAL_OFFICER, Place.root(other))
+    for suspended in (person, citizen):
+        service.verify(suspended, other)
+        assert refused(resume, service, their_officer, suspended) is ErrorCode.NOT_FOUND
+    resume(service, moderator, person)
+    resume(service, moderator, citizen)
+
+
+def test_the_platform_does_not_end_a_suspension_whose_organisation_vouches_again_meanwhile(
+    service: Service, of: OrganisationId, officer: Caller, moderator: Caller
+) -> None:
+    person = service.person()
+    vouched(service, person, of)
+    suspend(service, officer, person)
+    service.revoke(person)
+    client: Any = OvertakenClient(service.client, "transact_write_items", lambda: service.verify(person, of))
+    deps = suspension_deps(service, client)
+    assert refused(suspension.resume, moderator, person.account, now_ms=NOW_MS, deps=deps) is ErrorCode.NOT_FOUND
+    assert client.overtaken
+    assert is_suspended(service, person)
 
 
 def test_who_is_revoked_or_verified_meanwhile_is_suspended_by_who_may_then(
     service: Service, of: OrganisationId, admins: Administration, officer: Caller, moderator: Caller
 ) -> None:
     official, citizen = service.person(), service.person()
-    service.verify(official, of)
+    vouched(service, official, of)
     changes: list[tuple[Caller, Person, Callable[[], Any]]] = [
         (officer, official, lambda: service.revoke(official)),
         (moderator, citizen, lambda: service.verify(citizen, of)),
@@ -146,7 +262,7 @@ def test_a_socket_that_says_hello_while_its_account_is_suspended_is_closed(
     service: Service, of: OrganisationId, officer: Caller
 ) -> None:
     person = service.person()
-    service.verify(person, of)
+    vouched(service, person, of)
     sockets = []
     client: Any = OvertakenClient(
         service.client, "transact_write_items", lambda: sockets.append(service.online(person))
@@ -163,7 +279,7 @@ def test_a_reset_unlinks_all_devices_closes_their_sockets_and_tells_the_groups(
     service: Service, of: OrganisationId, admins: Administration, officer: Caller
 ) -> None:
     person = service.person(device_count=3)
-    service.verify(person, of)
+    vouched(service, person, of)
     socket = service.online(person, 1)
     assert reset(service, officer, person) == 3
     assert service.account(person.account).devices == {}
@@ -183,7 +299,7 @@ def test_a_device_that_is_linked_while_all_are_unlinked_goes_too(
     service: Service, of: OrganisationId, admins: Administration, officer: Caller
 ) -> None:
     person = service.person()
-    service.verify(person, of)
+    vouched(service, person, of)
     client: Any = OvertakenClient(
         service.client, "transact_write_items", lambda: service.link(service.caller(person), DeviceKeys())
     )
@@ -198,7 +314,7 @@ def test_a_suspended_account_stays_so_when_its_devices_are_reset(
     service: Service, of: OrganisationId, officer: Caller
 ) -> None:
     person = service.person()
-    service.verify(person, of)
+    vouched(service, person, of)
     suspend(service, officer, person)
     reset(service, officer, person)
     assert is_suspended(service, person)

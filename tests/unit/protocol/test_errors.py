@@ -22,6 +22,7 @@ PUBLISHED = {
     "revoked": 403,
     "suspended": 403,
     "already_suspended": 409,
+    "verified_lately": 409,
     "already_requested": 409,
     "request_state": 409,
     "complaint_state": 409,

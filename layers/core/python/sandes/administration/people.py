@@ -156,11 +156,13 @@ def vouch(
     terms: Terms,
     *,
     case: str | None = None,
+    asked: bool = False,
     beside: Sequence[Any] = (),
     now_ms: int,
     deps: PeopleDependencies,
 ) -> AdminPerson:
-    """Verify as the caller with their `right` may, with an entry of the act, which came of `case`.
+    """Verify as the caller with their `right` may, with an entry of the act, which came of `case`. `asked`: the person
+    asks for it.
 
     Raises VerificationRaced, BesideFailed, and ProtocolError as `verify` does.
     """
@@ -183,6 +185,7 @@ def vouch(
         account,
         terms,
         previous,
+        asked=asked,
         now_seconds=now_ms // 1000,
         deps=deps.recording(replace(did, case=case), now_ms=now_ms, beside=beside),
     )

@@ -1,6 +1,7 @@
 """Suspending accounts and unlinking all their devices (docs/adr/0028).
 
-An organisation does it to its officials, the platform to accounts that no organisation vouches for.
+An organisation does it to its officials, the platform to accounts that no organisation vouches for. Since organisations
+verify whom they like, it takes more than a verification of their own making: see `_subject` and `_may_resume`.
 """
 
 from __future__ import annotations
@@ -41,14 +42,13 @@ def suspend(
     """From then on its tokens are refused and its sockets are closed; what is sent to it waits. Again, for who may end
     the suspension, it does nothing more.
 
-    Raises ProtocolError: not_found, already_suspended (by somebody else), unavailable.
+    Raises ProtocolError: not_found, verified_lately, already_suspended (by somebody else), unavailable.
     """
 
     def attempt() -> Account:
         account, verification, place, right = _subject(caller, id, now_ms, deps)
         if account.suspension:
-            organisations = deps.people.organisations
-            if not grants(caller, Permission.SUSPENSION, "act", _place(account.suspension), organisations):
+            if _may_resume(caller, account.suspension, verification, now_ms, deps) is None:
                 raise ProtocolError(ErrorCode.ALREADY_SUSPENDED)
             return account
         suspension = Suspension(place.organisation, place.unit, now_ms // 1000, reason)
@@ -67,7 +67,8 @@ def suspend(
 
 
 def resume(caller: Caller, id: AccountId, *, now_ms: int, deps: SuspensionDependencies) -> SuspensionState:
-    """End a suspension where it was made, whatever has become of the verification. Again it does nothing more.
+    """End a suspension, where it was made; one whose organisation vouches no more, at the platform too. Again it does
+    nothing more.
 
     Raises ProtocolError: not_found, unavailable.
     """
@@ -77,12 +78,16 @@ def resume(caller: Caller, id: AccountId, *, now_ms: int, deps: SuspensionDepend
         if account is None or account.suspension is None:
             _subject(caller, id, now_ms, deps)
             return
-        place = _place(account.suspension)
-        right = require(caller, Permission.SUSPENSION, "act", place, deps.people.organisations)
+        verification = deps.people.verifications.store.read(id)
+        found = _may_resume(caller, account.suspension, verification, now_ms, deps)
+        if found is None:
+            raise ProtocolError(ErrorCode.NOT_FOUND)
+        right, place = found
+        unchanged = deps.people.verifications.store.unchanged(id, verification)
         did = act(caller, right, "person.resume", place, account_text(id))
         writer = deps.people.recorder.writer(did, now_ms=now_ms)
         try:
-            replace(deps.suspensions, writer=writer).resume(id, account.suspension)
+            replace(deps.suspensions, writer=writer).resume(id, account.suspension, beside=[unchanged])
         except SuspensionRaced:
             raise VerificationRaced from None
 
@@ -94,7 +99,7 @@ def reset_devices(caller: Caller, id: AccountId, *, now_ms: int, deps: Suspensio
     """Unlink all devices: nothing more is sealed to them, their tokens and sockets end, groups are told. Whoever holds
     the number registers anew, and is to be verified anew.
 
-    Raises ProtocolError: not_found, unavailable.
+    Raises ProtocolError: not_found, verified_lately, unavailable.
     """
 
     def attempt() -> int:
@@ -123,6 +128,9 @@ def _subject(
 ) -> tuple[Account, Verification | None, Place, Assignment]:
     """The account, its verification, and where the caller needs the right: with the organisation that vouches for it,
     else at the platform.
+
+    An organisation's verification does for this once the person has asked for it or has had time to notice it: till
+    then the organisation can end it, and the platform suspend. Raises ProtocolError: not_found, verified_lately.
     """
     known = deps.people.verifications
     account, verification = known.directory.account(id), known.store.read(id)
@@ -130,7 +138,33 @@ def _subject(
         raise ProtocolError(ErrorCode.NOT_FOUND)
     stands = verification is not None and verification.in_force(now_ms // 1000)
     place = place_of(verification) if verification and stands else Place.root(PLATFORM)
-    return account, verification, place, require(caller, Permission.SUSPENSION, "act", place, deps.people.organisations)
+    right = require(caller, Permission.SUSPENSION, "act", place, deps.people.organisations)
+    if verification and stands and not verification.settled(now_ms // 1000):
+        raise ProtocolError(ErrorCode.VERIFIED_LATELY)
+    return account, verification, place, right
+
+
+def _may_resume(
+    caller: Caller,
+    suspension: Suspension,
+    verification: Verification | None,
+    now_ms: int,
+    deps: SuspensionDependencies,
+) -> tuple[Assignment, Place] | None:
+    """By what right, and where: at the unit that suspended. The platform too, unless the organisation has vouched for
+    the account without a gap since: one that it has ended and made anew is another verification.
+    """
+    organisations = deps.people.organisations
+    stands = (
+        verification is not None
+        and verification.in_force(now_ms // 1000)
+        and verification.organisation == suspension.organisation
+        and verification.first_issued_at <= suspension.at
+    )
+    for place in (_place(suspension), *(() if stands else (Place.root(PLATFORM),))):
+        if right := grants(caller, Permission.SUSPENSION, "act", place, organisations):
+            return right, place
+    return None
 
 
 def _place(suspension: Suspension) -> Place:

@@ -84,6 +84,7 @@ def verify(caller: Caller, id: RequestId, body: VerifyRequest, *, now_ms: int, d
             account,
             terms,
             case=base64url_text(id),
+            asked=request.source == "device",
             beside=deps.requests.deciding(request, "verified", now_seconds=now_ms // 1000),
             now_ms=now_ms,
             deps=deps,

@@ -149,11 +149,12 @@ def attest(
     terms: Terms,
     previous: Verification | None,
     *,
+    asked: bool = False,
     now_seconds: int,
     deps: VerificationDependencies,
 ) -> Verification:
     """Write a verification in the place of `previous`, the one that was read. What the organisation hides of the person
-    stays hidden.
+    stays hidden. `asked`: the person asks for it.
 
     Raises VerificationRaced, and ProtocolError as `verify` does.
     """
@@ -168,7 +169,7 @@ def attest(
             raise ProtocolError(ErrorCode.VERIFIED_ELSEWHERE)
         if deps.store.is_ending(account.id, previous.organisation):
             raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=ENDING_SECONDS)
-    made = attested(terms, account.id, place, previous, now_seconds=now_seconds, key=deps.key)
+    made = attested(terms, account.id, place, previous, asked=asked, now_seconds=now_seconds, key=deps.key)
     deps.store.publish_attestation_key(deps.key.public)
     deps.store.put(made, previous=previous, phone_index=account.phone_index)
     return made
@@ -183,9 +184,13 @@ def attested(
     now_seconds: int,
     key: AttestationKey,
     origin: Origin | None = None,
+    asked: bool = False,
 ) -> Verification:
     """A new verification with its signed attestation, to be put in the place of `previous`."""
     organisation, unit = place
+    renewed = previous if previous and previous.in_force(now_seconds) else None
+    if renewed and renewed.organisation != organisation.id:
+        renewed = None
     values: dict[AttestedField, str] = {"name": terms.name, "post": terms.post, "unit": unit.name}
     salts = {field: secrets.token_bytes(SALT_BYTES) for field in ATTESTED}
     signed = statement(
@@ -205,12 +210,14 @@ def attested(
         email=terms.email,
         listed=terms.listed,
         issued_at=now_seconds,
+        first_issued_at=renewed.first_issued_at if renewed else now_seconds,
         expires_at=terms.expires_at,
         attestation=Attestation(signed, key.sign(signed), values, salts),
         words=word_sorts(account, name=terms.name, post=terms.post),
         version=previous.version + 1 if previous else 1,
         hidden=previous.hidden if previous and _goes_on(previous, organisation.id) else {},
         origin=origin,
+        asked=asked or (renewed is not None and renewed.asked),
     )
 
 

@@ -174,7 +174,7 @@ def revoke_person(account: AccountPath, body: BecauseOf) -> Response[AdminPerson
         "Let an account do nothing until it is resumed; of no organisation: at the platform",
         permission=Permission.SUSPENSION,
         need="act",
-        refuses=(ErrorCode.ALREADY_SUSPENDED, ErrorCode.UNAVAILABLE),
+        refuses=(ErrorCode.VERIFIED_LATELY, ErrorCode.ALREADY_SUSPENDED, ErrorCode.UNAVAILABLE),
     ),
 )
 def suspend_person(account: AccountPath, body: BecauseOf) -> SuspensionState:
@@ -185,7 +185,7 @@ def suspend_person(account: AccountPath, body: BecauseOf) -> SuspensionState:
 @router.post(
     "/admin/v1/people/<account>/resume",
     **described(
-        "End a suspension, where it was made",
+        "End a suspension, where it was made; if that organisation vouches no more, at the platform too",
         permission=Permission.SUSPENSION,
         need="act",
         refuses=(ErrorCode.UNAVAILABLE,),
@@ -202,7 +202,7 @@ def resume_person(account: AccountPath) -> SuspensionState:
         "Unlink all devices of an account; of no organisation: at the platform",
         permission=Permission.SUSPENSION,
         need="act",
-        refuses=(ErrorCode.UNAVAILABLE,),
+        refuses=(ErrorCode.VERIFIED_LATELY, ErrorCode.UNAVAILABLE),
     ),
 )
 def reset_devices(account: AccountPath) -> DevicesReset:

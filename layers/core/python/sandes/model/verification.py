@@ -25,6 +25,11 @@ MAX_SECONDS = 1_827 * 86_400
 WORDS_OF_EACH = 8
 """How many words of a name, and of a post, an official is found by."""
 
+UNASKED_SECONDS = 7 * 86_400
+"""So long an organisation does not suspend somebody whom it verified without being asked: the badge is there for them
+to see, and registering the number anew ends it. Without that, verifying strangers would be a way to switch them off.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
@@ -44,7 +49,8 @@ class Verification:
     """Times are epoch seconds. `words`: sort keys in the search index. `version` rises with every change.
 
     `hidden`: to whom at most the organisation shows a field of this very person. `origin`: the row of an import that
-    made it as it is, or ended it.
+    made it as it is, or ended it. `first_issued_at`: since when the organisation has vouched without a gap: renewals
+    and changes keep it. `asked`: whether the person has asked for it since then.
 
     `ended` is None also of one whose time is over as long as the sweep has not come by: ask `in_force`.
     """
@@ -57,6 +63,7 @@ class Verification:
     email: str | None
     listed: bool
     issued_at: int
+    first_issued_at: int
     expires_at: int
     attestation: Attestation
     words: tuple[str, ...]
@@ -66,9 +73,14 @@ class Verification:
     reason: str | None = None
     hidden: Mapping[Field, Audience] = field(default_factory=dict)
     origin: Origin | None = None
+    asked: bool = False
 
     def in_force(self, now_seconds: int) -> bool:
         return self.ended is None and self.expires_at > now_seconds
+
+    def settled(self, now_seconds: int) -> bool:
+        """Whether the person wanted it, or has had the time to notice it."""
+        return self.asked or self.first_issued_at + UNASKED_SECONDS <= now_seconds
 
     @property
     def standing(self) -> Standing:

@@ -95,6 +95,11 @@ class ErrorCode(StrEnum):
     LAST_OFFICER = "last_officer", 409, "An organisation keeps at least one nodal officer."
     ALREADY_ASSIGNED = "already_assigned", 409, "The administrator has this role at this place already."
     ALREADY_SUSPENDED = "already_suspended", 409, "The account is suspended already."
+    VERIFIED_LATELY = (
+        "verified_lately",
+        409,
+        "The person was verified without asking, less than seven days ago; revoke the verification instead.",
+    )
     ALREADY_REQUESTED = "already_requested", 409, "You have asked this organisation already; take that request back."
     REQUEST_STATE = "request_state", 409, "It has been decided, taken back or has lapsed, or its device is gone."
     COMPLAINT_STATE = "complaint_state", 409, "The complaint has been resolved already."

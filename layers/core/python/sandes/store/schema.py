@@ -136,6 +136,8 @@ class VerificationRow:
     EMAIL = "m"  # S
     LISTED = "y"  # BOOL
     ISSUED_AT = "c"  # N epoch seconds
+    FIRST_ISSUED_AT = "i"  # N epoch seconds: since when without a gap; absent where that is ISSUED_AT
+    ASKED = "q"  # BOOL the person asked for it; absent where they did not
     EXPIRES_AT = "x"  # N epoch seconds
     STATEMENT = "b"  # B
     SIGNATURE = "f"  # B 64

@@ -48,14 +48,17 @@ class SuspensionStore:
         }
         self._mark(account, account_row, routing_item, beside)
 
-    def resume(self, account: AccountId, suspension: Suspension) -> None:
-        """End this suspension. Raises SuspensionRaced if it is not the one in force."""
+    def resume(self, account: AccountId, suspension: Suspension, *, beside: Sequence[Any] = ()) -> None:
+        """End this suspension. `beside`: conditions of the same transaction.
+
+        Raises SuspensionRaced, also if it is not the one in force.
+        """
         account_row = {
             "UpdateExpression": f"REMOVE {DirectoryRow.SUSPENDED}",
             "ConditionExpression": f"{DirectoryRow.SUSPENDED} = :suspension",
             "ExpressionAttributeValues": {":suspension": suspension_attribute(suspension)},
         }
-        self._mark(account, account_row, {"UpdateExpression": f"REMOVE {RoutingRow.SUSPENDED}"}, ())
+        self._mark(account, account_row, {"UpdateExpression": f"REMOVE {RoutingRow.SUSPENDED}"}, beside)
 
     def unlink_all(self, account: Account, *, beside: Sequence[Any] = ()) -> None:
         """Take all devices out of directory and routing, those too that were linked meanwhile.

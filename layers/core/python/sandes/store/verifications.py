@@ -437,6 +437,10 @@ def verification_item(verification: Verification) -> dict[str, Any]:
     item |= {name: {"S": text} for name, text in texts.items() if text is not None}
     if verification.origin:
         item[Row.ORIGIN] = {"S": str(verification.origin)}
+    if verification.first_issued_at != verification.issued_at:
+        item[Row.FIRST_ISSUED_AT] = {"N": str(verification.first_issued_at)}
+    if verification.asked:
+        item[Row.ASKED] = {"BOOL": True}
     if verification.hidden:
         item[Row.HIDDEN] = {"M": {name: {"S": audience} for name, audience in verification.hidden.items()}}
     return item | ({Row.ENDED_AT: {"N": str(verification.ended_at)}} if verification.ended_at is not None else {})
@@ -456,6 +460,7 @@ def read_verification(item: Item) -> Verification:
         email=text(Row.EMAIL),
         listed=item[Row.LISTED]["BOOL"],
         issued_at=int(item[Row.ISSUED_AT]["N"]),
+        first_issued_at=int(item.get(Row.FIRST_ISSUED_AT, item[Row.ISSUED_AT])["N"]),
         expires_at=int(item[Row.EXPIRES_AT]["N"]),
         attestation=Attestation(
             statement=item[Row.STATEMENT]["B"],
@@ -469,6 +474,7 @@ def read_verification(item: Item) -> Verification:
         ended_at=int(item[Row.ENDED_AT]["N"]) if Row.ENDED_AT in item else None,
         reason=text(Row.REASON),
         origin=Origin.parse(item[Row.ORIGIN]["S"]) if Row.ORIGIN in item else None,
+        asked=Row.ASKED in item,
         hidden={
             cast("Field", name): cast("Audience", audience["S"])
             for name, audience in item.get(Row.HIDDEN, {"M": {}})["M"].items()
