@@ -8,12 +8,12 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
-from sandes.administration import app_administration, app_templates, app_webhooks, approvals
+from sandes.administration import app_administration, app_templates, app_terms, app_webhooks, approvals
 from sandes.administration.app_templates import APPROVE
-from sandes.administration.app_terms import GO_LIVE, QUOTA, GoLive, Quota
+from sandes.administration.app_terms import QUOTA, Quota
 from sandes.administration.authority import Permission
 from sandes.edge import admin_groups_http
-from sandes.edge.admin_apps_http import AppPath, app_in_path, created
+from sandes.edge.admin_apps_http import CHANGED_OR_ASKED, AppPath, accepted, app_in_path, created
 from sandes.edge.admin_apps_wiring import wire_app_administration, wire_app_approvals, wire_app_webhooks
 from sandes.edge.admin_http import call
 from sandes.edge.admin_params import (
@@ -100,15 +100,23 @@ def get_app(id: AppPath) -> Response[AdminApp]:
 
 @app.patch(
     "/admin/v1/apps/<id>",
+    responses=CHANGED_OR_ASKED,
     **described(
-        "Change an app's name, scopes, SMS, or unit", permission=Permission.APPS, need="act", refuses=VERSIONED
+        "Change an app's name, scopes, SMS, or unit; or ask for it, if a live app is to be more or called otherwise",
+        permission=Permission.APPS,
+        need="act",
+        refuses=(*VERSIONED, ErrorCode.APP_MODE),
     ),
 )
-def change_app(id: AppPath, body: ChangeApp, if_match: IfMatch = None) -> Response[AdminApp]:
+def change_app(id: AppPath, body: ChangeApp, if_match: IfMatch = None) -> Response[AdminApp | AdminApproval]:
     caller, now_ms = call(app)
     version, deps = version_needed(if_match), wire_app_administration()
-    changed = app_administration.change(caller, app_in_path(id), body, version=version, now_ms=now_ms, deps=deps)
-    return tagged(changed, changed.version)
+    changed = app_terms.change(
+        caller, app_in_path(id), body, version=version, now_ms=now_ms, deps=deps, asking=wire_app_approvals()
+    )
+    if isinstance(changed, AdminApp):
+        return tagged(changed, changed.version)
+    return accepted(shown_approval(changed, now_ms))
 
 
 @app.put(
@@ -170,8 +178,9 @@ def revoke_key(id: AppPath, key: KeyPath) -> Response[str]:
 )
 def go_live(id: AppPath) -> AdminApproval:
     caller, now_ms = call(app)
-    wanted = GoLive(app=app_in_path(id))
-    return shown_approval(approvals.request(caller, GO_LIVE, wanted, now_ms=now_ms, deps=wire_app_approvals()), now_ms)
+    deps, asking = wire_app_administration().registry, wire_app_approvals()
+    asked = app_terms.ask_to_go_live(caller, app_in_path(id), now_ms=now_ms, deps=deps, asking=asking)
+    return shown_approval(asked, now_ms)
 
 
 @app.post(

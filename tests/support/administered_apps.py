@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandes.administration import app_administration, approvals
+from sandes.administration import app_administration, app_terms, approvals
 from sandes.administration.app_administration import AppAdministrationDependencies
 from sandes.administration.app_operations import app_operations
 from sandes.administration.app_registry import RegistryDependencies
@@ -95,6 +95,16 @@ class AppWorld:
 
     def ask(self, by: Caller, operation: str, parameters: Wire) -> Approval:
         return approvals.request(by, operation, parameters, now_ms=NOW_MS, deps=self.approvals)
+
+    def ask_to_go_live(self, by: Caller, id: AppId) -> Approval:
+        return app_terms.ask_to_go_live(by, id, now_ms=NOW_MS, deps=self.registry, asking=self.approvals)
+
+    def propose(self, id: AppId, by: Caller | None = None, *, version: int | None = None, **wanted: Any) -> Any:
+        """A change as administrators ask for it, whether it takes two or not."""
+        body = ChangeApp.model_validate(wanted)
+        return app_terms.change(
+            by or self.manager, id, body, version=version, now_ms=NOW_MS, deps=self.deps, asking=self.approvals
+        )
 
     def approve(self, by: Caller, id: ApprovalId) -> Approval:
         return approvals.approve(by, id, now_ms=NOW_MS + 1_000, deps=self.approvals)

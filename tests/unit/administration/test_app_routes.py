@@ -110,6 +110,10 @@ def test_what_takes_two_answers_with_what_waits_and_is_approved_elsewhere(world:
     assert world("GET", f"/apps/{app}").body["mode"] == "live"
     assert world("GET", "/templates", query={"app": app}).body["templates"][0]["version"] == 1
     assert world("GET", f"/templates/{app}/notice").body["templates"][0]["texts"] == {"en": "Hello"}
+    renamed = world("PATCH", f"/apps/{app}", {"name": "Reserve Bank"}, if_match="*")
+    assert (renamed.status, renamed.body["operation"], renamed.body["state"]) == (202, "app.change", "pending")
+    fewer = world("PATCH", f"/apps/{app}", {"sms": False}, if_match="*")
+    assert (fewer.status, fewer.body["name"], fewer.etag) == (200, "Vahan", f'"{fewer.body["version"]}"')
     back = world("POST", f"/apps/{app}/trial", {"reason": "spam"})
     assert (back.status, back.body["mode"]) == (200, "trial")
     assert world("POST", f"/apps/{app}/trial", {"reason": "spam"}).code == "app_mode"

@@ -12,14 +12,14 @@ import pytest
 
 from sandes.administration import app_administration, app_templates, app_webhooks, approvals
 from sandes.administration.app_templates import APPROVE
-from sandes.administration.app_terms import GO_LIVE, QUOTA, GoLive, Quota
+from sandes.administration.app_terms import CHANGE, QUOTA, Quota
 from sandes.administration.app_webhooks import AppWebhookDependencies
 from sandes.apps.webhook_address import AddressRule
 from sandes.apps.webhook_register import WebhookRegister
 from sandes.crypto.audit_chain import details_of
 from sandes.crypto.webhook_keys import WebhookKeys
 from sandes.model.administrator import Caller, Role
-from sandes.model.ids import AppId, app_text, id_text, new_app_id, parse_app
+from sandes.model.ids import AppId, administrator_text, app_text, id_text, new_app_id, parse_app
 from sandes.protocol.admin_apps_api import BackToTrial, TemplateDraft
 from sandes.protocol.app_api import ChangeWebhook, NewWebhook
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -44,7 +44,7 @@ def refusal(call: Callable[..., Any], *arguments: Any, **named: Any) -> ErrorCod
 
 def live(world: AppWorld) -> AppId:
     app = world.register().app
-    world.approve(world.second, world.ask(world.officer, GO_LIVE, GoLive(app=app)).id)
+    world.approve(world.second, world.ask_to_go_live(world.officer, app).id)
     return app
 
 
@@ -63,7 +63,7 @@ def draft(app: AppId, **changed: Any) -> TemplateDraft:
 
 def test_two_take_an_app_live_and_the_list_says_so(world: AppWorld) -> None:
     app = world.register().app
-    approval = world.ask(world.officer, GO_LIVE, GoLive(app=app))
+    approval = world.ask_to_go_live(world.officer, app)
     assert world.stored(app).mode == "trial"
     assert world.approve(world.second, approval.id).decision == "executed"
     assert (world.stored(app).mode, world.stored(app).per_minute, world.stored(app).per_day) == ("live", 3_000, 250_000)
@@ -76,7 +76,7 @@ def test_two_take_an_app_live_and_the_list_says_so(world: AppWorld) -> None:
 
 def test_the_platforms_administrators_take_part(world: AppWorld) -> None:
     app = world.register().app
-    world.approve(world.platform, world.ask(world.officer, GO_LIVE, GoLive(app=app)).id)
+    world.approve(world.platform, world.ask_to_go_live(world.officer, app).id)
     quota = Quota(app=app, per_minute=9_000, per_day=1_000_000)
     world.approve(world.officer, world.ask(world.platform, QUOTA, quota).id)
     assert (world.stored(app).per_minute, world.stored(app).per_day) == (9_000, 1_000_000)
@@ -84,9 +84,9 @@ def test_the_platforms_administrators_take_part(world: AppWorld) -> None:
 
 def test_who_keeps_apps_neither_asks_nor_approves(world: AppWorld) -> None:
     app = world.register().app
-    assert refusal(world.ask, world.manager, GO_LIVE, GoLive(app=app)) is ErrorCode.NOT_FOUND
-    assert refusal(world.ask, world.officer, GO_LIVE, GoLive(app=new_app_id())) is ErrorCode.NOT_FOUND
-    approval = world.ask(world.officer, GO_LIVE, GoLive(app=app))
+    assert refusal(world.ask_to_go_live, world.manager, app) is ErrorCode.NOT_FOUND
+    assert refusal(world.ask_to_go_live, world.officer, new_app_id()) is ErrorCode.NOT_FOUND
+    approval = world.ask_to_go_live(world.officer, app)
     assert refusal(world.approve, world.manager, approval.id) is ErrorCode.NOT_FOUND
     assert refusal(world.approve, world.officer, approval.id) is ErrorCode.OWN_REQUEST
     neighbour = world.staff.appoint(Role.NODAL_OFFICER, world.root)
@@ -96,9 +96,9 @@ def test_who_keeps_apps_neither_asks_nor_approves(world: AppWorld) -> None:
 
 def test_an_app_of_no_organisation_is_nobodys_to_ask_about(world: AppWorld) -> None:
     made = world.service.operate("app.create", name="Old", organisation="MEA", scopes=["otp"], keys=[_key()])
-    wanted = GoLive(app=parse_app(made["app"]))
-    assert refusal(world.ask, world.platform, GO_LIVE, wanted) is ErrorCode.NOT_FOUND
-    assert (world.stored(wanted.app).place, world.stored(wanted.app).mode) == (None, "trial")
+    app = parse_app(made["app"])
+    assert refusal(world.ask_to_go_live, world.platform, app) is ErrorCode.NOT_FOUND
+    assert (world.stored(app).place, world.stored(app).mode) == (None, "trial")
 
 
 def _key() -> Json:
@@ -107,7 +107,7 @@ def _key() -> Json:
 
 def test_only_a_trial_app_goes_live_and_only_a_live_one_has_a_quota(world: AppWorld) -> None:
     app = live(world)
-    assert refusal(world.ask, world.officer, GO_LIVE, GoLive(app=app)) is ErrorCode.APP_MODE
+    assert refusal(world.ask_to_go_live, world.officer, app) is ErrorCode.APP_MODE
     quota = world.ask(world.officer, QUOTA, Quota(app=app, per_minute=1, per_day=1))
     back(world, world.officer, app)
     assert (world.stored(app).mode, world.stored(app).per_minute, world.stored(app).per_day) == ("trial", 50, 50)
@@ -118,7 +118,7 @@ def test_only_a_trial_app_goes_live_and_only_a_live_one_has_a_quota(world: AppWo
 
 def test_going_live_approved_twice_at_once_happens_once(world: AppWorld) -> None:
     app = world.register().app
-    approval = world.ask(world.officer, GO_LIVE, GoLive(app=app))
+    approval = world.ask_to_go_live(world.officer, app)
     third = world.staff.appoint(Role.NODAL_OFFICER, world.root, home=world.at(world.pune))
     other = lambda: world.approve(third, approval.id)  # noqa: E731
     late = world.overtaken_by(OvertakenClient(world.service.client, "transact_write_items", other))
@@ -127,21 +127,111 @@ def test_going_live_approved_twice_at_once_happens_once(world: AppWorld) -> None
     assert world.stored(app).mode == "live"
 
 
-def test_an_app_that_is_changed_while_it_goes_live_keeps_the_change(world: AppWorld) -> None:
+CHANGES: list[Json] = [
+    {"name": "Income Tax Department"},
+    {"scopes": ["otp"]},
+    {"scopes": ["otp", "msg", "hook"]},
+    {"sms": True},
+]
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+@pytest.mark.parametrize("changed", CHANGES, ids=str)
+def test_an_app_that_is_another_by_now_is_not_what_was_approved(world: AppWorld, changed: Json, when: str) -> None:
     app = world.register().app
-    approval = world.ask(world.officer, GO_LIVE, GoLive(app=app))
-    other = lambda: world.change(app, name="Vahan")  # noqa: E731
+    approval = world.ask_to_go_live(world.officer, app)
+    other = lambda: world.change(app, **changed)  # noqa: E731
+    approving = world
+    if when == "before":
+        other()
+    else:
+        approving = world.overtaken_by(OvertakenClient(world.service.client, "transact_write_items", other))
+    assert refusal(approving.approve, world.second, approval.id) is ErrorCode.APPROVAL_STATE
+    assert world.stored(app).mode == "trial"
+    world.approve(world.second, world.ask_to_go_live(world.officer, app).id)
+    assert world.stored(app).mode == "live"
+
+
+def test_the_approver_sees_what_goes_live_and_other_changes_do_not_matter(world: AppWorld) -> None:
+    app = world.register(sms=True).app
+    approval = world.ask_to_go_live(world.officer, app)
+    shown = approvals.read(world.second, approval.id, deps=world.approvals).parameters
+    assert shown == {"app": app_text(app), "name": "Passport Seva", "scopes": ["msg", "otp"], "sms": True}
+    world.add_key(app)
+    world.approve(world.second, approval.id)
+    assert world.stored(app).mode == "live"
+
+
+# Changes of a live app
+
+
+@pytest.mark.parametrize("changed", [CHANGES[0], CHANGES[2], CHANGES[3]], ids=str)
+def test_a_live_app_gets_another_name_or_more_rights_by_two(world: AppWorld, changed: Json) -> None:
+    app = live(world)
+    before = world.stored(app)
+    for by in (world.manager, world.officer):
+        assert refusal(world.change, app, by, **changed) is ErrorCode.APP_MODE
+    asked = world.propose(app, **changed)
+    assert (asked.operation, asked.parameters) == (CHANGE, {"app": app_text(app)} | changed)
+    assert world.stored(app) == before
+    assert refusal(world.approve, world.manager, asked.id) is ErrorCode.OWN_REQUEST
+    world.approve(world.officer, asked.id)
+    after = world.stored(app)
+    shown: Json = {"name": after.name, "scopes": sorted(after.scopes), "sms": after.sms, "mode": after.mode}
+    unchanged: Json = {"name": before.name, "scopes": sorted(before.scopes), "sms": before.sms, "mode": "live"}
+    told = {name: sorted(value) if isinstance(value, list) else value for name, value in changed.items()}
+    assert shown == unchanged | told
+    entry = world.staff.entries(world.ministry)[-1]
+    assert (entry.action, entry.subject, details_of(entry)) == (
+        CHANGE,
+        app_text(app),
+        {"app": app_text(app), "requested_by": administrator_text(world.manager.id)} | changed,
+    )
+
+
+def test_who_asks_for_a_change_does_not_approve_it(world: AppWorld) -> None:
+    app = live(world)
+    asked = world.propose(app, world.officer, name="Vahan")
+    assert refusal(world.approve, world.officer, asked.id) is ErrorCode.OWN_REQUEST
+    by_manager = world.propose(app, name="Vahan")
+    assert refusal(world.approve, world.manager, by_manager.id) is ErrorCode.OWN_REQUEST
+    world.staff.take(world.manager)
+    assert refusal(world.approve, world.officer, by_manager.id) is ErrorCode.APPROVAL_STATE
+    assert refusal(world.propose, app, world.platform, name="Vahan") is ErrorCode.NOT_FOUND
+    assert world.stored(app).name == "Passport Seva"
+
+
+def test_a_live_app_loses_rights_and_moves_by_one(world: AppWorld) -> None:
+    app = live(world)
+    changed = world.propose(app, scopes=["otp"], sms=False, name="Passport Seva", unit=id_text(world.pune))
+    assert (changed.scopes, changed.unit, changed.mode) == (["otp"], world.pune, "live")
+    assert refusal(world.propose, app, scopes=["msg"], unit=id_text(world.west)) is ErrorCode.INVALID_REQUEST
+    assert refusal(world.propose, app, version=1, name="Vahan") is ErrorCode.PRECONDITION_FAILED
+    assert "app.change.requested" not in world.staff.actions(world.ministry)
+
+
+def test_an_app_on_trial_is_changed_at_once_but_not_once_it_is_live(world: AppWorld) -> None:
+    app = world.register().app
+    assert world.propose(app, name="Vahan", sms=True).name == "Vahan"
+    asked = world.ask_to_go_live(world.officer, app)
+    other = lambda: world.approve(world.second, asked.id)  # noqa: E731
     late = world.overtaken_by(OvertakenClient(world.service.client, "transact_write_items", other))
-    late.approve(world.second, approval.id)
+    assert refusal(late.propose, app, name="Reserve Bank") is ErrorCode.APP_MODE
     assert (world.stored(app).name, world.stored(app).mode) == ("Vahan", "live")
-    page = app_administration.page(world.manager, world.at(world.west), after=None, limit=5, deps=world.registry)
-    assert [(one.name, one.mode) for one in page.apps] == [("Vahan", "live")]
+
+
+def test_a_change_that_was_asked_for_is_not_made_once_the_app_is_on_trial_again(world: AppWorld) -> None:
+    app = live(world)
+    asked = world.propose(app, name="Vahan")
+    back(world, world.officer, app)
+    assert refusal(world.approve, world.officer, asked.id) is ErrorCode.APP_MODE
+    assert world.stored(app).name == "Passport Seva"
 
 
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
 def test_an_app_that_has_moved_is_not_what_was_asked_about(world: AppWorld, when: str) -> None:
     app = world.register().app
-    approval = world.ask(world.officer, GO_LIVE, GoLive(app=app))
+    approval = world.ask_to_go_live(world.officer, app)
 
     def move() -> None:
         world.change(app, world.officer, unit=id_text(world.east))

@@ -115,12 +115,15 @@ def change(
 ) -> AdminApp:
     """`version`: only if it is the app's. Into another unit only with the right there too.
 
-    Raises ProtocolError: not_found, invalid_request, precondition_failed, unavailable.
+    Raises ProtocolError: not_found, invalid_request, precondition_failed, app_mode (app_terms.py has what takes two),
+    unavailable.
     """
 
     def attempt() -> bool:
         app, place, right = at_place(caller, id, "act", deps.registry)
-        _check_version(app, version)
+        check_version(app, version)
+        if takes_two(app, body):
+            raise ProtocolError(ErrorCode.APP_MODE)
         to = place
         if body.unit is not None and body.unit != place.unit:
             to = Place(place.organisation, body.unit)
@@ -144,6 +147,13 @@ def change(
     return read(caller, id, deps=deps.registry)
 
 
+def takes_two(app: App, body: ChangeApp) -> bool:
+    """Whether it changes what a second person looked at before the app went live, other than to less."""
+    renamed = body.name is not None and body.name != app.name
+    more = not set(body.scopes or ()) <= app.scopes or (body.sms is True and not app.sms)
+    return app.mode == "live" and (renamed or more)
+
+
 def set_guests(
     caller: Caller,
     id: AppId,
@@ -157,7 +167,7 @@ def set_guests(
 
     def attempt() -> bool:
         app, place, right = at_place(caller, id, "act", deps.registry)
-        _check_version(app, version)
+        check_version(app, version)
         guests = app_registry.guests_of(body.guests, deps.registry)
         added, removed = len(guests - app.guests), len(app.guests - guests)
         did = act(caller, right, "app.guests", place, app_text(id), added=added, removed=removed)
@@ -298,7 +308,7 @@ def _changes(app: App, place: Place, body: ChangeApp) -> dict[str, Any]:
     return {name: [before[name], to] for name, to in after.items() if to is not None and to != before[name]}
 
 
-def _check_version(app: App, version: int | None) -> None:
+def check_version(app: App, version: int | None) -> None:
     if version is not None and version != app.version:
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
 

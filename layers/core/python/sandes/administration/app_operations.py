@@ -6,7 +6,7 @@ from typing import Any
 
 from sandes.administration.app_registry import RegistryDependencies
 from sandes.administration.app_templates import APPROVE, ApprovingTemplate
-from sandes.administration.app_terms import GO_LIVE, QUOTA, GoingLive, SettingQuota
+from sandes.administration.app_terms import CHANGE, GO_LIVE, QUOTA, ChangingLive, GoingLive, SettingQuota
 from sandes.administration.approvals import ApprovedOperation
 
 
@@ -14,5 +14,6 @@ def app_operations(registry: RegistryDependencies) -> dict[str, ApprovedOperatio
     return {
         GO_LIVE: GoingLive(registry),
         QUOTA: SettingQuota(registry),
+        CHANGE: ChangingLive(registry),
         APPROVE: ApprovingTemplate(registry),
     }

@@ -53,10 +53,13 @@ class Decision:
 
 
 class ApprovedOperation(ABC, Generic[Parameters]):
-    """Something that takes two people. `asks`: the need that the requester must meet; the approver's is `second`."""
+    """Something that takes two people. `asks`: the need that the requester must meet, of `asked_by` if that is not the
+    permission itself; the approver's is `second`.
+    """
 
     permission: Permission
     asks: Need = "second"
+    asked_by: Permission | None = None
     model: type[Parameters]
 
     @abstractmethod
@@ -93,9 +96,9 @@ def request(caller: Caller, operation: str, parameters: Wire, *, now_ms: int, de
     """Ask for what takes two. Raises ProtocolError: not_found without the right, and what the operation checks."""
     asked = deps.operations[operation]
     place = asked.place(parameters)
-    require(caller, asked.permission, asked.asks, place, deps.organisations)
+    require(caller, _asked_by(asked), asked.asks, place, deps.organisations)
     asked.check(parameters, caller, now_seconds=now_ms // 1000)
-    right = _right(caller, asked, parameters, asked.asks, deps)
+    right = _right_to_ask(caller, asked, parameters, deps)
     approval = Approval(
         id=new_approval_id(place.organisation, now_ms),
         operation=operation,
@@ -122,7 +125,7 @@ def approve(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDepend
     if caller.administrator.home in (approval.requester_home, requester.administrator.home):
         raise ProtocolError(ErrorCode.SAME_UNIT)
     operation.check(parameters, caller, now_seconds=now_ms // 1000)
-    right = _right(caller, operation, parameters, "second", deps)
+    right = _right_to_approve(caller, operation, parameters, deps)
     act = _act(approval.operation, caller, right, approval, operation.recorded(parameters))
     beside = [
         deps.store.deciding(approval, "executed", caller.id, now_seconds=now_ms // 1000),
@@ -207,23 +210,31 @@ def _to_decide(
     if approval is None or operation is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     if approval.requested_by == caller.id:  # who may ask, and not approve, is told why
-        require(caller, operation.permission, operation.asks, approval.place, deps.organisations)
+        require(caller, _asked_by(operation), operation.asks, approval.place, deps.organisations)
         raise ProtocolError(ErrorCode.OWN_REQUEST)
     right = require(caller, operation.permission, "second", approval.place, deps.organisations)
     _check_pending(approval, now_ms)
     return approval, operation, right
 
 
-def _right(
-    caller: Caller,
-    operation: ApprovedOperation[Parameters],
-    parameters: Parameters,
-    need: Need,
-    deps: ApprovalDependencies,
+def _asked_by(operation: ApprovedOperation[Any]) -> Permission:
+    return operation.asked_by or operation.permission
+
+
+def _right_to_ask(
+    caller: Caller, operation: ApprovedOperation[Parameters], parameters: Parameters, deps: ApprovalDependencies
 ) -> Assignment:
     """What gives the caller this very right. Raises ProtocolError not_found."""
     place, among = operation.place(parameters), operation.roles(parameters)
-    return require(caller, operation.permission, need, place, deps.organisations, among=among)
+    return require(caller, _asked_by(operation), operation.asks, place, deps.organisations, among=among)
+
+
+def _right_to_approve(
+    caller: Caller, operation: ApprovedOperation[Parameters], parameters: Parameters, deps: ApprovalDependencies
+) -> Assignment:
+    """As `_right_to_ask`."""
+    place, among = operation.place(parameters), operation.roles(parameters)
+    return require(caller, operation.permission, "second", place, deps.organisations, among=among)
 
 
 def _check_pending(approval: Approval, now_ms: int) -> None:
@@ -261,7 +272,7 @@ def _requester(
         live = tuple(one for one in assignments if one.in_force(now_seconds))
         requester = Caller(who, live, signed_in_at=approval.requested_at)
         try:
-            return requester, _right(requester, operation, parameters, operation.asks, deps)
+            return requester, _right_to_ask(requester, operation, parameters, deps)
         except ProtocolError:
             raise ProtocolError(ErrorCode.APPROVAL_STATE) from None
     raise ProtocolError(ErrorCode.APPROVAL_STATE)

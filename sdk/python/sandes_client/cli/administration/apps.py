@@ -152,11 +152,12 @@ def app_change(
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change an app's name, scopes, SMS or unit."""
+    """Change an app's name, scopes, SMS or unit; ask for it, if a live app is to be more or called otherwise."""
     body = given(name=name, scopes=scope or None, sms=sms, unit=unit)
     if not body:
         raise typer.BadParameter("say what is to change", param_hint="--name, --scope, --sms, --unit")
-    _show(ctx.obj.patch("apps", app_id(app), body=body, version=version), as_json)
+    changed = ctx.obj.patch("apps", app_id(app), body=body, version=version)
+    (asked if "operation" in changed else _show)(changed, as_json)
 
 
 @app.command("guests")
