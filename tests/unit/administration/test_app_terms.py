@@ -140,7 +140,10 @@ CHANGES: list[Json] = [
 def test_an_app_that_is_another_by_now_is_not_what_was_approved(world: AppWorld, changed: Json, when: str) -> None:
     app = world.register().app
     approval = world.ask_to_go_live(world.officer, app)
-    other = lambda: world.change(app, **changed)  # noqa: E731
+
+    def other() -> None:
+        world.change(app, **changed)
+
     approving = world
     if when == "before":
         other()
