@@ -22,4 +22,8 @@ handler = http_handler(app)
 def imports(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """The queue of imports: checking files, chunks of rows, people who were nominated before they came."""
     deps = wire_import_work()
-    return each_record(event, "import", lambda body, _: import_work.work(body, now_ms=now_milliseconds(), deps=deps))
+    return each_record(
+        event,
+        "import",
+        lambda body, record: import_work.work(body, receives=record.receives, now_ms=now_milliseconds(), deps=deps),
+    )

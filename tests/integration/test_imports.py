@@ -659,6 +659,31 @@ def test_too_many_faults_fail_the_import(office: Importing, monkeypatch: pytest.
     assert [one.row for one in failed.findings] == [0, 1, 2, 3]
 
 
+def test_a_check_that_takes_too_long_fails_the_import(office: Importing) -> None:
+    ticks = iter(range(0, 10**9, 60_001))
+    office.clock_ms = lambda: next(ticks)
+    failed = office.check(csv_of(row(), row("1"), row()))
+    assert (failed.state, failed.failure) == ("failed", "upload_invalid")
+    assert [(one.row, one.code) for one in failed.findings] == [(0, "too_slow")]
+    assert [key for key in office.objects() if base64url_text(failed.id) in key] == []
+    quick = iter(range(0, 10**9, 30_000))
+    office.clock_ms = lambda: next(quick)
+    assert office.check(csv_of(row(), row("1"), row())).state == "checked"
+
+
+def test_a_check_that_always_ends_with_its_function_is_given_up(office: Importing) -> None:
+    id = office.upload(csv_of(row()))
+    office.commit(id, dry_run=True)
+    for receives in range(1, import_check.CHECK_RUNS + 1):
+        with pytest.raises(Crash):
+            office.work_one(office.deps(Crashing(3, after=False)), receives=receives)
+        assert office.state(id).state == "checking"
+    assert office.work_one(receives=import_check.CHECK_RUNS + 1) == "checked"
+    failed = office.state(id)
+    assert (failed.state, [one.code for one in failed.findings]) == ("failed", ["too_slow"])
+    assert [key for key in office.objects() if base64url_text(id) in key] == []
+
+
 def test_an_upload_replaced_after_it_was_asked_to_be_checked_is_not_taken(office: Importing) -> None:
     id = office.upload(csv_of(row()))
     office.commit(id, dry_run=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +44,7 @@ class Importing:
     caller: Caller
     administration: Administration
     queue: FakeQueue = field(default_factory=FakeQueue)
+    clock_ms: Callable[[], int] | None = None
 
     @property
     def now_ms(self) -> int:
@@ -63,6 +64,7 @@ class Importing:
             queue=through(self.queue),
             recorder=Administration(self.service, client).recorder,
             pepper=PEPPER,
+            clock_ms=self.clock_ms or (lambda: self.now_ms),
             key=ATTESTATION_KEY,
         )
 
@@ -128,11 +130,11 @@ class Importing:
         assert [one.row for one in found] == sorted({one.row for one in found})
         return {one.row: (one.status, [finding.code for finding in one.findings]) for one in found}
 
-    def work_one(self, deps: ImportDependencies | None = None) -> str:
+    def work_one(self, deps: ImportDependencies | None = None, *, receives: int = 1) -> str:
         """Take the oldest entry of the queue; put it back if the work ends by `Crash`."""
         entry = self.queue.sent.pop(0)
         try:
-            return import_work.work(entry[0], now_ms=self.now_ms, deps=deps or self.deps())
+            return import_work.work(entry[0], receives=receives, now_ms=self.now_ms, deps=deps or self.deps())
         except Crash:
             self.queue.sent.append(entry)
             raise

@@ -178,7 +178,7 @@ class _Work:
         entry = next(self.entries)
         self.calls.clear()
         started = time.perf_counter()
-        import_work.work(entry, now_ms=_now_ms(), deps=self.deps)
+        import_work.work(entry, receives=1, now_ms=_now_ms(), deps=self.deps)
         return time.perf_counter() - started
 
 

@@ -359,6 +359,48 @@ def test_other_packings_and_doubled_or_locked_parts_are_refused() -> None:
     assert unreadable(lambda: read_xlsx(doubled)) == ("file", "not_xlsx")
 
 
+def sheet_of(*rows: str, strings: str | None = None) -> io.BytesIO:
+    """A workbook whose sheet has these rows of cells, and maybe a text that cells share."""
+    data = "".join(f'<row r="{number}">{cells}</row>' for number, cells in enumerate(rows, start=1))
+    whole = re.compile(rb"<sheetData.*</sheetData>", re.DOTALL)
+    file = edited(workbook(), SHEET, lambda xml: whole.sub(f"<sheetData>{data}</sheetData>".encode(), xml))
+    if strings is None:
+        return file
+    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(STRINGS, f'<sst xmlns="{space}"><si><t xml:space="preserve">{strings}</t></si></sst>')
+    kind = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    listed = b'<Override PartName="/xl/sharedStrings.xml" ContentType="' + kind + b'"/></Types>'
+    return edited(file, "[Content_Types].xml", lambda xml: xml.replace(b"</Types>", listed))
+
+
+@pytest.mark.parametrize("where", ["shared", "inline"])
+def test_a_text_that_no_spreadsheet_can_hold_is_refused_before_anything_touches_it(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def named_by_each_cell(length: int) -> io.BytesIO:
+        text = " " + "x" * (length - 2) + " "
+        if where == "shared":
+            return sheet_of('<c t="s"><v>0</v></c>' * 3, strings=text)
+        return sheet_of(f'<c t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>')
+
+    assert unreadable(lambda: read_xlsx(named_by_each_cell(32_767))) == ("header", "no_phone_column")
+    touched: list[object] = []
+    monkeypatch.setattr(import_files, "_is_empty", touched.append)
+    assert unreadable(lambda: read_xlsx(named_by_each_cell(32_768))) == ("file", "too_long")
+    assert touched == []
+
+
+def test_a_formula_that_cells_share_is_not_made_up_for_each_of_them() -> None:
+    """One of a megabyte would take a second a cell."""
+    shared = "A1+" * 300 + "A1"
+    cells = f'<c r="A2"><f t="shared" ref="A2:C2" si="0">{shared}</f><v>1</v></c>' + "".join(
+        f'<c r="{column}2"><f t="shared" si="0"/><v>1</v></c>' for column in "BC"
+    )
+    ((_, *_), values) = list(import_xlsx.sheet_rows(sheet_of('<c r="A1" t="str"><v>phone</v></c>', cells)))
+    assert values[:4] == ("=", "=", "=", None)
+
+
 @pytest.mark.parametrize(
     ("part", "content"),
     [

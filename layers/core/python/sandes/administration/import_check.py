@@ -9,6 +9,7 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -40,6 +41,13 @@ from sandes.store.dynamo import ConditionFailed
 MAX_FAULTY_ROWS = 10_000
 """With more, the file is not what it should be, and nothing of it is done."""
 
+CHECK_SECONDS = 120
+"""So long a check goes on at most; 100,000 rows take a fraction of it. Its function has fifty seconds more."""
+
+CHECK_RUNS = 3
+"""So often it is begun at most: one that ended with its function would end so again, and keep others waiting."""
+
+_TOO_SLOW = Fault(0, "file", "too_slow", "the check took too long; try once more, or with fewer rows")
 _ROWS_AT_ONCE = 1_000
 """So many are looked up together: some of their reads at a time."""
 
@@ -51,7 +59,8 @@ def check(one: Import, *, now_ms: int, deps: ImportDependencies) -> None:
     """
     tree = deps.organisations.glance(one.place.organisation)
     with TemporaryFile() as file:
-        checking = _Checking(one, now_ms // 1000, deps, _Chunks(file, one, new_one_time_id(), deps.pepper))
+        chunks = _Chunks(file, one, new_one_time_id(), deps.pepper)
+        checking = _Checking(one, now_ms // 1000, deps.clock_ms() + CHECK_SECONDS * 1000, deps, chunks)
         failure: tuple[str, Fault | None] | None = None
         try:
             if tree is None or one.place.unit not in tree.units:
@@ -80,6 +89,13 @@ def check(one: Import, *, now_ms: int, deps: ImportDependencies) -> None:
     except ConditionFailed:  # cancelled, or another run was faster
         deps.objects.delete(rows_name(one, rows.check))
         deps.objects.delete(findings_name(one, rows.check))
+
+
+def give_up(one: Import, *, now_ms: int, deps: ImportDependencies) -> None:
+    """Fail an import whose check has not come to an end. Raises StoreUnavailable."""
+    operation = deps.store.failing(one, str(ErrorCode.UPLOAD_INVALID), reason=_TOO_SLOW, rows=None, now_ms=now_ms)
+    with suppress(ConditionFailed):  # cancelled, or another run has come to its end after all
+        deps.store.write([operation])
 
 
 @dataclass(slots=True)
@@ -122,6 +138,7 @@ class _Chunks:
 class _Checking:
     one: Import
     now_seconds: int
+    until_ms: int
     deps: ImportDependencies
     chunks: _Chunks
     bad: list[BadRow] = field(default_factory=list)
@@ -136,6 +153,8 @@ class _Checking:
         reader = RowReader(tree, self.one.place.unit, self.deps.pepper, self.now_seconds)
         waiting: list[Entry] = []
         for cells in self._read():
+            if self.deps.clock_ms() > self.until_ms:
+                raise UnreadableFile(_TOO_SLOW.field, _TOO_SLOW.code, _TOO_SLOW.message)
             self.rows += 1
             found = reader.read(cells)
             if isinstance(found, Entry) and found.index in self.seen:

@@ -14,7 +14,7 @@ from typing import Any
 
 from sandes.administration.admin_identity import identify
 from sandes.administration.authority import Permission, grants
-from sandes.administration.import_check import check, decode_index, digest, open_entries
+from sandes.administration.import_check import CHECK_RUNS, check, decode_index, digest, give_up, open_entries
 from sandes.administration.import_decisions import Known, decide
 from sandes.administration.imports import ImportDependencies, file_name, rows_name
 from sandes.administration.verifications import ENDING_SECONDS, Terms, attested
@@ -36,8 +36,11 @@ _MAX_OPERATIONS = 100
 _TRIES = 4
 
 
-def work(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDependencies) -> str:
-    """Do what an entry of the queue asks for; what was done, for the log. Raises StoreUnavailable."""
+def work(queued: Mapping[str, Any], *, receives: int, now_ms: int, deps: ImportDependencies) -> str:
+    """Do what an entry of the queue asks for; what was done, for the log.
+
+    `receives`: how often the entry has been taken by now. Raises StoreUnavailable.
+    """
     if "number" in queued:
         return verify_nominated(queued, now_ms=now_ms, deps=deps)
     if "chunk" in queued:
@@ -45,7 +48,9 @@ def work(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDependencies) ->
     one = deps.store.read(parse_import(queued["import"]), now_seconds=now_ms // 1000)
     if one is None or one.state == queued["was"]:
         return _again_or_never(queued, now_ms, deps)
-    if queued["was"] == "open" and one.state == "checking":
+    if queued["was"] == "open" and one.state == "checking" and receives > CHECK_RUNS:
+        give_up(one, now_ms=now_ms, deps=deps)
+    elif queued["was"] == "open" and one.state == "checking":
         check(one, now_ms=now_ms, deps=deps)
     if queued["was"] == "open":
         deps.objects.delete(file_name(one))

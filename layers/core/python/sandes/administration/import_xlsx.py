@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from copy import copy
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from sandes.csv_files import UnreadableFile
 
@@ -25,6 +25,11 @@ MAX_RATIO = 200
 
 MAX_TAGS = 12_000_000
 """Of all parts together: 100,000 rows of ten texts have 6 million. Each may take 70 bytes while it is read."""
+
+MAX_TEXT = 32_767
+"""Characters of one text, Excel's own limit. A text is kept once, but every cell may name it: what is done to a text of
+megabytes is done a million times.
+"""
 
 MAX_COLUMNS = 64
 MAX_SHEET_ROWS = 1_048_576
@@ -42,8 +47,8 @@ Row = tuple[object, ...]
 
 
 def sheet_rows(file: BinaryIO) -> Iterator[Row]:
-    """The values of the first sheet, from its first row on, empty rows too. Formulas come as texts that begin with an
-    equals sign, or as objects of openpyxl.
+    """The values of the first sheet, row by row, without rows that the file does not speak of. Formulas come as an
+    equals sign.
 
     Raises UnreadableFile, also after rows have been given.
     """
@@ -121,12 +126,39 @@ def _values(file: BinaryIO) -> Iterator[Row]:
         book = load_workbook(file, read_only=True, keep_links=False)
         if not book.worksheets:
             raise _no_workbook()
-        sheet = book.worksheets[0]
-        yield from sheet.iter_rows(max_row=MAX_SHEET_ROWS, max_col=MAX_COLUMNS + 1, values_only=True)
+        for row in _rows(book):
+            if any(isinstance(value, str) and len(value) > MAX_TEXT for value in row):
+                raise UnreadableFile("file", "too_long", f"a cell holds more than {MAX_TEXT} characters")
+            yield row
     except (UnreadableFile, GeneratorExit):
         raise
     except Exception:  # noqa: BLE001  # openpyxl raises whatever its parsing of a hostile or broken file runs into
         raise _no_workbook() from None
+
+
+def _rows(book: Any) -> Iterator[Row]:
+    """As openpyxl reads a sheet, but for formulas: what is shared between cells, it would make up for each of them."""
+    from openpyxl.worksheet._reader import WorkSheetParser  # see above
+
+    class Parser(WorkSheetParser):
+        def parse_formula(self, _element: object) -> str:
+            return "="
+
+    sheet, last = book.worksheets[0], 0
+    with sheet._get_source() as source:
+        parser = Parser(
+            source,
+            sheet._shared_strings,
+            epoch=book.epoch,
+            date_formats=book._date_formats,
+            timedelta_formats=book._timedelta_formats,
+        )
+        for number, cells in parser.parse():
+            if number > MAX_SHEET_ROWS:
+                return
+            if number > last:
+                yield sheet._get_row(cells, max_col=MAX_COLUMNS + 1, values_only=True)
+            last = max(last, number)
 
 
 def _too_large() -> UnreadableFile:

@@ -7,7 +7,7 @@ whoever takes it up looks for the change (docs/adr/0013).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -79,7 +79,7 @@ _TRIES = 4
 
 @dataclass(frozen=True, slots=True)
 class ImportDependencies:
-    """`key` is only for who works imports off."""
+    """`key` is only for who works imports off; `clock_ms` is asked while they do: a check goes on for minutes."""
 
     store: ImportStore
     nominations: NominationStore
@@ -90,6 +90,7 @@ class ImportDependencies:
     queue: Queue
     recorder: Recorder
     pepper: Pepper
+    clock_ms: Callable[[], int]
     key: AttestationKey | None = None
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cache
 
 from sandes.administration.imports import ImportDependencies
@@ -44,5 +45,6 @@ def _imports(settings: ImportSettings, key: AttestationKey | None = None) -> Imp
         queue=SqsQueue(_client("sqs"), settings.import_queue),
         recorder=_recorder(),
         pepper=Pepper.of(_secret(settings.pepper_secret)),
+        clock_ms=lambda: time.time_ns() // 1_000_000,
         key=key,
     )
