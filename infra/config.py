@@ -82,6 +82,7 @@ class Config:
     """One deployment. `local_port` is None on AWS.
 
     `webhook_networks`: CIDR blocks, commas between them, of private networks that webhooks may go to, without TLS too.
+    `audit_former_keys`: public keys that audit chains were signed with before, commas between them (docs/runbook.md).
     `alarm_email`: where alarms are sent besides the topic; empty for nowhere.
     `fanout_posts_per_second`: what large posts to groups may take of the account's budget (docs/runbook.md).
     """
@@ -94,6 +95,7 @@ class Config:
     webhook_networks: str
     fanout_posts_per_second: int
     alarm_email: str
+    audit_former_keys: str = ""
     federation: Federation | None = None
 
     @classmethod
@@ -124,6 +126,7 @@ class Config:
             webhook_networks=networks,
             fanout_posts_per_second=posts,
             alarm_email=str(app.node.try_get_context("alarm_email") or ""),
+            audit_former_keys=str(app.node.try_get_context("audit_former_keys") or ""),
             federation=Federation.of(app),
         )
 

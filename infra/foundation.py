@@ -87,7 +87,8 @@ class Foundation(Stack):
 
     def _audit_settings(self) -> dict[str, str]:
         """What a function is told whose acts leave entries in the audit chains."""
-        return self._tables(schema.AUDIT) | self._secrets(audit=self.audit_secret)
+        former = {"AUDIT_FORMER_KEYS": self._config.audit_former_keys}
+        return self._tables(schema.AUDIT) | self._secrets(audit=self.audit_secret) | former
 
     def _grant_audit(self, function: SandesFunction) -> None:
         """Appending to audit chains, and reading where they end. Nobody may change or delete an entry."""

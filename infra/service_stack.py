@@ -560,7 +560,8 @@ class ServiceStack(Foundation):
         )
         self._grant_tables(self.audit_heads, {schema.AUDIT: ("Query",)})
         self._grant_secret(self.audit_heads, self.audit_secret)
-        self._grant(self.audit_heads, ("s3:PutObject",), self.heads.objects)
+        self._grant(self.audit_heads, ("s3:PutObject", "s3:GetObject"), self.heads.objects)
+        self._grant(self.audit_heads, ("s3:ListBucket",), self.heads.bucket.bucket_arn)
         events.Rule(
             self,
             "HeadsEveryHour",

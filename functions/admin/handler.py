@@ -48,8 +48,9 @@ def heads(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
     """Called every hour."""
     kept = keep_heads(now_ms=now_milliseconds(), deps=wire_audit_heads())
     logger().info("heads", heads=kept.heads, already=kept.already)
-    if kept.broken:
-        logger().error("audit_chain_broken", chains=[id_text(chain) for chain in kept.broken])
+    if kept.broken or kept.unreadable:
+        broken = [id_text(chain) for chain in kept.broken]
+        logger().error("audit_chain_broken", chains=broken, documents=kept.unreadable)
         raise ChainBroken
     return {"heads": kept.heads}
 

@@ -287,6 +287,8 @@ ALLOWED = {
         "dynamodb:Query audit",
         "secretsmanager:GetSecretValue AuditSecret",
         "s3:PutObject heads/*",
+        "s3:GetObject heads/*",
+        "s3:ListBucket bucket",
     },
     "statistics": {
         "dynamodb:GetItem directory",

@@ -122,6 +122,8 @@ def allowed(example: Example, declared: dict[str, Any], role: Role, held: str, s
     where = example.decided or declared[WHERE]
     if where == "somewhere":
         return True
+    if where == "at_a_root":
+        return held != "zone"
     if where == "platform":
         return held == "platform"
     if where == "in_the_organisation":

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sandes.administration.authority import Permission
 from tests.support.admin_world import HOOK, IN_A_YEAR, Spot
 
-Decided = Literal["unit", "in_the_organisation", "any_role_there", "somewhere", "nobody"]
+Decided = Literal["unit", "in_the_organisation", "any_role_there", "somewhere", "at_a_root", "nobody"]
 """By what a call is allowed where its route does not say it: the right at the `unit`, at any place
 `in_the_organisation`, or `somewhere` at all; `any_role_there`; or `nobody` is but who has asked.
 """
@@ -86,7 +86,9 @@ EXAMPLES: dict[str, Example] = {
         lambda at: Call("GET", "/audit/export", query={"organisation": at.organisation}), whole=True
     ),
     "GET /admin/v1/audit/key": _get(lambda _: "/audit/key"),
-    "GET /admin/v1/audit/heads": Example(lambda _: Call("GET", "/audit/heads", query={"at": "3600"}), "somewhere"),
+    "GET /admin/v1/audit/heads": Example(
+        lambda _: Call("GET", "/audit/heads", query={"at": "3600"}), "at_a_root", whole=True
+    ),
     "GET /admin/v1/stats": Example(
         lambda at: Call("GET", "/stats", query={"organisation": at.organisation}), "in_the_organisation"
     ),

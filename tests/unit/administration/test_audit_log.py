@@ -11,8 +11,8 @@ import boto3
 import pytest
 
 from sandes.administration import audit_log
-from sandes.administration.audit import Recorder
-from sandes.administration.audit_heads import HeadsDependencies, keep_heads
+from sandes.administration.audit import ChainBroken, Recorder
+from sandes.administration.audit_heads import RECENT_HOURS, HeadsDependencies, KeptHeads, keep_heads
 from sandes.administration.audit_log import AuditLogDependencies, Filters
 from sandes.crypto.audit_chain import AuditKey
 from sandes.edge.objects import S3Objects
@@ -23,6 +23,7 @@ from sandes.protocol.admin_api import AuditEntry
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.audit import AuditStore
 from sandes.store.organisations import OrganisationStore
+from sandes.store.schema import AuditRow
 from sandes_client.audit import public_keys, read_heads, verify
 from tests.support.administration import AUDIT_KEY, Administration
 from tests.support.dynamodb import FlakyClient
@@ -316,6 +317,133 @@ def test_a_chain_that_ends_in_what_the_key_has_not_signed_gets_no_head(
     chains = {one.chain for one in read_heads(document, public_keys([AUDIT_KEY.public]))}
     assert id_text(good) in chains
     assert id_text(forged) not in chains
+
+
+class Hours:
+    """Heads kept hour by hour, of a table that somebody tampers with."""
+
+    def __init__(self, admin: Administration, deps: AuditLogDependencies) -> None:
+        self.table, self.client, self.deps, self.hour = admin.service.tables["audit"], admin.service.client, deps, 0
+
+    def keep(self) -> KeptHeads:
+        self.hour += 1
+        now_ms = NOW_MS + self.hour * HOUR * 1000
+        return keep_heads(now_ms=now_ms, deps=HeadsDependencies(self.deps.store, self.deps.heads, self.deps.key))
+
+    def document(self) -> bytes:
+        return b"".join(self.deps.heads.read(audit_log.heads_name(NOW + self.hour * HOUR), etag=None))
+
+    def head(self, chain: OrganisationId) -> int | None:
+        """The number that the last document has of a chain."""
+        heads = read_heads(self.document(), public_keys([AUDIT_KEY.public]))
+        return next((one.seq for one in heads if one.chain == id_text(chain)), None)
+
+    def delete(self, chain: OrganisationId, *numbers: int) -> None:
+        for number in numbers:
+            self.client.delete_item(TableName=self.table, Key={"c": {"S": id_text(chain)}, "n": {"N": str(number)}})
+
+
+@pytest.fixture
+def hours(admin: Administration, deps: AuditLogDependencies) -> Hours:
+    return Hours(admin, deps)
+
+
+def test_a_chain_cut_off_is_reported_every_hour_and_keeps_the_head_it_had(admin: Administration, hours: Hours) -> None:
+    cut, gone, good = (admin.service.organisation() for _ in range(3))
+    for chain in (cut, gone, good):
+        acts(admin, chain, "a.a", "b.b", "c.c")
+    assert not {cut, gone, good} & set(hours.keep().broken)
+    hours.delete(cut, 3)
+    hours.delete(gone, 1, 2, 3)
+    for _ in range(2):
+        assert {cut, gone, good} & set(hours.keep().broken) == {cut, gone}
+        assert [hours.head(chain) for chain in (cut, gone, good)] == [3, 3, 3]
+
+
+def test_a_chain_that_has_left_the_list_goes_on_having_heads_and_is_reported(
+    admin: Administration, hours: Hours
+) -> None:
+    of = admin.service.organisation()
+    acts(admin, of, "a.a")
+    assert of not in hours.keep().broken
+    key = {"c": {"S": AuditRow.CHAINS}, "n": {"N": str(int.from_bytes(of, "big"))}}
+    admin.service.client.delete_item(TableName=admin.service.tables["audit"], Key=key)
+    acts(admin, of, "b.b")
+    for _ in range(2):
+        assert of in hours.keep().broken
+        assert hours.head(of) == 2
+
+
+def test_a_history_written_anew_with_the_key_is_reported_however_long_it_is(
+    admin: Administration, hours: Hours
+) -> None:
+    same, longer = admin.service.organisation(), admin.service.organisation()
+    for chain in (same, longer):
+        acts(admin, chain, "a.a", "b.b")
+    assert not {same, longer} & set(hours.keep().broken)
+    for chain, acted in ((same, 1), (longer, 2)):
+        hours.delete(chain, 2)
+        forger = Recorder(hours.deps.store, AUDIT_KEY)
+        for _ in range(acted):
+            forger.record(Act(action="z.z", actor="x", role=None, organisation=chain), now_ms=NOW_MS + 9_000)
+    assert {same, longer} & set(hours.keep().broken) == {same, longer}
+    assert [hours.head(same), hours.head(longer)] == [2, 2]
+
+
+def test_a_document_that_the_key_has_not_signed_is_reported_and_the_one_before_it_counts(
+    admin: Administration, hours: Hours
+) -> None:
+    of = admin.service.organisation()
+    acts(admin, of, "a.a", "b.b")
+    hours.keep()
+    hours.delete(of, 2)
+    hours.hour += 1
+    forged = audit_log.heads_name(NOW + hours.hour * HOUR)
+    hours.deps.heads.put_new(forged, io.BytesIO(b'{"v":1,"at":1,"heads":[],"key":"x"}\n'))
+    hours.deps.heads.put_new(audit_log.heads_name(NOW + 99 * HOUR), io.BytesIO(b"of a time to come"))
+    kept = hours.keep()
+    assert kept.unreadable == (forged,)
+    assert of in kept.broken
+
+
+def test_heads_go_on_after_a_pause_of_any_length(admin: Administration, hours: Hours) -> None:
+    of = admin.service.organisation()
+    acts(admin, of, "a.a", "b.b")
+    hours.keep()
+    hours.delete(of, 2)
+    hours.hour += RECENT_HOURS + 5
+    assert of in hours.keep().broken
+
+
+def test_chains_go_on_under_a_new_key_if_the_former_one_is_known(
+    admin: Administration, deps: AuditLogDependencies
+) -> None:
+    of, new = admin.service.organisation(), AuditKey.of(b"n" * 32)
+    acts(admin, of, "a.a", "b.b")
+    act = Act(action="c.c", actor="x", role=None, organisation=of)
+    keep_heads(now_ms=NOW_MS, deps=HeadsDependencies(deps.store, deps.heads, AUDIT_KEY))
+    with pytest.raises(ChainBroken):
+        Recorder(deps.store, new).record(act, now_ms=NOW_MS)
+    Recorder(deps.store, new, (AUDIT_KEY.public,)).record(act, now_ms=NOW_MS)
+    Recorder(deps.store, new).record(act, now_ms=NOW_MS)
+    knowing = HeadsDependencies(deps.store, deps.heads, new, (AUDIT_KEY.public,))
+    assert of not in keep_heads(now_ms=NOW_MS + HOUR * 1000, deps=knowing).broken
+    auditor = admin.appoint(Role.AUDITOR, Place.root(of))
+    keys = public_keys([AUDIT_KEY.public, new.public])
+    heads = [one for at in (NOW, NOW + HOUR) for one in read_heads(audit_log.heads(auditor, at, deps=deps), keys)]
+    found = verify(io.BytesIO(exported(auditor, of, deps)), keys=keys, heads=heads, chain=id_text(of))
+    assert (found.fault, found.entries, found.heads, found.unwitnessed) == (None, 4, 2, 0)
+
+
+def test_heads_are_for_who_may_export_a_chain(admin: Administration, deps: AuditLogDependencies) -> None:
+    of = admin.service.organisation()
+    unit = admin.service.unit(of)
+    keep_heads(now_ms=NOW_MS, deps=HeadsDependencies(deps.store, deps.heads, deps.key))
+    for role in (Role.AUDITOR, Role.NODAL_OFFICER, Role.TRACE_APPROVER):
+        assert audit_log.heads(admin.appoint(role, Place.root(of)), NOW, deps=deps)
+    below = (admin.appoint(Role.AUDITOR, Place(of, unit)), admin.appoint(Role.UNIT_ADMIN, Place(of, unit)))
+    for caller in (*below, admin.appoint(Role.PLATFORM_ADMIN, Place.root(PLATFORM))):
+        assert refused(audit_log.heads, caller, NOW, deps=deps) == ErrorCode.NOT_FOUND
 
 
 def test_names_of_heads_sort_by_time() -> None:

@@ -30,6 +30,10 @@ class Objects(Protocol):
 
     def find(self, name: str) -> Found | None: ...
 
+    def names(self, prefix: str, *, after: str) -> list[str]:
+        """Of all objects that begin with `prefix` and come after a name, in order. A call for each thousand."""
+        ...
+
     def put(self, name: str, content: BinaryIO) -> None: ...
 
     def put_new(self, name: str, content: BinaryIO) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +41,7 @@ class BesideFailed(Exception):
 
 
 class ChainBroken(Exception):
-    """The last entry of a chain is not one that the key has signed. Nothing is written on top of it."""
+    """The last entry of a chain is signed by neither the key nor a former one. Nothing is written on top of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class Recorder:
 
     store: AuditStore
     key: AuditKey
+    former: tuple[bytes, ...] = ()
+    """Public keys of before: an entry of theirs may be the last of a chain, none is signed with them."""
     new_salt: Callable[[], bytes] = lambda: secrets.token_bytes(SALT_BYTES)
     sleep: Sleep = time.sleep
     _heads: dict[OrganisationId, Head] = field(default_factory=dict, repr=False)
@@ -95,7 +97,7 @@ class Recorder:
         last = self.store.last(chain)
         if last is None:
             return Head(chain, 0, 0, FIRST)
-        if last.chain != chain or not is_signed_entry(last.statement, last.signature, self.key.public):
+        if not is_of_chain(last, chain, (self.key.public, *self.former)):
             raise ChainBroken
         return head_of(last)
 
@@ -109,6 +111,11 @@ class Recorder:
             key=self.key.id,
         )
         return read_entry(said, self.key.sign_entry(said), content)
+
+
+def is_of_chain(entry: Entry, chain: OrganisationId, publics: Iterable[bytes]) -> bool:
+    """Whether one of the keys has signed it for this chain."""
+    return entry.chain == chain and any(is_signed_entry(entry.statement, entry.signature, public) for public in publics)
 
 
 def head_of(entry: Entry) -> Head:

@@ -23,6 +23,7 @@ from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.audit import AuditStore
 from sandes.store.organisations import OrganisationStore
 
+HEADS_PREFIX = "heads/"
 EXPORT_ENTRIES = 2_000
 _LOOKED_AT = 500
 """So many entries are read for a page of those that fit a filter: it may hold none and still have a cursor."""
@@ -90,8 +91,7 @@ def export(caller: Caller, organisation: OrganisationId | None, *, after: int, d
     Raises ProtocolError not_found for a chain of which the caller may not read everything.
     """
     chain = organisation or caller.administrator.home.organisation
-    root = Place.root(chain)
-    if not any(one.place == root and _all_of_it(one.role) for one in places_seen(caller, Permission.AUDIT)):
+    if chain not in _whole_chains(caller):
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return b"".join(_lines(deps.store.after(chain, after, limit=EXPORT_ENTRIES)))
 
@@ -99,9 +99,10 @@ def export(caller: Caller, organisation: OrganisationId | None, *, after: int, d
 def heads(caller: Caller, at: int, *, deps: AuditLogDependencies) -> bytes:
     """The signed heads of all chains as they were kept in the hour of `at`, epoch seconds.
 
-    Raises ProtocolError not_found for an hour without, and for who may read no audit chain.
+    They tell how much is done in every organisation: they are for who may export a chain, to check it. Raises
+    ProtocolError not_found for anybody else, and for an hour without.
     """
-    if not places_seen(caller, Permission.AUDIT):
+    if not _whole_chains(caller):
         raise ProtocolError(ErrorCode.NOT_FOUND)
     try:
         return b"".join(deps.heads.read(heads_name(at), etag=None))
@@ -115,7 +116,7 @@ def public_key(deps: AuditLogDependencies) -> PublicKey:
 
 def heads_name(at: int) -> str:
     """Of the hour in which `at` lies, epoch seconds: `heads/2026/11/25/22`."""
-    return datetime.fromtimestamp(at, UTC).strftime("heads/%Y/%m/%d/%H")
+    return datetime.fromtimestamp(at, UTC).strftime(f"{HEADS_PREFIX}%Y/%m/%d/%H")
 
 
 def _seen_by(
@@ -139,6 +140,15 @@ def _seen_by(
         raise ProtocolError(ErrorCode.NOT_FOUND)
     below = {one.id for top in ([unit] if unit is not None else scopes & tree.units.keys()) for one in tree.below(top)}
     return lambda entry: entry.unit in below or (own and unit is None and entry.actor == actor)
+
+
+def _whole_chains(caller: Caller) -> set[OrganisationId]:
+    """Organisations of which the caller may read everything."""
+    return {
+        one.place.organisation
+        for one in places_seen(caller, Permission.AUDIT)
+        if one.place == Place.root(one.place.organisation) and _all_of_it(one.role)
+    }
 
 
 def _all_of_it(role: Role) -> bool:

@@ -21,7 +21,7 @@ from nacl import bindings
 from nacl.exceptions import BadSignatureError
 
 from sandes.model.audit import Act, Entry, Head
-from sandes.model.ids import base64url_text, id_text, parse_base64url
+from sandes.model.ids import base64url_text, id_text, parse_base64url, parse_organisation
 
 FIRST = bytes(32)
 """What stands in place of the hash of an entry before the first."""
@@ -121,6 +121,17 @@ def heads_statement(heads: Iterable[Head], *, at_ms: int, key: str) -> bytes:
             "key": key,
         }
     )
+
+
+def read_heads(line: bytes, publics: Iterable[bytes]) -> list[Head]:
+    """Of a document without its line feed. Raises ValueError for one that none of the keys has signed."""
+    statement, signature, body = split(line)
+    if body is not None or not any(is_signed_heads(statement, signature, public) for public in publics):
+        raise ValueError("not a document of heads that the key has signed")
+    return [
+        Head(parse_organisation(one["chain"]), one["seq"], one["at"], parse_base64url(one["hash"]))
+        for one in json.loads(statement + b"}")["heads"]
+    ]
 
 
 def is_signed_entry(statement: bytes, signature: bytes, public: bytes) -> bool:

@@ -86,10 +86,10 @@ def public_key() -> PublicKey:
 @router.get(
     "/admin/v1/audit/heads",
     **described(
-        "The signed heads of all chains, as they were kept in the hour of this time",
+        "The signed heads of all chains, as they were kept in the hour of this time, for who may export one of them",
         permission=Permission.AUDIT,
         need="read",
-        where="any",
+        where="organisation",
     ),
 )
 def heads(at: Annotated[int, Query(ge=0, le=_LATEST, description="epoch seconds")]) -> Response[str]:

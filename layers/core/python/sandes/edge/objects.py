@@ -44,6 +44,11 @@ class S3Objects:
             raise
         return Found(answer["ETag"], answer["ContentLength"])
 
+    def names(self, prefix: str, *, after: str) -> list[str]:
+        pages = self.client.get_paginator("list_objects_v2")
+        found = pages.paginate(Bucket=self.bucket, Prefix=prefix, StartAfter=after)
+        return [one["Key"] for page in found for one in page.get("Contents", [])]
+
     def put(self, name: str, content: BinaryIO) -> None:
         self.client.put_object(Bucket=self.bucket, Key=name, Body=content)
 

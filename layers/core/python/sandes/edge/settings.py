@@ -173,10 +173,14 @@ class OtpSmsSettings(Settings):
 
 
 class RecorderSettings(Settings):
-    """What every function needs whose acts leave entries in the audit chains."""
+    """What every function needs whose acts leave entries in the audit chains.
+
+    `audit_former_keys`: public keys of before, base64url, separated by commas.
+    """
 
     audit_table: str
     audit_secret: str
+    audit_former_keys: str = ""
 
 
 class AdministratorPoolSettings(Settings):

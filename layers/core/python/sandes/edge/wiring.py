@@ -559,11 +559,13 @@ def _recorder() -> Recorder:
     from sandes.administration.audit import Recorder
     from sandes.crypto.audit_chain import AuditKey
     from sandes.edge.settings import RecorderSettings
+    from sandes.model.ids import parse_base64url
     from sandes.store.audit import AuditStore
 
     settings = RecorderSettings.load()
     store = AuditStore(_client("dynamodb"), settings.audit_table)
-    return Recorder(store, AuditKey.of(_secret(settings.audit_secret)))
+    former = tuple(parse_base64url(key) for key in settings.audit_former_keys.split(",") if key)
+    return Recorder(store, AuditKey.of(_secret(settings.audit_secret)), former)
 
 
 @cache
@@ -624,7 +626,8 @@ def wire_audit_heads() -> HeadsDependencies:
     from sandes.edge.settings import AuditHeadsSettings
 
     settings, recorder = AuditHeadsSettings.load(), _recorder()
-    return HeadsDependencies(recorder.store, S3Objects(_objects_client(), settings.heads_bucket), recorder.key)
+    objects = S3Objects(_objects_client(), settings.heads_bucket)
+    return HeadsDependencies(recorder.store, objects, recorder.key, recorder.former)
 
 
 @cache
