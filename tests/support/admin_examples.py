@@ -16,7 +16,8 @@ from tests.support.admin_world import HOOK, IN_A_YEAR, Spot
 
 Decided = Literal["unit", "in_the_organisation", "any_role_there", "somewhere", "at_a_root", "nobody"]
 """By what a call is allowed where its route does not say it: the right at the `unit`, at any place
-`in_the_organisation`, or `somewhere` at all; `any_role_there`; or `nobody` is but who has asked.
+`in_the_organisation`, `somewhere` at all, or `at_a_root` of an organisation; `any_role_there`; or `nobody` is but who
+has asked.
 """
 
 

@@ -224,6 +224,38 @@ def test_a_body_that_the_entry_does_not_bind_is_not_shown(admin: Administration,
     assert page.entries[0].details is None
 
 
+def test_rows_that_the_key_has_not_signed_for_this_chain_are_shown_as_such(
+    admin: Administration, deps: AuditLogDependencies
+) -> None:
+    of, other = admin.service.organisation(), admin.service.organisation()
+    acts(admin, of, "a.a", "b.b", "c.c")
+    acts(admin, other, "a.a")
+    forged = Recorder(deps.store, AuditKey.of(b"f" * 32), former=(AUDIT_KEY.public,))
+    forged.record(Act(action="d.d", actor="x", role=None, organisation=of), now_ms=NOW_MS + 9_000)
+    table, edited = admin.service.tables["audit"], admin.entries(of)[1].statement.replace(b'"b.b"', b'"e.e"')
+    admin.service.client.update_item(
+        TableName=table,
+        Key={"c": {"S": id_text(of)}, "n": {"N": "2"}},
+        UpdateExpression="SET e = :e",
+        ExpressionAttributeValues={":e": {"S": edited.decode()}},
+    )
+    key = {"c": {"S": id_text(other)}, "n": {"N": "1"}}
+    copied = admin.service.client.get_item(TableName=table, Key=key)["Item"]
+    admin.service.client.put_item(TableName=table, Item=copied | {"c": {"S": id_text(of)}, "n": {"N": "5"}})
+    auditor = admin.appoint(Role.AUDITOR, Place.root(of))
+    shown = audit_log.page(auditor, of, Filters(), after=None, limit=9, deps=deps).entries
+    assert [(entry.action, entry.signed) for entry in shown] == [
+        ("a.a", False),
+        ("d.d", False),
+        ("c.c", True),
+        ("e.e", False),
+        ("a.a", True),
+    ]
+    knowing = replace(deps, former=(AuditKey.of(b"f" * 32).public,))
+    known = audit_log.page(auditor, of, Filters(action="d.d"), after=None, limit=9, deps=knowing).entries
+    assert [entry.signed for entry in known] == [True]
+
+
 def exported(caller: Caller, of: OrganisationId, deps: AuditLogDependencies) -> bytes:
     """As a client does it."""
     data, after = b"", 0

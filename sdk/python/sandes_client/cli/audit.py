@@ -196,6 +196,7 @@ def list_command(
     lines = [
         f"{one['seq']:>6} {datetime.fromtimestamp(one['at_ms'] / 1000, UTC):%Y-%m-%d %H:%M:%S} {one['action']} "
         f"{one.get('subject') or ''} by {one['actor']} {json.dumps(one.get('details'), ensure_ascii=False)}"
+        + ("" if one.get("signed", True) else " NOT SIGNED: put there around the service")
         for one in found
     ]
     say("\n".join(one_line(line) for line in lines) or "Nothing.", {"entries": found}, as_json)

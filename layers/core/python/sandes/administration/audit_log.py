@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sandes.administration.audit import is_of_chain
 from sandes.administration.authority import MATRIX, Permission, places_seen
 from sandes.crypto.audit_chain import AuditKey, details_of, line
 from sandes.crypto.pepper import Pepper
@@ -36,6 +37,12 @@ class AuditLogDependencies:
     heads: Objects
     key: AuditKey
     pepper: Pepper
+    former: tuple[bytes, ...] = ()
+    """Public keys of before."""
+
+    @property
+    def publics(self) -> tuple[bytes, ...]:
+        return (self.key.public, *self.former)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +67,9 @@ def page(
 ) -> AuditPage:
     """Entries of an organisation's chain, the caller's own if none is named, newest first. Two queries.
 
-    A page may hold fewer than `limit`, even none, with a cursor. Raises ProtocolError invalid_cursor, and not_found for
-    a chain or unit of which the caller may read nothing.
+    A page may hold fewer than `limit`, even none, with a cursor. Of each entry it says whether it is signed: that none
+    is missing, and that they follow each other, only the check of an export tells. Raises ProtocolError invalid_cursor,
+    and not_found for a chain or unit of which the caller may read nothing.
     """
     chain = organisation or caller.administrator.home.organisation
     sees = _seen_by(caller, chain, filters.unit, deps)
@@ -79,7 +87,7 @@ def page(
     if len(fitting) > limit:
         last = shown[-1].seq
     return AuditPage(
-        entries=tuple(_shown(entry) for entry in shown),
+        entries=tuple(_shown(entry, signed=is_of_chain(entry, chain, deps.publics)) for entry in shown),
         cursor=cursor(str(last), owner=caller.id, of=of, pepper=deps.pepper) if last else None,
     )
 
@@ -165,7 +173,7 @@ def _lines(entries: Iterable[Entry]) -> Iterator[bytes]:
         yield line(entry.statement, entry.signature, entry.body) + b"\n"
 
 
-def _shown(entry: Entry) -> AuditEntry:
+def _shown(entry: Entry, *, signed: bool) -> AuditEntry:
     return AuditEntry(
         organisation=entry.chain,
         seq=entry.seq,
@@ -177,4 +185,5 @@ def _shown(entry: Entry) -> AuditEntry:
         subject=entry.subject,
         case=entry.case,
         details=details_of(entry),
+        signed=signed,
     )

@@ -616,6 +616,7 @@ def wire_audit_log() -> AuditLogDependencies:
         heads=S3Objects(_objects_client(), settings.heads_bucket),
         key=recorder.key,
         pepper=Pepper.of(_secret(settings.pepper_secret)),
+        former=recorder.former,
     )
 
 

@@ -47,7 +47,8 @@ class AdminMe(Wire):
 
 class AuditEntry(Wire):
     """One act. `role`: by which it was allowed. `case`: the approval, import or complaint it came of. `details` is left
-    out where it is withheld.
+    out where it is withheld. `signed`: false of a row that the key of audit chains has not signed for this chain, which
+    somebody has put there around the service: believe nothing of it.
     """
 
     organisation: OrganisationField
@@ -60,6 +61,7 @@ class AuditEntry(Wire):
     subject: str | None = None
     case: str | None = None
     details: dict[str, Any] | None = None
+    signed: bool
 
 
 class AuditPage(Wire):
