@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import secrets
 import time
@@ -17,11 +18,13 @@ from sandes.model.ids import OrganisationId, account_text, id_text
 from sandes_client.admin import AdminClient, AdminSession, Tokens
 from sandes_client.app import AppCredentials
 from sandes_client.cli.admin import admin
+from sandes_client.cli.administration import imports
+from sandes_client.cli.administration.statistics import bars
 from sandes_client.ids import base64url_text
 from sandes_client.keys import IdentityKey
 from tests.support.admin_service import URL, AdminService, admin_service, token
 from tests.support.groups import Groups
-from tests.support.service import AUDIENCE
+from tests.support.service import AUDIENCE, new_phone
 
 Run = Callable[..., Result]
 
@@ -299,3 +302,196 @@ def test_a_text_is_drafted_by_one_and_approved_by_another(officer: Run, second: 
     listed = officer("template", "list", "--app", app).stdout
     assert ("login" in listed, "service" in listed) == (True, True)
     assert "  en: {{ code }} is your code" in officer("template", "show", "login", "--app", app).stdout
+
+
+def test_terms_are_asked_for_and_taken_back(officer: Run, second: Run, app: str) -> None:
+    assert refused(officer("app", "quota", "--app", app, "--per-minute", "9000", "--per-day", "900000")) == "app_mode"
+    assert approved(officer, second, "app", "go-live", "--app", app)["state"] == "executed"
+    shown = made(officer, "app", "show", "--app", app)
+    assert (shown["mode"], shown["per_minute"]) == ("live", 3_000)
+    quota = ("app", "quota", "--app", app, "--per-minute", "9000", "--per-day", "900000")
+    rejected = made(officer, *quota)["id"]
+    assert ": rejected\n" in second("approval", "reject", rejected, "--reason", "too much").stdout
+    assert "  reason  " in officer("approval", "show", rejected).stdout
+    cancelled = made(officer, *quota)["id"]
+    assert made(officer, "approval", "cancel", cancelled)["state"] == "cancelled"
+    assert refused(second("approval", "approve", cancelled)) == "approval_state"
+    assert made(officer, "app", "trial", "--app", app, "--reason", "it sent spam")["mode"] == "trial"
+
+
+# Organisations, units, roles
+
+
+def test_an_organisation_is_made_by_two_with_its_first_officer(
+    service: AdminService, signed_in: Callable[..., Run]
+) -> None:
+    service.service.operate("administrator.create", email="a@sandes.example.in", name="Farah", unit="Onboarding")
+    tree = service.service.organisations.tree(PLATFORM)
+    assert tree is not None
+    (unit,) = tree.children(tree.organisation.root)
+    places = (Place.root(PLATFORM), Place(PLATFORM, unit.id))
+    farah, girish = [
+        signed_in(service.administration.appoint(Role.PLATFORM_ADMIN, Place.root(PLATFORM), home=home))
+        for home in places
+    ]
+    officer = ("--officer-email", "latha@fisheries.example.in", "--officer-name", "Latha Menon")
+    done = approved(farah, girish, "organisation", "create", "--name", "Fisheries", "--kind", "department", *officer)
+    assert (done["state"], service.service.pool.invitations[-1]) == ("executed", "latha@fisheries.example.in")
+    organisation = done["parameters"]["organisation"]
+    assert organisation in farah("organisation", "list").stdout
+    assert farah("organisation", "show", organisation).stdout.startswith(f"{organisation} Fisheries, since ")
+    further = ("--email", "meena@fisheries.example.in", "--name", "Meena Iyer")
+    assert approved(farah, girish, "officer", "appoint", organisation, *further)["state"] == "executed"
+    assert refused(farah("officer", "appoint", organisation, *further)) == "role_above_own"
+
+
+def test_units_are_a_tree_that_is_changed_by_version(officer: Run, ministry: OrganisationId) -> None:
+    of = id_text(ministry)
+    north = made(officer, "unit", "create", "--name", "North", "--kind", "department")["id"]
+    desk = made(officer, "unit", "create", "--name", "Desk", "--kind", "office", "--parent", north)["id"]
+    lines = officer("unit", "list").stdout.splitlines()
+    assert lines[0] == f"{of} Ministry of Railways (ministry; 0 officials, 0 groups)"
+    assert lines.index(f"    {desk} Desk (office; 0 officials, 0 groups)") > lines.index(
+        f"  {north} North (department; 0 officials, 0 groups)"
+    )
+    version = str(made(officer, "unit", "show", desk)["version"])
+    assert made(officer, "unit", "rename", desk, "--name", "Bureau", "--version", version)["name"] == "Bureau"
+    assert refused(officer("unit", "rename", desk, "--name", "Old", "--version", version)) == "precondition_failed"
+    assert made(officer, "unit", "move", desk, "--parent", of)["parent"] == of
+    assert refused(officer("unit", "move", north, "--parent", north)) == "unit_cycle"
+    assert officer("unit", "remove", desk, "--yes").stdout == f"Removed unit {desk}.\n"
+    assert desk not in officer("unit", "list").stdout
+    assert (
+        f"{of} Ministry of Rail, since " in officer("organisation", "rename", of, "--name", "Ministry of Rail").stdout
+    )
+
+
+def test_a_policy_is_shown_and_set_field_by_field(officer: Run, ministry: OrganisationId) -> None:
+    of = id_text(ministry)
+    assert "  photo      everyone\n" in officer("organisation", "policy", of).stdout
+    shown = officer("organisation", "policy", of, "--show", "photo=officials").stdout
+    assert ("  photo      officials\n" in shown, "  post       everyone\n" in shown) == (True, True)
+
+
+def test_a_role_is_granted_by_two_listed_and_taken_away(
+    service: AdminService, officer: Run, second: Run, ministry: OrganisationId
+) -> None:
+    desk = id_text(service.service.unit(ministry, "Desk"))
+    person = ("--email", "Ravi@rail.example.in", "--name", "Ravi Shah", "--until", "2027-03-31")
+    approved(officer, second, "assignment", "grant", "--role", "verifier", "--unit", desk, *person)
+    (line,) = officer("assignment", "list", "--unit", desk, "--json").stdout.splitlines()
+    granted = json.loads(line)
+    assert (granted["role"], granted["email"], granted["name"]) == ("verifier", "ravi@rail.example.in", "Ravi Shah")
+    assert granted["expires_at"].startswith("2027-03-31T00:00:00")
+    assert "Ravi Shah" in officer("assignment", "list").stdout
+    assert officer("assignment", "revoke", granted["id"], "--yes").exit_code == 0
+    assert "Ravi Shah" not in officer("assignment", "list").stdout
+
+
+# People
+
+
+def test_a_person_is_verified_edited_hidden_moved_and_revoked(
+    service: AdminService, officer: Run, ministry: OrganisationId
+) -> None:
+    person, desk = service.service.person(), id_text(service.service.unit(ministry, "Desk"))
+    account, terms = account_text(person.account), ("--name", "Asha Rao", "--post", "Director", "--until", "2027-03-31")
+    assert refused(officer("person", "show", account)) == "not_found"
+    verified = officer("person", "verify", person.phone, *terms, "--email", "asha@rail.example", "--listed").stdout
+    assert verified.startswith(f"{account} verified\n  Asha Rao, Director, unit {id_text(ministry)} of ")
+    assert "\n  asha@rail.example\n" in verified
+    assert officer("person", "show", person.phone).stdout == verified
+    assert "Asha Rao" in officer("person", "list").stdout
+    edited = made(officer, "person", "edit", account, "--post", "Joint Director", "--email", "", "--not-listed")
+    assert (edited["post"], edited.get("email"), edited["listed"]) == ("Joint Director", None, False)
+    hidden = officer("person", "hide", account, "--field", "post=nobody").stdout
+    assert "  post to nobody at most\n" in hidden
+    assert not made(officer, "person", "hide", account, "--field", "post=default").get("hidden")
+    assert made(officer, "person", "transfer", account, "--to", desk)["unit"] == desk
+    suspended = officer("person", "suspend", account, "--reason", "under inquiry").stdout
+    assert suspended == f"{account} suspended by unit {desk}: under inquiry\n"
+    assert officer("person", "resume", account).stdout == f"{account} not suspended\n"
+    reset = officer("person", "reset-devices", account, "--yes")
+    assert reset.stdout == f"{account}: 1 devices unlinked.\n"
+    revoked = officer("person", "revoke", account, "--reason", "left the service").stdout
+    assert revoked.startswith(f"{account} revoked: left the service\n")
+
+
+def test_a_number_without_its_plus_sign_is_told_so(officer: Run) -> None:
+    assert officer("person", "show", "919810000102").stderr == (
+        "error: invalid_phone: write a phone number with its plus sign: +919810000102\n"
+    )
+
+
+# Complaints, statistics
+
+
+def test_nobody_complains_yet(officer: Run) -> None:
+    assert officer("complaint", "list").stdout == "Nothing to show.\n"
+    assert refused(officer("complaint", "show", "A" * 32)) == "not_found"
+
+
+def test_figures_are_shown(officer: Run, ministry: OrganisationId) -> None:
+    shown = officer("stats").stdout
+    assert (id_text(ministry) in shown, "0 sent" in shown, "Ministry of Railways" in shown) == (True, True, True)
+    assert (
+        made(officer, "stats", "--hourly", "--since", "2026-11-01T00:00", "--until", "2026-11-02T00:00")["by"] == "hour"
+    )
+    assert refused(officer("stats", "--since", "2020-01-01")) == "invalid_request"
+
+
+def test_bars_are_as_long_as_what_they_count() -> None:
+    def figures(direct: int) -> dict[str, Any]:
+        return {"at": 1_790_000_000 + direct, "figures": {"active": direct, "messages": {}}}
+
+    table = bars([figures(40), figures(20), figures(1), figures(0)], "active", hourly=True)
+    drawn = list(table.columns[2].cells)
+    assert [len(str(bar)) for bar in drawn] == [40, 20, 1, 0]
+
+
+# Imports
+
+
+@pytest.fixture
+def importing(service: AdminService, monkeypatch: pytest.MonkeyPatch) -> AdminService:
+    """The file goes where its address leads; while a command waits, the queue is worked off."""
+
+    def upload(url: str, _: dict[str, str], file: Path) -> None:
+        service.put_file(url, file.read_bytes())
+
+    monkeypatch.setattr(imports, "upload", upload)
+    monkeypatch.setattr(imports, "pause", lambda _: service.work_on_imports())
+    return service
+
+
+def test_a_file_is_checked_and_committed_and_its_results_written(
+    importing: AdminService, officer: Run, tmp_path: Path
+) -> None:
+    person, file, results = importing.service.person(), tmp_path / "officials.csv", tmp_path / "results.csv"
+    rows = [
+        "phone,name,post,expires",
+        f"{person.phone},Asha Rao,Director,2027-03-31",
+        "98123,Ravi Shah,Clerk,2027-03-31",
+    ]
+    file.write_text("\n".join([*rows, f"{new_phone()},Meena Iyer,Clerk,2027-03-31", ""]))
+    checked = officer("import", "check", str(file), "--client-ref", "staff")
+    assert checked.exit_code == 3
+    id = checked.stderr.split()[1]
+    assert checked.stdout.startswith(
+        f"checked {id}: 3 rows, 2 good rows, 1 bad ones; a commit means 1 verified, 1 nominated\n"
+    )
+    assert ("bad_number" in checked.stdout, "Not a phone number" in checked.stdout) == (True, True)
+    assert importing.service.account(person.account).standing is None
+    asked = officer("import", "commit", id, input="n\n")
+    assert (asked.exit_code, "error: not_confirmed" in asked.stderr) == (1, True)
+    done = officer("import", "commit", id, "--yes", "--results", str(results))
+    assert (done.exit_code, "done 2 of 2: 1 verified, 1 nominated\n" in done.stdout) == (3, True)
+    assert importing.service.account(person.account).standing is not None
+    with results.open(encoding="utf-8", newline="") as opened:
+        found = [(row["row"], row["status"]) for row in csv.DictReader(opened)]
+    assert found == [("1", "verified"), ("2", "invalid"), ("3", "nominated")]
+    assert "staff" in officer("import", "list").stdout
+    assert officer("import", "results", id, "--out", str(results)).stdout == f"3 rows in {results}.\n"
+    assert refused(officer("import", "cancel", id)) == "import_state"
+    assert officer("import", "check", str(tmp_path)).exit_code == 2
+    assert officer("import", "check", str(results.rename(tmp_path / "results.txt"))).exit_code == 2

@@ -8,6 +8,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 
 from sandes.administration import audit_log
 from sandes.administration.authority import Permission
@@ -21,6 +22,9 @@ from sandes.protocol.errors import ErrorCode
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
 NDJSON = "application/x-ndjson"
+LINES: dict[int, OpenAPIResponse] = {
+    200: {"description": "Done", "content": {NDJSON: {"schema": {"type": "string"}}}},
+}
 _LATEST = 4_102_444_800  # the year 2100
 _ID = r"^[a-z2-7]{12}[acegikmoqsuwy246]$"
 
@@ -62,6 +66,7 @@ def list_entries(
 
 @router.get(
     "/admin/v1/audit/export",
+    responses=LINES,
     **described(
         "Lines of a chain after the one of this number, oldest first; ask again from the last one until there are none",
         permission=Permission.AUDIT,
@@ -85,6 +90,7 @@ def public_key() -> PublicKey:
 
 @router.get(
     "/admin/v1/audit/heads",
+    responses=LINES,
     **described(
         "The signed heads of all chains, as they were kept in the hour of this time, for who may export one of them",
         permission=Permission.AUDIT,

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandes.model.administrator import Role
-from sandes.protocol.fields import AdministratorField, OrganisationField, UnitField, Wire
+from sandes.protocol.app_api import Answer
+from sandes.protocol.fields import AdministratorField, OrganisationField, UnitField
 
 MAX_PAGE = 250
 """Entries of a page of a list; 50 if the caller does not say."""
@@ -17,14 +18,14 @@ def utc(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-class AdminPlace(Wire):
+class AdminPlace(Answer):
     """A unit of an organisation; the organisation itself as the unit of the same id."""
 
     organisation: OrganisationField
     unit: UnitField
 
 
-class OwnAssignment(Wire):
+class OwnAssignment(Answer):
     """`may`: what it gives, by the rows of the matrix. Times are epoch seconds; without `expires_at` it stays."""
 
     role: Role
@@ -34,7 +35,7 @@ class OwnAssignment(Wire):
     may: dict[str, str]
 
 
-class AdminMe(Wire):
+class AdminMe(Answer):
     """`home`: where they work. `signed_in_at`: epoch seconds of the sign-in."""
 
     administrator: AdministratorField
@@ -45,7 +46,7 @@ class AdminMe(Wire):
     assignments: tuple[OwnAssignment, ...]
 
 
-class AuditEntry(Wire):
+class AuditEntry(Answer):
     """One act. `role`: by which it was allowed. `case`: the approval, import or complaint it came of. `details` is left
     out where it is withheld. `signed`: false of a row that the key of audit chains has not signed for this chain, which
     somebody has put there around the service: believe nothing of it.
@@ -64,14 +65,14 @@ class AuditEntry(Wire):
     signed: bool
 
 
-class AuditPage(Wire):
+class AuditPage(Answer):
     """Newest first. A page may be empty and still have a cursor."""
 
     entries: tuple[AuditEntry, ...]
     cursor: str | None = None
 
 
-class PublicKey(Wire):
+class PublicKey(Answer):
     """Ed25519, base64url. `id`: by which it is named."""
 
     key: str

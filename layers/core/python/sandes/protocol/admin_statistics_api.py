@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from sandes.model.statistics import Step
-from sandes.protocol.fields import AppField, OrganisationField, UnitField, Wire
+from sandes.protocol.app_api import Answer
+from sandes.protocol.fields import AppField, OrganisationField, UnitField
 
 
-class AppMessageCounts(Wire):
+class AppMessageCounts(Answer):
     """Messages of one category that reached a status in the period; each is counted in every status it reaches."""
 
     accepted: int
@@ -17,7 +18,7 @@ class AppMessageCounts(Wire):
     failed: int
 
 
-class MessageCounts(Wire):
+class MessageCounts(Answer):
     """`direct` and `group`: what officials of the organisation wrote; of the platform, what anybody wrote. `app_group`:
     of apps to their groups.
     """
@@ -30,7 +31,7 @@ class MessageCounts(Wire):
     transaction: AppMessageCounts
 
 
-class DeliveryTimes(Wire):
+class DeliveryTimes(Answer):
     """Of apps' messages to people, from accepted to delivered, in milliseconds; each at most 19 % off."""
 
     count: int
@@ -39,7 +40,7 @@ class DeliveryTimes(Wire):
     p99_ms: int | None = None
 
 
-class OtpCounts(Wire):
+class OtpCounts(Answer):
     """`conversion`: the part of those sent that was used, as far as it is known by now; absent where none was sent."""
 
     sent: int
@@ -50,12 +51,12 @@ class OtpCounts(Wire):
     conversion: float | None = None
 
 
-class WebhookCounts(Wire):
+class WebhookCounts(Answer):
     delivered: int
     failed: int
 
 
-class Figures(Wire):
+class Figures(Answer):
     """`registered`: new accounts, of the platform only. `verified`, `verification_ended`: officials that an
     organisation began and ended to vouch for. `active`: accounts that were connected, each once a day, in the hour of
     its first connection; over several days account days.
@@ -71,14 +72,14 @@ class Figures(Wire):
     webhooks: WebhookCounts
 
 
-class Period(Wire):
+class Period(Answer):
     """An hour or day of UTC; `at`: when it begins, epoch seconds."""
 
     at: int
     figures: Figures
 
 
-class UnitOfficials(Wire):
+class UnitOfficials(Answer):
     """How many officials of this very unit, not of those below it, are verified now."""
 
     unit: UnitField
@@ -86,7 +87,7 @@ class UnitOfficials(Wire):
     verified: int
 
 
-class QueueDepth(Wire):
+class QueueDepth(Answer):
     """`waiting`: entries to be worked off, those for later among them. `failed`: those set aside for operators."""
 
     queue: str
@@ -94,7 +95,7 @@ class QueueDepth(Wire):
     failed: int
 
 
-class Statistics(Wire):
+class Statistics(Answer):
     """Of an organisation, of an app, or of the platform where neither is named. Times are epoch seconds, UTC.
 
     `figures`: over the whole time; with `series` absent for who may see units only. Hours and days without anything to

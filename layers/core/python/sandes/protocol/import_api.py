@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sandes.model.imports import Format
+from sandes.protocol.app_api import Answer
 from sandes.protocol.fields import AdministratorField, ImportField, OneLine, OrganisationField, UnitField, Wire
 
 Status = Literal["invalid", "verified", "changed", "unchanged", "nominated", "revoked", "withdrawn", "failed"]
@@ -28,7 +29,7 @@ class CommitImport(Wire):
     dry_run: bool
 
 
-class ImportUpload(Wire):
+class ImportUpload(Answer):
     """Where the file is put by PUT with these headers."""
 
     url: str
@@ -36,7 +37,7 @@ class ImportUpload(Wire):
     expires_at: datetime
 
 
-class Finding(Wire):
+class Finding(Answer):
     """What is wrong with a row, by its number below the header without empty ones; with the file, for row 0."""
 
     row: int
@@ -45,7 +46,7 @@ class Finding(Wire):
     message: str
 
 
-class RowCounts(Wire):
+class RowCounts(Answer):
     """Rows by what became of them. `nominated`: verified once the number registers."""
 
     verified: int = 0
@@ -57,7 +58,7 @@ class RowCounts(Wire):
     failed: int = 0
 
 
-class ImportState(Wire):
+class ImportState(Answer):
     """`rows`, `valid`, `invalid`: as the check found. `planned`: what a commit would do as things stood then.
 
     `done`, `counts`: rows worked off since the commit. `findings`: the first hundred.
@@ -85,17 +86,17 @@ class ImportState(Wire):
     finished_at: datetime | None = None
 
 
-class ImportPage(Wire):
+class ImportPage(Answer):
     imports: list[ImportState]
     cursor: str | None = None
 
 
-class RowResult(Wire):
+class RowResult(Answer):
     row: int
     status: Status
     findings: list[Finding]
 
 
-class ImportResults(Wire):
+class ImportResults(Answer):
     results: list[RowResult]
     cursor: str | None = None

@@ -34,6 +34,7 @@ from sandes_client.cli.session import CommandFailed, confirm, failures_as_lines
 
 BAD_ROWS = 3
 POLL_SECONDS = 1.0
+pause = time.sleep
 UPLOAD_SECONDS = 300.0
 FINDINGS_SHOWN = 20
 _FORMATS = {".csv": "csv", ".xlsx": "xlsx"}
@@ -184,7 +185,7 @@ def _waited(desk: Desk, now: Answer) -> Answer:
     with _progress() as draw:
         draw(now)
         while now["state"] in _WORKING:
-            time.sleep(POLL_SECONDS)
+            pause(POLL_SECONDS)
             now = desk.get("imports", now["id"])
             draw(now)
     return now

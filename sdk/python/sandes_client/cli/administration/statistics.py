@@ -37,8 +37,8 @@ def stats(
         datetime | None, typer.Option(formats=DAYS, help="Up to this day or hour (UTC), included.")
     ] = None,
     hourly: Annotated[bool, typer.Option("--hourly", help="By the hour, in place of the day.")] = False,
-    bars: Annotated[
-        str, typer.Option(callback=one_of(*_SERIES), metavar="|".join(_SERIES), help="What the bars show.")
+    show: Annotated[
+        str, typer.Option("--bars", callback=one_of(*_SERIES), metavar="|".join(_SERIES), help="What the bars show.")
     ] = "messages",
     as_json: AsJson = False,
 ) -> None:
@@ -63,7 +63,7 @@ def stats(
     if figures := found.get("figures"):
         console.print(_figures(figures))
     if found["series"]:
-        console.print(_bars(found["series"], bars, hourly=hourly))
+        console.print(bars(found["series"], show, hourly=hourly))
     if found["units"]:
         console.print(
             _rows(("unit", "name", "verified"), [(u["unit"], u["name"], u["verified"]) for u in found["units"]])
@@ -98,7 +98,7 @@ def _figures(figures: Answer) -> Table:
     return _rows(("", "figure"), [(name, value or "none") for name, value in rows])
 
 
-def _bars(series: list[Answer], what: str, *, hourly: bool) -> Table:
+def bars(series: list[Answer], what: str, *, hourly: bool) -> Table:
     counted = [(period["at"], _SERIES[what](period["figures"])) for period in series]
     most = max(count for _, count in counted) or 1
     form = "%Y-%m-%d %H:%M" if hourly else "%Y-%m-%d"
