@@ -7,6 +7,7 @@ cdk deploy -c local_port=4566                 the local engine on that port
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -37,6 +38,8 @@ FANOUT_CONCURRENCY = 5
 
 FANOUT_LEAST_POSTS = FANOUT_CONCURRENCY * CHUNK_MEMBERS * MAX_DEVICES // FANOUT_WORK_SECONDS
 """A second. At a slower pace a chunk would not be done in its time."""
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +120,9 @@ class Config:
         networks = str(app.node.try_get_context("webhook_networks") or ("127.0.0.0/8" if port else ""))
         for network in filter(None, networks.split(",")):
             ip_network(network)
+        former = str(app.node.try_get_context("audit_former_keys") or "")
+        if not all(_KEY.fullmatch(key) for key in filter(None, former.split(","))):
+            raise ValueError(f"audit_former_keys are public keys of 43 characters, commas between them, not {former!r}")
         return cls(
             stage=stage,
             local_port=int(port) if port else None,
@@ -126,7 +132,7 @@ class Config:
             webhook_networks=networks,
             fanout_posts_per_second=posts,
             alarm_email=str(app.node.try_get_context("alarm_email") or ""),
-            audit_former_keys=str(app.node.try_get_context("audit_former_keys") or ""),
+            audit_former_keys=former,
             federation=Federation.of(app),
         )
 

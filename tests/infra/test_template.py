@@ -392,6 +392,15 @@ def test_posts_to_groups_leave_most_of_the_accounts_sockets_to_codes_and_chats(
             assert "FANOUT_QUEUE" not in stage.functions[codes]["Environment"]["Variables"]
 
 
+def test_former_keys_of_audit_chains_that_are_none_are_refused() -> None:
+    from aws_cdk import App
+
+    keys = f"{'a' * 43},{'B' * 43}"
+    assert Config.of(App(context={"audit_former_keys": keys})).audit_former_keys == keys
+    with pytest.raises(ValueError, match="audit_former_keys"):
+        Config.of(App(context={"audit_former_keys": f"{keys},{'a' * 42}"}))
+
+
 @pytest.mark.parametrize("rate", ["149", "10001"])
 def test_a_rate_of_posts_that_cannot_be_meant_is_refused(rate: str) -> None:
     from aws_cdk import App
