@@ -86,7 +86,8 @@ def test_an_auditor_fetches_the_chain_and_the_heads_and_finds_it_whole_and_then_
     file, heads, key = tmp_path / "chain.ndjson", tmp_path / "heads", tmp_path / "key"
     assert run("export", file).output == f"Fetched 7 entries; {file} has 7.\n"
     assert run("export", file).output == f"Fetched 0 entries; {file} has 7.\n"
-    assert run("heads", heads, "--hours", "2").output.startswith("Fetched 1 ")
+    fetched = run("heads", heads, "--hours", "2").output  # the hour before may have one too
+    assert fetched.startswith(("Fetched 1 ", "Fetched 2 "))
     key.write_text(run("key", "--json").output)
     checking = ("verify", file, "--key", key, "--heads", heads, "--chain", chain)
     found = run(*checking)
