@@ -153,7 +153,8 @@ def admin_service(client: Any, tables: dict[str, str], patch: pytest.MonkeyPatch
 
 
 def _environment(tables: dict[str, str]) -> dict[str, str]:
-    told = {"stage": "test", "token_audience": AUDIENCE, "webhook_networks": "", "federation_provider": ""}
+    told = {"stage": "test", "token_audience": AUDIENCE, "webhook_networks": ""}
+    told |= {"federation_provider": "", "audit_former_keys": ""}
     for name in {name for one in FUNCTIONS for name in one.model_fields} - told.keys():
         word, _, kind = name.rpartition("_")
         match kind:

@@ -408,13 +408,21 @@ def test_a_person_is_verified_edited_hidden_moved_and_revoked(
     assert "  post to nobody at most\n" in hidden
     assert not made(officer, "person", "hide", account, "--field", "post=default").get("hidden")
     assert made(officer, "person", "transfer", account, "--to", desk)["unit"] == desk
-    suspended = officer("person", "suspend", account, "--reason", "under inquiry").stdout
-    assert suspended == f"{account} suspended by unit {desk}: under inquiry\n"
-    assert officer("person", "resume", account).stdout == f"{account} not suspended\n"
-    reset = officer("person", "reset-devices", account, "--yes")
-    assert reset.stdout == f"{account}: 1 devices unlinked.\n"
+    assert refused(officer("person", "suspend", account, "--reason", "under inquiry")) == "verified_lately"
     revoked = officer("person", "revoke", account, "--reason", "left the service").stdout
     assert revoked.startswith(f"{account} revoked: left the service\n")
+
+
+def test_a_person_is_suspended_resumed_and_their_devices_are_reset(
+    service: AdminService, officer: Run, ministry: OrganisationId
+) -> None:
+    person, now_ms = service.service.person(), service.service.now_ms
+    service.service.verify(person, ministry, now_ms=now_ms - 30 * 86_400_000)
+    account = account_text(person.account)
+    suspended = officer("person", "suspend", account, "--reason", "under inquiry").stdout
+    assert suspended == f"{account} suspended by unit {id_text(ministry)}: under inquiry\n"
+    assert officer("person", "resume", account).stdout == f"{account} not suspended\n"
+    assert officer("person", "reset-devices", account, "--yes").stdout == f"{account}: 1 devices unlinked.\n"
 
 
 def test_a_number_without_its_plus_sign_is_told_so(officer: Run) -> None:
@@ -492,6 +500,7 @@ def test_a_file_is_checked_and_committed_and_its_results_written(
     assert found == [("1", "verified"), ("2", "invalid"), ("3", "nominated")]
     assert "staff" in officer("import", "list").stdout
     assert officer("import", "results", id, "--out", str(results)).stdout == f"3 rows in {results}.\n"
-    assert refused(officer("import", "cancel", id)) == "import_state"
+    assert officer("import", "cancel", id).stdout == f"Cancelled import {id}.\n"  # who has not come yet is not awaited
+    assert refused(officer("import", "commit", id, "--yes")) == "import_state"
     assert officer("import", "check", str(tmp_path)).exit_code == 2
     assert officer("import", "check", str(results.rename(tmp_path / "results.txt"))).exit_code == 2
