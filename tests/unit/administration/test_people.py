@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from sandes.administration import people
 from sandes.crypto.audit_chain import details_of
 from sandes.limits import Limit
-from sandes.model.administrator import Caller, Place, Role
+from sandes.model.administrator import PLATFORM, Caller, Place, Role
 from sandes.model.ids import (
     OrganisationId,
     UnitId,
@@ -25,11 +26,12 @@ from sandes.model.ids import (
     new_unit_id,
 )
 from sandes.model.profile import OFFICIAL_POLICY
+from sandes.model.suspension import Suspension
 from sandes.protocol.admin_people_api import AdminPerson, ChangePerson, FindPerson, HidePerson, VerifyPerson
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.administration import Administration
 from tests.support.dynamodb import CountingClient, OvertakenClient
-from tests.support.people_administration import people_deps
+from tests.support.people_administration import people_deps, suspension_deps
 from tests.support.service import NOW, NOW_MS, Person, Service, new_phone
 
 YEAR = 365 * 86_400
@@ -155,7 +157,41 @@ def test_bad_terms_are_refused(service: Service, officer: Caller, of: Organisati
     other = service.organisation("Other")
     service.verify(person, other)
     assert refused(verify, service, officer, person) is ErrorCode.VERIFIED_ELSEWHERE
-    assert admins.entries(of) == []
+    assert set(admins.actions(of)) == {"person.find"}  # of the number that nobody has
+
+
+def test_bad_terms_are_refused_before_it_is_looked_who_has_the_number(
+    service: Service, officer: Caller, of: OrganisationId
+) -> None:
+    somebody, official = service.person(), service.person()
+    service.verify(official, service.organisation("Other"))
+
+    def told(phone: str, **changed: Any) -> tuple[ErrorCode, dict[str, Any]]:
+        with pytest.raises(ProtocolError) as caught:
+            verify(service, officer, somebody, account=None, phone=phone, **changed)
+        return caught.value.code, caught.value.details
+
+    for bad in ({"expires_at": until(NOW + 80 * YEAR)}, {"unit": new_unit_id()}):
+        refusals = [told(phone, **bad) for phone in (new_phone(), somebody.phone, official.phone)]
+        assert refusals[0] == refusals[1] == refusals[2]
+        assert refusals[0][1]["errors"][0]["pointer"] in ("/expires_at", "/unit")
+
+
+def test_verifying_by_number_is_limited_as_looking_up_is_and_leaves_what_came_to_nothing_on_the_record(
+    service: Service, officer: Caller, of: OrganisationId, admins: Administration
+) -> None:
+    official, phone = service.person(), new_phone()
+    service.verify(official, service.organisation("Other"))
+    assert refused(verify, service, officer, official, account=None, phone=phone) is ErrorCode.NOT_FOUND
+    given = {"account": None, "phone": official.phone}
+    assert refused(verify, service, officer, official, **given) is ErrorCode.VERIFIED_ELSEWHERE
+    first, second = admins.entries(of)
+    assert (first.action, first.subject, details_of(first)) == ("person.find", None, {"refused": "not_found"})
+    assert (second.action, details_of(second)) == ("person.find", {"refused": "verified_elsewhere"})
+    for _ in range(Limit.ADMIN_LOOKUPS.burst - 2):
+        refused(people.find, officer, FindPerson(phone="12"), now_ms=NOW_MS, deps=people_deps(service))
+    assert refused(verify, service, officer, official, account=None, phone=phone) is ErrorCode.RATE_LIMITED
+    assert verify(service, officer, service.person()).state == "verified"
 
 
 def test_two_officers_verify_the_same_person_at_once_and_both_acts_are_recorded(
@@ -423,6 +459,48 @@ def test_a_person_is_shown_where_the_caller_may_see_them_and_nowhere_else(
     assert refused(people.read, elsewhere, person.account, now_ms=NOW_MS, deps=deps) is ErrorCode.NOT_FOUND
 
 
+def test_what_is_not_to_be_seen_takes_the_reads_of_what_is_not_there(
+    service: Service, of: OrganisationId, admins: Administration, officer: Caller
+) -> None:
+    unit, beside = service.unit(of), service.unit(of, "Beside")
+    here, aside, elsewhere, citizen = (service.person() for _ in range(4))
+    verify(service, officer, here, unit=unit)
+    verify(service, officer, aside, unit=beside)
+    service.verify(elsewhere, service.organisation("Other"))
+    for caller in (admins.appoint(Role.UNIT_ADMIN, Place(of, unit)), officer):
+        calls = set()
+        for account in (here.account, aside.account, elsewhere.account, citizen.account, new_account_id()):
+            client: Any = CountingClient(service.client)
+            with suppress(ProtocolError):
+                people.read(caller, account, now_ms=NOW_MS, deps=people_deps(service, client))
+            calls.add(tuple(operation for operation, _ in client.calls))
+        assert len(calls) == 1
+
+
+def test_a_former_organisation_sees_neither_devices_nor_suspensions(
+    service: Service, of: OrganisationId, officer: Caller
+) -> None:
+    person, deps = service.person(), people_deps(service)
+    verify(service, officer, person)
+
+    def seen(suspended_by: OrganisationId) -> AdminPerson:
+        store = suspension_deps(service).suspensions
+        made = Suspension(suspended_by, UnitId(suspended_by), NOW, "the phone was stolen")
+        store.suspend(person.account, made)
+        found = people.read(officer, person.account, now_ms=NOW_MS, deps=deps)
+        store.resume(person.account, made)
+        return found
+
+    own = seen(of)
+    assert own.suspended is not None
+    assert own.devices == 1
+    assert seen(PLATFORM).suspended is None
+    revoke(service, officer, person)
+    for by in (of, PLATFORM):
+        former = seen(by)
+        assert (former.state, former.devices, former.suspended) == ("revoked", None, None)
+
+
 def test_a_look_up_by_number_is_recorded_and_tells_who_vouches(
     service: Service, of: OrganisationId, admins: Administration, officer: Caller
 ) -> None:
@@ -437,7 +515,8 @@ def test_a_look_up_by_number_is_recorded_and_tells_who_vouches(
     states = [find(officer, person.phone).state for person in (here, elsewhere, citizen)]
     assert states == ["here", "elsewhere", "none"]
     assert refused(find, officer, new_phone()) is ErrorCode.NOT_FOUND
-    assert admins.actions(of) == ["person.verify", *["person.find"] * 3]
+    assert admins.actions(of) == ["person.verify", *["person.find"] * 4]
+    assert admins.entries(of)[-1].subject is None
     assert all(citizen.phone.encode() not in (entry.body or b"") for entry in admins.entries(of))
     auditor = admins.appoint(Role.AUDITOR, Place.root(of))
     assert refused(find, auditor, citizen.phone) is ErrorCode.NOT_FOUND

@@ -14,7 +14,7 @@ from sandes.model.ids import new_app_id, new_body_id, new_message_id
 from sandes.model.suspension import Suspension
 from sandes.people import devices
 from sandes.people.identity import authenticate
-from sandes.protocol.client_api import LinkDevice, VerifyRegistration
+from sandes.protocol.client_api import ChangePhone, LinkDevice, VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Ack, Fetch, Hello, Ping, Receipt, Sync
 from sandes.store.directory import DirectoryStore
@@ -22,7 +22,7 @@ from sandes.store.enrolment import EnrolmentStore
 from sandes.store.suspensions import SuspensionRaced, SuspensionStore
 from tests.support.dynamodb import OvertakenClient
 from tests.support.keys import DeviceKeys
-from tests.support.service import AUDIENCE, NOW, NOW_MS, Person, Service
+from tests.support.service import AUDIENCE, NOW, NOW_MS, Person, Service, new_phone
 
 
 def store(service: Service) -> SuspensionStore:
@@ -128,3 +128,16 @@ def test_a_registration_that_was_under_way_when_the_account_was_suspended_is_ref
     deps = replace(service.device_deps, enrolment=EnrolmentStore(directory, service.routing, service.codes))
     assert refused(devices.register, id, body, now_ms=NOW_MS, deps=deps) is ErrorCode.SUSPENDED
     assert service.routes(person).suspended
+
+
+def test_a_change_of_number_that_was_under_way_when_the_account_was_suspended_is_not_made(service: Service) -> None:
+    person, phone = service.person(), new_phone()
+    caller, id = service.caller(person), service.start(phone, "change_phone")
+    body = ChangePhone(registration=id, code=service.sms.last_code)
+    late: Any = OvertakenClient(service.client, "transact_write_items", lambda: suspend(service, person))
+    directory = DirectoryStore(late, service.tables["directory"])
+    deps = replace(service.device_deps, enrolment=EnrolmentStore(directory, service.routing, service.codes))
+    before = service.account(person.account).phone_index
+    assert refused(devices.change_phone, caller, body, now_ms=NOW_MS, deps=deps) is ErrorCode.UNAVAILABLE
+    assert late.overtaken
+    assert service.account(person.account).phone_index == before

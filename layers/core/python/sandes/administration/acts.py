@@ -9,7 +9,7 @@ from sandes.model.audit import Act
 from sandes.model.ids import administrator_text
 
 
-def act(caller: Caller, right: Assignment, action: str, place: Place, subject: str, **details: Any) -> Act:
+def act(caller: Caller, right: Assignment, action: str, place: Place, subject: str | None, **details: Any) -> Act:
     return Act(
         action=action,
         actor=administrator_text(caller.id),

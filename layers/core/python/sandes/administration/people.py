@@ -4,20 +4,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sandes.administration.acts import act
 from sandes.administration.audit import Recorder
-from sandes.administration.authority import Permission, grants, require, tree_seen
+from sandes.administration.authority import Permission, covers, places_seen, require, tree_seen
 from sandes.administration.scopes import Scope
 from sandes.administration.verifications import (
     Terms,
     VerificationDependencies,
     Who,
     attest,
+    check_terms,
     decided,
     find_account,
 )
@@ -97,32 +98,51 @@ def page(
 def read(caller: Caller, id: AccountId, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
     """Somebody whom an organisation verifies or has verified, or who asks for it, where the caller may know.
 
-    Raises ProtocolError not_found.
+    It takes the same reads whoever that is, and if there is no such account. Raises ProtocolError not_found.
     """
+    sees = _sight(caller, deps.organisations)
     account = deps.verifications.directory.account(id)
+    verification = deps.verifications.store.read(id)
+    requests = deps.requests.of_account(id)
     if account is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
-    verification = deps.verifications.store.read(id)
-    if verification and grants(caller, Permission.PEOPLE, "read", place_of(verification), deps.organisations):
+    if verification and sees(place_of(verification)):
         return shown(account, verification, now_seconds=now_ms // 1000)
-    for request in deps.requests.of_account(id):
-        if request.state(account, now_seconds=now_ms // 1000) != "open":
-            continue
-        if grants(caller, Permission.PEOPLE, "read", Place(request.organisation, request.unit), deps.organisations):
+    for request in requests:
+        open_yet = request.state(account, now_seconds=now_ms // 1000) == "open"
+        if open_yet and sees(Place(request.organisation, request.unit)):
             return shown(account, None, now_seconds=now_ms // 1000)
     raise ProtocolError(ErrorCode.NOT_FOUND)
 
 
+def _sight(caller: Caller, organisations: OrganisationStore) -> Callable[[Place], bool]:
+    """Whether the caller may read about people at a place. The trees it takes are read before it is known which."""
+    able = list(places_seen(caller, Permission.PEOPLE))
+    whole = {one.place.organisation for one in able if one.place.is_root}
+    trees = {of: organisations.glance(of) for of in sorted({one.place.organisation for one in able} - whole)}
+
+    def sees(place: Place) -> bool:
+        tree = trees.get(place.organisation)
+        return place.organisation in whole or (tree is not None and any(covers(one, place, tree) for one in able))
+
+    return sees
+
+
 def find(caller: Caller, body: FindPerson, *, now_ms: int, deps: PeopleDependencies) -> FoundPerson:
-    """The account of a number, for who may verify its holder. Each look-up is recorded, without the number.
+    """The account of a number, for who may verify its holder. Each look-up is recorded, without the number, one that
+    finds nobody too.
 
     Raises ProtocolError: not_found, invalid_phone, rate_limited.
     """
     of = body.organisation or caller.administrator.home.organisation
     place = Place(of, body.unit) if body.unit else Place.root(of)
     right = require(caller, Permission.PEOPLE, "act", place, deps.organisations)
-    enforce(deps.limits, Limit.ADMIN_LOOKUPS, f"administrator:{administrator_text(caller.id)}", now_ms=now_ms)
-    account = find_account(Who(phone=body.phone), deps.verifications)
+    _limit_lookups(caller, now_ms, deps)
+    try:
+        account = find_account(Who(phone=body.phone), deps.verifications)
+    except ProtocolError as refusal:
+        _record_lookup(caller, right, place, refusal, now_ms=now_ms, deps=deps)
+        raise
     deps.recorder.record(act(caller, right, "person.find", place, account_text(account.id)), now_ms=now_ms)
     standing = account.standing_at(now_ms // 1000)
     if standing is None:
@@ -130,22 +150,45 @@ def find(caller: Caller, body: FindPerson, *, now_ms: int, deps: PeopleDependenc
     return FoundPerson(account=account.id, state="here" if standing.organisation == of else "elsewhere")
 
 
+def _limit_lookups(caller: Caller, now_ms: int, deps: PeopleDependencies) -> None:
+    enforce(deps.limits, Limit.ADMIN_LOOKUPS, f"administrator:{administrator_text(caller.id)}", now_ms=now_ms)
+
+
+def _record_lookup(
+    caller: Caller, right: Assignment, place: Place, refusal: ProtocolError, *, now_ms: int, deps: PeopleDependencies
+) -> None:
+    """That a number was tried for nothing; not for a text that is no number, whose answer tells nothing."""
+    if refusal.code is not ErrorCode.INVALID_PHONE:
+        did = act(caller, right, "person.find", place, None, refused=refusal.code.value)
+        deps.recorder.record(did, now_ms=now_ms)
+
+
 def verify(caller: Caller, body: VerifyPerson, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
     """Vouch for somebody, or renew or change it; in another unit than before it takes the right to both.
 
-    Raises ProtocolError: not_found, invalid_phone, invalid_request, verified_elsewhere, unavailable.
+    By number it is a look-up as well: counted as one, and on the record if it comes to nothing.
+
+    Raises ProtocolError: not_found, invalid_phone, invalid_request, verified_elsewhere, rate_limited, unavailable.
     """
     of = body.organisation or caller.administrator.home.organisation
     place = Place(of, body.unit) if body.unit else Place.root(of)
     right = require(caller, Permission.PEOPLE, "act", place, deps.organisations)
     terms = Terms(of, place.unit, body.name, body.post, body.email, body.listed, int(body.expires_at.timestamp()))
     who = Who(account=body.account, phone=body.phone)
+    check_terms(terms, now_seconds=now_ms // 1000, deps=deps.verifications)
+    if body.phone is not None:
+        _limit_lookups(caller, now_ms, deps)
 
     def attempt() -> AdminPerson:
         account = find_account(who, deps.verifications)
         return vouch(caller, right, "person.verify", account, terms, now_ms=now_ms, deps=deps)
 
-    return decided(attempt)
+    try:
+        return decided(attempt)
+    except ProtocolError as refusal:
+        if body.phone is not None:
+            _record_lookup(caller, right, place, refusal, now_ms=now_ms, deps=deps)
+        raise
 
 
 def vouch(
@@ -352,11 +395,16 @@ def terms_of(verification: Verification) -> Terms:
 
 
 def shown(account: Account, verification: Verification | None, *, now_seconds: int) -> AdminPerson:
+    """To an organisation whose word has ended the account is a stranger's: neither devices nor suspension. Nor is it
+    told what others have suspended it for.
+    """
     if verification is None:
-        return AdminPerson(account=account.id, state="none", devices=len(account.devices), version=0)
+        return AdminPerson(account=account.id, state="none", version=0)
+    stands = verification.in_force(now_seconds)
+    by_it = account.suspension is not None and account.suspension.organisation == verification.organisation
     return AdminPerson(
         account=account.id,
-        state=verification.ended or ("verified" if verification.in_force(now_seconds) else "expired"),
+        state=verification.ended or ("verified" if stands else "expired"),
         organisation=verification.organisation,
         unit=verification.unit,
         name=verification.name,
@@ -368,8 +416,8 @@ def shown(account: Account, verification: Verification | None, *, now_seconds: i
         ended_at=time_of(verification.ended_at) if verification.ended_at is not None else None,
         reason=verification.reason,
         hidden=dict(verification.hidden),
-        devices=len(account.devices),
-        suspended=suspension_shown(account.suspension),
+        devices=len(account.devices) if stands else None,
+        suspended=suspension_shown(account.suspension) if stands and by_it else None,
         version=verification.version,
     )
 

@@ -158,12 +158,7 @@ def attest(
 
     Raises VerificationRaced, and ProtocolError as `verify` does.
     """
-    if not now_seconds < terms.expires_at <= now_seconds + MAX_SECONDS:
-        raise invalid(ErrorCode.INVALID_REQUEST, "/expires_at", "within_five_years")
-    place = deps.store.organisations.unit(terms.organisation, terms.unit)
-    if place is None:
-        there = deps.store.organisations.read(terms.organisation)
-        raise missing("/unit", "unit in the organisation") if there else missing("/organisation", "organisation")
+    place = check_terms(terms, now_seconds=now_seconds, deps=deps)
     if previous and previous.organisation != terms.organisation:
         if previous.in_force(now_seconds):
             raise ProtocolError(ErrorCode.VERIFIED_ELSEWHERE)
@@ -173,6 +168,20 @@ def attest(
     deps.store.publish_attestation_key(deps.key.public)
     deps.store.put(made, previous=previous, phone_index=account.phone_index)
     return made
+
+
+def check_terms(terms: Terms, *, now_seconds: int, deps: VerificationDependencies) -> tuple[Organisation, Unit]:
+    """What can be said of them without looking who they are about; the unit with its organisation.
+
+    Raises ProtocolError: invalid_request, not_found (organisation or unit).
+    """
+    if not now_seconds < terms.expires_at <= now_seconds + MAX_SECONDS:
+        raise invalid(ErrorCode.INVALID_REQUEST, "/expires_at", "within_five_years")
+    place = deps.store.organisations.unit(terms.organisation, terms.unit)
+    if place is None:
+        there = deps.store.organisations.read(terms.organisation)
+        raise missing("/unit", "unit in the organisation") if there else missing("/organisation", "organisation")
+    return place
 
 
 def attested(

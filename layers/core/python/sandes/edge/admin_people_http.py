@@ -80,7 +80,7 @@ def list_people(
         "Vouch for somebody, or renew or change it",
         permission=Permission.PEOPLE,
         need="act",
-        refuses=(ErrorCode.INVALID_PHONE, *_VERIFIES),
+        refuses=(ErrorCode.INVALID_PHONE, ErrorCode.RATE_LIMITED, *_VERIFIES),
     ),
 )
 def verify_person(body: VerifyPerson) -> Response[AdminPerson]:

@@ -139,7 +139,8 @@ class DevicesReset(Answer):
 class AdminPerson(Answer):
     """What the organisation says of a person, or said last. `version` rises with every change; it is the ETag.
 
-    `state` `none`: only because of a request of theirs does the caller see them. `hidden`: shown at most to.
+    `state` `none`: only because of a request of theirs does the caller see them. `hidden`: shown at most to. `devices`,
+    and `suspended` by this organisation: of people verified now.
     """
 
     account: AccountField
@@ -155,7 +156,7 @@ class AdminPerson(Answer):
     ended_at: datetime | None = None
     reason: str | None = None
     hidden: dict[ProfileFieldName, Audience] | None = None
-    devices: int
+    devices: int | None = None
     suspended: SuspensionShown | None = None
     version: int
 

@@ -124,7 +124,9 @@ class EnrolmentStore:
         challenge: Challenge,
         seen: Nomination | None = None,
     ) -> None:
-        """Move the account to another number: the old one is free, the new one its own. `seen` as in `create`."""
+        """Move the account to another number: the old one is free, the new one its own. Not of one that is suspended,
+        by a call that was let in before. `seen` as in `create`.
+        """
         self._transact(
             self._consume(challenge, caller),
             self._claim_phone(phone_index, account.id),
@@ -142,7 +144,7 @@ class EnrolmentStore:
                     "TableName": self.directory.table,
                     "Key": account_key(account.id),
                     "UpdateExpression": f"SET {Row.PHONE_INDEX} = :new, {Row.PHONE_SEALED} = :sealed",
-                    "ConditionExpression": f"{Row.PHONE_INDEX} = :old",
+                    "ConditionExpression": f"{Row.PHONE_INDEX} = :old AND attribute_not_exists({Row.SUSPENDED})",
                     "ExpressionAttributeValues": {
                         ":new": {"S": phone_index},
                         ":sealed": {"B": phone_sealed},
