@@ -234,7 +234,7 @@ def list_webhooks(id: AppPath) -> WebhookList:
         "Register a webhook; its secret is shown this once",
         permission=Permission.APPS,
         need="act",
-        refuses=(ErrorCode.WEBHOOK_ADDRESS, ErrorCode.TOO_MANY_WEBHOOKS),
+        refuses=(ErrorCode.FRESH_SIGN_IN_REQUIRED, ErrorCode.WEBHOOK_ADDRESS, ErrorCode.TOO_MANY_WEBHOOKS),
     ),
 )
 def create_webhook(id: AppPath, body: NewWebhook) -> Response[Webhook]:
@@ -248,7 +248,7 @@ def create_webhook(id: AppPath, body: NewWebhook) -> Response[Webhook]:
         "Change, pause or resume a webhook",
         permission=Permission.APPS,
         need="act",
-        refuses=(ErrorCode.WEBHOOK_ADDRESS,),
+        refuses=(ErrorCode.FRESH_SIGN_IN_REQUIRED, ErrorCode.WEBHOOK_ADDRESS),
     ),
 )
 def change_webhook(id: AppPath, hook: HookPath, body: ChangeWebhook) -> Webhook:

@@ -60,7 +60,7 @@ class AppWorld:
 
     @property
     def deps(self) -> AppAdministrationDependencies:
-        return AppAdministrationDependencies(self.registry, self.staff.recorder)
+        return AppAdministrationDependencies(self.registry, self.staff.store, self.staff.recorder)
 
     @property
     def approvals(self) -> ApprovalDependencies:

@@ -14,6 +14,7 @@ from sandes.administration import app_administration, app_templates, app_webhook
 from sandes.administration.app_templates import APPROVE
 from sandes.administration.app_terms import CHANGE, QUOTA, Quota
 from sandes.administration.app_webhooks import AppWebhookDependencies
+from sandes.administration.sign_in import FRESH_SECONDS
 from sandes.apps.webhook_address import AddressRule
 from sandes.apps.webhook_register import WebhookRegister
 from sandes.crypto.audit_chain import details_of
@@ -389,7 +390,7 @@ class Names:
 
 def hooks(world: AppWorld) -> AppWebhookDependencies:
     register = WebhookRegister(world.registry.apps, WebhookKeys.of(b"w" * 32), AddressRule(Names(), ()))
-    return AppWebhookDependencies(world.registry, register, world.staff.recorder)
+    return AppWebhookDependencies(world.registry, register, world.staff.store, world.staff.recorder)
 
 
 def add_hook(world: AppWorld, app: AppId, by: Caller | None = None, url: str = "https://example.org/hook") -> Any:
@@ -472,3 +473,57 @@ def test_nobody_decides_on_an_approval_of_an_app_that_has_lost_the_right_to_ask(
         approvals.approve(world.officer, asked.id, now_ms=NOW_MS, deps=replace(world.approvals))
     assert caught.value.code is ErrorCode.APPROVAL_STATE
     assert refusal(templates, world, world.officer, app, "notice") is ErrorCode.NOT_FOUND
+
+
+# Right and place, as they are in the moment that something is written
+
+ACTS: dict[str, Callable[[AppWorld, AppId, str], Any]] = {
+    "change": lambda world, app, _: world.change(app, name="Vahan"),
+    "add a key": lambda world, app, _: world.add_key(app),
+    "revoke a key": lambda world, app, _: app_administration.revoke_key(
+        world.manager, app, next(iter(world.stored(app).keys)), now_ms=NOW_MS, deps=world.deps
+    ),
+    "add a webhook": lambda world, app, _: add_hook(world, app),
+    "change a webhook": lambda world, app, hook: change_hook(world, app, hook, paused=True),
+    "remove a webhook": lambda world, app, hook: app_webhooks.remove(
+        world.manager, app, hook, now_ms=NOW_MS, deps=hooks(world)
+    ),
+    "draft": lambda world, app, _: world.ask(world.manager, APPROVE, draft(app)),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_who_loses_the_right_in_that_moment_does_nothing(world: AppWorld, act: str) -> None:
+    app = world.register(key={}).app
+    hook = add_hook(world, app).id
+    before, told = world.stored(app), world.staff.actions(world.ministry)
+    taking = lambda: world.staff.take(world.manager)  # noqa: E731
+    late = world.overtaken_by(OvertakenClient(world.service.client, "transact_write_items", taking))
+    assert refusal(ACTS[act], late, app, hook) is ErrorCode.NOT_FOUND
+    assert (world.stored(app), world.staff.actions(world.ministry)) == (before, told)
+
+
+@pytest.mark.parametrize("act", list(ACTS)[:-1])
+def test_what_moves_out_of_reach_in_that_moment_is_left_alone(world: AppWorld, act: str) -> None:
+    app = world.register(key={}).app
+    hook = add_hook(world, app).id
+    moving = lambda: world.change(app, world.officer, unit=id_text(world.east))  # noqa: E731
+    late = world.overtaken_by(OvertakenClient(world.service.client, "transact_write_items", moving))
+    before = world.stored(app)
+    assert refusal(ACTS[act], late, app, hook) is ErrorCode.NOT_FOUND
+    after = world.stored(app)
+    assert replace(after, unit=before.unit, version=before.version) == before
+    assert after.unit == world.east
+    assert world.staff.actions(world.ministry) == ["app.create", "app.webhook.create", "app.change"]
+
+
+def test_where_a_webhook_goes_takes_a_fresh_sign_in_and_stopping_it_does_not(world: AppWorld) -> None:
+    app = world.register().app
+    id = add_hook(world, app).id
+    stale = replace(world.manager, signed_in_at=NOW_MS // 1000 - FRESH_SECONDS - 1)
+    assert refusal(add_hook, world, app, stale) is ErrorCode.FRESH_SIGN_IN_REQUIRED
+    for wanted in ({"url": "https://example.com/"}, {"events": ["message.delivered"]}):
+        assert refusal(change_hook, world, app, id, stale, **wanted) is ErrorCode.FRESH_SIGN_IN_REQUIRED
+    assert change_hook(world, app, id, stale, paused=True).disabled == "paused"
+    app_webhooks.remove(stale, app, id, now_ms=NOW_MS, deps=hooks(world))
+    assert world.stored(app).webhooks == {}

@@ -53,7 +53,7 @@ class World:
             service.directory,
             service.group_queue,
         )
-        return GroupAdministrationDependencies(groups, of.registry.apps, of.staff.recorder, PEPPER)
+        return GroupAdministrationDependencies(groups, of.registry.apps, of.staff.store, of.staff.recorder, PEPPER)
 
     def create(
         self, by: Caller | None = None, *admins: Person, unit: UnitId | None = None, **more: Any
@@ -300,3 +300,54 @@ def test_a_group_that_was_listed_without_a_name_is_shown_with_it(world: World) -
     world.change(made.group, None, name="Renamed")
     page = group_administration.page(world.keeper, world.apps.at(world.west), after=None, limit=5, deps=world.deps())
     assert [(one.name, one.audience) for one in page.groups] == [("Renamed", "officials")]
+
+
+ACTS: dict[str, Callable[[World, Any, GroupId, Person], Any]] = {
+    "rename": lambda world, client, group, _: world.change_by(client, group, None, name="Mine"),
+    "open": lambda world, client, group, _: world.change_by(client, group, None, open=True),
+    "admins": lambda world, client, group, person: group_administration.set_admins(
+        world.keeper,
+        group,
+        PutGroupAdmins.model_validate({"admins": texts(person)}),
+        version=None,
+        now_ms=NOW_MS,
+        deps=world.deps(client),
+    ),
+    "dissolve": lambda world, client, group, _: group_administration.dissolve(
+        world.keeper, group, now_ms=NOW_MS, deps=world.deps(client)
+    ),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("meanwhile", ["the right ends", "the group moves"])
+def test_right_and_place_hold_in_the_moment_of_the_change(world: World, act: str, meanwhile: str) -> None:
+    old, new = world.groups.official(world.ministry), world.groups.official(world.ministry)
+    made = world.create(None, old)
+
+    def other() -> None:
+        if meanwhile == "the right ends":
+            world.staff.take(world.keeper)
+        else:
+            world.transfer(made.group, world.east, world.officer)
+
+    client = OvertakenClient(world.groups.service.client, "transact_write_items", other)
+    assert refusal(ACTS[act], world, client, made.group, new) is ErrorCode.NOT_FOUND
+    after = world.groups.group(made.group)
+    assert (after.name, after.open, after.state, after.admins) == ("District", False, "live", {old.account})
+
+
+@pytest.mark.parametrize("meanwhile", ["the right ends", "the app moves"])
+def test_a_group_of_an_app_is_dissolved_only_where_the_app_is(world: World, meanwhile: str) -> None:
+    app = world.apps.register().app
+    group = world.groups.official_group(world.ministry, unit=None, app=app)
+
+    def other() -> None:
+        if meanwhile == "the right ends":
+            world.staff.take(world.keeper)
+        else:
+            world.apps.change(app, world.officer, unit=id_text(world.east))
+
+    client = OvertakenClient(world.groups.service.client, "transact_write_items", other)
+    assert refusal(ACTS["dissolve"], world, client, group, None) is ErrorCode.NOT_FOUND
+    assert world.groups.group(group).state == "live"

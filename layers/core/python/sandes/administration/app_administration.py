@@ -13,7 +13,7 @@ from typing import Any, cast
 from nacl.signing import SigningKey
 
 from sandes.administration import app_registry
-from sandes.administration.acts import act
+from sandes.administration.acts import act, recording
 from sandes.administration.app_registry import RegistryDependencies
 from sandes.administration.audit import Recorder
 from sandes.administration.authority import Need, Permission, require, tree_seen
@@ -22,7 +22,7 @@ from sandes.cursors import cursor, position
 from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.app import App, AppKey
 from sandes.model.audit import Act
-from sandes.model.ids import AppId, AppKeyId, app_text, base64url_text, id_text
+from sandes.model.ids import AppId, app_text, base64url_text, id_text
 from sandes.protocol.admin_apps_api import (
     AdminApp,
     AdminAppEntry,
@@ -35,6 +35,7 @@ from sandes.protocol.admin_apps_api import (
     PutGuests,
 )
 from sandes.protocol.errors import ErrorCode, ProtocolError, missing
+from sandes.store.administrators import AdministratorStore
 
 _TRIES = 4
 
@@ -42,11 +43,14 @@ _TRIES = 4
 @dataclass(frozen=True, slots=True)
 class AppAdministrationDependencies:
     registry: RegistryDependencies
+    administrators: AdministratorStore
     recorder: Recorder
 
-    def recording(self, what: Act, *, now_ms: int) -> RegistryDependencies:
-        """The register, each of whose changes is written with an entry of the act."""
-        return self.registry.writing(self.recorder.writer(what, now_ms=now_ms))
+    def recording(self, what: Act, right: Assignment, *, now_ms: int) -> RegistryDependencies:
+        """The register, each of whose changes is written with an entry of the act, while the caller has the right."""
+        still = self.administrators.still(right)
+        place = Place(what.organisation, what.unit) if what.unit else None
+        return self.registry.writing(recording(self.recorder, what, now_ms=now_ms, conditions=[still]), place=place)
 
 
 def page(caller: Caller, place: Place, *, after: str | None, limit: int, deps: RegistryDependencies) -> AdminAppPage:
@@ -100,7 +104,7 @@ def register(caller: Caller, new: NewApp, *, now_ms: int, deps: AppAdministratio
     )
     details = {"name": app.name, "scopes": sorted(app.scopes), "sms": app.sms, "guests": len(app.guests)}
     did = act(caller, right, "app.create", place, app_text(app.id), **details, keys=[_recorded(key) for key in keys])
-    app_registry.register(app, deps.recording(did, now_ms=now_ms))
+    app_registry.register(app, deps.recording(did, right, now_ms=now_ms))
     return shown(app, private)
 
 
@@ -140,7 +144,7 @@ def change(
             scopes=body.scopes,
             sms=body.sms,
             place=to if to != place else None,
-            deps=deps.recording(did, now_ms=now_ms),
+            deps=deps.recording(did, right, now_ms=now_ms),
         )
 
     _until_done(attempt)
@@ -171,7 +175,7 @@ def set_guests(
         guests = app_registry.guests_of(body.guests, deps.registry)
         added, removed = len(guests - app.guests), len(app.guests - guests)
         did = act(caller, right, "app.guests", place, app_text(id), added=added, removed=removed)
-        return app_registry.set_guests(app, body.guests, deps.recording(did, now_ms=now_ms))
+        return app_registry.set_guests(app, body.guests, deps.recording(did, right, now_ms=now_ms))
 
     _until_done(attempt)
     return read(caller, id, deps=deps.registry)
@@ -184,23 +188,31 @@ def add_key(
 
     Raises ProtocolError: not_found, fresh_sign_in_required, too_many_keys, unavailable.
     """
-    _, place, right = at_place(caller, id, "act", deps.registry)
+    at_place(caller, id, "act", deps.registry)
     fresh(caller, now_seconds=now_ms // 1000)
     key, private = _key(body, now_ms)
-    did = act(caller, right, "app.key.add", place, app_text(id), **_recorded(key))
-    app = app_registry.add_key(id, key, deps.recording(did, now_ms=now_ms))
-    return _shown_key(app, key.id, private)
+
+    def attempt() -> bool:
+        app, place, right = at_place(caller, id, "act", deps.registry)
+        did = act(caller, right, "app.key.add", place, app_text(id), **_recorded(key))
+        return app_registry.put_key(app, key, deps.recording(did, right, now_ms=now_ms))
+
+    _until_done(attempt)
+    return _shown_key(id, key, private)
 
 
 def revoke_key(caller: Caller, id: AppId, key: str, *, now_ms: int, deps: AppAdministrationDependencies) -> None:
     """`key`: without the app's id, or with it. Raises ProtocolError not_found."""
-    _, place, right = at_place(caller, id, "act", deps.registry)
     of, _, bare = key.rpartition(".")
-    if of not in {"", app_text(id)}:
-        raise ProtocolError(ErrorCode.NOT_FOUND)
-    did = act(caller, right, "app.key.revoke", place, app_text(id), key=bare)
-    if not app_registry.revoke_key(id, bare, deps.recording(did, now_ms=now_ms)):
-        raise ProtocolError(ErrorCode.NOT_FOUND)
+
+    def attempt() -> bool:
+        app, place, right = at_place(caller, id, "act", deps.registry)
+        if of not in {"", app_text(id)} or bare not in app.keys:
+            raise ProtocolError(ErrorCode.NOT_FOUND)
+        did = act(caller, right, "app.key.revoke", place, app_text(id), key=bare)
+        return app_registry.revoke_key(id, bare, deps.recording(did, right, now_ms=now_ms))
+
+    _until_done(attempt)
 
 
 def back_to_trial(
@@ -217,7 +229,7 @@ def back_to_trial(
             raise ProtocolError(ErrorCode.APP_MODE)
         did = act(caller, right, "app.trial", place, app_text(id), reason=body.reason)
         per_minute, per_day = app_registry.quotas("trial")
-        registry = deps.recording(did, now_ms=now_ms)
+        registry = deps.recording(did, right, now_ms=now_ms)
         return app_registry.set_terms(app, "trial", per_minute, per_day, registry)
 
     _until_done(attempt)
@@ -263,17 +275,16 @@ def shown(app: App, private_key: bytes | None = None) -> AdminApp:
         per_minute=app.per_minute,
         per_day=app.per_day,
         guests=len(app.guests),
-        keys=[_shown_key(app, key.id, private_key) for key in keys],
+        keys=[_shown_key(app.id, key, private_key) for key in keys],
         webhooks=len(app.webhooks),
         version=app.version,
         created_at=datetime.fromtimestamp(app.created_at, UTC),
     )
 
 
-def _shown_key(app: App, id: AppKeyId, private_key: bytes | None = None) -> AdminAppKey:
-    key = app.keys[id]
+def _shown_key(app: AppId, key: AppKey, private_key: bytes | None = None) -> AdminAppKey:
     return AdminAppKey(
-        id=f"{app_text(app.id)}.{id}",
+        id=f"{app_text(app)}.{key.id}",
         test=key.test,
         networks=list(key.networks),
         created_at=datetime.fromtimestamp(key.created_at, UTC),

@@ -33,9 +33,9 @@ class RegistryDependencies:
     organisations: OrganisationStore
     pepper: Pepper
 
-    def writing(self, writer: Writer) -> RegistryDependencies:
-        """The same with a store that writes by `writer`."""
-        return replace(self, apps=replace(self.apps, writer=writer))
+    def writing(self, writer: Writer, *, place: Place | None = None) -> RegistryDependencies:
+        """The same with a store that writes by `writer`; with `place`, keys of an app only while it is there."""
+        return replace(self, apps=replace(self.apps, writer=writer, place=place))
 
 
 def quotas(mode: Mode) -> tuple[int, int]:
@@ -148,11 +148,15 @@ def new_key(public: bytes, *, test: bool, networks: Sequence[str], now_seconds: 
 def add_key(id: AppId, key: AppKey, deps: RegistryDependencies) -> App:
     """The app as it is then. Raises ProtocolError: not_found, too_many_keys, unavailable."""
     for _ in range(_TRIES):
-        app = read(id, deps)
-        _check_room(app.keys.values(), key.test)
-        if deps.apps.set_entry(id, key, beside=list(app.keys)):
+        if put_key(read(id, deps), key, deps):
             return read(id, deps)
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+
+def put_key(app: App, key: AppKey, deps: RegistryDependencies) -> bool:
+    """False if its keys are others than were read. Raises ProtocolError too_many_keys."""
+    _check_room(app.keys.values(), key.test)
+    return deps.apps.set_entry(app.id, key, beside=list(app.keys))
 
 
 def revoke_key(id: AppId, key: str, deps: RegistryDependencies) -> bool:

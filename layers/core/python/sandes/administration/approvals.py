@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import ValidationError
 
+from sandes.administration.acts import recording
 from sandes.administration.audit import BesideFailed, Recorder
 from sandes.administration.authority import Need, Permission, covers, everywhere, grants, places_seen, require
 from sandes.crypto.pepper import Pepper
@@ -110,7 +111,8 @@ def request(caller: Caller, operation: str, parameters: Wire, *, now_ms: int, de
         requested_at=now_ms // 1000,
     )
     act = _act(f"{operation}.requested", caller, right, approval, asked.recorded(parameters))
-    deps.recorder.writer(act, now_ms=now_ms)([deps.store.requesting(approval)])
+    still = deps.administrators.still(right)
+    recording(deps.recorder, act, now_ms=now_ms, conditions=[still])([deps.store.requesting(approval)])
     return approval
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from sandes.administration import official_groups
-from sandes.administration.acts import act
+from sandes.administration.acts import act, recording
 from sandes.administration.audit import Recorder
 from sandes.administration.authority import Need, Permission, require, tree_seen
 from sandes.administration.official_groups import OfficialGroupDependencies
@@ -28,6 +28,7 @@ from sandes.protocol.admin_groups_api import (
     TransferOfficialGroup,
 )
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.administrators import AdministratorStore
 from sandes.store.apps import AppStore
 from sandes.store.groups import ListedGroup
 
@@ -36,12 +37,21 @@ from sandes.store.groups import ListedGroup
 class GroupAdministrationDependencies:
     groups: OfficialGroupDependencies
     apps: AppStore
+    administrators: AdministratorStore
     recorder: Recorder
     pepper: Pepper
 
-    def recording(self, what: Act, *, now_ms: int) -> OfficialGroupDependencies:
-        """The groups, each of whose transactions is written with an entry of the act."""
-        return self.groups.writing(self.recorder.writer(what, now_ms=now_ms))
+    def recording(
+        self, what: Act, right: Assignment, group: Group | None = None, *, now_ms: int
+    ) -> OfficialGroupDependencies:
+        """The groups, each of whose transactions is written with an entry of the act, while the caller has the right
+        and the `group` is, or the app that manages it, where they have it.
+        """
+        conditions = [self.administrators.still(right)]
+        if group is not None and group.unit is None and group.app is not None and what.unit is not None:
+            conditions.append(self.apps.still_at(group.app, Place(what.organisation, what.unit)))
+        writer = recording(self.recorder, what, now_ms=now_ms, conditions=conditions)
+        return self.groups.writing(writer, unit=group.unit if group else None)
 
 
 def page(
@@ -100,7 +110,7 @@ def create(
         is_open=new.open,
         admins=new.admins,
         now_ms=now_ms,
-        deps=deps.recording(act(caller, right, "group.create", place, id_text(id), **details), now_ms=now_ms),
+        deps=deps.recording(act(caller, right, "group.create", place, id_text(id), **details), right, now_ms=now_ms),
     )
     return _shown(made, place)
 
@@ -117,7 +127,7 @@ def change(
     """`version`: only if it is the group's. Raises ProtocolError: not_found, invalid_request, precondition_failed,
     unavailable.
     """
-    _, place, right = _at_place(caller, id, "act", deps)
+    group, place, right = _at_place(caller, id, "act", deps)
     details = body.model_dump(mode="json", exclude_none=True)
     did = act(caller, right, "group.change", place, id_text(id), changed=details)
     official_groups.change(
@@ -127,7 +137,7 @@ def change(
         is_open=body.open,
         version=version,
         now_ms=now_ms,
-        deps=deps.recording(did, now_ms=now_ms),
+        deps=deps.recording(did, right, group, now_ms=now_ms),
     )
     return read(caller, id, deps=deps)
 
@@ -151,7 +161,8 @@ def set_admins(
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
     details = {"admins": sorted(account_text(account) for account in set(body.admins))}
     did = act(caller, right, "group.admins", place, id_text(id), **details)
-    official_groups.set_admins(id, body.admins, now_ms=now_ms, deps=deps.recording(did, now_ms=now_ms))
+    recorded = deps.recording(did, right, group, now_ms=now_ms)
+    official_groups.set_admins(id, body.admins, now_ms=now_ms, deps=recorded)
     return read(caller, id, deps=deps)
 
 
@@ -167,15 +178,15 @@ def transfer(
     require(caller, Permission.GROUPS, "act", to, deps.groups.organisations)
     details = {"unit": [id_text(place.unit), id_text(to.unit)]}
     did = act(caller, right, "group.transfer", place, id_text(id), **details)
-    official_groups.transfer(id, to.unit, deps.recording(did, now_ms=now_ms), source=place.unit)
+    official_groups.transfer(id, to.unit, deps.recording(did, right, now_ms=now_ms), source=place.unit)
     return read(caller, id, deps=deps)
 
 
 def dissolve(caller: Caller, id: GroupId, *, now_ms: int, deps: GroupAdministrationDependencies) -> None:
     """Of one that is dissolved already, nothing. Raises ProtocolError: not_found, unavailable."""
-    _, place, right = _at_place(caller, id, "act", deps)
+    group, place, right = _at_place(caller, id, "act", deps)
     did = act(caller, right, "group.dissolve", place, id_text(id))
-    official_groups.dissolve(id, now_ms=now_ms, deps=deps.recording(did, now_ms=now_ms))
+    official_groups.dissolve(id, now_ms=now_ms, deps=deps.recording(did, right, group, now_ms=now_ms))
 
 
 def _at_place(

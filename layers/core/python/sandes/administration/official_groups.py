@@ -33,9 +33,9 @@ class OfficialGroupDependencies:
     directory: DirectoryStore
     work: Queue
 
-    def writing(self, writer: Writer) -> OfficialGroupDependencies:
-        """The same with a store that writes by `writer`."""
-        return replace(self, changes=replace(self.changes, writer=writer))
+    def writing(self, writer: Writer, *, unit: UnitId | None = None) -> OfficialGroupDependencies:
+        """The same with a store that writes by `writer`; with `unit`, to a group only while it is there."""
+        return replace(self, changes=replace(self.changes, writer=writer, unit=unit))
 
 
 def create(
@@ -140,9 +140,11 @@ def set_admins(id: GroupId, admins: Sequence[AccountId], *, now_ms: int, deps: O
 
 
 def _demote(id: GroupId, account: AccountId, now_ms: int, deps: OfficialGroupDependencies) -> None:
-    member = deps.groups.facts(id, account, now_seconds=now_ms // 1000).own.member
-    if member is None or member.role != "admin":
+    facts = deps.groups.facts(id, account, now_seconds=now_ms // 1000)
+    group, member = facts.group, facts.own.member
+    if group is None or member is None or member.role != "admin":
         return
+    _check_place(group, deps)
     event = new_event(id, GroupChange.ROLE, SYSTEM, now_ms=now_ms, subject=account, role="member")
     with told(event, deps.work):
         deps.changes.set_role(id, member, "member", by=None, event=event)
@@ -155,6 +157,7 @@ def _promote(
     group, member = facts.group, facts.own.member
     if group is None or not group.live:
         raise missing("/group", "group")
+    _check_place(group, deps)
     if member is not None and member.role == "admin":
         return
     if len(group.admins) >= MAX_ADMINS:
@@ -224,7 +227,14 @@ def official(id: GroupId, deps: OfficialGroupDependencies, *, dissolved: bool = 
     group = deps.groups.read(id)
     if group is None or group.kind != "official" or not (group.live or dissolved):
         raise missing("/group", "official group")
+    _check_place(group, deps)
     return group
+
+
+def _check_place(group: Group, deps: OfficialGroupDependencies) -> None:
+    """Raises ProtocolError not_found: it has moved since it was found that the caller has the right where it was."""
+    if deps.changes.unit is not None and group.unit != deps.changes.unit:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
 
 
 def _organisation(group: Group) -> OrganisationId:

@@ -34,7 +34,7 @@ def wire_app_administration() -> AppAdministrationDependencies:
     registry = RegistryDependencies(
         AppStore(dynamodb, table), OrganisationStore(dynamodb, table), Pepper.of(_secret(settings.pepper_secret))
     )
-    return AppAdministrationDependencies(registry, _recorder())
+    return AppAdministrationDependencies(registry, wire_administrators(), _recorder())
 
 
 @cache
@@ -59,7 +59,7 @@ def wire_app_webhooks() -> AppWebhookDependencies:
         WebhookKeys.of(_secret(settings.webhook_secret)),
         AddressRule(SystemResolver(), networks_of(settings.webhook_networks)),
     )
-    return AppWebhookDependencies(apps.registry, register, apps.recorder)
+    return AppWebhookDependencies(apps.registry, register, apps.administrators, apps.recorder)
 
 
 @cache
@@ -73,4 +73,6 @@ def wire_group_administration() -> GroupAdministrationDependencies:
         directory=DirectoryStore(dynamodb, table),
         work=SqsQueue(_client("sqs"), settings.group_queue),
     )
-    return GroupAdministrationDependencies(groups, apps.registry.apps, apps.recorder, apps.registry.pepper)
+    return GroupAdministrationDependencies(
+        groups, apps.registry.apps, apps.administrators, apps.recorder, apps.registry.pepper
+    )

@@ -68,6 +68,8 @@ class AppStore:
     client: Client
     table: str
     writer: Writer | None = None
+    place: Place | None = None
+    """Of keys and webhooks: changed only while the app is there. All else is changed in the version that was read."""
 
     def create(self, app: App) -> bool:
         """False if the id is taken, or the unit is not there that it should be in."""
@@ -250,6 +252,7 @@ class AppStore:
             "ExpressionAttributeNames": {"#id": id},
             **({"ExpressionAttributeValues": values} if values else {}),
         }
+        update = self._where_it_is(update)
         if self.writer:  # a transaction does not tell what it has made
             now = self.read(app) if self._write({"Update": update}) else None
             return now.webhooks.get(id) if now else None
@@ -287,7 +290,22 @@ class AppStore:
         )
 
     def _change(self, app: AppId, **expressions: Any) -> bool:
-        return self._write({"Update": {"TableName": self.table, "Key": app_key(app), **expressions}})
+        return self._write({"Update": self._where_it_is({"TableName": self.table, "Key": app_key(app), **expressions})})
+
+    def _where_it_is(self, update: dict[str, Any]) -> dict[str, Any]:
+        if self.place is None:
+            return update
+        condition, values = _is_at(self.place)
+        return update | {
+            "ConditionExpression": f"{update['ConditionExpression']} AND {condition}",
+            "ExpressionAttributeValues": update.get("ExpressionAttributeValues", {}) | values,
+        }
+
+    def still_at(self, app: AppId, place: Place) -> dict[str, Any]:
+        """Part of a transaction: fails if the app has moved to another unit."""
+        condition, values = _is_at(place)
+        check = {"TableName": self.table, "Key": app_key(app), "ConditionExpression": condition}
+        return {"ConditionCheck": check | {"ExpressionAttributeValues": values}}
 
     def _write(self, *operations: dict[str, Any]) -> bool:
         try:
@@ -353,6 +371,13 @@ class AppStore:
         """The newest first. One query."""
         items, last = self._page(app_key(app), f"{_TEMPLATE_PREFIX}{name}#", after, limit, forward=False)
         return [read_template(app, item) for item in items], last
+
+
+def _is_at(place: Place) -> tuple[str, dict[str, Any]]:
+    at = f"{AppRow.UNIT} = :place"
+    if place.is_root:
+        at = f"({at} OR attribute_not_exists({AppRow.UNIT}))"
+    return at, {":place": {"B": place.unit}}
 
 
 def _is_numbered(template: Item) -> bool:

@@ -108,6 +108,8 @@ class GroupChangeStore:
     table: str
     writer: Writer | None = None
     """For all but `let_vanish`, which is upkeep."""
+    unit: UnitId | None = None
+    """Of an official group: changed, dissolved, and given admins, only while it is there."""
 
     def create(
         self,
@@ -166,7 +168,7 @@ class GroupChangeStore:
             }
         operations: list[dict[str, Any]] = [
             *self._member(group, member),
-            _group(
+            self._group(
                 group,
                 members=1,
                 promoted=member.account if member.role != "member" else None,
@@ -246,7 +248,7 @@ class GroupChangeStore:
         """From the role that `member` says; of an owner and to one only by `hand_over`."""
         operations = [
             *self._role(group, member, role),
-            _group(
+            self._group(
                 group,
                 promoted=member.account if role != "member" else None,
                 demoted=member.account if role == "member" else None,
@@ -293,10 +295,10 @@ class GroupChangeStore:
         if is_open is not None:
             values[Row.OPEN] = {"BOOL": is_open}
         if version is None:
-            changed = _group(group, values=values)
+            changed = self._group(group, values=values)
         else:
             using = {":version": {"N": str(version)}}
-            changed = _group(group, values=values, conditions=[f"{Row.VERSION} = :version"], using=using)
+            changed = self._group(group, values=values, conditions=[f"{Row.VERSION} = :version"], using=using)
         operations = [changed]
         if name is not None and listed is not None and listed.organisation is not None and listed.unit is not None:
             renamed = {
@@ -371,7 +373,7 @@ class GroupChangeStore:
         if group.app is not None:
             operations.append({"Delete": {"Key": group_of_app_key(group.app, group.id)}})
         dissolved = {Row.STATE: {"S": "dissolved"}}
-        operations.append(_group(group.id, values=dissolved, conditions=conditions, using=using))
+        operations.append(self._group(group.id, values=dissolved, conditions=conditions, using=using))
         self._transact(operations, event)
 
     def together(
@@ -434,6 +436,15 @@ class GroupChangeStore:
         """The two rows of somebody who is no member yet."""
         row, with_account = _member_rows(group, member)
         return [{"Put": {"Item": row, "ConditionExpression": _ABSENT}}, {"Put": {"Item": with_account}}]
+
+    def _group(
+        self, group: GroupId, *, conditions: Sequence[str] = (), using: Mapping[str, Any] | None = None, **changes: Any
+    ) -> dict[str, Any]:
+        """As `_group`, while it is in the unit."""
+        if self.unit is None:
+            return _group(group, conditions=conditions, using=using, **changes)
+        using = {**(using or {}), ":place": {"B": self.unit}}
+        return _group(group, conditions=[*conditions, f"{Row.UNIT} = :place"], using=using, **changes)
 
     def _role(self, group: GroupId, member: Member, role: Role) -> list[dict[str, Any]]:
         return [
