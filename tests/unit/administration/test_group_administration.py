@@ -334,7 +334,7 @@ def test_right_and_place_hold_in_the_moment_of_the_change(world: World, act: str
     client = OvertakenClient(world.groups.service.client, "transact_write_items", other)
     assert refusal(ACTS[act], world, client, made.group, new) is ErrorCode.NOT_FOUND
     after = world.groups.group(made.group)
-    assert (after.name, after.open, after.state, after.admins) == ("District", False, "live", {old.account})
+    assert (after.name, after.open, after.state, after.admins) == ("District", False, "live", frozenset([old.account]))
 
 
 @pytest.mark.parametrize("meanwhile", ["the right ends", "the app moves"])
