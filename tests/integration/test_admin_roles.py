@@ -47,8 +47,8 @@ class Ministry:
         now = int(time.time())
         return set(identify(id, signed_in_at=now, now_seconds=now, administrators=self.staff.store).roles)
 
-    def take(self, by: Caller, whose: Caller) -> Answer:
-        return self.api(by, "DELETE", f"/assignments/{whose.assignments[0].key}")
+    def take(self, by: Caller, whose: Caller, **more: Any) -> Answer:
+        return self.api(by, "DELETE", f"/assignments/{whose.assignments[0].key}", **more)
 
 
 @pytest.fixture(scope="module")
@@ -160,13 +160,68 @@ def test_two_roles_that_exclude_each_other_are_not_granted_at_once(ministry: Min
     assert len(ministry.roles(usha.id) - {Role.VERIFIER}) == 1
 
 
-def test_two_officers_who_remove_each_other_at_once_leave_one(ministry: Ministry) -> None:
-    pairs = [(ministry.asha, ministry.ravi), (ministry.ravi, ministry.asha)]
+def test_two_officers_of_whom_each_is_to_go_do_not_both_go(ministry: Ministry) -> None:
+    admins = platform(ministry)
+    asked = [ministry.take(ministry.asha, ministry.ravi), ministry.take(ministry.ravi, ministry.asha)]
+    assert [(one.status, one.body["operation"]) for one in asked] == [(202, "officer.take")] * 2
     with ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(lambda pair: ministry.take(*pair), pairs))
-    assert sorted(answer.status for answer in answers)[0] == 204
-    assert [answer.status for answer in answers].count(204) == 1
+        answers = list(pool.map(ministry.approve, admins, asked))
+    assert sorted(answer.status for answer in answers)[0] == 200
+    assert [answer.status for answer in answers].count(200) == 1
     assert ministry.staff.store.officers(ministry.id) == 1
+    left = next(one for one in (ministry.asha, ministry.ravi) if ministry.roles(one.id))
+    usha = ministry.staff.appoint(Role.UNIT_ADMIN, ministry.root)
+    assert ministry.take(usha, left).code == "role_above_own"
+
+
+@pytest.mark.parametrize("role", [Role.AUDITOR, Role.TRACE_REQUESTER, Role.TRACE_APPROVER])
+def test_who_holds_others_in_check_is_not_removed_by_one_of_them(ministry: Ministry, role: Role) -> None:
+    usha = ministry.staff.appoint(role, ministry.root)
+    asked = ministry.take(ministry.asha, usha)
+    assert (asked.status, asked.body["operation"], asked.body["state"]) == (202, "assignment.take", "pending")
+    assert ministry.roles(usha.id) == {role}
+    assert ministry.approve(ministry.asha, asked).code == "own_request"
+    assert ministry.approve(platform(ministry)[0], asked).code == "not_found"
+    assert ministry.approve(ministry.staff.appoint(Role.UNIT_ADMIN, ministry.root), asked).code == "not_found"
+    assert ministry.approve(ministry.ravi, asked).body["state"] == "executed"
+    assert ministry.roles(usha.id) == set()
+    assert ministry.staff.actions(ministry.id) == ["assignment.take.requested", "assignment.take"]
+    assert ministry.staff.entries(ministry.id)[-1].subject == administrator_text(usha.id)
+    assert ministry.take(ministry.asha, usha).code == "not_found"
+
+
+def test_of_three_officers_two_remove_one_and_nobody_decides_about_themselves(ministry: Ministry) -> None:
+    usha = ministry.staff.appoint(Role.NODAL_OFFICER, ministry.root, home=ministry.root)
+    asked = ministry.take(ministry.asha, ministry.ravi)
+    assert asked.body["operation"] == "assignment.take"
+    assert ministry.approve(ministry.ravi, asked).code == "own_roles"
+    assert ministry.approve(platform(ministry)[0], asked).code == "not_found"
+    assert ministry.approve(usha, asked).body["state"] == "executed"
+    assert ministry.roles(ministry.ravi.id) == set()
+
+
+def test_of_two_officers_one_is_removed_by_the_other_and_a_platform_administrator(ministry: Ministry) -> None:
+    first, _ = platform(ministry)
+    asked = ministry.take(ministry.asha, ministry.ravi)
+    assert ministry.api(first, "GET", f"/approvals/{asked.body['id']}").status == 200
+    assert ministry.take(first, ministry.ravi).code == "not_found"
+    assert ministry.approve(ministry.ravi, asked).code == "not_found"
+    assert ministry.approve(first, asked).body["state"] == "executed"
+    assert (ministry.roles(ministry.ravi.id), ministry.staff.store.officers(ministry.id)) == (set(), 1)
+    again = ministry.staff.appoint(Role.NODAL_OFFICER, ministry.root, home=ministry.east)
+    asked = ministry.take(ministry.asha, again)
+    transact(ministry.staff.store.client, list(ministry.staff.store.taking(ministry.asha.assignments[0])))
+    assert ministry.approve(first, asked).code == "approval_state"
+    assert ministry.roles(again.id) == {Role.NODAL_OFFICER}
+
+
+def test_other_roles_are_taken_away_by_one_and_at_once(ministry: Ministry) -> None:
+    usha = ministry.staff.appoint(Role.VERIFIER, ministry.west)
+    assert ministry.take(ministry.asha, usha, signed_in_at=int(time.time()) - 301).status == 204
+    assert ministry.roles(usha.id) == set()
+    auditor = ministry.staff.appoint(Role.AUDITOR, ministry.root)
+    old = ministry.take(ministry.asha, auditor, signed_in_at=int(time.time()) - 301)
+    assert old.code == "fresh_sign_in_required"
 
 
 def test_an_administrator_of_another_organisation_keeps_name_and_home(ministry: Ministry) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sandes.administration.authority import APART, GRANTED_BY, MATRIX, Cell, Permission
+from sandes.administration.authority import APART, GRANTED_BY, MATRIX, TAKEN_BY_TWO, Cell, Permission
 from sandes.edge.admin_routes import NEED, PERMISSION, WHERE
 from sandes.model.administrator import Role
 from tools.specs.https import HANDLERS_OF_ADMINISTRATORS
@@ -33,7 +33,9 @@ who has no right to something it looks as if it did not exist.
 ## Granting
 
 By two people who each have one of these roles at the place or above it, and do not work in the same unit; taken away by
-one. Platform administrators are made by operators, an organisation's first two nodal officers by two of them.
+one, those of {taken_by_two} by two (of two nodal officers, one by the other and a
+platform administrator). Platform administrators are made by operators, an organisation's first two nodal officers by
+two of them.
 
 {granting}
 
@@ -56,6 +58,7 @@ def rights_page() -> str:
     )
     return _PAGE.format(
         matrix=_table(("permission", *map(_name, Role)), matrix),
+        taken_by_two=_names(TAKEN_BY_TWO),
         granting=_table(("role", "granted by", "never beside"), granting),
         routes=_table(("route", "does", "permission", "need", "where"), sorted(_routes())),
     )

@@ -1,4 +1,4 @@
-"""Roles: who has which where, granted by two people, taken away by one (docs/adr/0027)."""
+"""Roles: who has which where, granted by two people, taken away by one, or by two (docs/adr/0027)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandes.administration import approvals
 from sandes.administration.appointments import Appointment, Appointments
 from sandes.administration.approvals import ApprovalDependencies, ApprovedOperation, Decision, Write
 from sandes.administration.audit import BesideFailed, Recorder
-from sandes.administration.authority import GRANTED_BY, Permission, grants, require, require_in, tree_seen
+from sandes.administration.authority import GRANTED_BY, TAKEN_BY_TWO, Permission, grants, require, require_in, tree_seen
 from sandes.administration.sign_in import fresh
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor as make_cursor
@@ -105,6 +105,60 @@ class Granting(ApprovedOperation[GrantRole]):
         return parameters.model_dump(mode="json", exclude_none=True, exclude={"person"})
 
 
+class TakeRole(Wire):
+    """What an approval of taking a role away holds."""
+
+    organisation: OrganisationField
+    unit: UnitField
+    role: RoleField
+    administrator: AdministratorField
+
+    @property
+    def key(self) -> AssignmentKey:
+        return AssignmentKey(self.administrator, self.role, Place(self.organisation, self.unit))
+
+
+@dataclass(frozen=True, slots=True)
+class Taking(ApprovedOperation[TakeRole]):
+    """`assignment.take`, by two who may grant the role there, from a third."""
+
+    administrators: AdministratorStore
+    permission = Permission.ROLES
+    model = TakeRole
+
+    def place(self, parameters: TakeRole) -> Place:
+        return parameters.key.place
+
+    def roles(self, parameters: TakeRole) -> Collection[Role]:
+        return GRANTED_BY[parameters.role]
+
+    def check(self, parameters: TakeRole, by: Caller, *, now_seconds: int) -> None:
+        """Raises ProtocolError: fresh_sign_in_required, own_roles, not_found, last_officer."""
+        fresh(by, now_seconds=now_seconds)
+        _held(by, parameters.key, self.administrators)
+        if parameters.role is Role.NODAL_OFFICER and self.administrators.officers(parameters.organisation) < 2:
+            raise ProtocolError(ErrorCode.LAST_OFFICER)
+
+    def carry_out(self, parameters: TakeRole, decision: Decision, write: Write) -> None:
+        """Raises ProtocolError as `check`."""
+        found = _held(decision.approver, parameters.key, self.administrators)
+        try:
+            write(list(self.administrators.taking(found)), subject=administrator_text(found.administrator))
+        except ConditionFailed as failed:
+            raise ProtocolError(ErrorCode.NOT_FOUND if 0 in failed.failed else ErrorCode.LAST_OFFICER) from None
+
+
+@dataclass(frozen=True, slots=True)
+class TakingOneOfTwo(Taking):
+    """`officer.take`: where there is no third nodal officer who could approve it, a platform administrator does."""
+
+    permission = Permission.ORGANISATIONS
+    asked_by = Permission.ROLES
+
+    def roles(self, parameters: TakeRole) -> Collection[Role]:
+        return GRANTED_BY[parameters.role] | {Role.PLATFORM_ADMIN}
+
+
 @dataclass(frozen=True, slots=True)
 class AssignmentDependencies:
     administrators: AdministratorStore
@@ -149,19 +203,18 @@ def page(
     return [one for one in live if place.is_root or tree.within(one.assignment.place.unit, place.unit)], more
 
 
-def take(caller: Caller, key: AssignmentKey, *, now_ms: int, deps: AssignmentDependencies) -> None:
-    """Take a role away, at once.
+def take(
+    caller: Caller, key: AssignmentKey, *, now_ms: int, deps: AssignmentDependencies, asking: ApprovalDependencies
+) -> Approval | None:
+    """Take a role away, at once; of TAKEN_BY_TWO: ask for it, which gives the approval.
 
-    Raises ProtocolError: not_found, role_above_own, own_roles, last_officer.
+    Raises ProtocolError: not_found, role_above_own, own_roles, and as `Taking.check`.
     """
     require(caller, Permission.ROLES, "second", key.place, deps.organisations)
     right = _granted_by(caller, key.role, key.place, deps.organisations)
-    if key.administrator == caller.id:
-        raise ProtocolError(ErrorCode.OWN_ROLES)
-    _, held = deps.administrators.read(key.administrator) or (None, [])
-    found = next((one for one in held if one.key == key), None)
-    if found is None:
-        raise ProtocolError(ErrorCode.NOT_FOUND)
+    if key.role in TAKEN_BY_TWO:
+        return _ask_to_take(caller, key, now_ms=now_ms, deps=asking)
+    found = _held(caller, key, deps.administrators)
     act = Act(
         action="assignment.revoke",
         actor=administrator_text(caller.id),
@@ -174,10 +227,28 @@ def take(caller: Caller, key: AssignmentKey, *, now_ms: int, deps: AssignmentDep
     write = deps.recorder.writer(act, now_ms=now_ms, beside=[deps.administrators.still(right)])
     try:
         write(list(deps.administrators.taking(found)))
-    except ConditionFailed as failed:
-        raise ProtocolError(ErrorCode.NOT_FOUND if 0 in failed.failed else ErrorCode.LAST_OFFICER) from None
-    except BesideFailed:  # the caller's own right was taken away in the same moment
+    except (ConditionFailed, BesideFailed):  # it, or the caller's own right, was taken away in the same moment
         raise ProtocolError(ErrorCode.NOT_FOUND) from None
+    return None
+
+
+def _ask_to_take(caller: Caller, key: AssignmentKey, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
+    few = key.role is Role.NODAL_OFFICER and deps.administrators.officers(key.place.organisation) <= 2
+    wanted = TakeRole(
+        organisation=key.place.organisation, unit=key.place.unit, role=key.role, administrator=key.administrator
+    )
+    return approvals.request(caller, "officer.take" if few else "assignment.take", wanted, now_ms=now_ms, deps=deps)
+
+
+def _held(by: Caller, key: AssignmentKey, administrators: AdministratorStore) -> Assignment:
+    """The assignment, somebody else's. Raises ProtocolError own_roles, not_found."""
+    if key.administrator == by.id:
+        raise ProtocolError(ErrorCode.OWN_ROLES)
+    _, held = administrators.read(key.administrator) or (None, [])
+    found = next((one for one in held if one.key == key), None)
+    if found is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return found
 
 
 def _granted_by(caller: Caller, role: Role, place: Place, organisations: OrganisationStore) -> Assignment:

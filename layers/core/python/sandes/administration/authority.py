@@ -124,6 +124,9 @@ Platform administrators are made by operators only; an organisation's first two 
 administrators.
 """
 
+TAKEN_BY_TWO = frozenset((Role.NODAL_OFFICER, Role.TRACE_REQUESTER, Role.TRACE_APPROVER, Role.AUDITOR))
+"""Roles that hold others in check: one officer alone does not get rid of them."""
+
 _ALONE = frozenset((Role.PLATFORM_ADMIN, Role.AUDITOR))
 
 APART: Mapping[Role, frozenset[Role]] = {

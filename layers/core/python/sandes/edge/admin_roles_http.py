@@ -24,7 +24,6 @@ from sandes.edge.admin_params import (
 )
 from sandes.edge.admin_routes import described
 from sandes.edge.admin_wiring import wire_approvals, wire_assignments
-from sandes.edge.http import no_content
 from sandes.model.approval import Approval
 from sandes.model.ids import base64url_text
 from sandes.protocol.admin_api import utc
@@ -88,17 +87,28 @@ def ask_for_role(body: NewAssignment) -> AdminApproval:
 @router.delete(
     "/admin/v1/assignments/<id>",
     status_code=HTTPStatus.NO_CONTENT,
+    responses={
+        204: {"description": "Taken away"},
+        202: {"description": "Asked for", "content": {"application/json": {"model": AdminApproval}}},
+    },
     **described(
-        "Take a role away, at once",
+        "Take a role away, at once; ask for it if it is a nodal officer's, an auditor's or one of who trace",
         permission=Permission.ROLES,
         need="second",
-        refuses=(ErrorCode.OWN_ROLES, ErrorCode.ROLE_ABOVE_OWN, ErrorCode.LAST_OFFICER),
+        refuses=(
+            *(ErrorCode.OWN_ROLES, ErrorCode.ROLE_ABOVE_OWN, ErrorCode.LAST_OFFICER),
+            ErrorCode.FRESH_SIGN_IN_REQUIRED,
+        ),
     ),
 )
-def take_role(id: AssignmentPath) -> Response[str]:
+def take_role(id: AssignmentPath) -> Response[AdminApproval | str]:
     caller, now_ms = call(router)
-    assignments.take(caller, assignment_in_path(id), now_ms=now_ms, deps=wire_assignments())
-    return no_content()
+    key = assignment_in_path(id)
+    asked = assignments.take(caller, key, now_ms=now_ms, deps=wire_assignments(), asking=wire_approvals())
+    if asked is None:
+        return Response(status_code=HTTPStatus.NO_CONTENT, content_type="application/json", body="")
+    body = shown_approval(asked, now_ms)
+    return Response(status_code=HTTPStatus.ACCEPTED, content_type="application/json", body=body)
 
 
 @router.get(
@@ -139,6 +149,7 @@ def get_approval(id: ApprovalPath) -> AdminApproval:
         refuses=(
             *(ErrorCode.OWN_REQUEST, ErrorCode.SAME_UNIT, ErrorCode.APPROVAL_STATE, ErrorCode.FRESH_SIGN_IN_REQUIRED),
             *(ErrorCode.OWN_ROLES, ErrorCode.ROLE_ABOVE_OWN, ErrorCode.ROLES_APART, ErrorCode.ALREADY_ASSIGNED),
+            ErrorCode.LAST_OFFICER,
         ),
     ),
 )

@@ -58,7 +58,7 @@ def wire_approvals() -> ApprovalDependencies:
     from sandes.administration.app_registry import RegistryDependencies
     from sandes.administration.appointments import Appointments
     from sandes.administration.approvals import ApprovalDependencies
-    from sandes.administration.assignments import Granting
+    from sandes.administration.assignments import Granting, Taking, TakingOneOfTwo
     from sandes.administration.new_organisations import Appointing, Founding
     from sandes.store.approvals import ApprovalStore
     from sandes.store.apps import AppStore
@@ -76,6 +76,8 @@ def wire_approvals() -> ApprovalDependencies:
             "organisation.create": Founding(appointments, organisations),
             "officer.appoint": Appointing(appointments, organisations),
             "assignment.grant": Granting(appointments, organisations),
+            "assignment.take": Taking(wire_administrators()),
+            "officer.take": TakingOneOfTwo(wire_administrators()),
             **app_operations(registry),
         },
     )

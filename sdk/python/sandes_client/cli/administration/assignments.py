@@ -101,8 +101,11 @@ def assignment_revoke(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take a role away, at once."""
+    """Take a role away, at once; that of a nodal officer, of an auditor or of who traces with a second person."""
     with failures_as_lines():
         confirm("Take this role away?", yes=yes)
-    ctx.obj.delete("assignments", assignment)
+    answer = ctx.obj.delete("assignments", assignment)
+    if answer:
+        asked(answer, as_json)
+        return
     say(f"Taken away: {assignment}.", {"id": assignment, "state": "taken"}, as_json)
