@@ -4,8 +4,8 @@ BIN := .venv/bin
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
 
-# Its tests all have one name, by which several workers would take them for one test.
-ONE_BY_ONE := tests/e2e/test_app_api_schemathesis.py
+# Their tests all have one name, by which several workers would take them for one test.
+ONE_BY_ONE := tests/e2e/test_app_api_schemathesis.py tests/e2e/test_admin_api_schemathesis.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup layers run admin test lint format bench specs deploy clean
@@ -46,7 +46,7 @@ test: setup layers ## run every test: unit, store, templates, conversations on t
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore $(ONE_BY_ONE)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(addprefix --ignore ,$(ONE_BY_ONE))
 	@$(BIN)/python -m pytest $(ONE_BY_ONE)
 endif
 
