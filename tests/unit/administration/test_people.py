@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from sandes.administration import people
+from sandes.administration import people, suspension
 from sandes.crypto.audit_chain import details_of
 from sandes.limits import Limit
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
@@ -27,6 +27,7 @@ from sandes.model.ids import (
 )
 from sandes.model.profile import OFFICIAL_POLICY
 from sandes.model.suspension import Suspension
+from sandes.model.verification import UNASKED_SECONDS
 from sandes.protocol.admin_people_api import AdminPerson, ChangePerson, FindPerson, HidePerson, VerifyPerson
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.administration import Administration
@@ -321,6 +322,29 @@ def test_who_is_revoked_is_no_official_at_once_and_once_on_the_record(
     assert revoke(service, officer, person) == made
     assert admins.actions(of) == ["person.verify", "person.revoke"]
     assert refused(change, service, officer, person, post="Director") is ErrorCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("act", ["verify", "revoke", "suspend", "reset_devices"])
+def test_who_loses_the_right_in_the_same_moment_does_nothing(
+    service: Service, of: OrganisationId, admins: Administration, officer: Caller, act: str
+) -> None:
+    person = service.person()
+    service.verify(person, of, now_ms=NOW_MS - UNASKED_SECONDS * 1000)
+    before = (service.account(person.account), service.verifications.read(person.account))
+    client: Any = OvertakenClient(service.client, "transact_write_items", lambda: admins.take(officer))
+    suspending = suspension_deps(service, client)
+    acts: dict[str, Callable[[], Any]] = {
+        "verify": lambda: verify(service, officer, person, client=client),
+        "revoke": lambda: revoke(service, officer, person, client),
+        "suspend": lambda: suspension.suspend(officer, person.account, "stolen", now_ms=NOW_MS, deps=suspending),
+        "reset_devices": lambda: suspension.reset_devices(officer, person.account, now_ms=NOW_MS, deps=suspending),
+    }
+    colleague = admins.appoint(Role.NODAL_OFFICER, Place.root(of))
+    assert colleague.id != officer.id
+    assert refused(acts[act]) is ErrorCode.NOT_FOUND
+    assert client.overtaken
+    assert (service.account(person.account), service.verifications.read(person.account)) == before
+    assert admins.actions(of) == []
 
 
 def test_of_two_officers_who_revoke_at_once_one_has_done_it(

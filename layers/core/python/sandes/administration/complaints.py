@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandes.administration.acts import act
-from sandes.administration.audit import Recorder
+from sandes.administration.audit import BesideFailed, Recorder
 from sandes.administration.authority import Need, Permission, grants, require, tree_seen
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor, position
@@ -115,9 +115,13 @@ def _changed(
         made: Complaint = replace(change(complaint), version=complaint.version + 1)
         did = act(caller, right, action, _place(complaint), account_text(AccountId(complaint.about)), **details)
         try:
-            deps.recorder.writer(replace(did, case=base64url_text(id)), now_ms=now_ms)(deps.store.changing(made))
+            still = deps.administrators.still(right)
+            write = deps.recorder.writer(replace(did, case=base64url_text(id)), now_ms=now_ms, beside=[still])
+            write(deps.store.changing(made))
         except ConditionFailed:
             continue
+        except BesideFailed:  # the right was taken away in the same moment
+            raise ProtocolError(ErrorCode.NOT_FOUND) from None
         return _shown(made, deps.pepper)
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 

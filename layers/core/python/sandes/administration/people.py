@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandes.administration.acts import act
-from sandes.administration.audit import Recorder
+from sandes.administration.audit import BesideFailed, Recorder
 from sandes.administration.authority import Permission, covers, places_seen, require, tree_seen
 from sandes.administration.scopes import Scope
 from sandes.administration.verifications import (
@@ -44,6 +44,8 @@ from sandes.protocol.admin_people_api import (
     VerifyPerson,
 )
 from sandes.protocol.errors import ErrorCode, ProtocolError, missing
+from sandes.store.administrators import AdministratorStore
+from sandes.store.dynamo import Writer
 from sandes.store.limits import LimitStore
 from sandes.store.organisations import OrganisationStore
 from sandes.store.verification_requests import VerificationRequestStore
@@ -64,9 +66,28 @@ class PeopleDependencies:
     def pepper(self) -> Pepper:
         return self.verifications.pepper
 
-    def recording(self, what: Act, *, now_ms: int, beside: Sequence[Any] = ()) -> VerificationDependencies:
-        """What is verified or ended with it is written together with an entry of the act."""
-        writer = self.recorder.writer(what, now_ms=now_ms, beside=beside)
+    def writer(self, what: Act, right: Assignment, *, now_ms: int, beside: Sequence[Any] = ()) -> Writer:
+        """Writes with an entry of the act, and only while there is the right to it. Raises BesideFailed for what is
+        `beside`, counted from there, and ProtocolError not_found once the right is gone.
+        """
+        still = AdministratorStore(self.organisations.client, self.organisations.table).still(right)
+        write = self.recorder.writer(what, now_ms=now_ms, beside=[*beside, still])
+
+        def while_it_lasts(operations: Sequence[Any]) -> None:
+            try:
+                write(operations)
+            except BesideFailed as failed:
+                if failed.index < len(beside):
+                    raise
+                raise ProtocolError(ErrorCode.NOT_FOUND) from None
+
+        return while_it_lasts
+
+    def recording(
+        self, what: Act, right: Assignment, *, now_ms: int, beside: Sequence[Any] = ()
+    ) -> VerificationDependencies:
+        """What is verified or ended with it is written as by `writer`."""
+        writer = self.writer(what, right, now_ms=now_ms, beside=beside)
         return replace(self.verifications, store=replace(self.verifications.store, writer=writer))
 
 
@@ -230,7 +251,7 @@ def vouch(
         previous,
         asked=asked,
         now_seconds=now_ms // 1000,
-        deps=deps.recording(replace(did, case=case), now_ms=now_ms, beside=beside),
+        deps=deps.recording(replace(did, case=case), right, now_ms=now_ms, beside=beside),
     )
     return shown(account, made, now_seconds=now_ms // 1000)
 
@@ -310,7 +331,7 @@ def revoke(caller: Caller, id: AccountId, reason: str, *, now_ms: int, deps: Peo
         if not verification.in_force(now_ms // 1000):
             raise missing("/account", "verification in force")
         did = act(caller, right, "person.revoke", place_of(verification), account_text(id), reason=reason)
-        store = deps.recording(did, now_ms=now_ms).store
+        store = deps.recording(did, right, now_ms=now_ms).store
         store.end(verification, "revoked", reason=reason, now_seconds=now_ms // 1000)
         return shown(account, store.read(id), now_seconds=now_ms // 1000)
 
@@ -336,7 +357,7 @@ def hide(
         check_version(verification, version)
         hidden = _hidden(verification.hidden, body.fields)
         did = act(caller, right, "person.hide", place_of(verification), account_text(id), fields=dict(body.fields))
-        store = deps.recording(did, now_ms=now_ms).store
+        store = deps.recording(did, right, now_ms=now_ms).store
         store.hide(verification, hidden)
         changed = replace(verification, hidden=hidden, version=verification.version + 1)
         return shown(account, changed, now_seconds=now_ms // 1000)

@@ -104,7 +104,7 @@ def reject(caller: Caller, id: RequestId, reason: str, *, now_ms: int, deps: Peo
         raise ProtocolError(ErrorCode.REQUEST_STATE)
     place = Place(request.organisation, request.unit)
     did = act(caller, right, "request.reject", place, account_text(request.account), reason=reason)
-    write = deps.recorder.writer(replace(did, case=base64url_text(id)), now_ms=now_ms)
+    write = deps.writer(replace(did, case=base64url_text(id)), right, now_ms=now_ms)
     try:
         write(deps.requests.deciding(request, "rejected", now_seconds=now_seconds, reason=reason))
     except ConditionFailed:
