@@ -230,10 +230,21 @@ def test_an_administrator_of_another_organisation_keeps_name_and_home(ministry: 
     ministry.api.pool.people[usha.administrator.email] = usha.id
     person = {"email": usha.administrator.email, "name": "Somebody", "home": id_text(ministry.west.unit)}
     assert ministry.approve(ministry.ravi, ministry.ask(ministry.asha, "moderator", person=person)).status == 200
+    assert usha.administrator.email not in ministry.api.pool.invitations
     known = ministry.staff.store.read(usha.id)
     assert known
     assert known[0] == usha.administrator
     assert {one.role for one in known[1]} == {Role.VERIFIER, Role.MODERATOR}
+
+
+def test_whoever_has_taken_the_address_of_another_gets_nothing_that_was_meant_for_them(ministry: Ministry) -> None:
+    usha = ministry.staff.appoint(Role.VERIFIER, ministry.west)
+    ministry.api.pool.people["colleague@example.gov.in"] = usha.id
+    person = {"email": "colleague@example.gov.in", "name": "C", "home": id_text(ministry.west.unit)}
+    refused = ministry.approve(ministry.ravi, ministry.ask(ministry.asha, "moderator", person=person))
+    assert (refused.code, refused.body["errors"][0]["pointer"]) == ("not_found", "/person/email")
+    assert ministry.roles(usha.id) == {Role.VERIFIER}
+    assert "colleague@example.gov.in" not in ministry.api.pool.invitations
 
 
 def test_roles_are_asked_for_and_approved_by_who_has_just_signed_in(ministry: Ministry) -> None:

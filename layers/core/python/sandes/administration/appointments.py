@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,10 +60,11 @@ class Appointments:
         Raises ProtocolError: as `check`, now for who is known to the pool only, too; `otherwise` if one of `parts` but
         the first fails; unavailable.
         """
-        id = self.pool.invite(wanted.who.email, wanted.who.name) if isinstance(wanted.who, NewPerson) else wanted.who
-        if id in (decision.approval.requested_by, decision.approver.id):
-            raise ProtocolError(ErrorCode.OWN_ROLES)
         now = decision.now_ms // 1000
+        two = (decision.approval.requested_by, decision.approver.id)
+        id = self._invited(wanted.who, wanted, two, now) if isinstance(wanted.who, NewPerson) else wanted.who
+        if id in two:
+            raise ProtocolError(ErrorCode.OWN_ROLES)
         by = administrator_text(decision.approval.requested_by)
         grant = Assignment(id, wanted.role, wanted.place, by, now, wanted.expires_at)
         for _ in range(_TRIES):
@@ -76,6 +77,23 @@ class Appointments:
                 raise ProtocolError(ErrorCode.ALREADY_ASSIGNED if 1 in failed.failed else otherwise) from None
             return
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+    def _invited(
+        self, who: NewPerson, wanted: Appointment, two: Collection[AdministratorId], now_seconds: int
+    ) -> AdministratorId:
+        """Last of all that can be refused. Nobody's temporary password is replaced by another organisation."""
+        found = self.pool.find(who.email)
+        known = self.administrators.read(found) if found is not None and found not in two else None
+        if found is not None and found in two:
+            raise ProtocolError(ErrorCode.OWN_ROLES)
+        if known is not None:
+            person, held = known
+            if person.email != who.email:  # they have taken the address of somebody else, at the pool
+                raise missing("/person/email", "administrator of this address")
+            _check_beside(wanted, held, now_seconds)
+            if person.home.organisation != wanted.place.organisation:
+                return person.id
+        return self.pool.invite(who.email, who.name)
 
     def _person(self, id: AdministratorId, wanted: Appointment, now_seconds: int) -> tuple[Administrator, Any]:
         """Who it is, and the operation that keeps others from giving them another role at the same time."""
