@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sandes.administration import people, suspension
 from sandes.crypto.audit_chain import details_of
 from sandes.limits import Limit
-from sandes.model.administrator import PLATFORM, Caller, Place, Role
+from sandes.model.administrator import PLATFORM, Assignment, Caller, Place, Role
 from sandes.model.ids import (
     OrganisationId,
     UnitId,
@@ -345,6 +345,14 @@ def test_who_loses_the_right_in_the_same_moment_does_nothing(
     assert client.overtaken
     assert (service.account(person.account), service.verifications.read(person.account)) == before
     assert admins.actions(of) == []
+
+
+def test_a_right_that_is_over_by_now_does_nothing(service: Service, of: OrganisationId, admins: Administration) -> None:
+    caller, person = admins.appoint(Role.VERIFIER, Place.root(of), expires_at=NOW), service.person()
+    right = Assignment(caller.id, Role.VERIFIER, Place.root(of), "operator", NOW, expires_at=NOW)
+    late = Caller(caller.administrator, (right,), signed_in_at=NOW)
+    assert refused(verify, service, late, person) is ErrorCode.NOT_FOUND
+    assert service.verifications.read(person.account) is None
 
 
 def test_of_two_officers_who_revoke_at_once_one_has_done_it(

@@ -48,7 +48,7 @@ class AppAdministrationDependencies:
 
     def recording(self, what: Act, right: Assignment, *, now_ms: int) -> RegistryDependencies:
         """The register, each of whose changes is written with an entry of the act, while the caller has the right."""
-        still = self.administrators.still(right)
+        still = self.administrators.still(right, now_seconds=now_ms // 1000)
         place = Place(what.organisation, what.unit) if what.unit else None
         return self.registry.writing(recording(self.recorder, what, now_ms=now_ms, conditions=[still]), place=place)
 

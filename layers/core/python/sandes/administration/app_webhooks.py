@@ -33,7 +33,7 @@ class AppWebhookDependencies:
         """Each of whose changes is written with an entry of the act, while the caller has the right and the app is
         there.
         """
-        still = self.administrators.still(right)
+        still = self.administrators.still(right, now_seconds=now_ms // 1000)
         writer = recording(self.recorder, what, now_ms=now_ms, conditions=[still])
         return replace(self.register, apps=replace(self.register.apps, writer=writer, place=place))
 

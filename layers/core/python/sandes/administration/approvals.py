@@ -111,7 +111,7 @@ def request(caller: Caller, operation: str, parameters: Wire, *, now_ms: int, de
         requested_at=now_ms // 1000,
     )
     act = _act(f"{operation}.requested", caller, right, approval, asked.recorded(parameters))
-    still = deps.administrators.still(right)
+    still = deps.administrators.still(right, now_seconds=now_ms // 1000)
     recording(deps.recorder, act, now_ms=now_ms, conditions=[still])([deps.store.requesting(approval)])
     return approval
 
@@ -131,8 +131,8 @@ def approve(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDepend
     act = _act(approval.operation, caller, right, approval, operation.recorded(parameters))
     beside = [
         deps.store.deciding(approval, "executed", caller.id, now_seconds=now_ms // 1000),
-        deps.administrators.still(right),
-        deps.administrators.still(requesters_right),
+        deps.administrators.still(right, now_seconds=now_ms // 1000),
+        deps.administrators.still(requesters_right, now_seconds=now_ms // 1000),
     ]
 
     def write(operations: Sequence[Any], /, *, subject: str | None = None) -> None:
@@ -291,7 +291,7 @@ def _close(
     deps: ApprovalDependencies,
 ) -> Approval:
     decided = deps.store.deciding(approval, decision, caller.id, now_seconds=now_ms // 1000, reason=reason)
-    beside = [decided, *([deps.administrators.still(right)] if right else [])]
+    beside = [decided, *([deps.administrators.still(right, now_seconds=now_ms // 1000)] if right else [])]
     act = _act(f"{approval.operation}.{decision}", caller, right, approval, {"reason": reason} if reason else {})
     try:
         deps.recorder.writer(act, now_ms=now_ms, beside=beside)([])

@@ -224,7 +224,9 @@ def take(
         subject=administrator_text(key.administrator),
         details={"role": key.role.value},
     )
-    write = deps.recorder.writer(act, now_ms=now_ms, beside=[deps.administrators.still(right)])
+    write = deps.recorder.writer(
+        act, now_ms=now_ms, beside=[deps.administrators.still(right, now_seconds=now_ms // 1000)]
+    )
     try:
         write(list(deps.administrators.taking(found)))
     except (ConditionFailed, BesideFailed):  # it, or the caller's own right, was taken away in the same moment

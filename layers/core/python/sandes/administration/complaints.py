@@ -115,7 +115,7 @@ def _changed(
         made: Complaint = replace(change(complaint), version=complaint.version + 1)
         did = act(caller, right, action, _place(complaint), account_text(AccountId(complaint.about)), **details)
         try:
-            still = deps.administrators.still(right)
+            still = deps.administrators.still(right, now_seconds=now_ms // 1000)
             write = deps.recorder.writer(replace(did, case=base64url_text(id)), now_ms=now_ms, beside=[still])
             write(deps.store.changing(made))
         except ConditionFailed:

@@ -47,7 +47,7 @@ class GroupAdministrationDependencies:
         """The groups, each of whose transactions is written with an entry of the act, while the caller has the right
         and the `group` is, or the app that manages it, where they have it.
         """
-        conditions = [self.administrators.still(right)]
+        conditions = [self.administrators.still(right, now_seconds=now_ms // 1000)]
         if group is not None and group.unit is None and group.app is not None and what.unit is not None:
             conditions.append(self.apps.still_at(group.app, Place(what.organisation, what.unit)))
         writer = recording(self.recorder, what, now_ms=now_ms, conditions=conditions)

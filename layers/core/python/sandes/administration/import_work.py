@@ -374,7 +374,7 @@ def verify_nominated(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDepe
             *deps.verifications.putting(made, previous=last, phone_index=index),
             deps.nominations.removing(nomination),
             deps.store.standing(nomination.origin.id),
-            deps.administrators.still(right),
+            deps.administrators.still(right, now_seconds=now_ms // 1000),
         ]
         if _written(_nominated(nomination, made), verifying, now_ms, deps):
             return "verified"

@@ -70,7 +70,9 @@ class PeopleDependencies:
         """Writes with an entry of the act, and only while there is the right to it. Raises BesideFailed for what is
         `beside`, counted from there, and ProtocolError not_found once the right is gone.
         """
-        still = AdministratorStore(self.organisations.client, self.organisations.table).still(right)
+        still = AdministratorStore(self.organisations.client, self.organisations.table).still(
+            right, now_seconds=now_ms // 1000
+        )
         write = self.recorder.writer(what, now_ms=now_ms, beside=[*beside, still])
 
         def while_it_lasts(operations: Sequence[Any]) -> None:

@@ -222,7 +222,9 @@ def _recording(
         subject=id_text(place.unit),
         details=details,
     )
-    write = deps.recorder.writer(act, now_ms=now_ms, beside=[deps.administrators.still(right)])
+    write = deps.recorder.writer(
+        act, now_ms=now_ms, beside=[deps.administrators.still(right, now_seconds=now_ms // 1000)]
+    )
 
     def while_it_lasts(operations: Sequence[Any]) -> None:
         try:

@@ -205,9 +205,16 @@ class AdministratorStore:
             }
         }
 
-    def still(self, assignment: Assignment) -> dict[str, Any]:
-        """Fails if the assignment has been taken away since it was read."""
-        check = {"TableName": self.table, "Key": assignment_key(assignment), "ConditionExpression": _THERE}
+    def still(self, assignment: Assignment, *, now_seconds: int) -> dict[str, Any]:
+        """Fails if the assignment has been taken away since it was read, or is over."""
+        check = {
+            "TableName": self.table,
+            "Key": assignment_key(assignment),
+            "ConditionExpression": (
+                f"{_THERE} AND (attribute_not_exists({AssignmentRow.EXPIRES_AT}) OR {AssignmentRow.EXPIRES_AT} > :now)"
+            ),
+            "ExpressionAttributeValues": {":now": {"N": str(now_seconds)}},
+        }
         return {"ConditionCheck": check}
 
 
