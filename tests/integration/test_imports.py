@@ -633,6 +633,38 @@ def test_asking_again_does_nothing_more(office: Importing) -> None:
     assert office.administration.actions(office.organisation).count("import.commit") == 1
 
 
+def test_a_check_is_on_record_and_limited_as_look_ups_are(office: Importing, backend: tuple[Service, Any]) -> None:
+    content = csv_of(row())
+    office.check(content)
+    assert office.administration.actions(office.organisation) == ["import.create", "import.check"]
+    assert recorded(office) == {"bytes": len(content)}
+    for _ in range(19):
+        office.commit(office.upload(content), dry_run=True)
+    id = office.upload(content)
+    assert refused(office.commit, id, dry_run=True) is ErrorCode.RATE_LIMITED
+    assert (office.state(id).state, office.administration.actions(office.organisation)[-1]) == ("open", "import.create")
+    colleague = office.administration.appoint(Role.VERIFIER, Place.root(office.organisation))
+    assert office.commit(id, dry_run=True, caller=colleague).state == "checking"
+    office.service.now_ms += 600_000
+    assert office.commit(office.upload(content), dry_run=True).state == "checking"
+
+
+def test_a_check_that_is_cancelled_at_the_same_moment_is_not_on_record(office: Importing) -> None:
+    id = office.upload(csv_of(row()))
+    cancelled: list[bool] = []
+
+    class Overtaken:
+        def __getattr__(self, name: str) -> Any:
+            if name == "transact_write_items" and not cancelled:
+                cancelled.append(True)
+                office.cancel(id)
+            return getattr(office.service.client, name)
+
+    deps = office.deps(lambda target: Overtaken() if target is office.service.client else target)
+    assert refused(office.commit, id, dry_run=True, deps=deps) is ErrorCode.IMPORT_STATE
+    assert office.administration.actions(office.organisation) == ["import.create", "import.cancel"]
+
+
 def test_a_file_must_be_there_and_not_too_large(office: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
     made = office.create()
     assert refused(office.commit, made.id, dry_run=True) is ErrorCode.UPLOAD_MISSING
@@ -754,6 +786,7 @@ def test_wherever_the_function_ends_each_row_is_done_once(office: Importing, aft
     at, crashed = 0, True
     while crashed:
         at, crashed = at + 1, False
+        office.service.now_ms += 600_000  # one check more is allowed
         id = office.upload(csv_of(row(known.phone, name=f"Name {at}"), row(kept.phone), row()))
         office.commit(id, dry_run=True)
         crashing = Crashing(at, after)
@@ -784,11 +817,35 @@ def test_a_chunk_that_comes_again_or_twice_at_once_counts_once(office: Importing
         versions.append([verification(office, person).version for person in people])
     assert versions == [[1, 1, 1]] * 3
     assert counts(office.state(checked.id)) == {"verified": 3}
-    assert office.administration.actions(office.organisation)[-3:] == [
+    assert office.administration.actions(office.organisation)[-4:] == [
         "import.commit",
+        "import.chunk.begin",
         "import.chunk",
         "import.complete",
     ]
+
+
+def test_nothing_is_done_without_an_entry_however_a_chunk_ends(office: Importing) -> None:
+    person = office.service.person()
+    checked = office.check(csv_of(row(person.phone)))
+    (entry,) = entries(office, checked.id)
+    written: list[str] = []
+
+    class Ending:
+        """The chunk's own row cannot be written any more."""
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "transact_write_items":
+                written.append(office.administration.actions(office.organisation)[-1])
+                if len(written) == 3:
+                    raise Crash
+            return getattr(office.service.client, name)
+
+    deps = office.deps(lambda target: Ending() if target is office.service.client else target)
+    with pytest.raises(Crash):
+        import_work.run_chunk(entry, now_ms=office.now_ms, deps=deps)
+    assert verification(office, person).in_force(NOW)
+    assert written == ["import.commit", "import.chunk.begin", "import.chunk.begin"]  # what was there before each
 
 
 def test_a_run_that_was_overtaken_by_itself_tells_the_same(office: Importing) -> None:
@@ -856,12 +913,14 @@ def test_the_audit_chain_ties_each_row_to_the_commit(office: Importing) -> None:
     people = [office.service.person() for _ in range(2)]
     done = office.run(csv_of(*(row(person.phone) for person in people), row("1")))
     entries = office.administration.entries(office.organisation)
-    assert [entry.action for entry in entries] == ["import.create", "import.commit", "import.chunk", "import.complete"]
+    steps = ("create", "check", "commit", "chunk.begin", "chunk", "complete")
+    assert [entry.action for entry in entries] == [f"import.{step}" for step in steps]
     bodies = [json.loads(entry.body or b"{}") for entry in entries]
-    _, commit, chunk, complete = [body.get("details", body) for body in bodies]
+    _, _, commit, begun, chunk, complete = [body.get("details", body) for body in bodies]
     results = list(office.deps().store.results(done.id, first_chunk=0, last_chunk=9))
     assert (commit["rows"], commit["valid"]) == (3, 2)
     assert commit["hash"] == base64url_text(hashlib.sha256(b"".join(one.digest for one in results)).digest())
+    assert begun == {"chunk": 0, "rows": [1, 2], "hash": commit["hash"]}  # of an import that is one chunk
     assert chunk["hash"] == base64url_text(hashlib.sha256(encode_results(results)).digest())
     assert (chunk["rows"], chunk["counts"], complete["counts"]) == ([1, 2], {"verified": 2}, {"verified": 2})
     for number, person in enumerate(people, start=1):

@@ -19,6 +19,7 @@ from sandes.model.ids import ImportId, OrganisationId, UnitId
 from sandes.protocol import import_api
 from sandes.store.administrators import AdministratorStore
 from sandes.store.imports import ImportStore
+from sandes.store.limits import LimitStore
 from sandes.store.nominations import NominationStore
 from sandes.store.organisations import OrganisationStore
 from sandes.store.routing import RoutingStore
@@ -66,6 +67,7 @@ class Importing:
             pepper=PEPPER,
             clock_ms=self.clock_ms or (lambda: self.now_ms),
             key=ATTESTATION_KEY,
+            limits=LimitStore(client, self.service.tables["limits"]),
         )
 
     def create(

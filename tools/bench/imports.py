@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from tempfile import NamedTemporaryFile
 from typing import Any
 
@@ -22,6 +22,7 @@ from sandes.model.administrator import Administrator, Assignment, Caller, Place,
 from sandes.model.ids import AdministratorId, OrganisationId, new_account_id, parse_organisation
 from sandes.protocol import import_api
 from sandes.store.directory import account_key, phone_key
+from sandes.store.limits import LimitStore
 from sandes.store.schema import DirectoryRow, RoutingRow
 from tools.backstage import Backstage
 from tools.bench import deployed
@@ -84,7 +85,8 @@ def measure(count: int, say: Say) -> dict[str, ImportFigures]:
         say(f"seeding {count:,} accounts")
         _seed(engine, deployment, deps, count)
         entries = _entries(engine)
-        work = _Work(deps, calls, organisation, entries)
+        limits = LimitStore(engine.client("dynamodb"), deployment.tables["limits"])
+        work = _Work(deps, calls, organisation, limits, entries)
         say("importing")
         return {
             "people with accounts": work.run(csv_file(count), count),
@@ -151,6 +153,7 @@ class _Work:
     deps: ImportDependencies
     calls: Counter[str]
     organisation: OrganisationId
+    limits: LimitStore
     entries: Iterator[dict[str, Any]]
 
     def run(self, content: bytes, count: int) -> ImportFigures:
@@ -160,7 +163,8 @@ class _Work:
         if made.upload is None:
             raise EngineError("an import without an address for its file")
         httpx.put(made.upload.url, content=content, headers=made.upload.headers).raise_for_status()
-        imports.commit(caller, made.id, import_api.CommitImport(dry_run=True), now_ms=_now_ms(), deps=deps)
+        limited = replace(deps, limits=self.limits)
+        imports.commit(caller, made.id, import_api.CommitImport(dry_run=True), now_ms=_now_ms(), deps=limited)
         check_seconds = self._next()
         check_calls = dict(self.calls)
         imports.commit(caller, made.id, import_api.CommitImport(dry_run=False), now_ms=_now_ms(), deps=deps)

@@ -36,6 +36,7 @@ class Limit(Enum):
     VERIFICATION_REQUESTS = "verification-requests", 10, 8_640_000  # ten, then ten a day
     REPORTS = "reports", 20, 4_320_000  # twenty, then twenty a day
     ADMIN_LOOKUPS = "admin-lookups", 60, 60_000
+    IMPORT_CHECKS = "import-checks", 20, 600_000  # each tells of up to 100,000 numbers how many are registered
     GROUP_DELIVERIES = "group-deliveries", 60, 1_000
 
     def __init__(self, label: str, burst: int, interval_ms: int) -> None:

@@ -90,10 +90,22 @@ def run_chunk(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDependencie
         entries = open_entries(sealed, one, one.checked.check, number, pepper=deps.pepper)
         tree = deps.organisations.glance(one.place.organisation)
         run = _Run(one, tree, now_ms // 1000, deps)
+        if one.state == "committing":
+            _begin(one, number, entries, now_ms, deps)
         results = run.work_off(entries) if one.state == "committing" else run.done_before(entries)
         counted = bool(results) and not _finish(one, number, results, now_ms, deps)
     _complete_if_done(one, now_ms, deps)
     return "counted_before" if counted else one.state
+
+
+def _begin(one: Import, number: int, entries: Sequence[Entry], now_ms: int, deps: ImportDependencies) -> None:
+    """Put on record what is about to be done, so that nothing is done without it, should this end in the middle."""
+    details = {
+        "chunk": number,
+        "rows": [entries[0].row, entries[-1].row],
+        "hash": base64url_text(hashlib.sha256(b"".join(map(digest, entries))).digest()),
+    }
+    deps.recorder.record(_act("import.chunk.begin", one, details), now_ms=now_ms)
 
 
 def _finish(one: Import, number: int, results: Sequence[Result], now_ms: int, deps: ImportDependencies) -> bool:

@@ -25,6 +25,7 @@ from sandes.crypto.pepper import Pepper
 from sandes.csv_files import csv_text
 from sandes.cursors import cursor as make_cursor
 from sandes.cursors import position
+from sandes.limits import Limit, enforce
 from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.audit import Act
 from sandes.model.ids import (
@@ -38,13 +39,14 @@ from sandes.model.ids import (
     new_import_id,
 )
 from sandes.model.imports import Checked, Import, Outcome
-from sandes.objects import ObjectMissing, Objects
+from sandes.objects import Found, ObjectMissing, Objects
 from sandes.protocol import import_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.queues import Queue
 from sandes.store.administrators import AdministratorStore
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.imports import ImportStore, live_import
+from sandes.store.limits import LimitStore
 from sandes.store.nominations import NominationStore
 from sandes.store.organisations import OrganisationStore
 from sandes.store.verifications import VerificationStore
@@ -79,7 +81,9 @@ _TRIES = 4
 
 @dataclass(frozen=True, slots=True)
 class ImportDependencies:
-    """`key` is only for who works imports off; `clock_ms` is asked while they do: a check goes on for minutes."""
+    """`limits` is only for the calls, `key` for who works imports off; `clock_ms` is asked while they do: a check goes
+    on for minutes.
+    """
 
     store: ImportStore
     nominations: NominationStore
@@ -92,6 +96,7 @@ class ImportDependencies:
     pepper: Pepper
     clock_ms: Callable[[], int]
     key: AttestationKey | None = None
+    limits: LimitStore | None = None
 
     @property
     def people(self) -> Knowing:
@@ -154,11 +159,11 @@ def commit(
     each does nothing more.
 
     Raises ProtocolError: not_found, upload_missing, upload_invalid (too large), import_state (not checked yet, no good
-    row, cancelled, failed, or two days old), fresh_sign_in_required for more than 500 rows.
+    row, cancelled, failed, or two days old), rate_limited, fresh_sign_in_required for more than 500 rows.
     """
     one, right = _own(caller, id, "act", now_ms, deps)
     if body.dry_run:
-        return _check(one, now_ms, deps)
+        return _check(caller, right, one, now_ms, deps)
     if one.state in {"committing", "completed"}:
         return _shown(one)
     if one.state != "checked" or one.checked is None or not one.checked.valid or _is_late(one, now_ms):
@@ -183,15 +188,22 @@ def commit(
     return _shown(_reread(one, now_ms, deps))
 
 
-def _check(one: Import, now_ms: int, deps: ImportDependencies) -> import_api.ImportState:
+def _check(
+    caller: Caller, right: Assignment, one: Import, now_ms: int, deps: ImportDependencies
+) -> import_api.ImportState:
+    """What a check finds tells of each number whether it is known, so it is limited and on record as look-ups are."""
     if one.state in {"checking", "checked"}:
         return _shown(one)
     if one.state != "open" or _is_late(one, now_ms):
         raise ProtocolError(ErrorCode.IMPORT_STATE)
-    operation = deps.store.checking(one, etag=_uploaded(one, deps))
+    if deps.limits is None:
+        raise ValueError("checks are asked for within a limit")
+    file = _uploaded(one, deps)
+    enforce(deps.limits, Limit.IMPORT_CHECKS, f"administrator:{administrator_text(caller.id)}", now_ms=now_ms)
+    act = _act("import.check", caller, right, one, {"bytes": file.bytes})
     _queue_start(one, now_ms, deps)
     try:
-        deps.store.write([operation])
+        deps.recorder.writer(act, now_ms=now_ms)([deps.store.checking(one, etag=file.etag)])
     except ConditionFailed as failed:
         stands = live_import(failed.items[0], now_ms // 1000)
         if stands is None or stands.state not in {"checking", "checked"}:
@@ -204,14 +216,14 @@ def _is_late(one: Import, now_ms: int) -> bool:
     return one.created_at_ms // 1000 + COMMIT_WITHIN_SECONDS <= now_ms // 1000
 
 
-def _uploaded(one: Import, deps: ImportDependencies) -> str:
-    """The ETag of the file: it is that one which is checked."""
+def _uploaded(one: Import, deps: ImportDependencies) -> Found:
+    """The file as it stands: it is that one which is checked."""
     found = deps.objects.find(file_name(one))
     if found is None:
         raise ProtocolError(ErrorCode.UPLOAD_MISSING)
     if found.bytes > MAX_FILE_BYTES:
         raise invalid(ErrorCode.UPLOAD_INVALID, "", "too_large", f"at most {MAX_FILE_BYTES} bytes")
-    return found.etag
+    return found
 
 
 def _queue_start(one: Import, now_ms: int, deps: ImportDependencies) -> None:

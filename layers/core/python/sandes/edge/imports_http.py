@@ -96,6 +96,7 @@ def get_import(id: ImportPath) -> ImportState:
             ErrorCode.UPLOAD_MISSING,
             ErrorCode.UPLOAD_INVALID,
             ErrorCode.FRESH_SIGN_IN_REQUIRED,
+            ErrorCode.RATE_LIMITED,
         ),
     ),
 )

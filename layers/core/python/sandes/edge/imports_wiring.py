@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import cache
 
 from sandes.administration.imports import ImportDependencies
@@ -10,10 +11,11 @@ from sandes.crypto.attestation import AttestationKey
 from sandes.crypto.pepper import Pepper
 from sandes.edge.objects import S3Objects
 from sandes.edge.queue import SqsQueue
-from sandes.edge.settings import ImportSettings, ImportWorkSettings
+from sandes.edge.settings import ImportCallSettings, ImportSettings, ImportWorkSettings
 from sandes.edge.wiring import _client, _objects_client, _recorder, _secret
 from sandes.store.administrators import AdministratorStore
 from sandes.store.imports import ImportStore
+from sandes.store.limits import LimitStore
 from sandes.store.nominations import NominationStore
 from sandes.store.organisations import OrganisationStore
 from sandes.store.routing import RoutingStore
@@ -23,7 +25,8 @@ from sandes.store.verifications import VerificationStore
 @cache
 def wire_imports() -> ImportDependencies:
     """For the calls about imports."""
-    return _imports(ImportSettings.load())
+    settings = ImportCallSettings.load()
+    return replace(_imports(settings), limits=LimitStore(_client("dynamodb"), settings.limits_table))
 
 
 @cache

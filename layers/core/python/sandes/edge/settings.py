@@ -219,15 +219,18 @@ class AuditHeadsSettings(RecorderSettings):
 
 
 class ImportSettings(AdminSettings):
-    """For the calls about imports, and for the function that works them off."""
+    """For the calls about imports, which have a limit, and for the function that works them off."""
 
     routing_table: str
     uploads_bucket: str
     import_queue: str
 
 
-class AdminPeopleSettings(ImportSettings):
+class ImportCallSettings(ImportSettings):
     limits_table: str
+
+
+class AdminPeopleSettings(ImportCallSettings):
     attestation_secret: str
     group_queue: str
     aws_endpoint_url_apigatewaymanagementapi: str
