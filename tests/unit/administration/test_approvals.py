@@ -20,8 +20,9 @@ from sandes.model.approval import LAPSES_AFTER_SECONDS, Approval
 from sandes.model.ids import ApprovalId, OrganisationId, UnitId, administrator_text, base64url_text, id_text
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.fields import OrganisationField, UnitField, Wire
-from sandes.store.approvals import ApprovalStore
+from sandes.store.approvals import ApprovalStore, approval_key
 from sandes.store.organisations import OrganisationStore
+from sandes.store.schema import DirectoryRow
 from tests.support.administration import Administration
 from tests.support.dynamodb import OvertakenClient
 from tests.support.service import NOW, NOW_MS, PEPPER, Service
@@ -340,3 +341,17 @@ def test_who_has_no_role_in_an_organisation_cannot_tell_it_from_one_that_is_not_
     for organisation in (other, OrganisationId(b"nowhere.")):
         code = refused(approvals.page, world.asha, organisation, after=None, limit=1, deps=world.deps)
         assert code == "not_found"
+
+
+def test_what_is_not_done_is_kept_for_a_month_only(world: World) -> None:
+    done, left = world.ask(), world.ask(name="Pune")
+    world.approve(world.ravi, done.id)
+    kept = [
+        int(
+            world.service.client.get_item(TableName=world.service.tables["directory"], Key=approval_key(one.id))[
+                "Item"
+            ][DirectoryRow.VANISHES_AT]["N"]
+        )
+        for one in (done, left)
+    ]
+    assert [at - NOW for at in kept] == [400 * 86_400, 30 * 86_400]

@@ -13,7 +13,9 @@ ApprovalState = Literal["pending", "executed", "rejected", "cancelled", "lapsed"
 
 LAPSES_AFTER_SECONDS = 24 * 3600
 KEPT_SECONDS = 400 * 86_400
-"""After its request; the audit chain keeps what happened for good."""
+"""After its request, if it was done; the audit chain keeps what happened for good."""
+NOT_DONE_KEPT_SECONDS = 30 * 86_400
+"""Else: it may name people who were never invited."""
 
 
 @dataclass(frozen=True, slots=True)

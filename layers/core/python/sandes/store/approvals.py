@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from sandes.model.administrator import Place
-from sandes.model.approval import KEPT_SECONDS, Approval
+from sandes.model.approval import KEPT_SECONDS, NOT_DONE_KEPT_SECONDS, Approval
 from sandes.model.ids import ACCOUNT_BYTES, AdministratorId, ApprovalId, OrganisationId, UnitId, parse_organisation
 from sandes.store.dynamo import Client, Item
 from sandes.store.organisations import organisation_key
@@ -78,6 +78,8 @@ class ApprovalStore:
             Row.DECIDED_AT: {"N": str(now_seconds)},
             **({Row.REASON: {"S": reason}} if reason is not None else {}),
         }
+        if decision == "executed":
+            changes[DirectoryRow.VANISHES_AT] = {"N": str(approval.requested_at + KEPT_SECONDS)}
         names = list(changes)
         return {
             "Update": {
@@ -105,7 +107,7 @@ def _item(approval: Approval) -> dict[str, Any]:
         Row.HOME_UNIT: {"B": approval.requester_home.unit},
         Row.REQUESTED_AT: {"N": str(approval.requested_at)},
         Row.DECISION: {"S": approval.decision},
-        DirectoryRow.VANISHES_AT: {"N": str(approval.requested_at + KEPT_SECONDS)},
+        DirectoryRow.VANISHES_AT: {"N": str(approval.requested_at + NOT_DONE_KEPT_SECONDS)},
     }
 
 
