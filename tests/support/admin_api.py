@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,7 @@ from functions.admin_people import handler as admin_people
 from sandes.edge import admin_apps_wiring, admin_people_wiring, admin_wiring, imports_wiring, wiring
 from sandes.model.administrator import Caller
 from sandes.model.ids import administrator_text
+from sandes.store import schema
 from tests.support.dynamodb import _one_call_at_a_time, create_tables
 from tests.support.pool import MemoryPool
 
@@ -66,8 +68,8 @@ class AdminApi:
     client: Any
     tables: dict[str, str]
     pool: MemoryPool
-    writes: int = 0
-    """How often functions have asked DynamoDB to write."""
+    touched: set[tuple[str, str]] = field(default_factory=set)
+    """Where functions have asked DynamoDB to write: tables, and values of their partition key as JSON."""
 
     def __call__(
         self,
@@ -152,7 +154,7 @@ def admin_api() -> Iterator[AdminApi]:
             _forget()
             _one_call_at_a_time(wiring._client("dynamodb"))
             api = AdminApi(client, tables, pool)
-            _counting_writes(wiring._client("dynamodb"), api)
+            _watching_writes(wiring._client("dynamodb"), api)
             yield api
             _forget()
 
@@ -183,14 +185,35 @@ def _settings(tables: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _counting_writes(client: Any, api: AdminApi) -> None:
+PARTITIONS = {table.name: table.partition.name for table in schema.TABLES}
+
+
+def base64_text(data: bytes) -> str:
+    """As moto keeps bytes."""
+    return base64.b64encode(data).decode()
+
+
+def _watching_writes(client: Any, api: AdminApi) -> None:
     call = client._make_api_call
 
-    def counted(operation: str, arguments: dict[str, Any]) -> Any:
-        api.writes += operation not in {"GetItem", "BatchGetItem", "Query"}
+    def watched(operation: str, arguments: dict[str, Any]) -> Any:
+        for table, row in _written(arguments):
+            api.touched.add((table, json.dumps(row[PARTITIONS[table]], default=base64_text)))
         return call(operation, arguments)
 
-    client._make_api_call = counted
+    client._make_api_call = watched
+
+
+def _written(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Table and row, or its key, of everything that a call of DynamoDB asks to write."""
+    for operation in ({"One": arguments}, *arguments.get("TransactItems", ())):
+        for kind, one in operation.items():
+            row = one.get("Item") or one.get("Key")
+            if row and kind != "ConditionCheck":
+                yield one["TableName"], row
+    for table, requests in arguments.get("RequestItems", {}).items():
+        for one in requests if isinstance(requests, list) else ():
+            yield table, one["PutRequest"]["Item"] if "PutRequest" in one else one["DeleteRequest"]["Key"]
 
 
 def forget_what_was_written() -> None:

@@ -6,15 +6,15 @@ nodal officers of each ministry, or as people and operators make it.
 
 from __future__ import annotations
 
-import hashlib
 import json
+import pickle
 import time
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.dynamo_type import DynamoType
 
 from sandes.administration.audit_log import heads_name
 from sandes.model.administrator import AssignmentKey, Caller, Place, Role
@@ -39,7 +39,7 @@ from sandes.model.verification_request import VerificationRequest
 from sandes.people import reports
 from sandes.protocol.client_api import Report
 from sandes.store.verification_requests import VerificationRequestStore
-from tests.support.admin_api import REGION, AdminApi, forget_what_was_written
+from tests.support.admin_api import REGION, AdminApi, base64_text, forget_what_was_written
 from tests.support.administration import Administration
 from tests.support.service import Person, Service
 
@@ -115,9 +115,7 @@ class World:
     spots: dict[str, Spot]
     callers: list[tuple[Role, str, Caller]] = field(default_factory=list)
     """Who calls, by role and by the kind of place where they hold it."""
-    _tables: dict[str, Any] = field(default_factory=dict, repr=False)
-    _state: dict[str, str] = field(default_factory=dict, repr=False)
-    _writes: int = 0
+    _kept: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def make(cls, api: AdminApi) -> World:
@@ -220,31 +218,49 @@ class World:
     def _approve(self, by: Caller, asked: Any) -> None:
         self._do(by, "POST", f"/approvals/{asked['id']}/approve")
 
-    # All tables as they stand, and back to how they stood.
+    # All partitions as they stand, and those that functions wrote to back to how they stood.
 
     def keep(self) -> None:
-        self._tables = {name: deepcopy(table.items) for name, table in self._all().items()}
-        self._state, self._writes = self.state(), self.api.writes
-
-    def state(self) -> dict[str, str]:
-        """A hash of each table: what is in it, whatever that is."""
-        return {name: _hash(table.items) for name, table in self._all().items()}
+        for name, table in self._tables().items():
+            for key, rows in table.items.items():
+                self._kept[name, _text_of_key(key)] = (_text(rows), pickle.dumps(rows))
+        self.api.touched.clear()
 
     def changed(self) -> list[str]:
-        """The tables that are not as they were kept. Those are looked at only if a function has written at all."""
-        if self.api.writes == self._writes:
-            return []
-        self._writes = self.api.writes
-        now = self.state()
-        return [name for name, kept in self._state.items() if now[name] != kept]
+        """The tables of which something is not as it was kept."""
+        return sorted({name for name, key in self.api.touched if self._is_changed(name, key)})
 
-    def restore(self, tables: list[str]) -> None:
-        for name in tables:
-            self._all()[name].items = deepcopy(self._tables[name])
+    def _is_changed(self, name: str, key: str) -> bool:
+        kept = self._kept.get((name, key))
+        now = self._tables()[name].items.get(_key(key))
+        return _text(now) != (kept[0] if kept else _text(None))
+
+    def restore(self) -> None:
+        for name, key in self.api.touched:
+            items, kept = self._tables()[name].items, self._kept.get((name, key))
+            if kept:
+                items[_key(key)] = pickle.loads(kept[1])  # noqa: S301  # our own
+            else:
+                items.pop(_key(key), None)
+        self.api.touched.clear()
         forget_what_was_written()
 
-    def _all(self) -> dict[str, Any]:
+    def _tables(self) -> dict[str, Any]:
         return dict(dynamodb_backends[ACCOUNT_OF_MOTO][REGION].tables)
+
+
+def _key(text: str) -> DynamoType:
+    return DynamoType(json.loads(text))
+
+
+def _text_of_key(key: DynamoType) -> str:
+    return json.dumps(key.to_json(), default=base64_text)
+
+
+def _text(rows: Any) -> str:
+    """Of a partition: what is in it, whatever that is; the same for none and an empty one."""
+    found = rows.values() if isinstance(rows, dict) else filter(None, (rows,))
+    return json.dumps(sorted(json.dumps(row.to_json(), sort_keys=True, default=repr) for row in found))
 
 
 def _officers(service: Service, staff: Administration, organisation: OrganisationId) -> tuple[Caller, Caller]:
@@ -252,12 +268,3 @@ def _officers(service: Service, staff: Administration, organisation: Organisatio
     desks = [Place(organisation, service.unit(organisation, f"Desk {number}")) for number in (1, 2)]
     first, second = (staff.appoint(Role.NODAL_OFFICER, Place.root(organisation), home=desk) for desk in desks)
     return first, second
-
-
-def _hash(items: Any) -> str:
-    found = hashlib.blake2b(digest_size=16)
-    for partition in sorted(items, key=repr):
-        rows = items[partition]
-        for row in rows.values() if isinstance(rows, dict) else (rows,):
-            found.update(json.dumps(row.to_json(), sort_keys=True, default=repr).encode())
-    return found.hexdigest()
