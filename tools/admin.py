@@ -22,6 +22,8 @@ def main() -> int:
     parser.add_argument("--name", required=True, help="make admin NAME=...")
     parser.add_argument("--unit", required=True, help="make admin UNIT=...: name of a unit of the platform")
     options = parser.parse_args()
+    if not (options.email and options.name and options.unit):
+        parser.error('say who it is: make admin EMAIL=farah@example.in NAME="Farah Khan" UNIT=Onboarding')
     try:
         port = urlsplit(json.loads(ENDPOINTS.read_text())["http_url"]).port
         engine = Engine(FOLDER, port or 0)

@@ -268,3 +268,11 @@ def test_the_answer_names_who_and_where(service: Service) -> None:
     tree = service.organisations.tree(PLATFORM)
     assert tree is not None
     assert parse_unit(made["unit"]) in tree.units
+
+
+def test_operators_are_told_which_field_is_wrong(service: Service) -> None:
+    asked = {"operation": "administrator.create", "email": "asha", "name": "", "unit": "Operations"}
+    deps = service.operator_deps.administrators
+    with pytest.raises(ProtocolError) as refusal:
+        first_administrators.operate(asked, now_ms=NOW * 1000, deps=deps)
+    assert [fault["pointer"] for fault in refusal.value.details["errors"]] == ["/email", "/name"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from sandes.administration import organisations
 from sandes.administration.audit import Recorder
@@ -58,6 +58,11 @@ class RemoveAdministrator(Wire):
         return self
 
 
+_operations: TypeAdapter[CreateAdministrator | RemoveAdministrator] = TypeAdapter(
+    Annotated[CreateAdministrator | RemoveAdministrator, Field(discriminator="operation")]
+)
+
+
 @dataclass(frozen=True, slots=True)
 class FirstAdministratorDependencies:
     administrators: AdministratorStore
@@ -71,9 +76,8 @@ def operate(request: Mapping[str, Any], *, now_ms: int, deps: FirstAdministrator
 
     Raises ProtocolError invalid_request, and as `create` and `remove` do.
     """
-    kind = RemoveAdministrator if request.get("operation") == "administrator.remove" else CreateAdministrator
     try:
-        operation = kind.model_validate(request)
+        operation = _operations.validate_python(request)
     except ValidationError as error:
         faults = faults_of(error.errors(include_url=False, include_input=False))
         raise ProtocolError(ErrorCode.INVALID_REQUEST, details={"errors": faults}) from None

@@ -77,9 +77,7 @@ def assignment_grant(
     home: Annotated[
         str | None, typer.Option(metavar="UNIT", help="The unit the new person works in; --unit if left out.")
     ] = None,
-    until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day (UTC) it no longer counts.")
-    ] = None,
+    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day (in India) it counts.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask for a role for somebody: an officer of another unit approves it."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Annotated, Any
 
 import typer
+
+INDIA = timezone(timedelta(hours=5, minutes=30))
 
 OfOrganisation = Annotated[
     str | None,
@@ -28,5 +30,8 @@ def given(**values: Any) -> dict[str, Any]:
 
 
 def day(moment: datetime | None) -> str | None:
-    """The beginning of a day, UTC, as it travels."""
-    return None if moment is None else moment.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
+    """The end of a day in India, as it travels: dates in files of officials are meant so, too."""
+    if moment is None:
+        return None
+    ends = moment.replace(tzinfo=INDIA) + timedelta(days=1)
+    return ends.astimezone(UTC).isoformat().replace("+00:00", "Z")

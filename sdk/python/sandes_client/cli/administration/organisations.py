@@ -230,7 +230,7 @@ def unit_remove(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a unit with no units, officials or groups in it."""
+    """Remove a unit with no units, officials, groups or apps in it."""
     with failures_as_lines():
         confirm(f"Remove unit {unit}?", yes=yes)
     ctx.obj.delete("units", unit, version=version, organisation=organisation)

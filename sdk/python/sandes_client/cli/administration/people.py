@@ -41,7 +41,7 @@ Listed = Annotated[
 ]
 Until = Annotated[
     datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], help="First day (UTC) it no longer holds; within five years."),
+    typer.Option(formats=["%Y-%m-%d"], help="Last day (in India) it holds; within five years."),
 ]
 RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="Id that `request list` shows.")]
 
@@ -94,7 +94,7 @@ def person_verify(
     name: Annotated[str, typer.Option(help="As others will see it.")],
     post: Annotated[str, typer.Option(help="The office held.")],
     until: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="First day (UTC) it no longer holds; within five years.")
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day (in India) it holds; within five years.")
     ],
     organisation: OfOrganisation = None,
     unit: Annotated[str | None, typer.Option(metavar="ID", help="The unit they are in; else the organisation.")] = None,
@@ -323,7 +323,7 @@ def request_verify(
     request: RequestId,
     *,
     until: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="First day (UTC) it no longer holds; within five years.")
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day (in India) it holds; within five years.")
     ],
     unit: Annotated[str | None, typer.Option(metavar="ID", help="Another unit than they asked for.")] = None,
     name: Name = None,
