@@ -141,6 +141,7 @@ def test_of_two_days_the_earlier_counts() -> None:
         ("Railways / Southern Zone / Signalling", UNITS["Railways / Southern Zone / Signalling"]),
         ("works / bridges", UNITS["Railways / Southern Zone / Works / Bridges"]),
     ],
+    ids=("none", "root", "name", "id", "path", "whole path", "end of a path"),
 )
 def test_a_unit_is_named_by_id_name_or_path(text: str, unit: UnitId) -> None:
     assert good(unit=text).unit == unit
