@@ -382,10 +382,19 @@ def test_a_role_is_granted_by_two_listed_and_taken_away(
     (line,) = officer("assignment", "list", "--unit", desk, "--json").stdout.splitlines()
     granted = json.loads(line)
     assert (granted["role"], granted["email"], granted["name"]) == ("verifier", "ravi@rail.example.in", "Ravi Shah")
-    assert granted["expires_at"].startswith("2027-03-31T00:00:00")
+    assert granted["expires_at"] == "2027-03-31T18:30:00Z"
     assert "Ravi Shah" in officer("assignment", "list").stdout
     assert officer("assignment", "revoke", granted["id"], "--yes").exit_code == 0
     assert "Ravi Shah" not in officer("assignment", "list").stdout
+
+
+def test_an_auditors_role_is_taken_away_by_two(officer: Run, second: Run) -> None:
+    person = ("--email", "meera@rail.example.in", "--name", "Meera Iyer")
+    approved(officer, second, "assignment", "grant", "--role", "auditor", *person)
+    held = [json.loads(line) for line in officer("assignment", "list", "--json").stdout.splitlines()]
+    (granted,) = [one["id"] for one in held if one["role"] == "auditor"]
+    approved(officer, second, "assignment", "revoke", granted, "--yes")
+    assert "Meera Iyer" not in officer("assignment", "list").stdout
 
 
 # People

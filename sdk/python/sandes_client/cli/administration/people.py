@@ -283,7 +283,8 @@ def _show(shown: Answer, as_json: bool) -> None:
     if suspended := shown.get("suspended"):
         lines.append(f"  suspended {at(suspended['at'])} by unit {suspended['unit']}: {text(suspended['reason'])}")
     if "version" in shown:
-        lines.append(f"  {shown['devices']} devices, version {shown['version']}")
+        devices = f"{shown['devices']} devices, " if "devices" in shown else ""  # not of officials of the past
+        lines.append(f"  {devices}version {shown['version']}")
     say("\n".join(lines), shown, as_json)
 
 
