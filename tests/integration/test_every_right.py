@@ -30,6 +30,9 @@ ENOUGH = {
 }
 """What each kind of cell of the matrix is good for, said a second time."""
 
+PAGE_CALLS = 3
+"""Who calls, the tree of units, the page."""
+
 REACHES = {
     "zone": {"own", "below"},
     "ministry": {"own", "below", "sibling", "parent"},
@@ -105,6 +108,29 @@ def test_a_route_is_allowed_where_the_matrix_says_and_else_as_if_nothing_was_the
             world.restore()
             cells += 1
     record_property("authorisation_cells", cells)
+
+
+PAGED = sorted(route for route in ROUTES if route.startswith("GET") and route.count("/") == 3)
+
+
+@pytest.mark.parametrize("route", PAGED)
+@pytest.mark.parametrize(
+    "holder",
+    [
+        (Role.NODAL_OFFICER, "ministry"),
+        (Role.AUDITOR, "ministry"),
+        (Role.UNIT_ADMIN, "zone"),
+        (Role.PLATFORM_ADMIN, "platform"),
+    ],
+    ids="-".join,
+)
+def test_a_page_of_a_list_takes_three_calls_of_dynamodb_at_most(
+    world: World, route: str, holder: tuple[Role, str]
+) -> None:
+    caller = next(who for *held, who in world.callers if tuple(held) == holder)
+    before = world.api.calls
+    call(world, EXAMPLES[route], caller, world.spots["below"])
+    assert world.api.calls - before <= PAGE_CALLS
 
 
 def allowed(example: Example, declared: dict[str, Any], role: Role, held: str, spot: Spot) -> bool:

@@ -70,6 +70,8 @@ class AdminApi:
     pool: MemoryPool
     touched: set[tuple[str, str]] = field(default_factory=set)
     """Where functions have asked DynamoDB to write: tables, and values of their partition key as JSON."""
+    calls: int = 0
+    """How many calls of DynamoDB functions have made."""
 
     def __call__(
         self,
@@ -197,6 +199,7 @@ def _watching_writes(client: Any, api: AdminApi) -> None:
     call = client._make_api_call
 
     def watched(operation: str, arguments: dict[str, Any]) -> Any:
+        api.calls += 1
         for table, row in _written(arguments):
             api.touched.add((table, json.dumps(row[PARTITIONS[table]], default=base64_text)))
         return call(operation, arguments)
