@@ -1,4 +1,4 @@
-"""Starts the local engine with what its Cognito lacks. Runs in the engine's own interpreter, never in ours.
+"""Starts the local engine with what its Cognito and its streams lack. Runs in the engine's interpreter, never in ours.
 
 For MiniStack 1.5.33; each patch has its symptom, and a test in tests/e2e/test_administrators_sign_in.py that fails
 without it:
@@ -8,7 +8,9 @@ without it:
 - an answer to a challenge is taken without the session of the step before it, a new password even from who does not
   know the old one: each step needs its session;
 - a new password is not held to the policy of the pool; a code of an authenticator can be used again;
-- a refreshed token says that its holder has signed in just now: it keeps the time of the sign-in.
+- a refreshed token says that its holder has signed in just now: it keeps the time of the sign-in;
+- after a restart as many records of tables' streams are passed over as were read before, since positions are kept and
+  records are not: nothing is passed over (test in tests/scenarios/test_statistics.py).
 """
 
 from __future__ import annotations
@@ -136,11 +138,20 @@ def patch(cognito: Any) -> None:  # noqa: PLR0915  # a list of patches
     signed_jwt, cognito._signed_jwt = cognito._signed_jwt, sign
 
 
+def patch_streams(lambdas: Any) -> None:
+    def restored(store: Any, positions: Any) -> None:
+        if store is not lambdas._dynamodb_stream_positions:
+            restore(store, positions)
+
+    restore, lambdas._restore_esm_positions = lambdas._restore_esm_positions, restored
+
+
 def main() -> None:
     installed = version("ministack")
     if installed != FOR_VERSION:
         sys.exit(f"these patches are for MiniStack {FOR_VERSION}, not {installed}: see which are still needed")
     patch(importlib.import_module("ministack.services.cognito"))
+    patch_streams(importlib.import_module("ministack.services.lambda_svc"))
     importlib.import_module("ministack.app").main()
 
 

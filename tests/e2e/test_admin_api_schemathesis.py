@@ -41,7 +41,7 @@ CHECKS: list[CheckFunction] = [
     response_headers_conformance,
     ignored_auth,
 ]
-EXAMPLES = 8
+EXAMPLES = 4
 PHONES = ["+919876543210", *(new_phone() for _ in range(10)), "+990000000001", "not a phone"]
 UNTIL = "2028-03-31T00:00:00Z"
 

@@ -52,7 +52,7 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Stores do not sleep; what they would have slept is listed."""
     slept: list[float] = []
     whole = dynamo.waits
-    monkeypatch.setattr(dynamo, "waits", lambda: whole(slept.append))
+    monkeypatch.setattr(dynamo, "waits", lambda **more: whole(slept.append, **more))
     return slept
 
 

@@ -225,7 +225,7 @@ def test_keys_left_unread_are_asked_for_again(
 ) -> None:
     slept: list[float] = []
     whole = dynamo.waits
-    monkeypatch.setattr(dynamo, "waits", lambda: whole(slept.append))
+    monkeypatch.setattr(dynamo, "waits", lambda **more: whole(slept.append, **more))
     ravi = store_backend.person()
     store_backend.directory.block(owner=ravi.account, blocked=asha.account)
     view, client = flaky_view(store_backend, failures=2)
@@ -247,7 +247,7 @@ def test_keys_that_stay_unread_are_an_error_and_not_an_unknown_recipient(
             return {"Responses": {}, "UnprocessedKeys": RequestItems}
 
     whole = dynamo.waits
-    monkeypatch.setattr(dynamo, "waits", lambda: whole(lambda _: None))
+    monkeypatch.setattr(dynamo, "waits", lambda **more: whole(lambda _: None, **more))
     client = ReadsNothing()
     view = replace(store_backend.view, routing=RoutingStore(client, store_backend.tables["routing"]))  # type: ignore[arg-type]
     with pytest.raises(StoreUnavailable):

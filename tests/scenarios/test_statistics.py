@@ -178,3 +178,20 @@ async def test_streams_are_those_of_the_schema_and_the_dashboard_and_alarms_stan
     assert [one["DashboardName"] for one in cloudwatch.list_dashboards()["DashboardEntries"]] == ["Sandes-local"]
     pages = cloudwatch.get_paginator("describe_alarms").paginate()
     assert sum(len(page["MetricAlarms"]) for page in pages) > 50
+
+
+async def more_registered(deployed: Deployed) -> None:
+    """Register somebody, and see them counted."""
+    before = counted(deployed, statistics.PLATFORM).get("registered", 0)
+    await register(deployed)
+    deadline = time.monotonic() + WAIT_SECONDS
+    while counted(deployed, statistics.PLATFORM).get("registered", 0) <= before:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.2)
+
+
+async def test_what_changes_after_a_restart_of_the_engine_is_counted_too(deployment: Deployed) -> None:
+    await more_registered(deployment)
+    deployment.engine.stop()
+    deployment.engine.start()
+    await more_registered(deployment)

@@ -38,6 +38,7 @@ REASONS = {
     "not_resolved": "The host name has no address.",
     "of_no_organisation": "The group is of an app without an organisation: nobody can be its admin.",
     "official_groups_only": "Only official groups can be open.",
+    "on_its_own": "The unit of a live app is changed in a call of its own.",
     "other_kind": "The template is of the other kind.",
     "port": "Webhooks do not go to this port.",
     "private_address": "The address is not a public one.",
