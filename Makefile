@@ -4,8 +4,9 @@ BIN := .venv/bin
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
 
-# Their tests all have one name, by which several workers would take them for one test.
-ONE_BY_ONE := tests/e2e/test_app_api_schemathesis.py tests/e2e/test_admin_api_schemathesis.py
+# The tests of each of these have one name, by which several workers would take them for one test.
+OF_APPS := tests/e2e/test_app_api_schemathesis.py
+OF_ADMINISTRATION := tests/e2e/test_admin_api_schemathesis.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup layers run admin test lint format bench specs deploy clean
@@ -46,8 +47,9 @@ test: setup layers ## run every test: unit, store, templates, conversations on t
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(addprefix --ignore ,$(ONE_BY_ONE))
-	@$(BIN)/python -m pytest $(ONE_BY_ONE)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore $(OF_APPS) --ignore $(OF_ADMINISTRATION)
+	@TEST_ENGINE=apps $(BIN)/python -m pytest $(OF_APPS) & apps=$$!; \
+		$(BIN)/python -m pytest $(OF_ADMINISTRATION); rest=$$?; wait $$apps && exit $$rest
 endif
 
 lint: setup ## ruff and mypy

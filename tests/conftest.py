@@ -13,8 +13,9 @@ import pytest
 from tools.backstage import Backstage
 from tools.engine import Deployment, Engine, deploy
 
-FOLDER = Path(__file__).parent.parent / ".local" / os.environ.get("PYTEST_XDIST_WORKER", "test")
-"""One for each worker of a run: each has an engine of its own."""
+_ENGINE = os.environ.get("PYTEST_XDIST_WORKER") or os.environ.get("TEST_ENGINE", "test")
+FOLDER = Path(__file__).parent.parent / ".local" / _ENGINE
+"""One for each worker of a run, and for a run beside another (TEST_ENGINE): each has an engine of its own."""
 
 
 @dataclass(frozen=True)
