@@ -1,7 +1,7 @@
 """Starts the local engine with what its Cognito and its streams lack. Runs in the engine's interpreter, never in ours.
 
-For MiniStack 1.5.33; each patch has its symptom, and a test in tests/e2e/test_administrators_sign_in.py that fails
-without it:
+For MiniStack 1.5.33; each patch has its symptom, and a test that fails without it, where no other is named in
+tests/e2e/test_administrators_sign_in.py:
 
 - where MFA is required, somebody without a second factor is given tokens, after a new password too: they are asked to
   set one up, as on AWS (`MFA_SETUP`), and a factor that was set up in a sign-in counts from then on;

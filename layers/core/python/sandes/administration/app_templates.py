@@ -34,7 +34,7 @@ class ApprovingTemplate(ApprovedOperation[TemplateDraft]):
     def place(self, parameters: TemplateDraft) -> Place:
         return place_of(parameters.app, self.registry)
 
-    def check(self, parameters: TemplateDraft, by: Caller, *, now_seconds: int) -> None:  # noqa: ARG002
+    def check(self, parameters: TemplateDraft, by: Caller, *, now_seconds: int) -> None:  # noqa: ARG002  # whoever asks
         """Raises ProtocolError invalid_request, which names the field at fault."""
         app_registry.check_text(parameters.app, parameters, self.registry)
 

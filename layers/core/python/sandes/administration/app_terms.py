@@ -58,7 +58,7 @@ class GoingLive(ApprovedOperation[GoLive]):
     def place(self, parameters: GoLive) -> Place:
         return place_of(parameters.app, self.registry)
 
-    def check(self, parameters: GoLive, by: Caller, *, now_seconds: int) -> None:  # noqa: ARG002
+    def check(self, parameters: GoLive, by: Caller, *, now_seconds: int) -> None:  # noqa: ARG002  # whoever asks
         """Raises ProtocolError app_mode: it is live."""
         _in_mode(app_registry.read(parameters.app, self.registry), "trial")
 
@@ -85,7 +85,7 @@ class SettingQuota(ApprovedOperation[Quota]):
     def place(self, parameters: Quota) -> Place:
         return place_of(parameters.app, self.registry)
 
-    def check(self, parameters: Quota, by: Caller, *, now_seconds: int) -> None:  # noqa: ARG002
+    def check(self, parameters: Quota, by: Caller, *, now_seconds: int) -> None:  # noqa: ARG002  # whoever asks
         """Raises ProtocolError app_mode: it is on trial."""
         _in_mode(app_registry.read(parameters.app, self.registry), "live")
 
@@ -109,7 +109,7 @@ class ChangingLive(ApprovedOperation[LiveChange]):
     def place(self, parameters: LiveChange) -> Place:
         return place_of(parameters.app, self.registry)
 
-    def check(self, parameters: LiveChange, by: Caller, *, now_seconds: int) -> None:  # noqa: ARG002
+    def check(self, parameters: LiveChange, by: Caller, *, now_seconds: int) -> None:  # noqa: ARG002  # whoever asks
         """Raises ProtocolError app_mode: it is on trial, and changed without anybody else."""
         _in_mode(app_registry.read(parameters.app, self.registry), "live")
 

@@ -32,7 +32,7 @@ StateQuery = Annotated[Literal["unresolved", "resolved"], Query(description="tho
         refuses=(ErrorCode.INVALID_CURSOR,),
     ),
 )
-def list_complaints(  # one parameter each
+def list_complaints(
     *,
     organisation: OrganisationQuery = None,
     unit: UnitQuery = None,

@@ -219,7 +219,7 @@ def reset_devices(account: AccountPath) -> DevicesReset:
         refuses=(ErrorCode.INVALID_CURSOR,),
     ),
 )
-def list_requests(  # one parameter each
+def list_requests(
     *,
     organisation: OrganisationQuery = None,
     unit: UnitQuery = None,
