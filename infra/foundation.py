@@ -13,6 +13,7 @@ from infra.config import FANOUT_WORK_SECONDS, Config
 from infra.function import TIMEOUT_SECONDS, SandesFunction
 from infra.layers import Layers
 from infra.tables import Tables
+from infra.uploads import Uploads
 from infra.websocket_api import WebSocketApi
 from infra.work_queue import WorkQueue
 from sandes.store import schema
@@ -46,6 +47,7 @@ class Foundation(Stack):
         self.attestation_secret = self._secret("AttestationSecret", "The key that attestations are signed with")
         self.audit_secret = self._secret("AuditSecret", "The key that audit chains are signed with")
         self.websocket = WebSocketApi(self, "WebSocket", config=config)
+        self.uploads = Uploads(self, "Uploads", config=config)
 
         self.webhook_queue = WorkQueue(
             self, "Webhooks", config=config, tries=8, work_seconds=TIMEOUT_SECONDS, late_after_seconds=3600
@@ -94,6 +96,9 @@ class Foundation(Stack):
         """Appending to audit chains, and reading where they end. Nobody may change or delete an entry."""
         self._grant_tables(function, {schema.AUDIT: ("PutItem", "Query")})
         self._grant_secret(function, self.audit_secret)
+
+    def _webhook_settings(self) -> dict[str, str]:
+        return self._secrets(webhook=self.webhook_secret) | {"WEBHOOK_NETWORKS": self._config.webhook_networks}
 
     def _tables(self, *tables: schema.Table) -> dict[str, str]:
         """The variables by which a function knows its tables."""
