@@ -159,7 +159,7 @@ def test_an_app_that_is_another_by_now_is_not_what_was_approved(world: AppWorld,
 def test_the_approver_sees_what_goes_live_and_other_changes_do_not_matter(world: AppWorld) -> None:
     app = world.register(sms=True).app
     approval = world.ask_to_go_live(world.officer, app)
-    shown = approvals.read(world.second, approval.id, deps=world.approvals).parameters
+    shown = approvals.read(world.second, approval.id, now_ms=NOW_MS, deps=world.approvals).parameters
     assert shown == {"app": app_text(app), "name": "Passport Seva", "scopes": ["msg", "otp"], "sms": True}
     world.add_key(app)
     world.approve(world.second, approval.id)

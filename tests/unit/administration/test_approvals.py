@@ -97,7 +97,7 @@ class World:
         return found[1].name
 
     def stored(self, id: ApprovalId) -> Approval:
-        found = self.deps.store.read(id)
+        found = self.deps.store.read(id, now_seconds=NOW)
         assert found
         return found
 
@@ -233,7 +233,7 @@ def test_an_approver_whose_role_was_taken_away_finds_nothing(world: World) -> No
     asked = world.ask()
     gone = world.staff.take(world.ravi)
     assert refused(world.approve, gone, asked.id) == "not_found"
-    assert refused(approvals.read, gone, asked.id, deps=world.deps) == "not_found"
+    assert refused(approvals.read, gone, asked.id, now_ms=NOW_MS, deps=world.deps) == "not_found"
 
 
 def test_what_is_not_decided_lapses_after_a_day(world: World) -> None:
@@ -280,8 +280,11 @@ def test_without_the_right_nothing_is_asked_for_decided_or_seen(world: World) ->
         for id in (asked.id, unknown):
             assert refused(world.approve, nobody, id) == "not_found"
             assert refused(approvals.reject, nobody, id, "no", now_ms=LATER_MS, deps=world.deps) == "not_found"
-            assert refused(approvals.read, nobody, id, deps=world.deps) == "not_found"
-        assert approvals.page(nobody, world.organisation, after=None, limit=10, deps=world.deps) == ([], None)
+            assert refused(approvals.read, nobody, id, now_ms=NOW_MS, deps=world.deps) == "not_found"
+        assert approvals.page(nobody, world.organisation, after=None, limit=10, now_ms=NOW_MS, deps=world.deps) == (
+            [],
+            None,
+        )
     assert world.staff.actions(world.organisation) == ["unit.rename.requested"]
 
 
@@ -295,8 +298,8 @@ def test_what_an_older_deployment_has_stored_is_shown_and_cancelled_and_not_carr
     world.service.client.put_item(TableName=store.table, Item=item)
     expected = "not_found" if "operation" in older else "approval_state"
     assert refused(world.approve, world.ravi, asked.id) == expected
-    assert approvals.read(world.asha, asked.id, deps=world.deps) == asked
-    shown, _ = approvals.page(world.asha, world.organisation, after=None, limit=10, deps=world.deps)
+    assert approvals.read(world.asha, asked.id, now_ms=NOW_MS, deps=world.deps) == asked
+    shown, _ = approvals.page(world.asha, world.organisation, after=None, limit=10, now_ms=NOW_MS, deps=world.deps)
     assert shown == [asked]
     assert approvals.cancel(world.asha, asked.id, now_ms=LATER_MS, deps=world.deps).decision == "cancelled"
 
@@ -306,14 +309,16 @@ def test_requests_are_listed_page_by_page_to_those_whom_they_concern(world: Worl
     eastern = world.ask(unit=world.east)
     found, after = [], None
     while True:
-        page, after = approvals.page(world.ravi, world.organisation, after=after, limit=2, deps=world.deps)
+        page, after = approvals.page(
+            world.ravi, world.organisation, after=after, limit=2, now_ms=NOW_MS, deps=world.deps
+        )
         found += page
         if after is None:
             break
     assert sorted(json.dumps(dict(one.parameters)) for one in found) == sorted(
         json.dumps(dict(one.parameters)) for one in asked
     )
-    everything, _ = approvals.page(world.asha, world.organisation, after=None, limit=10, deps=world.deps)
+    everything, _ = approvals.page(world.asha, world.organisation, after=None, limit=10, now_ms=NOW_MS, deps=world.deps)
     assert eastern in everything
     assert [one.requested_at for one in everything] == [NOW] * 4
 
@@ -323,7 +328,7 @@ def test_a_cursor_is_good_for_its_caller_and_organisation_as_it_was_given(world:
         world.ask()
     other = world.service.organisation("Ministry of Health")
     both = world.staff.also(world.asha, Role.NODAL_OFFICER, Place.root(other))
-    _, cursor = approvals.page(both, world.organisation, after=None, limit=1, deps=world.deps)
+    _, cursor = approvals.page(both, world.organisation, after=None, limit=1, now_ms=NOW_MS, deps=world.deps)
     assert cursor
     edited = cursor[:-1] + ("A" if cursor[-1] != "A" else "B")
     for caller, organisation, after in (
@@ -332,14 +337,14 @@ def test_a_cursor_is_good_for_its_caller_and_organisation_as_it_was_given(world:
         (world.ravi, world.organisation, cursor),
         (both, world.organisation, "not one"),
     ):
-        code = refused(approvals.page, caller, organisation, after=after, limit=1, deps=world.deps)
+        code = refused(approvals.page, caller, organisation, after=after, limit=1, now_ms=NOW_MS, deps=world.deps)
         assert code == "invalid_cursor"
 
 
 def test_who_has_no_role_in_an_organisation_cannot_tell_it_from_one_that_is_not_there(world: World) -> None:
     other = world.service.organisation("Ministry of Health")
     for organisation in (other, OrganisationId(b"nowhere.")):
-        code = refused(approvals.page, world.asha, organisation, after=None, limit=1, deps=world.deps)
+        code = refused(approvals.page, world.asha, organisation, after=None, limit=1, now_ms=NOW_MS, deps=world.deps)
         assert code == "not_found"
 
 
@@ -355,3 +360,18 @@ def test_what_is_not_done_is_kept_for_a_month_only(world: World) -> None:
         for one in (done, left)
     ]
     assert [at - NOW for at in kept] == [400 * 86_400, 30 * 86_400]
+
+
+def test_what_was_kept_long_enough_is_not_there_whether_it_was_deleted_or_not(world: World) -> None:
+    done, left = world.ask(), world.ask(name="Pune")
+    world.approve(world.ravi, done.id)
+
+    def there(now_ms: int) -> list[ApprovalId]:
+        found, _ = approvals.page(world.asha, world.organisation, after=None, limit=10, now_ms=now_ms, deps=world.deps)
+        return sorted(one.id for one in found)
+
+    month_ms, long_ms = NOW_MS + 30 * 86_400_000, NOW_MS + 400 * 86_400_000
+    assert [there(at) for at in (month_ms - 1000, month_ms, long_ms)] == [sorted((done.id, left.id)), [done.id], []]
+    with pytest.raises(ProtocolError) as refused:
+        approvals.read(world.asha, left.id, now_ms=month_ms, deps=world.deps)
+    assert refused.value.code is ErrorCode.NOT_FOUND

@@ -13,7 +13,7 @@ from sandes.administration.complaints import ComplaintDependencies
 from sandes.crypto.audit_chain import details_of
 from sandes.limits import Limit
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
-from sandes.model.complaint import Complaint
+from sandes.model.complaint import KEPT_SECONDS, Complaint
 from sandes.model.ids import (
     AdministratorId,
     OrganisationId,
@@ -71,13 +71,18 @@ def report(service: Service, reporter: Person, *, now_ms: int = NOW_MS, **fields
 
 
 def listed(
-    service: Service, caller: Caller, place: Place | None = None, which: Any = "unresolved", *, limit: int = 250
+    service: Service,
+    caller: Caller,
+    place: Place | None = None,
+    which: Any = "unresolved",
+    *,
+    limit: int = 250,
+    now_ms: int = NOW_MS,
 ) -> list[ComplaintEntry]:
     found, cursor = [], None
     while True:
-        page = complaints.page(
-            caller, place or caller.administrator.home, which, after=cursor, limit=limit, deps=deps(service)
-        )
+        at = place or caller.administrator.home
+        page = complaints.page(caller, at, which, after=cursor, limit=limit, now_ms=now_ms, deps=deps(service))
         found += page.complaints
         cursor = page.cursor
         if cursor is None:
@@ -102,7 +107,7 @@ def test_a_complaint_about_an_official_goes_to_the_organisation_with_what_was_sa
     (entry,) = listed(service, moderator)
     assert (entry.account, entry.group, entry.unit, entry.category) == (official.account, None, unit, "abuse")
     assert (entry.state, entry.organisation) == ("open", of)
-    found = complaints.read(moderator, parse_complaint(entry.id), deps=deps(service))
+    found = complaints.read(moderator, parse_complaint(entry.id), now_ms=NOW_MS, deps=deps(service))
     assert found.text == "He shouts at everybody.\nAgain."
 
 
@@ -118,7 +123,9 @@ def test_nobody_is_told_who_complained_only_whether_it_was_the_same_person_befor
     names = {(entry.account, entry.reporter) for entry in entries}
     assert len(entries) == 4
     assert len(names) == len({name for _, name in names}) == 3
-    shown = [complaints.read(moderator, parse_complaint(entry.id), deps=deps(service)) for entry in entries]
+    shown = [
+        complaints.read(moderator, parse_complaint(entry.id), now_ms=NOW_MS, deps=deps(service)) for entry in entries
+    ]
     for one in (citizen, other):
         assert account_text(one.account) not in "".join(complaint.model_dump_json() for complaint in shown)
 
@@ -128,7 +135,7 @@ def test_text_and_reporter_stand_in_no_table(service: Service, of: OrganisationI
     service.verify(official, of)
     report(service, citizen, account=official.account)
     rows, _ = ComplaintStore(service.client, service.tables["directory"]).of_organisation(
-        of, "unresolved", after=None, limit=9
+        of, "unresolved", after=None, limit=9, now_seconds=NOW
     )
     (row,) = rows
     assert b"shouts" not in row.text
@@ -200,7 +207,7 @@ def test_officials_of_a_unit_are_the_business_of_its_moderators(
     assert len(listed(service, moderator, limit=1)) == 2
     (theirs,) = [entry for entry in listed(service, moderator) if entry.unit == there]
     for call in (
-        lambda: complaints.read(mine, parse_complaint(theirs.id), deps=deps(service)),
+        lambda: complaints.read(mine, parse_complaint(theirs.id), now_ms=NOW_MS, deps=deps(service)),
         lambda: resolve(service, mine, theirs.id),
         lambda: assign(service, mine, theirs.id, mine.id),
     ):
@@ -218,9 +225,12 @@ def test_nodal_officers_read_and_moderators_act(
     assert refused(listed, service, verifier) is ErrorCode.NOT_FOUND
     assert refused(resolve, service, officer, entry.id) is ErrorCode.NOT_FOUND
     assert refused(assign, service, officer, entry.id, moderator.id) is ErrorCode.NOT_FOUND
-    assert refused(complaints.read, verifier, parse_complaint(entry.id), deps=deps(service)) is ErrorCode.NOT_FOUND
+    assert (
+        refused(complaints.read, verifier, parse_complaint(entry.id), now_ms=NOW_MS, deps=deps(service))
+        is ErrorCode.NOT_FOUND
+    )
     unknown = new_complaint_id(of, NOW_MS)
-    assert refused(complaints.read, officer, unknown, deps=deps(service)) is ErrorCode.NOT_FOUND
+    assert refused(complaints.read, officer, unknown, now_ms=NOW_MS, deps=deps(service)) is ErrorCode.NOT_FOUND
 
 
 def test_a_complaint_is_assigned_to_who_may_resolve_it_and_resolved_on_the_record(
@@ -239,7 +249,7 @@ def test_a_complaint_is_assigned_to_who_may_resolve_it_and_resolved_on_the_recor
     assert (done.state, done.outcome, done.note, done.assigned_to) == ("resolved", "upheld", "He was warned.", other.id)
     assert listed(service, moderator) == []
     assert [one.id for one in listed(service, moderator, None, "resolved")] == [entry.id]
-    assert complaints.read(officer, parse_complaint(entry.id), deps=deps(service)) == done
+    assert complaints.read(officer, parse_complaint(entry.id), now_ms=NOW_MS, deps=deps(service)) == done
     assert refused(resolve, service, moderator, entry.id) is ErrorCode.COMPLAINT_STATE
     assert refused(assign, service, moderator, entry.id, other.id) is ErrorCode.COMPLAINT_STATE
     assigned, resolved = admins.entries(of)
@@ -280,7 +290,7 @@ def test_a_complaint_that_two_assign_at_once_is_with_the_later_one_and_both_are_
     )
     assert assign(service, moderator, entry.id, moderator.id, client).assigned_to == moderator.id
     assert client.overtaken
-    stored = deps(service).store.read(parse_complaint(entry.id))
+    stored = deps(service).store.read(parse_complaint(entry.id), now_seconds=NOW)
     assert stored is not None
     assert (stored.version, stored.assigned_to) == (3, moderator.id)
     assert admins.actions(of) == ["complaint.assign"] * 2
@@ -312,3 +322,18 @@ def test_reports_are_limited(service: Service) -> None:
 def test_a_complaint_is_found_by_its_id_alone() -> None:
     id = new_complaint_id(PLATFORM, NOW_MS)
     assert Complaint.organisation_of(parse_complaint(base64url_text(id))) == PLATFORM
+
+
+def test_a_complaint_is_gone_a_year_after_it_was_made_whether_it_was_deleted_or_not(
+    service: Service, of: OrganisationId, moderator: Caller
+) -> None:
+    official = service.person()
+    service.verify(official, of)
+    report(service, service.person(), account=official.account)
+    (entry,) = listed(service, moderator)
+    year_ms = NOW_MS + KEPT_SECONDS * 1000
+    assert listed(service, moderator, now_ms=year_ms - 1000) == [entry]
+    assert listed(service, moderator, now_ms=year_ms) == []
+    with pytest.raises(ProtocolError) as refused:
+        complaints.read(moderator, parse_complaint(entry.id), now_ms=year_ms, deps=deps(service))
+    assert refused.value.code is ErrorCode.NOT_FOUND

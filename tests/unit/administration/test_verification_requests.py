@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -161,15 +162,15 @@ def test_what_is_asked_for_must_be_there(service: Service, of: OrganisationId) -
 def test_a_request_can_be_taken_back_while_it_is_open(service: Service, of: OrganisationId, officer: Caller) -> None:
     person, other = service.person(), service.person()
     made = ask(service, person, of)
-    withdraw = asking.withdraw
-    assert refused(withdraw, service.caller(other), made.id, deps=service.device_deps) is ErrorCode.NOT_FOUND
-    assert refused(withdraw, service.caller(person), "x" * 32, deps=service.device_deps) is ErrorCode.NOT_FOUND
-    withdraw(service.caller(person), made.id, deps=service.device_deps)
+    withdraw = partial(asking.withdraw, now_ms=NOW_MS, deps=service.device_deps)
+    assert refused(withdraw, service.caller(other), made.id) is ErrorCode.NOT_FOUND
+    assert refused(withdraw, service.caller(person), "x" * 32) is ErrorCode.NOT_FOUND
+    withdraw(service.caller(person), made.id)
     assert own(service, person) == listed(service, officer) == []
     assert refused(verify, service, officer, made.id) is ErrorCode.NOT_FOUND
     decided = ask(service, person, of)
     reject(service, officer, decided.id)
-    assert refused(withdraw, service.caller(person), decided.id, deps=service.device_deps) is ErrorCode.REQUEST_STATE
+    assert refused(withdraw, service.caller(person), decided.id) is ErrorCode.REQUEST_STATE
 
 
 @pytest.mark.parametrize(
@@ -296,5 +297,16 @@ def test_requests_are_limited(service: Service, of: OrganisationId) -> None:
     person = service.person()
     for _ in range(Limit.VERIFICATION_REQUESTS.burst):
         made = ask(service, person, of)
-        asking.withdraw(service.caller(person), made.id, deps=service.device_deps)
+        asking.withdraw(service.caller(person), made.id, now_ms=NOW_MS, deps=service.device_deps)
     assert refused(ask, service, person, of) is ErrorCode.RATE_LIMITED
+
+
+def test_a_decided_request_is_gone_after_three_months_whether_it_was_deleted_or_not(
+    service: Service, of: OrganisationId, officer: Caller
+) -> None:
+    person = service.person()
+    reject(service, officer, ask(service, person, of).id)
+    late_ms = NOW_MS + KEPT_SECONDS * 1000
+    assert [one.state for one in own(service, person, now_ms=late_ms - 1000)] == ["rejected"]
+    assert own(service, person, now_ms=late_ms) == listed(service, officer, "decided", now_ms=late_ms) == []
+    assert ask(service, person, of, now_ms=late_ms).state == "open"

@@ -143,9 +143,9 @@ def approve(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDepend
     except BesideFailed as failed:
         raise ProtocolError(ErrorCode.NOT_FOUND if failed.index == 1 else ErrorCode.APPROVAL_STATE) from None
     except ProtocolError:
-        _check_pending(_read(id, deps), now_ms)  # what is refused because another approver was faster
+        _check_pending(_read(id, now_ms, deps), now_ms)  # what is refused because another approver was faster
         raise
-    return _read(id, deps)
+    return _read(id, now_ms, deps)
 
 
 def reject(caller: Caller, id: ApprovalId, reason: str, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
@@ -156,16 +156,16 @@ def reject(caller: Caller, id: ApprovalId, reason: str, *, now_ms: int, deps: Ap
 
 def cancel(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
     """Take back what one has asked for. Raises ProtocolError: not_found for everybody else's, approval_state."""
-    approval = deps.store.read(id)
+    approval = deps.store.read(id, now_seconds=now_ms // 1000)
     if approval is None or approval.requested_by != caller.id:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     _check_pending(approval, now_ms)
     return _close(caller, approval, "cancelled", now_ms=now_ms, deps=deps)
 
 
-def read(caller: Caller, id: ApprovalId, *, deps: ApprovalDependencies) -> Approval:
+def read(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
     """Of the caller's own, or of what they may read. Raises ProtocolError not_found."""
-    approval = deps.store.read(id)
+    approval = deps.store.read(id, now_seconds=now_ms // 1000)
     if approval is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     operation = deps.operations.get(approval.operation)
@@ -177,7 +177,13 @@ def read(caller: Caller, id: ApprovalId, *, deps: ApprovalDependencies) -> Appro
 
 
 def page(
-    caller: Caller, organisation: OrganisationId, *, after: str | None, limit: int, deps: ApprovalDependencies
+    caller: Caller,
+    organisation: OrganisationId,
+    *,
+    after: str | None,
+    limit: int,
+    now_ms: int,
+    deps: ApprovalDependencies,
 ) -> tuple[list[Approval], str | None]:
     """Those that the caller may see, the newest first, and the cursor of the next page. Two queries.
 
@@ -190,7 +196,7 @@ def page(
         raise ProtocolError(ErrorCode.NOT_FOUND)
     owner, of = caller.id, f"approvals {id_text(organisation)}"
     start = position(after, owner=owner, of=of, pepper=deps.pepper) if after else None
-    found, last = deps.store.of_organisation(organisation, after=start, limit=limit)
+    found, last = deps.store.of_organisation(organisation, after=start, limit=limit, now_seconds=now_ms // 1000)
     more = make_cursor(last, owner=owner, of=of, pepper=deps.pepper) if last else None
     return [one for one in found if _sees(caller, one, tree, deps)], more
 
@@ -207,7 +213,7 @@ def _to_decide(
     caller: Caller, id: ApprovalId, now_ms: int, deps: ApprovalDependencies
 ) -> tuple[Approval, ApprovedOperation[Any], Assignment]:
     """Nobody decides what an older deployment has left behind and this one does not know; it may be cancelled."""
-    approval = deps.store.read(id)
+    approval = deps.store.read(id, now_seconds=now_ms // 1000)
     operation = deps.operations.get(approval.operation) if approval else None
     if approval is None or operation is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -297,11 +303,11 @@ def _close(
         deps.recorder.writer(act, now_ms=now_ms, beside=beside)([])
     except BesideFailed as failed:
         raise ProtocolError(ErrorCode.NOT_FOUND if failed.index == 1 else ErrorCode.APPROVAL_STATE) from None
-    return _read(approval.id, deps)
+    return _read(approval.id, now_ms, deps)
 
 
-def _read(id: ApprovalId, deps: ApprovalDependencies) -> Approval:
-    approval = deps.store.read(id)
+def _read(id: ApprovalId, now_ms: int, deps: ApprovalDependencies) -> Approval:
+    approval = deps.store.read(id, now_seconds=now_ms // 1000)
     if approval is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return approval

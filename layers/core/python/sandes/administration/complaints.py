@@ -42,7 +42,14 @@ class ComplaintDependencies:
 
 
 def page(
-    caller: Caller, place: Place, which: Listed, *, after: str | None, limit: int, deps: ComplaintDependencies
+    caller: Caller,
+    place: Place,
+    which: Listed,
+    *,
+    after: str | None,
+    limit: int,
+    now_ms: int,
+    deps: ComplaintDependencies,
 ) -> ComplaintPage:
     """Those about what was in the unit, or in one below it, when it was reported. Two queries, the tree's and one of
     rows. Raises ProtocolError: not_found, invalid_cursor.
@@ -50,7 +57,9 @@ def page(
     tree = tree_seen(caller, Permission.COMPLAINTS, place, deps.organisations)
     name = f"complaints {which} {id_text(place.organisation)} {id_text(place.unit)}"
     start = position(after, owner=caller.id, of=name, pepper=deps.pepper) if after else None
-    found, last = deps.store.of_organisation(place.organisation, which, after=start, limit=limit)
+    found, last = deps.store.of_organisation(
+        place.organisation, which, after=start, limit=limit, now_seconds=now_ms // 1000
+    )
     return ComplaintPage(
         complaints=[
             ComplaintEntry(**_fields(one)) for one in found if place.is_root or tree.within(one.unit, place.unit)
@@ -59,9 +68,9 @@ def page(
     )
 
 
-def read(caller: Caller, id: ComplaintId, *, deps: ComplaintDependencies) -> AdminComplaint:
+def read(caller: Caller, id: ComplaintId, *, now_ms: int, deps: ComplaintDependencies) -> AdminComplaint:
     """Raises ProtocolError not_found."""
-    complaint, _ = _seen(caller, id, "read", deps)
+    complaint, _ = _seen(caller, id, "read", now_ms, deps)
     return _shown(complaint, deps.pepper)
 
 
@@ -109,7 +118,7 @@ def _changed(
 ) -> AdminComplaint:
     """Decided anew as often as somebody else was faster, until it is resolved."""
     for _ in range(_TRIES):
-        complaint, right = _seen(caller, id, "act", deps)
+        complaint, right = _seen(caller, id, "act", now_ms, deps)
         if complaint.state == "resolved":
             raise ProtocolError(ErrorCode.COMPLAINT_STATE)
         made: Complaint = replace(change(complaint), version=complaint.version + 1)
@@ -126,8 +135,10 @@ def _changed(
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
-def _seen(caller: Caller, id: ComplaintId, need: Need, deps: ComplaintDependencies) -> tuple[Complaint, Assignment]:
-    complaint = deps.store.read(id)
+def _seen(
+    caller: Caller, id: ComplaintId, need: Need, now_ms: int, deps: ComplaintDependencies
+) -> tuple[Complaint, Assignment]:
+    complaint = deps.store.read(id, now_seconds=now_ms // 1000)
     if complaint is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return complaint, require(caller, Permission.COMPLAINTS, need, _place(complaint), deps.organisations)

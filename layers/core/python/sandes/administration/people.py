@@ -126,7 +126,7 @@ def read(caller: Caller, id: AccountId, *, now_ms: int, deps: PeopleDependencies
     sees = _sight(caller, deps.organisations)
     account = deps.verifications.directory.account(id)
     verification = deps.verifications.store.read(id)
-    requests = deps.requests.of_account(id)
+    requests = deps.requests.of_account(id, now_seconds=now_ms // 1000)
     if account is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     if verification and sees(place_of(verification)):

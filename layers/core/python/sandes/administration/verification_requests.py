@@ -39,7 +39,7 @@ def page(
     start = position(after, owner=caller.id, of=name, pepper=deps.pepper) if after else None
     first, last = parse_unit(within.units[0]), parse_unit(within.units[-1])
     found, goes_on = deps.requests.of_organisation(
-        place.organisation, which, first=first, last=last, after=start, limit=limit
+        place.organisation, which, first=first, last=last, after=start, limit=limit, now_seconds=now_ms // 1000
     )
     if goes_on and found and not within.holds(found[-1].unit):
         next_unit = within.behind(found[-1].unit)
@@ -61,7 +61,7 @@ def verify(caller: Caller, id: RequestId, body: VerifyRequest, *, now_ms: int, d
     """
 
     def attempt() -> AdminPerson:
-        request, right = _to_decide(caller, id, deps)
+        request, right = _to_decide(caller, id, now_ms // 1000, deps)
         if body.unit and body.unit != request.unit:
             to = Place(request.organisation, body.unit)
             right = require(caller, Permission.PEOPLE, "act", to, deps.organisations)
@@ -98,7 +98,7 @@ def verify(caller: Caller, id: RequestId, body: VerifyRequest, *, now_ms: int, d
 
 def reject(caller: Caller, id: RequestId, reason: str, *, now_ms: int, deps: PeopleDependencies) -> RequestEntry:
     """The person sees the reason. Raises ProtocolError: not_found, request_state."""
-    request, right = _to_decide(caller, id, deps)
+    request, right = _to_decide(caller, id, now_ms // 1000, deps)
     now_seconds = now_ms // 1000
     if request.state(now_seconds=now_seconds) != "open":
         raise ProtocolError(ErrorCode.REQUEST_STATE)
@@ -113,9 +113,12 @@ def reject(caller: Caller, id: RequestId, reason: str, *, now_ms: int, deps: Peo
     return shown(rejected, now_seconds=now_seconds)
 
 
-def _to_decide(caller: Caller, id: RequestId, deps: PeopleDependencies) -> tuple[VerificationRequest, Assignment]:
+def _to_decide(
+    caller: Caller, id: RequestId, now_seconds: int, deps: PeopleDependencies
+) -> tuple[VerificationRequest, Assignment]:
     """Raises ProtocolError not_found."""
-    request = deps.requests.read(VerificationRequest.account_of(id), VerificationRequest.organisation_of(id))
+    of, to = VerificationRequest.account_of(id), VerificationRequest.organisation_of(id)
+    request = deps.requests.read(of, to, now_seconds=now_seconds)
     if request is None or request.id != id:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     place = Place(request.organisation, request.unit)

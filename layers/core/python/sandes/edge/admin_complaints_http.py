@@ -40,9 +40,9 @@ def list_complaints(
     cursor: CursorQuery = None,
     limit: LimitQuery = DEFAULT_LIMIT,
 ) -> ComplaintPage:
-    caller, _ = call(router)
-    place = place_asked(caller, organisation, unit)
-    return complaints.page(caller, place, state, after=cursor, limit=limit, deps=wire_complaints())
+    caller, now_ms = call(router)
+    place, deps = place_asked(caller, organisation, unit), wire_complaints()
+    return complaints.page(caller, place, state, after=cursor, limit=limit, now_ms=now_ms, deps=deps)
 
 
 @router.get(
@@ -50,8 +50,8 @@ def list_complaints(
     **described("A complaint with what was said", permission=Permission.COMPLAINTS, need="read"),
 )
 def get_complaint(id: ComplaintPath) -> AdminComplaint:
-    caller, _ = call(router)
-    return complaints.read(caller, _complaint(id), deps=wire_complaints())
+    caller, now_ms = call(router)
+    return complaints.read(caller, _complaint(id), now_ms=now_ms, deps=wire_complaints())
 
 
 @router.post(

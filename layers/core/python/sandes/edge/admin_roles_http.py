@@ -126,7 +126,7 @@ def list_approvals(
 ) -> AdminApprovals:
     caller, now_ms = call(router)
     of = place_asked(caller, organisation, None).organisation
-    found, more = approvals.page(caller, of, after=cursor, limit=limit, deps=wire_approvals())
+    found, more = approvals.page(caller, of, after=cursor, limit=limit, now_ms=now_ms, deps=wire_approvals())
     return AdminApprovals(approvals=[shown_approval(one, now_ms) for one in found], cursor=more)
 
 
@@ -136,7 +136,8 @@ def list_approvals(
 )
 def get_approval(id: ApprovalPath) -> AdminApproval:
     caller, now_ms = call(router)
-    return shown_approval(approvals.read(caller, approval_in_path(id), deps=wire_approvals()), now_ms)
+    found = approvals.read(caller, approval_in_path(id), now_ms=now_ms, deps=wire_approvals())
+    return shown_approval(found, now_ms)
 
 
 @router.post(

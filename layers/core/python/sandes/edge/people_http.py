@@ -100,8 +100,8 @@ def list_verification_requests() -> OwnVerificationRequests:
     **described("Take back a request that is not decided"),
 )
 def withdraw_verification_request(id: RequestPath) -> Response[str]:
-    caller, _, deps = call(router)
-    verification_requests.withdraw(caller, id, deps=deps)
+    caller, now_ms, deps = call(router)
+    verification_requests.withdraw(caller, id, now_ms=now_ms, deps=deps)
     return no_content()
 
 

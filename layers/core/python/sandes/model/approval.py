@@ -43,6 +43,11 @@ class Approval:
     def expires_at(self) -> int:
         return self.requested_at + LAPSES_AFTER_SECONDS
 
+    @property
+    def vanishes_at(self) -> int:
+        """From then on it counts as not there."""
+        return self.requested_at + (KEPT_SECONDS if self.decision == "executed" else NOT_DONE_KEPT_SECONDS)
+
     def state(self, now_seconds: int) -> ApprovalState:
         lapsed = self.decision == "pending" and self.expires_at <= now_seconds
         return "lapsed" if lapsed else self.decision

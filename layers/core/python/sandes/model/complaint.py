@@ -46,6 +46,11 @@ class Complaint:
         return self.organisation_of(self.id)
 
     @property
+    def vanishes_at(self) -> int:
+        """From then on it counts as not there."""
+        return KEPT_SECONDS + (self.reported_at if self.resolved_at is None else self.resolved_at)
+
+    @property
     def state(self) -> State:
         if self.outcome is not None:
             return "resolved"

@@ -57,6 +57,11 @@ class VerificationRequest:
     def lapses_at(self) -> int:
         return self.requested_at + LAPSES_SECONDS
 
+    @property
+    def vanishes_at(self) -> int:
+        """From then on it counts as not there."""
+        return KEPT_SECONDS + (self.lapses_at if self.decided_at is None else self.decided_at)
+
     def state(self, account: Account | None = None, *, now_seconds: int) -> State:
         """With the account: also `lapsed` if the device is gone."""
         if self.decision != "open":

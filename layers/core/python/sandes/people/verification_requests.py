@@ -45,7 +45,7 @@ def ask(
         requested_at=now_seconds,
     )
     for _ in range(_TRIES):
-        previous = deps.requests.read(caller.account.id, body.organisation)
+        previous = deps.requests.read(caller.account.id, body.organisation, now_seconds=now_seconds)
         if previous and previous.state(caller.account, now_seconds=now_seconds) == "open":
             raise ProtocolError(ErrorCode.ALREADY_REQUESTED)
         try:
@@ -58,15 +58,16 @@ def ask(
 
 def own(caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> OwnVerificationRequests:
     """The last one to each organisation, until three months after it was decided or has lapsed."""
-    found = deps.requests.of_account(caller.account.id)
+    found = deps.requests.of_account(caller.account.id, now_seconds=now_ms // 1000)
     shown = [_shown(caller, one, now_ms // 1000) for one in found]
     return OwnVerificationRequests(requests=sorted(shown, key=lambda one: one.requested_at, reverse=True))
 
 
-def withdraw(caller: Caller, text: str, *, deps: DeviceDependencies) -> None:
+def withdraw(caller: Caller, text: str, *, now_ms: int, deps: DeviceDependencies) -> None:
     """Take back what has not been decided. Raises ProtocolError: not_found, request_state."""
     id = request_in_path(text)
-    request = deps.requests.read(caller.account.id, VerificationRequest.organisation_of(id))
+    to = VerificationRequest.organisation_of(id)
+    request = deps.requests.read(caller.account.id, to, now_seconds=now_ms // 1000)
     if request is None or request.id != id:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     try:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from sandes.model.administrator import Place
-from sandes.model.approval import KEPT_SECONDS, NOT_DONE_KEPT_SECONDS, Approval
+from sandes.model.approval import Approval
 from sandes.model.ids import ACCOUNT_BYTES, AdministratorId, ApprovalId, OrganisationId, UnitId, parse_organisation
 from sandes.store.dynamo import Client, Item
 from sandes.store.organisations import organisation_key
@@ -27,13 +27,14 @@ class ApprovalStore:
     client: Client
     table: str
 
-    def read(self, approval: ApprovalId) -> Approval | None:
+    def read(self, approval: ApprovalId, *, now_seconds: int) -> Approval | None:
         """By a consistent read."""
         answer = self.client.get_item(TableName=self.table, Key=approval_key(approval), ConsistentRead=True)
-        return read_approval(answer["Item"]) if "Item" in answer else None
+        found = read_approval(answer["Item"]) if "Item" in answer else None
+        return found if found and found.vanishes_at > now_seconds else None
 
     def of_organisation(
-        self, organisation: OrganisationId, *, after: str | None, limit: int
+        self, organisation: OrganisationId, *, after: str | None, limit: int, now_seconds: int
     ) -> tuple[list[Approval], str | None]:
         """A page, the newest first, and where the next one begins. One query."""
         partition = organisation_key(organisation)[DirectoryRow.PARTITION]
@@ -49,7 +50,8 @@ class ApprovalStore:
             **start,
         )
         last = answer.get("LastEvaluatedKey")
-        return [read_approval(item) for item in answer["Items"]], last[DirectoryRow.SORT]["S"] if last else None
+        found = [one for one in map(read_approval, answer["Items"]) if one.vanishes_at > now_seconds]
+        return found, last[DirectoryRow.SORT]["S"] if last else None
 
     # Parts of transactions.
 
@@ -79,7 +81,7 @@ class ApprovalStore:
             **({Row.REASON: {"S": reason}} if reason is not None else {}),
         }
         if decision == "executed":
-            changes[DirectoryRow.VANISHES_AT] = {"N": str(approval.requested_at + KEPT_SECONDS)}
+            changes[DirectoryRow.VANISHES_AT] = {"N": str(replace(approval, decision=decision).vanishes_at)}
         names = list(changes)
         return {
             "Update": {
@@ -107,7 +109,7 @@ def _item(approval: Approval) -> dict[str, Any]:
         Row.HOME_UNIT: {"B": approval.requester_home.unit},
         Row.REQUESTED_AT: {"N": str(approval.requested_at)},
         Row.DECISION: {"S": approval.decision},
-        DirectoryRow.VANISHES_AT: {"N": str(approval.requested_at + NOT_DONE_KEPT_SECONDS)},
+        DirectoryRow.VANISHES_AT: {"N": str(approval.vanishes_at)},
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from sandes.model.complaint import KEPT_SECONDS, Complaint
+from sandes.model.complaint import Complaint
 from sandes.model.ids import ACCOUNT_BYTES, AdministratorId, ComplaintId, OrganisationId, UnitId, parse_organisation
 from sandes.store.dynamo import Client, Item, batch_get
 from sandes.store.organisations import organisation_key
@@ -21,14 +21,15 @@ class ComplaintStore:
     client: Client
     table: str
 
-    def read(self, id: ComplaintId) -> Complaint | None:
+    def read(self, id: ComplaintId, *, now_seconds: int) -> Complaint | None:
         """By one consistent read, of the two places where it may be."""
         keys = [_key(id, "unresolved"), _key(id, "resolved")]
         found = batch_get(self.client, {self.table: {"Keys": keys, "ConsistentRead": True}})[self.table]
-        return read_complaint(found[0]) if found else None
+        live = [one for one in map(read_complaint, found) if one.vanishes_at > now_seconds]
+        return live[0] if live else None
 
     def of_organisation(
-        self, organisation: OrganisationId, which: Listed, *, after: str | None, limit: int
+        self, organisation: OrganisationId, which: Listed, *, after: str | None, limit: int, now_seconds: int
     ) -> tuple[list[Complaint], str | None]:
         """A page, the newest first, and where the next one begins. One query."""
         partition = organisation_key(organisation)[DirectoryRow.PARTITION]
@@ -44,7 +45,8 @@ class ComplaintStore:
             **start,
         )
         last = answer.get("LastEvaluatedKey")
-        return [read_complaint(item) for item in answer["Items"]], last[DirectoryRow.SORT]["S"] if last else None
+        found = [one for one in map(read_complaint, answer["Items"]) if one.vanishes_at > now_seconds]
+        return found, last[DirectoryRow.SORT]["S"] if last else None
 
     def add(self, complaint: Complaint) -> None:
         self.client.put_item(TableName=self.table, Item=_item(complaint))
@@ -70,7 +72,6 @@ def _key(id: ComplaintId, which: Listed) -> dict[str, Any]:
 
 def _item(complaint: Complaint) -> dict[str, Any]:
     which: Listed = "unresolved" if complaint.outcome is None else "resolved"
-    kept_from = complaint.reported_at if complaint.resolved_at is None else complaint.resolved_at
     item: dict[str, Any] = _key(complaint.id, which) | {
         Row.UNIT: {"B": complaint.unit},
         Row.KIND: {"S": complaint.kind},
@@ -81,7 +82,7 @@ def _item(complaint: Complaint) -> dict[str, Any]:
         Row.PSEUDONYM: {"S": complaint.pseudonym},
         Row.REPORTED_AT: {"N": str(complaint.reported_at)},
         Row.VERSION: {"N": str(complaint.version)},
-        DirectoryRow.VANISHES_AT: {"N": str(kept_from + KEPT_SECONDS)},
+        DirectoryRow.VANISHES_AT: {"N": str(complaint.vanishes_at)},
     }
     if complaint.assigned_to is not None:
         item[Row.ASSIGNED_TO] = {"B": complaint.assigned_to}

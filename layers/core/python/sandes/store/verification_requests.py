@@ -17,7 +17,7 @@ from sandes.model.ids import (
     account_text,
     id_text,
 )
-from sandes.model.verification_request import KEPT_SECONDS, VerificationRequest
+from sandes.model.verification_request import VerificationRequest
 from sandes.store.directory import account_key, device_key
 from sandes.store.dynamo import Client, Item, transact
 from sandes.store.organisations import organisation_key
@@ -39,13 +39,14 @@ class VerificationRequestStore:
     client: Client
     table: str
 
-    def read(self, account: AccountId, organisation: OrganisationId) -> VerificationRequest | None:
+    def read(self, account: AccountId, organisation: OrganisationId, *, now_seconds: int) -> VerificationRequest | None:
         """The last one, by a consistent read."""
         key = request_key(account, organisation)
         answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
-        return read_request(answer["Item"]) if "Item" in answer else None
+        found = read_request(answer["Item"]) if "Item" in answer else None
+        return found if found and found.vanishes_at > now_seconds else None
 
-    def of_account(self, account: AccountId) -> list[VerificationRequest]:
+    def of_account(self, account: AccountId, *, now_seconds: int) -> list[VerificationRequest]:
         """The last one to each organisation. One query."""
         answer = self.client.query(
             TableName=self.table,
@@ -56,7 +57,7 @@ class VerificationRequestStore:
             },
             ConsistentRead=True,
         )
-        return [read_request(item) for item in answer["Items"]]
+        return [one for one in map(read_request, answer["Items"]) if one.vanishes_at > now_seconds]
 
     def of_organisation(
         self,
@@ -67,6 +68,7 @@ class VerificationRequestStore:
         last: UnitId,
         after: str | None = None,
         limit: int,
+        now_seconds: int,
     ) -> tuple[list[VerificationRequest], str | None]:
         """Those to the units from `first` to `last`, in the order of their ids, the oldest first within one, and where
         the next page begins. One query.
@@ -83,7 +85,8 @@ class VerificationRequestStore:
             Limit=limit,
         )
         more = answer.get("LastEvaluatedKey")
-        return [read_request(item) for item in answer["Items"]], more[DirectoryRow.SORT]["S"] if more else None
+        found = [one for one in map(read_request, answer["Items"]) if one.vanishes_at > now_seconds]
+        return found, more[DirectoryRow.SORT]["S"] if more else None
 
     @staticmethod
     def before(unit: str, which: Listed) -> str:
@@ -106,11 +109,15 @@ class VerificationRequestStore:
 
         Fails if there is another one than `previous`, or if that has been decided meanwhile.
         """
-        condition: dict[str, Any] = {"ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})"}
+        free = f"attribute_not_exists({DirectoryRow.PARTITION}) OR {DirectoryRow.VANISHES_AT} <= :now"
+        condition: dict[str, Any] = {
+            "ConditionExpression": free,
+            "ExpressionAttributeValues": {":now": {"N": str(request.requested_at)}},
+        }
         if previous:
             condition = _as_read(previous)
         item = _own_key(request) | _attributes(request)
-        lapsed = {DirectoryRow.VANISHES_AT: {"N": str(request.lapses_at + KEPT_SECONDS)}}
+        lapsed = {DirectoryRow.VANISHES_AT: {"N": str(request.vanishes_at)}}
         put = {"TableName": self.table, "Item": item | lapsed, **condition}
         replaced = [self._unlisted(previous)] if previous and previous.decision == "open" else []
         if replaced and _listed_key(cast("VerificationRequest", previous)) == _listed_key(request):
@@ -127,7 +134,7 @@ class VerificationRequestStore:
     ) -> Sequence[dict[str, Any]]:
         """Fails unless it is open, and for one to be verified unless its device is there."""
         decided = replace(request, decision=decision, decided_at=now_seconds, reason=reason)
-        vanishes = {DirectoryRow.VANISHES_AT: {"N": str(now_seconds + KEPT_SECONDS)}}
+        vanishes = {DirectoryRow.VANISHES_AT: {"N": str(decided.vanishes_at)}}
         item = _own_key(request) | _attributes(decided) | vanishes
         there = {
             "TableName": self.table,
@@ -143,7 +150,7 @@ class VerificationRequestStore:
         ]
 
     def _listed(self, request: VerificationRequest) -> dict[str, Any]:
-        ends = request.lapses_at if request.decided_at is None else request.decided_at + KEPT_SECONDS
+        ends = request.lapses_at if request.decided_at is None else request.vanishes_at
         vanishes = {DirectoryRow.VANISHES_AT: {"N": str(ends)}}
         return {"Put": {"TableName": self.table, "Item": _listed_key(request) | _attributes(request) | vanishes}}
 
