@@ -143,3 +143,18 @@ def test_new_ids_have_their_sizes_and_do_not_repeat() -> None:
     assert {(len(account), len(inbox)) for account, inbox, _ in made} == {(8, 16)}
     assert all(1 <= registration < 2**32 for _, _, registration in made)
     assert len({account for account, _, _ in made}) == len({inbox for _, inbox, _ in made}) == 200
+
+
+def test_no_id_that_is_passed_on_begins_with_a_hyphen() -> None:
+    """Command lines would take it for an option, spreadsheets for a formula. One in 64 would."""
+    one_time = [ids.new_one_time_id() for _ in range(2000)]
+    assert not [id for id in one_time if id.startswith("-")]
+    assert {len(ids.parse_base64url(id)) for id in one_time} == {16}
+    organisations = [ids.new_organisation_id() for _ in range(2000)]
+    assert not [id for id in organisations if ids.base64url_text(ids.new_approval_id(id, 1)).startswith("-")]
+
+
+def test_only_a_beginning_with_a_hyphen_is_changed() -> None:
+    texts = [bytes((first, 0xF8)) for first in range(256)]
+    changed = {data: ids.without_hyphen(data) for data in texts if ids.without_hyphen(data) != data}
+    assert changed == {bytes((0xF8 | last, 0xF8)): bytes((0x78 | last, 0xF8)) for last in range(4)}

@@ -9,7 +9,7 @@ from sandes.crypto.app_tokens import SignedRequest, claimed_app, verify_app_toke
 from sandes.crypto.jws import TokenExpired, TokenInvalid
 from sandes.crypto.pepper import Pepper
 from sandes.model.app import App, AppKey, Scope
-from sandes.model.ids import AppId, AppKeyId, base64url_text
+from sandes.model.ids import AppId, AppKeyId, base64url_text, without_hyphen
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.app_view import AppFacts, AppView, Wanted
 
@@ -38,11 +38,10 @@ class AppRequest:
         return cls(token, signed, source_address, app, key)
 
     def request_hash(self, pepper: Pepper) -> str:
-        """Stands for this operation: app, method, path and idempotency key. 22 characters."""
+        """Stands for this operation: app, method, path and idempotency key. 22 characters, no hyphen first."""
         parts = (self.app, self.signed.method, self.signed.path, self.signed.idempotency_key or "")
-        return base64url_text(
-            pepper.fingerprint("request", *(part if isinstance(part, bytes) else part.encode() for part in parts))
-        )
+        encoded = (part if isinstance(part, bytes) else part.encode() for part in parts)
+        return base64url_text(without_hyphen(pepper.fingerprint("request", *encoded)))
 
     def body_fingerprint(self, pepper: Pepper, *, test: bool) -> bytes:
         """Tells whether a repeated request is the same one, made with the same kind of key.

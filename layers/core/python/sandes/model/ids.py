@@ -113,7 +113,8 @@ def new_app_id() -> AppId:
 
 
 def new_organisation_id() -> OrganisationId:
-    return OrganisationId(secrets.token_bytes(ACCOUNT_BYTES))
+    """Ids of its approvals, imports, requests and complaints open with it: their text begins with no hyphen."""
+    return OrganisationId(without_hyphen(secrets.token_bytes(ACCOUNT_BYTES)))
 
 
 def new_unit_id() -> UnitId:
@@ -162,8 +163,16 @@ def parse_app(text: str) -> AppId:
 
 
 def new_one_time_id() -> str:
-    """128 random bits, 22 characters."""
-    return base64url_text(secrets.token_bytes(16))
+    """128 random bits (but for a hyphen at their beginning), 22 characters."""
+    return base64url_text(without_hyphen(secrets.token_bytes(16)))
+
+
+def without_hyphen(data: bytes) -> bytes:
+    """The same, or with its first bit cleared where its text in base64url would begin with a hyphen.
+
+    Command lines take such a word for an option, spreadsheets for a formula.
+    """
+    return bytes((data[0] & 0x7F, *data[1:])) if base64url_text(data[:1])[0] == "-" else data
 
 
 def base64url_text(data: bytes) -> str:
