@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
-from logging import StreamHandler
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -29,10 +28,10 @@ from functions.admin_people import handler as admin_people
 from infra.http_api import ADMIN_APP_PATHS, ADMIN_PEOPLE_PATHS
 from sandes.administration.sign_in import GROUP
 from sandes.edge import settings
-from sandes.edge.telemetry import logger
 from sandes.model.app import App
 from sandes.model.ids import AdministratorId, administrator_text, parse_app
 from tests.support.administration import Administration
+from tests.support.log import caught_log
 from tests.support.service import AUDIENCE, Service
 
 REGION = "us-east-1"
@@ -137,18 +136,15 @@ def admin_service(client: Any, tables: dict[str, str], patch: pytest.MonkeyPatch
     for name, value in _environment(tables).items():
         patch.setenv(name.upper(), value)
     patch.setenv("AWS_DEFAULT_REGION", REGION)
-    handler = logger().registered_handler
-    assert isinstance(handler, StreamHandler)
-    log = handler.setStream(io.StringIO())  # not between the lines of a command that is tried
     _forget()
     service = Service(client, tables, now_ms=time.time_ns() // 1_000_000)
     for module in _wirings():
         if hasattr(module, "_administrator_pool"):
             patch.setattr(module, "_administrator_pool", lambda: service.pool)
     try:
-        yield AdminService(service, Administration(service))
+        with caught_log():  # not between the lines of a command that is tried
+            yield AdminService(service, Administration(service))
     finally:
-        handler.setStream(log)
         _forget()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from sandes.edge.telemetry import logger
 from tests.support.dynamodb import moto_dynamodb
 from tests.support.service import Service
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 os.environ.setdefault("STAGE", "test")  # what metrics are told by
+
+logger()  # here, so that it writes to the output of the run and not to that of whichever test logs first
 
 settings.register_profile("sandes", deadline=None, database=None)
 settings.load_profile("sandes")

@@ -16,6 +16,7 @@ from sandes.model.principal import Principal
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Acked, Ping, ServerFrame
 from sandes.store.dynamo import StoreUnavailable
+from tests.support.log import caught_log
 
 PRINCIPAL = Principal(DeviceAddress(AccountId(bytes(8)), DeviceNumber(1)), RegistrationId(1), InboxId(bytes(16)), 5)
 SECRET = "zq7-secret-qz"
@@ -93,12 +94,18 @@ def test_a_context_the_authorizer_did_not_make_is_internal() -> None:
     assert call(answers, '{"type":"ping"}', authorizer={})["code"] == "internal"
 
 
-def test_the_log_line_names_type_and_outcome_but_no_content(capsys: pytest.CaptureFixture[str]) -> None:
-    call(answers, '{"type":"ping","ref":"' + SECRET + '"}')
-    call(answers, '{"type":"' + SECRET + '"}')
-    call(answers, SECRET)
-    shown = capsys.readouterr()
-    assert SECRET not in shown.out + shown.err
+def test_the_log_line_names_type_and_outcome_but_no_content() -> None:
+    with caught_log() as log:
+        call(answers, '{"type":"ping","ref":"' + SECRET + '"}')
+        call(answers, '{"type":"' + SECRET + '"}')
+        call(answers, SECRET)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [(line["message"], line["outcome"]) for line in lines] == [
+        ("ping", "acked"),
+        ("unparsed", "unknown_type"),
+        ("unparsed", "malformed_json"),
+    ]
+    assert SECRET not in log.getvalue()
 
 
 def client_error(code: str) -> ClientError:
