@@ -8,7 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.config import Config, Federation
-from sandes.administration.sign_in import GROUP
+from sandes.administration.roles.sign_in import GROUP
 
 PROVIDER = "government"
 """Name of the federated provider in the pool, and of its part of federated users' names."""

@@ -9,11 +9,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sandes.administration import admin_identity
-from sandes.administration.audit import ChainBroken
-from sandes.administration.audit_heads import keep_heads
-from sandes.administration.first_administrators import operate
-from sandes.administration.verification_sweep import end_due
+from sandes.administration.audit.audit import ChainBroken
+from sandes.administration.audit.audit_heads import keep_heads
+from sandes.administration.people.verification_sweep import end_due
+from sandes.administration.roles import admin_identity
+from sandes.administration.roles.first_administrators import operate
 from sandes.edge import admin_complaints_http, admin_places_http, admin_roles_http
 from sandes.edge.admin_http import call
 from sandes.edge.admin_routes import described

@@ -8,9 +8,10 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
-from sandes.administration import app_administration, app_templates, app_terms, app_webhooks, approvals
-from sandes.administration.app_templates import APPROVE
-from sandes.administration.app_terms import QUOTA, Quota
+from sandes.administration import approvals
+from sandes.administration.apps import app_administration, app_templates, app_terms, app_webhooks
+from sandes.administration.apps.app_templates import APPROVE
+from sandes.administration.apps.app_terms import QUOTA, Quota
 from sandes.administration.authority import Permission
 from sandes.edge import admin_groups_http
 from sandes.edge.admin_apps_http import CHANGED_OR_ASKED, AppPath, accepted, app_in_path, created

@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sandes.administration import import_work
+from sandes.administration.imports import import_work
 from sandes.edge import imports_http
 from sandes.edge.admin_people_http import router as people
 from sandes.edge.http import http_handler, now_milliseconds, resolver

@@ -13,17 +13,20 @@ from tests.support.batches import batch_backend
 from tests.support.dynamodb import moto_dynamodb
 from tests.support.service import NOW_MS, Service
 
+HOUR_MS = 3_600_000
+
 
 @pytest.fixture(scope="module", params=["moto", pytest.param("engine", marks=pytest.mark.engine)])
 def store_backend(request: pytest.FixtureRequest) -> Iterator[Service]:
     """Real stores on the backend. Tests share its tables and make ids of their own; `now_ms` is their clock.
 
-    On the engine that clock stands near the real one, because the engine deletes rows by time to live.
+    On the engine that clock is an hour ahead of the real one, by which the engine deletes rows by time to live and the
+    deployed functions sweep, each minute, what is due.
     """
     if request.param == "engine":
         deployment = request.getfixturevalue("deployment")
         client = deployment.engine.client("dynamodb")
-        yield Service(client, deployment.stack.tables, now_ms=time.time_ns() // 1_000_000)
+        yield Service(client, deployment.stack.tables, now_ms=time.time_ns() // 1_000_000 + HOUR_MS)
         return
     with moto_dynamodb() as (client, tables):
         yield Service(client, tables, now_ms=NOW_MS)

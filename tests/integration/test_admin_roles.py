@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sandes.administration.admin_identity import identify
+from sandes.administration.roles.admin_identity import identify
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
 from sandes.model.ids import AdministratorId, OrganisationId, administrator_text, id_text, parse_organisation
 from sandes.model.organisation import Organisation

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sandes.administration import import_check, import_work, imports
+from sandes.administration.imports import import_check, import_work, imports
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.audit import SYSTEM
 from sandes.model.ids import UnitId, administrator_text, base64url_text, id_text, new_import_id

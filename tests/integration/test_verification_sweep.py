@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandes.administration.verification_sweep import AGAIN_SECONDS, SWEEP_SECONDS, SweepDependencies, end_due
+from sandes.administration.people.verification_sweep import AGAIN_SECONDS, SWEEP_SECONDS, SweepDependencies, end_due
 from sandes.model.ids import OrganisationId, UnitId, account_text, id_text, parse_account, parse_organisation
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.queues import Queue

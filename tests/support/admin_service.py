@@ -26,7 +26,7 @@ from functions.admin import handler as admin
 from functions.admin_apps import handler as admin_apps
 from functions.admin_people import handler as admin_people
 from infra.http_api import ADMIN_APP_PATHS, ADMIN_PEOPLE_PATHS
-from sandes.administration.sign_in import GROUP
+from sandes.administration.roles.sign_in import GROUP
 from sandes.edge import settings
 from sandes.model.app import App
 from sandes.model.ids import AdministratorId, administrator_text, parse_app

@@ -16,7 +16,7 @@ import boto3
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
 
-from sandes.administration.audit_log import heads_name
+from sandes.administration.audit.audit_log import heads_name
 from sandes.model.administrator import AssignmentKey, Caller, Place, Role
 from sandes.model.device import Device
 from sandes.model.ids import (

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandes.administration import app_administration, app_terms, approvals
-from sandes.administration.app_administration import AppAdministrationDependencies
-from sandes.administration.app_operations import app_operations
-from sandes.administration.app_registry import RegistryDependencies
+from sandes.administration import approvals
 from sandes.administration.approvals import ApprovalDependencies
+from sandes.administration.apps import app_administration, app_terms
+from sandes.administration.apps.app_administration import AppAdministrationDependencies
+from sandes.administration.apps.app_operations import app_operations
+from sandes.administration.apps.app_registry import RegistryDependencies
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
 from sandes.model.app import App
 from sandes.model.approval import Approval

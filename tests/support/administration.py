@@ -6,8 +6,8 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandes.administration.admin_identity import identify
-from sandes.administration.audit import Recorder
+from sandes.administration.audit.audit import Recorder
+from sandes.administration.roles.admin_identity import identify
 from sandes.crypto.audit_chain import AuditKey
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
 from sandes.model.audit import Entry

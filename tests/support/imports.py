@@ -11,8 +11,8 @@ from typing import Any
 import boto3
 from openpyxl import Workbook
 
-from sandes.administration import import_work, imports
-from sandes.administration.imports import ImportDependencies
+from sandes.administration.imports import import_work, imports
+from sandes.administration.imports.imports import ImportDependencies
 from sandes.edge.objects import S3Objects
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import ImportId, OrganisationId, UnitId

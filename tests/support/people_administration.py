@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandes.administration.people import PeopleDependencies
-from sandes.administration.suspension import SuspensionDependencies
+from sandes.administration.people.people import PeopleDependencies
+from sandes.administration.people.suspension import SuspensionDependencies
 from sandes.store.limits import LimitStore
 from sandes.store.suspensions import SuspensionStore
 from sandes.store.verification_requests import VerificationRequestStore

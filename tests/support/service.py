@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from nacl.signing import SigningKey
 
-from sandes.administration.app_registry import RegistryDependencies
-from sandes.administration.audit import Recorder
-from sandes.administration.first_administrators import FirstAdministratorDependencies
-from sandes.administration.official_groups import OfficialGroupDependencies
-from sandes.administration.verifications import VerificationDependencies
+from sandes.administration.apps.app_registry import RegistryDependencies
+from sandes.administration.audit.audit import Recorder
+from sandes.administration.groups.official_groups import OfficialGroupDependencies
+from sandes.administration.people.verifications import VerificationDependencies
+from sandes.administration.roles.first_administrators import FirstAdministratorDependencies
 from sandes.apps.app_status import StatusDependencies
 from sandes.apps.otp_sms import SmsDependencies
 from sandes.apps.otps import OtpDependencies

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from sandes.administration import app_registry
-from sandes.administration.app_registry import RegistryDependencies
+from sandes.administration.apps import app_registry
+from sandes.administration.apps.app_registry import RegistryDependencies
 from sandes.model.administrator import Place
 from sandes.model.app import MAX_GUESTS, MAX_KEYS, App, AppKey, Scope
 from sandes.model.ids import AppId, AppKeyId, app_text, id_text, parse_app

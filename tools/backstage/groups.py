@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from sandes.administration import official_groups
-from sandes.administration.official_groups import OfficialGroupDependencies
+from sandes.administration.groups import official_groups
+from sandes.administration.groups.official_groups import OfficialGroupDependencies
 from sandes.model.group import MAX_ADMINS, Group, Posting
 from sandes.model.ids import UnitId, account_text, app_text, id_text
 from sandes.protocol.fields import AccountField, GroupField, Name, OrganisationField, UnitField, Wire

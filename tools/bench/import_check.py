@@ -15,10 +15,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from sandes.administration.import_check import digest, encode_entries
-from sandes.administration.import_decisions import Known, decide
-from sandes.administration.import_files import Cells, read_csv, read_xlsx
-from sandes.administration.import_rows import RowReader
+from sandes.administration.imports.import_check import digest, encode_entries
+from sandes.administration.imports.import_decisions import Known, decide
+from sandes.administration.imports.import_files import Cells, read_csv, read_xlsx
+from sandes.administration.imports.import_rows import RowReader
 from sandes.crypto.pepper import Pepper
 from sandes.model.administrator import Place
 from sandes.model.ids import UnitId, new_organisation_id, new_unit_id

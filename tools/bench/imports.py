@@ -15,8 +15,8 @@ from typing import Any
 
 import httpx
 
-from sandes.administration import import_work, imports
-from sandes.administration.imports import ImportDependencies
+from sandes.administration.imports import import_work, imports
+from sandes.administration.imports.imports import ImportDependencies
 from sandes.edge import imports_wiring, wiring
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
 from sandes.model.ids import AdministratorId, OrganisationId, new_account_id, parse_organisation

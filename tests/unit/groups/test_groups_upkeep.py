@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandes.administration.verification_sweep import SweepDependencies, end_due
+from sandes.administration.people.verification_sweep import SweepDependencies, end_due
 from sandes.crypto.seal import GroupChange
 from sandes.groups import groups_upkeep
 from sandes.groups.fanout import INLINE_MEMBERS

@@ -7,8 +7,13 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
-from sandes.administration.organisations import CreateOrganisation, CreateUnit, RenameOrganisation, RenameUnit
-from sandes.administration.verifications import Verify
+from sandes.administration.organisations.organisations import (
+    CreateOrganisation,
+    CreateUnit,
+    RenameOrganisation,
+    RenameUnit,
+)
+from sandes.administration.people.verifications import Verify
 from sandes.protocol.app_groups_api import ChangeAppGroup, NewAppGroup
 from sandes.protocol.client_api import ChangeGroup, ChangeProfile, NewGroup
 from sandes.protocol.fields import Name, OneLine, Wire

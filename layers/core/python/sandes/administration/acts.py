@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sandes.administration.audit import BesideFailed, Recorder
+from sandes.administration.audit.audit import BesideFailed, Recorder
 from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.audit import Act
 from sandes.model.ids import administrator_text

@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from pydantic import ValidationError
 
 from sandes.administration.acts import recording
-from sandes.administration.audit import BesideFailed, Recorder
+from sandes.administration.audit.audit import BesideFailed, Recorder
 from sandes.administration.authority import Need, Permission, covers, everywhere, grants, places_seen, require
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor as make_cursor

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 
-from sandes.administration.app_administration import AppAdministrationDependencies
-from sandes.administration.app_operations import app_operations
-from sandes.administration.app_registry import RegistryDependencies
-from sandes.administration.app_webhooks import AppWebhookDependencies
 from sandes.administration.approvals import ApprovalDependencies
-from sandes.administration.group_administration import GroupAdministrationDependencies
-from sandes.administration.official_groups import OfficialGroupDependencies
+from sandes.administration.apps.app_administration import AppAdministrationDependencies
+from sandes.administration.apps.app_operations import app_operations
+from sandes.administration.apps.app_registry import RegistryDependencies
+from sandes.administration.apps.app_webhooks import AppWebhookDependencies
+from sandes.administration.groups.group_administration import GroupAdministrationDependencies
+from sandes.administration.groups.official_groups import OfficialGroupDependencies
 from sandes.apps.webhook_address import AddressRule, networks_of
 from sandes.apps.webhook_register import WebhookRegister
 from sandes.crypto.pepper import Pepper

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
-from sandes.administration import complaints
 from sandes.administration.authority import Permission
+from sandes.administration.people import complaints
 from sandes.edge.admin_http import call
 from sandes.edge.admin_params import DEFAULT_LIMIT, CursorQuery, LimitQuery, OrganisationQuery, UnitQuery, place_asked
 from sandes.edge.admin_routes import described

@@ -9,8 +9,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
-from sandes.administration import group_administration
 from sandes.administration.authority import Permission
+from sandes.administration.groups import group_administration
 from sandes.edge.admin_apps_wiring import wire_group_administration
 from sandes.edge.admin_http import call
 from sandes.edge.admin_params import (

@@ -8,8 +8,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
-from sandes.administration import people, suspension, verification_requests
 from sandes.administration.authority import Permission
+from sandes.administration.people import people, suspension, verification_requests
 from sandes.edge.admin_http import call
 from sandes.edge.admin_params import (
     DEFAULT_LIMIT,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
-from sandes.administration.people import PeopleDependencies
-from sandes.administration.suspension import SuspensionDependencies
-from sandes.administration.verifications import VerificationDependencies
+from sandes.administration.people.people import PeopleDependencies
+from sandes.administration.people.suspension import SuspensionDependencies
+from sandes.administration.people.verifications import VerificationDependencies
 from sandes.crypto.attestation import AttestationKey
 from sandes.crypto.pepper import Pepper
 from sandes.edge.pusher import GatewayPusher

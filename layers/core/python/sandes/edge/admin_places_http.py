@@ -7,8 +7,8 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from sandes.administration import new_organisations, places
 from sandes.administration.authority import Permission
+from sandes.administration.organisations import new_organisations, places
 from sandes.edge.admin_http import call
 from sandes.edge.admin_params import (
     DEFAULT_LIMIT,

@@ -7,8 +7,9 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from sandes.administration import approvals, assignments
+from sandes.administration import approvals
 from sandes.administration.authority import Permission
+from sandes.administration.roles import assignments
 from sandes.edge.admin_http import call
 from sandes.edge.admin_params import (
     DEFAULT_LIMIT,

@@ -11,9 +11,9 @@ from sandes.store.organisations import OrganisationStore
 
 if TYPE_CHECKING:
     from sandes.administration.approvals import ApprovalDependencies
-    from sandes.administration.assignments import AssignmentDependencies
-    from sandes.administration.complaints import ComplaintDependencies
-    from sandes.administration.places import PlaceDependencies
+    from sandes.administration.organisations.places import PlaceDependencies
+    from sandes.administration.people.complaints import ComplaintDependencies
+    from sandes.administration.roles.assignments import AssignmentDependencies
     from sandes.crypto.pepper import Pepper
 
 
@@ -30,21 +30,21 @@ def _organisations() -> OrganisationStore:
 
 @cache
 def wire_places() -> PlaceDependencies:
-    from sandes.administration.places import PlaceDependencies
+    from sandes.administration.organisations.places import PlaceDependencies
 
     return PlaceDependencies(_organisations(), wire_administrators(), _recorder(), _pepper())
 
 
 @cache
 def wire_assignments() -> AssignmentDependencies:
-    from sandes.administration.assignments import AssignmentDependencies
+    from sandes.administration.roles.assignments import AssignmentDependencies
 
     return AssignmentDependencies(wire_administrators(), _organisations(), _recorder(), _pepper())
 
 
 @cache
 def wire_complaints() -> ComplaintDependencies:
-    from sandes.administration.complaints import ComplaintDependencies
+    from sandes.administration.people.complaints import ComplaintDependencies
     from sandes.store.complaints import ComplaintStore
 
     store = ComplaintStore(_client("dynamodb"), AdminSettings.load().directory_table)
@@ -54,12 +54,12 @@ def wire_complaints() -> ComplaintDependencies:
 @cache
 def wire_approvals() -> ApprovalDependencies:
     """With everything that takes two people, by its name in stored requests."""
-    from sandes.administration.app_operations import app_operations
-    from sandes.administration.app_registry import RegistryDependencies
-    from sandes.administration.appointments import Appointments
     from sandes.administration.approvals import ApprovalDependencies
-    from sandes.administration.assignments import Granting, Taking, TakingOneOfTwo
-    from sandes.administration.new_organisations import Appointing, Founding
+    from sandes.administration.apps.app_operations import app_operations
+    from sandes.administration.apps.app_registry import RegistryDependencies
+    from sandes.administration.organisations.new_organisations import Appointing, Founding
+    from sandes.administration.roles.appointments import Appointments
+    from sandes.administration.roles.assignments import Granting, Taking, TakingOneOfTwo
     from sandes.store.approvals import ApprovalStore
     from sandes.store.apps import AppStore
 

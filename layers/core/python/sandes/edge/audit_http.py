@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 
-from sandes.administration import audit_log
+from sandes.administration.audit import audit_log
 from sandes.administration.authority import Permission
 from sandes.edge.admin_http import call
 from sandes.edge.admin_routes import described

@@ -9,8 +9,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
-from sandes.administration import imports
 from sandes.administration.authority import Permission
+from sandes.administration.imports import imports
 from sandes.edge.admin_http import call
 from sandes.edge.admin_params import CursorQuery, LimitQuery, OrganisationQuery, UnitQuery, place_asked
 from sandes.edge.admin_routes import described

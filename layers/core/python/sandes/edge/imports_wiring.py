@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from functools import cache
 
-from sandes.administration.imports import ImportDependencies
+from sandes.administration.imports.imports import ImportDependencies
 from sandes.crypto.attestation import AttestationKey
 from sandes.crypto.pepper import Pepper
 from sandes.edge.objects import S3Objects

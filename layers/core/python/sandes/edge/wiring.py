@@ -25,11 +25,11 @@ from sandes.store.send_view import SendView
 from sandes.store.statistics import StatisticsStore
 
 if TYPE_CHECKING:
-    from sandes.administration.audit import Recorder
-    from sandes.administration.audit_heads import HeadsDependencies
-    from sandes.administration.audit_log import AuditLogDependencies
-    from sandes.administration.first_administrators import FirstAdministratorDependencies
-    from sandes.administration.verification_sweep import SweepDependencies
+    from sandes.administration.audit.audit import Recorder
+    from sandes.administration.audit.audit_heads import HeadsDependencies
+    from sandes.administration.audit.audit_log import AuditLogDependencies
+    from sandes.administration.people.verification_sweep import SweepDependencies
+    from sandes.administration.roles.first_administrators import FirstAdministratorDependencies
     from sandes.apps.app_groups import AppGroupDependencies
     from sandes.apps.app_status import StatusDependencies
     from sandes.apps.batches import BatchDependencies
@@ -556,7 +556,7 @@ def wire_otp_sms() -> SmsDependencies:
 @cache
 def _recorder() -> Recorder:
     """One for each environment: it remembers where the chains end."""
-    from sandes.administration.audit import Recorder
+    from sandes.administration.audit.audit import Recorder
     from sandes.crypto.audit_chain import AuditKey
     from sandes.edge.settings import RecorderSettings
     from sandes.model.ids import parse_base64url
@@ -570,7 +570,7 @@ def _recorder() -> Recorder:
 
 @cache
 def wire_operator() -> FirstAdministratorDependencies:
-    from sandes.administration.first_administrators import FirstAdministratorDependencies
+    from sandes.administration.roles.first_administrators import FirstAdministratorDependencies
     from sandes.edge.settings import OperatorSettings
     from sandes.store.administrators import AdministratorStore
     from sandes.store.organisations import OrganisationStore
@@ -603,7 +603,7 @@ def wire_administrators() -> AdministratorStore:
 
 @cache
 def wire_audit_log() -> AuditLogDependencies:
-    from sandes.administration.audit_log import AuditLogDependencies
+    from sandes.administration.audit.audit_log import AuditLogDependencies
     from sandes.crypto.pepper import Pepper
     from sandes.edge.objects import S3Objects
     from sandes.edge.settings import AdminFunctionSettings
@@ -622,7 +622,7 @@ def wire_audit_log() -> AuditLogDependencies:
 
 @cache
 def wire_audit_heads() -> HeadsDependencies:
-    from sandes.administration.audit_heads import HeadsDependencies
+    from sandes.administration.audit.audit_heads import HeadsDependencies
     from sandes.edge.objects import S3Objects
     from sandes.edge.settings import AuditHeadsSettings
 
@@ -633,7 +633,7 @@ def wire_audit_heads() -> HeadsDependencies:
 
 @cache
 def wire_verification_sweep() -> SweepDependencies:
-    from sandes.administration.verification_sweep import SweepDependencies
+    from sandes.administration.people.verification_sweep import SweepDependencies
     from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import VerificationSweepSettings
     from sandes.store.verifications import VerificationStore

@@ -1,6 +1,6 @@
 """Administrators and their assignments in the directory table (schema.AdministratorRow, schema.AssignmentRow).
 
-Each change gives operations of a transaction, since an audit entry goes with it (administration/audit.py).
+Each change gives operations of a transaction, since an audit entry goes with it (administration/audit/audit.py).
 """
 
 from __future__ import annotations

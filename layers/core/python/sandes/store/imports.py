@@ -1,7 +1,7 @@
 """Imports of officials in the directory table, with their organisation, and a row for each chunk that is done
 (schema.ImportRow).
 
-Each change of state is a part of a transaction, since an audit entry goes with it (administration/audit.py).
+Each change of state is a part of a transaction, since an audit entry goes with it (administration/audit/audit.py).
 """
 
 from __future__ import annotations

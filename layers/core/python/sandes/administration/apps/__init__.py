@@ -1,0 +1,1 @@
+"""Governance apps as administrators keep them."""

@@ -1,0 +1,332 @@
+"""Apps as administrators keep them, each where it belongs: registering, changing, guests, keys; and back to trial.
+
+What takes two people is in app_terms.py and app_templates.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from nacl.signing import SigningKey
+
+from sandes.administration.acts import act, recording
+from sandes.administration.apps import app_registry
+from sandes.administration.apps.app_registry import RegistryDependencies
+from sandes.administration.audit.audit import Recorder
+from sandes.administration.authority import Need, Permission, require, tree_seen
+from sandes.administration.roles.sign_in import fresh
+from sandes.cursors import cursor, position
+from sandes.model.administrator import Assignment, Caller, Place
+from sandes.model.app import App, AppKey
+from sandes.model.audit import Act
+from sandes.model.ids import AppId, app_text, base64url_text, id_text
+from sandes.protocol.admin_apps_api import (
+    AdminApp,
+    AdminAppEntry,
+    AdminAppKey,
+    AdminAppPage,
+    BackToTrial,
+    ChangeApp,
+    NewApp,
+    NewAppKey,
+    PutGuests,
+)
+from sandes.protocol.errors import ErrorCode, ProtocolError, missing
+from sandes.store.administrators import AdministratorStore
+
+_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class AppAdministrationDependencies:
+    registry: RegistryDependencies
+    administrators: AdministratorStore
+    recorder: Recorder
+
+    def recording(self, what: Act, right: Assignment, *, now_ms: int) -> RegistryDependencies:
+        """The register, each of whose changes is written with an entry of the act, while the caller has the right."""
+        still = self.administrators.still(right, now_seconds=now_ms // 1000)
+        place = Place(what.organisation, what.unit) if what.unit else None
+        return self.registry.writing(recording(self.recorder, what, now_ms=now_ms, conditions=[still]), place=place)
+
+
+def page(caller: Caller, place: Place, *, after: str | None, limit: int, deps: RegistryDependencies) -> AdminAppPage:
+    """The apps of the unit and of those below it. Two queries. Raises ProtocolError: not_found, invalid_cursor."""
+    tree = tree_seen(caller, Permission.APPS, place, deps.organisations)
+    of = f"apps {id_text(place.organisation)} {id_text(place.unit)}"
+    start = position(after, owner=caller.id, of=of, pepper=deps.pepper) if after else None
+    alone = None if tree.children(place.unit) else place.unit
+    found, last = deps.apps.of_organisation(place.organisation, unit=alone, after=start, limit=limit)
+    return AdminAppPage(
+        apps=[
+            AdminAppEntry(app=one.app, unit=one.unit, name=one.name, mode=one.mode)
+            for one in found
+            if place.is_root or tree.within(one.unit, place.unit)
+        ],
+        cursor=cursor(last, owner=caller.id, of=of, pepper=deps.pepper) if last else None,
+    )
+
+
+def read(caller: Caller, id: AppId, *, deps: RegistryDependencies) -> AdminApp:
+    """Raises ProtocolError not_found."""
+    app, _, _ = at_place(caller, id, "read", deps)
+    return shown(app)
+
+
+def register(caller: Caller, new: NewApp, *, now_ms: int, deps: AppAdministrationDependencies) -> AdminApp:
+    """On trial. With a key only if the sign-in is fresh.
+
+    Raises ProtocolError: not_found, invalid_request, invalid_phone, fresh_sign_in_required, unavailable.
+    """
+    place = Place(new.organisation, new.unit) if new.unit else Place.root(new.organisation)
+    right = require(caller, Permission.APPS, "act", place, deps.registry.organisations)
+    found = deps.registry.organisations.unit(place.organisation, place.unit)
+    if found is None:
+        raise missing("/unit", "unit in the organisation")
+    keys, private = [], None
+    if new.key is not None:
+        fresh(caller, now_seconds=now_ms // 1000)
+        key, private = _key(new.key, now_ms)
+        keys = [key]
+    app = app_registry.new_app(
+        new.name,
+        found[0].name,
+        place=place,
+        scopes=new.scopes,
+        sms=new.sms,
+        guests=new.guests,
+        keys=keys,
+        now_seconds=now_ms // 1000,
+        deps=deps.registry,
+    )
+    details = {"name": app.name, "scopes": sorted(app.scopes), "sms": app.sms, "guests": len(app.guests)}
+    did = act(caller, right, "app.create", place, app_text(app.id), **details, keys=[_recorded(key) for key in keys])
+    app_registry.register(app, deps.recording(did, right, now_ms=now_ms))
+    return shown(app, private)
+
+
+def change(
+    caller: Caller,
+    id: AppId,
+    body: ChangeApp,
+    *,
+    version: int | None,
+    now_ms: int,
+    deps: AppAdministrationDependencies,
+) -> AdminApp:
+    """`version`: only if it is the app's. Into another unit only with the right there too.
+
+    Raises ProtocolError: not_found, invalid_request, precondition_failed, app_mode (app_terms.py has what takes two),
+    unavailable.
+    """
+
+    def attempt() -> bool:
+        app, place, right = at_place(caller, id, "act", deps.registry)
+        check_version(app, version)
+        if takes_two(app, body):
+            raise ProtocolError(ErrorCode.APP_MODE)
+        to = place
+        if body.unit is not None and body.unit != place.unit:
+            to = Place(place.organisation, body.unit)
+            require(caller, Permission.APPS, "act", to, deps.registry.organisations)
+            if deps.registry.organisations.unit(to.organisation, to.unit) is None:
+                raise missing("/unit", "unit in the organisation")
+        changed = _changes(app, place, body)
+        if not changed:
+            return True
+        did = act(caller, right, "app.change", place, app_text(id), changed=changed)
+        return app_registry.change(
+            app,
+            name=body.name,
+            scopes=body.scopes,
+            sms=body.sms,
+            place=to if to != place else None,
+            deps=deps.recording(did, right, now_ms=now_ms),
+        )
+
+    _until_done(attempt)
+    return read(caller, id, deps=deps.registry)
+
+
+def takes_two(app: App, body: ChangeApp) -> bool:
+    """Whether it changes what a second person looked at before the app went live, other than to less."""
+    renamed = body.name is not None and body.name != app.name
+    more = not set(body.scopes or ()) <= app.scopes or (body.sms is True and not app.sms)
+    return app.mode == "live" and (renamed or more)
+
+
+def set_guests(
+    caller: Caller,
+    id: AppId,
+    body: PutGuests,
+    *,
+    version: int | None,
+    now_ms: int,
+    deps: AppAdministrationDependencies,
+) -> AdminApp:
+    """Raises ProtocolError: not_found, invalid_phone, precondition_failed, unavailable."""
+
+    def attempt() -> bool:
+        app, place, right = at_place(caller, id, "act", deps.registry)
+        check_version(app, version)
+        guests = app_registry.guests_of(body.guests, deps.registry)
+        added, removed = len(guests - app.guests), len(app.guests - guests)
+        did = act(caller, right, "app.guests", place, app_text(id), added=added, removed=removed)
+        return app_registry.set_guests(app, body.guests, deps.recording(did, right, now_ms=now_ms))
+
+    _until_done(attempt)
+    return read(caller, id, deps=deps.registry)
+
+
+def add_key(
+    caller: Caller, id: AppId, body: NewAppKey, *, now_ms: int, deps: AppAdministrationDependencies
+) -> AdminAppKey:
+    """With the private half if the server made it, and never again.
+
+    Raises ProtocolError: not_found, fresh_sign_in_required, too_many_keys, unavailable.
+    """
+    at_place(caller, id, "act", deps.registry)
+    fresh(caller, now_seconds=now_ms // 1000)
+    key, private = _key(body, now_ms)
+
+    def attempt() -> bool:
+        app, place, right = at_place(caller, id, "act", deps.registry)
+        did = act(caller, right, "app.key.add", place, app_text(id), **_recorded(key))
+        return app_registry.put_key(app, key, deps.recording(did, right, now_ms=now_ms))
+
+    _until_done(attempt)
+    return _shown_key(id, key, private)
+
+
+def revoke_key(caller: Caller, id: AppId, key: str, *, now_ms: int, deps: AppAdministrationDependencies) -> None:
+    """`key`: without the app's id, or with it. Raises ProtocolError not_found."""
+    of, _, bare = key.rpartition(".")
+
+    def attempt() -> bool:
+        app, place, right = at_place(caller, id, "act", deps.registry)
+        if of not in {"", app_text(id)} or bare not in app.keys:
+            raise ProtocolError(ErrorCode.NOT_FOUND)
+        did = act(caller, right, "app.key.revoke", place, app_text(id), key=bare)
+        return app_registry.revoke_key(id, bare, deps.recording(did, right, now_ms=now_ms))
+
+    _until_done(attempt)
+
+
+def back_to_trial(
+    caller: Caller, id: AppId, body: BackToTrial, *, now_ms: int, deps: AppAdministrationDependencies
+) -> AdminApp:
+    """At once and by one person, whose role may ask for or approve that it goes live: two to open, one to shut.
+
+    Raises ProtocolError: not_found, app_mode, unavailable.
+    """
+
+    def attempt() -> bool:
+        app, place, right = at_place(caller, id, "second", deps.registry, permission=Permission.TERMS)
+        if app.mode == "trial":
+            raise ProtocolError(ErrorCode.APP_MODE)
+        did = act(caller, right, "app.trial", place, app_text(id), reason=body.reason)
+        per_minute, per_day = app_registry.quotas("trial")
+        registry = deps.recording(did, right, now_ms=now_ms)
+        return app_registry.set_terms(app, "trial", per_minute, per_day, registry)
+
+    _until_done(attempt)
+    app, _, _ = at_place(caller, id, "read", deps.registry, permission=Permission.TERMS)
+    return shown(app)
+
+
+# What these and other calls about apps have in common.
+
+
+def at_place(
+    caller: Caller, id: AppId, need: Need, deps: RegistryDependencies, *, permission: Permission = Permission.APPS
+) -> tuple[App, Place, Assignment]:
+    """The app, its place, and the right that the caller has there. Raises ProtocolError not_found."""
+    app = deps.apps.read(id)
+    place = app.place if app else None
+    if app is None or place is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return app, place, require(caller, permission, need, place, deps.organisations)
+
+
+def place_of(id: AppId, deps: RegistryDependencies) -> Place:
+    """Raises ProtocolError not_found, also for an app of no organisation."""
+    app = deps.apps.read(id)
+    place = app.place if app else None
+    if place is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return place
+
+
+def shown(app: App, private_key: bytes | None = None) -> AdminApp:
+    """`private_key`: of its one key, just made."""
+    place = cast("Place", app.place)  # whoever is shown an app has a right where it is
+    keys = sorted(app.keys.values(), key=lambda key: (key.created_at, key.id))
+    return AdminApp(
+        app=app.id,
+        organisation=place.organisation,
+        unit=place.unit,
+        name=app.name,
+        mode=app.mode,
+        scopes=cast("Any", sorted(app.scopes)),
+        sms=app.sms,
+        per_minute=app.per_minute,
+        per_day=app.per_day,
+        guests=len(app.guests),
+        keys=[_shown_key(app.id, key, private_key) for key in keys],
+        webhooks=len(app.webhooks),
+        version=app.version,
+        created_at=datetime.fromtimestamp(app.created_at, UTC),
+    )
+
+
+def _shown_key(app: AppId, key: AppKey, private_key: bytes | None = None) -> AdminAppKey:
+    return AdminAppKey(
+        id=f"{app_text(app)}.{key.id}",
+        test=key.test,
+        networks=list(key.networks),
+        created_at=datetime.fromtimestamp(key.created_at, UTC),
+        private_key=base64url_text(private_key) if private_key else None,
+    )
+
+
+def _key(new: NewAppKey, now_ms: int) -> tuple[AppKey, bytes | None]:
+    """Also the seed, if the server makes the pair: it stands in the answer, and nowhere else."""
+    private = None
+    public = new.public
+    if public is None:
+        made = SigningKey.generate()
+        private, public = bytes(made), bytes(made.verify_key)
+    key = app_registry.new_key(public, test=new.test, networks=new.networks, now_seconds=now_ms // 1000)
+    return key, private
+
+
+def _recorded(key: AppKey) -> dict[str, Any]:
+    return {"key": key.id, "public": base64url_text(key.public), "test": key.test, "networks": list(key.networks)}
+
+
+def _changes(app: App, place: Place, body: ChangeApp) -> dict[str, Any]:
+    """What is not so already, by field: before and after."""
+    before = {"name": app.name, "scopes": sorted(app.scopes), "sms": app.sms, "unit": id_text(place.unit)}
+    after: dict[str, Any] = {
+        "name": body.name,
+        "scopes": sorted(set(body.scopes)) if body.scopes is not None else None,
+        "sms": body.sms,
+        "unit": id_text(body.unit) if body.unit is not None else None,
+    }
+    return {name: [before[name], to] for name, to in after.items() if to is not None and to != before[name]}
+
+
+def check_version(app: App, version: int | None) -> None:
+    if version is not None and version != app.version:
+        raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
+
+
+def _until_done(attempt: Callable[[], bool]) -> None:
+    """From its reading on again while others are faster."""
+    for _ in range(_TRIES):
+        if attempt():
+            return
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)

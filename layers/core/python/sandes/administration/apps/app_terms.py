@@ -1,0 +1,193 @@
+"""Going live, quotas, changes of a live app: asked for by one, done when another one approves (approvals.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sandes.administration import approvals
+from sandes.administration.approvals import ApprovalDependencies, ApprovedOperation, Decision, Write
+from sandes.administration.apps import app_administration, app_registry
+from sandes.administration.apps.app_administration import (
+    AppAdministrationDependencies,
+    at_place,
+    check_version,
+    place_of,
+)
+from sandes.administration.apps.app_registry import RegistryDependencies
+from sandes.administration.authority import Permission
+from sandes.model.administrator import Caller, Place
+from sandes.model.app import App, Mode
+from sandes.model.approval import Approval
+from sandes.model.ids import AppId, app_text
+from sandes.protocol.admin_apps_api import AdminApp, AppName, ChangeApp, PerDay, PerMinute, Scopes
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.protocol.fields import AppField, Wire
+
+GO_LIVE, QUOTA, CHANGE = "app.go_live", "app.quota", "app.change"
+_TRIES = 4
+
+
+class GoLive(Wire):
+    """The app as it is when it is asked for: what is approved is this, and nothing that it has become since."""
+
+    app: AppField
+    name: AppName
+    scopes: Scopes
+    sms: bool
+
+
+class LiveChange(Wire):
+    """What a live app is to be. What is None stays."""
+
+    app: AppField
+    name: AppName | None = None
+    scopes: Scopes | None = None
+    sms: bool | None = None
+
+
+class Quota(Wire):
+    app: AppField
+    per_minute: PerMinute
+    per_day: PerDay
+
+
+@dataclass(frozen=True)
+class GoingLive(ApprovedOperation[GoLive]):
+    """From trial to live, with the quotas that every live app has."""
+
+    registry: RegistryDependencies
+    permission = Permission.TERMS
+    model = GoLive
+
+    def place(self, parameters: GoLive) -> Place:
+        return place_of(parameters.app, self.registry)
+
+    def check(self, parameters: GoLive, by: Caller, *, now_seconds: int) -> None:  # noqa: ARG002  # whoever asks
+        """Raises ProtocolError app_mode: it is live."""
+        _in_mode(app_registry.read(parameters.app, self.registry), "trial")
+
+    def carry_out(self, parameters: GoLive, decision: Decision, write: Write) -> None:
+        """Raises ProtocolError approval_state also for an app that is no longer what was asked for."""
+        per_minute, per_day = app_registry.quotas("live")
+
+        def attempt(app: App, registry: RegistryDependencies) -> bool:
+            if as_it_is(app) != parameters:
+                raise ProtocolError(ErrorCode.APPROVAL_STATE)
+            return app_registry.set_terms(app, "live", per_minute, per_day, registry)
+
+        _carry_out(parameters.app, "trial", attempt, registry=self.registry, decision=decision, write=write)
+
+
+@dataclass(frozen=True)
+class SettingQuota(ApprovedOperation[Quota]):
+    """Of a live app."""
+
+    registry: RegistryDependencies
+    permission = Permission.TERMS
+    model = Quota
+
+    def place(self, parameters: Quota) -> Place:
+        return place_of(parameters.app, self.registry)
+
+    def check(self, parameters: Quota, by: Caller, *, now_seconds: int) -> None:  # noqa: ARG002  # whoever asks
+        """Raises ProtocolError app_mode: it is on trial."""
+        _in_mode(app_registry.read(parameters.app, self.registry), "live")
+
+    def carry_out(self, parameters: Quota, decision: Decision, write: Write) -> None:
+        def attempt(app: App, registry: RegistryDependencies) -> bool:
+            return app_registry.set_terms(app, "live", parameters.per_minute, parameters.per_day, registry)
+
+        _carry_out(parameters.app, "live", attempt, registry=self.registry, decision=decision, write=write)
+
+
+@dataclass(frozen=True)
+class ChangingLive(ApprovedOperation[LiveChange]):
+    """Another name, more scopes or SMS for a live app. Whoever keeps the app asks; who may make it go live approves."""
+
+    registry: RegistryDependencies
+    permission = Permission.TERMS
+    asks = "act"
+    asked_by = Permission.APPS
+    model = LiveChange
+
+    def place(self, parameters: LiveChange) -> Place:
+        return place_of(parameters.app, self.registry)
+
+    def check(self, parameters: LiveChange, by: Caller, *, now_seconds: int) -> None:  # noqa: ARG002  # whoever asks
+        """Raises ProtocolError app_mode: it is on trial, and changed without anybody else."""
+        _in_mode(app_registry.read(parameters.app, self.registry), "live")
+
+    def carry_out(self, parameters: LiveChange, decision: Decision, write: Write) -> None:
+        def attempt(app: App, registry: RegistryDependencies) -> bool:
+            return app_registry.change(
+                app, name=parameters.name, scopes=parameters.scopes, sms=parameters.sms, deps=registry
+            )
+
+        _carry_out(parameters.app, "live", attempt, registry=self.registry, decision=decision, write=write)
+
+
+def as_it_is(app: App) -> GoLive:
+    return GoLive(app=app.id, name=app.name, scopes=cast("Any", sorted(app.scopes)), sms=app.sms)
+
+
+def ask_to_go_live(
+    caller: Caller, id: AppId, *, now_ms: int, deps: RegistryDependencies, asking: ApprovalDependencies
+) -> Approval:
+    """As it is now. Raises ProtocolError: not_found, app_mode."""
+    app = deps.apps.read(id)
+    if app is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return approvals.request(caller, GO_LIVE, as_it_is(app), now_ms=now_ms, deps=asking)
+
+
+def change(
+    caller: Caller,
+    id: AppId,
+    body: ChangeApp,
+    *,
+    version: int | None,
+    now_ms: int,
+    deps: AppAdministrationDependencies,
+    asking: ApprovalDependencies,
+) -> AdminApp | Approval:
+    """At once, or asked for if it takes two: what recipients of a live app rely on. Moving is no part of that.
+
+    Raises ProtocolError: not_found, invalid_request, precondition_failed, app_mode (it went live this very moment),
+    unavailable.
+    """
+    app, _, _ = at_place(caller, id, "act", deps.registry)
+    if not app_administration.takes_two(app, body):
+        return app_administration.change(caller, id, body, version=version, now_ms=now_ms, deps=deps)
+    check_version(app, version)
+    if body.unit is not None:
+        raise invalid(ErrorCode.INVALID_REQUEST, "/unit", "on_its_own")
+    wanted = LiveChange(app=id, name=body.name, scopes=body.scopes, sms=body.sms)
+    return approvals.request(caller, CHANGE, wanted, now_ms=now_ms, deps=asking)
+
+
+def _carry_out(
+    id: AppId,
+    mode: Mode,
+    attempt: Callable[[App, RegistryDependencies], bool],
+    *,
+    registry: RegistryDependencies,
+    decision: Decision,
+    write: Write,
+) -> None:
+    """With an app in this mode that is where it was when it was asked for."""
+    writing = registry.writing(lambda done: write(done, subject=app_text(id)))
+    for _ in range(_TRIES):
+        app = app_registry.read(id, registry)
+        _in_mode(app, mode)
+        if app.place != decision.approval.place:
+            raise ProtocolError(ErrorCode.APPROVAL_STATE)
+        if attempt(app, writing):
+            return
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+
+def _in_mode(app: App, mode: Mode) -> None:
+    if app.mode != mode:
+        raise ProtocolError(ErrorCode.APP_MODE)

@@ -1,0 +1,101 @@
+"""Webhooks of apps, kept by administrators as the app itself may keep them (apps/webhook_register.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from sandes.administration.acts import act, recording
+from sandes.administration.apps.app_administration import at_place
+from sandes.administration.apps.app_registry import RegistryDependencies
+from sandes.administration.audit.audit import Recorder
+from sandes.administration.roles.sign_in import fresh
+from sandes.apps import webhook_register
+from sandes.apps.webhook_register import WebhookRegister
+from sandes.model.administrator import Assignment, Caller, Place
+from sandes.model.audit import Act
+from sandes.model.ids import AppId, app_text
+from sandes.protocol.app_api import ChangeWebhook, NewWebhook, Webhook, WebhookList
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.administrators import AdministratorStore
+
+_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class AppWebhookDependencies:
+    registry: RegistryDependencies
+    register: WebhookRegister
+    administrators: AdministratorStore
+    recorder: Recorder
+
+    def recording(self, what: Act, right: Assignment, place: Place, *, now_ms: int) -> WebhookRegister:
+        """Each of whose changes is written with an entry of the act, while the caller has the right and the app is
+        there.
+        """
+        still = self.administrators.still(right, now_seconds=now_ms // 1000)
+        writer = recording(self.recorder, what, now_ms=now_ms, conditions=[still])
+        return replace(self.register, apps=replace(self.register.apps, writer=writer, place=place))
+
+
+def all_of(caller: Caller, app: AppId, *, deps: AppWebhookDependencies) -> WebhookList:
+    """The oldest first. Raises ProtocolError not_found."""
+    found, _, _ = at_place(caller, app, "read", deps.registry)
+    return WebhookList(webhooks=webhook_register.all_of(found, deps.register))
+
+
+def create(caller: Caller, app: AppId, body: NewWebhook, *, now_ms: int, deps: AppWebhookDependencies) -> Webhook:
+    """With its secret, which only this answer has. Only if the sign-in is fresh.
+
+    Raises ProtocolError: not_found, fresh_sign_in_required, webhook_address, too_many_webhooks, unavailable.
+    """
+    for _ in range(_TRIES):
+        found, place, right = at_place(caller, app, "act", deps.registry)
+        fresh(caller, now_seconds=now_ms // 1000)
+        hook = webhook_register.new(found, body, now_seconds=now_ms // 1000, register=deps.register)
+        did = act(
+            caller,
+            right,
+            "app.webhook.create",
+            place,
+            app_text(app),
+            webhook=hook.id,
+            host=_host(hook.url),
+            events=hook.events,
+        )
+        register = deps.recording(did, right, place, now_ms=now_ms)
+        if register.apps.set_entry(app, hook, beside=list(found.webhooks)):
+            return webhook_register.with_secret(webhook_register.shown(hook, register), register)
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+
+def change(
+    caller: Caller, app: AppId, id: str, body: ChangeWebhook, *, now_ms: int, deps: AppWebhookDependencies
+) -> Webhook:
+    """What the body names; where it goes and what only if the sign-in is fresh.
+
+    Raises ProtocolError: not_found, fresh_sign_in_required, webhook_address.
+    """
+    found, place, right = at_place(caller, app, "act", deps.registry)
+    if body.url is not None or body.events is not None:
+        fresh(caller, now_seconds=now_ms // 1000)
+    changed = body.model_dump(mode="json", exclude_none=True, exclude={"url"})
+    changed |= {"host": _host(body.url)} if body.url is not None else {}
+    did = act(caller, right, "app.webhook.change", place, app_text(app), webhook=id, changed=changed)
+    register = deps.recording(did, right, place, now_ms=now_ms)
+    return webhook_register.shown(webhook_register.change(found, id, body, register), register)
+
+
+def remove(caller: Caller, app: AppId, id: str, *, now_ms: int, deps: AppWebhookDependencies) -> None:
+    """Raises ProtocolError not_found."""
+    found, place, right = at_place(caller, app, "act", deps.registry)
+    did = act(caller, right, "app.webhook.remove", place, app_text(app), webhook=id)
+    webhook_register.remove(found, id, deps.recording(did, right, place, now_ms=now_ms))
+
+
+def _host(url: str) -> str | None:
+    """What the record has of an address, whose path or query may hold a secret of the receiver's."""
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # refused before anything is recorded
+        return None

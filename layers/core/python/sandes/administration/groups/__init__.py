@@ -1,0 +1,1 @@
+"""Official groups as administrators keep them."""

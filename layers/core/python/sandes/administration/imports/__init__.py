@@ -1,0 +1,1 @@
+"""Officials verified and off-boarded by a file."""

@@ -1,0 +1,234 @@
+"""Checking a file of officials: a pass over it, in bounded memory (docs/admin/imports.md, "Checking").
+
+Good rows go, sealed a chunk at a time, into an object of the check's own, what is wrong with the others into another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from tempfile import TemporaryFile
+from typing import BinaryIO
+
+import cbor2
+
+from sandes.administration.imports.import_decisions import decide
+from sandes.administration.imports.import_files import Cells, read_csv, read_xlsx
+from sandes.administration.imports.import_rows import BadRow, RowReader
+from sandes.administration.imports.imports import (
+    ImportDependencies,
+    chunk_of,
+    chunk_owner,
+    encode_findings,
+    file_name,
+    findings_name,
+    rows_name,
+)
+from sandes.crypto.pepper import Pepper
+from sandes.csv_files import UnreadableFile
+from sandes.model.batch import Chunk, Fault
+from sandes.model.ids import UnitId, new_one_time_id
+from sandes.model.imports import Checked, Entry, Import, Outcome
+from sandes.model.organisation import Tree
+from sandes.objects import ObjectChanged, ObjectMissing
+from sandes.protocol.errors import ErrorCode
+from sandes.store.dynamo import ConditionFailed
+
+MAX_FAULTY_ROWS = 10_000
+"""With more, the file is not what it should be, and nothing of it is done."""
+
+CHECK_SECONDS = 120
+"""So long a check goes on at most; 100,000 rows take a fraction of it. Its function has fifty seconds more."""
+
+CHECK_RUNS = 3
+"""So often it is begun at most: one that ended with its function would end so again, and keep others waiting."""
+
+_TOO_SLOW = Fault(0, "file", "too_slow", "the check took too long; try once more, or with fewer rows")
+_ROWS_AT_ONCE = 1_000
+"""So many are looked up together: some of their reads at a time."""
+
+
+def check(one: Import, *, now_ms: int, deps: ImportDependencies) -> None:
+    """Check all rows and move the import on: to `checked` or `failed`.
+
+    Harmless if run again, or twice at once: the first to end decides. Raises StoreUnavailable.
+    """
+    tree = deps.organisations.glance(one.place.organisation)
+    with TemporaryFile() as file:
+        chunks = _Chunks(file, one, new_one_time_id(), deps.pepper)
+        checking = _Checking(one, now_ms // 1000, deps.clock_ms() + CHECK_SECONDS * 1000, deps, chunks)
+        failure: tuple[str, Fault | None] | None = None
+        try:
+            if tree is None or one.place.unit not in tree.units:
+                raise UnreadableFile("file", "unit_unknown", "the unit of the import is no longer there")
+            checking.run(tree)
+        except UnreadableFile as unreadable:
+            failure = ErrorCode.UPLOAD_INVALID, unreadable.fault
+        except ObjectMissing:
+            failure = ErrorCode.UPLOAD_MISSING, None
+        except ObjectChanged:
+            changed = Fault(0, "file", "changed", "the file was replaced after its check was asked for")
+            failure = ErrorCode.UPLOAD_INVALID, changed
+        rows = checking.found()
+        if checking.bad:
+            deps.objects.put(findings_name(one, rows.check), io.BytesIO(encode_findings(checking.bad)))
+        if failure is None:
+            file.seek(0)
+            deps.objects.put(rows_name(one, rows.check), file)
+    if failure is None:
+        operation = deps.store.checked(one, rows, checking.planned)
+    else:
+        code, reason = failure
+        operation = deps.store.failing(one, str(code), reason=reason, rows=rows, now_ms=now_ms)
+    try:
+        deps.store.write([operation])
+    except ConditionFailed:  # cancelled, or another run was faster
+        deps.objects.delete(rows_name(one, rows.check))
+        deps.objects.delete(findings_name(one, rows.check))
+
+
+def give_up(one: Import, *, now_ms: int, deps: ImportDependencies) -> None:
+    """Fail an import whose check has not come to an end. Raises StoreUnavailable."""
+    operation = deps.store.failing(one, str(ErrorCode.UPLOAD_INVALID), reason=_TOO_SLOW, rows=None, now_ms=now_ms)
+    with suppress(ConditionFailed):  # cancelled, or another run has come to its end after all
+        deps.store.write([operation])
+
+
+@dataclass(slots=True)
+class _Chunks:
+    """Writes good rows to `file`: sealed chunks one after another, then their index."""
+
+    file: BinaryIO
+    one: Import
+    check: str
+    pepper: Pepper
+    entries: list[Entry] = field(default_factory=list)
+    chunks: list[Chunk] = field(default_factory=list)
+    at: int = 0
+
+    def add(self, entry: Entry) -> None:
+        if self.entries and chunk_of(entry.row) != chunk_of(self.entries[0].row):
+            self.flush()
+        self.entries.append(entry)
+
+    def flush(self) -> None:
+        if not self.entries:
+            return
+        number = chunk_of(self.entries[0].row)
+        sealed = self.pepper.seal(encode_entries(self.entries), chunk_owner(self.one, self.check, number))
+        self.chunks.append(Chunk(number, self.at, self._write(sealed), len(self.entries)))
+        self.entries = []
+
+    def close(self) -> tuple[int, int]:
+        """Where the index stands, and its length."""
+        self.flush()
+        return self.at, self._write(encode_index(self.chunks))
+
+    def _write(self, data: bytes) -> int:
+        self.file.write(data)
+        self.at += len(data)
+        return len(data)
+
+
+@dataclass(slots=True)
+class _Checking:
+    one: Import
+    now_seconds: int
+    until_ms: int
+    deps: ImportDependencies
+    chunks: _Chunks
+    bad: list[BadRow] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+    planned: Counter[Outcome] = field(default_factory=Counter)
+    rows: int = 0
+    valid: int = 0
+    hashed: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+    def run(self, tree: Tree) -> None:
+        """Raises UnreadableFile, ObjectMissing, ObjectChanged."""
+        reader = RowReader(tree, self.one.place.unit, self.deps.pepper, self.now_seconds)
+        waiting: list[Entry] = []
+        for cells in self._read():
+            if self.deps.clock_ms() > self.until_ms:
+                raise UnreadableFile(_TOO_SLOW.field, _TOO_SLOW.code, _TOO_SLOW.message)
+            self.rows += 1
+            found = reader.read(cells)
+            if isinstance(found, Entry) and found.index in self.seen:
+                found = BadRow(found.row, ["duplicate"])
+            if isinstance(found, Entry):
+                self.seen.add(found.index)
+                waiting.append(found)
+            else:
+                self._refuse(found)
+            if len(waiting) >= _ROWS_AT_ONCE:
+                self._foresee(waiting, tree)
+                waiting = []
+        self._foresee(waiting, tree)
+
+    def found(self) -> Checked:
+        self.bad.sort(key=lambda bad: bad.row)
+        at, length = self.chunks.close()
+        return Checked(self.chunks.check, at, length, self.valid + len(self.bad), self.valid, self.hashed.digest())
+
+    def _read(self) -> Iterator[Cells]:
+        content = self.deps.objects.read(file_name(self.one), etag=self.one.etag)
+        if self.one.format == "csv":
+            yield from read_csv(content)
+            return
+        with TemporaryFile() as file:
+            for piece in content:
+                file.write(piece)
+            yield from read_xlsx(file)
+
+    def _refuse(self, bad: BadRow) -> None:
+        self.bad.append(bad)
+        if len(self.bad) > MAX_FAULTY_ROWS:
+            raise UnreadableFile("file", "too_many_faults", f"more than {MAX_FAULTY_ROWS} rows have something wrong")
+
+    def _foresee(self, entries: Sequence[Entry], tree: Tree) -> None:
+        """What a commit would come to now; what it cannot do is found wrong here."""
+        people = self.deps.people.known([entry.index for entry in entries], now_seconds=self.now_seconds)
+        for entry in entries:
+            decision = decide(entry, people[entry.index], place=self.one.place, tree=tree, now_seconds=self.now_seconds)
+            if decision.code:
+                self._refuse(BadRow(entry.row, [decision.code]))
+                continue
+            self.valid += 1
+            self.planned[decision.outcome] += 1
+            self.hashed.update(digest(entry))
+            self.chunks.add(entry)
+
+
+def digest(entry: Entry) -> bytes:
+    """16 bytes that stand for what the row says. The hash of an import is over those of its good rows, in order."""
+    return hashlib.sha256(encode_entries([entry])).digest()[:16]
+
+
+def encode_entries(entries: Sequence[Entry]) -> bytes:
+    return cbor2.dumps(
+        [
+            [
+                *(one.row, one.index, one.action, one.unit, one.name, one.post),
+                *(one.email, one.listed, one.expires_at, one.capped, one.reason),
+            ]
+            for one in entries
+        ]
+    )
+
+
+def open_entries(sealed: bytes, one: Import, check: str, chunk: int, *, pepper: Pepper) -> list[Entry]:
+    rows = cbor2.loads(pepper.open(sealed, chunk_owner(one, check, chunk)))
+    return [Entry(row, index, action, UnitId(unit), *rest) for row, index, action, unit, *rest in rows]
+
+
+def encode_index(chunks: Sequence[Chunk]) -> bytes:
+    """What stands at the end of the rows' object."""
+    return cbor2.dumps([[chunk.number, chunk.at, chunk.bytes, chunk.rows] for chunk in chunks])
+
+
+def decode_index(data: bytes) -> list[Chunk]:
+    return [Chunk(*entry) for entry in cbor2.loads(data)]

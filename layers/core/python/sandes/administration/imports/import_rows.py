@@ -1,0 +1,246 @@
+"""Rows of a file of officials: what each says, or what is wrong with it (docs/admin/imports.md, "Findings").
+
+A finding is a code, told with a sentence; it holds nothing of the row, since that may be a phone number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from sandes.administration.imports.import_files import Cells, text_of
+from sandes.crypto.pepper import Pepper
+from sandes.model.ids import UnitId, id_text
+from sandes.model.imports import Entry
+from sandes.model.organisation import Tree
+from sandes.model.phone import parse_phone
+from sandes.model.verification import MAX_SECONDS
+from sandes.protocol.fields import Name, OneLine
+
+FINDINGS: Mapping[str, tuple[str, str]] = {
+    "ragged": ("row", "The row has more or fewer cells than the header."),
+    "formula": ("row", "A cell holds a formula; give its value instead."),
+    "bad_number": ("phone", "Not a phone number: ten digits of an Indian mobile, or + and the country's code."),
+    "duplicate": ("phone", "An earlier row has the same number."),
+    "verified_elsewhere": ("phone", "The person is verified elsewhere: another organisation, or a unit beyond yours."),
+    "nominated_elsewhere": ("phone", "The number awaits verification elsewhere, and whoever came first stays."),
+    "not_verified": ("phone", "Nobody with this number is verified here, nor awaits it."),
+    "bad_name": ("name", "1 to 64 visible characters in one line are expected."),
+    "bad_post": ("post", "1 to 128 visible characters in one line are expected."),
+    "bad_email": ("email", "Not an e-mail address."),
+    "unit_unknown": ("unit", "There is no such unit within your reach: give its id, name, or path with slashes."),
+    "unit_ambiguous": ("unit", "Several units have this name: give the path with slashes, or the id."),
+    "date_missing": ("expires", "Give the day until which the verification is good, or that of retirement."),
+    "bad_expires": ("expires", "Not a date: 2027-03-31, 31/03/2027, 31-03-2027, or a cell that is a date."),
+    "bad_retirement": ("retirement", "Not a date: 2027-03-31, 31/03/2027, 31-03-2027, or a cell that is a date."),
+    "date_past": ("expires", "The day is over already."),
+    "date_too_far": ("expires", "A verification lasts five years at most."),
+    "bad_listed": ("listed", "Yes or no is expected."),
+    "bad_action": ("action", "Verify or revoke is expected."),
+    "reason_missing": ("reason", "Revoking needs a reason."),
+    "bad_reason": ("reason", "At most 256 visible characters in one line are expected."),
+    "ending": ("phone", "Groups of the organisation that the person was with are still being left; try again soon."),
+    "busy": ("row", "The person or the unit kept changing at the same moment; import the row again."),
+}
+"""By code: the column, and what is said of it. Codes, once published, keep their meaning."""
+
+_INDIA_SECONDS = 5 * 3_600 + 1_800
+"""India Standard Time, ahead of UTC. A day ends there."""
+
+_DAY = 86_400
+_EPOCH = date(1970, 1, 1)
+_ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ]00:00(?::00)?)?")
+_INDIAN = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
+_YES = frozenset(("yes", "y", "true", "1", "हाँ", "हां", "जी"))
+_NO = frozenset(("no", "n", "false", "0", "", "नहीं"))
+_VERIFY = frozenset(("", "verify", "add", "renew", "सत्यापित"))
+_REVOKE = frozenset(("revoke", "off-board", "offboard", "off board", "remove", "हटाएँ", "निरस्त"))
+_SEPARATORS = re.compile(r"[\s()\u00a0.\-]+")
+
+_NAME = TypeAdapter[str](Annotated[str, Name, Field(min_length=1, max_length=64)])
+_POST = TypeAdapter[str](Annotated[str, Name, Field(min_length=1, max_length=128)])
+_EMAIL = TypeAdapter[str](Annotated[str, OneLine, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)])
+_REASON = TypeAdapter[str](Annotated[str, OneLine, Field(min_length=1, max_length=256)])
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    row: int
+    codes: Sequence[str]
+
+
+@dataclass(slots=True)
+class RowReader:
+    """`tree` is the organisation's, `scope` the unit that rows may be of, or below."""
+
+    tree: Tree
+    scope: UnitId
+    pepper: Pepper
+    now_seconds: int
+    _units: dict[str, set[UnitId]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for unit in self.tree.below(self.scope):
+            names = [unit_name(self.tree.units[id].name) for id in self.tree.path(unit.id)]
+            for length in range(1, len(names) + 1):
+                self._units.setdefault(" / ".join(reversed(names[:length])), set()).add(unit.id)
+            self._units[id_text(unit.id)] = {unit.id}
+
+    def read(self, cells: Cells) -> Entry | BadRow:
+        if cells.fault:
+            return BadRow(cells.row, [cells.fault])
+        values, faults = cells.values, list[str]()
+        index = self._index(values.get("phone"), faults)
+        action = text_of(values.get("action")).casefold()
+        if action in _REVOKE:
+            reason = _valid(_REASON, values.get("reason"), "bad_reason", faults, missing="reason_missing")
+            if faults:
+                return BadRow(cells.row, faults)
+            return Entry(cells.row, index, "revoke", self.scope, reason=reason)
+        if action not in _VERIFY:
+            return BadRow(cells.row, [*faults, "bad_action"])
+        expires_at, capped = self._expires_at(values, faults)
+        entry = Entry(
+            row=cells.row,
+            index=index,
+            action="verify",
+            unit=self._unit(text_of(values.get("unit")), faults),
+            name=_valid(_NAME, values.get("name"), "bad_name", faults),
+            post=_post(text_of(values.get("post")), faults),
+            email=self._email(values, faults),
+            listed=self._listed(values, faults),
+            expires_at=expires_at,
+            capped=capped,
+        )
+        return BadRow(cells.row, faults) if faults else entry
+
+    def _index(self, cell: object, faults: list[str]) -> str:
+        try:
+            return self.pepper.index("phone", parse_phone(_international(text_of(cell))))
+        except ValueError:
+            faults.append("bad_number")
+            return ""
+
+    def _unit(self, text: str, faults: list[str]) -> UnitId:
+        if not text:
+            return self.scope
+        found = self._units.get(text) or self._units.get(unit_name(text), set())
+        if len(found) == 1:
+            return next(iter(found))
+        faults.append("unit_ambiguous" if found else "unit_unknown")
+        return self.scope
+
+    def _email(self, values: Mapping[str, object], faults: list[str]) -> str | None:
+        if "email" not in values:
+            return None
+        text = text_of(values["email"])
+        return _valid(_EMAIL, text, "bad_email", faults) if text else ""
+
+    def _listed(self, values: Mapping[str, object], faults: list[str]) -> bool | None:
+        if "listed" not in values:
+            return None
+        text = text_of(values["listed"]).casefold()
+        if text not in _YES | _NO:
+            faults.append("bad_listed")
+        return text in _YES
+
+    def _expires_at(self, values: Mapping[str, object], faults: list[str]) -> tuple[int, bool]:
+        """The end of the earlier of the two days, in India; whether it is five years that end it."""
+        ends = [_end(values.get(name), f"bad_{name}", faults) for name in ("expires", "retirement")]
+        if len(faults) and faults[-1] in {"bad_expires", "bad_retirement"}:
+            return 0, False
+        valid_until, retires = ends
+        longest = self.now_seconds + MAX_SECONDS
+        if valid_until is None and retires is None:
+            faults.append("date_missing")
+            return 0, False
+        if valid_until is not None and valid_until > longest:
+            faults.append("date_too_far")
+        capped = valid_until is None and retires is not None and retires > longest
+        last = longest - (longest + _INDIA_SECONDS) % _DAY  # the last midnight in India before
+        at = min(end for end in (valid_until, retires, last if capped else None) if end is not None)
+        if at <= self.now_seconds:
+            faults.append("date_past")
+        return at, capped
+
+
+def unit_name(text: str) -> str:
+    """The form in which names and paths of units are compared."""
+    return " / ".join(" ".join(part.split()).casefold() for part in text.split("/"))
+
+
+def _international(text: str) -> str:
+    """As people and spreadsheets write Indian numbers: without the plus sign, with or without 91 or 0."""
+    text = _SEPARATORS.sub("", text.removeprefix("'"))
+    if not (text.isascii() and text.isdigit()):
+        return text
+    if len(text) == 10 and text[0] in "6789":
+        return f"+91{text}"
+    if len(text) == 11 and text[0] == "0" and text[1] in "6789":
+        return f"+91{text[1:]}"
+    return f"+{text}" if len(text) == 12 and text.startswith("91") else text
+
+
+def _end(cell: object, fault: str, faults: list[str]) -> int | None:
+    """Of the day in a cell, in India, as epoch seconds; None for an empty cell."""
+    if cell is None or (isinstance(cell, str) and not cell.strip()):
+        return None
+    day = _day(cell)
+    if day is None:
+        faults.append(fault)
+        return None
+    return ((day + timedelta(days=1)) - _EPOCH).days * _DAY - _INDIA_SECONDS
+
+
+def _day(cell: object) -> date | None:
+    if isinstance(cell, datetime):
+        return cell.date()
+    if isinstance(cell, date):
+        return cell
+    text = cell.strip() if isinstance(cell, str) else ""
+    if found := _ISO.fullmatch(text):
+        year, month, day = found.groups()
+    elif found := _INDIAN.fullmatch(text):
+        day, month, year = found.groups()
+    else:
+        return None
+    try:
+        return date(int(year), int(month), int(day)) if int(year) < 9_999 else None
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=4_096)
+def _post_of(text: str) -> str | None:
+    """Many people have the same post. None for what cannot be one."""
+    try:
+        return _POST.validate_python(text, strict=True)
+    except ValidationError:
+        return None
+
+
+def _post(text: str, faults: list[str]) -> str:
+    found = _post_of(text) if len(text) <= 1_000 else None
+    if found is None:
+        faults.append("bad_post")
+    return found or ""
+
+
+def _valid(
+    adapter: TypeAdapter[str], cell: object, fault: str, faults: list[str], *, missing: str | None = None
+) -> str:
+    text = text_of(cell)
+    if not text and missing:
+        faults.append(missing)
+        return ""
+    try:
+        return adapter.validate_python(text[:1_000], strict=True)
+    except ValidationError:
+        faults.append(fault)
+        return ""

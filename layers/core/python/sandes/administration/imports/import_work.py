@@ -1,0 +1,472 @@
+"""Working off imports: the queue's entries, a chunk of rows, a nominated number that has registered (docs/adr/0029).
+
+A row's verification or nomination says which row of which import made it, and with what outcome; a chunk counts by a
+row written together with the counts and its audit entry. So everything here may be run again, or twice at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sandes.administration.authority import Permission, grants
+from sandes.administration.imports.import_check import CHECK_RUNS, check, decode_index, digest, give_up, open_entries
+from sandes.administration.imports.import_decisions import Known, decide
+from sandes.administration.imports.imports import ImportDependencies, file_name, rows_name
+from sandes.administration.people.verifications import ENDING_SECONDS, Terms, attested
+from sandes.administration.roles.admin_identity import identify
+from sandes.crypto.attestation import AttestationKey
+from sandes.model.administrator import Assignment
+from sandes.model.audit import SYSTEM, Act
+from sandes.model.ids import account_text, administrator_text, base64url_text, parse_import
+from sandes.model.imports import NOMINATION_SECONDS, Checked, Entry, Import, Nomination, Origin, Outcome, Result
+from sandes.model.organisation import Tree
+from sandes.model.verification import Verification
+from sandes.protocol.errors import ProtocolError
+from sandes.store.dynamo import ConditionFailed
+from sandes.store.imports import encode_results
+
+_NOT_YET_SECONDS = 5
+_MAX_OPERATIONS = 100
+"""DynamoDB's most in a transaction."""
+
+_TRIES = 4
+
+
+def work(queued: Mapping[str, Any], *, receives: int, now_ms: int, deps: ImportDependencies) -> str:
+    """Do what an entry of the queue asks for; what was done, for the log.
+
+    `receives`: how often the entry has been taken by now. Raises StoreUnavailable.
+    """
+    if "number" in queued:
+        return verify_nominated(queued, now_ms=now_ms, deps=deps)
+    if "chunk" in queued:
+        return run_chunk(queued, now_ms=now_ms, deps=deps)
+    one = deps.store.read(parse_import(queued["import"]), now_seconds=now_ms // 1000)
+    if one is None or one.state == queued["was"]:
+        return _again_or_never(queued, now_ms, deps)
+    if queued["was"] == "open" and one.state == "checking" and receives > CHECK_RUNS:
+        give_up(one, now_ms=now_ms, deps=deps)
+    elif queued["was"] == "open" and one.state == "checking":
+        check(one, now_ms=now_ms, deps=deps)
+    if queued["was"] == "open":
+        deps.objects.delete(file_name(one))
+        return "checked"
+    if one.state == "committing" and one.checked:
+        _queue_chunks(one, one.checked, deps)
+    return one.state
+
+
+def _again_or_never(queued: Mapping[str, Any], now_ms: int, deps: ImportDependencies) -> str:
+    """The change that calls for the work comes still, or the request that would have made it has failed."""
+    if now_ms // 1000 > queued["until"]:
+        return "orphan"
+    deps.queue.send(dict(queued), delay_seconds=_NOT_YET_SECONDS)
+    return "not_yet"
+
+
+def _queue_chunks(one: Import, rows: Checked, deps: ImportDependencies) -> None:
+    index = decode_index(deps.objects.part(rows_name(one, rows.check), rows.index_at, rows.index_bytes))
+    id = base64url_text(one.id)
+    deps.queue.send_many(
+        [{"import": id, "chunk": chunk.number, "at": chunk.at, "bytes": chunk.bytes} for chunk in index]
+    )
+
+
+def run_chunk(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDependencies) -> str:
+    """Work the rows of one chunk off and count them, once; what was done, for the log.
+
+    Of a cancelled import, what an earlier run had done is counted. Raises StoreUnavailable.
+    """
+    id, number = parse_import(queued["import"]), queued["chunk"]
+    one, counted = deps.store.with_chunk(id, number, now_seconds=now_ms // 1000)
+    if one is None or one.checked is None or one.by is None:
+        return "gone"
+    if not counted and one.state in {"committing", "cancelled"}:
+        sealed = deps.objects.part(rows_name(one, one.checked.check), queued["at"], queued["bytes"])
+        entries = open_entries(sealed, one, one.checked.check, number, pepper=deps.pepper)
+        tree = deps.organisations.glance(one.place.organisation)
+        run = _Run(one, tree, now_ms // 1000, deps)
+        if one.state == "committing":
+            _begin(one, number, entries, now_ms, deps)
+        results = run.work_off(entries) if one.state == "committing" else run.done_before(entries)
+        counted = bool(results) and not _finish(one, number, results, now_ms, deps)
+    _complete_if_done(one, now_ms, deps)
+    return "counted_before" if counted else one.state
+
+
+def _begin(one: Import, number: int, entries: Sequence[Entry], now_ms: int, deps: ImportDependencies) -> None:
+    """Put on record what is about to be done, so that nothing is done without it, should this end in the middle."""
+    details = {
+        "chunk": number,
+        "rows": [entries[0].row, entries[-1].row],
+        "hash": base64url_text(hashlib.sha256(b"".join(map(digest, entries))).digest()),
+    }
+    deps.recorder.record(_act("import.chunk.begin", one, details), now_ms=now_ms)
+
+
+def _finish(one: Import, number: int, results: Sequence[Result], now_ms: int, deps: ImportDependencies) -> bool:
+    """Write what became of a chunk, with its entry in the audit chain; False if that has been done before."""
+    details = {
+        "chunk": number,
+        "rows": [results[0].row, results[-1].row],
+        "counts": dict(Counter(result.outcome for result in results)),
+        "hash": base64url_text(hashlib.sha256(encode_results(results)).digest()),
+    }
+    write = deps.recorder.writer(_act("import.chunk", one, details), now_ms=now_ms)
+    try:
+        write(deps.store.finishing_chunk(one, number, results))
+    except ConditionFailed:
+        return False
+    return True
+
+
+def _act(action: str, one: Import, details: dict[str, Any]) -> Act:
+    """In the name of who committed it."""
+    id = base64url_text(one.id)
+    return Act(
+        action=action,
+        actor=administrator_text(one.by or one.created_by),
+        role=one.role,
+        organisation=one.place.organisation,
+        unit=one.place.unit,
+        subject=id,
+        case=id,
+        details=details,
+    )
+
+
+def _complete_if_done(one: Import, now_ms: int, deps: ImportDependencies) -> None:
+    """The last chunk ends the import; so does any that comes again after it, should that have been cut short."""
+    now = deps.store.read(one.id, now_seconds=now_ms // 1000)
+    if now is None or now.state != "committing" or now.checked is None or now.done < now.checked.valid:
+        return
+    details = {"counts": {outcome: count for outcome, count in now.counts.items() if count}}
+    write = deps.recorder.writer(_act("import.complete", now, details), now_ms=now_ms)
+    try:
+        write([deps.store.completing(now, now_ms=now_ms)])
+    except ConditionFailed:
+        return
+    deps.objects.delete(rows_name(now, now.checked.check))
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What a row comes to, with its part of a transaction."""
+
+    entry: Entry
+    result: Result
+    operations: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    one: Import
+    tree: Tree | None
+    now_seconds: int
+    deps: ImportDependencies
+
+    def work_off(self, entries: Sequence[Entry]) -> list[Result]:
+        """What became of each row, in order."""
+        if any(entry.action == "verify" for entry in entries):
+            self.deps.verifications.publish_attestation_key(self._key.public)
+        done: dict[int, Result] = {}
+        again: list[Entry] = []
+        for bundle in _bundles(self._steps(entries)):
+            try:
+                self._write(bundle)
+            except ConditionFailed:
+                again += [step.entry for step in bundle]
+                continue
+            done |= {step.entry.row: step.result for step in bundle}
+        for entry in again:
+            done[entry.row] = self._alone(entry)
+        return [done[entry.row] for entry in entries]
+
+    def done_before(self, entries: Sequence[Entry]) -> list[Result]:
+        """Of the rows that an earlier run has worked off."""
+        people = self.deps.people.known([entry.index for entry in entries], now_seconds=self.now_seconds)
+        found = [self._by_origin(entry, people[entry.index]) for entry in entries]
+        return [result for result in found if result]
+
+    @property
+    def _key(self) -> AttestationKey:
+        if self.deps.key is None:
+            raise ValueError("imports are worked off with the key of attestations")
+        return self.deps.key
+
+    def _write(self, bundle: Sequence[_Step]) -> None:
+        operations = _merged(operation for step in bundle for operation in step.operations)
+        if operations:
+            self.deps.store.write(operations)
+
+    def _alone(self, entry: Entry) -> Result:
+        """A row that was changed by others at the same moment, read anew each time."""
+        for _ in range(_TRIES):
+            (step,) = self._steps([entry])
+            try:
+                self._write([step])
+            except ConditionFailed:
+                continue
+            return step.result
+        return self._result(entry, "failed", "busy")
+
+    def _steps(self, entries: Sequence[Entry]) -> list[_Step]:
+        people = self.deps.people.known([entry.index for entry in entries], now_seconds=self.now_seconds)
+        return [self._step(entry, people[entry.index]) for entry in entries]
+
+    def _result(self, entry: Entry, outcome: Outcome, code: str | None = None) -> Result:
+        return Result(entry.row, outcome, code, digest(entry))
+
+    def _by_origin(self, entry: Entry, person: Known) -> Result | None:
+        """What an earlier run of the same row came to."""
+        for made in (person.verification, person.nomination):
+            if made and made.origin and (made.origin.id, made.origin.row) == (self.one.id, entry.row):
+                return self._result(entry, made.origin.outcome)
+        return None
+
+    def _step(self, entry: Entry, person: Known) -> _Step:
+        before = self._by_origin(entry, person)
+        if before:
+            return _Step(entry, before, [])
+        if self.tree is None:
+            return _Step(entry, self._result(entry, "failed", "unit_unknown"), [])
+        decision = decide(entry, person, place=self.one.place, tree=self.tree, now_seconds=self.now_seconds)
+        result = self._result(entry, decision.outcome, decision.code)
+        origin = Origin(self.one.id, entry.row, decision.outcome)
+        if decision.outcome in {"verified", "changed"}:
+            if self._is_ending(person):
+                return _Step(entry, self._result(entry, "failed", "ending"), [])
+            return _Step(entry, result, self._verifying(entry, person, origin, self.tree))
+        if decision.outcome == "nominated":
+            nominating = self.deps.nominations.putting(
+                self._nomination(entry, person, origin), over=person.nomination, now_seconds=self.now_seconds
+            )
+            return _Step(entry, result, nominating)
+        if decision.outcome == "revoked" and person.verification:
+            ending = self.deps.verifications.ending_whole(
+                person.verification, "revoked", reason=entry.reason, now_seconds=self.now_seconds, origin=origin
+            )
+            return _Step(entry, result, ending)
+        if decision.outcome == "withdrawn" and person.nomination:
+            gone = replace(person.nomination, name="", post="", email=None, origin=origin, withdrawn=True)
+            return _Step(entry, result, self.deps.nominations.putting(gone, over=None, now_seconds=self.now_seconds))
+        return _Step(entry, result, [])
+
+    def _is_ending(self, person: Known) -> bool:
+        """Whether the person would be let into the groups of an organisation again that they were with before."""
+        last = person.verification
+        if last is None or last.organisation == self.one.place.organisation:
+            return False
+        return self.deps.verifications.is_ending(last.account, last.organisation)
+
+    def _verifying(self, entry: Entry, person: Known, origin: Origin, tree: Tree) -> list[dict[str, Any]]:
+        if person.account is None:
+            raise ValueError("nobody is verified without an account")
+        last = person.verification
+        stays = last if last and last.organisation == self.one.place.organisation else None
+        made = attested(
+            Terms(
+                organisation=self.one.place.organisation,
+                unit=entry.unit,
+                name=entry.name,
+                post=entry.post,
+                email=(entry.email or None) if entry.email is not None else (stays.email if stays else None),
+                listed=entry.listed if entry.listed is not None else bool(stays and stays.listed),
+                expires_at=entry.expires_at,
+            ),
+            person.account,
+            (tree.organisation, tree.units[entry.unit]),
+            last,
+            now_seconds=self.now_seconds,
+            key=self._key,
+            origin=origin,
+        )
+        operations = self.deps.verifications.putting(made, previous=last, phone_index=entry.index)
+        if person.nomination and person.nomination.place.organisation == self.one.place.organisation:
+            operations.append(self.deps.nominations.removing(person.nomination))
+        return operations
+
+    def _nomination(self, entry: Entry, person: Known, origin: Origin) -> Nomination:
+        own = person.nomination
+        if own and (own.withdrawn or own.place.organisation != self.one.place.organisation):
+            own = None
+        return Nomination(
+            index=entry.index,
+            place=replace(self.one.place, unit=entry.unit),
+            name=entry.name,
+            post=entry.post,
+            email=(entry.email or None) if entry.email is not None else (own.email if own else None),
+            listed=entry.listed if entry.listed is not None else bool(own and own.listed),
+            expires_at=entry.expires_at,
+            origin=origin,
+            by=self.one.by or self.one.created_by,
+            role=self.one.role or "",
+            vanishes_at=min(entry.expires_at, self.now_seconds + NOMINATION_SECONDS),
+        )
+
+
+def _bundles(steps: Iterable[_Step]) -> list[list[_Step]]:
+    """As many rows as fit into one transaction."""
+    bundles: list[list[_Step]] = []
+    size = 0
+    for step in steps:
+        if not bundles or size + len(step.operations) > _MAX_OPERATIONS:
+            bundles.append([])
+            size = 0
+        bundles[-1].append(step)
+        size += len(step.operations)
+    return bundles
+
+
+def _merged(operations: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A transaction touches a row once: what several officials add to the count of their unit is added up."""
+    merged: list[dict[str, Any]] = []
+    counts: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        update = operation.get("Update")
+        if update is None or not update["UpdateExpression"].startswith("ADD "):
+            merged.append(operation)
+            continue
+        first = counts.get(repr(update["Key"]))
+        if first is None:
+            first = {"Update": update | {"ExpressionAttributeValues": {":more": {"N": "0"}}}}
+            counts[repr(update["Key"])] = first
+            merged.append(first)
+        more = first["Update"]["ExpressionAttributeValues"][":more"]
+        more["N"] = str(int(more["N"]) + int(update["ExpressionAttributeValues"][":more"]["N"]))
+    return merged
+
+
+def verify_nominated(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDependencies) -> str:
+    """Verify who has registered a number that an organisation had nominated; what was done, for the log.
+
+    A nomination that does not lead to that has ended: it is removed, so that it is not for the next holder of the
+    number, and its organisation's chain says why. Raises StoreUnavailable.
+    """
+    index, now_seconds = queued["number"], now_ms // 1000
+    for _ in range(_TRIES):
+        number = deps.nominations.number(index)
+        nomination = number.nomination
+        if nomination is None or not nomination.in_force(now_seconds):
+            return "not_nominated"
+        if number.account is None:
+            return _again_or_never(queued, now_ms, deps)
+        last, place = deps.verifications.read(number.account), nomination.place
+        found = deps.organisations.unit(place.organisation, place.unit)
+        right = _right_of_author(nomination, now_seconds, deps)
+        ended = _why_ended(nomination, last, found, right, now_seconds=now_seconds, deps=deps)
+        if ended or found is None or right is None:
+            if _written(_nomination_ended(nomination, ended), [deps.nominations.removing(nomination)], now_ms, deps):
+                return ended
+            continue
+        if (
+            last
+            and last.organisation != place.organisation
+            and deps.verifications.is_ending(number.account, last.organisation)
+        ):
+            deps.queue.send(dict(queued), delay_seconds=ENDING_SECONDS)
+            return "ending"
+        if deps.key is None:
+            raise ValueError("nominated people are verified with the key of attestations")
+        deps.verifications.publish_attestation_key(deps.key.public)
+        made = attested(
+            _terms(nomination),
+            number.account,
+            found,
+            last,
+            now_seconds=now_seconds,
+            key=deps.key,
+            origin=replace(nomination.origin, outcome="nominated"),
+        )
+        verifying = [
+            *deps.verifications.putting(made, previous=last, phone_index=index),
+            deps.nominations.removing(nomination),
+            deps.store.standing(nomination.origin.id),
+            deps.administrators.still(right, now_seconds=now_ms // 1000),
+        ]
+        if _written(_nominated(nomination, made), verifying, now_ms, deps):
+            return "verified"
+    return _again_or_never({**queued, "until": now_seconds + _NOT_YET_SECONDS}, now_ms, deps)
+
+
+def _right_of_author(nomination: Nomination, now_seconds: int, deps: ImportDependencies) -> Assignment | None:
+    """By which who committed the import could verify somebody in the unit today."""
+    try:
+        author = identify(nomination.by, signed_in_at=0, now_seconds=now_seconds, administrators=deps.administrators)
+    except ProtocolError:
+        return None
+    return grants(author, Permission.PEOPLE, "act", nomination.place, deps.organisations)
+
+
+def _why_ended(
+    nomination: Nomination,
+    last: Verification | None,
+    unit: object,
+    right: Assignment | None,
+    *,
+    now_seconds: int,
+    deps: ImportDependencies,
+) -> str:
+    """Why a nomination does not count any more; empty if it does."""
+    made_by = deps.store.read(nomination.origin.id, now_seconds=now_seconds)
+    if made_by is None or not made_by.stands:
+        return "cancelled"
+    if last and last.in_force(now_seconds):
+        return "verified_already"
+    if unit is None:
+        return "unit_gone"
+    return "" if right else "author_may_no_more"
+
+
+def _written(act: Act, operations: Sequence[dict[str, Any]], now_ms: int, deps: ImportDependencies) -> bool:
+    """False, and nothing written, if something has changed since it was read."""
+    try:
+        deps.recorder.writer(act, now_ms=now_ms)(operations)
+    except ConditionFailed:
+        return False
+    return True
+
+
+def _terms(nomination: Nomination) -> Terms:
+    return Terms(
+        organisation=nomination.place.organisation,
+        unit=nomination.place.unit,
+        name=nomination.name,
+        post=nomination.post,
+        email=nomination.email,
+        listed=nomination.listed,
+        expires_at=nomination.expires_at,
+    )
+
+
+def _nominated(nomination: Nomination, made: Verification) -> Act:
+    """Nobody does anything at this moment: it is the import's doing, whose author `by` is."""
+    details = {
+        "row": nomination.origin.row,
+        "expires_at": made.expires_at,
+        "by": administrator_text(nomination.by),
+        "role": nomination.role,
+    }
+    return _by_itself("person.verify", nomination, account_text(made.account), details)
+
+
+def _nomination_ended(nomination: Nomination, reason: str) -> Act:
+    """Whose number it was then is not told: another organisation's official it may be."""
+    return _by_itself("nomination.end", nomination, None, {"row": nomination.origin.row, "reason": reason})
+
+
+def _by_itself(action: str, nomination: Nomination, subject: str | None, details: dict[str, Any]) -> Act:
+    return Act(
+        action=action,
+        actor=SYSTEM,
+        role=None,
+        organisation=nomination.place.organisation,
+        unit=nomination.place.unit,
+        subject=subject,
+        case=base64url_text(nomination.origin.id),
+        details=details,
+    )

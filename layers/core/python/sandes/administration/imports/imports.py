@@ -1,0 +1,440 @@
+"""Imports: an organisation verifies and off-boards its officials by a file (docs/admin/imports.md, docs/adr/0029). What
+administrators ask for; import_check and import_work do the work.
+
+A file is uploaded, checked, and only then committed. Work is queued before the change that calls for it, with a delay:
+whoever takes it up looks for the change (docs/adr/0013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import cbor2
+
+from sandes.administration.audit.audit import Recorder
+from sandes.administration.authority import Need, Permission, covers, places_seen, require
+from sandes.administration.imports.import_decisions import Knowing
+from sandes.administration.imports.import_files import MAX_FILE_BYTES
+from sandes.administration.imports.import_rows import FINDINGS, BadRow
+from sandes.administration.roles.sign_in import fresh
+from sandes.crypto.attestation import AttestationKey
+from sandes.crypto.pepper import Pepper
+from sandes.csv_files import csv_text
+from sandes.cursors import cursor as make_cursor
+from sandes.cursors import position
+from sandes.limits import Limit, enforce
+from sandes.model.administrator import Assignment, Caller, Place
+from sandes.model.audit import Act
+from sandes.model.ids import (
+    ACCOUNT_BYTES,
+    ImportId,
+    OrganisationId,
+    UnitId,
+    administrator_text,
+    base64url_text,
+    id_text,
+    new_import_id,
+)
+from sandes.model.imports import Checked, Import, Outcome
+from sandes.objects import Found, ObjectMissing, Objects
+from sandes.protocol import import_api
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.queues import Queue
+from sandes.store.administrators import AdministratorStore
+from sandes.store.dynamo import ConditionFailed
+from sandes.store.imports import ImportStore, live_import
+from sandes.store.limits import LimitStore
+from sandes.store.nominations import NominationStore
+from sandes.store.organisations import OrganisationStore
+from sandes.store.verifications import VerificationStore
+
+UPLOAD_SECONDS = 15 * 60
+"""How long an address for an upload is good for."""
+
+COMMIT_WITHIN_SECONDS = 2 * 86_400
+"""From its creation. Its file and rows are kept somewhat longer (infra/uploads.py)."""
+
+FRESH_ABOVE_ROWS = 500
+"""With more, committing takes a sign-in of the last minutes."""
+
+START_AFTER_SECONDS = 1
+"""Long enough for the change that calls for the work to be written."""
+
+ORPHAN_SECONDS = 120
+"""Queued work that nothing calls for after this time belongs to a request that failed."""
+
+CHUNK_ROWS = 100
+"""Rows of the file that are worked off in one go; chunk n holds the good ones among rows 100n + 1 to 100n + 100."""
+
+SHOWN_FINDINGS = 100
+CONTENT_TYPES = {
+    "csv": "text/csv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+CSV_COLUMNS = ("row", "status", "field", "code", "message")
+
+_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ImportDependencies:
+    """`limits` is only for the calls, `key` for who works imports off; `clock_ms` is asked while they do: a check goes
+    on for minutes.
+    """
+
+    store: ImportStore
+    nominations: NominationStore
+    verifications: VerificationStore
+    organisations: OrganisationStore
+    administrators: AdministratorStore
+    objects: Objects
+    queue: Queue
+    recorder: Recorder
+    pepper: Pepper
+    clock_ms: Callable[[], int]
+    key: AttestationKey | None = None
+    limits: LimitStore | None = None
+
+    @property
+    def people(self) -> Knowing:
+        return Knowing(self.nominations, self.verifications, self.store)
+
+
+def create(
+    caller: Caller, body: import_api.NewImport, *, now_ms: int, deps: ImportDependencies
+) -> import_api.ImportState:
+    """Begin an import at a unit, or the whole organisation, and give an address for its file.
+
+    Raises ProtocolError not_found.
+    """
+    place = Place(body.organisation, body.unit or UnitId(body.organisation))
+    right = require(caller, Permission.PEOPLE, "act", place, deps.organisations)
+    if deps.organisations.unit(place.organisation, place.unit) is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    new = Import(
+        id=new_import_id(place.organisation, now_ms),
+        place=place,
+        format=body.format,
+        state="open",
+        created_by=caller.id,
+        created_at_ms=now_ms,
+        counts={},
+        client_ref=body.client_ref,
+    )
+    act = _act("import.create", caller, right, new, {"format": new.format})
+    deps.recorder.writer(act, now_ms=now_ms)([deps.store.creating(new)])
+    return _shown(new, upload=_upload(new, now_ms, deps))
+
+
+def _act(action: str, caller: Caller, right: Assignment, one: Import, details: dict[str, Any]) -> Act:
+    id = base64url_text(one.id)
+    return Act(
+        action=action,
+        actor=administrator_text(caller.id),
+        role=right.role.value,
+        organisation=one.place.organisation,
+        unit=one.place.unit,
+        subject=id,
+        case=id,
+        details=details,
+    )
+
+
+def _upload(one: Import, now_ms: int, deps: ImportDependencies) -> import_api.ImportUpload:
+    content_type = CONTENT_TYPES[one.format]
+    return import_api.ImportUpload(
+        url=deps.objects.upload_url(file_name(one), content_type=content_type, seconds=UPLOAD_SECONDS),
+        headers={"Content-Type": content_type},
+        expires_at=datetime.fromtimestamp(now_ms // 1000 + UPLOAD_SECONDS, UTC),
+    )
+
+
+def commit(
+    caller: Caller, id: ImportId, body: import_api.CommitImport, *, now_ms: int, deps: ImportDependencies
+) -> import_api.ImportState:
+    """With `dry_run`, have the uploaded file checked; without it, do what the check has found good. Asked for again,
+    each does nothing more.
+
+    Raises ProtocolError: not_found, upload_missing, upload_invalid (too large), import_state (not checked yet, no good
+    row, cancelled, failed, or two days old), rate_limited, fresh_sign_in_required for more than 500 rows.
+    """
+    one, right = _own(caller, id, "act", now_ms, deps)
+    if body.dry_run:
+        return _check(caller, right, one, now_ms, deps)
+    if one.state in {"committing", "completed"}:
+        return _shown(one)
+    if one.state != "checked" or one.checked is None or not one.checked.valid or _is_late(one, now_ms):
+        raise ProtocolError(ErrorCode.IMPORT_STATE)
+    if one.checked.rows > FRESH_ABOVE_ROWS:
+        fresh(caller, now_seconds=now_ms // 1000)
+    details = {
+        "rows": one.checked.rows,
+        "valid": one.checked.valid,
+        "hash": base64url_text(one.checked.hash),
+        "planned": dict(one.planned or {}),
+    }
+    operation = deps.store.committing(one, by=caller.id, role=right.role.value, now_ms=now_ms)
+    _queue_start(one, now_ms, deps)
+    try:
+        deps.recorder.writer(_act("import.commit", caller, right, one, details), now_ms=now_ms)([operation])
+    except ConditionFailed as failed:
+        stands = live_import(failed.items[0], now_ms // 1000)
+        if stands is None or stands.state not in {"committing", "completed"}:
+            raise ProtocolError(ErrorCode.IMPORT_STATE) from None
+        return _shown(stands)
+    return _shown(_reread(one, now_ms, deps))
+
+
+def _check(
+    caller: Caller, right: Assignment, one: Import, now_ms: int, deps: ImportDependencies
+) -> import_api.ImportState:
+    """What a check finds tells of each number whether it is known, so it is limited and on record as look-ups are."""
+    if one.state in {"checking", "checked"}:
+        return _shown(one)
+    if one.state != "open" or _is_late(one, now_ms):
+        raise ProtocolError(ErrorCode.IMPORT_STATE)
+    if deps.limits is None:
+        raise ValueError("checks are asked for within a limit")
+    file = _uploaded(one, deps)
+    enforce(deps.limits, Limit.IMPORT_CHECKS, f"administrator:{administrator_text(caller.id)}", now_ms=now_ms)
+    act = _act("import.check", caller, right, one, {"bytes": file.bytes})
+    _queue_start(one, now_ms, deps)
+    try:
+        deps.recorder.writer(act, now_ms=now_ms)([deps.store.checking(one, etag=file.etag)])
+    except ConditionFailed as failed:
+        stands = live_import(failed.items[0], now_ms // 1000)
+        if stands is None or stands.state not in {"checking", "checked"}:
+            raise ProtocolError(ErrorCode.IMPORT_STATE) from None
+        return _shown(stands)
+    return _shown(_reread(one, now_ms, deps))
+
+
+def _is_late(one: Import, now_ms: int) -> bool:
+    return one.created_at_ms // 1000 + COMMIT_WITHIN_SECONDS <= now_ms // 1000
+
+
+def _uploaded(one: Import, deps: ImportDependencies) -> Found:
+    """The file as it stands: it is that one which is checked."""
+    found = deps.objects.find(file_name(one))
+    if found is None:
+        raise ProtocolError(ErrorCode.UPLOAD_MISSING)
+    if found.bytes > MAX_FILE_BYTES:
+        raise invalid(ErrorCode.UPLOAD_INVALID, "", "too_large", f"at most {MAX_FILE_BYTES} bytes")
+    return found
+
+
+def _queue_start(one: Import, now_ms: int, deps: ImportDependencies) -> None:
+    entry = {"import": base64url_text(one.id), "was": one.state, "until": now_ms // 1000 + ORPHAN_SECONDS}
+    deps.queue.send(entry, delay_seconds=START_AFTER_SECONDS)
+
+
+def state(caller: Caller, id: ImportId, *, now_ms: int, deps: ImportDependencies) -> import_api.ImportState:
+    """Progress, and the first findings. Raises ProtocolError not_found."""
+    one, _ = _own(caller, id, "read", now_ms, deps)
+    return _shown(one, findings=[*_faults_of_file(one), *(found for bad in _found(one, deps) for found in _told(bad))])
+
+
+def page(
+    caller: Caller,
+    organisation: OrganisationId,
+    *,
+    unit: UnitId | None,
+    after: str | None,
+    limit: int,
+    now_ms: int,
+    deps: ImportDependencies,
+) -> import_api.ImportPage:
+    """Imports at the places where the caller may see them, of one unit and below it if given, the newest first. A page
+    may hold fewer than `limit`, even none, with a cursor. Two reads.
+
+    Raises ProtocolError: not_found, invalid_cursor.
+    """
+    tree = deps.organisations.glance(organisation)
+    rights = [one for one in places_seen(caller, Permission.PEOPLE) if one.place.organisation == organisation]
+    if tree is None or not rights or (unit is not None and unit not in tree.units):
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    if unit and not any(covers(right, Place(organisation, unit), tree) for right in rights):
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    owner, of = caller.id, f"imports {id_text(organisation)} {id_text(unit) if unit else ''}"
+    start = position(after, owner=owner, of=of, pepper=deps.pepper) if after else None
+    found, last = deps.store.of_organisation(organisation, after=start, limit=limit, now_seconds=now_ms // 1000)
+    seen = [
+        one
+        for one in found
+        if any(covers(right, one.place, tree) for right in rights) and (not unit or tree.within(one.place.unit, unit))
+    ]
+    more = make_cursor(last, owner=owner, of=of, pepper=deps.pepper) if last else None
+    return import_api.ImportPage(imports=[_shown(one) for one in seen], cursor=more)
+
+
+def results(
+    caller: Caller, id: ImportId, *, after: str | None, limit: int, now_ms: int, deps: ImportDependencies
+) -> import_api.ImportResults:
+    """What became of `limit` rows, in the order of the file; good rows that are not done yet are left out.
+
+    Raises ProtocolError: not_found, invalid_cursor.
+    """
+    one, _ = _own(caller, id, "read", now_ms, deps)
+    owner, of = caller.id, f"results {base64url_text(id)}"
+    first = int(position(after, owner=owner, of=of, pepper=deps.pepper)) if after else 1
+    if one.checked is None:
+        return import_api.ImportResults(results=[])
+    last = min(first + limit - 1, one.checked.rows)
+    rows = {
+        bad.row: import_api.RowResult(row=bad.row, status="invalid", findings=_told(bad))
+        for bad in _found(one, deps)
+        if first <= bad.row <= last
+    }
+    if one.committed_at_ms is not None:
+        for result in deps.store.results(id, first_chunk=chunk_of(first), last_chunk=chunk_of(last)):
+            if first <= result.row <= last:
+                told = _told(BadRow(result.row, [result.code])) if result.code else []
+                rows[result.row] = import_api.RowResult(row=result.row, status=result.outcome, findings=told)
+    return import_api.ImportResults(
+        results=[rows[row] for row in sorted(rows)],
+        cursor=make_cursor(str(last + 1), owner=owner, of=of, pepper=deps.pepper) if last < one.checked.rows else None,
+    )
+
+
+def results_csv(page: import_api.ImportResults) -> str:
+    """A page as CSV with a header: a line for each row, or for each of its findings."""
+    lines = []
+    for result in page.results:
+        told: list[tuple[str, ...]] = [(found.field, found.code, found.message) for found in result.findings]
+        lines += [[result.row, result.status, *cells] for cells in told or [("", "", "")]]
+    return csv_text(CSV_COLUMNS, lines)
+
+
+def cancel(caller: Caller, id: ImportId, *, now_ms: int, deps: ImportDependencies) -> None:
+    """Rows not yet worked off are left; those that are stay so, but for nominations: none of the import's counts any
+    more. Of a completed import it ends those that still wait. Cancelling twice does no harm.
+
+    Raises ProtocolError: not_found, import_state once it has failed.
+    """
+    one, right = _own(caller, id, "act", now_ms, deps)
+    for _ in range(_TRIES):
+        if one.state == "cancelled":
+            return
+        if one.state == "failed":
+            raise ProtocolError(ErrorCode.IMPORT_STATE)
+        act = _act("import.cancel", caller, right, one, {"was": one.state, "done": one.done})
+        try:
+            deps.recorder.writer(act, now_ms=now_ms)([deps.store.cancelling(one, now_ms=now_ms)])
+        except ConditionFailed as failed:
+            stands = live_import(failed.items[0], now_ms // 1000)
+            if stands is None:
+                raise ProtocolError(ErrorCode.NOT_FOUND) from None
+            one = stands
+            continue
+        deps.objects.delete(file_name(one))
+        return
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+
+# What the above and the workers are made of.
+
+
+def file_name(one: Import) -> str:
+    """Of what was uploaded."""
+    return f"uploads/imports/{base64url_text(one.id)}"
+
+
+def rows_name(one: Import, check: str) -> str:
+    """Of the good rows as one check left them: sealed chunks, and their index behind them."""
+    return f"rows/imports/{base64url_text(one.id)}/{check}"
+
+
+def findings_name(one: Import, check: str) -> str:
+    """Of what one check found wrong; nothing of what the rows say is in it."""
+    return f"findings/{base64url_text(one.id)}/{check}"
+
+
+def chunk_of(row: int) -> int:
+    return (row - 1) // CHUNK_ROWS
+
+
+def chunk_owner(one: Import, check: str, chunk: int) -> bytes:
+    """What a sealed chunk is bound to."""
+    return one.id + f"/{check}/{chunk}".encode()
+
+
+def encode_findings(found: Sequence[BadRow]) -> bytes:
+    return cbor2.dumps([[bad.row, *bad.codes] for bad in found])
+
+
+def _found(one: Import, deps: ImportDependencies) -> list[BadRow]:
+    """What the check has found, in the order of the rows; none if it is too long ago."""
+    if one.checked is None or not one.checked.invalid:
+        return []
+    try:
+        data = b"".join(deps.objects.read(findings_name(one, one.checked.check), etag=None))
+    except ObjectMissing:
+        return []
+    return [BadRow(row, codes) for row, *codes in cbor2.loads(data)]
+
+
+def _told(bad: BadRow) -> list[import_api.Finding]:
+    return [
+        import_api.Finding(row=bad.row, field=FINDINGS[code][0], code=code, message=FINDINGS[code][1])
+        for code in bad.codes
+    ]
+
+
+def _faults_of_file(one: Import) -> list[import_api.Finding]:
+    if one.reason is None:
+        return []
+    reason = one.reason
+    return [import_api.Finding(row=reason.row, field=reason.field, code=reason.code, message=reason.message)]
+
+
+def _own(caller: Caller, id: ImportId, need: Need, now_ms: int, deps: ImportDependencies) -> tuple[Import, Assignment]:
+    """An import beyond the caller's reach looks like none."""
+    one = deps.store.read(id, now_seconds=now_ms // 1000)
+    place = one.place if one else Place.root(OrganisationId(id[:ACCOUNT_BYTES]))
+    right = require(caller, Permission.PEOPLE, need, place, deps.organisations)
+    if one is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return one, right
+
+
+def _reread(one: Import, now_ms: int, deps: ImportDependencies) -> Import:
+    return deps.store.read(one.id, now_seconds=now_ms // 1000) or one
+
+
+def _shown(
+    one: Import, *, upload: import_api.ImportUpload | None = None, findings: Sequence[import_api.Finding] = ()
+) -> import_api.ImportState:
+    checked: Checked | None = one.checked
+    return import_api.ImportState(
+        id=one.id,
+        organisation=one.place.organisation,
+        unit=one.place.unit,
+        format=one.format,
+        state=one.state,
+        rows=checked.rows if checked else 0,
+        valid=checked.valid if checked else 0,
+        invalid=checked.invalid if checked else 0,
+        planned=_counts(one.planned) if one.planned is not None else None,
+        done=one.done,
+        counts=_counts(one.counts),
+        failure=one.failure,
+        client_ref=one.client_ref,
+        upload=upload,
+        findings=list(findings[:SHOWN_FINDINGS]),
+        created_by=one.created_by,
+        committed_by=one.by,
+        created_at=_time(one.created_at_ms),
+        committed_at=_time(one.committed_at_ms) if one.committed_at_ms else None,
+        finished_at=_time(one.finished_at_ms) if one.finished_at_ms else None,
+    )
+
+
+def _counts(by_outcome: Mapping[Outcome, int]) -> import_api.RowCounts:
+    return import_api.RowCounts(**{str(outcome): count for outcome, count in by_outcome.items()})
+
+
+def _time(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms // 1000, UTC)

@@ -1,0 +1,133 @@
+"""How an organisation comes to life: two platform administrators make it with its first nodal officers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sandes.administration import approvals
+from sandes.administration.approvals import ApprovalDependencies, ApprovedOperation, Decision, Write
+from sandes.administration.authority import Permission
+from sandes.administration.roles.appointments import Appointment, Appointments
+from sandes.administration.roles.sign_in import fresh
+from sandes.model.administrator import PLATFORM, Administrator, Assignment, Caller, Place, Role
+from sandes.model.approval import Approval
+from sandes.model.ids import OrganisationId, UnitId, new_organisation_id
+from sandes.model.organisation import Organisation, UnitKind
+from sandes.protocol.admin_organisations_api import AskForOfficer, AskForOrganisation
+from sandes.protocol.admin_roles_api import NewOfficer, NewPerson
+from sandes.protocol.errors import ErrorCode, ProtocolError, missing
+from sandes.protocol.fields import OrganisationField, UnitField, Wire
+from sandes.store.organisations import OrganisationStore
+
+
+class CreateOrganisation(Wire):
+    """What an approval of a new organisation holds."""
+
+    organisation: OrganisationField
+    name: str
+    kind: UnitKind
+    officer: NewOfficer
+
+    @property
+    def wanted(self) -> Appointment:
+        return _officer(self.organisation, self.officer, UnitId(self.organisation))
+
+
+class AppointOfficer(Wire):
+    """What an approval of a further nodal officer holds."""
+
+    organisation: OrganisationField
+    officer: NewOfficer
+    home: UnitField
+
+    @property
+    def wanted(self) -> Appointment:
+        return _officer(self.organisation, self.officer, self.home)
+
+
+@dataclass(frozen=True, slots=True)
+class Founding(ApprovedOperation[CreateOrganisation]):
+    """`organisation.create`: it, and its first nodal officer, who works at its root."""
+
+    appointments: Appointments
+    organisations: OrganisationStore
+    permission = Permission.ORGANISATIONS
+    model = CreateOrganisation
+
+    def place(self, parameters: CreateOrganisation) -> Place:  # noqa: ARG002  # it is not there yet
+        return Place.root(PLATFORM)
+
+    def check(self, parameters: CreateOrganisation, by: Caller, *, now_seconds: int) -> None:
+        """Raises ProtocolError: fresh_sign_in_required, own_roles."""
+        fresh(by, now_seconds=now_seconds)
+        self.appointments.check(parameters.wanted, by, now_seconds=now_seconds)
+
+    def carry_out(self, parameters: CreateOrganisation, decision: Decision, write: Write) -> None:
+        """Raises ProtocolError: own_roles, roles_apart, unavailable."""
+        made = Organisation(parameters.organisation, parameters.name, decision.now_ms // 1000, tree_version=1)
+        store = self.appointments.administrators
+
+        def parts(grant: Assignment, person: Administrator) -> Iterable[Any]:
+            yield from store.granting_uncounted(grant, person)
+            yield from self.organisations.creating(made, parameters.kind, officers=1)
+
+        self.appointments.make(parameters.wanted, decision, write, parts, ErrorCode.UNAVAILABLE)
+
+    def recorded(self, parameters: CreateOrganisation) -> dict[str, Any]:
+        return parameters.model_dump(mode="json", exclude={"officer"})
+
+
+@dataclass(frozen=True, slots=True)
+class Appointing(ApprovedOperation[AppointOfficer]):
+    """`officer.appoint`: while an organisation has fewer than two nodal officers, who then do it themselves."""
+
+    appointments: Appointments
+    organisations: OrganisationStore
+    permission = Permission.ORGANISATIONS
+    model = AppointOfficer
+
+    def place(self, parameters: AppointOfficer) -> Place:
+        return Place.root(parameters.organisation)
+
+    def check(self, parameters: AppointOfficer, by: Caller, *, now_seconds: int) -> None:
+        """Raises ProtocolError: fresh_sign_in_required, not_found, role_above_own, own_roles."""
+        fresh(by, now_seconds=now_seconds)
+        if self.organisations.unit(parameters.organisation, parameters.home) is None:
+            tree = self.organisations.read(parameters.organisation)
+            raise missing("/home", "unit in the organisation") if tree else ProtocolError(ErrorCode.NOT_FOUND)
+        if self.appointments.administrators.officers(parameters.organisation) >= 2:
+            raise ProtocolError(ErrorCode.ROLE_ABOVE_OWN)
+        self.appointments.check(parameters.wanted, by, now_seconds=now_seconds)
+
+    def carry_out(self, parameters: AppointOfficer, decision: Decision, write: Write) -> None:
+        """Raises ProtocolError as `check`, and roles_apart, already_assigned, unavailable."""
+        store = self.appointments.administrators
+        self.appointments.make(parameters.wanted, decision, write, store.granting_one_of_two, ErrorCode.ROLE_ABOVE_OWN)
+
+    def recorded(self, parameters: AppointOfficer) -> dict[str, Any]:
+        return parameters.model_dump(mode="json", exclude={"officer"})
+
+
+def ask_to_create(caller: Caller, body: AskForOrganisation, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
+    """Raises ProtocolError: not_found without the right, and as `Founding.check`."""
+    wanted = CreateOrganisation(
+        organisation=new_organisation_id(), name=body.name, kind=body.kind, officer=body.officer
+    )
+    return approvals.request(caller, "organisation.create", wanted, now_ms=now_ms, deps=deps)
+
+
+def ask_to_appoint(
+    caller: Caller, organisation: OrganisationId, body: AskForOfficer, *, now_ms: int, deps: ApprovalDependencies
+) -> Approval:
+    """Raises ProtocolError: not_found without the right, and as `Appointing.check`."""
+    officer = NewOfficer(email=body.email, name=body.name)
+    home = body.home or UnitId(organisation)
+    wanted = AppointOfficer(organisation=organisation, officer=officer, home=home)
+    return approvals.request(caller, "officer.appoint", wanted, now_ms=now_ms, deps=deps)
+
+
+def _officer(organisation: OrganisationId, officer: NewOfficer, home: UnitId) -> Appointment:
+    person = NewPerson(email=officer.email, name=officer.name, home=home)
+    return Appointment(person, Role.NODAL_OFFICER, Place.root(organisation), Place(organisation, home))

@@ -1,0 +1,283 @@
+"""Organisations and their units as administrators read and change them, each change on the record.
+
+Who has no right to a place is told what somebody is told who asks for one that is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sandes.administration.audit.audit import BesideFailed, Recorder
+from sandes.administration.authority import Permission, grants, require, tree_seen
+from sandes.administration.organisations import organisations
+from sandes.administration.organisations.organisations import CreateUnit
+from sandes.crypto.pepper import Pepper
+from sandes.cursors import cursor as make_cursor
+from sandes.cursors import position
+from sandes.model.administrator import PLATFORM, Assignment, Caller, Place
+from sandes.model.audit import Act
+from sandes.model.ids import OrganisationId, UnitId, administrator_text, id_text, new_unit_id, parse_unit
+from sandes.model.organisation import Organisation, Tree, Unit
+from sandes.protocol.admin_api import utc
+from sandes.protocol.admin_organisations_api import (
+    AdminOrganisation,
+    AdminOrganisations,
+    AdminUnit,
+    AdminUnits,
+    ChangeOrganisation,
+    ChangeUnit,
+    ChangeVisibility,
+    NewUnit,
+    Visibility,
+)
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.administrators import AdministratorStore
+from sandes.store.organisations import OrganisationStore
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceDependencies:
+    organisations: OrganisationStore
+    administrators: AdministratorStore
+    recorder: Recorder
+    pepper: Pepper
+
+
+# Organisations
+
+
+def all_seen(caller: Caller, *, after: str | None, limit: int, deps: PlaceDependencies) -> AdminOrganisations:
+    """All of them, for who may read of all; else those in which the caller has a role, on one page.
+
+    Raises ProtocolError invalid_cursor.
+    """
+    if not grants(caller, Permission.ORGANISATIONS, "read", Place.root(PLATFORM), deps.organisations):
+        own = sorted({one.place.organisation for one in caller.assignments})
+        if after is not None:
+            raise ProtocolError(ErrorCode.INVALID_CURSOR)
+        return AdminOrganisations(organisations=[_shown(one) for one in deps.organisations.some(own)])
+    start = position(after, owner=caller.id, of="organisations", pepper=deps.pepper) if after else None
+    found, last = deps.organisations.page(after=start, limit=limit)
+    more = make_cursor(last, owner=caller.id, of="organisations", pepper=deps.pepper) if last else None
+    return AdminOrganisations(organisations=[_shown(one) for one in found], cursor=more)
+
+
+def read(caller: Caller, organisation: OrganisationId, *, deps: PlaceDependencies) -> AdminOrganisation:
+    """Raises ProtocolError not_found."""
+    require(caller, Permission.UNITS, "read", Place.root(organisation), deps.organisations)
+    return _shown(_organisation(organisation, deps))
+
+
+def rename(
+    caller: Caller,
+    organisation: OrganisationId,
+    body: ChangeOrganisation,
+    version: int | None,
+    *,
+    now_ms: int,
+    deps: PlaceDependencies,
+) -> AdminOrganisation:
+    """Raises ProtocolError: not_found, precondition_failed."""
+    place = Place.root(organisation)
+    right = require(caller, Permission.UNITS, "act", place, deps.organisations)
+    old = _organisation(organisation, deps)
+    changes = {"name": {"old": old.name, "new": body.name}}
+    store = _recording(deps, caller, right, place, action="organisation.rename", now_ms=now_ms, details=changes)
+    if not store.rename(organisation, UnitId(organisation), body.name, version=version):
+        raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
+    return _shown(_organisation(organisation, deps))
+
+
+def visibility(caller: Caller, organisation: OrganisationId, *, deps: PlaceDependencies) -> Visibility:
+    """Raises ProtocolError not_found."""
+    require(caller, Permission.VISIBILITY, "read", Place.root(organisation), deps.organisations)
+    return _visibility(_organisation(organisation, deps))
+
+
+def set_visibility(
+    caller: Caller,
+    organisation: OrganisationId,
+    body: ChangeVisibility,
+    version: int | None,
+    *,
+    now_ms: int,
+    deps: PlaceDependencies,
+) -> Visibility:
+    """Raises ProtocolError: not_found, precondition_failed."""
+    place = Place.root(organisation)
+    right = require(caller, Permission.VISIBILITY, "act", place, deps.organisations)
+    old = _organisation(organisation, deps).policy
+    changes = {str(field): {"old": old[field], "new": audience} for field, audience in body.audiences.items()}
+    store = _recording(deps, caller, right, place, action="organisation.visibility", now_ms=now_ms, details=changes)
+    if not store.set_audiences(organisation, body.audiences, version=version):
+        raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
+    return _visibility(_organisation(organisation, deps))
+
+
+# Units
+
+
+def units(caller: Caller, place: Place, *, after: str | None, limit: int, deps: PlaceDependencies) -> AdminUnits:
+    """The unit and everything below it. Raises ProtocolError: not_found, invalid_cursor.
+
+    A tree that changes between two pages may show a unit twice or not at all.
+    """
+    tree = tree_seen(caller, Permission.UNITS, place, deps.organisations)
+    of = f"units {id_text(place.organisation)} {id_text(place.unit)}"
+    found = list(tree.below(place.unit))
+    if after is not None:
+        last = parse_unit(position(after, owner=caller.id, of=of, pepper=deps.pepper))
+        passed = [n for n, unit in enumerate(found) if unit.id == last]
+        if not passed:  # removed meanwhile: from the beginning
+            raise ProtocolError(ErrorCode.INVALID_CURSOR)
+        found = found[passed[0] + 1 :]
+    page, rest = found[:limit], found[limit:]
+    more = make_cursor(id_text(page[-1].id), owner=caller.id, of=of, pepper=deps.pepper) if rest else None
+    return AdminUnits(units=[_shown_unit(unit, tree) for unit in page], cursor=more)
+
+
+def read_unit(caller: Caller, place: Place, *, deps: PlaceDependencies) -> AdminUnit:
+    """Raises ProtocolError not_found."""
+    tree = tree_seen(caller, Permission.UNITS, place, deps.organisations)
+    return _shown_unit(tree.units[place.unit], tree)
+
+
+def create_unit(caller: Caller, body: NewUnit, *, now_ms: int, deps: PlaceDependencies) -> AdminUnit:
+    """Raises ProtocolError: not_found, unit_too_deep, unavailable."""
+    parent = body.parent or UnitId(body.organisation)
+    right = require(caller, Permission.UNITS, "act", Place(body.organisation, parent), deps.organisations)
+    place = Place(body.organisation, new_unit_id())
+    details = {"name": body.name, "kind": body.kind, "parent": id_text(parent)}
+    store = _recording(deps, caller, right, place, action="unit.create", now_ms=now_ms, details=details)
+    wanted = CreateUnit(
+        operation="unit.create", organisation=body.organisation, name=body.name, kind=body.kind, parent=parent
+    )
+    organisations.create_unit(wanted, now_seconds=now_ms // 1000, store=store, id=place.unit)
+    return _unit(place, deps)
+
+
+def change_unit(
+    caller: Caller, place: Place, body: ChangeUnit, version: int | None, *, now_ms: int, deps: PlaceDependencies
+) -> AdminUnit:
+    """Another name, or another place for all of it: then the caller needs the right there too.
+
+    Raises ProtocolError: not_found, precondition_failed, unit_cycle, unit_too_deep, unavailable.
+    """
+    right = require(caller, Permission.UNITS, "act", place, deps.organisations)
+    old = _tree(place, deps).units[place.unit]
+    if version is not None and old.version != version:
+        raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
+    changes: dict[str, Any] = {"name": {"old": old.name, "new": body.name}} if body.name else {}
+    parent = None if body.parent == old.parent else body.parent
+    if parent is None and body.name is None:
+        return _unit(place, deps)
+    if parent is None:
+        store = _recording(deps, caller, right, place, action="unit.rename", now_ms=now_ms, details=changes)
+        if not store.rename(place.organisation, place.unit, body.name or old.name, version=version):
+            raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
+        return _unit(place, deps)
+    require(caller, Permission.UNITS, "act", Place(place.organisation, parent), deps.organisations)
+    changes["parent"] = {"old": id_text(old.parent) if old.parent else None, "new": id_text(parent)}
+    store = _recording(deps, caller, right, place, action="unit.move", now_ms=now_ms, details=changes)
+    organisations.move(place.organisation, place.unit, parent, name=body.name, version=version, store=store)
+    return _unit(place, deps)
+
+
+def remove_unit(caller: Caller, place: Place, version: int | None, *, now_ms: int, deps: PlaceDependencies) -> None:
+    """An empty one, in which nobody has a role either.
+
+    Raises ProtocolError: not_found, precondition_failed, unit_not_empty, invalid_request, unavailable.
+    """
+    right = require(caller, Permission.UNITS, "act", place, deps.organisations)
+    old = _tree(place, deps).units[place.unit]
+    if version is not None and old.version != version:
+        raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
+    held, _ = deps.administrators.of_organisation(place.organisation, unit=place.unit, limit=1)
+    if held and not place.is_root:
+        raise ProtocolError(ErrorCode.UNIT_NOT_EMPTY)
+    details = {"name": old.name, "parent": id_text(old.parent) if old.parent else None}
+    store = _recording(deps, caller, right, place, action="unit.remove", now_ms=now_ms, details=details)
+    organisations.remove(place.organisation, place.unit, version=version, store=store)
+
+
+def _recording(
+    deps: PlaceDependencies,
+    caller: Caller,
+    right: Assignment,
+    place: Place,
+    *,
+    action: str,
+    now_ms: int,
+    details: Mapping[str, Any],
+) -> OrganisationStore:
+    """The store, all of whose writes go on the record, and only while the caller has the right to them."""
+    act = Act(
+        action=action,
+        actor=administrator_text(caller.id),
+        role=right.role.value,
+        organisation=place.organisation,
+        unit=place.unit,
+        subject=id_text(place.unit),
+        details=details,
+    )
+    write = deps.recorder.writer(
+        act, now_ms=now_ms, beside=[deps.administrators.still(right, now_seconds=now_ms // 1000)]
+    )
+
+    def while_it_lasts(operations: Sequence[Any]) -> None:
+        try:
+            write(operations)
+        except BesideFailed:
+            raise ProtocolError(ErrorCode.NOT_FOUND) from None
+
+    return replace(deps.organisations, writer=while_it_lasts)
+
+
+def _organisation(organisation: OrganisationId, deps: PlaceDependencies) -> Organisation:
+    found = deps.organisations.read(organisation)
+    if found is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return found
+
+
+def _tree(place: Place, deps: PlaceDependencies) -> Tree:
+    """That the unit is in. Raises ProtocolError not_found."""
+    tree = deps.organisations.glance(place.organisation)
+    if tree is None or place.unit not in tree.units:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return tree
+
+
+def _unit(place: Place, deps: PlaceDependencies) -> AdminUnit:
+    tree = _tree(place, deps)
+    return _shown_unit(tree.units[place.unit], tree)
+
+
+def _shown(organisation: Organisation) -> AdminOrganisation:
+    return AdminOrganisation(
+        id=organisation.id,
+        name=organisation.name,
+        created_at=utc(organisation.created_at),
+        version=organisation.version,
+    )
+
+
+def _visibility(organisation: Organisation) -> Visibility:
+    return Visibility(audiences=organisation.policy, version=organisation.version)
+
+
+def _shown_unit(unit: Unit, tree: Tree) -> AdminUnit:
+    return AdminUnit(
+        id=unit.id,
+        name=unit.name,
+        kind=unit.kind,
+        parent=unit.parent,
+        level=tree.level(unit.id),
+        officials=unit.officials,
+        groups=unit.groups,
+        apps=unit.apps,
+        created_at=utc(unit.created_at),
+        version=unit.version,
+    )

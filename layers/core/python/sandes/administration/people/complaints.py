@@ -1,0 +1,174 @@
+"""Complaints as moderators look through them (docs/adr/0028). Who complained is shown to nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sandes.administration.acts import act
+from sandes.administration.audit.audit import BesideFailed, Recorder
+from sandes.administration.authority import Need, Permission, grants, require, tree_seen
+from sandes.crypto.pepper import Pepper
+from sandes.cursors import cursor, position
+from sandes.model.administrator import Assignment, Caller, Place
+from sandes.model.complaint import Complaint
+from sandes.model.ids import (
+    AccountId,
+    AdministratorId,
+    ComplaintId,
+    account_text,
+    administrator_text,
+    base64url_text,
+    id_text,
+)
+from sandes.protocol.admin_complaints_api import AdminComplaint, ComplaintEntry, ComplaintPage, ResolveComplaint
+from sandes.protocol.errors import ErrorCode, ProtocolError, missing
+from sandes.store.administrators import AdministratorStore
+from sandes.store.complaints import ComplaintStore, Listed
+from sandes.store.dynamo import ConditionFailed
+from sandes.store.organisations import OrganisationStore
+
+_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ComplaintDependencies:
+    store: ComplaintStore
+    administrators: AdministratorStore
+    organisations: OrganisationStore
+    recorder: Recorder
+    pepper: Pepper
+
+
+def page(
+    caller: Caller,
+    place: Place,
+    which: Listed,
+    *,
+    after: str | None,
+    limit: int,
+    now_ms: int,
+    deps: ComplaintDependencies,
+) -> ComplaintPage:
+    """Those about what was in the unit, or in one below it, when it was reported. Two queries, the tree's and one of
+    rows. Raises ProtocolError: not_found, invalid_cursor.
+    """
+    tree = tree_seen(caller, Permission.COMPLAINTS, place, deps.organisations)
+    name = f"complaints {which} {id_text(place.organisation)} {id_text(place.unit)}"
+    start = position(after, owner=caller.id, of=name, pepper=deps.pepper) if after else None
+    found, last = deps.store.of_organisation(
+        place.organisation, which, after=start, limit=limit, now_seconds=now_ms // 1000
+    )
+    return ComplaintPage(
+        complaints=[
+            ComplaintEntry(**_fields(one)) for one in found if place.is_root or tree.within(one.unit, place.unit)
+        ],
+        cursor=cursor(last, owner=caller.id, of=name, pepper=deps.pepper) if last else None,
+    )
+
+
+def read(caller: Caller, id: ComplaintId, *, now_ms: int, deps: ComplaintDependencies) -> AdminComplaint:
+    """Raises ProtocolError not_found."""
+    complaint, _ = _seen(caller, id, "read", now_ms, deps)
+    return _shown(complaint, deps.pepper)
+
+
+def assign(
+    caller: Caller, id: ComplaintId, administrator: AdministratorId, *, now_ms: int, deps: ComplaintDependencies
+) -> AdminComplaint:
+    """To somebody who may resolve it; again, to somebody else. Raises ProtocolError: not_found, complaint_state."""
+
+    def change(complaint: Complaint) -> Complaint:
+        known = deps.administrators.read(administrator)
+        if known is None:
+            raise missing("/administrator", "administrator who may resolve it")
+        live = tuple(one for one in known[1] if one.in_force(now_ms // 1000))
+        assignee = Caller(known[0], live, signed_in_at=0)
+        if grants(assignee, Permission.COMPLAINTS, "act", _place(complaint), deps.organisations) is None:
+            raise missing("/administrator", "administrator who may resolve it")
+        return replace(complaint, assigned_to=administrator)
+
+    details = {"assigned_to": administrator_text(administrator)}
+    return _changed(caller, id, "complaint.assign", change, details, now_ms=now_ms, deps=deps)
+
+
+def resolve(
+    caller: Caller, id: ComplaintId, body: ResolveComplaint, *, now_ms: int, deps: ComplaintDependencies
+) -> AdminComplaint:
+    """The note is sealed, and does not reach the audit chain. Raises ProtocolError: not_found, complaint_state."""
+
+    def change(complaint: Complaint) -> Complaint:
+        note = deps.pepper.seal(body.note.encode(), id) if body.note else None
+        return replace(complaint, outcome=body.outcome, note=note, resolved_at=now_ms // 1000)
+
+    details = {"outcome": body.outcome}
+    return _changed(caller, id, "complaint.resolve", change, details, now_ms=now_ms, deps=deps)
+
+
+def _changed(
+    caller: Caller,
+    id: ComplaintId,
+    action: str,
+    change: Any,
+    details: dict[str, Any],
+    *,
+    now_ms: int,
+    deps: ComplaintDependencies,
+) -> AdminComplaint:
+    """Decided anew as often as somebody else was faster, until it is resolved."""
+    for _ in range(_TRIES):
+        complaint, right = _seen(caller, id, "act", now_ms, deps)
+        if complaint.state == "resolved":
+            raise ProtocolError(ErrorCode.COMPLAINT_STATE)
+        made: Complaint = replace(change(complaint), version=complaint.version + 1)
+        did = act(caller, right, action, _place(complaint), account_text(AccountId(complaint.about)), **details)
+        try:
+            still = deps.administrators.still(right, now_seconds=now_ms // 1000)
+            write = deps.recorder.writer(replace(did, case=base64url_text(id)), now_ms=now_ms, beside=[still])
+            write(deps.store.changing(made))
+        except ConditionFailed:
+            continue
+        except BesideFailed:  # the right was taken away in the same moment
+            raise ProtocolError(ErrorCode.NOT_FOUND) from None
+        return _shown(made, deps.pepper)
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+
+def _seen(
+    caller: Caller, id: ComplaintId, need: Need, now_ms: int, deps: ComplaintDependencies
+) -> tuple[Complaint, Assignment]:
+    complaint = deps.store.read(id, now_seconds=now_ms // 1000)
+    if complaint is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return complaint, require(caller, Permission.COMPLAINTS, need, _place(complaint), deps.organisations)
+
+
+def _place(complaint: Complaint) -> Place:
+    return Place(complaint.organisation, complaint.unit)
+
+
+def _fields(complaint: Complaint) -> dict[str, Any]:
+    return {
+        "id": base64url_text(complaint.id),
+        "organisation": complaint.organisation,
+        "unit": complaint.unit,
+        complaint.kind: complaint.about,
+        "category": complaint.category,
+        "state": complaint.state,
+        "reporter": complaint.pseudonym,
+        "reported_at": _time(complaint.reported_at),
+        "assigned_to": complaint.assigned_to,
+        "outcome": complaint.outcome,
+        "resolved_at": _time(complaint.resolved_at) if complaint.resolved_at is not None else None,
+    }
+
+
+def _shown(complaint: Complaint, pepper: Pepper) -> AdminComplaint:
+    text = pepper.open(complaint.text, complaint.id).decode()
+    note = pepper.open(complaint.note, complaint.id).decode() if complaint.note else None
+    return AdminComplaint(**_fields(complaint), text=text, note=note)
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,471 @@
+"""People as administrators see and verify them: lists, one person, what an organisation says of them
+(docs/adr/0017, docs/adr/0028).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sandes.administration.acts import act
+from sandes.administration.audit.audit import BesideFailed, Recorder
+from sandes.administration.authority import Permission, covers, places_seen, require, tree_seen
+from sandes.administration.people.verifications import (
+    Terms,
+    VerificationDependencies,
+    Who,
+    attest,
+    check_terms,
+    decided,
+    find_account,
+)
+from sandes.administration.scopes import Scope
+from sandes.crypto.pepper import Pepper
+from sandes.cursors import cursor, position
+from sandes.limits import Limit, enforce
+from sandes.model.administrator import Assignment, Caller, Place
+from sandes.model.audit import Act
+from sandes.model.device import Account
+from sandes.model.ids import AccountId, UnitId, account_text, administrator_text, id_text, parse_unit
+from sandes.model.profile import Audience, Field
+from sandes.model.suspension import Suspension
+from sandes.model.verification import Official, Verification
+from sandes.protocol.admin_people_api import (
+    AdminPerson,
+    ChangePerson,
+    FindPerson,
+    FoundPerson,
+    HidePerson,
+    OfficialEntry,
+    OfficialPage,
+    SuspensionShown,
+    VerifyPerson,
+)
+from sandes.protocol.errors import ErrorCode, ProtocolError, missing
+from sandes.store.administrators import AdministratorStore
+from sandes.store.dynamo import Writer
+from sandes.store.limits import LimitStore
+from sandes.store.organisations import OrganisationStore
+from sandes.store.verification_requests import VerificationRequestStore
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleDependencies:
+    verifications: VerificationDependencies
+    requests: VerificationRequestStore
+    recorder: Recorder
+    limits: LimitStore
+
+    @property
+    def organisations(self) -> OrganisationStore:
+        return self.verifications.store.organisations
+
+    @property
+    def pepper(self) -> Pepper:
+        return self.verifications.pepper
+
+    def writer(self, what: Act, right: Assignment, *, now_ms: int, beside: Sequence[Any] = ()) -> Writer:
+        """Writes with an entry of the act, and only while there is the right to it. Raises BesideFailed for what is
+        `beside`, counted from there, and ProtocolError not_found once the right is gone.
+        """
+        still = AdministratorStore(self.organisations.client, self.organisations.table).still(
+            right, now_seconds=now_ms // 1000
+        )
+        write = self.recorder.writer(what, now_ms=now_ms, beside=[*beside, still])
+
+        def while_it_lasts(operations: Sequence[Any]) -> None:
+            try:
+                write(operations)
+            except BesideFailed as failed:
+                if failed.index < len(beside):
+                    raise
+                raise ProtocolError(ErrorCode.NOT_FOUND) from None
+
+        return while_it_lasts
+
+    def recording(
+        self, what: Act, right: Assignment, *, now_ms: int, beside: Sequence[Any] = ()
+    ) -> VerificationDependencies:
+        """What is verified or ended with it is written as by `writer`."""
+        writer = self.writer(what, right, now_ms=now_ms, beside=beside)
+        return replace(self.verifications, store=replace(self.verifications.store, writer=writer))
+
+
+def page(
+    caller: Caller, place: Place, *, after: str | None, limit: int, now_ms: int, deps: PeopleDependencies
+) -> OfficialPage:
+    """The officials of the unit and of those below it, by unit. Two queries, the tree's and one of rows.
+
+    Raises ProtocolError: not_found, invalid_cursor.
+    """
+    tree = tree_seen(caller, Permission.PEOPLE, place, deps.organisations)
+    within = Scope.below(place.unit, tree, if_any=lambda one: one.officials > 0)
+    name = f"people {id_text(place.organisation)} {id_text(place.unit)}"
+    start = position(after, owner=caller.id, of=name, pepper=deps.pepper) if after else None
+    if not within.units:
+        return OfficialPage(people=[])
+    first, last = parse_unit(within.units[0]), parse_unit(within.units[-1])
+    store = deps.verifications.store
+    found, goes_on = store.officials(place.organisation, first=first, last=last, after=start, limit=limit)
+    if goes_on and found and not within.holds(found[-1].unit):
+        next_unit = within.behind(found[-1].unit)
+        goes_on = store.before(next_unit) if next_unit else None
+    return OfficialPage(
+        people=[_entry(one) for one in found if within.holds(one.unit) and one.expires_at > now_ms // 1000],
+        cursor=cursor(goes_on, owner=caller.id, of=name, pepper=deps.pepper) if goes_on else None,
+    )
+
+
+def read(caller: Caller, id: AccountId, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
+    """Somebody whom an organisation verifies or has verified, or who asks for it, where the caller may know.
+
+    It takes the same reads whoever that is, and if there is no such account. Raises ProtocolError not_found.
+    """
+    sees = _sight(caller, deps.organisations)
+    account = deps.verifications.directory.account(id)
+    verification = deps.verifications.store.read(id)
+    requests = deps.requests.of_account(id, now_seconds=now_ms // 1000)
+    if account is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    if verification and sees(place_of(verification)):
+        return shown(account, verification, now_seconds=now_ms // 1000)
+    for request in requests:
+        open_yet = request.state(account, now_seconds=now_ms // 1000) == "open"
+        if open_yet and sees(Place(request.organisation, request.unit)):
+            return shown(account, None, now_seconds=now_ms // 1000)
+    raise ProtocolError(ErrorCode.NOT_FOUND)
+
+
+def _sight(caller: Caller, organisations: OrganisationStore) -> Callable[[Place], bool]:
+    """Whether the caller may read about people at a place. The trees it takes are read before it is known which."""
+    able = list(places_seen(caller, Permission.PEOPLE))
+    whole = {one.place.organisation for one in able if one.place.is_root}
+    trees = {of: organisations.glance(of) for of in sorted({one.place.organisation for one in able} - whole)}
+
+    def sees(place: Place) -> bool:
+        tree = trees.get(place.organisation)
+        return place.organisation in whole or (tree is not None and any(covers(one, place, tree) for one in able))
+
+    return sees
+
+
+def find(caller: Caller, body: FindPerson, *, now_ms: int, deps: PeopleDependencies) -> FoundPerson:
+    """The account of a number, for who may verify its holder. Each look-up is recorded, without the number, one that
+    finds nobody too.
+
+    Raises ProtocolError: not_found, invalid_phone, rate_limited.
+    """
+    of = body.organisation or caller.administrator.home.organisation
+    place = Place(of, body.unit) if body.unit else Place.root(of)
+    right = require(caller, Permission.PEOPLE, "act", place, deps.organisations)
+    _limit_lookups(caller, now_ms, deps)
+    try:
+        account = find_account(Who(phone=body.phone), deps.verifications)
+    except ProtocolError as refusal:
+        _record_lookup(caller, right, place, refusal, now_ms=now_ms, deps=deps)
+        raise
+    deps.recorder.record(act(caller, right, "person.find", place, account_text(account.id)), now_ms=now_ms)
+    standing = account.standing_at(now_ms // 1000)
+    if standing is None:
+        return FoundPerson(account=account.id, state="none")
+    return FoundPerson(account=account.id, state="here" if standing.organisation == of else "elsewhere")
+
+
+def _limit_lookups(caller: Caller, now_ms: int, deps: PeopleDependencies) -> None:
+    enforce(deps.limits, Limit.ADMIN_LOOKUPS, f"administrator:{administrator_text(caller.id)}", now_ms=now_ms)
+
+
+def _record_lookup(
+    caller: Caller, right: Assignment, place: Place, refusal: ProtocolError, *, now_ms: int, deps: PeopleDependencies
+) -> None:
+    """That a number was tried for nothing; not for a text that is no number, whose answer tells nothing."""
+    if refusal.code is not ErrorCode.INVALID_PHONE:
+        did = act(caller, right, "person.find", place, None, refused=refusal.code.value)
+        deps.recorder.record(did, now_ms=now_ms)
+
+
+def verify(caller: Caller, body: VerifyPerson, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
+    """Vouch for somebody, or renew or change it; in another unit than before it takes the right to both.
+
+    By number it is a look-up as well: counted as one, and on the record if it comes to nothing.
+
+    Raises ProtocolError: not_found, invalid_phone, invalid_request, verified_elsewhere, rate_limited, unavailable.
+    """
+    of = body.organisation or caller.administrator.home.organisation
+    place = Place(of, body.unit) if body.unit else Place.root(of)
+    right = require(caller, Permission.PEOPLE, "act", place, deps.organisations)
+    terms = Terms(of, place.unit, body.name, body.post, body.email, body.listed, int(body.expires_at.timestamp()))
+    who = Who(account=body.account, phone=body.phone)
+    check_terms(terms, now_seconds=now_ms // 1000, deps=deps.verifications)
+    if body.phone is not None:
+        _limit_lookups(caller, now_ms, deps)
+
+    def attempt() -> AdminPerson:
+        account = find_account(who, deps.verifications)
+        return vouch(caller, right, "person.verify", account, terms, now_ms=now_ms, deps=deps)
+
+    try:
+        return decided(attempt)
+    except ProtocolError as refusal:
+        if body.phone is not None:
+            _record_lookup(caller, right, place, refusal, now_ms=now_ms, deps=deps)
+        raise
+
+
+def vouch(
+    caller: Caller,
+    right: Assignment,
+    action: str,
+    account: Account,
+    terms: Terms,
+    *,
+    case: str | None = None,
+    asked: bool = False,
+    beside: Sequence[Any] = (),
+    now_ms: int,
+    deps: PeopleDependencies,
+) -> AdminPerson:
+    """Verify as the caller with their `right` may, with an entry of the act, which came of `case`. `asked`: the person
+    asks for it.
+
+    Raises VerificationRaced, BesideFailed, and ProtocolError as `verify` does.
+    """
+    previous = deps.verifications.store.read(account.id)
+    renews = previous is not None and previous.in_force(now_ms // 1000)
+    if previous and renews and previous.organisation == terms.organisation and previous.unit != terms.unit:
+        require(caller, Permission.PEOPLE, "act", place_of(previous), deps.organisations)
+    place = Place(terms.organisation, terms.unit)
+    did = act(
+        caller,
+        right,
+        action,
+        place,
+        account_text(account.id),
+        listed=terms.listed,
+        expires_at=terms.expires_at,
+        **changes(previous if renews else None, terms),
+    )
+    made = attest(
+        account,
+        terms,
+        previous,
+        asked=asked,
+        now_seconds=now_ms // 1000,
+        deps=deps.recording(replace(did, case=case), right, now_ms=now_ms, beside=beside),
+    )
+    return shown(account, made, now_seconds=now_ms // 1000)
+
+
+def changes(previous: Verification | None, terms: Terms) -> dict[str, object]:
+    """For the audit chain: which words about the person are new, without them, and from which unit they come."""
+    if previous is None:
+        return {}
+    changed = [
+        field
+        for field, was, now in (
+            ("name", previous.name, terms.name),
+            ("post", previous.post, terms.post),
+            ("email", previous.email, terms.email),
+        )
+        if was != now
+    ]
+    moved = {"from_unit": id_text(previous.unit)} if previous.unit != terms.unit else {}
+    return {"changed": changed, **moved}
+
+
+def change(
+    caller: Caller,
+    id: AccountId,
+    body: ChangePerson,
+    *,
+    version: int | None,
+    now_ms: int,
+    deps: PeopleDependencies,
+) -> AdminPerson:
+    """`version`: only if it is the verification's. Raises ProtocolError: not_found, invalid_request,
+    precondition_failed, unavailable.
+    """
+
+    def attempt() -> AdminPerson:
+        account, verification, right = in_force(caller, id, Permission.PEOPLE, now_ms=now_ms, deps=deps)
+        check_version(verification, version)
+        terms = replace(
+            terms_of(verification),
+            name=verification.name if body.name is None else body.name,
+            post=verification.post if body.post is None else body.post,
+            email=verification.email if body.email is None else body.email or None,
+            listed=verification.listed if body.listed is None else body.listed,
+            expires_at=verification.expires_at if body.expires_at is None else int(body.expires_at.timestamp()),
+        )
+        return vouch(caller, right, "person.change", account, terms, now_ms=now_ms, deps=deps)
+
+    return decided(attempt)
+
+
+def transfer(caller: Caller, id: AccountId, unit: UnitId, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
+    """To another unit of the organisation; all else stays. It takes the right to both units.
+
+    Raises ProtocolError: not_found, unavailable.
+    """
+
+    def attempt() -> AdminPerson:
+        account, verification, _ = in_force(caller, id, Permission.PEOPLE, now_ms=now_ms, deps=deps)
+        to = Place(verification.organisation, unit)
+        right = require(caller, Permission.PEOPLE, "act", to, deps.organisations)
+        terms = replace(terms_of(verification), unit=unit)
+        return vouch(caller, right, "person.transfer", account, terms, now_ms=now_ms, deps=deps)
+
+    return decided(attempt)
+
+
+def revoke(caller: Caller, id: AccountId, reason: str, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
+    """End what an organisation says of somebody. Doing it again does nothing more.
+
+    Raises ProtocolError: not_found, unavailable.
+    """
+
+    def attempt() -> AdminPerson:
+        account, verification, right = verified(caller, id, Permission.PEOPLE, deps=deps)
+        if verification.ended == "revoked":
+            return shown(account, verification, now_seconds=now_ms // 1000)
+        if not verification.in_force(now_ms // 1000):
+            raise missing("/account", "verification in force")
+        did = act(caller, right, "person.revoke", place_of(verification), account_text(id), reason=reason)
+        store = deps.recording(did, right, now_ms=now_ms).store
+        store.end(verification, "revoked", reason=reason, now_seconds=now_ms // 1000)
+        return shown(account, store.read(id), now_seconds=now_ms // 1000)
+
+    return decided(attempt)
+
+
+def hide(
+    caller: Caller,
+    id: AccountId,
+    body: HidePerson,
+    *,
+    version: int | None,
+    now_ms: int,
+    deps: PeopleDependencies,
+) -> AdminPerson:
+    """Show fields of one person to fewer people than the organisation shows everybody's.
+
+    Raises ProtocolError: not_found, precondition_failed, unavailable.
+    """
+
+    def attempt() -> AdminPerson:
+        account, verification, right = in_force(caller, id, Permission.VISIBILITY, now_ms=now_ms, deps=deps)
+        check_version(verification, version)
+        hidden = _hidden(verification.hidden, body.fields)
+        did = act(caller, right, "person.hide", place_of(verification), account_text(id), fields=dict(body.fields))
+        store = deps.recording(did, right, now_ms=now_ms).store
+        store.hide(verification, hidden)
+        changed = replace(verification, hidden=hidden, version=verification.version + 1)
+        return shown(account, changed, now_seconds=now_ms // 1000)
+
+    return decided(attempt)
+
+
+def _hidden(before: Mapping[Field, Audience], wanted: Mapping[Field, Audience | None]) -> dict[Field, Audience]:
+    together = {**before, **wanted}
+    return {field: audience for field, audience in together.items() if audience is not None}
+
+
+def verified(
+    caller: Caller, id: AccountId, permission: Permission, *, deps: PeopleDependencies
+) -> tuple[Account, Verification, Assignment]:
+    """Somebody whom an organisation verifies or has verified, and what lets the caller act on them.
+
+    Raises ProtocolError not_found.
+    """
+    account, verification = deps.verifications.directory.account(id), deps.verifications.store.read(id)
+    if account is None or verification is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return account, verification, require(caller, permission, "act", place_of(verification), deps.organisations)
+
+
+def in_force(
+    caller: Caller, id: AccountId, permission: Permission, *, now_ms: int, deps: PeopleDependencies
+) -> tuple[Account, Verification, Assignment]:
+    """The same for a verification in force."""
+    account, verification, right = verified(caller, id, permission, deps=deps)
+    if not verification.in_force(now_ms // 1000):
+        raise missing("/account", "verification in force")
+    return account, verification, right
+
+
+def check_version(verification: Verification, version: int | None) -> None:
+    """Raises ProtocolError precondition_failed."""
+    if version is not None and version != verification.version:
+        raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
+
+
+def place_of(verification: Verification) -> Place:
+    return Place(verification.organisation, verification.unit)
+
+
+def terms_of(verification: Verification) -> Terms:
+    return Terms(
+        verification.organisation,
+        verification.unit,
+        verification.name,
+        verification.post,
+        verification.email,
+        verification.listed,
+        verification.expires_at,
+    )
+
+
+def shown(account: Account, verification: Verification | None, *, now_seconds: int) -> AdminPerson:
+    """To an organisation whose word has ended the account is a stranger's: neither devices nor suspension. Nor is it
+    told what others have suspended it for.
+    """
+    if verification is None:
+        return AdminPerson(account=account.id, state="none", version=0)
+    stands = verification.in_force(now_seconds)
+    by_it = account.suspension is not None and account.suspension.organisation == verification.organisation
+    return AdminPerson(
+        account=account.id,
+        state=verification.ended or ("verified" if stands else "expired"),
+        organisation=verification.organisation,
+        unit=verification.unit,
+        name=verification.name,
+        post=verification.post,
+        email=verification.email,
+        listed=verification.listed,
+        issued_at=time_of(verification.issued_at),
+        expires_at=time_of(verification.expires_at),
+        ended_at=time_of(verification.ended_at) if verification.ended_at is not None else None,
+        reason=verification.reason,
+        hidden=dict(verification.hidden),
+        devices=len(account.devices) if stands else None,
+        suspended=suspension_shown(account.suspension) if stands and by_it else None,
+        version=verification.version,
+    )
+
+
+def suspension_shown(suspension: Suspension | None) -> SuspensionShown | None:
+    if suspension is None:
+        return None
+    return SuspensionShown(
+        organisation=suspension.organisation,
+        unit=suspension.unit,
+        at=time_of(suspension.at),
+        reason=suspension.reason,
+    )
+
+
+def time_of(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _entry(official: Official) -> OfficialEntry:
+    return OfficialEntry(
+        account=official.account,
+        unit=official.unit,
+        name=official.name,
+        post=official.post,
+        listed=official.listed,
+        expires_at=time_of(official.expires_at),
+    )

@@ -1,0 +1,187 @@
+"""Suspending accounts and unlinking all their devices (docs/adr/0028).
+
+An organisation does it to its officials, the platform to accounts that no organisation vouches for. Since organisations
+verify whom they like, it takes more than a verification of their own making: see `_subject` and `_may_resume`.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from sandes.administration.acts import act
+from sandes.administration.authority import Permission, grants, require
+from sandes.administration.people.people import PeopleDependencies, place_of, suspension_shown
+from sandes.administration.people.verifications import decided
+from sandes.groups.group_events import devices_told
+from sandes.messaging.push import Pusher
+from sandes.model.administrator import PLATFORM, Assignment, Caller, Place
+from sandes.model.device import Account
+from sandes.model.ids import AccountId, ConnectionId, account_text
+from sandes.model.suspension import Suspension
+from sandes.model.verification import Verification
+from sandes.protocol.admin_people_api import DevicesReset, SuspensionState
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.frames import Error, Revoked, ServerFrame, render
+from sandes.queues import Queue
+from sandes.store.suspensions import SuspensionRaced, SuspensionStore
+from sandes.store.verifications import VerificationRaced
+
+
+@dataclass(frozen=True, slots=True)
+class SuspensionDependencies:
+    people: PeopleDependencies
+    suspensions: SuspensionStore
+    pusher: Pusher
+    group_work: Queue
+
+
+def suspend(
+    caller: Caller, id: AccountId, reason: str, *, now_ms: int, deps: SuspensionDependencies
+) -> SuspensionState:
+    """From then on its tokens are refused and its sockets are closed; what is sent to it waits. Again, for who may end
+    the suspension, it does nothing more.
+
+    Raises ProtocolError: not_found, verified_lately, already_suspended (by somebody else), unavailable.
+    """
+
+    def attempt() -> Account:
+        account, verification, place, right = _subject(caller, id, now_ms, deps)
+        if account.suspension:
+            if _may_resume(caller, account.suspension, verification, now_ms, deps) is None:
+                raise ProtocolError(ErrorCode.ALREADY_SUSPENDED)
+            return account
+        suspension = Suspension(place.organisation, place.unit, now_ms // 1000, reason)
+        did = act(caller, right, "person.suspend", place, account_text(id), reason=reason)
+        writer = deps.people.writer(did, right, now_ms=now_ms)
+        unchanged = deps.people.verifications.store.unchanged(id, verification)
+        try:
+            replace(deps.suspensions, writer=writer).suspend(id, suspension, beside=[unchanged])
+        except SuspensionRaced:
+            raise VerificationRaced from None
+        return replace(account, suspension=suspension)
+
+    account = decided(attempt)
+    _close(id, Error(code=ErrorCode.SUSPENDED, message=ErrorCode.SUSPENDED.text), now_ms, deps)
+    return SuspensionState(account=id, suspended=suspension_shown(account.suspension))
+
+
+def resume(caller: Caller, id: AccountId, *, now_ms: int, deps: SuspensionDependencies) -> SuspensionState:
+    """End a suspension, where it was made; one whose organisation vouches no more, at the platform too. Again it does
+    nothing more.
+
+    Raises ProtocolError: not_found, unavailable.
+    """
+
+    def attempt() -> None:
+        account = deps.people.verifications.directory.account(id)
+        if account is None or account.suspension is None:
+            _subject(caller, id, now_ms, deps)
+            return
+        verification = deps.people.verifications.store.read(id)
+        found = _may_resume(caller, account.suspension, verification, now_ms, deps)
+        if found is None:
+            raise ProtocolError(ErrorCode.NOT_FOUND)
+        right, place = found
+        unchanged = deps.people.verifications.store.unchanged(id, verification)
+        did = act(caller, right, "person.resume", place, account_text(id))
+        writer = deps.people.writer(did, right, now_ms=now_ms)
+        try:
+            replace(deps.suspensions, writer=writer).resume(id, account.suspension, beside=[unchanged])
+        except SuspensionRaced:
+            raise VerificationRaced from None
+
+    decided(attempt)
+    return SuspensionState(account=id)
+
+
+def reset_devices(caller: Caller, id: AccountId, *, now_ms: int, deps: SuspensionDependencies) -> DevicesReset:
+    """Unlink all devices: nothing more is sealed to them, their tokens and sockets end, groups are told. Whoever holds
+    the number registers anew, and is to be verified anew.
+
+    Raises ProtocolError: not_found, verified_lately, unavailable.
+    """
+
+    def attempt() -> int:
+        account, verification, place, right = _subject(caller, id, now_ms, deps)
+        devices = list(account.devices.values())
+        did = act(caller, right, "person.reset_devices", place, account_text(id), devices=len(devices))
+        writer = deps.people.writer(did, right, now_ms=now_ms)
+        unchanged = deps.people.verifications.store.unchanged(id, verification)
+        connections = _connections(id, now_ms, deps)
+        try:
+            with ExitStack() as told:
+                for device in devices:
+                    told.enter_context(devices_told(device, deps.group_work, there=False, now_ms=now_ms))
+                replace(deps.suspensions, writer=writer).unlink_all(account, beside=[unchanged])
+        except SuspensionRaced:
+            raise VerificationRaced from None
+        for connection in connections:
+            _say(connection, Revoked(reason="unlinked"), deps)
+        return len(devices)
+
+    return DevicesReset(account=id, devices=decided(attempt))
+
+
+def _subject(
+    caller: Caller, id: AccountId, now_ms: int, deps: SuspensionDependencies
+) -> tuple[Account, Verification | None, Place, Assignment]:
+    """The account, its verification, and where the caller needs the right: with the organisation that vouches for it,
+    else at the platform.
+
+    An organisation's verification does for this once the person has asked for it or has had time to notice it: till
+    then the organisation can end it, and the platform suspend. Raises ProtocolError: not_found, verified_lately.
+    """
+    known = deps.people.verifications
+    account, verification = known.directory.account(id), known.store.read(id)
+    if account is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    stands = verification is not None and verification.in_force(now_ms // 1000)
+    place = place_of(verification) if verification and stands else Place.root(PLATFORM)
+    right = require(caller, Permission.SUSPENSION, "act", place, deps.people.organisations)
+    if verification and stands and not verification.settled(now_ms // 1000):
+        raise ProtocolError(ErrorCode.VERIFIED_LATELY)
+    return account, verification, place, right
+
+
+def _may_resume(
+    caller: Caller,
+    suspension: Suspension,
+    verification: Verification | None,
+    now_ms: int,
+    deps: SuspensionDependencies,
+) -> tuple[Assignment, Place] | None:
+    """By what right, and where: at the unit that suspended. The platform too, unless the organisation has vouched for
+    the account without a gap since: one that it has ended and made anew is another verification.
+    """
+    organisations = deps.people.organisations
+    stands = (
+        verification is not None
+        and verification.in_force(now_ms // 1000)
+        and verification.organisation == suspension.organisation
+        and verification.first_issued_at <= suspension.at
+    )
+    for place in (_place(suspension), *(() if stands else (Place.root(PLATFORM),))):
+        if right := grants(caller, Permission.SUSPENSION, "act", place, organisations):
+            return right, place
+    return None
+
+
+def _place(suspension: Suspension) -> Place:
+    return Place(suspension.organisation, suspension.unit)
+
+
+def _connections(id: AccountId, now_ms: int, deps: SuspensionDependencies) -> list[ConnectionId]:
+    routes = deps.people.verifications.store.routing.read(id, now_seconds=now_ms // 1000)
+    return [route.connection for route in routes.devices.values() if route.connection] if routes else []
+
+
+def _close(id: AccountId, last_word: ServerFrame, now_ms: int, deps: SuspensionDependencies) -> None:
+    """After the write: a socket that says hello later is refused, and all that did before are found here."""
+    for connection in _connections(id, now_ms, deps):
+        _say(connection, last_word, deps)
+
+
+def _say(connection: ConnectionId, last_word: ServerFrame, deps: SuspensionDependencies) -> None:
+    deps.pusher.post(connection, render(last_word))
+    deps.pusher.close(connection)

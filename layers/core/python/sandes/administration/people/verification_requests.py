@@ -1,0 +1,143 @@
+"""Requests to be verified as those decide them who may verify people there (docs/adr/0028)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sandes.administration.acts import act
+from sandes.administration.audit.audit import BesideFailed
+from sandes.administration.authority import Permission, require, tree_seen
+from sandes.administration.people.people import PeopleDependencies, time_of, vouch
+from sandes.administration.people.verifications import Terms, Who, decided, find_account
+from sandes.administration.scopes import Scope
+from sandes.cursors import cursor, position
+from sandes.model.administrator import Assignment, Caller, Place
+from sandes.model.ids import RequestId, account_text, base64url_text, id_text, parse_unit
+from sandes.model.verification_request import VerificationRequest
+from sandes.protocol.admin_people_api import AdminPerson, RequestEntry, RequestPage, VerifyRequest
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.dynamo import ConditionFailed
+from sandes.store.verification_requests import Listed
+
+
+def page(
+    caller: Caller,
+    place: Place,
+    which: Listed,
+    *,
+    after: str | None,
+    limit: int,
+    now_ms: int,
+    deps: PeopleDependencies,
+) -> RequestPage:
+    """Requests to the unit and to those below it, by unit. Two queries, the tree's and one of rows.
+
+    Raises ProtocolError: not_found, invalid_cursor.
+    """
+    within = Scope.below(place.unit, tree_seen(caller, Permission.PEOPLE, place, deps.organisations))
+    name = f"requests {which} {id_text(place.organisation)} {id_text(place.unit)}"
+    start = position(after, owner=caller.id, of=name, pepper=deps.pepper) if after else None
+    first, last = parse_unit(within.units[0]), parse_unit(within.units[-1])
+    found, goes_on = deps.requests.of_organisation(
+        place.organisation, which, first=first, last=last, after=start, limit=limit, now_seconds=now_ms // 1000
+    )
+    if goes_on and found and not within.holds(found[-1].unit):
+        next_unit = within.behind(found[-1].unit)
+        goes_on = deps.requests.before(next_unit, which) if next_unit else None
+    now_seconds = now_ms // 1000
+    listed = [one for one in found if within.holds(one.unit)]
+    if which == "open":
+        listed = [one for one in listed if one.state(now_seconds=now_seconds) == "open"]
+    return RequestPage(
+        requests=[shown(one, now_seconds=now_seconds) for one in listed],
+        cursor=cursor(goes_on, owner=caller.id, of=name, pepper=deps.pepper) if goes_on else None,
+    )
+
+
+def verify(caller: Caller, id: RequestId, body: VerifyRequest, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
+    """Verify the person as they asked, with the corrections given: verification and decision are one transaction.
+
+    Raises ProtocolError: not_found, request_state, and what verifying raises.
+    """
+
+    def attempt() -> AdminPerson:
+        request, right = _to_decide(caller, id, now_ms // 1000, deps)
+        if body.unit and body.unit != request.unit:
+            to = Place(request.organisation, body.unit)
+            right = require(caller, Permission.PEOPLE, "act", to, deps.organisations)
+        account = find_account(Who(account=request.account), deps.verifications)
+        if request.state(account, now_seconds=now_ms // 1000) != "open":
+            raise ProtocolError(ErrorCode.REQUEST_STATE)
+        terms = Terms(
+            request.organisation,
+            body.unit or request.unit,
+            body.name or request.name,
+            body.post or request.post,
+            request.email if body.email is None else body.email or None,
+            body.listed,
+            int(body.expires_at.timestamp()),
+        )
+        return vouch(
+            caller,
+            right,
+            "person.verify",
+            account,
+            terms,
+            case=base64url_text(id),
+            asked=request.source == "device",
+            beside=deps.requests.deciding(request, "verified", now_seconds=now_ms // 1000),
+            now_ms=now_ms,
+            deps=deps,
+        )
+
+    try:
+        return decided(attempt)
+    except BesideFailed:
+        raise ProtocolError(ErrorCode.REQUEST_STATE) from None
+
+
+def reject(caller: Caller, id: RequestId, reason: str, *, now_ms: int, deps: PeopleDependencies) -> RequestEntry:
+    """The person sees the reason. Raises ProtocolError: not_found, request_state."""
+    request, right = _to_decide(caller, id, now_ms // 1000, deps)
+    now_seconds = now_ms // 1000
+    if request.state(now_seconds=now_seconds) != "open":
+        raise ProtocolError(ErrorCode.REQUEST_STATE)
+    place = Place(request.organisation, request.unit)
+    did = act(caller, right, "request.reject", place, account_text(request.account), reason=reason)
+    write = deps.writer(replace(did, case=base64url_text(id)), right, now_ms=now_ms)
+    try:
+        write(deps.requests.deciding(request, "rejected", now_seconds=now_seconds, reason=reason))
+    except ConditionFailed:
+        raise ProtocolError(ErrorCode.REQUEST_STATE) from None
+    rejected = replace(request, decision="rejected", decided_at=now_seconds, reason=reason)
+    return shown(rejected, now_seconds=now_seconds)
+
+
+def _to_decide(
+    caller: Caller, id: RequestId, now_seconds: int, deps: PeopleDependencies
+) -> tuple[VerificationRequest, Assignment]:
+    """Raises ProtocolError not_found."""
+    of, to = VerificationRequest.account_of(id), VerificationRequest.organisation_of(id)
+    request = deps.requests.read(of, to, now_seconds=now_seconds)
+    if request is None or request.id != id:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    place = Place(request.organisation, request.unit)
+    return request, require(caller, Permission.PEOPLE, "act", place, deps.organisations)
+
+
+def shown(request: VerificationRequest, *, now_seconds: int) -> RequestEntry:
+    return RequestEntry(
+        id=base64url_text(request.id),
+        account=request.account,
+        organisation=request.organisation,
+        unit=request.unit,
+        name=request.name,
+        post=request.post,
+        email=request.email,
+        source=request.source,
+        state=request.state(now_seconds=now_seconds),
+        requested_at=time_of(request.requested_at),
+        lapses_at=time_of(request.lapses_at),
+        decided_at=time_of(request.decided_at) if request.decided_at is not None else None,
+        reason=request.reason,
+    )

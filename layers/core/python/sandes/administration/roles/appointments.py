@@ -1,0 +1,120 @@
+"""Giving somebody a role, once two people have agreed: a new administrator or one who has roles (docs/adr/0027)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sandes.administration.approvals import Decision, Write
+from sandes.administration.authority import APART
+from sandes.administration.roles.sign_in import AdministratorPool
+from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
+from sandes.model.ids import AdministratorId, administrator_text
+from sandes.protocol.admin_roles_api import NewPerson
+from sandes.protocol.errors import ErrorCode, ProtocolError, missing
+from sandes.store.administrators import AdministratorStore
+from sandes.store.dynamo import ConditionFailed
+
+_TRIES = 4
+"""Of a grant while others change the same person's roles."""
+
+
+Parts = Callable[[Assignment, Administrator], Iterable[Any]]
+"""What is written with the grant: parts of a transaction, the first of which fails for who has the role already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """What role somebody gets where. `home` is where somebody new works."""
+
+    who: AdministratorId | NewPerson
+    role: Role
+    place: Place
+    home: Place
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Appointments:
+    administrators: AdministratorStore
+    pool: AdministratorPool
+
+    def check(self, wanted: Appointment, by: Caller, *, now_seconds: int) -> None:
+        """As far as it shows before it is done.
+
+        Raises ProtocolError: own_roles, not_found, roles_apart, already_assigned.
+        """
+        if isinstance(wanted.who, NewPerson):
+            if wanted.who.email == by.administrator.email.lower():
+                raise ProtocolError(ErrorCode.OWN_ROLES)
+            return
+        if wanted.who == by.id:
+            raise ProtocolError(ErrorCode.OWN_ROLES)
+        _, held = self._known(wanted.who)
+        _check_beside(wanted, held, now_seconds)
+
+    def make(self, wanted: Appointment, decision: Decision, write: Write, parts: Parts, otherwise: ErrorCode) -> None:
+        """Whoever has no role anywhere is invited first; whoever has one keeps their name and home.
+
+        Raises ProtocolError: as `check`, now for who is known to the pool only, too; `otherwise` if one of `parts` but
+        the first fails; unavailable.
+        """
+        now = decision.now_ms // 1000
+        two = (decision.approval.requested_by, decision.approver.id)
+        id = self._invited(wanted.who, wanted, two, now) if isinstance(wanted.who, NewPerson) else wanted.who
+        if id in two:
+            raise ProtocolError(ErrorCode.OWN_ROLES)
+        by = administrator_text(decision.approval.requested_by)
+        grant = Assignment(id, wanted.role, wanted.place, by, now, wanted.expires_at)
+        for _ in range(_TRIES):
+            person, made = self._person(id, wanted, now)
+            try:
+                write([made, *parts(grant, person)], subject=administrator_text(id))
+            except ConditionFailed as failed:
+                if 0 in failed.failed:  # given another role meanwhile: the two may exclude each other
+                    continue
+                raise ProtocolError(ErrorCode.ALREADY_ASSIGNED if 1 in failed.failed else otherwise) from None
+            return
+        raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+    def _invited(
+        self, who: NewPerson, wanted: Appointment, two: Collection[AdministratorId], now_seconds: int
+    ) -> AdministratorId:
+        """Last of all that can be refused. Nobody's temporary password is replaced by another organisation."""
+        found = self.pool.find(who.email)
+        known = self.administrators.read(found) if found is not None and found not in two else None
+        if found is not None and found in two:
+            raise ProtocolError(ErrorCode.OWN_ROLES)
+        if known is not None:
+            person, held = known
+            if person.email != who.email:  # they have taken the address of somebody else, at the pool
+                raise missing("/person/email", "administrator of this address")
+            _check_beside(wanted, held, now_seconds)
+            if person.home.organisation != wanted.place.organisation:
+                return person.id
+        return self.pool.invite(who.email, who.name)
+
+    def _person(self, id: AdministratorId, wanted: Appointment, now_seconds: int) -> tuple[Administrator, Any]:
+        """Who it is, and the operation that keeps others from giving them another role at the same time."""
+        known = self.administrators.read(id)
+        if known is None and isinstance(wanted.who, NewPerson):
+            person = Administrator(id, wanted.who.email, wanted.who.name, wanted.home, now_seconds)
+            return person, self.administrators.adding(person)
+        person, held = known or self._known(id)
+        _check_beside(wanted, held, now_seconds)
+        return person, self.administrators.counting(person)
+
+    def _known(self, id: AdministratorId) -> tuple[Administrator, list[Assignment]]:
+        known = self.administrators.read(id)
+        if known is None:
+            raise missing("/administrator", "administrator")
+        return known
+
+
+def _check_beside(wanted: Appointment, held: Sequence[Assignment], now_seconds: int) -> None:
+    live = [one for one in held if one.in_force(now_seconds)]
+    if any((one.role, one.place) == (wanted.role, wanted.place) for one in live):
+        raise ProtocolError(ErrorCode.ALREADY_ASSIGNED)
+    if any(one.role in APART[wanted.role] for one in live):
+        raise ProtocolError(ErrorCode.ROLES_APART)

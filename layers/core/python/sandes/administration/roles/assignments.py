@@ -1,0 +1,272 @@
+"""Roles: who has which where, granted by two people, taken away by one, or by two (docs/adr/0027)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sandes.administration import approvals
+from sandes.administration.approvals import ApprovalDependencies, ApprovedOperation, Decision, Write
+from sandes.administration.audit.audit import BesideFailed, Recorder
+from sandes.administration.authority import GRANTED_BY, TAKEN_BY_TWO, Permission, grants, require, require_in, tree_seen
+from sandes.administration.roles.appointments import Appointment, Appointments
+from sandes.administration.roles.sign_in import fresh
+from sandes.crypto.pepper import Pepper
+from sandes.cursors import cursor as make_cursor
+from sandes.cursors import position
+from sandes.model.administrator import Assignment, AssignmentKey, Caller, Place, Role
+from sandes.model.approval import Approval
+from sandes.model.audit import Act
+from sandes.model.ids import UnitId, administrator_text, id_text
+from sandes.protocol.admin_roles_api import NewAssignment, NewPerson, RoleField
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
+from sandes.protocol.fields import AdministratorField, OrganisationField, UnitField, Wire
+from sandes.store.administrators import AdministratorStore, Listed
+from sandes.store.dynamo import ConditionFailed
+from sandes.store.organisations import OrganisationStore
+
+MAX_SECONDS = 2 * 365 * 86_400
+"""How long a role may be given for; without an end it stays until it is taken away."""
+
+ROOT_ONLY = frozenset((Role.NODAL_OFFICER, Role.TRACE_REQUESTER, Role.TRACE_APPROVER, Role.AUDITOR))
+"""Given for an organisation as a whole only."""
+
+
+class GrantRole(Wire):
+    """What an approval of a grant holds. `expires_at`: epoch seconds."""
+
+    organisation: OrganisationField
+    unit: UnitField
+    role: RoleField
+    administrator: AdministratorField | None = None
+    person: NewPerson | None = None
+    expires_at: int | None = None
+
+    @property
+    def wanted(self) -> Appointment:
+        who = self.person or self.administrator
+        if who is None:
+            raise ValueError("nobody to grant the role to")
+        home = Place(self.organisation, self.person.home if self.person else self.unit)
+        return Appointment(who, self.role, Place(self.organisation, self.unit), home, self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Granting(ApprovedOperation[GrantRole]):
+    """`assignment.grant`, by two who may grant the role there, to a third."""
+
+    appointments: Appointments
+    organisations: OrganisationStore
+    permission = Permission.ROLES
+    model = GrantRole
+
+    def place(self, parameters: GrantRole) -> Place:
+        return Place(parameters.organisation, parameters.unit)
+
+    def roles(self, parameters: GrantRole) -> Collection[Role]:
+        return GRANTED_BY[parameters.role]
+
+    def check(self, parameters: GrantRole, by: Caller, *, now_seconds: int) -> None:
+        """Raises ProtocolError: fresh_sign_in_required, role_above_own, invalid_request, not_found, own_roles,
+        roles_apart, already_assigned.
+        """
+        fresh(by, now_seconds=now_seconds)
+        wanted = parameters.wanted
+        _granted_by(by, wanted.role, wanted.place, self.organisations)
+        _check_form(wanted, now_seconds)
+        self._check_units(wanted, by)
+        self.appointments.check(wanted, by, now_seconds=now_seconds)
+
+    def _check_units(self, wanted: Appointment, by: Caller) -> None:
+        """People are invited into units where one may grant roles: nobody makes themselves a colleague elsewhere."""
+        tree = self.organisations.glance(wanted.place.organisation)
+        if tree is None or wanted.place.unit not in tree.units:
+            raise missing("/unit", "unit in the organisation")
+        try:
+            require_in(by, self.permission, "second", wanted.home.unit, tree)
+        except ProtocolError:
+            raise missing("/person/home", "unit in the organisation") from None
+
+    def carry_out(self, parameters: GrantRole, decision: Decision, write: Write) -> None:
+        """Raises ProtocolError as `check`, and unavailable."""
+        wanted, store = parameters.wanted, self.appointments.administrators
+        place = wanted.place
+        there = [] if place.is_root else [self.organisations.there(place.organisation, place.unit)]  # the root stays
+        self.appointments.make(
+            wanted,
+            decision,
+            write,
+            lambda grant, person: [*store.granting(grant, person), *there],
+            ErrorCode.NOT_FOUND,
+        )
+
+    def recorded(self, parameters: GrantRole) -> dict[str, Any]:
+        return parameters.model_dump(mode="json", exclude_none=True, exclude={"person"})
+
+
+class TakeRole(Wire):
+    """What an approval of taking a role away holds."""
+
+    organisation: OrganisationField
+    unit: UnitField
+    role: RoleField
+    administrator: AdministratorField
+
+    @property
+    def key(self) -> AssignmentKey:
+        return AssignmentKey(self.administrator, self.role, Place(self.organisation, self.unit))
+
+
+@dataclass(frozen=True, slots=True)
+class Taking(ApprovedOperation[TakeRole]):
+    """`assignment.take`, by two who may grant the role there, from a third."""
+
+    administrators: AdministratorStore
+    permission = Permission.ROLES
+    model = TakeRole
+
+    def place(self, parameters: TakeRole) -> Place:
+        return parameters.key.place
+
+    def roles(self, parameters: TakeRole) -> Collection[Role]:
+        return GRANTED_BY[parameters.role]
+
+    def check(self, parameters: TakeRole, by: Caller, *, now_seconds: int) -> None:
+        """Raises ProtocolError: fresh_sign_in_required, own_roles, not_found, last_officer."""
+        fresh(by, now_seconds=now_seconds)
+        _held(by, parameters.key, self.administrators)
+        if parameters.role is Role.NODAL_OFFICER and self.administrators.officers(parameters.organisation) < 2:
+            raise ProtocolError(ErrorCode.LAST_OFFICER)
+
+    def carry_out(self, parameters: TakeRole, decision: Decision, write: Write) -> None:
+        """Raises ProtocolError as `check`."""
+        found = _held(decision.approver, parameters.key, self.administrators)
+        try:
+            write(list(self.administrators.taking(found)), subject=administrator_text(found.administrator))
+        except ConditionFailed as failed:
+            raise ProtocolError(ErrorCode.NOT_FOUND if 0 in failed.failed else ErrorCode.LAST_OFFICER) from None
+
+
+@dataclass(frozen=True, slots=True)
+class TakingOneOfTwo(Taking):
+    """`officer.take`: where there is no third nodal officer who could approve it, a platform administrator does."""
+
+    permission = Permission.ORGANISATIONS
+    asked_by = Permission.ROLES
+
+    def roles(self, parameters: TakeRole) -> Collection[Role]:
+        return GRANTED_BY[parameters.role] | {Role.PLATFORM_ADMIN}
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentDependencies:
+    administrators: AdministratorStore
+    organisations: OrganisationStore
+    recorder: Recorder
+    pepper: Pepper
+
+
+def ask_to_grant(caller: Caller, body: NewAssignment, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
+    """Raises ProtocolError as `Granting.check`, and not_found without the right."""
+    wanted = GrantRole(
+        organisation=body.organisation,
+        unit=body.unit or UnitId(body.organisation),
+        role=body.role,
+        administrator=body.administrator,
+        person=body.person,
+        expires_at=int(body.expires_at.timestamp()) if body.expires_at else None,
+    )
+    return approvals.request(caller, "assignment.grant", wanted, now_ms=now_ms, deps=deps)
+
+
+def page(
+    caller: Caller,
+    place: Place,
+    *,
+    after: str | None,
+    limit: int,
+    now_seconds: int,
+    deps: AssignmentDependencies,
+) -> tuple[list[Listed], str | None]:
+    """The assignments in force at the place and below it, and the cursor of the next page. Two queries.
+
+    A page may hold fewer than `limit`, even none, with a cursor. Raises ProtocolError not_found, invalid_cursor.
+    """
+    tree = tree_seen(caller, Permission.ROLES, place, deps.organisations)
+    owner, of = caller.id, f"assignments {id_text(place.organisation)} {id_text(place.unit)}"
+    start = position(after, owner=owner, of=of, pepper=deps.pepper) if after else None
+    alone = None if tree.children(place.unit) else place.unit
+    found, last = deps.administrators.of_organisation(place.organisation, unit=alone, after=start, limit=limit)
+    more = make_cursor(last, owner=owner, of=of, pepper=deps.pepper) if last else None
+    live = [one for one in found if one.assignment.in_force(now_seconds)]
+    return [one for one in live if place.is_root or tree.within(one.assignment.place.unit, place.unit)], more
+
+
+def take(
+    caller: Caller, key: AssignmentKey, *, now_ms: int, deps: AssignmentDependencies, asking: ApprovalDependencies
+) -> Approval | None:
+    """Take a role away, at once; of TAKEN_BY_TWO: ask for it, which gives the approval.
+
+    Raises ProtocolError: not_found, role_above_own, own_roles, and as `Taking.check`.
+    """
+    require(caller, Permission.ROLES, "second", key.place, deps.organisations)
+    right = _granted_by(caller, key.role, key.place, deps.organisations)
+    if key.role in TAKEN_BY_TWO:
+        return _ask_to_take(caller, key, now_ms=now_ms, deps=asking)
+    found = _held(caller, key, deps.administrators)
+    act = Act(
+        action="assignment.revoke",
+        actor=administrator_text(caller.id),
+        role=right.role.value,
+        organisation=key.place.organisation,
+        unit=key.place.unit,
+        subject=administrator_text(key.administrator),
+        details={"role": key.role.value},
+    )
+    write = deps.recorder.writer(
+        act, now_ms=now_ms, beside=[deps.administrators.still(right, now_seconds=now_ms // 1000)]
+    )
+    try:
+        write(list(deps.administrators.taking(found)))
+    except (ConditionFailed, BesideFailed):  # it, or the caller's own right, was taken away in the same moment
+        raise ProtocolError(ErrorCode.NOT_FOUND) from None
+    return None
+
+
+def _ask_to_take(caller: Caller, key: AssignmentKey, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
+    few = key.role is Role.NODAL_OFFICER and deps.administrators.officers(key.place.organisation) <= 2
+    wanted = TakeRole(
+        organisation=key.place.organisation, unit=key.place.unit, role=key.role, administrator=key.administrator
+    )
+    return approvals.request(caller, "officer.take" if few else "assignment.take", wanted, now_ms=now_ms, deps=deps)
+
+
+def _held(by: Caller, key: AssignmentKey, administrators: AdministratorStore) -> Assignment:
+    """The assignment, somebody else's. Raises ProtocolError own_roles, not_found."""
+    if key.administrator == by.id:
+        raise ProtocolError(ErrorCode.OWN_ROLES)
+    _, held = administrators.read(key.administrator) or (None, [])
+    found = next((one for one in held if one.key == key), None)
+    if found is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return found
+
+
+def _granted_by(caller: Caller, role: Role, place: Place, organisations: OrganisationStore) -> Assignment:
+    """What lets the caller, who may grant roles at the place, grant this one. Raises ProtocolError role_above_own."""
+    right = grants(caller, Permission.ROLES, "second", place, organisations, among=GRANTED_BY[role])
+    if right is None:
+        raise ProtocolError(ErrorCode.ROLE_ABOVE_OWN)
+    return right
+
+
+def _check_form(wanted: Appointment, now_seconds: int) -> None:
+    if wanted.role in ROOT_ONLY and not wanted.place.is_root:
+        raise invalid(ErrorCode.INVALID_REQUEST, "/unit", "root_only")
+    if wanted.expires_at is None:
+        return
+    if wanted.role is Role.NODAL_OFFICER:
+        raise invalid(ErrorCode.INVALID_REQUEST, "/expires_at", "until_taken_away")
+    if not now_seconds < wanted.expires_at <= now_seconds + MAX_SECONDS:
+        raise invalid(ErrorCode.INVALID_REQUEST, "/expires_at", "within_two_years")

@@ -1,0 +1,195 @@
+"""The platform's own administrators and who watches them, whom operators make and remove (docs/runbook.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
+
+from sandes.administration.audit.audit import Recorder
+from sandes.administration.authority import APART
+from sandes.administration.organisations import organisations
+from sandes.administration.organisations.organisations import CreateUnit, PlaceName
+from sandes.administration.roles.sign_in import AdministratorPool
+from sandes.model.administrator import PLATFORM, Administrator, Assignment, Place, Role
+from sandes.model.audit import OPERATOR, Act
+from sandes.model.ids import AdministratorId, UnitId, administrator_text, id_text
+from sandes.model.organisation import Organisation
+from sandes.protocol.errors import ErrorCode, ProtocolError, missing
+from sandes.protocol.faults import faults_of
+from sandes.protocol.fields import AdministratorField, Name, OneLine, Wire
+from sandes.store.administrators import AdministratorStore
+from sandes.store.dynamo import ConditionFailed
+from sandes.store.organisations import OrganisationStore
+
+PLATFORM_NAME = "Sandes"
+
+Email = Annotated[
+    str, OneLine, AfterValidator(str.lower), Field(pattern=r"^[^@\s]{1,64}@[^@\s]+\.[^@\s]+$", max_length=254)
+]
+"""In lower case: the pool does not tell cases apart either."""
+
+
+class CreateAdministrator(Wire):
+    """A platform administrator, or the platform's first auditor or nodal officer. `unit` is the name of a unit of the
+    platform, made if there is none: what takes two people of the platform takes two units.
+    """
+
+    operation: Literal["administrator.create"]
+    email: Email
+    name: Annotated[str, Name, Field(min_length=1, max_length=64)]
+    unit: PlaceName
+    role: Literal["platform_admin", "nodal_officer", "auditor"] = "platform_admin"
+
+
+class RemoveAdministrator(Wire):
+    """By address or, if the pool does not know it any more, by id."""
+
+    operation: Literal["administrator.remove"]
+    email: Email | None = None
+    administrator: AdministratorField | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.email is None) == (self.administrator is None):
+            raise ValueError("either email or administrator")
+        return self
+
+
+_operations: TypeAdapter[CreateAdministrator | RemoveAdministrator] = TypeAdapter(
+    Annotated[CreateAdministrator | RemoveAdministrator, Field(discriminator="operation")]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstAdministratorDependencies:
+    administrators: AdministratorStore
+    organisations: OrganisationStore
+    pool: AdministratorPool
+    recorder: Recorder
+
+
+def operate(request: Mapping[str, Any], *, now_ms: int, deps: FirstAdministratorDependencies) -> dict[str, Any]:
+    """What operators may ask for: `administrator.create`, `administrator.remove`, and nothing else.
+
+    Raises ProtocolError invalid_request, and as `create` and `remove` do.
+    """
+    try:
+        operation = _operations.validate_python(request)
+    except ValidationError as error:
+        faults = faults_of(error.errors(include_url=False, include_input=False))
+        raise ProtocolError(ErrorCode.INVALID_REQUEST, details={"errors": faults}) from None
+    if isinstance(operation, RemoveAdministrator):
+        return remove(operation, now_ms=now_ms, deps=deps)
+    return create(operation, now_ms=now_ms, deps=deps)
+
+
+def create(operation: CreateAdministrator, *, now_ms: int, deps: FirstAdministratorDependencies) -> dict[str, Any]:
+    """Invite somebody and give them the role; again, to move them to another unit or send the invitation once more.
+    Answers with `administrator`, `organisation` and `unit`.
+
+    Raises ProtocolError roles_apart for who has a role that does not go with it, or one of an organisation; not_found
+    for an address that somebody has taken who was known by another; unavailable.
+    """
+    unit = _unit(operation.unit, now_ms=now_ms, deps=deps)
+    found = deps.pool.find(operation.email)
+    if found is not None:
+        _known(found, operation, now_ms // 1000, deps)
+    id = deps.pool.invite(operation.email, operation.name)
+    _appoint(id, operation, unit, now_ms=now_ms, deps=deps)
+    return {"administrator": administrator_text(id), "organisation": id_text(PLATFORM), "unit": id_text(unit)}
+
+
+def _appoint(
+    id: AdministratorId,
+    operation: CreateAdministrator,
+    unit: UnitId,
+    *,
+    now_ms: int,
+    deps: FirstAdministratorDependencies,
+) -> None:
+    now_seconds, store, role = now_ms // 1000, deps.administrators, Role(operation.role)
+    known, held = _known(id, operation, now_seconds, deps)
+    home = Place(PLATFORM, unit)
+    who = Administrator(id, operation.email, operation.name, home, known.created_at if known else now_seconds)
+    changes = [store.replacing(known, who) if known else store.adding(who)]
+    if role not in {one.role for one in held}:
+        changes += store.granting(Assignment(id, role, Place.root(PLATFORM), OPERATOR, now_seconds), who)
+    act = _act("administrator.create", unit, administrator_text(id), role=operation.role)
+    try:
+        deps.recorder.writer(act, now_ms=now_ms)(changes)
+    except ConditionFailed:  # made, or given another role, in this moment
+        raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
+
+
+def _known(
+    id: AdministratorId, operation: CreateAdministrator, now_seconds: int, deps: FirstAdministratorDependencies
+) -> tuple[Administrator | None, list[Assignment]]:
+    """Who it is, and the roles in force. Raises ProtocolError roles_apart, not_found."""
+    known, held = deps.administrators.read(id) or (None, [])
+    if known is not None and known.email != operation.email:
+        raise missing("/email", "administrator of this address")
+    live = [one for one in held if one.in_force(now_seconds)]
+    apart = APART[Role(operation.role)]
+    if any(one.role in apart or one.place.organisation != PLATFORM for one in live):
+        raise ProtocolError(ErrorCode.ROLES_APART)
+    return known, live
+
+
+def remove(operation: RemoveAdministrator, *, now_ms: int, deps: FirstAdministratorDependencies) -> dict[str, Any]:
+    """Take all roles of somebody who works at the platform away, on its record, and end their sign-in; again, if that
+    was not done. Answers with `administrator` and `roles`, how many they were.
+
+    Raises ProtocolError: not_found for who does not work at the platform; last_officer; unavailable.
+    """
+    id = operation.administrator or deps.pool.find(operation.email or "")
+    known, held = (deps.administrators.read(id) if id else None) or (None, [])
+    if id is None or known is None or known.home.organisation != PLATFORM:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    changes = [deps.administrators.counting(known)]
+    for one in held:
+        changes += deps.administrators.taking(one)
+    act = _act("administrator.remove", known.home.unit, administrator_text(id), roles=[one.role.value for one in held])
+    try:
+        deps.recorder.writer(act, now_ms=now_ms)(changes)
+    except ConditionFailed as failed:
+        _check_officers(held, failed, deps)
+        raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
+    deps.pool.disable(id)
+    return {"administrator": administrator_text(id), "roles": len(held)}
+
+
+def _check_officers(held: list[Assignment], failed: ConditionFailed, deps: FirstAdministratorDependencies) -> None:
+    """Raises ProtocolError last_officer if that is why it failed."""
+    officer = [one.place.organisation for one in held if one.role is Role.NODAL_OFFICER]
+    if 0 not in failed.failed and any(deps.administrators.officers(one) <= 1 for one in officer):
+        raise ProtocolError(ErrorCode.LAST_OFFICER)
+
+
+def _unit(name: str, *, now_ms: int, deps: FirstAdministratorDependencies) -> UnitId:
+    """The unit of the platform with this name, made if need be, as the platform itself."""
+    store = _recording(deps, "organisation.create", now_ms)
+    tree = deps.organisations.tree(PLATFORM)
+    if tree is None:
+        store.create(Organisation(PLATFORM, PLATFORM_NAME, now_ms // 1000, tree_version=1), "ministry")
+        tree = organisations.read_tree(PLATFORM, deps.organisations)
+    found = [unit.id for unit in tree.children(tree.organisation.root) if unit.name == name]
+    if found:
+        return found[0]
+    made = CreateUnit(operation="unit.create", organisation=PLATFORM, name=name, kind="department")
+    return organisations.create_unit(
+        made, now_seconds=now_ms // 1000, store=_recording(deps, "unit.create", now_ms, name=name)
+    )
+
+
+def _recording(deps: FirstAdministratorDependencies, action: str, now_ms: int, **details: str) -> OrganisationStore:
+    act = Act(action=action, actor=OPERATOR, role=None, organisation=PLATFORM, details=details)
+    return replace(deps.organisations, writer=deps.recorder.writer(act, now_ms=now_ms))
+
+
+def _act(action: str, unit: UnitId, subject: str, **details: Any) -> Act:
+    return Act(
+        action=action, actor=OPERATOR, role=None, organisation=PLATFORM, unit=unit, subject=subject, details=details
+    )

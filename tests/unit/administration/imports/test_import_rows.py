@@ -1,0 +1,208 @@
+"""Rows of a file of officials: every spelling that means the same, every finding, and nothing of a number in one."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from sandes.administration.imports.import_files import Cells
+from sandes.administration.imports.import_rows import FINDINGS, BadRow, RowReader
+from sandes.model.ids import OrganisationId, UnitId, id_text, new_organisation_id, new_unit_id
+from sandes.model.imports import Entry
+from sandes.model.organisation import Organisation, Tree, Unit
+from sandes.model.verification import MAX_SECONDS
+from tests.support.service import PEPPER
+
+NOW = 1_790_000_000  # 2026-09-21 13:33:20 UTC, 19:03:20 in India
+MIDNIGHT = 1_790_015_400  # the end of that day in India
+DAY = 86_400
+PHONE = "+919812345678"
+GOOD: dict[str, object] = {"phone": PHONE, "name": "Asha Rao", "post": "Clerk", "expires": "2027-03-31"}
+
+
+def tree() -> Tree:
+    root = OrganisationId(new_organisation_id())
+    units = {UnitId(root): Unit(UnitId(root), "Railways", "ministry", None, 0)}
+
+    def add(name: str, parent: UnitId) -> UnitId:
+        id = new_unit_id()
+        units[id] = Unit(id, name, "department", parent, 0)
+        return id
+
+    north, south = add("Northern Zone", UnitId(root)), add("Southern Zone", UnitId(root))
+    add("Signalling", north)
+    add("Signalling", south)
+    add("Works / Bridges", south)
+    return Tree(Organisation(root, "Railways", 0, 1), units)
+
+
+TREE = tree()
+UNITS = {" / ".join(TREE.units[id].name for id in reversed(TREE.path(unit))): unit for unit in TREE.units}
+ROOT, NORTH, SOUTH = UNITS["Railways"], UNITS["Railways / Northern Zone"], UNITS["Railways / Southern Zone"]
+
+
+def read(changed: dict[str, object] | None = None, *, scope: UnitId = ROOT, **more: object) -> Entry | BadRow:
+    values: dict[str, object] = GOOD | (changed or {}) | more
+    return RowReader(TREE, scope, PEPPER, NOW).read(Cells(7, values))
+
+
+def good(**changed: Any) -> Entry:
+    entry = read(**changed)
+    assert isinstance(entry, Entry), entry
+    return entry
+
+
+def codes(**changed: Any) -> list[str]:
+    bad = read(**changed)
+    assert isinstance(bad, BadRow), bad
+    assert bad.row == 7
+    return list(bad.codes)
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *(PHONE, "+91 98123 45678", "+91-98123-45678", "9812345678", "09812345678", "919812345678", "98123 45678"),
+        *(9812345678, 919812345678, 9812345678.0, "'+919812345678", " 9812345678 ", "(+91) 98123-45678"),
+    ],
+)
+def test_a_number_is_the_same_however_it_is_written(cell: object) -> None:
+    assert good(phone=cell).index == PEPPER.index("phone", PHONE)
+
+
+@pytest.mark.parametrize(
+    "cell", [None, "", "12345", "abc", 98123456, "9.81E+09", "1812345678", "+9198", True, "98123456789"]
+)
+def test_what_is_no_number_is_found(cell: object) -> None:
+    assert codes(phone=cell) == ["bad_number"]
+
+
+def test_numbers_of_other_countries_have_their_code() -> None:
+    assert good(phone="+44 20 7946 0958").index == PEPPER.index("phone", "+442079460958")
+
+
+# Days
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["2027-03-31", "31/03/2027", "31-03-2027", "31.3.2027", "2027-3-31", date(2027, 3, 31), "2027-03-31 00:00:00"],
+)
+def test_a_verification_ends_with_its_day_in_india(cell: object) -> None:
+    assert good(expires=cell).expires_at == 1_806_517_800  # 2027-03-31 18:30:00 UTC
+
+
+@pytest.mark.parametrize(
+    "cell", ["31/31/2027", "2027-02-30", "soon", 46112, 1.5, "03/31/2027", "31/03/27", True, "0000-01-01"]
+)
+def test_what_is_no_day_is_found(cell: object) -> None:
+    assert codes(expires=cell) == ["bad_expires"]
+    assert codes(expires=None, retirement=cell) == ["bad_retirement"]
+
+
+def test_this_day_is_good_to_its_end_and_the_one_before_is_over() -> None:
+    assert good(expires="2026-09-21").expires_at == MIDNIGHT
+    assert codes(expires="2026-09-20") == ["date_past"]
+    assert codes(expires=None, retirement="2026-09-20") == ["date_past"]
+
+
+def test_five_years_are_the_longest_and_a_later_retirement_is_cut_to_them() -> None:
+    last = date.fromordinal(date(2026, 9, 21).toordinal() + MAX_SECONDS // DAY - 1)
+    assert good(expires=last).expires_at <= NOW + MAX_SECONDS
+    assert codes(expires=date.fromordinal(last.toordinal() + 1)) == ["date_too_far"]
+    late = good(expires=None, retirement="2056-01-31")
+    assert (late.expires_at, late.capped) == (good(expires=last).expires_at, True)
+    assert not good(expires=None, retirement="2028-01-31").capped
+
+
+def test_of_two_days_the_earlier_counts() -> None:
+    assert good(expires="2027-03-31", retirement="2026-12-31") == good(expires="2026-12-31")
+    assert good(expires="2027-03-31", retirement="2056-12-31") == good()
+    assert codes(expires=None) == ["date_missing"]
+    assert codes(expires="", retirement=" ") == ["date_missing"]
+
+
+# Units
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("", ROOT),
+        ("Railways", ROOT),
+        ("northern  ZONE", NORTH),
+        (id_text(NORTH), NORTH),
+        ("Northern Zone/Signalling", UNITS["Railways / Northern Zone / Signalling"]),
+        ("Railways / Southern Zone / Signalling", UNITS["Railways / Southern Zone / Signalling"]),
+        ("works / bridges", UNITS["Railways / Southern Zone / Works / Bridges"]),
+    ],
+    ids=("none", "root", "name", "id", "path", "whole path", "end of a path"),
+)
+def test_a_unit_is_named_by_id_name_or_path(text: str, unit: UnitId) -> None:
+    assert good(unit=text).unit == unit
+
+
+def test_a_unit_must_be_one_and_within_reach() -> None:
+    assert codes(unit="Signalling") == ["unit_ambiguous"]
+    assert codes(unit="Catering") == ["unit_unknown"]
+    assert codes(unit=id_text(new_unit_id())) == ["unit_unknown"]
+
+
+def test_what_lies_outside_of_reach_is_as_if_it_were_not_there() -> None:
+    assert good(scope=NORTH, unit="Signalling").unit == UNITS["Railways / Northern Zone / Signalling"]
+    assert good(scope=NORTH, unit="").unit == NORTH
+    for text in ("Southern Zone", id_text(SOUTH), "Railways", id_text(ROOT), "Works / Bridges"):
+        assert codes(scope=NORTH, unit=text) == ["unit_unknown"]
+
+
+# Everything else
+
+
+def test_names_and_posts_are_held_to_the_rules_of_names() -> None:
+    assert (good(name="  Asha   Rao ").name, good(post="निरीक्षक").post) == ("Asha Rao", "निरीक्षक")
+    for text in ("", None, "x" * 65, "a\u202eb", "✓ Asha", "\u200b", "x" * 100_000):
+        assert codes(name=text) == ["bad_name"]
+    for text in ("", None, "x" * 129, "a\nb\x00"):
+        assert codes(post=text) == ["bad_post"]
+
+
+def test_what_the_file_says_nothing_of_is_left_as_it_is() -> None:
+    assert (good().email, good().listed) == (None, None)
+    assert (good(email="").email, good(listed="").listed) == ("", False)
+    assert good(email="a@x.example").email == "a@x.example"
+    assert [codes(email=text) for text in ("a", "a@b@c", "a b@c")] == [["bad_email"]] * 3
+
+
+def test_yes_and_no_have_many_words() -> None:
+    assert [good(listed=cell).listed for cell in ("Yes", "TRUE", True, 1, "हाँ")] == [True] * 5
+    assert [good(listed=cell).listed for cell in ("no", "False", False, 0, "नहीं")] == [False] * 5
+    assert codes(listed="perhaps") == ["bad_listed"]
+
+
+def test_off_boarding_needs_a_reason_and_nothing_else() -> None:
+    for action in ("revoke", "Off-board", "offboard"):
+        entry = RowReader(TREE, ROOT, PEPPER, NOW).read(
+            Cells(7, {"phone": PHONE, "action": action, "reason": " left "})
+        )
+        assert entry == Entry(7, PEPPER.index("phone", PHONE), "revoke", ROOT, reason="left")
+    assert codes(action="revoke") == ["reason_missing"]
+    assert codes(action="revoke", reason="x" * 257) == ["bad_reason"]
+    assert codes(action="revoke", reason="x", phone="1") == ["bad_number"]
+    assert codes(action="delete") == ["bad_action"]
+
+
+def test_all_findings_of_a_row_are_told_at_once() -> None:
+    found = codes(phone="1", name="", post="", unit="?", expires="?", email="?", listed="?")
+    assert found == ["bad_number", "bad_expires", "unit_unknown", "bad_name", "bad_post", "bad_email", "bad_listed"]
+    assert set(found) <= FINDINGS.keys()
+
+
+def test_a_row_that_could_not_be_read_says_so() -> None:
+    reader = RowReader(TREE, ROOT, PEPPER, NOW)
+    assert reader.read(Cells(3, {}, "ragged")) == BadRow(3, ["ragged"])
+    assert reader.read(Cells(4, {}, "formula")) == BadRow(4, ["formula"])
