@@ -17,9 +17,12 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from sandes.store import schema
+from tests.support import quick_moto
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+quick_moto.install()
 
 
 @contextmanager
@@ -80,7 +83,7 @@ def _one_call_at_a_time(client: Any) -> None:
 
     def locked(operation: str, arguments: dict[str, Any]) -> Any:
         with lock:
-            return call(operation, arguments)
+            return quick_moto.with_room(call, operation, arguments)
 
     client._make_api_call = locked
 
