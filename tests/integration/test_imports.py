@@ -154,6 +154,13 @@ def test_findings_are_told_row_by_row_and_good_rows_go_on(office: Importing) -> 
     ]
 
 
+def test_of_rows_with_one_number_none_counts_behind_the_first_be_it_good_or_not(office: Importing) -> None:
+    """Two rows that contradict each other are not decided by a mistake in one of them."""
+    phone = new_phone()
+    checked = office.check(csv_of(row(phone, name="", post="", expires="", action="revoke"), row(phone)))
+    assert [(one.row, one.code) for one in checked.findings] == [(1, "reason_missing"), (2, "duplicate")]
+
+
 def test_no_number_is_kept_in_clear(office: Importing) -> None:
     phone = new_phone()
     done = office.run(csv_of(row(phone), row(phone), row("+91999")))

@@ -159,8 +159,9 @@ class _Checking:
             found = reader.read(cells)
             if isinstance(found, Entry) and found.index in self.seen:
                 found = BadRow(found.row, ["duplicate"])
-            if isinstance(found, Entry):
+            if found.index:
                 self.seen.add(found.index)
+            if isinstance(found, Entry):
                 waiting.append(found)
             else:
                 self._refuse(found)

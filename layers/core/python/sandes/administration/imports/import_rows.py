@@ -71,8 +71,11 @@ _REASON = TypeAdapter[str](Annotated[str, OneLine, Field(min_length=1, max_lengt
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
+    """`index`: of its number, as far as it has one."""
+
     row: int
     codes: Sequence[str]
+    index: str = ""
 
 
 @dataclass(slots=True)
@@ -101,10 +104,10 @@ class RowReader:
         if action in _REVOKE:
             reason = _valid(_REASON, values.get("reason"), "bad_reason", faults, missing="reason_missing")
             if faults:
-                return BadRow(cells.row, faults)
+                return BadRow(cells.row, faults, index)
             return Entry(cells.row, index, "revoke", self.scope, reason=reason)
         if action not in _VERIFY:
-            return BadRow(cells.row, [*faults, "bad_action"])
+            return BadRow(cells.row, [*faults, "bad_action"], index)
         expires_at, capped = self._expires_at(values, faults)
         entry = Entry(
             row=cells.row,
@@ -118,7 +121,7 @@ class RowReader:
             expires_at=expires_at,
             capped=capped,
         )
-        return BadRow(cells.row, faults) if faults else entry
+        return BadRow(cells.row, faults, index) if faults else entry
 
     def _index(self, cell: object, faults: list[str]) -> str:
         try:
