@@ -133,6 +133,7 @@ def test_an_organisation_does_not_switch_off_whom_it_has_just_verified_unasked(
     assert refused(reset, service, officer, stranger) is ErrorCode.VERIFIED_LATELY
     assert not is_suspended(service, stranger)
     assert len(service.account(stranger.account).devices) == 1
+    assert resume(service, officer, stranger).suspended is None  # it is not
     assert admins.actions(of) == []
     outsider = admins.appoint(Role.NODAL_OFFICER, Place.root(service.organisation("Other")))
     assert refused(suspend, service, outsider, stranger) is ErrorCode.NOT_FOUND

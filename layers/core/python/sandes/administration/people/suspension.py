@@ -76,7 +76,7 @@ def resume(caller: Caller, id: AccountId, *, now_ms: int, deps: SuspensionDepend
     def attempt() -> None:
         account = deps.people.verifications.directory.account(id)
         if account is None or account.suspension is None:
-            _subject(caller, id, now_ms, deps)
+            _standing(caller, id, now_ms, deps)
             return
         verification = deps.people.verifications.store.read(id)
         found = _may_resume(caller, account.suspension, verification, now_ms, deps)
@@ -132,16 +132,24 @@ def _subject(
     An organisation's verification does for this once the person has asked for it or has had time to notice it: till
     then the organisation can end it, and the platform suspend. Raises ProtocolError: not_found, verified_lately.
     """
+    found = _standing(caller, id, now_ms, deps)
+    _, verification, place, _ = found
+    if verification and place == place_of(verification) and not verification.settled(now_ms // 1000):
+        raise ProtocolError(ErrorCode.VERIFIED_LATELY)
+    return found
+
+
+def _standing(
+    caller: Caller, id: AccountId, now_ms: int, deps: SuspensionDependencies
+) -> tuple[Account, Verification | None, Place, Assignment]:
+    """As `_subject`, however lately verified. Raises ProtocolError not_found."""
     known = deps.people.verifications
     account, verification = known.directory.account(id), known.store.read(id)
     if account is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     stands = verification is not None and verification.in_force(now_ms // 1000)
     place = place_of(verification) if verification and stands else Place.root(PLATFORM)
-    right = require(caller, Permission.SUSPENSION, "act", place, deps.people.organisations)
-    if verification and stands and not verification.settled(now_ms // 1000):
-        raise ProtocolError(ErrorCode.VERIFIED_LATELY)
-    return account, verification, place, right
+    return account, verification, place, require(caller, Permission.SUSPENSION, "act", place, deps.people.organisations)
 
 
 def _may_resume(
