@@ -104,7 +104,7 @@ def parse_account(text: str) -> AccountId:
 
 def _parse_eight(text: str, what: str) -> bytes:
     if not _ACCOUNT_TEXT.fullmatch(text):
-        raise ValueError(f"{what} is 13 characters of lower-case base32")
+        raise ValueError(f"{what} is 13 characters of lower-case base32, as the service gives it")
     return base64.b32decode(text.upper() + "===")
 
 

@@ -46,6 +46,7 @@ REASONS = {
     "root_only": "This role is given for the organisation as a whole only.",
     "scheme": "The address must begin with https.",
     "set_by_the_organisation": "The organisation says this of an official; it cannot be changed here.",
+    "unit_of_the_other": "The other nodal officer works there, and what takes two people takes two units.",
     "unknown": "There is no such variable.",
     "until_taken_away": "This role has no end.",
     "too_large": "The file is larger than allowed.",
@@ -127,6 +128,10 @@ def _sentence(found: Mapping[str, Any]) -> str:
 
 
 def json_pointer(location: tuple[int | str, ...]) -> str:
-    """RFC 6901, cut after 200 characters: a field's name may be the caller's own and of any length."""
-    pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in location)
+    """RFC 6901, cut after 200 characters: a field's name may be the caller's own and of any length.
+
+    What validation calls `[key]` is the name of a field, which the step before names already.
+    """
+    steps = [str(step) for step in location if step != "[key]"]
+    pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
     return pointer[:200]
