@@ -90,7 +90,7 @@ def test_an_organisation_comes_to_life_by_two_people_and_then_runs_itself(minist
     ministry.approve(second, api(first, "POST", f"/organisations/{id_text(ports)}/officers", more))
     assert ministry.staff.store.officers(ports) == 2
     third = api(first, "POST", f"/organisations/{id_text(ports)}/officers", more | {"email": "c@example.gov.in"})
-    assert third.code == "role_above_own"
+    assert third.code == "has_officers"
     assert "organisation.create" in ministry.staff.actions(PLATFORM)
     assert ministry.staff.actions(ports)[-1] == "officer.appoint"
     assert "usha" not in str(ministry.staff.entries(PLATFORM)).lower()
@@ -114,10 +114,9 @@ def test_nobody_grants_themselves_anything_by_id_or_by_address(ministry: Ministr
     asked = ministry.ask(ministry.asha, "moderator", person=other)
     assert ministry.approve(ministry.ravi, asked).code == "own_roles"
     elsewhere = {"email": "alias@example.gov.in", "name": "R", "home": id_text(ministry.west.unit)}
+    asked = ministry.ask(ministry.asha, "verifier", person=elsewhere)
     ministry.api.pool.people["alias@example.gov.in"] = ministry.ravi.id
-    assert (
-        ministry.approve(ministry.ravi, ministry.ask(ministry.asha, "verifier", person=elsewhere)).code == "own_roles"
-    )
+    assert ministry.approve(ministry.ravi, asked).code == "own_roles"
     assert ministry.roles(ministry.ravi.id) == {Role.NODAL_OFFICER}
     assert ministry.take(ministry.asha, ministry.asha).code == "own_roles"
 
@@ -145,9 +144,37 @@ def test_a_platform_administrator_is_not_made_an_officer_of_an_organisation_by_o
     ministry.api.pool.people[third.administrator.email] = third.id
     transact(ministry.staff.store.client, list(ministry.staff.store.taking(ministry.asha.assignments[0])))
     officer = {"email": third.administrator.email, "name": "Usha", "home": id_text(ministry.west.unit)}
-    asked = ministry.api(first, "POST", f"/organisations/{id_text(ministry.id)}/officers", officer)
+    path = f"/organisations/{id_text(ministry.id)}/officers"
+    assert ministry.api(first, "POST", path, officer).code == "roles_apart"
+    ministry.api.pool.people.pop(third.administrator.email)
+    asked = ministry.api(first, "POST", path, officer)
+    ministry.api.pool.people[third.administrator.email] = third.id
     assert ministry.approve(second, asked).code == "roles_apart"
     assert ministry.roles(third.id) == {Role.PLATFORM_ADMIN}
+
+
+def test_what_can_never_be_done_is_refused_when_it_is_asked_for_by_address_too(ministry: Ministry) -> None:
+    usha, auditor = (ministry.staff.appoint(role, ministry.root) for role in (Role.VERIFIER, Role.AUDITOR))
+    for one in (usha, auditor):
+        ministry.api.pool.people[one.administrator.email] = one.id
+    people = [{"email": one.administrator.email, "name": "U", "home": id_text(ministry.id)} for one in (usha, auditor)]
+    assert [ministry.ask(ministry.asha, "verifier", person=one).code for one in people] == [
+        "already_assigned",
+        "roles_apart",
+    ]
+    assert ministry.staff.actions(ministry.id) == []
+
+
+def test_the_second_officer_does_not_work_where_the_first_does(ministry: Ministry) -> None:
+    """They could approve nothing for each other."""
+    first, second = platform(ministry)
+    transact(ministry.staff.store.client, list(ministry.staff.store.taking(ministry.asha.assignments[0])))
+    path, usha = f"/organisations/{id_text(ministry.id)}/officers", {"email": "usha.o@example.gov.in", "name": "Usha"}
+    refused = ministry.api(first, "POST", path, usha | {"home": id_text(ministry.east.unit)})
+    assert (refused.code, refused.body["errors"][0]["pointer"]) == ("invalid_request", "/home")
+    assert refused.body["errors"][0]["code"] == "unit_of_the_other"
+    asked = ministry.api(first, "POST", path, usha | {"home": id_text(ministry.west.unit)})
+    assert ministry.approve(second, asked).body["state"] == "executed"
 
 
 def test_two_roles_that_exclude_each_other_are_not_granted_at_once(ministry: Ministry) -> None:
@@ -239,10 +266,11 @@ def test_an_administrator_of_another_organisation_keeps_name_and_home(ministry: 
 
 def test_whoever_has_taken_the_address_of_another_gets_nothing_that_was_meant_for_them(ministry: Ministry) -> None:
     usha = ministry.staff.appoint(Role.VERIFIER, ministry.west)
-    ministry.api.pool.people["colleague@example.gov.in"] = usha.id
     person = {"email": "colleague@example.gov.in", "name": "C", "home": id_text(ministry.west.unit)}
-    refused = ministry.approve(ministry.ravi, ministry.ask(ministry.asha, "moderator", person=person))
-    assert (refused.code, refused.body["errors"][0]["pointer"]) == ("not_found", "/person/email")
+    asked = ministry.ask(ministry.asha, "moderator", person=person)
+    ministry.api.pool.people["colleague@example.gov.in"] = usha.id
+    for refused in (ministry.approve(ministry.ravi, asked), ministry.ask(ministry.asha, "moderator", person=person)):
+        assert (refused.code, refused.body["errors"][0]["pointer"]) == ("not_found", "/person/email")
     assert ministry.roles(usha.id) == {Role.VERIFIER}
     assert "colleague@example.gov.in" not in ministry.api.pool.invitations
 

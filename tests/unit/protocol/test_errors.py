@@ -75,6 +75,7 @@ PUBLISHED = {
     "own_roles": 403,
     "role_above_own": 403,
     "roles_apart": 409,
+    "has_officers": 409,
     "last_officer": 409,
     "already_assigned": 409,
     "precondition_failed": 412,

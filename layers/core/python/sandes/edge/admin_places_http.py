@@ -47,7 +47,7 @@ from sandes.protocol.errors import ErrorCode
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
-APPOINTING = (ErrorCode.FRESH_SIGN_IN_REQUIRED, ErrorCode.OWN_ROLES)
+APPOINTING = (ErrorCode.FRESH_SIGN_IN_REQUIRED, ErrorCode.OWN_ROLES, ErrorCode.ROLES_APART)
 
 
 @router.get(
@@ -88,7 +88,7 @@ def ask_for_organisation(body: AskForOrganisation) -> AdminApproval:
         permission=Permission.ORGANISATIONS,
         need="second",
         where="organisation",
-        refuses=(*APPOINTING, ErrorCode.ROLE_ABOVE_OWN),
+        refuses=(*APPOINTING, ErrorCode.ALREADY_ASSIGNED, ErrorCode.HAS_OFFICERS),
     ),
 )
 def ask_for_officer(id: OrganisationPath, body: AskForOfficer) -> AdminApproval:

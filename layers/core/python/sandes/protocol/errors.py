@@ -92,6 +92,7 @@ class ErrorCode(StrEnum):
     OWN_ROLES = "own_roles", 403, "Nobody changes their own roles."
     ROLE_ABOVE_OWN = "role_above_own", 403, "You may not grant or take away this role."
     ROLES_APART = "roles_apart", 409, "One person may not hold this role beside another that they hold."
+    HAS_OFFICERS = "has_officers", 409, "The organisation has two nodal officers, who grant its roles themselves."
     LAST_OFFICER = "last_officer", 409, "An organisation keeps at least one nodal officer."
     ALREADY_ASSIGNED = "already_assigned", 409, "The administrator has this role at this place already."
     ALREADY_SUSPENDED = "already_suspended", 409, "The account is suspended already."

@@ -23,6 +23,7 @@ from sandes.store.organisations import organisation_key
 from sandes.store.schema import AdministratorRow, AssignmentRow, DirectoryRow, OrganisationRow
 
 _SORT = "0"
+_FEW = 10
 _ASSIGNMENT_PREFIX = "R#"
 _NEW = f"attribute_not_exists({DirectoryRow.PARTITION})"
 _THERE = f"attribute_exists({DirectoryRow.PARTITION})"
@@ -84,10 +85,16 @@ class AdministratorStore:
         return read_administrator(items[0]), [read_assignment(administrator, item) for item in items[1:]]
 
     def of_organisation(
-        self, organisation: OrganisationId, *, unit: UnitId | None = None, after: str | None = None, limit: int
+        self,
+        organisation: OrganisationId,
+        *,
+        unit: UnitId | None = None,
+        role: Role | None = None,
+        after: str | None = None,
+        limit: int,
     ) -> tuple[list[Listed], str | None]:
-        """A page of assignments, by unit and role, and where the next one begins. One query."""
-        prefix = _ASSIGNMENT_PREFIX + (f"{id_text(unit)}#" if unit else "")
+        """A page of assignments, by unit and role, and where the next one begins; `role`: at a unit. One query."""
+        prefix = _ASSIGNMENT_PREFIX + (f"{id_text(unit)}#" if unit else "") + (f"{role}#" if unit and role else "")
         partition = organisation_key(organisation)[DirectoryRow.PARTITION]
         start: dict[str, Any] = {}
         if after:
@@ -101,6 +108,13 @@ class AdministratorStore:
         )
         last = answer.get("LastEvaluatedKey")
         return [read_listed(item) for item in answer["Items"]], last[DirectoryRow.SORT]["S"] if last else None
+
+    def nodal_officers(self, organisation: OrganisationId) -> list[Administrator]:
+        """Those of a small number. One query, and one for each."""
+        root = UnitId(organisation)
+        found, _ = self.of_organisation(organisation, unit=root, role=Role.NODAL_OFFICER, limit=_FEW)
+        known = (self.read(one.assignment.administrator) for one in found)
+        return [one[0] for one in known if one is not None]
 
     def officers(self, organisation: OrganisationId) -> int:
         """How many nodal officers it has, by a consistent read; 0 for one that is not there."""

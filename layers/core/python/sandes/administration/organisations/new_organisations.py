@@ -17,7 +17,7 @@ from sandes.model.ids import OrganisationId, UnitId, new_organisation_id
 from sandes.model.organisation import Organisation, UnitKind
 from sandes.protocol.admin_organisations_api import AskForOfficer, AskForOrganisation
 from sandes.protocol.admin_roles_api import NewOfficer, NewPerson
-from sandes.protocol.errors import ErrorCode, ProtocolError, missing
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.protocol.fields import OrganisationField, UnitField, Wire
 from sandes.store.organisations import OrganisationStore
 
@@ -92,19 +92,24 @@ class Appointing(ApprovedOperation[AppointOfficer]):
         return Place.root(parameters.organisation)
 
     def check(self, parameters: AppointOfficer, by: Caller, *, now_seconds: int) -> None:
-        """Raises ProtocolError: fresh_sign_in_required, not_found, role_above_own, own_roles."""
+        """Raises ProtocolError: fresh_sign_in_required, not_found, has_officers, invalid_request, own_roles,
+        roles_apart, already_assigned.
+        """
         fresh(by, now_seconds=now_seconds)
         if self.organisations.unit(parameters.organisation, parameters.home) is None:
             tree = self.organisations.read(parameters.organisation)
             raise missing("/home", "unit in the organisation") if tree else ProtocolError(ErrorCode.NOT_FOUND)
-        if self.appointments.administrators.officers(parameters.organisation) >= 2:
-            raise ProtocolError(ErrorCode.ROLE_ABOVE_OWN)
+        administrators = self.appointments.administrators
+        if administrators.officers(parameters.organisation) >= 2:
+            raise ProtocolError(ErrorCode.HAS_OFFICERS)
+        if parameters.home in (one.home.unit for one in administrators.nodal_officers(parameters.organisation)):
+            raise invalid(ErrorCode.INVALID_REQUEST, "/home", "unit_of_the_other")
         self.appointments.check(parameters.wanted, by, now_seconds=now_seconds)
 
     def carry_out(self, parameters: AppointOfficer, decision: Decision, write: Write) -> None:
-        """Raises ProtocolError as `check`, and roles_apart, already_assigned, unavailable."""
+        """Raises ProtocolError as `check`, and unavailable."""
         store = self.appointments.administrators
-        self.appointments.make(parameters.wanted, decision, write, store.granting_one_of_two, ErrorCode.ROLE_ABOVE_OWN)
+        self.appointments.make(parameters.wanted, decision, write, store.granting_one_of_two, ErrorCode.HAS_OFFICERS)
 
     def recorded(self, parameters: AppointOfficer) -> dict[str, Any]:
         return parameters.model_dump(mode="json", exclude={"officer"})

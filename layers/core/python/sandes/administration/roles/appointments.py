@@ -46,8 +46,11 @@ class Appointments:
         Raises ProtocolError: own_roles, not_found, roles_apart, already_assigned.
         """
         if isinstance(wanted.who, NewPerson):
-            if wanted.who.email == by.administrator.email.lower():
+            found = self.pool.find(wanted.who.email)
+            if found == by.id or wanted.who.email == by.administrator.email.lower():
                 raise ProtocolError(ErrorCode.OWN_ROLES)
+            if found is not None:
+                self._of_address(wanted.who, found, wanted, now_seconds)
             return
         if wanted.who == by.id:
             raise ProtocolError(ErrorCode.OWN_ROLES)
@@ -57,8 +60,7 @@ class Appointments:
     def make(self, wanted: Appointment, decision: Decision, write: Write, parts: Parts, otherwise: ErrorCode) -> None:
         """Whoever has no role anywhere is invited first; whoever has one keeps their name and home.
 
-        Raises ProtocolError: as `check`, now for who is known to the pool only, too; `otherwise` if one of `parts` but
-        the first fails; unavailable.
+        Raises ProtocolError: as `check`; `otherwise` if one of `parts` but the first fails; unavailable.
         """
         now = decision.now_ms // 1000
         two = (decision.approval.requested_by, decision.approver.id)
@@ -83,17 +85,25 @@ class Appointments:
     ) -> AdministratorId:
         """Last of all that can be refused. Nobody's temporary password is replaced by another organisation."""
         found = self.pool.find(who.email)
-        known = self.administrators.read(found) if found is not None and found not in two else None
         if found is not None and found in two:
             raise ProtocolError(ErrorCode.OWN_ROLES)
-        if known is not None:
-            person, held = known
-            if person.email != who.email:  # they have taken the address of somebody else, at the pool
-                raise missing("/person/email", "administrator of this address")
-            _check_beside(wanted, held, now_seconds)
-            if person.home.organisation != wanted.place.organisation:
-                return person.id
+        person = self._of_address(who, found, wanted, now_seconds) if found is not None else None
+        if person is not None and person.home.organisation != wanted.place.organisation:
+            return person.id
         return self.pool.invite(who.email, who.name)
+
+    def _of_address(
+        self, who: NewPerson, found: AdministratorId, wanted: Appointment, now_seconds: int
+    ) -> Administrator | None:
+        """Whom the pool knows by the address; None if they never had a role. Raises ProtocolError as `check`."""
+        known = self.administrators.read(found)
+        if known is None:
+            return None
+        person, held = known
+        if person.email != who.email:  # they have taken the address of somebody else, at the pool
+            raise missing("/person/email", "administrator of this address")
+        _check_beside(wanted, held, now_seconds)
+        return person
 
     def _person(self, id: AdministratorId, wanted: Appointment, now_seconds: int) -> tuple[Administrator, Any]:
         """Who it is, and the operation that keeps others from giving them another role at the same time."""
