@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -141,7 +142,7 @@ def test_who_has_signed_in_is_told_who_they_are_and_what_they_may_do(
     assert me["administrator"] == administrator_text(asha.id)
     assert (me["email"], me["name"]) == (asha.email, "Asha Rao")
     assert me["home"] == {"organisation": id_text(PLATFORM), "unit": id_text(PLATFORM)}
-    assert abs(me["signed_in_at"] - time.time()) < 300
+    assert abs(datetime.fromisoformat(me["signed_in_at"]).timestamp() - time.time()) < 300
     (assignment,) = me["assignments"]
     assert assignment["role"] == "platform_admin"
     assert assignment["may"] | {"units": "read", "organisations": "second"} == assignment["may"]

@@ -143,7 +143,8 @@ def test_a_platform_administrator_is_not_made_an_officer_of_an_organisation_by_o
     third = ministry.staff.appoint(Role.PLATFORM_ADMIN, Place.root(PLATFORM))
     ministry.api.pool.people[third.administrator.email] = third.id
     transact(ministry.staff.store.client, list(ministry.staff.store.taking(ministry.asha.assignments[0])))
-    officer = {"email": third.administrator.email, "name": "Usha", "home": id_text(ministry.west.unit)}
+    third_is = third.administrator
+    officer = {"email": third_is.email, "name": third_is.name, "home": id_text(ministry.west.unit)}
     path = f"/organisations/{id_text(ministry.id)}/officers"
     assert ministry.api(first, "POST", path, officer).code == "roles_apart"
     ministry.api.pool.people.pop(third.administrator.email)
@@ -157,7 +158,10 @@ def test_what_can_never_be_done_is_refused_when_it_is_asked_for_by_address_too(m
     usha, auditor = (ministry.staff.appoint(role, ministry.root) for role in (Role.VERIFIER, Role.AUDITOR))
     for one in (usha, auditor):
         ministry.api.pool.people[one.administrator.email] = one.id
-    people = [{"email": one.administrator.email, "name": "U", "home": id_text(ministry.id)} for one in (usha, auditor)]
+    people = [
+        {"email": one.administrator.email, "name": one.administrator.name, "home": id_text(ministry.id)}
+        for one in (usha, auditor)
+    ]
     assert [ministry.ask(ministry.asha, "verifier", person=one).code for one in people] == [
         "already_assigned",
         "roles_apart",
@@ -256,6 +260,9 @@ def test_an_administrator_of_another_organisation_keeps_name_and_home(ministry: 
     usha = ministry.staff.appoint(Role.VERIFIER, Place.root(other))
     ministry.api.pool.people[usha.administrator.email] = usha.id
     person = {"email": usha.administrator.email, "name": "Somebody", "home": id_text(ministry.west.unit)}
+    refused = ministry.ask(ministry.asha, "moderator", person=person)  # else who approves believes the name
+    assert (refused.code, refused.body["errors"][0]["pointer"]) == ("invalid_request", "/person/name")
+    person["name"] = usha.administrator.name.upper()
     assert ministry.approve(ministry.ravi, ministry.ask(ministry.asha, "moderator", person=person)).status == 200
     assert usha.administrator.email not in ministry.api.pool.invitations
     known = ministry.staff.store.read(usha.id)

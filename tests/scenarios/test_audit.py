@@ -100,10 +100,14 @@ def test_an_auditor_fetches_the_chain_and_the_heads_and_finds_it_whole_and_then_
     assert [one["details"]["name"] for one in listed] == [["Desk 6", "Desk 7"], ["Desk 5", "Desk 6"]]
 
 
+def at(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
 def test_by_time_and_page_by_page(auditor: TestAdministrator, chain: str) -> None:
     now, found, cursor = int(time.time()), [], None
     while True:
-        page = auditor.api.get("audit", until=now + 5, since=now - 600, limit=3, cursor=cursor)
+        page = auditor.api.get("audit", until=at(now + 5), since=at(now - 600), limit=3, cursor=cursor)
         found += [entry["seq"] for entry in page["entries"]]
         if (cursor := page.get("cursor")) is None:
             break

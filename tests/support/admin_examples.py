@@ -88,7 +88,7 @@ EXAMPLES: dict[str, Example] = {
     ),
     "GET /admin/v1/audit/key": _get(lambda _: "/audit/key"),
     "GET /admin/v1/audit/heads": Example(
-        lambda _: Call("GET", "/audit/heads", query={"at": "3600"}), "at_a_root", whole=True
+        lambda _: Call("GET", "/audit/heads", query={"at": "1970-01-01T01:00:00Z"}), "at_a_root", whole=True
     ),
     "GET /admin/v1/stats": Example(
         lambda at: Call("GET", "/stats", query={"organisation": at.organisation}), "in_the_organisation"
@@ -100,8 +100,8 @@ EXAMPLES: dict[str, Example] = {
     ),
     "POST /admin/v1/organisations/<id>/officers": _post(
         lambda at: f"/organisations/{at.organisation}/officers",
-        lambda _: _OFFICER,
-        also=frozenset((403,)),  # the ministries of the world have their two
+        lambda at: _OFFICER | {"home": at.organisation},
+        also=frozenset((409,)),  # the ministries of the world have their two
     ),
     "GET /admin/v1/organisations/<id>": _get(lambda at: f"/organisations/{at.organisation}"),
     "PATCH /admin/v1/organisations/<id>": _patch(lambda at: f"/organisations/{at.organisation}", {"name": "Rail"}),

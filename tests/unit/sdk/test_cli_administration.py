@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
-from sandes.model.ids import OrganisationId, account_text, id_text
+from sandes.model.ids import OrganisationId, account_text, id_text, parse_organisation
 from sandes_client.admin import AdminClient, AdminSession, Tokens
 from sandes_client.app import AppCredentials
 from sandes_client.cli.admin import admin
@@ -340,9 +340,10 @@ def test_an_organisation_is_made_by_two_with_its_first_officer(
     organisation = done["parameters"]["organisation"]
     assert organisation in farah("organisation", "list").stdout
     assert farah("organisation", "show", organisation).stdout.startswith(f"{organisation} Fisheries, since ")
-    further = ("--email", "meena@fisheries.example.in", "--name", "Meena Iyer")
+    north = id_text(service.service.unit(parse_organisation(organisation), "North"))
+    further = ("--email", "meena@fisheries.example.in", "--name", "Meena Iyer", "--home", north)
     assert approved(farah, girish, "officer", "appoint", organisation, *further)["state"] == "executed"
-    assert refused(farah("officer", "appoint", organisation, *further)) == "role_above_own"
+    assert refused(farah("officer", "appoint", organisation, *further)) == "has_officers"
 
 
 def test_units_are_a_tree_that_is_changed_by_version(officer: Run, ministry: OrganisationId) -> None:
@@ -459,7 +460,7 @@ def test_figures_are_shown(officer: Run, ministry: OrganisationId) -> None:
 
 def test_bars_are_as_long_as_what_they_count() -> None:
     def figures(direct: int) -> dict[str, Any]:
-        return {"at": 1_790_000_000 + direct, "figures": {"active": direct, "messages": {}}}
+        return {"at": f"2026-09-21T13:{direct:02}:00Z", "figures": {"active": direct, "messages": {}}}
 
     table = bars([figures(40), figures(20), figures(1), figures(0)], "active", hourly=True)
     drawn = list(table.columns[2].cells)

@@ -12,6 +12,7 @@ from sandes.model import statistics as counters
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
 from sandes.model.ids import OrganisationId, UnitId, id_text, parse_app
 from sandes.model.statistics import Batch, Counted, Depth, app_scope, hour_of, organisation_scope
+from sandes.protocol.admin_api import utc
 from sandes.protocol.admin_statistics_api import Statistics
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.statistics import reports
@@ -122,7 +123,7 @@ def test_a_nodal_officer_sees_totals_series_and_the_officials_of_each_unit(world
     assert told.figures.delivery.count == 4
     assert told.figures.delivery.p50_ms == pytest.approx(400, rel=0.19)
     assert told.figures.delivery.p99_ms == pytest.approx(9_000, rel=0.19)
-    starts = [datetime.fromtimestamp(one.at, UTC) for one in told.series]
+    starts = [one.at for one in told.series]
     assert [at.date() for at in starts] == [datetime.fromtimestamp(at, UTC).date() for at in (NOW - 86_400, NOW)]
     assert [one.figures.otps.sent for one in told.series] == [2, 10]
     assert {one.name: one.verified for one in told.units} == {
@@ -136,7 +137,7 @@ def test_by_hour_only_the_hours_asked_for_are_counted(world: World) -> None:
     told = world.of(world.officer(Role.AUDITOR), span("hour", NOW - 3600, NOW, now_seconds=NOW))
     assert told.figures is not None
     assert told.figures.otps.sent == 10
-    assert [one.at for one in told.series] == [HOUR * 3600]
+    assert [one.at for one in told.series] == [utc(HOUR * 3600)]
 
 
 def test_nothing_counted_is_nothing_told_and_no_conversion(world: World) -> None:
@@ -177,7 +178,7 @@ def test_the_platform_sees_every_organisation_and_all_together_with_the_queues(w
     assert told.figures is not None
     assert told.figures.registered == 4
     assert [(one.queue, one.waiting, one.failed) for one in told.queues] == [("fanout", 0, 0), ("sms", 3, 1)]
-    assert told.queues_at == NOW
+    assert told.queues_at == utc(NOW)
     later = reports.of_platform(caller, DAY, now_seconds=NOW + 3600, deps=world.deps)
     assert (later.queues, later.queues_at) == ((), None)
 

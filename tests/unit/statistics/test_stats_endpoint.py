@@ -19,6 +19,9 @@ def api() -> Iterator[AdminApi]:
         yield made
 
 
+EPOCH = "1970-01-01T00:00:00Z"
+
+
 @pytest.fixture(scope="module")
 def officer(api: AdminApi) -> Caller:
     service = Service(api.client, api.tables)
@@ -32,8 +35,14 @@ def test_the_callers_own_organisation_is_told_of_where_none_is_named(api: AdminA
     assert (answer.body["organisation"], answer.body["by"]) == (own, "day")
     assert answer.body["figures"]["otps"]["sent"] == 0
     assert "conversion" not in answer.body["figures"]["otps"] or answer.body["figures"]["otps"]["conversion"] is None
-    named = api(officer, "GET", "/stats", query={"organisation": own, "by": "hour", "since": "0", "until": "3600"})
-    assert (named.body["by"], named.body["since"], named.body["until"]) == ("hour", 0, 3600)
+    named = api(
+        officer,
+        "GET",
+        "/stats",
+        query={"organisation": own, "by": "hour", "since": EPOCH, "until": "1970-01-01T06:30:00+05:30"},
+    )
+    times = named.body["since"], named.body["until"]
+    assert (named.body["by"], *times) == ("hour", EPOCH, "1970-01-01T01:00:00Z")
 
 
 @pytest.mark.parametrize(
@@ -43,10 +52,14 @@ def test_the_callers_own_organisation_is_told_of_where_none_is_named(api: AdminA
         {"organisation": "no-id"},
         {"app": "aaaaaaaaaaaab"},
         {"since": "yesterday"},
-        {"since": "-1"},
-        {"until": "99999999999"},
-        {"since": "7200", "until": "3599"},
-        {"by": "hour", "since": "0", "until": "604800"},
+        {"since": "1790000000"},
+        {"since": "2026-11-01"},
+        {"since": "2026-11-01T00:00:00"},
+        {"since": "0001-01-01T00:00:00+14:00"},
+        {"until": "9999-12-31T23:59:59-12:00"},
+        {"since": "1970-01-01T02:00:00Z", "until": "1970-01-01T00:59:59Z"},
+        {"by": "hour", "since": EPOCH, "until": "1970-01-08T00:00:00Z"},
+        {"untill": EPOCH},
     ],
     ids=str,
 )

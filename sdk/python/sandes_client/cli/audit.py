@@ -149,11 +149,12 @@ def heads_command(
     with failures_as_lines(), ctx.obj.admin() as client:
         now = int(time.time())
         for at in range(now - (hours - 1) * _HOUR, now + 1, _HOUR):
-            path = folder / datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H")
+            hour = datetime.fromtimestamp(at, UTC)
+            path = folder / hour.strftime("%Y-%m-%dT%H")
             if path.exists():
                 continue
             try:
-                document = client.call("GET", "audit/heads", query={"at": at}).content
+                document = client.call("GET", "audit/heads", query={"at": hour.strftime("%Y-%m-%dT%H:%M:%SZ")}).content
             except ApiError as error:
                 if error.code != "not_found":
                     raise
@@ -193,13 +194,19 @@ def list_command(
             found += page["entries"]
             if not (cursor := page.get("cursor")):
                 break
-    lines = [
-        f"{one['seq']:>6} {datetime.fromtimestamp(one['at_ms'] / 1000, UTC):%Y-%m-%d %H:%M:%S} {one['action']} "
-        f"{one.get('subject') or ''} by {one['actor']} {json.dumps(one.get('details'), ensure_ascii=False)}"
-        + ("" if one.get("signed", True) else " NOT SIGNED: put there around the service")
-        for one in found
-    ]
-    say("\n".join(one_line(line) for line in lines) or "Nothing.", {"entries": found}, as_json)
+    say("\n".join(one_line(_line(one)) for one in found) or "Nothing.", {"entries": found}, as_json)
+
+
+def _line(one: dict[str, Any]) -> str:
+    """An entry: number, time (UTC), what was done to whom, by whom, at which unit."""
+    at = datetime.fromtimestamp(one["at_ms"] / 1000, UTC)
+    details = json.dumps(one.get("details"), ensure_ascii=False)
+    words = (
+        *(f"{one['seq']:>6}", f"{at:%Y-%m-%d %H:%M:%S}", one["action"], one.get("subject") or "", "by", one["actor"]),
+        *("at", one.get("unit") or one["organisation"], details),
+        "" if one.get("signed", True) else "NOT SIGNED: put there around the service",
+    )
+    return " ".join(word for word in words if word)
 
 
 def _export(client: AdminClient, organisation: str | None, after: int) -> bytes:

@@ -55,8 +55,11 @@ def test_what_is_changed_needs_the_version_that_was_read(world: World) -> None:
         path = f"/{kind}/{id}"
         assert world("GET", path).etag == '"1"'
         assert world("PATCH", path, change).code == "precondition_required"
-        for wrong in ('"7"', "1", 'W/"1"', '"0"'):
-            assert world("PATCH", path, change, if_match=wrong).code == "precondition_failed"
+        assert world("PATCH", path, change, if_match='"7"').code == "precondition_failed"
+        for wrong in ("1", 'W/"1"', '"0"', '"one"'):
+            refused = world("PATCH", path, change, if_match=wrong)
+            assert (refused.code, refused.body["errors"][0]["code"]) == ("invalid_request", "no_etag_of_ours")
+        assert world("GET", path).etag == '"1"'
         assert world("PATCH", path, change, if_match='"1"').etag == '"2"'
         assert world("PATCH", path, change, if_match='"1"').status == 412
         assert world("PATCH", path, {"name": "Any"}, if_match="*").body["name"] == "Any"

@@ -65,7 +65,7 @@ def csv_page(text: str, path: str, cursor: str | None) -> Response[Any]:
 def version_needed(if_match: str | None) -> int | None:
     """The version that If-Match names; None for a star, which is any.
 
-    Raises ProtocolError precondition_required without it, precondition_failed for what no version can be.
+    Raises ProtocolError precondition_required without it, invalid_request for what no version can be.
     """
     if if_match is None:
         raise ProtocolError(ErrorCode.PRECONDITION_REQUIRED)

@@ -18,6 +18,7 @@ from sandes.edge.wiring import wire_audit_log
 from sandes.model.ids import OrganisationId, parse_organisation, parse_unit
 from sandes.protocol.admin_api import AuditPage, PublicKey
 from sandes.protocol.errors import ErrorCode
+from sandes.protocol.fields import Moment, seconds_of
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
@@ -25,12 +26,11 @@ NDJSON = "application/x-ndjson"
 LINES: dict[int, OpenAPIResponse] = {
     200: {"description": "Done", "content": {NDJSON: {"schema": {"type": "string"}}}},
 }
-_LATEST = 4_102_444_800  # the year 2100
 _ID = r"^[a-z2-7]{12}[acegikmoqsuwy246]$"
 
 OrganisationQuery = Annotated[str | None, Query(pattern=_ID, description="the caller's own if left out")]
 UnitQuery = Annotated[str | None, Query(pattern=_ID, description="what was done in this unit and below")]
-TimeQuery = Annotated[int | None, Query(ge=0, le=_LATEST, description="epoch seconds, included")]
+TimeQuery = Annotated[Moment | None, Query(description="RFC 3339, included")]
 TextQuery = Annotated[str | None, Query(max_length=64)]
 CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
 LimitQuery = Annotated[int, Query(ge=1, le=250)]
@@ -59,7 +59,11 @@ def list_entries(
 ) -> AuditPage:
     caller, _ = call(router)
     filters = audit_log.Filters(
-        unit=parse_unit(unit) if unit else None, since=since, until=until, actor=actor, action=action
+        unit=parse_unit(unit) if unit else None,
+        since=seconds_of(since),
+        until=seconds_of(until),
+        actor=actor,
+        action=action,
     )
     return audit_log.page(caller, _chain(organisation), filters, after=cursor, limit=limit, deps=wire_audit_log())
 
@@ -98,9 +102,9 @@ def public_key() -> PublicKey:
         where="organisation",
     ),
 )
-def heads(at: Annotated[int, Query(ge=0, le=_LATEST, description="epoch seconds")]) -> Response[str]:
+def heads(at: Annotated[Moment, Query(description="RFC 3339")]) -> Response[str]:
     caller, _ = call(router)
-    document = audit_log.heads(caller, at, deps=wire_audit_log())
+    document = audit_log.heads(caller, int(at.timestamp()), deps=wire_audit_log())
     return Response(status_code=HTTPStatus.OK, content_type=NDJSON, body=document.decode("ascii"))
 
 

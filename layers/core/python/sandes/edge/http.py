@@ -18,7 +18,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sandes.edge.faults import refusal
 from sandes.edge.telemetry import logger, measure_refusal
 from sandes.protocol.client_api import Problem
-from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.faults import faults_of
 
 _PATH_WORDS = {
@@ -41,6 +41,7 @@ _FROM_DETAILS = ("errors", "attempts_left", "server_time")
 def resolver() -> APIGatewayHttpResolver:
     """A resolver that validates bodies by their models and answers every failure as problem+json."""
     app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=_read_json)
+    app.use([_no_unknown_parameters])
 
     @app.exception_handler(RequestValidationError)
     def invalid_request(error: RequestValidationError) -> Response[str]:
@@ -74,6 +75,16 @@ def http_handler(app: APIGatewayHttpResolver) -> Callable[[dict[str, Any], Lambd
         return answer
 
     return handler
+
+
+def _no_unknown_parameters(app: APIGatewayHttpResolver, go_on: Callable[[Any], Any]) -> Any:
+    """As fields of a body: who misspells a filter is not to get what it was to leave out."""
+    known = {parameter.alias for parameter in app.context["_route"].dependant.query_params}
+    unknown = sorted(set(app.current_event.query_string_parameters or {}) - known)
+    if unknown:
+        faults = faults_of([{"loc": ("query", name), "type": "extra_forbidden"} for name in unknown])
+        raise ProtocolError(ErrorCode.INVALID_REQUEST, details={"errors": faults})
+    return go_on(app)
 
 
 def _read_json(text: str) -> Any:
@@ -164,13 +175,13 @@ def entity_tag(version: int) -> str:
 def version_meant(if_match: str | None) -> int | None:
     """The version that If-Match names; None for any: it is not there, or a star.
 
-    Raises ProtocolError precondition_failed for what no `entity_tag` gives, which nothing can match.
+    Raises ProtocolError invalid_request for what no `entity_tag` gives: it says nothing of what has changed.
     """
     if if_match is None or if_match.strip() == "*":
         return None
     found = re.fullmatch(r'"([1-9][0-9]{0,17})"', if_match.strip())
     if found is None:
-        raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
+        raise invalid(ErrorCode.INVALID_REQUEST, "/If-Match", "no_etag_of_ours")
     return int(found[1])
 
 

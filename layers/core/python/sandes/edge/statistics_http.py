@@ -15,18 +15,18 @@ from sandes.model.administrator import PLATFORM
 from sandes.model.ids import parse_app, parse_organisation
 from sandes.protocol.admin_statistics_api import Statistics
 from sandes.protocol.errors import ErrorCode
+from sandes.protocol.fields import Moment, seconds_of
 from sandes.statistics import reports
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
-_LATEST = 4_102_444_800  # the year 2100
 _ID = r"^[a-z2-7]{12}[acegikmoqsuwy246]$"
 
 OrganisationQuery = Annotated[
     str | None, Query(pattern=_ID, description="the caller's own if left out; of the platform's own people, all")
 ]
 AppQuery = Annotated[str | None, Query(pattern=_ID, description="instead of an organisation")]
-TimeQuery = Annotated[int | None, Query(ge=0, le=_LATEST, description="epoch seconds, its hour or day included")]
+TimeQuery = Annotated[Moment | None, Query(description="RFC 3339, its hour or day included")]
 
 
 @router.get(
@@ -49,7 +49,7 @@ def stats(
 ) -> Statistics:
     caller, now_ms = call(router)
     now_seconds, deps = now_ms // 1000, wire_reports()
-    over = reports.span(by, since, until, now_seconds=now_seconds)
+    over = reports.span(by, seconds_of(since), seconds_of(until), now_seconds=now_seconds)
     if app is not None:
         return reports.of_app(caller, parse_app(app), over, deps=deps)
     of = parse_organisation(organisation) if organisation else caller.administrator.home.organisation

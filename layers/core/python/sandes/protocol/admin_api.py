@@ -26,30 +26,30 @@ class AdminPlace(Answer):
 
 
 class OwnAssignment(Answer):
-    """`may`: what it gives, by the rows of the matrix. Times are epoch seconds; without `expires_at` it stays."""
+    """`may`: what it gives, by the rows of the matrix. Without `expires_at` it stays."""
 
     role: Role
     place: AdminPlace
-    granted_at: int
-    expires_at: int | None = None
+    granted_at: datetime
+    expires_at: datetime | None = None
     may: dict[str, str]
 
 
 class AdminMe(Answer):
-    """`home`: where they work. `signed_in_at`: epoch seconds of the sign-in."""
+    """`home`: where they work."""
 
     administrator: AdministratorField
     name: str
     email: str
     home: AdminPlace
-    signed_in_at: int
+    signed_in_at: datetime
     assignments: tuple[OwnAssignment, ...]
 
 
 class AuditEntry(Answer):
     """One act. `role`: by which it was allowed. `case`: the approval, import or complaint it came of. `details` is left
     out where it is withheld. `signed`: false of a row that the key of audit chains has not signed for this chain, which
-    somebody has put there around the service: believe nothing of it.
+    somebody has put there around the service: believe nothing of it. `at_ms`: epoch milliseconds, as it is signed.
     """
 
     organisation: OrganisationField

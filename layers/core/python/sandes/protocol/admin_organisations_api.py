@@ -25,11 +25,11 @@ class AskForOrganisation(Wire):
 
 
 class AskForOfficer(NewOfficer):
-    """`home`: the unit that the officer works in; the organisation itself if left out. Two officers of one unit cannot
-    approve what the other one asks for.
+    """`home`: the unit that the officer works in, another one than the other officer's: two of one unit cannot approve
+    what the other one asks for.
     """
 
-    home: UnitField | None = None
+    home: UnitField
 
 
 class AdminOrganisation(Answer):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from sandes.protocol.app_api import Answer
 from sandes.protocol.client_api import Audience, PhoneText, ProfileFieldName
-from sandes.protocol.fields import AccountField, Name, OneLine, OrganisationField, UnitField, Wire
+from sandes.protocol.fields import AccountField, Moment, Name, OneLine, OrganisationField, UnitField, Wire
 
 PersonName = Annotated[str, Name, Field(min_length=1, max_length=64)]
 Post = Annotated[str, Name, Field(min_length=1, max_length=128)]
@@ -18,7 +18,7 @@ EmailOrNone = Annotated[
     str, OneLine, Field(pattern=r"^([^@\s]+@[^@\s]+)?$", max_length=254, description="an empty one removes it")
 ]
 Reason = Annotated[str, OneLine, Field(min_length=1, max_length=256)]
-Until = Annotated[AwareDatetime, Field(strict=False, description="RFC 3339; five years ahead at most")]
+Until = Annotated[Moment, Field(description="RFC 3339; five years ahead at most")]
 
 
 class VerifyPerson(Wire):

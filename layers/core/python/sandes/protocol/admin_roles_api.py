@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from sandes.model.administrator import Role
 from sandes.protocol.app_api import Answer, Time
-from sandes.protocol.fields import AdministratorField, Name, OneLine, OrganisationField, UnitField, Wire
+from sandes.protocol.fields import AdministratorField, Moment, Name, OneLine, OrganisationField, UnitField, Wire
 
 MAX_NAME_CHARS = 64
 MAX_REASON_CHARS = 500
@@ -46,7 +46,7 @@ class NewAssignment(Wire):
     role: RoleField
     administrator: AdministratorField | None = None
     person: NewPerson | None = None
-    expires_at: Annotated[AwareDatetime, Field(strict=False, description="RFC 3339")] | None = None
+    expires_at: Moment | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sandes.model.statistics import Step
 from sandes.protocol.app_api import Answer
 from sandes.protocol.fields import AppField, OrganisationField, UnitField
@@ -73,9 +75,9 @@ class Figures(Answer):
 
 
 class Period(Answer):
-    """An hour or day of UTC; `at`: when it begins, epoch seconds."""
+    """An hour or day of UTC; `at`: when it begins."""
 
-    at: int
+    at: datetime
     figures: Figures
 
 
@@ -96,7 +98,7 @@ class QueueDepth(Answer):
 
 
 class Statistics(Answer):
-    """Of an organisation, of an app, or of the platform where neither is named. Times are epoch seconds, UTC.
+    """Of an organisation, of an app, or of the platform where neither is named.
 
     `figures`: over the whole time; with `series` absent for who may see units only. Hours and days without anything to
     count are left out of `series`. `units`: of an organisation. `queues`: of the platform, as they were at `queues_at`.
@@ -105,10 +107,10 @@ class Statistics(Answer):
     organisation: OrganisationField | None = None
     app: AppField | None = None
     by: Step
-    since: int
-    until: int
+    since: datetime
+    until: datetime
     figures: Figures | None = None
     series: tuple[Period, ...] = ()
     units: tuple[UnitOfficials, ...] = ()
     queues: tuple[QueueDepth, ...] = ()
-    queues_at: int | None = None
+    queues_at: datetime | None = None

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
@@ -18,7 +17,7 @@ from pydantic import (
 )
 
 from sandes.model.template import Language
-from sandes.protocol.fields import AccountField, GroupField, MessageIdField, Wire
+from sandes.protocol.fields import AccountField, GroupField, MessageIdField, Moment, Wire
 
 MAX_TEXT_CHARS = 4_000
 MAX_VARIABLES = 20
@@ -154,7 +153,7 @@ class Content(Wire):
     category: Category = "notice"
     confidential: Annotated[bool, Field(description="not shown on a locked screen")] = False
     priority: Priority = "normal"
-    expires_at: Annotated[AwareDatetime, Field(strict=False, description="RFC 3339")] | None = None
+    expires_at: Moment | None = None
 
     @model_validator(mode="after")
     def _one_text(self) -> Self:

@@ -22,7 +22,7 @@ class ErrorCode(StrEnum):
         member.text = text
         return member
 
-    MALFORMED_JSON = "malformed_json", 400, "This is not a JSON object."
+    MALFORMED_JSON = "malformed_json", 400, "This is not a JSON object, sent as application/json."
     UNKNOWN_TYPE = "unknown_type", 400, "There is no frame of this type."
     INVALID_FRAME = "invalid_frame", 400, "The frame does not fit its description; see details.errors."
     INVALID_REQUEST = "invalid_request", 400, "The request does not fit its description; see errors."

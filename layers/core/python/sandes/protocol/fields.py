@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
+from datetime import datetime
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
 
 from sandes.model.ids import (
     ENVELOPE_BYTES,
@@ -44,6 +57,33 @@ class Wire(BaseModel):
     """A message as it travels: every field known, none converted, nothing changed after parsing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, ser_json_bytes="base64")
+
+
+def _written(value: Any) -> Any:
+    """Numbers, and texts of digits only, are times to pydantic: of seconds or milliseconds, as they seem to it."""
+    if isinstance(value, datetime) or (isinstance(value, str) and re.match(r"\d{4}-\d{2}-\d{2}[Tt]", value)):
+        return value
+    raise PydanticCustomError("datetime_parsing", "not a time in RFC 3339")
+
+
+def _of_our_time(moment: datetime) -> datetime:
+    if not 1970 <= moment.year < 2200:
+        raise ValueError("this must lie between 1970 and 2200")
+    return moment
+
+
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_written),
+    AfterValidator(_of_our_time),
+    Field(strict=False, description="RFC 3339"),
+]
+"""A time with its offset from UTC."""
+
+
+def seconds_of(moment: datetime | None) -> int | None:
+    """Epoch seconds."""
+    return None if moment is None else int(moment.timestamp())
 
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

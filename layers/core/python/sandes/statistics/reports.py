@@ -25,6 +25,7 @@ from sandes.model.statistics import (
     took,
 )
 from sandes.protocol import admin_statistics_api as api
+from sandes.protocol.admin_api import utc
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.store.apps import AppStore
 from sandes.store.organisations import OrganisationStore
@@ -72,7 +73,7 @@ def of_platform(caller: Caller, over: Span, *, now_seconds: int, deps: ReportDep
     return _report(counters.PLATFORM, over, deps).model_copy(
         update={
             "queues": tuple(api.QueueDepth(queue=one.queue, waiting=one.waiting, failed=one.failed) for one in depths),
-            "queues_at": at_ms // 1000 if at_ms is not None else None,
+            "queues_at": utc(at_ms // 1000) if at_ms is not None else None,
         }
     )
 
@@ -102,7 +103,7 @@ def of_organisation(
     made = (
         _report(organisation_scope(organisation), over, deps)
         if all_of_it
-        else api.Statistics(by=over.step, since=over.since, until=over.until)
+        else api.Statistics(by=over.step, since=utc(over.since), until=utc(over.until))
     )
     return made.model_copy(update={"organisation": organisation, "units": units})
 
@@ -129,12 +130,11 @@ def _report(scope: str, over: Span, deps: ReportDependencies) -> api.Statistics:
         total.update(counts)
     return api.Statistics(
         by=over.step,
-        since=over.since,
-        until=over.until,
+        since=utc(over.since),
+        until=utc(over.until),
         figures=figures(total),
         series=tuple(
-            api.Period(at=int(period_start(name).timestamp()), figures=figures(counts))
-            for name, counts in sorted(rows.items())
+            api.Period(at=period_start(name), figures=figures(counts)) for name, counts in sorted(rows.items())
         ),
     )
 

@@ -137,14 +137,11 @@ def officer_appoint(
     *,
     email: Annotated[str, typer.Option(help="Where they are invited; they sign in with it.")],
     name: Annotated[str, typer.Option(help="Their name.")],
-    home: Annotated[
-        str | None,
-        typer.Option(metavar="UNIT", help="The unit they work in, another one than the first officer's."),
-    ] = None,
+    home: Annotated[str, typer.Option(metavar="UNIT", help="The unit they work in, not the one of the other officer.")],
     as_json: AsJson = False,
 ) -> None:
     """Ask for a further nodal officer of an organisation that has fewer than two."""
-    body = given(email=email, name=name, home=home)
+    body = {"email": email, "name": name, "home": home}
     asked(ctx.obj.post("organisations", organisation, "officers", body=body), as_json)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -50,8 +50,8 @@ def stats(
         "stats",
         organisation=organisation,
         app=app,
-        since=_seconds(since),
-        until=_seconds(until),
+        since=_utc(since),
+        until=_utc(until),
         by="hour" if hourly else "day",
     )
     if as_json:
@@ -73,8 +73,8 @@ def stats(
         console.print(_rows(("queue", "waiting", "failed"), rows))
 
 
-def _seconds(moment: datetime | None) -> int | None:
-    return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp())
+def _utc(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _messages(counts: Answer) -> dict[str, int]:
@@ -105,7 +105,7 @@ def bars(series: list[Answer], what: str, *, hourly: bool) -> Table:
     table = Table("hour (UTC)" if hourly else "day (UTC)", what, "")
     for moment, count in counted:
         bar = "█" * max(round(count / most * BAR_WIDTH), 1 if count else 0)
-        table.add_row(datetime.fromtimestamp(moment, UTC).strftime(form), str(count), bar)
+        table.add_row(datetime.fromisoformat(moment).strftime(form), str(count), bar)
     return table
 
 

@@ -32,7 +32,7 @@ class CreateOrganisation(Wire):
 
     @property
     def wanted(self) -> Appointment:
-        return _officer(self.organisation, self.officer, UnitId(self.organisation))
+        return _officer(self.organisation, self.officer, UnitId(self.organisation), "/officer")
 
 
 class AppointOfficer(Wire):
@@ -44,7 +44,7 @@ class AppointOfficer(Wire):
 
     @property
     def wanted(self) -> Appointment:
-        return _officer(self.organisation, self.officer, self.home)
+        return _officer(self.organisation, self.officer, self.home, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Founding(ApprovedOperation[CreateOrganisation]):
         return Place.root(PLATFORM)
 
     def check(self, parameters: CreateOrganisation, by: Caller, *, now_seconds: int) -> None:
-        """Raises ProtocolError: fresh_sign_in_required, own_roles."""
+        """Raises ProtocolError: fresh_sign_in_required, own_roles, invalid_request, not_found, roles_apart."""
         fresh(by, now_seconds=now_seconds)
         self.appointments.check(parameters.wanted, by, now_seconds=now_seconds)
 
@@ -128,11 +128,11 @@ def ask_to_appoint(
 ) -> Approval:
     """Raises ProtocolError: not_found without the right, and as `Appointing.check`."""
     officer = NewOfficer(email=body.email, name=body.name)
-    home = body.home or UnitId(organisation)
-    wanted = AppointOfficer(organisation=organisation, officer=officer, home=home)
+    wanted = AppointOfficer(organisation=organisation, officer=officer, home=body.home)
     return approvals.request(caller, "officer.appoint", wanted, now_ms=now_ms, deps=deps)
 
 
-def _officer(organisation: OrganisationId, officer: NewOfficer, home: UnitId) -> Appointment:
+def _officer(organisation: OrganisationId, officer: NewOfficer, home: UnitId, field: str) -> Appointment:
     person = NewPerson(email=officer.email, name=officer.name, home=home)
-    return Appointment(person, Role.NODAL_OFFICER, Place.root(organisation), Place(organisation, home))
+    root, works = Place.root(organisation), Place(organisation, home)
+    return Appointment(person, Role.NODAL_OFFICER, root, works, field=field)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sandes.administration.authority import MATRIX
 from sandes.model.administrator import Caller, Place
 from sandes.model.ids import AdministratorId
-from sandes.protocol.admin_api import AdminMe, AdminPlace, OwnAssignment
+from sandes.protocol.admin_api import AdminMe, AdminPlace, OwnAssignment, utc
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.administrators import AdministratorStore
 
@@ -26,13 +26,13 @@ def me(caller: Caller) -> AdminMe:
         name=caller.administrator.name,
         email=caller.administrator.email,
         home=_place(caller.administrator.home),
-        signed_in_at=caller.signed_in_at,
+        signed_in_at=utc(caller.signed_in_at),
         assignments=tuple(
             OwnAssignment(
                 role=one.role,
                 place=_place(one.place),
-                granted_at=one.granted_at,
-                expires_at=one.expires_at,
+                granted_at=utc(one.granted_at),
+                expires_at=utc(one.expires_at) if one.expires_at else None,
                 may={row.name.lower(): cells[one.role] for row, cells in MATRIX.items() if one.role in cells},
             )
             for one in caller.assignments

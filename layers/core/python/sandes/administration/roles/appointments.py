@@ -12,7 +12,7 @@ from sandes.administration.roles.sign_in import AdministratorPool
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
 from sandes.model.ids import AdministratorId, administrator_text
 from sandes.protocol.admin_roles_api import NewPerson
-from sandes.protocol.errors import ErrorCode, ProtocolError, missing
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.store.administrators import AdministratorStore
 from sandes.store.dynamo import ConditionFailed
 
@@ -26,13 +26,14 @@ Parts = Callable[[Assignment, Administrator], Iterable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """What role somebody gets where. `home` is where somebody new works."""
+    """What role somebody gets where. `home` is where somebody new works; `field`: where a request names them."""
 
     who: AdministratorId | NewPerson
     role: Role
     place: Place
     home: Place
     expires_at: int | None = None
+    field: str = "/person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Appointments:
     def check(self, wanted: Appointment, by: Caller, *, now_seconds: int) -> None:
         """As far as it shows before it is done.
 
-        Raises ProtocolError: own_roles, not_found, roles_apart, already_assigned.
+        Raises ProtocolError: own_roles, not_found, invalid_request, roles_apart, already_assigned.
         """
         if isinstance(wanted.who, NewPerson):
             found = self.pool.find(wanted.who.email)
@@ -101,7 +102,9 @@ class Appointments:
             return None
         person, held = known
         if person.email != who.email:  # they have taken the address of somebody else, at the pool
-            raise missing("/person/email", "administrator of this address")
+            raise missing(f"{wanted.field}/email", "administrator of this address")
+        if person.name.casefold() != who.name.casefold():  # whoever approves goes by the name
+            raise invalid(ErrorCode.INVALID_REQUEST, f"{wanted.field}/name", "known_by_another_name")
         _check_beside(wanted, held, now_seconds)
         return person
 

@@ -21,7 +21,7 @@ from sandes.model.audit import Act
 from sandes.model.ids import UnitId, administrator_text, id_text
 from sandes.protocol.admin_roles_api import NewAssignment, NewPerson, RoleField
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
-from sandes.protocol.fields import AdministratorField, OrganisationField, UnitField, Wire
+from sandes.protocol.fields import AdministratorField, Moment, OrganisationField, UnitField, Wire, seconds_of
 from sandes.store.administrators import AdministratorStore, Listed
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.organisations import OrganisationStore
@@ -34,14 +34,14 @@ ROOT_ONLY = frozenset((Role.NODAL_OFFICER, Role.TRACE_REQUESTER, Role.TRACE_APPR
 
 
 class GrantRole(Wire):
-    """What an approval of a grant holds. `expires_at`: epoch seconds."""
+    """What an approval of a grant holds."""
 
     organisation: OrganisationField
     unit: UnitField
     role: RoleField
     administrator: AdministratorField | None = None
     person: NewPerson | None = None
-    expires_at: int | None = None
+    expires_at: Moment | None = None
 
     @property
     def wanted(self) -> Appointment:
@@ -49,7 +49,7 @@ class GrantRole(Wire):
         if who is None:
             raise ValueError("nobody to grant the role to")
         home = Place(self.organisation, self.person.home if self.person else self.unit)
-        return Appointment(who, self.role, Place(self.organisation, self.unit), home, self.expires_at)
+        return Appointment(who, self.role, Place(self.organisation, self.unit), home, seconds_of(self.expires_at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def ask_to_grant(caller: Caller, body: NewAssignment, *, now_ms: int, deps: Appr
         role=body.role,
         administrator=body.administrator,
         person=body.person,
-        expires_at=int(body.expires_at.timestamp()) if body.expires_at else None,
+        expires_at=body.expires_at,
     )
     return approvals.request(caller, "assignment.grant", wanted, now_ms=now_ms, deps=deps)
 
