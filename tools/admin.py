@@ -11,6 +11,7 @@ import sys
 import urllib.error
 from urllib.parse import urlsplit
 
+from sandes_client.cli.administration.administrators import told_of
 from sandes_client.operator import Operator, OperatorRefused, OperatorUnreachable
 from tools.engine import Engine
 from tools.run import ENDPOINTS, FOLDER, ROOT
@@ -30,7 +31,7 @@ def main() -> int:
         made = Operator.read(ENDPOINTS).call(
             "administrator.create", email=options.email, name=options.name, unit=options.unit
         )
-        mails = engine.emails_to(options.email.lower())
+        mails = engine.emails_to(options.email.lower()) if made["done"] != "change" else []
     except (OSError, urllib.error.URLError, OperatorUnreachable):
         print("the local engine is not running: start it with `make run`", file=sys.stderr)
         return 1
@@ -38,7 +39,7 @@ def main() -> int:
         faults = "; ".join(f"{fault.get('pointer')}: {fault.get('message')}" for fault in error.errors)
         print(f"{error.code}: {faults or error.message}", file=sys.stderr)
         return 1
-    print(f"Platform administrator {made['administrator']}, {options.name}, of {options.unit}.")
+    print("\n".join(told_of(made, options.email, options.unit)))
     if mails:
         print(f"\nThe last e-mail to {options.email}:\n\n  {mails[-1]}\n\n(Good only until the first sign-in.)")
     print(

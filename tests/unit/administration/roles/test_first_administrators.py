@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -93,9 +94,14 @@ def test_every_step_is_on_the_record_of_the_platform_and_names_nobodys_address(s
         ("administrator.create", "operator"),
     ]
     create(service)
+    create(service, unit="Security", name="Asha R. Rao")
     entries = AuditStore(service.client, service.tables["audit"]).after(PLATFORM, 0, limit=100)
-    assert [entry.action for entry in entries[3:]] == ["administrator.create"]
-    assert entries[3].unit == caller.administrator.home.unit
+    actions = ["administrator.invite", "unit.create", "administrator.change"]
+    assert [entry.action for entry in entries[3:]] == actions
+    home = caller.administrator.home.unit
+    assert entries[3].unit == home != entries[5].unit
+    moved = {"role": "platform_admin", "unit_before": id_text(home), "renamed": True}
+    assert json.loads(entries[5].body or b"")["details"] == moved
     assert not any(b"@" in entry.statement + (entry.body or b"") for entry in entries)
 
 
@@ -264,7 +270,14 @@ def test_what_cannot_be_meant_is_refused_before_anybody_is_invited(
 
 def test_the_answer_names_who_and_where(service: Service) -> None:
     made = service.operate("administrator.create", **ASHA)
-    assert made["organisation"] == "aaaaaaaaaaaaa"
+    assert (made["organisation"], made["done"], made["unit_made"]) == ("aaaaaaaaaaaaa", "create", True)
+    again = service.operate("administrator.create", **ASHA | {"name": "Asha R. Rao"})
+    assert again == made | {
+        "done": "change",
+        "unit_made": False,
+        "name_before": "Asha Rao",
+        "unit_before": made["unit"],
+    }
     tree = service.organisations.tree(PLATFORM)
     assert tree is not None
     assert parse_unit(made["unit"]) in tree.units

@@ -10,7 +10,7 @@ from sandes_client.admin import AdminSession, Cognito, SignInRefused
 from sandes_client.admin.sign_in import revoke
 from sandes_client.cli.administration.desk import Desk
 from sandes_client.cli.administration.options import Yes
-from sandes_client.cli.administration.showing import Answer, AsJson, at, command_group, one_of, say
+from sandes_client.cli.administration.showing import Answer, AsJson, at, command_group, one_of, say, text
 from sandes_client.cli.administration.sign_in import refusal, sign_in
 from sandes_client.cli.session import CommandFailed, confirm, failures_as_lines
 
@@ -45,7 +45,23 @@ def administrator_create(
     """
     with failures_as_lines():
         made = ctx.obj.operate("administrator.create", email=email, name=name, unit=unit, role=role)
-    say(f"Invited {email} as administrator {made['administrator']}.", made, as_json)
+    say("\n".join(told_of(made, email, unit)), made, as_json)
+
+
+def told_of(made: Answer, email: str, unit: str) -> list[str]:
+    """What was done to make somebody an administrator of the platform: whoever types a unit wrong is to see it."""
+    who = f"administrator {made['administrator']}"
+    if made["done"] == "create":
+        lines = [f"Invited {email} as {who}."]
+    elif made["done"] == "invite":
+        lines = [f"{email} was there already, as {who}: invited once more, unless they have signed in."]
+    else:
+        lines = [f"{email} was there already, as {who} by the name of {text(made['name_before'])}: changed."]
+    if made.get("unit_before") not in (None, made["unit"]):
+        lines.append(f"They work in {unit} now, in another unit than before ({made['unit_before']}).")
+    if made["unit_made"]:
+        lines.append(f"The unit {unit} is new.")
+    return lines
 
 
 @administrator.command("remove")

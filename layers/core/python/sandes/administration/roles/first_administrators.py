@@ -88,18 +88,20 @@ def operate(request: Mapping[str, Any], *, now_ms: int, deps: FirstAdministrator
 
 def create(operation: CreateAdministrator, *, now_ms: int, deps: FirstAdministratorDependencies) -> dict[str, Any]:
     """Invite somebody and give them the role; again, to move them to another unit or send the invitation once more.
-    Answers with `administrator`, `organisation` and `unit`.
+    Answers with `administrator`, `organisation` and `unit`; `done`: `create`, `change` or `invite`, as in the audit
+    chain; `unit_made`; and of who was there already `name_before` and `unit_before`.
 
     Raises ProtocolError roles_apart for who has a role that does not go with it, or one of an organisation; not_found
     for an address that somebody has taken who was known by another; unavailable.
     """
-    unit = _unit(operation.unit, now_ms=now_ms, deps=deps)
+    unit, unit_made = _unit(operation.unit, now_ms=now_ms, deps=deps)
     found = deps.pool.find(operation.email)
     if found is not None:
         _known(found, operation, now_ms // 1000, deps)
     id = deps.pool.invite(operation.email, operation.name)
-    _appoint(id, operation, unit, now_ms=now_ms, deps=deps)
-    return {"administrator": administrator_text(id), "organisation": id_text(PLATFORM), "unit": id_text(unit)}
+    done = _appoint(id, operation, unit, now_ms=now_ms, deps=deps)
+    where = {"organisation": id_text(PLATFORM), "unit": id_text(unit), "unit_made": unit_made}
+    return {"administrator": administrator_text(id)} | where | done
 
 
 def _appoint(
@@ -109,19 +111,30 @@ def _appoint(
     *,
     now_ms: int,
     deps: FirstAdministratorDependencies,
-) -> None:
+) -> dict[str, str]:
+    """What is answered of it."""
     now_seconds, store, role = now_ms // 1000, deps.administrators, Role(operation.role)
     known, held = _known(id, operation, now_seconds, deps)
     home = Place(PLATFORM, unit)
     who = Administrator(id, operation.email, operation.name, home, known.created_at if known else now_seconds)
     changes = [store.replacing(known, who) if known else store.adding(who)]
+    details: dict[str, Any] = {"role": operation.role}
+    done = "create"
     if role not in {one.role for one in held}:
         changes += store.granting(Assignment(id, role, Place.root(PLATFORM), OPERATOR, now_seconds), who)
-    act = _act("administrator.create", unit, administrator_text(id), role=operation.role)
+    elif known:
+        done = "change" if (known.home, known.name) != (who.home, who.name) else "invite"
+    if known and known.home != who.home:
+        details["unit_before"] = id_text(known.home.unit)
+    if known and known.name != who.name:
+        details["renamed"] = True
+    act = _act(f"administrator.{done}", unit, administrator_text(id), **details)
     try:
         deps.recorder.writer(act, now_ms=now_ms)(changes)
     except ConditionFailed:  # made, or given another role, in this moment
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
+    before = {"name_before": known.name, "unit_before": id_text(known.home.unit)} if known else {}
+    return {"done": done} | before
 
 
 def _known(
@@ -168,8 +181,8 @@ def _check_officers(held: list[Assignment], failed: ConditionFailed, deps: First
         raise ProtocolError(ErrorCode.LAST_OFFICER)
 
 
-def _unit(name: str, *, now_ms: int, deps: FirstAdministratorDependencies) -> UnitId:
-    """The unit of the platform with this name, made if need be, as the platform itself."""
+def _unit(name: str, *, now_ms: int, deps: FirstAdministratorDependencies) -> tuple[UnitId, bool]:
+    """The unit of the platform with this name, made if need be, as the platform itself; whether it was made."""
     store = _recording(deps, "organisation.create", now_ms)
     tree = deps.organisations.tree(PLATFORM)
     if tree is None:
@@ -177,11 +190,10 @@ def _unit(name: str, *, now_ms: int, deps: FirstAdministratorDependencies) -> Un
         tree = organisations.read_tree(PLATFORM, deps.organisations)
     found = [unit.id for unit in tree.children(tree.organisation.root) if unit.name == name]
     if found:
-        return found[0]
+        return found[0], False
     made = CreateUnit(operation="unit.create", organisation=PLATFORM, name=name, kind="department")
-    return organisations.create_unit(
-        made, now_seconds=now_ms // 1000, store=_recording(deps, "unit.create", now_ms, name=name)
-    )
+    store = _recording(deps, "unit.create", now_ms, name=name)
+    return organisations.create_unit(made, now_seconds=now_ms // 1000, store=store), True
 
 
 def _recording(deps: FirstAdministratorDependencies, action: str, now_ms: int, **details: str) -> OrganisationStore:
