@@ -14,13 +14,13 @@ from sandes.administration.audit.audit_heads import keep_heads
 from sandes.administration.people.verification_sweep import end_due
 from sandes.administration.roles import admin_identity
 from sandes.administration.roles.first_administrators import operate
-from sandes.edge import admin_complaints_http, admin_places_http, admin_roles_http
-from sandes.edge.admin_http import call
-from sandes.edge.admin_routes import described
-from sandes.edge.audit_http import router as audit_routes
+from sandes.edge.admin import complaints_http, places_http, roles_http
+from sandes.edge.admin.audit_http import router as audit_routes
+from sandes.edge.admin.caller import call
+from sandes.edge.admin.routes import described
+from sandes.edge.admin.statistics_http import router as statistics_routes
 from sandes.edge.faults import direct_call
 from sandes.edge.http import http_handler, now_milliseconds, resolver
-from sandes.edge.statistics_http import router as statistics_routes
 from sandes.edge.telemetry import logger
 from sandes.edge.wiring import wire_audit_heads, wire_operator, wire_verification_sweep
 from sandes.model.ids import id_text
@@ -36,9 +36,9 @@ def me() -> AdminMe:
 
 
 app.include_router(audit_routes)
-app.include_router(admin_places_http.router)
-app.include_router(admin_roles_http.router)
-app.include_router(admin_complaints_http.router)
+app.include_router(places_http.router)
+app.include_router(roles_http.router)
+app.include_router(complaints_http.router)
 
 app.include_router(statistics_routes)
 handler = http_handler(app)

@@ -13,11 +13,11 @@ from sandes.administration.apps import app_administration, app_templates, app_te
 from sandes.administration.apps.app_templates import APPROVE
 from sandes.administration.apps.app_terms import QUOTA, Quota
 from sandes.administration.authority import Permission
-from sandes.edge import admin_groups_http
-from sandes.edge.admin_apps_http import CHANGED_OR_ASKED, AppPath, accepted, app_in_path, created
-from sandes.edge.admin_apps_wiring import wire_app_administration, wire_app_approvals, wire_app_webhooks
-from sandes.edge.admin_http import call
-from sandes.edge.admin_params import (
+from sandes.edge.admin import groups_http
+from sandes.edge.admin.apps_params import CHANGED_OR_ASKED, AppPath, accepted, app_in_path, created
+from sandes.edge.admin.apps_wiring import wire_app_administration, wire_app_approvals, wire_app_webhooks
+from sandes.edge.admin.caller import call
+from sandes.edge.admin.params import (
     DEFAULT_LIMIT,
     VERSIONED,
     CursorQuery,
@@ -28,8 +28,8 @@ from sandes.edge.admin_params import (
     place_asked,
     tagged,
 )
-from sandes.edge.admin_roles_http import shown_approval
-from sandes.edge.admin_routes import described
+from sandes.edge.admin.roles_http import shown_approval
+from sandes.edge.admin.routes import described
 from sandes.edge.app_http import version_needed
 from sandes.edge.http import http_handler, no_content, resolver
 from sandes.protocol.admin_apps_api import (
@@ -323,5 +323,5 @@ def get_template(
     return app_templates.versions(caller, app_in_path(id), name, after=cursor, limit=limit, deps=deps)
 
 
-app.include_router(admin_groups_http.router)
+app.include_router(groups_http.router)
 handler = http_handler(app)

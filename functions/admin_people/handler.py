@@ -7,10 +7,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sandes.administration.imports import import_work
-from sandes.edge import imports_http
-from sandes.edge.admin_people_http import router as people
+from sandes.edge.admin import imports_http
+from sandes.edge.admin.imports_wiring import wire_import_work
+from sandes.edge.admin.people_http import router as people
 from sandes.edge.http import http_handler, now_milliseconds, resolver
-from sandes.edge.imports_wiring import wire_import_work
 from sandes.edge.queue_events import each_record
 
 app = resolver()

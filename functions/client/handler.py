@@ -8,10 +8,10 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
-from sandes.edge.client_http import call, described
-from sandes.edge.groups_http import router as groups
+from sandes.edge.client.caller import call, described
+from sandes.edge.client.groups_http import router as groups
+from sandes.edge.client.people_http import router as people
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver, source_address
-from sandes.edge.people_http import router as people
 from sandes.edge.wiring import wire_client
 from sandes.model.challenge import Challenge
 from sandes.model.ids import DeviceNumber

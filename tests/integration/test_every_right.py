@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sandes.administration.authority import MATRIX, Permission
-from sandes.edge.admin_routes import NEED, PERMISSION, WHERE
+from sandes.edge.admin.routes import NEED, PERMISSION, WHERE
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
 from tests.support.admin_api import FUNCTIONS, Answer, admin_api
 from tests.support.admin_examples import EXAMPLES, Example

@@ -21,7 +21,8 @@ from moto import mock_aws
 from functions.admin import handler as admin
 from functions.admin_apps import handler as admin_apps
 from functions.admin_people import handler as admin_people
-from sandes.edge import admin_apps_wiring, admin_people_wiring, admin_wiring, imports_wiring, wiring
+from sandes.edge import wiring
+from sandes.edge.admin import admin_wiring, apps_wiring, imports_wiring, people_wiring
 from sandes.model.administrator import Caller
 from sandes.model.ids import administrator_text
 from sandes.store import schema
@@ -29,7 +30,7 @@ from tests.support.dynamodb import _one_call_at_a_time, create_tables
 from tests.support.pool import MemoryPool
 
 FUNCTIONS: tuple[ModuleType, ...] = (admin, admin_people, admin_apps)
-WIRINGS: tuple[ModuleType, ...] = (wiring, admin_wiring, admin_people_wiring, admin_apps_wiring, imports_wiring)
+WIRINGS: tuple[ModuleType, ...] = (wiring, admin_wiring, people_wiring, apps_wiring, imports_wiring)
 """Where dependencies are kept for as long as a function lives."""
 
 REGION = "us-east-1"

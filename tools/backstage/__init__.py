@@ -18,7 +18,7 @@ from sandes.administration.roles.first_administrators import FirstAdministratorD
 from sandes.crypto.attestation import AttestationKey
 from sandes.crypto.audit_chain import AuditKey
 from sandes.crypto.pepper import Pepper
-from sandes.edge.cognito import CognitoPool
+from sandes.edge.admin.cognito import CognitoPool
 from sandes.edge.queue import SqsQueue
 from sandes.store.administrators import AdministratorStore
 from sandes.store.apps import AppStore

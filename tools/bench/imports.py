@@ -17,7 +17,8 @@ import httpx
 
 from sandes.administration.imports import import_work, imports
 from sandes.administration.imports.imports import ImportDependencies
-from sandes.edge import imports_wiring, wiring
+from sandes.edge import wiring
+from sandes.edge.admin import imports_wiring
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
 from sandes.model.ids import AdministratorId, OrganisationId, new_account_id, parse_organisation
 from sandes.protocol import import_api

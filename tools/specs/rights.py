@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sandes.administration.authority import APART, GRANTED_BY, MATRIX, TAKEN_BY_TWO, Cell, Permission
-from sandes.edge.admin_routes import NEED, PERMISSION, WHERE
+from sandes.edge.admin.routes import NEED, PERMISSION, WHERE
 from sandes.model.administrator import Role
 from tools.specs.https import HANDLERS_OF_ADMINISTRATORS
 

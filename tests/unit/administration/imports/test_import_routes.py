@@ -11,7 +11,7 @@ import pytest
 
 from functions.admin_people import handler
 from sandes.administration.imports import imports
-from sandes.edge import imports_wiring
+from sandes.edge.admin import imports_wiring
 from sandes.edge.settings import ImportSettings
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import id_text, parse_import

@@ -7,7 +7,7 @@ import pytest
 
 from functions.administrator_tokens.handler import handler
 from sandes.administration.roles.sign_in import FRESH_SECONDS, Claims, fresh, read_claims
-from sandes.edge.admin_http import claims
+from sandes.edge.admin.caller import claims
 from sandes.edge.http import http_handler, resolver
 from sandes.model.ids import AdministratorId, administrator_text, parse_administrator
 from sandes.protocol.errors import ErrorCode, ProtocolError

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from sandes.apps.roster_work import RosterWorkDependencies
     from sandes.apps.webhook_delivery import WebhookDeliveryDependencies
     from sandes.apps.webhooks import WebhookDependencies
+    from sandes.edge.admin.cognito import CognitoPool
     from sandes.edge.authorizer import AuthorizerDependencies
-    from sandes.edge.cognito import CognitoPool
     from sandes.edge.settings import AppGroupsSettings, AppSettings, OtpSmsSettings
     from sandes.groups.fanout import Fanout
     from sandes.groups.group_delivery import GroupDeliveryDependencies
@@ -585,7 +585,7 @@ def wire_operator() -> FirstAdministratorDependencies:
 
 
 def _administrator_pool() -> CognitoPool:
-    from sandes.edge.cognito import CognitoPool
+    from sandes.edge.admin.cognito import CognitoPool
     from sandes.edge.settings import AdministratorPoolSettings
 
     settings = AdministratorPoolSettings.load()

@@ -10,8 +10,9 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from sandes.administration import approvals
 from sandes.administration.authority import Permission
 from sandes.administration.roles import assignments
-from sandes.edge.admin_http import call
-from sandes.edge.admin_params import (
+from sandes.edge.admin.admin_wiring import wire_approvals, wire_assignments
+from sandes.edge.admin.caller import call
+from sandes.edge.admin.params import (
     DEFAULT_LIMIT,
     ApprovalPath,
     AssignmentPath,
@@ -23,8 +24,7 @@ from sandes.edge.admin_params import (
     assignment_in_path,
     place_asked,
 )
-from sandes.edge.admin_routes import described
-from sandes.edge.admin_wiring import wire_approvals, wire_assignments
+from sandes.edge.admin.routes import described
 from sandes.model.approval import Approval
 from sandes.model.ids import base64url_text
 from sandes.protocol.admin_api import utc

@@ -10,8 +10,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from sandes.administration.authority import Permission
 from sandes.administration.people import people, suspension, verification_requests
-from sandes.edge.admin_http import call
-from sandes.edge.admin_params import (
+from sandes.edge.admin.caller import call
+from sandes.edge.admin.params import (
     DEFAULT_LIMIT,
     VERSIONED,
     CursorQuery,
@@ -22,8 +22,8 @@ from sandes.edge.admin_params import (
     place_asked,
     tagged,
 )
-from sandes.edge.admin_people_wiring import wire_people, wire_suspension
-from sandes.edge.admin_routes import described
+from sandes.edge.admin.people_wiring import wire_people, wire_suspension
+from sandes.edge.admin.routes import described
 from sandes.edge.app_http import account_in_path, version_needed
 from sandes.model.ids import RequestId, parse_request
 from sandes.protocol.admin_people_api import (

@@ -11,9 +11,9 @@ from aws_lambda_powertools.event_handler.openapi.params import Path
 
 from sandes.administration.authority import Permission
 from sandes.administration.groups import group_administration
-from sandes.edge.admin_apps_wiring import wire_group_administration
-from sandes.edge.admin_http import call
-from sandes.edge.admin_params import (
+from sandes.edge.admin.apps_wiring import wire_group_administration
+from sandes.edge.admin.caller import call
+from sandes.edge.admin.params import (
     DEFAULT_LIMIT,
     VERSIONED,
     CursorQuery,
@@ -24,7 +24,7 @@ from sandes.edge.admin_params import (
     place_asked,
     tagged,
 )
-from sandes.edge.admin_routes import described
+from sandes.edge.admin.routes import described
 from sandes.edge.app_http import group_in_path, version_needed
 from sandes.edge.http import no_content, version_meant
 from sandes.protocol.admin_groups_api import (

@@ -11,12 +11,12 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from sandes.administration.authority import Permission
 from sandes.administration.imports import imports
-from sandes.edge.admin_http import call
-from sandes.edge.admin_params import CursorQuery, LimitQuery, OrganisationQuery, UnitQuery, place_asked
-from sandes.edge.admin_routes import described
+from sandes.edge.admin.caller import call
+from sandes.edge.admin.imports_wiring import wire_imports
+from sandes.edge.admin.params import CursorQuery, LimitQuery, OrganisationQuery, UnitQuery, place_asked
+from sandes.edge.admin.routes import described
 from sandes.edge.app_http import csv_page
 from sandes.edge.http import no_content
-from sandes.edge.imports_wiring import wire_imports
 from sandes.model.ids import ImportId, parse_import
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.import_api import CommitImport, ImportPage, ImportResults, ImportState, NewImport

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
-from sandes.edge.client_http import account_in_path, call, described, message_in_path
+from sandes.edge.client.caller import account_in_path, call, described, message_in_path
 from sandes.edge.http import entity_tag, no_content, version_meant
 from sandes.edge.wiring import wire_group_delivery, wire_groups
 from sandes.groups import group_delivery, group_members, groups

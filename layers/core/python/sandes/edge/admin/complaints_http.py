@@ -9,10 +9,10 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from sandes.administration.authority import Permission
 from sandes.administration.people import complaints
-from sandes.edge.admin_http import call
-from sandes.edge.admin_params import DEFAULT_LIMIT, CursorQuery, LimitQuery, OrganisationQuery, UnitQuery, place_asked
-from sandes.edge.admin_routes import described
-from sandes.edge.admin_wiring import wire_complaints
+from sandes.edge.admin.admin_wiring import wire_complaints
+from sandes.edge.admin.caller import call
+from sandes.edge.admin.params import DEFAULT_LIMIT, CursorQuery, LimitQuery, OrganisationQuery, UnitQuery, place_asked
+from sandes.edge.admin.routes import described
 from sandes.model.ids import ComplaintId, parse_complaint
 from sandes.protocol.admin_complaints_api import AdminComplaint, AssignComplaint, ComplaintPage, ResolveComplaint
 from sandes.protocol.errors import ErrorCode, ProtocolError

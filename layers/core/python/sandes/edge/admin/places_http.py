@@ -9,8 +9,9 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from sandes.administration.authority import Permission
 from sandes.administration.organisations import new_organisations, places
-from sandes.edge.admin_http import call
-from sandes.edge.admin_params import (
+from sandes.edge.admin.admin_wiring import wire_approvals, wire_places
+from sandes.edge.admin.caller import call
+from sandes.edge.admin.params import (
     DEFAULT_LIMIT,
     VERSIONED,
     CursorQuery,
@@ -24,9 +25,8 @@ from sandes.edge.admin_params import (
     place_asked,
     tagged,
 )
-from sandes.edge.admin_roles_http import shown_approval
-from sandes.edge.admin_routes import described
-from sandes.edge.admin_wiring import wire_approvals, wire_places
+from sandes.edge.admin.roles_http import shown_approval
+from sandes.edge.admin.routes import described
 from sandes.edge.app_http import version_needed
 from sandes.edge.http import no_content
 from sandes.protocol.admin_organisations_api import (
