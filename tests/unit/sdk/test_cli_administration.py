@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
@@ -18,7 +19,8 @@ from sandes.model.ids import OrganisationId, account_text, id_text, parse_organi
 from sandes_client.admin import AdminClient, AdminSession, Tokens
 from sandes_client.app import AppCredentials
 from sandes_client.cli.admin import admin
-from sandes_client.cli.administration import imports
+from sandes_client.cli.administration import imports, showing
+from sandes_client.cli.administration.showing import Shown, field, show_list
 from sandes_client.cli.administration.statistics import bars
 from sandes_client.ids import base64url_text
 from sandes_client.keys import IdentityKey
@@ -118,6 +120,94 @@ def test_who_is_signed_in_is_shown_with_their_roles(service: AdminService, signe
 def test_who_is_not_signed_in_is_told_how(signed_in: Callable[..., Run], tmp_path: Path) -> None:
     result = CliRunner().invoke(admin, ["--session", str(tmp_path / "none.json"), "whoami"], catch_exceptions=False)
     assert (result.exit_code, result.stderr) == (1, "error: not_signed_in: sign in with `sandes-admin login`\n")
+
+
+# Tables
+
+
+def narrow(patch: pytest.MonkeyPatch, width: int = 80) -> None:
+    """Tables as in a terminal of so many characters a line."""
+    patch.setattr(showing, "table_console", lambda: Console(width=width))
+
+
+def test_ids_are_neither_cut_nor_wrapped_and_other_columns_share_what_is_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow(monkeypatch)
+    entry = {"id": "A" * 32, "unit": "c" * 13, "name": "of the northern districts " * 4, "mode": "live"}
+    columns = [
+        Shown("approval", field("id"), whole=True),
+        Shown("unit", field("unit"), whole=True),
+        *(Shown(name, field(name)) for name in ("name", "mode")),
+    ]
+    show_list([entry, entry | {"id": "B" * 32}], columns, as_json=False)
+    shown = capsys.readouterr().out
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [[line.split()[0], line.split()[1]] for line in lines if "live" in line] == [
+        ["A" * 32, "c" * 13],
+        ["B" * 32, "c" * 13],
+    ]
+    assert "".join(shown.split()).count("northern") == 2 * 4
+
+
+def test_entries_whose_ids_do_not_fit_on_a_line_have_a_line_for_each_column(
+    service: AdminService, officer: Run, ministry: OrganisationId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow(monkeypatch)
+    (held,) = [json.loads(line) for line in officer("assignment", "list", "--json").stdout.splitlines()]
+    lines = officer("assignment", "list").stdout.splitlines()
+    assert lines[:3] == [
+        f"name           {held['name']}",
+        "role           nodal_officer",
+        f"unit           {id_text(ministry)}",
+    ]
+    assert (f"administrator  {held['administrator']}" in lines, f"assignment     {held['id']}" in lines) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [
+        (["organisation", "list"], ["id"]),
+        (["app", "list"], ["app", "unit"]),
+        (["app", "webhook", "list", "--app"], ["id"]),
+        (["template", "list", "--app"], ["name"]),
+        (["group", "list"], ["group", "unit"]),
+        (["person", "list"], ["account", "unit"]),
+        (["assignment", "list"], ["id", "administrator", "unit"]),
+        (["approval", "list"], ["id"]),
+        (["approval", "list", "--state", "pending"], ["id"]),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("width", [80, 40])
+def test_no_list_cuts_or_wraps_an_id(
+    *,
+    service: AdminService,
+    ministry: OrganisationId,
+    officer: Run,
+    second: Run,
+    app: str,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    ids: list[str],
+    width: int,
+) -> None:
+    """Everything has a name so long that not all columns have room."""
+    service.service.verify(service.service.person(), ministry, name="Asha " + "Rao" * 15, post="Director " * 8)
+    made(officer, "organisation", "rename", id_text(ministry), "--name", "Ministry " * 10)
+    made(officer, "app", "change", "--app", app, "--name", "Passports " * 5)
+    made(officer, "group", "create", "--name", "Drivers " * 10)
+    made(officer, "app", "webhook", "create", "https://1.1.1.1/" + "hook" * 20, "--app", app, "--event", "message.read")
+    approved(officer, second, *DRAFT, "--app", app)
+    person = ("--email", f"{'meera.' * 9}@rail.example.in", "--name", "Meera Iyer")
+    made(officer, "assignment", "grant", "--role", "auditor", *person)
+    command = [*words, app] if words[-1] == "--app" else words
+    found = [json.loads(line) for line in officer(*command, "--json").stdout.splitlines()]
+    narrow(monkeypatch, width)
+    shown = officer(*command).stdout
+    assert found
+    assert [entry[name] for entry in found for name in ids if entry[name] not in shown] == []
 
 
 # Apps

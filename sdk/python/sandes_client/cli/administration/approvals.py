@@ -59,7 +59,7 @@ def approval_list(
     every = ctx.obj.every("approvals", "approvals", limit=limit, organisation=organisation)
     found = (one for one in every if state is None or one["state"] == state)
     columns = [
-        Shown("approval", field("id")),
+        Shown("approval", field("id"), whole=True),
         Shown("operation", field("operation")),
         Shown("state", field("state")),
         Shown("asked for by", lambda one: one["requested_by"]["name"]),

@@ -94,7 +94,8 @@ def app_list(
 ) -> None:
     """List the apps of an organisation, or of one unit."""
     found = ctx.obj.every("apps", "apps", limit=limit, organisation=organisation, unit=unit)
-    show_list(found, [Shown(name, field(name)) for name in ("app", "name", "mode", "unit")], as_json)
+    columns = [Shown(name, field(name), whole=name in ("app", "unit")) for name in ("app", "name", "mode", "unit")]
+    show_list(found, columns, as_json)
 
 
 @app.command(
@@ -215,7 +216,7 @@ def webhook_list(ctx: typer.Context, *, app: AppId = None, as_json: AsJson = Fal
     """List an app's webhooks, without their secrets."""
     found = ctx.obj.get("apps", app_id(app), "webhooks")["webhooks"]
     columns = [
-        Shown("webhook", field("id")),
+        Shown("webhook", field("id"), whole=True),
         Shown("address", field("url")),
         Shown("events", lambda one: " ".join(one["events"])),
         Shown("disabled", field("disabled")),

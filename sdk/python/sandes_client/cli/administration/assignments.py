@@ -45,11 +45,11 @@ def assignment_list(
     columns = [
         Shown("name", field("name")),
         Shown("role", field("role")),
-        Shown("unit", field("unit")),
+        Shown("unit", field("unit"), whole=True),
         Shown("until", time_of("expires_at")),
         Shown("e-mail", field("email")),
-        Shown("administrator", field("administrator")),
-        Shown("assignment", field("id")),
+        Shown("administrator", field("administrator"), whole=True),
+        Shown("assignment", field("id"), whole=True),
     ]
     show_list(found, columns, as_json)
 

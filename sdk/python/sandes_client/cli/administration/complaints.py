@@ -50,13 +50,13 @@ def complaint_list(
     state = "resolved" if resolved else "unresolved"
     found = ctx.obj.every("complaints", "complaints", limit=limit, organisation=organisation, unit=unit, state=state)
     columns = [
-        Shown("complaint", field("id")),
-        Shown("about", _about),
+        Shown("complaint", field("id"), whole=True),
+        Shown("about", _about, whole=True),
         Shown("category", field("category")),
         Shown("state", lambda one: one.get("outcome") or one["state"]),
         Shown("reported", time_of("reported_at")),
-        Shown("reporter", field("reporter")),
-        Shown("given to", field("assigned_to")),
+        Shown("reporter", field("reporter"), whole=True),
+        Shown("given to", field("assigned_to"), whole=True),
     ]
     show_list(found, columns, as_json)
 

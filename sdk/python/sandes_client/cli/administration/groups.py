@@ -44,7 +44,8 @@ def group_list(
 ) -> None:
     """List the official groups of an organisation, or of one unit."""
     found = ctx.obj.every("groups", "groups", limit=limit, organisation=organisation, unit=unit)
-    columns = [Shown(name, field(name)) for name in ("group", "name", "audience", "unit")]
+    shown = ("group", "name", "audience", "unit")
+    columns = [Shown(name, field(name), whole=name in ("group", "unit")) for name in shown]
     show_list(found, columns, as_json)
 
 

@@ -144,7 +144,7 @@ def import_list(
     """List imports, the newest first."""
     found = ctx.obj.every("imports", "imports", limit=limit, organisation=organisation, unit=unit)
     columns = [
-        Shown("import", field("id")),
+        Shown("import", field("id"), whole=True),
         Shown("state", field("state")),
         Shown("rows", field("rows"), right=True),
         Shown("bad", field("invalid"), right=True),

@@ -47,7 +47,11 @@ OfficerName = Annotated[str, typer.Option("--officer-name", help="The officer's 
 def organisation_list(ctx: typer.Context, *, limit: Limit = 250, as_json: AsJson = False) -> None:
     """List the organisations in which you have a role; all of them, if you may read of all."""
     found = ctx.obj.every("organisations", "organisations", limit=limit)
-    columns = [Shown("organisation", field("id")), Shown("name", field("name")), Shown("since", time_of("created_at"))]
+    columns = [
+        Shown("organisation", field("id"), whole=True),
+        Shown("name", field("name")),
+        Shown("since", time_of("created_at")),
+    ]
     show_list(found, columns, as_json)
 
 

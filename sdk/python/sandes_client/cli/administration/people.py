@@ -58,10 +58,10 @@ def person_list(
     """List verified people, by unit."""
     found = ctx.obj.every("people", "people", limit=limit, organisation=organisation, unit=unit)
     columns = [
-        Shown("account", field("account")),
+        Shown("account", field("account"), whole=True),
         Shown("name", field("name")),
         Shown("post", field("post")),
-        Shown("unit", field("unit")),
+        Shown("unit", field("unit"), whole=True),
         Shown("listed", field("listed")),
         Shown("until", time_of("expires_at")),
     ]
@@ -307,10 +307,10 @@ def request_list(
         "requests", "verification-requests", limit=limit, organisation=organisation, unit=unit, state=state
     )
     columns = [
-        Shown("request", field("id")),
+        Shown("request", field("id"), whole=True),
         Shown("name", field("name")),
         Shown("post", field("post")),
-        Shown("unit", field("unit")),
+        Shown("unit", field("unit"), whole=True),
         Shown("by", field("source")),
         Shown("state", field("state")),
         Shown("since", time_of("requested_at")),

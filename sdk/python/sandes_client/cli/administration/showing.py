@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -49,26 +51,80 @@ def say(line: str, answer: Any, as_json: bool) -> None:
     typer.echo(json.dumps(answer, ensure_ascii=False) if as_json else line)
 
 
+LEAST = 10
+"""Characters that a column keeps which is wider than that, if the terminal is too narrow for all of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A column of a table: its head, and what stands in it for one entry of a list."""
+    """A column of a table: its head, and what stands in it for one entry of a list.
+
+    `whole`: an id, which somebody will copy. It is neither cut nor wrapped, however narrow the terminal is.
+    """
 
     head: str
     cell: Callable[[Answer], Any]
     right: bool = False
+    whole: bool = False
 
 
 def show_list(entries: Iterable[Answer], columns: Sequence[Shown], as_json: bool) -> None:
+    """As a table; where its ids would not fit on a line, entry by entry with a line for each column."""
     if as_json:
         for entry in entries:
             typer.echo(json.dumps(entry, ensure_ascii=False))
         return
-    table = Table(*(Column(one.head, justify="right" if one.right else "left") for one in columns))
-    count = 0
-    for entry in entries:
-        table.add_row(*(Text(text(one.cell(entry))) for one in columns))
-        count += 1
-    table_console().print(table if count else Text("Nothing to show."))
+    rows, console = [[text(one.cell(entry)) for one in columns] for entry in entries], table_console()
+    if not rows:
+        console.print("Nothing to show.")
+    elif widths := _widths(rows, columns, console.width):
+        console.print(_table(rows, columns, widths))
+    else:
+        for row in rows:
+            console.print(Text(_entry(row, columns)), soft_wrap=True)
+
+
+_BETWEEN = 2
+
+
+def _widths(rows: Sequence[Sequence[str]], columns: Sequence[Shown], room: int) -> list[int] | None:
+    """Of each column, the widest made narrower first; None if there is no room for ids."""
+    heads = [cell_len(one.head) for one in columns]
+    widths = [max(head, *map(cell_len, cells)) for head, cells in zip(heads, zip(*rows, strict=True), strict=True)]
+    least = [
+        width if one.whole else min(width, max(LEAST, head))
+        for one, head, width in zip(columns, heads, widths, strict=True)
+    ]
+    room -= _BETWEEN * (len(columns) - 1)
+    if sum(least) > room:
+        return None
+    while sum(widths) > room:
+        widest = max(range(len(widths)), key=lambda n: widths[n] if widths[n] > least[n] else 0)
+        widths[widest] -= 1
+    return widths
+
+
+def _table(rows: Sequence[Sequence[str]], columns: Sequence[Shown], widths: Sequence[int]) -> Table:
+    """Without lines between columns: they would take the room."""
+    table = Table(
+        *(
+            Column(one.head, justify="right" if one.right else "left", width=width, overflow="fold")
+            for one, width in zip(columns, widths, strict=True)
+        ),
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _entry(row: Sequence[str], columns: Sequence[Shown]) -> str:
+    width = max(cell_len(one.head) for one in columns)
+    said = [f"{one.head:<{width}}  {cell}" for one, cell in zip(columns, row, strict=True) if cell]
+    return "\n".join([*said, ""])
 
 
 def text(value: Any) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandes_client.cli.administration.options import OfOrganisation
-from sandes_client.cli.administration.showing import Answer, AsJson, at, one_of, text
+from sandes_client.cli.administration.showing import Answer, AsJson, Shown, at, field, one_of, show_list, text
 from sandes_client.cli.display import table_console
 
 BAR_WIDTH = 40
@@ -65,12 +65,11 @@ def stats(
     if found["series"]:
         console.print(bars(found["series"], show, hourly=hourly))
     if found["units"]:
-        console.print(
-            _rows(("unit", "name", "verified"), [(u["unit"], u["name"], u["verified"]) for u in found["units"]])
-        )
+        columns = [Shown("unit", field("unit"), whole=True), Shown("name", field("name"))]
+        show_list(found["units"], [*columns, Shown("verified", field("verified"), right=True)], as_json=False)
     if found["queues"]:
-        rows = [(queue["queue"], queue["waiting"], queue["failed"]) for queue in found["queues"]]
-        console.print(_rows(("queue", "waiting", "failed"), rows))
+        counts = [Shown(name, field(name), right=True) for name in ("waiting", "failed")]
+        show_list(found["queues"], [Shown("queue", field("queue"), whole=True), *counts], as_json=False)
 
 
 def _utc(moment: datetime | None) -> str | None:

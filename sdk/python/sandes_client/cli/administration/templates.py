@@ -35,7 +35,7 @@ def template_list(ctx: typer.Context, *, app: AppId = None, limit: Limit = 250, 
     """List the templates of an app, the newest version of each."""
     found = ctx.obj.every("templates", "templates", limit=limit, app=app_id(app))
     columns = [
-        Shown("template", field("name")),
+        Shown("template", field("name"), whole=True),
         Shown("version", field("version"), right=True),
         Shown("kind", field("kind")),
         Shown("languages", lambda one: " ".join(one["texts"])),
