@@ -20,7 +20,7 @@ from sandes_client.admin import AdminClient, AdminSession, Tokens
 from sandes_client.app import AppCredentials
 from sandes_client.cli.admin import admin
 from sandes_client.cli.administration import imports, showing
-from sandes_client.cli.administration.showing import Shown, field, show_list
+from sandes_client.cli.administration.showing import Shown, at, field, show_list
 from sandes_client.cli.administration.statistics import bars
 from sandes_client.ids import base64url_text
 from sandes_client.keys import IdentityKey
@@ -392,6 +392,74 @@ def test_a_text_is_drafted_by_one_and_approved_by_another(officer: Run, second: 
     listed = officer("template", "list", "--app", app).stdout
     assert ("login" in listed, "service" in listed) == (True, True)
     assert "  en: {{ code }} is your code" in officer("template", "show", "login", "--app", app).stdout
+
+
+def test_requests_in_a_list_are_told_apart(
+    *,
+    service: AdminService,
+    officer: Run,
+    second: Run,
+    ministry: OrganisationId,
+    app: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = id_text(service.service.unit(ministry, "Desk"))
+    known = made(second, "whoami")["administrator"]
+    to_ravi = ("--email", "ravi@rail.example.in", "--name", "Ravi Shah")
+    asked = [
+        (made(officer, *words)["id"], about)
+        for words, about in [
+            (["app", "go-live", "--app", app], f"Passport Seva {app} msg otp"),
+            ([*DRAFT, "--app", app], f"login {app}"),
+            (
+                ["assignment", "grant", "--role", "verifier", "--unit", desk, *to_ravi],
+                f"ravi@rail.example.in in {desk}",
+            ),
+            (["assignment", "grant", "--role", "moderator", "--administrator", known], f"moderator {known} "),
+        ]
+    ]
+    shown = {line.split()[0]: line for line in officer("approval", "list").stdout.splitlines() if line.strip()}
+    assert [about for id, about in asked if about not in shown[id]] == []
+    assert all(" pending " in shown[id] for id, _ in asked)
+    assert "pending" not in officer("approval", "list", "--state", "pending").stdout
+    narrow(monkeypatch)
+    assert officer("approval", "list").stdout.splitlines()[0].split() == [
+        "approval",
+        "operation",
+        "about",
+        "state",
+        "by",
+    ]
+
+
+def test_a_request_for_an_organisation_is_told_by_its_name_and_officer(
+    service: AdminService, signed_in: Callable[..., Run]
+) -> None:
+    service.service.operate("administrator.create", email="a@sandes.example.in", name="Asha", unit="Onboarding")
+    farah = signed_in(service.administration.appoint(Role.PLATFORM_ADMIN, Place.root(PLATFORM)))
+    officer = ("--officer-email", "latha@fisheries.example.in", "--officer-name", "Latha Menon")
+    made(farah, "organisation", "create", "--name", "Fisheries", *officer)
+    assert " Fisheries latha@fisheries.example.in " in farah("approval", "list").stdout
+
+
+def test_the_end_of_a_role_that_is_asked_for_is_shown_as_a_time(officer: Run, india: None) -> None:
+    person = ("--email", "ravi@rail.example.in", "--name", "Ravi Shah", "--until", "2027-03-31")
+    asked = made(officer, "assignment", "grant", "--role", "verifier", *person)
+    assert "  expires_at = 2027-04-01 00:00 IST\n" in officer("approval", "show", asked["id"]).stdout
+
+
+@pytest.fixture
+def india(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This machine's clock shows the time in India."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "IST-5:30")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_times_are_shown_with_their_zone(india: None) -> None:
+    assert [at("2027-03-31T18:30:00Z"), at(1_806_517_800), at(None)] == ["2027-04-01 00:00 IST"] * 2 + [""]
 
 
 def test_terms_are_asked_for_and_taken_back(officer: Run, second: Run, app: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,10 +21,12 @@ from sandes_client.cli.administration.showing import (
     one_of,
     say,
     show_list,
+    shown_value,
     text,
-    time_of,
 )
 
+ID_CHARS = 13
+"""Of organisations, units and apps."""
 STATES = ("pending", "executed", "rejected", "cancelled", "lapsed")
 
 approval = command_group(
@@ -61,10 +63,9 @@ def approval_list(
     columns = [
         Shown("approval", field("id"), whole=True),
         Shown("operation", field("operation")),
-        Shown("state", field("state")),
-        Shown("asked for by", lambda one: one["requested_by"]["name"]),
-        Shown("at", time_of("requested_at")),
-        Shown("until", time_of("expires_at")),
+        Shown("about", _about, least=ID_CHARS),
+        *([] if state else [Shown("state", field("state"))]),
+        Shown("by", lambda one: one["requested_by"]["name"], least=8),
     ]
     show_list(found, columns, as_json)
 
@@ -93,6 +94,20 @@ def approval_cancel(ctx: typer.Context, approval: ApprovalId, *, as_json: AsJson
     _show(ctx.obj.delete("approvals", approval), as_json)
 
 
+def _about(one: Answer) -> str:
+    """What tells a request from others: the role, a name, who gets it, the app with what it may do, where."""
+    asked = one["parameters"]
+    person = asked.get("person") or asked.get("officer") or {}
+    words = [asked.get(name) for name in ("role", "name")]
+    words += [person.get("email"), *(asked.get(name) for name in ("administrator", "app"))]
+    words += [*asked.get("scopes", ()), "SMS" if asked.get("sms") else None]
+    words += [f"{asked[name]} {name.replace('_', ' ')}" for name in ("per_minute", "per_day") if name in asked]
+    unit, organisation = asked.get("unit"), asked.get("organisation")
+    if one["operation"] != "organisation.create" and unit != organisation:
+        words.append(f"in {unit or organisation}")
+    return " ".join(text(word) for word in words if word)
+
+
 def _show(shown: Answer, as_json: bool) -> None:
     named = {
         "organisation": "organisation",
@@ -106,11 +121,13 @@ def _show(shown: Answer, as_json: bool) -> None:
     said = [
         f"{shown['id']} {text(shown['operation'])}: {shown['state']}",
         f"  asked for by {text(shown['requested_by']['name'])}, {shown['requested_by']['administrator']}",
-        *(f"  {name} = {text(_short(value))}" for name, value in shown["parameters"].items()),
+        *(f"  {name} = {text(_short(name, value))}" for name, value in shown["parameters"].items()),
         lines(shown, named),
     ]
     say("\n".join(said), shown, as_json)
 
 
-def _short(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _short(name: str, value: Any) -> str:
+    if name.endswith("_at") and isinstance(value, int):
+        return at(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list, bool)) else shown_value(value)

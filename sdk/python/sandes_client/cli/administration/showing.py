@@ -51,21 +51,19 @@ def say(line: str, answer: Any, as_json: bool) -> None:
     typer.echo(json.dumps(answer, ensure_ascii=False) if as_json else line)
 
 
-LEAST = 10
-"""Characters that a column keeps which is wider than that, if the terminal is too narrow for all of them."""
-
-
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A column of a table: its head, and what stands in it for one entry of a list.
 
-    `whole`: an id, which somebody will copy. It is neither cut nor wrapped, however narrow the terminal is.
+    `whole`: an id, which somebody will copy. It is neither cut nor wrapped, however narrow the terminal is; other
+    columns keep `least` characters.
     """
 
     head: str
     cell: Callable[[Answer], Any]
     right: bool = False
     whole: bool = False
+    least: int = 10
 
 
 def show_list(entries: Iterable[Answer], columns: Sequence[Shown], as_json: bool) -> None:
@@ -92,7 +90,7 @@ def _widths(rows: Sequence[Sequence[str]], columns: Sequence[Shown], room: int) 
     heads = [cell_len(one.head) for one in columns]
     widths = [max(head, *map(cell_len, cells)) for head, cells in zip(heads, zip(*rows, strict=True), strict=True)]
     least = [
-        width if one.whole else min(width, max(LEAST, head))
+        width if one.whole else min(width, max(one.least, head))
         for one, head, width in zip(columns, heads, widths, strict=True)
     ]
     room -= _BETWEEN * (len(columns) - 1)
@@ -145,21 +143,22 @@ def time_of(name: str) -> Callable[[Answer], str]:
 
 
 def at(value: Any) -> str:
-    """A time of the service (RFC 3339, or epoch seconds) in this machine's zone; nothing for None."""
+    """A time of the service (RFC 3339, or epoch seconds) in this machine's zone, which is named; nothing for None."""
     if value is None:
         return ""
     moment = datetime.fromtimestamp(value).astimezone() if isinstance(value, int) else datetime.fromisoformat(value)
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M %Z")
 
 
 def lines(answer: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """`label  value`, a line each, of what the answer has; `names` are its fields with their labels."""
     known = {label: answer[name] for name, label in names.items() if answer.get(name) not in (None, "")}
     width = max((len(label) for label in known), default=0)
-    return "\n".join(f"  {label:<{width}}  {_value(value)}" for label, value in known.items())
+    return "\n".join(f"  {label:<{width}}  {shown_value(value)}" for label, value in known.items())
 
 
-def _value(value: Any) -> str:
+def shown_value(value: Any) -> str:
+    """On a line: text as it is, but for times."""
     if isinstance(value, list):
         return ", ".join(text(one) for one in value)
     if isinstance(value, str) and _is_time(value):
