@@ -11,15 +11,9 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
 from sandes.apps import app_groups, app_rosters
-from sandes.edge.app_http import (
-    account_in_path,
-    described,
-    group_in_path,
-    signed_request,
-    version_needed,
-    with_etag,
-)
-from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver
+from sandes.edge.app_http import described, signed_request
+from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver, tagged, version_needed
+from sandes.edge.paths import account_in_path, group_in_path
 from sandes.edge.wiring import wire_app_groups
 from sandes.protocol.app_api import MAX_PAGE
 from sandes.protocol.app_groups_api import (
@@ -57,7 +51,7 @@ VERSIONED = (ErrorCode.PRECONDITION_REQUIRED, ErrorCode.PRECONDITION_FAILED)
 )
 def create_group(body: NewAppGroup) -> Response[AppGroup]:
     made = app_groups.create(signed_request(app), body, now_ms=now_milliseconds(), deps=wire_app_groups())
-    return with_etag(made, HTTPStatus.CREATED)
+    return tagged(made, made.version, HTTPStatus.CREATED)
 
 
 @app.get(
@@ -72,7 +66,8 @@ def list_groups(*, cursor: CursorQuery = None, limit: LimitQuery = 50) -> AppGro
 @app.get("/v1/app-groups/<id>", **described("One group, its version in ETag", scope="group"))
 def get_group(id: GroupPath) -> Response[AppGroup]:
     request, group = signed_request(app), group_in_path(id)
-    return with_etag(app_groups.read(request, group, now_ms=now_milliseconds(), deps=wire_app_groups()))
+    found = app_groups.read(request, group, now_ms=now_milliseconds(), deps=wire_app_groups())
+    return tagged(found, found.version)
 
 
 @app.patch(
@@ -84,7 +79,7 @@ def change_group(id: GroupPath, body: ChangeAppGroup, if_match: IfMatch = None) 
     changed = app_groups.change(
         request, group_in_path(id), body, version, now_ms=now_milliseconds(), deps=wire_app_groups()
     )
-    return with_etag(changed)
+    return tagged(changed, changed.version)
 
 
 @app.delete("/v1/app-groups/<id>", status_code=HTTPStatus.NO_CONTENT, **described("Dissolve a group", scope="group"))

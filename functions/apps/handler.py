@@ -23,8 +23,9 @@ from sandes.apps import (
     webhook_delivery,
     webhooks,
 )
-from sandes.edge.app_http import answer, csv_page, described, message_in_path, signed_request
-from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver
+from sandes.edge.app_http import answer, described, signed_request
+from sandes.edge.http import csv_page, http_handler, no_content, now_milliseconds, resolver
+from sandes.edge.paths import message_in_path
 from sandes.edge.queue_events import each_record
 from sandes.edge.telemetry import logger
 from sandes.edge.wiring import (

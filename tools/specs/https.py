@@ -22,7 +22,7 @@ from functions.app_groups.handler import app as app_groups
 from functions.apps.handler import app as apps
 from functions.client.handler import app as client
 from functions.otp.handler import app as otp
-from sandes.edge.app_http import ERROR_CODES
+from sandes.edge.http import ERROR_CODES
 from sandes.protocol.client_api import Problem
 from sandes.protocol.errors import ErrorCode
 from tools.specs.schemas import SCHEMAS, SIGNED_BY_DEVICE, VERSION, Json, error_codes, reachable, schemas, tidy

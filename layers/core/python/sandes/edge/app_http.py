@@ -13,10 +13,8 @@ from sandes.apps.app_identity import AppRequest
 from sandes.apps.quotas import MINUTE, Window
 from sandes.crypto.app_tokens import SignedRequest
 from sandes.edge.authorizer import bearer
-from sandes.edge.http import body_bytes, entity_tag, source_address, version_meant
-from sandes.model.ids import AccountId, GroupId, MessageId, parse_account, parse_group, parse_message
-from sandes.protocol.app_groups_api import AppGroup
-from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.edge.http import ERROR_CODES, body_bytes, source_address
+from sandes.protocol.errors import ErrorCode
 
 
 def signed_request(app: APIGatewayHttpResolver) -> AppRequest:
@@ -54,55 +52,6 @@ def answer(body: Body, status: HTTPStatus, windows: Sequence[Window], *, now_sec
         body=body,
         headers=headers,
     )
-
-
-def csv_page(text: str, path: str, cursor: str | None) -> Response[Any]:
-    """A page of a list as CSV; the address of the next one stands in Link (RFC 8288)."""
-    headers: dict[str, str | list[str]] = {"Link": f'<{path}&cursor={cursor}>; rel="next"'} if cursor else {}
-    return Response(status_code=HTTPStatus.OK, content_type="text/csv; charset=utf-8", body=text, headers=headers)
-
-
-def version_needed(if_match: str | None) -> int | None:
-    """The version that If-Match names; None for a star, which is any.
-
-    Raises ProtocolError precondition_required without it, invalid_request for what no version can be.
-    """
-    if if_match is None:
-        raise ProtocolError(ErrorCode.PRECONDITION_REQUIRED)
-    return version_meant(if_match)
-
-
-def with_etag(group: AppGroup, status: HTTPStatus = HTTPStatus.OK) -> Response[AppGroup]:
-    headers: dict[str, str | list[str]] = {"ETag": entity_tag(group.version)}
-    return Response(status_code=status, content_type="application/json", body=group, headers=headers)
-
-
-def group_in_path(text: str) -> GroupId:
-    """Raises ProtocolError not_found for a text that is no group id."""
-    try:
-        return parse_group(text)
-    except ValueError:
-        raise ProtocolError(ErrorCode.NOT_FOUND) from None
-
-
-def account_in_path(text: str) -> AccountId:
-    """Raises ProtocolError not_found for a text that is no account id."""
-    try:
-        return parse_account(text)
-    except ValueError:
-        raise ProtocolError(ErrorCode.NOT_FOUND) from None
-
-
-def message_in_path(text: str) -> MessageId:
-    """Raises ProtocolError not_found for a text that is no message id."""
-    try:
-        return parse_message(text)
-    except ValueError:
-        raise ProtocolError(ErrorCode.NOT_FOUND) from None
-
-
-ERROR_CODES = "x-error-codes"
-"""What OpenAPI calls the list of an operation's error codes."""
 
 
 def described(

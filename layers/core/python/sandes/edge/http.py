@@ -8,12 +8,13 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel
 
 from sandes.edge.faults import refusal
 from sandes.edge.telemetry import logger, measure_refusal
@@ -34,6 +35,9 @@ _PATH_WORDS = {
     *("apps", "guests", "go-live", "quota", "trial", "admins"),
     *("app-groups", "roster", "webhooks", "test", "deliveries", "redeliver", "events", "usage"),
 }
+ERROR_CODES = "x-error-codes"
+"""What OpenAPI calls the list of an operation's error codes."""
+
 _JSON = "application/json"
 _FROM_DETAILS = ("errors", "attempts_left", "server_time")
 
@@ -163,6 +167,28 @@ def source_address(app: APIGatewayHttpResolver) -> str:
     return str(app.current_event.request_context.http.source_ip)
 
 
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def tagged(body: Body, version: int, status: HTTPStatus = HTTPStatus.OK) -> Response[Body]:
+    headers: dict[str, str | list[str]] = {"ETag": entity_tag(version)}
+    return Response(status_code=status, content_type=_JSON, body=body, headers=headers)
+
+
+def csv_page(text: str, path: str, cursor: str | None) -> Response[Any]:
+    """A page of a list as CSV; the address of the next one stands in Link (RFC 8288)."""
+    headers: dict[str, str | list[str]] = {"Link": f'<{path}&cursor={cursor}>; rel="next"'} if cursor else {}
+    return Response(status_code=HTTPStatus.OK, content_type="text/csv; charset=utf-8", body=text, headers=headers)
+
+
+def created(body: Body) -> Response[Body]:
+    return Response(status_code=HTTPStatus.CREATED, content_type=_JSON, body=body)
+
+
+def accepted(body: Body) -> Response[Body]:
+    return Response(status_code=HTTPStatus.ACCEPTED, content_type=_JSON, body=body)
+
+
 def no_content() -> Response[str]:
     return Response(status_code=HTTPStatus.NO_CONTENT, content_type="application/json", body="")
 
@@ -170,6 +196,16 @@ def no_content() -> Response[str]:
 def entity_tag(version: int) -> str:
     """A strong ETag (RFC 9110 section 8.8.3)."""
     return f'"{version}"'
+
+
+def version_needed(if_match: str | None) -> int | None:
+    """The version that If-Match names; None for a star, which is any.
+
+    Raises ProtocolError precondition_required without it, invalid_request for what no version can be.
+    """
+    if if_match is None:
+        raise ProtocolError(ErrorCode.PRECONDITION_REQUIRED)
+    return version_meant(if_match)
 
 
 def version_meant(if_match: str | None) -> int | None:

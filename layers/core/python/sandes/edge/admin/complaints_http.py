@@ -13,9 +13,9 @@ from sandes.edge.admin.admin_wiring import wire_complaints
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import DEFAULT_LIMIT, CursorQuery, LimitQuery, OrganisationQuery, UnitQuery, place_asked
 from sandes.edge.admin.routes import described
-from sandes.model.ids import ComplaintId, parse_complaint
+from sandes.edge.paths import complaint_in_path
 from sandes.protocol.admin_complaints_api import AdminComplaint, AssignComplaint, ComplaintPage, ResolveComplaint
-from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.errors import ErrorCode
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
@@ -51,7 +51,7 @@ def list_complaints(
 )
 def get_complaint(id: ComplaintPath) -> AdminComplaint:
     caller, now_ms = call(router)
-    return complaints.read(caller, _complaint(id), now_ms=now_ms, deps=wire_complaints())
+    return complaints.read(caller, complaint_in_path(id), now_ms=now_ms, deps=wire_complaints())
 
 
 @router.post(
@@ -65,7 +65,7 @@ def get_complaint(id: ComplaintPath) -> AdminComplaint:
 )
 def assign_complaint(id: ComplaintPath, body: AssignComplaint) -> AdminComplaint:
     caller, now_ms = call(router)
-    return complaints.assign(caller, _complaint(id), body.administrator, now_ms=now_ms, deps=wire_complaints())
+    return complaints.assign(caller, complaint_in_path(id), body.administrator, now_ms=now_ms, deps=wire_complaints())
 
 
 @router.post(
@@ -79,12 +79,4 @@ def assign_complaint(id: ComplaintPath, body: AssignComplaint) -> AdminComplaint
 )
 def resolve_complaint(id: ComplaintPath, body: ResolveComplaint) -> AdminComplaint:
     caller, now_ms = call(router)
-    return complaints.resolve(caller, _complaint(id), body, now_ms=now_ms, deps=wire_complaints())
-
-
-def _complaint(text: str) -> ComplaintId:
-    """Raises ProtocolError not_found for a text that is no complaint id."""
-    try:
-        return parse_complaint(text)
-    except ValueError:
-        raise ProtocolError(ErrorCode.NOT_FOUND) from None
+    return complaints.resolve(caller, complaint_in_path(id), body, now_ms=now_ms, deps=wire_complaints())

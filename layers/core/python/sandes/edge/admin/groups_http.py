@@ -22,11 +22,10 @@ from sandes.edge.admin.params import (
     OrganisationQuery,
     UnitQuery,
     place_asked,
-    tagged,
 )
 from sandes.edge.admin.routes import described
-from sandes.edge.app_http import group_in_path, version_needed
-from sandes.edge.http import no_content, version_meant
+from sandes.edge.http import no_content, tagged, version_meant, version_needed
+from sandes.edge.paths import group_in_path
 from sandes.protocol.admin_groups_api import (
     ChangeOfficialGroup,
     NewOfficialGroup,

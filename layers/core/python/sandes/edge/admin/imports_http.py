@@ -15,23 +15,14 @@ from sandes.edge.admin.caller import call
 from sandes.edge.admin.imports_wiring import wire_imports
 from sandes.edge.admin.params import CursorQuery, LimitQuery, OrganisationQuery, UnitQuery, place_asked
 from sandes.edge.admin.routes import described
-from sandes.edge.app_http import csv_page
-from sandes.edge.http import no_content
-from sandes.model.ids import ImportId, parse_import
-from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.edge.http import csv_page, no_content
+from sandes.edge.paths import import_in_path
+from sandes.protocol.errors import ErrorCode
 from sandes.protocol.import_api import CommitImport, ImportPage, ImportResults, ImportState, NewImport
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
 ImportPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
-
-
-def _import_in_path(text: str) -> ImportId:
-    """Raises ProtocolError not_found for a text that is no import id."""
-    try:
-        return parse_import(text)
-    except ValueError:
-        raise ProtocolError(ErrorCode.NOT_FOUND) from None
 
 
 @router.post(
@@ -81,7 +72,7 @@ def list_imports(
 )
 def get_import(id: ImportPath) -> ImportState:
     caller, now_ms = call(router)
-    return imports.state(caller, _import_in_path(id), now_ms=now_ms, deps=wire_imports())
+    return imports.state(caller, import_in_path(id), now_ms=now_ms, deps=wire_imports())
 
 
 @router.post(
@@ -102,7 +93,7 @@ def get_import(id: ImportPath) -> ImportState:
 )
 def commit_import(id: ImportPath, body: CommitImport) -> Response[ImportState]:
     caller, now_ms = call(router)
-    moved = imports.commit(caller, _import_in_path(id), body, now_ms=now_ms, deps=wire_imports())
+    moved = imports.commit(caller, import_in_path(id), body, now_ms=now_ms, deps=wire_imports())
     return Response(status_code=HTTPStatus.ACCEPTED, content_type="application/json", body=moved)
 
 
@@ -126,7 +117,7 @@ def import_results(
     format: Annotated[Literal["json", "csv"], Query(description="csv: the next page's address in Link")] = "json",
 ) -> Response[ImportResults | str]:
     caller, now_ms = call(router)
-    page = imports.results(caller, _import_in_path(id), after=cursor, limit=limit, now_ms=now_ms, deps=wire_imports())
+    page = imports.results(caller, import_in_path(id), after=cursor, limit=limit, now_ms=now_ms, deps=wire_imports())
     if format == "csv":
         path = f"/admin/v1/imports/{id}/results?format=csv&limit={limit}"
         return csv_page(imports.results_csv(page), path, page.cursor)
@@ -140,5 +131,5 @@ def import_results(
 )
 def cancel_import(id: ImportPath) -> Response[str]:
     caller, now_ms = call(router)
-    imports.cancel(caller, _import_in_path(id), now_ms=now_ms, deps=wire_imports())
+    imports.cancel(caller, import_in_path(id), now_ms=now_ms, deps=wire_imports())
     return no_content()

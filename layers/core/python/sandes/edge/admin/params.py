@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
-from pydantic import BaseModel
 
-from sandes.edge.http import entity_tag
-from sandes.model.administrator import AssignmentKey, Caller, Place
-from sandes.model.ids import ApprovalId, OrganisationId, UnitId, parse_approval, parse_organisation, parse_unit
+from sandes.model.administrator import Caller, Place
+from sandes.model.ids import UnitId, parse_organisation, parse_unit
 from sandes.protocol.admin_api import MAX_PAGE
 from sandes.protocol.errors import ErrorCode, ProtocolError
 
 _EIGHT = r"^[a-z2-7]{13}$"
 
 OrganisationPath = Annotated[str, Path(pattern=_EIGHT)]
+AppPath = Annotated[str, Path(pattern=_EIGHT)]
 UnitPath = Annotated[str, Path(pattern=_EIGHT)]
 ApprovalPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
 AssignmentPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{43,80}$")]
@@ -36,38 +33,6 @@ IfMatch = Annotated[
 VERSIONED = (ErrorCode.PRECONDITION_REQUIRED, ErrorCode.PRECONDITION_FAILED)
 
 DEFAULT_LIMIT = 50
-
-Body = TypeVar("Body", bound=BaseModel)
-
-
-def tagged(body: Body, version: int, status: HTTPStatus = HTTPStatus.OK) -> Response[Body]:
-    return Response(
-        status_code=status, content_type="application/json", body=body, headers={"ETag": entity_tag(version)}
-    )
-
-
-def organisation_in_path(text: str) -> OrganisationId:
-    """Raises ProtocolError not_found for a text that is no organisation's id."""
-    try:
-        return parse_organisation(text)
-    except ValueError:
-        raise ProtocolError(ErrorCode.NOT_FOUND) from None
-
-
-def approval_in_path(text: str) -> ApprovalId:
-    """Raises ProtocolError not_found for a text that is no approval's id."""
-    try:
-        return parse_approval(text)
-    except ValueError:
-        raise ProtocolError(ErrorCode.NOT_FOUND) from None
-
-
-def assignment_in_path(text: str) -> AssignmentKey:
-    """Raises ProtocolError not_found for a text that is no assignment's id."""
-    try:
-        return AssignmentKey.parse(text)
-    except ValueError:
-        raise ProtocolError(ErrorCode.NOT_FOUND) from None
 
 
 def place_asked(caller: Caller, organisation: str | None, unit: str | None) -> Place:

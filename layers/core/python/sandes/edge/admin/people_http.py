@@ -20,12 +20,11 @@ from sandes.edge.admin.params import (
     OrganisationQuery,
     UnitQuery,
     place_asked,
-    tagged,
 )
 from sandes.edge.admin.people_wiring import wire_people, wire_suspension
 from sandes.edge.admin.routes import described
-from sandes.edge.app_http import account_in_path, version_needed
-from sandes.model.ids import RequestId, parse_request
+from sandes.edge.http import tagged, version_needed
+from sandes.edge.paths import account_in_path, request_in_path
 from sandes.protocol.admin_people_api import (
     AdminPerson,
     BecauseOf,
@@ -42,7 +41,7 @@ from sandes.protocol.admin_people_api import (
     VerifyPerson,
     VerifyRequest,
 )
-from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.errors import ErrorCode
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
@@ -243,7 +242,7 @@ def list_requests(
 )
 def verify_request(id: RequestPath, body: VerifyRequest) -> Response[AdminPerson]:
     caller, now_ms = call(router)
-    return _person(verification_requests.verify(caller, _request(id), body, now_ms=now_ms, deps=wire_people()))
+    return _person(verification_requests.verify(caller, request_in_path(id), body, now_ms=now_ms, deps=wire_people()))
 
 
 @router.post(
@@ -257,16 +256,8 @@ def verify_request(id: RequestPath, body: VerifyRequest) -> Response[AdminPerson
 )
 def reject_request(id: RequestPath, body: BecauseOf) -> RequestEntry:
     caller, now_ms = call(router)
-    return verification_requests.reject(caller, _request(id), body.reason, now_ms=now_ms, deps=wire_people())
+    return verification_requests.reject(caller, request_in_path(id), body.reason, now_ms=now_ms, deps=wire_people())
 
 
 def _person(person: AdminPerson) -> Response[AdminPerson]:
     return tagged(person, person.version)
-
-
-def _request(text: str) -> RequestId:
-    """Raises ProtocolError not_found for a text that is no request id."""
-    try:
-        return parse_request(text)
-    except ValueError:
-        raise ProtocolError(ErrorCode.NOT_FOUND) from None

@@ -21,14 +21,12 @@ from sandes.edge.admin.params import (
     OrganisationQuery,
     UnitPath,
     UnitQuery,
-    organisation_in_path,
     place_asked,
-    tagged,
 )
 from sandes.edge.admin.roles_http import shown_approval
 from sandes.edge.admin.routes import described
-from sandes.edge.app_http import version_needed
-from sandes.edge.http import no_content
+from sandes.edge.http import no_content, tagged, version_needed
+from sandes.edge.paths import organisation_in_path
 from sandes.protocol.admin_organisations_api import (
     AdminOrganisation,
     AdminOrganisations,

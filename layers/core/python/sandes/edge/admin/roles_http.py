@@ -20,11 +20,10 @@ from sandes.edge.admin.params import (
     LimitQuery,
     OrganisationQuery,
     UnitQuery,
-    approval_in_path,
-    assignment_in_path,
     place_asked,
 )
 from sandes.edge.admin.routes import described
+from sandes.edge.paths import approval_in_path, assignment_in_path
 from sandes.model.approval import Approval
 from sandes.model.ids import base64url_text
 from sandes.protocol.admin_api import utc

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sandes.administration.authority import Need, Permission
-from sandes.edge.app_http import ERROR_CODES
+from sandes.edge.http import ERROR_CODES
 from sandes.protocol.errors import ErrorCode
 
 PERMISSION, NEED, WHERE = "x-permission", "x-need", "x-where"

@@ -10,10 +10,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Path
 from sandes.edge.authorizer import bearer
 from sandes.edge.http import now_milliseconds
 from sandes.edge.wiring import wire_client
-from sandes.model.ids import AccountId, MessageId, parse_account, parse_message
 from sandes.people.devices import DeviceDependencies
 from sandes.people.identity import Caller, authenticate
-from sandes.protocol.errors import ErrorCode, ProtocolError
 
 AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
 
@@ -29,14 +27,6 @@ def call(app: BaseRouter) -> tuple[Caller, int, DeviceDependencies]:
     return authenticate(token, audience=audience, now_ms=now_ms, directory=deps.directory), now_ms, deps
 
 
-def account_in_path(text: str) -> AccountId:
-    """Raises ProtocolError not_found for a text that is no account id."""
-    try:
-        return parse_account(text)
-    except ValueError:
-        raise ProtocolError(ErrorCode.NOT_FOUND) from None
-
-
 def described(summary: str, *, signed: bool = True) -> dict[str, Any]:
     """What OpenAPI says of a route. `signed`: it asks for a device token.
 
@@ -47,11 +37,3 @@ def described(summary: str, *, signed: bool = True) -> dict[str, Any]:
         "security": [{"device_token": []}] if signed else [],
         "response_description": "Done",
     }
-
-
-def message_in_path(text: str) -> MessageId:
-    """Raises ProtocolError not_found for a text that is no message id."""
-    try:
-        return parse_message(text)
-    except ValueError:
-        raise ProtocolError(ErrorCode.NOT_FOUND) from None

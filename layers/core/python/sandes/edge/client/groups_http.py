@@ -9,11 +9,11 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
-from sandes.edge.client.caller import account_in_path, call, described, message_in_path
-from sandes.edge.http import entity_tag, no_content, version_meant
+from sandes.edge.client.caller import call, described
+from sandes.edge.http import no_content, tagged, version_meant
+from sandes.edge.paths import account_in_path, group_in_path, message_in_path
 from sandes.edge.wiring import wire_group_delivery, wire_groups
 from sandes.groups import group_delivery, group_members, groups
-from sandes.model.ids import GroupId, parse_group
 from sandes.people import profiles
 from sandes.protocol.client_api import (
     ChangeGroup,
@@ -25,7 +25,6 @@ from sandes.protocol.client_api import (
     NewGroup,
     PutMember,
 )
-from sandes.protocol.errors import ErrorCode, ProtocolError
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
@@ -55,20 +54,20 @@ def list_groups(cursor: CursorQuery = None) -> GroupPage:
 @router.get("/v1/groups/<group>", **described("A group, with what the caller is in it"))
 def get_group(group: GroupPath) -> Response[Group]:
     caller, now_ms, _ = call(router)
-    return _tagged(groups.read(caller, _group(group), now_ms=now_ms, deps=wire_groups()))
+    return _tagged(groups.read(caller, group_in_path(group), now_ms=now_ms, deps=wire_groups()))
 
 
 @router.patch("/v1/groups/<group>", **described("Change a group's name, who posts, or whether it is open"))
 def change_group(group: GroupPath, body: ChangeGroup, if_match: IfMatch = None) -> Response[Group]:
     caller, now_ms, _ = call(router)
-    version = version_meant(if_match)
-    return _tagged(groups.change(caller, _group(group), body, version=version, now_ms=now_ms, deps=wire_groups()))
+    id, version = group_in_path(group), version_meant(if_match)
+    return _tagged(groups.change(caller, id, body, version=version, now_ms=now_ms, deps=wire_groups()))
 
 
 @router.delete("/v1/groups/<group>", status_code=HTTPStatus.NO_CONTENT, **described("Dissolve an informal group"))
 def dissolve_group(group: GroupPath) -> Response[str]:
     caller, now_ms, _ = call(router)
-    groups.dissolve(caller, _group(group), now_ms=now_ms, deps=wire_groups())
+    groups.dissolve(caller, group_in_path(group), now_ms=now_ms, deps=wire_groups())
     return no_content()
 
 
@@ -77,7 +76,7 @@ def list_members(
     group: GroupPath, cursor: CursorQuery = None, limit: LimitQuery = group_members.MAX_PAGE
 ) -> GroupMembers:
     caller, now_ms, deps = call(router)
-    page = group_members.members(caller, _group(group), cursor, limit=limit, now_ms=now_ms, deps=wire_groups())
+    page = group_members.members(caller, group_in_path(group), cursor, limit=limit, now_ms=now_ms, deps=wire_groups())
     return profiles.with_names(caller, page, now_ms=now_ms, deps=deps)
 
 
@@ -85,7 +84,7 @@ def list_members(
 def put_member(group: GroupPath, account: MemberPath, body: PutMember) -> GroupMember:
     caller, now_ms, _ = call(router)
     return group_members.put_member(
-        caller, _group(group), account_in_path(account), body.role, now_ms=now_ms, deps=wire_groups()
+        caller, group_in_path(group), account_in_path(account), body.role, now_ms=now_ms, deps=wire_groups()
     )
 
 
@@ -96,7 +95,8 @@ def put_member(group: GroupPath, account: MemberPath, body: PutMember) -> GroupM
 )
 def remove_member(group: GroupPath, account: MemberPath) -> Response[str]:
     caller, now_ms, _ = call(router)
-    group_members.remove_member(caller, _group(group), account_in_path(account), now_ms=now_ms, deps=wire_groups())
+    id, who = group_in_path(group), account_in_path(account)
+    group_members.remove_member(caller, id, who, now_ms=now_ms, deps=wire_groups())
     return no_content()
 
 
@@ -105,7 +105,7 @@ def message_delivery(group: GroupPath, message: MessagePath, cursor: CursorQuery
     caller, now_ms, _ = call(router)
     return group_delivery.delivery(
         caller,
-        _group(group),
+        group_in_path(group),
         message_in_path(message),
         after=cursor,
         now_ms=now_ms,
@@ -113,15 +113,5 @@ def message_delivery(group: GroupPath, message: MessagePath, cursor: CursorQuery
     )
 
 
-def _group(text: str) -> GroupId:
-    """Raises ProtocolError not_found for a text that is no group id."""
-    try:
-        return parse_group(text)
-    except ValueError:
-        raise ProtocolError(ErrorCode.NOT_FOUND) from None
-
-
 def _tagged(group: Group, status: HTTPStatus = HTTPStatus.OK) -> Response[Group]:
-    return Response(
-        status_code=status, content_type="application/json", body=group, headers={"ETag": entity_tag(group.version)}
-    )
+    return tagged(group, group.version, status)

@@ -9,8 +9,9 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
-from sandes.edge.client.caller import AccountPath, account_in_path, call, described
+from sandes.edge.client.caller import AccountPath, call, described
 from sandes.edge.http import no_content
+from sandes.edge.paths import account_in_path
 from sandes.people import accounts, attestations, invitations, people_search, profiles, reports, verification_requests
 from sandes.protocol.client_api import (
     AccountKeys,
