@@ -15,6 +15,7 @@ from sandes.administration.people.verification_sweep import end_due
 from sandes.administration.roles import admin_identity
 from sandes.administration.roles.first_administrators import operate
 from sandes.edge.admin import complaints_http, places_http, roles_http
+from sandes.edge.admin.admin_wiring import wire_places
 from sandes.edge.admin.audit_http import router as audit_routes
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.routes import described
@@ -32,7 +33,7 @@ app = resolver()
 @app.get("/admin/v1/me", **described("Oneself, with one's roles", permission=None))
 def me() -> AdminMe:
     caller, _ = call(app)
-    return admin_identity.me(caller)
+    return admin_identity.me(caller, wire_places().organisations)
 
 
 app.include_router(audit_routes)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -85,8 +86,14 @@ def test_an_administrator_is_made_signs_in_for_the_first_time_and_is_known(
     me = json.loads(run("whoami", "--json").stdout)
     assert me["administrator"] == json.loads(made.stdout)["administrator"]
     assert [one["role"] for one in me["assignments"]] == ["platform_admin"]
-    assert me["home"] == {key: json.loads(made.stdout)[key] for key in ("organisation", "unit")}
-    assert f"Asha Rao <{email}>" in run("whoami").stdout
+    home = {key: json.loads(made.stdout)[key] for key in ("organisation", "unit")}
+    assert me["home"] == home | {"organisation_name": "Sandes", "unit_name": "Operations"}
+    shown = run("whoami").stdout
+    assert f"Asha Rao <{email}>" in shown
+    assert f"works in Operations ({home['unit']}) in Sandes ({home['organisation']})" in shown
+    token = run("token").stdout.strip()
+    api = f"{deployment.stack.http_url}/admin/v1/me"
+    assert httpx.get(api, headers={"Authorization": f"Bearer {token}"}).json()["administrator"] == me["administrator"]
 
 
 def test_signing_in_later_takes_password_and_code_and_signing_out_ends_it(

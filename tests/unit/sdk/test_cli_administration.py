@@ -114,7 +114,15 @@ def test_who_is_signed_in_is_shown_with_their_roles(service: AdminService, signe
     email = caller.administrator.email
     lines = signed_in(caller)("whoami").stdout.splitlines()
     assert lines[0].endswith(f"<{email}>, administrator {made(signed_in(caller), 'whoami')['administrator']}")
-    assert lines[1:] == ["  works in aaaaaaaaaaaaa", "  platform_admin of aaaaaaaaaaaaa"]
+    assert lines[1:] == [
+        "  works in aaaaaaaaaaaaa",
+        "  platform_admin of aaaaaaaaaaaaa",
+    ]  # of which there is no row here
+    ministry = service.service.organisation("Ministry of Mines")
+    desk = Place(ministry, service.service.unit(ministry, "Second desk"))
+    shown = signed_in(service.administration.appoint(Role.VERIFIER, desk))("whoami").stdout.splitlines()[1:]
+    place = f"Second desk ({id_text(desk.unit)}) in Ministry of Mines ({id_text(ministry)})"
+    assert shown == [f"  works in {place}", f"  verifier of {place}"]
 
 
 def test_who_is_not_signed_in_is_told_how(signed_in: Callable[..., Run], tmp_path: Path) -> None:

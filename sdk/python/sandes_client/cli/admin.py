@@ -36,6 +36,7 @@ admin = typer.Typer(
 admin.command()(administrators.login)
 admin.command()(administrators.logout)
 admin.command()(administrators.whoami)
+admin.command()(administrators.token)
 admin.command()(statistics.stats)
 for name, group in (
     ("administrator", administrators.administrator),

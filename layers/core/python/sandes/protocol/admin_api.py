@@ -19,10 +19,12 @@ def utc(seconds: int) -> datetime:
 
 
 class AdminPlace(Answer):
-    """A unit of an organisation; the organisation itself as the unit of the same id."""
+    """A unit of an organisation; the organisation itself as the unit of the same id. Without names if it is gone."""
 
     organisation: OrganisationField
     unit: UnitField
+    organisation_name: str | None = None
+    unit_name: str | None = None
 
 
 class OwnAssignment(Answer):

@@ -7,10 +7,11 @@ whom they are made and ended, so that a unit is removed only while there are non
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from sandes.model.administrator import Place
 from sandes.model.ids import OrganisationId, UnitId, id_text, parse_organisation, parse_unit
 from sandes.model.organisation import Organisation, Tree, Unit, UnitKind
 from sandes.model.profile import Audience, Field
@@ -120,6 +121,12 @@ class OrganisationStore:
             return None
         root = found[_SORT]
         return read_organisation(root), read_unit(found[keys[-1][DirectoryRow.SORT]["S"]])
+
+    def names(self, places: Iterable[Place]) -> dict[Place, str]:
+        """Of those that are there, by one call for every hundred."""
+        keys = [unit_key(one.organisation, one.unit) for one in dict.fromkeys(places)]
+        found = batch_get_many(self.client, self.table, keys)
+        return {Place(_organisation_of(item), read_unit(item).id): item[Row.NAME]["S"] for item in found}
 
     def tree(self, organisation: OrganisationId) -> Tree | None:
         """Everything as it stood at one moment: a tree that changed while it was read is read again.
@@ -295,6 +302,10 @@ def read_organisation(item: Item) -> Organisation:
         },
         version=_version(item),
     )
+
+
+def _organisation_of(item: Item) -> OrganisationId:
+    return parse_organisation(item[DirectoryRow.PARTITION]["S"].removeprefix("O#"))
 
 
 def read_unit(item: Item) -> Unit:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sandes.administration.authority import MATRIX
 from sandes.model.administrator import Caller, Place
 from sandes.model.ids import AdministratorId
 from sandes.protocol.admin_api import AdminMe, AdminPlace, OwnAssignment, utc
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.administrators import AdministratorStore
+from sandes.store.organisations import OrganisationStore
 
 
 def identify(id: AdministratorId, *, signed_in_at: int, now_seconds: int, administrators: AdministratorStore) -> Caller:
@@ -19,18 +22,20 @@ def identify(id: AdministratorId, *, signed_in_at: int, now_seconds: int, admini
     return Caller(administrator, tuple(one for one in assignments if one.in_force(now_seconds)), signed_in_at)
 
 
-def me(caller: Caller) -> AdminMe:
-    """What the caller is told of themselves: with every role what it lets them do."""
+def me(caller: Caller, organisations: OrganisationStore) -> AdminMe:
+    """What the caller is told of themselves: with every role what it lets them do. One call, for names of places."""
+    places = [caller.administrator.home, *(one.place for one in caller.assignments)]
+    names = organisations.names([*places, *(Place.root(one.organisation) for one in places)])
     return AdminMe(
         administrator=caller.id,
         name=caller.administrator.name,
         email=caller.administrator.email,
-        home=_place(caller.administrator.home),
+        home=_place(caller.administrator.home, names),
         signed_in_at=utc(caller.signed_in_at),
         assignments=tuple(
             OwnAssignment(
                 role=one.role,
-                place=_place(one.place),
+                place=_place(one.place, names),
                 granted_at=utc(one.granted_at),
                 expires_at=utc(one.expires_at) if one.expires_at else None,
                 may={row.name.lower(): cells[one.role] for row, cells in MATRIX.items() if one.role in cells},
@@ -40,5 +45,10 @@ def me(caller: Caller) -> AdminMe:
     )
 
 
-def _place(place: Place) -> AdminPlace:
-    return AdminPlace(organisation=place.organisation, unit=place.unit)
+def _place(place: Place, names: Mapping[Place, str]) -> AdminPlace:
+    return AdminPlace(
+        organisation=place.organisation,
+        unit=place.unit,
+        organisation_name=names.get(Place.root(place.organisation)),
+        unit_name=names.get(place),
+    )
