@@ -130,6 +130,86 @@ def test_who_is_not_signed_in_is_told_how(signed_in: Callable[..., Run], tmp_pat
     assert (result.exit_code, result.stderr) == (1, "error: not_signed_in: sign in with `sandes-admin login`\n")
 
 
+# Where one has a role
+
+
+PLACED = [
+    ["person", "list"],
+    ["unit", "list"],
+    ["request", "list"],
+    ["assignment", "list"],
+    ["group", "list"],
+]
+"""Lists of what a unit admin looks after."""
+
+
+@pytest.fixture
+def desk(service: AdminService, ministry: OrganisationId) -> Place:
+    """A unit of the ministry with an official and a group."""
+    unit = service.service.unit(ministry, "Desk")
+    service.service.verify(service.service.person(), ministry, unit=unit, name="Asha Rao")
+    return Place(ministry, unit)
+
+
+@pytest.mark.parametrize("words", PLACED, ids=" ".join)
+def test_who_has_a_role_at_a_unit_only_sees_its_lists_without_naming_it(
+    service: AdminService, signed_in: Callable[..., Run], desk: Place, words: list[str]
+) -> None:
+    admin = signed_in(service.administration.appoint(Role.UNIT_ADMIN, desk))
+    listed, named = admin(*words, "--json"), admin(*words, "--json", "--unit", id_text(desk.unit))
+    assert (listed.exit_code, listed.stdout) == (0, named.stdout)
+    assert (id_text(desk.unit) in listed.stdout) == (words[0] in ("person", "unit", "assignment"))
+
+
+def test_other_lists_of_who_has_a_role_at_a_unit_need_no_unit_either(
+    service: AdminService, signed_in: Callable[..., Run], desk: Place
+) -> None:
+    for role, words in [(Role.APP_MANAGER, ["app", "list"]), (Role.MODERATOR, ["complaint", "list"])]:
+        assert signed_in(service.administration.appoint(role, desk))(*words).stdout == "Nothing to show.\n"
+
+
+def test_a_number_is_looked_up_in_the_unit_that_one_has_a_role_at(
+    service: AdminService, signed_in: Callable[..., Run], desk: Place
+) -> None:
+    person = service.service.person()
+    service.service.verify(person, desk.organisation, unit=desk.unit, name="Ravi Shah")
+    verifier = signed_in(service.administration.appoint(Role.VERIFIER, desk))
+    assert "Ravi Shah" in verifier("person", "show", person.phone).stdout
+
+
+def test_a_role_at_a_unit_of_another_organisation_needs_no_naming_either(
+    service: AdminService, signed_in: Callable[..., Run], desk: Place
+) -> None:
+    home = Place.root(service.service.organisation("Mint"))
+    verifier = signed_in(service.administration.appoint(Role.VERIFIER, desk, home=home))
+    assert "Asha Rao" in verifier("person", "list").stdout
+
+
+def test_who_has_roles_at_several_units_is_told_to_name_one(
+    service: AdminService, signed_in: Callable[..., Run], desk: Place
+) -> None:
+    north = Place(desk.organisation, service.service.unit(desk.organisation, "North"))
+    mint = Place.root(service.service.organisation("Mint"))
+    caller = service.administration.also(service.administration.appoint(Role.VERIFIER, desk), Role.UNIT_ADMIN, north)
+    run, ids = signed_in(caller), sorted(id_text(place.unit) for place in (desk, north))
+    assert run("person", "list").stderr == (
+        f"error: unit_needed: --unit is needed, one of {', '.join(ids)}: you have roles at each of them\n"
+    )
+    assert "Asha Rao" in run("person", "list", "--unit", id_text(desk.unit)).stdout
+    assert run("unit", "list").stdout.startswith(f"  {id_text(north.unit)} North")  # verifiers see no units
+    both = signed_in(service.administration.also(caller, Role.VERIFIER, mint))
+    of, unit = id_text(mint.organisation), id_text(mint.unit)
+    assert f"; --organisation {of} --unit {unit}: you" in both("person", "list").stderr
+
+
+def test_a_role_for_the_whole_organisation_goes_before_those_at_units(
+    service: AdminService, signed_in: Callable[..., Run], desk: Place
+) -> None:
+    root = Place.root(desk.organisation)
+    caller = service.administration.also(service.administration.appoint(Role.VERIFIER, desk), Role.UNIT_ADMIN, root)
+    assert f"{id_text(desk.organisation)} Ministry" in signed_in(caller)("unit", "list").stdout
+
+
 # Tables
 
 

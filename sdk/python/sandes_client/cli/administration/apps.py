@@ -93,7 +93,7 @@ def app_list(
     as_json: AsJson = False,
 ) -> None:
     """List the apps of an organisation, or of one unit."""
-    found = ctx.obj.every("apps", "apps", limit=limit, organisation=organisation, unit=unit)
+    found = ctx.obj.every("apps", "apps", limit=limit, **ctx.obj.place("apps", organisation, unit))
     columns = [Shown(name, field(name), whole=name in ("app", "unit")) for name in ("app", "name", "mode", "unit")]
     show_list(found, columns, as_json)
 

@@ -41,7 +41,7 @@ def assignment_list(
     as_json: AsJson = False,
 ) -> None:
     """List who has which role at a unit and below it."""
-    found = ctx.obj.every("assignments", "assignments", limit=limit, organisation=organisation, unit=unit)
+    found = ctx.obj.every("assignments", "assignments", limit=limit, **ctx.obj.place("roles", organisation, unit))
     columns = [
         Shown("name", field("name")),
         Shown("role", field("role")),

@@ -48,7 +48,8 @@ def complaint_list(
 ) -> None:
     """List complaints, the newest first."""
     state = "resolved" if resolved else "unresolved"
-    found = ctx.obj.every("complaints", "complaints", limit=limit, organisation=organisation, unit=unit, state=state)
+    place = ctx.obj.place("complaints", organisation, unit)
+    found = ctx.obj.every("complaints", "complaints", limit=limit, state=state, **place)
     columns = [
         Shown("complaint", field("id"), whole=True),
         Shown("about", _about, whole=True),

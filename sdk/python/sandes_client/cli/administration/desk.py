@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -70,6 +70,24 @@ class Desk:
                     return
 
         return islice(entries(), limit)
+
+    def place(self, kind: str, organisation: str | None, unit: str | None) -> dict[str, str | None]:
+        """Where to read what is of this `kind`, as it is called in what roles let one do: the place that is named; else
+        the organisation one works in, if a role reaches it as a whole; else the one unit at which one has a role.
+        """
+        if organisation or unit:
+            return {"organisation": organisation, "unit": unit}
+        me = self.get("me")
+        home = me["home"]["organisation"]
+        reached = [one["place"] for one in me["assignments"] if kind in one["may"]]
+        places = {(place["organisation"], place["unit"]) for place in reached}
+        if not places or (home, home) in places:
+            return {"organisation": None, "unit": None}
+        if len(places) > 1:
+            with failures_as_lines():
+                raise CommandFailed("unit_needed", f"{_named(places, home)}: you have roles at each of them")
+        ((of, at),) = places
+        return {"organisation": of, "unit": at}
 
     @contextmanager
     def admin(self) -> Generator[AdminClient]:
@@ -169,6 +187,13 @@ class Desk:
             return Operator.read(self.endpoints, function=self.operator)
         except EndpointsInvalid as error:
             raise typer.BadParameter(str(error), param_hint="--endpoints") from None
+
+
+def _named(places: Iterable[tuple[str, str]], home: str) -> str:
+    """Organisations and units as options."""
+    ours = sorted(unit for of, unit in places if of == home)
+    elsewhere = [f"--organisation {of} --unit {unit}" for of, unit in sorted(places) if of != home]
+    return "; ".join([f"--unit is needed, one of {', '.join(ours)}"] * bool(ours) + elsewhere)
 
 
 def _tag(version: int | None) -> str:

@@ -43,7 +43,7 @@ def group_list(
     as_json: AsJson = False,
 ) -> None:
     """List the official groups of an organisation, or of one unit."""
-    found = ctx.obj.every("groups", "groups", limit=limit, organisation=organisation, unit=unit)
+    found = ctx.obj.every("groups", "groups", limit=limit, **ctx.obj.place("groups", organisation, unit))
     shown = ("group", "name", "audience", "unit")
     columns = [Shown(name, field(name), whole=name in ("group", "unit")) for name in shown]
     show_list(found, columns, as_json)

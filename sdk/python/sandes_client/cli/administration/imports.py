@@ -72,7 +72,9 @@ def import_check(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="Rows: .csv or .xlsx.")],
     *,
     organisation: OfOrganisation = None,
-    unit: InUnit = None,
+    unit: Annotated[
+        str | None, typer.Option(metavar="ID", help="The unit of rows that name none; else the organisation.")
+    ] = None,
     client_ref: Annotated[str | None, typer.Option(help="A reference of yours.")] = None,
     wait: Wait = True,
     as_json: AsJson = False,

@@ -14,7 +14,13 @@ OfOrganisation = Annotated[
     typer.Option("--organisation", metavar="ID", help="Id of the organisation; the one you work in if left out."),
 ]
 InUnit = Annotated[
-    str | None, typer.Option("--unit", metavar="ID", help="Id of the unit; the whole organisation if left out.")
+    str | None,
+    typer.Option(
+        "--unit",
+        metavar="ID",
+        help="Id of the unit, all below it included; if left out, all that you may see of the organisation by a role "
+        "for the whole of it, or for one of its units.",
+    ),
 ]
 Reason = Annotated[str, typer.Option(help="Why; it is kept on the record, and names nobody.")]
 Version = Annotated[

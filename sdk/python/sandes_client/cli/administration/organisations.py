@@ -159,7 +159,7 @@ def unit_list(
     as_json: AsJson = False,
 ) -> None:
     """Show a unit and all below it as a tree, with how many officials and groups are in each."""
-    found = ctx.obj.every("units", "units", limit=limit, organisation=organisation, unit=unit)
+    found = ctx.obj.every("units", "units", limit=limit, **ctx.obj.place("units", organisation, unit))
     for one in found:
         say(_line(one), one, as_json)
 

@@ -56,7 +56,7 @@ def person_list(
     as_json: AsJson = False,
 ) -> None:
     """List verified people, by unit."""
-    found = ctx.obj.every("people", "people", limit=limit, organisation=organisation, unit=unit)
+    found = ctx.obj.every("people", "people", limit=limit, **ctx.obj.place("people", organisation, unit))
     columns = [
         Shown("account", field("account"), whole=True),
         Shown("name", field("name")),
@@ -268,7 +268,8 @@ def _account(desk: Desk, who: str, organisation: str | None, unit: str | None) -
     named = _named(who)
     if "account" in named:
         return named["account"]
-    return str(desk.post("people", "lookup", body=named | given(organisation=organisation, unit=unit))["account"])
+    place = desk.place("people", organisation, unit)
+    return str(desk.post("people", "lookup", body=named | given(**place))["account"])
 
 
 def _show(shown: Answer, as_json: bool) -> None:
@@ -303,9 +304,8 @@ def request_list(
 ) -> None:
     """List who asks to be verified, the oldest first within a unit."""
     state = "decided" if decided else "open"
-    found = ctx.obj.every(
-        "requests", "verification-requests", limit=limit, organisation=organisation, unit=unit, state=state
-    )
+    place = ctx.obj.place("people", organisation, unit)
+    found = ctx.obj.every("requests", "verification-requests", limit=limit, state=state, **place)
     columns = [
         Shown("request", field("id"), whole=True),
         Shown("name", field("name")),
