@@ -461,6 +461,14 @@ def test_another_organisations_groups_look_like_none(
     assert refused(stranger("group", "dissolve", group, "--yes")) == "not_found"
 
 
+def test_what_is_not_found_may_be_out_of_reach(officer: Run) -> None:
+    assert officer("group", "show", "c" * 13).stderr == (
+        "error: not_found: There is nothing here, or no role of yours reaches it (sandes-admin whoami). "
+        "Request id: request-1.\n"
+    )
+    assert "whoami" not in officer("group", "transfer", "c" * 13, "--unit", "b" * 13).stderr
+
+
 # What takes two
 
 

@@ -44,6 +44,7 @@ _APP_REQUESTS = {
 _ADMIN_REQUESTS = {
     "fresh_sign_in_required": "this takes a sign-in of the last five minutes: `sandes-admin login`, then again",
     "invalid_request": "the service does not accept this request",
+    "not_found": "There is nothing here, or no role of yours reaches it (sandes-admin whoami).",
     "rate_limited": "too many",
     "token_invalid": "who is signed in is no administrator",
 }
