@@ -621,6 +621,33 @@ def test_units_are_a_tree_that_is_changed_by_version(officer: Run, ministry: Org
     )
 
 
+def test_units_stand_in_the_order_of_the_tree_beside_one_another_by_name(
+    service: AdminService, officer: Run, ministry: OrganisationId
+) -> None:
+    names = ["Western", "Eastern", "central", "Northern"]
+    top = {name: service.service.unit(ministry, name) for name in names}
+    for name in names:
+        for desk in ("Wagons", "Signals", "Accounts"):
+            service.service.unit(ministry, f"{name} {desk}", parent=top[name])
+    lines = officer("unit", "list").stdout.splitlines()
+    shown = [line.strip().split(maxsplit=1)[1].partition(" (")[0] for line in lines]
+    assert shown[1:] == [
+        one
+        for name in ["central", "Eastern", "Northern", "Western"]
+        for one in [name, f"{name} Accounts", f"{name} Signals", f"{name} Wagons"]
+    ]
+    found = [json.loads(line)["name"] for line in officer("unit", "list", "--json").stdout.splitlines()]
+    assert found == ["Ministry of Railways", *shown[1:]]
+    below = officer("unit", "list", "--unit", id_text(top["Eastern"])).stdout.splitlines()
+    assert [line.strip().split(maxsplit=1)[1].partition(" (")[0] for line in below] == shown[5:9]
+
+
+def test_ones_own_organisation_is_shown_if_none_is_named(officer: Run, ministry: OrganisationId) -> None:
+    assert officer("organisation", "show").stdout == officer("organisation", "show", id_text(ministry)).stdout
+    assert officer("organisation", "policy").stdout == officer("organisation", "policy", id_text(ministry)).stdout
+    assert officer("organisation", "show").stdout.startswith(id_text(ministry))
+
+
 def test_a_policy_is_shown_and_set_field_by_field(officer: Run, ministry: OrganisationId) -> None:
     of = id_text(ministry)
     assert "  photo      everyone\n" in officer("organisation", "policy", of).stdout

@@ -121,7 +121,7 @@ def app_create(
     as_json: AsJson = False,
 ) -> None:
     """Register an app, on trial. If its key is made here, only the public half leaves this machine."""
-    of = organisation or ctx.obj.get("me")["home"]["organisation"]
+    of = organisation or ctx.obj.home()
 
     def register(public_key: str) -> Registered:
         body = given(organisation=of, unit=unit, name=name, scopes=scope, sms=sms, guests=guest)

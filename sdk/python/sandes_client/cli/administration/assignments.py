@@ -83,7 +83,7 @@ def assignment_grant(
     """Ask for a role for somebody: an officer of another unit approves it."""
     if (administrator is None) == (email is None) or (email is None) != (name is None):
         raise typer.BadParameter("give either --administrator, or --email and --name", param_hint="--administrator")
-    of = organisation or ctx.obj.get("me")["home"]["organisation"]
+    of = organisation or ctx.obj.home()
     person = {"email": email, "name": name, "home": home or unit or of} if email else None
     body = given(
         organisation=of, unit=unit, role=role, administrator=administrator, person=person, expires_at=day(until)

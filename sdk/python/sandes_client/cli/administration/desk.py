@@ -71,6 +71,10 @@ class Desk:
 
         return islice(entries(), limit)
 
+    def home(self) -> str:
+        """The organisation one works in."""
+        return str(self.get("me")["home"]["organisation"])
+
     def place(self, kind: str, organisation: str | None, unit: str | None) -> dict[str, str | None]:
         """Where to read what is of this `kind`, as it is called in what roles let one do: the place that is named; else
         the organisation one works in, if a role reaches it as a whole; else the one unit at which one has a role.

@@ -87,7 +87,7 @@ def import_check(
     if form is None:
         raise typer.BadParameter("the file's name ends with .csv or .xlsx", param_hint="FILE")
     desk: Desk = ctx.obj
-    of = organisation or desk.get("me")["home"]["organisation"]
+    of = organisation or desk.home()
     made = desk.post("imports", body=given(organisation=of, unit=unit, format=form, client_ref=client_ref))
     Console(stderr=True, highlight=False).print(f"import {made['id']}")
     with failures_as_lines():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -34,6 +35,10 @@ officer = command_group("Nodal officers: who is first in an organisation.")
 unit = command_group("Units of an organisation, at most eight levels with the organisation itself.")
 
 OrganisationId = Annotated[str, typer.Argument(metavar="ORGANISATION", help="Id of the organisation.")]
+OwnOrOther = Annotated[
+    str | None,
+    typer.Argument(metavar="ORGANISATION", help="Id of the organisation; the one you work in if left out."),
+]
 UnitId = Annotated[str, typer.Argument(metavar="UNIT", help="Id of the unit; of the organisation, for itself.")]
 Name = Annotated[str, typer.Option(help="Its name, at most 128 characters.")]
 Kind = Annotated[str, typer.Option(metavar="|".join(KINDS), callback=one_of(*KINDS), help="What it is.")]
@@ -75,10 +80,10 @@ def organisation_create(
     asked(ctx.obj.post("organisations", body={"name": name, "kind": kind, "officer": officer}), as_json)
 
 
-@organisation.command("show")
-def organisation_show(ctx: typer.Context, organisation: OrganisationId, *, as_json: AsJson = False) -> None:
+@organisation.command("show", epilog=examples("organisation show", "organisation show aaaaaaaaaaaaa"))
+def organisation_show(ctx: typer.Context, organisation: OwnOrOther = None, *, as_json: AsJson = False) -> None:
     """Show an organisation's name, age and version."""
-    _organisation(ctx.obj.get("organisations", organisation), as_json)
+    _organisation(ctx.obj.get("organisations", organisation or ctx.obj.home()), as_json)
 
 
 @organisation.command("rename", epilog=examples("organisation rename aaaaaaaaaaaaa --name 'Ministry of Rail'"))
@@ -91,13 +96,11 @@ def organisation_rename(
 
 @organisation.command(
     "policy",
-    epilog=examples(
-        "organisation policy aaaaaaaaaaaaa", "organisation policy aaaaaaaaaaaaa --show photo=organisation --version 4"
-    ),
+    epilog=examples("organisation policy", "organisation policy aaaaaaaaaaaaa --show photo=organisation --version 4"),
 )
 def organisation_policy(
     ctx: typer.Context,
-    organisation: OrganisationId,
+    organisation: OwnOrOther = None,
     *,
     show: Annotated[
         list[str] | None,
@@ -113,7 +116,7 @@ def organisation_policy(
 ) -> None:
     """Show or set to whom at most fields of its officials are shown; people may choose to show less."""
     audiences = checked_audiences(show)
-    path = ("organisations", organisation, "visibility")
+    path = ("organisations", organisation or ctx.obj.home(), "visibility")
     body = {"audiences": audiences}
     found = ctx.obj.patch(*path, body=body, version=version) if audiences else ctx.obj.get(*path)
     shown = "\n".join(f"  {name:<9}  {audience}" for name, audience in found["audiences"].items())
@@ -160,8 +163,23 @@ def unit_list(
 ) -> None:
     """Show a unit and all below it as a tree, with how many officials and groups are in each."""
     found = ctx.obj.every("units", "units", limit=limit, **ctx.obj.place("units", organisation, unit))
-    for one in found:
+    for one in _as_tree(list(found)):
         say(_line(one), one, as_json)
+
+
+def _as_tree(units: list[Answer]) -> Iterator[Answer]:
+    """Each before what is in it, beside one another by name."""
+    within: dict[str | None, list[Answer]] = {}
+    known = {one["id"] for one in units}
+    for one in sorted(units, key=lambda one: (one["name"].casefold(), one["id"])):
+        within.setdefault(one.get("parent") if one.get("parent") in known else None, []).append(one)
+
+    def below(parent: str | None) -> Iterator[Answer]:
+        for one in within.get(parent, ()):
+            yield one
+            yield from below(one["id"])
+
+    return below(None)
 
 
 def _line(one: Answer) -> str:
@@ -181,7 +199,7 @@ def unit_create(
     as_json: AsJson = False,
 ) -> None:
     """Create a unit below another one."""
-    of = organisation or ctx.obj.get("me")["home"]["organisation"]
+    of = organisation or ctx.obj.home()
     _unit(ctx.obj.post("units", body=given(organisation=of, name=name, kind=kind, parent=parent)), as_json)
 
 
