@@ -318,7 +318,7 @@ def test_an_app_is_registered_and_its_key_kept_here(service: AdminService, offic
     assert (known.public, known.test, known.networks) == (credentials.private_key.public, True, ("10.0.0.0/8",))
     assert json.loads(file.read_text())["private_key"] not in result.output
     assert officer("app", "show", "--app", app).stdout.splitlines()[2:] == [
-        "  trial, 50 a minute, 50 a day, 1 guests, with SMS, 0 webhooks",
+        "  trial, 50 a minute, 50 a day, 1 guest, with SMS, 0 webhooks",
         "  scopes msg otp",
         f"  key {key} (test) 10.0.0.0/8",
     ]
@@ -713,7 +713,7 @@ def test_a_person_is_suspended_resumed_and_their_devices_are_reset(
     suspended = officer("person", "suspend", account, "--reason", "under inquiry").stdout
     assert suspended == f"{account} suspended by unit {id_text(ministry)}: under inquiry\n"
     assert officer("person", "resume", account).stdout == f"{account} not suspended\n"
-    assert officer("person", "reset-devices", account, "--yes").stdout == f"{account}: 1 devices unlinked.\n"
+    assert officer("person", "reset-devices", account, "--yes").stdout == f"{account}: 1 device unlinked.\n"
 
 
 def test_a_number_without_its_plus_sign_is_told_so(officer: Run) -> None:
@@ -777,7 +777,7 @@ def test_a_file_is_checked_and_committed_and_its_results_written(
     assert checked.exit_code == 3
     id = checked.stderr.split()[1]
     assert checked.stdout.startswith(
-        f"checked {id}: 3 rows, 2 good rows, 1 bad ones; a commit means 1 verified, 1 nominated\n"
+        f"checked {id}: 3 rows, 2 good rows, 1 bad one; a commit means 1 verified, 1 nominated\n"
     )
     assert ("bad_number" in checked.stdout, "Not a phone number" in checked.stdout) == (True, True)
     assert importing.service.account(person.account).standing is None
@@ -791,7 +791,58 @@ def test_a_file_is_checked_and_committed_and_its_results_written(
     assert found == [("1", "verified"), ("2", "invalid"), ("3", "nominated")]
     assert "staff" in officer("import", "list").stdout
     assert officer("import", "results", id, "--out", str(results)).stdout == f"3 rows in {results}.\n"
-    assert officer("import", "cancel", id).stdout == f"Cancelled import {id}.\n"  # who has not come yet is not awaited
+    asked = officer("import", "cancel", id, input="n\n")
+    assert "who was nominated will not be verified by it any more (1 row): cancel" in asked.stderr
+    assert (asked.exit_code, "error: not_confirmed" in asked.stderr) == (1, True)
+    assert officer("import", "cancel", id, "--yes").stdout == f"Cancelled import {id}.\n"
     assert refused(officer("import", "commit", id, "--yes")) == "import_state"
     assert officer("import", "check", str(tmp_path)).exit_code == 2
     assert officer("import", "check", str(results.rename(tmp_path / "results.txt"))).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "done", "nominated", "question"),
+    [
+        ("checked", 0, 0, ""),
+        ("committing", 1, 0, "1 good row will be left undone"),
+        (
+            "committing",
+            0,
+            1,
+            "2 good rows will be left undone, and who was nominated will not be verified by it any more",
+        ),
+        ("completed", 2, 0, ""),
+        ("completed", 2, 2, "who was nominated will not be verified by it any more (2 rows)"),
+    ],
+)
+def test_what_is_lost_with_a_cancelled_import_is_said_before(
+    state: str, done: int, nominated: int, question: str
+) -> None:
+    now = {"state": state, "valid": 2, "done": done, "counts": {"verified": 0, "nominated": nominated}}
+    said = imports.lost_with(now)
+    assert said.startswith(question)
+    assert bool(said) == bool(question)
+
+
+def test_an_import_that_nothing_was_done_of_is_cancelled_without_a_question(
+    importing: AdminService, officer: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "officials.csv"
+    file.write_text(f"phone,name,post,expires\n{new_phone()},Asha Rao,Director,2027-03-31\n")
+    checked = officer("import", "check", str(file))
+    assert ": 1 row, 1 good row, 0 bad ones;" in checked.stdout
+    id = checked.stderr.split()[1]
+    assert officer("import", "cancel", id).stdout == f"Cancelled import {id}.\n"
+
+
+def test_of_a_file_that_is_of_no_use_the_reason_is_said_and_nothing_else(
+    importing: AdminService, officer: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "officials.csv"
+    file.write_text("phone,name,shoe size\n+919812345678,Asha Rao,38\n")
+    failed = officer("import", "check", str(file))
+    id = failed.stderr.split()[1]
+    assert failed.exit_code == 3
+    (line,) = failed.stdout.splitlines()
+    assert line.startswith(f"failed {id}: upload_invalid: header: column 3 ")
+    assert officer("import", "cancel", id).stderr.startswith("error: import_state: ")

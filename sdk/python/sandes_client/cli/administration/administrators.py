@@ -10,7 +10,7 @@ from sandes_client.admin import AdminSession, Cognito, SignInRefused
 from sandes_client.admin.sign_in import revoke
 from sandes_client.cli.administration.desk import Desk
 from sandes_client.cli.administration.options import Yes
-from sandes_client.cli.administration.showing import Answer, AsJson, at, command_group, one_of, say, text
+from sandes_client.cli.administration.showing import Answer, AsJson, at, command_group, counted, one_of, say, text
 from sandes_client.cli.administration.sign_in import refusal, sign_in
 from sandes_client.cli.session import CommandFailed, confirm, failures_as_lines
 
@@ -76,7 +76,7 @@ def administrator_remove(
     with failures_as_lines():
         confirm(f"Take all roles of {who} away?", yes=yes)
         done = ctx.obj.operate("administrator.remove", **{"email" if "@" in who else "administrator": who})
-    say(f"Removed administrator {done['administrator']}, who had {done['roles']} roles.", done, as_json)
+    say(f"Removed administrator {done['administrator']}, who had {counted(done['roles'], 'role')}.", done, as_json)
 
 
 def login(ctx: typer.Context, email: Email) -> None:

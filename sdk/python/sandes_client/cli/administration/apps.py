@@ -21,6 +21,7 @@ from sandes_client.cli.administration.showing import (
     Limit,
     Shown,
     command_group,
+    counted,
     examples,
     field,
     say,
@@ -201,7 +202,8 @@ def _show(shown: Answer, as_json: bool) -> None:
         f"{shown['app']} {text(shown['name'])}, version {shown['version']}",
         f"  of unit {shown['unit']}, organisation {shown['organisation']}",
         f"  {shown['mode']}, {shown['per_minute']} a minute, {shown['per_day']} a day, "
-        f"{shown['guests']} guests, {'with' if shown['sms'] else 'no'} SMS, {shown['webhooks']} webhooks",
+        f"{counted(shown['guests'], 'guest')}, {'with' if shown['sms'] else 'no'} SMS, "
+        f"{counted(shown['webhooks'], 'webhook')}",
         f"  scopes {' '.join(shown['scopes'])}",
         *(line.rstrip() for line in keys),
     ]

@@ -13,6 +13,7 @@ from sandes_client.cli.administration.showing import (
     Limit,
     Shown,
     command_group,
+    counted,
     examples,
     field,
     one_of,
@@ -145,7 +146,7 @@ def _show(shown: Answer, as_json: bool) -> None:
         f"{shown['group']} {text(shown['name'])}{state}, version {shown['version']}",
         f"  of unit {shown.get('unit') or 'none'}, organisation {shown['organisation']}{managed}",
         f"  for {shown['audience']}, {'open' if shown['open'] else 'closed'}, posting by {shown['posting']}, "
-        f"{shown['members']} of {shown['limit']} members",
+        f"{shown['members']} of {counted(shown['limit'], 'member')}",
         *(f"  admin {account}" for account in shown["admins"]),
     ]
     say("\n".join(lines), shown, as_json)

@@ -23,6 +23,7 @@ from sandes_client.cli.administration.showing import (
     AsJson,
     Limit,
     Shown,
+    counted,
     examples,
     field,
     say,
@@ -169,17 +170,32 @@ def import_results(
     found = _results(ctx.obj, id)
     if out is not None:
         count = _write(found, out)
-        say(f"{count} rows in {out}.", {"rows": count, "file": str(out)}, as_json)
+        say(f"{counted(count, 'row')} in {out}.", {"rows": count, "file": str(out)}, as_json)
         return
     columns = [Shown("row", field("row"), right=True), Shown("status", field("status")), Shown("findings", _findings)]
     show_list(found, columns, as_json)
 
 
 @imports.command("cancel")
-def import_cancel(ctx: typer.Context, id: ImportId, *, as_json: AsJson = False) -> None:
-    """Do no more of an import; what is done stays."""
+def import_cancel(ctx: typer.Context, id: ImportId, *, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Do no more of an import; what is done stays, but for nominations. Asks before, if it was committed."""
+    lost = "" if yes else lost_with(ctx.obj.get("imports", id))
+    with failures_as_lines():
+        confirm(f"{lost}: cancel import {id}?", yes=yes or not lost)
     ctx.obj.delete("imports", id)
     say(f"Cancelled import {id}.", {"id": id, "state": "cancelled"}, as_json)
+
+
+def lost_with(now: Answer) -> str:
+    """What cannot be had back, once an import is cancelled; nothing before it is committed."""
+    if now["state"] not in ("committing", "completed"):
+        return ""
+    left, nominated = now["valid"] - now["done"], now["counts"].get("nominated", 0)
+    lost = [f"{counted(left, 'good row')} will be left undone"] if left else []
+    lost += (
+        [f"who was nominated will not be verified by it any more ({counted(nominated, 'row')})"] if nominated else []
+    )
+    return ", and ".join(lost)
 
 
 def _waited(desk: Desk, now: Answer) -> Answer:
@@ -237,25 +253,40 @@ def _counts(counts: Answer | None) -> str:
 
 
 def _planned(now: Answer) -> str:
-    return f"{now['valid']} good rows, {now['invalid']} bad ones; a commit means {_counts(now.get('planned'))}"
+    good, bad = counted(now["valid"], "good row"), counted(now["invalid"], "bad one")
+    return f"{good}, {bad}; a commit means {_counts(now.get('planned'))}"
 
 
 def _end(now: Answer, as_json: bool) -> None:
     """Show the import; exit with 3 if rows are not good."""
     if as_json:
         typer.echo(json.dumps(now, ensure_ascii=False))
+    elif now["state"] == "failed":
+        _say_why(now)
     else:
-        failed = f" ({now['failure']})" if now.get("failure") else ""
-        typer.echo(f"{now['state']}{failed} {now['id']}: {now['rows']} rows, {_planned(now)}")
+        typer.echo(f"{now['state']} {now['id']}: {counted(now['rows'], 'row')}, {_planned(now)}")
         if now["state"] not in ("open", "checking", "checked"):
             typer.echo(f"done {now['done']} of {now['valid']}: {_counts(now['counts'])}")
-        if now["findings"]:
-            columns = [
-                Shown("row", field("row"), right=True),
-                *(Shown(name, field(name)) for name in ("field", "code", "message")),
-            ]
-            show_list(now["findings"][:FINDINGS_SHOWN], columns, as_json=False)
-            if now["invalid"] > FINDINGS_SHOWN:
-                typer.echo(f"and more; all of them: sandes-admin import results {now['id']}")
+        _say_findings(now, now["findings"])
     if now["state"] == "failed" or now["invalid"] or now["counts"].get("failed"):
         raise typer.Exit(BAD_ROWS)
+
+
+def _say_why(now: Answer) -> None:
+    """Of a file that is of no use: the reason, which is the first finding, and rows only if they are what is wrong."""
+    why = now["findings"][0] if now["findings"] else None
+    reason = f": {text(why['field'])}: {text(why['message'])} ({why['code']})" if why else ""
+    typer.echo(f"failed {now['id']}: {now.get('failure')}{reason}")
+    _say_findings(now, now["findings"][1:])
+
+
+def _say_findings(now: Answer, findings: list[Answer]) -> None:
+    if not findings:
+        return
+    columns = [
+        Shown("row", field("row"), right=True),
+        *(Shown(name, field(name)) for name in ("field", "code", "message")),
+    ]
+    show_list(findings[:FINDINGS_SHOWN], columns, as_json=False)
+    if now["invalid"] > FINDINGS_SHOWN:
+        typer.echo(f"and more; all of them: sandes-admin import results {now['id']}")

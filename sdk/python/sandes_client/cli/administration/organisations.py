@@ -16,6 +16,7 @@ from sandes_client.cli.administration.showing import (
     Shown,
     at,
     command_group,
+    counted,
     examples,
     field,
     one_of,
@@ -184,7 +185,7 @@ def _as_tree(units: list[Answer]) -> Iterator[Answer]:
 
 def _line(one: Answer) -> str:
     indent = "  " * (one["level"] - 1)
-    inside = f"{one['officials']} officials, {one['groups']} groups"
+    inside = f"{counted(one['officials'], 'official')}, {counted(one['groups'], 'group')}"
     return f"{indent}{one['id']} {text(one['name'])} ({one['kind']}; {inside})"
 
 

@@ -17,6 +17,7 @@ from sandes_client.cli.administration.showing import (
     Shown,
     at,
     command_group,
+    counted,
     examples,
     field,
     say,
@@ -209,7 +210,7 @@ def person_reset_devices(
         confirm(f"Unlink all devices of {who}?", yes=yes)
     account = _account(ctx.obj, who, organisation, unit)
     reset = ctx.obj.post("people", account, "devices", "reset")
-    say(f"{reset['account']}: {reset['devices']} devices unlinked.", reset, as_json)
+    say(f"{reset['account']}: {counted(reset['devices'], 'device')} unlinked.", reset, as_json)
 
 
 @person.command("hide", epilog=examples("person hide mmmmmmmmmmmma --field number=nobody --field photo=default"))
@@ -284,7 +285,9 @@ def _show(shown: Answer, as_json: bool) -> None:
     if suspended := shown.get("suspended"):
         lines.append(f"  suspended {at(suspended['at'])} by unit {suspended['unit']}: {text(suspended['reason'])}")
     if "version" in shown:
-        devices = f"{shown['devices']} devices, " if "devices" in shown else ""  # not of officials of the past
+        devices = (
+            f"{counted(shown['devices'], 'device')}, " if "devices" in shown else ""
+        )  # not of officials of the past
         lines.append(f"  {devices}version {shown['version']}")
     say("\n".join(lines), shown, as_json)
 

@@ -134,6 +134,10 @@ def text(value: Any) -> str:
     return " ".join(readable(str(value).encode(errors="replace")).split("\n"))
 
 
+def counted(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def field(name: str) -> Callable[[Answer], Any]:
     return lambda entry: entry.get(name)
 
