@@ -358,7 +358,10 @@ def test_apps_are_listed_changed_and_have_guests(service: AdminService, officer:
     stale = officer("app", "change", "--app", app, "--name", "Old", "--version", str(version))
     assert refused(stale) == "precondition_failed"
     assert made(officer, "app", "guests", "--app", app, "--guest", "+919876543210")["guests"] == 1
-    assert made(officer, "app", "guests", "--app", app)["guests"] == 0
+    asked = officer("app", "guests", "--app", app, input="n\n")
+    assert (asked.exit_code, "error: not_confirmed" in asked.stderr) == (1, True)
+    assert made(officer, "app", "show", "--app", app)["guests"] == 1
+    assert made(officer, "app", "guests", "--app", app, "--yes")["guests"] == 0
 
 
 def test_keys_are_added_and_revoked(officer: Run, app: str, tmp_path: Path) -> None:
@@ -390,6 +393,14 @@ def test_webhooks_are_registered_listed_and_removed(officer: Run, app: str) -> N
     assert hook["secret"].startswith("whsec_")
     listed = officer("app", "webhook", "list", "--app", app).stdout
     assert (hook["id"] in listed, "https://1.1.1.1/hook" in listed, hook["secret"] in listed) == (True, True, False)
+    change = ("app", "webhook", "change", hook["id"], "--app", app)
+    assert officer(*change, "--pause").stdout == f"{hook['id']} https://1.1.1.1/hook, paused\n  events message.read\n"
+    changed = made(officer, *change, "--url", "https://1.1.1.1/other", "--event", "message.failed", "--resume")
+    assert (changed["url"], changed["events"], changed.get("disabled")) == (
+        "https://1.1.1.1/other",
+        ["message.failed"],
+        None,
+    )
     assert officer("app", "webhook", "remove", hook["id"], "--app", app, "--yes").exit_code == 0
     assert officer("app", "webhook", "list", "--app", app).stdout == "Nothing to show.\n"
 
@@ -401,6 +412,9 @@ def test_webhooks_are_registered_listed_and_removed(officer: Run, app: str) -> N
         ["app", "create", "--name", "A", "--scope", "otp"],
         ["app", "show"],
         ["app", "change", "--app", "a" * 13],
+        ["app", "webhook", "change", "A" * 22, "--app", "a" * 13],
+        ["app", "webhook", "change", "A" * 22, "--app", "a" * 13, "--event", "message.lost"],
+        ["app", "webhook", "create", "https://1.1.1.1/", "--app", "a" * 13, "--event", "message.lost"],
         ["app", "quota", "--app", "a" * 13, "--per-minute", "0", "--per-day", "1"],
         ["template", "draft", "login", "--app", "a" * 13, "--kind", "letter", "--text", "en=x"],
         ["template", "draft", "login", "--app", "a" * 13, "--kind", "otp", "--text", "en"],

@@ -7,11 +7,12 @@ import secrets
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
 from sandes_client.app import AppCredentials, CredentialsInvalid
+from sandes_client.app.answers import EventType
 from sandes_client.cli.administration.approvals import asked
 from sandes_client.cli.administration.desk import Desk
 from sandes_client.cli.administration.options import InUnit, OfOrganisation, Reason, Version, Yes, given
@@ -34,6 +35,8 @@ from sandes_client.ids import base64url_text
 from sandes_client.keys import IdentityKey
 
 SCOPES = ("otp", "msg", "batch", "group", "hook")
+EVENTS = get_args(EventType)
+EVENT_NAMES = ", ".join(EVENTS)
 
 app = command_group("Governance apps: their terms, guests and webhooks.")
 key = command_group("Keys of an app: two live and two test keys at a time.")
@@ -57,6 +60,7 @@ Public = Annotated[
     typer.Option("--public", metavar="KEY", help="Or the public half, base64url, of a key made by the app's owner."),
 ]
 TestKey = Annotated[bool, typer.Option("--test-key", "--test", help="Guests and magic recipients only.")]
+WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK", help="Id that `list` shows.")]
 Guests = Annotated[
     list[str] | None,
     typer.Option("--guest", metavar="PHONE", help="Number that a trial app or test key may send to, once for each."),
@@ -67,6 +71,12 @@ def _check_scopes(scopes: list[str] | None) -> list[str] | None:
     if unknown := [scope for scope in scopes or () if scope not in SCOPES]:
         raise typer.BadParameter(f"{unknown[0]}: a scope is one of {', '.join(SCOPES)}")
     return scopes
+
+
+def _check_events(events: list[str] | None) -> list[str] | None:
+    if unknown := [event for event in events or () if event not in EVENTS]:
+        raise typer.BadParameter(f"{unknown[0]}: an event is one of {EVENT_NAMES}")
+    return events
 
 
 def app_id(named: str | None) -> str:
@@ -164,10 +174,19 @@ def app_change(
 
 @app.command("guests")
 def app_guests(
-    ctx: typer.Context, *, app: AppId = None, guest: Guests = None, version: Version = None, as_json: AsJson = False
+    ctx: typer.Context,
+    *,
+    app: AppId = None,
+    guest: Guests = None,
+    version: Version = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Set the guests of an app, in place of those it had; none if none is given."""
-    _show(ctx.obj.put("apps", app_id(app), "guests", body={"guests": guest or []}, version=version), as_json)
+    """Set the guests of an app, in place of those it had. Asks before, if none is given: it has none then."""
+    known = app_id(app)
+    with failures_as_lines():
+        confirm(f"Leave app {known} without guests?", yes=yes or bool(guest))
+    _show(ctx.obj.put("apps", known, "guests", body={"guests": guest or []}, version=version), as_json)
 
 
 @app.command("go-live")
@@ -236,7 +255,12 @@ def webhook_create(
     url: Annotated[str, typer.Argument(help="Where events are sent, https.")],
     *,
     app: AppId = None,
-    event: Annotated[list[str], typer.Option(help="What it is told of, once for each.")],
+    event: Annotated[
+        list[str],
+        typer.Option(
+            callback=_check_events, metavar="EVENT", help=f"What it is told of, once for each: {EVENT_NAMES}."
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Register a webhook. Its secret is shown this once."""
@@ -245,10 +269,40 @@ def webhook_create(
     say("\n".join([*lines, f"  secret {made['secret']}"] if made.get("secret") else lines), made, as_json)
 
 
+@webhook.command(
+    "change", epilog=examples("app webhook change WEBHOOK --pause", "app webhook change WEBHOOK --event message.read")
+)
+def webhook_change(
+    ctx: typer.Context,
+    webhook: WebhookId,
+    *,
+    app: AppId = None,
+    url: Annotated[str | None, typer.Option(help="Another address, https.")] = None,
+    event: Annotated[
+        list[str] | None,
+        typer.Option(
+            callback=_check_events, metavar="EVENT", help=f"In place of those it is told of, for each: {EVENT_NAMES}."
+        ),
+    ] = None,
+    paused: Annotated[
+        bool | None,
+        typer.Option("--pause/--resume", help="Send nothing there, nor what happens meanwhile later on; or go on."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change where a webhook leads and what it is told of, pause or resume it. The first two take a fresh sign-in."""
+    body = given(url=url, events=event or None, paused=paused)
+    if not body:
+        raise typer.BadParameter("say what is to change", param_hint="--url, --event, --pause, --resume")
+    changed = ctx.obj.patch("apps", app_id(app), "webhooks", webhook, body=body)
+    state = f", {changed['disabled']}" if changed.get("disabled") else ""
+    say(f"{changed['id']} {text(changed['url'])}{state}\n  events {' '.join(changed['events'])}", changed, as_json)
+
+
 @webhook.command("remove")
 def webhook_remove(
     ctx: typer.Context,
-    webhook: Annotated[str, typer.Argument(metavar="WEBHOOK", help="Id that `list` shows.")],
+    webhook: WebhookId,
     *,
     app: AppId = None,
     yes: Yes = False,
