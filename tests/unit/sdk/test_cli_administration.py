@@ -713,8 +713,12 @@ def test_a_person_is_verified_edited_hidden_moved_and_revoked(
     assert "  post to nobody at most\n" in hidden
     assert not made(officer, "person", "hide", account, "--field", "post=default").get("hidden")
     assert made(officer, "person", "transfer", account, "--to", desk)["unit"] == desk
-    assert refused(officer("person", "suspend", account, "--reason", "under inquiry")) == "verified_lately"
-    revoked = officer("person", "revoke", account, "--reason", "left the service").stdout
+    assert refused(officer("person", "suspend", account, "--reason", "under inquiry", "--yes")) == "verified_lately"
+    revoke = ("person", "revoke", account, "--reason", "left the service")
+    asked = officer(*revoke, input="n\n")
+    assert (asked.exit_code, "error: not_confirmed" in asked.stderr) == (1, True)
+    assert made(officer, "person", "show", account)["state"] == "verified"
+    revoked = officer(*revoke, "--yes").stdout
     assert revoked.startswith(f"{account} revoked: left the service\n")
 
 
@@ -724,7 +728,11 @@ def test_a_person_is_suspended_resumed_and_their_devices_are_reset(
     person, now_ms = service.service.person(), service.service.now_ms
     service.service.verify(person, ministry, now_ms=now_ms - 30 * 86_400_000)
     account = account_text(person.account)
-    suspended = officer("person", "suspend", account, "--reason", "under inquiry").stdout
+    suspend = ("person", "suspend", account, "--reason", "under inquiry")
+    asked = officer(*suspend, input="n\n")
+    assert (asked.exit_code, "error: not_confirmed" in asked.stderr) == (1, True)
+    assert not made(officer, "person", "show", account).get("suspended")
+    suspended = officer(*suspend, "--yes").stdout
     assert suspended == f"{account} suspended by unit {id_text(ministry)}: under inquiry\n"
     assert officer("person", "resume", account).stdout == f"{account} not suspended\n"
     assert officer("person", "reset-devices", account, "--yes").stdout == f"{account}: 1 device unlinked.\n"

@@ -34,6 +34,23 @@ person = command_group("Officials: whom an organisation vouches for, as what, un
 request = command_group("Requests of people who ask to be verified, by their own device or by an import.")
 
 Who = Annotated[str, typer.Argument(metavar="WHO", help="Account id, or phone number in international form.")]
+WhoseWho = Annotated[
+    str | None,
+    typer.Option(
+        "--organisation",
+        metavar="ID",
+        help="Where a phone number is looked up, if WHO is one; the organisation you work in if left out.",
+    ),
+]
+WhereWho = Annotated[
+    str | None,
+    typer.Option(
+        "--unit",
+        metavar="ID",
+        help="Where to look for WHO, if that is a phone number: the unit for which you may; if left out, the one you "
+        "have a role at. Nothing is moved there.",
+    ),
+]
 Name = Annotated[str | None, typer.Option(help="As others will see it.")]
 Post = Annotated[str | None, typer.Option(help="The office held.")]
 Email = Annotated[str | None, typer.Option(help="Official address; an empty text removes it.")]
@@ -74,8 +91,8 @@ def person_show(
     ctx: typer.Context,
     who: Who,
     *,
-    organisation: OfOrganisation = None,
-    unit: InUnit = None,
+    organisation: WhoseWho = None,
+    unit: WhereWho = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what the organisation says of a person, or said last."""
@@ -126,8 +143,8 @@ def person_edit(
     email: Email = None,
     listed: Listed = None,
     until: Until = None,
-    organisation: OfOrganisation = None,
-    unit: InUnit = None,
+    organisation: WhoseWho = None,
+    unit: WhereWho = None,
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
@@ -145,11 +162,14 @@ def person_revoke(
     who: Who,
     *,
     reason: Reason,
-    organisation: OfOrganisation = None,
-    unit: InUnit = None,
+    organisation: WhoseWho = None,
+    unit: WhereWho = None,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """End a verification: rights end now, memberships of official groups within minutes."""
+    with failures_as_lines():
+        confirm(f"End the verification of {who}, and with it memberships of official groups?", yes=yes)
     _act(ctx.obj, _account(ctx.obj, who, organisation, unit), "revoke", {"reason": reason}, as_json)
 
 
@@ -159,8 +179,8 @@ def person_transfer(
     who: Who,
     *,
     to: Annotated[str, typer.Option("--to", metavar="UNIT", help="The unit they go to.")],
-    organisation: OfOrganisation = None,
-    unit: InUnit = None,
+    organisation: WhoseWho = None,
+    unit: WhereWho = None,
     as_json: AsJson = False,
 ) -> None:
     """Move an official to another unit of the organisation."""
@@ -173,11 +193,14 @@ def person_suspend(
     who: Who,
     *,
     reason: Reason,
-    organisation: OfOrganisation = None,
-    unit: InUnit = None,
+    organisation: WhoseWho = None,
+    unit: WhereWho = None,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Have an account do nothing until it is resumed: no message is sent, no device connects."""
+    with failures_as_lines():
+        confirm(f"Suspend {who}: no device of theirs connects until somebody resumes it?", yes=yes)
     account = _account(ctx.obj, who, organisation, unit)
     _suspension(ctx.obj.post("people", account, "suspend", body={"reason": reason}), as_json)
 
@@ -187,8 +210,8 @@ def person_resume(
     ctx: typer.Context,
     who: Who,
     *,
-    organisation: OfOrganisation = None,
-    unit: InUnit = None,
+    organisation: WhoseWho = None,
+    unit: WhereWho = None,
     as_json: AsJson = False,
 ) -> None:
     """End a suspension, where it was made."""
@@ -200,8 +223,8 @@ def person_reset_devices(
     ctx: typer.Context,
     who: Who,
     *,
-    organisation: OfOrganisation = None,
-    unit: InUnit = None,
+    organisation: WhoseWho = None,
+    unit: WhereWho = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -228,8 +251,8 @@ def person_hide(
             "the organisation has it.",
         ),
     ],
-    organisation: OfOrganisation = None,
-    unit: InUnit = None,
+    organisation: WhoseWho = None,
+    unit: WhereWho = None,
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
