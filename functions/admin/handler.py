@@ -15,7 +15,7 @@ from sandes.administration.people.verification_sweep import end_due
 from sandes.administration.roles import admin_identity
 from sandes.administration.roles.first_administrators import operate
 from sandes.edge.admin import complaints_http, places_http, roles_http
-from sandes.edge.admin.admin_wiring import wire_places
+from sandes.edge.admin.admin_wiring import wire_audit_heads, wire_operator, wire_places, wire_verification_sweep
 from sandes.edge.admin.audit_http import router as audit_routes
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.routes import described
@@ -23,7 +23,6 @@ from sandes.edge.admin.statistics_http import router as statistics_routes
 from sandes.edge.faults import direct_call
 from sandes.edge.http import http_handler, now_milliseconds, resolver
 from sandes.edge.telemetry import logger
-from sandes.edge.wiring import wire_audit_heads, wire_operator, wire_verification_sweep
 from sandes.model.ids import id_text
 from sandes.protocol.admin_api import AdminMe
 

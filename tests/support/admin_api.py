@@ -21,7 +21,7 @@ from moto import mock_aws
 from functions.admin import handler as admin
 from functions.admin_apps import handler as admin_apps
 from functions.admin_people import handler as admin_people
-from sandes.edge import wiring
+from sandes.edge import clients, wiring
 from sandes.edge.admin import admin_wiring, apps_wiring, imports_wiring, people_wiring
 from sandes.model.administrator import Caller
 from sandes.model.ids import administrator_text
@@ -152,12 +152,12 @@ def admin_api() -> Iterator[AdminApi]:
         with patch.dict(os.environ, _settings(tables)), ExitStack() as patches:
             pool = MemoryPool()
             for module in WIRINGS:
-                if hasattr(module, "_administrator_pool"):
-                    patches.enter_context(patch.object(module, "_administrator_pool", lambda: pool))
+                if hasattr(module, "administrator_pool"):
+                    patches.enter_context(patch.object(module, "administrator_pool", lambda: pool))
             _forget()
-            _one_call_at_a_time(wiring._client("dynamodb"))
+            _one_call_at_a_time(clients.client_of("dynamodb"))
             api = AdminApi(client, tables, pool)
-            _watching_writes(wiring._client("dynamodb"), api)
+            _watching_writes(clients.client_of("dynamodb"), api)
             yield api
             _forget()
 
@@ -222,7 +222,7 @@ def _written(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, A
 
 def forget_what_was_written() -> None:
     """Where audit chains end, after the tables were put back to an earlier state."""
-    wiring._recorder()._heads.clear()
+    admin_wiring.recorder()._heads.clear()
 
 
 def _forget() -> None:

@@ -139,8 +139,8 @@ def admin_service(client: Any, tables: dict[str, str], patch: pytest.MonkeyPatch
     _forget()
     service = Service(client, tables, now_ms=time.time_ns() // 1_000_000)
     for module in _wirings():
-        if hasattr(module, "_administrator_pool"):
-            patch.setattr(module, "_administrator_pool", lambda: service.pool)
+        if hasattr(module, "administrator_pool"):
+            patch.setattr(module, "administrator_pool", lambda: service.pool)
     try:
         with caught_log():  # not between the lines of a command that is tried
             yield AdminService(service, Administration(service))

@@ -6,7 +6,8 @@ import sys
 import time
 from typing import Any
 
-from sandes.edge import wiring
+from sandes.edge import clients
+from sandes.edge.admin import admin_wiring
 from sandes.model.audit import Act
 from sandes.model.ids import new_organisation_id, new_unit_id
 from sandes.store.organisations import OrganisationStore
@@ -30,9 +31,9 @@ def measure(count: int) -> dict[str, Any]:
     )
     aws = canned.Aws(rows=Nothing())
     aws.connect()
-    recorder = wiring._recorder()
+    recorder = admin_wiring.recorder()
     organisation, unit = new_organisation_id(), new_unit_id()
-    plain = OrganisationStore(wiring._client("dynamodb"), os.environ["DIRECTORY_TABLE"])
+    plain = OrganisationStore(clients.client_of("dynamodb"), os.environ["DIRECTORY_TABLE"])
 
     def act() -> None:
         done = Act(

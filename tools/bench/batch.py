@@ -22,7 +22,7 @@ from nacl.signing import SigningKey
 
 from sandes.apps import batch_send
 from sandes.apps.batches import BatchDependencies
-from sandes.edge import wiring
+from sandes.edge import clients, wiring
 from sandes.model.ids import base64url_text, new_account_id, new_inbox_id
 from sandes.store.directory import phone_key
 from sandes.store.schema import DirectoryRow, RoutingRow
@@ -87,7 +87,7 @@ def _worker(engine: Engine) -> tuple[BatchDependencies, Counter[str]]:
     def count(event_name: str, **_: object) -> None:
         calls[event_name.rpartition(".")[2]] += 1
 
-    for client in (*(wiring._client(service) for service in ("dynamodb", "sqs")), deps.objects.client):  # type: ignore[attr-defined]  # S3Objects, as wired
+    for client in (*(clients.client_of(service) for service in ("dynamodb", "sqs")), deps.objects.client):  # type: ignore[attr-defined]  # S3Objects, as wired
         client.meta.events.register("before-send", count)
     return deps, calls
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from botocore.awsrequest import AWSResponse
 
-from sandes.edge import wiring
+from sandes.edge import clients
 from sandes.model.device import Device
 from sandes.model.ids import (
     DeviceAddress,
@@ -90,7 +90,7 @@ class Aws:
     def connect(self) -> None:
         """Make the clients of the functions answer to this."""
         for service in SERVICES:
-            wiring._client(service).meta.events.register("before-send", self._answer)
+            clients.client_of(service).meta.events.register("before-send", self._answer)
 
     def _answer(self, request: Any, event_name: str, **_: object) -> AWSResponse:
         operation = event_name.rpartition(".")[2]

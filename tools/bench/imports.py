@@ -17,7 +17,7 @@ import httpx
 
 from sandes.administration.imports import import_work, imports
 from sandes.administration.imports.imports import ImportDependencies
-from sandes.edge import wiring
+from sandes.edge import clients
 from sandes.edge.admin import imports_wiring
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
 from sandes.model.ids import AdministratorId, OrganisationId, new_account_id, parse_organisation
@@ -121,7 +121,7 @@ def _worker(engine: Engine) -> tuple[ImportDependencies, Counter[str]]:
     def count(event_name: str, **_: object) -> None:
         calls[event_name.rpartition(".")[2]] += 1
 
-    for client in (*(wiring._client(service) for service in ("dynamodb", "sqs")), deps.objects.client):  # type: ignore[attr-defined]  # S3Objects, as wired
+    for client in (*(clients.client_of(service) for service in ("dynamodb", "sqs")), deps.objects.client):  # type: ignore[attr-defined]  # S3Objects, as wired
         client.meta.events.register("before-send", count)
     return deps, calls
 

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sandes.edge import wiring
+from sandes.edge import clients
 
 _SERVICES = ("dynamodb", "apigatewaymanagementapi", "sqs")
 
@@ -16,7 +16,7 @@ def watched(run: Callable[[], object]) -> list[tuple[Any, dict[str, Any]]]:
     """The AWS calls that `run` makes, with their parameters, to be made again without it."""
     made: list[tuple[Any, dict[str, Any]]] = []
     watchers = []
-    for client in (wiring._client(service) for service in _SERVICES):
+    for client in (clients.client_of(service) for service in _SERVICES):
 
         def seen(params: dict[str, Any], model: Any, client: Any = client, **_: object) -> None:
             made.append((getattr(client, _method(client, model.name)), dict(params)))

@@ -22,7 +22,7 @@ from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 
 from sandes.crypto.pepper import Pepper
-from sandes.edge import wiring
+from sandes.edge import clients
 from sandes.model.app import App, AppKey
 from sandes.model.ids import AppKeyId, app_text, base64url_text, new_app_id
 from sandes.model.phone import PhoneNumber
@@ -185,7 +185,7 @@ class World:
             webhooks={},
             created_at=0,
         )
-        dynamodb, environment = wiring._client("dynamodb"), canned.ENVIRONMENT
+        dynamodb, environment = clients.client_of("dynamodb"), canned.ENVIRONMENT
         apps = AppStore(dynamodb, environment["DIRECTORY_TABLE"])
         apps.create(app)
         for kind, name, text in (

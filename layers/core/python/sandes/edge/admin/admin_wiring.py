@@ -1,45 +1,160 @@
-"""The dependencies of functions/admin, each made when a call first needs it."""
+"""Dependencies of functions/admin, and what the others of the admin API share with it: built once per environment."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING
 
+from sandes.edge.clients import client_of, objects_client, secret_of
 from sandes.edge.settings import AdminSettings
-from sandes.edge.wiring import _administrator_pool, _client, _recorder, _secret, wire_administrators
 from sandes.store.organisations import OrganisationStore
 
 if TYPE_CHECKING:
     from sandes.administration.approvals import ApprovalDependencies
+    from sandes.administration.audit.audit import Recorder
+    from sandes.administration.audit.audit_heads import HeadsDependencies
+    from sandes.administration.audit.audit_log import AuditLogDependencies
     from sandes.administration.organisations.places import PlaceDependencies
     from sandes.administration.people.complaints import ComplaintDependencies
+    from sandes.administration.people.verification_sweep import SweepDependencies
     from sandes.administration.roles.assignments import AssignmentDependencies
+    from sandes.administration.roles.first_administrators import FirstAdministratorDependencies
     from sandes.crypto.pepper import Pepper
+    from sandes.edge.admin.cognito import CognitoPool
+    from sandes.statistics.reports import ReportDependencies
+    from sandes.store.administrators import AdministratorStore
+
+
+@cache
+def recorder() -> Recorder:
+    """One for each environment: it remembers where the chains end."""
+    from sandes.administration.audit.audit import Recorder
+    from sandes.crypto.audit_chain import AuditKey
+    from sandes.edge.settings import RecorderSettings
+    from sandes.model.ids import parse_base64url
+    from sandes.store.audit import AuditStore
+
+    settings = RecorderSettings.load()
+    store = AuditStore(client_of("dynamodb"), settings.audit_table)
+    former = tuple(parse_base64url(key) for key in settings.audit_former_keys.split(",") if key)
+    return Recorder(store, AuditKey.of(secret_of(settings.audit_secret)), former)
+
+
+@cache
+def wire_operator() -> FirstAdministratorDependencies:
+    from sandes.administration.roles.first_administrators import FirstAdministratorDependencies
+    from sandes.edge.settings import OperatorSettings
+    from sandes.store.administrators import AdministratorStore
+
+    dynamodb, table = client_of("dynamodb"), OperatorSettings.load().directory_table
+    return FirstAdministratorDependencies(
+        administrators=AdministratorStore(dynamodb, table),
+        organisations=OrganisationStore(dynamodb, table),
+        pool=administrator_pool(),
+        recorder=recorder(),
+    )
+
+
+def administrator_pool() -> CognitoPool:
+    from sandes.edge.admin.cognito import CognitoPool
+    from sandes.edge.settings import AdministratorPoolSettings
+
+    settings = AdministratorPoolSettings.load()
+    return CognitoPool(client_of("cognito-idp"), settings.administrator_pool, settings.federation_provider)
+
+
+@cache
+def wire_administrators() -> AdministratorStore:
+    """In every function of the admin API: who calls."""
+    from sandes.edge.settings import AdminSettings
+    from sandes.store.administrators import AdministratorStore
+
+    return AdministratorStore(client_of("dynamodb"), AdminSettings.load().directory_table)
+
+
+@cache
+def wire_audit_log() -> AuditLogDependencies:
+    from sandes.administration.audit.audit_log import AuditLogDependencies
+    from sandes.crypto.pepper import Pepper
+    from sandes.edge.objects import S3Objects
+    from sandes.edge.settings import AdminFunctionSettings
+
+    settings, chains = AdminFunctionSettings.load(), recorder()
+    return AuditLogDependencies(
+        store=chains.store,
+        organisations=OrganisationStore(client_of("dynamodb"), settings.directory_table),
+        heads=S3Objects(objects_client(), settings.heads_bucket),
+        key=chains.key,
+        pepper=Pepper.of(secret_of(settings.pepper_secret)),
+        former=chains.former,
+    )
+
+
+@cache
+def wire_audit_heads() -> HeadsDependencies:
+    from sandes.administration.audit.audit_heads import HeadsDependencies
+    from sandes.edge.objects import S3Objects
+    from sandes.edge.settings import AuditHeadsSettings
+
+    settings, chains = AuditHeadsSettings.load(), recorder()
+    objects = S3Objects(objects_client(), settings.heads_bucket)
+    return HeadsDependencies(chains.store, objects, chains.key, chains.former)
+
+
+@cache
+def wire_verification_sweep() -> SweepDependencies:
+    from sandes.administration.people.verification_sweep import SweepDependencies
+    from sandes.edge.queue import SqsQueue
+    from sandes.edge.settings import VerificationSweepSettings
+    from sandes.store.routing import RoutingStore
+    from sandes.store.verifications import VerificationStore
+
+    settings = VerificationSweepSettings.load()
+    dynamodb = client_of("dynamodb")
+    return SweepDependencies(
+        VerificationStore(dynamodb, settings.directory_table, RoutingStore(dynamodb, settings.routing_table)),
+        SqsQueue(client_of("sqs"), settings.group_queue),
+    )
+
+
+@cache
+def wire_reports() -> ReportDependencies:
+    from sandes.edge.settings import ReportSettings
+    from sandes.statistics.reports import ReportDependencies
+    from sandes.store.apps import AppStore
+    from sandes.store.statistics import StatisticsStore
+
+    settings, dynamodb = ReportSettings.load(), client_of("dynamodb")
+    return ReportDependencies(
+        StatisticsStore(dynamodb, settings.statistics_table),
+        OrganisationStore(dynamodb, settings.directory_table),
+        AppStore(dynamodb, settings.directory_table),
+    )
 
 
 @cache
 def _pepper() -> Pepper:
     from sandes.crypto.pepper import Pepper
 
-    return Pepper.of(_secret(AdminSettings.load().pepper_secret))
+    return Pepper.of(secret_of(AdminSettings.load().pepper_secret))
 
 
 def _organisations() -> OrganisationStore:
-    return OrganisationStore(_client("dynamodb"), AdminSettings.load().directory_table)
+    return OrganisationStore(client_of("dynamodb"), AdminSettings.load().directory_table)
 
 
 @cache
 def wire_places() -> PlaceDependencies:
     from sandes.administration.organisations.places import PlaceDependencies
 
-    return PlaceDependencies(_organisations(), wire_administrators(), _recorder(), _pepper())
+    return PlaceDependencies(_organisations(), wire_administrators(), recorder(), _pepper())
 
 
 @cache
 def wire_assignments() -> AssignmentDependencies:
     from sandes.administration.roles.assignments import AssignmentDependencies
 
-    return AssignmentDependencies(wire_administrators(), _organisations(), _recorder(), _pepper())
+    return AssignmentDependencies(wire_administrators(), _organisations(), recorder(), _pepper())
 
 
 @cache
@@ -47,8 +162,8 @@ def wire_complaints() -> ComplaintDependencies:
     from sandes.administration.people.complaints import ComplaintDependencies
     from sandes.store.complaints import ComplaintStore
 
-    store = ComplaintStore(_client("dynamodb"), AdminSettings.load().directory_table)
-    return ComplaintDependencies(store, wire_administrators(), _organisations(), _recorder(), _pepper())
+    store = ComplaintStore(client_of("dynamodb"), AdminSettings.load().directory_table)
+    return ComplaintDependencies(store, wire_administrators(), _organisations(), recorder(), _pepper())
 
 
 @cache
@@ -63,14 +178,14 @@ def wire_approvals() -> ApprovalDependencies:
     from sandes.store.approvals import ApprovalStore
     from sandes.store.apps import AppStore
 
-    dynamodb, table, organisations = _client("dynamodb"), AdminSettings.load().directory_table, _organisations()
-    appointments = Appointments(wire_administrators(), _administrator_pool())
+    dynamodb, table, organisations = client_of("dynamodb"), AdminSettings.load().directory_table, _organisations()
+    appointments = Appointments(wire_administrators(), administrator_pool())
     registry = RegistryDependencies(AppStore(dynamodb, table), organisations, _pepper())
     return ApprovalDependencies(
         store=ApprovalStore(dynamodb, table),
         administrators=wire_administrators(),
         organisations=organisations,
-        recorder=_recorder(),
+        recorder=recorder(),
         pepper=_pepper(),
         operations={
             "organisation.create": Founding(appointments, organisations),

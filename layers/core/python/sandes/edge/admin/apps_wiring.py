@@ -15,10 +15,11 @@ from sandes.apps.webhook_address import AddressRule, networks_of
 from sandes.apps.webhook_register import WebhookRegister
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.webhook_keys import WebhookKeys
+from sandes.edge.admin.admin_wiring import recorder, wire_administrators
+from sandes.edge.clients import client_of, secret_of
 from sandes.edge.queue import SqsQueue
 from sandes.edge.settings import AdminAppsSettings
 from sandes.edge.webhook_http import SystemResolver
-from sandes.edge.wiring import _client, _recorder, _secret, wire_administrators
 from sandes.store.approvals import ApprovalStore
 from sandes.store.apps import AppStore
 from sandes.store.directory import DirectoryStore
@@ -30,11 +31,11 @@ from sandes.store.organisations import OrganisationStore
 @cache
 def wire_app_administration() -> AppAdministrationDependencies:
     settings = AdminAppsSettings.load()
-    dynamodb, table = _client("dynamodb"), settings.directory_table
+    dynamodb, table = client_of("dynamodb"), settings.directory_table
     registry = RegistryDependencies(
-        AppStore(dynamodb, table), OrganisationStore(dynamodb, table), Pepper.of(_secret(settings.pepper_secret))
+        AppStore(dynamodb, table), OrganisationStore(dynamodb, table), Pepper.of(secret_of(settings.pepper_secret))
     )
-    return AppAdministrationDependencies(registry, wire_administrators(), _recorder())
+    return AppAdministrationDependencies(registry, wire_administrators(), recorder())
 
 
 @cache
@@ -56,7 +57,7 @@ def wire_app_webhooks() -> AppWebhookDependencies:
     settings, apps = AdminAppsSettings.load(), wire_app_administration()
     register = WebhookRegister(
         apps.registry.apps,
-        WebhookKeys.of(_secret(settings.webhook_secret)),
+        WebhookKeys.of(secret_of(settings.webhook_secret)),
         AddressRule(SystemResolver(), networks_of(settings.webhook_networks)),
     )
     return AppWebhookDependencies(apps.registry, register, apps.administrators, apps.recorder)
@@ -65,13 +66,13 @@ def wire_app_webhooks() -> AppWebhookDependencies:
 @cache
 def wire_group_administration() -> GroupAdministrationDependencies:
     settings, apps = AdminAppsSettings.load(), wire_app_administration()
-    dynamodb, table = _client("dynamodb"), settings.directory_table
+    dynamodb, table = client_of("dynamodb"), settings.directory_table
     groups = OfficialGroupDependencies(
         groups=GroupStore(dynamodb, table),
         changes=GroupChangeStore(dynamodb, table),
         organisations=apps.registry.organisations,
         directory=DirectoryStore(dynamodb, table),
-        work=SqsQueue(_client("sqs"), settings.group_queue),
+        work=SqsQueue(client_of("sqs"), settings.group_queue),
     )
     return GroupAdministrationDependencies(
         groups, apps.registry.apps, apps.administrators, apps.recorder, apps.registry.pepper

@@ -9,10 +9,11 @@ from functools import cache
 from sandes.administration.imports.imports import ImportDependencies
 from sandes.crypto.attestation import AttestationKey
 from sandes.crypto.pepper import Pepper
+from sandes.edge.admin.admin_wiring import recorder
+from sandes.edge.clients import client_of, objects_client, secret_of
 from sandes.edge.objects import S3Objects
 from sandes.edge.queue import SqsQueue
 from sandes.edge.settings import ImportCallSettings, ImportSettings, ImportWorkSettings
-from sandes.edge.wiring import _client, _objects_client, _recorder, _secret
 from sandes.store.administrators import AdministratorStore
 from sandes.store.imports import ImportStore
 from sandes.store.limits import LimitStore
@@ -26,28 +27,28 @@ from sandes.store.verifications import VerificationStore
 def wire_imports() -> ImportDependencies:
     """For the calls about imports."""
     settings = ImportCallSettings.load()
-    return replace(_imports(settings), limits=LimitStore(_client("dynamodb"), settings.limits_table))
+    return replace(_imports(settings), limits=LimitStore(client_of("dynamodb"), settings.limits_table))
 
 
 @cache
 def wire_import_work() -> ImportDependencies:
     """For the function that works imports off, with the key that attestations are signed with."""
     settings = ImportWorkSettings.load()
-    return _imports(settings, AttestationKey.of(_secret(settings.attestation_secret)))
+    return _imports(settings, AttestationKey.of(secret_of(settings.attestation_secret)))
 
 
 def _imports(settings: ImportSettings, key: AttestationKey | None = None) -> ImportDependencies:
-    dynamodb, table = _client("dynamodb"), settings.directory_table
+    dynamodb, table = client_of("dynamodb"), settings.directory_table
     return ImportDependencies(
         store=ImportStore(dynamodb, table),
         nominations=NominationStore(dynamodb, table),
         verifications=VerificationStore(dynamodb, table, RoutingStore(dynamodb, settings.routing_table)),
         organisations=OrganisationStore(dynamodb, table),
         administrators=AdministratorStore(dynamodb, table),
-        objects=S3Objects(_objects_client(), settings.uploads_bucket),
-        queue=SqsQueue(_client("sqs"), settings.import_queue),
-        recorder=_recorder(),
-        pepper=Pepper.of(_secret(settings.pepper_secret)),
+        objects=S3Objects(objects_client(), settings.uploads_bucket),
+        queue=SqsQueue(client_of("sqs"), settings.import_queue),
+        recorder=recorder(),
+        pepper=Pepper.of(secret_of(settings.pepper_secret)),
         clock_ms=lambda: time.time_ns() // 1_000_000,
         key=key,
     )

@@ -9,10 +9,11 @@ from sandes.administration.people.suspension import SuspensionDependencies
 from sandes.administration.people.verifications import VerificationDependencies
 from sandes.crypto.attestation import AttestationKey
 from sandes.crypto.pepper import Pepper
+from sandes.edge.admin.admin_wiring import recorder
+from sandes.edge.clients import client_of, secret_of
 from sandes.edge.pusher import GatewayPusher
 from sandes.edge.queue import SqsQueue
 from sandes.edge.settings import AdminPeopleSettings
-from sandes.edge.wiring import _client, _recorder, _secret
 from sandes.store.directory import DirectoryStore
 from sandes.store.limits import LimitStore
 from sandes.store.routing import RoutingStore
@@ -24,16 +25,16 @@ from sandes.store.verifications import VerificationStore
 @cache
 def wire_people() -> PeopleDependencies:
     settings = AdminPeopleSettings.load()
-    dynamodb, table = _client("dynamodb"), settings.directory_table
+    dynamodb, table = client_of("dynamodb"), settings.directory_table
     return PeopleDependencies(
         verifications=VerificationDependencies(
             store=VerificationStore(dynamodb, table, RoutingStore(dynamodb, settings.routing_table)),
             directory=DirectoryStore(dynamodb, table),
-            pepper=Pepper.of(_secret(settings.pepper_secret)),
-            key=AttestationKey.of(_secret(settings.attestation_secret)),
+            pepper=Pepper.of(secret_of(settings.pepper_secret)),
+            key=AttestationKey.of(secret_of(settings.attestation_secret)),
         ),
         requests=VerificationRequestStore(dynamodb, table),
-        recorder=_recorder(),
+        recorder=recorder(),
         limits=LimitStore(dynamodb, settings.limits_table),
     )
 
@@ -43,7 +44,7 @@ def wire_suspension() -> SuspensionDependencies:
     settings = AdminPeopleSettings.load()
     return SuspensionDependencies(
         people=wire_people(),
-        suspensions=SuspensionStore(_client("dynamodb"), settings.directory_table, settings.routing_table),
-        pusher=GatewayPusher(_client("apigatewaymanagementapi")),
-        group_work=SqsQueue(_client("sqs"), settings.group_queue),
+        suspensions=SuspensionStore(client_of("dynamodb"), settings.directory_table, settings.routing_table),
+        pusher=GatewayPusher(client_of("apigatewaymanagementapi")),
+        group_work=SqsQueue(client_of("sqs"), settings.group_queue),
     )

@@ -8,9 +8,9 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from sandes.administration.authority import Permission
+from sandes.edge.admin.admin_wiring import wire_reports
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.routes import described
-from sandes.edge.wiring import wire_reports
 from sandes.model.administrator import PLATFORM
 from sandes.model.ids import parse_app, parse_organisation
 from sandes.protocol.admin_statistics_api import Statistics
