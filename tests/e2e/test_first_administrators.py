@@ -100,7 +100,7 @@ def test_signing_in_later_takes_password_and_code_and_signing_out_ends_it(
     asha: TestAdministrator, run: Run, session: Path
 ) -> None:
     code = totp.code(asha.secret)
-    signed_in = run("login", asha.email, typed=f"{PASSWORD}\n{totp.wrong_code(asha.secret)}\n{code[:3]} {code[3:]}\n")
+    signed_in = run("login", asha.email.title(), typed=f"{PASSWORD}\n{totp.wrong_code(asha.secret)}\n{code[:3]} {code[3:]}\n")
     assert signed_in.exit_code == 0, signed_in.output
     assert "code_incorrect" in signed_in.stderr
     kept = json.loads(session.read_text())["tokens"]["refresh"]
@@ -118,14 +118,14 @@ def test_signing_in_later_takes_password_and_code_and_signing_out_ends_it(
 
 
 def test_a_wrong_password_ends_the_command_and_keeps_nothing(asha: TestAdministrator, run: Run, session: Path) -> None:
-    refused = run("login", asha.email, typed="Another-horse-7-battery\n")
+    refused = run("login", asha.email.title(), typed="Another-horse-7-battery\n")
     assert refused.exit_code == 1
     assert refused.stderr.endswith("error: sign_in_refused: Incorrect username or password.\n")
     assert not session.exists()
 
 
 def test_a_kept_sign_in_that_others_may_read_is_not_used(asha: TestAdministrator, run: Run, session: Path) -> None:
-    assert run("login", asha.email, typed=f"{PASSWORD}\n{totp.code(asha.secret, steps=1)}\n").exit_code == 0
+    assert run("login", asha.email.title(), typed=f"{PASSWORD}\n{totp.code(asha.secret, steps=1)}\n").exit_code == 0
     session.chmod(0o640)
     refused = run("whoami")
     assert (refused.exit_code, "session_unusable" in refused.stderr) == (1, True)

@@ -85,6 +85,7 @@ def login(ctx: typer.Context, email: Email) -> None:
     What asks for a fresh sign-in takes one of the last five minutes: sign in again then.
     """
     desk: Desk = ctx.obj
+    email = email.lower()  # as the pool has it, whatever the deployment does about case
     with failures_as_lines():
         where = desk.admin_endpoints()
         tokens = sign_in(Cognito(where.cognito_url, where.client), email)
