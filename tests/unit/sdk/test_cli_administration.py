@@ -191,15 +191,16 @@ def test_who_has_roles_at_several_units_is_told_to_name_one(
     north = Place(desk.organisation, service.service.unit(desk.organisation, "North"))
     mint = Place.root(service.service.organisation("Mint"))
     caller = service.administration.also(service.administration.appoint(Role.VERIFIER, desk), Role.UNIT_ADMIN, north)
-    run, ids = signed_in(caller), sorted(id_text(place.unit) for place in (desk, north))
+    run = signed_in(caller)
+    units = sorted([f"{id_text(desk.unit)} (Desk)", f"{id_text(north.unit)} (North)"])
     assert run("person", "list").stderr == (
-        f"error: unit_needed: --unit is needed, one of {', '.join(ids)}: you have roles at each of them\n"
+        f"error: unit_needed: --unit is needed, one of {', '.join(units)}: you have roles at each of them\n"
     )
     assert "Asha Rao" in run("person", "list", "--unit", id_text(desk.unit)).stdout
     assert run("unit", "list").stdout.startswith(f"  {id_text(north.unit)} North")  # verifiers see no units
     both = signed_in(service.administration.also(caller, Role.VERIFIER, mint))
     of, unit = id_text(mint.organisation), id_text(mint.unit)
-    assert f"; --organisation {of} --unit {unit}: you" in both("person", "list").stderr
+    assert f"; --organisation {of} --unit {unit} (Mint): you" in both("person", "list").stderr
 
 
 def test_a_role_for_the_whole_organisation_goes_before_those_at_units(
@@ -710,8 +711,11 @@ def test_a_person_is_verified_edited_hidden_moved_and_revoked(
     edited = made(officer, "person", "edit", account, "--post", "Joint Director", "--email", "", "--not-listed")
     assert (edited["post"], edited.get("email"), edited["listed"]) == ("Joint Director", None, False)
     hidden = officer("person", "hide", account, "--field", "post=nobody").stdout
-    assert "  post to nobody at most\n" in hidden
-    assert not made(officer, "person", "hide", account, "--field", "post=default").get("hidden")
+    assert "  post to nobody\n" in hidden
+    wished = officer("person", "hide", account, "--field", "number=everyone").stdout
+    assert "  number to everyone, as far as the organisation shows it\n" in wished
+    as_before = ("--field", "post=default", "--field", "number=default")
+    assert not made(officer, "person", "hide", account, *as_before).get("hidden")
     assert made(officer, "person", "transfer", account, "--to", desk)["unit"] == desk
     assert refused(officer("person", "suspend", account, "--reason", "under inquiry", "--yes")) == "verified_lately"
     revoke = ("person", "revoke", account, "--reason", "left the service")

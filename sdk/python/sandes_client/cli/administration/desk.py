@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -14,7 +14,7 @@ import typer
 from platformdirs import user_data_path
 
 from sandes_client.admin import AdminApiError, AdminClient, AdminSession, Cognito, NotSignedIn
-from sandes_client.cli.administration.showing import Answer
+from sandes_client.cli.administration.showing import Answer, text
 from sandes_client.cli.administration.sign_in import sign_in
 from sandes_client.cli.session import CommandFailed, failures_as_lines
 from sandes_client.endpoints import AdminEndpoints, EndpointsInvalid, check_address
@@ -84,7 +84,7 @@ class Desk:
         me = self.get("me")
         home = me["home"]["organisation"]
         reached = [one["place"] for one in me["assignments"] if kind in one["may"]]
-        places = {(place["organisation"], place["unit"]) for place in reached}
+        places = {(place["organisation"], place["unit"]): place.get("unit_name") for place in reached}
         if not places or (home, home) in places:
             return {"organisation": None, "unit": None}
         if len(places) > 1:
@@ -193,10 +193,11 @@ class Desk:
             raise typer.BadParameter(str(error), param_hint="--endpoints") from None
 
 
-def _named(places: Iterable[tuple[str, str]], home: str) -> str:
-    """Organisations and units as options."""
-    ours = sorted(unit for of, unit in places if of == home)
-    elsewhere = [f"--organisation {of} --unit {unit}" for of, unit in sorted(places) if of != home]
+def _named(places: Mapping[tuple[str, str], str | None], home: str) -> str:
+    """Organisations and units as options, with the names of the units."""
+    names = {place: f" ({text(name)})" if name else "" for place, name in sorted(places.items())}
+    ours = [f"{unit}{name}" for (of, unit), name in names.items() if of == home]
+    elsewhere = [f"--organisation {of} --unit {unit}{name}" for (of, unit), name in names.items() if of != home]
     return "; ".join([f"--unit is needed, one of {', '.join(ours)}"] * bool(ours) + elsewhere)
 
 

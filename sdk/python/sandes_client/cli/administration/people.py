@@ -247,8 +247,8 @@ def person_hide(
             "--field",
             callback=check_pairs,
             metavar="FIELD=AUDIENCE",
-            help=f"Once for each of {', '.join(FIELDS)}: to {', '.join(AUDIENCES)} at most, or {AS_ORGANISATION}, as "
-            "the organisation has it.",
+            help=f"Once for each of {', '.join(FIELDS)}: to {', '.join(AUDIENCES)}, as far as the organisation shows "
+            f"it, or {AS_ORGANISATION}, as the organisation has it.",
         ),
     ],
     organisation: WhoseWho = None,
@@ -304,7 +304,7 @@ def _show(shown: Answer, as_json: bool) -> None:
         lines.append(f"  until {at(shown['expires_at'])}, {'listed' if shown.get('listed') else 'not listed'}")
     if shown.get("email"):
         lines.append(f"  {text(shown['email'])}")
-    lines += [f"  {name} to {audience} at most" for name, audience in (shown.get("hidden") or {}).items()]
+    lines += [_hidden(name, audience) for name, audience in (shown.get("hidden") or {}).items()]
     if suspended := shown.get("suspended"):
         lines.append(f"  suspended {at(suspended['at'])} by unit {suspended['unit']}: {text(suspended['reason'])}")
     if "version" in shown:
@@ -313,6 +313,11 @@ def _show(shown: Answer, as_json: bool) -> None:
         )  # not of officials of the past
         lines.append(f"  {devices}version {shown['version']}")
     say("\n".join(lines), shown, as_json)
+
+
+def _hidden(name: str, audience: str) -> str:
+    """A wish, which widens nothing: the organisation may show the field to fewer."""
+    return f"  {name} to {audience}" + ("" if audience == "nobody" else ", as far as the organisation shows it")
 
 
 # Requests
