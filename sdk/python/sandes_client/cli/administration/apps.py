@@ -94,7 +94,7 @@ def app_id(named: str | None) -> str:
 # Apps
 
 
-@app.command("list", epilog=examples("app list", "app list --unit bbbbbbbbbbbbb --json"))
+@app.command("list", epilog=examples("app list", "app list --unit ccccccccccccc --json"))
 def app_list(
     ctx: typer.Context,
     *,

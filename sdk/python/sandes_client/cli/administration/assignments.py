@@ -31,7 +31,7 @@ ROLES = (
 assignment = command_group("Roles: who has which, at what unit and below it, until when.")
 
 
-@assignment.command("list", epilog=examples("assignment list", "assignment list --unit bbbbbbbbbbbbb"))
+@assignment.command("list", epilog=examples("assignment list", "assignment list --unit ccccccccccccc"))
 def assignment_list(
     ctx: typer.Context,
     *,
@@ -57,7 +57,7 @@ def assignment_list(
 @assignment.command(
     "grant",
     epilog=examples(
-        "assignment grant --role verifier --unit bbbbbbbbbbbbb --email ravi@rail.gov.in --name 'Ravi Shah'",
+        "assignment grant --role verifier --unit ccccccccccccc --email ravi@rail.gov.in --name 'Ravi Shah'",
         "assignment grant --role auditor --administrator 0f3c1d6e-6f0e-4b60-9a55-3f8f5e2b8f10 --until 2027-03-31",
     ),
 )

@@ -34,7 +34,7 @@ def _about(one: Answer) -> str:
     return next(f"{kind} {one[kind]}" for kind in ("account", "group", "app") if one.get(kind))
 
 
-@complaint.command("list", epilog=examples("complaint list", "complaint list --resolved --unit bbbbbbbbbbbbb"))
+@complaint.command("list", epilog=examples("complaint list", "complaint list --resolved --unit ccccccccccccc"))
 def complaint_list(
     ctx: typer.Context,
     *,

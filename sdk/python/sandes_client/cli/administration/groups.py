@@ -34,7 +34,7 @@ Posting = Annotated[
 ]
 
 
-@group.command("list", epilog=examples("group list", "group list --unit bbbbbbbbbbbbb"))
+@group.command("list", epilog=examples("group list", "group list --unit ccccccccccccc"))
 def group_list(
     ctx: typer.Context,
     *,
@@ -53,7 +53,7 @@ def group_list(
 @group.command(
     "create",
     epilog=examples(
-        "group create --name 'Drivers' --unit bbbbbbbbbbbbb --admin mmmmmmmmmmmma",
+        "group create --name 'Drivers' --unit ccccccccccccc --admin mmmmmmmmmmmma",
         "group create --name 'Monsoon alerts' --audience citizens --open --admin mmmmmmmmmmmma",
     ),
 )

@@ -66,7 +66,7 @@ def upload(url: str, headers: dict[str, str], file: Path) -> None:
 
 
 @imports.command(
-    "check", epilog=examples("import check officials.xlsx", "import check officials.csv --unit bbbbbbbbbbbbb --json")
+    "check", epilog=examples("import check officials.xlsx", "import check officials.csv --unit ccccccccccccc --json")
 )
 def import_check(
     ctx: typer.Context,

@@ -137,7 +137,7 @@ def checked_audiences(show: list[str] | None) -> dict[str, str]:
 
 @officer.command(
     "appoint",
-    epilog=examples("officer appoint aaaaaaaaaaaaa --email meena@rail.gov.in --name 'Meena Iyer' --home bbbbbbbbbbbbb"),
+    epilog=examples("officer appoint aaaaaaaaaaaaa --email meena@rail.gov.in --name 'Meena Iyer' --home ccccccccccccc"),
 )
 def officer_appoint(
     ctx: typer.Context,
@@ -153,7 +153,7 @@ def officer_appoint(
     asked(ctx.obj.post("organisations", organisation, "officers", body=body), as_json)
 
 
-@unit.command("list", epilog=examples("unit list", "unit list --organisation aaaaaaaaaaaaa --unit bbbbbbbbbbbbb"))
+@unit.command("list", epilog=examples("unit list", "unit list --organisation aaaaaaaaaaaaa --unit ccccccccccccc"))
 def unit_list(
     ctx: typer.Context,
     *,
@@ -226,7 +226,7 @@ def unit_rename(
     _unit(ctx.obj.patch("units", unit, body={"name": name}, version=version, organisation=organisation), as_json)
 
 
-@unit.command("move", epilog=examples("unit move ccccccccccccc --parent bbbbbbbbbbbbb"))
+@unit.command("move", epilog=examples("unit move eeeeeeeeeeeee --parent ccccccccccccc"))
 def unit_move(
     ctx: typer.Context,
     unit: UnitId,

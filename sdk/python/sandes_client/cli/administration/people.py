@@ -64,7 +64,7 @@ Until = Annotated[
 RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="Id that `request list` shows.")]
 
 
-@person.command("list", epilog=examples("person list", "person list --unit bbbbbbbbbbbbb --json"))
+@person.command("list", epilog=examples("person list", "person list --unit ccccccccccccc --json"))
 def person_list(
     ctx: typer.Context,
     *,
@@ -102,7 +102,7 @@ def person_show(
 @person.command(
     "verify",
     epilog=examples(
-        "person verify +919876543210 --name 'Asha Rao' --post Director --unit bbbbbbbbbbbbb --until 2027-03-31"
+        "person verify +919876543210 --name 'Asha Rao' --post Director --unit ccccccccccccc --until 2027-03-31"
     ),
 )
 def person_verify(
@@ -323,7 +323,7 @@ def _hidden(name: str, audience: str) -> str:
 # Requests
 
 
-@request.command("list", epilog=examples("request list", "request list --decided --unit bbbbbbbbbbbbb"))
+@request.command("list", epilog=examples("request list", "request list --decided --unit ccccccccccccc"))
 def request_list(
     ctx: typer.Context,
     *,
