@@ -99,8 +99,8 @@ def test_an_administrator_is_made_signs_in_for_the_first_time_and_is_known(
 def test_signing_in_later_takes_password_and_code_and_signing_out_ends_it(
     asha: TestAdministrator, run: Run, session: Path
 ) -> None:
-    code = totp.code(asha.secret)
-    signed_in = run("login", asha.email.title(), typed=f"{PASSWORD}\n{totp.wrong_code(asha.secret)}\n{code[:3]} {code[3:]}\n")
+    code, wrong = totp.code(asha.secret), totp.wrong_code(asha.secret)
+    signed_in = run("login", asha.email.title(), typed=f"{PASSWORD}\n{wrong}\n{code[:3]} {code[3:]}\n")
     assert signed_in.exit_code == 0, signed_in.output
     assert "code_incorrect" in signed_in.stderr
     kept = json.loads(session.read_text())["tokens"]["refresh"]
