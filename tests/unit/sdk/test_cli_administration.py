@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -571,6 +572,11 @@ def india(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_times_are_shown_with_their_zone(india: None) -> None:
     assert [at("2027-03-31T18:30:00Z"), at(1_806_517_800), at(None)] == ["2027-04-01 00:00 IST"] * 2 + [""]
+
+
+def test_times_of_the_record_are_said_to_be_utc(officer: Run, app: str) -> None:
+    (line,) = [line for line in officer("audit", "list").stdout.splitlines() if "app.create" in line]
+    assert re.search(r" [0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} UTC app\.create ", line)
 
 
 def test_terms_are_asked_for_and_taken_back(officer: Run, second: Run, app: str) -> None:

@@ -202,7 +202,14 @@ def _line(one: dict[str, Any]) -> str:
     at = datetime.fromtimestamp(one["at_ms"] / 1000, UTC)
     details = json.dumps(one.get("details"), ensure_ascii=False)
     words = (
-        *(f"{one['seq']:>6}", f"{at:%Y-%m-%d %H:%M:%S}", one["action"], one.get("subject") or "", "by", one["actor"]),
+        *(
+            f"{one['seq']:>6}",
+            f"{at:%Y-%m-%d %H:%M:%S} UTC",
+            one["action"],
+            one.get("subject") or "",
+            "by",
+            one["actor"],
+        ),
         *("at", one.get("unit") or one["organisation"], details),
         "" if one.get("signed", True) else "NOT SIGNED: put there around the service",
     )
@@ -280,7 +287,7 @@ def _runs(runs: Sequence[tuple[int, int]]) -> str:
 
 
 def _time(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _named_after(file: Path) -> str | None:
