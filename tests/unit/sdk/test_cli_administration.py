@@ -857,14 +857,18 @@ def test_what_is_lost_with_a_cancelled_import_is_said_before(
 
 
 def test_an_import_that_nothing_was_done_of_is_cancelled_without_a_question(
-    importing: AdminService, officer: Run, tmp_path: Path
+    importing: AdminService, officer: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "officials.csv"
     file.write_text(f"phone,name,post,expires\n{new_phone()},Asha Rao,Director,2027-03-31\n")
-    checked = officer("import", "check", str(file))
+    checked = officer("import", "check", str(file), "--client-ref", "staff of the north")
     assert ": 1 row, 1 good row, 0 bad ones;" in checked.stdout
     id = checked.stderr.split()[1]
     assert officer("import", "cancel", id).stdout == f"Cancelled import {id}.\n"
+    narrow(monkeypatch)
+    head, _, first, *_ = officer("import", "list").stdout.splitlines()
+    assert head.split() == ["import", "state", "rows", "bad", "done", "ref", "at"]
+    assert first.split()[:5] == [id, "cancelled", "1", "0", "0"]
 
 
 def test_of_a_file_that_is_of_no_use_the_reason_is_said_and_nothing_else(

@@ -152,7 +152,7 @@ def import_list(
         Shown("rows", field("rows"), right=True),
         Shown("bad", field("invalid"), right=True),
         Shown("done", field("done"), right=True),
-        Shown("reference", field("client_ref")),
+        Shown("ref", field("client_ref"), least=4),
         Shown("at", time_of("created_at")),
     ]
     show_list(found, columns, as_json)
