@@ -16,7 +16,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
-from sandes.model.ids import OrganisationId, account_text, id_text, parse_organisation
+from sandes.model.ids import OrganisationId, account_text, administrator_text, id_text, parse_organisation
 from sandes_client.admin import AdminClient, AdminSession, Tokens
 from sandes_client.app import AppCredentials
 from sandes_client.cli.admin import admin
@@ -504,6 +504,21 @@ def test_a_text_is_drafted_by_one_and_approved_by_another(officer: Run, second: 
     listed = officer("template", "list", "--app", app).stdout
     assert ("login" in listed, "service" in listed) == (True, True)
     assert "  en: {{ code }} is your code" in officer("template", "show", "login", "--app", app).stdout
+
+
+def test_what_waits_is_listed_however_much_newer_does_not(
+    service: AdminService, officer: Run, ministry: OrganisationId
+) -> None:
+    usha = service.administration.appoint(Role.VERIFIER, Place.root(ministry))
+    grant = ("assignment", "grant", "--administrator", administrator_text(usha.id), "--role")
+    waits, *others = (made(officer, *grant, role)["id"] for role in ("moderator", "unit_admin", "app_manager"))
+    for approval in others:
+        made(officer, "approval", "cancel", approval)
+    listed = officer("approval", "list", "--state", "pending", "--limit", "1", "--json")
+    assert [json.loads(line)["id"] for line in listed.stdout.splitlines()] == [waits]
+    assert listed.stderr == ""
+    assert officer("approval", "list", "--limit", "2").stderr == "There are more than these 2: see --limit.\n"
+    assert officer("approval", "list", "--limit", "3").stderr == ""
 
 
 def test_requests_in_a_list_are_told_apart(

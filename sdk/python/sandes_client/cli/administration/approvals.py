@@ -58,8 +58,11 @@ def approval_list(
     as_json: AsJson = False,
 ) -> None:
     """List what was asked for, the newest first: what one has asked for, and what one may see or decide."""
-    every = ctx.obj.every("approvals", "approvals", limit=limit, organisation=organisation)
-    found = (one for one in every if state is None or one["state"] == state)
+
+    def wanted(one: Answer) -> bool:
+        return state is None or one["state"] == state
+
+    found = ctx.obj.every("approvals", "approvals", limit=limit, wanted=wanted, organisation=organisation)
     columns = [
         Shown("approval", field("id"), whole=True),
         Shown("operation", field("operation")),

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,19 +56,32 @@ class Desk:
     def delete(self, *path: str, version: int | None = None, **query: str | None) -> Answer:
         return self._change("DELETE", path, query, version)
 
-    def every(self, name: str, *path: str, limit: int, **query: str | int | None) -> Iterator[Answer]:
-        """Entries of a list, page by page, at most `limit`; `name` is the field that a page has them in."""
+    def every(
+        self,
+        name: str,
+        *path: str,
+        limit: int,
+        wanted: Callable[[Answer], bool] = lambda _: True,
+        **query: str | int | None,
+    ) -> Iterator[Answer]:
+        """Entries of a list that are `wanted`, page by page, at most `limit`: that there are more is said to standard
+        error. `name` is the field that a page has them in.
+        """
 
         def entries() -> Iterator[Answer]:
             cursor: str | None = None
             while True:
-                page = self.get(*path, limit=min(limit, MAX_PAGE), cursor=cursor, **query)
+                page = self.get(*path, limit=min(limit + 1, MAX_PAGE), cursor=cursor, **query)
                 yield from page[name]
                 cursor = page.get("cursor")
                 if not cursor:
                     return
 
-        return islice(entries(), limit)
+        for count, entry in enumerate(filter(wanted, entries())):
+            if count == limit:
+                typer.echo(f"There are more than these {limit}: see --limit.", err=True)
+                return
+            yield entry
 
     def home(self) -> str:
         """The organisation one works in."""
