@@ -22,13 +22,7 @@ def main() -> None:
 
 
 def measure(count: int) -> dict[str, Any]:
-    os.environ.update(
-        canned.ENVIRONMENT
-        | {
-            "AUDIT_TABLE": "Sandes-bench-TablesAudit0123456789AB",
-            "AUDIT_SECRET": "arn:aws:secretsmanager:us-east-1:000000000000:secret:audit",
-        }
-    )
+    os.environ.update(canned.ENVIRONMENT)
     aws = canned.Aws(rows=Nothing())
     aws.connect()
     recorder = admin_wiring.recorder()

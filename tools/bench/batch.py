@@ -22,7 +22,7 @@ from nacl.signing import SigningKey
 
 from sandes.apps import batch_send
 from sandes.apps.batches import BatchDependencies
-from sandes.edge import clients, wiring
+from sandes.edge import wiring
 from sandes.model.ids import base64url_text, new_account_id, new_inbox_id
 from sandes.store.directory import phone_key
 from sandes.store.schema import DirectoryRow, RoutingRow
@@ -30,7 +30,8 @@ from sandes_client.app import AppClient, AppCredentials
 from sandes_client.keys import IdentityKey
 from tools.backstage import Backstage
 from tools.bench.latency import FOLDER, Say
-from tools.engine import REGION, STACK, Deployment, Engine, EngineError, deploy, free_port
+from tools.bench.worker import counted_calls, take_over
+from tools.engine import Deployment, Engine, EngineError, deploy, free_port
 
 TEXT = {"en": "{{ name }}, your bill of {{ month }} is ready: {{ sum }} rupees."}
 
@@ -66,30 +67,9 @@ def measure(rows: int, say: Say) -> BatchFigures:
 
 def _worker(engine: Engine) -> tuple[BatchDependencies, Counter[str]]:
     """What the deployed function works with, here, and a count of its calls; that function is put to rest."""
-    functions = engine.client("lambda")
-    name = next(
-        one["FunctionName"]
-        for one in functions.list_functions()["Functions"]
-        if one["FunctionName"].startswith(f"{STACK}-AppBatches")
-    )
-    (source,) = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
-    functions.update_event_source_mapping(UUID=source["UUID"], Enabled=False)
-    os.environ |= functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"] | {
-        "AWS_ENDPOINT_URL": engine.url,
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }
+    take_over(engine, "AppBatches")
     deps = wiring.wire_batches()
-    calls: Counter[str] = Counter()
-
-    def count(event_name: str, **_: object) -> None:
-        calls[event_name.rpartition(".")[2]] += 1
-
-    for client in (*(clients.client_of(service) for service in ("dynamodb", "sqs")), deps.objects.client):  # type: ignore[attr-defined]  # S3Objects, as wired
-        client.meta.events.register("before-send", count)
-    return deps, calls
+    return deps, counted_calls(deps.objects)
 
 
 def _seed(engine: Engine, deployment: Deployment, deps: BatchDependencies, phones: list[str]) -> None:

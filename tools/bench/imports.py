@@ -17,7 +17,6 @@ import httpx
 
 from sandes.administration.imports import import_work, imports
 from sandes.administration.imports.imports import ImportDependencies
-from sandes.edge import clients
 from sandes.edge.admin import imports_wiring
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
 from sandes.model.ids import AdministratorId, OrganisationId, new_account_id, parse_organisation
@@ -30,7 +29,8 @@ from tools.bench import deployed
 from tools.bench.import_check import UNITS, csv_file, xlsx_file
 from tools.bench.latency import FOLDER, Say
 from tools.bench.table import Row
-from tools.engine import REGION, STACK, Deployment, Engine, EngineError, deploy, free_port
+from tools.bench.worker import counted_calls, take_over
+from tools.engine import Deployment, Engine, EngineError, deploy, free_port
 
 CHECK_LIMIT_US = 600.0
 """100,000 rows in a minute."""
@@ -100,30 +100,9 @@ def measure(count: int, say: Say) -> dict[str, ImportFigures]:
 
 def _worker(engine: Engine) -> tuple[ImportDependencies, Counter[str]]:
     """What the deployed function works with, here, and a count of its calls; that function is put to rest."""
-    functions = engine.client("lambda")
-    name = next(
-        one["FunctionName"]
-        for one in functions.list_functions()["Functions"]
-        if one["FunctionName"].startswith(f"{STACK}-AdminImports")
-    )
-    (source,) = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
-    functions.update_event_source_mapping(UUID=source["UUID"], Enabled=False)
-    os.environ |= functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"] | {
-        "AWS_ENDPOINT_URL": engine.url,
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }
+    take_over(engine, "AdminImports")
     deps = imports_wiring.wire_import_work()
-    calls: Counter[str] = Counter()
-
-    def count(event_name: str, **_: object) -> None:
-        calls[event_name.rpartition(".")[2]] += 1
-
-    for client in (*(clients.client_of(service) for service in ("dynamodb", "sqs")), deps.objects.client):  # type: ignore[attr-defined]  # S3Objects, as wired
-        client.meta.events.register("before-send", count)
-    return deps, calls
+    return deps, counted_calls(deps.objects)
 
 
 def _organisation(engine: Engine, deployment: Deployment) -> OrganisationId:
