@@ -109,7 +109,8 @@ class Administration(Foundation):
             },
         )
         self._grant_invitations(self.admin)
-        self._grant(self.admin, ("dynamodb:Query",), f"{self.tables[schema.AUDIT].table_arn}/index/*")
+        for table in (schema.AUDIT, schema.DIRECTORY):
+            self._grant(self.admin, ("dynamodb:Query",), f"{self.tables[table].table_arn}/index/*")
         self._grant_tables(self.admin, {schema.STATISTICS: ("Query", "GetItem")})
         self._grant(self.admin, ("s3:GetObject",), self.heads.objects)
         self._grant(self.admin, ("s3:ListBucket",), self.heads.bucket.bucket_arn)  # else S3 says forbidden for missing

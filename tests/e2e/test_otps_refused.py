@@ -252,7 +252,6 @@ async def test_a_copied_token_is_good_for_no_other_body_path_method_or_key(
     others: list[tuple[str, str, bytes, str]] = [
         ("POST", "/v1/otps", body.replace(b"passports", b"tickets"), "k"),
         ("POST", "/v1/otps", body + b" ", "k"),
-        ("POST", "/v1/otps?x=1", body, "k"),
         ("POST", f"/v1/otps/{pending}/resends", body, "k"),
         ("DELETE", f"/v1/otps/{pending}", b"", "k"),
         ("POST", "/v1/otps", body, "k2"),
@@ -261,6 +260,14 @@ async def test_a_copied_token_is_good_for_no_other_body_path_method_or_key(
         is_problem(await app.call(method, path, sent, key=key, token=token), 401, "token_invalid")
     assert stored(deployment) <= before
     assert (await app.call("POST", "/v1/otps", body, key="k", token=token)).status_code == 202
+    asked = app.token("GET", "/v1/messages?limit=1", b"", None)
+    is_problem(await app.call("GET", "/v1/messages?limit=2", token=asked), 401, "token_invalid")
+    assert (await app.call("GET", "/v1/messages?limit=1", token=asked)).status_code == 200
+
+
+async def test_a_parameter_that_does_not_exist_is_refused(app: RawApp) -> None:
+    problem = is_problem(await app.call("GET", "/v1/messages?limti=1"), 400, "invalid_request")
+    assert [fault["pointer"] for fault in problem["errors"]] == ["/limti"]
 
 
 async def test_an_expired_token_is_told_the_servers_time(app: RawApp) -> None:

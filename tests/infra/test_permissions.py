@@ -230,6 +230,7 @@ ALLOWED = {
         "dynamodb:Query statistics",
         "dynamodb:GetItem statistics",
         "dynamodb:Query audit/index/*",
+        "dynamodb:Query directory/index/*",
         "secretsmanager:GetSecretValue Pepper",
         "s3:GetObject heads/*",
         "s3:ListBucket bucket",

@@ -181,6 +181,33 @@ def test_the_second_officer_does_not_work_where_the_first_does(ministry: Ministr
     assert ministry.approve(second, asked).body["state"] == "executed"
 
 
+def test_what_waits_for_the_platform_is_found_there_whatever_organisation_it_is_about(ministry: Ministry) -> None:
+    first, second = platform(ministry)
+    grant = ministry.ask(ministry.asha, "verifier").body["id"]  # for its own officers to decide
+    taken = ministry.take(ministry.asha, ministry.ravi)
+    officer = {"name": "Ministry of Ports", "officer": {"email": "usha.p@example.gov.in", "name": "Usha"}}
+    asked = ministry.api(first, "POST", "/organisations", officer)
+
+    def waiting(by: Caller) -> list[str]:
+        found, query = [], {"everywhere": "true", "limit": "1"}
+        while True:
+            page = ministry.api(by, "GET", "/approvals", query=query)
+            assert page.status == 200
+            found += [one["id"] for one in page.body["approvals"]]
+            if not page.body.get("cursor"):
+                return found
+            query |= {"cursor": page.body["cursor"]}
+
+    listed = waiting(second)
+    assert set(listed) >= {taken.body["id"], asked.body["id"]}
+    assert (grant in listed, len(listed)) == (False, len(set(listed)))
+    ministry.approve(second, asked)
+    assert set(listed) - set(waiting(second)) == {asked.body["id"]}
+    ministry.api(ministry.asha, "DELETE", f"/approvals/{taken.body['id']}")
+    assert set(listed) - set(waiting(first)) == {asked.body["id"], taken.body["id"]}
+    assert ministry.api(ministry.asha, "GET", "/approvals", query={"everywhere": "true"}).code == "not_found"
+
+
 def test_two_roles_that_exclude_each_other_are_not_granted_at_once(ministry: Ministry) -> None:
     usha = ministry.staff.appoint(Role.VERIFIER, ministry.west)
     who = administrator_text(usha.id)

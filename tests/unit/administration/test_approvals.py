@@ -294,7 +294,7 @@ def test_what_an_older_deployment_has_stored_is_shown_and_cancelled_and_not_carr
 ) -> None:
     asked = replace(world.ask(), **older)
     store = world.deps.store
-    item = store.requesting(asked)["Put"]["Item"]
+    item = store.requesting(asked, of_platform=False)["Put"]["Item"]
     world.service.client.put_item(TableName=store.table, Item=item)
     expected = "not_found" if "operation" in older else "approval_state"
     assert refused(world.approve, world.ravi, asked.id) == expected

@@ -16,7 +16,16 @@ from pydantic import ValidationError
 
 from sandes.administration.acts import recording
 from sandes.administration.audit.audit import BesideFailed, Recorder
-from sandes.administration.authority import Need, Permission, covers, everywhere, grants, places_seen, require
+from sandes.administration.authority import (
+    Need,
+    Permission,
+    covers,
+    everywhere,
+    grants,
+    of_platform,
+    places_seen,
+    require,
+)
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor as make_cursor
 from sandes.cursors import position
@@ -112,7 +121,10 @@ def request(caller: Caller, operation: str, parameters: Wire, *, now_ms: int, de
     )
     act = _act(f"{operation}.requested", caller, right, approval, asked.recorded(parameters))
     still = deps.administrators.still(right, now_seconds=now_ms // 1000)
-    recording(deps.recorder, act, now_ms=now_ms, conditions=[still])([deps.store.requesting(approval)])
+    platforms = of_platform(asked.permission, "second", asked.roles(parameters))
+    recording(deps.recorder, act, now_ms=now_ms, conditions=[still])(
+        [deps.store.requesting(approval, of_platform=platforms)]
+    )
     return approval
 
 
@@ -199,6 +211,22 @@ def page(
     found, last = deps.store.of_organisation(organisation, after=start, limit=limit, now_seconds=now_ms // 1000)
     more = make_cursor(last, owner=owner, of=of, pepper=deps.pepper) if last else None
     return [one for one in found if _sees(caller, one, tree, deps)], more
+
+
+def page_of_platform(
+    caller: Caller, *, after: str | None, limit: int, now_ms: int, deps: ApprovalDependencies
+) -> tuple[list[Approval], str | None]:
+    """What waits for a platform administrator in all organisations, what lapses first in front. One query.
+
+    Raises ProtocolError invalid_cursor, and not_found for everybody but platform administrators.
+    """
+    if not any(everywhere(one.role) for one in caller.assignments):
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    owner, of = caller.id, "approvals of the platform"
+    start = position(after, owner=owner, of=of, pepper=deps.pepper) if after else None
+    found, last = deps.store.of_platform(after=start, limit=limit, now_seconds=now_ms // 1000)
+    more = make_cursor(last, owner=owner, of=of, pepper=deps.pepper) if last else None
+    return [one for one in found if one.decision == "pending"], more
 
 
 def _sees(caller: Caller, approval: Approval, tree: Tree, deps: ApprovalDependencies) -> bool:

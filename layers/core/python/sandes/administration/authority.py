@@ -207,6 +207,11 @@ def require_in(caller: Caller, permission: Permission, need: Need, unit: UnitId,
     raise ProtocolError(ErrorCode.NOT_FOUND)
 
 
+def of_platform(permission: Permission, need: Need, among: Collection[Role]) -> bool:
+    """Whether platform administrators have the right everywhere, if it counts by one of these roles."""
+    return Role.PLATFORM_ADMIN in among and MATRIX[permission].get(Role.PLATFORM_ADMIN) in _ENOUGH[need]
+
+
 def _able(caller: Caller, permission: Permission, need: Need) -> list[Assignment]:
     return [one for one in caller.assignments if MATRIX[permission].get(one.role) in _ENOUGH[need]]
 

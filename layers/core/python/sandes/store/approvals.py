@@ -11,10 +11,12 @@ from sandes.model.approval import Approval
 from sandes.model.ids import ACCOUNT_BYTES, AdministratorId, ApprovalId, OrganisationId, UnitId, parse_organisation
 from sandes.store.dynamo import Client, Item
 from sandes.store.organisations import organisation_key
+from sandes.store.schema import DIRECTORY, DirectoryRow
 from sandes.store.schema import ApprovalRow as Row
-from sandes.store.schema import DirectoryRow
 
 _PREFIX = "P#"
+_WAITING = {"S": "approvals"}
+"""A partition of the index of its own, beside the shards of endings."""
 
 
 def approval_key(approval: ApprovalId) -> dict[str, Any]:
@@ -53,13 +55,37 @@ class ApprovalStore:
         found = [one for one in map(read_approval, answer["Items"]) if one.vanishes_at > now_seconds]
         return found, last[DirectoryRow.SORT]["S"] if last else None
 
+    def of_platform(self, *, after: str | None, limit: int, now_seconds: int) -> tuple[list[Approval], str | None]:
+        """A page of what waits for a platform administrator in all organisations, what lapses first in front, and where
+        the next one begins. One query of the index: what has just been decided may be among it.
+        """
+        start: dict[str, Any] = {}
+        until, partition, sort = after.split(" ") if after else ("0", "", "")
+        if int(until) > now_seconds:  # else all that the pages before had has lapsed, and this is the first one
+            key = {DirectoryRow.PARTITION: {"S": partition}, DirectoryRow.SORT: {"S": sort}}
+            start = {"ExclusiveStartKey": key | {Row.WAITS: _WAITING, Row.WAITS_UNTIL: {"N": until}}}
+        answer = self.client.query(
+            TableName=self.table,
+            IndexName=DIRECTORY.index.name if DIRECTORY.index else "",
+            KeyConditionExpression=f"{Row.WAITS} = :waiting AND {Row.WAITS_UNTIL} > :now",
+            ExpressionAttributeValues={":waiting": _WAITING, ":now": {"N": str(now_seconds)}},
+            Limit=limit,
+            **start,
+        )
+        last = answer.get("LastEvaluatedKey")
+        names = (DirectoryRow.PARTITION, DirectoryRow.SORT)
+        more = " ".join([last[Row.WAITS_UNTIL]["N"], *(last[name]["S"] for name in names)]) if last else None
+        return [read_approval(item) for item in answer["Items"]], more
+
     # Parts of transactions.
 
-    def requesting(self, approval: Approval) -> dict[str, Any]:
+    def requesting(self, approval: Approval, *, of_platform: bool) -> dict[str, Any]:
+        """`of_platform`: a platform administrator may decide it, and finds it among those of all organisations."""
+        waits = {Row.WAITS: _WAITING, Row.WAITS_UNTIL: {"N": str(approval.expires_at)}} if of_platform else {}
         return {
             "Put": {
                 "TableName": self.table,
-                "Item": _item(approval),
+                "Item": _item(approval) | waits,
                 "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})",
             }
         }
@@ -87,7 +113,9 @@ class ApprovalStore:
             "Update": {
                 "TableName": self.table,
                 "Key": approval_key(approval.id),
-                "UpdateExpression": "SET " + ", ".join(f"#n{at} = :v{at}" for at in range(len(names))),
+                "UpdateExpression": "SET "
+                + ", ".join(f"#n{at} = :v{at}" for at in range(len(names)))
+                + f" REMOVE {Row.WAITS}, {Row.WAITS_UNTIL}",
                 "ConditionExpression": f"#decision = :pending AND {Row.REQUESTED_AT} = :asked",
                 "ExpressionAttributeNames": {f"#n{at}": name for at, name in enumerate(names)}
                 | {"#decision": Row.DECISION},

@@ -167,8 +167,8 @@ class OfficialRow:
 class EndingRow:
     """In the directory, partition `A#account`, sort `E#organisation`: when official memberships are to be ended.
 
-    Gone once they have ended; till then put off by minutes whenever that is queued. The index `ending` is made of these
-    rows: no other row has DUE.
+    Gone once they have ended; till then put off by minutes whenever that is queued. The index `due` is made of these
+    rows and of approvals that wait for the platform: no other row has DUE.
     """
 
     DUE = "du"  # S shard
@@ -268,6 +268,8 @@ class ApprovalRow:
     DECIDED_BY = "d"  # B 16
     DECIDED_AT = "e"  # N epoch seconds
     REASON = "r"  # S
+    WAITS = EndingRow.DUE  # S "approvals", while a platform administrator may decide it
+    WAITS_UNTIL = EndingRow.DUE_AT  # N epoch seconds: when it lapses
 
 
 class VerificationRequestRow:
@@ -680,7 +682,7 @@ DIRECTORY = Table(
     Key(DirectoryRow.SORT, "S"),
     ttl=DirectoryRow.VANISHES_AT,
     backup=True,
-    index=Index("ending", Key(EndingRow.DUE, "S"), Key(EndingRow.DUE_AT, "N")),
+    index=Index("due", Key(EndingRow.DUE, "S"), Key(EndingRow.DUE_AT, "N")),
     stream="KEYS_ONLY",
 )
 CODES = Table("codes", Key(CodeRow.ID, "S"), None, ttl=CodeRow.EXPIRES_AT, backup=False, stream="NEW_IMAGE")

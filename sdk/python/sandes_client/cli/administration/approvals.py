@@ -46,7 +46,7 @@ def asked(answer: Answer, as_json: bool) -> None:
     say(line, answer, as_json)
 
 
-@approval.command("list", epilog=examples("approval list --state pending", "approval list --json"))
+@approval.command("list", epilog=examples("approval list --state pending", "approval list --everywhere"))
 def approval_list(
     ctx: typer.Context,
     *,
@@ -54,15 +54,24 @@ def approval_list(
     state: Annotated[
         str | None, typer.Option(callback=one_of(*STATES), metavar="|".join(STATES), help="Only those in this state.")
     ] = None,
+    everywhere: Annotated[
+        bool,
+        typer.Option(
+            "--everywhere", help="For platform administrators: what waits for one of them, of all organisations."
+        ),
+    ] = False,
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
     """List what was asked for, the newest first: what one has asked for, and what one may see or decide."""
+    if everywhere and organisation:
+        raise typer.BadParameter("either --everywhere or --organisation", param_hint="--everywhere")
 
     def wanted(one: Answer) -> bool:
         return state is None or one["state"] == state
 
-    found = ctx.obj.every("approvals", "approvals", limit=limit, wanted=wanted, organisation=organisation)
+    where = {"everywhere": "true"} if everywhere else {"organisation": organisation}
+    found = ctx.obj.every("approvals", "approvals", limit=limit, wanted=wanted, **where)
     columns = [
         Shown("approval", field("id"), whole=True),
         Shown("operation", field("operation")),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from sandes.administration import approvals
 from sandes.administration.authority import Permission
@@ -38,6 +40,10 @@ from sandes.protocol.admin_roles_api import (
 )
 from sandes.protocol.errors import ErrorCode
 from sandes.store.administrators import Listed
+
+EverywhereQuery = Annotated[
+    bool, Query(description="for platform administrators: what waits for one of them, of all organisations")
+]
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
@@ -114,7 +120,7 @@ def take_role(id: AssignmentPath) -> Response[AdminApproval | str]:
 @router.get(
     "/admin/v1/approvals",
     **described(
-        "What takes two people, of an organisation, as far as the caller may see it",
+        "What takes two people, of an organisation, as far as the caller may see it; or what waits for the platform",
         permission=None,
         need="read",
         where="approval",
@@ -122,11 +128,19 @@ def take_role(id: AssignmentPath) -> Response[AdminApproval | str]:
     ),
 )
 def list_approvals(
-    *, organisation: OrganisationQuery = None, cursor: CursorQuery = None, limit: LimitQuery = DEFAULT_LIMIT
+    *,
+    organisation: OrganisationQuery = None,
+    everywhere: EverywhereQuery = False,
+    cursor: CursorQuery = None,
+    limit: LimitQuery = DEFAULT_LIMIT,
 ) -> AdminApprovals:
     caller, now_ms = call(router)
-    of = place_asked(caller, organisation, None).organisation
-    found, more = approvals.page(caller, of, after=cursor, limit=limit, now_ms=now_ms, deps=wire_approvals())
+    deps = wire_approvals()
+    if everywhere:
+        found, more = approvals.page_of_platform(caller, after=cursor, limit=limit, now_ms=now_ms, deps=deps)
+    else:
+        of = place_asked(caller, organisation, None).organisation
+        found, more = approvals.page(caller, of, after=cursor, limit=limit, now_ms=now_ms, deps=deps)
     return AdminApprovals(approvals=[shown_approval(one, now_ms) for one in found], cursor=more)
 
 
