@@ -167,7 +167,7 @@ class OfficialRow:
 class EndingRow:
     """In the directory, partition `A#account`, sort `E#organisation`: when official memberships are to be ended.
 
-    Gone once they have ended; till then put off by minutes whenever that is queued. The index `due` is made of these
+    Gone once they have ended; till then put off by minutes whenever that is queued. The index `ending` is made of these
     rows and of approvals that wait for the platform: no other row has DUE.
     """
 
@@ -682,7 +682,7 @@ DIRECTORY = Table(
     Key(DirectoryRow.SORT, "S"),
     ttl=DirectoryRow.VANISHES_AT,
     backup=True,
-    index=Index("due", Key(EndingRow.DUE, "S"), Key(EndingRow.DUE_AT, "N")),
+    index=Index("ending", Key(EndingRow.DUE, "S"), Key(EndingRow.DUE_AT, "N")),
     stream="KEYS_ONLY",
 )
 CODES = Table("codes", Key(CodeRow.ID, "S"), None, ttl=CodeRow.EXPIRES_AT, backup=False, stream="NEW_IMAGE")
@@ -692,7 +692,7 @@ DELIVERIES = Table(
     Key(DeliveryRow.SORT, "S"),
     ttl=DeliveryRow.EXPIRES_AT,
     backup=False,
-    index=Index("due", Key(DeliveryRow.DUE, "S"), Key(DeliveryRow.DEADLINE, "N")),
+    index=Index("ending", Key(DeliveryRow.DUE, "S"), Key(DeliveryRow.DEADLINE, "N")),
     stream="NEW_IMAGE",
 )
 LIMITS = Table("limits", Key(LimitRow.SUBJECT, "S"), Key(LimitRow.LIMIT, "S"), ttl=LimitRow.EXPIRES_AT, backup=False)
