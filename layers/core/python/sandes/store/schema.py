@@ -692,7 +692,7 @@ DELIVERIES = Table(
     Key(DeliveryRow.SORT, "S"),
     ttl=DeliveryRow.EXPIRES_AT,
     backup=False,
-    index=Index("ending", Key(DeliveryRow.DUE, "S"), Key(DeliveryRow.DEADLINE, "N")),
+    index=Index("due", Key(DeliveryRow.DUE, "S"), Key(DeliveryRow.DEADLINE, "N")),
     stream="NEW_IMAGE",
 )
 LIMITS = Table("limits", Key(LimitRow.SUBJECT, "S"), Key(LimitRow.LIMIT, "S"), ttl=LimitRow.EXPIRES_AT, backup=False)
