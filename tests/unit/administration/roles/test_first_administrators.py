@@ -114,7 +114,9 @@ def test_who_has_a_role_in_an_organisation_does_not_become_a_platform_administra
     who = Administrator(id, "asha@example.gov.in", "Asha Rao", Place.root(organisation), NOW)
     held = Assignment(id, role, Place.root(organisation), "x", NOW)
     transact(service.client, [store.putting(who), *store.granting(held, who)])
-    assert refused(service).code is ErrorCode.ROLES_APART
+    units = service.organisations.tree(PLATFORM)
+    assert refused(service, unit="A new one").code is ErrorCode.ROLES_APART
+    assert service.organisations.tree(PLATFORM) == units
     assert store.read(id) == (who, [held])
     assert service.pool.invitations == ["asha@example.gov.in"]
 

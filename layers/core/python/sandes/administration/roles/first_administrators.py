@@ -94,10 +94,10 @@ def create(operation: CreateAdministrator, *, now_ms: int, deps: FirstAdministra
     Raises ProtocolError roles_apart for who has a role that does not go with it, or one of an organisation; not_found
     for an address that somebody has taken who was known by another; unavailable.
     """
-    unit, unit_made = _unit(operation.unit, now_ms=now_ms, deps=deps)
     found = deps.pool.find(operation.email)
     if found is not None:
         _known(found, operation, now_ms // 1000, deps)
+    unit, unit_made = _unit(operation.unit, now_ms=now_ms, deps=deps)
     id = deps.pool.invite(operation.email, operation.name)
     done = _appoint(id, operation, unit, now_ms=now_ms, deps=deps)
     where = {"organisation": id_text(PLATFORM), "unit": id_text(unit), "unit_made": unit_made}
