@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "layers" / "core" / "python"))  # table and attribute names come from the stores
 
 from infra.config import Config  # noqa: E402  # needs the path above
-from infra.service_stack import ServiceStack  # noqa: E402
+from infra.service_stack import ServiceStack  # noqa: E402  # as above
 
 
 def build(app: App) -> ServiceStack:

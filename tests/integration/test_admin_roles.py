@@ -206,6 +206,8 @@ def test_what_waits_for_the_platform_is_found_there_whatever_organisation_it_is_
     ministry.api(ministry.asha, "DELETE", f"/approvals/{taken.body['id']}")
     assert set(listed) - set(waiting(first)) == {asked.body["id"], taken.body["id"]}
     assert ministry.api(ministry.asha, "GET", "/approvals", query={"everywhere": "true"}).code == "not_found"
+    both = ministry.api(first, "GET", "/approvals", query={"everywhere": "true", "organisation": id_text(ministry.id)})
+    assert (both.code, both.body["errors"][0]["pointer"]) == ("invalid_request", "/organisation")
 
 
 def test_two_roles_that_exclude_each_other_are_not_granted_at_once(ministry: Ministry) -> None:

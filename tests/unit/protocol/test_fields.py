@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import pytest
@@ -14,13 +16,17 @@ from sandes.administration.organisations.organisations import (
     RenameUnit,
 )
 from sandes.administration.people.verifications import Verify
+from sandes.protocol.admin_people_api import ChangePerson
+from sandes.protocol.admin_roles_api import NewAssignment
+from sandes.protocol.app_api import NewMessage
 from sandes.protocol.app_groups_api import ChangeAppGroup, NewAppGroup
 from sandes.protocol.client_api import ChangeGroup, ChangeProfile, NewGroup
-from sandes.protocol.fields import Name, OneLine, Wire
+from sandes.protocol.fields import Moment, Name, OneLine, Wire
 from tools.backstage.apps import CreateApp
 from tools.backstage.groups import CreateGroup
 
 names: TypeAdapter[str] = TypeAdapter(Annotated[str, Name, Field(min_length=1, max_length=64)])
+moments: TypeAdapter[datetime] = TypeAdapter(Moment)
 lines: TypeAdapter[str] = TypeAdapter(Annotated[str, OneLine])
 
 FIELDS: list[tuple[type[Wire], str]] = [
@@ -146,3 +152,35 @@ def test_every_name_that_others_are_shown_is_held_to_this(model: type[Wire], fie
     assert reason("जिला कार्यालय, पुणे") is None
     assert [reason(text) for text in ("North\n", "\u202eN", "North ✔")] == ["value_error"] * 3
     assert (reason("  ") is None) == (model is ChangeProfile)  # there an empty name takes it away
+
+
+@pytest.mark.parametrize("text", ["2027-03-31T18:30:00Z", "2027-04-01T00:00:00+05:30", "2027-03-31t18:30:00.000z"])
+def test_a_time_is_rfc_3339_with_its_offset(text: str) -> None:
+    assert moments.validate_json(json.dumps(text)) == datetime(2027, 3, 31, 18, 30, tzinfo=UTC)
+
+
+NO_TIMES: list[Any] = [
+    *(1806517800, 1.8e9, 1806517800000, "1806517800", "2027-03-31", "2027-03-31T18:30:00", "tomorrow", True),
+    *("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"),
+]
+"""Numbers would be seconds or milliseconds, as they seem to pydantic."""
+
+
+@pytest.mark.parametrize("value", NO_TIMES, ids=repr)
+@pytest.mark.parametrize(
+    ("model", "rest"),
+    [
+        (ChangePerson, {}),
+        (
+            NewAssignment,
+            {"organisation": "a" * 13, "role": "verifier", "administrator": "0" * 8 + "-0000-4000-8000-" + "0" * 12},
+        ),
+        (NewMessage, {"to": {"phone": "+919800000001"}, "body": "x"}),
+    ],
+    ids=["person", "assignment", "message"],
+)
+def test_nothing_else_is_taken_for_a_time(model: type[Wire], rest: dict[str, Any], value: Any) -> None:
+    model.model_validate_json(json.dumps(rest | {"expires_at": "2027-03-31T18:30:00Z"}))
+    with pytest.raises(ValidationError) as refused:
+        model.model_validate_json(json.dumps(rest | {"expires_at": value}))
+    assert {error["loc"][-1] for error in refused.value.errors()} == {"expires_at"}

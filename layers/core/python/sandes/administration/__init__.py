@@ -1,1 +1,1 @@
-"""What operators keep: organisations, who is an official, official groups, the register of apps."""
+"""What administrators do: who may do what where (authority), what takes two (approvals), a folder for each subject."""

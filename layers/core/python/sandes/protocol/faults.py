@@ -38,6 +38,7 @@ REASONS = {
     "not_found": "There is none of this id.",
     "not_jpeg_png_or_webp": "The picture is not a JPEG, PNG or WebP.",
     "not_resolved": "The host name has no address.",
+    "not_with_everywhere": "One organisation, or what waits in all of them: not both.",
     "of_no_organisation": "The group is of an app without an organisation: nobody can be its admin.",
     "official_groups_only": "Only official groups can be open.",
     "on_its_own": "The unit of a live app is changed in a call of its own.",

@@ -400,6 +400,6 @@ def _new_file(path: Path) -> Generator[Callable[[str], Any]]:
     try:
         with made:
             yield made.write
-    except BaseException:
+    except BaseException:  # broken off as well: half a file of credentials is none
         path.unlink(missing_ok=True)
         raise

@@ -1,4 +1,4 @@
-"""Organisations and their units, as operators keep them: create, rename, move, remove, policy (docs/adr/0017)."""
+"""Organisations and their units as a tree, whoever changes it: create, rename, move, remove, policy (docs/adr/0017)."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ from sandes.protocol.admin_roles_api import (
     RejectApproval,
     RequestedBy,
 )
-from sandes.protocol.errors import ErrorCode
+from sandes.protocol.errors import ErrorCode, invalid
 from sandes.store.administrators import Listed
 
 EverywhereQuery = Annotated[
@@ -136,6 +136,8 @@ def list_approvals(
 ) -> AdminApprovals:
     caller, now_ms = call(router)
     deps = wire_approvals()
+    if everywhere and organisation is not None:
+        raise invalid(ErrorCode.INVALID_REQUEST, "/organisation", "not_with_everywhere")
     if everywhere:
         found, more = approvals.page_of_platform(caller, after=cursor, limit=limit, now_ms=now_ms, deps=deps)
     else:
