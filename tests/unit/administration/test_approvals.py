@@ -24,6 +24,7 @@ from sandes.store.approvals import ApprovalStore, approval_key
 from sandes.store.organisations import OrganisationStore
 from sandes.store.schema import DirectoryRow
 from tests.support.administration import Administration
+from tests.support.cursors import edited
 from tests.support.dynamodb import OvertakenClient
 from tests.support.service import NOW, NOW_MS, PEPPER, Service
 
@@ -330,9 +331,8 @@ def test_a_cursor_is_good_for_its_caller_and_organisation_as_it_was_given(world:
     both = world.staff.also(world.asha, Role.NODAL_OFFICER, Place.root(other))
     _, cursor = approvals.page(both, world.organisation, after=None, limit=1, now_ms=NOW_MS, deps=world.deps)
     assert cursor
-    edited = cursor[:-1] + ("A" if cursor[-1] != "A" else "B")
     for caller, organisation, after in (
-        (both, world.organisation, edited),
+        (both, world.organisation, edited(cursor)),
         (both, other, cursor),
         (world.ravi, world.organisation, cursor),
         (both, world.organisation, "not one"),
