@@ -271,7 +271,7 @@ def test_every_reference_leads_somewhere(name: str) -> None:
 
 
 def test_asyncapi_has_the_parts_that_version_3_asks_for(asyncapi: dict[str, Any]) -> None:
-    assert asyncapi["asyncapi"] == "3.0.0"
+    assert asyncapi["asyncapi"] == "3.1.0"
     assert {"title", "version"} <= asyncapi["info"].keys()
     for server in asyncapi["servers"].values():
         assert {"host", "protocol"} <= server.keys()

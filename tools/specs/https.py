@@ -25,6 +25,7 @@ from functions.otp.handler import app as otp
 from sandes.edge.http import ERROR_CODES
 from sandes.protocol.client_api import Problem
 from sandes.protocol.errors import ErrorCode
+from tools.specs.about import CONTACT, LICENCE, tag_operations
 from tools.specs.schemas import SCHEMAS, SIGNED_BY_DEVICE, VERSION, Json, error_codes, reachable, schemas, tidy
 
 HANDLERS_OF_APPS = (otp, apps, app_groups)
@@ -165,6 +166,7 @@ def _described(app: APIGatewayHttpResolver, *, title: str, description: str, sec
             },
         )
     )
+    document["info"] |= {"contact": CONTACT, "license": LICENCE}
     document["servers"] = [
         {
             "url": "https://{host}",
@@ -181,7 +183,8 @@ def _described(app: APIGatewayHttpResolver, *, title: str, description: str, sec
 
 
 def _finished(document: Json) -> Json:
-    """With the schemas of refusals, without those that nothing refers to."""
+    """Add tags and the schemas of refusals; remove schemas that nothing refers to."""
+    tag_operations(document)
     found = document["components"]["schemas"]
     found |= schemas(Problem)
     found["ErrorCode"] = error_codes()

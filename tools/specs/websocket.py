@@ -29,6 +29,7 @@ from sandes.protocol.frames import (
     Sync,
     Welcome,
 )
+from tools.specs.about import ASYNCAPI_LICENCE, CONTACT
 from tools.specs.schemas import SCHEMAS, SIGNED_BY_DEVICE, VERSION, Json, error_codes, reachable, schemas, tidy
 
 CLIENT_FRAMES: tuple[type[BaseModel], ...] = get_args(ClientFrame)
@@ -43,6 +44,7 @@ REPLIES: dict[type[BaseModel], tuple[type[BaseModel], ...]] = {
     Fetch: (Body, Error),
     Ping: (Pong, Error),
 }
+SENDING = (Send, GroupSend)
 UNASKED: tuple[type[BaseModel], ...] = (Envelopes, Superseded, Revoked)
 
 
@@ -54,6 +56,8 @@ def asyncapi() -> Json:
             "action": "receive",
             "channel": {"$ref": "#/channels/socket"},
             "summary": _description(frame),
+            "description": _whole_description(frame),
+            "tags": [{"name": "sending" if frame in SENDING else "receiving"}],
             "messages": [_channel_message(frame)],
             "reply": {
                 "channel": {"$ref": "#/channels/socket"},
@@ -65,15 +69,23 @@ def asyncapi() -> Json:
             "action": "send",
             "channel": {"$ref": "#/channels/socket"},
             "summary": _description(frame),
+            "description": _whole_description(frame),
+            "tags": [{"name": "receiving"}],
             "messages": [_channel_message(frame)],
         }
     frames = (*CLIENT_FRAMES, *SERVER_FRAMES)
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "id": "urn:sandes:websocket",
         "info": {
             "title": "Sandes websocket",
             "version": VERSION,
+            "contact": CONTACT,
+            "license": ASYNCAPI_LICENCE,
+            "tags": [
+                {"name": "sending", "description": "Frames by which a device sends messages."},
+                {"name": "receiving", "description": "Frames by which a device receives and acknowledges messages."},
+            ],
             "description": (
                 "JSON text frames between a device and the server; the rules are in README.md beside this file. "
                 f"A message has at most {MAX_FRAME_BYTES} bytes, in websocket frames of at most 32 KiB. "
@@ -157,6 +169,11 @@ def _description(frame: type[BaseModel]) -> str:
     """The first sentence of the frame's docstring."""
     text = inspect.cleandoc(frame.__doc__ or frame.__name__)
     return text.split("\n\n")[0].replace("\n", " ")
+
+
+def _whole_description(frame: type[BaseModel]) -> str:
+    """The whole docstring of the frame."""
+    return inspect.cleandoc(frame.__doc__ or frame.__name__)
 
 
 def _channel_message(frame: type[BaseModel]) -> Json:

@@ -28,12 +28,13 @@ def call(app: BaseRouter) -> tuple[Caller, int, DeviceDependencies]:
 
 
 def described(summary: str, *, signed: bool = True) -> dict[str, Any]:
-    """What OpenAPI says of a route. `signed`: it asks for a device token.
+    """Return what OpenAPI says about a route. With `signed`, the route needs a device token.
 
     Status and body of success come from the route itself; refusals are the same everywhere (tools/specs/https.py).
     """
     return {
         "summary": summary,
+        "description": "Needs a device token." if signed else "Needs no token.",
         "security": [{"device_token": []}] if signed else [],
         "response_description": "Done",
     }
