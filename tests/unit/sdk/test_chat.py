@@ -227,3 +227,35 @@ async def test_an_official_who_writes_first_is_known_from_then_on(service: Servi
         await pilot.pause()
         assert app.title == "✔ Bob Rao, Section Officer, Ministry of Railways"
     assert service.calls.count(("GET", f"/v1/accounts/{BOB_ID}")) == 1
+
+
+async def test_a_message_that_came_before_the_chat_opened_is_shown_once(service: Service, store: Store) -> None:
+    service.store(b"while it was closed")
+    async with service.client(store) as device:
+        await device.drained()
+        app = ChatApp(device, Direct(device, BOB_ID, "bob"))
+        async with app.run_test(size=(60, 20)) as pilot:
+            service.server_ahead_ms = 1000
+            await service.push(service.store(b"while it is open"))
+            await wait_for_line(pilot, app, "while it is open")
+            shown = [line.split("  ")[-1] for line in lines(app)]
+    assert shown == ["while it was closed", "while it is open"]
+
+
+async def test_a_group_message_that_came_before_the_chat_opened_is_shown_once(service: Service, store: Store) -> None:
+    people, groups = PeopleService(service), GroupService(service)
+    people.profiles["mnqxe33maaaaa"] = {"account": "mnqxe33maaaaa", "account_class": "public", "name": "Carol"}
+    service.store_to_group(b"while it was closed", version=3)
+    service.store_event(GroupChange.CHANGED, version=4, name="Drill", actor=BOB)
+    groups.change(name="Drill")
+    async with service.client(store) as device:
+        await device.drained()
+        app = ChatApp(device, InGroup(device, await device.groups.show(CAMP_ID)))
+        async with app.run_test(size=(100, 20)) as pilot:
+            service.server_ahead_ms = 1000
+            await service.push(service.store_to_group(b"while it is open", version=4))
+            await wait_for_line(pilot, app, "while it is open")
+            shown = lines(app)
+    assert len([line for line in shown if "while it was closed" in line]) == 1
+    assert len([line for line in shown if "now called Drill" in line]) == 1
+    assert len(shown) == 3

@@ -15,6 +15,7 @@ from sandes_client.cli.display import indented, local_time, readable, ticks
 from sandes_client.cli.texts import STOPPED
 from sandes_client.device import DeviceClient
 from sandes_client.events import ConnectionChanged, Event, GroupRefreshed, State, Status, StatusChanged
+from sandes_client.ids import MessageId
 from sandes_client.store import Outgoing
 
 HISTORY = 200
@@ -69,6 +70,8 @@ class ChatApp(App[None]):
         self._conversation = conversation
         self._events = device.events()
         self._sent: dict[int, MessageRow] = {}
+        self._received: set[tuple[str, MessageId]] = set()
+        """Keys of the lines on the screen: an event may tell of a message that the store gave already."""
 
     def compose(self) -> ComposeResult:
         yield Header()
@@ -78,6 +81,7 @@ class ChatApp(App[None]):
 
     async def on_mount(self) -> None:
         received = self._conversation.received(HISTORY)
+        self._received.update(line.key for line in received)
         rows = [_received_row(line) for line in received]
         rows += [self._sent_row(row) for row in self._conversation.sent(HISTORY)]
         rows.sort(key=lambda row: row.sort_ms)
@@ -108,7 +112,9 @@ class ChatApp(App[None]):
             case GroupRefreshed():
                 self.title = self._conversation.title
             case _:
-                if line := await self._conversation.line_of(event):
+                line = await self._conversation.line_of(event)
+                if line and line.key not in self._received:
+                    self._received.add(line.key)
                     await self._insert(_received_row(line))
                     self._conversation.shown([line])
                     self.title = self._conversation.title

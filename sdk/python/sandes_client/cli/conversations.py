@@ -20,13 +20,22 @@ from sandes_client.store.outbox import group_recipient
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Something received. `text` is readable already; `said` tells what somebody wrote from what happened."""
+    """Something received. `text` is readable already; `said` tells what somebody wrote from what happened.
+
+    `sender` is the author's account or app id, and empty for an event: with `id` it names the message. Ids alone do
+    not, because each sender makes its own.
+    """
 
     id: MessageId
+    sender: str
     at_ms: int
     author: str
     text: str
     said: bool = True
+
+    @property
+    def key(self) -> tuple[str, MessageId]:
+        return self.sender, self.id
 
 
 class Conversation(Protocol):
@@ -90,7 +99,7 @@ class Direct:
     def _line(self, message: MessageReceived) -> Line:
         known = self._device.people.known(self._account)
         author = person_label(known, self._typed, message.sender_class)
-        return Line(message.id, message.at_ms, author, readable(message.body))
+        return Line(message.id, self._account, message.at_ms, author, readable(message.body))
 
 
 class InGroup:
@@ -130,12 +139,12 @@ class InGroup:
     def _line(self, event: GroupMessageReceived | GroupEvent) -> Line:
         if isinstance(event, GroupEvent):
             text = event_text(event, lambda account: label(self._device, account))
-            return Line(event.id, event.at_ms, "", text, said=False)
+            return Line(event.id, "", event.at_ms, "", text, said=False)
         text = GONE if event.body is None else readable(event.body)
         if isinstance(event.sender, AppSender):
-            return Line(event.id, event.at_ms, f"{unbadged(event.sender.name)} (app)", text)
+            return Line(event.id, event.sender.app, event.at_ms, f"{unbadged(event.sender.name)} (app)", text)
         author = label(self._device, event.sender.account, account_class=event.sender_class)
-        return Line(event.id, event.at_ms, author, text)
+        return Line(event.id, event.sender.account, event.at_ms, author, text)
 
 
 def _people_in(event: GroupMessageReceived | GroupEvent) -> list[str]:
