@@ -856,8 +856,23 @@ def test_nothing_is_done_without_an_entry_however_a_chunk_ends(office: Importing
     assert written == ["import.commit", "import.chunk.begin", "import.chunk.begin"]  # what was there before each
 
 
-def test_a_run_that_was_overtaken_by_itself_tells_the_same(office: Importing) -> None:
-    """All rows are done, but the chunk was not counted: what became of them is known by what made them."""
+def uncounted(office: Importing, id: Any) -> dict[str, Any]:
+    """Commit, and let the chunk's first run end when all its rows are done but the chunk is not counted."""
+    (entry,) = entries(office, id)
+    deps = office.deps()
+
+    class Ending:
+        def __getattr__(self, name: str) -> Any:
+            if name == "finishing_chunk":
+                raise Crash
+            return getattr(deps.store, name)
+
+    with pytest.raises(Crash):
+        import_work.run_chunk(entry, now_ms=office.now_ms, deps=replace(deps, store=Ending()))  # type: ignore[arg-type]
+    return entry
+
+
+def test_a_run_that_ended_before_it_counted_is_counted_by_the_next_one(office: Importing) -> None:
     gone, fresh_one, phone = office.service.person(), office.service.person(), new_phone()
     office.run(csv_of(row(gone.phone), row(phone)))
     rows = [
@@ -866,21 +881,145 @@ def test_a_run_that_was_overtaken_by_itself_tells_the_same(office: Importing) ->
         row(phone, action="revoke", reason="x"),
         row(),
     ]
+    expected = {"revoked": 1, "verified": 1, "withdrawn": 1, "nominated": 1}
     checked = office.check(csv_of(*rows))
-    (entry,) = entries(office, checked.id)
-    deps = office.deps()
-    one = deps.store.read(checked.id, now_seconds=NOW)
-    assert one is not None
-    assert one.checked is not None
-    sealed = deps.objects.part(imports.rows_name(one, one.checked.check), entry["at"], entry["bytes"])
-    rows_ = import_check.open_entries(sealed, one, one.checked.check, 0, pepper=PEPPER)
-    tree = deps.organisations.glance(office.organisation)
-    first = import_work._Run(one, tree, NOW, deps).work_off(rows_)
-    assert [result.outcome for result in first] == ["revoked", "verified", "withdrawn", "nominated"]
-    assert import_work._Run(one, tree, NOW, deps).work_off(rows_) == first
+    entry = uncounted(office, checked.id)
+    assert (counts(office.state(checked.id)), office.results(checked.id)) == ({}, {})
     office.cancel(checked.id)
-    import_work.run_chunk(entry, now_ms=office.now_ms, deps=deps)
-    assert counts(office.state(checked.id)) == {"revoked": 1, "verified": 1, "withdrawn": 1, "nominated": 1}
+    import_work.run_chunk(entry, now_ms=office.now_ms, deps=office.deps())
+    assert counts(office.state(checked.id)) == expected
+
+
+@pytest.mark.parametrize("later", [180, 14 * DAY], ids=["after-three-minutes", "redriven-after-14-days"])
+def test_a_repeated_chunk_undoes_nothing_that_administrators_did_since(office: Importing, later: int) -> None:
+    """A chunk's first run does its rows and ends before it counts them. Its entry comes again after administrators
+    have changed each of the people, whatever the row had come to.
+    """
+    service, of = office.service, office.organisation
+    revoked, corrected, moved, kept, off_boarded = (service.person() for _ in range(5))
+    nominated, withdrawn = new_phone(), new_phone()
+    office.run(csv_of(row(moved.phone), row(kept.phone), row(off_boarded.phone), row(withdrawn)))
+    checked = office.check(
+        csv_of(
+            row(revoked.phone),
+            row(corrected.phone, name="Mispelt Name"),
+            row(moved.phone, post="Head Clerk"),
+            row(kept.phone),
+            row(off_boarded.phone, action="revoke", reason="left"),
+            row(nominated, name="Mispelt Name"),
+            row(withdrawn, action="revoke", reason="left"),
+        )
+    )
+    entry = uncounted(office, checked.id)
+    service.now_ms += 60_000
+    service.revoke(revoked, now_ms=office.now_ms)
+    service.verify(corrected, of, name="Right Name")
+    service.verify(moved, of, post="Director")
+    service.revoke(kept, now_ms=office.now_ms)
+    service.verify(off_boarded, of, name="Back Again")
+    office.run(csv_of(row(nominated, name="Right Name"), row(withdrawn)))
+    people = (revoked, corrected, moved, kept, off_boarded)
+    before = [verification(office, person) for person in people]
+    waiting = [nomination(office, phone) for phone in (nominated, withdrawn)]
+    service.now_ms += later * 1000
+    import_work.run_chunk(entry, now_ms=office.now_ms, deps=office.deps())
+    assert [verification(office, person) for person in people] == before
+    assert [nomination(office, phone) for phone in (nominated, withdrawn)] == waiting
+    expected = {"verified": 2, "changed": 1, "unchanged": 1, "revoked": 1, "nominated": 1, "withdrawn": 1}
+    assert counts(office.state(checked.id)) == expected
+    assert office.state(checked.id).state == "completed"
+
+
+def test_a_row_that_failed_is_not_tried_again_by_a_repeated_chunk(office: Importing) -> None:
+    """Between two runs an administrator verifies somebody whom the file off-boards: the newer word stays."""
+    person, phone = office.service.person(), new_phone()
+    office.run(csv_of(row(person.phone), row(phone)))
+    rows = (row(person.phone, action="revoke", reason="left"), row(phone, action="revoke", reason="left"))
+    checked = office.check(csv_of(*rows))
+    office.service.revoke(person)
+    office.run(csv_of(rows[1]))
+    entry = uncounted(office, checked.id)
+    office.service.verify(person, office.organisation)
+    office.run(csv_of(row(phone)))
+    import_work.run_chunk(entry, now_ms=office.now_ms, deps=office.deps())
+    assert verification(office, person).in_force(NOW)
+    assert nomination(office, phone).in_force(NOW)
+    assert counts(office.state(checked.id)) == {"failed": 2}
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_rows_of_earlier_transactions_stay_done_when_a_later_one_fails(
+    office: Importing, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """A run ends between its transactions: the next run does only what is left."""
+    monkeypatch.setattr(import_work, "_MAX_OPERATIONS", 12)  # a person or so each
+    people = [office.service.person() for _ in range(4)]
+    checked = office.check(csv_of(*(row(person.phone) for person in people)))
+    (entry,) = entries(office, checked.id)
+    written = 0
+
+    class Ending:
+        def __getattr__(self, name: str) -> Any:
+            nonlocal written
+            if name == "transact_write_items":
+                written += 1
+                if written == at + 2:  # the first one is the audit entry of what begins
+                    raise Crash
+            return getattr(office.service.client, name)
+
+    deps = office.deps(lambda target: Ending() if target is office.service.client else target)
+    with pytest.raises(Crash):
+        import_work.run_chunk(entry, now_ms=office.now_ms, deps=deps)
+    done = [person for person in people if office.service.verifications.read(person.account)]
+    assert len(done) == at
+    for person in done:
+        office.service.revoke(person)
+    import_work.run_chunk(entry, now_ms=office.now_ms, deps=office.deps())
+    in_force = {person.phone for person in people if verification(office, person).in_force(NOW)}
+    assert in_force == {person.phone for person in people} - {person.phone for person in done}
+    assert counts(office.state(checked.id)) == {"verified": 4}
+
+
+def test_two_runs_at_once_do_each_row_once(office: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_work, "_MAX_OPERATIONS", 12)
+    people = [office.service.person() for _ in range(4)]
+    checked = office.check(csv_of(*(row(person.phone) for person in people)))
+    (entry,) = entries(office, checked.id)
+    between: list[bool] = []
+
+    class Overtaken:
+        def __getattr__(self, name: str) -> Any:
+            if name == "transact_write_items" and len(between) < 3:
+                between.append(True)
+                if len(between) == 3:  # one person is done by then
+                    import_work.run_chunk(entry, now_ms=office.now_ms, deps=office.deps())
+                    office.service.revoke(people[2])
+            return getattr(office.service.client, name)
+
+    deps = office.deps(lambda target: Overtaken() if target is office.service.client else target)
+    assert import_work.run_chunk(entry, now_ms=office.now_ms, deps=deps) == "counted_before"
+    assert [verification(office, person).version for person in people] == [1, 1, 2, 1]
+    assert counts(office.state(checked.id)) == {"verified": 4}
+
+
+def test_a_nomination_whose_entry_comes_late_undoes_no_later_decision(office: Importing) -> None:
+    """The entry by which the person is to be verified fails; meanwhile an administrator verifies and revokes them."""
+    phone = new_phone()
+    office.run(csv_of(row(phone)))
+    office.service.now_ms += 60_000
+    person = Person(office.service.register(phone, DeviceKeys()).account, phone)
+    office.told_of_registrations()
+    (entry,) = [queued for queued, _ in office.queue.sent]
+    office.queue.sent.clear()
+    office.service.verify(person, office.organisation, name="By Hand")
+    office.service.now_ms += 60_000
+    office.service.revoke(person)
+    office.service.now_ms += 14 * DAY * 1000
+    before = verification(office, person)
+    assert import_work.work(entry, receives=1, now_ms=office.now_ms, deps=office.deps()) == "decided_since"
+    assert verification(office, person) == before
+    assert nomination(office, phone) is None
+    assert recorded(office)["reason"] == "decided_since"
 
 
 def test_a_person_changed_at_the_same_moment_is_read_again(office: Importing) -> None:

@@ -24,9 +24,7 @@ NOMINATION_SECONDS = 180 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Which row of which import made a verification, a nomination or an end of one, and with what outcome: a row that
-    is worked off again is known by it.
-    """
+    """Which row of which import made a verification, a nomination or an end of one, and with what outcome."""
 
     id: ImportId
     row: int
@@ -133,7 +131,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Nomination:
-    """An organisation's word for whoever registers a number. `withdrawn`: it has been taken back by `origin`'s row."""
+    """An organisation's word for whoever registers a number. `withdrawn`: it has been taken back by `origin`'s row.
+
+    `made_at`: epoch seconds.
+    """
 
     index: str
     place: Place
@@ -145,6 +146,7 @@ class Nomination:
     origin: Origin
     by: AdministratorId
     role: str
+    made_at: int
     vanishes_at: int
     withdrawn: bool = False
 

@@ -1,4 +1,4 @@
-"""Imports of officials in the directory table, with their organisation, and a row for each chunk that is done
+"""Imports of officials in the directory table, with their organisation, and a row for each chunk of their rows
 (schema.ImportRow).
 
 Each change of state is a part of a transaction, since an audit entry goes with it (administration/audit/audit.py).
@@ -7,7 +7,7 @@ Each change of state is a part of a transaction, since an audit entry goes with 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import cbor2
@@ -49,6 +49,14 @@ def _chunk_key(id: ImportId, chunk: int) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class ChunkProgress:
+    """`results`: what became of the rows that are done. `counted`: the chunk is finished and counts in its import."""
+
+    results: Mapping[int, Result] = field(default_factory=dict)
+    counted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ImportStore:
     client: Client
     table: str
@@ -63,12 +71,17 @@ class ImportStore:
         items = batch_get_many(self.client, self.table, [import_key(id) for id in ids])
         return [one for one in (live_import(item, now_seconds) for item in items) if one]
 
-    def with_chunk(self, id: ImportId, chunk: int, *, now_seconds: int) -> tuple[Import | None, bool]:
-        """An import, and whether a chunk of it is done, in one consistent read."""
+    def with_chunk(self, id: ImportId, chunk: int, *, now_seconds: int) -> tuple[Import | None, ChunkProgress]:
+        """Read an import and how far a chunk of it has come, in one consistent read."""
         keys = [import_key(id), _chunk_key(id, chunk)]
         found = batch_get(self.client, {self.table: {"Keys": keys, "ConsistentRead": True}})[self.table]
         rows = {item[DirectoryRow.PARTITION]["S"][:2]: item for item in found}
-        return live_import(rows.get("O#"), now_seconds), "IM" in rows
+        return live_import(rows.get("O#"), now_seconds), _progress(rows.get("IM"))
+
+    def progress(self, id: ImportId, chunk: int) -> ChunkProgress:
+        """Read how far a chunk has come, consistently."""
+        answer = self.client.get_item(TableName=self.table, Key=_chunk_key(id, chunk), ConsistentRead=True)
+        return _progress(answer.get("Item"))
 
     def of_organisation(
         self, organisation: OrganisationId, *, after: str | None, limit: int, now_seconds: int
@@ -91,7 +104,7 @@ class ImportStore:
         return [one for one in found if one], last[DirectoryRow.SORT]["S"] if last else None
 
     def results(self, id: ImportId, *, first_chunk: int, last_chunk: int) -> Iterator[Result]:
-        """What became of the rows of these chunks, as far as they are done, in order."""
+        """Yield what became of the rows of these chunks, in order. Chunks that are not finished are left out."""
         start: dict[str, Any] = {}
         while True:
             answer = self.client.query(
@@ -107,7 +120,8 @@ class ImportStore:
                 **start,
             )
             for item in answer["Items"]:
-                yield from decode_results(item[Row.RESULTS]["B"])
+                if Row.COUNTED in item:
+                    yield from decode_results(item[Row.RESULTS]["B"])
             if "LastEvaluatedKey" not in answer:
                 return
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
@@ -189,21 +203,49 @@ class ImportStore:
             }
         }
 
+    def noting(self, one: Import, chunk: int, before: ChunkProgress, more: Sequence[Result]) -> dict[str, Any]:
+        """Build the marker that these rows are done. It is written in the transaction that does them.
+
+        The condition fails if another run has done rows of the chunk since `before` was read, or has finished it.
+        So no row is done twice, whatever an administrator has changed after the first time.
+        """
+        results = sorted([*before.results.values(), *more], key=lambda result: result.row)
+        values: dict[str, Any] = {
+            ":results": {"B": encode_results(results)},
+            ":done": {"N": str(len(results))},
+            ":vanishes": {"N": str(_vanishes_at(one))},
+        }
+        condition = f"attribute_not_exists({Row.DONE})"
+        if before.results:
+            condition = f"{Row.DONE} = :before AND attribute_not_exists({Row.COUNTED})"
+            values[":before"] = {"N": str(len(before.results))}
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": _chunk_key(one.id, chunk),
+                "UpdateExpression": (
+                    f"SET {Row.RESULTS} = :results, {Row.DONE} = :done, {DirectoryRow.VANISHES_AT} = :vanishes"
+                ),
+                "ConditionExpression": condition,
+                "ExpressionAttributeValues": values,
+            }
+        }
+
     def finishing_chunk(self, one: Import, chunk: int, results: Sequence[Result]) -> list[dict[str, Any]]:
-        """What became of the rows and the counts, together, so that each chunk counts once however often it is run."""
+        """Mark the chunk as counted and add to the import's counts, so that each chunk counts once however often it is
+        run. The condition fails if other rows are done than `results` tells of, or the chunk is counted already.
+        """
         counts = {outcome: sum(result.outcome == outcome for result in results) for outcome in OUTCOMES}
         more = {outcome: count for outcome, count in counts.items() if count}
-        item = _chunk_key(one.id, chunk) | {
-            Row.RESULTS: {"B": encode_results(results)},
-            DirectoryRow.VANISHES_AT: {"N": str(_vanishes_at(one))},
-        }
         added = ", ".join(f"#{outcome} :{outcome}" for outcome in more)
         return [
             {
-                "Put": {
+                "Update": {
                     "TableName": self.table,
-                    "Item": item,
-                    "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})",
+                    "Key": _chunk_key(one.id, chunk),
+                    "UpdateExpression": f"SET {Row.COUNTED} = :yes",
+                    "ConditionExpression": f"{Row.DONE} = :done AND attribute_not_exists({Row.COUNTED})",
+                    "ExpressionAttributeValues": {":yes": {"BOOL": True}, ":done": {"N": str(len(results))}},
                 }
             },
             {
@@ -218,6 +260,13 @@ class ImportStore:
                 }
             },
         ]
+
+
+def _progress(item: Item | None) -> ChunkProgress:
+    if item is None:
+        return ChunkProgress()
+    results = decode_results(item[Row.RESULTS]["B"])
+    return ChunkProgress({result.row: result for result in results}, Row.COUNTED in item)
 
 
 def _vanishes_at(one: Import) -> int:

@@ -119,6 +119,7 @@ def _item(nomination: Nomination) -> dict[str, Any]:
         Row.BY: {"B": nomination.by},
         Row.ROLE: {"S": nomination.role},
         Row.WITHDRAWN: {"BOOL": nomination.withdrawn},
+        Row.MADE_AT: {"N": str(nomination.made_at)},
         DirectoryRow.VANISHES_AT: {"N": str(nomination.vanishes_at)},
     }
     return item | ({Row.EMAIL: {"S": nomination.email}} if nomination.email else {})
@@ -136,6 +137,7 @@ def read_nomination(item: Item) -> Nomination:
         origin=Origin.parse(item[Row.ORIGIN]["S"]),
         by=AdministratorId(item[Row.BY]["B"]),
         role=item[Row.ROLE]["S"],
+        made_at=int(item[Row.MADE_AT]["N"]),
         vanishes_at=int(item[DirectoryRow.VANISHES_AT]["N"]),
         withdrawn=item[Row.WITHDRAWN]["BOOL"],
     )

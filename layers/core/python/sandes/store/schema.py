@@ -316,8 +316,9 @@ class ComplaintRow:
 class ImportRow:
     """In the directory, with its organisation, sort `I#` and a UUIDv7 in hexadecimal: an import of officials.
 
-    A chunk of its rows that is done has a row in the partition `IM#import`, sort number of the chunk: what became of
-    each row, written with the counts. Of each outcome there is a count, DONE_AS and the outcome.
+    Each chunk of its rows has a row in the partition `IM#import`, sort number of the chunk: what became of the rows
+    that are done, written in the transactions that do them. COUNTED is set together with the import's counts. Each
+    outcome has a count, DONE_AS and the outcome.
     """
 
     UNIT = "u"  # B 8
@@ -341,8 +342,9 @@ class ImportRow:
     REASON = "w"  # B a fault of the file
     COMMITTED_AT_MS = "t"  # N epoch milliseconds
     FINISHED_AT_MS = "y"  # N epoch milliseconds
-    # chunk
+    # chunk; DONE counts its own rows
     RESULTS = "b"  # B
+    COUNTED = "g"  # BOOL
 
 
 class NominationRow:
@@ -361,6 +363,7 @@ class NominationRow:
     BY = "i"  # B 16
     ROLE = "r"  # S
     WITHDRAWN = "z"  # BOOL
+    MADE_AT = "c"  # N epoch seconds
 
 
 class WordRow:

@@ -1,7 +1,8 @@
-"""Working off imports: the queue's entries, a chunk of rows, a nominated number that has registered (docs/adr/0029).
+"""Process imports: the queue's entries, a chunk of rows, a nominated number that has registered (docs/adr/0029).
 
-A row's verification or nomination says which row of which import made it, and with what outcome; a chunk counts by a
-row written together with the counts and its audit entry. So everything here may be run again, or twice at once.
+Each transaction that does rows also writes what became of them to the chunk's own row, and a chunk is counted in one
+transaction with its audit entry. So everything here may be run again, twice at once, or days later: a row that was
+done once is not done again, and what an administrator has changed since then stays.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from sandes.model.imports import NOMINATION_SECONDS, Checked, Entry, Import, Nom
 from sandes.model.organisation import Tree
 from sandes.model.verification import Verification
 from sandes.protocol.errors import ProtocolError
-from sandes.store.dynamo import ConditionFailed
-from sandes.store.imports import encode_results
+from sandes.store.dynamo import ConditionFailed, StoreUnavailable
+from sandes.store.imports import ChunkProgress, encode_results
 
 _NOT_YET_SECONDS = 5
-_MAX_OPERATIONS = 100
-"""DynamoDB's most in a transaction."""
+_MAX_OPERATIONS = 99
+"""DynamoDB takes 100 in a transaction; one is the marker of what is done."""
 
 _TRIES = 4
 
@@ -77,22 +78,23 @@ def _queue_chunks(one: Import, rows: Checked, deps: ImportDependencies) -> None:
 
 
 def run_chunk(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDependencies) -> str:
-    """Work the rows of one chunk off and count them, once; what was done, for the log.
+    """Process the rows of one chunk that are not done yet, and count the chunk once; what was done, for the log.
 
-    Of a cancelled import, what an earlier run had done is counted. Raises StoreUnavailable.
+    Of a cancelled import, only what an earlier run had done is counted. Raises StoreUnavailable.
     """
     id, number = parse_import(queued["import"]), queued["chunk"]
-    one, counted = deps.store.with_chunk(id, number, now_seconds=now_ms // 1000)
+    one, progress = deps.store.with_chunk(id, number, now_seconds=now_ms // 1000)
     if one is None or one.checked is None or one.by is None:
         return "gone"
+    counted = progress.counted
     if not counted and one.state in {"committing", "cancelled"}:
         sealed = deps.objects.part(rows_name(one, one.checked.check), queued["at"], queued["bytes"])
         entries = open_entries(sealed, one, one.checked.check, number, pepper=deps.pepper)
-        tree = deps.organisations.glance(one.place.organisation)
-        run = _Run(one, tree, now_ms // 1000, deps)
+        run = _Run(one, number, progress, deps.organisations.glance(one.place.organisation), now_ms // 1000, deps)
         if one.state == "committing":
             _begin(one, number, entries, now_ms, deps)
-        results = run.work_off(entries) if one.state == "committing" else run.done_before(entries)
+            run.work_off(entries)
+        results = run.results(entries)
         counted = bool(results) and not _finish(one, number, results, now_ms, deps)
     _complete_if_done(one, now_ms, deps)
     return "counted_before" if counted else one.state
@@ -162,35 +164,34 @@ class _Step:
     operations: list[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Run:
+    """One run of a chunk. `progress` is the chunk's as it was last read or written by this run."""
+
     one: Import
+    number: int
+    progress: ChunkProgress
     tree: Tree | None
     now_seconds: int
     deps: ImportDependencies
 
-    def work_off(self, entries: Sequence[Entry]) -> list[Result]:
-        """What became of each row, in order."""
-        if any(entry.action == "verify" for entry in entries):
+    def work_off(self, entries: Sequence[Entry]) -> None:
+        """Do each row that is not done yet. Raises StoreUnavailable."""
+        left = self._left(entries)
+        if any(entry.action == "verify" for entry in left):
             self.deps.verifications.publish_attestation_key(self._key.public)
-        done: dict[int, Result] = {}
         again: list[Entry] = []
-        for bundle in _bundles(self._steps(entries)):
-            try:
-                self._write(bundle)
-            except ConditionFailed:
+        for bundle in _bundles(self._steps(left)):
+            if not self._write(bundle):
                 again += [step.entry for step in bundle]
-                continue
-            done |= {step.entry.row: step.result for step in bundle}
         for entry in again:
-            done[entry.row] = self._alone(entry)
-        return [done[entry.row] for entry in entries]
+            if self.progress.counted:  # by a run that came after the import was cancelled
+                return
+            self._alone(entry)
 
-    def done_before(self, entries: Sequence[Entry]) -> list[Result]:
-        """Of the rows that an earlier run has worked off."""
-        people = self.deps.people.known([entry.index for entry in entries], now_seconds=self.now_seconds)
-        found = [self._by_origin(entry, people[entry.index]) for entry in entries]
-        return [result for result in found if result]
+    def results(self, entries: Sequence[Entry]) -> list[Result]:
+        """Return what became of the rows that are done, in order."""
+        return [self.progress.results[entry.row] for entry in entries if entry.row in self.progress.results]
 
     @property
     def _key(self) -> AttestationKey:
@@ -198,40 +199,46 @@ class _Run:
             raise ValueError("imports are worked off with the key of attestations")
         return self.deps.key
 
-    def _write(self, bundle: Sequence[_Step]) -> None:
-        operations = _merged(operation for step in bundle for operation in step.operations)
-        if operations:
-            self.deps.store.write(operations)
+    def _left(self, entries: Sequence[Entry]) -> list[Entry]:
+        return [entry for entry in entries if entry.row not in self.progress.results]
 
-    def _alone(self, entry: Entry) -> Result:
-        """A row that was changed by others at the same moment, read anew each time."""
+    def _write(self, bundle: Sequence[_Step]) -> bool:
+        """Do the rows of a bundle and note that they are done, in one transaction.
+
+        Returns False if somebody has changed one of the people, or another run has done rows of this chunk.
+        """
+        results = [step.result for step in bundle]
+        noting = self.deps.store.noting(self.one, self.number, self.progress, results)
+        try:
+            self.deps.store.write([*_merged(operation for step in bundle for operation in step.operations), noting])
+        except ConditionFailed:
+            self.progress = self.deps.store.progress(self.one.id, self.number)
+            return False
+        self.progress = ChunkProgress({**self.progress.results, **{result.row: result for result in results}})
+        return True
+
+    def _alone(self, entry: Entry) -> None:
+        """Do a row that was changed by others at the same moment; it is read anew each time."""
         for _ in range(_TRIES):
-            (step,) = self._steps([entry])
-            try:
-                self._write([step])
-            except ConditionFailed:
-                continue
-            return step.result
-        return self._result(entry, "failed", "busy")
+            steps = self._steps(self._left([entry]))
+            if not steps or self._write(steps):
+                return
+        for _ in range(_TRIES):
+            busy = _Step(entry, self._result(entry, "failed", "busy"), [])
+            if not self._left([entry]) or self._write([busy]):
+                return
+        raise StoreUnavailable
 
     def _steps(self, entries: Sequence[Entry]) -> list[_Step]:
+        if not entries:
+            return []
         people = self.deps.people.known([entry.index for entry in entries], now_seconds=self.now_seconds)
         return [self._step(entry, people[entry.index]) for entry in entries]
 
     def _result(self, entry: Entry, outcome: Outcome, code: str | None = None) -> Result:
         return Result(entry.row, outcome, code, digest(entry))
 
-    def _by_origin(self, entry: Entry, person: Known) -> Result | None:
-        """What an earlier run of the same row came to."""
-        for made in (person.verification, person.nomination):
-            if made and made.origin and (made.origin.id, made.origin.row) == (self.one.id, entry.row):
-                return self._result(entry, made.origin.outcome)
-        return None
-
     def _step(self, entry: Entry, person: Known) -> _Step:
-        before = self._by_origin(entry, person)
-        if before:
-            return _Step(entry, before, [])
         if self.tree is None:
             return _Step(entry, self._result(entry, "failed", "unit_unknown"), [])
         decision = decide(entry, person, place=self.one.place, tree=self.tree, now_seconds=self.now_seconds)
@@ -305,6 +312,7 @@ class _Run:
             origin=origin,
             by=self.one.by or self.one.created_by,
             role=self.one.role or "",
+            made_at=self.now_seconds,
             vanishes_at=min(entry.expires_at, self.now_seconds + NOMINATION_SECONDS),
         )
 
@@ -417,9 +425,20 @@ def _why_ended(
         return "cancelled"
     if last and last.in_force(now_seconds):
         return "verified_already"
+    if last and _decided_since(nomination, last):
+        return "decided_since"
     if unit is None:
         return "unit_gone"
     return "" if right else "author_may_no_more"
+
+
+def _decided_since(nomination: Nomination, last: Verification) -> bool:
+    """Tell whether an administrator has verified the person, or ended a verification, after the nomination was made.
+
+    An entry of the queue may come days late; then the administrator's word counts, which is the newer one.
+    """
+    ended = last.ended_at if last.ended == "revoked" else None
+    return max(last.issued_at, ended or 0) >= nomination.made_at
 
 
 def _written(act: Act, operations: Sequence[dict[str, Any]], now_ms: int, deps: ImportDependencies) -> bool:
