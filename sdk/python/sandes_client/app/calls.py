@@ -39,6 +39,7 @@ from sandes_client.app.answers import (
 )
 from sandes_client.app.exchange import AppApiError, Caller, Pause, Steps
 from sandes_client.ids import parse_account
+from sandes_client.phone_text import typed_number
 
 T = TypeVar("T")
 
@@ -74,8 +75,11 @@ class BatchRow:
 
 def recipient(to: str) -> dict[str, str]:
     """A phone number in international form, with its plus sign, or an account id. Raises ValueError for neither."""
-    if to.startswith("+"):
-        return {"phone": to}
+    number = typed_number(to)
+    if number is not None and number.startswith(("+", "(+")):
+        return {"phone": number}
+    if to.strip().startswith("+"):
+        return {"phone": to}  # the service says what is wrong with it
     try:
         return {"account": parse_account(to)}
     except ValueError:

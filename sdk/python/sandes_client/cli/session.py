@@ -27,6 +27,7 @@ from sandes_client.enrolment import AlreadyRegistered
 from sandes_client.events import Status
 from sandes_client.ids import AccountId, parse_account, parse_group
 from sandes_client.link import DeviceStopped
+from sandes_client.phone_text import typed_number
 from sandes_client.store import Store, StoreUnusable
 
 T = TypeVar("T")
@@ -34,7 +35,6 @@ T = TypeVar("T")
 COMMON_EPILOG = "Options common to all commands (--profile, --endpoints and others) are listed by `sandes --help`."
 
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
-_PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{2,30}")
 
 
 class CommandFailed(Exception):
@@ -180,8 +180,8 @@ async def resolve(api: ClientApi, recipient: str) -> AccountId:
 
 def recipient_text(text: str) -> str:
     """A callback for arguments: refuses, as a usage error, what is neither an account id nor like a phone number."""
-    if _PHONE.fullmatch(text):
-        return text
+    if (number := typed_number(text)) is not None:
+        return number
     try:
         return parse_account(text)
     except ValueError as error:

@@ -69,6 +69,17 @@ def codes(**changed: Any) -> list[str]:
     [
         *(PHONE, "+91 98123 45678", "+91-98123-45678", "9812345678", "09812345678", "919812345678", "98123 45678"),
         *(9812345678, 919812345678, 9812345678.0, "'+919812345678", " 9812345678 ", "(+91) 98123-45678"),
+        *(
+            "९८१२३४५६७८",
+            "०९८१२३४५६७८",
+            "९१ ९८१२३ ४५६७८",
+            "৯৮১২৩৪৫৬৭৮",
+            "\uff19\uff18\uff112345678",
+            "\U0001d7f5\U0001d7f412345678",
+        ),
+        *("\u202a+919812345678\u202c", "\u200e9812345678", "98123\u200b45678", "\ufeff98123\u201145678\u200f"),
+        *("98123\u201345678", "98123\u221245678", "98123\u00a045678", "98123.45678", "'9812345678", "\u20199812345678"),
+        *("00919812345678", "00 91 98123 45678", "9812345678.0", "919812345678.0", "+919812345678.00", 919812345678.0),
     ],
 )
 def test_a_number_is_the_same_however_it_is_written(cell: object) -> None:
@@ -76,10 +87,38 @@ def test_a_number_is_the_same_however_it_is_written(cell: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", [None, "", "12345", "abc", 98123456, "9.81E+09", "1812345678", "+9198", True, "98123456789"]
+    "cell",
+    [
+        *(None, "", "12345", "abc", 98123456, "9.81E+09", "1812345678", "+9198", True, "98123456789"),
+        *("+91 +919812345678", "0919812345678", "+91 919812345678", "++919812345678", "91+9812345678"),
+        *("9812345678 9812345679", "981234567.80", "9812345678 (2)", "0", "00", "+", "."),
+        *(-9812345678.0, 98123.45678, 98123456.5, date(2028, 3, 31), float("inf"), float("nan"), 9.812345678e20),
+    ],
 )
 def test_what_is_no_number_is_found(cell: object) -> None:
     assert codes(phone=cell) == ["bad_number"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "fault"),
+    [
+        *(
+            (cell, "letters")
+            for cell in ("+9198123XXXXX", "+91XXXXXX5678", "98123 STORE", "98123*****", "tel:9812345678")
+        ),
+        *(
+            (cell, "letters")
+            for cell in ("9812345678/79", "9812345678, 9812345679", "98123\n45678", "9812345678 ext 2")
+        ),
+        *((cell, "letters") for cell in ("#N/A", "????", "98123 \uff14567\uff38", "\uff38" * 10)),
+        *((cell, "rounded") for cell in ("9.1982E+11", "9.19812E+11", "9,1982E+11", "9.1982e11", "9E+09")),
+    ],
+)
+def test_a_finding_says_why_a_text_with_letters_is_no_number(cell: str, fault: str) -> None:
+    bad = read(phone=cell)
+    assert isinstance(bad, BadRow)
+    assert (bad.codes, bad.faults) == (["bad_number"], [f"bad_number/{fault}"])
+    assert ("format the column as text" in FINDINGS[bad.faults[0]][1]) == (fault == "rounded")
 
 
 def test_numbers_of_other_countries_have_their_code() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast, get_args
 
-from sandes.apps.recipients import MAGIC
+from sandes.apps.recipients import simulated
 from sandes.crypto.pepper import Pepper
 from sandes.model.group import Role
 from sandes.model.ids import ACCOUNT_BYTES, AccountId, parse_account
@@ -88,7 +88,7 @@ def _read(number: int, row: RosterRow, pepper: Pepper) -> Entry | str:
             return Entry(number, None, parse_account(row.account), role)
         except ValueError:
             return BAD_ACCOUNT
-    if row.phone in MAGIC:
+    if simulated(row.phone or ""):
         return UNKNOWN_RECIPIENT
     try:
         return Entry(number, pepper.index("phone", parse_phone(row.phone or "")), None, role)

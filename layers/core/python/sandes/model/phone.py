@@ -1,7 +1,13 @@
-"""Phone numbers: one spelling, E.164, checked with Google's numbering data."""
+"""Phone numbers: one spelling, E.164, checked with Google's numbering data.
+
+phonenumbers reads letters as keys of a telephone and drops what it does not know, so a masked number would become the
+number of somebody else. Nothing but a plus sign and digits reaches it from here.
+"""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import NewType
 
 import phonenumbers
@@ -9,15 +15,74 @@ import phonenumbers
 PhoneNumber = NewType("PhoneNumber", str)
 """E.164 with the plus sign, for example +919876543210."""
 
+MAX_PHONE_CHARS = 64
+"""Characters of a number as people write it, with blanks, punctuation and invisible marks."""
+
+_APOSTROPHES = "'\u2019"
+"""One before a number tells a spreadsheet that the cell is text; it is no part of the number."""
+
+_PUNCTUATION = frozenset(" .()")
+_DASHES = frozenset("\u2043\u2212\u02d7")
+"""Bullet hyphen, minus sign and modifier minus sign; Unicode counts all other dashes as dash punctuation (Pd)."""
+
+_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Drawn as nothing, although Unicode does not count them as format characters (Cf)."""
+
+_FRACTION = re.compile(r"\d{7}\.0+")
+"""A whole number with the fraction that programs add to it (9876543210.0): dropping the point would add digits."""
+
+_ASCII = re.compile(r"\+?[0-9 .()\-]+")
+
 
 def parse_phone(text: str) -> PhoneNumber:
-    """Raises ValueError unless `text` is a valid number in international form, spaces and hyphens allowed."""
-    if not text.startswith("+") or len(text) > 32:
-        raise ValueError("write the number in international form, for example +91 98765 43210")
+    """Raises ValueError unless `text` is a valid number in international form.
+
+    The digits may be of any script. Blanks, dashes, dots and parentheses may stand between them; invisible marks, an
+    apostrophe in front, and blanks at the ends are dropped. Letters and all other characters are refused.
+    """
+    if len(text) > MAX_PHONE_CHARS:
+        raise ValueError(f"a phone number has at most {MAX_PHONE_CHARS} characters")
+    written = plain_number(text)
+    digits = "".join(char for char in written if char in "+0123456789")
+    if not re.fullmatch(r"\(?\+", written[: written.find("+") + 1]) or digits.count("+") != 1:
+        raise ValueError("write one number in international form, for example +91 98765 43210")
     try:
-        number = phonenumbers.parse(text, None)
+        number = phonenumbers.parse(digits, None)
     except phonenumbers.NumberParseException as error:
         raise ValueError("this is not a phone number") from error
-    if not phonenumbers.is_valid_number(number) or number.extension:
+    if not phonenumbers.is_valid_number(number):
         raise ValueError("no such phone number can exist")
     return PhoneNumber(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def plain_number(text: str) -> str:
+    """The number in ASCII: digits, plus signs, blanks, hyphens, dots and parentheses, without anything invisible.
+
+    Raises ValueError if any other character is in `text`, or if the number ends in a fraction such as `.0`.
+    """
+    text = text.strip()
+    if not _ASCII.fullmatch(text):  # most numbers are plain already
+        text = "".join(filter(None, map(_plain, text))).strip()
+        text = text[1:].strip() if text[:1] in _APOSTROPHES and text else text
+        if not all(char in _PUNCTUATION or char in "+-0123456789" for char in text):
+            raise ValueError("a phone number has digits, blanks, dashes, dots and parentheses, and nothing else")
+    if _FRACTION.search(text) and text.count(".") == 1 and text.partition(".")[2].strip("0") == "":
+        raise ValueError("this phone number was saved as a number with a fraction; write it as text")
+    if text.endswith(")") and not text.startswith("("):
+        raise ValueError("a phone number does not end in parentheses")
+    return text
+
+
+def _plain(char: str) -> str:
+    if char.isascii():
+        return char
+    category = unicodedata.category(char)
+    if category == "Nd":
+        return str(unicodedata.digit(char))
+    if category == "Cf" or char in _UNSEEN or "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef":
+        return ""  # direction marks, zero-width characters, soft hyphens, variation selectors
+    if category == "Zs":
+        return " "
+    if category == "Pd" or char in _DASHES:
+        return "-"
+    return {"\uff0b": "+", "\uff08": "(", "\uff09": ")", "\uff0e": "."}.get(char, char)

@@ -82,7 +82,7 @@ class Answer(Wire):
 class Recipient(Wire):
     """Exactly one of the two."""
 
-    phone: Annotated[str, Field(min_length=1, max_length=32, description="international form")] | None = None
+    phone: Annotated[str, Field(min_length=1, max_length=64, description="international form")] | None = None
     account: AccountField | None = None
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ from sandes.protocol.fields import (
     Wire,
 )
 
-PhoneText = Annotated[str, Field(min_length=1, max_length=32, description="international form, +91 98765 43210")]
+PhoneText = Annotated[str, Field(min_length=1, max_length=64, description="international form, +91 98765 43210")]
 CodeText = Annotated[str, Field(pattern=r"^[0-9]{6}$", description="the six digits of the SMS")]
 EpochSeconds = Annotated[int, Field(description="epoch seconds, UTC")]
 DeviceNumberField = Annotated[int, Field(ge=1, le=255)]

@@ -26,6 +26,7 @@ from sandes_client.cli.administration.showing import (
     time_of,
 )
 from sandes_client.cli.session import CommandFailed, check_pairs, confirm, failures_as_lines, pairs
+from sandes_client.phone_text import typed_number
 
 AS_ORGANISATION = "default"
 """Said of a field that is shown as the organisation has it for all."""
@@ -284,7 +285,8 @@ def _named(who: str) -> dict[str, str]:
     with failures_as_lines():
         if who.isdigit() and len(who) != 13:  # the length of an account id
             raise CommandFailed("invalid_phone", f"write a phone number with its plus sign: +{who}")
-    return {"phone": who} if who.startswith("+") else {"account": who}
+    number = typed_number(who)
+    return {"phone": number} if number is not None and number.startswith(("+", "(+")) else {"account": who}
 
 
 def _account(desk: Desk, who: str, organisation: str | None, unit: str | None) -> str:

@@ -19,7 +19,7 @@ from sandes.crypto.pepper import Pepper
 from sandes.model.ids import UnitId, id_text
 from sandes.model.imports import Entry
 from sandes.model.organisation import Tree
-from sandes.model.phone import parse_phone
+from sandes.model.phone import parse_phone, plain_number
 from sandes.model.verification import MAX_SECONDS
 from sandes.protocol.fields import Name, OneLine
 
@@ -27,6 +27,15 @@ FINDINGS: Mapping[str, tuple[str, str]] = {
     "ragged": ("row", "The row has more or fewer cells than the header."),
     "formula": ("row", "A cell holds a formula; give its value instead."),
     "bad_number": ("phone", "Not a phone number: ten digits of an Indian mobile, or + and the country's code."),
+    "bad_number/letters": (
+        "phone",
+        "A phone number has digits, blanks, dashes, dots and parentheses. Give one number, without masks or words.",
+    ),
+    "bad_number/rounded": (
+        "phone",
+        "The spreadsheet has rounded the number (like 9.1982E+11) and its last digits are lost: format the column as "
+        "text, and enter the number again.",
+    ),
     "duplicate": ("phone", "An earlier row has the same number."),
     "verified_elsewhere": ("phone", "The person is verified elsewhere: another organisation, or a unit beyond yours."),
     "nominated_elsewhere": ("phone", "The number awaits verification elsewhere, and whoever came first stays."),
@@ -48,7 +57,9 @@ FINDINGS: Mapping[str, tuple[str, str]] = {
     "ending": ("phone", "Groups of the organisation that the person was with are still being left; try again soon."),
     "busy": ("row", "The person or the unit kept changing at the same moment; import the row again."),
 }
-"""By code: the column, and what is said of it. Codes, once published, keep their meaning."""
+"""By code: the column, and what is said of it. Codes, once published, keep their meaning. Behind a slash stands a cause
+of the fault that has a sentence of its own; the code is what stands before it.
+"""
 
 _INDIA_SECONDS = 5 * 3_600 + 1_800
 """India Standard Time, ahead of UTC. A day ends there."""
@@ -61,7 +72,11 @@ _YES = frozenset(("yes", "y", "true", "1", "हाँ", "हां", "जी"))
 _NO = frozenset(("no", "n", "false", "0", "", "नहीं"))
 _VERIFY = frozenset(("", "verify", "add", "renew", "सत्यापित"))
 _REVOKE = frozenset(("revoke", "off-board", "offboard", "off board", "remove", "हटाएँ", "निरस्त"))
-_SEPARATORS = re.compile(r"[\s()\u00a0.\-]+")
+_SEPARATORS = re.compile(r"[ ().\-]+")
+_ROUNDED = re.compile(r"\+?\d(?:[.,]\d+)?[eE][+\-]?\d{1,3}")
+"""As spreadsheets write long numbers that they saved from a column of numbers."""
+
+_FLOAT = re.compile(r"(\+?\d{7,15})\.0+")
 
 _NAME = TypeAdapter[str](Annotated[str, Name, Field(min_length=1, max_length=64)])
 _POST = TypeAdapter[str](Annotated[str, Name, Field(min_length=1, max_length=128)])
@@ -71,11 +86,15 @@ _REASON = TypeAdapter[str](Annotated[str, OneLine, Field(min_length=1, max_lengt
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """`index`: of its number, as far as it has one."""
+    """`faults` are keys of FINDINGS. `index`: of its number, as far as it has one."""
 
     row: int
-    codes: Sequence[str]
+    faults: Sequence[str]
     index: str = ""
+
+    @property
+    def codes(self) -> list[str]:
+        return [fault.partition("/")[0] for fault in self.faults]
 
 
 @dataclass(slots=True)
@@ -124,10 +143,13 @@ class RowReader:
         return BadRow(cells.row, faults, index) if faults else entry
 
     def _index(self, cell: object, faults: list[str]) -> str:
+        text = text_of(cell)
         try:
-            return self.pepper.index("phone", parse_phone(_international(text_of(cell))))
+            if isinstance(cell, float) and not text.isdecimal():  # negative, or with a fraction
+                raise ValueError("not a whole number")
+            return self.pepper.index("phone", parse_phone(_international(text)))
         except ValueError:
-            faults.append("bad_number")
+            faults.append(_fault_of_number(text))
             return ""
 
     def _unit(self, text: str, faults: list[str]) -> UnitId:
@@ -180,14 +202,29 @@ def unit_name(text: str) -> str:
 
 def _international(text: str) -> str:
     """As people and spreadsheets write Indian numbers: without the plus sign, with or without 91 or 0."""
-    text = _SEPARATORS.sub("", text.removeprefix("'"))
-    if not (text.isascii() and text.isdigit()):
+    text = plain_number(text if (found := _FLOAT.fullmatch(text)) is None else found[1])
+    digits = _SEPARATORS.sub("", text)
+    if not digits.isdecimal():
         return text
+    text = digits
+    if text.startswith("00"):
+        return f"+{text[2:]}"
     if len(text) == 10 and text[0] in "6789":
         return f"+91{text}"
     if len(text) == 11 and text[0] == "0" and text[1] in "6789":
         return f"+91{text[1:]}"
     return f"+{text}" if len(text) == 12 and text.startswith("91") else text
+
+
+def _fault_of_number(text: str) -> str:
+    """Says why a text is no number, where a reader of the file could not see it."""
+    if _ROUNDED.fullmatch(text):
+        return "bad_number/rounded"
+    try:
+        plain_number(text)
+    except ValueError:
+        return "bad_number/letters"
+    return "bad_number"
 
 
 def _end(cell: object, fault: str, faults: list[str]) -> int | None:

@@ -362,7 +362,7 @@ def chunk_owner(one: Import, check: str, chunk: int) -> bytes:
 
 
 def encode_findings(found: Sequence[BadRow]) -> bytes:
-    return cbor2.dumps([[bad.row, *bad.codes] for bad in found])
+    return cbor2.dumps([[bad.row, *bad.faults] for bad in found])
 
 
 def _found(one: Import, deps: ImportDependencies) -> list[BadRow]:
@@ -373,13 +373,13 @@ def _found(one: Import, deps: ImportDependencies) -> list[BadRow]:
         data = b"".join(deps.objects.read(findings_name(one, one.checked.check), etag=None))
     except ObjectMissing:
         return []
-    return [BadRow(row, codes) for row, *codes in cbor2.loads(data)]
+    return [BadRow(row, faults) for row, *faults in cbor2.loads(data)]
 
 
 def _told(bad: BadRow) -> list[import_api.Finding]:
     return [
-        import_api.Finding(row=bad.row, field=FINDINGS[code][0], code=code, message=FINDINGS[code][1])
-        for code in bad.codes
+        import_api.Finding(row=bad.row, field=FINDINGS[fault][0], code=code, message=FINDINGS[fault][1])
+        for fault, code in zip(bad.faults, bad.codes, strict=True)
     ]
 
 
