@@ -64,7 +64,7 @@ format: setup ## rewrite the code in the one format
 bench: setup layers ## measure the budgets (ARGS="--quick", "--no-engine")
 	@$(BIN)/python -m tools.bench $(ARGS)
 
-specs: setup ## regenerate AsyncAPI and OpenAPI in docs/protocol, docs/policy.md
+specs: setup ## regenerate AsyncAPI and OpenAPI in docs/protocol, docs/errors.md, docs/policy.md
 	@$(BIN)/python -m tools.specs
 
 deploy: setup layers ## deploy on AWS with your credentials (STAGE=dev)

@@ -24,6 +24,7 @@ from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Accepted, Error, error_frame, render
 from tools import specs
 from tools.specs import https, websocket
+from tools.specs.errors import ADVICE
 from tools.specs.policy import policy_page
 
 ROOT = Path(__file__).parents[2]
@@ -337,3 +338,10 @@ def test_the_handler_that_is_described_is_the_deployed_one() -> None:
     found = importlib.util.find_spec("functions.client.handler")
     assert found is not None
     assert Path(str(found.origin)) == ROOT / "functions" / "client" / "handler.py"
+
+
+def test_every_error_code_has_a_cause_and_an_action_and_no_advice_is_left_over() -> None:
+    assert set(ADVICE) == set(ErrorCode)
+    for code, advice in ADVICE.items():
+        assert advice.cause.endswith("."), code
+        assert advice.action.endswith("."), code

@@ -1,0 +1,256 @@
+"""docs/errors.md: every error code with its meaning, its usual cause and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandes.protocol.errors import ErrorCode
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What usually leads to a code, and what the program or the person who meets it should do."""
+
+    cause: str
+    action: str
+
+
+_SERVER = "Repeat the request later with the same ids and keys. If it continues, report the request id."
+_WAIT = "Wait for `retry_after` seconds, then repeat the request."
+_READ_AGAIN = "Read the current state, then decide again."
+_CORRECT = "Correct the fields that `errors` names. Repeating the same request does not help."
+_ASK_ADMINISTRATOR = "Ask an administrator of the organisation."
+
+ADVICE: dict[ErrorCode, Advice] = {
+    ErrorCode.MALFORMED_JSON: Advice(
+        "The body is empty, is not JSON, or has another Content-Type.", "Send a JSON object as `application/json`."
+    ),
+    ErrorCode.UNKNOWN_TYPE: Advice(
+        "The frame's `type` is misspelt, or the client is newer than the service.", "Send only frames of the protocol."
+    ),
+    ErrorCode.INVALID_FRAME: Advice("A field of the frame is missing, unknown or out of range.", _CORRECT),
+    ErrorCode.INVALID_REQUEST: Advice(
+        "A field, a query parameter or a header is missing, unknown or out of range.", _CORRECT
+    ),
+    ErrorCode.INVALID_PHONE: Advice(
+        "The number has no country code, has letters or masks in it, or does not exist.",
+        "Send the number in international form, for example +919876543210.",
+    ),
+    ErrorCode.BAD_KEY: Advice(
+        "The key has a wrong length or is a point of small order.", "Make a new key pair with a cryptographic library."
+    ),
+    ErrorCode.BAD_SIGNATURE: Advice(
+        "The signature was made with another key or over other bytes.",
+        "Compare what you sign with the test vectors of the protocol.",
+    ),
+    ErrorCode.TOKEN_INVALID: Advice(
+        "The token is missing, is malformed, or its key is unknown to the service.",
+        "Check the key id, the signature and each claim. Repeating the same token does not help.",
+    ),
+    ErrorCode.TOKEN_EXPIRED: Advice(
+        "The token is too old, or the clock of the caller is wrong.",
+        "Set the clock by `server_time`, make a new token and repeat the request.",
+    ),
+    ErrorCode.NOT_PERMITTED: Advice(
+        "The recipient does not exist, has blocked the sender, or may not be written to by the sender.",
+        "Do not repeat it. The answer is the same in all of these cases on purpose.",
+    ),
+    ErrorCode.FRESH_SIGN_IN_REQUIRED: Advice(
+        "The administrator signed in more than five minutes ago.", "Sign in again, then repeat the request."
+    ),
+    ErrorCode.REVOKED: Advice(
+        "The device was unlinked, or another device registered the number.",
+        "Destroy the device's keys. Register or link the device to use it again.",
+    ),
+    ErrorCode.SUSPENDED: Advice(
+        "An administrator has suspended the account.",
+        "Keep the keys and try again at growing intervals. Stored messages wait for the device.",
+    ),
+    ErrorCode.NOT_FOUND: Advice(
+        "The thing does not exist, has expired, or the caller may not see it.",
+        "Check the id and the caller's rights. The answer is the same in all of these cases on purpose.",
+    ),
+    ErrorCode.CODE_INCORRECT: Advice(
+        "The person typed another code than the one sent last.", "Let the person try again: see `attempts_left`."
+    ),
+    ErrorCode.CODE_EXPIRED: Advice("The code is older than its validity.", "Send a new code."),
+    ErrorCode.CODE_USED: Advice(
+        "The code was accepted before.", "Treat the earlier answer as the result, or send a new code."
+    ),
+    ErrorCode.CODE_LOCKED: Advice("There were too many wrong attempts.", "Send a new code."),
+    ErrorCode.LINK_INVALID: Advice(
+        "The link was used, has expired, or its secret was mistyped.", "Show a new link on a device of the account."
+    ),
+    ErrorCode.TOO_MANY_DEVICES: Advice("The account has six devices.", "Unlink a device that is no longer used."),
+    ErrorCode.PHONE_TAKEN: Advice(
+        "Another account holds the number.", "Register the number on the device instead of changing to it."
+    ),
+    ErrorCode.STALE_KEY: Advice(
+        "The key's number is not higher than the number in use.", "Number the next seal key higher and upload it again."
+    ),
+    ErrorCode.DEVICE_MISMATCH: Advice(
+        "The recipient linked, unlinked or replaced a device.",
+        "Make the copies that `missing` and `stale` name, remove those in `extra`, and send again with the same id.",
+    ),
+    ErrorCode.SUPERSEDED: Advice(
+        "A newer socket of this device said `hello`.",
+        "Close this socket. Reconnect unless another process of yours took over.",
+    ),
+    ErrorCode.IDEMPOTENCY_KEY_MISSING: Advice(
+        "The POST has no Idempotency-Key header.", "Send a key of 1 to 64 printable ASCII characters without blanks."
+    ),
+    ErrorCode.IDEMPOTENCY_MISMATCH: Advice(
+        "The key was used within the last day with another path or body.", "Use a new key for each new request."
+    ),
+    ErrorCode.SCOPE_MISSING: Advice(
+        "The app was registered without the scope that this call needs.", _ASK_ADMINISTRATOR
+    ),
+    ErrorCode.ADDRESS_NOT_ALLOWED: Advice(
+        "The key is bound to networks, and the request came from another one.",
+        "Call from an allowed network, or ask an administrator to change the key's networks.",
+    ),
+    ErrorCode.NOT_A_GUEST: Advice(
+        "The app is on trial or the key is a test key, and the recipient is not one of the app's guests.",
+        "Add the recipient to the guests, or use a magic recipient with a test key.",
+    ),
+    ErrorCode.UNKNOWN_TEMPLATE: Advice(
+        "The template is misspelt, not yet approved, or of another kind.", "List the approved templates."
+    ),
+    ErrorCode.TEMPLATE_VARIABLES: Advice("A variable is missing, unknown or empty.", _CORRECT),
+    ErrorCode.RECIPIENT_LIMITED: Advice("The person has received too many codes in a short time.", _WAIT),
+    ErrorCode.RESEND_TOO_SOON: Advice("The last code was sent less than the resend interval ago.", _WAIT),
+    ErrorCode.QUOTA_EXCEEDED: Advice(
+        "The app has used its quota of the minute or the day.",
+        "Wait for `retry_after` seconds. If it happens often, ask an administrator for a higher quota.",
+    ),
+    ErrorCode.CODE_CANCELLED: Advice("The app cancelled the one-time password.", "Send a new code if one is needed."),
+    ErrorCode.ALREADY_DELIVERED: Advice("A device has received the message.", "Send a correction instead."),
+    ErrorCode.ALREADY_FINAL: Advice("The message has reached a final state.", _READ_AGAIN),
+    ErrorCode.BATCH_STATE: Advice(
+        "The batch was committed, cancelled or has failed, or its upload is still expected.", _READ_AGAIN
+    ),
+    ErrorCode.UPLOAD_MISSING: Advice(
+        "The commit came before the upload, or the upload failed.", "Upload the file, then commit again."
+    ),
+    ErrorCode.UPLOAD_INVALID: Advice(
+        "The file is in another format, is damaged, or has wrong columns.",
+        "Correct the file as `errors` says and start again with a new upload.",
+    ),
+    ErrorCode.WEBHOOK_ADDRESS: Advice(
+        "The address is not https, has credentials in it, or leads into a private network.",
+        "Give a public https address.",
+    ),
+    ErrorCode.TOO_MANY_WEBHOOKS: Advice("The app has as many webhooks as allowed.", "Remove a webhook first."),
+    ErrorCode.WEBHOOK_DISABLED: Advice(
+        "The webhook is paused, or was paused after too many failures.", "Set `paused` to false, then repeat it."
+    ),
+    ErrorCode.TOO_MANY_KEYS: Advice("The app has as many keys of this kind as allowed.", "Revoke a key first."),
+    ErrorCode.APP_MODE: Advice("The app is on trial where it must be live, or the reverse.", _READ_AGAIN),
+    ErrorCode.INVALID_CURSOR: Advice(
+        "The cursor belongs to another list, was edited or is too old.", "Read the list from its beginning."
+    ),
+    ErrorCode.POSTING_RESTRICTED: Advice(
+        "Only admins may post to this group, and the sender is not one.", "Ask an admin of the group."
+    ),
+    ErrorCode.GROUP_FULL: Advice("The group has reached its size limit.", "Remove members or use another group."),
+    ErrorCode.OWNER_STAYS: Advice(
+        "The owner of an informal group tried to leave.", "Hand the group over or dissolve it first."
+    ),
+    ErrorCode.TOO_MANY_ADMINS: Advice(
+        "The group has as many admins as allowed.", "Make one of the admins a member first."
+    ),
+    ErrorCode.ROSTER_BUSY: Advice(
+        "The previous roster has not been applied completely.",
+        "Read its progress, and send the new one when it is done.",
+    ),
+    ErrorCode.UNIT_CYCLE: Advice("The new parent lies below the unit.", "Choose another parent."),
+    ErrorCode.UNIT_NOT_EMPTY: Advice(
+        "Units, officials, groups or apps still belong to the unit.", "Move or remove them first."
+    ),
+    ErrorCode.UNIT_TOO_DEEP: Advice("The tree would be deeper than allowed.", "Choose a parent nearer to the top."),
+    ErrorCode.VERIFIED_ELSEWHERE: Advice(
+        "Another organisation verifies the person.", "That organisation must revoke its verification first."
+    ),
+    ErrorCode.OWN_REQUEST: Advice(
+        "The administrator tried to approve their own request.", "Another administrator must approve it."
+    ),
+    ErrorCode.SAME_UNIT: Advice(
+        "The approver works in the same unit as the requester.", "An administrator of another unit must approve it."
+    ),
+    ErrorCode.APPROVAL_STATE: Advice("Somebody else was faster, or the request has lapsed.", _READ_AGAIN),
+    ErrorCode.IMPORT_STATE: Advice("The import was not checked yet, is running, or has ended.", _READ_AGAIN),
+    ErrorCode.OWN_ROLES: Advice(
+        "The administrator tried to change their own roles.", "Another administrator must do it."
+    ),
+    ErrorCode.ROLE_ABOVE_OWN: Advice(
+        "The role is higher than the administrator's own.", "An administrator with a higher role must do it."
+    ),
+    ErrorCode.ROLES_APART: Advice(
+        "The two roles must be held by different people.", "Take away the other role first, or choose another person."
+    ),
+    ErrorCode.HAS_OFFICERS: Advice(
+        "The organisation can manage its own roles.", "One of its nodal officers must grant the role."
+    ),
+    ErrorCode.LAST_OFFICER: Advice(
+        "The organisation would be left without a nodal officer.", "Appoint another nodal officer first."
+    ),
+    ErrorCode.ALREADY_ASSIGNED: Advice("The role was granted before.", "Nothing needs to be done."),
+    ErrorCode.ALREADY_SUSPENDED: Advice("Somebody suspended the account before.", "Nothing needs to be done."),
+    ErrorCode.VERIFIED_LATELY: Advice(
+        "The organisation has verified a person who did not ask for it, and now wants to suspend the account.",
+        "Revoke the verification instead, or wait for seven days.",
+    ),
+    ErrorCode.ALREADY_REQUESTED: Advice(
+        "An earlier request to the organisation is still open.", "Wait for the decision, or withdraw that request."
+    ),
+    ErrorCode.REQUEST_STATE: Advice("The request is no longer open.", _READ_AGAIN),
+    ErrorCode.COMPLAINT_STATE: Advice("Somebody else resolved the complaint.", _READ_AGAIN),
+    ErrorCode.PRECONDITION_FAILED: Advice(
+        "Somebody else changed it since the caller read it.", "Read it again, then repeat the change with its new ETag."
+    ),
+    ErrorCode.PRECONDITION_REQUIRED: Advice(
+        "The request has no If-Match header.", "Send the ETag of the version that you have read."
+    ),
+    ErrorCode.CLOCK_SKEW: Advice(
+        "The clock of the device is ahead by more than two minutes.",
+        "Set the clock by `server_time`. Make a new id only if no frame with the old id has left the device.",
+    ),
+    ErrorCode.ID_TOO_OLD: Advice(
+        "The message was written more than seven days ago, or the clock of the device is slow.",
+        "Make a new id only if no frame with the old id has left the device.",
+    ),
+    ErrorCode.TOO_LARGE: Advice("The frame, body or file exceeds its limit.", "Send less at once: see `details`."),
+    ErrorCode.RATE_LIMITED: Advice("The caller has used up a rate limit.", _WAIT),
+    ErrorCode.INTERNAL: Advice("The service met a fault of its own.", _SERVER),
+    ErrorCode.SMS_UNAVAILABLE: Advice(
+        "The SMS service refused or did not answer.", "Repeat the request after a minute."
+    ),
+    ErrorCode.UNAVAILABLE: Advice(
+        "The service is overloaded, or a store did not answer.",
+        "Repeat the request with backoff, with the same ids and keys.",
+    ),
+}
+
+
+def errors_page() -> str:
+    """Render docs/errors.md. Raises KeyError for a code of the registry without advice."""
+    rows = [
+        f"| `{code.value}` | {code.http_status} | {code.text} | {ADVICE[code].cause} | {ADVICE[code].action} |"
+        for code in sorted(ErrorCode, key=lambda code: code.value)
+    ]
+    return "\n".join(
+        [
+            "# Error codes",
+            "",
+            "Every refusal has one of these codes. Programs decide by the code; the text is for people and may change.",
+            "Over HTTPS a refusal is `application/problem+json` with the status shown here. Over the websocket it is",
+            "an `error` frame, and only the code travels. Faults of single fields are listed in",
+            "[the device protocol](protocol/README.md#faults). This page is generated from the registry in",
+            "`sandes/protocol/errors.py`; `make specs` renews it.",
+            "",
+            "| code | HTTP | meaning | usual cause | what to do |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
