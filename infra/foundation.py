@@ -40,6 +40,8 @@ class Foundation(Stack):
         self._config = config
         self._layers = Layers(self, "Layers", config=config)
         self._directory_writers: set[SandesFunction] = set()
+        self._senders: dict[WorkQueue, set[SandesFunction]] = {}
+        self._workers: dict[WorkQueue, SandesFunction] = {}
         self.tables = Tables(self, "Tables", config=config)
         self.sender_secret = self._secret("SenderSecret", "Hides senders in envelope ids")
         self.pepper = self._secret("Pepper", "Keys of phone numbers and codes")
@@ -179,6 +181,7 @@ class Foundation(Stack):
     def _grant_queue(self, function: SandesFunction, queue: WorkQueue) -> None:
         local = ("sqs:SendMessageBatch",) if self._config.local_port else ()  # an action of its own on the engine only
         self._grant(function, ("sqs:SendMessage", *local), queue.queue.queue_arn)
+        self._senders.setdefault(queue, set()).add(function)
 
     def _grant_work(self, function: SandesFunction, queue: WorkQueue) -> None:
         """What Lambda does with the queue in the function's name."""
@@ -187,6 +190,29 @@ class Foundation(Stack):
             ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
             queue.queue.queue_arn,
         )
+        self._workers[queue] = function
+
+    def _allow_recursion(self) -> None:
+        """Let every worker run whose work may come back to it, directly or by way of another worker.
+
+        Lambda would otherwise stop a chain of entries after about 16 invocations
+        (https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html). Chains have limits of their own
+        (sandes/edge/chains.py).
+        """
+        for function in self._workers.values():
+            if function in self._reached_from(function):
+                function.allow_recursion()
+
+    def _reached_from(self, function: SandesFunction) -> set[SandesFunction]:
+        """Return the workers that run because of what the function sends."""
+        reached: set[SandesFunction] = set()
+        left = [function]
+        while left:
+            sender = left.pop()
+            found = {self._workers[queue] for queue, senders in self._senders.items() if sender in senders} - reached
+            reached |= found
+            left += found
+        return reached
 
     def _grant_stream(self, function: SandesFunction, table: schema.Table) -> None:
         """What Lambda does with the table's stream in the function's name."""

@@ -55,3 +55,10 @@ class SandesFunction(Construct):
             application_log_level_v2=lambda_.ApplicationLogLevel.INFO,
             log_group=logs.LogGroup(self, "Logs", retention=config.log_retention, removal_policy=config.removal_policy),
         )
+
+    def allow_recursion(self) -> None:
+        """Switch Lambda's detection of recursive loops off for the function."""
+        resource = self.function.node.default_child
+        if not isinstance(resource, lambda_.CfnFunction):
+            raise TypeError(f"{self.node.id} is no function of CloudFormation")
+        resource.recursive_loop = "Allow"

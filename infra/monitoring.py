@@ -22,8 +22,8 @@ from infra.config import Config
 from infra.function import SandesFunction
 from infra.tables import Tables
 from infra.work_queue import WorkQueue
-from sandes.edge.telemetry import FAILED, NAMESPACE, REFUSED
-from sandes.store.schema import TABLES
+from sandes.edge.telemetry import CHAINS_ENDED, FAILED, NAMESPACE, REFUSED
+from sandes.store.schema import TABLES, Table
 
 FIVE_MINUTES = Duration.minutes(5)
 
@@ -60,12 +60,13 @@ class Monitoring(Construct):
         websocket_stage: str,
         counting: SandesFunction,
         frames: Sequence[SandesFunction],
+        workers: Sequence[SandesFunction],
         rare: Sequence[SandesFunction],
     ) -> None:
         super().__init__(scope, id)
         self._config = config
         self._functions, self._queues, self._tables = functions, queues, tables
-        self._counting, self._frames, self._rare = counting, frames, rare
+        self._counting, self._frames, self._workers, self._rare = counting, frames, workers, rare
         self._http = {"ApiId": http.api_id}
         self._websocket = {"ApiId": websocket.api_id, "Stage": websocket_stage}
         self._dead = [*((queue.node.id, queue.dead) for queue in queues), *dead.items()]
@@ -93,6 +94,9 @@ class Monitoring(Construct):
     def _alarms(self) -> None:
         for function in self._functions:
             self._functions_alarms(function)
+        for function in self._workers:
+            ended = self._ours(CHAINS_ENDED, function)
+            self._alarm(f"{function.node.id}ChainsEnded", ended, 1, "work that queues itself again was stopped")
         for queue in self._queues:
             age = queue.queue.metric_approximate_age_of_oldest_message(period=FIVE_MINUTES)
             self._alarm(f"{queue.node.id}Late", age, queue.late_after_seconds, "entries wait for too long")
@@ -105,6 +109,7 @@ class Monitoring(Construct):
                     "AWS/DynamoDB", f"{kind}ThrottleEvents", TableName=self._tables[table].table_name
                 )
                 self._alarm(f"{table.name.capitalize()}{kind}sThrottled", throttled, 10, "the table is overloaded")
+                self._index_alarm(table, kind)
         self._alarm("HttpFailed", self._metric("AWS/ApiGateway", "5xx", **self._http), 10, "calls are answered 5xx")
         for name in ("IntegrationError", "ExecutionError"):
             failed = self._metric("AWS/ApiGateway", name, **self._websocket)
@@ -133,6 +138,21 @@ class Monitoring(Construct):
                 periods=2,
             )
 
+    def _index_alarm(self, table: Table, kind: str) -> None:
+        """Watch the table's index, whose throttles are metrics of their own and not among the table's.
+
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
+        """
+        if table.index is None:
+            return
+        throttled = self._metric(
+            "AWS/DynamoDB",
+            f"{kind}ThrottleEvents",
+            TableName=self._tables[table].table_name,
+            GlobalSecondaryIndexName=table.index.name,
+        )
+        self._alarm(f"{table.name.capitalize()}Index{kind}sThrottled", throttled, 10, "the table's index is overloaded")
+
     def _functions_alarms(self, function: SandesFunction) -> None:
         id = function.node.id
         errors = function.function.metric_errors(period=FIVE_MINUTES)
@@ -140,6 +160,10 @@ class Monitoring(Construct):
         few = 1 if function in self._rare else FEW_ERRORS
         self._alarm(f"{id}Errors", errors, few, "the function ends with exceptions or by its timeout")
         self._alarm(f"{id}Throttles", throttles, 1, "calls of the function are refused for concurrency", periods=2)
+        dropped = self._metric(
+            "AWS/Lambda", "RecursiveInvocationsDropped", FunctionName=function.function.function_name
+        )
+        self._alarm(f"{id}RecursionDropped", dropped, 1, "Lambda has stopped the function as a recursive loop")
         self._alarm(
             f"{id}Failed", self._ours(FAILED, function), MANY_FAILURES, "callers are told `internal` or `unavailable`"
         )

@@ -59,6 +59,7 @@ class ServiceStack(Administration):
         self._statistics()
         self._queue_depths()
         self._guard_rows()
+        self._allow_recursion()
         self._monitoring()
         self._outputs()
 
@@ -473,6 +474,7 @@ class ServiceStack(Administration):
             websocket_stage=self.websocket.stage.stage_name,
             counting=self.statistics,
             frames=[self.send, self.deliver],
+            workers=list(self._workers.values()),
             rare=[self.audit_heads],
         )
 

@@ -26,4 +26,5 @@ def imports(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
         event,
         "import",
         lambda body, record: import_work.work(body, receives=record.receives, now_ms=now_milliseconds(), deps=deps),
+        most_links=import_work.MOST_LINKS,
     )

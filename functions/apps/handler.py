@@ -334,6 +334,7 @@ def webhook(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
         event,
         "webhook",
         lambda body, _: webhook_delivery.deliver(body, now_ms=now_milliseconds(), deps=deps),
+        most_links=webhook_delivery.MOST_LINKS,
         at_once=10,  # as many as a batch: one receiver that hangs keeps none of the others waiting
     )
 
@@ -341,5 +342,8 @@ def webhook(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
 def batch(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """The queue of batches: checking files, sending chunks."""
     return each_record(
-        event, "batch", lambda body, _: batch_send.work(body, now_ms=now_milliseconds(), deps=wire_batches())
+        event,
+        "batch",
+        lambda body, _: batch_send.work(body, now_ms=now_milliseconds(), deps=wire_batches()),
+        most_links=batch_send.MOST_LINKS,
     )

@@ -12,19 +12,32 @@ from sandes.apps import roster_work
 from sandes.edge.http import now_milliseconds
 from sandes.edge.queue_events import each_record
 from sandes.edge.wiring import wire_fanout, wire_group_upkeep, wire_roster_work
-from sandes.groups.groups_upkeep import work
+from sandes.groups import groups_upkeep
+from sandes.groups.fanout import MOST_LINKS
 
 
 def fanout(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     deps = wire_fanout()
-    return each_record(event, "fanout", lambda body, _: deps.work(body, now_ms=now_milliseconds()))
+    return each_record(
+        event, "fanout", lambda body, _: deps.work(body, now_ms=now_milliseconds()), most_links=MOST_LINKS
+    )
 
 
 def upkeep(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     deps = wire_group_upkeep()
-    return each_record(event, "group_work", lambda body, _: work(body, now_ms=now_milliseconds(), deps=deps))
+    return each_record(
+        event,
+        "group_work",
+        lambda body, _: groups_upkeep.work(body, now_ms=now_milliseconds(), deps=deps),
+        most_links=groups_upkeep.MOST_LINKS,
+    )
 
 
 def rosters(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     deps = wire_roster_work()
-    return each_record(event, "roster_work", lambda body, _: roster_work.work(body, deps=deps))
+    return each_record(
+        event,
+        "roster_work",
+        lambda body, _: roster_work.work(body, deps=deps),
+        most_links=roster_work.MOST_LINKS,
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandes.edge.telemetry import FAILED, NAMESPACE
+from sandes.edge.telemetry import CHAINS_ENDED, FAILED, NAMESPACE
 from tests.infra.conftest import Synthesised, synthesise
 
 STAGES = pytest.mark.parametrize("stage", ["dev", "local"])
@@ -80,6 +80,37 @@ def test_every_queue_of_what_failed_is_watched_for_its_first_entry(stage: str, r
 @pytest.mark.parametrize("metric", ["ReadThrottleEvents", "WriteThrottleEvents"])
 def test_every_table_is_watched_for_throttles(dev: Synthesised, metric: str) -> None:
     assert watched(dev, "AWS/DynamoDB", metric, "TableName") == set(dev.of_type("AWS::DynamoDB::GlobalTable"))
+
+
+@pytest.mark.parametrize("metric", ["ReadThrottleEvents", "WriteThrottleEvents"])
+def test_every_index_is_watched_for_throttles(dev: Synthesised, metric: str) -> None:
+    """A table's own metric leaves out those of its indexes."""
+    seen = {
+        (dimensions["TableName"]["Ref"], dimensions["GlobalSecondaryIndexName"])
+        for alarm in alarms(dev)
+        if alarm.get("MetricName") == metric
+        for dimensions in [{one["Name"]: one["Value"] for one in alarm["Dimensions"]}]
+        if "GlobalSecondaryIndexName" in dimensions
+    }
+    indexes = {
+        (id, index["IndexName"])
+        for id, table in dev.of_type("AWS::DynamoDB::GlobalTable").items()
+        for index in table["Properties"].get("GlobalSecondaryIndexes", [])
+    }
+    assert indexes
+    assert seen == indexes
+
+
+@STAGES
+def test_every_function_is_watched_for_recursion_and_every_worker_for_chains_that_were_ended(
+    stage: str, request: pytest.FixtureRequest
+) -> None:
+    template: Synthesised = request.getfixturevalue(stage)
+    functions = set(template.of_type("AWS::Lambda::Function"))
+    assert watched(template, "AWS/Lambda", "RecursiveInvocationsDropped", "FunctionName") == functions
+    workers = {function for function, _ in template.workers.values()}
+    assert workers
+    assert watched(template, NAMESPACE, CHAINS_ENDED, "service") == workers
 
 
 def test_a_late_code_is_told_of_within_minutes_and_a_late_roster_within_an_hour(dev: Synthesised) -> None:

@@ -73,7 +73,13 @@ class AdminService:
         while messages := queue.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
             attributes = {"SentTimestamp": str(time.time_ns() // 1_000_000), "ApproximateReceiveCount": "1"}
             records = [
-                {"messageId": one["MessageId"], "body": one["Body"], "attributes": attributes} for one in messages
+                {
+                    "messageId": one["MessageId"],
+                    "body": one["Body"],
+                    "attributes": attributes,
+                    "eventSourceARN": f"arn:aws:sqs:{REGION}:1:import",
+                }
+                for one in messages
             ]
             context: Any = SimpleNamespace(aws_request_id="work-1")
             with redirect_stdout(io.StringIO()):

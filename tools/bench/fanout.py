@@ -211,7 +211,8 @@ def _units(body: bytes) -> int:
 
 def _event(body: str) -> dict[str, Any]:
     attributes = {"SentTimestamp": str(time.time_ns() // 1_000_000), "ApproximateReceiveCount": "1"}
-    return {"Records": [{"messageId": "bench", "body": body, "attributes": attributes}]}
+    arn = "arn:aws:sqs:us-east-1:1:fanout"
+    return {"Records": [{"messageId": "bench", "body": body, "attributes": attributes, "eventSourceARN": arn}]}
 
 
 def _worked(answer: dict[str, Any]) -> None:

@@ -76,7 +76,8 @@ def _round_trip(world: World, otp: Any, deliver: Any) -> list[tuple[str, list[st
 
 def _record(body: str) -> dict[str, Any]:
     attributes = {"SentTimestamp": str(int(time.time() * 1000)), "ApproximateReceiveCount": "1"}
-    return {"messageId": base64.b64encode(os.urandom(6)).decode(), "body": body, "attributes": attributes}
+    id = base64.b64encode(os.urandom(6)).decode()
+    return {"messageId": id, "body": body, "attributes": attributes, "eventSourceARN": "arn:aws:sqs:us-east-1:1:sms"}
 
 
 def _expect(holds: bool) -> None:

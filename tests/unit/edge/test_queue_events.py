@@ -10,10 +10,13 @@ import pytest
 
 from sandes.edge.queue_events import Record, each_record
 
+ARN = "arn:aws:sqs:us-east-1:000000000000:work"
+
 
 def record(id: str, body: Any) -> dict[str, Any]:
     attributes = {"SentTimestamp": "1790000000999", "ApproximateReceiveCount": "3"}
-    return {"messageId": id, "body": body if isinstance(body, str) else json.dumps(body), "attributes": attributes}
+    text = body if isinstance(body, str) else json.dumps(body)
+    return {"messageId": id, "body": text, "attributes": attributes, "eventSourceARN": ARN}
 
 
 @pytest.mark.parametrize("at_once", [1, 4])

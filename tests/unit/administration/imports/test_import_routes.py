@@ -46,7 +46,15 @@ class World:
             if not taken:
                 return
             attributes = {"SentTimestamp": str(time.time_ns() // 1_000_000), "ApproximateReceiveCount": "1"}
-            records = [{"messageId": one["MessageId"], "body": one["Body"], "attributes": attributes} for one in taken]
+            records = [
+                {
+                    "messageId": one["MessageId"],
+                    "body": one["Body"],
+                    "attributes": attributes,
+                    "eventSourceARN": f"arn:aws:sqs:{REGION}:1:import",
+                }
+                for one in taken
+            ]
             assert handler.imports({"Records": records}, None) == {"batchItemFailures": []}  # type: ignore[arg-type]
             for one in taken:
                 queues.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])

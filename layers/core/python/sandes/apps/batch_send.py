@@ -41,6 +41,11 @@ from sandes.store.dynamo import ConditionFailed
 EXPIRED = "expired"
 """Failure of a row whose turn came after the message's own end."""
 
+MOST_LINKS = app_api.MAX_BATCH_ROWS + 1_000
+"""Bounds how many queue entries may lead to one another. Each but the first few queues a chunk, and a chunk has at
+least one row. A chunk that waits for its app's minute is queued about once a minute, while its batch is kept: a month.
+"""
+
 _NOT_YET_SECONDS = 5
 _SPREAD_SECONDS = 10
 _MAX_OPERATIONS = 100

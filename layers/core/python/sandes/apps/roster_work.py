@@ -30,6 +30,7 @@ from sandes.model.ids import (
 )
 from sandes.model.roster import Change, ChangeKind, Roster
 from sandes.objects import ObjectMissing, Objects
+from sandes.protocol.app_groups_api import MAX_ROSTER_ROWS
 from sandes.protocol.errors import ErrorCode
 from sandes.queues import Queue
 from sandes.store.apps import AppStore
@@ -56,6 +57,11 @@ RUN_SECONDS = 8
 
 _MOST_OPERATIONS = 98
 _NOT_YET_SECONDS = 5
+
+MOST_LINKS = 2 * (2 * MAX_ROSTER_ROWS // CHUNK + ORPHAN_SECONDS // _NOT_YET_SECONDS)
+"""Bounds how many queue entries may lead to one another: twice what a roster needs that replaces every member of the
+largest group, at one chunk an entry."""
+
 _TRIES = 4
 
 TELLS = {

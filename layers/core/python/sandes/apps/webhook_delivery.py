@@ -48,6 +48,15 @@ NOT_YET_SECONDS = 5
 _JITTER = 0.05
 _LONGEST_JITTER_SECONDS = 60
 
+MOST_LINKS = 2 * (
+    sum(-(-(seconds + _LONGEST_JITTER_SECONDS) // LONGEST_DELAY_SECONDS) for seconds in RETRY_AFTER_SECONDS[1:])
+    + -(-RETRY_AFTER_SECONDS[-1] // LONGEST_DELAY_SECONDS)
+    + ATTEMPTS
+    + ORPHAN_SECONDS // NOT_YET_SECONDS
+)
+"""Bounds how many queue entries may lead to one another: twice what a webhook that fails for 100 hours needs, which is
+the longest that a receiver can ask for by `Retry-After`."""
+
 GONE = 410
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sandes.edge.chains import counted, name_of
 from sandes.edge.telemetry import logger
 from sandes.store.dynamo import StoreUnavailable, waits
 
@@ -32,13 +33,13 @@ class SqsQueue:
 
     def send(self, body: dict[str, Any], *, delay_seconds: int = 0) -> None:
         try:
-            self.client.send_message(QueueUrl=self.url, MessageBody=json.dumps(body), DelaySeconds=delay_seconds)
+            self.client.send_message(QueueUrl=self.url, MessageBody=self._text(body), DelaySeconds=delay_seconds)
         except (ClientError, BotoCoreError) as error:
             raise _unavailable(error) from error
 
     def send_many(self, bodies: Sequence[dict[str, Any]], *, delay_seconds: int = 0) -> None:
         for start in range(0, len(bodies), _BATCH):
-            left = {str(index): json.dumps(body) for index, body in enumerate(bodies[start : start + _BATCH])}
+            left = {str(index): self._text(body) for index, body in enumerate(bodies[start : start + _BATCH])}
             for _ in waits():
                 try:
                     answer = self.client.send_message_batch(
@@ -54,6 +55,9 @@ class SqsQueue:
                     break
             else:
                 raise StoreUnavailable
+
+    def _text(self, body: dict[str, Any]) -> str:
+        return json.dumps(counted(name_of(self.url), body))
 
 
 @dataclass(frozen=True, slots=True)

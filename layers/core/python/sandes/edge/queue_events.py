@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandes.edge.telemetry import FAILED, logger, measure
+from sandes.edge.chains import ChainTooLong, link, name_of
+from sandes.edge.telemetry import CHAINS_ENDED, FAILED, logger, measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,18 @@ class Record:
 
 
 def each_record(
-    event: dict[str, Any], name: str, use_case: Callable[[dict[str, Any], Record], str], *, at_once: int = 1
+    event: dict[str, Any],
+    name: str,
+    use_case: Callable[[dict[str, Any], Record], str],
+    *,
+    at_once: int = 1,
+    most_links: int = 0,
 ) -> dict[str, Any]:
     """Call `use_case` for each record and report those that raise; one log line for each, without its body.
 
-    `at_once`: how many records at a time, where most of the work is waiting for others.
+    `at_once`: how many records at a time, where most of the work is waiting for others. `most_links`: how many entries
+    of the queue may lead to one another; the default suits a queue whose worker never sends to it. An entry of a longer
+    chain is not processed: it fails until the queue moves it to its dead-letter queue.
     """
 
     def work(raw: dict[str, Any]) -> list[dict[str, str]]:
@@ -39,7 +47,12 @@ def each_record(
             raw["messageId"], int(attributes["SentTimestamp"]) // 1000, int(attributes["ApproximateReceiveCount"])
         )
         try:
-            outcome = use_case(json.loads(raw["body"]), record)
+            with link(name_of(raw["eventSourceARN"]), json.loads(raw["body"]), most=most_links) as body:
+                outcome = use_case(body, record)
+        except ChainTooLong:
+            logger().error(name, outcome="chain_too_long", most_links=most_links, receives=record.receives)
+            measure({CHAINS_ENDED: 1})
+            return [{"itemIdentifier": record.id}]
         except Exception as error:  # noqa: BLE001  # the boundary: whatever it is, the record must come again
             at = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
             logger().warning(name, outcome="failed", error=type(error).__name__, at=at[-4:], receives=record.receives)

@@ -22,6 +22,9 @@ FAILED = "Failed"
 
 REFUSED = "Refused"
 
+CHAINS_ENDED = "ChainsEnded"
+"""Counts queue entries that were not processed because too many entries had led to them (sandes/edge/chains.py)."""
+
 MOST_VALUES = 100
 """Of one metric in one line, as the format allows; of more, as many are taken evenly."""
 

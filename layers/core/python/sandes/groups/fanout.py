@@ -51,6 +51,9 @@ CHUNK_MEMBERS = 100
 MAX_INLINE_BODY_BYTES = 700
 """A larger body is stored once, and envelopes hold a pointer: an envelope with one of this size is one write unit."""
 
+MOST_LINKS = 1
+"""Bounds how many queue entries may lead to one another: the entry for a post leads to those for its chunks."""
+
 DAY_SECONDS = 86_400
 KEEP_SECONDS = 8 * DAY_SECONDS
 """A record outlives the seven days for which an id may be sent again, and the envelopes by a day."""

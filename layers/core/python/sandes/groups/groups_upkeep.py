@@ -36,6 +36,10 @@ MEMBERSHIPS_AT_ONCE = 25
 ROWS_AT_ONCE, PAGES_AT_ONCE = 500, 10
 """Of a dissolved group: some seconds' work. A group of 100,000 takes twenty runs."""
 
+MOST_LINKS = 2_000
+"""Bounds how many queue entries may lead to one another: an account with 50,000 groups, far more than anybody has. A
+dissolved group of 100,000 needs twenty."""
+
 MEMBERS_OUTLIVE_SECONDS = 30 * 86_400
 """Rows of members outlive their group for so long: posts that were accepted before may still be on their way to them,
 for fourteen days in a queue and as many in its dead-letter queue.

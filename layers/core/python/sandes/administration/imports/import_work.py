@@ -31,6 +31,11 @@ from sandes.store.dynamo import ConditionFailed, StoreUnavailable
 from sandes.store.imports import ChunkProgress, encode_results
 
 _NOT_YET_SECONDS = 5
+
+MOST_LINKS = 30 * 86_400 // ENDING_SECONDS
+"""Bounds how many queue entries may lead to one another. A nominated person whose memberships elsewhere have not ended
+yet is looked at again every minute; when they have not ended after a month, something is broken."""
+
 _MAX_OPERATIONS = 99
 """DynamoDB takes 100 in a transaction; one is the marker of what is done."""
 
