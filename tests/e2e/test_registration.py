@@ -10,7 +10,8 @@ import websockets
 from nacl.signing import SigningKey
 
 from sandes.model.ids import base64url_text
-from sandes.store.schema import CodeRow
+from sandes.store.codes import code_key
+from sandes.store.schema import CodeKind, CodeRow
 from tests.conftest import Deployed
 from tests.support.keys import DeviceKeys
 from tests.support.raw_device import (
@@ -87,7 +88,7 @@ def age(deployed: Deployed, id: str, **attributes: int) -> None:
     """Make a challenge older by writing its times, since the engine's clock is the machine's."""
     deployed.engine.client("dynamodb").update_item(
         TableName=deployed.stack.tables["codes"],
-        Key={CodeRow.ID: {"S": id}},
+        Key=code_key(CodeKind.REGISTRATION, id),
         UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in attributes),
         ExpressionAttributeValues={f":{name}": {"N": str(value)} for name, value in attributes.items()},
     )

@@ -7,14 +7,19 @@ from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
 
 from sandes.model.ids import parse_app
+from sandes.people import devices, verification
+from sandes.protocol.client_api import ChangePhone, LinkDevice, VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store import schema
+from sandes.store.otps import otp_key
 from tests.support.app_keys import AppKeys
+from tests.support.keys import DeviceKeys
 from tests.support.otps import bubbles, by_account, cancel, check, code_for, other, resend, send, state, work_off
 from tests.support.service import Person, Service, new_phone
 
@@ -66,8 +71,53 @@ def codes(service: Service, person: Person) -> list[str]:
 
 
 def otp_row(service: Service, id: str) -> dict[str, Any]:
-    key: Any = {schema.OtpRow.ID: {"S": id}}
+    key: Any = otp_key(id)
     return dict(service.client.get_item(TableName=service.tables["codes"], Key=key, ConsistentRead=True)["Item"])
+
+
+# Other kinds of codes
+
+
+@pytest.mark.parametrize("purpose", ["register", "change_phone", "link", "login"])
+def test_no_call_about_registrations_or_links_finds_an_otp(
+    service: Service, app: AppKeys, person: Person, purpose: str
+) -> None:
+    id = send(service, app, person).id
+    service.client.update_item(  # as if an app could still choose a purpose of the platform
+        TableName=service.tables["codes"],
+        Key=otp_key(id),
+        UpdateExpression="SET u = :purpose",
+        ExpressionAttributeValues={":purpose": {"S": purpose}},
+    )
+    before = otp_row(service, id)
+    keys = DeviceKeys()
+    device = keys.new_device(id)
+    registering = VerifyRegistration(code="123456", device=device)
+    joining = LinkDevice(id=id, secret="A" * 22, device=device)
+    moving = ChangePhone(registration=id, code="123456")
+    known, now_ms = service.device_deps, service.now_ms
+    refusals = [
+        refusal(devices.register, id, registering, now_ms=now_ms, deps=known),
+        refusal(devices.link, joining, now_ms=now_ms, deps=known),
+        refusal(devices.change_phone, service.caller(person), moving, now_ms=now_ms, deps=known),
+        refusal(verification.send_next_code, id, now_ms=now_ms + 60_000, deps=service.code_deps),
+    ]
+    assert [refused.code.value for refused in refusals] == ["not_found", "link_invalid", "not_found", "not_found"]
+    assert otp_row(service, id) == before
+
+
+@pytest.mark.parametrize("kind", ["register", "change_phone", "link"])
+def test_no_call_about_otps_finds_a_registration_or_a_link(
+    service: Service, app: AppKeys, person: Person, kind: str
+) -> None:
+    caller = service.caller(person)
+    id = (
+        devices.open_link(caller, now_ms=service.now_ms, deps=service.device_deps).id
+        if kind == "link"
+        else service.start(new_phone(), kind)
+    )
+    calls: list[Callable[..., Any]] = [state, cancel, resend, partial(check, code="123456")]
+    assert {refusal(call, service, app, id).code for call in calls} == {ErrorCode.NOT_FOUND}
 
 
 # Checks

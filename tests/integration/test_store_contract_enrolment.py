@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sandes.model.challenge import Challenge
+from sandes.model.challenge import Challenge, Purpose
 from sandes.model.device import Account, SealKey
 from sandes.model.ids import DeviceNumber, new_account_id, new_one_time_id
 from sandes.model.phone import PhoneNumber
@@ -59,7 +59,7 @@ def created(service: Service, **changed: Any) -> Challenge:
     return made
 
 
-def spend(service: Service, id: str, *, purpose: str = "register", later_seconds: int = 0) -> Challenge:
+def spend(service: Service, id: str, *, purpose: Purpose = "register", later_seconds: int = 0) -> Challenge:
     return service.codes.spend_attempt(id, purpose=purpose, now_seconds=service.now_ms // 1000 + later_seconds)
 
 
@@ -69,13 +69,13 @@ def spend(service: Service, id: str, *, purpose: str = "register", later_seconds
 @pytest.mark.parametrize("sealed", [b"sealed", None])
 def test_a_challenge_comes_back_as_it_was_created(store_backend: Service, sealed: bytes | None) -> None:
     made = created(store_backend, phone_sealed=sealed)
-    assert store_backend.codes.read(made.id, now_seconds=store_backend.now_ms // 1000) == made
+    assert store_backend.codes.read(made.id, purpose=made.purpose, now_seconds=store_backend.now_ms // 1000) == made
 
 
 def test_a_challenge_whose_row_outlived_it_is_gone(store_backend: Service) -> None:
     made = created(store_backend)
-    assert store_backend.codes.read(made.id, now_seconds=made.expires_at - 1) is not None
-    assert store_backend.codes.read(made.id, now_seconds=made.expires_at) is None
+    assert store_backend.codes.read(made.id, purpose=made.purpose, now_seconds=made.expires_at - 1) is not None
+    assert store_backend.codes.read(made.id, purpose=made.purpose, now_seconds=made.expires_at) is None
 
 
 def test_attempts_are_counted_down_to_none_and_no_further(store_backend: Service) -> None:
@@ -91,11 +91,14 @@ def test_an_attempt_is_not_spent_on_what_is_missing_expired_or_of_another_purpos
     with pytest.raises(ChallengeChanged) as missing:
         spend(store_backend, "A" * 22)
     assert missing.value.challenge is None
-    others: list[dict[str, Any]] = [{"purpose": "link"}, {"later_seconds": 300}]
+    others: list[dict[str, Any]] = [{"purpose": "change_phone"}, {"later_seconds": 300}]
     for how in others:
         with pytest.raises(ChallengeChanged) as caught:
             spend(store_backend, made.id, **how)
         assert caught.value.challenge == made
+    with pytest.raises(ChallengeChanged) as of_another_kind:
+        spend(store_backend, made.id, purpose="link")
+    assert of_another_kind.value.challenge is None
     spend(store_backend, made.id, later_seconds=299)
 
 
@@ -106,7 +109,7 @@ def test_only_one_of_two_renewals_of_the_same_reading_is_taken(store_backend: Se
     store_backend.codes.renew(made, first)
     with pytest.raises(ChallengeChanged):
         store_backend.codes.renew(made, replace(made, hash=b"2" * 32, sends=2))
-    assert store_backend.codes.read(made.id, now_seconds=store_backend.now_ms // 1000) == first
+    assert store_backend.codes.read(made.id, purpose=made.purpose, now_seconds=store_backend.now_ms // 1000) == first
 
 
 # Transactions
@@ -135,7 +138,7 @@ def test_an_account_is_made_in_directory_and_routing_and_uses_its_code_up(store_
     store_backend.enrolment.create(*parts)
     assert store_backend.directory.account(account.id) == account
     assert store_backend.directory.account_of_phone(account.phone_index) == account.id
-    used = store_backend.codes.read(made.id, now_seconds=store_backend.now_ms // 1000)
+    used = store_backend.codes.read(made.id, purpose=made.purpose, now_seconds=store_backend.now_ms // 1000)
     assert used is not None
     assert (used.used, used.used_by) == (True, device.identity_key)
     assert used.outcome is not None
@@ -161,7 +164,7 @@ def test_a_transaction_with_one_failing_condition_does_nothing_at_all(store_back
         store_backend.enrolment.create(*parts)
     assert is_stored(store_backend, account) == (False, False)
     assert store_backend.directory.account_of_phone(made.subject) == owner
-    now = store_backend.codes.read(made.id, now_seconds=store_backend.now_ms // 1000)
+    now = store_backend.codes.read(made.id, purpose=made.purpose, now_seconds=store_backend.now_ms // 1000)
     assert now is not None
     assert now.used is (spoiled == "used")
 
@@ -197,7 +200,7 @@ def test_fifty_wrong_guesses_at_once_use_exactly_the_three_attempts(store_backen
     outcomes = all_at_once(50, lambda _: register(store_backend, id, wrong, DeviceKeys()))
     assert outcomes.count(ErrorCode.CODE_INCORRECT) == 2
     assert outcomes.count(ErrorCode.CODE_LOCKED) == 48
-    stands = store_backend.codes.read(id, now_seconds=store_backend.now_ms // 1000)
+    stands = store_backend.codes.read(id, purpose="register", now_seconds=store_backend.now_ms // 1000)
     assert stands is not None
     assert stands.attempts_left == 0
     assert all_at_once(1, lambda _: register(store_backend, id, right, DeviceKeys())) == [ErrorCode.CODE_LOCKED]

@@ -11,6 +11,8 @@ from sandes.model.phone import PhoneNumber
 from sandes.people import devices, verification
 from sandes.protocol.client_api import ChangePhone, LinkDevice, Registered, VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.codes import code_key
+from sandes.store.schema import CodeKind
 from tests.support.keys import DeviceKeys
 from tests.support.service import NOW, NOW_MS, PEPPER, Service, new_phone
 from tests.support.sms import other_code
@@ -48,7 +50,7 @@ def test_a_code_goes_to_the_number_and_only_its_hash_is_kept(service: Service, p
     assert number == phone
     assert len(code) == 6
     assert code.isdigit()
-    row = service.client.get_item(TableName=service.tables["codes"], Key={"i": {"S": id}})["Item"]
+    row = service.client.get_item(TableName=service.tables["codes"], Key=code_key(CodeKind.REGISTRATION, id))["Item"]
     assert code not in repr(row)
     assert phone[1:] not in repr(row)
     assert phone[-8:].encode() not in b"".join(value["B"] for value in row.values() if "B" in value)
@@ -246,6 +248,6 @@ def test_a_link_is_no_registration_and_a_registration_no_link(
 def test_a_misdirected_guess_of_another_purpose_spends_no_attempt(service: Service, phone: PhoneNumber) -> None:
     id = service.start(phone, "change_phone")
     refusal(verify, service, id, "000000")
-    challenge = service.codes.read(id, now_seconds=NOW)
+    challenge = service.codes.read(id, purpose="change_phone", now_seconds=NOW)
     assert challenge is not None
     assert challenge.attempts_left == verification.ATTEMPTS

@@ -343,7 +343,7 @@ def _repeated(challenge: Challenge, new: NewDevice, *, otherwise: ErrorCode) -> 
 
 def _read_again(challenge: Challenge, now_ms: int, deps: DeviceDependencies) -> Challenge:
     """After a lost race: the challenge as it stands, unless its code has been replaced meanwhile."""
-    now = deps.code_store.read(challenge.id, now_seconds=now_ms // 1000)
+    now = deps.code_store.read(challenge.id, purpose=challenge.purpose, now_seconds=now_ms // 1000)
     if now is None or now.hash != challenge.hash:
         raise ProtocolError(ErrorCode.CODE_EXPIRED)
     return now

@@ -98,7 +98,7 @@ def send_next_code(id: str, *, now_ms: int, deps: CodeDependencies) -> Challenge
     Raises ProtocolError not_found, code_used, rate_limited, sms_unavailable.
     """
     now_seconds = now_ms // 1000
-    old = deps.codes.read(id, now_seconds=now_seconds)
+    old = deps.codes.read(id, purpose="register", now_seconds=now_seconds)
     if old is None or old.phone_sealed is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     if old.used:

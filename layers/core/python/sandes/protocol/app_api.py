@@ -6,7 +6,7 @@ Times are RFC 3339 in UTC; what is left out of an answer has no value.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from sandes.model.challenge import Purpose
 from sandes.model.template import Language
 from sandes.protocol.fields import AccountField, GroupField, MessageIdField, Moment, Wire
 
@@ -104,6 +105,26 @@ class MessageRecipient(Recipient):
         return self
 
 
+PLATFORM_PURPOSES = get_args(Purpose)
+
+
+def _no_purpose_of_the_platform(purpose: str) -> str:
+    if purpose in PLATFORM_PURPOSES:
+        raise ValueError(f"the purposes {', '.join(PLATFORM_PURPOSES)} are the platform's own")
+    return purpose
+
+
+OtpPurpose = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][a-z0-9_.-]{0,31}$",
+        description=f"Names what the code is for. {', '.join(PLATFORM_PURPOSES)} are the platform's own.",
+        json_schema_extra={"not": {"enum": list(PLATFORM_PURPOSES)}},
+    ),
+    AfterValidator(_no_purpose_of_the_platform),
+]
+
+
 class NewOtp(Wire):
     """`ttl` in seconds. `purpose` names what the code is for: a code for one purpose is none for another."""
 
@@ -114,7 +135,7 @@ class NewOtp(Wire):
     language: Language = "en"
     length: Digits = 6
     ttl: Annotated[int, Field(ge=120, le=600, description="seconds")] = 300
-    purpose: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,31}$")] = "login"
+    purpose: OtpPurpose = "login"
     client_ref: ClientRef | None = None
 
 
@@ -135,7 +156,7 @@ class Otp(Answer):
 
 class OtpCheck(Wire):
     code: Annotated[str, Field(pattern=r"^[0-9]{6,8}$")]
-    purpose: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,31}$")] = "login"
+    purpose: OtpPurpose = "login"
 
 
 class OtpChecked(Answer):

@@ -25,6 +25,7 @@ from sandes.store.schema import (
     DELIVERIES,
     DIRECTORY,
     STATISTICS,
+    CodeKind,
     DeliveryRow,
     DirectoryRow,
     OtpRow,
@@ -56,7 +57,7 @@ FILTERS: Mapping[str, list[dict[str, Any]]] = {
         _filter([_INSERT, "MODIFY"], Keys=_keys("M#")),
         _filter([_INSERT, "MODIFY"], Keys=_keys("W#")),
     ],
-    CODES.name: [_filter([_INSERT, "MODIFY"], NewImage={OtpRow.APP: {"B": [{"exists": True}]}})],
+    CODES.name: [_filter([_INSERT, "MODIFY"], Keys={OtpRow.ID: {"S": [{"prefix": f"{CodeKind.OTP}#"}]}})],
     STATISTICS.name: [_filter([_INSERT], Keys=_keys(TALLY_PREFIX))],
 }
 """By table, of which changes the function that counts is told (Lambda's event filtering)."""
@@ -119,8 +120,8 @@ def _of_message(name: str, image: Record) -> dict[str, int | None]:
     return found
 
 
-def _codes(name: str, _: Record, image: Record, at_seconds: int) -> list[Occurrence]:
-    if name == _REMOVE or OtpRow.APP not in image or image[OtpRow.TEST]["BOOL"]:
+def _codes(name: str, keys: Record, image: Record, at_seconds: int) -> list[Occurrence]:
+    if name == _REMOVE or not keys[OtpRow.ID]["S"].startswith(f"{CodeKind.OTP}#") or image[OtpRow.TEST]["BOOL"]:
         return []
     app = AppId(base64.b64decode(image[OtpRow.APP]["B"], validate=True))
     return [Occurrence(counter, at_seconds, app=app, times=times) for counter, times in _of_otp(name, image).items()]

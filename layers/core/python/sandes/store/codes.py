@@ -7,12 +7,29 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from sandes.model.challenge import Challenge, Outcome
+from sandes.model.challenge import Challenge, Outcome, Purpose
 from sandes.store.dynamo import Client, Item, failed_condition
+from sandes.store.schema import CodeKind
 from sandes.store.schema import CodeRow as Row
 
 _PENDING = "pending"
 _USED = "used"
+_KINDS: dict[Purpose, CodeKind] = {
+    "register": CodeKind.REGISTRATION,
+    "change_phone": CodeKind.REGISTRATION,
+    "link": CodeKind.LINK,
+}
+
+
+def code_key(kind: CodeKind, id: str) -> dict[str, Any]:
+    """Builds the key of every row in the codes table. The kind is part of it."""
+    return {Row.ID: {"S": f"{kind}#{id}"}}
+
+
+def code_id(item: Item) -> str:
+    """Reads the id back from a row's key."""
+    id: str = item[Row.ID]["S"].partition("#")[2]
+    return id
 
 
 class ChallengeChanged(Exception):
@@ -32,7 +49,7 @@ class CodeStore:
         self.client.put_item(
             TableName=self.table,
             Item={
-                Row.ID: {"S": challenge.id},
+                **code_key(_KINDS[challenge.purpose], challenge.id),
                 Row.PURPOSE: {"S": challenge.purpose},
                 Row.SUBJECT: {"S": challenge.subject},
                 Row.HASH: {"B": challenge.hash},
@@ -47,8 +64,9 @@ class CodeStore:
             ConditionExpression=f"attribute_not_exists({Row.ID})",
         )
 
-    def read(self, id: str, *, now_seconds: int) -> Challenge | None:
-        answer = self.client.get_item(TableName=self.table, Key={Row.ID: {"S": id}}, ConsistentRead=True)
+    def read(self, id: str, *, purpose: Purpose, now_seconds: int) -> Challenge | None:
+        """Reads a challenge of the same kind as `purpose`: a code sent by SMS for any purpose, or a link."""
+        answer = self.client.get_item(TableName=self.table, Key=code_key(_KINDS[purpose], id), ConsistentRead=True)
         return _live(answer.get("Item"), now_seconds)
 
     def renew(self, old: Challenge, new: Challenge) -> None:
@@ -58,11 +76,12 @@ class CodeStore:
         """
         self._update(
             old.id,
+            old.purpose,
             UpdateExpression=(
                 f"SET {Row.HASH} = :hash, {Row.ATTEMPTS_LEFT} = :attempts, {Row.SENDS} = :sends, "
                 f"{Row.CODE_EXPIRES_AT} = :expires, {Row.RESEND_AFTER} = :resend, {Row.EXPIRES_AT} = :gone"
             ),
-            ConditionExpression=f"{Row.STATE} = :pending AND {Row.SENDS} = :old_sends",
+            ConditionExpression=f"{Row.STATE} = :pending AND {Row.PURPOSE} = :purpose AND {Row.SENDS} = :old_sends",
             ExpressionAttributeValues={
                 ":hash": {"B": new.hash},
                 ":attempts": {"N": str(new.attempts_left)},
@@ -71,17 +90,19 @@ class CodeStore:
                 ":resend": {"N": str(new.resend_after)},
                 ":gone": {"N": str(new.expires_at)},
                 ":pending": {"S": _PENDING},
+                ":purpose": {"S": old.purpose},
                 ":old_sends": {"N": str(old.sends)},
             },
         )
 
-    def spend_attempt(self, id: str, *, purpose: str, now_seconds: int) -> Challenge:
+    def spend_attempt(self, id: str, *, purpose: Purpose, now_seconds: int) -> Challenge:
         """Count one attempt before the code is looked at, so that parallel guesses cannot share one.
 
         Raises ChallengeChanged if the challenge is missing, of another purpose, used, expired or out of attempts.
         """
         return self._update(
             id,
+            purpose,
             UpdateExpression=f"SET {Row.ATTEMPTS_LEFT} = {Row.ATTEMPTS_LEFT} - :one",
             ConditionExpression=(
                 f"{Row.STATE} = :pending AND {Row.PURPOSE} = :purpose "
@@ -101,11 +122,12 @@ class CodeStore:
         return {
             "Update": {
                 "TableName": self.table,
-                "Key": {Row.ID: {"S": challenge.id}},
+                "Key": code_key(_KINDS[challenge.purpose], challenge.id),
                 "UpdateExpression": f"SET {Row.STATE} = :used, {Row.USED_BY} = :by, {Row.OUTCOME} = :outcome",
-                "ConditionExpression": f"{Row.STATE} = :pending AND {Row.HASH} = :hash",
+                "ConditionExpression": f"{Row.STATE} = :pending AND {Row.PURPOSE} = :purpose AND {Row.HASH} = :hash",
                 "ExpressionAttributeValues": {
                     ":used": {"S": _USED},
+                    ":purpose": {"S": challenge.purpose},
                     ":pending": {"S": _PENDING},
                     ":hash": {"B": challenge.hash},
                     ":by": {"B": used_by},
@@ -114,11 +136,11 @@ class CodeStore:
             }
         }
 
-    def _update(self, id: str, **expressions: Any) -> Challenge:
+    def _update(self, id: str, purpose: Purpose, **expressions: Any) -> Challenge:
         try:
             answer = self.client.update_item(
                 TableName=self.table,
-                Key={Row.ID: {"S": id}},
+                Key=code_key(_KINDS[purpose], id),
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 **expressions,
@@ -139,7 +161,7 @@ def _live(item: Item | None, now_seconds: int) -> Challenge | None:
 
 def _challenge(item: Item) -> Challenge:
     return Challenge(
-        id=item[Row.ID]["S"],
+        id=code_id(item),
         purpose=item[Row.PURPOSE]["S"],
         subject=item[Row.SUBJECT]["S"],
         phone_sealed=item[Row.PHONE_SEALED]["B"] if Row.PHONE_SEALED in item else None,

@@ -10,7 +10,9 @@ from botocore.exceptions import ClientError
 
 from sandes.model.ids import AccountId, AppId, base64url_text, parse_base64url
 from sandes.model.otp import Checked, Otp, OtpState, OtpTargets, Resent
+from sandes.store.codes import code_id, code_key
 from sandes.store.dynamo import Client, Item, failed_condition, transact
+from sandes.store.schema import CodeKind
 from sandes.store.schema import OtpRow as Row
 
 
@@ -23,7 +25,7 @@ class OtpChanged(Exception):
 
 
 def otp_key(id: str) -> dict[str, Any]:
-    return {Row.ID: {"S": id}}
+    return code_key(CodeKind.OTP, id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +155,15 @@ class OtpStore:
 
 
 def live_otp(item: Item | None, now_seconds: int) -> Otp | None:
-    """None also for a challenge of the client API, which has the same kind of key, and for what TTL is late with."""
-    if item is None or Row.APP not in item or int(item[Row.EXPIRES_AT]["N"]) <= now_seconds:
+    """Reads a row that has not expired; None for one that has and that TTL has not deleted yet."""
+    if item is None or int(item[Row.EXPIRES_AT]["N"]) <= now_seconds:
         return None
     return read_otp(item)
 
 
 def _item(otp: Otp) -> dict[str, Any]:
     item: dict[str, Any] = {
-        Row.ID: {"S": otp.id},
+        **otp_key(otp.id),
         Row.APP: {"B": otp.app},
         Row.TEST: {"BOOL": otp.test},
         Row.SUBJECT: {"S": otp.subject},
@@ -200,7 +202,7 @@ def read_otp(item: Item) -> Otp:
         by, fingerprint, send = name.split(" ")
         checks[by] = Checked(parse_base64url(fingerprint), int(left["N"]), int(send))
     return Otp(
-        id=item[Row.ID]["S"],
+        id=code_id(item),
         app=AppId(item[Row.APP]["B"]),
         test=item[Row.TEST]["BOOL"],
         subject=item[Row.SUBJECT]["S"],

@@ -6,6 +6,7 @@ One table per lifecycle, because time to live, backup and permissions differ by 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 
@@ -510,10 +511,18 @@ class TemplateRow:
     APPROVED_AT = "c"  # N epoch seconds
 
 
+class CodeKind(StrEnum):
+    """The kinds of rows in the codes table. Each key begins with its kind, so an id of one kind never finds another."""
+
+    REGISTRATION = "R"  # codes of registrations and changes of number
+    LINK = "L"
+    OTP = "O"
+
+
 class CodeRow:
     """Challenges: codes sent by SMS and link secrets, as keyed hashes only."""
 
-    ID = "i"  # S
+    ID = "i"  # S kind and id, see store/codes.py
     PURPOSE = "u"  # S
     SUBJECT = "s"  # S
     PHONE_SEALED = "f"  # B
@@ -529,9 +538,9 @@ class CodeRow:
 
 
 class OtpRow:
-    """In the codes table: one-time passwords of apps, id in the same key. No number, variable or code in clear."""
+    """In the codes table: one-time passwords of apps. No row holds a number, variable or code in clear."""
 
-    ID = "i"  # S
+    ID = CodeRow.ID  # S kind and id
     APP = "a"  # B 8
     TEST = "q"  # BOOL
     SUBJECT = "s"  # S whom it is for: account, or pseudonym of a number
