@@ -72,6 +72,7 @@ def with_copy(frame: dict[str, Any], **changed: Any) -> dict[str, Any]:
         (lambda frame: frame | {"copies": frame["copies"] * 2}, "invalid_frame"),
         (lambda frame: frame | {"copies": frame["copies"] * 7}, "invalid_frame"),
         (lambda frame: frame | {"expires_in": 0}, "invalid_frame"),
+        (lambda frame: frame | {"expires_in": 59}, "invalid_frame"),
         (lambda frame: frame | {"expires_in": 31 * 86_400}, "invalid_frame"),
         (lambda frame: frame | {"sender": "somebody"}, "invalid_frame"),
     ],

@@ -139,6 +139,23 @@ def test_what_waits_behind_pages_of_expired_rows_is_found_and_counted(store_back
     assert pending(store_backend, inbox, later_seconds=1_800) > 0
 
 
+def test_expired_rows_are_deleted_and_one_written_again_meanwhile_stays(store_backend: Service, inbox: InboxId) -> None:
+    given = envelopes(store_backend, inbox, 230)
+    fill(store_backend, given)
+    now = store_backend.now_ms // 1000 + 3_600
+    expired: list[EnvelopeId] = []
+    assert list(store_backend.inbox.pages(inbox, now_seconds=now, expired=expired)) == [[], []]
+    assert expired == [envelope.id for envelope in given]
+    again = replace(given[7], expires_at=given[7].expires_at + 60)
+    fill(store_backend, [again])
+    assert store_backend.inbox.remove_expired(inbox, expired, now_seconds=now) == 130
+    assert stored(store_backend, inbox) == [*given[:7], again, *given[8:100]]
+    met_again = [envelope.id for envelope in given[:100] if envelope.id != again.id]
+    assert store_backend.inbox.remove_expired(inbox, met_again, now_seconds=now) == 99
+    assert store_backend.inbox.remove_expired(inbox, expired[:1], now_seconds=now) == 1  # gone already
+    assert stored(store_backend, inbox) == [again]
+
+
 def test_inboxes_are_apart(store_backend: Service, inbox: InboxId) -> None:
     given = envelopes(store_backend, inbox, 2)
     fill(store_backend, given)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
@@ -26,6 +25,17 @@ def rows_of(deployed: Deployed, message_id: str) -> list[dict[str, Any]]:
     return [row for row in stored_rows(deployed) if message_text(row[InboxRow.ENVELOPE]["B"][:16]) == message_id]
 
 
+def expire(deployed: Deployed, message_id: str) -> None:
+    """Let the rows of a message expire now, instead of waiting for a minute."""
+    for row in rows_of(deployed, message_id):
+        deployed.engine.client("dynamodb").update_item(
+            TableName=deployed.stack.tables["inbox"],
+            Key={InboxRow.INBOX: row[InboxRow.INBOX], InboxRow.ENVELOPE: row[InboxRow.ENVELOPE]},
+            UpdateExpression=f"SET {InboxRow.EXPIRES_AT} = :now",
+            ExpressionAttributeValues={":now": {"N": str(int(time.time()))}},
+        )
+
+
 async def test_a_message_waits_sealed_and_is_gone_once_acked(deployment: Deployed) -> None:
     sender, recipient = await register(deployment), await register(deployment)
     sent = message(recipient, body=b"meet at noon")
@@ -36,7 +46,7 @@ async def test_a_message_waits_sealed_and_is_gone_once_acked(deployment: Deploye
         (row,) = rows_of(deployment, sent["id"])
         assert b"meet at noon" not in row[InboxRow.SEALED]["B"]
         assert set(row) == {"i", "m", "k", "x", "t", "b"}
-        assert int(row[InboxRow.EXPIRES_AT]["N"]) - accepted["at"] // 1000 == 30 * 86_400
+        assert 0 <= int(row[InboxRow.EXPIRES_AT]["N"]) - accepted["at"] // 1000 - 30 * 86_400 <= 2
 
         async with recipient.online() as socket:
             envelope = await socket.next_envelope()
@@ -71,10 +81,9 @@ async def test_undelivered_messages_survive_a_restart_of_the_engine(deployment: 
 async def test_an_expired_message_never_arrives(deployment: Deployed) -> None:
     sender, recipient = await register(deployment), await register(deployment)
     async with sender.online() as socket:
-        short = await socket.ask(**message(recipient, body=b"short-lived", expires_in=1))
+        short = await socket.ask(**message(recipient, body=b"short-lived", expires_in=60))
         await socket.ask(**message(recipient, body=b"long-lived"))
-    while now_ms() < short["at"] + 2_000:
-        await asyncio.sleep(0.1)
+    expire(deployment, short["id"])
     async with recipient.online() as socket:
         assert recipient.open(await socket.next_envelope()).body == b"long-lived"
         assert socket.received_envelopes() == []

@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 RETRY_MS = 7 * 24 * 3600 * 1000
 """For so long the server recognises a repeated id."""
 
+MIN_EXPIRY_SECONDS = 60
+"""The shortest time for which the server keeps an undelivered message."""
+
 _PASSING = {"rate_limited", "unavailable", "internal", "superseded", "token_expired"}
 """Refusals after which the same message may be sent again."""
 
@@ -74,8 +77,11 @@ class Sender:
     def put(self, recipient: str, body: bytes, *, expires_in: int | None) -> Outgoing:
         """Write the message into the outbox and start sending it. On disk when this returns.
 
-        `recipient` is an account id, or what `group_recipient` makes of a group.
+        `recipient` is an account id, or what `group_recipient` makes of a group. Raises ValueError for an `expires_in`
+        below MIN_EXPIRY_SECONDS, which the service refuses.
         """
+        if expires_in is not None and expires_in < MIN_EXPIRY_SECONDS:
+            raise ValueError(f"expires_in is at least {MIN_EXPIRY_SECONDS} seconds")
         now_ms = self._server_clock.now_ms()
         id = new_message_id(now_ms, self._chance.secret_bytes)
         row = self._store.outbox.add(id, recipient, body, expires_in=expires_in, queued_at_ms=now_ms)

@@ -11,12 +11,14 @@ from sandes.limits import Limit
 from sandes.messaging import deliver
 from sandes.messaging.push import Posted, Push
 from sandes.messaging.send import send
-from sandes.model.envelope import MAX_BODY_BYTES
-from sandes.model.ids import BodyId, ConnectionId, EnvelopeId, base64url_text, new_body_id
+from sandes.model.envelope import MAX_BODY_BYTES, Envelope, envelope_id
+from sandes.model.ids import BodyId, ConnectionId, EnvelopeId, base64url_text, new_body_id, new_message_id
 from sandes.people import devices
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import MAX_FRAME_BYTES, Body, Drained, Fetch, Hello, Ping, Sync, Welcome, render
+from sandes.store.inbox import InboxStore
 from sandes.store.routing import CONNECTION_SECONDS
+from tests.support.dynamodb import FlakyClient
 from tests.support.gateway import FakeGateway
 from tests.support.keys import DeviceKeys
 from tests.support.service import MAX_EXPIRY_SECONDS, NOW, NOW_MS, Person, Service
@@ -357,3 +359,108 @@ def test_an_unlinked_device_and_a_superseded_socket_fetch_nothing(service: Servi
     with pytest.raises(ProtocolError) as caught:
         fetched(service, ravi, id, new)
     assert caught.value.code is ErrorCode.REVOKED
+
+
+# Expired rows (time to live deletes them days late)
+
+
+class Counted:
+    """Counts the calls of DynamoDB that a use case makes of the inbox."""
+
+    def __init__(self, service: Service) -> None:
+        client: Any = FlakyClient(service.client)
+        self.client = client
+        self.inbox = InboxStore(client, service.tables["inbox"])
+
+
+def rows(service: Service, person: Person) -> int:
+    """All rows of an inbox, expired or not."""
+    return sum(len(page) for page in service.inbox.pages(person.devices[0].inbox, now_seconds=0))
+
+
+def leave_expired(service: Service, person: Person, how_many: int) -> None:
+    inbox = person.devices[0].inbox
+    service.inbox.put_many(
+        [
+            Envelope(
+                inbox, envelope_id(new_message_id(NOW_MS - 60_000 + number), number.to_bytes(8, "big")), 1, NOW, 0, b"x"
+            )
+            for number in range(how_many)
+        ]
+    )
+
+
+@pytest.fixture
+def crowded(service: Service, ravi: Person, monkeypatch: pytest.MonkeyPatch) -> Counted:
+    """More expired rows before one message than a drain of fewer pages than usual gets past."""
+    monkeypatch.setattr(deliver, "DRAIN_PAGES", 3)
+    leave_expired(service, ravi, 450)
+    service.leave(ravi, 1)
+    return Counted(service)
+
+
+def test_a_hello_before_many_expired_rows_welcomes_after_one_page_and_reads_a_bounded_number(
+    service: Service, ravi: Person, crowded: Counted
+) -> None:
+    socket = service.socket()
+    seen_at_welcome: list[int] = []
+
+    class Watching(FakeGateway):
+        def post(self, connection: ConnectionId, text: str) -> Posted:
+            if '"welcome"' in text:
+                seen_at_welcome.append(len(crowded.client.calls))
+            return super().post(connection, text)
+
+    gateway = Watching(open={socket})
+    answer = say_hello(service, ravi, socket, inbox=crowded.inbox, pusher=gateway)
+    assert seen_at_welcome == [1]
+    assert gateway.received[socket][0]["inbox"]["pending"] > 0
+    assert drained(answer).more is True
+    assert crowded.client.calls.count("query") == deliver.DRAIN_PAGES
+    assert len(crowded.client.calls) <= 2 * deliver.DRAIN_PAGES
+    assert rows(service, ravi) == 451 - 100 * deliver.DRAIN_PAGES
+
+
+def test_drains_that_meet_nothing_but_expired_rows_get_further_each_time(
+    service: Service, ravi: Person, crowded: Counted
+) -> None:
+    socket = service.online(ravi)
+    deps = service.deliver_deps(inbox=crowded.inbox)
+    answers = [deliver.sync(SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=deps).more for _ in range(2)]
+    assert answers == [True, False]
+    assert len(service.gateway.envelope_ids(socket)) == 1
+    assert rows(service, ravi) == 1
+
+
+def test_a_ping_reads_one_page_whatever_has_expired(service: Service, ravi: Person, crowded: Counted) -> None:
+    socket = service.online(ravi)
+    deps = service.deliver_deps(inbox=crowded.inbox)
+    pong = deliver.ping(PING, ravi.principal(), socket, now_ms=NOW_MS, deps=deps)
+    assert crowded.client.calls.count("query") == 1
+    assert pong.inbox.pending == 1
+
+
+def test_a_hello_deletes_the_few_expired_rows_that_it_meets(service: Service, ravi: Person) -> None:
+    leave_expired(service, ravi, 3)
+    assert isinstance(say_hello(service, ravi, service.socket()), Welcome)
+    assert rows(service, ravi) == 0
+
+
+def test_a_message_between_expired_rows_is_sent_and_they_are_deleted(service: Service, ravi: Person) -> None:
+    leave_expired(service, ravi, 150)
+    (kept,) = service.leave(ravi, 1)
+    socket = service.socket()
+    assert drained(say_hello(service, ravi, socket)).more is False
+    assert service.gateway.envelope_ids(socket) == texts([kept])
+    assert rows(service, ravi) == 1
+
+
+def test_overload_while_expired_rows_are_deleted_keeps_no_message_back(service: Service, ravi: Person) -> None:
+    leave_expired(service, ravi, 150)
+    (kept,) = service.leave(ravi, 1)
+    socket = service.socket()
+    client: Any = FlakyClient(service.client, {"transact_write_items": 9})
+    answer = say_hello(service, ravi, socket, inbox=InboxStore(client, service.tables["inbox"]))
+    assert drained(answer).more is False
+    assert service.gateway.envelope_ids(socket) == texts([kept])
+    assert rows(service, ravi) == 151

@@ -134,7 +134,7 @@ WRONG: list[tuple[dict[str, Any], tuple[Any, ...], Any]] = [
     *wrong(SEND, ("copies", 0, "device"), 0, 256, -1, "1", 1.0, 1.5, True, None),
     *wrong(SEND, ("copies", 0, "registration_id"), 0, 2**32, "1", True, None),
     *wrong(SEND, ("copies", 0, "body"), 1, None, "A", "AA==", "AB", "A+", "A A", [0]),
-    *wrong(SEND, ("expires_in",), 0, -1, "1", 1.0, True),
+    *wrong(SEND, ("expires_in",), 59, 1, 0, -1, "1", 1.0, True),
     *wrong(SEND, ("ref",), "", "x" * 65, 1, {}),
     *wrong(ACK, ("ids",), 1, None, "x", {}, [ENVELOPE] * 101),
     *wrong(ACK, ("ids", 0), 1, None, "", ENVELOPE[:-1], ENVELOPE + "AAAA", MESSAGE),

@@ -27,6 +27,7 @@ from sandes_client.cli.session import (
 from sandes_client.device import DeviceClient
 from sandes_client.events import Status
 from sandes_client.group_calls import Group, Member, Role
+from sandes_client.outgoing import MIN_EXPIRY_SECONDS
 
 groups = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Groups: make, join, talk in, manage.", epilog=COMMON_EPILOG
@@ -232,7 +233,9 @@ def send(
     group: GroupId,
     text: Annotated[str, typer.Argument(help="The message.")],
     *,
-    expires_in: Annotated[int | None, typer.Option(min=1, help="Seconds an undelivered message is kept.")] = None,
+    expires_in: Annotated[
+        int | None, typer.Option(min=MIN_EXPIRY_SECONDS, help="Seconds an undelivered message is kept.")
+    ] = None,
     timeout: Timeout = 30.0,
 ) -> None:
     """Send a message to all members. What the service did not take in time stays in the outbox: see `sandes outbox`."""

@@ -38,6 +38,7 @@ from sandes_client.cli.texts import refusal_line
 from sandes_client.cli.verification import add_to as add_verification_to
 from sandes_client.enrolment import Enrolment
 from sandes_client.events import Status
+from sandes_client.outgoing import MIN_EXPIRY_SECONDS
 
 _COMMON = ("--profile", "--home", "--url", "--socket", "--audience", "--endpoints")
 
@@ -223,7 +224,9 @@ def send(
     to: Recipient,
     text: Annotated[str, typer.Argument(help="The message.")],
     *,
-    expires_in: Annotated[int | None, typer.Option(min=1, help="Seconds an undelivered message is kept.")] = None,
+    expires_in: Annotated[
+        int | None, typer.Option(min=MIN_EXPIRY_SECONDS, help="Seconds an undelivered message is kept.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until a device of the recipient has it.")] = False,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait at most.")] = 30.0,
 ) -> None:

@@ -23,7 +23,7 @@ from sandes.messaging.send import seal_for
 from sandes.model.app import App
 from sandes.model.delivery import AppMessage, Envelopes, Status
 from sandes.model.device import Routes
-from sandes.model.envelope import Envelope
+from sandes.model.envelope import MIN_EXPIRY_SECONDS, Envelope
 from sandes.model.ids import AccountId, MessageId, message_text, new_message_id
 from sandes.model.template import Template
 from sandes.protocol import app_api
@@ -38,7 +38,6 @@ from sandes.store.inbox import InboxStore
 EXPIRES_AFTER_SECONDS: dict[str, int] = {"notice": 30 * 86_400, "transaction": 7 * 86_400, "alert": 86_400}
 """By category, where the app says nothing; never longer than the stage allows."""
 
-MIN_EXPIRY_SECONDS = 60
 UNKNOWN_RECIPIENT = "unknown_recipient"
 _LIST_QUERIES = 8
 

@@ -15,18 +15,8 @@ from botocore.exceptions import (
 
 from sandes.edge.telemetry import logger, measure_refusal
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.store.dynamo import StoreUnavailable
+from sandes.store.dynamo import StoreUnavailable, is_overload
 
-_THROTTLED = {
-    "ThrottlingException",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "TooManyRequestsException",
-    "LimitExceededException",
-    "InternalServerError",
-    "ServiceUnavailable",
-    "TransactionConflictException",
-}
 _RETRY_AFTER_SECONDS = 2
 
 
@@ -36,7 +26,7 @@ def refusal(error: Exception) -> ProtocolError:
         return error
     overloaded = isinstance(
         error, StoreUnavailable | EndpointConnectionError | ConnectTimeoutError | ReadTimeoutError
-    ) or (isinstance(error, ClientError) and error.response["Error"]["Code"] in _THROTTLED)
+    ) or (isinstance(error, ClientError) and is_overload(error))
     if overloaded:
         logger().warning("unavailable", error=type(error).__name__)
         return ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=_RETRY_AFTER_SECONDS)

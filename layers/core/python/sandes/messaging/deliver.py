@@ -18,7 +18,7 @@ from sandes.messaging.send import current, recipient_of, seal_for
 from sandes.model.delivery import Status
 from sandes.model.device import MAX_DEVICES, Route
 from sandes.model.envelope import MAX_BODY_BYTES, Envelope
-from sandes.model.ids import AccountId, AppId, ConnectionId, new_message_id
+from sandes.model.ids import AccountId, AppId, ConnectionId, EnvelopeId, new_message_id
 from sandes.model.principal import Principal
 from sandes.model.standing import class_of
 from sandes.model.statistics import ACTIVE
@@ -53,6 +53,9 @@ from sandes.store.send_view import SendView
 
 DRAIN_ENVELOPES = 500
 """Most envelopes one `hello` or `sync` sends before it says `more`."""
+
+DRAIN_PAGES = 20
+"""Most pages of 100 rows that one `hello` or `sync` reads, whether or not the rows have expired."""
 
 DRAIN_SECONDS = 15.0
 """Longest a drain goes on: API Gateway gives up on an integration after 29 s."""
@@ -105,9 +108,11 @@ def hello(
 ) -> Welcome | Drained:
     """Make this socket the device's live one, then send what is stored.
 
-    Steps in this order, which no message slips through: write the connection, close the previous socket, read the
-    inbox. With an empty inbox the answer is `welcome`; else `welcome` and the envelopes are posted and the answer is
-    `drained`. Raises ProtocolError revoked, suspended or superseded.
+    The steps come in this order, so that no message is missed: write the connection, close the previous socket, read
+    the inbox. One page is read before `welcome`, however many rows have expired. With an empty inbox the answer is
+    `welcome`; else `welcome` and the envelopes are posted and the answer is `drained`.
+
+    Raises ProtocolError revoked, suspended or superseded.
     """
     now_seconds = now_ms // 1000
     try:
@@ -124,13 +129,14 @@ def hello(
     if connected.previous:
         deps.pusher.post(connected.previous, render(Superseded()))
         deps.pusher.close(connected.previous)
-    pages = deps.inbox.pages(principal.inbox, now_seconds=now_seconds)
-    first = next(pages, [])
+    expired: list[EnvelopeId] = []
+    pages = deps.inbox.pages(principal.inbox, now_seconds=now_seconds, expired=expired)
+    first = next(pages, None)
     welcome = Welcome(
         ref=frame.ref,
         server_time=now_ms,
         epoch=connected.epoch,
-        inbox=Inbox(pending=len(first)),
+        inbox=Inbox(pending=0 if first is None else max(1, len(first))),
         limits=Limits(
             max_body_bytes=MAX_BODY_BYTES,
             max_expiry_seconds=deps.max_expiry_seconds,
@@ -140,13 +146,15 @@ def hello(
         ),
         reconnect_after=RECONNECT_AFTER_SECONDS,
     )
-    if not first:
+    if first is None:
+        deps.inbox.remove_expired(principal.inbox, expired, now_seconds=now_seconds)
         return welcome
     if deps.pusher.post(connection, render(welcome)) is not Posted.YES:
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)  # the socket is gone, or posts are throttled
     return _drain(
         frame.ref,
         chain([first], pages),
+        expired,
         limit=DRAIN_ENVELOPES,
         principal=principal,
         connection=connection,
@@ -163,15 +171,24 @@ def sync(
     Raises ProtocolError revoked, suspended or superseded.
     """
     _live_route(principal, connection, now_ms=now_ms, deps=deps)
-    pages = deps.inbox.pages(principal.inbox, now_seconds=now_ms // 1000)
+    expired: list[EnvelopeId] = []
+    pages = deps.inbox.pages(principal.inbox, now_seconds=now_ms // 1000, expired=expired)
     return _drain(
-        frame.ref, pages, limit=frame.limit, principal=principal, connection=connection, now_ms=now_ms, deps=deps
+        frame.ref,
+        pages,
+        expired,
+        limit=frame.limit,
+        principal=principal,
+        connection=connection,
+        now_ms=now_ms,
+        deps=deps,
     )
 
 
 def _drain(
     ref: str | None,
     pages: Iterator[list[Envelope]],
+    expired: list[EnvelopeId],
     *,
     limit: int,
     principal: Principal,
@@ -179,18 +196,27 @@ def _drain(
     now_ms: int,
     deps: DeliverDependencies,
 ) -> Drained:
-    """Post envelopes until all are sent, `limit` or the time is reached, or the socket is gone. Deletes nothing."""
-    stop_at = deps.elapsed() + DRAIN_SECONDS
+    """Post envelopes until all are sent, the socket is gone, or a bound is reached: `limit`, the pages, the time.
+
+    Unexpired envelopes stay until they are acked. The expired ones of each page are deleted before the next page is
+    read, so that a drain which was stopped among them gets further the next time.
+    """
+    now_seconds, stop_at = now_ms // 1000, deps.elapsed() + DRAIN_SECONDS
+    left = DRAIN_PAGES
     for page in pages:
         for text in bundle(page[:limit]):
             outcome = deps.pusher.post(connection, text)
             if outcome is Posted.GONE:
-                deps.routing.disconnect(principal.address, connection, now_seconds=now_ms // 1000)
+                deps.routing.disconnect(principal.address, connection, now_seconds=now_seconds)
             if outcome is not Posted.YES or deps.elapsed() > stop_at:
                 return Drained(ref=ref, more=True)
-        if len(page) > limit:
+        left -= 1
+        deps.inbox.remove_expired(principal.inbox, expired, now_seconds=now_seconds)
+        expired.clear()
+        if len(page) > limit or left == 0 or deps.elapsed() > stop_at:
             return Drained(ref=ref, more=True)
         limit -= len(page)
+    deps.inbox.remove_expired(principal.inbox, expired, now_seconds=now_seconds)
     return Drained(ref=ref, more=False)
 
 

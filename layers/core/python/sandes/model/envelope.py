@@ -15,6 +15,9 @@ HEADER = struct.Struct(">B16s16sIQ")
 """Version, message id, inbox id, seal key number, expiry in epoch seconds: 45 bytes."""
 
 VERSION = 1
+MIN_EXPIRY_SECONDS = 60
+"""The shortest time for which a sender may have an envelope kept: each one costs a read and a delete once expired."""
+
 MAX_BODY_BYTES = 64 * 1024
 """Largest ciphertext of one copy: base64 of it, sealed, stays within API Gateway's 128 KiB message."""
 

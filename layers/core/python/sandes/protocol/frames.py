@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, TypeAdapter, ValidationError, model_validator
 
 from sandes.model.device import MAX_DEVICES
-from sandes.model.envelope import Envelope
+from sandes.model.envelope import MIN_EXPIRY_SECONDS, Envelope
 from sandes.model.ids import MAX_DEVICE_NUMBER
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.faults import faults_of
@@ -39,6 +39,7 @@ MAX_RECEIPTS = 10
 Ref = Annotated[str, Field(min_length=1, max_length=64)]
 DeviceField = Annotated[int, Field(ge=1, le=MAX_DEVICE_NUMBER)]
 RegistrationField = Annotated[int, Field(ge=1, le=2**32 - 1)]
+ExpiresIn = Annotated[int, Field(ge=MIN_EXPIRY_SECONDS, description="seconds; the stage's maximum if left out")]
 
 
 class Hello(Wire):
@@ -79,7 +80,7 @@ class Send(Wire):
     to: AccountRecipient
     kind: Literal["message"]
     copies: Annotated[tuple[Copy, ...], Field(max_length=MAX_DEVICES)]
-    expires_in: Annotated[int, Field(ge=1, description="seconds; the stage's maximum if left out")] | None = None
+    expires_in: ExpiresIn | None = None
 
 
 class GroupSend(Wire):
@@ -94,7 +95,7 @@ class GroupSend(Wire):
     to: GroupRecipient
     kind: Literal["message"]
     body: Bytes
-    expires_in: Annotated[int, Field(ge=1, description="seconds; the stage's maximum if left out")] | None = None
+    expires_in: ExpiresIn | None = None
 
 
 class Receipt(Wire):
@@ -149,7 +150,12 @@ ClientFrame = Hello | Send | GroupSend | Ack | Sync | Fetch | Ping
 
 
 class Inbox(Wire):
-    pending: Annotated[int, Field(description="envelopes known to wait, counted to 100 at most; 0 means none")]
+    pending: Annotated[
+        int,
+        Field(
+            description="envelopes that wait, counted to 100; 0 means none, and above 0 some of them may have expired"
+        ),
+    ]
 
 
 class Limits(Wire):

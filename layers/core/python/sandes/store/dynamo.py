@@ -31,6 +31,17 @@ _FIRST_WAIT_SECONDS = 0.025
 _LONGEST_WAIT_SECONDS = 1.0
 _RETRY_AS_A_WHOLE = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
+_OVERLOAD = {
+    "ThrottlingException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "LimitExceededException",
+    "InternalServerError",
+    "ServiceUnavailable",
+    "TransactionConflictException",
+}
+
 
 class StoreUnavailable(Exception):
     """DynamoDB left work undone after all retries. What was asked may be repeated as a whole."""
@@ -66,6 +77,11 @@ def failed_condition(error: ClientError) -> ConditionFailed | None:
         return None
     item: Item | None = error.response.get("Item")  # type: ignore[assignment]  # botocore-stubs leave it out
     return ConditionFailed([item])
+
+
+def is_overload(error: ClientError) -> bool:
+    """Whether AWS refused a call for now, so that the same call may succeed later."""
+    return error.response["Error"]["Code"] in _OVERLOAD
 
 
 def transact(client: Client, operations: Sequence[Any], *, tries: int = BATCH_TRIES) -> None:

@@ -10,7 +10,17 @@ from botocore.exceptions import ClientError
 
 from sandes.model.envelope import Envelope
 from sandes.model.ids import BodyId, EnvelopeId, InboxId
-from sandes.store.dynamo import Client, ConditionFailed, Item, batch_get, batch_write, failed_condition, transact
+from sandes.store.dynamo import (
+    Client,
+    ConditionFailed,
+    Item,
+    StoreUnavailable,
+    batch_get,
+    batch_write,
+    failed_condition,
+    is_overload,
+    transact,
+)
 from sandes.store.schema import BODY_SORT
 from sandes.store.schema import InboxRow as Row
 
@@ -113,40 +123,71 @@ class InboxStore:
             count += sum(int(item[Row.EXPIRES_AT]["N"]) > now_seconds for item in found)
         return count
 
-    def pages(self, inbox: InboxId, *, now_seconds: int) -> Iterator[list[Envelope]]:
-        """What is stored and has not expired, oldest message first, by consistent reads of up to 100 rows.
+    def pages(
+        self, inbox: InboxId, *, now_seconds: int, expired: list[EnvelopeId] | None = None
+    ) -> Iterator[list[Envelope]]:
+        """Yield what is stored and has not expired, oldest message first, by consistent reads of up to 100 rows.
 
-        Time to live deletes rows late, by days: expired ones are left out here.
+        Time to live deletes rows days late. A page of which every row has expired is yielded empty, unless it is the
+        last one, so that the caller can stop. The ids of the expired rows are added to `expired`.
         """
         start: dict[str, Any] = {}
         while True:
-            answer = self.client.query(
-                **self._unexpired(inbox, now_seconds),
-                ConsistentRead=True,
-                **start,
-            )
-            if answer["Items"]:
-                yield [_envelope(item) for item in answer["Items"]]
-            if "LastEvaluatedKey" not in answer:
+            answer = self.client.query(**self._rows(inbox), ConsistentRead=True, **start)
+            envelopes = [_envelope(item) for item in answer["Items"]]
+            unexpired = [envelope for envelope in envelopes if envelope.expires_at > now_seconds]
+            if expired is not None:
+                expired += [envelope.id for envelope in envelopes if envelope.expires_at <= now_seconds]
+            is_last = "LastEvaluatedKey" not in answer
+            if unexpired or not is_last:
+                yield unexpired
+            if is_last:
                 return
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def pending(self, inbox: InboxId, *, now_seconds: int) -> int:
-        """How many envelopes wait, counted to 100; 0 means none, so pages of expired rows are read past."""
-        start: dict[str, Any] = {}
-        while True:
-            answer = self.client.query(**self._unexpired(inbox, now_seconds), Select="COUNT", **start)
-            if answer["Count"] or "LastEvaluatedKey" not in answer:
-                return answer["Count"]
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        """Count the envelopes that wait, to 100. Reads one page: 0 means none, 1 that only a drain can tell."""
+        asked = self._rows(inbox) | {"FilterExpression": f"{Row.EXPIRES_AT} > :now", "Select": "COUNT"}
+        asked["ExpressionAttributeValues"] |= {":now": {"N": str(now_seconds)}}
+        answer = self.client.query(**asked)
+        return answer["Count"] or int("LastEvaluatedKey" in answer)
 
-    def _unexpired(self, inbox: InboxId, now_seconds: int) -> dict[str, Any]:
+    def _rows(self, inbox: InboxId) -> dict[str, Any]:
         return {
             "TableName": self.table,
             "KeyConditionExpression": f"{Row.INBOX} = :inbox",
-            "FilterExpression": f"{Row.EXPIRES_AT} > :now",
-            "ExpressionAttributeValues": {":inbox": {"B": inbox}, ":now": {"N": str(now_seconds)}},
+            "ExpressionAttributeValues": {":inbox": {"B": inbox}},
             "Limit": _PAGE_ROWS,
+        }
+
+    def remove_expired(self, inbox: InboxId, ids: Sequence[EnvelopeId], *, now_seconds: int) -> int:
+        """Delete rows that have expired, up to 100 a call of AWS, and return how many are gone now.
+
+        A row that was written again meanwhile, with a later expiry, stays: its page is left as it is, and the rows of
+        that page are met again. Overload is no error here, for the same reason.
+        """
+        gone = 0
+        for start in range(0, len(ids), _PAGE_ROWS):
+            some = ids[start : start + _PAGE_ROWS]
+            try:
+                transact(self.client, [self._removing_expired(inbox, id, now_seconds) for id in some], tries=1)
+            except (ConditionFailed, StoreUnavailable):
+                continue
+            except ClientError as error:
+                if not is_overload(error):
+                    raise
+                continue
+            gone += len(some)
+        return gone
+
+    def _removing_expired(self, inbox: InboxId, id: EnvelopeId, now_seconds: int) -> dict[str, Any]:
+        return {
+            "Delete": {
+                "TableName": self.table,
+                "Key": envelope_key(inbox, id),
+                "ConditionExpression": f"attribute_not_exists({Row.INBOX}) OR {Row.EXPIRES_AT} <= :now",
+                "ExpressionAttributeValues": {":now": {"N": str(now_seconds)}},
+            }
         }
 
     def remove(self, inbox: InboxId, ids: Sequence[EnvelopeId]) -> None:
