@@ -2,14 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
-export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+# Node 20 still works; jsii takes the major version for which it need not repeat that it has reached its end of life.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 # The tests of each of these have one name, by which several workers would take them for one test.
 OF_APPS := tests/e2e/test_app_api_schemathesis.py
 OF_ADMINISTRATION := tests/e2e/test_admin_api_schemathesis.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup layers run admin test lint format bench specs deploy clean
+.PHONY: help setup layers run admin test lint format bench specs diff deploy clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -67,8 +68,11 @@ bench: setup layers ## measure the budgets (ARGS="--quick", "--no-engine")
 specs: setup ## regenerate AsyncAPI and OpenAPI in docs/protocol, docs/errors.md, docs/policy.md
 	@$(BIN)/python -m tools.specs
 
-deploy: setup layers ## deploy on AWS with your credentials (STAGE=dev)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk deploy --all --context stage=$(or $(STAGE),dev)
+diff: setup ## show what a deployment would change, and what it would take away (STAGE=dev)
+	@$(BIN)/python -m tools.deploy diff $(or $(STAGE),dev)
+
+deploy: setup ## deploy a stage of infra/stages.toml on AWS (STAGE=dev; YES=1: although something would be lost)
+	@$(BIN)/python -m tools.deploy deploy $(or $(STAGE),dev) $(if $(YES),--yes)
 
 clean: ## remove everything that can be made again, the local accounts and messages included
 	rm -rf .venv .local build cdk.out node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -75,11 +75,11 @@ class Administration(Foundation):
 
     def _pool_settings(self) -> dict[str, str]:
         """What a function is told that invites administrators."""
-        provider = PROVIDER if self._config.federation else ""
+        provider = PROVIDER if self._config.settings.federation else ""
         return {"ADMINISTRATOR_POOL": self.identity.pool.user_pool_id, "FEDERATION_PROVIDER": provider}
 
     def _grant_invitations(self, function: SandesFunction) -> None:
-        linking = ("AdminLinkProviderForUser",) if self._config.federation else ()
+        linking = ("AdminLinkProviderForUser",) if self._config.settings.federation else ()
         actions = ("AdminCreateUser", "AdminGetUser", "AdminAddUserToGroup", *linking)
         self._grant(function, tuple(f"cognito-idp:{action}" for action in actions), self.identity.pool.user_pool_arn)
 

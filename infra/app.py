@@ -12,10 +12,12 @@ sys.path.insert(0, str(ROOT / "layers" / "core" / "python"))  # table and attrib
 
 from infra.config import Config  # noqa: E402  # needs the path above
 from infra.service_stack import ServiceStack  # noqa: E402  # as above
+from infra.stages import StageError, StageSettings  # noqa: E402  # as above
 
 
-def build(app: App) -> ServiceStack:
-    config = Config.of(app)
+def build(app: App, settings: StageSettings | None = None) -> ServiceStack:
+    """Build the stack of the stage that the context names; `settings` replace those of infra/stages.toml."""
+    config = Config.of(app, settings)
     stack = ServiceStack(app, f"Sandes-{config.stage}", config=config)
     Tags.of(stack).add("project", "sandes")
     return stack
@@ -23,5 +25,8 @@ def build(app: App) -> ServiceStack:
 
 if __name__ == "__main__":
     app = App()
-    build(app)
+    try:
+        build(app)
+    except StageError as error:
+        sys.exit(str(error))
     app.synth()

@@ -9,9 +9,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from infra.config import FANOUT_WORK_SECONDS, Config
+from infra.config import Config
 from infra.function import TIMEOUT_SECONDS, SandesFunction
 from infra.layers import Layers
+from infra.stages import FANOUT_WORK_SECONDS
 from infra.tables import Tables
 from infra.uploads import Uploads
 from infra.websocket_api import WebSocketApi

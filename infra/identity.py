@@ -7,7 +7,8 @@ from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.config import Config, Federation
+from infra.config import CLI_CALLBACK, Config
+from infra.stages import Federation
 from sandes.administration.roles.sign_in import GROUP
 
 PROVIDER = "government"
@@ -21,7 +22,7 @@ ENROLMENT_MINUTES = 10
 
 
 class Identity(Construct):
-    """`pool`, its `client` for `sandes-admin` and its group; with `config.federation` a provider and a sign-in page.
+    """`pool`, its `client` for `sandes-admin` and its group; with settings of federation a provider and a sign-in page.
 
     `tokens` is called before tokens are signed.
     """
@@ -65,7 +66,7 @@ class Identity(Construct):
         self.group = cognito.UserPoolGroup(
             self, "Group", user_pool=self.pool, group_name=GROUP, description="Who may call the admin API at all"
         )
-        provider = self._provider(config.federation) if config.federation else None
+        provider = self._provider(config.settings.federation) if config.settings.federation else None
         self.client = self.pool.add_client(
             "Cli",
             generate_secret=False,
@@ -83,8 +84,8 @@ class Identity(Construct):
                 cognito.UserPoolClientIdentityProvider.COGNITO,
                 *([cognito.UserPoolClientIdentityProvider.custom(PROVIDER)] if provider else []),
             ],
-            disable_o_auth=config.federation is None,
-            o_auth=_code_flow(config.federation) if config.federation else None,
+            disable_o_auth=config.settings.federation is None,
+            o_auth=_code_flow(config.settings.federation) if config.settings.federation else None,
         )
         if provider:
             self.client.node.add_dependency(provider)
@@ -118,9 +119,10 @@ class Identity(Construct):
 
 def _code_flow(federation: Federation) -> cognito.OAuthSettings:
     """For clients without a secret: an authorisation code with PKCE, given back to this machine or the portal."""
+    callbacks = [CLI_CALLBACK, *federation.callbacks]
     return cognito.OAuthSettings(
         flows=cognito.OAuthFlows(authorization_code_grant=True),
         scopes=[cognito.OAuthScope.OPENID, cognito.OAuthScope.EMAIL, cognito.OAuthScope.PROFILE],
-        callback_urls=list(federation.callbacks),
-        logout_urls=list(federation.callbacks),
+        callback_urls=callbacks,
+        logout_urls=callbacks,
     )

@@ -85,8 +85,8 @@ class Monitoring(Construct):
                 conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
             )
         )
-        if self._config.alarm_email:
-            topic.add_subscription(subscriptions.EmailSubscription(self._config.alarm_email))
+        if self._config.settings.alarm_email:
+            topic.add_subscription(subscriptions.EmailSubscription(self._config.settings.alarm_email))
         return topic
 
     # Alarms.

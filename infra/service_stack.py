@@ -11,11 +11,12 @@ from constructs import Construct
 
 from infra.administration import Administration
 from infra.change_streams import ChangeStreams
-from infra.config import FANOUT_CONCURRENCY, FANOUT_WORK_SECONDS, Config
+from infra.config import Config
 from infra.foundation import GROUP_WORK_SECONDS, ROSTER_WORK_SECONDS
 from infra.function import SandesFunction
 from infra.http_api import HttpApi
 from infra.monitoring import Monitoring
+from infra.stages import FANOUT_CONCURRENCY, FANOUT_WORK_SECONDS, SETTINGS
 from infra.uploads import ROWS, UPLOADS
 from infra.work_queue import WorkQueue
 from sandes.store import schema
@@ -34,6 +35,7 @@ SMS_WORK_SECONDS = 5
 class ServiceStack(Administration):
     def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
         super().__init__(scope, id, config=config)
+        self.template_options.metadata = {SETTINGS: config.settings.model_dump(mode="json")}
         self._frames_and_connections()
         self._client_api()
         self._group_fanout()
@@ -124,7 +126,7 @@ class ServiceStack(Administration):
             | {
                 "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
                 "TOKEN_AUDIENCE": self._config.token_audience,
-                "SMS_SENDER_ID": self._config.sms_sender_id,
+                "SMS_SENDER_ID": self._config.settings.sms_sender_id,
                 "GROUP_QUEUE": self.group_queue.url,
                 "IMPORT_QUEUE": self.import_queue.url,
             },
@@ -156,7 +158,7 @@ class ServiceStack(Administration):
             "GroupFanout",
             "groups",
             self._fanout_settings()
-            | {"FANOUT_POSTS_PER_SECOND": str(self._config.fanout_posts_per_second // FANOUT_CONCURRENCY)},
+            | {"FANOUT_POSTS_PER_SECOND": str(self._config.settings.fanout_posts_per_second // FANOUT_CONCURRENCY)},
             entry="fanout",
             timeout_seconds=5 * FANOUT_WORK_SECONDS,
         )
@@ -241,12 +243,13 @@ class ServiceStack(Administration):
         self.otp = self._function(
             "Otp",
             "otp",
-            calls | {"SMS_QUEUE": self.sms_queue.url, "SMS_AFTER_SECONDS": str(self._config.sms_after_seconds)},
+            calls
+            | {"SMS_QUEUE": self.sms_queue.url, "SMS_AFTER_SECONDS": str(self._config.settings.sms_after_seconds)},
         )
         self.otp_sms = self._function(
             "OtpSms",
             "otp",
-            tables | self._secrets(pepper=self.pepper) | {"SMS_SENDER_ID": self._config.sms_sender_id},
+            tables | self._secrets(pepper=self.pepper) | {"SMS_SENDER_ID": self._config.settings.sms_sender_id},
             entry="sms",
             timeout_seconds=3 * SMS_WORK_SECONDS,
         )

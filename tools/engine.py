@@ -339,7 +339,7 @@ def _cdk(engine: Engine, step: str, *arguments: str) -> None:
         "CDK_DEFAULT_ACCOUNT": ACCOUNT,
         "CDK_DEFAULT_REGION": REGION,
         "CDK_DISABLE_CLI_TELEMETRY": "true",
-        "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
+        "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
     }
     with log.open("wb") as output:
         finished = subprocess.run(
@@ -359,7 +359,7 @@ def _cdk(engine: Engine, step: str, *arguments: str) -> None:
 def _fingerprint(port: int) -> str:
     """Of everything that a deployment is made from."""
     digest = hashlib.sha256(f"{port} {sys.version}".encode())
-    sources = [ROOT / "cdk.json", ROOT / "build" / "vendor-local.stamp"]
+    sources = [ROOT / "cdk.json", ROOT / "infra" / "stages.toml", ROOT / "build" / "vendor-local.stamp"]
     for folder in ("infra", "functions", "layers"):
         sources += sorted((ROOT / folder).rglob("*.py"))
     for source in sources:

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "1")  # read when jsii starts
+from infra.stages import StageSettings
+
+os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")  # read when jsii starts
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -90,13 +92,13 @@ class Synthesised:
         return [id for id, one in self.template["Resources"].items() if one is resource]
 
 
-def synthesise(folder: Path, **context: str) -> Synthesised:
+def synthesise(folder: Path, settings: StageSettings | None = None, **context: str) -> Synthesised:
     from aws_cdk import App, assertions
 
     from infra.app import build
 
-    settings = json.loads((ROOT / "cdk.json").read_text())["context"]
-    stack = build(App(outdir=str(folder), context=settings | context))
+    flags = json.loads((ROOT / "cdk.json").read_text())["context"]
+    stack = build(App(outdir=str(folder), context=flags | context), settings)
     return Synthesised(dict(assertions.Template.from_stack(stack).to_json()), folder)
 
 

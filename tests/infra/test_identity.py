@@ -7,22 +7,23 @@ from typing import Any
 
 import pytest
 
-from infra.config import CLI_CALLBACK, Federation
+from infra.config import CLI_CALLBACK
+from infra.stages import check
 from tests.infra.conftest import Synthesised, synthesise
 from tests.infra.test_permissions import granted
 
 FEDERATION = {
-    "federation_issuer": "https://login.example.gov.in",
-    "federation_client_id": "sandes",
-    "federation_secret_name": "sandes/oidc",
-    "federation_domain_prefix": "sandes-admin",
+    "issuer": "https://login.example.gov.in",
+    "client_id": "sandes",
+    "secret_name": "sandes/oidc",
+    "domain_prefix": "sandes-admin",
+    "callbacks": ["https://portal.example.gov.in/signed-in"],
 }
 
 
 @pytest.fixture(scope="module")
 def federated(tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
-    callbacks = {"federation_callbacks": "https://portal.example.gov.in/signed-in"}
-    return synthesise(tmp_path_factory.mktemp("federated"), stage="dev", **FEDERATION, **callbacks)
+    return synthesise(tmp_path_factory.mktemp("federated"), check("dev", {"federation": FEDERATION}), stage="dev")
 
 
 def only(stage: Synthesised, type: str) -> dict[str, Any]:
@@ -175,26 +176,7 @@ def test_who_invites_administrators_links_them_to_the_provider_if_there_is_one(
         assert (link in granted(stage, "operator")) is bool(provider)
 
 
-@pytest.mark.parametrize("without", FEDERATION)
-def test_half_a_provider_is_refused(without: str) -> None:
-    from aws_cdk import App
-
-    with pytest.raises(ValueError, match=without):
-        Federation.of(App(context={name: value for name, value in FEDERATION.items() if name != without}))
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [{"federation_issuer": "http://login.example.gov.in"}, {"federation_callbacks": "http://portal.example.gov.in/"}],
-    ids=str,
-)
-def test_codes_and_tokens_go_over_https_only(changed: dict[str, str]) -> None:
-    from aws_cdk import App
-
-    with pytest.raises(ValueError, match="https"):
-        Federation.of(App(context=FEDERATION | changed))
-
-
 def test_synthesis_does_not_read_the_providers_secret(tmp_path: Path) -> None:
-    template = synthesise(tmp_path, stage="dev", **FEDERATION | {"federation_secret_name": "not/there"})
+    settings = check("dev", {"federation": FEDERATION | {"secret_name": "not/there"}})
+    template = synthesise(tmp_path, settings, stage="dev")
     assert "not/there" in str(template.of_type("AWS::Cognito::UserPoolIdentityProvider"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from infra.stages import StageSettings
 from sandes.edge.telemetry import CHAINS_ENDED, FAILED, NAMESPACE
 from tests.infra.conftest import Synthesised, synthesise
 
@@ -166,7 +167,7 @@ def test_alarms_go_by_mail_where_an_address_is_given(
     dev: Synthesised, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     assert dev.of_type("AWS::SNS::Subscription") == {}
-    mailed = synthesise(tmp_path_factory.mktemp("mailed"), stage="dev", alarm_email="ops@example.org")
+    mailed = synthesise(tmp_path_factory.mktemp("mailed"), StageSettings(alarm_email="ops@example.org"), stage="dev")
     ((_, subscription),) = mailed.of_type("AWS::SNS::Subscription").items()
     assert (subscription["Properties"]["Protocol"], subscription["Properties"]["Endpoint"]) == (
         "email",

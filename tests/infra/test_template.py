@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from infra.config import HTTP_LOCAL_ID, WEBSOCKET_LOCAL_ID, Config
+from infra.config import HTTP_LOCAL_ID, WEBSOCKET_LOCAL_ID
 from infra.http_api import ADMIN_APP_PATHS, ADMIN_PEOPLE_PATHS, APP_GROUP_PATHS, APP_PATHS, OTP_PATHS
 from sandes.apps.roster_work import RUN_SECONDS
 from sandes.edge import settings
@@ -392,23 +392,6 @@ def test_posts_to_groups_leave_most_of_the_accounts_sockets_to_codes_and_chats(
             assert "FANOUT_QUEUE" not in stage.functions[codes]["Environment"]["Variables"]
 
 
-def test_former_keys_of_audit_chains_that_are_none_are_refused() -> None:
-    from aws_cdk import App
-
-    keys = f"{'a' * 43},{'B' * 43}"
-    assert Config.of(App(context={"audit_former_keys": keys})).audit_former_keys == keys
-    with pytest.raises(ValueError, match="audit_former_keys"):
-        Config.of(App(context={"audit_former_keys": f"{keys},{'a' * 42}"}))
-
-
-@pytest.mark.parametrize("rate", ["149", "10001"])
-def test_a_rate_of_posts_that_cannot_be_meant_is_refused(rate: str) -> None:
-    from aws_cdk import App
-
-    with pytest.raises(ValueError, match="fanout_posts_per_second"):
-        Config.of(App(context={"fanout_posts_per_second": rate}))
-
-
 # Routes
 
 
@@ -510,29 +493,11 @@ def test_webhooks_go_to_no_private_network_but_to_loopback_on_the_local_engine(
             assert stage.functions[name]["Environment"]["Variables"]["WEBHOOK_NETWORKS"] == networks
 
 
-def test_a_webhook_network_that_is_none_is_refused() -> None:
-    from aws_cdk import App
-
-    with pytest.raises(ValueError, match=r"10\.0\.0\.1/8"):
-        Config.of(App(context={"webhook_networks": "10.20.0.0/16,10.0.0.1/8"}))
-
-
 # Synthesis
 
 
 def test_synthesis_needs_no_credentials_and_no_account(tmp_path: Path) -> None:
     scrubbed = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
-    scrubbed |= {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1", "CDK_OUTDIR": str(tmp_path / "out")}
+    scrubbed |= {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20", "CDK_OUTDIR": str(tmp_path / "out")}
     subprocess.run([sys.executable, "-m", "infra.app"], cwd=ROOT, env=scrubbed, check=True, capture_output=True)
     assert (tmp_path / "out" / "Sandes-dev.template.json").exists()
-
-
-@pytest.mark.parametrize(
-    "context",
-    [{"stage": "a-b"}, {"stage": "x" * 17}, {"max_expiry_days": "91"}, {"max_expiry_days": "-1"}],
-)
-def test_context_that_cannot_be_meant_is_refused(context: dict[str, str]) -> None:
-    from aws_cdk import App
-
-    with pytest.raises(ValueError, match=r"stage|max_expiry_days"):
-        Config.of(App(context=context))

@@ -1,0 +1,128 @@
+"""The settings of each stage: what infra/stages.toml may say, and what is checked before anything is synthesised.
+
+Nothing here imports the CDK, so that a mistake is reported within a second.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from sandes.groups.fanout import CHUNK_MEMBERS
+from sandes.model.device import MAX_DEVICES
+
+STAGES = Path(__file__).with_name("stages.toml")
+
+SETTINGS = "SandesSettings"
+"""Metadata of a template: the settings it was synthesised with. `make deploy` reads them from the deployed stack."""
+
+FANOUT_WORK_SECONDS = 20
+"""What a chunk of members takes at most: a hundred accounts with six devices each, at the pace of posts."""
+
+FANOUT_CONCURRENCY = 5
+"""How many chunks at a time, each at its share of `fanout_posts_per_second`."""
+
+FANOUT_LEAST_POSTS = FANOUT_CONCURRENCY * CHUNK_MEMBERS * MAX_DEVICES // FANOUT_WORK_SECONDS
+"""A second. At a slower pace a chunk would not be done in its time."""
+
+_NAME = re.compile(r"[A-Za-z0-9]{1,16}")
+
+
+class StageError(ValueError):
+    """The stage file cannot be used; the text names the file, the stage, the key and what is wrong."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+PublicKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+SenderId = Annotated[str, Field(max_length=11, pattern=r"^[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*$")]
+"""As SNS takes it: https://docs.aws.amazon.com/sns/latest/dg/sms_publish-to-phone.html."""
+
+Https = Annotated[str, Field(pattern=r"^https://[^\s/]+(/\S*)?$")]
+
+
+class Federation(_Settings):
+    """A provider of OpenID Connect by which administrators may sign in (docs/runbook.md, "Administrators").
+
+    `secret_name`: of the client's secret in Secrets Manager, its plain text. `domain_prefix` names the sign-in page and
+    is unique in its region. `callbacks`: where the sign-in page sends codes, besides `sandes-admin` itself.
+    """
+
+    issuer: Https
+    client_id: Annotated[str, Field(min_length=1)]
+    secret_name: Annotated[str, Field(min_length=1)]
+    domain_prefix: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+    callbacks: list[Https] = []
+
+
+class StageSettings(_Settings):
+    """The settings of one stage. docs/runbook.md, "Settings", explains each to operators.
+
+    `account` and `region`: where the stage is deployed; `make deploy` refuses credentials for anywhere else.
+    `keep_data`: data outlives the stack, and what is backed up is protected from deletion.
+    """
+
+    account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] | None = None
+    keep_data: bool = False
+    max_expiry_days: Annotated[float, Field(gt=0, le=90)] = 30
+    sms_sender_id: SenderId = "SANDES"
+    sms_after_seconds: Annotated[int, Field(ge=1, le=300)] = 8
+    fanout_posts_per_second: Annotated[int, Field(ge=FANOUT_LEAST_POSTS, le=10_000)] = 2_000
+    alarm_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
+    webhook_networks: list[str] = []
+    audit_former_keys: list[PublicKey] = []
+    federation: Federation | None = None
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _networks(cls, networks: list[str]) -> list[str]:
+        for network in networks:
+            ip_network(network)
+        return networks
+
+
+def load(stage: str, file: Path = STAGES) -> StageSettings:
+    """Read and check the settings of a stage. Raises StageError."""
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise StageError(f"{file.name} cannot be read: {error}") from error
+    for name, table in tables.items():
+        if not _NAME.fullmatch(name) or not isinstance(table, dict):
+            raise StageError(f"{file.name}: [{name}] is no stage; a stage's name is 1 to 16 letters and digits")
+    if stage not in tables:
+        raise StageError(f"{file.name} has no stage {stage!r}: it has {', '.join(tables)}")
+    return check(stage, tables[stage], file.name)
+
+
+def check(stage: str, table: dict[str, Any], file: str = STAGES.name) -> StageSettings:
+    """Check the table of a stage. Raises StageError with one line for each fault."""
+    try:
+        return StageSettings.model_validate(table)
+    except ValidationError as invalid:
+        faults = [_fault(error) for error in invalid.errors()]
+        raise StageError("\n".join(f"{file}, [{stage}]: {fault}" for fault in faults)) from None
+
+
+def _fault(error: Any) -> str:
+    *path, last = error["loc"]
+    where = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        known: Any = StageSettings
+        for name in path:
+            known = {"federation": Federation}.get(name, StageSettings)
+        near = difflib.get_close_matches(str(last), known.model_fields, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"the keys are {', '.join(sorted(known.model_fields))}"
+        return f"`{where}` is no setting; {hint}"
+    if error["type"] == "missing":
+        return f"`{where}` is missing"
+    return f"`{where}`: {error['msg']}, not {error['input']!r}"
