@@ -258,6 +258,82 @@ def test_a_roster_survives_the_end_of_its_work_at_every_call(app: AppGroups, mon
     assert crashes > 15
 
 
+@pytest.mark.parametrize("lost", ["before-it-tells", "before-it-counts"])
+def test_a_repeated_chunk_undoes_nothing_that_was_changed_since(app: AppGroups, lost: str) -> None:
+    """A run makes its changes and ends before it counts them. Its entry comes again, as it does from the dead-letter
+    queue days later, after somebody has removed, added and promoted the same people.
+    """
+    out, back, comes, rises, sinks = (app.groups.official() for _ in range(5))
+    others = [app.groups.official() for _ in range(20)]
+    made = app.create()
+    app.roster(made.id, [*rows_of(back), *rows_of(rises), *rows_of(sinks, role="admin")])
+    app.work_all()
+    rows = [*rows_of(out, comes, *others), *rows_of(rises, role="admin"), *rows_of(sinks)]
+    assert app.roster(made.id, rows).state == "applying"
+    (entry,) = app.jobs
+    ending = app.work_deps()
+
+    class Ending:
+        def __getattr__(self, name: str) -> Any:
+            if name == "advance":
+                raise Crash
+            return getattr(ending.rosters, name)
+
+    def crash(*_: Any, **__: Any) -> Any:
+        raise Crash
+
+    how: Any = {"deliver": crash} if lost == "before-it-tells" else {"rosters": Ending()}
+    with pytest.raises(Crash):
+        roster_work.work(entry, deps=replace(ending, **how))
+    app.remove(made.id, out)
+    app.put(made.id, back)
+    app.put(made.id, rises, "member")
+    app.put(made.id, sinks, "admin")
+    app.work_all()
+    roles = {back.account: "member", rises.account: "member", sinks.account: "admin", comes.account: "member"}
+    assert app.groups.roles(made.id) == roles | {one.account: "member" for one in others}
+    assert (app.progress(made.id).state, app.progress(made.id).done) == ("done", 25)
+    told = [post.post.message for post in app.groups.deliver.told if post.post.group.id == made.id]
+    assert len(set(told)) >= 21, "those whose change stands are told"
+
+
+def test_a_chunk_that_changed_nothing_is_not_made_later_either(app: AppGroups) -> None:
+    """All whom the roster names were members already when its chunk was made. Who leaves after that stays away."""
+    people = citizens(app, 25)
+    id = begun(app, people)
+    for person in people:
+        app.put(id, person)
+    (entry,) = app.jobs
+    deps = app.work_deps()
+
+    class Ending:
+        def __getattr__(self, name: str) -> Any:
+            if name == "advance":
+                raise Crash
+            return getattr(deps.rosters, name)
+
+    with pytest.raises(Crash):
+        roster_work.work(entry, deps=replace(deps, rosters=Ending()))  # type: ignore[arg-type]
+    app.remove(id, people[0])
+    app.work_all()
+    assert app.groups.roles(id).keys() == {person.account for person in people[1:]}
+
+
+def test_changes_that_take_more_than_a_transaction_are_made_in_two(app: AppGroups) -> None:
+    """People who come with invitations to a group of officials take five operations each."""
+    made, admin = app.create(), app.groups.official()
+    app.put(made.id, admin, "admin")
+    invited = [app.groups.official() for _ in range(25)]
+    for one in invited:
+        app.groups.put(admin, made.id, one)
+    assert app.roster(made.id, [*rows_of(admin, role="admin"), *rows_of(*invited)]).state == "applying"
+    app.work_all()
+    assert app.progress(made.id).done == 25
+    assert app.groups.roles(made.id).keys() == {one.account for one in [admin, *invited]}
+    _, ties = app.groups.store.ties(made.id, [one.account for one in invited], now_seconds=app.groups.now)
+    assert not any(tie.invitation for tie in ties.values())
+
+
 def test_work_that_comes_twice_at_once_is_done_once(app: AppGroups) -> None:
     people = citizens(app, 35)
     id = begun(app, people)

@@ -22,6 +22,7 @@ from sandes.model.ids import (
     GroupId,
     OrganisationId,
     UnitId,
+    id_text,
     new_group_id,
     new_one_time_id,
     new_organisation_id,
@@ -34,7 +35,7 @@ from sandes.store.directory import account_key, block_key, invitation_key
 from sandes.store.group_changes import GroupChangeStore
 from sandes.store.groups import GroupStore
 from sandes.store.organisations import OrganisationStore
-from sandes.store.schema import DirectoryRow, RoutingRow
+from sandes.store.schema import DirectoryRow, EndingRow, RoutingRow
 from sandes.store.standing import standing_attribute
 from tests.support.service import MAX_EXPIRY_SECONDS, PEPPER, Person, Service
 
@@ -122,6 +123,9 @@ class Groups:
         self, person: Person, organisation: OrganisationId, *, listed: bool = False, expires_at: int | None = None
     ) -> None:
         expires_at = self.now + 86_400 if expires_at is None else expires_at
+        ending = {DirectoryRow.SORT: {"S": f"E#{id_text(organisation)}"}, EndingRow.VERSION: {"N": "2"}}
+        row = account_key(person.account) | ending
+        self.service.client.put_item(TableName=self.service.tables["directory"], Item=row)
         self._stands(person, Standing(organisation, UnitId(bytes(organisation)), expires_at, listed))
 
     def revoke(self, person: Person) -> None:

@@ -142,7 +142,7 @@ def test_with_a_verification_official_memberships_end_and_informal_ones_stay(gro
         (group, GroupChange.REMOVED, "Sandes") for group in (officers, guests)
     }
     assert (official.account,) in [one.to for one in told]
-    assert end(groups, official, ministry) == "ended"
+    assert end(groups, official, ministry) == "ended_before"
     assert groups.queue.sent == []
 
 
@@ -225,12 +225,36 @@ def test_the_end_of_memberships_is_not_done_for_who_is_verified_and_revoked_agai
     service.memberships_have_ended(official)
 
 
+@pytest.mark.parametrize("done", [True, False], ids=["done-before", "never-done"])
+def test_a_late_entry_leaves_memberships_that_came_after_the_verification_ended(
+    service: Service, groups: Groups, done: bool
+) -> None:
+    """The entry comes from the dead-letter queue, days after somebody was let in as a citizen."""
+    of, official = groups.organisation(), service.person()
+    officers = groups.official_group(of, groups.official(of))
+    news = groups.official_group(of, groups.official(of), audience="citizens", posting="admins")
+    service.verify(official, of)
+    for group in (officers, news):
+        groups.changes.add(group, Member(official.account, "member", groups.now_ms), "added", now_seconds=0, event=None)
+    service.revoke(official)
+    if done:
+        assert end(groups, official, of) == "ended"
+        assert groups.all_own(official) == []
+    else:
+        groups.changes.remove(news, Member(official.account, "member", groups.now_ms), by=None, event=None)
+    groups.now_ms += 86_400_000
+    groups.changes.add(news, Member(official.account, "member", groups.now_ms), "added", now_seconds=0, event=None)
+    groups.now_ms += 14 * 86_400_000
+    assert end(groups, official, of) == ("ended_before" if done else "ended")
+    assert [group for group, _ in groups.store.memberships(official.account, limit=10)[0]] == [news]
+
+
 def test_an_admin_of_a_group_for_citizens_is_none_as_a_citizen(groups: Groups) -> None:
-    ministry = groups.organisation()
-    official = groups.official()
+    ministry, own = groups.organisation(), groups.organisation()
+    official = groups.official(own)
     news = groups.official_group(ministry, official, audience="citizens", posting="admins")
     groups.revoke(official)
-    end(groups, official, groups.organisation())
+    end(groups, official, own)
     assert groups.roles(news) == {}
 
 

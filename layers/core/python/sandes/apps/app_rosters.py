@@ -237,7 +237,7 @@ class _Starting:
 
     def _make(self, changes: Sequence[Change], together: Together) -> Roster:
         """In one transaction, events and all."""
-        done = replace(self._roster, state="done", done=len(changes), finished_at_ms=self._now_ms)
+        done = replace(self._roster, state="done", done=len(changes), made=len(changes), finished_at_ms=self._now_ms)
         putting = self._deps.rosters.putting(done)
         if not changes:
             self._deps.changes.unchanged(self._group, beside=[putting])

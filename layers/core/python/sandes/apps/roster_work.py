@@ -1,7 +1,8 @@
-"""Making the changes of a large roster, some at a time (docs/adr/0022).
+"""Make the changes of a large roster, some at a time (docs/adr/0022).
 
-What is to change is kept sealed; what has been changed is read from the group itself. So a chunk may be made again:
-who is in already is not added again, who is out is not removed again, and events have ids that follow from the roster.
+The changes are kept sealed. The roster's row says how many of them have been made (written in the transaction that
+makes them) and how many members have been told of. So a run that comes again makes no change a second time, and what
+somebody has changed in the group since then stays. Events have ids that follow from the roster.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ ORPHAN_SECONDS = 120
 """Queued work whose roster is not there after this time belongs to a request that failed."""
 
 CHUNK = 30
-"""Changes in one transaction: at most three operations each, the invitations of a few, the group, the roster."""
+"""The most changes in one transaction. There are fewer where they take more than its operations."""
 
 TOLD_AT_ONCE = 8
 """Each is four calls, one after the other; a client keeps ten connections."""
@@ -200,65 +201,112 @@ def _no_room(before: Group, after: Group) -> ErrorCode | None:
     return None
 
 
+def _as_they_stand(changes: Sequence[Change], ties: Mapping[AccountId, Tie]) -> list[Change]:
+    """Return those of the changes that an earlier run has made and nobody has undone since."""
+    standing = []
+    for change in changes:
+        member = ties[change.account].member
+        if (change.kind is ChangeKind.REMOVE) != (member is None):
+            continue
+        if change.kind is ChangeKind.SET_ROLE and member and member.role != change.role:
+            continue
+        standing.append(replace(change, role=member.role) if member else change)
+    return standing
+
+
 class _Chunk:
-    """The next changes of a roster: made in one transaction or a few, told, and then counted as done."""
+    """The next changes of a roster: made in one transaction, told, and then counted as done."""
 
     def __init__(
         self, roster: Roster, changes: Sequence[Change], run: str, telling: _Telling, deps: RosterWorkDependencies
     ) -> None:
         self._roster = roster
-        self._changes = changes[roster.done : roster.done + CHUNK]
-        self._is_last = roster.done + len(self._changes) == len(changes)
+        self._all = changes
         self._run = run
         self._telling = telling
         self._now_ms = deps.clock_ms()
         self._deps = deps
 
     def make(self) -> Roster:
-        """The roster after it. Raises _Overtaken, or StoreUnavailable."""
+        """Return the roster as it stands then. Raises _Overtaken, or StoreUnavailable."""
         for _ in range(_TRIES):
             try:
                 return self._try()
             except GroupRaced:  # somebody joined or left, or another run was faster
                 stands = self._deps.rosters.read(self._roster.group)
-                if (
-                    stands is not None
-                    and (stands.id, stands.run) == (self._roster.id, self._run)
-                    and (stands.done == self._roster.done + len(self._changes))
-                ):
-                    return stands  # counted by this run, whose answer was lost
-                if stands is None or (stands.id, stands.done) != (self._roster.id, self._roster.done):
+                if stands is None or stands.id != self._roster.id:
                     raise _Overtaken from None
+                if (stands.done, stands.made) == (self._roster.done, self._roster.made):
+                    if stands.state != "applying":
+                        return stands
+                    continue
+                if stands.run != self._run:
+                    raise _Overtaken from None
+                if stands.done > self._roster.done:
+                    return stands  # counted by this run, whose answer was lost
+                self._roster = stands  # made by this run, whose answer was lost
         raise StoreUnavailable
 
     def _try(self) -> Roster:
-        deps, roster, now_seconds = self._deps, self._roster, self._now_ms // 1000
-        accounts = [change.account for change in self._changes]
-        group, ties = deps.groups.ties(roster.group, accounts, now_seconds=now_seconds)
+        roster = self._roster
+        first_to_make, made_before = roster.done, roster.made > roster.done
+        some = self._all[first_to_make : roster.made if made_before else first_to_make + CHUNK]
+        accounts = [change.account for change in some]
+        group, ties = self._deps.groups.ties(roster.group, accounts, now_seconds=self._now_ms // 1000)
         if group is None or not group.live:
-            return _failed(roster, ErrorCode.NOT_FOUND, deps)
-        changes = list(self._permitted(group))
-        together = together_of(changes, ties, now_ms=self._now_ms)
-        if (failure := _no_room(group, together.applied_to(group))) is not None:
-            self._telling.that_members_changed(group)
-            return _failed(roster, failure, deps)
-        for some in together.pieces(group, _MOST_OPERATIONS):
-            group = deps.changes.together(group, some, now_seconds=now_seconds, beside=[deps.rosters.checking(roster)])
-        left = {account for account, tie in ties.items() if tie.member is None}
-        there = [one for one in changes if one.kind is not ChangeKind.SET_ROLE or one.account not in left]
-        self._telling.each(group, there, now_ms=self._now_ms)
-        if self._is_last:
-            self._telling.that_members_changed(group)
-        done = roster.done + len(self._changes)
-        if not deps.rosters.advance(roster, done, run=self._run, now_ms=deps.clock_ms()):
-            raise GroupRaced
-        return replace(roster, done=done, state="done" if self._is_last else "applying", run=self._run)
+            return _failed(roster, ErrorCode.NOT_FOUND, self._deps)
+        if made_before:
+            there = _as_they_stand(some, ties)
+        else:
+            some, together = self._fitting(group, some, ties)
+            if (failure := _no_room(group, together.applied_to(group))) is not None:
+                self._telling.that_members_changed(group)
+                return _failed(roster, failure, self._deps)
+            group = self._made(group, together, roster.made + len(some))
+            left = {account for account, tie in ties.items() if tie.member is None}
+            there = [
+                one
+                for one in self._permitted(group, some)
+                if one.kind is not ChangeKind.SET_ROLE or one.account not in left
+            ]
+        return self._told(group, there)
 
-    def _permitted(self, group: Group) -> Iterator[Change]:
-        """Without those whom the group is not for any more: an official's verification may have ended meanwhile."""
-        asked = [change.account for change in self._changes if change.kind is not ChangeKind.REMOVE]
+    def _fitting(
+        self, group: Group, some: Sequence[Change], ties: Mapping[AccountId, Tie]
+    ) -> tuple[Sequence[Change], Together]:
+        """Return as many of the changes as one transaction takes, and what of them is to be done."""
+        permitted = list(self._permitted(group, some))
+        while True:
+            together = together_of([one for one in permitted if one in some], ties, now_ms=self._now_ms)
+            if together.operations(group) <= _MOST_OPERATIONS:
+                return some, together
+            some = some[:-1]
+
+    def _made(self, group: Group, together: Together, made: int) -> Group:
+        """Make changes and note in the same transaction that they are made. Raises GroupRaced."""
+        noting = self._deps.rosters.making(self._roster, made, run=self._run)
+        if together.operations(group):
+            group = self._deps.changes.together(group, together, now_seconds=self._now_ms // 1000, beside=[noting])
+        elif not self._deps.rosters.make(noting):
+            raise GroupRaced
+        self._roster = replace(self._roster, made=made, run=self._run)
+        return group
+
+    def _told(self, group: Group, changes: Sequence[Change]) -> Roster:
+        """Tell everybody of the changes that are made, and count them as done. Raises GroupRaced."""
+        roster, is_last = self._roster, self._roster.made == len(self._all)
+        self._telling.each(group, changes, now_ms=self._now_ms)
+        if is_last:
+            self._telling.that_members_changed(group)
+        if not self._deps.rosters.advance(roster, roster.made, run=self._run, now_ms=self._deps.clock_ms()):
+            raise GroupRaced
+        return replace(roster, done=roster.made, state="done" if is_last else "applying", run=self._run)
+
+    def _permitted(self, group: Group, changes: Sequence[Change]) -> Iterator[Change]:
+        """Leave out people whom the group is not for any more: an official's verification may have ended meanwhile."""
+        asked = [change.account for change in changes if change.kind is not ChangeKind.REMOVE]
         people: Mapping[AccountId, Known] = self._deps.directory.people(asked)
-        for change in self._changes:
+        for change in changes:
             known = people.get(change.account)
             standing = known.standing_at(self._now_ms // 1000) if known else None
             if change.kind is ChangeKind.REMOVE or may_be_in(group, change.role, standing):

@@ -71,11 +71,20 @@ def work(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) ->
 
 
 def _end_memberships(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) -> str:
+    """End the memberships that came of a verification. An entry that comes again, even days after the job was done,
+    leaves memberships alone that the account has gained since.
+    """
     account, ended = parse_account(queued["account"]), parse_organisation(queued["organisation"])
+    if not deps.verifications.is_ending(account, ended):
+        return "ended_before"
+    last_of_it = deps.verifications.read(account)
+    until_ms = None
+    if last_of_it and last_of_it.organisation == ended and last_of_it.ended_at is not None:
+        until_ms = last_of_it.ended_at * 1000 + 999
     after = parse_group(queued["after"]) if "after" in queued else None
     memberships, last = deps.events.groups.memberships(account, after=after, limit=MEMBERSHIPS_AT_ONCE)
     for group, _ in memberships:
-        decided(partial(_end_membership, account, group, ended, now_ms, deps))
+        decided(partial(_end_membership, account, group, ended, until_ms=until_ms, now_ms=now_ms, deps=deps))
     if last is not None:
         deps.work.send({**queued, "after": id_text(last)})
         return "going_on"
@@ -84,14 +93,25 @@ def _end_memberships(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDepe
 
 
 def _end_membership(
-    account: AccountId, id: GroupId, ended: OrganisationId, now_ms: int, deps: UpkeepDependencies
+    account: AccountId,
+    id: GroupId,
+    ended: OrganisationId,
+    *,
+    until_ms: int | None,
+    now_ms: int,
+    deps: UpkeepDependencies,
 ) -> None:
-    """Raises GroupRaced if the account was verified anew, or the membership changed, in between."""
+    """End a membership that the account has had since `until_ms` or before.
+
+    Raises GroupRaced if the account was verified anew, or the membership changed, in between.
+    """
     facts = deps.events.groups.facts(id, account, now_seconds=now_ms // 1000)
     known = deps.directory.account(account)
     standing = known.standing_at(now_ms // 1000) if known else None
     member = facts.own.member
     if facts.group is None or not facts.group.live or member is None:
+        return
+    if until_ms is not None and member.joined_at_ms > until_ms:
         return
     if not _ends(facts.group, member.role, ended, standing):
         return

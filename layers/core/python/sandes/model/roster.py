@@ -55,10 +55,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """The last roster of a group. `id` names it and what is kept of it; `done` of its changes have been made.
+    """The last roster of a group. `id` names it and what is kept of it.
 
-    `version` is the group's when the roster was compared with it. `fingerprint` is that of the request. `run` is the
-    run of the work that counted the last of `done`.
+    `made` of its changes have been made, and of these `done` have been told and counted. `version` is the group's when
+    the roster was compared with it. `fingerprint` is that of the request. `run` is the run of the work that made or
+    counted the last changes.
     """
 
     group: GroupId
@@ -73,3 +74,4 @@ class Roster:
     finished_at_ms: int | None = None
     failure: str | None = None
     run: str | None = None
+    made: int = 0

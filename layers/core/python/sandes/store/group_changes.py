@@ -7,7 +7,7 @@ group (docs/adr/0019).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -72,32 +72,6 @@ class Together:
             admins=(group.admins - downs) | ups,
             version=group.version + 1,
         )
-
-    def pieces(self, group: Group, most: int) -> Iterator[Together]:
-        """The same in parts of at most `most` operations: who goes, then roles, then who comes."""
-        whole = self.operations(group)
-        if whole == 0:
-            return
-        if whole <= most:
-            yield self
-            return
-        invited = set(self.invited)
-        parts = [Together(remove=[member]) for member in self.remove]
-        parts += [Together(roles=[change]) for change in self.roles]
-        parts += [
-            Together(add=[member], invited=[member.account] if member.account in invited else []) for member in self.add
-        ]
-        piece = Together()
-        for part in parts:
-            if piece.operations(group) + part.operations(group) > most:
-                yield piece
-                piece = Together()
-            piece = Together(*([*ours, *theirs] for ours, theirs in zip(_parts(piece), _parts(part), strict=True)))
-        yield piece
-
-
-def _parts(changes: Together) -> tuple[Sequence[Any], ...]:
-    return changes.add, changes.remove, changes.roles, changes.invited
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,20 +45,36 @@ class RosterStore:
             }
         }
 
-    def checking(self, roster: Roster) -> dict[str, Any]:
-        """Part of a transaction: fails unless it is being applied and is as far as when it was read."""
+    def making(self, roster: Roster, made: int, *, run: str) -> dict[str, Any]:
+        """Build the note that so many changes are made, for the transaction that makes them.
+
+        The condition fails unless the roster is being applied and is as far as when it was read.
+        """
         return {
-            "ConditionCheck": {
+            "Update": {
                 "TableName": self.table,
                 "Key": roster_key(roster.group),
+                "UpdateExpression": f"SET {Row.MADE} = :new, {Row.RUN} = :run",
                 "ConditionExpression": _AS_FAR,
-                "ExpressionAttributeValues": _as_far(roster),
+                "ExpressionAttributeValues": _as_far(roster) | {":new": {"N": str(made)}, ":run": {"S": run}},
             }
         }
 
+    def make(self, making: dict[str, Any]) -> bool:
+        """Write what `making` has built, by itself. Returns False if the roster is not as it was read any more."""
+        try:
+            self.client.update_item(**making["Update"])
+        except ClientError as error:
+            if failed_condition(error):
+                return False
+            raise
+        return True
+
     def advance(self, roster: Roster, done: int, *, run: str, now_ms: int) -> bool:
-        """So many changes are made; if these are all, it is done. False if it is not as it was read any more, which
-        may be by this very call, repeated after a lost answer: `run` stands in the row then.
+        """Count so many changes as done; if these are all, the roster is done.
+
+        Returns False if the roster is not as it was read any more. That may be by this very call, repeated after a
+        lost answer: then `run` stands in the row.
         """
         changes = {Row.DONE: {"N": str(done)}, Row.RUN: {"S": run}}
         if done == roster.counts.changes:
@@ -88,11 +104,16 @@ class RosterStore:
         return True
 
 
-_AS_FAR = f"{Row.ID} = :id AND {Row.STATE} = :applying AND {Row.DONE} = :done"
+_AS_FAR = f"{Row.ID} = :id AND {Row.STATE} = :applying AND {Row.DONE} = :done AND {Row.MADE} = :made"
 
 
 def _as_far(roster: Roster) -> dict[str, Any]:
-    return {":id": {"S": roster.id}, ":applying": {"S": "applying"}, ":done": {"N": str(roster.done)}}
+    return {
+        ":id": {"S": roster.id},
+        ":applying": {"S": "applying"},
+        ":done": {"N": str(roster.done)},
+        ":made": {"N": str(roster.made)},
+    }
 
 
 def _item(roster: Roster) -> dict[str, Any]:
@@ -104,6 +125,7 @@ def _item(roster: Roster) -> dict[str, Any]:
         Row.COUNTS: {"L": [{"N": str(count)} for count in astuple(roster.counts)]},
         Row.FAULTS: {"B": _encode(roster.faults)},
         Row.DONE: {"N": str(roster.done)},
+        Row.MADE: {"N": str(roster.made)},
         Row.STARTED_AT_MS: {"N": str(roster.started_at_ms)},
     }
     if roster.finished_at_ms is not None:
@@ -121,6 +143,7 @@ def read_roster(group: GroupId, item: Item) -> Roster:
         counts=Counts(*(int(count["N"]) for count in item[Row.COUNTS]["L"])),
         faults=[RosterFault(*fault) for fault in cbor2.loads(item[Row.FAULTS]["B"])],
         done=int(item[Row.DONE]["N"]),
+        made=int(item[Row.MADE]["N"]),
         started_at_ms=int(item[Row.STARTED_AT_MS]["N"]),
         finished_at_ms=int(item[Row.FINISHED_AT_MS]["N"]) if Row.FINISHED_AT_MS in item else None,
         failure=item[Row.FAILURE]["S"] if Row.FAILURE in item else None,

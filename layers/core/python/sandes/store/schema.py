@@ -415,11 +415,12 @@ class RosterRow:
     STATE = "z"  # S applying, done or failed
     COUNTS = "n"  # L of N: added, removed, unchanged, role changed, invalid
     FAULTS = "f"  # B
-    DONE = "g"  # N
+    DONE = "g"  # N changes that are made and told
+    MADE = "k"  # N changes that are made: written in the transactions that make them
     STARTED_AT_MS = "j"  # N epoch milliseconds
     FINISHED_AT_MS = "y"  # N epoch milliseconds
     FAILURE = "w"  # S
-    RUN = "m"  # S the run of the work that counted the last of what is done
+    RUN = "m"  # S the run of the work that made or counted the last of them
 
 
 class AppGroupRow:
