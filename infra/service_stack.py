@@ -84,7 +84,7 @@ class ServiceStack(Administration):
             "deliver",
             frames | self._tables(schema.DELIVERIES) | {"WEBHOOK_QUEUE": self.webhook_queue.url},
         )
-        self._grant_tables(self.authorizer, {schema.DIRECTORY: ("Query",)})
+        self._grant_tables(self.authorizer, {schema.DIRECTORY: ("Query",), schema.ROUTING: ("UpdateItem",)})
         self._grant_tables(self.disconnect, {schema.ROUTING: ("UpdateItem",)})
         self._grant_tables(
             self.send,

@@ -67,7 +67,7 @@ INVITES = {
 """What every function needs that invites administrators."""
 
 ALLOWED = {
-    "authorizer": {"dynamodb:Query directory"},
+    "authorizer": {"dynamodb:Query directory", "dynamodb:UpdateItem routing"},
     "disconnect": {"dynamodb:UpdateItem routing"},
     "send": FRAMES | FANOUT | {"dynamodb:BatchGetItem deliveries", "dynamodb:PutItem directory"},
     "groupfanout": FANOUT | {"dynamodb:GetItem deliveries"} | works("fanout"),

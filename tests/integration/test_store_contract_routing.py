@@ -17,7 +17,15 @@ from sandes.store.directory import DirectoryStore
 from sandes.store.dynamo import BATCH_TRIES, StoreUnavailable
 from sandes.store.enrolment import EnrolmentRaced
 from sandes.store.limits import LimitStore
-from sandes.store.routing import CONNECTION_SECONDS, DeviceGone, RoutingStore, SocketSuperseded
+from sandes.store.routing import (
+    CONNECTION_SECONDS,
+    DRAIN_LEASE_MS,
+    DeviceGone,
+    DrainUnderWay,
+    HelloMissing,
+    RoutingStore,
+    SocketSuperseded,
+)
 from sandes.store.send_view import SendView
 from tests.support.dynamodb import FlakyClient
 from tests.support.service import Person, Service
@@ -31,7 +39,7 @@ def asha(store_backend: Service) -> Person:
 
 
 def connect(service: Service, person: Person, connection: ConnectionId, *, at: int = 0, **changed: Any) -> Any:
-    principal = replace(person.principal(connected_at_ms=service.now_ms + at), **changed)
+    principal = replace(person.principal(connected_at_ms=service.now_ms + at, socket=at), **changed)
     return service.routing.connect(principal, connection, now_seconds=service.now_ms // 1000)
 
 
@@ -78,6 +86,109 @@ def test_an_older_socket_does_not_take_over_from_a_newer_one_even_after_that_has
     disconnect(store_backend, asha.address(), NEW)
     with pytest.raises(SocketSuperseded):
         connect(store_backend, asha, OLD, at=0)
+    assert live(store_backend, asha) is None
+
+
+def test_sockets_are_numbered_in_the_order_of_their_handshakes(store_backend: Service) -> None:
+    asha, other = store_backend.person(2), store_backend.person()
+    number = store_backend.routing.number_socket
+    assert [number(asha.principal()), number(asha.principal()), number(asha.principal(1))] == [1, 2, 1]
+    assert number(other.principal()) == 1
+    assert sorted(all_at_once(8, lambda _: number(other.principal()))) == list(range(2, 10))
+    for gone in (
+        replace(asha.principal(), registration=RegistrationId(asha.devices[0].registration ^ 1)),
+        replace(asha.principal(), address=replace(asha.address(), device=DeviceNumber(77))),
+        replace(asha.principal(), address=replace(asha.address(), account=new_account_id())),
+    ):
+        with pytest.raises(DeviceGone):
+            number(gone)
+
+
+@pytest.mark.parametrize("skew_ms", [-5_000, -3_000, 0, 3_000])
+def test_the_newer_socket_wins_whatever_the_clock_of_its_authorizer(
+    store_backend: Service, asha: Person, skew_ms: int
+) -> None:
+    first = asha.principal(connected_at_ms=store_backend.now_ms, socket=1)
+    second = asha.principal(connected_at_ms=store_backend.now_ms + skew_ms, socket=2)
+    now = store_backend.now_ms // 1000
+    store_backend.routing.connect(first, OLD, now_seconds=now)
+    store_backend.routing.connect(second, NEW, now_seconds=now)
+    with pytest.raises(SocketSuperseded):
+        store_backend.routing.connect(first, OLD, now_seconds=now)
+    assert live(store_backend, asha) == NEW
+
+
+# Drains
+
+
+def begin(service: Service, person: Person, connection: ConnectionId, *, at: int = 0, later_ms: int = 0) -> int:
+    principal = person.principal(socket=at)
+    return service.routing.begin_drain(principal, connection, now_ms=service.now_ms + later_ms)
+
+
+def test_one_drain_of_a_device_is_under_way_at_a_time(store_backend: Service) -> None:
+    asha = store_backend.person(2)
+    connect(store_backend, asha, OLD)
+    until_ms = begin(store_backend, asha, OLD)
+    assert until_ms == store_backend.now_ms + DRAIN_LEASE_MS
+    with pytest.raises(DrainUnderWay) as caught:
+        begin(store_backend, asha, OLD, later_ms=DRAIN_LEASE_MS - 1)
+    assert caught.value.until_ms == until_ms
+    store_backend.routing.end_drain(asha.principal(), until_ms)
+    assert begin(store_backend, asha, OLD, later_ms=1) == until_ms + 1
+    store_backend.routing.end_drain(asha.principal(), until_ms)  # of another drain by now
+    with pytest.raises(DrainUnderWay):
+        begin(store_backend, asha, OLD, later_ms=2)
+    later = begin(store_backend, asha, OLD, later_ms=DRAIN_LEASE_MS + 1)  # the one before was cut off
+    assert later == until_ms + DRAIN_LEASE_MS + 1
+
+
+def test_of_many_drains_that_begin_at_once_one_does(store_backend: Service, asha: Person) -> None:
+    connect(store_backend, asha, OLD)
+
+    def one(number: int) -> bool:
+        try:
+            begin(store_backend, asha, OLD, later_ms=number)
+        except DrainUnderWay:
+            return False
+        return True
+
+    assert sum(all_at_once(12, one)) == 1
+
+
+def test_a_drain_is_for_the_newest_socket_that_said_hello(store_backend: Service, asha: Person) -> None:
+    with pytest.raises(HelloMissing):
+        begin(store_backend, asha, OLD, at=1)
+    connect(store_backend, asha, OLD, at=1)
+    with pytest.raises(HelloMissing):
+        begin(store_backend, asha, NEW, at=2)
+    connect(store_backend, asha, NEW, at=2)
+    with pytest.raises(SocketSuperseded):
+        begin(store_backend, asha, OLD, at=1)
+    assert live(store_backend, asha) == NEW
+    gone = replace(asha.principal(socket=2), registration=RegistrationId(asha.devices[0].registration ^ 1))
+    with pytest.raises(DeviceGone):
+        store_backend.routing.begin_drain(gone, NEW, now_ms=store_backend.now_ms)
+
+
+def test_a_live_socket_that_was_forgotten_is_known_again_and_one_that_was_superseded_is_not(
+    store_backend: Service, asha: Person
+) -> None:
+    connect(store_backend, asha, OLD, at=1)
+    disconnect(store_backend, asha.address(), OLD)
+    until_ms = begin(store_backend, asha, OLD, at=1)
+    assert live(store_backend, asha) == OLD
+    assert live(store_backend, asha, later_seconds=CONNECTION_SECONDS) is None
+    store_backend.routing.end_drain(asha.principal(), until_ms)
+    disconnect(store_backend, asha.address(), OLD)
+    now = store_backend.now_ms // 1000
+    assert store_backend.routing.reconnect(asha.principal(socket=1), OLD, now_seconds=now) is True
+    assert live(store_backend, asha) == OLD
+    connect(store_backend, asha, NEW, at=2)
+    disconnect(store_backend, asha.address(), NEW)
+    assert store_backend.routing.reconnect(asha.principal(socket=1), OLD, now_seconds=now) is False
+    with pytest.raises(SocketSuperseded):
+        begin(store_backend, asha, OLD, at=1)
     assert live(store_backend, asha) is None
 
 

@@ -22,7 +22,7 @@ from sandes.model.device import Routes
 from sandes.model.envelope import Envelope
 from sandes.model.ids import ConnectionId, base64url_text
 from sandes.protocol.errors import ProtocolError
-from sandes.protocol.frames import Hello, bundle
+from sandes.protocol.frames import Drained, Hello, Inbox, Ping, Pong, Sync, bundle
 from sandes.store.routing import RoutingStore
 from tests.support.dynamodb import moto_dynamodb
 from tests.support.interleaving import Side, Stepped, run_interleaved, schedules
@@ -53,6 +53,7 @@ class Meeting:
     sender: Person
     receiver: Person
     new_socket: ConnectionId
+    number: int = 0
 
     def send_side(self, make_push: Callable[[Any, Any], Any] = Push) -> tuple[Side, Callable[[], object]]:
         side = Side("send")
@@ -73,9 +74,21 @@ class Meeting:
             pusher=Stepped(self.service.gateway, side),
         )
         now_ms = self.service.now_ms
-        principal = self.receiver.principal(connected_at_ms=now_ms)
+        principal = self.receiver.principal(connected_at_ms=now_ms, socket=self.number)
         frame = Hello(type="hello", protocol=1)
         return side, lambda: hello(frame, principal, self.new_socket, now_ms=now_ms, deps=dependencies)
+
+    def frame_side(self, use_case: Callable[..., Any], told: list[Any]) -> tuple[Side, Callable[[], object]]:
+        """A frame of the receiver on its socket; the answer is added to `told`."""
+        side = Side("frame")
+        dependencies = self.service.deliver_deps(
+            routing=Stepped(self.service.routing, side),
+            inbox=Stepped(self.service.inbox, side),
+            pusher=Stepped(self.service.gateway, side),
+        )
+        frame: Any = Sync(type="sync") if use_case is deliver.sync else Ping(type="ping")
+        principal, now_ms = self.receiver.principal(), self.service.now_ms
+        return side, lambda: told.append(use_case(frame, principal, self.new_socket, now_ms=now_ms, deps=dependencies))
 
     def arrived(self) -> bool:
         """The one stored envelope was posted to the new socket; it is removed for the next meeting."""
@@ -134,14 +147,17 @@ def test_a_late_disconnect_of_the_old_socket_leaves_the_new_one_alone(
         assert service.connection(meeting.receiver) == meeting.new_socket
 
 
-def test_two_sockets_saying_hello_leave_the_newer_one_live_in_every_order(
-    service: Service, pair: tuple[Person, Person]
-) -> None:
+@pytest.mark.parametrize("skew_ms", [1, -3_000])
+def test_two_sockets_saying_hello_leave_the_newer_one_live_in_every_order(service: Service, skew_ms: int) -> None:
+    """`skew_ms`: by how much the clock of the newer socket's authorizer is ahead of the older one's."""
+    pair = service.person(), service.person()
     for schedule in schedules(2, 2):
         older = meet(service, pair, offline)
+        older.number = service.routing.number_socket(pair[1].principal())
         older_side = older.hello_side()
-        service.now_ms += 1
-        newer = Meeting(service, *pair, service.socket())
+        service.now_ms += skew_ms
+        number = service.routing.number_socket(pair[1].principal())
+        newer = Meeting(service, *pair, service.socket(), number)
 
         def say_hello(hello: Callable[[], object] = older_side[1]) -> None:
             with suppress(ProtocolError):  # the older one may be told that it is superseded
@@ -152,7 +168,60 @@ def test_two_sockets_saying_hello_leave_the_newer_one_live_in_every_order(
         assert newer.new_socket in service.gateway.open
 
 
+# A live socket that was forgotten, because a post to it was answered with 410 by mistake, sends a frame.
+
+
+def live_but_forgotten(service: Service, pair: tuple[Person, Person]) -> Meeting:
+    service.now_ms += 1
+    socket = service.online(pair[1])
+    service.routing.disconnect(pair[1].address(), socket, now_seconds=service.now_ms // 1000)
+    return Meeting(service, *pair, socket)
+
+
+@pytest.mark.parametrize("use_case", [deliver.sync, deliver.ping])
+def test_message_and_frame_of_a_forgotten_socket_meet_in_every_order(
+    service: Service, pair: tuple[Person, Person], use_case: Any
+) -> None:
+    """The message arrives, or the client is told that something waits."""
+    assert lost_by(use_case, service, pair) == 0
+
+
+def lost_by(use_case: Callable[..., Any], service: Service, pair: tuple[Person, Person]) -> int:
+    """In how many of all orders nobody hears of the message."""
+    lost = 0
+    for schedule in schedules(SEND_STEPS, 3):
+        meeting = live_but_forgotten(service, pair)
+        told: list[Any] = []
+        run_interleaved(meeting.send_side(), meeting.frame_side(use_case, told), schedule)
+        (answer,) = told
+        waits = isinstance(answer, Pong) and answer.inbox.pending > 0
+        lost += not (meeting.arrived() or waits)
+    return lost
+
+
 # What the check must notice.
+
+
+def ping_that_reads_before_it_reconnects(
+    frame: Any, principal: Any, connection: Any, *, now_ms: int, deps: Any
+) -> Pong:
+    pending = deps.inbox.pending(principal.inbox, now_seconds=now_ms // 1000, consistent=True)
+    deps.routing.reconnect(principal, connection, now_seconds=now_ms // 1000)
+    return Pong(server_time=now_ms, epoch=1, inbox=Inbox(pending=pending))
+
+
+def sync_that_leaves_the_socket_forgotten(
+    frame: Any, principal: Any, connection: Any, *, now_ms: int, deps: Any
+) -> Drained:
+    for page in deps.inbox.pages(principal.inbox, now_seconds=now_ms // 1000):
+        for text in bundle(page):
+            deps.pusher.post(connection, text)
+    return Drained(more=False)
+
+
+@pytest.mark.parametrize("broken", [ping_that_reads_before_it_reconnects, sync_that_leaves_the_socket_forgotten])
+def test_the_check_notices_a_socket_that_stays_deaf(service: Service, pair: tuple[Person, Person], broken: Any) -> None:
+    assert lost_by(broken, service, pair) > 0
 
 
 class PushToKnownSocketsOnly(Push):

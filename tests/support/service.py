@@ -116,8 +116,8 @@ class Person:
     devices: list[Device] = field(default_factory=list)
     keys: list[DeviceKeys] = field(default_factory=list)
 
-    def principal(self, index: int = 0, *, connected_at_ms: int = NOW_MS) -> Principal:
-        return Principal.of(self.devices[index], connected_at_ms)
+    def principal(self, index: int = 0, *, connected_at_ms: int = NOW_MS, socket: int = 0) -> Principal:
+        return Principal.of(self.devices[index], connected_at_ms, socket=socket)
 
     def address(self, index: int = 0) -> DeviceAddress:
         return DeviceAddress(self.account, self.devices[index].number)
@@ -406,10 +406,12 @@ class Service:
         self.gateway.open.add(connection)
         return connection
 
-    def online(self, person: Person, index: int = 0, *, connected_at_ms: int | None = None) -> ConnectionId:
-        """An open socket that has said `hello`."""
+    def online(
+        self, person: Person, index: int = 0, *, connected_at_ms: int | None = None, socket: int = 0
+    ) -> ConnectionId:
+        """Open a socket that says `hello`; of a device's sockets, the one with the highest number is the newest."""
         connection, at_ms = self.socket(), connected_at_ms or self.now_ms
-        principal = person.principal(index, connected_at_ms=at_ms)
+        principal = person.principal(index, connected_at_ms=at_ms, socket=socket)
         self.routing.connect(principal, connection, now_seconds=at_ms // 1000)
         return connection
 

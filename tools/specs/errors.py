@@ -96,6 +96,9 @@ ADVICE: dict[ErrorCode, Advice] = {
         "A newer socket of this device said `hello`.",
         "Close this socket. Reconnect unless another process of yours took over.",
     ),
+    ErrorCode.HELLO_FIRST: Advice(
+        "A `sync`, `fetch` or `ping` came before the `hello` of its socket.", "Send `hello`, then repeat the frame."
+    ),
     ErrorCode.IDEMPOTENCY_KEY_MISSING: Advice(
         "The POST has no Idempotency-Key header.", "Send a key of 1 to 64 printable ASCII characters without blanks."
     ),

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from sandes.edge.authorizer import AuthorizerDependencies, authorize, bearer, disconnected
 from sandes.edge.settings import ClientSettings, ConnectSettings, Settings
+from sandes.messaging import deliver
 from sandes.model.ids import ConnectionId
 from sandes.model.principal import Principal
 from sandes.people import devices
 from sandes.people.identity import authenticate
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.frames import Hello
 from sandes.store.directory import DirectoryStore
+from sandes.store.routing import RoutingStore
 from tests.support.dynamodb import FlakyClient
 from tests.support.keys import DeviceKeys
 from tests.support.service import NOW, NOW_MS, Person, Service
@@ -57,7 +62,40 @@ def test_a_good_token_opens_a_socket_and_fixes_its_principal(
     policy = opened(service, {name: f"{scheme} {token_of(asha)}"})
     assert effect(policy) == "Allow"
     principal = Principal.from_context(policy["context"])
-    assert principal == asha.principal(connected_at_ms=principal.connected_at_ms)
+    assert principal == asha.principal(connected_at_ms=principal.connected_at_ms, socket=1)
+
+
+def ahead(clock: Callable[[], int], ns: int) -> int:
+    return clock() + ns
+
+
+def test_sockets_are_ordered_by_their_handshakes_and_not_by_the_authorizers_clocks(
+    service: Service, asha: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One network blink, and the second authorizer's clock is 3 s behind the first one's: the client is not refused."""
+    principals = []
+    real = time.time_ns
+    for skew_ns in (0, -3_000_000_000):
+        monkeypatch.setattr("sandes.edge.authorizer.time.time_ns", partial(ahead, real, skew_ns))
+        policy = opened(service, {"Authorization": f"Bearer {token_of(asha)}"})
+        principals.append(Principal.from_context(policy["context"]))
+    older, newer = principals
+    assert older.connected_at_ms > newer.connected_at_ms
+    first, second = service.socket(), service.socket()
+    for principal, socket in ((older, first), (newer, second)):
+        deliver.hello(Hello(type="hello", protocol=1), principal, socket, now_ms=NOW_MS, deps=service.deliver_deps())
+    assert service.connection(asha) == second
+    with pytest.raises(ProtocolError, match="superseded"):  # a frame of the old socket that comes late
+        deliver.hello(Hello(type="hello", protocol=1), older, first, now_ms=NOW_MS, deps=service.deliver_deps())
+    assert service.connection(asha) == second
+
+
+def test_a_routing_table_that_cannot_be_written_opens_nothing(service: Service, asha: Person) -> None:
+    flaky: Any = FlakyClient(service.client, {"update_item": 1})
+    without = AuthorizerDependencies(service.directory, RoutingStore(flaky, service.tables["routing"]), AUDIENCE)
+    event = {"methodArn": ARN, "headers": {"Authorization": f"Bearer {token_of(asha)}"}}
+    assert effect(authorize(event, without)) == "Deny"
+    assert effect(authorize(event, without)) == "Allow"
 
 
 @pytest.mark.parametrize("headers", [None, {}, {"Authorization": ""}, {"Authorization": "Bearer"}, {"x": "y"}])

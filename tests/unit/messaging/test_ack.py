@@ -82,10 +82,12 @@ def test_ping_on_a_superseded_socket_is_refused(service: Service, ravi: Person) 
     assert caught.value.code is ErrorCode.SUPERSEDED
 
 
-def test_ping_on_a_socket_that_never_said_hello_is_refused(service: Service, ravi: Person) -> None:
-    with pytest.raises(ProtocolError) as caught:
-        pinged(service, ravi, service.socket())
-    assert caught.value.code is ErrorCode.SUPERSEDED
+def test_ping_on_a_live_socket_that_was_forgotten_makes_it_known_again(service: Service, ravi: Person) -> None:
+    socket = service.online(ravi)
+    service.routing.disconnect(ravi.address(), socket, now_seconds=NOW)
+    service.leave(ravi, 1)
+    assert pinged(service, ravi, socket).inbox.pending == 1
+    assert service.connection(ravi) == socket
 
 
 def test_ping_of_an_unlinked_device_is_refused(service: Service, ravi: Person) -> None:

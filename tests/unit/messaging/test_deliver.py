@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from sandes.limits import Limit
 from sandes.messaging import deliver
@@ -38,9 +39,9 @@ def texts(ids: list[EnvelopeId]) -> list[str]:
 
 
 def say_hello(
-    service: Service, person: Person, socket: ConnectionId, *, now_ms: int = NOW_MS, **replaced: Any
+    service: Service, person: Person, socket: ConnectionId, *, now_ms: int = NOW_MS, number: int = 0, **replaced: Any
 ) -> Welcome | Drained:
-    principal = person.principal(connected_at_ms=now_ms)
+    principal = person.principal(connected_at_ms=now_ms, socket=number)
     return deliver.hello(HELLO, principal, socket, now_ms=now_ms, deps=service.deliver_deps(**replaced))
 
 
@@ -101,9 +102,9 @@ def test_hello_on_a_socket_older_than_the_live_one_is_refused_and_changes_nothin
     service: Service, ravi: Person
 ) -> None:
     old, new = service.socket(), service.socket()
-    say_hello(service, ravi, new, now_ms=NOW_MS + 1)
+    say_hello(service, ravi, new, number=2)
     with pytest.raises(ProtocolError) as caught:
-        say_hello(service, ravi, old, now_ms=NOW_MS)
+        say_hello(service, ravi, old, number=1)
     assert caught.value.code is ErrorCode.SUPERSEDED
     assert service.connection(ravi) == new
 
@@ -289,17 +290,90 @@ def test_a_frame_of_the_sending_kind_is_not_for_this_function(service: Service) 
         )
 
 
-def test_a_socket_that_is_not_the_live_one_drains_nothing(service: Service) -> None:
+RECEIVING = [SYNC, PING, Fetch(type="fetch", ref="f", body=BodyId(bytes(16)))]
+
+
+def refused(service: Service, frame: Any, person: Person, socket: ConnectionId, number: int) -> ErrorCode:
+    with pytest.raises(ProtocolError) as caught:
+        deliver.receive(frame, person.principal(socket=number), socket, now_ms=NOW_MS, deps=service.deliver_deps())
+    return caught.value.code
+
+
+@pytest.mark.parametrize("frame", RECEIVING, ids=lambda frame: frame.type)
+def test_what_a_socket_is_answered_before_its_hello_and_after_a_newer_ones(service: Service, frame: Any) -> None:
     ravi = service.person(2)
     service.leave(ravi, 1)
-    stray = service.socket()
-    deps = service.deliver_deps()
-    with pytest.raises(ProtocolError, match="superseded"):
-        deliver.sync(SYNC, ravi.principal(), stray, now_ms=NOW_MS, deps=deps)
+    old, new = service.socket(), service.socket()
+    assert refused(service, frame, ravi, old, 1) is ErrorCode.HELLO_FIRST
+    say_hello(service, ravi, old, number=1)
+    assert refused(service, frame, ravi, new, 2) is ErrorCode.HELLO_FIRST
+    say_hello(service, ravi, new, number=2)
+    assert refused(service, frame, ravi, old, 1) is ErrorCode.SUPERSEDED
+    service.routing.disconnect(ravi.address(), new, now_seconds=NOW)
+    assert refused(service, frame, ravi, old, 1) is ErrorCode.SUPERSEDED
     devices.unlink(service.caller(ravi, 1), ravi.devices[0].number, now_ms=NOW_MS, deps=service.device_deps)
-    with pytest.raises(ProtocolError, match="revoked"):
-        deliver.sync(SYNC, ravi.principal(), stray, now_ms=NOW_MS, deps=deps)
-    assert not service.gateway.received[stray]
+    assert refused(service, frame, ravi, new, 2) is ErrorCode.REVOKED
+    assert refused(service, frame, ravi, old, 1) is ErrorCode.REVOKED
+
+
+class GoneOnce(FakeGateway):
+    """Answers one post of envelopes as if its socket were gone, as API Gateway may of a live one."""
+
+    mistakes = 1
+
+    def post(self, connection: ConnectionId, text: str) -> Posted:
+        if self.mistakes and '"envelopes"' in text:
+            self.mistakes -= 1
+            return Posted.GONE
+        return super().post(connection, text)
+
+
+def test_a_live_socket_that_was_taken_for_gone_is_not_deaf(service: Service, ravi: Person) -> None:
+    """One 410 of the post after `hello`: the client is told of more, syncs, and is reached on its socket again."""
+    (waiting,) = service.leave(ravi, 1)
+    gateway = service.gateway = GoneOnce()
+    socket = service.socket()
+    assert drained(say_hello(service, ravi, socket)).more is True
+    assert service.connection(ravi) is None
+    answer = deliver.sync(SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=service.deliver_deps())
+    assert answer.more is False
+    assert gateway.envelope_ids(socket) == texts([waiting])
+    send(service.message(ravi), service.person().principal(), now_ms=NOW_MS, deps=service.send_deps())
+    assert len(gateway.envelope_ids(socket)) == 2
+
+
+def test_a_second_drain_of_a_device_is_refused_while_one_is_under_way(service: Service, ravi: Person) -> None:
+    service.leave(ravi, 2)
+    socket = service.online(ravi)
+    outcomes: list[Any] = []
+
+    class Flooding(FakeGateway):
+        """The device floods while its inbox is sent."""
+
+        def post(self, connection: ConnectionId, text: str) -> Posted:
+            if '"envelopes"' in text:
+                outcomes.append(refused(service, SYNC, ravi, socket, 0))
+                outcomes.append(say_hello(service, ravi, socket))
+            return super().post(connection, text)
+
+    flooding = Flooding(open={socket})
+    deps = service.deliver_deps(pusher=flooding)
+    assert deliver.sync(SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=deps).more is False
+    assert outcomes == [ErrorCode.RATE_LIMITED, Drained(ref="h", more=True)]
+    assert [frame["type"] for frame in service.gateway.received[socket]] == ["welcome"]
+    assert deliver.sync(SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=service.deliver_deps()).more is False
+    assert len(service.gateway.envelope_ids(socket)) == 2
+
+
+def test_a_drain_that_fails_lets_the_next_one_begin(service: Service, ravi: Person) -> None:
+    service.leave(ravi, 1)
+    socket = service.online(ravi)
+    flaky: Any = FlakyClient(service.client, {"query": 1})
+    deps = service.deliver_deps(inbox=InboxStore(flaky, service.tables["inbox"]))
+    with pytest.raises(ClientError):
+        deliver.sync(SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=deps)
+    assert deliver.sync(SYNC, ravi.principal(), socket, now_ms=NOW_MS, deps=deps).more is False
+    assert len(service.gateway.envelope_ids(socket)) == 1
 
 
 def test_a_welcome_that_cannot_be_posted_ends_the_hello(service: Service, ravi: Person) -> None:

@@ -37,6 +37,7 @@ PUBLISHED = {
     "stale_key": 409,
     "device_mismatch": 409,
     "superseded": 409,
+    "hello_first": 409,
     "idempotency_key_missing": 400,
     "idempotency_mismatch": 422,
     "scope_missing": 403,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,7 +14,7 @@ from sandes.model.principal import Principal
 from sandes.people.identity import authenticate
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.directory import DirectoryStore
-from sandes.store.routing import RoutingStore
+from sandes.store.routing import DeviceGone, RoutingStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +34,26 @@ def bearer(headers: dict[str, str]) -> str:
 
 
 def authorize(event: dict[str, Any], deps: AuthorizerDependencies) -> dict[str, Any]:
-    """An IAM policy that lets the socket open, with the principal in its context, or that refuses it (403)."""
+    """Give back an IAM policy that lets the socket open, with the principal in its context, or that refuses it (403).
+
+    The socket gets a number, by which the newest of a device's sockets is told without a clock (docs/adr/0032).
+    """
     now_ms = time.time_ns() // 1_000_000
     try:
         caller = authenticate(
             bearer(event.get("headers") or {}), audience=deps.audience, now_ms=now_ms, directory=deps.directory
         )
+        principal = Principal.of(caller.device, now_ms)
+        principal = replace(principal, socket=deps.routing.number_socket(principal))
     except ProtocolError as error:
         logger().info("connect", outcome=error.code)
         return _policy("Deny", event["methodArn"], "unknown", {})
     except (ClientError, BotoCoreError) as error:
         logger().error("connect", outcome=ErrorCode.UNAVAILABLE, error=type(error).__name__)
         return _policy("Deny", event["methodArn"], "unknown", {})
-    principal = Principal.of(caller.device, now_ms)
+    except DeviceGone:
+        logger().info("connect", outcome=ErrorCode.REVOKED)
+        return _policy("Deny", event["methodArn"], "unknown", {})
     logger().info("connect", outcome="allowed", device=str(principal.address))
     return _policy("Allow", event["methodArn"], str(principal.address), principal.to_context())
 

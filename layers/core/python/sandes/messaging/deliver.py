@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 
@@ -48,7 +49,15 @@ from sandes.protocol.frames import (
 )
 from sandes.statistics.tally import Tally
 from sandes.store.inbox import InboxStore
-from sandes.store.routing import AccountSuspended, DeviceGone, RoutingStore, SocketSuperseded
+from sandes.store.routing import (
+    AccountSuspended,
+    DeviceGone,
+    DrainUnderWay,
+    HelloMissing,
+    RoutingStore,
+    SocketSuperseded,
+    check_socket,
+)
 from sandes.store.send_view import SendView
 
 DRAIN_ENVELOPES = 500
@@ -110,19 +119,14 @@ def hello(
 
     The steps come in this order, so that no message is missed: write the connection, close the previous socket, read
     the inbox. One page is read before `welcome`, however many rows have expired. With an empty inbox the answer is
-    `welcome`; else `welcome` and the envelopes are posted and the answer is `drained`.
+    `welcome`; else `welcome` and the envelopes are posted and the answer is `drained`. While another drain of the
+    device is under way, this one sends nothing and says `more`.
 
     Raises ProtocolError revoked, suspended or superseded.
     """
     now_seconds = now_ms // 1000
-    try:
+    with _refusing():
         connected = deps.routing.connect(principal, connection, now_seconds=now_seconds)
-    except DeviceGone:
-        raise ProtocolError(ErrorCode.REVOKED) from None
-    except AccountSuspended:
-        raise ProtocolError(ErrorCode.SUSPENDED) from None
-    except SocketSuperseded:
-        raise ProtocolError(ErrorCode.SUPERSEDED) from None
     if connected.first_of_day:
         standing = connected.standing
         deps.tally.count(ACTIVE, standing.organisation if standing else None, now_ms=principal.connected_at_ms)
@@ -131,7 +135,7 @@ def hello(
         deps.pusher.close(connected.previous)
     expired: list[EnvelopeId] = []
     pages = deps.inbox.pages(principal.inbox, now_seconds=now_seconds, expired=expired)
-    first = next(pages, None)
+    first = [] if connected.draining else next(pages, None)
     welcome = Welcome(
         ref=frame.ref,
         server_time=now_ms,
@@ -151,16 +155,27 @@ def hello(
         return welcome
     if deps.pusher.post(connection, render(welcome)) is not Posted.YES:
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)  # the socket is gone, or posts are throttled
-    return _drain(
-        frame.ref,
-        chain([first], pages),
-        expired,
-        limit=DRAIN_ENVELOPES,
-        principal=principal,
-        connection=connection,
-        now_ms=now_ms,
-        deps=deps,
-    )
+    if connected.draining:
+        return Drained(ref=frame.ref, more=True)
+    try:
+        until_ms = _begin_drain(principal, connection, now_ms=now_ms, deps=deps)
+    except ProtocolError as error:
+        if error.code is ErrorCode.RATE_LIMITED:
+            return Drained(ref=frame.ref, more=True)
+        raise
+    try:
+        return _drain(
+            frame.ref,
+            chain([first], pages),
+            expired,
+            limit=DRAIN_ENVELOPES,
+            principal=principal,
+            connection=connection,
+            now_ms=now_ms,
+            deps=deps,
+        )
+    finally:
+        deps.routing.end_drain(principal, until_ms)
 
 
 def sync(
@@ -168,21 +183,50 @@ def sync(
 ) -> Drained:
     """Send up to `limit` stored envelopes from the oldest on; what the device has acked is not among them.
 
-    Raises ProtocolError revoked, suspended or superseded.
+    Raises ProtocolError rate_limited while another drain of the device is under way, revoked, suspended, hello_first or
+    superseded.
     """
-    _live_route(principal, connection, now_ms=now_ms, deps=deps)
+    until_ms = _begin_drain(principal, connection, now_ms=now_ms, deps=deps)
     expired: list[EnvelopeId] = []
-    pages = deps.inbox.pages(principal.inbox, now_seconds=now_ms // 1000, expired=expired)
-    return _drain(
-        frame.ref,
-        pages,
-        expired,
-        limit=frame.limit,
-        principal=principal,
-        connection=connection,
-        now_ms=now_ms,
-        deps=deps,
-    )
+    try:
+        return _drain(
+            frame.ref,
+            deps.inbox.pages(principal.inbox, now_seconds=now_ms // 1000, expired=expired),
+            expired,
+            limit=frame.limit,
+            principal=principal,
+            connection=connection,
+            now_ms=now_ms,
+            deps=deps,
+        )
+    finally:
+        deps.routing.end_drain(principal, until_ms)
+
+
+def _begin_drain(principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies) -> int:
+    """Take the device's inbox for one drain (docs/adr/0033), and make a live socket that was forgotten known again.
+
+    Raises ProtocolError rate_limited, revoked, suspended, hello_first or superseded.
+    """
+    with _refusing():
+        return deps.routing.begin_drain(principal, connection, now_ms=now_ms)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn what the routing store raises into the refusal that the device gets."""
+    try:
+        yield
+    except DeviceGone:
+        raise ProtocolError(ErrorCode.REVOKED) from None
+    except AccountSuspended:
+        raise ProtocolError(ErrorCode.SUSPENDED) from None
+    except HelloMissing:
+        raise ProtocolError(ErrorCode.HELLO_FIRST) from None
+    except SocketSuperseded:
+        raise ProtocolError(ErrorCode.SUPERSEDED) from None
+    except DrainUnderWay:
+        raise ProtocolError(ErrorCode.RATE_LIMITED, retry_after_seconds=1) from None
 
 
 def _drain(
@@ -282,9 +326,9 @@ def _send_receipt(
 def fetch(
     frame: Fetch, principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies
 ) -> Body:
-    """The ciphertext of a body that a group message points to. Its id is secret: it stands in sealed envelopes only.
+    """Give back the ciphertext of a body that a group message points to. Only sealed envelopes hold its secret id.
 
-    Raises ProtocolError not_found (also once it has expired), revoked, suspended or superseded.
+    Raises ProtocolError not_found (also once it has expired), revoked, suspended, hello_first or superseded.
     """
     _live_route(principal, connection, now_ms=now_ms, deps=deps)
     data = deps.inbox.body(frame.body, now_seconds=now_ms // 1000)
@@ -298,25 +342,30 @@ def ping(
 ) -> Pong:
     """Tell the device that this socket is the one it is reached on, and whether anything waits.
 
-    Raises ProtocolError revoked, suspended, or superseded if messages would not come by this socket: say `hello` on a
-    new one.
+    A socket that was forgotten though it is alive is made known again before the inbox is read, as by `hello`.
+
+    Raises ProtocolError revoked, suspended, hello_first before the socket's `hello`, or superseded after a newer one's.
     """
+    now_seconds = now_ms // 1000
     route = _live_route(principal, connection, now_ms=now_ms, deps=deps)
+    forgotten = route.connection is None
+    if forgotten and not deps.routing.reconnect(principal, connection, now_seconds=now_seconds):
+        raise ProtocolError(ErrorCode.SUPERSEDED)
     return Pong(
         ref=frame.ref,
         server_time=now_ms,
         epoch=route.epoch,
-        inbox=Inbox(pending=deps.inbox.pending(principal.inbox, now_seconds=now_ms // 1000)),
+        inbox=Inbox(pending=deps.inbox.pending(principal.inbox, now_seconds=now_seconds, consistent=forgotten)),
     )
 
 
 def _live_route(principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies) -> Route:
-    """The device's own row, if this socket is the one it is reached on.
+    """Read the device's own row, and check that no newer socket has taken the place of this one.
 
-    Raises ProtocolError revoked, suspended or superseded.
+    Raises ProtocolError revoked, suspended, hello_first or superseded.
     """
     own = current(principal, deps.routing.read(principal.address.account, now_seconds=now_ms // 1000))
     route = own.devices[principal.address.device]
-    if route.connection != connection:
-        raise ProtocolError(ErrorCode.SUPERSEDED)
+    with _refusing():
+        check_socket(route, principal, connection)
     return route

@@ -58,8 +58,9 @@ class Account:
 class Route:
     """How to reach a device now. `connection` is None while it is offline.
 
-    `epoch` counts the device's `hello`s: a socket that knows a smaller one has been superseded. `last_seen` is epoch
-    seconds, of no meaning while it is connected; None if it never was.
+    `socket` is the number of the newest socket that has said `hello`, None before the first one: a socket with a
+    smaller number has been superseded. `epoch` counts the device's `hello`s. `last_seen` is epoch seconds, of no
+    meaning while it is connected; None if it never was.
     """
 
     device: DeviceNumber
@@ -69,6 +70,7 @@ class Route:
     epoch: int
     connection: ConnectionId | None
     last_seen: int | None = None
+    socket: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class ErrorCode(StrEnum):
     STALE_KEY = "stale_key", 409, "A key with this number or a higher one is already in use."
     DEVICE_MISMATCH = "device_mismatch", 409, "The copies do not match the recipient's devices; see details."
     SUPERSEDED = "superseded", 409, "A newer connection of this device is in use."
+    HELLO_FIRST = "hello_first", 409, "This connection has not said hello yet; say hello, then repeat the frame."
     IDEMPOTENCY_KEY_MISSING = "idempotency_key_missing", 400, "Every POST needs an Idempotency-Key header."
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch", 422, "This idempotency key was used with another request."
     SCOPE_MISSING = "scope_missing", 403, "The app has no permission for this kind of call."

@@ -145,9 +145,10 @@ class InboxStore:
                 return
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
-    def pending(self, inbox: InboxId, *, now_seconds: int) -> int:
+    def pending(self, inbox: InboxId, *, now_seconds: int, consistent: bool = False) -> int:
         """Count the envelopes that wait, to 100. Reads one page: 0 means none, 1 that only a drain can tell."""
         asked = self._rows(inbox) | {"FilterExpression": f"{Row.EXPIRES_AT} > :now", "Select": "COUNT"}
+        asked |= {"ConsistentRead": consistent}
         asked["ExpressionAttributeValues"] |= {":now": {"N": str(now_seconds)}}
         answer = self.client.query(**asked)
         return answer["Count"] or int("LastEvaluatedKey" in answer)

@@ -24,7 +24,7 @@ from sandes.model.ids import (
 from sandes.model.principal import Principal
 from sandes.model.standing import Standing, in_force
 from sandes.model.statistics import day_of
-from sandes.store.dynamo import Client, Item, batch_get, failed_condition
+from sandes.store.dynamo import Client, Item, batch_get, failed_condition, is_overload
 from sandes.store.schema import RoutingRow as Row
 from sandes.store.standing import read_standing, standing_attribute
 
@@ -33,6 +33,15 @@ _NEVER = {"N": "0"}
 
 CONNECTION_SECONDS = 2 * 3600 + 600
 """API Gateway cuts a socket after two hours; the row outlives it by ten minutes."""
+
+DRAIN_LEASE_MS = 30_000
+"""No drain lasts as long: a function that died in one keeps the inbox from the next drain for this time at most."""
+
+_IS_LIVE = (
+    f"{Row.DEVICES}.#n.{Row.REGISTRATION} = :registration AND {Row.DEVICES}.#n.{Row.SOCKET} = :socket AND "
+    f"(attribute_not_exists({Row.DEVICES}.#n.{Row.CONNECTION}) OR {Row.DEVICES}.#n.{Row.CONNECTION} = :connection)"
+)
+"""This socket is the one that said `hello` last: the row has its number, and names it or no connection at all."""
 
 
 class DeviceGone(Exception):
@@ -44,17 +53,31 @@ class AccountSuspended(Exception):
 
 
 class SocketSuperseded(Exception):
-    """A socket that connected later has already said `hello`."""
+    """A newer socket of the device has already said `hello`."""
+
+
+class HelloMissing(Exception):
+    """The socket has not said `hello` yet."""
+
+
+class DrainUnderWay(Exception):
+    """The device's inbox is being sent already. `until_ms` is when that has ended at the latest, epoch milliseconds."""
+
+    def __init__(self, until_ms: int) -> None:
+        super().__init__(until_ms)
+        self.until_ms = until_ms
 
 
 @dataclass(frozen=True, slots=True)
 class Connected:
     """`first_of_day`: no socket of the account's devices was opened earlier on the day of this one, in UTC; one of a
-    device that is gone since is not known any more. `standing` as it is in force.
+    device that is gone since is not known any more. `standing` as it is in force. `draining`: the inbox is being sent
+    already.
     """
 
     epoch: int
     previous: ConnectionId | None
+    draining: bool
     first_of_day: bool
     standing: Standing | None
 
@@ -78,10 +101,36 @@ class RoutingStore:
             found += batch_get(self.client, {self.table: some})[self.table]
         return {read.account: read for read in (routes(item, now_seconds=now_seconds) for item in found)}
 
+    def number_socket(self, principal: Principal) -> int:
+        """Count one more socket of the device, and return the count: the number of this socket.
+
+        Raises DeviceGone.
+        """
+        entry = f"{Row.DEVICES}.#n"
+        try:
+            answer = self.client.update_item(
+                TableName=self.table,
+                Key={Row.ACCOUNT: {"B": principal.address.account}},
+                UpdateExpression=f"SET {entry}.{Row.SOCKETS} = if_not_exists({entry}.{Row.SOCKETS}, :none) + :one",
+                ConditionExpression=f"{entry}.{Row.REGISTRATION} = :registration",
+                ExpressionAttributeNames={"#n": str(principal.address.device)},
+                ExpressionAttributeValues={
+                    ":registration": {"N": str(principal.registration)},
+                    ":none": {"N": "0"},
+                    ":one": {"N": "1"},
+                },
+                ReturnValues="ALL_NEW",
+            )
+        except ClientError as error:
+            if failed_condition(error):
+                raise DeviceGone from None
+            raise
+        return int(_entry_of(answer["Attributes"], principal)[Row.SOCKETS]["N"])
+
     def connect(self, principal: Principal, connection: ConnectionId, *, now_seconds: int) -> Connected:
         """Make `connection` the device's live socket and count its epoch up.
 
-        Raises DeviceGone, AccountSuspended, or SocketSuperseded if a socket that was opened later came first.
+        Raises DeviceGone, AccountSuspended, or SocketSuperseded if a socket with a higher number came first.
         """
         entry = f"{Row.DEVICES}.#n"
         try:
@@ -90,18 +139,19 @@ class RoutingStore:
                 Key={Row.ACCOUNT: {"B": principal.address.account}},
                 UpdateExpression=(
                     f"SET {entry}.{Row.CONNECTION} = :connection, {entry}.{Row.CONNECTION_EXPIRES_AT} = :expires, "
-                    f"{entry}.{Row.CONNECTED_AT_MS} = :connected, {entry}.{Row.EPOCH} = {entry}.{Row.EPOCH} + :one"
+                    f"{entry}.{Row.CONNECTED_AT_MS} = :connected, {entry}.{Row.SOCKET} = :socket, "
+                    f"{entry}.{Row.EPOCH} = {entry}.{Row.EPOCH} + :one"
                 ),
                 ConditionExpression=(
                     f"{entry}.{Row.REGISTRATION} = :registration AND attribute_not_exists({Row.SUSPENDED}) AND "
-                    f"(attribute_not_exists({entry}.{Row.CONNECTED_AT_MS}) OR "
-                    f"{entry}.{Row.CONNECTED_AT_MS} <= :connected)"
+                    f"(attribute_not_exists({entry}.{Row.SOCKET}) OR {entry}.{Row.SOCKET} <= :socket)"
                 ),
                 ExpressionAttributeNames={"#n": str(principal.address.device)},
                 ExpressionAttributeValues={
                     ":connection": {"S": connection},
                     ":expires": {"N": str(now_seconds + CONNECTION_SECONDS)},
                     ":connected": {"N": str(principal.connected_at_ms)},
+                    ":socket": {"N": str(principal.socket)},
                     ":registration": {"N": str(principal.registration)},
                     ":one": {"N": "1"},
                 },
@@ -112,21 +162,96 @@ class RoutingStore:
             failed = failed_condition(error)
             if failed is None:
                 raise
-            if not _is_registered(failed.items[0], principal):
-                raise DeviceGone from None
-            if Row.SUSPENDED in (failed.items[0] or {}):
-                raise AccountSuspended from None
+            _check_may_speak(failed.items[0], principal)
             raise SocketSuperseded from None
         devices = answer["Attributes"][Row.DEVICES]["M"]
-        old = devices[str(principal.address.device)]["M"]
+        old = _entry_of(answer["Attributes"], principal)
         connected = (int(entry["M"].get(Row.CONNECTED_AT_MS, _NEVER)["N"]) for entry in devices.values())
         previous = _live_connection(old, now_seconds)
         return Connected(
             epoch=int(old[Row.EPOCH]["N"]) + 1,
             previous=previous if previous != connection else None,
+            draining=_draining_until_ms(old) > now_seconds * 1000,
             first_of_day=day_of(max(connected)) < day_of(principal.connected_at_ms),
             standing=in_force(read_standing(answer["Attributes"].get(Row.STANDING)), now_seconds=now_seconds),
         )
+
+    def begin_drain(self, principal: Principal, connection: ConnectionId, *, now_ms: int) -> int:
+        """Take the device's inbox, which one drain at a time sends, and return until when: pass it to `end_drain`.
+
+        A frame proves that its socket is alive. So the live socket is made so again if a post that was answered by
+        mistake, or a late `$disconnect`, had it forgotten. Raises DeviceGone, AccountSuspended, HelloMissing,
+        SocketSuperseded or DrainUnderWay.
+        """
+        entry, until_ms = f"{Row.DEVICES}.#n", now_ms + DRAIN_LEASE_MS
+        expires, draining = f"{entry}.{Row.CONNECTION_EXPIRES_AT}", f"{entry}.{Row.DRAINING_UNTIL_MS}"
+        try:
+            self.client.update_item(
+                TableName=self.table,
+                Key={Row.ACCOUNT: {"B": principal.address.account}},
+                UpdateExpression=(
+                    f"SET {entry}.{Row.CONNECTION} = :connection, {expires} = if_not_exists({expires}, :expires), "
+                    f"{draining} = :until"
+                ),
+                ConditionExpression=(
+                    f"{_IS_LIVE} AND attribute_not_exists({Row.SUSPENDED}) AND "
+                    f"(attribute_not_exists({draining}) OR {draining} <= :now)"
+                ),
+                ExpressionAttributeNames={"#n": str(principal.address.device)},
+                ExpressionAttributeValues=_live_values(principal, connection)
+                | {
+                    ":until": {"N": str(until_ms)},
+                    ":expires": {"N": str(now_ms // 1000 + CONNECTION_SECONDS)},
+                    ":now": {"N": str(now_ms)},
+                },
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            failed = failed_condition(error)
+            if failed is None:
+                raise
+            _check_may_speak(failed.items[0], principal)
+            stands = _entry_of(failed.items[0] or {}, principal)
+            check_socket(_route(principal.address.device, stands, now_ms // 1000), principal, connection)
+            raise DrainUnderWay(_draining_until_ms(stands)) from None
+        return until_ms
+
+    def end_drain(self, principal: Principal, until_ms: int) -> None:
+        """Let the next drain begin, unless this one took so long that another has begun."""
+        entry = f"{Row.DEVICES}.#n.{Row.DRAINING_UNTIL_MS}"
+        try:
+            self.client.update_item(
+                TableName=self.table,
+                Key={Row.ACCOUNT: {"B": principal.address.account}},
+                UpdateExpression=f"REMOVE {entry}",
+                ConditionExpression=f"{entry} = :until",
+                ExpressionAttributeNames={"#n": str(principal.address.device)},
+                ExpressionAttributeValues={":until": {"N": str(until_ms)}},
+            )
+        except ClientError as error:
+            if not failed_condition(error) and not is_overload(error):
+                raise
+
+    def reconnect(self, principal: Principal, connection: ConnectionId, *, now_seconds: int) -> bool:
+        """Make a socket the live one again that had been forgotten; False if a newer one has said `hello` by now."""
+        entry = f"{Row.DEVICES}.#n"
+        try:
+            self.client.update_item(
+                TableName=self.table,
+                Key={Row.ACCOUNT: {"B": principal.address.account}},
+                UpdateExpression=(
+                    f"SET {entry}.{Row.CONNECTION} = :connection, {entry}.{Row.CONNECTION_EXPIRES_AT} = :expires"
+                ),
+                ConditionExpression=_IS_LIVE,
+                ExpressionAttributeNames={"#n": str(principal.address.device)},
+                ExpressionAttributeValues=_live_values(principal, connection)
+                | {":expires": {"N": str(now_seconds + CONNECTION_SECONDS)}},
+            )
+        except ClientError as error:
+            if failed_condition(error):
+                return False
+            raise
+        return True
 
     def disconnect(self, address: DeviceAddress, connection: ConnectionId, *, now_seconds: int) -> bool:
         """Forget `connection` if it is still the device's live socket, last seen now; False if it is not."""
@@ -254,9 +379,39 @@ def _entry(device: Device, seal_key: SealKey) -> dict[str, Any]:
     }
 
 
-def _is_registered(item: Item | None, principal: Principal) -> bool:
-    entry = (item or {}).get(Row.DEVICES, {"M": {}})["M"].get(str(principal.address.device))
-    return bool(entry and int(entry["M"][Row.REGISTRATION]["N"]) == principal.registration)
+def _entry_of(item: Item, principal: Principal) -> Mapping[str, Any]:
+    """The device's entry in a routing item; empty if there is none."""
+    entry: Mapping[str, Any] = item.get(Row.DEVICES, {"M": {}})["M"].get(str(principal.address.device), {"M": {}})["M"]
+    return entry
+
+
+def _check_may_speak(item: Item | None, principal: Principal) -> None:
+    """Raises DeviceGone or AccountSuspended."""
+    entry = _entry_of(item or {}, principal)
+    if not entry or int(entry[Row.REGISTRATION]["N"]) != principal.registration:
+        raise DeviceGone
+    if Row.SUSPENDED in (item or {}):
+        raise AccountSuspended
+
+
+def check_socket(route: Route, principal: Principal, connection: ConnectionId) -> None:
+    """Raises HelloMissing before the socket's `hello`, SocketSuperseded after that of a newer one."""
+    if route.socket is None or route.socket < principal.socket:
+        raise HelloMissing
+    if route.socket > principal.socket or route.connection not in (None, connection):
+        raise SocketSuperseded
+
+
+def _live_values(principal: Principal, connection: ConnectionId) -> dict[str, Any]:
+    return {
+        ":registration": {"N": str(principal.registration)},
+        ":socket": {"N": str(principal.socket)},
+        ":connection": {"S": connection},
+    }
+
+
+def _draining_until_ms(entry: Mapping[str, Any]) -> int:
+    return int(entry.get(Row.DRAINING_UNTIL_MS, _NEVER)["N"])
 
 
 def _live_connection(entry: Mapping[str, Any], now_seconds: int) -> ConnectionId | None:
@@ -278,16 +433,20 @@ def routes(item: Item, *, now_seconds: int) -> Routes:
     account = AccountId(item[Row.ACCOUNT]["B"])
     devices = {}
     for number, attribute in item[Row.DEVICES]["M"].items():
-        entry = attribute["M"]
         device = DeviceNumber(int(number))
-        devices[device] = Route(
-            device=device,
-            registration=RegistrationId(int(entry[Row.REGISTRATION]["N"])),
-            inbox=InboxId(entry[Row.INBOX]["B"]),
-            seal_key=SealKey(int(entry[Row.SEAL_KEY_NUMBER]["N"]), entry[Row.SEAL_KEY]["B"]),
-            epoch=int(entry[Row.EPOCH]["N"]),
-            connection=_live_connection(entry, now_seconds),
-            last_seen=_last_seen(entry),
-        )
+        devices[device] = _route(device, attribute["M"], now_seconds)
     standing = in_force(read_standing(item.get(Row.STANDING)), now_seconds=now_seconds)
     return Routes(account=account, devices=devices, standing=standing, suspended=Row.SUSPENDED in item)
+
+
+def _route(device: DeviceNumber, entry: Mapping[str, Any], now_seconds: int) -> Route:
+    return Route(
+        device=device,
+        registration=RegistrationId(int(entry[Row.REGISTRATION]["N"])),
+        inbox=InboxId(entry[Row.INBOX]["B"]),
+        seal_key=SealKey(int(entry[Row.SEAL_KEY_NUMBER]["N"]), entry[Row.SEAL_KEY]["B"]),
+        epoch=int(entry[Row.EPOCH]["N"]),
+        connection=_live_connection(entry, now_seconds),
+        last_seen=_last_seen(entry),
+        socket=int(entry[Row.SOCKET]["N"]) if Row.SOCKET in entry else None,
+    )

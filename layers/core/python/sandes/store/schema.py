@@ -75,6 +75,9 @@ class RoutingRow:
     CONNECTION = "c"  # S
     CONNECTION_EXPIRES_AT = "x"  # N epoch seconds
     CONNECTED_AT_MS = "t"  # N epoch milliseconds
+    SOCKETS = "o"  # N: how many sockets the device has opened; each has the number that it made this
+    SOCKET = "h"  # N: the number of the newest socket that has said `hello`
+    DRAINING_UNTIL_MS = "v"  # N epoch milliseconds: until when nobody else sends the inbox; only during a drain
     LAST_SEEN = "n"  # N epoch seconds: when its last socket was found to be gone
 
 
