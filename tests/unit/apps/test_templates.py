@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -58,7 +59,7 @@ def faults(given: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def test_each_missing_and_each_extra_variable_is_named() -> None:
-    check_variables(template(en="{{ code }} {{ a }} {{ b }}"), {"a": "", "b": "x"})
+    check_variables(template(en="{{ code }} {{ a }} {{ b }}"), {"a": "y", "b": "x"})
     assert faults({"a": "1"}) == [fault("/variables/b", "missing")]
     assert faults({"a": "1", "b": "2", "c": "3"}) == [fault("/variables/c", "unknown")]
     assert [found["pointer"] for found in faults({"z": "1"})] == ["/variables/a", "/variables/b", "/variables/z"]
@@ -69,9 +70,8 @@ def test_an_app_cannot_give_the_code_itself() -> None:
 
 
 def test_the_names_of_a_text_are_told() -> None:
-    assert names_in("{{ a }} {{b}} {{- c_1 -}} {{ a }} { { d } } {# e #}") == {"a", "b", "c_1"}
+    assert names_in("{{ a }} {{b}} {{\tc_1   }} {{ a }} { { d } } {e} 100% #1 }{ ${f} [g] <h> %s") == {"a", "b", "c_1"}
     assert names_in("plain") == frozenset()
-    assert names_in("{% raw %}{{ a }}{% endraw %}") == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,41 @@ def test_the_names_of_a_text_are_told() -> None:
         "{{",
         "{{ }}",
         "{{ a }",
+        *(
+            "a }}",
+            "}}",
+            "{{ a }} }}",
+            "{{ {{ a }} }}",
+            "{{{ a }}}",
+            "{{{ a }}",
+            "{{ a }}}",
+            "{ a }}",
+            "{{ a\n}}",
+            "{{\na }}",
+        ),
+        *("{{- a }}", "{{ a -}}", "{{- a -}}", "{{+ a }}", "{{a-b}}", "{{ a\u00a0}}", "{{\u200ba }}", "{{ \u0430 }}"),
+        *(
+            "{# a #}",
+            "{#var#}",
+            "{#",
+            "#}",
+            "{##}",
+            "Dear {#name#}, {{ a }}",
+            "{#\n#}",
+            "{{#if a}}",
+            "{{/if}}",
+            "{{> a}}",
+        ),
+        *(
+            "{% raw %}{{ a }}{% endraw %}",
+            "{%- raw -%}",
+            "{%",
+            "%}",
+            "{{ a }}{%",
+            "{{ '{{' }}",
+            '{{ "a" }}',
+            "{{{{ a }}}}",
+        ),
         "{{ a b }}",
         "{% %}",
         "{{ " + "(" * 900 + "a" + ")" * 900 + " }}",
@@ -148,3 +183,92 @@ def test_logic_and_names_that_no_request_can_give_are_refused(text: str) -> None
 )
 def test_segments_of_an_sms_are_counted_as_operators_do(text: str, segments: int, encoding: str) -> None:
     assert sms_segments(text) == (segments, encoding)
+
+
+@pytest.mark.parametrize(
+    "text", ["Dear {#var#}, hello", "{{ code }} is the OTP for {#alphanumeric#} login.", "{#", "#}"]
+)
+def test_a_placeholder_of_the_operators_is_explained(text: str) -> None:
+    with pytest.raises(ValueError, match=r"line 1: \{#var#\} is how operators \(DLT\) write a variable"):
+        names_in(text)
+
+
+def test_the_line_of_what_is_no_text_is_told() -> None:
+    with pytest.raises(ValueError, match="line 4: only text"):
+        names_in("a\n{{ b }}\nc\n d {% e %}")
+
+
+TEXTS = (
+    "",
+    "a",
+    "{",
+    "}",
+    " { ",
+    "}{",
+    "\n",
+    "%",
+    "#",
+    "100% {a} #1",
+    "\u0928\u092e\u0938\u094d\u0924\u0947 ",
+    "\U0001f642",
+    "\\1 \\g<0> $1",
+)
+
+
+@pytest.mark.parametrize("before", TEXTS)
+@pytest.mark.parametrize("behind", TEXTS)
+def test_nothing_of_an_approved_text_is_missing_from_what_is_sent(before: str, behind: str) -> None:
+    """Whatever is accepted is sent whole: around a value, and without one."""
+    text = f"{before}{{{{ x }}}}{behind}"
+    try:
+        made = template(en=text)
+    except ValueError:
+        assert before.endswith("{") or behind.startswith("}")
+    else:
+        assert render(made, {"x": "VALUE"}, language="en") == f"{before}VALUE{behind}"
+    assert render(template(en=f"{before} {behind}"), {}, language="en") == f"{before} {behind}"
+
+
+def test_a_version_that_was_approved_before_and_is_no_template_any_more_is_not_sent() -> None:
+    made = Template(AppId(bytes(8)), "t", 1, "message", {"en": "Dear {#name#}, hello"}, frozenset(), None, 0)
+    with pytest.raises(ProtocolError) as caught:
+        render(made, {}, language="en")
+    assert caught.value.code is ErrorCode.UNKNOWN_TEMPLATE
+    assert caught.value.details["errors"][0]["code"] == "not_a_template"
+
+
+@pytest.mark.parametrize(
+    "value", ["", " ", "\n\t", "\u00a0", "\u200b", "\u200d\u2060", "\u3000", "\u2800", "\u3164", "\u00ad", "\ufeff"]
+)
+def test_a_value_that_shows_nothing_is_refused_unless_the_template_allows_it(value: str) -> None:
+    made = template(en="{{ a }}")
+    with pytest.raises(ProtocolError) as caught:
+        check_variables(made, {"a": value})
+    assert caught.value.code is ErrorCode.TEMPLATE_VARIABLES
+    assert caught.value.details["errors"] == [fault("/variables/a", "empty")]
+    check_variables(replace(made, may_be_empty=frozenset({"a"})), {"a": value})
+
+
+@pytest.mark.parametrize("value", ["0", "-", ".", " x ", "\u0905", "\U0001f642"])
+def test_a_value_that_shows_something_is_not_empty(value: str) -> None:
+    check_variables(template(en="{{ a }}"), {"a": value})
+
+
+@pytest.mark.parametrize(
+    ("text", "parts", "encoding"),
+    [
+        ("]" * 80, 1, "GSM-7"),
+        ("]" * 81, 2, "GSM-7"),
+        ("]" * 152, 2, "GSM-7"),
+        ("]" * 153, 3, "GSM-7"),  # 306 units, which two parts of 153 would hold if an escape were split
+        ("a" * 152 + "]" + "a" * 151, 2, "GSM-7"),
+        ("a" * 152 + "]" + "a" * 152, 3, "GSM-7"),
+        ("\U0001f642" * 35, 1, "UCS-2"),
+        ("\U0001f642" * 66, 2, "UCS-2"),
+        ("\U0001f642" * 67, 3, "UCS-2"),
+        ("\u0905" * 66 + "\U0001f642" + "\u0905" * 65, 2, "UCS-2"),
+        ("\u0905" * 66 + "\U0001f642" + "\u0905" * 66, 3, "UCS-2"),
+    ],
+)
+def test_a_character_of_two_units_is_not_split_between_two_sms(text: str, parts: int, encoding: str) -> None:
+    assert sms_segments(text) == (parts, encoding)

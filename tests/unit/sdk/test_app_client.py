@@ -263,7 +263,14 @@ def test_a_recall_is_a_delete(service: AppService, app: SyncAppClient) -> None:
 
 def test_templates_previews_and_usage_are_read(service: AppService, app: SyncAppClient) -> None:
     template = app_api.Template(
-        id="login", version=2, kind="otp", languages=["en", "hi"], variables=["service"], sms=True, approved_at=NOW
+        id="login",
+        version=2,
+        kind="otp",
+        languages=["en", "hi"],
+        variables=["service"],
+        may_be_empty=["service"],
+        sms=True,
+        approved_at=NOW,
     )
     preview = app_api.Preview(text="hi", language="en", characters=2, sms_segments=1, sms_encoding="GSM-7")
     quota = app_api.Quota(limit=5, used=1, left=4, resets_at=NOW)
@@ -271,6 +278,7 @@ def test_templates_previews_and_usage_are_read(service: AppService, app: SyncApp
     service.on("POST", "/v1/templates/login/preview", preview)
     service.on("GET", "/v1/usage", app_api.Usage(mode="trial", per_minute=quota, per_day=quota))
     assert [(one.id, one.languages, one.approved_at) for one in app.templates.list()] == [("login", ("en", "hi"), NOW)]
+    assert app.templates.list()[0].may_be_empty == ("service",)
     assert app.templates.preview("login", {"service": "x"}).sms_encoding == "GSM-7"
     assert body_of(service, app_api.PreviewTemplate).variables == {"service": "x"}
     assert app.usage().per_day.left == 4

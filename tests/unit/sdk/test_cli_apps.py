@@ -191,7 +191,14 @@ def test_results_are_lines_for_other_programs(sandes: Any, service: AppService) 
 def test_status_shows_quotas_and_templates(sandes: Any, service: AppService) -> None:
     quota = app_api.Quota(limit=50, used=8, left=42, resets_at=NOW)
     template = app_api.Template(
-        id="login", version=3, kind="otp", languages=["en"], variables=["service"], sms=True, approved_at=NOW
+        id="login",
+        version=3,
+        kind="otp",
+        languages=["en"],
+        variables=["service"],
+        may_be_empty=[],
+        sms=True,
+        approved_at=NOW,
     )
     service.on("GET", "/v1/usage", app_api.Usage(mode="trial", per_minute=quota, per_day=quota))
     service.on("GET", "/v1/templates", app_api.TemplateList(templates=[template]))

@@ -164,6 +164,7 @@ class Template:
     variables: tuple[str, ...]
     sms: bool
     approved_at: datetime
+    may_be_empty: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

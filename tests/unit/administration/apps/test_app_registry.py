@@ -347,6 +347,10 @@ def test_versions_put_at_the_same_time_are_each_another_one(service: Service) ->
         ({"dlt_entity": "x", "dlt_templates": {"en": "1107"}}, "/dlt_entity"),
         ({"dlt_entity": "1" * 31, "dlt_templates": {"en": "1107"}}, "/dlt_entity"),
         ({"dlt_entity": "1101", "dlt_templates": {"en": "a"}}, "/dlt_templates/en"),
+        ({"texts": {"en": "Dear {#var#}, {{ a }}"}}, "/texts/en"),
+        ({"texts": {"en": "{{ a }}"}, "may_be_empty": ["b"]}, "/may_be_empty/0"),
+        ({"texts": {"en": "{{ a }}"}, "may_be_empty": ["A"]}, "/may_be_empty/0"),
+        ({"texts": {"en": "{{ code }}"}, "kind": "otp", "may_be_empty": ["code"]}, "/may_be_empty/0"),
         ({"version": 4}, "/version"),
     ],
     ids=str,
@@ -357,6 +361,17 @@ def test_each_wrong_field_of_a_template_is_named_and_no_version_comes_of_it(
     app = service.app().app
     assert pointers(refusal(service, put(app, **changed))) == [pointer]
     assert [template.name for template in service.app_view().apps.templates(parse_app(app))] == ["login"]
+
+
+def test_a_template_says_which_values_may_be_empty(service: Service) -> None:
+    app = service.app().app
+    service.operate(
+        "template.put", app=app, name="sum", kind="message", texts={"en": "{{ a }} {{ b }}"}, may_be_empty=["b"]
+    )
+    template = service.app_view().apps.template(parse_app(app), "sum", None)
+    assert template is not None
+    assert sorted(template.variables) == ["a", "b"]
+    assert sorted(template.may_be_empty) == ["b"]
 
 
 def test_a_template_keeps_its_kind(service: Service) -> None:

@@ -62,6 +62,7 @@ def _template(template: Template) -> app_api.Template:
         kind=template.kind,
         languages=[language for language in LANGUAGES if language in template.texts],
         variables=sorted(template.variables - {CODE}),
+        may_be_empty=sorted(template.may_be_empty),
         sms=template.dlt is not None,
         approved_at=datetime.fromtimestamp(template.approved_at, UTC),
     )

@@ -1,18 +1,15 @@
 """Templates: rendering, what they ask for, and how long the result is as an SMS (docs/apps/README.md, "Templates").
 
-Jinja2 does it, in its sandbox, without escaping (the text is no HTML) and with unknown names as errors. A template may
-only name variables: no filters, calls, loops or conditions, so rendering cannot fail or take long.
+A template is text and `{{ name }}`, and nothing else. What people approve is what is sent: every other character of the
+text arrives as it was approved, and a text with anything that looks like another language's markup is refused.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
-
-from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
-from jinja2 import Template as Compiled
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sandes.model.template import Template
 from sandes.protocol.app_api import VARIABLE_NAME
@@ -30,45 +27,62 @@ GSM_7_TWO = set("^{}\\[~]|€")
 """GSM 03.38: the basic alphabet, and the characters that take the place of two."""
 
 _NAME = re.compile(VARIABLE_NAME)
+_VARIABLE = re.compile(r"\{\{[ \t]*([^\s{}]*)[ \t]*\}\}")
+_MARKUP = re.compile(r"\{[{%#]|[}%#]\}")
+_CONSTANTS = frozenset(("true", "false", "none"))
+"""Constants in most template languages, so nobody may mean a variable by them."""
 
-_environment = ImmutableSandboxedEnvironment(
-    autoescape=False,  # plain text, not HTML
-    undefined=StrictUndefined,
-    keep_trailing_newline=True,
+_ONLY = "only text and {{ name }} may stand in a template"
+_PLACEHOLDER = (
+    "{#var#} is how operators (DLT) write a variable; here it is {{ name }}, and only the text that is registered with "
+    "the operator has {#var#}"
 )
+_NAMES = "names are lower-case letters, digits and _, a letter first, at most 32"
+
+_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Drawn as nothing, although Unicode counts them as letters, marks or symbols."""
 
 
 def names_in(text: str) -> frozenset[str]:
     """The variables a text names. Raises ValueError for anything but text and plain `{{ name }}`, or a name that no
     request can give.
     """
-    try:
-        tree = _environment.parse(text)
-    except TemplateSyntaxError as error:
-        raise ValueError(f"line {error.lineno}: {error.message}") from None
-    except RecursionError:
-        raise ValueError("only text and {{ name }} may stand in a template") from None
-    names = set()
-    for output in tree.body:
-        if not isinstance(output, nodes.Output):
-            raise ValueError("only text and {{ name }} may stand in a template")
-        for part in output.nodes:
-            if isinstance(part, nodes.Name):
-                if not _NAME.fullmatch(part.name):
-                    raise ValueError("names are lower-case letters, digits and _, a letter first, at most 32")
-                names.add(part.name)
-            elif not isinstance(part, nodes.TemplateData):
-                raise ValueError("only text and {{ name }} may stand in a template")
-    return frozenset(names)
+    return frozenset(_parts(text)[1::2])
+
+
+@lru_cache(maxsize=512)
+def _parts(text: str) -> tuple[str, ...]:
+    """Text and names in turn, text first and last. Raises ValueError as `names_in`."""
+    parts = tuple(_VARIABLE.split(text))
+    for index, part in enumerate(parts):
+        if index % 2:
+            if not _NAME.fullmatch(part) or part in _CONSTANTS:
+                raise ValueError(f"{_line(parts, index)}: {_NAMES}")
+        elif found := _MARKUP.search(part):
+            reason = _PLACEHOLDER if "#" in found[0] else _ONLY
+            raise ValueError(f"{_line(parts, index, found.start())}: {reason}")
+        elif (index and part.startswith("}")) or (index + 1 < len(parts) and part.endswith("{")):
+            raise ValueError(f"{_line(parts, index)}: {_ONLY}; three braces in a row are no variable")
+    return parts
+
+
+def _line(parts: tuple[str, ...], index: int, offset: int = 0) -> str:
+    """Where a part of the text begins."""
+    before = sum(part.count("\n") for part in parts[:index]) + parts[index].count("\n", 0, offset)
+    return f"line {before + 1}"
 
 
 def check_variables(template: Template, variables: Mapping[str, str]) -> None:
-    """Raises ProtocolError template_variables with a pointer for each missing or extra one."""
+    """Raises ProtocolError template_variables with a pointer for each that is missing, unknown, or empty although the
+    template does not allow that.
+    """
+    empty = {name for name, value in variables.items() if is_blank(value)} & template.variables
     faults = [
         fault(f"/variables/{name}", code)
         for code, names in (
             ("missing", template.variables - variables.keys()),
             ("unknown", variables.keys() - template.variables),
+            ("empty", empty - template.may_be_empty),
         )
         for name in sorted(names)
     ]
@@ -76,21 +90,48 @@ def check_variables(template: Template, variables: Mapping[str, str]) -> None:
         raise ProtocolError(ErrorCode.TEMPLATE_VARIABLES, details={"errors": faults})
 
 
+def is_blank(value: str) -> bool:
+    """Whether a reader would see nothing: no text, blanks, or characters that are drawn as nothing."""
+    return not any(_is_seen(char) for char in value)
+
+
+def _is_seen(char: str) -> bool:
+    if "!" <= char <= "~":
+        return True
+    return unicodedata.category(char) not in {"Cc", "Cf", "Zs", "Zl", "Zp", "Mn"} and char not in _UNSEEN
+
+
 def render(template: Template, variables: Mapping[str, str], *, language: str, code: str | None = None) -> str:
-    """The text in the language, or in English where the template has none in it."""
+    """The text in the language, or in English where the template has none in it.
+
+    Raises ProtocolError unknown_template for a version whose text is no template any more: it is not sent with holes.
+    """
     text = template.texts[template.language(language)]
-    return _compiled(text).render(variables if code is None else {**variables, CODE: code})
-
-
-@lru_cache(maxsize=512)
-def _compiled(text: str) -> Compiled:
-    return _environment.from_string(text)
+    try:
+        parts = _parts(text)
+    except ValueError as error:
+        raise ProtocolError(
+            ErrorCode.UNKNOWN_TEMPLATE, details={"errors": [fault("/template", "not_a_template", str(error))]}
+        ) from None
+    given = variables if code is None else {**variables, CODE: code}
+    return "".join(given[part] if index % 2 else part for index, part in enumerate(parts))
 
 
 def sms_segments(text: str) -> tuple[int, str]:
-    """How many SMS a text fills, and in which encoding (GSM 03.38: 160, or 153 each; UCS-2: 70, or 67 each)."""
+    """How many SMS a text fills, and in which encoding (3GPP TS 23.038: 160, or 153 each; UCS-2: 70, or 67 each).
+
+    A character of two units, an escape of GSM-7 or a surrogate pair, is not split between two parts: the first part
+    ends a unit early.
+    """
     if all(char in GSM_7 or char in GSM_7_TWO for char in text):
-        units, alone, joined, encoding = sum(2 if char in GSM_7_TWO else 1 for char in text), 160, 153, "GSM-7"
+        sizes, alone, joined, encoding = [2 if char in GSM_7_TWO else 1 for char in text], 160, 153, "GSM-7"
     else:
-        units, alone, joined, encoding = len(text.encode("utf-16-be")) // 2, 70, 67, "UCS-2"
-    return (1 if units <= alone else -(-units // joined)), encoding
+        sizes, alone, joined, encoding = [2 if char > "\uffff" else 1 for char in text], 70, 67, "UCS-2"
+    if sum(sizes) <= alone:
+        return 1, encoding
+    parts, left = 1, joined
+    for size in sizes:
+        if size > left:
+            parts, left = parts + 1, joined
+        left -= size
+    return parts, encoding

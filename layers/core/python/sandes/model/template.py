@@ -25,7 +25,9 @@ class Dlt:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """`texts` by language, `en` always among them. `variables` are those the app must give: all, and no other."""
+    """`texts` by language, `en` always among them. `variables` are those the app must give: all, and no other. Only
+    those in `may_be_empty` may have an empty value.
+    """
 
     app: AppId
     name: str
@@ -35,6 +37,7 @@ class Template:
     variables: frozenset[str]
     dlt: Dlt | None
     approved_at: int
+    may_be_empty: frozenset[str] = frozenset()
 
     def language(self, wanted: str) -> str:
         """The language it will be written in."""

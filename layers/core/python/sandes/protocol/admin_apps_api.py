@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from sandes.model.app import MAX_GUESTS, Scope
 from sandes.model.template import Language
-from sandes.protocol.app_api import Answer, Printable, TemplateName
+from sandes.protocol.app_api import MAX_VARIABLES, Answer, Printable, TemplateName, VariableName
 from sandes.protocol.fields import AppField, Key32, Name, OneLine, OrganisationField, UnitField, Wire
 
 AppName = Annotated[str, Name, Field(min_length=1, max_length=64)]
@@ -158,7 +158,7 @@ class AdminAppPage(Answer):
 
 class TemplateText(Wire):
     """`texts` by language, `en` always among them. `dlt_entity` and `dlt_templates`: ids of what is registered for
-    SMS.
+    SMS. `may_be_empty`: variables that apps may give without a visible character; for all others that is refused.
     """
 
     name: TemplateName
@@ -166,6 +166,7 @@ class TemplateText(Wire):
     texts: dict[Language, Text]
     dlt_entity: DltId | None = None
     dlt_templates: dict[Language, DltId] = Field(default_factory=dict)
+    may_be_empty: Annotated[list[VariableName], Field(max_length=MAX_VARIABLES)] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -193,6 +194,7 @@ class AdminTemplate(Answer):
     variables: list[str]
     dlt_entity: str | None = None
     dlt_templates: dict[Language, str] | None = None
+    may_be_empty: list[str] | None = None
     approved_at: datetime
 
 

@@ -314,6 +314,7 @@ class Template(Answer):
     kind: Literal["otp", "message"]
     languages: list[Language]
     variables: list[str]
+    may_be_empty: Annotated[list[str], Field(description="of the variables, those that may have an empty value")]
     sms: Annotated[bool, Field(description="may go out by SMS")]
     approved_at: Time
 

@@ -489,6 +489,8 @@ def _template_item(template: Template) -> dict[str, Any]:
         TemplateRow.VARIABLES: _strings(sorted(template.variables)),
         TemplateRow.APPROVED_AT: {"N": str(template.approved_at)},
     }
+    if template.may_be_empty:
+        item[TemplateRow.MAY_BE_EMPTY] = _strings(sorted(template.may_be_empty))
     if template.dlt:
         item[TemplateRow.DLT_ENTITY] = {"S": template.dlt.entity_id}
         item[TemplateRow.DLT_TEMPLATES] = {
@@ -511,4 +513,5 @@ def read_template(app: AppId, item: Item) -> Template:
         variables=frozenset(_read_strings(item[TemplateRow.VARIABLES])),
         dlt=dlt,
         approved_at=int(item[TemplateRow.APPROVED_AT]["N"]),
+        may_be_empty=frozenset(_read_strings(item.get(TemplateRow.MAY_BE_EMPTY, {"L": []}))),
     )

@@ -513,6 +513,7 @@ class TemplateRow:
     DLT_ENTITY = "e"  # S
     DLT_TEMPLATES = "d"  # M by language
     APPROVED_AT = "c"  # N epoch seconds
+    MAY_BE_EMPTY = "o"  # L of S, only if there are any
 
 
 class CodeKind(StrEnum):

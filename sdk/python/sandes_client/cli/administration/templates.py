@@ -80,17 +80,25 @@ def template_draft(
         list[str] | None,
         typer.Option(callback=check_pairs, metavar="LANGUAGE=ID", help="DLT id of the text in this language."),
     ] = None,
+    may_be_empty: Annotated[
+        list[str] | None,
+        typer.Option("--may-be-empty", metavar="VARIABLE", help="Variable that apps may give an empty value."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask for texts as the next version of a template. Variables stand as {{ name }}, the code as {{ code }}."""
     body = {"app": app_id(app), "name": name, "kind": kind, "texts": pairs(text)}
     if dlt_entity:
         body |= {"dlt_entity": dlt_entity, "dlt_templates": pairs(dlt_template)}
+    if may_be_empty:
+        body["may_be_empty"] = may_be_empty
     asked(ctx.obj.post("templates", body=body), as_json)
 
 
 def _shown(one: Answer) -> str:
     texts = [f"  {language}: {text(words)}" for language, words in one["texts"].items()]
+    if one.get("may_be_empty"):
+        texts.append(f"  may be empty: {', '.join(one['may_be_empty'])}")
     return "\n".join(
         [f"{one['name']} version {one['version']} ({one['kind']}), approved {at(one['approved_at'])}", *texts]
     )

@@ -196,6 +196,7 @@ def put_template(app: AppId, text: TemplateText, *, now_seconds: int, deps: Regi
             if text.dlt_entity
             else None,
             approved_at=now_seconds,
+            may_be_empty=frozenset(text.may_be_empty),
         )
         if deps.apps.add_template(template, previous=newest.version if newest else 0):
             return template
@@ -216,6 +217,9 @@ def _variables(text: TemplateText) -> frozenset[str]:
         raise invalid(ErrorCode.INVALID_REQUEST, "/texts", f"at_most_{MAX_VARIABLES}_variables")
     if (CODE in variables) != (text.kind == "otp"):
         raise invalid(ErrorCode.INVALID_REQUEST, "/texts", "code_in_otps_only")
+    for position, name in enumerate(text.may_be_empty):
+        if name not in variables - {CODE}:
+            raise invalid(ErrorCode.INVALID_REQUEST, f"/may_be_empty/{position}", "unknown")
     return variables - {CODE}
 
 

@@ -85,5 +85,6 @@ def _shown(template: Template) -> AdminTemplate:
         variables=sorted(template.variables),
         dlt_entity=template.dlt.entity_id if template.dlt else None,
         dlt_templates=cast("Any", dict(template.dlt.template_ids)) if template.dlt else None,
+        may_be_empty=sorted(template.may_be_empty) or None,
         approved_at=datetime.fromtimestamp(template.approved_at, UTC),
     )
