@@ -15,6 +15,7 @@ from sandes_client.cipher import RecipientDevice
 from sandes_client.clock import ServerClock
 from sandes_client.ids import AccountId, DeviceAddress, parse_account, parse_base64url
 from sandes_client.statements import NewDevice, SignedSealKey
+from sandes_client.unreachable import why_unreachable
 
 T = TypeVar("T")
 
@@ -208,8 +209,10 @@ class ClientApi:
     ) -> Any:
         try:
             response = await self._http.request(method, path, json=body, headers=headers)
+        except httpx.TransportError as error:
+            raise Unreachable(why_unreachable(error)) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(f"{self._http.base_url.host}: {type(error).__name__}") from error
+            raise Unreachable(f"{self._http.base_url.host}: {error}") from error
         answer = _json(response)
         self._learn_time(response, answer)
         if response.is_success:

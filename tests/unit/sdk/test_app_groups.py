@@ -39,13 +39,13 @@ def roster(**changed: Any) -> app_groups_api.Roster:
 
 def test_a_group_is_made_as_the_server_reads_it(sandes: Any, service: AppService) -> None:
     service.on("POST", "/v1/app-groups", SHOWN, 201)
-    result = sandes("group", "create", "Officers", "--for", "officials", "--open", "--client-ref", "o-1")
+    result = sandes("group", "create", "Officers", "--audience", "officials", "--open", "--client-ref", "o-1")
     assert result.stdout == (f"{GROUP} Officers: for officials, admins post, 2 of 100000 members, version 7\n")
     sent = app_groups_api.NewAppGroup.model_validate_json(service.requests[-1].content)
     assert (sent.name, sent.audience, sent.posting, sent.open, sent.client_ref) == (
         *("Officers", "officials", "admins", True, "o-1"),
     )
-    assert sandes("group", "create", "Officers", "--for", "everybody").exit_code == 2
+    assert sandes("group", "create", "Officers", "--audience", "everybody").exit_code == 2
 
 
 def test_a_change_names_the_version_it_is_for(app: SyncAppClient, service: AppService) -> None:

@@ -259,3 +259,12 @@ async def test_a_group_message_that_came_before_the_chat_opened_is_shown_once(se
     assert len([line for line in shown if "while it was closed" in line]) == 1
     assert len([line for line in shown if "now called Drill" in line]) == 1
     assert len(shown) == 3
+
+
+async def test_a_message_that_expired_undelivered_loses_its_tick(service: Service, store: Store) -> None:
+    async with service.client(store) as device:
+        await device.wait_for(device.post(BOB_ID, b"in time", expires_in=60).number)
+    assert store.outbox.to_recipient(BOB_ID, limit=1)[0].expired(now_ms=START_MS + 59_999) is False
+    await service.clock.advance(61)
+    async with chatting(service, store) as (app, _):
+        assert [line.split("  ", 1)[1] for line in lines(app)] == ["you  in time  ✗ expired"]

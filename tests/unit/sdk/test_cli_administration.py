@@ -103,8 +103,8 @@ def approved(run: Run, second: Run, *words: str) -> dict[str, Any]:
     """What takes two: asked for by the one, approved by the other."""
     asked = made(run, *words)
     approval = asked["id"]
-    assert refused(run("approval", "approve", approval)) == "own_request"
-    return made(second, "approval", "approve", approval)
+    assert refused(run("approval", "approve", approval, "--yes")) == "own_request"
+    return made(second, "approval", "approve", approval, "--yes")
 
 
 # Signing in
@@ -285,7 +285,7 @@ def test_no_list_cuts_or_wraps_an_id(
 ) -> None:
     """Everything has a name so long that not all columns have room."""
     service.service.verify(service.service.person(), ministry, name="Asha " + "Rao" * 15, post="Director " * 8)
-    made(officer, "organisation", "rename", id_text(ministry), "--name", "Ministry " * 10)
+    made(officer, "organisation", "change", id_text(ministry), "--name", "Ministry " * 10)
     made(officer, "app", "change", "--app", app, "--name", "Passports " * 5)
     made(officer, "group", "create", "--name", "Drivers " * 10)
     made(officer, "app", "webhook", "create", "https://1.1.1.1/" + "hook" * 20, "--app", app, "--event", "message.read")
@@ -432,7 +432,7 @@ def test_webhooks_are_registered_listed_and_removed(officer: Run, app: str) -> N
         ["approval", "list", "--state", "undecided"],
         ["approval", "reject", "x"],
         ["person", "verify", "+919812345678", "--name", "A", "--post", "B"],
-        ["person", "edit", "m" * 13],
+        ["person", "change", "m" * 13],
         ["person", "hide", "m" * 13, "--field", "number=friends"],
         ["person", "revoke", "+919812345678"],
     ],
@@ -496,8 +496,14 @@ def test_a_text_is_drafted_by_one_and_approved_by_another(officer: Run, second: 
     approval = asked.stdout.split(" as approval ")[1].split(":")[0]
     assert f"sandes-admin approval approve {approval}\n" in asked.stdout
     assert approval in second("approval", "list", "--state", "pending").stdout
-    assert refused(officer("approval", "approve", approval)) == "own_request"
-    done = second("approval", "approve", approval).stdout.splitlines()
+    assert refused(officer("approval", "approve", approval, "--yes")) == "own_request"
+    declined = second("approval", "approve", approval, input="n\n")
+    assert (declined.exit_code, "executed" in declined.output) == (1, False)
+    assert "text" in declined.stderr
+    assert "is your code for" in declined.stderr
+    assert "Approve this? It is carried out immediately." in declined.stderr
+    assert "pending" in officer("approval", "show", approval).stdout
+    done = second("approval", "approve", approval, input="y\n").stdout.splitlines()[1:]  # behind the answer typed
     assert done[0].startswith(f"{approval} template.")
     assert done[0].endswith(": executed")
     assert second("approval", "list", "--state", "pending").stdout == "Nothing to show.\n"
@@ -605,7 +611,7 @@ def test_terms_are_asked_for_and_taken_back(officer: Run, second: Run, app: str)
     assert "  reason  " in officer("approval", "show", rejected).stdout
     cancelled = made(officer, *quota)["id"]
     assert made(officer, "approval", "cancel", cancelled)["state"] == "cancelled"
-    assert refused(second("approval", "approve", cancelled)) == "approval_state"
+    assert refused(second("approval", "approve", cancelled, "--yes")) == "approval_state"
     assert made(officer, "app", "trial", "--app", app, "--reason", "it sent spam")["mode"] == "trial"
 
 
@@ -631,7 +637,7 @@ def test_an_organisation_is_made_by_two_with_its_first_officer(
     assert organisation in farah("organisation", "list").stdout
     assert farah("organisation", "show", organisation).stdout.startswith(f"{organisation} Fisheries, since ")
     north = id_text(service.service.unit(parse_organisation(organisation), "North"))
-    further = ("--email", "meena@fisheries.example.in", "--name", "Meena Iyer", "--home", north)
+    further = ("--email", "meena@fisheries.example.in", "--name", "Meena Iyer", "--unit", north)
     assert approved(farah, girish, "officer", "appoint", organisation, *further)["state"] == "executed"
     assert refused(farah("officer", "appoint", organisation, *further)) == "has_officers"
 
@@ -646,14 +652,14 @@ def test_units_are_a_tree_that_is_changed_by_version(officer: Run, ministry: Org
         f"  {north} North (department; 0 officials, 0 groups)"
     )
     version = str(made(officer, "unit", "show", desk)["version"])
-    assert made(officer, "unit", "rename", desk, "--name", "Bureau", "--version", version)["name"] == "Bureau"
-    assert refused(officer("unit", "rename", desk, "--name", "Old", "--version", version)) == "precondition_failed"
-    assert made(officer, "unit", "move", desk, "--parent", of)["parent"] == of
-    assert refused(officer("unit", "move", north, "--parent", north)) == "unit_cycle"
+    assert made(officer, "unit", "change", desk, "--name", "Bureau", "--version", version)["name"] == "Bureau"
+    assert refused(officer("unit", "change", desk, "--name", "Old", "--version", version)) == "precondition_failed"
+    assert made(officer, "unit", "change", desk, "--parent", of)["parent"] == of
+    assert refused(officer("unit", "change", north, "--parent", north)) == "unit_cycle"
     assert officer("unit", "remove", desk, "--yes").stdout == f"Removed unit {desk}.\n"
     assert desk not in officer("unit", "list").stdout
     assert (
-        f"{of} Ministry of Rail, since " in officer("organisation", "rename", of, "--name", "Ministry of Rail").stdout
+        f"{of} Ministry of Rail, since " in officer("organisation", "change", of, "--name", "Ministry of Rail").stdout
     )
 
 
@@ -729,7 +735,7 @@ def test_a_person_is_verified_edited_hidden_moved_and_revoked(
     assert "\n  asha@rail.example\n" in verified
     assert officer("person", "show", person.phone).stdout == verified
     assert "Asha Rao" in officer("person", "list").stdout
-    edited = made(officer, "person", "edit", account, "--post", "Joint Director", "--email", "", "--not-listed")
+    edited = made(officer, "person", "change", account, "--post", "Joint Director", "--email", "", "--not-listed")
     assert (edited["post"], edited.get("email"), edited["listed"]) == ("Joint Director", None, False)
     hidden = officer("person", "hide", account, "--field", "post=nobody").stdout
     assert "  post to nobody\n" in hidden
@@ -737,7 +743,7 @@ def test_a_person_is_verified_edited_hidden_moved_and_revoked(
     assert "  number to everyone, as far as the organisation shows it\n" in wished
     as_before = ("--field", "post=default", "--field", "number=default")
     assert not made(officer, "person", "hide", account, *as_before).get("hidden")
-    assert made(officer, "person", "transfer", account, "--to", desk)["unit"] == desk
+    assert made(officer, "person", "transfer", account, "--unit", desk)["unit"] == desk
     assert refused(officer("person", "suspend", account, "--reason", "under inquiry", "--yes")) == "verified_lately"
     revoke = ("person", "revoke", account, "--reason", "left the service")
     asked = officer(*revoke, input="n\n")

@@ -233,7 +233,7 @@ def test_a_refusal_is_one_line(sandes: Any, service: AppService, refusal: httpx.
 def test_a_service_that_is_down_is_one_line_after_all_tries(sandes: Any, service: AppService) -> None:
     service.script = [httpx.ConnectError("down")] * 5
     result = sandes("otp", "status", ID)
-    assert (result.exit_code, result.stderr) == (1, "error: unreachable: no answer: ConnectError\n")
+    assert (result.exit_code, result.stderr) == (1, "error: unreachable: cannot connect to apps.test:443: down\n")
     assert len(service.slept) == 4
     assert service.client_ms > START_MS
 

@@ -16,6 +16,7 @@ from sandes_client.admin.sign_in import Tokens, refreshed
 from sandes_client.api import ApiError, Unreachable
 from sandes_client.clock import Chance
 from sandes_client.endpoints import check_address
+from sandes_client.unreachable import why_unreachable
 
 TIMEOUT_SECONDS = 30.0
 TRIES = 4
@@ -115,7 +116,7 @@ class AdminClient:
                 )
             except httpx.TransportError as error:
                 if method != "GET" or attempt >= TRIES:  # a change may have been made although no answer came
-                    raise Unreachable(f"no answer: {type(error).__name__}") from None
+                    raise Unreachable(why_unreachable(error)) from None
                 answer = None
             if answer is not None and answer.is_success:
                 return answer

@@ -10,6 +10,7 @@ import httpx
 
 from sandes_client.api import Unreachable
 from sandes_client.endpoints import check_address
+from sandes_client.unreachable import why_unreachable
 
 TIMEOUT_SECONDS = 30.0
 _TARGET = "AWSCognitoIdentityProviderService"
@@ -44,7 +45,7 @@ class Cognito:
                 answer = http.post(self.url.rstrip("/") + "/", headers=headers, content=json.dumps(body))
             said = answer.json() if answer.content else {}
         except httpx.TransportError as error:
-            raise Unreachable(f"no answer: {type(error).__name__}") from None
+            raise Unreachable(why_unreachable(error)) from None
         except ValueError:
             raise Unreachable("the answer is not JSON") from None
         if answer.is_success and isinstance(said, dict):

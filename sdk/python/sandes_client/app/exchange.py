@@ -20,6 +20,7 @@ from sandes_client.app.answers import read_answer
 from sandes_client.app.credentials import AppCredentials
 from sandes_client.clock import Chance
 from sandes_client.tokens import SignedRequest, sign_app_token
+from sandes_client.unreachable import why_unreachable
 
 T = TypeVar("T")
 
@@ -188,7 +189,7 @@ class Caller:
 
 def failure(outcome: Outcome) -> AppApiError | Unreachable:
     if not isinstance(outcome, httpx.Response):
-        return Unreachable(f"no answer: {type(outcome).__name__}")
+        return Unreachable(why_unreachable(outcome))
     problem = _problem(outcome)
     problem.setdefault("retry_after", _retry_after(outcome))
     if isinstance(problem.get("code"), str):

@@ -23,10 +23,16 @@ from sandes_client.cli.administration import (
 from sandes_client.cli.administration.desk import Desk
 from sandes_client.cli.administration.showing import EPILOG
 from sandes_client.cli.audit import audit
+from sandes_client.cli.commands import CommonOptionsAnywhere, show_version
+
+
+class _SandesAdmin(CommonOptionsAnywhere):
+    common = ("--endpoints", "--session", "--operator", "--url", "--audience")
+
 
 admin = typer.Typer(
+    cls=_SandesAdmin,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     epilog=EPILOG,
@@ -90,6 +96,9 @@ def common(
         str | None,
         typer.Option(envvar="SANDES_AUDIENCE", help="Audience of tokens, sandes:<stage>, for credentials of apps."),
     ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     ctx.obj = Desk(endpoints, operator, url, audience, session)
     ctx.call_on_close(ctx.obj.close)

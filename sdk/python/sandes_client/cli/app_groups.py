@@ -10,7 +10,7 @@ import typer
 from rich.table import Column, Table
 
 from sandes_client.app import AppApiError, AppGroup, Roster, SyncAppClient
-from sandes_client.app.groups import GroupAudience, GroupRole, RosterFault
+from sandes_client.app.groups import GroupAudience, GroupPosting, GroupRole, RosterFault
 from sandes_client.app.roster_file import RosterFile, read_roster_file
 from sandes_client.cli.apps import (
     FAULTS_SHOWN,
@@ -26,6 +26,7 @@ from sandes_client.cli.apps import (
     _progress,
     _say,
 )
+from sandes_client.cli.commands import with_renamed
 from sandes_client.cli.display import readable, table_console
 from sandes_client.cli.session import CommandFailed, complain, confirm, failures_as_lines
 from sandes_client.ids import parse_account
@@ -75,15 +76,17 @@ def _line(one: AppGroup) -> str:
     )
 
 
-@group.command("create")
+@group.command("create", cls=with_renamed({"--for": "--audience", "--all-post": "--posting all"}))
 def group_create(
     name: Annotated[str, typer.Argument(help="What members see.")],
     *,
     audience: Annotated[
         str,
-        typer.Option("--for", callback=_one_of(GroupAudience), metavar="[officials|citizens]", help="Whom it is for."),
+        typer.Option(callback=_one_of(GroupAudience), metavar="officials|citizens", help="Whom it is for."),
     ],
-    all_post: Annotated[bool, typer.Option("--all-post", help="Every official in it may write.")] = False,
+    posting: Annotated[
+        str, typer.Option(callback=_one_of(GroupPosting), metavar="all|admins", help="Who may post to it.")
+    ] = "admins",
     is_open: Annotated[bool, typer.Option("--open", help="Whoever it is for may join.")] = False,
     client_ref: ClientRef = None,
     credentials: Credentials = None,
@@ -94,7 +97,7 @@ def group_create(
         made = client.groups.create(
             name,
             audience,  # type: ignore[arg-type]  # its callback has checked it
-            posting="all" if all_post else "admins",
+            posting=posting,  # type: ignore[arg-type]  # as above
             open=is_open,
             client_ref=client_ref,
         )

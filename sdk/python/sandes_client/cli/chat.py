@@ -22,6 +22,10 @@ HISTORY = 200
 """Messages of each side that are shown from earlier."""
 
 
+EXPIRY_LOOK_SECONDS = 30.0
+"""How often the screen looks for messages that have expired undelivered."""
+
+
 class MessageRow(Static):
     """One message, or without an author something that happened. `sort_ms` is what it stands in order by."""
 
@@ -89,6 +93,7 @@ class ChatApp(App[None]):
         self._conversation.shown(received)
         self.query_one(Input).focus()
         self.run_worker(self._follow(), exclusive=True)
+        self.set_interval(EXPIRY_LOOK_SECONDS, self._mark_expired)
 
     async def on_input_submitted(self, submitted: Input.Submitted) -> None:
         text = submitted.value
@@ -140,13 +145,23 @@ class ChatApp(App[None]):
             messages.scroll_end(animate=False)
 
     def _sent_row(self, row: Outgoing) -> MessageRow:
-        shown = MessageRow(row.at_ms or row.queued_at_ms, "you", readable(row.body), ticks(row.status, row.code))
+        shown = MessageRow(row.at_ms or row.queued_at_ms, "you", readable(row.body), self._ticks(row))
         self._sent[row.number] = shown
         return shown
 
     def _update(self, row: Outgoing) -> None:
+        self._sent[row.number].show(row.at_ms or row.queued_at_ms, self._ticks(row))
+
+    def _ticks(self, row: Outgoing) -> Text:
         code = row.code if row.status is Status.FAILED else None
-        self._sent[row.number].show(row.at_ms or row.queued_at_ms, ticks(row.status, code))
+        return ticks(row.status, code, expired=row.expired(now_ms=self._device.clock.now_ms()))
+
+    def _mark_expired(self) -> None:
+        """Messages expire without an event: look at those that are still on their way."""
+        for number in self._sent:
+            row = self._device.store.outbox.read(number)
+            if row.expired(now_ms=self._device.clock.now_ms()):
+                self._update(row)
 
 
 def _received_row(line: Line) -> MessageRow:

@@ -47,8 +47,10 @@ def local_time(at_ms: int) -> str:
     return at.strftime("%H:%M" if at.date() == now.date() else "%Y-%m-%d %H:%M")
 
 
-def ticks(status: Status, code: str | None) -> Text:
-    """… queued, ✓ accepted, ✓✓ delivered, coloured ✓✓ read, ✗ failed with its code."""
+def ticks(status: Status, code: str | None, *, expired: bool = False) -> Text:
+    """… queued, ✓ accepted, ✓✓ delivered, coloured ✓✓ read, ✗ failed with its code or expired undelivered."""
+    if expired:
+        return Text("✗ expired", style="bold red")
     mark, style = _TICKS[status]
     return Text(f"{mark} {code}" if code else mark, style=style)
 

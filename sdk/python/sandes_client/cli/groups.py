@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sandes_client.api import ApiError
+from sandes_client.cli.as_json import AsJson, print_json
+from sandes_client.cli.commands import renamed, with_renamed
 from sandes_client.cli.display import local_time, readable, table_console, unbadged
 from sandes_client.cli.learn import label, learn
 from sandes_client.cli.session import (
@@ -27,6 +29,7 @@ from sandes_client.cli.session import (
 from sandes_client.device import DeviceClient
 from sandes_client.events import Status
 from sandes_client.group_calls import Group, Member, Role
+from sandes_client.group_calls import Posting as PostingBy
 from sandes_client.outgoing import MIN_EXPIRY_SECONDS
 
 groups = typer.Typer(
@@ -47,30 +50,46 @@ def _role(text: str) -> str:
     return text
 
 
-@groups.command("create", epilog=COMMON_EPILOG)
+_POSTING = {"all": "all members post", "admins": "only admins post"}
+
+
+def _posting(text: str | None) -> str | None:
+    if text not in (None, *_POSTING):
+        raise typer.BadParameter(f"one of {', '.join(_POSTING)}")
+    return text
+
+
+Posting = Annotated[str, typer.Option(callback=_posting, metavar="all|admins", help="Who may post to it.")]
+
+
+@groups.command("create", epilog=COMMON_EPILOG, cls=with_renamed({"--admins-only": "--posting admins"}))
 def create(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="Name of the group.")],
     *,
-    admins_only: Annotated[bool, typer.Option("--admins-only", help="Only admins post.")] = False,
+    posting: Posting = "all",
 ) -> None:
-    """Make a group of your own."""
+    """Create a group of your own."""
 
     async def work(session: Session) -> None:
         async with session.device() as device:
-            made = await device.groups.create(name, posting="admins" if admins_only else "all")
+            made = await device.groups.create(name, posting=cast("PostingBy", posting))
         typer.echo(f"Made group {made.group}.")
 
     run(work(ctx.obj))
 
 
 @groups.command("list", epilog=COMMON_EPILOG)
-def list_groups(ctx: typer.Context) -> None:
+def list_groups(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """List the groups you are in and those you are invited to."""
 
     async def work(session: Session) -> None:
         async with session.device() as device:
             entries = await device.groups.mine()
+        if as_json:
+            for entry in entries:
+                print_json(entry)
+            return
         table = Table("group", "name", "you are")
         for entry in entries:
             until = f", until {local_time(entry.expires_at * 1000)}" if entry.expires_at else ""
@@ -81,12 +100,15 @@ def list_groups(ctx: typer.Context) -> None:
 
 
 @groups.command("show", epilog=COMMON_EPILOG)
-def show(ctx: typer.Context, group: GroupId) -> None:
+def show(ctx: typer.Context, group: GroupId, *, as_json: AsJson = False) -> None:
     """Show what a group is and what you are in it."""
 
     async def work(session: Session) -> None:
         async with session.device() as device:
             shown = await device.groups.show(group)
+        if as_json:
+            print_json(shown)
+            return
         Console(soft_wrap=True, highlight=False).print(Text("\n".join(_lines(shown))))
 
     run(work(ctx.obj))
@@ -99,18 +121,22 @@ def _lines(group: Group) -> list[str]:
         f"{group.group}  {unbadged(group.name)}",
         f"  {group.kind}, for {who.get(group.audience, group.audience)}{', open' if group.open else ''}",
         f"  {group.members} of at most {group.limit} members, version {group.version}",
-        f"  {'all members post' if group.posting == 'all' else 'only admins post'}; you are {you}",
+        f"  {_POSTING[group.posting]}; you are {you}",
         *([f"  the invitation ends {local_time(group.expires_at * 1000)}"] if group.expires_at else []),
     ]
 
 
 @groups.command("members", epilog=COMMON_EPILOG)
-def members(ctx: typer.Context, group: GroupId) -> None:
+def members(ctx: typer.Context, group: GroupId, *, as_json: AsJson = False) -> None:
     """List who is in a group, and who is invited."""
 
     async def work(session: Session) -> None:
         async with session.device() as device:
             listed = await device.groups.members(group)
+            if as_json:
+                for member in listed:
+                    print_json(member)
+                return
             for member in listed:
                 if member.account_class:
                     device.people.heard(member.account, member.account_class)
@@ -195,16 +221,29 @@ def leave(ctx: typer.Context, group: GroupId) -> None:
     _do(ctx, work)
 
 
-@groups.command("rename", epilog=COMMON_EPILOG)
-def rename(
-    ctx: typer.Context, group: GroupId, name: Annotated[str, typer.Argument(help="The name from now on.")]
+renamed(groups, "rename", "change GROUP --name NAME")
+
+
+@groups.command("change", epilog=COMMON_EPILOG)
+def change(
+    ctx: typer.Context,
+    group: GroupId,
+    *,
+    name: Annotated[str | None, typer.Option(help="Another name.")] = None,
+    posting: Annotated[
+        str | None, typer.Option(callback=_posting, metavar="all|admins", help="Who may post to it.")
+    ] = None,
 ) -> None:
-    """Give a group another name."""
+    """Change the name of a group, or who may post to it."""
+    if name is None and posting is None:
+        raise typer.BadParameter("say what to change", param_hint="--name, --posting")
 
     async def work(device: DeviceClient) -> str:
         current = await device.groups.show(group)
-        changed = await device.groups.change(group, name=name, version=current.version)
-        return f"Now called {unbadged(changed.name)}."
+        changed = await device.groups.change(
+            group, name=name, posting=cast("PostingBy | None", posting), version=current.version
+        )
+        return f"{unbadged(changed.name)}: {_POSTING[changed.posting]}."
 
     _do(ctx, work)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from sandes_client.cli.as_json import AsJson, print_json
 from sandes_client.cli.display import app_message_line, event_text, local_time, message_line, readable, unbadged
 from sandes_client.cli.learn import label, learn
 from sandes_client.cli.session import CommandFailed, Output, Session, run
@@ -32,40 +33,49 @@ GONE = "(this message expired before it was fetched)"
 
 def inbox(
     ctx: typer.Context,
+    *,
     follow: Annotated[bool, typer.Option("--follow", help="Go on showing messages as they come.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Show at most so many, the oldest first; the others stay for later.")
+    ] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the service at most.")] = 30.0,
+    as_json: AsJson = False,
 ) -> None:
     """Fetch and show what was not shown before: messages, of groups too, and the notices and codes of governance apps.
 
     Their authors are told that they were read, except in groups. A code that was used, replaced or cancelled, or has
     expired, is void. What waits in the outbox is sent.
     """
-    run(_inbox(ctx.obj, follow, timeout))
+    if follow and limit is not None:
+        raise typer.BadParameter("either --follow or --limit", param_hint="--limit")
+    run(_inbox(ctx.obj, follow, timeout, limit=limit, as_json=as_json))
 
 
-async def _inbox(session: Session, follow: bool, timeout: float) -> None:
+async def _inbox(session: Session, follow: bool, timeout: float, *, limit: int | None, as_json: bool) -> None:
     async with session.connected() as device:
         events = device.events()
         try:
             async with asyncio.timeout(timeout):
                 await device.drained()
                 await device.settled()
-                await show_unshown(device)
+                await show_unshown(device, limit=limit, as_json=as_json)
                 await device.settled()
         except TimeoutError:
-            await show_unshown(device)
+            await show_unshown(device, limit=limit, as_json=as_json)
             raise CommandFailed("timeout", f"the service did not answer in {timeout:g} s") from None
         if follow:
             async for event in events:
                 if isinstance(event, _SHOWN):
-                    await show_unshown(device)
+                    await show_unshown(device, as_json=as_json)
                 elif isinstance(event, Voided):
-                    _show_voided(device, event)
+                    _show_voided(device, event, as_json=as_json)
             raise DeviceStopped(device.state)
 
 
-async def show_unshown(device: DeviceClient) -> None:
-    """Each message counts as shown once it is written. Raises BrokenPipeError if nobody reads what is shown."""
+async def show_unshown(device: DeviceClient, *, limit: int | None = None, as_json: bool = False) -> None:
+    """Print what was not shown before, the oldest first, at most `limit`. Each message counts as shown once it is
+    printed. Raises BrokenPipeError if nobody reads the output.
+    """
     store = device.store
     messages: list[MessageReceived | AppMessage | GroupMessageReceived | GroupEvent] = []
     messages += [stored.received for stored in store.inbox.unshown()]
@@ -74,19 +84,40 @@ async def show_unshown(device: DeviceClient) -> None:
         stored.received if isinstance(stored, StoredGroupMessage) else stored.event
         for stored in store.group_inbox.unshown()
     ]
-    await learn(device, _people_in(messages))
+    messages = sorted(messages, key=lambda message: message.at_ms)[:limit]
+    if not as_json:
+        await learn(device, _people_in(messages))
     console = Output()
-    for message in sorted(messages, key=lambda message: message.at_ms):
+    for message in messages:
+        if as_json:
+            print_json(message, type=_TYPES[type(message)])
+        else:
+            console.print(_line_of(device, message))
         match message:
             case MessageReceived():
-                console.print(message_line(message.at_ms, _author(device, message), readable(message.body)))
                 device.mark_read(message.sender.account, [message.id])
             case GroupMessageReceived() | GroupEvent():
-                console.print(_group_line(device, message))
                 device.groups.mark_shown(message.group, [message.id])
             case _:
-                console.print(app_message_line(message))
                 device.mark_app_messages_read(message.app.app, [message.id])
+
+
+_TYPES: dict[type, str] = {
+    MessageReceived: "message",
+    NoticeReceived: "notice",
+    OtpReceived: "otp",
+    GroupMessageReceived: "group_message",
+    GroupEvent: "group_event",
+}
+
+
+def _line_of(device: DeviceClient, message: MessageReceived | AppMessage | GroupMessageReceived | GroupEvent) -> Text:
+    match message:
+        case MessageReceived():
+            return message_line(message.at_ms, _author(device, message), readable(message.body))
+        case GroupMessageReceived() | GroupEvent():
+            return _group_line(device, message)
+    return app_message_line(message)
 
 
 def _people_in(messages: list[MessageReceived | AppMessage | GroupMessageReceived | GroupEvent]) -> list[str]:
@@ -128,8 +159,11 @@ def group_name(device: DeviceClient, group: GroupId, told: str | None = None) ->
     return unbadged(name) if name else group
 
 
-def _show_voided(device: DeviceClient, voided: Voided) -> None:
-    """Messages that stand on the screen already, once more, as void."""
+def _show_voided(device: DeviceClient, voided: Voided, *, as_json: bool) -> None:
+    """Print messages that were shown already once more, as invalid."""
+    if as_json:
+        print_json(voided, type="voided")
+        return
     console = Output()
     for stored in device.store.app_inbox.read(voided.app, voided.ids, now_ms=device.clock.now_ms()):
         if stored.shown:

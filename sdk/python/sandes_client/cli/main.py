@@ -5,17 +5,18 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import segno
 import typer
 from rich.table import Table
 from rich.text import Text
-from typer.core import TyperGroup
 
 from sandes_client.api import ApiError
 from sandes_client.cli import app_groups  # noqa: F401  # its commands join those of apps
 from sandes_client.cli.apps import apps
+from sandes_client.cli.as_json import AsJson, print_json
+from sandes_client.cli.commands import CommonOptionsAnywhere, show_version
 from sandes_client.cli.display import local_time, readable, table_console
 from sandes_client.cli.groups import groups
 from sandes_client.cli.inbox import inbox
@@ -40,32 +41,14 @@ from sandes_client.enrolment import Enrolment
 from sandes_client.events import Status
 from sandes_client.outgoing import MIN_EXPIRY_SECONDS
 
-_COMMON = ("--profile", "--home", "--url", "--socket", "--audience", "--endpoints")
 
-
-class CommonOptionsAnywhere(TyperGroup):
-    """Takes the options common to all commands also after the command."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        common: list[str] = []
-        rest: list[str] = []
-        words = iter(args)
-        for word in words:
-            if word == "--":
-                rest += [word, *words]
-            elif word in _COMMON:
-                common += [word, *(value for value in [next(words, None)] if value is not None)]
-            elif word.startswith(tuple(f"{name}=" for name in _COMMON)):
-                common.append(word)
-            else:
-                rest.append(word)
-        return super().parse_args(ctx, common + rest)
+class _Sandes(CommonOptionsAnywhere):
+    common = ("--profile", "--home", "--url", "--socket", "--audience", "--endpoints")
 
 
 app = typer.Typer(
-    cls=CommonOptionsAnywhere,
+    cls=_Sandes,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Send and receive Sandes messages from a terminal.",
@@ -104,7 +87,11 @@ def common(
             envvar="SANDES_ENDPOINTS", help="JSON file with http_url, websocket_url and audience.", dir_okay=False
         ),
     ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
+    """Hold what all commands need."""
     ctx.obj = Session(profile, home, url, socket, audience, endpoints)
 
 
@@ -198,18 +185,24 @@ async def _link_join(session: Session, id: str, secret: str, name: str | None) -
 def devices(
     ctx: typer.Context,
     unlink: Annotated[int | None, typer.Option(min=1, max=255, help="Number of a device to unlink.")] = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """List the devices of the account, or unlink one."""
-    run(_devices(ctx.obj, unlink))
+    run(_devices(ctx.obj, unlink, as_json))
 
 
-async def _devices(session: Session, unlink: int | None) -> None:
+async def _devices(session: Session, unlink: int | None, as_json: bool) -> None:
     async with session.api() as api:
         if unlink is not None:
             await api.unlink(unlink)
             typer.echo(f"Unlinked device {unlink}.")
             return
         listed = await api.devices()
+    if as_json:
+        for entry in listed:
+            print_json(entry)
+        return
     table = Table("device", "name", "platform", "linked", "")
     for entry in listed:
         name, platform = (Text(readable(text.encode())) for text in (entry.name, entry.platform))
@@ -248,20 +241,25 @@ async def _send(session: Session, to: str, text: str, *, expires_in: int | None,
 def outbox(
     ctx: typer.Context,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait at most.")] = 30.0,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Send what waits in the outbox, and list what still does.
 
     Every command that connects (send, group send, inbox, chat) sends what waits, too.
     """
-    run(_outbox(ctx.obj, timeout))
+    run(_outbox(ctx.obj, timeout, as_json))
 
 
-async def _outbox(session: Session, timeout: float) -> None:
+async def _outbox(session: Session, timeout: float, as_json: bool) -> None:
     async with session.connected() as device:
         await work_off(device, device.store.outbox.waiting(), seconds=timeout)
         left = device.store.outbox.waiting()
         for row in left:
-            typer.echo(f"{local_time(row.queued_at_ms)}  to {whom(row)}  {row.id}")
+            if as_json:
+                print_json({"id": row.id, "to": whom(row), "queued_at_ms": row.queued_at_ms, "status": row.status})
+            else:
+                typer.echo(f"{local_time(row.queued_at_ms)}  to {whom(row)}  {row.id}")
         if left:
             raise CommandFailed("timeout", f"after {timeout:g} s {len(left)} of these wait")
 

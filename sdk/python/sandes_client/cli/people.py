@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sandes_client.api import ApiError
+from sandes_client.cli.as_json import AsJson, print_json
+from sandes_client.cli.commands import renamed, with_renamed
 from sandes_client.cli.display import local_time, person_label, table_console, unbadged
 from sandes_client.cli.learn import label, learn
 from sandes_client.cli.session import (
@@ -45,7 +47,9 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(profile_app, name="profile")
     app.command("lookup", epilog=COMMON_EPILOG)(lookup)
     app.command("search", epilog=COMMON_EPILOG)(search)
-    app.command("invite", epilog=COMMON_EPILOG)(invite)
+    app.command("invite", epilog=COMMON_EPILOG, cls=with_renamed({"--withdraw": "--cancel"}))(invite)
+    app.command("block", epilog=COMMON_EPILOG)(block)
+    app.command("unblock", epilog=COMMON_EPILOG)(unblock)
     app.command("invitations", epilog=COMMON_EPILOG)(invitations)
 
 
@@ -55,24 +59,36 @@ def show(
     who: Annotated[
         str | None, typer.Argument(help="Account id or phone number; yourself if left out.", metavar="[WHO]")
     ] = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Show a person as far as you may see them. ✔ marks what an organisation vouches for."""
     if who is not None:
         recipient_text(who)
-    run(_show(ctx.obj, who))
+    run(_show(ctx.obj, who, as_json))
 
 
-async def _show(session: Session, who: str | None) -> None:
+async def _show(session: Session, who: str | None, as_json: bool) -> None:
     async with session.device() as device:
         if who is None:
             own = await device.people.own()
-            _print([*_lines(own.profile, "you"), *_shown_to(own)])
+            if as_json:
+                print_json(own.profile, policy=dict(own.policy), choices=dict(own.choices))
+            else:
+                _print([*_lines(own.profile, "you"), *_shown_to(own)])
+            return
+        account = await resolve(device.api, who)
+        found = await _profile(device, account)
+        if as_json:
+            print_json(found)
         else:
-            account = await resolve(device.api, who)
-            _print(_lines(await _profile(device, account), account))
+            _print(_lines(found, account))
 
 
-@profile_app.command("set", epilog=COMMON_EPILOG)
+renamed(profile_app, "set", "change")
+
+
+@profile_app.command("change", epilog=COMMON_EPILOG)
 def change(
     ctx: typer.Context,
     *,
@@ -115,14 +131,19 @@ async def _change(session: Session, changes: dict[str, Any]) -> None:
 def lookup(
     ctx: typer.Context,
     phone: Annotated[str, typer.Argument(help="Phone number in international form.", callback=recipient_text)],
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Find the account of a phone number, and show who it is."""
-    run(_lookup(ctx.obj, phone))
+    run(_lookup(ctx.obj, phone, as_json))
 
 
-async def _lookup(session: Session, phone: str) -> None:
+async def _lookup(session: Session, phone: str, as_json: bool) -> None:
     async with session.device() as device:
         account = await resolve(device.api, phone)
+        if as_json:
+            print_json({"account": account})
+            return
         if account == device.address.account:
             typer.echo(f"{account}  you")
             return
@@ -151,12 +172,13 @@ def search(
     words: Annotated[str, typer.Argument(help="Words of a name or post, or their beginnings.")],
     *,
     limit: Annotated[int, typer.Option(min=1, max=25, help="People to show at most.")] = 25,
+    as_json: AsJson = False,
 ) -> None:
     """Find officials of your own organisation."""
-    run(_search(ctx.obj, words, limit))
+    run(_search(ctx.obj, words, limit, as_json))
 
 
-async def _search(session: Session, words: str, limit: int) -> None:
+async def _search(session: Session, words: str, limit: int, as_json: bool) -> None:
     async with session.device() as device:
         try:
             found = await device.people.search(words, limit=limit)
@@ -164,6 +186,10 @@ async def _search(session: Session, words: str, limit: int) -> None:
             if error.code != "not_found":
                 raise
             raise CommandFailed("not_found", "only officials search, each in their own organisation") from None
+    if as_json:
+        for person in found.people:
+            print_json(person)
+        return
     table = Table("account", "who")
     for person in found.people:
         table.add_row(person.account, Text(person_label(person, person.account, person.account_class)))
@@ -176,30 +202,56 @@ def invite(
     ctx: typer.Context,
     who: Who,
     *,
-    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take the invitation back.")] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Cancel the invitation.")] = False,
 ) -> None:
     """As an official, let a citizen find and write to you."""
-    run(_invite(ctx.obj, who, withdraw))
+    run(_invite(ctx.obj, who, cancel))
 
 
-async def _invite(session: Session, who: str, withdraw: bool) -> None:
+async def _invite(session: Session, who: str, cancel: bool) -> None:
     async with session.device() as device:
         account = await resolve(device.api, who)
-        if withdraw:
+        if cancel:
             await device.people.withdraw(account)
         else:
             await device.people.invite(account)
-    typer.echo("Withdrawn." if withdraw else "Invited.")
+    typer.echo("Cancelled." if cancel else "Invited.")
 
 
-def invitations(ctx: typer.Context) -> None:
+def block(ctx: typer.Context, who: Who) -> None:
+    """Block a person: they can neither see you nor write to you. Nobody is told."""
+
+    async def work(session: Session) -> None:
+        async with session.device() as device:
+            await device.people.block(await resolve(device.api, who))
+        typer.echo("Blocked.")
+
+    run(work(ctx.obj))
+
+
+def unblock(ctx: typer.Context, who: Who) -> None:
+    """End a block."""
+
+    async def work(session: Session) -> None:
+        async with session.device() as device:
+            await device.people.unblock(await resolve(device.api, who))
+        typer.echo("Unblocked.")
+
+    run(work(ctx.obj))
+
+
+def invitations(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """As an official, list the citizens who may write to you."""
-    run(_invitations(ctx.obj))
+    run(_invitations(ctx.obj, as_json))
 
 
-async def _invitations(session: Session) -> None:
+async def _invitations(session: Session, as_json: bool) -> None:
     async with session.device() as device:
         listed = await device.people.invitations()
+        if as_json:
+            for one in listed:
+                print_json(one)
+            return
         await learn(device, [one.account for one in listed])
         _print(f"{one.account}  {label(device, one.account)}  {local_time(one.created_at * 1000)}" for one in listed)
 

@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from sandes_client.cli.as_json import AsJson, print_json
+from sandes_client.cli.commands import renamed
 from sandes_client.cli.display import local_time
 from sandes_client.cli.session import COMMON_EPILOG, Session, resolve, run
 from sandes_client.people import ReportCategory
@@ -51,14 +53,18 @@ async def _request(session: Session, organisation: str, said: dict[str, str | No
 
 
 @verification_app.command("list", epilog=COMMON_EPILOG)
-def requests(ctx: typer.Context) -> None:
+def requests(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """Show what you have asked, and what became of it."""
-    run(_requests(ctx.obj))
+    run(_requests(ctx.obj, as_json))
 
 
-async def _requests(session: Session) -> None:
+async def _requests(session: Session, as_json: bool) -> None:
     async with session.device() as device:
         found = await device.people.verification_requests()
+    if as_json:
+        for one in found:
+            print_json(one)
+        return
     console = Console(soft_wrap=True, highlight=False)
     for one in found:
         console.print(Text(_line(one)))
@@ -72,16 +78,19 @@ def _line(request: VerificationRequest) -> str:
     return f"{said}  {when}" + (f"  {request.reason}" if request.reason else "")
 
 
-@verification_app.command("withdraw", epilog=COMMON_EPILOG)
-def withdraw(ctx: typer.Context, id: Annotated[str, typer.Argument(help="Id of the request.")]) -> None:
-    """Take back a request that is not decided."""
-    run(_withdraw(ctx.obj, id))
+renamed(verification_app, "withdraw", "cancel REQUEST")
 
 
-async def _withdraw(session: Session, id: str) -> None:
+@verification_app.command("cancel", epilog=COMMON_EPILOG)
+def cancel(ctx: typer.Context, id: Annotated[str, typer.Argument(help="Id of the request.")]) -> None:
+    """Cancel a request that is not decided yet."""
+    run(_cancel(ctx.obj, id))
+
+
+async def _cancel(session: Session, id: str) -> None:
     async with session.device() as device:
         await device.people.withdraw_request(id)
-    typer.echo("Withdrawn.")
+    typer.echo("Cancelled.")
 
 
 def report(

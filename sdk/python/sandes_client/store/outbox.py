@@ -14,6 +14,9 @@ _RANK = {Status.QUEUED: 0, Status.ACCEPTED: 1, Status.DELIVERED: 2, Status.READ:
 _COLUMNS = "number, message, recipient, body, copies, expires_in, status, code, queued_at_ms, at_ms"
 
 
+MAX_EXPIRY_SECONDS = 30 * 24 * 3600
+"""How long the service keeps an undelivered message if its sender names no shorter time (`limits` in `welcome`)."""
+
 _GROUP = "group:"
 """Tells groups from accounts where both stand in one column: their ids look alike."""
 
@@ -40,6 +43,15 @@ class Outgoing:
     code: str | None
     queued_at_ms: int
     at_ms: int | None
+
+    def expired(self, *, now_ms: int) -> bool:
+        """Whether the service no longer keeps the message for devices that have not fetched it.
+
+        Of a message to an account only: nobody is told how far a post to a group has come.
+        """
+        if self.group is not None or self.status is not Status.ACCEPTED or self.at_ms is None:
+            return False
+        return now_ms >= self.at_ms + (self.expires_in or MAX_EXPIRY_SECONDS) * 1000
 
     @property
     def group(self) -> GroupId | None:

@@ -106,7 +106,7 @@ def test_a_lost_answer_is_repeated_with_the_same_keys(sandes: Any, service: Serv
     service.http_answers[path] = lose
     for _ in range(2):
         result = sandes("register", "+919876543210", input="123456\n")
-        assert result.stderr == "error: unreachable: service.test: ReadTimeout\n"
+        assert result.stderr == "error: unreachable: service.test:443 did not answer in time\n"
     assert len(keys) == 2
     assert len(set(keys)) == 1
 
@@ -295,6 +295,33 @@ def test_the_inbox_shows_each_message_once_and_tells_the_author(
     assert result.stdout.endswith(f"{BOB_ID}.1  नमस्ते [bold]\ufffd[2Jworld\n")
     assert {receipt.kind for ack in service.acks for receipt in ack.receipts} == {"delivered", "read"}
     assert sandes("inbox").stdout == ""
+
+
+def test_the_inbox_shows_at_most_as_many_as_asked_for_and_keeps_the_others(
+    sandes: Any, registered: None, service: Service
+) -> None:
+    service.store(b"first")
+    service.server_ahead_ms = 1000
+    service.store(b"second")
+    assert "first" in (shown := sandes("inbox", "--limit", "1").stdout)
+    assert "second" not in shown
+    assert "second" in sandes("inbox", "--limit", "1").stdout
+    assert sandes("inbox", "--limit", "1", "--follow").exit_code == 2
+
+
+def test_the_inbox_is_json_on_request(sandes: Any, registered: None, service: Service) -> None:
+    service.store("नमस्ते".encode())
+    service.server_ahead_ms = 1000
+    service.store(b"\xff\x00")
+    first, second = map(json.loads, sandes("inbox", "--json").stdout.splitlines())
+    assert (first["type"], first["body"], first["sender"]["device"]) == ("message", "नमस्ते", 1)
+    assert second["body"] == {"base64": "/wA="}
+
+
+def test_the_version_is_printed_and_completion_is_offered() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, "sandes-client 0.1.0\n")
+    assert "--install-completion" in CliRunner().invoke(app, ["--help"]).stdout
 
 
 def test_the_inbox_shows_notices_and_codes_of_apps_and_which_are_void(

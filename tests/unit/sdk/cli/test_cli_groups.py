@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -45,7 +46,7 @@ def people(service: Service) -> PeopleService:
 
 
 def test_a_group_is_made_listed_and_shown(sandes: Any, groups: GroupService) -> None:
-    assert sandes("group", "create", "Camp", "--admins-only").stdout == f"Made group {CAMP_ID}.\n"
+    assert sandes("group", "create", "Camp", "--posting", "admins").stdout == f"Made group {CAMP_ID}.\n"
     assert [(new.name, new.posting) for new in groups.changes if isinstance(new, NewGroup)] == [("Camp", "admins")]
     listed = sandes("group", "list").stdout
     assert CAMP_ID in listed
@@ -71,7 +72,7 @@ def test_members_come_and_go(sandes: Any, groups: GroupService) -> None:
         ("role", BOB_ID, "owner"): "Now owner.",
         ("remove", "+919876543210"): "Removed.",
         ("join",): "You are in Camp.",
-        ("rename", "Drill"): "Now called Drill.",
+        ("change", "--name", "Drill"): "Drill: all members post.",
         ("leave",): "You are out.",
         ("dissolve", "--yes"): "Dissolved.",
     }
@@ -171,9 +172,9 @@ def test_delivery_of_what_is_not_ones_own_is_one_line(sandes: Any) -> None:
         ["group", "send", CAMP_ID, ""],
         ["group", "role", CAMP_ID, BOB_ID, "king"],
         ["group", "invite", CAMP_ID, "bob"],
-        ["profile", "set"],
-        ["profile", "set", "--show", "name=the world"],
-        ["profile", "set", "--show", "age=everyone"],
+        ["profile", "change"],
+        ["profile", "change", "--show", "name=the world"],
+        ["profile", "change", "--show", "age=everyone"],
         ["profile", "show", "bob"],
         ["search", "rao", "--limit", "26"],
         ["chat"],
@@ -208,7 +209,7 @@ def test_the_own_profile_is_shown_and_changed(sandes: Any, people: PeopleService
     assert "  number is shown to officials" in shown
     assert "  photo is shown to nobody" in shown
     changed = sandes(
-        "profile", "set", "--name", "A", "--no-photo", "--show", "photo=nobody", "--show", "name=officials"
+        "profile", "change", "--name", "A", "--no-photo", "--show", "photo=nobody", "--show", "name=officials"
     )
     assert changed.exit_code == 0
     assert people.changes == [ChangeProfile(name="A", photo=b"", choices={"photo": "nobody", "name": "officials"})]
@@ -222,7 +223,7 @@ def test_a_choice_wider_than_the_limit_is_said_to_have_no_effect(
         "choices": {"email": "everyone", "number": "nobody"},
     }
     service.http_answers["PATCH", "/v1/me/profile"] = lambda _: httpx.Response(200, json=own)
-    said = sandes("profile", "set", "--show", "email=everyone").stdout
+    said = sandes("profile", "change", "--show", "email=everyone").stdout
     assert "  email is shown to officials, which is the limit; your choice of everyone has no effect\n" in said
     assert "  number is shown to nobody (the limit: officials)\n" in said
 
@@ -232,7 +233,7 @@ def test_one_asks_to_be_verified_and_complains(sandes: Any, people: PeopleServic
     asked = sandes("verification", "request", railways, "--name", "Alice", "--post", "Clerk").stdout
     assert asked.startswith(f"Asked; {people.requests[0].id}, until ")
     assert f"{people.requests[0].id}  {railways}  open  Alice, Clerk" in sandes("verification", "list").stdout
-    assert sandes("verification", "withdraw", people.requests[0].id).stdout == "Withdrawn.\n"
+    assert sandes("verification", "cancel", people.requests[0].id).stdout == "Cancelled.\n"
     assert sandes("verification", "list").stdout == "You have not asked any organisation.\n"
     assert sandes("report", "--who", BOB_ID, "--category", "fraud", "--text", "Asks for money").stdout == "Reported.\n"
     assert (people.reports[0].account, people.reports[0].text) == (BOB, "Asks for money")
@@ -247,7 +248,7 @@ def test_people_are_looked_up_searched_and_invited(sandes: Any, people: PeopleSe
     assert "✔ Bob Rao" in found
     assert "There are more" in found
     assert sandes("invite", BOB_ID).stdout == "Invited.\n"
-    assert sandes("invite", BOB_ID, "--withdraw").stdout == "Withdrawn.\n"
+    assert sandes("invite", BOB_ID, "--cancel").stdout == "Cancelled.\n"
     assert BADGE in sandes("invitations").stdout
     service.http_answers["POST", "/v1/accounts/search"] = lambda _: problem("not_found", 404)
     assert sandes("search", "Bob").stderr == (
@@ -257,6 +258,61 @@ def test_people_are_looked_up_searched_and_invited(sandes: Any, people: PeopleSe
     assert sandes("lookup", "+919876543210").stderr == (
         "error: not_found: nobody is registered with +919876543210, or not anybody you may find\n"
     )
+
+
+def test_a_person_is_blocked_and_unblocked(sandes: Any, people: PeopleService, service: Service) -> None:
+    assert sandes("block", "+919876543210").stdout == "Blocked.\n"
+    assert sandes("unblock", BOB_ID).stdout == "Unblocked.\n"
+    assert [call for call in service.calls if "/blocks/" in call[1]] == [
+        ("PUT", f"/v1/blocks/{BOB_ID}"),
+        ("DELETE", f"/v1/blocks/{BOB_ID}"),
+    ]
+
+
+@pytest.mark.usefixtures("people", "groups")
+@pytest.mark.parametrize(
+    ("words", "field", "value"),
+    [
+        (["profile", "show", BOB_ID], "name", "Bob Rao"),
+        (["lookup", "+919876543210"], "account", BOB_ID),
+        (["search", "Bob"], "account", BOB_ID),
+        (["group", "list"], "group", CAMP_ID),
+        (["group", "show", CAMP_ID], "name", "Camp"),
+        (["group", "members", CAMP_ID], "role", "owner"),
+        (["devices"], "device", 1),
+    ],
+)
+def test_what_is_listed_is_json_on_request(sandes: Any, words: list[str], field: str, value: object) -> None:
+    result = sandes(*words, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert value in [json.loads(line).get(field) for line in result.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["group", "rename", CAMP_ID, "Drill"], "change GROUP --name NAME"),
+        (["group", "create", "Camp", "--admins-only"], "--posting admins"),
+        (["profile", "set", "--name", "Asha"], "change"),
+        (["verification", "withdraw", "x"], "cancel REQUEST"),
+        (["invite", BOB_ID, "--withdraw"], "--cancel"),
+        (["app", "group", "create", "Camp", "--for", "officials"], "--audience"),
+        (["app", "group", "create", "Camp", "--audience", "officials", "--all-post"], "--posting all"),
+    ],
+)
+def test_a_name_that_has_changed_is_wrong_usage_with_the_new_name(
+    sandes: Any, service: Service, words: list[str], hint: str
+) -> None:
+    result = sandes(*words)
+    assert result.exit_code == 2
+    assert hint in " ".join(result.stderr.split())
+    assert service.calls == []
+
+
+def test_a_group_says_who_may_post(sandes: Any, groups: GroupService) -> None:
+    assert sandes("group", "change", CAMP_ID).exit_code == 2
+    assert sandes("group", "change", CAMP_ID, "--posting", "nobody").exit_code == 2
+    assert sandes("group", "change", CAMP_ID, "--posting", "admins").stdout == "Camp: only admins post.\n"
 
 
 def test_the_inbox_shows_messages_and_events_of_groups_once(
@@ -299,13 +355,15 @@ def test_no_name_can_look_like_a_badge(name: str) -> None:
     "command",
     [
         *(["group", name] for name in ("create", "list", "show", "members", "invite", "join", "role", "remove")),
-        *(["group", name] for name in ("leave", "rename", "dissolve", "send", "delivery")),
+        *(["group", name] for name in ("leave", "change", "dissolve", "send", "delivery")),
         ["profile", "show"],
-        ["profile", "set"],
+        ["profile", "change"],
         ["lookup"],
         ["search"],
         ["invite"],
         ["invitations"],
+        ["block"],
+        ["unblock"],
     ],
 )
 def test_every_command_explains_itself(command: list[str]) -> None:

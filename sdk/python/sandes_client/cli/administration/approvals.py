@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sandes_client.cli.administration.options import OfOrganisation, Reason
+from sandes_client.cli.administration.options import OfOrganisation, Reason, Yes
 from sandes_client.cli.administration.showing import (
     Answer,
     AsJson,
@@ -24,6 +24,7 @@ from sandes_client.cli.administration.showing import (
     shown_value,
     text,
 )
+from sandes_client.cli.session import confirm, failures_as_lines
 
 ID_CHARS = 13
 """Of organisations, units and apps."""
@@ -89,8 +90,12 @@ def approval_show(ctx: typer.Context, approval: ApprovalId, *, as_json: AsJson =
 
 
 @approval.command("approve", epilog=examples("approval approve aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"))
-def approval_approve(ctx: typer.Context, approval: ApprovalId, *, as_json: AsJson = False) -> None:
-    """Approve what somebody of another unit has asked for: it is done now, once."""
+def approval_approve(ctx: typer.Context, approval: ApprovalId, *, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Show what somebody of another unit has asked for, and carry it out once you confirm it."""
+    if not yes:
+        typer.echo(_lines(ctx.obj.get("approvals", approval)), err=True)
+        with failures_as_lines():
+            confirm("Approve this? It is carried out immediately.", yes=False)
     _show(ctx.obj.post("approvals", approval, "approve"), as_json)
 
 
@@ -121,6 +126,10 @@ def _about(one: Answer) -> str:
 
 
 def _show(shown: Answer, as_json: bool) -> None:
+    say(_lines(shown), shown, as_json)
+
+
+def _lines(shown: Answer) -> str:
     named = {
         "organisation": "organisation",
         "unit": "unit",
@@ -130,13 +139,14 @@ def _show(shown: Answer, as_json: bool) -> None:
         "decided_by": "by",
         "reason": "reason",
     }
-    said = [
-        f"{shown['id']} {text(shown['operation'])}: {shown['state']}",
-        f"  asked for by {text(shown['requested_by']['name'])}, {shown['requested_by']['administrator']}",
-        *(f"  {name} = {text(_short(name, value))}" for name, value in shown["parameters"].items()),
-        lines(shown, named),
-    ]
-    say("\n".join(said), shown, as_json)
+    return "\n".join(
+        [
+            f"{shown['id']} {text(shown['operation'])}: {shown['state']}",
+            f"  asked for by {text(shown['requested_by']['name'])}, {shown['requested_by']['administrator']}",
+            *(f"  {name} = {text(_short(name, value))}" for name, value in shown["parameters"].items()),
+            lines(shown, named),
+        ]
+    )
 
 
 def _short(name: str, value: Any) -> str:

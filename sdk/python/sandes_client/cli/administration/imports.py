@@ -32,6 +32,7 @@ from sandes_client.cli.administration.showing import (
     time_of,
 )
 from sandes_client.cli.session import CommandFailed, confirm, failures_as_lines
+from sandes_client.unreachable import why_unreachable
 
 BAD_ROWS = 3
 POLL_SECONDS = 1.0
@@ -60,7 +61,7 @@ def upload(url: str, headers: dict[str, str], file: Path) -> None:
     except OSError as error:
         raise CommandFailed("file_unusable", f"{file}: {error.strerror}") from None
     except httpx.TransportError as error:
-        raise Unreachable(f"no answer: {type(error).__name__}") from None
+        raise Unreachable(why_unreachable(error)) from None
     if not answer.is_success:
         raise CommandFailed("upload_refused", f"the file was not taken: HTTP {answer.status_code}")
 

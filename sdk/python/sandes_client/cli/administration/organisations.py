@@ -25,6 +25,7 @@ from sandes_client.cli.administration.showing import (
     text,
     time_of,
 )
+from sandes_client.cli.commands import renamed, with_renamed
 from sandes_client.cli.session import check_pairs, confirm, failures_as_lines, pairs
 
 KINDS = ("ministry", "department", "office")
@@ -87,11 +88,14 @@ def organisation_show(ctx: typer.Context, organisation: OwnOrOther = None, *, as
     _organisation(ctx.obj.get("organisations", organisation or ctx.obj.home()), as_json)
 
 
-@organisation.command("rename", epilog=examples("organisation rename aaaaaaaaaaaaa --name 'Ministry of Rail'"))
-def organisation_rename(
+renamed(organisation, "rename", "change ORGANISATION --name NAME")
+
+
+@organisation.command("change", epilog=examples("organisation change aaaaaaaaaaaaa --name 'Ministry of Rail'"))
+def organisation_change(
     ctx: typer.Context, organisation: OrganisationId, *, name: Name, version: Version = None, as_json: AsJson = False
 ) -> None:
-    """Give an organisation another name; attestations have it once they are renewed."""
+    """Change the name of an organisation. Attestations show it once they are renewed."""
     _organisation(ctx.obj.patch("organisations", organisation, body={"name": name}, version=version), as_json)
 
 
@@ -137,7 +141,8 @@ def checked_audiences(show: list[str] | None) -> dict[str, str]:
 
 @officer.command(
     "appoint",
-    epilog=examples("officer appoint aaaaaaaaaaaaa --email meena@rail.gov.in --name 'Meena Iyer' --home ccccccccccccc"),
+    epilog=examples("officer appoint aaaaaaaaaaaaa --email meena@rail.gov.in --name 'Meena Iyer' --unit ccccccccccccc"),
+    cls=with_renamed({"--home": "--unit"}),
 )
 def officer_appoint(
     ctx: typer.Context,
@@ -145,11 +150,11 @@ def officer_appoint(
     *,
     email: Annotated[str, typer.Option(help="Where they are invited; they sign in with it.")],
     name: Annotated[str, typer.Option(help="Their name.")],
-    home: Annotated[str, typer.Option(metavar="UNIT", help="The unit they work in, not the one of the other officer.")],
+    unit: Annotated[str, typer.Option(metavar="ID", help="The unit they work in, not the one of the other officer.")],
     as_json: AsJson = False,
 ) -> None:
     """Ask for a further nodal officer of an organisation that has fewer than two."""
-    body = {"email": email, "name": name, "home": home}
+    body = {"email": email, "name": name, "home": unit}
     asked(ctx.obj.post("organisations", organisation, "officers", body=body), as_json)
 
 
@@ -212,32 +217,33 @@ def unit_show(
     _unit(ctx.obj.get("units", unit, organisation=organisation), as_json)
 
 
-@unit.command("rename")
-def unit_rename(
+renamed(unit, "rename", "change UNIT --name NAME")
+renamed(unit, "move", "change UNIT --parent UNIT")
+
+
+@unit.command(
+    "change",
+    epilog=examples(
+        "unit change eeeeeeeeeeeee --name 'Northern Railway'", "unit change eeeeeeeeeeeee --parent ccccccccccccc"
+    ),
+)
+def unit_change(
     ctx: typer.Context,
     unit: UnitId,
     *,
     organisation: OfOrganisation = None,
-    name: Name,
+    name: Annotated[str | None, typer.Option(help="Another name. Attestations show it once they are renewed.")] = None,
+    parent: Annotated[
+        str | None, typer.Option(metavar="UNIT", help="Another parent; everything below the unit moves with it.")
+    ] = None,
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a unit another name; attestations have it once they are renewed."""
-    _unit(ctx.obj.patch("units", unit, body={"name": name}, version=version, organisation=organisation), as_json)
-
-
-@unit.command("move", epilog=examples("unit move eeeeeeeeeeeee --parent ccccccccccccc"))
-def unit_move(
-    ctx: typer.Context,
-    unit: UnitId,
-    *,
-    organisation: OfOrganisation = None,
-    parent: Annotated[str, typer.Option(metavar="UNIT", help="What it is to be in.")],
-    version: Version = None,
-    as_json: AsJson = False,
-) -> None:
-    """Move a unit, with everything below it, to another place in the organisation."""
-    _unit(ctx.obj.patch("units", unit, body={"parent": parent}, version=version, organisation=organisation), as_json)
+    """Change the name of a unit, or move it to another place in the organisation."""
+    body = given(name=name, parent=parent)
+    if not body:
+        raise typer.BadParameter("say what to change", param_hint="--name, --parent")
+    _unit(ctx.obj.patch("units", unit, body=body, version=version, organisation=organisation), as_json)
 
 
 @unit.command("remove")

@@ -25,6 +25,7 @@ from sandes_client.cli.administration.showing import (
     text,
     time_of,
 )
+from sandes_client.cli.commands import renamed, with_renamed
 from sandes_client.cli.session import CommandFailed, check_pairs, confirm, failures_as_lines, pairs
 from sandes_client.phone_text import typed_number
 
@@ -134,8 +135,11 @@ def person_verify(
     _show(ctx.obj.post("people", body=body), as_json)
 
 
-@person.command("edit", epilog=examples("person edit mmmmmmmmmmmma --post 'Joint Director'"))
-def person_edit(
+renamed(person, "edit", "change WHO")
+
+
+@person.command("change", epilog=examples("person change mmmmmmmmmmmma --post 'Joint Director'"))
+def person_change(
     ctx: typer.Context,
     who: Who,
     *,
@@ -174,18 +178,27 @@ def person_revoke(
     _act(ctx.obj, _account(ctx.obj, who, organisation, unit), "revoke", {"reason": reason}, as_json)
 
 
-@person.command("transfer")
+@person.command(
+    "transfer",
+    epilog=examples("person transfer mmmmmmmmmmmma --unit ccccccccccccc"),
+    cls=with_renamed({"--to": "--unit"}),
+)
 def person_transfer(
     ctx: typer.Context,
     who: Who,
     *,
-    to: Annotated[str, typer.Option("--to", metavar="UNIT", help="The unit they go to.")],
+    unit: Annotated[str, typer.Option(metavar="ID", help="The unit to move the person to.")],
     organisation: WhoseWho = None,
-    unit: WhereWho = None,
+    from_unit: Annotated[
+        str | None,
+        typer.Option(
+            "--from-unit", metavar="ID", help="The unit they are in now: needed to find them by phone number."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Move an official to another unit of the organisation."""
-    _act(ctx.obj, _account(ctx.obj, who, organisation, unit), "transfer", {"unit": to}, as_json)
+    _act(ctx.obj, _account(ctx.obj, who, organisation, from_unit), "transfer", {"unit": unit}, as_json)
 
 
 @person.command("suspend")
