@@ -183,7 +183,7 @@ def test_a_dry_run_sends_nothing_and_a_second_commit_sends(app: BatchApp, people
     checked = app.state(id)
     assert (checked.state, checked.valid, checked.invalid, checked.sent) == ("checked", 1, 1, 0)
     assert app.messages_of(id) == []
-    assert app.deps().apps.quotas.usage(app.app, now_seconds=app.now_ms // 1000)[1].used == 0
+    assert app.deps().apps.quotas.usage(app.app, test=False, now_seconds=app.now_ms // 1000)[1].used == 0
     assert refused(app.commit, id, dry_run=True) == "batch_state"
     assert app.commit(id).state == "sending"
     app.work_all()
@@ -266,7 +266,7 @@ def test_a_crash_at_any_call_neither_skips_nor_doubles_a_row(after: bool) -> Non
             assert len(app.events("batch.completed")) == 1, where
             assert len(app.events("message.failed")) == 1, where
             assert all(service.gateway.envelope_ids(socket) for socket in sockets), f"not pushed: {where}"
-            assert app.deps().apps.quotas.usage(app.app, now_seconds=app.now_ms // 1000)[1].used == 3, where
+            assert app.deps().apps.quotas.usage(app.app, test=False, now_seconds=app.now_ms // 1000)[1].used == 3, where
     assert at > 35, "the life of a batch has more calls than that"
 
 
@@ -313,7 +313,7 @@ def test_two_checks_at_once_end_in_one_sending(app: BatchApp, people: list[Perso
     app.work_all()
     assert (app.state(made.id).state, app.state(made.id).sent) == ("completed", 5)
     assert [got(app, person, made.id) for person in people] == [[1], [1, 1], [1], [1], [1]]
-    assert app.deps().apps.quotas.usage(app.app, now_seconds=app.now_ms // 1000)[1].used == 5
+    assert app.deps().apps.quotas.usage(app.app, test=False, now_seconds=app.now_ms // 1000)[1].used == 5
 
 
 # Cancelling
@@ -387,7 +387,7 @@ def test_a_batch_is_paced_by_the_minute_and_leaves_a_fifth_of_it_to_codes(
     assert app.work_one(deps) == "paced"
     assert app.state(made.id).sent == 4
     assert 0 < app.queue.sent[0][1] <= 70
-    deps.apps.quotas.take(app.app, 1, now_seconds=app.now_ms // 1000)  # a code goes out meanwhile
+    deps.apps.quotas.take(app.app, 1, test=False, now_seconds=app.now_ms // 1000)  # a code goes out meanwhile
     app.service.now_ms += 60_000
     try:
         app.work_all()

@@ -28,7 +28,7 @@ def deps(store_backend: Service) -> StatusDependencies:
 
 @pytest.fixture
 def app(deps: StatusDependencies, store_backend: Service) -> App:
-    hook = Webhook("h" * 22, "https://example.org", ("message.expired",), 0)
+    hook = Webhook("h" * 22, "https://example.org", ("message.expired",), 0, test=False)
     made = App(
         id=new_app_id(),
         name="Rail",
@@ -92,7 +92,7 @@ def test_a_message_expires_at_its_deadline_and_its_webhook_is_told_once(
     queue = deps.webhook_queue
     assert isinstance(queue, FakeQueue)
     (entry,) = [body for body, _ in queue.sent]
-    event = deps.deliveries.event(app.id, entry["event"], now_seconds=now)
+    event = deps.deliveries.event(app.id, entry["event"], test=False, now_seconds=now)
     assert event
     assert (event.type, event.data["client_ref"]) == ("message.expired", "F-7")
 

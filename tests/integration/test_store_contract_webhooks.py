@@ -57,18 +57,19 @@ class World:
         return dict(app.webhooks)
 
     def add(self, *, most: int = 5) -> Webhook:
-        hook = Webhook(new_one_time_id(), URL, ("message.read",), self.now)
+        hook = Webhook(new_one_time_id(), URL, ("message.read",), self.now, test=False)
         self.deliveries.write([self.apps.adding_webhook(self.app.id, hook, most=most)])
         return hook
 
     def record(self, *, at_ms: int | None = None) -> AppEvent:
-        event = new_event(self.app.id, "message.read", {"seq": 5}, now_ms=at_ms or self.now_ms)
+        event = new_event(self.app.id, "message.read", {"seq": 5}, test=False, now_ms=at_ms or self.now_ms)
         self.deliveries.write([self.deliveries.recording(event)])
         return event
 
     def delivery(self, event: str, hook: str, **changed: Any) -> WebhookDelivery:
         made = WebhookDelivery(
             app=self.app.id,
+            test=False,
             webhook=hook,
             event=event,
             type="message.read",
@@ -84,7 +85,7 @@ class World:
         return replace(made, **changed)
 
     def read(self, event: str, hook: str) -> WebhookDelivery | None:
-        return self.webhooks.read(self.app.id, event, hook, now_seconds=self.now)[2]
+        return self.webhooks.read(self.app.id, event, hook, test=False, now_seconds=self.now)[2]
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_no_more_webhooks_are_added_than_there_may_be_however_many_try_at_once(w
 
 
 def test_a_webhook_of_an_app_that_is_gone_is_not_added(world: World) -> None:
-    hook = Webhook(new_one_time_id(), URL, ("message.read",), 1)
+    hook = Webhook(new_one_time_id(), URL, ("message.read",), 1, test=False)
     with pytest.raises(ConditionFailed):
         world.deliveries.write([world.apps.adding_webhook(new_app_id(), hook, most=5)])
 
@@ -119,7 +120,7 @@ def test_a_webhook_of_an_app_that_is_gone_is_not_added(world: World) -> None:
 def test_a_change_keeps_what_it_does_not_name(world: World) -> None:
     hook, other = world.add(), world.add()
     change = world.apps.change_webhook
-    nothing: dict[str, Any] = {"url": None, "events": None, "paused": None}
+    nothing: dict[str, Any] = {"test": False, "url": None, "events": None, "paused": None}
     assert change(world.app.id, hook.id, **nothing | {"url": "https://b/"}) == replace(hook, url="https://b/")
     paused = change(world.app.id, hook.id, **nothing | {"events": ["message.failed"], "paused": True})
     assert paused == replace(hook, url="https://b/", events=("message.failed",), disabled="paused")
@@ -130,9 +131,12 @@ def test_a_change_keeps_what_it_does_not_name(world: World) -> None:
 
 
 def test_a_webhook_that_is_not_there_is_neither_changed_nor_disabled(world: World) -> None:
-    absent = Webhook(new_one_time_id(), URL, ("message.read",), 1)
-    assert world.apps.change_webhook(world.app.id, absent.id, url="https://b/", events=None, paused=True) is None
-    assert world.apps.change_webhook(world.app.id, absent.id, url=None, events=None, paused=False) is None
+    absent = Webhook(new_one_time_id(), URL, ("message.read",), 1, test=False)
+    assert (
+        world.apps.change_webhook(world.app.id, absent.id, test=False, url="https://b/", events=None, paused=True)
+        is None
+    )
+    assert world.apps.change_webhook(world.app.id, absent.id, test=False, url=None, events=None, paused=False) is None
     assert not world.apps.disable_webhook(world.app.id, absent, "gone")
     assert world.hooks == {}
 
@@ -142,7 +146,7 @@ def test_a_webhook_is_disabled_once_and_only_with_the_address_that_was_read(worl
     assert not world.apps.disable_webhook(world.app.id, replace(hook, url="https://before/"), "gone")
     assert world.apps.disable_webhook(world.app.id, hook, "gone")
     assert not world.apps.disable_webhook(world.app.id, hook, "gone")
-    paused = world.apps.change_webhook(world.app.id, hook.id, url=None, events=None, paused=True)
+    paused = world.apps.change_webhook(world.app.id, hook.id, test=False, url=None, events=None, paused=True)
     assert paused == replace(hook, disabled="gone")
 
 
@@ -150,19 +154,19 @@ def test_app_event_and_delivery_are_read_together(world: World) -> None:
     hook, event = world.add(), world.record()
     delivery = world.delivery(event.id, hook.id, last_status=None, last_error="timeout")
     assert world.webhooks.note(delivery)
-    app, found, row = world.webhooks.read(world.app.id, event.id, hook.id, now_seconds=world.now)
+    app, found, row = world.webhooks.read(world.app.id, event.id, hook.id, test=False, now_seconds=world.now)
     assert app
     assert (app.id, found, row) == (world.app.id, event, delivery)
-    other = world.webhooks.read(new_app_id(), event.id, hook.id, now_seconds=world.now)
+    other = world.webhooks.read(new_app_id(), event.id, hook.id, test=False, now_seconds=world.now)
     assert other == (None, None, None)
 
 
 def test_what_has_expired_is_not_read(world: World) -> None:
     hook, event = world.add(), world.record()
     world.webhooks.note(world.delivery(event.id, hook.id))
-    assert world.webhooks.read(world.app.id, event.id, hook.id, now_seconds=world.now + 1_000)[2] is None
+    assert world.webhooks.read(world.app.id, event.id, hook.id, test=False, now_seconds=world.now + 1_000)[2] is None
     later = world.now + EVENT_KEEP_SECONDS
-    assert world.webhooks.read(world.app.id, event.id, hook.id, now_seconds=later)[1] is None
+    assert world.webhooks.read(world.app.id, event.id, hook.id, test=False, now_seconds=later)[1] is None
 
 
 @pytest.mark.parametrize(
@@ -213,7 +217,7 @@ def test_deliveries_come_newest_event_first_in_pages(world: World) -> None:
     for event in events:
         world.webhooks.note(world.delivery(event, hook))
     world.webhooks.note(world.delivery(events[0], new_one_time_id()))
-    pages = list(world.webhooks.pages(world.app.id, hook, before=events[6], limit=4, now_seconds=world.now))
+    pages = list(world.webhooks.pages(world.app.id, hook, test=False, before=events[6], limit=4, now_seconds=world.now))
     assert [[row.event for row in rows] for rows, _ in pages][:2] == [events[5:1:-1], events[1::-1]]
     assert pages[0][1] == events[2]
 
@@ -221,12 +225,16 @@ def test_deliveries_come_newest_event_first_in_pages(world: World) -> None:
 def test_events_come_oldest_first_between_two_times(world: World) -> None:
     events = sorted(world.record(at_ms=world.now_ms + number).id for number in range(6))
     page = world.deliveries.event_page(
-        world.app.id, after="0", until=f"{events[4][:13]}", limit=10, now_seconds=world.now
+        world.app.id, test=False, after="0", until=f"{events[4][:13]}", limit=10, now_seconds=world.now
     )
     assert [event.id for event in page[0]] == events[:4]
-    page = world.deliveries.event_page(world.app.id, after=events[1], until="f", limit=2, now_seconds=world.now)
+    page = world.deliveries.event_page(
+        world.app.id, test=False, after=events[1], until="f", limit=2, now_seconds=world.now
+    )
     assert ([event.id for event in page[0]], page[1]) == (events[2:4], events[3])
-    empty = world.deliveries.event_page(world.app.id, after=events[5], until=events[2], limit=2, now_seconds=world.now)
+    empty = world.deliveries.event_page(
+        world.app.id, test=False, after=events[5], until=events[2], limit=2, now_seconds=world.now
+    )
     assert empty == ([], None)
 
 

@@ -22,7 +22,7 @@ from sandes.crypto.app_tokens import SignedRequest
 from sandes.edge.objects import S3Objects
 from sandes.messaging.push import Push
 from sandes.model.app import SCOPES, App, AppKey, Mode, Webhook
-from sandes.model.ids import AppKeyId, app_text, base64url_text, new_app_id
+from sandes.model.ids import AppKeyId, app_text, base64url_text, new_app_id, new_app_key_id
 from sandes.model.template import Template
 from sandes.protocol import app_api
 from sandes.store.app_view import AppView
@@ -39,7 +39,6 @@ from tests.support.service import MAX_EXPIRY_SECONDS, NOW, PEPPER, Service
 
 BUCKET = "uploads"
 AUDIENCE = "sandes:test"
-KEY = AppKeyId("aaaaaaaa")
 Through = Callable[[Any], Any]
 Json = dict[str, Any]
 
@@ -94,6 +93,7 @@ class BatchApp:
     s3: Any
     app: App
     key: SigningKey
+    kid: AppKeyId
     queue: FakeQueue = field(default_factory=FakeQueue)
     webhooks: FakeQueue = field(default_factory=FakeQueue)
 
@@ -130,7 +130,7 @@ class BatchApp:
     def request(self, method: str, path: str, body: bytes = b"", key: str | None = None) -> AppRequest:
         if method == "POST":
             key = key or secrets.token_urlsafe(9)
-        kid, at = f"{app_text(self.app.id)}.{KEY}", self.now_ms // 1000
+        kid, at = f"{app_text(self.app.id)}.{self.kid}", self.now_ms // 1000
         claims: Json = {"iss": app_text(self.app.id), "aud": AUDIENCE, "iat": at, "exp": at + 60, "htm": method}
         claims |= {"htu": path, "bh": base64url_text(hashlib.sha256(body).digest())} | ({"ik": key} if key else {})
         parts = ({"alg": "EdDSA", "kid": kid, "typ": "JWT"}, claims)
@@ -230,8 +230,8 @@ class BatchApp:
 
 def new_app(service: Service, s3: Any, *, mode: Mode = "live", test: bool = False, **fields: Any) -> BatchApp:
     """With the template `bill`, which says `name` and `sum`."""
-    key = SigningKey.generate()
-    hook = Webhook("h" * 22, "https://example.org", ("batch.completed",), 0)
+    key, kid = SigningKey.generate(), new_app_key_id(test=test)
+    hook = Webhook("h" * 22, "https://example.org", ("batch.completed",), 0, test)
     terms: dict[str, Any] = {
         "id": new_app_id(),
         "name": "Power",
@@ -242,7 +242,7 @@ def new_app(service: Service, s3: Any, *, mode: Mode = "live", test: bool = Fals
         "per_minute": 100_000,
         "per_day": 1_000_000,
         "guests": frozenset(),
-        "keys": {KEY: AppKey(KEY, bytes(key.verify_key), test, (), 0)},
+        "keys": {kid: AppKey(kid, bytes(key.verify_key), (), 0)},
         "webhooks": {hook.id: hook},
         "created_at": 0,
     }
@@ -252,7 +252,7 @@ def new_app(service: Service, s3: Any, *, mode: Mode = "live", test: bool = Fals
     texts = {"en": "{{ name }}, your bill is {{ sum }}.", "hi": "{{ name }}, आपका बिल {{ sum }} है।"}
     bill = Template(app.id, "bill", 1, "message", texts, frozenset({"name", "sum"}), None, NOW)
     assert store.add_template(bill, previous=0)
-    return BatchApp(service, s3, app, key)
+    return BatchApp(service, s3, app, key, kid)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -165,10 +166,18 @@ class Hooks:
             audience=AUDIENCE,
             max_expiry_seconds=30 * 86_400,
         )
-        self.id, self.keys = self._register(scopes)
+        self.testing = False
+        self.id, self.keys, self._test_keys = self._register(scopes)
 
-    def _register(self, scopes: Sequence[str]) -> tuple[AppId, AppKeys]:
-        id, key, signing = new_app_id(), new_app_key_id(), SigningKey.generate()
+    def with_test_key(self) -> Hooks:
+        """The same app, whose calls are made with its test key."""
+        other = copy.copy(self)
+        other.testing, other.keys = True, self._test_keys
+        return other
+
+    def _register(self, scopes: Sequence[str]) -> tuple[AppId, AppKeys, AppKeys]:
+        id, live, test = new_app_id(), new_app_key_id(), new_app_key_id(test=True)
+        signing = {live: SigningKey.generate(), test: SigningKey.generate()}
         app = App(
             id=id,
             name="Passport Seva",
@@ -179,12 +188,15 @@ class Hooks:
             per_minute=1,
             per_day=1,
             guests=frozenset(),
-            keys={key: AppKey(key, bytes(signing.verify_key), False, (), self.clock.seconds)},
+            keys={
+                key: AppKey(key, bytes(secret.verify_key), (), self.clock.seconds) for key, secret in signing.items()
+            },
             webhooks={},
             created_at=self.clock.seconds,
         )
         assert self.view.apps.create(app)
-        return id, AppKeys(f"{app_text(id)}.{key}", AUDIENCE, signing)
+        made = {key: AppKeys(f"{app_text(id)}.{key}", AUDIENCE, secret) for key, secret in signing.items()}
+        return id, made[live], made[test]
 
     @property
     def deps(self) -> WebhookDependencies:
@@ -266,7 +278,9 @@ class Hooks:
 
     def happen(self, type: str = "message.delivered", *, at_ms: int | None = None) -> AppEvent:
         """An event, recorded and told as a change of status does."""
-        event = new_event(self.id, type, {"status": "delivered", "seq": 4}, now_ms=at_ms or self.clock.ms)
+        event = new_event(
+            self.id, type, {"status": "delivered", "seq": 4}, test=self.testing, now_ms=at_ms or self.clock.ms
+        )
         tell_webhooks(self.app, [event], self.queue)
         self.view.deliveries.write([self.view.deliveries.recording(event)])
         return event

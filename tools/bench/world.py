@@ -170,7 +170,7 @@ class World:
         """`aws` is connected already; its rows are filled by the code that fills the tables."""
         rows = aws.rows = Rows()
         signing, person = SigningKey.generate(), canned.Person.new()
-        key = AppKey(AppKeyId("k1234567"), bytes(signing.verify_key), test=False, networks=(), created_at=0)
+        key = AppKey(AppKeyId("k1234567"), bytes(signing.verify_key), networks=(), created_at=0)
         app = App(
             id=new_app_id(),
             name="Passport Seva",

@@ -46,7 +46,7 @@ def taken(quotas: Quotas, of: App, *, at: int = START, tries: int, count: int = 
     through = 0
     for _ in range(tries):
         try:
-            quotas.take(of, count, now_seconds=at)
+            quotas.take(of, count, test=False, now_seconds=at)
         except ProtocolError as refused:
             if refused.code is not ErrorCode.QUOTA_EXCEEDED:
                 raise
@@ -68,7 +68,7 @@ def test_many_environments_together_never_pass_the_quota(service: Service, per_m
         through = sum(pool.map(lambda quotas: taken(quotas, limited, tries=60), environments))
     assert through <= min(per_minute, per_day)
     assert through >= min(per_minute, per_day) - 8 * (min(per_minute, per_day) // 100)  # what is left in shares
-    (minute, day) = environment(service).usage(limited, now_seconds=START)
+    (minute, day) = environment(service).usage(limited, test=False, now_seconds=START)
     assert minute.used <= per_minute
     assert day.used <= per_day
 
@@ -100,16 +100,16 @@ def test_the_refusal_says_when_the_window_ends(
     service: Service, per_minute: int, per_day: int, second: int, wait: int
 ) -> None:
     limited, quotas = app(per_minute, per_day), environment(service)
-    quotas.take(limited, 1, now_seconds=START + second)
+    quotas.take(limited, 1, test=False, now_seconds=START + second)
     with pytest.raises(ProtocolError) as caught:
-        quotas.take(limited, 1, now_seconds=START + second)
+        quotas.take(limited, 1, test=False, now_seconds=START + second)
     assert caught.value.retry_after_seconds == wait
 
 
 def test_what_is_left_is_told_with_every_take(service: Service) -> None:
     limited, quotas = app(3_000, 250_000), environment(service)
     for number in range(1, 65):
-        minute, day = quotas.take(limited, 1, now_seconds=START + 20)
+        minute, day = quotas.take(limited, 1, test=False, now_seconds=START + 20)
         assert (minute.limit, minute.left, minute.resets_at) == (3_000, 3_000 - number, START + MINUTE)
         assert (day.limit, day.left, day.resets_at) == (250_000, 250_000 - number, START + DAY)
 
@@ -125,7 +125,7 @@ def test_a_large_take_is_all_or_nothing(service: Service) -> None:
     limited, quotas = app(100_000, 1_000), environment(service)
 
     def take(count: int) -> None:
-        quotas.store.write([quotas.taking_day(limited, count, now_seconds=START)])
+        quotas.store.write([quotas.taking_day(limited, count, test=False, now_seconds=START)])
 
     take(700)
     with pytest.raises(ConditionFailed):
@@ -138,7 +138,7 @@ def test_a_large_take_is_all_or_nothing(service: Service) -> None:
 def test_more_than_the_whole_quota_at_once_is_refused_and_takes_nothing(service: Service) -> None:
     limited, quotas = app(100, 100), environment(service)
     with pytest.raises(ProtocolError):
-        quotas.take(limited, 101, now_seconds=START)
+        quotas.take(limited, 101, test=False, now_seconds=START)
     assert taken(quotas, limited, tries=1, count=100) == 1
 
 

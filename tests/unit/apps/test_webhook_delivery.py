@@ -31,7 +31,7 @@ def hooks(dynamodb: tuple[DynamoDBClient, dict[str, str]]) -> Hooks:
 
 
 def first_entry(hooks: Hooks, webhook: str, event: str, **changed: Any) -> dict[str, Any]:
-    return entry(app_text(hooks.id), event, webhook, attempt=1, run=1, not_before=0) | changed
+    return entry(app_text(hooks.id), event, webhook, test=False, attempt=1, run=1, not_before=0) | changed
 
 
 # Delivered

@@ -341,12 +341,12 @@ def test_an_entry_of_a_redelivery_that_was_never_written_down_is_dropped(hooks: 
     made, event = hooks.create(), hooks.happen()
     hooks.after(5)
     failing = hooks.deps.store.deliveries
-    queue_only = {"app": hooks.keys.app, "event": event.id, "webhook": made.id, "attempt": 1, "run": 2}
+    queue_only = {"app": hooks.keys.app, "event": event.id, "webhook": made.id, "test": False, "attempt": 1, "run": 2}
     hooks.queue.send(queue_only | {"not_before": hooks.clock.seconds}, delay_seconds=2)
     outcomes = hooks.after(DAY)
     assert outcomes[-1] == "orphan"
     assert len(hooks.receiver.posts) == 1
-    assert failing.event(hooks.id, event.id, now_seconds=hooks.clock.seconds)
+    assert failing.event(hooks.id, event.id, test=False, now_seconds=hooks.clock.seconds)
 
 
 # Listing

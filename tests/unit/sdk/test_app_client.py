@@ -276,7 +276,7 @@ def test_templates_previews_and_usage_are_read(service: AppService, app: SyncApp
     quota = app_api.Quota(limit=5, used=1, left=4, resets_at=NOW)
     service.on("GET", "/v1/templates", app_api.TemplateList(templates=[template]))
     service.on("POST", "/v1/templates/login/preview", preview)
-    service.on("GET", "/v1/usage", app_api.Usage(mode="trial", per_minute=quota, per_day=quota))
+    service.on("GET", "/v1/usage", app_api.Usage(mode="trial", test=False, per_minute=quota, per_day=quota))
     assert [(one.id, one.languages, one.approved_at) for one in app.templates.list()] == [("login", ("en", "hi"), NOW)]
     assert app.templates.list()[0].may_be_empty == ("service",)
     assert app.templates.preview("login", {"service": "x"}).sms_encoding == "GSM-7"
@@ -379,7 +379,7 @@ DELIVERY = app_api.WebhookDelivery(
 
 def webhook(**changed: Any) -> app_api.Webhook:
     named: dict[str, Any] = {"id": ID, "url": "https://a.gov.in/h", "events": ["message.read"], "public_key": "whpk_x"}
-    return app_api.Webhook(**named | {"created_at": NOW} | changed)
+    return app_api.Webhook(**named | {"created_at": NOW, "test": False} | changed)
 
 
 def test_webhooks_are_made_changed_and_removed(service: AppService, app: SyncAppClient) -> None:

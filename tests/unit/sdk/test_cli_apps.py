@@ -200,7 +200,7 @@ def test_status_shows_quotas_and_templates(sandes: Any, service: AppService) -> 
         sms=True,
         approved_at=NOW,
     )
-    service.on("GET", "/v1/usage", app_api.Usage(mode="trial", per_minute=quota, per_day=quota))
+    service.on("GET", "/v1/usage", app_api.Usage(mode="trial", test=False, per_minute=quota, per_day=quota))
     service.on("GET", "/v1/templates", app_api.TemplateList(templates=[template]))
     shown = sandes("status").stdout
     assert "trial: 42 of 50 left this minute, 42 of 50 left today" in shown

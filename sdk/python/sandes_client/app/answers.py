@@ -183,13 +183,17 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """`public_key` (`whpk_`) is what `verify_webhook` takes. `secret` is there at creation only."""
+    """`public_key` (`whpk_`) is what `verify_webhook` takes. `secret` is there at creation only.
+
+    `test`: made with a test key; it gets the events of what test keys do, and no others.
+    """
 
     id: str
     url: str
     events: tuple[EventType, ...]
     public_key: str
     created_at: datetime
+    test: bool
     disabled: Literal["gone", "paused"] | None = None
     secret: str | None = field(default=None, repr=False)
 
@@ -248,7 +252,10 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
+    """`test`: of test keys, whose messages count by themselves."""
+
     mode: Literal["trial", "live"]
+    test: bool
     per_minute: Quota
     per_day: Quota
 

@@ -327,14 +327,14 @@ def test_every_change_of_an_app_leaves_an_entry(service: Service) -> None:
 
 def test_a_webhook_is_changed_by_a_writer_as_without_one(service: Service) -> None:
     app = parse_app(service.app().app)
-    hook = Webhook("hook1", "https://hooks.example", ("message.delivered",), NOW, None)
+    hook = Webhook("hook1", "https://hooks.example", ("message.delivered",), NOW, False)
     chain = new_organisation_id()
     plain = service.app_view().apps
     audited = replace(plain, writer=recorder(service).writer(act(chain), now_ms=NOW_MS))
     assert audited.set_entry(app, hook)
-    changed = audited.change_webhook(app, "hook1", url="https://other.example", events=None, paused=True)
+    changed = audited.change_webhook(app, "hook1", test=False, url="https://other.example", events=None, paused=True)
     assert changed == replace(hook, url="https://other.example", disabled="paused")
-    assert audited.change_webhook(app, "none", url="https://x.example", events=None, paused=None) is None
+    assert audited.change_webhook(app, "none", test=False, url="https://x.example", events=None, paused=None) is None
     assert audited.remove_entry(app, "webhook", "hook1")
     assert len(entries(service, chain)) == 3
 

@@ -27,26 +27,34 @@ def message_event(message: AppMessage, status: Status, *, now_ms: int, failure: 
         "batch": message.batch,
         "failure": failure,
     }
-    return new_event(message.app, f"message.{status.label}", data, now_ms=now_ms)
+    return new_event(message.app, f"message.{status.label}", data, test=message.test, now_ms=now_ms)
 
 
-def new_event(app: AppId, type: str, data: dict[str, object], *, now_ms: int) -> AppEvent:
-    """`data` without what is None; the id sorts by time."""
+def new_event(app: AppId, type: str, data: dict[str, object], *, test: bool, now_ms: int) -> AppEvent:
+    """Makes an event of `data` without what is None; the id sorts by time. `test`: of a test key's doing."""
     return AppEvent(
         app,
         message_text(new_message_id(now_ms)),
         type,
         now_ms,
         {name: value for name, value in data.items() if value is not None},
+        test,
     )
 
 
 def tell_webhooks(app: App, events: Sequence[AppEvent], queue: Queue) -> None:
-    """Queue each event for each webhook that wants it. Raises StoreUnavailable."""
+    """Queue each event for each webhook of its kind that wants it. Raises StoreUnavailable."""
     entries = [
-        {"app": app_text(app.id), "event": event.id, "webhook": hook.id, "attempt": 1, "not_before": 0}
+        {
+            "app": app_text(app.id),
+            "event": event.id,
+            "webhook": hook.id,
+            "test": event.test,
+            "attempt": 1,
+            "not_before": 0,
+        }
         for event in events
-        for hook in app.listeners(event.type)
+        for hook in app.listeners(event.type, test=event.test)
     ]
     if entries:
         queue.send_many(entries, delay_seconds=TELL_AFTER_SECONDS)

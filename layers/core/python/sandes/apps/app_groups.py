@@ -67,7 +67,7 @@ def create(
     """
     by = request.request_hash(deps.pepper)
     caller = identify(request, Wanted(request=by), scope="group", audience=deps.audience, now_ms=now_ms, view=deps.view)
-    fingerprint = request.body_fingerprint(deps.pepper, test=caller.key.test)
+    fingerprint = request.body_fingerprint(deps.pepper)
     if caller.facts.answer:
         return _repeated(caller.facts.answer, fingerprint)
     _check_posting(body.audience, body.posting)
@@ -297,7 +297,7 @@ def own_group(caller: AppCaller) -> tuple[Group, AppTie]:
 def pay(caller: AppCaller, group: Group, change: GroupChange, now_ms: int, deps: AppGroupDependencies) -> None:
     """Raises ProtocolError quota_exceeded."""
     if is_for_all(group, change):
-        deps.quotas.take(caller.app, weight(group), now_seconds=now_ms // 1000)
+        deps.quotas.take(caller.app, weight(group), test=caller.key.test, now_seconds=now_ms // 1000)
 
 
 def weight(group: Group) -> int:

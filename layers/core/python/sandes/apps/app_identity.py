@@ -9,7 +9,7 @@ from sandes.crypto.app_tokens import SignedRequest, claimed_app, verify_app_toke
 from sandes.crypto.jws import TokenExpired, TokenInvalid
 from sandes.crypto.pepper import Pepper
 from sandes.model.app import App, AppKey, Scope
-from sandes.model.ids import AppId, AppKeyId, base64url_text, without_hyphen
+from sandes.model.ids import AppId, AppKeyId, base64url_text, is_test_key, without_hyphen
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.app_view import AppFacts, AppView, Wanted
 
@@ -37,18 +37,27 @@ class AppRequest:
             raise ProtocolError(ErrorCode.IDEMPOTENCY_KEY_MISSING)
         return cls(token, signed, source_address, app, key)
 
+    @property
+    def test(self) -> bool:
+        """Whether a test key made it."""
+        return is_test_key(self.key)
+
     def request_hash(self, pepper: Pepper) -> str:
-        """Stands for this operation: app, method, path and idempotency key. 22 characters, no hyphen first."""
+        """Names this operation in 22 characters, no hyphen first: app, kind of key, method, path and idempotency key.
+
+        So one idempotency key names two operations if it is used with a test key and with a live one.
+        """
         parts = (self.app, self.signed.method, self.signed.path, self.signed.idempotency_key or "")
         encoded = (part if isinstance(part, bytes) else part.encode() for part in parts)
-        return base64url_text(without_hyphen(pepper.fingerprint("request", *encoded)))
+        label = "test request" if self.test else "request"
+        return base64url_text(without_hyphen(pepper.fingerprint(label, *encoded)))
 
-    def body_fingerprint(self, pepper: Pepper, *, test: bool) -> bytes:
-        """Tells whether a repeated request is the same one, made with the same kind of key.
+    def body_fingerprint(self, pepper: Pepper) -> bytes:
+        """Tells whether a repeated request is the same one.
 
         Keyed: bodies hold codes, which could be guessed.
         """
-        return pepper.fingerprint("test body" if test else "body", self.app, self.signed.body)
+        return pepper.fingerprint("body", self.app, self.signed.body)
 
 
 @dataclass(frozen=True, slots=True)

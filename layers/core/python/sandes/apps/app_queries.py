@@ -46,13 +46,15 @@ def preview(
 
 
 def usage(request: AppRequest, *, now_ms: int, deps: AppsDependencies) -> app_api.Usage:
-    """What functions have taken of the quotas; each takes a share at a time, so it may be ahead of what was sent.
+    """Tells what functions have taken of the quotas of the caller's kind of keys.
+
+    Each function takes a share at a time, so it may be ahead of what was sent.
 
     Raises ProtocolError: what `identify` raises.
     """
     caller = identify(request, Wanted(), scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
-    minute, day = deps.quotas.usage(caller.app, now_seconds=now_ms // 1000)
-    return app_api.Usage(mode=caller.app.mode, per_minute=_quota(minute), per_day=_quota(day))
+    minute, day = deps.quotas.usage(caller.app, test=caller.key.test, now_seconds=now_ms // 1000)
+    return app_api.Usage(mode=caller.app.mode, test=caller.key.test, per_minute=_quota(minute), per_day=_quota(day))
 
 
 def _template(template: Template) -> app_api.Template:

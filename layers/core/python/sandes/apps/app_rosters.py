@@ -85,7 +85,7 @@ def put(
     if len(request.signed.body) > app_groups_api.MAX_ROSTER_BYTES:
         raise invalid(ErrorCode.TOO_LARGE, "", f"at_most_{app_groups_api.MAX_ROSTER_BYTES}_bytes")
     caller, group, _ = own(request, id, now_ms, deps)
-    fingerprint = request.body_fingerprint(deps.pepper, test=caller.key.test)
+    fingerprint = request.body_fingerprint(deps.pepper)
     if not body.dry_run and (stands := deps.rosters.read(id)):
         if _is_repetition(stands, version, fingerprint):
             return shown(stands)
@@ -162,7 +162,9 @@ class _Comparing:
     def _pay(self, strangers: int) -> None:
         if not strangers:
             return
-        taking = self._deps.quotas.taking_day(self._caller.app, strangers, now_seconds=self._now_seconds)
+        taking = self._deps.quotas.taking_day(
+            self._caller.app, strangers, test=self._caller.key.test, now_seconds=self._now_seconds
+        )
         try:
             self._deps.view.deliveries.write([taking])
         except ConditionFailed:

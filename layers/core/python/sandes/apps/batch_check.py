@@ -86,7 +86,7 @@ def _move(batch: Batch, app: App, rows: Rows, *, now_ms: int, deps: BatchDepende
         return conclude(app, done, operation, now_ms=now_ms, deps=deps)
     operations = [deps.store.checked(batch, "checked" if batch.dry_run else "sending", rows, now_ms=now_ms)]
     if not batch.dry_run:
-        operations.append(deps.apps.quotas.taking_day(app, rows.valid, now_seconds=now_ms // 1000))
+        operations.append(deps.apps.quotas.taking_day(app, rows.valid, test=batch.test, now_seconds=now_ms // 1000))
     try:
         deps.store.write(operations)
     except ConditionFailed as failed:
@@ -127,7 +127,7 @@ class _Chunks:
     @property
     def largest(self) -> int:
         """A chunk fits into the app's minute several times, so that none waits for ever."""
-        return max(1, min(CHUNK_ROWS, batch_pace(self.app) // 4))
+        return max(1, min(CHUNK_ROWS, batch_pace(self.app, test=self.batch.test) // 4))
 
     def add(self, entry: Entry) -> None:
         self.entries.append(entry)

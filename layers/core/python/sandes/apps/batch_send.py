@@ -79,7 +79,7 @@ def _queue_chunks(queued: Mapping[str, Any], app: App, batch: Batch, rows: Rows,
     """As many chunks as fit into a minute of the app, and the rest a minute later."""
     index = decode_index(deps.objects.part(rows_name(batch, rows.check), rows.index_at, rows.index_bytes))
     first = int(queued.get("next", 0))
-    count = max(1, batch_pace(app) // max(chunk.rows for chunk in index))
+    count = max(1, batch_pace(app, test=batch.test) // max(chunk.rows for chunk in index))
     deps.queue.send_many([chunk_entry(batch, chunk) for chunk in index[first : first + count]])
     if first + count < len(index):
         deps.queue.send({**queued, "next": first + count}, delay_seconds=MINUTE)
@@ -101,7 +101,7 @@ def run_chunk(queued: Mapping[str, Any], *, now_ms: int, deps: BatchDependencies
     if batch is None or app is None or batch.rows is None or batch.sending_since_ms is None:
         return "gone"
     if not counted and batch.state in {"sending", "cancelled"}:
-        if batch.state == "sending" and not _may_send(queued, app, chunk, now_ms, deps):
+        if batch.state == "sending" and not _may_send(queued, app, batch, chunk, now_ms=now_ms, deps=deps):
             return "paced"
         sealed = deps.objects.part(rows_name(batch, batch.rows.check), chunk.at, chunk.bytes)
         entries = open_entries(sealed, batch, batch.rows.check, chunk.number, pepper=deps.apps.pepper)
@@ -117,11 +117,13 @@ def run_chunk(queued: Mapping[str, Any], *, now_ms: int, deps: BatchDependencies
     return "counted_before" if counted else batch.state
 
 
-def _may_send(queued: Mapping[str, Any], app: App, chunk: Chunk, now_ms: int, deps: BatchDependencies) -> bool:
+def _may_send(
+    queued: Mapping[str, Any], app: App, batch: Batch, chunk: Chunk, *, now_ms: int, deps: BatchDependencies
+) -> bool:
     """Whether the chunk fits into the app's minute; otherwise it is queued for the next one."""
-    rows = min(chunk.rows, batch_pace(app))  # the quota may be lower than when the chunk was made
+    rows = min(chunk.rows, batch_pace(app, test=batch.test))  # the quota may be lower than when the chunk was made
     try:
-        deps.apps.quotas.take_minute(app, rows, now_seconds=now_ms // 1000)
+        deps.apps.quotas.take_minute(app, rows, test=batch.test, now_seconds=now_ms // 1000)
     except ProtocolError as refused:
         spread = random.randrange(_SPREAD_SECONDS)  # noqa: S311  # jitter
         deps.queue.send(dict(queued), delay_seconds=(refused.retry_after_seconds or MINUTE) + spread)

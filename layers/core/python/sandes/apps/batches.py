@@ -77,7 +77,7 @@ def create(request: AppRequest, body: app_api.NewBatch, *, now_ms: int, deps: Ba
     apps = deps.apps
     wanted = Wanted(template=(body.template, body.version) if body.template else None)
     caller = identify(request, wanted, scope="batch", audience=apps.audience, now_ms=now_ms, view=apps.view)
-    id, fingerprint = request.request_hash(apps.pepper), request.body_fingerprint(apps.pepper, test=caller.key.test)
+    id, fingerprint = request.request_hash(apps.pepper), request.body_fingerprint(apps.pepper)
     stands = deps.store.read(caller.app.id, id, now_seconds=now_ms // 1000)
     if stands:
         return _repeated(stands, fingerprint, now_ms, deps)
@@ -148,7 +148,7 @@ def commit(
     """
     caller, batch = _own(request, id, now_ms, deps)
     pepper = deps.apps.pepper
-    by, fingerprint = request.request_hash(pepper), request.body_fingerprint(pepper, test=caller.key.test)
+    by, fingerprint = request.request_hash(pepper), request.body_fingerprint(pepper)
     if by in batch.commits:
         return _committed(batch, by, fingerprint)
     if batch.created_at_ms // 1000 + KEEP_FILES_SECONDS <= now_ms // 1000:
@@ -163,7 +163,7 @@ def commit(
         deadline_of(content, now_seconds=now_ms // 1000, max_expiry_seconds=deps.apps.max_expiry_seconds)
         operations = [
             deps.store.committing(batch, "sending", by=by, fingerprint=fingerprint, sending_since_ms=now_ms),
-            deps.apps.quotas.taking_day(caller.app, batch.rows.valid, now_seconds=now_ms // 1000),
+            deps.apps.quotas.taking_day(caller.app, batch.rows.valid, test=batch.test, now_seconds=now_ms // 1000),
         ]
     else:
         raise ProtocolError(ErrorCode.BATCH_STATE)
@@ -338,7 +338,7 @@ def conclude(app: App, batch: Batch, operation: dict[str, Any], *, now_ms: int, 
         "failure": batch.failure,
         "client_ref": batch.client_ref,
     }
-    event = new_event(app.id, "batch.completed", data, now_ms=max(now_ms, deps.clock_ms()))
+    event = new_event(app.id, "batch.completed", data, test=batch.test, now_ms=max(now_ms, deps.clock_ms()))
     tell_webhooks(app, [event], deps.apps.webhook_queue)
     try:
         deps.store.write([operation, deps.apps.view.deliveries.recording(event)])

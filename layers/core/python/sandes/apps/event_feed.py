@@ -15,27 +15,35 @@ from sandes.store.deliveries import EVENT_KEEP_SECONDS
 HOLD_BACK_MS = 5_000
 """Events younger than this are not given out yet: one with a smaller id may still be on its way into the table."""
 
-_OF = "events"
+_OF, _OF_TESTS = "events", "test events"
 
 
 def page(
     request: AppRequest, *, after: str | None, limit: int, now_ms: int, deps: AppsDependencies
 ) -> app_api.EventPage:
-    """The oldest first, from the cursor on, or from 30 days ago; always with a cursor to ask with again.
+    """Gives the events of what keys of the caller's kind did, the oldest first.
+
+    The page begins behind the cursor, or 30 days ago, and always has a cursor to ask with again.
 
     Raises ProtocolError: what `identify` raises, invalid_cursor.
     """
     caller = identify(request, Wanted(), scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
-    app = caller.app.id
+    app, test = caller.app.id, caller.key.test
+    of = _OF_TESTS if test else _OF
     oldest = _before_ms(now_ms - EVENT_KEEP_SECONDS * 1000)
-    start = position(after, owner=app, of=_OF, pepper=deps.pepper) if after is not None else oldest
+    start = position(after, owner=app, of=of, pepper=deps.pepper) if after is not None else oldest
     events, end = deps.view.deliveries.event_page(
-        app, after=max(start, oldest), until=_before_ms(now_ms - HOLD_BACK_MS), limit=limit, now_seconds=now_ms // 1000
+        app,
+        test=test,
+        after=max(start, oldest),
+        until=_before_ms(now_ms - HOLD_BACK_MS),
+        limit=limit,
+        now_seconds=now_ms // 1000,
     )
     last = end or (events[-1].id if events else start)
     return app_api.EventPage(
         events=[event_body(event) for event in events],
-        cursor=cursor(last, owner=app, of=_OF, pepper=deps.pepper),
+        cursor=cursor(last, owner=app, of=of, pepper=deps.pepper),
         more=end is not None,
     )
 

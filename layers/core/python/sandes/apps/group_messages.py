@@ -50,7 +50,7 @@ def create(
     caller = identify(request, wanted, scope="msg", audience=apps.audience, now_ms=now_ms, view=apps.view)
     if "group" not in caller.app.scopes:
         raise ProtocolError(ErrorCode.SCOPE_MISSING)
-    fingerprint = request.body_fingerprint(apps.pepper, test=caller.key.test)
+    fingerprint = request.body_fingerprint(apps.pepper)
     if caller.facts.answer:
         accepted = repeated(caller.facts.answer, fingerprint)
         _post_again(accepted.id, body, caller, now_ms, deps)
@@ -62,7 +62,7 @@ def create(
     to_members = reached(caller, group, groups=deps.fanout.groups, directory=deps.directory)
     deadline = deadline_of(body, now_seconds=now_seconds, max_expiry_seconds=apps.max_expiry_seconds)
     written = write(body, caller.facts.template, body.variables, deadline=deadline)
-    windows = apps.quotas.take(caller.app, weight(group), now_seconds=now_seconds)
+    windows = apps.quotas.take(caller.app, weight(group), test=caller.key.test, now_seconds=now_seconds)
     message = replace(_message(caller, group, written, body.client_ref, now_ms), to=to_members)
     accepted = app_api.MessageAccepted(id=message.id, status="accepted", expires_at=time_of(deadline))
     answer = Answer(fingerprint, accepted.model_dump_json())

@@ -189,13 +189,13 @@ def create(
         request=by,
     )
     caller = identify(request, wanted, scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
-    fingerprint = request.body_fingerprint(deps.pepper, test=caller.key.test)
+    fingerprint = request.body_fingerprint(deps.pepper)
     if caller.facts.answer:
         return repeated(caller.facts.answer, fingerprint), []
     check_reach(caller, address)
     deadline = deadline_of(body, now_seconds=now_seconds, max_expiry_seconds=deps.max_expiry_seconds)
     written = write(body, caller.facts.template, body.variables, deadline=deadline)
-    windows = deps.quotas.take(caller.app, 1, now_seconds=now_seconds)
+    windows = deps.quotas.take(caller.app, 1, test=caller.key.test, now_seconds=now_seconds)
     account = address.account or caller.facts.account
     routes, _ = deps.view.recipient(account, subject=None, now_seconds=now_seconds)
     made = compose(

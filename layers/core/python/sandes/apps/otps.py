@@ -91,7 +91,7 @@ def create(
     id = request.request_hash(deps.pepper)
     wanted = Wanted(phone_index=address.index, template=(body.template, body.version), otp=id)
     caller = identify(request, wanted, scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
-    fingerprint = request.body_fingerprint(deps.pepper, test=caller.key.test)
+    fingerprint = request.body_fingerprint(deps.pepper)
     if caller.facts.otp:
         return _repeated(caller.facts.otp, fingerprint, caller), []
     check_reach(caller, address)
@@ -164,7 +164,7 @@ def resend(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) 
     address = Address(PhoneNumber(phone) if phone else None, index, old.account, magic)
     check_reach(caller, address)
     template = _otp_template(deps.view.apps.template(caller.app.id, old.template, old.template_version))
-    windows = deps.quotas.take(caller.app, 1, now_seconds=now_seconds)
+    windows = deps.quotas.take(caller.app, 1, test=caller.key.test, now_seconds=now_seconds)
     new = replace(
         old,
         attempts_left=CHECKS_PER_CODE,
@@ -211,7 +211,7 @@ def _issue(
     hashed = code_hash(deps.pepper.code_key, code=code, challenge=otp.id, subject=otp.subject, purpose=otp.purpose)
     otp = replace(otp, hash=hashed)
     routes, log = deps.view.recipient(
-        otp.account, subject=None if address.magic else otp.subject, now_seconds=now_seconds
+        otp.account, subject=None if address.magic else otp.subject, test=otp.test, now_seconds=now_seconds
     )
     text = render(template, variables, language=otp.language, code=code)
     if len(text) > MAX_TEXT_CHARS:
@@ -237,7 +237,7 @@ def _issue(
         otp = replace(otp, targets=None)
     voids = _void(replaces[0], caller.app.sender, Void.REPLACED, now_ms, deps) if replaces else []
     new_log = None if address.magic else _logged(log, otp.app, now_seconds)
-    windows = deps.quotas.take(caller.app, 1, now_seconds=now_seconds)
+    windows = deps.quotas.take(caller.app, 1, test=caller.key.test, now_seconds=now_seconds)
     if otp.sms and not address.magic:
         _queue_sms(otp, text, template, address=address, envelopes=envelopes, deps=deps)
     for _ in range(_TRIES):
@@ -249,13 +249,17 @@ def _issue(
         operations = [row, *(deps.inbox.adding(envelope) for envelope in (*voids, *envelopes))]
         if new_log is not None:
             keep = now_seconds + LONG_WINDOW_SECONDS
-            operations.append(deps.view.deliveries.logging_send(otp.subject, log, new_log, keep_until=keep))
+            operations.append(
+                deps.view.deliveries.logging_send(otp.subject, log, new_log, test=otp.test, keep_until=keep)
+            )
         try:
             deps.view.otps.write(operations)
         except ConditionFailed as failed:
             if failed.items[0] is not None:
                 return _as_it_stands(read_otp(failed.items[0]), replaces, now_seconds), windows
-            _, log = deps.view.recipient(None, subject=otp.subject, now_seconds=now_seconds, consistent=True)
+            _, log = deps.view.recipient(
+                None, subject=otp.subject, test=otp.test, now_seconds=now_seconds, consistent=True
+            )
             new_log = _logged(log, otp.app, now_seconds)
             continue
         if replaces and voids:
@@ -284,7 +288,7 @@ def check(
     """
     caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
     otp = _own(caller)
-    by, fingerprint = request.request_hash(deps.pepper), request.body_fingerprint(deps.pepper, test=caller.key.test)
+    by, fingerprint = request.request_hash(deps.pepper), request.body_fingerprint(deps.pepper)
     now_seconds = now_ms // 1000
     for _ in range(_TRIES):
         counted = otp.checks.get(by)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sandes.model.app import App
 from sandes.model.ids import AppId
@@ -35,6 +35,14 @@ class Window:
         return max(0, self.limit - self.used)
 
 
+class _Counted(NamedTuple):
+    """Which quota: of whose keys, of which kind, for how long."""
+
+    app: AppId
+    test: bool
+    seconds: int
+
+
 @dataclass(slots=True)
 class _Share:
     window: int
@@ -48,58 +56,72 @@ class Quotas:
 
     store: DeliveryStore
     capacity: int = 1024
-    _shares: OrderedDict[tuple[AppId, int], _Share] = field(default_factory=OrderedDict)
+    _shares: OrderedDict[_Counted, _Share] = field(default_factory=OrderedDict)
 
-    def take(self, app: App, count: int, *, now_seconds: int) -> list[Window]:
-        """Take `count` of both quotas; how they stand, the minute first.
+    def take(self, app: App, count: int, *, test: bool, now_seconds: int) -> list[Window]:
+        """Take `count` of both quotas of one kind of keys; how they stand, the minute first.
 
         Raises ProtocolError quota_exceeded with the seconds until the window ends; nothing of the other is lost but
         what was taken.
         """
+        allowed = app.allowance(test=test)
         return [
-            self._take(app.id, MINUTE, app.per_minute, count, now_seconds),
-            self._take(app.id, DAY, app.per_day, count, now_seconds),
+            self._take(_Counted(app.id, test, MINUTE), allowed.per_minute, count, now_seconds),
+            self._take(_Counted(app.id, test, DAY), allowed.per_day, count, now_seconds),
         ]
 
-    def taking_day(self, app: App, count: int, *, now_seconds: int) -> dict[str, Any]:
+    def taking_day(self, app: App, count: int, *, test: bool, now_seconds: int) -> dict[str, Any]:
         """Part of a transaction that starts a batch: all of it fits into what is left of the day, or it fails."""
         window = now_seconds // DAY
         return self.store.taking(
-            app.id, _name(DAY, window), count, limit=app.per_day, keep_until=(window + 1) * DAY + _KEEP_SECONDS
+            app.id,
+            _name(DAY, window),
+            count,
+            test=test,
+            limit=app.allowance(test=test).per_day,
+            keep_until=(window + 1) * DAY + _KEEP_SECONDS,
         )
 
-    def take_minute(self, app: App, count: int, *, now_seconds: int) -> None:
+    def take_minute(self, app: App, count: int, *, test: bool, now_seconds: int) -> None:
         """For a part of a batch, of at most `batch_pace`. Raises ProtocolError quota_exceeded."""
-        self._take(app.id, MINUTE, batch_pace(app), count, now_seconds)
+        self._take(_Counted(app.id, test, MINUTE), batch_pace(app, test=test), count, now_seconds)
 
-    def usage(self, app: App, *, now_seconds: int) -> list[Window]:
-        """How both quotas stand in the table, the minute first."""
-        limits = {MINUTE: app.per_minute, DAY: app.per_day}
+    def usage(self, app: App, *, test: bool, now_seconds: int) -> list[Window]:
+        """How both quotas of one kind of keys stand in the table, the minute first."""
+        allowed = app.allowance(test=test)
+        limits = {MINUTE: allowed.per_minute, DAY: allowed.per_day}
         names = {seconds: _name(seconds, now_seconds // seconds) for seconds in limits}
-        counts = self.store.counts(app.id, list(names.values()))
+        counts = self.store.counts(app.id, list(names.values()), test=test)
         return [
             _window(seconds, limit, counts[names[seconds]], now_seconds // seconds) for seconds, limit in limits.items()
         ]
 
-    def _take(self, app: AppId, seconds: int, limit: int, count: int, now_seconds: int) -> Window:
+    def _take(self, counted: _Counted, limit: int, count: int, now_seconds: int) -> Window:
+        seconds = counted.seconds
         window = now_seconds // seconds
-        share = self._shares.get((app, seconds))
+        share = self._shares.get(counted)
         if share is None or share.window != window:
-            share = self._shares[app, seconds] = _Share(window, 0, 0)
+            share = self._shares[counted] = _Share(window, 0, 0)
             if len(self._shares) > self.capacity:
                 self._shares.popitem(last=False)
         if share.left < count:
-            self._refill(app, seconds, limit, count=count, share=share, now_seconds=now_seconds)
+            self._refill(counted, limit, count=count, share=share, now_seconds=now_seconds)
         share.left -= count
         return _window(seconds, limit, share.used - share.left, window)
 
-    def _refill(self, app: AppId, seconds: int, limit: int, *, count: int, share: _Share, now_seconds: int) -> None:
+    def _refill(self, counted: _Counted, limit: int, *, count: int, share: _Share, now_seconds: int) -> None:
         """A share more, or if there is not as much left, just what is needed."""
+        seconds = counted.seconds
         ends_at = (share.window + 1) * seconds
         whole = max(count, min(limit // _SHARES, _LARGEST_SHARE))
         for size in dict.fromkeys((whole, count - share.left)):
             used = self.store.take(
-                app, _name(seconds, share.window), size, limit=limit, keep_until=ends_at + _KEEP_SECONDS
+                counted.app,
+                _name(seconds, share.window),
+                size,
+                test=counted.test,
+                limit=limit,
+                keep_until=ends_at + _KEEP_SECONDS,
             )
             if used is not None:
                 share.left, share.used = share.left + size, used
@@ -107,9 +129,9 @@ class Quotas:
         raise ProtocolError(ErrorCode.QUOTA_EXCEEDED, retry_after_seconds=ends_at - now_seconds)
 
 
-def batch_pace(app: App) -> int:
+def batch_pace(app: App, *, test: bool) -> int:
     """How much of the app's minute its batches may fill: a fifth is left to its codes and single messages."""
-    return max(1, app.per_minute * 4 // 5)
+    return max(1, app.allowance(test=test).per_minute * 4 // 5)
 
 
 def day_ends_in(now_seconds: int) -> int:

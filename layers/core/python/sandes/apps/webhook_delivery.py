@@ -89,9 +89,10 @@ class WebhookDeliveryDependencies:
     random: Callable[[], float] = random.random
 
 
-def entry(app: str, event: str, webhook: str, *, attempt: int, run: int, not_before: int) -> dict[str, Any]:
+def entry(app: str, event: str, webhook: str, *, test: bool, attempt: int, run: int, not_before: int) -> dict[str, Any]:
     """What is queued: `attempt` counts from 1 within a `run`, to be made at `not_before` (epoch seconds) or later."""
-    return {"app": app, "event": event, "webhook": webhook, "attempt": attempt, "run": run, "not_before": not_before}
+    made = {"app": app, "event": event, "webhook": webhook, "test": test}
+    return made | {"attempt": attempt, "run": run, "not_before": not_before}
 
 
 def deliver(queued: Mapping[str, Any], *, now_ms: int, deps: WebhookDeliveryDependencies) -> str:
@@ -102,11 +103,11 @@ def deliver(queued: Mapping[str, Any], *, now_ms: int, deps: WebhookDeliveryDepe
     now_seconds = now_ms // 1000
     if queued["not_before"] > now_seconds:
         return _wait(queued, queued["not_before"] - now_seconds, "waiting", deps)
-    attempt, run = queued["attempt"], queued.get("run", 1)
+    attempt, run, test = queued["attempt"], queued.get("run", 1), queued["test"]
     app, event, row = deps.store.read(
-        parse_app(queued["app"]), queued["event"], queued["webhook"], now_seconds=now_seconds
+        parse_app(queued["app"]), queued["event"], queued["webhook"], test=test, now_seconds=now_seconds
     )
-    hook = app.webhooks.get(queued["webhook"]) if app else None
+    hook = app.hooks(test=test).get(queued["webhook"]) if app else None
     if hook is None:
         return "webhook_removed"
     stored_run = row.run if row else 1
@@ -119,6 +120,7 @@ def deliver(queued: Mapping[str, Any], *, now_ms: int, deps: WebhookDeliveryDepe
         return "done_before"
     delivery = WebhookDelivery(
         app=event.app,
+        test=test,
         webhook=hook.id,
         event=event.id,
         type=event.type,
@@ -144,7 +146,7 @@ def deliver(queued: Mapping[str, Any], *, now_ms: int, deps: WebhookDeliveryDepe
     if attempt >= ATTEMPTS:
         return _noted(replace(delivery, state="failed"), "given_up", deps)
     next_at = now_seconds + _wait_seconds(attempt, reply.retry_after_seconds, deps.random)
-    later = entry(queued["app"], event.id, hook.id, attempt=attempt + 1, run=run, not_before=next_at)
+    later = entry(queued["app"], event.id, hook.id, test=test, attempt=attempt + 1, run=run, not_before=next_at)
     deps.queue.send(later, delay_seconds=min(next_at - now_seconds, LONGEST_DELAY_SECONDS))
     return _noted(replace(delivery, next_attempt_at=next_at), "retry", deps)
 

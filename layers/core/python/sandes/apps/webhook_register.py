@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -23,46 +23,47 @@ class WebhookRegister:
     addresses: AddressRule
 
 
-def new(app: App, body: app_api.NewWebhook, *, now_seconds: int, register: WebhookRegister) -> Webhook:
-    """Not registered yet. Raises ProtocolError: too_many_webhooks, webhook_address."""
-    if len(app.webhooks) >= MAX_WEBHOOKS:  # before anything is asked of a name server
+def new(app: App, body: app_api.NewWebhook, *, test: bool, now_seconds: int, register: WebhookRegister) -> Webhook:
+    """Makes a webhook that is not registered yet. Raises ProtocolError: too_many_webhooks, webhook_address."""
+    if len(app.hooks(test=test)) >= MAX_WEBHOOKS:  # before anything is asked of a name server
         raise ProtocolError(ErrorCode.TOO_MANY_WEBHOOKS)
     _check_address(body.url, register)
-    return Webhook(new_one_time_id(), body.url, _each_once(body.events), now_seconds)
+    return Webhook(new_one_time_id(), body.url, _each_once(body.events), now_seconds, test)
 
 
-def change(app: App, id: str, body: app_api.ChangeWebhook, register: WebhookRegister) -> Webhook:
-    """What the body names. Raises ProtocolError: not_found, webhook_address."""
-    hook = one(app, id)
+def change(hook: Webhook, body: app_api.ChangeWebhook, *, app: App, register: WebhookRegister) -> Webhook:
+    """Changes what the body names. Raises ProtocolError: not_found, webhook_address."""
     if body.url is not None:
         _check_address(body.url, register)
     if body.url is None and body.events is None and body.paused is None:
         return hook
     events = _each_once(body.events) if body.events is not None else None
-    changed = register.apps.change_webhook(app.id, id, url=body.url, events=events, paused=body.paused)
+    changed = register.apps.change_webhook(
+        app.id, hook.id, test=hook.test, url=body.url, events=events, paused=body.paused
+    )
     if changed is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return changed
 
 
-def remove(app: App, id: str, register: WebhookRegister) -> None:
-    """Nothing is sent to it any more, nor tried again. Raises ProtocolError not_found."""
-    if not register.apps.remove_entry(app.id, "webhook", id):
+def remove(hook: Webhook, *, app: App, register: WebhookRegister) -> None:
+    """Removes it: nothing is sent to it any more, nor tried again. Raises ProtocolError not_found."""
+    if not register.apps.remove_entry(app.id, "test webhook" if hook.test else "webhook", hook.id):
         raise ProtocolError(ErrorCode.NOT_FOUND)
 
 
-def one(app: App, id: str) -> Webhook:
-    """Raises ProtocolError not_found, for another app's as well."""
-    hook = app.webhooks.get(id)
+def one(hooks: Mapping[str, Webhook], id: str) -> Webhook:
+    """Finds one of the webhooks that the caller may see. Raises ProtocolError not_found."""
+    hook = hooks.get(id)
     if hook is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return hook
 
 
-def all_of(app: App, register: WebhookRegister) -> list[app_api.Webhook]:
-    """The oldest first."""
-    hooks = sorted(app.webhooks.values(), key=lambda hook: (hook.created_at, hook.id))
-    return [shown(hook, register) for hook in hooks]
+def all_of(hooks: Mapping[str, Webhook], register: WebhookRegister) -> list[app_api.Webhook]:
+    """Shows webhooks, the oldest first."""
+    ordered = sorted(hooks.values(), key=lambda hook: (hook.created_at, hook.id))
+    return [shown(hook, register) for hook in ordered]
 
 
 def shown(hook: Webhook, register: WebhookRegister) -> app_api.Webhook:
@@ -71,6 +72,7 @@ def shown(hook: Webhook, register: WebhookRegister) -> app_api.Webhook:
         id=hook.id,
         url=hook.url,
         events=cast("Any", list(hook.events)),
+        test=hook.test,
         disabled=cast("Any", hook.disabled),
         public_key=register.keys.public_key(hook.id),
         created_at=datetime.fromtimestamp(hook.created_at, UTC),

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -60,7 +60,7 @@ def create(request: AppRequest, body: app_api.NewWebhook, *, now_ms: int, deps: 
     if caller.facts.answer:
         return _created(caller.facts.answer, fingerprint, deps)
     now_seconds = now_ms // 1000
-    hook = webhook_register.new(caller.app, body, now_seconds=now_seconds, register=deps.register)
+    hook = webhook_register.new(caller.app, body, test=caller.key.test, now_seconds=now_seconds, register=deps.register)
     answer = Answer(fingerprint, webhook_register.shown(hook, deps.register).model_dump_json(exclude_none=True))
     try:
         deps.store.deliveries.write(
@@ -86,13 +86,13 @@ def _created(answer: Answer, fingerprint: bytes, deps: WebhookDependencies) -> a
 def all_of(request: AppRequest, *, now_ms: int, deps: WebhookDependencies) -> app_api.WebhookList:
     """The oldest first. Raises ProtocolError: what `identify` raises."""
     caller = _identify(request, Wanted(), now_ms, deps)
-    return app_api.WebhookList(webhooks=webhook_register.all_of(caller.app, deps.register))
+    return app_api.WebhookList(webhooks=webhook_register.all_of(_hooks(caller), deps.register))
 
 
 def one(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> app_api.Webhook:
     """Raises ProtocolError: what `identify` raises, not_found."""
-    app = _identify(request, Wanted(), now_ms, deps).app
-    return webhook_register.shown(webhook_register.one(app, id), deps.register)
+    caller = _identify(request, Wanted(), now_ms, deps)
+    return webhook_register.shown(webhook_register.one(_hooks(caller), id), deps.register)
 
 
 def change(
@@ -100,13 +100,15 @@ def change(
 ) -> app_api.Webhook:
     """Change what the body names. Raises ProtocolError: what `identify` raises, not_found, webhook_address."""
     caller = _identify(request, Wanted(), now_ms, deps)
-    return webhook_register.shown(webhook_register.change(caller.app, id, body, deps.register), deps.register)
+    hook = webhook_register.one(_hooks(caller), id)
+    changed = webhook_register.change(hook, body, app=caller.app, register=deps.register)
+    return webhook_register.shown(changed, deps.register)
 
 
 def remove(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> None:
     """Nothing is sent to it any more, nor tried again. Raises ProtocolError: what `identify` raises, not_found."""
     caller = _identify(request, Wanted(), now_ms, deps)
-    webhook_register.remove(caller.app, id, deps.register)
+    webhook_register.remove(webhook_register.one(_hooks(caller), id), app=caller.app, register=deps.register)
 
 
 def test(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> app_api.WebhookDelivery:
@@ -117,8 +119,8 @@ def test(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies
     caller, by, fingerprint = _identify_post(request, now_ms, deps)
     if caller.facts.answer:
         return _delivery(caller.facts.answer, fingerprint)
-    hook = _enabled(webhook_register.one(caller.app, id))
-    event = new_event(caller.app.id, "webhook.test", {"webhook": hook.id}, now_ms=now_ms)
+    hook = _enabled(webhook_register.one(_hooks(caller), id))
+    event = new_event(caller.app.id, "webhook.test", {"webhook": hook.id}, test=hook.test, now_ms=now_ms)
     now_seconds = now_ms // 1000
     delivery = _new_delivery(caller, hook, event.id, event.type, run=1, at=now_seconds, event_at=now_seconds)
     return _start(
@@ -136,9 +138,9 @@ def redeliver(
     caller, by, fingerprint = _identify_post(request, now_ms, deps)
     if caller.facts.answer:
         return _delivery(caller.facts.answer, fingerprint)
-    hook = _enabled(webhook_register.one(caller.app, id))
+    hook = _enabled(webhook_register.one(_hooks(caller), id))
     now_seconds = now_ms // 1000
-    _, found, row = deps.store.read(caller.app.id, event, hook.id, now_seconds=now_seconds)
+    _, found, row = deps.store.read(caller.app.id, event, hook.id, test=hook.test, now_seconds=now_seconds)
     if found is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     run, event_at = (row.run if row else 1) + 1, found.at_ms // 1000
@@ -151,6 +153,7 @@ def _new_delivery(
 ) -> WebhookDelivery:
     return WebhookDelivery(
         app=caller.app.id,
+        test=hook.test,
         webhook=hook.id,
         event=event,
         type=type,
@@ -177,7 +180,9 @@ def _start(
 ) -> app_api.WebhookDelivery:
     """Queue the first attempt, then write down that it is due: an entry whose row never came is dropped."""
     answer = Answer(fingerprint, _shown_delivery(new).model_dump_json(exclude_none=True))
-    queued = entry(app_text(new.app), new.event, new.webhook, attempt=1, run=new.run, not_before=new.updated_at)
+    queued = entry(
+        app_text(new.app), new.event, new.webhook, test=new.test, attempt=1, run=new.run, not_before=new.updated_at
+    )
     deps.queue.send(queued, delay_seconds=TELL_AFTER_SECONDS)
     try:
         deps.store.deliveries.write(
@@ -210,12 +215,12 @@ def deliveries(
     Raises ProtocolError: what `identify` raises, not_found, invalid_cursor.
     """
     caller = _identify(request, Wanted(), now_ms, deps)
-    hook = webhook_register.one(caller.app, id)
+    hook = webhook_register.one(_hooks(caller), id)
     app, of = caller.app.id, f"deliveries {hook.id}"
     before = position(after, owner=app, of=of, pepper=deps.pepper) if after is not None else None
     found: list[WebhookDelivery] = []
     last: str | None = None
-    pages = deps.store.pages(app, hook.id, before=before, limit=limit, now_seconds=now_ms // 1000)
+    pages = deps.store.pages(app, hook.id, test=hook.test, before=before, limit=limit, now_seconds=now_ms // 1000)
     for rows, after_page in islice(pages, _LIST_QUERIES):
         passed = [row for row in rows if state is None or row.state == state]
         room = limit - len(found)
@@ -238,11 +243,16 @@ def _identify(request: AppRequest, wanted: Wanted, now_ms: int, deps: WebhookDep
     return identify(request, wanted, scope="hook", audience=deps.audience, now_ms=now_ms, view=deps.view)
 
 
+def _hooks(caller: AppCaller) -> Mapping[str, Webhook]:
+    """The webhooks that the caller's key may see and change: those of its own kind."""
+    return caller.app.hooks(test=caller.key.test)
+
+
 def _identify_post(request: AppRequest, now_ms: int, deps: WebhookDependencies) -> tuple[AppCaller, str, bytes]:
     """Also the keyed hashes by which a repetition is known, and known to be the same."""
     by = request.request_hash(deps.pepper)
     caller = _identify(request, Wanted(request=by), now_ms, deps)
-    return caller, by, request.body_fingerprint(deps.pepper, test=caller.key.test)
+    return caller, by, request.body_fingerprint(deps.pepper)
 
 
 def _first(answer: Answer, fingerprint: bytes) -> str:

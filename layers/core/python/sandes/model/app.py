@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from typing import Literal
 
 from sandes.model.administrator import Place
-from sandes.model.ids import AppId, AppKeyId, OrganisationId, UnitId
+from sandes.model.ids import AppId, AppKeyId, OrganisationId, UnitId, is_test_key
 
 Scope = Literal["otp", "msg", "batch", "group", "hook"]
 SCOPES: tuple[Scope, ...] = ("otp", "msg", "batch", "group", "hook")
@@ -20,6 +20,8 @@ MAX_KEYS = 2
 """Live keys at a time, and test keys likewise: one in use and its successor."""
 
 MAX_WEBHOOKS = 5
+"""Live webhooks, and test webhooks likewise."""
+
 MAX_GUESTS = 200
 
 
@@ -35,14 +37,18 @@ class AppSender:
 class AppKey:
     """`public` is Ed25519, 32 bytes. `networks` (CIDR) may call with it; none means anywhere.
 
-    A test key sends only to the app's guests and to magic recipients.
+    A test key sends only to the app's guests and to magic recipients, and shares nothing with live keys but the app and
+    its templates (docs/adr/0037). Its id says which kind it is of.
     """
 
     id: AppKeyId
     public: bytes
-    test: bool
     networks: tuple[str, ...]
     created_at: int
+
+    @property
+    def test(self) -> bool:
+        return is_test_key(self.id)
 
     def allows(self, source_address: str) -> bool:
         if not self.networks:
@@ -56,13 +62,29 @@ class AppKey:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """`events` are the types it wants. `disabled` says why nothing is sent to it any more: `gone` or `paused`."""
+    """`events` are the types it wants. `disabled` says why nothing is sent to it any more: `gone` or `paused`.
+
+    A test webhook gets the events of what test keys do, and no others.
+    """
 
     id: str
     url: str
     events: tuple[str, ...]
     created_at: int
+    test: bool
     disabled: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many messages and OTPs keys of one kind may send."""
+
+    per_minute: int
+    per_day: int
+
+
+TEST_ALLOWANCE = Allowance(per_minute=300, per_day=5_000)
+"""Of every app's test keys: enough to test with, whatever the app's own quota is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +123,14 @@ class App:
     def sender(self) -> AppSender:
         return AppSender(self.id, self.name)
 
-    def listeners(self, event_type: str) -> list[Webhook]:
-        """The webhooks that want to hear of such an event."""
-        return [hook for hook in self.webhooks.values() if event_type in hook.events and hook.disabled is None]
+    def allowance(self, *, test: bool) -> Allowance:
+        return TEST_ALLOWANCE if test else Allowance(self.per_minute, self.per_day)
+
+    def hooks(self, *, test: bool) -> dict[str, Webhook]:
+        """Selects the webhooks of one kind, by id."""
+        return {id: hook for id, hook in self.webhooks.items() if hook.test is test}
+
+    def listeners(self, event_type: str, *, test: bool) -> list[Webhook]:
+        """Selects the webhooks that want to hear of such an event."""
+        hooks = self.hooks(test=test).values()
+        return [hook for hook in hooks if event_type in hook.events and hook.disabled is None]

@@ -81,10 +81,14 @@ class AppMessage:
 
 @dataclass(frozen=True, slots=True)
 class AppEvent:
-    """`id` is a UUIDv7 as text: it sorts by time. `data` holds ids, statuses and times, never content."""
+    """`id` is a UUIDv7 as text: it sorts by time. `data` holds ids, statuses and times, never content.
+
+    `test`: the event is about something that a test key did.
+    """
 
     app: AppId
     id: str
     type: str
     at_ms: int
     data: Mapping[str, Any]
+    test: bool

@@ -37,7 +37,7 @@ AppId = NewType("AppId", bytes)
 """8 random bytes of a governance app; on the wire like an account id."""
 
 AppKeyId = NewType("AppKeyId", str)
-"""8 characters of lower-case base32, unique among the keys of an app."""
+"""8 characters of lower-case base32, unique among the keys of an app. Those of test keys begin with `t`."""
 
 OrganisationId = NewType("OrganisationId", bytes)
 """8 random bytes of an organisation; on the wire like an account id."""
@@ -77,6 +77,7 @@ APPROVAL_BYTES = 24
 MAX_DEVICE_NUMBER = 255
 
 _ACCOUNT_TEXT = re.compile(r"[a-z2-7]{12}[acegikmoqsuwy246]")  # the last character's left-over bit is zero
+_TEST_KEY = "t"
 _BASE64URL_TEXT = re.compile(r"[A-Za-z0-9_-]*")
 
 
@@ -149,8 +150,16 @@ def parse_group(text: str) -> GroupId:
     return GroupId(_parse_eight(text, "a group id"))
 
 
-def new_app_key_id() -> AppKeyId:
-    return AppKeyId(base64.b32encode(secrets.token_bytes(5)).decode("ascii").lower())
+def new_app_key_id(*, test: bool = False) -> AppKeyId:
+    """Draws an id. Those of test keys, and no others, begin with `t`, so that a request names its kind by itself."""
+    text = base64.b32encode(secrets.token_bytes(5)).decode("ascii").lower()
+    if test:
+        return AppKeyId(_TEST_KEY + text[1:])
+    return AppKeyId("a" + text[1:] if text.startswith(_TEST_KEY) else text)
+
+
+def is_test_key(key: AppKeyId) -> bool:
+    return key.startswith(_TEST_KEY)
 
 
 def app_text(app: AppId) -> str:

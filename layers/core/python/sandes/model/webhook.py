@@ -19,6 +19,7 @@ class WebhookDelivery:
     """
 
     app: AppId
+    test: bool
     webhook: str
     event: str
     type: str

@@ -345,11 +345,15 @@ class NewWebhook(Wire):
 
 
 class Webhook(Answer):
-    """`public_key` (`whpk_`) checks `v1a` signatures. `secret` (`whsec_`) checks `v1`; it is shown at creation only."""
+    """`public_key` (`whpk_`) checks `v1a` signatures. `secret` (`whsec_`) checks `v1`; it is shown at creation only.
+
+    `test`: a test key made it, and it gets the events of what test keys do.
+    """
 
     id: OneTimeId
     url: str
     events: list[EventType]
+    test: bool
     disabled: Literal["gone", "paused"] | None = None
     public_key: str
     secret: str | None = None
@@ -409,6 +413,9 @@ class Quota(Answer):
 
 
 class Usage(Answer):
+    """`test`: asked with a test key, whose messages count by themselves."""
+
     mode: Literal["trial", "live"]
+    test: bool
     per_minute: Quota
     per_day: Quota

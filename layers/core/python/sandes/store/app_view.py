@@ -108,9 +108,15 @@ class AppView:
         return {table: {"Keys": some, "ConsistentRead": True} for table, some in keys.items() if some}
 
     def recipient(
-        self, account: AccountId | None, *, subject: str | None, now_seconds: int, consistent: bool = False
+        self,
+        account: AccountId | None,
+        *,
+        subject: str | None,
+        now_seconds: int,
+        test: bool = False,
+        consistent: bool = False,
     ) -> tuple[Routes | None, bytes]:
-        """The account's devices, and what was sent to `subject` of late (a send log), in one round trip.
+        """Reads the account's devices, and what keys of this kind sent to `subject` of late, in one round trip.
 
         Eventually consistent unless asked: a log that was out of date fails the write it is for, and what matters of
         routing is read again after the write.
@@ -119,7 +125,7 @@ class AppView:
         if account:
             requests[self.routing.table] = {"Keys": [{RoutingRow.ACCOUNT: {"B": account}}]}
         if subject:
-            requests[self.deliveries.table] = {"Keys": [send_log_key(subject)]}
+            requests[self.deliveries.table] = {"Keys": [send_log_key(subject, test=test)]}
         for request in requests.values():
             request["ConsistentRead"] = consistent
         found: Mapping[str, Any] = batch_get(self.apps.client, requests) if requests else {}

@@ -188,7 +188,9 @@ class AppStore:
         seen room for one more cannot both add it.
         """
         field, value = (
-            (AppRow.KEYS, _key_entry(entry)) if isinstance(entry, AppKey) else (AppRow.WEBHOOKS, _hook_entry(entry))
+            (AppRow.KEYS, _key_entry(entry))
+            if isinstance(entry, AppKey)
+            else (_hooks_field(test=entry.test), _hook_entry(entry))
         )
         conditions = [
             f"attribute_exists({DirectoryRow.PARTITION})",
@@ -211,26 +213,27 @@ class AppStore:
         )
 
     def adding_webhook(self, app: AppId, hook: Webhook, *, most: int) -> dict[str, Any]:
-        """Part of a transaction: fails if the app is gone or has `most` webhooks."""
+        """Part of a transaction: fails if the app is gone or has `most` webhooks of this kind."""
+        field = _hooks_field(test=hook.test)
         return {
             "Update": {
                 "TableName": self.table,
                 "Key": app_key(app),
-                "UpdateExpression": f"SET {AppRow.WEBHOOKS}.#id = :entry",
-                "ConditionExpression": f"attribute_exists({AppRow.WEBHOOKS}) AND size({AppRow.WEBHOOKS}) < :most",
+                "UpdateExpression": f"SET {field}.#id = :entry",
+                "ConditionExpression": f"attribute_exists({field}) AND size({field}) < :most",
                 "ExpressionAttributeNames": {"#id": hook.id},
                 "ExpressionAttributeValues": {":entry": _hook_entry(hook), ":most": {"N": str(most)}},
             }
         }
 
     def change_webhook(
-        self, app: AppId, id: str, *, url: str | None, events: Sequence[str] | None, paused: bool | None
+        self, app: AppId, id: str, *, test: bool, url: str | None, events: Sequence[str] | None, paused: bool | None
     ) -> Webhook | None:
         """Change what is given, at least one of the three, and leave the rest; the webhook then, None if there is none.
 
         Pausing leaves one alone that is disabled already; `paused` False enables it whatever the reason was.
         """
-        entry = f"{AppRow.WEBHOOKS}.#id"
+        entry = f"{_hooks_field(test=test)}.#id"
         sets, values = [], {}
         if url is not None:
             sets.append(f"{entry}.{AppRow.URL} = :url")
@@ -266,7 +269,7 @@ class AppStore:
 
     def disable_webhook(self, app: AppId, hook: Webhook, reason: str) -> bool:
         """False if it was removed, disabled or given another address since it was read."""
-        entry = f"{AppRow.WEBHOOKS}.#id"
+        entry = f"{_hooks_field(test=hook.test)}.#id"
         return self._change(
             app,
             UpdateExpression=f"SET {entry}.{AppRow.DISABLED} = :reason",
@@ -275,9 +278,9 @@ class AppStore:
             ExpressionAttributeValues={":reason": {"S": reason}, ":url": {"S": hook.url}},
         )
 
-    def remove_entry(self, app: AppId, kind: Literal["key", "webhook"], id: str) -> bool:
+    def remove_entry(self, app: AppId, kind: Literal["key", "webhook", "test webhook"], id: str) -> bool:
         """False if there is none of that id."""
-        field = AppRow.KEYS if kind == "key" else AppRow.WEBHOOKS
+        field = AppRow.KEYS if kind == "key" else _hooks_field(test=kind == "test webhook")
         changed: dict[str, Any] = {"UpdateExpression": f"REMOVE {field}.#id"}
         if kind == "key":
             changed["UpdateExpression"] += f" SET {_CHANGED}"
@@ -410,16 +413,22 @@ def _app_item(app: App) -> dict[str, Any]:
             AppRow.GUESTS: _strings(sorted(app.guests)),
             AppRow.CREATED_AT: {"N": str(app.created_at)},
             AppRow.KEYS: {"M": {id: _key_entry(key) for id, key in app.keys.items()}},
-            AppRow.WEBHOOKS: {"M": {id: _hook_entry(hook) for id, hook in app.webhooks.items()}},
+            **{
+                _hooks_field(test=test): {"M": {id: _hook_entry(hook) for id, hook in app.hooks(test=test).items()}}
+                for test in (False, True)
+            },
         }
     )
+
+
+def _hooks_field(*, test: bool) -> str:
+    return AppRow.TEST_WEBHOOKS if test else AppRow.WEBHOOKS
 
 
 def _key_entry(key: AppKey) -> dict[str, Any]:
     return {
         "M": {
             AppRow.PUBLIC: {"B": key.public},
-            AppRow.TEST: {"BOOL": key.test},
             AppRow.NETWORKS: _strings(list(key.networks)),
             AppRow.CREATED_AT: {"N": str(key.created_at)},
         }
@@ -456,7 +465,6 @@ def read_app(item: Item) -> App:
             AppKeyId(id): AppKey(
                 AppKeyId(id),
                 entry["M"][AppRow.PUBLIC]["B"],
-                entry["M"][AppRow.TEST]["BOOL"],
                 _read_strings(entry["M"][AppRow.NETWORKS]),
                 int(entry["M"][AppRow.CREATED_AT]["N"]),
             )
@@ -468,9 +476,11 @@ def read_app(item: Item) -> App:
                 entry["M"][AppRow.URL]["S"],
                 _read_strings(entry["M"][AppRow.EVENTS]),
                 int(entry["M"][AppRow.CREATED_AT]["N"]),
+                test,
                 entry["M"].get(AppRow.DISABLED, {}).get("S"),
             )
-            for id, entry in item[AppRow.WEBHOOKS]["M"].items()
+            for test in (False, True)
+            for id, entry in item[_hooks_field(test=test)]["M"].items()
         },
     )
 

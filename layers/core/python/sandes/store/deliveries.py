@@ -52,16 +52,33 @@ def answer_key(app: AppId, request: str) -> dict[str, Any]:
     return key(f"I#{app_text(app)}", request)
 
 
-def event_key(app: AppId, event: str) -> dict[str, Any]:
-    return key(f"E#{app_text(app)}", event)
+def event_key(app: AppId, event: str, *, test: bool) -> dict[str, Any]:
+    return key(_events_of(app, test), event)
 
 
-def webhook_delivery_key(app: AppId, webhook: str, event: str) -> dict[str, Any]:
-    return key(f"W#{app_text(app)}#{webhook}", event)
+def webhook_delivery_key(app: AppId, webhook: str, event: str, *, test: bool) -> dict[str, Any]:
+    return key(_deliveries_to(app, webhook, test), event)
 
 
-def send_log_key(subject: str) -> dict[str, Any]:
-    return key(f"L#{subject}", "0")
+def send_log_key(subject: str, *, test: bool) -> dict[str, Any]:
+    return key(_kind("L", test) + subject, "0")
+
+
+def _kind(kind: str, test: bool) -> str:
+    """How a partition begins. Rows of test keys and of live keys never share one."""
+    return f"{kind}T#" if test else f"{kind}#"
+
+
+def _events_of(app: AppId, test: bool) -> str:
+    return _kind("E", test) + app_text(app)
+
+
+def _deliveries_to(app: AppId, webhook: str, test: bool) -> str:
+    return f"{_kind('W', test)}{app_text(app)}#{webhook}"
+
+
+def _quotas_of(app: AppId, test: bool) -> str:
+    return _kind("Q", test) + app_text(app)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,18 +224,19 @@ class DeliveryStore:
 
     def recording(self, event: AppEvent) -> dict[str, Any]:
         """Part of a transaction."""
-        item = event_key(event.app, event.id) | {
+        item = event_key(event.app, event.id, test=event.test) | {
             Row.EVENT: {"B": json.dumps([event.type, event.at_ms, event.data]).encode()},
             Row.EXPIRES_AT: {"N": str(event.at_ms // 1000 + EVENT_KEEP_SECONDS)},
         }
         return {"Put": self._absent(item)}
 
-    def event(self, app: AppId, id: str, *, now_seconds: int) -> AppEvent | None:
-        answer = self.client.get_item(TableName=self.table, Key=event_key(app, id), ConsistentRead=True)
-        return live_event(app, answer.get("Item"), now_seconds)
+    def event(self, app: AppId, id: str, *, test: bool, now_seconds: int) -> AppEvent | None:
+        key = event_key(app, id, test=test)
+        answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
+        return live_event(app, answer.get("Item"), now_seconds, test=test)
 
     def event_page(
-        self, app: AppId, *, after: str, until: str, limit: int, now_seconds: int
+        self, app: AppId, *, test: bool, after: str, until: str, limit: int, now_seconds: int
     ) -> tuple[list[AppEvent], str | None]:
         """Oldest first, those with ids behind `after` and before `until`: one page, and where to go on if it was full.
 
@@ -231,7 +249,7 @@ class DeliveryStore:
             TableName=self.table,
             KeyConditionExpression=f"{Row.PARTITION} = :partition AND {Row.SORT} BETWEEN :first AND :until",
             ExpressionAttributeValues={
-                ":partition": {"S": f"E#{app_text(app)}"},
+                ":partition": {"S": _events_of(app, test)},
                 ":first": {"S": first},
                 ":until": {"S": until},
             },
@@ -239,7 +257,7 @@ class DeliveryStore:
             Limit=limit,
         )
         last = answer.get("LastEvaluatedKey")
-        events = [event for item in answer["Items"] if (event := live_event(app, item, now_seconds))]
+        events = [event for item in answer["Items"] if (event := live_event(app, item, now_seconds, test=test))]
         return events, last[Row.SORT]["S"] if last else None
 
     def write(self, operations: Sequence[dict[str, Any]]) -> None:
@@ -249,20 +267,20 @@ class DeliveryStore:
     # Deliveries to webhooks (store/webhooks.py).
 
     def webhook_rows(
-        self, app: AppId, webhook: str, *, before: str | None, limit: int
+        self, app: AppId, webhook: str, *, test: bool, before: str | None, limit: int
     ) -> Iterator[tuple[Sequence[Item], str | None]]:
         """The newest events first: pages with the sort key to go on from."""
-        yield from self._descending(f"W#{app_text(app)}#{webhook}", before, limit)
+        yield from self._descending(_deliveries_to(app, webhook, test), before, limit)
 
     # Send logs: when which app sent an OTP to whom.
 
-    def logging_send(self, subject: str, old: bytes, new: bytes, *, keep_until: int) -> dict[str, Any]:
+    def logging_send(self, subject: str, old: bytes, new: bytes, *, test: bool, keep_until: int) -> dict[str, Any]:
         """Part of a transaction: fails if another send was logged since `old` was read."""
         was = f"attribute_not_exists({Row.SENDS})" if not old else f"{Row.SENDS} = :old"
         return {
             "Update": {
                 "TableName": self.table,
-                "Key": send_log_key(subject),
+                "Key": send_log_key(subject, test=test),
                 "UpdateExpression": f"SET {Row.SENDS} = :new, {Row.EXPIRES_AT} = :keep",
                 "ConditionExpression": was,
                 "ExpressionAttributeValues": {
@@ -275,13 +293,13 @@ class DeliveryStore:
 
     # Quotas.
 
-    def take(self, app: AppId, window: str, count: int, *, limit: int, keep_until: int) -> int | None:
+    def take(self, app: AppId, window: str, count: int, *, test: bool, limit: int, keep_until: int) -> int | None:
         """Count `count` more in a window; the count after it, or None if that would pass `limit`."""
         if count > limit:
             return None
         try:
             answer = self.client.update_item(
-                **self.taking(app, window, count, limit=limit, keep_until=keep_until)["Update"],
+                **self.taking(app, window, count, test=test, limit=limit, keep_until=keep_until)["Update"],
                 ReturnValues="UPDATED_NEW",
             )
         except ClientError as error:
@@ -290,13 +308,13 @@ class DeliveryStore:
             raise
         return int(answer["Attributes"][Row.COUNT]["N"])
 
-    def taking(self, app: AppId, window: str, count: int, *, limit: int, keep_until: int) -> dict[str, Any]:
+    def taking(self, app: AppId, window: str, count: int, *, test: bool, limit: int, keep_until: int) -> dict[str, Any]:
         """Part of a transaction: fails if `count` more would pass `limit`."""
         first = f"attribute_not_exists({Row.COUNT}) OR " if count <= limit else ""
         return {
             "Update": {
                 "TableName": self.table,
-                "Key": key(f"Q#{app_text(app)}", window),
+                "Key": key(_quotas_of(app, test), window),
                 "UpdateExpression": f"SET {Row.EXPIRES_AT} = :keep ADD {Row.COUNT} :count",
                 "ConditionExpression": f"{first}{Row.COUNT} <= :most",
                 "ExpressionAttributeValues": {
@@ -307,8 +325,8 @@ class DeliveryStore:
             }
         }
 
-    def counts(self, app: AppId, windows: Sequence[str]) -> dict[str, int]:
-        keys = [key(f"Q#{app_text(app)}", window) for window in windows]
+    def counts(self, app: AppId, windows: Sequence[str], *, test: bool) -> dict[str, int]:
+        keys = [key(_quotas_of(app, test), window) for window in windows]
         found = batch_get(self.client, {self.table: {"Keys": keys}})[self.table]
         return dict.fromkeys(windows, 0) | {item[Row.SORT]["S"]: int(item[Row.COUNT]["N"]) for item in found}
 
@@ -383,8 +401,8 @@ def _message(app: AppId, item: Item) -> AppMessage:
     )
 
 
-def live_event(app: AppId, item: Item | None, now_seconds: int) -> AppEvent | None:
+def live_event(app: AppId, item: Item | None, now_seconds: int, *, test: bool) -> AppEvent | None:
     if item is None or int(item[Row.EXPIRES_AT]["N"]) <= now_seconds:
         return None
     type, at_ms, data = json.loads(item[Row.EVENT]["B"])
-    return AppEvent(app, item[Row.SORT]["S"], type, at_ms, data)
+    return AppEvent(app, item[Row.SORT]["S"], type, at_ms, data, test)

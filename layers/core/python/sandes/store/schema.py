@@ -486,9 +486,9 @@ class AppRow:
     CREATED_AT = "c"  # N epoch seconds
     KEYS = "k"  # M by key id
     WEBHOOKS = "h"  # M by webhook id
+    TEST_WEBHOOKS = "ht"  # M by webhook id
     # within a key
     PUBLIC = "b"  # B 32
-    TEST = "e"  # BOOL
     NETWORKS = "n"  # L of S
     # within a webhook
     URL = "r"  # S
@@ -576,7 +576,11 @@ class OtpRow:
 
 
 class DeliveryRow:
-    """What became of what apps sent: partition and sort tell what a row is (store/deliveries.py)."""
+    """What became of what apps sent: partition and sort tell what a row is (store/deliveries.py).
+
+    Events, deliveries to webhooks, send logs and quotas of test keys are in partitions of their own, with a T after the
+    kind: `ET#app`.
+    """
 
     PARTITION = "p"  # S
     SORT = "s"  # S

@@ -24,10 +24,10 @@ class WebhookStore:
     deliveries: DeliveryStore
 
     def read(
-        self, app: AppId, event: str, webhook: str, *, now_seconds: int
+        self, app: AppId, event: str, webhook: str, *, test: bool, now_seconds: int
     ) -> tuple[App | None, AppEvent | None, WebhookDelivery | None]:
         """The app, one of its events, and what became of that at one webhook: in one consistent read."""
-        keys = [event_key(app, event), webhook_delivery_key(app, webhook, event)]
+        keys = [event_key(app, event, test=test), webhook_delivery_key(app, webhook, event, test=test)]
         found = batch_get(
             self.apps.client,
             {
@@ -39,8 +39,8 @@ class WebhookStore:
         rows = {item[Row.PARTITION]["S"][0]: item for item in found[self.deliveries.table]}
         return (
             read,
-            live_event(app, rows.get("E"), now_seconds),
-            _live(app, webhook, rows.get("W"), now_seconds),
+            live_event(app, rows.get("E"), now_seconds, test=test),
+            _live(app, webhook, rows.get("W"), now_seconds, test=test),
         )
 
     def note(self, delivery: WebhookDelivery) -> bool:
@@ -77,15 +77,16 @@ class WebhookStore:
         return {"Put": put}
 
     def pages(
-        self, app: AppId, webhook: str, *, before: str | None, limit: int, now_seconds: int
+        self, app: AppId, webhook: str, *, test: bool, before: str | None, limit: int, now_seconds: int
     ) -> Iterator[tuple[list[WebhookDelivery], str | None]]:
         """Newest events first, from `before` on (exclusive): pages with the event id to go on from."""
-        for items, last in self.deliveries.webhook_rows(app, webhook, before=before, limit=limit):
-            yield [row for item in items if (row := _live(app, webhook, item, now_seconds))], last
+        for items, last in self.deliveries.webhook_rows(app, webhook, test=test, before=before, limit=limit):
+            yield [row for item in items if (row := _live(app, webhook, item, now_seconds, test=test))], last
 
 
 def _item(delivery: WebhookDelivery) -> dict[str, Any]:
-    item = webhook_delivery_key(delivery.app, delivery.webhook, delivery.event) | {
+    key = webhook_delivery_key(delivery.app, delivery.webhook, delivery.event, test=delivery.test)
+    item = key | {
         Row.TYPE: {"S": delivery.type},
         Row.STATE: {"S": delivery.state},
         Row.RUN: {"N": str(delivery.run)},
@@ -102,7 +103,7 @@ def _item(delivery: WebhookDelivery) -> dict[str, Any]:
     return item
 
 
-def _live(app: AppId, webhook: str, item: Item | None, now_seconds: int) -> WebhookDelivery | None:
+def _live(app: AppId, webhook: str, item: Item | None, now_seconds: int, *, test: bool) -> WebhookDelivery | None:
     if item is None or int(item[Row.EXPIRES_AT]["N"]) <= now_seconds:
         return None
 
@@ -111,6 +112,7 @@ def _live(app: AppId, webhook: str, item: Item | None, now_seconds: int) -> Webh
 
     return WebhookDelivery(
         app=app,
+        test=test,
         webhook=webhook,
         event=item[Row.SORT]["S"],
         type=item[Row.TYPE]["S"],

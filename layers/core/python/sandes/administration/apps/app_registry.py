@@ -142,7 +142,7 @@ def _below_root(place: Place | None) -> UnitId | None:
 
 
 def new_key(public: bytes, *, test: bool, networks: Sequence[str], now_seconds: int) -> AppKey:
-    return AppKey(new_app_key_id(), public, test, tuple(networks), now_seconds)
+    return AppKey(new_app_key_id(test=test), public, tuple(networks), now_seconds)
 
 
 def add_key(id: AppId, key: AppKey, deps: RegistryDependencies) -> App:

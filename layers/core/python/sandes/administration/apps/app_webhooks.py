@@ -39,20 +39,20 @@ class AppWebhookDependencies:
 
 
 def all_of(caller: Caller, app: AppId, *, deps: AppWebhookDependencies) -> WebhookList:
-    """The oldest first. Raises ProtocolError not_found."""
+    """Shows live and test webhooks, the oldest first. Raises ProtocolError not_found."""
     found, _, _ = at_place(caller, app, "read", deps.registry)
-    return WebhookList(webhooks=webhook_register.all_of(found, deps.register))
+    return WebhookList(webhooks=webhook_register.all_of(found.webhooks, deps.register))
 
 
 def create(caller: Caller, app: AppId, body: NewWebhook, *, now_ms: int, deps: AppWebhookDependencies) -> Webhook:
-    """With its secret, which only this answer has. Only if the sign-in is fresh.
+    """Registers a live webhook and shows its secret, which only this answer has. Only if the sign-in is fresh.
 
     Raises ProtocolError: not_found, fresh_sign_in_required, webhook_address, too_many_webhooks, unavailable.
     """
     for _ in range(_TRIES):
         found, place, right = at_place(caller, app, "act", deps.registry)
         fresh(caller, now_seconds=now_ms // 1000)
-        hook = webhook_register.new(found, body, now_seconds=now_ms // 1000, register=deps.register)
+        hook = webhook_register.new(found, body, test=False, now_seconds=now_ms // 1000, register=deps.register)
         did = act(
             caller,
             right,
@@ -64,7 +64,7 @@ def create(caller: Caller, app: AppId, body: NewWebhook, *, now_ms: int, deps: A
             events=hook.events,
         )
         register = deps.recording(did, right, place, now_ms=now_ms)
-        if register.apps.set_entry(app, hook, beside=list(found.webhooks)):
+        if register.apps.set_entry(app, hook, beside=list(found.hooks(test=False))):
             return webhook_register.with_secret(webhook_register.shown(hook, register), register)
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
@@ -83,14 +83,16 @@ def change(
     changed |= {"host": _host(body.url)} if body.url is not None else {}
     did = act(caller, right, "app.webhook.change", place, app_text(app), webhook=id, changed=changed)
     register = deps.recording(did, right, place, now_ms=now_ms)
-    return webhook_register.shown(webhook_register.change(found, id, body, register), register)
+    hook = webhook_register.one(found.webhooks, id)
+    return webhook_register.shown(webhook_register.change(hook, body, app=found, register=register), register)
 
 
 def remove(caller: Caller, app: AppId, id: str, *, now_ms: int, deps: AppWebhookDependencies) -> None:
     """Raises ProtocolError not_found."""
     found, place, right = at_place(caller, app, "act", deps.registry)
     did = act(caller, right, "app.webhook.remove", place, app_text(app), webhook=id)
-    webhook_register.remove(found, id, deps.recording(did, right, place, now_ms=now_ms))
+    hook = webhook_register.one(found.webhooks, id)
+    webhook_register.remove(hook, app=found, register=deps.recording(did, right, place, now_ms=now_ms))
 
 
 def _host(url: str) -> str | None:
