@@ -343,6 +343,25 @@ def test_what_is_refused_uses_up_no_quota(service: Service, person: Person) -> N
     assert used() == 5
 
 
+def test_a_resend_takes_one_of_the_quota_and_a_refused_one_nothing(service: Service, person: Person) -> None:
+    trial = service.app(mode="trial", guests=[person.phone])
+
+    def used() -> int:
+        app = service.app_view().apps.read(parse_app(trial.app))
+        assert app
+        return service.otp_deps().quotas.usage(app, test=False, now_seconds=service.now_ms // 1000)[1].used
+
+    id = send(service, trial, person).id
+    for _ in range(3):
+        send(service, trial, person)
+    assert used() == 4
+    resend(service, trial, id, at=30)
+    assert used() == 5
+    assert refusal(resend, service, trial, id, at=31).code is ErrorCode.RESEND_TOO_SOON
+    assert refusal(resend, service, trial, id, at=90).code is ErrorCode.RECIPIENT_LIMITED
+    assert used() == 5
+
+
 def test_resends_count_as_codes(service: Service, app: AppKeys, person: Person) -> None:
     id = send(service, app, person).id
     for _ in range(3):

@@ -162,3 +162,21 @@ def test_an_app_pushed_out_of_memory_gets_no_second_quota(service: Service) -> N
     for _ in range(3):
         taken(quotas, app(5, 5), tries=1)
     assert taken(quotas, limited, tries=20) == 6
+
+
+def test_what_a_used_up_day_refuses_takes_nothing_of_the_minute(service: Service) -> None:
+    limited, quotas = app(3, 1), environment(service)
+    assert taken(quotas, limited, tries=3) == 1
+    raised = replace(limited, per_day=10)
+    assert taken(quotas, raised, tries=5) == 2
+
+
+def test_what_is_given_back_may_be_taken_again_in_the_same_window(service: Service) -> None:
+    limited, quotas = app(2, 100), environment(service)
+    windows = quotas.take(limited, 2, test=False, now_seconds=START)
+    assert [window.used for window in windows] == [2, 2]
+    assert [window.used for window in quotas.give_back(limited, windows, 1, test=False)] == [1, 1]
+    assert taken(quotas, limited, tries=3) == 1
+    quotas.take(limited, 1, test=False, now_seconds=START + MINUTE)
+    quotas.give_back(limited, windows[:1], 1, test=False)  # of a minute that is over
+    assert taken(quotas, limited, tries=3, at=START + MINUTE) == 1

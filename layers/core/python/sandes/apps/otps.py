@@ -164,7 +164,6 @@ def resend(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) 
     address = Address(PhoneNumber(phone) if phone else None, index, old.account, magic)
     check_reach(caller, address)
     template = _otp_template(deps.view.apps.template(caller.app.id, old.template, old.template_version))
-    windows = deps.quotas.take(caller.app, 1, test=caller.key.test, now_seconds=now_seconds)
     new = replace(
         old,
         attempts_left=CHECKS_PER_CODE,
@@ -256,6 +255,7 @@ def _issue(
             deps.view.otps.write(operations)
         except ConditionFailed as failed:
             if failed.items[0] is not None:
+                windows = deps.quotas.give_back(caller.app, windows, 1, test=otp.test)
                 return _as_it_stands(read_otp(failed.items[0]), replaces, now_seconds), windows
             _, log = deps.view.recipient(
                 None, subject=otp.subject, test=otp.test, now_seconds=now_seconds, consistent=True
@@ -267,6 +267,7 @@ def _issue(
         if routes and envelopes:
             deps.push(envelopes, routes, now_seconds=now_seconds)
         return otp, windows
+    deps.quotas.give_back(caller.app, windows, 1, test=otp.test)
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 

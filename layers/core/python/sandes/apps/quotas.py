@@ -7,7 +7,8 @@ count in the table never passes the quota, and what an environment has not spent
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from sandes.model.app import App
@@ -61,14 +62,23 @@ class Quotas:
     def take(self, app: App, count: int, *, test: bool, now_seconds: int) -> list[Window]:
         """Take `count` of both quotas of one kind of keys; how they stand, the minute first.
 
-        Raises ProtocolError quota_exceeded with the seconds until the window ends; nothing of the other is lost but
-        what was taken.
+        Raises ProtocolError quota_exceeded with the seconds until the window ends; nothing is taken of either then.
         """
         allowed = app.allowance(test=test)
-        return [
-            self._take(_Counted(app.id, test, MINUTE), allowed.per_minute, count, now_seconds),
-            self._take(_Counted(app.id, test, DAY), allowed.per_day, count, now_seconds),
-        ]
+        counted = _Counted(app.id, test, MINUTE)
+        minute = self._take(counted, allowed.per_minute, count, now_seconds)
+        try:
+            return [minute, self._take(_Counted(app.id, test, DAY), allowed.per_day, count, now_seconds)]
+        except ProtocolError:
+            self._give_back(counted, minute, count)
+            raise
+
+    def give_back(self, app: App, windows: Sequence[Window], count: int, *, test: bool) -> list[Window]:
+        """What `take` has just taken, for something that was refused after it; how the quotas stand then.
+
+        What is given back stays with this environment, for its next request in the same window.
+        """
+        return [self._give_back(_Counted(app.id, test, window.seconds), window, count) for window in windows]
 
     def taking_day(self, app: App, count: int, *, test: bool, now_seconds: int) -> dict[str, Any]:
         """Part of a transaction that starts a batch: all of it fits into what is left of the day, or it fails."""
@@ -108,6 +118,13 @@ class Quotas:
             self._refill(counted, limit, count=count, share=share, now_seconds=now_seconds)
         share.left -= count
         return _window(seconds, limit, share.used - share.left, window)
+
+    def _give_back(self, counted: _Counted, taken: Window, count: int) -> Window:
+        share = self._shares.get(counted)
+        if share is None or (share.window + 1) * taken.seconds != taken.resets_at:
+            return taken  # another window has begun: there is nothing to give back to
+        share.left += count
+        return replace(taken, used=share.used - share.left)
 
     def _refill(self, counted: _Counted, limit: int, *, count: int, share: _Share, now_seconds: int) -> None:
         """A share more, or if there is not as much left, just what is needed."""
