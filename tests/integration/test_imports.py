@@ -219,6 +219,17 @@ def test_what_did_not_change_is_left_alone(office: Importing) -> None:
     assert counted(office) == 4
 
 
+def test_an_import_shows_nothing_that_was_hidden_of_the_person(office: Importing) -> None:
+    revoked, again, other = (office.service.person() for _ in range(3))
+    for person in (revoked, again, other):
+        made = office.service.verify(person, office.organisation)
+        office.service.verifications.hide(made, {"number": "nobody"})
+    office.service.revoke(revoked)
+    office.run(csv_of(*(row(person.phone) for person in (revoked, again, other))))
+    for person in (revoked, again, other):
+        assert verification(office, person).hidden == {"number": "nobody"}
+
+
 def test_what_the_file_does_not_say_stays(office: Importing) -> None:
     person = office.service.person()
     office.service.verify(person, office.organisation, email="asha@rail.example", listed=True)

@@ -116,19 +116,38 @@ def test_pages_of_officials_hold_everybody_once_in_the_order_of_units(store_back
     assert listed(service, of, units[1], units[2], limit=1) == [one for one in whole if one.unit != units[0]]
 
 
-def test_what_is_hidden_of_a_person_stays_so_until_the_verification_ends(store_backend: Service) -> None:
+def test_what_is_hidden_of_a_person_outlives_the_verification(store_backend: Service) -> None:
     service = store_backend
     of, person = service.organisation(), service.person()
     made = service.verify(person, of)
-    service.verifications.hide(made, {"post": "organisation", "number": "nobody"})
-    hidden = service.verifications.read(person.account)
-    assert hidden == replace(made, hidden={"post": "organisation", "number": "nobody"}, version=2)
+    hidden = {"post": "organisation", "number": "nobody"}
+    service.verifications.hide(made, hidden)  # type: ignore[arg-type]
+    assert service.verifications.read(person.account) == replace(made, hidden=hidden, version=2)  # type: ignore[arg-type]
     with pytest.raises(VerificationRaced):
         service.verifications.hide(made, {})
-    renewed = service.verify(person, of, post="Station Master")
-    assert renewed.hidden == {"post": "organisation", "number": "nobody"}
+    assert service.verify(person, of, post="Station Master").hidden == hidden
     service.revoke(person, now_ms=service.now_ms)
-    assert service.verify(person, of).hidden == {}
+    again = service.verify(person, of)
+    assert again.hidden == hidden
+    service.verifications.hide(again, {})
+    service.revoke(person, now_ms=service.now_ms)
+    assert service.verify(person, of).hidden == {}, "what was shown again stays shown"
+
+
+def test_each_organisation_finds_its_own_fields_hidden_when_it_verifies_somebody_again(store_backend: Service) -> None:
+    service = store_backend
+    first, second, person = service.organisation(), service.organisation(), service.person()
+    service.verifications.hide(service.verify(person, first), {"number": "nobody"})
+    service.revoke(person, now_ms=service.now_ms)
+    service.memberships_have_ended(person)
+    moved = service.verify(person, second)
+    assert (moved.hidden, moved.hidden_by_others) == ({}, {first: {"number": "nobody"}})
+    service.verifications.hide(moved, {"photo": "officials"})
+    service.revoke(person, now_ms=service.now_ms)
+    service.memberships_have_ended(person)
+    back = service.verify(person, first)
+    assert (back.hidden, back.hidden_by_others) == ({"number": "nobody"}, {second: {"photo": "officials"}})
+    assert service.verifications.read(person.account) == back
 
 
 def test_a_verification_comes_back_as_it_was_stored(store_backend: Service) -> None:

@@ -214,7 +214,34 @@ def test_what_a_person_said_of_themselves_does_not_pass_on_with_their_number(ser
     assert fields(seen(service, viewer, ravi)) == set()
     account = service.account(ravi.account)
     mine = profiles.own_profile(Caller(account, *account.devices.values()), now_ms=NOW_MS, deps=service.device_deps)
-    assert (fields(mine), mine.choices) == ({"number"}, {})
+    assert (fields(mine), mine.choices) == ({"number"}, {"name": "officials"})
+
+
+@pytest.mark.parametrize("ends", ["new-phone", "revoked", "expired"])
+def test_what_was_hidden_of_an_official_does_not_reappear_when_they_are_verified_again(
+    service: Service, ministry: OrganisationId, ends: str
+) -> None:
+    """The organisation hides one field and the person another. Then the verification ends and is made anew."""
+    viewer, official = service.person(), service.person()
+    made = service.verify(official, ministry, name="Asha Rao", post="Clerk", listed=True, expires_in_seconds=86_400)
+    change(service, official, photo=PNG, choices={"photo": "nobody"})
+    service.verifications.hide(made, {"post": "organisation"})
+    assert fields(seen(service, viewer, official)) == {"name"}
+    if ends == "new-phone":
+        service.register(official.phone, DeviceKeys(), now_ms=NOW_MS + 60_000)
+        account = service.account(official.account)
+        profiles.change_profile(
+            Caller(account, *account.devices.values()),
+            ChangeProfile(photo=PNG),
+            now_ms=NOW_MS,
+            deps=service.device_deps,
+        )
+    elif ends == "revoked":
+        service.revoke(official)
+    else:
+        service.now_ms += 86_400_000
+    service.verify(official, ministry, name="Asha Rao", post="Clerk", listed=True)
+    assert fields(seen(service, viewer, official, now_ms=service.now_ms)) == {"name"}
 
 
 def test_lookups_are_limited_and_only_those_of_a_number_count(service: Service, ravi: Person) -> None:

@@ -48,9 +48,11 @@ class Attestation:
 class Verification:
     """Times are epoch seconds. `words`: sort keys in the search index. `version` rises with every change.
 
-    `hidden`: to whom at most the organisation shows a field of this very person. `origin`: the row of an import that
-    made it as it is, or ended it. `first_issued_at`: since when the organisation has vouched without a gap: renewals
-    and changes keep it. `asked`: whether the person has asked for it since then.
+    `hidden`: to whom at most the organisation shows a field of this very person. It belongs to person and organisation
+    and outlives a verification: `hidden_by_others` keeps what former organisations have hidden, for the case that one
+    of them verifies the person again. `origin`: the row of an import that made it as it is, or ended it.
+    `first_issued_at`: since when the organisation has vouched without a gap: renewals and changes keep it. `asked`:
+    whether the person has asked for it since then.
 
     `ended` is None also of one whose time is over as long as the sweep has not come by: ask `in_force`.
     """
@@ -74,6 +76,7 @@ class Verification:
     hidden: Mapping[Field, Audience] = field(default_factory=dict)
     origin: Origin | None = None
     asked: bool = False
+    hidden_by_others: Mapping[OrganisationId, Mapping[Field, Audience]] = field(default_factory=dict)
 
     def in_force(self, now_seconds: int) -> bool:
         return self.ended is None and self.expires_at > now_seconds
@@ -81,6 +84,11 @@ class Verification:
     def settled(self, now_seconds: int) -> bool:
         """Whether the person wanted it, or has had the time to notice it."""
         return self.asked or self.first_issued_at + UNASKED_SECONDS <= now_seconds
+
+    def hidden_by(self) -> dict[OrganisationId, Mapping[Field, Audience]]:
+        """Return what each organisation hides of the person, whether or not it vouches for them now."""
+        own = {self.organisation: self.hidden} if self.hidden else {}
+        return {**self.hidden_by_others, **own}
 
     @property
     def standing(self) -> Standing:

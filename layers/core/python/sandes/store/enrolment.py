@@ -13,7 +13,7 @@ from sandes.store.codes import CodeStore
 from sandes.store.directory import DirectoryStore, account_key, device_item, device_key, phone_key
 from sandes.store.dynamo import ConditionFailed, Writer, write
 from sandes.store.nominations import NominationStore
-from sandes.store.people import profile_key
+from sandes.store.people import emptying_profile
 from sandes.store.routing import RoutingStore
 from sandes.store.schema import DirectoryRow as Row
 from sandes.store.verifications import VerificationStore
@@ -74,11 +74,11 @@ class EnrolmentStore:
     def replace(
         self, account: Account, device: Device, seal_key: SealKey, challenge: Challenge, *, now_seconds: int
     ) -> None:
-        """The number registered again: the account stays, `device` takes the place of all devices it had. Not of one
-        that is suspended, which would come back this way.
+        """Register the number again: the account stays, and `device` takes the place of all devices it had. A suspended
+        account is refused, since it would come back this way.
 
-        An organisation vouched for who held the number before, not for who holds it now: the verification ends. So
-        does what that person said of themselves.
+        An organisation vouched for who held the number before, not for who holds it now: the verification ends. What
+        that person said of themselves is removed; what was hidden stays hidden.
         """
         self._transact(
             self._consume(challenge, device),
@@ -89,7 +89,7 @@ class EnrolmentStore:
                 {"Delete": {"TableName": self.directory.table, "Key": device_key(DeviceAddress(account.id, number))}}
                 for number in account.devices
             ),
-            {"Delete": {"TableName": self.directory.table, "Key": profile_key(account.id)}},
+            emptying_profile(self.directory.table, account.id),
             self._put_device(device),
             self.routing.replacing(device, seal_key),
         )

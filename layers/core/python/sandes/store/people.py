@@ -183,6 +183,15 @@ class PeopleView:
         return rows | {item[RoutingRow.ACCOUNT]["B"]: item for item in found.get(self.routing.table, [])}
 
 
+def emptying_profile(table: str, account: AccountId) -> dict[str, Any]:
+    """Build the part of a transaction that removes what a person says of themselves. To whom they show each field is
+    kept, so that nothing reappears that was hidden.
+    """
+    said = (Row.NAME, Row.EMAIL, Row.PHOTO, Row.PHOTO_TYPE)
+    update = {"Key": profile_key(account), "UpdateExpression": f"REMOVE {', '.join(said)}"}
+    return {"Update": {"TableName": table, **update}}
+
+
 def profile_key(account: AccountId) -> dict[str, Any]:
     return account_key(account) | {DirectoryRow.SORT: {"S": _PROFILE_SORT}}
 

@@ -154,6 +154,7 @@ class VerificationRow:
     WORDS = "k"  # L of S: sort keys of its rows in the search index
     ORIGIN = "j"  # S the row of an import that made or ended it: id, row, outcome
     HIDDEN = "v"  # M of S by field: to whom the organisation shows it at most; absent where it is as for everybody
+    HIDDEN_BY_OTHERS = "a"  # M by organisation: the HIDDEN of organisations that verified the account before
 
 
 class OfficialRow:

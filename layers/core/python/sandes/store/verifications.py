@@ -442,7 +442,10 @@ def verification_item(verification: Verification) -> dict[str, Any]:
     if verification.asked:
         item[Row.ASKED] = {"BOOL": True}
     if verification.hidden:
-        item[Row.HIDDEN] = {"M": {name: {"S": audience} for name, audience in verification.hidden.items()}}
+        item[Row.HIDDEN] = _audiences(verification.hidden)
+    if verification.hidden_by_others:
+        others = verification.hidden_by_others.items()
+        item[Row.HIDDEN_BY_OTHERS] = {"M": {id_text(other): _audiences(hidden) for other, hidden in others}}
     return item | ({Row.ENDED_AT: {"N": str(verification.ended_at)}} if verification.ended_at is not None else {})
 
 
@@ -475,8 +478,17 @@ def read_verification(item: Item) -> Verification:
         reason=text(Row.REASON),
         origin=Origin.parse(item[Row.ORIGIN]["S"]) if Row.ORIGIN in item else None,
         asked=Row.ASKED in item,
-        hidden={
-            cast("Field", name): cast("Audience", audience["S"])
-            for name, audience in item.get(Row.HIDDEN, {"M": {}})["M"].items()
+        hidden=_read_audiences(item.get(Row.HIDDEN, {"M": {}})),
+        hidden_by_others={
+            parse_organisation(other): _read_audiences(hidden)
+            for other, hidden in item.get(Row.HIDDEN_BY_OTHERS, {"M": {}})["M"].items()
         },
     )
+
+
+def _audiences(hidden: Mapping[Field, Audience]) -> dict[str, Any]:
+    return {"M": {name: {"S": audience} for name, audience in hidden.items()}}
+
+
+def _read_audiences(value: Any) -> dict[Field, Audience]:
+    return {cast("Field", name): cast("Audience", audience["S"]) for name, audience in value["M"].items()}

@@ -153,8 +153,7 @@ def attest(
     now_seconds: int,
     deps: VerificationDependencies,
 ) -> Verification:
-    """Write a verification in the place of `previous`, the one that was read. What the organisation hides of the person
-    stays hidden. `asked`: the person asks for it.
+    """Write a verification in the place of `previous`, the one that was read. `asked`: the person asks for it.
 
     Raises VerificationRaced, and ProtocolError as `verify` does.
     """
@@ -195,11 +194,15 @@ def attested(
     origin: Origin | None = None,
     asked: bool = False,
 ) -> Verification:
-    """A new verification with its signed attestation, to be put in the place of `previous`."""
+    """Make a new verification with its signed attestation, to be put in the place of `previous`.
+
+    What the organisation has ever hidden of the person stays hidden, however its last verification ended.
+    """
     organisation, unit = place
     renewed = previous if previous and previous.in_force(now_seconds) else None
     if renewed and renewed.organisation != organisation.id:
         renewed = None
+    hidden = previous.hidden_by() if previous else {}
     values: dict[AttestedField, str] = {"name": terms.name, "post": terms.post, "unit": unit.name}
     salts = {field: secrets.token_bytes(SALT_BYTES) for field in ATTESTED}
     signed = statement(
@@ -224,14 +227,11 @@ def attested(
         attestation=Attestation(signed, key.sign(signed), values, salts),
         words=word_sorts(account, name=terms.name, post=terms.post),
         version=previous.version + 1 if previous else 1,
-        hidden=previous.hidden if previous and _goes_on(previous, organisation.id) else {},
+        hidden=hidden.get(organisation.id, {}),
+        hidden_by_others={other: fields for other, fields in hidden.items() if other != organisation.id},
         origin=origin,
         asked=asked or (renewed is not None and renewed.asked),
     )
-
-
-def _goes_on(previous: Verification, organisation: OrganisationId) -> bool:
-    return previous.ended in {None, "expired"} and previous.organisation == organisation
 
 
 def revoke(operation: Revoke, *, now_seconds: int, deps: VerificationDependencies) -> None:
