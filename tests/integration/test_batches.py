@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from sandes.apps import batch_send, batches
+from sandes.protocol import app_api
 from sandes.protocol.errors import ProtocolError
 from tests.support.batches import BUCKET, BatchApp, Crash, Crashing, batch_backend, new_app
 from tests.support.cursors import edited
+from tests.support.forms import policy_of
 from tests.support.interleaving import Side, Stepped, run_interleaved
 from tests.support.service import PEPPER, Person, Service, new_phone
 
@@ -464,7 +466,8 @@ def test_a_commit_needs_the_file_and_takes_only_as_much_as_is_allowed(
 ) -> None:
     made = app.create(template="bill", upload="csv")
     assert made.upload is not None
-    assert made.upload.headers == {"Content-Type": "text/csv"}
+    assert made.upload.fields["Content-Type"] == "text/csv"
+    assert ["content-length-range", 0, app_api.MAX_UPLOAD_BYTES] in policy_of(made.upload.fields)
     assert refused(app.commit, made.id) == "upload_missing"
     id = app.upload(b"x" * 101)
     monkeypatch.setattr("sandes.apps.batches.app_api.MAX_UPLOAD_BYTES", 100)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sandes.administration.imports import import_check, import_work, imports
+from sandes.administration.imports.import_files import MAX_FILE_BYTES
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.audit import SYSTEM
 from sandes.model.ids import UnitId, administrator_text, base64url_text, id_text, new_import_id
@@ -23,6 +24,7 @@ from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.imports import encode_results
 from tests.support.batches import Crash, Crashing
 from tests.support.cursors import edited
+from tests.support.forms import policy_of
 from tests.support.imports import BUCKET, Importing, csv_of, import_backend, importing, row, xlsx_of
 from tests.support.keys import DeviceKeys
 from tests.support.service import NOW, PEPPER, Person, Service, new_phone
@@ -94,7 +96,8 @@ def test_a_file_is_checked_and_then_done(office: Importing) -> None:
     person, absent = office.service.person(), new_phone()
     made = office.create(client_ref="batch 1")
     assert made.upload is not None
-    assert made.upload.headers == {"Content-Type": "text/csv"}
+    assert made.upload.fields["Content-Type"] == "text/csv"
+    assert ["content-length-range", 0, MAX_FILE_BYTES] in policy_of(made.upload.fields)
     assert (made.state, made.client_ref, made.rows) == ("open", "batch 1", 0)
     office.s3.put_object(Bucket=BUCKET, Key=office.file_name(made.id), Body=csv_of(row(person.phone), row(absent)))
     assert office.commit(made.id, dry_run=True).state == "checking"

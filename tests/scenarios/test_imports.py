@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sandes.administration.imports.import_files import MAX_FILE_BYTES
 from sandes.model.administrator import Place, Role
 from sandes.model.ids import parse_organisation, parse_unit
 from sandes_client.admin import AdminApiError
@@ -38,8 +39,8 @@ def officer(deployment: Deployed, organisation: str) -> TestAdministrator:
 
 
 def upload(made: Json, content: bytes) -> None:
-    answer = httpx.put(made["upload"]["url"], content=content, headers=made["upload"]["headers"])
-    assert answer.status_code == 200, answer.text
+    answer = httpx.post(made["upload"]["url"], data=made["upload"]["fields"], files={"file": content})
+    assert answer.status_code == 204, answer.text
 
 
 def settled(officer: TestAdministrator, id: str) -> Json:
@@ -156,3 +157,12 @@ def test_what_is_not_ones_own_is_not_there(deployment: Deployed, organisation: s
     own = verifier.api.post("imports", body={"organisation": organisation, "unit": unit, "format": "csv"})
     assert own["state"] == "open"
     assert refused(verifier.api.post, "imports", own["id"], "commit", body={"dry_run": True}) == "upload_missing"
+
+
+def test_a_file_above_the_limit_is_refused_by_the_storage(officer: TestAdministrator, organisation: str) -> None:
+    made = officer.api.post("imports", body={"organisation": organisation, "format": "csv"})
+    form, file = made["upload"]["fields"], {"file": bytes(MAX_FILE_BYTES + 1)}
+    answer = httpx.post(made["upload"]["url"], data=form, files=file, timeout=60)
+    assert answer.status_code == 400
+    assert "EntityTooLarge" in answer.text
+    assert refused(officer.api.post, "imports", made["id"], "commit", body={"dry_run": True}) == "upload_missing"

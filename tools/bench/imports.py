@@ -142,7 +142,7 @@ class _Work:
         made = imports.create(caller, new, now_ms=_now_ms(), deps=deps)
         if made.upload is None:
             raise EngineError("an import without an address for its file")
-        httpx.put(made.upload.url, content=content, headers=made.upload.headers).raise_for_status()
+        httpx.post(made.upload.url, data=made.upload.fields, files={"file": content}).raise_for_status()
         limited = replace(deps, limits=self.limits)
         imports.commit(caller, made.id, import_api.CommitImport(dry_run=True), now_ms=_now_ms(), deps=limited)
         check_seconds = self._next()

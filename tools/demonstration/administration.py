@@ -133,7 +133,7 @@ class Administration:
     def _checked(self, officer: AdminClient, organisation: str) -> dict[str, Any]:
         made = officer.post("imports", body={"organisation": organisation, "format": "csv"})
         content = _file()
-        answer = httpx.put(made["upload"]["url"], content=content, headers=made["upload"]["headers"], timeout=60)
+        answer = httpx.post(made["upload"]["url"], data=made["upload"]["fields"], files={"file": content}, timeout=60)
         check(answer.is_success, f"the upload is answered with {answer.status_code}")
         officer.post("imports", made["id"], "commit", body={"dry_run": True})
         found = self._settled(officer, made["id"])

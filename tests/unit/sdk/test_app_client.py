@@ -16,6 +16,7 @@ from sandes.model.ids import message_text, new_message_id
 from sandes.protocol import app_api
 from sandes_client.app import AppApiError, AppClient, BatchRow, SyncAppClient, Unreachable
 from sandes_client.clock import Chance
+from tests.support.forms import form_of
 from tests.unit.sdk.app_service import APP, ID, NOW, OTP, AppService, answer, refused
 from tests.unit.sdk.service import START_MS
 
@@ -315,7 +316,9 @@ def test_a_file_is_put_where_the_batch_says_without_a_token_and_again_after_a_cu
             raise httpx.WriteError("cut")
         return httpx.Response(200)
 
-    upload = app_api.Upload(url="https://files.test/x?s=%2F", headers={"Content-Type": "text/csv"}, expires_at=NOW)
+    upload = app_api.Upload(
+        url="https://files.test/x?s=%2F", fields={"key": "uploads/x", "policy": "p"}, expires_at=NOW
+    )
     service.on("POST", "/v1/batches", batch("open", upload=upload), 202)
     service.on("POST", f"/v1/batches/{ID}/commit", batch("checking"), 202)
     file = tmp_path / "rows.csv"
@@ -326,14 +329,17 @@ def test_a_file_is_put_where_the_batch_says_without_a_token_and_again_after_a_cu
         client.batches.upload(made, file)
         assert client.batches.commit(made.id, dry_run=True).state == "checking"
     assert body_of(service, app_api.CommitBatch).dry_run
-    assert [(url, content) for url, content, _ in put] == [("https://files.test/x?s=%2F", file.read_bytes())] * 2
-    assert put[1][2]["content-type"] == "text/csv"
+    assert [url for url, _, _ in put] == ["https://files.test/x?s=%2F"] * 2
+    assert put[0] == put[1]
+    form = form_of(put[1][2]["content-type"], put[1][1])
+    assert list(form) == ["key", "policy", "file"], "whatever comes after the file is not read"
+    assert form == {"key": b"uploads/x", "policy": b"p", "file": file.read_bytes()}
     assert "authorization" not in put[1][2]
     assert "files.test" not in repr(made)
 
 
 def test_a_file_that_is_not_taken_is_an_error(service: AppService, app: SyncAppClient) -> None:
-    upload = app_api.Upload(url="https://files.test/x", headers={}, expires_at=NOW)
+    upload = app_api.Upload(url="https://files.test/x", fields={}, expires_at=NOW)
     service.on("POST", "/v1/batches", batch("open", upload=upload), 202)
     made = app.batches.create(upload="ndjson", template="camp")
     with (

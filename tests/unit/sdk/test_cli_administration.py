@@ -808,8 +808,8 @@ def test_bars_are_as_long_as_what_they_count() -> None:
 def importing(service: AdminService, monkeypatch: pytest.MonkeyPatch) -> AdminService:
     """The file goes where its address leads; while a command waits, the queue is worked off."""
 
-    def upload(url: str, _: dict[str, str], file: Path) -> None:
-        service.put_file(url, file.read_bytes())
+    def upload(_: str, fields: dict[str, str], file: Path) -> None:
+        service.put_file(fields["key"], file.read_bytes())
 
     monkeypatch.setattr(imports, "upload", upload)
     monkeypatch.setattr(imports, "pause", lambda _: service.work_on_imports())

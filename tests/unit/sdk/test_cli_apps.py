@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from sandes.protocol import app_api
 from sandes_client.app import SyncAppClient
 from sandes_client.cli.main import app
+from tests.support.forms import form_of
 from tests.unit.sdk.app_service import APP, ID, NOW, OTP, AppService, answer, refused
 from tests.unit.sdk.service import START_MS
 from tests.unit.sdk.test_app_client import MESSAGE, batch, message
@@ -122,12 +123,12 @@ def storage(service: AppService, monkeypatch: pytest.MonkeyPatch) -> list[bytes]
 
     def http(request: httpx.Request) -> httpx.Response:
         if request.url.host == "files.test":
-            put.append(request.content)
+            put.append(form_of(request.headers["content-type"], request.content)["file"])
             return httpx.Response(200)
         return checked(request)
 
     monkeypatch.setattr(service, "http", http)
-    upload = app_api.Upload(url="https://files.test/x", headers={}, expires_at=NOW)
+    upload = app_api.Upload(url="https://files.test/x", fields={}, expires_at=NOW)
     service.on("POST", "/v1/batches", batch("open", upload=upload), 202)
     service.on("POST", f"/v1/batches/{ID}/commit", batch("checking"), 202)
     return put

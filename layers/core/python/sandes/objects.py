@@ -21,11 +21,19 @@ class Found:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class UploadForm:
+    """A form that uploads a file: POST `fields`, then the file as the field `file`, to `url` (multipart/form-data)."""
+
+    url: str
+    fields: dict[str, str]
+
+
 class Objects(Protocol):
     """Every method may raise StoreUnavailable."""
 
-    def upload_url(self, name: str, *, content_type: str, seconds: int) -> str:
-        """Where somebody without credentials may put the object, with this Content-Type, for so long."""
+    def upload_form(self, name: str, *, content_type: str, most_bytes: int, seconds: int) -> UploadForm:
+        """Let somebody without credentials put the object: of this type, of at most so many bytes, for so long."""
         ...
 
     def find(self, name: str) -> Found | None: ...

@@ -111,10 +111,10 @@ class RowFault:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Where the file of a batch is put, with which headers, until when. Who has `url` may put it."""
+    """The form that uploads the file of a batch, and until when. Whoever has it may upload."""
 
     url: str = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
+    fields: Mapping[str, str] = field(repr=False)
     expires_at: datetime
 
 

@@ -278,7 +278,7 @@ def create_batch(
 
 
 def upload_file(caller: Caller, batch: Batch, file: Path | bytes) -> Steps[None]:
-    """Put the file of a batch where its creation said. May be repeated until it is committed.
+    """Upload the file of a batch by the form of its creation. May be repeated until it is committed.
 
     Raises AppApiError upload_refused (the address has expired), ValueError for a file of more than 50 MiB, OSError.
     """
@@ -287,7 +287,7 @@ def upload_file(caller: Caller, batch: Batch, file: Path | bytes) -> Steps[None]
     content = file if isinstance(file, bytes) else file.read_bytes()
     if len(content) > MAX_UPLOAD_BYTES:
         raise ValueError("a batch file has at most 50 MiB")
-    yield from caller.put_file(batch.upload.url, batch.upload.headers, content)
+    yield from caller.post_file(batch.upload.url, batch.upload.fields, content)
 
 
 def commit_batch(caller: Caller, id: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> Steps[Batch]:

@@ -21,6 +21,7 @@ from sandes_client.app.credentials import AppCredentials
 from sandes_client.clock import Chance
 from sandes_client.tokens import SignedRequest, sign_app_token
 from sandes_client.unreachable import why_unreachable
+from sandes_client.uploads import encode_form
 
 T = TypeVar("T")
 
@@ -126,10 +127,11 @@ class Caller:
             yield Pause(wait)
             attempt += 1
 
-    def put_file(self, url: str, headers: Mapping[str, str], content: bytes) -> Steps[None]:
-        """To an address that was given for it. Raises AppApiError `upload_refused`, or Unreachable."""
+    def post_file(self, url: str, fields: Mapping[str, str], content: bytes) -> Steps[None]:
+        """Upload by the form that was given for it. Raises AppApiError `upload_refused`, or Unreachable."""
+        headers, body = encode_form(fields, content)
         for attempt in range(1, self.tries + 1):
-            outcome = yield Send("PUT", url, headers, content)
+            outcome = yield Send("POST", url, headers, body)
             if isinstance(outcome, httpx.Response):
                 if outcome.is_success:
                     return

@@ -131,9 +131,12 @@ def _upload(batch: Batch, now_ms: int, deps: BatchDependencies) -> app_api.Uploa
     if batch.state != "open":
         return None
     content_type = CONTENT_TYPES[batch.source]
+    form = deps.objects.upload_form(
+        file_name(batch), content_type=content_type, most_bytes=app_api.MAX_UPLOAD_BYTES, seconds=UPLOAD_SECONDS
+    )
     return app_api.Upload(
-        url=deps.objects.upload_url(file_name(batch), content_type=content_type, seconds=UPLOAD_SECONDS),
-        headers={"Content-Type": content_type},
+        url=form.url,
+        fields=form.fields,
         expires_at=datetime.fromtimestamp(now_ms // 1000 + UPLOAD_SECONDS, UTC),
     )
 

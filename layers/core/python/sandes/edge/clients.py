@@ -35,11 +35,18 @@ def secret_of(arn: str) -> bytes:
 
 
 def objects_client() -> Any:
-    """Addresses that it signs are used by others: SigV4, and no checksum that they would have to know of."""
+    """Make the client whose signed forms others use: SigV4, and no checksum that they would have to know of.
+
+    Forms name the bucket's host in this region. Otherwise they would name the global host, which a bucket in a newer
+    region does not answer at, and a new bucket in an older one only after hours
+    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html). For an endpoint that is an IP address,
+    as the local engine's, botocore puts the bucket into the path.
+    """
     signing = Config(
         signature_version="s3v4",
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         read_timeout=20,
+        s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
     )
     return _session().create_client("s3", config=_CONFIG.merge(signing))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from botocore.exceptions import ClientError
 
-from sandes.objects import Found, ObjectChanged, ObjectMissing
+from sandes.objects import Found, ObjectChanged, ObjectMissing, UploadForm
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client as Client
@@ -22,18 +22,24 @@ _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 @dataclass(frozen=True, slots=True)
 class S3Objects:
-    """`client` signs with SigV4: addresses for uploads are only good for it."""
+    """`client` signs with SigV4, which forms for uploads need."""
 
     client: Client
     bucket: str
 
-    def upload_url(self, name: str, *, content_type: str, seconds: int) -> str:
-        return self.client.generate_presigned_url(
-            "put_object",
-            Params={"Bucket": self.bucket, "Key": name, "ContentType": content_type},
+    def upload_form(self, name: str, *, content_type: str, most_bytes: int, seconds: int) -> UploadForm:
+        """Sign a POST policy, which unlike a presigned PUT bounds the length.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/developerguide/sigv4-HTTPPOSTConstructPolicy.html
+        """
+        signed = self.client.generate_presigned_post(
+            self.bucket,
+            name,
+            Fields={"Content-Type": content_type},
+            Conditions=[{"Content-Type": content_type}, ["content-length-range", 0, most_bytes]],
             ExpiresIn=seconds,
-            HttpMethod="PUT",
         )
+        return UploadForm(signed["url"], signed["fields"])
 
     def find(self, name: str) -> Found | None:
         try:

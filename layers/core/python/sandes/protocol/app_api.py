@@ -253,10 +253,13 @@ class NewBatch(Content):
 
 
 class Upload(Answer):
-    """PUT the file to `url` with these headers, at most 50 MiB, before `expires_at`."""
+    """POST `fields`, then the file as the field `file`, to `url` as multipart/form-data, before `expires_at`.
+
+    The storage refuses more than 50 MiB.
+    """
 
     url: str
-    headers: dict[str, str]
+    fields: dict[str, str]
     expires_at: Time
 
 

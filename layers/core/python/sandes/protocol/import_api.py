@@ -30,10 +30,13 @@ class CommitImport(Wire):
 
 
 class ImportUpload(Answer):
-    """Where the file is put by PUT with these headers."""
+    """POST `fields`, then the file as the field `file`, to `url` as multipart/form-data, before `expires_at`.
+
+    The storage refuses more than 20 MiB.
+    """
 
     url: str
-    headers: dict[str, str]
+    fields: dict[str, str]
     expires_at: datetime
 
 

@@ -33,6 +33,7 @@ from sandes_client.cli.administration.showing import (
 )
 from sandes_client.cli.session import CommandFailed, confirm, failures_as_lines
 from sandes_client.unreachable import why_unreachable
+from sandes_client.uploads import encode_form
 
 BAD_ROWS = 3
 POLL_SECONDS = 1.0
@@ -54,10 +55,11 @@ ImportId = Annotated[str, typer.Argument(metavar="IMPORT", help="Id that `import
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it is done.")]
 
 
-def upload(url: str, headers: dict[str, str], file: Path) -> None:
-    """Put a file where the service said. Raises CommandFailed or Unreachable."""
+def upload(url: str, fields: dict[str, str], file: Path) -> None:
+    """Upload a file by the form that the service gave. Raises CommandFailed or Unreachable."""
     try:
-        answer = httpx.put(url, headers=headers, content=file.read_bytes(), timeout=UPLOAD_SECONDS)
+        headers, body = encode_form(fields, file.read_bytes())
+        answer = httpx.post(url, headers=headers, content=body, timeout=UPLOAD_SECONDS)
     except OSError as error:
         raise CommandFailed("file_unusable", f"{file}: {error.strerror}") from None
     except httpx.TransportError as error:
@@ -93,7 +95,7 @@ def import_check(
     made = desk.post("imports", body=given(organisation=of, unit=unit, format=form, client_ref=client_ref))
     Console(stderr=True, highlight=False).print(f"import {made['id']}")
     with failures_as_lines():
-        upload(made["upload"]["url"], made["upload"]["headers"], file)
+        upload(made["upload"]["url"], made["upload"]["fields"], file)
     now = desk.post("imports", made["id"], "commit", body={"dry_run": True})
     _end(_waited(desk, now) if wait else now, as_json)
 

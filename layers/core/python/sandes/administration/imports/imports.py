@@ -145,9 +145,12 @@ def _act(action: str, caller: Caller, right: Assignment, one: Import, details: d
 
 def _upload(one: Import, now_ms: int, deps: ImportDependencies) -> import_api.ImportUpload:
     content_type = CONTENT_TYPES[one.format]
+    form = deps.objects.upload_form(
+        file_name(one), content_type=content_type, most_bytes=MAX_FILE_BYTES, seconds=UPLOAD_SECONDS
+    )
     return import_api.ImportUpload(
-        url=deps.objects.upload_url(file_name(one), content_type=content_type, seconds=UPLOAD_SECONDS),
-        headers={"Content-Type": content_type},
+        url=form.url,
+        fields=form.fields,
         expires_at=datetime.fromtimestamp(now_ms // 1000 + UPLOAD_SECONDS, UTC),
     )
 
