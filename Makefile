@@ -10,7 +10,7 @@ OF_APPS := tests/e2e/test_app_api_schemathesis.py
 OF_ADMINISTRATION := tests/e2e/test_admin_api_schemathesis.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup layers run admin test lint format bench specs diff deploy clean
+.PHONY: help setup layers run admin app test lint format bench specs diff deploy clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -43,6 +43,9 @@ run: setup ## deploy on this machine, play the demonstration, stay up (ONCE=1: e
 
 admin: setup ## on the running engine, make a platform administrator (EMAIL=... NAME=... UNIT=...)
 	@$(BIN)/python -m tools.admin --email "$(EMAIL)" --name "$(NAME)" --unit "$(UNIT)"
+
+app: setup ## on the running engine, make a trial app with keys and templates (NAME=... GUEST=+91... FILE=app.json)
+	@$(BIN)/python -m tools.app --name "$(NAME)" --guest "$(GUEST)" $(if $(FILE),--file "$(FILE)") $(if $(ENGINE),--engine "$(ENGINE)")
 
 test: setup layers ## run every test: unit, store, templates, conversations on the local engine (ARGS=...)
 ifdef ARGS

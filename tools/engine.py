@@ -22,7 +22,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import boto3
 from botocore.exceptions import ClientError
@@ -120,6 +120,15 @@ class Engine:
     enforce_iam: bool = False
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _held: IO[str] | None = field(default=None, repr=False)
+
+    @classmethod
+    def running_in(cls, folder: Path) -> Self:
+        """Return the engine that another process keeps running in `folder`. Raises EngineError if there is none."""
+        port = former_port(folder / "port")
+        engine = cls(folder, port or 0)
+        if port is None or not engine._healthy():
+            raise EngineError(f"no engine is running in {folder}")
+        return engine
 
     @property
     def url(self) -> str:
@@ -273,7 +282,12 @@ def deploy(engine: Engine, say: Say = lambda _: None) -> Deployment:
         _set_time_to_live(engine, json.loads(outputs.read_text())[STACK])
         _lock_heads(engine, json.loads(outputs.read_text())[STACK], assembly)
         deployed.write_text(fingerprint)
-    values = json.loads(outputs.read_text())[STACK]
+    return deployment_of(engine)
+
+
+def deployment_of(engine: Engine) -> Deployment:
+    """Return the addresses of what was deployed on the engine last. Raises FileNotFoundError if nothing was."""
+    values = json.loads((engine.folder / "outputs.json").read_text())[STACK]
     return Deployment(
         http_url=values["HttpUrl"],
         websocket_url=values["WebSocketUrl"],

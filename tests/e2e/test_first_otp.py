@@ -53,7 +53,57 @@ def signed_in(deployed: Deployed, file: Path, role: Role, organisation: Organisa
     AdminSession(made.email, stack.http_url, stack.cognito_url, stack.admin_client, made.api.tokens).save(file)
 
 
+def run_shell(text: str, *, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603
+        ["/bin/bash", "-euo", "pipefail", "-c", text],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def make_app_here(folder: Path, engine: Path) -> None:
+    """Put a `make` into `folder` that makes apps on the tests' engine, with their files where it is called."""
+    command = folder / "make"
+    python, root = shlex.quote(sys.executable), shlex.quote(str(ROOT))
+    command.write_text(
+        f'#!/bin/sh\n[ "$1" = app ] || exit 2\nname=${{2#NAME=}}\n'
+        f"PYTHONPATH={root}:{root}/layers/core/python:{root}/sdk/python "
+        f'exec {python} -m tools.app --name "$name" --engine {shlex.quote(str(engine))} >&3\n'
+    )
+    command.chmod(0o755)
+
+
 def test_the_first_otp_is_sent_and_checked_by_the_commands_as_written(deployment: Deployed, tmp_path: Path) -> None:
+    endpoints = tmp_path / "endpoints.json"
+    deployment.stack.write(endpoints)
+    work = tmp_path / "work"
+    work.mkdir()
+    path = commands(tmp_path)
+    make_app_here(path, deployment.engine.folder)
+    environment = {
+        "PATH": f"{path}:{os.environ['PATH']}",
+        "HOME": str(work),
+        "SANDES_ENDPOINTS": str(endpoints),
+    }
+    run = run_shell("exec 3>make.out\n" + "\n".join(blocks("sh")), folder=work, environment=environment)
+    assert run.stderr == ""
+    assert run.returncode == 0
+    said = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
+    promised = [json.loads(block) for block in blocks("json")]
+    assert [without_values(answer) for answer in said] == [without_values(answer) for answer in promised]
+    assert len(said) == 5
+    assert said[0]["id"] == said[1]["id"]
+    assert {file.name for file in work.iterdir()} == {"app.json", "app.pem", "app-live.json", "make.out", "token.txt"}
+    assert {(work / name).stat().st_mode & 0o077 for name in ("app.json", "app.pem", "app-live.json")} == {0}
+
+
+def test_administrators_register_an_app_and_approve_its_text_by_the_commands_as_written(
+    deployment: Deployed, tmp_path: Path
+) -> None:
     endpoints = tmp_path / "endpoints.json"
     deployment.stack.write(endpoints)
     work = tmp_path / "work"
@@ -69,19 +119,8 @@ def test_the_first_otp_is_sent_and_checked_by_the_commands_as_written(deployment
         "SANDES_ENDPOINTS": str(endpoints),
         "SANDES_ADMIN_SESSION": str(tmp_path / "manager.json"),
     }
-    run = subprocess.run(  # noqa: S603
-        ["/bin/bash", "-euo", "pipefail", "-c", "\n".join(blocks("sh"))],
-        cwd=work,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    shown = 'sandes-admin template show login --app "${KEY%.*}" --json'
+    run = run_shell("\n".join([*blocks("bash"), shown]), folder=work, environment=environment)
     assert run.stderr == ""
     assert run.returncode == 0
-    said = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
-    promised = [json.loads(block) for block in blocks("json")]
-    assert [without_values(answer) for answer in said] == [without_values(answer) for answer in promised]
-    assert len(said) == 5
-    assert said[0]["id"] == said[1]["id"]
+    assert "is your code for" in run.stdout
