@@ -67,7 +67,7 @@ def seed_members(client: Client, tables: Mapping[str, str], group: GroupId, acco
     rows: list[dict[str, Any]] = []
     for account in accounts:
         item = member_item(group, Member(account, "member", now_ms))
-        fields = {name: item[name] for name in (GroupRow.ROLE, GroupRow.JOINED_AT_MS)}
+        fields = {name: item[name] for name in (GroupRow.ROLE, GroupRow.JOINED_AT_MS, GroupRow.JOINED_VERSION)}
         rows += [item, membership_key(account, group) | fields]
     batch_write(client, table, _puts(rows))
     client.update_item(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_a_role_that_is_another_by_now_stops_every_change_that_rests_on_it(group
     group = groups.create(owner)
     member, other = joins(groups, group), joins(groups, group)
     before = groups.group(group)
-    as_admin = Member(member.account, "admin", member.joined_at_ms)
+    as_admin = replace(member, role="admin")
     invitation = GroupInvitation(group, new_account_id(), member.account, groups.now + 60)
     attempts: list[Callable[[], None]] = [
         lambda: groups.changes.remove(group, as_admin, by=owner.account, event=None),

@@ -161,8 +161,12 @@ class Groups:
         ]
         return seed_group(self.service.client, self.service.tables["directory"], members, **changed)
 
-    def join(self, group: Group, person: Person, *, at_ms: int) -> None:
-        item = member_item(group.id, Member(person.account, "member", at_ms))
+    def join(self, group: Group, person: Person, *, at_ms: int, version: int | None = None) -> None:
+        """A row of a member who joined at `version`, one above that of `group` unless given, by a clock that said
+        `at_ms`.
+        """
+        joined = Member(person.account, "member", at_ms, group.version + 1 if version is None else version)
+        item = member_item(group.id, joined)
         self.service.client.put_item(TableName=self.service.tables["directory"], Item=item)
 
     def leave(self, group: Group, person: Person) -> None:

@@ -66,9 +66,9 @@ class Recorder:
 
     told: list[Told] = field(default_factory=list)
 
-    def __call__(self, post: GroupPost, *, to: Sequence[AccountId] | None = None, now_ms: int) -> int:
+    def __call__(self, post: GroupPost, *, to: Sequence[AccountId] | None = None, now_ms: int) -> bool:
         self.told.append(Told(post, None if to is None else tuple(to)))
-        return post.at_ms
+        return True
 
 
 class Groups:

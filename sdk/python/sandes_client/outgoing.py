@@ -16,7 +16,7 @@ from sandes_client.api import ApiError, ClientApi, Unreachable
 from sandes_client.cipher import BodyCipher, RecipientDevice
 from sandes_client.clock import Chance, Clock, ServerClock
 from sandes_client.events import Event, Status, StatusChanged
-from sandes_client.ids import AccountId, DeviceAddress, base64url_text, message_time_ms, new_message_id
+from sandes_client.ids import AccountId, DeviceAddress, MessageId, base64url_text, message_time_ms, new_message_id
 from sandes_client.link import Link
 from sandes_client.socket import FrameRefused, SocketClosed
 from sandes_client.store import Outgoing, Store
@@ -28,6 +28,9 @@ RETRY_MS = 7 * 24 * 3600 * 1000
 
 MIN_EXPIRY_SECONDS = 60
 """The shortest time for which the server keeps an undelivered message."""
+
+MOST_AHEAD_MS = 60_000
+"""Ids follow a time that lies this far ahead of the server's clock at most; the server allows twice as much."""
 
 _PASSING = {"rate_limited", "unavailable", "internal", "superseded", "token_expired"}
 """Refusals after which the same message may be sent again."""
@@ -83,7 +86,7 @@ class Sender:
         if expires_in is not None and expires_in < MIN_EXPIRY_SECONDS:
             raise ValueError(f"expires_in is at least {MIN_EXPIRY_SECONDS} seconds")
         now_ms = self._server_clock.now_ms()
-        id = new_message_id(now_ms, self._chance.secret_bytes)
+        id = self._new_id(recipient)
         row = self._store.outbox.add(id, recipient, body, expires_in=expires_in, queued_at_ms=now_ms)
         self._work_for(recipient)
         return row
@@ -132,7 +135,7 @@ class Sender:
                         continue
                 case "clock_skew":
                     self._server_clock.learn(int(details["server_time"]))
-                    self._store.outbox.renew(row.number, self._new_id())
+                    self._store.outbox.renew(row.number, self._new_id(row.recipient))
                     if attempt == 0:
                         attempt += 1
                         continue
@@ -147,7 +150,7 @@ class Sender:
         if message_time_ms(row.id) > self._server_clock.now_ms() - RETRY_MS:
             return row
         if row.copies is None:
-            self._store.outbox.renew(row.number, self._new_id())
+            self._store.outbox.renew(row.number, self._new_id(row.recipient))
         else:
             self._failed(row, "id_too_old")
         return self._store.outbox.read(row.number)
@@ -180,8 +183,17 @@ class Sender:
     def _is_own(self, recipient: AccountId, device: RecipientDevice) -> bool:
         return recipient == self._own.account and device.device == self._own.device
 
-    def _new_id(self) -> Any:
-        return new_message_id(self._server_clock.now_ms(), self._chance.secret_bytes)
+    def _new_id(self, recipient: str) -> MessageId:
+        """Make an id later than the last one and than the newest message of the chat, by which chats are ordered.
+
+        A time far ahead of the server's clock, which the service would refuse, is not followed.
+        """
+        now_ms = self._server_clock.now_ms()
+        seen_ms = self._store.newest_at_ms(recipient)
+        last = self._store.outbox.newest_id()
+        before_ms = (seen_ms or 0, message_time_ms(last) if last else 0)
+        followed = [ms + 1 for ms in before_ms if ms < now_ms + MOST_AHEAD_MS]
+        return new_message_id(max(now_ms, *followed) if followed else now_ms, self._chance.secret_bytes)
 
     def _accepted(self, row: Outgoing, at_ms: int) -> None:
         self._store.outbox.accepted(row.number, at_ms=at_ms)

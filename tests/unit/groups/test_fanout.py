@@ -196,14 +196,17 @@ def test_no_ephemeral_key_is_used_twice(groups: Groups) -> None:
 
 
 def test_who_joined_after_the_post_does_not_get_it(groups: Groups) -> None:
-    people = groups.people(MANY + 2)
-    *members, at_once, late = people
+    """Whatever the clocks of the functions say by which they join and it is sent."""
+    people = groups.people(MANY + 4)
+    *members, early, early_by_a_fast_clock, late, late_by_a_slow_clock = people
     group = groups.group(members)
+    groups.join(group, early, at_ms=NOW_MS - 1, version=group.version)
+    groups.join(group, early_by_a_fast_clock, at_ms=NOW_MS + 2_000, version=group.version)
     groups.send(groups.frame(group), members[0])
-    groups.join(group, at_once, at_ms=NOW_MS)
     groups.join(group, late, at_ms=NOW_MS + 1)
+    groups.join(group, late_by_a_slow_clock, at_ms=NOW_MS - 2_000)
     groups.work_all()
-    assert counts(groups, [at_once, late]) == [1, 0]
+    assert counts(groups, [early, early_by_a_fast_clock, late, late_by_a_slow_clock]) == [1, 1, 0, 0]
 
 
 def test_who_was_removed_before_the_plan_does_not_get_it_and_nobody_else_misses_it(groups: Groups) -> None:
@@ -316,7 +319,7 @@ def test_a_plan_that_is_made_again_after_members_came_and_went_loses_nobody(grou
         groups.work_one(groups.fanout(lambda target: flaky if target is groups.service.client else target))
     first = groups.queue.sent.pop(0)
     groups.leave(group, members[4])
-    groups.join(group, members[0], at_ms=NOW_MS - 1)
+    groups.join(group, members[0], at_ms=NOW_MS - 1, version=group.version)
     groups.queue.sent = [plan, *groups.queue.sent]
     groups.work_all()
     groups.queue.sent = [first]
@@ -361,8 +364,8 @@ def test_posts_have_the_same_name_only_if_group_message_author_and_recipients_ar
 def test_an_event_told_twice_is_delivered_once_even_to_who_has_acked_it(groups: Groups, size: int) -> None:
     people = groups.people(size)
     event = groups.post(groups.group(people), people[0].address(), b"event", event=True)
-    for now_ms in (NOW_MS, NOW_MS + 5_000):
-        assert groups.fanout()(event, now_ms=now_ms) == NOW_MS
+    for now_ms, is_first in ((NOW_MS, True), (NOW_MS + 5_000, False)):
+        assert groups.fanout()(event, now_ms=now_ms) is is_first
         groups.work_all()
         for person in people[1:]:
             stored = groups.service.stored(person)

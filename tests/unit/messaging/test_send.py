@@ -286,6 +286,38 @@ def test_a_retry_gives_the_first_time_and_stores_nothing_more(
     assert [len(envelopes) for envelopes in before] == [1] * device_count
 
 
+def test_a_retry_after_the_ack_has_the_first_time(service: Service, asha: Person) -> None:
+    """The author sees the time of the answer that arrived, the reader that of the first envelope."""
+    ravi = service.person()
+    frame = service.message(ravi)
+    first = sent(service, frame, asha)
+    (read,) = service.stored(ravi)
+    service.inbox.remove(read.inbox, [read.id])
+    again = sent(service, frame, asha, now_ms=NOW_MS + 10_337)
+    (repeated,) = service.stored(ravi)
+    assert [ravi.keys[0].open(envelope).at_ms for envelope in (read, repeated)] == [first.at, again.at]
+    assert first.at == again.at == NOW_MS
+
+
+def test_messages_of_one_sender_keep_their_order_whatever_the_clocks_of_the_environments_say(
+    service: Service, asha: Person
+) -> None:
+    """The environment that accepts the second message has a clock that is 200 ms behind the first one's."""
+    ravi = service.person()
+    for order, (made_ms, accepted_ms) in enumerate(((NOW_MS, NOW_MS + 210), (NOW_MS + 20, NOW_MS + 30))):
+        frame = service.message(ravi, str(order).encode(), id=new_message_id(made_ms))
+        assert sent(service, frame, asha, now_ms=accepted_ms).at == made_ms
+    contents = [ravi.keys[0].open(envelope) for envelope in service.stored(ravi)]
+    assert [content.body for content in sorted(contents, key=lambda one: (one.at_ms, one.id))] == [b"0", b"1"]
+
+
+def test_the_time_of_a_message_is_that_of_its_id_as_far_ahead_and_as_old_as_it_may_be(
+    service: Service, asha: Person, ravi: Person
+) -> None:
+    for made_ms in (NOW_MS + MAX_AHEAD_MS, NOW_MS - MAX_AGE_MS):
+        assert sent(service, service.message(ravi, id=new_message_id(made_ms)), asha).at == made_ms
+
+
 @pytest.mark.parametrize("device_count", [1, 2])
 def test_a_retry_with_other_content_leaves_and_pushes_what_was_stored_first(
     service: Service, asha: Person, device_count: int

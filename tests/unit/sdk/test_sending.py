@@ -11,7 +11,7 @@ from sandes.crypto.seal import ReceiptKind
 from sandes.model.ids import account_text
 from sandes_client import DeviceStopped, SendFailed, Status, Store
 from sandes_client.cipher import RecipientDevice
-from sandes_client.ids import AccountId
+from sandes_client.ids import AccountId, message_time_ms
 from tests.unit.sdk.service import ALICE, BOB, START_MS, Service, eventually, problem, refusal
 
 BOB_ID, ALICE_ID = account_text(BOB), account_text(ALICE)
@@ -26,6 +26,33 @@ async def test_a_message_has_a_copy_for_every_device_of_the_recipient(service: S
     assert frame.expires_in == 60
     assert sent.status is Status.ACCEPTED
     assert sent.at_ms == START_MS
+
+
+async def test_ids_keep_the_order_of_writing_though_the_servers_clocks_differ(service: Service, store: Store) -> None:
+    """Two servers, whose clocks differ by 400 ms, told the time; the machine's clock goes back as well."""
+    async with service.client(store) as device:
+        rows = [device.post(BOB_ID, b"1"), device.post(BOB_ID, b"2")]
+        service.clock._now -= 0.4
+        rows += [device.post(BOB_ID, b"3"), device.post(BOB_ID, b"4")]
+        times = [message_time_ms(row.id) for row in rows]
+    assert times == sorted(set(times))
+
+
+@pytest.mark.parametrize(("ahead_ms", "follows"), [(5_000, True), (59_000, True), (61_000, False), (10**9, False)])
+async def test_an_answer_is_later_than_its_question_unless_that_lies_far_ahead(
+    service: Service, store: Store, ahead_ms: int, follows: bool
+) -> None:
+    with store.transaction():
+        store._database.run(
+            "INSERT INTO messages (sender, message, sender_device, sender_class, recipient, at_ms, body) "
+            "VALUES (?, ?, 1, 'public', ?, ?, ?)",
+            (BOB_ID, "01b21e00-0000-7000-8000-000000000000", ALICE_ID, START_MS + ahead_ms, b"?"),
+        )
+    async with service.client(store) as device:
+        made_ms = message_time_ms(device.post(BOB_ID, b"!").id)
+        other_ms = message_time_ms(device.post(ALICE_ID, b"note").id)
+    assert made_ms == (START_MS + ahead_ms + 1 if follows else START_MS)
+    assert other_ms == made_ms + 1  # of one sender
 
 
 async def test_a_note_to_the_own_account_has_no_copy_for_the_sending_device(service: Service, store: Store) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sandes_client.ids import AccountId
 from sandes_client.store.app_inbox import AppInboxTable, StoredAppMessage
 from sandes_client.store.database import Database, StoreUnusable
 from sandes_client.store.groups import GroupInboxTable, GroupsTable, KnownGroup, StoredGroupEvent, StoredGroupMessage
 from sandes_client.store.inbox import AckBatch, InboxTable, StoredMessage
-from sandes_client.store.outbox import OutboxTable, Outgoing
+from sandes_client.store.outbox import OutboxTable, Outgoing, group_of
 from sandes_client.store.people import PeopleTable
 from sandes_client.store.profile import Account, ProfileTable
 
@@ -55,6 +56,13 @@ class Store:
         """All writes inside happen together, on disk when the block ends, or not at all."""
         with self._database.transaction():
             yield
+
+    def newest_at_ms(self, recipient: str) -> int | None:
+        """Return the time of the newest message that came from a recipient of messages: an account or a group."""
+        group = group_of(recipient)
+        if group is None:
+            return self.inbox.newest_at_ms(AccountId(recipient))
+        return self.group_inbox.newest_at_ms(group)
 
     def forget_keys(self) -> None:
         """Destroy the identity and seal keys and give up what was still to be sent: the device was revoked."""

@@ -182,6 +182,12 @@ class GroupInboxTable:
         condition = "WHERE shown = 0 ORDER BY at_ms, number"
         return _in_order(self._messages(condition, ()), self._events(condition, ()))
 
+    def newest_at_ms(self, group: GroupId) -> int | None:
+        """Return the time of the newest message of the group."""
+        newest: int | None
+        ((newest,),) = self._database.rows("SELECT MAX(at_ms) FROM group_messages WHERE group_id = ?", (group,))
+        return newest
+
     def of_group(self, group: GroupId, *, limit: int) -> list[StoredGroupMessage | StoredGroupEvent]:
         """The last `limit` messages and events of the group, oldest first."""
         condition = "WHERE group_id = ? ORDER BY at_ms DESC, number DESC LIMIT ?"

@@ -144,8 +144,14 @@ class InboxTable:
         self._database.run("DELETE FROM receipts")
 
     def unshown(self) -> list[StoredMessage]:
-        """Messages not yet shown, in the order of the server's time."""
+        """Return the messages not yet shown, by their time and, within a millisecond, as they came."""
         return self._messages("WHERE shown = 0 ORDER BY at_ms, number", ())
+
+    def newest_at_ms(self, sender: AccountId) -> int | None:
+        """Return the time of the newest message of `sender`."""
+        newest: int | None
+        ((newest,),) = self._database.rows("SELECT MAX(at_ms) FROM messages WHERE sender = ?", (sender,))
+        return newest
 
     def of_sender(self, sender: AccountId, *, limit: int) -> list[StoredMessage]:
         """The last `limit` messages of `sender`, oldest first."""

@@ -56,8 +56,13 @@ class Outgoing:
     @property
     def group(self) -> GroupId | None:
         """The group it is posted to, None for a message to an account."""
-        group = self.recipient.removeprefix(_GROUP)
-        return GroupId(group) if group != self.recipient else None
+        return group_of(self.recipient)
+
+
+def group_of(recipient: str) -> GroupId | None:
+    """Return the group that a recipient stands for, None for an account."""
+    group = recipient.removeprefix(_GROUP)
+    return GroupId(group) if group != recipient else None
 
 
 class OutboxTable:
@@ -70,6 +75,11 @@ class OutboxTable:
             (id, recipient, body, expires_in, queued_at_ms),
         )
         return Outgoing(number, id, recipient, body, None, expires_in, Status.QUEUED, None, queued_at_ms, None)
+
+    def newest_id(self) -> MessageId | None:
+        """Return the id of the message that was written last."""
+        rows = self._database.rows("SELECT message FROM outbox ORDER BY number DESC LIMIT 1")
+        return MessageId(rows[0][0]) if rows else None
 
     def set_copies(self, number: int, copies: list[dict[str, Any]]) -> None:
         self._database.run("UPDATE outbox SET copies = ? WHERE number = ?", (json.dumps(copies), number))

@@ -245,7 +245,7 @@ def put_member(
             if group.members >= group.limit:
                 raise ProtocolError(ErrorCode.GROUP_FULL)
             pay(caller, group, GroupChange.JOINED, now_ms, deps)
-            member = Member(account, body.role, now_ms)
+            member = Member(account, body.role, now_ms, group.version + 1)
             of = group.organisation if group.audience == "officials" else None
             with told(_event(caller, group, GroupChange.JOINED, member, now_ms), deps.work) as event:
                 deps.changes.add(id, member, "added", official_of=of, now_seconds=now_ms // 1000, event=event)

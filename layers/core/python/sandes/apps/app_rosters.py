@@ -230,7 +230,7 @@ class _Starting:
                 return self._queue(changes)
             accounts = [change.account for change in changes]
             _, ties = self._deps.groups.ties(self._group.id, accounts, now_seconds=self._now_ms // 1000)
-            together = together_of(changes, ties, now_ms=self._now_ms)
+            together = together_of(changes, ties, version=self._group.version, now_ms=self._now_ms)
             if together.operations(self._group) + len(changes) > MOST_OPERATIONS:
                 return self._queue(changes)
             return self._make(changes, together)

@@ -123,8 +123,8 @@ def event_of(group: Group, change: Change, actor: Actor, *, now_ms: int) -> Grou
     )
 
 
-def together_of(changes: Sequence[Change], ties: Mapping[AccountId, Tie], *, now_ms: int) -> Together:
-    """What of the changes is not so already."""
+def together_of(changes: Sequence[Change], ties: Mapping[AccountId, Tie], *, version: int, now_ms: int) -> Together:
+    """Keep the changes that are not so already; `version` is the group's before them."""
     add, remove, roles, invited = [], [], [], []
     for change in changes:
         member = ties[change.account].member
@@ -133,7 +133,7 @@ def together_of(changes: Sequence[Change], ties: Mapping[AccountId, Tie], *, now
                 remove.append(member)
         elif member is None:
             if change.kind is ChangeKind.ADD:  # whose role was to change and who has left is not brought back
-                add.append(Member(change.account, change.role, now_ms))
+                add.append(Member(change.account, change.role, now_ms, version + 1))
                 if ties[change.account].invitation is not None:
                     invited.append(change.account)
         elif member.role != change.role:
@@ -277,7 +277,9 @@ class _Chunk:
         """Return as many of the changes as one transaction takes, and what of them is to be done."""
         permitted = list(self._permitted(group, some))
         while True:
-            together = together_of([one for one in permitted if one in some], ties, now_ms=self._now_ms)
+            together = together_of(
+                [one for one in permitted if one in some], ties, version=group.version, now_ms=self._now_ms
+            )
             if together.operations(group) <= _MOST_OPERATIONS:
                 return some, together
             some = some[:-1]

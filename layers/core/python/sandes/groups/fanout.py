@@ -76,35 +76,34 @@ class Fanout:
     keys: FanoutKeys
     sender_hash: SenderHash
 
-    def __call__(self, post: GroupPost, *, to: Sequence[AccountId] | None = None, now_ms: int) -> int:
+    def __call__(self, post: GroupPost, *, to: Sequence[AccountId] | None = None, now_ms: int) -> bool:
         """Deliver to the members of the group, or to those of `to`, who need not be members, and to nobody else.
 
         When this returns, the post is stored for every device, or in the queue. It is not for the sending device, nor
-        for members who joined after it, or may not receive it when their turn comes. May be repeated: returns the
-        time in epoch milliseconds at which it was accepted first. Raises StoreUnavailable.
+        for members who joined after it, or may not receive it when their turn comes. May be repeated: returns
+        whether it was accepted for the first time. Raises StoreUnavailable.
         """
         name = self.keys.post(post.group.id, post.message, author_of(post.sender), to)
-        record = self.store.begin(
-            name,
-            FanoutRecord(
-                post.at_ms,
-                post.expires_at,
-                device=0 if isinstance(post.sender, AppSender) else post.sender.device,
-                members=post.group.members if to is None else len(to),
-            ),
-            keep_until=_keep_until(post.expires_at, now_ms),
+        first = FanoutRecord(
+            post.at_ms,
+            post.expires_at,
+            device=0 if isinstance(post.sender, AppSender) else post.sender.device,
+            members=post.group.members if to is None else len(to),
+            version=post.group.version,
         )
+        record = self.store.begin(name, first, keep_until=_keep_until(post.expires_at, now_ms))
         if record.is_under_way or record.expires_at <= now_ms // 1000:
-            return record.at_ms
+            return False
         job = FanoutJob(
             post=name,
             group=post.group.id,
+            version=record.version,
             audience=post.group.audience,
             message=post.message,
             sender=post.sender,
             sender_class=post.sender_class,
             event=post.event,
-            body=post.body if post.event else self._wrapped(post, record.expires_at),
+            body=post.body if post.event else self._wrapped(post, record),
             at_ms=record.at_ms,
             expires_at=record.expires_at,
             chosen=to is not None,
@@ -121,15 +120,15 @@ class Fanout:
             self.store.queued(name)
         else:
             self._queue_chunks(job, [job.members])
-        return record.at_ms
+        return record is first
 
-    def _wrapped(self, post: GroupPost, expires_at: int) -> bytes:
+    def _wrapped(self, post: GroupPost, record: FanoutRecord) -> bytes:
         """A message as the envelopes hold it. A large one is stored by then, for a day longer than they are."""
         body: bytes | BodyPointer = post.body
         if len(post.body) > MAX_INLINE_BODY_BYTES:
             body = BodyPointer(new_body_id(), bindings.randombytes(32), len(post.body))
-            self.inbox.put_body(body.id, encrypt_body(post.body, body), expires_at=expires_at + DAY_SECONDS)
-        return group_message_body(post.group.id, post.group.version, body)
+            self.inbox.put_body(body.id, encrypt_body(post.body, body), expires_at=record.expires_at + DAY_SECONDS)
+        return group_message_body(post.group.id, record.version, body)
 
     def work(self, queued: Mapping[str, Any], *, now_ms: int) -> str:
         """Do what an entry of the queue asks for; what was done, for the log. Raises StoreUnavailable, NobodyFound."""
@@ -149,9 +148,9 @@ class Fanout:
         return "delivered"
 
     def _members(self, job: FanoutJob) -> Iterator[list[AccountId]]:
-        """Pages of those who were members when the post was accepted, and are."""
+        """Yield pages of those who were members at the version at which the post was accepted, and still are."""
         for page in self.groups.member_pages(job.group):
-            yield [member.account for member in page if member.joined_at_ms <= job.at_ms]
+            yield [member.account for member in page if member.joined_version <= job.version]
 
     def _queue_chunks(self, job: FanoutJob, pages: Iterable[Sequence[AccountId]]) -> None:
         chunks = []
@@ -243,7 +242,16 @@ def _encode(job: FanoutJob) -> bytes:
     )
     return cbor2.dumps(
         [
-            *(job.post, job.group, job.audience, job.message, isinstance(sender, AppSender), named, job.sender_class),
+            *(
+                job.post,
+                job.group,
+                job.version,
+                job.audience,
+                job.message,
+                isinstance(sender, AppSender),
+                named,
+                job.sender_class,
+            ),
             *(job.event, job.body, job.at_ms, job.expires_at, job.chosen, job.concerns),
             None if job.members is None else b"".join(job.members),
         ]
@@ -251,11 +259,12 @@ def _encode(job: FanoutJob) -> bytes:
 
 
 def _decode(data: bytes) -> FanoutJob:
-    post, group, audience, message, by_app, (id, named), sender_class, *rest = cbor2.loads(data)
+    post, group, version, audience, message, by_app, (id, named), sender_class, *rest = cbor2.loads(data)
     event, body, at_ms, expires_at, chosen, concerns, members = rest
     return FanoutJob(
         post=post,
         group=GroupId(group),
+        version=version,
         audience=audience,
         message=MessageId(message),
         sender=AppSender(AppId(id), named) if by_app else DeviceAddress(AccountId(id), DeviceNumber(named)),

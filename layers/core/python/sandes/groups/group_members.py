@@ -186,7 +186,7 @@ class _Change:
     def _add(self, group: Group, account: AccountId, way: Way, standing: Standing | None) -> client_api.GroupMember:
         if group.members >= group.limit:
             raise ProtocolError(ErrorCode.GROUP_FULL)
-        member = Member(account, "member", self._now_ms)
+        member = Member(account, "member", self._now_ms, group.version + 1)
         held = standing.organisation if standing and group.audience == "officials" else None
         joined = self._event(GroupChange.JOINED, account, role="member", name=group.name)
         with self._telling(group, joined) as event:

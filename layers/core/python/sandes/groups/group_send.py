@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sandes.groups.fanout import Fanout, chunks_of
 from sandes.limits import Limit, Meter, enforce
-from sandes.messaging.send import check_time, current, expiry
+from sandes.messaging.send import current, expiry, time_of_message
 from sandes.model.envelope import MAX_BODY_BYTES
 from sandes.model.fanout import GroupPost
 from sandes.model.ids import account_text
@@ -41,7 +41,7 @@ def send_to_group(frame: GroupSend, principal: Principal, *, now_ms: int, deps: 
     suspended, unavailable, not_permitted (also for an unknown or dissolved group), posting_restricted for a member who
     may not post.
     """
-    check_time(frame.id, now_ms)
+    at_ms = time_of_message(frame.id, now_ms)
     if len(frame.body) > MAX_BODY_BYTES:
         raise ProtocolError(ErrorCode.TOO_LARGE, details={"max_body_bytes": MAX_BODY_BYTES})
     expires_in = expiry(frame.expires_in, deps.max_expiry_seconds)
@@ -57,7 +57,7 @@ def send_to_group(frame: GroupSend, principal: Principal, *, now_ms: int, deps: 
     deps.meter.take(str(sender), stored_full_at_ms=facts.bucket_full_at_ms, now_ms=now_ms)
     standing = current(principal, facts.sender).standing
     if facts.record and facts.record.is_under_way:  # whatever has become of group and membership since
-        return Accepted(ref=frame.ref, id=frame.id, at=facts.record.at_ms)
+        return Accepted(ref=frame.ref, id=frame.id, at=at_ms)
     if facts.group is None or facts.member is None:
         raise ProtocolError(ErrorCode.NOT_PERMITTED)
     viewer, view = Viewer(standing), GroupView.of(facts.group, facts.member.role)
@@ -68,7 +68,7 @@ def send_to_group(frame: GroupSend, principal: Principal, *, now_ms: int, deps: 
     if chunks and facts.record is None:
         account = f"account:{account_text(sender.account)}"
         enforce(deps.view.limits, Limit.GROUP_CHUNKS, account, now_ms=now_ms, weight=chunks)
-    at_ms = deps.fanout(
+    is_first = deps.fanout(
         GroupPost(
             group=facts.group,
             message=frame.id,
@@ -76,11 +76,11 @@ def send_to_group(frame: GroupSend, principal: Principal, *, now_ms: int, deps: 
             sender_class=class_of(standing),
             event=False,
             body=frame.body,
-            at_ms=now_ms,
+            at_ms=at_ms,
             expires_at=now_ms // 1000 + expires_in,
         ),
         now_ms=now_ms,
     )
-    if at_ms == now_ms:  # else a retry, which was counted when it came first
+    if is_first:  # else a retry, which was counted when it came first
         deps.tally.count(GROUP_MESSAGES, standing.organisation if standing else None, now_ms=now_ms)
     return Accepted(ref=frame.ref, id=frame.id, at=at_ms)

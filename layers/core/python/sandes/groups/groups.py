@@ -67,7 +67,7 @@ def create(caller: Caller, new: client_api.NewGroup, *, now_ms: int, deps: Group
         )
         try:
             with told(event, deps.work):
-                deps.changes.create(group, [Member(me, "owner", now_ms)], event=event)
+                deps.changes.create(group, [Member(me, "owner", now_ms, group.version)], event=event)
         except GroupRaced:
             pass  # by the caller's own repetition
     return read(caller, id, now_ms=now_ms, deps=deps)

@@ -52,7 +52,7 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
 
     The sender's class and rights are those of this one read: who loses them afterwards is refused the next message.
     """
-    check_time(frame.id, now_ms)
+    at_ms = time_of_message(frame.id, now_ms)
     _check_sizes(frame)
     expires_in = expiry(frame.expires_in, deps.max_expiry_seconds)
     sender = principal.address
@@ -70,15 +70,16 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
         raise ProtocolError(ErrorCode.NOT_PERMITTED)
     _check_copies(frame, targets)
     if not targets:  # a note to oneself with no other device to hold it
-        return Accepted(ref=frame.ref, id=frame.id, at=now_ms)
+        return Accepted(ref=frame.ref, id=frame.id, at=at_ms)
     if not facts.has_invited and decide(viewer, person, "let_write"):  # whom an official writes to may answer
         deps.view.directory.invite(owner=sender.account, invited=recipient.account, now_seconds=now_ms // 1000)
     envelopes = [
         seal_for(
             targets[DeviceNumber(copy.device)],
-            Content(frame.id, sender, class_of(standing), recipient.account, Kind.MESSAGE, now_ms, copy.body),
+            Content(frame.id, sender, class_of(standing), recipient.account, Kind.MESSAGE, at_ms, copy.body),
             expires_at=now_ms // 1000 + expires_in,
             sender_hash=deps.sender_hash,
+            accepted_at_ms=now_ms,
         )
         for copy in frame.copies
     ]
@@ -89,18 +90,20 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     changed = deps.push(alive, recipient, now_seconds=now_ms // 1000).changed
     if changed is not None:  # the device list was out of date when it was read
         _check_copies(frame, _targets(changed, principal))
-    return Accepted(ref=frame.ref, id=frame.id, at=min(envelope.accepted_at_ms for envelope in stored))
+    return Accepted(ref=frame.ref, id=frame.id, at=at_ms)
 
 
-def seal_for(route: Route, content: Content, *, expires_at: int, sender_hash: SenderHash) -> Envelope:
-    """Seal `content` to one device, bound to the row it will stand in."""
+def seal_for(
+    route: Route, content: Content, *, expires_at: int, sender_hash: SenderHash, accepted_at_ms: int | None = None
+) -> Envelope:
+    """Seal `content` to one device, bound to its row. `accepted_at_ms` is the content's own time if left out."""
     header = HEADER.pack(VERSION, content.id, route.inbox, route.seal_key.number, expires_at)
     return Envelope(
         inbox=route.inbox,
         id=envelope_id(content.id, sender_hash(route.inbox, content.id, content.sender)),
         seal_key_number=route.seal_key.number,
         expires_at=expires_at,
-        accepted_at_ms=content.at_ms,
+        accepted_at_ms=content.at_ms if accepted_at_ms is None else accepted_at_ms,
         sealed=seal(content.encode(), seal_public=route.seal_key.public, header=header),
     )
 
@@ -134,13 +137,18 @@ def _targets(recipient: Routes, principal: Principal) -> dict[DeviceNumber, Rout
     return {number: route for number, route in recipient.devices.items() if route.inbox != principal.inbox}
 
 
-def check_time(message: MessageId, now_ms: int) -> None:
-    """Raises ProtocolError clock_skew or id_too_old."""
+def time_of_message(message: MessageId, now_ms: int) -> int:
+    """Give back the time at which everybody sees a message: the time in its id, epoch milliseconds.
+
+    So a repetition has the time of the first try, without anything that is remembered, and one sender's messages keep
+    their order whichever function environments accept them. Raises ProtocolError clock_skew or id_too_old.
+    """
     made_at = message_time_ms(message)
     if made_at > now_ms + MAX_AHEAD_MS:
         raise ProtocolError(ErrorCode.CLOCK_SKEW, details={"server_time": now_ms})
     if made_at < now_ms - MAX_AGE_MS:
         raise ProtocolError(ErrorCode.ID_TOO_OLD, details={"server_time": now_ms})
+    return made_at
 
 
 def _check_sizes(frame: Send) -> None:

@@ -19,7 +19,8 @@ class GroupPost:
     """What is to reach the members. `event`: `body` tells of a change of the group; else it is a message.
 
     `sender_class` is None for an app. `at_ms` is the server's clock, epoch milliseconds; `expires_at` epoch seconds.
-    `concerns`: whom an event is about, who may get it whatever they are to the group by now.
+    `concerns`: whom an event is about, who may get it whatever they are to the group by now. Members who joined at a
+    later version than `group` has do not get it.
     """
 
     group: Group
@@ -37,12 +38,13 @@ class GroupPost:
 class FanoutJob:
     """What is left to do of a post: for all members of the group (`members` None), or for those of one chunk.
 
-    `post` is its name among records. `body` is what every envelope holds: small by now. `chosen`: whoever made the
-    post named its recipients, who need not be members, or not any more.
+    `post` is its name among records, `version` the group's when the post was accepted. `body` is what every envelope
+    holds: small by now. `chosen`: whoever made the post named its recipients, who need not be members, or not any more.
     """
 
     post: str
     group: GroupId
+    version: int
     audience: Audience
     message: MessageId
     sender: DeviceAddress | AppSender
@@ -58,17 +60,18 @@ class FanoutJob:
 
 @dataclass(frozen=True, slots=True)
 class FanoutRecord:
-    """What is known of a post that was accepted at `at_ms`, epoch milliseconds; `expires_at` is epoch seconds.
+    """What is known of a post that was accepted; `at_ms`, epoch milliseconds, is the time at which everybody sees it.
 
-    `device` is the number of the sending one, 0 for an app. `members`: how many it was meant for. `chunks` are the
-    names of those it was cut into, None before that. `queued`: an entry that will cut it is in the queue.
-    `delivered`: devices and live sockets, if it went out at once.
+    `expires_at` is epoch seconds. `device` is the number of the sending one, 0 for an app. `members`: how many it was
+    meant for, at which `version` of the group. `chunks` are the names of those it was cut into, None before that.
+    `queued`: an entry that will cut it is in the queue. `delivered`: devices and live sockets, if it went out at once.
     """
 
     at_ms: int
     expires_at: int
     device: int
     members: int
+    version: int = 0
     chunks: tuple[bytes, ...] | None = None
     delivered: tuple[int, int] | None = None
     queued: bool = False

@@ -63,11 +63,16 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """`joined_at_ms` is epoch milliseconds, the server's clock: older messages are not for this member."""
+    """`joined_at_ms` is epoch milliseconds, for display.
+
+    Messages accepted at a version of the group below `joined_version` are not for this member. It is one above the
+    version that was read before the joining, so it may lie below the version that the joining made, never above.
+    """
 
     account: AccountId
     role: Role
     joined_at_ms: int
+    joined_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -529,7 +529,7 @@ def _next(before: Group, after: Group, version: int | None) -> dict[str, Any]:
 def _member_rows(group: GroupId, member: Member) -> tuple[dict[str, Any], dict[str, Any]]:
     """With the group and with the account."""
     item = member_item(group, member)
-    fields = {name: item[name] for name in (Row.ROLE, Row.JOINED_AT_MS)}
+    fields = {name: item[name] for name in (Row.ROLE, Row.JOINED_AT_MS, Row.JOINED_VERSION)}
     return item, membership_key(member.account, group) | fields
 
 

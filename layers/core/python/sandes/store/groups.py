@@ -429,12 +429,18 @@ def member_item(group: GroupId, member: Member) -> dict[str, Any]:
     return member_key(group, member.account) | {
         Row.ROLE: {"S": member.role},
         Row.JOINED_AT_MS: {"N": str(member.joined_at_ms)},
+        Row.JOINED_VERSION: {"N": str(member.joined_version)},
     }
 
 
 def read_member(item: Item) -> Member:
     account = parse_account(item[DirectoryRow.SORT]["S"].removeprefix(_MEMBER_PREFIX))
-    return Member(account, cast("Role", item[Row.ROLE]["S"]), int(item[Row.JOINED_AT_MS]["N"]))
+    return Member(
+        account,
+        cast("Role", item[Row.ROLE]["S"]),
+        int(item[Row.JOINED_AT_MS]["N"]),
+        int(item[Row.JOINED_VERSION]["N"]) if Row.JOINED_VERSION in item else 0,
+    )
 
 
 def invitation_fields(invitation: GroupInvitation) -> dict[str, Any]:

@@ -404,6 +404,7 @@ class GroupRow:
     # member
     ROLE = "l"  # S owner, admin or member
     JOINED_AT_MS = "j"  # N epoch milliseconds
+    JOINED_VERSION = "r"  # N a version of the group that is not above the one that the joining made
     DEVICES_CHANGED = "b"  # B 16 message id of the last event that told of other devices of this account
     # invitation
     INVITED_BY = "i"  # B 8
@@ -467,6 +468,7 @@ class FanoutRow:
     MEMBERS = "n"  # N
     DEVICE = "g"  # N
     CHUNKS = "c"  # B 12 bytes each, once all are queued
+    GROUP_VERSION = "r"  # N the group's when the post was accepted
     QUEUED = "q"  # BOOL an entry that will cut it into chunks is in the queue
 
 

@@ -80,7 +80,7 @@ def create(
         with all_told(events, deps.work):
             deps.changes.create(
                 group,
-                [Member(admin, "admin", now_ms) for admin in named],
+                [Member(admin, "admin", now_ms, group.version) for admin in named],
                 officials_of=organisation,
                 now_seconds=now_ms // 1000,
                 beside=[event_put(event) for event in events],
@@ -174,7 +174,7 @@ def _promote(
     with told(event, deps.work):
         deps.changes.add(
             id,
-            Member(account, "admin", now_ms),
+            Member(account, "admin", now_ms, group.version + 1),
             "added",
             official_of=organisation,
             now_seconds=now_ms // 1000,
