@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandes_client.api import ApiError
-from sandes_client.cli import app_groups  # noqa: F401  # its commands join those of apps
+from sandes_client.cli import app_groups, app_webhooks  # noqa: F401  # their commands join those of apps
 from sandes_client.cli.apps import apps
 from sandes_client.cli.as_json import AsJson, print_json
 from sandes_client.cli.commands import CommonOptionsAnywhere, show_version

@@ -1,0 +1,221 @@
+"""`sandes app webhook`: the app's webhooks, what was delivered to them, and events on one's own machine."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Annotated, get_args
+
+import httpx
+import typer
+from rich.table import Table
+
+from sandes_client.app import SyncAppClient
+from sandes_client.app.answers import Event, EventType, WebhookDelivery
+from sandes_client.app.webhook_relay import RelayKeys, forward
+from sandes_client.cli.apps import AsJson, Credentials, _at, _cell, _client, _group, _one_of, _print_each, _say
+from sandes_client.cli.display import table_console
+from sandes_client.cli.session import confirm, failures_as_lines
+from sandes_client.endpoints import EndpointsInvalid, check_address
+
+pause = time.sleep
+
+POLL_SECONDS = 2.0
+"""How often `listen` asks for new events."""
+
+REMEMBERED = 1_000
+"""Ids of the last events: the feed gives an event again at most a few seconds later."""
+
+webhook = _group("webhook", "Webhooks: what they get, and events on your own machine.")
+
+_STATES = ("pending", "delivered", "failed")
+
+WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK", help="Id that `list` shows.")]
+Events = Annotated[
+    list[str],
+    typer.Option("--event", metavar="EVENT", help=f"Once for each of {', '.join(get_args(EventType))}."),
+]
+
+
+def _check_events(events: list[str]) -> list[EventType]:
+    for event in events:
+        _one_of(EventType)(event)
+    return events  # type: ignore[return-value]  # checked
+
+
+@webhook.command("list")
+def webhook_list(*, credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """List the app's webhooks, without their secrets. A test key sees those that a test key made."""
+    with _client(credentials) as client:
+        found = client.webhooks.list()
+    if as_json:
+        _print_each(found)
+        return
+    table = Table("webhook", "address", "events", "state")
+    for one in found:
+        table.add_row(one.id, _cell(one.url), " ".join(one.events), one.disabled or "enabled")
+    table_console().print(table)
+
+
+@webhook.command("create")
+def webhook_create(
+    url: Annotated[str, typer.Argument(help="Public https address that events are posted to.")],
+    *,
+    event: Events,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register a webhook. Its secret is shown this once."""
+    events = _check_events(event)
+    with _client(credentials) as client:
+        made = client.webhooks.create(url, events)
+    _say(f"Registered webhook {made.id}.\n  public key {made.public_key}\n  secret {made.secret}", made, as_json)
+
+
+@webhook.command("change")
+def webhook_change(
+    webhook: WebhookId,
+    *,
+    url: Annotated[str | None, typer.Option(help="Another address.")] = None,
+    paused: Annotated[bool | None, typer.Option("--pause/--resume", help="Stop posting to it, or start again.")] = None,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change the address of a webhook, pause it or resume it."""
+    if url is None and paused is None:
+        raise typer.BadParameter("say what to change", param_hint="--url, --pause, --resume")
+    with _client(credentials) as client:
+        now = client.webhooks.change(webhook, url=url, paused=paused)
+    _say(f"{now.id} {_cell(now.url)}: {now.disabled or 'enabled'}", now, as_json)
+
+
+@webhook.command("remove")
+def webhook_remove(
+    webhook: WebhookId,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    credentials: Credentials = None,
+) -> None:
+    """Remove a webhook: nothing is posted to it any more."""
+    with failures_as_lines():
+        confirm(f"Remove webhook {webhook}?", yes=yes)
+    with _client(credentials) as client:
+        client.webhooks.delete(webhook)
+    typer.echo(f"Removed webhook {webhook}.")
+
+
+@webhook.command("test")
+def webhook_test(webhook: WebhookId, *, credentials: Credentials = None, as_json: AsJson = False) -> None:
+    """Have a `webhook.test` event posted to a webhook, and say how to see what became of it."""
+    with _client(credentials) as client:
+        sent = client.webhooks.test(webhook)
+    _say(f"{sent.state} {sent.event}; see `sandes app webhook deliveries {webhook}`", sent, as_json)
+
+
+@webhook.command("deliveries")
+def webhook_deliveries(
+    webhook: WebhookId,
+    *,
+    state: Annotated[str | None, typer.Option(metavar="|".join(_STATES), help="Only deliveries in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many to show at most.")] = 50,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the deliveries to a webhook, the newest events first."""
+    if state not in (None, *_STATES):
+        raise typer.BadParameter(f"one of {', '.join(_STATES)}", param_hint="--state")
+    with _client(credentials) as client:
+        entries = client.webhooks.deliveries(webhook, state=state, page_size=min(limit, 100))  # type: ignore[arg-type]
+        found = [entry for _, entry in zip(range(limit), entries, strict=False)]
+    if as_json:
+        _print_each(found)
+        return
+    table = Table("event", "type", "state", "attempts", "last answer", "next attempt")
+    for one in found:
+        table.add_row(one.event, one.type, one.state, str(one.attempts), _answer(one), _next(one))
+    table_console().print(table)
+
+
+def _answer(one: WebhookDelivery) -> str:
+    return str(one.last_status or "") or _cell(one.last_error)
+
+
+def _next(one: WebhookDelivery) -> str:
+    return _at(one.next_attempt_at) if one.next_attempt_at else ""
+
+
+@webhook.command("redeliver")
+def webhook_redeliver(
+    webhook: WebhookId,
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="Id of the event, as `deliveries` shows it.")],
+    *,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have an event of the last 30 days posted to a webhook once more."""
+    with _client(credentials) as client:
+        sent = client.webhooks.redeliver(webhook, event)
+    _say(f"{sent.state} {sent.event}", sent, as_json)
+
+
+@webhook.command("listen")
+def webhook_listen(
+    *,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--forward-to", metavar="URL", help="Post each event here too, for example http://127.0.0.1:8000/hook."
+        ),
+    ] = None,
+    secret: Annotated[
+        str | None, typer.Option(help="Secret (whsec_...) of an earlier run to sign with; a new one if left out.")
+    ] = None,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Begin with the events of the last 30 days, not with the next one.")
+    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="Show the events of the last 30 days, and end.")] = False,
+    credentials: Credentials = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the app's events as they happen, and post them to a program on this machine, signed like webhooks.
+
+    This needs no public address: the events are read from the app's feed. Ctrl-C ends it.
+    """
+    keys = _keys(secret)
+    if to is not None:
+        try:
+            check_address("--forward-to", to, ("https", "http"))
+        except EndpointsInvalid as error:
+            raise typer.BadParameter(str(error), param_hint="--forward-to") from None
+        typer.echo(f"Signed with public key {keys.public_key}, secret {keys.secret}", err=True)
+    with _client(credentials) as client, httpx.Client() as http:
+        for event in _events(client, from_start=from_start or once, once=once):
+            answer = forward(event, to, keys, http=http, now=time.time) if to else ""
+            _say(f"{_at(event.timestamp)}  {event.type}  {event.id}  {answer}".rstrip(), event, as_json)
+
+
+def _keys(secret: str | None) -> RelayKeys:
+    try:
+        return RelayKeys(secret) if secret else RelayKeys.new()
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--secret") from None
+
+
+def _events(client: SyncAppClient, *, from_start: bool, once: bool) -> Iterator[Event]:
+    """Yield the events of the feed, from the oldest kept or from now on. An event that comes twice is yielded once."""
+    cursor: str | None = None
+    shown = from_start
+    seen: deque[str] = deque(maxlen=REMEMBERED)
+    while True:
+        page = client.events.page(cursor)
+        cursor = page.cursor
+        for event in page.events:
+            if shown and event.id not in seen:
+                yield event
+            seen.append(event.id)
+        if not page.more:
+            if once:
+                return
+            shown = True
+            pause(POLL_SECONDS)
