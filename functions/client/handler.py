@@ -8,7 +8,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
-from sandes.edge.client.caller import call, described
+from sandes.edge.client.caller import ActHeader, call, described, signed_act
 from sandes.edge.client.groups_http import router as groups
 from sandes.edge.client.people_http import router as people
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver, source_address
@@ -16,12 +16,14 @@ from sandes.edge.wiring import wire_client
 from sandes.model.challenge import Challenge
 from sandes.model.ids import DeviceNumber
 from sandes.people import accounts, devices, verification
+from sandes.people.devices import DeviceDependencies
 from sandes.protocol.client_api import (
     ChangePhone,
     DeviceList,
     LinkDevice,
     LinkOpened,
     Me,
+    OpenLink,
     Registered,
     RegistrationStarted,
     SignedSealKey,
@@ -48,7 +50,7 @@ def start_registration(body: StartRegistration) -> RegistrationStarted:
         now_ms=now_ms,
         deps=deps.codes,
     )
-    return _started(challenge, now_ms)
+    return _started(challenge, now_ms, deps)
 
 
 @app.post(
@@ -57,7 +59,7 @@ def start_registration(body: StartRegistration) -> RegistrationStarted:
 def resend_code(id: OneTimeIdPath) -> RegistrationStarted:
     now_ms = now_milliseconds()
     deps, _ = wire_client()
-    return _started(verification.send_next_code(id, now_ms=now_ms, deps=deps.codes), now_ms)
+    return _started(verification.send_next_code(id, now_ms=now_ms, deps=deps.codes), now_ms, deps)
 
 
 @app.put("/v1/registrations/<id>/verification", **described("Give the code back, become a device", signed=False))
@@ -73,9 +75,9 @@ def get_me() -> Me:
 
 
 @app.put("/v1/me/phone", status_code=HTTPStatus.NO_CONTENT, **described("Move the account to another number"))
-def change_phone(body: ChangePhone) -> Response[str]:
+def change_phone(body: ChangePhone, act: ActHeader = None) -> Response[str]:
     caller, now_ms, deps = call(app)
-    devices.change_phone(caller, body, now_ms=now_ms, deps=deps)
+    devices.change_phone(caller, body, signed_act(act), now_ms=now_ms, deps=deps)
     return no_content()
 
 
@@ -86,13 +88,13 @@ def list_devices() -> DeviceList:
 
 
 @app.post("/v1/devices/links", status_code=HTTPStatus.CREATED, **described("Open a link for one more device"))
-def open_link() -> LinkOpened:
+def open_link(body: OpenLink, act: ActHeader = None) -> LinkOpened:
     caller, now_ms, deps = call(app)
-    return devices.open_link(caller, now_ms=now_ms, deps=deps)
+    return devices.open_link(caller, body, signed_act(act), now_ms=now_ms, deps=deps)
 
 
 @app.post(
-    "/v1/devices", status_code=HTTPStatus.CREATED, **described("Join an account with a link's secret", signed=False)
+    "/v1/devices", status_code=HTTPStatus.CREATED, **described("Join an account with a link's secret key", signed=False)
 )
 def link_device(body: LinkDevice) -> Registered:
     deps, _ = wire_client()
@@ -107,15 +109,16 @@ def rotate_seal_key(body: SignedSealKey) -> Response[str]:
 
 
 @app.delete("/v1/devices/<number>", status_code=HTTPStatus.NO_CONTENT, **described("Unlink a device"))
-def unlink_device(number: DevicePath) -> Response[str]:
+def unlink_device(number: DevicePath, act: ActHeader = None) -> Response[str]:
     caller, now_ms, deps = call(app)
-    devices.unlink(caller, DeviceNumber(number), now_ms=now_ms, deps=deps)
+    devices.unlink(caller, DeviceNumber(number), signed_act(act), now_ms=now_ms, deps=deps)
     return no_content()
 
 
-def _started(challenge: Challenge, now_ms: int) -> RegistrationStarted:
+def _started(challenge: Challenge, now_ms: int, deps: DeviceDependencies) -> RegistrationStarted:
     return RegistrationStarted(
         id=challenge.id,
+        phone=verification.challenged_phone(challenge, deps.codes),
         code_expires_at=challenge.code_expires_at,
         resend_after=challenge.resend_after,
         attempts_left=challenge.attempts_left,

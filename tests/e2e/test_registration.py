@@ -9,10 +9,14 @@ import pytest
 import websockets
 from nacl.signing import SigningKey
 
-from sandes.model.ids import base64url_text
+from sandes.crypto import statements
+from sandes.crypto.statements import link_id
+from sandes.model.ids import base64url_text, new_one_time_id, parse_account
+from sandes.protocol.client_api import LinkDevice
 from sandes.store.codes import code_key
 from sandes.store.schema import CodeKind, CodeRow
 from tests.conftest import Deployed
+from tests.support.acts import act_of
 from tests.support.keys import DeviceKeys
 from tests.support.raw_device import (
     RawDevice,
@@ -217,21 +221,21 @@ async def test_unlinking_closes_the_socket_and_ends_the_token(deployment: Deploy
     phone, friend = await register(deployment), await register(deployment)
     tablet = await link(phone)
     async with tablet.online() as socket:
-        assert (await phone.call("DELETE", f"/v1/devices/{tablet.number}")).status_code == 204
+        assert (await phone.unlink(tablet)).status_code == 204
         assert (await socket.next_unasked("revoked"))["reason"] == "unlinked"
         await socket.closed()
     assert (await tablet.call("GET", "/v1/me")).json()["code"] == "token_invalid"
     async with friend.online() as socket:
         assert (await socket.ask(**message(phone, tablet)))["details"]["extra"] == [tablet.number]
         assert (await socket.ask(**message(phone)))["type"] == "accepted"
-    assert (await phone.call("DELETE", f"/v1/devices/{tablet.number}")).status_code == 404
+    assert (await phone.unlink(tablet)).status_code == 404
 
 
 async def test_a_socket_opened_before_the_unlinking_says_nothing_any_more(deployment: Deployed) -> None:
     phone = await register(deployment)
     tablet = await link(phone)
     async with tablet.socket() as socket:
-        assert (await phone.call("DELETE", f"/v1/devices/{tablet.number}")).status_code == 204
+        assert (await phone.unlink(tablet)).status_code == 204
         assert (await socket.ask(type="hello", protocol=1))["code"] == "revoked"
         assert (await socket.ask(**message(phone)))["code"] == "revoked"
         assert (await socket.ask(type="ping"))["code"] == "revoked"
@@ -250,21 +254,72 @@ async def test_registering_the_number_again_replaces_the_devices_and_keeps_the_a
 
 
 async def test_a_link_works_once_and_only_with_its_secret(deployment: Deployed) -> None:
-    phone = await register(deployment)
-    opened = (await phone.call("POST", "/v1/devices/links")).json()
+    phone, link_key, keys = await register(deployment), SigningKey.generate(), DeviceKeys()
+    first_opened, again = [(await phone.open_link(link_key)).json() for _ in range(2)]
+    assert first_opened == again
+    assert first_opened["id"] == link_id(bytes(link_key.verify_key))
 
-    async def join(secret: str, keys: DeviceKeys) -> Answer:
-        body = {"id": opened["id"], "secret": secret, "device": keys.new_device(opened["id"])}
+    async def join(body: LinkDevice) -> Answer:
         answer = await http(deployment, "POST", "/v1/devices", body)
         return answer.status_code, answer.json()
 
-    assert (await join("A" * 22, DeviceKeys()))[1]["code"] == "link_invalid"
-    keys = DeviceKeys()
-    first = await join(opened["secret"], keys)
+    def by(keys: DeviceKeys, **changed: Any) -> LinkDevice:
+        return keys.joining(link_key, parse_account(phone.account), at_ms=now_ms(), **changed)
+
+    assert (await join(by(keys, signature=bytes(64))))[1]["code"] == "bad_signature"
+    late = keys.joining(link_key, parse_account(phone.account), at_ms=now_ms() - 130_000)
+    refused = (await join(late))[1]
+    assert (refused["code"], abs(refused["server_time"] - now_ms()) < 60_000) == ("clock_skew", True)
+    first = await join(by(keys))
     assert first[0] == 201
-    assert await join(opened["secret"], keys) == first
-    status, answer = await join(opened["secret"], DeviceKeys())
+    assert await join(by(keys)) == first
+    status, answer = await join(by(DeviceKeys()))
     assert (status, answer["code"]) == (409, "link_invalid")
+
+
+async def test_a_token_alone_gives_no_lasting_control_of_the_account(deployment: Deployed) -> None:
+    """Nor does a token with what its device has signed for something else, at another time, or in another form."""
+    phone, thief = await register(deployment), await register(deployment)
+    tablet = await link(phone)
+    new = new_phone()
+    id = await start_registration(deployment, new, "change_phone")
+    made = await phone.call("POST", "/v1/groups", {"ref": new_one_time_id(), "name": "Flood relief"})
+    group = made.json()["group"]
+    change = {"registration": id, "phone": new, "code": code_for(deployment, new)}
+    calls: list[tuple[str, str, Any, int]] = [
+        ("POST", "/v1/devices/links", {"link": base64url_text(bytes(SigningKey.generate().verify_key))}, 0),
+        ("DELETE", f"/v1/devices/{tablet.number}", None, tablet.registration_id),
+        ("DELETE", f"/v1/devices/{phone.number}", None, phone.registration_id),
+        ("PUT", "/v1/me/phone", change, 0),
+        ("PUT", f"/v1/groups/{group}/members/{thief.account}", {"role": "owner"}, 0),
+        ("PUT", f"/v1/groups/{group}/members/{thief.account}", {}, 0),
+        ("DELETE", f"/v1/groups/{group}/members/{thief.account}", None, 0),
+        ("DELETE", f"/v1/groups/{group}", None, 0),
+        ("PATCH", f"/v1/groups/{group}", {"open": True}, 0),
+    ]
+    elsewhere = statements.dissolve_group(bytes(8))
+    for method, path, body, registration in calls:
+        act = act_of(method, path, body, registration=registration)
+        assert act is not None
+        good = phone.signature(act)
+        for header, expected in {
+            None: (403, "signature_required"),
+            thief.signature(act): (400, "bad_signature"),
+            tablet.signature(act): (400, "bad_signature"),
+            phone.signature(elsewhere): (400, "bad_signature"),
+            good[:-1] + "B": (400, "bad_signature"),
+            f"{now_ms() + 1}.{good.partition('.')[2]}": (400, "bad_signature"),
+            f"0{good}": (400, "invalid_request"),
+            f"{good}, {good}": (400, "invalid_request"),
+            "": (400, "invalid_request"),
+            phone.signature(act, at_ms=now_ms() - 130_000): (400, "clock_skew"),
+            phone.signature(act, at_ms=now_ms() + 130_000): (400, "clock_skew"),
+        }.items():
+            answer = await phone.call(method, path, body, act=header)
+            assert (answer.status_code, answer.json()["code"]) == expected, (method, path, header)
+    assert len((await phone.call("GET", "/v1/devices")).json()["devices"]) == 2
+    assert (await phone.call("GET", "/v1/me")).json()["phone"] == phone.phone
+    assert (await phone.call("GET", f"/v1/groups/{group}")).json()["members"] == 1
 
 
 async def test_an_account_has_at_most_six_devices(deployment: Deployed) -> None:
@@ -272,25 +327,23 @@ async def test_an_account_has_at_most_six_devices(deployment: Deployed) -> None:
     for _ in range(5):
         refill_limits(deployment)
         await link(phone)
-    answer = await phone.call("POST", "/v1/devices/links")
+    answer = await phone.open_link(SigningKey.generate())
     assert (answer.status_code, answer.json()["code"]) == (409, "too_many_devices")
 
 
 async def test_a_change_of_number_keeps_the_account(deployment: Deployed) -> None:
     device, other = await register(deployment), await register(deployment)
     new = new_phone()
-    id = await start_registration(deployment, new, "change_phone")
-    body = {"registration": id, "code": code_for(deployment, new)}
-    assert (await device.call("PUT", "/v1/me/phone", body)).status_code == 204
-    assert (await device.call("PUT", "/v1/me/phone", body)).status_code == 204
+    id, code = await start_registration(deployment, new, "change_phone"), code_for(deployment, new)
+    assert (await device.change_phone(id, new, code)).status_code == 204
+    assert (await device.change_phone(id, new, code)).status_code == 204
     assert (await device.call("GET", "/v1/me")).json()["phone"] == new
     found = await other.call("POST", "/v1/accounts/lookup", {"phone": new})
     assert found.json() == {"account": device.account}
     assert (await other.call("POST", "/v1/accounts/lookup", {"phone": device.phone})).status_code == 404
 
     taken = await start_registration(deployment, other.phone, "change_phone")
-    body = {"registration": taken, "code": code_for(deployment, other.phone)}
-    answer = await device.call("PUT", "/v1/me/phone", body)
+    answer = await device.change_phone(taken, other.phone, code_for(deployment, other.phone))
     assert (answer.status_code, answer.json()["code"]) == (409, "phone_taken")
 
 

@@ -19,7 +19,7 @@ from sandes.model.imports import NOMINATION_SECONDS
 from sandes.model.phone import PhoneNumber
 from sandes.model.verification import Verification
 from sandes.people import devices
-from sandes.protocol.client_api import ChangePhone, VerifyRegistration
+from sandes.protocol.client_api import VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.imports import encode_results
 from tests.support.batches import Crash, Crashing
@@ -80,8 +80,7 @@ def recorded(office: Importing) -> Any:
 
 def change_phone(office: Importing, person: Person, phone: PhoneNumber) -> None:
     id = office.service.start(phone, "change_phone")
-    change = ChangePhone(registration=id, code=office.service.sms.last_code)
-    devices.change_phone(office.service.caller(person), change, now_ms=office.now_ms, deps=office.service.device_deps)
+    office.service.change_phone(person, phone, id=id, now_ms=office.now_ms)
     office.told_of_registrations()
 
 

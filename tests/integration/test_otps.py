@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from sandes.crypto.statements import link_id
 from sandes.model.ids import parse_app
 from sandes.people import devices, verification
-from sandes.protocol.client_api import ChangePhone, LinkDevice, VerifyRegistration
+from sandes.protocol.client_api import VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store import schema
 from sandes.store.otps import otp_key
@@ -93,16 +94,13 @@ def test_no_call_about_registrations_or_links_finds_an_otp(
     keys = DeviceKeys()
     device = keys.new_device(id)
     registering = VerifyRegistration(code="123456", device=device)
-    joining = LinkDevice(id=id, secret="A" * 22, device=device)
-    moving = ChangePhone(registration=id, code="123456")
     known, now_ms = service.device_deps, service.now_ms
     refusals = [
         refusal(devices.register, id, registering, now_ms=now_ms, deps=known),
-        refusal(devices.link, joining, now_ms=now_ms, deps=known),
-        refusal(devices.change_phone, service.caller(person), moving, now_ms=now_ms, deps=known),
+        refusal(service.change_phone, person, person.phone, id=id),
         refusal(verification.send_next_code, id, now_ms=now_ms + 60_000, deps=service.code_deps),
     ]
-    assert [refused.code.value for refused in refusals] == ["not_found", "link_invalid", "not_found", "not_found"]
+    assert [refused.code.value for refused in refusals] == ["not_found", "not_found", "not_found"]
     assert otp_row(service, id) == before
 
 
@@ -110,12 +108,7 @@ def test_no_call_about_registrations_or_links_finds_an_otp(
 def test_no_call_about_otps_finds_a_registration_or_a_link(
     service: Service, app: AppKeys, person: Person, kind: str
 ) -> None:
-    caller = service.caller(person)
-    id = (
-        devices.open_link(caller, now_ms=service.now_ms, deps=service.device_deps).id
-        if kind == "link"
-        else service.start(new_phone(), kind)
-    )
+    id = link_id(bytes(service.open_link(person).verify_key)) if kind == "link" else service.start(new_phone(), kind)
     calls: list[Callable[..., Any]] = [state, cancel, resend, partial(check, code="123456")]
     assert {refusal(call, service, app, id).code for call in calls} == {ErrorCode.NOT_FOUND}
 

@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from nacl.signing import SigningKey
 
 from sandes.model.challenge import Challenge, Purpose
 from sandes.model.device import Account, SealKey
 from sandes.model.ids import DeviceNumber, new_account_id, new_one_time_id
 from sandes.model.phone import PhoneNumber
 from sandes.people import devices
-from sandes.protocol.client_api import LinkDevice, Registered, VerifyRegistration
+from sandes.protocol.client_api import Registered, VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.codes import ChallengeChanged
 from sandes.store.enrolment import EnrolmentRaced
@@ -172,7 +173,7 @@ def test_a_transaction_with_one_failing_condition_does_nothing_at_all(store_back
 def test_a_device_is_linked_on_the_account_as_it_was_read_or_not_at_all(store_backend: Service) -> None:
     asha = store_backend.person()
     read = store_backend.account(asha.account)
-    store_backend.link(store_backend.caller(asha), DeviceKeys())
+    store_backend.link(asha, DeviceKeys())
     made = created(store_backend, purpose="link")
     device = devices._device(asha.account, DeviceNumber(2), DeviceKeys().new_device(made.id), 0)
     with pytest.raises(EnrolmentRaced):
@@ -246,19 +247,15 @@ def test_two_registrations_of_one_number_at_once_leave_one_account_with_one_devi
     assert list(routes.devices) == list(account.devices)
 
 
-def opened_link(service: Service, person: Person) -> Any:
-    return devices.open_link(service.caller(person), now_ms=service.now_ms, deps=service.device_deps)
-
-
-def link(service: Service, opened: Any) -> Registered:
-    body = LinkDevice(id=opened.id, secret=opened.secret, device=DeviceKeys().new_device(opened.id))
+def link(service: Service, person: Person, opened: SigningKey) -> Registered:
+    body = DeviceKeys().joining(opened, person.account, at_ms=service.now_ms)
     return devices.link(body, now_ms=service.now_ms, deps=service.device_deps)
 
 
 def test_one_link_used_by_several_devices_at_once_makes_one_device(store_backend: Service) -> None:
     asha = store_backend.person()
-    opened = opened_link(store_backend, asha)
-    outcomes = all_at_once(3, lambda _: link(store_backend, opened))
+    opened = store_backend.open_link(asha)
+    outcomes = all_at_once(3, lambda _: link(store_backend, asha, opened))
     made = [outcome for outcome in outcomes if isinstance(outcome, Registered)]
     assert len(made) == 1
     assert sorted(store_backend.account(asha.account).devices) == [1, made[0].device]
@@ -267,8 +264,8 @@ def test_one_link_used_by_several_devices_at_once_makes_one_device(store_backend
 
 def test_links_used_at_once_never_go_beyond_six_devices(store_backend: Service) -> None:
     asha = store_backend.person(3)
-    opened = [opened_link(store_backend, asha) for _ in range(4)]
-    outcomes = all_at_once(4, lambda number: link(store_backend, opened[number]))
+    opened = [store_backend.open_link(asha) for _ in range(4)]
+    outcomes = all_at_once(4, lambda number: link(store_backend, asha, opened[number]))
     made = [outcome.device for outcome in outcomes if isinstance(outcome, Registered)]
     assert len(set(made)) == len(made) <= 3
     account = store_backend.account(asha.account)

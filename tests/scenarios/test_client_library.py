@@ -13,7 +13,7 @@ from sandes_client import DeviceClient, Enrolment, MessageReceived, State, Statu
 from sandes_client.events import Revoked
 from tests.conftest import Deployed
 from tests.support.people import People, account_of
-from tests.support.raw_device import http, new_phone
+from tests.support.raw_device import new_phone
 
 PATIENCE_SECONDS = 60.0
 
@@ -130,12 +130,10 @@ async def test_a_linked_device_receives_from_then_on(people: People) -> None:
     asha, ravi = await people.register("asha"), await people.register("ravi")
     async with DeviceClient.open(asha) as a, DeviceClient.open(ravi) as r, asyncio.timeout(PATIENCE_SECONDS):
         await a.send(account_of(ravi), b"to one device")
-        opened = await http(
-            people.deployed, "POST", "/v1/devices/links", headers={"Authorization": f"Bearer {r.token()}"}
-        )
+        opened = await r.api.open_link()
         tablet = people.open("ravi's tablet")
         async with Enrolment(tablet, people.endpoints, name="tablet") as enrolment:
-            await enrolment.join(opened.json()["id"], opened.json()["secret"])
+            await enrolment.join(opened.code.text)
         async with DeviceClient.open(tablet) as t:
             await t.connected()
             await a.send(account_of(ravi), b"to two devices")

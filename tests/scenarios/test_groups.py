@@ -25,13 +25,13 @@ Json = dict[str, Any]
 
 
 async def call(device: RawDevice, method: str, path: str, body: Any = None, *, status: int = 200) -> Json:
-    answer = await device.call(method, path, body)
+    answer = await device.act(method, path, body)
     assert answer.status_code == status, answer.text
     return dict(answer.json()) if answer.content else {}
 
 
 async def refused(device: RawDevice, method: str, path: str, body: Any = None) -> tuple[int, str]:
-    answer = await device.call(method, path, body)
+    answer = await device.act(method, path, body)
     return answer.status_code, answer.json()["code"]
 
 

@@ -148,7 +148,7 @@ async def workload(deployed: Deployed) -> tuple[RawDevice, RawDevice, list[bytes
     )
     change = await start_registration(deployed, phone, "change_phone")
     code = code_for(deployed, phone)
-    changed = await recipient.call("PUT", "/v1/me/phone", {"registration": change, "code": code})
+    changed = await recipient.change_phone(change, phone, code)
     assert changed.status_code == 204
     token = sender.token()
     async with sender.socket(token=token) as socket:

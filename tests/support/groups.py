@@ -10,7 +10,9 @@ from typing import Any
 import cbor2
 import pytest
 
+from sandes.crypto import statements
 from sandes.crypto.seal import GroupChange
+from sandes.crypto.statements import Act
 from sandes.groups import group_members, groups
 from sandes.groups.group_events import EventDependencies, send_event
 from sandes.groups.groups import GroupDependencies
@@ -29,6 +31,7 @@ from sandes.model.ids import (
 )
 from sandes.model.organisation import Organisation
 from sandes.model.standing import Standing
+from sandes.people.signed_acts import Signed
 from sandes.protocol import client_api
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.directory import account_key, block_key, invitation_key
@@ -189,25 +192,32 @@ class Groups:
 
     def put(self, caller: Person, group: GroupId, who: Person | AccountId, role: Any = "member") -> Any:
         account = who.account if isinstance(who, Person) else who
+        signed = self.signed(caller, statements.put_member(group, account, role))
         return group_members.put_member(
-            self.service.caller(caller), group, account, role, now_ms=self.now_ms, deps=self.deps
+            self.service.caller(caller), group, account, role, signed, now_ms=self.now_ms, deps=self.deps
         )
 
     def remove(self, caller: Person, group: GroupId, who: Person | AccountId) -> None:
         account = who.account if isinstance(who, Person) else who
-        group_members.remove_member(self.service.caller(caller), group, account, now_ms=self.now_ms, deps=self.deps)
+        signed, whose = self.signed(caller, statements.remove_member(group, account)), self.service.caller(caller)
+        group_members.remove_member(whose, group, account, signed, now_ms=self.now_ms, deps=self.deps)
+
+    def signed(self, caller: Person, act: Act) -> Signed:
+        return self.service.signed(caller, act, at_ms=self.now_ms)
 
     def read(self, caller: Person, group: GroupId) -> client_api.Group:
         return groups.read(self.service.caller(caller), group, now_ms=self.now_ms, deps=self.deps)
 
     def change(self, caller: Person, group: GroupId, *, version: int | None = None, **wanted: Any) -> client_api.Group:
         body = client_api.ChangeGroup(**wanted)
+        signed = self.signed(caller, statements.open_group(group, body.open)) if body.open is not None else None
         return groups.change(
-            self.service.caller(caller), group, body, version=version, now_ms=self.now_ms, deps=self.deps
+            self.service.caller(caller), group, body, signed, version=version, now_ms=self.now_ms, deps=self.deps
         )
 
     def dissolve(self, caller: Person, group: GroupId) -> None:
-        groups.dissolve(self.service.caller(caller), group, now_ms=self.now_ms, deps=self.deps)
+        signed = self.signed(caller, statements.dissolve_group(group))
+        groups.dissolve(self.service.caller(caller), group, signed, now_ms=self.now_ms, deps=self.deps)
 
     def own(self, caller: Person, cursor: str | None = None) -> client_api.GroupPage:
         return groups.own_groups(self.service.caller(caller), cursor, now_ms=self.now_ms, deps=self.deps)

@@ -10,10 +10,18 @@ from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 
 from sandes.crypto.seal import Content, unseal
-from sandes.crypto.statements import registration_statement, seal_key_statement
+from sandes.crypto.statements import (
+    Act,
+    Actor,
+    act_statement,
+    add_device,
+    registration_statement,
+    seal_key_statement,
+)
 from sandes.model.envelope import Envelope
-from sandes.model.ids import base64url_text
-from sandes.protocol.client_api import NewDevice, SignedSealKey
+from sandes.model.ids import AccountId, base64url_text
+from sandes.people.signed_acts import Signed
+from sandes.protocol.client_api import LinkDevice, NewDevice, SignedSealKey
 
 
 @dataclass
@@ -37,7 +45,7 @@ class DeviceKeys:
         return SignedSealKey(number=number, public=public, signature=self.sign(seal_key_statement(number, public)))
 
     def new_device(self, subject: str, **replaced: Any) -> NewDevice:
-        """What the device says of itself to the registration or link `subject`."""
+        """What the device says of itself to the registration `subject`."""
         fields: dict[str, Any] = {
             "identity_key": self.identity_public,
             "seal_key": self.seal_key(),
@@ -46,6 +54,26 @@ class DeviceKeys:
             "proof": self.sign(registration_statement(subject, self.identity_public)),
         }
         return NewDevice(**fields | replaced)
+
+    def act(self, act: Act, account: bytes, *, device: int, registration: int, at_ms: int) -> Signed:
+        """The device's signature under something that it does."""
+        statement = act_statement(act, Actor(account, device, registration), at_ms=at_ms)
+        return Signed(at_ms, self.sign(statement))
+
+    def joining(self, link: SigningKey, account: AccountId, *, at_ms: int, **replaced: Any) -> LinkDevice:
+        """What the device says to join `account` with the secret key of a link."""
+        link_key = bytes(link.verify_key)
+        statement = act_statement(add_device(self.identity_public, link_key), Actor(account, 0, 0), at_ms=at_ms)
+        device = self.new_device("A" * 22, **{"proof": self.sign(statement)} | replaced.pop("device", {}))
+        signature = bytes(link.sign(statement).signature)
+        fields: dict[str, Any] = {
+            "link": link_key,
+            "account": account,
+            "at": at_ms,
+            "signature": signature,
+            "device": device,
+        }
+        return LinkDevice(**fields | replaced)
 
     def open(self, envelope: Envelope) -> Content:
         return Content.decode(unseal(envelope.sealed, seal_secret=bytes(self.seal), header=envelope.header))

@@ -18,9 +18,18 @@ from nacl.signing import SigningKey
 from pydantic_core import to_jsonable_python
 
 from sandes.crypto.seal import Content, unseal
-from sandes.model.ids import base64url_text, message_text, new_message_id, parse_base64url
+from sandes.crypto.statements import Act
+from sandes.model.ids import (
+    base64url_text,
+    message_text,
+    new_message_id,
+    parse_account,
+    parse_base64url,
+)
+from sandes.people.signed_acts import ACT_HEADER
 from sandes.store import schema
 from tests.conftest import Deployed
+from tests.support.acts import act_of
 from tests.support.keys import DeviceKeys
 
 ANSWER_SECONDS = 20.0
@@ -123,9 +132,39 @@ class RawDevice:
     def token(self, **changed: Any) -> str:
         return make_token(self.keys.identity, self.address, self.deployed.stack.audience, **changed)
 
-    async def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> httpx.Response:
+    async def call(
+        self, method: str, path: str, body: Any = None, *, token: str | None = None, act: Act | str | None = None
+    ) -> httpx.Response:
+        """Call the client API. `act`: what the device signs for it, or the value of the header itself."""
         headers = {"Authorization": f"Bearer {token or self.token()}"}
+        if act is not None:
+            headers[ACT_HEADER] = self.signature(act) if isinstance(act, Act) else act
         return await http(self.deployed, method, path, body, headers=headers)
+
+    def signature(self, act: Act, *, at_ms: int | None = None) -> str:
+        """The value of Sandes-Act."""
+        signed = self.keys.act(
+            act,
+            parse_account(self.account),
+            device=self.number,
+            registration=self.registration_id,
+            at_ms=now_ms() if at_ms is None else at_ms,
+        )
+        return f"{signed.at_ms}.{base64url_text(signed.signature)}"
+
+    async def act(self, method: str, path: str, body: Any = None, *, registration: int = 0) -> httpx.Response:
+        """A call, signed where it must be."""
+        return await self.call(method, path, body, act=act_of(method, path, body, registration=registration))
+
+    async def unlink(self, other: RawDevice) -> httpx.Response:
+        return await self.act("DELETE", f"/v1/devices/{other.number}", registration=other.registration_id)
+
+    async def open_link(self, link: SigningKey) -> httpx.Response:
+        return await self.act("POST", "/v1/devices/links", {"link": base64url_text(bytes(link.verify_key))})
+
+    async def change_phone(self, registration: str, phone: str, code: str) -> httpx.Response:
+        body = {"registration": registration, "phone": phone, "code": code}
+        return await self.act("PUT", "/v1/me/phone", body)
 
     @asynccontextmanager
     async def socket(self, *, token: str | None = None) -> AsyncIterator[Socket]:
@@ -213,9 +252,10 @@ async def register(deployed: Deployed, phone: str | None = None, keys: DeviceKey
 
 async def link(device: RawDevice) -> RawDevice:
     """One more device of the same account."""
-    opened = (await device.call("POST", "/v1/devices/links")).json()
-    keys = DeviceKeys()
-    body = {"id": opened["id"], "secret": opened["secret"], "device": keys.new_device(opened["id"], name="test tablet")}
+    opened, keys = SigningKey.generate(), DeviceKeys()
+    answer = await device.open_link(opened)
+    assert answer.status_code == 201, answer.text
+    body = keys.joining(opened, parse_account(device.account), at_ms=now_ms(), device={"name": "test tablet"})
     answer = await http(device.deployed, "POST", "/v1/devices", body)
     assert answer.status_code == 201, answer.text
     made = answer.json()

@@ -20,10 +20,12 @@ from sandes.apps.app_status import StatusDependencies
 from sandes.apps.otp_sms import SmsDependencies
 from sandes.apps.otps import OtpDependencies
 from sandes.apps.quotas import Quotas
+from sandes.crypto import statements
 from sandes.crypto.attestation import AttestationKey
 from sandes.crypto.audit_chain import AuditKey
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
+from sandes.crypto.statements import Act
 from sandes.limits import Limit, Meter
 from sandes.messaging.deliver import DeliverDependencies
 from sandes.messaging.push import Push
@@ -34,6 +36,7 @@ from sandes.model.ids import (
     AccountId,
     ConnectionId,
     DeviceAddress,
+    DeviceNumber,
     EnvelopeId,
     MessageId,
     OrganisationId,
@@ -51,8 +54,9 @@ from sandes.model.verification import Verification
 from sandes.people import devices, verification
 from sandes.people.devices import DeviceDependencies
 from sandes.people.identity import Caller
+from sandes.people.signed_acts import Signed
 from sandes.people.verification import CodeDependencies
-from sandes.protocol.client_api import LinkDevice, Registered, VerifyRegistration
+from sandes.protocol.client_api import ChangePhone, OpenLink, Registered, VerifyRegistration
 from sandes.protocol.frames import AccountRecipient, Copy, Send
 from sandes.statistics.tally import Tally
 from sandes.store.administrators import AdministratorStore
@@ -369,10 +373,57 @@ class Service:
         body = VerifyRegistration(code=self.sms.last_code, device=keys.new_device(id))
         return devices.register(id, body, now_ms=now_ms or self.now_ms, deps=self.device_deps)
 
-    def link(self, caller: Caller, keys: DeviceKeys) -> Registered:
-        opened = devices.open_link(caller, now_ms=self.now_ms, deps=self.device_deps)
-        body = LinkDevice(id=opened.id, secret=opened.secret, device=keys.new_device(opened.id))
+    def signed(self, person: Person, act: Act, by: int = 0, *, at_ms: int | None = None) -> Signed:
+        """An act of the device with index `by`, with its signature."""
+        device, at_ms = person.devices[by], self.now_ms if at_ms is None else at_ms
+        return person.keys[by].act(
+            act, person.account, device=device.number, registration=device.registration, at_ms=at_ms
+        )
+
+    def open_link(
+        self, person: Person, by: int = 0, *, link: SigningKey | None = None, now_ms: int | None = None
+    ) -> SigningKey:
+        """The key of a link that one of the person's devices has opened."""
+        link, now_ms = link or SigningKey.generate(), self.now_ms if now_ms is None else now_ms
+        body = OpenLink(link=bytes(link.verify_key))
+        signed = self.signed(person, statements.open_link(body.link), by, at_ms=now_ms)
+        devices.open_link(self.caller(person, by), body, signed, now_ms=now_ms, deps=self.device_deps)
+        return link
+
+    def link(self, person: Person, keys: DeviceKeys, by: int = 0) -> Registered:
+        body = keys.joining(self.open_link(person, by), person.account, at_ms=self.now_ms)
         return devices.link(body, now_ms=self.now_ms, deps=self.device_deps)
+
+    def unlink(
+        self,
+        person: Person,
+        number: int,
+        by: int = 0,
+        *,
+        now_ms: int | None = None,
+        deps: DeviceDependencies | None = None,
+    ) -> None:
+        """Unlink a device of the person by its number, as the device with index `by` does it."""
+        caller, now_ms = self.caller(person, by), self.now_ms if now_ms is None else now_ms
+        device = caller.account.devices.get(DeviceNumber(number))
+        act = statements.remove_device(number, device.registration if device else 0)
+        signed = self.signed(person, act, by, at_ms=now_ms)
+        devices.unlink(caller, DeviceNumber(number), signed, now_ms=now_ms, deps=deps or self.device_deps)
+
+    def change_phone(
+        self, person: Person, phone: PhoneNumber, *, by: int = 0, now_ms: int | None = None, id: str | None = None
+    ) -> ChangePhone:
+        """Move the person's account to `phone`, by the last code that was sent; `id` is of a registration there is."""
+        id, now_ms = id or self.start(phone, "change_phone"), self.now_ms if now_ms is None else now_ms
+        body = ChangePhone(registration=id, phone=phone, code=self.sms.last_code)
+        self.give_code(person, body, by=by, now_ms=now_ms)
+        return body
+
+    def give_code(self, person: Person, body: ChangePhone, *, by: int = 0, now_ms: int | None = None) -> None:
+        now_ms = self.now_ms if now_ms is None else now_ms
+        act = statements.change_phone(body.registration, body.phone)
+        signed = self.signed(person, act, by, at_ms=now_ms)
+        devices.change_phone(self.caller(person, by), body, signed, now_ms=now_ms, deps=self.device_deps)
 
     def person(self, device_count: int = 1) -> Person:
         keys = [DeviceKeys() for _ in range(device_count)]
@@ -380,7 +431,7 @@ class Service:
         made = self.register(phone, keys[0])
         person = Person(made.account, phone, [self.account(made.account).devices[made.device]], keys)  # type: ignore[index]
         for more in keys[1:]:
-            linked = self.link(self.caller(person), more)
+            linked = self.link(person, more)
             person.devices.append(self.account(made.account).devices[linked.device])  # type: ignore[index]
         return person
 

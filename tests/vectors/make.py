@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +278,104 @@ def statements() -> dict[str, Any]:
     }
 
 
+def acts() -> dict[str, Any]:
+    """`by` names the key that signs: `identity` of the device, `new identity` of one that joins, `link` of a link."""
+    secrets = {name: seed(name) for name in ("identity", "new identity", "link")}
+    publics = {name: reference.identity_public(secret) for name, secret in secrets.items()}
+    account, group, other = seed("account")[:8], seed("group")[:8], seed("other account")[:8]
+    device, registration, at_ms = 3, 0xDEADBEEF, NOW * 1000 + 7
+    id = b"q83vASNFZ4mrze8BI0VniQ"
+
+    def said(kind: int, object: bytes, **changed: Any) -> bytes:
+        who: dict[str, Any] = {"account": account, "device": device, "registration": registration, "at_ms": at_ms}
+        return reference.act(kind, object, **who | changed)
+
+    remove = struct.pack(">BI", 4, 0xFFFFFFFF)
+    add = said(2, publics["new identity"] + publics["link"], device=0, registration=0)
+    cases: list[tuple[str, str, dict[str, Any], bytes]] = [
+        ("remove a device", "identity", {"device": 4, "registration_id": 0xFFFFFFFF}, said(3, remove)),
+        ("open a link", "identity", {"link": publics["link"].hex()}, said(16, publics["link"])),
+        (
+            "change the number",
+            "identity",
+            {"registration": id.decode(), "phone": "+919876543210"},
+            said(17, id + b"+919876543210"),
+        ),
+        *(
+            (
+                f"give a role: {role}",
+                "identity",
+                {"group": group.hex(), "member": other.hex(), "role": role},
+                said(32, group + other + bytes([number])),
+            )
+            for number, role in enumerate(("owner", "admin", "member"), start=1)
+        ),
+        ("remove a member", "identity", {"group": group.hex(), "member": other.hex()}, said(33, group + other)),
+        ("dissolve a group", "identity", {"group": group.hex()}, said(34, group)),
+        *(
+            (
+                f"open a group: {is_open}",
+                "identity",
+                {"group": group.hex(), "open": is_open},
+                said(35, group + bytes([is_open])),
+            )
+            for is_open in (False, True)
+        ),
+        *(
+            (
+                f"add a device, signed by the {by}",
+                by,
+                {"identity_key": publics["new identity"].hex(), "link": publics["link"].hex()},
+                add,
+            )
+            for by in ("new identity", "link")
+        ),
+    ]
+    removal, removal_signature = said(3, remove), reference.sign(secrets["identity"], said(3, remove))
+    refused = [
+        ("another account", said(3, remove, account=other)),
+        ("another acting device", said(3, remove, device=2)),
+        ("another registration of the acting device", said(3, remove, registration=registration + 1)),
+        ("another time", said(3, remove, at_ms=at_ms + 1)),
+        ("another device removed", said(3, struct.pack(">BI", 5, 0xFFFFFFFF))),
+        ("another registration of the device removed", said(3, struct.pack(">BI", 4, 0xFFFFFFFE))),
+        ("another kind of the same object", said(34, remove)),
+        ("a place in a chain", said(3, remove, chain=(1).to_bytes(4, "big") + bytes(32))),
+        ("another label", removal.replace(b"SANDES1/act", b"SANDES1/acts")),
+        ("no label", removal.removeprefix(b"SANDES1/act\0")),
+        ("a byte more", removal + b"\0"),
+    ]
+    return {
+        "about": "docs/protocol/README.md, 'Signed acts'. Binary values are hexadecimal. `header` is Sandes-Act.",
+        "seeds": SEEDS,
+        "keys": {name: {"seed": secrets[name].hex(), "public": publics[name].hex()} for name in secrets},
+        "account": account.hex(),
+        "device": device,
+        "registration_id": registration,
+        "at": at_ms,
+        "link_id": reference.link_id(publics["link"]),
+        "accepted": [
+            {
+                "name": name,
+                "by": by,
+                **object,
+                "statement": statement.hex(),
+                "signature": reference.sign(secrets[by], statement).hex(),
+            }
+            | (
+                {"header": f"{at_ms}.{reference.base64url(reference.sign(secrets[by], statement))}"}
+                if by == "identity"
+                else {}
+            )
+            for name, by, object, statement in cases
+        ],
+        "refused": [
+            {"name": name, "statement": statement.hex(), "signature": removal_signature.hex()}
+            for name, statement in refused
+        ],
+    }
+
+
 def attestations() -> dict[str, Any]:
     """`at` signature: it does not hold. `at` statement: it holds, and what it says must not be shown as verified.
     `at` disclosure: the statement is good, what was disclosed is not what it commits to.
@@ -373,6 +472,7 @@ def rendered() -> dict[str, str]:
         "seal1.json": seal1(),
         "tokens.json": tokens(),
         "statements.json": statements(),
+        "acts.json": acts(),
         "attestations.json": attestations(),
         "groups.json": groups(),
         "audit.json": audit(),

@@ -55,6 +55,31 @@ def _head(major: int, number: int) -> bytes:
     raise ValueError("more than 64 bits")
 
 
+def act(
+    kind: int, object: bytes, *, account: bytes, device: int, registration: int, at_ms: int, chain: bytes = bytes(36)
+) -> bytes:
+    """A statement of something that a device does. `chain`: sequence number and previous hash, zeros for now."""
+    return b"".join(
+        (
+            b"SANDES1/act\0",
+            bytes([1]),
+            account,
+            chain,
+            bytes([kind]),
+            at_ms.to_bytes(8, "big"),
+            bytes([device]),
+            registration.to_bytes(4, "big"),
+            object,
+        )
+    )
+
+
+def link_id(link_key: bytes) -> str:
+    """16 bytes of SHA-256 of the link's public key, as base64url."""
+    digest = hashlib.sha256(b"SANDES1/link-id\0" + link_key).digest()[:16]
+    return base64url(digest)
+
+
 def header(*, message: bytes, inbox: bytes, key_number: int, expires_at: int, version: int = 1) -> bytes:
     return struct.pack(">B16s16sIQ", version, message, inbox, key_number, expires_at)
 

@@ -43,6 +43,10 @@ ADVICE: dict[ErrorCode, Advice] = {
         "The signature was made with another key or over other bytes.",
         "Compare what you sign with the test vectors of the protocol.",
     ),
+    ErrorCode.SIGNATURE_REQUIRED: Advice(
+        "A token is not enough for this call: it gives or takes control of an account or a group.",
+        "Sign the act with the device's identity key and send the header Sandes-Act.",
+    ),
     ErrorCode.TOKEN_INVALID: Advice(
         "The token is missing, is malformed, or its key is unknown to the service.",
         "Check the key id, the signature and each claim. Repeating the same token does not help.",
@@ -79,7 +83,7 @@ ADVICE: dict[ErrorCode, Advice] = {
     ),
     ErrorCode.CODE_LOCKED: Advice("There were too many wrong attempts.", "Send a new code."),
     ErrorCode.LINK_INVALID: Advice(
-        "The link was used, has expired, or its secret was mistyped.", "Show a new link on a device of the account."
+        "The link was used, has expired, or belongs to another account.", "Show a new link on a device of the account."
     ),
     ErrorCode.TOO_MANY_DEVICES: Advice("The account has six devices.", "Unlink a device that is no longer used."),
     ErrorCode.PHONE_TAKEN: Advice(
@@ -215,8 +219,9 @@ ADVICE: dict[ErrorCode, Advice] = {
         "The request has no If-Match header.", "Send the ETag of the version that you have read."
     ),
     ErrorCode.CLOCK_SKEW: Advice(
-        "The clock of the device is ahead by more than two minutes.",
-        "Set the clock by `server_time`. Make a new id only if no frame with the old id has left the device.",
+        "The clock of the device is ahead by more than two minutes. For a signed act, it may also be behind.",
+        "Set the clock by `server_time`. Make a new id only if no frame with the old id has left the device. "
+        "Sign an act again.",
     ),
     ErrorCode.ID_TOO_OLD: Advice(
         "The message was written more than seven days ago, or the clock of the device is slow.",

@@ -11,15 +11,19 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
+from sandes_client import statements
 from sandes_client.cipher import RecipientDevice
-from sandes_client.clock import ServerClock
-from sandes_client.ids import AccountId, DeviceAddress, parse_account, parse_base64url
-from sandes_client.statements import NewDevice, SignedSealKey
+from sandes_client.clock import Chance, ServerClock
+from sandes_client.ids import AccountId, DeviceAddress, base64url_text, parse_account, parse_base64url
+from sandes_client.keys import IdentityKey
+from sandes_client.linking import LinkCode
+from sandes_client.statements import Act, JoiningDevice, NewDevice, SignedSealKey, Signer
 from sandes_client.unreachable import why_unreachable
 
 T = TypeVar("T")
 
 TIMEOUT_SECONDS = 30.0
+ACT_HEADER = "Sandes-Act"
 
 
 class ApiError(Exception):
@@ -44,9 +48,10 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RegistrationStarted:
-    """`code_expires_at` and `resend_after` are epoch seconds."""
+    """`phone` is the number in E.164. `code_expires_at` and `resend_after` are epoch seconds."""
 
     id: str
+    phone: str
     code_expires_at: int
     resend_after: int
     attempts_left: int
@@ -60,10 +65,9 @@ class Registered:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LinkOpened:
-    """`secret` is shown once. `expires_at` is epoch seconds."""
+    """`code` is what the new device needs; show it to nobody else. `expires_at` is epoch seconds."""
 
-    id: str
-    secret: str
+    code: LinkCode
     expires_at: int
 
 
@@ -90,7 +94,8 @@ class Me:
 class ClientApi:
     """One method per route. Each raises ApiError or Unreachable.
 
-    `token` makes a fresh device token; it is None for a device that has no account yet. `transport` is for tests.
+    `token` makes a fresh device token and `signer` signs acts; both are None for a device that has no account yet.
+    `transport` is for tests.
     """
 
     def __init__(
@@ -99,10 +104,14 @@ class ClientApi:
         *,
         clock: ServerClock,
         token: Callable[[], str] | None = None,
+        signer: Signer | None = None,
+        chance: Chance | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._clock = clock
         self._token = token
+        self._signer = signer
+        self._chance = chance or Chance()
         self._http = httpx.AsyncClient(
             base_url=http_url.rstrip("/") + "/",
             timeout=TIMEOUT_SECONDS,
@@ -128,19 +137,23 @@ class ClientApi:
         body = {"code": code, "device": device.to_json()}
         return _registered(await self._call("PUT", f"v1/registrations/{path_part(registration)}/verification", body))
 
-    async def join(self, link: str, secret: str, device: NewDevice) -> Registered:
-        """Become one more device of the account that opened the link."""
-        return _registered(
-            await self._call("POST", "v1/devices", {"id": link, "secret": secret, "device": device.to_json()})
-        )
+    async def join(self, sign: Callable[[int], JoiningDevice]) -> Registered:
+        """Become one more device of the account that opened the link; `sign` makes the request at a server's time."""
+        try:
+            return _registered(await self._call("POST", "v1/devices", sign(self._clock.now_ms()).to_json()))
+        except ApiError as error:
+            if error.code != "clock_skew":
+                raise
+            return _registered(await self._call("POST", "v1/devices", sign(self._clock.now_ms()).to_json()))
 
     async def me(self) -> Me:
         answer = await self.signed("GET", "v1/me")
         return read_answer(lambda: Me(**{name: answer[name] for name in Me.__dataclass_fields__}))
 
-    async def change_phone(self, registration: str, code: str) -> None:
+    async def change_phone(self, started: RegistrationStarted, code: str) -> None:
         """Move the account to the number of a registration started with purpose `change_phone`."""
-        await self.signed("PUT", "v1/me/phone", {"registration": registration, "code": code})
+        body = {"registration": started.id, "phone": started.phone, "code": code}
+        await self.signed("PUT", "v1/me/phone", body, act=statements.change_phone(started.id, started.phone))
 
     async def devices(self) -> list[DeviceEntry]:
         answer = await self.signed("GET", "v1/devices")
@@ -148,11 +161,19 @@ class ClientApi:
         return read_answer(lambda: [DeviceEntry(**{name: row[name] for name in fields}) for row in answer["devices"]])
 
     async def open_link(self) -> LinkOpened:
-        answer = await self.signed("POST", "v1/devices/links")
-        return read_answer(lambda: LinkOpened(str(answer["id"]), str(answer["secret"]), int(answer["expires_at"])))
+        """Open a link with a key made for it, so that one more device can join within ten minutes."""
+        if self._signer is None:
+            raise RuntimeError("this call needs a registered device")
+        code = LinkCode(self._signer.address.account, IdentityKey.new(self._chance.secret_bytes))
+        public = code.key.public
+        body = {"link": base64url_text(public)}
+        answer = await self.signed("POST", "v1/devices/links", body, act=statements.open_link(public))
+        return read_answer(lambda: LinkOpened(code, int(answer["expires_at"])))
 
-    async def unlink(self, device: int) -> None:
-        await self.signed("DELETE", f"v1/devices/{device}")
+    async def unlink(self, device: int, registration_id: int) -> None:
+        """Unlink this very registration of a device of the account, as `devices` lists it."""
+        act = statements.remove_device(device, registration_id)
+        await self.signed("DELETE", f"v1/devices/{device}", act=act)
 
     async def rotate_seal_key(self, key: SignedSealKey) -> None:
         await self.signed("PUT", "v1/devices/self/seal-key", key.to_json())
@@ -188,21 +209,29 @@ class ClientApi:
         *,
         query: dict[str, str] | None = None,
         version: int | None = None,
+        act: Act | None = None,
     ) -> Any:
-        """A call with a token; with one more try if the token was made on a wrong clock.
+        """A call with a token; with one more try if token or act were signed on a wrong clock.
 
-        `version`: do it only if the thing to change is as it was at this version.
+        `version`: do it only if the thing to change is as it was at this version. `act`: what the device signs.
         """
         if self._token is None:
             raise RuntimeError("this call needs a registered device")
         target = f"{path}?{urlencode(query)}" if query else path
         headers = {"If-Match": f'"{version}"'} if version is not None else {}
         try:
-            return await self._call(method, target, body, headers | _bearer(self._token()))
+            return await self._call(method, target, body, headers | _bearer(self._token()) | self._acting(act))
         except ApiError as error:
-            if error.code != "token_expired":
+            if error.code not in ("token_expired", "clock_skew"):
                 raise
-            return await self._call(method, target, body, headers | _bearer(self._token()))
+            return await self._call(method, target, body, headers | _bearer(self._token()) | self._acting(act))
+
+    def _acting(self, act: Act | None) -> dict[str, str]:
+        if act is None:
+            return {}
+        if self._signer is None:
+            raise RuntimeError("this call needs a registered device")
+        return {ACT_HEADER: self._signer.header(act, at_ms=self._clock.now_ms())}
 
     async def _call(
         self, method: str, path: str, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None

@@ -37,6 +37,7 @@ from sandes_client.low_level import LowLevel
 from sandes_client.outgoing import Sender
 from sandes_client.people import People
 from sandes_client.seal_keys import SealKeyRotation
+from sandes_client.statements import Signer
 from sandes_client.store import Outgoing, Store
 from sandes_client.tokens import sign_token
 
@@ -103,7 +104,14 @@ class DeviceClient:
         self.clock = ServerClock(
             clock, offset_ms=store.profile.clock_offset_ms(), remember=store.profile.set_clock_offset_ms
         )
-        self.api = ClientApi(endpoints.http_url, clock=self.clock, token=self.token, transport=transport)
+        self.api = ClientApi(
+            endpoints.http_url,
+            clock=self.clock,
+            token=self.token,
+            signer=Signer(account.identity, account.address, account.registration_id),
+            chance=chance,
+            transport=transport,
+        )
         self._connection = Connection(
             self,
             endpoints.websocket_url,

@@ -16,7 +16,8 @@ from sandes_client.clock import Chance, Clock, ServerClock, SystemClock
 from sandes_client.endpoints import Endpoints
 from sandes_client.ids import DeviceAddress
 from sandes_client.keys import IdentityKey, SealKey
-from sandes_client.statements import NewDevice, new_device
+from sandes_client.linking import LinkCode
+from sandes_client.statements import JoiningDevice, NewDevice, joining_device, new_device
 from sandes_client.store import Store
 
 
@@ -79,9 +80,25 @@ class Enrolment:
         """Give the code back. After a lost answer, call it again with the same code."""
         return self._become(await self._api.verify(registration, code, self._new_device(registration)))
 
-    async def join(self, link: str, secret: str) -> DeviceAddress:
-        """Become one more device of the account that opened the link."""
-        return self._become(await self._api.join(link, secret, self._new_device(link)))
+    async def join(self, link: str) -> DeviceAddress:
+        """Become one more device of the account that opened the link. `link` is the text of its QR code.
+
+        Raises ValueError for another text.
+        """
+        code, (identity, key) = LinkCode.parse(link), self._keys()
+
+        def sign(at_ms: int) -> JoiningDevice:
+            return joining_device(
+                identity,
+                key,
+                account=code.account,
+                link=code.key,
+                at_ms=at_ms,
+                name=self._name,
+                platform=self._platform,
+            )
+
+        return self._become(await self._api.join(sign))
 
     def _new_device(self, subject: str) -> NewDevice:
         identity, key = self._keys()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from sandes_client import statements
 from sandes_client.api import ClientApi, path_part, read_answer
 from sandes_client.ids import AccountId, AppId, GroupId, MessageId, parse_account, parse_group
 from sandes_client.paging import next_cursor, of_cursor
@@ -102,10 +103,11 @@ class GroupCalls:
 
     async def change(self, group: GroupId, changes: dict[str, Any], *, version: int) -> Group:
         """`precondition_failed` if the group is no longer at `version`."""
-        return group_of(await self._api.signed("PATCH", _path(group), changes, version=version))
+        act = statements.open_group(group, changes["open"]) if changes.get("open") is not None else None
+        return group_of(await self._api.signed("PATCH", _path(group), changes, version=version, act=act))
 
     async def dissolve(self, group: GroupId) -> None:
-        await self._api.signed("DELETE", _path(group))
+        await self._api.signed("DELETE", _path(group), act=statements.dissolve_group(group))
 
     async def members(self, group: GroupId, cursor: str | None) -> tuple[list[Member], str | None]:
         answer = await self._api.signed("GET", f"{_path(group)}/members", query=of_cursor(cursor))
@@ -118,12 +120,14 @@ class GroupCalls:
 
     async def put_member(self, group: GroupId, account: AccountId, role: Role) -> Member:
         """Join, for the own account; invite, or change the role of, another. Answers what they are then."""
-        answer = await self._api.signed("PUT", f"{_path(group)}/members/{path_part(account)}", {"role": role})
+        act = statements.put_member(group, account, role)
+        answer = await self._api.signed("PUT", f"{_path(group)}/members/{path_part(account)}", {"role": role}, act=act)
         return read_answer(lambda: _member(answer))
 
     async def remove_member(self, group: GroupId, account: AccountId) -> None:
         """Remove somebody, take an invitation back, or leave."""
-        await self._api.signed("DELETE", f"{_path(group)}/members/{path_part(account)}")
+        act = statements.remove_member(group, account)
+        await self._api.signed("DELETE", f"{_path(group)}/members/{path_part(account)}", act=act)
 
     async def delivery(self, group: GroupId, message: MessageId, cursor: str | None) -> tuple[Delivery, str | None]:
         """`waiting` counts one page of members."""

@@ -94,6 +94,10 @@ def parse_group(text: str) -> GroupId:
         raise ValueError("a group id is 13 characters of lower-case base32") from None
 
 
+def group_bytes(group: GroupId) -> bytes:
+    return account_bytes(AccountId(group))
+
+
 def parse_envelope(text: str) -> EnvelopeId:
     """Raises ValueError unless `text` is 24 bytes of base64url."""
     if len(parse_base64url(text)) != ENVELOPE_BYTES:

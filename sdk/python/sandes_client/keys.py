@@ -11,7 +11,7 @@ from sandes_client.ids import RandomBytes
 
 @dataclass(frozen=True, slots=True, repr=False)
 class IdentityKey:
-    """An Ed25519 pair, kept as its 32-byte seed."""
+    """An Ed25519 pair, kept as its 32-byte seed: of a device, or of a link."""
 
     seed: bytes
 

@@ -14,7 +14,6 @@ from sandes.edge.settings import ClientSettings, ConnectSettings, Settings
 from sandes.messaging import deliver
 from sandes.model.ids import ConnectionId
 from sandes.model.principal import Principal
-from sandes.people import devices
 from sandes.people.identity import authenticate
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Hello
@@ -142,7 +141,7 @@ def test_an_expired_token_is_told_the_servers_time(service: Service, asha: Perso
 
 def test_unknown_unlinked_and_replaced_devices_are_refused_alike(service: Service) -> None:
     gone, replaced = service.person(2), service.person()
-    devices.unlink(service.caller(gone, 1), gone.devices[0].number, now_ms=NOW_MS, deps=service.device_deps)
+    service.unlink(gone, gone.devices[0].number, 1)
     service.register(replaced.phone, DeviceKeys(), now_ms=NOW_MS + 60_000)
     stranger = DeviceKeys().token("mfrggzdfmztwq.1", now_seconds=NOW, audience=AUDIENCE)
     for token in (token_of(gone, seconds=NOW), token_of(replaced, seconds=NOW), stranger, "", "x"):

@@ -14,7 +14,6 @@ from sandes.groups.fanout import INLINE_MEMBERS
 from sandes.groups.group_events import NET_SECONDS
 from sandes.model.group import Member
 from sandes.model.ids import AccountId, GroupId, OrganisationId, account_text, id_text, message_text, new_account_id
-from sandes.people import devices
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
 from sandes.store.schema import DirectoryRow
@@ -316,7 +315,7 @@ def test_an_unlinked_device_gets_no_more_keys_of_its_groups(service: Service, gr
     ravi = service.person(2)
     group = groups.create(asha, ravi)
     groups.work()
-    devices.unlink(service.caller(ravi), ravi.devices[1].number, now_ms=service.now_ms, deps=service.device_deps)
+    service.unlink(ravi, ravi.devices[1].number)
     assert [groups.do(**job) for job in devices_jobs(groups)] == ["told", "told"]
     assert [(one.change, one.body["subject"]) for one in groups.work()] == [(GroupChange.DEVICES, ravi.account)]
     assert groups.group(group).version == 3
@@ -331,7 +330,7 @@ def test_groups_are_not_told_of_devices_that_have_not_changed(
     directory = replace(service.directory, client=flaky)  # type: ignore[arg-type]
     deps = replace(service.device_deps, enrolment=replace(service.enrolment, directory=directory))
     with pytest.raises(StoreUnavailable):
-        devices.unlink(service.caller(ravi), ravi.devices[0].number, now_ms=service.now_ms, deps=deps)
+        service.unlink(ravi, ravi.devices[0].number, deps=deps)
     (job,) = devices_jobs(groups)
     assert groups.do(**job) == "not_changed"
     assert (groups.work(), groups.group(group).version) == ([], 2)

@@ -12,7 +12,6 @@ from sandes.crypto.seal import Kind
 from sandes.limits import Limit
 from sandes.messaging import deliver
 from sandes.model.ids import ConnectionId, EnvelopeId, MessageId, new_app_id, new_message_id
-from sandes.people import devices
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Ack, Ping, Receipt
 from tests.support.service import NOW, NOW_MS, Person, Service
@@ -92,7 +91,7 @@ def test_ping_on_a_live_socket_that_was_forgotten_makes_it_known_again(service: 
 
 def test_ping_of_an_unlinked_device_is_refused(service: Service, ravi: Person) -> None:
     socket = service.online(ravi)
-    devices.unlink(service.caller(ravi), ravi.devices[0].number, now_ms=NOW_MS, deps=service.device_deps)
+    service.unlink(ravi, ravi.devices[0].number)
     with pytest.raises(ProtocolError) as caught:
         pinged(service, ravi, socket)
     assert caught.value.code is ErrorCode.REVOKED
@@ -142,7 +141,7 @@ def test_a_receipt_to_the_own_account_skips_the_reading_device(service: Service)
 
 def test_an_unlinked_device_tells_no_app_and_its_ack_deletes_nothing(service: Service, ravi: Person) -> None:
     ids = service.leave(ravi, 1)
-    devices.unlink(service.caller(ravi), ravi.devices[0].number, now_ms=NOW_MS, deps=service.device_deps)
+    service.unlink(ravi, ravi.devices[0].number)
     receipt = Receipt(app=new_app_id(), kind="read", ids=(new_message_id(NOW_MS),))
     with pytest.raises(ProtocolError) as refused:
         acked(service, ravi, ids, receipts=[receipt])
@@ -153,7 +152,7 @@ def test_an_unlinked_device_tells_no_app_and_its_ack_deletes_nothing(service: Se
 def test_an_unlinked_device_sends_no_receipts_and_its_ack_deletes_nothing(service: Service) -> None:
     asha, ravi = service.person(), service.person(2)
     ids = service.leave(ravi, 1)
-    devices.unlink(service.caller(ravi), ravi.devices[0].number, now_ms=NOW_MS, deps=service.device_deps)
+    service.unlink(ravi, ravi.devices[0].number)
     with pytest.raises(ProtocolError) as caught:
         acked(service, ravi, ids, receipts=[receipt(asha, new_message_id(NOW_MS))])
     assert caught.value.code is ErrorCode.REVOKED

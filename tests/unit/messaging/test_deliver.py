@@ -14,7 +14,6 @@ from sandes.messaging.push import Posted, Push
 from sandes.messaging.send import send
 from sandes.model.envelope import MAX_BODY_BYTES, Envelope, envelope_id
 from sandes.model.ids import BodyId, ConnectionId, EnvelopeId, base64url_text, new_body_id, new_message_id
-from sandes.people import devices
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import MAX_FRAME_BYTES, Body, Drained, Fetch, Hello, Ping, Sync, Welcome, render
 from sandes.store.inbox import InboxStore
@@ -111,7 +110,7 @@ def test_hello_on_a_socket_older_than_the_live_one_is_refused_and_changes_nothin
 
 def test_hello_of_an_unlinked_device_is_refused(service: Service) -> None:
     asha = service.person(2)
-    devices.unlink(service.caller(asha), asha.devices[0].number, now_ms=NOW_MS, deps=service.device_deps)
+    service.unlink(asha, asha.devices[0].number)
     with pytest.raises(ProtocolError) as caught:
         say_hello(service, asha, service.socket())
     assert caught.value.code is ErrorCode.REVOKED
@@ -311,7 +310,7 @@ def test_what_a_socket_is_answered_before_its_hello_and_after_a_newer_ones(servi
     assert refused(service, frame, ravi, old, 1) is ErrorCode.SUPERSEDED
     service.routing.disconnect(ravi.address(), new, now_seconds=NOW)
     assert refused(service, frame, ravi, old, 1) is ErrorCode.SUPERSEDED
-    devices.unlink(service.caller(ravi, 1), ravi.devices[0].number, now_ms=NOW_MS, deps=service.device_deps)
+    service.unlink(ravi, ravi.devices[0].number, 1)
     assert refused(service, frame, ravi, new, 2) is ErrorCode.REVOKED
     assert refused(service, frame, ravi, old, 1) is ErrorCode.REVOKED
 

@@ -12,7 +12,6 @@ from sandes.limits import Limit, Meter
 from sandes.messaging.send import MAX_AGE_MS, MAX_AHEAD_MS, SendDependencies, send
 from sandes.model.envelope import MAX_BODY_BYTES
 from sandes.model.ids import new_account_id, new_message_id
-from sandes.people import devices
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.faults import fault
 from sandes.protocol.frames import Accepted, Copy, Send, parse_frame
@@ -160,7 +159,7 @@ def test_unknown_blocking_and_deviceless_recipients_give_the_very_same_answer(se
     unknown = Person(new_account_id(), service.person().phone, devices=[], keys=[])
     blocking, left = service.person(), service.person()
     service.directory.block(owner=blocking.account, blocked=asha.account)
-    devices.unlink(service.caller(left), left.devices[0].number, now_ms=NOW_MS, deps=service.device_deps)
+    service.unlink(left, left.devices[0].number)
     guessed = (Copy(device=1, registration_id=1, body=b"x"),)
     answers = [
         _told(refused(service, service.message(unknown, copies=guessed), asha)),
@@ -183,7 +182,7 @@ def test_a_block_stops_one_direction_and_ends_when_taken_back(service: Service, 
 
 def test_the_open_socket_of_an_unlinked_device_sends_nothing(service: Service, ravi: Person) -> None:
     asha = service.person(2)
-    devices.unlink(service.caller(asha), asha.devices[1].number, now_ms=NOW_MS, deps=service.device_deps)
+    service.unlink(asha, asha.devices[1].number)
     assert refused(service, service.message(ravi), asha, index=1).code is ErrorCode.REVOKED
     assert service.stored(ravi) == []
     sent(service, service.message(ravi), asha, index=0)
@@ -389,7 +388,7 @@ def test_a_device_linked_between_two_tries_of_a_message_gets_it_too(service: Ser
     deps = service.send_deps()
     accepted = send(first, asha.principal(), now_ms=service.now_ms, deps=deps)
     keys = DeviceKeys()
-    linked = service.link(service.caller(ravi), keys)
+    linked = service.link(ravi, keys)
     ravi.devices.append(service.account(ravi.account).devices[linked.device])  # type: ignore[index]
     ravi.keys.append(keys)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from nacl.signing import SigningKey
 
+from sandes.crypto import statements
 from sandes.crypto.statements import registration_statement
 from sandes.limits import Limit
 from sandes.model.device import MAX_DEVICES
 from sandes.model.ids import DeviceNumber
 from sandes.people import accounts, devices
-from sandes.protocol.client_api import ChangePhone, LinkDevice, Registered, VerifyRegistration
+from sandes.people.signed_acts import SKEW_MS
+from sandes.protocol.client_api import ChangePhone, LinkDevice, OpenLink, Registered, VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.keys import DeviceKeys
 from tests.support.service import NOW, NOW_MS, PEPPER, Person, Service, new_phone
@@ -99,7 +102,7 @@ def test_another_devices_seal_key_is_refused_under_ones_own_identity(service: Se
     id = service.start(new_phone())
     error = refusal(register, service, id, thief.new_device(id, seal_key=victim.seal_key()))
     assert error.code is ErrorCode.BAD_SIGNATURE
-    assert error.details["errors"][0]["pointer"] == "/seal_key/signature"
+    assert error.details["errors"][0]["pointer"] == "/device/seal_key/signature"
 
 
 @pytest.mark.parametrize("public", SMALL_ORDER)
@@ -120,65 +123,146 @@ def test_a_refused_key_spends_no_attempt(service: Service) -> None:
 
 
 def link_body(service: Service, person: Person, keys: DeviceKeys) -> LinkDevice:
-    opened = devices.open_link(service.caller(person), now_ms=NOW_MS, deps=service.device_deps)
-    return LinkDevice(id=opened.id, secret=opened.secret, device=keys.new_device(opened.id))
+    return keys.joining(service.open_link(person), person.account, at_ms=NOW_MS)
 
 
 def test_a_linked_device_gets_the_next_number_and_is_written_to(service: Service, asha: Person) -> None:
     keys = DeviceKeys()
-    linked = service.link(service.caller(asha), keys)
+    linked = service.link(asha, keys)
     assert (linked.account, linked.device) == (asha.account, 2)
     assert sorted(service.routes(asha).devices) == [1, 2]
     assert service.account(asha.account).devices[DeviceNumber(2)].identity_key == keys.identity_public
 
 
 def test_a_link_can_be_repeated_by_the_device_it_made_but_not_by_another(service: Service, asha: Person) -> None:
-    keys = DeviceKeys()
-    body = link_body(service, asha, keys)
+    keys, opened = DeviceKeys(), service.open_link(asha)
+    body = keys.joining(opened, asha.account, at_ms=NOW_MS)
     first = devices.link(body, now_ms=NOW_MS, deps=service.device_deps)
     assert devices.link(body, now_ms=NOW_MS + 1, deps=service.device_deps) == first
-    other = LinkDevice(id=body.id, secret=body.secret, device=DeviceKeys().new_device(body.id))
+    again = keys.joining(opened, asha.account, at_ms=NOW_MS + 60_000)
+    assert devices.link(again, now_ms=NOW_MS + 60_000, deps=service.device_deps) == first
+    other = DeviceKeys().joining(opened, asha.account, at_ms=NOW_MS)
     assert refusal(devices.link, other, now_ms=NOW_MS, deps=service.device_deps).code is ErrorCode.LINK_INVALID
     assert len(service.account(asha.account).devices) == 2
 
 
-def test_a_link_with_a_wrong_secret_or_too_late_or_unknown_is_invalid(service: Service, asha: Person) -> None:
-    body = link_body(service, asha, DeviceKeys())
-    wrong = body.model_copy(update={"secret": "A" * 22})
-    assert refusal(devices.link, wrong, now_ms=NOW_MS, deps=service.device_deps).code is ErrorCode.LINK_INVALID
+def test_a_link_of_another_key_or_too_late_or_of_another_account_is_invalid(service: Service, asha: Person) -> None:
+    opened, ravi, keys = service.open_link(asha), service.person(), DeviceKeys()
     late = NOW_MS + devices.LINK_SECONDS * 1000
-    assert refusal(devices.link, body, now_ms=late, deps=service.device_deps).code is ErrorCode.LINK_INVALID
-    keys = DeviceKeys()
-    unknown = LinkDevice(id="B" * 22, secret="A" * 22, device=keys.new_device("B" * 22))
-    assert refusal(devices.link, unknown, now_ms=NOW_MS, deps=service.device_deps).code is ErrorCode.LINK_INVALID
-    devices.link(body, now_ms=late - 1, deps=service.device_deps)
+    for body, now_ms in (
+        (keys.joining(SigningKey.generate(), asha.account, at_ms=NOW_MS), NOW_MS),
+        (keys.joining(opened, ravi.account, at_ms=NOW_MS), NOW_MS),
+        (keys.joining(opened, asha.account, at_ms=late), late),
+    ):
+        assert refusal(devices.link, body, now_ms=now_ms, deps=service.device_deps).code is ErrorCode.LINK_INVALID
+    service.unlink(ravi, 1)
+    assert [len(service.account(one.account).devices) for one in (asha, ravi)] == [1, 0]
+    devices.link(keys.joining(opened, asha.account, at_ms=late - 1), now_ms=late - 1, deps=service.device_deps)
 
 
-def test_three_wrong_secrets_void_a_link(service: Service, asha: Person) -> None:
-    body = link_body(service, asha, DeviceKeys())
-    wrong = body.model_copy(update={"secret": "A" * 22})
-    for _ in range(3):
-        refusal(devices.link, wrong, now_ms=NOW_MS, deps=service.device_deps)
-    assert refusal(devices.link, body, now_ms=NOW_MS, deps=service.device_deps).code is ErrorCode.LINK_INVALID
+def test_who_does_not_hold_the_links_secret_joins_nothing_and_spends_no_attempt(service: Service, asha: Person) -> None:
+    """The public half is all that the server, and whoever saw the opening call, know of a link."""
+    opened, keys = service.open_link(asha), DeviceKeys()
+    good = keys.joining(opened, asha.account, at_ms=NOW_MS)
+    theirs = DeviceKeys().joining(opened, asha.account, at_ms=NOW_MS)
+    unsigned = {
+        "/signature": (
+            good.model_copy(update={"signature": bytes(64)}),
+            good.model_copy(update={"signature": good.device.proof}),
+            good.model_copy(update={"device": theirs.device}),
+            good.model_copy(update={"at": NOW_MS + 1}),
+            good.model_copy(update={"account": service.person().account}),
+        ),
+        "/device/proof": (
+            keys.joining(opened, asha.account, at_ms=NOW_MS, device={"proof": bytes(64)}),
+            keys.joining(opened, asha.account, at_ms=NOW_MS, device={"proof": good.signature}),
+        ),
+    }
+    for pointer, bodies in unsigned.items():
+        for body in bodies:
+            error = refusal(devices.link, body, now_ms=NOW_MS, deps=service.device_deps)
+            assert (error.code, pointers(error)) == (ErrorCode.BAD_SIGNATURE, [pointer])
+    assert len(service.account(asha.account).devices) == 1
+    devices.link(good, now_ms=NOW_MS, deps=service.device_deps)
+
+
+def test_a_request_to_join_that_was_signed_long_ago_or_ahead_is_refused_with_the_time(
+    service: Service, asha: Person
+) -> None:
+    opened, keys = service.open_link(asha), DeviceKeys()
+    for at_ms in (NOW_MS - SKEW_MS - 1, NOW_MS + SKEW_MS + 1):
+        body = keys.joining(opened, asha.account, at_ms=at_ms)
+        error = refusal(devices.link, body, now_ms=NOW_MS, deps=service.device_deps)
+        assert (error.code, error.details) == (ErrorCode.CLOCK_SKEW, {"server_time": NOW_MS})
+    body = keys.joining(opened, asha.account, at_ms=NOW_MS - SKEW_MS)
+    devices.link(body, now_ms=NOW_MS, deps=service.device_deps)
+
+
+def test_faults_of_a_joining_devices_keys_are_named_where_they_stand(service: Service, asha: Person) -> None:
+    opened, keys = service.open_link(asha), DeviceKeys()
+    for seal_key, code, pointer in (
+        (DeviceKeys().seal_key(), ErrorCode.BAD_SIGNATURE, "/device/seal_key/signature"),
+        (keys.seal_key(public=bytes(32)), ErrorCode.BAD_KEY, "/device/seal_key/public"),
+    ):
+        body = keys.joining(opened, asha.account, at_ms=NOW_MS, device={"seal_key": seal_key})
+        error = refusal(devices.link, body, now_ms=NOW_MS, deps=service.device_deps)
+        assert (error.code, pointers(error)) == (code, [pointer])
+        id = service.start(new_phone())
+        error = refusal(register, service, id, keys.new_device(id, seal_key=seal_key))
+        assert (error.code, pointers(error)) == (code, [pointer])
+        error = refusal(devices.rotate_seal_key, service.caller(asha), seal_key, deps=service.device_deps)
+        assert pointers(error)[0] in ("/signature", "/public")
+
+
+def pointers(error: ProtocolError) -> list[str]:
+    return [one["pointer"] for one in error.details["errors"]]
+
+
+def test_opening_the_same_link_again_answers_the_same(service: Service, asha: Person) -> None:
+    """A repeated request opens no second link, and whoever plays it again learns nothing by which they could join."""
+    opened = SigningKey.generate()
+    body = OpenLink(link=bytes(opened.verify_key))
+    answers = [
+        devices.open_link(
+            service.caller(asha),
+            body,
+            service.signed(asha, statements.open_link(body.link), at_ms=now_ms),
+            now_ms=now_ms,
+            deps=service.device_deps,
+        )
+        for now_ms in (NOW_MS, NOW_MS + 60_000)
+    ]
+    assert answers[0] == answers[1]
+    assert answers[0].id == statements.link_id(body.link)
+    devices.link(DeviceKeys().joining(opened, asha.account, at_ms=NOW_MS), now_ms=NOW_MS, deps=service.device_deps)
+
+
+def test_a_link_that_another_device_has_opened_is_not_opened_again(service: Service) -> None:
+    asha, ravi = service.person(2), service.person()
+    opened = service.open_link(asha)
+    for person, by in ((ravi, 0), (asha, 1)):
+        assert refusal(service.open_link, person, by, link=opened).code is ErrorCode.LINK_INVALID
+    late = NOW_MS + devices.LINK_SECONDS * 1000
+    assert refusal(service.open_link, asha, link=opened, now_ms=late).code is ErrorCode.LINK_INVALID
 
 
 def test_a_seventh_device_is_refused_when_opening_the_link_and_when_using_it(service: Service) -> None:
     asha = service.person(MAX_DEVICES - 1)
     spare = LATER_MS + Limit.LINKS.depth_ms
-    two = [devices.open_link(service.caller(asha), now_ms=spare, deps=service.device_deps) for _ in range(2)]
-    bodies = [LinkDevice(id=a.id, secret=a.secret, device=DeviceKeys().new_device(a.id)) for a in two]
+    two = [service.open_link(asha, now_ms=spare) for _ in range(2)]
+    bodies = [DeviceKeys().joining(one, asha.account, at_ms=spare) for one in two]
     devices.link(bodies[0], now_ms=spare, deps=service.device_deps)
     error = refusal(devices.link, bodies[1], now_ms=spare, deps=service.device_deps)
     assert error.code is ErrorCode.TOO_MANY_DEVICES
-    error = refusal(devices.open_link, service.caller(asha), now_ms=spare, deps=service.device_deps)
+    error = refusal(service.open_link, asha, now_ms=spare)
     assert error.code is ErrorCode.TOO_MANY_DEVICES
     assert len(service.account(asha.account).devices) == MAX_DEVICES
 
 
 def test_an_unlinked_devices_number_is_not_given_out_again_at_once(service: Service) -> None:
     asha = service.person(2)
-    devices.unlink(service.caller(asha), DeviceNumber(2), now_ms=NOW_MS, deps=service.device_deps)
-    assert service.link(service.caller(asha), DeviceKeys()).device == 3
+    service.unlink(asha, 2)
+    assert service.link(asha, DeviceKeys()).device == 3
 
 
 # Unlinking
@@ -187,7 +271,7 @@ def test_an_unlinked_devices_number_is_not_given_out_again_at_once(service: Serv
 def test_unlinking_ends_token_route_and_socket_with_a_last_word(service: Service) -> None:
     asha = service.person(2)
     socket, other = service.online(asha, 1), service.online(asha, 0)
-    devices.unlink(service.caller(asha), DeviceNumber(2), now_ms=NOW_MS, deps=service.device_deps)
+    service.unlink(asha, 2)
     assert service.gateway.received[socket] == [{"type": "revoked", "reason": "unlinked"}]
     assert service.gateway.closed == [socket]
     assert other in service.gateway.open
@@ -196,22 +280,22 @@ def test_unlinking_ends_token_route_and_socket_with_a_last_word(service: Service
 
 
 def test_unlinking_a_device_that_is_not_there_is_not_found(service: Service, asha: Person) -> None:
-    error = refusal(devices.unlink, service.caller(asha), DeviceNumber(9), now_ms=NOW_MS, deps=service.device_deps)
+    error = refusal(service.unlink, asha, 9)
     assert error.code is ErrorCode.NOT_FOUND
 
 
 def test_a_link_ends_with_the_device_that_opened_it(service: Service) -> None:
     """Whether it was unlinked or replaced: a removed device must not come back through a door it left open."""
     asha = service.person(2)
-    opened = devices.open_link(service.caller(asha, 1), now_ms=NOW_MS, deps=service.device_deps)
-    devices.unlink(service.caller(asha), DeviceNumber(2), now_ms=NOW_MS, deps=service.device_deps)
+    opened = service.open_link(asha, 1)
+    service.unlink(asha, 2)
     keys = DeviceKeys()
-    body = LinkDevice(id=opened.id, secret=opened.secret, device=keys.new_device(opened.id))
+    body = keys.joining(opened, asha.account, at_ms=NOW_MS)
     assert refusal(devices.link, body, now_ms=NOW_MS, deps=service.device_deps).code is ErrorCode.LINK_INVALID
 
-    opened = devices.open_link(service.caller(asha), now_ms=NOW_MS, deps=service.device_deps)
+    opened = service.open_link(asha)
     service.register(asha.phone, DeviceKeys(), now_ms=LATER_MS)
-    body = LinkDevice(id=opened.id, secret=opened.secret, device=keys.new_device(opened.id))
+    body = keys.joining(opened, asha.account, at_ms=NOW_MS)
     assert refusal(devices.link, body, now_ms=NOW_MS, deps=service.device_deps).code is ErrorCode.LINK_INVALID
     assert len(service.account(asha.account).devices) == 1
 
@@ -227,7 +311,7 @@ def test_whoever_is_blocked_finds_nobody(service: Service, asha: Person) -> None
 
 
 def test_the_last_device_may_go_and_the_number_registers_the_same_account_again(service: Service, asha: Person) -> None:
-    devices.unlink(service.caller(asha), DeviceNumber(1), now_ms=NOW_MS, deps=service.device_deps)
+    service.unlink(asha, 1)
     again = service.register(asha.phone, DeviceKeys(), now_ms=LATER_MS)
     assert (again.account, again.device) == (asha.account, 2)
 
@@ -265,10 +349,7 @@ def test_a_seal_key_signed_by_somebody_else_or_for_another_number_is_refused(ser
 
 
 def change(service: Service, person: Person, phone: Any) -> ChangePhone:
-    id = service.start(phone, "change_phone")
-    body = ChangePhone(registration=id, code=service.sms.last_code)
-    devices.change_phone(service.caller(person), body, now_ms=NOW_MS, deps=service.device_deps)
-    return body
+    return service.change_phone(person, phone)
 
 
 def test_a_change_of_number_keeps_the_account_and_frees_the_old_number(service: Service, asha: Person) -> None:
@@ -284,8 +365,8 @@ def test_a_change_of_number_keeps_the_account_and_frees_the_old_number(service: 
 def test_a_change_of_number_may_be_repeated_by_its_device_only(service: Service) -> None:
     asha, ravi = service.person(), service.person()
     body = change(service, asha, new_phone())
-    devices.change_phone(service.caller(asha), body, now_ms=NOW_MS + 1, deps=service.device_deps)
-    error = refusal(devices.change_phone, service.caller(ravi), body, now_ms=NOW_MS + 1, deps=service.device_deps)
+    service.give_code(asha, body, now_ms=NOW_MS + 1)
+    error = refusal(service.give_code, ravi, body, now_ms=NOW_MS + 1)
     assert error.code is ErrorCode.CODE_USED
 
 

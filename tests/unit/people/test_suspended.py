@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from sandes.crypto import statements
 from sandes.messaging import deliver
 from sandes.messaging.send import send
 from sandes.model.ids import new_app_id, new_body_id, new_message_id
 from sandes.model.suspension import Suspension
 from sandes.people import devices
 from sandes.people.identity import authenticate
-from sandes.protocol.client_api import ChangePhone, LinkDevice, VerifyRegistration
+from sandes.protocol.client_api import ChangePhone, VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Ack, Fetch, Hello, Ping, Receipt, Sync
 from sandes.store.directory import DirectoryStore
@@ -109,10 +110,10 @@ def test_what_is_sent_to_a_suspended_account_waits_for_it(service: Service) -> N
 
 def test_a_suspended_account_does_not_come_back_by_its_number_or_by_a_link(service: Service) -> None:
     person = service.person()
-    opened = devices.open_link(service.caller(person), now_ms=NOW_MS, deps=service.device_deps)
+    opened = service.open_link(person)
     made = suspend(service, person)
     assert refused(service.register, person.phone, DeviceKeys()) is ErrorCode.SUSPENDED
-    more = LinkDevice(id=opened.id, secret=opened.secret, device=DeviceKeys().new_device(opened.id))
+    more = DeviceKeys().joining(opened, person.account, at_ms=NOW_MS)
     assert refused(devices.link, more, now_ms=NOW_MS, deps=service.device_deps) is ErrorCode.LINK_INVALID
     assert len(service.account(person.account).devices) == 1
     store(service).resume(person.account, made)
@@ -133,11 +134,12 @@ def test_a_registration_that_was_under_way_when_the_account_was_suspended_is_ref
 def test_a_change_of_number_that_was_under_way_when_the_account_was_suspended_is_not_made(service: Service) -> None:
     person, phone = service.person(), new_phone()
     caller, id = service.caller(person), service.start(phone, "change_phone")
-    body = ChangePhone(registration=id, code=service.sms.last_code)
+    body = ChangePhone(registration=id, phone=phone, code=service.sms.last_code)
+    signed = service.signed(person, statements.change_phone(id, phone))
     late: Any = OvertakenClient(service.client, "transact_write_items", lambda: suspend(service, person))
     directory = DirectoryStore(late, service.tables["directory"])
     deps = replace(service.device_deps, enrolment=EnrolmentStore(directory, service.routing, service.codes))
     before = service.account(person.account).phone_index
-    assert refused(devices.change_phone, caller, body, now_ms=NOW_MS, deps=deps) is ErrorCode.UNAVAILABLE
+    assert refused(devices.change_phone, caller, body, signed, now_ms=NOW_MS, deps=deps) is ErrorCode.UNAVAILABLE
     assert late.overtaken
     assert service.account(person.account).phone_index == before

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from nacl.signing import SigningKey
 
+from sandes.crypto.statements import link_id
 from sandes.model.challenge import Challenge
 from sandes.model.phone import PhoneNumber
 from sandes.people import devices, verification
-from sandes.protocol.client_api import ChangePhone, LinkDevice, Registered, VerifyRegistration
+from sandes.protocol.client_api import Registered, VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.codes import code_key
 from sandes.store.schema import CodeKind
@@ -168,8 +170,8 @@ def test_no_other_code_is_sent_once_one_was_used(service: Service, phone: PhoneN
 
 def test_a_link_has_no_number_to_send_codes_to(service: Service) -> None:
     asha = service.person()
-    opened = devices.open_link(service.caller(asha), now_ms=NOW_MS, deps=service.device_deps)
-    assert refusal(resend, service, opened.id, now_ms=NOW_MS + 60_000).code is ErrorCode.NOT_FOUND
+    opened = link_id(bytes(service.open_link(asha).verify_key))
+    assert refusal(resend, service, opened, now_ms=NOW_MS + 60_000).code is ErrorCode.NOT_FOUND
 
 
 def test_a_number_gets_six_registrations_at_once_and_one_more_after_the_wait(
@@ -228,8 +230,7 @@ def test_a_code_for_a_change_of_number_registers_nothing(service: Service, phone
 def test_a_code_for_registering_changes_no_number(service: Service, phone: PhoneNumber) -> None:
     asha = service.person()
     id = service.start(phone, "register")
-    body = ChangePhone(registration=id, code=service.sms.last_code)
-    error = refusal(devices.change_phone, service.caller(asha), body, now_ms=NOW_MS, deps=service.device_deps)
+    error = refusal(service.change_phone, asha, phone, id=id)
     assert error.code is ErrorCode.NOT_FOUND
 
 
@@ -237,10 +238,10 @@ def test_a_link_is_no_registration_and_a_registration_no_link(
     service: Service, phone: PhoneNumber, keys: DeviceKeys
 ) -> None:
     asha = service.person()
-    opened = devices.open_link(service.caller(asha), now_ms=NOW_MS, deps=service.device_deps)
-    assert refusal(verify, service, opened.id, "123456").code is ErrorCode.NOT_FOUND
-    id = service.start(phone)
-    body = LinkDevice.model_construct(id=id, secret=service.sms.last_code, device=keys.new_device(id))
+    opened = link_id(bytes(service.open_link(asha).verify_key))
+    assert refusal(verify, service, opened, "123456").code is ErrorCode.NOT_FOUND
+    service.start(phone)
+    body = keys.joining(SigningKey.generate(), asha.account, at_ms=NOW_MS)
     error = refusal(devices.link, body, now_ms=NOW_MS, deps=service.device_deps)
     assert error.code is ErrorCode.LINK_INVALID
 

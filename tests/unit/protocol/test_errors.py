@@ -15,6 +15,7 @@ PUBLISHED = {
     "invalid_phone": 400,
     "bad_key": 400,
     "bad_signature": 400,
+    "signature_required": 403,
     "token_invalid": 401,
     "token_expired": 401,
     "not_permitted": 403,

@@ -34,7 +34,14 @@ from sandes.crypto.seal import (
     receipt_body,
     seal,
 )
-from sandes.crypto.statements import registration_statement, seal_key_statement, signed_by
+from sandes.crypto.statements import (
+    Actor,
+    act_statement,
+    add_device,
+    registration_statement,
+    seal_key_statement,
+    signed_by,
+)
 from sandes.crypto.tokens import TokenExpired, TokenInvalid, verify_token
 from sandes.model.app import AppSender
 from sandes.model.envelope import HEADER, Envelope, envelope_id
@@ -51,6 +58,7 @@ from sandes.model.ids import (
     base64url_text,
     message_text,
     new_message_id,
+    parse_base64url,
     parse_message,
 )
 from sandes.model.standing import AccountClass
@@ -62,6 +70,7 @@ from sandes_client.clock import Chance
 from sandes_client.ids import DeviceAddress as ClientAddress
 from sandes_client.ids import parse_account
 from sandes_client.keys import IdentityKey, SealKey
+from tests.support.acts import act_of
 
 AUDIENCE = "sandes:test"
 START_MS = 1_800_000_000_000
@@ -378,8 +387,7 @@ class Service:
                     return problem("code_incorrect", 409, title="The code is wrong.", attempts_left=2)
                 return self._registered(given.device, id, 200)
             case "POST", ["devices"]:
-                link = LinkDevice.model_validate_json(body)
-                return self._registered(link.device, link.id, 201)
+                return self._linked(LinkDevice.model_validate_json(body))
         try:
             token = request.headers["Authorization"].removeprefix("Bearer ")
             verify_token(token, identity_key=self.identity.public, audience=AUDIENCE, now_seconds=self.now_ms // 1000)
@@ -387,10 +395,37 @@ class Service:
             return problem("token_expired", 401, server_time=self.now_ms)
         except (KeyError, TokenInvalid):
             return problem("token_invalid", 401)
+        if (refused := self._unsigned(request)) is not None:
+            return refused
         for answer in self.more:
             if (answered := answer(request, method, path.split("/")[2:])) is not None:
                 return answered
         return self._signed_call(method, path.split("/")[2:], body)
+
+    def _unsigned(self, request: httpx.Request) -> httpx.Response | None:
+        """A refusal unless the device has signed an act that must be signed, by the service's clock."""
+        body = json.loads(request.content) if request.content else None
+        act = act_of(request.method, request.url.path, body, registration=7)
+        if act is None:
+            return None
+        at_ms, _, signature = request.headers.get("Sandes-Act", "").partition(".")
+        if not at_ms:
+            return problem("signature_required", 403)
+        statement = act_statement(act, Actor(ALICE, 1, 7), at_ms=int(at_ms))
+        assert signed_by(self.identity.public, statement, parse_base64url(signature))
+        if abs(int(at_ms) - self.now_ms) > 120_000:
+            return problem("clock_skew", 400, server_time=self.now_ms)
+        return None
+
+    def _linked(self, given: LinkDevice) -> httpx.Response:
+        act = add_device(given.device.identity_key, given.link)
+        statement = act_statement(act, Actor(given.account, 0, 0), at_ms=given.at)
+        assert given.account == ALICE
+        assert signed_by(given.link, statement, given.signature)
+        assert signed_by(given.device.identity_key, statement, given.device.proof)
+        if abs(given.at - self.now_ms) > 120_000:
+            return problem("clock_skew", 400, server_time=self.now_ms)
+        return self._made(given.device, 201)
 
     def _signed_call(self, method: str, path: list[str], body: bytes) -> httpx.Response:
         match method, path:
@@ -422,13 +457,14 @@ class Service:
                 }
                 return httpx.Response(200, json={"devices": [row]})
             case "POST", ["devices", "links"]:
-                opened = {"id": "l" * 21 + "A", "secret": "s" * 21 + "A", "expires_at": self.now_ms // 1000 + 600}
+                opened = {"id": "l" * 21 + "A", "expires_at": self.now_ms // 1000 + 600}
                 return httpx.Response(201, json=opened)
         return problem("not_found", 404)
 
     def _started(self) -> dict[str, Any]:
         return {
             "id": "r" * 21 + "A",
+            "phone": "+919876543210",
             "code_expires_at": self.now_ms // 1000 + 300,
             "resend_after": self.now_ms // 1000 + 30,
             "attempts_left": 3,
@@ -438,6 +474,9 @@ class Service:
     def _registered(self, device: NewDevice, subject: str, status: int) -> httpx.Response:
         statement = registration_statement(subject, device.identity_key)
         assert signed_by(device.identity_key, statement, device.proof)
+        return self._made(device, status)
+
+    def _made(self, device: NewDevice, status: int) -> httpx.Response:
         signed = seal_key_statement(device.seal_key.number, device.seal_key.public)
         assert signed_by(device.identity_key, signed, device.seal_key.signature)
         return httpx.Response(status, json={"account": account_text(ALICE), "device": 1, "registration_id": 7})

@@ -13,9 +13,13 @@ from sandes_client.api import ClientApi, learn_date
 from sandes_client.clock import ServerClock
 from sandes_client.endpoints import EndpointsInvalid
 from sandes_client.enrolment import AlreadyRegistered
-from tests.unit.sdk.service import AUDIENCE, BOB, START_MS, FakeClock, Service, problem
+from sandes_client.ids import parse_account
+from sandes_client.keys import IdentityKey
+from sandes_client.linking import LinkCode
+from tests.unit.sdk.service import ALICE, AUDIENCE, BOB, START_MS, FakeClock, Service, problem
 
 BOB_ID = account_text(BOB)
+ALICE_ID = parse_account(account_text(ALICE))
 
 
 def new_clock(learned: list[int]) -> ServerClock:
@@ -82,10 +86,45 @@ async def test_an_expired_token_corrects_the_clock_and_is_tried_once_more(servic
     await device.api.close()
 
 
+async def test_an_act_signed_on_a_wrong_clock_is_signed_again_on_the_servers(service: Service, store: Store) -> None:
+    service.server_ahead_ms = 200_000  # the token is still good, the act is not
+    device = service.client(store)
+    opened = await device.api.open_link()
+    assert [call for call in service.calls if call[0] == "POST"] == [("POST", "/v1/devices/links")] * 2
+    assert opened.code.account == ALICE_ID
+    assert LinkCode.parse(opened.code.text) == opened.code
+    await device.api.close()
+
+
+async def test_a_device_that_joins_on_a_wrong_clock_signs_again_on_the_servers(
+    service: Service, tmp_path: Path
+) -> None:
+    service.server_ahead_ms = 200_000
+    store, link = Store.open(tmp_path / "new.sqlite3"), LinkCode(ALICE_ID, IdentityKey(b"l" * 32))
+    transport = httpx.MockTransport(service.http)
+    async with Enrolment(store, service.endpoints, clock=service.clock, transport=transport) as enrolment:
+        await enrolment.join(link.text)
+        with pytest.raises(ValueError, match="sandes-link"):
+            await enrolment.join(link.text[:-1])
+    assert service.calls == [("POST", "/v1/devices")] * 2
+    store.close()
+
+
+async def test_acts_take_a_registered_device() -> None:
+    with pytest.raises(RuntimeError):
+        await api_answering(httpx.Response(204)).unlink(3, 7)
+
+
 async def test_server_time_in_an_answer_is_learnt_and_small_differences_are_not_written_down() -> None:
     learned: list[int] = []
     for ahead_ms in (499, 60_000, 60_100):
-        started = {"id": "r" * 22, "code_expires_at": 1, "resend_after": 1, "attempts_left": 3}
+        started = {
+            "id": "r" * 22,
+            "phone": "+919876543210",
+            "code_expires_at": 1,
+            "resend_after": 1,
+            "attempts_left": 3,
+        }
         api = api_answering(httpx.Response(202, json={**started, "server_time": START_MS + ahead_ms}), learned)
         await api.start_registration("+919876543210")
     assert learned == [60_000, 60_100]
@@ -112,13 +151,11 @@ async def test_path_segments_cannot_leave_their_place() -> None:
     )
     await api.block("../me")  # type: ignore[arg-type]
     await api.unblock("a/b?c")  # type: ignore[arg-type]
-    await api.unlink(3)
-    await api.change_phone("r" * 22, "123456")
+    await api.signed("DELETE", "v1/devices/3")
     assert seen == [
         "/stage/v1/blocks/..%2Fme",
         "/stage/v1/blocks/a%2Fb%3Fc",
         "/stage/v1/devices/3",
-        "/stage/v1/me/phone",
     ]
 
 

@@ -29,7 +29,7 @@ from sandes_client.cli.session import (
     Session,
     complain,
     group_text,
-    parse_link,
+    link_text,
     recipient_text,
     resolve,
     run,
@@ -153,7 +153,7 @@ def link_show(ctx: typer.Context) -> None:
 async def _link_show(session: Session) -> None:
     async with session.api() as api:
         opened = await api.open_link()
-    text = f"sandes-link:{opened.id}:{opened.secret}"
+    text = opened.code.text
     drawing = io.StringIO()
     segno.make(text, error="m").terminal(out=drawing, compact=True)
     typer.echo(drawing.getvalue())
@@ -163,19 +163,23 @@ async def _link_show(session: Session) -> None:
 @link_app.command("join", epilog=COMMON_EPILOG)
 def link_join(
     ctx: typer.Context,
-    link: Annotated[str, typer.Argument(help="The text that `sandes link show` printed: sandes-link:<id>:<secret>.")],
+    link: Annotated[
+        str,
+        typer.Argument(
+            help="The text that `sandes link show` printed: sandes-link:<account>:<secret>.", callback=link_text
+        ),
+    ],
     name: Annotated[str | None, typer.Option(help="Name of this device in the list of devices.")] = None,
 ) -> None:
     """Make this device one of the account that showed the link."""
-    id, secret = parse_link(link)
-    run(_link_join(ctx.obj, id, secret, name))
+    run(_link_join(ctx.obj, link, name))
 
 
-async def _link_join(session: Session, id: str, secret: str, name: str | None) -> None:
+async def _link_join(session: Session, link: str, name: str | None) -> None:
     store = session.open_store()
     try:
         async with Enrolment(store, session.settle_endpoints(store), name=name) as enrolment:
-            address = await enrolment.join(id, secret)
+            address = await enrolment.join(link)
     finally:
         store.close()
     typer.echo(f"Linked as device {address.device} of account {address.account}.")
@@ -194,11 +198,14 @@ def devices(
 
 async def _devices(session: Session, unlink: int | None, as_json: bool) -> None:
     async with session.api() as api:
+        listed = await api.devices()
         if unlink is not None:
-            await api.unlink(unlink)
+            entry = next((one for one in listed if one.device == unlink), None)
+            if entry is None:
+                raise CommandFailed("not_found", f"the account has no device {unlink}")
+            await api.unlink(entry.device, entry.registration_id)
             typer.echo(f"Unlinked device {unlink}.")
             return
-        listed = await api.devices()
     if as_json:
         for entry in listed:
             print_json(entry)

@@ -27,6 +27,7 @@ from sandes_client.enrolment import AlreadyRegistered
 from sandes_client.events import Status
 from sandes_client.ids import AccountId, parse_account, parse_group
 from sandes_client.link import DeviceStopped
+from sandes_client.linking import LinkCode
 from sandes_client.phone_text import typed_number
 from sandes_client.store import Store, StoreUnusable
 
@@ -304,9 +305,9 @@ def complain(line: str) -> None:
     print(f"error: {' '.join(line.split())}", file=sys.stderr)  # noqa: T201  the command's voice
 
 
-def parse_link(text: str) -> tuple[str, str]:
-    """Id and secret of `sandes-link:<id>:<secret>`. Raises BadParameter."""
-    found = re.fullmatch(r"sandes-link:([A-Za-z0-9_-]{22}):([A-Za-z0-9_-]{22})", text.strip())
-    if found is None:
-        raise typer.BadParameter("a link reads sandes-link:<id>:<secret>")
-    return found[1], found[2]
+def link_text(text: str) -> str:
+    """A callback for the text of a link. Raises BadParameter."""
+    try:
+        return LinkCode.parse(text).text
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None

@@ -301,9 +301,7 @@ def test_a_device_that_is_linked_while_all_are_unlinked_goes_too(
 ) -> None:
     person = service.person()
     vouched(service, person, of)
-    client: Any = OvertakenClient(
-        service.client, "transact_write_items", lambda: service.link(service.caller(person), DeviceKeys())
-    )
+    client: Any = OvertakenClient(service.client, "transact_write_items", lambda: service.link(person, DeviceKeys()))
     assert reset(service, officer, person, client) == 2
     assert client.overtaken
     assert service.account(person.account).devices == {}

@@ -14,9 +14,8 @@ from sandes.administration.people import people as administration_of_people
 from sandes.administration.people import verification_requests as requests
 from sandes.limits import Limit
 from sandes.model.administrator import Caller, Place, Role
-from sandes.model.ids import DeviceNumber, OrganisationId, UnitId, new_request_id, new_unit_id, parse_request
+from sandes.model.ids import OrganisationId, UnitId, new_request_id, new_unit_id, parse_request
 from sandes.model.verification_request import KEPT_SECONDS, LAPSES_SECONDS, VerificationRequest
-from sandes.people import devices
 from sandes.people import verification_requests as asking
 from sandes.protocol.admin_people_api import VerifyRequest
 from sandes.protocol.client_api import NewVerificationRequest, OwnVerificationRequest
@@ -233,7 +232,7 @@ def test_unlinking_the_device_that_asked_ends_the_request(
     person = service.person(device_count=2)
     id = ask(service, person, of).id
     number = person.devices[0].number
-    devices.unlink(service.caller(person), DeviceNumber(number), now_ms=NOW_MS, deps=service.device_deps)
+    service.unlink(person, number)
     assert refused(verify, service, officer, id) is ErrorCode.REQUEST_STATE
 
 

@@ -13,9 +13,7 @@ from sandes.crypto.statements import signed_by
 from sandes.model.ids import OrganisationId, UnitId, account_text, id_text, new_account_id, new_unit_id
 from sandes.model.standing import Standing
 from sandes.model.verification import ATTESTED, MAX_SECONDS, Verification
-from sandes.people import devices
 from sandes.people.attestations import attestation_key, disclosed
-from sandes.protocol.client_api import ChangePhone
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.keys import DeviceKeys
 from tests.support.service import NOW, Person, Service, new_phone
@@ -207,17 +205,15 @@ def test_what_is_not_in_force_cannot_be_revoked(service: Service) -> None:
 def test_a_device_linked_later_is_an_officials_too(service: Service) -> None:
     person = service.person()
     made = service.verify(person)
-    service.link(service.caller(person), DeviceKeys())
+    service.link(person, DeviceKeys())
     assert standings(service, person) == (made.standing, made.standing)
 
 
 def test_an_official_who_changes_number_or_loses_a_device_stays_one(service: Service) -> None:
     person, new = service.person(2), new_phone()
     made = service.verify(person)
-    registration = service.start(new, "change_phone")
-    change = ChangePhone(registration=registration, code=service.sms.last_code)
-    devices.change_phone(service.caller(person), change, now_ms=service.now_ms, deps=service.device_deps)
-    devices.unlink(service.caller(person), person.devices[1].number, now_ms=service.now_ms, deps=service.device_deps)
+    service.change_phone(person, new)
+    service.unlink(person, person.devices[1].number)
     assert standings(service, person) == (made.standing, made.standing)
     assert service.operate("person.show", phone=new)["state"] == "verified"
     assert refused(service.operate, "person.revoke", phone=person.phone, reason="left") is ErrorCode.NOT_FOUND

@@ -5,8 +5,15 @@ Every statement opens with a label of its own and a zero byte, so none can pass 
 
 from __future__ import annotations
 
+import hashlib
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
 from nacl import bindings
 from nacl.exceptions import BadSignatureError
+
+from sandes.model.ids import base64url_text
 
 
 def seal_key_statement(number: int, public: bytes) -> bytes:
@@ -16,6 +23,87 @@ def seal_key_statement(number: int, public: bytes) -> bytes:
 def registration_statement(subject: str, identity_key: bytes) -> bytes:
     """`subject` is the id of the registration or link the device is made by: a copy of it is of no use elsewhere."""
     return b"SANDES1/register\0" + subject.encode("ascii") + identity_key
+
+
+class ActKind(IntEnum):
+    """What an act does. 1, the root of an account's chain, is reserved (docs/adr/0034-signed-acts.md)."""
+
+    ADD_DEVICE = 2
+    REMOVE_DEVICE = 3
+    OPEN_LINK = 16
+    CHANGE_PHONE = 17
+    PUT_MEMBER = 32
+    REMOVE_MEMBER = 33
+    DISSOLVE_GROUP = 34
+    OPEN_GROUP = 35
+
+
+_ROLES = {"owner": 1, "admin": 2, "member": 3}
+_ENTRY = struct.Struct(">B8sI32sBQBI")
+_NO_CHAIN = (0, bytes(32))
+"""Sequence number and previous hash, for as long as accounts have no chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What a device does, without who it is and when: the end of a statement."""
+
+    kind: ActKind
+    object: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A device at one registration; number and registration id are 0 while the device is being added."""
+
+    account: bytes
+    device: int
+    registration: int
+
+
+def add_device(identity_key: bytes, link_key: bytes) -> Act:
+    return Act(ActKind.ADD_DEVICE, identity_key + link_key)
+
+
+def remove_device(device: int, registration: int) -> Act:
+    return Act(ActKind.REMOVE_DEVICE, struct.pack(">BI", device, registration))
+
+
+def open_link(link_key: bytes) -> Act:
+    return Act(ActKind.OPEN_LINK, link_key)
+
+
+def change_phone(registration: str, phone: str) -> Act:
+    """`registration` is the 22 characters of the registration's id, `phone` the number in E.164."""
+    return Act(ActKind.CHANGE_PHONE, registration.encode("ascii") + phone.encode("ascii"))
+
+
+def put_member(group: bytes, account: bytes, role: str) -> Act:
+    return Act(ActKind.PUT_MEMBER, group + account + bytes([_ROLES[role]]))
+
+
+def remove_member(group: bytes, account: bytes) -> Act:
+    return Act(ActKind.REMOVE_MEMBER, group + account)
+
+
+def dissolve_group(group: bytes) -> Act:
+    return Act(ActKind.DISSOLVE_GROUP, group)
+
+
+def open_group(group: bytes, is_open: bool) -> Act:
+    return Act(ActKind.OPEN_GROUP, group + bytes([is_open]))
+
+
+def act_statement(act: Act, by: Actor, *, at_ms: int) -> bytes:
+    """The statement of an act by a device at a time, in the layout of an entry of the account's chain."""
+    head = _ENTRY.pack(1, by.account, *_NO_CHAIN, act.kind, at_ms, by.device, by.registration)
+    return b"SANDES1/act\0" + head + act.object
+
+
+def link_id(link_key: bytes) -> str:
+    """The id of a link, which follows from its public key: 16 bytes of a hash, as 22 characters."""
+    digest = hashlib.sha256(b"SANDES1/link-id\0" + link_key).digest()
+    return base64url_text(digest[:16])
 
 
 def signed_by(identity_key: bytes, statement: bytes, signature: bytes) -> bool:

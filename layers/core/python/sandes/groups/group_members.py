@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
+from sandes.crypto import statements
 from sandes.crypto.seal import GroupChange
 from sandes.cursors import cursor, position
 from sandes.groups.group_events import decided, new_event, told
@@ -33,6 +34,7 @@ from sandes.model.group import (
 from sandes.model.ids import AccountId, GroupId, id_text
 from sandes.model.standing import Standing
 from sandes.people.identity import Caller
+from sandes.people.signed_acts import Signed, check_act
 from sandes.policy import Person, decide
 from sandes.protocol import client_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
@@ -47,6 +49,7 @@ def put_member(
     id: GroupId,
     account: AccountId,
     role: Role,
+    signed: Signed | None,
     *,
     now_ms: int,
     deps: GroupDependencies,
@@ -54,8 +57,9 @@ def put_member(
     """One's own account joins. Another is invited, or added by who manages an official group, or given a role.
 
     Raises ProtocolError: not_found, also for an account that may not be invited; not_permitted, group_full,
-    too_many_admins, invalid_request, rate_limited.
+    too_many_admins, invalid_request, rate_limited, and what `check_act` raises.
     """
+    check_act(caller, statements.put_member(id, account, role), signed, now_ms=now_ms)
     me = caller.account.id
     enforce(deps.limits, Limit.GROUP_CHANGES, subject(me), now_ms=now_ms)
     change = _Change(caller, id, now_ms, deps)
@@ -64,12 +68,15 @@ def put_member(
     return decided(lambda: change.put(account, role))
 
 
-def remove_member(caller: Caller, id: GroupId, account: AccountId, *, now_ms: int, deps: GroupDependencies) -> None:
+def remove_member(
+    caller: Caller, id: GroupId, account: AccountId, signed: Signed | None, *, now_ms: int, deps: GroupDependencies
+) -> None:
     """Leave or decline, with one's own account; remove a member or withdraw an invitation, with another.
 
     The last member's leaving dissolves an informal group. Raises ProtocolError not_found, not_permitted, owner_stays,
-    rate_limited.
+    rate_limited, and what `check_act` raises.
     """
+    check_act(caller, statements.remove_member(id, account), signed, now_ms=now_ms)
     me = caller.account.id
     enforce(deps.limits, Limit.GROUP_CHANGES, subject(me), now_ms=now_ms)
     change = _Change(caller, id, now_ms, deps)

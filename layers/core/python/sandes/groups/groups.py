@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sandes.crypto import statements
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.seal import GroupChange
 from sandes.cursors import cursor, position
@@ -17,6 +18,7 @@ from sandes.model.group import MAX_INFORMAL_MEMBERS, Actor, Group, GroupEvent, M
 from sandes.model.ids import AccountId, DeviceAddress, GroupId, account_text, id_text, parse_group
 from sandes.model.standing import class_of
 from sandes.people.identity import Caller
+from sandes.people.signed_acts import Signed, check_act
 from sandes.policy import GroupView, Viewer, decide
 from sandes.protocol import client_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
@@ -117,6 +119,7 @@ def change(
     caller: Caller,
     id: GroupId,
     wanted: client_api.ChangeGroup,
+    signed: Signed | None,
     *,
     version: int | None = None,
     now_ms: int,
@@ -124,8 +127,11 @@ def change(
 ) -> client_api.Group:
     """By who manages the group. `version`: only if the group has this one. What is so already is no change.
 
-    Raises ProtocolError not_found, not_permitted, precondition_failed, invalid_request, rate_limited.
+    Opening a group lets people in, or ends that: it is a signed act. Raises ProtocolError not_found, not_permitted,
+    precondition_failed, invalid_request, rate_limited, and what `check_act` raises.
     """
+    if wanted.open is not None:
+        check_act(caller, statements.open_group(id, wanted.open), signed, now_ms=now_ms)
     me, now_seconds = caller.account.id, now_ms // 1000
     enforce(deps.limits, Limit.GROUP_CHANGES, subject(me), now_ms=now_ms)
 
@@ -158,11 +164,12 @@ def _check_change(group: Group, wanted: client_api.ChangeGroup) -> None:
         raise invalid(ErrorCode.INVALID_REQUEST, "/posting", "receive_only")
 
 
-def dissolve(caller: Caller, id: GroupId, *, now_ms: int, deps: GroupDependencies) -> None:
+def dissolve(caller: Caller, id: GroupId, signed: Signed | None, *, now_ms: int, deps: GroupDependencies) -> None:
     """By the owner of an informal group. What members have been sent stays with them.
 
-    Raises ProtocolError not_found, not_permitted, rate_limited.
+    Raises ProtocolError not_found, not_permitted, rate_limited, and what `check_act` raises.
     """
+    check_act(caller, statements.dissolve_group(id), signed, now_ms=now_ms)
     me = caller.account.id
     enforce(deps.limits, Limit.GROUP_CHANGES, subject(me), now_ms=now_ms)
 

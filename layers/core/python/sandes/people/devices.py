@@ -6,10 +6,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sandes.crypto import statements
 from sandes.crypto.codes import code_hash
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.seal import check_seal_key
-from sandes.crypto.statements import registration_statement, seal_key_statement, signed_by
+from sandes.crypto.statements import (
+    Actor,
+    act_statement,
+    link_id,
+    registration_statement,
+    seal_key_statement,
+    signed_by,
+)
 from sandes.groups.group_events import devices_told
 from sandes.limits import Limit, enforce
 from sandes.messaging.push import Pusher
@@ -22,28 +30,30 @@ from sandes.model.ids import (
     DeviceAddress,
     DeviceNumber,
     account_text,
+    base64url_text,
     new_account_id,
     new_inbox_id,
-    new_one_time_id,
     new_registration_id,
 )
 from sandes.model.imports import Nomination
 from sandes.people.identity import Caller
+from sandes.people.signed_acts import Signed, check_act, check_time
 from sandes.people.verification import CodeDependencies, challenged_phone, check_code
 from sandes.protocol.client_api import (
     ChangePhone,
     LinkDevice,
     LinkOpened,
     NewDevice,
+    OpenLink,
     Registered,
     SignedSealKey,
     VerifyRegistration,
 )
-from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.faults import fault
 from sandes.protocol.frames import Revoked, render
 from sandes.queues import Queue
-from sandes.store.codes import CodeStore
+from sandes.store.codes import ChallengeChanged, CodeStore
 from sandes.store.directory import DirectoryStore
 from sandes.store.enrolment import EnrolmentRaced, EnrolmentStore
 from sandes.store.limits import LimitStore
@@ -52,6 +62,9 @@ from sandes.store.routing import RoutingStore
 from sandes.store.verification_requests import VerificationRequestStore
 
 LINK_SECONDS = 600
+
+LINK_ATTEMPTS = 3
+"""Calls of whoever holds the link's secret; the signature is checked before one is counted."""
 
 TOLD_AFTER_SECONDS = 1
 """Long enough for the account to be written."""
@@ -159,43 +172,54 @@ def _register_again(
     return _registered(device)
 
 
-def open_link(caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> LinkOpened:
-    """A secret by which one more device may join the account within ten minutes; only its hash is kept.
+def open_link(
+    caller: Caller, body: OpenLink, signed: Signed | None, *, now_ms: int, deps: DeviceDependencies
+) -> LinkOpened:
+    """Let the holder of a link's secret key join the account within ten minutes; the server has the public half only.
 
-    Raises ProtocolError too_many_devices or rate_limited.
+    Opening the same link again answers the same. Raises ProtocolError: what `check_act` raises, too_many_devices,
+    rate_limited, or link_invalid for a key that was used for another link.
     """
+    check_act(caller, statements.open_link(body.link), signed, now_ms=now_ms)
     enforce(deps.limits, Limit.LINKS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
     _check_room(caller.account)
-    id, secret = new_one_time_id(), new_one_time_id()
+    id, secret = link_id(body.link), base64url_text(body.link)
     subject = str(Outcome(DeviceAddress(caller.account.id, caller.device.number), caller.device.registration))
     expires_at = now_ms // 1000 + LINK_SECONDS
-    deps.code_store.create(
-        Challenge(
-            id=id,
-            purpose="link",
-            subject=subject,
-            phone_sealed=None,
-            hash=code_hash(deps.pepper.code_key, code=secret, challenge=id, subject=subject, purpose="link"),
-            attempts_left=3,
-            sends=1,
-            code_expires_at=expires_at,
-            resend_after=expires_at,
-            expires_at=expires_at,
-        )
+    challenge = Challenge(
+        id=id,
+        purpose="link",
+        subject=subject,
+        phone_sealed=None,
+        hash=code_hash(deps.pepper.code_key, code=secret, challenge=id, subject=subject, purpose="link"),
+        attempts_left=LINK_ATTEMPTS,
+        sends=1,
+        code_expires_at=expires_at,
+        resend_after=expires_at,
+        expires_at=expires_at,
     )
-    return LinkOpened(id=id, secret=secret, expires_at=expires_at)
+    try:
+        deps.code_store.create(challenge)
+    except ChallengeChanged as changed:
+        there = changed.challenge
+        if there is None or (there.purpose, there.subject) != ("link", subject) or there.expires_at <= now_ms // 1000:
+            raise ProtocolError(ErrorCode.LINK_INVALID) from None
+        expires_at = there.expires_at
+    return LinkOpened(id=id, expires_at=expires_at)
 
 
 def link(body: LinkDevice, *, now_ms: int, deps: DeviceDependencies) -> Registered:
     """Add a device to the account whose device opened the link. Repeating the request repeats the answer.
 
-    Raises ProtocolError: bad_key, bad_signature, link_invalid, too_many_devices.
+    Raises ProtocolError: bad_key, bad_signature, clock_skew, link_invalid, too_many_devices.
     """
-    _check_new_device(body.device, body.id)
+    _check_joining(body, now_ms)
     try:
-        challenge = check_code(body.id, body.secret, "link", now_ms=now_ms, deps=deps.codes)
+        challenge = check_code(link_id(body.link), base64url_text(body.link), "link", now_ms=now_ms, deps=deps.codes)
     except ProtocolError as error:
         raise ProtocolError(ErrorCode.LINK_INVALID) from error
+    if Outcome.parse(challenge.subject).address.account != body.account:
+        raise ProtocolError(ErrorCode.LINK_INVALID)
     for _ in range(_TRIES):
         if challenge.used:
             return _repeated(challenge, body.device, otherwise=ErrorCode.LINK_INVALID)
@@ -210,6 +234,19 @@ def link(body: LinkDevice, *, now_ms: int, deps: DeviceDependencies) -> Register
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
+def _check_joining(body: LinkDevice, now_ms: int) -> None:
+    """Both the link's key and the new device's key must have signed that this device joins this account."""
+    new = body.device
+    act = statements.add_device(new.identity_key, body.link)
+    statement = act_statement(act, Actor(body.account, device=0, registration=0), at_ms=body.at)
+    if not signed_by(body.link, statement, body.signature):
+        raise ProtocolError(ErrorCode.BAD_SIGNATURE, details=_fault("/signature"))
+    if not signed_by(new.identity_key, statement, new.proof):
+        raise ProtocolError(ErrorCode.BAD_SIGNATURE, details=_fault("/device/proof"))
+    check_time(body.at, now_ms=now_ms)
+    _check_seal_key(new.identity_key, new.seal_key, "/device/seal_key")
+
+
 def _opener(challenge: Challenge, deps: DeviceDependencies) -> tuple[Account, Device]:
     """The account of a link, and the device that opened it: a link ends with its device."""
     by = Outcome.parse(challenge.subject)
@@ -220,14 +257,20 @@ def _opener(challenge: Challenge, deps: DeviceDependencies) -> tuple[Account, De
     return account, device
 
 
-def unlink(caller: Caller, number: DeviceNumber, *, now_ms: int, deps: DeviceDependencies) -> None:
+def unlink(
+    caller: Caller, number: DeviceNumber, signed: Signed | None, *, now_ms: int, deps: DeviceDependencies
+) -> None:
     """Revoke a device of the caller's account: nothing more is sealed to it, its token and socket end.
 
-    Raises ProtocolError not_found.
+    The signature names the device's registration, so it never reaches another device that gets the number later.
+    Raises ProtocolError not_found, and what `check_act` raises.
     """
     device = caller.account.devices.get(number)
+    if device is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    check_act(caller, statements.remove_device(device.number, device.registration), signed, now_ms=now_ms)
     before = deps.routing.read(caller.account.id, now_seconds=now_ms // 1000)
-    if device is None or before is None:
+    if before is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     try:
         with devices_told(device, deps.group_work, there=False, now_ms=now_ms):
@@ -243,22 +286,28 @@ def rotate_seal_key(caller: Caller, key: SignedSealKey, *, deps: DeviceDependenc
 
     Raises ProtocolError bad_key, bad_signature, stale_key.
     """
-    _check_seal_key(caller.device.identity_key, key)
+    _check_seal_key(caller.device.identity_key, key, "")
     address = DeviceAddress(caller.account.id, caller.device.number)
     if not deps.routing.rotate_seal_key(address, caller.device.registration, _seal_key(key)):
         raise ProtocolError(ErrorCode.STALE_KEY)
 
 
-def change_phone(caller: Caller, body: ChangePhone, *, now_ms: int, deps: DeviceDependencies) -> None:
+def change_phone(
+    caller: Caller, body: ChangePhone, signed: Signed | None, *, now_ms: int, deps: DeviceDependencies
+) -> None:
     """Move the account to the number that the code was sent to. Repeating the request does nothing more.
 
-    Raises ProtocolError phone_taken, and what `check_code` raises.
+    Raises ProtocolError phone_taken, invalid_request for a number that is not the registration's, and what `check_act`
+    and `check_code` raise.
     """
+    check_act(caller, statements.change_phone(body.registration, body.phone), signed, now_ms=now_ms)
     challenge = check_code(body.registration, body.code, "change_phone", now_ms=now_ms, deps=deps.codes)
     if challenge.used:
         if challenge.used_by != caller.device.identity_key:
             raise ProtocolError(ErrorCode.CODE_USED)
         return
+    if deps.pepper.index("phone", body.phone) != challenge.subject:
+        raise invalid(ErrorCode.INVALID_REQUEST, "/phone", "not_accepted")
     number = deps.enrolment.nominations.number(challenge.subject)
     if number.account == caller.account.id:
         return
@@ -282,16 +331,17 @@ def change_phone(caller: Caller, body: ChangePhone, *, now_ms: int, deps: Device
 def _check_new_device(new: NewDevice, subject: str) -> None:
     if not signed_by(new.identity_key, registration_statement(subject, new.identity_key), new.proof):
         raise ProtocolError(ErrorCode.BAD_SIGNATURE, details=_fault("/device/proof"))
-    _check_seal_key(new.identity_key, new.seal_key)
+    _check_seal_key(new.identity_key, new.seal_key, "/device/seal_key")
 
 
-def _check_seal_key(identity_key: bytes, key: SignedSealKey) -> None:
+def _check_seal_key(identity_key: bytes, key: SignedSealKey, pointer: str) -> None:
+    """`pointer` is where the key stands in the request's body."""
     if not signed_by(identity_key, seal_key_statement(key.number, key.public), key.signature):
-        raise ProtocolError(ErrorCode.BAD_SIGNATURE, details=_fault("/seal_key/signature"))
+        raise ProtocolError(ErrorCode.BAD_SIGNATURE, details=_fault(f"{pointer}/signature"))
     try:
         check_seal_key(key.public)
     except ValueError:
-        raise ProtocolError(ErrorCode.BAD_KEY, details=_fault("/seal_key/public")) from None
+        raise ProtocolError(ErrorCode.BAD_KEY, details=_fault(f"{pointer}/public")) from None
 
 
 def _fault(pointer: str) -> dict[str, list[dict[str, str]]]:

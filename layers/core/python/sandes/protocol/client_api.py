@@ -22,6 +22,7 @@ from sandes.protocol.fields import (
 )
 
 PhoneText = Annotated[str, Field(min_length=1, max_length=64, description="international form, +91 98765 43210")]
+PHONE_PATTERN = r"^\+[1-9][0-9]{6,14}$"
 CodeText = Annotated[str, Field(pattern=r"^[0-9]{6}$", description="the six digits of the SMS")]
 EpochSeconds = Annotated[int, Field(description="epoch seconds, UTC")]
 DeviceNumberField = Annotated[int, Field(ge=1, le=255)]
@@ -38,6 +39,7 @@ class RegistrationStarted(Wire):
     """The same answer whether or not the number has an account."""
 
     id: OneTimeId
+    phone: Annotated[str, Field(pattern=PHONE_PATTERN, description="the number that the code goes to, in E.164")]
     code_expires_at: EpochSeconds
     resend_after: EpochSeconds
     attempts_left: int
@@ -55,8 +57,9 @@ class SignedSealKey(Wire):
 class NewDevice(Wire):
     """A device's public halves.
 
-    `proof`: Ed25519 by the device key over `SANDES1/register` 00, the registration's or link's id (22 characters),
-    identity_key (32 bytes): shows that the caller holds the key and made this call for this registration.
+    `proof`: Ed25519 by the device key. At a registration over `SANDES1/register` 00, the registration's id (22
+    characters), identity_key (32 bytes); at a link over the statement of the act `add`, which the link's key signs too.
+    It shows that the caller holds the key and made this call for this registration or link.
     """
 
     identity_key: Key32
@@ -77,17 +80,32 @@ class Registered(Wire):
     registration_id: int
 
 
+class OpenLink(Wire):
+    """`link` is the public half of an Ed25519 pair that the opening device makes for this one link.
+
+    The new device gets the secret half from the opening device's screen. The server never sees it.
+    """
+
+    link: Key32
+
+
 class LinkOpened(Wire):
-    """`secret` is shown once, as a QR code, and never again; `id` and `secret` together link one device."""
+    """The id follows from the link's key: opening the same link again answers the same."""
 
     id: OneTimeId
-    secret: OneTimeId
     expires_at: EpochSeconds
 
 
 class LinkDevice(Wire):
-    id: OneTimeId
-    secret: OneTimeId
+    """`signature`: Ed25519 by the link's key over the statement of the act `add`, made at `at` for `account`.
+
+    `device.proof` is the new device's signature over the same statement.
+    """
+
+    link: Key32
+    account: AccountField
+    at: Annotated[int, Field(ge=0, le=2**53 - 1, description="epoch milliseconds")]
+    signature: Signature64
     device: NewDevice
 
 
@@ -114,7 +132,10 @@ class Me(Wire):
 
 
 class ChangePhone(Wire):
+    """`phone` is the number that the registration was started with, as its answer gave it."""
+
     registration: OneTimeId
+    phone: Annotated[str, Field(pattern=PHONE_PATTERN, description="E.164")]
     code: CodeText
 
 

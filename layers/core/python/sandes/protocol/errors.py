@@ -29,6 +29,11 @@ class ErrorCode(StrEnum):
     INVALID_PHONE = "invalid_phone", 400, "This is not a phone number in international form."
     BAD_KEY = "bad_key", 400, "This public key cannot be used."
     BAD_SIGNATURE = "bad_signature", 400, "The signature does not fit the key and what it should sign."
+    SIGNATURE_REQUIRED = (
+        "signature_required",
+        403,
+        "The device must sign this act with its identity key; see Sandes-Act.",
+    )
     TOKEN_INVALID = "token_invalid", 401, "The token is missing or was not accepted."
     TOKEN_EXPIRED = "token_expired", 401, "The token has expired; make a new one on the server's time."
     NOT_PERMITTED = "not_permitted", 403, "You may not do this, or there is no such recipient."
@@ -107,7 +112,11 @@ class ErrorCode(StrEnum):
     COMPLAINT_STATE = "complaint_state", 409, "The complaint has been resolved already."
     PRECONDITION_FAILED = "precondition_failed", 412, "It has been changed since; read it again."
     PRECONDITION_REQUIRED = "precondition_required", 428, "Say with If-Match which version you mean to change."
-    CLOCK_SKEW = "clock_skew", 400, "The message id lies in the future; correct the clock by server_time."
+    CLOCK_SKEW = (
+        "clock_skew",
+        400,
+        "A message id lies in the future, or an act was not signed just now; correct the clock by server_time.",
+    )
     ID_TOO_OLD = "id_too_old", 400, "The message id is older than the time for which retries are recognised."
     TOO_LARGE = "too_large", 413, "This is larger than allowed; the details say how large it may be."
     RATE_LIMITED = "rate_limited", 429, "Too many; wait for retry_after seconds."

@@ -46,8 +46,19 @@ class CodeStore:
     table: str
 
     def create(self, challenge: Challenge) -> None:
+        """Raises ChallengeChanged if there is one of this id already."""
+        try:
+            self._create(challenge)
+        except ClientError as error:
+            failed = failed_condition(error)
+            if failed is None:
+                raise
+            raise ChallengeChanged(_challenge(failed.items[0]) if failed.items[0] else None) from None
+
+    def _create(self, challenge: Challenge) -> None:
         self.client.put_item(
             TableName=self.table,
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
             Item={
                 **code_key(_KINDS[challenge.purpose], challenge.id),
                 Row.PURPOSE: {"S": challenge.purpose},

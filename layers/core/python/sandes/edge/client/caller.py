@@ -5,15 +5,29 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
-from aws_lambda_powertools.event_handler.openapi.params import Path
+from aws_lambda_powertools.event_handler.openapi.params import Header, Path
 
 from sandes.edge.authorizer import bearer
 from sandes.edge.http import now_milliseconds
 from sandes.edge.wiring import wire_client
+from sandes.model.ids import parse_base64url
 from sandes.people.devices import DeviceDependencies
 from sandes.people.identity import Caller, authenticate
+from sandes.people.signed_acts import ACT_HEADER, Signed
+from sandes.protocol.errors import ErrorCode, invalid
 
 AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
+ActHeader = Annotated[
+    str | None,
+    Header(
+        alias=ACT_HEADER,
+        pattern=r"^[1-9][0-9]{0,14}\.[A-Za-z0-9_-]{86}$",
+        description=(
+            "Epoch milliseconds, a full stop, and the signature of the act by the device's identity key: 64 bytes in "
+            "base64url (docs/protocol/README.md, 'Signed acts')"
+        ),
+    ),
+]
 
 
 def call(app: BaseRouter) -> tuple[Caller, int, DeviceDependencies]:
@@ -25,6 +39,17 @@ def call(app: BaseRouter) -> tuple[Caller, int, DeviceDependencies]:
     now_ms = now_milliseconds()
     token = bearer(dict(app.current_event.headers))
     return authenticate(token, audience=audience, now_ms=now_ms, directory=deps.directory), now_ms, deps
+
+
+def signed_act(header: str | None) -> Signed | None:
+    """What the header `Sandes-Act` says; None without one. Raises ProtocolError bad_signature."""
+    if header is None:
+        return None
+    at_ms, _, signature = header.partition(".")
+    try:
+        return Signed(int(at_ms), parse_base64url(signature))
+    except ValueError:
+        raise invalid(ErrorCode.BAD_SIGNATURE, f"/{ACT_HEADER}", "not_accepted") from None
 
 
 def described(summary: str, *, signed: bool = True) -> dict[str, Any]:

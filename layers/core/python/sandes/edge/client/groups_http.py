@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
-from sandes.edge.client.caller import call, described
+from sandes.edge.client.caller import ActHeader, call, described, signed_act
 from sandes.edge.http import no_content, tagged, version_meant
 from sandes.edge.paths import account_in_path, group_in_path, message_in_path
 from sandes.edge.wiring import wire_group_delivery, wire_groups
@@ -58,16 +58,18 @@ def get_group(group: GroupPath) -> Response[Group]:
 
 
 @router.patch("/v1/groups/<group>", **described("Change a group's name, who posts, or whether it is open"))
-def change_group(group: GroupPath, body: ChangeGroup, if_match: IfMatch = None) -> Response[Group]:
+def change_group(
+    group: GroupPath, body: ChangeGroup, if_match: IfMatch = None, act: ActHeader = None
+) -> Response[Group]:
     caller, now_ms, _ = call(router)
-    id, version = group_in_path(group), version_meant(if_match)
-    return _tagged(groups.change(caller, id, body, version=version, now_ms=now_ms, deps=wire_groups()))
+    id, version, signed = group_in_path(group), version_meant(if_match), signed_act(act)
+    return _tagged(groups.change(caller, id, body, signed, version=version, now_ms=now_ms, deps=wire_groups()))
 
 
 @router.delete("/v1/groups/<group>", status_code=HTTPStatus.NO_CONTENT, **described("Dissolve an informal group"))
-def dissolve_group(group: GroupPath) -> Response[str]:
+def dissolve_group(group: GroupPath, act: ActHeader = None) -> Response[str]:
     caller, now_ms, _ = call(router)
-    groups.dissolve(caller, group_in_path(group), now_ms=now_ms, deps=wire_groups())
+    groups.dissolve(caller, group_in_path(group), signed_act(act), now_ms=now_ms, deps=wire_groups())
     return no_content()
 
 
@@ -81,11 +83,10 @@ def list_members(
 
 
 @router.put("/v1/groups/<group>/members/<account>", **described("Join, invite, add, or give a role"))
-def put_member(group: GroupPath, account: MemberPath, body: PutMember) -> GroupMember:
+def put_member(group: GroupPath, account: MemberPath, body: PutMember, act: ActHeader = None) -> GroupMember:
     caller, now_ms, _ = call(router)
-    return group_members.put_member(
-        caller, group_in_path(group), account_in_path(account), body.role, now_ms=now_ms, deps=wire_groups()
-    )
+    id, who, signed = group_in_path(group), account_in_path(account), signed_act(act)
+    return group_members.put_member(caller, id, who, body.role, signed, now_ms=now_ms, deps=wire_groups())
 
 
 @router.delete(
@@ -93,10 +94,10 @@ def put_member(group: GroupPath, account: MemberPath, body: PutMember) -> GroupM
     status_code=HTTPStatus.NO_CONTENT,
     **described("Leave, decline, remove, or withdraw an invitation"),
 )
-def remove_member(group: GroupPath, account: MemberPath) -> Response[str]:
+def remove_member(group: GroupPath, account: MemberPath, act: ActHeader = None) -> Response[str]:
     caller, now_ms, _ = call(router)
     id, who = group_in_path(group), account_in_path(account)
-    group_members.remove_member(caller, id, who, now_ms=now_ms, deps=wire_groups())
+    group_members.remove_member(caller, id, who, signed_act(act), now_ms=now_ms, deps=wire_groups())
     return no_content()
 
 

@@ -1,0 +1,42 @@
+"""Acts that outlive a token: each carries a signature by the device's identity key (docs/adr/0034-signed-acts.md).
+
+A token only shows who calls. What stays in force after the token has expired, and gives or takes control of an account
+or a group, must be signed for itself, so that a stolen token is worth nothing for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandes.crypto.statements import Act, Actor, act_statement, signed_by
+from sandes.people.identity import Caller
+from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+
+ACT_HEADER = "Sandes-Act"
+SKEW_MS = 120_000
+"""How far the time of an act may lie from the server's clock, to either side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """When a device says that it acted, epoch milliseconds, and its signature over the act and this time."""
+
+    at_ms: int
+    signature: bytes
+
+
+def check_act(caller: Caller, act: Act, signed: Signed | None, *, now_ms: int) -> None:
+    """Raises ProtocolError signature_required, bad_signature, or clock_skew with the server's time."""
+    if signed is None:
+        raise ProtocolError(ErrorCode.SIGNATURE_REQUIRED)
+    device = caller.device
+    by = Actor(caller.account.id, device.number, device.registration)
+    if not signed_by(device.identity_key, act_statement(act, by, at_ms=signed.at_ms), signed.signature):
+        raise invalid(ErrorCode.BAD_SIGNATURE, f"/{ACT_HEADER}", "not_accepted")
+    check_time(signed.at_ms, now_ms=now_ms)
+
+
+def check_time(at_ms: int, *, now_ms: int) -> None:
+    """Raises ProtocolError clock_skew, with the server's time, for an act that was not signed just now."""
+    if abs(at_ms - now_ms) > SKEW_MS:
+        raise ProtocolError(ErrorCode.CLOCK_SKEW, details={"server_time": now_ms})

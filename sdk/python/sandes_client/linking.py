@@ -1,0 +1,35 @@
+"""The link by which one more device joins an account: what one device shows and the other one reads."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sandes_client.ids import AccountId, base64url_text, parse_account, parse_base64url
+from sandes_client.keys import IdentityKey
+
+_TEXT = re.compile(r"sandes-link:([a-z2-7]{13}):([A-Za-z0-9_-]{43})")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LinkCode:
+    """The account, and the secret half of the link's key: whoever reads it can join the account for ten minutes.
+
+    The service gets the public half only.
+    """
+
+    account: AccountId
+    key: IdentityKey
+
+    @property
+    def text(self) -> str:
+        """What the QR code holds."""
+        return f"sandes-link:{self.account}:{base64url_text(self.key.seed)}"
+
+    @classmethod
+    def parse(cls, text: str) -> LinkCode:
+        """Raises ValueError."""
+        found = _TEXT.fullmatch(text.strip())
+        if found is None:
+            raise ValueError("a link reads sandes-link:<account>:<secret>")
+        return cls(parse_account(found[1]), IdentityKey(parse_base64url(found[2])))
