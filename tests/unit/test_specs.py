@@ -18,6 +18,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel
 
 from functions.client.handler import app
+from sandes.limits import Limit
 from sandes.model.profile import FIELDS
 from sandes.policy import GROUPS, PEOPLE
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -25,6 +26,7 @@ from sandes.protocol.frames import Accepted, Error, error_frame, render
 from tools import specs
 from tools.specs import https, websocket
 from tools.specs.errors import ADVICE
+from tools.specs.limits import COUNTED
 from tools.specs.policy import policy_page
 
 ROOT = Path(__file__).parents[2]
@@ -338,6 +340,10 @@ def test_the_handler_that_is_described_is_the_deployed_one() -> None:
     found = importlib.util.find_spec("functions.client.handler")
     assert found is not None
     assert Path(str(found.origin)) == ROOT / "functions" / "client" / "handler.py"
+
+
+def test_every_rate_limit_is_described_with_its_subject() -> None:
+    assert set(COUNTED) == set(Limit)
 
 
 def test_every_error_code_has_a_cause_and_an_action_and_no_advice_is_left_over() -> None:

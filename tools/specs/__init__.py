@@ -1,7 +1,7 @@
 """Generate the protocol's specifications from the code that speaks it.
 
     python -m tools.specs              write asyncapi.json and the *-openapi.json in docs/protocol,
-                                       docs/errors.md, docs/policy.md and docs/admin/rights.md
+                                       docs/errors.md, docs/limits.md, docs/policy.md and docs/admin/rights.md
     python -m tools.specs --check      exit 1 if a committed file is not what the code says
     python -m tools.specs --breaking   write them even if programs written against the old ones would break
 
@@ -26,6 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "core" / "python")]
 from tools.specs.changes import breaking  # noqa: E402  # needs the path above
 from tools.specs.errors import errors_page  # noqa: E402
 from tools.specs.https import admin_openapi, app_openapi, client_openapi  # noqa: E402
+from tools.specs.limits import limits_page  # noqa: E402
 from tools.specs.policy import policy_page  # noqa: E402
 from tools.specs.rights import rights_page  # noqa: E402
 from tools.specs.schemas import Json  # noqa: E402
@@ -42,6 +43,7 @@ SPECIFICATIONS: dict[str, Callable[[], Json]] = {
 
 PAGES: dict[Path, Callable[[], str]] = {
     ROOT / "docs" / "errors.md": errors_page,
+    ROOT / "docs" / "limits.md": limits_page,
     ROOT / "docs" / "policy.md": policy_page,
     ROOT / "docs" / "admin" / "rights.md": rights_page,
 }
