@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Que
 from sandes.apps import app_groups, app_rosters
 from sandes.edge.app_http import described, signed_request
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver, tagged, version_needed
-from sandes.edge.paths import account_in_path, group_in_path
+from sandes.edge.paths import WholeNumber, account_in_path, group_in_path
 from sandes.edge.wiring import wire_app_groups
 from sandes.protocol.app_api import MAX_PAGE
 from sandes.protocol.app_groups_api import (
@@ -34,7 +34,7 @@ app = resolver()
 GroupPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
 AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
 CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
-LimitQuery = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+LimitQuery = Annotated[WholeNumber, Query(ge=1, le=MAX_PAGE)]
 IfMatch = Annotated[
     str | None,
     Header(alias="If-Match", max_length=64, description="the ETag of the group as it was read, or `*`; needed"),

@@ -12,6 +12,7 @@ from sandes.edge.client.caller import ActHeader, call, described, signed_act
 from sandes.edge.client.groups_http import router as groups
 from sandes.edge.client.people_http import router as people
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver, source_address
+from sandes.edge.paths import WholeNumber
 from sandes.edge.wiring import wire_client
 from sandes.model.challenge import Challenge
 from sandes.model.ids import DeviceNumber
@@ -34,7 +35,7 @@ from sandes.protocol.client_api import (
 app = resolver()
 
 OneTimeIdPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
-DevicePath = Annotated[int, Path(ge=1, le=255)]
+DevicePath = Annotated[WholeNumber, Path(ge=1, le=255)]
 
 
 @app.post(

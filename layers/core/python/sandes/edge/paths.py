@@ -1,9 +1,16 @@
-"""Ids in the paths of all three APIs: a text that is none of the kind is answered as one that nobody has."""
+"""What paths and queries of all three APIs hold: ids and numbers, each in its one form.
+
+A text that is no id of the kind is answered as one that nobody has.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from sandes.model.administrator import AssignmentKey
 from sandes.model.ids import (
@@ -20,6 +27,30 @@ from sandes.model.ids import (
 from sandes.protocol.errors import ErrorCode, ProtocolError
 
 Id = TypeVar("Id")
+
+_WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
+_FLAGS = {"true": True, "false": False}
+
+
+def _one_number(value: Any) -> Any:
+    """`1.0`, `01`, `+1`, ` 1` and `1_0` are numbers to pydantic, each of them another way to write the same address."""
+    if isinstance(value, str) and not _WHOLE_NUMBER.fullmatch(value):
+        raise PydanticCustomError("int_parsing", "not a whole number in decimal digits")
+    return value
+
+
+def _one_flag(value: Any) -> Any:
+    """`1`, `yes`, `on`, `T` and the like are true to pydantic."""
+    if isinstance(value, str) and value not in _FLAGS:
+        raise PydanticCustomError("bool_parsing", "neither true nor false")
+    return value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_one_number)]
+"""Of a path or query: decimal digits without sign, point, blank or leading zero."""
+
+Flag = Annotated[bool, BeforeValidator(_one_flag)]
+"""Of a query: `true` or `false`."""
 
 
 def _in_path(parse: Callable[[str], Id]) -> Callable[[str], Id]:

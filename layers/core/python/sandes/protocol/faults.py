@@ -64,6 +64,7 @@ REASONS = {
 _NUMBER = re.compile(r"(?<=_)[0-9]+(?=_)")
 
 SHAPES = {
+    "bool_parsing": "This must be true or false.",
     "bool_type": "This must be true or false.",
     "date_from_datetime_parsing": "This must be a date such as 2026-01-31.",
     "datetime_from_date_parsing": "This must be a time in RFC 3339, such as 2026-01-31T12:00:00Z.",
