@@ -48,8 +48,11 @@ class Chance:
 
     def full_jitter(self, attempt: int) -> float:
         """Seconds to wait before attempt number `attempt` + 1: 0 up to a limit that doubles from 1 s to 60 s."""
-        limit: float = min(LAST_LIMIT_SECONDS, FIRST_LIMIT_SECONDS * 2 ** min(attempt, 16))
-        return self.fraction() * limit
+        return self.fraction() * self.limit(attempt)
+
+    def limit(self, attempt: int) -> float:
+        """The longest wait that `full_jitter` gives for `attempt`, in seconds."""
+        return float(min(LAST_LIMIT_SECONDS, FIRST_LIMIT_SECONDS * 2 ** min(attempt, 16)))
 
 
 class ServerClock:

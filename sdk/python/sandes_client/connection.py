@@ -1,28 +1,32 @@
 """Keeping one live socket: hello, drain, ping, rotation, reconnecting
-(docs/protocol/README.md, "Receiving", rules 1 and 5 to 9).
+(docs/protocol/README.md, "Receiving", rules 1 and 5 to 9, and "Reconnecting").
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from websockets.exceptions import InvalidStatus, WebSocketException
 
+from sandes_client.backoff import Backoff
 from sandes_client.clock import Chance, Clock, ServerClock
 from sandes_client.events import State
 from sandes_client.incoming import Incoming
 from sandes_client.link import DeviceStopped
 from sandes_client.seal_keys import SealKeyRotation
 from sandes_client.socket import (
+    ANSWER_SECONDS,
     CLOSE_REVOKED,
     CLOSE_SUPERSEDED,
     DRAIN_SECONDS,
     Frame,
     FrameRefused,
+    Hello,
     Socket,
     SocketClosed,
     closing,
@@ -33,6 +37,22 @@ logger = logging.getLogger(__name__)
 APP = "sandes-client/0.1"
 PING_SECONDS = (300.0, 480.0)
 """Sockets idle for ten minutes are cut."""
+
+SETTLED_SECONDS = 180.0
+"""A connection that lasted so long ends the backoff of the tries before it."""
+
+ROTATE_AGAIN_SECONDS = 60.0
+"""After a rotation that failed: the old socket still works."""
+
+HELLO_TRIES = 6
+"""So many fresh sockets in a row must be refused as superseded before the client believes it and stops."""
+
+OWN_HELLO_MS = 60_000
+"""So long after the next welcome, a `hello` of which no answer came may still be accepted: a frame on its way lives
+for the 29 s of an integration at most."""
+
+FRUITLESS_SYNCS = 6
+"""After so many answers `more` in a row without one envelope, the socket is given up."""
 
 _FAILURES = (OSError, TimeoutError, WebSocketException, SocketClosed, FrameRefused)
 
@@ -53,7 +73,19 @@ class Owner(Protocol):
 
     def on_revoked(self, reason: str) -> None: ...
 
-    async def on_handshake_refused(self, date: str | None) -> None:
+    def on_server_time(self, server_time_ms: int) -> None:
+        """The server has just answered: time to forget what is old and to take up what failed before."""
+        ...
+
+    def store_works(self) -> bool:
+        """True if the store can be written to."""
+        ...
+
+    def on_store_works(self) -> None:
+        """The store can be written to again: take up what was left when it failed."""
+        ...
+
+    async def on_handshake_refused(self, status: int, date: str | None) -> None:
         """Find out why, by other means: a handshake is refused without a reason."""
         ...
 
@@ -86,44 +118,44 @@ class Connection:
         self._clock = clock
         self._server_clock = server_clock
         self._chance = chance
+        self._backoff = Backoff(chance)
         self._sockets: set[Socket] = set()
         self._newest: Socket | None = None  # the last one to say hello
         self._live: Socket | None = None  # the last one to be welcomed
         self._live_or_stopped = asyncio.Event()
         self._drained = asyncio.Event()
+        self._own_hellos = OwnHellos(clock)
+        self._store_failed = False
         self.may_connect = asyncio.Event()
         self.may_connect.set()
         self.stopped: State | None = None
 
     async def run(self) -> None:
         """Connect and stay connected, reconnecting with full jitter. Returns once stopped."""
-        attempt = 0
         while not self.stopped:
             await self.may_connect.wait()
+            await self._until_store_works()
+            if self.stopped:
+                return
             self._owner.on_state(State.CONNECTING)
             try:
-                live = await self._connect()
-                attempt = 0
-                await self._serve(live)
+                await self._serve(await self._connect())
             except InvalidStatus as error:
-                await self._owner.on_handshake_refused(error.response.headers.get("Date"))
+                await self._handshake_refused(error)
+            except sqlite3.Error as error:
+                self.on_store_failed(error)
             except _FAILURES as error:
                 logger.info("no connection: %s", type(error).__name__)
             await self.close_all()
             if self.stopped:
                 return
-            self._owner.on_state(State.WAITING)
-            await self._clock.sleep(self._chance.full_jitter(attempt))
-            attempt += 1
+            if not self._store_failed:
+                self._owner.on_state(State.WAITING)
+            await self._clock.sleep(self._backoff.next_seconds(at_least_half=self._store_failed))
 
-    async def request(self, frame: Frame, answer: str) -> Frame:
-        """Wait for a live socket and ask over it. Raises SocketClosed, FrameRefused or DeviceStopped."""
-        socket = await self.live()
-        try:
-            return await socket.request(frame, answer)
-        except FrameRefused as refused:
-            self._check_revoked(refused)
-            raise
+    async def request(self, frame: Frame, answer: str, *, leaving: Callable[[], None] | None = None) -> Frame:
+        """See `Link.request`."""
+        return await self._ask(await self.live(), frame, answer, leaving=leaving)
 
     async def live(self) -> Socket:
         """The live socket, as soon as there is one. Raises DeviceStopped."""
@@ -166,10 +198,14 @@ class Connection:
             self._owner.incoming.take(envelopes)
 
     def on_superseded(self, socket: Socket) -> None:
-        """Expected on an older socket of ours; on the newest, another process has taken over."""
+        """Expected on an older socket of ours; on the newest, another process has taken over.
+
+        Not if a `hello` of ours may have been accepted without an answer: then it is our own doing, and the loss of
+        this socket leads to the next.
+        """
         if not socket.closed.done():
             self._owner.spawn(closing(socket, CLOSE_SUPERSEDED))
-        if socket is self._newest and not self.stopped:
+        if socket is self._newest and not self.stopped and not self._own_hellos.is_any_unknown:
             self._owner.on_superseded()
 
     def on_revoked(self, reason: str) -> None:
@@ -177,41 +213,95 @@ class Connection:
             self._owner.on_revoked(reason)
             self._owner.spawn(self.close_all(CLOSE_REVOKED))
 
+    def on_store_failed(self, error: sqlite3.Error) -> None:
+        """Give up the sockets until the store can be written to again; `run` waits for that."""
+        if self.stopped:
+            return
+        if isinstance(error, sqlite3.ProgrammingError):  # closed by the application, or a fault in this program
+            logger.error("the store cannot be used", exc_info=error)
+            self.stop(State.FAILED)
+        elif not self._store_failed:
+            logger.error("the store failed, and nothing is received until it works again: %s", error)
+            self._store_failed = True
+            self._owner.on_state(State.STORE_FAILED)
+        self.abort_all()
+
+    async def _until_store_works(self) -> None:
+        while self._store_failed and not self.stopped:
+            if self._owner.store_works():
+                self._store_failed = False
+                self._owner.on_store_works()
+            else:
+                await self._clock.sleep(self._backoff.next_seconds(at_least_half=True))
+
     # One socket after another
 
     async def _connect(self) -> Live:
         """Open a socket and say hello: from the welcome on it is the live one."""
         socket = await Socket.open(self._url, self._owner.token(), listener=self, clock=self._clock)
+        if self._store_failed:  # in the meantime
+            socket.abort()
+            raise SocketClosed
         self._sockets.add(socket)
         socket.closed.add_done_callback(lambda _: self._gone(socket))
         before, self._newest = self._newest, socket
         try:
-            hello = await socket.hello(app=APP, epoch=self._epoch)
-        except BaseException as error:
+            hello = await self._hello(socket)
+        except BaseException:
             self._newest = before
             socket.abort()
-            if isinstance(error, FrameRefused):
-                self._check_revoked(error)
-                if error.code == "superseded":
-                    self._owner.on_superseded()
             raise
-        self._server_clock.learn(int(hello.welcome["server_time"]))
+        server_time_ms = int(hello.welcome["server_time"])
+        self._server_clock.learn(server_time_ms)
         self._epoch = int(hello.welcome["epoch"])
         self._remember_epoch(self._epoch)
+        if socket.closed.done():  # cut, or given up because the store failed, before this task went on
+            self._backoff.was_cut()
+            raise SocketClosed
         self._live = socket
         self._drained.clear()
         self._live_or_stopped.set()
         self._owner.on_state(State.CONNECTED)
+        self._owner.on_server_time(server_time_ms)
         return Live(socket, hello.drained, float(hello.welcome["reconnect_after"]))
+
+    async def _hello(self, socket: Socket) -> Hello:
+        """Raises DeviceStopped if so many fresh sockets were refused that another process must have taken over."""
+        self._own_hellos.sent()
+        try:
+            hello = await socket.hello(app=APP, epoch=self._epoch)
+        except FrameRefused as refused:
+            self._own_hellos.refused(refused.code)
+            self._check_revoked(refused)
+            if self._own_hellos.refused_in_a_row >= HELLO_TRIES and not self.stopped:
+                self._owner.on_superseded()
+            raise
+        self._own_hellos.welcomed()
+        return hello
 
     def _gone(self, socket: Socket) -> None:
         self._sockets.discard(socket)
+        self._no_longer_live(socket)
+
+    def _no_longer_live(self, socket: Socket) -> None:
         if socket is self._live and not self.stopped:
             self._live = None
             self._drained.clear()
 
     async def _serve(self, live: Live) -> None:
         """Returns when the socket, or the last of those that took its place, is gone."""
+        settling = asyncio.ensure_future(self._settle())
+        try:
+            await self._serve_one_after_another(live)
+        finally:
+            settling.cancel()
+            self._backoff.was_cut()
+
+    async def _settle(self) -> None:
+        await self._clock.sleep(SETTLED_SECONDS)
+        self._backoff.settled()
+
+    async def _serve_one_after_another(self, live: Live) -> None:
         upkeep = self._upkeep(live, drain=True)
         while True:
             rotate_in = live.reconnect_after * self._chance.between(0.9, 1.0)
@@ -219,23 +309,40 @@ class Connection:
             if live.socket.closed.done() or self.stopped:
                 return
             fresh = await self._rotate(live)
+            if self.stopped:
+                return
             if fresh is None:
                 upkeep = self._upkeep(live, drain=False)
-                live = Live(live.socket, None, 60.0)  # the old one still works: try again within a minute
+                live = Live(live.socket, None, self._rotate_again_seconds())
             else:
                 upkeep = self._upkeep(fresh, drain=False)
                 live = fresh
+
+    def _rotate_again_seconds(self) -> float:
+        refused = self._own_hellos.refused_in_a_row
+        return min(ROTATE_AGAIN_SECONDS, self._chance.full_jitter(refused)) if refused else ROTATE_AGAIN_SECONDS
 
     async def _rotate(self, old: Live) -> Live | None:
         """Open the next socket, say hello, drain it, and only then close the old one. None if it did not open."""
         try:
             fresh = await self._connect()
+        except InvalidStatus as error:
+            await self._handshake_refused(error)
+            return None
         except _FAILURES as error:
             logger.info("the socket could not be replaced: %s", type(error).__name__)
             return None
         await self._while_open(fresh.socket, self._drain(fresh))
         await closing(old.socket, 1000)
         return fresh
+
+    async def _handshake_refused(self, error: InvalidStatus) -> None:
+        """401 and 403 are about this device; 429 and 5xx say that the service has too much to do."""
+        status, headers = error.response.status_code, error.response.headers
+        logger.info("the handshake was answered %d", status)
+        if status == 429 or status >= 500:
+            self._backoff.overloaded(retry_after=headers.get("Retry-After"))
+        await self._owner.on_handshake_refused(status, headers.get("Date"))
 
     async def _for_seconds(self, seconds: float, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -267,51 +374,130 @@ class Connection:
         await self._owner.seal_keys.rotate_if_due()
         while True:
             await self._clock.sleep(self._chance.between(*PING_SECONDS))
-            try:
-                await self._look_into_inbox(live.socket)
-            except FrameRefused as refused:
-                self._check_revoked(refused)
-                if refused.code == "superseded":
-                    await closing(live.socket, 1000)
-                    return
+            await self._look_into_inbox(live.socket)
             await self._owner.seal_keys.rotate_if_due()
 
     async def _drain(self, live: Live) -> None:
         """Have everything sent that the server has stored, and see to it that it is acked."""
-        incoming, attempt = self._owner.incoming, 0
-        more, drained = live.drained is not None, live.drained
-        while more:
-            before = incoming.envelopes_taken
-            try:
-                if drained is None:
-                    await incoming.told()
-                    answer = await live.socket.request({"type": "sync"}, "drained", seconds=DRAIN_SECONDS)
-                else:
-                    answer = await live.socket.drained(drained)
-                more = bool(answer["more"]) and incoming.auto_ack
-            except FrameRefused as refused:
-                self._check_revoked(refused)
-            if more and drained is None and incoming.envelopes_taken == before:
-                await self._clock.sleep(self._chance.full_jitter(attempt))
-                attempt += 1
-            drained = None
+        if live.drained is not None:
+            await self._sync_until_empty(live.socket, live.drained)
         self._drained.set()
         if self._owner.seal_keys.due():
             await self._look_into_inbox(live.socket)
 
+    async def _sync_until_empty(self, socket: Socket, drained: asyncio.Future[Frame] | None = None) -> None:
+        """Ask for what is stored until no more is there. `drained`: the end of a drain that has begun already.
+
+        Raises SocketClosed also if the socket brings nothing although the server says that there is more.
+        """
+        incoming, fruitless, more = self._owner.incoming, 0, True
+        while more:
+            before, refused = incoming.envelopes_taken, None
+            try:
+                if drained is None:
+                    if incoming.auto_ack:
+                        await incoming.told()
+                    answer = await self._ask(socket, {"type": "sync"}, "drained", seconds=DRAIN_SECONDS)
+                else:
+                    answer = await self._answered(socket, socket.drained(drained))
+                more = bool(answer["more"]) and incoming.auto_ack
+            except FrameRefused as error:
+                refused = error
+            if more and incoming.envelopes_taken == before and (drained is None or refused):
+                fruitless += 1
+                if fruitless >= FRUITLESS_SYNCS:
+                    await self._give_up(socket)
+                wait = refused.retry_after if refused and refused.retry_after else self._chance.full_jitter(fruitless)
+                await self._clock.sleep(wait)
+            elif incoming.envelopes_taken > before:
+                fruitless = 0
+            drained = None
+
     async def _look_into_inbox(self, socket: Socket) -> None:
         """Ping; if something waits although all is acked, have it sent."""
-        asked_at_ms = self._server_clock.now_ms()
         if self._owner.incoming.auto_ack:
             await self._owner.incoming.told()
-        pong = await socket.request({"type": "ping", "epoch": self._epoch}, "pong")
-        self._server_clock.learn(int(pong["server_time"]))
-        if pong["inbox"]["pending"] == 0:
-            self._owner.seal_keys.inbox_was_empty(asked_at_ms=asked_at_ms)
+        try:
+            pong = await self._ask(socket, {"type": "ping", "epoch": self._epoch}, "pong")
+        except FrameRefused as refused:
+            logger.info("a ping was refused and is repeated with the next: %s", refused.code)
+            return
+        server_time_ms = int(pong["server_time"])
+        self._server_clock.learn(server_time_ms)
+        self._owner.on_server_time(server_time_ms)
+        if pong["inbox"]["pending"] > 0:
+            await self._sync_until_empty(socket)
         else:
-            await socket.request({"type": "sync"}, "drained", seconds=DRAIN_SECONDS)
+            self._owner.seal_keys.inbox_was_empty(server_time_ms=server_time_ms)
+
+    # Asking, over a socket that may no longer be the one the device is reached on
+
+    async def _ask(
+        self,
+        socket: Socket,
+        frame: Frame,
+        answer: str,
+        *,
+        seconds: float = ANSWER_SECONDS,
+        leaving: Callable[[], None] | None = None,
+    ) -> Frame:
+        return await self._answered(socket, socket.request(frame, answer, seconds=seconds, leaving=leaving))
+
+    async def _answered(self, socket: Socket, answer: Coroutine[Any, Any, Frame]) -> Frame:
+        """The answer. `superseded` ends the socket, whatever was asked: the device is not reached by it any more.
+
+        Raises SocketClosed, DeviceStopped, or FrameRefused for every other refusal.
+        """
+        try:
+            return await answer
+        except FrameRefused as refused:
+            self._check_revoked(refused)
+            if refused.code == "superseded":
+                await self._give_up(socket)
+            raise
+
+    async def _give_up(self, socket: Socket) -> None:
+        """Close the socket, so that the next takes its place. Raises SocketClosed."""
+        logger.info("the device is not reached by this socket any more: it is closed")
+        self._no_longer_live(socket)
+        await closing(socket, 1000)
+        raise SocketClosed
 
     def _check_revoked(self, refused: FrameRefused) -> None:
         if refused.code == "revoked":
             self.on_revoked("refused")
             raise DeviceStopped(State.REVOKED) from refused
+
+
+class OwnHellos:
+    """What became of the `hello` frames of this process, as far as it is known."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._unanswered = 0
+        self._unknown_until_ms = 0
+        self.refused_in_a_row = 0
+
+    @property
+    def is_any_unknown(self) -> bool:
+        """True while a `hello` of ours may be accepted without our knowing."""
+        return self._unanswered > 0 or self._clock.now_ms() < self._unknown_until_ms
+
+    def sent(self) -> None:
+        self._unanswered += 1
+
+    def refused(self, code: str) -> None:
+        """Only some refusals say that the socket did not become the live one."""
+        if code in _NOT_LIVE:
+            self._unanswered -= 1
+        self.refused_in_a_row = self.refused_in_a_row + 1 if code == "superseded" else 0
+
+    def welcomed(self) -> None:
+        self._unanswered -= 1
+        if self._unanswered:  # an earlier one may still be on its way
+            self._unknown_until_ms = self._clock.now_ms() + OWN_HELLO_MS
+        self._unanswered = self.refused_in_a_row = 0
+
+
+_NOT_LIVE = {"superseded", "revoked", "suspended", "rate_limited", "invalid_frame", "unknown_type"}
+"""Refusals of a `hello` that the server gives before it writes anything. Others may follow the write."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,12 +60,14 @@ class SendFailed(Exception):
     """The server will not take the message; `code` is of the protocol's registry.
 
     `errors` are the fields at fault (`pointer`, `code`, perhaps `message`), known until the client is closed.
+    `undetermined`: an answer was lost before, so the server may have the message nevertheless.
     """
 
-    def __init__(self, code: str, errors: Sequence[dict[str, Any]] = ()) -> None:
+    def __init__(self, code: str, errors: Sequence[dict[str, Any]] = (), *, undetermined: bool = False) -> None:
         super().__init__(code)
         self.code = code
         self.errors = errors
+        self.undetermined = undetermined
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +205,6 @@ class DeviceClient:
             raise
 
     async def __aenter__(self) -> Self:
-        self.store.inbox.forget_seen(now_ms=self.clock.now_ms())
-        self.store.app_inbox.forget_voids(now_ms=self.clock.now_ms())
         self.spawn(self._connection.run())
         self.spawn(self.incoming.keep_telling())
         self._sender.resume()
@@ -243,7 +244,8 @@ class DeviceClient:
         while True:
             row = self.store.outbox.read(number)
             if row.status is Status.FAILED:
-                raise SendFailed(row.code or "failed", self._sender.faults.get(number, ()))
+                faults = self._sender.faults.get(number, ())
+                raise SendFailed(row.code or "failed", faults, undetermined=row.is_undetermined)
             if row.at_ms is not None and _ORDER.index(row.status) >= _ORDER.index(status):
                 return Sent(row.number, row.id, row.at_ms, row.status)
             if self._connection.stopped:
@@ -340,9 +342,24 @@ class DeviceClient:
         self._emit(Revoked(cast(Literal["unlinked", "replaced", "refused", "unknown"], known)))
         self._connection.stop(State.REVOKED)
 
-    async def on_handshake_refused(self, date: str | None) -> None:
-        """A wrong clock is corrected; otherwise the client API is asked, which gives reasons."""
-        if learn_date(self.clock, date):
+    def on_server_time(self, server_time_ms: int) -> None:
+        """Forgets what is old by the server's time, and takes up what failed before."""
+        self.store.forget_old(now_ms=server_time_ms)
+        self.groups.refresh_stale()
+
+    def store_works(self) -> bool:
+        return self.store.works()
+
+    def on_store_failed(self, error: sqlite3.Error) -> None:
+        self._connection.on_store_failed(error)
+
+    def on_store_works(self) -> None:
+        self.incoming.has_news()
+        self._sender.resume()
+
+    async def on_handshake_refused(self, status: int, date: str | None) -> None:
+        """Corrects a wrong clock. After 401 and 403 the client API is asked, which gives reasons."""
+        if learn_date(self.clock, date) or status not in (401, 403):
             return
         try:
             await self.api.me()
@@ -358,7 +375,11 @@ class DeviceClient:
         self._tasks.discard(task)
         if task.cancelled() or isinstance(task.exception(), DeviceStopped | NoneType):
             return
-        logger.error("the client failed", exc_info=task.exception())
+        error = task.exception()
+        if isinstance(error, sqlite3.Error):
+            self._connection.on_store_failed(error)
+            return
+        logger.error("the client failed", exc_info=error)
         self._connection.stop(State.FAILED)
 
     def _emit(self, event: Event) -> None:

@@ -12,11 +12,16 @@ from sandes_client.seal import Notice, SenderClass
 
 
 class State(StrEnum):
-    """Of the connection. The last four are final: the client does nothing more."""
+    """Of the connection. The last four are final: the client does nothing more.
+
+    `STORE_FAILED`: the profile cannot be written to (the disk is full, for example), so nothing is received or sent.
+    The client tries the store again, ever more rarely up to once a minute, and connects as soon as it works.
+    """
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
     WAITING = "waiting"
+    STORE_FAILED = "store_failed"
     SUPERSEDED = "superseded"
     REVOKED = "revoked"
     CLOSED = "closed"
@@ -147,13 +152,15 @@ class GroupRefreshed:
 class StatusChanged:
     """A sent message moved on. `number` is its place in the outbox and stays, even if `id` had to be made anew.
 
-    `code` says why it failed, a code of the protocol's registry.
+    `code` says why it failed, a code of the protocol's registry. `undetermined`: the message has failed, but the
+    server may have accepted it nevertheless. The client does not send it again; a receipt may still move it on.
     """
 
     number: int
     id: MessageId
     status: Status
     code: str | None = None
+    undetermined: bool = False
 
 
 @dataclass(frozen=True, slots=True)

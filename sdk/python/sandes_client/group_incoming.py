@@ -48,6 +48,10 @@ class Owner(Protocol):
         """What is known of the group is older than what was heard. `at_once`: however many members it has."""
         ...
 
+    def on_store_failed(self, error: sqlite3.Error) -> None:
+        """Nothing can be stored, so nothing is to be received until the store works again."""
+        ...
+
 
 class GroupIncoming:
     """Turns opened envelopes of groups into stored messages and events."""
@@ -172,6 +176,7 @@ class GroupIncoming:
             logger.warning("a body was not fetched, so its envelope is not acked: %s", reason)
         except sqlite3.Error as error:
             logger.error("a body could not be stored, so its envelope is not acked: %s", error)
+            self._owner.on_store_failed(error)
         except asyncio.CancelledError:
             self._fetching.discard(envelope)
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable
 from typing import cast
 
@@ -61,6 +62,7 @@ class Incoming:
     ) -> None:
         self._store = store
         self._own = own
+        self._owner = owner
         self._link = link
         self._cipher = cipher
         self._emit = emit
@@ -114,8 +116,11 @@ class Incoming:
             while True:
                 await self._to_tell.wait()
                 self._to_tell.clear()
-                if self.auto_ack:
-                    await self.tell()
+                try:
+                    if self.auto_ack:
+                        await self.tell()
+                except sqlite3.Error as error:  # `has_news` is called when the store works again
+                    self._owner.on_store_failed(error)
         finally:
             self._told.set()  # nobody waits for what will not come
 

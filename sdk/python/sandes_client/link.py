@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from sandes_client.events import State
@@ -19,6 +20,9 @@ class DeviceStopped(Exception):
 class Link(Protocol):
     """The device's live socket, whichever it is at the moment."""
 
-    async def request(self, frame: Frame, answer: str) -> Frame:
-        """Wait for a live socket and ask over it. Raises SocketClosed, FrameRefused or DeviceStopped."""
+    async def request(self, frame: Frame, answer: str, *, leaving: Callable[[], None] | None = None) -> Frame:
+        """Wait for a live socket and ask over it. `leaving` is called just before the frame may leave this device.
+
+        Raises SocketClosed, FrameRefused or DeviceStopped. A refusal is never `superseded` or `revoked`.
+        """
         ...

@@ -2,6 +2,10 @@
 
 Messages to one account or group leave one after another, so that the server's times keep their order; accounts and
 groups do not wait for each other. A post to a group has one body for all.
+
+Once a frame with a message's id has left this device, and unless the server said that it stored nothing, the message
+keeps that id: under another one it could be stored twice. Until then a message has no id to speak of. It gets a new
+one if the old is too old or lies ahead.
 """
 
 from __future__ import annotations
@@ -10,6 +14,9 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from functools import partial
 from typing import Any
 
 from sandes_client.api import ApiError, ClientApi, Unreachable
@@ -29,16 +36,58 @@ RETRY_MS = 7 * 24 * 3600 * 1000
 MIN_EXPIRY_SECONDS = 60
 """The shortest time for which the server keeps an undelivered message."""
 
+AHEAD_MS = 2 * 60 * 1000
+"""So far ahead of the server's clock an id may lie."""
+
 MOST_AHEAD_MS = 60_000
 """Ids follow a time that lies this far ahead of the server's clock at most; the server allows twice as much."""
 
-_PASSING = {"rate_limited", "unavailable", "internal", "superseded", "token_expired"}
+WAIT_FOR_CLOCK_MS = 10 * 60 * 1000
+"""A message that has left under an id further ahead has failed: until then it holds up the messages behind it."""
+
+_STORED_NOTHING = {
+    "clock_skew",
+    "id_too_old",
+    "invalid_frame",
+    "not_permitted",
+    "posting_restricted",
+    "rate_limited",
+    "revoked",
+    "suspended",
+    "too_large",
+}
+"""Refusals that come before the server stores anything. After others something may be stored."""
+
+_PASSING = {"rate_limited", "unavailable", "internal", "token_expired"}
 """Refusals after which the same message may be sent again."""
 
 _TRIES_BEFORE_PAUSE = 3
 
 MAX_MESSAGE_BYTES = 128 * 1024
 """API Gateway closes the socket above it."""
+
+
+_SOCKET_CLOSED = "socket_closed"
+
+
+class _Next(Enum):
+    """What follows a refusal: nothing, another try at once or after a pause, or the next live socket."""
+
+    END = auto()
+    AGAIN = auto()
+    LATER = auto()
+    NEXT_SOCKET = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    code: str
+    retry_after: int | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class _AcceptedMeanwhile(Exception):
+    """A receipt has shown that the server has the message: it need not be sent again."""
 
 
 class Sender:
@@ -107,63 +156,95 @@ class Sender:
         """Returns once the server has answered for good. Raises DeviceStopped."""
         attempt = mismatches = 0
         while True:
-            row = self._renew_or_fail_if_old(self._store.outbox.read(row.number))
-            if row.status is Status.FAILED:
+            row = self._with_usable_id(self._store.outbox.read(row.number))
+            if row.at_ms is not None:  # a receipt came instead of the answer
                 return
-            try:
-                copies = row.copies if row.copies is not None else await self._copies(row, fresh=mismatches > 0)
-                frame = _frame(row, copies)
-                if len(json.dumps(frame)) > MAX_MESSAGE_BYTES:
-                    self._failed(row, "too_large")
-                    return
-                self._accepted(row, (await self._link.request(frame, "accepted"))["at"])
+            refused = await self._try(row, fresh=mismatches > 0)
+            if refused is None:
                 return
-            except SocketClosed:
-                continue  # the next live socket, the same id and copies
-            except FrameRefused as refused:
-                code, retry_after, details = refused.code, refused.retry_after, refused.details
-            except ApiError as error:
-                code = "not_permitted" if error.code == "not_found" else error.code
-                retry_after, details = error.retry_after, {"errors": error.errors}
-            except Unreachable:
-                code, retry_after, details = "unavailable", None, {}
-            match code:
-                case "device_mismatch":
-                    mismatches += 1
-                    self._store.outbox.renew(row.number, row.id)
-                    if mismatches < _TRIES_BEFORE_PAUSE:
-                        continue
-                case "clock_skew":
-                    self._server_clock.learn(int(details["server_time"]))
-                    self._store.outbox.renew(row.number, self._new_id(row.recipient))
-                    if attempt == 0:
-                        attempt += 1
-                        continue
-                case _ if code not in _PASSING:
-                    self._failed(row, code, details.get("errors"))
+            mismatches += refused.code == "device_mismatch"
+            match self._after(row, refused):
+                case _Next.END:
                     return
-            await self._clock.sleep(retry_after or self._chance.full_jitter(attempt))
-            attempt += 1
+                case _Next.AGAIN if attempt + mismatches < _TRIES_BEFORE_PAUSE:
+                    attempt += refused.code != "device_mismatch"
+                case _Next.NEXT_SOCKET:
+                    continue
+                case _:
+                    await self._clock.sleep(refused.retry_after or self._chance.full_jitter(attempt))
+                    attempt += 1
 
-    def _renew_or_fail_if_old(self, row: Outgoing) -> Outgoing:
-        """A message that waited 7 days: with a new id if it was never sent, else it has failed."""
-        if message_time_ms(row.id) > self._server_clock.now_ms() - RETRY_MS:
+    async def _try(self, row: Outgoing, *, fresh: bool) -> _Refused | None:
+        """Send the message once. None if there is nothing more to do for it."""
+        try:
+            copies = row.copies if row.copies is not None else await self._copies(row, fresh=fresh)
+            frame = _frame(row, copies)
+            if len(json.dumps(frame)) > MAX_MESSAGE_BYTES:
+                self._failed(row, "too_large")
+                return None
+            leaving = partial(self._leaves, row.number, copies)
+            answer = await self._link.request(frame, "accepted", leaving=leaving)
+        except _AcceptedMeanwhile:
+            return None
+        except SocketClosed:
+            return _Refused(_SOCKET_CLOSED)
+        except FrameRefused as refused:
+            if refused.code in _STORED_NOTHING and not row.has_left:
+                self._store.outbox.came_back(row.number)
+            return _Refused(refused.code, refused.retry_after, refused.details)
+        except ApiError as error:
+            code = "not_permitted" if error.code == "not_found" else error.code
+            return _Refused(code, error.retry_after, {"errors": error.errors})
+        except Unreachable:
+            return _Refused("unavailable")
+        self._accepted(row, answer["at"])
+        return None
+
+    def _after(self, row: Outgoing, refused: _Refused) -> _Next:
+        code = refused.code
+        if code == _SOCKET_CLOSED:
+            return _Next.NEXT_SOCKET  # with the same id and copies
+        if code in _PASSING:
+            return _Next.LATER
+        if code == "device_mismatch":
+            self._store.outbox.forget_copies(row.number)
+            return _Next.AGAIN
+        if code in ("clock_skew", "id_too_old"):
+            self._learn(refused.details.get("server_time"))
+            if self._store.outbox.renew(row.number, self._new_id(row.recipient)):
+                return _Next.AGAIN
+            if code == "clock_skew" and self._ahead_ms(row) <= WAIT_FOR_CLOCK_MS:
+                return _Next.LATER
+        self._failed(row, code, refused.details.get("errors"))
+        return _Next.END
+
+    def _leaves(self, number: int, copies: list[dict[str, Any]]) -> None:
+        if not self._store.outbox.leaves(number, copies):
+            raise _AcceptedMeanwhile
+
+    def _with_usable_id(self, row: Outgoing) -> Outgoing:
+        """A message that was written long ago, or on a clock that was wrong, gets a new id, unless it has left."""
+        age_ms = self._server_clock.now_ms() - message_time_ms(row.id)
+        if -AHEAD_MS < age_ms < RETRY_MS or not self._store.outbox.renew(row.number, self._new_id(row.recipient)):
             return row
-        if row.copies is None:
-            self._store.outbox.renew(row.number, self._new_id(row.recipient))
-        else:
-            self._failed(row, "id_too_old")
         return self._store.outbox.read(row.number)
 
+    def _ahead_ms(self, row: Outgoing) -> int:
+        """How long it takes until the server accepts the message's id."""
+        return message_time_ms(row.id) - self._server_clock.now_ms() - AHEAD_MS
+
+    def _learn(self, server_time: Any) -> None:
+        if isinstance(server_time, int):
+            self._server_clock.learn(server_time)
+
     async def _copies(self, row: Outgoing, *, fresh: bool) -> list[dict[str, Any]]:
-        """Make the copies and write them down: every try sends the same."""
+        """Make the copies. They are written down when they leave: every later frame has the same."""
         if row.group is None:
             account = AccountId(row.recipient)
             devices = await self._devices(account, fresh=fresh)
             copies = [self._copy(row, device) for device in devices if not self._is_own(account, device)]
         else:
             copies = [{"body": base64url_text(self._cipher.encrypt_for_group(row.body, row.group))}]
-        self._store.outbox.set_copies(row.number, copies)
         return copies
 
     async def _devices(self, account: AccountId, *, fresh: bool) -> tuple[RecipientDevice, ...]:
@@ -189,11 +270,11 @@ class Sender:
         A time far ahead of the server's clock, which the service would refuse, is not followed.
         """
         now_ms = self._server_clock.now_ms()
-        seen_ms = self._store.newest_at_ms(recipient)
-        last = self._store.outbox.newest_id()
-        before_ms = (seen_ms or 0, message_time_ms(last) if last else 0)
-        followed = [ms + 1 for ms in before_ms if ms < now_ms + MOST_AHEAD_MS]
-        return new_message_id(max(now_ms, *followed) if followed else now_ms, self._chance.secret_bytes)
+        limit_ms = now_ms + MOST_AHEAD_MS
+        last = self._store.outbox.newest_id(before_ms=limit_ms)
+        before_ms = (self._store.newest_at_ms(recipient) or 0, message_time_ms(last) if last else 0)
+        followed = [ms + 1 for ms in before_ms if ms < limit_ms]
+        return new_message_id(max([now_ms, *followed]), self._chance.secret_bytes)
 
     def _accepted(self, row: Outgoing, at_ms: int) -> None:
         self._store.outbox.accepted(row.number, at_ms=at_ms)
@@ -203,8 +284,9 @@ class Sender:
         logger.info("message %d failed: %s", row.number, code)
         if faults:
             self.faults[row.number] = faults
-        self._store.outbox.failed(row.number, code)
-        self._emit(StatusChanged(row.number, row.id, Status.FAILED, code))
+        if self._store.outbox.failed(row.number, code):
+            undetermined = self._store.outbox.read(row.number).is_undetermined
+            self._emit(StatusChanged(row.number, row.id, Status.FAILED, code, undetermined))
 
 
 def _frame(row: Outgoing, copies: list[dict[str, Any]]) -> dict[str, Any]:

@@ -65,7 +65,10 @@ class SealKeyRotation:
         """True if an old key may be destroyed as soon as the inbox has been seen empty."""
         return self._store.profile.seal_keys_due(drain_began_ms=self._clock.now_ms())
 
-    def inbox_was_empty(self, *, asked_at_ms: int) -> None:
-        """The server had nothing left when asked at that time: a drain that began then has ended."""
-        if self._store.profile.seal_keys_due(drain_began_ms=asked_at_ms):
-            self._store.profile.destroy_seal_keys(drain_began_ms=asked_at_ms)
+    def inbox_was_empty(self, *, server_time_ms: int) -> None:
+        """The server said at that time of its own that nothing was left: a drain that began then has ended.
+
+        This machine's clock has no say in it: it may have jumped since the rotation.
+        """
+        if self._store.profile.seal_keys_due(drain_began_ms=server_time_ms):
+            self._store.profile.destroy_seal_keys(drain_began_ms=server_time_ms)

@@ -9,7 +9,7 @@ import contextlib
 import json
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,6 +29,11 @@ DRAIN_SECONDS = 30.0
 
 CLOSE_SUPERSEDED = 4409
 CLOSE_REVOKED = 4401
+
+GATEWAY_FAULT = "unavailable"
+"""What a message of API Gateway itself counts as, `Internal server error` and `Too Many Requests` alike: the frame at
+fault is not named, so the one that is taken for it may have been carried out.
+"""
 
 Frame = dict[str, Any]
 
@@ -52,6 +57,10 @@ class Listener(Protocol):
 
     def on_envelopes(self, envelopes: list[Frame]) -> None:
         """Called in the order of arrival. sqlite3.Error from it ends the socket."""
+        ...
+
+    def on_store_failed(self, error: sqlite3.Error) -> None:
+        """The envelopes were not stored. They stay with the server, which sends them again."""
         ...
 
     def on_superseded(self, socket: Socket) -> None: ...
@@ -105,11 +114,22 @@ class Socket:
         drained.cancel()
         return Hello(answer, None)
 
-    async def request(self, frame: Frame, answer: str, *, seconds: float = ANSWER_SECONDS) -> Frame:
-        """Send `frame` and await the answer of type `answer`.
+    async def request(
+        self,
+        frame: Frame,
+        answer: str,
+        *,
+        seconds: float = ANSWER_SECONDS,
+        leaving: Callable[[], None] | None = None,
+    ) -> Frame:
+        """Send `frame` and await the answer of type `answer`. `leaving` is called just before the frame may leave.
 
         Raises FrameRefused, or SocketClosed also when no answer comes in time: the socket is given up then.
         """
+        if self.closed.done():
+            raise SocketClosed
+        if leaving:
+            leaving()
         ref = self._new_ref()
         expected = self._expect(ref, answer)
         await self._send({**frame, "ref": ref})
@@ -169,8 +189,8 @@ class Socket:
         except ConnectionClosed:
             pass
         except sqlite3.Error as error:
-            logger.error("an envelope could not be stored, so it was not acked: %s", error)
             self._connection.transport.abort()
+            self._listener.on_store_failed(error)
         finally:
             self._end()
 
@@ -193,13 +213,18 @@ class Socket:
     def _take(self, text: str | bytes) -> None:
         try:
             frame = json.loads(text)
-            kind, ref = frame["type"], frame.get("ref")
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except ValueError:  # also UnicodeDecodeError
+            frame = None
+        if not isinstance(frame, dict):
             logger.warning("a message that is no frame was ignored")
             return
+        kind, ref = frame.get("type"), frame.get("ref")
         match kind:
+            case None:
+                self._take_from_gateway(frame)
             case "envelopes":
-                self._listener.on_envelopes(frame.get("envelopes") or [])
+                envelopes = frame.get("envelopes")
+                self._listener.on_envelopes(envelopes if isinstance(envelopes, list) else [])
             case "superseded":
                 self._listener.on_superseded(self)
             case "revoked":
@@ -207,16 +232,36 @@ class Socket:
             case "error":
                 self._refuse(frame, ref)
             case _:
-                answer = self._answers.get((ref, kind))
+                answer = self._answers.get((ref, kind)) if isinstance(ref, str) and isinstance(kind, str) else None
                 if answer and not answer.done():
                     answer.set_result(frame)
 
-    def _refuse(self, frame: Frame, ref: str | None) -> None:
+    def _take_from_gateway(self, frame: Frame) -> None:
+        """API Gateway itself reports a fault: `{message, connectionId, requestId}`, without `type` and `ref`.
+
+        The oldest frame without an answer counts as refused. If another one was at fault, that one is repeated when
+        its answer does not come: every frame may be.
+        """
+        if not isinstance(frame.get("message"), str):
+            logger.warning("a message that is no frame was ignored")
+            return
+        logger.warning("API Gateway reports %r (request %r)", frame["message"][:100], frame.get("requestId"))
+        oldest = next((ref for (ref, _), answer in self._answers.items() if not answer.done()), None)
+        if oldest is not None:
+            self._settle(oldest, FrameRefused(GATEWAY_FAULT, retry_after=None, details={}))
+
+    def _refuse(self, frame: Frame, ref: Any) -> None:
+        retry_after, details = frame.get("retry_after"), frame.get("details")
         refused = FrameRefused(
-            str(frame.get("code")), retry_after=frame.get("retry_after"), details=frame.get("details") or {}
+            str(frame.get("code")),
+            retry_after=retry_after if isinstance(retry_after, int) and retry_after >= 0 else None,
+            details=details if isinstance(details, dict) else {},
         )
         if ref is None:
             logger.warning("the server refused a frame without saying which: %s", refused.code)
+        self._settle(ref, refused)
+
+    def _settle(self, ref: Any, refused: FrameRefused) -> None:
         for key, answer in list(self._answers.items()):
             if key[0] == ref and not answer.done():
                 answer.set_exception(refused)

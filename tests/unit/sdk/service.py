@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -164,11 +164,14 @@ class Service:
     http_answers: dict[tuple[str, str], Callable[[httpx.Request], httpx.Response]] = field(default_factory=dict)
     more: list[Callable[[httpx.Request, str, list[str]], httpx.Response | None]] = field(default_factory=list)
     refuse_handshake: bool = False
+    handshake_status: int = 403
+    handshake_headers: dict[str, str] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     reconnect_after: int = 6300
     server_ahead_ms: int = 0
     code: str = "123456"
     _server: Server | None = None
+    _works: set[asyncio.Task[None]] = field(default_factory=set)
     url: str = ""
 
     async def __aenter__(self) -> Service:
@@ -196,6 +199,12 @@ class Service:
     def of_type(self, kind: str) -> list[dict[str, Any]]:
         return [frame for frame in self.frames if frame["type"] == kind]
 
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work` beside, for answers that take more than one frame."""
+        task = asyncio.ensure_future(work)
+        self._works.add(task)
+        task.add_done_callback(self._works.discard)
+
     # Websocket
 
     def _check(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -207,7 +216,9 @@ class Service:
         except (TokenInvalid, TokenExpired):
             pass
         self.log.append("refused")
-        response = connection.respond(HTTPStatus.FORBIDDEN, "")
+        response = connection.respond(HTTPStatus(self.handshake_status), "")
+        for name, value in self.handshake_headers.items():
+            response.headers[name] = value
         del response.headers["Date"]
         response.headers["Date"] = formatdate(self.now_ms / 1000, usegmt=True)
         return response
@@ -250,12 +261,12 @@ class Service:
                 self.stored.pop(id, None)
             answer = {"type": "acked", "ids": frame["ids"]}
         elif kind == "ping":
-            answer = {**self._presence(), "type": "pong"}
+            answer = {**self.presence(), "type": "pong"}
         elif kind == "hello":
-            await self._welcome(connected, frame)
+            await self.welcome(connected, frame)
             return
         else:
-            await self._post_stored(connected)
+            await self.post_stored(connected)
             answer = {"type": "drained", "more": False}
         if answer is not None:
             await connected.post({"ref": frame.get("ref"), **answer})
@@ -266,16 +277,16 @@ class Service:
             return refusal("not_found")
         return {"type": "body", "id": base64url_text(body), "data": base64url_text(data)}
 
-    def _presence(self) -> dict[str, Any]:
+    def presence(self) -> dict[str, Any]:
         return {"server_time": self.now_ms, "epoch": len(self.connections), "inbox": {"pending": len(self.stored)}}
 
-    async def _welcome(self, connected: Connected, frame: dict[str, Any]) -> None:
+    async def welcome(self, connected: Connected, frame: dict[str, Any]) -> None:
         before = [other for other in self.connections if other is not connected]
         limits = {"max_body_bytes": 65536, "max_expiry_seconds": 2592000, "max_ack_ids": 100, "max_devices": 6}
         waiting = bool(self.stored)
         await connected.post(
             {
-                **self._presence(),
+                **self.presence(),
                 "type": "welcome",
                 "ref": frame["ref"],
                 "limits": limits,
@@ -289,10 +300,10 @@ class Service:
             except ConnectionClosed:
                 continue
         if waiting:
-            await self._post_stored(connected)
+            await self.post_stored(connected)
             await connected.post({"type": "drained", "ref": frame["ref"], "more": False})
 
-    async def _post_stored(self, connected: Connected) -> None:
+    async def post_stored(self, connected: Connected) -> None:
         for text in bundle(list(self.stored.values())):
             await connected.socket.send(text)
 

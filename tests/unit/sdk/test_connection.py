@@ -74,17 +74,11 @@ async def test_the_old_socket_stays_until_the_new_one_has_drained(service: Servi
         await eventually(lambda: "close 0" in service.log)
 
 
-async def test_a_connection_that_came_about_starts_the_waits_over(service: Service, store: Store) -> None:
-    service.refuse_handshake = True
+async def test_the_first_try_after_a_cut_is_spread_over_eight_seconds(service: Service, store: Store) -> None:
     async with service.client(store) as device:
-        for tries in (1, 2, 3):
-            await eventually(lambda n=tries: len(service.clock.slept) == n)  # type: ignore[misc]
-            service.refuse_handshake = tries < 3
-            await service.clock.advance(service.clock.slept[-1])
         await device.connected()
-        service.refuse_handshake = True
         device.low_level.drop()
-        await eventually(lambda: device.state is State.WAITING and service.clock.waiting(0.5))
+        await eventually(lambda: device.state is State.WAITING and service.clock.waiting(4))
 
 
 async def test_a_rotation_that_fails_leaves_the_old_socket_in_use(service: Service, store: Store) -> None:
@@ -178,14 +172,6 @@ async def test_a_superseded_client_stops_and_does_not_fight(service: Service, st
     assert len(store.outbox.waiting_recipients()) == 1, "what was to be sent waits for the next run"
 
 
-async def test_a_hello_refused_as_superseded_stops_the_client(service: Service, store: Store) -> None:
-    service.answers["hello"] = lambda *_: refusal("superseded")
-    async with service.client(store) as device:
-        with pytest.raises(DeviceStopped):
-            await device.connected()
-        assert device.state is State.SUPERSEDED
-
-
 async def test_a_close_code_4409_stops_the_client_even_without_the_last_word(service: Service, store: Store) -> None:
     async with service.client(store) as device:
         await device.connected()
@@ -263,7 +249,7 @@ async def test_a_dropped_socket_is_replaced_and_what_came_meanwhile_arrives(serv
         device.low_level.drop()
         service.store(b"meanwhile")
         await eventually(lambda: device.state is State.WAITING)
-        await service.clock.advance(1)
+        await service.clock.advance(8)
         await device.drained()
         assert [stored.received.body for stored in store.inbox.unshown()] == [b"meanwhile"]
 

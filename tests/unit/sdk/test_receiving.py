@@ -55,8 +55,10 @@ async def test_no_ack_leaves_for_a_message_that_could_not_be_stored(
             assert not service.acks
             assert envelope.id in service.stored
             assert store.inbox.next_acks() is None
+            await eventually(lambda: device.state is State.STORE_FAILED)
             patched.undo()
-            await service.clock.advance(1)
+            await settle()
+            await service.clock.advance(8)
             assert (await next_message(device)).body == b"precious"
             await device.settled()
     assert [ack.ids for ack in service.acks] == [(envelope.id,)]
@@ -194,7 +196,7 @@ async def test_an_unanswered_ack_is_repeated_on_the_next_socket(service: Service
         service.stored.clear()
         device.low_level.drop()
         await eventually(lambda: device.state is State.WAITING)
-        await service.clock.advance(1)
+        await service.clock.advance(8)
         await device.settled()
     assert [ack.ids for ack in service.acks] == [(envelope.id,)]
     assert service.acks[0].receipts

@@ -157,7 +157,7 @@ async def test_a_body_refused_for_now_leaves_the_envelope_unacked_until_it_comes
         del service.answers["fetch"]
         device.low_level.drop()
         await eventually(lambda: device.state is State.WAITING)
-        await service.clock.advance(1)
+        await service.clock.advance(8)
         await device.drained()
         await device.settled()
     assert not service.stored
@@ -173,7 +173,7 @@ async def test_a_fetch_on_a_socket_that_is_cut_goes_on_over_the_next(service: Se
         del service.answers["fetch"]
         device.low_level.drop()
         await eventually(lambda: device.state is State.WAITING)
-        await service.clock.advance(1)
+        await service.clock.advance(8)
         await device.drained()
         await device.settled()
     assert [message.body for message in messages([event async for event in events])] == [LONG]

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sandes.crypto.seal import ReceiptKind
 from sandes.model.ids import account_text
-from sandes_client import DeviceStopped, SendFailed, Status, Store
+from sandes_client import DeviceClient, DeviceStopped, SendFailed, State, Status, StatusChanged, Store
 from sandes_client.cipher import RecipientDevice
 from sandes_client.ids import AccountId, message_time_ms
-from tests.unit.sdk.service import ALICE, BOB, START_MS, Service, eventually, problem, refusal
+from sandes_client.store import Outgoing
+from sandes_client.store.database import _UPGRADES
+from tests.unit.sdk.service import ALICE, BOB, START_MS, Connected, Service, eventually, problem, refusal, settle
 
 BOB_ID, ALICE_ID = account_text(BOB), account_text(ALICE)
 
@@ -106,7 +111,7 @@ async def test_no_answer_in_ten_seconds_leads_to_a_new_socket_and_the_same_id(se
         await service.clock.advance(9.9)
         assert len(service.connections) == 1
         await service.clock.advance(0.2)
-        await service.clock.advance(1)
+        await service.clock.advance(8)
         sent = await asyncio.wait_for(device.wait_for(row.number), 5)
     assert sent.id == row.id
     assert len(service.connections) == 2
@@ -230,20 +235,6 @@ async def test_messages_to_one_account_leave_in_the_order_they_were_written(serv
     assert [frame.copies[0].body for frame in service.accepted] == [str(number).encode() for number in range(20)]
 
 
-async def test_a_message_tried_for_seven_days_fails_and_one_never_sent_gets_a_new_id(
-    service: Service, store: Store
-) -> None:
-    week = 7 * 24 * 3600
-    tried = store.outbox.add("01b21e00-0000-7000-8000-000000000000", BOB_ID, b"a", expires_in=None, queued_at_ms=0)  # type: ignore[arg-type]
-    store.outbox.set_copies(tried.number, [])
-    waiting = store.outbox.add("01b21e00-0000-7000-8000-000000000001", BOB_ID, b"b", expires_in=None, queued_at_ms=0)  # type: ignore[arg-type]
-    service.clock._now += 20_000 * week
-    async with service.client(store) as device:
-        sent = await device.wait_for(waiting.number)
-        assert sent.id != waiting.id
-    assert store.outbox.read(tried.number).code == "id_too_old"
-
-
 async def test_waiting_for_a_message_ends_with_the_client(service: Service, store: Store) -> None:
     service.answers["send"] = lambda *_: None
     async with service.client(store) as device:
@@ -251,3 +242,240 @@ async def test_waiting_for_a_message_ends_with_the_client(service: Service, stor
         await eventually(lambda: service.of_type("send"))
     with pytest.raises(DeviceStopped):
         await waiting
+
+
+# Ids: renewed only while nothing has left under them
+
+DAY_MS = 24 * 3600 * 1000
+
+
+def lost(service: Service) -> None:
+    """The server takes messages, and its answers get lost."""
+    service.answers["send"] = lambda *_: None
+
+
+def ids_sent(service: Service) -> set[str]:
+    return {frame["id"] for frame in service.of_type("send")}
+
+
+async def left_without_answer(service: Service, store: Store, device: DeviceClient) -> Outgoing:
+    lost(service)
+    await device.drained()
+    row = device.post(BOB_ID, b"once")
+    await eventually(lambda: service.of_type("send"))
+    await settle()
+    assert store.outbox.read(row.number).has_left
+    return row
+
+
+async def test_a_message_written_offline_eight_days_ago_goes_out(service: Service, tmp_path: Path) -> None:
+    path = tmp_path / "alice.sqlite3"
+    service.profile(path).close()
+    service.refuse_handshake = True
+    async with service.client(path) as device:
+        row = device.post(BOB_ID, b"from the hills")
+        await settle()
+        assert device.store.outbox.read(row.number).copies is None
+    service.refuse_handshake = False
+    service.clock._now += 8 * 24 * 3600
+    service.answers["send"] = as_the_server_does(service)
+    async with service.client(path) as device:
+        sent = await device.wait_for(row.number)
+    assert sent.id != row.id
+    assert ids_sent(service) == {sent.id}
+
+
+def as_the_server_does(service: Service) -> Callable[[Connected, dict[str, Any]], dict[str, Any]]:
+    """It takes ids from 7 days old to 2 minutes ahead."""
+
+    def answer(_: Connected, frame: dict[str, Any]) -> dict[str, Any]:
+        ahead = message_time_ms(frame["id"]) - service.now_ms
+        if ahead > 120_000:
+            return refusal("clock_skew", details={"server_time": service.now_ms})
+        if ahead < -7 * DAY_MS:
+            return refusal("id_too_old", details={"server_time": service.now_ms})
+        return {"type": "accepted", "id": frame["id"], "at": service.now_ms}
+
+    return answer
+
+
+@pytest.mark.parametrize("days", [-10, -7, 1, 10, 400])
+async def test_what_was_written_on_a_clock_that_was_wrong_by_days_goes_out(
+    service: Service, tmp_path: Path, days: int
+) -> None:
+    path = tmp_path / "alice.sqlite3"
+    service.profile(path).close()
+    service.refuse_handshake = True
+    service.clock._now += days * 24 * 3600
+    async with service.client(path) as device:
+        rows = [device.post(BOB_ID, str(number).encode()) for number in range(3)]
+        await settle()
+    service.refuse_handshake, service.server_ahead_ms = False, -days * DAY_MS
+    service.answers["send"] = as_the_server_does(service)
+    async with service.client(path) as device:
+        await settle()
+        await service.clock.advance(1)
+        for row in rows:
+            sent = await asyncio.wait_for(device.wait_for(row.number), 10)
+            assert abs(message_time_ms(sent.id) - service.now_ms) < 60_000
+
+
+async def test_a_first_try_refused_as_too_old_goes_out_under_a_new_id(service: Service, store: Store) -> None:
+    service.answers["send"] = lambda _, frame: (
+        {"type": "accepted", "id": frame["id"], "at": START_MS}
+        if len(service.of_type("send")) > 1
+        else refusal("id_too_old", details={"server_time": START_MS + 30 * DAY_MS})
+    )
+    async with service.client(store) as device:
+        row = device.post(BOB_ID, b"old")
+        sent = await device.wait_for(row.number)
+    assert message_time_ms(sent.id) - START_MS >= 30 * DAY_MS
+
+
+async def next_socket(service: Service, device: DeviceClient) -> None:
+    connections = len(service.connections)
+    device.low_level.drop()
+    await eventually(lambda: device.state is State.WAITING)
+    await settle()
+    await service.clock.advance(60)
+    await eventually(lambda: len(service.connections) > connections)
+    await settle()
+
+
+@pytest.mark.parametrize("ahead_ms", [121_000, 5 * 60_000])
+async def test_a_message_whose_answer_was_lost_waits_for_a_slower_clock_under_its_id(
+    service: Service, store: Store, ahead_ms: int
+) -> None:
+    async with service.client(store) as device:
+        row = await left_without_answer(service, store, device)
+        service.server_ahead_ms = -ahead_ms
+        service.answers["send"] = as_the_server_does(service)
+        await next_socket(service, device)
+        await service.clock.advance(600)
+        sent = await asyncio.wait_for(device.wait_for(row.number), 5)
+    assert sent.id == row.id
+    assert ids_sent(service) == {row.id}
+
+
+@pytest.mark.parametrize("ahead_ms", [3_600_000, 10 * DAY_MS])
+async def test_a_message_whose_answer_was_lost_and_whose_id_lies_far_ahead_is_reported_and_not_repeated(
+    service: Service, store: Store, ahead_ms: int
+) -> None:
+    async with service.client(store) as device:
+        row = await left_without_answer(service, store, device)
+        service.server_ahead_ms = -ahead_ms
+        service.answers["send"] = as_the_server_does(service)
+        await next_socket(service, device)
+        with pytest.raises(SendFailed) as failed:
+            await device.wait_for(row.number)
+        assert (failed.value.code, failed.value.undetermined) == ("clock_skew", True)
+        await device.send(BOB_ID, b"the next")
+    assert ids_sent(service) >= {row.id}
+    assert len(ids_sent(service)) == 2
+
+
+async def test_a_message_whose_answer_was_lost_a_week_ago_is_reported_and_not_repeated(
+    service: Service, store: Store
+) -> None:
+    async with service.client(store) as device:
+        events = device.events()
+        row = await left_without_answer(service, store, device)
+        service.clock._now += 8 * 24 * 3600
+        service.answers["send"] = as_the_server_does(service)
+        await next_socket(service, device)
+        with pytest.raises(SendFailed) as failed:
+            await device.wait_for(row.number)
+        assert (failed.value.code, failed.value.undetermined) == ("id_too_old", True)
+        assert ids_sent(service) == {row.id}
+        await service.push(service.store_receipt(ReceiptKind.DELIVERED, row.id))
+        await eventually(lambda: store.outbox.read(row.number).status is Status.DELIVERED)
+        assert (await device.wait_for(row.number, Status.DELIVERED)).id == row.id
+    changes = [event async for event in events if isinstance(event, StatusChanged)]
+    assert [(change.status, change.undetermined) for change in changes] == [
+        (Status.FAILED, True),
+        (Status.DELIVERED, False),
+    ]
+
+
+async def test_a_mismatch_after_a_lost_answer_keeps_the_id_for_good(service: Service, tmp_path: Path) -> None:
+    path = tmp_path / "alice.sqlite3"
+    service.profile(path).close()
+    lost(service)
+    async with service.client(path) as device:
+        row = device.post(BOB_ID, b"once")
+        await eventually(lambda: service.of_type("send"))
+    keys = ("GET", f"/v1/accounts/{BOB_ID}/keys")
+    service.http_answers[keys] = lambda _: problem("unavailable", 503, retry_after=3)
+    service.answers["send"] = lambda *_: refusal("device_mismatch", details={"missing": [3], "extra": [], "stale": []})
+    async with service.client(path) as device:
+        await eventually(lambda: service.clock.waiting(3))
+        assert device.store.outbox.read(row.number).copies is None
+        assert device.store.outbox.read(row.number).has_left
+    del service.http_answers[keys]
+    service.clock._now += 8 * 24 * 3600
+    service.answers["send"] = as_the_server_does(service)
+    async with service.client(path) as device:
+        with pytest.raises(SendFailed):
+            await device.wait_for(row.number)
+    assert ids_sent(service) == {row.id}
+
+
+@pytest.mark.parametrize("code", ["internal", "unavailable"])
+async def test_a_fault_of_the_server_counts_as_a_lost_answer(service: Service, store: Store, code: str) -> None:
+    tries = iter([refusal(code), refusal("clock_skew", details={"server_time": START_MS - 130_000})])
+    service.answers["send"] = lambda _, frame: next(tries, {"type": "accepted", "id": frame["id"], "at": START_MS})
+    async with service.client(store) as device:
+        row = device.post(BOB_ID, b"once")
+        await eventually(lambda: service.of_type("send"))
+        await settle()
+        await service.clock.advance(60)
+        assert (await asyncio.wait_for(device.wait_for(row.number), 5)).id == row.id
+    assert ids_sent(service) == {row.id}
+
+
+async def test_a_rate_limit_before_the_first_acceptance_does_not_bind_the_id(service: Service, store: Store) -> None:
+    service.answers["send"] = lambda *_: refusal("rate_limited", retry_after=5)
+    async with service.client(store) as device:
+        row = device.post(BOB_ID, b"patience")
+        await eventually(lambda: service.clock.waiting(5))
+    assert not store.outbox.read(row.number).has_left
+
+
+async def test_a_receipt_for_a_message_without_answer_means_accepted(service: Service, store: Store) -> None:
+    async with service.client(store) as device:
+        row = await left_without_answer(service, store, device)
+        await service.push(service.store_receipt(ReceiptKind.DELIVERED, row.id))
+        sent = await asyncio.wait_for(device.wait_for(row.number), 5)
+        assert (sent.status, sent.at_ms) == (Status.DELIVERED, message_time_ms(row.id))
+        await next_socket(service, device)
+    assert len(service.of_type("send")) == 1, "it is not sent again"
+    async with service.client(store):
+        await settle()
+    assert len(service.of_type("send")) == 1
+
+
+async def test_a_refusal_after_a_receipt_does_not_take_the_delivery_back(service: Service, store: Store) -> None:
+    async with service.client(store) as device:
+        row = await left_without_answer(service, store, device)
+        service.store_receipt(ReceiptKind.READ, row.id)
+        service.answers["send"] = lambda *_: refusal("not_permitted")
+        await next_socket(service, device)
+        await eventually(lambda: store.outbox.read(row.number).status is Status.READ)
+
+
+async def test_a_profile_of_the_release_before_keeps_the_ids_of_what_may_have_left(tmp_path: Path) -> None:
+    path = tmp_path / "old.sqlite3"
+    old = sqlite3.connect(path)
+    for upgrade in _UPGRADES[:4]:
+        old.executescript(upgrade)
+    old.execute("PRAGMA user_version = 4")
+    statement = "INSERT INTO outbox (message, recipient, body, copies, queued_at_ms) VALUES (?, ?, ?, ?, ?)"
+    old.execute(statement, ("01b21e00-0000-7000-8000-000000000000", BOB_ID, b"a", "[]", 0))
+    old.execute(statement, ("01b21e00-0000-7000-8000-000000000001", BOB_ID, b"b", None, 0))
+    old.commit()
+    old.close()
+    store = Store.open(path)
+    assert [row.has_left for row in store.outbox.waiting()] == [True, False]
+    assert not store.outbox.renew(1, "01b21e00-0000-7000-8000-000000000002")  # type: ignore[arg-type]
+    assert store.outbox.renew(2, "01b21e00-0000-7000-8000-000000000002")  # type: ignore[arg-type]
+    store.close()

@@ -114,10 +114,20 @@ CREATE TABLE people (
 ALTER TABLE profile ADD COLUMN attestation_key BLOB;
 """
 
-_UPGRADES = (_FIRST, _APPS, _GROUPS, _PEOPLE)
+_OUTBOX_LEFT = """
+ALTER TABLE outbox ADD COLUMN has_left INTEGER NOT NULL DEFAULT 0;
+UPDATE outbox SET has_left = 1 WHERE copies IS NOT NULL;
+CREATE TABLE probe (filling BLOB NOT NULL);
+"""
+
+_UPGRADES = (_FIRST, _APPS, _GROUPS, _PEOPLE, _OUTBOX_LEFT)
 """Each leads from the schema version of its place to the next."""
 
 SCHEMA_VERSION = len(_UPGRADES)
+
+
+PROBE_BYTES = 128 * 1024
+"""As much as the largest message takes."""
 
 
 class StoreUnusable(Exception):
@@ -196,6 +206,15 @@ class Database:
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         return self._connection.execute(query, values).fetchall()
+
+    def works(self) -> bool:
+        """True if `PROBE_BYTES` can be written to the disk, and taken out again."""
+        try:
+            self._connection.execute("INSERT INTO probe (filling) VALUES (zeroblob(?))", (PROBE_BYTES,))
+            self._connection.execute("DELETE FROM probe")
+        except sqlite3.OperationalError:
+            return False
+        return True
 
     def scrub(self) -> None:
         """Move the write-ahead log into the file and empty it, so that what was overwritten is in neither."""

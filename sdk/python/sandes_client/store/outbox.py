@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandes_client.events import Status
-from sandes_client.ids import AccountId, GroupId, MessageId
+from sandes_client.ids import AccountId, GroupId, MessageId, message_time_ms
 from sandes_client.store.database import Database
 
-_RANK = {Status.QUEUED: 0, Status.ACCEPTED: 1, Status.DELIVERED: 2, Status.READ: 3, Status.FAILED: 4}
-_COLUMNS = "number, message, recipient, body, copies, expires_in, status, code, queued_at_ms, at_ms"
+_RANK = {Status.QUEUED: 0, Status.ACCEPTED: 1, Status.DELIVERED: 2, Status.READ: 3, Status.FAILED: 0}
+_COLUMNS = "number, message, recipient, body, copies, expires_in, status, code, queued_at_ms, at_ms, has_left"
 
 
 MAX_EXPIRY_SECONDS = 30 * 24 * 3600
@@ -30,7 +30,10 @@ class Outgoing:
     """One row of the outbox. `at_ms` is the server's time of acceptance, None until then.
 
     `recipient` is an account id, or what `group_recipient` makes of a group. `copies` are as they travel and None until
-    they are made: what has none was never sent. A post to a group has one.
+    they leave; a post to a group has one.
+
+    `has_left`: a frame with this id has left this device, and the server may have accepted it. The message keeps its
+    id then, whatever becomes of it: under another id it could be stored twice.
     """
 
     number: int
@@ -43,6 +46,12 @@ class Outgoing:
     code: str | None
     queued_at_ms: int
     at_ms: int | None
+    has_left: bool = False
+
+    @property
+    def is_undetermined(self) -> bool:
+        """The message has failed, and yet the server may have accepted it: a receipt would tell."""
+        return self.status is Status.FAILED and self.has_left
 
     def expired(self, *, now_ms: int) -> bool:
         """Whether the service no longer keeps the message for devices that have not fetched it.
@@ -76,29 +85,53 @@ class OutboxTable:
         )
         return Outgoing(number, id, recipient, body, None, expires_in, Status.QUEUED, None, queued_at_ms, None)
 
-    def newest_id(self) -> MessageId | None:
-        """Return the id of the message that was written last."""
-        rows = self._database.rows("SELECT message FROM outbox ORDER BY number DESC LIMIT 1")
-        return MessageId(rows[0][0]) if rows else None
+    def newest_id(self, *, before_ms: int) -> MessageId | None:
+        """Return the latest id of a time before `before_ms`. Ids of a clock that was ahead are passed over."""
+        digits = f"{before_ms:012x}"  # ids begin with their time
+        limit = f"{digits[:8]}-{digits[8:]}"
+        row = self._database.row("SELECT MAX(message) FROM outbox WHERE message < ?", (limit,))
+        return MessageId(row[0]) if row[0] is not None else None
 
-    def set_copies(self, number: int, copies: list[dict[str, Any]]) -> None:
-        self._database.run("UPDATE outbox SET copies = ? WHERE number = ?", (json.dumps(copies), number))
+    def leaves(self, number: int, copies: list[dict[str, Any]]) -> bool:
+        """A frame with these copies is about to leave: every later one has the same. False if there is no need to."""
+        return bool(
+            self._database.run(
+                "UPDATE outbox SET copies = ?, has_left = 1 WHERE number = ? AND at_ms IS NULL",
+                (json.dumps(copies), number),
+            )
+        )
 
-    def renew(self, number: int, id: MessageId) -> None:
-        """Another id for a message of which nothing was accepted."""
-        self._database.run("UPDATE outbox SET message = ?, copies = NULL WHERE number = ?", (id, number))
+    def came_back(self, number: int) -> None:
+        """The only frame that left was refused, and nothing of it stored: as if it had not left."""
+        self._database.run("UPDATE outbox SET copies = NULL, has_left = 0 WHERE number = ?", (number,))
+
+    def forget_copies(self, number: int) -> None:
+        """The recipient has other devices by now."""
+        self._database.run("UPDATE outbox SET copies = NULL WHERE number = ?", (number,))
+
+    def renew(self, number: int, id: MessageId) -> bool:
+        """Another id for a message of which nothing has left. False, and nothing, for every other."""
+        return bool(
+            self._database.run(
+                "UPDATE outbox SET message = ?, copies = NULL WHERE number = ? AND has_left = 0", (id, number)
+            )
+        )
 
     def accepted(self, number: int, *, at_ms: int) -> None:
         """Keeps a `delivered` that came before it. The copies are of no more use."""
         self._database.run(
-            "UPDATE outbox SET at_ms = ?, copies = NULL, status = CASE status WHEN 'queued' THEN 'accepted' "
-            "ELSE status END WHERE number = ?",
+            "UPDATE outbox SET at_ms = ?, copies = NULL, code = NULL, "
+            "status = CASE WHEN status IN ('queued', 'failed') THEN 'accepted' ELSE status END WHERE number = ?",
             (at_ms, number),
         )
 
-    def failed(self, number: int, code: str) -> None:
-        self._database.run(
-            "UPDATE outbox SET status = 'failed', code = ?, copies = NULL WHERE number = ?", (code, number)
+    def failed(self, number: int, code: str) -> bool:
+        """False, and nothing, if a receipt has shown by now that the message was accepted."""
+        return bool(
+            self._database.run(
+                "UPDATE outbox SET status = 'failed', code = ?, copies = NULL WHERE number = ? AND at_ms IS NULL",
+                (code, number),
+            )
         )
 
     def give_up(self, code: str) -> None:
@@ -109,14 +142,21 @@ class OutboxTable:
         )
 
     def raise_status(self, id: MessageId, reader: AccountId, status: Status) -> Outgoing | None:
-        """`reader` reports `status`. None if that is nothing new, or not a message to `reader`."""
+        """`reader` reports `status`. None if that is nothing new, or not a message to `reader`.
+
+        The report proves that the server has accepted the message, also one that counted as failed. When no answer
+        told at what time, the id's own time stands for it.
+        """
         row = self._database.row(
             f"SELECT {_COLUMNS} FROM outbox WHERE message = ? AND recipient = ?",  # noqa: S608  constant columns
             (id, reader),
         )
         if row is None or _RANK[Status(row[6])] >= _RANK[status]:
             return None
-        self._database.run("UPDATE outbox SET status = ? WHERE number = ?", (status, row[0]))
+        self._database.run(
+            "UPDATE outbox SET status = ?, code = NULL, copies = NULL, at_ms = coalesce(at_ms, ?) WHERE number = ?",
+            (status, message_time_ms(id), row[0]),
+        )
         return self.read(row[0])
 
     def read(self, number: int) -> Outgoing:
@@ -169,4 +209,5 @@ def _outgoing(row: Any) -> Outgoing:
         code=row[7],
         queued_at_ms=row[8],
         at_ms=row[9],
+        has_left=bool(row[10]),
     )

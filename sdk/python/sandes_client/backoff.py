@@ -1,0 +1,42 @@
+"""How long to wait before connecting again (docs/protocol/README.md, "Reconnecting")."""
+
+from __future__ import annotations
+
+from sandes_client.clock import Chance
+
+SPREAD_ATTEMPT = 3
+"""The first try after a cut or an overload comes after 0 to 8 s: many devices are cut in the same moment."""
+
+LONGEST_RETRY_AFTER = 600.0
+
+
+class Backoff:
+    """Full jitter with a limit that doubles from 1 s to 60 s, and starts over only after minutes of connection."""
+
+    def __init__(self, chance: Chance) -> None:
+        self._chance = chance
+        self._attempt = 0
+        self._not_before = 0.0
+
+    def next_seconds(self, *, at_least_half: bool = False) -> float:
+        """The wait before the next try. `at_least_half` keeps out the short waits of full jitter."""
+        seconds = self._chance.full_jitter(self._attempt)
+        if at_least_half:
+            seconds = (self._chance.limit(self._attempt) + seconds) / 2
+        self._attempt += 1
+        seconds, self._not_before = self._not_before + seconds, 0.0
+        return seconds
+
+    def was_cut(self) -> None:
+        """A connection has ended. Most often others have ended in the same moment."""
+        self._attempt = max(self._attempt, SPREAD_ATTEMPT)
+
+    def overloaded(self, *, retry_after: str | None) -> None:
+        """The service has too much to do. `retry_after` is the header: only seconds are understood."""
+        self._attempt = max(self._attempt, SPREAD_ATTEMPT)
+        if retry_after is not None and retry_after.isdecimal():
+            self._not_before = min(float(retry_after), LONGEST_RETRY_AFTER)
+
+    def settled(self) -> None:
+        """The connection has lasted for minutes."""
+        self._attempt = 0
