@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sandes_client.api import ApiError, Unreachable
+from sandes_client.backoff import SPREAD_ATTEMPT
 from sandes_client.cipher import BodyCipher
 from sandes_client.clock import Chance, Clock
 from sandes_client.events import Event, GroupRefreshed
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 REF_BYTES = 16
 LARGE_MEMBERS = 500
+READ_TRIES = 4
 SPREAD_SECONDS = 600.0
 """All members hear of a new version of a large group in the same moment, and ask for it over so long a time."""
 
@@ -157,7 +159,7 @@ class Groups:
     # What is known of groups, kept fresh
 
     def refresh_stale(self) -> None:
-        """Take up what an earlier run heard and did not get to ask about."""
+        """Take up what was heard and not yet asked about: by an earlier run, or when asking failed."""
         for group in self._store.groups.stale():
             self.refresh(group)
 
@@ -172,14 +174,26 @@ class Groups:
             known = self.known(group)
             if known and known.members > LARGE_MEMBERS and not at_once:
                 await self._clock.sleep(self._chance.between(0, SPREAD_SECONDS))
-            while group in self._store.groups.stale():
-                version = await self._read_anew(group)
-                stored = self._store.groups.read(group)
-                self._emit(GroupRefreshed(group, version, left=bool(stored and stored.is_left)))
-        except (ApiError, Unreachable) as error:
-            logger.warning("a group could not be read anew and is asked for later: %s", error)
+            await self._refresh_until_fresh(group)
         finally:
             self._refreshing.discard(group)
+
+    async def _refresh_until_fresh(self, group: GroupId) -> None:
+        """After `READ_TRIES` it is left to the next welcome or ping (`refresh_stale`)."""
+        tried = 0
+        while (stored := self._store.groups.read(group)) and stored.is_stale:
+            try:
+                version = await self._read_anew(group)
+            except (ApiError, Unreachable) as error:
+                logger.warning("a group could not be read anew and is asked for later: %s", error)
+                tried += 1
+                if tried >= READ_TRIES:
+                    return
+                told = error.retry_after if isinstance(error, ApiError) else None
+                await self._clock.sleep(told or self._chance.full_jitter(tried + SPREAD_ATTEMPT))
+                continue
+            stored = self._store.groups.read(group)
+            self._emit(GroupRefreshed(group, version, left=bool(stored and stored.is_left)))
 
     async def _read_anew(self, group: GroupId) -> int:
         """Answers the version known now. Raises ApiError or Unreachable."""
