@@ -67,6 +67,14 @@ def check_attestation(given: Any, *, account: AccountId, public: bytes, now_seco
     return Attested(organisation, organisation_name, issued_at, expires_at, **_disclosures(disclosed, commitments))
 
 
+def stated_expiry(given: Any) -> int | None:
+    """When the `attestation` of a profile says that it expires, epoch seconds, whoever signed it. None: it does not."""
+    try:
+        return number_of(cbor_map(cbor2.loads(parse_base64url(given["statement"])))[6])
+    except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError):
+        return None
+
+
 def _check_signature(statement: bytes, signature: bytes, public: bytes) -> None:
     try:
         if len(signature) != _SIGNATURE_BYTES:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sandes_client.api import ApiError, ClientApi, Unreachable, path_part, read_answer
-from sandes_client.attestation import KEY_BYTES, AttestationRefused, Attested, check_attestation
+from sandes_client.attestation import KEY_BYTES, AttestationRefused, Attested, check_attestation, stated_expiry
 from sandes_client.clock import ServerClock
 from sandes_client.ids import AccountId, base64url_text, parse_account, parse_base64url
 from sandes_client.paging import every, next_cursor, of_cursor
 from sandes_client.seal import SenderClass
-from sandes_client.store import Store
+from sandes_client.store import KeptProfile, Store
 from sandes_client.verification_requests import VerificationRequest, read_request
 
 logger = logging.getLogger(__name__)
@@ -97,16 +97,25 @@ class People:
         return Found([await self._profile(one) for one in listed], more)
 
     async def profile(self, account: str, *, max_age_seconds: float = MAX_AGE_SECONDS) -> Profile:
-        """From what is kept, if it is younger; `not_found` for somebody who may not be seen."""
+        """From what is kept, if it is younger; `not_found` for somebody who may not be seen.
+
+        The service is asked too if the attestation has expired since it was asked: the official may have been
+        verified again. If it cannot be reached then, what is kept is shown, as not verified.
+        """
         id, now_ms = parse_account(account), self._clock.now_ms()
-        kept = self._store.people.read(id, since_ms=now_ms - int(max_age_seconds * 1000))
-        if kept is not None:
-            return await self._profile(kept)
+        kept = self._store.people.kept(id)
+        is_young = kept is not None and now_ms - int(max_age_seconds * 1000) < kept.read_at_ms <= now_ms
+        if kept and is_young and not _expired_since(kept, now_ms):
+            return await self._profile(kept.answer)
         try:
             answer = await self._api.signed("GET", f"v1/accounts/{path_part(id)}")
         except ApiError as error:
             if error.code == "not_found":
                 self._store.people.forget(id)
+            raise
+        except Unreachable:
+            if kept and is_young:
+                return await self._profile(kept.answer)
             raise
         profile = await self._profile(answer)
         if profile.account != id:
@@ -116,16 +125,13 @@ class People:
 
     def known(self, account: str) -> Profile | None:
         """What is kept, however old, without asking; an attestation is checked as of now."""
-        answer, public = (
-            self._store.people.read(parse_account(account), since_ms=-1),
-            self._store.people.attestation_key(),
-        )
-        return self._checked(answer, public) if answer else None
+        kept = self._store.people.kept(parse_account(account))
+        return self._checked(kept.answer, self._store.people.attestation_key()) if kept else None
 
     def heard(self, account: str, account_class: SenderClass) -> None:
         """The service says now of what class `account` is. What is kept and says otherwise is asked for anew."""
-        kept = self._store.people.read(parse_account(account), since_ms=-1)
-        if kept is not None and kept.get("account_class") != account_class:
+        kept = self._store.people.kept(parse_account(account))
+        if kept is not None and kept.answer.get("account_class") != account_class:
             self._store.people.forget(parse_account(account))
 
     async def own(self) -> OwnProfile:
@@ -246,6 +252,13 @@ class People:
 
 def _invitation(answer: dict[str, Any]) -> Invitation:
     return Invitation(parse_account(answer["account"]), int(answer["created_at"]))
+
+
+def _expired_since(kept: KeptProfile, now_ms: int) -> bool:
+    """True if the attestation was good when the service gave it, and is over now."""
+    attestation = kept.answer.get("attestation")
+    expires_at = stated_expiry(attestation) if attestation is not None else None
+    return expires_at is not None and kept.read_at_ms < expires_at * 1000 <= now_ms
 
 
 def _key(text: str) -> bytes:

@@ -16,7 +16,7 @@ from sandes.protocol.client_api import ChangeProfile
 from sandes_client import ApiError, Store, Unreachable
 from sandes_client.people import MAX_AGE_SECONDS
 from tests.unit.sdk.people_service import RAILWAYS, PeopleService
-from tests.unit.sdk.service import ALICE, BOB, START_MS, Service, problem
+from tests.unit.sdk.service import ALICE, BOB, START_MS, Service, problem, settle
 
 ALICE_ID, BOB_ID = account_text(ALICE), account_text(BOB)
 KEY = ("GET", "/v1/attestation-key")
@@ -122,10 +122,13 @@ async def test_a_profile_is_kept_for_its_time_and_its_attestation_no_longer_than
         await service.clock.advance(2)
         bob = await device.people.profile(BOB_ID)
         assert (bob.verified, bob.name) == (False, "Bob Rao")
-        assert service.calls.count(BOBS) == 1
-        await service.clock.advance(MAX_AGE_SECONDS / 2)
+        assert service.calls.count(BOBS) == 2
+        await service.clock.advance(MAX_AGE_SECONDS - 1)
         await device.people.profile(BOB_ID)
         assert service.calls.count(BOBS) == 2
+        await service.clock.advance(2)
+        await device.people.profile(BOB_ID)
+        assert service.calls.count(BOBS) == 3
         assert device.people.known(BOB_ID) is not None
 
 
@@ -222,7 +225,7 @@ async def test_a_new_registration_forgets_people_and_the_pinned_key(
         await device.people.profile(BOB_ID)
     store.profile.begin(service.identity, service.seal_keys[0].__class__.new(9, secrets.token_bytes), now_ms=1)
     assert store.people.attestation_key() is None
-    assert store.people.read(BOB_ID, since_ms=-1) is None  # type: ignore[arg-type]
+    assert store.people.kept(BOB_ID) is None  # type: ignore[arg-type]
     assert people.profiles
 
 
@@ -283,3 +286,65 @@ async def test_a_report_is_about_one_thing(service: Service, store: Store, peopl
     first, second = people.reports
     assert (first.account, first.category, first.text) == (BOB, "abuse", "He shouts.")
     assert (second.account, bytes(second.group or b""), second.text) == (None, BOB, "")
+
+
+# An attestation that expires while it is kept
+
+
+async def test_a_renewed_official_is_verified_as_soon_as_the_old_attestation_has_expired(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    ends = START_MS // 1000 + 600
+    people.profiles[BOB_ID] = people.official(BOB, attestation=people.attestation(BOB, expires_at=ends))
+    async with service.client(store) as device:
+        await device.drained()
+        await settle()
+        assert (await device.people.profile(BOB_ID)).verified
+        people.profiles[BOB_ID] = people.official(BOB)  # verified again
+        await service.clock.advance(599)
+        assert (await device.people.profile(BOB_ID)).verified
+        assert service.calls.count(BOBS) == 1
+        await service.clock.advance(1)
+        assert (await device.people.profile(BOB_ID)).verified
+        assert (await device.people.profile(BOB_ID)).verified
+    assert service.calls.count(BOBS) == 2
+
+
+async def test_an_official_who_was_not_renewed_is_asked_about_once(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    ends = START_MS // 1000 + 600
+    people.profiles[BOB_ID] = people.official(BOB, attestation=people.attestation(BOB, expires_at=ends))
+    async with service.client(store) as device:
+        await device.drained()
+        await settle()
+        await device.people.profile(BOB_ID)
+        await service.clock.advance(601)
+        for _ in range(5):
+            assert not (await device.people.profile(BOB_ID)).verified
+    assert service.calls.count(BOBS) == 2
+
+
+async def test_an_expired_official_is_shown_as_not_verified_while_the_service_is_out_of_reach(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    ends = START_MS // 1000 + 600
+    people.profiles[BOB_ID] = people.official(BOB, attestation=people.attestation(BOB, expires_at=ends))
+    async with service.client(store) as device:
+        await device.drained()
+        await settle()
+        await device.people.profile(BOB_ID)
+        service.http_answers[BOBS] = lambda _: httpx.Response(502)
+        await service.clock.advance(601)
+        shown = await device.people.profile(BOB_ID)
+    assert (shown.name, shown.verified) == ("Bob Rao", False)
+
+
+async def test_a_profile_kept_by_a_clock_that_was_ahead_is_asked_for_again(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    store.people.save(BOB_ID, {"account": BOB_ID, "account_class": "public"}, now_ms=START_MS + 86_400_000)  # type: ignore[arg-type]
+    async with service.client(store) as device:
+        await device.drained()
+        await settle()
+        assert (await device.people.profile(BOB_ID)).verified

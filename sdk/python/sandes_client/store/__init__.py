@@ -12,12 +12,13 @@ from sandes_client.store.database import Database, StoreUnusable
 from sandes_client.store.groups import GroupInboxTable, GroupsTable, KnownGroup, StoredGroupEvent, StoredGroupMessage
 from sandes_client.store.inbox import AckBatch, InboxTable, StoredMessage
 from sandes_client.store.outbox import OutboxTable, Outgoing, group_of
-from sandes_client.store.people import PeopleTable
+from sandes_client.store.people import KeptProfile, PeopleTable
 from sandes_client.store.profile import Account, ProfileTable
 
 __all__ = [
     "Account",
     "AckBatch",
+    "KeptProfile",
     "KnownGroup",
     "Outgoing",
     "Store",

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from sandes_client.ids import AccountId
 from sandes_client.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class KeptProfile:
+    answer: dict[str, Any]
+    read_at_ms: int
 
 
 class PeopleTable:
@@ -27,10 +34,10 @@ class PeopleTable:
             "REPLACE INTO people (account, answer, read_at_ms) VALUES (?, ?, ?)", (account, json.dumps(answer), now_ms)
         )
 
-    def read(self, account: AccountId, *, since_ms: int) -> dict[str, Any] | None:
-        """The answer of the service, if it was given after `since_ms`."""
-        row = self._database.row("SELECT answer FROM people WHERE account = ? AND read_at_ms > ?", (account, since_ms))
-        return json.loads(row[0]) if row else None
+    def kept(self, account: AccountId) -> KeptProfile | None:
+        """The last answer of the service about `account`."""
+        row = self._database.row("SELECT answer, read_at_ms FROM people WHERE account = ?", (account,))
+        return KeptProfile(json.loads(row[0]), row[1]) if row else None
 
     def forget(self, account: AccountId) -> None:
         self._database.run("DELETE FROM people WHERE account = ?", (account,))
