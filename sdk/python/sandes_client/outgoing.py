@@ -67,6 +67,10 @@ MAX_MESSAGE_BYTES = 128 * 1024
 """API Gateway closes the socket above it."""
 
 
+_BY_THE_CLOCK = {"clock_skew", "id_too_old"}
+MAX_RENEWALS = 3
+"""Ids in a row that do not fit the server's clock: then the message has failed."""
+
 _SOCKET_CLOSED = "socket_closed"
 
 
@@ -154,7 +158,7 @@ class Sender:
 
     async def _send(self, row: Outgoing) -> None:
         """Returns once the server has answered for good. Raises DeviceStopped."""
-        attempt = mismatches = 0
+        attempt = mismatches = renewals = 0
         while True:
             row = self._with_usable_id(self._store.outbox.read(row.number))
             if row.at_ms is not None:  # a receipt came instead of the answer
@@ -163,7 +167,8 @@ class Sender:
             if refused is None:
                 return
             mismatches += refused.code == "device_mismatch"
-            match self._after(row, refused):
+            renewals += refused.code in _BY_THE_CLOCK
+            match self._after(row, refused, renewals):
                 case _Next.END:
                     return
                 case _Next.AGAIN if attempt + mismatches < _TRIES_BEFORE_PAUSE:
@@ -200,7 +205,7 @@ class Sender:
         self._accepted(row, answer["at"])
         return None
 
-    def _after(self, row: Outgoing, refused: _Refused) -> _Next:
+    def _after(self, row: Outgoing, refused: _Refused, renewals: int) -> _Next:
         code = refused.code
         if code == _SOCKET_CLOSED:
             return _Next.NEXT_SOCKET  # with the same id and copies
@@ -209,9 +214,9 @@ class Sender:
         if code == "device_mismatch":
             self._store.outbox.forget_copies(row.number)
             return _Next.AGAIN
-        if code in ("clock_skew", "id_too_old"):
+        if code in _BY_THE_CLOCK:
             self._learn(refused.details.get("server_time"))
-            if self._store.outbox.renew(row.number, self._new_id(row.recipient)):
+            if renewals <= MAX_RENEWALS and self._store.outbox.renew(row.number, self._new_id(row.recipient)):
                 return _Next.AGAIN
             if code == "clock_skew" and self._ahead_ms(row) <= WAIT_FOR_CLOCK_MS:
                 return _Next.LATER
