@@ -51,8 +51,15 @@ OWN_HELLO_MS = 60_000
 """So long after the next welcome, a `hello` of which no answer came may still be accepted: a frame on its way lives
 for the 29 s of an integration at most."""
 
-FRUITLESS_SYNCS = 6
-"""After so many answers `more` in a row without one envelope, the socket is given up."""
+FRUITLESS_SYNCS = 60
+"""After so many answers `more` in a row without one envelope, the socket is given up. One such answer can be true: the
+server has met nothing but 2,000 expired rows."""
+
+FRUITLESS_ATTEMPT = 3
+"""The pause after an answer `more` without an envelope grows to 8 s."""
+
+_NOT_REACHED = {"superseded", "hello_first"}
+"""Refusals, of whatever was asked, that say that the device is not reached by this socket."""
 
 _FAILURES = (OSError, TimeoutError, WebSocketException, SocketClosed, FrameRefused)
 
@@ -407,8 +414,9 @@ class Connection:
                 fruitless += 1
                 if fruitless >= FRUITLESS_SYNCS:
                     await self._give_up(socket)
-                wait = refused.retry_after if refused and refused.retry_after else self._chance.full_jitter(fruitless)
-                await self._clock.sleep(wait)
+                attempt = fruitless if refused else min(fruitless, FRUITLESS_ATTEMPT)
+                told = refused.retry_after if refused else None
+                await self._clock.sleep(told or self._chance.full_jitter(attempt))
             elif incoming.envelopes_taken > before:
                 fruitless = 0
             drained = None
@@ -444,7 +452,7 @@ class Connection:
         return await self._answered(socket, socket.request(frame, answer, seconds=seconds, leaving=leaving))
 
     async def _answered(self, socket: Socket, answer: Coroutine[Any, Any, Frame]) -> Frame:
-        """The answer. `superseded` ends the socket, whatever was asked: the device is not reached by it any more.
+        """The answer. `superseded` ends the socket, whatever was asked: the device is not reached by it.
 
         Raises SocketClosed, DeviceStopped, or FrameRefused for every other refusal.
         """
@@ -452,13 +460,13 @@ class Connection:
             return await answer
         except FrameRefused as refused:
             self._check_revoked(refused)
-            if refused.code == "superseded":
+            if refused.code in _NOT_REACHED:
                 await self._give_up(socket)
             raise
 
     async def _give_up(self, socket: Socket) -> None:
         """Close the socket, so that the next takes its place. Raises SocketClosed."""
-        logger.info("the device is not reached by this socket any more: it is closed")
+        logger.info("the device is not reached by this socket, which is closed")
         self._no_longer_live(socket)
         await closing(socket, 1000)
         raise SocketClosed
