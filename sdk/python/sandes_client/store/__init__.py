@@ -65,6 +65,15 @@ class Store:
             return self.inbox.newest_at_ms(AccountId(recipient))
         return self.group_inbox.newest_at_ms(group)
 
+    def works(self) -> bool:
+        """True if something of the size of a message can be written down."""
+        return self._database.works()
+
+    def forget_old(self, *, now_ms: int) -> None:
+        """Forget what is of no more use. `now_ms` is the server's word: this machine's clock may be wrong."""
+        self.inbox.forget_seen(now_ms=now_ms)
+        self.app_inbox.forget_voids(now_ms=now_ms)
+
     def forget_keys(self) -> None:
         """Destroy the identity and seal keys and give up what was still to be sent: the device was revoked."""
         with self._database.transaction():
