@@ -31,8 +31,8 @@ from sandes.protocol.errors import ErrorCode
 
 app = resolver()
 
-GroupPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
-AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
+GroupPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
+AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
 LimitQuery = Annotated[WholeNumber, Query(ge=1, le=MAX_PAGE)]
 IfMatch = Annotated[

@@ -271,12 +271,14 @@ def test_a_device_is_unlinked_once_at_its_own_registration_and_cannot_return(sto
 def test_a_seal_key_only_ever_gets_a_higher_number(store_backend: Service, asha: Person) -> None:
     device = asha.devices[0]
 
-    def rotate(number: int, registration: RegistrationId = device.registration) -> bool:
-        return store_backend.routing.rotate_seal_key(
-            asha.address(), registration, SealKey(number, bytes([number] * 32))
-        )
+    def rotate(number: int, registration: RegistrationId = device.registration, *, byte: int | None = None) -> bool:
+        key = SealKey(number, bytes([byte or number] * 32))
+        return store_backend.routing.rotate_seal_key(asha.address(), registration, key)
 
-    assert [rotate(number) for number in (1, 3, 2, 3, 4)] == [False, True, False, False, True]
+    assert [rotate(number) for number in (1, 3, 2)] == [False, True, False]
+    assert rotate(3) is True, "the answer to the first was lost"
+    assert rotate(3, byte=9) is False, "another key under a number that is in use"
+    assert rotate(4) is True
     assert rotate(9, RegistrationId(device.registration ^ 1)) is False
     assert store_backend.routes(asha).devices[device.number].seal_key == SealKey(4, bytes([4] * 32))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -351,3 +352,16 @@ def test_every_error_code_has_a_cause_and_an_action_and_no_advice_is_left_over()
     for code, advice in ADVICE.items():
         assert advice.cause.endswith("."), code
         assert advice.action.endswith("."), code
+
+
+def test_asyncapi_names_every_detail_that_a_refusal_of_a_frame_holds(asyncapi: dict[str, Any]) -> None:
+    described = set(asyncapi["components"]["schemas"]["Error"]["properties"]["details"]["properties"])
+    folders = ("messaging", "groups", "protocol", "edge")
+    code = "".join(
+        file.read_text(encoding="utf-8")
+        for folder in folders
+        for file in (ROOT / "layers/core/python/sandes" / folder).glob("*.py")
+    )
+    used = set(re.findall(r'details=\{"([a-z_]+)":', code)) | {"missing", "extra", "stale"}
+    assert used <= described
+    assert {"server_time", "max_body_bytes", "errors", "request_id"} <= used

@@ -18,7 +18,7 @@ from sandes.protocol.fields import Name, OrganisationField, UnitField, Wire
 
 _TRIES = 4
 
-AppText = Annotated[str, Field(pattern=r"^[a-z2-7]{13}$")]
+AppText = Annotated[str, Field(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 
 
 class CreateApp(Wire):
@@ -52,7 +52,10 @@ class AddKey(NewKey):
 class RevokeKey(Wire):
     operation: Literal["key.revoke"]
     app: AppText
-    key: Annotated[str, Field(pattern=r"^([a-z2-7]{13}\.)?[a-z2-7]{8}$", description="with or without the app's id")]
+    key: Annotated[
+        str,
+        Field(pattern=r"^([a-z2-7]{12}[acegikmoqsuwy246]\.)?[a-z2-7]{8}$", description="with or without the app's id"),
+    ]
 
 
 class SetTerms(Wire):

@@ -31,7 +31,7 @@ EnvelopeId = NewType("EnvelopeId", str)
 RandomBytes = Callable[[int], bytes]
 
 ENVELOPE_BYTES = 24
-_ACCOUNT_TEXT = re.compile(r"[a-z2-7]{13}")
+_ACCOUNT_TEXT = re.compile(r"[a-z2-7]{12}[acegikmoqsuwy246]")
 _BASE64URL_TEXT = re.compile(r"[A-Za-z0-9_-]*")
 
 

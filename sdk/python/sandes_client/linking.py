@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sandes_client.ids import AccountId, base64url_text, parse_account, parse_base64url
 from sandes_client.keys import IdentityKey
 
-_TEXT = re.compile(r"sandes-link:([a-z2-7]{13}):([A-Za-z0-9_-]{43})")
+_TEXT = re.compile(r"sandes-link:([a-z2-7]{12}[acegikmoqsuwy246]):([A-Za-z0-9_-]{43})")
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -332,9 +332,16 @@ def test_an_older_seal_key_played_again_is_stale(service: Service, asha: Person)
     keys = asha.keys[0]
     first, newer = keys.seal_key(1), DeviceKeys(identity=keys.identity).seal_key(5)
     devices.rotate_seal_key(service.caller(asha), newer, deps=service.device_deps)
-    for played in (first, keys.seal_key(4), newer):
+    for played in (first, keys.seal_key(4), DeviceKeys(identity=keys.identity).seal_key(5)):
         error = refusal(devices.rotate_seal_key, service.caller(asha), played, deps=service.device_deps)
         assert error.code is ErrorCode.STALE_KEY
+    assert service.routes(asha).devices[DeviceNumber(1)].seal_key.public == newer.public
+
+
+def test_a_seal_key_whose_answer_was_lost_may_be_put_again(service: Service, asha: Person) -> None:
+    newer = DeviceKeys(identity=asha.keys[0].identity).seal_key(5)
+    devices.rotate_seal_key(service.caller(asha), newer, deps=service.device_deps)
+    devices.rotate_seal_key(service.caller(asha), newer, deps=service.device_deps)
     assert service.routes(asha).devices[DeviceNumber(1)].seal_key.public == newer.public
 
 

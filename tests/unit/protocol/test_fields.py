@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -16,12 +17,13 @@ from sandes.administration.organisations.organisations import (
     RenameUnit,
 )
 from sandes.administration.people.verifications import Verify
+from sandes.model.ids import account_text, parse_account
 from sandes.protocol.admin_people_api import ChangePerson
 from sandes.protocol.admin_roles_api import NewAssignment
 from sandes.protocol.app_api import NewMessage
 from sandes.protocol.app_groups_api import ChangeAppGroup, NewAppGroup
 from sandes.protocol.client_api import ChangeGroup, ChangeProfile, NewGroup
-from sandes.protocol.fields import Moment, Name, OneLine, Wire
+from sandes.protocol.fields import AccountField, Moment, Name, OneLine, Wire
 from tools.backstage.apps import CreateApp
 from tools.backstage.groups import CreateGroup
 
@@ -184,3 +186,14 @@ def test_nothing_else_is_taken_for_a_time(model: type[Wire], rest: dict[str, Any
     with pytest.raises(ValidationError) as refused:
         model.model_validate_json(json.dumps(rest | {"expires_at": value}))
     assert {error["loc"][-1] for error in refused.value.errors()} == {"expires_at"}
+
+
+def test_the_published_pattern_of_an_id_accepts_what_the_service_accepts() -> None:
+    pattern = re.compile(TypeAdapter(AccountField).json_schema()["pattern"])
+    for last in "abcdefghijklmnopqrstuvwxyz234567":
+        text = "mfrggzdfmztw" + last
+        try:
+            canonical = account_text(parse_account(text)) == text
+        except ValueError:
+            canonical = False
+        assert bool(pattern.fullmatch(text)) is canonical

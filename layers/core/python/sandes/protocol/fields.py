@@ -188,19 +188,19 @@ AccountField = Annotated[
     AccountId,
     _text(parse_account),
     PlainSerializer(account_text, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": "^[a-z2-7]{13}$"}),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z2-7]{12}[acegikmoqsuwy246]$"}),
 ]
 AppField = Annotated[
     AppId,
     _text(parse_app),
     PlainSerializer(app_text, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": "^[a-z2-7]{13}$"}),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z2-7]{12}[acegikmoqsuwy246]$"}),
 ]
 GroupField = Annotated[
     GroupId,
     _text(parse_group),
     PlainSerializer(id_text, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": "^[a-z2-7]{13}$"}),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z2-7]{12}[acegikmoqsuwy246]$"}),
 ]
 AdministratorField = Annotated[
     AdministratorId,
@@ -218,13 +218,13 @@ OrganisationField = Annotated[
     OrganisationId,
     _text(parse_organisation),
     PlainSerializer(id_text, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": "^[a-z2-7]{13}$"}),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z2-7]{12}[acegikmoqsuwy246]$"}),
 ]
 UnitField = Annotated[
     UnitId,
     _text(parse_unit),
     PlainSerializer(id_text, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": "^[a-z2-7]{13}$"}),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z2-7]{12}[acegikmoqsuwy246]$"}),
 ]
 MessageIdField = Annotated[
     MessageId,

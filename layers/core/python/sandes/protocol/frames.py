@@ -252,6 +252,35 @@ class Revoked(Wire):
     reason: Literal["unlinked", "replaced"]
 
 
+_NUMBERS = {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": MAX_DEVICE_NUMBER}}
+
+ERROR_DETAILS: dict[str, Any] = {
+    "errors": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["pointer", "code"],
+            "properties": {name: {"type": "string"} for name in ("pointer", "code", "message")},
+        },
+        "description": "of invalid_frame: the fields at fault",
+    },
+    "server_time": {
+        "type": "integer",
+        "description": "of clock_skew, id_too_old and token_expired: the server's clock, epoch milliseconds",
+    },
+    "max_frame_bytes": {"type": "integer", "description": "of too_large: the most bytes that a frame may have"},
+    "max_body_bytes": {
+        "type": "integer",
+        "description": "of too_large: the most bytes that the body of a copy may have",
+    },
+    "request_id": {"type": "string", "description": "of internal: quote it in a report"},
+    "missing": _NUMBERS | {"description": "of device_mismatch: devices of the recipient for which there is no copy"},
+    "extra": _NUMBERS | {"description": "of device_mismatch: devices named that the recipient does not have"},
+    "stale": _NUMBERS | {"description": "of device_mismatch: devices that have registered anew since: other keys"},
+}
+"""What `details` of an `error` frame may hold, by field."""
+
+
 class Error(Wire):
     """A refusal; switch on `code`. `ref` is that of the refused frame, if it could be read."""
 
@@ -260,7 +289,7 @@ class Error(Wire):
     code: ErrorCode
     message: str
     retry_after: Annotated[int, Field(description="seconds")] | None = None
-    details: dict[str, Any] | None = None
+    details: Annotated[dict[str, Any] | None, Field(json_schema_extra={"properties": ERROR_DETAILS})] = None
 
 
 ServerFrame = Welcome | Pong | Accepted | Acked | Envelopes | Drained | Body | Superseded | Revoked | Error

@@ -275,7 +275,10 @@ class RoutingStore:
         return True
 
     def rotate_seal_key(self, address: DeviceAddress, registration: RegistrationId, key: SealKey) -> bool:
-        """Put a newer seal key in place; False if its number is not above the current one or the device is gone."""
+        """Put a newer seal key in place; the key that is in place already may be put again.
+
+        False if another key has this number or a higher one, or if the device is gone.
+        """
         entry = f"{Row.DEVICES}.#n"
         try:
             self.client.update_item(
@@ -283,7 +286,8 @@ class RoutingStore:
                 Key={Row.ACCOUNT: {"B": address.account}},
                 UpdateExpression=f"SET {entry}.{Row.SEAL_KEY} = :public, {entry}.{Row.SEAL_KEY_NUMBER} = :number",
                 ConditionExpression=(
-                    f"{entry}.{Row.REGISTRATION} = :registration AND {entry}.{Row.SEAL_KEY_NUMBER} < :number"
+                    f"{entry}.{Row.REGISTRATION} = :registration AND ({entry}.{Row.SEAL_KEY_NUMBER} < :number OR "
+                    f"({entry}.{Row.SEAL_KEY_NUMBER} = :number AND {entry}.{Row.SEAL_KEY} = :public))"
                 ),
                 ExpressionAttributeNames={"#n": str(address.device)},
                 ExpressionAttributeValues={

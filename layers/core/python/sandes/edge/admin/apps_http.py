@@ -147,7 +147,9 @@ def put_guests(id: AppPath, body: PutGuests, if_match: IfMatch = None) -> Respon
 # Keys.
 
 
-KeyPath = Annotated[str, Path(pattern=r"^([a-z2-7]{13}\.)?[a-z2-7]{8}$", description="with or without the app's id")]
+KeyPath = Annotated[
+    str, Path(pattern=r"^([a-z2-7]{12}[acegikmoqsuwy246]\.)?[a-z2-7]{8}$", description="with or without the app's id")
+]
 
 
 @router.post(
@@ -305,7 +307,7 @@ def draft_template(body: TemplateDraft) -> AdminApproval:
 )
 def list_templates(
     *,
-    of_app: Annotated[str, Query(alias="app", pattern=r"^[a-z2-7]{13}$")],
+    of_app: Annotated[str, Query(alias="app", pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")],
     cursor: CursorQuery = None,
     limit: LimitQuery = DEFAULT_LIMIT,
 ) -> AdminTemplatePage:

@@ -38,7 +38,7 @@ from sandes.protocol.errors import ErrorCode
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
-GroupPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
+GroupPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 
 
 @router.post(

@@ -12,7 +12,7 @@ from sandes.model.ids import UnitId, parse_organisation, parse_unit
 from sandes.protocol.admin_api import MAX_PAGE
 from sandes.protocol.errors import ErrorCode, ProtocolError
 
-_EIGHT = r"^[a-z2-7]{13}$"
+_EIGHT = r"^[a-z2-7]{12}[acegikmoqsuwy246]$"
 
 OrganisationPath = Annotated[str, Path(pattern=_EIGHT)]
 AppPath = Annotated[str, Path(pattern=_EIGHT)]

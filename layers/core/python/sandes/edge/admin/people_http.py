@@ -45,7 +45,7 @@ from sandes.protocol.errors import ErrorCode
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
-AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
+AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 RequestPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
 StateQuery = Annotated[Literal["open", "decided"], Query(description="those still to be decided, or the others")]
 

@@ -16,7 +16,7 @@ from sandes.people.identity import Caller, authenticate
 from sandes.people.signed_acts import ACT_HEADER, Signed
 from sandes.protocol.errors import ErrorCode, invalid
 
-AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
+AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 ActHeader = Annotated[
     str | None,
     Header(

@@ -28,8 +28,8 @@ from sandes.protocol.client_api import (
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
-GroupPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
-MemberPath = Annotated[str, Path(pattern=r"^[a-z2-7]{13}$")]
+GroupPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
+MemberPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 MessagePath = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="UUIDv7, lower case")]
 CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
 LimitQuery = Annotated[WholeNumber, Query(ge=1, le=group_members.MAX_PAGE)]
