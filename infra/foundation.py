@@ -45,6 +45,7 @@ class Foundation(Stack):
         self._workers: dict[WorkQueue, SandesFunction] = {}
         self.tables = Tables(self, "Tables", config=config)
         self.sender_secret = self._secret("SenderSecret", "Hides senders in envelope ids")
+        self.seal_secret = self._secret("SealSecret", "The service's keys that envelopes are sealed with")
         self.pepper = self._secret("Pepper", "Keys of phone numbers and codes")
         self.webhook_secret = self._secret("WebhookSecret", "Keys that webhooks are signed with")
         self.attestation_secret = self._secret("AttestationSecret", "The key that attestations are signed with")
@@ -68,7 +69,7 @@ class Foundation(Stack):
         """What a function is told that posts to groups."""
         return (
             self._tables(schema.INBOX, schema.ROUTING, schema.DIRECTORY, schema.DELIVERIES)
-            | self._secrets(sender=self.sender_secret)
+            | self._secrets(sender=self.sender_secret, seal=self.seal_secret)
             | {
                 "FANOUT_QUEUE": self.fanout_queue.url,
                 "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
@@ -86,9 +87,14 @@ class Foundation(Stack):
                 schema.DELIVERIES: ("PutItem", "UpdateItem"),
             },
         )
-        self._grant_secret(function, self.sender_secret)
+        self._grant_sealing(function)
         self._grant_connections(function, "POST")
         self._grant_queue(function, self.fanout_queue)
+
+    def _grant_sealing(self, function: SandesFunction) -> None:
+        """Lets a function make envelopes: hide their senders, and seal them by the keys that devices know."""
+        for secret in (self.sender_secret, self.seal_secret):
+            self._grant_secret(function, secret)
 
     def _audit_settings(self) -> dict[str, str]:
         """What a function is told whose acts leave entries in the audit chains."""

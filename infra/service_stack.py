@@ -69,7 +69,7 @@ class ServiceStack(Administration):
         tables = (schema.INBOX, schema.ROUTING, schema.DIRECTORY, schema.LIMITS, schema.STATISTICS)
         frames = (
             self._tables(*tables)
-            | self._secrets(sender=self.sender_secret)
+            | self._secrets(sender=self.sender_secret, seal=self.seal_secret)
             | {
                 "MAX_EXPIRY_SECONDS": str(self._config.max_expiry_seconds),
                 "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
@@ -108,7 +108,7 @@ class ServiceStack(Administration):
                 schema.STATISTICS: ("PutItem",),
             },
         )
-        self._grant_secret(self.deliver, self.sender_secret)
+        self._grant_sealing(self.deliver)
         self._grant_connections(self.deliver, "POST", "DELETE")
         self._grant_queue(self.deliver, self.webhook_queue)
         self.websocket.add_connection_routes(authorizer=self.authorizer.function, disconnect=self.disconnect.function)
@@ -231,7 +231,7 @@ class ServiceStack(Administration):
         tables = self._tables(schema.DIRECTORY, schema.ROUTING, schema.INBOX, schema.CODES, schema.DELIVERIES)
         calls = (
             tables
-            | self._secrets(pepper=self.pepper, sender=self.sender_secret)
+            | self._secrets(pepper=self.pepper, sender=self.sender_secret, seal=self.seal_secret)
             | {
                 "TOKEN_AUDIENCE": self._config.token_audience,
                 "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
@@ -275,7 +275,6 @@ class ServiceStack(Administration):
         )
         self._grant_fanout(self.apps)
         self._grant_secret(self.apps, self.pepper)
-        self._grant_secret(self.apps, self.sender_secret)
         self._grant_connections(self.apps, "POST")
         self._grant_queue(self.apps, self.webhook_queue)
         self.app_expiry = self._function(
@@ -314,7 +313,7 @@ class ServiceStack(Administration):
             },
         )
         self._grant_secret(self.otp, self.pepper)
-        self._grant_secret(self.otp, self.sender_secret)
+        self._grant_sealing(self.otp)
         self._grant_secret(self.otp_sms, self.pepper)
         self._grant_connections(self.otp, "POST")
         self._grant_queue(self.otp, self.sms_queue)
@@ -344,8 +343,8 @@ class ServiceStack(Administration):
                 schema.DELIVERIES: ("BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "UpdateItem"),
             },
         )
-        for secret in (self.pepper, self.sender_secret):
-            self._grant_secret(self.app_batches, secret)
+        self._grant_secret(self.app_batches, self.pepper)
+        self._grant_sealing(self.app_batches)
         self._grant_connections(self.app_batches, "POST")
         self._grant(self.app_batches, ("s3:GetObject", "s3:DeleteObject"), self.uploads.objects(UPLOADS))
         self._grant(self.app_batches, ("s3:PutObject", "s3:GetObject", "s3:DeleteObject"), self.uploads.objects(ROWS))

@@ -18,6 +18,7 @@ FRAMES = {
     "dynamodb:UpdateItem limits",
     "dynamodb:PutItem statistics",
     "secretsmanager:GetSecretValue SenderSecret",
+    "secretsmanager:GetSecretValue SealSecret",
     "execute-api:ManageConnections v1/POST/@connections/*",
 }
 
@@ -32,6 +33,7 @@ FANOUT = {
     "dynamodb:PutItem deliveries",
     "dynamodb:UpdateItem deliveries",
     "secretsmanager:GetSecretValue SenderSecret",
+    "secretsmanager:GetSecretValue SealSecret",
     "sqs:SendMessage fanout",
     SOCKETS,
 }
@@ -47,6 +49,7 @@ CALLS = {
     "dynamodb:UpdateItem deliveries",
     "secretsmanager:GetSecretValue Pepper",
     "secretsmanager:GetSecretValue SenderSecret",
+    "secretsmanager:GetSecretValue SealSecret",
     SOCKETS,
 }
 """What every function of the app API needs: who calls, whom it is for, storing and pushing what is sealed, quotas."""

@@ -277,6 +277,7 @@ def test_a_variable_names_the_table_queue_or_secret_it_is_called_after(
     secrets = {
         "PEPPER_SECRET": "Pepper",
         "SENDER_SECRET": "SenderSecret",
+        "SEAL_SECRET": "SealSecret",
         "WEBHOOK_SECRET": "WebhookSecret",
         "ATTESTATION_SECRET": "AttestationSecret",
         "AUDIT_SECRET": "AuditSecret",

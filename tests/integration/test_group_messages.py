@@ -29,6 +29,7 @@ from sandes.store.routing import RoutingStore
 from tests.support.app_groups import AppGroups, Through, rows_of, untouched
 from tests.support.batches import Crash, Crashing, batch_backend
 from tests.support.dynamodb import OvertakenClient
+from tests.support.keys import SERVICE_KEYS
 from tests.support.queue import FakeQueue
 from tests.support.service import AUDIENCE, MAX_EXPIRY_SECONDS, PEPPER, Person
 
@@ -52,6 +53,7 @@ class Posting(AppGroups):
             webhook_queue=FakeQueue(),
             pepper=PEPPER,
             sender_hash=self.service.sender_hash,
+            service_keys=SERVICE_KEYS,
             audience=AUDIENCE,
             max_expiry_seconds=MAX_EXPIRY_SECONDS,
         )
@@ -64,6 +66,7 @@ class Posting(AppGroups):
             queue=through(self.fanouts),
             keys=FanoutKeys.of(b"f" * 32),
             sender_hash=self.service.sender_hash,
+            service_keys=SERVICE_KEYS,
         )
         return GroupMessageDependencies(apps, DirectoryStore(client, tables["directory"]), fanout)
 

@@ -27,6 +27,7 @@ def envelopes(backend: Service, count: int) -> list[Envelope]:
             inbox=new_inbox_id(),
             id=envelope_id(message, number.to_bytes(8, "big")),
             seal_key_number=1,
+            service_key=1,
             expires_at=backend.now_ms // 1000 + 60 + number,
             accepted_at_ms=backend.now_ms,
             sealed=secrets.token_bytes(300),

@@ -25,6 +25,7 @@ def envelopes(service: Service, inbox: InboxId, how_many: int, *, sealed: bytes 
             inbox,
             envelope_id(new_message_id(now_ms - how_many + number), number.to_bytes(8, "big")),
             1,
+            1,
             now_ms // 1000 + 3_600,
             now_ms,
             sealed,

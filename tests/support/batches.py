@@ -34,6 +34,7 @@ from sandes.store.inbox import InboxStore
 from sandes.store.otps import OtpStore
 from sandes.store.routing import RoutingStore
 from tests.support.dynamodb import moto_dynamodb
+from tests.support.keys import SERVICE_KEYS
 from tests.support.queue import FakeQueue
 from tests.support.service import MAX_EXPIRY_SECONDS, NOW, PEPPER, Service
 
@@ -115,6 +116,7 @@ class BatchApp:
             webhook_queue=through(self.webhooks),
             pepper=PEPPER,
             sender_hash=self.service.sender_hash,
+            service_keys=SERVICE_KEYS,
             audience=AUDIENCE,
             max_expiry_seconds=MAX_EXPIRY_SECONDS,
         )

@@ -49,7 +49,7 @@ from sandes.store.routing import RoutingStore
 from sandes.store.schema import InboxRow, RoutingRow
 from sandes.store.standing import standing_attribute
 from tests.support.batches import Crash
-from tests.support.keys import DeviceKeys
+from tests.support.keys import SERVICE_KEYS, DeviceKeys
 from tests.support.queue import FakeQueue
 from tests.support.service import MAX_EXPIRY_SECONDS, NOW, Person, Service
 
@@ -198,6 +198,7 @@ class Groups:
             queue=through(self.queue),
             keys=FanoutKeys.of(SECRET),
             sender_hash=self.service.sender_hash,
+            service_keys=SERVICE_KEYS,
         )
 
     def send_deps(self, through: Through = lambda target: target) -> GroupSendDependencies:

@@ -10,6 +10,7 @@ from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 
 from sandes.crypto.seal import Content, unseal
+from sandes.crypto.service_keys import ServiceKeys
 from sandes.crypto.statements import (
     Act,
     Actor,
@@ -22,6 +23,8 @@ from sandes.model.envelope import Envelope
 from sandes.model.ids import AccountId, base64url_text
 from sandes.people.signed_acts import Signed
 from sandes.protocol.client_api import LinkDevice, NewDevice, SignedSealKey
+
+SERVICE_KEYS = ServiceKeys.of(b"service keys of unit tests, here only")
 
 
 @dataclass
@@ -76,7 +79,12 @@ class DeviceKeys:
         return LinkDevice(**fields | replaced)
 
     def open(self, envelope: Envelope) -> Content:
-        return Content.decode(unseal(envelope.sealed, seal_secret=bytes(self.seal), header=envelope.header))
+        return self.open_sealed(envelope.sealed, envelope.header, SERVICE_KEYS)
+
+    def open_sealed(self, sealed: bytes, header: bytes, service_keys: ServiceKeys) -> Content:
+        """Raises SealBroken, also for what these keys of the service did not seal."""
+        public = {key.number: key.public for key in service_keys.keys}[header[-1]]
+        return Content.decode(unseal(sealed, seal_secret=bytes(self.seal), service_public=public, header=header))
 
     def jws(self, header: dict[str, Any], claims: dict[str, Any] | bytes) -> str:
         """Any header over any claims, signed by this device."""

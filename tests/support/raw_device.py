@@ -17,7 +17,8 @@ import websockets
 from nacl.signing import SigningKey
 from pydantic_core import to_jsonable_python
 
-from sandes.crypto.seal import Content, unseal
+from sandes.crypto.seal import Content
+from sandes.crypto.service_keys import ServiceKeys
 from sandes.crypto.statements import Act
 from sandes.model.ids import (
     base64url_text,
@@ -31,6 +32,7 @@ from sandes.store import schema
 from tests.conftest import Deployed
 from tests.support.acts import act_of
 from tests.support.keys import DeviceKeys
+from tools.backstage import secret_of
 
 ANSWER_SECONDS = 20.0
 _phones = itertools.count(9_800_000_000 + int(time.time()) % 90_000_000)
@@ -190,12 +192,9 @@ class RawDevice:
         return {"device": self.number, "registration_id": self.registration_id, "body": base64url_text(body)}
 
     def open(self, envelope: Json) -> Content:
-        return Content.decode(
-            unseal(
-                parse_base64url(envelope["sealed"]),
-                seal_secret=bytes(self.keys.seal),
-                header=parse_base64url(envelope["header"]),
-            )
+        keys = ServiceKeys.of(secret_of(self.deployed.engine, "SealSecret"))
+        return self.keys.open_sealed(
+            parse_base64url(envelope["sealed"]), parse_base64url(envelope["header"]), service_keys=keys
         )
 
 

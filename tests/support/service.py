@@ -78,7 +78,7 @@ from sandes.store.send_view import SendView
 from sandes.store.verifications import VerificationStore
 from tests.support.app_keys import AppKeys
 from tests.support.gateway import FakeGateway
-from tests.support.keys import DeviceKeys
+from tests.support.keys import SERVICE_KEYS, DeviceKeys
 from tests.support.pool import MemoryPool
 from tests.support.queue import FakeQueue
 from tests.support.sms import FakeSms
@@ -176,6 +176,7 @@ class Service:
             "meter": Meter(Limit.SENDS, self.limits),
             "push": Push(self.routing, self.gateway),
             "sender_hash": self.sender_hash,
+            "service_keys": SERVICE_KEYS,
             "tally": Tally(None),
             "max_expiry_seconds": MAX_EXPIRY_SECONDS,
         }
@@ -192,6 +193,7 @@ class Service:
             "push": Push(self.routing, self.gateway),
             "pusher": self.gateway,
             "sender_hash": self.sender_hash,
+            "service_keys": SERVICE_KEYS,
             "max_expiry_seconds": MAX_EXPIRY_SECONDS,
             "app_receipts": StatusDependencies(
                 AppStore(self.client, self.tables["directory"]),
@@ -223,6 +225,7 @@ class Service:
             "sms_queue": self.sms_queue,
             "pepper": PEPPER,
             "sender_hash": self.sender_hash,
+            "service_keys": SERVICE_KEYS,
             "audience": AUDIENCE,
             "sms_after_seconds": SMS_AFTER_SECONDS,
         }
@@ -481,6 +484,7 @@ class Service:
             id = envelope_id(new_message_id(self.now_ms - how_many + number), number.to_bytes(8, "big"))
             values: dict[str, Any] = {
                 "seal_key_number": 1,
+                "service_key": 1,
                 "expires_at": self.now_ms // 1000 + 60,
                 "accepted_at_ms": self.now_ms,
             }

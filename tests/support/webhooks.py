@@ -34,6 +34,7 @@ from sandes.store.otps import OtpStore
 from sandes.store.routing import RoutingStore
 from sandes.store.webhooks import WebhookStore
 from tests.support.app_keys import AppKeys
+from tests.support.keys import SERVICE_KEYS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -163,6 +164,7 @@ class Hooks:
             webhook_queue=self.queue,
             pepper=PEPPER,
             sender_hash=SenderHash.of(b"s" * 32),
+            service_keys=SERVICE_KEYS,
             audience=AUDIENCE,
             max_expiry_seconds=30 * 86_400,
         )

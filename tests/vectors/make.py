@@ -15,6 +15,7 @@ from typing import Any
 from tests.vectors import reference
 from tests.vectors.make_audit import audit
 from tests.vectors.make_groups import groups
+from tests.vectors.make_seal import INBOX, MESSAGE, content_of, contents, plaintext_of, seal2, service_keys
 from tests.vectors.reference import SEEDS, seed
 
 FOLDER = Path(__file__).parent
@@ -27,53 +28,12 @@ AUDIENCE = "sandes:vectors"
 def seal1() -> dict[str, Any]:
     secret = seed("seal secret")
     public = reference.public_of(secret)
-    message = bytes.fromhex("01a0c4506c00700080000000000000aa")
-    inbox, account, other = seed("inbox")[:16], seed("account")[:8], seed("other account")[:8]
-    receipt = reference.cbor({1: 2, 2: [message, bytes.fromhex("01a0c4506c01700080000000000000ab")]})
-    otp = reference.cbor({1: "012345 is your code for passports.", 2: "012345", 3: NOW + 300, 4: "login"})
-    notice = reference.cbor({1: "Passport ready", 2: "notice", 3: True, 4: "high", 5: "en"})
-    void = reference.cbor({1: 1, 2: [message, bytes.fromhex("01a0c4506c01700080000000000000ab")], 3: "used"})
-    contents: list[tuple[str, dict[str, Any]]] = [
-        ("a message from a public account", {"kind": 1, "class": 2, "body": b"namaste"}),
-        ("an empty body", {"kind": 1, "class": 2, "body": b""}),
-        ("a verified sender, device 255", {"kind": 1, "class": 1, "body": b"\x00\xff" * 150, "device": 255}),
-        ("a body whose length takes four bytes", {"kind": 1, "class": 2, "body": bytes(65_536)}),
-        ("a receipt for two messages", {"kind": 3, "class": 2, "body": receipt}),
-        ("a one-time password from an app", {"kind": 6, "class": 3, "body": otp, "app": "Passport Seva"}),
-        ("a notice from an app whose name is not ASCII", {"kind": 5, "class": 3, "body": notice, "app": "पासपोर्ट"}),
-        ("an app voids two messages of its own", {"kind": 7, "class": 3, "body": void, "app": "Passport Seva"}),
-        (
-            "a message to a group",
-            {"kind": 2, "class": 1, "body": reference.cbor({1: seed("group")[:8], 2: 7, 3: b"x"})},
-        ),
-        (
-            "an app's notice to a group",
-            {
-                "kind": 2,
-                "class": 3,
-                "body": reference.cbor({1: seed("group")[:8], 2: 7, 3: notice}),
-                "app": "Passport Seva",
-            },
-        ),
-        ("an event of a group", {"kind": 4, "class": 2, "body": reference.cbor({1: seed("group")[:8], 2: 8, 3: 3})}),
-    ]
+    message, inbox = MESSAGE, INBOX
     sealed: list[dict[str, Any]] = []
-    for number, (name, content) in enumerate(contents):
+    for number, (name, content) in enumerate(contents()):
         head = reference.header(message=message, inbox=inbox, key_number=number + 1, expires_at=NOW + number)
         label = f"ephemeral secret {number}"
-        device = content.get("device", 1)
-        plaintext = reference.cbor(
-            {
-                1: 1,
-                2: message,
-                3: [account, content.get("app", device)],
-                4: content["class"],
-                5: other,
-                6: content["kind"],
-                7: NOW * 1000 + number,
-                8: content["body"],
-            }
-        )
+        plaintext = plaintext_of(content, NOW * 1000 + number)
         share = reference.public_of(seed(label))
         shared, key = reference.seal_key_of(seed(label), public, share, public)
         whole = reference.seal(plaintext, ephemeral=seed(label), seal_public=public, associated=head)
@@ -81,19 +41,7 @@ def seal1() -> dict[str, Any]:
         sealed.append(
             {
                 "name": name,
-                "content": {
-                    "message": message.hex(),
-                    **(
-                        {"sender_app": account.hex(), "sender_name": content["app"]}
-                        if "app" in content
-                        else {"sender_account": account.hex(), "sender_device": device}
-                    ),
-                    "sender_class": content["class"],
-                    "to": other.hex(),
-                    "kind": content["kind"],
-                    "at_ms": NOW * 1000 + number,
-                    "body": {"zero_bytes": 65_536} if large else content["body"].hex(),
-                },
+                "content": content_of(content, NOW * 1000 + number, large=large),
                 "header": head.hex(),
                 "header_fields": {
                     "version": 1,
@@ -114,7 +62,7 @@ def seal1() -> dict[str, Any]:
             | ({} if large else {"plaintext": plaintext.hex(), "sealed": whole.hex()})
         )
     return {
-        "about": "docs/protocol/seal1.md. Binary values are hexadecimal. Large ones are given by their SHA-256.",
+        "about": "docs/protocol/seal1.md, a former format. Binary values are hexadecimal, large ones given by SHA-256.",
         "seeds": SEEDS,
         "seal_label": "seal secret",
         "seal_secret": secret.hex(),
@@ -470,6 +418,8 @@ def rendered() -> dict[str, str]:
     """File names and what stands in them."""
     made = {
         "seal1.json": seal1(),
+        "seal2.json": seal2(),
+        "service-keys.json": service_keys(),
         "tokens.json": tokens(),
         "statements.json": statements(),
         "acts.json": acts(),

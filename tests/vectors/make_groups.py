@@ -38,7 +38,7 @@ def groups() -> dict[str, Any]:
         return {"name": name, "id": id.hex(), "content_key": content_key.hex(), "data": data.hex()}
 
     return {
-        "about": "docs/protocol/seal1.md. Binary values are hexadecimal.",
+        "about": "docs/protocol/seal2.md. Binary values are hexadecimal.",
         "seeds": SEEDS,
         "messages": [
             {"name": "with its body", "body": reference.cbor(here).hex(), "group": group.hex(), "version": 7}

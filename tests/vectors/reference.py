@@ -14,6 +14,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 PERSON = b"sandes-seal-v1"
 
@@ -84,6 +86,12 @@ def header(*, message: bytes, inbox: bytes, key_number: int, expires_at: int, ve
     return struct.pack(">B16s16sIQ", version, message, inbox, key_number, expires_at)
 
 
+def header2(*, message: bytes, inbox: bytes, key_number: int, expires_at: int, service_key: int) -> bytes:
+    return header(message=message, inbox=inbox, key_number=key_number, expires_at=expires_at, version=2) + bytes(
+        [service_key]
+    )
+
+
 def public_of(secret: bytes) -> bytes:
     return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
 
@@ -122,6 +130,71 @@ def sign(identity_seed: bytes, data: bytes) -> bytes:
 
 def identity_public(identity_seed: bytes) -> bytes:
     return Ed25519PrivateKey.from_private_bytes(identity_seed).public_key().public_bytes_raw()
+
+
+def hkdf(secret: bytes, *, salt: bytes, info: bytes) -> bytes:
+    """RFC 5869 with SHA-256, 32 bytes out."""
+    return HKDF(algorithm=SHA256(), length=32, salt=salt, info=info).derive(secret)
+
+
+def exchange(secret: bytes, public: bytes) -> bytes:
+    """Raises ValueError if the result is all zero."""
+    return X25519PrivateKey.from_private_bytes(secret).exchange(X25519PublicKey.from_public_bytes(public))
+
+
+def seal2_key(first: bytes, second: bytes, *, share: bytes, device: bytes, service: bytes, header: bytes) -> bytes:
+    """`first` and `second` are the X25519 results, of the ephemeral key and of the service's."""
+    return hkdf(first + second, salt=b"SANDES1/seal2", info=share + device + service + header)
+
+
+def seal2(plaintext: bytes, *, ephemeral: bytes, service_secret: bytes, seal_public: bytes, header: bytes) -> bytes:
+    share = public_of(ephemeral)
+    key = seal2_key(
+        exchange(ephemeral, seal_public),
+        exchange(service_secret, seal_public),
+        share=share,
+        device=seal_public,
+        service=public_of(service_secret),
+        header=header,
+    )
+    return share + encrypt(plaintext, key=key)
+
+
+def encrypt(plaintext: bytes, *, key: bytes) -> bytes:
+    """ChaCha20-Poly1305 with nonce 0 and nothing associated, as seal2 has it."""
+    return ChaCha20Poly1305(key).encrypt(bytes(12), plaintext, None)
+
+
+def unseal2(sealed: bytes, *, seal_secret: bytes, service_public: bytes, header: bytes) -> bytes:
+    """Raises ValueError or InvalidTag."""
+    if len(sealed) < 48:
+        raise ValueError("too short")
+    share = sealed[:32]
+    key = seal2_key(
+        exchange(seal_secret, share),
+        exchange(seal_secret, service_public),
+        share=share,
+        device=public_of(seal_secret),
+        service=service_public,
+        header=header,
+    )
+    return ChaCha20Poly1305(key).decrypt(bytes(12), sealed[32:], None)
+
+
+def service_key_secret(secret: bytes, number: int) -> bytes:
+    return hkdf(secret, salt=b"SANDES1/service-key", info=b"seal" + bytes([number]))
+
+
+def succession_seed(secret: bytes, number: int) -> bytes:
+    return hkdf(secret, salt=b"SANDES1/service-key", info=b"succession" + bytes([number]))
+
+
+def introduction(number: int, public: bytes, successor: bytes) -> bytes:
+    return cbor({1: 1, 2: number, 3: public, 4: successor})
+
+
+def sign_introduction(seed: bytes, statement: bytes) -> bytes:
+    return sign(seed, b"SANDES1/service-key\0" + statement)
 
 
 def jws_part(value: Any) -> str:

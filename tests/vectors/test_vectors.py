@@ -6,6 +6,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import cbor2
@@ -13,8 +14,9 @@ import pytest
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from sandes.crypto import attestation
+from sandes.crypto import attestation, service_keys
 from sandes.crypto import seal as server_seal
+from sandes.crypto.service_keys import ServiceKey
 from sandes.crypto.statements import registration_statement, seal_key_statement, signed_by
 from sandes.crypto.tokens import TokenExpired, TokenInvalid, verify_token
 from sandes.model.app import AppSender
@@ -41,8 +43,9 @@ def load(name: str) -> dict[str, Any]:
     return content
 
 
-SEAL1, TOKENS, STATEMENTS = load("seal1.json"), load("tokens.json"), load("statements.json")
-ATTESTATIONS = load("attestations.json")
+SEAL1, SEAL2 = load("seal1.json"), load("seal2.json")
+TOKENS, STATEMENTS = load("tokens.json"), load("statements.json")
+ATTESTATIONS, SERVICE_KEYS = load("attestations.json"), load("service-keys.json")
 
 
 def each(cases: list[dict[str, Any]]) -> Callable[[Any], Any]:
@@ -61,14 +64,15 @@ def test_the_files_are_what_the_second_implementation_makes(name: str) -> None:
         (TOKENS["identity_label"], TOKENS["identity_seed"]),
         (STATEMENTS["identity_label"], STATEMENTS["identity_seed"]),
         (ATTESTATIONS["secret_label"], ATTESTATIONS["secret"]),
-        *((case["ephemeral_label"], case["ephemeral_secret"]) for case in SEAL1["sealed"]),
+        *((case["ephemeral_label"], case["ephemeral_secret"]) for case in SEAL1["sealed"] + SEAL2["sealed"]),
+        *((case["label"], case["secret"]) for case in SERVICE_KEYS["secrets"]),
     ],
 )
 def test_secrets_come_from_their_labels_as_the_files_say(label: str, secret: str) -> None:
     assert hashlib.blake2b(f"sandes vector: {label}".encode(), digest_size=32).hexdigest() == secret
 
 
-# seal1
+# seal2
 
 
 def body_of(case: dict[str, Any]) -> bytes:
@@ -81,6 +85,11 @@ def sender_of(case: dict[str, Any]) -> DeviceAddress | AppSender:
     if "sender_app" in content:
         return AppSender(AppId(bytes.fromhex(content["sender_app"])), content["sender_name"])
     return DeviceAddress(AccountId(bytes.fromhex(content["sender_account"])), DeviceNumber(content["sender_device"]))
+
+
+def keys_of(case: dict[str, Any]) -> dict[str, Any]:
+    """What opening takes."""
+    return {name: bytes.fromhex(case[name]) for name in ("sealed", "seal_secret", "service_public", "header")}
 
 
 def content_of(case: dict[str, Any]) -> server_seal.Content:
@@ -97,15 +106,16 @@ def content_of(case: dict[str, Any]) -> server_seal.Content:
 
 
 def sealed_by_server(case: dict[str, Any]) -> bytes:
-    return server_seal.seal(
+    service = ServiceKey(1, bytes.fromhex(SEAL2["service_secret"]), bytes.fromhex(SEAL2["service_public"]))
+    sealing = server_seal.Sealing(service, ephemeral=bytes.fromhex(case["ephemeral_secret"]))
+    return sealing(
         content_of(case).encode(),
-        seal_public=bytes.fromhex(SEAL1["seal_public"]),
+        seal_public=bytes.fromhex(SEAL2["seal_public"]),
         header=bytes.fromhex(case["header"]),
-        ephemeral=bytes.fromhex(case["ephemeral_secret"]),
     )
 
 
-@each(SEAL1["sealed"])
+@each(SEAL2["sealed"])
 def test_the_server_seals_to_these_very_bytes(case: dict[str, Any]) -> None:
     fields = case["header_fields"]
     packed = HEADER.pack(
@@ -114,6 +124,7 @@ def test_the_server_seals_to_these_very_bytes(case: dict[str, Any]) -> None:
         bytes.fromhex(fields["inbox"]),
         fields["key_number"],
         fields["expires_at"],
+        fields["service_key"],
     )
     assert packed.hex() == case["header"]
     plaintext, sealed = content_of(case).encode(), sealed_by_server(case)
@@ -124,16 +135,15 @@ def test_the_server_seals_to_these_very_bytes(case: dict[str, Any]) -> None:
     assert sealed.hex() == case.get("sealed", sealed.hex())
 
 
-@each(SEAL1["sealed"])
+@each(SEAL2["sealed"])
 def test_both_implementations_open_what_the_server_sealed(case: dict[str, Any]) -> None:
-    secret, header = bytes.fromhex(SEAL1["seal_secret"]), bytes.fromhex(case["header"])
-    sealed = sealed_by_server(case)
-    opened = server_seal.unseal(sealed, seal_secret=secret, header=header)
-    assert reference.unseal(sealed, seal_secret=secret, associated=header) == opened
+    given = SEAL2 | case | {"sealed": sealed_by_server(case).hex()}
+    opened = server_seal.unseal(**keys_of(given))
+    assert reference.unseal2(**keys_of(given)) == opened
     assert server_seal.Content.decode(opened) == content_of(case)
 
 
-@each([case for case in SEAL1["sealed"] if case["content"]["kind"] == 3])
+@each([case for case in SEAL2["sealed"] if case["content"]["kind"] == 3])
 def test_a_receipts_body_is_what_the_server_writes(case: dict[str, Any]) -> None:
     fields = cbor2.loads(body_of(case))
     kind = server_seal.ReceiptKind(fields[1])
@@ -141,7 +151,7 @@ def test_a_receipts_body_is_what_the_server_writes(case: dict[str, Any]) -> None
 
 
 def test_the_bodies_that_apps_send_are_what_the_server_writes() -> None:
-    otp, notice, void = (body_of(case) for case in SEAL1["sealed"] if case["content"]["kind"] in (5, 6, 7))
+    otp, notice, void = (body_of(case) for case in SEAL2["sealed"] if case["content"]["kind"] in (5, 6, 7))
     text, code, expires_at, purpose = cbor2.loads(otp).values()
     assert server_seal.otp_body(text=text, code=code, expires_at=expires_at, purpose=purpose) == otp
     text, category, confidential, priority, language = cbor2.loads(notice).values()
@@ -152,20 +162,59 @@ def test_the_bodies_that_apps_send_are_what_the_server_writes() -> None:
     assert server_seal.void_body(tuple(ids), server_seal.Void(reason)) == void
 
 
-@each([case for case in SEAL1["refused"] if case["at"] == "unseal"])
+@each([case for case in SEAL2["refused"] if case["at"] == "unseal"])
 def test_neither_implementation_opens_what_was_tampered_with(case: dict[str, Any]) -> None:
-    secret, header, sealed = (bytes.fromhex(case[name]) for name in ("seal_secret", "header", "sealed"))
     with pytest.raises(server_seal.SealBroken):
-        server_seal.unseal(sealed, seal_secret=secret, header=header)
+        server_seal.unseal(**keys_of(case))
     with pytest.raises((InvalidTag, ValueError)):
-        reference.unseal(sealed, seal_secret=secret, associated=header)
+        reference.unseal2(**keys_of(case))
 
 
-@each([case for case in SEAL1["refused"] if case["at"] == "content"])
+@each([case for case in SEAL2["refused"] if case["at"] == "content"])
 def test_what_is_refused_for_its_content_does_open(case: dict[str, Any]) -> None:
     """Otherwise a client would refuse it for the wrong reason, and the vector would prove nothing."""
-    secret, header, sealed = (bytes.fromhex(case[name]) for name in ("seal_secret", "header", "sealed"))
-    assert cbor2.loads(server_seal.unseal(sealed, seal_secret=secret, header=header))
+    assert cbor2.loads(server_seal.unseal(**keys_of(case)))
+
+
+@each(SEAL2["one_ephemeral_key"])
+def test_what_was_sealed_with_one_ephemeral_key_opens_for_each_device_alone(case: dict[str, Any]) -> None:
+    rows = SEAL2["one_ephemeral_key"]
+    assert len({row["sealed"][:64] for row in rows}) == 1
+    assert len({row["sealed"][64:] for row in rows}) == len(rows)
+    assert server_seal.unseal(**keys_of(SEAL2 | case)) == reference.unseal2(**keys_of(SEAL2 | case))
+    for other in rows:
+        if other is not case:
+            with pytest.raises(server_seal.SealBroken):
+                server_seal.unseal(**keys_of(SEAL2 | case | {"header": other["header"]}))
+            with pytest.raises(server_seal.SealBroken):
+                server_seal.unseal(**keys_of(SEAL2 | case | {"sealed": other["sealed"]}))
+
+
+# keys of the service
+
+
+def introductions_of(told: dict[str, Any]) -> list[service_keys.Introduction]:
+    return [
+        service_keys.Introduction(
+            bytes.fromhex(one["statement"]), bytes.fromhex(one["signature"]) if "signature" in one else None
+        )
+        for one in told["introductions"]
+    ]
+
+
+@pytest.mark.parametrize("case", SERVICE_KEYS["secrets"], ids=lambda case: case["label"])
+def test_the_server_derives_its_keys_as_the_file_says(case: dict[str, Any]) -> None:
+    secret, number = bytes.fromhex(case["secret"]), case["number"]
+    key, successor = service_keys.ServiceKey.of(number, secret), service_keys.succession_key(secret, number)[0]
+    assert key.public.hex() == case["seal_public"]
+    assert successor.hex() == case["successor_public"]
+    assert service_keys.introduction_statement(number, key.public, successor).hex() == case["statement"]
+
+
+@each(SERVICE_KEYS["accepted"])
+def test_the_server_takes_the_lists_that_devices_accept(case: dict[str, Any]) -> None:
+    public = service_keys.check_introductions(introductions_of(case["told"]))
+    assert set(public) <= set(case["afterwards"])
 
 
 # tokens
@@ -301,15 +350,18 @@ def sdk(module: str) -> Any:
     return pytest.importorskip(f"sandes_client.{module}")
 
 
-def opened_by_sdk(case: dict[str, Any], header: bytes, sealed: bytes) -> Any:
+def opened_by_sdk(case: dict[str, Any], *, accept_seal1: bool = False) -> Any:
+    header, sealed = bytes.fromhex(case["header"]), bytes.fromhex(case["sealed"])
     texts = [base64url_text(data) for data in (header[1:17] + bytes(8), header, sealed)]
-    secret = bytes.fromhex(case.get("seal_secret", SEAL1["seal_secret"]))
-    return sdk("seal").open_envelope(*texts, secret_of=lambda _: secret)
+    return sdk("seal").open_envelope(
+        *texts,
+        secret_of=lambda _: bytes.fromhex(case["seal_secret"]),
+        service_key_of=lambda _: bytes.fromhex(case.get("service_public", SEAL2["service_public"])),
+        accept_seal1=accept_seal1,
+    )
 
 
-@each(SEAL1["sealed"])
-def test_the_sdk_opens_every_envelope(case: dict[str, Any]) -> None:
-    opened = opened_by_sdk(case, bytes.fromhex(case["header"]), sealed_by_server(case))
+def check_opened(opened: Any, case: dict[str, Any]) -> None:
     content = content_of(case)
     assert (opened.body, opened.at_ms, int(opened.kind)) == (content.body, content.at_ms, int(content.kind))
     assert opened.id == message_text(content.id)
@@ -320,11 +372,74 @@ def test_the_sdk_opens_every_envelope(case: dict[str, Any]) -> None:
         assert str(opened.sender) == str(content.sender)
 
 
+@each(SEAL2["sealed"])
+def test_the_sdk_opens_every_envelope(case: dict[str, Any]) -> None:
+    check_opened(opened_by_sdk(SEAL2 | case | {"sealed": sealed_by_server(case).hex()}), case)
+
+
+@each(SEAL2["refused"])
+def test_the_sdk_refuses_every_envelope_that_is_to_be_refused_for_its_reason(case: dict[str, Any]) -> None:
+    seal = sdk("seal")
+    reasons = {"not_from_service": seal.NotFromService, "former_format": seal.FormerFormat}
+    with pytest.raises(seal.EnvelopeUnreadable) as caught:
+        opened_by_sdk(case)
+    assert caught.type is reasons.get(case["reason"], seal.EnvelopeUnreadable)
+
+
+@each([case for case in SEAL1["sealed"] if "sealed" in case])
+def test_the_sdk_opens_the_former_format_only_where_it_is_allowed(case: dict[str, Any]) -> None:
+    with pytest.raises(sdk("seal").FormerFormat):
+        opened_by_sdk(SEAL1 | case)
+    check_opened(opened_by_sdk(SEAL1 | case, accept_seal1=True), case)
+
+
 @each(SEAL1["refused"])
-def test_the_sdk_refuses_every_envelope_that_is_to_be_refused(case: dict[str, Any]) -> None:
-    unreadable = sdk("seal").EnvelopeUnreadable
-    with pytest.raises(unreadable):
-        opened_by_sdk(case, bytes.fromhex(case["header"]), bytes.fromhex(case["sealed"]))
+@pytest.mark.parametrize("accept_seal1", [True, False])
+def test_the_sdk_refuses_every_envelope_of_the_former_format_that_is_to_be_refused(
+    accept_seal1: bool, case: dict[str, Any]
+) -> None:
+    with pytest.raises(sdk("seal").EnvelopeUnreadable):
+        opened_by_sdk(case, accept_seal1=accept_seal1)
+
+
+def keys_of_sdk(case: dict[str, Any], path: Path) -> tuple[Any, Any]:
+    store = sdk("store").Store.open(path / "profile.db")
+    pinned = {one["number"]: bytes.fromhex(one["statement"]) for one in case["pinned"]}
+    store.service_keys.pin(pinned, oldest=0)
+    return store, sdk("service_keys").ServiceKeys(store, clock=sdk("clock").SystemClock())
+
+
+def told_of(case: dict[str, Any]) -> dict[str, Any]:
+    introductions = [
+        {name: base64url_text(bytes.fromhex(text)) for name, text in one.items()}
+        for one in case["told"]["introductions"]
+    ]
+    return {"oldest": case["told"]["oldest"], "introductions": introductions}
+
+
+@each(SERVICE_KEYS["accepted"])
+def test_the_sdk_pins_the_keys_that_follow(case: dict[str, Any], tmp_path: Path) -> None:
+    store, keys = keys_of_sdk(case, tmp_path)
+    keys.learn(told_of(case))
+    publics = {one["number"]: one["seal_public"] for one in SERVICE_KEYS["secrets"]}
+    assert sorted(store.service_keys.statements()) == case["afterwards"]
+    for number in case["afterwards"]:
+        if number < case["told"]["oldest"]:
+            with pytest.raises(sdk("seal").NotFromService):
+                keys.public(number)
+        else:
+            assert keys.public(number).hex() == publics[number]
+    assert keys.is_fresh
+
+
+@each(SERVICE_KEYS["refused"])
+def test_the_sdk_refuses_keys_that_do_not_follow_and_keeps_what_it_has(case: dict[str, Any], tmp_path: Path) -> None:
+    store, keys = keys_of_sdk(case, tmp_path)
+    before = store.service_keys.statements(), store.service_keys.oldest()
+    with pytest.raises(sdk("service_keys").ServiceKeysRefused):
+        keys.learn(told_of(case))
+    assert (store.service_keys.statements(), store.service_keys.oldest()) == before
+    assert not keys.is_fresh
 
 
 def test_the_sdk_signs_tokens_the_server_accepts() -> None:

@@ -41,7 +41,7 @@ class Backstage:
     def of(cls, engine: Engine, deployment: Deployment) -> Self:
         """Queues are those that the deployed functions are told of."""
         dynamodb, table = engine.client("dynamodb"), deployment.tables["directory"]
-        pepper = Pepper.of(_secret(engine, "Pepper"))
+        pepper = Pepper.of(secret_of(engine, "Pepper"))
         organisations, directory = OrganisationStore(dynamodb, table), DirectoryStore(dynamodb, table)
         return cls(
             BackstageDependencies(
@@ -51,7 +51,7 @@ class Backstage:
                     store=VerificationStore(dynamodb, table, RoutingStore(dynamodb, deployment.tables["routing"])),
                     directory=directory,
                     pepper=pepper,
-                    key=AttestationKey.of(_secret(engine, "AttestationSecret")),
+                    key=AttestationKey.of(secret_of(engine, "AttestationSecret")),
                 ),
                 groups=OfficialGroupDependencies(
                     groups=GroupStore(dynamodb, table),
@@ -66,7 +66,7 @@ class Backstage:
                     pool=CognitoPool(engine.client("cognito-idp"), deployment.admin_pool),
                     recorder=Recorder(
                         AuditStore(dynamodb, deployment.tables["audit"]),
-                        AuditKey.of(_secret(engine, "AuditSecret")),
+                        AuditKey.of(secret_of(engine, "AuditSecret")),
                     ),
                 ),
             )
@@ -87,8 +87,8 @@ def _queue(engine: Engine, variable: str) -> str:
     raise EngineError(f"no function is told of {variable}")
 
 
-def _secret(engine: Engine, name: str) -> bytes:
-    """`name` as in infra/foundation.py; the engine puts more around it."""
+def secret_of(engine: Engine, name: str) -> bytes:
+    """Read a secret of the deployed stack. `name` is as in infra/foundation.py; the engine puts more around it."""
     secrets = engine.client("secretsmanager")
     (found,) = [one["Name"] for one in secrets.list_secrets()["SecretList"] if name in one["Name"]]
     return str(secrets.get_secret_value(SecretId=found)["SecretString"]).encode()

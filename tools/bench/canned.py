@@ -56,6 +56,7 @@ ENVIRONMENT = {
     "PEPPER_SECRET": "arn:aws:secretsmanager:us-east-1:000000000000:secret:pepper",
     "AUDIT_SECRET": "arn:aws:secretsmanager:us-east-1:000000000000:secret:audit",
     "SENDER_SECRET": "arn:aws:secretsmanager:us-east-1:000000000000:secret:bench",
+    "SEAL_SECRET": "arn:aws:secretsmanager:us-east-1:000000000000:secret:seal",
     "MAX_EXPIRY_SECONDS": "2592000",
     "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": "http://127.0.0.1:9/v1",
 }

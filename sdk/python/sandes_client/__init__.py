@@ -13,6 +13,7 @@ from sandes_client.endpoints import Endpoints
 from sandes_client.enrolment import Enrolment
 from sandes_client.events import (
     ConnectionChanged,
+    EnvelopeRefused,
     Event,
     GroupEvent,
     GroupMessageReceived,
@@ -21,6 +22,7 @@ from sandes_client.events import (
     NoticeReceived,
     OtpReceived,
     Revoked,
+    ServiceKeysRejected,
     State,
     Status,
     StatusChanged,
@@ -44,6 +46,7 @@ __all__ = [
     "DeviceStopped",
     "Endpoints",
     "Enrolment",
+    "EnvelopeRefused",
     "Event",
     "Group",
     "GroupChange",
@@ -62,6 +65,7 @@ __all__ = [
     "Revoked",
     "SendFailed",
     "Sent",
+    "ServiceKeysRejected",
     "State",
     "Status",
     "StatusChanged",

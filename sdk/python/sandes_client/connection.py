@@ -19,6 +19,7 @@ from sandes_client.events import State
 from sandes_client.incoming import Incoming
 from sandes_client.link import DeviceStopped
 from sandes_client.seal_keys import SealKeyRotation
+from sandes_client.service_keys import ServiceKeys, ServiceKeysRefused
 from sandes_client.socket import (
     ANSWER_SECONDS,
     CLOSE_REVOKED,
@@ -69,6 +70,7 @@ class Owner(Protocol):
 
     incoming: Incoming
     seal_keys: SealKeyRotation
+    service_keys: ServiceKeys
 
     def token(self) -> str: ...
 
@@ -77,6 +79,8 @@ class Owner(Protocol):
     def on_state(self, state: State) -> None: ...
 
     def on_superseded(self) -> None: ...
+
+    def on_service_keys_refused(self, reason: str) -> None: ...
 
     def on_revoked(self, reason: str) -> None: ...
 
@@ -203,6 +207,14 @@ class Connection:
     def on_envelopes(self, envelopes: list[Frame]) -> None:
         if not self.stopped:
             self._owner.incoming.take(envelopes)
+
+    def on_welcome(self, welcome: Frame) -> None:
+        """Which keys the service has is known before the first envelope comes."""
+        try:
+            self._owner.service_keys.learn(welcome.get("service_keys"))
+        except ServiceKeysRefused as reason:
+            logger.error("the keys of the service were refused: %s", reason)
+            self._owner.on_service_keys_refused(str(reason))
 
     def on_superseded(self, socket: Socket) -> None:
         """Expected on an older socket of ours; on the newest, another process has taken over.
@@ -352,15 +364,18 @@ class Connection:
         await self._owner.on_handshake_refused(status, headers.get("Date"))
 
     async def _for_seconds(self, seconds: float, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work` for so long, or until keys of the service are asked for, which the next socket brings."""
         task = asyncio.ensure_future(work)
         timer = asyncio.ensure_future(self._clock.sleep(seconds))
+        stale = asyncio.ensure_future(self._owner.service_keys.stale.wait())
         try:
-            await asyncio.wait({task, timer}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, timer, stale}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 task.result()
         finally:
-            task.cancel()
-            timer.cancel()
+            for one in (task, timer, stale):
+                one.cancel()
+            self._owner.service_keys.stale.clear()  # whatever comes of it: the next envelope asks again
 
     async def _while_open(self, socket: Socket, work: Coroutine[Any, Any, None]) -> None:
         """Do `work` until it ends or the socket does."""

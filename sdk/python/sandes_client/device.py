@@ -24,6 +24,7 @@ from sandes_client.events import (
     GroupMessageReceived,
     MessageReceived,
     Revoked,
+    ServiceKeysRejected,
     State,
     Status,
     StatusChanged,
@@ -37,7 +38,9 @@ from sandes_client.link import DeviceStopped
 from sandes_client.low_level import LowLevel
 from sandes_client.outgoing import Sender
 from sandes_client.people import People
+from sandes_client.seal import SEAL1_UNTIL_MS
 from sandes_client.seal_keys import SealKeyRotation
+from sandes_client.service_keys import ServiceKeys
 from sandes_client.statements import Signer
 from sandes_client.store import Outgoing, Store
 from sandes_client.tokens import sign_token
@@ -94,6 +97,7 @@ class DeviceClient:
         auto_ack: bool = True,
         owns_store: bool = False,
         endpoints: Endpoints | None = None,
+        seal1_until_ms: int = SEAL1_UNTIL_MS,
     ) -> None:
         account, endpoints = store.profile.account(), endpoints or store.profile.endpoints()
         if account is None or endpoints is None:
@@ -124,11 +128,14 @@ class DeviceClient:
             server_clock=self.clock,
             chance=chance,
         )
+        self.service_keys = ServiceKeys(store, clock=clock)
         self.incoming = Incoming(
             store,
             self.address.account,
             owner=self,
             link=self._connection,
+            service_keys=self.service_keys,
+            seal1_until_ms=seal1_until_ms,
             cipher=cipher,
             emit=self._emit,
             clock=clock,
@@ -179,10 +186,12 @@ class DeviceClient:
         transport: httpx.AsyncBaseTransport | None = None,
         auto_ack: bool = True,
         endpoints: Endpoints | None = None,
+        seal1_until_ms: int = SEAL1_UNTIL_MS,
     ) -> Self:
         """The client of the profile at a path, or of an open store, which stays the caller's to close.
 
-        `endpoints`: where to call, in place of where the profile was made.
+        `endpoints`: where to call, in place of where the profile was made. `seal1_until_ms`: until when, in epoch
+        milliseconds, envelopes of the former format are accepted, which anybody can write who can write to the inbox.
 
         Entering the `async with` block starts connecting and does not wait for it: `send` and `post` work offline.
         Raises NotRegistered, or StoreUnusable.
@@ -198,6 +207,7 @@ class DeviceClient:
                 auto_ack=auto_ack,
                 owns_store=store is not profile,
                 endpoints=endpoints,
+                seal1_until_ms=seal1_until_ms,
             )
         except NotRegistered:
             if store is not profile:
@@ -333,6 +343,9 @@ class DeviceClient:
     def on_superseded(self) -> None:
         self._emit(Superseded())
         self._connection.stop(State.SUPERSEDED)
+
+    def on_service_keys_refused(self, reason: str) -> None:
+        self._emit(ServiceKeysRejected(reason))
 
     def on_revoked(self, reason: str) -> None:
         """The server's word destroys the keys; `unknown` is our own guess, and does not."""

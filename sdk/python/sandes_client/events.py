@@ -164,6 +164,29 @@ class StatusChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvelopeRefused:
+    """An envelope was not shown and has been acked. `envelope` is its id in base64url.
+
+    `not_from_service`: it was not sealed by a key of the service, or was changed on its way; somebody may have written
+    into the service's database. `former_format`: its format proves nothing about who wrote it. `unreadable`: this
+    device has no key for it, or cannot read what is in it.
+    """
+
+    envelope: str
+    reason: Literal["not_from_service", "former_format", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceKeysRejected:
+    """The service names keys that do not follow from those this device has pinned. It goes on with the pinned ones.
+
+    What other keys sealed is neither shown nor acked until the service names keys that follow.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionChanged:
     state: State
 
@@ -188,4 +211,5 @@ _ROTATING = (GroupChange.LEFT, GroupChange.REMOVED, GroupChange.DISSOLVED, Group
 
 AppMessage = NoticeReceived | OtpReceived
 OfGroup = GroupMessageReceived | GroupEvent | GroupRefreshed
-Event = MessageReceived | OfGroup | AppMessage | Voided | StatusChanged | ConnectionChanged | Revoked | Superseded
+OfConnection = ConnectionChanged | Revoked | Superseded | ServiceKeysRejected
+Event = MessageReceived | OfGroup | AppMessage | Voided | EnvelopeRefused | StatusChanged | OfConnection

@@ -1,4 +1,4 @@
-"""What envelopes of groups hold, and bodies that are kept apart from them (docs/protocol/seal1.md)."""
+"""What envelopes of groups hold, and bodies that are kept apart from them (docs/protocol/seal2.md)."""
 
 from __future__ import annotations
 

@@ -6,12 +6,13 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable
-from typing import cast
+from typing import Literal, cast
 
 from sandes_client.cipher import BodyCipher, BodyUnreadable
 from sandes_client.clock import Chance, Clock, ServerClock
 from sandes_client.events import (
     AppMessage,
+    EnvelopeRefused,
     Event,
     MessageReceived,
     NoticeReceived,
@@ -21,21 +22,25 @@ from sandes_client.events import (
     Voided,
 )
 from sandes_client.group_incoming import GroupIncoming, Owner
-from sandes_client.ids import AccountId, AppSender, parse_envelope
+from sandes_client.ids import AccountId, AppSender, EnvelopeId, parse_envelope
 from sandes_client.link import Link
 from sandes_client.seal import (
     OF_GROUPS,
     EnvelopeUnreadable,
+    FormerFormat,
     Kind,
+    NotFromService,
     Opened,
     ReceiptKind,
     SenderClass,
+    UnknownServiceKey,
     open_envelope,
     parse_notice,
     parse_otp,
     parse_receipt,
     parse_void,
 )
+from sandes_client.service_keys import ServiceKeys
 from sandes_client.socket import Frame, FrameRefused, SocketClosed
 from sandes_client.store import Store
 
@@ -54,6 +59,8 @@ class Incoming:
         *,
         owner: Owner,
         link: Link,
+        service_keys: ServiceKeys,
+        seal1_until_ms: int,
         cipher: BodyCipher,
         emit: Callable[[Event], None],
         clock: Clock,
@@ -64,6 +71,8 @@ class Incoming:
         self._own = own
         self._owner = owner
         self._link = link
+        self._service_keys = service_keys
+        self._seal1_until_ms = seal1_until_ms
         self._cipher = cipher
         self._emit = emit
         self._clock = clock
@@ -155,17 +164,46 @@ class Incoming:
             return []
         events: list[Event] | None = []
         try:
-            opened = open_envelope(
-                id, str(envelope.get("header")), str(envelope.get("sealed")), secret_of=self._store.profile.seal_secret
-            )
+            opened = self._open(id, envelope)
             if opened.to != self._own:
                 raise EnvelopeUnreadable("sent to another account")
             events = self._groups.take(id, opened) if opened.kind in OF_GROUPS else self._take_opened(opened)
+        except UnknownServiceKey as reason:
+            logger.warning("an envelope was left for a new socket: %s", reason)
+            self._service_keys.needs_news()
+            return []
         except (EnvelopeUnreadable, BodyUnreadable) as reason:
             logger.warning("an envelope could not be opened and is acked: %s", reason)
+            events = [self._refuse(id, reason)]
         if events is not None:
             self._store.inbox.add_ack(id)
         return events or []
+
+    def _open(self, id: EnvelopeId, envelope: Frame) -> Opened:
+        """Raises UnknownServiceKey only for an envelope that may be opened after the service was heard again."""
+        try:
+            return open_envelope(
+                id,
+                str(envelope.get("header")),
+                str(envelope.get("sealed")),
+                secret_of=self._store.profile.seal_secret,
+                service_key_of=self._service_keys.public,
+                accept_seal1=self._server_clock.now_ms() < self._seal1_until_ms,
+            )
+        except UnknownServiceKey as reason:
+            if self._service_keys.is_fresh:
+                raise NotFromService(str(reason)) from reason
+            raise
+
+    def _refuse(self, id: EnvelopeId, why: Exception) -> EnvelopeRefused:
+        reason: Literal["not_from_service", "former_format", "unreadable"] = "unreadable"
+        if isinstance(why, NotFromService):
+            reason = "not_from_service"
+        elif isinstance(why, FormerFormat):
+            reason = "former_format"
+        refused = EnvelopeRefused(id, reason)
+        self._store.service_keys.refuse(refused.reason, now_ms=self._clock.now_ms())
+        return refused
 
     def _take_opened(self, opened: Opened) -> list[Event]:
         if isinstance(opened.sender, AppSender):

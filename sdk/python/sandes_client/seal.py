@@ -1,8 +1,9 @@
-"""Opening envelopes of format `seal1` (docs/protocol/seal1.md)."""
+"""Opening envelopes: `seal2` (docs/protocol/seal2.md), and the former format `seal1` for as long as it is allowed."""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,7 +28,12 @@ from sandes_client.ids import (
 )
 
 OVERHEAD_BYTES = 48
-_HEADER = struct.Struct(">B16s16sIQ")
+SEAL1_UNTIL_MS = 0
+"""Envelopes of the former format are refused from this time on, epoch milliseconds: no service has stored any."""
+
+_HEADER = struct.Struct(">B16s16sIQB")
+_SEAL1_HEADER = struct.Struct(">B16s16sIQ")
+_SALT = b"SANDES1/seal2"
 _PERSON = b"sandes-seal-v1"
 _NONCE = bytes(12)
 
@@ -38,6 +44,18 @@ _APP = 3
 
 class EnvelopeUnreadable(Exception):
     """This device cannot open the envelope, now or ever: it is acked and forgotten."""
+
+
+class NotFromService(EnvelopeUnreadable):
+    """No key of the service sealed these bytes for this device: somebody else wrote them, or they were changed."""
+
+
+class FormerFormat(EnvelopeUnreadable):
+    """The format proves nothing about who wrote the envelope, and is not accepted any more."""
+
+
+class UnknownServiceKey(EnvelopeUnreadable):
+    """The envelope names a key of the service that is not known here, perhaps not yet."""
 
 
 class Kind(IntEnum):
@@ -64,21 +82,28 @@ class ReceiptKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The 45 bytes in clear beside the sealed ones. `expires_at` is epoch seconds."""
+    """The bytes in clear beside the sealed ones. `expires_at` is epoch seconds.
+
+    `service_key` is the number of the service's key; None in the former format, which has none.
+    """
 
     message: bytes
     inbox: bytes
     key_number: int
     expires_at: int
+    service_key: int | None
 
     @classmethod
     def parse(cls, data: bytes) -> Header:
-        if len(data) != _HEADER.size:
-            raise EnvelopeUnreadable(f"a header has {_HEADER.size} bytes, not {len(data)}")
-        version, message, inbox, key_number, expires_at = _HEADER.unpack(data)
-        if version != 1:
-            raise EnvelopeUnreadable(f"version {version} is not known")
-        return cls(message, inbox, key_number, expires_at)
+        """Raises EnvelopeUnreadable."""
+        match data[:1], len(data):
+            case b"\x02", _HEADER.size:
+                _, message, inbox, key_number, expires_at, service_key = _HEADER.unpack(data)
+                return cls(message, inbox, key_number, expires_at, service_key)
+            case b"\x01", _SEAL1_HEADER.size:
+                _, message, inbox, key_number, expires_at = _SEAL1_HEADER.unpack(data)
+                return cls(message, inbox, key_number, expires_at, None)
+        raise EnvelopeUnreadable("the header is of no format that is known here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,28 +155,61 @@ class Void:
     reason: str
 
 
-def open_envelope(id: EnvelopeId, header: str, sealed: str, *, secret_of: Callable[[int], bytes | None]) -> Opened:
+def open_envelope(
+    id: EnvelopeId,
+    header: str,
+    sealed: str,
+    *,
+    secret_of: Callable[[int], bytes | None],
+    service_key_of: Callable[[int], bytes | None],
+    accept_seal1: bool = False,
+) -> Opened:
     """Open one envelope as it stands in an `envelopes` frame.
 
-    `secret_of` gives the secret of a seal key by its number. Raises EnvelopeUnreadable: unknown key or version,
-    other bytes than were sealed, or ids that differ between envelope, header and content.
+    `secret_of` gives the secret of a seal key by its number, `service_key_of` the public key of the service.
+    Raises UnknownServiceKey, NotFromService, FormerFormat; EnvelopeUnreadable for an unknown seal key or format, or ids
+    that differ between envelope, header and content.
     """
     try:
         header_bytes, sealed_bytes, id_bytes = parse_base64url(header), parse_base64url(sealed), parse_base64url(id)
     except ValueError as error:
         raise EnvelopeUnreadable("not base64url") from error
     parsed = Header.parse(header_bytes)
+    service = None if parsed.service_key is None else service_key_of(parsed.service_key)
+    if parsed.service_key is None and not accept_seal1:
+        raise FormerFormat("the format is not accepted any more")
+    if parsed.service_key is not None and service is None:
+        raise UnknownServiceKey(f"key {parsed.service_key} of the service is not known here")
     secret = secret_of(parsed.key_number)
     if secret is None:
         raise EnvelopeUnreadable(f"seal key {parsed.key_number} is not here")
-    opened = _read(unseal(sealed_bytes, secret=secret, header=header_bytes))
+    if service is None:
+        plain = unseal1(sealed_bytes, secret=secret, header=header_bytes)
+    else:
+        plain = unseal(sealed_bytes, secret=secret, service=service, header=header_bytes)
+    opened = _read(plain)
     if parsed.message != id_bytes[:16] or opened.id != message_text(parsed.message):
         raise EnvelopeUnreadable("the message ids of envelope, header and content differ")
     return opened
 
 
-def unseal(sealed: bytes, *, secret: bytes, header: bytes) -> bytes:
-    """Raises EnvelopeUnreadable for any other key, header or bytes than those it was sealed with."""
+def unseal(sealed: bytes, *, secret: bytes, service: bytes, header: bytes) -> bytes:
+    """Raises NotFromService for any other keys, header or bytes than those it was sealed with."""
+    if len(sealed) < OVERHEAD_BYTES:
+        raise NotFromService("too short to be sealed")
+    share, ciphertext = sealed[:32], sealed[32:]
+    try:
+        # both refuse an all-zero result
+        shared = bindings.crypto_scalarmult(secret, share) + bindings.crypto_scalarmult(secret, service)
+        bound = share + bindings.crypto_scalarmult_base(secret) + service + header
+        key = hmac.digest(hmac.digest(_SALT, shared, "sha256"), bound + b"\x01", "sha256")
+        return bindings.crypto_aead_chacha20poly1305_ietf_decrypt(ciphertext, None, _NONCE, key)
+    except CryptoError as error:
+        raise NotFromService("not sealed by the service for this key and header") from error
+
+
+def unseal1(sealed: bytes, *, secret: bytes, header: bytes) -> bytes:
+    """The former format. Raises EnvelopeUnreadable for any other key, header or bytes than those it was sealed with."""
     if len(sealed) < OVERHEAD_BYTES:
         raise EnvelopeUnreadable("too short to be sealed")
     share, ciphertext = sealed[:32], sealed[32:]

@@ -63,6 +63,10 @@ class Listener(Protocol):
         """The envelopes were not stored. They stay with the server, which sends them again."""
         ...
 
+    def on_welcome(self, welcome: Frame) -> None:
+        """Called before any envelope that comes after it. sqlite3.Error from it ends the socket."""
+        ...
+
     def on_superseded(self, socket: Socket) -> None: ...
 
     def on_revoked(self, reason: str) -> None: ...
@@ -234,6 +238,8 @@ class Socket:
             case _:
                 answer = self._answers.get((ref, kind)) if isinstance(ref, str) and isinstance(kind, str) else None
                 if answer and not answer.done():
+                    if kind == "welcome":
+                        self._listener.on_welcome(frame)
                     answer.set_result(frame)
 
     def _take_from_gateway(self, frame: Frame) -> None:

@@ -1,4 +1,4 @@
-"""seal1: what is sealed opens with one key under one header, and with nothing else."""
+"""seal2: what the service sealed opens with one key under one header; what anybody else sealed opens with none."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from sandes.crypto.seal import (
     Kind,
     ReceiptKind,
     SealBroken,
+    Sealing,
     check_seal_key,
     receipt_body,
-    seal,
     unseal,
 )
+from sandes.crypto.service_keys import ServiceKey
 from sandes.model.envelope import HEADER
 from sandes.model.ids import AccountId, DeviceAddress, DeviceNumber, MessageId
 
 SECRET = bytes(range(32))
 PUBLIC = bytes(PrivateKey(SECRET).public_key)
-HEAD = HEADER.pack(1, bytes(16), bytes(range(16)), 7, 1_790_000_000)
+HEAD = HEADER.pack(2, bytes(16), bytes(range(16)), 7, 1_790_000_000, 1)
+SERVICE = ServiceKey.of(1, b"a secret that only the service has")
 CONTENT = Content(
     MessageId(bytes(range(16))),
     DeviceAddress(AccountId(b"senderid"), DeviceNumber(3)),
@@ -48,33 +50,87 @@ SMALL_ORDER = [
 """The points of order 1, 2, 4 and 8 on Curve25519 and its twist, and their spellings above the prime."""
 
 
+def seal(plain: bytes, *, header: bytes = HEAD, public: bytes = PUBLIC, service: ServiceKey = SERVICE) -> bytes:
+    return Sealing(service)(plain, seal_public=public, header=header)
+
+
+def opened(
+    sealed: bytes, *, header: bytes = HEAD, secret: bytes = SECRET, service_public: bytes = SERVICE.public
+) -> bytes:
+    return unseal(sealed, seal_secret=secret, service_public=service_public, header=header)
+
+
 @given(st.binary(max_size=300), st.binary(max_size=60))
 def test_what_is_sealed_opens_and_is_48_bytes_longer(plain: bytes, header: bytes) -> None:
-    sealed = seal(plain, seal_public=PUBLIC, header=header)
+    sealed = seal(plain, header=header)
     assert len(sealed) == len(plain) + OVERHEAD_BYTES == len(plain) + 48
-    assert unseal(sealed, seal_secret=SECRET, header=header) == plain
+    assert opened(sealed, header=header) == plain
 
 
 def test_two_seals_of_one_text_have_nothing_in_common() -> None:
-    first, second = (seal(b"same", seal_public=PUBLIC, header=HEAD) for _ in range(2))
+    first, second = seal(b"same"), seal(b"same")
     assert first[:32] != second[:32]
     assert first[32:] != second[32:]
 
 
-def test_a_header_is_45_bytes_and_every_single_flipped_bit_of_it_breaks_the_seal() -> None:
-    sealed = seal(CONTENT.encode(), seal_public=PUBLIC, header=HEAD)
-    assert len(HEAD) == 45
+def test_a_header_is_46_bytes_and_every_single_flipped_bit_of_it_breaks_the_seal() -> None:
+    sealed = seal(CONTENT.encode())
+    assert len(HEAD) == 46
     for changed in flips(HEAD):
         with pytest.raises(SealBroken):
-            unseal(sealed, seal_secret=SECRET, header=changed)
+            opened(sealed, header=changed)
 
 
 def test_every_single_flipped_bit_of_the_sealed_bytes_breaks_the_seal() -> None:
-    """All but one: X25519 ignores the top bit of a share, but the share itself goes into the key."""
-    sealed = seal(CONTENT.encode(), seal_public=PUBLIC, header=HEAD)
-    for changed in flips(sealed):
+    """X25519 ignores the top bit of a share, but the share itself goes into the key."""
+    for changed in flips(seal(CONTENT.encode())):
         with pytest.raises(SealBroken):
-            unseal(changed, seal_secret=SECRET, header=HEAD)
+            opened(changed)
+
+
+def test_without_the_services_private_key_nothing_can_be_sealed_that_opens() -> None:
+    """Whoever can write rows knows every public key, and chooses ephemeral and static keys as they like."""
+    own = ServiceKey.of(1, b"a secret that somebody else has made")
+    borrowed = ServiceKey(1, own.private, SERVICE.public)
+    shared = bytes(PrivateKey.generate())
+    same = Sealing(ServiceKey(1, shared, SERVICE.public), ephemeral=shared)
+    for forged in (
+        seal(CONTENT.encode(), service=own),
+        seal(CONTENT.encode(), service=borrowed),
+        same(CONTENT.encode(), seal_public=PUBLIC, header=HEAD),
+    ):
+        with pytest.raises(SealBroken):
+            opened(forged)
+    assert opened(seal(CONTENT.encode(), service=own), service_public=own.public)
+
+
+def test_an_envelope_of_one_device_cannot_be_moved_to_another_one_even_with_the_same_seal_key() -> None:
+    sealed = seal(CONTENT.encode())
+    moved = HEADER.pack(2, bytes(16), bytes(16), 7, 1_790_000_000, 1)
+    with pytest.raises(SealBroken):
+        opened(sealed, header=moved)
+
+
+def test_one_ephemeral_key_gives_every_device_a_key_of_its_own() -> None:
+    sealing = Sealing(SERVICE)
+    heads = [HEADER.pack(2, bytes(16), bytes([n] * 16), 7, 1_790_000_000, 1) for n in range(3)]
+    other = bytes(PrivateKey.generate())
+    publics = [PUBLIC, PUBLIC, bytes(PrivateKey(other).public_key)]  # two devices may have copied one key
+    rows = [sealing(b"\0" * 100, seal_public=public, header=head) for head, public in zip(heads, publics, strict=True)]
+    assert len({row[:32] for row in rows}) == 1
+    assert len({row[32:] for row in rows}) == 3
+    assert [opened(rows[n], header=heads[n]) for n in range(2)] == [b"\0" * 100] * 2
+    assert opened(rows[2], header=heads[2], secret=other) == b"\0" * 100
+    with pytest.raises(SealBroken):
+        opened(rows[2], header=heads[2])
+
+
+def test_another_plaintext_under_the_same_header_gets_another_key() -> None:
+    """Else the two ciphertexts would differ exactly where the plaintexts do."""
+    sealing = Sealing(SERVICE)
+    first, second = (sealing(plain, seal_public=PUBLIC, header=HEAD) for plain in (b"one text", b"two text"))
+    assert first[:32] != second[:32]
+    assert [opened(first), opened(second)] == [b"one text", b"two text"]
 
 
 def flips(data: bytes) -> list[bytes]:
@@ -87,17 +143,17 @@ def flips(data: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize("length", [0, 1, 31, 32, 33, 47, 48, 52])
 def test_a_seal_cut_short_is_broken(length: int) -> None:
-    sealed = seal(b"hello", seal_public=PUBLIC, header=HEAD)
+    sealed = seal(b"hello")
     with pytest.raises(SealBroken):
-        unseal(sealed[:length], seal_secret=SECRET, header=HEAD)
+        opened(sealed[:length])
 
 
 def test_a_seal_with_bytes_added_or_for_another_key_is_broken() -> None:
-    sealed = seal(b"hello", seal_public=PUBLIC, header=HEAD)
+    sealed = seal(b"hello")
     with pytest.raises(SealBroken):
-        unseal(sealed + b"\0", seal_secret=SECRET, header=HEAD)
+        opened(sealed + b"\0")
     with pytest.raises(SealBroken):
-        unseal(sealed, seal_secret=bytes(PrivateKey.generate()), header=HEAD)
+        opened(sealed, secret=bytes(PrivateKey.generate()))
 
 
 @pytest.mark.parametrize("point", SMALL_ORDER)
@@ -106,9 +162,11 @@ def test_keys_of_small_order_are_refused_on_both_sides(point: str) -> None:
     with pytest.raises(ValueError, match="small order"):
         check_seal_key(public)
     with pytest.raises(CryptoError):
-        seal(b"hello", seal_public=public, header=HEAD)
+        seal(b"hello", public=public)
     with pytest.raises(SealBroken):
-        unseal(public + bytes(40), seal_secret=SECRET, header=HEAD)
+        opened(public + bytes(40))
+    with pytest.raises(SealBroken):
+        opened(seal(b"hello"), service_public=public)
 
 
 def test_a_proper_key_passes() -> None:

@@ -17,7 +17,15 @@ from sandes.groups import fanout as module
 from sandes.groups.fanout import CHUNK_MEMBERS, INLINE_MEMBERS, NobodyFound
 from sandes.model.app import AppSender
 from sandes.model.group import Group
-from sandes.model.ids import DeviceAddress, DeviceNumber, GroupId, account_text, new_app_id, new_message_id
+from sandes.model.ids import (
+    DeviceAddress,
+    DeviceNumber,
+    GroupId,
+    account_text,
+    new_app_id,
+    new_message_id,
+    parse_base64url,
+)
 from sandes.store.dynamo import StoreUnavailable
 from tests.support.batches import Crash, Crashing
 from tests.support.dynamodb import FlakyClient
@@ -182,14 +190,30 @@ def test_a_large_body_is_stored_once_for_a_hundred_and_fifty_members(groups: Gro
         assert len(envelope.sealed) < 300
 
 
-def test_no_ephemeral_key_is_used_twice(groups: Groups) -> None:
+def test_a_chunk_has_an_ephemeral_key_of_its_own_and_a_repeated_one_another(groups: Groups) -> None:
+    """Otherwise a repetition that seals another text would do it under a key that was used before."""
     (crowd,) = groups.people(1, devices=6)
-    people = [*groups.people(40), crowd]
+    people = [*groups.people(140), crowd]
     groups.send(groups.frame(groups.group(people)), people[0])
+    assert groups.work_one() == "planned"
+    entries = [entry[0] for entry in groups.queue.sent]
+
+    def sealed() -> list[bytes]:
+        inboxes = [(person, index) for person in people for index in range(len(person.devices))]
+        return [one.sealed for person, index in inboxes for one in groups.service.stored(person, index)]
+
     groups.work_all()
-    sealed = [envelope.sealed for person in people for index in range(len(person.devices))
-              for envelope in groups.service.stored(person, index)]  # fmt: skip
-    assert len({data[:32] for data in sealed}) == len(sealed) == 45
+    first = sealed()
+    assert len(first) == len({data[32:] for data in first}) == 145
+    assert len({data[:32] for data in first}) == len(entries) == 2
+    deps = groups.fanout()
+    for entry in entries:
+        job = module._decode(deps.keys.open(parse_base64url(entry["post"])))
+        deps._deliver(job, job.members or (), now_ms=NOW_MS)
+    second = sealed()
+    assert len(second) == 145
+    assert len({data[:32] for data in second}) == 2
+    assert not {data[:32] for data in first} & {data[:32] for data in second}
 
 
 # Whom it is for

@@ -455,10 +455,9 @@ def leave_expired(service: Service, person: Person, how_many: int) -> None:
     inbox = person.devices[0].inbox
     service.inbox.put_many(
         [
-            Envelope(
-                inbox, envelope_id(new_message_id(NOW_MS - 60_000 + number), number.to_bytes(8, "big")), 1, NOW, 0, b"x"
-            )
+            Envelope(inbox, envelope_id(id, number.to_bytes(8, "big")), 1, 1, NOW, 0, b"x")
             for number in range(how_many)
+            for id in [new_message_id(NOW_MS - 60_000 + number)]
         ]
     )
 

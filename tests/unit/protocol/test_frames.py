@@ -219,7 +219,7 @@ def test_what_is_absent_is_not_sent_as_null() -> None:
 
 
 def envelope(size: int, number: int = 0) -> Envelope:
-    return Envelope(InboxId(bytes(16)), EnvelopeId(number.to_bytes(24, "big")), 2**32 - 1, 2**40, 0, bytes(size))
+    return Envelope(InboxId(bytes(16)), EnvelopeId(number.to_bytes(24, "big")), 2**32 - 1, 1, 2**40, 0, bytes(size))
 
 
 @given(st.lists(st.integers(48, 40_000), max_size=40))

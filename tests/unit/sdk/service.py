@@ -28,12 +28,13 @@ from sandes.crypto.seal import (
     GroupChange,
     Kind,
     ReceiptKind,
+    Sealing,
     encrypt_body,
     group_event_body,
     group_message_body,
     receipt_body,
-    seal,
 )
+from sandes.crypto.service_keys import ServiceKeys
 from sandes.crypto.statements import (
     Actor,
     act_statement,
@@ -170,6 +171,7 @@ class Service:
     reconnect_after: int = 6300
     server_ahead_ms: int = 0
     code: str = "123456"
+    service_keys: ServiceKeys = field(default_factory=lambda: ServiceKeys.of(secrets.token_bytes(32).hex().encode()))
     _server: Server | None = None
     _works: set[asyncio.Task[None]] = field(default_factory=set)
     url: str = ""
@@ -290,6 +292,7 @@ class Service:
                 "type": "welcome",
                 "ref": frame["ref"],
                 "limits": limits,
+                "service_keys": self.introduced(),
                 "reconnect_after": self.reconnect_after,
             }
         )
@@ -302,6 +305,14 @@ class Service:
         if waiting:
             await self.post_stored(connected)
             await connected.post({"type": "drained", "ref": frame["ref"], "more": False})
+
+    def introduced(self) -> dict[str, Any]:
+        introductions = [
+            {"statement": base64url_text(one.statement)}
+            | ({"signature": base64url_text(one.signature)} if one.signature else {})
+            for one in self.service_keys.introductions
+        ]
+        return {"oldest": self.service_keys.oldest, "introductions": introductions}
 
     async def post_stored(self, connected: Connected) -> None:
         for text in bundle(list(self.stored.values())):
@@ -362,11 +373,13 @@ class Service:
     def _store(self, content: Content, key: SealKey | None = None) -> Envelope:
         key = key or self.seal_keys[-1]
         expires_at = self.now_ms // 1000 + 60
-        header = HEADER.pack(1, content.id, self.inbox, key.number, expires_at)
+        sealing = Sealing.by(self.service_keys, now_ms=self.now_ms)
+        header = HEADER.pack(2, content.id, self.inbox, key.number, expires_at, sealing.service.number)
         named = content.sender.app if isinstance(content.sender, AppSender) else content.sender.account
         tail = hashlib.blake2b(named, digest_size=8).digest()
-        sealed = seal(content.encode(), seal_public=key.public, header=header)
-        envelope = Envelope(self.inbox, envelope_id(content.id, tail), key.number, expires_at, self.now_ms, sealed)  # type: ignore[arg-type]
+        sealed = sealing(content.encode(), seal_public=key.public, header=header)
+        id, number = envelope_id(content.id, tail), sealing.service.number
+        envelope = Envelope(self.inbox, id, key.number, number, expires_at, self.now_ms, sealed)  # type: ignore[arg-type]
         self.stored[envelope.id] = envelope
         return envelope
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandes.crypto.seal import Content, Kind, notice_body, otp_body, receipt_body, seal, void_body
+from sandes.crypto.seal import Content, Kind, Sealing, notice_body, otp_body, receipt_body, void_body
 from sandes.crypto.seal import ReceiptKind as ServerReceiptKind
 from sandes.crypto.seal import Void as VoidReason
+from sandes.crypto.service_keys import ServiceKey
 from sandes.crypto.tokens import verify_token
 from sandes.model import ids as server_ids
 from sandes.model.app import AppSender
@@ -47,6 +48,7 @@ from sandes_client.tokens import sign_token
 from tests.unit.sdk.service import ALICE, BOB
 
 KEY = SealKey(3, bytes(range(32)))
+SERVICE = ServiceKey.of(1, b"the secret that only the service has")
 MESSAGE = server_ids.new_message_id(1_800_000_000_000)
 CONTENT = Content(
     MESSAGE, server_ids.DeviceAddress(BOB, server_ids.DeviceNumber(2)), "verified", ALICE, Kind.MESSAGE, 5, b"body"
@@ -56,18 +58,19 @@ CONTENT = Content(
 def opened(
     *, plaintext: bytes | None = None, header_id: bytes = MESSAGE, outer_id: bytes = MESSAGE, flip: int | None = None
 ) -> Opened:
-    header = HEADER.pack(1, header_id, b"i" * 16, KEY.number, 99)
+    header = HEADER.pack(2, header_id, b"i" * 16, KEY.number, 99, 1)
     data = CONTENT.encode() if plaintext is None else plaintext
-    sealed = bytearray(seal(data, seal_public=KEY.public, header=header))
+    sealed = bytearray(Sealing(SERVICE)(data, seal_public=KEY.public, header=header))
     whole = bytearray(header) + sealed
     if flip is not None:
         whole[flip // 8] ^= 1 << flip % 8
     id = EnvelopeId(base64url_text(envelope_id(server_ids.MessageId(outer_id), bytes(8))))
     return open_envelope(
         id,
-        base64url_text(bytes(whole[:45])),
-        base64url_text(bytes(whole[45:])),
+        base64url_text(bytes(whole[:46])),
+        base64url_text(bytes(whole[46:])),
         secret_of={KEY.number: KEY.secret}.get,
+        service_key_of={1: SERVICE.public}.get,
     )
 
 
@@ -80,8 +83,8 @@ def test_an_envelope_sealed_by_the_server_opens_to_what_was_sealed() -> None:
 
 
 def test_a_single_flipped_bit_in_header_or_sealed_bytes_makes_it_unreadable() -> None:
-    bits = (45 + 48 + len(CONTENT.encode())) * 8
-    share_top_bit = (45 + 31) * 8 + 7  # X25519 ignores it (RFC 7748 section 5), but the key is derived from it
+    bits = (46 + 48 + len(CONTENT.encode())) * 8
+    share_top_bit = (46 + 31) * 8 + 7  # X25519 ignores it (RFC 7748 section 5), but the key is derived from it
     for flip in [*range(bits), share_top_bit]:
         with pytest.raises(EnvelopeUnreadable):
             opened(flip=flip)
@@ -164,17 +167,24 @@ def test_rubbish_inside_the_seal_is_unreadable_and_nothing_worse(plaintext: byte
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_rubbish_instead_of_an_envelope_is_unreadable_and_nothing_worse(header: str, sealed: str) -> None:
     with pytest.raises(EnvelopeUnreadable):
-        open_envelope(EnvelopeId("A" * 32), header, sealed, secret_of=lambda _: KEY.secret)
+        open_envelope(
+            EnvelopeId("A" * 32),
+            header,
+            sealed,
+            secret_of=lambda _: KEY.secret,
+            service_key_of=lambda _: SERVICE.public,
+        )
 
 
 def test_a_share_of_small_order_is_refused() -> None:
-    header = base64url_text(HEADER.pack(1, MESSAGE, bytes(16), KEY.number, 99))
+    header = base64url_text(HEADER.pack(2, MESSAGE, bytes(16), KEY.number, 99, 1))
     with pytest.raises(EnvelopeUnreadable):
         open_envelope(
             EnvelopeId(base64url_text(MESSAGE + bytes(8))),
             header,
             base64url_text(bytes(32 + 16)),
             secret_of=lambda _: KEY.secret,
+            service_key_of=lambda _: SERVICE.public,
         )
 
 

@@ -155,7 +155,8 @@ async def test_more_after_a_drain_is_answered_by_acks_and_then_a_sync(service: S
     def half(connected: object, frame: dict[str, object]) -> None:
         async def answer() -> None:
             presence = {"server_time": START_MS, "epoch": 1, "inbox": {"pending": 2}, "reconnect_after": 6300}
-            await service.connections[0].post({"type": "welcome", "ref": frame["ref"], **presence})
+            keys = {"service_keys": service.introduced()}
+            await service.connections[0].post({"type": "welcome", "ref": frame["ref"], **presence, **keys})
             await service.push(first)
             await service.connections[0].post({"type": "drained", "ref": frame["ref"], "more": True})
 

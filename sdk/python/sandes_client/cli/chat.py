@@ -11,10 +11,10 @@ from textual.containers import VerticalScroll
 from textual.widgets import Footer, Header, Input, Static
 
 from sandes_client.cli.conversations import Conversation, Line
-from sandes_client.cli.display import indented, local_time, readable, ticks
+from sandes_client.cli.display import indented, local_time, readable, refusal_text, ticks
 from sandes_client.cli.texts import STOPPED
 from sandes_client.device import DeviceClient
-from sandes_client.events import ConnectionChanged, Event, GroupRefreshed, State, Status, StatusChanged
+from sandes_client.events import ConnectionChanged, EnvelopeRefused, Event, GroupRefreshed, State, Status, StatusChanged
 from sandes_client.ids import MessageId
 from sandes_client.store import Outgoing
 
@@ -114,6 +114,8 @@ class ChatApp(App[None]):
                 self.sub_title = event.state
                 if event.state in STOPPED:
                     await self._stopped(event.state)
+            case EnvelopeRefused():
+                await self._messages.mount(Notice(refusal_text(1)))
             case GroupRefreshed():
                 self.title = self._conversation.title
             case _:

@@ -33,6 +33,11 @@ def table_console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _WIDE)
 
 
+def refusal_text(count: int) -> str:
+    what = "1 message was" if count == 1 else f"{count} messages were"
+    return f"{what} refused: not sealed by the service for this device, or unreadable here"
+
+
 def readable(body: bytes) -> str:
     """The body as text. Control characters and direction overrides, which could falsify the screen, are replaced."""
     return "".join(

@@ -9,12 +9,21 @@ import typer
 from rich.text import Text
 
 from sandes_client.cli.as_json import AsJson, print_json
-from sandes_client.cli.display import app_message_line, event_text, local_time, message_line, readable, unbadged
+from sandes_client.cli.display import (
+    app_message_line,
+    event_text,
+    local_time,
+    message_line,
+    readable,
+    refusal_text,
+    unbadged,
+)
 from sandes_client.cli.learn import label, learn
 from sandes_client.cli.session import CommandFailed, Output, Session, run
 from sandes_client.device import DeviceClient
 from sandes_client.events import (
     AppMessage,
+    EnvelopeRefused,
     GroupEvent,
     GroupMessageReceived,
     MessageReceived,
@@ -54,11 +63,13 @@ def inbox(
 async def _inbox(session: Session, follow: bool, timeout: float, *, limit: int | None, as_json: bool) -> None:
     async with session.connected() as device:
         events = device.events()
+        refused = sum(one.count for one in device.store.service_keys.refusals())
         try:
             async with asyncio.timeout(timeout):
                 await device.drained()
                 await device.settled()
                 await show_unshown(device, limit=limit, as_json=as_json)
+                refused = _show_refused(device, refused)
                 await device.settled()
         except TimeoutError:
             await show_unshown(device, limit=limit, as_json=as_json)
@@ -69,7 +80,17 @@ async def _inbox(session: Session, follow: bool, timeout: float, *, limit: int |
                     await show_unshown(device, as_json=as_json)
                 elif isinstance(event, Voided):
                     _show_voided(device, event, as_json=as_json)
+                elif isinstance(event, EnvelopeRefused):
+                    refused = _show_refused(device, refused)
             raise DeviceStopped(device.state)
+
+
+def _show_refused(device: DeviceClient, before: int) -> int:
+    """Say that envelopes were refused, if there are more than `before`. Gives how many there are."""
+    count = sum(one.count for one in device.store.service_keys.refusals())
+    if count > before:
+        typer.echo(refusal_text(count - before), err=True)
+    return count
 
 
 async def show_unshown(device: DeviceClient, *, limit: int | None = None, as_json: bool = False) -> None:

@@ -14,6 +14,7 @@ from sandes_client.store.inbox import AckBatch, InboxTable, StoredMessage
 from sandes_client.store.outbox import OutboxTable, Outgoing, group_of
 from sandes_client.store.people import KeptProfile, PeopleTable
 from sandes_client.store.profile import Account, ProfileTable
+from sandes_client.store.service_keys import Refusals, ServiceKeysTable
 
 __all__ = [
     "Account",
@@ -21,6 +22,7 @@ __all__ = [
     "KeptProfile",
     "KnownGroup",
     "Outgoing",
+    "Refusals",
     "Store",
     "StoreUnusable",
     "StoredAppMessage",
@@ -46,6 +48,7 @@ class Store:
         self.group_inbox = GroupInboxTable(database)
         self.people = PeopleTable(database)
         self.outbox = OutboxTable(database)
+        self.service_keys = ServiceKeysTable(database)
 
     @classmethod
     def open(cls, path: Path) -> Store:

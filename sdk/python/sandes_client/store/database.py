@@ -120,7 +120,15 @@ UPDATE outbox SET has_left = 1 WHERE copies IS NOT NULL;
 CREATE TABLE probe (filling BLOB NOT NULL);
 """
 
-_UPGRADES = (_FIRST, _APPS, _GROUPS, _PEOPLE, _OUTBOX_LEFT)
+_SERVICE_KEYS = """
+CREATE TABLE service_keys (number INTEGER PRIMARY KEY, statement BLOB NOT NULL);
+ALTER TABLE profile ADD COLUMN oldest_service_key INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE refused_envelopes (
+    reason TEXT PRIMARY KEY, count INTEGER NOT NULL, last_at_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+
+_UPGRADES = (_FIRST, _APPS, _GROUPS, _PEOPLE, _OUTBOX_LEFT, _SERVICE_KEYS)
 """Each leads from the schema version of its place to the next."""
 
 SCHEMA_VERSION = len(_UPGRADES)

@@ -216,6 +216,7 @@ class _Sending:
             routes=None if over else routes,
             test=self.batch.test,
             sender_hash=self.deps.apps.sender_hash,
+            service_keys=self.deps.apps.service_keys,
             now_ms=self.now_ms,
             client_ref=entry.client_ref,
             batch=self.batch.id,

@@ -15,8 +15,9 @@ from sandes.apps.recipients import Outcome, check_reach, read_address
 from sandes.apps.templates import check_variables, render
 from sandes.crypto.codes import same
 from sandes.crypto.pepper import Pepper
-from sandes.crypto.seal import Content, Kind, Void, notice_body, void_body
+from sandes.crypto.seal import Content, Kind, Sealing, Void, notice_body, void_body
 from sandes.crypto.sender_hash import SenderHash
+from sandes.crypto.service_keys import ServiceKeys
 from sandes.cursors import cursor, position
 from sandes.messaging.push import Push
 from sandes.messaging.send import seal_for
@@ -59,6 +60,7 @@ class AppsDependencies:
     webhook_queue: Queue
     pepper: Pepper
     sender_hash: SenderHash
+    service_keys: ServiceKeys
     audience: str
     max_expiry_seconds: int
 
@@ -129,6 +131,7 @@ def compose(
     routes: Routes | None,
     test: bool,
     sender_hash: SenderHash,
+    service_keys: ServiceKeys,
     now_ms: int,
     client_ref: str | None = None,
     batch: str | None = None,
@@ -145,8 +148,9 @@ def compose(
             language=written.language,
         )
         content = Content(id, app.sender, None, routes.account, Kind.NOTICE, now_ms, body)
+        sealing = Sealing.by(service_keys, now_ms=now_ms)
         envelopes = [
-            seal_for(route, content, expires_at=written.deadline, sender_hash=sender_hash)
+            seal_for(route, content, expires_at=written.deadline, sender_hash=sender_hash, sealing=sealing)
             for route in routes.devices.values()
         ]
     if magic:
@@ -206,6 +210,7 @@ def create(
         routes=routes,
         test=caller.key.test,
         sender_hash=deps.sender_hash,
+        service_keys=deps.service_keys,
         now_ms=now_ms,
         client_ref=body.client_ref,
         magic=address.magic,
@@ -346,10 +351,9 @@ def _voids(message: AppMessage, app: App, routes: Routes | None, now_ms: int, de
         return []
     body = void_body((message.id,), Void.RECALLED)
     content = Content(new_message_id(now_ms), app.sender, None, routes.account, Kind.CONTROL, now_ms, body)
+    sealing, expires_at = Sealing.by(deps.service_keys, now_ms=now_ms), max(message.deadline, now_ms // 1000 + 86_400)
     return [
-        seal_for(
-            route, content, expires_at=max(message.deadline, now_ms // 1000 + 86_400), sender_hash=deps.sender_hash
-        )
+        seal_for(route, content, expires_at=expires_at, sender_hash=deps.sender_hash, sealing=sealing)
         for route in routes.devices.values()
         if route.inbox in stored
     ]

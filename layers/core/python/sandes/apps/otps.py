@@ -18,8 +18,9 @@ from sandes.apps.recipients import MAGIC_CODE, Address, check_reach, magic_outco
 from sandes.apps.templates import check_variables, render
 from sandes.crypto.codes import code_hash, new_code, same
 from sandes.crypto.pepper import Pepper
-from sandes.crypto.seal import Content, Kind, Void, otp_body, void_body
+from sandes.crypto.seal import Content, Kind, Sealing, Void, otp_body, void_body
 from sandes.crypto.sender_hash import SenderHash
+from sandes.crypto.service_keys import ServiceKeys
 from sandes.messaging.push import Push
 from sandes.messaging.send import seal_for
 from sandes.model.app import AppSender
@@ -74,6 +75,7 @@ class OtpDependencies:
     sms_queue: Queue
     pepper: Pepper
     sender_hash: SenderHash
+    service_keys: ServiceKeys
     audience: str
     sms_after_seconds: int
 
@@ -226,8 +228,9 @@ def _issue(
             now_ms,
             otp_body(text=text, code=code, expires_at=otp.code_expires_at, purpose=otp.purpose),
         )
+        sealing = Sealing.by(deps.service_keys, now_ms=now_ms)
         envelopes = [
-            seal_for(route, content, expires_at=otp.code_expires_at, sender_hash=deps.sender_hash)
+            seal_for(route, content, expires_at=otp.code_expires_at, sender_hash=deps.sender_hash, sealing=sealing)
             for route in routes.devices.values()
         ]
         ids = dict(zip(routes.devices, (envelope.id for envelope in envelopes), strict=True))
@@ -507,8 +510,9 @@ def _void(otp: Otp, sender: AppSender, reason: Void, now_ms: int, deps: OtpDepen
         now_ms,
         void_body((otp.targets.message,), reason),
     )
+    sealing, expires_at = Sealing.by(deps.service_keys, now_ms=now_ms), now_ms // 1000 + KEEP_SECONDS
     return [
-        seal_for(route, content, expires_at=now_ms // 1000 + KEEP_SECONDS, sender_hash=deps.sender_hash)
+        seal_for(route, content, expires_at=expires_at, sender_hash=deps.sender_hash, sealing=sealing)
         for route in otp.targets.routes.devices.values()
     ]
 

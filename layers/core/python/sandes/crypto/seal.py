@@ -1,13 +1,14 @@
-"""Format `seal1`: what the server stores is readable by one device only (docs/protocol/seal1.md).
+"""Format `seal2`: what the server stores is readable by one device only, and only the service can have written it
+(docs/protocol/seal2.md, docs/adr/0035).
 
-sealed = E(32) || ChaCha20-Poly1305-IETF(key, nonce 0, aad = header, plaintext), 48 bytes over the plaintext, with
-key = BLAKE2b-256(X25519(e, seal_public) || E || seal_public, person "sandes-seal-v1").
-A key is used once, since `e` is fresh for each envelope: the nonce may be constant.
+sealed = E(32) || ChaCha20-Poly1305-IETF(key, nonce 0, no associated data, plaintext), 48 bytes over the plaintext, with
+key = HKDF-SHA256(salt "SANDES1/seal2", X25519(e, R) || X25519(s, R), E || R || S || header)
+for the device's seal key R and the service's key S. A key is used once: the nonce may be constant.
 """
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -15,12 +16,13 @@ import cbor2
 from nacl import bindings
 from nacl.exceptions import CryptoError
 
+from sandes.crypto.service_keys import ServiceKey, ServiceKeys
 from sandes.model.app import AppSender
 from sandes.model.ids import AccountId, AppId, BodyId, DeviceAddress, DeviceNumber, GroupId, MessageId
 from sandes.model.standing import AccountClass
 
 OVERHEAD_BYTES = 48
-_PERSON = b"sandes-seal-v1"
+_SALT = b"SANDES1/seal2"
 _NONCE = bytes(12)
 
 
@@ -66,7 +68,7 @@ class Content:
     body: bytes
 
     def encode(self) -> bytes:
-        """Deterministic CBOR (RFC 8949 section 4.2.1) with the small integer keys of docs/protocol/seal1.md."""
+        """Deterministic CBOR (RFC 8949 section 4.2.1) with the small integer keys of docs/protocol/seal2.md."""
         return cbor2.dumps(
             {
                 1: 1,
@@ -200,26 +202,58 @@ def check_seal_key(public: bytes) -> None:
         raise ValueError("the seal key is a point of small order") from error
 
 
-def seal(plaintext: bytes, *, seal_public: bytes, header: bytes, ephemeral: bytes | None = None) -> bytes:
-    """Seal to an X25519 public key. `ephemeral` (32 bytes) is given only by the vectors' tests."""
-    secret = bindings.randombytes(32) if ephemeral is None else ephemeral
-    share = bindings.crypto_scalarmult_base(secret)
-    key = _key(bindings.crypto_scalarmult(secret, seal_public), share, seal_public)
-    return share + bindings.crypto_aead_chacha20poly1305_ietf_encrypt(plaintext, header, _NONCE, key)
+class Sealing:
+    """Seals with one ephemeral key: one envelope, or one envelope for each device of a fan-out's chunk.
+
+    The key of an envelope depends on the device's key and on the whole header, so two envelopes have two keys. A header
+    that comes again gets an ephemeral key of its own: another plaintext under the same key would give both away.
+    """
+
+    def __init__(self, service: ServiceKey, *, ephemeral: bytes | None = None) -> None:
+        """`ephemeral` (32 bytes) is given only by tests of the vectors."""
+        self.service = service
+        self._used: set[bytes] = set()
+        self._renew(ephemeral)
+
+    @classmethod
+    def by(cls, keys: ServiceKeys, *, now_ms: int) -> Sealing:
+        """With the key of the service that is in force now."""
+        return cls(keys.at(now_ms // 1000))
+
+    def __call__(self, plaintext: bytes, *, seal_public: bytes, header: bytes) -> bytes:
+        """Seal to an X25519 public key. Raises nacl's CryptoError for a point of small order."""
+        if header in self._used:
+            self._renew()
+        self._used.add(header)
+        secrets = (
+            bindings.crypto_scalarmult(self._ephemeral, seal_public),
+            bindings.crypto_scalarmult(self.service.private, seal_public),
+        )
+        key = _key(secrets, self._share, seal_public, self.service.public, header)
+        return self._share + bindings.crypto_aead_chacha20poly1305_ietf_encrypt(plaintext, None, _NONCE, key)
+
+    def _renew(self, ephemeral: bytes | None = None) -> None:
+        self._ephemeral = bindings.randombytes(32) if ephemeral is None else ephemeral
+        self._share = bindings.crypto_scalarmult_base(self._ephemeral)
 
 
-def unseal(sealed: bytes, *, seal_secret: bytes, header: bytes) -> bytes:
-    """Raises SealBroken for any other key, header or bytes than those it was sealed with."""
+def unseal(sealed: bytes, *, seal_secret: bytes, service_public: bytes, header: bytes) -> bytes:
+    """Raises SealBroken for any other keys, header or bytes than those it was sealed with."""
     if len(sealed) < OVERHEAD_BYTES:  # libsodium reads 32 bytes of a share whether or not they are there
         raise SealBroken
     share, ciphertext = sealed[:32], sealed[32:]
-    public = bindings.crypto_scalarmult_base(seal_secret)
     try:
-        key = _key(bindings.crypto_scalarmult(seal_secret, share), share, public)
-        return bindings.crypto_aead_chacha20poly1305_ietf_decrypt(ciphertext, header, _NONCE, key)
+        secrets = (
+            bindings.crypto_scalarmult(seal_secret, share),
+            bindings.crypto_scalarmult(seal_secret, service_public),
+        )
+        key = _key(secrets, share, bindings.crypto_scalarmult_base(seal_secret), service_public, header)
+        return bindings.crypto_aead_chacha20poly1305_ietf_decrypt(ciphertext, None, _NONCE, key)
     except (CryptoError, ValueError) as error:
         raise SealBroken from error
 
 
-def _key(secret: bytes, share: bytes, seal_public: bytes) -> bytes:
-    return hashlib.blake2b(secret + share + seal_public, digest_size=32, person=_PERSON).digest()
+def _key(secrets: tuple[bytes, bytes], share: bytes, seal_public: bytes, service_public: bytes, header: bytes) -> bytes:
+    """HKDF-SHA256 (RFC 5869), one block."""
+    extracted = hmac.digest(_SALT, secrets[0] + secrets[1], "sha256")
+    return hmac.digest(extracted, share + seal_public + service_public + header + b"\1", "sha256")

@@ -42,6 +42,7 @@ class FrameSettings(Settings):
     directory_table: str
     limits_table: str
     sender_secret: str
+    seal_secret: str
     max_expiry_seconds: int
     aws_endpoint_url_apigatewaymanagementapi: str
 
@@ -54,6 +55,7 @@ class FanoutSettings(Settings):
     directory_table: str
     deliveries_table: str
     sender_secret: str
+    seal_secret: str
     fanout_queue: str
     aws_endpoint_url_apigatewaymanagementapi: str
 
@@ -111,6 +113,7 @@ class AppSettings(Settings):
     deliveries_table: str
     pepper_secret: str
     sender_secret: str
+    seal_secret: str
     token_audience: str
     aws_endpoint_url_apigatewaymanagementapi: str
 

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from sandes.crypto.sender_hash import SenderHash
+from sandes.crypto.service_keys import ServiceKeys
 from sandes.edge.clients import client_of, objects_client, secret_of
 from sandes.edge.pusher import GatewayPusher
 from sandes.edge.settings import ClientSettings, ConnectSettings, FanoutSettings, FrameSettings, SendSettings
@@ -63,6 +64,12 @@ def _tally(table: str) -> Tally:
 
 
 @cache
+def _service_keys(secret: str) -> ServiceKeys:
+    """Read once for the whole environment, also where two of its calls seal."""
+    return ServiceKeys.of(secret_of(secret))
+
+
+@cache
 def wire_connect() -> AuthorizerDependencies:
     from sandes.edge.authorizer import AuthorizerDependencies
 
@@ -87,6 +94,7 @@ def wire_send() -> SendDependencies:
         meter=Meter(Limit.SENDS, view.limits),
         push=Push(view.routing, GatewayPusher(client_of("apigatewaymanagementapi"))),
         sender_hash=SenderHash.of(secret_of(settings.sender_secret)),
+        service_keys=_service_keys(settings.seal_secret),
         tally=_tally(settings.statistics_table),
         max_expiry_seconds=settings.max_expiry_seconds,
     )
@@ -132,6 +140,7 @@ def _fanout(settings: FanoutSettings, pusher: Pusher | None = None) -> Fanout:
         queue=SqsQueue(client_of("sqs"), settings.fanout_queue),
         keys=FanoutKeys.of(secret),
         sender_hash=SenderHash.of(secret),
+        service_keys=_service_keys(settings.seal_secret),
     )
 
 
@@ -189,6 +198,7 @@ def wire_deliver() -> DeliverDependencies:
         push=Push(view.routing, pusher),
         pusher=pusher,
         sender_hash=SenderHash.of(secret_of(settings.sender_secret)),
+        service_keys=_service_keys(settings.seal_secret),
         max_expiry_seconds=settings.max_expiry_seconds,
         app_receipts=StatusDependencies(
             AppStore(client_of("dynamodb"), settings.directory_table),
@@ -334,6 +344,7 @@ def wire_otp() -> OtpDependencies:
         sms_queue=SqsQueue(client_of("sqs"), settings.sms_queue),
         pepper=Pepper.of(secret_of(settings.pepper_secret)),
         sender_hash=SenderHash.of(secret_of(settings.sender_secret)),
+        service_keys=_service_keys(settings.seal_secret),
         audience=settings.token_audience,
         sms_after_seconds=settings.sms_after_seconds,
     )
@@ -358,6 +369,7 @@ def wire_apps() -> AppsDependencies:
         webhook_queue=SqsQueue(client_of("sqs"), settings.webhook_queue),
         pepper=Pepper.of(secret_of(settings.pepper_secret)),
         sender_hash=SenderHash.of(secret_of(settings.sender_secret)),
+        service_keys=_service_keys(settings.seal_secret),
         audience=settings.token_audience,
         max_expiry_seconds=settings.max_expiry_seconds,
     )

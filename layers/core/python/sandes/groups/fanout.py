@@ -15,8 +15,9 @@ import cbor2
 from nacl import bindings
 
 from sandes.crypto.fanout_keys import FanoutKeys
-from sandes.crypto.seal import BodyPointer, Content, Kind, encrypt_body, group_message_body, seal
+from sandes.crypto.seal import BodyPointer, Content, Kind, Sealing, encrypt_body, group_message_body
 from sandes.crypto.sender_hash import SenderHash
+from sandes.crypto.service_keys import ServiceKeys
 from sandes.messaging.push import Push
 from sandes.model.app import AppSender
 from sandes.model.device import Route, Routes
@@ -75,6 +76,7 @@ class Fanout:
     queue: Queue
     keys: FanoutKeys
     sender_hash: SenderHash
+    service_keys: ServiceKeys
 
     def __call__(self, post: GroupPost, *, to: Sequence[AccountId] | None = None, now_ms: int) -> bool:
         """Deliver to the members of the group, or to those of `to`, who need not be members, and to nobody else.
@@ -169,7 +171,7 @@ class Fanout:
     def _deliver(self, job: FanoutJob, members: Sequence[AccountId], *, now_ms: int) -> ChunkDone:
         """Store for every device of `members` and push: reads, writes and posts, each for all of them in one go."""
         routes = self.routing.read_many(members, now_seconds=now_ms // 1000)
-        sealing = _Sealing(job, self.sender_hash)
+        sealing = _Sealing(job, self.sender_hash, Sealing.by(self.service_keys, now_ms=now_ms))
         deliveries = [(sealing.envelopes(to), to) for to in routes.values() if _may_receive(job, to)]
         envelopes = [envelope for sealed, _ in deliveries for envelope in sealed]
         self.inbox.put_many(envelopes)
@@ -206,14 +208,18 @@ def _keep_until(expires_at: int, now_ms: int) -> int:
 
 
 class _Sealing:
-    """Seals one post to many devices: what is the same for all of them is made once, the ephemeral key for each."""
+    """Seals one post to many devices: what is the same for all of them is made once, the ephemeral key too.
 
-    def __init__(self, job: FanoutJob, sender_hash: SenderHash) -> None:
+    A chunk that is repeated gets another ephemeral key. Sharing it links no rows that the message id, which is in the
+    key of every row of the post, does not link already (docs/adr/0035).
+    """
+
+    def __init__(self, job: FanoutJob, sender_hash: SenderHash, seal: Sealing) -> None:
         kind = Kind.GROUP_EVENT if job.event else Kind.GROUP_MESSAGE
         anybody = AccountId(bytes(ACCOUNT_BYTES))
         content = Content(job.message, job.sender, job.sender_class, anybody, kind, job.at_ms, job.body)
         self.before, self.behind = content.around_recipient()
-        self.job, self.sender_hash = job, sender_hash
+        self.job, self.sender_hash, self.seal = job, sender_hash, seal
 
     def envelopes(self, to: Routes) -> list[Envelope]:
         """One for each device but the one that the post came from."""
@@ -223,15 +229,16 @@ class _Sealing:
         return [self._envelope(route, plain) for number, route in to.devices.items() if number != own]
 
     def _envelope(self, route: Route, plain: bytes) -> Envelope:
-        job, inbox, key = self.job, route.inbox, route.seal_key
-        header = HEADER.pack(VERSION, job.message, inbox, key.number, job.expires_at)
+        job, inbox, key, service = self.job, route.inbox, route.seal_key, self.seal.service.number
+        header = HEADER.pack(VERSION, job.message, inbox, key.number, job.expires_at, service)
         return Envelope(
             inbox=inbox,
             id=envelope_id(job.message, self.sender_hash(inbox, job.message, job.sender)),
             seal_key_number=key.number,
+            service_key=service,
             expires_at=job.expires_at,
             accepted_at_ms=job.at_ms,
-            sealed=seal(plain, seal_public=key.public, header=header),
+            sealed=self.seal(plain, seal_public=key.public, header=header),
         )
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from itertools import chain
 
 from sandes.apps.app_status import StatusDependencies, take_receipt
-from sandes.crypto.seal import Content, Kind, ReceiptKind, receipt_body
+from sandes.crypto.seal import Content, Kind, ReceiptKind, Sealing, receipt_body
 from sandes.crypto.sender_hash import SenderHash
+from sandes.crypto.service_keys import ServiceKeys
 from sandes.limits import Limit, Meter
 from sandes.messaging.push import Posted, Push, Pusher
 from sandes.messaging.send import current, recipient_of, seal_for
@@ -41,6 +42,8 @@ from sandes.protocol.frames import (
     Pong,
     Receipt,
     ServerFrame,
+    ServiceKeyIntroduction,
+    ServiceKeyList,
     Superseded,
     Sync,
     Welcome,
@@ -84,6 +87,7 @@ class DeliverDependencies:
     push: Push
     pusher: Pusher
     sender_hash: SenderHash
+    service_keys: ServiceKeys
     max_expiry_seconds: int
     app_receipts: StatusDependencies
     elapsed: Callable[[], float] = time.monotonic
@@ -148,6 +152,7 @@ def hello(
             max_devices=MAX_DEVICES,
             max_frame_bytes=MAX_FRAME_BYTES,
         ),
+        service_keys=_introduced(deps.service_keys),
         reconnect_after=RECONNECT_AFTER_SECONDS,
     )
     if first is None:
@@ -176,6 +181,13 @@ def hello(
         )
     finally:
         deps.routing.end_drain(principal, until_ms)
+
+
+def _introduced(keys: ServiceKeys) -> ServiceKeyList:
+    introductions = [
+        ServiceKeyIntroduction(statement=one.statement, signature=one.signature) for one in keys.introductions
+    ]
+    return ServiceKeyList(oldest=keys.oldest, introductions=tuple(introductions))
 
 
 def sync(
@@ -309,12 +321,14 @@ def _send_receipt(
         now_ms,
         receipt_body(ReceiptKind[receipt.kind.upper()], receipt.ids),
     )
+    sealing = Sealing.by(deps.service_keys, now_ms=now_ms)
     envelopes = [
         seal_for(
             route,
             content,
             expires_at=now_ms // 1000 + deps.max_expiry_seconds,
             sender_hash=deps.sender_hash,
+            sealing=sealing,
         )
         for route in author.devices.values()
         if route.inbox != principal.inbox

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sandes.crypto.seal import Content, Kind, seal
+from sandes.crypto.seal import Content, Kind, Sealing
 from sandes.crypto.sender_hash import SenderHash
+from sandes.crypto.service_keys import ServiceKeys
 from sandes.limits import Limit, Meter
 from sandes.messaging.push import Push
 from sandes.model.device import Route, Routes
@@ -39,6 +40,7 @@ class SendDependencies:
     meter: Meter
     push: Push
     sender_hash: SenderHash
+    service_keys: ServiceKeys
     tally: Tally
     max_expiry_seconds: int
 
@@ -73,12 +75,14 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
         return Accepted(ref=frame.ref, id=frame.id, at=at_ms)
     if not facts.has_invited and decide(viewer, person, "let_write"):  # whom an official writes to may answer
         deps.view.directory.invite(owner=sender.account, invited=recipient.account, now_seconds=now_ms // 1000)
+    sealing = Sealing.by(deps.service_keys, now_ms=now_ms)
     envelopes = [
         seal_for(
             targets[DeviceNumber(copy.device)],
             Content(frame.id, sender, class_of(standing), recipient.account, Kind.MESSAGE, at_ms, copy.body),
             expires_at=now_ms // 1000 + expires_in,
             sender_hash=deps.sender_hash,
+            sealing=sealing,
             accepted_at_ms=now_ms,
         )
         for copy in frame.copies
@@ -94,17 +98,25 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
 
 
 def seal_for(
-    route: Route, content: Content, *, expires_at: int, sender_hash: SenderHash, accepted_at_ms: int | None = None
+    route: Route,
+    content: Content,
+    *,
+    expires_at: int,
+    sender_hash: SenderHash,
+    sealing: Sealing,
+    accepted_at_ms: int | None = None,
 ) -> Envelope:
     """Seal `content` to one device, bound to its row. `accepted_at_ms` is the content's own time if left out."""
-    header = HEADER.pack(VERSION, content.id, route.inbox, route.seal_key.number, expires_at)
+    service = sealing.service.number
+    header = HEADER.pack(VERSION, content.id, route.inbox, route.seal_key.number, expires_at, service)
     return Envelope(
         inbox=route.inbox,
         id=envelope_id(content.id, sender_hash(route.inbox, content.id, content.sender)),
         seal_key_number=route.seal_key.number,
+        service_key=service,
         expires_at=expires_at,
         accepted_at_ms=content.at_ms if accepted_at_ms is None else accepted_at_ms,
-        sealed=seal(content.encode(), seal_public=route.seal_key.public, header=header),
+        sealed=sealing(content.encode(), seal_public=route.seal_key.public, header=header),
     )
 
 

@@ -1,7 +1,6 @@
 """An envelope: one message sealed to one device, in clear only which inbox, when and how big.
 
-The header is what stands in clear beside the sealed bytes and is bound to them as associated data
-(format `seal1`, docs/protocol/seal1.md).
+The header stands in clear beside the sealed bytes and goes into their key (format `seal2`, docs/protocol/seal2.md).
 """
 
 from __future__ import annotations
@@ -11,10 +10,11 @@ from dataclasses import dataclass
 
 from sandes.model.ids import ENVELOPE_BYTES, EnvelopeId, InboxId, MessageId
 
-HEADER = struct.Struct(">B16s16sIQ")
-"""Version, message id, inbox id, seal key number, expiry in epoch seconds: 45 bytes."""
+HEADER = struct.Struct(">B16s16sIQB")
+"""Version, message id, inbox id, seal key number, expiry in epoch seconds, service key number: 46 bytes."""
 
-VERSION = 1
+VERSION = 2
+_SEAL1_HEADER = struct.Struct(">B16s16sIQ")
 MIN_EXPIRY_SECONDS = 60
 """The shortest time for which a sender may have an envelope kept: each one costs a read and a delete once expired."""
 
@@ -24,18 +24,26 @@ MAX_BODY_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """`expires_at` is epoch seconds; `accepted_at_ms` epoch milliseconds, the server's clock."""
+    """`expires_at` is epoch seconds; `accepted_at_ms` epoch milliseconds, the server's clock.
+
+    `service_key` is the number of the service's key that it was sealed with. It is None for a row that names none: one
+    of the former format `seal1`, or one that the service did not write.
+    """
 
     inbox: InboxId
     id: EnvelopeId
     seal_key_number: int
+    service_key: int | None
     expires_at: int
     accepted_at_ms: int
     sealed: bytes
 
     @property
     def header(self) -> bytes:
-        return HEADER.pack(VERSION, self.id[:16], self.inbox, self.seal_key_number, self.expires_at)
+        fields = (self.id[:16], self.inbox, self.seal_key_number, self.expires_at)
+        if self.service_key is None:
+            return _SEAL1_HEADER.pack(1, *fields)
+        return HEADER.pack(VERSION, *fields, self.service_key)
 
 
 def envelope_id(message: MessageId, sender_hash: bytes) -> EnvelopeId:

@@ -168,6 +168,20 @@ class Limits(Wire):
     max_frame_bytes: int
 
 
+class ServiceKeyIntroduction(Wire):
+    """Introduces a key of the service (docs/protocol/service-keys.md). The first key has no signature."""
+
+    statement: Annotated[Bytes, Field(description="deterministic CBOR")]
+    signature: Annotated[Bytes | None, Field(description="Ed25519, by the successor key of the key before")] = None
+
+
+class ServiceKeyList(Wire):
+    """The keys by which a device knows the service, in order. Devices refuse envelopes of keys below `oldest`."""
+
+    oldest: Annotated[int, Field(ge=1, le=255)]
+    introductions: tuple[ServiceKeyIntroduction, ...]
+
+
 class Welcome(Wire):
     """`pending` 0 means live from here; otherwise `envelopes` frames and `drained` follow."""
 
@@ -177,6 +191,7 @@ class Welcome(Wire):
     epoch: int
     inbox: Inbox
     limits: Limits
+    service_keys: ServiceKeyList
     reconnect_after: Annotated[int, Field(description="seconds after which to rotate the socket")]
 
 
@@ -217,7 +232,7 @@ class Body(Wire):
 
 
 class SealedEnvelope(Wire):
-    """Open `sealed` with the seal key whose number stands in `header` (docs/protocol/seal1.md); ack by `id`."""
+    """Open `sealed` with the seal key whose number stands in `header` (docs/protocol/seal2.md); ack by `id`."""
 
     id: EnvelopeIdField
     header: Bytes

@@ -201,7 +201,8 @@ class InboxStore:
 
 
 def _item(envelope: Envelope) -> dict[str, Any]:
-    return {
+    service = {} if envelope.service_key is None else {Row.SERVICE_KEY: {"N": str(envelope.service_key)}}
+    return service | {
         Row.INBOX: {"B": envelope.inbox},
         Row.ENVELOPE: {"B": envelope.id},
         Row.SEAL_KEY_NUMBER: {"N": str(envelope.seal_key_number)},
@@ -220,6 +221,7 @@ def _envelope(item: Item) -> Envelope:
         inbox=InboxId(item[Row.INBOX]["B"]),
         id=EnvelopeId(item[Row.ENVELOPE]["B"]),
         seal_key_number=int(item[Row.SEAL_KEY_NUMBER]["N"]),
+        service_key=int(item[Row.SERVICE_KEY]["N"]) if Row.SERVICE_KEY in item else None,
         expires_at=int(item[Row.EXPIRES_AT]["N"]),
         accepted_at_ms=int(item[Row.ACCEPTED_AT_MS]["N"]),
         sealed=item[Row.SEALED]["B"],

@@ -48,6 +48,7 @@ class InboxRow:
     INBOX = "i"  # B 16
     ENVELOPE = "m"  # B 24: message id, sender hash
     SEAL_KEY_NUMBER = "k"  # N
+    SERVICE_KEY = "s"  # N number of the service's key; absent in rows of seal1
     EXPIRES_AT = "x"  # N epoch seconds
     ACCEPTED_AT_MS = "t"  # N epoch milliseconds
     SEALED = "b"  # B
