@@ -115,7 +115,7 @@ def test_a_file_is_checked_and_then_done(office: Importing) -> None:
     assert (found.name, found.post, found.expires_at, found.in_force(NOW)) == ("Asha Rao", "Clerk", EXPIRES_AT, True)
     assert office.service.account(person.account).standing_at(NOW) == found.standing
     assert counted(office) == 1
-    assert office.results(made.id) == {1: ("verified", []), 2: ("nominated", [])}
+    assert office.results(made.id) == {2: ("verified", []), 3: ("nominated", [])}
 
 
 def test_a_spreadsheet_comes_to_the_same(office: Importing) -> None:
@@ -133,27 +133,27 @@ def test_findings_are_told_row_by_row_and_good_rows_go_on(office: Importing) -> 
     )
     assert (checked.rows, checked.valid, checked.invalid) == (6, 2, 4)
     assert [(one.row, one.field, one.code) for one in checked.findings] == [
-        (1, "phone", "bad_number"),
-        (3, "phone", "duplicate"),
-        (5, "expires", "date_past"),
-        (6, "unit", "unit_unknown"),
+        (2, "phone", "bad_number"),
+        (4, "phone", "duplicate"),
+        (6, "expires", "date_past"),
+        (7, "unit", "unit_unknown"),
     ]
     office.commit(checked.id)
     office.work_all()
     assert office.results(checked.id, limit=2) == {
-        1: ("invalid", ["bad_number"]),
-        2: ("nominated", []),
-        3: ("invalid", ["duplicate"]),
-        4: ("verified", []),
-        5: ("invalid", ["date_past"]),
-        6: ("invalid", ["unit_unknown"]),
+        2: ("invalid", ["bad_number"]),
+        3: ("nominated", []),
+        4: ("invalid", ["duplicate"]),
+        5: ("verified", []),
+        6: ("invalid", ["date_past"]),
+        7: ("invalid", ["unit_unknown"]),
     }
     text = imports.results_csv(office.page(checked.id))
     assert text.splitlines()[:3] == [
-        "row,status,field,code,message",
-        "1,invalid,phone,bad_number,"
+        "row,status,field,column,code,message",
+        "2,invalid,phone,phone,bad_number,"
         '"Not a phone number: ten digits of an Indian mobile, or + and the country\'s code."',
-        "2,nominated,,,",
+        "3,nominated,,,,",
     ]
 
 
@@ -161,7 +161,7 @@ def test_of_rows_with_one_number_none_counts_behind_the_first_be_it_good_or_not(
     """Two rows that contradict each other are not decided by a mistake in one of them."""
     phone = new_phone()
     checked = office.check(csv_of(row(phone, name="", post="", expires="", action="revoke"), row(phone)))
-    assert [(one.row, one.code) for one in checked.findings] == [(1, "reason_missing"), (2, "duplicate")]
+    assert [(one.row, one.code) for one in checked.findings] == [(2, "reason_missing"), (3, "duplicate")]
 
 
 def test_no_number_is_kept_in_clear(office: Importing) -> None:
@@ -284,7 +284,7 @@ def test_the_first_to_nominate_stays_also_between_check_and_commit(
     office.work_all()
     done = office.state(checked.id)
     assert (done.state, counts(done)) == ("completed", {"failed": 2})
-    assert office.results(checked.id) == {1: ("failed", ["nominated_elsewhere"]), 2: ("failed", ["verified_elsewhere"])}
+    assert office.results(checked.id) == {2: ("failed", ["nominated_elsewhere"]), 3: ("failed", ["verified_elsewhere"])}
     assert nomination(office, phone).place.organisation == other.organisation
 
 
@@ -292,7 +292,7 @@ def test_memberships_of_another_organisation_end_first(office: Importing, backen
     other, person = importing(backend, name="Ministry of Power"), office.service.person()
     other.run(csv_of(row(person.phone)))
     office.service.revoke(person)
-    assert office.results(office.run(csv_of(row(person.phone))).id) == {1: ("failed", ["ending"])}
+    assert office.results(office.run(csv_of(row(person.phone))).id) == {2: ("failed", ["ending"])}
     office.service.memberships_have_ended(person)
     assert counts(office.run(csv_of(row(person.phone)))) == {"verified": 1}
     assert verification(office, person).organisation == office.organisation
@@ -336,13 +336,13 @@ def test_who_was_nominated_is_an_official_on_registering(office: Importing) -> N
     assert (entry.action, entry.actor, entry.role) == ("person.verify", SYSTEM, None)
     assert entry.case == base64url_text(done.id)
     assert recorded(office) == {
-        "row": 1,
+        "row": 2,
         "expires_at": EXPIRES_AT,
         "by": administrator_text(office.caller.id),
         "role": "nodal_officer",
     }
     assert found.origin is not None
-    assert (found.origin.id, found.origin.row) == (done.id, 1)
+    assert (found.origin.id, found.origin.row) == (done.id, 2)
 
 
 def test_being_told_of_a_registration_twice_or_too_early_does_no_harm(office: Importing) -> None:
@@ -428,7 +428,7 @@ def test_a_nomination_for_who_is_verified_elsewhere_is_not_for_the_next_holder_o
     assert nomination(office, phone) is None
     entry = office.administration.entries(office.organisation)[-1]
     assert (entry.action, entry.actor, entry.subject) == ("nomination.end", SYSTEM, None)
-    assert recorded(office) == {"row": 1, "reason": "verified_already"}
+    assert recorded(office) == {"row": 2, "reason": "verified_already"}
     change_phone(office, person, new_phone())
     stranger = office.service.register(phone, DeviceKeys())
     office.told_of_registrations()
@@ -445,7 +445,7 @@ def test_a_nomination_into_a_unit_that_is_gone_ends(office: Importing) -> None:
     office.told_of_registrations()
     assert office.work_all() == ["unit_gone"]
     assert nomination(office, phone) is None
-    assert recorded(office) == {"row": 1, "reason": "unit_gone"}
+    assert recorded(office) == {"row": 2, "reason": "unit_gone"}
     assert office.service.verifications.read(made.account) is None
 
 
@@ -460,7 +460,7 @@ def test_cancelling_a_completed_import_ends_what_it_nominated(office: Importing)
     office.told_of_registrations()
     assert office.work_all() == ["cancelled"]
     assert nomination(office, phone) is None
-    assert recorded(office) == {"row": 2, "reason": "cancelled"}
+    assert recorded(office) == {"row": 3, "reason": "cancelled"}
     assert office.service.verifications.read(made.account) is None
     assert verification(office, person).in_force(NOW)
     assert (office.state(done.id).state, len(office.results(done.id))) == ("cancelled", 2)
@@ -511,7 +511,7 @@ def test_a_nomination_ends_with_the_right_of_who_made_it(office: Importing, role
     office.told_of_registrations()
     assert office.work_all() == ["author_may_no_more"]
     assert nomination(office, phone) is None
-    assert recorded(office) == {"row": 1, "reason": "author_may_no_more"}
+    assert recorded(office) == {"row": 2, "reason": "author_may_no_more"}
     assert office.service.verifications.read(made.account) is None
     assert counted(office, north) == 0
     assert counts(office.run(csv_of(row(later)), unit=north)) == {"nominated": 1}  # somebody answers for them again
@@ -709,7 +709,7 @@ def test_too_many_faults_fail_the_import(office: Importing, monkeypatch: pytest.
     monkeypatch.setattr(import_check, "MAX_FAULTY_ROWS", 2)
     failed = office.check(csv_of(*(row("1") for _ in range(3))))
     assert (failed.state, failed.findings[0].code) == ("failed", "too_many_faults")
-    assert [one.row for one in failed.findings] == [0, 1, 2, 3]
+    assert [one.row for one in failed.findings] == [0, 2, 3, 4]
 
 
 def test_a_check_that_takes_too_long_fails_the_import(office: Importing) -> None:
@@ -773,7 +773,7 @@ def test_a_cancelled_import_does_no_more(office: Importing, monkeypatch: pytest.
     office.work_all()
     done = office.state(checked.id)
     assert (done.state, counts(done)) == ("cancelled", {"nominated": 1})
-    assert list(office.results(checked.id)) == [1]
+    assert list(office.results(checked.id)) == [2]
     assert refused(office.commit, checked.id) is ErrorCode.IMPORT_STATE
     assert office.administration.actions(office.organisation).count("import.cancel") == 1
 
@@ -1080,10 +1080,10 @@ def test_the_audit_chain_ties_each_row_to_the_commit(office: Importing) -> None:
     results = list(office.deps().store.results(done.id, first_chunk=0, last_chunk=9))
     assert (commit["rows"], commit["valid"]) == (3, 2)
     assert commit["hash"] == base64url_text(hashlib.sha256(b"".join(one.digest for one in results)).digest())
-    assert begun == {"chunk": 0, "rows": [1, 2], "hash": commit["hash"]}  # of an import that is one chunk
+    assert begun == {"chunk": 0, "rows": [2, 3], "hash": commit["hash"]}  # of an import that is one chunk
     assert chunk["hash"] == base64url_text(hashlib.sha256(encode_results(results)).digest())
-    assert (chunk["rows"], chunk["counts"], complete["counts"]) == ([1, 2], {"verified": 2}, {"verified": 2})
-    for number, person in enumerate(people, start=1):
+    assert (chunk["rows"], chunk["counts"], complete["counts"]) == ([2, 3], {"verified": 2}, {"verified": 2})
+    for number, person in enumerate(people, start=2):
         origin = verification(office, person).origin
         assert origin is not None
         assert (origin.id, origin.row, origin.outcome) == (done.id, number, "verified")

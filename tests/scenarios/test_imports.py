@@ -114,7 +114,7 @@ async def test_a_thousand_rows_with_seven_bad_ones(
         rows[number - 1] = cells
     found = await asyncio.to_thread(checked, officer, organisation, csv_of(*rows), client_ref="staff")
     assert (found["state"], found["rows"], found["valid"], found["invalid"]) == ("checked", 1_000, 993, 7)
-    assert {one["row"]: one["code"] for one in found["findings"]} == {row: code for row, (code, _) in bad.items()}
+    assert {one["row"]: one["code"] for one in found["findings"]} == {row + 1: code for row, (code, _) in bad.items()}
     assert found["planned"]["verified"] == 1
     assert await class_of(here) == "public"
     id = found["id"]

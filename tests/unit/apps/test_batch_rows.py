@@ -113,7 +113,7 @@ def test_other_encodings_are_recognised_and_refused(encoding: str) -> None:
     assert unreadable(read_ndjson(cut(content, 5))) == ("file", "encoding") if encoding != "latin-1" else True
 
 
-@pytest.mark.parametrize("content", ['phone,name\n+91,"a\n', "phone,name\r+91,a\r", 'phone,name\n+91,"a"b\n'])
+@pytest.mark.parametrize("content", ['phone,name\n+91,"a\n', 'phone,name\n+91,"a"b\n'])
 def test_quotes_that_do_not_match_make_the_file_useless(content: str) -> None:
     assert unreadable(read_csv([content.encode()], NAMES)) == ("file", "bad_quoting")
 
@@ -199,3 +199,45 @@ def test_any_bytes_are_rows_faults_or_a_useless_file(content: bytes, size: int) 
             except UnreadableFile:
                 continue
             assert rows
+
+
+def good(content: str) -> list[dict[str, str]]:
+    rows = list(read_csv([content.encode()], NAMES))
+    assert not any(isinstance(row, BadRow) for row in rows), rows
+    return [dict(row.variables) for row in rows if not isinstance(row, BadRow)]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_lines_end_as_any_spreadsheet_ends_them(end: str, size: int) -> None:
+    data = end.join(["phone,name", "+919812345678,Asha", "+919812345679,Ravi", ""]).encode()
+    rows = list(read_csv((data[at : at + size] for at in range(0, len(data), size)), NAMES))
+    assert [row.variables for row in rows if not isinstance(row, BadRow)] == [{"name": "Asha"}, {"name": "Ravi"}]
+
+
+def test_a_file_of_carriage_returns_may_be_longer_than_a_line() -> None:
+    assert len(good("phone,name\r" + "+919812345678,Asha\r" * 10_000)) == 10_000
+
+
+def test_a_carriage_return_inside_a_line_is_told_from_quotes() -> None:
+    assert unreadable(read_csv([b"phone,name\n+919812345678,a\rb\n"], NAMES)) == ("file", "bad_line_ends")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "phone,name,,\n+919812345678,Asha,,\n,,,\n,,,\n",
+        "phone,name\n+919812345678,Asha\n,\n   \n\n",
+        "phone,name, ,\n+919812345678,Asha\n",
+        "phone,name\n\n,\n+919812345678,Asha,,,\n \t ,\u00a0\n",
+    ],
+)
+def test_empty_columns_at_the_end_and_rows_without_content_are_passed_over(content: str) -> None:
+    assert good(content) == [{"name": "Asha"}]
+
+
+def test_an_empty_column_between_others_and_content_beyond_the_header_still_count() -> None:
+    assert unreadable(read_csv([b"phone,,name\n+919812345678,,Asha\n"], NAMES)) == ("header", "unknown_column")
+    (bad,) = read_csv([b"phone,name,,\n+919812345678,Asha,,x\n"], NAMES)
+    assert isinstance(bad, BadRow)
+    assert bad.faults[0].code == "ragged"

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from sandes.model.batch import Fault
 
@@ -25,12 +26,22 @@ class UnreadableFile(Exception):
         self.fault = Fault(0, field, code, message)
 
 
+def bad_quoting(line: int, error: csv.Error) -> UnreadableFile:
+    """What csv.reader could not make sense of, in words."""
+    if "new-line character" in str(error):
+        text = f'line {line}: a carriage return stands inside the line; save the file as "CSV UTF-8"'
+        return UnreadableFile("file", "bad_line_ends", text)
+    return UnreadableFile("file", "bad_quoting", f"line {line}: quotes that do not match, or a cell too long ({error})")
+
+
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Decoded lines with their ends. Only a line feed ends a line: other separators of Unicode are text."""
+    """Decoded lines with their ends. Only a line feed ends a line: other separators of Unicode are text. In a file
+    without any, as "CSV (Macintosh)" is, carriage returns end them.
+    """
     left = b""
     number = 0
     first = True
-    for chunk in chunks:
+    for chunk in _with_line_feeds(chunks):
         left += chunk
         if first and len(left) >= 3:
             left, first = _without_mark(left), False
@@ -44,6 +55,23 @@ def lines(chunks: Iterable[bytes]) -> Iterator[str]:
         left = _without_mark(left)
     if left:
         yield _decoded(left, number + 1)
+
+
+def _with_line_feeds(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """If as much as the longest line holds no line feed, but a carriage return, that is what ends lines."""
+    rest = iter(chunks)
+    start = b""
+    for chunk in rest:
+        start += chunk
+        if b"\n" in start or len(start) > MAX_LINE_BYTES:
+            break
+    ends = b"\r" in start and b"\n" not in start
+    if ends and start.endswith(b"\r"):  # of a pair that two chunks share, perhaps
+        following = next(rest, b"")
+        ends = not following.startswith(b"\n")
+        start += following
+    for chunk in chain((start,), rest):
+        yield chunk.replace(b"\r", b"\n") if ends else chunk
 
 
 def _without_mark(start: bytes) -> bytes:

@@ -16,7 +16,7 @@ import pytest
 from openpyxl import Workbook
 
 from sandes.administration.imports import import_files, import_xlsx
-from sandes.administration.imports.import_files import ALIASES, Cells, read_csv, read_xlsx, text_of
+from sandes.administration.imports.import_files import ALIASES, Cells, Header, read_csv, read_xlsx, text_of
 from sandes.csv_files import UnreadableFile
 
 DAY = datetime(2030, 3, 31)  # noqa: DTZ001  # as spreadsheets have them: without a zone
@@ -62,7 +62,7 @@ def test_a_column_is_known_by_each_of_its_names(column: str, alias: str) -> None
 
 def test_headings_are_compared_without_case_blanks_and_marks() -> None:
     (row,) = csv("S. No.,Mobile  No.*,FULL-NAME:\n1,+919800000001,Asha\n")
-    assert (row.row, dict(row.values)) == (1, {"phone": "+919800000001", "name": "Asha"})
+    assert (row.row, dict(row.values)) == (2, {"phone": "+919800000001", "name": "Asha"})
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,51 @@ def test_no_name_of_an_unknown_column_is_repeated() -> None:
     assert "98123" not in str(error.value.fault)
 
 
+# Titles above the header
+
+
+def header_of(text: str) -> Header:
+    found: list[Header] = []
+    list(read_csv([text.encode()], found.append))
+    return found[0]
+
+
+def test_titles_above_the_header_are_passed_over_and_its_row_is_told() -> None:
+    text = "Government of X\n\nOfficers,as of 31/03/2027,,\nS.No.,Mobile No.,Full  Name\n1,+919800000001,Asha\n"
+    assert header_of(text) == Header(4, {"phone": "Mobile No.", "name": "Full Name"})
+    assert [(row.row, dict(row.values)) for row in csv(text)] == [(5, {"phone": "+919800000001", "name": "Asha"})]
+
+
+def test_without_titles_the_header_is_the_first_row() -> None:
+    assert header_of("\ufeffphone\n1\n") == Header(1, {"phone": "phone"})
+
+
+def test_a_row_with_a_number_is_no_title() -> None:
+    assert unreadable(lambda: csv("name,contact\nAsha,+91 98000 00001\nphone,name\n1,a\n")) == (
+        "header",
+        "no_phone_column",
+    )
+
+
+def test_titles_are_few() -> None:
+    assert len(csv("title\n" * import_files.MAX_TITLE_ROWS + "phone\n1\n")) == 1
+    assert unreadable(lambda: csv("title\n" * (import_files.MAX_TITLE_ROWS + 1) + "phone\n1\n")) == (
+        "header",
+        "no_phone_column",
+    )
+
+
 # CSV
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_lines_end_as_any_spreadsheet_ends_them(end: str) -> None:
+    rows = csv(end.join(["phone,name", "+919812345678,Asha", '+919812345679,"Ravi', 'Rao"', ""]))
+    assert [row.row for row in rows] == [2, 3]
+
+
+def test_a_carriage_return_inside_a_line_is_told_from_quotes() -> None:
+    assert unreadable(lambda: csv("phone,name\n1,a\rb\n")) == ("file", "bad_line_ends")
 
 
 @pytest.mark.parametrize(
@@ -115,9 +159,9 @@ def test_a_byte_order_mark_is_passed_over() -> None:
     assert dict(row.values) == {"phone": "1", "name": "आशा"}
 
 
-def test_rows_are_numbered_without_the_empty_ones() -> None:
-    rows = csv("\nphone,name\n1,a\n,\n\n2,b,\n3\n4,c,d\n")
-    assert [(row.row, row.fault) for row in rows] == [(1, None), (2, None), (3, "ragged"), (4, "ragged")]
+def test_rows_have_the_numbers_that_a_spreadsheet_shows() -> None:
+    rows = csv('\nphone,name\n1,"a\nb"\n,\n\n2,b,\n3\n4,c,d\n')
+    assert [(row.row, row.fault) for row in rows] == [(3, None), (6, None), (7, "ragged"), (8, "ragged")]
 
 
 def test_a_formula_makes_a_row_useless() -> None:
@@ -146,7 +190,7 @@ def test_a_spreadsheet_is_read_as_a_file_of_the_same_rows() -> None:
         ("+919812345679", "Ravi", "Clerk"),
     )
     first, second = read_xlsx(file)
-    assert (first.row, second.row) == (1, 2)
+    assert (first.row, second.row) == (2, 4)
     assert text_of(first.values["phone"]) == "9812345678"
     assert first.values["retirement"] == DAY
     assert second.values["email"] is None
@@ -206,7 +250,7 @@ def test_a_row_far_down_costs_nothing_and_one_beyond_all_is_not_waited_for() -> 
         sheet = edited(workbook((1,), header=("phone",)), SHEET, lambda xml: xml.replace(b'r="2"', number))
         return list(read_xlsx(sheet))
 
-    assert [row.row for row in far(b'r="900000"')] == [1]
+    assert [row.row for row in far(b'r="900000"')] == [900_000]
     with pytest.raises(UnreadableFile):
         far(b'r="99999999999999"')
 
@@ -397,8 +441,8 @@ def test_a_formula_that_cells_share_is_not_made_up_for_each_of_them() -> None:
     cells = f'<c r="A2"><f t="shared" ref="A2:C2" si="0">{shared}</f><v>1</v></c>' + "".join(
         f'<c r="{column}2"><f t="shared" si="0"/><v>1</v></c>' for column in "BC"
     )
-    ((_, *_), values) = list(import_xlsx.sheet_rows(sheet_of('<c r="A1" t="str"><v>phone</v></c>', cells)))
-    assert values[:4] == ("=", "=", "=", None)
+    sheet = import_xlsx.open_sheet(sheet_of('<c r="A1" t="str"><v>phone</v></c>', cells))
+    assert [row.values for row in sheet.rows] == [("phone",), ("=", "=", "=")]
 
 
 @pytest.mark.parametrize(

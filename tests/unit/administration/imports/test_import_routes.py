@@ -90,7 +90,7 @@ def test_an_import_from_its_address_to_its_results(world: World) -> None:
     results = world("GET", f"/imports/{id}/results", query={"limit": "2"})
     assert [one["status"] for one in results.body["results"]] == ["nominated", "invalid"]
     rest = world("GET", f"/imports/{id}/results", query={"limit": "2", "cursor": results.body["cursor"]})
-    assert [one["row"] for one in rest.body["results"]] == [3]
+    assert [one["row"] for one in rest.body["results"]] == [4]
     listed = world("GET", "/imports").body["imports"]
     assert [(one["id"], one["client_ref"]) for one in listed] == [(id, "staff")]
 
@@ -98,7 +98,7 @@ def test_an_import_from_its_address_to_its_results(world: World) -> None:
 def test_results_as_csv_say_where_they_go_on(world: World) -> None:
     id = world("GET", "/imports").body["imports"][0]["id"]
     answer = world.raw("GET", f"/imports/{id}/results", {"format": "csv", "limit": "2"})
-    assert answer["body"].splitlines()[0] == "row,status,field,code,message"
+    assert answer["body"].splitlines()[0] == "row,status,field,column,code,message"
     link = answer["multiValueHeaders"]["Link"][0] if "multiValueHeaders" in answer else answer["headers"]["Link"]
     assert link.startswith(f"</admin/v1/imports/{id}/results?format=csv&limit=2&cursor=")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import date
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from sandes.administration.imports.import_files import Cells
 from sandes.administration.imports.import_rows import FINDINGS, BadRow, RowReader
+from sandes.administration.imports.import_xlsx import ErrorValue
 from sandes.model.ids import OrganisationId, UnitId, id_text, new_organisation_id, new_unit_id
 from sandes.model.imports import Entry
 from sandes.model.organisation import Organisation, Tree, Unit
@@ -245,3 +247,166 @@ def test_a_row_that_could_not_be_read_says_so() -> None:
     reader = RowReader(TREE, ROOT, PEPPER, NOW)
     assert reader.read(Cells(3, {}, "ragged")) == BadRow(3, ["ragged"])
     assert reader.read(Cells(4, {}, "formula")) == BadRow(4, ["formula"])
+
+
+# What was lost on the way
+
+
+@pytest.mark.parametrize("name", ["name", "post"])
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        *(
+            (text, "letters_lost")
+            for text in ("????", "???? ????", "??", "?", "Asha ???", "Jos? Garc?a?s", "As\ufffdha")
+        ),
+        *(
+            (text, "letters_lost")
+            for text in ("Andr\u00c3\u00a9", "\u00e0\u00a4\u2020\u00e0\u00a4\u00b6\u00e0\u00a4\u00be")
+        ),
+        *(
+            (text, "error_value")
+            for text in ("#N/A", "#n/a", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!")
+        ),
+        *((text, "error_value") for text in ("#SPILL!", "#CALC!", "#GETTING_DATA", "#FIELD!", "########", "Err:502")),
+        *((ErrorValue(text), "error_value") for text in ("#N/A", "#REF!")),
+    ],
+)
+def test_lost_letters_and_errors_are_nobodys_name_or_post(name: str, text: str, cause: str) -> None:
+    bad = read({name: text})
+    assert isinstance(bad, BadRow)
+    assert (bad.codes, bad.faults) == ([f"bad_{name}"], [f"bad_{name}/{cause}"])
+    assert ("CSV UTF-8" in FINDINGS[bad.faults[0]][1]) == (cause == "letters_lost")
+
+
+def test_lost_letters_and_errors_are_no_reason_either() -> None:
+    for text in ("????", "#REF!"):
+        assert codes(action="revoke", reason=text) == ["bad_reason"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Jos\u00e9 Garc\u00eda", "\u0906\u0936\u093e", "D'Souza", "R. #2 Rao", "Zo\u00eb", "\u00c5sa", "\u00c3", "A#"],
+)
+def test_names_with_accents_and_marks_stay(text: str) -> None:
+    assert good(name=text).name == text
+
+
+def test_a_post_may_end_with_a_question_mark() -> None:
+    assert good(post="Clerk (acting?)").post == "Clerk (acting?)"
+
+
+# Names of units
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "\u0938\u0921\u093c\u0915",
+        "\u0938\u095c\u0915",
+        "\u200e\u0938\u095c\u0915 ",
+        "Caf\u00e9",
+        "Cafe\u0301",
+        "CAF\u00c9",
+        "\uff23af\u00e9",
+    ],
+)
+@pytest.mark.parametrize("kept", ["NFC", "NFD"])
+def test_a_unit_is_found_in_whatever_form_its_name_is_written(written: str, kept: Any) -> None:
+    id = new_unit_id()
+    name = "\u0938\u095c\u0915" if "\u0938" in written else "Caf\u00e9"
+    units = {**TREE.units, id: Unit(id, unicodedata.normalize(kept, name), "department", ROOT, 0)}
+    reader = RowReader(Tree(TREE.organisation, units), ROOT, PEPPER, NOW)
+    for path in (written, f"Railways / {written}"):
+        entry = reader.read(Cells(7, GOOD | {"unit": path}))
+        assert isinstance(entry, Entry), entry
+        assert entry.unit == id
+
+
+# Dates
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2028-03-31", "2028/03/31", "2028.3.31", "31/03/2028", "31-3-2028", "31.03.2028", "2028-03-31 00:00:00"),
+        *("31-Mar-2028", "31-MAR-2028", "31 march 2028", "31 Mar 2028", "31/Mar/2028", "31.Mar.2028", "31-Mar-28"),
+        *("31st March 2028", "31st March, 2028", "March 31, 2028", "Mar 31 2028", "Mar. 31, 2028", "2028-Mar-31"),
+        *(
+            "31Mar2028",
+            "\u200e31-03-2028",
+            "31\u201103\u20112028",
+            "31\u2013Mar\u20132028",
+            "\u0969\u0967-\u0966\u0969-\u0968\u0966\u0968\u096e",
+        ),
+        *(
+            "31 \u092e\u093e\u0930\u094d\u091a 2028",
+            "31-\u092e\u093e\u0930\u094d\u091a-2028",
+            "31/03/2028 00:00:00",
+            "2028-03-31T00:00:00",
+        ),
+    ],
+)
+def test_a_day_may_be_written_as_people_write_it(text: str) -> None:
+    assert good(expires=text).expires_at == good(expires=date(2028, 3, 31)).expires_at
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("03/31/2028", "31/03/28", "28/03/31", "31-03-28", "20280331", "Mar-2028", "March 2028", "31-Foo-2028"),
+        *("31-Feb-2028", "0-Mar-2028", "31-Mar", "31-Mar-028", "Mar 31, 28", "31-Mar-2028 10:00", "46843", "31-M-2028"),
+    ],
+)
+def test_what_may_be_read_in_two_ways_or_none_is_no_date(text: str) -> None:
+    assert codes(expires=text) == ["bad_expires"]
+
+
+# E-mail
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("asha@example,in", "asha@example..in", "asha..rao@example.in", "mailto:asha@example.in", "asha@example.in."),
+        *(
+            ".asha@example.in",
+            "asha.@example.in",
+            "asha@.example.in",
+            "asha@-example.in",
+            "asha@example.in;b@example.in",
+        ),
+        *(
+            "Asha <asha@example.in>",
+            "<asha@example.in>",
+            "asha@[127.0.0.1]",
+            "asha@127.0.0.1",
+            "asha@localhost",
+            "asha",
+        ),
+        *("asha rao@example.in", '"asha rao"@example.in', "asha@exam_ple.in", "asha@@example.in", "asha@example.in/"),
+        *(
+            "a\u0455ha@example.in",
+            "asha@p\u043erts.example",
+            "asha@x\u3002in",
+            "\uff41sha@example.in",
+            "ash\u0131@example.in",
+        ),
+        *("'asha'@example.in", "asha@example.in,b@example.in", "asha@example.in ravi@example.in", "#N/A", "????"),
+    ],
+)
+def test_what_is_no_address_is_found(text: str) -> None:
+    assert codes(email=text) == ["bad_email"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("asha.rao@example.gov.in", "asha.rao@example.gov.in"),
+        (" Asha.Rao+desk@EXAMPLE.in ", "Asha.Rao+desk@example.in"),
+        ("o'brien_2@x-y.example", "o'brien_2@x-y.example"),
+        ("asha@xn--p1b6ci4b4b3a.example", "asha@xn--p1b6ci4b4b3a.example"),
+    ],
+)
+def test_an_address_is_kept_as_it_is_written(text: str, kept: str) -> None:
+    assert good(email=text).email == kept

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from sandes.csv_files import OTHER_DELIMITERS, UnreadableFile, lines
+from sandes.csv_files import OTHER_DELIMITERS, UnreadableFile, bad_quoting, lines
 from sandes.model.batch import Fault
 from sandes.protocol.app_api import MAX_BATCH_ROWS, MAX_VARIABLES, BatchRow
 
@@ -69,14 +69,12 @@ def read_csv(chunks: Iterable[bytes], variables: frozenset[str]) -> Iterator[Bat
         columns = _columns(next(reader, []), variables)
         number = 0
         for cells in reader:
-            if not cells:
-                continue  # an empty line, as at the end of many a file
+            if not any(map(str.strip, cells)):
+                continue  # an empty line, or one of commas, as at the end of many a file
             number = _counted(number)
             yield _csv_row(number, columns, cells)
     except csv.Error as error:
-        raise UnreadableFile(
-            "file", "bad_quoting", f"line {reader.line_num}: quotes that do not match, or a cell too long ({error})"
-        ) from None
+        raise bad_quoting(reader.line_num, error) from None
     if not number:
         raise UnreadableFile("file", "no_rows", "there is nothing below the header")
 
@@ -105,7 +103,9 @@ def _counted(number: int) -> int:
 def _columns(header: Sequence[str], variables: frozenset[str]) -> list[str]:
     """The names of the columns. Raises UnreadableFile."""
     names = [name.strip() for name in header]
-    if not any(names):
+    while names and not names[-1]:
+        names.pop()  # a spreadsheet writes commas for columns that were emptied
+    if not names:
         raise UnreadableFile("header", "no_header", "the first line names the columns: phone or account, and others")
     if not set(names) & set(_RECIPIENT_COLUMNS):
         for char, name in OTHER_DELIMITERS.items():
@@ -125,6 +125,8 @@ def _columns(header: Sequence[str], variables: frozenset[str]) -> list[str]:
 
 
 def _csv_row(number: int, columns: Sequence[str], cells: Sequence[str]) -> BatchRow | BadRow:
+    while len(cells) > len(columns) and not cells[-1].strip():
+        cells = cells[:-1]
     given = dict(zip(columns, cells, strict=False))
     client_ref = given.pop("client_ref", "") or None
     if len(cells) != len(columns):

@@ -62,11 +62,23 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """What a check took for the table of a file: the sheet of a workbook, the rows of the header and of the last
+    entry by their numbers in the spreadsheet, and the columns' own names by what they are.
+    """
+
+    sheet: str | None
+    header_row: int
+    last_row: int
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """The rows of a file as one check left them.
 
     `check` names it: an object of sealed chunks of good rows with its index at `index_at`, and one of findings.
-    `hash`: SHA-256 over the good rows, which stands in the audit chain.
+    `hash`: SHA-256 over the good rows, which stands in the audit chain. `table`: where in the file the rows stand.
     """
 
     check: str
@@ -75,6 +87,7 @@ class Checked:
     rows: int
     valid: int
     hash: bytes
+    table: Table | None = None
 
     @property
     def invalid(self) -> int:

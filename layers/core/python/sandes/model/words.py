@@ -10,11 +10,19 @@ MAX_WORD_CHARS = 32
 _JOINERS = "\u200c\u200d"  # within words of Indian scripts they change how letters join, not what they are
 
 
+def folded(text: str) -> str:
+    """The form in which names are compared: case-folded, in Unicode's form NFKC."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
 def words_of(text: str, *, most: int) -> list[str]:
     """The first `most` different words of `text`, case-folded, in Unicode's form NFKC.
 
     A word is letters, digits and marks: vowel signs are marks, which Python's `\\w` leaves out.
     """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    kept = "".join(char if unicodedata.category(char)[0] in "LMN" else " " for char in folded if char not in _JOINERS)
+    kept = "".join(
+        char if unicodedata.category(char)[0] in "LMN" else " " for char in folded(text) if char not in _JOINERS
+    )
     return list(dict.fromkeys(word[:MAX_WORD_CHARS] for word in kept.split()))[:most]

@@ -96,6 +96,9 @@ _WITH_JOINERS_FROM = "\u0600"
 Latin, a joiner only makes one name look like another.
 """
 
+MAX_STACKED_MARKS = 4
+"""On one letter (UTS 39, section 5.4; scripts of India need three). More of them cover the lines above and below."""
+
 _SELECTORS = "\ufe0e\ufe0f"
 _BADGES = frozenset("\u2713\u2714\u2611\u2705\u221a\u237b\U0001f5f8\U0001f5f9\U0001fbb1\U00010102")
 """Check marks of all kinds: clients show one in front of verified people."""
@@ -106,7 +109,22 @@ def _one_line(text: str) -> str:
     text = unicodedata.normalize("NFC", text)
     if any(_is_hidden(before, char) for before, char in pairwise("\0" + text)):
         raise ValueError("only visible characters are allowed, in one line")
+    if not text.isascii() and most_stacked(text) > MAX_STACKED_MARKS:
+        raise ValueError(f"at most {MAX_STACKED_MARKS} marks may stand on one letter")
     return " ".join(text.split())
+
+
+def most_stacked(text: str) -> int:
+    """The most marks on one letter that take no place of their own; those that do, and joiners, end no stack."""
+    most = stacked = 0
+    for char in unicodedata.normalize("NFD", text):
+        category = unicodedata.category(char)
+        if category in {"Mn", "Me"}:
+            stacked += 1
+            most = max(most, stacked)
+        elif category not in {"Mc", "Cf"}:
+            stacked = 0
+    return most
 
 
 def _is_hidden(before: str, char: str) -> bool:

@@ -41,10 +41,13 @@ class ImportUpload(Answer):
 
 
 class Finding(Answer):
-    """What is wrong with a row, by its number below the header without empty ones; with the file, for row 0."""
+    """What is wrong with a row, by its number in the spreadsheet, blank rows counted; with the file, for row 0. `field`
+    says what the column is, `column` what the file calls it.
+    """
 
     row: int
     field: str
+    column: str | None = None
     code: str
     message: str
 
@@ -62,7 +65,8 @@ class RowCounts(Answer):
 
 
 class ImportState(Answer):
-    """`rows`, `valid`, `invalid`: as the check found. `planned`: what a commit would do as things stood then.
+    """`rows`, `valid`, `invalid`: as the check found. `sheet`, `header_row`: where it found the names of the columns.
+    `planned`: what a commit would do as things stood then.
 
     `done`, `counts`: rows worked off since the commit. `findings`: the first hundred.
     """
@@ -75,6 +79,8 @@ class ImportState(Answer):
     rows: int
     valid: int
     invalid: int
+    sheet: str | None = None
+    header_row: int | None = None
     planned: RowCounts | None = None
     done: int
     counts: RowCounts

@@ -23,7 +23,7 @@ from sandes.model.ids import (
     base64url_text,
     parse_organisation,
 )
-from sandes.model.imports import OUTCOMES, Checked, Format, Import, ImportState, Outcome, Result
+from sandes.model.imports import OUTCOMES, Checked, Format, Import, ImportState, Outcome, Result, Table
 from sandes.store.dynamo import Client, Item, batch_get, batch_get_many, transact
 from sandes.store.organisations import organisation_key
 from sandes.store.schema import DirectoryRow
@@ -282,13 +282,17 @@ def decode_results(data: bytes) -> list[Result]:
 
 
 def _checked_item(rows: Checked) -> dict[str, Any]:
-    return {
+    item: dict[str, Any] = {
         Row.CHECK: {"S": rows.check},
         Row.INDEX: {"B": cbor2.dumps([rows.index_at, rows.index_bytes])},
         Row.ROWS: {"N": str(rows.rows)},
         Row.VALID: {"N": str(rows.valid)},
         Row.HASH: {"B": rows.hash},
     }
+    if rows.table is not None:
+        table = [rows.table.sheet, rows.table.header_row, rows.table.last_row, dict(rows.table.names)]
+        item[Row.TABLE] = {"B": cbor2.dumps(table)}
+    return item
 
 
 def live_import(item: Item | None, now_seconds: int) -> Import | None:
@@ -336,4 +340,5 @@ def _checked(item: Item) -> Checked | None:
         return None
     at, length = cbor2.loads(item[Row.INDEX]["B"])
     rows, valid = int(item[Row.ROWS]["N"]), int(item[Row.VALID]["N"])
-    return Checked(item[Row.CHECK]["S"], at, length, rows, valid, bytes(item[Row.HASH]["B"]))
+    table = Table(*cbor2.loads(item[Row.TABLE]["B"])) if Row.TABLE in item else None
+    return Checked(item[Row.CHECK]["S"], at, length, rows, valid, bytes(item[Row.HASH]["B"]), table)

@@ -339,6 +339,7 @@ class ImportRow:
     ROWS = "n"  # N
     VALID = "v"  # N
     HASH = "h"  # B 32 over the good rows
+    TABLE = "j"  # B the sheet, rows of the header and the last entry, the columns' own names
     PLANNED = "l"  # M of N by outcome: what the check foresaw
     BY = "a"  # B 16 who committed it
     ROLE = "r"  # S by which they did

@@ -248,7 +248,7 @@ def _write(found: Iterator[Answer], file: Path) -> int:
 
 
 def _findings(row: Answer) -> str:
-    return "; ".join(f"{one['field']}: {text(one['message'])}" for one in row["findings"])
+    return "; ".join(f"{_column(one)}: {text(one['message'])}" for one in row["findings"])
 
 
 def _counts(counts: Answer | None) -> str:
@@ -268,6 +268,9 @@ def _end(now: Answer, as_json: bool) -> None:
         _say_why(now)
     else:
         typer.echo(f"{now['state']} {now['id']}: {counted(now['rows'], 'row')}, {_planned(now)}")
+        if now.get("header_row"):
+            sheet = f' of the sheet "{text(now["sheet"])}"' if now.get("sheet") else ""
+            typer.echo(f"names of columns are in row {now['header_row']}{sheet}")
         if now["state"] not in ("open", "checking", "checked"):
             typer.echo(f"done {now['done']} of {now['valid']}: {_counts(now['counts'])}")
         _say_findings(now, now["findings"])
@@ -283,12 +286,18 @@ def _say_why(now: Answer) -> None:
     _say_findings(now, now["findings"][1:])
 
 
+def _column(finding: Answer) -> str:
+    """As the file calls it."""
+    return finding.get("column") or str(finding["field"])
+
+
 def _say_findings(now: Answer, findings: list[Answer]) -> None:
     if not findings:
         return
     columns = [
         Shown("row", field("row"), right=True),
-        *(Shown(name, field(name)) for name in ("field", "code", "message")),
+        Shown("column", _column),
+        *(Shown(name, field(name)) for name in ("code", "message")),
     ]
     show_list(findings[:FINDINGS_SHOWN], columns, as_json=False)
     if now["invalid"] > FINDINGS_SHOWN:

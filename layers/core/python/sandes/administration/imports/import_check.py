@@ -17,7 +17,7 @@ from typing import BinaryIO
 import cbor2
 
 from sandes.administration.imports.import_decisions import decide
-from sandes.administration.imports.import_files import Cells, read_csv, read_xlsx
+from sandes.administration.imports.import_files import Cells, Header, read_csv, read_xlsx
 from sandes.administration.imports.import_rows import BadRow, RowReader
 from sandes.administration.imports.imports import (
     ImportDependencies,
@@ -32,7 +32,7 @@ from sandes.crypto.pepper import Pepper
 from sandes.csv_files import UnreadableFile
 from sandes.model.batch import Chunk, Fault
 from sandes.model.ids import UnitId, new_one_time_id
-from sandes.model.imports import Checked, Entry, Import, Outcome
+from sandes.model.imports import Checked, Entry, Import, Outcome, Table
 from sandes.model.organisation import Tree
 from sandes.objects import ObjectChanged, ObjectMissing
 from sandes.protocol.errors import ErrorCode
@@ -146,6 +146,8 @@ class _Checking:
     planned: Counter[Outcome] = field(default_factory=Counter)
     rows: int = 0
     valid: int = 0
+    last_row: int = 0
+    header: Header | None = None
     hashed: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def run(self, tree: Tree) -> None:
@@ -156,6 +158,7 @@ class _Checking:
             if self.deps.clock_ms() > self.until_ms:
                 raise UnreadableFile(_TOO_SLOW.field, _TOO_SLOW.code, _TOO_SLOW.message)
             self.rows += 1
+            self.last_row = cells.row
             found = reader.read(cells)
             if isinstance(found, Entry) and found.index in self.seen:
                 found = BadRow(found.row, ["duplicate"])
@@ -173,17 +176,23 @@ class _Checking:
     def found(self) -> Checked:
         self.bad.sort(key=lambda bad: bad.row)
         at, length = self.chunks.close()
-        return Checked(self.chunks.check, at, length, self.valid + len(self.bad), self.valid, self.hashed.digest())
+        found = self.header
+        table = Table(found.sheet, found.row, self.last_row, found.names) if found else None
+        rows = self.valid + len(self.bad)
+        return Checked(self.chunks.check, at, length, rows, self.valid, self.hashed.digest(), table)
 
     def _read(self) -> Iterator[Cells]:
         content = self.deps.objects.read(file_name(self.one), etag=self.one.etag)
         if self.one.format == "csv":
-            yield from read_csv(content)
+            yield from read_csv(content, self._take_header)
             return
         with TemporaryFile() as file:
             for piece in content:
                 file.write(piece)
-            yield from read_xlsx(file)
+            yield from read_xlsx(file, self._take_header)
+
+    def _take_header(self, header: Header) -> None:
+        self.header = header
 
     def _refuse(self, bad: BadRow) -> None:
         self.bad.append(bad)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from itertools import islice, zip_longest
 from typing import BinaryIO
 
-from sandes.administration.imports.import_xlsx import sheet_rows
-from sandes.csv_files import OTHER_DELIMITERS, UnreadableFile, lines
+from sandes.administration.imports.import_xlsx import MAX_SHEET_ROWS, Sheet, SheetRow, open_sheet
+from sandes.csv_files import OTHER_DELIMITERS, UnreadableFile, bad_quoting, lines
 
 MAX_ROWS = 100_000
 MAX_FILE_BYTES = 20 * 1024 * 1024
@@ -55,62 +56,125 @@ PASSED_OVER = ("s no", "sr no", "sl no", "serial no", "serial number", "#", "क
 _BETWEEN_WORDS = re.compile(r"[\s_\-.:*]+")
 _KNOWN_VALUES = (str, int, float, date, time, type(None))  # also bool and datetime
 
+MAX_TITLE_ROWS = 20
+"""So many rows with something in them may stand above the header."""
+
+MAX_NAME_CHARS = 64
+"""Of a column's own name, as findings tell it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What was taken as the header: the sheet of a workbook, the row, and the columns' own names by what they are."""
+
+    row: int
+    names: Mapping[str, str]
+    sheet: str | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """A row below the header: what its cells say by column, or why it cannot be read (`fault`)."""
+    """A row below the header, by its number in the spreadsheet: what its cells say by column, or why it cannot be read
+    (`fault`).
+    """
 
     row: int
     values: Mapping[str, object]
     fault: str | None = None
 
 
-def read_csv(chunks: Iterable[bytes]) -> Iterator[Cells]:
-    """Raises UnreadableFile, also after rows have been given."""
+def read_csv(chunks: Iterable[bytes], found: Callable[[Header], None] = lambda _: None) -> Iterator[Cells]:
+    """`found` gets the header before the first row comes. Raises UnreadableFile, also after rows have been given."""
     reader = csv.reader(lines(chunks), strict=True)
     try:
-        yield from _read(reader)
+        yield from _read((SheetRow(number, tuple(row)) for number, row in enumerate(reader, start=1)), found)
     except csv.Error as error:
-        raise UnreadableFile(
-            "file", "bad_quoting", f"line {reader.line_num}: quotes that do not match, or a cell too long ({error})"
-        ) from None
+        raise bad_quoting(reader.line_num, error) from None
 
 
-def read_xlsx(file: BinaryIO) -> Iterator[Cells]:
-    """Raises UnreadableFile, also after rows have been given."""
-    yield from _read(sheet_rows(file))
+def read_xlsx(file: BinaryIO, found: Callable[[Header], None] = lambda _: None) -> Iterator[Cells]:
+    """As `read_csv`, from the first sheet that is not hidden."""
+    sheet = open_sheet(file)
+    yield from _read(sheet.rows, found, sheet)
 
 
-def _read(rows: Iterable[Sequence[object]]) -> Iterator[Cells]:
-    left = iter(rows)
-    columns = _columns(next((row for row in left if not _is_empty(row)), ()))
+def _read(rows: Iterable[SheetRow], found: Callable[[Header], None], sheet: Sheet | None = None) -> Iterator[Cells]:
+    left = (row for row in rows if not _is_empty(row.values))
+    header = _header(left)
+    columns = _columns(header.values)
+    _check_seen(header, columns, sheet)
+    names = {
+        name: " ".join(str(cell).split())[:MAX_NAME_CHARS]
+        for name, cell in zip(columns, header.values, strict=False)
+        if name
+    }
+    found(Header(header.number, names, sheet.name if sheet else None))
     count = 0
     for row in left:
-        if _is_empty(row):
-            continue
-        if count >= MAX_ROWS:
+        if row.number > MAX_SHEET_ROWS or count >= MAX_ROWS:
             raise UnreadableFile("file", "too_many_rows", f"an import has at most {MAX_ROWS} rows")
         count += 1
-        if len(row) < len(columns) or not _is_empty(row[len(columns) :]):
-            yield Cells(count, {}, "ragged")
-        elif any(isinstance(cell, str) and cell.lstrip().startswith("=") for cell in row) or not all(
-            isinstance(cell, _KNOWN_VALUES) for cell in row
-        ):
-            yield Cells(count, {}, "formula")
+        if sheet is None and len(row.values) < len(columns):
+            yield Cells(row.number, {}, "ragged")  # a sheet has no short rows, only cells that are empty
         else:
-            yield Cells(count, {name: cell for name, cell in zip(columns, row, strict=False) if name})
+            yield _cells(row, columns)
     if not count:
         raise UnreadableFile("file", "no_rows", "there is nothing below the header")
+
+
+def _cells(row: SheetRow, columns: Sequence[str]) -> Cells:
+    cells = row.values
+    if row.hidden:
+        return Cells(row.number, {}, "hidden")
+    if not _is_empty(cells[len(columns) :]):
+        return Cells(row.number, {}, "ragged")
+    if any(isinstance(cell, str) and cell.lstrip().startswith("=") for cell in cells) or not all(
+        isinstance(cell, _KNOWN_VALUES) for cell in cells
+    ):
+        return Cells(row.number, {}, "formula")
+    return Cells(row.number, {name: cell for name, cell in zip_longest(columns, cells[: len(columns)]) if name})
+
+
+def _header(rows: Iterator[SheetRow]) -> SheetRow:
+    """The first row with a column of phone numbers, below titles that have none; otherwise the first row of all.
+
+    A row that holds a number that could be somebody's is no title: what stands above the header is not imported.
+    """
+    first: SheetRow | None = None
+    for row in islice(rows, MAX_TITLE_ROWS + 1):
+        if any(_COLUMNS.get(heading(cell)) == "phone" for cell in row.values if isinstance(cell, str)):
+            return row
+        first = first or row
+        if any(_DIGITS.search(text_of(cell)) for cell in row.values):
+            break
+    return first or SheetRow(1, ())
+
+
+def _check_seen(header: SheetRow, columns: Sequence[str], sheet: Sheet | None) -> None:
+    """Raises UnreadableFile for a column that counts and that nobody sees."""
+    for position, name in enumerate(columns):
+        if name and (header.hidden or (sheet and position in sheet.hidden_columns)):
+            raise UnreadableFile("header", "hidden_column", f"column {position + 1} is hidden: show it, or delete it")
 
 
 def _is_empty(row: Sequence[object]) -> bool:
     return all(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in row)
 
 
+def unseen(text: str) -> str:
+    """The text without marks that nobody sees: of direction, of no width. Those that join letters stay."""
+    if text.isascii():
+        return text
+    return "".join(char for char in text if char in "\u200c\u200d" or unicodedata.category(char) != "Cf")
+
+
 def heading(text: str) -> str:
     """The form in which names of columns are compared."""
-    return _BETWEEN_WORDS.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    return _BETWEEN_WORDS.sub(" ", unicodedata.normalize("NFKC", unseen(text)).casefold()).strip()
 
+
+_DIGITS = re.compile(r"(?:\d[ \-.()]*){10}")
+"""As many as a phone number has."""
 
 _COLUMNS = {heading(alias): column for column, aliases in ALIASES.items() for alias in aliases}
 _PASSED_OVER = {heading(name) or name for name in PASSED_OVER}

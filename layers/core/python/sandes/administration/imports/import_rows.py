@@ -6,6 +6,7 @@ A finding is a code, told with a sentence; it holds nothing of the row, since th
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -14,18 +15,25 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from sandes.administration.imports.import_files import Cells, text_of
+from sandes.administration.imports.import_files import Cells, text_of, unseen
 from sandes.crypto.pepper import Pepper
 from sandes.model.ids import UnitId, id_text
 from sandes.model.imports import Entry
+from sandes.model.mailbox import parse_email
 from sandes.model.organisation import Tree
 from sandes.model.phone import parse_phone, plain_number
 from sandes.model.verification import MAX_SECONDS
+from sandes.model.words import folded
 from sandes.protocol.fields import Name, OneLine
+
+_LOST = 'Letters were lost when the file was saved: save it as "CSV UTF-8" or XLSX.'
+_ERROR = "The cell holds an error of the spreadsheet, such as #N/A: give the text itself."
+_NO_DATE = "Not a date: 2027-03-31, 31/03/2027, 31-03-2027, 31-Mar-2027, or a cell that is a date."
 
 FINDINGS: Mapping[str, tuple[str, str]] = {
     "ragged": ("row", "The row has more or fewer cells than the header."),
     "formula": ("row", "A cell holds a formula; give its value instead."),
+    "hidden": ("row", "The row is hidden in the sheet: show it (remove the filter), or delete it."),
     "bad_number": ("phone", "Not a phone number: ten digits of an Indian mobile, or + and the country's code."),
     "bad_number/letters": (
         "phone",
@@ -41,19 +49,25 @@ FINDINGS: Mapping[str, tuple[str, str]] = {
     "nominated_elsewhere": ("phone", "The number awaits verification elsewhere, and whoever came first stays."),
     "not_verified": ("phone", "Nobody with this number is verified here, nor awaits it."),
     "bad_name": ("name", "1 to 64 visible characters in one line are expected."),
+    "bad_name/letters_lost": ("name", _LOST),
+    "bad_name/error_value": ("name", _ERROR),
     "bad_post": ("post", "1 to 128 visible characters in one line are expected."),
+    "bad_post/letters_lost": ("post", _LOST),
+    "bad_post/error_value": ("post", _ERROR),
     "bad_email": ("email", "Not an e-mail address."),
     "unit_unknown": ("unit", "There is no such unit within your reach: give its id, name, or path with slashes."),
     "unit_ambiguous": ("unit", "Several units have this name: give the path with slashes, or the id."),
     "date_missing": ("expires", "Give the day until which the verification is good, or that of retirement."),
-    "bad_expires": ("expires", "Not a date: 2027-03-31, 31/03/2027, 31-03-2027, or a cell that is a date."),
-    "bad_retirement": ("retirement", "Not a date: 2027-03-31, 31/03/2027, 31-03-2027, or a cell that is a date."),
+    "bad_expires": ("expires", _NO_DATE),
+    "bad_retirement": ("retirement", _NO_DATE),
     "date_past": ("expires", "The day is over already."),
     "date_too_far": ("expires", "A verification lasts five years at most."),
     "bad_listed": ("listed", "Yes or no is expected."),
     "bad_action": ("action", "Verify or revoke is expected."),
     "reason_missing": ("reason", "Revoking needs a reason."),
     "bad_reason": ("reason", "At most 256 visible characters in one line are expected."),
+    "bad_reason/letters_lost": ("reason", _LOST),
+    "bad_reason/error_value": ("reason", _ERROR),
     "ending": ("phone", "Groups of the organisation that the person was with are still being left; try again soon."),
     "busy": ("row", "The person or the unit kept changing at the same moment; import the row again."),
 }
@@ -66,8 +80,37 @@ _INDIA_SECONDS = 5 * 3_600 + 1_800
 
 _DAY = 86_400
 _EPOCH = date(1970, 1, 1)
-_ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ]00:00(?::00)?)?")
-_INDIAN = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
+_MIDNIGHT = r"(?:[T ]0?0:00(?::00)?(?:\.0+)?)?"
+_ISO = re.compile(rf"(\d{{4}})[/.-](\d{{1,2}})[/.-](\d{{1,2}}){_MIDNIGHT}")
+_INDIAN = re.compile(rf"(\d{{1,2}})[/.-](\d{{1,2}})[/.-](\d{{4}}){_MIDNIGHT}")
+_DAY_FIRST = re.compile(rf"(\d{{1,2}})(?:st|nd|rd|th)?[ /.,-]*([^\W\d]\D*?)[ /.,-]*(\d{{4}}|\d{{2}}){_MIDNIGHT}")
+_MONTH_FIRST = re.compile(r"([^\W\d]\D*?)[ .-]*(\d{1,2})(?:st|nd|rd|th)?[ ,]+(\d{4})")
+_YEAR_FIRST = re.compile(r"(\d{4})[ /.,-]*([^\W\d]\D*?)[ /.,-]*(\d{1,2})")
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "jan january जनवरी जन",
+            "feb february फ़रवरी फरवरी फ़र फर",
+            "mar march मार्च",
+            "apr april अप्रैल अप्रेल",
+            "may मई",
+            "jun june जून",
+            "jul july जुलाई",
+            "aug august अगस्त",
+            "sep sept september सितंबर सितम्बर",
+            "oct october अक्टूबर अक्तूबर",
+            "nov november नवंबर नवम्बर",
+            "dec december दिसंबर दिसम्बर",
+        ),
+        start=1,
+    )
+    for name in unicodedata.normalize("NFC", names).split()
+}
+_SPREADSHEET_ERROR = re.compile(r"#(?:N/A|[A-Z][A-Z0-9_/]*[!?]?)|#+|Err:\d{3}", re.IGNORECASE)
+"""What Excel and LibreOffice write for a value that they cannot work out, or that does not fit its column."""
+
+_LOST_LETTERS = re.compile(r"\?\?|\w\?\w|\ufffd")
 _YES = frozenset(("yes", "y", "true", "1", "हाँ", "हां", "जी"))
 _NO = frozenset(("no", "n", "false", "0", "", "नहीं"))
 _VERIFY = frozenset(("", "verify", "add", "renew", "सत्यापित"))
@@ -80,7 +123,6 @@ _FLOAT = re.compile(r"(\+?\d{7,15})\.0+")
 
 _NAME = TypeAdapter[str](Annotated[str, Name, Field(min_length=1, max_length=64)])
 _POST = TypeAdapter[str](Annotated[str, Name, Field(min_length=1, max_length=128)])
-_EMAIL = TypeAdapter[str](Annotated[str, OneLine, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)])
 _REASON = TypeAdapter[str](Annotated[str, OneLine, Field(min_length=1, max_length=256)])
 
 
@@ -119,7 +161,7 @@ class RowReader:
             return BadRow(cells.row, [cells.fault])
         values, faults = cells.values, list[str]()
         index = self._index(values.get("phone"), faults)
-        action = text_of(values.get("action")).casefold()
+        action = _word(values.get("action"))
         if action in _REVOKE:
             reason = _valid(_REASON, values.get("reason"), "bad_reason", faults, missing="reason_missing")
             if faults:
@@ -165,12 +207,18 @@ class RowReader:
         if "email" not in values:
             return None
         text = text_of(values["email"])
-        return _valid(_EMAIL, text, "bad_email", faults) if text else ""
+        if not text:
+            return ""
+        try:
+            return parse_email(text)
+        except ValueError:
+            faults.append("bad_email")
+            return ""
 
     def _listed(self, values: Mapping[str, object], faults: list[str]) -> bool | None:
         if "listed" not in values:
             return None
-        text = text_of(values["listed"]).casefold()
+        text = _word(values["listed"])
         if text not in _YES | _NO:
             faults.append("bad_listed")
         return text in _YES
@@ -197,7 +245,7 @@ class RowReader:
 
 def unit_name(text: str) -> str:
     """The form in which names and paths of units are compared."""
-    return " / ".join(" ".join(part.split()).casefold() for part in text.split("/"))
+    return " / ".join(" ".join(part.split()) for part in folded(unseen(text)).split("/"))
 
 
 def _international(text: str) -> str:
@@ -243,33 +291,68 @@ def _day(cell: object) -> date | None:
         return cell.date()
     if isinstance(cell, date):
         return cell
-    text = cell.strip() if isinstance(cell, str) else ""
+    text = _plain_date(cell) if isinstance(cell, str) else ""
     if found := _ISO.fullmatch(text):
         year, month, day = found.groups()
-    elif found := _INDIAN.fullmatch(text):
+    elif found := _INDIAN.fullmatch(text) or _DAY_FIRST.fullmatch(text):
         day, month, year = found.groups()
+    elif found := _MONTH_FIRST.fullmatch(text):
+        month, day, year = found.groups()
+    elif found := _YEAR_FIRST.fullmatch(text):
+        year, month, day = found.groups()
     else:
         return None
+    if not month.isdecimal():
+        month = str(_MONTHS.get(unicodedata.normalize("NFC", month), 0))
+    whole = int(year) + (2_000 if len(year) == 2 else 0)  # all days here lie ahead
     try:
-        return date(int(year), int(month), int(day)) if int(year) < 9_999 else None
+        return date(whole, int(month), int(day)) if whole < 9_999 else None
     except ValueError:
         return None
 
 
+def _plain_date(text: str) -> str:
+    """Without marks that nobody sees, in lower case, with one kind of dash."""
+    if not text.isascii():
+        text = "".join("-" if unicodedata.category(char) == "Pd" else char for char in unseen(text))
+    return " ".join(text.casefold().split()).replace("t0", "T0")
+
+
 @lru_cache(maxsize=4_096)
-def _post_of(text: str) -> str | None:
-    """Many people have the same post. None for what cannot be one."""
-    try:
-        return _POST.validate_python(text, strict=True)
-    except ValidationError:
-        return None
+def _post_of(text: str) -> tuple[str, tuple[str, ...]]:
+    """Many people have the same post."""
+    faults: list[str] = []
+    return _valid(_POST, text, "bad_post", faults), tuple(faults)
 
 
 def _post(text: str, faults: list[str]) -> str:
-    found = _post_of(text) if len(text) <= 1_000 else None
-    if found is None:
-        faults.append("bad_post")
-    return found or ""
+    found, wrong = _post_of(text[:1_000])
+    faults += wrong
+    return found
+
+
+def _cause(text: str) -> str | None:
+    """Why a text was not written by anybody: an error of the spreadsheet, or letters lost when the file was saved."""
+    if _SPREADSHEET_ERROR.fullmatch(text):
+        return "error_value"
+    if _LOST_LETTERS.search(text) or (text and not text.strip("? .,")):
+        return "letters_lost"
+    return "letters_lost" if not text.isascii() and _is_misread(text) else None
+
+
+def _is_misread(text: str) -> bool:
+    """Whether this is UTF-8 that was read as Windows-1252 or ISO 8859-1: its bytes are UTF-8 once more."""
+    for encoding in ("cp1252", "latin-1"):
+        try:
+            text.encode(encoding).decode()
+        except UnicodeError:
+            continue
+        return True
+    return False
+
+
+def _word(cell: object) -> str:
+    return folded(unseen(text_of(cell)))
 
 
 def _valid(
@@ -278,6 +361,9 @@ def _valid(
     text = text_of(cell)
     if not text and missing:
         faults.append(missing)
+        return ""
+    if cause := _cause(text):
+        faults.append(f"{fault}/{cause}")
         return ""
     try:
         return adapter.validate_python(text[:1_000], strict=True)

@@ -1,18 +1,24 @@
 """Spreadsheets that others upload, read row by row in bounded memory and time (docs/admin/imports.md, "The file").
 
-A workbook is a zip of XML, and openpyxl believes what it says. So every part of it is decompressed once before, piece
-by piece: no more than a spreadsheet of this size needs, no more than the directory declares, no document type and so
-no entities.
+A workbook is a zip of XML parts (ECMA-376, transitional or strict). Every part is decompressed once before anything is
+read, whatever its name: no more than a spreadsheet of this size needs, no more than the directory declares. The few
+parts that an import needs then go through expat, which refuses document types and so entities. Of the styles, only
+number formats are read, which tell dates from numbers.
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
-from typing import Any, BinaryIO
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import BinaryIO
+from urllib.parse import unquote
+from xml.parsers import expat
 
 from sandes.csv_files import UnreadableFile
 
@@ -24,56 +30,149 @@ MAX_RATIO = 200
 """Of one part above a megabyte. Rows of a real spreadsheet come to 10 to 40."""
 
 MAX_TAGS = 12_000_000
-"""Of all parts together: 100,000 rows of ten texts have 6 million. Each may take 70 bytes while it is read."""
+"""Of all parts together: 100,000 rows of ten texts have 6 million."""
 
 MAX_TEXT = 32_767
 """Characters of one text, Excel's own limit. A text is kept once, but every cell may name it: what is done to a text of
 megabytes is done a million times.
 """
 
+MAX_STRINGS = 1_500_000
+MAX_STRING_CHARS = 48 * 1024 * 1024
+"""Of texts that cells share, which are all in memory: 100,000 rows of ten texts have a million."""
+
+MAX_FORMATS = 65_536
+"""Cell formats and number formats each; Excel has 65,490 cell formats at most."""
+
+MAX_RELATIONSHIPS = 2_000
+MAX_SHEETS = 1_000
 MAX_COLUMNS = 64
 MAX_SHEET_ROWS = 1_048_576
-"""Excel's own limit."""
+MAX_SHEET_COLUMNS = 16_384
+"""Excel's own limits."""
 
 _PIECE_BYTES = 64 * 1024
 _SMALL_BYTES = 1024 * 1024
+_MAX_TOKEN_BYTES = 1024 * 1024
+"""Expat keeps a tag or comment in memory until it is whole."""
+
+_MAX_DEPTH = 32
+_MAX_NAMES = 2_000
+"""Different names of elements and attributes, all of which expat keeps."""
+
 _ENCODING = re.compile(rb"^\s*<\?xml[^>]*?\bencoding\s*=\s*[\"']([^\"']*)[\"']")
 _ENCODINGS = {b"utf-8", b"utf8", b"us-ascii", b"ascii"}
 _MARK = b"\xef\xbb\xbf"
 _DECLARATIONS = (b"<!DOCTYPE", b"<!ENTITY")
 _LONGEST = max(map(len, _DECLARATIONS)) - 1
 
+_MAIN = (
+    "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+    "http://purl.oclc.org/ooxml/spreadsheetml/main",  # the strict form
+)
+_RELATIONS = (
+    "http://schemas.openxmlformats.org/officeDocument/2006/relationships",
+    "http://purl.oclc.org/ooxml/officeDocument/relationships",
+)
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
+_TYPES = "http://schemas.openxmlformats.org/package/2006/content-types"
+
+_ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_REFERENCE = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})")
+_NO_CODES = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?![hmsHMS]+\])[^\]]*\]')
+_DATE_FORMATS = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))
+"""Formats of dates and times that have a number and no code (ECMA-376, 18.8.30)."""
+
+_EPOCH, _EPOCH_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001  # spreadsheets know no zone
+_LEAP = 60
+"""The day that the 1900 system counts and that never was, 29 February 1900."""
+
+_LAST_DAY = 2_958_465
+"""31 December 9999."""
+
 Row = tuple[object, ...]
 
 
-def sheet_rows(file: BinaryIO) -> Iterator[Row]:
-    """The values of the first sheet, row by row, without rows that the file does not speak of. Formulas come as an
-    equals sign.
+class ErrorValue(str):
+    """The text of a cell that holds an error, as #N/A."""
 
-    Raises UnreadableFile, also after rows have been given.
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """`number` as the spreadsheet shows it."""
+
+    number: int
+    values: Row
+    hidden: bool = False
+
+
+@dataclass(slots=True)
+class Sheet:
+    """`hidden_columns`, counted from 0, are known once a row has been read."""
+
+    name: str
+    rows: Iterator[SheetRow]
+    hidden_columns: set[int] = field(default_factory=set)
+
+
+def open_sheet(file: BinaryIO) -> Sheet:
+    """The first sheet that is not hidden, with its rows. Formulas come as an equals sign, errors as ErrorValue.
+
+    Raises UnreadableFile, also while rows are read.
     """
-    _inspect(file)
-    file.seek(0)
-    yield from _values(file)
+    with _faults_of_files():
+        archive = zipfile.ZipFile(file)
+        parts = _inspect(archive)
+        book = _Book(archive, parts)
+        name, part = book.first_visible()
+        sheet = Sheet(name, iter(()))
+        sheet.rows = _rows(book, part, sheet.hidden_columns)
+    return sheet
 
 
-def _inspect(file: BinaryIO) -> None:
-    try:
-        with zipfile.ZipFile(file) as archive:
-            parts = archive.infolist()
-            _check_directory(parts)
-            tags = 0
-            for part in parts:
-                tags += _unpack(archive, part)
-                if tags > MAX_TAGS:
-                    raise _too_large()
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError):
-        raise _no_workbook() from None
+class _faults_of_files:  # noqa: N801  # a context manager that reads as a word
+    """Turns what a broken zip or broken XML raises into a fault of the file."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, _BROKEN):
+            raise _no_workbook() from None
 
 
-def _check_directory(parts: list[zipfile.ZipInfo]) -> None:
+_BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, KeyError),
+    *(expat.ExpatError, LookupError),
+)
+
+
+# The zip
+
+
+def _inspect(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """The parts by their names in lower case: names of parts do not differ by case (ECMA-376-2, 6.2.2.3)."""
+    parts = archive.infolist()
+    named = {_part_name(part.filename): part for part in parts}
+    _check_directory(parts, len(named))
+    tags = 0
+    for part in parts:
+        tags += _unpack(archive, part)
+        if tags > MAX_TAGS:
+            raise _too_large()
+    return named
+
+
+def _part_name(name: str) -> str:
+    return posixpath.normpath("/" + name.replace("\\", "/")).lstrip("/").casefold()
+
+
+def _check_directory(parts: list[zipfile.ZipInfo], names: int) -> None:
     """By what the zip says of itself, which costs nothing. Raises UnreadableFile."""
-    if len({part.filename for part in parts}) < len(parts) or any(part.flag_bits & 1 for part in parts):
+    if names < len(parts) or any(part.flag_bits & 1 for part in parts):
         raise _no_workbook()
     if any(part.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED} for part in parts):
         raise _no_workbook()
@@ -95,13 +194,15 @@ def _unpack(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> int:
     size, tags, before = 0, 0, b""
     with archive.open(longer) as content:
         while piece := content.read(_PIECE_BYTES):
-            if is_xml:
-                if not size:
+            if not size:
+                is_xml = is_xml or piece.removeprefix(_MARK).lstrip().startswith(b"<")
+                if is_xml:
                     _check_start(piece)
+            if is_xml:
                 if any(word in before + piece for word in _DECLARATIONS) or b"\0" in piece:
                     raise _no_workbook()
-                tags += piece.count(b"<")
                 before = piece[-_LONGEST:]
+            tags += piece.count(b"<")
             size += len(piece)
             if size > part.file_size or tags > MAX_TAGS:
                 raise _too_large()
@@ -118,51 +219,421 @@ def _check_start(piece: bytes) -> None:
         raise _no_workbook()
 
 
-def _values(file: BinaryIO) -> Iterator[Row]:
-    """Raises UnreadableFile for whatever openpyxl cannot make sense of."""
-    from openpyxl import load_workbook  # only where spreadsheets are read: it takes a quarter of a second
+# XML
 
-    try:
-        book = load_workbook(file, read_only=True, keep_links=False)
-        if not book.worksheets:
+
+Start = Callable[[str, dict[str, str]], None]
+End = Callable[[str], None]
+Text = Callable[[str], None]
+
+
+def _parse(
+    archive: zipfile.ZipFile, part: zipfile.ZipInfo, start: Start, end: End | None = None, text: Text | None = None
+) -> Iterator[None]:
+    """Feeds a part to expat, and stops after each piece of it. Raises UnreadableFile and what the libraries raise.
+
+    Names of elements are `namespace name`; those of attributes too, if they have a namespace.
+    """
+    parser = expat.ParserCreate(namespace_separator=" ", intern=None)
+    parser.buffer_text = True
+    names: set[str] = set()
+    depth = 0
+
+    def started(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if name not in names or not attributes.keys() <= names:
+            names.add(name)
+            names.update(attributes)
+        if depth > _MAX_DEPTH or len(names) > _MAX_NAMES:
+            raise _too_large()
+        start(name, attributes)
+
+    def ended(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        if end is not None:
+            end(name)
+
+    def refuse(*_: object) -> None:
+        raise _no_workbook()
+
+    parser.StartElementHandler = started
+    parser.EndElementHandler = ended
+    parser.StartDoctypeDeclHandler = refuse
+    parser.EntityDeclHandler = refuse
+    if text is not None:
+        parser.CharacterDataHandler = text
+    fed = 0
+    with archive.open(part) as content:
+        while piece := content.read(_PIECE_BYTES):
+            parser.Parse(piece, False)
+            fed += len(piece)
+            if fed - max(parser.CurrentByteIndex, 0) > _MAX_TOKEN_BYTES:
+                raise _too_large()
+            yield
+    parser.Parse(b"", True)
+    yield
+
+
+def _main(*names: str) -> dict[str, str]:
+    """Names of elements of spreadsheets, in both forms of the format, by what expat calls them."""
+    return {f"{space} {name}": name for space in _MAIN for name in names}
+
+
+class _Book:
+    """The parts that say what a sheet's cells mean."""
+
+    def __init__(self, archive: zipfile.ZipFile, parts: Mapping[str, zipfile.ZipInfo]) -> None:
+        self.archive, self.parts = archive, parts
+        self._check_types()
+        whole = self._relationships("")
+        self.path = next((to for kind, to in whole.values() if kind == "officeDocument"), "")
+        self.targets = self._relationships(self.path)
+        self.sheets: list[tuple[str, str, bool]] = []
+        self.epoch = _EPOCH
+        self._read_workbook()
+        self.strings = self._strings()
+        self.dates = self._date_formats()
+
+    def first_visible(self) -> tuple[str, zipfile.ZipInfo]:
+        """Raises UnreadableFile if the workbook has none: an import must not read what nobody sees."""
+        known = False
+        for name, id, hidden in self.sheets:
+            kind, to = self.targets.get(id, ("", ""))
+            if kind != "worksheet":
+                continue  # a sheet that is a chart or a dialogue
+            known = True
+            if not hidden:
+                return name, self._part(to)
+        if known:
+            raise UnreadableFile("file", "no_visible_sheet", "all sheets of the workbook are hidden: unhide one")
+        raise _no_workbook()
+
+    def _part(self, path: str) -> zipfile.ZipInfo:
+        return self.parts[_part_name(path)]
+
+    def _all(self, part: zipfile.ZipInfo, start: Start, end: End | None = None, text: Text | None = None) -> None:
+        for _ in _parse(self.archive, part, start, end, text):
+            pass
+
+    def _check_types(self) -> None:
+        root: list[str] = []
+
+        def start(name: str, _: dict[str, str]) -> None:
+            if not root:
+                root.append(name)
+
+        self._all(self._part("[Content_Types].xml"), start)
+        if root != [f"{_TYPES} Types"]:
             raise _no_workbook()
-        for row in _rows(book):
-            if any(isinstance(value, str) and len(value) > MAX_TEXT for value in row):
-                raise UnreadableFile("file", "too_long", f"a cell holds more than {MAX_TEXT} characters")
-            yield row
-    except (UnreadableFile, GeneratorExit):
-        raise
-    except Exception:  # noqa: BLE001  # openpyxl raises whatever its parsing of a hostile or broken file runs into
-        raise _no_workbook() from None
 
+    def _relationships(self, path: str) -> dict[str, tuple[str, str]]:
+        """By id: the last word of the kind, and the part it leads to."""
+        folder, name = posixpath.split(path)
+        part = self.parts.get(_part_name(posixpath.join(folder, "_rels", f"{name}.rels")))
+        found: dict[str, tuple[str, str]] = {}
 
-def _rows(book: Any) -> Iterator[Row]:
-    """As openpyxl reads a sheet, but for formulas: what is shared between cells, it would make up for each of them."""
-    from openpyxl.worksheet._reader import WorkSheetParser  # see above
-
-    class Parser(WorkSheetParser):
-        def parse_formula(self, _element: object) -> str:
-            return "="
-
-    sheet, last = book.worksheets[0], 0
-    with sheet._get_source() as source:
-        parser = Parser(
-            source,
-            sheet._shared_strings,
-            epoch=book.epoch,
-            date_formats=book._date_formats,
-            timedelta_formats=book._timedelta_formats,
-        )
-        for number, cells in parser.parse():
-            if number > MAX_SHEET_ROWS:
+        def start(name: str, attributes: dict[str, str]) -> None:
+            if name != f"{_PACKAGE} Relationship" or attributes.get("TargetMode") == "External":
                 return
-            if number > last:
-                yield sheet._get_row(cells, max_col=MAX_COLUMNS + 1, values_only=True)
-            last = max(last, number)
+            if len(found) >= MAX_RELATIONSHIPS:
+                raise _too_large()
+            kind = attributes["Type"].rpartition("/")[2]
+            found[attributes["Id"]] = kind, posixpath.join("/", folder, unquote(attributes["Target"]))
+
+        if part is not None:
+            self._all(part, start)
+        return found
+
+    def _read_workbook(self) -> None:
+        elements = _main("workbook", "sheet", "workbookPr")
+
+        def start(name: str, attributes: dict[str, str]) -> None:
+            element = elements.get(name)
+            if element == "sheet":
+                if len(self.sheets) >= MAX_SHEETS:
+                    raise _too_large()
+                id = next((attributes[f"{space} id"] for space in _RELATIONS if f"{space} id" in attributes), "")
+                hidden = attributes.get("state", "visible") != "visible"
+                self.sheets.append((_decoded(attributes.get("name", "")), id, hidden))
+            elif element == "workbookPr" and attributes.get("date1904") in {"1", "true", "on"}:
+                self.epoch = _EPOCH_1904
+
+        self._all(self._part(self.path), start)
+
+    def _of_kind(self, kind: str, name: str) -> zipfile.ZipInfo | None:
+        """By its relationship, or by the name it has in most workbooks."""
+        folder = posixpath.dirname(self.path)
+        to = next((to for found, to in self.targets.values() if found == kind), posixpath.join(folder, name))
+        return self.parts.get(_part_name(to))
+
+    def _strings(self) -> list[str]:
+        part = self._of_kind("sharedStrings", "sharedStrings.xml")
+        found: list[str] = []
+        chars = 0
+        text = _TextOfRuns()
+
+        def end(name: str) -> None:
+            nonlocal chars
+            if text.end(name) == "si":
+                found.append(text.take())
+                chars += len(found[-1])
+                if len(found) > MAX_STRINGS or chars > MAX_STRING_CHARS:
+                    raise _too_large()
+
+        if part is not None:
+            self._all(part, text.start, end, text.add)
+        return found
+
+    def _date_formats(self) -> list[bool]:
+        """Whether each cell format, by its number, is one of dates."""
+        part = self._of_kind("styles", "styles.xml")
+        elements = _main("cellXfs", "xf", "numFmt")
+        codes: dict[str, bool] = {}
+        formats: list[bool] = []
+        inside = False
+
+        def start(name: str, attributes: dict[str, str]) -> None:
+            nonlocal inside
+            element = elements.get(name)
+            if element == "cellXfs":
+                inside = True
+            elif element == "numFmt":
+                codes[attributes["numFmtId"]] = _is_date(attributes["formatCode"])
+            elif element == "xf" and inside:
+                number = attributes.get("numFmtId", "0")
+                formats.append(codes[number] if number in codes else _is_built_in_date(number))
+            if len(codes) > MAX_FORMATS or len(formats) > MAX_FORMATS:
+                raise _too_large()
+
+        def end(name: str) -> None:
+            nonlocal inside
+            if elements.get(name) == "cellXfs":
+                inside = False
+
+        if part is not None:
+            self._all(part, start, end)
+        return formats
+
+
+def _is_built_in_date(number: str) -> bool:
+    return number.isdecimal() and len(number) < 4 and int(number) in _DATE_FORMATS
+
+
+def _is_date(code: str) -> bool:
+    """Whether a number format shows days or times: letters of dates outside of quotes, escapes and brackets."""
+    first = _NO_CODES.sub("", code[:1_000]).partition(";")[0]
+    return re.search(r"[dmyhs]", first.replace("General", ""), re.IGNORECASE) is not None
+
+
+class _TextOfRuns:
+    """Collects the text of an item, `si` or `is`: of its `t`, but not of those that say how to pronounce it."""
+
+    def __init__(self) -> None:
+        self.elements = _main("si", "is", "t", "rPh")
+        self.pieces: list[str] = []
+        self.chars = 0
+        self.inside = self.phonetic = False
+
+    def start(self, name: str, _: dict[str, str]) -> None:
+        element = self.elements.get(name)
+        if element == "t":
+            self.inside = not self.phonetic
+        elif element == "rPh":
+            self.phonetic = True
+        elif element in {"si", "is"}:
+            self.pieces, self.chars = [], 0
+
+    def end(self, name: str) -> str | None:
+        element = self.elements.get(name)
+        if element == "t":
+            self.inside = False
+        elif element == "rPh":
+            self.phonetic = False
+        return element
+
+    def add(self, text: str) -> None:
+        if self.inside:
+            self.pieces.append(text)
+            self.chars += len(text)
+            if self.chars > MAX_TEXT:
+                raise _too_long()
+
+    def take(self) -> str:
+        text = _decoded("".join(self.pieces))
+        self.pieces, self.chars = [], 0
+        return text
+
+
+def _decoded(text: str) -> str:
+    """Characters that XML cannot hold are written as `_xHHHH_` (ECMA-376, 22.9.2.19, ST_Xstring)."""
+    if "_x" not in text:
+        return text
+    plain = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+    return plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+# The sheet
+
+
+class _Rows:
+    """Collects the cells of a sheet, row by row, while expat goes over it."""
+
+    def __init__(self, book: _Book, hidden_columns: set[int]) -> None:
+        self.book, self.hidden_columns = book, hidden_columns
+        self.elements = _main("sheetData", "row", "c", "v", "f", "is", "t", "rPh", "col")
+        self.done: list[SheetRow] = []
+        self.text = _TextOfRuns()
+        self.in_data = False
+        self.row = self.column = 0
+        self.hidden = self.formula = self.collecting = False
+        self.values: list[object] = []
+        self.kind = ""
+        self.is_date = False
+        self.pieces: list[str] = []
+        self.chars = 0
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        element = self.elements.get(name)
+        if element == "v":
+            self.collecting = True
+        elif element == "c":
+            self._start_cell(attributes)
+        elif element == "row":
+            self._start_row(attributes)
+        elif element == "f":
+            self.formula = True
+        elif element == "sheetData":
+            self.in_data = True
+        elif element == "col":
+            self._hide(attributes)
+        elif element is not None:
+            self.text.start(name, attributes)
+
+    def add(self, text: str) -> None:
+        if self.collecting:
+            self.pieces.append(text)
+            self.chars += len(text)
+            if self.chars > MAX_TEXT:
+                raise _too_long()
+        else:
+            self.text.add(text)
+
+    def end(self, name: str) -> None:
+        element = self.elements.get(name)
+        if element == "v":
+            self.collecting = False
+        elif element == "c":
+            self._end_cell()
+        elif element == "row":
+            self.done.append(SheetRow(self.row, tuple(self.values), self.hidden))
+        elif element == "sheetData":
+            self.in_data = False
+        elif element is not None:
+            self.text.end(name)
+
+    def _hide(self, attributes: dict[str, str]) -> None:
+        if attributes.get("hidden") in {"1", "true", "on"}:
+            first, last = int(attributes["min"]), int(attributes["max"])
+            self.hidden_columns.update(range(first - 1, min(last, MAX_COLUMNS)))
+
+    def _start_row(self, attributes: dict[str, str]) -> None:
+        number = int(attributes["r"]) if "r" in attributes else self.row + 1
+        if not self.in_data or not self.row < number <= MAX_SHEET_ROWS:
+            raise _no_workbook()
+        self.row, self.column, self.values = number, 0, []
+        self.hidden = attributes.get("hidden") in {"1", "true", "on"}
+
+    def _start_cell(self, attributes: dict[str, str]) -> None:
+        at = attributes.get("r")
+        column = self.column + 1 if at is None else _column_of(at)
+        if not self.column < column <= MAX_SHEET_COLUMNS:
+            raise _no_workbook()
+        self.column = column
+        self.kind = attributes.get("t", "n")
+        style = attributes.get("s", "0")
+        formats = self.book.dates
+        self.is_date = style.isdecimal() and len(style) < 7 and int(style) < len(formats) and formats[int(style)]
+        self.formula = False
+        self.pieces, self.chars = [], 0
+        self.text.take()
+
+    def _end_cell(self) -> None:
+        value = "=" if self.formula else self._value()
+        if value is None:
+            return
+        place = min(self.column - 1, MAX_COLUMNS)  # beyond all that an import knows, but not lost
+        self.values.extend([None] * (place - len(self.values)))
+        self.values[place:] = [value]
+
+    def _value(self) -> object:
+        if self.kind == "inlineStr":
+            return self.text.take()
+        said = "".join(self.pieces)
+        if not said.strip() and self.kind != "str":
+            return None
+        if self.kind == "s":
+            return self.book.strings[_index(said)]
+        if self.kind == "str":
+            return _decoded(said)
+        if self.kind == "b":
+            return said.strip() not in {"0", "false"}
+        if self.kind == "e":
+            return ErrorValue(said.strip())
+        if self.kind == "d":
+            return datetime.fromisoformat(said.strip()).replace(tzinfo=None)
+        return self._number(said.strip())
+
+    def _number(self, said: str) -> object:
+        if not _NUMBER.fullmatch(said):
+            raise _no_workbook()
+        number = float(said)
+        if self.is_date and 0 <= number <= _LAST_DAY:
+            return self._moment(number)
+        return int(said) if len(said) < 16 and said.isdecimal() else number
+
+    def _moment(self, number: float) -> datetime:
+        days, part = divmod(number, 1)
+        if self.book.epoch is _EPOCH and days < _LEAP:
+            days += 1
+        return self.book.epoch + timedelta(days=days, seconds=round(part * 86_400))
+
+
+def _rows(book: _Book, part: zipfile.ZipInfo, hidden_columns: set[int]) -> Iterator[SheetRow]:
+    rows = _Rows(book, hidden_columns)
+    pieces = _parse(book.archive, part, rows.start, rows.end, rows.add)
+    while True:
+        with _faults_of_files():
+            if next(pieces, False) is False:
+                return
+        yield from rows.done
+        rows.done = []
+
+
+def _column_of(reference: str) -> int:
+    found = _REFERENCE.fullmatch(reference)
+    if found is None:
+        raise _no_workbook()
+    column = 0
+    for letter in found[1].upper():
+        column = column * 26 + ord(letter) - 64
+    return column
+
+
+def _index(said: str) -> int:
+    index = int(said) if len(said) < 10 else -1
+    if index < 0:
+        raise _no_workbook()
+    return index
 
 
 def _too_large() -> UnreadableFile:
     return UnreadableFile("file", "too_large", "unpacked, the workbook is larger than 100,000 rows of officials need")
+
+
+def _too_long() -> UnreadableFile:
+    return UnreadableFile("file", "too_long", f"a cell holds more than {MAX_TEXT} characters")
 
 
 def _no_workbook() -> UnreadableFile:

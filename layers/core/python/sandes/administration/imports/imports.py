@@ -74,7 +74,7 @@ CONTENT_TYPES = {
     "csv": "text/csv",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-CSV_COLUMNS = ("row", "status", "field", "code", "message")
+CSV_COLUMNS = ("row", "status", "field", "column", "code", "message")
 
 _TRIES = 4
 
@@ -237,7 +237,9 @@ def _queue_start(one: Import, now_ms: int, deps: ImportDependencies) -> None:
 def state(caller: Caller, id: ImportId, *, now_ms: int, deps: ImportDependencies) -> import_api.ImportState:
     """Progress, and the first findings. Raises ProtocolError not_found."""
     one, _ = _own(caller, id, "read", now_ms, deps)
-    return _shown(one, findings=[*_faults_of_file(one), *(found for bad in _found(one, deps) for found in _told(bad))])
+    return _shown(
+        one, findings=[*_faults_of_file(one), *(found for bad in _found(one, deps) for found in _told(bad, one))]
+    )
 
 
 def page(
@@ -276,29 +278,32 @@ def page(
 def results(
     caller: Caller, id: ImportId, *, after: str | None, limit: int, now_ms: int, deps: ImportDependencies
 ) -> import_api.ImportResults:
-    """What became of `limit` rows, in the order of the file; good rows that are not done yet are left out.
+    """What became of `limit` rows, in the order of the file; blank rows, and good ones that are not done yet, are left
+    out, so a page may hold fewer, even none, with a cursor.
 
     Raises ProtocolError: not_found, invalid_cursor.
     """
     one, _ = _own(caller, id, "read", now_ms, deps)
     owner, of = caller.id, f"results {base64url_text(id)}"
-    first = int(position(after, owner=owner, of=of, pepper=deps.pepper)) if after else 1
-    if one.checked is None:
+    start = int(position(after, owner=owner, of=of, pepper=deps.pepper)) if after else 0
+    table = one.checked.table if one.checked else None
+    if table is None:
         return import_api.ImportResults(results=[])
-    last = min(first + limit - 1, one.checked.rows)
+    first = start or table.header_row + 1
+    last = min(first + limit - 1, table.last_row)
     rows = {
-        bad.row: import_api.RowResult(row=bad.row, status="invalid", findings=_told(bad))
+        bad.row: import_api.RowResult(row=bad.row, status="invalid", findings=_told(bad, one))
         for bad in _found(one, deps)
         if first <= bad.row <= last
     }
     if one.committed_at_ms is not None:
         for result in deps.store.results(id, first_chunk=chunk_of(first), last_chunk=chunk_of(last)):
             if first <= result.row <= last:
-                told = _told(BadRow(result.row, [result.code])) if result.code else []
+                told = _told(BadRow(result.row, [result.code]), one) if result.code else []
                 rows[result.row] = import_api.RowResult(row=result.row, status=result.outcome, findings=told)
     return import_api.ImportResults(
         results=[rows[row] for row in sorted(rows)],
-        cursor=make_cursor(str(last + 1), owner=owner, of=of, pepper=deps.pepper) if last < one.checked.rows else None,
+        cursor=make_cursor(str(last + 1), owner=owner, of=of, pepper=deps.pepper) if last < table.last_row else None,
     )
 
 
@@ -306,8 +311,10 @@ def results_csv(page: import_api.ImportResults) -> str:
     """A page as CSV with a header: a line for each row, or for each of its findings."""
     lines = []
     for result in page.results:
-        told: list[tuple[str, ...]] = [(found.field, found.code, found.message) for found in result.findings]
-        lines += [[result.row, result.status, *cells] for cells in told or [("", "", "")]]
+        told: list[tuple[str, ...]] = [
+            (found.field, found.column or "", found.code, found.message) for found in result.findings
+        ]
+        lines += [[result.row, result.status, *cells] for cells in told or [("", "", "", "")]]
     return csv_text(CSV_COLUMNS, lines)
 
 
@@ -356,7 +363,7 @@ def findings_name(one: Import, check: str) -> str:
 
 
 def chunk_of(row: int) -> int:
-    return (row - 1) // CHUNK_ROWS
+    return (row - 2) // CHUNK_ROWS  # the header takes a row at least
 
 
 def chunk_owner(one: Import, check: str, chunk: int) -> bytes:
@@ -379,9 +386,16 @@ def _found(one: Import, deps: ImportDependencies) -> list[BadRow]:
     return [BadRow(row, faults) for row, *faults in cbor2.loads(data)]
 
 
-def _told(bad: BadRow) -> list[import_api.Finding]:
+def _told(bad: BadRow, one: Import) -> list[import_api.Finding]:
+    names = one.checked.table.names if one.checked and one.checked.table else {}
     return [
-        import_api.Finding(row=bad.row, field=FINDINGS[fault][0], code=code, message=FINDINGS[fault][1])
+        import_api.Finding(
+            row=bad.row,
+            field=FINDINGS[fault][0],
+            column=names.get(FINDINGS[fault][0]),
+            code=code,
+            message=FINDINGS[fault][1],
+        )
         for fault, code in zip(bad.faults, bad.codes, strict=True)
     ]
 
@@ -420,6 +434,8 @@ def _shown(
         rows=checked.rows if checked else 0,
         valid=checked.valid if checked else 0,
         invalid=checked.invalid if checked else 0,
+        sheet=checked.table.sheet if checked and checked.table else None,
+        header_row=checked.table.header_row if checked and checked.table else None,
         planned=_counts(one.planned) if one.planned is not None else None,
         done=one.done,
         counts=_counts(one.counts),

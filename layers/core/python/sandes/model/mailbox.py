@@ -1,0 +1,48 @@
+"""E-mail addresses: a strict form of them, in ASCII, and the mailbox that an address stands for.
+
+Two people who must agree are told apart by these addresses (administration/approvals.py). So nothing that looks like
+another address is one: no letters of other scripts, no quotes, no addresses of machines. A domain of another script is
+shown as what it is, `xn--…`.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+MAX_EMAIL_CHARS = 254
+
+_LOCAL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._+'&=/-]*[A-Za-z0-9_+=-])?")
+"""Of what the standard allows before the @ (RFC 5322, atext), what addresses of people have."""
+
+
+def parse_email(text: str) -> str:
+    """The address with its domain in lower case. Raises ValueError, saying why it is none."""
+    from email_validator import EmailNotValidError, validate_email  # most functions read no address
+
+    if not text.isascii():
+        raise ValueError("an e-mail address has ASCII characters only; write a domain of another script as xn--")
+    if len(text) > MAX_EMAIL_CHARS:
+        raise ValueError(f"an e-mail address has at most {MAX_EMAIL_CHARS} characters")
+    local, _, domain = text.rpartition("@")
+    if not local or not domain or not _LOCAL.fullmatch(local):
+        raise ValueError("this is no e-mail address")
+    try:
+        found = validate_email(
+            text,
+            check_deliverability=False,
+            allow_smtputf8=False,
+            allow_quoted_local=False,
+            allow_domain_literal=False,
+            test_environment=True,
+        )
+    except EmailNotValidError as error:
+        raise ValueError(str(error)) from None
+    return found.ascii_email or text
+
+
+@lru_cache(maxsize=1_024)
+def mailbox_of(email: str) -> str:
+    """What addresses of one mailbox have in common: in lower case, without `+tag`."""
+    local, _, domain = email.lower().rpartition("@")
+    return f"{local.partition('+')[0] or local}@{domain.rstrip('.')}"
