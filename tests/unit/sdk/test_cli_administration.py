@@ -841,7 +841,7 @@ def test_a_file_is_checked_and_committed_and_its_results_written(
     assert importing.service.account(person.account).standing is not None
     with results.open(encoding="utf-8", newline="") as opened:
         found = [(row["row"], row["status"]) for row in csv.DictReader(opened)]
-    assert found == [("1", "verified"), ("2", "invalid"), ("3", "nominated")]
+    assert found == [("2", "verified"), ("3", "invalid"), ("4", "nominated")]
     assert "staff" in officer("import", "list").stdout
     assert officer("import", "results", id, "--out", str(results)).stdout == f"3 rows in {results}.\n"
     asked = officer("import", "cancel", id, input="n\n")
