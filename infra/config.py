@@ -55,6 +55,10 @@ class Config:
         return int(self.settings.max_expiry_days * 86_400)
 
     @property
+    def sms_calling_codes(self) -> str:
+        return ",".join(self.settings.sms_calling_codes)
+
+    @property
     def webhook_networks(self) -> str:
         return ",".join(self.settings.webhook_networks)
 

@@ -2,6 +2,7 @@
 
 Alarms are made for every function, queue and table that the stack has when this is called: none can be forgotten.
 `rare`: functions that are called once an hour or less, of which one error is enough.
+`sms`: by purpose, the function that sends SMS and how many it may send in an hour.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from infra.config import Config
 from infra.function import SandesFunction
 from infra.tables import Tables
 from infra.work_queue import WorkQueue
-from sandes.edge.telemetry import CHAINS_ENDED, FAILED, NAMESPACE, REFUSED
+from sandes.edge.telemetry import CHAINS_ENDED, FAILED, NAMESPACE, REFUSED, SMS, SMS_STOPPED
 from sandes.store.schema import TABLES, Table
 
 FIVE_MINUTES = Duration.minutes(5)
@@ -40,6 +41,9 @@ SLOW_DELIVERY_MS = 10_000
 LEAST_OTPS = 50
 LOW_CONVERSION = 0.4
 """In half an hour, and the part of the codes sent that are used: mostly four fifths; below, codes do not arrive."""
+
+MANY_SMS = 0.8
+"""Of the budget of an hour."""
 
 LATE_STREAM_MS = 15 * 60_000
 
@@ -62,11 +66,13 @@ class Monitoring(Construct):
         frames: Sequence[SandesFunction],
         workers: Sequence[SandesFunction],
         rare: Sequence[SandesFunction],
+        sms: Mapping[str, tuple[SandesFunction, int]],
     ) -> None:
         super().__init__(scope, id)
         self._config = config
         self._functions, self._queues, self._tables = functions, queues, tables
         self._counting, self._frames, self._workers, self._rare = counting, frames, workers, rare
+        self._sms = sms
         self._http = {"ApiId": http.api_id}
         self._websocket = {"ApiId": websocket.api_id, "Stage": websocket_stage}
         self._dead = [*((queue.node.id, queue.dead) for queue in queues), *dead.items()]
@@ -128,6 +134,12 @@ class Monitoring(Construct):
         self._alarm("StatisticsSkipped", skipped, 1, "changes of tables could not be read")
         delivery = self._ours("Delivery", self._counting, statistic="p10")
         self._alarm("DeliverySlow", delivery, SLOW_DELIVERY_MS, "even the quickest messages take long", periods=3)
+        for purpose, (function, per_hour) in self._sms.items():
+            stopped = self._ours(SMS_STOPPED, function)
+            self._alarm(f"{purpose}SmsStopped", stopped, 1, "SMS are refused: the budget of the hour is used up")
+            many = self._ours(SMS, function, period=Duration.hours(1))
+            most = max(1, round(per_hour * MANY_SMS))
+            self._alarm(f"{purpose}SmsMany", many, most, "most of the hour's budget of SMS is used up")
         if self._config.local_port is None:  # the local engine knows no metric math
             self._alarm(
                 "OtpConversionLow",
@@ -194,7 +206,14 @@ class Monitoring(Construct):
 
     # Metrics.
 
-    def _metric(self, namespace: str, name: str, *, statistic: str = "Sum", **dimensions: str) -> cloudwatch.Metric:
+    def _metric(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        statistic: str = "Sum",
+        **dimensions: str,
+    ) -> cloudwatch.Metric:
         return cloudwatch.Metric(
             namespace=namespace,
             metric_name=name,
@@ -203,10 +222,13 @@ class Monitoring(Construct):
             period=FIVE_MINUTES,
         )
 
-    def _ours(self, name: str, function: SandesFunction, *, statistic: str = "Sum") -> cloudwatch.Metric:
+    def _ours(
+        self, name: str, function: SandesFunction, *, statistic: str = "Sum", period: Duration = FIVE_MINUTES
+    ) -> cloudwatch.Metric:
         """What functions write themselves, in embedded metric format (sandes/edge/telemetry.py)."""
         service = function.node.id.lower()
-        return self._metric(NAMESPACE, name, statistic=statistic, service=service, stage=self._config.stage)
+        metric = self._metric(NAMESPACE, name, statistic=statistic, service=service, stage=self._config.stage)
+        return metric.with_(period=period)
 
     def _conversion(self, period: Duration) -> cloudwatch.MathExpression:
         """The part of the codes sent that are used; 1 where there are too few to tell."""
@@ -264,6 +286,9 @@ class Monitoring(Construct):
             ),
             (
                 self._graph("Codes", [self._ours(name, self._counting) for name in ("Otps", "OtpsUsed")]),
+                self._graph(
+                    "SMS", [self._ours(name, one) for one, _ in self._sms.values() for name in (SMS, SMS_STOPPED)]
+                ),
                 self._graph("Codes: part that is used", [self._conversion(Duration.minutes(30))]),
                 self._graph(
                     "Messages of apps",

@@ -126,7 +126,13 @@ class ServiceStack(Administration):
             | {
                 "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": self.websocket.callback_url,
                 "TOKEN_AUDIENCE": self._config.token_audience,
+                "REGISTRATIONS_PER_ADDRESS_HOUR": str(self._config.settings.registrations_per_address_hour),
                 "SMS_SENDER_ID": self._config.settings.sms_sender_id,
+                "SMS_ENTITY_ID": self._config.settings.sms_entity_id or "",
+                "SMS_TEMPLATE_ID": self._config.settings.sms_template_id or "",
+                "SMS_CALLING_CODES": self._config.sms_calling_codes,
+                "SMS_REGISTRATIONS_HOUR": str(self._config.settings.sms_registrations_hour),
+                "SMS_REGISTRATIONS_PREFIX_HOUR": str(self._config.settings.sms_registrations_prefix_hour),
                 "GROUP_QUEUE": self.group_queue.url,
                 "IMPORT_QUEUE": self.import_queue.url,
             },
@@ -244,12 +250,24 @@ class ServiceStack(Administration):
             "Otp",
             "otp",
             calls
-            | {"SMS_QUEUE": self.sms_queue.url, "SMS_AFTER_SECONDS": str(self._config.settings.sms_after_seconds)},
+            | {
+                "SMS_QUEUE": self.sms_queue.url,
+                "SMS_AFTER_SECONDS": str(self._config.settings.sms_after_seconds),
+                "SMS_CALLING_CODES": self._config.sms_calling_codes,
+            },
         )
         self.otp_sms = self._function(
             "OtpSms",
             "otp",
-            tables | self._secrets(pepper=self.pepper) | {"SMS_SENDER_ID": self._config.settings.sms_sender_id},
+            tables
+            | self._tables(schema.LIMITS)
+            | self._secrets(pepper=self.pepper)
+            | {
+                "SMS_SENDER_ID": self._config.settings.sms_sender_id,
+                "SMS_CALLING_CODES": self._config.sms_calling_codes,
+                "SMS_OTPS_HOUR": str(self._config.settings.sms_otps_hour),
+                "SMS_OTPS_PREFIX_HOUR": str(self._config.settings.sms_otps_prefix_hour),
+            },
             entry="sms",
             timeout_seconds=3 * SMS_WORK_SECONDS,
         )
@@ -310,6 +328,7 @@ class ServiceStack(Administration):
                 schema.DIRECTORY: ("Query",),
                 schema.INBOX: ("BatchGetItem",),
                 schema.CODES: ("BatchGetItem", "UpdateItem"),
+                schema.LIMITS: ("UpdateItem",),
             },
         )
         self._grant_secret(self.otp, self.pepper)
@@ -478,6 +497,10 @@ class ServiceStack(Administration):
             frames=[self.send, self.deliver],
             workers=list(self._workers.values()),
             rare=[self.audit_heads],
+            sms={
+                "Registrations": (self.client, self._config.settings.sms_registrations_hour),
+                "Otps": (self.otp_sms, self._config.settings.sms_otps_hour),
+            },
         )
 
     def _outputs(self) -> None:

@@ -10,9 +10,9 @@ import re
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sandes.groups.fanout import CHUNK_MEMBERS
 from sandes.model.device import MAX_DEVICES
@@ -46,6 +46,11 @@ PublicKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
 SenderId = Annotated[str, Field(max_length=11, pattern=r"^[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*$")]
 """As SNS takes it: https://docs.aws.amazon.com/sns/latest/dg/sms_publish-to-phone.html."""
 
+DltId = Annotated[str, Field(pattern=r"^\d{1,50}$")]
+"""An entity or template id of India's operators, in the form that apps' templates have it too."""
+
+CallingCode = Annotated[str, Field(pattern=r"^\+[1-9]\d{0,2}$")]
+
 Https = Annotated[str, Field(pattern=r"^https://[^\s/]+(/\S*)?$")]
 
 
@@ -76,11 +81,25 @@ class StageSettings(_Settings):
     max_expiry_days: Annotated[float, Field(gt=0, le=90)] = 30
     sms_sender_id: SenderId = "SANDES"
     sms_after_seconds: Annotated[int, Field(ge=1, le=300)] = 8
+    sms_entity_id: DltId | None = None
+    sms_template_id: DltId | None = None
+    sms_calling_codes: Annotated[list[CallingCode], Field(min_length=1)] = ["+91"]
+    sms_registrations_hour: Annotated[int, Field(ge=0)] = 20_000
+    sms_registrations_prefix_hour: Annotated[int, Field(ge=0)] = 500
+    sms_otps_hour: Annotated[int, Field(ge=0)] = 200_000
+    sms_otps_prefix_hour: Annotated[int, Field(ge=0)] = 5_000
+    registrations_per_address_hour: Annotated[int, Field(ge=10, le=1_000_000)] = 1_000
     fanout_posts_per_second: Annotated[int, Field(ge=FANOUT_LEAST_POSTS, le=10_000)] = 2_000
     alarm_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
     webhook_networks: list[str] = []
     audit_former_keys: list[PublicKey] = []
     federation: Federation | None = None
+
+    @model_validator(mode="after")
+    def _registered_together(self) -> Self:
+        if (self.sms_entity_id is None) != (self.sms_template_id is None):
+            raise ValueError("set sms_entity_id and sms_template_id together: operators ask for both")
+        return self
 
     @field_validator("webhook_networks")
     @classmethod
@@ -114,6 +133,8 @@ def check(stage: str, table: dict[str, Any], file: str = STAGES.name) -> StageSe
 
 
 def _fault(error: Any) -> str:
+    if not error["loc"]:  # of settings that do not fit together
+        return str(error["msg"]).removeprefix("Value error, ")
     *path, last = error["loc"]
     where = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":

@@ -184,3 +184,15 @@ def test_the_dashboard_shows_every_function_and_every_queue(dev: Synthesised) ->
         assert f'["{id}", "QueueName"]' in body
     for title in ("Codes: part that is used", "Throttles", "Delivery of apps' messages, ms"):
         assert title in body
+
+
+@pytest.mark.parametrize("function", ["client", "otpsms"])
+def test_operators_are_woken_before_and_when_the_budget_of_sms_is_used_up(dev: Synthesised, function: str) -> None:
+    found = {
+        alarm["MetricName"]: (alarm["Threshold"], alarm["Period"])
+        for alarm in alarms(dev)
+        if {"Name": "service", "Value": function} in alarm.get("Dimensions", [])
+        if alarm["MetricName"] in {"Sms", "SmsStopped"}
+    }
+    budget = {"client": 20_000, "otpsms": 200_000}[function]
+    assert found == {"Sms": (0.8 * budget, 3_600), "SmsStopped": (1, 300)}

@@ -152,6 +152,7 @@ ALLOWED = {
         "dynamodb:BatchGetItem inbox",
         "dynamodb:BatchGetItem codes",
         "dynamodb:UpdateItem codes",
+        "dynamodb:UpdateItem limits",
         "secretsmanager:GetSecretValue Pepper",
         "sns:Publish not arn:aws:sns:*:*:*",
     }

@@ -55,6 +55,12 @@ def test_what_a_stage_says_is_read(tmp_path: Path) -> None:
         ({"sms_after_seconds": True}, "`sms_after_seconds`"),
         ({"sms_sender_id": "TWELVELETTERS"}, "`sms_sender_id`"),
         ({"sms_sender_id": "123456"}, "`sms_sender_id`"),
+        ({"sms_entity_id": "1101"}, "sms_template_id together"),
+        ({"sms_entity_id": "1101", "sms_template_id": "11 07"}, "`sms_template_id`"),
+        ({"sms_calling_codes": []}, "`sms_calling_codes`"),
+        ({"sms_calling_codes": ["91"]}, "`sms_calling_codes.0`"),
+        ({"registrations_per_address_hour": 9}, "`registrations_per_address_hour`"),
+        ({"sms_otps_hour": -1}, "`sms_otps_hour`"),
         ({"fanout_posts_per_second": FANOUT_LEAST_POSTS - 1}, "`fanout_posts_per_second`"),
         ({"fanout_posts_per_second": 10_001}, "`fanout_posts_per_second`"),
         ({"alarm_email": ""}, "`alarm_email`"),
@@ -131,6 +137,14 @@ def test_the_settings_of_a_stage_come_into_its_template(tmp_path: Path) -> None:
         max_expiry_days=7,
         sms_sender_id="GOVIN",
         sms_after_seconds=20,
+        sms_entity_id="1101000000000000001",
+        sms_template_id="1107000000000000001",
+        sms_calling_codes=["+91", "+977"],
+        sms_registrations_hour=70,
+        sms_registrations_prefix_hour=7,
+        sms_otps_hour=90,
+        sms_otps_prefix_hour=9,
+        registrations_per_address_hour=20,
         fanout_posts_per_second=500,
     )
     stage = synthesise(tmp_path, settings, stage="dev")
@@ -139,6 +153,14 @@ def test_the_settings_of_a_stage_come_into_its_template(tmp_path: Path) -> None:
     assert variable(stage, "send", "MAX_EXPIRY_SECONDS") == str(7 * 86_400)
     assert variable(stage, "otpsms", "SMS_SENDER_ID") == "GOVIN"
     assert variable(stage, "otp", "SMS_AFTER_SECONDS") == "20"
+    assert variable(stage, "client", "SMS_ENTITY_ID") == "1101000000000000001"
+    assert variable(stage, "client", "SMS_TEMPLATE_ID") == "1107000000000000001"
+    assert {variable(stage, name, "SMS_CALLING_CODES") for name in ("client", "otp", "otpsms")} == {"+91,+977"}
+    assert variable(stage, "client", "SMS_REGISTRATIONS_HOUR") == "70"
+    assert variable(stage, "client", "SMS_REGISTRATIONS_PREFIX_HOUR") == "7"
+    assert variable(stage, "otpsms", "SMS_OTPS_HOUR") == "90"
+    assert variable(stage, "otpsms", "SMS_OTPS_PREFIX_HOUR") == "9"
+    assert variable(stage, "client", "REGISTRATIONS_PER_ADDRESS_HOUR") == "20"
     assert variable(stage, "groupfanout", "FANOUT_POSTS_PER_SECOND") == "100"
 
 

@@ -17,6 +17,7 @@ from sandes.model.ids import parse_app
 from sandes.people import devices, verification
 from sandes.protocol.client_api import VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.sms import SmsRules
 from sandes.store import schema
 from sandes.store.otps import otp_key
 from tests.support.app_keys import AppKeys
@@ -76,14 +77,38 @@ def otp_row(service: Service, id: str) -> dict[str, Any]:
     return dict(service.client.get_item(TableName=service.tables["codes"], Key=key, ConsistentRead=True)["Item"])
 
 
+# SMS
+
+
+def test_a_code_over_the_budget_of_the_hour_is_not_sent_by_sms(service: Service) -> None:
+    app = service.app()
+    id = send(service, app, new_phone()).id
+    none_left = service.sms_deps(sms_budget=service.sms_budget("spent", per_hour=0))
+    assert work_off(service, at=1, deps=none_left) == ["over_budget"]
+    assert service.stops == ["spent"]
+    assert state(service, app, id).status == "pending"
+
+
+def test_a_number_that_gets_no_sms_is_written_to_in_the_app_alone(service: Service) -> None:
+    app = service.app()
+    assert send(service, app, "+447911123456").channel == "app"
+    assert service.sms_queue.sent == []
+    assert send(service, app, new_phone()).channel == "app_then_sms"
+
+
+def test_an_account_whose_number_is_served_no_more_gets_no_sms(service: Service, person: Person) -> None:
+    app = service.app()
+    send(service, app, by_account(person))
+    elsewhere = service.sms_deps(sms_rules=SmsRules.of("+44"))
+    assert work_off(service, at=10, deps=elsewhere) == ["not_served"]
+
+
 # Other kinds of codes
 
 
 @pytest.mark.parametrize("purpose", ["register", "change_phone", "link", "login"])
-def test_no_call_about_registrations_or_links_finds_an_otp(
-    service: Service, app: AppKeys, person: Person, purpose: str
-) -> None:
-    id = send(service, app, person).id
+def test_no_call_about_registrations_or_links_finds_an_otp(service: Service, person: Person, purpose: str) -> None:
+    id = send(service, service.app(), person).id
     service.client.update_item(  # as if an app could still choose a purpose of the platform
         TableName=service.tables["codes"],
         Key=otp_key(id),

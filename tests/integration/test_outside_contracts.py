@@ -125,7 +125,7 @@ def test_a_gateway_out_of_order_is_told_to_the_caller_without_the_number(sms: Sm
     assert PHONE not in repr(caught.value.details)
 
 
-def test_an_apps_sms_carries_the_ids_that_indias_operators_ask_for() -> None:
+def test_sms_carry_the_ids_that_indias_operators_ask_for() -> None:
     """Read off the request as it goes to SNS, which moto checks but does not keep."""
     with mock_aws():
         api = client("sns")
@@ -138,19 +138,24 @@ def test_an_apps_sms_carries_the_ids_that_indias_operators_ask_for() -> None:
 
         api._make_api_call = seen
         SnsSms(api, "SANDES").send_text(PHONE, "012345 is it", entity_id="1101", template_id="1107")
-        ((phone, text, *_),) = sns_backends["123456789012"]["us-east-1"].sms_messages.values()
-    assert (phone, text) == (PHONE, "012345 is it")
-    (one,) = published
-    assert one["operation"] == "Publish"
-    assert one["MessageAttributes"] == {
-        name: {"DataType": "String", "StringValue": value}
-        for name, value in {
-            "AWS.SNS.SMS.SMSType": "Transactional",
-            "AWS.SNS.SMS.SenderID": "SANDES",
-            "AWS.MM.SMS.EntityId": "1101",
-            "AWS.MM.SMS.TemplateId": "1107",
-        }.items()
-    }
+        SnsSms(api, "SANDES", "1102", "1108").send_code(PHONE, "012345")
+        SnsSms(api, "SANDES").send_code(PHONE, "012345")
+        sent = [(phone, text) for phone, text, *_ in sns_backends["123456789012"]["us-east-1"].sms_messages.values()]
+    code = "012345 is your Sandes code. It is valid for 5 minutes. Tell it to nobody."
+    assert sent == [(PHONE, "012345 is it"), (PHONE, code), (PHONE, code)]
+    assert {one["operation"] for one in published} == {"Publish"}
+    plain = {"AWS.SNS.SMS.SMSType": "Transactional", "AWS.SNS.SMS.SenderID": "SANDES"}
+    assert [attributes(one) for one in published] == [
+        plain | {"AWS.MM.SMS.EntityId": "1101", "AWS.MM.SMS.TemplateId": "1107"},
+        plain | {"AWS.MM.SMS.EntityId": "1102", "AWS.MM.SMS.TemplateId": "1108"},
+        plain,
+    ]
+
+
+def attributes(published: dict[str, Any]) -> dict[str, str]:
+    given = published["MessageAttributes"].items()
+    assert {value["DataType"] for _, value in given} == {"String"}
+    return {name: value["StringValue"] for name, value in given}
 
 
 def test_an_apps_sms_that_cannot_be_handed_over_is_told_without_number_or_text(sms: OtpSms) -> None:

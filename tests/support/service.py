@@ -26,7 +26,7 @@ from sandes.crypto.audit_chain import AuditKey
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
 from sandes.crypto.statements import Act
-from sandes.limits import Limit, Meter
+from sandes.limits import Limit, Meter, PerHour
 from sandes.messaging.deliver import DeliverDependencies
 from sandes.messaging.push import Push
 from sandes.messaging.send import SendDependencies
@@ -58,6 +58,7 @@ from sandes.people.signed_acts import Signed
 from sandes.people.verification import CodeDependencies
 from sandes.protocol.client_api import ChangePhone, OpenLink, Registered, VerifyRegistration
 from sandes.protocol.frames import AccountRecipient, Copy, Send
+from sandes.sms import SmsBudget, SmsRules
 from sandes.statistics.tally import Tally
 from sandes.store.administrators import AdministratorStore
 from sandes.store.app_view import AppView
@@ -93,6 +94,8 @@ NOW = NOW_MS // 1000
 MAX_EXPIRY_SECONDS = 30 * 86_400
 SMS_AFTER_SECONDS = 8
 AUDIENCE = "sandes:test"
+SMS_RULES = SmsRules.of("+91")
+REGISTRATIONS_PER_ADDRESS = 100
 LOGIN = {
     "en": "{{ code }} is your code for {{ service }}. Tell it to nobody.",
     "hi": "{{ service }} के लिए आपका कोड {{ code }} है। किसी को न बताएँ।",
@@ -134,6 +137,7 @@ class Service:
         self.now_ms = now_ms
         self.gateway = FakeGateway()
         self.sms = FakeSms()
+        self.stops: list[str] = []
         self.sms_queue = FakeQueue()
         self.pool = MemoryPool()
         self.inbox = InboxStore(client, tables["inbox"])
@@ -151,7 +155,18 @@ class Service:
 
     @property
     def code_deps(self) -> CodeDependencies:
-        return CodeDependencies(self.codes, self.limits, PEPPER, self.sms)
+        return CodeDependencies(
+            self.codes,
+            self.limits,
+            PEPPER,
+            self.sms,
+            SMS_RULES,
+            self.sms_budget("registrations"),
+            PerHour("registrations", REGISTRATIONS_PER_ADDRESS),
+        )
+
+    def sms_budget(self, purpose: str, *, per_hour: int = 10**6, per_prefix: int = 10**6) -> SmsBudget:
+        return SmsBudget(purpose, per_hour, per_prefix, self.limits, lambda: self.stops.append(purpose))
 
     @property
     def device_deps(self) -> DeviceDependencies:
@@ -228,6 +243,7 @@ class Service:
             "service_keys": SERVICE_KEYS,
             "audience": AUDIENCE,
             "sms_after_seconds": SMS_AFTER_SECONDS,
+            "sms_rules": SMS_RULES,
         }
         return OtpDependencies(**parts | replaced)
 
@@ -238,6 +254,8 @@ class Service:
             "directory": DirectoryStore(client or self.client, self.tables["directory"]),
             "pepper": PEPPER,
             "sms": self.sms,
+            "sms_rules": SMS_RULES,
+            "sms_budget": self.sms_budget("otps"),
         }
         return SmsDependencies(**parts | replaced)
 
@@ -366,7 +384,7 @@ class Service:
         return verification.send_first_code(
             phone,
             purpose,
-            source_address=f"2001:db8::{secrets.token_hex(2)}:{secrets.token_hex(2)}",
+            source_address=f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1",
             now_ms=self.now_ms if now_ms is None else now_ms,
             deps=self.code_deps,
         ).id

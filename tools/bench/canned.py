@@ -52,6 +52,7 @@ ENVIRONMENT = {
     "UPLOADS_BUCKET": "sandes-bench-uploads",
     "SMS_AFTER_SECONDS": "8",
     "SMS_SENDER_ID": "SANDES",
+    "SMS_CALLING_CODES": "+91",
     "TOKEN_AUDIENCE": "sandes:bench",
     "PEPPER_SECRET": "arn:aws:secretsmanager:us-east-1:000000000000:secret:pepper",
     "AUDIT_SECRET": "arn:aws:secretsmanager:us-east-1:000000000000:secret:audit",

@@ -89,6 +89,13 @@ ADVICE: dict[ErrorCode, Advice] = {
     ErrorCode.PHONE_TAKEN: Advice(
         "Another account holds the number.", "Register the number on the device instead of changing to it."
     ),
+    ErrorCode.PHONE_NOT_SERVED: Advice(
+        "The number is not a mobile number, or is of a country that this deployment sends no SMS to.",
+        "Register with a mobile number of a country that is served.",
+    ),
+    ErrorCode.SMS_LIMITED: Advice(
+        "The hour's budget of SMS is used up, for all numbers or for those with the same beginning.", _WAIT
+    ),
     ErrorCode.STALE_KEY: Advice(
         "The key's number is not higher than the number in use.", "Number the next seal key higher and upload it again."
     ),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -11,12 +14,14 @@ from sandes.crypto.statements import link_id
 from sandes.model.challenge import Challenge
 from sandes.model.phone import PhoneNumber
 from sandes.people import devices, verification
+from sandes.people.verification import CodeDependencies
 from sandes.protocol.client_api import Registered, VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.sms import SmsRules
 from sandes.store.codes import code_key
 from sandes.store.schema import CodeKind
 from tests.support.keys import DeviceKeys
-from tests.support.service import NOW, NOW_MS, PEPPER, Service, new_phone
+from tests.support.service import NOW, NOW_MS, PEPPER, REGISTRATIONS_PER_ADDRESS, Service, new_phone
 from tests.support.sms import other_code
 
 
@@ -174,44 +179,181 @@ def test_a_link_has_no_number_to_send_codes_to(service: Service) -> None:
     assert refusal(resend, service, opened, now_ms=NOW_MS + 60_000).code is ErrorCode.NOT_FOUND
 
 
-def test_a_number_gets_six_registrations_at_once_and_one_more_after_the_wait(
+# Limits
+
+_numbers = count(1)
+
+
+def new_source() -> str:
+    """A network address that no other test uses."""
+    return f"10.0.{next(_numbers)}.1"
+
+
+def start_from(service: Service, source: str, phone: PhoneNumber | None = None, *, now_ms: int = NOW_MS) -> None:
+    verification.send_first_code(
+        phone or new_phone(), "register", source_address=source, now_ms=now_ms, deps=service.code_deps
+    )
+
+
+def test_a_number_gets_eight_codes_at_once_and_one_more_every_five_minutes(
     service: Service, phone: PhoneNumber
 ) -> None:
-    for _ in range(6):
+    for _ in range(8):
         service.start(phone)
     error = refusal(service.start, phone)
-    assert (error.code, error.retry_after_seconds) == (ErrorCode.RATE_LIMITED, 30)
-    refusal(service.start, phone, now_ms=NOW_MS + 29_999)
-    service.start(phone, now_ms=NOW_MS + 30_000)
-    assert len(service.sms.sent) == 7
+    assert (error.code, error.retry_after_seconds) == (ErrorCode.RATE_LIMITED, 300)
+    refusal(service.start, phone, now_ms=NOW_MS + 299_999)
+    service.start(phone, now_ms=NOW_MS + 300_000)
+    assert len(service.sms.sent) == 9
 
 
-def test_one_network_address_gets_six_registrations_at_once_whatever_the_numbers(service: Service) -> None:
-    def start() -> None:
+def test_further_codes_of_a_registration_count_for_its_number(service: Service, phone: PhoneNumber) -> None:
+    now_ms = NOW_MS
+    id = service.start(phone, now_ms=now_ms)
+    for wait_seconds in (30, 60, 120, 240):
+        now_ms += wait_seconds * 1000
+        resend(service, id, now_ms=now_ms)
+    for _ in range(4):  # one has been refilled
+        service.start(phone, now_ms=now_ms)
+    assert refusal(service.start, phone, now_ms=now_ms).code is ErrorCode.RATE_LIMITED
+
+
+@pytest.mark.parametrize("source", ["192.0.2.77", "2001:db8::77"])
+def test_many_people_register_behind_one_address(service: Service, source: str) -> None:
+    for _ in range(REGISTRATIONS_PER_ADDRESS):
+        start_from(service, source)
+    error = refusal(start_from, service, source)
+    assert (error.code, error.retry_after_seconds) == (ErrorCode.RATE_LIMITED, 36)
+    start_from(service, new_source())
+
+
+def test_addresses_of_one_network_in_ipv6_count_together(service: Service) -> None:
+    for number in range(REGISTRATIONS_PER_ADDRESS):
+        start_from(service, f"2001:db8:1:2:{number:x}::{number:x}")
+    assert refusal(start_from, service, "2001:db8:1:2::ffff").code is ErrorCode.RATE_LIMITED
+    start_from(service, "2001:db8:1:3::1")
+
+
+def test_an_ipv4_address_is_the_same_when_it_is_written_as_ipv6(service: Service) -> None:
+    for _ in range(REGISTRATIONS_PER_ADDRESS):
+        start_from(service, "192.0.2.55")
+    assert refusal(start_from, service, "::ffff:192.0.2.55").code is ErrorCode.RATE_LIMITED
+
+
+def test_a_stranger_holds_up_the_holder_of_a_number_for_minutes_at_most(service: Service, phone: PhoneNumber) -> None:
+    """A stranger asks as often as the limits allow, for a day, from one address; the holder asks from another."""
+    sent, day = 0, range(NOW_MS, NOW_MS + 86_400_000, 60_000)
+    for now_ms in day:
+        with suppress(ProtocolError):
+            start_from(service, "192.0.2.1", phone, now_ms=now_ms)
+            sent += 1
+        if now_ms % 7_200_000 < 60_000:
+            start_from(service, "198.51.100.7", phone, now_ms=now_ms)
+    assert sent <= 4 + 6 * 24
+    end = day[-1]
+    with suppress(ProtocolError):
+        start_from(service, "192.0.2.1", phone, now_ms=end)
+    error = refusal(start_from, service, "192.0.2.1", phone, now_ms=end)
+    assert error.retry_after_seconds is not None
+    assert error.retry_after_seconds <= 600
+
+
+def test_strangers_at_many_addresses_hold_up_the_holder_for_five_minutes_at_most(
+    service: Service, phone: PhoneNumber
+) -> None:
+    with suppress(ProtocolError):
+        for number in range(1_000):
+            start_from(service, f"172.16.{number % 250}.1", phone)
+    error = refusal(start_from, service, new_source(), phone)
+    assert error.retry_after_seconds is not None
+    assert error.retry_after_seconds <= 300
+    assert len(service.sms.sent) == 8
+
+
+# Which numbers SMS go to, and how many
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "+18765551234",  # Jamaica, in the calling code of North America
+        "+447911123456",  # mobile, of another country
+        "+870773111632",  # satellite
+        "+881612345678",  # satellite
+        "+9118001234567",  # toll-free
+        "+911860123456",  # shared cost
+        "+911122334455",  # fixed line
+    ],
+)
+def test_no_sms_goes_to_another_country_or_to_a_special_number(service: Service, number: str) -> None:
+    error = refusal(start_from, service, new_source(), PhoneNumber(number))
+    assert error.code is ErrorCode.PHONE_NOT_SERVED
+    assert error.details["errors"][0]["pointer"] == "/phone"
+    assert service.sms.sent == []
+
+
+def test_a_stage_may_serve_more_countries(service: Service) -> None:
+    more = replace(service.code_deps, sms_rules=SmsRules.of("+91,+977"))
+    phone = PhoneNumber("+9779841234567")
+    verification.send_first_code(phone, "register", source_address=new_source(), now_ms=NOW_MS, deps=more)
+    assert [number for number, _ in service.sms.sent] == [phone]
+
+
+def budgeted(service: Service, **limits: int) -> CodeDependencies:
+    """With a budget that no other test takes from."""
+    return replace(service.code_deps, sms_budget=service.sms_budget(f"budget {next(_numbers)}", **limits))
+
+
+def test_no_more_sms_go_to_one_prefix_than_allowed_in_an_hour(service: Service) -> None:
+    deps = budgeted(service, per_prefix=3)
+
+    def start(phone: str, now_ms: int = NOW_MS) -> None:
         verification.send_first_code(
-            new_phone(), "register", source_address="192.0.2.1", now_ms=NOW_MS, deps=service.code_deps
+            PhoneNumber(phone), "register", source_address=new_source(), now_ms=now_ms, deps=deps
         )
 
-    for _ in range(6):
-        start()
-    assert refusal(start).code is ErrorCode.RATE_LIMITED
-    assert len(service.sms.sent) == 6
+    for number in range(3):
+        start(f"+9198123{number:05}")
+    error = refusal(start, "+919812300009")
+    assert error.code is ErrorCode.SMS_LIMITED
+    assert error.retry_after_seconds == 3_600 - NOW % 3_600
+    assert len(service.stops) == 1
+    start("+919812400000")
+    start("+919812300009", NOW_MS + error.retry_after_seconds * 1000)
 
 
-def test_ten_codes_are_all_a_number_gets_however_they_are_asked_for(service: Service, phone: PhoneNumber) -> None:
-    now_ms, hour_ms = NOW_MS, 3_600_000
-    for _ in range(2):
-        id = service.start(phone, now_ms=now_ms)
-        for wait_seconds in (30, 60, 120, 240):
-            now_ms += wait_seconds * 1000
-            resend(service, id, now_ms=now_ms)
-    assert len(service.sms.sent) == 10
-    error = refusal(service.start, phone, now_ms=now_ms)
-    assert error.code is ErrorCode.RATE_LIMITED
-    assert error.retry_after_seconds is not None
-    assert error.retry_after_seconds > 2 * hour_ms // 1000 - 1_000
-    service.start(phone, now_ms=now_ms + error.retry_after_seconds * 1000)
-    assert len(service.sms.sent) == 11
+def test_no_more_sms_go_out_than_allowed_in_an_hour(service: Service) -> None:
+    deps = budgeted(service, per_hour=2)
+
+    def start(now_ms: int = NOW_MS) -> str:
+        return verification.send_first_code(
+            new_phone(), "register", source_address=new_source(), now_ms=now_ms, deps=deps
+        ).id
+
+    start()
+    id = start()
+    assert refusal(start).code is ErrorCode.SMS_LIMITED
+    assert refusal(verification.send_next_code, id, now_ms=NOW_MS + 30_000, deps=deps).code is ErrorCode.SMS_LIMITED
+    start(NOW_MS + 3_600_000)
+
+
+def test_a_budget_of_none_stops_all_registrations(service: Service) -> None:
+    deps = budgeted(service, per_hour=0)
+    error = refusal(
+        verification.send_first_code, new_phone(), "register", source_address=new_source(), now_ms=NOW_MS, deps=deps
+    )
+    assert error.code is ErrorCode.SMS_LIMITED
+    assert service.sms.sent == []
+
+
+def test_a_refusal_does_not_tell_whether_the_number_has_an_account(service: Service) -> None:
+    deps = budgeted(service, per_hour=0)
+    known, unknown = service.person().phone, new_phone()
+    refusals = [
+        refusal(verification.send_first_code, one, "register", source_address=new_source(), now_ms=NOW_MS, deps=deps)
+        for one in (known, unknown)
+    ]
+    assert len({(error.code, error.retry_after_seconds, str(error.details)) for error in refusals}) == 1
 
 
 def test_an_sms_that_cannot_be_handed_over_is_said_so(service: Service, phone: PhoneNumber) -> None:

@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import Enum
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
 from sandes.store.limits import LimitStore
+
+HOUR_SECONDS = 3600
 
 
 class Limit(Enum):
@@ -22,8 +25,12 @@ class Limit(Enum):
     SENDS = "sends", 60, 1_000
     RECEIPTS = "receipts", 300, 200
     FRAMES = "frames", 300, 50
-    REGISTRATIONS = "registrations", 6, 30_000
-    CODES_TO_NUMBER = "codes-to-number", 10, 8_640_000  # ten, then ten a day
+    CODES_TO_NUMBER = "codes-to-number", 8, 300_000  # whoever asks: a pause of minutes, never of hours
+    CODES_FROM_NETWORK = (
+        "codes-from-network",
+        4,
+        600_000,
+    )  # to one number: half of its own pace, so that others get some
     LINKS = "links", 6, 120_000
     LOOKUPS = "lookups", 20, 10_000
     SEARCHES = "searches", 30, 2_000
@@ -49,7 +56,41 @@ class Limit(Enum):
         return self.burst * self.interval_ms
 
 
-def enforce(store: LimitStore, limit: Limit, subject: str, *, now_ms: int, weight: int = 1) -> None:
+@dataclass(frozen=True, slots=True)
+class PerHour:
+    """A limit that the stage sets: a bucket of `count` that fills within an hour."""
+
+    label: str
+    count: int
+
+    @property
+    def burst(self) -> int:
+        return self.count
+
+    @property
+    def interval_ms(self) -> int:
+        return HOUR_SECONDS * 1000 // self.count
+
+    @property
+    def depth_ms(self) -> int:
+        return self.burst * self.interval_ms
+
+
+def network_of(address: str) -> str:
+    """Names the network that an address counts as: an IPv4 address by itself, an IPv6 address by its /64.
+
+    One person has 2^64 addresses in IPv6, and a /64 is what one subscriber is given at least
+    (https://www.rfc-editor.org/rfc/rfc6177). Raises ValueError for anything but an address.
+    """
+    parsed = ip_address(address.partition("%")[0])
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is None:
+            return str(ip_network((parsed, 64), strict=False))
+        parsed = parsed.ipv4_mapped
+    return str(parsed)
+
+
+def enforce(store: LimitStore, limit: Limit | PerHour, subject: str, *, now_ms: int, weight: int = 1) -> None:
     """Take `weight` from the subject's bucket, exactly, or nothing. Meant for what is rare, or costs much.
 
     Raises ProtocolError rate_limited with the seconds to wait, and unavailable when the bucket cannot be reached:
@@ -65,7 +106,7 @@ def enforce(store: LimitStore, limit: Limit, subject: str, *, now_ms: int, weigh
         raise rate_limited(limit, full_at, now_ms, wanted=weight)
 
 
-def rate_limited(limit: Limit, full_at_ms: int, now_ms: int, *, wanted: int = 1) -> ProtocolError:
+def rate_limited(limit: Limit | PerHour, full_at_ms: int, now_ms: int, *, wanted: int = 1) -> ProtocolError:
     wait_ms = full_at_ms + wanted * limit.interval_ms - now_ms - limit.depth_ms
     return ProtocolError(ErrorCode.RATE_LIMITED, retry_after_seconds=max(1, -(-wait_ms // 1000)))
 

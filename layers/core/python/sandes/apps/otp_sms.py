@@ -15,6 +15,8 @@ from sandes.crypto.codes import same
 from sandes.crypto.pepper import Pepper
 from sandes.model.ids import AccountId, EnvelopeId, InboxId
 from sandes.model.phone import PhoneNumber
+from sandes.protocol.errors import ProtocolError
+from sandes.sms import SmsBudget, SmsRules
 from sandes.store.app_view import AppView
 from sandes.store.directory import DirectoryStore
 from sandes.store.inbox import InboxStore
@@ -37,6 +39,8 @@ class SmsDependencies:
     directory: DirectoryStore
     pepper: Pepper
     sms: OtpSms
+    sms_rules: SmsRules
+    sms_budget: SmsBudget
 
 
 class NotYet(Exception):
@@ -46,8 +50,9 @@ class NotYet(Exception):
 def send_sms(queued: Mapping[str, Any], *, queued_at: int, now_ms: int, deps: SmsDependencies) -> str:
     """Send the SMS unless a device has acknowledged the code, or it is of no more use; what was done, for the log.
 
-    At least once: a crash between the SMS and the note of it sends it again. Raises NotYet if this send is not stored
-    yet, ProtocolError sms_unavailable.
+    At least once: a crash between the SMS and the note of it sends it again. An SMS over the budget of the hour is not
+    sent: its code would not be valid any more in the next hour. Raises NotYet if this send is not stored yet,
+    ProtocolError sms_unavailable, and StoreUnavailable.
     """
     now_seconds = now_ms // 1000
     id = str(queued["otp"])
@@ -68,6 +73,12 @@ def send_sms(queued: Mapping[str, Any], *, queued_at: int, now_ms: int, deps: Sm
         phone = _phone_of(otp.account, deps)
         if phone is None:
             return "no_number"
+    if not deps.sms_rules.allow(PhoneNumber(phone)):
+        return "not_served"
+    try:
+        deps.sms_budget.take(PhoneNumber(phone), now_seconds=now_seconds)
+    except ProtocolError:
+        return "over_budget"
     deps.sms.send_text(PhoneNumber(phone), text, entity_id=entity_id, template_id=template_id)
     try:
         deps.view.otps.sent_by_sms(otp)

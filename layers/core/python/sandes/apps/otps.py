@@ -32,6 +32,7 @@ from sandes.model.template import Template
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.queues import Queue
+from sandes.sms import SmsRules
 from sandes.store.app_view import AppView, Wanted
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.inbox import InboxStore
@@ -73,6 +74,7 @@ class OtpDependencies:
     quotas: Quotas
     push: Push
     sms_queue: Queue
+    sms_rules: SmsRules
     pepper: Pepper
     sender_hash: SenderHash
     service_keys: ServiceKeys
@@ -117,7 +119,7 @@ def create(
         language=template.language(body.language),
         digits=body.length,
         ttl_seconds=body.ttl,
-        sms=_by_sms(caller, template, template.language(body.language)),
+        sms=_by_sms(caller, template, template.language(body.language), address, deps.sms_rules),
         client_ref=body.client_ref,
         hash=b"",
         attempts_left=CHECKS_PER_CODE,
@@ -456,7 +458,10 @@ def _otp_template(template: Template | None) -> Template:
     return template
 
 
-def _by_sms(caller: AppCaller, template: Template, language: str) -> bool:
+def _by_sms(caller: AppCaller, template: Template, language: str, address: Address, rules: SmsRules) -> bool:
+    """Of the recipient it looks at the number that the app gave, and at nothing that the app does not know."""
+    if address.phone and not address.magic and not rules.allow(address.phone):
+        return False
     return caller.app.sms and template.dlt is not None and language in template.dlt.template_ids
 
 

@@ -97,7 +97,13 @@ class ClientSettings(Settings):
     pepper_secret: str
     sender_secret: str
     token_audience: str
+    registrations_per_address_hour: int
     sms_sender_id: str
+    sms_entity_id: str
+    sms_template_id: str
+    sms_calling_codes: str
+    sms_registrations_hour: int
+    sms_registrations_prefix_hour: int
     group_queue: str
     import_queue: str
     aws_endpoint_url_apigatewaymanagementapi: str
@@ -163,6 +169,7 @@ class WebhookSettings(Settings):
 class OtpSettings(AppSettings):
     sms_queue: str
     sms_after_seconds: int
+    sms_calling_codes: str
 
 
 class OtpSmsSettings(Settings):
@@ -171,8 +178,12 @@ class OtpSmsSettings(Settings):
     inbox_table: str
     codes_table: str
     deliveries_table: str
+    limits_table: str
     pepper_secret: str
     sms_sender_id: str
+    sms_calling_codes: str
+    sms_otps_hour: int
+    sms_otps_prefix_hour: int
 
 
 class RecorderSettings(Settings):

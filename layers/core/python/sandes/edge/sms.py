@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sandes.edge.telemetry import logger
+from sandes.edge.telemetry import SMS, SMS_STOPPED, logger, measure
 from sandes.model.phone import PhoneNumber
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.sms import registration_text
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient as Client
@@ -20,15 +21,23 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class SnsSms:
+    """`entity_id` and `template_id`: under which the platform's own text is registered in India; empty where it is not.
+
+    https://docs.aws.amazon.com/sns/latest/dg/channels-sms-senderid-india.html
+    """
+
     client: Client
     sender_id: str
+    entity_id: str = ""
+    template_id: str = ""
 
     def send_code(self, phone: PhoneNumber, code: str) -> None:
-        self._publish(phone, f"{code} is your Sandes code. It is valid for 5 minutes. Tell it to nobody.", {})
+        ids = _registered(self.entity_id, self.template_id) if self.entity_id else {}
+        self._publish(phone, registration_text(code), ids)
 
     def send_text(self, phone: PhoneNumber, text: str, *, entity_id: str, template_id: str) -> None:
         """With the ids under which sender and text are registered with India's operators (DLT)."""
-        self._publish(phone, text, {"AWS.MM.SMS.EntityId": entity_id, "AWS.MM.SMS.TemplateId": template_id})
+        self._publish(phone, text, _registered(entity_id, template_id))
 
     def _publish(self, phone: PhoneNumber, text: str, more: Mapping[str, str]) -> None:
         attributes = {"AWS.SNS.SMS.SMSType": "Transactional", "AWS.SNS.SMS.SenderID": self.sender_id, **more}
@@ -43,3 +52,14 @@ class SnsSms:
         except (ClientError, BotoCoreError) as error:
             logger().warning("sms failed", error=type(error).__name__)
             raise ProtocolError(ErrorCode.SMS_UNAVAILABLE, retry_after_seconds=30) from None
+        measure({SMS: 1})
+
+
+def _registered(entity_id: str, template_id: str) -> dict[str, str]:
+    return {"AWS.MM.SMS.EntityId": entity_id, "AWS.MM.SMS.TemplateId": template_id}
+
+
+def sms_stopped() -> None:
+    """Count an SMS that the budget of the hour refused: operators are woken by it."""
+    logger().warning("sms stopped")
+    measure({SMS_STOPPED: 1})

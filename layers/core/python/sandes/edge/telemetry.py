@@ -25,6 +25,12 @@ REFUSED = "Refused"
 CHAINS_ENDED = "ChainsEnded"
 """Counts queue entries that were not processed because too many entries had led to them (sandes/edge/chains.py)."""
 
+SMS = "Sms"
+"""Counts SMS that were handed over."""
+
+SMS_STOPPED = "SmsStopped"
+"""Counts SMS that were refused, because the budget of the hour is used up (sandes/sms.py)."""
+
 MOST_VALUES = 100
 """Of one metric in one line, as the format allows; of more, as many are taken evenly."""
 

@@ -213,9 +213,11 @@ def wire_client() -> tuple[DeviceDependencies, str]:
     """The dependencies of the client API, and the audience its tokens must name."""
     from sandes.crypto.pepper import Pepper
     from sandes.edge.queue import SqsQueue
-    from sandes.edge.sms import SnsSms
+    from sandes.edge.sms import SnsSms, sms_stopped
+    from sandes.limits import PerHour
     from sandes.people.devices import DeviceDependencies
     from sandes.people.verification import CodeDependencies
+    from sandes.sms import SmsBudget, SmsRules
     from sandes.store.codes import CodeStore
     from sandes.store.enrolment import EnrolmentStore
 
@@ -233,7 +235,16 @@ def wire_client() -> tuple[DeviceDependencies, str]:
                 codes=codes,
                 limits=LimitStore(dynamodb, settings.limits_table),
                 pepper=Pepper.of(secret_of(settings.pepper_secret)),
-                sms=SnsSms(client_of("sns"), settings.sms_sender_id),
+                sms=SnsSms(client_of("sns"), settings.sms_sender_id, settings.sms_entity_id, settings.sms_template_id),
+                sms_rules=SmsRules.of(settings.sms_calling_codes),
+                sms_budget=SmsBudget(
+                    "registrations",
+                    settings.sms_registrations_hour,
+                    settings.sms_registrations_prefix_hour,
+                    LimitStore(dynamodb, settings.limits_table),
+                    sms_stopped,
+                ),
+                addresses=PerHour("registrations", settings.registrations_per_address_hour),
             ),
             pusher=GatewayPusher(client_of("apigatewaymanagementapi")),
             group_work=SqsQueue(client_of("sqs"), settings.group_queue),
@@ -333,6 +344,7 @@ def wire_otp() -> OtpDependencies:
     from sandes.crypto.pepper import Pepper
     from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import OtpSettings
+    from sandes.sms import SmsRules
 
     settings = OtpSettings.load()
     view = _app_view(settings)
@@ -347,6 +359,7 @@ def wire_otp() -> OtpDependencies:
         service_keys=_service_keys(settings.seal_secret),
         audience=settings.token_audience,
         sms_after_seconds=settings.sms_after_seconds,
+        sms_rules=SmsRules.of(settings.sms_calling_codes),
     )
 
 
@@ -507,7 +520,8 @@ def wire_otp_sms() -> SmsDependencies:
     from sandes.apps.otp_sms import SmsDependencies
     from sandes.crypto.pepper import Pepper
     from sandes.edge.settings import OtpSmsSettings
-    from sandes.edge.sms import SnsSms
+    from sandes.edge.sms import SnsSms, sms_stopped
+    from sandes.sms import SmsBudget, SmsRules
 
     settings = OtpSmsSettings.load()
     dynamodb = client_of("dynamodb")
@@ -517,6 +531,14 @@ def wire_otp_sms() -> SmsDependencies:
         directory=DirectoryStore(dynamodb, settings.directory_table),
         pepper=Pepper.of(secret_of(settings.pepper_secret)),
         sms=SnsSms(client_of("sns"), settings.sms_sender_id),
+        sms_rules=SmsRules.of(settings.sms_calling_codes),
+        sms_budget=SmsBudget(
+            "otps",
+            settings.sms_otps_hour,
+            settings.sms_otps_prefix_hour,
+            LimitStore(dynamodb, settings.limits_table),
+            sms_stopped,
+        ),
     )
 
 

@@ -10,11 +10,12 @@ from typing import Protocol
 
 from sandes.crypto.codes import code_hash, new_code, same
 from sandes.crypto.pepper import Pepper
-from sandes.limits import Limit, enforce
+from sandes.limits import Limit, PerHour, enforce, network_of
 from sandes.model.challenge import Challenge, Purpose
 from sandes.model.ids import new_one_time_id
 from sandes.model.phone import PhoneNumber, parse_phone
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.sms import SmsBudget, SmsRules
 from sandes.store.codes import ChallengeChanged, CodeStore
 from sandes.store.limits import LimitStore
 
@@ -37,10 +38,15 @@ class SmsSender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CodeDependencies:
+    """`addresses`: how many registrations one network may start in an hour."""
+
     codes: CodeStore
     limits: LimitStore
     pepper: Pepper
     sms: SmsSender
+    sms_rules: SmsRules
+    sms_budget: SmsBudget
+    addresses: PerHour
 
 
 def read_phone(text: str) -> PhoneNumber:
@@ -59,14 +65,17 @@ def send_first_code(
 ) -> Challenge:
     """Open a challenge and send its code. Nothing here depends on whether the number has an account.
 
-    Raises ProtocolError rate_limited (by number and by network address) or sms_unavailable.
+    Raises ProtocolError phone_not_served, rate_limited (by network, by number from one network, and by number),
+    sms_limited or sms_unavailable.
     """
+    deps.sms_rules.check(phone)
     subject = deps.pepper.index("phone", phone)
-    address = deps.pepper.index("address", source_address)
-    enforce(deps.limits, Limit.REGISTRATIONS, f"address:{address}", now_ms=now_ms)
-    enforce(deps.limits, Limit.REGISTRATIONS, f"phone:{subject}", now_ms=now_ms)
+    network = deps.pepper.index("address", network_of(source_address))
+    enforce(deps.limits, deps.addresses, f"address:{network}", now_ms=now_ms)
+    enforce(deps.limits, Limit.CODES_FROM_NETWORK, f"phone:{subject}:{network}", now_ms=now_ms)
     enforce(deps.limits, Limit.CODES_TO_NUMBER, f"phone:{subject}", now_ms=now_ms)
     now_seconds = now_ms // 1000
+    deps.sms_budget.take_or_fail(phone, now_seconds=now_seconds)
     id, code = new_one_time_id(), new_code(CODE_DIGITS)
     challenge = Challenge(
         id=id,
@@ -95,7 +104,7 @@ def challenged_phone(challenge: Challenge, deps: CodeDependencies) -> PhoneNumbe
 def send_next_code(id: str, *, now_ms: int, deps: CodeDependencies) -> Challenge:
     """Replace the code by a new one with attempts of its own, and send it.
 
-    Raises ProtocolError not_found, code_used, rate_limited, sms_unavailable.
+    Raises ProtocolError not_found, code_used, rate_limited, phone_not_served, sms_limited, sms_unavailable.
     """
     now_seconds = now_ms // 1000
     old = deps.codes.read(id, purpose="register", now_seconds=now_seconds)
@@ -107,7 +116,10 @@ def send_next_code(id: str, *, now_ms: int, deps: CodeDependencies) -> Challenge
         raise ProtocolError(ErrorCode.RATE_LIMITED, retry_after_seconds=old.resend_after - now_seconds)
     if old.sends >= MAX_SENDS:
         raise ProtocolError(ErrorCode.RATE_LIMITED, retry_after_seconds=max(1, old.expires_at - now_seconds))
+    phone = challenged_phone(old, deps)
+    deps.sms_rules.check(phone)
     enforce(deps.limits, Limit.CODES_TO_NUMBER, f"phone:{old.subject}", now_ms=now_ms)
+    deps.sms_budget.take_or_fail(phone, now_seconds=now_seconds)
     code = new_code(CODE_DIGITS)
     new = replace(
         old,
@@ -122,7 +134,7 @@ def send_next_code(id: str, *, now_ms: int, deps: CodeDependencies) -> Challenge
         deps.codes.renew(old, new)
     except ChallengeChanged:
         raise ProtocolError(ErrorCode.RATE_LIMITED, retry_after_seconds=RESEND_AFTER_SECONDS) from None
-    deps.sms.send_code(challenged_phone(old, deps), code)
+    deps.sms.send_code(phone, code)
     return new
 
 

@@ -27,6 +27,7 @@ class ErrorCode(StrEnum):
     INVALID_FRAME = "invalid_frame", 400, "The frame does not fit its description; see details.errors."
     INVALID_REQUEST = "invalid_request", 400, "The request does not fit its description; see errors."
     INVALID_PHONE = "invalid_phone", 400, "This is not a phone number in international form."
+    PHONE_NOT_SERVED = "phone_not_served", 400, "No SMS is sent to numbers of this country or kind."
     BAD_KEY = "bad_key", 400, "This public key cannot be used."
     BAD_SIGNATURE = "bad_signature", 400, "The signature does not fit the key and what it should sign."
     SIGNATURE_REQUIRED = (
@@ -120,6 +121,7 @@ class ErrorCode(StrEnum):
     ID_TOO_OLD = "id_too_old", 400, "The message id is older than the time for which retries are recognised."
     TOO_LARGE = "too_large", 413, "This is larger than allowed; the details say how large it may be."
     RATE_LIMITED = "rate_limited", 429, "Too many; wait for retry_after seconds."
+    SMS_LIMITED = "sms_limited", 429, "No more SMS are sent to numbers like this for now; wait for retry_after seconds."
     INTERNAL = "internal", 500, "Something failed on our side; quote the request id."
     SMS_UNAVAILABLE = "sms_unavailable", 503, "The SMS could not be handed over; try again."
     UNAVAILABLE = "unavailable", 503, "The service is overloaded; the request changed nothing or may be repeated."

@@ -44,6 +44,7 @@ REASONS = {
     "official_groups_only": "Only official groups can be open.",
     "on_its_own": "The unit of a live app is changed in a call of its own.",
     "other_kind": "The template is of the other kind.",
+    "phone_not_served": "No SMS is sent to numbers of this country or kind.",
     "port": "Webhooks do not go to this port.",
     "private_address": "The address is not a public one.",
     "receive_only": "Members of a group for citizens only receive: posting must be admins.",

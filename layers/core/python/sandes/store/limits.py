@@ -1,4 +1,4 @@
-"""The limits table: one number per bucket, moved by conditional writes."""
+"""The limits table: one number per bucket or window, moved by conditional writes."""
 
 from __future__ import annotations
 
@@ -55,6 +55,31 @@ class LimitStore:
             if self._set(subject, limit, stands + cost_ms, f"{Row.FULL_AT_MS} = :seen", stands) is None:
                 return None
         raise StoreUnavailable
+
+    def count(self, subject: str, window: str, *, most: int, keep_until: int) -> bool:
+        """Count one in a window; False if that would pass `most`. One write, however many count at the same time.
+
+        Raises StoreUnavailable when the table cannot be reached.
+        """
+        if most < 1:
+            return False
+        try:
+            self.client.update_item(
+                TableName=self.table,
+                Key=limit_key(subject, window),
+                UpdateExpression=f"SET {Row.EXPIRES_AT} = :keep ADD {Row.COUNT} :one",
+                ConditionExpression=f"attribute_not_exists({Row.COUNT}) OR {Row.COUNT} < :most",
+                ExpressionAttributeValues={
+                    ":one": {"N": "1"},
+                    ":most": {"N": str(most)},
+                    ":keep": {"N": str(keep_until)},
+                },
+            )
+        except (ClientError, BotoCoreError) as error:
+            if isinstance(error, ClientError) and failed_condition(error):
+                return False
+            raise StoreUnavailable from error
+        return True
 
     def _set(self, subject: str, limit: str, full_at: int, condition: str, seen: int) -> int | None:
         try:

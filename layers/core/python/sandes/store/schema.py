@@ -661,11 +661,12 @@ class BatchRow:
 
 
 class LimitRow:
-    """Token buckets as one number: the time at which the bucket is full again."""
+    """Token buckets as one number, the time at which the bucket is full again. Counts of an hour (sort `hour#n`)."""
 
     SUBJECT = "j"  # S
     LIMIT = "l"  # S
-    FULL_AT_MS = "v"  # N epoch milliseconds
+    FULL_AT_MS = "v"  # N epoch milliseconds; of a bucket
+    COUNT = "n"  # N; of an hour
     EXPIRES_AT = "x"  # N epoch seconds
 
 
