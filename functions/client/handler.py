@@ -31,6 +31,7 @@ from sandes.protocol.client_api import (
     StartRegistration,
     VerifyRegistration,
 )
+from sandes.protocol.errors import ErrorCode
 
 app = resolver()
 
@@ -39,7 +40,17 @@ DevicePath = Annotated[WholeNumber, Path(ge=1, le=255)]
 
 
 @app.post(
-    "/v1/registrations", status_code=HTTPStatus.ACCEPTED, **described("Send a code to a phone number", signed=False)
+    "/v1/registrations",
+    status_code=HTTPStatus.ACCEPTED,
+    **described(
+        "Send a code to a phone number",
+        signed=False,
+        refuses=(
+            ErrorCode.INVALID_PHONE,
+            ErrorCode.RATE_LIMITED,
+            ErrorCode.SMS_UNAVAILABLE,
+        ),
+    ),
 )
 def start_registration(body: StartRegistration) -> RegistrationStarted:
     now_ms = now_milliseconds()
@@ -55,7 +66,17 @@ def start_registration(body: StartRegistration) -> RegistrationStarted:
 
 
 @app.post(
-    "/v1/registrations/<id>/codes", status_code=HTTPStatus.ACCEPTED, **described("Send another code", signed=False)
+    "/v1/registrations/<id>/codes",
+    status_code=HTTPStatus.ACCEPTED,
+    **described(
+        "Send another code",
+        signed=False,
+        refuses=(
+            ErrorCode.CODE_USED,
+            ErrorCode.RATE_LIMITED,
+            ErrorCode.SMS_UNAVAILABLE,
+        ),
+    ),
 )
 def resend_code(id: OneTimeIdPath) -> RegistrationStarted:
     now_ms = now_milliseconds()
@@ -63,7 +84,22 @@ def resend_code(id: OneTimeIdPath) -> RegistrationStarted:
     return _started(verification.send_next_code(id, now_ms=now_ms, deps=deps.codes), now_ms, deps)
 
 
-@app.put("/v1/registrations/<id>/verification", **described("Give the code back, become a device", signed=False))
+@app.put(
+    "/v1/registrations/<id>/verification",
+    **described(
+        "Give the code back, become a device",
+        signed=False,
+        refuses=(
+            ErrorCode.CODE_INCORRECT,
+            ErrorCode.CODE_EXPIRED,
+            ErrorCode.CODE_USED,
+            ErrorCode.CODE_LOCKED,
+            ErrorCode.BAD_KEY,
+            ErrorCode.BAD_SIGNATURE,
+            ErrorCode.SUSPENDED,
+        ),
+    ),
+)
 def verify_registration(id: OneTimeIdPath, body: VerifyRegistration) -> Registered:
     deps, _ = wire_client()
     return devices.register(id, body, now_ms=now_milliseconds(), deps=deps)
@@ -75,7 +111,22 @@ def get_me() -> Me:
     return accounts.me(caller, now_ms=now_ms, deps=deps)
 
 
-@app.put("/v1/me/phone", status_code=HTTPStatus.NO_CONTENT, **described("Move the account to another number"))
+@app.put(
+    "/v1/me/phone",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described(
+        "Move the account to another number",
+        act=True,
+        refuses=(
+            ErrorCode.CODE_INCORRECT,
+            ErrorCode.CODE_EXPIRED,
+            ErrorCode.CODE_USED,
+            ErrorCode.CODE_LOCKED,
+            ErrorCode.PHONE_TAKEN,
+            ErrorCode.NOT_FOUND,
+        ),
+    ),
+)
 def change_phone(body: ChangePhone, act: ActHeader = None) -> Response[str]:
     caller, now_ms, deps = call(app)
     devices.change_phone(caller, body, signed_act(act), now_ms=now_ms, deps=deps)
@@ -88,28 +139,64 @@ def list_devices() -> DeviceList:
     return accounts.list_devices(caller)
 
 
-@app.post("/v1/devices/links", status_code=HTTPStatus.CREATED, **described("Open a link for one more device"))
+@app.post(
+    "/v1/devices/links",
+    status_code=HTTPStatus.CREATED,
+    **described(
+        "Open a link for one more device",
+        act=True,
+        refuses=(
+            ErrorCode.LINK_INVALID,
+            ErrorCode.RATE_LIMITED,
+            ErrorCode.TOO_MANY_DEVICES,
+        ),
+    ),
+)
 def open_link(body: OpenLink, act: ActHeader = None) -> LinkOpened:
     caller, now_ms, deps = call(app)
     return devices.open_link(caller, body, signed_act(act), now_ms=now_ms, deps=deps)
 
 
 @app.post(
-    "/v1/devices", status_code=HTTPStatus.CREATED, **described("Join an account with a link's secret key", signed=False)
+    "/v1/devices",
+    status_code=HTTPStatus.CREATED,
+    **described(
+        "Join an account with a link's secret key",
+        signed=False,
+        refuses=(
+            ErrorCode.LINK_INVALID,
+            ErrorCode.BAD_KEY,
+            ErrorCode.BAD_SIGNATURE,
+            ErrorCode.CLOCK_SKEW,
+            ErrorCode.TOO_MANY_DEVICES,
+            ErrorCode.SUSPENDED,
+        ),
+    ),
 )
 def link_device(body: LinkDevice) -> Registered:
     deps, _ = wire_client()
     return devices.link(body, now_ms=now_milliseconds(), deps=deps)
 
 
-@app.put("/v1/devices/self/seal-key", status_code=HTTPStatus.NO_CONTENT, **described("Rotate the seal key"))
+@app.put(
+    "/v1/devices/self/seal-key",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described(
+        "Rotate the seal key",
+        refuses=(
+            ErrorCode.BAD_KEY,
+            ErrorCode.BAD_SIGNATURE,
+            ErrorCode.STALE_KEY,
+        ),
+    ),
+)
 def rotate_seal_key(body: SignedSealKey) -> Response[str]:
     caller, _, deps = call(app)
     devices.rotate_seal_key(caller, body, deps=deps)
     return no_content()
 
 
-@app.delete("/v1/devices/<number>", status_code=HTTPStatus.NO_CONTENT, **described("Unlink a device"))
+@app.delete("/v1/devices/<number>", status_code=HTTPStatus.NO_CONTENT, **described("Unlink a device", act=True))
 def unlink_device(number: DevicePath, act: ActHeader = None) -> Response[str]:
     caller, now_ms, deps = call(app)
     devices.unlink(caller, DeviceNumber(number), signed_act(act), now_ms=now_ms, deps=deps)

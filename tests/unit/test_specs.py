@@ -165,26 +165,6 @@ def test_openapi_is_valid(name: str, request: pytest.FixtureRequest) -> None:
     OpenAPIV31SpecValidator(document).validate()
 
 
-def test_every_route_of_the_app_is_described_with_its_status(openapi: dict[str, Any]) -> None:
-    described = {
-        (method.upper(), path): operation["responses"] for path, method, operation in https.operations_of(openapi)
-    }
-    routes = routes_of(app)
-    assert described.keys() == routes.keys()
-    for key, status in routes.items():
-        assert set(described[key]) == {str(status), "default"}, key
-        assert ("content" in described[key][str(status)]) == (status != 204), key
-
-
-def test_every_refusal_is_problem_json_with_the_registry_of_codes(openapi: dict[str, Any]) -> None:
-    for _, _, operation in https.operations_of(openapi):
-        refused = resolve(openapi, operation["responses"]["default"]["$ref"])
-        assert set(refused["content"]) == {"application/problem+json"}
-        problem = resolve(openapi, refused["content"]["application/problem+json"]["schema"]["$ref"])
-        codes = resolve(openapi, problem["properties"]["code"]["$ref"])
-        assert codes["enum"] == [code.value for code in ErrorCode]
-
-
 def test_only_calls_that_make_a_device_go_without_a_token(openapi: dict[str, Any]) -> None:
     scheme = openapi["components"]["securitySchemes"]["device_token"]
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
@@ -200,19 +180,26 @@ def test_only_calls_that_make_a_device_go_without_a_token(openapi: dict[str, Any
 # The HTTPS app API
 
 
-def test_every_route_of_apps_is_described_with_its_statuses_and_no_other(apps: dict[str, Any]) -> None:
-    described = {(method.upper(), path): operation for path, method, operation in https.operations_of(apps)}
-    routes = {key: status for handler in https.HANDLERS_OF_APPS for key, status in routes_of(handler).items()}
+@pytest.mark.parametrize(("name", "handlers"), [("openapi", (app,)), ("apps", https.HANDLERS_OF_APPS)])
+def test_every_route_is_described_with_its_statuses_and_no_other(
+    name: str, handlers: tuple[APIGatewayHttpResolver, ...], request: pytest.FixtureRequest
+) -> None:
+    document = request.getfixturevalue(name)
+    described = {(method.upper(), path): operation for path, method, operation in https.operations_of(document)}
+    routes = {key: status for handler in handlers for key, status in routes_of(handler).items()}
     assert described.keys() == routes.keys()
     for (method, path), operation in described.items():
         statuses = set(operation["responses"])
         codes = [STATUS[code] for code in operation["x-error-codes"]]
         by_gateway = {"429", "500", "503"} | ({"413"} if "requestBody" in operation else set())
         assert statuses == {str(routes[method, path])} | set(codes) | by_gateway
-        assert ("404" in statuses) == ("{id}" in path)
+        assert "404" in statuses or "{" not in path
+        assert ("content" in operation["responses"][str(routes[method, path])]) == (routes[method, path] != 204)
 
 
-def test_each_refusal_to_an_app_is_problem_json_with_the_codes_of_its_status(apps: dict[str, Any]) -> None:
+@pytest.mark.parametrize("name", ["openapi", "apps"])
+def test_each_refusal_is_problem_json_with_the_codes_of_its_status(name: str, request: pytest.FixtureRequest) -> None:
+    apps = request.getfixturevalue(name)
     for _, _, operation in https.operations_of(apps):
         for status, response in operation["responses"].items():
             if status.startswith("2"):
@@ -244,6 +231,12 @@ def test_calls_that_count_say_how_the_quotas_stand_and_429_says_how_long_to_wait
             counting.add(operation["operationId"])
     assert {"create_otp", "resend_otp", "create_message"} <= counting
     assert not counting & {"check_otp", "list_messages", "usage"}
+
+
+def test_a_call_with_a_device_token_may_be_told_that_the_device_is_gone(openapi: dict[str, Any]) -> None:
+    for _, _, operation in https.operations_of(openapi):
+        codes = set(operation["x-error-codes"])
+        assert ({"token_invalid", "token_expired", "revoked", "suspended"} <= codes) == bool(operation["security"])
 
 
 def test_operation_ids_are_unique(apps: dict[str, Any]) -> None:

@@ -1,8 +1,7 @@
 """OpenAPI 3.1 of the HTTPS APIs. Powertools describes routes, parameters, bodies; what it cannot say is put right here.
 
-A refusal of the client API may have any status of the registry. Each operation of the app API lists exactly the
-statuses it may have and the codes of each; besides its own (`sandes.edge.app_http.described`) they are those that
-every signed call may meet.
+Each operation lists exactly the statuses that it may have and the codes of each: its own (`described` in
+`sandes.edge`), and those that every call of its API may meet.
 """
 
 from __future__ import annotations
@@ -43,6 +42,9 @@ SIGNED_BY_APP = (
     "of the body's bytes (of none: of nothing) in base64url without padding; on POST ik, the Idempotency-Key."
 )
 
+_ANY_CALL_OF_DEVICES = (ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE)
+"""Token codes are not among them: some calls need no token (`sandes.edge.client.caller.described`)."""
+
 _ANY_CALL_OF_ADMINISTRATORS = (
     *(ErrorCode.TOKEN_INVALID, ErrorCode.NOT_FOUND, ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE),
 )
@@ -54,7 +56,7 @@ _BY_API_GATEWAY = {413, 429, 500, 503}
 """What API Gateway answers by itself: too large, too many, the function failed or could not be run."""
 
 _NAMES = {401: "TokenRefused", 500: "Failed", 503: "Unavailable"}
-"""Refusals that are the same for every call."""
+"""Refusals that are the same for nearly every call of an API."""
 
 _MEANING = {
     400: "The request is wrong",
@@ -83,10 +85,7 @@ def client_openapi() -> Json:
         ),
         security={"device_token": SIGNED_BY_DEVICE},
     )
-    for _, _, operation in operations_of(document):
-        operation["responses"]["default"] = {"$ref": "#/components/responses/Refused"}
-    document["components"]["responses"] = {"Refused": _refused()}
-    return _finished(document)
+    return _in_one([document], _ANY_CALL_OF_DEVICES)
 
 
 def admin_openapi() -> Json:
@@ -196,23 +195,7 @@ def _finished(document: Json) -> Json:
     return document
 
 
-# The client API's refusals.
-
-
-def _refused() -> Json:
-    return {
-        "description": "Refused; switch on `code`. The status that each code travels under is listed with ErrorCode.",
-        "headers": {
-            "Retry-After": {
-                "description": "seconds to wait, as `retry_after` says too",
-                "schema": {"type": "integer", "minimum": 1},
-            }
-        },
-        "content": {"application/problem+json": {"schema": {"$ref": SCHEMAS + "Problem"}}},
-    }
-
-
-# The app API's calls.
+# Calls and their refusals.
 
 
 def _describe_call(operation: Json, shared: Json, any_call: Collection[ErrorCode]) -> None:
@@ -229,8 +212,7 @@ def _describe_call(operation: Json, shared: Json, any_call: Collection[ErrorCode
         _success(operation)["headers"] = limits
     for status in sorted(statuses):
         refusal = _refusal(status, codes[status])
-        if status in _NAMES:
-            shared[_NAMES[status]] = refusal
+        if status in _NAMES and shared.setdefault(_NAMES[status], refusal) == refusal:
             refusal = {"$ref": f"#/components/responses/{_NAMES[status]}"}
         operation["responses"][str(status)] = refusal
 

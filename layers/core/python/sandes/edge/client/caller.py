@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path
 
 from sandes.edge.authorizer import bearer
-from sandes.edge.http import now_milliseconds
+from sandes.edge.http import ERROR_CODES, now_milliseconds
 from sandes.edge.wiring import wire_client
 from sandes.model.ids import parse_base64url
 from sandes.people.devices import DeviceDependencies
@@ -52,14 +53,25 @@ def signed_act(header: str | None) -> Signed | None:
         raise invalid(ErrorCode.BAD_SIGNATURE, f"/{ACT_HEADER}", "not_accepted") from None
 
 
-def described(summary: str, *, signed: bool = True) -> dict[str, Any]:
-    """Return what OpenAPI says about a route. With `signed`, the route needs a device token.
+_OF_TOKENS = (ErrorCode.TOKEN_INVALID, ErrorCode.TOKEN_EXPIRED, ErrorCode.REVOKED, ErrorCode.SUSPENDED)
+_OF_ACTS = (ErrorCode.SIGNATURE_REQUIRED, ErrorCode.BAD_SIGNATURE, ErrorCode.CLOCK_SKEW)
 
-    Status and body of success come from the route itself; refusals are the same everywhere (tools/specs/https.py).
+
+def described(
+    summary: str, *, signed: bool = True, act: bool = False, refuses: Iterable[ErrorCode] = ()
+) -> dict[str, Any]:
+    """Return what OpenAPI says about a route: whether it needs a device token (`signed`), or in some cases a signed
+    act too (`act`), and the codes that it refuses with.
+
+    `refuses` are the codes of the use case. Those that every call may meet, and those that follow from path and body,
+    are added by tools/specs/https.py.
     """
+    needs = "Needs a device token." if signed else "Needs no token."
+    codes = [*refuses, *(_OF_TOKENS if signed else ()), *(_OF_ACTS if act else ())]
     return {
         "summary": summary,
-        "description": "Needs a device token." if signed else "Needs no token.",
+        "description": f"{needs} Acts that outlive a token need the header `{ACT_HEADER}` too." if act else needs,
         "security": [{"device_token": []}] if signed else [],
         "response_description": "Done",
+        "openapi_extensions": {ERROR_CODES: [code.value for code in codes]},
     }

@@ -25,6 +25,7 @@ from sandes.protocol.client_api import (
     NewGroup,
     PutMember,
 )
+from sandes.protocol.errors import ErrorCode
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
@@ -39,13 +40,19 @@ IfMatch = Annotated[
 ]
 
 
-@router.post("/v1/groups", status_code=HTTPStatus.CREATED, **described("Make an informal group"))
+@router.post(
+    "/v1/groups",
+    status_code=HTTPStatus.CREATED,
+    **described("Make an informal group", refuses=(ErrorCode.RATE_LIMITED,)),
+)
 def create_group(body: NewGroup) -> Response[Group]:
     caller, now_ms, _ = call(router)
     return _tagged(groups.create(caller, body, now_ms=now_ms, deps=wire_groups()), HTTPStatus.CREATED)
 
 
-@router.get("/v1/groups", **described("The caller's groups, then invitations to groups"))
+@router.get(
+    "/v1/groups", **described("The caller's groups, then invitations to groups", refuses=(ErrorCode.INVALID_CURSOR,))
+)
 def list_groups(cursor: CursorQuery = None) -> GroupPage:
     caller, now_ms, _ = call(router)
     return groups.own_groups(caller, cursor, now_ms=now_ms, deps=wire_groups())
@@ -57,7 +64,17 @@ def get_group(group: GroupPath) -> Response[Group]:
     return _tagged(groups.read(caller, group_in_path(group), now_ms=now_ms, deps=wire_groups()))
 
 
-@router.patch("/v1/groups/<group>", **described("Change a group's name, who posts, or whether it is open"))
+@router.patch(
+    "/v1/groups/<group>",
+    **described(
+        "Change a group's name, who posts, or whether it is open",
+        refuses=(
+            ErrorCode.NOT_PERMITTED,
+            ErrorCode.PRECONDITION_FAILED,
+            ErrorCode.RATE_LIMITED,
+        ),
+    ),
+)
 def change_group(
     group: GroupPath, body: ChangeGroup, if_match: IfMatch = None, act: ActHeader = None
 ) -> Response[Group]:
@@ -66,14 +83,34 @@ def change_group(
     return _tagged(groups.change(caller, id, body, signed, version=version, now_ms=now_ms, deps=wire_groups()))
 
 
-@router.delete("/v1/groups/<group>", status_code=HTTPStatus.NO_CONTENT, **described("Dissolve an informal group"))
+@router.delete(
+    "/v1/groups/<group>",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described(
+        "Dissolve an informal group",
+        act=True,
+        refuses=(
+            ErrorCode.NOT_PERMITTED,
+            ErrorCode.RATE_LIMITED,
+        ),
+    ),
+)
 def dissolve_group(group: GroupPath, act: ActHeader = None) -> Response[str]:
     caller, now_ms, _ = call(router)
     groups.dissolve(caller, group_in_path(group), signed_act(act), now_ms=now_ms, deps=wire_groups())
     return no_content()
 
 
-@router.get("/v1/groups/<group>/members", **described("Who is in a group, and who is invited"))
+@router.get(
+    "/v1/groups/<group>/members",
+    **described(
+        "Who is in a group, and who is invited",
+        refuses=(
+            ErrorCode.NOT_PERMITTED,
+            ErrorCode.INVALID_CURSOR,
+        ),
+    ),
+)
 def list_members(
     group: GroupPath, cursor: CursorQuery = None, limit: LimitQuery = group_members.MAX_PAGE
 ) -> GroupMembers:
@@ -82,7 +119,19 @@ def list_members(
     return profiles.with_names(caller, page, now_ms=now_ms, deps=deps)
 
 
-@router.put("/v1/groups/<group>/members/<account>", **described("Join, invite, add, or give a role"))
+@router.put(
+    "/v1/groups/<group>/members/<account>",
+    **described(
+        "Join, invite, add, or give a role",
+        act=True,
+        refuses=(
+            ErrorCode.NOT_PERMITTED,
+            ErrorCode.GROUP_FULL,
+            ErrorCode.TOO_MANY_ADMINS,
+            ErrorCode.RATE_LIMITED,
+        ),
+    ),
+)
 def put_member(group: GroupPath, account: MemberPath, body: PutMember, act: ActHeader = None) -> GroupMember:
     caller, now_ms, _ = call(router)
     id, who, signed = group_in_path(group), account_in_path(account), signed_act(act)
@@ -92,7 +141,15 @@ def put_member(group: GroupPath, account: MemberPath, body: PutMember, act: ActH
 @router.delete(
     "/v1/groups/<group>/members/<account>",
     status_code=HTTPStatus.NO_CONTENT,
-    **described("Leave, decline, remove, or withdraw an invitation"),
+    **described(
+        "Leave, decline, remove, or withdraw an invitation",
+        act=True,
+        refuses=(
+            ErrorCode.NOT_PERMITTED,
+            ErrorCode.OWNER_STAYS,
+            ErrorCode.RATE_LIMITED,
+        ),
+    ),
 )
 def remove_member(group: GroupPath, account: MemberPath, act: ActHeader = None) -> Response[str]:
     caller, now_ms, _ = call(router)
@@ -101,7 +158,16 @@ def remove_member(group: GroupPath, account: MemberPath, act: ActHeader = None) 
     return no_content()
 
 
-@router.get("/v1/groups/<group>/messages/<message>", **described("How far an own message to a group has come"))
+@router.get(
+    "/v1/groups/<group>/messages/<message>",
+    **described(
+        "How far an own message to a group has come",
+        refuses=(
+            ErrorCode.RATE_LIMITED,
+            ErrorCode.INVALID_CURSOR,
+        ),
+    ),
+)
 def message_delivery(group: GroupPath, message: MessagePath, cursor: CursorQuery = None) -> GroupDelivery:
     caller, now_ms, _ = call(router)
     return group_delivery.delivery(

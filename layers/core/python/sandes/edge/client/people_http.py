@@ -29,6 +29,7 @@ from sandes.protocol.client_api import (
     Search,
     SearchResults,
 )
+from sandes.protocol.errors import ErrorCode
 
 router = Router()  # type: ignore[no-untyped-call]  # untyped there
 
@@ -36,19 +37,41 @@ RequestPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
 CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
 
 
-@router.post("/v1/accounts/lookup", **described("The account of a phone number"))
+@router.post(
+    "/v1/accounts/lookup",
+    **described(
+        "The account of a phone number",
+        refuses=(
+            ErrorCode.INVALID_PHONE,
+            ErrorCode.NOT_FOUND,
+            ErrorCode.RATE_LIMITED,
+        ),
+    ),
+)
 def lookup(body: Lookup) -> Found:
     caller, now_ms, deps = call(router)
     return accounts.lookup(caller, body.phone, now_ms=now_ms, deps=deps)
 
 
-@router.post("/v1/accounts/search", **described("Officials of the own organisation by name or post"))
+@router.post(
+    "/v1/accounts/search",
+    **described(
+        "Officials of the own organisation by name or post",
+        refuses=(
+            ErrorCode.NOT_FOUND,
+            ErrorCode.RATE_LIMITED,
+        ),
+    ),
+)
 def search(body: Search) -> SearchResults:
     caller, now_ms, deps = call(router)
     return people_search.search(caller, body, now_ms=now_ms, deps=deps)
 
 
-@router.get("/v1/accounts/<account>", **described("A person's profile, as far as the caller may see it"))
+@router.get(
+    "/v1/accounts/<account>",
+    **described("A person's profile, as far as the caller may see it", refuses=(ErrorCode.RATE_LIMITED,)),
+)
 def get_profile(account: AccountPath) -> Profile:
     caller, now_ms, deps = call(router)
     return profiles.profile(caller, account_in_path(account), now_ms=now_ms, deps=deps)
@@ -60,7 +83,10 @@ def get_keys(account: AccountPath) -> AccountKeys:
     return accounts.keys(caller, account_in_path(account), now_ms=now_ms, deps=deps)
 
 
-@router.get("/v1/attestation-key", **described("The key that attestations of officials are checked with"))
+@router.get(
+    "/v1/attestation-key",
+    **described("The key that attestations of officials are checked with", refuses=(ErrorCode.NOT_FOUND,)),
+)
 def get_attestation_key() -> AttestationKey:
     _, _, deps = call(router)
     return attestations.attestation_key(deps.enrolment.verifications)
@@ -72,7 +98,7 @@ def get_own_profile() -> OwnProfile:
     return profiles.own_profile(caller, now_ms=now_ms, deps=deps)
 
 
-@router.patch("/v1/me/profile", **described("Change the caller's profile"))
+@router.patch("/v1/me/profile", **described("Change the caller's profile", refuses=(ErrorCode.RATE_LIMITED,)))
 def change_profile(body: ChangeProfile) -> OwnProfile:
     caller, now_ms, deps = call(router)
     return profiles.change_profile(caller, body, now_ms=now_ms, deps=deps)
@@ -81,7 +107,15 @@ def change_profile(body: ChangeProfile) -> OwnProfile:
 @router.post(
     "/v1/verification-requests",
     status_code=HTTPStatus.CREATED,
-    **described("Ask an organisation to verify the caller"),
+    **described(
+        "Ask an organisation to verify the caller",
+        refuses=(
+            ErrorCode.NOT_FOUND,
+            ErrorCode.VERIFIED_ELSEWHERE,
+            ErrorCode.ALREADY_REQUESTED,
+            ErrorCode.RATE_LIMITED,
+        ),
+    ),
 )
 def ask_for_verification(body: NewVerificationRequest) -> Response[OwnVerificationRequest]:
     caller, now_ms, deps = call(router)
@@ -98,7 +132,7 @@ def list_verification_requests() -> OwnVerificationRequests:
 @router.delete(
     "/v1/verification-requests/<id>",
     status_code=HTTPStatus.NO_CONTENT,
-    **described("Take back a request that is not decided"),
+    **described("Take back a request that is not decided", refuses=(ErrorCode.REQUEST_STATE,)),
 )
 def withdraw_verification_request(id: RequestPath) -> Response[str]:
     caller, now_ms, deps = call(router)
@@ -109,7 +143,7 @@ def withdraw_verification_request(id: RequestPath) -> Response[str]:
 @router.post(
     "/v1/reports",
     status_code=HTTPStatus.NO_CONTENT,
-    **described("Complain about an account, a group or an app"),
+    **described("Complain about an account, a group or an app", refuses=(ErrorCode.RATE_LIMITED,)),
 )
 def report(body: Report) -> Response[str]:
     caller, now_ms, deps = call(router)
@@ -117,14 +151,19 @@ def report(body: Report) -> Response[str]:
     return no_content()
 
 
-@router.get("/v1/invitations", **described("Citizens who may write to the caller, an official"))
+@router.get(
+    "/v1/invitations",
+    **described("Citizens who may write to the caller, an official", refuses=(ErrorCode.INVALID_CURSOR,)),
+)
 def list_invitations(cursor: CursorQuery = None) -> InvitationList:
     caller, now_ms, deps = call(router)
     return invitations.invitations(caller, after=cursor, now_ms=now_ms, deps=deps)
 
 
 @router.put(
-    "/v1/invitations/<account>", status_code=HTTPStatus.NO_CONTENT, **described("Let a citizen write to the caller")
+    "/v1/invitations/<account>",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described("Let a citizen write to the caller", refuses=(ErrorCode.RATE_LIMITED,)),
 )
 def invite(account: AccountPath) -> Response[str]:
     caller, now_ms, deps = call(router)
