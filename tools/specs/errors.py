@@ -51,6 +51,10 @@ ADVICE: dict[ErrorCode, Advice] = {
         "The token is missing, is malformed, or its key is unknown to the service.",
         "Check the key id, the signature and each claim. Repeating the same token does not help.",
     ),
+    ErrorCode.TOKEN_AUDIENCE: Advice(
+        "The token's `aud` names another service than the one that was called.",
+        "Compare `audience` with the endpoints in use. The keys are good: do not register again.",
+    ),
     ErrorCode.TOKEN_EXPIRED: Advice(
         "The token is too old, or the clock of the caller is wrong.",
         "Set the clock by `server_time`, make a new token and repeat the request.",

@@ -378,7 +378,9 @@ class DeviceClient:
             await self.api.me()
         except ApiError as error:
             if error.code == "revoked":
-                self._connection.on_revoked("refused")
+                self._connection.on_revoked(error.reason or "refused")
+            elif error.code == "token_audience":
+                self._connection.stop(State.WRONG_SERVICE)
             elif error.code == "token_invalid":
                 self._connection.on_revoked("unknown")
         except Unreachable:

@@ -12,10 +12,11 @@ from sandes_client.seal import Notice, SenderClass
 
 
 class State(StrEnum):
-    """Of the connection. The last four are final: the client does nothing more.
+    """Of the connection. The last five are final: the client does nothing more.
 
     `STORE_FAILED`: the profile cannot be written to (the disk is full, for example), so nothing is received or sent.
     The client tries the store again, ever more rarely up to once a minute, and connects as soon as it works.
+    `WRONG_SERVICE`: this device's tokens are made for another service than the one that the endpoints lead to.
     """
 
     CONNECTING = "connecting"
@@ -24,6 +25,7 @@ class State(StrEnum):
     STORE_FAILED = "store_failed"
     SUPERSEDED = "superseded"
     REVOKED = "revoked"
+    WRONG_SERVICE = "wrong_service"
     CLOSED = "closed"
     FAILED = "failed"
 
@@ -196,7 +198,7 @@ class Revoked:
     """The device is no longer one of the account's.
 
     `unlinked`, `replaced` and `refused` are the server's word, and the keys have been destroyed. `unknown`: the
-    server no longer accepts this device's tokens; the keys are kept, since a wrong audience looks the same.
+    server does not accept this device's tokens and does not say why; the keys are kept.
     """
 
     reason: Literal["unlinked", "replaced", "refused", "unknown"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,12 +13,13 @@ import pytest
 from sandes.edge.authorizer import AuthorizerDependencies, authorize, bearer, disconnected
 from sandes.edge.settings import ClientSettings, ConnectSettings, Settings
 from sandes.messaging import deliver
-from sandes.model.ids import ConnectionId
+from sandes.model.device import FORMER_DEVICE_SECONDS
+from sandes.model.ids import ConnectionId, RegistrationId, account_text
 from sandes.model.principal import Principal
 from sandes.people.identity import authenticate
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Hello
-from sandes.store.directory import DirectoryStore
+from sandes.store.directory import DirectoryStore, putting_former
 from sandes.store.routing import RoutingStore
 from tests.support.dynamodb import FlakyClient
 from tests.support.keys import DeviceKeys
@@ -139,14 +141,83 @@ def test_an_expired_token_is_told_the_servers_time(service: Service, asha: Perso
     assert (error.code, error.details) == (ErrorCode.TOKEN_EXPIRED, {"server_time": NOW_MS + 300_000})
 
 
-def test_unknown_unlinked_and_replaced_devices_are_refused_alike(service: Service) -> None:
-    gone, replaced = service.person(2), service.person()
+DAY = 86_400
+
+
+@pytest.mark.parametrize("days", [0, 40, 399])
+def test_a_device_that_was_unlinked_or_replaced_while_it_was_off_learns_so(service: Service, days: int) -> None:
+    gone, replaced = service.person(2), service.person(2)
     service.unlink(gone, gone.devices[0].number, 1)
-    service.register(replaced.phone, DeviceKeys(), now_ms=NOW_MS + 60_000)
-    stranger = DeviceKeys().token("mfrggzdfmztwq.1", now_seconds=NOW, audience=AUDIENCE)
-    for token in (token_of(gone, seconds=NOW), token_of(replaced, seconds=NOW), stranger, "", "x"):
+    service.register(replaced.phone, DeviceKeys(), now_ms=NOW_MS)
+    at = NOW + days * DAY
+    for person, index, reason in ((gone, 0, "unlinked"), (replaced, 0, "replaced"), (replaced, 1, "replaced")):
+        address = str(person.address(index))
+        token = person.keys[index].token(address, now_seconds=at, audience=AUDIENCE)
+        error = refused(service, token, now_ms=at * 1000)
+        assert (error.code, error.details) == (ErrorCode.REVOKED, {"reason": reason})
+        late = refused(service, token, now_ms=(at + 300) * 1000)  # its clock is put right first
+        assert (late.code, late.details) == (ErrorCode.TOKEN_EXPIRED, {"server_time": (at + 300) * 1000})
+    still = service.account(gone.account).devices[gone.devices[1].number]
+    token = gone.keys[1].token(str(gone.address(1)), now_seconds=at, audience=AUDIENCE)
+    assert authenticate(token, audience=AUDIENCE, now_ms=at * 1000, directory=service.directory).device == still
+
+
+def test_a_former_device_is_forgotten_after_its_time_though_its_row_is_still_there(service: Service) -> None:
+    gone = service.person(2)
+    service.unlink(gone, gone.devices[0].number, 1)
+    at = NOW + FORMER_DEVICE_SECONDS
+    token = gone.keys[0].token(str(gone.address()), now_seconds=at, audience=AUDIENCE)
+    assert refused(service, token, now_ms=at * 1000).code is ErrorCode.TOKEN_INVALID
+
+
+def test_a_device_whose_number_was_given_to_another_learns_that_it_was_replaced(service: Service, asha: Person) -> None:
+    """Numbers come round again after 255."""
+    former = DeviceKeys()
+    before = replace(asha.devices[0], registration=RegistrationId(7), identity_key=former.identity_public)
+    put: Any = putting_former(service.tables["directory"], before, "replaced", now_seconds=NOW)
+    service.client.transact_write_items(TransactItems=[put])
+    error = refused(service, former.token(str(asha.address()), now_seconds=NOW, audience=AUDIENCE))
+    assert (error.code, error.details) == (ErrorCode.REVOKED, {"reason": "replaced"})
+    assert (
+        authenticate(
+            token_of(asha, seconds=NOW), audience=AUDIENCE, now_ms=NOW_MS, directory=service.directory
+        ).device.registration
+        == asha.devices[0].registration
+    )
+
+
+def test_strangers_are_told_apart_by_nothing(service: Service) -> None:
+    """Whatever there is of a device, without its key the answer and the calls of the database are the same."""
+    here, gone = service.person(), service.person(2)
+    service.unlink(gone, gone.devices[0].number, 1)
+    stranger = DeviceKeys()
+    seen = set()
+    for address in (str(here.address()), str(gone.address()), f"{account_text(here.account)}.9", "mfrggzdfmztwq.1"):
+        for audience in (AUDIENCE, "sandes:other"):
+            client: Any = FlakyClient(service.client)
+            with pytest.raises(ProtocolError) as caught:
+                authenticate(
+                    stranger.token(address, now_seconds=NOW, audience=audience),
+                    audience=AUDIENCE,
+                    now_ms=NOW_MS,
+                    directory=DirectoryStore(client, service.tables["directory"]),
+                )
+            seen.add((caught.value.code, str(caught.value.details), tuple(client.calls)))
+    assert seen == {(ErrorCode.TOKEN_INVALID, "{}", ("query", "query"))}
+    for token in ("", "x"):
+        assert refused(service, token).code is ErrorCode.TOKEN_INVALID
+
+
+@pytest.mark.parametrize("audience", ["sandes:other", "sandes:test ", ""])
+def test_a_token_for_another_service_is_told_from_one_that_is_wrong(
+    service: Service, asha: Person, audience: str
+) -> None:
+    gone = service.person(2)
+    service.unlink(gone, gone.devices[0].number, 1)
+    for person in (asha, gone):
+        token = person.keys[0].token(str(person.address()), now_seconds=NOW, audience=audience)
         error = refused(service, token)
-        assert (error.code, error.details) == (ErrorCode.TOKEN_INVALID, {})
+        assert (error.code, error.details) == (ErrorCode.TOKEN_AUDIENCE, {"audience": AUDIENCE})
 
 
 # The end of a socket

@@ -19,6 +19,7 @@ PUBLISHED = {
     "signature_required": 403,
     "token_invalid": 401,
     "token_expired": 401,
+    "token_audience": 401,
     "not_permitted": 403,
     "fresh_sign_in_required": 403,
     "revoked": 403,

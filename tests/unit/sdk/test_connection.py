@@ -211,6 +211,29 @@ async def test_a_client_refused_for_good_reports_it_and_keeps_its_keys(service: 
     assert store.profile.account() is not None
 
 
+@pytest.mark.parametrize("reason", ["unlinked", "replaced"])
+async def test_a_device_that_was_unlinked_while_it_was_off_destroys_its_keys(
+    service: Service, store: Store, reason: str
+) -> None:
+    service.refuse_handshake = True
+    service.http_answers["GET", "/v1/me"] = lambda _: problem("revoked", 403, reason=reason)
+    async with service.client(store) as device:
+        heard = await events_of(device, device.events())
+        assert device.state is State.REVOKED
+    assert Revoked(reason) in heard  # type: ignore[arg-type]
+    assert store.profile.account() is None
+
+
+async def test_a_device_of_another_service_says_so_and_keeps_its_keys(service: Service, store: Store) -> None:
+    service.refuse_handshake = True
+    service.http_answers["GET", "/v1/me"] = lambda _: problem("token_audience", 401, audience="sandes:other")
+    async with service.client(store) as device:
+        heard = await events_of(device, device.events())
+        assert device.state is State.WRONG_SERVICE
+    assert not [event for event in heard if isinstance(event, Revoked)]
+    assert store.profile.account() is not None
+
+
 async def test_a_suspended_client_keeps_its_keys_and_is_back_once_it_is_resumed(service: Service, store: Store) -> None:
     async with service.client(store) as device:
         await device.connected()

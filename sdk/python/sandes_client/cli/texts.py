@@ -13,11 +13,17 @@ from sandes_client.events import State
 
 _UNLINKED = "this device was unlinked or replaced; register or link again"
 
+_WRONG_SERVICE = (
+    "this profile is registered with another service than the one that the endpoints lead to; "
+    "use the endpoints of its service, or another profile"
+)
+
 _SUSPENDED = "this account is suspended; whoever suspended it, your organisation or the platform, can resume it"
 
 STOPPED = {
     State.SUPERSEDED: "another program is connected as this device; close it first",
     State.REVOKED: _UNLINKED,
+    State.WRONG_SERVICE: _WRONG_SERVICE,
     State.CLOSED: "the client was closed",
     State.FAILED: "the client failed; its log says why",
 }
@@ -30,6 +36,7 @@ _REQUESTS = {
     "revoked": _UNLINKED,
     "suspended": _SUSPENDED,
     "token_invalid": _UNLINKED,
+    "token_audience": _WRONG_SERVICE,
 }
 """Said in place of the server's title."""
 
@@ -38,6 +45,7 @@ _APP_REQUESTS = {
     "rate_limited": "too many",
     "too_large": "the request is larger than allowed; a roster has at most 100,000 rows and 5,000,000 bytes",
     "token_invalid": "the service does not know this key: revoked, or the credentials are for another service",
+    "token_audience": "the credentials are for another service",
     "token_expired": "this machine's clock is wrong, and the service's correction did not help",
 }
 
@@ -58,6 +66,7 @@ _MESSAGES = {
     "revoked": _UNLINKED,
     "suspended": _SUSPENDED,
     "token_invalid": _UNLINKED,
+    "token_audience": _WRONG_SERVICE,
     "too_large": "the message is larger than allowed",
 }
 

@@ -353,6 +353,23 @@ def test_a_revoked_device_is_told_so(sandes: Any, registered: None, service: Ser
     assert (result.exit_code, result.stderr.split(":")[1]) == (1, " revoked")
 
 
+def test_a_wrong_service_is_told_without_advice_to_register_again(
+    sandes: Any, registered: None, service: Service
+) -> None:
+    """Who registers again replaces all devices of the account."""
+    service.http_answers["GET", "/v1/devices"] = lambda _: problem("token_audience", 401, audience="sandes:other")
+    result = sandes("devices")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: token_audience: this profile is registered with another service")
+    assert "register or link again" not in result.stderr
+    service.refuse_handshake = True
+    service.http_answers["GET", "/v1/me"] = lambda _: problem("token_audience", 401, audience="sandes:other")
+    result = sandes("inbox")
+    assert result.exit_code == 1
+    assert "this profile is registered with another service" in result.stderr
+    assert "register or link again" not in result.stderr
+
+
 @pytest.mark.parametrize(("code", "status"), [("token_invalid", 401), ("revoked", 403)])
 def test_an_unlinked_device_is_told_what_to_do(
     sandes: Any, registered: None, service: Service, code: str, status: int

@@ -72,7 +72,8 @@ def identify(
 ) -> AppCaller:
     """One read, which brings along what the call needs next; one signature check.
 
-    Raises ProtocolError token_expired (with the server's time), token_invalid (anything else about token or key),
+    Raises ProtocolError token_expired (with the server's time), token_audience (with the
+    server's), token_invalid (anything else about token or key),
     address_not_allowed, scope_missing.
     """
     now_seconds = now_ms // 1000
@@ -91,7 +92,9 @@ def identify(
         )
     except TokenExpired:
         raise ProtocolError(ErrorCode.TOKEN_EXPIRED, details={"server_time": now_ms}) from None
-    except TokenInvalid:
+    except TokenInvalid as error:
+        if error.wrong_audience:
+            raise ProtocolError(ErrorCode.TOKEN_AUDIENCE, details={"audience": audience}) from None
         raise ProtocolError(ErrorCode.TOKEN_INVALID) from None
     if not key.allows(request.source_address):
         raise ProtocolError(ErrorCode.ADDRESS_NOT_ALLOWED)

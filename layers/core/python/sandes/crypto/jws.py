@@ -18,7 +18,14 @@ MAX_TOKEN_CHARS = 2048
 
 
 class TokenInvalid(Exception):
-    """Not a token this server accepts, whatever the time."""
+    """Not a token this server accepts, whatever the time.
+
+    `wrong_audience`: the key signed it, as the issuer that it should be of, for another service.
+    """
+
+    def __init__(self, *, wrong_audience: bool = False) -> None:
+        super().__init__()
+        self.wrong_audience = wrong_audience
 
 
 class TokenExpired(TokenInvalid):
@@ -78,8 +85,10 @@ def verified_claims(
         claims = json.loads(_jws.decode(token, public_key, algorithms=["EdDSA"]))
     except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
         raise TokenInvalid from error
-    if not isinstance(claims, dict) or claims.get("iss") != issuer or claims.get("aud") != audience:
+    if not isinstance(claims, dict) or claims.get("iss") != issuer:
         raise TokenInvalid
+    if claims.get("aud") != audience:
+        raise TokenInvalid(wrong_audience=isinstance(claims.get("aud"), str))
     issued_at, expires_at = claims.get("iat"), claims.get("exp")
     if type(issued_at) is not int or type(expires_at) is not int:
         raise TokenInvalid

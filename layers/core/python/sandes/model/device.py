@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from sandes.model.ids import AccountId, ConnectionId, DeviceNumber, InboxId, RegistrationId
 from sandes.model.standing import Standing, in_force
@@ -32,6 +33,22 @@ class Device:
     name: str
     platform: str
     linked_at: int
+
+
+FORMER_DEVICE_SECONDS = 400 * 86_400
+"""For so long a device that was unlinked or replaced while it was offline can still learn that it was."""
+
+
+Unlinking = Literal["unlinked", "replaced"]
+"""Why a device is no longer one of its account's."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormerDevice:
+    """A device that is no longer one of its account's: just enough to tell it so, and nobody else."""
+
+    identity_key: bytes
+    reason: Unlinking
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,7 +274,7 @@ def unlink(
         raise ProtocolError(ErrorCode.NOT_FOUND)
     try:
         with devices_told(device, deps.group_work, there=False, now_ms=now_ms):
-            deps.enrolment.unlink(device)
+            deps.enrolment.unlink(device, now_seconds=now_ms // 1000)
     except EnrolmentRaced:
         raise ProtocolError(ErrorCode.NOT_FOUND) from None
     route = before.devices.get(number)

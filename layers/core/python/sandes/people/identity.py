@@ -17,23 +17,39 @@ class Caller:
 
 
 def authenticate(token: str, *, audience: str, now_ms: int, directory: DirectoryStore) -> Caller:
-    """One query, one signature check.
+    """Find out by one query and one signature check which device a token speaks for.
 
-    Raises ProtocolError token_expired (with the server's time), or token_invalid for everything else: unknown or
-    unlinked device, wrong audience, other algorithm, bad signature. Raises suspended for a token that is good, of an
-    account that may do nothing.
+    A token that is not that of a device costs one more query, whatever is wrong with it: a device that was unlinked or
+    replaced is told so, since its old key proves who asks. To anybody else it looks like one that never was.
+
+    Raises ProtocolError token_expired (with the server's time), token_audience (with the server's), revoked (with the
+    reason), or token_invalid for everything else: unknown device, other algorithm, bad signature. Raises suspended for
+    a token that is good, of an account that may do nothing.
     """
     try:
         address = claimed_device(token)
-        account = directory.account(address.account)
-        device = account.devices.get(address.device) if account else None
-        if account is None or device is None:
-            raise TokenInvalid
-        verify_token(token, identity_key=device.identity_key, audience=audience, now_seconds=now_ms // 1000)
-    except TokenExpired:
-        raise ProtocolError(ErrorCode.TOKEN_EXPIRED, details={"server_time": now_ms}) from None
     except TokenInvalid:
         raise ProtocolError(ErrorCode.TOKEN_INVALID) from None
-    if account.suspension:
-        raise ProtocolError(ErrorCode.SUSPENDED)
-    return Caller(account, device)
+    account = directory.account(address.account)
+    device = account.devices.get(address.device) if account else None
+    if account and device and _is_signed_by(token, device.identity_key, audience, now_ms):
+        if account.suspension:
+            raise ProtocolError(ErrorCode.SUSPENDED)
+        return Caller(account, device)
+    for former in directory.former_devices(address, now_seconds=now_ms // 1000):
+        if _is_signed_by(token, former.identity_key, audience, now_ms):
+            raise ProtocolError(ErrorCode.REVOKED, details={"reason": former.reason})
+    raise ProtocolError(ErrorCode.TOKEN_INVALID)
+
+
+def _is_signed_by(token: str, identity_key: bytes, audience: str, now_ms: int) -> bool:
+    """Whether the key signed the token. Raises ProtocolError token_expired or token_audience if it did in vain."""
+    try:
+        verify_token(token, identity_key=identity_key, audience=audience, now_seconds=now_ms // 1000)
+    except TokenExpired:
+        raise ProtocolError(ErrorCode.TOKEN_EXPIRED, details={"server_time": now_ms}) from None
+    except TokenInvalid as error:
+        if error.wrong_audience:
+            raise ProtocolError(ErrorCode.TOKEN_AUDIENCE, details={"audience": audience}) from None
+        return False
+    return True

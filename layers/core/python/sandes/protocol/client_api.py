@@ -429,4 +429,6 @@ class Problem(Wire):
     retry_after: int | None = None
     server_time: Annotated[int, Field(description="epoch milliseconds")] | None = None
     attempts_left: int | None = None
+    audience: Annotated[str, Field(description="of token_audience: the audience of this service")] | None = None
+    reason: Annotated[Literal["unlinked", "replaced"], Field(description="of revoked")] | None = None
     errors: list[Fault] | None = None

@@ -36,6 +36,7 @@ class ErrorCode(StrEnum):
         "The device must sign this act with its identity key; see Sandes-Act.",
     )
     TOKEN_INVALID = "token_invalid", 401, "The token is missing or was not accepted."
+    TOKEN_AUDIENCE = "token_audience", 401, "The token is for another service; see details."
     TOKEN_EXPIRED = "token_expired", 401, "The token has expired; make a new one on the server's time."
     NOT_PERMITTED = "not_permitted", 403, "You may not do this, or there is no such recipient."
     FRESH_SIGN_IN_REQUIRED = "fresh_sign_in_required", 403, "This takes a sign-in of the last minutes; sign in again."

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from botocore.exceptions import ClientError
 
-from sandes.model.device import Account, Device
+from sandes.model.device import FORMER_DEVICE_SECONDS, Account, Device, FormerDevice, Unlinking
 from sandes.model.ids import (
     AccountId,
     DeviceAddress,
@@ -27,6 +27,8 @@ from sandes.store.suspended import read_suspension
 
 _ACCOUNT_SORT = "0"
 _DEVICE_PREFIX = "0#"  # behind the account and before its blocks: both are read by one query, without the blocks
+_FORMER_PREFIX = "X#"
+_FORMER_AT_ONCE = 20
 _BLOCK_PREFIX = "B#"
 _INVITATION_PREFIX = "I#"
 _PHONE = "P#"
@@ -113,6 +115,24 @@ class DirectoryStore:
             suspension=read_suspension(item.get(Row.SUSPENDED)),
         )
 
+    def former_devices(self, address: DeviceAddress, *, now_seconds: int) -> list[FormerDevice]:
+        """Return the devices that had this number before, in one consistent query."""
+        answer = self.client.query(
+            TableName=self.table,
+            ConsistentRead=True,
+            KeyConditionExpression=f"{Row.PARTITION} = :partition AND begins_with({Row.SORT}, :number)",
+            ExpressionAttributeValues={
+                ":partition": account_key(address.account)[Row.PARTITION],
+                ":number": {"S": f"{_FORMER_PREFIX}{address.device}#"},
+            },
+            Limit=_FORMER_AT_ONCE,
+        )
+        return [
+            FormerDevice(item[Row.IDENTITY_KEY]["B"], cast("Unlinking", item[Row.REASON]["S"]))
+            for item in answer["Items"]
+            if int(item[Row.VANISHES_AT]["N"]) > now_seconds
+        ]
+
     def account_of_phone(self, phone_index: str) -> AccountId | None:
         answer = self.client.get_item(TableName=self.table, Key=phone_key(phone_index), ConsistentRead=True)
         return AccountId(answer["Item"][Row.ACCOUNT]["B"]) if "Item" in answer else None
@@ -191,6 +211,18 @@ def _device(account: AccountId, item: Item) -> Device:
         platform=item[Row.PLATFORM]["S"],
         linked_at=int(item[Row.LINKED_AT]["N"]),
     )
+
+
+def putting_former(table: str, device: Device, reason: Unlinking, *, now_seconds: int) -> dict[str, Any]:
+    """Build the part of a transaction that remembers a device which is taken out, so that it can be told."""
+    item = {
+        Row.PARTITION: {"S": f"{_ACCOUNT}{account_text(device.account)}"},
+        Row.SORT: {"S": f"{_FORMER_PREFIX}{device.number}#{device.registration}"},
+        Row.IDENTITY_KEY: {"B": device.identity_key},
+        Row.REASON: {"S": reason},
+        Row.VANISHES_AT: {"N": str(now_seconds + FORMER_DEVICE_SECONDS)},
+    }
+    return {"Put": {"TableName": table, "Item": item}}
 
 
 def device_item(device: Device) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sandes.model.device import Account, Device, SealKey
 from sandes.model.ids import AccountId, DeviceAddress
 from sandes.model.imports import Nomination
 from sandes.store.codes import CodeStore
-from sandes.store.directory import DirectoryStore, account_key, device_item, device_key, phone_key
+from sandes.store.directory import DirectoryStore, account_key, device_item, device_key, phone_key, putting_former
 from sandes.store.dynamo import ConditionFailed, Writer, write
 from sandes.store.nominations import NominationStore
 from sandes.store.people import emptying_profile
@@ -89,6 +89,10 @@ class EnrolmentStore:
                 {"Delete": {"TableName": self.directory.table, "Key": device_key(DeviceAddress(account.id, number))}}
                 for number in account.devices
             ),
+            *(
+                putting_former(self.directory.table, former, "replaced", now_seconds=now_seconds)
+                for former in account.devices.values()
+            ),
             emptying_profile(self.directory.table, account.id),
             self._put_device(device),
             self.routing.replacing(device, seal_key),
@@ -107,10 +111,14 @@ class EnrolmentStore:
             self.routing.adding(device, seal_key),
         )
 
-    def unlink(self, device: Device) -> None:
-        """Take a device out of directory and routing."""
+    def unlink(self, device: Device, *, now_seconds: int | None = None) -> None:
+        """Take a device out of directory and routing. With `now_seconds`, it is told so whenever it asks."""
+        former = []
+        if now_seconds is not None:
+            former = [putting_former(self.directory.table, device, "unlinked", now_seconds=now_seconds)]
         self._transact(
             self.routing.removing(device),
+            *former,
             {"Delete": {"TableName": self.directory.table, "Key": device_key(_address(device))}},
         )
 

@@ -116,6 +116,8 @@ class DirectoryRow:
     LINKED_AT = "c"  # N epoch seconds
     # phone number, sort "0"
     ACCOUNT = "a"  # B 8
+    # former device, sort "X#number#registration", with IDENTITY_KEY and VANISHES_AT
+    REASON = "e"  # S unlinked or replaced
 
 
 class SuspensionRow:

@@ -12,7 +12,7 @@ from typing import Any
 from sandes.model.device import Account
 from sandes.model.ids import AccountId, DeviceAddress
 from sandes.model.suspension import Suspension
-from sandes.store.directory import account_key, device_key
+from sandes.store.directory import account_key, device_key, putting_former
 from sandes.store.dynamo import Client, ConditionFailed, Item, Writer, write
 from sandes.store.routing import RoutingStore
 from sandes.store.schema import DirectoryRow, RoutingRow
@@ -60,7 +60,7 @@ class SuspensionStore:
         }
         self._mark(account, account_row, {"UpdateExpression": f"REMOVE {RoutingRow.SUSPENDED}"}, beside)
 
-    def unlink_all(self, account: Account, *, beside: Sequence[Any] = ()) -> None:
+    def unlink_all(self, account: Account, *, now_seconds: int, beside: Sequence[Any] = ()) -> None:
         """Take all devices out of directory and routing, those too that were linked meanwhile.
 
         `beside`: conditions of the same transaction. Raises SuspensionRaced.
@@ -76,6 +76,10 @@ class SuspensionStore:
             {"ConditionCheck": last},
             RoutingStore(self.client, self.routing_table).emptying(account.id),
             *({"Delete": {"TableName": self.directory_table, "Key": device_key(address)}} for address in addresses),
+            *(
+                putting_former(self.directory_table, device, "unlinked", now_seconds=now_seconds)
+                for device in account.devices.values()
+            ),
             *beside,
         )
 

@@ -113,7 +113,9 @@ def reset_devices(caller: Caller, id: AccountId, *, now_ms: int, deps: Suspensio
             with ExitStack() as told:
                 for device in devices:
                     told.enter_context(devices_told(device, deps.group_work, there=False, now_ms=now_ms))
-                replace(deps.suspensions, writer=writer).unlink_all(account, beside=[unchanged])
+                replace(deps.suspensions, writer=writer).unlink_all(
+                    account, now_seconds=now_ms // 1000, beside=[unchanged]
+                )
         except SuspensionRaced:
             raise VerificationRaced from None
         for connection in connections:
