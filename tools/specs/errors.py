@@ -117,6 +117,10 @@ ADVICE: dict[ErrorCode, Advice] = {
     ErrorCode.IDEMPOTENCY_KEY_MISSING: Advice(
         "The POST has no Idempotency-Key header.", "Send a key of 1 to 64 printable ASCII characters without blanks."
     ),
+    ErrorCode.IDEMPOTENCY_KEY_INVALID: Advice(
+        "The Idempotency-Key is longer than 64 characters, or has a blank, a control character or one beyond ASCII.",
+        "Send a key of 1 to 64 printable ASCII characters without blanks.",
+    ),
     ErrorCode.IDEMPOTENCY_MISMATCH: Advice(
         "The key was used within the last day with another path or body.", "Use a new key for each new request."
     ),

@@ -107,7 +107,8 @@ def test_a_post_needs_a_usable_idempotency_key(key: str | None) -> None:
     app = AppKeys("mfrggzdfmztwq.abcdefgh", AUDIENCE)
     with pytest.raises(ProtocolError) as caught:
         app.request("POST", "/v1/otps", b"{}", key=key, now_ms=NOW_MS)
-    assert caught.value.code is ErrorCode.IDEMPOTENCY_KEY_MISSING
+    expected = ErrorCode.IDEMPOTENCY_KEY_INVALID if key else ErrorCode.IDEMPOTENCY_KEY_MISSING
+    assert caught.value.code is expected
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])

@@ -42,6 +42,7 @@ PUBLISHED = {
     "superseded": 409,
     "hello_first": 409,
     "idempotency_key_missing": 400,
+    "idempotency_key_invalid": 400,
     "idempotency_mismatch": 422,
     "scope_missing": 403,
     "address_not_allowed": 403,

@@ -475,3 +475,12 @@ def test_both_clients_offer_the_same_calls(service: AppService) -> None:
     async_app, sync_app = AppClient(service.credentials), SyncAppClient(service.credentials)
     assert offered(async_app) == offered(sync_app)
     assert len(offered(sync_app)) > 25
+
+
+@pytest.mark.parametrize("key", ["", "k" * 65, "a b", "x\ty", "\u00e9", "a\n", "\x7f"])
+def test_an_idempotency_key_that_no_request_can_have_is_refused_before_anything_is_sent(
+    service: AppService, app: SyncAppClient, key: str
+) -> None:
+    with pytest.raises(ValueError, match="1 to 64 printable ASCII characters, and no blanks"):
+        app.messages.send("+919810000002", body="hi", idempotency_key=key)
+    assert service.requests == []

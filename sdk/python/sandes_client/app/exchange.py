@@ -42,6 +42,16 @@ class AppApiError(ApiError):
     """
 
 
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,64}")
+
+
+def check_idempotency_key(key: str) -> str:
+    """Gives the key back. Raises ValueError unless it has 1 to 64 printable ASCII characters, none of them a blank."""
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise ValueError("an idempotency key has 1 to 64 printable ASCII characters, and no blanks")
+    return key
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Send:
     """Send this; the answer is the response, or the failure to get one."""
@@ -102,12 +112,16 @@ class Caller:
         if_match: str | None = None,
         gone_is_done: bool = False,
     ) -> Steps[httpx.Response]:
-        """Call until there is an answer that another try would not change. Raises AppApiError or Unreachable."""
+        """Call until there is an answer that another try would not change. Raises AppApiError, Unreachable; ValueError
+        for a key that no request can have, before anything is sent.
+        """
+        if key is not None:
+            check_idempotency_key(key)
         target = "/v1/" + "/".join(quote(part, safe="") for part in path)
         if given := {name: value for name, value in (query or {}).items() if value is not None}:
             target += "?" + urlencode(given, quote_via=quote, safe="")
         content = b"" if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        idempotency_key = (key or secrets.token_urlsafe(16)) if method == "POST" else None
+        idempotency_key = (key if key is not None else secrets.token_urlsafe(16)) if method == "POST" else None
         request = SignedRequest(method, target, content, idempotency_key)
         corrected = lost = False
         attempt = 1

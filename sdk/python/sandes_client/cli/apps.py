@@ -21,6 +21,7 @@ from sandes_client.app import AppCredentials, Batch, CredentialsInvalid, Message
 from sandes_client.app.answers import BatchResult, Category, Language, MessageStatus, Priority, Quota, plain
 from sandes_client.app.calls import UploadFormat, message_recipient
 from sandes_client.app.credentials import FILE_VARIABLE
+from sandes_client.app.exchange import check_idempotency_key
 from sandes_client.cli.display import local_time, readable, table_console
 from sandes_client.cli.session import CommandFailed, check_pairs, complain, failures_as_lines, pairs
 
@@ -108,11 +109,23 @@ Version = Annotated[int | None, typer.Option(min=1, help="Version of the templat
 InLanguage = Annotated[
     str | None, typer.Option(callback=_one_of(Language), metavar="[en|hi|mr]", help="Language of the text.")
 ]
+
+
+def _idempotency_key(key: str | None) -> str | None:
+    """A callback: refuses, as a usage error, what no request can have."""
+    try:
+        return None if key is None else check_idempotency_key(key)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 ClientRef = Annotated[str | None, typer.Option(help="A reference of yours, given back in answers and events.")]
 Key = Annotated[
     str | None,
     typer.Option(
-        "--idempotency-key", help="Name of this operation: repeated under the same name it is not done twice."
+        "--idempotency-key",
+        callback=_idempotency_key,
+        help="Name of this operation, 1 to 64 printable ASCII characters: repeated under it, nothing is done twice.",
     ),
 ]
 OfCategory = Annotated[

@@ -28,13 +28,16 @@ class AppRequest:
 
     @classmethod
     def of(cls, token: str, signed: SignedRequest, source_address: str) -> AppRequest:
-        """Raises ProtocolError token_invalid, or idempotency_key_missing for a POST without a usable one."""
+        """Raises ProtocolError token_invalid; idempotency_key_missing or idempotency_key_invalid for a POST."""
         try:
             app, key = claimed_app(token)
         except TokenInvalid:
             raise ProtocolError(ErrorCode.TOKEN_INVALID) from None
-        if signed.method == "POST" and not _IDEMPOTENCY_KEY.fullmatch(signed.idempotency_key or ""):
-            raise ProtocolError(ErrorCode.IDEMPOTENCY_KEY_MISSING)
+        if signed.method == "POST":
+            if not signed.idempotency_key:
+                raise ProtocolError(ErrorCode.IDEMPOTENCY_KEY_MISSING)
+            if not _IDEMPOTENCY_KEY.fullmatch(signed.idempotency_key):
+                raise ProtocolError(ErrorCode.IDEMPOTENCY_KEY_INVALID)
         return cls(token, signed, source_address, app, key)
 
     @property

@@ -18,7 +18,7 @@ from sandes.protocol.errors import ErrorCode
 
 
 def signed_request(app: APIGatewayHttpResolver) -> AppRequest:
-    """Raises ProtocolError token_invalid or idempotency_key_missing."""
+    """Raises ProtocolError token_invalid, idempotency_key_missing or idempotency_key_invalid."""
     event = app.current_event
     headers = {name.lower(): value for name, value in event.headers.items()}
     query = event.raw_query_string
@@ -65,7 +65,7 @@ def described(
     codes = [
         *refuses,
         *([ErrorCode.SCOPE_MISSING] if scope else []),
-        *([ErrorCode.IDEMPOTENCY_KEY_MISSING] if post else []),
+        *([ErrorCode.IDEMPOTENCY_KEY_MISSING, ErrorCode.IDEMPOTENCY_KEY_INVALID] if post else []),
     ]
     return {
         "summary": summary,

@@ -55,6 +55,11 @@ class ErrorCode(StrEnum):
     SUPERSEDED = "superseded", 409, "A newer connection of this device is in use."
     HELLO_FIRST = "hello_first", 409, "This connection has not said hello yet; say hello, then repeat the frame."
     IDEMPOTENCY_KEY_MISSING = "idempotency_key_missing", 400, "Every POST needs an Idempotency-Key header."
+    IDEMPOTENCY_KEY_INVALID = (
+        "idempotency_key_invalid",
+        400,
+        "An Idempotency-Key has 1 to 64 printable ASCII characters, and no blanks.",
+    )
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch", 422, "This idempotency key was used with another request."
     SCOPE_MISSING = "scope_missing", 403, "The app has no permission for this kind of call."
     ADDRESS_NOT_ALLOWED = "address_not_allowed", 403, "The key may not be used from this network address."
