@@ -1,0 +1,55 @@
+"""What the repository promises: a licence, a contact, and that git ignores the keys that readers of the docs create."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+OPTIONS = r"--(?:session|credentials|keys?|output|out|export)"
+
+
+def created_by_the_docs() -> set[str]:
+    """Names of files that commands in the docs write into the current folder: sessions, keys, exports."""
+    names: set[str] = set()
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "sdk" / "python" / "README.md"]:
+        text = page.read_text()
+        names |= set(re.findall(rf"{OPTIONS} ([\w.-]+\.(?:json|pem))\b", text))
+        names |= set(re.findall(r"(?:-out|audit export) ([\w.-]+\.(?:pem|ndjson))\b", text))
+    return names
+
+
+def test_git_ignores_every_session_and_key_that_the_docs_have_readers_create() -> None:
+    names = created_by_the_docs()
+    assert {"farah.json", "girish.json", "my-app.json"} <= names
+    seen = subprocess.run(  # noqa: S603  # names from our own docs
+        ["git", "check-ignore", "--no-index", *sorted(names)],  # noqa: S607
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    assert sorted(names) == seen
+
+
+def test_git_ignores_none_of_the_files_that_belong_to_the_repository() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"],  # noqa: S607  # as above
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert tracked == ""
+
+
+def test_the_licence_is_in_the_repository_and_named_by_both_packages() -> None:
+    assert "Apache License" in (ROOT / "LICENSE").read_text()
+    for file in (ROOT / "pyproject.toml", ROOT / "sdk" / "python" / "pyproject.toml"):
+        assert "Apache-2.0" in str(tomllib.loads(file.read_text())["project"]["license"])
+
+
+def test_a_vulnerability_can_be_reported_to_an_address() -> None:
+    assert re.search(r"[\w.]+@[\w.]+\.\w+", (ROOT / "SECURITY.md").read_text()[:500])
