@@ -38,8 +38,8 @@ node_modules/.ready: package-lock.json
 layers: .venv/.ready ## build the vendor layers (this machine and AWS), with pip, without Docker
 	@$(BIN)/python -m tools.layers local aws
 
-run: setup ## deploy on this machine, play the demonstration, stay up (ONCE=1: end after it; PORT=n)
-	@$(BIN)/python -m tools.run $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
+run: setup ## deploy on this machine, play the demonstration, stay up (ONCE=1: end after it; DEMO=0: none; PORT=n)
+	@$(BIN)/python -m tools.run $(if $(ONCE),--once) $(if $(filter 0,$(DEMO)),--no-demonstration) $(if $(PORT),--port $(PORT))
 
 admin: setup ## on the running engine, make a platform administrator (EMAIL=... NAME=... UNIT=...)
 	@$(BIN)/python -m tools.admin --email "$(EMAIL)" --name "$(NAME)" --unit "$(UNIT)"

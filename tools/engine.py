@@ -16,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from botocore.exceptions import ClientError
 
 from sandes.store.schema import TABLES
 from tools.layers import build as build_layer
+from tools.patience import Progress, Say, wait_while
 
 ROOT = Path(__file__).parent.parent
 ENGINE_PYTHON = ROOT / ".local" / "engine" / "bin" / "python"
@@ -38,10 +38,8 @@ PATCHES = ROOT / "tools" / "engine_patches.py"
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 STACK = "Sandes-local"
 ACCOUNT, REGION = "000000000000", "us-east-1"
-START_SECONDS = 30
-STOP_SECONDS = 30
-
-Say = Callable[[str], None]
+IDLE_SECONDS = 60
+"""How long a process that starts or saves its state may neither use CPU nor write before it is given up."""
 
 
 class EngineError(Exception):
@@ -138,8 +136,8 @@ class Engine:
     def log(self) -> Path:
         return self.folder / "engine.log"
 
-    def start(self) -> None:
-        """Start and wait until it answers. Raises EngineError."""
+    def start(self, say: Say = lambda _: None) -> None:
+        """Start and wait until it answers, however slow the machine is. Raises EngineError."""
         if not ENGINE_COMMAND.exists():
             raise EngineError("the engine is not installed: run `make setup`")
         self._lock()
@@ -153,14 +151,12 @@ class Engine:
         (self.folder / "port").write_text(f"{self.port}\n")
         with self.log.open("ab") as log:
             self._process = self._spawn(log)
-        deadline = time.monotonic() + START_SECONDS
-        while not self._healthy():
-            if self._process.poll() is not None:
-                raise EngineError(f"the engine ended with status {self._process.returncode}: see {self.log}")
-            if time.monotonic() > deadline:
-                self.stop()
-                raise EngineError(f"the engine does not answer after {START_SECONDS} s: see {self.log}")
-            time.sleep(0.05)
+        process = self._process
+        if not self._wait(lambda: process.poll() is not None or self._healthy(), "the engine is starting", say):
+            self.stop()
+            raise EngineError(f"the engine has done nothing for {IDLE_SECONDS} s and does not answer: see {self.log}")
+        if process.poll() is not None:
+            raise EngineError(f"the engine ended with status {process.returncode}: see {self.log}")
 
     def _lock(self) -> None:
         """Two engines on one folder would overwrite each other's state: the second is refused."""
@@ -206,18 +202,31 @@ class Engine:
         for file in ("deployed", "outputs.json", "engine.log"):
             (self.folder / file).unlink(missing_ok=True)
 
-    def stop(self) -> None:
-        """SIGTERM and wait: the engine saves its state. Does nothing if it is not running. Raises EngineError."""
-        process, self._process = self._process, None
+    def stop(self, say: Say = lambda _: None) -> None:
+        """Send SIGTERM, upon which the engine saves its state, and wait for as long as it works on that.
+
+        `say` is told how long it takes. Does nothing if it is not running. Raises EngineError.
+        """
+        process = self._process
         if process is None or process.poll() is not None:
+            self._process = None
             return
         process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+        ended = self._wait(lambda: process.poll() is not None, "the engine is saving its state", say)
+        self._process = None
+        if not ended:
             process.kill()
             process.wait()
-            raise EngineError(f"the engine did not stop within {STOP_SECONDS} s; its last state is lost") from None
+            raise EngineError(
+                f"the engine has done nothing for {IDLE_SECONDS} s instead of saving its state. "
+                f"What came since it last saved is lost: see {self.log}"
+            )
+
+    def _wait(self, done: Callable[[], bool], doing: str, say: Say) -> bool:
+        if self._process is None:
+            raise EngineError("the engine is not running")
+        progress = Progress(self._process.pid, (self.folder / "state", self.folder / "s3", self.folder))
+        return wait_while(done, progress, idle_seconds=IDLE_SECONDS, say=say, doing=doing)
 
     @property
     def running(self) -> bool:

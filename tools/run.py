@@ -30,11 +30,35 @@ PEOPLE = FOLDER / "people"
 ENDPOINTS = FOLDER / "endpoints.json"
 
 
+_CHAT = f"""
+[bold]Chat from two terminals:[/] in one, and in the other:
+
+  .venv/bin/sandes --profile {ASHA.name} chat {RAVI.phone}
+  .venv/bin/sandes --profile {RAVI.name} chat {{asha}}
+
+(Asha is an official whose post is not listed: she is written to by her account, and found by number by nobody.) And
+what came to the group, with whom it is from:
+
+  .venv/bin/sandes --profile {RAVI.name} inbox
+  .venv/bin/sandes --profile {ASHA.name} group list
+"""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="make run", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--once", action="store_true", help="end after the demonstration (make run ONCE=1)")
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="end after the demonstration, with status 1 if it failed (make run ONCE=1)",
+    )
+    parser.add_argument(
+        "--no-demonstration",
+        dest="demonstrate",
+        action="store_false",
+        help="deploy and stay up, without playing the demonstration (make run DEMO=0)",
+    )
     parser.add_argument(
         "--port", type=_port, default=0, help="port of the engine (make run PORT=n); free or the last one by default"
     )
@@ -46,25 +70,46 @@ def main() -> int:
     up = False
     try:
         deployment = _start(engine, console)
-        asyncio.run(play(engine, deployment, PEOPLE, Narrator(console)))
-        console.print("[bold green]The demonstration held in every step.[/]")
-        if not options.once:
-            _explain(engine, deployment, _account(ASHA.name), console)
-            up = True
-            threading.Event().wait()
+        held = not options.demonstrate or _demonstrate(engine, deployment, console)
+        if options.once:
+            return 0 if held else 1
+        if not held:
+            console.print("[bold yellow]The engine stays up all the same.[/]")
+        _explain(engine, deployment, console)
+        up = True
+        threading.Event().wait()
     except KeyboardInterrupt:
         return 0 if up else 130
-    except (EngineError, StepFailed) as failed:
-        console.print(f"[bold red]failed:[/] {failed}", highlight=False)
-        console.print(f"the engine's own log is {engine.log.relative_to(ROOT)}", highlight=False)
+    except EngineError as failed:
+        _print_failure(engine, str(failed), console)
         return 1
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine is saving its state: one Ctrl-C is enough
         if engine.running:
             console.print("stopping the engine, which saves its state ...")
-            engine.stop()
+            engine.stop(lambda text: console.print(f"{text} ...", highlight=False))
     return 0
+
+
+def _demonstrate(engine: Engine, deployment: Deployment, console: Console) -> bool:
+    """Play the demonstration; False if it failed. Whatever its fault, somebody may be using the engine by now."""
+    try:
+        asyncio.run(play(engine, deployment, PEOPLE, Narrator(console)))
+    except StepFailed as failed:
+        _print_failure(engine, str(failed), console)
+        return False
+    except Exception:  # noqa: BLE001  # the boundary: a fault of the demonstration is none of the engine
+        console.print_exception()
+        _print_failure(engine, "the demonstration ended with the fault above", console)
+        return False
+    console.print("[bold green]The demonstration held in every step.[/]")
+    return True
+
+
+def _print_failure(engine: Engine, what: str, console: Console) -> None:
+    console.print(f"[bold red]failed:[/] {what}", highlight=False)
+    console.print(f"the engine's own log is {engine.log.relative_to(ROOT)}", highlight=False)
 
 
 def _port(text: str) -> int:
@@ -82,7 +127,7 @@ def _start(engine: Engine, console: Console) -> Deployment:
             if not console.is_terminal:
                 console.print(f"{text} ...", highlight=False)
 
-        engine.start()
+        engine.start(say)
         deployment = deploy(engine, say)
     deployment.write(ENDPOINTS)
     seconds = time.monotonic() - started
@@ -92,14 +137,17 @@ def _start(engine: Engine, console: Console) -> Deployment:
 
 
 def _account(person: str) -> str:
-    """The account of somebody who took part in the demonstration."""
+    """Return the account of somebody who took part in the demonstration, now or earlier; empty if there is none."""
+    if not (PEOPLE / f"{person}.sqlite3").exists():
+        return ""
     with closing(Store.open(PEOPLE / f"{person}.sqlite3")) as store:
         account = store.profile.account()
         return account.address.account if account else ""
 
 
-def _explain(engine: Engine, deployment: Deployment, asha: str, console: Console) -> None:
-    home, endpoints = PEOPLE.relative_to(ROOT), ENDPOINTS.relative_to(ROOT)
+def _explain(engine: Engine, deployment: Deployment, console: Console) -> None:
+    home, endpoints, asha = PEOPLE.relative_to(ROOT), ENDPOINTS.relative_to(ROOT), _account(ASHA.name)
+    chat = _CHAT.format(asha=asha) if asha else ""
     console.print(
         f"""
 [bold]Sandes is running.[/]
@@ -108,22 +156,11 @@ def _explain(engine: Engine, deployment: Deployment, asha: str, console: Console
   websocket   {deployment.websocket_url}
   engine      {engine.url}
 
-[bold]Chat from two terminals.[/] In each, first:
+[bold]In each terminal, first:[/]
 
   export SANDES_HOME={home} SANDES_ENDPOINTS={endpoints}
-
-then in one, and in the other:
-
-  .venv/bin/sandes --profile {ASHA.name} chat {RAVI.phone}
-  .venv/bin/sandes --profile {RAVI.name} chat {asha}
-
-(Asha is an official whose post is not listed: she is written to by her account, and found by number by nobody.) And
-what came to the group, with whom it is from:
-
-  .venv/bin/sandes --profile {RAVI.name} inbox
-  .venv/bin/sandes --profile {ASHA.name} group list
-
-Register somebody else, and read the SMS with the code:
+{chat}
+Register somebody, and read the SMS with the code:
 
   .venv/bin/sandes --profile me register +919810000003
   .venv/bin/python -m tools.sms +919810000003

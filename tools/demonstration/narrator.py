@@ -13,8 +13,31 @@ from rich.console import Console
 from sandes.protocol.errors import ProtocolError
 from sandes_client import ApiError, DeviceStopped, SendFailed, Unreachable
 from sandes_client.admin import NotSignedIn
+from tools.patience import slowness
 
 PATIENCE_SECONDS = 60.0
+
+
+@asynccontextmanager
+async def patient(seconds: float) -> AsyncIterator[None]:
+    """Give up what is inside after `seconds` on a usual machine, later on one that is slow or busy."""
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    async with asyncio.timeout(seconds * await asyncio.to_thread(slowness)) as scope:
+
+        async def extend() -> None:
+            while (end := scope.when()) is not None:
+                await asyncio.sleep(max(0.0, end - loop.time() - 0.2 * seconds))
+                later = started + seconds * await asyncio.to_thread(slowness)
+                if later <= end:
+                    return
+                scope.reschedule(later)
+
+        extending = asyncio.create_task(extend())
+        try:
+            yield
+        finally:
+            extending.cancel()
 
 
 class StepFailed(Exception):
@@ -34,10 +57,11 @@ class Narrator:
         self.console.print(f"[bold cyan]{self._number:>2}[/] {title}")
         started = time.monotonic()
         try:
-            async with asyncio.timeout(seconds):
+            async with patient(seconds):
                 yield
         except TimeoutError:
-            raise StepFailed(f"step {self._number}, {title}: nothing after {seconds:.0f} s") from None
+            waited = time.monotonic() - started
+            raise StepFailed(f"step {self._number}, {title}: nothing after {waited:.0f} s") from None
         except (StepFailed, ApiError, Unreachable, SendFailed, DeviceStopped, ProtocolError, NotSignedIn) as failed:
             raise StepFailed(f"step {self._number}, {title}: {failed}") from None
         self.console.print(f"   [green]done[/] in {time.monotonic() - started:.1f} s")
