@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 
 from infra.foundation import IMPORT_WORK_SECONDS, Foundation
 from infra.function import SandesFunction
@@ -66,12 +65,7 @@ class Administration(Foundation):
         )
         self._grant(self.verification_sweep, ("dynamodb:Query",), f"{self.tables[schema.DIRECTORY].table_arn}/index/*")
         self._grant_queue(self.verification_sweep, self.group_queue)
-        events.Rule(
-            self,
-            "VerificationsEveryMinute",
-            schedule=events.Schedule.rate(Duration.minutes(1)),
-            targets=[targets.LambdaFunction(self.verification_sweep.function, retry_attempts=0)],
-        )
+        self.verification_sweep.call_every_minute("VerificationsEveryMinute")
 
     def _pool_settings(self) -> dict[str, str]:
         """What a function is told that invites administrators."""
@@ -173,11 +167,9 @@ class Administration(Foundation):
         self._grant_secret(self.audit_heads, self.audit_secret)
         self._grant(self.audit_heads, ("s3:PutObject", "s3:GetObject"), self.heads.objects)
         self._grant(self.audit_heads, ("s3:ListBucket",), self.heads.bucket.bucket_arn)
-        events.Rule(
-            self,
-            "HeadsEveryHour",
-            schedule=events.Schedule.cron(minute="0"),
-            targets=[targets.LambdaFunction(self.audit_heads.function, retry_attempts=2)],
+        # repeating is harmless, and a document for the hour is worth it; a longer fault is left to the next hour's call
+        self.audit_heads.call_on(
+            "HeadsEveryHour", events.Schedule.cron(minute="0"), tries_again=2, within=Duration.minutes(30)
         )
 
     def _admin_people_settings(self) -> dict[str, str]:

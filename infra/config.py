@@ -28,6 +28,15 @@ CLI_CALLBACK = "http://localhost:8912/callback"
 """Where `sandes-admin` would wait for the code of a sign-in page: on the administrator's own machine."""
 
 
+_RETENTIONS = {
+    7: logs.RetentionDays.ONE_WEEK,
+    30: logs.RetentionDays.ONE_MONTH,
+    90: logs.RetentionDays.THREE_MONTHS,
+    180: logs.RetentionDays.SIX_MONTHS,
+    365: logs.RetentionDays.ONE_YEAR,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """One deployment: its stage, and the settings of that stage. `local_port` is None on AWS."""
@@ -91,6 +100,10 @@ class Config:
     @property
     def log_retention(self) -> logs.RetentionDays:
         return logs.RetentionDays.ONE_MONTH
+
+    @property
+    def access_log_retention(self) -> logs.RetentionDays:
+        return _RETENTIONS[self.settings.access_log_days]
 
     @property
     def removal_policy(self) -> RemovalPolicy:

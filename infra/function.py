@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -43,6 +45,7 @@ class SandesFunction(Construct):
             layers=layers.all,
             memory_size=memory_mb,
             timeout=Duration.seconds(timeout_seconds),
+            reserved_concurrent_executions=config.settings.reserved(id.lower()),
             environment={
                 "STAGE": config.stage,
                 "POWERTOOLS_SERVICE_NAME": id.lower(),
@@ -62,3 +65,19 @@ class SandesFunction(Construct):
         if not isinstance(resource, lambda_.CfnFunction):
             raise TypeError(f"{self.node.id} is no function of CloudFormation")
         resource.recursive_loop = "Allow"
+
+    def call_on(self, id: str, schedule: events.Schedule, *, tries_again: int, within: Duration) -> None:
+        """Have the function called on a schedule, and decide what happens to a call that fails.
+
+        The target's own retries are only for handing the event to Lambda. Lambda then calls the function up to two
+        times more, for up to six hours, unless the function says otherwise
+        (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
+        """
+        self.function.configure_async_invoke(retry_attempts=tries_again, max_event_age=within)
+        target = targets.LambdaFunction(self.function, retry_attempts=tries_again, max_event_age=within)
+        events.Rule(Stack.of(self), id, schedule=schedule, targets=[target])
+
+    def call_every_minute(self, id: str) -> None:
+        """Have the function called each minute. A call that fails is dropped: the next one does its work."""
+        minute = Duration.minutes(1)
+        self.call_on(id, events.Schedule.rate(minute), tries_again=0, within=minute)

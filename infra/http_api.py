@@ -9,14 +9,31 @@ from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from infra.access_logs import AccessLogs, resource_of, throttle
 from infra.config import HTTP_LOCAL_ID, Config
 from infra.identity import Identity
+
+REGISTRATION_ROUTES = (
+    ("/v1/registrations", apigateway.HttpMethod.ANY),
+    ("/v1/registrations/{proxy+}", apigateway.HttpMethod.ANY),
+    ("/v1/devices", apigateway.HttpMethod.POST),
+)
+"""What anybody may call without a token: registering, and joining an account by a link."""
 
 OTP_PATHS = ("otps",)
 APP_PATHS = ("messages", "batches", "templates", "webhooks", "events", "usage")
 APP_GROUP_PATHS = ("app-groups",)
 ADMIN_PEOPLE_PATHS = ("people", "verification-requests", "imports")
 ADMIN_APP_PATHS = ("apps", "templates", "groups")
+
+
+_LOGGED = {
+    "status": "$context.status",
+    "bytes": "$context.responseLength",
+    "milliseconds": "$context.responseLatency",
+    "error": "$context.error.messageString",
+}
+"""No path and no query: they name people."""
 
 
 class HttpApi(Construct):
@@ -50,27 +67,28 @@ class HttpApi(Construct):
             http_api=self.api,
             stage_name="$default",
             auto_deploy=True,
-            throttle=apigateway.ThrottleSettings(rate_limit=2_000, burst_limit=1_000),
+            throttle=throttle(config.settings.rate("devices")),
         )
-        self.api.add_routes(
-            path="/v1/{proxy+}",
-            methods=[apigateway.HttpMethod.ANY],
-            integration=integrations.HttpLambdaIntegration("Client", client),
-        )
-        self._add("Otp", otp, OTP_PATHS)
-        self._add("Apps", apps, APP_PATHS)
-        self._add("AppGroups", app_groups, APP_GROUP_PATHS)
+        AccessLogs(self.stage, config=config, fields=_LOGGED)
+        self._throttles: dict[str, dict[str, float | None]] = {}
+        clients = integrations.HttpLambdaIntegration("Client", client)
+        self._route("/v1/{proxy+}", clients, "devices")
+        for path, method in REGISTRATION_ROUTES:
+            self._route(path, clients, "registrations", method=method)
+        self._add("Otp", otp, OTP_PATHS, "otps")
+        self._add("Apps", apps, APP_PATHS, "apps")
+        self._add("AppGroups", app_groups, APP_GROUP_PATHS, "apps")
         signed = authorizers.HttpUserPoolAuthorizer(
             "Administrators", identity.pool, user_pool_clients=[identity.client]
         )
-        self.api.add_routes(
-            path="/admin/v1/{proxy+}",
-            methods=[apigateway.HttpMethod.ANY],
-            integration=integrations.HttpLambdaIntegration("Admin", admin),
-            authorizer=signed,
-        )
-        self._add("AdminPeople", admin_people, ADMIN_PEOPLE_PATHS, base="/admin/v1", authorizer=signed)
-        self._add("AdminApps", admin_apps, ADMIN_APP_PATHS, base="/admin/v1", authorizer=signed)
+        admins = integrations.HttpLambdaIntegration("Admin", admin)
+        self._route("/admin/v1/{proxy+}", admins, "administrators", authorizer=signed)
+        for name, function, paths in (
+            ("AdminPeople", admin_people, ADMIN_PEOPLE_PATHS),
+            ("AdminApps", admin_apps, ADMIN_APP_PATHS),
+        ):
+            self._add(name, function, paths, "administrators", base="/admin/v1", authorizer=signed)
+        self._throttle()
         if config.local_port:
             Tags.of(self.api).add("ms-custom-id", HTTP_LOCAL_ID)
 
@@ -79,6 +97,7 @@ class HttpApi(Construct):
         id: str,
         function: lambda_.IFunction,
         paths: tuple[str, ...],
+        family: str,
         *,
         base: str = "/v1",
         authorizer: apigateway.IHttpRouteAuthorizer | None = None,
@@ -86,9 +105,28 @@ class HttpApi(Construct):
         integration = integrations.HttpLambdaIntegration(id, function)
         for path in paths:
             for route in (f"{base}/{path}", f"{base}/{path}/{{proxy+}}"):
-                self.api.add_routes(
-                    path=route, methods=[apigateway.HttpMethod.ANY], integration=integration, authorizer=authorizer
-                )
+                self._route(route, integration, family, authorizer=authorizer)
+
+    def _route(
+        self,
+        path: str,
+        integration: apigateway.HttpRouteIntegration,
+        family: str,
+        *,
+        method: apigateway.HttpMethod = apigateway.HttpMethod.ANY,
+        authorizer: apigateway.IHttpRouteAuthorizer | None = None,
+    ) -> None:
+        """Add a route with the throttle of its family, so that a flood of one family leaves the others alone."""
+        routes = self.api.add_routes(path=path, methods=[method], integration=integration, authorizer=authorizer)
+        self.stage.node.add_dependency(*routes)  # a stage cannot throttle a route that is not there yet
+        limits = throttle(self._config.settings.rate(family))
+        self._throttles[f"{method.name} {path}"] = {
+            "ThrottlingRateLimit": limits.rate_limit,
+            "ThrottlingBurstLimit": limits.burst_limit,
+        }
+
+    def _throttle(self) -> None:
+        resource_of(self.stage).add_property_override("RouteSettings", self._throttles)
 
     @property
     def url(self) -> str:

@@ -54,8 +54,8 @@ class Identity(Construct):
             user_invitation=cognito.UserInvitationConfig(
                 email_subject="You are an administrator of Sandes",
                 email_body=(
-                    "Sign in with `sandes-admin login`. Your user name is {username}, your temporary password, "
-                    f"good for {TEMPORARY_PASSWORD_DAYS} days, is {{####}}"
+                    "Sign in with `sandes-admin login` and the address that this was sent to. Your temporary password, "
+                    f"valid for {TEMPORARY_PASSWORD_DAYS} days, is {{####}}"
                 ),
             ),
             feature_plan=cognito.FeaturePlan.ESSENTIALS,  # the least that lets `tokens` narrow access tokens

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import CfnOutput, Duration
-from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
+from aws_cdk import CfnOutput
 from constructs import Construct
 
 from infra.administration import Administration
@@ -164,7 +162,7 @@ class ServiceStack(Administration):
             "GroupFanout",
             "groups",
             self._fanout_settings()
-            | {"FANOUT_POSTS_PER_SECOND": str(self._config.settings.fanout_posts_per_second // FANOUT_CONCURRENCY)},
+            | {"FANOUT_POSTS_PER_SECOND": str(self._config.settings.rate("fanout") // FANOUT_CONCURRENCY)},
             entry="fanout",
             timeout_seconds=5 * FANOUT_WORK_SECONDS,
         )
@@ -306,12 +304,7 @@ class ServiceStack(Administration):
         )
         self._grant(self.app_expiry, ("dynamodb:Query",), f"{self.tables[schema.DELIVERIES].table_arn}/index/*")
         self._grant_queue(self.app_expiry, self.webhook_queue)
-        events.Rule(
-            self,
-            "EveryMinute",
-            schedule=events.Schedule.rate(Duration.minutes(1)),
-            targets=[targets.LambdaFunction(self.app_expiry.function, retry_attempts=0)],
-        )
+        self.app_expiry.call_every_minute("EveryMinute")
         self._grant_tables(
             self.otp,
             {
@@ -338,7 +331,8 @@ class ServiceStack(Administration):
         self._grant_queue(self.otp, self.sms_queue)
         self._grant_sms(self.otp_sms)
         self._grant_work(self.otp_sms, self.sms_queue)
-        self.sms_queue.work_off(self.otp_sms.function, batch=10, concurrency=50, window_seconds=1)
+        concurrency = min(50, self._config.settings.reserved("otpsms") or 50)
+        self.sms_queue.work_off(self.otp_sms.function, batch=10, concurrency=concurrency, window_seconds=1)
 
     def _batches(self, apps: Mapping[str, str]) -> None:
         """Calls are answered by `Apps`; the work is done by a function of its own, a few chunks at a time."""
@@ -456,12 +450,7 @@ class ServiceStack(Administration):
         for one in self.work_queues:
             for queue in (one.queue, one.dead):
                 self._grant(self.queue_depths, ("sqs:GetQueueAttributes",), queue.queue_arn)
-        events.Rule(
-            self,
-            "QueueDepthsEveryMinute",
-            schedule=events.Schedule.rate(Duration.minutes(1)),
-            targets=[targets.LambdaFunction(self.queue_depths.function, retry_attempts=0)],
-        )
+        self.queue_depths.call_every_minute("QueueDepthsEveryMinute")
 
     def _guard_rows(self) -> None:
         """Rows of the directory that give rights are written only by the functions that have to: all others that may

@@ -10,7 +10,7 @@ import re
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -51,7 +51,38 @@ DltId = Annotated[str, Field(pattern=r"^\d{1,50}$")]
 
 CallingCode = Annotated[str, Field(pattern=r"^\+[1-9]\d{0,2}$")]
 
+Rate = Annotated[int, Field(ge=2, le=100_000)]
 Https = Annotated[str, Field(pattern=r"^https://[^\s/]+(/\S*)?$")]
+
+
+RESERVED_SHARES = {"authorizer": 0.12, "send": 0.23, "deliver": 0.23, "client": 0.2, "otp": 0.14, "otpsms": 0.08}
+"""How what can be reserved of the account's concurrency is divided (docs/adr/0040). Functions by their name in logs."""
+
+UNRESERVED_SHARE = 0.3
+LEAST_CONCURRENCY = 500
+"""With less, what is left unreserved would be too little for workers and administrators. AWS itself keeps 100 free."""
+
+RATE_SHARES = {
+    "frames": 0.4,
+    "devices": 0.15,
+    "registrations": 0.03,
+    "otps": 0.1,
+    "apps": 0.1,
+    "administrators": 0.02,
+    "fanout": 0.2,
+}
+"""How the account's requests a second are divided, where the stage says nothing else. `fanout`: posts to sockets."""
+
+
+class Rates(_Settings):
+    """Requests a second of each family of routes; what is left out has its share of `requests_per_second`."""
+
+    frames: Rate | None = None
+    devices: Rate | None = None
+    registrations: Rate | None = None
+    otps: Rate | None = None
+    apps: Rate | None = None
+    administrators: Rate | None = None
 
 
 class Federation(_Settings):
@@ -72,6 +103,7 @@ class StageSettings(_Settings):
     """The settings of one stage. docs/runbook.md, "Settings", explains each to operators.
 
     `account` and `region`: where the stage is deployed; `make deploy` refuses credentials for anywhere else.
+    `requests_per_second`, `lambda_concurrency`: the account's quotas of API Gateway and Lambda in that region.
     `keep_data`: data outlives the stack, and what is backed up is protected from deletion.
     """
 
@@ -89,7 +121,11 @@ class StageSettings(_Settings):
     sms_otps_hour: Annotated[int, Field(ge=0)] = 200_000
     sms_otps_prefix_hour: Annotated[int, Field(ge=0)] = 5_000
     registrations_per_address_hour: Annotated[int, Field(ge=10, le=1_000_000)] = 1_000
-    fanout_posts_per_second: Annotated[int, Field(ge=FANOUT_LEAST_POSTS, le=10_000)] = 2_000
+    requests_per_second: Annotated[int, Field(ge=2_500, le=100_000)] = 10_000
+    rates: Rates = Rates()
+    fanout_posts_per_second: Annotated[int, Field(ge=FANOUT_LEAST_POSTS, le=10_000)] | None = None
+    lambda_concurrency: Annotated[int, Field(ge=LEAST_CONCURRENCY, le=100_000)] | None = None
+    access_log_days: Literal[7, 30, 90, 180, 365] = 180
     alarm_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
     webhook_networks: list[str] = []
     audit_former_keys: list[PublicKey] = []
@@ -107,6 +143,28 @@ class StageSettings(_Settings):
         for network in networks:
             ip_network(network)
         return networks
+
+    @model_validator(mode="after")
+    def _within_the_quota(self) -> Self:
+        asked = sum(self.rate(family) for family in RATE_SHARES)
+        if asked > self.requests_per_second:
+            raise ValueError(
+                f"`rates` and `fanout_posts_per_second` come to {asked} requests a second, more than "
+                f"`requests_per_second` ({self.requests_per_second})"
+            )
+        return self
+
+    def rate(self, family: str) -> int:
+        """Return the requests a second of a family of routes."""
+        given = self.fanout_posts_per_second if family == "fanout" else getattr(self.rates, family)
+        return given or int(RATE_SHARES[family] * self.requests_per_second)
+
+    def reserved(self, function: str) -> int | None:
+        """Return the concurrency reserved for a function, None where it takes part in what is not reserved."""
+        share = RESERVED_SHARES.get(function)
+        if share is None or self.lambda_concurrency is None:
+            return None
+        return int(share * (1 - UNRESERVED_SHARE) * self.lambda_concurrency)
 
 
 def load(stage: str, file: Path = STAGES) -> StageSettings:
@@ -133,14 +191,14 @@ def check(stage: str, table: dict[str, Any], file: str = STAGES.name) -> StageSe
 
 
 def _fault(error: Any) -> str:
-    if not error["loc"]:  # of settings that do not fit together
+    where = ".".join(map(str, error["loc"]))
+    if not where:
         return str(error["msg"]).removeprefix("Value error, ")
     *path, last = error["loc"]
-    where = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
         known: Any = StageSettings
         for name in path:
-            known = {"federation": Federation}.get(name, StageSettings)
+            known = {"federation": Federation, "rates": Rates}.get(name, StageSettings)
         near = difflib.get_close_matches(str(last), known.model_fields, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"the keys are {', '.join(sorted(known.model_fields))}"
         return f"`{where}` is no setting; {hint}"

@@ -11,9 +11,18 @@ from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from infra.access_logs import AccessLogs, LogsOfApis, throttle
 from infra.config import WEBSOCKET_LOCAL_ID, Config
 
 STAGE_NAME = "v1"
+
+_LOGGED = {
+    "event": "$context.eventType",
+    "connection": "$context.connectionId",
+    "status": "$context.status",
+    "integration": "$context.integrationStatus",
+    "error": "$context.error.messageString",
+}
 
 
 class WebSocketApi(Construct):
@@ -29,8 +38,10 @@ class WebSocketApi(Construct):
             web_socket_api=self.api,
             stage_name=STAGE_NAME,
             auto_deploy=True,
-            throttle=apigateway.ThrottleSettings(rate_limit=5_000, burst_limit=2_500),
+            throttle=throttle(config.settings.rate("frames")),
         )
+        AccessLogs(self.stage, config=config, fields=_LOGGED)
+        self.stage.node.add_dependency(LogsOfApis(self, "LogsOfApis").account)
         if config.local_port:
             Tags.of(self.api).add("ms-custom-id", WEBSOCKET_LOCAL_ID)
 

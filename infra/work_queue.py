@@ -16,6 +16,12 @@ RETENTION = Duration.days(14)
 class WorkQueue(Construct):
     """Encrypted, at least once. What fails `tries` times goes to `dead`, which operators watch (docs/runbook.md).
 
+    An entry is hidden for six times what its work usually takes, and longer than its function may run (tests/infra),
+    so that it is never in two hands. That is less than the six times the function's *timeout* that AWS recommends
+    (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html): an entry that failed comes again sooner,
+    in time for a code that lives for minutes. Throttled invocations may use up tries earlier; the concurrency of each
+    source is bounded so that there are none in general, and what has failed for good can be redriven.
+
     `late_after_seconds`: the age of its oldest entry that operators are told of.
     """
 
@@ -41,7 +47,7 @@ class WorkQueue(Construct):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=only_tls,
             retention_period=RETENTION,
-            visibility_timeout=Duration.seconds(6 * work_seconds),  # as Lambda asks for, so that a retry waits its turn
+            visibility_timeout=Duration.seconds(6 * work_seconds),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead, max_receive_count=tries),
         )
 

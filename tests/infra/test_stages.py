@@ -73,7 +73,7 @@ def test_what_a_stage_says_is_read(tmp_path: Path) -> None:
         ({"region": "Mumbai"}, "`region`"),
         ({"keep_data": "yes"}, "`keep_data`"),
         ({"alarm_mail": "ops@example.org"}, "did you mean `alarm_email`"),
-        ({"colour": "red"}, "the keys are account, alarm_email"),
+        ({"colour": "red"}, "the keys are access_log_days, account"),
         ({"federation": FEDERATION | {"clientid": "a"}}, "did you mean `client_id`"),
         ({"federation": FEDERATION | {"issuer": "http://login.example.gov.in"}}, r"`federation\.issuer`.*https"),
         ({"federation": FEDERATION | {"callbacks": ["http://portal.example.gov.in/"]}}, r"callbacks\.0.*https"),

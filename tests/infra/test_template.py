@@ -81,8 +81,14 @@ ANSWERING = {"authorizer", "disconnect", "send", "deliver", "client", "otp", "ap
 }
 """Functions that API Gateway waits for, 29 s at most."""
 
-HTTP_ROUTES = {"/v1/{proxy+}": "Client", "/admin/v1/{proxy+}": "Admin"} | {
-    f"{base}/{path}{rest}": function
+HTTP_ROUTES = {
+    "ANY /v1/{proxy+}": "Client",
+    "ANY /admin/v1/{proxy+}": "Admin",
+    "ANY /v1/registrations": "Client",
+    "ANY /v1/registrations/{proxy+}": "Client",
+    "POST /v1/devices": "Client",
+} | {
+    f"ANY {base}/{path}{rest}": function
     for function, base, paths in (
         ("Otp", "/v1", OTP_PATHS),
         ("Apps", "/v1", APP_PATHS),
@@ -181,19 +187,19 @@ def replica(stage: Synthesised, name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])
-def test_only_the_directory_and_the_audit_chains_are_backed_up(stage: str, request: pytest.FixtureRequest) -> None:
+def test_what_nothing_else_can_make_again_is_backed_up(stage: str, request: pytest.FixtureRequest) -> None:
     template: Synthesised = request.getfixturevalue(stage)
     backed_up = [
         name
         for name in template.tables
         if replica(template, name)["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
     ]
-    assert backed_up == ["directory", "audit"]
+    assert backed_up == ["routing", "directory", "audit"], "without routing every device is unlinked"
 
 
 def test_in_production_what_is_backed_up_cannot_be_deleted_and_data_outlives_the_stack(prod: Synthesised) -> None:
     protected = [name for name in prod.tables if replica(prod, name)["DeletionProtectionEnabled"]]
-    assert protected == ["directory", "audit"]
+    assert protected == ["routing", "directory", "audit"]
     kept = [*prod.tables.values(), *prod.of_type("AWS::SecretsManager::Secret").values()]
     assert {resource["DeletionPolicy"] for resource in kept} == {"Retain"}
     assert {resource["UpdateReplacePolicy"] for resource in kept} == {"Retain"}
@@ -409,7 +415,7 @@ def integration(stage: Synthesised, route: dict[str, Any]) -> dict[str, Any]:
     return properties
 
 
-EVERY_ROUTE = {"$connect", "$disconnect", *FRAME_ROUTES, *(f"ANY {path}" for path in HTTP_ROUTES)}
+EVERY_ROUTE = {"$connect", "$disconnect", *FRAME_ROUTES, *HTTP_ROUTES}
 
 
 def test_there_is_a_route_for_each_frame_and_each_group_of_https_paths(dev: Synthesised) -> None:
@@ -417,9 +423,9 @@ def test_there_is_a_route_for_each_frame_and_each_group_of_https_paths(dev: Synt
     assert {"Disconnect"} | set(FRAME_ROUTES.values()) == {"Disconnect", "Send", "Deliver"}
 
 
-@pytest.mark.parametrize(("path", "function"), HTTP_ROUTES.items())
-def test_a_path_goes_to_its_function(dev: Synthesised, path: str, function: str) -> None:
-    target = integration(dev, routes(dev)[f"ANY {path}"])
+@pytest.mark.parametrize(("key", "function"), HTTP_ROUTES.items())
+def test_a_path_goes_to_its_function(dev: Synthesised, key: str, function: str) -> None:
+    target = integration(dev, routes(dev)[key])
     assert (target["IntegrationType"], target["PayloadFormatVersion"]) == ("AWS_PROXY", "2.0")
     assert target["IntegrationUri"]["Fn::GetAtt"][0].startswith(f"{function}Function")
 

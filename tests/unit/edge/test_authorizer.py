@@ -253,3 +253,14 @@ def test_settings_are_read_from_upper_case_names_and_nothing_else() -> None:
 def test_a_missing_setting_is_named(settings: type[Settings]) -> None:
     with pytest.raises(ValueError, match="token_audience"):
         settings.load({"STAGE": "dev"})
+
+
+@pytest.mark.parametrize("context", [{}, {"authorizer": None}, {"authorizer": {}}], ids=str)
+def test_the_end_of_a_socket_without_what_the_authorizer_said_is_no_fault(
+    service: Service, context: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """API Gateway promises `$disconnect` as a best effort; which device it was, the next `hello` will settle."""
+    event = {"requestContext": {"connectionId": "gone", "eventType": "DISCONNECT"} | context}
+    assert disconnected(event, deps(service)) == {"statusCode": 200}
+    (line,) = [vars(entry) for entry in caplog.records]
+    assert (line["outcome"], line["connection"]) == ("unknown_device", "gone")

@@ -70,7 +70,14 @@ def _policy(effect: str, resource: str, principal_id: str, context: dict[str, st
 
 
 def disconnected(event: dict[str, Any], deps: AuthorizerDependencies) -> dict[str, Any]:
-    """Forget the socket if it is still the device's live one: this event may be late, or never come."""
+    """Forget the socket if it is still the device's live one. This event may be late, or never come.
+
+    It may also come without what the authorizer said. Then nothing says whose socket it was: the device's row keeps the
+    connection until the next `hello`, or until a post finds the socket gone.
+    """
+    if not event["requestContext"].get("authorizer"):
+        logger().info("disconnect", connection=event["requestContext"]["connectionId"], outcome="unknown_device")
+        return {"statusCode": 200}
     principal, connection = principal_of(event)
     try:
         forgotten = deps.routing.disconnect(principal.address, connection, now_seconds=int(time.time()))

@@ -704,7 +704,7 @@ class StatisticRow:
 
 
 INBOX = Table("inbox", Key(InboxRow.INBOX, "B"), Key(InboxRow.ENVELOPE, "B"), ttl=InboxRow.EXPIRES_AT, backup=False)
-ROUTING = Table("routing", Key(RoutingRow.ACCOUNT, "B"), None, ttl=None, backup=False)
+ROUTING = Table("routing", Key(RoutingRow.ACCOUNT, "B"), None, ttl=None, backup=True)
 DIRECTORY = Table(
     "directory",
     Key(DirectoryRow.PARTITION, "S"),
