@@ -522,6 +522,7 @@ class Service:
         fraction: float = 0.5,
         auto_ack: bool = True,
         cipher: BodyCipher | None = None,
+        seal1_until_ms: int = 0,
     ) -> DeviceClient:
         return DeviceClient.open(
             profile,
@@ -530,6 +531,7 @@ class Service:
             chance=Chance(fraction=lambda: fraction),
             transport=httpx.MockTransport(self.http),
             auto_ack=auto_ack,
+            seal1_until_ms=seal1_until_ms,
         )
 
 

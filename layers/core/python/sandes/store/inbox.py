@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from sandes.crypto.service_keys import MAX_NUMBER
 from sandes.model.envelope import Envelope
 from sandes.model.ids import BodyId, EnvelopeId, InboxId
 from sandes.store.dynamo import (
@@ -216,12 +217,18 @@ def _body_key(id: BodyId) -> dict[str, Any]:
     return {Row.INBOX: {"B": id}, Row.ENVELOPE: {"B": BODY_SORT}}
 
 
+def _service_key(item: Item) -> int | None:
+    """None also for what is no number of a key: somebody else wrote such a row, and its device refuses it."""
+    number = int(item[Row.SERVICE_KEY]["N"]) if Row.SERVICE_KEY in item else 0
+    return number if 1 <= number <= MAX_NUMBER else None
+
+
 def _envelope(item: Item) -> Envelope:
     return Envelope(
         inbox=InboxId(item[Row.INBOX]["B"]),
         id=EnvelopeId(item[Row.ENVELOPE]["B"]),
         seal_key_number=int(item[Row.SEAL_KEY_NUMBER]["N"]),
-        service_key=int(item[Row.SERVICE_KEY]["N"]) if Row.SERVICE_KEY in item else None,
+        service_key=_service_key(item),
         expires_at=int(item[Row.EXPIRES_AT]["N"]),
         accepted_at_ms=int(item[Row.ACCEPTED_AT_MS]["N"]),
         sealed=item[Row.SEALED]["B"],
