@@ -387,6 +387,23 @@ def test_a_function_may_do_exactly_what_its_table_says(dev: Synthesised, functio
     assert granted(dev, function) == ALLOWED[function]
 
 
+SEALS = {"send", "deliver", "otp", "apps", "appbatches", "groupfanout", "groupupkeep", "grouprosters"}
+"""The functions that make envelopes, which devices accept from nobody else."""
+
+
+def test_exactly_the_functions_that_make_envelopes_read_the_keys_that_devices_know_the_service_by(
+    dev: Synthesised,
+) -> None:
+    everything = {function: granted(dev, function) for function in dev.functions}
+    reads = {function for function, may in everything.items() if "secretsmanager:GetSecretValue SealSecret" in may}
+    puts = {function for function, may in everything.items() if "dynamodb:PutItem inbox" in may}
+    assert reads == puts == SEALS
+    told = {name for name, one in dev.functions.items() if "SEAL_SECRET" in one["Environment"]["Variables"]}
+    assert told == SEALS
+    for function, may in everything.items():
+        assert not any("SealSecret" in one and "GetSecretValue" not in one for one in may), function
+
+
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")
 MANAGES = {"admin", "operator"}
 ATTESTS = {"adminpeople", "adminimports"}

@@ -12,7 +12,7 @@ from sandes.model.envelope import Envelope, envelope_id
 from sandes.model.ids import EnvelopeId, InboxId, new_inbox_id, new_message_id
 from sandes.store import dynamo
 from sandes.store.dynamo import BATCH_TRIES, StoreUnavailable
-from sandes.store.inbox import InboxStore
+from sandes.store.inbox import InboxStore, _item
 from tests.support.dynamodb import FlakyClient
 from tests.support.service import Service
 
@@ -61,6 +61,32 @@ def test_an_envelope_comes_back_as_it_was_stored(store_backend: Service, inbox: 
     (envelope,) = envelopes(store_backend, inbox, 1)
     assert store_backend.inbox.add([envelope]) == [envelope]
     assert stored(store_backend, inbox) == [envelope]
+
+
+def test_rows_that_are_no_envelopes_do_not_keep_the_others_from_the_device(
+    store_backend: Service, inbox: InboxId
+) -> None:
+    """Somebody who can write into the table could otherwise stop all delivery to an inbox with one row."""
+    given = envelopes(store_backend, inbox, 2)
+    store_backend.inbox.add(given)
+    table, key = store_backend.tables["inbox"], {"i": {"B": inbox}, "m": {"B": bytes(24)}}
+    row = _item(given[0])
+    wrong: dict[str, dict[str, Any]] = {
+        "k": {"S": "one"},
+        "x": {"N": str(2**64)},
+        "b": {"S": "text"},
+        "t": {"BOOL": True},
+        "s": {"B": b"1"},
+    }
+    store_backend.client.put_item(TableName=table, Item=key)
+    store_backend.client.put_item(TableName=table, Item=row | {"m": {"B": b"short"}})
+    for number, (name, value) in enumerate(wrong.items()):
+        store_backend.client.put_item(TableName=table, Item=row | {"m": {"B": bytes([number] * 24)}, name: value})
+    store_backend.client.put_item(TableName=table, Item=row | {"m": {"B": b"f" * 24}, "s": {"N": "256"}})
+    found = stored(store_backend, inbox)
+    assert [envelope for envelope in found if envelope.service_key] == given
+    (nameless,) = [envelope for envelope in found if envelope.service_key is None]
+    assert len(nameless.header) == 45  # of the former format, which devices refuse
 
 
 def test_adding_one_again_changes_nothing_and_gives_back_the_first(store_backend: Service, inbox: InboxId) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from sandes.crypto.service_keys import MAX_NUMBER
 from sandes.model.envelope import Envelope
-from sandes.model.ids import BodyId, EnvelopeId, InboxId
+from sandes.model.ids import ENVELOPE_BYTES, BodyId, EnvelopeId, InboxId
 from sandes.store.dynamo import (
     Client,
     ConditionFailed,
@@ -26,6 +28,8 @@ from sandes.store.schema import BODY_SORT
 from sandes.store.schema import InboxRow as Row
 
 _PAGE_ROWS = 100
+
+logger = logging.getLogger(__name__)
 
 
 def envelope_key(inbox: InboxId, id: EnvelopeId) -> dict[str, Any]:
@@ -135,7 +139,7 @@ class InboxStore:
         start: dict[str, Any] = {}
         while True:
             answer = self.client.query(**self._rows(inbox), ConsistentRead=True, **start)
-            envelopes = [_envelope(item) for item in answer["Items"]]
+            envelopes = [envelope for item in answer["Items"] if (envelope := _readable(item)) is not None]
             unexpired = [envelope for envelope in envelopes if envelope.expires_at > now_seconds]
             if expired is not None:
                 expired += [envelope.id for envelope in envelopes if envelope.expires_at <= now_seconds]
@@ -221,6 +225,18 @@ def _service_key(item: Item) -> int | None:
     """None also for what is no number of a key: somebody else wrote such a row, and its device refuses it."""
     number = int(item[Row.SERVICE_KEY]["N"]) if Row.SERVICE_KEY in item else 0
     return number if 1 <= number <= MAX_NUMBER else None
+
+
+def _readable(item: Item) -> Envelope | None:
+    """None for a row that this service cannot have written: it must not keep the device from the other ones."""
+    try:
+        envelope = _envelope(item)
+        if len(envelope.id) == ENVELOPE_BYTES and envelope.header:
+            return envelope
+    except (KeyError, ValueError, struct.error):
+        pass
+    logger.warning("a row of an inbox is not an envelope, and was passed over")
+    return None
 
 
 def _envelope(item: Item) -> Envelope:
