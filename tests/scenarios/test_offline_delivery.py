@@ -45,7 +45,7 @@ async def test_a_message_waits_sealed_and_is_gone_once_acked(deployment: Deploye
 
         (row,) = rows_of(deployment, sent["id"])
         assert b"meet at noon" not in row[InboxRow.SEALED]["B"]
-        assert set(row) == {"i", "m", "k", "x", "t", "b"}
+        assert set(row) == {"i", "m", "k", "s", "x", "t", "b"}
         assert 0 <= int(row[InboxRow.EXPIRES_AT]["N"]) - accepted["at"] // 1000 - 30 * 86_400 <= 2
 
         async with recipient.online() as socket:
