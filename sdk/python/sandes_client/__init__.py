@@ -33,6 +33,7 @@ from sandes_client.group_bodies import GroupChange
 from sandes_client.group_calls import Delivery, Group, GroupEntry, Member
 from sandes_client.ids import AppSender
 from sandes_client.people import OwnProfile, Profile
+from sandes_client.retention import Retention
 from sandes_client.store import Store
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "OwnProfile",
     "PlainBody",
     "Profile",
+    "Retention",
     "Revoked",
     "SendFailed",
     "Sent",

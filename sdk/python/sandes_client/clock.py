@@ -62,12 +62,18 @@ class ServerClock:
         self._clock = clock
         self._offset_ms = offset_ms
         self._remember = remember
+        self._heard_ms = 0
 
     def now_ms(self) -> int:
         return self._clock.now_ms() + self._offset_ms
 
+    def latest_ms(self) -> int:
+        """Now, and never before the last time that the server told: for notes of when something may be forgotten."""
+        return max(self.now_ms(), self._heard_ms)
+
     def learn(self, server_time_ms: int) -> None:
         """Take over the server's time and, if it moved noticeably, write the offset down for the next start."""
+        self._heard_ms = server_time_ms
         offset_ms = server_time_ms - self._clock.now_ms()
         if abs(offset_ms - self._offset_ms) >= _NOTEWORTHY_MS:
             self._offset_ms = offset_ms

@@ -38,6 +38,7 @@ from sandes_client.link import DeviceStopped
 from sandes_client.low_level import LowLevel
 from sandes_client.outgoing import Sender
 from sandes_client.people import People
+from sandes_client.retention import Retention
 from sandes_client.seal import SEAL1_UNTIL_MS
 from sandes_client.seal_keys import SealKeyRotation
 from sandes_client.service_keys import ServiceKeys
@@ -98,6 +99,7 @@ class DeviceClient:
         owns_store: bool = False,
         endpoints: Endpoints | None = None,
         seal1_until_ms: int = SEAL1_UNTIL_MS,
+        retention: Retention | None = None,
     ) -> None:
         account, endpoints = store.profile.account(), endpoints or store.profile.endpoints()
         if account is None or endpoints is None:
@@ -107,6 +109,7 @@ class DeviceClient:
         self._identity = account.identity
         self._endpoints: Endpoints = endpoints
         self._owns_store = owns_store
+        self._retention = retention or Retention()
         clock, chance, cipher = clock or SystemClock(), chance or Chance(), cipher or PlainBody()
         self.clock = ServerClock(
             clock, offset_ms=store.profile.clock_offset_ms(), remember=store.profile.set_clock_offset_ms
@@ -166,6 +169,7 @@ class DeviceClient:
             emit=self._emit,
             spawn=self.spawn,
             clock=clock,
+            server_clock=self.clock,
             chance=chance,
         )
         self.low_level = LowLevel(self._connection, self.incoming)
@@ -187,11 +191,13 @@ class DeviceClient:
         auto_ack: bool = True,
         endpoints: Endpoints | None = None,
         seal1_until_ms: int = SEAL1_UNTIL_MS,
+        retention: Retention | None = None,
     ) -> Self:
         """The client of the profile at a path, or of an open store, which stays the caller's to close.
 
         `endpoints`: where to call, in place of where the profile was made. `seal1_until_ms`: until when, in epoch
         milliseconds, envelopes of the former format are accepted, which anybody can write who can write to the inbox.
+        `retention`: for how long one-time passwords and left groups are kept, in place of a day and 90 days.
 
         Entering the `async with` block starts connecting and does not wait for it: `send` and `post` work offline.
         Raises NotRegistered, or StoreUnusable.
@@ -208,6 +214,7 @@ class DeviceClient:
                 owns_store=store is not profile,
                 endpoints=endpoints,
                 seal1_until_ms=seal1_until_ms,
+                retention=retention,
             )
         except NotRegistered:
             if store is not profile:
@@ -357,7 +364,7 @@ class DeviceClient:
 
     def on_server_time(self, server_time_ms: int) -> None:
         """Forgets what is old by the server's time, and takes up what failed before."""
-        self.store.forget_old(now_ms=server_time_ms)
+        self.store.forget_old(now_ms=server_time_ms, retention=self._retention)
         self.groups.refresh_stale()
 
     def store_works(self) -> bool:

@@ -120,12 +120,12 @@ class GroupIncoming:
             role=changed.role,
             name=changed.name,
         )
-        self._store.group_inbox.add_event(event, opened.sender, now_ms=self._server_clock.now_ms())
+        self._store.group_inbox.add_event(event, opened.sender, now_ms=self._server_clock.latest_ms())
         if event.rotates_keys or self._missed_changes(event.group, before=event.version - 1):
             self._cipher.rotate(event.group)
         is_stale = self._store.groups.heard(event.group, event.version)
         if event.change is GroupChange.DISSOLVED:
-            self._store.groups.left_at(event.group, event.version)
+            self._store.groups.left_at(event.group, event.version, now_ms=self._server_clock.latest_ms())
         elif is_stale:
             self._owner.on_group_version(event.group, at_once=self._is_own_end(event))
         return [event]
@@ -155,7 +155,7 @@ class GroupIncoming:
             body=body,
             notice=notice,
         )
-        self._store.group_inbox.add_message(received, now_ms=self._server_clock.now_ms())
+        self._store.group_inbox.add_message(received, now_ms=self._server_clock.latest_ms())
         if self._missed_changes(message.group, before=message.version):
             self._cipher.rotate(message.group)
         if self._store.groups.heard(message.group, message.version):

@@ -11,7 +11,7 @@ from typing import Any
 from sandes_client.api import ApiError, Unreachable
 from sandes_client.backoff import SPREAD_ATTEMPT
 from sandes_client.cipher import BodyCipher
-from sandes_client.clock import Chance, Clock
+from sandes_client.clock import Chance, Clock, ServerClock
 from sandes_client.events import Event, GroupRefreshed
 from sandes_client.group_calls import Delivery, Group, GroupCalls, GroupEntry, Member, Posting, Role, group_of
 from sandes_client.ids import AccountId, GroupId, MessageId, base64url_text, parse_account, parse_group
@@ -43,6 +43,7 @@ class Groups:
         emit: Callable[[Event], None],
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
         clock: Clock,
+        server_clock: ServerClock,
         chance: Chance,
     ) -> None:
         self._store = store
@@ -53,6 +54,7 @@ class Groups:
         self._emit = emit
         self._spawn = spawn
         self._clock = clock
+        self._server_clock = server_clock
         self._chance = chance
         self._refreshing: set[GroupId] = set()
 
@@ -204,14 +206,14 @@ class Groups:
         except ApiError as error:
             if error.code != "not_found":
                 raise
-            self._store.groups.left_at(group, heard)
+            self._store.groups.left_at(group, heard, now_ms=self._server_clock.now_ms())
             return heard
         if fresh.version < heard:
             self._keep(fresh)
             raise Unreachable("the service answered with an older version than it has told of")
         was_in = stored is not None and (stored.details or {}).get("role") is not None
         if was_in and fresh.role is None:  # an open group is still seen from outside
-            self._store.groups.left_at(group, fresh.version)
+            self._store.groups.left_at(group, fresh.version, now_ms=self._server_clock.now_ms())
         else:
             self._keep(fresh)
         return fresh.version
@@ -226,7 +228,7 @@ class Groups:
     def _gone(self, group: GroupId) -> None:
         stored = self._store.groups.read(group)
         if stored:
-            self._store.groups.left_at(group, stored.heard_version + 1)
+            self._store.groups.left_at(group, stored.heard_version + 1, now_ms=self._server_clock.now_ms())
 
     async def _put(self, group: str, account: AccountId, role: Role) -> Member:
         return await self._calls.put_member(parse_group(group), account, role)

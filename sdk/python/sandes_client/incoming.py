@@ -211,7 +211,7 @@ class Incoming:
         sender = opened.sender
         receipt = parse_receipt(opened.body) if opened.kind is Kind.RECEIPT else None
         body = b"" if receipt else self._cipher.decrypt(opened.body, sender)
-        if not self._store.inbox.is_new(sender.account, opened.id, now_ms=self._server_clock.now_ms()):
+        if not self._store.inbox.is_new(sender.account, opened.id, now_ms=self._server_clock.latest_ms()):
             return []
         if receipt:
             events: list[Event] = []
@@ -238,7 +238,7 @@ class Incoming:
         void = parse_void(opened.body) if opened.kind is Kind.CONTROL else None
         message = None if void else _app_message(opened, app, now_ms)
         if void:
-            ids = self._store.app_inbox.void(app.app, void.ids, void.reason, now_ms=now_ms)
+            ids = self._store.app_inbox.void(app.app, void.ids, void.reason, now_ms=self._server_clock.latest_ms())
             return [Voided(app.app, ids, void.reason)] if ids else []
         stored = self._store.app_inbox.add(message) if message else None
         return [stored] if stored else []

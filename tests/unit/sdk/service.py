@@ -66,7 +66,7 @@ from sandes.model.standing import AccountClass
 from sandes.protocol.client_api import LinkDevice, NewDevice, SignedSealKey, VerifyRegistration
 from sandes.protocol.errors import ProtocolError
 from sandes.protocol.frames import Ack, Fetch, GroupSend, Send, bundle, parse_frame
-from sandes_client import BodyCipher, DeviceClient, Endpoints, Store
+from sandes_client import BodyCipher, DeviceClient, Endpoints, Retention, Store
 from sandes_client.clock import Chance
 from sandes_client.ids import DeviceAddress as ClientAddress
 from sandes_client.ids import parse_account
@@ -112,6 +112,11 @@ class FakeClock:
             await settle()
         self._now = end
         await settle()
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock; who sleeps does not notice."""
+        self._now += seconds
+        self._sleepers = [(at + seconds, order, wake) for at, order, wake in self._sleepers]
 
     def waiting(self, seconds: float) -> bool:
         """True if somebody sleeps for exactly so long."""
@@ -523,6 +528,7 @@ class Service:
         auto_ack: bool = True,
         cipher: BodyCipher | None = None,
         seal1_until_ms: int = 0,
+        retention: Retention | None = None,
     ) -> DeviceClient:
         return DeviceClient.open(
             profile,
@@ -532,6 +538,7 @@ class Service:
             transport=httpx.MockTransport(self.http),
             auto_ack=auto_ack,
             seal1_until_ms=seal1_until_ms,
+            retention=retention,
         )
 
 

@@ -409,7 +409,7 @@ async def test_an_open_group_that_is_still_seen_from_outside_is_left(service: Se
 def test_an_older_word_does_not_undo_a_newer_one(store: Store) -> None:
     group = GroupId(CAMP_ID)
     store.groups.save(group, 7, {"name": "seven"})
-    store.groups.left_at(group, 5)
+    store.groups.left_at(group, 5, now_ms=START_MS)
     store.groups.save(group, 6, {"name": "six"})
     known = store.groups.read(group)
     assert known is not None

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sandes_client.ids import AccountId
+from sandes_client.retention import Retention
 from sandes_client.store.app_inbox import AppInboxTable, StoredAppMessage
 from sandes_client.store.database import Database, StoreUnusable
 from sandes_client.store.groups import GroupInboxTable, GroupsTable, KnownGroup, StoredGroupEvent, StoredGroupMessage
@@ -72,10 +73,17 @@ class Store:
         """True if something of the size of a message can be written down."""
         return self._database.works()
 
-    def forget_old(self, *, now_ms: int) -> None:
+    def forget_old(self, *, now_ms: int, retention: Retention) -> None:
         """Forget what is of no more use. `now_ms` is the server's word: this machine's clock may be wrong."""
+        codes, left_groups = retention.codes, retention.left_groups
         self.inbox.forget_seen(now_ms=now_ms)
         self.app_inbox.forget_voids(now_ms=now_ms)
+        forgotten = [
+            codes is not None and self.app_inbox.forget_codes(now_ms=now_ms, kept_seconds=codes),
+            left_groups is not None and self.groups.forget_left(now_ms=now_ms, kept_seconds=left_groups),
+        ]
+        if any(forgotten):
+            self._database.scrub()
 
     def forget_keys(self) -> None:
         """Destroy the identity and seal keys and give up what was still to be sent: the device was revoked."""

@@ -33,14 +33,20 @@ class AppInboxTable:
         The answer knows whether the app has said before that it is void.
         """
         with self._database.transaction():
-            if not self._insert(message):
+            if self._was_forgotten(message) or not self._insert(message):
                 return None
             if isinstance(message, NoticeReceived):
                 self._inbox.add_receipt(app_author(message.app.app), "delivered", message.id)
-            void = self._database.row(
-                "SELECT reason FROM voids WHERE app = ? AND message = ?", (message.app.app, message.id)
-            )
-            return replace(message, void=void[0]) if void else message
+            known = (message.app.app, message.id)
+            void = self._database.row("SELECT reason FROM voids WHERE app = ? AND message = ?", known)
+            if not void:
+                return message
+            self._database.run("UPDATE app_messages SET void = ? WHERE app = ? AND message = ?", (*void, *known))
+            return replace(message, void=void[0])
+
+    def _was_forgotten(self, message: AppMessage) -> bool:
+        seen = (app_author(message.app.app), message.id)
+        return self._database.row("SELECT 1 FROM seen WHERE sender = ? AND message = ?", seen) is not None
 
     def _insert(self, message: AppMessage) -> int:
         common = (message.app.app, message.id, message.app.name, message.to, message.at_ms, message.text)
@@ -59,23 +65,35 @@ class AppInboxTable:
     def void(self, app: AppId, messages: Sequence[MessageId], reason: str, *, now_ms: int) -> tuple[MessageId, ...]:
         """Remember why these are void, whether they came or not. Gives those that came, and were not void before."""
         with self._database.transaction():
+            self._database.run_each(
+                "INSERT OR IGNORE INTO voids (app, message, reason, heard_at_ms) VALUES (?, ?, ?, ?)",
+                [(app, message, reason, now_ms) for message in messages],
+            )
             return tuple(
                 message
                 for message in messages
                 if self._database.run(
-                    "INSERT OR IGNORE INTO voids (app, message, reason, heard_at_ms) VALUES (?, ?, ?, ?)",
-                    (app, message, reason, now_ms),
+                    "UPDATE app_messages SET void = ? WHERE app = ? AND message = ? AND void IS NULL",
+                    (reason, app, message),
                 )
-                and self._database.row("SELECT 1 FROM app_messages WHERE app = ? AND message = ?", (app, message))
             )
 
     def forget_voids(self, *, now_ms: int) -> None:
-        """Forget what cannot come any more."""
-        self._database.run(
-            "DELETE FROM voids WHERE heard_at_ms < ? AND NOT EXISTS "
-            "(SELECT 1 FROM app_messages WHERE app = voids.app AND message = voids.message)",
-            (now_ms - VOIDS_MS,),
-        )
+        """Forget the word about messages that cannot come any more; those that came keep it."""
+        self._database.run("DELETE FROM voids WHERE heard_at_ms < ?", (now_ms - VOIDS_MS,))
+
+    def forget_codes(self, *, now_ms: int, kept_seconds: int) -> bool:
+        """Forget one-time passwords that ended so long ago. True if there were any. A copy of one is passed over."""
+        ended = now_ms // 1000 - kept_seconds
+        with self._database.transaction():
+            self._database.run(
+                "INSERT OR IGNORE INTO seen (sender, message, seen_at_ms) "
+                "SELECT ? || app, message, ? FROM app_messages WHERE code IS NOT NULL AND expires_at < ?",
+                (app_author(AppId("")), now_ms, ended),
+            )
+            return (
+                self._database.run("DELETE FROM app_messages WHERE code IS NOT NULL AND expires_at < ?", (ended,)) > 0
+            )
 
     def mark_shown(self, app: AppId, messages: Sequence[MessageId]) -> None:
         """These were shown to a person: a notice calls for a `read` receipt, once; a one-time password for none."""
@@ -106,8 +124,7 @@ class AppInboxTable:
     def _messages(self, condition: str, values: Sequence[object], now_ms: int) -> list[StoredAppMessage]:
         rows = self._database.rows(
             "SELECT number, m.app, m.message, app_name, recipient, at_ms, text, category, confidential, priority, "  # noqa: S608  constant conditions
-            "language, code, expires_at, purpose, reason, shown FROM app_messages m "
-            "LEFT JOIN voids ON voids.app = m.app AND voids.message = m.message " + condition,
+            "language, code, expires_at, purpose, void, shown FROM app_messages m " + condition,
             values,
         )
         return [StoredAppMessage(row[0], _received(row, now_ms), bool(row[15])) for row in rows]

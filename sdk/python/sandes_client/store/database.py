@@ -128,7 +128,27 @@ CREATE TABLE refused_envelopes (
 ) WITHOUT ROWID;
 """
 
-_UPGRADES = (_FIRST, _APPS, _GROUPS, _PEOPLE, _OUTBOX_LEFT, _SERVICE_KEYS)
+_INDEXES = """
+CREATE INDEX outbox_by_recipient ON outbox (recipient);
+CREATE INDEX messages_unshown ON messages (at_ms) WHERE shown = 0;
+CREATE INDEX app_messages_unshown ON app_messages (at_ms) WHERE shown = 0;
+CREATE INDEX group_messages_unshown ON group_messages (at_ms) WHERE shown = 0;
+CREATE INDEX group_events_unshown ON group_events (at_ms) WHERE shown = 0;
+CREATE INDEX group_messages_by_id ON group_messages (group_id, message);
+CREATE INDEX groups_stale ON groups (group_id) WHERE version < heard_version;
+CREATE INDEX receipts_by_message ON receipts (message);
+ALTER TABLE app_messages ADD COLUMN void TEXT;
+UPDATE app_messages SET void = (
+    SELECT reason FROM voids WHERE voids.app = app_messages.app AND voids.message = app_messages.message
+);
+CREATE INDEX voids_by_time ON voids (heard_at_ms);
+CREATE INDEX app_messages_codes ON app_messages (expires_at) WHERE code IS NOT NULL;
+ALTER TABLE groups ADD COLUMN left_at_ms INTEGER;
+UPDATE groups SET left_at_ms = CAST(strftime('%s', 'now') AS INTEGER) * 1000 WHERE is_left = 1;
+CREATE INDEX groups_left ON groups (left_at_ms) WHERE is_left = 1;
+"""
+
+_UPGRADES = (_FIRST, _APPS, _GROUPS, _PEOPLE, _OUTBOX_LEFT, _SERVICE_KEYS, _INDEXES)
 """Each leads from the schema version of its place to the next."""
 
 SCHEMA_VERSION = len(_UPGRADES)

@@ -14,6 +14,9 @@ from sandes_client.seal import Notice
 from sandes_client.store.database import Database
 from sandes_client.store.inbox import app_author
 
+FORGOTTEN_AT_ONCE = 10
+"""Left groups that one pass forgets: each may have many messages."""
+
 _OF_GROUP = "group:"
 """Keeps what was seen from groups apart from messages between people."""
 
@@ -68,15 +71,29 @@ class GroupsTable:
         self._database.run(
             "INSERT INTO groups (group_id, heard_version, version, details) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
             "SET heard_version = max(heard_version, excluded.version), version = excluded.version, "
-            "details = excluded.details, is_left = 0 WHERE excluded.version >= version",
+            "details = excluded.details, is_left = 0, left_at_ms = NULL WHERE excluded.version >= version",
             (group, version, version, json.dumps(details)),
         )
 
-    def left_at(self, group: GroupId, version: int) -> None:
+    def left_at(self, group: GroupId, version: int, *, now_ms: int) -> None:
         """The account was not in the group any more at `version`."""
         self._database.run(
-            "UPDATE groups SET is_left = 1, version = ? WHERE group_id = ? AND version < ?", (version, group, version)
+            "UPDATE groups SET is_left = 1, version = ?, left_at_ms = coalesce(left_at_ms, ?) "
+            "WHERE group_id = ? AND version < ?",
+            (version, now_ms, group, version),
         )
+
+    def forget_left(self, *, now_ms: int, kept_seconds: int) -> bool:
+        """Forget the groups that the account left so long ago, with what came from them. True if there were any."""
+        before_ms = now_ms - kept_seconds * 1000
+        with self._database.transaction():
+            left = self._database.rows(
+                "SELECT group_id FROM groups WHERE is_left = 1 AND left_at_ms < ? LIMIT ?",
+                (before_ms, FORGOTTEN_AT_ONCE),
+            )
+            for table in ("group_messages", "group_events", "groups"):
+                self._database.run_each(f"DELETE FROM {table} WHERE group_id = ?", left)  # noqa: S608  constant names
+        return bool(left)
 
     def read(self, group: GroupId) -> KnownGroup | None:
         rows = self._read("WHERE group_id = ?", (group,))

@@ -13,6 +13,9 @@ from sandes_client.store.database import Database
 SEEN_MS = 7 * 24 * 3600 * 1000
 """As long as senders may repeat a message."""
 
+AHEAD_MS = 24 * 3600 * 1000
+"""What was noted for a time so far ahead was noted by a clock that was wrong."""
+
 MAX_ACK_IDS = 100
 MAX_RECEIPTS = 10
 
@@ -55,6 +58,17 @@ class StoredMessage:
     shown: bool
 
 
+def _grouped(receipts: Sequence[tuple[str, ReceiptName, MessageId]]) -> tuple[ReceiptGroup, ...]:
+    """As many of these as fit into one frame, the oldest first."""
+    groups: dict[tuple[str, ReceiptName], list[MessageId]] = {}
+    for author, kind, message in receipts:
+        if (author, kind) in groups or len(groups) < MAX_RECEIPTS:
+            ids = groups.setdefault((author, kind), [])
+            if len(ids) < MAX_ACK_IDS:
+                ids.append(message)
+    return tuple(ReceiptGroup(author, kind, tuple(ids)) for (author, kind), ids in groups.items())
+
+
 class InboxTable:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -70,8 +84,9 @@ class InboxTable:
         )
 
     def forget_seen(self, *, now_ms: int) -> None:
-        """Forget what was seen more than 7 days ago."""
+        """Forget what was seen more than 7 days ago; what a clock that was ahead has noted counts from now."""
         self._database.run("DELETE FROM seen WHERE seen_at_ms < ?", (now_ms - SEEN_MS,))
+        self._database.run("UPDATE seen SET seen_at_ms = ? WHERE seen_at_ms > ?", (now_ms, now_ms + AHEAD_MS))
 
     def add(self, message: MessageReceived) -> None:
         """Keep the message and the `delivered` receipt it calls for."""
@@ -111,23 +126,13 @@ class InboxTable:
     def next_acks(self) -> AckBatch | None:
         """What should be told next, or None. Repeat it until the server has answered."""
         envelopes = self._database.rows("SELECT envelope FROM acks ORDER BY envelope LIMIT ?", (MAX_ACK_IDS,))
-        groups = self._database.rows(
-            "SELECT author, kind FROM receipts GROUP BY author, kind ORDER BY MIN(message), kind LIMIT ?",
-            (MAX_RECEIPTS,),
+        receipts = self._database.rows(
+            "SELECT author, kind, message FROM receipts ORDER BY message, author, kind LIMIT ?",
+            (MAX_RECEIPTS * MAX_ACK_IDS,),
         )
-        if not envelopes and not groups:
+        if not envelopes and not receipts:
             return None
-        return AckBatch(
-            envelopes=tuple(EnvelopeId(row[0]) for row in envelopes),
-            receipts=tuple(ReceiptGroup(author, kind, self._receipt_ids(author, kind)) for author, kind in groups),
-        )
-
-    def _receipt_ids(self, author: str, kind: ReceiptName) -> tuple[MessageId, ...]:
-        rows = self._database.rows(
-            "SELECT message FROM receipts WHERE author = ? AND kind = ? ORDER BY message LIMIT ?",
-            (author, kind, MAX_ACK_IDS),
-        )
-        return tuple(MessageId(row[0]) for row in rows)
+        return AckBatch(tuple(EnvelopeId(row[0]) for row in envelopes), _grouped(receipts))
 
     def acked(self, batch: AckBatch) -> None:
         """The server has answered for `batch`."""
