@@ -26,18 +26,28 @@ from sandes_client.store.inbox import AckBatch, InboxTable
 from sandes_client.store.outbox import OutboxTable
 from sandes_client.store.people import PeopleTable
 from sandes_client.store.profile import ProfileTable
+from sandes_client.store.service_keys import ServiceKeysTable
 from tests.unit.sdk.service import ALICE, BOB, CAMP_ID, START_MS
 
 SMALL, LARGE = 2_000, 20_000
 ALICE_ID, BOB_ID = AccountId(account_text(ALICE)), AccountId(account_text(BOB))
 GROUP = GroupId(CAMP_ID)
 APP = AppSender(AppId(BOB_ID), "Passports")
-TABLES = (AppInboxTable, GroupInboxTable, GroupsTable, InboxTable, OutboxTable, PeopleTable, ProfileTable)
+TABLES = (
+    AppInboxTable,
+    GroupInboxTable,
+    GroupsTable,
+    InboxTable,
+    OutboxTable,
+    PeopleTable,
+    ProfileTable,
+    ServiceKeysTable,
+)
 
 BY_DESIGN = {"groups.all", "profile.begin", "profile.destroy_keys", "inbox.forget_acks", "outbox.give_up"}
 """These read or write everything there is: the list of groups, and the end of an account."""
 
-SMALL_TABLES = ("profile", "seal_keys")
+SMALL_TABLES = ("profile", "seal_keys", "service_keys", "refused_envelopes")
 WORK_LISTS = ("acks", "receipts")
 """Read in the order of their keys, up to a limit: what is done is deleted."""
 
@@ -183,6 +193,11 @@ def work(store: Store) -> dict[str, Callable[[], Any]]:
         "people.save": lambda: people.save(BOB_ID, {}, now_ms=1),
         "people.kept": lambda: people.kept(account(7)),
         "people.forget": lambda: people.forget(account(7)),
+        "service_keys.statements": store.service_keys.statements,
+        "service_keys.oldest": store.service_keys.oldest,
+        "service_keys.pin": lambda: store.service_keys.pin({1: b"k"}, oldest=1),
+        "service_keys.refuse": lambda: store.service_keys.refuse("seal1", now_ms=1),
+        "service_keys.refusals": store.service_keys.refusals,
         "profile.account": profile.account,
         "profile.identity": profile.identity,
         "profile.become": lambda: profile.become(DeviceAddress(ALICE_ID, 1), 7, now_ms=1),
@@ -217,6 +232,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, St
 def test_every_method_of_the_store_is_measured(stores: tuple[Store, Store]) -> None:
     names = {"InboxTable": "inbox", "AppInboxTable": "app_inbox", "GroupsTable": "groups", "OutboxTable": "outbox"}
     names |= {"GroupInboxTable": "group_inbox", "PeopleTable": "people", "ProfileTable": "profile"}
+    names |= {"ServiceKeysTable": "service_keys"}
     methods = {
         f"{names[table.__name__]}.{name}"
         for table in TABLES
