@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -120,6 +121,32 @@ def test_nobody_grants_themselves_anything_by_id_or_by_address(ministry: Ministr
     assert ministry.approve(ministry.ravi, asked).code == "own_roles"
     assert ministry.roles(ministry.ravi.id) == {Role.NODAL_OFFICER}
     assert ministry.take(ministry.asha, ministry.asha).code == "own_roles"
+
+
+def test_a_tag_makes_no_second_person_of_a_mailbox(ministry: Ministry) -> None:
+    def tagged(whose: Caller) -> dict[str, Any]:
+        local, _, domain = whose.administrator.email.partition("@")
+        return {"email": f"{local}+latha@{domain}", "name": "Latha", "home": id_text(ministry.west.unit)}
+
+    assert ministry.ask(ministry.asha, "auditor", person=tagged(ministry.asha)).code == "own_roles"
+    asked = ministry.ask(ministry.asha, "moderator", person=tagged(ministry.ravi))
+    assert ministry.approve(ministry.ravi, asked).code == "own_roles"
+
+
+def test_two_sign_ins_of_one_mailbox_do_not_approve_each_other(ministry: Ministry) -> None:
+    known = ministry.staff.store.read(ministry.ravi.id)
+    assert known
+    local, _, domain = ministry.asha.administrator.email.partition("@")
+    alias = replace(known[0], email=f"{local.upper()}+second@{domain}")
+    ministry.service.client.transact_write_items(TransactItems=[ministry.staff.store.replacing(known[0], alias)])
+    asked = ministry.ask(ministry.asha, "verifier", ministry.west)
+    assert ministry.approve(ministry.ravi, asked).code == "own_request"
+
+
+def test_an_address_that_only_looks_like_one_is_refused(ministry: Ministry) -> None:
+    for email in ("l\u0430tha@ports.example", "latha@p\u043erts.example", "latha@[127.0.0.1]", "latha@ports.example."):
+        person = {"email": email, "name": "Latha", "home": id_text(ministry.west.unit)}
+        assert ministry.ask(ministry.asha, "moderator", person=person).code == "invalid_request"
 
 
 def test_nobody_grants_a_role_above_their_own(ministry: Ministry) -> None:

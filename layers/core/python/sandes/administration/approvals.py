@@ -33,6 +33,7 @@ from sandes.model.administrator import Assignment, Caller, Place, Role
 from sandes.model.approval import Approval
 from sandes.model.audit import Act
 from sandes.model.ids import ApprovalId, OrganisationId, administrator_text, base64url_text, id_text, new_approval_id
+from sandes.model.mailbox import mailbox_of
 from sandes.model.organisation import Tree
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.fields import Wire
@@ -138,6 +139,8 @@ def approve(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDepend
     requester, requesters_right = _requester(approval, operation, parameters, now_ms // 1000, deps)
     if caller.administrator.home in (approval.requester_home, requester.administrator.home):
         raise ProtocolError(ErrorCode.SAME_UNIT)
+    if mailbox_of(caller.administrator.email) == mailbox_of(requester.administrator.email):
+        raise ProtocolError(ErrorCode.OWN_REQUEST)  # one person with two sign-ins
     operation.check(parameters, caller, now_seconds=now_ms // 1000)
     right = _right_to_approve(caller, operation, parameters, deps)
     act = _act(approval.operation, caller, right, approval, operation.recorded(parameters))

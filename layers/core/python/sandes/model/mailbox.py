@@ -12,6 +12,7 @@ from functools import lru_cache
 
 MAX_EMAIL_CHARS = 254
 
+_MAX_LOCAL_CHARS = 64
 _LOCAL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._+'&=/-]*[A-Za-z0-9_+=-])?")
 """Of what the standard allows before the @ (RFC 5322, atext), what addresses of people have."""
 
@@ -25,7 +26,7 @@ def parse_email(text: str) -> str:
     if len(text) > MAX_EMAIL_CHARS:
         raise ValueError(f"an e-mail address has at most {MAX_EMAIL_CHARS} characters")
     local, _, domain = text.rpartition("@")
-    if not local or not domain or not _LOCAL.fullmatch(local):
+    if not domain or len(local) > _MAX_LOCAL_CHARS or not _LOCAL.fullmatch(local):
         raise ValueError("this is no e-mail address")
     try:
         found = validate_email(

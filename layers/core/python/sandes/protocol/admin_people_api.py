@@ -9,14 +9,20 @@ from pydantic import Field, model_validator
 
 from sandes.protocol.app_api import Answer
 from sandes.protocol.client_api import Audience, PhoneText, ProfileFieldName
-from sandes.protocol.fields import AccountField, Moment, Name, OneLine, OrganisationField, UnitField, Wire
+from sandes.protocol.fields import (
+    AccountField,
+    Email,
+    EmailOrNone,
+    Moment,
+    Name,
+    OneLine,
+    OrganisationField,
+    UnitField,
+    Wire,
+)
 
 PersonName = Annotated[str, Name, Field(min_length=1, max_length=64)]
 Post = Annotated[str, Name, Field(min_length=1, max_length=128)]
-Email = Annotated[str, OneLine, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
-EmailOrNone = Annotated[
-    str, OneLine, Field(pattern=r"^([^@\s]+@[^@\s]+)?$", max_length=254, description="an empty one removes it")
-]
 Reason = Annotated[str, OneLine, Field(min_length=1, max_length=256)]
 Until = Annotated[Moment, Field(description="RFC 3339; five years ahead at most")]
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from sandes.model.administrator import Role
 from sandes.protocol.app_api import Answer, Time
-from sandes.protocol.fields import AdministratorField, Moment, Name, OneLine, OrganisationField, UnitField, Wire
+from sandes.protocol.fields import (
+    AdministratorField,
+    Mailbox,
+    Moment,
+    Name,
+    OneLine,
+    OrganisationField,
+    UnitField,
+    Wire,
+)
 
 MAX_NAME_CHARS = 64
 MAX_REASON_CHARS = 500
-
-Email = Annotated[
-    str, OneLine, AfterValidator(str.lower), Field(pattern=r"^[^@\s]{1,64}@[^@\s]+\.[^@\s]+$", max_length=254)
-]
-"""In lower case: the pool does not tell cases apart either."""
 
 PersonName = Annotated[str, Name, Field(min_length=1, max_length=MAX_NAME_CHARS)]
 RoleField = Annotated[Role, Field(strict=False)]
@@ -26,7 +30,7 @@ ApprovalStateField = Literal["pending", "executed", "rejected", "cancelled", "la
 class NewOfficer(Wire):
     """Somebody who is invited by e-mail, unless they are an administrator already."""
 
-    email: Email
+    email: Mailbox
     name: PersonName
 
 

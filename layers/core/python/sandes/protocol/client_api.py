@@ -10,6 +10,8 @@ from sandes.protocol.fields import (
     AccountField,
     AppField,
     Bytes,
+    Email,
+    EmailOrNone,
     GroupField,
     Key32,
     Name,
@@ -215,7 +217,7 @@ class ChangeProfile(Wire):
     """
 
     name: Annotated[str, Name, Field(max_length=64)] | None = None
-    email: Annotated[str, OneLine, Field(pattern=r"^([^@\s]+@[^@\s]+)?$", max_length=254)] | None = None
+    email: EmailOrNone | None = None
     photo: Bytes | None = None
     choices: dict[ProfileFieldName, Audience] | None = None
 
@@ -236,7 +238,7 @@ class NewVerificationRequest(Wire):
     unit: UnitField | None = None
     name: Annotated[str, Name, Field(min_length=1, max_length=64)]
     post: Annotated[str, Name, Field(min_length=1, max_length=128)]
-    email: Annotated[str, OneLine, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None = None
+    email: Email | None = None
 
 
 class OwnVerificationRequest(Wire):

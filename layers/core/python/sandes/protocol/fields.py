@@ -51,6 +51,7 @@ from sandes.model.ids import (
     parse_organisation,
     parse_unit,
 )
+from sandes.model.mailbox import MAX_EMAIL_CHARS, mailbox_of, parse_email
 
 
 class Wire(BaseModel):
@@ -154,6 +155,27 @@ OneLine = AfterValidator(_one_line)
 
 Name = AfterValidator(_name)
 """As `OneLine`, for names of people, posts, groups, apps, organisations and units."""
+
+
+_EMAIL_PATTERN = r"^[!-?A-~]+@[A-Za-z0-9.-]+$"
+
+Email = Annotated[str, OneLine, AfterValidator(parse_email), Field(max_length=MAX_EMAIL_CHARS, pattern=_EMAIL_PATTERN)]
+"""A strict address in ASCII; a domain of another script is written as `xn--…`."""
+
+EmailOrNone = Annotated[
+    str,
+    OneLine,
+    AfterValidator(lambda text: parse_email(text) if text else ""),
+    Field(max_length=MAX_EMAIL_CHARS, description="an address in ASCII; an empty one removes it"),
+]
+
+Mailbox = Annotated[
+    str,
+    OneLine,
+    AfterValidator(lambda text: mailbox_of(parse_email(text))),
+    Field(max_length=MAX_EMAIL_CHARS, pattern=_EMAIL_PATTERN, description="taken in lower case, without `+tag`"),
+]
+"""Of administrators, by which two people are told apart: one mailbox is one person, whatever tag an address has."""
 
 
 def _text(parse: Callable[[str], Any]) -> PlainValidator:

@@ -22,7 +22,7 @@ from sandes.model.organisation import Organisation, Unit
 from sandes.model.phone import parse_phone
 from sandes.model.verification import ATTESTED, MAX_SECONDS, Attestation, AttestedField, Verification
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
-from sandes.protocol.fields import AccountField, Name, OneLine, OrganisationField, UnitField, Wire
+from sandes.protocol.fields import AccountField, Email, Name, OneLine, OrganisationField, UnitField, Wire
 from sandes.store.directory import DirectoryStore
 from sandes.store.verifications import VerificationRaced, VerificationStore, word_sorts
 
@@ -79,7 +79,7 @@ class Verify(Who):
     unit: UnitField | None = None
     name: Annotated[str, Name, Field(min_length=1, max_length=64)]
     post: Annotated[str, Name, Field(min_length=1, max_length=128)]
-    email: Annotated[str, OneLine, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None = None
+    email: Email | None = None
     listed: bool = False
     expires_at: int
 

@@ -11,6 +11,7 @@ from sandes.administration.authority import APART
 from sandes.administration.roles.sign_in import AdministratorPool
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
 from sandes.model.ids import AdministratorId, administrator_text
+from sandes.model.mailbox import mailbox_of
 from sandes.protocol.admin_roles_api import NewPerson
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.store.administrators import AdministratorStore
@@ -48,7 +49,7 @@ class Appointments:
         """
         if isinstance(wanted.who, NewPerson):
             found = self.pool.find(wanted.who.email)
-            if found == by.id or wanted.who.email == by.administrator.email.lower():
+            if found == by.id or mailbox_of(wanted.who.email) == mailbox_of(by.administrator.email):
                 raise ProtocolError(ErrorCode.OWN_ROLES)
             if found is not None:
                 self._of_address(wanted.who, found, wanted, now_seconds)
@@ -88,6 +89,9 @@ class Appointments:
         found = self.pool.find(who.email)
         if found is not None and found in two:
             raise ProtocolError(ErrorCode.OWN_ROLES)
+        known = (self.administrators.read(one) for one in two)
+        if mailbox_of(who.email) in {mailbox_of(one[0].email) for one in known if one}:
+            raise ProtocolError(ErrorCode.OWN_ROLES)
         person = self._of_address(who, found, wanted, now_seconds) if found is not None else None
         if person is not None and person.home.organisation != wanted.place.organisation:
             return person.id
@@ -101,7 +105,7 @@ class Appointments:
         if known is None:
             return None
         person, held = known
-        if person.email != who.email:  # they have taken the address of somebody else, at the pool
+        if mailbox_of(person.email) != mailbox_of(who.email):  # taken from somebody else, at the pool
             raise missing(f"{wanted.field}/email", "administrator of this address")
         if person.name.casefold() != who.name.casefold():  # whoever approves goes by the name
             raise invalid(ErrorCode.INVALID_REQUEST, f"{wanted.field}/name", "known_by_another_name")

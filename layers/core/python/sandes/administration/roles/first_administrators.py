@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from sandes.administration.audit.audit import Recorder
 from sandes.administration.authority import APART
@@ -16,20 +16,16 @@ from sandes.administration.roles.sign_in import AdministratorPool
 from sandes.model.administrator import PLATFORM, Administrator, Assignment, Place, Role
 from sandes.model.audit import OPERATOR, Act
 from sandes.model.ids import AdministratorId, UnitId, administrator_text, id_text
+from sandes.model.mailbox import mailbox_of
 from sandes.model.organisation import Organisation
 from sandes.protocol.errors import ErrorCode, ProtocolError, missing
 from sandes.protocol.faults import faults_of
-from sandes.protocol.fields import AdministratorField, Name, OneLine, Wire
+from sandes.protocol.fields import AdministratorField, Mailbox, Name, Wire
 from sandes.store.administrators import AdministratorStore
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.organisations import OrganisationStore
 
 PLATFORM_NAME = "Sandes"
-
-Email = Annotated[
-    str, OneLine, AfterValidator(str.lower), Field(pattern=r"^[^@\s]{1,64}@[^@\s]+\.[^@\s]+$", max_length=254)
-]
-"""In lower case: the pool does not tell cases apart either."""
 
 
 class CreateAdministrator(Wire):
@@ -38,7 +34,7 @@ class CreateAdministrator(Wire):
     """
 
     operation: Literal["administrator.create"]
-    email: Email
+    email: Mailbox
     name: Annotated[str, Name, Field(min_length=1, max_length=64)]
     unit: PlaceName
     role: Literal["platform_admin", "nodal_officer", "auditor"] = "platform_admin"
@@ -48,7 +44,7 @@ class RemoveAdministrator(Wire):
     """By address or, if the pool does not know it any more, by id."""
 
     operation: Literal["administrator.remove"]
-    email: Email | None = None
+    email: Mailbox | None = None
     administrator: AdministratorField | None = None
 
     @model_validator(mode="after")
@@ -142,7 +138,7 @@ def _known(
 ) -> tuple[Administrator | None, list[Assignment]]:
     """Who it is, and the roles in force. Raises ProtocolError roles_apart, not_found."""
     known, held = deps.administrators.read(id) or (None, [])
-    if known is not None and known.email != operation.email:
+    if known is not None and mailbox_of(known.email) != operation.email:
         raise missing("/email", "administrator of this address")
     live = [one for one in held if one.in_force(now_seconds)]
     apart = APART[Role(operation.role)]
