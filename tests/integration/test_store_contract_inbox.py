@@ -69,7 +69,8 @@ def test_rows_that_are_no_envelopes_do_not_keep_the_others_from_the_device(
     """Somebody who can write into the table could otherwise stop all delivery to an inbox with one row."""
     given = envelopes(store_backend, inbox, 2)
     store_backend.inbox.add(given)
-    table, key = store_backend.tables["inbox"], {"i": {"B": inbox}, "m": {"B": bytes(24)}}
+    table = store_backend.tables["inbox"]
+    key: dict[str, Any] = {"i": {"B": inbox}, "m": {"B": bytes(24)}}
     row = _item(given[0])
     wrong: dict[str, dict[str, Any]] = {
         "k": {"S": "one"},

@@ -53,6 +53,8 @@ ENVIRONMENT = {
     "SMS_AFTER_SECONDS": "8",
     "SMS_SENDER_ID": "SANDES",
     "SMS_CALLING_CODES": "+91",
+    "SMS_OTPS_HOUR": "100000",
+    "SMS_OTPS_PREFIX_HOUR": "100000",
     "TOKEN_AUDIENCE": "sandes:bench",
     "PEPPER_SECRET": "arn:aws:secretsmanager:us-east-1:000000000000:secret:pepper",
     "AUDIT_SECRET": "arn:aws:secretsmanager:us-east-1:000000000000:secret:audit",
