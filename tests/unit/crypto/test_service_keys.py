@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import stat
+import time
+from pathlib import Path
 
 import cbor2
 import pytest
@@ -16,7 +20,7 @@ from sandes.crypto.service_keys import (
     check_introductions,
     introduction_statement,
 )
-from tools.service_keys import NotYet, WrongRoot, end_former, first_with_root, next_secret
+from tools.service_keys import NotYet, WrongRoot, end_former, first_with_root, main, next_secret
 
 FIRST = "plain secret as the deployment makes it, 64 characters in all.."
 NOW = 1_800_000_000
@@ -139,3 +143,35 @@ def test_introductions_of_another_form_are_refused() -> None:
             check_introductions([Introduction(statement, None)])
     with pytest.raises(ValueError, match="no key"):
         check_introductions([])
+
+
+def test_an_operators_steps_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "root.key"
+
+    def run(secret: str, *arguments: str) -> str:
+        monkeypatch.setattr("sys.stdin", io.StringIO(secret + "\n"))
+        main(list(arguments))
+        return capsys.readouterr().out
+
+    run("", "root", str(root))
+    assert stat.S_IMODE(root.stat().st_mode) == 0o600
+    with pytest.raises(SystemExit, match="exists"):
+        run("", "root", str(root))
+    first = run(FIRST, "first", "--root", str(root))
+    with pytest.raises(SystemExit, match="root"):
+        run(first, "next")
+    second = run(first, "next", "--hours", "1", "--root", str(root))
+    assert [key.number for key in ServiceKeys.of(second.encode()).keys] == [1, 2]
+    assert ServiceKeys.of(second.encode()).at(int(time.time())).number == 1
+    with pytest.raises(SystemExit, match="not in force"):
+        run(second, "end")
+    leaked = run(second, "next", "--leaked", "--root", str(root))
+    assert [key.number for key in ServiceKeys.of(leaked.encode()).keys] == [3]
+    shown = json.loads(run(leaked, "show"))
+    assert (shown["oldest"], len(shown["introductions"])) == (3, 3)
+    for made in (first, second, leaked, json.dumps(shown)):
+        assert root.read_text().strip() not in made
+    with pytest.raises(SystemExit, match="form"):
+        run('{"keys": 1}', "show")
