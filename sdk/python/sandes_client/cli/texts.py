@@ -59,7 +59,7 @@ _ADMIN_REQUESTS = {
 
 _MESSAGES = {
     "bad_key": "a key of the recipient cannot be used",
-    "clock_skew": "this device's clock was wrong when it was written, and the service may have it already; send it again",
+    "clock_skew": "it was written on a wrong clock, and the service may have it already; send it again",
     "id_too_old": "it waited so long that the service can no longer tell whether it has it already; send it again",
     "invalid_frame": "the service does not accept the message",
     "not_permitted": "no such recipient or group, or not one you may write to",
