@@ -152,6 +152,7 @@ class Service:
         self.roster_queue = FakeQueue()
         self.import_queue = FakeQueue()
         self._sockets = itertools.count(1)
+        self.units_made = 0
 
     @property
     def code_deps(self) -> CodeDependencies:
@@ -317,12 +318,14 @@ class Service:
     def unit(
         self,
         organisation: OrganisationId,
-        name: str = "Signalling",
+        name: str | None = None,
         *,
         parent: UnitId | None = None,
         kind: str = "department",
     ) -> UnitId:
-        """Below the organisation itself unless `parent` is given."""
+        """Below the organisation itself unless `parent` is given; under a name of its own unless one is given."""
+        name = name or ("Signalling" if not self.units_made else f"Signalling {self.units_made}")
+        self.units_made += 1
         below = {"parent": id_text(parent)} if parent else {}
         of = id_text(organisation)
         return parse_unit(self.operate("unit.create", organisation=of, name=name, kind=kind, **below)["unit"])

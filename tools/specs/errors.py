@@ -189,6 +189,10 @@ ADVICE: dict[ErrorCode, Advice] = {
     ErrorCode.UNIT_NOT_EMPTY: Advice(
         "Units, officials, groups or apps still belong to the unit.", "Move or remove them first."
     ),
+    ErrorCode.UNIT_NAME_TAKEN: Advice(
+        "Another unit under the same parent has this name, whatever the case or the form of Unicode it is written in.",
+        "Choose another name, or use the unit that is there.",
+    ),
     ErrorCode.UNIT_TOO_DEEP: Advice("The tree would be deeper than allowed.", "Choose a parent nearer to the top."),
     ErrorCode.VERIFIED_ELSEWHERE: Advice(
         "Another organisation verifies the person.", "That organisation must revoke its verification first."

@@ -72,6 +72,7 @@ PUBLISHED = {
     "unit_cycle": 409,
     "unit_not_empty": 409,
     "unit_too_deep": 409,
+    "unit_name_taken": 409,
     "verified_elsewhere": 409,
     "own_request": 403,
     "same_unit": 403,

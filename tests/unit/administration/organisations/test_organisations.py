@@ -79,9 +79,10 @@ def test_units_are_shown_behind_what_they_are_in(service: Service) -> None:
     assert {unit["unit"]: unit["level"] for unit in shown}[id_text(desk)] == 3
 
 
-def test_two_units_may_have_one_name(service: Service) -> None:
+def test_two_units_in_different_places_may_have_one_name(service: Service) -> None:
     of = service.organisation()
-    assert service.unit(of, "Accounts") != service.unit(of, "Accounts")
+    north = service.unit(of, "North")
+    assert service.unit(of, "Accounts") != service.unit(of, "Accounts", parent=north)
 
 
 def test_the_policy_changes_field_by_field(service: Service) -> None:
@@ -418,7 +419,7 @@ def test_a_unit_that_is_not_in_the_tree_is_within_nothing(service: Service) -> N
 
 
 def create(service: Service, of: OrganisationId, parent: UnitId) -> UnitId:
-    body: dict[str, Any] = {"organisation": of, "name": "A", "kind": "office", "parent": parent}
+    body: dict[str, Any] = {"organisation": of, "name": id_text(new_unit_id()), "kind": "office", "parent": parent}
     creating = organisations.CreateUnit(operation="unit.create", **body)
     return organisations.create_unit(creating, now_seconds=NOW, store=service.organisations)
 
@@ -518,3 +519,55 @@ def test_a_glance_at_a_tree_shows_what_a_careful_look_does(service: Service) -> 
     service.unit(organisation, parent=service.unit(organisation))
     assert service.organisations.glance(organisation) == service.organisations.tree(organisation)
     assert service.organisations.glance(OrganisationId(b"nowhere.")) is None
+
+
+# Names
+
+
+def taken(service: Service, of: OrganisationId, name: str, parent: UnitId | None = None) -> bool:
+    try:
+        service.unit(of, name, parent=parent)
+    except ProtocolError as error:
+        return error.code is ErrorCode.UNIT_NAME_TAKEN
+    return False
+
+
+@pytest.mark.parametrize(
+    ("there", "name"),
+    [
+        ("Northern Zone", "Northern Zone"),
+        ("Northern Zone", "NORTHERN  zone"),
+        ("Caf\u00e9", "Cafe\u0301"),
+        ("\u0938\u095c\u0915", "\u0938\u0921\u093c\u0915"),
+        ("Zone 1", "\uff3aone 1"),
+        ("Stra\u00dfe", "STRASSE"),
+    ],
+)
+def test_no_two_units_of_one_parent_have_one_name(service: Service, there: str, name: str) -> None:
+    of = service.organisation()
+    first, other = service.unit(of, there), service.unit(of, "Other")
+    assert taken(service, of, name)
+    assert not taken(service, of, name, parent=other)  # in another place it is another unit
+    below = next(unit.id for unit in tree(service, of).children(other))
+    assert refused(move, service, of, below, UnitId(of)) is ErrorCode.UNIT_NAME_TAKEN
+    rename = partial(service.operate, "unit.rename", organisation=id_text(of))
+    assert refused(rename, unit=id_text(other), name=name) is ErrorCode.UNIT_NAME_TAKEN
+    rename(unit=id_text(first), name=name)  # its own name, written in another way
+    assert {unit.name for unit in tree(service, of).children(UnitId(of))} >= {"Other"}
+
+
+def test_two_units_of_one_name_are_not_made_at_once(service: Service) -> None:
+    of = service.organisation()
+    late = overtaken(service, lambda: service.unit(of, "North"))
+    wanted = organisations.CreateUnit(operation="unit.create", organisation=of, name="north", kind="office")
+    make = partial(organisations.create_unit, wanted, now_seconds=NOW, store=late)
+    assert refused(make) is ErrorCode.UNIT_NAME_TAKEN
+
+
+def test_a_name_that_is_given_meanwhile_by_renaming_is_not_given_twice(service: Service) -> None:
+    of = service.organisation()
+    unit = service.unit(of, "South")
+    late = overtaken(service, lambda: organisations.rename(of, unit, "North", store=service.organisations))
+    wanted = organisations.CreateUnit(operation="unit.create", organisation=of, name="NORTH", kind="office")
+    make = partial(organisations.create_unit, wanted, now_seconds=NOW, store=late)
+    assert refused(make) is ErrorCode.UNIT_NAME_TAKEN

@@ -17,6 +17,11 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
+def name_key(text: str) -> str:
+    """The same for names that people read as one: whatever the case, the form of Unicode, or the blanks."""
+    return " ".join(folded(text).split())
+
+
 def words_of(text: str, *, most: int) -> list[str]:
     """The first `most` different words of `text`, case-folded, in Unicode's form NFKC.
 

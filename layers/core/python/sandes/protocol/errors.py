@@ -96,6 +96,7 @@ class ErrorCode(StrEnum):
     ROSTER_BUSY = "roster_busy", 409, "A roster is still being applied to this group."
     UNIT_CYCLE = "unit_cycle", 409, "A unit cannot be moved below itself."
     UNIT_NOT_EMPTY = "unit_not_empty", 409, "There are units, officials, groups or apps in this unit."
+    UNIT_NAME_TAKEN = "unit_name_taken", 409, "There is a unit of this name beside it already."
     UNIT_TOO_DEEP = "unit_too_deep", 409, "Units are nested as deep as they may be."
     VERIFIED_ELSEWHERE = "verified_elsewhere", 409, "The person is verified already; revoke that verification first."
     OWN_REQUEST = "own_request", 403, "Nobody approves what they have asked for themselves."

@@ -11,6 +11,7 @@ from sandes.model.ids import OrganisationId, UnitId, id_text, new_organisation_i
 from sandes.model.organisation import MAX_LEVELS, Organisation, Tree, Unit, UnitKind
 from sandes.model.profile import Audience
 from sandes.model.profile import Field as ProfileField
+from sandes.model.words import name_key
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.protocol.fields import Name, OrganisationField, UnitField, Wire
 from sandes.store.organisations import OrganisationStore
@@ -99,7 +100,8 @@ Operation = (
 def carry_out(operation: Operation, *, now_seconds: int, store: OrganisationStore) -> dict[str, Any]:
     """Answers with the organisation as it stands then, and the unit concerned.
 
-    Raises ProtocolError: not_found, unit_cycle, unit_too_deep, unit_not_empty, invalid_request, unavailable.
+    Raises ProtocolError: not_found, unit_cycle, unit_too_deep, unit_name_taken, unit_not_empty,
+    invalid_request, unavailable.
     """
     match operation:
         case CreateOrganisation():
@@ -116,9 +118,7 @@ def carry_out(operation: Operation, *, now_seconds: int, store: OrganisationStor
             unit = create_unit(operation, now_seconds=now_seconds, store=store)
         case RenameUnit():
             unit = operation.unit
-            if not store.rename(operation.organisation, unit, operation.name):
-                read_tree(operation.organisation, store)
-                raise missing("/unit", "unit in the organisation")
+            rename(operation.organisation, unit, operation.name, store=store)
         case MoveUnit():
             unit = operation.unit
             move(operation.organisation, unit, operation.parent, store=store)
@@ -143,13 +143,14 @@ def create(operation: CreateOrganisation, *, now_seconds: int, store: Organisati
 def create_unit(
     operation: CreateUnit, *, now_seconds: int, store: OrganisationStore, id: UnitId | None = None
 ) -> UnitId:
-    """`id` is drawn if left out. Raises ProtocolError not_found, unit_too_deep."""
+    """`id` is drawn if left out. Raises ProtocolError not_found, unit_too_deep, unit_name_taken."""
     parent = operation.parent or UnitId(operation.organisation)
     unit = Unit(id or new_unit_id(), operation.name, operation.kind, parent, now_seconds)
 
     def change(tree: Tree) -> bool:
         _check_there(tree, parent=parent)
         _check_depth(tree.level(parent) + 1)
+        _check_name(tree, unit.id, parent, unit.name)
         return store.add(tree, unit)
 
     _reshape(operation.organisation, change, store)
@@ -168,7 +169,7 @@ def move(
     """With another `name`, if one is given; of this `version`, if one is given.
 
     Raises ProtocolError not_found, unit_cycle (below itself, or the organisation at all), unit_too_deep,
-    precondition_failed.
+    unit_name_taken, precondition_failed.
     """
 
     def change(tree: Tree) -> bool:
@@ -179,6 +180,28 @@ def move(
         if tree.units[unit].parent == parent and name is None:
             return True
         _check_depth(tree.level(parent) + tree.levels_of(unit))
+        _check_name(tree, unit, parent, name or tree.units[unit].name)
+        return store.move(tree, unit, parent, name=name)
+
+    _reshape(organisation, change, store)
+
+
+def rename(
+    organisation: OrganisationId, unit: UnitId, name: str, *, version: int | None = None, store: OrganisationStore
+) -> None:
+    """Of this `version`, if one is given. The tree keeps its shape but gets a new version: units that are made or moved
+    at the same time are compared with the new name.
+
+    Raises ProtocolError not_found, unit_name_taken, precondition_failed.
+    """
+
+    def change(tree: Tree) -> bool:
+        _check_there(tree, unit=unit)
+        _check_version(tree, unit, version)
+        parent = tree.units[unit].parent
+        if parent is None:
+            return store.rename(organisation, unit, name, version=tree.units[unit].version)
+        _check_name(tree, unit, parent, name)
         return store.move(tree, unit, parent, name=name)
 
     _reshape(organisation, change, store)
@@ -227,6 +250,13 @@ def _check_version(tree: Tree, unit: UnitId, version: int | None) -> None:
 def _check_depth(levels: int) -> None:
     if levels > MAX_LEVELS:
         raise ProtocolError(ErrorCode.UNIT_TOO_DEEP)
+
+
+def _check_name(tree: Tree, unit: UnitId, parent: UnitId, name: str) -> None:
+    """Two units of one name in one place could not be told apart: not by people, nor by the paths of an import."""
+    key = name_key(name)
+    if any(one.id != unit and one.parent == parent and name_key(one.name) == key for one in tree.units.values()):
+        raise ProtocolError(ErrorCode.UNIT_NAME_TAKEN)
 
 
 def _found(tree: Tree | None) -> Tree:

@@ -145,7 +145,7 @@ def read_unit(caller: Caller, place: Place, *, deps: PlaceDependencies) -> Admin
 
 
 def create_unit(caller: Caller, body: NewUnit, *, now_ms: int, deps: PlaceDependencies) -> AdminUnit:
-    """Raises ProtocolError: not_found, unit_too_deep, unavailable."""
+    """Raises ProtocolError: not_found, unit_too_deep, unit_name_taken, unavailable."""
     parent = body.parent or UnitId(body.organisation)
     right = require(caller, Permission.UNITS, "act", Place(body.organisation, parent), deps.organisations)
     place = Place(body.organisation, new_unit_id())
@@ -163,7 +163,7 @@ def change_unit(
 ) -> AdminUnit:
     """Another name, or another place for all of it: then the caller needs the right there too.
 
-    Raises ProtocolError: not_found, precondition_failed, unit_cycle, unit_too_deep, unavailable.
+    Raises ProtocolError: not_found, precondition_failed, unit_cycle, unit_too_deep, unit_name_taken, unavailable.
     """
     right = require(caller, Permission.UNITS, "act", place, deps.organisations)
     old = _tree(place, deps).units[place.unit]
@@ -175,8 +175,7 @@ def change_unit(
         return _unit(place, deps)
     if parent is None:
         store = _recording(deps, caller, right, place, action="unit.rename", now_ms=now_ms, details=changes)
-        if not store.rename(place.organisation, place.unit, body.name or old.name, version=version):
-            raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
+        organisations.rename(place.organisation, place.unit, body.name or old.name, version=version, store=store)
         return _unit(place, deps)
     require(caller, Permission.UNITS, "act", Place(place.organisation, parent), deps.organisations)
     changes["parent"] = {"old": id_text(old.parent) if old.parent else None, "new": id_text(parent)}

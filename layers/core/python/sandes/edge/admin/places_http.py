@@ -178,7 +178,10 @@ def list_units(
     "/admin/v1/units",
     status_code=HTTPStatus.CREATED,
     **described(
-        "Make a unit below another", permission=Permission.UNITS, need="act", refuses=(ErrorCode.UNIT_TOO_DEEP,)
+        "Make a unit below another",
+        permission=Permission.UNITS,
+        need="act",
+        refuses=(ErrorCode.UNIT_TOO_DEEP, ErrorCode.UNIT_NAME_TAKEN),
     ),
 )
 def create_unit(body: NewUnit) -> Response[AdminUnit]:
@@ -200,7 +203,7 @@ def get_unit(id: UnitPath, organisation: OrganisationQuery = None) -> Response[A
         "Rename a unit, or move it with all below it; the right is needed there too",
         permission=Permission.UNITS,
         need="act",
-        refuses=(*VERSIONED, ErrorCode.UNIT_CYCLE, ErrorCode.UNIT_TOO_DEEP),
+        refuses=(*VERSIONED, ErrorCode.UNIT_CYCLE, ErrorCode.UNIT_TOO_DEEP, ErrorCode.UNIT_NAME_TAKEN),
     ),
 )
 def change_unit(
