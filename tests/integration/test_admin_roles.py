@@ -143,6 +143,30 @@ def test_two_sign_ins_of_one_mailbox_do_not_approve_each_other(ministry: Ministr
     assert ministry.approve(ministry.ravi, asked).code == "own_request"
 
 
+def test_whoever_approves_is_warned_of_a_name_or_address_that_looks_like_somebody_elses(ministry: Ministry) -> None:
+    known = ministry.ravi.administrator
+    person = {
+        "email": f"x{known.email}",
+        "name": known.name.replace("a", "\u0430"),
+        "home": id_text(ministry.west.unit),
+    }
+    asked = ministry.ask(ministry.asha, "verifier", person=person)
+    seen = ministry.api(ministry.ravi, "GET", f"/approvals/{asked.body['id']}").body["warnings"]
+    assert {
+        "pointer": "/parameters/person/email",
+        "code": "looks_like",
+        "name": known.name,
+        "email": known.email,
+    } in seen
+    other = {
+        "email": "somebody.quite.different@example.gov.in",
+        "name": "Zubin Zz",
+        "home": id_text(ministry.west.unit),
+    }
+    asked = ministry.ask(ministry.asha, "moderator", person=other)
+    assert "warnings" not in ministry.api(ministry.ravi, "GET", f"/approvals/{asked.body['id']}").body
+
+
 def test_an_address_that_only_looks_like_one_is_refused(ministry: Ministry) -> None:
     for email in ("l\u0430tha@ports.example", "latha@p\u043erts.example", "latha@[127.0.0.1]", "latha@ports.example."):
         person = {"email": email, "name": "Latha", "home": id_text(ministry.west.unit)}

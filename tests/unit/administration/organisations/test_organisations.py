@@ -45,7 +45,7 @@ def chain(service: Service, organisation: OrganisationId, length: int, parent: U
     """Units each below the one before."""
     units: list[UnitId] = []
     for number in range(length):
-        parent = service.unit(organisation, f"level {number}", parent=parent)
+        parent = service.unit(organisation, f"level {number} of {service.units_made}", parent=parent)
         units.append(parent)
     return units
 

@@ -86,8 +86,19 @@ class RequestedBy(Answer):
     name: str
 
 
+class ApprovalWarning(Answer):
+    """The value at `pointer` of the approval looks like that of another administrator, of `name` and `email`."""
+
+    pointer: str
+    code: Literal["looks_like"]
+    name: str
+    email: str
+
+
 class AdminApproval(Answer):
-    """`operation` will be done with `parameters` when somebody else approves it before `expires_at`."""
+    """`operation` will be done with `parameters` when somebody else approves it before `expires_at`. `warnings` come
+    with a single approval that is pending: what whoever approves should compare before.
+    """
 
     id: str
     operation: str
@@ -101,6 +112,7 @@ class AdminApproval(Answer):
     decided_by: AdministratorField | None = None
     decided_at: Time | None = None
     reason: str | None = None
+    warnings: list[ApprovalWarning] | None = None
 
 
 class AdminApprovals(Answer):

@@ -145,8 +145,15 @@ def _lines(shown: Answer) -> str:
             f"  asked for by {text(shown['requested_by']['name'])}, {shown['requested_by']['administrator']}",
             *(f"  {name} = {text(_short(name, value))}" for name, value in shown["parameters"].items()),
             lines(shown, named),
+            *map(_warning, shown.get("warnings", ())),
         ]
     )
+
+
+def _warning(one: Answer) -> str:
+    what = one["pointer"].rpartition("/")[2]
+    known = f"{text(one['name'])} <{text(one['email'])}>"
+    return f"  warning: the {what} looks like that of {known}; compare them letter by letter"
 
 
 def _short(name: str, value: Any) -> str:

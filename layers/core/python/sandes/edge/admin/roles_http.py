@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from sandes.administration import approvals
 from sandes.administration.authority import Permission
 from sandes.administration.roles import assignments
+from sandes.administration.roles.lookalike_people import warnings
 from sandes.edge.admin.admin_wiring import wire_approvals, wire_assignments
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import (
@@ -34,6 +36,7 @@ from sandes.protocol.admin_roles_api import (
     AdminApprovals,
     AdminAssignment,
     AdminAssignments,
+    ApprovalWarning,
     NewAssignment,
     RejectApproval,
     RequestedBy,
@@ -152,8 +155,9 @@ def list_approvals(
 )
 def get_approval(id: ApprovalPath) -> AdminApproval:
     caller, now_ms = call(router)
-    found = approvals.read(caller, approval_in_path(id), now_ms=now_ms, deps=wire_approvals())
-    return shown_approval(found, now_ms)
+    deps = wire_approvals()
+    found = approvals.read(caller, approval_in_path(id), now_ms=now_ms, deps=deps)
+    return shown_approval(found, now_ms, warnings(found, deps.administrators))
 
 
 @router.post(
@@ -200,7 +204,7 @@ def cancel(id: ApprovalPath) -> AdminApproval:
     return shown_approval(approvals.cancel(caller, approval_in_path(id), now_ms=now_ms, deps=wire_approvals()), now_ms)
 
 
-def shown_approval(approval: Approval, now_ms: int) -> AdminApproval:
+def shown_approval(approval: Approval, now_ms: int, warned: Sequence[ApprovalWarning] | None = None) -> AdminApproval:
     return AdminApproval(
         id=base64url_text(approval.id),
         operation=approval.operation,
@@ -214,6 +218,7 @@ def shown_approval(approval: Approval, now_ms: int) -> AdminApproval:
         decided_by=approval.decided_by,
         decided_at=utc(approval.decided_at) if approval.decided_at else None,
         reason=approval.reason,
+        warnings=list(warned) if warned else None,
     )
 
 
