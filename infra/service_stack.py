@@ -15,7 +15,7 @@ from infra.function import SandesFunction
 from infra.http_api import HttpApi
 from infra.monitoring import Monitoring
 from infra.stages import FANOUT_CONCURRENCY, FANOUT_WORK_SECONDS, SETTINGS
-from infra.uploads import ROWS, UPLOADS
+from infra.uploads import BATCHES, ROSTERS, ROWS, UPLOADS
 from infra.work_queue import WorkQueue
 from sandes.store import schema
 from sandes.store.changes import FILTERS
@@ -224,7 +224,7 @@ class ServiceStack(Administration):
             },
         )
         self._grant_secret(self.group_rosters, self.pepper)
-        self._grant(self.group_rosters, ("s3:GetObject", "s3:DeleteObject"), self.uploads.objects(ROWS))
+        self._grant(self.group_rosters, ("s3:GetObject", "s3:DeleteObject"), self.uploads.objects(ROWS + ROSTERS))
         self._grant(self.group_rosters, ("s3:ListBucket",), self.uploads.bucket.bucket_arn)
         self._grant_queue(self.group_rosters, self.roster_queue)
         self._grant_work(self.group_rosters, self.roster_queue)
@@ -300,7 +300,8 @@ class ServiceStack(Administration):
             entry="expire",
         )
         self._grant_tables(
-            self.app_expiry, {schema.DIRECTORY: ("GetItem",), schema.DELIVERIES: ("PutItem", "UpdateItem")}
+            self.app_expiry,
+            {schema.DIRECTORY: ("GetItem",), schema.DELIVERIES: ("GetItem", "PutItem", "UpdateItem")},
         )
         self._grant(self.app_expiry, ("dynamodb:Query",), f"{self.tables[schema.DELIVERIES].table_arn}/index/*")
         self._grant_queue(self.app_expiry, self.webhook_queue)
@@ -344,7 +345,8 @@ class ServiceStack(Administration):
             memory_mb=1769,  # one whole processor: a check of 100,000 rows is all arithmetic
             timeout_seconds=BATCH_SECONDS,
         )
-        self._grant(self.apps, ("s3:PutObject", "s3:GetObject", "s3:DeleteObject"), self.uploads.objects(UPLOADS))
+        own = self.uploads.objects(UPLOADS + BATCHES)
+        self._grant(self.apps, ("s3:PutObject", "s3:GetObject", "s3:DeleteObject"), own)
         self._grant(self.apps, ("s3:ListBucket",), self.uploads.bucket.bucket_arn)  # else S3 says forbidden for missing
         self._grant_queue(self.apps, self.batch_queue)
         self._grant_tables(
@@ -359,8 +361,9 @@ class ServiceStack(Administration):
         self._grant_secret(self.app_batches, self.pepper)
         self._grant_sealing(self.app_batches)
         self._grant_connections(self.app_batches, "POST")
-        self._grant(self.app_batches, ("s3:GetObject", "s3:DeleteObject"), self.uploads.objects(UPLOADS))
-        self._grant(self.app_batches, ("s3:PutObject", "s3:GetObject", "s3:DeleteObject"), self.uploads.objects(ROWS))
+        self._grant(self.app_batches, ("s3:GetObject", "s3:DeleteObject"), own)
+        rows = self.uploads.objects(ROWS + BATCHES)
+        self._grant(self.app_batches, ("s3:PutObject", "s3:GetObject", "s3:DeleteObject"), rows)
         self._grant(self.app_batches, ("s3:ListBucket",), self.uploads.bucket.bucket_arn)
         self._grant_queue(self.app_batches, self.batch_queue)
         self._grant_queue(self.app_batches, self.webhook_queue)
@@ -392,7 +395,7 @@ class ServiceStack(Administration):
             },
         )
         self._grant_secret(self.app_groups, self.pepper)
-        self._grant(self.app_groups, ("s3:PutObject",), self.uploads.objects(ROWS))
+        self._grant(self.app_groups, ("s3:PutObject",), self.uploads.objects(ROWS + ROSTERS))
         self._grant_queue(self.app_groups, self.group_queue)
         self._grant_queue(self.app_groups, self.roster_queue)
 

@@ -9,8 +9,8 @@ from constructs import Construct
 from infra.config import Config
 
 UPLOADS, ROWS, FINDINGS = "uploads/", "rows/", "findings/"
-IMPORTS = "imports/"
-"""Below the first two: what is of imports."""
+IMPORTS, BATCHES, ROSTERS = "imports/", "batches/", "rosters/"
+"""Below the first two: what the objects are of. Each function may reach its own."""
 
 
 class Uploads(Construct):

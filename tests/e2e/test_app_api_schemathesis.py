@@ -133,11 +133,13 @@ class Signed(requests.auth.AuthBase):
         base = urlsplit(self.app.deployed.stack.http_url).path
         body = request.body or b""
         key = request.headers.get("Idempotency-Key")
+        match = request.headers.get("If-Match")
         token = self.app.token(
             str(request.method),
             request.path_url.removeprefix(base),
             body if isinstance(body, bytes) else str(body).encode(),
             key.decode("latin-1") if isinstance(key, bytes) else key,
+            match.decode("latin-1") if isinstance(match, bytes) else match,
         )
         request.headers["Authorization"] = f"Bearer {token}"
         return request

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from itertools import count
 
 import pytest
 
-from sandes.apps.app_status import StatusDependencies, expire_due, take_receipt
+from sandes.apps.app_status import SWEEP_SECONDS, StatusDependencies, expire_due, take_receipt
 from sandes.model.app import App, Webhook
 from sandes.model.delivery import AppMessage, Envelopes, Status
-from sandes.model.ids import MessageId, new_account_id, new_app_id, new_message_id
+from sandes.model.ids import MessageId, app_text, new_account_id, new_app_id, new_message_id
 from sandes.store.apps import AppStore
-from sandes.store.deliveries import DeliveryStore
+from sandes.store.deliveries import DeliveryStore, key
 from tests.support.queue import FakeQueue
 from tests.support.service import Service
 
@@ -108,6 +110,46 @@ def test_a_message_that_was_delivered_or_is_hours_overdue(
     sweep(store_backend, deps, later=10)
     assert status(app, read.id, deps, store_backend) is Status.DELIVERED
     assert status(app, overdue.id, deps, store_backend) is Status.EXPIRED
+
+
+@pytest.mark.parametrize("days", [2, 10, 29])
+def test_a_long_pause_of_the_sweep_loses_nothing(
+    app: App, deps: StatusDependencies, store_backend: Service, days: int
+) -> None:
+    now = store_backend.now_ms // 1000
+    deps.deliveries.note_swept(now // 3600)
+    message = stored(app, deps, store_backend, deadline=now + 60)
+    sweep(store_backend, deps, later=days * 86_400)
+    assert status(app, message.id, deps, store_backend) is Status.EXPIRED
+    queue = deps.webhook_queue
+    assert isinstance(queue, FakeQueue)
+    assert len([entry for entry, _ in queue.sent if entry["app"] == app_text(app.id)]) == 1
+
+
+def test_a_sweep_that_runs_out_of_time_goes_on_where_it_ended(
+    app: App, deps: StatusDependencies, store_backend: Service
+) -> None:
+    """Each call has time for a few hours; the backlog of a pause of twenty days is worked through all the same."""
+    now = store_backend.now_ms // 1000
+    deps.deliveries.note_swept(now // 3600)
+    messages = [stored(app, deps, store_backend, deadline=now + hours * 3600) for hours in (1, 30, 31, 300)]
+    later_ms, calls = store_backend.now_ms + 20 * 86_400_000, 0
+    while any(status(app, one.id, deps, store_backend) is not Status.EXPIRED for one in messages):
+        expire_due(now_ms=later_ms, deps=deps, elapsed=partial(next, count(step=SWEEP_SECONDS / 50)))
+        calls += 1
+        assert calls < 50, "the sweep makes no progress"
+    assert calls > 3
+
+
+def test_the_first_sweep_of_all_looks_back_as_long_as_messages_are_kept(
+    app: App, deps: StatusDependencies, store_backend: Service
+) -> None:
+    now = store_backend.now_ms // 1000
+    deps.deliveries.client.delete_item(TableName=deps.deliveries.table, Key=key("D#swept", "0"))
+    message = stored(app, deps, store_backend, deadline=now - 29 * 86_400)
+    sweep(store_backend, deps)
+    assert status(app, message.id, deps, store_backend) is Status.EXPIRED
+    assert deps.deliveries.swept_before() == now // 3600
 
 
 def test_a_receipt_after_the_deadline_does_not_take_the_expiry_back(

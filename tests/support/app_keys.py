@@ -39,6 +39,8 @@ class AppKeys:
         claims["bh"] = base64url_text(hashlib.sha256(signed.body).digest())
         if signed.idempotency_key is not None:
             claims["ik"] = signed.idempotency_key
+        if signed.if_match is not None:
+            claims["im"] = signed.if_match
         claims = {name: value for name, value in (claims | changed).items() if value is not ...}
         text = ".".join(base64url_text(json.dumps(part).encode()) for part in (header, claims))
         return f"{text}.{base64url_text(signature or self.key.sign(text.encode()).signature)}"

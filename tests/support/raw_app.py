@@ -40,10 +40,18 @@ class RawApp:
     def app(self) -> str:
         return self.id.partition(".")[0]
 
-    def token(self, method: str, path: str, body: bytes, idempotency_key: str | None, **changed: Any) -> str:
+    def token(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        idempotency_key: str | None,
+        if_match: str | None = None,
+        **changed: Any,
+    ) -> str:
         """A token as docs/apps asks for; `changed` replaces claims, `header` and `signature` included."""
         keys = AppKeys(self.id, self.deployed.stack.audience, self.key)
-        signed = SignedRequest(method, path, body, idempotency_key)
+        signed = SignedRequest(method, path, body, idempotency_key, if_match)
         return keys.token(signed, now_seconds=int(time.time()), **changed)
 
     async def call(
@@ -61,7 +69,7 @@ class RawApp:
         key = key if key is not None or method != "POST" else secrets.token_urlsafe(12)
         headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
         headers |= {"If-Match": if_match} if if_match else {}
-        headers["Authorization"] = f"Bearer {token or self.token(method, path, sent, key or None)}"
+        headers["Authorization"] = f"Bearer {token or self.token(method, path, sent, key or None, if_match or None)}"
         async with httpx.AsyncClient(base_url=self.deployed.stack.http_url, timeout=ANSWER_SECONDS) as client:
             return await client.request(method, path, content=sent, headers=headers)
 

@@ -39,7 +39,8 @@ SIGNED_BY_APP = (
     "JWS in compact form, alg EdDSA and no other, signed with the app's Ed25519 key; one for each request. Header kid: "
     "app id, full stop, key id. Claims: iss, the app id; aud, the deployment's audience; iat and exp in epoch seconds, "
     "exp at most 60 s after iat; htm, the method; htu, the path with its query as it is sent, from /v1 on; bh, SHA-256 "
-    "of the body's bytes (of none: of nothing) in base64url without padding; on POST ik, the Idempotency-Key."
+    "of the body's bytes (of none: of nothing) in base64url without padding; on POST ik, the Idempotency-Key; with "
+    "If-Match im, its value."
 )
 
 _ANY_CALL_OF_DEVICES = (ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE)

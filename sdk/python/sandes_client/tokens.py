@@ -31,6 +31,7 @@ class SignedRequest:
     target: str
     body: bytes
     idempotency_key: str | None
+    if_match: str | None = None
 
 
 def sign_app_token(identity: IdentityKey, key: str, request: SignedRequest, *, audience: str, now_seconds: int) -> str:
@@ -46,6 +47,8 @@ def sign_app_token(identity: IdentityKey, key: str, request: SignedRequest, *, a
     }
     if request.idempotency_key is not None:
         claims["ik"] = request.idempotency_key
+    if request.if_match is not None:
+        claims["im"] = request.if_match
     return _signed(identity, key, claims)
 
 

@@ -51,6 +51,16 @@ def test_a_request_without_idempotency_key_needs_no_such_claim() -> None:
     verify(KEYS.token(get, now_seconds=NOW), get)
 
 
+def test_a_token_is_bound_to_the_version_that_the_request_names() -> None:
+    put = SignedRequest("PUT", "/v1/app-groups/x/roster", b"{}", None, '"7"')
+    token = KEYS.token(put, now_seconds=NOW)
+    verify(token, put)
+    for other in (None, "*", '"8"', ""):
+        assert refused(token, replace(put, if_match=other)) is TokenInvalid
+    unbound = KEYS.token(replace(put, if_match=None), now_seconds=NOW)
+    assert refused(unbound, put) is TokenInvalid
+
+
 def test_a_token_is_good_from_30_seconds_before_it_was_made_until_it_expires() -> None:
     verify(signed(), now_seconds=NOW - CLOCK_TOLERANCE_SECONDS)
     verify(signed(), now_seconds=NOW + 59)

@@ -75,7 +75,7 @@ class AppService:
         try:
             verify_app_token(
                 token,
-                SignedRequest(request.method, target, request.content, key),
+                SignedRequest(request.method, target, request.content, key, request.headers.get("If-Match")),
                 app=claimed_app(token)[0],
                 public_key=self.private_key.public,
                 audience=AUDIENCE,

@@ -122,11 +122,11 @@ class Caller:
             target += "?" + urlencode(given, quote_via=quote, safe="")
         content = b"" if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         idempotency_key = (key if key is not None else secrets.token_urlsafe(16)) if method == "POST" else None
-        request = SignedRequest(method, target, content, idempotency_key)
+        request = SignedRequest(method, target, content, idempotency_key, if_match)
         corrected = lost = False
         attempt = 1
         while True:
-            outcome = yield self._signed(request, if_match)
+            outcome = yield self._signed(request)
             if isinstance(outcome, httpx.Response) and outcome.is_success:
                 return outcome
             if not corrected and self._corrects_clock(outcome):
@@ -155,7 +155,7 @@ class Caller:
                 yield Pause(self.chance.full_jitter(attempt - 1))
         raise failure(outcome)
 
-    def _signed(self, request: SignedRequest, if_match: str | None) -> Send:
+    def _signed(self, request: SignedRequest) -> Send:
         token = sign_app_token(
             self.credentials.private_key,
             self.credentials.key_name,
@@ -168,8 +168,8 @@ class Caller:
             headers["Content-Type"] = "application/json"
         if request.idempotency_key is not None:
             headers["Idempotency-Key"] = request.idempotency_key
-        if if_match is not None:
-            headers["If-Match"] = if_match
+        if request.if_match is not None:
+            headers["If-Match"] = request.if_match
         url = self.credentials.http_url.rstrip("/") + request.target
         return Send(request.method, url, headers, request.body)
 

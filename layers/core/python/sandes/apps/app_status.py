@@ -16,7 +16,7 @@ from sandes.model.delivery import AppMessage, Status
 from sandes.model.ids import AccountId, AppId, MessageId
 from sandes.queues import Queue
 from sandes.store.apps import AppStore
-from sandes.store.deliveries import DeliveryStore
+from sandes.store.deliveries import HOUR_SECONDS, MESSAGE_KEEP_SECONDS, DeliveryStore
 from sandes.store.dynamo import ConditionFailed
 
 LOOK_BACK_SECONDS = 86_400
@@ -53,20 +53,34 @@ def take_receipt(
 def expire_due(*, now_ms: int, deps: StatusDependencies, elapsed: Callable[[], float]) -> int:
     """Mark messages whose time is over; how many there were. Ends early, to be called again, after 20 seconds.
 
-    Looks back over a day, so that a pause of the schedule loses nothing. Calling it twice at a time does no harm.
+    It begins where the last sweep ended, and at least a day back, for what the index shows late. So a pause of the
+    schedule loses nothing before the messages' own rows are gone, 30 days after their deadline. Calling it twice at a
+    time does no harm.
     """
-    began, moved = elapsed(), 0
+    began, moved, now_seconds = elapsed(), 0, now_ms // 1000
+    this_hour = now_seconds // HOUR_SECONDS
+    noted = deps.deliveries.swept_before()
+    oldest = (now_seconds - MESSAGE_KEEP_SECONDS) // HOUR_SECONDS
+    hour = oldest if noted is None else max(oldest, min(noted, (now_seconds - LOOK_BACK_SECONDS) // HOUR_SECONDS))
     apps: dict[AppId, App | None] = {}
-    due = deps.deliveries.due(now_seconds=now_ms // 1000, look_back_seconds=LOOK_BACK_SECONDS)
-    for app_id, messages in _slices(due):
-        if app_id not in apps:
-            apps[app_id] = deps.apps.read(app_id)
-        if app := apps[app_id]:
-            taken_ms = int((elapsed() - began) * 1000)  # an event's id tells when it was made
-            _move(app, messages, Status.EXPIRED, now_ms=now_ms + taken_ms, deps=deps)
-        moved += len(messages)
-        if elapsed() - began > SWEEP_SECONDS:
-            break
+    late = False
+    while hour <= this_hour and not late:
+        for app_id, messages in _slices(deps.deliveries.due(hour, now_seconds=now_seconds)):
+            if app_id not in apps:
+                apps[app_id] = deps.apps.read(app_id)
+            if app := apps[app_id]:
+                taken_ms = int((elapsed() - began) * 1000)  # an event's id tells when it was made
+                _move(app, messages, Status.EXPIRED, now_ms=now_ms + taken_ms, deps=deps)
+            moved += len(messages)
+            late = elapsed() - began > SWEEP_SECONDS
+            if late:
+                break
+        else:
+            late = elapsed() - began > SWEEP_SECONDS
+            hour += 1
+    swept = min(hour, this_hour)  # this hour's deadlines are not all over
+    if noted is None or swept > noted:
+        deps.deliveries.note_swept(swept)
     return moved
 
 

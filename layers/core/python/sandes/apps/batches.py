@@ -299,12 +299,12 @@ def message_id(batch: Batch, row: int, pepper: Pepper) -> MessageId:
 
 def file_name(batch: Batch) -> str:
     """Of what the app uploaded or sent along. Another body under the same idempotency key would be another file."""
-    return f"uploads/{app_text(batch.app)}/{batch.id}/{base64url_text(batch.fingerprint)}"
+    return f"uploads/batches/{app_text(batch.app)}/{batch.id}/{base64url_text(batch.fingerprint)}"
 
 
 def rows_name(batch: Batch, check: str) -> str:
     """Of the good rows as one check left them."""
-    return f"rows/{app_text(batch.app)}/{batch.id}/{check}"
+    return f"rows/batches/{app_text(batch.app)}/{batch.id}/{check}"
 
 
 def chunk_owner(batch: Batch, check: str, chunk: int) -> bytes:

@@ -100,7 +100,7 @@ def job(app: AppId, group: GroupId, roster: str, *, until: int) -> dict[str, Any
 
 def object_name(app: AppId, group: GroupId, roster: str) -> str:
     """Of the changes that a roster makes."""
-    return f"rows/{app_text(app)}/{id_text(group)}/{roster}"
+    return f"rows/rosters/{app_text(app)}/{id_text(group)}/{roster}"
 
 
 def object_owner(roster: str) -> bytes:

@@ -1,8 +1,8 @@
 """App tokens: one for each request, signed by the app, bound to what it asks (docs/apps/README.md, "Tokens").
 
 Header `kid`: app id, full stop, key id. Claims: `iss` (app id), `aud`, `iat`, `exp` at most 60 s after `iat`, `htm`
-(method), `htu` (path and query, from /v1 on), `bh` (SHA-256 of the body, base64url), and on POST `ik`, the
-Idempotency-Key: whoever copies a token can only repeat the very request, which is answered as before.
+(method), `htu` (path and query, from /v1 on), `bh` (SHA-256 of the body, base64url), on POST `ik`, the Idempotency-Key,
+and with If-Match `im`, its value: whoever copies a token can only repeat the very request, which is answered as before.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ MAX_LIFETIME_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """What a token is bound to. `path` includes the query; `idempotency_key` is None where none was sent."""
+    """What a token is bound to. `path` includes the query; the headers are None where they were not sent."""
 
     method: str
     path: str
     body: bytes
     idempotency_key: str | None
+    if_match: str | None = None
 
 
 def claimed_app(token: str) -> tuple[AppId, AppKeyId]:
@@ -42,7 +43,7 @@ def verify_app_token(
 ) -> None:
     """`app` is what `claimed_app` gave.
 
-    Raises TokenInvalid (also for another app, method, path, body or idempotency key), or TokenExpired.
+    Raises TokenInvalid (also for another app, method, path, body, idempotency key or If-Match), or TokenExpired.
     """
     claims = verified_claims(
         token,
@@ -57,6 +58,7 @@ def verify_app_token(
         "htu": request.path,
         "bh": base64url_text(hashlib.sha256(request.body).digest()),
         "ik": request.idempotency_key,
+        "im": request.if_match,
     }
     if any(claims.get(name) != value for name, value in bound.items()):
         raise TokenInvalid

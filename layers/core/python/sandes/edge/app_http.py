@@ -29,6 +29,7 @@ def signed_request(app: APIGatewayHttpResolver) -> AppRequest:
             path=event.raw_path + (f"?{query}" if query else ""),
             body=body_bytes(event.raw_event),
             idempotency_key=headers.get("idempotency-key"),
+            if_match=headers.get("if-match"),
         ),
         source_address(app),
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -35,7 +34,7 @@ ANSWER_KEEP_SECONDS = 86_400
 MESSAGE_KEEP_SECONDS = 30 * 86_400
 """How long a message's fate can be read after the message itself has expired."""
 
-_HOUR = 3600
+HOUR_SECONDS = 3600
 _SHARDS = 4
 """Of an hour's deadlines in the index: a batch may give 100,000 messages the same one."""
 
@@ -58,6 +57,9 @@ def event_key(app: AppId, event: str, *, test: bool) -> dict[str, Any]:
 
 def webhook_delivery_key(app: AppId, webhook: str, event: str, *, test: bool) -> dict[str, Any]:
     return key(_deliveries_to(app, webhook, test), event)
+
+
+_SWEPT = key("D#swept", "0")
 
 
 def send_log_key(subject: str, *, test: bool) -> dict[str, Any]:
@@ -111,7 +113,7 @@ class DeliveryStore:
         if message.group is not None:
             item[Row.GROUP] = {"B": message.group}
         elif message.status < Status.DELIVERED:
-            item[Row.DUE] = {"S": _due(message.deadline // _HOUR, message.id[-1] % _SHARDS)}
+            item[Row.DUE] = {"S": _due(message.deadline // HOUR_SECONDS, message.id[-1] % _SHARDS)}
         if message.account:
             item[Row.ACCOUNT] = {"B": message.account}
         if message.to is not None:
@@ -173,12 +175,11 @@ class DeliveryStore:
         found = batch_get(self.client, {self.table: {"Keys": keys, "ConsistentRead": True}})[self.table]
         return [message for item in found if (message := live_message(app, item, now_seconds))]
 
-    def due(self, *, now_seconds: int, look_back_seconds: int) -> Iterator[list[AppMessage]]:
-        """Pages of messages whose deadline has passed, of all apps, and whose status is not final. From an index, so
-        what has just changed may be among them.
+    def due(self, hour: int, *, now_seconds: int) -> Iterator[list[AppMessage]]:
+        """Pages of messages whose deadline was in `hour` and has passed, of all apps, and whose status is not final.
+        From an index, so what has just changed may be among them.
         """
-        first, last = (now_seconds - look_back_seconds) // _HOUR, now_seconds // _HOUR
-        for hour, shard in product(range(first, last + 1), range(_SHARDS)):
+        for shard in range(_SHARDS):
             start: dict[str, Any] = {}
             while True:
                 answer = self.client.query(
@@ -193,6 +194,15 @@ class DeliveryStore:
                 if "LastEvaluatedKey" not in answer:
                     break
                 start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def swept_before(self) -> int | None:
+        """The hour before which all deadlines have been swept; None if that was never noted."""
+        answer = self.client.get_item(TableName=self.table, Key=_SWEPT, ConsistentRead=True)
+        return int(answer["Item"][Row.COUNT]["N"]) if "Item" in answer else None
+
+    def note_swept(self, hour: int) -> None:
+        """Note that all deadlines before `hour` have been swept. It is kept: a pause of the sweep must not lose it."""
+        self.client.put_item(TableName=self.table, Item=_SWEPT | {Row.COUNT: {"N": str(hour)}})
 
     def message_pages(
         self, app: AppId, *, before: str | None, limit: int, now_seconds: int

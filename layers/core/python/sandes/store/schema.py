@@ -626,6 +626,8 @@ class DeliveryRow:
     SENDS = "g"  # B 12 bytes each: app, epoch seconds
     # quota, partition `Q#app`, sort `minute#n` or `day#n`
     COUNT = "n"  # N
+    # how far deadlines have been swept, partition `D#swept`, sort "0"
+    # COUNT: the hour before which nothing is left
     # batches: see BatchRow
 
 
