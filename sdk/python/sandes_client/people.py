@@ -72,10 +72,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """Somebody who may write to the caller. `created_at` is epoch seconds."""
+    """Somebody who may write to the caller. Times are epoch seconds; `expires_at` is None for one without an end."""
 
     account: AccountId
     created_at: int
+    expires_at: int | None = None
 
 
 class People:
@@ -168,10 +169,7 @@ class People:
             answer = await self._api.signed("GET", "v1/invitations", query=of_cursor(cursor))
             return read_answer(
                 lambda: (
-                    [
-                        Invitation(parse_account(one["account"]), int(one["created_at"]))
-                        for one in answer["invitations"]
-                    ],
+                    [_invitation(one) for one in answer["invitations"]],
                     next_cursor(answer),
                 )
             )
@@ -251,7 +249,8 @@ class People:
 
 
 def _invitation(answer: dict[str, Any]) -> Invitation:
-    return Invitation(parse_account(answer["account"]), int(answer["created_at"]))
+    ends = answer.get("expires_at")
+    return Invitation(parse_account(answer["account"]), int(answer["created_at"]), None if ends is None else int(ends))
 
 
 def _expired_since(kept: KeptProfile, now_ms: int) -> bool:

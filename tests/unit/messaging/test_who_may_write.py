@@ -139,4 +139,4 @@ def test_an_officials_receipt_says_the_class_and_invites_nobody(service: Service
     sent(service, service.message(listed), ravi)
     receipt(service, listed, ravi)
     assert classes(service, ravi) == ["verified"]
-    assert service.directory.invitations(listed.account, after=None, most=10) == ([], False)
+    assert service.directory.invitations(listed.account, after=None, most=10, now_seconds=NOW_MS // 1000) == ([], None)

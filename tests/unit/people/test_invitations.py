@@ -8,7 +8,7 @@ import pytest
 
 from sandes.limits import Limit
 from sandes.messaging.send import send
-from sandes.model.ids import AccountId, new_account_id
+from sandes.model.ids import AccountId, new_account_id, new_message_id
 from sandes.people import accounts, invitations
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.dynamodb import FlakyClient
@@ -40,7 +40,7 @@ def listed(service: Service, official: Person) -> dict[AccountId, int]:
 
 
 def sent(service: Service, sender: Person, recipient: Person, *, now_ms: int = NOW_MS, deps: Any = None) -> None:
-    frame = service.message(recipient)
+    frame = service.message(recipient, id=new_message_id(now_ms))
     send(frame, sender.principal(), now_ms=now_ms, deps=deps or service.send_deps())
 
 
@@ -200,3 +200,53 @@ def test_officials_and_citizens_among_themselves_and_notes_to_oneself_need_no_in
     frame = service.message(colleague, copies=service.message(colleague).copies[1:])
     send(frame, colleague.principal(), now_ms=NOW_MS, deps=service.send_deps())
     assert [listed(service, person) for person in (asha, colleague, ravi)] == [{}, {}, {}]
+
+
+# The end of an invitation
+
+DAY_MS = 86_400_000
+
+
+def test_an_invitation_by_a_message_ends_ninety_days_after_it(service: Service, asha: Person, ravi: Person) -> None:
+    sent(service, asha, ravi)
+    sent(service, ravi, asha, now_ms=NOW_MS + 90 * DAY_MS - 1_000)
+    assert refused(sent, service, ravi, asha, now_ms=NOW_MS + 90 * DAY_MS) is ErrorCode.NOT_PERMITTED
+
+
+def test_further_messages_renew_it(service: Service, asha: Person, ravi: Person) -> None:
+    for day in (0, 60, 120):
+        sent(service, asha, ravi, now_ms=NOW_MS + day * DAY_MS)
+    sent(service, ravi, asha, now_ms=NOW_MS + 209 * DAY_MS)
+    assert refused(sent, service, ravi, asha, now_ms=NOW_MS + 210 * DAY_MS) is ErrorCode.NOT_PERMITTED
+
+
+def test_many_messages_renew_it_once_in_ten_days(service: Service, asha: Person, ravi: Person) -> None:
+    sent(service, asha, ravi)
+    client = FlakyClient(service.client)
+    for hours in range(1, 240, 24):
+        sent(service, asha, ravi, now_ms=NOW_MS + hours * 3_600_000, deps=send_deps(service, client))
+    writes = client.calls.count("put_item")
+    sent(service, asha, ravi, now_ms=NOW_MS + 241 * 3_600_000, deps=send_deps(service, client))
+    assert client.calls.count("put_item") - writes == writes // 10 + 1
+
+
+def test_an_invitation_made_on_purpose_has_no_end(service: Service, asha: Person, ravi: Person) -> None:
+    sent(service, asha, ravi)
+    invite(service, asha, ravi.account)
+    sent(service, asha, ravi, now_ms=NOW_MS + 30 * DAY_MS)
+    sent(service, ravi, asha, now_ms=NOW_MS + 300 * DAY_MS)
+
+
+def test_the_list_says_when_an_invitation_ends_and_leaves_out_those_that_have(
+    service: Service, asha: Person, ravi: Person
+) -> None:
+    sent(service, asha, ravi)
+    other = service.person()
+    invite(service, asha, other.account)
+
+    def ends(now_ms: int) -> dict[AccountId, int | None]:
+        page = invitations.invitations(service.caller(asha), after=None, now_ms=now_ms, deps=service.device_deps)
+        return {entry.account: entry.expires_at for entry in page.invitations}
+
+    assert ends(NOW_MS) == {ravi.account: NOW + 90 * 86_400, other.account: None}
+    assert ends(NOW_MS + 90 * DAY_MS) == {other.account: None}

@@ -24,7 +24,7 @@ from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.frames import Accepted, Send
 from sandes.statistics.tally import Tally
 from sandes.store.inbox import InboxStore
-from sandes.store.send_view import SendFacts, SendView
+from sandes.store.send_view import INVITED_SECONDS, SendFacts, SendView
 
 MAX_AHEAD_MS = 2 * 60 * 1000
 """A message id may lie this far in the future: clients make ids on the server's clock, learnt from `welcome`."""
@@ -74,7 +74,13 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     if not targets:  # a note to oneself with no other device to hold it
         return Accepted(ref=frame.ref, id=frame.id, at=at_ms)
     if not facts.has_invited and decide(viewer, person, "let_write"):  # whom an official writes to may answer
-        deps.view.directory.invite(owner=sender.account, invited=recipient.account, now_seconds=now_ms // 1000)
+        now_seconds = now_ms // 1000
+        deps.view.directory.invite(
+            owner=sender.account,
+            invited=recipient.account,
+            now_seconds=now_seconds,
+            until=now_seconds + INVITED_SECONDS,
+        )
     sealing = Sealing.by(deps.service_keys, now_ms=now_ms)
     envelopes = [
         seal_for(

@@ -82,7 +82,7 @@ def _reached(caller: Caller, id: AccountId, asked: Action, *, now_ms: int, deps:
     Raises ProtocolError not_found.
     """
     now_seconds = now_ms // 1000
-    account, ties = deps.directory.account(id), deps.people.ties(id, caller.account.id)
+    account, ties = deps.directory.account(id), deps.people.ties(id, caller.account.id, now_seconds=now_ms // 1000)
     if account is not None:
         person = Person(
             account.standing_at(now_seconds),

@@ -1,7 +1,7 @@
 """Invitations: which citizens may write to an official whose post is not listed
 (docs/protocol/README.md, "Who may write to whom").
 
-An official's message to a citizen makes one too (messaging/send.py).
+An official's message to a citizen makes one too, which ends 90 days after the last message (messaging/send.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PAGE = 100
 
 
 def invite(caller: Caller, account: AccountId, *, now_ms: int, deps: DeviceDependencies) -> None:
-    """Let a citizen write to the caller. Doing it again changes nothing.
+    """Let a citizen write to the caller, without an end. Doing it again changes nothing.
 
     Raises ProtocolError rate_limited, or not_found for everybody who does not need it, blocks the caller or does not
     exist, and for callers who are no officials.
@@ -38,7 +38,9 @@ def uninvite(caller: Caller, account: AccountId, *, deps: DeviceDependencies) ->
 
 
 def invitations(caller: Caller, *, after: str | None, now_ms: int, deps: DeviceDependencies) -> InvitationList:
-    """A page of those whom the caller has invited; nobody, unless the caller is an official: everybody may write then.
+    """Give a page of those whom the caller has invited; it may be a short one with a cursor.
+
+    It is empty unless the caller is an official: everybody may write to the others.
 
     Raises ProtocolError invalid_cursor.
     """
@@ -46,9 +48,10 @@ def invitations(caller: Caller, *, after: str | None, now_ms: int, deps: DeviceD
     since = parse_account(position(after, owner=own, of=of, pepper=deps.pepper)) if after is not None else None
     if caller.account.standing_at(now_ms // 1000) is None:
         return InvitationList(invitations=[])
-    found, more = deps.directory.invitations(own, after=since, most=PAGE)
-    last = account_text(found[-1][0]) if more and found else None
+    found, last = deps.directory.invitations(own, after=since, most=PAGE, now_seconds=now_ms // 1000)
     return InvitationList(
-        invitations=[InvitationEntry(account=account, created_at=created_at) for account, created_at in found],
-        cursor=cursor(last, owner=own, of=of, pepper=deps.pepper) if last else None,
+        invitations=[
+            InvitationEntry(account=one.invited, created_at=one.created_at, expires_at=one.expires_at) for one in found
+        ],
+        cursor=cursor(account_text(last), owner=own, of=of, pepper=deps.pepper) if last else None,
     )

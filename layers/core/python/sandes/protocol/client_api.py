@@ -306,8 +306,11 @@ class SearchResults(Wire):
 
 
 class InvitationEntry(Wire):
+    """`expires_at`: of one that a message has made; one that was made on purpose has none."""
+
     account: AccountField
     created_at: EpochSeconds
+    expires_at: EpochSeconds | None = None
 
 
 class InvitationList(Wire):

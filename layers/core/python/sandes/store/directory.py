@@ -60,6 +60,20 @@ def invitation_key(*, owner: AccountId, invited: AccountId) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """Times are epoch seconds. `expires_at` is None for one that was made on purpose: it has no end."""
+
+    invited: AccountId
+    created_at: int
+    expires_at: int | None
+
+
+def invitation_holds(item: Item, at_seconds: int) -> bool:
+    """Whether an invitation's row still counts at a time: TTL deletes rows late."""
+    return Row.VANISHES_AT not in item or int(item[Row.VANISHES_AT]["N"]) > at_seconds
+
+
 def is_block(item: Item) -> bool:
     return bool(item[Row.SORT]["S"].startswith(_BLOCK_PREFIX))
 
@@ -158,13 +172,17 @@ class DirectoryStore:
     def block(self, *, owner: AccountId, blocked: AccountId) -> None:
         self.client.put_item(TableName=self.table, Item=block_key(owner=owner, blocked=blocked))
 
-    def invite(self, *, owner: AccountId, invited: AccountId, now_seconds: int) -> None:
-        """Let `invited` write to `owner`. An invitation that is there already keeps its date."""
+    def invite(self, *, owner: AccountId, invited: AccountId, now_seconds: int, until: int | None = None) -> None:
+        """Let `invited` write to `owner`, for good or until an epoch second.
+
+        One without an end is left alone; one with an end is replaced.
+        """
         item = invitation_key(owner=owner, invited=invited) | {InvitationRow.CREATED_AT: {"N": str(now_seconds)}}
+        if until is not None:
+            item[Row.VANISHES_AT] = {"N": str(until)}
+        replaceable = f"attribute_not_exists({Row.PARTITION}) OR attribute_exists({Row.VANISHES_AT})"
         try:
-            self.client.put_item(
-                TableName=self.table, Item=item, ConditionExpression=f"attribute_not_exists({Row.PARTITION})"
-            )
+            self.client.put_item(TableName=self.table, Item=item, ConditionExpression=replaceable)
         except ClientError as error:
             if not failed_condition(error):
                 raise
@@ -173,9 +191,9 @@ class DirectoryStore:
         self.client.delete_item(TableName=self.table, Key=invitation_key(owner=owner, invited=invited))
 
     def invitations(
-        self, owner: AccountId, *, after: AccountId | None, most: int
-    ) -> tuple[list[tuple[AccountId, int]], bool]:
-        """Whom `owner` has invited and when (epoch seconds), in the order of their ids; whether there may be more."""
+        self, owner: AccountId, *, after: AccountId | None, most: int, now_seconds: int
+    ) -> tuple[list[Invitation], AccountId | None]:
+        """Whom `owner` has invited, in the order of their ids, and where to go on, if there may be more."""
         start: dict[str, Any] = {"ExclusiveStartKey": invitation_key(owner=owner, invited=after)} if after else {}
         answer = self.client.query(
             TableName=self.table,
@@ -188,13 +206,16 @@ class DirectoryStore:
             **start,
         )
         found = [
-            (
+            Invitation(
                 parse_account(item[Row.SORT]["S"].removeprefix(_INVITATION_PREFIX)),
                 int(item[InvitationRow.CREATED_AT]["N"]),
+                int(item[Row.VANISHES_AT]["N"]) if Row.VANISHES_AT in item else None,
             )
             for item in answer["Items"]
+            if invitation_holds(item, now_seconds)
         ]
-        return found, "LastEvaluatedKey" in answer
+        last = answer.get("LastEvaluatedKey")
+        return found, parse_account(last[Row.SORT]["S"].removeprefix(_INVITATION_PREFIX)) if last else None
 
     def unblock(self, *, owner: AccountId, blocked: AccountId) -> None:
         self.client.delete_item(TableName=self.table, Key=block_key(owner=owner, blocked=blocked))

@@ -14,7 +14,7 @@ from sandes.model.organisation import Organisation
 from sandes.model.profile import FIELDS, Audience, Field, PhotoType, SelfDescription
 from sandes.model.standing import Standing, in_force
 from sandes.model.verification import Verification
-from sandes.store.directory import DirectoryStore, account_key, block_key, invitation_key
+from sandes.store.directory import DirectoryStore, account_key, block_key, invitation_holds, invitation_key
 from sandes.store.dynamo import Item, batch_get
 from sandes.store.organisations import organisation_key, read_organisation
 from sandes.store.routing import RoutingStore, routes
@@ -138,10 +138,10 @@ class PeopleView:
             found |= self._get([organisation_key(one) for one in organisations[start : start + _BATCH_KEYS]], [])
         return {account: _facts(found, viewer, account, now_seconds) for account in accounts}
 
-    def ties(self, owner: AccountId, other: AccountId) -> Ties:
+    def ties(self, owner: AccountId, other: AccountId, *, now_seconds: int) -> Ties:
         """What `owner` has done about `other`: one read, of two keys."""
         keys = [block_key(owner=owner, blocked=other), invitation_key(owner=owner, invited=other)]
-        return _ties(self._get(keys, []), owner, other)
+        return _ties(self._get(keys, []), owner, other, now_seconds)
 
     def with_word(self, organisation: OrganisationId, word: str, *, most: int) -> tuple[list[AccountId], bool]:
         """Officials found by a word that begins so, at most `most` entries of the index; whether those are all."""
@@ -229,16 +229,17 @@ def _facts(found: Mapping[Any, Item], viewer: AccountId, account: AccountId, now
         verification=verification if verification and verification.standing == standing else None,
         organisation=read_organisation(organisation) if organisation else None,
         said=_said(found.get(_name(profile_key(account)), {})),
-        ties=_ties(found, account, viewer),
+        ties=_ties(found, account, viewer, now_seconds),
         last_seen=routes(routing, now_seconds=now_seconds).last_seen(now_seconds) if routing else None,
         hidden=verification.hidden if verification else {},
     )
 
 
-def _ties(found: Mapping[Any, Item], owner: AccountId, other: AccountId) -> Ties:
+def _ties(found: Mapping[Any, Item], owner: AccountId, other: AccountId, now_seconds: int) -> Ties:
+    invitation = found.get(_name(invitation_key(owner=owner, invited=other)))
     return Ties(
         blocks=_name(block_key(owner=owner, blocked=other)) in found,
-        invites=_name(invitation_key(owner=owner, invited=other)) in found,
+        invites=invitation is not None and invitation_holds(invitation, now_seconds),
     )
 
 

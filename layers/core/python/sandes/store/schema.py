@@ -204,7 +204,10 @@ class ProfileRow:
 
 
 class InvitationRow:
-    """In the directory, partition `A#official`, sort `I#citizen`: who may write to an official although not listed."""
+    """In the directory, partition `A#official`, sort `I#citizen`: who may write to an official although not listed.
+
+    One that a message has made has DirectoryRow.VANISHES_AT; one that was made on purpose has no end.
+    """
 
     CREATED_AT = "c"  # N epoch seconds
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sandes.model.device import Routes
 from sandes.model.ids import AccountId, DeviceAddress
-from sandes.store.directory import DirectoryStore, block_key, invitation_key, is_block, item_is
-from sandes.store.dynamo import batch_get
+from sandes.store.directory import DirectoryStore, block_key, invitation_holds, invitation_key, is_block, item_is
+from sandes.store.dynamo import Item, batch_get
 from sandes.store.limits import LimitStore, full_at_ms, limit_key
 from sandes.store.routing import RoutingStore, routes
 from sandes.store.schema import RoutingRow
@@ -17,7 +18,7 @@ from sandes.store.schema import RoutingRow
 class SendFacts:
     """`sender` and `recipient` are None for accounts that do not exist. `bucket_full_at_ms` is 0 for a full bucket.
 
-    `invited`: the recipient has invited the sender; `has_invited`: the other way round.
+    `invited`: the recipient has invited the sender. `has_invited`: the other way round, and need not be renewed yet.
     """
 
     sender: Routes | None
@@ -26,6 +27,13 @@ class SendFacts:
     invited: bool
     has_invited: bool
     bucket_full_at_ms: int
+
+
+INVITED_SECONDS = 90 * 86_400
+"""How long a citizen may write to an official who has written to them."""
+
+INVITED_AGAIN_BEFORE_SECONDS = 80 * 86_400
+"""A message renews its invitation if less than this is left: at most one write in ten days for two people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,12 @@ class SendView:
             sender=known.get(sender.account),
             recipient=known.get(recipient),
             blocked=any(is_block(item) for item in ties),
-            invited=any(item_is(item, invitation_key(owner=recipient, invited=sender.account)) for item in ties),
-            has_invited=any(item_is(item, invitation_key(owner=sender.account, invited=recipient)) for item in ties),
+            invited=_invites(ties, recipient, sender.account, now_seconds),
+            has_invited=_invites(ties, sender.account, recipient, now_seconds + INVITED_AGAIN_BEFORE_SECONDS),
             bucket_full_at_ms=max((full_at_ms(item) for item in found[self.limits.table]), default=0),
         )
+
+
+def _invites(ties: Sequence[Item], owner: AccountId, invited: AccountId, at_seconds: int) -> bool:
+    key = invitation_key(owner=owner, invited=invited)
+    return any(item_is(item, key) and invitation_holds(item, at_seconds) for item in ties)
