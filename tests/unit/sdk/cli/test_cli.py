@@ -332,7 +332,7 @@ def test_the_inbox_shows_notices_and_codes_of_apps_and_which_are_void(
     service.store_from_app(Kind.NOTICE, notice, name="Passports\n\x1b[2J")
     used = service.store_from_app(Kind.OTP, otp_body(text="111111 is it", code="111111", expires_at=soon, purpose="a"))
     service.store_from_app(Kind.OTP, otp_body(text="222222 is it", code="222222", expires_at=soon, purpose="a"))
-    service.store_from_app(Kind.OTP, otp_body(text="333333 is it", code="333333", expires_at=1, purpose="a"))
+    service.store_from_app(Kind.OTP, otp_body(text="333333 is it", code="333333", expires_at=soon - 301, purpose="a"))
     service.store_from_app(Kind.CONTROL, void_body((MessageId(used.id[:16]),), Void.USED))
     lines = {line.split("  ", 1)[1] for line in sandes("inbox").stdout.splitlines()}
     assert lines == {
