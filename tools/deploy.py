@@ -80,6 +80,21 @@ def check_target(stage: str, settings: StageSettings, session: boto3.Session) ->
     return Target(stage, account, region)
 
 
+def check_concurrency(target: Target, settings: StageSettings, session: boto3.Session) -> None:
+    """Refuse to reserve more than the account has, at which CloudFormation would fail half way. Raises DeployError."""
+    if settings.lambda_concurrency is None:
+        return
+    try:
+        limits = session.client("lambda", region_name=target.region).get_account_settings()["AccountLimit"]
+    except (BotoCoreError, ClientError) as error:
+        raise DeployError(f"the account's concurrency cannot be read: {error}") from error
+    if limits["ConcurrentExecutions"] < settings.lambda_concurrency:
+        raise DeployError(
+            f"the account has {limits['ConcurrentExecutions']} concurrent executions in {target.region}, less than "
+            f"`lambda_concurrency` ({settings.lambda_concurrency}): ask AWS for more, or leave the setting out"
+        )
+
+
 def deployed_template(target: Target, session: boto3.Session) -> dict[str, Any] | None:
     """Return the template of the deployed stack, None if there is none. Raises DeployError."""
     client = session.client("cloudformation", region_name=target.region)
@@ -156,6 +171,7 @@ def run(step: str, stage: str, *, yes: bool, session: boto3.Session | None = Non
         raise DeployError("the stage `local` is for the engine on this machine: `make run`")
     target = check_target(stage, settings, session)
     print(f"stage {stage}: account {target.account}, region {target.region}, stack {target.stack}")
+    check_concurrency(target, settings, session)
     deployed = deployed_template(target, session)
     losses = lost_settings(deployed, settings) if deployed else []
     _report(losses)

@@ -12,12 +12,22 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 from moto import mock_aws
 
 from infra.stages import SETTINGS, Federation, StageError, StageSettings
 from sandes_client.endpoints import AdminEndpoints, Endpoints
 from tools import deploy as deploying
-from tools.deploy import DeployError, Target, check_target, deployed_template, lost_resources, lost_settings, run
+from tools.deploy import (
+    DeployError,
+    Target,
+    check_concurrency,
+    check_target,
+    deployed_template,
+    lost_resources,
+    lost_settings,
+    run,
+)
 
 ACCOUNT, REGION = "123456789012", "ap-south-1"
 BUCKET = {"Type": "AWS::S3::Bucket", "Properties": {}}
@@ -160,6 +170,31 @@ def test_a_stage_that_keeps_its_data_says_where_it_is(session: boto3.Session) ->
     for settings in (StageSettings(keep_data=True), StageSettings(keep_data=True, region=REGION)):
         with pytest.raises(DeployError, match=r"`account` and `region`"):
             check_target("prod", settings, session)
+
+
+def test_more_concurrency_than_the_account_has_is_refused_before_synthesis() -> None:
+    """AWS's answer is stubbed: moto does not know the call."""
+    client = boto3.client("lambda", "ap-south-1", aws_access_key_id="test", aws_secret_access_key="test")
+    session, target = Session(client), Target("prod", ACCOUNT, REGION)
+    with Stubber(client) as stubber:
+        for _ in range(2):
+            stubber.add_response("get_account_settings", {"AccountLimit": {"ConcurrentExecutions": 1_000}})
+        with pytest.raises(DeployError, match=r"1000 .*`lambda_concurrency` \(1001\)"):
+            check_concurrency(target, StageSettings(lambda_concurrency=1_001), session)  # type: ignore[arg-type]  # ours
+        check_concurrency(target, StageSettings(lambda_concurrency=1_000), session)  # type: ignore[arg-type]  # ours
+        check_concurrency(target, StageSettings(), session)  # type: ignore[arg-type]  # ours
+        stubber.assert_no_pending_responses()
+
+
+class Session:
+    """Of one client."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def client(self, _: str, *, region_name: str) -> Any:
+        assert region_name == REGION
+        return self._client
 
 
 def test_without_credentials_or_region_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
