@@ -15,7 +15,8 @@ from infra.config import Config
 from infra.work_queue import RETENTION
 
 GIVEN_UP_AFTER_SECONDS = 6 * 3600
-"""How long a batch is tried again: an outage of hours loses nothing, and a stream keeps everything for 24."""
+"""How long a batch is tried again: an outage of hours loses nothing. A stream keeps everything for 24 hours
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html)."""
 
 BATCH = 500
 WINDOW_SECONDS = 10

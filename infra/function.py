@@ -15,7 +15,9 @@ from infra.config import ROOT, Config
 from infra.layers import Layers
 
 TIMEOUT_SECONDS = 28
-"""One less than API Gateway waits for an integration."""
+"""One less than API Gateway waits for a function
+(https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
+HTTP APIs wait for 30 seconds, websockets for 29."""
 
 
 class SandesFunction(Construct):

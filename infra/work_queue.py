@@ -10,7 +10,8 @@ from constructs import Construct
 from infra.config import Config
 
 RETENTION = Duration.days(14)
-"""SQS's longest: time to look at what failed."""
+"""SQS's longest (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html):
+time to look at what failed."""
 
 
 class WorkQueue(Construct):
