@@ -138,7 +138,8 @@ def test_two_sign_ins_of_one_mailbox_do_not_approve_each_other(ministry: Ministr
     assert known
     local, _, domain = ministry.asha.administrator.email.partition("@")
     alias = replace(known[0], email=f"{local.upper()}+second@{domain}")
-    ministry.service.client.transact_write_items(TransactItems=[ministry.staff.store.replacing(known[0], alias)])
+    replacing: Any = ministry.staff.store.replacing(known[0], alias)
+    ministry.service.client.transact_write_items(TransactItems=[replacing])
     asked = ministry.ask(ministry.asha, "verifier", ministry.west)
     assert ministry.approve(ministry.ravi, asked).code == "own_request"
 
