@@ -249,6 +249,17 @@ class DeviceClient:
         """
         return self._sender.put(parse_account(account), body, expires_in=expires_in)
 
+    def queue(self, account: str, body: bytes, *, expires_in: int | None = None) -> Outgoing:
+        """Write a message into the outbox and leave it to whichever run sends it: this one does not.
+
+        Raises ValueError for a text that is no account id.
+        """
+        return self._sender.queue(parse_account(account), body, expires_in=expires_in)
+
+    def send_waiting(self) -> None:
+        """Take up what other programs have written into the outbox of this profile."""
+        self._sender.resume()
+
     async def send(self, account: str, body: bytes, *, expires_in: int | None = None) -> Sent:
         """`post`, then wait until the server has accepted the message. Raises SendFailed or DeviceStopped.
 

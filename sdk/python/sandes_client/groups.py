@@ -67,6 +67,10 @@ class Groups:
         """
         return self._sender.put(group_recipient(parse_group(group)), body, expires_in=expires_in)
 
+    def queue(self, group: str, body: bytes, *, expires_in: int | None = None) -> Outgoing:
+        """Write a message to the group into the outbox and leave it to whichever run sends it."""
+        return self._sender.queue(group_recipient(parse_group(group)), body, expires_in=expires_in)
+
     def mark_shown(self, group: str, ids: Sequence[MessageId]) -> None:
         """These messages and events were shown. Nobody is told."""
         self._store.group_inbox.mark_shown(parse_group(group), ids)

@@ -131,7 +131,13 @@ class Sender:
             self._work_for(recipient)
 
     def put(self, recipient: str, body: bytes, *, expires_in: int | None) -> Outgoing:
-        """Write the message into the outbox and start sending it. On disk when this returns.
+        """Write the message into the outbox and start sending it. See `queue`."""
+        row = self.queue(recipient, body, expires_in=expires_in)
+        self._work_for(recipient)
+        return row
+
+    def queue(self, recipient: str, body: bytes, *, expires_in: int | None) -> Outgoing:
+        """Write the message into the outbox, for whichever run sends it. On disk when this returns.
 
         `recipient` is an account id, or what `group_recipient` makes of a group. Raises ValueError for an `expires_in`
         below MIN_EXPIRY_SECONDS, which the service refuses.
@@ -140,9 +146,7 @@ class Sender:
             raise ValueError(f"expires_in is at least {MIN_EXPIRY_SECONDS} seconds")
         now_ms = self._server_clock.now_ms()
         id = self._new_id(recipient)
-        row = self._store.outbox.add(id, recipient, body, expires_in=expires_in, queued_at_ms=now_ms)
-        self._work_for(recipient)
-        return row
+        return self._store.outbox.add(id, recipient, body, expires_in=expires_in, queued_at_ms=now_ms)
 
     def _work_for(self, recipient: str) -> None:
         if recipient not in self._busy:

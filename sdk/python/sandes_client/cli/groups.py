@@ -24,13 +24,14 @@ from sandes_client.cli.session import (
     recipient_text,
     resolve,
     run,
-    sent,
+    send_and_report,
 )
 from sandes_client.device import DeviceClient
 from sandes_client.events import Status
 from sandes_client.group_calls import Group, Member, Role
 from sandes_client.group_calls import Posting as PostingBy
 from sandes_client.outgoing import MIN_EXPIRY_SECONDS
+from sandes_client.store import Outgoing
 
 groups = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Groups: make, join, talk in, manage.", epilog=COMMON_EPILOG
@@ -281,12 +282,10 @@ def send(
     if not text:
         raise typer.BadParameter("an empty message is not sent", param_hint="TEXT")
 
-    async def work(session: Session) -> None:
-        async with session.connected() as device:
-            row = device.groups.post(group, text.encode(errors="replace"), expires_in=expires_in)
-            await sent(device, row.number, Status.ACCEPTED, timeout)
+    async def write(device: DeviceClient) -> Outgoing:
+        return device.groups.queue(group, text.encode(errors="replace"), expires_in=expires_in)
 
-    run(work(ctx.obj))
+    run(send_and_report(ctx.obj, write, Status.ACCEPTED, timeout))
 
 
 @groups.command("delivery", epilog=COMMON_EPILOG)

@@ -31,15 +31,17 @@ from sandes_client.cli.session import (
     group_text,
     link_text,
     recipient_text,
-    resolve,
+    resolve_known,
     run,
-    sent,
+    send_and_report,
 )
 from sandes_client.cli.texts import refusal_line
 from sandes_client.cli.verification import add_to as add_verification_to
+from sandes_client.device import DeviceClient
 from sandes_client.enrolment import Enrolment
 from sandes_client.events import Status
 from sandes_client.outgoing import MIN_EXPIRY_SECONDS
+from sandes_client.store import Outgoing
 
 
 class _Sandes(CommonOptionsAnywhere):
@@ -238,10 +240,11 @@ def send(
 
 
 async def _send(session: Session, to: str, text: str, *, expires_in: int | None, until: Status, timeout: float) -> None:
-    async with session.connected() as device:
-        account = await resolve(device.api, to)
-        row = device.post(account, text.encode(errors="replace"), expires_in=expires_in)
-        await sent(device, row.number, until, timeout)
+    async def write(device: DeviceClient) -> Outgoing:
+        account = await resolve_known(device, to)
+        return device.queue(account, text.encode(errors="replace"), expires_in=expires_in)
+
+    await send_and_report(session, write, until, timeout)
 
 
 @app.command(epilog=COMMON_EPILOG)
@@ -299,7 +302,7 @@ async def _chat(session: Session, to: str) -> None:
 
     _need_screen(session)
     async with session.connected() as device:
-        account = await resolve(device.api, to)
+        account = await resolve_known(device, to)
         await learn(device, [account])
         await ChatApp(device, Direct(device, account, to)).run_async()
 

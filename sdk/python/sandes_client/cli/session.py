@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import AsyncGenerator, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +19,26 @@ from rich.console import Console
 
 from sandes_client.admin import NotSignedIn, SessionUnusable
 from sandes_client.api import ApiError, ClientApi, Unreachable
+from sandes_client.cli.line import Line
 from sandes_client.cli.outbox import tell, work_off
 from sandes_client.cli.texts import STOPPED, failure_line, refusal_line
 from sandes_client.device import DeviceClient, NotRegistered, SendFailed
 from sandes_client.endpoints import Endpoints, EndpointsInvalid
 from sandes_client.enrolment import AlreadyRegistered
-from sandes_client.events import Status
+from sandes_client.events import State, Status
 from sandes_client.ids import AccountId, parse_account, parse_group
 from sandes_client.link import DeviceStopped
 from sandes_client.linking import LinkCode
 from sandes_client.phone_text import typed_number
-from sandes_client.store import Store, StoreUnusable
+from sandes_client.store import Outgoing, Store, StoreUnusable
 
 T = TypeVar("T")
+
+LINE_SECONDS = 5.0
+"""How long a command waits for another one of the same profile to end."""
+
+LOOK_SECONDS = 0.2
+"""How often a command looks whether another one has sent its message, or has written one."""
 
 COMMON_EPILOG = "Options common to all commands (--profile, --endpoints and others) are listed by `sandes --help`."
 
@@ -102,10 +109,10 @@ class Session:
         return store
 
     @asynccontextmanager
-    async def device(self) -> AsyncGenerator[DeviceClient]:
+    async def device(self, *, keep_endpoints: bool = True) -> AsyncGenerator[DeviceClient]:
         """The device, not connected: for what the client API answers. Raises NotRegistered.
 
-        Where the service is told to be is kept once the work with it has gone well.
+        Where the service is told to be is kept once the work with it has gone well, unless it may not have answered.
         """
         store = self.registered_store()
         try:
@@ -113,26 +120,50 @@ class Session:
             device = DeviceClient.open(store, endpoints=endpoints)
             yield device
             await device.api.close()
-            store.profile.set_endpoints(endpoints)
+            if keep_endpoints:
+                store.profile.set_endpoints(endpoints)
         finally:
             store.close()
 
     @asynccontextmanager
-    async def connected(self) -> AsyncGenerator[DeviceClient]:
-        """The device, connecting. Sends what waits in the outbox and says what became of it. Raises NotRegistered."""
+    async def connected(self, *, line: Line | None = None, own: int | None = None) -> AsyncGenerator[DeviceClient]:
+        """The device, connecting. Sends what waits in the outbox, what other commands write into it meanwhile too, and
+        says what became of it. `line` is held already; `own` is the message that the command itself reports on.
+
+        Raises NotRegistered, or CommandFailed if another command of this profile is connected and stays so.
+        """
         store = self.registered_store()
+        held = line or await self._free_line()
         try:
             endpoints = self.settle_endpoints(store)
-            earlier = store.outbox.waiting()
+            earlier = [row for row in store.outbox.waiting() if row.number != own]
+            seen = store.changes_of_others()  # before the client takes up what waits: nothing is missed in between
             async with DeviceClient.open(store, endpoints=endpoints) as device:
+                watching = asyncio.create_task(_send_what_others_write(device, seen))
                 try:
                     yield device
                     await work_off(device, earlier)
                     store.profile.set_endpoints(endpoints)
                 finally:
+                    watching.cancel()
                     tell(device, earlier)
         finally:
+            held.leave()
             store.close()
+
+    def line(self) -> Line:
+        """Who of several commands of this profile is connected. Not taken yet."""
+        return Line(self._path())
+
+    async def _free_line(self) -> Line:
+        line = self.line()
+        try:
+            async with asyncio.timeout(LINE_SECONDS):
+                while not line.take():
+                    await asyncio.sleep(LOOK_SECONDS)
+        except TimeoutError:
+            raise CommandFailed("busy", STOPPED[State.SUPERSEDED]) from None
+        return line
 
     @asynccontextmanager
     async def api(self) -> AsyncGenerator[ClientApi]:
@@ -152,16 +183,86 @@ def _is_missing(path: Path) -> bool:
     return False
 
 
-async def sent(device: DeviceClient, number: int, until: Status, timeout: float) -> None:
-    """Wait until a message has got so far, and say so. Raises CommandFailed if it has not in time."""
+async def _send_what_others_write(device: DeviceClient, seen: int) -> None:
+    """Send messages that other commands have written into the outbox since `seen`, while this one is connected."""
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        now = device.store.changes_of_others()
+        if now != seen:
+            seen = now
+            device.send_waiting()
+
+
+async def send_and_report(
+    session: Session, write: Callable[[DeviceClient], Awaitable[Outgoing]], until: Status, timeout: float
+) -> None:
+    """Write a message into the outbox, see that it is sent by this command or by one that is connected, and say how
+    far it has got. Raises CommandFailed if it has not got to `until` in time.
+    """
+    ends = asyncio.get_running_loop().time() + timeout
+    line = session.line()
     try:
-        async with asyncio.timeout(timeout):
+        async with session.device(keep_endpoints=False) as device:
+            row = await write(device)
+            while not line.take():
+                now = device.store.outbox.read(row.number)
+                if _has_got_to(now, until):
+                    typer.echo(f"{now.status} {now.id}")
+                    return
+                if asyncio.get_running_loop().time() > ends:
+                    raise _not_in_time(now.status, timeout)
+                await asyncio.sleep(LOOK_SECONDS)
+        async with session.connected(line=line, own=row.number) as device:
+            await _sent(device, row.number, until, ends, timeout)
+    finally:
+        line.leave()
+
+
+def _has_got_to(row: Outgoing, status: Status) -> bool:
+    """Raises SendFailed for a message that the service will not take."""
+    if row.status is Status.FAILED:
+        raise SendFailed(row.code or "failed", undetermined=row.is_undetermined)
+    return row.at_ms is not None and row.reached(status)
+
+
+async def _sent(device: DeviceClient, number: int, until: Status, ends: float, timeout: float) -> None:
+    """Wait until a message has got so far, and say so. Raises CommandFailed if it has not by `ends`."""
+    try:
+        async with asyncio.timeout_at(ends):
             now = await device.wait_for(number, until)
     except TimeoutError:
-        status = device.store.outbox.read(number).status
-        kept = "; the next command that connects sends it, for example `sandes outbox`" if status == "queued" else ""
-        raise CommandFailed("timeout", f"after {timeout:g} s the message is {status}{kept}") from None
+        raise _not_in_time(device.store.outbox.read(number).status, timeout) from None
+    except DeviceStopped as stopped:
+        row = device.store.outbox.read(number)
+        if not _has_got_to(row, until):
+            why = f"{STOPPED.get(stopped.state, 'the client stopped')}; the message waits in the outbox: {_KEPT}"
+            raise CommandFailed(str(stopped.state), why) from None
+        typer.echo(f"{row.status} {row.id}")
+        return
     typer.echo(f"{now.status} {now.id}")
+
+
+_KEPT = "the next command that connects sends it, for example `sandes outbox`"
+
+
+def _not_in_time(status: Status, timeout: float) -> CommandFailed:
+    kept = f"; {_KEPT}" if status is Status.QUEUED else ""
+    return CommandFailed("timeout", f"after {timeout:g} s the message is {status}{kept}")
+
+
+async def resolve_known(device: DeviceClient, recipient: str) -> AccountId:
+    """As `resolve`; while the service cannot be reached, the account that it last named for a phone number."""
+    number = re.sub(r"[^+0-9]", "", typed_number(recipient) or "")
+    try:
+        account = await resolve(device.api, recipient)
+    except Unreachable:
+        known = device.store.people.account_of_number(number) if number else None
+        if known is None:
+            raise
+        return known
+    if number:
+        device.store.people.remember_number(number, account)
+    return account
 
 
 async def resolve(api: ClientApi, recipient: str) -> AccountId:

@@ -93,5 +93,9 @@ class Store:
             self.inbox.forget_acks()
         self._database.scrub()
 
+    def changes_of_others(self) -> int:
+        """A number that differs once another program has written to the profile."""
+        return self._database.changes_of_others()
+
     def close(self) -> None:
         self._database.close()

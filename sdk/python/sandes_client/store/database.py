@@ -148,7 +148,11 @@ UPDATE groups SET left_at_ms = CAST(strftime('%s', 'now') AS INTEGER) * 1000 WHE
 CREATE INDEX groups_left ON groups (left_at_ms) WHERE is_left = 1;
 """
 
-_UPGRADES = (_FIRST, _APPS, _GROUPS, _PEOPLE, _OUTBOX_LEFT, _SERVICE_KEYS, _INDEXES)
+_NUMBERS = """
+CREATE TABLE numbers (number TEXT PRIMARY KEY, account TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+_UPGRADES = (_FIRST, _APPS, _GROUPS, _PEOPLE, _OUTBOX_LEFT, _SERVICE_KEYS, _INDEXES, _NUMBERS)
 """Each leads from the schema version of its place to the next."""
 
 SCHEMA_VERSION = len(_UPGRADES)
@@ -243,6 +247,11 @@ class Database:
         except sqlite3.OperationalError:
             return False
         return True
+
+    def changes_of_others(self) -> int:
+        """A number that differs once another connection, of another process perhaps, has written to the file."""
+        (version,) = self.row("PRAGMA data_version")
+        return int(version)
 
     def scrub(self) -> None:
         """Move the write-ahead log into the file and empty it, so that what was overwritten is in neither."""

@@ -53,6 +53,10 @@ class Outgoing:
         """The message has failed, and yet the server may have accepted it: a receipt would tell."""
         return self.status is Status.FAILED and self.has_left
 
+    def reached(self, status: Status) -> bool:
+        """Whether the message has got to `status` or further, and has not failed."""
+        return self.status is not Status.FAILED and _RANK[self.status] >= _RANK[status]
+
     def expired(self, *, now_ms: int) -> bool:
         """Whether the service no longer keeps the message for devices that have not fetched it.
 

@@ -39,5 +39,14 @@ class PeopleTable:
         row = self._database.row("SELECT answer, read_at_ms FROM people WHERE account = ?", (account,))
         return KeptProfile(json.loads(row[0]), row[1]) if row else None
 
+    def remember_number(self, number: str, account: AccountId) -> None:
+        """Keep whose number the service said this is."""
+        self._database.run("REPLACE INTO numbers (number, account) VALUES (?, ?)", (number, account))
+
+    def account_of_number(self, number: str) -> AccountId | None:
+        """The account that the service last named for this number."""
+        row = self._database.row("SELECT account FROM numbers WHERE number = ?", (number,))
+        return AccountId(row[0]) if row else None
+
     def forget(self, account: AccountId) -> None:
         self._database.run("DELETE FROM people WHERE account = ?", (account,))

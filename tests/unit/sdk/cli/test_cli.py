@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from contextlib import closing
@@ -18,7 +19,11 @@ from sandes_client import Store
 from sandes_client.cli import main
 from sandes_client.cli.display import readable
 from sandes_client.cli.main import app
-from tests.unit.sdk.service import ALICE, BOB, PASSPORTS, Service, eventually, problem, refusal
+from sandes_client.cli.session import CommandFailed, Session, send_and_report
+from sandes_client.device import DeviceClient
+from sandes_client.events import Status
+from sandes_client.store import Outgoing
+from tests.unit.sdk.service import ALICE, AUDIENCE, BOB, PASSPORTS, Service, eventually, problem, refusal
 
 BOB_ID = account_text(BOB)
 
@@ -425,3 +430,61 @@ def test_control_characters_and_direction_overrides_are_replaced_but_scripts_are
 async def test_eventually_fails_for_what_never_happens() -> None:
     with pytest.raises(AssertionError):
         await eventually(lambda: False, seconds=0.01)
+
+
+async def test_parallel_commands_of_one_profile_all_report_that_their_message_was_accepted(
+    capsys: pytest.CaptureFixture[str], sandes: Any, registered: None, service: Service, tmp_path: Path
+) -> None:
+    session = Session("default", tmp_path, "https://service.test", service.url, AUDIENCE, None)
+
+    async def one(number: int) -> None:
+        async def write(device: DeviceClient) -> Outgoing:
+            return device.queue(BOB_ID, f"parallel {number}".encode())
+
+        await send_and_report(session, write, Status.ACCEPTED, 20.0)
+
+    await asyncio.gather(*(one(number) for number in range(5)))
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.startswith("accepted ")]) == 5
+    bodies = sorted(message.copies[0].body for message in service.accepted)
+    assert bodies == [f"parallel {number}".encode() for number in range(5)]
+
+
+async def test_a_message_is_sent_by_the_command_that_is_connected(
+    sandes: Any, registered: None, service: Service, tmp_path: Path
+) -> None:
+    session = Session("default", tmp_path, "https://service.test", service.url, AUDIENCE, None)
+
+    async def write(device: DeviceClient) -> Outgoing:
+        return device.queue(BOB_ID, b"from another terminal")
+
+    async with session.connected() as connected:
+        await send_and_report(session, write, Status.ACCEPTED, 20.0)
+        assert connected.state == "connected"
+        hellos = len(service.of_type("hello"))
+        with pytest.raises(CommandFailed, match="another program is connected"):
+            async with session.connected():
+                pass
+    assert len(service.of_type("hello")) == hellos == 1
+    assert [message.copies[0].body for message in service.accepted] == [b"from another terminal"]
+
+
+def test_a_message_to_a_known_number_waits_while_the_service_is_down(
+    sandes: Any, registered: None, service: Service
+) -> None:
+    assert sandes("send", "+919876543210", "while it is up").exit_code == 0
+
+    def down(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("[Errno 111] Connection refused", request=request)
+
+    service.http = down  # type: ignore[method-assign]
+    service.refuse_handshake = True
+    result = sandes("send", "+91 98765-43210", "while it is down", "--timeout", "0.5")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: timeout: after 0.5 s the message is queued; the next command that connects sends it, for example "
+        "`sandes outbox`\n"
+    )
+    assert sandes("send", "+919876543211", "to a stranger", "--timeout", "0.5").stderr == (
+        "error: unreachable: cannot connect to service.test:443: connection refused\n"
+    )
