@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sandes.crypto.seal import Kind, decrypt_body
+from sandes.crypto.service_keys import ServiceKeys
 from sandes.groups.fanout import INLINE_MEMBERS
 from sandes.model.group import Group, Member
 from sandes.model.ids import base64url_text, id_text, parse_account, parse_base64url
@@ -16,6 +17,7 @@ from tests.conftest import Deployed
 from tests.support.fanouts import JOINED_MS, group_message, read, seed_group, seed_people
 from tests.support.raw_device import Json, RawDevice, Socket, link, register
 from tests.support.service import Person
+from tools.backstage import secret_of
 
 pytestmark = pytest.mark.engine
 
@@ -65,6 +67,7 @@ async def test_a_message_to_many_is_accepted_at_once_and_comes_by_the_queue_to_e
     others = seed_people(client, tables["routing"], 130 - 3)
     group = group_of(deployment, [asha, ravi, late], others, audience="members", kind="official")
     assert group.members > INLINE_MEMBERS
+    service_keys = ServiceKeys.of(secret_of(deployment.engine, "SealSecret"))
     body = b"The office is closed tomorrow. " * 40
     frame = group_message(group, body)
     async with asha.online() as sending, ravi.online() as receiving:
@@ -88,7 +91,7 @@ async def test_a_message_to_many_is_accepted_at_once_and_comes_by_the_queue_to_e
     inbox = InboxStore(client, tables["inbox"])
     for person in others:
         stored = [one for page in inbox.pages(person.devices[0].inbox, now_seconds=0) for one in page]
-        (content,) = [person.keys[0].open(one) for one in stored]
+        (content,) = [person.keys[0].open_sealed(one.sealed, one.header, service_keys) for one in stored]
         pointer = read(content).pointer
         assert pointer is not None
         assert (content.at_ms, pointer.size) == (accepted["at"], len(body))
