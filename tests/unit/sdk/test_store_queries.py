@@ -102,6 +102,10 @@ def filled(path: Path, rows: int) -> Store:
         run(
             "INSERT INTO people (account, answer, read_at_ms) VALUES (?, '{}', 1)", [(account(n),) for n in range(rows)]
         )
+        run(
+            "INSERT INTO numbers (number, account) VALUES (?, ?)",
+            [(f"+91{n:010}", account(n)) for n in range(rows)],
+        )
         run("INSERT INTO devices (account, devices) VALUES (?, '[]')", [(account(n),) for n in range(rows)])
         run("INSERT INTO acks (envelope) VALUES (?)", [(id,) for id in ids])
         run(
@@ -192,6 +196,8 @@ def work(store: Store) -> dict[str, Callable[[], Any]]:
         "people.pin_attestation_key": lambda: people.pin_attestation_key(b"k"),
         "people.save": lambda: people.save(BOB_ID, {}, now_ms=1),
         "people.kept": lambda: people.kept(account(7)),
+        "people.remember_number": lambda: people.remember_number("+919876543210", BOB_ID),
+        "people.account_of_number": lambda: people.account_of_number("+919876543210"),
         "people.forget": lambda: people.forget(account(7)),
         "service_keys.statements": store.service_keys.statements,
         "service_keys.oldest": store.service_keys.oldest,
