@@ -441,7 +441,7 @@ async def test_parallel_commands_of_one_profile_all_report_that_their_message_wa
         async def write(device: DeviceClient) -> Outgoing:
             return device.queue(BOB_ID, f"parallel {number}".encode())
 
-        await send_and_report(session, write, Status.ACCEPTED, 20.0)
+        await send_and_report(session, write, Status.ACCEPTED, 60.0)
 
     await asyncio.gather(*(one(number) for number in range(5)))
     lines = capsys.readouterr().out.splitlines()
@@ -459,7 +459,7 @@ async def test_a_message_is_sent_by_the_command_that_is_connected(
         return device.queue(BOB_ID, b"from another terminal")
 
     async with session.connected() as connected:
-        await send_and_report(session, write, Status.ACCEPTED, 20.0)
+        await send_and_report(session, write, Status.ACCEPTED, 60.0)
         assert connected.state == "connected"
         hellos = len(service.of_type("hello"))
         with pytest.raises(CommandFailed, match="another program is connected"):
