@@ -7,13 +7,14 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
+from annotated_types import Ge, Le
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
 from sandes.apps import app_groups, app_rosters
 from sandes.edge.app_http import described, signed_request
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver, tagged, version_needed
-from sandes.edge.paths import WholeNumber, account_in_path, group_in_path
+from sandes.edge.paths import ONE_NUMBER, account_in_path, group_in_path
 from sandes.edge.wiring import wire_app_groups
 from sandes.protocol.app_api import MAX_PAGE
 from sandes.protocol.app_groups_api import (
@@ -34,7 +35,7 @@ app = resolver()
 GroupPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
-LimitQuery = Annotated[WholeNumber, Query(ge=1, le=MAX_PAGE)]
+LimitQuery = Annotated[int, Ge(1), Le(MAX_PAGE), ONE_NUMBER, Query()]
 IfMatch = Annotated[
     str | None,
     Header(alias="If-Match", max_length=64, description="the ETag of the group as it was read, or `*`; needed"),

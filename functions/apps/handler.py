@@ -8,6 +8,7 @@ import time
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
+from annotated_types import Ge, Le
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -25,7 +26,7 @@ from sandes.apps import (
 )
 from sandes.edge.app_http import answer, described, signed_request
 from sandes.edge.http import csv_page, http_handler, no_content, now_milliseconds, resolver
-from sandes.edge.paths import WholeNumber, message_in_path
+from sandes.edge.paths import ONE_NUMBER, message_in_path
 from sandes.edge.queue_events import each_record
 from sandes.edge.telemetry import logger
 from sandes.edge.wiring import (
@@ -71,7 +72,7 @@ SENDING = (
 
 MessagePath = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="UUIDv7, lower case")]
 CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
-LimitQuery = Annotated[WholeNumber, Query(ge=1, le=MAX_PAGE)]
+LimitQuery = Annotated[int, Ge(1), Le(MAX_PAGE), ONE_NUMBER, Query()]
 TemplatePath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
 
 

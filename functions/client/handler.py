@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
+from annotated_types import Ge, Le
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
@@ -12,7 +13,7 @@ from sandes.edge.client.caller import ActHeader, call, described, signed_act
 from sandes.edge.client.groups_http import router as groups
 from sandes.edge.client.people_http import router as people
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver, source_address
-from sandes.edge.paths import WholeNumber
+from sandes.edge.paths import ONE_NUMBER
 from sandes.edge.wiring import wire_client
 from sandes.model.challenge import Challenge
 from sandes.model.ids import DeviceNumber
@@ -36,7 +37,7 @@ from sandes.protocol.errors import ErrorCode
 app = resolver()
 
 OneTimeIdPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
-DevicePath = Annotated[WholeNumber, Path(ge=1, le=255)]
+DevicePath = Annotated[int, Ge(1), Le(255), ONE_NUMBER, Path()]
 
 
 @app.post(

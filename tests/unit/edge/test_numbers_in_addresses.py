@@ -74,6 +74,7 @@ def test_a_number_has_one_form(field: Any) -> None:
     assert [text for text in NOT_NUMBERS if refusal(field, text) != "int_parsing"] == []
     assert refusal(field, "1") is None
     assert refusal(field, "-1") == "greater_than_equal"
+    assert refusal(field, "9" * 20) in ("less_than_equal", "int_parsing_size")
 
 
 @pytest.mark.parametrize("field", parameters(bool))

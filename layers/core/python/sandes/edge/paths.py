@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
@@ -46,11 +46,14 @@ def _one_flag(value: Any) -> Any:
     return value
 
 
-WholeNumber = Annotated[int, BeforeValidator(_one_number)]
-"""Of a path or query: decimal digits without sign, point, blank or leading zero."""
+ONE_NUMBER = BeforeValidator(_one_number)
+"""For an `int` of a path or query: decimal digits without plus, point, blank or leading zero.
 
-Flag = Annotated[bool, BeforeValidator(_one_flag)]
-"""Of a query: `true` or `false`."""
+It stands behind the bounds, so that the specification shows these.
+"""
+
+ONE_FLAG = BeforeValidator(_one_flag)
+"""For a `bool` of a query: `true` or `false`."""
 
 
 def _in_path(parse: Callable[[str], Id]) -> Callable[[str], Id]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
+from annotated_types import Ge, Le
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
@@ -15,7 +16,7 @@ from sandes.administration.authority import Permission
 from sandes.edge.admin.admin_wiring import wire_audit_log
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.routes import described
-from sandes.edge.paths import WholeNumber
+from sandes.edge.paths import ONE_NUMBER
 from sandes.model.ids import OrganisationId, parse_organisation, parse_unit
 from sandes.protocol.admin_api import AuditPage, PublicKey
 from sandes.protocol.errors import ErrorCode
@@ -34,7 +35,7 @@ UnitQuery = Annotated[str | None, Query(pattern=_ID, description="what was done 
 TimeQuery = Annotated[Moment | None, Query(description="RFC 3339, included")]
 TextQuery = Annotated[str | None, Query(max_length=64)]
 CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
-LimitQuery = Annotated[WholeNumber, Query(ge=1, le=250)]
+LimitQuery = Annotated[int, Ge(1), Le(250), ONE_NUMBER, Query()]
 
 
 @router.get(
@@ -80,7 +81,7 @@ def list_entries(
     ),
 )
 def export(
-    *, organisation: OrganisationQuery = None, after: Annotated[WholeNumber, Query(ge=0, le=2**53)] = 0
+    *, organisation: OrganisationQuery = None, after: Annotated[int, Ge(0), Le(2**53), ONE_NUMBER, Query()] = 0
 ) -> Response[str]:
     caller, _ = call(router)
     lines = audit_log.export(caller, _chain(organisation), after=after, deps=wire_audit_log())

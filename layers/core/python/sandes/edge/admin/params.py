@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from annotated_types import Ge, Le
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
-from sandes.edge.paths import WholeNumber
+from sandes.edge.paths import ONE_NUMBER
 from sandes.model.administrator import Caller, Place
 from sandes.model.ids import UnitId, parse_organisation, parse_unit
 from sandes.protocol.admin_api import MAX_PAGE
@@ -26,7 +27,7 @@ UnitQuery = Annotated[
     str | None, Query(pattern=_EIGHT, description="the unit and all below it; the whole organisation if left out")
 ]
 CursorQuery = Annotated[str | None, Query(max_length=300, description="from the page before")]
-LimitQuery = Annotated[WholeNumber, Query(ge=1, le=MAX_PAGE)]
+LimitQuery = Annotated[int, Ge(1), Le(MAX_PAGE), ONE_NUMBER, Query()]
 IfMatch = Annotated[
     str | None,
     Header(alias="If-Match", max_length=64, description="the ETag of what was read, or `*`; needed"),

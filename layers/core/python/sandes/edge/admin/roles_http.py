@@ -27,7 +27,7 @@ from sandes.edge.admin.params import (
     place_asked,
 )
 from sandes.edge.admin.routes import described
-from sandes.edge.paths import Flag, approval_in_path, assignment_in_path
+from sandes.edge.paths import ONE_FLAG, approval_in_path, assignment_in_path
 from sandes.model.approval import Approval
 from sandes.model.ids import base64url_text
 from sandes.protocol.admin_api import utc
@@ -45,7 +45,7 @@ from sandes.protocol.errors import ErrorCode, invalid
 from sandes.store.administrators import Listed
 
 EverywhereQuery = Annotated[
-    Flag, Query(description="for platform administrators: what waits for one of them, of all organisations")
+    bool, ONE_FLAG, Query(description="for platform administrators: what waits for one of them, of all organisations")
 ]
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out

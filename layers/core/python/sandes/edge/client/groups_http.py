@@ -5,13 +5,14 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
+from annotated_types import Ge, Le
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
 from sandes.edge.client.caller import ActHeader, call, described, signed_act
 from sandes.edge.http import no_content, tagged, version_meant
-from sandes.edge.paths import WholeNumber, account_in_path, group_in_path, message_in_path
+from sandes.edge.paths import ONE_NUMBER, account_in_path, group_in_path, message_in_path
 from sandes.edge.wiring import wire_group_delivery, wire_groups
 from sandes.groups import group_delivery, group_members, groups
 from sandes.people import profiles
@@ -33,7 +34,7 @@ GroupPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 MemberPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 MessagePath = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="UUIDv7, lower case")]
 CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
-LimitQuery = Annotated[WholeNumber, Query(ge=1, le=group_members.MAX_PAGE)]
+LimitQuery = Annotated[int, Ge(1), Le(group_members.MAX_PAGE), ONE_NUMBER, Query()]
 IfMatch = Annotated[
     str | None,
     Header(alias="If-Match", max_length=64, description="the ETag that the group had when it was read"),
