@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import published
 from tools.backstage import Backstage
 from tools.engine import Deployment, Engine, deploy
 
@@ -30,6 +31,13 @@ class Deployed:
         return Backstage.of(self.engine, self.stack)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def as_published() -> Iterator[None]:
+    """Whatever the service sends in a test is held to docs/protocol."""
+    with published.checking():
+        yield
+
+
 @pytest.fixture(scope="session")
 def deployment() -> Iterator[Deployed]:
     engine = Engine(FOLDER)
@@ -41,8 +49,10 @@ def deployment() -> Iterator[Deployed]:
         engine.stop()
         engine.enforce_iam = True
         engine.start()
+        published.engine_urls.update((stack.http_url, stack.websocket_url))
         yield Deployed(engine, stack)
     finally:
+        published.engine_urls.clear()
         engine.stop()
 
 

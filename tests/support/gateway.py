@@ -9,6 +9,7 @@ from typing import Any
 
 from sandes.messaging.push import Posted
 from sandes.model.ids import ConnectionId
+from tests.support import published
 
 
 @dataclass
@@ -25,6 +26,7 @@ class FakeGateway:
             return Posted.GONE
         if connection in self.failing:
             return Posted.FAILED
+        published.check_frame(text)
         self.received[connection].append(json.loads(text))
         return Posted.YES
 

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandes.model.administrator import Role
-from sandes.protocol.app_api import Answer
-from sandes.protocol.fields import AdministratorField, OrganisationField, UnitField
+from sandes.protocol.fields import AdministratorField, Answer, OrganisationField, UnitField
 
 MAX_PAGE = 250
 """Entries of a page of a list; 50 if the caller does not say."""

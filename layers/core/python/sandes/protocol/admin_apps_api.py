@@ -11,8 +11,8 @@ from pydantic import Field, field_validator, model_validator
 
 from sandes.model.app import MAX_GUESTS, Scope
 from sandes.model.template import Language
-from sandes.protocol.app_api import MAX_VARIABLES, Answer, Printable, TemplateName, VariableName
-from sandes.protocol.fields import AppField, Key32, Name, OneLine, OrganisationField, UnitField, Wire
+from sandes.protocol.app_api import MAX_VARIABLES, Printable, TemplateName, VariableName
+from sandes.protocol.fields import Answer, AppField, Key32, Name, OneLine, OrganisationField, UnitField, Wire
 
 AppName = Annotated[str, Name, Field(min_length=1, max_length=64)]
 Scopes = Annotated[list[Scope], Field(min_length=1)]

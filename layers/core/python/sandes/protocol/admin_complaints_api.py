@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sandes.protocol.app_api import Answer, Printable
+from sandes.protocol.app_api import Printable
 from sandes.protocol.fields import (
     AccountField,
     AdministratorField,
+    Answer,
     AppField,
     GroupField,
     OrganisationField,

@@ -8,8 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from sandes.model.group import MAX_ADMINS
-from sandes.protocol.app_api import Answer
-from sandes.protocol.fields import AccountField, AppField, GroupField, Name, OrganisationField, UnitField, Wire
+from sandes.protocol.fields import AccountField, Answer, AppField, GroupField, Name, OrganisationField, UnitField, Wire
 
 GroupName = Annotated[str, Name, Field(min_length=1, max_length=100)]
 Admins = Annotated[list[AccountField], Field(max_length=MAX_ADMINS)]

@@ -10,8 +10,8 @@ from sandes.model.organisation import UnitKind
 from sandes.model.profile import Audience
 from sandes.model.profile import Field as ProfileField
 from sandes.protocol.admin_roles_api import NewOfficer
-from sandes.protocol.app_api import Answer, Time
-from sandes.protocol.fields import Name, OrganisationField, UnitField, Wire
+from sandes.protocol.app_api import Time
+from sandes.protocol.fields import Answer, Name, OrganisationField, UnitField, Wire
 
 PlaceName = Annotated[str, Name, Field(min_length=1, max_length=128)]
 

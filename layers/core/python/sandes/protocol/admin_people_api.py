@@ -7,10 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sandes.protocol.app_api import Answer
 from sandes.protocol.client_api import Audience, PhoneText, ProfileFieldName
 from sandes.protocol.fields import (
     AccountField,
+    Answer,
     Email,
     EmailOrNone,
     Moment,

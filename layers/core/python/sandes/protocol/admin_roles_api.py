@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from sandes.model.administrator import Role
-from sandes.protocol.app_api import Answer, Time
+from sandes.protocol.app_api import Time
 from sandes.protocol.fields import (
     AdministratorField,
+    Answer,
     Mailbox,
     Moment,
     Name,

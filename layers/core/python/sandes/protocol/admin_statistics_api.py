@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sandes.model.statistics import Step
-from sandes.protocol.app_api import Answer
-from sandes.protocol.fields import AppField, OrganisationField, UnitField
+from sandes.protocol.fields import Answer, AppField, OrganisationField, UnitField
 
 
 class AppMessageCounts(Answer):

@@ -11,14 +11,12 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import (
     AfterValidator,
     Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
     model_validator,
 )
 
 from sandes.model.challenge import Purpose
 from sandes.model.template import Language
-from sandes.protocol.fields import AccountField, GroupField, MessageIdField, Moment, Wire
+from sandes.protocol.fields import AccountField, Answer, GroupField, MessageIdField, Moment, Wire
 
 MAX_TEXT_CHARS = 4_000
 MAX_VARIABLES = 20
@@ -70,14 +68,6 @@ EventType = Literal[
     "batch.completed",
     "webhook.test",
 ]
-
-
-class Answer(Wire):
-    """What the server says: a field without a value is left out."""
-
-    @model_serializer(mode="wrap")
-    def _without_none(self, whole: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]  # a return type would replace the schema
-        return {name: value for name, value in whole(self).items() if value is not None}
 
 
 class Recipient(Wire):

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sandes.protocol.app_api import Answer, ClientRef, Time
-from sandes.protocol.fields import AccountField, GroupField, Name, OrganisationField, Wire
+from sandes.protocol.app_api import ClientRef, Time
+from sandes.protocol.fields import AccountField, Answer, GroupField, Name, OrganisationField, Wire
 
 MAX_ROSTER_ROWS = 100_000
 MAX_ROSTER_BYTES = 5_000_000

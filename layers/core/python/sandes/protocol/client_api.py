@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from sandes.protocol.fields import (
     AccountField,
+    Answer,
     AppField,
     Bytes,
     Email,
@@ -37,7 +38,7 @@ class StartRegistration(Wire):
     purpose: Literal["register", "change_phone"] = "register"
 
 
-class RegistrationStarted(Wire):
+class RegistrationStarted(Answer):
     """The same answer whether or not the number has an account."""
 
     id: OneTimeId
@@ -76,7 +77,7 @@ class VerifyRegistration(Wire):
     device: NewDevice
 
 
-class Registered(Wire):
+class Registered(Answer):
     account: AccountField
     device: DeviceNumberField
     registration_id: int
@@ -91,7 +92,7 @@ class OpenLink(Wire):
     link: Key32
 
 
-class LinkOpened(Wire):
+class LinkOpened(Answer):
     """The id follows from the link's key: opening the same link again answers the same."""
 
     id: OneTimeId
@@ -111,7 +112,7 @@ class LinkDevice(Wire):
     device: NewDevice
 
 
-class DeviceEntry(Wire):
+class DeviceEntry(Answer):
     device: DeviceNumberField
     registration_id: int
     name: str
@@ -120,11 +121,11 @@ class DeviceEntry(Wire):
     current: bool
 
 
-class DeviceList(Wire):
+class DeviceList(Answer):
     devices: list[DeviceEntry]
 
 
-class Me(Wire):
+class Me(Answer):
     account: AccountField
     device: DeviceNumberField
     phone: str
@@ -145,17 +146,17 @@ class Lookup(Wire):
     phone: PhoneText
 
 
-class Found(Wire):
+class Found(Answer):
     account: AccountField
 
 
-class DeviceKeys(Wire):
+class DeviceKeys(Answer):
     device: DeviceNumberField
     registration_id: int
     identity_key: Key32
 
 
-class AccountKeys(Wire):
+class AccountKeys(Answer):
     """Every device of an account, with the key that signs for it."""
 
     account: AccountField
@@ -166,7 +167,7 @@ Audience = Literal["everyone", "officials", "organisation", "nobody"]
 ProfileFieldName = Literal["name", "photo", "post", "number", "email", "last_seen"]
 
 
-class Disclosure(Wire):
+class Disclosure(Answer):
     """A part of an attestation that the viewer may see: BLAKE2b-256 of `value`, keyed with `salt`, stands in it."""
 
     field: Literal["name", "post", "unit"]
@@ -174,7 +175,7 @@ class Disclosure(Wire):
     value: str
 
 
-class Attestation(Wire):
+class Attestation(Answer):
     """The platform's signed word that an organisation vouches for an account (docs/protocol/attestation.md).
 
     `statement` is CBOR; `signature` is Ed25519 over `SANDES1/attestation` 00 and the statement, by the key of
@@ -186,7 +187,7 @@ class Attestation(Wire):
     disclosures: list[Disclosure]
 
 
-class Profile(Wire):
+class Profile(Answer):
     """A person as the viewer may see them: what is hidden and what does not exist are both left out."""
 
     account: AccountField
@@ -222,7 +223,7 @@ class ChangeProfile(Wire):
     choices: dict[ProfileFieldName, Audience] | None = None
 
 
-class AttestationKey(Wire):
+class AttestationKey(Answer):
     """Ed25519: checks the signatures of attestations. Pin it."""
 
     public: Key32
@@ -241,7 +242,7 @@ class NewVerificationRequest(Wire):
     email: Email | None = None
 
 
-class OwnVerificationRequest(Wire):
+class OwnVerificationRequest(Answer):
     """`source` `import`: an organisation has named the number, and is asked by itself once it is registered.
 
     `lapsed`: not decided in time, or the device that asked was unlinked. `reason`: of a rejection.
@@ -261,7 +262,7 @@ class OwnVerificationRequest(Wire):
     reason: str | None = None
 
 
-class OwnVerificationRequests(Wire):
+class OwnVerificationRequests(Answer):
     """The last one to each organisation, the newest first."""
 
     requests: list[OwnVerificationRequest]
@@ -298,14 +299,14 @@ class Search(Wire):
     limit: Annotated[int, Field(ge=1, le=25)] = 25
 
 
-class SearchResults(Wire):
+class SearchResults(Answer):
     """`more`: there are further ones; ask with more words."""
 
     people: list[Profile]
     more: bool
 
 
-class InvitationEntry(Wire):
+class InvitationEntry(Answer):
     """`expires_at`: of one that a message has made; one that was made on purpose has none."""
 
     account: AccountField
@@ -313,7 +314,7 @@ class InvitationEntry(Wire):
     expires_at: EpochSeconds | None = None
 
 
-class InvitationList(Wire):
+class InvitationList(Answer):
     """Citizens who may write to the caller although the caller is not listed."""
 
     invitations: list[InvitationEntry]
@@ -333,7 +334,7 @@ class NewGroup(Wire):
     posting: GroupPosting = "all"
 
 
-class Group(Wire):
+class Group(Answer):
     """`version` rises with every change of the group or its members: when it does, make new sender keys.
 
     `role` is the caller's, none for one who is only invited or may join. `expires_at`: of the invitation.
@@ -357,7 +358,7 @@ class Group(Wire):
     created_at: EpochSeconds
 
 
-class GroupEntry(Wire):
+class GroupEntry(Answer):
     """A group that the caller is in (`role`), or is invited to (`expires_at`)."""
 
     group: GroupField
@@ -366,7 +367,7 @@ class GroupEntry(Wire):
     expires_at: EpochSeconds | None = None
 
 
-class GroupPage(Wire):
+class GroupPage(Answer):
     groups: list[GroupEntry]
     cursor: str | None = None
 
@@ -385,7 +386,7 @@ class PutMember(Wire):
     role: GroupRole = "member"
 
 
-class GroupMember(Wire):
+class GroupMember(Answer):
     """`state` `invited`: is to join by PUT of the own account. Name and post as far as the caller may see them."""
 
     account: AccountField
@@ -397,13 +398,13 @@ class GroupMember(Wire):
     post: str | None = None
 
 
-class GroupMembers(Wire):
+class GroupMembers(Answer):
     members: list[GroupMember]
     version: int
     cursor: str | None = None
 
 
-class GroupDelivery(Wire):
+class GroupDelivery(Answer):
     """How far a message to a group has come: `devices` it was stored for, `waiting` of them have not fetched it.
 
     `complete` once it has been stored for all members. With a `cursor`, `waiting` counts one page of members: add up.
@@ -416,13 +417,13 @@ class GroupDelivery(Wire):
     cursor: str | None = None
 
 
-class Fault(Wire):
+class Fault(Answer):
     pointer: str
     code: str
     message: str | None = None
 
 
-class Problem(Wire):
+class Problem(Answer):
     """RFC 9457 problem details; switch on `code`."""
 
     type: str

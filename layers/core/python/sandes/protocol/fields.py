@@ -18,7 +18,9 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
+    SerializerFunctionWrapHandler,
     WithJsonSchema,
+    model_serializer,
 )
 from pydantic_core import PydanticCustomError
 
@@ -58,6 +60,17 @@ class Wire(BaseModel):
     """A message as it travels: every field known, none converted, nothing changed after parsing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, ser_json_bytes="base64")
+
+
+class Answer(Wire):
+    """What the server says over HTTPS: a field without a value is left out.
+
+    Everything that a route answers with is made of these (tests/unit/edge/test_answers.py).
+    """
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, whole: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]  # a return type would replace the schema
+        return {name: value for name, value in whole(self).items() if value is not None}
 
 
 def _written(value: Any) -> Any:

@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sandes.model.imports import Format
-from sandes.protocol.app_api import Answer
-from sandes.protocol.fields import AdministratorField, ImportField, OneLine, OrganisationField, UnitField, Wire
+from sandes.protocol.fields import AdministratorField, Answer, ImportField, OneLine, OrganisationField, UnitField, Wire
 
 Status = Literal["invalid", "verified", "changed", "unchanged", "nominated", "revoked", "withdrawn", "failed"]
 
