@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+import websockets
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
 from functions.client.handler import app
@@ -28,7 +29,7 @@ def test_answers_as_published_pass() -> None:
     check("GET", "/v1/groups", 200, {"groups": [ENTRY]})
     check("GET", "/v1/groups", 200, {"groups": [ENTRY | {"role": "owner", "new": None}]})
     check("DELETE", "/v1/devices/3", 204, None)
-    check("GET", "/v1/groups", 404, REFUSED, PROBLEM)
+    check("DELETE", "/v1/devices/3", 404, REFUSED, PROBLEM)
     check("GET", "/v1/nothing", 404, REFUSED, PROBLEM)
     check("GET", "/v1/groups", 429, {"message": "Too Many Requests"})
 
@@ -46,7 +47,8 @@ def test_answers_as_published_pass() -> None:
         ("GET", "/v1/groups", 200, {"groups": []}, {}),
         ("GET", "/v1/groups", 201, {"groups": []}, JSON),
         ("GET", "/v1/groups", 404, {"message": "x", "code": "not_found"}, PROBLEM),
-        ("GET", "/v1/groups", 500, {"message": "Internal Server Error"}, JSON),
+        ("GET", "/v1/groups", 500, {"message": 1}, JSON),
+        ("GET", "/v1/groups", 404, REFUSED, PROBLEM),
         ("GET", "/v1/nothing", 200, {}, JSON),
         ("GET", "/v1/nothing", 404, {"code": "not_found"}, PROBLEM),
         ("POST", "/v1/devices/3", 204, None, {}),
@@ -109,3 +111,20 @@ async def test_answers_of_a_deployed_service_are_checked(monkeypatch: pytest.Mon
     async with httpx.AsyncClient(transport=transport) as client:
         with pytest.raises(Unpublished):
             await client.get("http://engine.test/stage/v1/groups")
+
+
+async def test_frames_of_a_deployed_service_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def talk(socket: websockets.ServerConnection) -> None:
+        await socket.send(json.dumps({"type": "superseded"}))
+        await socket.send(json.dumps({"type": "nothing"}))
+        await socket.wait_closed()
+
+    async with websockets.serve(talk, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+        async with websockets.connect(f"{url}/stage") as elsewhere:
+            assert [json.loads(await elsewhere.recv())["type"] for _ in range(2)] == ["superseded", "nothing"]
+        monkeypatch.setattr(published, "engine_urls", {f"{url}/stage"})
+        async with websockets.connect(f"{url}/stage") as socket:
+            assert json.loads(await socket.recv()) == {"type": "superseded"}
+            with pytest.raises(Unpublished):
+                await socket.recv()
