@@ -10,7 +10,7 @@ OF_APPS := tests/e2e/test_app_api_schemathesis.py
 OF_ADMINISTRATION := tests/e2e/test_admin_api_schemathesis.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup layers run admin app test lint format bench specs diff deploy clean
+.PHONY: help setup layers run admin app test lint format bench specs diff deploy smoke clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -76,6 +76,9 @@ diff: setup ## show what a deployment would change, and what it would take away 
 
 deploy: setup ## deploy a stage of infra/stages.toml on AWS (STAGE=dev; YES=1: although something would be lost)
 	@$(BIN)/python -m tools.deploy deploy $(or $(STAGE),dev) $(if $(YES),--yes)
+
+smoke: setup ## check what a deployed stage must show (STAGE=dev; PHONE=+...: with a device; SESSION=...: with an administrator)
+	@$(BIN)/python -m tools.smoke $(or $(STAGE),dev) $(if $(PHONE),--phone $(PHONE)) $(if $(SESSION),--session $(SESSION))
 
 clean: ## remove everything that can be made again, the local accounts and messages included
 	rm -rf .venv .local build cdk.out node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -288,7 +288,7 @@ def deploy(engine: Engine, say: Say = lambda _: None) -> Deployment:
         say("deploying it with the CDK command line")
         _cdk(engine, "bootstrap", f"aws://{ACCOUNT}/{REGION}", f"--app={assembly}")
         _cdk(engine, "deploy", "--all", f"--app={assembly}", "--require-approval=never", f"--outputs-file={outputs}")
-        _set_time_to_live(engine, json.loads(outputs.read_text())[STACK])
+        _set_expiry_and_recovery(engine, json.loads(outputs.read_text())[STACK])
         _lock_heads(engine, json.loads(outputs.read_text())[STACK], assembly)
         deployed.write_text(fingerprint)
     return deployment_of(engine)
@@ -310,14 +310,19 @@ def deployment_of(engine: Engine) -> Deployment:
     )
 
 
-def _set_time_to_live(engine: Engine, outputs: dict[str, str]) -> None:
-    """The engine drops TTL from templates."""
+def _set_expiry_and_recovery(engine: Engine, outputs: dict[str, str]) -> None:
+    """Set what the engine drops from templates: TTL and point-in-time recovery."""
     client = engine.client("dynamodb")
     for table in TABLES:
         if table.ttl:
             client.update_time_to_live(
                 TableName=outputs[f"{table.name.capitalize()}Table"],
                 TimeToLiveSpecification={"Enabled": True, "AttributeName": table.ttl},
+            )
+        if table.backup:
+            client.update_continuous_backups(
+                TableName=outputs[f"{table.name.capitalize()}Table"],
+                PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
             )
 
 

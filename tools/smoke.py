@@ -1,0 +1,285 @@
+"""`make smoke STAGE=…`: what a deployed stage must show before anybody relies on it (docs/first-day-on-aws.md).
+
+Each probe settles one question that AWS's documentation leaves open, or that a mistake in the account can answer
+wrongly. Some need more than an endpoints file: a telephone that gets the code of a registration (PHONE=…), the session
+file of an administrator (SESSION=…). Without it they are skipped, and named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import websockets
+from boto3.dynamodb.types import TypeDeserializer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.stages import StageError, load
+from sandes.model.ids import parse_account
+from sandes.store.schema import TABLES, RoutingRow
+from sandes_client import ApiError, Store, Unreachable
+from sandes_client.admin import AdminSession, Cognito, SignInRefused
+from sandes_client.admin.sign_in import refreshed
+from sandes_client.endpoints import Endpoints, EndpointsInvalid
+from sandes_client.enrolment import Enrolment
+from sandes_client.tokens import sign_token
+from tools.deploy import STAGES, DeployError, check_target
+
+ANSWER_SECONDS = 20.0
+POSTED_BYTES = (1_000, 33 * 1024, 100 * 1024, 128 * 1024)
+FRESH_SECONDS = 60
+SLACK_SECONDS = 10
+"""A refreshed token may say the second at which the refresh token was made, a moment after the sign-in."""
+
+SELF_SERVICE_SCOPE = "aws.cognito.signin.user.admin"
+
+Clients = Callable[..., Any]
+
+
+class No(Exception):
+    """The stage does not behave as the service relies on; the text says what it does instead."""
+
+
+class Skipped(Exception):
+    """The probe needs something that was not given; the text says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A deployed stage. `clients` makes boto3 clients for it. `code`: asks for the code of the SMS to the phone."""
+
+    endpoints: Endpoints
+    outputs: Mapping[str, str]
+    clients: Clients
+    phone: str | None = None
+    code: Callable[[], Awaitable[str]] | None = None
+    session: AdminSession | None = None
+    now: Callable[[], float] = time.time
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    name: str
+    outcome: str
+    says: str = ""
+
+
+async def http_needs_a_token(stage: Stage) -> None:
+    """Ask for something of a device's without a token."""
+    async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as client:
+        answer = await client.get(f"{stage.endpoints.http_url}/v1/me")
+    if answer.status_code != 401 or answer.headers.get("Content-Type") != "application/problem+json":
+        raise No(f"GET /v1/me without a token is answered {answer.status_code}, not by a problem with 401")
+
+
+async def socket_needs_a_token(stage: Stage) -> None:
+    """Open a socket without a token, and with one that nobody signed."""
+    for headers in ({}, {"Authorization": "Bearer a.b.c"}):
+        try:
+            async with websockets.connect(stage.endpoints.websocket_url, additional_headers=headers):
+                raise No(f"a socket opens with {headers or 'no token'}")
+        except websockets.InvalidStatus as refused:
+            if refused.response.status_code not in {401, 403}:
+                raise No(f"a handshake with {headers or 'no token'} is {refused.response.status_code}") from None
+
+
+async def data_is_kept_and_forgotten_as_promised(stage: Stage) -> None:
+    """Read what the tables do: expiry, recovery."""
+    client = stage.clients("dynamodb")
+    for table in TABLES:
+        name = stage.outputs[f"{table.name.capitalize()}Table"]
+        ttl = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+        expires = ttl.get("AttributeName") if ttl["TimeToLiveStatus"] in {"ENABLED", "ENABLING"} else None
+        if expires != table.ttl:
+            raise No(f"rows of {name} expire by {expires}, not by {table.ttl}")
+        backups = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+        recovery = backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+        if recovery != table.backup:
+            raise No(f"point-in-time recovery of {name} is {'on' if recovery else 'off'}")
+
+
+async def connect_is_answered_and_hello_welcomed(stage: Stage) -> None:
+    """Register, open a socket through the mock integration of `$connect`, and get an answer to a frame."""
+    async with _online(stage):
+        pass
+
+
+async def large_posts_arrive_whole(stage: Stage) -> None:
+    """Post frames of 1 to 128 KiB to a socket, as functions do."""
+    async with _online(stage) as (socket, connection):
+        gateway = stage.clients("apigatewaymanagementapi", endpoint_url=_callback(stage.endpoints.websocket_url))
+        for size in POSTED_BYTES:
+            frame = json.dumps({"type": "smoke", "text": ""})
+            frame = json.dumps({"type": "smoke", "text": "x" * (size - len(frame))})
+            try:
+                gateway.post_to_connection(ConnectionId=connection, Data=frame.encode())
+            except ClientError as error:
+                raise No(f"a post of {size} bytes is refused: {error}") from None
+            async with asyncio.timeout(ANSWER_SECONDS):
+                while (arrived := str(await socket.recv())) != frame:
+                    if json.loads(arrived)["type"] == "smoke":
+                        raise No(f"a post of {size} bytes arrives as {len(arrived)}")
+
+
+async def a_refreshed_token_keeps_the_time_of_the_sign_in(stage: Stage) -> None:
+    """Refresh an administrator's token, and read what the new one says."""
+    if stage.session is None:
+        raise Skipped("SESSION=… : the session file of `sandes-admin login`")
+    before = _claims(stage.session.tokens.access)
+    cognito = Cognito(stage.session.cognito_url, stage.session.admin_client)
+    try:
+        after = _claims(refreshed(cognito, stage.session.tokens).access)
+    except SignInRefused as refused:
+        raise Skipped(f"the session has ended ({refused}): sign in again") from None
+    if stage.now() - before["auth_time"] < FRESH_SECONDS:
+        raise Skipped(f"the sign-in is younger than {FRESH_SECONDS} s: repeat it later")
+    if abs(after["auth_time"] - before["auth_time"]) > SLACK_SECONDS:
+        raise No(f"auth_time was {before.get('auth_time')} and is {after.get('auth_time')} after a refresh")
+
+
+async def an_access_token_cannot_change_its_own_user(stage: Stage) -> None:
+    """Look for the scope that lets a token replace its holder's authenticator."""
+    if stage.session is None:
+        raise Skipped("SESSION=… : the session file of `sandes-admin login`")
+    if SELF_SERVICE_SCOPE in str(_claims(stage.session.tokens.access).get("scope", "")).split():
+        raise No(f"the access token has the scope {SELF_SERVICE_SCOPE}: scopesToSuppress had no effect")
+
+
+PROBES = (
+    http_needs_a_token,
+    socket_needs_a_token,
+    data_is_kept_and_forgotten_as_promised,
+    connect_is_answered_and_hello_welcomed,
+    large_posts_arrive_whole,
+    a_refreshed_token_keeps_the_time_of_the_sign_in,
+    an_access_token_cannot_change_its_own_user,
+)
+
+
+async def run(stage: Stage, tell: Callable[[Result], None] = lambda _: None) -> list[Result]:
+    """Run every probe, whatever became of the ones before it."""
+    results = []
+    for probe in PROBES:
+        name = probe.__name__.replace("_", " ")
+        try:
+            await probe(stage)
+            result = Result(name, "yes")
+        except Skipped as skipped:
+            result = Result(name, "skipped", str(skipped))
+        except TimeoutError:
+            result = Result(name, "no", f"nothing after {ANSWER_SECONDS:.0f} s")
+        except (No, ApiError, Unreachable, OSError, ClientError, BotoCoreError, websockets.WebSocketException) as no:
+            result = Result(name, "no", f"{no}")
+        except httpx.HTTPError as no:
+            result = Result(name, "no", f"{type(no).__name__}: {no}")
+        tell(result)
+        results.append(result)
+    return results
+
+
+_devices: dict[str, tuple[Any, Any]] = {}
+
+
+@asynccontextmanager
+async def _online(stage: Stage) -> AsyncIterator[tuple[websockets.ClientConnection, str]]:
+    """Give the socket of a device that has said `hello`, and the id of its connection."""
+    identity, address = await _device(stage)
+    token = sign_token(identity, address, audience=stage.endpoints.audience, now_seconds=int(time.time()))
+    headers = {"Authorization": f"Bearer {token}"}
+    try:
+        opened = await websockets.connect(stage.endpoints.websocket_url, additional_headers=headers)
+    except websockets.InvalidStatus as refused:
+        raise No(f"the handshake with a valid token is answered {refused.response.status_code}") from None
+    async with opened as socket:
+        await socket.send(json.dumps({"type": "hello", "ref": "smoke", "protocol": 1}))
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while (said := json.loads(await socket.recv())).get("ref") != "smoke":
+                pass
+        if said["type"] != "welcome":
+            raise No(f"`hello` is answered {said}")
+        row = stage.clients("dynamodb").get_item(
+            TableName=stage.outputs["RoutingTable"],
+            Key={RoutingRow.ACCOUNT: {"B": bytes(parse_account(str(address).partition(".")[0]))}},
+            ConsistentRead=True,
+        )["Item"]
+        devices = TypeDeserializer().deserialize(row[RoutingRow.DEVICES])
+        yield socket, str(next(iter(devices.values()))[RoutingRow.CONNECTION])
+
+
+async def _device(stage: Stage) -> tuple[Any, Any]:
+    """Register the phone once for all probes; its account stays, as that of any device that is not used any more."""
+    if stage.phone is None or stage.code is None:
+        raise Skipped("PHONE=+… : a telephone that gets the SMS with the code; its number is registered anew")
+    if stage.phone not in _devices:
+        with tempfile.TemporaryDirectory() as folder, closing(Store.open(Path(folder) / "smoke.sqlite3")) as store:
+            async with Enrolment(store, stage.endpoints, name="smoke") as enrolment:
+                started = await enrolment.start(stage.phone)
+                address = await enrolment.verify(started.id, await stage.code())
+            _devices[stage.phone] = store.profile.identity(), address
+    return _devices[stage.phone]
+
+
+def _callback(websocket_url: str) -> str:
+    return "http" + websocket_url.removeprefix("ws")
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """Read what a token says, without checking it: it came from Cognito just now."""
+    part = token.split(".")[1]
+    return dict(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make smoke", description=__doc__)
+    parser.add_argument("stage", help="a stage that was deployed from here (make deploy)")
+    parser.add_argument("--phone", help="register this number; the code is asked for (make smoke PHONE=+…)")
+    parser.add_argument("--session", type=Path, help="session file of an administrator (make smoke SESSION=…)")
+    options = parser.parse_args()
+    try:
+        settings, session = load(options.stage), boto3.Session()
+        target = check_target(options.stage, settings, session)
+        endpoints = Endpoints.read(STAGES / options.stage / "endpoints.json")
+
+        def clients(service: str, **named: Any) -> Any:
+            return session.client(service, region_name=target.region, **named)  # type: ignore[call-overload]  # a variable
+
+        (stack,) = clients("cloudformation").describe_stacks(StackName=target.stack)["Stacks"]
+    except (StageError, DeployError, EndpointsInvalid, ClientError, BotoCoreError) as failed:
+        print(f"smoke of {options.stage}: {failed}", file=sys.stderr)
+        return 1
+    stage = Stage(
+        endpoints=endpoints,
+        outputs={one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]},
+        clients=clients,
+        phone=options.phone,
+        code=_ask,
+        session=AdminSession.read(options.session) if options.session else None,
+    )
+    results = asyncio.run(run(stage, _print))
+    return 1 if any(result.outcome == "no" for result in results) else 0
+
+
+async def _ask() -> str:
+    return await asyncio.to_thread(input, "code of the SMS: ")
+
+
+def _print(result: Result) -> None:
+    print(f"{result.outcome:>8}  {result.name}{': ' if result.says else ''}{result.says}")
+    if result.outcome == "no":
+        print("          what to do: docs/first-day-on-aws.md")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
