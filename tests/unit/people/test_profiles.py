@@ -315,9 +315,37 @@ def test_members_of_a_group_are_named_to_those_who_may_see_them(
 
     nobody, post = (None, None, None), "Chief Engineer"
     citizen, hidden_name = ("public", "Ravi", None), ("public", None, None)
-    assert named(others[0]) == [("verified", "Asha Rao", post), citizen, nobody, nobody]
+    assert named(others[0]) == [("verified", "Asha Rao", post), citizen, hidden_name, nobody]
     assert named(others[1]) == [("verified", "Asha Rao", None), citizen, hidden_name, nobody]
     assert named(ravi) == [nobody, citizen, hidden_name, nobody]
+
+
+def test_a_member_who_blocks_looks_like_one_who_shows_nothing(
+    service: Service, ravi: Person, ministry: OrganisationId
+) -> None:
+    """Whatever either of them is: of two alike, of whom one blocks the viewer, nothing tells which."""
+    makes = (service.person, lambda: official(service, ministry, name="Asha Rao", listed=True))
+    for viewer in (ravi, official(service, ministry)):
+        for make in makes:
+            blocking, silent = make(), make()
+            accounts.block(service.caller(blocking), viewer.account, deps=service.device_deps)
+            change(service, silent, choices={"post": "nobody", "name": "nobody"})
+            members = [GroupMember(account=one.account, state="member", role="member") for one in (blocking, silent)]
+            page = GroupMembers(members=members, version=1)
+            shown = profiles.with_names(service.caller(viewer), page, now_ms=NOW_MS, deps=service.device_deps)
+            seen_of = [member.model_dump(exclude={"account"}) for member in shown.members]
+            assert seen_of[0] == seen_of[1]
+            assert seen_of[0]["account_class"] is not None
+
+
+def test_a_block_changes_nothing_of_a_member_whom_the_viewer_may_not_see(
+    service: Service, ravi: Person, ministry: OrganisationId
+) -> None:
+    blocking, other = official(service, ministry), official(service, ministry)
+    accounts.block(service.caller(blocking), ravi.account, deps=service.device_deps)
+    members = [GroupMember(account=one.account, state="member", role="member") for one in (blocking, other)]
+    page = GroupMembers(members=members, version=1)
+    assert profiles.with_names(service.caller(ravi), page, now_ms=NOW_MS, deps=service.device_deps) == page
 
 
 # One's own

@@ -70,7 +70,11 @@ def change_profile(caller: Caller, change: ChangeProfile, *, now_ms: int, deps: 
 
 
 def with_names(caller: Caller, page: GroupMembers, *, now_ms: int, deps: DeviceDependencies) -> GroupMembers:
-    """The same members with class, name and post of those that the caller may see, as far as these are shown."""
+    """Add class, name and post to those members whom the caller may see, as far as these are shown.
+
+    A member who blocks the caller has the class that anybody else would have, which is in every message of theirs, and
+    looks like a member who shows nothing.
+    """
     now_seconds = now_ms // 1000
     viewer = Viewer(caller.account.standing_at(now_seconds))
     accounts = list(dict.fromkeys(member.account for member in page.members))
@@ -78,8 +82,11 @@ def with_names(caller: Caller, page: GroupMembers, *, now_ms: int, deps: DeviceD
 
     def named(member: GroupMember) -> GroupMember:
         facts = known[member.account]
-        if not facts.phone_sealed or not decide(viewer, person_of(facts, caller.account.id), "see"):
+        person = person_of(facts, caller.account.id)
+        if not facts.phone_sealed or not decide(viewer, replace(person, blocks=False), "see"):
             return member
+        if person.blocks:
+            return member.model_copy(update={"account_class": class_of(facts.standing)})
         seen = shown(viewer, facts, caller.account.id, pepper=deps.pepper)
         return member.model_copy(update={"account_class": seen.account_class, "name": seen.name, "post": seen.post})
 

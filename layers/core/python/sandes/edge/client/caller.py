@@ -53,7 +53,10 @@ def signed_act(header: str | None) -> Signed | None:
         raise invalid(ErrorCode.BAD_SIGNATURE, f"/{ACT_HEADER}", "not_accepted") from None
 
 
-_OF_TOKENS = (ErrorCode.TOKEN_INVALID, ErrorCode.TOKEN_EXPIRED, ErrorCode.REVOKED, ErrorCode.SUSPENDED)
+_OF_TOKENS = (
+    *(ErrorCode.TOKEN_INVALID, ErrorCode.TOKEN_AUDIENCE, ErrorCode.TOKEN_EXPIRED),
+    *(ErrorCode.REVOKED, ErrorCode.SUSPENDED),
+)
 _OF_ACTS = (ErrorCode.SIGNATURE_REQUIRED, ErrorCode.BAD_SIGNATURE, ErrorCode.CLOCK_SKEW)
 
 
