@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sandes.model.ids import OrganisationId
 from sandes.model.statistics import hour_of
 from sandes.store.dynamo import StoreUnavailable
-from sandes.store.statistics import StatisticsStore
+from sandes.store.statistics import StatisticsStore, new_tally_name
 
 WRITE_EVERY = 64
 WRITE_AFTER_MS = 60_000
@@ -28,6 +28,8 @@ class Tally:
     store: StatisticsStore | None
     _counts: Counter[tuple[OrganisationId | None, int, str]] = field(default_factory=Counter)
     _unwritten: int = 0
+    _pending: tuple[str, Counter[tuple[OrganisationId | None, int, str]]] | None = None
+    """What a write was tried of whose outcome is not known: it is repeated under the same name."""
     _written_at_ms: int = 0
 
     def count(self, counter: str, organisation: OrganisationId | None, *, now_ms: int) -> None:
@@ -37,12 +39,20 @@ class Tally:
         key = (organisation, hour_of(now_ms // 1000), counter)
         if key in self._counts or len(self._counts) < MOST_KEPT:
             self._counts[key] += 1
-            self._unwritten += 1
+        self._unwritten += 1
         if self._unwritten < WRITE_EVERY and now_ms - self._written_at_ms < WRITE_AFTER_MS:
             return
         self._unwritten, self._written_at_ms = 0, now_ms
-        try:
-            self.store.put_tally(self._counts, now_seconds=now_ms // 1000)
-        except StoreUnavailable:
-            return  # with the next sixty-four, or in a minute
-        self._counts.clear()
+        self._write(self.store, now_ms)
+
+    def _write(self, store: StatisticsStore, now_ms: int) -> None:
+        """Write what is pending, then what came since. What cannot be written now is tried with the next counts."""
+        while self._pending or self._counts:
+            if self._pending is None:
+                self._pending, self._counts = (new_tally_name(), self._counts), Counter()
+            name, counts = self._pending
+            try:
+                store.put_tally(counts, now_seconds=now_ms // 1000, name=name)
+            except StoreUnavailable:
+                return
+            self._pending = None

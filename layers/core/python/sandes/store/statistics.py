@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sandes.model.ids import OrganisationId, id_text
 from sandes.model.statistics import KEEP_SECONDS, Batch, Counted, Depth, Step, period
-from sandes.store.dynamo import Client, ConditionFailed, StoreUnavailable, transact
+from sandes.store.dynamo import Client, ConditionFailed, StoreUnavailable, failed_condition, transact
 from sandes.store.schema import StatisticRow as Row
 
 TALLY_PREFIX = "T#"
@@ -32,6 +32,10 @@ ROWS_AT_ONCE = 99
 
 _ONLY = "0"
 _STEPS: tuple[Step, ...] = ("hour", "day")
+
+
+def new_tally_name() -> str:
+    return secrets.token_hex(8)
 
 
 def _key(scope: str, period: str) -> dict[str, Any]:
@@ -111,22 +115,32 @@ class StatisticsStore:
 
     # What functions have counted themselves, to be added up from the stream.
 
-    def put_tally(self, counts: Mapping[tuple[OrganisationId | None, int, str], int], *, now_seconds: int) -> None:
-        """Counts by organisation, hour since the epoch and counter: one row, whatever it holds.
+    def put_tally(
+        self,
+        counts: Mapping[tuple[OrganisationId | None, int, str], int],
+        *,
+        now_seconds: int,
+        name: str | None = None,
+    ) -> None:
+        """Write counts by organisation, hour since the epoch and counter as one row, whatever it holds.
 
-        Raises StoreUnavailable.
+        A repetition after StoreUnavailable gives the same `name`, so that a write which had taken effect counts once.
         """
         entries = [
             [id_text(organisation) if organisation else None, hour, counter, times]
             for (organisation, hour, counter), times in counts.items()
         ]
-        item = _key(f"{TALLY_PREFIX}{secrets.token_hex(8)}", _ONLY) | {
+        item = _key(f"{TALLY_PREFIX}{name or new_tally_name()}", _ONLY) | {
             Row.TALLY: {"S": json.dumps(entries, separators=(",", ":"))},
             Row.EXPIRES_AT: {"N": str(now_seconds + TALLY_KEEP_SECONDS)},
         }
         try:
-            self.client.put_item(TableName=self.table, Item=item)
+            self.client.put_item(
+                TableName=self.table, Item=item, ConditionExpression=f"attribute_not_exists({Row.SCOPE})"
+            )
         except (ClientError, BotoCoreError) as error:
+            if isinstance(error, ClientError) and failed_condition(error):
+                return  # the same counts, written by a try whose answer got lost
             raise StoreUnavailable from error
 
     # How deep the queues are.
