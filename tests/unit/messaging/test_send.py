@@ -11,11 +11,14 @@ from sandes.crypto.seal import Kind
 from sandes.limits import Limit, Meter
 from sandes.messaging.send import MAX_AGE_MS, MAX_AHEAD_MS, SendDependencies, send
 from sandes.model.envelope import MAX_BODY_BYTES
-from sandes.model.ids import new_account_id, new_message_id
+from sandes.model.ids import account_text, new_account_id, new_message_id
+from sandes.people import accounts
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.faults import fault
 from sandes.protocol.frames import Accepted, Copy, Send, parse_frame
+from sandes.store.inbox import InboxStore
 from sandes.store.send_view import SendFacts, SendView
+from tests.support.dynamodb import OvertakenClient
 from tests.support.keys import DeviceKeys
 from tests.support.service import MAX_EXPIRY_SECONDS, NOW, NOW_MS, Person, Service, copies_for
 
@@ -379,6 +382,76 @@ def test_a_frame_that_names_its_own_sender_is_refused() -> None:
     with pytest.raises(ProtocolError) as caught:
         parse_frame('{"type":"send","from":"mfrggzdfmztwq.1"}')
     assert "/from" in [fault["pointer"] for fault in caught.value.details["errors"]]
+
+
+def test_a_device_linked_between_the_read_and_the_write_gets_a_copy_by_a_repetition(
+    service: Service, asha: Person
+) -> None:
+    """Where the recipient is offline, routing is read again after the write: the sender is told of the new device."""
+    ravi, keys = service.person(), DeviceKeys()
+    first = service.message(ravi)
+
+    def link() -> None:
+        linked = service.link(ravi, keys)
+        ravi.devices.append(service.account(ravi.account).devices[linked.device])  # type: ignore[index]
+        ravi.keys.append(keys)
+
+    client: Any = OvertakenClient(service.client, "put_item", link)
+    deps = service.send_deps(inbox=InboxStore(client, service.tables["inbox"]))
+    with pytest.raises(ProtocolError) as caught:
+        send(first, asha.principal(), now_ms=NOW_MS, deps=deps)
+    assert caught.value.code is ErrorCode.DEVICE_MISMATCH
+    assert caught.value.details["missing"] == [ravi.devices[1].number]
+    sent(service, service.message(ravi, id=first.id), asha, now_ms=NOW_MS + 100)
+    assert [len(service.stored(ravi, index)) for index in (0, 1)] == [1, 1]
+
+
+# What is written to one account
+
+
+def test_many_senders_together_cannot_fill_the_write_rate_of_one_inbox(service: Service) -> None:
+    """Each sender is within their own limit. Whoever is refused waits, sends the same message again, and it arrives."""
+    ravi, other = service.person(), service.person()
+    senders = [service.person() for _ in range(3)]
+    deps = service.send_deps(meter=Meter(Limit.SENDS, None))
+    body, accepted = bytes(31 * 1024), 0
+    refusal: ProtocolError | None = None
+    while refusal is None:
+        frame = service.message(ravi, body)
+        try:
+            send(frame, senders[accepted % 3].principal(), now_ms=NOW_MS, deps=deps)
+            accepted += 1
+        except ProtocolError as error:
+            refusal = error
+    assert accepted == Limit.INBOX.burst // 32
+    assert refusal.code is ErrorCode.RATE_LIMITED
+    assert refusal.retry_after_seconds == 1
+    send(service.message(other, body), senders[0].principal(), now_ms=NOW_MS, deps=deps)
+    send(frame, senders[accepted % 3].principal(), now_ms=NOW_MS + 1_000, deps=deps)
+    assert len(service.stored(ravi)) == accepted + 1
+
+
+def test_environments_share_the_limit_of_an_inbox(service: Service, asha: Person) -> None:
+    ravi = service.person()
+    body = bytes(63 * 1024)
+
+    def environment() -> SendDependencies:
+        return service.send_deps(
+            inboxes=Meter(Limit.INBOX, service.limits, write_every=64), meter=Meter(Limit.SENDS, None)
+        )
+
+    for _ in range(Limit.INBOX.burst // 64):
+        sent(service, service.message(ravi, body), asha, deps=environment())
+    assert refused(service, service.message(ravi, body), asha, deps=environment()).code is ErrorCode.RATE_LIMITED
+
+
+def test_the_limit_of_an_inbox_tells_strangers_nothing(service: Service, asha: Person) -> None:
+    ravi = service.person()
+    deps = service.send_deps()
+    deps.inboxes.take(f"account:{account_text(ravi.account)}", now_ms=NOW_MS, weight=Limit.INBOX.burst)
+    assert refused(service, service.message(ravi), asha, deps=deps).code is ErrorCode.RATE_LIMITED
+    accounts.block(service.caller(ravi), asha.account, deps=service.device_deps)
+    assert refused(service, service.message(ravi), asha, deps=deps).code is ErrorCode.NOT_PERMITTED
 
 
 def test_a_device_linked_between_two_tries_of_a_message_gets_it_too(service: Service, asha: Person) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -324,7 +325,10 @@ def test_a_member_who_blocks_looks_like_one_who_shows_nothing(
     service: Service, ravi: Person, ministry: OrganisationId
 ) -> None:
     """Whatever either of them is: of two alike, of whom one blocks the viewer, nothing tells which."""
-    makes = (service.person, lambda: official(service, ministry, name="Asha Rao", listed=True))
+    makes: tuple[Callable[[], Person], ...] = (
+        service.person,
+        lambda: official(service, ministry, name="Asha Rao", listed=True),
+    )
     for viewer in (ravi, official(service, ministry)):
         for make in makes:
             blocking, silent = make(), make()

@@ -23,6 +23,7 @@ class Limit(Enum):
     """Name, burst, refill interval in milliseconds."""
 
     SENDS = "sends", 60, 1_000
+    INBOX = "inbox", 1_000, 4  # of what people write to one account, in write units of the largest copy
     RECEIPTS = "receipts", 300, 200
     FRAMES = "frames", 300, 50
     CODES_TO_NUMBER = "codes-to-number", 8, 300_000  # whoever asks: a pause of minutes, never of hours
@@ -143,19 +144,19 @@ class Meter:
         if bucket and bucket.full_at_ms + wanted * self.limit.interval_ms > now_ms + self.limit.depth_ms:
             raise rate_limited(self.limit, bucket.full_at_ms, now_ms, wanted=wanted)
 
-    def take(self, subject: str, *, now_ms: int, stored_full_at_ms: int = 0) -> None:
-        """Take one. Raises ProtocolError rate_limited with the seconds to wait."""
+    def take(self, subject: str, *, now_ms: int, stored_full_at_ms: int = 0, weight: int = 1) -> None:
+        """Take `weight`, all or nothing. Raises ProtocolError rate_limited with the seconds to wait."""
         bucket = self._buckets.setdefault(subject, _Bucket(0, 0, now_ms))
         self._buckets.move_to_end(subject)
         if len(self._buckets) > self.capacity:
             self._buckets.popitem(last=False)
         full_at = max(bucket.full_at_ms, stored_full_at_ms, now_ms)
         bucket.full_at_ms = full_at
-        self.refuse_if_empty(subject, now_ms=now_ms)
-        bucket.full_at_ms = full_at + self.limit.interval_ms
+        self.refuse_if_empty(subject, now_ms=now_ms, wanted=weight)
+        bucket.full_at_ms = full_at + weight * self.limit.interval_ms
         if bucket.unwritten == 0:
             bucket.unwritten_since_ms = now_ms
-        bucket.unwritten += 1
+        bucket.unwritten += weight
         if self.store and bucket.unwritten >= self.write_every:
             cost_ms, bucket.unwritten = bucket.unwritten * self.limit.interval_ms, 0
             try:

@@ -97,6 +97,7 @@ def wire_send() -> SendDependencies:
         service_keys=_service_keys(settings.seal_secret),
         tally=_tally(settings.statistics_table),
         max_expiry_seconds=settings.max_expiry_seconds,
+        inboxes=Meter(Limit.INBOX, view.limits, write_every=64),
     )
 
 

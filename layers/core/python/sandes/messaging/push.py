@@ -40,8 +40,10 @@ class Pusher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """`posted`: how many sockets took it. `changed` is routing as it is now if an envelope was stored for a device
-    that has since been unlinked or replaced, so that nobody will ever fetch it; else None.
+    """`posted`: how many sockets took it.
+
+    `changed` is routing as it is now if a device was found to have been linked since routing was read, or an envelope
+    was stored for one that has been unlinked or replaced, so that nobody will ever fetch it; else None.
     """
 
     posted: int
@@ -64,8 +66,8 @@ class Push:
         if fresh is None:
             return Pushed(posted, None)
         posted += self._post(waiting, _changed(fresh, routes), now_seconds)
-        known = {route.inbox for route in fresh.devices.values()}
-        return Pushed(posted, fresh if waiting.keys() - known else None)
+        before, now = ({route.inbox for route in known.devices.values()} for known in (routes, fresh))
+        return Pushed(posted, fresh if waiting.keys() - now or now - before else None)
 
     def many(self, deliveries: Sequence[tuple[Sequence[Envelope], Routes]], *, now_seconds: int) -> list[int]:
         """The same for many recipients, whose routing is read again in one go: how many sockets took each."""

@@ -6,7 +6,7 @@ The reply leaves after the envelopes are stored for every device of the recipien
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sandes.crypto.seal import Content, Kind, Sealing
 from sandes.crypto.sender_hash import SenderHash
@@ -24,7 +24,7 @@ from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.frames import Accepted, Send
 from sandes.statistics.tally import Tally
 from sandes.store.inbox import InboxStore
-from sandes.store.send_view import INVITED_SECONDS, SendFacts, SendView
+from sandes.store.send_view import INVITED_SECONDS, SendFacts, SendView, inbox_subject
 
 MAX_AHEAD_MS = 2 * 60 * 1000
 """A message id may lie this far in the future: clients make ids on the server's clock, learnt from `welcome`."""
@@ -43,6 +43,7 @@ class SendDependencies:
     service_keys: ServiceKeys
     tally: Tally
     max_expiry_seconds: int
+    inboxes: Meter = field(default_factory=lambda: Meter(Limit.INBOX, store=None))
 
 
 def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependencies) -> Accepted:
@@ -59,7 +60,9 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     expires_in = expiry(frame.expires_in, deps.max_expiry_seconds)
     sender = principal.address
     deps.meter.refuse_if_empty(str(sender), now_ms=now_ms)
-    facts = deps.view.read(sender, frame.to.account, limit=Limit.SENDS.label, now_seconds=now_ms // 1000)
+    facts = deps.view.read(
+        sender, frame.to.account, limit=Limit.SENDS.label, inbox_limit=Limit.INBOX.label, now_seconds=now_ms // 1000
+    )
     deps.meter.take(str(sender), stored_full_at_ms=facts.bucket_full_at_ms, now_ms=now_ms)
     recipient, standing = facts.recipient, current(principal, facts.sender).standing
     if recipient is None:
@@ -71,6 +74,12 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     if not targets and recipient.account != sender.account:
         raise ProtocolError(ErrorCode.NOT_PERMITTED)
     _check_copies(frame, targets)
+    deps.inboxes.take(
+        inbox_subject(recipient.account),
+        now_ms=now_ms,
+        stored_full_at_ms=facts.inbox_full_at_ms,
+        weight=_write_units(frame),
+    )
     if not targets:  # a note to oneself with no other device to hold it
         return Accepted(ref=frame.ref, id=frame.id, at=at_ms)
     if not facts.has_invited and decide(viewer, person, "let_write"):  # whom an official writes to may answer
@@ -101,6 +110,11 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
     if changed is not None:  # the device list was out of date when it was read
         _check_copies(frame, _targets(changed, principal))
     return Accepted(ref=frame.ref, id=frame.id, at=at_ms)
+
+
+def _write_units(frame: Send) -> int:
+    """What the largest row of the message costs to write; the rows of an account's devices are in other partitions."""
+    return 1 + max((len(copy.body) for copy in frame.copies), default=0) // 1024
 
 
 def seal_for(

@@ -22,6 +22,10 @@ def full_at_ms(item: Item) -> int:
     return int(item[Row.FULL_AT_MS]["N"])
 
 
+def limit_of(item: Item) -> str:
+    return str(item[Row.LIMIT]["S"])
+
+
 @dataclass(frozen=True, slots=True)
 class LimitStore:
     client: Client

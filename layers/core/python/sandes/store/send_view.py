@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sandes.model.device import Routes
-from sandes.model.ids import AccountId, DeviceAddress
+from sandes.model.ids import AccountId, DeviceAddress, account_text
 from sandes.store.directory import DirectoryStore, block_key, invitation_holds, invitation_key, is_block, item_is
 from sandes.store.dynamo import Item, batch_get
-from sandes.store.limits import LimitStore, full_at_ms, limit_key
+from sandes.store.limits import LimitStore, full_at_ms, limit_key, limit_of
 from sandes.store.routing import RoutingStore, routes
 from sandes.store.schema import RoutingRow
 
 
 @dataclass(frozen=True, slots=True)
 class SendFacts:
-    """`sender` and `recipient` are None for accounts that do not exist. `bucket_full_at_ms` is 0 for a full bucket.
+    """`sender` and `recipient` are None for accounts that do not exist. `bucket_full_at_ms` is 0 for a full bucket
+    of the sender, `inbox_full_at_ms` for that of what is written to the recipient.
 
     `invited`: the recipient has invited the sender. `has_invited`: the other way round, and need not be renewed yet.
     """
@@ -27,6 +28,7 @@ class SendFacts:
     invited: bool
     has_invited: bool
     bucket_full_at_ms: int
+    inbox_full_at_ms: int = 0
 
 
 INVITED_SECONDS = 90 * 86_400
@@ -42,14 +44,26 @@ class SendView:
     directory: DirectoryStore
     limits: LimitStore
 
-    def read(self, sender: DeviceAddress, recipient: AccountId, *, limit: str, now_seconds: int) -> SendFacts:
+    def read(
+        self,
+        sender: DeviceAddress,
+        recipient: AccountId,
+        *,
+        limit: str,
+        now_seconds: int,
+        inbox_limit: str | None = None,
+    ) -> SendFacts:
         """The sender's and the recipient's devices, what the two have done about each other, and the sender's bucket.
 
         All but the bucket are read consistently: a verification that has just ended opens nothing any more, and the
         receipt for a first message comes milliseconds after what allows it.
-        The same six keys are asked for whatever the recipient: how long it takes tells nothing about them.
+        With `inbox_limit`, the bucket of what is written to the recipient is read, too. The same keys are asked for
+        whatever the recipient: how long it takes tells nothing about them.
         """
         accounts = list(dict.fromkeys((sender.account, recipient)))
+        buckets = [limit_key(str(sender), limit)]
+        if inbox_limit is not None:
+            buckets.append(limit_key(inbox_subject(recipient), inbox_limit))
         pairs = ((recipient, sender.account), (sender.account, recipient))
         found = batch_get(
             self.routing.client,
@@ -65,7 +79,7 @@ class SendView:
                     ],
                     "ConsistentRead": True,
                 },
-                self.limits.table: {"Keys": [limit_key(str(sender), limit)]},
+                self.limits.table: {"Keys": buckets},
             },
         )
         known = {
@@ -78,10 +92,20 @@ class SendView:
             blocked=any(is_block(item) for item in ties),
             invited=_invites(ties, recipient, sender.account, now_seconds),
             has_invited=_invites(ties, sender.account, recipient, now_seconds + INVITED_AGAIN_BEFORE_SECONDS),
-            bucket_full_at_ms=max((full_at_ms(item) for item in found[self.limits.table]), default=0),
+            bucket_full_at_ms=_full_at(found[self.limits.table], limit),
+            inbox_full_at_ms=_full_at(found[self.limits.table], inbox_limit),
         )
 
 
 def _invites(ties: Sequence[Item], owner: AccountId, invited: AccountId, at_seconds: int) -> bool:
     key = invitation_key(owner=owner, invited=invited)
     return any(item_is(item, key) and invitation_holds(item, at_seconds) for item in ties)
+
+
+def inbox_subject(recipient: AccountId) -> str:
+    """Whose bucket it is that what is written to an account is taken from."""
+    return f"account:{account_text(recipient)}"
+
+
+def _full_at(items: Sequence[Item], limit: str | None) -> int:
+    return max((full_at_ms(item) for item in items if limit_of(item) == limit), default=0)
