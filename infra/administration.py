@@ -28,6 +28,7 @@ class Administration(Foundation):
         self.identity = Identity(self, "Identity", config=self._config, tokens=self.administrator_tokens.function)
         self._operators()
         self._verification_sweep()
+        self._access_resets()
         self._audit_heads()
         self._admin_api()
 
@@ -67,6 +68,44 @@ class Administration(Foundation):
         self._grant_queue(self.verification_sweep, self.group_queue)
         self.verification_sweep.call_every_minute("VerificationsEveryMinute")
 
+    def _access_resets(self) -> None:
+        """Takes resets of administrators' access further, each minute."""
+        self.access_resets = self._function(
+            "AccessResets",
+            "admin",
+            self._tables(schema.DIRECTORY) | self._audit_settings() | self._pool_settings() | self._mail_settings(),
+            entry="access",
+        )
+        self._grant_tables(self.access_resets, {schema.DIRECTORY: ("GetItem", "Query", "PutItem", "DeleteItem")})
+        self._grant(self.access_resets, ("dynamodb:Query",), f"{self.tables[schema.DIRECTORY].table_arn}/index/*")
+        self._grant_audit(self.access_resets)
+        self._grant_mail(self.access_resets)
+        actions = (
+            *("AdminUserGlobalSignOut", "AdminSetUserPassword", "AdminDeleteSoftwareToken"),
+            *("AdminGetUser", "AdminCreateUser"),
+        )
+        pool = self.identity.pool.user_pool_arn
+        self._grant(self.access_resets, tuple(f"cognito-idp:{action}" for action in actions), pool)
+        events.Rule(
+            self,
+            "AccessResetsEveryMinute",
+            schedule=events.Schedule.rate(Duration.minutes(1)),
+            targets=[targets.LambdaFunction(self.access_resets.function, retry_attempts=0)],
+        )
+
+    def _mail_settings(self) -> dict[str, str]:
+        return {"MAIL_FROM": self._config.settings.mail_from or ""}
+
+    def _grant_mail(self, function: SandesFunction) -> None:
+        """By the identity of the sender's domain, which SES has verified (docs/runbook.md, "Administrators")."""
+        sender = self._config.settings.mail_from
+        if sender:
+            domain = sender.rpartition("@")[2]
+            identity = self.format_arn(service="ses", resource="identity", resource_name=domain)
+            if self._config.local_port:  # the engine judges SendEmail by no identity
+                identity = "*"
+            self._grant(function, ("ses:SendEmail",), identity)
+
     def _pool_settings(self) -> dict[str, str]:
         """What a function is told that invites administrators."""
         provider = PROVIDER if self._config.settings.federation else ""
@@ -81,7 +120,7 @@ class Administration(Foundation):
         """Three functions, so that each has the secrets and rights of its own calls only."""
         every = self._tables(schema.DIRECTORY) | self._secrets(pepper=self.pepper) | self._audit_settings()
         heads = {"HEADS_BUCKET": self.heads.bucket.bucket_name}
-        told = every | heads | self._pool_settings() | self._tables(schema.STATISTICS)
+        told = every | heads | self._pool_settings() | self._mail_settings() | self._tables(schema.STATISTICS)
         self.admin = self._function("Admin", "admin", told)
         self.admin_people = self._function("AdminPeople", "admin_people", every | self._admin_people_settings())
         self._grant_admin_people()
@@ -103,6 +142,9 @@ class Administration(Foundation):
             },
         )
         self._grant_invitations(self.admin)
+        self._grant_mail(self.admin)
+        removing = ("cognito-idp:AdminDeleteSoftwareToken", "cognito-idp:AdminUserGlobalSignOut")
+        self._grant(self.admin, removing, self.identity.pool.user_pool_arn)
         for table in (schema.AUDIT, schema.DIRECTORY):
             self._grant(self.admin, ("dynamodb:Query",), f"{self.tables[table].table_arn}/index/*")
         self._grant_tables(self.admin, {schema.STATISTICS: ("Query", "GetItem")})

@@ -83,6 +83,10 @@ class HttpApi(Construct):
         )
         admins = integrations.HttpLambdaIntegration("Admin", admin)
         self._route("/admin/v1/{proxy+}", admins, "administrators", authorizer=signed)
+        resets = integrations.HttpLambdaIntegration("AccessReset", admin)
+        for rest in ("", "/{proxy+}"):
+            path = f"/admin/v1/people/{{id}}/access-reset{rest}"
+            self._route(path, resets, "administrators", authorizer=signed)
         for name, function, paths in (
             ("AdminPeople", admin_people, ADMIN_PEOPLE_PATHS),
             ("AdminApps", admin_apps, ADMIN_APP_PATHS),

@@ -465,6 +465,7 @@ class ServiceStack(Administration):
         # `admin` carries out what was approved; and a group of an app leaves its partition whoever dissolves it
         for keys, actions, may in (
             (("AD#*", "O"), (*made, "DeleteItem"), (self.admin, self.operator)),
+            (("AR#*",), (*made, "DeleteItem"), (self.admin, self.access_resets)),
             (("K#*",), (*made, "DeleteItem"), (self.admin_people, self.admin_imports)),
             (("APP#*",), made, (self.admin, *serving_apps, self.group_upkeep, self.group_rosters)),
         ):

@@ -126,6 +126,7 @@ class StageSettings(_Settings):
     fanout_posts_per_second: Annotated[int, Field(ge=FANOUT_LEAST_POSTS, le=10_000)] | None = None
     lambda_concurrency: Annotated[int, Field(ge=LEAST_CONCURRENCY, le=100_000)] | None = None
     access_log_days: Literal[7, 30, 90, 180, 365] = 180
+    mail_from: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
     alarm_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
     webhook_networks: list[str] = []
     audit_former_keys: list[PublicKey] = []

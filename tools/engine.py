@@ -26,6 +26,7 @@ from typing import IO, Any, Self
 import boto3
 from botocore.exceptions import ClientError
 
+from infra import stages
 from sandes.store.schema import TABLES
 from tools.layers import build as build_layer
 from tools.patience import Progress, Say, wait_while
@@ -290,6 +291,7 @@ def deploy(engine: Engine, say: Say = lambda _: None) -> Deployment:
         _cdk(engine, "deploy", "--all", f"--app={assembly}", "--require-approval=never", f"--outputs-file={outputs}")
         _set_expiry_and_recovery(engine, json.loads(outputs.read_text())[STACK])
         _lock_heads(engine, json.loads(outputs.read_text())[STACK], assembly)
+        engine.client("ses").verify_email_identity(EmailAddress=stages.load("local").mail_from)
         deployed.write_text(fingerprint)
     return deployment_of(engine)
 

@@ -8,6 +8,8 @@ tests/e2e/test_administrators_sign_in.py:
 - an answer to a challenge is taken without the session of the step before it, a new password even from who does not
   know the old one: each step needs its session;
 - a new password is not held to the policy of the pool; a code of an authenticator can be used again;
+- an authenticator can be turned off where MFA is required, and not be deleted: turning it off does nothing, and
+  AdminDeleteSoftwareToken deletes it, as on AWS;
 - a refreshed token says that its holder has signed in just now: it keeps the time of the sign-in;
 - after a restart as many records of tables' streams are passed over as were read before, since positions are kept and
   records are not: nothing is passed over (test in tests/scenarios/test_statistics.py).
@@ -118,6 +120,35 @@ def patch(cognito: Any) -> None:  # noqa: PLR0915  # a list of patches
             steps[body["Session"]] = replace(steps.pop(data["Session"]), verified=True)
         return answer
 
+    def prefer(user: dict[str, Any], data: dict[str, Any]) -> None:
+        """Turn nothing off where the pool requires a second factor."""
+        required = any(
+            pool.get("MfaConfiguration") == "ON" and any(user is one for one in pool["_users"].values())
+            for _, pool in cognito._all_pools()
+        )
+        if required and data.get("SoftwareTokenMfaSettings", {}).get("Enabled") is False:
+            data = {name: value for name, value in data.items() if name != "SoftwareTokenMfaSettings"}
+        apply_mfa_preference(user, data)
+
+    def delete_software_token(data: dict[str, Any]) -> Answer:
+        pool, failed = cognito._resolve_pool(data.get("UserPoolId"))
+        if failed:
+            return failed  # type: ignore[no-any-return]  # the engine is untyped
+        user, failed = cognito._resolve_user(pool, data.get("Username"))
+        if failed:
+            return failed  # type: ignore[no-any-return]  # as above
+        for name in ("_totp_secret", "_totp_pending_secret", "_totp_used"):
+            user.pop(name, None)
+        user["_mfa_enabled"] = [kind for kind in user.get("_mfa_enabled", []) if kind != "SOFTWARE_TOKEN_MFA"]
+        if user.get("_preferred_mfa") == "SOFTWARE_TOKEN_MFA":
+            user["_preferred_mfa"] = ""
+        return cognito.json_response({})  # type: ignore[no-any-return]  # as above
+
+    async def dispatch(action: str, data: dict[str, Any]) -> Answer:
+        if action == "AdminDeleteSoftwareToken":
+            return delete_software_token(data)
+        return await dispatch_idp(action, data)  # type: ignore[no-any-return]  # as above
+
     def refresh(pool: Any, pid: str, cid: str, token: str) -> Any:
         local.signed_in_at = cognito._token_claims(token).get("iat")
         try:
@@ -129,6 +160,8 @@ def patch(cognito: Any) -> None:  # noqa: PLR0915  # a list of patches
         at = getattr(local, "signed_in_at", None)
         return signed_jwt(claims | ({"auth_time": at} if at and "auth_time" in claims else {}), *rest, **named)
 
+    apply_mfa_preference, cognito._apply_mfa_preference = cognito._apply_mfa_preference, prefer
+    dispatch_idp, cognito._dispatch_idp = cognito._dispatch_idp, dispatch
     challenge_for, cognito._mfa_challenge_for_user = cognito._mfa_challenge_for_user, next_challenge
     password_auth_result, cognito._password_auth_result = cognito._password_auth_result, password_result
     respond_to_challenge, cognito._respond_to_auth_challenge = cognito._respond_to_auth_challenge, respond

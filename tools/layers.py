@@ -26,7 +26,7 @@ AWS_TARGET = (
     "--python-version=3.13",
 )
 
-KEPT_SERVICES = {"apigatewaymanagementapi", "cognito-idp", "dynamodb", "s3", "secretsmanager", "sns", "sqs"}
+KEPT_SERVICES = {"apigatewaymanagementapi", "cognito-idp", "dynamodb", "s3", "secretsmanager", "sesv2", "sns", "sqs"}
 """botocore brings descriptions of over 400 services, 25 MB; functions use these. Add a name with its first use."""
 
 

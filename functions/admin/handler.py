@@ -12,10 +12,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sandes.administration.audit.audit import ChainBroken
 from sandes.administration.audit.audit_heads import keep_heads
 from sandes.administration.people.verification_sweep import end_due
-from sandes.administration.roles import admin_identity
+from sandes.administration.roles import access_resets, admin_identity
 from sandes.administration.roles.first_administrators import operate
-from sandes.edge.admin import complaints_http, places_http, roles_http
-from sandes.edge.admin.admin_wiring import wire_audit_heads, wire_operator, wire_places, wire_verification_sweep
+from sandes.edge.admin import access_http, complaints_http, places_http, roles_http
+from sandes.edge.admin.admin_wiring import (
+    wire_access_job,
+    wire_audit_heads,
+    wire_operator,
+    wire_places,
+    wire_verification_sweep,
+)
 from sandes.edge.admin.audit_http import router as audit_routes
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.routes import described
@@ -38,6 +44,7 @@ def me() -> AdminMe:
 app.include_router(audit_routes)
 app.include_router(places_http.router)
 app.include_router(roles_http.router)
+app.include_router(access_http.router)
 app.include_router(complaints_http.router)
 
 app.include_router(statistics_routes)
@@ -67,3 +74,18 @@ def ending(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
     ended = end_due(now_ms=now_milliseconds(), deps=wire_verification_sweep(), elapsed=time.monotonic)
     logger().info("ending", ended=ended)
     return {"ended": ended}
+
+
+def access(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
+    """Called every minute."""
+    failures: list[str] = []
+
+    def failed(error: Exception) -> None:
+        failures.append(type(error).__name__)
+        logger().error("access_reset", exc_info=error)
+
+    steps = access_resets.work(now_ms=now_milliseconds, deps=wire_access_job(), elapsed=time.monotonic, failed=failed)
+    logger().info("access", steps=steps, failed=len(failures))
+    if failures:
+        raise access_resets.StepsFailed(len(failures))
+    return {"steps": steps}

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandes.model.administrator import PLATFORM, Place, Role
-from sandes.model.ids import administrator_text, id_text
+from sandes.model.ids import administrator_text, id_text, parse_organisation, parse_unit
 from sandes_client.admin import (
     AdminApiError,
     AskCode,
@@ -130,6 +130,88 @@ def test_a_second_factor_cannot_be_set_up_by_somebody_who_has_one(
     with pytest.raises(SignInRefused) as error:
         cognito(deployment).call("AssociateSoftwareToken", Session=step._at.session)
     assert error.value.code == "NotAuthorized"
+
+
+# A lost or replaced authenticator
+
+
+def test_turning_the_second_factor_off_does_nothing_where_the_pool_requires_it(deployment: Deployed) -> None:
+    """AdminSetUserMFAPreference answers that it is done, and the next sign-in asks for the same authenticator."""
+    made = administrator(deployment)
+    deployment.engine.client("cognito-idp").admin_set_user_mfa_preference(
+        UserPoolId=deployment.stack.admin_pool,
+        Username=made.email,
+        SoftwareTokenMfaSettings={"Enabled": False, "PreferredMfa": False},
+    )
+    assert isinstance(begin(cognito(deployment), made.email, PASSWORD), AskCode)
+    made.sign_in()
+
+
+def test_after_its_authenticator_was_deleted_the_next_sign_in_sets_up_another(deployment: Deployed) -> None:
+    made = administrator(deployment)
+    deployment.engine.client("cognito-idp").admin_delete_software_token(
+        UserPoolId=deployment.stack.admin_pool, Username=made.email
+    )
+    step = begin(cognito(deployment), made.email, PASSWORD)
+    assert isinstance(step, SetUpAuthenticator)
+    assert step.secret != made.secret
+    assert isinstance(step.answer(totp.code(step.secret)), SignedIn)
+    assert isinstance(begin(cognito(deployment), made.email, PASSWORD), AskCode)
+
+
+def test_whoever_still_has_the_authenticator_replaces_it_through_the_api(deployment: Deployed) -> None:
+    made = administrator(deployment, roles=[(Role.PLATFORM_ADMIN, ROOT)])
+    made.api.delete("me", "authenticator")
+    with pytest.raises(NotSignedIn):
+        made.api.refresh()
+    step = begin(cognito(deployment), made.email, PASSWORD)
+    assert isinstance(step, SetUpAuthenticator)
+    assert isinstance(step.answer(totp.code(step.secret)), SignedIn)
+    (mail,) = deployment.engine.emails_to(made.email)
+    assert "authenticator" in mail
+
+
+def test_a_lost_authenticator_is_replaced_without_the_consoles_of_aws(deployment: Deployed) -> None:
+    """Two officers agree, a third person ends the waiting, and the person signs in as at the very first sign-in."""
+    backstage = deployment.backstage
+    of = parse_organisation(backstage.operate("organisation.create", name="Ministry of Ports")["organisation"])
+    units = [
+        parse_unit(backstage.operate("unit.create", organisation=id_text(of), name=name, kind="office")["unit"])
+        for name in ("West", "East")
+    ]
+    west, east = (
+        administrator(deployment, home=Place(of, unit), roles=[(Role.NODAL_OFFICER, Place.root(of))]) for unit in units
+    )
+    third = administrator(deployment, roles=[(Role.PLATFORM_ADMIN, ROOT)])
+    lost = administrator(deployment, home=Place(of, units[0]), roles=[(Role.VERIFIER, Place(of, units[0]))])
+    path = ("people", administrator_text(lost.id), "access-reset")
+    asked_for = west.api.post(*path, body={"reason": "phone stolen"})
+    east.api.post("approvals", asked_for["id"], "approve")
+    third.api.post(*path, "confirm")
+    functions = deployment.engine.client("lambda")
+    names = [function["FunctionName"] for function in functions.list_functions()["Functions"]]
+    functions.invoke(FunctionName=next(name for name in names if "AccessResets" in name))
+    announced, invitation = deployment.engine.emails_to(lost.email)
+    assert "sandes-admin access object" in announced
+    with pytest.raises(AdminApiError) as error:
+        west.api.get(*path)
+    assert error.value.code == "not_found"
+    with pytest.raises(NotSignedIn):
+        lost.api.refresh()
+    with pytest.raises(SignInRefused):
+        begin(cognito(deployment), lost.email, PASSWORD)
+    step = begin(cognito(deployment), lost.email, invitation.rpartition(" ")[2])
+    assert isinstance(step, AskNewPassword)
+    setting_up = step.answer("Another-horse-7-battery")
+    assert isinstance(setting_up, SetUpAuthenticator)
+    done = setting_up.answer(totp.code(setting_up.secret))
+    assert isinstance(done, SignedIn)
+    with administrators.client(deployment, done.tokens) as client:
+        me = client.me()
+    assert (me["administrator"], [one["role"] for one in me["assignments"]]) == (
+        administrator_text(lost.id),
+        ["verifier"],
+    )
 
 
 # Tokens

@@ -225,6 +225,8 @@ ALLOWED = {
     "admin": RECORDS
     | INVITES
     | {
+        "cognito-idp:AdminDeleteSoftwareToken administrators",
+        "cognito-idp:AdminUserGlobalSignOut administrators",
         "dynamodb:Query directory",
         "dynamodb:GetItem directory",
         "dynamodb:BatchGetItem directory",
@@ -315,6 +317,17 @@ ALLOWED = {
             for queue in ("webhooks", "fanout", "groupwork", "rosterwork", "sms", "batches", "imports")
             for kind in ("", ".dead")
         ),
+    },
+    "accessresets": RECORDS
+    | {
+        "dynamodb:GetItem directory",
+        "dynamodb:Query directory",
+        "dynamodb:PutItem directory",
+        "dynamodb:DeleteItem directory",
+        "dynamodb:Query directory/index/*",
+        *(f"cognito-idp:{action} administrators" for action in ("AdminUserGlobalSignOut", "AdminSetUserPassword")),
+        *(f"cognito-idp:{action} administrators" for action in ("AdminDeleteSoftwareToken", "AdminGetUser")),
+        "cognito-idp:AdminCreateUser administrators",
     },
     "verificationsweep": {
         "dynamodb:GetItem directory",
@@ -411,11 +424,13 @@ ATTESTS = {"adminpeople", "adminimports"}
 SERVES_APPS = {"admin", "adminapps", "apps", "appwebhooks", "appgroups", "groupupkeep", "grouprosters"}
 GUARDED = {
     **{f"dynamodb:{action} {rows}": MANAGES for action in WRITES for rows in ("AD#*", "O")},
+    **{f"dynamodb:{action} AR#*": {"admin", "accessresets"} for action in WRITES},
     **{f"dynamodb:{action} K#*": ATTESTS for action in WRITES},
     **{f"dynamodb:{action} APP#*": SERVES_APPS for action in WRITES if action != "DeleteItem"},
 }
 """Writes to partitions of the directory, and the only functions that are not denied them: administrators with their
-roles, the list of organisations, the key that attestations are checked with, apps with their keys.
+roles, resets of their access, the list of organisations, the key that attestations are checked with, apps with their
+keys.
 """
 
 

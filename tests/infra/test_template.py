@@ -44,6 +44,7 @@ SETTINGS: dict[str, type[settings.Settings]] = {
     "adminimports": settings.ImportWorkSettings,
     "adminapps": settings.AdminAppsSettings,
     "verificationsweep": settings.VerificationSweepSettings,
+    "accessresets": settings.AccessResetSettings,
     "statistics": settings.AddingUpSettings,
     "queuedepths": settings.QueueDepthSettings,
 }
@@ -71,6 +72,7 @@ HANDLERS = {
     "adminimports": "handler.imports",
     "adminapps": "handler.handler",
     "verificationsweep": "handler.ending",
+    "accessresets": "handler.access",
     "statistics": "handler.changes",
     "queuedepths": "handler.queues",
 }
@@ -84,6 +86,8 @@ ANSWERING = {"authorizer", "disconnect", "send", "deliver", "client", "otp", "ap
 HTTP_ROUTES = {
     "ANY /v1/{proxy+}": "Client",
     "ANY /admin/v1/{proxy+}": "Admin",
+    "ANY /admin/v1/people/{id}/access-reset": "AccessReset",
+    "ANY /admin/v1/people/{id}/access-reset/{proxy+}": "AccessReset",
     "ANY /v1/registrations": "Client",
     "ANY /v1/registrations/{proxy+}": "Client",
     "POST /v1/devices": "Client",

@@ -138,6 +138,8 @@ def allowed(example: Example, declared: dict[str, Any], role: Role, held: str, s
         return False
     if example.decided == "any_role_there":
         return held == "platform" or spot.name != "other"
+    if declared.get(WHERE) == "self":
+        return True
     if PERMISSION not in declared and example.permission is None:
         return WHERE not in declared
     permission = example.permission or Permission[declared[PERMISSION].upper()]

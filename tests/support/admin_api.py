@@ -27,7 +27,7 @@ from sandes.model.administrator import Caller
 from sandes.model.ids import administrator_text
 from sandes.store import schema
 from tests.support.dynamodb import _one_call_at_a_time, create_tables
-from tests.support.pool import MemoryPool
+from tests.support.pool import MemoryMailer, MemoryPool
 
 FUNCTIONS: tuple[ModuleType, ...] = (admin, admin_people, admin_apps)
 WIRINGS: tuple[ModuleType, ...] = (wiring, admin_wiring, people_wiring, apps_wiring, imports_wiring)
@@ -64,11 +64,15 @@ class Answer:
 
 @dataclass
 class AdminApi:
-    """Calls whichever function has the route. `pool` stands for Cognito, which moto cannot do without more packages."""
+    """Calls whichever function has the route.
+
+    `pool` stands for Cognito, which moto cannot do without more packages, and `mailer` for SES.
+    """
 
     client: Any
     tables: dict[str, str]
     pool: MemoryPool
+    mailer: MemoryMailer
     touched: set[tuple[str, str]] = field(default_factory=set)
     """Where functions have asked DynamoDB to write: tables, and values of their partition key as JSON."""
     calls: int = 0
@@ -150,13 +154,15 @@ def admin_api() -> Iterator[AdminApi]:
         _one_call_at_a_time(client)
         tables = create_tables(client)
         with patch.dict(os.environ, _settings(tables)), ExitStack() as patches:
-            pool = MemoryPool()
+            pool, mailer = MemoryPool(), MemoryMailer()
             for module in WIRINGS:
                 if hasattr(module, "administrator_pool"):
                     patches.enter_context(patch.object(module, "administrator_pool", lambda: pool))
+                if hasattr(module, "mailer"):
+                    patches.enter_context(patch.object(module, "mailer", lambda: mailer))
             _forget()
             _one_call_at_a_time(clients.client_of("dynamodb"))
-            api = AdminApi(client, tables, pool)
+            api = AdminApi(client, tables, pool, mailer)
             _watching_writes(clients.client_of("dynamodb"), api)
             yield api
             _forget()
@@ -179,6 +185,7 @@ def _settings(tables: Mapping[str, str]) -> dict[str, str]:
         "STAGE": "test",
         "ADMINISTRATOR_POOL": "pool",
         "FEDERATION_PROVIDER": "",
+        "MAIL_FROM": "sandes@example.gov.in",
         "UPLOADS_BUCKET": "uploads",
         "WEBHOOK_NETWORKS": "127.0.0.0/8",
         "HEADS_BUCKET": "uploads",

@@ -141,6 +141,15 @@ EXAMPLES: dict[str, Example] = {
         lambda at: f"/approvals/{at.approval}/reject", lambda _: _REASON, permission=Permission.ROLES
     ),
     "DELETE /admin/v1/approvals/<id>": _delete(lambda at: f"/approvals/{at.approval}", decided="nobody"),
+    # Access
+    "POST /admin/v1/people/<id>/access-reset": _post(
+        lambda at: f"/people/{at.verifier}/access-reset", lambda _: _REASON
+    ),
+    "GET /admin/v1/people/<id>/access-reset": _get(lambda at: f"/people/{at.reset}/access-reset"),
+    "DELETE /admin/v1/people/<id>/access-reset": _delete(lambda at: f"/people/{at.reset}/access-reset"),
+    "POST /admin/v1/people/<id>/access-reset/confirm": _post(lambda at: f"/people/{at.reset}/access-reset/confirm"),
+    "DELETE /admin/v1/me/access-reset": _delete(lambda _: "/me/access-reset"),
+    "DELETE /admin/v1/me/authenticator": _delete(lambda _: "/me/authenticator"),
     # Apps
     "POST /admin/v1/apps": _post(lambda _: "/apps", lambda at: _at(at) | {"name": "Tickets", "scopes": ["otp"]}),
     "GET /admin/v1/apps": _list("/apps"),

@@ -31,6 +31,7 @@ from sandes.model.app import App
 from sandes.model.ids import AdministratorId, administrator_text, parse_app
 from tests.support.administration import Administration
 from tests.support.log import caught_log
+from tests.support.pool import MemoryMailer
 from tests.support.service import AUDIENCE, Service
 
 REGION = "us-east-1"
@@ -144,6 +145,8 @@ def admin_service(client: Any, tables: dict[str, str], patch: pytest.MonkeyPatch
     for module in _wirings():
         if hasattr(module, "administrator_pool"):
             patch.setattr(module, "administrator_pool", lambda: service.pool)
+        if hasattr(module, "mailer"):
+            patch.setattr(module, "mailer", MemoryMailer)
     try:
         with caught_log():  # not between the lines of a command that is tried
             yield AdminService(service, Administration(service))
@@ -153,7 +156,7 @@ def admin_service(client: Any, tables: dict[str, str], patch: pytest.MonkeyPatch
 
 def _environment(tables: dict[str, str]) -> dict[str, str]:
     told = {"stage": "test", "token_audience": AUDIENCE, "webhook_networks": ""}
-    told |= {"federation_provider": "", "audit_former_keys": ""}
+    told |= {"federation_provider": "", "audit_former_keys": "", "mail_from": "sandes@example.gov.in"}
     for name in {name for one in FUNCTIONS for name in one.model_fields} - told.keys():
         word, _, kind = name.rpartition("_")
         match kind:

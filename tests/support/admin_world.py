@@ -70,6 +70,9 @@ class Spot:
     group: str
     approval: str
     assignment: str
+    verifier: str
+    reset: str
+    """An administrator whose access is being reset."""
     empty_unit: str
     """A unit right below the place."""
 
@@ -102,6 +105,8 @@ NOWHERE = Spot(
     group=id_text(GroupId(b"no group")),
     approval=base64url_text(ApprovalId(b"nowhere." + bytes(16))),
     assignment=str(AssignmentKey(AdministratorId(bytes(16)), Role.VERIFIER, Place.root(OrganisationId(b"nowhere.")))),
+    verifier=administrator_text(AdministratorId(bytes(16))),
+    reset=administrator_text(AdministratorId(bytes(16))),
     empty_unit=id_text(UnitId(b"no unit.")),
 )
 
@@ -177,6 +182,8 @@ class World:
             group=group,
             approval=asked["id"],
             assignment=str(verifier.assignments[0].key),
+            verifier=administrator_text(verifier.id),
+            reset=self._reset(first, second, place),
             empty_unit=id_text(empty),
         )
 
@@ -187,6 +194,12 @@ class World:
         app = self._app(first, at)
         self._approve(second, self._do(first, "POST", f"/apps/{app}/go-live"))
         return app
+
+    def _reset(self, first: Caller, second: Caller, place: Place) -> str:
+        """Somebody whose access two officers have agreed to reset."""
+        lost = administrator_text(self.staff.appoint(Role.VERIFIER, place).id)
+        self._approve(second, self._do(first, "POST", f"/people/{lost}/access-reset", {"reason": "phone lost"}))
+        return lost
 
     def _request(self, person: Person, place: Place) -> str:
         device: Device = person.devices[0]

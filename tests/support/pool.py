@@ -17,6 +17,8 @@ class MemoryPool:
     invitations: list[str] = field(default_factory=list)
     disabled: set[AdministratorId] = field(default_factory=set)
     signed_out: list[AdministratorId] = field(default_factory=list)
+    locked_out: list[AdministratorId] = field(default_factory=list)
+    without_authenticator: list[AdministratorId] = field(default_factory=list)
 
     def invite(self, email: str, name: str) -> AdministratorId:
         id = self.people.setdefault(email, AdministratorId(uuid.uuid4().bytes))
@@ -35,3 +37,26 @@ class MemoryPool:
 
     def sign_out(self, administrator: AdministratorId) -> None:
         self.signed_out.append(administrator)
+
+    def lock_out(self, administrator: AdministratorId) -> None:
+        self.sign_out(administrator)
+        self.locked_out.append(administrator)
+
+    def invite_again(self, administrator: AdministratorId, email: str) -> None:
+        if administrator in self.locked_out:
+            self.invitations.append(email)
+
+    def remove_authenticator(self, administrator: AdministratorId) -> None:
+        self.without_authenticator.append(administrator)
+        self.sign_out(administrator)
+
+
+@dataclass
+class MemoryMailer:
+    """`sent`: to whom, the subject and the text."""
+
+    sent: list[tuple[str, str, str]] = field(default_factory=list)
+    sender: str = "sandes@example.gov.in"
+
+    def send(self, to: str, subject: str, text: str) -> None:
+        self.sent.append((to, subject, text))

@@ -70,7 +70,8 @@ def _routes() -> Iterable[tuple[str, ...]]:
             said = route.openapi_extensions or {}
             permission = Permission[said[PERMISSION].upper()].value if PERMISSION in said else "every administrator"
             if PERMISSION not in said and WHERE in said:
-                permission = "as it is about" if said[WHERE] == "approval" else "who has asked for it"
+                by_itself = {"approval": "as it is about", "self": "every administrator"}
+                permission = by_itself.get(said[WHERE], "who has asked for it")
             yield (
                 f"`{route.method} {route.path}`",
                 route.summary or "",

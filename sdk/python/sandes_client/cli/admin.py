@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sandes_client.cli.administration import (
+    access,
     administrators,
     approvals,
     apps,
@@ -59,6 +60,7 @@ for name, group in (
     ("complaint", complaints.complaint),
     ("assignment", assignments.assignment),
     ("approval", approvals.approval),
+    ("access", access.access),
     ("audit", audit),
 ):
     admin.add_typer(group, name=name)

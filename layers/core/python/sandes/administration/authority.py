@@ -22,6 +22,7 @@ class Permission(StrEnum):
     ORGANISATIONS = "create an organisation and appoint its first nodal officers"
     UNITS = "unit tree"
     ROLES = "grant roles not above one's own"
+    ACCESS = "reset an administrator's access"
     PEOPLE = "verify and revoke people, import"
     SUSPENSION = "suspend, reset devices"
     VISIBILITY = "hide profile details"
@@ -50,6 +51,12 @@ MATRIX: Mapping[Permission, Mapping[Role, Cell]] = {
         Role.AUDITOR: "read",
     },
     Permission.ROLES: {Role.NODAL_OFFICER: "second", Role.UNIT_ADMIN: "second", Role.AUDITOR: "read"},
+    Permission.ACCESS: {
+        Role.PLATFORM_ADMIN: "second",
+        Role.NODAL_OFFICER: "second",
+        Role.UNIT_ADMIN: "second",
+        Role.AUDITOR: "read",
+    },
     Permission.PEOPLE: {
         Role.NODAL_OFFICER: "act",
         Role.UNIT_ADMIN: "act",

@@ -32,6 +32,7 @@ _PATH_WORDS = {
     *("otps", "checks", "resends", "messages", "batches", "commit", "results", "templates", "preview"),
     *("people", "revoke", "transfer", "suspend", "resume", "reset", "verification-requests", "verify"),
     *("reports", "complaints", "assign", "resolve"),
+    *("access-reset", "confirm", "authenticator"),
     *("apps", "guests", "go-live", "quota", "trial", "admins"),
     *("app-groups", "roster", "webhooks", "test", "deliveries", "redeliver", "events", "usage"),
 }

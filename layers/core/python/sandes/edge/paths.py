@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from sandes.model.administrator import AssignmentKey
 from sandes.model.ids import (
     parse_account,
+    parse_administrator,
     parse_app,
     parse_approval,
     parse_complaint,
@@ -68,6 +69,7 @@ def _in_path(parse: Callable[[str], Id]) -> Callable[[str], Id]:
 
 
 account_in_path = _in_path(parse_account)
+administrator_in_path = _in_path(parse_administrator)
 app_in_path = _in_path(parse_app)
 approval_in_path = _in_path(parse_approval)
 assignment_in_path = _in_path(AssignmentKey.parse)

@@ -204,6 +204,12 @@ class AdministratorPoolSettings(Settings):
     federation_provider: str
 
 
+class MailSettings(Settings):
+    """`mail_from`: the sender of e-mail to administrators; empty where the stage has none."""
+
+    mail_from: str
+
+
 class OperatorSettings(AdministratorPoolSettings, RecorderSettings):
     directory_table: str
 
@@ -222,7 +228,11 @@ class ReportSettings(Settings):
     statistics_table: str
 
 
-class AdminFunctionSettings(AdminSettings, AdministratorPoolSettings, ReportSettings):
+class AccessResetSettings(RecorderSettings, AdministratorPoolSettings, MailSettings):
+    directory_table: str
+
+
+class AdminFunctionSettings(AdminSettings, AdministratorPoolSettings, MailSettings, ReportSettings):
     """`heads_bucket`: where the hourly heads of audit chains are kept."""
 
     heads_bucket: str

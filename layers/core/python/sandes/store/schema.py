@@ -176,7 +176,7 @@ class EndingRow:
     """In the directory, partition `A#account`, sort `E#organisation`: when official memberships are to be ended.
 
     Gone once they have ended; till then put off by minutes whenever that is queued. The index `ending` is made of these
-    rows and of approvals that wait for the platform: no other row has DUE.
+    rows, of approvals that wait for the platform, and of access resets: no other row has DUE.
     """
 
     DUE = "du"  # S shard
@@ -281,6 +281,24 @@ class ApprovalRow:
     REASON = "r"  # S
     WAITS = EndingRow.DUE  # S "approvals", while a platform administrator may decide it
     WAITS_UNTIL = EndingRow.DUE_AT  # N epoch seconds: when it lapses
+
+
+class AccessResetRow:
+    """In the directory, partition `AR#administrator`, sort "0": the reset of an administrator's access that is going
+    on. The minute job finds it by the index `ending`, partition "access".
+    """
+
+    ORGANISATION = "g"  # B 8 where the person works
+    UNIT = "u"  # B 8
+    APPROVAL = "b"  # B 24
+    REQUESTED_BY = "i"  # B 16
+    APPROVED_BY = "d"  # B 16
+    APPROVED_AT = "c"  # N epoch seconds
+    STATE = "z"  # S announcing, waiting, acting or inviting
+    EFFECTIVE_AT = "e"  # N epoch seconds, once the person was told
+    CONFIRMED_BY = "q"  # B 16 a third person, who ended the waiting
+    DUE = EndingRow.DUE  # S "access"
+    DUE_AT = EndingRow.DUE_AT  # N epoch seconds: when there is something to be done
 
 
 class VerificationRequestRow:

@@ -89,3 +89,21 @@ class AdministratorPool(Protocol):
     def sign_out(self, administrator: AdministratorId) -> None:
         """No session of theirs can be refreshed any more."""
         ...
+
+    def lock_out(self, administrator: AdministratorId) -> None:
+        """End their sessions, replace their password by one that nobody knows, and delete their authenticator.
+
+        It may be repeated until `invite_again` was called.
+        """
+        ...
+
+    def invite_again(self, administrator: AdministratorId, email: str) -> None:
+        """Send somebody who is locked out a temporary password; the sign-in with it is like the very first one.
+
+        Nothing is done about somebody who has signed in since they were locked out.
+        """
+        ...
+
+    def remove_authenticator(self, administrator: AdministratorId) -> None:
+        """End their sessions and delete their authenticator; the password stays."""
+        ...

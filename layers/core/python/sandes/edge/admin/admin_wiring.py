@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from sandes.administration.organisations.places import PlaceDependencies
     from sandes.administration.people.complaints import ComplaintDependencies
     from sandes.administration.people.verification_sweep import SweepDependencies
+    from sandes.administration.roles.access_resets import AccessDependencies
     from sandes.administration.roles.assignments import AssignmentDependencies
     from sandes.administration.roles.first_administrators import FirstAdministratorDependencies
     from sandes.crypto.pepper import Pepper
     from sandes.edge.admin.cognito import CognitoPool
+    from sandes.edge.email import SesMailer
     from sandes.statistics.reports import ReportDependencies
     from sandes.store.administrators import AdministratorStore
 
@@ -61,6 +63,42 @@ def administrator_pool() -> CognitoPool:
 
     settings = AdministratorPoolSettings.load()
     return CognitoPool(client_of("cognito-idp"), settings.administrator_pool, settings.federation_provider)
+
+
+def mailer() -> SesMailer:
+    from sandes.edge.email import SesMailer
+    from sandes.edge.settings import MailSettings
+
+    return SesMailer(client_of("sesv2"), MailSettings.load().mail_from)
+
+
+def _access(table: str) -> AccessDependencies:
+    from sandes.administration.roles.access_resets import AccessDependencies
+    from sandes.store.access_resets import AccessResetStore
+    from sandes.store.administrators import AdministratorStore
+
+    dynamodb = client_of("dynamodb")
+    return AccessDependencies(
+        resets=AccessResetStore(dynamodb, table),
+        administrators=AdministratorStore(dynamodb, table),
+        organisations=OrganisationStore(dynamodb, table),
+        pool=administrator_pool(),
+        mailer=mailer(),
+        recorder=recorder(),
+    )
+
+
+@cache
+def wire_access() -> AccessDependencies:
+    return _access(AdminSettings.load().directory_table)
+
+
+@cache
+def wire_access_job() -> AccessDependencies:
+    """For the minute job, which is told less than the admin API."""
+    from sandes.edge.settings import AccessResetSettings
+
+    return _access(AccessResetSettings.load().directory_table)
 
 
 @cache
@@ -173,8 +211,10 @@ def wire_approvals() -> ApprovalDependencies:
     from sandes.administration.apps.app_operations import app_operations
     from sandes.administration.apps.app_registry import RegistryDependencies
     from sandes.administration.organisations.new_organisations import Appointing, Founding
+    from sandes.administration.roles.access_resets import Resetting
     from sandes.administration.roles.appointments import Appointments
     from sandes.administration.roles.assignments import Granting, Taking, TakingOneOfTwo
+    from sandes.store.access_resets import AccessResetStore
     from sandes.store.approvals import ApprovalStore
     from sandes.store.apps import AppStore
 
@@ -193,6 +233,9 @@ def wire_approvals() -> ApprovalDependencies:
             "assignment.grant": Granting(appointments, organisations),
             "assignment.take": Taking(wire_administrators()),
             "officer.take": TakingOneOfTwo(wire_administrators()),
+            "access.reset": Resetting(
+                AccessResetStore(dynamodb, table), wire_administrators(), organisations, bool(mailer().sender)
+            ),
             **app_operations(registry),
         },
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import string
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +81,50 @@ class CognitoPool:
 
     def sign_out(self, administrator: AdministratorId) -> None:
         self.client.admin_user_global_sign_out(UserPoolId=self.pool, Username=administrator_text(administrator))
+
+    def lock_out(self, administrator: AdministratorId) -> None:
+        """The password is replaced first, and for good: so the old one is never enough, and the authenticator is
+        deleted while the user counts as confirmed, as AdminDeleteSoftwareToken may ask for. Only then it becomes a
+        temporary one.
+        """
+        who = {"UserPoolId": self.pool, "Username": administrator_text(administrator)}
+        self.sign_out(administrator)
+        self.client.admin_set_user_password(**who, Password=_unknown_password(), Permanent=True)
+        self._delete_authenticator(administrator)
+        self.client.admin_set_user_password(**who, Password=_unknown_password(), Permanent=False)
+
+    def invite_again(self, administrator: AdministratorId, email: str) -> None:
+        who = {"UserPoolId": self.pool, "Username": administrator_text(administrator)}
+        if self.client.admin_get_user(**who)["UserStatus"] == _NOT_SIGNED_IN_YET:
+            self.client.admin_create_user(
+                UserPoolId=self.pool, Username=email, DesiredDeliveryMediums=["EMAIL"], MessageAction="RESEND"
+            )
+
+    def remove_authenticator(self, administrator: AdministratorId) -> None:
+        self._delete_authenticator(administrator)
+        self.sign_out(administrator)
+
+    def _delete_authenticator(self, administrator: AdministratorId) -> None:
+        """AdminSetUserMFAPreference would not do: it turns nothing off where the pool requires a second factor.
+
+        https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminDeleteSoftwareToken.html
+        """
+        who = {"UserPoolId": self.pool, "Username": administrator_text(administrator)}
+        try:
+            self.client.admin_delete_software_token(**who)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"ResourceNotFoundException", "InvalidParameterException"}:
+                raise
+            if self.client.admin_get_user(**who).get("UserMFASettingList"):
+                raise  # there is one, and it was not deleted
+
+
+def _unknown_password() -> str:
+    """Make a password that fits the pool's policy and that is kept nowhere."""
+    kinds = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_.!")
+    letters = [secrets.choice(kind) for kind in kinds for _ in range(8)]
+    secrets.SystemRandom().shuffle(letters)
+    return "".join(letters)
 
 
 def _subject(attributes: list[dict[str, str]]) -> AdministratorId:

@@ -19,6 +19,7 @@ OrganisationPath = Annotated[str, Path(pattern=_EIGHT)]
 AppPath = Annotated[str, Path(pattern=_EIGHT)]
 UnitPath = Annotated[str, Path(pattern=_EIGHT)]
 ApprovalPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
+AdministratorPath = Annotated[str, Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 AssignmentPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{43,80}$")]
 OrganisationQuery = Annotated[
     str | None, Query(pattern=_EIGHT, description="the organisation; the caller's own if left out")

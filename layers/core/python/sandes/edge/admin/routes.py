@@ -16,6 +16,7 @@ _EVERYBODY = "For every administrator."
 _BY_ITSELF = {
     "approval": "Needs the permission that it is about, where it is about.",
     "own": "For whoever has asked for it.",
+    "self": "For every administrator, about themselves.",
 }
 """Places that say by themselves who is allowed."""
 

@@ -1,0 +1,357 @@
+"""A lost second factor: two officers reset an administrator's access, and the person can object (docs/adr/0038).
+
+After the approval everything is done by a minute job, step by step, so that nothing is lost whatever ends in the
+middle: the e-mail to the person, a day's waiting, then a new temporary password at the pool and no authenticator. Each
+step stands in the reset's row and, together with it, in the audit chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sandes.administration import approvals
+from sandes.administration.acts import act, recording
+from sandes.administration.approvals import ApprovalDependencies, ApprovedOperation, Decision, Write
+from sandes.administration.audit.audit import Recorder
+from sandes.administration.authority import GRANTED_BY, Permission, grants, require
+from sandes.administration.roles.sign_in import AdministratorPool, fresh
+from sandes.model.access_reset import OBJECTION_SECONDS, AccessReset
+from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
+from sandes.model.approval import Approval
+from sandes.model.audit import SYSTEM, Act
+from sandes.model.ids import AdministratorId, administrator_text, base64url_text
+from sandes.protocol.admin_access_api import AskForAccessReset
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.fields import AdministratorField, OrganisationField, UnitField, Wire
+from sandes.store.access_resets import AccessResetStore
+from sandes.store.administrators import AdministratorStore
+from sandes.store.dynamo import ConditionFailed, StoreUnavailable
+from sandes.store.organisations import OrganisationStore
+
+JOB_SECONDS = 20.0
+"""After so long the job ends; the rest is done a minute later."""
+
+_TRIES = 8
+"""There are four steps, and each may be overtaken."""
+
+_ROLES = frozenset((Role.PLATFORM_ADMIN, Role.NODAL_OFFICER, Role.UNIT_ADMIN))
+
+ANNOUNCEMENT = """Your access to the administration of Sandes is being reset.
+
+Two officers have asked for it, because you are said to have lost the phone with your authenticator app. From {at} on \
+your password and authenticator are replaced, and you are sent a temporary password to this address.
+
+If you have not lost it, object before that: sign in and run `sandes-admin access object`. If you cannot sign in, have \
+a nodal officer of your organisation take the reset back.
+"""
+
+CHANGED = """The authenticator of your access to the administration of Sandes was removed at your request.
+
+The next sign-in asks for your password and sets up a new authenticator. If that was not you, tell a nodal officer of \
+your organisation immediately.
+"""
+
+
+Failed = Callable[[Exception], None]
+
+
+class StepsFailed(Exception):
+    """The minute job could not make some steps: its alarm tells operators."""
+
+
+class Mailer(Protocol):
+    """Sends e-mail to administrators."""
+
+    def send(self, to: str, subject: str, text: str) -> None:
+        """Hand an e-mail over; it may be sent twice if the answer is lost."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AccessDependencies:
+    resets: AccessResetStore
+    administrators: AdministratorStore
+    organisations: OrganisationStore
+    pool: AdministratorPool
+    mailer: Mailer
+    recorder: Recorder
+
+
+class ResetAccess(Wire):
+    """What an approval of an access reset holds. `organisation` and `unit`: where the person works."""
+
+    administrator: AdministratorField
+    organisation: OrganisationField
+    unit: UnitField
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resetting(ApprovedOperation[ResetAccess]):
+    """`access.reset`, by two who may grant each of the roles that the person has, or by platform administrators."""
+
+    resets: AccessResetStore
+    administrators: AdministratorStore
+    organisations: OrganisationStore
+    can_mail: bool
+    permission = Permission.ACCESS
+    model = ResetAccess
+
+    def place(self, parameters: ResetAccess) -> Place:
+        person, _ = _person(parameters.administrator, self.administrators)
+        return person.home
+
+    def roles(self, parameters: ResetAccess) -> Collection[Role]:
+        _, held = _person(parameters.administrator, self.administrators)
+        return _may_reset(held)
+
+    def check(self, parameters: ResetAccess, by: Caller, *, now_seconds: int) -> None:
+        """Raises ProtocolError: fresh_sign_in_required, own_access, role_above_own, access_reset_pending,
+        mail_not_set_up.
+        """
+        fresh(by, now_seconds=now_seconds)
+        if not self.can_mail:
+            raise ProtocolError(ErrorCode.MAIL_NOT_SET_UP)
+        if by.id == parameters.administrator:
+            raise ProtocolError(ErrorCode.OWN_ACCESS)
+        _, held = _person(parameters.administrator, self.administrators)
+        live = [one for one in held if one.in_force(now_seconds)]
+        if Role.PLATFORM_ADMIN not in by.roles and not all(self._may_take(by, one) for one in live):
+            raise ProtocolError(ErrorCode.ROLE_ABOVE_OWN)
+        if self.resets.read(parameters.administrator):
+            raise ProtocolError(ErrorCode.ACCESS_RESET_PENDING)
+
+    def _may_take(self, by: Caller, held: Assignment) -> bool:
+        among = GRANTED_BY[held.role]
+        return grants(by, Permission.ROLES, "second", held.place, self.organisations, among=among) is not None
+
+    def carry_out(self, parameters: ResetAccess, decision: Decision, write: Write) -> None:
+        """Raises ProtocolError access_reset_pending."""
+        begun = AccessReset(
+            administrator=parameters.administrator,
+            place=decision.approval.place,
+            approval=decision.approval.id,
+            requested_by=decision.approval.requested_by,
+            approved_by=decision.approver.id,
+            approved_at=decision.now_ms // 1000,
+        )
+        try:
+            write([self.resets.putting(begun)], subject=administrator_text(parameters.administrator))
+        except ConditionFailed:
+            raise ProtocolError(ErrorCode.ACCESS_RESET_PENDING) from None
+
+
+def ask(
+    caller: Caller, id: AdministratorId, body: AskForAccessReset, *, now_ms: int, deps: ApprovalDependencies
+) -> Approval:
+    """Ask for a reset. Raises ProtocolError: not_found without the right, and as `Resetting.check`."""
+    person, _ = _person(id, deps.administrators)
+    wanted = ResetAccess(
+        administrator=id, organisation=person.home.organisation, unit=person.home.unit, reason=body.reason
+    )
+    return approvals.request(caller, "access.reset", wanted, now_ms=now_ms, deps=deps)
+
+
+def read(caller: Caller, id: AdministratorId, *, deps: AccessDependencies) -> AccessReset:
+    """Return the reset that is going on. Raises ProtocolError not_found."""
+    reset = deps.resets.read(id)
+    if reset is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    require(caller, Permission.ACCESS, "read", reset.place, deps.organisations)
+    return reset
+
+
+def confirm(caller: Caller, id: AdministratorId, *, now_ms: int, deps: AccessDependencies) -> AccessReset:
+    """End the waiting, as a platform administrator who is neither of the two officers nor the person.
+
+    Raises ProtocolError: not_found, fresh_sign_in_required, own_request, own_access, access_reset_state.
+    """
+    reset = deps.resets.read(id)
+    if reset is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    among = frozenset((Role.PLATFORM_ADMIN,))
+    right = require(caller, Permission.ACCESS, "second", reset.place, deps.organisations, among=among)
+    fresh(caller, now_seconds=now_ms // 1000)
+    if caller.id == id:
+        raise ProtocolError(ErrorCode.OWN_ACCESS)
+    if caller.id in {reset.requested_by, reset.approved_by}:
+        raise ProtocolError(ErrorCode.OWN_REQUEST)
+    if not reset.can_be_stopped or reset.confirmed_by:
+        raise ProtocolError(ErrorCode.ACCESS_RESET_STATE)
+    now = now_ms // 1000
+    effective_at = None if reset.effective_at is None else min(reset.effective_at, now)
+    moving = deps.resets.moving(reset, due_at=now, confirmed_by=caller.id, effective_at=effective_at)
+    _write(caller, right, "access.confirm", reset, [moving], now_ms=now_ms, deps=deps)
+    return deps.resets.read(id) or reset
+
+
+def withdraw(caller: Caller, id: AdministratorId, *, now_ms: int, deps: AccessDependencies) -> None:
+    """Take a reset back, as anybody who may reset. Raises ProtocolError: not_found, access_reset_state."""
+    reset = deps.resets.read(id)
+    if reset is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    right = require(caller, Permission.ACCESS, "second", reset.place, deps.organisations)
+    if not reset.can_be_stopped:
+        raise ProtocolError(ErrorCode.ACCESS_RESET_STATE)
+    _write(caller, right, "access.withdraw", reset, [deps.resets.ending(reset)], now_ms=now_ms, deps=deps)
+
+
+def object_to(caller: Caller, *, now_ms: int, deps: AccessDependencies) -> None:
+    """Stop the reset of one's own access. Does nothing if there is none. Raises ProtocolError access_reset_state."""
+    reset = deps.resets.read(caller.id)
+    if reset is None:
+        return
+    if not reset.can_be_stopped:
+        raise ProtocolError(ErrorCode.ACCESS_RESET_STATE)
+    what = _of(reset, "access.object", administrator_text(caller.id))
+    try:
+        deps.recorder.writer(what, now_ms=now_ms)([deps.resets.ending(reset)])
+    except ConditionFailed:  # it was announced, confirmed, taken back or begun in this moment
+        raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
+
+
+def replace_own_authenticator(caller: Caller, *, now_ms: int, deps: AccessDependencies) -> None:
+    """Remove one's own authenticator after a fresh sign-in with it: the next sign-in sets up another.
+
+    The act is on the record before anything is done, and the person is told. Raises ProtocolError
+    fresh_sign_in_required.
+    """
+    fresh(caller, now_seconds=now_ms // 1000)
+    home, text = caller.administrator.home, administrator_text(caller.id)
+    what = Act(
+        action="access.authenticator",
+        actor=text,
+        role=None,
+        organisation=home.organisation,
+        unit=home.unit,
+        subject=text,
+    )
+    deps.recorder.record(what, now_ms=now_ms)
+    deps.mailer.send(caller.administrator.email, "Your authenticator was removed", CHANGED)
+    deps.pool.remove_authenticator(caller.id)
+
+
+# The minute job.
+
+
+def work(*, now_ms: Callable[[], int], deps: AccessDependencies, elapsed: Callable[[], float], failed: Failed) -> int:
+    """Take each reset that is due a step further; how many steps were made.
+
+    `failed` is called for one that fails, which is due again a minute later; the others go on.
+    """
+    began, done = elapsed(), 0
+    for page in deps.resets.due(now_seconds=now_ms() // 1000):
+        for id in page:
+            try:
+                done += _steps(id, now_ms, deps)
+            except (ClientError, BotoCoreError, StoreUnavailable, ProtocolError) as error:
+                failed(error)  # one person's e-mail must not keep others from getting in
+            if elapsed() - began > JOB_SECONDS:
+                return done
+    return done
+
+
+def _steps(id: AdministratorId, now_ms: Callable[[], int], deps: AccessDependencies) -> int:
+    """Make all the steps that are due now; how many there were."""
+    done = 0
+    for _ in range(_TRIES):
+        reset = deps.resets.read(id)
+        if reset is None:
+            break
+        try:
+            if not _step(reset, now_ms(), deps):
+                break
+        except ConditionFailed:  # objected to, taken back or confirmed in this moment: read it again
+            continue
+        done += 1
+    return done
+
+
+def _step(reset: AccessReset, now_ms: int, deps: AccessDependencies) -> bool:
+    """Make one step. Returns False if it is too early. Raises ConditionFailed."""
+    now, known = now_ms // 1000, deps.administrators.read(reset.administrator)
+    if known is None:
+        _write_by_itself(reset, "access.end", [deps.resets.ending(reset)], now_ms, deps)
+        return True
+    person, _ = known
+    if reset.state == "announcing":
+        effective_at = now if reset.confirmed_by else now + OBJECTION_SECONDS
+        deps.mailer.send(person.email, "Your access is being reset", ANNOUNCEMENT.format(at=_time(effective_at)))
+        moving = deps.resets.moving(reset, due_at=effective_at, state="waiting", effective_at=effective_at)
+        _write_by_itself(reset, "access.announce", [moving], now_ms, deps, effective_at=effective_at)
+    elif reset.state == "waiting":
+        if reset.effective_at is None or reset.effective_at > now:
+            return False
+        moving = deps.resets.moving(reset, due_at=now, state="acting")
+        _write_by_itself(reset, "access.replace", [moving], now_ms, deps)
+    elif reset.state == "acting":
+        deps.pool.lock_out(reset.administrator)
+        moving = deps.resets.moving(reset, due_at=now, state="inviting")
+        _write_by_itself(reset, "access.locked", [moving], now_ms, deps)
+    else:
+        deps.pool.invite_again(reset.administrator, person.email)
+        _write_by_itself(reset, "access.done", [deps.resets.ending(reset)], now_ms, deps)
+    return True
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%d %B %Y, %H:%M UTC")
+
+
+def _of(reset: AccessReset, action: str, actor: str, **details: Any) -> Act:
+    return Act(
+        action=action,
+        actor=actor,
+        role=None,
+        organisation=reset.place.organisation,
+        unit=reset.place.unit,
+        subject=administrator_text(reset.administrator),
+        case=base64url_text(reset.approval),
+        details=details,
+    )
+
+
+def _write_by_itself(
+    reset: AccessReset, action: str, operations: list[Any], now_ms: int, deps: AccessDependencies, **details: Any
+) -> None:
+    """Write a step that nobody does at this moment. Raises ConditionFailed."""
+    deps.recorder.writer(_of(reset, action, SYSTEM, **details), now_ms=now_ms)(operations)
+
+
+def _write(
+    caller: Caller,
+    right: Assignment,
+    action: str,
+    reset: AccessReset,
+    operations: list[Any],
+    *,
+    now_ms: int,
+    deps: AccessDependencies,
+) -> None:
+    still = deps.administrators.still(right, now_seconds=now_ms // 1000)
+    what = act(caller, right, action, reset.place, administrator_text(reset.administrator))
+    try:
+        recording(deps.recorder, what, now_ms=now_ms, conditions=[still])(operations)
+    except ConditionFailed:  # changed in this moment
+        raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
+
+
+def _person(id: AdministratorId, administrators: AdministratorStore) -> tuple[Administrator, list[Assignment]]:
+    """Raises ProtocolError not_found."""
+    known = administrators.read(id)
+    if known is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    return known
+
+
+def _may_reset(held: Collection[Assignment]) -> frozenset[Role]:
+    """Nobody resets the access of somebody whose roles they could not grant; platform administrators everybody's."""
+    allowed = frozenset(_ROLES)
+    for one in held:
+        allowed &= GRANTED_BY[one.role] | {Role.PLATFORM_ADMIN}
+    return allowed
