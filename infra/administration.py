@@ -86,12 +86,7 @@ class Administration(Foundation):
         )
         pool = self.identity.pool.user_pool_arn
         self._grant(self.access_resets, tuple(f"cognito-idp:{action}" for action in actions), pool)
-        events.Rule(
-            self,
-            "AccessResetsEveryMinute",
-            schedule=events.Schedule.rate(Duration.minutes(1)),
-            targets=[targets.LambdaFunction(self.access_resets.function, retry_attempts=0)],
-        )
+        self.access_resets.call_every_minute("AccessResetsEveryMinute")
 
     def _mail_settings(self) -> dict[str, str]:
         return {"MAIL_FROM": self._config.settings.mail_from or ""}

@@ -86,8 +86,8 @@ ANSWERING = {"authorizer", "disconnect", "send", "deliver", "client", "otp", "ap
 HTTP_ROUTES = {
     "ANY /v1/{proxy+}": "Client",
     "ANY /admin/v1/{proxy+}": "Admin",
-    "ANY /admin/v1/people/{id}/access-reset": "AccessReset",
-    "ANY /admin/v1/people/{id}/access-reset/{proxy+}": "AccessReset",
+    "ANY /admin/v1/people/{id}/access-reset": "Admin",
+    "ANY /admin/v1/people/{id}/access-reset/{proxy+}": "Admin",
     "ANY /v1/registrations": "Client",
     "ANY /v1/registrations/{proxy+}": "Client",
     "POST /v1/devices": "Client",
