@@ -1,7 +1,7 @@
 """What both APIs have in common: throttles, and a log of who called.
 
 An entry has the caller's address, the time, the route and the outcome: what is needed to follow an attack. It has no
-path, query, header or body, so no token, phone number or id of a person (SECURITY.md, "Logs").
+path, query, header or body, so no token, phone number or id of a person (SECURITY.md, "Metadata and capacity").
 """
 
 from __future__ import annotations
