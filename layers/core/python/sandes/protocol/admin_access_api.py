@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sandes.protocol.admin_roles_api import MAX_REASON_CHARS
-from sandes.protocol.app_api import Answer, Time
-from sandes.protocol.fields import AdministratorField, OneLine, OrganisationField, UnitField, Wire
+from sandes.protocol.app_api import Time
+from sandes.protocol.fields import AdministratorField, Answer, OneLine, OrganisationField, UnitField, Wire
 
 
 class AskForAccessReset(Wire):

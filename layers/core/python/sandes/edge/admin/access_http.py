@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from sandes.administration.authority import Permission
@@ -13,6 +14,7 @@ from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import AdministratorPath
 from sandes.edge.admin.roles_http import shown_approval
 from sandes.edge.admin.routes import described
+from sandes.edge.http import no_content
 from sandes.edge.paths import administrator_in_path
 from sandes.model.access_reset import AccessReset
 from sandes.protocol.admin_access_api import AdminAccessReset, AskForAccessReset
@@ -78,9 +80,10 @@ def confirm_reset(id: AdministratorPath) -> AdminAccessReset:
         refuses=(ErrorCode.ACCESS_RESET_STATE,),
     ),
 )
-def withdraw_reset(id: AdministratorPath) -> None:
+def withdraw_reset(id: AdministratorPath) -> Response[str]:
     caller, now_ms = call(router)
     access_resets.withdraw(caller, administrator_in_path(id), now_ms=now_ms, deps=wire_access())
+    return no_content()
 
 
 @router.delete(
@@ -94,9 +97,10 @@ def withdraw_reset(id: AdministratorPath) -> None:
         refuses=(ErrorCode.ACCESS_RESET_STATE,),
     ),
 )
-def object_to_reset() -> None:
+def object_to_reset() -> Response[str]:
     caller, now_ms = call(router)
     access_resets.object_to(caller, now_ms=now_ms, deps=wire_access())
+    return no_content()
 
 
 @router.delete(
@@ -110,9 +114,10 @@ def object_to_reset() -> None:
         refuses=(ErrorCode.FRESH_SIGN_IN_REQUIRED, ErrorCode.MAIL_NOT_SET_UP),
     ),
 )
-def replace_authenticator() -> None:
+def replace_authenticator() -> Response[str]:
     caller, now_ms = call(router)
     access_resets.replace_own_authenticator(caller, now_ms=now_ms, deps=wire_access())
+    return no_content()
 
 
 def _shown(reset: AccessReset) -> AdminAccessReset:
