@@ -171,6 +171,7 @@ def get_approval(id: ApprovalPath) -> AdminApproval:
             *(ErrorCode.OWN_REQUEST, ErrorCode.SAME_UNIT, ErrorCode.APPROVAL_STATE, ErrorCode.FRESH_SIGN_IN_REQUIRED),
             *(ErrorCode.OWN_ROLES, ErrorCode.ROLE_ABOVE_OWN, ErrorCode.ROLES_APART, ErrorCode.ALREADY_ASSIGNED),
             *(ErrorCode.LAST_OFFICER, ErrorCode.HAS_OFFICERS),
+            *(ErrorCode.OWN_ACCESS, ErrorCode.ACCESS_RESET_PENDING, ErrorCode.MAIL_NOT_SET_UP),
         ),
     ),
 )
