@@ -1,4 +1,4 @@
-"""docs/errors.md: every error code with its meaning, its usual cause and what to do about it."""
+"""Generates docs/errors.md: every error code with its meaning, its usual cause and what to do about it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sandes.protocol.errors import ErrorCode
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What usually leads to a code, and what the program or the person who meets it should do."""
+    """Says what usually causes an error code, and what the caller should do."""
 
     cause: str
     action: str
@@ -146,7 +146,7 @@ ADVICE: dict[ErrorCode, Advice] = {
         "Wait for `retry_after` seconds. If it happens often, ask an administrator for a higher quota.",
     ),
     ErrorCode.CODE_CANCELLED: Advice("The app cancelled the one-time password.", "Send a new code if one is needed."),
-    ErrorCode.ALREADY_DELIVERED: Advice("A device has received the message.", "Send a correction instead."),
+    ErrorCode.ALREADY_DELIVERED: Advice("A device has already received the message.", "Send a correction instead."),
     ErrorCode.ALREADY_FINAL: Advice("The message has reached a final state.", _READ_AGAIN),
     ErrorCode.BATCH_STATE: Advice(
         "The batch was committed, cancelled or has failed, or its upload is still expected.", _READ_AGAIN
@@ -190,7 +190,7 @@ ADVICE: dict[ErrorCode, Advice] = {
         "Units, officials, groups or apps still belong to the unit.", "Move or remove them first."
     ),
     ErrorCode.UNIT_NAME_TAKEN: Advice(
-        "Another unit under the same parent has this name, whatever the case or the form of Unicode it is written in.",
+        "Another unit under the same parent has this name. Case and the form of Unicode are ignored.",
         "Choose another name, or use the unit that is there.",
     ),
     ErrorCode.UNIT_TOO_DEEP: Advice("The tree would be deeper than allowed.", "Choose a parent nearer to the top."),
@@ -253,7 +253,7 @@ ADVICE: dict[ErrorCode, Advice] = {
         "The request has no If-Match header.", "Send the ETag of the version that you have read."
     ),
     ErrorCode.CLOCK_SKEW: Advice(
-        "The clock of the device is ahead by more than two minutes. For a signed act, it may also be behind.",
+        "The clock of the device is more than two minutes ahead. For a signed act it may also be behind.",
         "Set the clock by `server_time`. Make a new id only if no frame with the old id has left the device. "
         "Sign an act again.",
     ),
@@ -263,7 +263,7 @@ ADVICE: dict[ErrorCode, Advice] = {
     ),
     ErrorCode.TOO_LARGE: Advice("The frame, body or file exceeds its limit.", "Send less at once: see `details`."),
     ErrorCode.RATE_LIMITED: Advice("The caller has used up a rate limit.", _WAIT),
-    ErrorCode.INTERNAL: Advice("The service met a fault of its own.", _SERVER),
+    ErrorCode.INTERNAL: Advice("The service has a fault.", _SERVER),
     ErrorCode.SMS_UNAVAILABLE: Advice(
         "The SMS service refused or did not answer.", "Repeat the request after a minute."
     ),
@@ -286,7 +286,7 @@ def errors_page() -> str:
             "",
             "Every refusal has one of these codes. Programs decide by the code; the text is for people and may change.",
             "Over HTTPS a refusal is `application/problem+json` with the status shown here. Over the websocket it is",
-            "an `error` frame, and only the code travels. Faults of single fields are listed in",
+            "an `error` frame, which has no status. The codes for single fields are listed in",
             "[the device protocol](protocol/README.md#faults). This page is generated from the registry in",
             "`sandes/protocol/errors.py`; `make specs` renews it.",
             "",

@@ -61,7 +61,7 @@ def test_a_refusal_carries_ref_code_wait_and_details() -> None:
         "type": "error",
         "ref": "r1",
         "code": "rate_limited",
-        "message": "Too many; wait for retry_after seconds.",
+        "message": "There were too many requests; wait for retry_after seconds.",
         "retry_after": 7,
         "details": {"a": 1},
     }

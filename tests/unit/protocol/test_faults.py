@@ -29,9 +29,9 @@ def test_every_code_is_documented(code: str) -> None:
         ("at_most_16384_bytes", "This has more than 16384 bytes."),
         (
             "between_60_and_2592000_seconds_from_now",
-            "This must lie between 60 and 2592000 seconds from now.",
+            "This must be between 60 and 2592000 seconds from now.",
         ),
-        ("code_in_otps_only", "Texts of one-time passwords, and only they, have {{ code }}."),
+        ("code_in_otps_only", "Texts of one-time passwords must contain {{ code }}; other texts must not."),
         ("unheard_of", None),
     ],
 )
@@ -64,13 +64,17 @@ def messages(model: type[NewGroup | NewAppGroup], **fields: object) -> dict[str,
 @pytest.mark.parametrize(
     ("fields", "pointer", "said"),
     [
-        ({"name": "x" * 101}, "/name", "too_long: This may have 100 characters at most."),
+        ({"name": "x" * 101}, "/name", "too_long: This must have at most 100 characters."),
         ({"name": " "}, "/name", "too_short: This must not be empty."),
         ({"name": 7}, "/name", "string_type: This must be a string."),
         ({"name": "A\n"}, "/name", "value_error: Only visible characters are allowed, in one line."),
         ({"posting": "none"}, "/posting", "literal_error: This must be one of 'all' or 'admins'."),
-        ({"ref": "short"}, "/ref", "string_pattern_mismatch: This does not have the form that the specification says."),
-        ({"colour": "red"}, "/colour", "extra_forbidden: There is no such field here."),
+        (
+            {"ref": "short"},
+            "/ref",
+            "string_pattern_mismatch: This does not have the form that the specification requires.",
+        ),
+        ({"colour": "red"}, "/colour", "extra_forbidden: This field does not exist."),
     ],
 )
 def test_a_fault_of_form_is_a_sentence_with_its_limit(fields: dict[str, object], pointer: str, said: str) -> None:
@@ -83,7 +87,7 @@ def test_frames_and_operations_say_it_alike() -> None:
     assert caught.value.details["errors"] == [fault("/limit", "less_than_equal", "This must be 500 or less.")]
     with pytest.raises(ProtocolError) as caught:
         operations.parse({"operation": "organisation.create", "name": "x" * 129})
-    assert caught.value.details["errors"] == [fault("/name", "too_long", "This may have 128 characters at most.")]
+    assert caught.value.details["errors"] == [fault("/name", "too_long", "This must have at most 128 characters.")]
 
 
 def test_at_most_ten_faults_are_named() -> None:

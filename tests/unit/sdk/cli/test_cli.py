@@ -67,7 +67,7 @@ _NUMBER = "write the number in international form, for example +91 98765 43210"
             problem(
                 "invalid_request",
                 400,
-                title="The request does not fit its description; see errors.",
+                title="The request does not match its schema; see errors.",
                 errors=[
                     {"pointer": "/phone", "code": "string_too_long", "message": "at most 32 characters"},
                     {"pointer": "/purpose", "code": "missing"},
@@ -76,7 +76,7 @@ _NUMBER = "write the number in international form, for example +91 98765 43210"
             "invalid_request: /phone: at most 32 characters; /purpose: missing",
         ),
         (
-            problem("invalid_request", 400, title="The request does not fit its description; see errors."),
+            problem("invalid_request", 400, title="The request does not match its schema; see errors."),
             "invalid_request: the service does not accept this request",
         ),
         (
@@ -84,7 +84,9 @@ _NUMBER = "write the number in international form, for example +91 98765 43210"
             "bad_key: Unusable.",
         ),
         (
-            problem("rate_limited", 429, title="Too many; wait for retry_after seconds.", retry_after=12),
+            problem(
+                "rate_limited", 429, title="There were too many requests; wait for retry_after seconds.", retry_after=12
+            ),
             "rate_limited: too many; wait 12 s",
         ),
         (httpx.Response(429), "rate_limited: too many; wait 1 s"),

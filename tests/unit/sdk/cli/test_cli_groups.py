@@ -138,11 +138,15 @@ def test_a_post_that_is_not_taken_in_time_stays_in_the_outbox(sandes: Any, servi
 @pytest.mark.parametrize(
     ("words", "refused", "line"),
     [
-        (["show", CAMP_ID], ("GET", f"/v1/groups/{CAMP_ID}", 404, "not_found"), "not_found: There is nothing here."),
+        (
+            ["show", CAMP_ID],
+            ("GET", f"/v1/groups/{CAMP_ID}", 404, "not_found"),
+            "not_found: It does not exist, or you may not see it.",
+        ),
         (
             ["leave", CAMP_ID],
             ("DELETE", f"/v1/groups/{CAMP_ID}/members/{ALICE_ID}", 409, "owner_stays"),
-            "owner_stays: There is nothing here.",
+            "owner_stays: It does not exist, or you may not see it.",
         ),
         (
             ["invite", CAMP_ID, BOB_ID],
@@ -155,7 +159,9 @@ def test_a_refusal_about_a_group_is_one_line(
     sandes: Any, service: Service, words: list[str], refused: tuple[str, str, int, str], line: str
 ) -> None:
     method, path, status, code = refused
-    service.http_answers[method, path] = lambda _: problem(code, status, title="There is nothing here.")
+    service.http_answers[method, path] = lambda _: problem(
+        code, status, title="It does not exist, or you may not see it."
+    )
     result = sandes("group", *words)
     assert (result.exit_code, result.stderr) == (1, f"error: {line}\n")
 
