@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
-from sandes.edge.client.caller import ActHeader, call, described, signed_act
+from sandes.edge.client.caller import ActHeader, call, described
 from sandes.edge.client.groups_http import router as groups
 from sandes.edge.client.people_http import router as people
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver, source_address
@@ -19,6 +19,7 @@ from sandes.model.challenge import Challenge
 from sandes.model.ids import DeviceNumber
 from sandes.people import accounts, devices, verification
 from sandes.people.devices import DeviceDependencies
+from sandes.people.signed_acts import read_signed
 from sandes.protocol.client_api import (
     ChangePhone,
     DeviceList,
@@ -130,7 +131,7 @@ def get_me() -> Me:
 )
 def change_phone(body: ChangePhone, act: ActHeader = None) -> Response[str]:
     caller, now_ms, deps = call(app)
-    devices.change_phone(caller, body, signed_act(act), now_ms=now_ms, deps=deps)
+    devices.change_phone(caller, body, read_signed(act), now_ms=now_ms, deps=deps)
     return no_content()
 
 
@@ -155,7 +156,7 @@ def list_devices() -> DeviceList:
 )
 def open_link(body: OpenLink, act: ActHeader = None) -> LinkOpened:
     caller, now_ms, deps = call(app)
-    return devices.open_link(caller, body, signed_act(act), now_ms=now_ms, deps=deps)
+    return devices.open_link(caller, body, read_signed(act), now_ms=now_ms, deps=deps)
 
 
 @app.post(
@@ -200,7 +201,7 @@ def rotate_seal_key(body: SignedSealKey) -> Response[str]:
 @app.delete("/v1/devices/<number>", status_code=HTTPStatus.NO_CONTENT, **described("Unlink a device", act=True))
 def unlink_device(number: DevicePath, act: ActHeader = None) -> Response[str]:
     caller, now_ms, deps = call(app)
-    devices.unlink(caller, DeviceNumber(number), signed_act(act), now_ms=now_ms, deps=deps)
+    devices.unlink(caller, DeviceNumber(number), read_signed(act), now_ms=now_ms, deps=deps)
     return no_content()
 
 

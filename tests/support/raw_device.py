@@ -19,7 +19,7 @@ from pydantic_core import to_jsonable_python
 
 from sandes.crypto.seal import Content
 from sandes.crypto.service_keys import ServiceKeys
-from sandes.crypto.statements import Act
+from sandes.crypto.statements import Act, open_socket
 from sandes.model.ids import (
     base64url_text,
     message_text,
@@ -168,9 +168,14 @@ class RawDevice:
         body = {"registration": registration, "phone": phone, "code": code}
         return await self.act("PUT", "/v1/me/phone", body)
 
+    def handshake(self, token: str | None = None) -> dict[str, str]:
+        """The headers that open a socket."""
+        shown = token or self.token()
+        return {"Authorization": f"Bearer {shown}", ACT_HEADER: self.signature(open_socket(shown))}
+
     @asynccontextmanager
     async def socket(self, *, token: str | None = None) -> AsyncIterator[Socket]:
-        headers = {"Authorization": f"Bearer {token or self.token()}"}
+        headers = self.handshake(token)
         async with websockets.connect(
             self.deployed.stack.websocket_url,
             additional_headers=headers,

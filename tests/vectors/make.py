@@ -249,6 +249,12 @@ def acts() -> dict[str, Any]:
             {"registration": id.decode(), "phone": "+919876543210"},
             said(17, id + b"+919876543210"),
         ),
+        (
+            "open a socket",
+            "identity",
+            {"token": "aaaa.bbbb.cccc"},
+            said(18, hashlib.sha256(b"aaaa.bbbb.cccc").digest()),
+        ),
         *(
             (
                 f"give a role: {role}",

@@ -37,6 +37,8 @@ def act_of_server(case: dict[str, Any]) -> Act:
             return statements.open_link(bytes.fromhex(link))
         case {"registration": registration, "phone": phone}:
             return statements.change_phone(registration, phone)
+        case {"token": token}:
+            return statements.open_socket(token)
         case {"group": group, "member": member, "role": role}:
             return statements.put_member(bytes.fromhex(group), bytes.fromhex(member), role)
         case {"group": group, "member": member}:
@@ -58,6 +60,8 @@ def act_of_sdk(case: dict[str, Any]) -> client_statements.Act:
             return client_statements.open_link(bytes.fromhex(link))
         case {"registration": registration, "phone": phone}:
             return client_statements.change_phone(registration, phone)
+        case {"token": token}:
+            return client_statements.open_socket(token)
         case {"role": role}:
             return client_statements.put_member(group, member, role)
         case {"member": _}:

@@ -31,6 +31,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from sandes.crypto.statements import registration_statement, seal_key_statement
 from sandes.model.ids import base64url_text, message_text, new_message_id
 from sandes.store.schema import LimitRow, RoutingRow
+from sandes_client.ids import DeviceAddress
+from sandes_client.keys import IdentityKey
+from sandes_client.statements import ACT_HEADER, Signer, open_socket
 from tools.engine import ROOT, STACK, Deployment, Engine, EngineError, deploy, free_port
 
 FOLDER = ROOT / ".local" / "bench"
@@ -283,10 +286,14 @@ async def _register(
     answer = registered.json()
     address = f"{answer['account']}.{answer['device']}"
     token = _token(key, address, deployment.audience)
+    signer = Signer(
+        IdentityKey(bytes(key)), DeviceAddress(answer["account"], answer["device"]), answer["registration_id"]
+    )
+    act = signer.header(open_socket(token), at_ms=time.time_ns() // 1_000_000)
     socket = await stack.enter_async_context(
         connect(
             deployment.websocket_url,
-            additional_headers={"Authorization": f"Bearer {token}"},
+            additional_headers={"Authorization": f"Bearer {token}", ACT_HEADER: act},
             compression=None,
             open_timeout=WAIT_SECONDS,
         )

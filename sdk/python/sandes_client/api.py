@@ -17,13 +17,12 @@ from sandes_client.clock import Chance, ServerClock
 from sandes_client.ids import AccountId, DeviceAddress, base64url_text, parse_account, parse_base64url
 from sandes_client.keys import IdentityKey
 from sandes_client.linking import LinkCode
-from sandes_client.statements import Act, JoiningDevice, NewDevice, SignedSealKey, Signer
+from sandes_client.statements import ACT_HEADER, Act, JoiningDevice, NewDevice, SignedSealKey, Signer
 from sandes_client.unreachable import why_unreachable
 
 T = TypeVar("T")
 
 TIMEOUT_SECONDS = 30.0
-ACT_HEADER = "Sandes-Act"
 
 
 class ApiError(Exception):

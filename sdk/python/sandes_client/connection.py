@@ -72,7 +72,9 @@ class Owner(Protocol):
     seal_keys: SealKeyRotation
     service_keys: ServiceKeys
 
-    def token(self) -> str: ...
+    def handshake(self) -> dict[str, str]:
+        """The headers by which a socket is opened now."""
+        ...
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
 
@@ -257,7 +259,7 @@ class Connection:
 
     async def _connect(self) -> Live:
         """Open a socket and say hello: from the welcome on it is the live one."""
-        socket = await Socket.open(self._url, self._owner.token(), listener=self, clock=self._clock)
+        socket = await Socket.open(self._url, self._owner.handshake(), listener=self, clock=self._clock)
         if self._store_failed:  # in the meantime
             socket.abort()
             raise SocketClosed

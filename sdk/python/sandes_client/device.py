@@ -42,7 +42,7 @@ from sandes_client.retention import Retention
 from sandes_client.seal import SEAL1_UNTIL_MS
 from sandes_client.seal_keys import SealKeyRotation
 from sandes_client.service_keys import ServiceKeys
-from sandes_client.statements import Signer
+from sandes_client.statements import ACT_HEADER, Signer, open_socket
 from sandes_client.store import Outgoing, Store
 from sandes_client.tokens import sign_token
 
@@ -107,6 +107,7 @@ class DeviceClient:
         self.store = store
         self.address = account.address
         self._identity = account.identity
+        self._signer = Signer(account.identity, account.address, account.registration_id)
         self._endpoints: Endpoints = endpoints
         self._owns_store = owns_store
         self._retention = retention or Retention()
@@ -118,7 +119,7 @@ class DeviceClient:
             endpoints.http_url,
             clock=self.clock,
             token=self.token,
-            signer=Signer(account.identity, account.address, account.registration_id),
+            signer=self._signer,
             chance=chance,
             transport=transport,
         )
@@ -332,6 +333,12 @@ class DeviceClient:
             raise DeviceStopped(self._connection.stopped)
 
     # What the parts of the client ask of it
+
+    def handshake(self) -> dict[str, str]:
+        """A fresh token, and the signed act without which a socket would outlive what a stolen token is worth."""
+        token = self.token()
+        act = self._signer.header(open_socket(token), at_ms=self.clock.now_ms())
+        return {"Authorization": f"Bearer {token}", ACT_HEADER: act}
 
     def token(self) -> str:
         return sign_token(

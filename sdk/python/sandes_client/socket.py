@@ -9,7 +9,7 @@ import contextlib
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -93,11 +93,14 @@ class Socket:
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def open(cls, url: str, token: str, *, listener: Listener, clock: Clock) -> Socket:
-        """Raises OSError, TimeoutError or a WebSocketException; InvalidStatus where the server refused."""
+    async def open(cls, url: str, headers: Mapping[str, str], *, listener: Listener, clock: Clock) -> Socket:
+        """Open a socket. `headers` prove who opens it.
+
+        Raises OSError, TimeoutError or a WebSocketException; InvalidStatus where the server refused.
+        """
         connection = await connect(
             url,
-            additional_headers={"Authorization": f"Bearer {token}"},
+            additional_headers=headers,
             user_agent_header="sandes-client",
             compression=None,
             ping_interval=None,  # API Gateway counts only messages as activity; `ping` frames are ours

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
@@ -46,11 +47,15 @@ class NewDevice:
         }
 
 
+ACT_HEADER = "Sandes-Act"
+
+
 class ActKind(IntEnum):
     ADD_DEVICE = 2
     REMOVE_DEVICE = 3
     OPEN_LINK = 16
     CHANGE_PHONE = 17
+    OPEN_SOCKET = 18
     PUT_MEMBER = 32
     REMOVE_MEMBER = 33
     DISSOLVE_GROUP = 34
@@ -78,6 +83,10 @@ def open_link(link_key: bytes) -> Act:
 
 def change_phone(registration: str, phone: str) -> Act:
     return Act(ActKind.CHANGE_PHONE, registration.encode("ascii") + phone.encode("ascii"))
+
+
+def open_socket(token: str) -> Act:
+    return Act(ActKind.OPEN_SOCKET, hashlib.sha256(token.encode("ascii")).digest())
 
 
 def put_member(group: GroupId, account: AccountId, role: str) -> Act:

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
+from sandes.crypto.statements import open_socket
 from sandes.edge.authorizer import AuthorizerDependencies, authorize, bearer, disconnected
 from sandes.edge.settings import ClientSettings, ConnectSettings, Settings
 from sandes.messaging import deliver
 from sandes.model.device import FORMER_DEVICE_SECONDS
-from sandes.model.ids import ConnectionId, RegistrationId, account_text
+from sandes.model.ids import ConnectionId, RegistrationId, account_text, base64url_text
 from sandes.model.principal import Principal
 from sandes.people.identity import authenticate
+from sandes.people.signed_acts import ACT_HEADER
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Hello
 from sandes.store.directory import DirectoryStore, putting_former
@@ -55,12 +57,52 @@ def token_of(person: Person, *, keys: DeviceKeys | None = None, seconds: int | N
     )
 
 
+def act_of(person: Person, token: str, *, keys: DeviceKeys | None = None, ms: int | None = None) -> str:
+    """The value of Sandes-Act that opens a socket with this token."""
+    device = person.devices[0]
+    signed = (keys or person.keys[0]).act(
+        open_socket(token),
+        person.account,
+        device=device.number,
+        registration=device.registration,
+        at_ms=time.time_ns() // 1_000_000 if ms is None else ms,
+    )
+    return f"{signed.at_ms}.{base64url_text(signed.signature)}"
+
+
+def headers_of(person: Person) -> dict[str, str]:
+    token = token_of(person)
+    return {"Authorization": f"Bearer {token}", ACT_HEADER: act_of(person, token)}
+
+
+def test_a_token_alone_opens_no_socket(service: Service, asha: Person) -> None:
+    """A socket lives for up to two hours: a stolen token is good for five minutes, and for no socket."""
+    token, other = token_of(asha), token_of(asha, seconds=int(time.time()) - 1)
+    now_ms = time.time_ns() // 1_000_000
+    acts = {
+        "none": None,
+        "empty": "",
+        "no signature": str(now_ms),
+        "another key's": act_of(asha, token, keys=DeviceKeys()),
+        "for another token": act_of(asha, other),
+        "too old": act_of(asha, token, ms=now_ms - 125_000),
+        "too far ahead": act_of(asha, token, ms=now_ms + 125_000),
+        "not a time": "1e3." + act_of(asha, token).partition(".")[2],
+        "half": act_of(asha, token)[:-4],
+    }
+    for name, act in acts.items():
+        headers = {"Authorization": f"Bearer {token}"} | ({} if act is None else {ACT_HEADER: act})
+        assert effect(opened(service, headers)) == "Deny", name
+    assert effect(opened(service, {"authorization": f"Bearer {token}", "sandes-act": act_of(asha, token)})) == "Allow"
+
+
 @pytest.mark.parametrize("name", ["Authorization", "authorization", "AUTHORIZATION"])
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
 def test_a_good_token_opens_a_socket_and_fixes_its_principal(
     service: Service, asha: Person, name: str, scheme: str
 ) -> None:
-    policy = opened(service, {name: f"{scheme} {token_of(asha)}"})
+    token = token_of(asha)
+    policy = opened(service, {name: f"{scheme} {token}", ACT_HEADER: act_of(asha, token)})
     assert effect(policy) == "Allow"
     principal = Principal.from_context(policy["context"])
     assert principal == asha.principal(connected_at_ms=principal.connected_at_ms, socket=1)
@@ -78,7 +120,7 @@ def test_sockets_are_ordered_by_their_handshakes_and_not_by_the_authorizers_cloc
     real = time.time_ns
     for skew_ns in (0, -3_000_000_000):
         monkeypatch.setattr("sandes.edge.authorizer.time.time_ns", partial(ahead, real, skew_ns))
-        policy = opened(service, {"Authorization": f"Bearer {token_of(asha)}"})
+        policy = opened(service, headers_of(asha))
         principals.append(Principal.from_context(policy["context"]))
     older, newer = principals
     assert older.connected_at_ms > newer.connected_at_ms
@@ -94,7 +136,7 @@ def test_sockets_are_ordered_by_their_handshakes_and_not_by_the_authorizers_cloc
 def test_a_routing_table_that_cannot_be_written_opens_nothing(service: Service, asha: Person) -> None:
     flaky: Any = FlakyClient(service.client, {"update_item": 1})
     without = AuthorizerDependencies(service.directory, RoutingStore(flaky, service.tables["routing"]), AUDIENCE)
-    event = {"methodArn": ARN, "headers": {"Authorization": f"Bearer {token_of(asha)}"}}
+    event = {"methodArn": ARN, "headers": headers_of(asha)}
     assert effect(authorize(event, without)) == "Deny"
     assert effect(authorize(event, without)) == "Allow"
 
@@ -107,14 +149,19 @@ def test_no_token_opens_nothing(service: Service, headers: Any) -> None:
 
 def test_a_bad_token_an_expired_one_and_another_scheme_open_nothing(service: Service, asha: Person) -> None:
     forged = token_of(asha, keys=DeviceKeys())
-    for header in (f"Bearer {forged}", f"Bearer {token_of(asha, seconds=NOW - 10**8)}", f"Basic {token_of(asha)}"):
-        assert effect(opened(service, {"Authorization": header})) == "Deny"
+    for scheme, token in (
+        ("Bearer", forged),
+        ("Bearer", token_of(asha, seconds=NOW - 10**8)),
+        ("Basic", token_of(asha)),
+    ):
+        headers = {"Authorization": f"{scheme} {token}", ACT_HEADER: act_of(asha, token)}
+        assert effect(opened(service, headers)) == "Deny"
 
 
 def test_a_directory_that_cannot_be_read_opens_nothing(service: Service, asha: Person) -> None:
     flaky: Any = FlakyClient(service.client, {"query": 1})
     directory = DirectoryStore(flaky, service.tables["directory"])
-    assert effect(opened(service, {"Authorization": f"Bearer {token_of(asha)}"}, directory=directory)) == "Deny"
+    assert effect(opened(service, headers_of(asha), directory=directory)) == "Deny"
 
 
 @pytest.mark.parametrize("value", ["Bearer", "Bearer ", "", "Token x", "x"])

@@ -39,6 +39,7 @@ from sandes.crypto.statements import (
     Actor,
     act_statement,
     add_device,
+    open_socket,
     registration_statement,
     seal_key_statement,
     signed_by,
@@ -63,6 +64,7 @@ from sandes.model.ids import (
     parse_message,
 )
 from sandes.model.standing import AccountClass
+from sandes.people.signed_acts import ACT_HEADER, SKEW_MS
 from sandes.protocol.client_api import LinkDevice, NewDevice, SignedSealKey, VerifyRegistration
 from sandes.protocol.errors import ProtocolError
 from sandes.protocol.frames import Ack, Fetch, GroupSend, Send, bundle, parse_frame
@@ -218,7 +220,7 @@ class Service:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         try:
             verify_token(token, identity_key=self.identity.public, audience=AUDIENCE, now_seconds=self.now_ms // 1000)
-            if not self.refuse_handshake:
+            if not self.refuse_handshake and self._opens(token, request.headers.get(ACT_HEADER)):
                 return None
         except (TokenInvalid, TokenExpired):
             pass
@@ -229,6 +231,13 @@ class Service:
         del response.headers["Date"]
         response.headers["Date"] = formatdate(self.now_ms / 1000, usegmt=True)
         return response
+
+    def _opens(self, token: str, act: str | None) -> bool:
+        """Whether the signed act of the handshake is for this token, and of now."""
+        at_ms, _, signature = (act or "0.").partition(".")
+        statement = act_statement(open_socket(token), Actor(ALICE, 1, 7), at_ms=int(at_ms))
+        fresh = abs(int(at_ms) - self.now_ms) <= SKEW_MS
+        return fresh and signed_by(self.identity.public, statement, parse_base64url(signature))
 
     async def _serve(self, socket: ServerConnection) -> None:
         connected = Connected(socket)

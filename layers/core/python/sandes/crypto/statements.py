@@ -32,6 +32,7 @@ class ActKind(IntEnum):
     REMOVE_DEVICE = 3
     OPEN_LINK = 16
     CHANGE_PHONE = 17
+    OPEN_SOCKET = 18
     PUT_MEMBER = 32
     REMOVE_MEMBER = 33
     DISSOLVE_GROUP = 34
@@ -76,6 +77,11 @@ def open_link(link_key: bytes) -> Act:
 def change_phone(registration: str, phone: str) -> Act:
     """`registration` is the 22 characters of the registration's id, `phone` the number in E.164."""
     return Act(ActKind.CHANGE_PHONE, registration.encode("ascii") + phone.encode("ascii"))
+
+
+def open_socket(token: str) -> Act:
+    """A socket outlives the token that opens it, by up to two hours: the act names that token by its SHA-256."""
+    return Act(ActKind.OPEN_SOCKET, hashlib.sha256(token.encode("ascii", "replace")).digest())
 
 
 def put_member(group: bytes, account: bytes, role: str) -> Act:

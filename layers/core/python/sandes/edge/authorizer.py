@@ -8,10 +8,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sandes.crypto.statements import open_socket
 from sandes.edge.telemetry import logger
 from sandes.edge.websocket import principal_of
 from sandes.model.principal import Principal
 from sandes.people.identity import authenticate
+from sandes.people.signed_acts import ACT_HEADER, check_act, read_signed
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.directory import DirectoryStore
 from sandes.store.routing import DeviceGone, RoutingStore
@@ -26,23 +28,26 @@ class AuthorizerDependencies:
 
 def bearer(headers: dict[str, str]) -> str:
     """The token of an Authorization header; header names come in any case. Empty if there is none."""
-    for name, value in headers.items():
-        if name.lower() == "authorization":
-            scheme, _, token = value.partition(" ")
-            return token.strip() if scheme.lower() == "bearer" else ""
-    return ""
+    scheme, _, token = (_header(headers, "authorization") or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _header(headers: dict[str, str], wanted: str) -> str | None:
+    return next((value for name, value in headers.items() if name.lower() == wanted), None)
 
 
 def authorize(event: dict[str, Any], deps: AuthorizerDependencies) -> dict[str, Any]:
     """Give back an IAM policy that lets the socket open, with the principal in its context, or that refuses it (403).
 
+    A socket outlives the token that opens it, so the handshake carries a signed act too (docs/adr/0034).
     The socket gets a number, by which the newest of a device's sockets is told without a clock (docs/adr/0032).
     """
     now_ms = time.time_ns() // 1_000_000
     try:
-        caller = authenticate(
-            bearer(event.get("headers") or {}), audience=deps.audience, now_ms=now_ms, directory=deps.directory
-        )
+        headers = event.get("headers") or {}
+        token = bearer(headers)
+        caller = authenticate(token, audience=deps.audience, now_ms=now_ms, directory=deps.directory)
+        check_act(caller, open_socket(token), read_signed(_header(headers, ACT_HEADER.lower())), now_ms=now_ms)
         principal = Principal.of(caller.device, now_ms)
         principal = replace(principal, socket=deps.routing.number_socket(principal))
     except ProtocolError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sandes.crypto.statements import Act, Actor, act_statement, signed_by
+from sandes.model.ids import parse_base64url
 from sandes.people.identity import Caller
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 
@@ -23,6 +24,19 @@ class Signed:
 
     at_ms: int
     signature: bytes
+
+
+def read_signed(header: str | None) -> Signed | None:
+    """Read the value of the header `Sandes-Act`; None without one. Raises ProtocolError bad_signature."""
+    if header is None:
+        return None
+    at_ms, _, signature = header.partition(".")
+    try:
+        if not at_ms.isascii() or not at_ms.isdecimal() or len(at_ms) > 15:
+            raise ValueError("not a time")
+        return Signed(int(at_ms), parse_base64url(signature))
+    except ValueError:
+        raise invalid(ErrorCode.BAD_SIGNATURE, f"/{ACT_HEADER}", "not_accepted") from None
 
 
 def check_act(caller: Caller, act: Act, signed: Signed | None, *, now_ms: int) -> None:

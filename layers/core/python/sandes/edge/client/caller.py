@@ -11,11 +11,10 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path
 from sandes.edge.authorizer import bearer
 from sandes.edge.http import ERROR_CODES, now_milliseconds
 from sandes.edge.wiring import wire_client
-from sandes.model.ids import parse_base64url
 from sandes.people.devices import DeviceDependencies
 from sandes.people.identity import Caller, authenticate
-from sandes.people.signed_acts import ACT_HEADER, Signed
-from sandes.protocol.errors import ErrorCode, invalid
+from sandes.people.signed_acts import ACT_HEADER
+from sandes.protocol.errors import ErrorCode
 
 AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 ActHeader = Annotated[
@@ -40,17 +39,6 @@ def call(app: BaseRouter) -> tuple[Caller, int, DeviceDependencies]:
     now_ms = now_milliseconds()
     token = bearer(dict(app.current_event.headers))
     return authenticate(token, audience=audience, now_ms=now_ms, directory=deps.directory), now_ms, deps
-
-
-def signed_act(header: str | None) -> Signed | None:
-    """What the header `Sandes-Act` says; None without one. Raises ProtocolError bad_signature."""
-    if header is None:
-        return None
-    at_ms, _, signature = header.partition(".")
-    try:
-        return Signed(int(at_ms), parse_base64url(signature))
-    except ValueError:
-        raise invalid(ErrorCode.BAD_SIGNATURE, f"/{ACT_HEADER}", "not_accepted") from None
 
 
 _OF_TOKENS = (

@@ -10,12 +10,13 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
-from sandes.edge.client.caller import ActHeader, call, described, signed_act
+from sandes.edge.client.caller import ActHeader, call, described
 from sandes.edge.http import no_content, tagged, version_meant
 from sandes.edge.paths import ONE_NUMBER, account_in_path, group_in_path, message_in_path
 from sandes.edge.wiring import wire_group_delivery, wire_groups
 from sandes.groups import group_delivery, group_members, groups
 from sandes.people import profiles
+from sandes.people.signed_acts import read_signed
 from sandes.protocol.client_api import (
     ChangeGroup,
     Group,
@@ -80,7 +81,7 @@ def change_group(
     group: GroupPath, body: ChangeGroup, if_match: IfMatch = None, act: ActHeader = None
 ) -> Response[Group]:
     caller, now_ms, _ = call(router)
-    id, version, signed = group_in_path(group), version_meant(if_match), signed_act(act)
+    id, version, signed = group_in_path(group), version_meant(if_match), read_signed(act)
     return _tagged(groups.change(caller, id, body, signed, version=version, now_ms=now_ms, deps=wire_groups()))
 
 
@@ -98,7 +99,7 @@ def change_group(
 )
 def dissolve_group(group: GroupPath, act: ActHeader = None) -> Response[str]:
     caller, now_ms, _ = call(router)
-    groups.dissolve(caller, group_in_path(group), signed_act(act), now_ms=now_ms, deps=wire_groups())
+    groups.dissolve(caller, group_in_path(group), read_signed(act), now_ms=now_ms, deps=wire_groups())
     return no_content()
 
 
@@ -135,7 +136,7 @@ def list_members(
 )
 def put_member(group: GroupPath, account: MemberPath, body: PutMember, act: ActHeader = None) -> GroupMember:
     caller, now_ms, _ = call(router)
-    id, who, signed = group_in_path(group), account_in_path(account), signed_act(act)
+    id, who, signed = group_in_path(group), account_in_path(account), read_signed(act)
     return group_members.put_member(caller, id, who, body.role, signed, now_ms=now_ms, deps=wire_groups())
 
 
@@ -155,7 +156,7 @@ def put_member(group: GroupPath, account: MemberPath, body: PutMember, act: ActH
 def remove_member(group: GroupPath, account: MemberPath, act: ActHeader = None) -> Response[str]:
     caller, now_ms, _ = call(router)
     id, who = group_in_path(group), account_in_path(account)
-    group_members.remove_member(caller, id, who, signed_act(act), now_ms=now_ms, deps=wire_groups())
+    group_members.remove_member(caller, id, who, read_signed(act), now_ms=now_ms, deps=wire_groups())
     return no_content()
 
 
