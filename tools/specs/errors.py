@@ -215,19 +215,19 @@ ADVICE: dict[ErrorCode, Advice] = {
         "The two roles must be held by different people.", "Take away the other role first, or choose another person."
     ),
     ErrorCode.OWN_ACCESS: Advice(
-        "The administrator tried to reset their own access, or to agree to it.",
+        "The administrator tried to reset their own access, or to approve the reset.",
         "Two other officers must do it. To change the phone, use `sandes-admin access change-authenticator`.",
     ),
     ErrorCode.ACCESS_RESET_PENDING: Advice(
-        "Two officers have agreed on a reset before, and it has not taken effect yet.",
-        "Wait for it, or have a platform administrator confirm it.",
+        "Two officers have started a reset, and it has not taken effect yet.",
+        "Wait for it, or ask a platform administrator to confirm it.",
     ),
     ErrorCode.ACCESS_RESET_STATE: Advice(
-        "The reset is being carried out, or a third person has confirmed it.", "Nothing can be changed any more."
+        "The reset is being carried out, or a third person has confirmed it.", "Wait until it is done."
     ),
     ErrorCode.MAIL_NOT_SET_UP: Advice(
-        "The stage has no sender for e-mail, and nobody's access is reset without telling them.",
-        "The platform's operators set `mail_from` for the stage.",
+        "The stage has no sender for e-mail, and a reset must notify the person by e-mail.",
+        "The platform's operators must set `mail_from` for the stage.",
     ),
     ErrorCode.HAS_OFFICERS: Advice(
         "The organisation can manage its own roles.", "One of its nodal officers must grant the role."

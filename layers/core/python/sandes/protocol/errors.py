@@ -114,10 +114,14 @@ class ErrorCode(StrEnum):
     OWN_ROLES = "own_roles", 403, "You cannot change your own roles."
     ROLE_ABOVE_OWN = "role_above_own", 403, "You may not grant or take away this role."
     ROLES_APART = "roles_apart", 409, "The person holds a role that excludes this one."
-    OWN_ACCESS = "own_access", 403, "Nobody resets their own access, nor helps to; others do."
-    ACCESS_RESET_PENDING = "access_reset_pending", 409, "The access of this administrator is being reset already."
-    ACCESS_RESET_STATE = "access_reset_state", 409, "The reset has taken effect, or was confirmed already."
-    MAIL_NOT_SET_UP = "mail_not_set_up", 409, "This stage sends no e-mail yet; its operators set `mail_from`."
+    OWN_ACCESS = "own_access", 403, "You cannot reset your own access or approve its reset; other officers must."
+    ACCESS_RESET_PENDING = "access_reset_pending", 409, "The access of this administrator is already being reset."
+    ACCESS_RESET_STATE = (
+        "access_reset_state",
+        409,
+        "The reset has taken effect or was confirmed, so it cannot be changed.",
+    )
+    MAIL_NOT_SET_UP = "mail_not_set_up", 409, "This stage cannot send e-mail; its operators must set `mail_from`."
     HAS_OFFICERS = "has_officers", 409, "The organisation has two nodal officers, who must grant its roles."
     LAST_OFFICER = "last_officer", 409, "An organisation must keep at least one nodal officer."
     ALREADY_ASSIGNED = "already_assigned", 409, "The administrator already has this role at this place."
