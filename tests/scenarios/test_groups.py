@@ -217,8 +217,8 @@ async def test_bad_ids_and_accounts_that_are_not_there_are_not_found(deployment:
     assert await refused(asha, "DELETE", f"{path}/members/{ravi.account}") == (404, "not_found")
     assert await refused(ravi, "GET", path) == (404, "not_found")
     assert await refused(ravi, "GET", f"/v1/groups/{unknown}") == (404, "not_found")
-    assert await refused(ravi, "GET", "/v1/groups/aaaaaaaaaaaab") == (404, "not_found")
-    assert await refused(ravi, "GET", "/v1/groups/short") == (400, "invalid_request")
+    for no_id in ("short", "aaaaaaaaaaaab", "aaaaaaaaaaaaA"):  # the second spells an id with a left-over bit
+        assert await refused(ravi, "GET", f"/v1/groups/{no_id}") == (400, "invalid_request")
     assert await refused(asha, "PUT", f"{path}/members/{ravi.account}", {"role": "admin"}) == (400, "invalid_request")
     assert await refused(asha, "PATCH", path, {"name": ""}) == (400, "invalid_request")
     assert await refused(asha, "GET", "/v1/groups?cursor=AAAA") == (400, "invalid_cursor")

@@ -144,11 +144,12 @@ def test_an_operation_that_does_not_exist_is_refused(service: Service, request_:
     assert refusal(service, request_).code is ErrorCode.INVALID_REQUEST
 
 
-UNKNOWN = ["aaaaaaaaaaaaa", "aaaaaaaaaaaab"]
-"""An id nobody has, and a text that no id can be: its last character has bits that are left over."""
+UNKNOWN = "aaaaaaaaaaaaa"
+NO_ID = "aaaaaaaaaaaab"
+"""The last character of this text has a left-over bit, so that it can be no id."""
 
 
-@pytest.mark.parametrize("app", UNKNOWN)
+@pytest.mark.parametrize(("app", "code"), [(UNKNOWN, ErrorCode.NOT_FOUND), (NO_ID, ErrorCode.INVALID_REQUEST)])
 @pytest.mark.parametrize(
     "operation",
     [
@@ -161,9 +162,11 @@ UNKNOWN = ["aaaaaaaaaaaaa", "aaaaaaaaaaaab"]
     ],
     ids=lambda operation: str(operation["operation"]),
 )
-def test_nothing_can_be_done_to_an_app_that_does_not_exist(service: Service, operation: Json, app: str) -> None:
-    assert refusal(service, operation | {"app": app}).code is ErrorCode.NOT_FOUND
-    assert service.app_view().apps.read(parse_app(UNKNOWN[0])) is None
+def test_nothing_can_be_done_to_an_app_that_does_not_exist(
+    service: Service, operation: Json, app: str, code: ErrorCode
+) -> None:
+    assert refusal(service, operation | {"app": app}).code is code
+    assert service.app_view().apps.read(parse_app(UNKNOWN)) is None
 
 
 @pytest.mark.parametrize(

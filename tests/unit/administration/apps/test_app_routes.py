@@ -127,7 +127,6 @@ def test_what_takes_two_answers_with_what_waits_and_is_approved_elsewhere(world:
     ("method", "path"),
     [
         ("GET", "/apps/aaaaaaaaaaaaa"),
-        ("GET", "/apps/aaaaaaaaaaaab"),
         ("GET", "/groups/aaaaaaaaaaaaa"),
         ("GET", "/templates/aaaaaaaaaaaaa/x"),
         ("POST", "/apps/aaaaaaaaaaaaa/go-live"),
@@ -137,6 +136,13 @@ def test_what_takes_two_answers_with_what_waits_and_is_approved_elsewhere(world:
 )
 def test_what_is_not_there_is_not_found(world: World, method: str, path: str) -> None:
     assert world(method, path).code == "not_found"
+
+
+@pytest.mark.parametrize("kind", ["apps", "groups", "templates"])
+@pytest.mark.parametrize("text", ["aaaaaaaaaaaab", "aaaaaaaaaaaa", "AAAAAAAAAAAAA"])
+def test_a_text_that_no_id_can_be_is_an_invalid_request(world: World, kind: str, text: str) -> None:
+    path = f"/{kind}/{text}/notice" if kind == "templates" else f"/{kind}/{text}"
+    assert world("GET", path).code == "invalid_request"
 
 
 @pytest.mark.parametrize("kind", ["apps", "groups"])
