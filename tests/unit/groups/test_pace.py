@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from sandes.groups.pace import Pace, PacedPusher
 from sandes.messaging.push import Posted
 from sandes.model.ids import ConnectionId
+from sandes.protocol.frames import Superseded, render
 from tests.support.gateway import FakeGateway
+
+FRAME = render(Superseded())
 
 
 class Clock:
@@ -81,8 +84,8 @@ def test_a_paced_pusher_posts_and_closes_at_the_pace() -> None:
     socket = ConnectionId("socket")
     gateway.open.add(socket)
     pusher = PacedPusher(gateway, Pace(2, clock, clock.sleep))
-    assert pusher.post(socket, "{}") is Posted.YES
-    assert pusher.post(ConnectionId("other"), "{}") is Posted.GONE
+    assert pusher.post(socket, FRAME) is Posted.YES
+    assert pusher.post(ConnectionId("other"), FRAME) is Posted.GONE
     pusher.close(socket)
     assert clock.now == 1_001.0
     assert gateway.closed == [socket]

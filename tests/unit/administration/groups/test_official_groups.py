@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -37,8 +38,12 @@ def create(groups: Groups, organisation: Any, *admins: Person, **changed: Any) -
     return parse_group(groups.service.operate("group.create", **fields | changed)["group"])
 
 
+_NUMBERS = itertools.count(1)
+
+
 def unit_of(groups: Groups, organisation: Any) -> UnitId:
-    made = groups.service.operate("unit.create", organisation=id_text(organisation), name="Pune", kind="office")
+    name = f"Office {next(_NUMBERS)}"
+    made = groups.service.operate("unit.create", organisation=id_text(organisation), name=name, kind="office")
     return parse_unit(made["unit"])
 
 

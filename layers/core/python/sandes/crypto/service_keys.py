@@ -15,9 +15,10 @@ import cbor2
 from nacl import bindings
 from nacl.exceptions import CryptoError
 
+from sandes.model.envelope import MAX_SERVICE_KEY_NUMBER
 from sandes.model.ids import parse_base64url
 
-MAX_NUMBER = 255
+MAX_NUMBER = MAX_SERVICE_KEY_NUMBER
 """The number of a key is one byte of the header."""
 
 _LABEL = b"SANDES1/service-key\0"

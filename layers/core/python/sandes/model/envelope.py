@@ -18,6 +18,9 @@ _SEAL1_HEADER = struct.Struct(">B16s16sIQ")
 MIN_EXPIRY_SECONDS = 60
 """The shortest time for which a sender may have an envelope kept: each one costs a read and a delete once expired."""
 
+MAX_SERVICE_KEY_NUMBER = 255
+"""The number of the service's key is one byte of the sealed header."""
+
 MAX_BODY_BYTES = 64 * 1024
 """Largest ciphertext of one copy: base64 of it, sealed, stays within API Gateway's 128 KiB message."""
 

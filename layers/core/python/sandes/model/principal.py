@@ -52,14 +52,11 @@ class Principal:
 
     @classmethod
     def from_context(cls, context: Mapping[str, str]) -> Principal:
-        """A socket without a number counts as the device's oldest one.
-
-        Raises KeyError or ValueError for a context that `to_context` did not make.
-        """
+        """Raises KeyError or ValueError for a context that `to_context` did not make."""
         return cls(
             address=DeviceAddress.parse(context["device"]),
             registration=RegistrationId(int(context["registration"])),
             inbox=InboxId(parse_base64url(context["inbox"])),
             connected_at_ms=int(context["connected"]),
-            socket=int(context.get("socket", "0")),
+            socket=int(context["socket"]),
         )

@@ -10,8 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from sandes.crypto.service_keys import MAX_NUMBER
-from sandes.model.envelope import Envelope
+from sandes.model.envelope import MAX_SERVICE_KEY_NUMBER, Envelope
 from sandes.model.ids import ENVELOPE_BYTES, BodyId, EnvelopeId, InboxId
 from sandes.store.dynamo import (
     Client,
@@ -224,7 +223,7 @@ def _body_key(id: BodyId) -> dict[str, Any]:
 def _service_key(item: Item) -> int | None:
     """None also for what is no number of a key: somebody else wrote such a row, and its device refuses it."""
     number = int(item[Row.SERVICE_KEY]["N"]) if Row.SERVICE_KEY in item else 0
-    return number if 1 <= number <= MAX_NUMBER else None
+    return number if 1 <= number <= MAX_SERVICE_KEY_NUMBER else None
 
 
 def _readable(item: Item) -> Envelope | None:

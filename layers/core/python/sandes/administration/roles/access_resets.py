@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from sandes.administration import approvals
 from sandes.administration.acts import act, recording
 from sandes.administration.approvals import ApprovalDependencies, ApprovedOperation, Decision, Write
@@ -80,6 +78,8 @@ class AccessDependencies:
     pool: AdministratorPool
     mailer: Mailer
     recorder: Recorder
+    outages: tuple[type[Exception], ...]
+    """What pool and mailer raise while they cannot be reached."""
 
 
 class ResetAccess(Wire):
@@ -244,12 +244,13 @@ def work(*, now_ms: Callable[[], int], deps: AccessDependencies, elapsed: Callab
 
     `failed` is called for one that fails, which is due again a minute later; the others go on.
     """
+    passing: tuple[type[Exception], ...] = (*deps.outages, StoreUnavailable, ProtocolError)
     began, done = elapsed(), 0
     for page in deps.resets.due(now_seconds=now_ms() // 1000):
         for id in page:
             try:
                 done += _steps(id, now_ms, deps)
-            except (ClientError, BotoCoreError, StoreUnavailable, ProtocolError) as error:
+            except passing as error:
                 failed(error)  # one person's e-mail must not keep others from getting in
             if elapsed() - began > JOB_SECONDS:
                 return done

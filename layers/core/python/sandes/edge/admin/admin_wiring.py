@@ -73,6 +73,8 @@ def mailer() -> SesMailer:
 
 
 def _access(table: str) -> AccessDependencies:
+    from botocore.exceptions import BotoCoreError, ClientError
+
     from sandes.administration.roles.access_resets import AccessDependencies
     from sandes.store.access_resets import AccessResetStore
     from sandes.store.administrators import AdministratorStore
@@ -85,6 +87,7 @@ def _access(table: str) -> AccessDependencies:
         pool=administrator_pool(),
         mailer=mailer(),
         recorder=recorder(),
+        outages=(ClientError, BotoCoreError),
     )
 
 
