@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import segno
 import typer
@@ -42,6 +43,8 @@ from sandes_client.enrolment import Enrolment
 from sandes_client.events import Status
 from sandes_client.outgoing import MIN_EXPIRY_SECONDS
 from sandes_client.store import Outgoing
+
+T = TypeVar("T")
 
 
 class _Sandes(CommonOptionsAnywhere):
@@ -115,22 +118,45 @@ async def _register(session: Session, phone: str, name: str | None) -> None:
     store = session.open_store()
     try:
         async with Enrolment(store, session.settle_endpoints(store), name=name) as enrolment:
-            registration = (await enrolment.start(phone)).id
-            while True:
-                code = _ask("Code from the SMS: ")
-                try:
-                    if code == "again":
-                        await enrolment.resend(registration)
-                        continue
-                    address = await enrolment.verify(registration, code)
-                    break
-                except ApiError as error:
-                    if error.code not in ("code_incorrect", "invalid_request", "rate_limited") or not _at_terminal():
-                        raise
-                    complain(refusal_line(error))
+            id = (await enrolment.start(phone)).id
+            address = await _with_code(lambda code: enrolment.verify(id, code), lambda: enrolment.resend(id))
     finally:
         store.close()
     typer.echo(f"Registered as device {address.device} of account {address.account}.")
+
+
+@app.command(epilog=COMMON_EPILOG)
+def phone(
+    ctx: typer.Context,
+    phone: Annotated[str, typer.Argument(help="The new number in international form, like +919876543210.")],
+) -> None:
+    """Move the account to another phone number.
+
+    An SMS to the new number brings a code, which is read from standard input; the answer `again` has another one sent.
+    Account, devices and groups stay as they are.
+    """
+    run(_phone(ctx.obj, phone))
+
+
+async def _phone(session: Session, phone: str) -> None:
+    async with session.api() as api:
+        started = await api.start_registration(phone, "change_phone")
+        await _with_code(lambda code: api.change_phone(started, code), lambda: api.resend_code(started.id))
+    typer.echo(f"The number of this account is now {started.phone}.")
+
+
+async def _with_code(give: Callable[[str], Awaitable[T]], resend: Callable[[], Awaitable[object]]) -> T:
+    """Ask for the code of an SMS until it is accepted. Raises ApiError for what another try would not change."""
+    while True:
+        code = _ask("Code from the SMS: ")
+        try:
+            if code != "again":
+                return await give(code)
+            await resend()
+        except ApiError as error:
+            if error.code not in ("code_incorrect", "invalid_request", "rate_limited") or not _at_terminal():
+                raise
+            complain(refusal_line(error))
 
 
 def _ask(question: str) -> str:

@@ -18,6 +18,8 @@ _WRONG_SERVICE = (
     "use the endpoints of its service, or another profile"
 )
 
+_NOT_ACCEPTED = "the service does not know this device; check that the endpoints lead to the service of this profile"
+
 _SUSPENDED = "this account is suspended; whoever suspended it, your organisation or the platform, can resume it"
 
 STOPPED = {
@@ -35,7 +37,7 @@ _REQUESTS = {
     "already_requested": "you have asked this organisation already; `sandes verification list` shows it",
     "revoked": _UNLINKED,
     "suspended": _SUSPENDED,
-    "token_invalid": _UNLINKED,
+    "token_invalid": _NOT_ACCEPTED,
     "token_audience": _WRONG_SERVICE,
 }
 """Said in place of the server's title."""
@@ -57,16 +59,18 @@ _ADMIN_REQUESTS = {
     "token_invalid": "who is signed in is no administrator",
 }
 
+_ASK_FIRST = "ask the recipient before you repeat it"
+
 _MESSAGES = {
     "bad_key": "a key of the recipient cannot be used",
-    "clock_skew": "it was written on a wrong clock, and the service may have it already; send it again",
-    "id_too_old": "it waited so long that the service can no longer tell whether it has it already; send it again",
+    "clock_skew": f"it was written on a wrong clock, and the service may have it already; {_ASK_FIRST}",
+    "id_too_old": f"it waited so long that nobody can tell whether it has arrived; {_ASK_FIRST}",
     "invalid_frame": "the service does not accept the message",
     "not_permitted": "no such recipient or group, or not one you may write to",
     "posting_restricted": "only admins post to this group",
     "revoked": _UNLINKED,
     "suspended": _SUSPENDED,
-    "token_invalid": _UNLINKED,
+    "token_invalid": _NOT_ACCEPTED,
     "token_audience": _WRONG_SERVICE,
     "too_large": "the message is larger than allowed",
 }

@@ -207,8 +207,8 @@ def test_a_refused_message_is_one_line_with_its_code(sandes: Any, registered: No
         (refusal("too_large"), "too_large: the message is larger than allowed"),
         (
             refusal("id_too_old"),
-            "id_too_old: it waited so long that the service can no longer tell whether it has it already; "
-            "send it again",
+            "id_too_old: it waited so long that nobody can tell whether it has arrived; ask the recipient before you "
+            "repeat it",
         ),
         (refusal("of_tomorrow"), "of_tomorrow: the service will not take the message"),
     ],
@@ -377,14 +377,43 @@ def test_a_wrong_service_is_told_without_advice_to_register_again(
     assert "register or link again" not in result.stderr
 
 
-@pytest.mark.parametrize(("code", "status"), [("token_invalid", 401), ("revoked", 403)])
-def test_an_unlinked_device_is_told_what_to_do(
-    sandes: Any, registered: None, service: Service, code: str, status: int
-) -> None:
-    service.http_answers["GET", "/v1/devices"] = lambda _: problem(code, status)
+def test_an_unlinked_device_is_told_what_to_do(sandes: Any, registered: None, service: Service) -> None:
+    service.http_answers["GET", "/v1/devices"] = lambda _: problem("revoked", 403)
     result = sandes("devices")
     assert result.exit_code == 1
-    assert result.stderr == f"error: {code}: this device was unlinked or replaced; register or link again\n"
+    assert result.stderr == "error: revoked: this device was unlinked or replaced; register or link again\n"
+
+
+def test_a_device_that_the_service_does_not_know_is_not_advised_to_register_again(
+    sandes: Any, registered: None, service: Service
+) -> None:
+    service.http_answers["GET", "/v1/devices"] = lambda _: problem("token_invalid", 401)
+    assert sandes("devices").stderr == (
+        "error: token_invalid: the service does not know this device; check that the endpoints lead to the service of "
+        "this profile\n"
+    )
+
+
+def test_the_account_moves_to_another_number(sandes: Any, registered: None, service: Service) -> None:
+    given: list[Any] = []
+
+    def started(request: httpx.Request) -> httpx.Response:
+        given.append(json.loads(request.content))
+        return httpx.Response(202, json=service._started() | {"phone": "+919812345678"})
+
+    def changed(request: httpx.Request) -> httpx.Response:
+        given.append(json.loads(request.content))
+        return httpx.Response(204)
+
+    service.http_answers["POST", "/v1/registrations"] = started
+    service.http_answers["PUT", "/v1/me/phone"] = changed
+    result = sandes("phone", "+91 98123 45678", input="123456\n")
+    assert (result.exit_code, result.stdout) == (0, "The number of this account is now +919812345678.\n"), result.stderr
+    assert given[0] == {"phone": "+91 98123 45678", "purpose": "change_phone"}
+    assert (given[1]["phone"], given[1]["code"]) == ("+919812345678", "123456")
+    assert sandes("phone", "+91 98123 45678", input="").stderr == (
+        "error: no_code: the input ended before a code came\n"
+    )
 
 
 def test_devices_are_listed(sandes: Any, registered: None) -> None:
