@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_LIKE_A_NUMBER = re.compile(r"\(?\+?[0-9][0-9 ().\-]{2,30}")
+_BETWEEN = r" {0,3}\)? ?[.\-]? ?\(? ?"
+"""Several dots or dashes in a row stand for digits left out: that is no number."""
+
+_LIKE_A_NUMBER = re.compile(rf"(?=.{{3,40}}$)\(?\+? ?\(?[0-9](?:{_BETWEEN}[0-9])+\)?")
 
 
 def typed_number(text: str) -> str | None:

@@ -6,6 +6,7 @@ import pytest
 
 from sandes_client.app.calls import recipient
 from sandes_client.cli.session import recipient_text
+from sandes_client.phone_text import typed_number
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,8 @@ def test_the_service_says_what_is_wrong_with_a_masked_number() -> None:
 def test_a_text_that_is_neither_number_nor_account_is_refused() -> None:
     with pytest.raises(ValueError, match="a recipient is"):
         recipient("Asha Rao")
+
+
+@pytest.mark.parametrize("text", ["+49 30 123456..", "+49 30 ... 123456", "+49--30123456", "+49 30 123456-"])
+def test_what_leaves_out_digits_is_no_number_that_the_device_may_remember(text: str) -> None:
+    assert typed_number(text) is None

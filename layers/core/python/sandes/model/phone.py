@@ -18,10 +18,9 @@ PhoneNumber = NewType("PhoneNumber", str)
 MAX_PHONE_CHARS = 64
 """Characters of a number as people write it, with blanks, punctuation and invisible marks."""
 
-_APOSTROPHES = "'\u2019"
+_APOSTROPHES = ("'", "\u2018", "\u2019", "\u02bc", "\uff07")
 """One before a number tells a spreadsheet that the cell is text; it is no part of the number."""
 
-_PUNCTUATION = frozenset(" .()")
 _DASHES = frozenset("\u2043\u2212\u02d7")
 """Bullet hyphen, minus sign and modifier minus sign; Unicode counts all other dashes as dash punctuation (Pd)."""
 
@@ -31,20 +30,22 @@ _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _FRACTION = re.compile(r"\d{7}\.0+")
 """A whole number with the fraction that programs add to it (9876543210.0): dropping the point would add digits."""
 
-_ASCII = re.compile(r"\+?[0-9 .()\-]+")
+_BETWEEN = r" ?\)? ?[.\-]? ?\(? ?"
+"""A blank, a dash, a dot, a parenthesis, or one of each. Several dots or dashes in a row stand for digits left out."""
+
+_SPELLED = re.compile(rf"\(?\+? ?\(?[0-9](?:{_BETWEEN}[0-9])*\)?")
+_PARENTHESES = re.compile(r"[^()]*(?:\([^()]+\)[^()]*)*")
 
 
 def parse_phone(text: str) -> PhoneNumber:
     """Raises ValueError unless `text` is a valid number in international form.
 
-    The digits may be of any script. Blanks, dashes, dots and parentheses may stand between them; invisible marks, an
-    apostrophe in front, and blanks at the ends are dropped. Letters and all other characters are refused.
+    The digits may be of any script. One blank, dash or dot, or a pair of parentheses, may stand between them; invisible
+    marks, an apostrophe in front, and blanks at the ends are dropped. Letters, masks and other characters are refused.
     """
-    if len(text) > MAX_PHONE_CHARS:
-        raise ValueError(f"a phone number has at most {MAX_PHONE_CHARS} characters")
     written = plain_number(text)
     digits = "".join(char for char in written if char in "+0123456789")
-    if not re.fullmatch(r"\(?\+", written[: written.find("+") + 1]) or digits.count("+") != 1:
+    if not digits.startswith("+"):
         raise ValueError("write one number in international form, for example +91 98765 43210")
     try:
         number = phonenumbers.parse(digits, None)
@@ -56,21 +57,31 @@ def parse_phone(text: str) -> PhoneNumber:
 
 
 def plain_number(text: str) -> str:
-    """The number in ASCII: digits, plus signs, blanks, hyphens, dots and parentheses, without anything invisible.
+    """The number in ASCII: digits with a blank, hyphen, dot or parenthesis between them, and a plus sign in front if it
+    has one. Nothing is invisible.
 
-    Raises ValueError if any other character is in `text`, or if the number ends in a fraction such as `.0`.
+    Raises ValueError if any other character is in `text`, if dots, dashes or parentheses stand where digits should, or
+    if the number ends in a fraction such as `.0`.
     """
-    text = text.strip()
-    if not _ASCII.fullmatch(text):  # most numbers are plain already
-        text = "".join(filter(None, map(_plain, text))).strip()
-        text = text[1:].strip() if text[:1] in _APOSTROPHES and text else text
-        if not all(char in _PUNCTUATION or char in "+-0123456789" for char in text):
-            raise ValueError("a phone number has digits, blanks, dashes, dots and parentheses, and nothing else")
+    if len(text) > MAX_PHONE_CHARS:
+        raise ValueError(f"a phone number has at most {MAX_PHONE_CHARS} characters")
+    text = _single_blanks(text)
+    if not _SPELLED.fullmatch(text):  # most numbers are plain already
+        text = "".join(map(_plain, text)).strip()
+        text = _single_blanks(text[1:] if text.startswith(_APOSTROPHES) else text)
+        if not _SPELLED.fullmatch(text):
+            raise ValueError(
+                "a phone number has digits, single dashes, dots and parentheses between them, and nothing else"
+            )
     if _FRACTION.search(text) and text.count(".") == 1 and text.partition(".")[2].strip("0") == "":
         raise ValueError("this phone number was saved as a number with a fraction; write it as text")
-    if text.endswith(")") and not text.startswith("("):
-        raise ValueError("a phone number does not end in parentheses")
+    if not _PARENTHESES.fullmatch(text) or (text.endswith(")") and not (text.startswith("(") and text.count("(") == 1)):
+        raise ValueError("parentheses of a phone number come in pairs, and none is at its end")
     return text
+
+
+def _single_blanks(text: str) -> str:
+    return " ".join(filter(None, text.strip().split(" ")))
 
 
 def _plain(char: str) -> str:
