@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -114,9 +114,10 @@ def test_what_is_no_number_is_found(cell: object) -> None:
         ),
         *((cell, "letters") for cell in ("#N/A", "????", "98123 \uff14567\uff38", "\uff38" * 10)),
         *((cell, "rounded") for cell in ("9.1982E+11", "9.19812E+11", "9,1982E+11", "9.1982e11", "9E+09")),
+        *((cell, "rounded") for cell in (919820000000, 9.1982e11, 919812000000, "919812000000", "919812000000.0")),
     ],
 )
-def test_a_finding_says_why_a_text_with_letters_is_no_number(cell: str, fault: str) -> None:
+def test_a_finding_says_why_a_text_with_letters_is_no_number(cell: object, fault: str) -> None:
     bad = read(phone=cell)
     assert isinstance(bad, BadRow)
     assert (bad.codes, bad.faults) == (["bad_number"], [f"bad_number/{fault}"])
@@ -268,6 +269,9 @@ def test_a_row_that_could_not_be_read_says_so() -> None:
             (text, "error_value")
             for text in ("#N/A", "#n/a", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!")
         ),
+        *((text, "letters_lost") for text in ("Asha ?ao", "?sha", "&#2352;&#2366;&#2350;", "Asha &amp; Rao")),
+        *((text, "error_value") for text in ("#\u00a1VALOR!", "#\u0928\u093e\u092e?", "#WERT!", "#NV", "#N/A N/A")),
+        *((text, "error_value") for text in ("N/A", "n/a", "(null)", "NULL", "NaN", "<NA>", "undefined")),
         *((text, "error_value") for text in ("#SPILL!", "#CALC!", "#GETTING_DATA", "#FIELD!", "########", "Err:502")),
         *((ErrorValue(text), "error_value") for text in ("#N/A", "#REF!")),
     ],
@@ -290,6 +294,25 @@ def test_lost_letters_and_errors_are_no_reason_either() -> None:
 )
 def test_names_with_accents_and_marks_stay(text: str) -> None:
     assert good(name=text).name == text
+
+
+@pytest.mark.parametrize("name", ["name", "post"])
+@pytest.mark.parametrize(
+    "cell", ["-", "--", "_", "***", "12345", "\u25a1\u25a1", 9812345678, True, 7.5, date(2028, 3, 31)]
+)
+def test_a_name_or_post_has_a_letter(name: str, cell: object) -> None:
+    assert codes(**{name: cell}) == [f"bad_{name}"]
+
+
+@pytest.mark.parametrize("text", ["Ram ? Lal", "Asha Ra?"])
+def test_a_name_has_no_question_mark(text: str) -> None:
+    assert codes(name=text) == ["bad_name"]
+
+
+@pytest.mark.parametrize("cell", [date(9999, 12, 31), datetime(9999, 12, 31), "9999-12-31", "31/12/9999"])  # noqa: DTZ001
+def test_a_day_that_means_never_is_none(cell: object) -> None:
+    assert codes(expires=cell) == ["bad_expires"]
+    assert codes(retirement=cell) == ["bad_retirement"]
 
 
 def test_a_post_may_end_with_a_question_mark() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -139,6 +140,13 @@ def test_a_hidden_column_that_counts_is_a_fault_of_the_file() -> None:
     assert len(list(read_xlsx(raw(row("<c><v>1</v></c>"), columns=cols.replace('"2"', '"3"'))))) == 1
 
 
+def test_a_column_without_width_and_a_row_without_height_are_hidden() -> None:
+    cols = '<cols><col min="2" max="2" width="0" customWidth="1"/></cols>'
+    assert code(raw(row("<c><v>1</v></c>"), columns=cols)) == "hidden_column"
+    rows = '<row r="2" ht="0" customHeight="1"><c><v>1</v></c></row><row r="3" ht="15.75"><c><v>2</v></c></row>'
+    assert [(one.row, one.fault) for one in read_xlsx(raw(rows))] == [(2, "hidden"), (3, None)]
+
+
 def test_rows_keep_the_numbers_that_the_spreadsheet_shows() -> None:
     rows = row("<c><v>1</v></c>", number=7) + row('<c t="inlineStr"><is><t> </t></is></c>', number=8)
     assert [one.row for one in read_xlsx(raw(rows + row("<c><v>2</v></c>", number=9)))] == [7, 9]
@@ -207,6 +215,14 @@ def test_number_formats_tell_dates_from_numbers(style: int, number: str, value: 
 def test_dates_of_the_other_epoch_are_four_years_later() -> None:
     file = raw(row('<c s="1"><v>45381</v></c>'), workbook='<workbookPr date1904="1"/>')
     assert values(file) == [(datetime(2028, 3, 31),)]  # noqa: DTZ001
+
+
+@pytest.mark.parametrize("workbook", ["", '<workbookPr date1904="1"/>'])
+@pytest.mark.parametrize("day", ["2958465", "2957003", "2957004", "2958465.9"])
+def test_the_last_day_of_all_is_read(workbook: str, day: str) -> None:
+    """Excel's last day is 31 December 9999, whichever day it counts from."""
+    ((value,),) = values(raw(row(f'<c s="1"><v>{day}</v></c>'), workbook=workbook))
+    assert isinstance(value, float | int) or value.year in {9995, 9999}  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -378,6 +394,27 @@ def test_a_part_that_is_made_to_fill_the_memory_does_not(what: str, tmp_path: Pa
     assert found in {"too_large", "not_xlsx", "too_many_rows"}
     assert taken < 48_000_000
     assert seconds < 20
+
+
+def test_a_long_directory_of_the_zip_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    """400,000 entries for one part took 218 MB."""
+    path = tmp_path / "book.xlsx"
+    start = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 0, 0, 0, 0, 0, 0, 0, 1, 0) + b"a"
+    entry = struct.pack("<4s6H3I5H2I", b"PK\1\2", 20, 20, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0)
+    directory = b"".join(entry + b"%06d" % number for number in range(400_000))
+    counts = (0, 0, 0xFFFF, 0xFFFF, len(directory), len(start), 0)
+    path.write_bytes(start + directory + struct.pack("<4s4H2IH", b"PK\5\6", *counts))
+    found, taken, seconds = measured(path)
+    assert found == "too_large"
+    assert taken < 8_000_000
+    assert seconds < 1
+
+
+def test_a_workbook_with_a_password_is_told_as_one() -> None:
+    with pytest.raises(UnreadableFile) as error:
+        open_sheet(io.BytesIO(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5_000)))
+    assert error.value.fault.code == "not_xlsx"
+    assert "password" in error.value.fault.message
 
 
 def test_reading_many_rows_takes_little_memory_and_time(tmp_path: Path) -> None:

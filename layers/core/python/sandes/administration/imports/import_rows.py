@@ -9,11 +9,11 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from sandes.administration.imports.import_files import Cells, text_of, unseen
 from sandes.crypto.pepper import Pepper
@@ -48,10 +48,10 @@ FINDINGS: Mapping[str, tuple[str, str]] = {
     "verified_elsewhere": ("phone", "The person is verified elsewhere: another organisation, or a unit beyond yours."),
     "nominated_elsewhere": ("phone", "The number awaits verification elsewhere, and whoever came first stays."),
     "not_verified": ("phone", "Nobody with this number is verified here, nor awaits it."),
-    "bad_name": ("name", "1 to 64 visible characters in one line are expected."),
+    "bad_name": ("name", "1 to 64 visible characters in one line are expected, with a letter among them."),
     "bad_name/letters_lost": ("name", _LOST),
     "bad_name/error_value": ("name", _ERROR),
-    "bad_post": ("post", "1 to 128 visible characters in one line are expected."),
+    "bad_post": ("post", "1 to 128 visible characters in one line are expected, with a letter among them."),
     "bad_post/letters_lost": ("post", _LOST),
     "bad_post/error_value": ("post", _ERROR),
     "bad_email": ("email", "Not an e-mail address."),
@@ -80,6 +80,9 @@ _INDIA_SECONDS = 5 * 3_600 + 1_800
 
 _DAY = 86_400
 _EPOCH = date(1970, 1, 1)
+_LAST_YEAR = 9_999
+"""A day of it has no day after it that a date can hold, and means never."""
+
 _MIDNIGHT = r"(?:[T ]0?0:00(?::00)?(?:\.0+)?)?"
 _ISO = re.compile(rf"(\d{{4}})[/.-](\d{{1,2}})[/.-](\d{{1,2}}){_MIDNIGHT}")
 _INDIAN = re.compile(rf"(\d{{1,2}})[/.-](\d{{1,2}})[/.-](\d{{4}}){_MIDNIGHT}")
@@ -107,10 +110,15 @@ _MONTHS = {
     )
     for name in unicodedata.normalize("NFC", names).split()
 }
-_SPREADSHEET_ERROR = re.compile(r"#(?:N/A|[A-Z][A-Z0-9_/]*[!?]?)|#+|Err:\d{3}", re.IGNORECASE)
-"""What Excel and LibreOffice write for a value that they cannot work out, or that does not fit its column."""
+_SPREADSHEET_ERROR = re.compile(
+    r"#(?:N/A(?: N/A)?|[^\W\d_][\w/]*[!?]?|\u00a1?\S+[!?])|#+|Err:\d{3}|n/a|\(?null\)?|nan|<na>|undefined",
+    re.IGNORECASE,
+)
+"""What spreadsheets, in any language, and other programs write for a value that they cannot work out or do not have, or
+that does not fit its column.
+"""
 
-_LOST_LETTERS = re.compile(r"\?\?|\w\?\w|\ufffd")
+_LOST_LETTERS = re.compile(r"\?\?|\?\w|\ufffd|&(?:#\d+|#x[0-9a-f]+|amp|lt|gt|quot|apos|nbsp);", re.IGNORECASE)
 _YES = frozenset(("yes", "y", "true", "1", "हाँ", "हां", "जी"))
 _NO = frozenset(("no", "n", "false", "0", "", "नहीं"))
 _VERIFY = frozenset(("", "verify", "add", "renew", "सत्यापित"))
@@ -119,10 +127,20 @@ _SEPARATORS = re.compile(r"[ ().\-]+")
 _ROUNDED = re.compile(r"\+?\d(?:[.,]\d+)?[eE][+\-]?\d{1,3}")
 """As spreadsheets write long numbers that they saved from a column of numbers."""
 
+_ZEROS = re.compile(r"[1-9]\d{5,8}0{6}(?:\.0+)?")
+"""What is left of a rounded number once it is written in full again. One number in a million ends so by itself."""
+
 _FLOAT = re.compile(r"(\+?\d{7,15})\.0+")
 
-_NAME = TypeAdapter[str](Annotated[str, Name, Field(min_length=1, max_length=64)])
-_POST = TypeAdapter[str](Annotated[str, Name, Field(min_length=1, max_length=128)])
+
+def _with_letter(text: str) -> str:
+    if not any(unicodedata.category(char)[0] == "L" for char in text):
+        raise ValueError("a letter is expected")
+    return text
+
+
+_NAME = TypeAdapter[str](Annotated[str, Name, AfterValidator(_with_letter), Field(min_length=1, max_length=64)])
+_POST = TypeAdapter[str](Annotated[str, Name, AfterValidator(_with_letter), Field(min_length=1, max_length=128)])
 _REASON = TypeAdapter[str](Annotated[str, OneLine, Field(min_length=1, max_length=256)])
 
 
@@ -175,8 +193,8 @@ class RowReader:
             index=index,
             action="verify",
             unit=self._unit(text_of(values.get("unit")), faults),
-            name=_valid(_NAME, values.get("name"), "bad_name", faults),
-            post=_post(text_of(values.get("post")), faults),
+            name=_valid(_NAME, _text(values.get("name")), "bad_name", faults),
+            post=_post(_text(values.get("post")), faults),
             email=self._email(values, faults),
             listed=self._listed(values, faults),
             expires_at=expires_at,
@@ -189,6 +207,8 @@ class RowReader:
         try:
             if isinstance(cell, float) and not text.isdecimal():  # negative, or with a fraction
                 raise ValueError("not a whole number")
+            if _ZEROS.fullmatch(text):
+                raise ValueError("rounded")
             return self.pepper.index("phone", parse_phone(_international(text)))
         except ValueError:
             faults.append(_fault_of_number(text))
@@ -266,7 +286,7 @@ def _international(text: str) -> str:
 
 def _fault_of_number(text: str) -> str:
     """Says why a text is no number, where a reader of the file could not see it."""
-    if _ROUNDED.fullmatch(text):
+    if _ROUNDED.fullmatch(text) or _ZEROS.fullmatch(text):
         return "bad_number/rounded"
     try:
         plain_number(text)
@@ -287,10 +307,8 @@ def _end(cell: object, fault: str, faults: list[str]) -> int | None:
 
 
 def _day(cell: object) -> date | None:
-    if isinstance(cell, datetime):
-        return cell.date()
     if isinstance(cell, date):
-        return cell
+        return date(cell.year, cell.month, cell.day) if cell.year < _LAST_YEAR else None
     text = _plain_date(cell) if isinstance(cell, str) else ""
     if found := _ISO.fullmatch(text):
         year, month, day = found.groups()
@@ -306,7 +324,7 @@ def _day(cell: object) -> date | None:
         month = str(_MONTHS.get(unicodedata.normalize("NFC", month), 0))
     whole = int(year) + (2_000 if len(year) == 2 else 0)  # all days here lie ahead
     try:
-        return date(whole, int(month), int(day)) if whole < 9_999 else None
+        return date(whole, int(month), int(day)) if whole < _LAST_YEAR else None
     except ValueError:
         return None
 
@@ -351,6 +369,11 @@ def _is_misread(text: str) -> bool:
     return False
 
 
+def _text(cell: object) -> str:
+    """As `text_of`, but yes and no are nobody's name."""
+    return "" if isinstance(cell, bool) else text_of(cell)
+
+
 def _word(cell: object) -> str:
     return folded(unseen(text_of(cell)))
 
@@ -362,7 +385,7 @@ def _valid(
     if not text and missing:
         faults.append(missing)
         return ""
-    if cause := _cause(text):
+    if cause := _cause(text) or ("letters_lost" if fault == "bad_name" and "?" in text else None):
         faults.append(f"{fault}/{cause}")
         return ""
     try:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import BinaryIO
+from typing import BinaryIO, cast
 from urllib.parse import unquote
 from xml.parsers import expat
 
@@ -50,6 +50,12 @@ MAX_COLUMNS = 64
 MAX_SHEET_ROWS = 1_048_576
 MAX_SHEET_COLUMNS = 16_384
 """Excel's own limits."""
+
+MAX_READ_BYTES = 1024 * 1024
+"""Of the file at once: a directory of 500 parts takes far less, and zipfile makes an object of each of its entries."""
+
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""How a file of the old format begins, and one that is encrypted."""
 
 _PIECE_BYTES = 64 * 1024
 _SMALL_BYTES = 1024 * 1024
@@ -124,7 +130,11 @@ def open_sheet(file: BinaryIO) -> Sheet:
     Raises UnreadableFile, also while rows are read.
     """
     with _faults_of_files():
-        archive = zipfile.ZipFile(file)
+        if file.read(len(_OLE)) == _OLE:
+            raise UnreadableFile(
+                "file", "not_xlsx", "the workbook has a password or is in the old XLS format: save it as XLSX"
+            )
+        archive = zipfile.ZipFile(cast("BinaryIO", _InPieces(file)))
         parts = _inspect(archive)
         book = _Book(archive, parts)
         name, part = book.first_visible()
@@ -144,9 +154,31 @@ class _faults_of_files:  # noqa: N801  # a context manager that reads as a word
             raise _no_workbook() from None
 
 
+class _InPieces:
+    """A file of which nobody reads more than `MAX_READ_BYTES` at once: zipfile reads the whole directory of a zip
+    before anything of it can be checked.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.seek, self.tell, self.close = file.seek, file.tell, file.close
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Raises UnreadableFile."""
+        if size > MAX_READ_BYTES:
+            raise _too_large()
+        found = self.file.read(MAX_READ_BYTES + 1 if size < 0 else size)
+        if len(found) > MAX_READ_BYTES:
+            raise _too_large()
+        return found
+
+
 _BROKEN = (
     *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, KeyError),
-    *(expat.ExpatError, LookupError),
+    *(expat.ExpatError, LookupError, OverflowError),
 )
 
 
@@ -534,7 +566,7 @@ class _Rows:
             self.text.end(name)
 
     def _hide(self, attributes: dict[str, str]) -> None:
-        if attributes.get("hidden") in {"1", "true", "on"}:
+        if attributes.get("hidden") in {"1", "true", "on"} or _is_nothing(attributes.get("width")):
             first, last = int(attributes["min"]), int(attributes["max"])
             self.hidden_columns.update(range(first - 1, min(last, MAX_COLUMNS)))
 
@@ -543,7 +575,7 @@ class _Rows:
         if not self.in_data or not self.row < number <= MAX_SHEET_ROWS:
             raise _no_workbook()
         self.row, self.column, self.values = number, 0, []
-        self.hidden = attributes.get("hidden") in {"1", "true", "on"}
+        self.hidden = attributes.get("hidden") in {"1", "true", "on"} or _is_nothing(attributes.get("ht"))
 
     def _start_cell(self, attributes: dict[str, str]) -> None:
         at = attributes.get("r")
@@ -589,7 +621,7 @@ class _Rows:
         if not _NUMBER.fullmatch(said):
             raise _no_workbook()
         number = float(said)
-        if self.is_date and 0 <= number <= _LAST_DAY:
+        if self.is_date and 0 <= number <= _LAST_DAY - (self.book.epoch - _EPOCH).days:
             return self._moment(number)
         return int(said) if len(said) < 16 and said.isdecimal() else number
 
@@ -609,6 +641,11 @@ def _rows(book: _Book, part: zipfile.ZipInfo, hidden_columns: set[int]) -> Itera
                 return
         yield from rows.done
         rows.done = []
+
+
+def _is_nothing(size: str | None) -> bool:
+    """Whether a width or height hides what has it."""
+    return size is not None and float(size) == 0
 
 
 def _column_of(reference: str) -> int:
