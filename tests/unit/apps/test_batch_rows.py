@@ -90,7 +90,7 @@ def test_too_long_values_and_control_characters_are_faults_of_their_row() -> Non
         ("phone,name,name", "duplicate_column"),
         ("phone,name,age", "unknown_column"),
         ("phone", "missing_column"),
-        ("", "no_header"),
+        ("", "no_recipient_column"),  # what stands below an empty line is the header
     ],
 )
 def test_a_header_that_does_not_fit_makes_the_file_useless(header: str, code: str) -> None:
@@ -116,6 +116,19 @@ def test_other_encodings_are_recognised_and_refused(encoding: str) -> None:
 @pytest.mark.parametrize("content", ['phone,name\n+91,"a\n', 'phone,name\n+91,"a"b\n'])
 def test_quotes_that_do_not_match_make_the_file_useless(content: str) -> None:
     assert unreadable(read_csv([content.encode()], NAMES)) == ("file", "bad_quoting")
+
+
+def test_the_line_is_told_where_the_row_begins_whose_quotes_do_not_match() -> None:
+    with pytest.raises(UnreadableFile) as error:
+        csv('phone,name\n+911,a\n+912,"b\n' + "+913,c\n" * 100)
+    assert error.value.fault.message.startswith("line 3:")
+
+
+@pytest.mark.parametrize("before", ["\n\n", ",,\n", "sep=,\n", "\u200b,\n", "\ufeff"])
+def test_rows_without_content_and_hints_stand_above_the_header(before: str) -> None:
+    (row,) = csv(f"{before}\u200bphone,name\u200e\n+911,a\n\u200b,\u00ad\n\x1a")
+    assert isinstance(row, BatchRow)
+    assert dict(row.variables) == {"name": "a"}
 
 
 def test_a_cell_without_end_is_not_gathered_in_memory() -> None:

@@ -186,7 +186,17 @@ def test_segments_of_an_sms_are_counted_as_operators_do(text: str, segments: int
 
 
 @pytest.mark.parametrize(
-    "text", ["Dear {#var#}, hello", "{{ code }} is the OTP for {#alphanumeric#} login.", "{#", "#}"]
+    "text",
+    [
+        "Dear {#var#}, hello",
+        "{{ code }} is the OTP for {#alphanumeric#} login.",
+        "{#",
+        "#}",
+        "Dear { #var# }",
+        "{ # var # }",
+        "{\u200b#var#\u200b}",
+        "{\uff03var\uff03}",
+    ],
 )
 def test_a_placeholder_of_the_operators_is_explained(text: str) -> None:
     with pytest.raises(ValueError, match=r"line 1: \{#var#\} is how operators \(DLT\) write a variable"):

@@ -39,7 +39,7 @@ GOOD = Principal(
 ).to_context()
 
 
-@pytest.mark.parametrize("name", sorted(GOOD))
+@pytest.mark.parametrize("name", sorted(GOOD.keys() - {"socket"}))  # one without a number counts as the oldest
 def test_a_context_without_a_part_is_refused(name: str) -> None:
     with pytest.raises(KeyError):
         Principal.from_context({key: value for key, value in GOOD.items() if key != name})

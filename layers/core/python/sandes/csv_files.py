@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
@@ -26,7 +27,24 @@ class UnreadableFile(Exception):
         self.fault = Fault(0, field, code, message)
 
 
-def bad_quoting(line: int, error: csv.Error) -> UnreadableFile:
+def records(chunks: Iterable[bytes]) -> Iterator[list[str]]:
+    """The rows of a CSV file. Raises UnreadableFile, which names the line where the row begins that has the fault."""
+    reader = csv.reader(lines(chunks), strict=True)
+    begins = 1
+    try:
+        for row in reader:
+            yield row
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise _bad_quoting(begins, error) from None
+
+
+def is_blank(cell: str) -> bool:
+    """Whether a cell shows nothing: no text, blanks, or characters that nobody sees."""
+    return all(char.isspace() or unicodedata.category(char) in {"Cc", "Cf"} for char in cell)
+
+
+def _bad_quoting(line: int, error: csv.Error) -> UnreadableFile:
     """What csv.reader could not make sense of, in words."""
     if "new-line character" in str(error):
         text = f'line {line}: a carriage return stands inside the line; save the file as "CSV UTF-8"'

@@ -169,6 +169,16 @@ def test_a_formula_makes_a_row_useless() -> None:
     assert [row.fault for row in rows] == ["formula", "formula", None]
 
 
+def test_a_row_that_nobody_sees_is_none() -> None:
+    assert [row.row for row in csv("phone,name\n\u200b,\u00ad\n1,a\n\ufeff,\n\x1a")] == [3]
+
+
+def test_the_line_is_told_where_a_row_begins() -> None:
+    with pytest.raises(UnreadableFile) as error:
+        csv('phone,name\n1,"a\nb"\n2,"c\n' + "3,d\n" * 100)
+    assert error.value.fault.message.startswith("line 4:")
+
+
 def test_quotes_that_do_not_match_end_the_import() -> None:
     assert unreadable(lambda: csv('phone,name\n1,"a\n')) == ("file", "bad_quoting")
     assert unreadable(lambda: csv("phone,name\n1," + "x" * 140_000 + "\n")) == ("file", "line_too_long")

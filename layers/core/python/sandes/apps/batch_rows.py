@@ -6,14 +6,14 @@ says, since that may be a phone number.
 
 from __future__ import annotations
 
-import csv
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from sandes.csv_files import OTHER_DELIMITERS, UnreadableFile, bad_quoting, lines
+from sandes.csv_files import OTHER_DELIMITERS, UnreadableFile, is_blank, lines, records
 from sandes.model.batch import Fault
 from sandes.protocol.app_api import MAX_BATCH_ROWS, MAX_VARIABLES, BatchRow
 
@@ -64,17 +64,15 @@ def read_csv(chunks: Iterable[bytes], variables: frozenset[str]) -> Iterator[Bat
 
     Raises UnreadableFile, also after rows have been given.
     """
-    reader = csv.reader(lines(chunks), strict=True)
-    try:
-        columns = _columns(next(reader, []), variables)
-        number = 0
-        for cells in reader:
-            if not any(map(str.strip, cells)):
-                continue  # an empty line, or one of commas, as at the end of many a file
-            number = _counted(number)
-            yield _csv_row(number, columns, cells)
-    except csv.Error as error:
-        raise bad_quoting(reader.line_num, error) from None
+    rows = (
+        cells for cells in records(chunks) if not all(map(is_blank, cells))
+    )  # of commas, as at the end of many a file
+    header = next(rows, [])
+    columns = _columns(next(rows, []) if header == ["sep=", ""] else header, variables)
+    number = 0
+    for cells in rows:
+        number = _counted(number)
+        yield _csv_row(number, columns, cells)
     if not number:
         raise UnreadableFile("file", "no_rows", "there is nothing below the header")
 
@@ -102,7 +100,7 @@ def _counted(number: int) -> int:
 
 def _columns(header: Sequence[str], variables: frozenset[str]) -> list[str]:
     """The names of the columns. Raises UnreadableFile."""
-    names = [name.strip() for name in header]
+    names = ["".join(char for char in name if unicodedata.category(char) != "Cf").strip() for name in header]
     while names and not names[-1]:
         names.pop()  # a spreadsheet writes commas for columns that were emptied
     if not names:

@@ -28,7 +28,10 @@ GSM_7_TWO = set("^{}\\[~]|€")
 
 _NAME = re.compile(VARIABLE_NAME)
 _VARIABLE = re.compile(r"\{\{[ \t]*([^\s{}]*)[ \t]*\}\}")
-_MARKUP = re.compile(r"\{[{%#]|[}%#]\}")
+_APART = "[\\s\u00ad\u200b-\u200f\u2060\ufeff]*"
+_MARKUP = re.compile(rf"\{{[{{%#]|[}}%#]\}}|\{{{_APART}[#\uff03]{_APART}\w+{_APART}[#\uff03]{_APART}\}}")
+"""A placeholder of operators also with blanks or invisible characters in it."""
+
 _CONSTANTS = frozenset(("true", "false", "none"))
 """Constants in most template languages, so nobody may mean a variable by them."""
 
@@ -59,7 +62,7 @@ def _parts(text: str) -> tuple[str, ...]:
             if not _NAME.fullmatch(part) or part in _CONSTANTS:
                 raise ValueError(f"{_line(parts, index)}: {_NAMES}")
         elif found := _MARKUP.search(part):
-            reason = _PLACEHOLDER if "#" in found[0] else _ONLY
+            reason = _PLACEHOLDER if "#" in found[0] or "\uff03" in found[0] else _ONLY
             raise ValueError(f"{_line(parts, index, found.start())}: {reason}")
         elif (index and part.startswith("}")) or (index + 1 < len(parts) and part.endswith("{")):
             raise ValueError(f"{_line(parts, index)}: {_ONLY}; three braces in a row are no variable")

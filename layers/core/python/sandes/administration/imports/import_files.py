@@ -5,7 +5,6 @@ A fault of the file ends the reading; a fault of a row is told with the row. Nei
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from itertools import islice, zip_longest
 from typing import BinaryIO
 
 from sandes.administration.imports.import_xlsx import MAX_SHEET_ROWS, Sheet, SheetRow, open_sheet
-from sandes.csv_files import OTHER_DELIMITERS, UnreadableFile, bad_quoting, lines
+from sandes.csv_files import OTHER_DELIMITERS, UnreadableFile, is_blank, records
 
 MAX_ROWS = 100_000
 MAX_FILE_BYTES = 20 * 1024 * 1024
@@ -85,11 +84,7 @@ class Cells:
 
 def read_csv(chunks: Iterable[bytes], found: Callable[[Header], None] = lambda _: None) -> Iterator[Cells]:
     """`found` gets the header before the first row comes. Raises UnreadableFile, also after rows have been given."""
-    reader = csv.reader(lines(chunks), strict=True)
-    try:
-        yield from _read((SheetRow(number, tuple(row)) for number, row in enumerate(reader, start=1)), found)
-    except csv.Error as error:
-        raise bad_quoting(reader.line_num, error) from None
+    yield from _read((SheetRow(number, tuple(row)) for number, row in enumerate(records(chunks), start=1)), found)
 
 
 def read_xlsx(file: BinaryIO, found: Callable[[Header], None] = lambda _: None) -> Iterator[Cells]:
@@ -104,7 +99,7 @@ def _read(rows: Iterable[SheetRow], found: Callable[[Header], None], sheet: Shee
     columns = _columns(header.values)
     _check_seen(header, columns, sheet)
     names = {
-        name: " ".join(str(cell).split())[:MAX_NAME_CHARS]
+        name: " ".join(unseen(str(cell)).split())[:MAX_NAME_CHARS]
         for name, cell in zip(columns, header.values, strict=False)
         if name
     }
@@ -158,7 +153,7 @@ def _check_seen(header: SheetRow, columns: Sequence[str], sheet: Sheet | None) -
 
 
 def _is_empty(row: Sequence[object]) -> bool:
-    return all(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in row)
+    return all(cell is None or (isinstance(cell, str) and is_blank(cell)) for cell in row)
 
 
 def unseen(text: str) -> str:
