@@ -68,7 +68,8 @@ def platform(ministry: Ministry) -> tuple[Caller, Caller]:
     """Two platform administrators of different units."""
     if ministry.service.organisations.read(PLATFORM) is None:
         ministry.service.organisations.create(Organisation(PLATFORM, "Sandes", 0, 1), "ministry")
-    desks = [Place(PLATFORM, ministry.service.unit(PLATFORM, f"Desk {number}")) for number in (1, 2)]
+    names = [f"Desk {number} for {id_text(ministry.id)}" for number in (1, 2)]
+    desks = [Place(PLATFORM, ministry.service.unit(PLATFORM, name)) for name in names]
     first, second = (ministry.staff.appoint(Role.PLATFORM_ADMIN, Place.root(PLATFORM), home=desk) for desk in desks)
     return first, second
 

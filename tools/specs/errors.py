@@ -204,6 +204,14 @@ ADVICE: dict[ErrorCode, Advice] = {
         "The approver works in the same unit as the requester.", "An administrator of another unit must approve it."
     ),
     ErrorCode.APPROVAL_STATE: Advice("Somebody else was faster, or the request has lapsed.", _READ_AGAIN),
+    ErrorCode.ALREADY_PENDING: Advice(
+        "Somebody has requested the same change, and nobody has decided it yet; `approval` names that request.",
+        "Have that request approved, or cancel it and ask again.",
+    ),
+    ErrorCode.TOO_MANY_PENDING: Advice(
+        "The administrator has reached the limit of requests that nobody has decided yet.",
+        "Cancel requests, or have them decided. Each lapses after a day.",
+    ),
     ErrorCode.IMPORT_STATE: Advice("The import was not checked yet, is running, or has ended.", _READ_AGAIN),
     ErrorCode.OWN_ROLES: Advice(
         "The administrator tried to change their own roles.", "Another administrator must do it."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sandes.administration import approvals
 from sandes.administration.imports import import_files
 from sandes.apps import otps
 from sandes.crypto import app_tokens, jws, tokens
@@ -68,6 +69,7 @@ def _sizes() -> list[tuple[str, str]]:
         ("members of an official group or an app's group", f"{group.MAX_OFFICIAL_MEMBERS:,}"),
         ("admins of a group", f"{group.MAX_ADMINS}"),
         ("a profile photo", f"{profile.MAX_PHOTO_BYTES // kib} KiB"),
+        ("requests for approval of one administrator that wait", f"{approvals.MAX_PENDING}"),
         ("levels of an organisation, with itself", f"{organisation.MAX_LEVELS}"),
         ("a token", f"{jws.MAX_TOKEN_CHARS:,} characters"),
         ("the text of an app's message", f"{app_api.MAX_TEXT_CHARS:,} characters"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -51,6 +52,9 @@ class Renaming(ApprovedOperation[Rename]):
     def check(self, parameters: Rename, by: Caller, *, now_seconds: int) -> None:
         if parameters.name in {"", by.administrator.name}:
             raise ProtocolError(ErrorCode.ROLE_ABOVE_OWN)
+
+    def roles(self, parameters: Rename) -> Collection[Role]:
+        return {Role.NODAL_OFFICER} if parameters.name == "Chennai" else frozenset(Role)
 
     def carry_out(self, parameters: Rename, decision: Decision, write: Write) -> None:
         store = replace(self.organisations, writer=lambda done: write(done, subject=id_text(parameters.unit)))
@@ -295,7 +299,8 @@ def test_what_an_older_deployment_has_stored_is_shown_and_cancelled_and_not_carr
 ) -> None:
     asked = replace(world.ask(), **older)
     store = world.deps.store
-    item = store.requesting(asked, of_platform=False)["Put"]["Item"]
+    pending = store.pending_of(world.asha.id, now_seconds=NOW)
+    item = store.requesting(asked, pending, of_platform=False, now_seconds=NOW)[0]["Put"]["Item"]
     world.service.client.put_item(TableName=store.table, Item=item)
     expected = "not_found" if "operation" in older else "approval_state"
     assert refused(world.approve, world.ravi, asked.id) == expected
@@ -325,8 +330,8 @@ def test_requests_are_listed_page_by_page_to_those_whom_they_concern(world: Worl
 
 
 def test_a_cursor_is_good_for_its_caller_and_organisation_as_it_was_given(world: World) -> None:
-    for _ in range(2):
-        world.ask()
+    for name in ("Mumbai", "Pune"):
+        world.ask(name=name)
     other = world.service.organisation("Ministry of Health")
     both = world.staff.also(world.asha, Role.NODAL_OFFICER, Place.root(other))
     _, cursor = approvals.page(both, world.organisation, after=None, limit=1, now_ms=NOW_MS, deps=world.deps)
@@ -375,3 +380,85 @@ def test_what_was_kept_long_enough_is_not_there_whether_it_was_deleted_or_not(wo
     with pytest.raises(ProtocolError) as refused:
         approvals.read(world.asha, left.id, now_ms=month_ms, deps=world.deps)
     assert refused.value.code is ErrorCode.NOT_FOUND
+
+
+def test_who_could_not_approve_it_does_not_reject_it(world: World) -> None:
+    asked = world.ask(name="Chennai")
+    reject = partial(approvals.reject, reason="no", now_ms=LATER_MS, deps=world.deps)
+    assert refused(reject, world.ravi, asked.id) == "not_found"
+    assert world.stored(asked.id).decision == "pending"
+    elsewhere = world.staff.appoint(Role.NODAL_OFFICER, world.root, home=Place(world.organisation, world.east))
+    closed = reject(elsewhere, asked.id)
+    assert (closed.decision, closed.decided_by) == ("rejected", elsewhere.id)
+    assert world.staff.entries(world.organisation)[-1].role == "nodal_officer"
+
+
+def test_the_same_is_not_asked_for_twice_whoever_asks(world: World) -> None:
+    asked = world.ask()
+    for who in (world.asha, world.ravi):
+        with pytest.raises(ProtocolError) as error:
+            world.ask(who)
+        assert (error.value.code, error.value.details) == (
+            ErrorCode.ALREADY_PENDING,
+            {"approval": base64url_text(asked.id)},
+        )
+    assert world.ask(unit=world.east).decision == world.ask(name="Pune").decision == "pending"
+    assert world.staff.actions(world.organisation) == ["unit.rename.requested"] * 3
+
+
+@pytest.mark.parametrize("how", ["approve", "reject", "cancel", "lapse"])
+def test_what_is_decided_or_has_lapsed_is_asked_for_again(world: World, how: str) -> None:
+    asked = world.ask()
+    later_ms = LATER_MS
+    if how == "approve":
+        world.approve(world.ravi, asked.id)
+    elif how == "reject":
+        approvals.reject(world.ravi, asked.id, "not now", now_ms=LATER_MS, deps=world.deps)
+    elif how == "cancel":
+        approvals.cancel(world.asha, asked.id, now_ms=LATER_MS, deps=world.deps)
+    else:
+        later_ms = NOW_MS + LAPSES_AFTER_SECONDS * 1000
+    wanted = Rename(organisation=world.organisation, unit=world.west, name="Mumbai")
+    ask = partial(approvals.request, world.asha, "unit.rename", wanted, deps=world.deps)
+    again = ask(now_ms=later_ms)
+    assert again.id != asked.id
+    assert refused(ask, now_ms=later_ms) == "already_pending"
+    assert approvals.cancel(world.asha, again.id, now_ms=later_ms, deps=world.deps).decision == "cancelled"
+
+
+def test_of_several_who_ask_for_the_same_at_once_one_does(world: World) -> None:
+    def ask(_: int) -> str:
+        try:
+            return world.ask().decision
+        except ProtocolError as error:
+            return error.code.value
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(ask, range(4))) == ["already_pending"] * 3 + ["pending"]
+    assert world.staff.actions(world.organisation) == ["unit.rename.requested"]
+
+
+def test_one_administrator_has_so_many_requests_pending_and_no_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approvals, "MAX_PENDING", 3)
+    asked = [world.ask(name=f"Zone {n}") for n in range(3)]
+    assert refused(world.ask, name="Zone 3") == "too_many_pending"
+    assert world.ask(world.ravi, name="Zone 3").decision == "pending"  # each for themselves
+    approvals.cancel(world.asha, asked[0].id, now_ms=LATER_MS, deps=world.deps)
+    world.ask(name="Zone 4")
+    assert refused(world.ask, name="Zone 5") == "too_many_pending"
+    wanted = Rename(organisation=world.organisation, unit=world.west, name="Zone 6")
+    late_ms = NOW_MS + LAPSES_AFTER_SECONDS * 1000
+    assert approvals.request(world.asha, "unit.rename", wanted, now_ms=late_ms, deps=world.deps).decision == "pending"
+    pending = world.deps.store.pending_of(world.asha.id, now_seconds=late_ms // 1000)
+    assert (len(pending.approvals), pending.lapsed) == (1, ())
+
+
+def test_the_bound_holds_for_requests_made_at_the_same_moment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approvals, "MAX_PENDING", 2)
+    world.ask(name="Zone 0")
+    other = copy(world)
+    slow = overtaken(world, lambda: other.ask(name="Zone 1"))
+    assert refused(slow.ask, name="Zone 2") == "too_many_pending"
+    assert world.staff.actions(world.organisation) == ["unit.rename.requested"] * 2

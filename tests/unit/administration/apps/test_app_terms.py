@@ -198,7 +198,7 @@ def test_who_asks_for_a_change_does_not_approve_it(world: AppWorld) -> None:
     app = live(world)
     asked = world.propose(app, world.officer, name="Vahan")
     assert refusal(world.approve, world.officer, asked.id) is ErrorCode.OWN_REQUEST
-    by_manager = world.propose(app, name="Vahan")
+    by_manager = world.propose(app, name="Sarathi")
     assert refusal(world.approve, world.manager, by_manager.id) is ErrorCode.OWN_REQUEST
     world.staff.take(world.manager)
     assert refusal(world.approve, world.officer, by_manager.id) is ErrorCode.APPROVAL_STATE

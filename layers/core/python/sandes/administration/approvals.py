@@ -6,6 +6,7 @@ both still have the right to it, and the audit entry. So it is done once, whoeve
 
 from __future__ import annotations
 
+import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
@@ -38,10 +39,17 @@ from sandes.model.organisation import Tree
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.fields import Wire
 from sandes.store.administrators import AdministratorStore
-from sandes.store.approvals import ApprovalStore
+from sandes.store.approvals import SAME_AT, ApprovalStore, same_as
+from sandes.store.dynamo import ConditionFailed
 from sandes.store.organisations import OrganisationStore
 
 Parameters = TypeVar("Parameters", bound=Wire)
+
+MAX_PENDING = 50
+"""How many requests of one administrator may be pending at the same time, in all organisations."""
+
+_TRIES = 4
+"""How often a request is tried while the same administrator makes others."""
 
 
 class Write(Protocol):
@@ -84,6 +92,10 @@ class ApprovedOperation(ABC, Generic[Parameters]):
     def check(self, parameters: Parameters, by: Caller, *, now_seconds: int) -> None:
         """Raises ProtocolError for what would be refused now, or to this administrator: asked of both."""
 
+    def asked_for(self, parameters: Parameters) -> dict[str, Any]:
+        """Gives what makes two requests the same request: all parameters but ids that are drawn for each request."""
+        return parameters.model_dump(mode="json", exclude_none=True)
+
     @abstractmethod
     def carry_out(self, parameters: Parameters, decision: Decision, write: Write) -> None:
         """All of it by one call of `write`. Raises ProtocolError, and then nothing is changed."""
@@ -104,7 +116,11 @@ class ApprovalDependencies:
 
 
 def request(caller: Caller, operation: str, parameters: Wire, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
-    """Ask for what takes two. Raises ProtocolError: not_found without the right, and what the operation checks."""
+    """Ask for what takes two.
+
+    Raises ProtocolError: not_found without the right, what the operation checks, already_pending (with the `approval`
+    that asks for the same), and too_many_pending.
+    """
     asked = deps.operations[operation]
     place = asked.place(parameters)
     require(caller, _asked_by(asked), asked.asks, place, deps.organisations)
@@ -119,14 +135,23 @@ def request(caller: Caller, operation: str, parameters: Wire, *, now_ms: int, de
         requester_name=caller.administrator.name,
         requester_home=caller.administrator.home,
         requested_at=now_ms // 1000,
+        same=_digest(operation, asked.asked_for(parameters)),
     )
     act = _act(f"{operation}.requested", caller, right, approval, asked.recorded(parameters))
     still = deps.administrators.still(right, now_seconds=now_ms // 1000)
     platforms = of_platform(asked.permission, "second", asked.roles(parameters))
-    recording(deps.recorder, act, now_ms=now_ms, conditions=[still])(
-        [deps.store.requesting(approval, of_platform=platforms)]
-    )
-    return approval
+    write = recording(deps.recorder, act, now_ms=now_ms, conditions=[still])
+    for _ in range(_TRIES):
+        pending = deps.store.pending_of(caller.id, now_seconds=now_ms // 1000)
+        if len(pending.approvals) >= MAX_PENDING:
+            raise ProtocolError(ErrorCode.TOO_MANY_PENDING)
+        try:
+            write(deps.store.requesting(approval, pending, of_platform=platforms, now_seconds=now_ms // 1000))
+        except ConditionFailed as failed:
+            _check_not_the_same(failed)  # else the requester asked for something else in the same moment
+            continue
+        return approval
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
 def approve(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
@@ -148,6 +173,7 @@ def approve(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDepend
         deps.store.deciding(approval, "executed", caller.id, now_seconds=now_ms // 1000),
         deps.administrators.still(right, now_seconds=now_ms // 1000),
         deps.administrators.still(requesters_right, now_seconds=now_ms // 1000),
+        *deps.store.no_longer_pending(approval),
     ]
 
     def write(operations: Sequence[Any], /, *, subject: str | None = None) -> None:
@@ -164,8 +190,12 @@ def approve(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDepend
 
 
 def reject(caller: Caller, id: ApprovalId, reason: str, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
-    """Decide that it is not done. Raises ProtocolError: not_found, own_request (cancel it instead), approval_state."""
-    approval, _, right = _to_decide(caller, id, now_ms, deps)
+    """Decide that it is not done. It needs the very right by which the caller could approve it.
+
+    Raises ProtocolError: not_found, own_request (cancel it instead), approval_state.
+    """
+    approval, operation, _ = _to_decide(caller, id, now_ms, deps)
+    right = _right_to_approve(caller, operation, _parameters(approval, operation), deps)
     return _close(caller, approval, "rejected", right=right, reason=reason, now_ms=now_ms, deps=deps)
 
 
@@ -328,13 +358,26 @@ def _close(
     deps: ApprovalDependencies,
 ) -> Approval:
     decided = deps.store.deciding(approval, decision, caller.id, now_seconds=now_ms // 1000, reason=reason)
-    beside = [decided, *([deps.administrators.still(right, now_seconds=now_ms // 1000)] if right else [])]
+    still = [deps.administrators.still(right, now_seconds=now_ms // 1000)] if right else []
+    beside = [decided, *still, *deps.store.no_longer_pending(approval)]
     act = _act(f"{approval.operation}.{decision}", caller, right, approval, {"reason": reason} if reason else {})
     try:
         deps.recorder.writer(act, now_ms=now_ms, beside=beside)([])
     except BesideFailed as failed:
-        raise ProtocolError(ErrorCode.NOT_FOUND if failed.index == 1 else ErrorCode.APPROVAL_STATE) from None
+        lost_right = right is not None and failed.index == 1
+        raise ProtocolError(ErrorCode.NOT_FOUND if lost_right else ErrorCode.APPROVAL_STATE) from None
     return _read(approval.id, now_ms, deps)
+
+
+def _digest(operation: str, asked_for: Mapping[str, Any]) -> bytes:
+    return hashlib.sha256(json.dumps([operation, asked_for], sort_keys=True).encode()).digest()
+
+
+def _check_not_the_same(failed: ConditionFailed) -> None:
+    """Raises ProtocolError already_pending if somebody asks for the same already."""
+    row = failed.items[SAME_AT] if SAME_AT in failed.failed else None
+    if row is not None:
+        raise ProtocolError(ErrorCode.ALREADY_PENDING, details={"approval": base64url_text(same_as(row))})
 
 
 def _read(id: ApprovalId, now_ms: int, deps: ApprovalDependencies) -> Approval:

@@ -38,6 +38,8 @@ class Approval:
     decided_by: AdministratorId | None = None
     decided_at: int | None = None
     reason: str | None = None
+    same: bytes = b""
+    """A digest of what it asks for: two requests that ask for the same have the same one."""
 
     @property
     def expires_at(self) -> int:

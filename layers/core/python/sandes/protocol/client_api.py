@@ -437,4 +437,5 @@ class Problem(Answer):
     attempts_left: int | None = None
     audience: Annotated[str, Field(description="of token_audience: the audience of this service")] | None = None
     reason: Annotated[Literal["unlinked", "replaced"], Field(description="of revoked")] | None = None
+    approval: Annotated[str, Field(description="of already_pending: the approval that asks for the same")] | None = None
     errors: list[Fault] | None = None

@@ -110,6 +110,8 @@ class ErrorCode(StrEnum):
         409,
         "The approval was decided or has lapsed, or the requester lost the right to ask for it.",
     )
+    ALREADY_PENDING = "already_pending", 409, "A request for the same change is already pending; see approval."
+    TOO_MANY_PENDING = "too_many_pending", 409, "You have too many pending requests; cancel one or have one decided."
     IMPORT_STATE = "import_state", 409, "The state of the import does not allow this; an import must be checked first."
     OWN_ROLES = "own_roles", 403, "You cannot change your own roles."
     ROLE_ABOVE_OWN = "role_above_own", 403, "You may not grant or take away this role."

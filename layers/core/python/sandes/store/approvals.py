@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from sandes.model.administrator import Place
-from sandes.model.approval import Approval
-from sandes.model.ids import ACCOUNT_BYTES, AdministratorId, ApprovalId, OrganisationId, UnitId, parse_organisation
+from sandes.model.approval import LAPSES_AFTER_SECONDS, Approval
+from sandes.model.ids import (
+    ACCOUNT_BYTES,
+    AdministratorId,
+    ApprovalId,
+    OrganisationId,
+    UnitId,
+    administrator_text,
+    parse_organisation,
+)
 from sandes.store.dynamo import Client, Item
 from sandes.store.organisations import organisation_key
-from sandes.store.schema import DIRECTORY, DirectoryRow
+from sandes.store.schema import DIRECTORY, DirectoryRow, PendingRow
 from sandes.store.schema import ApprovalRow as Row
 
 _PREFIX = "P#"
+_PENDING_NAME = re.compile(rf"{PendingRow.PREFIX}[0-9a-f]{{48}}")
+
+SAME_AT = 1
+"""The place, in `ApprovalStore.requesting`, of the operation that fails if the same is asked for already."""
+
 _WAITING = {"S": "approvals"}
 """A partition of the index of its own, beside the shards of endings."""
 
@@ -22,6 +36,38 @@ _WAITING = {"S": "approvals"}
 def approval_key(approval: ApprovalId) -> dict[str, Any]:
     organisation, number = OrganisationId(approval[:ACCOUNT_BYTES]), approval[ACCOUNT_BYTES:]
     return organisation_key(organisation) | {DirectoryRow.SORT: {"S": f"{_PREFIX}{number.hex()}"}}
+
+
+def same_as(item: Item) -> ApprovalId:
+    """The pending approval that keeps others from asking for the same."""
+    return ApprovalId(item[PendingRow.APPROVAL]["B"])
+
+
+def _same_key(approval: Approval) -> dict[str, Any]:
+    sort = {DirectoryRow.SORT: {"S": f"PD#{approval.same.hex()}"}}
+    return organisation_key(approval.place.organisation) | sort
+
+
+def _pending_key(administrator: AdministratorId) -> dict[str, Any]:
+    return {DirectoryRow.PARTITION: {"S": f"PR#{administrator_text(administrator)}"}, DirectoryRow.SORT: {"S": "0"}}
+
+
+def _pending_name(approval: ApprovalId) -> str:
+    return f"{PendingRow.PREFIX}{approval.hex()}"
+
+
+def _vanishes_at(approval: Approval) -> int:
+    """Gives the time from which no request that the administrator has made until now can be pending."""
+    return approval.expires_at + LAPSES_AFTER_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The pending requests of an administrator. `lapsed` names attributes of requests that have lapsed."""
+
+    approvals: tuple[ApprovalId, ...]
+    lapsed: tuple[str, ...]
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +123,93 @@ class ApprovalStore:
         more = " ".join([last[Row.WAITS_UNTIL]["N"], *(last[name]["S"] for name in names)]) if last else None
         return [read_approval(item) for item in answer["Items"]], more
 
+    def pending_of(self, requester: AdministratorId, *, now_seconds: int) -> Pending:
+        """Reads, consistently, the requests of an administrator that are still to be decided."""
+        answer = self.client.get_item(TableName=self.table, Key=_pending_key(requester), ConsistentRead=True)
+        item = answer.get("Item", {})
+        until = {name: int(value["N"]) for name, value in item.items() if _PENDING_NAME.fullmatch(name)}
+        version = int(item[PendingRow.VERSION]["N"]) if PendingRow.VERSION in item else 0
+        live = [name for name, at in until.items() if at > now_seconds]
+        return Pending(
+            approvals=tuple(ApprovalId(bytes.fromhex(name.removeprefix(PendingRow.PREFIX))) for name in live),
+            lapsed=tuple(sorted(until.keys() - set(live))),
+            version=version,
+        )
+
     # Parts of transactions.
 
-    def requesting(self, approval: Approval, *, of_platform: bool) -> dict[str, Any]:
-        """`of_platform`: a platform administrator may decide it, and finds it among those of all organisations."""
+    def requesting(
+        self, approval: Approval, pending: Pending, *, of_platform: bool, now_seconds: int
+    ) -> list[dict[str, Any]]:
+        """The one at SAME_AT fails, and gives its row, if a pending request asks for the same; the last one if the
+        requester made another request since `pending` was read.
+
+        `of_platform`: a platform administrator may decide it, and finds it among those of all organisations.
+        """
+        return [
+            self._putting(approval, of_platform=of_platform),
+            self._alone(approval, now_seconds),
+            self._counting(approval, pending),
+        ]
+
+    def no_longer_pending(self, approval: Approval) -> list[dict[str, Any]]:
+        """Fails if it has lapsed and somebody has asked for the same since."""
+        if not approval.same:
+            return []
+        ours = f"attribute_not_exists({DirectoryRow.PARTITION}) OR {PendingRow.APPROVAL} = :id"
+        alone = {
+            "TableName": self.table,
+            "Key": _same_key(approval),
+            "ConditionExpression": ours,
+            "ExpressionAttributeValues": {":id": {"B": approval.id}},
+        }
+        counted = {
+            "TableName": self.table,
+            "Key": _pending_key(approval.requested_by),
+            "UpdateExpression": f"SET {DirectoryRow.VANISHES_AT} = :vanishes REMOVE {_pending_name(approval.id)}",
+            "ExpressionAttributeValues": {":vanishes": {"N": str(_vanishes_at(approval))}},
+        }
+        return [{"Delete": alone}, {"Update": counted}]
+
+    def _alone(self, approval: Approval, now_seconds: int) -> dict[str, Any]:
+        item = _same_key(approval) | {
+            PendingRow.APPROVAL: {"B": approval.id},
+            PendingRow.EXPIRES_AT: {"N": str(approval.expires_at)},
+            DirectoryRow.VANISHES_AT: {"N": str(approval.expires_at)},
+        }
+        return {
+            "Put": {
+                "TableName": self.table,
+                "Item": item,
+                "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION}) "
+                f"OR {PendingRow.EXPIRES_AT} <= :now",
+                "ExpressionAttributeValues": {":now": {"N": str(now_seconds)}},
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        }
+
+    def _counting(self, approval: Approval, pending: Pending) -> dict[str, Any]:
+        values = {
+            ":until": {"N": str(approval.expires_at)},
+            ":vanishes": {"N": str(_vanishes_at(approval))},
+            ":next": {"N": str(pending.version + 1)},
+        }
+        condition = f"attribute_not_exists({PendingRow.VERSION})"
+        if pending.version:
+            condition, values = f"{PendingRow.VERSION} = :seen", values | {":seen": {"N": str(pending.version)}}
+        removed = f" REMOVE {', '.join(pending.lapsed)}" if pending.lapsed else ""
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": _pending_key(approval.requested_by),
+                "UpdateExpression": f"SET {_pending_name(approval.id)} = :until, {PendingRow.VERSION} = :next, "
+                f"{DirectoryRow.VANISHES_AT} = :vanishes{removed}",
+                "ConditionExpression": condition,
+                "ExpressionAttributeValues": values,
+            }
+        }
+
+    def _putting(self, approval: Approval, *, of_platform: bool) -> dict[str, Any]:
         waits = {Row.WAITS: _WAITING, Row.WAITS_UNTIL: {"N": str(approval.expires_at)}} if of_platform else {}
         return {
             "Put": {
@@ -137,6 +266,7 @@ def _item(approval: Approval) -> dict[str, Any]:
         Row.HOME_UNIT: {"B": approval.requester_home.unit},
         Row.REQUESTED_AT: {"N": str(approval.requested_at)},
         Row.DECISION: {"S": approval.decision},
+        Row.SAME: {"B": approval.same},
         DirectoryRow.VANISHES_AT: {"N": str(approval.vanishes_at)},
     }
 
@@ -157,4 +287,5 @@ def read_approval(item: Item) -> Approval:
         decided_by=AdministratorId(item[Row.DECIDED_BY]["B"]) if Row.DECIDED_BY in item else None,
         decided_at=int(item[Row.DECIDED_AT]["N"]) if Row.DECIDED_AT in item else None,
         reason=item[Row.REASON]["S"] if Row.REASON in item else None,
+        same=bytes(item[Row.SAME]["B"]) if Row.SAME in item else b"",
     )

@@ -279,8 +279,23 @@ class ApprovalRow:
     DECIDED_BY = "d"  # B 16
     DECIDED_AT = "e"  # N epoch seconds
     REASON = "r"  # S
+    SAME = "s256"  # B 32 digest of what is asked for
     WAITS = EndingRow.DUE  # S "approvals", while a platform administrator may decide it
     WAITS_UNTIL = EndingRow.DUE_AT  # N epoch seconds: when it lapses
+
+
+class PendingRow:
+    """In the directory: what keeps requests for approval apart and few.
+
+    Partition `O#organisation`, sort `PD#` and the digest in hexadecimal: the pending request for this very thing.
+    Partition `PR#administrator`, sort "0": an attribute named `p` and the approval's id in hexadecimal for each of the
+    administrator's pending requests, with the second in which it lapses.
+    """
+
+    APPROVAL = "b"  # B 24
+    EXPIRES_AT = "x"  # N epoch seconds
+    VERSION = "e"  # N rises with each request of the administrator
+    PREFIX = "p"  # N epoch seconds
 
 
 class AccessResetRow:

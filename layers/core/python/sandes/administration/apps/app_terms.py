@@ -119,6 +119,10 @@ class ChangingLive(ApprovedOperation[LiveChange]):
         """Raises ProtocolError app_mode: it is on trial, and changed without anybody else."""
         _in_mode(app_registry.read(parameters.app, self.registry), "live")
 
+    def asked_for(self, parameters: LiveChange) -> dict[str, Any]:
+        scopes = {"scopes": sorted(parameters.scopes)} if parameters.scopes is not None else {}
+        return parameters.model_dump(mode="json", exclude_none=True) | scopes
+
     def carry_out(self, parameters: LiveChange, decision: Decision, write: Write) -> None:
         def attempt(app: App, registry: RegistryDependencies) -> bool:
             return app_registry.change(

@@ -75,6 +75,9 @@ class Founding(ApprovedOperation[CreateOrganisation]):
 
         self.appointments.make(parameters.wanted, decision, write, parts, ErrorCode.UNAVAILABLE)
 
+    def asked_for(self, parameters: CreateOrganisation) -> dict[str, Any]:
+        return parameters.model_dump(mode="json", exclude={"organisation"})
+
     def recorded(self, parameters: CreateOrganisation) -> dict[str, Any]:
         return parameters.model_dump(mode="json", exclude={"officer"})
 

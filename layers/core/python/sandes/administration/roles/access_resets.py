@@ -110,6 +110,9 @@ class Resetting(ApprovedOperation[ResetAccess]):
         _, held = _person(parameters.administrator, self.administrators)
         return _may_reset(held)
 
+    def asked_for(self, parameters: ResetAccess) -> dict[str, Any]:
+        return parameters.model_dump(mode="json", exclude={"reason"})
+
     def check(self, parameters: ResetAccess, by: Caller, *, now_seconds: int) -> None:
         """Raises ProtocolError: fresh_sign_in_required, own_access, role_above_own, access_reset_pending,
         mail_not_set_up.

@@ -13,7 +13,7 @@ from sandes.edge.admin.admin_wiring import wire_access, wire_approvals
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import AdministratorPath
 from sandes.edge.admin.roles_http import shown_approval
-from sandes.edge.admin.routes import described
+from sandes.edge.admin.routes import ASKING, described
 from sandes.edge.http import no_content
 from sandes.edge.paths import administrator_in_path
 from sandes.model.access_reset import AccessReset
@@ -35,6 +35,7 @@ router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its anno
         refuses=(
             *(ErrorCode.FRESH_SIGN_IN_REQUIRED, ErrorCode.OWN_ACCESS, ErrorCode.ROLE_ABOVE_OWN),
             *(ErrorCode.ACCESS_RESET_PENDING, ErrorCode.MAIL_NOT_SET_UP),
+            *ASKING,
         ),
     ),
 )

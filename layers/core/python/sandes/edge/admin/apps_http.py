@@ -29,7 +29,7 @@ from sandes.edge.admin.params import (
     place_asked,
 )
 from sandes.edge.admin.roles_http import shown_approval
-from sandes.edge.admin.routes import described
+from sandes.edge.admin.routes import ASKING, described
 from sandes.edge.http import accepted, created, no_content, tagged, version_needed
 from sandes.edge.paths import app_in_path
 from sandes.protocol.admin_apps_api import (
@@ -114,7 +114,7 @@ def get_app(id: AppPath) -> Response[AdminApp]:
         "Change an app's name, scopes, SMS, or unit; or ask for it, if a live app is to be more or called otherwise",
         permission=Permission.APPS,
         need="act",
-        refuses=(*VERSIONED, ErrorCode.APP_MODE),
+        refuses=(*VERSIONED, ErrorCode.APP_MODE, *ASKING),
     ),
 )
 def change_app(id: AppPath, body: ChangeApp, if_match: IfMatch = None) -> Response[AdminApp | AdminApproval]:
@@ -185,7 +185,12 @@ def revoke_key(id: AppPath, key: KeyPath) -> Response[str]:
 @router.post(
     "/admin/v1/apps/<id>/go-live",
     status_code=HTTPStatus.ACCEPTED,
-    **described("Ask that an app goes live", permission=Permission.TERMS, need="second", refuses=(ErrorCode.APP_MODE,)),
+    **described(
+        "Ask that an app goes live",
+        permission=Permission.TERMS,
+        need="second",
+        refuses=(ErrorCode.APP_MODE, *ASKING),
+    ),
 )
 def go_live(id: AppPath) -> AdminApproval:
     caller, now_ms = call(router)
@@ -198,7 +203,10 @@ def go_live(id: AppPath) -> AdminApproval:
     "/admin/v1/apps/<id>/quota",
     status_code=HTTPStatus.ACCEPTED,
     **described(
-        "Ask for other quotas of a live app", permission=Permission.TERMS, need="second", refuses=(ErrorCode.APP_MODE,)
+        "Ask for other quotas of a live app",
+        permission=Permission.TERMS,
+        need="second",
+        refuses=(ErrorCode.APP_MODE, *ASKING),
     ),
 )
 def set_quota(id: AppPath, body: AskQuota) -> AdminApproval:
@@ -288,7 +296,10 @@ TemplatePath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
     "/admin/v1/templates",
     status_code=HTTPStatus.ACCEPTED,
     **described(
-        "Draft a text: approved, it is the template's next version", permission=Permission.TEMPLATES, need="draft"
+        "Draft a text: approved, it is the template's next version",
+        permission=Permission.TEMPLATES,
+        need="draft",
+        refuses=ASKING,
     ),
 )
 def draft_template(body: TemplateDraft) -> AdminApproval:

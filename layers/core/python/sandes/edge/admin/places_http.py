@@ -24,7 +24,7 @@ from sandes.edge.admin.params import (
     place_asked,
 )
 from sandes.edge.admin.roles_http import shown_approval
-from sandes.edge.admin.routes import described
+from sandes.edge.admin.routes import ASKING, described
 from sandes.edge.http import no_content, tagged, version_needed
 from sandes.edge.paths import organisation_in_path
 from sandes.protocol.admin_organisations_api import (
@@ -69,7 +69,7 @@ def list_organisations(*, cursor: CursorQuery = None, limit: LimitQuery = DEFAUL
         permission=Permission.ORGANISATIONS,
         need="second",
         where="platform",
-        refuses=APPOINTING,
+        refuses=(*APPOINTING, *ASKING),
     ),
 )
 def ask_for_organisation(body: AskForOrganisation) -> AdminApproval:
@@ -86,7 +86,7 @@ def ask_for_organisation(body: AskForOrganisation) -> AdminApproval:
         permission=Permission.ORGANISATIONS,
         need="second",
         where="organisation",
-        refuses=(*APPOINTING, ErrorCode.ALREADY_ASSIGNED, ErrorCode.HAS_OFFICERS),
+        refuses=(*APPOINTING, *ASKING, ErrorCode.ALREADY_ASSIGNED, ErrorCode.HAS_OFFICERS),
     ),
 )
 def ask_for_officer(id: OrganisationPath, body: AskForOfficer) -> AdminApproval:

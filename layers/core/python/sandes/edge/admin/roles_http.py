@@ -26,7 +26,7 @@ from sandes.edge.admin.params import (
     UnitQuery,
     place_asked,
 )
-from sandes.edge.admin.routes import described
+from sandes.edge.admin.routes import ASKING, described
 from sandes.edge.paths import ONE_FLAG, approval_in_path, assignment_in_path
 from sandes.model.approval import Approval
 from sandes.model.ids import base64url_text
@@ -85,6 +85,7 @@ def list_assignments(
         refuses=(
             *(ErrorCode.FRESH_SIGN_IN_REQUIRED, ErrorCode.OWN_ROLES, ErrorCode.ROLE_ABOVE_OWN),
             *(ErrorCode.ROLES_APART, ErrorCode.ALREADY_ASSIGNED),
+            *ASKING,
         ),
     ),
 )
@@ -107,6 +108,7 @@ def ask_for_role(body: NewAssignment) -> AdminApproval:
         refuses=(
             *(ErrorCode.OWN_ROLES, ErrorCode.ROLE_ABOVE_OWN, ErrorCode.LAST_OFFICER),
             ErrorCode.FRESH_SIGN_IN_REQUIRED,
+            *ASKING,
         ),
     ),
 )

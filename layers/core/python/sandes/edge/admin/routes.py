@@ -12,6 +12,9 @@ from sandes.protocol.errors import ErrorCode
 PERMISSION, NEED, WHERE = "x-permission", "x-need", "x-where"
 """In OpenAPI: the row of the matrix by its name, what is needed of it, and at what place."""
 
+ASKING = (ErrorCode.ALREADY_PENDING, ErrorCode.TOO_MANY_PENDING)
+"""What may refuse a request for approval, besides what it asks for."""
+
 _EVERYBODY = "For every administrator."
 _BY_ITSELF = {
     "approval": "Needs the permission that it is about, where it is about.",
