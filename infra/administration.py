@@ -92,7 +92,7 @@ class Administration(Foundation):
         return {"MAIL_FROM": self._config.settings.mail_from or ""}
 
     def _grant_mail(self, function: SandesFunction) -> None:
-        """By the identity of the sender's domain, which SES has verified (docs/runbook.md, "Administrators")."""
+        """Send e-mail as the sender's domain, which SES has verified (docs/runbook.md, "Administrators")."""
         sender = self._config.settings.mail_from
         if sender:
             domain = sender.rpartition("@")[2]

@@ -180,7 +180,7 @@ def _description(frame: type[BaseModel]) -> str:
 
 
 def _whole_description(frame: type[BaseModel]) -> str:
-    """The whole docstring of the frame."""
+    """Return the whole docstring of the frame."""
     return inspect.cleandoc(frame.__doc__ or frame.__name__)
 
 

@@ -211,7 +211,7 @@ class ClientApi:
         version: int | None = None,
         act: Act | None = None,
     ) -> Any:
-        """A call with a token; with one more try if token or act were signed on a wrong clock.
+        """Make a call with a token, and repeat it once if token or act were signed on a wrong clock.
 
         `version`: do it only if the thing to change is as it was at this version. `act`: what the device signs.
         """

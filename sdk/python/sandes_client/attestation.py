@@ -68,7 +68,7 @@ def check_attestation(given: Any, *, account: AccountId, public: bytes, now_seco
 
 
 def stated_expiry(given: Any) -> int | None:
-    """When the `attestation` of a profile says that it expires, epoch seconds, whoever signed it. None: it does not."""
+    """Read when the `attestation` of a profile expires, epoch seconds, without checking it. None if it does not say."""
     try:
         return number_of(cbor_map(cbor2.loads(parse_base64url(given["statement"])))[6])
     except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError):

@@ -19,7 +19,7 @@ class Backoff:
         self._not_before = 0.0
 
     def next_seconds(self, *, at_least_half: bool = False) -> float:
-        """The wait before the next try. `at_least_half` keeps out the short waits of full jitter."""
+        """Return the wait before the next attempt. `at_least_half` avoids the short waits of full jitter."""
         seconds = self._chance.full_jitter(self._attempt)
         if at_least_half:
             seconds = (self._chance.limit(self._attempt) + seconds) / 2
@@ -28,15 +28,15 @@ class Backoff:
         return seconds
 
     def was_cut(self) -> None:
-        """A connection has ended. Most often others have ended in the same moment."""
+        """Note the end of a connection. Usually many others end at the same moment."""
         self._attempt = max(self._attempt, SPREAD_ATTEMPT)
 
     def overloaded(self, *, retry_after: str | None) -> None:
-        """The service has too much to do. `retry_after` is the header: only seconds are understood."""
+        """Note that the service is overloaded. `retry_after` is the header, in seconds."""
         self._attempt = max(self._attempt, SPREAD_ATTEMPT)
         if retry_after is not None and retry_after.isdecimal():
             self._not_before = min(float(retry_after), LONGEST_RETRY_AFTER)
 
     def settled(self) -> None:
-        """The connection has lasted for minutes."""
+        """Note that the connection has lasted for minutes."""
         self._attempt = 0

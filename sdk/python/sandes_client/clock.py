@@ -51,7 +51,7 @@ class Chance:
         return self.fraction() * self.limit(attempt)
 
     def limit(self, attempt: int) -> float:
-        """The longest wait that `full_jitter` gives for `attempt`, in seconds."""
+        """Return the longest wait of `full_jitter` for `attempt`, in seconds."""
         return float(min(LAST_LIMIT_SECONDS, FIRST_LIMIT_SECONDS * 2 ** min(attempt, 16)))
 
 

@@ -73,7 +73,7 @@ class Owner(Protocol):
     service_keys: ServiceKeys
 
     def handshake(self) -> dict[str, str]:
-        """The headers by which a socket is opened now."""
+        """Build the headers of a handshake at this time."""
         ...
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
@@ -87,7 +87,7 @@ class Owner(Protocol):
     def on_revoked(self, reason: str) -> None: ...
 
     def on_server_time(self, server_time_ms: int) -> None:
-        """The server has just answered: time to forget what is old and to take up what failed before."""
+        """Called after an answer of the server: forget what is old and repeat what failed before."""
         ...
 
     def store_works(self) -> bool:
@@ -95,7 +95,7 @@ class Owner(Protocol):
         ...
 
     def on_store_works(self) -> None:
-        """The store can be written to again: take up what was left when it failed."""
+        """Called when the store can be written to again: continue what failed with it."""
         ...
 
     async def on_handshake_refused(self, status: int, date: str | None) -> None:
@@ -211,7 +211,7 @@ class Connection:
             self._owner.incoming.take(envelopes)
 
     def on_welcome(self, welcome: Frame) -> None:
-        """Which keys the service has is known before the first envelope comes."""
+        """Learn the service's keys before the first envelope comes."""
         try:
             self._owner.service_keys.learn(welcome.get("service_keys"))
         except ServiceKeysRefused as reason:

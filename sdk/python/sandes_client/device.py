@@ -335,7 +335,7 @@ class DeviceClient:
     # What the parts of the client ask of it
 
     def handshake(self) -> dict[str, str]:
-        """A fresh token, and the signed act without which a socket would outlive what a stolen token is worth."""
+        """Make a fresh token and the signed act of a handshake, which binds the socket to this device."""
         token = self.token()
         act = self._signer.header(open_socket(token), at_ms=self.clock.now_ms())
         return {"Authorization": f"Bearer {token}", ACT_HEADER: act}

@@ -23,7 +23,7 @@ class LinkCode:
 
     @property
     def text(self) -> str:
-        """What the QR code holds."""
+        """Return the text of the QR code."""
         return f"sandes-link:{self.account}:{base64url_text(self.key.seed)}"
 
     @classmethod

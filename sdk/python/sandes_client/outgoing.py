@@ -91,7 +91,7 @@ class _Refused:
 
 
 class _AcceptedMeanwhile(Exception):
-    """A receipt has shown that the server has the message: it need not be sent again."""
+    """Note that a receipt has shown that the server has the message, so it is not sent again."""
 
 
 class Sender:
@@ -232,14 +232,14 @@ class Sender:
             raise _AcceptedMeanwhile
 
     def _with_usable_id(self, row: Outgoing) -> Outgoing:
-        """A message that was written long ago, or on a clock that was wrong, gets a new id, unless it has left."""
+        """Give an old message, or one written on a wrong clock, a new id, unless a frame with its id has left."""
         age_ms = self._server_clock.now_ms() - message_time_ms(row.id)
         if -AHEAD_MS < age_ms < RETRY_MS or not self._store.outbox.renew(row.number, self._new_id(row.recipient)):
             return row
         return self._store.outbox.read(row.number)
 
     def _ahead_ms(self, row: Outgoing) -> int:
-        """How long it takes until the server accepts the message's id."""
+        """Return the time until the server accepts the message's id."""
         return message_time_ms(row.id) - self._server_clock.now_ms() - AHEAD_MS
 
     def _learn(self, server_time: Any) -> None:

@@ -15,7 +15,7 @@ _LIKE_A_NUMBER = re.compile(rf"(?=.{{3,40}}$)\(?\+? ?\(?[0-9](?:{_BETWEEN}[0-9])
 
 
 def typed_number(text: str) -> str | None:
-    """The number in ASCII if `text` looks like one, otherwise None.
+    """Return the number in ASCII if `text` looks like one, else None.
 
     Digits may be of any script. Invisible marks and an apostrophe in front are dropped; dashes become hyphens.
     """

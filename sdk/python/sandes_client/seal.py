@@ -209,7 +209,7 @@ def unseal(sealed: bytes, *, secret: bytes, service: bytes, header: bytes) -> by
 
 
 def unseal1(sealed: bytes, *, secret: bytes, header: bytes) -> bytes:
-    """The former format. Raises EnvelopeUnreadable for any other key, header or bytes than those it was sealed with."""
+    """Open the former format. Raises EnvelopeUnreadable for any key, header or bytes but those of the seal."""
     if len(sealed) < OVERHEAD_BYTES:
         raise EnvelopeUnreadable("too short to be sealed")
     share, ciphertext = sealed[:32], sealed[32:]

@@ -60,7 +60,7 @@ class Listener(Protocol):
         ...
 
     def on_store_failed(self, error: sqlite3.Error) -> None:
-        """The envelopes were not stored. They stay with the server, which sends them again."""
+        """Note that the envelopes were not stored. The server keeps them and sends them again."""
         ...
 
     def on_welcome(self, welcome: Frame) -> None:

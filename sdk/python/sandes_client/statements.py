@@ -122,7 +122,7 @@ class Signer:
     registration_id: int
 
     def header(self, act: Act, *, at_ms: int) -> str:
-        """The value of `Sandes-Act`. `at_ms` is the server's time."""
+        """Return the value of `Sandes-Act`. `at_ms` is the server's time."""
         account, device = self.address.account, self.address.device
         statement = act_statement(act, account, device=device, registration_id=self.registration_id, at_ms=at_ms)
         return f"{at_ms}.{base64url_text(self.identity.sign(statement))}"

@@ -28,7 +28,7 @@ class UnreadableFile(Exception):
 
 
 def records(chunks: Iterable[bytes]) -> Iterator[list[str]]:
-    """The rows of a CSV file. Raises UnreadableFile, which names the line where the row begins that has the fault."""
+    """Yield the rows of a CSV file. Raises UnreadableFile, which names the line where the row begins that has the fault."""
     reader = csv.reader(lines(chunks), strict=True)
     begins = 1
     try:
@@ -40,12 +40,12 @@ def records(chunks: Iterable[bytes]) -> Iterator[list[str]]:
 
 
 def is_blank(cell: str) -> bool:
-    """Whether a cell shows nothing: no text, blanks, or characters that nobody sees."""
+    """Tell whether a cell shows nothing: no text, only spaces, or only invisible characters."""
     return all(char.isspace() or unicodedata.category(char) in {"Cc", "Cf"} for char in cell)
 
 
 def _bad_quoting(line: int, error: csv.Error) -> UnreadableFile:
-    """What csv.reader could not make sense of, in words."""
+    """Describe what csv.reader could not read."""
     if "new-line character" in str(error):
         text = f'line {line}: a carriage return stands inside the line; save the file as "CSV UTF-8"'
         return UnreadableFile("file", "bad_line_ends", text)
@@ -76,7 +76,7 @@ def lines(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def _with_line_feeds(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """If as much as the longest line holds no line feed, but a carriage return, that is what ends lines."""
+    """Detect carriage returns as line ends: the length of the longest line holds one, and no line feed."""
     rest = iter(chunks)
     start = b""
     for chunk in rest:

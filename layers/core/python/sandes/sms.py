@@ -32,11 +32,11 @@ class SmsRules:
 
     @classmethod
     def of(cls, calling_codes: str) -> SmsRules:
-        """Reads the setting: calling codes such as `+91`, with commas between them."""
+        """Read the setting: calling codes such as `+91`, with commas between them."""
         return cls(frozenset(int(code.removeprefix("+")) for code in calling_codes.split(",")))
 
     def allow(self, phone: PhoneNumber) -> bool:
-        """Tells whether SMS go to this number. It depends on the number alone, never on who has it.
+        """Tell whether SMS go to this number. It depends on the number alone, never on who has it.
 
         Only mobile numbers get any: premium-rate, shared-cost, satellite and other special numbers cost far more.
         """
@@ -44,7 +44,7 @@ class SmsRules:
         return number.country_code in self.calling_codes and phonenumbers.number_type(number) in _MOBILE
 
     def check(self, phone: PhoneNumber) -> None:
-        """Raises ProtocolError phone_not_served."""
+        """Check the number. Raises ProtocolError phone_not_served."""
         if not self.allow(phone):
             raise ProtocolError(ErrorCode.PHONE_NOT_SERVED, details={"errors": [fault("/phone", "phone_not_served")]})
 
@@ -76,7 +76,7 @@ class SmsBudget:
                 raise ProtocolError(ErrorCode.SMS_LIMITED, retry_after_seconds=ends_at - now_seconds)
 
     def take_or_fail(self, phone: PhoneNumber, *, now_seconds: int) -> None:
-        """Counts one SMS for a caller who waits. Raises ProtocolError sms_limited or unavailable: it fails closed."""
+        """Count one SMS for a waiting caller. Fails closed: raises ProtocolError sms_limited or unavailable."""
         try:
             self.take(phone, now_seconds=now_seconds)
         except StoreUnavailable as error:

@@ -45,7 +45,7 @@ class RelayKeys:
         return KEY_PREFIX + base64.b64encode(self._pair()[0]).decode("ascii")
 
     def headers(self, id: str, timestamp: int, body: bytes) -> dict[str, str]:
-        """The headers of Standard Webhooks for one post. `timestamp` is in epoch seconds."""
+        """Build the headers of Standard Webhooks for one post. `timestamp` is in epoch seconds."""
         signed = f"{id}.{timestamp}.".encode() + body
         ed25519 = bindings.crypto_sign(signed, self._pair()[1])[: bindings.crypto_sign_BYTES]
         hmac_sha256 = hmac.new(self._raw(), signed, hashlib.sha256).digest()

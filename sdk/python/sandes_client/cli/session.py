@@ -152,7 +152,7 @@ class Session:
             store.close()
 
     def line(self) -> Line:
-        """Who of several commands of this profile is connected. Not taken yet."""
+        """Return the lock that decides which of several commands of this profile is connected. It is not taken yet."""
         return Line(self._path())
 
     async def _free_line(self) -> Line:
@@ -251,7 +251,7 @@ def _not_in_time(status: Status, timeout: float) -> CommandFailed:
 
 
 async def resolve_known(device: DeviceClient, recipient: str) -> AccountId:
-    """As `resolve`; while the service cannot be reached, the account that it last named for a phone number."""
+    """Resolve like `resolve`, but offline use the account that the service last named for a phone number."""
     number = re.sub(r"[^+0-9]", "", typed_number(recipient) or "")
     try:
         account = await resolve(device.api, recipient)

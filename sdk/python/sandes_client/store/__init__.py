@@ -94,7 +94,7 @@ class Store:
         self._database.scrub()
 
     def changes_of_others(self) -> int:
-        """A number that differs once another program has written to the profile."""
+        """Return a number that changes when another program writes to the profile."""
         return self._database.changes_of_others()
 
     def close(self) -> None:

@@ -250,7 +250,7 @@ class Database:
         return True
 
     def changes_of_others(self) -> int:
-        """A number that differs once another connection, of another process perhaps, has written to the file."""
+        """Return a number that changes when another connection, perhaps of another process, writes to the file."""
         (version,) = self.row("PRAGMA data_version")
         return int(version)
 

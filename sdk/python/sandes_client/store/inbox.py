@@ -59,7 +59,7 @@ class StoredMessage:
 
 
 def _grouped(receipts: Sequence[tuple[str, ReceiptName, MessageId]]) -> tuple[ReceiptGroup, ...]:
-    """As many of these as fit into one frame, the oldest first."""
+    """Return as many of these as fit into one frame, the oldest first."""
     groups: dict[tuple[str, ReceiptName], list[MessageId]] = {}
     for author, kind, message in receipts:
         if (author, kind) in groups or len(groups) < MAX_RECEIPTS:

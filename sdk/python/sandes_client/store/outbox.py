@@ -50,15 +50,15 @@ class Outgoing:
 
     @property
     def is_undetermined(self) -> bool:
-        """The message has failed, and yet the server may have accepted it: a receipt would tell."""
+        """Tell whether the message has failed although the server may have accepted it. A receipt would prove it."""
         return self.status is Status.FAILED and self.has_left
 
     def reached(self, status: Status) -> bool:
-        """Whether the message has got to `status` or further, and has not failed."""
+        """Tell whether the message has reached `status` or more, and has not failed."""
         return self.status is not Status.FAILED and _RANK[self.status] >= _RANK[status]
 
     def expired(self, *, now_ms: int) -> bool:
-        """Whether the service no longer keeps the message for devices that have not fetched it.
+        """Tell whether the service no longer keeps the message for devices that have not fetched it.
 
         Of a message to an account only: nobody is told how far a post to a group has come.
         """
@@ -97,7 +97,7 @@ class OutboxTable:
         return MessageId(row[0]) if row[0] is not None else None
 
     def leaves(self, number: int, copies: list[dict[str, Any]]) -> bool:
-        """A frame with these copies is about to leave: every later one has the same. False if there is no need to."""
+        """Note that a frame with these copies is about to leave. Returns False if it need not."""
         return bool(
             self._database.run(
                 "UPDATE outbox SET copies = ?, has_left = 1 WHERE number = ? AND at_ms IS NULL",
@@ -106,11 +106,11 @@ class OutboxTable:
         )
 
     def came_back(self, number: int) -> None:
-        """The only frame that left was refused, and nothing of it stored: as if it had not left."""
+        """Remove the note that a frame has left: the only one was refused, and nothing of it was stored."""
         self._database.run("UPDATE outbox SET copies = NULL, has_left = 0 WHERE number = ?", (number,))
 
     def forget_copies(self, number: int) -> None:
-        """The recipient has other devices by now."""
+        """Note that the recipient has other devices now."""
         self._database.run("UPDATE outbox SET copies = NULL WHERE number = ?", (number,))
 
     def renew(self, number: int, id: MessageId) -> bool:

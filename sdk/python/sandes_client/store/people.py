@@ -35,7 +35,7 @@ class PeopleTable:
         )
 
     def kept(self, account: AccountId) -> KeptProfile | None:
-        """The last answer of the service about `account`."""
+        """Return the last answer of the service about `account`."""
         row = self._database.row("SELECT answer, read_at_ms FROM people WHERE account = ?", (account,))
         return KeptProfile(json.loads(row[0]), row[1]) if row else None
 
@@ -44,7 +44,7 @@ class PeopleTable:
         self._database.run("REPLACE INTO numbers (number, account) VALUES (?, ?)", (number, account))
 
     def account_of_number(self, number: str) -> AccountId | None:
-        """The account that the service last named for this number."""
+        """Return the account that the service last named for this number."""
         row = self._database.row("SELECT account FROM numbers WHERE number = ?", (number,))
         return AccountId(row[0]) if row else None
 

@@ -22,7 +22,7 @@ class ServiceKeysTable:
         self._database = database
 
     def statements(self) -> dict[int, bytes]:
-        """The introductions of the pinned keys, by number."""
+        """Return the introductions of the pinned keys, by number."""
         rows = self._database.rows("SELECT number, statement FROM service_keys")
         return {number: bytes(statement) for number, statement in rows}
 

@@ -42,7 +42,7 @@ class AppRequest:
 
     @property
     def test(self) -> bool:
-        """Whether a test key made it."""
+        """Tell whether a test key made the request."""
         return is_test_key(self.key)
 
     def request_hash(self, pepper: Pepper) -> str:
@@ -73,7 +73,7 @@ class AppCaller:
 def identify(
     request: AppRequest, wanted: Wanted, *, scope: Scope | None, audience: str, now_ms: int, view: AppView
 ) -> AppCaller:
-    """One read, which brings along what the call needs next; one signature check.
+    """Identify the app with one read, which also gets what the call needs next, and one signature check.
 
     Raises ProtocolError token_expired (with the server's time), token_audience (with the
     server's), token_invalid (anything else about token or key),

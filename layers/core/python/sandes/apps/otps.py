@@ -459,7 +459,7 @@ def _otp_template(template: Template | None) -> Template:
 
 
 def _by_sms(caller: AppCaller, template: Template, language: str, address: Address, rules: SmsRules) -> bool:
-    """Of the recipient it looks at the number that the app gave, and at nothing that the app does not know."""
+    """Decide only by the number that the app gave, never by what the app does not know."""
     if address.phone and not address.magic and not rules.allow(address.phone):
         return False
     return caller.app.sms and template.dlt is not None and language in template.dlt.template_ids

@@ -74,7 +74,7 @@ class Quotas:
             raise
 
     def give_back(self, app: App, windows: Sequence[Window], count: int, *, test: bool) -> list[Window]:
-        """What `take` has just taken, for something that was refused after it; how the quotas stand then.
+        """Give back what `take` has just taken, after a later refusal. Returns the quotas afterwards.
 
         What is given back stays with this environment, for its next request in the same window.
         """
@@ -97,7 +97,7 @@ class Quotas:
         self._take(_Counted(app.id, test, MINUTE), batch_pace(app, test=test), count, now_seconds)
 
     def usage(self, app: App, *, test: bool, now_seconds: int) -> list[Window]:
-        """How both quotas of one kind of keys stand in the table, the minute first."""
+        """Read both quotas of one kind of keys from the table, the minute first."""
         allowed = app.allowance(test=test)
         limits = {MINUTE: allowed.per_minute, DAY: allowed.per_day}
         names = {seconds: _name(seconds, now_seconds // seconds) for seconds in limits}

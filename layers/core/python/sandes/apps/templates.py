@@ -70,7 +70,7 @@ def _parts(text: str) -> tuple[str, ...]:
 
 
 def _line(parts: tuple[str, ...], index: int, offset: int = 0) -> str:
-    """Where a part of the text begins."""
+    """Return where a part of the text begins."""
     before = sum(part.count("\n") for part in parts[:index]) + parts[index].count("\n", 0, offset)
     return f"line {before + 1}"
 
@@ -94,7 +94,7 @@ def check_variables(template: Template, variables: Mapping[str, str]) -> None:
 
 
 def is_blank(value: str) -> bool:
-    """Whether a reader would see nothing: no text, blanks, or characters that are drawn as nothing."""
+    """Tell whether a reader would see nothing: no text, only spaces, or only invisible characters."""
     return not any(_is_seen(char) for char in value)
 
 
@@ -105,7 +105,7 @@ def _is_seen(char: str) -> bool:
 
 
 def render(template: Template, variables: Mapping[str, str], *, language: str, code: str | None = None) -> str:
-    """The text in the language, or in English where the template has none in it.
+    """Return the text in the language, or in English if the template has none in this language.
 
     Raises ProtocolError unknown_template for a version whose text is no template any more: it is not sent with holes.
     """
@@ -121,7 +121,7 @@ def render(template: Template, variables: Mapping[str, str], *, language: str, c
 
 
 def sms_segments(text: str) -> tuple[int, str]:
-    """How many SMS a text fills, and in which encoding (3GPP TS 23.038: 160, or 153 each; UCS-2: 70, or 67 each).
+    """Count the SMS for a text, and tell the encoding (3GPP TS 23.038: 160, or 153 each; UCS-2: 70, or 67 each).
 
     A character of two units, an escape of GSM-7 or a surrogate pair, is not split between two parts: the first part
     ends a unit early.

@@ -244,7 +244,7 @@ def _identify(request: AppRequest, wanted: Wanted, now_ms: int, deps: WebhookDep
 
 
 def _hooks(caller: AppCaller) -> Mapping[str, Webhook]:
-    """The webhooks that the caller's key may see and change: those of its own kind."""
+    """Return the webhooks that the caller's key may see and change: those of its own kind."""
     return caller.app.hooks(test=caller.key.test)
 
 

@@ -217,7 +217,7 @@ class Sealing:
 
     @classmethod
     def by(cls, keys: ServiceKeys, *, now_ms: int) -> Sealing:
-        """With the key of the service that is in force now."""
+        """Seal with the service's key that is in force now."""
         return cls(keys.at(now_ms // 1000))
 
     def __call__(self, plaintext: bytes, *, seal_public: bytes, header: bytes) -> bytes:

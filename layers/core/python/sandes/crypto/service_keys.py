@@ -73,7 +73,7 @@ class ServiceKeys:
         return cls._read(secret) if secret.startswith(b"{") else cls._first(secret)
 
     def at(self, now_seconds: int) -> ServiceKey:
-        """The newest key that is in force. The first one, if the time is before that of every key."""
+        """Return the newest key that is in force, or the first one before the time of every key."""
         return next((key for key in reversed(self.keys) if key.in_force_from <= now_seconds), self.keys[0])
 
     @classmethod
@@ -123,12 +123,12 @@ def sign_introduction(statement: bytes, private: bytes) -> bytes:
 
 
 def succession_key(secret: bytes, number: int) -> tuple[bytes, bytes]:
-    """The Ed25519 key pair, public half first, that introduces the key after `number` unless another one was named."""
+    """Derive the Ed25519 key pair, public half first, that introduces the key after `number` by default."""
     return bindings.crypto_sign_seed_keypair(_derive(secret, b"succession", number))
 
 
 def check_introductions(introductions: Sequence[Introduction]) -> dict[int, bytes]:
-    """The public keys by number, of introductions that follow one another.
+    """Read the public keys by number from introductions that follow one another.
 
     Raises ValueError: another form, a gap, or a signature that is not that of the key before.
     """

@@ -80,7 +80,7 @@ def change_phone(registration: str, phone: str) -> Act:
 
 
 def open_socket(token: str) -> Act:
-    """A socket outlives the token that opens it, by up to two hours: the act names that token by its SHA-256."""
+    """Build the act of a handshake. It names the token by its SHA-256, since a socket outlives its token."""
     return Act(ActKind.OPEN_SOCKET, hashlib.sha256(token.encode("ascii", "replace")).digest())
 
 
@@ -101,13 +101,13 @@ def open_group(group: bytes, is_open: bool) -> Act:
 
 
 def act_statement(act: Act, by: Actor, *, at_ms: int) -> bytes:
-    """The statement of an act by a device at a time, in the layout of an entry of the account's chain."""
+    """Build the statement of an act by a device at a time, in the layout of an entry of the account's chain."""
     head = _ENTRY.pack(1, by.account, *_NO_CHAIN, act.kind, at_ms, by.device, by.registration)
     return b"SANDES1/act\0" + head + act.object
 
 
 def link_id(link_key: bytes) -> str:
-    """The id of a link, which follows from its public key: 16 bytes of a hash, as 22 characters."""
+    """Derive the id of a link from its public key: 16 bytes of a hash, as 22 characters."""
     digest = hashlib.sha256(b"SANDES1/link-id\0" + link_key).digest()
     return base64url_text(digest[:16])
 

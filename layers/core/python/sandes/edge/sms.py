@@ -36,7 +36,7 @@ class SnsSms:
         self._publish(phone, registration_text(code), ids)
 
     def send_text(self, phone: PhoneNumber, text: str, *, entity_id: str, template_id: str) -> None:
-        """With the ids under which sender and text are registered with India's operators (DLT)."""
+        """Send a text with the ids under which India's operators (DLT) have registered sender and text."""
         self._publish(phone, text, _registered(entity_id, template_id))
 
     def _publish(self, phone: PhoneNumber, text: str, more: Mapping[str, str]) -> None:
@@ -60,6 +60,6 @@ def _registered(entity_id: str, template_id: str) -> dict[str, str]:
 
 
 def sms_stopped() -> None:
-    """Count an SMS that the budget of the hour refused: operators are woken by it."""
+    """Count an SMS that the budget of the hour refused. The metric raises an alarm for operators."""
     logger().warning("sms stopped")
     measure({SMS_STOPPED: 1})

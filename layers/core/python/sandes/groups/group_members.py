@@ -54,7 +54,7 @@ def put_member(
     now_ms: int,
     deps: GroupDependencies,
 ) -> client_api.GroupMember:
-    """One's own account joins. Another is invited, or added by who manages an official group, or given a role.
+    """Let the caller join; or invite somebody else, add them to an official group, or change their role.
 
     Raises ProtocolError: not_found, also for an account that may not be invited; not_permitted, group_full,
     too_many_admins, invalid_request, rate_limited, and what `check_act` raises.

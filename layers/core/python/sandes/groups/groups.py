@@ -125,7 +125,7 @@ def change(
     now_ms: int,
     deps: GroupDependencies,
 ) -> client_api.Group:
-    """By who manages the group. `version`: only if the group has this one. What is so already is no change.
+    """Change a group, as an admin or owner, and if `version` is given, only at this version.
 
     Opening a group lets people in, or ends that: it is a signed act. Raises ProtocolError not_found, not_permitted,
     precondition_failed, invalid_request, rate_limited, and what `check_act` raises.
@@ -165,7 +165,7 @@ def _check_change(group: Group, wanted: client_api.ChangeGroup) -> None:
 
 
 def dissolve(caller: Caller, id: GroupId, signed: Signed | None, *, now_ms: int, deps: GroupDependencies) -> None:
-    """By the owner of an informal group. What members have been sent stays with them.
+    """Dissolve an informal group, as its owner. Members keep what they have received.
 
     Raises ProtocolError not_found, not_permitted, rate_limited, and what `check_act` raises.
     """

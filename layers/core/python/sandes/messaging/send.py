@@ -113,7 +113,7 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
 
 
 def _write_units(frame: Send) -> int:
-    """What the largest row of the message costs to write; the rows of an account's devices are in other partitions."""
+    """Return the write units of the message's largest row. Rows of different devices are in different partitions."""
     return 1 + max((len(copy.body) for copy in frame.copies), default=0) // 1024
 
 

@@ -54,7 +54,7 @@ _LEAST_FOR_ONE_LETTER = 8
 
 
 def skeleton(text: str) -> str:
-    """What texts that look alike have in common."""
+    """Map a text to a form that texts which look alike share."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     letters = (_GREEK_AND_CYRILLIC.get(char, char) for char in folded if unicodedata.category(char) != "Mn")
     plain = "".join(_WITHIN_ASCII.get(char, char) for char in letters if char.isalnum() or char == "@")
@@ -64,7 +64,7 @@ def skeleton(text: str) -> str:
 
 
 def look_alike(first: str, second: str) -> bool:
-    """Whether people may take one for the other; equal texts do not count as two."""
+    """Tell whether people may confuse two different texts."""
     if first == second:
         return False
     one, other = skeleton(first), skeleton(second)
@@ -72,7 +72,7 @@ def look_alike(first: str, second: str) -> bool:
 
 
 def _by_one_letter(first: str, second: str) -> bool:
-    """Whether one letter more, less or other, or two that changed places, are all that differs."""
+    """Tell whether the texts differ by one added, missing or different letter, or by two swapped ones."""
     if abs(len(first) - len(second)) > 1:
         return False
     start = next((at for at, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), None)

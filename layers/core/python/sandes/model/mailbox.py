@@ -18,7 +18,7 @@ _LOCAL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._+'&=/-]*[A-Za-z0-9_+=-])?")
 
 
 def parse_email(text: str) -> str:
-    """The address with its domain in lower case. Raises ValueError, saying why it is none."""
+    """Return the address with its domain in lower case. Raises ValueError with the reason if it is invalid."""
     if not text.isascii():
         raise ValueError("an e-mail address has ASCII characters only; write a domain of another script as xn--")
     if len(text) > MAX_EMAIL_CHARS:
@@ -34,7 +34,7 @@ def parse_email(text: str) -> str:
 
 @lru_cache(maxsize=4_096)
 def _domain(domain: str) -> tuple[str, str]:
-    """The domain in lower case, and why it is none if it is. The people of a file share a few domains."""
+    """Return the domain in lower case, and the reason if it is invalid. Cached: people share few domains."""
     from email_validator import EmailNotValidError, validate_email  # most functions read no address
 
     try:
@@ -53,6 +53,6 @@ def _domain(domain: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=1_024)
 def mailbox_of(email: str) -> str:
-    """What addresses of one mailbox have in common: in lower case, without `+tag`."""
+    """Return the form that all addresses of a mailbox share: in lower case, without `+tag`."""
     local, _, domain = email.lower().rpartition("@")
     return f"{local.partition('+')[0] or local}@{domain.rstrip('.')}"

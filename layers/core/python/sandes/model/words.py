@@ -11,14 +11,14 @@ _JOINERS = "\u200c\u200d"  # within words of Indian scripts they change how lett
 
 
 def folded(text: str) -> str:
-    """The form in which names are compared: case-folded, in Unicode's form NFKC."""
+    """Convert a name to the form for comparison: case-folded, in Unicode's form NFKC."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def name_key(text: str) -> str:
-    """The same for names that people read as one: whatever the case, the form of Unicode, or the blanks."""
+    """Convert a name so that names which people read as one become equal: ignores case, form and blanks."""
     return " ".join(folded(text).split())
 
 

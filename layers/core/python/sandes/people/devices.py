@@ -235,7 +235,7 @@ def link(body: LinkDevice, *, now_ms: int, deps: DeviceDependencies) -> Register
 
 
 def _check_joining(body: LinkDevice, now_ms: int) -> None:
-    """Both the link's key and the new device's key must have signed that this device joins this account."""
+    """Check that the link's key and the new device's key have both signed that this device joins this account."""
     new = body.device
     act = statements.add_device(new.identity_key, body.link)
     statement = act_statement(act, Actor(body.account, device=0, registration=0), at_ms=body.at)

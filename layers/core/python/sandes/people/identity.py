@@ -43,7 +43,7 @@ def authenticate(token: str, *, audience: str, now_ms: int, directory: Directory
 
 
 def _is_signed_by(token: str, identity_key: bytes, audience: str, now_ms: int) -> bool:
-    """Whether the key signed the token. Raises ProtocolError token_expired or token_audience if it did in vain."""
+    """Tell whether the key signed the token. Raises ProtocolError token_expired or token_audience."""
     try:
         verify_token(token, identity_key=identity_key, audience=audience, now_seconds=now_ms // 1000)
     except TokenExpired:

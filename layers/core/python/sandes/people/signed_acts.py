@@ -40,7 +40,7 @@ def read_signed(header: str | None) -> Signed | None:
 
 
 def check_act(caller: Caller, act: Act, signed: Signed | None, *, now_ms: int) -> None:
-    """Raises ProtocolError signature_required, bad_signature, or clock_skew with the server's time."""
+    """Check the signature of an act. Raises ProtocolError signature_required, bad_signature or clock_skew."""
     if signed is None:
         raise ProtocolError(ErrorCode.SIGNATURE_REQUIRED)
     device = caller.device
@@ -51,6 +51,6 @@ def check_act(caller: Caller, act: Act, signed: Signed | None, *, now_ms: int) -
 
 
 def check_time(at_ms: int, *, now_ms: int) -> None:
-    """Raises ProtocolError clock_skew, with the server's time, for an act that was not signed just now."""
+    """Check that an act is recent. Raises ProtocolError clock_skew with the server's time."""
     if abs(at_ms - now_ms) > SKEW_MS:
         raise ProtocolError(ErrorCode.CLOCK_SKEW, details={"server_time": now_ms})

@@ -193,7 +193,7 @@ class DirectoryStore:
     def invitations(
         self, owner: AccountId, *, after: AccountId | None, most: int, now_seconds: int
     ) -> tuple[list[Invitation], AccountId | None]:
-        """Whom `owner` has invited, in the order of their ids, and where to go on, if there may be more."""
+        """List whom `owner` has invited, by their ids, and where the next page begins, if there may be one."""
         start: dict[str, Any] = {"ExclusiveStartKey": invitation_key(owner=owner, invited=after)} if after else {}
         answer = self.client.query(
             TableName=self.table,

@@ -102,7 +102,7 @@ class RoutingStore:
         return {read.account: read for read in (routes(item, now_seconds=now_seconds) for item in found)}
 
     def number_socket(self, principal: Principal) -> int:
-        """Count one more socket of the device, and return the count: the number of this socket.
+        """Count the device's sockets and return the new count, which is the number of this socket.
 
         Raises DeviceGone.
         """
@@ -233,7 +233,7 @@ class RoutingStore:
                 raise
 
     def reconnect(self, principal: Principal, connection: ConnectionId, *, now_seconds: int) -> bool:
-        """Make a socket the live one again that had been forgotten; False if a newer one has said `hello` by now."""
+        """Restore a forgotten socket as the live one. Returns False if a newer one has said `hello` since."""
         entry = f"{Row.DEVICES}.#n"
         try:
             self.client.update_item(
@@ -384,13 +384,13 @@ def _entry(device: Device, seal_key: SealKey) -> dict[str, Any]:
 
 
 def _entry_of(item: Item, principal: Principal) -> Mapping[str, Any]:
-    """The device's entry in a routing item; empty if there is none."""
+    """Return the device's entry in a routing item, empty if there is none."""
     entry: Mapping[str, Any] = item.get(Row.DEVICES, {"M": {}})["M"].get(str(principal.address.device), {"M": {}})["M"]
     return entry
 
 
 def _check_may_speak(item: Item | None, principal: Principal) -> None:
-    """Raises DeviceGone or AccountSuspended."""
+    """Check that the device may speak. Raises DeviceGone or AccountSuspended."""
     entry = _entry_of(item or {}, principal)
     if not entry or int(entry[Row.REGISTRATION]["N"]) != principal.registration:
         raise DeviceGone
@@ -399,7 +399,7 @@ def _check_may_speak(item: Item | None, principal: Principal) -> None:
 
 
 def check_socket(route: Route, principal: Principal, connection: ConnectionId) -> None:
-    """Raises HelloMissing before the socket's `hello`, SocketSuperseded after that of a newer one."""
+    """Check the socket. Raises HelloMissing before its `hello`, SocketSuperseded after a newer one's."""
     if route.socket is None or route.socket < principal.socket:
         raise HelloMissing
     if route.socket > principal.socket or route.connection not in (None, connection):

@@ -53,7 +53,7 @@ class SendView:
         now_seconds: int,
         inbox_limit: str | None = None,
     ) -> SendFacts:
-        """The sender's and the recipient's devices, what the two have done about each other, and the sender's bucket.
+        """Read the devices of sender and recipient, their blocks and invitations, and the buckets.
 
         All but the bucket are read consistently: a verification that has just ended opens nothing any more, and the
         receipt for a first message comes milliseconds after what allows it.
@@ -103,7 +103,7 @@ def _invites(ties: Sequence[Item], owner: AccountId, invited: AccountId, at_seco
 
 
 def inbox_subject(recipient: AccountId) -> str:
-    """Whose bucket it is that what is written to an account is taken from."""
+    """Return the subject of the limit on messages to an account."""
     return f"account:{account_text(recipient)}"
 
 

@@ -287,7 +287,7 @@ def _say_why(now: Answer) -> None:
 
 
 def _column(finding: Answer) -> str:
-    """As the file calls it."""
+    """Return the column's name in the file."""
     return finding.get("column") or str(finding["field"])
 
 

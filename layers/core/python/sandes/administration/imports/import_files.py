@@ -88,7 +88,7 @@ def read_csv(chunks: Iterable[bytes], found: Callable[[Header], None] = lambda _
 
 
 def read_xlsx(file: BinaryIO, found: Callable[[Header], None] = lambda _: None) -> Iterator[Cells]:
-    """As `read_csv`, from the first sheet that is not hidden."""
+    """Read the first visible sheet, with the results of `read_csv`."""
     sheet = open_sheet(file)
     yield from _read(sheet.rows, found, sheet)
 
@@ -131,7 +131,7 @@ def _cells(row: SheetRow, columns: Sequence[str]) -> Cells:
 
 
 def _header(rows: Iterator[SheetRow]) -> SheetRow:
-    """The first row with a column of phone numbers, below titles that have none; otherwise the first row of all.
+    """Find the first row with a column of phone numbers, below titles that have none; otherwise the first row of all.
 
     A row that holds a number that could be somebody's is no title: what stands above the header is not imported.
     """
@@ -157,7 +157,7 @@ def _is_empty(row: Sequence[object]) -> bool:
 
 
 def unseen(text: str) -> str:
-    """The text without marks that nobody sees: of direction, of no width. Those that join letters stay."""
+    """Remove invisible marks: of direction, of no width. Those that join letters stay."""
     if text.isascii():
         return text
     return "".join(char for char in text if char in "\u200c\u200d" or unicodedata.category(char) != "Cf")

@@ -330,7 +330,7 @@ def _day(cell: object) -> date | None:
 
 
 def _plain_date(text: str) -> str:
-    """Without marks that nobody sees, in lower case, with one kind of dash."""
+    """Normalise a text: without invisible marks, in lower case, with one kind of dash."""
     if not text.isascii():
         text = "".join("-" if unicodedata.category(char) == "Pd" else char for char in unseen(text))
     return " ".join(text.casefold().split()).replace("t0", "T0")
@@ -350,7 +350,7 @@ def _post(text: str, faults: list[str]) -> str:
 
 
 def _cause(text: str) -> str | None:
-    """Why a text was not written by anybody: an error of the spreadsheet, or letters lost when the file was saved."""
+    """Tell why nobody can have written a text: an error of the spreadsheet, or letters lost when the file was saved."""
     if _SPREADSHEET_ERROR.fullmatch(text):
         return "error_value"
     if _LOST_LETTERS.search(text) or (text and not text.strip("? .,")):
@@ -359,7 +359,7 @@ def _cause(text: str) -> str | None:
 
 
 def _is_misread(text: str) -> bool:
-    """Whether this is UTF-8 that was read as Windows-1252 or ISO 8859-1: its bytes are UTF-8 once more."""
+    """Tell whether this is UTF-8 that was read as Windows-1252 or ISO 8859-1: encoded back, its bytes are UTF-8."""
     for encoding in ("cp1252", "latin-1"):
         try:
             text.encode(encoding).decode()

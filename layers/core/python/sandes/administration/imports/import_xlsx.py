@@ -125,7 +125,7 @@ class Sheet:
 
 
 def open_sheet(file: BinaryIO) -> Sheet:
-    """The first sheet that is not hidden, with its rows. Formulas come as an equals sign, errors as ErrorValue.
+    """Read the first visible sheet with its rows. Formulas come as an equals sign, errors as ErrorValue.
 
     Raises UnreadableFile, also while rows are read.
     """
@@ -186,7 +186,7 @@ _BROKEN = (
 
 
 def _inspect(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The parts by their names in lower case: names of parts do not differ by case (ECMA-376-2, 6.2.2.3)."""
+    """Return the parts by their names in lower case: names of parts do not differ by case (ECMA-376-2, 6.2.2.3)."""
     parts = archive.infolist()
     named = {_part_name(part.filename): part for part in parts}
     _check_directory(parts, len(named))
@@ -361,7 +361,7 @@ class _Book:
             raise _no_workbook()
 
     def _relationships(self, path: str) -> dict[str, tuple[str, str]]:
-        """By id: the last word of the kind, and the part it leads to."""
+        """Return for each id the last word of the kind, and the target part."""
         folder, name = posixpath.split(path)
         part = self.parts.get(_part_name(posixpath.join(folder, "_rels", f"{name}.rels")))
         found: dict[str, tuple[str, str]] = {}
@@ -395,7 +395,7 @@ class _Book:
         self._all(self._part(self.path), start)
 
     def _of_kind(self, kind: str, name: str) -> zipfile.ZipInfo | None:
-        """By its relationship, or by the name it has in most workbooks."""
+        """Find a part by its relationship, or by its name in most workbooks."""
         folder = posixpath.dirname(self.path)
         to = next((to for found, to in self.targets.values() if found == kind), posixpath.join(folder, name))
         return self.parts.get(_part_name(to))
@@ -419,7 +419,7 @@ class _Book:
         return found
 
     def _date_formats(self) -> list[bool]:
-        """Whether each cell format, by its number, is one of dates."""
+        """Tell for each number of a cell format whether it shows dates."""
         part = self._of_kind("styles", "styles.xml")
         elements = _main("cellXfs", "xf", "numFmt")
         codes: dict[str, bool] = {}
@@ -454,7 +454,7 @@ def _is_built_in_date(number: str) -> bool:
 
 
 def _is_date(code: str) -> bool:
-    """Whether a number format shows days or times: letters of dates outside of quotes, escapes and brackets."""
+    """Tell whether a number format shows days or times: letters of dates outside of quotes, escapes and brackets."""
     first = _NO_CODES.sub("", code[:1_000]).partition(";")[0]
     return re.search(r"[dmyhs]", first.replace("General", ""), re.IGNORECASE) is not None
 

@@ -278,7 +278,7 @@ def page(
 def results(
     caller: Caller, id: ImportId, *, after: str | None, limit: int, now_ms: int, deps: ImportDependencies
 ) -> import_api.ImportResults:
-    """What became of `limit` rows, in the order of the file; blank rows, and good ones that are not done yet, are left
+    """List the results of `limit` rows in the file's order; blank rows, and good ones that are not done yet, are left
     out, so a page may hold fewer, even none, with a cursor.
 
     Raises ProtocolError: not_found, invalid_cursor.

@@ -166,7 +166,7 @@ def move(
     version: int | None = None,
     store: OrganisationStore,
 ) -> None:
-    """With another `name`, if one is given; of this `version`, if one is given.
+    """Change a unit: its `name`, if one is given; only at this `version`, if one is given.
 
     Raises ProtocolError not_found, unit_cycle (below itself, or the organisation at all), unit_too_deep,
     unit_name_taken, precondition_failed.
@@ -253,7 +253,7 @@ def _check_depth(levels: int) -> None:
 
 
 def _check_name(tree: Tree, unit: UnitId, parent: UnitId, name: str) -> None:
-    """Two units of one name in one place could not be told apart: not by people, nor by the paths of an import."""
+    """Refuse a second unit with this name: neither people nor the paths of an import could tell the two apart."""
     key = name_key(name)
     if any(one.id != unit and one.parent == parent and name_key(one.name) == key for one in tree.units.values()):
         raise ProtocolError(ErrorCode.UNIT_NAME_TAKEN)

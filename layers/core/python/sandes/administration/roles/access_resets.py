@@ -59,7 +59,7 @@ Failed = Callable[[Exception], None]
 
 
 class StepsFailed(Exception):
-    """The minute job could not make some steps: its alarm tells operators."""
+    """Raised if the minute job could not make some steps, so that its alarm notifies operators."""
 
 
 class Mailer(Protocol):
@@ -205,7 +205,7 @@ def withdraw(caller: Caller, id: AdministratorId, *, now_ms: int, deps: AccessDe
 
 
 def object_to(caller: Caller, *, now_ms: int, deps: AccessDependencies) -> None:
-    """Stop the reset of one's own access. Does nothing if there is none. Raises ProtocolError access_reset_state."""
+    """Stop the caller's own reset. Does nothing if there is none. Raises ProtocolError access_reset_state."""
     reset = deps.resets.read(caller.id)
     if reset is None:
         return
@@ -243,7 +243,7 @@ def replace_own_authenticator(caller: Caller, *, now_ms: int, deps: AccessDepend
 
 
 def work(*, now_ms: Callable[[], int], deps: AccessDependencies, elapsed: Callable[[], float], failed: Failed) -> int:
-    """Take each reset that is due a step further; how many steps were made.
+    """Make the next step of each due reset. Returns the number of steps.
 
     `failed` is called for one that fails, which is due again a minute later; the others go on.
     """
@@ -261,7 +261,7 @@ def work(*, now_ms: Callable[[], int], deps: AccessDependencies, elapsed: Callab
 
 
 def _steps(id: AdministratorId, now_ms: Callable[[], int], deps: AccessDependencies) -> int:
-    """Make all the steps that are due now; how many there were."""
+    """Make all steps that are due now. Returns their number."""
     done = 0
     for _ in range(_TRIES):
         reset = deps.resets.read(id)
@@ -354,7 +354,7 @@ def _person(id: AdministratorId, administrators: AdministratorStore) -> tuple[Ad
 
 
 def _may_reset(held: Collection[Assignment]) -> frozenset[Role]:
-    """Nobody resets the access of somebody whose roles they could not grant; platform administrators everybody's."""
+    """Check that the officer could grant every role of the person. Platform administrators may reset everybody."""
     allowed = frozenset(_ROLES)
     for one in held:
         allowed &= GRANTED_BY[one.role] | {Role.PLATFORM_ADMIN}

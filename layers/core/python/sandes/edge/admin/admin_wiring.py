@@ -98,7 +98,7 @@ def wire_access() -> AccessDependencies:
 
 @cache
 def wire_access_job() -> AccessDependencies:
-    """For the minute job, which is told less than the admin API."""
+    """Build the dependencies of the minute job, which has fewer settings than the admin API."""
     from sandes.edge.settings import AccessResetSettings
 
     return _access(AccessResetSettings.load().directory_table)
