@@ -28,7 +28,7 @@ class UnreadableFile(Exception):
 
 
 def records(chunks: Iterable[bytes]) -> Iterator[list[str]]:
-    """Yield the rows of a CSV file. Raises UnreadableFile, which names the line where the row begins that has the fault."""
+    """Yield the rows of a CSV file. Raises UnreadableFile, which names the first line of the faulty row."""
     reader = csv.reader(lines(chunks), strict=True)
     begins = 1
     try:

@@ -57,8 +57,8 @@ def parse_phone(text: str) -> PhoneNumber:
 
 
 def plain_number(text: str) -> str:
-    """Convert a number to ASCII: digits with a blank, hyphen, dot or parenthesis between them, and perhaps a plus sign in
-    front. Drops what is invisible.
+    """Convert a number to ASCII: digits with a blank, hyphen, dot or parenthesis between them, perhaps with a plus sign
+    in front. Drops what is invisible.
 
     Raises ValueError if any other character is in `text`, if dots, dashes or parentheses stand where digits should, or
     if the number ends in a fraction such as `.0`.
