@@ -343,15 +343,73 @@ def test_an_administrator_of_another_organisation_keeps_name_and_home(ministry: 
     usha = ministry.staff.appoint(Role.VERIFIER, Place.root(other))
     ministry.api.pool.people[usha.administrator.email] = usha.id
     person = {"email": usha.administrator.email, "name": "Somebody", "home": id_text(ministry.west.unit)}
-    refused = ministry.ask(ministry.asha, "moderator", person=person)  # else who approves believes the name
-    assert (refused.code, refused.body["errors"][0]["pointer"]) == ("invalid_request", "/person/name")
-    person["name"] = usha.administrator.name.upper()
     assert ministry.approve(ministry.ravi, ministry.ask(ministry.asha, "moderator", person=person)).status == 200
     assert usha.administrator.email not in ministry.api.pool.invitations
     known = ministry.staff.store.read(usha.id)
     assert known
     assert known[0] == usha.administrator
     assert {one.role for one in known[1]} == {Role.VERIFIER, Role.MODERATOR}
+
+
+def _without_ids(answer: Answer) -> Any:
+    parameters = {key: value for key, value in answer.body["parameters"].items() if key != "person"}
+    changing = ("id", "requested_at", "expires_at", "parameters")
+    return answer.status, parameters, {key: value for key, value in answer.body.items() if key not in changing}
+
+
+@pytest.mark.parametrize("held", list(Role))
+def test_an_address_of_another_organisations_administrator_gets_the_answers_of_an_unknown_one(
+    ministry: Ministry, held: Role
+) -> None:
+    other = Place.root(ministry.service.organisation("Ministry of Health"))
+    if held is Role.PLATFORM_ADMIN:
+        platform(ministry)
+        other = Place.root(PLATFORM)
+    usha = ministry.staff.appoint(held, other)
+    ministry.api.pool.people[usha.administrator.email] = usha.id
+    unknown = f"nobody.{usha.administrator.email}"
+    for role in ("verifier", "auditor"):
+        answers = []
+        for email, name in ((usha.administrator.email, "Another Name"), (unknown, "Another Name")):
+            person = {"email": email, "name": name, "home": id_text(ministry.west.unit)}
+            answers.append(_without_ids(ministry.ask(ministry.asha, role, person=person)))
+        assert answers[0] == answers[1]
+        assert answers[0][0] == 202
+    assert ministry.roles(usha.id) == {held}
+
+
+def test_roles_that_exclude_each_other_are_refused_when_two_have_agreed(ministry: Ministry) -> None:
+    other = Place.root(ministry.service.organisation("Ministry of Health"))
+    usha = ministry.staff.appoint(Role.AUDITOR, other)
+    ministry.api.pool.people[usha.administrator.email] = usha.id
+    person = {"email": usha.administrator.email, "name": usha.administrator.name, "home": id_text(ministry.west.unit)}
+    asked = ministry.ask(ministry.asha, "verifier", person=person)
+    assert ministry.approve(ministry.ravi, asked).code == "roles_apart"
+    assert ministry.roles(usha.id) == {Role.AUDITOR}
+
+
+def test_an_organisation_knows_somebody_of_another_by_the_name_that_it_gave(ministry: Ministry) -> None:
+    other = Place.root(ministry.service.organisation("Ministry of Health"))
+    usha = ministry.staff.appoint(Role.VERIFIER, other)
+    ministry.api.pool.people[usha.administrator.email] = usha.id
+    person = {"email": usha.administrator.email, "name": "Usha of Health", "home": id_text(ministry.west.unit)}
+    assert ministry.approve(ministry.ravi, ministry.ask(ministry.asha, "moderator", person=person)).status == 200
+    listed = ministry.api(ministry.asha, "GET", "/assignments", query={"organisation": id_text(ministry.id)})
+    names = {one["email"]: one["name"] for one in listed.body["assignments"]}
+    assert names[usha.administrator.email] == "Usha of Health"
+    for name, code in (("Ravi", "known_by_another_name"), (usha.administrator.name, "known_by_another_name")):
+        refused = ministry.ask(ministry.asha, "verifier", person=person | {"name": name})
+        assert (refused.code, refused.body["errors"][0]["code"]) == ("invalid_request", code)
+    assert ministry.ask(ministry.asha, "verifier", person=person | {"name": "USHA of health"}).status == 202
+
+
+def test_a_name_that_is_not_the_colleagues_own_is_refused(ministry: Ministry) -> None:
+    usha = ministry.staff.appoint(Role.VERIFIER, ministry.west)
+    ministry.api.pool.people[usha.administrator.email] = usha.id
+    person = {"email": usha.administrator.email, "name": "Somebody", "home": id_text(ministry.west.unit)}
+    refused = ministry.ask(ministry.asha, "moderator", person=person)  # else who approves believes the name
+    assert refused.body["errors"][0]["code"] == "known_by_another_name"
+    assert ministry.ask(ministry.asha, "moderator", person=person | {"name": usha.administrator.name}).status == 202
 
 
 def test_whoever_has_taken_the_address_of_another_gets_nothing_that_was_meant_for_them(ministry: Ministry) -> None:

@@ -109,6 +109,11 @@ class AdministratorStore:
         last = answer.get("LastEvaluatedKey")
         return [read_listed(item) for item in answer["Items"]], last[DirectoryRow.SORT]["S"] if last else None
 
+    def listed_name(self, assignment: Assignment) -> str | None:
+        """Reads the name under which the organisation lists the holder of an assignment. One consistent read."""
+        answer = self.client.get_item(TableName=self.table, Key=listed_key(assignment), ConsistentRead=True)
+        return answer["Item"][AssignmentRow.NAME]["S"] if "Item" in answer else None
+
     def nodal_officers(self, organisation: OrganisationId) -> list[Administrator]:
         """Those of a small number. One query, and one for each."""
         root = UnitId(organisation)

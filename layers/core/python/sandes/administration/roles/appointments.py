@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sandes.administration.approvals import Decision, Write
-from sandes.administration.authority import APART
+from sandes.administration.authority import APART, everywhere
 from sandes.administration.roles.sign_in import AdministratorPool
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
-from sandes.model.ids import AdministratorId, administrator_text
+from sandes.model.ids import AdministratorId, OrganisationId, administrator_text
 from sandes.model.mailbox import mailbox_of
 from sandes.protocol.admin_roles_api import NewPerson
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
@@ -43,7 +43,10 @@ class Appointments:
     pool: AdministratorPool
 
     def check(self, wanted: Appointment, by: Caller, *, now_seconds: int) -> None:
-        """As far as it shows before it is done.
+        """Refuses what can be refused before it is done, by what the organisations in which `by` works may know.
+
+        An address gets the same answer whether it belongs to nobody or to an administrator of another organisation:
+        `make` settles that, once two people have agreed.
 
         Raises ProtocolError: own_roles, not_found, invalid_request, roles_apart, already_assigned.
         """
@@ -51,22 +54,27 @@ class Appointments:
             found = self.pool.find(wanted.who.email)
             if found == by.id or mailbox_of(wanted.who.email) == mailbox_of(by.administrator.email):
                 raise ProtocolError(ErrorCode.OWN_ROLES)
-            if found is not None:
-                self._of_address(wanted.who, found, wanted, now_seconds)
+            known = self.administrators.read(found) if found is not None else None
+            if known is not None:
+                self._check_name(wanted.who, *known, wanted, by)
+                held = [one for one in known[1] if one.place.organisation in _seen(wanted, by)]
+                _check_beside(wanted, held, now_seconds)
             return
         if wanted.who == by.id:
             raise ProtocolError(ErrorCode.OWN_ROLES)
         _, held = self._known(wanted.who)
-        _check_beside(wanted, held, now_seconds)
+        seen = [one for one in held if everywhere(one.role) or one.place.organisation in _seen(wanted, by)]
+        _check_beside(wanted, seen, now_seconds)
 
     def make(self, wanted: Appointment, decision: Decision, write: Write, parts: Parts, otherwise: ErrorCode) -> None:
-        """Whoever has no role anywhere is invited first; whoever has one keeps their name and home.
+        """Whoever has no role anywhere is invited first; whoever has one keeps their name and home. The organisation
+        lists somebody of another organisation under the name and address that it was given.
 
         Raises ProtocolError: as `check`; `otherwise` if one of `parts` but the first fails; unavailable.
         """
         now = decision.now_ms // 1000
         two = (decision.approval.requested_by, decision.approver.id)
-        id = self._invited(wanted.who, wanted, two, now) if isinstance(wanted.who, NewPerson) else wanted.who
+        id = self._invited(wanted.who, wanted, decision, two) if isinstance(wanted.who, NewPerson) else wanted.who
         if id in two:
             raise ProtocolError(ErrorCode.OWN_ROLES)
         by = administrator_text(decision.approval.requested_by)
@@ -74,7 +82,7 @@ class Appointments:
         for _ in range(_TRIES):
             person, made = self._person(id, wanted, now)
             try:
-                write([made, *parts(grant, person)], subject=administrator_text(id))
+                write([made, *parts(grant, _as_given(person, wanted))], subject=administrator_text(id))
             except ConditionFailed as failed:
                 if 0 in failed.failed:  # given another role meanwhile: the two may exclude each other
                     continue
@@ -83,7 +91,7 @@ class Appointments:
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
     def _invited(
-        self, who: NewPerson, wanted: Appointment, two: Collection[AdministratorId], now_seconds: int
+        self, who: NewPerson, wanted: Appointment, decision: Decision, two: Collection[AdministratorId]
     ) -> AdministratorId:
         """Last of all that can be refused. Nobody's temporary password is replaced by another organisation."""
         found = self.pool.find(who.email)
@@ -92,13 +100,13 @@ class Appointments:
         known = (self.administrators.read(one) for one in two)
         if mailbox_of(who.email) in {mailbox_of(one[0].email) for one in known if one}:
             raise ProtocolError(ErrorCode.OWN_ROLES)
-        person = self._of_address(who, found, wanted, now_seconds) if found is not None else None
+        person = self._of_address(who, found, wanted, decision) if found is not None else None
         if person is not None and person.home.organisation != wanted.place.organisation:
             return person.id
         return self.pool.invite(who.email, who.name)
 
     def _of_address(
-        self, who: NewPerson, found: AdministratorId, wanted: Appointment, now_seconds: int
+        self, who: NewPerson, found: AdministratorId, wanted: Appointment, decision: Decision
     ) -> Administrator | None:
         """Whom the pool knows by the address; None if they never had a role. Raises ProtocolError as `check`."""
         known = self.administrators.read(found)
@@ -107,10 +115,28 @@ class Appointments:
         person, held = known
         if mailbox_of(person.email) != mailbox_of(who.email):  # taken from somebody else, at the pool
             raise missing(f"{wanted.field}/email", "administrator of this address")
-        if person.name.casefold() != who.name.casefold():  # whoever approves goes by the name
-            raise invalid(ErrorCode.INVALID_REQUEST, f"{wanted.field}/name", "known_by_another_name")
-        _check_beside(wanted, held, now_seconds)
+        self._check_name(who, person, held, wanted, decision.approver)
+        _check_beside(wanted, held, decision.now_ms // 1000)
         return person
+
+    def _check_name(
+        self, who: NewPerson, person: Administrator, held: Sequence[Assignment], wanted: Appointment, by: Caller
+    ) -> None:
+        """Whoever approves goes by the name: it must be the one by which the organisation knows the address.
+
+        Raises ProtocolError: not_found for an address that was taken from somebody else at the pool, invalid_request.
+        """
+        seen = _seen(wanted, by)
+        names = {person.name} if person.home.organisation in seen else set()
+        if not names:
+            here = (self.administrators.listed_name(one) for one in held if one.place.organisation in seen)
+            names = {name for name in here if name is not None}
+        if not names:
+            return
+        if mailbox_of(person.email) != mailbox_of(who.email):
+            raise missing(f"{wanted.field}/email", "administrator of this address")
+        if who.name.casefold() not in {name.casefold() for name in names}:
+            raise invalid(ErrorCode.INVALID_REQUEST, f"{wanted.field}/name", "known_by_another_name")
 
     def _person(self, id: AdministratorId, wanted: Appointment, now_seconds: int) -> tuple[Administrator, Any]:
         """Who it is, and the operation that keeps others from giving them another role at the same time."""
@@ -127,6 +153,18 @@ class Appointments:
         if known is None:
             raise missing("/administrator", "administrator")
         return known
+
+
+def _seen(wanted: Appointment, by: Caller) -> frozenset[OrganisationId]:
+    """Gives the organisations of whose administrators `by` may learn something by asking for this."""
+    return frozenset((wanted.place.organisation, *(one.place.organisation for one in by.assignments)))
+
+
+def _as_given(person: Administrator, wanted: Appointment) -> Administrator:
+    """Gives the person as the organisation lists them: it learns no other name of somebody of another organisation."""
+    if not isinstance(wanted.who, NewPerson) or person.home.organisation == wanted.place.organisation:
+        return person
+    return replace(person, name=wanted.who.name, email=wanted.who.email)
 
 
 def _check_beside(wanted: Appointment, held: Sequence[Assignment], now_seconds: int) -> None:
