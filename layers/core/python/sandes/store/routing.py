@@ -30,6 +30,7 @@ from sandes.store.standing import read_standing, standing_attribute
 
 _BATCH_KEYS = 100  # DynamoDB's most
 _NEVER = {"N": "0"}
+_ENTRY = f"{Row.DEVICES}.#n"  # the device's entry; `_update` puts the device's number in for #n
 
 CONNECTION_SECONDS = 2 * 3600 + 600
 """API Gateway cuts a socket after two hours; the row outlives it by ten minutes."""
@@ -38,8 +39,8 @@ DRAIN_LEASE_MS = 30_000
 """No drain lasts as long: a function that died in one keeps the inbox from the next drain for this time at most."""
 
 _IS_LIVE = (
-    f"{Row.DEVICES}.#n.{Row.REGISTRATION} = :registration AND {Row.DEVICES}.#n.{Row.SOCKET} = :socket AND "
-    f"(attribute_not_exists({Row.DEVICES}.#n.{Row.CONNECTION}) OR {Row.DEVICES}.#n.{Row.CONNECTION} = :connection)"
+    f"{_ENTRY}.{Row.REGISTRATION} = :registration AND {_ENTRY}.{Row.SOCKET} = :socket AND "
+    f"(attribute_not_exists({_ENTRY}.{Row.CONNECTION}) OR {_ENTRY}.{Row.CONNECTION} = :connection)"
 )
 """This socket is the one that said `hello` last: the row has its number, and names it or no connection at all."""
 
@@ -106,15 +107,12 @@ class RoutingStore:
 
         Raises DeviceGone.
         """
-        entry = f"{Row.DEVICES}.#n"
         try:
-            answer = self.client.update_item(
-                TableName=self.table,
-                Key={Row.ACCOUNT: {"B": principal.address.account}},
-                UpdateExpression=f"SET {entry}.{Row.SOCKETS} = if_not_exists({entry}.{Row.SOCKETS}, :none) + :one",
-                ConditionExpression=f"{entry}.{Row.REGISTRATION} = :registration",
-                ExpressionAttributeNames={"#n": str(principal.address.device)},
-                ExpressionAttributeValues={
+            attributes = self._update(
+                principal.address,
+                f"SET {_ENTRY}.{Row.SOCKETS} = if_not_exists({_ENTRY}.{Row.SOCKETS}, :none) + :one",
+                condition=f"{_ENTRY}.{Row.REGISTRATION} = :registration",
+                values={
                     ":registration": {"N": str(principal.registration)},
                     ":none": {"N": "0"},
                     ":one": {"N": "1"},
@@ -125,29 +123,26 @@ class RoutingStore:
             if failed_condition(error):
                 raise DeviceGone from None
             raise
-        return int(_entry_of(answer["Attributes"], principal)[Row.SOCKETS]["N"])
+        return int(_entry_of(attributes, principal)[Row.SOCKETS]["N"])
 
     def connect(self, principal: Principal, connection: ConnectionId, *, now_seconds: int) -> Connected:
         """Make `connection` the device's live socket and count its epoch up.
 
         Raises DeviceGone, AccountSuspended, or SocketSuperseded if a socket with a higher number came first.
         """
-        entry = f"{Row.DEVICES}.#n"
         try:
-            answer = self.client.update_item(
-                TableName=self.table,
-                Key={Row.ACCOUNT: {"B": principal.address.account}},
-                UpdateExpression=(
-                    f"SET {entry}.{Row.CONNECTION} = :connection, {entry}.{Row.CONNECTION_EXPIRES_AT} = :expires, "
-                    f"{entry}.{Row.CONNECTED_AT_MS} = :connected, {entry}.{Row.SOCKET} = :socket, "
-                    f"{entry}.{Row.EPOCH} = {entry}.{Row.EPOCH} + :one"
+            attributes = self._update(
+                principal.address,
+                (
+                    f"SET {_ENTRY}.{Row.CONNECTION} = :connection, {_ENTRY}.{Row.CONNECTION_EXPIRES_AT} = :expires, "
+                    f"{_ENTRY}.{Row.CONNECTED_AT_MS} = :connected, {_ENTRY}.{Row.SOCKET} = :socket, "
+                    f"{_ENTRY}.{Row.EPOCH} = {_ENTRY}.{Row.EPOCH} + :one"
                 ),
-                ConditionExpression=(
-                    f"{entry}.{Row.REGISTRATION} = :registration AND attribute_not_exists({Row.SUSPENDED}) AND "
-                    f"(attribute_not_exists({entry}.{Row.SOCKET}) OR {entry}.{Row.SOCKET} <= :socket)"
+                condition=(
+                    f"{_ENTRY}.{Row.REGISTRATION} = :registration AND attribute_not_exists({Row.SUSPENDED}) AND "
+                    f"(attribute_not_exists({_ENTRY}.{Row.SOCKET}) OR {_ENTRY}.{Row.SOCKET} <= :socket)"
                 ),
-                ExpressionAttributeNames={"#n": str(principal.address.device)},
-                ExpressionAttributeValues={
+                values={
                     ":connection": {"S": connection},
                     ":expires": {"N": str(now_seconds + CONNECTION_SECONDS)},
                     ":connected": {"N": str(principal.connected_at_ms)},
@@ -164,8 +159,8 @@ class RoutingStore:
                 raise
             _check_may_speak(failed.items[0], principal)
             raise SocketSuperseded from None
-        devices = answer["Attributes"][Row.DEVICES]["M"]
-        old = _entry_of(answer["Attributes"], principal)
+        devices = attributes[Row.DEVICES]["M"]
+        old = _entry_of(attributes, principal)
         connected = (int(entry["M"].get(Row.CONNECTED_AT_MS, _NEVER)["N"]) for entry in devices.values())
         previous = _live_connection(old, now_seconds)
         return Connected(
@@ -173,7 +168,7 @@ class RoutingStore:
             previous=previous if previous != connection else None,
             draining=_draining_until_ms(old) > now_seconds * 1000,
             first_of_day=day_of(max(connected)) < day_of(principal.connected_at_ms),
-            standing=in_force(read_standing(answer["Attributes"].get(Row.STANDING)), now_seconds=now_seconds),
+            standing=in_force(read_standing(attributes.get(Row.STANDING)), now_seconds=now_seconds),
         )
 
     def begin_drain(self, principal: Principal, connection: ConnectionId, *, now_ms: int) -> int:
@@ -183,22 +178,20 @@ class RoutingStore:
         mistake, or a late `$disconnect`, had it forgotten. Raises DeviceGone, AccountSuspended, HelloMissing,
         SocketSuperseded or DrainUnderWay.
         """
-        entry, until_ms = f"{Row.DEVICES}.#n", now_ms + DRAIN_LEASE_MS
-        expires, draining = f"{entry}.{Row.CONNECTION_EXPIRES_AT}", f"{entry}.{Row.DRAINING_UNTIL_MS}"
+        until_ms = now_ms + DRAIN_LEASE_MS
+        expires, draining = f"{_ENTRY}.{Row.CONNECTION_EXPIRES_AT}", f"{_ENTRY}.{Row.DRAINING_UNTIL_MS}"
         try:
-            self.client.update_item(
-                TableName=self.table,
-                Key={Row.ACCOUNT: {"B": principal.address.account}},
-                UpdateExpression=(
-                    f"SET {entry}.{Row.CONNECTION} = :connection, {expires} = if_not_exists({expires}, :expires), "
+            self._update(
+                principal.address,
+                (
+                    f"SET {_ENTRY}.{Row.CONNECTION} = :connection, {expires} = if_not_exists({expires}, :expires), "
                     f"{draining} = :until"
                 ),
-                ConditionExpression=(
+                condition=(
                     f"{_IS_LIVE} AND attribute_not_exists({Row.SUSPENDED}) AND "
                     f"(attribute_not_exists({draining}) OR {draining} <= :now)"
                 ),
-                ExpressionAttributeNames={"#n": str(principal.address.device)},
-                ExpressionAttributeValues=_live_values(principal, connection)
+                values=_live_values(principal, connection)
                 | {
                     ":until": {"N": str(until_ms)},
                     ":expires": {"N": str(now_ms // 1000 + CONNECTION_SECONDS)},
@@ -218,15 +211,13 @@ class RoutingStore:
 
     def end_drain(self, principal: Principal, until_ms: int) -> None:
         """Let the next drain begin, unless this one took so long that another has begun."""
-        entry = f"{Row.DEVICES}.#n.{Row.DRAINING_UNTIL_MS}"
+        draining = f"{_ENTRY}.{Row.DRAINING_UNTIL_MS}"
         try:
-            self.client.update_item(
-                TableName=self.table,
-                Key={Row.ACCOUNT: {"B": principal.address.account}},
-                UpdateExpression=f"REMOVE {entry}",
-                ConditionExpression=f"{entry} = :until",
-                ExpressionAttributeNames={"#n": str(principal.address.device)},
-                ExpressionAttributeValues={":until": {"N": str(until_ms)}},
+            self._update(
+                principal.address,
+                f"REMOVE {draining}",
+                condition=f"{draining} = :until",
+                values={":until": {"N": str(until_ms)}},
             )
         except ClientError as error:
             if not failed_condition(error) and not is_overload(error):
@@ -234,73 +225,68 @@ class RoutingStore:
 
     def reconnect(self, principal: Principal, connection: ConnectionId, *, now_seconds: int) -> bool:
         """Restore a forgotten socket as the live one. Returns False if a newer one has said `hello` since."""
-        entry = f"{Row.DEVICES}.#n"
-        try:
-            self.client.update_item(
-                TableName=self.table,
-                Key={Row.ACCOUNT: {"B": principal.address.account}},
-                UpdateExpression=(
-                    f"SET {entry}.{Row.CONNECTION} = :connection, {entry}.{Row.CONNECTION_EXPIRES_AT} = :expires"
-                ),
-                ConditionExpression=_IS_LIVE,
-                ExpressionAttributeNames={"#n": str(principal.address.device)},
-                ExpressionAttributeValues=_live_values(principal, connection)
-                | {":expires": {"N": str(now_seconds + CONNECTION_SECONDS)}},
-            )
-        except ClientError as error:
-            if failed_condition(error):
-                return False
-            raise
-        return True
+        return self._update_if(
+            principal.address,
+            f"SET {_ENTRY}.{Row.CONNECTION} = :connection, {_ENTRY}.{Row.CONNECTION_EXPIRES_AT} = :expires",
+            condition=_IS_LIVE,
+            values=_live_values(principal, connection) | {":expires": {"N": str(now_seconds + CONNECTION_SECONDS)}},
+        )
 
     def disconnect(self, address: DeviceAddress, connection: ConnectionId, *, now_seconds: int) -> bool:
         """Forget `connection` if it is still the device's live socket, last seen now; False if it is not."""
-        entry = f"{Row.DEVICES}.#n"
-        try:
-            self.client.update_item(
-                TableName=self.table,
-                Key={Row.ACCOUNT: {"B": address.account}},
-                UpdateExpression=(
-                    f"REMOVE {entry}.{Row.CONNECTION}, {entry}.{Row.CONNECTION_EXPIRES_AT} "
-                    f"SET {entry}.{Row.LAST_SEEN} = :now"
-                ),
-                ConditionExpression=f"{entry}.{Row.CONNECTION} = :connection",
-                ExpressionAttributeNames={"#n": str(address.device)},
-                ExpressionAttributeValues={":connection": {"S": connection}, ":now": {"N": str(now_seconds)}},
-            )
-        except ClientError as error:
-            if failed_condition(error):
-                return False
-            raise
-        return True
+        return self._update_if(
+            address,
+            (
+                f"REMOVE {_ENTRY}.{Row.CONNECTION}, {_ENTRY}.{Row.CONNECTION_EXPIRES_AT} "
+                f"SET {_ENTRY}.{Row.LAST_SEEN} = :now"
+            ),
+            condition=f"{_ENTRY}.{Row.CONNECTION} = :connection",
+            values={":connection": {"S": connection}, ":now": {"N": str(now_seconds)}},
+        )
 
     def rotate_seal_key(self, address: DeviceAddress, registration: RegistrationId, key: SealKey) -> bool:
         """Put a newer seal key in place; the key that is in place already may be put again.
 
         False if another key has this number or a higher one, or if the device is gone.
         """
-        entry = f"{Row.DEVICES}.#n"
+        return self._update_if(
+            address,
+            f"SET {_ENTRY}.{Row.SEAL_KEY} = :public, {_ENTRY}.{Row.SEAL_KEY_NUMBER} = :number",
+            condition=(
+                f"{_ENTRY}.{Row.REGISTRATION} = :registration AND ({_ENTRY}.{Row.SEAL_KEY_NUMBER} < :number OR "
+                f"({_ENTRY}.{Row.SEAL_KEY_NUMBER} = :number AND {_ENTRY}.{Row.SEAL_KEY} = :public))"
+            ),
+            values={
+                ":public": {"B": key.public},
+                ":number": {"N": str(key.number)},
+                ":registration": {"N": str(registration)},
+            },
+        )
+
+    def _update_if(self, address: DeviceAddress, update: str, *, condition: str, values: dict[str, Any]) -> bool:
+        """Change the device's entry as `_update` does. Returns False if the condition fails."""
         try:
-            self.client.update_item(
-                TableName=self.table,
-                Key={Row.ACCOUNT: {"B": address.account}},
-                UpdateExpression=f"SET {entry}.{Row.SEAL_KEY} = :public, {entry}.{Row.SEAL_KEY_NUMBER} = :number",
-                ConditionExpression=(
-                    f"{entry}.{Row.REGISTRATION} = :registration AND ({entry}.{Row.SEAL_KEY_NUMBER} < :number OR "
-                    f"({entry}.{Row.SEAL_KEY_NUMBER} = :number AND {entry}.{Row.SEAL_KEY} = :public))"
-                ),
-                ExpressionAttributeNames={"#n": str(address.device)},
-                ExpressionAttributeValues={
-                    ":public": {"B": key.public},
-                    ":number": {"N": str(key.number)},
-                    ":registration": {"N": str(registration)},
-                },
-            )
+            self._update(address, update, condition=condition, values=values)
         except ClientError as error:
             if failed_condition(error):
                 return False
             raise
         return True
+
+    def _update(
+        self, address: DeviceAddress, update: str, *, condition: str, values: dict[str, Any], **answers: Any
+    ) -> Item:
+        """Change the device's entry (`_ENTRY`). Returns the attributes that `answers` asks for. Raises ClientError."""
+        answer = self.client.update_item(
+            TableName=self.table,
+            Key={Row.ACCOUNT: {"B": address.account}},
+            UpdateExpression=update,
+            ConditionExpression=condition,
+            ExpressionAttributeNames={"#n": str(address.device)},
+            ExpressionAttributeValues=values,
+            **answers,
+        )
+        return answer.get("Attributes", {})
 
     # Parts of the directory's transactions: a device enters directory and routing together or not at all.
 
