@@ -1,10 +1,13 @@
-"""Makes the next text of the secret `SealSecret`: see "Service keys" in docs/runbook.md.
+"""Make the next text of the secret `SealSecret`, or with `--of attestation` of `AttestationSecret`.
+
+See "Service keys" in docs/runbook.md.
 
     python -m tools.service_keys root ROOT_FILE            make a root key; keep the file offline
-    python -m tools.service_keys first --root ROOT_FILE    put the first key under the root, before any device registers
-    python -m tools.service_keys next [--hours 24] [--leaked] [--root ROOT_FILE]
-    python -m tools.service_keys end                       end the former keys
-    python -m tools.service_keys show                      print the introductions that devices get
+    python -m tools.service_keys [--of attestation] first --root ROOT_FILE
+                                                           put the first key under the root, before any device registers
+    python -m tools.service_keys [--of attestation] next [--hours 24] [--leaked] [--root ROOT_FILE]
+    python -m tools.service_keys [--of attestation] end    end the former keys
+    python -m tools.service_keys [--of attestation] show   print the introductions that devices get
 
 All but `root` read the secret as it is now from standard input. They print the next one; nothing is sent anywhere.
 """
@@ -24,19 +27,20 @@ from typing import Any
 import cbor2
 from nacl import bindings
 
-from sandes.crypto.service_keys import (
-    BadSealSecret,
-    Introduction,
-    ServiceKey,
-    ServiceKeys,
+from sandes.crypto.attestation import AttestationKeys
+from sandes.crypto.introductions import (
+    BadKeySecret,
+    Keys,
     introduction_statement,
     sign_introduction,
     succession_key,
 )
-from sandes.model.ids import base64url_text
+from sandes.crypto.service_keys import ServiceKeys
+from sandes.model.introduction import Introduction
 
 _ALPHABET = string.ascii_letters + string.digits
 _SECRET_CHARACTERS = 64
+_OF: dict[str, type[Keys]] = {"seal": ServiceKeys, "attestation": AttestationKeys}
 
 
 class NotYet(Exception):
@@ -47,75 +51,79 @@ class WrongRoot(Exception):
     """The newest key names a successor key that this is not."""
 
 
-def first_with_root(secret: str, *, root: bytes) -> str:
-    """Let a root key, instead of one derived from the secret, introduce the next key. Raises NotYet, BadSealSecret.
+def first_with_root(secret: str, *, root: bytes, of: type[Keys] = ServiceKeys) -> str:
+    """Let a root key, instead of one derived from the secret, introduce the next key. Raises NotYet, BadKeySecret.
 
     Only as long as no device has pinned the first key: the introduction changes.
     """
     if secret.startswith("{"):
         raise NotYet("only the first key, as the deployment made it, can be put under a root")
-    key = ServiceKeys.of(secret.encode()).keys[0]
+    key = of.of(secret.encode()).keys[0]
     statement = introduction_statement(1, key.public, bindings.crypto_sign_seed_keypair(root)[0])
-    return _written([_entry(1, secret, 0)], [Introduction(statement, None)], 1)
+    return _written([_entry(1, secret, 0)], [Introduction(statement, None)], 1, of)
 
 
 def next_secret(
-    secret: str, *, now_seconds: int, in_force_from: int, leaked: bool = False, root: bytes | None = None
+    secret: str,
+    *,
+    now_seconds: int,
+    in_force_from: int,
+    leaked: bool = False,
+    root: bytes | None = None,
+    of: type[Keys] = ServiceKeys,
 ) -> str:
     """Add a key that is used from `in_force_from` on. Of the keys before, only the one in force now is kept.
 
-    `leaked`: the keys before are ended with this step. Raises WrongRoot, BadSealSecret.
+    `leaked`: the keys before are ended with this step. Raises WrongRoot, BadKeySecret.
     """
-    keys = ServiceKeys.of(secret.encode())
+    keys = of.of(secret.encode())
     entries, introductions = _read(secret), list(keys.introductions)
     newest = keys.keys[-1]
     successor = cbor2.loads(introductions[-1].statement)[4]
-    public, private = bindings.crypto_sign_seed_keypair(root) if root else _derived(entries)
+    public, private = bindings.crypto_sign_seed_keypair(root) if root else _derived(entries, of)
     if public != successor:
         raise WrongRoot("the newest key is followed by one that another key introduces: give its root")
     number, made = newest.number + 1, "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_CHARACTERS))
-    following = public if root else succession_key(made.encode(), number)[0]
-    statement = introduction_statement(number, ServiceKey.of(number, made.encode()).public, following)
-    introductions.append(Introduction(statement, sign_introduction(statement, private)))
+    following = public if root else succession_key(made.encode(), number, of.purpose)[0]
+    statement = introduction_statement(number, of.key(number, made.encode()).public, following)
+    introductions.append(Introduction(statement, sign_introduction(statement, private, of.purpose)))
     added = _entry(number, made, in_force_from)
     if leaked:
-        return _written([added], introductions, number)
+        return _written([added], introductions, number, of)
     in_force = keys.at(now_seconds).number
     kept = [one for one in entries if one["number"] >= in_force]
-    return _written([*kept, added], introductions, keys.oldest)
+    return _written([*kept, added], introductions, keys.oldest, of)
 
 
-def end_former(secret: str, *, now_seconds: int) -> str:
-    """Have devices refuse what other keys than the newest sealed. Raises NotYet before the newest is in force."""
-    keys, entries = ServiceKeys.of(secret.encode()), _read(secret)
+def end_former(secret: str, *, now_seconds: int, of: type[Keys] = ServiceKeys) -> str:
+    """Have devices refuse what other keys than the newest sealed or signed.
+
+    Raises NotYet before the newest is in force.
+    """
+    keys, entries = of.of(secret.encode()), _read(secret)
     if keys.at(now_seconds) != keys.keys[-1]:
         raise NotYet("the newest key is not in force yet")
-    return _written(entries[-1:], keys.introductions, keys.keys[-1].number)
+    return _written(entries[-1:], keys.introductions, keys.keys[-1].number, of)
 
 
 def _read(secret: str) -> list[dict[str, Any]]:
     return json.loads(secret)["keys"] if secret.startswith("{") else [_entry(1, secret, 0)]
 
 
-def _derived(entries: list[dict[str, Any]]) -> tuple[bytes, bytes]:
+def _derived(entries: list[dict[str, Any]], of: type[Keys]) -> tuple[bytes, bytes]:
     newest = entries[-1]
-    return succession_key(newest["secret"].encode(), newest["number"])
+    return succession_key(newest["secret"].encode(), newest["number"], of.purpose)
 
 
 def _entry(number: int, secret: str, in_force_from: int) -> dict[str, Any]:
     return {"number": number, "secret": secret, "in_force_from": in_force_from}
 
 
-def _written(entries: list[dict[str, Any]], introductions: Any, oldest: int) -> str:
-    told = {"keys": entries, "introductions": [_introduction(one) for one in introductions], "oldest": oldest}
+def _written(entries: list[dict[str, Any]], introductions: Any, oldest: int, of: type[Keys]) -> str:
+    told = {"keys": entries, "introductions": [one.written for one in introductions], "oldest": oldest}
     text = json.dumps(told, indent=1)
-    ServiceKeys.of(text.encode())  # a function would refuse at its cold start what does not hold together
+    of.of(text.encode())  # a function would refuse at its cold start what does not hold together
     return text
-
-
-def _introduction(one: Introduction) -> dict[str, str]:
-    signature = {} if one.signature is None else {"signature": base64url_text(one.signature)}
-    return {"statement": base64url_text(one.statement)} | signature
 
 
 def _new_root(path: Path) -> None:
@@ -133,7 +141,8 @@ def _root_of(path: Path | None) -> bytes | None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Make the next text of the secret SealSecret.")
+    parser = argparse.ArgumentParser(description="Make the next text of the secret SealSecret or AttestationSecret.")
+    parser.add_argument("--of", choices=list(_OF), default="seal", help="whose keys; seal by default")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("root", help="make a root key").add_argument("file", type=Path)
     commands.add_parser("first", help="put the first key under a root").add_argument("--root", type=Path, required=True)
@@ -144,7 +153,7 @@ def main(arguments: list[str] | None = None) -> None:
     commands.add_parser("end", help="end the former keys")
     commands.add_parser("show", help="print what devices get")
     given = parser.parse_args(arguments)
-    now = int(time.time())
+    now, of = int(time.time()), _OF[given.of]
     try:
         if given.command == "root":
             _new_root(given.file)
@@ -152,18 +161,22 @@ def main(arguments: list[str] | None = None) -> None:
         secret = sys.stdin.read().strip()
         match given.command:
             case "first":
-                print(first_with_root(secret, root=_root_of(given.root) or b""))
+                print(first_with_root(secret, root=_root_of(given.root) or b"", of=of))
             case "next":
                 from_seconds = 0 if given.leaked else now + round(given.hours * 3600)
                 root = _root_of(given.root)
-                print(next_secret(secret, now_seconds=now, in_force_from=from_seconds, leaked=given.leaked, root=root))
+                print(
+                    next_secret(
+                        secret, now_seconds=now, in_force_from=from_seconds, leaked=given.leaked, root=root, of=of
+                    )
+                )
             case "end":
-                print(end_former(secret, now_seconds=now))
+                print(end_former(secret, now_seconds=now, of=of))
             case _:
-                keys = ServiceKeys.of(secret.encode())
-                shown = {"oldest": keys.oldest, "introductions": [_introduction(one) for one in keys.introductions]}
+                keys = of.of(secret.encode())
+                shown = {"oldest": keys.oldest, "introductions": [one.written for one in keys.introductions]}
                 print(json.dumps(shown, indent=1))
-    except (BadSealSecret, NotYet, WrongRoot, ValueError, OSError) as error:
+    except (BadKeySecret, NotYet, WrongRoot, ValueError, OSError) as error:
         sys.exit(f"service_keys: {error}")
 
 

@@ -390,8 +390,11 @@ def test_who_is_revoked_and_verified_again_meanwhile_is_no_official_on_another_d
 
 def test_the_published_key_is_the_one_that_signs(store_backend: Service) -> None:
     store_backend.verify(store_backend.person())
-    assert store_backend.verifications.attestation_key() == store_backend.verification_deps().key.public
-    store_backend.verifications.publish_attestation_key(b"k" * 32)
-    assert store_backend.verifications.attestation_key() == b"k" * 32
-    store_backend.verify(store_backend.person())
-    assert store_backend.verifications.attestation_key() == store_backend.verification_deps().key.public
+    told = store_backend.verification_deps().keys.told
+    assert store_backend.verifications.attestation_keys() == told
+    ended = replace(told, oldest=2)
+    assert not store_backend.verifications.publish_attestation_keys(ended, previous=None)
+    assert not store_backend.verifications.publish_attestation_keys(ended, previous=ended)
+    assert store_backend.verifications.publish_attestation_keys(ended, previous=told)
+    assert store_backend.verifications.attestation_keys() == ended
+    assert store_backend.verifications.publish_attestation_keys(told, previous=ended)

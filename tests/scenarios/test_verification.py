@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from sandes.crypto.attestation import ATTESTING
+from sandes.crypto.introductions import check_introductions
 from sandes.crypto.statements import signed_by
-from sandes.model.ids import parse_base64url
+from sandes.model.introduction import Introduction
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.conftest import Deployed
 from tests.support.raw_app import operate
@@ -135,7 +137,9 @@ async def test_devices_are_given_the_key_that_attestations_are_signed_with(
     person = await register(deployment)
     verify(deployment, person, organisation)
     answer = await person.call("GET", "/v1/attestation-key")
-    public = parse_base64url(answer.json()["public"])
+    told = answer.json()
+    introduced = [Introduction.read(one) for one in told["introductions"]]
+    public = check_introductions(introduced, ATTESTING)[told["oldest"]]
     (row,) = deployment.engine.client("dynamodb").query(
         TableName=deployment.stack.tables["directory"],
         KeyConditionExpression="p = :p AND s = :v",

@@ -21,7 +21,7 @@ from sandes.apps.otp_sms import SmsDependencies
 from sandes.apps.otps import OtpDependencies
 from sandes.apps.quotas import Quotas
 from sandes.crypto import statements
-from sandes.crypto.attestation import AttestationKey
+from sandes.crypto.attestation import AttestationKeys
 from sandes.crypto.audit_chain import AuditKey
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
@@ -102,7 +102,7 @@ LOGIN = {
 }
 DLT = {"dlt_entity": "1101000000000000001", "dlt_templates": {"en": "1107000000000000001"}}
 PEPPER = Pepper.of(b"p" * 32)
-ATTESTATION_KEY = AttestationKey.of(b"a" * 32)
+ATTESTATION_KEYS = AttestationKeys.of(b"a" * 32)
 AUDIT_KEY = AuditKey.of(b"k" * 32)
 
 
@@ -275,7 +275,7 @@ class Service:
             store=VerificationStore(client, self.tables["directory"], routing),
             directory=DirectoryStore(client, self.tables["directory"]),
             pepper=PEPPER,
-            key=ATTESTATION_KEY,
+            keys=ATTESTATION_KEYS,
         )
 
     @property

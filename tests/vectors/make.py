@@ -15,7 +15,16 @@ from typing import Any
 from tests.vectors import reference
 from tests.vectors.make_audit import audit
 from tests.vectors.make_groups import groups
-from tests.vectors.make_seal import INBOX, MESSAGE, content_of, contents, plaintext_of, seal2, service_keys
+from tests.vectors.make_seal import (
+    INBOX,
+    MESSAGE,
+    attestation_keys,
+    content_of,
+    contents,
+    plaintext_of,
+    seal2,
+    service_keys,
+)
 from tests.vectors.reference import SEEDS, seed
 
 FOLDER = Path(__file__).parent
@@ -426,6 +435,7 @@ def rendered() -> dict[str, str]:
         "seal1.json": seal1(),
         "seal2.json": seal2(),
         "service-keys.json": service_keys(),
+        "attestation-keys.json": attestation_keys(),
         "tokens.json": tokens(),
         "statements.json": statements(),
         "acts.json": acts(),

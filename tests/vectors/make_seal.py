@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from tests.vectors import reference
@@ -245,17 +246,34 @@ def _refused(head: bytes, sealed: bytes) -> list[dict[str, str]]:
 
 
 def service_keys() -> dict[str, Any]:
+    def public(secret: bytes, number: int) -> bytes:
+        return reference.public_of(reference.service_key_secret(secret, number))
+
+    return _key_lists("service", reference.SERVICE_KEY, reference.ATTESTATION_KEY, "seal_public", public)
+
+
+def attestation_keys() -> dict[str, Any]:
+    def public(secret: bytes, number: int) -> bytes:
+        return reference.identity_public(reference.attestation_seed(secret, number))
+
+    return _key_lists("attestation", reference.ATTESTATION_KEY, reference.SERVICE_KEY, "public", public)
+
+
+def _key_lists(
+    of: str, label: bytes, other_label: bytes, public_name: str, public_of: Callable[[bytes, int], bytes]
+) -> dict[str, Any]:
     """Lists of introductions: by whom they are accepted, and which are refused."""
-    secrets = {number: seed(f"service secret {number}" if number > 1 else "service secret") for number in range(1, 5)}
-    publics = {n: reference.public_of(reference.service_key_secret(secrets[n], n)) for n in secrets}
-    seeds = {n: reference.succession_seed(secrets[n], n) for n in secrets}
+    labels = {number: f"{of} secret {number}" if number > 1 else f"{of} secret" for number in range(1, 5)}
+    secrets = {number: seed(text) for number, text in labels.items()}
+    publics = {n: public_of(secrets[n], n) for n in secrets}
+    seeds = {n: reference.succession_seed(secrets[n], n, label) for n in secrets}
     statements = {n: reference.introduction(n, publics[n], reference.identity_public(seeds[n])) for n in secrets}
 
     def entry(number: int, *, by: bytes | None = None, statement: bytes | None = None) -> dict[str, str]:
         said = statements[number] if statement is None else statement
         if number == 1 and by is None:
             return {"statement": said.hex()}
-        signed = reference.sign_introduction(seeds[number - 1] if by is None else by, said)
+        signed = reference.sign_introduction(seeds[number - 1] if by is None else by, said, label)
         return {"statement": said.hex(), "signature": signed.hex()}
 
     def accepted(
@@ -274,15 +292,19 @@ def service_keys() -> dict[str, Any]:
     theirs = reference.introduction(2, reference.public_of(thief), reference.identity_public(thief))
     other_first = reference.introduction(1, reference.public_of(thief), reference.identity_public(thief))
     unlabelled = {"statement": statements[2].hex(), "signature": reference.sign(seeds[1], statements[2]).hex()}
+    for_other = {
+        "statement": statements[2].hex(),
+        "signature": reference.sign_introduction(seeds[1], statements[2], other_label).hex(),
+    }
     return {
-        "about": "docs/protocol/service-keys.md. Binary values are hexadecimal.",
+        "about": f"docs/protocol/{of if of == 'attestation' else 'service-keys'}.md. Binary values are hexadecimal.",
         "seeds": SEEDS,
         "secrets": [
             {
                 "number": n,
-                "label": f"service secret {n}" if n > 1 else "service secret",
+                "label": labels[n],
                 "secret": secrets[n].hex(),
-                "seal_public": publics[n].hex(),
+                public_name: publics[n].hex(),
                 "successor_public": reference.identity_public(seeds[n]).hex(),
                 "statement": statements[n].hex(),
             }
@@ -304,6 +326,8 @@ def service_keys() -> dict[str, Any]:
             refused("a second key signed by itself", [entry(1), entry(2, by=seeds[2])]),
             refused("a second key of somebody else", [entry(1), entry(2, statement=theirs, by=thief)]),
             refused("signed without the label", [entry(1), unlabelled]),
+            refused("signed for the other purpose", [entry(1), for_other]),
+            refused("a key before the pinned one", [entry(1), entry(2)], pinned=(2,)),
             refused("a gap", [entry(1), entry(3)]),
             refused("a gap after what is pinned", [entry(3)]),
             refused("in another order", [entry(2), entry(1)]),

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+SERVICE_KEY, ATTESTATION_KEY = b"SANDES1/service-key", b"SANDES1/attestation-key"
 PERSON = b"sandes-seal-v1"
 
 
@@ -182,19 +183,23 @@ def unseal2(sealed: bytes, *, seal_secret: bytes, service_public: bytes, header:
 
 
 def service_key_secret(secret: bytes, number: int) -> bytes:
-    return hkdf(secret, salt=b"SANDES1/service-key", info=b"seal" + bytes([number]))
+    return hkdf(secret, salt=SERVICE_KEY, info=b"seal" + bytes([number]))
 
 
-def succession_seed(secret: bytes, number: int) -> bytes:
-    return hkdf(secret, salt=b"SANDES1/service-key", info=b"succession" + bytes([number]))
+def attestation_seed(secret: bytes, number: int = 1) -> bytes:
+    return hkdf(secret, salt=ATTESTATION_KEY, info=b"attest" + bytes([number]))
+
+
+def succession_seed(secret: bytes, number: int, label: bytes = SERVICE_KEY) -> bytes:
+    return hkdf(secret, salt=label, info=b"succession" + bytes([number]))
 
 
 def introduction(number: int, public: bytes, successor: bytes) -> bytes:
     return cbor({1: 1, 2: number, 3: public, 4: successor})
 
 
-def sign_introduction(seed: bytes, statement: bytes) -> bytes:
-    return sign(seed, b"SANDES1/service-key\0" + statement)
+def sign_introduction(seed: bytes, statement: bytes, label: bytes = SERVICE_KEY) -> bytes:
+    return sign(seed, label + b"\0" + statement)
 
 
 def jws_part(value: Any) -> str:
@@ -225,10 +230,6 @@ def attestation_statement(
             7: dict(enumerate(commitments, start=1)),
         }
     )
-
-
-def attestation_seed(secret: bytes) -> bytes:
-    return hashlib.blake2b(secret, digest_size=32, person=b"sandes-attest").digest()
 
 
 def sign_attestation(secret: bytes, statement: bytes) -> bytes:

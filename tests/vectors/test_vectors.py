@@ -14,9 +14,10 @@ import pytest
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from sandes.crypto import attestation, service_keys
+from sandes.crypto import attestation, introductions
 from sandes.crypto import seal as server_seal
-from sandes.crypto.service_keys import ServiceKey
+from sandes.crypto.introductions import Key, Keys
+from sandes.crypto.service_keys import ServiceKeys
 from sandes.crypto.statements import registration_statement, seal_key_statement, signed_by
 from sandes.crypto.tokens import TokenExpired, TokenInvalid, verify_token
 from sandes.model.app import AppSender
@@ -32,6 +33,7 @@ from sandes.model.ids import (
     base64url_text,
     message_text,
 )
+from sandes.model.introduction import Introduction
 from sandes.model.verification import ATTESTED
 from tests.vectors import make, reference
 
@@ -45,7 +47,8 @@ def load(name: str) -> dict[str, Any]:
 
 SEAL1, SEAL2 = load("seal1.json"), load("seal2.json")
 TOKENS, STATEMENTS = load("tokens.json"), load("statements.json")
-ATTESTATIONS, SERVICE_KEYS = load("attestations.json"), load("service-keys.json")
+ATTESTATIONS = load("attestations.json")
+SERVICE_KEYS, ATTESTATION_KEYS = load("service-keys.json"), load("attestation-keys.json")
 
 
 def each(cases: list[dict[str, Any]]) -> Callable[[Any], Any]:
@@ -65,7 +68,7 @@ def test_the_files_are_what_the_second_implementation_makes(name: str) -> None:
         (STATEMENTS["identity_label"], STATEMENTS["identity_seed"]),
         (ATTESTATIONS["secret_label"], ATTESTATIONS["secret"]),
         *((case["ephemeral_label"], case["ephemeral_secret"]) for case in SEAL1["sealed"] + SEAL2["sealed"]),
-        *((case["label"], case["secret"]) for case in SERVICE_KEYS["secrets"]),
+        *((case["label"], case["secret"]) for case in SERVICE_KEYS["secrets"] + ATTESTATION_KEYS["secrets"]),
     ],
 )
 def test_secrets_come_from_their_labels_as_the_files_say(label: str, secret: str) -> None:
@@ -106,7 +109,7 @@ def content_of(case: dict[str, Any]) -> server_seal.Content:
 
 
 def sealed_by_server(case: dict[str, Any]) -> bytes:
-    service = ServiceKey(1, bytes.fromhex(SEAL2["service_secret"]), bytes.fromhex(SEAL2["service_public"]))
+    service = Key(1, bytes.fromhex(SEAL2["service_secret"]), bytes.fromhex(SEAL2["service_public"]))
     sealing = server_seal.Sealing(service, ephemeral=bytes.fromhex(case["ephemeral_secret"]))
     return sealing(
         content_of(case).encode(),
@@ -193,27 +196,35 @@ def test_what_was_sealed_with_one_ephemeral_key_opens_for_each_device_alone(case
 # keys of the service
 
 
-def introductions_of(told: dict[str, Any]) -> list[service_keys.Introduction]:
+def introductions_of(told: dict[str, Any]) -> list[Introduction]:
     return [
-        service_keys.Introduction(
-            bytes.fromhex(one["statement"]), bytes.fromhex(one["signature"]) if "signature" in one else None
-        )
+        Introduction(bytes.fromhex(one["statement"]), bytes.fromhex(one["signature"]) if "signature" in one else None)
         for one in told["introductions"]
     ]
 
 
-@pytest.mark.parametrize("case", SERVICE_KEYS["secrets"], ids=lambda case: case["label"])
-def test_the_server_derives_its_keys_as_the_file_says(case: dict[str, Any]) -> None:
+LISTS: list[tuple[dict[str, Any], type[Keys]]] = [
+    (SERVICE_KEYS, ServiceKeys),
+    (ATTESTATION_KEYS, attestation.AttestationKeys),
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "of"), [pytest.param(case, of, id=case["label"]) for file, of in LISTS for case in file["secrets"]]
+)
+def test_the_server_derives_its_keys_as_the_file_says(case: dict[str, Any], of: type[Keys]) -> None:
     secret, number = bytes.fromhex(case["secret"]), case["number"]
-    key, successor = service_keys.ServiceKey.of(number, secret), service_keys.succession_key(secret, number)[0]
-    assert key.public.hex() == case["seal_public"]
+    key, successor = of.key(number, secret), introductions.succession_key(secret, number, of.purpose)[0]
+    assert key.public.hex() == case["seal_public" if of is ServiceKeys else "public"]
     assert successor.hex() == case["successor_public"]
-    assert service_keys.introduction_statement(number, key.public, successor).hex() == case["statement"]
+    assert introductions.introduction_statement(number, key.public, successor).hex() == case["statement"]
 
 
-@each(SERVICE_KEYS["accepted"])
-def test_the_server_takes_the_lists_that_devices_accept(case: dict[str, Any]) -> None:
-    public = service_keys.check_introductions(introductions_of(case["told"]))
+@pytest.mark.parametrize(
+    ("case", "of"), [pytest.param(case, of, id=case["name"]) for file, of in LISTS for case in file["accepted"]]
+)
+def test_the_server_takes_the_lists_that_devices_accept(case: dict[str, Any], of: type[Keys]) -> None:
+    public = introductions.check_introductions(introductions_of(case["told"]), of.purpose)
     assert set(public) <= set(case["afterwards"])
 
 
@@ -303,9 +314,9 @@ def test_the_server_attests_what_is_in_the_file(case: dict[str, Any]) -> None:
         expires_at=case["expires_at"],
         commitments={field: attestation.commitment(values[field], salts[field]) for field in ATTESTED},
     )
-    key = attestation.AttestationKey.of(bytes.fromhex(ATTESTATIONS["secret"]))
+    key = attestation.AttestationKeys.of(bytes.fromhex(ATTESTATIONS["secret"])).at(0)
     assert made.hex() == case["statement"]
-    assert key.sign(made).hex() == case["signature"]
+    assert attestation.sign(made, key).hex() == case["signature"]
     assert key.public.hex() == ATTESTATIONS["public"]
 
 
@@ -436,10 +447,27 @@ def test_the_sdk_pins_the_keys_that_follow(case: dict[str, Any], tmp_path: Path)
 def test_the_sdk_refuses_keys_that_do_not_follow_and_keeps_what_it_has(case: dict[str, Any], tmp_path: Path) -> None:
     store, keys = keys_of_sdk(case, tmp_path)
     before = store.service_keys.statements(), store.service_keys.oldest()
-    with pytest.raises(sdk("service_keys").ServiceKeysRefused):
+    with pytest.raises(sdk("introductions").KeysRefused):
         keys.learn(told_of(case))
     assert (store.service_keys.statements(), store.service_keys.oldest()) == before
     assert not keys.is_fresh
+
+
+@each(ATTESTATION_KEYS["accepted"])
+def test_the_sdk_follows_the_keys_of_attestations(case: dict[str, Any]) -> None:
+    pinned = {one["number"]: bytes.fromhex(one["statement"]) for one in case["pinned"]}
+    module = sdk("introductions")
+    followed = module.follow(told_of(case), pinned, label=module.ATTESTING)
+    assert sorted(pinned.keys() | followed.statements.keys()) == case["afterwards"]
+    assert followed.oldest == case["told"]["oldest"]
+
+
+@each(ATTESTATION_KEYS["refused"])
+def test_the_sdk_refuses_keys_of_attestations_that_do_not_follow(case: dict[str, Any]) -> None:
+    pinned = {one["number"]: bytes.fromhex(one["statement"]) for one in case["pinned"]}
+    module = sdk("introductions")
+    with pytest.raises(module.KeysRefused):
+        module.follow(told_of(case), pinned, label=module.ATTESTING)
 
 
 def test_the_sdk_signs_tokens_the_server_accepts() -> None:
@@ -478,7 +506,7 @@ def attested_by_sdk(case: dict[str, Any]) -> Any:
     return sdk("attestation").check_attestation(
         given,
         account=app_text(AppId(bytes.fromhex(ATTESTATIONS["account"]))),
-        public=bytes.fromhex(ATTESTATIONS["public"]),
+        keys=[bytes.fromhex(ATTESTATIONS["public"])],
         now_seconds=ATTESTATIONS["now"],
     )
 

@@ -15,7 +15,7 @@ from sandes.administration.audit.audit import Recorder
 from sandes.administration.groups.official_groups import OfficialGroupDependencies
 from sandes.administration.people.verifications import VerificationDependencies
 from sandes.administration.roles.first_administrators import FirstAdministratorDependencies
-from sandes.crypto.attestation import AttestationKey
+from sandes.crypto.attestation import AttestationKeys
 from sandes.crypto.audit_chain import AuditKey
 from sandes.crypto.pepper import Pepper
 from sandes.edge.admin.cognito import CognitoPool
@@ -51,7 +51,7 @@ class Backstage:
                     store=VerificationStore(dynamodb, table, RoutingStore(dynamodb, deployment.tables["routing"])),
                     directory=directory,
                     pepper=pepper,
-                    key=AttestationKey.of(secret_of(engine, "AttestationSecret")),
+                    keys=AttestationKeys.of(secret_of(engine, "AttestationSecret")),
                 ),
                 groups=OfficialGroupDependencies(
                     groups=GroupStore(dynamodb, table),

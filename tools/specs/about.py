@@ -21,7 +21,7 @@ TAGS: Final[dict[str, str]] = {
     "approvals": "Requests that a second administrator approves or rejects.",
     "apps": "Governance apps with their keys, guests, quotas and webhooks.",
     "assignments": "Roles that administrators hold, and where they hold them.",
-    "attestation-key": "The public key that attestations of officials are checked with.",
+    "attestation-key": "The public keys that attestations of officials are checked with.",
     "audit": "The audit chains, their signed heads and the key that signs them.",
     "batches": "Messages to many recipients, from rows or from an uploaded file.",
     "blocks": "People whom the caller has blocked.",

@@ -12,6 +12,7 @@ from sandes_client.device import DeviceClient, DeviceStopped, NotRegistered, Sen
 from sandes_client.endpoints import Endpoints
 from sandes_client.enrolment import Enrolment
 from sandes_client.events import (
+    AttestationKeysRejected,
     ConnectionChanged,
     EnvelopeRefused,
     Event,
@@ -39,6 +40,7 @@ from sandes_client.store import Store
 __all__ = [
     "ApiError",
     "AppSender",
+    "AttestationKeysRejected",
     "BodyCipher",
     "ClientApi",
     "ConnectionChanged",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,6 @@ from nacl.exceptions import CryptoError
 from sandes_client.fields import cbor_map, number_of, sized, text_of
 from sandes_client.ids import AccountId, account_text, parse_base64url
 
-KEY_BYTES = 32
 _LABEL = b"SANDES1/attestation\0"
 _SIGNATURE_BYTES = 64
 _SALT_BYTES = 16
@@ -37,8 +37,8 @@ class Attested:
     unit: str | None = None
 
 
-def check_attestation(given: Any, *, account: AccountId, public: bytes, now_seconds: int) -> Attested:
-    """What the `attestation` of a profile attests of `account`. `public` is the pinned key.
+def check_attestation(given: Any, *, account: AccountId, keys: Collection[bytes], now_seconds: int) -> Attested:
+    """What the `attestation` of a profile attests of `account`. `keys` are the accepted keys.
 
     Raises AttestationRefused: another signature, account or format, expired, or a disclosure that is not committed to.
     """
@@ -49,7 +49,8 @@ def check_attestation(given: Any, *, account: AccountId, public: bytes, now_seco
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise AttestationRefused("it is not in the form of an attestation") from error
-    _check_signature(statement, signature, public)
+    if not _is_signed_by(statement, signature, keys):
+        raise AttestationRefused("the signature is not that of an accepted key")
     try:
         said = cbor_map(cbor2.loads(statement))
         if said[1] != 1 or cbor2.dumps(said, canonical=True) != statement:
@@ -75,13 +76,24 @@ def stated_expiry(given: Any) -> int | None:
         return None
 
 
-def _check_signature(statement: bytes, signature: bytes, public: bytes) -> None:
+def is_signed(given: Any, keys: Collection[bytes]) -> bool:
+    """Return False for an attestation that another key may have signed, so that newer keys may help."""
     try:
-        if len(signature) != _SIGNATURE_BYTES:
-            raise ValueError("expected a signature")
-        bindings.crypto_sign_open(signature + _LABEL + statement, public)
-    except (CryptoError, ValueError) as error:
-        raise AttestationRefused("the signature is not the platform's") from error
+        return _is_signed_by(parse_base64url(given["statement"]), parse_base64url(given["signature"]), keys)
+    except (KeyError, TypeError, ValueError):
+        return True  # it has not the form of an attestation, with whatever key
+
+
+def _is_signed_by(statement: bytes, signature: bytes, keys: Collection[bytes]) -> bool:
+    return len(signature) == _SIGNATURE_BYTES and any(_holds(signature + _LABEL + statement, key) for key in keys)
+
+
+def _holds(signed: bytes, public: bytes) -> bool:
+    try:
+        bindings.crypto_sign_open(signed, public)
+    except (CryptoError, ValueError):
+        return False
+    return True
 
 
 def _disclosures(disclosed: list[tuple[str, bytes, str]], commitments: dict[int, bytes]) -> dict[str, str]:

@@ -17,9 +17,10 @@ from sandes_client.backoff import Backoff
 from sandes_client.clock import Chance, Clock, ServerClock
 from sandes_client.events import State
 from sandes_client.incoming import Incoming
+from sandes_client.introductions import KeysRefused
 from sandes_client.link import DeviceStopped
 from sandes_client.seal_keys import SealKeyRotation
-from sandes_client.service_keys import ServiceKeys, ServiceKeysRefused
+from sandes_client.service_keys import ServiceKeys
 from sandes_client.socket import (
     ANSWER_SECONDS,
     CLOSE_REVOKED,
@@ -214,7 +215,7 @@ class Connection:
         """Learn the service's keys before the first envelope comes."""
         try:
             self._owner.service_keys.learn(welcome.get("service_keys"))
-        except ServiceKeysRefused as reason:
+        except KeysRefused as reason:
             logger.error("the keys of the service were refused: %s", reason)
             self._owner.on_service_keys_refused(str(reason))
 

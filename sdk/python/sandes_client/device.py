@@ -14,11 +14,13 @@ from typing import Any, Literal, Self, cast
 import httpx
 
 from sandes_client.api import ApiError, ClientApi, Unreachable, learn_date
+from sandes_client.attestation_keys import AttestationKeys
 from sandes_client.cipher import BodyCipher, PlainBody
 from sandes_client.clock import Chance, Clock, ServerClock, SystemClock
 from sandes_client.connection import Connection
 from sandes_client.endpoints import Endpoints
 from sandes_client.events import (
+    AttestationKeysRejected,
     ConnectionChanged,
     Event,
     GroupMessageReceived,
@@ -160,7 +162,10 @@ class DeviceClient:
             server_clock=self.clock,
             chance=chance,
         )
-        self.people = People(store, api=self.api, clock=self.clock)
+        attestation_keys = AttestationKeys(
+            store, api=self.api, clock=self.clock, on_refused=lambda reason: self._emit(AttestationKeysRejected(reason))
+        )
+        self.people = People(store, api=self.api, clock=self.clock, keys=attestation_keys)
         self.groups = Groups(
             store,
             self.address.account,

@@ -189,6 +189,16 @@ class ServiceKeysRejected:
 
 
 @dataclass(frozen=True, slots=True)
+class AttestationKeysRejected:
+    """The service names keys of attestations that do not follow from those this device has pinned.
+
+    The device goes on with the pinned keys: officials whose attestations other keys have signed are not verified.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionChanged:
     state: State
 
@@ -213,5 +223,5 @@ _ROTATING = (GroupChange.LEFT, GroupChange.REMOVED, GroupChange.DISSOLVED, Group
 
 AppMessage = NoticeReceived | OtpReceived
 OfGroup = GroupMessageReceived | GroupEvent | GroupRefreshed
-OfConnection = ConnectionChanged | Revoked | Superseded | ServiceKeysRejected
+OfConnection = ConnectionChanged | Revoked | Superseded | ServiceKeysRejected | AttestationKeysRejected
 Event = MessageReceived | OfGroup | AppMessage | Voided | EnvelopeRefused | StatusChanged | OfConnection

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sandes_client.api import ApiError, ClientApi, Unreachable, path_part, read_answer
-from sandes_client.attestation import KEY_BYTES, AttestationRefused, Attested, check_attestation, stated_expiry
+from sandes_client.attestation import AttestationRefused, Attested, check_attestation, stated_expiry
+from sandes_client.attestation_keys import AttestationKeys
 from sandes_client.clock import ServerClock
 from sandes_client.ids import AccountId, base64url_text, parse_account, parse_base64url
 from sandes_client.paging import every, next_cursor, of_cursor
@@ -30,7 +31,7 @@ ProfileField = Literal["name", "photo", "post", "number", "email", "last_seen"]
 class Profile:
     """A person as the caller may see them. `last_seen` is epoch seconds.
 
-    `attested` is what their organisation vouches for, checked with the pinned key; None if they are no official, or if
+    `attested` is what their organisation vouches for, checked with the pinned keys; None if they are no official, or if
     the check failed. The other fields are the service's word alone.
     """
 
@@ -82,8 +83,9 @@ class Invitation:
 class People:
     """Calls raise ApiError or Unreachable, and ValueError for a text that is no account id."""
 
-    def __init__(self, store: Store, *, api: ClientApi, clock: ServerClock) -> None:
+    def __init__(self, store: Store, *, api: ClientApi, clock: ServerClock, keys: AttestationKeys) -> None:
         self._store = store
+        self._keys = keys
         self._api = api
         self._clock = clock
 
@@ -127,7 +129,7 @@ class People:
     def known(self, account: str) -> Profile | None:
         """What is kept, however old, without asking; an attestation is checked as of now."""
         kept = self._store.people.kept(parse_account(account))
-        return self._checked(kept.answer, self._store.people.attestation_key()) if kept else None
+        return self._checked(kept.answer) if kept else None
 
     def heard(self, account: str, account_class: SenderClass) -> None:
         """The service says now of what class `account` is. What is kept and says otherwise is asked for anew."""
@@ -222,26 +224,18 @@ class People:
         return read_answer(lambda: OwnProfile(profile, dict(answer["policy"]), dict(answer["choices"])))
 
     async def _profile(self, answer: Any) -> Profile:
-        has_attestation = isinstance(answer, dict) and answer.get("attestation") is not None
-        return self._checked(answer, await self._attestation_key() if has_attestation else None)
+        if isinstance(answer, dict) and answer.get("attestation") is not None:
+            await self._keys.prepare(answer["attestation"])
+        return self._checked(answer)
 
-    async def _attestation_key(self) -> bytes:
-        """Asked for once in the life of the profile, and pinned."""
-        pinned = self._store.people.attestation_key()
-        if pinned is None:
-            answer = await self._api.signed("GET", "v1/attestation-key")
-            pinned = read_answer(lambda: _key(answer["public"]))
-            self._store.people.pin_attestation_key(pinned)
-        return pinned
-
-    def _checked(self, answer: Any, public: bytes | None) -> Profile:
+    def _checked(self, answer: Any) -> Profile:
         account = read_answer(lambda: parse_account(answer["account"]))
         attested = None
-        if public is not None and answer.get("attestation") is not None:
+        if answer.get("attestation") is not None:
             try:
                 now_seconds = self._clock.now_ms() // 1000
                 attested = check_attestation(
-                    answer["attestation"], account=account, public=public, now_seconds=now_seconds
+                    answer["attestation"], account=account, keys=self._keys.accepted(), now_seconds=now_seconds
                 )
             except AttestationRefused as reason:
                 logger.warning("account %s is not shown as verified: %s", account, reason)
@@ -258,13 +252,6 @@ def _expired_since(kept: KeptProfile, now_ms: int) -> bool:
     attestation = kept.answer.get("attestation")
     expires_at = stated_expiry(attestation) if attestation is not None else None
     return expires_at is not None and kept.read_at_ms < expires_at * 1000 <= now_ms
-
-
-def _key(text: str) -> bytes:
-    public = parse_base64url(text)
-    if len(public) != KEY_BYTES:
-        raise ValueError("expected a public key")
-    return public
 
 
 def _shaped(answer: dict[str, Any], account: AccountId, attested: Attested | None) -> Profile:

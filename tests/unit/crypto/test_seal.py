@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey
 
+from sandes.crypto.introductions import Key
 from sandes.crypto.seal import (
     OVERHEAD_BYTES,
     Content,
@@ -20,14 +21,14 @@ from sandes.crypto.seal import (
     receipt_body,
     unseal,
 )
-from sandes.crypto.service_keys import ServiceKey
+from sandes.crypto.service_keys import ServiceKeys
 from sandes.model.envelope import HEADER
 from sandes.model.ids import AccountId, DeviceAddress, DeviceNumber, MessageId
 
 SECRET = bytes(range(32))
 PUBLIC = bytes(PrivateKey(SECRET).public_key)
 HEAD = HEADER.pack(2, bytes(16), bytes(range(16)), 7, 1_790_000_000, 1)
-SERVICE = ServiceKey.of(1, b"a secret that only the service has")
+SERVICE = ServiceKeys.key(1, b"a secret that only the service has")
 CONTENT = Content(
     MessageId(bytes(range(16))),
     DeviceAddress(AccountId(b"senderid"), DeviceNumber(3)),
@@ -50,7 +51,7 @@ SMALL_ORDER = [
 """The points of order 1, 2, 4 and 8 on Curve25519 and its twist, and their spellings above the prime."""
 
 
-def seal(plain: bytes, *, header: bytes = HEAD, public: bytes = PUBLIC, service: ServiceKey = SERVICE) -> bytes:
+def seal(plain: bytes, *, header: bytes = HEAD, public: bytes = PUBLIC, service: Key = SERVICE) -> bytes:
     return Sealing(service)(plain, seal_public=public, header=header)
 
 
@@ -90,10 +91,10 @@ def test_every_single_flipped_bit_of_the_sealed_bytes_breaks_the_seal() -> None:
 
 def test_without_the_services_private_key_nothing_can_be_sealed_that_opens() -> None:
     """Whoever can write rows knows every public key, and chooses ephemeral and static keys as they like."""
-    own = ServiceKey.of(1, b"a secret that somebody else has made")
-    borrowed = ServiceKey(1, own.private, SERVICE.public)
+    own = ServiceKeys.key(1, b"a secret that somebody else has made")
+    borrowed = Key(1, own.private, SERVICE.public)
     shared = bytes(PrivateKey.generate())
-    same = Sealing(ServiceKey(1, shared, SERVICE.public), ephemeral=shared)
+    same = Sealing(Key(1, shared, SERVICE.public), ephemeral=shared)
     for forged in (
         seal(CONTENT.encode(), service=own),
         seal(CONTENT.encode(), service=borrowed),

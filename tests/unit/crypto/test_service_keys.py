@@ -6,20 +6,17 @@ import io
 import json
 import stat
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cbor2
 import pytest
 from nacl import bindings
 
-from sandes.crypto.service_keys import (
-    BadSealSecret,
-    Introduction,
-    ServiceKey,
-    ServiceKeys,
-    check_introductions,
-    introduction_statement,
-)
+from sandes.crypto import introductions
+from sandes.crypto.introductions import BadKeySecret, introduction_statement
+from sandes.crypto.service_keys import SEALING, ServiceKeys
+from sandes.model.introduction import Introduction
 from tools.service_keys import NotYet, WrongRoot, end_former, first_with_root, main, next_secret
 
 FIRST = "plain secret as the deployment makes it, 64 characters in all.."
@@ -28,24 +25,28 @@ DAY = 86_400
 ROOT = bytes(range(32))
 
 
+def check_introductions(given: Sequence[Introduction]) -> dict[int, bytes]:
+    return introductions.check_introductions(given, SEALING)
+
+
 def test_a_plain_secret_is_the_first_key() -> None:
     keys = ServiceKeys.of(FIRST.encode())
     key = keys.at(0)
     assert (key.number, keys.oldest) == (1, 1)
-    assert key == ServiceKey.of(1, FIRST.encode())
+    assert key == ServiceKeys.key(1, FIRST.encode())
     assert check_introductions(keys.introductions) == {1: key.public}
     assert keys.introductions[0].signature is None
 
 
 def test_keys_of_other_secrets_and_numbers_differ_and_are_not_shown() -> None:
-    keys = [ServiceKey.of(1, FIRST.encode()), ServiceKey.of(2, FIRST.encode()), ServiceKey.of(1, b"x" * 32)]
+    keys = [ServiceKeys.key(1, FIRST.encode()), ServiceKeys.key(2, FIRST.encode()), ServiceKeys.key(1, b"x" * 32)]
     assert len({key.private for key in keys}) == len({key.public for key in keys}) == 3
     assert "private" not in repr(keys[0])
     assert "private" not in repr(ServiceKeys.of(FIRST.encode()))
 
 
 def test_a_short_secret_is_refused() -> None:
-    with pytest.raises(BadSealSecret):
+    with pytest.raises(BadKeySecret):
         ServiceKeys.of(b"x" * 31)
 
 
@@ -120,7 +121,7 @@ def test_a_secret_that_does_not_hold_together_is_refused(change: object) -> None
     told = json.loads(next_secret(FIRST, now_seconds=NOW, in_force_from=NOW))
     ServiceKeys.of(json.dumps(told).encode())
     change(told)  # type: ignore[operator]
-    with pytest.raises(BadSealSecret):
+    with pytest.raises(BadKeySecret):
         ServiceKeys.of(json.dumps(told).encode())
 
 

@@ -22,7 +22,7 @@ from sandes.store.people import PEOPLE_AT_ONCE
 from sandes.store.schema import VerificationRow
 from sandes.store.verifications import verification_key
 from tests.support.keys import DeviceKeys
-from tests.support.service import ATTESTATION_KEY, NOW, NOW_MS, Person, Service, new_phone
+from tests.support.service import ATTESTATION_KEYS, NOW, NOW_MS, Person, Service, new_phone
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(100)
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -282,7 +282,8 @@ def test_an_attestation_discloses_what_the_viewer_may_see_and_stays_checkable(
     change(service, asha, choices={"post": "nobody"})
     attestation = seen(service, colleague, asha).attestation
     assert attestation
-    VerifyKey(ATTESTATION_KEY.public).verify(b"SANDES1/attestation\0" + attestation.statement, attestation.signature)
+    public = ATTESTATION_KEYS.at(0).public
+    VerifyKey(public).verify(b"SANDES1/attestation\0" + attestation.statement, attestation.signature)
     (disclosure,) = attestation.disclosures
     assert (disclosure.field, disclosure.value) == ("name", "Asha Rao")
     assert commitment(disclosure.value, disclosure.salt) in attestation.statement

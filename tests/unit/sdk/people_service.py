@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 
-from sandes.crypto.attestation import AttestationKey, commitment, statement
+from sandes.crypto.attestation import AttestationKeys, commitment, sign, statement
+from sandes.crypto.introductions import Key
 from sandes.model.ids import AccountId, OrganisationId, UnitId, account_text, base64url_text, new_request_id
 from sandes.model.verification import AttestedField
 from sandes.protocol import client_api
@@ -42,7 +43,7 @@ class PeopleService:
     """`profiles` by account id; bob is a verified official unless a test changes it."""
 
     service: Service
-    key: AttestationKey = field(default_factory=lambda: AttestationKey.of(secrets.token_bytes(32)))
+    keys: AttestationKeys = field(default_factory=lambda: AttestationKeys.of(secrets.token_bytes(32)))
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: list[Any] = field(default_factory=list)
     requests: list[client_api.OwnVerificationRequest] = field(default_factory=list)
@@ -70,7 +71,7 @@ class PeopleService:
         return shown | changed
 
     def attestation(
-        self, account: AccountId, *, key: AttestationKey | None = None, expires_at: int = START_MS // 1000 + 86_400
+        self, account: AccountId, *, key: Key | None = None, expires_at: int = START_MS // 1000 + 86_400
     ) -> dict[str, Any]:
         salts = {name: secrets.token_bytes(16) for name in SAID}
         said = statement(
@@ -83,7 +84,7 @@ class PeopleService:
         )
         return {
             "statement": base64url_text(said),
-            "signature": base64url_text((key or self.key).sign(said)),
+            "signature": base64url_text(sign(said, key or self.keys.at(self.service.now_ms // 1000))),
             "disclosures": [
                 {"field": name, "salt": base64url_text(salts[name]), "value": value} for name, value in SAID.items()
             ],
@@ -92,7 +93,11 @@ class PeopleService:
     def answer(self, request: httpx.Request, method: str, path: Sequence[str]) -> httpx.Response | None:
         match method, path:
             case "GET", ["attestation-key"]:
-                return answered(client_api.AttestationKey(public=self.key.public))
+                introductions = [
+                    client_api.AttestationKeyIntroduction(statement=one.statement, signature=one.signature)
+                    for one in self.keys.introductions
+                ]
+                return answered(client_api.AttestationKeyList(oldest=self.keys.oldest, introductions=introductions))
             case "GET", ["accounts", account]:
                 profile = self.profiles.get(account)
                 return httpx.Response(200, json=profile) if profile else problem("not_found", 404)

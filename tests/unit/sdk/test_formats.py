@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sandes.crypto.seal import Content, Kind, Sealing, notice_body, otp_body, receipt_body, void_body
 from sandes.crypto.seal import ReceiptKind as ServerReceiptKind
 from sandes.crypto.seal import Void as VoidReason
-from sandes.crypto.service_keys import ServiceKey
+from sandes.crypto.service_keys import ServiceKeys
 from sandes.crypto.tokens import verify_token
 from sandes.model import ids as server_ids
 from sandes.model.app import AppSender
@@ -48,7 +48,7 @@ from sandes_client.tokens import sign_token
 from tests.unit.sdk.service import ALICE, BOB
 
 KEY = SealKey(3, bytes(range(32)))
-SERVICE = ServiceKey.of(1, b"the secret that only the service has")
+SERVICE = ServiceKeys.key(1, b"the secret that only the service has")
 MESSAGE = server_ids.new_message_id(1_800_000_000_000)
 CONTENT = Content(
     MESSAGE, server_ids.DeviceAddress(BOB, server_ids.DeviceNumber(2)), "verified", ALICE, Kind.MESSAGE, 5, b"body"

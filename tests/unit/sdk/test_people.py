@@ -10,13 +10,16 @@ from typing import Any
 import httpx
 import pytest
 
-from sandes.crypto.attestation import AttestationKey
+from sandes.crypto.attestation import AttestationKeys
+from sandes.crypto.service_keys import ServiceKeys
 from sandes.model.ids import account_text
 from sandes.protocol.client_api import ChangeProfile
-from sandes_client import ApiError, Store, Unreachable
+from sandes_client import ApiError, AttestationKeysRejected, DeviceClient, Store, Unreachable
+from sandes_client.attestation_keys import MAX_AGE_MS, MIN_AGE_MS
 from sandes_client.people import MAX_AGE_SECONDS
 from tests.unit.sdk.people_service import RAILWAYS, PeopleService
 from tests.unit.sdk.service import ALICE, BOB, START_MS, Service, problem, settle
+from tools.service_keys import next_secret
 
 ALICE_ID, BOB_ID = account_text(ALICE), account_text(BOB)
 KEY = ("GET", "/v1/attestation-key")
@@ -44,7 +47,9 @@ async def test_an_official_is_verified_by_an_attestation_that_holds(
 
 
 def _another_key(people: PeopleService) -> dict[str, Any]:
-    return people.official(BOB, attestation=people.attestation(BOB, key=AttestationKey.of(secrets.token_bytes(32))))
+    return people.official(
+        BOB, attestation=people.attestation(BOB, key=AttestationKeys.of(secrets.token_bytes(32)).at(0))
+    )
 
 
 def _another_account(people: PeopleService) -> dict[str, Any]:
@@ -101,7 +106,7 @@ async def test_the_key_is_asked_for_once_and_pinned(service: Service, store: Sto
         await device.people.profile(ALICE_ID)
         assert KEY not in service.calls, "who is no official needs no key"
         assert (await device.people.profile(BOB_ID)).verified
-    people.key = AttestationKey.of(secrets.token_bytes(32))
+    people.keys = AttestationKeys.of(secrets.token_bytes(32))
     people.profiles[BOB_ID] = people.official(BOB)
     async with service.client(store) as device:
         assert not (await device.people.profile(BOB_ID, max_age_seconds=0)).verified, "by another key"
@@ -166,14 +171,23 @@ async def test_a_profile_that_is_not_in_its_form_is_unreachable_or_public(
                 await device.people.profile(BOB_ID)
 
 
-async def test_a_key_that_is_none_is_unreachable_and_not_pinned(
-    service: Service, store: Store, people: PeopleService
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        [],
+        {"oldest": 1, "introductions": []},
+        {"oldest": 1, "introductions": ["AAAA"]},
+        {"oldest": 1, "introductions": [{"statement": "AAAA"}]},
+    ],
+)
+async def test_keys_in_another_form_are_not_pinned_and_verify_nobody(
+    service: Service, store: Store, people: PeopleService, told: Any
 ) -> None:
-    service.http_answers[KEY] = lambda _: httpx.Response(200, json={"public": "AAAA"})
+    service.http_answers[KEY] = lambda _: httpx.Response(200, json=told)
     async with service.client(store) as device:
-        with pytest.raises(Unreachable):
-            await device.people.profile(BOB_ID)
-    assert store.people.attestation_key() is None
+        assert not (await device.people.profile(BOB_ID)).verified
+    assert store.attestation_keys.statements() == {}
     assert people.profiles
 
 
@@ -224,7 +238,7 @@ async def test_a_new_registration_forgets_people_and_the_pinned_key(
     async with service.client(store) as device:
         await device.people.profile(BOB_ID)
     store.profile.begin(service.identity, service.seal_keys[0].__class__.new(9, secrets.token_bytes), now_ms=1)
-    assert store.people.attestation_key() is None
+    assert store.attestation_keys.statements() == {}
     assert store.people.kept(BOB_ID) is None  # type: ignore[arg-type]
     assert people.profiles
 
@@ -348,3 +362,117 @@ async def test_a_profile_kept_by_a_clock_that_was_ahead_is_asked_for_again(
         await device.drained()
         await settle()
         assert (await device.people.profile(BOB_ID)).verified
+
+
+# How a key of attestations is replaced
+
+FIRST = "the secret of the first key, as the deployment makes it"
+SECOND = next_secret(FIRST, now_seconds=START_MS // 1000, in_force_from=START_MS // 1000 + 600, of=AttestationKeys)
+MINUTE = MIN_AGE_MS / 1000
+
+
+def _keys(secret: str) -> AttestationKeys:
+    return AttestationKeys.of(secret.encode())
+
+
+def _rejections(device: DeviceClient) -> list[str]:
+    told: list[str] = []
+
+    async def listen() -> None:
+        async for event in device.events():
+            told.extend([event.reason] if isinstance(event, AttestationKeysRejected) else [])
+
+    device.spawn(listen())
+    return told
+
+
+async def _is_verified(device: DeviceClient) -> bool:
+    return (await device.people.profile(BOB_ID, max_age_seconds=0)).verified
+
+
+async def test_a_key_that_the_pinned_one_introduces_is_accepted_and_the_former_one_too(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    people.keys = _keys(FIRST)
+    people.profiles[BOB_ID] = people.official(BOB)
+    async with service.client(store) as device:
+        assert await _is_verified(device)
+        people.keys = _keys(SECOND)
+        people.profiles[BOB_ID] = people.official(BOB, attestation=people.attestation(BOB, key=people.keys.keys[-1]))
+        assert not await _is_verified(device), "the service has just said which keys it has"
+        await service.clock.advance(MINUTE)
+        assert await _is_verified(device)
+        assert sorted(store.attestation_keys.statements()) == [1, 2]
+        people.profiles[BOB_ID] = people.official(BOB, attestation=people.attestation(BOB, key=people.keys.keys[0]))
+        assert await _is_verified(device)
+    assert service.calls.count(KEY) == 2
+
+
+async def test_an_ended_key_is_refused_within_the_hour_for_kept_profiles_too_and_never_comes_back(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    people.keys = _keys(FIRST)
+    people.profiles[BOB_ID] = people.official(BOB)
+    async with service.client(store) as device:
+        assert await _is_verified(device)
+        people.keys = _keys(next_secret(FIRST, now_seconds=0, in_force_from=0, leaked=True, of=AttestationKeys))
+        await service.clock.advance(MAX_AGE_MS / 1000 - 1)
+        assert (await device.people.profile(BOB_ID)).verified
+        await service.clock.advance(1)
+        assert not (await device.people.profile(BOB_ID, max_age_seconds=2 * MAX_AGE_SECONDS)).verified
+        known = device.people.known(BOB_ID)
+        assert known is not None
+        assert not known.verified
+    people.keys = _keys(FIRST)  # which says that the first key is good
+    async with service.client(store) as device:
+        await service.clock.advance(MAX_AGE_MS / 1000)
+        assert not await _is_verified(device)
+    assert store.attestation_keys.oldest() == 2
+
+
+@pytest.mark.parametrize("rogue", ["first", "second", "seal"])
+async def test_keys_that_do_not_follow_are_refused_and_reported_and_the_pinned_ones_stay(
+    service: Service, store: Store, people: PeopleService, rogue: str
+) -> None:
+    people.keys = _keys(FIRST)
+    people.profiles[BOB_ID] = people.official(BOB)
+    async with service.client(store) as device:
+        rejections = _rejections(device)
+        assert await _is_verified(device)
+        pinned, genuine = store.attestation_keys.statements(), people.profiles[BOB_ID]
+        theirs = "the secret of somebody who answers in the service's name"
+        if rogue == "first":
+            people.keys = _keys(theirs)
+        elif rogue == "second":
+            people.keys = _keys(next_secret(theirs, now_seconds=0, in_force_from=0, of=AttestationKeys))
+        else:  # a list of the keys that seal envelopes
+            keys = ServiceKeys.of(next_secret(FIRST, now_seconds=0, in_force_from=0).encode())
+            people.keys = AttestationKeys(keys.keys, keys.introductions, keys.oldest)
+        forged = people.attestation(BOB, key=_keys(theirs).at(0))
+        people.profiles[BOB_ID] = people.official(BOB, attestation=forged)
+        await service.clock.advance(MINUTE)
+        assert not await _is_verified(device)
+        await settle()
+        assert len(rejections) == 1
+        assert not await _is_verified(device)
+        await settle()
+        assert len(rejections) == 1, "the service is asked once a minute at most"
+        assert (store.attestation_keys.statements(), store.attestation_keys.oldest()) == (pinned, 1)
+        people.profiles[BOB_ID] = genuine
+        assert await _is_verified(device)
+
+
+async def test_pinned_keys_are_used_while_the_list_cannot_be_read(
+    service: Service, store: Store, people: PeopleService
+) -> None:
+    people.keys = _keys(FIRST)
+    people.profiles[BOB_ID] = people.official(BOB)
+    service.http_answers[KEY] = lambda _: problem("unavailable", 503)
+    async with service.client(store) as device:
+        with pytest.raises((ApiError, Unreachable)):
+            await device.people.profile(BOB_ID)
+        del service.http_answers[KEY]
+        assert await _is_verified(device)
+        service.http_answers[KEY] = lambda _: problem("unavailable", 503)
+        await service.clock.advance(MAX_AGE_MS / 1000)
+        assert await _is_verified(device)

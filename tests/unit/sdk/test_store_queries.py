@@ -47,7 +47,7 @@ TABLES = (
 BY_DESIGN = {"groups.all", "profile.begin", "profile.destroy_keys", "inbox.forget_acks", "outbox.give_up"}
 """These read or write everything there is: the list of groups, and the end of an account."""
 
-SMALL_TABLES = ("profile", "seal_keys", "service_keys", "refused_envelopes")
+SMALL_TABLES = ("profile", "seal_keys", "service_keys", "attestation_keys", "refused_envelopes")
 WORK_LISTS = ("acks", "receipts")
 """Read in the order of their keys, up to a limit: what is done is deleted."""
 
@@ -125,6 +125,7 @@ def work(store: Store) -> dict[str, Callable[[], Any]]:
     """One call of every method of the store's tables."""
     inbox, apps, outbox, groups, came = store.inbox, store.app_inbox, store.outbox, store.groups, store.group_inbox
     profile, people, fresh = store.profile, store.people, an_id(2 * LARGE)
+    attestation_keys = store.attestation_keys
     sender = DeviceAddress(account(7), 1)
     waiting = outbox.waiting()[0].number
     message = MessageReceived(id=fresh, sender=sender, sender_class="public", to=ALICE_ID, at_ms=START_MS, body=b"")
@@ -192,8 +193,11 @@ def work(store: Store) -> dict[str, Callable[[], Any]]:
         "outbox.failed": lambda: outbox.failed(waiting, "not_permitted"),
         "outbox.accepted": lambda: outbox.accepted(waiting, at_ms=1),
         "outbox.raise_status": lambda: outbox.raise_status(IDS[7], account(7), Status.READ),
-        "people.attestation_key": people.attestation_key,
-        "people.pin_attestation_key": lambda: people.pin_attestation_key(b"k"),
+        "attestation_keys.statements": attestation_keys.statements,
+        "attestation_keys.oldest": attestation_keys.oldest,
+        "attestation_keys.pin": lambda: attestation_keys.pin({1: b"k"}, oldest=1),
+        "attestation_keys.asked_at_ms": attestation_keys.asked_at_ms,
+        "attestation_keys.set_asked": lambda: attestation_keys.set_asked(1),
         "people.save": lambda: people.save(BOB_ID, {}, now_ms=1),
         "people.kept": lambda: people.kept(account(7)),
         "people.remember_number": lambda: people.remember_number("+919876543210", BOB_ID),
@@ -238,7 +242,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, St
 def test_every_method_of_the_store_is_measured(stores: tuple[Store, Store]) -> None:
     names = {"InboxTable": "inbox", "AppInboxTable": "app_inbox", "GroupsTable": "groups", "OutboxTable": "outbox"}
     names |= {"GroupInboxTable": "group_inbox", "PeopleTable": "people", "ProfileTable": "profile"}
-    names |= {"ServiceKeysTable": "service_keys"}
+    names |= {"ServiceKeysTable": "service_keys", "AttestationKeysTable": "attestation_keys"}
     methods = {
         f"{names[table.__name__]}.{name}"
         for table in TABLES

@@ -23,7 +23,7 @@ WRITES = {
 UPKEEP = {
     "apps": {"change_webhook"},  # without a writer it asks for the row as it is then
     "group_changes": {"let_vanish"},
-    "verifications": {"postpone", "done", "publish_attestation_key"},
+    "verifications": {"postpone", "done", "publish_attestation_keys"},
 }
 """Methods that are no acts of administration, or branch on the writer themselves."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from sandes_client.ids import AccountId
 from sandes_client.retention import Retention
 from sandes_client.store.app_inbox import AppInboxTable, StoredAppMessage
+from sandes_client.store.attestation_keys import AttestationKeysTable
 from sandes_client.store.database import Database, StoreUnusable
 from sandes_client.store.groups import GroupInboxTable, GroupsTable, KnownGroup, StoredGroupEvent, StoredGroupMessage
 from sandes_client.store.inbox import AckBatch, InboxTable, StoredMessage
@@ -50,6 +51,7 @@ class Store:
         self.people = PeopleTable(database)
         self.outbox = OutboxTable(database)
         self.service_keys = ServiceKeysTable(database)
+        self.attestation_keys = AttestationKeysTable(database)
 
     @classmethod
     def open(cls, path: Path) -> Store:

@@ -152,7 +152,14 @@ _NUMBERS = """
 CREATE TABLE numbers (number TEXT PRIMARY KEY, account TEXT NOT NULL) WITHOUT ROWID;
 """
 
-_UPGRADES = (_FIRST, _APPS, _GROUPS, _PEOPLE, _OUTBOX_LEFT, _SERVICE_KEYS, _INDEXES, _NUMBERS)
+_ATTESTATION_KEYS = """
+CREATE TABLE attestation_keys (number INTEGER PRIMARY KEY, statement BLOB NOT NULL);
+UPDATE profile SET attestation_key = NULL;
+ALTER TABLE profile ADD COLUMN oldest_attestation_key INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE profile ADD COLUMN attestation_keys_at_ms INTEGER NOT NULL DEFAULT 0;
+"""
+
+_UPGRADES = (_FIRST, _APPS, _GROUPS, _PEOPLE, _OUTBOX_LEFT, _SERVICE_KEYS, _INDEXES, _NUMBERS, _ATTESTATION_KEYS)
 """Each leads from the schema version of its place to the next."""
 
 SCHEMA_VERSION = len(_UPGRADES)

@@ -1,4 +1,4 @@
-"""Profiles of other people as the service last gave them, and the key that their attestations are checked with."""
+"""Profiles of other people as the service last gave them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,6 @@ class KeptProfile:
 class PeopleTable:
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    def attestation_key(self) -> bytes | None:
-        """The pinned key, None until it was asked for."""
-        row = self._database.row("SELECT attestation_key FROM profile")
-        return bytes(row[0]) if row[0] is not None else None
-
-    def pin_attestation_key(self, public: bytes) -> None:
-        """Keep the key of the first time: a later one does not replace it."""
-        self._database.run("UPDATE profile SET attestation_key = ? WHERE attestation_key IS NULL", (public,))
 
     def save(self, account: AccountId, answer: dict[str, Any], *, now_ms: int) -> None:
         self._database.run(

@@ -46,10 +46,12 @@ class ProfileTable:
         """Write the keys down before they are shown to the server."""
         with self._database.transaction():
             self._database.run(
-                "UPDATE profile SET identity_seed = ?, account = NULL, attestation_key = NULL, oldest_service_key = 0",
+                "UPDATE profile SET identity_seed = ?, account = NULL, oldest_service_key = 0,"
+                " oldest_attestation_key = 0, attestation_keys_at_ms = 0",
                 (identity.seed,),
             )
             self._database.run("DELETE FROM service_keys")
+            self._database.run("DELETE FROM attestation_keys")
             self._database.run("DELETE FROM seal_keys")
             self._database.run("DELETE FROM people")
             self.add_seal_key(key, now_ms=now_ms)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sandes_client.store.database import Database
+from sandes_client.store.pinned_keys import PinnedKeysTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,28 +16,11 @@ class Refusals:
     last_at_ms: int
 
 
-class ServiceKeysTable:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def statements(self) -> dict[int, bytes]:
-        """Return the introductions of the pinned keys, by number."""
-        rows = self._database.rows("SELECT number, statement FROM service_keys")
-        return {number: bytes(statement) for number, statement in rows}
-
-    def oldest(self) -> int:
-        """Keys below this number were ended."""
-        return int(self._database.row("SELECT oldest_service_key FROM profile")[0])
-
-    def pin(self, statements: Mapping[int, bytes], *, oldest: int) -> None:
-        """Keep keys that are not pinned yet. A pinned key is never replaced, and an ended one never comes back."""
-        with self._database.transaction():
-            self._database.run_each(
-                "INSERT OR IGNORE INTO service_keys (number, statement) VALUES (?, ?)", list(statements.items())
-            )
-            self._database.run(
-                "UPDATE profile SET oldest_service_key = ? WHERE oldest_service_key < ?", (oldest, oldest)
-            )
+class ServiceKeysTable(PinnedKeysTable):
+    KEYS = "SELECT number, statement FROM service_keys"
+    INSERT = "INSERT OR IGNORE INTO service_keys (number, statement) VALUES (?, ?)"
+    OLDEST = "SELECT oldest_service_key FROM profile"
+    RAISE_OLDEST = "UPDATE profile SET oldest_service_key = ? WHERE oldest_service_key < ?"
 
     def refuse(self, reason: str, *, now_ms: int) -> None:
         """Count an envelope that was refused."""

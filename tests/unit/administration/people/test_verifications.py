@@ -8,12 +8,14 @@ from typing import Any
 import cbor2
 import pytest
 
-from sandes.crypto.attestation import commitment
+from sandes.crypto.attestation import ATTESTING, commitment
+from sandes.crypto.introductions import check_introductions
 from sandes.crypto.statements import signed_by
 from sandes.model.ids import OrganisationId, UnitId, account_text, id_text, new_account_id, new_unit_id
+from sandes.model.introduction import Introduction
 from sandes.model.standing import Standing
 from sandes.model.verification import ATTESTED, MAX_SECONDS, Verification
-from sandes.people.attestations import attestation_key, disclosed
+from sandes.people.attestations import attestation_keys, disclosed
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.keys import DeviceKeys
 from tests.support.service import NOW, Person, Service, new_phone
@@ -233,7 +235,9 @@ def test_the_stored_verification_comes_back_as_it_was_made(service: Service) -> 
 
 def test_a_viewer_checks_what_is_disclosed_with_the_published_key(service: Service) -> None:
     made = service.verify(service.person())
-    public = attestation_key(service.verifications).public
+    told = attestation_keys(service.verifications)
+    introduced = [Introduction(one.statement, one.signature) for one in told.introductions]
+    public = check_introductions(introduced, ATTESTING)[told.oldest]
     shown = disclosed(made, {"post"})
     assert signed_by(public, b"SANDES1/attestation\0" + shown.statement, shown.signature)
     ((field, salt, value),) = [(one.field, one.salt, one.value) for one in shown.disclosures]
@@ -252,6 +256,6 @@ def test_there_is_no_key_before_anything_was_attested(service: Service) -> None:
     service.client.delete_item(
         TableName=service.tables["directory"], Key={"p": {"S": "K#attestation"}, "s": {"S": "0"}}
     )
-    assert refused(attestation_key, service.verifications) is ErrorCode.NOT_FOUND
+    assert refused(attestation_keys, service.verifications) is ErrorCode.NOT_FOUND
     service.verify(service.person())
-    assert attestation_key(service.verifications).public == service.verification_deps().key.public
+    assert service.verifications.attestation_keys() == service.verification_deps().keys.told

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import ClassVar
 
 import cbor2
 from nacl import bindings
 
+from sandes.crypto.introductions import Key, Keys, Purpose
 from sandes.model.ids import AccountId, OrganisationId
 from sandes.model.verification import ATTESTED, AttestedField
 
 SALT_BYTES = 16
 _LABEL = b"SANDES1/attestation\0"
-_MIN_SECRET_BYTES = 32
 _SIGNATURE_BYTES = 64
 
 
@@ -50,20 +50,20 @@ def statement(
     )
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class AttestationKey:
-    """The platform's Ed25519 key pair. Made with `AttestationKey.of(secret)`."""
+def _public_of(seed: bytes) -> bytes:
+    return bindings.crypto_sign_seed_keypair(seed)[0]
 
-    public: bytes
-    private: bytes
 
-    @classmethod
-    def of(cls, secret: bytes) -> AttestationKey:
-        """Raises ValueError for a secret of fewer than 32 bytes."""
-        if len(secret) < _MIN_SECRET_BYTES:
-            raise ValueError("the secret of attestations needs at least 32 bytes")
-        seed = hashlib.blake2b(secret, digest_size=32, person=b"sandes-attest").digest()
-        return cls(*bindings.crypto_sign_seed_keypair(seed))
+ATTESTING = Purpose(b"SANDES1/attestation-key", b"attest", _public_of)
 
-    def sign(self, statement: bytes) -> bytes:
-        return bindings.crypto_sign(_LABEL + statement, self.private)[:_SIGNATURE_BYTES]
+
+class AttestationKeys(Keys):
+    """The platform's Ed25519 key pairs that sign attestations. Made with `AttestationKeys.of`."""
+
+    __slots__ = ()
+    purpose: ClassVar[Purpose] = ATTESTING
+
+
+def sign(statement: bytes, key: Key) -> bytes:
+    """Sign with a key of AttestationKeys."""
+    return bindings.crypto_sign(_LABEL + statement, key.private + key.public)[:_SIGNATURE_BYTES]

@@ -16,7 +16,8 @@ import cbor2
 from nacl import bindings
 from nacl.exceptions import CryptoError
 
-from sandes.crypto.service_keys import ServiceKey, ServiceKeys
+from sandes.crypto.introductions import Key
+from sandes.crypto.service_keys import ServiceKeys
 from sandes.model.app import AppSender
 from sandes.model.ids import AccountId, AppId, BodyId, DeviceAddress, DeviceNumber, GroupId, MessageId
 from sandes.model.standing import AccountClass
@@ -209,7 +210,7 @@ class Sealing:
     that comes again gets an ephemeral key of its own: another plaintext under the same key would give both away.
     """
 
-    def __init__(self, service: ServiceKey, *, ephemeral: bytes | None = None) -> None:
+    def __init__(self, service: Key, *, ephemeral: bytes | None = None) -> None:
         """`ephemeral` (32 bytes) is given only by tests of the vectors."""
         self.service = service
         self._used: set[bytes] = set()

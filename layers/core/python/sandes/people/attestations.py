@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sandes.model.verification import ATTESTED, AttestedField, Verification
-from sandes.protocol.client_api import Attestation, AttestationKey, Disclosure
+from sandes.protocol.client_api import Attestation, AttestationKeyIntroduction, AttestationKeyList, Disclosure
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.verifications import VerificationStore
 
 
-def attestation_key(store: VerificationStore) -> AttestationKey:
-    """What attestations are checked with. Raises ProtocolError not_found before anything was attested."""
-    public = store.attestation_key()
-    if public is None:
+def attestation_keys(store: VerificationStore) -> AttestationKeyList:
+    """Return the keys that check attestations. Raises ProtocolError not_found before anything was attested."""
+    told = store.attestation_keys()
+    if told is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
-    return AttestationKey(public=public)
+    return AttestationKeyList(
+        oldest=told.oldest,
+        introductions=[
+            AttestationKeyIntroduction(statement=one.statement, signature=one.signature) for one in told.entries
+        ],
+    )
 
 
 def disclosed(verification: Verification, fields: Collection[AttestedField]) -> Attestation:

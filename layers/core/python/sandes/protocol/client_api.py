@@ -178,7 +178,7 @@ class Disclosure(Answer):
 class Attestation(Answer):
     """The platform's signed word that an organisation vouches for an account (docs/protocol/attestation.md).
 
-    `statement` is CBOR; `signature` is Ed25519 over `SANDES1/attestation` 00 and the statement, by the key of
+    `statement` is CBOR; `signature` is Ed25519 over `SANDES1/attestation` 00 and the statement, by a key of
     GET /v1/attestation-key. What the viewer may not see is left out of `disclosures`.
     """
 
@@ -223,10 +223,20 @@ class ChangeProfile(Wire):
     choices: dict[ProfileFieldName, Audience] | None = None
 
 
-class AttestationKey(Answer):
-    """Ed25519: checks the signatures of attestations. Pin it."""
+class AttestationKeyIntroduction(Answer):
+    """Introduces a key of attestations (docs/protocol/attestation.md). The first key has no signature."""
 
-    public: Key32
+    statement: Annotated[Bytes, Field(description="deterministic CBOR")]
+    signature: Annotated[Signature64 | None, Field(description="Ed25519, by the successor key of the key before")] = (
+        None
+    )
+
+
+class AttestationKeyList(Answer):
+    """The Ed25519 keys that sign attestations, in order. Pin them. Refuse attestations of keys below `oldest`."""
+
+    oldest: Annotated[int, Field(ge=1, le=255)]
+    introductions: list[AttestationKeyIntroduction]
 
 
 RequestId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{32}$")]

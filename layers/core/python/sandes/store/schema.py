@@ -184,10 +184,11 @@ class EndingRow:
     VERSION = "v"  # N of the verification, as it was made or ended
 
 
-class AttestationKeyRow:
-    """In the directory, partition `K#attestation`, sort "0": written by who signs, for who must not be able to."""
+class AttestationKeysRow:
+    """In the directory, partition `K#attestation`, sort "0". Functions that sign write it, others read it."""
 
-    PUBLIC = "b"  # B 32
+    INTRODUCTIONS = "b"  # S JSON, a list as in GET /v1/attestation-key
+    OLDEST = "o"  # N
 
 
 class ProfileRow:

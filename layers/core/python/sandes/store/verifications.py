@@ -8,6 +8,7 @@ which the sweep ends memberships (schema.EndingRow).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from sandes.model.ids import (
     parse_unit,
 )
 from sandes.model.imports import Origin
+from sandes.model.introduction import Introduction, Introductions
 from sandes.model.profile import Audience, Field
 from sandes.model.verification import ATTESTED, WORDS_OF_EACH, Attestation, End, Ending, Official, Verification
 from sandes.model.words import words_of
@@ -33,7 +35,7 @@ from sandes.store.directory import account_key
 from sandes.store.dynamo import Client, ConditionFailed, Item, Writer, batch_get_many, failed_condition, write
 from sandes.store.organisations import OrganisationStore, organisation_key
 from sandes.store.routing import RoutingStore
-from sandes.store.schema import DIRECTORY, AttestationKeyRow, DirectoryRow, EndingRow, OfficialRow, WordRow
+from sandes.store.schema import DIRECTORY, AttestationKeysRow, DirectoryRow, EndingRow, OfficialRow, WordRow
 from sandes.store.schema import VerificationRow as Row
 from sandes.store.standing import standing_attribute
 
@@ -42,7 +44,7 @@ _ENDING_PREFIX = "E#"
 _OFFICIAL_PREFIX = "V#"
 _SALT_BYTES = 16
 SHARDS = 16
-_KEY = {DirectoryRow.PARTITION: {"S": "K#attestation"}, DirectoryRow.SORT: {"S": "0"}}
+_KEYS = {DirectoryRow.PARTITION: {"S": "K#attestation"}, DirectoryRow.SORT: {"S": "0"}}
 
 
 class VerificationRaced(Exception):
@@ -336,16 +338,40 @@ class VerificationStore:
         key = _ending_key(account, organisation)
         return "Item" in self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
 
-    # The key that attestations are checked with.
+    # The keys that attestations are checked with.
 
-    def attestation_key(self) -> bytes | None:
-        """Ed25519, 32 bytes; None before anything was signed."""
-        answer = self.client.get_item(TableName=self.table, Key=_KEY)
-        return bytes(answer["Item"][AttestationKeyRow.PUBLIC]["B"]) if "Item" in answer else None
+    def attestation_keys(self) -> Introductions | None:
+        """What clients are told of the keys, by a consistent read; None before anything was signed."""
+        row = self.client.get_item(TableName=self.table, Key=_KEYS, ConsistentRead=True).get("Item")
+        if row is None:
+            return None
+        entries = tuple(Introduction.read(one) for one in json.loads(row[AttestationKeysRow.INTRODUCTIONS]["S"]))
+        return Introductions(entries, int(row[AttestationKeysRow.OLDEST]["N"]))
 
-    def publish_attestation_key(self, public: bytes) -> None:
-        if self.attestation_key() != public:
-            self.client.put_item(TableName=self.table, Item=_KEY | {AttestationKeyRow.PUBLIC: {"B": public}})
+    def publish_attestation_keys(self, told: Introductions, *, previous: Introductions | None) -> bool:
+        """Write in the place of `previous`, what was read. Return False if it has changed since."""
+        condition: dict[str, Any] = {"ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})"}
+        if previous:
+            read = _keys_row(previous)
+            condition = {
+                "ConditionExpression": (
+                    f"{AttestationKeysRow.INTRODUCTIONS} = :told AND {AttestationKeysRow.OLDEST} = :oldest"
+                ),
+                "ExpressionAttributeValues": {
+                    ":told": read[AttestationKeysRow.INTRODUCTIONS],
+                    ":oldest": read[AttestationKeysRow.OLDEST],
+                },
+            }
+        with _unless_changed() as kept:
+            self.client.put_item(TableName=self.table, Item=_KEYS | _keys_row(told), **condition)
+        return not kept
+
+
+def _keys_row(told: Introductions) -> dict[str, Any]:
+    return {
+        AttestationKeysRow.INTRODUCTIONS: {"S": json.dumps([one.written for one in told.entries])},
+        AttestationKeysRow.OLDEST: {"N": str(told.oldest)},
+    }
 
 
 def _as_read(verification: Verification | None) -> dict[str, Any]:

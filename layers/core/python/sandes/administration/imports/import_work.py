@@ -17,9 +17,11 @@ from sandes.administration.authority import Permission, grants
 from sandes.administration.imports.import_check import CHECK_RUNS, check, decode_index, digest, give_up, open_entries
 from sandes.administration.imports.import_decisions import Known, decide
 from sandes.administration.imports.imports import ImportDependencies, file_name, rows_name
+from sandes.administration.people.attestation_keys import announced_key
 from sandes.administration.people.verifications import ENDING_SECONDS, Terms, attested
 from sandes.administration.roles.admin_identity import identify
-from sandes.crypto.attestation import AttestationKey
+from sandes.crypto.attestation import AttestationKeys
+from sandes.crypto.introductions import Key
 from sandes.model.administrator import Assignment
 from sandes.model.audit import SYSTEM, Act
 from sandes.model.ids import account_text, administrator_text, base64url_text, parse_import
@@ -179,12 +181,13 @@ class _Run:
     tree: Tree | None
     now_seconds: int
     deps: ImportDependencies
+    key: Key | None = None
 
     def work_off(self, entries: Sequence[Entry]) -> None:
         """Do each row that is not done yet. Raises StoreUnavailable."""
         left = self._left(entries)
         if any(entry.action == "verify" for entry in left):
-            self.deps.verifications.publish_attestation_key(self._key.public)
+            self.key = announced_key(_keys(self.deps), self.deps.verifications, now_seconds=self.now_seconds)
         again: list[Entry] = []
         for bundle in _bundles(self._steps(left)):
             if not self._write(bundle):
@@ -199,10 +202,10 @@ class _Run:
         return [self.progress.results[entry.row] for entry in entries if entry.row in self.progress.results]
 
     @property
-    def _key(self) -> AttestationKey:
-        if self.deps.key is None:
-            raise ValueError("imports are worked off with the key of attestations")
-        return self.deps.key
+    def _key(self) -> Key:
+        if self.key is None:
+            raise ValueError("a row is verified after the keys of attestations were published")
+        return self.key
 
     def _left(self, entries: Sequence[Entry]) -> list[Entry]:
         return [entry for entry in entries if entry.row not in self.progress.results]
@@ -383,16 +386,14 @@ def verify_nominated(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDepe
         ):
             deps.queue.send(dict(queued), delay_seconds=ENDING_SECONDS)
             return "ending"
-        if deps.key is None:
-            raise ValueError("nominated people are verified with the key of attestations")
-        deps.verifications.publish_attestation_key(deps.key.public)
+        key = announced_key(_keys(deps), deps.verifications, now_seconds=now_seconds)
         made = attested(
             _terms(nomination),
             number.account,
             found,
             last,
             now_seconds=now_seconds,
-            key=deps.key,
+            key=key,
             origin=replace(nomination.origin, outcome="nominated"),
         )
         verifying = [
@@ -494,3 +495,9 @@ def _by_itself(action: str, nomination: Nomination, subject: str | None, details
         case=base64url_text(nomination.origin.id),
         details=details,
     )
+
+
+def _keys(deps: ImportDependencies) -> AttestationKeys:
+    if deps.keys is None:
+        raise ValueError("people are verified with the keys of attestations")
+    return deps.keys

@@ -20,7 +20,7 @@ from sandes.administration.imports.import_decisions import Knowing
 from sandes.administration.imports.import_files import MAX_FILE_BYTES
 from sandes.administration.imports.import_rows import FINDINGS, BadRow
 from sandes.administration.roles.sign_in import fresh
-from sandes.crypto.attestation import AttestationKey
+from sandes.crypto.attestation import AttestationKeys
 from sandes.crypto.pepper import Pepper
 from sandes.csv_files import csv_text
 from sandes.cursors import cursor as make_cursor
@@ -81,7 +81,7 @@ _TRIES = 4
 
 @dataclass(frozen=True, slots=True)
 class ImportDependencies:
-    """`limits` is only for the calls, `key` for who works imports off; `clock_ms` is asked while they do: a check goes
+    """`limits` is only for the calls, `keys` for who works imports off; `clock_ms` is asked while they do: a check goes
     on for minutes.
     """
 
@@ -95,7 +95,7 @@ class ImportDependencies:
     recorder: Recorder
     pepper: Pepper
     clock_ms: Callable[[], int]
-    key: AttestationKey | None = None
+    keys: AttestationKeys | None = None
     limits: LimitStore | None = None
 
     @property

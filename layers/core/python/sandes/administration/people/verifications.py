@@ -13,7 +13,9 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from sandes.crypto.attestation import SALT_BYTES, AttestationKey, commitment, statement
+from sandes.administration.people.attestation_keys import announced_key
+from sandes.crypto.attestation import SALT_BYTES, AttestationKeys, commitment, sign, statement
+from sandes.crypto.introductions import Key
 from sandes.crypto.pepper import Pepper
 from sandes.model.device import Account
 from sandes.model.ids import AccountId, OrganisationId, UnitId, account_text, id_text
@@ -39,7 +41,7 @@ class VerificationDependencies:
     store: VerificationStore
     directory: DirectoryStore
     pepper: Pepper
-    key: AttestationKey
+    keys: AttestationKeys
 
 
 class Who(Wire):
@@ -163,8 +165,8 @@ def attest(
             raise ProtocolError(ErrorCode.VERIFIED_ELSEWHERE)
         if deps.store.is_ending(account.id, previous.organisation):
             raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=ENDING_SECONDS)
-    made = attested(terms, account.id, place, previous, asked=asked, now_seconds=now_seconds, key=deps.key)
-    deps.store.publish_attestation_key(deps.key.public)
+    key = announced_key(deps.keys, deps.store, now_seconds=now_seconds)
+    made = attested(terms, account.id, place, previous, asked=asked, now_seconds=now_seconds, key=key)
     deps.store.put(made, previous=previous, phone_index=account.phone_index)
     return made
 
@@ -190,7 +192,7 @@ def attested(
     previous: Verification | None,
     *,
     now_seconds: int,
-    key: AttestationKey,
+    key: Key,
     origin: Origin | None = None,
     asked: bool = False,
 ) -> Verification:
@@ -224,7 +226,7 @@ def attested(
         issued_at=now_seconds,
         first_issued_at=renewed.first_issued_at if renewed else now_seconds,
         expires_at=terms.expires_at,
-        attestation=Attestation(signed, key.sign(signed), values, salts),
+        attestation=Attestation(signed, sign(signed, key), values, salts),
         words=word_sorts(account, name=terms.name, post=terms.post),
         version=previous.version + 1 if previous else 1,
         hidden=hidden.get(organisation.id, {}),

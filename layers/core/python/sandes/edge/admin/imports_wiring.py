@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 from sandes.administration.imports.imports import ImportDependencies
-from sandes.crypto.attestation import AttestationKey
+from sandes.crypto.attestation import AttestationKeys
 from sandes.crypto.pepper import Pepper
 from sandes.edge.admin.admin_wiring import recorder
 from sandes.edge.clients import client_of, objects_client, secret_of
@@ -32,12 +32,12 @@ def wire_imports() -> ImportDependencies:
 
 @cache
 def wire_import_work() -> ImportDependencies:
-    """For the function that works imports off, with the key that attestations are signed with."""
+    """For the function that works imports off, with the keys that attestations are signed with."""
     settings = ImportWorkSettings.load()
-    return _imports(settings, AttestationKey.of(secret_of(settings.attestation_secret)))
+    return _imports(settings, AttestationKeys.of(secret_of(settings.attestation_secret)))
 
 
-def _imports(settings: ImportSettings, key: AttestationKey | None = None) -> ImportDependencies:
+def _imports(settings: ImportSettings, keys: AttestationKeys | None = None) -> ImportDependencies:
     dynamodb, table = client_of("dynamodb"), settings.directory_table
     return ImportDependencies(
         store=ImportStore(dynamodb, table),
@@ -50,5 +50,5 @@ def _imports(settings: ImportSettings, key: AttestationKey | None = None) -> Imp
         recorder=recorder(),
         pepper=Pepper.of(secret_of(settings.pepper_secret)),
         clock_ms=lambda: time.time_ns() // 1_000_000,
-        key=key,
+        keys=keys,
     )

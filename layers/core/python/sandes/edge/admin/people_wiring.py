@@ -7,7 +7,7 @@ from functools import cache
 from sandes.administration.people.people import PeopleDependencies
 from sandes.administration.people.suspension import SuspensionDependencies
 from sandes.administration.people.verifications import VerificationDependencies
-from sandes.crypto.attestation import AttestationKey
+from sandes.crypto.attestation import AttestationKeys
 from sandes.crypto.pepper import Pepper
 from sandes.edge.admin.admin_wiring import recorder
 from sandes.edge.clients import client_of, secret_of
@@ -31,7 +31,7 @@ def wire_people() -> PeopleDependencies:
             store=VerificationStore(dynamodb, table, RoutingStore(dynamodb, settings.routing_table)),
             directory=DirectoryStore(dynamodb, table),
             pepper=Pepper.of(secret_of(settings.pepper_secret)),
-            key=AttestationKey.of(secret_of(settings.attestation_secret)),
+            keys=AttestationKeys.of(secret_of(settings.attestation_secret)),
         ),
         requests=VerificationRequestStore(dynamodb, table),
         recorder=recorder(),

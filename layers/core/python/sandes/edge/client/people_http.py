@@ -15,7 +15,7 @@ from sandes.edge.paths import account_in_path
 from sandes.people import accounts, attestations, invitations, people_search, profiles, reports, verification_requests
 from sandes.protocol.client_api import (
     AccountKeys,
-    AttestationKey,
+    AttestationKeyList,
     ChangeProfile,
     Found,
     InvitationList,
@@ -85,11 +85,11 @@ def get_keys(account: AccountPath) -> AccountKeys:
 
 @router.get(
     "/v1/attestation-key",
-    **described("The key that attestations of officials are checked with", refuses=(ErrorCode.NOT_FOUND,)),
+    **described("The keys that attestations of officials are checked with", refuses=(ErrorCode.NOT_FOUND,)),
 )
-def get_attestation_key() -> AttestationKey:
+def get_attestation_keys() -> AttestationKeyList:
     _, _, deps = call(router)
-    return attestations.attestation_key(deps.enrolment.verifications)
+    return attestations.attestation_keys(deps.enrolment.verifications)
 
 
 @router.get("/v1/me/profile", **described("The caller's profile, and to whom each field is shown"))

@@ -1,0 +1,119 @@
+"""Follow the introductions by which a pinned key is replaced (docs/protocol/service-keys.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cbor2
+from nacl import bindings
+from nacl.exceptions import CryptoError
+
+from sandes_client.fields import cbor_map, number_of, sized
+from sandes_client.ids import parse_base64url
+
+MAX_NUMBER = 255
+SEALING = b"SANDES1/service-key"
+"""Opens what introductions of the keys sign that seal envelopes."""
+ATTESTING = b"SANDES1/attestation-key"
+"""Opens what introductions of the keys sign that sign attestations."""
+
+_SIGNATURE_BYTES = 64
+
+
+class KeysRefused(Exception):
+    """The keys that the service names do not follow from those that are pinned. The text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntroducedKey:
+    """`public` is the key; `successor` checks the introduction of the next key."""
+
+    number: int
+    public: bytes
+    successor: bytes
+    statement: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The keys that an accepted list names, by number, and below which number keys were ended."""
+
+    statements: Mapping[int, bytes]
+    oldest: int
+
+
+def follow(told: Any, pinned: Mapping[int, bytes], *, label: bytes) -> Followed:
+    """Check a list of introductions against the pinned ones. The first list has to follow only from its own first key.
+
+    Raises KeysRefused: a pinned key differs, or a new one is not introduced by the one before.
+    """
+    try:
+        oldest = number_of(told["oldest"])
+        given = [_parsed(one) for one in told["introductions"]]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise KeysRefused("the service does not name its keys in a form that is known here") from error
+    chain = _chain(given, [read_introduction(pinned[number]) for number in sorted(pinned)], label)
+    if oldest > chain[-1].number:
+        raise KeysRefused("every key has been ended")
+    return Followed({key.number: key.statement for key in chain}, oldest)
+
+
+def read_introduction(statement: bytes) -> IntroducedKey:
+    """Raises ValueError for anything but a statement of format 1."""
+    try:
+        said = cbor_map(cbor2.loads(statement))
+        number, public, successor = number_of(said[2]), sized(said[3], 32), sized(said[4], 32)
+        if said[1] != 1 or cbor2.dumps(said, canonical=True) != statement or set(said) != {1, 2, 3, 4}:
+            raise ValueError("expected format 1")
+    except (cbor2.CBORDecodeError, KeyError, TypeError) as error:
+        raise ValueError("not an introduction") from error
+    if not 1 <= number <= MAX_NUMBER:
+        raise ValueError(f"expected a number between 1 and {MAX_NUMBER}")
+    return IntroducedKey(number, public, successor, statement)
+
+
+def _parsed(one: Any) -> tuple[IntroducedKey, bytes | None]:
+    signature = one.get("signature")
+    return read_introduction(parse_base64url(one["statement"])), (
+        None if signature is None else parse_base64url(signature)
+    )
+
+
+def _chain(
+    given: Sequence[tuple[IntroducedKey, bytes | None]], pinned: Sequence[IntroducedKey], label: bytes
+) -> list[IntroducedKey]:
+    """The keys of the list, of which those that are not pinned follow from the pinned ones."""
+    known = {key.number: key for key in pinned}
+    newest = pinned[-1] if pinned else None
+    chain: list[IntroducedKey] = []
+    for key, signature in given:
+        if chain and key.number != chain[-1].number + 1:
+            raise KeysRefused("an introduction is missing")
+        if key.number in known:
+            if known[key.number].statement != key.statement:
+                raise KeysRefused(f"key {key.number} is not the one that is pinned")
+        elif newest is not None and key.number < newest.number:
+            raise KeysRefused(f"key {key.number} is before the pinned ones, which do not vouch for it")
+        else:
+            before = chain[-1] if chain else newest
+            if before is not None:
+                if key.number != before.number + 1:
+                    raise KeysRefused("an introduction is missing")
+                _check_signature(key, signature, before, label)
+        chain.append(key)
+    if not chain:
+        raise KeysRefused("the service names no key")
+    if newest is not None and chain[-1].number < newest.number:
+        raise KeysRefused("the service names only keys of before")
+    return chain
+
+
+def _check_signature(key: IntroducedKey, signature: bytes | None, before: IntroducedKey, label: bytes) -> None:
+    try:
+        if signature is None or len(signature) != _SIGNATURE_BYTES:
+            raise ValueError("expected a signature")
+        bindings.crypto_sign_open(signature + label + b"\0" + key.statement, before.successor)
+    except (CryptoError, ValueError) as error:
+        raise KeysRefused(f"key {key.number} is not introduced by the key before") from error
