@@ -43,7 +43,7 @@ class PeopleService:
     """`profiles` by account id; bob is a verified official unless a test changes it."""
 
     service: Service
-    keys: AttestationKeys = field(default_factory=lambda: AttestationKeys.of(secrets.token_bytes(32)))
+    keys: AttestationKeys = field(default_factory=lambda: AttestationKeys.of(secrets.token_hex(32).encode()))
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: list[Any] = field(default_factory=list)
     requests: list[client_api.OwnVerificationRequest] = field(default_factory=list)

@@ -48,7 +48,7 @@ async def test_an_official_is_verified_by_an_attestation_that_holds(
 
 def _another_key(people: PeopleService) -> dict[str, Any]:
     return people.official(
-        BOB, attestation=people.attestation(BOB, key=AttestationKeys.of(secrets.token_bytes(32)).at(0))
+        BOB, attestation=people.attestation(BOB, key=AttestationKeys.of(secrets.token_hex(32).encode()).at(0))
     )
 
 
@@ -106,7 +106,7 @@ async def test_the_key_is_asked_for_once_and_pinned(service: Service, store: Sto
         await device.people.profile(ALICE_ID)
         assert KEY not in service.calls, "who is no official needs no key"
         assert (await device.people.profile(BOB_ID)).verified
-    people.keys = AttestationKeys.of(secrets.token_bytes(32))
+    people.keys = AttestationKeys.of(secrets.token_hex(32).encode())
     people.profiles[BOB_ID] = people.official(BOB)
     async with service.client(store) as device:
         assert not (await device.people.profile(BOB_ID, max_age_seconds=0)).verified, "by another key"
