@@ -84,7 +84,7 @@ def _parsed(one: Any) -> tuple[IntroducedKey, bytes | None]:
 def _chain(
     given: Sequence[tuple[IntroducedKey, bytes | None]], pinned: Sequence[IntroducedKey], label: bytes
 ) -> list[IntroducedKey]:
-    """The keys of the list, of which those that are not pinned follow from the pinned ones."""
+    """Return the keys of the list. Those that are not pinned follow from the pinned ones."""
     known = {key.number: key for key in pinned}
     newest = pinned[-1] if pinned else None
     chain: list[IntroducedKey] = []

@@ -29,11 +29,11 @@ class ServiceKeys:
 
     @property
     def is_fresh(self) -> bool:
-        """The service has just said which keys it has, and they were accepted."""
+        """Note that the service has just named its keys, and that they were accepted."""
         return self._accepted and self._heard_lately()
 
     def public(self, number: int) -> bytes | None:
-        """The key of this number; None if no such key is known. Raises NotFromService if it was ended."""
+        """Return the key of this number, or None if it is unknown. Raises NotFromService if it was ended."""
         if number < self._store.service_keys.oldest():
             raise NotFromService(f"key {number} of the service was ended")
         statement = self._store.service_keys.statements().get(number)
@@ -52,7 +52,7 @@ class ServiceKeys:
         self._accepted = True
 
     def needs_news(self) -> None:
-        """An envelope names a key that is not known here. The service is asked for its keys once a minute at most."""
+        """Note an envelope with an unknown key. The client asks the service for its keys at most once a minute."""
         if not self._heard_lately():
             self.stale.set()
 

@@ -76,7 +76,7 @@ class Keys:
         return Key(number, private, cls.purpose.public_of(private), in_force_from)
 
     def at(self, now_seconds: int) -> Key:
-        """The newest key that is in force. The first one, if the time is before that of every key."""
+        """Return the newest key that is in force, or the first one before the time of every key."""
         return next((key for key in reversed(self.keys) if key.in_force_from <= now_seconds), self.keys[0])
 
     @property
@@ -124,12 +124,12 @@ def sign_introduction(statement: bytes, private: bytes, purpose: Purpose) -> byt
 
 
 def succession_key(secret: bytes, number: int, purpose: Purpose) -> tuple[bytes, bytes]:
-    """The Ed25519 key pair, public half first, that introduces the key after `number` unless another one was named."""
+    """Derive the Ed25519 key pair, public half first, that introduces the key after `number` by default."""
     return bindings.crypto_sign_seed_keypair(derive(secret, purpose, b"succession", number))
 
 
 def check_introductions(introductions: Sequence[Introduction], purpose: Purpose) -> dict[int, bytes]:
-    """The public keys by number, of introductions that follow one another.
+    """Read the public keys by number from introductions that follow one another.
 
     Raises ValueError: another form, a gap, or a signature that is not that of the key before.
     """
@@ -149,7 +149,7 @@ def check_introductions(introductions: Sequence[Introduction], purpose: Purpose)
 
 
 def read_statement(statement: bytes) -> tuple[int, bytes, bytes]:
-    """Number, public key and successor key. Raises ValueError for anything but a statement of format 1."""
+    """Read number, public key and successor key. Raises ValueError for anything but a statement of format 1."""
     try:
         said: Any = cbor2.loads(statement)
         number, public, successor = said[2], said[3], said[4]
