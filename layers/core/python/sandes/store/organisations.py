@@ -47,11 +47,6 @@ def unit_key(organisation: OrganisationId, unit: UnitId) -> dict[str, Any]:
     return organisation_key(organisation) | {DirectoryRow.SORT: {"S": f"{_UNIT_PREFIX}{id_text(unit)}"}}
 
 
-def is_organisation(item: Item) -> bool:
-    """Told from a unit or another row that was read together with it."""
-    return bool(item[DirectoryRow.PARTITION]["S"].startswith("O#") and item[DirectoryRow.SORT]["S"] == _SORT)
-
-
 @dataclass(frozen=True, slots=True)
 class OrganisationStore:
     client: Client

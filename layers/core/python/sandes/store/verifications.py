@@ -58,11 +58,6 @@ def verification_key(account: AccountId) -> dict[str, Any]:
     }
 
 
-def is_verification(item: Item) -> bool:
-    """Told from other rows of accounts that were read together with it."""
-    return bool(item[DirectoryRow.PARTITION]["S"].startswith("A#") and item[DirectoryRow.SORT]["S"] == _SORT)
-
-
 def word_partition(organisation: OrganisationId) -> dict[str, Any]:
     """Of the search index of an organisation's officials."""
     return {"S": f"S#{id_text(organisation)}"}
