@@ -28,7 +28,7 @@ Until = Annotated[Moment, Field(description="RFC 3339; five years ahead at most"
 
 
 class VerifyPerson(Wire):
-    """Vouch for the holder of `account` or `phone`: exactly one of the two. Again, to renew or change it.
+    """Verify the holder of `account` or `phone`, exactly one of the two, or renew or change the verification.
 
     `organisation`: the caller's own if left out; `unit`: the organisation itself. `listed`: citizens may find and write
     to the holder of the post.

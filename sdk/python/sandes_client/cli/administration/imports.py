@@ -181,7 +181,7 @@ def import_results(
 
 @imports.command("cancel")
 def import_cancel(ctx: typer.Context, id: ImportId, *, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Do no more of an import; what is done stays, but for nominations. Asks before, if it was committed."""
+    """Cancel an import. Finished rows stay, nominations end. Asks first if it was committed."""
     lost = "" if yes else lost_with(ctx.obj.get("imports", id))
     with failures_as_lines():
         confirm(f"{lost}: cancel import {id}?", yes=yes or not lost)

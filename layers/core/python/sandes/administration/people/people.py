@@ -187,7 +187,7 @@ def _record_lookup(
 
 
 def verify(caller: Caller, body: VerifyPerson, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
-    """Vouch for somebody, or renew or change it; in another unit than before it takes the right to both.
+    """Verify somebody, or renew or change the verification. A change of unit needs the right in both units.
 
     By number it is a look-up as well: counted as one, and on the record if it comes to nothing.
 

@@ -74,7 +74,7 @@ class Terms:
 
 
 class Verify(Who):
-    """Vouch for an account; again, to renew or change it. `unit` is the organisation itself if left out."""
+    """Verify an account, or renew or change its verification. `unit` is the organisation itself if left out."""
 
     operation: Literal["person.verify"]
     organisation: OrganisationField

@@ -29,7 +29,7 @@ router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its anno
     "/admin/v1/people/<id>/access-reset",
     status_code=HTTPStatus.ACCEPTED,
     **described(
-        "Ask for a new start for an administrator who has lost the second factor",
+        "Request a reset of the access of an administrator who has lost the second factor",
         permission=Permission.ACCESS,
         need="second",
         refuses=(
@@ -57,7 +57,7 @@ def get_reset(id: AdministratorPath) -> AdminAccessReset:
 @router.post(
     "/admin/v1/people/<id>/access-reset/confirm",
     **described(
-        "As a third person, a platform administrator, end the waiting",
+        "Confirm a reset as a third person, a platform administrator, without the waiting time",
         permission=Permission.ORGANISATIONS,
         need="second",
         refuses=(

@@ -127,7 +127,7 @@ def import_results(
 @router.delete(
     "/admin/v1/imports/<id>",
     status_code=HTTPStatus.NO_CONTENT,
-    **described("Do no more of an import", permission=Permission.PEOPLE, need="act", refuses=(ErrorCode.IMPORT_STATE,)),
+    **described("Cancel an import", permission=Permission.PEOPLE, need="act", refuses=(ErrorCode.IMPORT_STATE,)),
 )
 def cancel_import(id: ImportPath) -> Response[str]:
     caller, now_ms = call(router)

@@ -76,7 +76,7 @@ def list_people(
 @router.post(
     "/admin/v1/people",
     **described(
-        "Vouch for somebody, or renew or change it",
+        "Verify somebody, or renew or change the verification",
         permission=Permission.PEOPLE,
         need="act",
         refuses=(ErrorCode.INVALID_PHONE, ErrorCode.RATE_LIMITED, *_VERIFIES),
@@ -103,7 +103,7 @@ def find_person(body: FindPerson) -> FoundPerson:
 
 @router.get(
     "/admin/v1/people/<account>",
-    **described("Somebody verified, formerly verified, or who asks for it", permission=Permission.PEOPLE, need="read"),
+    **described("A person who is or was verified, or has asked for it", permission=Permission.PEOPLE, need="read"),
 )
 def get_person(account: AccountPath) -> Response[AdminPerson]:
     caller, now_ms = call(router)
@@ -158,7 +158,7 @@ def transfer_person(account: AccountPath, body: TransferPerson) -> Response[Admi
 @router.post(
     "/admin/v1/people/<account>/revoke",
     **described(
-        "End what is said of a person", permission=Permission.PEOPLE, need="act", refuses=(ErrorCode.UNAVAILABLE,)
+        "Revoke a person's verification", permission=Permission.PEOPLE, need="act", refuses=(ErrorCode.UNAVAILABLE,)
     ),
 )
 def revoke_person(account: AccountPath, body: BecauseOf) -> Response[AdminPerson]:
@@ -170,7 +170,7 @@ def revoke_person(account: AccountPath, body: BecauseOf) -> Response[AdminPerson
 @router.post(
     "/admin/v1/people/<account>/suspend",
     **described(
-        "Let an account do nothing until it is resumed; of no organisation: at the platform",
+        "Suspend an account until it is resumed; without an organisation: by the platform",
         permission=Permission.SUSPENSION,
         need="act",
         refuses=(ErrorCode.VERIFIED_LATELY, ErrorCode.ALREADY_SUSPENDED, ErrorCode.UNAVAILABLE),

@@ -102,7 +102,7 @@ def ask_for_role(body: NewAssignment) -> AdminApproval:
         202: {"description": "Asked for", "content": {"application/json": {"model": AdminApproval}}},
     },
     **described(
-        "Take a role away, at once; ask for it if it is a nodal officer's, an auditor's or one of who trace",
+        "Remove a role immediately; for a nodal officer, an auditor or a tracer, request its removal",
         permission=Permission.ROLES,
         need="second",
         refuses=(
@@ -125,7 +125,7 @@ def take_role(id: AssignmentPath) -> Response[AdminApproval | str]:
 @router.get(
     "/admin/v1/approvals",
     **described(
-        "What takes two people, of an organisation, as far as the caller may see it; or what waits for the platform",
+        "Approvals of an organisation, as far as the caller may see them; or those that wait for the platform",
         permission=None,
         need="read",
         where="approval",
@@ -153,7 +153,9 @@ def list_approvals(
 
 @router.get(
     "/admin/v1/approvals/<id>",
-    **described("What one has asked for, or another one", permission=None, need="read", where="approval"),
+    **described(
+        "An approval that the caller or somebody else has requested", permission=None, need="read", where="approval"
+    ),
 )
 def get_approval(id: ApprovalPath) -> AdminApproval:
     caller, now_ms = call(router)
