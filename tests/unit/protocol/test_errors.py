@@ -79,6 +79,8 @@ PUBLISHED = {
     "import_state": 409,
     "approval_state": 409,
     "own_roles": 403,
+    "already_pending": 409,
+    "too_many_pending": 409,
     "own_access": 403,
     "access_reset_pending": 409,
     "access_reset_state": 409,
