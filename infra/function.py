@@ -17,7 +17,8 @@ from infra.layers import Layers
 TIMEOUT_SECONDS = 28
 """One less than API Gateway waits for a function
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
-HTTP APIs wait for 30 seconds, websockets for 29."""
+HTTP APIs wait for 30 seconds (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html),
+websockets for 29."""
 
 
 class SandesFunction(Construct):

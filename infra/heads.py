@@ -16,7 +16,8 @@ class Heads(Construct):
     """Private, encrypted, versioned, under Object Lock.
 
     In production in compliance mode for ten years: nobody, not even the account's root user, shortens that or deletes a
-    version. Other stages could then not be taken down: there it is a day, in a mode that a right of its own overrides.
+    version (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html). Other stages could then not be
+    taken down: there it is a day, in a mode that a right of its own overrides.
     """
 
     def __init__(self, scope: Construct, id: str, *, config: Config) -> None:
