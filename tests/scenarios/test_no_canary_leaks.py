@@ -113,6 +113,7 @@ async def invoke_logged(deployed: Deployed, folder: str, device: RawDevice, *fra
         "registration": str(device.registration_id),
         "inbox": inbox,
         "connected": str(now_ms()),
+        "socket": "1",
     }
     client = deployed.engine.client("lambda")
     names = [function["FunctionName"] for function in client.list_functions()["Functions"]]

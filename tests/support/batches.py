@@ -213,8 +213,9 @@ class BatchApp:
     def messages_of(self, id: str) -> list[Json]:
         return [row for row in self.rows_of(f"M#{app_text(self.app.id)}") if row.get("b", {}).get("S") == id]
 
-    def events(self, type: str) -> list[Json]:
-        rows = [json.loads(row["v"]["B"]) for row in self.rows_of(f"E#{app_text(self.app.id)}")]
+    def events(self, type: str, *, test: bool = False) -> list[Json]:
+        """Events of one type: those of live keys, or those of test keys."""
+        rows = [json.loads(row["v"]["B"]) for row in self.rows_of(f"E{'T' * test}#{app_text(self.app.id)}")]
         return [data for name, _, data in rows if name == type]
 
     def files(self) -> list[str]:

@@ -114,7 +114,7 @@ def _check_body(known: Specification, content: Json, where: str, media: str, bod
         return
     if media not in content:
         raise Unpublished(f"{where}: {media or 'no media type'} is none of {sorted(content)}")
-    if media.endswith("json"):
+    if media == "application/json" or media.endswith("+json"):  # lines of JSON are text to a schema
         known.check(content[media]["schema"], _json(where, body), where)
 
 

@@ -79,7 +79,7 @@ def test_a_refusal_is_told_as_our_fault_or_the_callers(lines: Lines, code: Error
 
 
 def frame_event() -> dict[str, Any]:
-    context = {"device": "aaaaaaaaaaaaa.1", "registration": "1", "inbox": "A" * 22, "connected": "1"}
+    context = {"device": "aaaaaaaaaaaaa.1", "registration": "1", "inbox": "A" * 22, "connected": "1", "socket": "1"}
     return {"requestContext": {"connectionId": "c", "authorizer": context}, "body": '{"type":"ping"}'}
 
 
