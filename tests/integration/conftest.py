@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from sandes.crypto.attestation import AttestationKeys
 from tests.support.app_groups import AppGroups
 from tests.support.batches import batch_backend
 from tests.support.dynamodb import moto_dynamodb
 from tests.support.service import NOW_MS, Service
+from tools.backstage import secret_of
 
 HOUR_MS = 3_600_000
 
@@ -26,7 +28,12 @@ def store_backend(request: pytest.FixtureRequest) -> Iterator[Service]:
     if request.param == "engine":
         deployment = request.getfixturevalue("deployment")
         client = deployment.engine.client("dynamodb")
-        yield Service(client, deployment.stack.tables, now_ms=time.time_ns() // 1_000_000 + HOUR_MS)
+        yield Service(
+            client,
+            deployment.stack.tables,
+            now_ms=time.time_ns() // 1_000_000 + HOUR_MS,
+            attestation_keys=AttestationKeys.of(secret_of(deployment.engine, "AttestationSecret")),
+        )
         return
     with moto_dynamodb() as (client, tables):
         yield Service(client, tables, now_ms=NOW_MS)

@@ -28,7 +28,7 @@ from tests.support.administration import Administration
 from tests.support.batches import Crash, Through
 from tests.support.dynamodb import moto_dynamodb
 from tests.support.queue import FakeQueue
-from tests.support.service import ATTESTATION_KEYS, PEPPER, Service, new_phone
+from tests.support.service import PEPPER, Service, new_phone
 
 BUCKET = "uploads"
 HEADER = ("phone", "name", "post", "unit", "expires", "action", "reason")
@@ -66,7 +66,7 @@ class Importing:
             recorder=Administration(self.service, client).recorder,
             pepper=PEPPER,
             clock_ms=self.clock_ms or (lambda: self.now_ms),
-            keys=ATTESTATION_KEYS,
+            keys=self.service.attestation_keys,
             limits=LimitStore(client, self.service.tables["limits"]),
         )
 

@@ -131,10 +131,20 @@ class Person:
 
 
 class Service:
-    def __init__(self, client: DynamoDBClient, tables: Mapping[str, str], *, now_ms: int = NOW_MS) -> None:
+    """`attestation_keys`: on tables that deployed functions share, those of the deployment's own secret."""
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        tables: Mapping[str, str],
+        *,
+        now_ms: int = NOW_MS,
+        attestation_keys: AttestationKeys = ATTESTATION_KEYS,
+    ) -> None:
         self.client = client
         self.tables = dict(tables)
         self.now_ms = now_ms
+        self.attestation_keys = attestation_keys
         self.gateway = FakeGateway()
         self.sms = FakeSms()
         self.stops: list[str] = []
@@ -275,7 +285,7 @@ class Service:
             store=VerificationStore(client, self.tables["directory"], routing),
             directory=DirectoryStore(client, self.tables["directory"]),
             pepper=PEPPER,
-            keys=ATTESTATION_KEYS,
+            keys=self.attestation_keys,
         )
 
     @property
