@@ -18,11 +18,11 @@ from sandes.administration.organisations.organisations import (
 )
 from sandes.administration.people.verifications import Verify
 from sandes.model.ids import account_text, parse_account
-from sandes.protocol.admin_people_api import ChangePerson
+from sandes.protocol.admin_people_api import ChangePerson, VerifyPerson
 from sandes.protocol.admin_roles_api import NewAssignment
 from sandes.protocol.app_api import NewMessage
 from sandes.protocol.app_groups_api import ChangeAppGroup, NewAppGroup
-from sandes.protocol.client_api import ChangeGroup, ChangeProfile, NewGroup
+from sandes.protocol.client_api import ChangeGroup, ChangeProfile, NewGroup, NewVerificationRequest
 from sandes.protocol.fields import AccountField, Moment, Name, OneLine, Wire
 from tools.backstage.apps import CreateApp
 from tools.backstage.groups import CreateGroup
@@ -197,3 +197,25 @@ def test_the_published_pattern_of_an_id_accepts_what_the_service_accepts() -> No
         except ValueError:
             canonical = False
         assert bool(pattern.fullmatch(text)) is canonical
+
+
+@pytest.mark.parametrize("text", ["\u0301Asha", " \u0301\u0301Asha", "\u20ddAsha", "\u093eram"])
+def test_a_name_does_not_begin_with_a_mark(text: str) -> None:
+    """It would stand on what comes before the name on the screen."""
+    with pytest.raises(ValidationError, match="cannot be the first character"):
+        TypeAdapter[str](Annotated[str, Name]).validate_python(text)
+
+
+@pytest.mark.parametrize("text", ["????", "#N/A", "As\ufffdha", "N/A", "12345", "--", "Andr\u00c3\u00a9", "&#2352;"])
+def test_what_nobody_wrote_is_no_official(text: str) -> None:
+    vouched = {"organisation": "a" * 13, "unit": "a" * 13, "phone": "+919876543210", "name": "Asha", "post": "Clerk"}
+    vouched |= {"expires_at": "2028-03-31T00:00:00Z"}
+    for field in ("name", "post"):
+        with pytest.raises(ValidationError) as caught:
+            VerifyPerson.model_validate_json(json.dumps(vouched | {field: text}))
+        assert [error["loc"] for error in caught.value.errors()] == [(field,)]
+        with pytest.raises(ValidationError) as caught:
+            NewVerificationRequest.model_validate_json(
+                json.dumps({"organisation": "a" * 13, "name": "Asha", "post": "Clerk", field: text})
+            )
+        assert [error["loc"] for error in caught.value.errors()] == [(field,)]

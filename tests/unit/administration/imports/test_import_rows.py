@@ -15,6 +15,7 @@ from sandes.model.ids import OrganisationId, UnitId, id_text, new_organisation_i
 from sandes.model.imports import Entry
 from sandes.model.organisation import Organisation, Tree, Unit
 from sandes.model.verification import MAX_SECONDS
+from sandes.model.words import name_key
 from tests.support.service import PEPPER
 
 NOW = 1_790_000_000  # 2026-09-21 13:33:20 UTC, 19:03:20 in India
@@ -344,6 +345,16 @@ def test_a_unit_is_found_in_whatever_form_its_name_is_written(written: str, kept
         entry = reader.read(Cells(7, GOOD | {"unit": path}))
         assert isinstance(entry, Entry), entry
         assert entry.unit == id
+
+
+@pytest.mark.parametrize("written", ["\u0915\u094d\u0937", "\u0915\u094d\u200d\u0937", "\u0915\u094d\u200c\u0937"])
+def test_marks_that_join_letters_make_no_other_unit(written: str) -> None:
+    id = new_unit_id()
+    units = {**TREE.units, id: Unit(id, "\u0915\u094d\u200d\u0937", "department", ROOT, 0)}
+    entry = RowReader(Tree(TREE.organisation, units), ROOT, PEPPER, NOW).read(Cells(7, GOOD | {"unit": written}))
+    assert isinstance(entry, Entry), entry
+    assert entry.unit == id
+    assert name_key(written) == name_key(units[id].name)
 
 
 # Dates

@@ -19,7 +19,7 @@ def folded(text: str) -> str:
 
 def name_key(text: str) -> str:
     """Convert a name so that names which people read as one become equal: ignores case, form and blanks."""
-    return " ".join(folded(text).split())
+    return " ".join("".join(char for char in folded(text) if char not in _JOINERS).split())
 
 
 def words_of(text: str, *, most: int) -> list[str]:

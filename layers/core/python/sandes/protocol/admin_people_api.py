@@ -19,10 +19,11 @@ from sandes.protocol.fields import (
     OrganisationField,
     UnitField,
     Wire,
+    Written,
 )
 
-PersonName = Annotated[str, Name, Field(min_length=1, max_length=64)]
-Post = Annotated[str, Name, Field(min_length=1, max_length=128)]
+PersonName = Annotated[str, Name, Written, Field(min_length=1, max_length=64)]
+Post = Annotated[str, Name, Written, Field(min_length=1, max_length=128)]
 Reason = Annotated[str, OneLine, Field(min_length=1, max_length=256)]
 Until = Annotated[Moment, Field(description="RFC 3339; five years ahead at most")]
 

@@ -22,6 +22,7 @@ from sandes.protocol.fields import (
     Signature64,
     UnitField,
     Wire,
+    Written,
 )
 
 PhoneText = Annotated[str, Field(min_length=1, max_length=64, description="international form, +91 98765 43210")]
@@ -247,8 +248,8 @@ class NewVerificationRequest(Wire):
 
     organisation: OrganisationField
     unit: UnitField | None = None
-    name: Annotated[str, Name, Field(min_length=1, max_length=64)]
-    post: Annotated[str, Name, Field(min_length=1, max_length=128)]
+    name: Annotated[str, Name, Written, Field(min_length=1, max_length=64)]
+    post: Annotated[str, Name, Written, Field(min_length=1, max_length=128)]
     email: Email | None = None
 
 

@@ -53,6 +53,7 @@ from sandes.model.ids import (
     parse_organisation,
     parse_unit,
 )
+from sandes.model.lost_text import why_lost
 from sandes.model.mailbox import MAX_EMAIL_CHARS, mailbox_of, parse_email
 
 
@@ -158,6 +159,8 @@ def _name(text: str) -> str:
     text = _one_line(text)
     if text and not any(unicodedata.category(char)[0] in "LNPS" for char in text):
         raise ValueError("a name needs at least one letter, digit or symbol")
+    if text and unicodedata.category(text[0])[0] == "M":
+        raise ValueError("a mark stands on a letter, so it cannot be the first character")
     if not _BADGES.isdisjoint(text):
         raise ValueError("a name has no check mark, which would look like the mark of verified people")
     return text
@@ -169,6 +172,17 @@ OneLine = AfterValidator(_one_line)
 Name = AfterValidator(_name)
 """As `OneLine`, for names of people, posts, groups, apps, organisations and units."""
 
+
+def _by_somebody(text: str) -> str:
+    if why_lost(text):
+        raise ValueError("letters were lost, or this is the error of a spreadsheet; give the text itself")
+    if text and not any(unicodedata.category(char)[0] == "L" for char in text):
+        raise ValueError("at least one letter is expected")
+    return text
+
+
+Written = AfterValidator(_by_somebody)
+"""For names and posts of officials, which an organisation vouches for: somebody wrote them, in letters."""
 
 _EMAIL_PATTERN = r"^[!-?A-~]+@[A-Za-z0-9.-]+$"
 

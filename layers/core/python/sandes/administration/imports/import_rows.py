@@ -13,18 +13,19 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from sandes.administration.imports.import_files import Cells, text_of, unseen
 from sandes.crypto.pepper import Pepper
 from sandes.model.ids import UnitId, id_text
 from sandes.model.imports import Entry
+from sandes.model.lost_text import why_lost
 from sandes.model.mailbox import parse_email
 from sandes.model.organisation import Tree
 from sandes.model.phone import parse_phone, plain_number
 from sandes.model.verification import MAX_SECONDS
-from sandes.model.words import folded
-from sandes.protocol.fields import Name, OneLine
+from sandes.model.words import folded, name_key
+from sandes.protocol.fields import Name, OneLine, Written
 
 _LOST = 'Letters were lost when the file was saved: save it as "CSV UTF-8" or XLSX.'
 _ERROR = "The cell holds an error of the spreadsheet, such as #N/A: give the text itself."
@@ -110,15 +111,6 @@ _MONTHS = {
     )
     for name in unicodedata.normalize("NFC", names).split()
 }
-_SPREADSHEET_ERROR = re.compile(
-    r"#(?:N/A(?: N/A)?|[^\W\d_][\w/]*[!?]?|\u00a1?\S+[!?])|#+|Err:\d{3}|n/a|\(?null\)?|nan|<na>|undefined",
-    re.IGNORECASE,
-)
-"""What spreadsheets, in any language, and other programs write for a value that they cannot work out or do not have, or
-that does not fit its column.
-"""
-
-_LOST_LETTERS = re.compile(r"\?\?|\?\w|\ufffd|&(?:#\d+|#x[0-9a-f]+|amp|lt|gt|quot|apos|nbsp);", re.IGNORECASE)
 _YES = frozenset(("yes", "y", "true", "1", "हाँ", "हां", "जी"))
 _NO = frozenset(("no", "n", "false", "0", "", "नहीं"))
 _VERIFY = frozenset(("", "verify", "add", "renew", "सत्यापित"))
@@ -132,15 +124,8 @@ _ZEROS = re.compile(r"[1-9]\d{5,8}0{6}(?:\.0+)?")
 
 _FLOAT = re.compile(r"(\+?\d{7,15})\.0+")
 
-
-def _with_letter(text: str) -> str:
-    if not any(unicodedata.category(char)[0] == "L" for char in text):
-        raise ValueError("a letter is expected")
-    return text
-
-
-_NAME = TypeAdapter[str](Annotated[str, Name, AfterValidator(_with_letter), Field(min_length=1, max_length=64)])
-_POST = TypeAdapter[str](Annotated[str, Name, AfterValidator(_with_letter), Field(min_length=1, max_length=128)])
+_NAME = TypeAdapter[str](Annotated[str, Name, Written, Field(min_length=1, max_length=64)])
+_POST = TypeAdapter[str](Annotated[str, Name, Written, Field(min_length=1, max_length=128)])
 _REASON = TypeAdapter[str](Annotated[str, OneLine, Field(min_length=1, max_length=256)])
 
 
@@ -265,7 +250,7 @@ class RowReader:
 
 def unit_name(text: str) -> str:
     """The form in which names and paths of units are compared."""
-    return " / ".join(" ".join(part.split()) for part in folded(unseen(text)).split("/"))
+    return " / ".join(map(name_key, unseen(text).split("/")))
 
 
 def _international(text: str) -> str:
@@ -349,26 +334,6 @@ def _post(text: str, faults: list[str]) -> str:
     return found
 
 
-def _cause(text: str) -> str | None:
-    """Tell why nobody can have written a text: an error of the spreadsheet, or letters lost when the file was saved."""
-    if _SPREADSHEET_ERROR.fullmatch(text):
-        return "error_value"
-    if _LOST_LETTERS.search(text) or (text and not text.strip("? .,")):
-        return "letters_lost"
-    return "letters_lost" if not text.isascii() and _is_misread(text) else None
-
-
-def _is_misread(text: str) -> bool:
-    """Tell whether this is UTF-8 that was read as Windows-1252 or ISO 8859-1: encoded back, its bytes are UTF-8."""
-    for encoding in ("cp1252", "latin-1"):
-        try:
-            text.encode(encoding).decode()
-        except UnicodeError:
-            continue
-        return True
-    return False
-
-
 def _text(cell: object) -> str:
     """As `text_of`, but yes and no are nobody's name."""
     return "" if isinstance(cell, bool) else text_of(cell)
@@ -385,7 +350,7 @@ def _valid(
     if not text and missing:
         faults.append(missing)
         return ""
-    if cause := _cause(text) or ("letters_lost" if fault == "bad_name" and "?" in text else None):
+    if cause := why_lost(text) or ("letters_lost" if fault == "bad_name" and "?" in text else None):
         faults.append(f"{fault}/{cause}")
         return ""
     try:
