@@ -428,13 +428,13 @@ def test_a_unit_admin_sees_the_people_of_the_own_subtree_whatever_lies_between(
     assert everybody(service, caller, Place(of, units[3])) == []
 
 
-def test_each_page_costs_a_query_of_the_tree_and_one_of_rows(
+def test_a_page_of_an_organisation_costs_a_read_of_its_root_and_a_query(
     service: Service, of: OrganisationId, officer: Caller
 ) -> None:
     verify(service, officer, service.person())
     client: Any = CountingClient(service.client)
     people.page(officer, Place.root(of), after=None, limit=10, now_ms=NOW_MS, deps=people_deps(service, client))
-    assert [operation for operation, _ in client.calls] == ["query", "query"]
+    assert [operation for operation, _ in client.calls] == ["batch_get_item", "query"]
 
 
 def test_who_may_read_nothing_of_an_organisation_is_told_that_nothing_is_there(

@@ -230,19 +230,19 @@ def page(
     now_ms: int,
     deps: ApprovalDependencies,
 ) -> tuple[list[Approval], str | None]:
-    """Those that the caller may see, the newest first, and the cursor of the next page. Two queries.
+    """Those that the caller may see, the newest first, and the cursor of the next page.
 
     A page may hold fewer than `limit`, even none, with a cursor. Raises ProtocolError invalid_cursor, and not_found for
     an organisation in which the caller has no role.
     """
     here = [one for one in caller.assignments if everywhere(one.role) or one.place.organisation == organisation]
-    tree = deps.organisations.glance(organisation) if here else None
-    if tree is None:
+    if not here or deps.organisations.read(organisation) is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     owner, of = caller.id, f"approvals {id_text(organisation)}"
     start = position(after, owner=owner, of=of, pepper=deps.pepper) if after else None
     found, last = deps.store.of_organisation(organisation, after=start, limit=limit, now_seconds=now_ms // 1000)
     more = make_cursor(last, owner=owner, of=of, pepper=deps.pepper) if last else None
+    tree = deps.organisations.paths(organisation, {one.place.unit for one in found})
     return [one for one in found if _sees(caller, one, tree, deps)], more
 
 
@@ -262,12 +262,12 @@ def page_of_platform(
     return [one for one in found if one.decision == "pending"], more
 
 
-def _sees(caller: Caller, approval: Approval, tree: Tree, deps: ApprovalDependencies) -> bool:
+def _sees(caller: Caller, approval: Approval, tree: Tree | None, deps: ApprovalDependencies) -> bool:
     if approval.requested_by == caller.id:
         return True
     operation = deps.operations.get(approval.operation)
     seen = places_seen(caller, operation.permission) if operation else ()
-    return any(covers(one, approval.place, tree) for one in seen)
+    return tree is not None and any(covers(one, approval.place, tree) for one in seen)
 
 
 def _to_decide(

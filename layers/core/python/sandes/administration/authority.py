@@ -161,7 +161,8 @@ def grants(
     *,
     among: Collection[Role] = frozenset(Role),
 ) -> Assignment | None:
-    """The assignment that lets the caller do this at the place, or None. The tree is read only if it matters.
+    """The assignment that lets the caller do this at the place, or None. What is above the place is read only if it
+    matters.
 
     `among`: only by one of these roles.
     """
@@ -172,7 +173,7 @@ def grants(
     within = [one for one in able if one.place.organisation == place.organisation]
     if not within or place.is_root:
         return None
-    tree = organisations.glance(place.organisation)
+    tree = organisations.paths(place.organisation, [place.unit])
     return next((one for one in within if tree and tree.within(place.unit, one.place.unit)), None)
 
 
@@ -192,12 +193,12 @@ def require(
     return found
 
 
-def tree_seen(caller: Caller, permission: Permission, place: Place, organisations: OrganisationStore) -> Tree:
-    """The tree of the place's organisation for who may read this kind of thing there, by one query for both.
+def path_seen(caller: Caller, permission: Permission, place: Place, organisations: OrganisationStore) -> Tree:
+    """Read the unit and what is above it, for a caller who may read this kind of thing there.
 
     Raises ProtocolError not_found.
     """
-    tree = organisations.glance(place.organisation)
+    tree = organisations.paths(place.organisation, [place.unit])
     require_in(caller, permission, "read", place.unit, tree)
     if tree is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)

@@ -1,35 +1,133 @@
-"""Lists whose rows stand by unit, over a unit and all below it.
+"""Lists over a part of an organisation's tree: a unit and all units below it.
 
-Such a list is read by one query a page, over the stretch from the first to the last of the units; where a page runs
-into units of others, the next one begins behind these.
+No page reads the whole tree. A page of units, or of rows that are counted in their units, walks the tree from where the
+last page ended; a page of other rows reads them as they are sorted and looks up where the units of these rows stand
+(docs/adr/0042).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
 
-from sandes.model.ids import UnitId, id_text
+from sandes.model.administrator import Place
+from sandes.model.ids import OrganisationId, UnitId, id_text, parse_unit
 from sandes.model.organisation import Tree, Unit
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.organisations import OrganisationStore
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """Units by their text, which is how their rows are sorted."""
+class Standing:
+    """A unit and its level in the whole tree, 1 for the root."""
 
-    units: Sequence[str]
+    unit: Unit
+    level: int
 
-    @classmethod
-    def below(cls, unit: UnitId, tree: Tree, *, if_any: Callable[[Unit], bool] = lambda _: True) -> Scope:
-        """The unit and all below it, without those of which `if_any` says that there is nothing in them."""
-        return cls(sorted(id_text(one.id) for one in tree.below(unit) if if_any(one)))
 
-    def holds(self, unit: UnitId) -> bool:
-        at = bisect_left(self.units, id_text(unit))
-        return at < len(self.units) and self.units[at] == id_text(unit)
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Goes through a unit and all below it, each before what is in it, and siblings by id.
 
-    def behind(self, unit: UnitId) -> str | None:
-        """The next unit after this one, or None."""
-        at = bisect_right(self.units, id_text(unit))
-        return self.units[at] if at < len(self.units) else None
+    `page`: how many siblings a query reads.
+    """
+
+    place: Place
+    tree: Tree
+    store: OrganisationStore
+    page: int
+
+    def units(self) -> Iterator[Standing]:
+        """Begin with the unit itself."""
+        top = Standing(self.tree.units[self.place.unit], self.tree.level(self.place.unit))
+        yield top
+        yield from self._below(top)
+
+    def behind(self, unit: UnitId) -> tuple[Standing, Iterator[Standing]]:
+        """The unit that was reached, and the walk from there on.
+
+        Raises ProtocolError invalid_cursor for a unit that is not there, or no longer below the place.
+        """
+        tree = self.store.paths(self.place.organisation, [unit])
+        if tree is None or not tree.within(unit, self.place.unit):
+            raise ProtocolError(ErrorCode.INVALID_CURSOR)
+        path = tree.path(unit)
+        above = [Standing(tree.units[one], len(path) - n) for n, one in enumerate(path)]
+        return above[0], self._onwards(above[: path.index(self.place.unit) + 1])
+
+    def _onwards(self, path: Sequence[Standing]) -> Iterator[Standing]:
+        yield from self._below(path[0])
+        for child, parent in pairwise(path):
+            yield from self._below(parent, after=child.unit.id)
+
+    def _below(self, parent: Standing, *, after: UnitId | None = None) -> Iterator[Standing]:
+        if not parent.unit.children:
+            return
+        found = self.store.children(self.place.organisation, parent.unit.id, after=after, page=self.page)
+        for unit in found:
+            child = Standing(unit, parent.level + 1)
+            yield child
+            yield from self._below(child)
+
+
+Rows = Callable[[UnitId | None, str | None, int], tuple[Sequence[T], str | None]]
+"""Reads rows of one unit, or of all units if none is given, behind a position, at most so many: and where to go on."""
+
+
+def by_unit(
+    walk: Walk, rows: Rows[T], *, holds: Callable[[Unit], bool], after: str | None, limit: int
+) -> tuple[list[T], str | None]:
+    """A page of rows that are sorted by their units, and the position of the next page.
+
+    Rows of the whole organisation are read in one query. Below that the page walks from unit to unit, and reads those
+    for which `holds` says that there are rows. It passes at most `limit` units, so it may be short, or empty, with a
+    position. Raises ProtocolError invalid_cursor.
+    """
+    if walk.place.is_root:
+        found, last = rows(None, after, limit)
+        return list(found), last
+    page: list[T] = []
+    if after is None:
+        reached, start, units = None, None, walk.units()
+    else:
+        text, _, key = after.partition(" ")
+        at, units = walk.behind(parse_unit(text))
+        reached, start = id_text(at.unit.id), key or None
+        if start is not None:
+            units = _first(at, units)
+    for passed, one in enumerate(units):
+        if passed >= limit:
+            return page, f"{reached} "
+        if not holds(one.unit) and start is None:
+            reached = id_text(one.unit.id)
+            continue
+        if len(page) >= limit:
+            return page, f"{reached} "
+        found, last = rows(one.unit.id, start, limit - len(page))
+        page += found
+        reached, start = id_text(one.unit.id), None
+        if last is not None:
+            return page, f"{reached} {last}"
+    return page, None
+
+
+def _first(one: Standing, others: Iterator[Standing]) -> Iterator[Standing]:
+    yield one
+    yield from others
+
+
+def below(place: Place, units: Iterable[UnitId], store: OrganisationStore) -> Callable[[UnitId], bool]:
+    """Tell of these units which are the place's unit or below it. Reads the units and those above them."""
+    if place.is_root:
+        return lambda _: True
+    tree = where(place.organisation, units, store)
+    return lambda unit: tree is not None and tree.within(unit, place.unit)
+
+
+def where(organisation: OrganisationId, units: Iterable[UnitId], store: OrganisationStore) -> Tree | None:
+    """The part of the tree in which these units stand."""
+    return store.paths(organisation, set(units))

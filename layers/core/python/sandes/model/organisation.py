@@ -40,8 +40,8 @@ class Organisation:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """`parent` is None for the root. `officials`, `groups` and `apps` count those of this very unit. `version` rises
-    with name and parent; the root has that of its organisation.
+    """`parent` is None for the root. `officials`, `groups` and `apps` count those of this very unit, `children` the
+    units directly in it. `version` rises with name and parent; the root has that of its organisation.
     """
 
     id: UnitId
@@ -53,11 +53,16 @@ class Unit:
     groups: int = 0
     apps: int = 0
     version: int = 1
+    children: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """All units of an organisation, the root among them, as they stood at `organisation.tree_version`."""
+    """The units of an organisation, the root among them, as they stood at `organisation.tree_version`.
+
+    A tree may hold a part of the units only. The part holds with each unit everything above it, so that `path`,
+    `within` and `level` are right in it; `children`, `below` and `levels_of` need the whole tree.
+    """
 
     organisation: Organisation
     units: Mapping[UnitId, Unit]

@@ -7,13 +7,13 @@ whom they are made and ended, so that a unit is removed only while there are non
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from sandes.model.administrator import Place
 from sandes.model.ids import OrganisationId, UnitId, id_text, parse_organisation, parse_unit
-from sandes.model.organisation import Organisation, Tree, Unit, UnitKind
+from sandes.model.organisation import MAX_LEVELS, Organisation, Tree, Unit, UnitKind
 from sandes.model.profile import Audience, Field
 from sandes.store.dynamo import (
     Client,
@@ -27,7 +27,7 @@ from sandes.store.dynamo import (
     write,
     write_one,
 )
-from sandes.store.schema import DirectoryRow
+from sandes.store.schema import DIRECTORY, DirectoryRow
 from sandes.store.schema import OrganisationRow as Row
 
 _SORT = "0"
@@ -116,6 +116,51 @@ class OrganisationStore:
             return None
         root = found[_SORT]
         return read_organisation(root), read_unit(found[keys[-1][DirectoryRow.SORT]["S"]])
+
+    def paths(self, organisation: OrganisationId, units: Iterable[UnitId]) -> Tree | None:
+        """Read these units with everything above them, a level at a time; None if there is no such organisation.
+
+        The reads are consistent and as many as the units and those above them, however large the organisation is. Units
+        that are not there are left out. While the tree changes, each unit stands where it was or is.
+        """
+        root, found = UnitId(organisation), dict[UnitId, Unit]()
+        wanted, head = {*units, root}, None
+        for _ in range(MAX_LEVELS + 1):
+            items = batch_get_many(self.client, self.table, [unit_key(organisation, unit) for unit in wanted])
+            head = next((read_organisation(item) for item in items if is_organisation(item)), head)
+            read = [read_unit(item) for item in items]
+            found |= {unit.id: unit for unit in read}
+            wanted = {unit.parent for unit in read if unit.parent is not None} - found.keys()
+            if not wanted:
+                break
+        if head is None:
+            return None
+        return Tree(head, {unit.id: unit for unit in found.values() if _leads_to(root, unit, found)})
+
+    def children(
+        self, organisation: OrganisationId, parent: UnitId, *, after: UnitId | None, page: int
+    ) -> Iterator[Unit]:
+        """Yield the units directly in one, by id, behind `after`; a query reads `page` of them.
+
+        They come from an index: one that was made or moved a moment ago may be missing, or stand where it was.
+        """
+        condition = f"{Row.PARENT_KEY} = :in AND {Row.ORDER} > :after"
+        last = str(_order(after)) if after is not None else "-1"
+        while True:
+            answer = self.client.query(
+                TableName=self.table,
+                IndexName=DIRECTORY.index.name if DIRECTORY.index else "",
+                KeyConditionExpression=condition,
+                ExpressionAttributeValues={
+                    ":in": {"S": _children_of(organisation, parent)},
+                    ":after": {"N": last},
+                },
+                Limit=page,
+            )
+            yield from map(read_unit, answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            last = answer["LastEvaluatedKey"][Row.ORDER]["N"]
 
     def names(self, places: Iterable[Place]) -> dict[Place, str]:
         """Of those that are there, by one call for every hundred."""
@@ -217,15 +262,20 @@ class OrganisationStore:
             "Item": _unit_item(tree.organisation.id, unit),
             "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})",
         }
-        return self._reshape(tree, {"Put": put})
+        return self._reshape(tree, {"Put": put}, {unit.parent: 1} if unit.parent is not None else {})
 
     def move(self, tree: Tree, unit: UnitId, parent: UnitId, *, name: str | None = None) -> bool:
         """And give it another name with it, if one is given."""
         change, values = f"{Row.PARENT} = :parent", cast("dict[str, Any]", {":parent": {"B": parent}})
         if name is not None:
             change, values = f"{change}, {Row.NAME} = :name", values | {":name": {"S": name}}
+        old, below = tree.units[unit].parent, dict[UnitId, int]()
+        if old is not None and old != parent:
+            below = {old: -1, parent: 1}
+            change += f", {Row.PARENT_KEY} = :in"
+            values |= {":in": {"S": _children_of(tree.organisation.id, parent)}}
         key, version = unit_key(tree.organisation.id, unit), tree.units[unit].version
-        return self._reshape(tree, self._changing(key, version, change, values))
+        return self._reshape(tree, self._changing(key, version, change, values), below)
 
     def remove(self, tree: Tree, unit: UnitId) -> bool:
         """Also False if there are officials, groups or apps in it; units below it show in the tree."""
@@ -238,17 +288,38 @@ class OrganisationStore:
             "ConditionExpression": f"{condition} AND {none} AND {no_apps}",
             "ExpressionAttributeValues": seen | {":none": {"N": "0"}},
         }
-        return self._reshape(tree, {"Delete": delete})
+        parent = tree.units[unit].parent
+        return self._reshape(tree, {"Delete": delete}, {parent: -1} if parent is not None else {})
 
-    def _reshape(self, tree: Tree, change: dict[str, Any]) -> bool:
+    def _reshape(self, tree: Tree, change: dict[str, Any], children: Mapping[UnitId, int]) -> bool:
+        """Write the change with the tree's next version; `children`: how many more units there are in each of these."""
+        root = tree.organisation.root
+        more = f", {Row.CHILDREN} :more" if root in children else ""
         version = {
             "TableName": self.table,
             "Key": organisation_key(tree.organisation.id),
-            "UpdateExpression": f"ADD {Row.TREE_VERSION} :one",
+            "UpdateExpression": f"ADD {Row.TREE_VERSION} :one{more}",
             "ConditionExpression": f"{Row.TREE_VERSION} = :read",
-            "ExpressionAttributeValues": {":one": {"N": "1"}, ":read": {"N": str(tree.organisation.tree_version)}},
+            "ExpressionAttributeValues": {
+                ":one": {"N": "1"},
+                ":read": {"N": str(tree.organisation.tree_version)},
+                **({":more": {"N": str(children[root])}} if more else {}),
+            },
         }
-        return self._write({"Update": version}, change)
+        counts = [
+            {
+                "Update": {
+                    "TableName": self.table,
+                    "Key": unit_key(tree.organisation.id, unit),
+                    "UpdateExpression": f"ADD {Row.CHILDREN} :more",
+                    "ConditionExpression": _EXISTS,
+                    "ExpressionAttributeValues": {":more": {"N": str(count)}},
+                }
+            }
+            for unit, count in children.items()
+            if unit != root
+        ]
+        return self._write({"Update": version}, change, *counts)
 
     # Parts of others' transactions: whoever makes or ends an official or group of a unit says so in the same one.
 
@@ -272,6 +343,25 @@ class OrganisationStore:
                 "ExpressionAttributeValues": {":more": {"N": str(more)}},
             }
         }
+
+
+def _leads_to(root: UnitId, unit: Unit, found: Mapping[UnitId, Unit]) -> bool:
+    """Tell whether everything above the unit was found. Reads of a tree that changes may even show a circle."""
+    for _ in range(len(found)):
+        if unit.parent is None:
+            return unit.id == root
+        if unit.parent not in found:
+            return False
+        unit = found[unit.parent]
+    return False
+
+
+def _children_of(organisation: OrganisationId, parent: UnitId) -> str:
+    return f"U#{id_text(organisation)}#{id_text(parent)}"
+
+
+def _order(unit: UnitId) -> int:
+    return int.from_bytes(unit)
 
 
 def _of_version(version: int | None) -> tuple[str, dict[str, Any]]:
@@ -318,6 +408,7 @@ def read_unit(item: Item) -> Unit:
         groups=int(item[Row.GROUPS]["N"]),
         apps=int(item[Row.APPS]["N"]) if Row.APPS in item else 0,
         version=_version(item),
+        children=int(item[Row.CHILDREN]["N"]) if Row.CHILDREN in item else 0,
     )
 
 
@@ -329,4 +420,10 @@ def _unit_item(organisation: OrganisationId, unit: Unit) -> dict[str, Any]:
         Row.OFFICIALS: {"N": str(unit.officials)},
         Row.GROUPS: {"N": str(unit.groups)},
     }
-    return item | ({Row.PARENT: {"B": unit.parent}} if unit.parent else {})
+    if unit.parent is None:
+        return item
+    return item | {
+        Row.PARENT: {"B": unit.parent},
+        Row.PARENT_KEY: {"S": _children_of(organisation, unit.parent)},
+        Row.ORDER: {"N": str(_order(unit.id))},
+    }

@@ -176,7 +176,8 @@ class EndingRow:
     """In the directory, partition `A#account`, sort `E#organisation`: when official memberships are to be ended.
 
     Gone once they have ended; till then put off by minutes whenever that is queued. The index `ending` is made of these
-    rows, of approvals that wait for the platform, and of access resets: no other row has DUE.
+    rows, of approvals that wait for the platform, of access resets, and of units below their parents (docs/adr/0042):
+    no other row has DUE.
     """
 
     DUE = "du"  # S shard
@@ -229,6 +230,10 @@ class OrganisationRow:
     GROUPS = "m"  # N of this very unit
     APPS = "a"  # N of this very unit; absent: none
     VERSION = "e"  # N rises when people change name, place or audiences; 1 where it is not there
+    CHILDREN = "d"  # N units directly in this one; absent: none
+    # units only, for the index `ending`
+    PARENT_KEY = EndingRow.DUE  # S `U#organisation#parent`
+    ORDER = EndingRow.DUE_AT  # N the unit's id, as the number that its bytes are
     # organisation only
     AUDIENCES = "v"  # M of S by field: what it has set of its policy
     TREE_VERSION = "t"  # N rises with every change of the tree: two moves at once cannot make a circle

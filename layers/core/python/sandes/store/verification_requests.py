@@ -64,34 +64,27 @@ class VerificationRequestStore:
         organisation: OrganisationId,
         which: Listed,
         *,
-        first: UnitId,
-        last: UnitId,
         after: str | None = None,
         limit: int,
         now_seconds: int,
     ) -> tuple[list[VerificationRequest], str | None]:
-        """Those to the units from `first` to `last`, in the order of their ids, the oldest first within one, and where
-        the next page begins. One query.
+        """Those to an organisation in the order of their units' ids, the oldest first within one, and where the next
+        page begins. One query.
         """
-        start = f"{after}!" if after else self.before(id_text(first), which)
+        partition = organisation_key(organisation)[DirectoryRow.PARTITION]
+        start: dict[str, Any] = {}
+        if after:
+            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
         answer = self.client.query(
             TableName=self.table,
-            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND {DirectoryRow.SORT} BETWEEN :start AND :end",
-            ExpressionAttributeValues={
-                ":of": organisation_key(organisation)[DirectoryRow.PARTITION],
-                ":start": {"S": start},
-                ":end": {"S": f"{_LISTS[which]}{id_text(last)}~"},
-            },
+            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :prefix)",
+            ExpressionAttributeValues={":of": partition, ":prefix": {"S": _LISTS[which]}},
             Limit=limit,
+            **start,
         )
         more = answer.get("LastEvaluatedKey")
         found = [one for one in map(read_request, answer["Items"]) if one.vanishes_at > now_seconds]
         return found, more[DirectoryRow.SORT]["S"] if more else None
-
-    @staticmethod
-    def before(unit: str, which: Listed) -> str:
-        """Where a page begins that begins with a unit, given by its text."""
-        return f"{_LISTS[which]}{unit}"
 
     def open(self, request: VerificationRequest, *, previous: VerificationRequest | None) -> None:
         """In the place of `previous`, the one that was read. Raises ConditionFailed if it is no longer that."""

@@ -255,30 +255,26 @@ class VerificationStore:
             raise VerificationRaced from error
 
     def officials(
-        self, organisation: OrganisationId, *, first: UnitId, last: UnitId, after: str | None = None, limit: int
+        self, organisation: OrganisationId, *, unit: UnitId | None = None, after: str | None = None, limit: int
     ) -> tuple[list[Official], str | None]:
-        """Those of the units from `first` to `last`, in the order of their ids, and where the next page begins.
+        """Read officials of an organisation, by unit, or of one very unit, and tell where the next page begins.
 
-        One query. Those whose time is over are among them until the sweep has come by.
+        One query. Officials whose time is over are among them until the sweep has come by.
         """
-        start = f"{after}!" if after else f"{_OFFICIAL_PREFIX}{id_text(first)}"  # "!" comes before any other sort key
+        partition = organisation_key(organisation)[DirectoryRow.PARTITION]
+        prefix = _OFFICIAL_PREFIX + (f"{id_text(unit)}#" if unit else "")
+        start: dict[str, Any] = {}
+        if after:
+            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
         answer = self.client.query(
             TableName=self.table,
-            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND {DirectoryRow.SORT} BETWEEN :start AND :end",
-            ExpressionAttributeValues={
-                ":of": organisation_key(organisation)[DirectoryRow.PARTITION],
-                ":start": {"S": start},
-                ":end": {"S": f"{_OFFICIAL_PREFIX}{id_text(last)}~"},
-            },
+            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :prefix)",
+            ExpressionAttributeValues={":of": partition, ":prefix": {"S": prefix}},
             Limit=limit,
+            **start,
         )
         more = answer.get("LastEvaluatedKey")
         return [_official(item) for item in answer["Items"]], more[DirectoryRow.SORT]["S"] if more else None
-
-    @staticmethod
-    def before(unit: str) -> str:
-        """Where a page of `officials` begins that begins with a unit, given by its text."""
-        return f"{_OFFICIAL_PREFIX}{unit}"
 
     # What the sweep goes by.
 

@@ -16,13 +16,14 @@ from sandes.administration.acts import act, recording
 from sandes.administration.apps import app_registry
 from sandes.administration.apps.app_registry import RegistryDependencies
 from sandes.administration.audit.audit import Recorder
-from sandes.administration.authority import Need, Permission, require, tree_seen
+from sandes.administration.authority import Need, Permission, path_seen, require
 from sandes.administration.roles.sign_in import fresh
+from sandes.administration.scopes import Walk, by_unit
 from sandes.cursors import cursor, position
 from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.app import App, AppKey
 from sandes.model.audit import Act
-from sandes.model.ids import AppId, app_text, base64url_text, id_text
+from sandes.model.ids import AppId, UnitId, app_text, base64url_text, id_text
 from sandes.protocol.admin_apps_api import (
     AdminApp,
     AdminAppEntry,
@@ -36,6 +37,7 @@ from sandes.protocol.admin_apps_api import (
 )
 from sandes.protocol.errors import ErrorCode, ProtocolError, missing
 from sandes.store.administrators import AdministratorStore
+from sandes.store.apps import ListedApp
 
 _TRIES = 4
 
@@ -54,18 +56,18 @@ class AppAdministrationDependencies:
 
 
 def page(caller: Caller, place: Place, *, after: str | None, limit: int, deps: RegistryDependencies) -> AdminAppPage:
-    """The apps of the unit and of those below it. Two queries. Raises ProtocolError: not_found, invalid_cursor."""
-    tree = tree_seen(caller, Permission.APPS, place, deps.organisations)
+    """List the apps of the unit and of those below it, by unit. Raises ProtocolError: not_found, invalid_cursor."""
+    tree = path_seen(caller, Permission.APPS, place, deps.organisations)
     of = f"apps {id_text(place.organisation)} {id_text(place.unit)}"
     start = position(after, owner=caller.id, of=of, pepper=deps.pepper) if after else None
-    alone = None if tree.children(place.unit) else place.unit
-    found, last = deps.apps.of_organisation(place.organisation, unit=alone, after=start, limit=limit)
+
+    def rows(unit: UnitId | None, after: str | None, limit: int) -> tuple[list[ListedApp], str | None]:
+        return deps.apps.of_organisation(place.organisation, unit=unit, after=after, limit=limit)
+
+    walk = Walk(place, tree, deps.organisations, page=limit)
+    found, last = by_unit(walk, rows, holds=lambda one: one.apps > 0, after=start, limit=limit)
     return AdminAppPage(
-        apps=[
-            AdminAppEntry(app=one.app, unit=one.unit, name=one.name, mode=one.mode)
-            for one in found
-            if place.is_root or tree.within(one.unit, place.unit)
-        ],
+        apps=[AdminAppEntry(app=one.app, unit=one.unit, name=one.name, mode=one.mode) for one in found],
         cursor=cursor(last, owner=caller.id, of=of, pepper=deps.pepper) if last else None,
     )
 

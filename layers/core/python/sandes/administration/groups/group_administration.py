@@ -9,15 +9,16 @@ from typing import Any, cast
 
 from sandes.administration.acts import act, recording
 from sandes.administration.audit.audit import Recorder
-from sandes.administration.authority import Need, Permission, require, tree_seen
+from sandes.administration.authority import Need, Permission, path_seen, require
 from sandes.administration.groups import official_groups
 from sandes.administration.groups.official_groups import OfficialGroupDependencies
+from sandes.administration.scopes import Walk, by_unit
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor, position
 from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.audit import Act
 from sandes.model.group import Group
-from sandes.model.ids import GroupId, account_text, id_text, new_group_id
+from sandes.model.ids import GroupId, UnitId, account_text, id_text, new_group_id
 from sandes.protocol.admin_groups_api import (
     ChangeOfficialGroup,
     NewOfficialGroup,
@@ -57,18 +58,22 @@ class GroupAdministrationDependencies:
 def page(
     caller: Caller, place: Place, *, after: str | None, limit: int, deps: GroupAdministrationDependencies
 ) -> OfficialGroupPage:
-    """The live groups of the unit and of those below it, but those that apps manage.
+    """List the live groups of the unit and of those below it, by unit, without those that apps manage.
 
-    Two queries; one more read for groups that an older deployment has listed without names. Raises ProtocolError:
-    not_found, invalid_cursor.
+    One more read is for groups that an older deployment has listed without names. Raises ProtocolError: not_found,
+    invalid_cursor.
     """
-    tree = tree_seen(caller, Permission.GROUPS, place, deps.groups.organisations)
+    tree = path_seen(caller, Permission.GROUPS, place, deps.groups.organisations)
     of = f"groups {id_text(place.organisation)} {id_text(place.unit)}"
     start = position(after, owner=caller.id, of=of, pepper=deps.pepper) if after else None
-    alone = None if tree.children(place.unit) else place.unit
-    found, last = deps.groups.groups.of_organisation(place.organisation, unit=alone, after=start, limit=limit)
+
+    def rows(unit: UnitId | None, after: str | None, limit: int) -> tuple[list[ListedGroup], str | None]:
+        return deps.groups.groups.of_organisation(place.organisation, unit=unit, after=after, limit=limit)
+
+    walk = Walk(place, tree, deps.groups.organisations, page=limit)
+    found, last = by_unit(walk, rows, holds=lambda one: one.groups > 0, after=start, limit=limit)
     return OfficialGroupPage(
-        groups=_entries([one for one in found if place.is_root or tree.within(one.unit, place.unit)], deps),
+        groups=_entries(found, deps),
         cursor=cursor(last, owner=caller.id, of=of, pepper=deps.pepper) if last else None,
     )
 

@@ -253,11 +253,11 @@ def page(
     deps: ImportDependencies,
 ) -> import_api.ImportPage:
     """Imports at the places where the caller may see them, of one unit and below it if given, the newest first. A page
-    may hold fewer than `limit`, even none, with a cursor. Two reads.
+    may hold fewer than `limit`, even none, with a cursor.
 
     Raises ProtocolError: not_found, invalid_cursor.
     """
-    tree = deps.organisations.glance(organisation)
+    tree = deps.organisations.paths(organisation, [unit] if unit else [])
     rights = [one for one in places_seen(caller, Permission.PEOPLE) if one.place.organisation == organisation]
     if tree is None or not rights or (unit is not None and unit not in tree.units):
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -266,10 +266,13 @@ def page(
     owner, of = caller.id, f"imports {id_text(organisation)} {id_text(unit) if unit else ''}"
     start = position(after, owner=owner, of=of, pepper=deps.pepper) if after else None
     found, last = deps.store.of_organisation(organisation, after=start, limit=limit, now_seconds=now_ms // 1000)
+    tree = deps.organisations.paths(organisation, {one.place.unit for one in found})
     seen = [
         one
         for one in found
-        if any(covers(right, one.place, tree) for right in rights) and (not unit or tree.within(one.place.unit, unit))
+        if tree is not None
+        and any(covers(right, one.place, tree) for right in rights)
+        and (not unit or tree.within(one.place.unit, unit))
     ]
     more = make_cursor(last, owner=owner, of=of, pepper=deps.pepper) if last else None
     return import_api.ImportPage(imports=[_shown(one) for one in seen], cursor=more)

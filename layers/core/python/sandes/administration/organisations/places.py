@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from sandes.administration.audit.audit import BesideFailed, Recorder
-from sandes.administration.authority import Permission, grants, require, tree_seen
+from sandes.administration.authority import Permission, grants, path_seen, require
 from sandes.administration.organisations import organisations
 from sandes.administration.organisations.organisations import CreateUnit
+from sandes.administration.scopes import Standing, Walk
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor as make_cursor
 from sandes.cursors import position
 from sandes.model.administrator import PLATFORM, Assignment, Caller, Place
 from sandes.model.audit import Act
 from sandes.model.ids import OrganisationId, UnitId, administrator_text, id_text, new_unit_id, parse_unit
-from sandes.model.organisation import Organisation, Tree, Unit
+from sandes.model.organisation import Organisation, Tree
 from sandes.protocol.admin_api import utc
 from sandes.protocol.admin_organisations_api import (
     AdminOrganisation,
@@ -120,28 +122,27 @@ def set_visibility(
 
 
 def units(caller: Caller, place: Place, *, after: str | None, limit: int, deps: PlaceDependencies) -> AdminUnits:
-    """The unit and everything below it. Raises ProtocolError: not_found, invalid_cursor.
+    """List the unit and everything below it. A page reads its own units and those above them, not the whole tree.
 
-    A tree that changes between two pages may show a unit twice or not at all.
+    A tree that changes between two pages may show a unit twice or not at all. Raises ProtocolError not_found, and
+    invalid_cursor also if the unit at which the last page ended was removed or moved away meanwhile.
     """
-    tree = tree_seen(caller, Permission.UNITS, place, deps.organisations)
+    tree = path_seen(caller, Permission.UNITS, place, deps.organisations)
     of = f"units {id_text(place.organisation)} {id_text(place.unit)}"
-    found = list(tree.below(place.unit))
+    walk = Walk(place, tree, deps.organisations, page=limit + 1)
+    found = walk.units()
     if after is not None:
-        last = parse_unit(position(after, owner=caller.id, of=of, pepper=deps.pepper))
-        passed = [n for n, unit in enumerate(found) if unit.id == last]
-        if not passed:  # removed meanwhile: from the beginning
-            raise ProtocolError(ErrorCode.INVALID_CURSOR)
-        found = found[passed[0] + 1 :]
-    page, rest = found[:limit], found[limit:]
-    more = make_cursor(id_text(page[-1].id), owner=caller.id, of=of, pepper=deps.pepper) if rest else None
-    return AdminUnits(units=[_shown_unit(unit, tree) for unit in page], cursor=more)
+        _, found = walk.behind(parse_unit(position(after, owner=caller.id, of=of, pepper=deps.pepper)))
+    page = list(islice(found, limit + 1))
+    page, rest = page[:limit], page[limit:]
+    more = make_cursor(id_text(page[-1].unit.id), owner=caller.id, of=of, pepper=deps.pepper) if rest else None
+    return AdminUnits(units=[_shown_unit(one) for one in page], cursor=more)
 
 
 def read_unit(caller: Caller, place: Place, *, deps: PlaceDependencies) -> AdminUnit:
     """Raises ProtocolError not_found."""
-    tree = tree_seen(caller, Permission.UNITS, place, deps.organisations)
-    return _shown_unit(tree.units[place.unit], tree)
+    tree = path_seen(caller, Permission.UNITS, place, deps.organisations)
+    return _shown_unit(Standing(tree.units[place.unit], tree.level(place.unit)))
 
 
 def create_unit(caller: Caller, body: NewUnit, *, now_ms: int, deps: PlaceDependencies) -> AdminUnit:
@@ -242,8 +243,8 @@ def _organisation(organisation: OrganisationId, deps: PlaceDependencies) -> Orga
 
 
 def _tree(place: Place, deps: PlaceDependencies) -> Tree:
-    """That the unit is in. Raises ProtocolError not_found."""
-    tree = deps.organisations.glance(place.organisation)
+    """The unit with what is above it. Raises ProtocolError not_found."""
+    tree = deps.organisations.paths(place.organisation, [place.unit])
     if tree is None or place.unit not in tree.units:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return tree
@@ -251,7 +252,7 @@ def _tree(place: Place, deps: PlaceDependencies) -> Tree:
 
 def _unit(place: Place, deps: PlaceDependencies) -> AdminUnit:
     tree = _tree(place, deps)
-    return _shown_unit(tree.units[place.unit], tree)
+    return _shown_unit(Standing(tree.units[place.unit], tree.level(place.unit)))
 
 
 def _shown(organisation: Organisation) -> AdminOrganisation:
@@ -267,13 +268,14 @@ def _visibility(organisation: Organisation) -> Visibility:
     return Visibility(audiences=organisation.policy, version=organisation.version)
 
 
-def _shown_unit(unit: Unit, tree: Tree) -> AdminUnit:
+def _shown_unit(standing: Standing) -> AdminUnit:
+    unit = standing.unit
     return AdminUnit(
         id=unit.id,
         name=unit.name,
         kind=unit.kind,
         parent=unit.parent,
-        level=tree.level(unit.id),
+        level=standing.level,
         officials=unit.officials,
         groups=unit.groups,
         apps=unit.apps,

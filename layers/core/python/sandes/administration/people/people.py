@@ -11,7 +11,7 @@ from typing import Any
 
 from sandes.administration.acts import act
 from sandes.administration.audit.audit import BesideFailed, Recorder
-from sandes.administration.authority import Permission, covers, places_seen, require, tree_seen
+from sandes.administration.authority import Permission, covers, path_seen, places_seen, require
 from sandes.administration.people.verifications import (
     Terms,
     VerificationDependencies,
@@ -21,14 +21,14 @@ from sandes.administration.people.verifications import (
     decided,
     find_account,
 )
-from sandes.administration.scopes import Scope
+from sandes.administration.scopes import Walk, by_unit
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor, position
 from sandes.limits import Limit, enforce
 from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.audit import Act
 from sandes.model.device import Account
-from sandes.model.ids import AccountId, UnitId, account_text, administrator_text, id_text, parse_unit
+from sandes.model.ids import AccountId, UnitId, account_text, administrator_text, id_text
 from sandes.model.profile import Audience, Field
 from sandes.model.suspension import Suspension
 from sandes.model.verification import Official, Verification
@@ -96,24 +96,22 @@ class PeopleDependencies:
 def page(
     caller: Caller, place: Place, *, after: str | None, limit: int, now_ms: int, deps: PeopleDependencies
 ) -> OfficialPage:
-    """The officials of the unit and of those below it, by unit. Two queries, the tree's and one of rows.
+    """List the officials of the unit and of those below it, by unit.
 
-    Raises ProtocolError: not_found, invalid_cursor.
+    A page reads its own rows, and of a part of the organisation also the units that it passes. Raises ProtocolError:
+    not_found, invalid_cursor.
     """
-    tree = tree_seen(caller, Permission.PEOPLE, place, deps.organisations)
-    within = Scope.below(place.unit, tree, if_any=lambda one: one.officials > 0)
+    tree = path_seen(caller, Permission.PEOPLE, place, deps.organisations)
     name = f"people {id_text(place.organisation)} {id_text(place.unit)}"
     start = position(after, owner=caller.id, of=name, pepper=deps.pepper) if after else None
-    if not within.units:
-        return OfficialPage(people=[])
-    first, last = parse_unit(within.units[0]), parse_unit(within.units[-1])
-    store = deps.verifications.store
-    found, goes_on = store.officials(place.organisation, first=first, last=last, after=start, limit=limit)
-    if goes_on and found and not within.holds(found[-1].unit):
-        next_unit = within.behind(found[-1].unit)
-        goes_on = store.before(next_unit) if next_unit else None
+
+    def rows(unit: UnitId | None, after: str | None, limit: int) -> tuple[list[Official], str | None]:
+        return deps.verifications.store.officials(place.organisation, unit=unit, after=after, limit=limit)
+
+    walk = Walk(place, tree, deps.organisations, page=limit)
+    found, goes_on = by_unit(walk, rows, holds=lambda one: one.officials > 0, after=start, limit=limit)
     return OfficialPage(
-        people=[_entry(one) for one in found if within.holds(one.unit) and one.expires_at > now_ms // 1000],
+        people=[_entry(one) for one in found if one.expires_at > now_ms // 1000],
         cursor=cursor(goes_on, owner=caller.id, of=name, pepper=deps.pepper) if goes_on else None,
     )
 

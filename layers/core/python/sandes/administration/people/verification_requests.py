@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from sandes.administration.acts import act
 from sandes.administration.audit.audit import BesideFailed
-from sandes.administration.authority import Permission, require, tree_seen
+from sandes.administration.authority import Permission, path_seen, require
 from sandes.administration.people.people import PeopleDependencies, time_of, vouch
 from sandes.administration.people.verifications import Terms, Who, decided, find_account
-from sandes.administration.scopes import Scope
+from sandes.administration.scopes import below
 from sandes.cursors import cursor, position
 from sandes.model.administrator import Assignment, Caller, Place
-from sandes.model.ids import RequestId, account_text, base64url_text, id_text, parse_unit
+from sandes.model.ids import RequestId, account_text, base64url_text, id_text
 from sandes.model.verification_request import VerificationRequest
 from sandes.protocol.admin_people_api import AdminPerson, RequestEntry, RequestPage, VerifyRequest
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -30,22 +30,20 @@ def page(
     now_ms: int,
     deps: PeopleDependencies,
 ) -> RequestPage:
-    """Requests to the unit and to those below it, by unit. Two queries, the tree's and one of rows.
+    """List requests to the unit and to those below it, by unit.
 
-    Raises ProtocolError: not_found, invalid_cursor.
+    Of a part of the organisation a page may be short, or empty, with a cursor: requests to other units are left out
+    after reading. Raises ProtocolError: not_found, invalid_cursor.
     """
-    within = Scope.below(place.unit, tree_seen(caller, Permission.PEOPLE, place, deps.organisations))
+    path_seen(caller, Permission.PEOPLE, place, deps.organisations)
     name = f"requests {which} {id_text(place.organisation)} {id_text(place.unit)}"
     start = position(after, owner=caller.id, of=name, pepper=deps.pepper) if after else None
-    first, last = parse_unit(within.units[0]), parse_unit(within.units[-1])
     found, goes_on = deps.requests.of_organisation(
-        place.organisation, which, first=first, last=last, after=start, limit=limit, now_seconds=now_ms // 1000
+        place.organisation, which, after=start, limit=limit, now_seconds=now_ms // 1000
     )
-    if goes_on and found and not within.holds(found[-1].unit):
-        next_unit = within.behind(found[-1].unit)
-        goes_on = deps.requests.before(next_unit, which) if next_unit else None
     now_seconds = now_ms // 1000
-    listed = [one for one in found if within.holds(one.unit)]
+    inside = below(place, [one.unit for one in found], deps.organisations)
+    listed = [one for one in found if inside(one.unit)]
     if which == "open":
         listed = [one for one in listed if one.state(now_seconds=now_seconds) == "open"]
     return RequestPage(

@@ -9,9 +9,10 @@ from typing import Any
 from sandes.administration import approvals
 from sandes.administration.approvals import ApprovalDependencies, ApprovedOperation, Decision, Write
 from sandes.administration.audit.audit import BesideFailed, Recorder
-from sandes.administration.authority import GRANTED_BY, TAKEN_BY_TWO, Permission, grants, require, require_in, tree_seen
+from sandes.administration.authority import GRANTED_BY, TAKEN_BY_TWO, Permission, grants, path_seen, require, require_in
 from sandes.administration.roles.appointments import Appointment, Appointments
 from sandes.administration.roles.sign_in import fresh
+from sandes.administration.scopes import below
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor as make_cursor
 from sandes.cursors import position
@@ -80,7 +81,7 @@ class Granting(ApprovedOperation[GrantRole]):
 
     def _check_units(self, wanted: Appointment, by: Caller) -> None:
         """People are invited into units where one may grant roles: nobody makes themselves a colleague elsewhere."""
-        tree = self.organisations.glance(wanted.place.organisation)
+        tree = self.organisations.paths(wanted.place.organisation, [wanted.place.unit, wanted.home.unit])
         if tree is None or wanted.place.unit not in tree.units:
             raise missing("/unit", "unit in the organisation")
         try:
@@ -189,18 +190,19 @@ def page(
     now_seconds: int,
     deps: AssignmentDependencies,
 ) -> tuple[list[Listed], str | None]:
-    """The assignments in force at the place and below it, and the cursor of the next page. Two queries.
+    """The assignments in force at the place and below it, and the cursor of the next page.
 
     A page may hold fewer than `limit`, even none, with a cursor. Raises ProtocolError not_found, invalid_cursor.
     """
-    tree = tree_seen(caller, Permission.ROLES, place, deps.organisations)
+    tree = path_seen(caller, Permission.ROLES, place, deps.organisations)
     owner, of = caller.id, f"assignments {id_text(place.organisation)} {id_text(place.unit)}"
     start = position(after, owner=owner, of=of, pepper=deps.pepper) if after else None
-    alone = None if tree.children(place.unit) else place.unit
+    alone = None if tree.units[place.unit].children or place.is_root else place.unit
     found, last = deps.administrators.of_organisation(place.organisation, unit=alone, after=start, limit=limit)
     more = make_cursor(last, owner=owner, of=of, pepper=deps.pepper) if last else None
     live = [one for one in found if one.assignment.in_force(now_seconds)]
-    return [one for one in live if place.is_root or tree.within(one.assignment.place.unit, place.unit)], more
+    inside = below(place, [one.assignment.place.unit for one in live], deps.organisations)
+    return [one for one in live if inside(one.assignment.place.unit)], more
 
 
 def take(

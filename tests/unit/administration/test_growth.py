@@ -1,0 +1,182 @@
+"""Lists of administration cost what their rows cost: twice as many rows are at most twice the reads and a constant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sandes.administration.organisations import organisations, places
+from sandes.administration.organisations.places import PlaceDependencies
+from sandes.administration.people import people
+from sandes.model.administrator import Caller, Place, Role
+from sandes.model.ids import AccountId, OrganisationId, UnitId, account_text, id_text, new_unit_id
+from sandes.model.organisation import Tree, Unit
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.administrators import AdministratorStore
+from sandes.store.organisations import OrganisationStore
+from tests.support.administration import Administration
+from tests.support.people_administration import people_deps
+from tests.support.service import NOW, NOW_MS, PEPPER, Service
+from tools.bench.reads import MeteredClient
+
+PAGE = 20
+CONSTANT = 40
+"""Read units: what a list costs whatever its length, which is the way from the root to where it begins."""
+
+
+def grow(service: Service, of: OrganisationId, count: int, *, officials: int = 0, fan: int = 5) -> list[UnitId]:
+    """Make so many units, `fan` in each, that all lie below the first; and officials' rows in each."""
+    store, tree = service.organisations, service.organisations.glance(of)
+    assert tree is not None
+    made: list[UnitId] = []
+    for number in range(count):
+        parent = made[(number - 1) // fan] if made else UnitId(of)
+        unit = Unit(new_unit_id(), f"Unit {number}", "office", parent, NOW)
+        version = tree.organisation.tree_version + number
+        assert store.add(Tree(replace(tree.organisation, tree_version=version), {}), unit)
+        made.append(unit.id)
+    for number, one in enumerate(made if officials else []):
+        service.client.update_item(**store.counting(of, one, officials=officials)["Update"])
+        for official in range(officials):
+            account = AccountId((number * officials + official).to_bytes(8, "big"))
+            service.client.put_item(TableName=service.tables["directory"], Item=official_row(of, one, account))
+    return made
+
+
+def official_row(of: OrganisationId, unit: UnitId, account: AccountId) -> Any:
+
+    return {
+        "p": {"S": f"O#{id_text(of)}"},
+        "s": {"S": f"V#{id_text(unit)}#{account_text(account)}"},
+        "w": {"S": "Asha Rao"},
+        "o": {"S": "Clerk"},
+        "y": {"BOOL": True},
+        "x": {"N": str(NOW + 1000)},
+    }
+
+
+def all_units(service: Service, caller: Caller, place: Place, client: Any, limit: int = PAGE) -> list[Any]:
+    table = service.tables["directory"]
+    deps = PlaceDependencies(
+        OrganisationStore(client, table), AdministratorStore(client, table), Administration(service).recorder, PEPPER
+    )
+    return every(lambda cursor: places.units(caller, place, after=cursor, limit=limit, deps=deps), "units")
+
+
+def all_people(service: Service, caller: Caller, place: Place, client: Any, limit: int = PAGE) -> list[Any]:
+    deps = people_deps(service, client)
+    return every(
+        lambda cursor: people.page(caller, place, after=cursor, limit=limit, now_ms=NOW_MS, deps=deps), "people"
+    )
+
+
+def every(page: Callable[[str | None], Any], what: str) -> list[Any]:
+    found, cursor = [], None
+    while True:
+        answer = page(cursor)
+        found += getattr(answer, what)
+        cursor = answer.cursor
+        if cursor is None:
+            return found
+
+
+@pytest.mark.parametrize("part", [False, True], ids=["whole", "part"])
+@pytest.mark.parametrize("listed", [all_units, all_people])
+def test_reads_of_a_list_grow_with_its_rows(service: Service, listed: Any, *, part: bool) -> None:
+    spent: dict[int, float] = {}
+    for count in (200, 400):
+        of = service.organisation(f"Ministry of {count}")
+        made = grow(service, of, count, officials=1 if listed is all_people else 0)
+        place = Place(of, made[0]) if part else Place.root(of)
+        caller = Administration(service).appoint(Role.UNIT_ADMIN if part else Role.NODAL_OFFICER, place)
+        client = MeteredClient(service.client)
+        found = listed(service, caller, place, client)
+        assert len(found) == count + (listed is all_units and not part)
+        spent[count] = client.units
+    assert spent[400] <= 2 * spent[200] + CONSTANT, spent
+
+
+def test_a_page_of_a_small_part_does_not_read_the_rest(service: Service) -> None:
+    of = service.organisation()
+    made = grow(service, of, 400)
+    caller = Administration(service).appoint(Role.UNIT_ADMIN, Place(of, made[-1]))
+    client = MeteredClient(service.client)
+    assert [one.id for one in all_units(service, caller, Place(of, made[-1]), client)] == [made[-1]]
+    assert client.units <= 8
+
+
+@pytest.mark.parametrize("limit", [1, 3, 100])
+@pytest.mark.parametrize("fan", [1, 2, 30])
+def test_pages_of_any_size_hold_each_unit_once_behind_what_it_is_in(service: Service, limit: int, fan: int) -> None:
+    of = service.organisation()
+    made = grow(service, of, 7 if fan == 1 else 40, fan=fan)
+    officer = Administration(service).appoint(Role.NODAL_OFFICER, Place.root(of))
+    tree = service.organisations.tree(of)
+    assert tree is not None
+    for top in (UnitId(of), made[0], made[1], made[-1]):
+        found = all_units(service, officer, Place(of, top), service.client, limit)
+        ids = [one.id for one in found]
+        assert sorted(ids) == sorted(one.id for one in tree.below(top))
+        assert ids[0] == top
+        assert all(one.parent in ids[:n] for n, one in enumerate(found) if n)
+        assert [one.level for one in found] == [tree.level(one.id) for one in found]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, 100])
+def test_pages_of_a_part_hold_each_of_its_people_once(service: Service, limit: int) -> None:
+    of = service.organisation()
+    made = grow(service, of, 31, officials=2)
+    caller = Administration(service).appoint(Role.UNIT_ADMIN, Place(of, made[1]))
+    tree = service.organisations.tree(of)
+    assert tree is not None
+    found = all_people(service, caller, Place(of, made[1]), service.client, limit)
+    inside = {one.id for one in tree.below(made[1])}
+    assert len({one.account for one in found}) == len(found) == 2 * len(inside)
+    assert {one.unit for one in found} == inside
+
+
+def test_the_count_of_children_follows_each_change_of_shape(service: Service) -> None:
+    of = service.organisation()
+    north, south = service.unit(of), service.unit(of)
+    desk = service.unit(of, parent=north)
+
+    def counts() -> dict[UnitId, int]:
+        tree = service.organisations.tree(of)
+        assert tree is not None
+        assert all(len(tree.children(one.id)) == one.children for one in tree.units.values())
+        return {one.id: one.children for one in tree.units.values()}
+
+    assert counts() == {UnitId(of): 2, north: 1, south: 0, desk: 0}
+
+    organisations.move(of, desk, south, store=service.organisations)
+    assert counts() == {UnitId(of): 2, north: 0, south: 1, desk: 0}
+    organisations.move(of, desk, south, name="Renamed", store=service.organisations)
+    assert counts()[south] == 1
+    organisations.move(of, desk, UnitId(of), store=service.organisations)
+    assert counts() == {UnitId(of): 3, north: 0, south: 0, desk: 0}
+    organisations.remove(of, desk, store=service.organisations)
+    organisations.remove(of, south, store=service.organisations)
+    assert counts() == {UnitId(of): 1, north: 0}
+
+
+def test_a_cursor_of_a_unit_that_left_the_part_begins_anew(service: Service) -> None:
+
+    of = service.organisation()
+    made = grow(service, of, 8, fan=3)
+    beside = service.unit(of)
+    caller = Administration(service).appoint(Role.UNIT_ADMIN, Place(of, made[0]))
+    table = service.tables["directory"]
+    deps = PlaceDependencies(
+        service.organisations,
+        AdministratorStore(service.client, table),
+        Administration(service).recorder,
+        PEPPER,
+    )
+    first = places.units(caller, Place(of, made[0]), after=None, limit=3, deps=deps)
+    organisations.move(of, first.units[-1].id, beside, store=service.organisations)
+    with pytest.raises(ProtocolError) as refused:
+        places.units(caller, Place(of, made[0]), after=first.cursor, limit=3, deps=deps)
+    assert refused.value.code is ErrorCode.INVALID_CURSOR
