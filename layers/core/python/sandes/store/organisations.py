@@ -127,7 +127,7 @@ class OrganisationStore:
         wanted, head = {*units, root}, None
         for _ in range(MAX_LEVELS + 1):
             items = batch_get_many(self.client, self.table, [unit_key(organisation, unit) for unit in wanted])
-            head = next((read_organisation(item) for item in items if is_organisation(item)), head)
+            head = next((read_organisation(item) for item in items if item[DirectoryRow.SORT]["S"] == _SORT), head)
             read = [read_unit(item) for item in items]
             found |= {unit.id: unit for unit in read}
             wanted = {unit.parent for unit in read if unit.parent is not None} - found.keys()
