@@ -115,7 +115,8 @@ class Administration(Foundation):
         """Three functions, so that each has the secrets and rights of its own calls only."""
         every = self._tables(schema.DIRECTORY) | self._secrets(pepper=self.pepper) | self._audit_settings()
         heads = {"HEADS_BUCKET": self.heads.bucket.bucket_name}
-        told = every | heads | self._pool_settings() | self._mail_settings() | self._tables(schema.STATISTICS)
+        told = every | heads | self._pool_settings() | self._mail_settings()
+        told |= self._tables(schema.STATISTICS, schema.LIMITS)
         self.admin = self._function("Admin", "admin", told)
         self.admin_people = self._function("AdminPeople", "admin_people", every | self._admin_people_settings())
         self._grant_admin_people()
@@ -142,7 +143,7 @@ class Administration(Foundation):
         self._grant(self.admin, removing, self.identity.pool.user_pool_arn)
         for table in (schema.AUDIT, schema.DIRECTORY):
             self._grant(self.admin, ("dynamodb:Query",), f"{self.tables[table].table_arn}/index/*")
-        self._grant_tables(self.admin, {schema.STATISTICS: ("Query", "GetItem")})
+        self._grant_tables(self.admin, {schema.STATISTICS: ("Query", "GetItem"), schema.LIMITS: ("UpdateItem",)})
         self._grant(self.admin, ("s3:GetObject",), self.heads.objects)
         self._grant(self.admin, ("s3:ListBucket",), self.heads.bucket.bucket_arn)  # else S3 says forbidden for missing
 

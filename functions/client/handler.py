@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
-from sandes.edge.client.caller import ActHeader, call, described
+from sandes.edge.client.caller import ActHeader, call, counted_call, described
 from sandes.edge.client.groups_http import router as groups
 from sandes.edge.client.people_http import router as people
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver, source_address
@@ -107,9 +107,9 @@ def verify_registration(id: OneTimeIdPath, body: VerifyRegistration) -> Register
     return devices.register(id, body, now_ms=now_milliseconds(), deps=deps)
 
 
-@app.get("/v1/me", **described("The caller's account"))
+@app.get("/v1/me", **described("The caller's account", refuses=(ErrorCode.RATE_LIMITED,)))
 def get_me() -> Me:
-    caller, now_ms, deps = call(app)
+    caller, now_ms, deps = counted_call(app)
     return accounts.me(caller, now_ms=now_ms, deps=deps)
 
 
@@ -135,9 +135,9 @@ def change_phone(body: ChangePhone, act: ActHeader = None) -> Response[str]:
     return no_content()
 
 
-@app.get("/v1/devices", **described("The devices of the account"))
+@app.get("/v1/devices", **described("The devices of the account", refuses=(ErrorCode.RATE_LIMITED,)))
 def list_devices() -> DeviceList:
-    caller, _, _ = call(app)
+    caller, _, _ = counted_call(app)
     return accounts.list_devices(caller)
 
 
@@ -186,6 +186,7 @@ def link_device(body: LinkDevice) -> Registered:
     **described(
         "Rotate the seal key",
         refuses=(
+            ErrorCode.RATE_LIMITED,
             ErrorCode.BAD_KEY,
             ErrorCode.BAD_SIGNATURE,
             ErrorCode.STALE_KEY,
@@ -193,7 +194,7 @@ def link_device(body: LinkDevice) -> Registered:
     ),
 )
 def rotate_seal_key(body: SignedSealKey) -> Response[str]:
-    caller, _, deps = call(app)
+    caller, _, deps = counted_call(app)
     devices.rotate_seal_key(caller, body, deps=deps)
     return no_content()
 

@@ -193,6 +193,12 @@ ADVICE: dict[ErrorCode, Advice] = {
         "Another unit under the same parent has this name. Case and the form of Unicode are ignored.",
         "Choose another name, or use the unit that is there.",
     ),
+    ErrorCode.TOO_MANY_UNITS: Advice(
+        "The organisation has reached the limit of units.", "Remove units that are empty, or use fewer units."
+    ),
+    ErrorCode.TOO_MANY_BLOCKS: Advice(
+        "The account blocks as many others as one account may.", "Unblock accounts that are no longer a nuisance."
+    ),
     ErrorCode.UNIT_TOO_DEEP: Advice("The tree would be deeper than allowed.", "Choose a parent nearer to the top."),
     ErrorCode.VERIFIED_ELSEWHERE: Advice(
         "Another organisation verifies the person.", "That organisation must revoke its verification first."

@@ -47,6 +47,9 @@ COUNTED: dict[Limit, Counted] = {
     Limit.GROUP_DELIVERIES: Counted("questions how far a message to a group has come", _ACCOUNT),
     Limit.VERIFICATION_REQUESTS: Counted("requests to be verified", _ACCOUNT),
     Limit.REPORTS: Counted("complaints", _ACCOUNT),
+    Limit.BLOCKS: Counted("accounts blocked and unblocked", _ACCOUNT),
+    Limit.CALLS: Counted("calls of the client API that no other row counts", _ACCOUNT),
+    Limit.UNIT_CHANGES: Counted("units created, changed and removed", _ADMINISTRATOR),
     Limit.ADMIN_LOOKUPS: Counted("look-ups of a phone number by an administrator", _ADMINISTRATOR),
     Limit.IMPORT_CHECKS: Counted("checks of an import file", _ADMINISTRATOR),
 }
@@ -70,6 +73,8 @@ def _sizes() -> list[tuple[str, str]]:
         ("admins of a group", f"{group.MAX_ADMINS}"),
         ("a profile photo", f"{profile.MAX_PHOTO_BYTES // kib} KiB"),
         ("requests for approval of one administrator that wait", f"{approvals.MAX_PENDING}"),
+        ("accounts that one account blocks", f"{device.MAX_BLOCKS:,}"),
+        ("units of an organisation, besides itself", f"{organisation.MAX_UNITS:,}"),
         ("levels of an organisation, with itself", f"{organisation.MAX_LEVELS}"),
         ("a token", f"{jws.MAX_TOKEN_CHARS:,} characters"),
         ("the text of an app's message", f"{app_api.MAX_TEXT_CHARS:,} characters"),

@@ -450,7 +450,7 @@ def test_the_limit_of_an_inbox_tells_strangers_nothing(service: Service, asha: P
     deps = service.send_deps()
     deps.inboxes.take(f"account:{account_text(ravi.account)}", now_ms=NOW_MS, weight=Limit.INBOX.burst)
     assert refused(service, service.message(ravi), asha, deps=deps).code is ErrorCode.RATE_LIMITED
-    accounts.block(service.caller(ravi), asha.account, deps=service.device_deps)
+    accounts.block(service.caller(ravi), asha.account, now_ms=NOW_MS, deps=service.device_deps)
     assert refused(service, service.message(ravi), asha, deps=deps).code is ErrorCode.NOT_PERMITTED
 
 

@@ -305,7 +305,7 @@ def test_whoever_is_blocked_finds_nobody(service: Service, asha: Person) -> None
     caller, deps = service.caller(ravi), service.device_deps
     assert accounts.lookup(caller, asha.phone, now_ms=NOW_MS, deps=deps).account == asha.account
     assert accounts.keys(caller, asha.account, now_ms=NOW_MS, deps=deps).account == asha.account
-    accounts.block(service.caller(asha), ravi.account, deps=deps)
+    accounts.block(service.caller(asha), ravi.account, now_ms=NOW_MS, deps=deps)
     assert refusal(accounts.lookup, caller, asha.phone, now_ms=NOW_MS, deps=deps).code is ErrorCode.NOT_FOUND
     assert refusal(accounts.keys, caller, asha.account, now_ms=NOW_MS, deps=deps).code is ErrorCode.NOT_FOUND
 

@@ -83,7 +83,7 @@ def test_inviting_again_keeps_the_date_and_taking_back_what_is_not_there_does_no
 
 def test_a_block_is_above_an_invitation(service: Service, asha: Person, ravi: Person) -> None:
     invite(service, asha, ravi.account)
-    accounts.block(service.caller(asha), ravi.account, deps=service.device_deps)
+    accounts.block(service.caller(asha), ravi.account, now_ms=NOW_MS, deps=service.device_deps)
     assert refused(sent, service, ravi, asha) is ErrorCode.NOT_PERMITTED
 
 
@@ -185,7 +185,7 @@ def test_a_message_that_is_refused_invites_nobody(service: Service, asha: Person
     frame = service.message(ravi, copies=())
     code = refused(send, frame, asha.principal(), now_ms=NOW_MS, deps=service.send_deps())
     assert code is ErrorCode.DEVICE_MISMATCH
-    accounts.block(service.caller(ravi), asha.account, deps=service.device_deps)
+    accounts.block(service.caller(ravi), asha.account, now_ms=NOW_MS, deps=service.device_deps)
     assert refused(sent, service, asha, ravi) is ErrorCode.NOT_PERMITTED
     assert listed(service, asha) == {}
 

@@ -100,7 +100,7 @@ def test_a_word_of_what_the_organisation_hides_of_a_person_finds_nobody(
 
 def test_somebody_who_blocks_the_caller_is_not_found(service: Service, ministry: OrganisationId, ravi: Person) -> None:
     asha = official(service, ministry, name="Asha Rao")
-    accounts.block(service.caller(asha), ravi.account, deps=service.device_deps)
+    accounts.block(service.caller(asha), ravi.account, now_ms=NOW_MS, deps=service.device_deps)
     assert found(service, ravi, "asha") == set()
 
 

@@ -121,9 +121,9 @@ def test_a_citizen_sees_an_official_only_once_invited_or_listed_and_less_of_them
 
 def test_whoever_is_blocked_sees_nothing_and_may_block_back(service: Service, asha: Person, ravi: Person) -> None:
     deps = service.device_deps
-    accounts.block(service.caller(ravi), asha.account, deps=deps)
+    accounts.block(service.caller(ravi), asha.account, now_ms=NOW_MS, deps=deps)
     assert hidden(service, asha, ravi)
-    accounts.unblock(service.caller(ravi), asha.account, deps=deps)
+    accounts.unblock(service.caller(ravi), asha.account, now_ms=NOW_MS, deps=deps)
     assert seen(service, asha, ravi).account == ravi.account
 
 
@@ -303,7 +303,7 @@ def test_members_of_a_group_are_named_to_those_who_may_see_them(
     change(service, asha, choices={"post": "organisation"})
     others = [official(service, organisation) for organisation in (ministry, None)]
     blocking = service.person()
-    accounts.block(service.caller(blocking), others[0].account, deps=service.device_deps)
+    accounts.block(service.caller(blocking), others[0].account, now_ms=NOW_MS, deps=service.device_deps)
     everybody = [asha.account, ravi.account, blocking.account, new_account_id(), *(p.account for p in others)]
     crowd = everybody + [service.person().account for _ in range(PEOPLE_AT_ONCE)]
     members = [GroupMember(account=account, state="member", role="member") for account in crowd]
@@ -333,7 +333,7 @@ def test_a_member_who_blocks_looks_like_one_who_shows_nothing(
     for viewer in (ravi, official(service, ministry)):
         for make in makes:
             blocking, silent = make(), make()
-            accounts.block(service.caller(blocking), viewer.account, deps=service.device_deps)
+            accounts.block(service.caller(blocking), viewer.account, now_ms=NOW_MS, deps=service.device_deps)
             change(service, silent, choices={"post": "nobody", "name": "nobody"})
             members = [GroupMember(account=one.account, state="member", role="member") for one in (blocking, silent)]
             page = GroupMembers(members=members, version=1)
@@ -347,7 +347,7 @@ def test_a_block_changes_nothing_of_a_member_whom_the_viewer_may_not_see(
     service: Service, ravi: Person, ministry: OrganisationId
 ) -> None:
     blocking, other = official(service, ministry), official(service, ministry)
-    accounts.block(service.caller(blocking), ravi.account, deps=service.device_deps)
+    accounts.block(service.caller(blocking), ravi.account, now_ms=NOW_MS, deps=service.device_deps)
     members = [GroupMember(account=one.account, state="member", role="member") for one in (blocking, other)]
     page = GroupMembers(members=members, version=1)
     assert profiles.with_names(service.caller(ravi), page, now_ms=NOW_MS, deps=service.device_deps) == page

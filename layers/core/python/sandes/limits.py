@@ -43,6 +43,9 @@ class Limit(Enum):
     GROUP_CHUNKS = "group-chunks", 2_000, 500  # of what reaches many: a hundred members each, two posts to the largest
     VERIFICATION_REQUESTS = "verification-requests", 10, 8_640_000  # ten, then ten a day
     REPORTS = "reports", 20, 4_320_000  # twenty, then twenty a day
+    BLOCKS = "blocks", 60, 5_000
+    CALLS = "calls", 600, 200  # that have no limit of their own: lists, the own account, keys of others
+    UNIT_CHANGES = "unit-changes", 300, 2_000  # each reads the tree
     ADMIN_LOOKUPS = "admin-lookups", 60, 60_000
     IMPORT_CHECKS = "import-checks", 20, 600_000  # each tells of up to 100,000 numbers how many are registered
     GROUP_DELIVERIES = "group-deliveries", 60, 1_000

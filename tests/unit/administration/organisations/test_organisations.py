@@ -50,6 +50,32 @@ def chain(service: Service, organisation: OrganisationId, length: int, parent: U
     return units
 
 
+def test_an_organisation_has_so_many_units_and_no_more(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(organisations, "MAX_UNITS", 3)
+    ministry, other = service.organisation(), service.organisation("Ministry of Health")
+    first, second, _ = (service.unit(ministry, name) for name in ("West", "East", "North"))
+    assert refused(service.unit, ministry, "South") is ErrorCode.TOO_MANY_UNITS
+    assert refused(service.unit, ministry, "South", parent=first) is ErrorCode.TOO_MANY_UNITS
+    service.unit(other, "South")
+    move(service, ministry, second, first)
+    remove(service, ministry, second)
+    service.unit(ministry, "South")
+    assert refused(service.unit, ministry, "East") is ErrorCode.TOO_MANY_UNITS
+    assert tree(service, ministry).organisation.units == len(tree(service, ministry).units) - 1 == 3
+
+
+def test_the_bound_of_units_holds_for_two_made_at_the_same_moment(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(organisations, "MAX_UNITS", 1)
+    ministry = service.organisation()
+    client = OvertakenClient(service.client, "transact_write_items", lambda: service.unit(ministry, "West"))
+    late = OrganisationStore(client, service.organisations.table)  # type: ignore[arg-type]
+    wanted = organisations.CreateUnit(operation="unit.create", organisation=ministry, name="East", kind="office")
+    assert refused(organisations.create_unit, wanted, now_seconds=NOW, store=late) is ErrorCode.TOO_MANY_UNITS
+    assert [unit.name for unit in tree(service, ministry).units.values() if unit.parent] == ["West"]
+
+
 def test_an_organisation_is_its_root_unit_and_starts_with_the_usual_policy(service: Service) -> None:
     made = service.operate("organisation.create", name="Ministry of Railways")
     assert made["units"] == [

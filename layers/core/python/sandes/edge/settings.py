@@ -236,6 +236,7 @@ class AdminFunctionSettings(AdminSettings, AdministratorPoolSettings, MailSettin
     """`heads_bucket`: where the hourly heads of audit chains are kept."""
 
     heads_bucket: str
+    limits_table: str
 
 
 class AuditHeadsSettings(RecorderSettings):

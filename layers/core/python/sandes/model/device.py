@@ -10,6 +10,9 @@ from sandes.model.ids import AccountId, ConnectionId, DeviceNumber, InboxId, Reg
 from sandes.model.standing import Standing, in_force
 from sandes.model.suspension import Suspension
 
+MAX_BLOCKS = 5_000
+"""How many others an account may block."""
+
 MAX_DEVICES = 6
 
 

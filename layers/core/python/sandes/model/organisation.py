@@ -11,6 +11,9 @@ from sandes.model.profile import OFFICIAL_POLICY, Audience, Field
 
 UnitKind = Literal["ministry", "department", "office"]
 
+MAX_UNITS = 10_000
+"""The most units that an organisation may have besides itself."""
+
 MAX_LEVELS = 8
 """The organisation itself is the first."""
 
@@ -27,6 +30,8 @@ class Organisation:
     tree_version: int
     audiences: Mapping[Field, Audience] = field(default_factory=dict)
     version: int = 1
+    units: int = 0
+    """How many units it has besides itself."""
 
     @property
     def root(self) -> UnitId:

@@ -95,10 +95,21 @@ def _reached(caller: Caller, id: AccountId, asked: Action, *, now_ms: int, deps:
     raise ProtocolError(ErrorCode.NOT_FOUND)
 
 
-def block(caller: Caller, other: AccountId, *, deps: DeviceDependencies) -> None:
-    """Messages of `other` are refused from now on, as if this account did not exist. Any account id may be blocked."""
-    deps.directory.block(owner=caller.account.id, blocked=other)
+def block(caller: Caller, other: AccountId, *, now_ms: int, deps: DeviceDependencies) -> None:
+    """Messages of `other` are refused from now on, as if this account did not exist. Any account id may be blocked.
+
+    Raises ProtocolError: rate_limited, too_many_blocks, unavailable.
+    """
+    _enforce_blocks(caller, now_ms, deps)
+    if not deps.directory.block(owner=caller.account.id, blocked=other):
+        raise ProtocolError(ErrorCode.TOO_MANY_BLOCKS)
 
 
-def unblock(caller: Caller, other: AccountId, *, deps: DeviceDependencies) -> None:
+def unblock(caller: Caller, other: AccountId, *, now_ms: int, deps: DeviceDependencies) -> None:
+    """Raises ProtocolError rate_limited, unavailable."""
+    _enforce_blocks(caller, now_ms, deps)
     deps.directory.unblock(owner=caller.account.id, blocked=other)
+
+
+def _enforce_blocks(caller: Caller, now_ms: int, deps: DeviceDependencies) -> None:
+    enforce(deps.limits, Limit.BLOCKS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)

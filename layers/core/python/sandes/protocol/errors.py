@@ -101,6 +101,12 @@ class ErrorCode(StrEnum):
     UNIT_CYCLE = "unit_cycle", 409, "A unit cannot be moved below itself."
     UNIT_NOT_EMPTY = "unit_not_empty", 409, "The unit still has units, officials, groups or apps."
     UNIT_NAME_TAKEN = "unit_name_taken", 409, "Another unit under the same parent has this name."
+    TOO_MANY_UNITS = "too_many_units", 409, "The organisation has reached its limit of units."
+    TOO_MANY_BLOCKS = (
+        "too_many_blocks",
+        409,
+        "The account has reached its limit of blocked accounts; unblock one first.",
+    )
     UNIT_TOO_DEEP = "unit_too_deep", 409, "The units would be nested too deeply."
     VERIFIED_ELSEWHERE = "verified_elsewhere", 409, "The person is already verified; revoke that verification first."
     OWN_REQUEST = "own_request", 403, "You cannot approve your own request."

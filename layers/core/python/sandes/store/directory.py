@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
 from botocore.exceptions import ClientError
 
-from sandes.model.device import FORMER_DEVICE_SECONDS, Account, Device, FormerDevice, Unlinking
+from sandes.model.device import FORMER_DEVICE_SECONDS, MAX_BLOCKS, Account, Device, FormerDevice, Unlinking
 from sandes.model.ids import (
     AccountId,
     DeviceAddress,
@@ -19,7 +20,7 @@ from sandes.model.ids import (
     parse_account,
 )
 from sandes.model.standing import Standing
-from sandes.store.dynamo import Client, Item, batch_get_many, failed_condition
+from sandes.store.dynamo import Client, ConditionFailed, Item, batch_get_many, failed_condition, transact
 from sandes.store.schema import DirectoryRow as Row
 from sandes.store.schema import InvitationRow
 from sandes.store.standing import read_standing
@@ -30,6 +31,7 @@ _DEVICE_PREFIX = "0#"  # behind the account and before its blocks: both are read
 _FORMER_PREFIX = "X#"
 _FORMER_AT_ONCE = 20
 _BLOCK_PREFIX = "B#"
+_BLOCKS_SORT = "BN"
 _INVITATION_PREFIX = "I#"
 _PHONE = "P#"
 _ACCOUNT = "A#"
@@ -169,8 +171,29 @@ class DirectoryStore:
             for item in found
         }
 
-    def block(self, *, owner: AccountId, blocked: AccountId) -> None:
-        self.client.put_item(TableName=self.table, Item=block_key(owner=owner, blocked=blocked))
+    def block(self, *, owner: AccountId, blocked: AccountId, most: int = MAX_BLOCKS) -> bool:
+        """Blocks an account, once. False if `owner` blocks `most` others already."""
+        put = {
+            "TableName": self.table,
+            "Item": block_key(owner=owner, blocked=blocked),
+            "ConditionExpression": f"attribute_not_exists({Row.PARTITION})",
+        }
+        counted = self._counting_blocks(owner, 1)
+        counted["ConditionExpression"] = f"attribute_not_exists({Row.BLOCKS}) OR {Row.BLOCKS} < :most"
+        counted["ExpressionAttributeValues"][":most"] = {"N": str(most)}
+        try:
+            transact(self.client, [{"Put": put}, {"Update": counted}])
+        except ConditionFailed as failed:
+            return 0 in failed.failed  # blocked already
+        return True
+
+    def _counting_blocks(self, owner: AccountId, more: int) -> dict[str, Any]:
+        return {
+            "TableName": self.table,
+            "Key": account_key(owner) | {Row.SORT: {"S": _BLOCKS_SORT}},
+            "UpdateExpression": f"ADD {Row.BLOCKS} :more",
+            "ExpressionAttributeValues": {":more": {"N": str(more)}},
+        }
 
     def invite(self, *, owner: AccountId, invited: AccountId, now_seconds: int, until: int | None = None) -> None:
         """Let `invited` write to `owner`, for good or until an epoch second.
@@ -218,7 +241,14 @@ class DirectoryStore:
         return found, parse_account(last[Row.SORT]["S"].removeprefix(_INVITATION_PREFIX)) if last else None
 
     def unblock(self, *, owner: AccountId, blocked: AccountId) -> None:
-        self.client.delete_item(TableName=self.table, Key=block_key(owner=owner, blocked=blocked))
+        """Ends a block, if there is one."""
+        delete = {
+            "TableName": self.table,
+            "Key": block_key(owner=owner, blocked=blocked),
+            "ConditionExpression": f"attribute_exists({Row.PARTITION})",
+        }
+        with suppress(ConditionFailed):  # there is none
+            transact(self.client, [{"Delete": delete}, {"Update": self._counting_blocks(owner, -1)}])
 
 
 def _device(account: AccountId, item: Item) -> Device:

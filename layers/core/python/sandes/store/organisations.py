@@ -298,11 +298,12 @@ class OrganisationStore:
         version = {
             "TableName": self.table,
             "Key": organisation_key(tree.organisation.id),
-            "UpdateExpression": f"ADD {Row.TREE_VERSION} :one{more}",
+            "UpdateExpression": f"ADD {Row.TREE_VERSION} :one, {Row.UNITS} :units{more}",
             "ConditionExpression": f"{Row.TREE_VERSION} = :read",
             "ExpressionAttributeValues": {
                 ":one": {"N": "1"},
                 ":read": {"N": str(tree.organisation.tree_version)},
+                ":units": {"N": str(sum(children.values()))},
                 **({":more": {"N": str(children[root])}} if more else {}),
             },
         }
@@ -386,6 +387,7 @@ def read_organisation(item: Item) -> Organisation:
             cast("Field", name): cast("Audience", audience["S"]) for name, audience in item[Row.AUDIENCES]["M"].items()
         },
         version=_version(item),
+        units=int(item[Row.UNITS]["N"]) if Row.UNITS in item else 0,
     )
 
 

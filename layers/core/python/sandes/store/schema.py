@@ -118,6 +118,8 @@ class DirectoryRow:
     ACCOUNT = "a"  # B 8
     # former device, sort "X#number#registration", with IDENTITY_KEY and VANISHES_AT
     REASON = "e"  # S unlinked or replaced
+    # number of blocks, sort "BN"
+    BLOCKS = "k"  # N
 
 
 class SuspensionRow:
@@ -237,6 +239,7 @@ class OrganisationRow:
     # organisation only
     AUDIENCES = "v"  # M of S by field: what it has set of its policy
     TREE_VERSION = "t"  # N rises with every change of the tree: two moves at once cannot make a circle
+    UNITS = "y"  # N besides itself; absent: none
     OFFICERS = "q"  # N assignments of nodal officers; the last one is not removed
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from sandes.model.ids import OrganisationId, UnitId, id_text, new_organisation_id, new_unit_id
-from sandes.model.organisation import MAX_LEVELS, Organisation, Tree, Unit, UnitKind
+from sandes.model.organisation import MAX_LEVELS, MAX_UNITS, Organisation, Tree, Unit, UnitKind
 from sandes.model.profile import Audience
 from sandes.model.profile import Field as ProfileField
 from sandes.model.words import name_key
@@ -100,7 +100,7 @@ Operation = (
 def carry_out(operation: Operation, *, now_seconds: int, store: OrganisationStore) -> dict[str, Any]:
     """Answers with the organisation as it stands then, and the unit concerned.
 
-    Raises ProtocolError: not_found, unit_cycle, unit_too_deep, unit_name_taken, unit_not_empty,
+    Raises ProtocolError: not_found, unit_cycle, too_many_units, unit_too_deep, unit_name_taken, unit_not_empty,
     invalid_request, unavailable.
     """
     match operation:
@@ -143,12 +143,13 @@ def create(operation: CreateOrganisation, *, now_seconds: int, store: Organisati
 def create_unit(
     operation: CreateUnit, *, now_seconds: int, store: OrganisationStore, id: UnitId | None = None
 ) -> UnitId:
-    """`id` is drawn if left out. Raises ProtocolError not_found, unit_too_deep, unit_name_taken."""
+    """`id` is drawn if left out. Raises ProtocolError not_found, too_many_units, unit_too_deep, unit_name_taken."""
     parent = operation.parent or UnitId(operation.organisation)
     unit = Unit(id or new_unit_id(), operation.name, operation.kind, parent, now_seconds)
 
     def change(tree: Tree) -> bool:
         _check_there(tree, parent=parent)
+        _check_room(tree.organisation)
         _check_depth(tree.level(parent) + 1)
         _check_name(tree, unit.id, parent, unit.name)
         return store.add(tree, unit)
@@ -245,6 +246,12 @@ def _check_there(tree: Tree, **units: UnitId) -> None:
 def _check_version(tree: Tree, unit: UnitId, version: int | None) -> None:
     if version is not None and tree.units[unit].version != version:
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
+
+
+def _check_room(organisation: Organisation) -> None:
+    """The number is exact: a unit is written on the condition that the tree has the version of this organisation."""
+    if organisation.units >= MAX_UNITS:
+        raise ProtocolError(ErrorCode.TOO_MANY_UNITS)
 
 
 def _check_depth(levels: int) -> None:

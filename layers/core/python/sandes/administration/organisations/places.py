@@ -18,6 +18,7 @@ from sandes.administration.scopes import Standing, Walk
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor as make_cursor
 from sandes.cursors import position
+from sandes.limits import Limit, enforce
 from sandes.model.administrator import PLATFORM, Assignment, Caller, Place
 from sandes.model.audit import Act
 from sandes.model.ids import OrganisationId, UnitId, administrator_text, id_text, new_unit_id, parse_unit
@@ -36,6 +37,7 @@ from sandes.protocol.admin_organisations_api import (
 )
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.administrators import AdministratorStore
+from sandes.store.limits import LimitStore
 from sandes.store.organisations import OrganisationStore
 
 
@@ -45,6 +47,7 @@ class PlaceDependencies:
     administrators: AdministratorStore
     recorder: Recorder
     pepper: Pepper
+    limits: LimitStore
 
 
 # Organisations
@@ -146,9 +149,10 @@ def read_unit(caller: Caller, place: Place, *, deps: PlaceDependencies) -> Admin
 
 
 def create_unit(caller: Caller, body: NewUnit, *, now_ms: int, deps: PlaceDependencies) -> AdminUnit:
-    """Raises ProtocolError: not_found, unit_too_deep, unit_name_taken, unavailable."""
+    """Raises ProtocolError: not_found, rate_limited, too_many_units, unit_too_deep, unit_name_taken, unavailable."""
     parent = body.parent or UnitId(body.organisation)
     right = require(caller, Permission.UNITS, "act", Place(body.organisation, parent), deps.organisations)
+    _enforce(caller, now_ms, deps)
     place = Place(body.organisation, new_unit_id())
     details = {"name": body.name, "kind": body.kind, "parent": id_text(parent)}
     store = _recording(deps, caller, right, place, action="unit.create", now_ms=now_ms, details=details)
@@ -164,9 +168,11 @@ def change_unit(
 ) -> AdminUnit:
     """Another name, or another place for all of it: then the caller needs the right there too.
 
-    Raises ProtocolError: not_found, precondition_failed, unit_cycle, unit_too_deep, unit_name_taken, unavailable.
+    Raises ProtocolError: not_found, rate_limited, precondition_failed, unit_cycle, unit_too_deep, unit_name_taken,
+    unavailable.
     """
     right = require(caller, Permission.UNITS, "act", place, deps.organisations)
+    _enforce(caller, now_ms, deps)
     old = _tree(place, deps).units[place.unit]
     if version is not None and old.version != version:
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
@@ -188,9 +194,10 @@ def change_unit(
 def remove_unit(caller: Caller, place: Place, version: int | None, *, now_ms: int, deps: PlaceDependencies) -> None:
     """An empty one, in which nobody has a role either.
 
-    Raises ProtocolError: not_found, precondition_failed, unit_not_empty, invalid_request, unavailable.
+    Raises ProtocolError: not_found, rate_limited, precondition_failed, unit_not_empty, invalid_request, unavailable.
     """
     right = require(caller, Permission.UNITS, "act", place, deps.organisations)
+    _enforce(caller, now_ms, deps)
     old = _tree(place, deps).units[place.unit]
     if version is not None and old.version != version:
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
@@ -200,6 +207,11 @@ def remove_unit(caller: Caller, place: Place, version: int | None, *, now_ms: in
     details = {"name": old.name, "parent": id_text(old.parent) if old.parent else None}
     store = _recording(deps, caller, right, place, action="unit.remove", now_ms=now_ms, details=details)
     organisations.remove(place.organisation, place.unit, version=version, store=store)
+
+
+def _enforce(caller: Caller, now_ms: int, deps: PlaceDependencies) -> None:
+    """Takes one change of units from the caller's bucket. Raises ProtocolError rate_limited, unavailable."""
+    enforce(deps.limits, Limit.UNIT_CHANGES, f"administrator:{administrator_text(caller.id)}", now_ms=now_ms)
 
 
 def _recording(

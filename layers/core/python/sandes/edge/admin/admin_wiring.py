@@ -187,8 +187,11 @@ def _organisations() -> OrganisationStore:
 @cache
 def wire_places() -> PlaceDependencies:
     from sandes.administration.organisations.places import PlaceDependencies
+    from sandes.edge.settings import AdminFunctionSettings
+    from sandes.store.limits import LimitStore
 
-    return PlaceDependencies(_organisations(), wire_administrators(), recorder(), _pepper())
+    limits = LimitStore(client_of("dynamodb"), AdminFunctionSettings.load().limits_table)
+    return PlaceDependencies(_organisations(), wire_administrators(), recorder(), _pepper(), limits)
 
 
 @cache

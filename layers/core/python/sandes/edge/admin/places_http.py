@@ -181,7 +181,10 @@ def list_units(
         "Make a unit below another",
         permission=Permission.UNITS,
         need="act",
-        refuses=(ErrorCode.UNIT_TOO_DEEP, ErrorCode.UNIT_NAME_TAKEN),
+        refuses=(
+            *(ErrorCode.TOO_MANY_UNITS, ErrorCode.UNIT_TOO_DEEP, ErrorCode.UNIT_NAME_TAKEN),
+            ErrorCode.RATE_LIMITED,
+        ),
     ),
 )
 def create_unit(body: NewUnit) -> Response[AdminUnit]:
@@ -203,7 +206,13 @@ def get_unit(id: UnitPath, organisation: OrganisationQuery = None) -> Response[A
         "Rename a unit, or move it with all below it; the right is needed there too",
         permission=Permission.UNITS,
         need="act",
-        refuses=(*VERSIONED, ErrorCode.UNIT_CYCLE, ErrorCode.UNIT_TOO_DEEP, ErrorCode.UNIT_NAME_TAKEN),
+        refuses=(
+            *VERSIONED,
+            ErrorCode.UNIT_CYCLE,
+            ErrorCode.UNIT_TOO_DEEP,
+            ErrorCode.UNIT_NAME_TAKEN,
+            ErrorCode.RATE_LIMITED,
+        ),
     ),
 )
 def change_unit(
@@ -222,7 +231,7 @@ def change_unit(
         "Remove an empty unit",
         permission=Permission.UNITS,
         need="act",
-        refuses=(*VERSIONED, ErrorCode.UNIT_NOT_EMPTY),
+        refuses=(*VERSIONED, ErrorCode.UNIT_NOT_EMPTY, ErrorCode.RATE_LIMITED),
     ),
 )
 def remove_unit(id: UnitPath, organisation: OrganisationQuery = None, if_match: IfMatch = None) -> Response[str]:

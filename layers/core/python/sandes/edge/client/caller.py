@@ -11,6 +11,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path
 from sandes.edge.authorizer import bearer
 from sandes.edge.http import ERROR_CODES, now_milliseconds
 from sandes.edge.wiring import wire_client
+from sandes.limits import Limit, enforce
+from sandes.model.ids import account_text
 from sandes.people.devices import DeviceDependencies
 from sandes.people.identity import Caller, authenticate
 from sandes.people.signed_acts import ACT_HEADER
@@ -39,6 +41,13 @@ def call(app: BaseRouter) -> tuple[Caller, int, DeviceDependencies]:
     now_ms = now_milliseconds()
     token = bearer(dict(app.current_event.headers))
     return authenticate(token, audience=audience, now_ms=now_ms, directory=deps.directory), now_ms, deps
+
+
+def counted_call(app: BaseRouter) -> tuple[Caller, int, DeviceDependencies]:
+    """As `call`, for routes without a limit of their own. Raises ProtocolError rate_limited and unavailable too."""
+    caller, now_ms, deps = call(app)
+    enforce(deps.limits, Limit.CALLS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
+    return caller, now_ms, deps
 
 
 _OF_TOKENS = (

@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
-from sandes.edge.client.caller import ActHeader, call, described
+from sandes.edge.client.caller import ActHeader, call, counted_call, described
 from sandes.edge.http import no_content, tagged, version_meant
 from sandes.edge.paths import ONE_NUMBER, account_in_path, group_in_path, message_in_path
 from sandes.edge.wiring import wire_group_delivery, wire_groups
@@ -53,16 +53,25 @@ def create_group(body: NewGroup) -> Response[Group]:
 
 
 @router.get(
-    "/v1/groups", **described("The caller's groups, then invitations to groups", refuses=(ErrorCode.INVALID_CURSOR,))
+    "/v1/groups",
+    **described(
+        "The caller's groups, then invitations to groups",
+        refuses=(
+            ErrorCode.RATE_LIMITED,
+            ErrorCode.INVALID_CURSOR,
+        ),
+    ),
 )
 def list_groups(cursor: CursorQuery = None) -> GroupPage:
-    caller, now_ms, _ = call(router)
+    caller, now_ms, _ = counted_call(router)
     return groups.own_groups(caller, cursor, now_ms=now_ms, deps=wire_groups())
 
 
-@router.get("/v1/groups/<group>", **described("A group, with what the caller is in it"))
+@router.get(
+    "/v1/groups/<group>", **described("A group, with what the caller is in it", refuses=(ErrorCode.RATE_LIMITED,))
+)
 def get_group(group: GroupPath) -> Response[Group]:
-    caller, now_ms, _ = call(router)
+    caller, now_ms, _ = counted_call(router)
     return _tagged(groups.read(caller, group_in_path(group), now_ms=now_ms, deps=wire_groups()))
 
 
@@ -108,6 +117,7 @@ def dissolve_group(group: GroupPath, act: ActHeader = None) -> Response[str]:
     **described(
         "Who is in a group, and who is invited",
         refuses=(
+            ErrorCode.RATE_LIMITED,
             ErrorCode.NOT_PERMITTED,
             ErrorCode.INVALID_CURSOR,
         ),
@@ -116,7 +126,7 @@ def dissolve_group(group: GroupPath, act: ActHeader = None) -> Response[str]:
 def list_members(
     group: GroupPath, cursor: CursorQuery = None, limit: LimitQuery = group_members.MAX_PAGE
 ) -> GroupMembers:
-    caller, now_ms, deps = call(router)
+    caller, now_ms, deps = counted_call(router)
     page = group_members.members(caller, group_in_path(group), cursor, limit=limit, now_ms=now_ms, deps=wire_groups())
     return profiles.with_names(caller, page, now_ms=now_ms, deps=deps)
 

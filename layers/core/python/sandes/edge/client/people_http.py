@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
-from sandes.edge.client.caller import AccountPath, call, described
+from sandes.edge.client.caller import AccountPath, call, counted_call, described
 from sandes.edge.http import no_content
 from sandes.edge.paths import account_in_path
 from sandes.people import accounts, attestations, invitations, people_search, profiles, reports, verification_requests
@@ -77,24 +77,36 @@ def get_profile(account: AccountPath) -> Profile:
     return profiles.profile(caller, account_in_path(account), now_ms=now_ms, deps=deps)
 
 
-@router.get("/v1/accounts/<account>/keys", **described("The devices of an account, to make copies for"))
+@router.get(
+    "/v1/accounts/<account>/keys",
+    **described("The devices of an account, to make copies for", refuses=(ErrorCode.RATE_LIMITED,)),
+)
 def get_keys(account: AccountPath) -> AccountKeys:
-    caller, now_ms, deps = call(router)
+    caller, now_ms, deps = counted_call(router)
     return accounts.keys(caller, account_in_path(account), now_ms=now_ms, deps=deps)
 
 
 @router.get(
     "/v1/attestation-key",
-    **described("The keys that attestations of officials are checked with", refuses=(ErrorCode.NOT_FOUND,)),
+    **described(
+        "The keys that attestations of officials are checked with",
+        refuses=(
+            ErrorCode.RATE_LIMITED,
+            ErrorCode.NOT_FOUND,
+        ),
+    ),
 )
 def get_attestation_keys() -> AttestationKeyList:
-    _, _, deps = call(router)
+    _, _, deps = counted_call(router)
     return attestations.attestation_keys(deps.enrolment.verifications)
 
 
-@router.get("/v1/me/profile", **described("The caller's profile, and to whom each field is shown"))
+@router.get(
+    "/v1/me/profile",
+    **described("The caller's profile, and to whom each field is shown", refuses=(ErrorCode.RATE_LIMITED,)),
+)
 def get_own_profile() -> OwnProfile:
-    caller, now_ms, deps = call(router)
+    caller, now_ms, deps = counted_call(router)
     return profiles.own_profile(caller, now_ms=now_ms, deps=deps)
 
 
@@ -123,19 +135,28 @@ def ask_for_verification(body: NewVerificationRequest) -> Response[OwnVerificati
     return Response(status_code=HTTPStatus.CREATED, content_type="application/json", body=made)
 
 
-@router.get("/v1/verification-requests", **described("What the caller has asked organisations, and what became of it"))
+@router.get(
+    "/v1/verification-requests",
+    **described("What the caller has asked organisations, and what became of it", refuses=(ErrorCode.RATE_LIMITED,)),
+)
 def list_verification_requests() -> OwnVerificationRequests:
-    caller, now_ms, deps = call(router)
+    caller, now_ms, deps = counted_call(router)
     return verification_requests.own(caller, now_ms=now_ms, deps=deps)
 
 
 @router.delete(
     "/v1/verification-requests/<id>",
     status_code=HTTPStatus.NO_CONTENT,
-    **described("Take back a request that is not decided", refuses=(ErrorCode.REQUEST_STATE,)),
+    **described(
+        "Take back a request that is not decided",
+        refuses=(
+            ErrorCode.RATE_LIMITED,
+            ErrorCode.REQUEST_STATE,
+        ),
+    ),
 )
 def withdraw_verification_request(id: RequestPath) -> Response[str]:
-    caller, now_ms, deps = call(router)
+    caller, now_ms, deps = counted_call(router)
     verification_requests.withdraw(caller, id, now_ms=now_ms, deps=deps)
     return no_content()
 
@@ -153,10 +174,16 @@ def report(body: Report) -> Response[str]:
 
 @router.get(
     "/v1/invitations",
-    **described("Citizens who may write to the caller, an official", refuses=(ErrorCode.INVALID_CURSOR,)),
+    **described(
+        "Citizens who may write to the caller, an official",
+        refuses=(
+            ErrorCode.RATE_LIMITED,
+            ErrorCode.INVALID_CURSOR,
+        ),
+    ),
 )
 def list_invitations(cursor: CursorQuery = None) -> InvitationList:
-    caller, now_ms, deps = call(router)
+    caller, now_ms, deps = counted_call(router)
     return invitations.invitations(caller, after=cursor, now_ms=now_ms, deps=deps)
 
 
@@ -171,22 +198,34 @@ def invite(account: AccountPath) -> Response[str]:
     return no_content()
 
 
-@router.delete("/v1/invitations/<account>", status_code=HTTPStatus.NO_CONTENT, **described("Take an invitation back"))
+@router.delete(
+    "/v1/invitations/<account>",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described("Take an invitation back", refuses=(ErrorCode.RATE_LIMITED,)),
+)
 def uninvite(account: AccountPath) -> Response[str]:
-    caller, _, deps = call(router)
+    caller, _, deps = counted_call(router)
     invitations.uninvite(caller, account_in_path(account), deps=deps)
     return no_content()
 
 
-@router.put("/v1/blocks/<account>", status_code=HTTPStatus.NO_CONTENT, **described("Block an account"))
+@router.put(
+    "/v1/blocks/<account>",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described("Block an account", refuses=(ErrorCode.RATE_LIMITED, ErrorCode.TOO_MANY_BLOCKS)),
+)
 def block(account: AccountPath) -> Response[str]:
-    caller, _, deps = call(router)
-    accounts.block(caller, account_in_path(account), deps=deps)
+    caller, now_ms, deps = call(router)
+    accounts.block(caller, account_in_path(account), now_ms=now_ms, deps=deps)
     return no_content()
 
 
-@router.delete("/v1/blocks/<account>", status_code=HTTPStatus.NO_CONTENT, **described("Unblock an account"))
+@router.delete(
+    "/v1/blocks/<account>",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described("Unblock an account", refuses=(ErrorCode.RATE_LIMITED,)),
+)
 def unblock(account: AccountPath) -> Response[str]:
-    caller, _, deps = call(router)
-    accounts.unblock(caller, account_in_path(account), deps=deps)
+    caller, now_ms, deps = call(router)
+    accounts.unblock(caller, account_in_path(account), now_ms=now_ms, deps=deps)
     return no_content()
