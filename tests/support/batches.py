@@ -28,7 +28,7 @@ from sandes.protocol import app_api
 from sandes.store.app_view import AppView
 from sandes.store.apps import AppStore
 from sandes.store.batches import BatchStore
-from sandes.store.deliveries import DeliveryStore
+from sandes.store.deliveries import MESSAGE_SHARDS, DeliveryStore
 from sandes.store.directory import DirectoryStore
 from sandes.store.inbox import InboxStore
 from sandes.store.otps import OtpStore
@@ -211,7 +211,8 @@ class BatchApp:
         return [dict(item) for page in pages for item in page["Items"]]
 
     def messages_of(self, id: str) -> list[Json]:
-        return [row for row in self.rows_of(f"M#{app_text(self.app.id)}") if row.get("b", {}).get("S") == id]
+        shards = (f"M#{app_text(self.app.id)}#{shard}" for shard in range(MESSAGE_SHARDS))
+        return [row for shard in shards for row in self.rows_of(shard) if row.get("b", {}).get("S") == id]
 
     def events(self, type: str, *, test: bool = False) -> list[Json]:
         """Events of one type: those of live keys, or those of test keys."""

@@ -5,9 +5,11 @@ One table, since all of it goes by the same clock; a partition for each kind of 
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -43,8 +45,18 @@ def key(partition: str, sort: str) -> dict[str, Any]:
     return {Row.PARTITION: {"S": partition}, Row.SORT: {"S": sort}}
 
 
+MESSAGE_SHARDS = 8
+"""Partitions of one app's messages (docs/adr/0042): a partition takes 1,000 write units a second, and a message takes
+about two."""
+
+
 def message_key(app: AppId, message: MessageId) -> dict[str, Any]:
-    return key(f"M#{app_text(app)}", message_text(message))
+    """The last byte of an id is random, and stays the same where an id is derived: it tells the shard."""
+    return key(_messages_of(app, message[-1] % MESSAGE_SHARDS), message_text(message))
+
+
+def _messages_of(app: AppId, shard: int) -> str:
+    return f"M#{app_text(app)}#{shard}"
 
 
 def answer_key(app: AppId, request: str) -> dict[str, Any]:
@@ -207,9 +219,24 @@ class DeliveryStore:
     def message_pages(
         self, app: AppId, *, before: str | None, limit: int, now_seconds: int
     ) -> Iterator[tuple[list[AppMessage], str | None]]:
-        """Newest first, from the sort key `before` on (exclusive): pages with the sort key to go on from."""
-        for items, last in self._descending(f"M#{app_text(app)}", before, limit):
+        """Newest first, from the sort key `before` on (exclusive): pages with the sort key to go on from.
+
+        Each page is merged from all shards. A shard is read at a time for about its part of a page, so that a page
+        reads little more than it holds.
+        """
+        part = limit // MESSAGE_SHARDS + 1
+        shards = [self._newest(_messages_of(app, shard), before, part) for shard in range(MESSAGE_SHARDS)]
+        merged = heapq.merge(*shards, key=lambda item: item[Row.SORT]["S"], reverse=True)
+        first = next(merged, None)
+        while first is not None:
+            items = [first, *islice(merged, limit - 1)]
+            first = next(merged, None)
+            last = items[-1][Row.SORT]["S"] if first is not None else None
             yield [message for item in items if (message := live_message(app, item, now_seconds))], last
+
+    def _newest(self, partition: str, before: str | None, limit: int) -> Iterator[Item]:
+        for items, _ in self._descending(partition, before, limit):
+            yield from items
 
     # Answers to repeated requests.
 
@@ -380,7 +407,7 @@ def live_message(app: AppId, item: Item | None, now_seconds: int) -> AppMessage 
 
 
 def _app_of(item: Item) -> AppId:
-    return parse_app(item[Row.PARTITION]["S"].removeprefix("M#"))
+    return parse_app(item[Row.PARTITION]["S"].split("#")[1])
 
 
 def _due(hour: int, shard: int) -> str:

@@ -637,7 +637,7 @@ class DeliveryRow:
     PARTITION = "p"  # S
     SORT = "s"  # S
     EXPIRES_AT = "x"  # N epoch seconds: time to live, later than the message's own expiry
-    # message, partition `M#app`, sort message id
+    # message, partition `M#app#shard`, sort message id
     STATUS = "z"  # N rank of the status
     ACCOUNT = "a"  # B 8
     TARGETS = "o"  # B the envelopes it is stored as
