@@ -34,6 +34,7 @@ from sandes_client.admin import AdminSession, Cognito, SignInRefused
 from sandes_client.admin.sign_in import refreshed
 from sandes_client.endpoints import Endpoints, EndpointsInvalid
 from sandes_client.enrolment import Enrolment
+from sandes_client.statements import ACT_HEADER, Signer, open_socket
 from sandes_client.tokens import sign_token
 from tools.deploy import STAGES, DeployError, check_target
 
@@ -189,15 +190,15 @@ async def run(stage: Stage, tell: Callable[[Result], None] = lambda _: None) -> 
     return results
 
 
-_devices: dict[str, tuple[Any, Any]] = {}
+_devices: dict[str, Signer] = {}
 
 
 @asynccontextmanager
 async def _online(stage: Stage) -> AsyncIterator[tuple[websockets.ClientConnection, str]]:
     """Give the socket of a device that has said `hello`, and the id of its connection."""
-    identity, address = await _device(stage)
-    token = sign_token(identity, address, audience=stage.endpoints.audience, now_seconds=int(time.time()))
-    headers = {"Authorization": f"Bearer {token}"}
+    device, now_ms = await _device(stage), time.time_ns() // 1_000_000
+    token = sign_token(device.identity, device.address, audience=stage.endpoints.audience, now_seconds=now_ms // 1000)
+    headers = {"Authorization": f"Bearer {token}", ACT_HEADER: device.header(open_socket(token), at_ms=now_ms)}
     try:
         opened = await websockets.connect(stage.endpoints.websocket_url, additional_headers=headers)
     except websockets.InvalidStatus as refused:
@@ -211,14 +212,14 @@ async def _online(stage: Stage) -> AsyncIterator[tuple[websockets.ClientConnecti
             raise No(f"`hello` is answered {said}")
         row = stage.clients("dynamodb").get_item(
             TableName=stage.outputs["RoutingTable"],
-            Key={RoutingRow.ACCOUNT: {"B": bytes(parse_account(str(address).partition(".")[0]))}},
+            Key={RoutingRow.ACCOUNT: {"B": bytes(parse_account(device.address.account))}},
             ConsistentRead=True,
         )["Item"]
         devices = TypeDeserializer().deserialize(row[RoutingRow.DEVICES])
         yield socket, str(next(iter(devices.values()))[RoutingRow.CONNECTION])
 
 
-async def _device(stage: Stage) -> tuple[Any, Any]:
+async def _device(stage: Stage) -> Signer:
     """Register the phone once for all probes; its account stays, as that of any device that is not used any more."""
     if stage.phone is None or stage.code is None:
         raise Skipped("PHONE=+… : a telephone that gets the SMS with the code; its number is registered anew")
@@ -226,8 +227,11 @@ async def _device(stage: Stage) -> tuple[Any, Any]:
         with tempfile.TemporaryDirectory() as folder, closing(Store.open(Path(folder) / "smoke.sqlite3")) as store:
             async with Enrolment(store, stage.endpoints, name="smoke") as enrolment:
                 started = await enrolment.start(stage.phone)
-                address = await enrolment.verify(started.id, await stage.code())
-            _devices[stage.phone] = store.profile.identity(), address
+                await enrolment.verify(started.id, await stage.code())
+            account = store.profile.account()
+            if account is None:
+                raise No("the registration left no account in the profile")
+            _devices[stage.phone] = Signer(account.identity, account.address, account.registration_id)
     return _devices[stage.phone]
 
 
