@@ -187,12 +187,13 @@ def test_who_is_signed_out_keeps_no_session_and_who_is_disabled_gets_none(deploy
 def test_who_has_lost_their_second_factor_sets_up_another_once_operators_have_taken_it_away(
     deployment: Deployed,
 ) -> None:
-    """The three calls of docs/runbook.md."""
+    """Make the four calls of docs/runbook.md."""
     made, client = administrator(deployment), deployment.engine.client("cognito-idp")
     who: dict[str, Any] = {"UserPoolId": deployment.stack.admin_pool, "Username": made.email}
-    client.admin_set_user_password(**who, Password="Temporary-horse-8", Permanent=False)
-    client.admin_set_user_mfa_preference(**who, SoftwareTokenMfaSettings={"Enabled": False})
     client.admin_user_global_sign_out(**who)
+    client.admin_set_user_password(**who, Password="Nobody-knows-this-7", Permanent=True)
+    client.admin_delete_software_token(**who)
+    client.admin_set_user_password(**who, Password="Temporary-horse-8", Permanent=False)
     with pytest.raises(NotSignedIn):
         made.api.refresh()
     with pytest.raises(SignInRefused):

@@ -74,7 +74,8 @@ NEW_OTP: list[tuple[Json, str, str | None]] = [
     ({"to": {"phone": "+919876543210", "account": "a" * 13}}, "invalid_request", "/to"),
     ({"to": {"phone": ""}}, "invalid_request", "/to/phone"),
     ({"to": {"phone": 919876543210}}, "invalid_request", "/to/phone"),
-    ({"to": {"phone": "+9" * 17}}, "invalid_request", "/to/phone"),
+    ({"to": {"phone": "+9" * 17}}, "invalid_phone", "/to/phone"),
+    ({"to": {"phone": "+" + "9" * 200}}, "invalid_request", "/to/phone"),
     ({"to": {"phone": "9876543210"}}, "invalid_phone", "/to/phone"),
     ({"to": {"phone": "+910000000000"}}, "invalid_phone", "/to/phone"),
     ({"to": {"account": "someone"}}, "invalid_request", "/to/account"),
@@ -219,7 +220,6 @@ async def test_what_is_not_there_is_not_found(app: RawApp, method: str, path: st
 @pytest.mark.parametrize(
     "changed",
     [
-        {"aud": "sandes:prod"},
         {"iss": "a" * 13},
         {"htm": "GET"},
         {"htu": "/v1/messages"},
@@ -240,6 +240,15 @@ async def test_a_token_for_something_else_is_refused_and_nothing_is_sent(
     body = json.dumps(new_otp(new_phone())).encode()
     token = app.token("POST", "/v1/otps", body, "k", **changed)
     is_problem(await app.call("POST", "/v1/otps", body, key="k", token=token), 401, "token_invalid")
+    assert stored(deployment) <= before
+
+
+async def test_a_token_for_another_stage_is_told_which_audience_this_one_has(deployment: Deployed, app: RawApp) -> None:
+    before = stored(deployment)
+    body = json.dumps(new_otp(new_phone())).encode()
+    token = app.token("POST", "/v1/otps", body, "k", aud="sandes:prod")
+    refused = is_problem(await app.call("POST", "/v1/otps", body, key="k", token=token), 401, "token_audience")
+    assert refused["audience"] == "sandes:local"
     assert stored(deployment) <= before
 
 

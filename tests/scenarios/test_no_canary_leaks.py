@@ -107,13 +107,11 @@ async def invoke_logged(deployed: Deployed, folder: str, device: RawDevice, *fra
 
     The engine keeps the log lines of such invocations; those of invocations by websocket it throws away.
     """
-    inbox = (await _principal(deployed, device))["inbox"]
     context = {
         "device": device.address,
         "registration": str(device.registration_id),
-        "inbox": inbox,
         "connected": str(now_ms()),
-        "socket": "1",
+        **await _principal(deployed, device),
     }
     client = deployed.engine.client("lambda")
     names = [function["FunctionName"] for function in client.list_functions()["Functions"]]
@@ -127,11 +125,14 @@ async def invoke_logged(deployed: Deployed, folder: str, device: RawDevice, *fra
 
 
 async def _principal(deployed: Deployed, device: RawDevice) -> dict[str, str]:
-    """What the authorizer would put into the context: read off the routing table."""
+    """Read from the routing table what the authorizer would put into the context of the device's next socket."""
     key = {RoutingRow.ACCOUNT: {"B": parse_account(device.account)}}
     item = deployed.engine.client("dynamodb").get_item(TableName=deployed.stack.tables["routing"], Key=key)["Item"]
     entry = item[RoutingRow.DEVICES]["M"][str(device.number)]["M"]
-    return {"inbox": base64url_text(entry[RoutingRow.INBOX]["B"])}
+    return {
+        "inbox": base64url_text(entry[RoutingRow.INBOX]["B"]),
+        "socket": str(int(entry[RoutingRow.SOCKET]["N"]) + 1),
+    }
 
 
 async def workload(deployed: Deployed) -> tuple[RawDevice, RawDevice, list[bytes]]:
@@ -181,7 +182,8 @@ async def workload(deployed: Deployed) -> tuple[RawDevice, RawDevice, list[bytes
         "malformed_json",
     ]
     hello, bad = '{"type":"hello","protocol":1}', f'{{"type":"ack","ids":["{CANARY_NAME_IN_BAD_FRAME}"]}}'
-    await invoke_logged(deployed, "deliver", recipient, hello, bad, '{"type":"ping"}')
+    answers = await invoke_logged(deployed, "deliver", recipient, hello, bad, '{"type":"ping"}')
+    assert [answer["type"] for answer in answers[1:]] == ["error", "pong"]  # no socket is behind `hello`
     await http(deployed, "POST", "/v1/accounts/lookup", {"phone": CANARY_NAME_IN_BAD_FRAME})
     secrets += [code.encode(), token.encode(), token.rpartition(".")[2].encode()]
     phones = {sender.phone, recipient.phone, phone}
