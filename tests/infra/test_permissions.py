@@ -232,6 +232,7 @@ ALLOWED = {
         "dynamodb:BatchGetItem directory",
         "dynamodb:PutItem directory",
         "dynamodb:UpdateItem directory",
+        "dynamodb:UpdateItem limits",
         "dynamodb:DeleteItem directory",
         "dynamodb:ConditionCheckItem directory",
         "dynamodb:Query statistics",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandes.crypto.seal import Kind
-from sandes.model.ids import base64url_text, message_text, message_time_ms, parse_base64url, parse_message
+from sandes.model.ids import base64url_text, message_time_ms, parse_base64url, parse_message
 from sandes.store.schema import InboxRow
 from tests.conftest import Deployed
 from tests.support.raw_device import link, message, now_ms, register
@@ -22,7 +22,7 @@ def stored_rows(deployed: Deployed) -> list[dict[str, Any]]:
 
 
 def rows_of(deployed: Deployed, message_id: str) -> list[dict[str, Any]]:
-    return [row for row in stored_rows(deployed) if message_text(row[InboxRow.ENVELOPE]["B"][:16]) == message_id]
+    return [row for row in stored_rows(deployed) if row[InboxRow.ENVELOPE]["B"][:16] == parse_message(message_id)]
 
 
 def expire(deployed: Deployed, message_id: str) -> None:

@@ -81,6 +81,8 @@ PUBLISHED = {
     "own_roles": 403,
     "already_pending": 409,
     "too_many_pending": 409,
+    "too_many_units": 409,
+    "too_many_blocks": 409,
     "own_access": 403,
     "access_reset_pending": 409,
     "access_reset_state": 409,
