@@ -234,6 +234,7 @@ class Administration(Foundation):
                 schema.LIMITS: ("UpdateItem",),
             },
         )
+        self._grant(self.admin_people, ("dynamodb:Query",), f"{self.tables[schema.DIRECTORY].table_arn}/index/*")
         self._grant_secret(self.admin_people, self.attestation_secret)
         self._grant_queue(self.admin_people, self.group_queue)
         self._grant_connections(self.admin_people, "POST", "DELETE")
@@ -252,5 +253,6 @@ class Administration(Foundation):
                 )
             },
         )
+        self._grant(self.admin_apps, ("dynamodb:Query",), f"{self.tables[schema.DIRECTORY].table_arn}/index/*")
         self._grant_secret(self.admin_apps, self.webhook_secret)
         self._grant_queue(self.admin_apps, self.group_queue)

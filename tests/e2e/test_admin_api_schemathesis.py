@@ -117,6 +117,10 @@ ONLY_REFUSED = {
     "POST /admin/v1/imports": "likewise: organisation, a unit of it, format",
     "POST /admin/v1/assignments": "likewise: role, unit, person",
     "PATCH /admin/v1/units/{id}": "it would be moved below itself",
+    "POST /admin/v1/people/{id}/access-reset": "no stage without a sender of e-mails resets access",
+    "GET /admin/v1/people/{id}/access-reset": "no reset is under way; test_administrators_sign_in.py has one",
+    "DELETE /admin/v1/people/{id}/access-reset": "likewise",
+    "POST /admin/v1/people/{id}/access-reset/confirm": "likewise",
 }
 """Beyond these every call succeeds for some example; scenarios show that these do too."""
 
@@ -278,8 +282,9 @@ async def world(deployment: Deployed) -> World:
         officer.post("groups", body={"organisation": organisation, "name": name, "admins": [devices[0].account]})
         for name in ("Drivers", "Guards")
     ]
-    draft = {"app": of_app, "name": "login", "kind": "message", "texts": {"en": "Your file is ready."}}
-    drafts = [officer.post("templates", body=draft)["id"] for _ in range(5)]
+    draft = {"app": of_app, "name": "login", "kind": "message"}
+    texts = [{"en": f"Your file is ready, number {number}."} for number in range(5)]  # the same one twice is refused
+    drafts = [officer.post("templates", body=draft | {"texts": text})["id"] for text in texts]
     second.post("approvals", drafts.pop(), "approve")
     moderator = people["moderator"].api.me()["administrator"]
     wanted = {"organisation": organisation, "role": "verifier", "administrator": moderator}

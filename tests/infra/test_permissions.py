@@ -246,6 +246,7 @@ ALLOWED = {
     "adminpeople": RECORDS
     | {
         "dynamodb:BatchGetItem directory",
+        "dynamodb:Query directory/index/*",
         "dynamodb:GetItem directory",
         "dynamodb:Query directory",
         "dynamodb:PutItem directory",
@@ -282,6 +283,7 @@ ALLOWED = {
     "adminapps": RECORDS
     | {
         "dynamodb:BatchGetItem directory",
+        "dynamodb:Query directory/index/*",
         "dynamodb:GetItem directory",
         "dynamodb:Query directory",
         "dynamodb:PutItem directory",
