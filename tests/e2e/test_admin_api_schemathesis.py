@@ -117,7 +117,7 @@ ONLY_REFUSED = {
     "POST /admin/v1/imports": "likewise: organisation, a unit of it, format",
     "POST /admin/v1/assignments": "likewise: role, unit, person",
     "PATCH /admin/v1/units/{id}": "it would be moved below itself",
-    "POST /admin/v1/people/{id}/access-reset": "the id is that of an account; test_administrators_sign_in.py resets one",
+    "POST /admin/v1/people/{id}/access-reset": "the id is an account's; test_administrators_sign_in.py resets one",
     "GET /admin/v1/people/{id}/access-reset": "no reset is under way; test_administrators_sign_in.py has one",
     "DELETE /admin/v1/people/{id}/access-reset": "likewise",
     "POST /admin/v1/people/{id}/access-reset/confirm": "likewise",
