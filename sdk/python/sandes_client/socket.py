@@ -56,7 +56,7 @@ class Listener(Protocol):
     """What happens on a socket without being asked for."""
 
     def on_envelopes(self, envelopes: list[Frame]) -> None:
-        """Called in the order of arrival. sqlite3.Error from it ends the socket."""
+        """Called in the order of arrival, after `on_welcome`. sqlite3.Error from it ends the socket."""
         ...
 
     def on_store_failed(self, error: sqlite3.Error) -> None:
@@ -64,7 +64,7 @@ class Listener(Protocol):
         ...
 
     def on_welcome(self, welcome: Frame) -> None:
-        """Called before any envelope that comes after it. sqlite3.Error from it ends the socket."""
+        """Called before the socket's first envelope is handed on. sqlite3.Error from it ends the socket."""
         ...
 
     def on_superseded(self, socket: Socket) -> None: ...
@@ -89,6 +89,7 @@ class Socket:
         self._clock = clock
         self._answers: dict[tuple[str, str], asyncio.Future[Frame]] = {}
         self._refs = 0
+        self._before_welcome: list[Frame] | None = []  # None from the welcome on
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reader = asyncio.create_task(self._read())
 
@@ -231,7 +232,7 @@ class Socket:
                 self._take_from_gateway(frame)
             case "envelopes":
                 envelopes = frame.get("envelopes")
-                self._listener.on_envelopes(envelopes if isinstance(envelopes, list) else [])
+                self._take_envelopes(envelopes if isinstance(envelopes, list) else [])
             case "superseded":
                 self._listener.on_superseded(self)
             case "revoked":
@@ -242,8 +243,25 @@ class Socket:
                 answer = self._answers.get((ref, kind)) if isinstance(ref, str) and isinstance(kind, str) else None
                 if answer and not answer.done():
                     if kind == "welcome":
-                        self._listener.on_welcome(frame)
+                        self._welcomed(frame)
                     answer.set_result(frame)
+
+    def _take_envelopes(self, envelopes: list[Frame]) -> None:
+        """Hand the envelopes on, or keep them until the welcome, which names the keys that open them.
+
+        The server pushes to a socket from the moment that it has accepted `hello`, so an envelope may overtake the
+        welcome. It may have been stored after the drain was read: then nothing but this push brings it.
+        """
+        if self._before_welcome is None:
+            self._listener.on_envelopes(envelopes)
+        else:
+            self._before_welcome.extend(envelopes)
+
+    def _welcomed(self, welcome: Frame) -> None:
+        self._listener.on_welcome(welcome)
+        early, self._before_welcome = self._before_welcome, None
+        if early:
+            self._listener.on_envelopes(early)
 
     def _take_from_gateway(self, frame: Frame) -> None:
         """API Gateway itself reports a fault: `{message, connectionId, requestId}`, without `type` and `ref`.

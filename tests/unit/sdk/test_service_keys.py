@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sandes.crypto.service_keys import ServiceKeys
 from sandes.model.envelope import Envelope
 from sandes_client import DeviceClient, EnvelopeRefused, MessageReceived, ServiceKeysRejected, Store
 from sandes_client.keys import IdentityKey, SealKey
 from sandes_client.service_keys import FRESH_MS
-from tests.unit.sdk.service import START_MS, Service, eventually, settle
+from tests.unit.sdk.service import START_MS, Connected, Service, eventually, settle
 from tests.vectors import reference
 from tools.service_keys import end_former, next_secret
 
@@ -221,6 +222,22 @@ async def test_what_comes_before_the_first_welcome_is_left_for_the_drain(service
         told = Told(device)
         await eventually(lambda: told.shown)
         await device.settled()
+    assert told.shown == [b"early"]
+
+
+async def test_an_envelope_that_overtakes_the_first_welcome_is_shown(service: Service, store: Store) -> None:
+    """It was stored after the server had counted what waits, so no drain brings it again."""
+
+    async def push_then_welcome(connected: Connected, frame: dict[str, Any]) -> None:
+        envelope = service.store(b"early")
+        await service.push(envelope)
+        del service.stored[envelope.id]
+        await service.welcome(connected, frame)
+
+    service.answers["hello"] = lambda connected, frame: service.later(push_then_welcome(connected, frame))
+    async with service.client(store) as device:
+        told = Told(device)
+        await eventually(lambda: told.shown)
     assert told.shown == [b"early"]
 
 
