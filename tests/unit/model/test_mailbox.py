@@ -40,6 +40,10 @@ def test_other_mailboxes_are_others() -> None:
         *('"latha"@ports.example', "latha(x)@ports.example", "latha@ports", "latha@@ports.example", "@ports.example"),
         *("latha@", "latha", "latha@ports.example farah@ports.example", "mailto:latha@ports.example", "latha@-a.in"),
         *("latha@xn--a.example", "latha\u200b@ports.example", "latha@por\u00adts.example", "latha@caf\u00e9.example"),
+        *("latha@test", "latha@example", "latha@localhost", "latha@mail.localhost", "latha@mail.local"),
+        *("latha@mail.internal", "latha@mail.alt", "latha@mail.onion", "latha@mail.invalid", "latha@mail.home.arpa"),
+        *("latha@ports.c", "latha@ports.1n", "latha@ports.42a", "latha@ports.123", "latha@0x7f.1", "latha@127.1"),
+        *("latha@ports-.in", "latha@po_rts.in", "latha@ab--cd.in", "latha@*.ports.in", "latha@ports.in:25"),
         "l" * 65 + "@ports.example",
         "latha@" + "p" * 64 + ".example",
     ],
@@ -49,6 +53,11 @@ def test_what_only_looks_like_an_address_is_refused(text: str) -> None:
         parse_email(text)
     with pytest.raises(ValidationError):
         NewOfficer.model_validate_json(json.dumps({"email": text, "name": "Latha"}))
+
+
+@pytest.mark.parametrize("domain", ["ports.test", "ports.example", "1.in", "p" * 63 + ".in", "ports.xn--h2brj9c"])
+def test_domains_that_mail_may_have_are_accepted(domain: str) -> None:
+    assert parse_email(f"latha@{domain}") == f"latha@{domain}"
 
 
 def test_a_domain_of_another_script_is_shown_as_what_it_is() -> None:

@@ -16,6 +16,14 @@ _MAX_LOCAL_CHARS = 64
 _LOCAL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._+'&=/-]*[A-Za-z0-9_+=-])?")
 """Of what the standard allows before the @ (RFC 5322, atext), what addresses of people have."""
 
+_TOP_LEVEL = re.compile(r"[a-z]{2,63}|xn--[a-z0-9-]+")
+"""Every top-level domain has letters only, or is one of another script (RFC 3696, section 2)."""
+
+_NO_MAIL = frozenset(("alt", "internal"))
+"""Reserved for names outside the public DNS (RFC 9476; ICANN, 2024). The library knows the other reserved names. `test`
+and `example` are accepted for tests and documentation.
+"""
+
 
 def parse_email(text: str) -> str:
     """Return the address with its domain in lower case. Raises ValueError with the reason if it is invalid."""
@@ -48,7 +56,11 @@ def _domain(domain: str) -> tuple[str, str]:
         )
     except EmailNotValidError as error:
         return "", str(error)
-    return (found.ascii_email or "").rpartition("@")[2], ""
+    ascii_domain = (found.ascii_email or "").rpartition("@")[2]
+    before, _, top_level = ascii_domain.rpartition(".")
+    if not before or top_level in _NO_MAIL or not _TOP_LEVEL.fullmatch(top_level):
+        return "", "this is no domain that e-mail can be sent to"
+    return ascii_domain, ""
 
 
 @lru_cache(maxsize=1_024)
