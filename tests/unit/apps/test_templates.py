@@ -141,6 +141,13 @@ def test_the_names_of_a_text_are_told() -> None:
             '{{ "a" }}',
             "{{{{ a }}}}",
         ),
+        *(
+            "\uff5b\uff5b a \uff5d\uff5d",
+            "{\uff05 if a \uff05}",
+            "{\u2060% if a %\u2060}",
+            "{\u200b{ a }\u200b}",
+            "}\u200d}",
+        ),
         "{{ a b }}",
         "{% %}",
         "{{ " + "(" * 900 + "a" + ")" * 900 + " }}",
@@ -196,6 +203,9 @@ def test_segments_of_an_sms_are_counted_as_operators_do(text: str, segments: int
         "{ # var # }",
         "{\u200b#var#\u200b}",
         "{\uff03var\uff03}",
+        "\uff5b#var#\uff5d",
+        "\ufe5b\ufe5fvar\ufe5f\ufe5c",
+        "{\u2066#var#\u2069}",
     ],
 )
 def test_a_placeholder_of_the_operators_is_explained(text: str) -> None:

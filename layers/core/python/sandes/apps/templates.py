@@ -28,9 +28,14 @@ GSM_7_TWO = set("^{}\\[~]|€")
 
 _NAME = re.compile(VARIABLE_NAME)
 _VARIABLE = re.compile(r"\{\{[ \t]*([^\s{}]*)[ \t]*\}\}")
-_APART = "[\\s\u00ad\u200b-\u200f\u2060\ufeff]*"
-_MARKUP = re.compile(rf"\{{[{{%#]|[}}%#]\}}|\{{{_APART}[#\uff03]{_APART}\w+{_APART}[#\uff03]{_APART}\}}")
-"""A placeholder of operators also with blanks or invisible characters in it."""
+_UNSEEN_MARKS = "\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff"
+_APART = rf"[\s{_UNSEEN_MARKS}]*"
+_MARKUP = re.compile(
+    rf"\{{[{_UNSEEN_MARKS}]*[{{%#]|[}}%#][{_UNSEEN_MARKS}]*\}}|\{{{_APART}#{_APART}\w+{_APART}#{_APART}\}}"
+)
+"""Searched in form NFKC, in which braces of full width are braces. Also with invisible characters between, and a
+placeholder of operators with blanks in it.
+"""
 
 _CONSTANTS = frozenset(("true", "false", "none"))
 """Constants in most template languages, so nobody may mean a variable by them."""
@@ -61,8 +66,8 @@ def _parts(text: str) -> tuple[str, ...]:
         if index % 2:
             if not _NAME.fullmatch(part) or part in _CONSTANTS:
                 raise ValueError(f"{_line(parts, index)}: {_NAMES}")
-        elif found := _MARKUP.search(part):
-            reason = _PLACEHOLDER if "#" in found[0] or "\uff03" in found[0] else _ONLY
+        elif found := _MARKUP.search(part if part.isascii() else unicodedata.normalize("NFKC", part)):
+            reason = _PLACEHOLDER if "#" in found[0] else _ONLY
             raise ValueError(f"{_line(parts, index, found.start())}: {reason}")
         elif (index and part.startswith("}")) or (index + 1 < len(parts) and part.endswith("{")):
             raise ValueError(f"{_line(parts, index)}: {_ONLY}; three braces in a row are no variable")
