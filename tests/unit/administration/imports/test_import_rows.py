@@ -275,6 +275,33 @@ def test_a_row_that_could_not_be_read_says_so() -> None:
         *((text, "error_value") for text in ("N/A", "n/a", "(null)", "NULL", "NaN", "<NA>", "undefined")),
         *((text, "error_value") for text in ("#SPILL!", "#CALC!", "#GETTING_DATA", "#FIELD!", "########", "Err:502")),
         *((ErrorValue(text), "error_value") for text in ("#N/A", "#REF!")),
+        *(
+            (text, "letters_lost")
+            for text in ("Asha_x000D_", "\\u0906\\u0936\\u093e", "Asha%20Rao", "%E0%A4%86", "Ren&eacute;")
+        ),
+        *(
+            (text, "placeholder")
+            for text in ("N.A.", "n.a", "NA", "N / A", "TBD", "tba", "Nil", "none", "NULL NULL", "\\N")
+        ),
+        *(
+            (text, "placeholder")
+            for text in ("Not applicable", "Not available.", "Unknown", "Vacant", "(vacant)", "TRUE")
+        ),
+        *(
+            (text, "placeholder")
+            for text in (
+                "-do-",
+                '" do "',
+                "Ditto",
+                "\u0930\u093f\u0915\u094d\u0924",
+                "\u0930\u093f\u0915\u094d\u0924 \u092a\u0926",
+            )
+        ),
+        *((text, "placeholder") for text in ("XXXX", "xx", "AXXXX RXX", "A*** R**", "Ash* Rao", "\uff34\uff22\uff24")),
+        *(
+            (text, "placeholder")
+            for text in ("{{name}}", "{name}", "{#var#}", "${name}", "%s", "<name>", "[Name]", "\u00abname\u00bb")
+        ),
     ],
 )
 def test_lost_letters_and_errors_are_nobodys_name_or_post(name: str, text: str, cause: str) -> None:
@@ -285,13 +312,37 @@ def test_lost_letters_and_errors_are_nobodys_name_or_post(name: str, text: str, 
 
 
 def test_lost_letters_and_errors_are_no_reason_either() -> None:
-    for text in ("????", "#REF!"):
+    for text in ("????", "#REF!", "TBD"):
         assert codes(action="revoke", reason=text) == ["bad_reason"]
 
 
 @pytest.mark.parametrize(
     "text",
-    ["Jos\u00e9 Garc\u00eda", "\u0906\u0936\u093e", "D'Souza", "R. #2 Rao", "Zo\u00eb", "\u00c5sa", "\u00c3", "A#"],
+    [
+        *(
+            "Jos\u00e9 Garc\u00eda",
+            "\u0906\u0936\u093e",
+            "D'Souza",
+            "R. #2 Rao",
+            "Zo\u00eb",
+            "\u00c5sa",
+            "\u00c3",
+            "A#",
+        ),
+        *(
+            "Nil Sen",
+            "N. A. Khan",
+            "Na Li",
+            "Nana",
+            "Do Thi Lan",
+            "Vacanti",
+            "R&D Rao",
+            "Rao [IAS]",
+            "Ward XXX",
+            "Max",
+            "Xu",
+        ),
+    ],
 )
 def test_names_with_accents_and_marks_stay(text: str) -> None:
     assert good(name=text).name == text

@@ -1,8 +1,9 @@
-"""Texts that nobody wrote: what programs leave behind where letters or values were lost."""
+"""Texts that nobody wrote: what programs leave behind where letters or values were lost, and what stands for none."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Literal
 
 _SPREADSHEET_ERROR = re.compile(
@@ -13,19 +14,55 @@ _SPREADSHEET_ERROR = re.compile(
 that does not fit its column.
 """
 
-_LOST_LETTERS = re.compile(r"\?\?|\?\w|\ufffd|&(?:#\d+|#x[0-9a-f]+|amp|lt|gt|quot|apos|nbsp);", re.IGNORECASE)
+_LOST_LETTERS = re.compile(
+    r"\?\?|\?\w|\ufffd|&(?:#\d+|#x[0-9a-f]+|[a-z]{2,8}\d{0,2});|_x[0-9a-f]{4}_|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}"
+    r"|%20|(?:%[89a-f][0-9a-f]){2}",
+    re.IGNORECASE,
+)
+"""Replaced letters, and letters in the escapes of other formats: HTML, workbooks, JSON, addresses of the web."""
+
+_NO_VALUES = frozenset(
+    unicodedata.normalize("NFKC", word)
+    for word in (
+        *("na", "nil", "none", "null", "nan", "inf", "undefined", "unknown", "notknown", "notapplicable", "ditto"),
+        *("notavailable", "notgiven", "tbd", "tba", "tbc", "tobedecided", "tobeannounced", "vacant", "postvacant"),
+        *("vacantpost", "true", "false", "रिक्त", "रिक्तपद", "पदरिक्त", "शून्य", "अज्ञात", "लागूनहीं", "उपलब्धनहीं"),
+    )
+)
+"""Words, without what stands between them, that people and programs write where there is no name and no post."""
+
+_PLACEHOLDER = re.compile(
+    r"\\N|\W+do\W+|\[.*\]|x{2,}|.*(?:x{4}|\*\*|\w\*|\*\w|\{\w*\}|\{[{%#]|[}%#]\}|\$\{|%[sd]\b|<[\w/!%][^<>]*>|«[^»]*»).*",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A ditto mark, a mask over letters, or the place that a template keeps for a value."""
 
 
-def why_lost(text: str) -> Literal["error_value", "letters_lost"] | None:
+def why_lost(text: str) -> Literal["error_value", "letters_lost", "placeholder"] | None:
     """Return why a text was not written by anybody, or None if somebody may have written it.
 
-    It is an error of a spreadsheet, or letters were lost when a file was saved.
+    It is an error of a spreadsheet, or letters were lost when a file was saved, or it stands for a value that is not
+    there.
     """
     if _SPREADSHEET_ERROR.fullmatch(text):
         return "error_value"
     if _LOST_LETTERS.search(text) or (text and not text.strip("? .,")):
         return "letters_lost"
-    return "letters_lost" if not text.isascii() and _is_misread(text) else None
+    if not text.isascii() and _is_misread(text):
+        return "letters_lost"
+    return "placeholder" if _stands_for_nothing(text) else None
+
+
+def _stands_for_nothing(text: str) -> bool:
+    if _PLACEHOLDER.fullmatch(text):
+        return True
+    words = _words(unicodedata.normalize("NFKC", text).casefold())
+    return bool(words) and ("".join(words) in _NO_VALUES or all(word in _NO_VALUES for word in words))
+
+
+def _words(text: str) -> list[str]:
+    """Return the letters, marks and digits of each word."""
+    return "".join(char if unicodedata.category(char)[0] in "LMN" else " " for char in text).split()
 
 
 def _is_misread(text: str) -> bool:

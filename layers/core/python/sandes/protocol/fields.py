@@ -175,7 +175,10 @@ Name = AfterValidator(_name)
 
 def _by_somebody(text: str) -> str:
     if why_lost(text):
-        raise ValueError("letters were lost, or this is the error of a spreadsheet; give the text itself")
+        raise ValueError(
+            "letters were lost, or this is an error of a spreadsheet, or it stands for a value that is not there; "
+            "give the text itself"
+        )
     if text and not any(unicodedata.category(char)[0] == "L" for char in text):
         raise ValueError("at least one letter is expected")
     return text

@@ -29,6 +29,7 @@ from sandes.protocol.fields import Name, OneLine, Written
 
 _LOST = 'Letters were lost when the file was saved: save it as "CSV UTF-8" or XLSX.'
 _ERROR = "The cell holds an error of the spreadsheet, such as #N/A: give the text itself."
+_NOTHING = "This stands for a value that is not there, such as TBD, N.A. or ****: give the text itself."
 _NO_DATE = "Not a date: 2027-03-31, 31/03/2027, 31-03-2027, 31-Mar-2027, or a cell that is a date."
 
 FINDINGS: Mapping[str, tuple[str, str]] = {
@@ -52,9 +53,11 @@ FINDINGS: Mapping[str, tuple[str, str]] = {
     "bad_name": ("name", "1 to 64 visible characters in one line are expected, with a letter among them."),
     "bad_name/letters_lost": ("name", _LOST),
     "bad_name/error_value": ("name", _ERROR),
+    "bad_name/placeholder": ("name", _NOTHING),
     "bad_post": ("post", "1 to 128 visible characters in one line are expected, with a letter among them."),
     "bad_post/letters_lost": ("post", _LOST),
     "bad_post/error_value": ("post", _ERROR),
+    "bad_post/placeholder": ("post", _NOTHING),
     "bad_email": ("email", "Not an e-mail address."),
     "unit_unknown": ("unit", "There is no such unit within your reach: give its id, name, or path with slashes."),
     "unit_ambiguous": ("unit", "Several units have this name: give the path with slashes, or the id."),
@@ -69,6 +72,7 @@ FINDINGS: Mapping[str, tuple[str, str]] = {
     "bad_reason": ("reason", "At most 256 visible characters in one line are expected."),
     "bad_reason/letters_lost": ("reason", _LOST),
     "bad_reason/error_value": ("reason", _ERROR),
+    "bad_reason/placeholder": ("reason", _NOTHING),
     "ending": ("phone", "Groups of the organisation that the person was with are still being left; try again soon."),
     "busy": ("row", "The person or the unit kept changing at the same moment; import the row again."),
 }
