@@ -27,9 +27,12 @@ class UnreadableFile(Exception):
         self.fault = Fault(0, field, code, message)
 
 
-def records(chunks: Iterable[bytes]) -> Iterator[list[str]]:
-    """Yield the rows of a CSV file. Raises UnreadableFile, which names the first line of the faulty row."""
-    reader = csv.reader(lines(chunks), strict=True)
+def records(chunks: Iterable[bytes], *, skip_blanks: bool = False) -> Iterator[list[str]]:
+    """Yield the rows of a CSV file. Raises UnreadableFile, which names the first line of the faulty row.
+
+    With `skip_blanks`, blanks between a comma and a quote are no part of the cell.
+    """
+    reader = csv.reader(lines(chunks), strict=True, skipinitialspace=skip_blanks)
     begins = 1
     try:
         for row in reader:

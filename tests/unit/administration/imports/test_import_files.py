@@ -164,6 +164,35 @@ def test_rows_have_the_numbers_that_a_spreadsheet_shows() -> None:
     assert [(row.row, row.fault) for row in rows] == [(3, None), (6, None), (7, "ragged"), (8, "ragged")]
 
 
+def test_a_formula_in_a_column_that_is_passed_over_does_no_harm() -> None:
+    assert [row.fault for row in csv("S.No.,phone,name\n=A1+1,+911,Asha\n2,=B1,Ravi\n")] == [None, "formula"]
+
+
+@pytest.mark.parametrize("serial", ["7", "7.", "(7)", "=A1+1"])
+def test_a_row_that_is_only_numbered_is_empty(serial: str) -> None:
+    rows = csv(f"S.No.,phone,name\n1,+911,Asha\n{serial},,\n{serial}\n8,+912,Ravi\n")
+    assert [(row.row, row.fault) for row in rows] == [(2, None), (5, None)]
+
+
+@pytest.mark.parametrize("cells", ["9812345678,,", "Asha,,", "7,,,more"])
+def test_a_row_with_anything_else_beside_the_columns_is_not_passed_over(cells: str) -> None:
+    assert [row.row for row in csv(f"S.No.,phone,name\n1,+911,Asha\n{cells}\n")] == [2, 3]
+
+
+def test_quotes_behind_a_blank_are_quotes() -> None:
+    (row,) = csv('phone, name, post\n+911, "Rao, Asha", "Clerk"\n')
+    assert dict(row.values) == {"phone": "+911", "name": "Rao, Asha", "post": "Clerk"}
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+@pytest.mark.parametrize("titles", ["", "sep=;\n", "Officials of the Ministry\n\n"])
+def test_other_marks_between_columns_are_named_below_titles_too(mark: str, titles: str) -> None:
+    assert (
+        unreadable(lambda: csv(f"{titles}phone{mark}name{mark}post\n+911{mark}Asha{mark}Clerk\n"))[1]
+        == "wrong_delimiter"
+    )
+
+
 def test_a_formula_makes_a_row_useless() -> None:
     rows = csv('phone,name\n1,=HYPERLINK("x")\n2,  =1+1\n3,a=b\n')
     assert [row.fault for row in rows] == ["formula", "formula", None]

@@ -116,6 +116,7 @@ def test_what_is_no_number_is_found(cell: object) -> None:
         *((cell, "letters") for cell in ("#N/A", "????", "98123 \uff14567\uff38", "\uff38" * 10)),
         *((cell, "rounded") for cell in ("9.1982E+11", "9.19812E+11", "9,1982E+11", "9.1982e11", "9E+09")),
         *((cell, "rounded") for cell in (919820000000, 9.1982e11, 919812000000, "919812000000", "919812000000.0")),
+        *((cell, "rounded") for cell in (9820000000, 9.877e9, "9877000000", "9.9E+09")),
     ],
 )
 def test_a_finding_says_why_a_text_with_letters_is_no_number(cell: object, fault: str) -> None:

@@ -147,6 +147,63 @@ def test_a_column_without_width_and_a_row_without_height_are_hidden() -> None:
     assert [(one.row, one.fault) for one in read_xlsx(raw(rows))] == [(2, "hidden"), (3, None)]
 
 
+def test_a_column_too_narrow_to_show_anything_is_hidden() -> None:
+    cols = '<cols><col min="2" max="2" width="0.1"/></cols>'
+    assert code(raw(row("<c><v>1</v></c>"), columns=cols)) == "hidden_column"
+    rows = '<row r="2" ht="0.3"><c><v>1</v></c></row><row r="3" ht="6"><c><v>2</v></c></row>'
+    assert [(one.row, one.fault) for one in read_xlsx(raw(rows))] == [(2, "hidden"), (3, None)]
+
+
+def test_columns_without_a_width_by_default_are_hidden_but_for_those_that_have_one() -> None:
+    nothing = '<sheetFormatPr defaultColWidth="0" defaultRowHeight="15"/>'
+    assert code(raw(row("<c><v>1</v></c>"), columns=nothing)) == "hidden_column"
+    shown = nothing + '<cols><col min="1" max="2" width="12"/></cols>'
+    assert len(list(read_xlsx(raw(row("<c><v>1</v></c>"), columns=shown)))) == 1
+
+
+def test_rows_of_groups_that_are_collapsed_are_hidden_as_filtered_ones() -> None:
+    rows = '<row r="2" outlineLevel="1" hidden="1"><c><v>1</v></c></row><row r="3" collapsed="1"><c><v>2</v></c></row>'
+    assert [(one.row, one.fault) for one in read_xlsx(raw(rows))] == [(2, "hidden"), (3, None)]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "faults"),
+    [
+        (["B2:B3"], ["merged", "merged", None, None]),
+        (["A3:B3"], [None, "merged", None, None]),
+        (["B2:B3", "$B$3:$B$5"], ["merged"] * 4),
+        (["A1:B1"], [None] * 4),
+        (["C2:D5", "Z1:Z9"], [None] * 4),
+        (["A1:B2"], ["merged", None, None, None]),
+    ],
+)
+def test_a_row_with_merged_cells_is_named_since_only_the_first_of_them_has_the_value(
+    ranges: list[str], faults: list[str | None]
+) -> None:
+    rows = "".join(row("<c><v>1</v></c><c><v>2</v></c>", number=number) for number in range(2, 6))
+    merged = "".join(f'<mergeCell ref="{one}"/>' for one in ranges)
+    content = sheet(HEADER + rows).replace("</sheetData>", f"</sheetData><mergeCells>{merged}</mergeCells>")
+    found = list(read_xlsx(raw(changed={"xl/worksheets/sheet1.xml": content})))
+    assert [one.fault for one in found] == faults
+
+
+def test_ranges_of_merged_cells_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_xlsx, "MAX_MERGED", 2)
+    for count, fault in ((2, None), (3, "too_large")):
+        merged = "<mergeCells>" + '<mergeCell ref="A1:B1"/>' * count + "</mergeCells>"
+        content = sheet(HEADER + row("<c><v>1</v></c>")).replace("</sheetData>", "</sheetData>" + merged)
+        workbook = raw(changed={"xl/worksheets/sheet1.xml": content})
+        assert (code(workbook) if fault else len(list(read_xlsx(workbook)))) == (fault or 1)
+
+
+@pytest.mark.parametrize("reference", ["", "A", "1:2", ":A1", "A1:B", "AAAA1:B2"])
+def test_a_range_that_no_spreadsheet_has_is_a_fault_of_the_file(reference: str) -> None:
+    content = sheet(HEADER + row("<c><v>1</v></c>")).replace(
+        "</sheetData>", f'</sheetData><mergeCells><mergeCell ref="{reference}"/></mergeCells>'
+    )
+    assert code(raw(changed={"xl/worksheets/sheet1.xml": content})) == "not_xlsx"
+
+
 def test_rows_keep_the_numbers_that_the_spreadsheet_shows() -> None:
     rows = row("<c><v>1</v></c>", number=7) + row('<c t="inlineStr"><is><t> </t></is></c>', number=8)
     assert [one.row for one in read_xlsx(raw(rows + row("<c><v>2</v></c>", number=9)))] == [7, 9]
@@ -162,6 +219,18 @@ def test_the_strict_form_is_read() -> None:
         office=STRICT_OFFICE,
     )
     assert values(file) == [(9812345674, datetime(2028, 3, 31))]  # noqa: DTZ001
+
+
+def test_a_time_of_day_without_a_date_is_text_and_no_fault_of_the_file() -> None:
+    assert values(raw(row('<c r="A2" t="d"><v>10:30:00</v></c>'))) == [("10:30:00",)]
+
+
+@pytest.mark.parametrize(
+    "target", ["/xl/worksheets/sheet1.xml", "./worksheets/sheet1.xml", "../xl/worksheets/Sheet1.xml"]
+)
+def test_a_part_may_be_named_from_the_root_of_the_package(target: str) -> None:
+    changed = {"xl/_rels/workbook.xml.rels": relationships((1, f"{OFFICE}/worksheet", target))}
+    assert values(raw(row("<c><v>1</v></c>"), changed=changed)) == [(1,)]
 
 
 @pytest.mark.parametrize("name", ["xl/SharedStrings.xml", "XL/sharedstrings.XML", "xl\\sharedStrings.xml"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -84,7 +85,8 @@ class Cells:
 
 def read_csv(chunks: Iterable[bytes], found: Callable[[Header], None] = lambda _: None) -> Iterator[Cells]:
     """`found` gets the header before the first row comes. Raises UnreadableFile, also after rows have been given."""
-    yield from _read((SheetRow(number, tuple(row)) for number, row in enumerate(records(chunks), start=1)), found)
+    rows = enumerate(records(chunks, skip_blanks=True), start=1)
+    yield from _read((SheetRow(number, tuple(row)) for number, row in rows), found)
 
 
 def read_xlsx(file: BinaryIO, found: Callable[[Header], None] = lambda _: None) -> Iterator[Cells]:
@@ -104,13 +106,20 @@ def _read(rows: Iterable[SheetRow], found: Callable[[Header], None], sheet: Shee
         if name
     }
     found(Header(header.number, names, sheet.name if sheet else None))
+    merged = (
+        _Ranges.of((first, last) for first, last, column in sheet.merged if column < len(columns)) if sheet else None
+    )
     count = 0
     for row in left:
+        if _is_only_numbered(row.values, columns):
+            continue
         if row.number > MAX_SHEET_ROWS or count >= MAX_ROWS:
             raise UnreadableFile("file", "too_many_rows", f"an import has at most {MAX_ROWS} rows")
         count += 1
         if sheet is None and len(row.values) < len(columns):
             yield Cells(row.number, {}, "ragged")  # a sheet has no short rows, only cells that are empty
+        elif not row.hidden and merged and row.number in merged:
+            yield Cells(row.number, {}, "merged")
         else:
             yield _cells(row, columns)
     if not count:
@@ -123,11 +132,43 @@ def _cells(row: SheetRow, columns: Sequence[str]) -> Cells:
         return Cells(row.number, {}, "hidden")
     if not _is_empty(cells[len(columns) :]):
         return Cells(row.number, {}, "ragged")
-    if any(isinstance(cell, str) and cell.lstrip().startswith("=") for cell in cells) or not all(
-        isinstance(cell, _KNOWN_VALUES) for cell in cells
+    values = {name: cell for name, cell in zip_longest(columns, cells[: len(columns)]) if name}
+    if any(isinstance(cell, str) and cell.lstrip().startswith("=") for cell in values.values()) or not all(
+        isinstance(cell, _KNOWN_VALUES) for cell in values.values()
     ):
         return Cells(row.number, {}, "formula")
-    return Cells(row.number, {name: cell for name, cell in zip_longest(columns, cells[: len(columns)]) if name})
+    return Cells(row.number, values)
+
+
+def _is_only_numbered(cells: Sequence[object], columns: Sequence[str]) -> bool:
+    """Whether a row holds a serial number and nothing else, as forms do that are numbered below their last entry."""
+    pairs = [*zip(columns, cells, strict=False)]
+    if any(name and not _is_empty((cell,)) for name, cell in pairs) or not _is_empty(cells[len(columns) :]):
+        return False
+    return all(_SERIAL.fullmatch(text_of(cell)) for _, cell in pairs if not _is_empty((cell,)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranges:
+    """Numbers of rows in ranges, which may overlap."""
+
+    starts: Sequence[int]
+    ends: Sequence[int]
+
+    @classmethod
+    def of(cls, ranges: Iterable[tuple[int, int]]) -> _Ranges:
+        starts, ends = list[int](), list[int]()
+        for first, last in sorted(ranges):
+            if ends and first <= ends[-1]:
+                ends[-1] = max(ends[-1], last)
+            else:
+                starts.append(first)
+                ends.append(last)
+        return cls(starts, ends)
+
+    def __contains__(self, row: int) -> bool:
+        at = bisect_right(self.starts, row) - 1
+        return at >= 0 and row <= self.ends[at]
 
 
 def _header(rows: Iterator[SheetRow]) -> SheetRow:
@@ -137,12 +178,23 @@ def _header(rows: Iterator[SheetRow]) -> SheetRow:
     """
     first: SheetRow | None = None
     for row in islice(rows, MAX_TITLE_ROWS + 1):
-        if any(_COLUMNS.get(heading(cell)) == "phone" for cell in row.values if isinstance(cell, str)):
+        names = [cell for cell in row.values if isinstance(cell, str)]
+        if any(_known(name) == "phone" for name in names) or any(_is_whole_header(name) for name in names):
             return row
         first = first or row
         if any(_DIGITS.search(text_of(cell)) for cell in row.values):
             break
     return first or SheetRow(1, ())
+
+
+def _known(name: str) -> str | None:
+    return _COLUMNS.get(heading(name))
+
+
+def _is_whole_header(cell: str) -> bool:
+    """Whether a cell is a header with other marks than commas between its columns: `_columns` tells so."""
+    known = {_known(part) for part in _OTHER_MARKS.split(cell)} - {None}
+    return "phone" in known and len(known) > 1
 
 
 def _check_seen(header: SheetRow, columns: Sequence[str], sheet: Sheet | None) -> None:
@@ -170,6 +222,11 @@ def heading(text: str) -> str:
 
 _DIGITS = re.compile(r"(?:\d[ \-.()]*){10}")
 """As many as a phone number has."""
+
+_OTHER_MARKS = re.compile("|".join(map(re.escape, OTHER_DELIMITERS)))
+
+_SERIAL = re.compile(r"=.*|\(?\d{1,6}[.)]?", re.DOTALL)
+"""A serial number, or the formula that counts it."""
 
 _COLUMNS = {heading(alias): column for column, aliases in ALIASES.items() for alias in aliases}
 _PASSED_OVER = {heading(name) or name for name in PASSED_OVER}

@@ -36,6 +36,7 @@ FINDINGS: Mapping[str, tuple[str, str]] = {
     "ragged": ("row", "The row has more or fewer cells than the header."),
     "formula": ("row", "A cell holds a formula; give its value instead."),
     "hidden": ("row", "The row is hidden in the sheet: show it (remove the filter), or delete it."),
+    "merged": ("row", "Cells of the row are merged with others: unmerge them, and give each row its own values."),
     "bad_number": ("phone", "Not a phone number: ten digits of an Indian mobile, or + and the country's code."),
     "bad_number/letters": (
         "phone",
@@ -44,7 +45,7 @@ FINDINGS: Mapping[str, tuple[str, str]] = {
     "bad_number/rounded": (
         "phone",
         "The spreadsheet has rounded the number (like 9.1982E+11) and its last digits are lost: format the column as "
-        "text, and enter the number again.",
+        "text, and enter the number again. A number that really ends in six zeros needs + and the country's code.",
     ),
     "duplicate": ("phone", "An earlier row has the same number."),
     "verified_elsewhere": ("phone", "The person is verified elsewhere: another organisation, or a unit beyond yours."),
@@ -123,7 +124,7 @@ _SEPARATORS = re.compile(r"[ ().\-]+")
 _ROUNDED = re.compile(r"\+?\d(?:[.,]\d+)?[eE][+\-]?\d{1,3}")
 """As spreadsheets write long numbers that they saved from a column of numbers."""
 
-_ZEROS = re.compile(r"[1-9]\d{5,8}0{6}(?:\.0+)?")
+_ZEROS = re.compile(r"[1-9]\d{3,8}0{6}(?:\.0+)?")
 """What is left of a rounded number once it is written in full again. One number in a million ends so by itself."""
 
 _FLOAT = re.compile(r"(\+?\d{7,15})\.0+")

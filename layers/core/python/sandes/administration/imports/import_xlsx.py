@@ -46,6 +46,9 @@ MAX_FORMATS = 65_536
 
 MAX_RELATIONSHIPS = 2_000
 MAX_SHEETS = 1_000
+MAX_MERGED = 200_000
+"""Ranges of merged cells: two in each row."""
+
 MAX_COLUMNS = 64
 MAX_SHEET_ROWS = 1_048_576
 MAX_SHEET_COLUMNS = 16_384
@@ -117,11 +120,14 @@ class SheetRow:
 
 @dataclass(slots=True)
 class Sheet:
-    """`hidden_columns`, counted from 0, are known once a row has been read."""
+    """`hidden_columns`, counted from 0, are known once a row has been read. `merged`: ranges of merged cells, each by
+    its first row, its last row, and its first column, counted from 0.
+    """
 
     name: str
     rows: Iterator[SheetRow]
     hidden_columns: set[int] = field(default_factory=set)
+    merged: list[tuple[int, int, int]] = field(default_factory=list)
 
 
 def open_sheet(file: BinaryIO) -> Sheet:
@@ -138,7 +144,7 @@ def open_sheet(file: BinaryIO) -> Sheet:
         parts = _inspect(archive)
         book = _Book(archive, parts)
         name, part = book.first_visible()
-        sheet = Sheet(name, iter(()))
+        sheet = Sheet(name, iter(()), merged=_merged(book, part))
         sheet.rows = _rows(book, part, sheet.hidden_columns)
     return sheet
 
@@ -514,7 +520,7 @@ class _Rows:
 
     def __init__(self, book: _Book, hidden_columns: set[int]) -> None:
         self.book, self.hidden_columns = book, hidden_columns
-        self.elements = _main("sheetData", "row", "c", "v", "f", "is", "t", "rPh", "col")
+        self.elements = _main("sheetData", "row", "c", "v", "f", "is", "t", "rPh", "col", "sheetFormatPr")
         self.done: list[SheetRow] = []
         self.text = _TextOfRuns()
         self.in_data = False
@@ -540,6 +546,9 @@ class _Rows:
             self.in_data = True
         elif element == "col":
             self._hide(attributes)
+        elif element == "sheetFormatPr":
+            if _is_narrow(attributes.get("defaultColWidth")):
+                self.hidden_columns.update(range(MAX_COLUMNS))
         elif element is not None:
             self.text.start(name, attributes)
 
@@ -566,16 +575,18 @@ class _Rows:
             self.text.end(name)
 
     def _hide(self, attributes: dict[str, str]) -> None:
-        if attributes.get("hidden") in {"1", "true", "on"} or _is_nothing(attributes.get("width")):
-            first, last = int(attributes["min"]), int(attributes["max"])
-            self.hidden_columns.update(range(first - 1, min(last, MAX_COLUMNS)))
+        columns = range(int(attributes["min"]) - 1, min(int(attributes["max"]), MAX_COLUMNS))
+        if attributes.get("hidden") in {"1", "true", "on"} or _is_narrow(attributes.get("width")):
+            self.hidden_columns.update(columns)
+        elif "width" in attributes:
+            self.hidden_columns.difference_update(columns)
 
     def _start_row(self, attributes: dict[str, str]) -> None:
         number = int(attributes["r"]) if "r" in attributes else self.row + 1
         if not self.in_data or not self.row < number <= MAX_SHEET_ROWS:
             raise _no_workbook()
         self.row, self.column, self.values = number, 0, []
-        self.hidden = attributes.get("hidden") in {"1", "true", "on"} or _is_nothing(attributes.get("ht"))
+        self.hidden = attributes.get("hidden") in {"1", "true", "on"} or _is_flat(attributes.get("ht"))
 
     def _start_cell(self, attributes: dict[str, str]) -> None:
         at = attributes.get("r")
@@ -614,7 +625,7 @@ class _Rows:
         if self.kind == "e":
             return ErrorValue(said.strip())
         if self.kind == "d":
-            return datetime.fromisoformat(said.strip()).replace(tzinfo=None)
+            return _date_or_text(said.strip())
         return self._number(said.strip())
 
     def _number(self, said: str) -> object:
@@ -643,15 +654,65 @@ def _rows(book: _Book, part: zipfile.ZipInfo, hidden_columns: set[int]) -> Itera
         rows.done = []
 
 
-def _is_nothing(size: str | None) -> bool:
-    """Whether a width or height hides what has it."""
-    return size is not None and float(size) == 0
+def _merged(book: _Book, part: zipfile.ZipInfo) -> list[tuple[int, int, int]]:
+    """Read the ranges of merged cells. They stand behind the rows, so a sheet that has some is gone over twice."""
+    elements = _main("mergeCell")
+    found: list[tuple[int, int, int]] = []
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        if name in elements:
+            first, _, last = attributes["ref"].partition(":")
+            found.append((_row_of(first), _row_of(last or first), _column_of(first) - 1))
+            if len(found) > MAX_MERGED:
+                raise _too_large()
+
+    if _holds(book.archive, part, b"mergeCell"):
+        for _ in _parse(book.archive, part, start):
+            pass
+    return found
+
+
+def _holds(archive: zipfile.ZipFile, part: zipfile.ZipInfo, word: bytes) -> bool:
+    before = b""
+    with archive.open(part) as content:
+        while piece := content.read(_PIECE_BYTES):
+            if word in before + piece:
+                return True
+            before = piece[-len(word) :]
+    return False
+
+
+def _date_or_text(said: str) -> object:
+    """Return what a cell of a date holds; a time of day alone is no date."""
+    try:
+        return datetime.fromisoformat(said).replace(tzinfo=None)
+    except ValueError:
+        return said
+
+
+def _is_narrow(width: str | None) -> bool:
+    """Whether a column is narrower than half a character, so that it shows nothing."""
+    return width is not None and float(width) < 0.5
+
+
+def _is_flat(height: str | None) -> bool:
+    """Whether a row is lower than a point, so that it shows nothing."""
+    return height is not None and float(height) < 1
+
+
+def _row_of(reference: str) -> int:
+    return int(_parts_of(reference)[2])
+
+
+def _parts_of(reference: str) -> re.Match[str]:
+    found = _REFERENCE.fullmatch(reference.replace("$", ""))
+    if found is None:
+        raise _no_workbook()
+    return found
 
 
 def _column_of(reference: str) -> int:
-    found = _REFERENCE.fullmatch(reference)
-    if found is None:
-        raise _no_workbook()
+    found = _parts_of(reference)
     column = 0
     for letter in found[1].upper():
         column = column * 26 + ord(letter) - 64
