@@ -130,6 +130,15 @@ def test_a_file_is_checked_and_its_good_rows_sent_though_others_are_bad(app: Bat
     assert got(app, people[1], id) == [2, 2]
 
 
+def test_a_number_that_a_spreadsheet_has_rounded_is_explained(app: BatchApp, people: list[Person]) -> None:
+    id = app.upload(csv_of("9.1982E+11,Ravi,1,a", f"{people[0].phone},Asha,2,b", "98123xxxxx,Ela,3,c"))
+    app.commit(id)
+    app.work_all()
+    first, second = app.state(id).faults
+    assert (first.row, first.code, "rounded this number" in first.message) == (1, "invalid_phone", True)
+    assert (second.row, second.code, "rounded" in second.message) == (3, "invalid_phone", False)
+
+
 def test_ndjson_rows_name_accounts_too_and_faults_of_variables_are_told(app: BatchApp, people: list[Person]) -> None:
     from sandes.model.ids import account_text
 

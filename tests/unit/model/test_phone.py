@@ -75,3 +75,9 @@ def test_every_spelling_of_a_number_becomes_the_same_e164(text: str) -> None:
 def test_what_is_no_number_in_international_form_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="number"):
         parse_phone(text)
+
+
+@pytest.mark.parametrize("text", ["9.1982E+11", "+9.19877E+11", "9,8765e9", " 9.2E+11 "])
+def test_a_number_that_a_spreadsheet_has_rounded_is_named_as_one(text: str) -> None:
+    with pytest.raises(ValueError, match="a spreadsheet has rounded this number"):
+        parse_phone(text)

@@ -229,8 +229,8 @@ def test_a_time_of_day_without_a_date_is_text_and_no_fault_of_the_file() -> None
     "target", ["/xl/worksheets/sheet1.xml", "./worksheets/sheet1.xml", "../xl/worksheets/Sheet1.xml"]
 )
 def test_a_part_may_be_named_from_the_root_of_the_package(target: str) -> None:
-    changed = {"xl/_rels/workbook.xml.rels": relationships((1, f"{OFFICE}/worksheet", target))}
-    assert values(raw(row("<c><v>1</v></c>"), changed=changed)) == [(1,)]
+    named = relationships((1, f"{OFFICE}/worksheet", target))
+    assert values(raw(row("<c><v>1</v></c>"), changed={"xl/_rels/workbook.xml.rels": named})) == [(1,)]
 
 
 @pytest.mark.parametrize("name", ["xl/SharedStrings.xml", "XL/sharedstrings.XML", "xl\\sharedStrings.xml"])

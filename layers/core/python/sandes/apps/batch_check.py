@@ -201,9 +201,9 @@ class _Checking:
         entry = None
         try:
             address = read_address(row.to, self.deps.apps.pepper)
-        except ProtocolError:
-            text = "not a phone number in international form"
-            faults.append(Fault(number, "to/phone", ErrorCode.INVALID_PHONE.value, text))
+        except ProtocolError as refused:
+            (why,) = refused.details["errors"]
+            faults.append(Fault(number, "to/phone", ErrorCode.INVALID_PHONE.value, why["message"]))
         else:
             if not may_reach(self.app, address, test=self.batch.test):
                 faults.append(Fault(number, "to", ErrorCode.NOT_A_GUEST.value, ErrorCode.NOT_A_GUEST.text))

@@ -30,6 +30,8 @@ _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _FRACTION = re.compile(r"\d{7}\.0+")
 """A whole number with the fraction that programs add to it (9876543210.0): dropping the point would add digits."""
 
+_ROUNDED = re.compile(r"\+?\d(?:[.,]\d+)?[eE][+\-]?\d{1,3}")
+
 _BETWEEN = r" ?\)? ?[.\-]? ?\(? ?"
 """A blank, a dash, a dot, a parenthesis, or one of each. Several dots or dashes in a row stand for digits left out."""
 
@@ -69,6 +71,11 @@ def plain_number(text: str) -> str:
     if not _SPELLED.fullmatch(text):  # most numbers are plain already
         text = "".join(map(_plain, text)).strip()
         text = _single_blanks(text[1:] if text.startswith(_APOSTROPHES) else text)
+        if is_rounded(text):
+            raise ValueError(
+                "a spreadsheet has rounded this number (like 9.1982E+11) and its last digits are lost: format the "
+                "column as text, and enter the number again"
+            )
         if not _SPELLED.fullmatch(text):
             raise ValueError(
                 "a phone number has digits, single dashes, dots and parentheses between them, and nothing else"
@@ -78,6 +85,11 @@ def plain_number(text: str) -> str:
     if not _PARENTHESES.fullmatch(text) or (text.endswith(")") and not (text.startswith("(") and text.count("(") == 1)):
         raise ValueError("parentheses of a phone number come in pairs, and none is at its end")
     return text
+
+
+def is_rounded(text: str) -> bool:
+    """Tell whether a number is written as spreadsheets write long numbers, in a column of numbers."""
+    return _ROUNDED.fullmatch(text) is not None
 
 
 def _single_blanks(text: str) -> str:

@@ -22,7 +22,7 @@ from sandes.model.imports import Entry
 from sandes.model.lost_text import why_lost
 from sandes.model.mailbox import parse_email
 from sandes.model.organisation import Tree
-from sandes.model.phone import parse_phone, plain_number
+from sandes.model.phone import is_rounded, parse_phone, plain_number
 from sandes.model.verification import MAX_SECONDS
 from sandes.model.words import folded, name_key
 from sandes.protocol.fields import Name, OneLine, Written
@@ -121,9 +121,6 @@ _NO = frozenset(("no", "n", "false", "0", "", "नहीं"))
 _VERIFY = frozenset(("", "verify", "add", "renew", "सत्यापित"))
 _REVOKE = frozenset(("revoke", "off-board", "offboard", "off board", "remove", "हटाएँ", "निरस्त"))
 _SEPARATORS = re.compile(r"[ ().\-]+")
-_ROUNDED = re.compile(r"\+?\d(?:[.,]\d+)?[eE][+\-]?\d{1,3}")
-"""As spreadsheets write long numbers that they saved from a column of numbers."""
-
 _ZEROS = re.compile(r"[1-9]\d{3,8}0{6}(?:\.0+)?")
 """What is left of a rounded number once it is written in full again. One number in a million ends so by itself."""
 
@@ -276,7 +273,7 @@ def _international(text: str) -> str:
 
 def _fault_of_number(text: str) -> str:
     """Says why a text is no number, where a reader of the file could not see it."""
-    if _ROUNDED.fullmatch(text) or _ZEROS.fullmatch(text):
+    if is_rounded(text) or _ZEROS.fullmatch(text):
         return "bad_number/rounded"
     try:
         plain_number(text)
