@@ -177,7 +177,7 @@ def document() -> dict[str, Any]:
                 wanted = KNOWN.get(name)
             if wanted is not None:
                 parameter["schema"] = {"anyOf": [{"const": wanted}, parameter["schema"]]}
-            if name == "if-match":
+            if name == "If-Match":
                 parameter["schema"] = {"enum": ["*", '"1"', '"999"', "7", None]}
     return made
 

@@ -98,7 +98,7 @@ def document() -> dict[str, Any]:
                 parameter["schema"] = {"anyOf": [{"const": there}, parameter["schema"]]}
             if parameter.get("name") == "account":
                 parameter["schema"] = {"anyOf": [{"const": MEMBER}, parameter["schema"]]}
-            if parameter.get("name") == "if-match":
+            if parameter.get("name") == "If-Match":
                 parameter["schema"] = {"enum": ["*", '"1"', '"999"', "7", None]}
     return made
 

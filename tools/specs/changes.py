@@ -78,8 +78,8 @@ class _Change:
                 yield from self._response(f"{name} {status}", response, answer)
 
     def _parameters(self, name: str, old: Json, new: Json) -> Iterator[str]:
-        was = {(p["in"], p["name"]): p for p in (_resolved(self.old, p) for p in old.get("parameters", []))}
-        now = {(p["in"], p["name"]): p for p in (_resolved(self.new, p) for p in new.get("parameters", []))}
+        was = {_place(p): p for p in (_resolved(self.old, p) for p in old.get("parameters", []))}
+        now = {_place(p): p for p in (_resolved(self.new, p) for p in new.get("parameters", []))}
         for key, parameter in was.items():
             if key not in now:
                 yield f"{name} parameter {key[1]} is gone"
@@ -166,6 +166,12 @@ def _narrower(name: str, old: Json, new: Json) -> Iterator[str]:
         yield f"{name} takes only some values"
     if new.get("additionalProperties") is False and old.get("additionalProperties") is not False:
         yield f"{name} is closed to other fields"
+
+
+def _place(parameter: Json) -> tuple[str, str]:
+    """Return where a parameter stands, and its name. Names of headers do not differ by case."""
+    place, name = parameter["in"], parameter["name"]
+    return place, name.lower() if place == "header" else name
 
 
 def _resolved(document: Json, node: Json) -> Json:

@@ -24,6 +24,7 @@ from functions.otp.handler import app as otp
 from sandes.edge.http import ERROR_CODES
 from sandes.protocol.client_api import Problem
 from sandes.protocol.errors import ErrorCode
+from sandes.protocol.faults import header_name
 from tools.specs.about import CONTACT, LICENCE, tag_operations
 from tools.specs.schemas import SCHEMAS, SIGNED_BY_DEVICE, VERSION, Json, error_codes, reachable, schemas, tidy
 
@@ -200,6 +201,9 @@ def _finished(document: Json) -> Json:
 
 
 def _describe_call(operation: Json, shared: Json, any_call: Collection[ErrorCode]) -> None:
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "header":
+            parameter["name"] = header_name(parameter["name"])
     own = {code for code in ErrorCode if code.value in operation.get(ERROR_CODES, ())}
     codes: dict[int, set[ErrorCode]] = defaultdict(set)
     for code in {*any_call, *own, *_codes_of(operation)}:

@@ -82,6 +82,52 @@ def test_a_fault_points_at_the_wrong_value(
     assert faults.json_pointer(path) in [fault["pointer"] for fault in said["errors"]]
 
 
+PARAMETERS = [
+    pytest.param(app, route, field, name, id=f"{route.method} {route.path} {name}")
+    for app in APPS
+    for route in (*app._static_routes, *app._dynamic_routes)
+    for field, name in (
+        *((field, field.alias) for field in route.dependant.query_params),
+        *((field, faults.header_name(field.alias)) for field in route.dependant.header_params),
+    )
+]
+
+
+@pytest.mark.parametrize(("app", "route", "field", "name"), PARAMETERS)
+def test_a_fault_points_at_a_parameter_by_the_name_that_is_published(
+    app: Any, route: Any, field: Any, name: str
+) -> None:
+    """Headers too, which arrive in lower case. A value given twice is wrong wherever one is meant."""
+    address = "/".join("a" * 13 if part.startswith("<") else part for part in route.path.split("/"))
+    long = "x" * 2_000
+    is_query = field in route.dependant.query_params
+    event = {
+        "version": "2.0",
+        "rawPath": address,
+        "rawQueryString": f"{name}={long}&{name}={long}" if is_query else "",
+        "queryStringParameters": {name: f"{long},{long}"} if is_query else {},
+        "headers": {} if is_query else {name.lower(): f"{long},{long}"},
+        "requestContext": {"http": {"method": route.method, "path": address}, "stage": "$default"},
+        "body": "{}",
+        "isBase64Encoded": False,
+    }
+    said = json.loads(app.resolve(event, CONTEXT)["body"])
+    assert (said["status"], said["code"]) == (400, "invalid_request")
+    assert f"/{name}" in [fault["pointer"] for fault in said["errors"]]
+
+
+def test_headers_are_published_by_the_names_that_pointers_have() -> None:
+    found = {
+        parameter["name"]
+        for path in (ROOT / "docs/protocol").glob("*-openapi.json")
+        for calls in json.loads(path.read_text())["paths"].values()
+        for operation in calls.values()
+        for parameter in operation.get("parameters", ())
+        if parameter.get("in") == "header"
+    }
+    assert found == {"If-Match", "Sandes-Act"}
+
+
 def places(schema: Mapping[str, Any], document: Mapping[str, Any], at: str = "") -> Iterator[str]:
     """Pointers to all that a body may hold; an asterisk stands for a number or a name that is free."""
     while "$ref" in schema:

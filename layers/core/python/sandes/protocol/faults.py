@@ -116,7 +116,20 @@ def fault(pointer: str, reason: str, message: str | None = None) -> dict[str, st
 
 def faults_of(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Convert the first ten errors of a validation. Drops the first part of `loc`, the source of the value."""
-    return [fault(json_pointer(found["loc"][1:]), found["type"], _sentence(found)) for found in errors[:MAX_FAULTS]]
+    return [fault(json_pointer(_named(found["loc"])), found["type"], _sentence(found)) for found in errors[:MAX_FAULTS]]
+
+
+def _named(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Return the steps to a value. A header gets its name as the specification spells it: validation has lower case."""
+    source, *steps = location
+    if source == "header" and steps:
+        steps[0] = header_name(str(steps[0]))
+    return tuple(steps)
+
+
+def header_name(name: str) -> str:
+    """Spell the name of a header as the documentation does: `Sandes-Act`, `If-Match`."""
+    return "-".join(word.capitalize() for word in name.split("-"))
 
 
 def _sentence(found: Mapping[str, Any]) -> str:
