@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import base64
 import json
+import secrets
 import sys
 import tempfile
 import time
@@ -28,7 +29,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.stages import StageError, load
 from sandes.model.ids import parse_account
-from sandes.store.schema import TABLES, RoutingRow
+from sandes.store.schema import TABLES, DirectoryRow, RoutingRow
 from sandes_client import ApiError, Store, Unreachable
 from sandes_client.admin import AdminSession, Cognito, SignInRefused
 from sandes_client.admin.sign_in import refreshed
@@ -43,6 +44,12 @@ POSTED_BYTES = (1_000, 33 * 1024, 100 * 1024, 128 * 1024)
 FRESH_SECONDS = 60
 SLACK_SECONDS = 10
 """A refreshed token may say the second at which the refresh token was made, a moment after the sign-in."""
+
+POLICY_SECONDS = 90.0
+"""IAM takes seconds until a new role may be taken and its policy counts everywhere."""
+
+GUARDED_KEYS: Mapping[str, Any] = {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": ["AD#*"]}}
+"""The condition of a Deny, as functions have it that may not write rows of administrators (infra/foundation.py)."""
 
 SELF_SERVICE_SCOPE = "aws.cognito.signin.user.admin"
 
@@ -158,6 +165,93 @@ async def an_access_token_cannot_change_its_own_user(stage: Stage) -> None:
         raise No(f"the access token has the scope {SELF_SERVICE_SCOPE}: scopesToSuppress had no effect")
 
 
+async def a_deny_by_key_holds_inside_transactions(stage: Stage) -> None:
+    """Write as a role that may write everything but rows of administrators. The role is removed again, and nothing is
+    written: a condition of each transaction never holds.
+    """
+    iam, name = stage.clients("iam"), f"sandes-smoke-{secrets.token_hex(4)}"
+    table = stage.clients("dynamodb").describe_table(TableName=stage.outputs["DirectoryTable"])["Table"]["TableArn"]
+    account = stage.clients("sts").get_caller_identity()["Account"]
+    trust = _policy(_statement("Allow", "sts:AssumeRole", Principal={"AWS": f"arn:aws:iam::{account}:root"}))
+    try:
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"AccessDenied", "AccessDeniedException"}:
+            raise Skipped("credentials that may create a role and take it") from None
+        raise
+    try:
+        granted = _statement("Allow", "dynamodb:*", Resource=table)
+        denied = _statement("Deny", "dynamodb:PutItem", Resource=table, Condition=GUARDED_KEYS)
+        iam.put_role_policy(RoleName=name, PolicyName="probe", PolicyDocument=_policy(granted, denied))
+        client = await _as_role(stage, role, table)
+        if (answer := _transaction(client, table, "Put", "AD#smoke")) != "AccessDeniedException":
+            raise No(f"a transaction that puts a row of administrators is not denied: {answer}")
+    finally:
+        iam.delete_role_policy(RoleName=name, PolicyName="probe")
+        iam.delete_role(RoleName=name)
+
+
+async def _as_role(stage: Stage, role: str, table: str) -> Any:
+    """Give a client of DynamoDB as the role, once its permissions count. Raises TimeoutError."""
+    async with asyncio.timeout(POLICY_SECONDS):
+        while True:
+            try:
+                given = stage.clients("sts").assume_role(RoleArn=role, RoleSessionName="smoke")["Credentials"]
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "AccessDenied":
+                    raise
+            else:
+                client = stage.clients(
+                    "dynamodb",
+                    aws_access_key_id=given["AccessKeyId"],
+                    aws_secret_access_key=given["SecretAccessKey"],
+                    aws_session_token=given["SessionToken"],
+                )
+                if _transaction(client, table, "Delete", "smoke") == "TransactionCanceledException":
+                    return client
+            await asyncio.sleep(3)
+
+
+def _transaction(client: Any, table: str, kind: str, key: str) -> str:
+    """Return the code with which a transaction is refused whose condition does not hold."""
+    row = {DirectoryRow.PARTITION: {"S": key}, DirectoryRow.SORT: {"S": "smoke"}}
+    what = {
+        "Item" if kind == "Put" else "Key": row,
+        "ConditionExpression": f"attribute_exists({DirectoryRow.PARTITION})",
+    }
+    try:
+        client.transact_write_items(TransactItems=[{kind: {"TableName": table, **what}}])
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return "nothing"
+
+
+def _statement(effect: str, action: str, **more: Any) -> dict[str, Any]:
+    return {"Effect": effect, "Action": action, **more}
+
+
+def _policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+async def a_federated_administrator_is_one_user_with_a_verified_address(stage: Stage) -> None:
+    """Look up the administrator of the session, who has also signed in by the provider."""
+    if stage.session is None:
+        raise Skipped("SESSION=… : the session file of `sandes-admin login`")
+    cognito, pool = stage.clients("cognito-idp"), stage.outputs["AdministratorPool"]
+    if not cognito.list_identity_providers(UserPoolId=pool)["Providers"]:
+        raise Skipped("a stage with a provider (docs/runbook.md, Federation)")
+    email = stage.session.email.replace('"', "")
+    users = cognito.list_users(UserPoolId=pool, Filter=f'email = "{email}"')["Users"]
+    said = [{one["Name"]: one["Value"] for one in user["Attributes"]} for user in users]
+    if not any(json.loads(user.get("identities", "[]")) for user in said):
+        raise Skipped("an administrator who has signed in by the provider too: do so with the address of SESSION")
+    if len(users) != 1:
+        raise No(f"the address of the session has {len(users)} users: the provider's was not linked")
+    if said[0].get("email_verified") != "true":
+        raise No(f"email_verified is {said[0].get('email_verified')} after a sign-in by the provider")
+
+
 PROBES = (
     http_needs_a_token,
     socket_needs_a_token,
@@ -166,6 +260,8 @@ PROBES = (
     large_posts_arrive_whole,
     a_refreshed_token_keeps_the_time_of_the_sign_in,
     an_access_token_cannot_change_its_own_user,
+    a_deny_by_key_holds_inside_transactions,
+    a_federated_administrator_is_one_user_with_a_verified_address,
 )
 
 
