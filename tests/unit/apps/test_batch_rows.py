@@ -97,6 +97,20 @@ def test_a_header_that_does_not_fit_makes_the_file_useless(header: str, code: st
     assert unreadable(read_csv([f"{header}\n+91,x\n".encode()], NAMES)) == ("header", code)
 
 
+@pytest.mark.parametrize("cell", ["????", "???? ??", " ??, ?", "#N/A", "#REF!", "#DIV/0!", "########", "\ufffd\ufffd"])
+def test_letters_that_were_lost_and_errors_of_a_spreadsheet_are_not_sent(cell: str) -> None:
+    rows = csv(f'phone,name,client_ref\n+911,"{cell}",a\n+912,Asha,b\n')
+    assert codes(rows) == [[(1, "variables/name", "lost_value")]]
+    assert [row.client_ref for row in rows] == ["a", "b"]
+
+
+@pytest.mark.parametrize("cell", ["?", "Ready?", "https://x.in/?a=??", "#1", "N/A", "??? is the code", "", "#"])
+def test_texts_with_question_marks_and_hashes_are_sent(cell: str) -> None:
+    (row,) = csv(f'phone,name\n+911,"{cell}"\n')
+    assert isinstance(row, BatchRow)
+    assert row.variables == {"name": cell}
+
+
 def test_a_fault_never_repeats_what_may_be_a_phone_number() -> None:
     with pytest.raises(UnreadableFile) as error:
         csv("phone,name,+919812345678\n")

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from sandes.csv_files import OTHER_DELIMITERS, UnreadableFile, is_blank, lines, records
 from sandes.model.batch import Fault
+from sandes.model.lost_text import is_lost_cell
 from sandes.protocol.app_api import MAX_BATCH_ROWS, MAX_VARIABLES, BatchRow
 
 MAX_FAULTS_OF_A_ROW = 5
@@ -48,6 +49,7 @@ _TEXTS = {
     "bad_account": "an account id is 13 characters of lower-case base32",
     "recipient": "give either phone or account",
     "invalid": "not allowed here",
+    "lost_value": 'letters were lost (????), or the cell holds an error (#N/A): save the file as "CSV UTF-8"',
 }
 
 
@@ -133,9 +135,14 @@ def _csv_row(number: int, columns: Sequence[str], cells: Sequence[str]) -> Batch
     to = {name: value for name in _RECIPIENT_COLUMNS if (value := given.pop(name, "").strip())}
     row = {"to": to, "variables": given} | ({"client_ref": client_ref} if client_ref is not None else {})
     try:
-        return BatchRow.model_validate(row)
+        read = BatchRow.model_validate(row)
     except ValidationError as error:
         return BadRow(None, _faults(number, error))
+    lost = [name for name, value in read.variables.items() if is_lost_cell(value)][:MAX_FAULTS_OF_A_ROW]
+    if lost:
+        faults = [Fault(number, f"variables/{name}", "lost_value", _TEXTS["lost_value"]) for name in lost]
+        return BadRow(read.client_ref, faults)
+    return read
 
 
 def _faults(number: int, error: ValidationError) -> list[Fault]:

@@ -21,6 +21,10 @@ _LOST_LETTERS = re.compile(
 )
 """Replaced letters, and letters in the escapes of other formats: HTML, workbooks, JSON, addresses of the web."""
 
+_LOST_CELL = re.compile(
+    r"#(?:N/A|REF!|DIV/0!|VALUE!|NAME\?|NUM!|NULL!|SPILL!|CALC!|FIELD!|ERROR!)|#{3,}|\ufffd+|\?[? .,]*\?"
+)
+
 _NO_VALUES = frozenset(
     unicodedata.normalize("NFKC", word)
     for word in (
@@ -31,9 +35,12 @@ _NO_VALUES = frozenset(
 )
 """Words, without what stands between them, that people and programs write where there is no name and no post."""
 
+_MAX_CHARS = 1_000
+"""So much of a text is looked at. No name, post or reason is as long."""
+
+_WHOLE_PLACEHOLDER = re.compile(r"\\N|\W+do\W+|\[.*\]|x{2,}", re.IGNORECASE | re.DOTALL)
 _PLACEHOLDER = re.compile(
-    r"\\N|\W+do\W+|\[.*\]|x{2,}|.*(?:x{4}|\*\*|\w\*|\*\w|\{\w*\}|\{[{%#]|[}%#]\}|\$\{|%[sd]\b|<[\w/!%][^<>]*>|«[^»]*»).*",
-    re.IGNORECASE | re.DOTALL,
+    r"x{4}|\*\*|\w\*|\*\w|\{\w*\}|\{[{%#]|[}%#]\}|\$\{|%[sd]\b|<[\w/!%][^<>]*>|«[^«»]*»", re.IGNORECASE
 )
 """A ditto mark, a mask over letters, or the place that a template keeps for a value."""
 
@@ -44,6 +51,7 @@ def why_lost(text: str) -> Literal["error_value", "letters_lost", "placeholder"]
     It is an error of a spreadsheet, or letters were lost when a file was saved, or it stands for a value that is not
     there.
     """
+    text = text[:_MAX_CHARS]
     if _SPREADSHEET_ERROR.fullmatch(text):
         return "error_value"
     if _LOST_LETTERS.search(text) or (text and not text.strip("? .,")):
@@ -53,8 +61,16 @@ def why_lost(text: str) -> Literal["error_value", "letters_lost", "placeholder"]
     return "placeholder" if _stands_for_nothing(text) else None
 
 
+def is_lost_cell(text: str) -> bool:
+    """Tell whether a cell of a file holds nothing but question marks for lost letters, or an error of a spreadsheet.
+
+    Narrower than `why_lost`: for texts of any kind, which may hold addresses of the web and questions.
+    """
+    return _LOST_CELL.fullmatch(text.strip()) is not None
+
+
 def _stands_for_nothing(text: str) -> bool:
-    if _PLACEHOLDER.fullmatch(text):
+    if _WHOLE_PLACEHOLDER.fullmatch(text) or _PLACEHOLDER.search(text):
         return True
     words = _words(unicodedata.normalize("NFKC", text).casefold())
     return bool(words) and ("".join(words) in _NO_VALUES or all(word in _NO_VALUES for word in words))
