@@ -111,6 +111,13 @@ def test_what_programs_would_notice(change: Callable[[Json, Json, Json], object]
     assert changed(change) == [said]
 
 
+def test_a_header_in_another_case_is_the_same_header() -> None:
+    def rename(call: Json, *_: Json) -> None:
+        call["parameters"] = [{"name": "idempotency-key", "in": "header", "schema": {"type": "string"}}]
+
+    assert changed(rename) == []
+
+
 def test_a_vanished_operation_and_a_vanished_error_code_are_noticed() -> None:
     assert breaking(PUBLISHED, PUBLISHED | {"paths": {}}) == ["POST /v1/otps is gone"]
     new = copy.deepcopy(PUBLISHED)

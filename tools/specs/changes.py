@@ -82,14 +82,14 @@ class _Change:
         now = {_place(p): p for p in (_resolved(self.new, p) for p in new.get("parameters", []))}
         for key, parameter in was.items():
             if key not in now:
-                yield f"{name} parameter {key[1]} is gone"
+                yield f"{name} parameter {parameter['name']} is gone"
             else:
                 yield from self._schema(
-                    f"{name} {key[1]}", parameter["schema"], now[key]["schema"], "sent", frozenset()
+                    f"{name} {parameter['name']}", parameter["schema"], now[key]["schema"], "sent", frozenset()
                 )
         for key, parameter in now.items():
             if parameter.get("required") and not was.get(key, {}).get("required"):
-                yield f"{name} parameter {key[1]} became required"
+                yield f"{name} parameter {parameter['name']} became required"
 
     def _body(self, document: Json, operation: Json) -> Json | None:
         content = _resolved(document, operation.get("requestBody", {})).get("content", {})
