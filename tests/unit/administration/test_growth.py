@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -32,11 +34,13 @@ def grow(service: Service, of: OrganisationId, count: int, *, officials: int = 0
     store, tree = service.organisations, service.organisations.glance(of)
     assert tree is not None
     made: list[UnitId] = []
+    units = dict(tree.units)
     for number in range(count):
         parent = made[(number - 1) // fan] if made else UnitId(of)
         unit = Unit(new_unit_id(), f"Unit {number}", "office", parent, NOW)
         version = tree.organisation.tree_version + number
-        assert store.add(Tree(replace(tree.organisation, tree_version=version), {}), unit)
+        assert store.add(Tree(replace(tree.organisation, tree_version=version), units), unit)
+        units[unit.id] = unit
         made.append(unit.id)
     for number, one in enumerate(made if officials else []):
         service.client.update_item(**store.counting(of, one, officials=officials)["Update"])
@@ -164,6 +168,54 @@ def test_the_count_of_children_follows_each_change_of_shape(service: Service) ->
     organisations.remove(of, desk, store=service.organisations)
     organisations.remove(of, south, store=service.organisations)
     assert counts() == {UnitId(of): 1, north: 0}
+
+
+@pytest.mark.parametrize("rewritten", [0, 2, 80])
+def test_paths_are_those_of_the_tree_after_any_moves(
+    service: Service, monkeypatch: pytest.MonkeyPatch, rewritten: int
+) -> None:
+    monkeypatch.setattr("sandes.store.organisations.MAX_REWRITTEN", rewritten)
+    of, chance = service.organisation(), random.Random(rewritten)  # noqa: S311  # the same moves each time
+    made = grow(service, of, 14, fan=2)
+    client: Any = MeteredClient(service.client)
+    store = OrganisationStore(client, service.tables["directory"])
+    for step in range(16):
+        with contextlib.suppress(ProtocolError):  # below itself, or too deep
+            organisations.move(of, chance.choice(made), chance.choice([UnitId(of), *made]), store=service.organisations)
+        if step % 5 == 0:
+            made.append(service.unit(of, parent=chance.choice(made[:4])))
+        tree = service.organisations.tree(of)
+        assert tree is not None
+        client.calls = 0
+        part = store.paths(of, tree.units)
+        assert client.calls == 1
+        assert part is not None
+        assert part.units == tree.units
+        assert {one: part.path(one) for one in tree.units} == {one: tree.path(one) for one in tree.units}
+
+
+def test_a_move_that_was_overtaken_changes_no_path(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandes.store.organisations.MAX_REWRITTEN", 1)
+    of = service.organisation()
+    made = grow(service, of, 8, fan=2)
+    store, seen = service.organisations, service.organisations.tree(of)
+    assert seen is not None
+    organisations.move(of, made[1], UnitId(of), store=store)
+    assert not store.move(seen, made[1], made[2])
+    now, part = store.tree(of), store.paths(of, made)
+    assert now is not None
+    assert part is not None
+    assert [part.path(one) for one in made] == [now.path(one) for one in made]
+
+
+def test_units_that_are_not_there_have_no_path(service: Service) -> None:
+    of = service.organisation()
+    unit = service.unit(of)
+    part = service.organisations.paths(of, [unit, UnitId(b"nowhere.")])
+    assert part is not None
+    assert part.units.keys() == {UnitId(of), unit}
+    assert not part.within(UnitId(b"nowhere."), UnitId(of))
+    assert service.organisations.paths(OrganisationId(b"nowhere."), [unit]) is None
 
 
 def test_a_cursor_of_a_unit_that_left_the_part_begins_anew(service: Service) -> None:

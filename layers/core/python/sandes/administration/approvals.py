@@ -236,13 +236,15 @@ def page(
     an organisation in which the caller has no role.
     """
     here = [one for one in caller.assignments if everywhere(one.role) or one.place.organisation == organisation]
-    if not here or deps.organisations.read(organisation) is None:
+    if not here:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     owner, of = caller.id, f"approvals {id_text(organisation)}"
     start = position(after, owner=owner, of=of, pepper=deps.pepper) if after else None
     found, last = deps.store.of_organisation(organisation, after=start, limit=limit, now_seconds=now_ms // 1000)
     more = make_cursor(last, owner=owner, of=of, pepper=deps.pepper) if last else None
     tree = deps.organisations.paths(organisation, {one.place.unit for one in found})
+    if tree is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
     return [one for one in found if _sees(caller, one, tree, deps)], more
 
 

@@ -193,12 +193,19 @@ def require(
     return found
 
 
-def path_seen(caller: Caller, permission: Permission, place: Place, organisations: OrganisationStore) -> Tree:
-    """Read the unit and what is above it, for a caller who may read this kind of thing there.
+def path_seen(
+    caller: Caller,
+    permission: Permission,
+    place: Place,
+    organisations: OrganisationStore,
+    *,
+    also: Iterable[UnitId] = (),
+) -> Tree:
+    """Read the unit with its path, for a caller who may read this kind of thing there.
 
-    Raises ProtocolError not_found.
+    `also`: units to read with it, whether the caller may read there or not. Raises ProtocolError not_found.
     """
-    tree = organisations.paths(place.organisation, [place.unit])
+    tree = organisations.paths(place.organisation, [place.unit, *also])
     require_in(caller, permission, "read", place.unit, tree)
     if tree is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
-from sandes.model.administrator import Place
-from sandes.model.ids import OrganisationId, UnitId, id_text, parse_unit
+from sandes.administration.authority import Permission, path_seen
+from sandes.model.administrator import Caller, Place
+from sandes.model.ids import UnitId, id_text, parse_unit
 from sandes.model.organisation import Tree, Unit
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.organisations import OrganisationStore
@@ -56,20 +57,21 @@ class Walk:
         if tree is None or not tree.within(unit, self.place.unit):
             raise ProtocolError(ErrorCode.INVALID_CURSOR)
         path = tree.path(unit)
-        above = [Standing(tree.units[one], len(path) - n) for n, one in enumerate(path)]
-        return above[0], self._onwards(above[: path.index(self.place.unit) + 1])
+        at = Standing(tree.units[unit], len(path))
+        return at, self._onwards(at, path[: path.index(self.place.unit) + 1])
 
-    def _onwards(self, path: Sequence[Standing]) -> Iterator[Standing]:
-        yield from self._below(path[0])
-        for child, parent in pairwise(path):
-            yield from self._below(parent, after=child.unit.id)
+    def _onwards(self, at: Standing, path: Sequence[UnitId]) -> Iterator[Standing]:
+        yield from self._below(at)
+        for up, (child, parent) in enumerate(pairwise(path)):
+            yield from self._children(parent, at.level - up, after=child)
 
-    def _below(self, parent: Standing, *, after: UnitId | None = None) -> Iterator[Standing]:
-        if not parent.unit.children:
-            return
-        found = self.store.children(self.place.organisation, parent.unit.id, after=after, page=self.page)
-        for unit in found:
-            child = Standing(unit, parent.level + 1)
+    def _below(self, parent: Standing) -> Iterator[Standing]:
+        if parent.unit.children:
+            yield from self._children(parent.unit.id, parent.level + 1)
+
+    def _children(self, parent: UnitId, level: int, *, after: UnitId | None = None) -> Iterator[Standing]:
+        for unit in self.store.children(self.place.organisation, parent, after=after, page=self.page):
+            child = Standing(unit, level)
             yield child
             yield from self._below(child)
 
@@ -120,14 +122,13 @@ def _first(one: Standing, others: Iterator[Standing]) -> Iterator[Standing]:
     yield from others
 
 
-def below(place: Place, units: Iterable[UnitId], store: OrganisationStore) -> Callable[[UnitId], bool]:
-    """Tell of these units which are the place's unit or below it. Reads the units and those above them."""
-    if place.is_root:
-        return lambda _: True
-    tree = where(place.organisation, units, store)
-    return lambda unit: tree is not None and tree.within(unit, place.unit)
+def seen_below(
+    caller: Caller, permission: Permission, place: Place, units: Iterable[UnitId], organisations: OrganisationStore
+) -> Callable[[UnitId], bool]:
+    """Tell of these units which are the place's unit or below it, for a caller who may read this kind of thing there.
 
-
-def where(organisation: OrganisationId, units: Iterable[UnitId], store: OrganisationStore) -> Tree | None:
-    """The part of the tree in which these units stand."""
-    return store.paths(organisation, set(units))
+    The right and the units are one read for every hundred units, so a list reads its page first. Raises ProtocolError
+    not_found.
+    """
+    tree = path_seen(caller, permission, place, organisations, also=() if place.is_root else units)
+    return lambda unit: place.is_root or tree.within(unit, place.unit)

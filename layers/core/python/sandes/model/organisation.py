@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -65,15 +65,18 @@ class Unit:
 class Tree:
     """The units of an organisation, the root among them, as they stood at `organisation.tree_version`.
 
-    A tree may hold a part of the units only. The part holds with each unit everything above it, so that `path`,
-    `within` and `level` are right in it; `children`, `below` and `levels_of` need the whole tree.
+    A tree may hold a part of the units only, with the path of each in `paths`. `path`, `within` and `level` are right
+    in such a part; `children`, `below` and `levels_of` need the whole tree.
     """
 
     organisation: Organisation
     units: Mapping[UnitId, Unit]
+    paths: Mapping[UnitId, Sequence[UnitId]] = field(default_factory=dict)
 
     def path(self, unit: UnitId) -> list[UnitId]:
         """The unit, then what it is in, up to the root. KeyError for a unit that is not in the tree."""
+        if unit in self.paths:
+            return [*self.paths[unit]]
         found, at = [unit], self.units[unit].parent
         while at is not None:
             found.append(at)
@@ -81,7 +84,7 @@ class Tree:
         return found
 
     def within(self, unit: UnitId, scope: UnitId) -> bool:
-        """Whether `unit` is `scope` or lies below it; False if either is not in the tree."""
+        """Tell whether `unit` is `scope` or lies below it. False if `unit` is not in the tree."""
         return unit in self.units and scope in self.path(unit)
 
     def children(self, unit: UnitId) -> list[Unit]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sandes.model.administrator import Place
-from sandes.model.ids import OrganisationId, UnitId, id_text, parse_organisation, parse_unit
-from sandes.model.organisation import MAX_LEVELS, Organisation, Tree, Unit, UnitKind
+from sandes.model.ids import ACCOUNT_BYTES, OrganisationId, UnitId, id_text, parse_organisation, parse_unit
+from sandes.model.organisation import Organisation, Tree, Unit, UnitKind
 from sandes.model.profile import Audience, Field
 from sandes.store.dynamo import (
     Client,
@@ -33,6 +33,10 @@ from sandes.store.schema import OrganisationRow as Row
 _SORT = "0"
 _LIST: dict[str, Any] = {DirectoryRow.PARTITION: {"S": "O"}}
 _UNIT_PREFIX = "0#"  # behind the organisation and before its groups: the tree is one query, without them
+_MOVES = "1"
+MAX_REWRITTEN = 80
+"""The most units whose paths one transaction of at most 100 operations rewrites."""
+
 _EXISTS = f"attribute_exists({DirectoryRow.PARTITION})"
 
 
@@ -118,24 +122,25 @@ class OrganisationStore:
         return read_organisation(root), read_unit(found[keys[-1][DirectoryRow.SORT]["S"]])
 
     def paths(self, organisation: OrganisationId, units: Iterable[UnitId]) -> Tree | None:
-        """Read these units with everything above them, a level at a time; None if there is no such organisation.
+        """Read these units and their paths to the root; None if there is no such organisation.
 
-        The reads are consistent and as many as the units and those above them, however large the organisation is. Units
-        that are not there are left out. While the tree changes, each unit stands where it was or is.
+        It takes one call for every hundred units, by consistent reads. Units that are not there are left out. While the
+        tree changes, each unit stands where it was or is.
         """
-        root, found = UnitId(organisation), dict[UnitId, Unit]()
-        wanted, head = {*units, root}, None
-        for _ in range(MAX_LEVELS + 1):
-            items = batch_get_many(self.client, self.table, [unit_key(organisation, unit) for unit in wanted])
-            head = next((read_organisation(item) for item in items if item[DirectoryRow.SORT]["S"] == _SORT), head)
-            read = [read_unit(item) for item in items]
-            found |= {unit.id: unit for unit in read}
-            wanted = {unit.parent for unit in read if unit.parent is not None} - found.keys()
-            if not wanted:
-                break
+        root = UnitId(organisation)
+        wanted = {*units} - {root}
+        keys = [organisation_key(organisation), *(unit_key(organisation, unit) for unit in wanted)]
+        keys += [_moves_key(organisation)] if wanted else []
+        items = {item[DirectoryRow.SORT]["S"]: item for item in batch_get_many(self.client, self.table, keys)}
+        moves, head = _read_moves(items.pop(_MOVES, {})), items.get(_SORT)
         if head is None:
             return None
-        return Tree(head, {unit.id: unit for unit in found.values() if _leads_to(root, unit, found)})
+        found = {unit.id: (unit, item) for item in items.values() for unit in [read_unit(item)]}
+        return Tree(
+            read_organisation(head),
+            {id: unit for id, (unit, _) in found.items()},
+            {id: _path(id, _read_above(item), moves) if id != root else [root] for id, (_, item) in found.items()},
+        )
 
     def children(
         self, organisation: OrganisationId, parent: UnitId, *, after: UnitId | None, page: int
@@ -161,6 +166,20 @@ class OrganisationStore:
             if "LastEvaluatedKey" not in answer:
                 return
             last = answer["LastEvaluatedKey"][Row.ORDER]["N"]
+
+    def units(
+        self, organisation: OrganisationId, *, after: str | None, limit: int
+    ) -> tuple[list[Unit], str | None] | None:
+        """Read a page of all units, the root first and then by id, and where the next page begins, in one query.
+
+        None if there is no such organisation.
+        """
+        start = organisation_key(organisation) | {DirectoryRow.SORT: {"S": after}} if after else None
+        answer = self._units(organisation, Limit=limit, **({"ExclusiveStartKey": start} if start else {}))
+        if not answer["Items"] and not after:
+            return None
+        last = answer.get("LastEvaluatedKey")
+        return [read_unit(item) for item in answer["Items"]], last[DirectoryRow.SORT]["S"] if last else None
 
     def names(self, places: Iterable[Place]) -> dict[Place, str]:
         """Of those that are there, by one call for every hundred."""
@@ -188,20 +207,23 @@ class OrganisationStore:
         items: list[Item] = []
         start: dict[str, Any] = {}
         while True:
-            answer = self.client.query(
-                TableName=self.table,
-                KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :units)",
-                ExpressionAttributeValues={
-                    ":of": organisation_key(organisation)[DirectoryRow.PARTITION],
-                    ":units": {"S": _SORT},
-                },
-                ConsistentRead=True,
-                **start,
-            )
+            answer = self._units(organisation, **start)
             items += answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 return items
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def _units(self, organisation: OrganisationId, **page: Any) -> Any:
+        return self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :units)",
+            ExpressionAttributeValues={
+                ":of": organisation_key(organisation)[DirectoryRow.PARTITION],
+                ":units": {"S": _SORT},
+            },
+            ConsistentRead=True,
+            **page,
+        )
 
     def rename(self, organisation: OrganisationId, unit: UnitId, name: str, *, version: int | None = None) -> bool:
         """False if there is no such unit, or not of this `version`."""
@@ -257,9 +279,10 @@ class OrganisationStore:
     # Changes of shape: False if the tree is no longer as it was read, or the unit not as it must be.
 
     def add(self, tree: Tree, unit: Unit) -> bool:
+        above = _above(tree, tree.path(unit.parent)) if unit.parent is not None else {}
         put = {
             "TableName": self.table,
-            "Item": _unit_item(tree.organisation.id, unit),
+            "Item": _unit_item(tree.organisation.id, unit) | above,
             "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})",
         }
         return self._reshape(tree, {"Put": put}, {unit.parent: 1} if unit.parent is not None else {})
@@ -269,13 +292,41 @@ class OrganisationStore:
         change, values = f"{Row.PARENT} = :parent", cast("dict[str, Any]", {":parent": {"B": parent}})
         if name is not None:
             change, values = f"{change}, {Row.NAME} = :name", values | {":name": {"S": name}}
-        old, below = tree.units[unit].parent, dict[UnitId, int]()
+        old, children, paths = tree.units[unit].parent, dict[UnitId, int](), list[dict[str, Any]]()
         if old is not None and old != parent:
-            below = {old: -1, parent: 1}
-            change += f", {Row.PARENT_KEY} = :in"
-            values |= {":in": {"S": _children_of(tree.organisation.id, parent)}}
+            children = {old: -1, parent: 1}
+            above = tree.path(parent)
+            change += f", {Row.PARENT_KEY} = :in, {_SET_ABOVE}"
+            values |= {":in": {"S": _children_of(tree.organisation.id, parent)}, **_above_values(tree, above)}
+            paths = self._paths_below(tree, unit, above)
         key, version = unit_key(tree.organisation.id, unit), tree.units[unit].version
-        return self._reshape(tree, self._changing(key, version, change, values), below)
+        return self._reshape(tree, self._changing(key, version, change, values), children, paths)
+
+    def _paths_below(self, tree: Tree, moved: UnitId, above: Sequence[UnitId]) -> list[dict[str, Any]]:
+        """Write the new path of each unit below one that is moved, or if they are many, list the move itself.
+
+        The tree's version guards this too: the list is read after the tree, so no move is lost that came between.
+        """
+        of = tree.organisation.id
+        below = [one.id for one in tree.below(moved) if one.id != moved]
+        if len(below) > MAX_REWRITTEN:
+            row = self.client.get_item(TableName=self.table, Key=_moves_key(of), ConsistentRead=True).get("Item", {})
+            there = {name: row[name] for name in map(id_text, tree.units) if name in row}
+            listed = _moves_key(of) | there | {id_text(moved): {"M": _above(tree, above)}}
+            return [{"Put": {"TableName": self.table, "Item": listed}}]
+        return [
+            {
+                "Update": {
+                    "TableName": self.table,
+                    "Key": unit_key(of, one),
+                    "UpdateExpression": f"SET {_SET_ABOVE}",
+                    "ConditionExpression": _EXISTS,
+                    "ExpressionAttributeValues": _above_values(tree, [*path[1 : path.index(moved) + 1], *above]),
+                }
+            }
+            for one in below
+            for path in [tree.path(one)]
+        ]
 
     def remove(self, tree: Tree, unit: UnitId) -> bool:
         """Also False if there are officials, groups or apps in it; units below it show in the tree."""
@@ -291,7 +342,13 @@ class OrganisationStore:
         parent = tree.units[unit].parent
         return self._reshape(tree, {"Delete": delete}, {parent: -1} if parent is not None else {})
 
-    def _reshape(self, tree: Tree, change: dict[str, Any], children: Mapping[UnitId, int]) -> bool:
+    def _reshape(
+        self,
+        tree: Tree,
+        change: dict[str, Any],
+        children: Mapping[UnitId, int],
+        more_changes: Sequence[dict[str, Any]] = (),
+    ) -> bool:
         """Write the change with the tree's next version; `children`: how many more units there are in each of these."""
         root = tree.organisation.root
         more = f", {Row.CHILDREN} :more" if root in children else ""
@@ -320,7 +377,7 @@ class OrganisationStore:
             for unit, count in children.items()
             if unit != root
         ]
-        return self._write({"Update": version}, change, *counts)
+        return self._write({"Update": version}, change, *counts, *more_changes)
 
     # Parts of others' transactions: whoever makes or ends an official or group of a unit says so in the same one.
 
@@ -346,15 +403,52 @@ class OrganisationStore:
         }
 
 
-def _leads_to(root: UnitId, unit: Unit, found: Mapping[UnitId, Unit]) -> bool:
-    """Tell whether everything above the unit was found. Reads of a tree that changes may even show a circle."""
-    for _ in range(len(found)):
-        if unit.parent is None:
-            return unit.id == root
-        if unit.parent not in found:
-            return False
-        unit = found[unit.parent]
-    return False
+def _moves_key(organisation: OrganisationId) -> dict[str, Any]:
+    return organisation_key(organisation) | {DirectoryRow.SORT: {"S": _MOVES}}
+
+
+_SET_ABOVE = f"{Row.ABOVE} = :above, {Row.ABOVE_AT} = :at"
+
+
+def _above_values(tree: Tree, above: Sequence[UnitId]) -> dict[str, Any]:
+    """Values for `_SET_ABOVE`: what is above a unit once the tree has its next version."""
+    return {":above": {"B": b"".join(above)}, ":at": {"N": str(tree.organisation.tree_version + 1)}}
+
+
+def _above(tree: Tree, above: Sequence[UnitId]) -> dict[str, Any]:
+    values = _above_values(tree, above)
+    return {Row.ABOVE: values[":above"], Row.ABOVE_AT: values[":at"]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Above:
+    """What was above a unit, nearest first, when the tree had the version `at`."""
+
+    units: Sequence[UnitId]
+    at: int
+
+
+def _read_above(item: Item) -> _Above:
+    ids = bytes(item[Row.ABOVE]["B"])
+    return _Above(
+        [UnitId(ids[start : start + ACCOUNT_BYTES]) for start in range(0, len(ids), ACCOUNT_BYTES)],
+        int(item[Row.ABOVE_AT]["N"]),
+    )
+
+
+def _read_moves(row: Item) -> dict[UnitId, _Above]:
+    return {parse_unit(name): _read_above(move["M"]) for name, move in row.items() if "M" in move}
+
+
+def _path(unit: UnitId, above: _Above, moves: Mapping[UnitId, _Above]) -> list[UnitId]:
+    """The unit, then what is above it now: behind a unit that was moved since, what the move put it under."""
+    path, rest, at = [unit], list(above.units), above.at
+    while rest:
+        one = rest.pop(0)
+        path.append(one)
+        if one in moves and moves[one].at > at:
+            rest, at = list(moves[one].units), moves[one].at
+    return path
 
 
 def _children_of(organisation: OrganisationId, parent: UnitId) -> str:

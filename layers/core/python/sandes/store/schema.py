@@ -219,6 +219,9 @@ class InvitationRow:
 class OrganisationRow:
     """In the directory: an organisation (`O#organisation`, sort "0"), which is its root unit, and its units (`0#unit`).
 
+    The row `1` lists by unit its last move, if it had so many units below it that their paths were not rewritten: ABOVE
+    and ABOVE_AT in an attribute that the unit's id names.
+
     Groups of its units (GroupRow), its officials (OfficialRow), apps (ListedAppRow), assignments (AssignmentRow) and
     approvals (ApprovalRow) stand in the same partition, and are not read with them. All organisations are listed in the
     partition `O`, sort organisation id.
@@ -233,6 +236,9 @@ class OrganisationRow:
     APPS = "a"  # N of this very unit; absent: none
     VERSION = "e"  # N rises when people change name, place or audiences; 1 where it is not there
     CHILDREN = "d"  # N units directly in this one; absent: none
+    # units only
+    ABOVE = "b"  # B the ids of what is above it, nearest first, when the tree had the version ABOVE_AT
+    ABOVE_AT = "f"  # N
     # units only, for the index `ending`
     PARENT_KEY = EndingRow.DUE  # S `U#organisation#parent`
     ORDER = EndingRow.DUE_AT  # N the unit's id, as the number that its bytes are

@@ -15,7 +15,7 @@ from typing import Any
 import cbor2
 
 from sandes.administration.audit.audit import Recorder
-from sandes.administration.authority import Need, Permission, covers, places_seen, require
+from sandes.administration.authority import Need, Permission, covers, places_seen, require, require_in
 from sandes.administration.imports.import_decisions import Knowing
 from sandes.administration.imports.import_files import MAX_FILE_BYTES
 from sandes.administration.imports.import_rows import FINDINGS, BadRow
@@ -257,22 +257,22 @@ def page(
 
     Raises ProtocolError: not_found, invalid_cursor.
     """
-    tree = deps.organisations.paths(organisation, [unit] if unit else [])
     rights = [one for one in places_seen(caller, Permission.PEOPLE) if one.place.organisation == organisation]
-    if tree is None or not rights or (unit is not None and unit not in tree.units):
-        raise ProtocolError(ErrorCode.NOT_FOUND)
-    if unit and not any(covers(right, Place(organisation, unit), tree) for right in rights):
+    if not rights:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     owner, of = caller.id, f"imports {id_text(organisation)} {id_text(unit) if unit else ''}"
     start = position(after, owner=owner, of=of, pepper=deps.pepper) if after else None
     found, last = deps.store.of_organisation(organisation, after=start, limit=limit, now_seconds=now_ms // 1000)
-    tree = deps.organisations.paths(organisation, {one.place.unit for one in found})
+    wanted = {one.place.unit for one in found} | ({unit} if unit else set())
+    tree = deps.organisations.paths(organisation, wanted)
+    if tree is None:
+        raise ProtocolError(ErrorCode.NOT_FOUND)
+    if unit:
+        require_in(caller, Permission.PEOPLE, "read", unit, tree)
     seen = [
         one
         for one in found
-        if tree is not None
-        and any(covers(right, one.place, tree) for right in rights)
-        and (not unit or tree.within(one.place.unit, unit))
+        if any(covers(right, one.place, tree) for right in rights) and (not unit or tree.within(one.place.unit, unit))
     ]
     more = make_cursor(last, owner=owner, of=of, pepper=deps.pepper) if last else None
     return import_api.ImportPage(imports=[_shown(one) for one in seen], cursor=more)

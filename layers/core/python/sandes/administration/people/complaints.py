@@ -8,8 +8,8 @@ from typing import Any
 
 from sandes.administration.acts import act
 from sandes.administration.audit.audit import BesideFailed, Recorder
-from sandes.administration.authority import Need, Permission, grants, path_seen, require
-from sandes.administration.scopes import below
+from sandes.administration.authority import Need, Permission, grants, require
+from sandes.administration.scopes import seen_below
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor, position
 from sandes.model.administrator import Assignment, Caller, Place
@@ -56,13 +56,12 @@ def page(
 
     A page may be short, or empty, with a cursor. Raises ProtocolError: not_found, invalid_cursor.
     """
-    path_seen(caller, Permission.COMPLAINTS, place, deps.organisations)
     name = f"complaints {which} {id_text(place.organisation)} {id_text(place.unit)}"
     start = position(after, owner=caller.id, of=name, pepper=deps.pepper) if after else None
     found, last = deps.store.of_organisation(
         place.organisation, which, after=start, limit=limit, now_seconds=now_ms // 1000
     )
-    inside = below(place, [one.unit for one in found], deps.organisations)
+    inside = seen_below(caller, Permission.COMPLAINTS, place, [one.unit for one in found], deps.organisations)
     return ComplaintPage(
         complaints=[ComplaintEntry(**_fields(one)) for one in found if inside(one.unit)],
         cursor=cursor(last, owner=caller.id, of=name, pepper=deps.pepper) if last else None,

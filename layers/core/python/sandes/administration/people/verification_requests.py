@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from sandes.administration.acts import act
 from sandes.administration.audit.audit import BesideFailed
-from sandes.administration.authority import Permission, path_seen, require
+from sandes.administration.authority import Permission, require
 from sandes.administration.people.people import PeopleDependencies, time_of, vouch
 from sandes.administration.people.verifications import Terms, Who, decided, find_account
-from sandes.administration.scopes import below
+from sandes.administration.scopes import seen_below
 from sandes.cursors import cursor, position
 from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.ids import RequestId, account_text, base64url_text, id_text
@@ -35,14 +35,13 @@ def page(
     Of a part of the organisation a page may be short, or empty, with a cursor: requests to other units are left out
     after reading. Raises ProtocolError: not_found, invalid_cursor.
     """
-    path_seen(caller, Permission.PEOPLE, place, deps.organisations)
     name = f"requests {which} {id_text(place.organisation)} {id_text(place.unit)}"
     start = position(after, owner=caller.id, of=name, pepper=deps.pepper) if after else None
     found, goes_on = deps.requests.of_organisation(
         place.organisation, which, after=start, limit=limit, now_seconds=now_ms // 1000
     )
     now_seconds = now_ms // 1000
-    inside = below(place, [one.unit for one in found], deps.organisations)
+    inside = seen_below(caller, Permission.PEOPLE, place, [one.unit for one in found], deps.organisations)
     listed = [one for one in found if inside(one.unit)]
     if which == "open":
         listed = [one for one in listed if one.state(now_seconds=now_seconds) == "open"]

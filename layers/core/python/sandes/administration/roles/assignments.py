@@ -12,7 +12,6 @@ from sandes.administration.audit.audit import BesideFailed, Recorder
 from sandes.administration.authority import GRANTED_BY, TAKEN_BY_TWO, Permission, grants, path_seen, require, require_in
 from sandes.administration.roles.appointments import Appointment, Appointments
 from sandes.administration.roles.sign_in import fresh
-from sandes.administration.scopes import below
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor as make_cursor
 from sandes.cursors import position
@@ -201,8 +200,10 @@ def page(
     found, last = deps.administrators.of_organisation(place.organisation, unit=alone, after=start, limit=limit)
     more = make_cursor(last, owner=owner, of=of, pepper=deps.pepper) if last else None
     live = [one for one in found if one.assignment.in_force(now_seconds)]
-    inside = below(place, [one.assignment.place.unit for one in live], deps.organisations)
-    return [one for one in live if inside(one.assignment.place.unit)], more
+    if alone or place.is_root:
+        return live, more
+    paths = deps.organisations.paths(place.organisation, {one.assignment.place.unit for one in live})
+    return [one for one in live if paths and paths.within(one.assignment.place.unit, place.unit)], more
 
 
 def take(
