@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from sandes.administration.organisations.organisations import move
 from sandes.model import statistics as counters
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
 from sandes.model.ids import OrganisationId, UnitId, id_text, parse_app
@@ -22,7 +24,7 @@ from sandes.store.organisations import OrganisationStore
 from sandes.store.statistics import StatisticsStore
 from tests.support.administration import Administration
 from tests.support.dynamodb import CountingClient, moto_dynamodb
-from tests.support.service import NOW, NOW_MS, Service
+from tests.support.service import NOW, NOW_MS, PEPPER, Service
 
 HOUR = hour_of(NOW)
 DAY = span("day", None, None, now_seconds=NOW)
@@ -49,7 +51,7 @@ class World:
         store = StatisticsStore(client, self.service.tables["statistics"])
         organisations = OrganisationStore(client, self.service.tables["directory"])
         apps = AppStore(client, self.service.tables["directory"])
-        return ReportDependencies(store, organisations, apps)
+        return ReportDependencies(store, organisations, apps, PEPPER)
 
     def count(self, scope: str, hour: int = HOUR, **counts: int) -> None:
         number = str(next(self._numbers))
@@ -59,8 +61,17 @@ class World:
     def officer(self, role: Role, place: Place | None = None) -> Caller:
         return self.people.appoint(role, place or Place.root(self.ministry))
 
-    def of(self, caller: Caller, over: Span = DAY, organisation: OrganisationId | None = None) -> Statistics:
-        return reports.of_organisation(caller, organisation or self.ministry, over, deps=self.deps)
+    def of(
+        self,
+        caller: Caller,
+        over: Span = DAY,
+        organisation: OrganisationId | None = None,
+        *,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> Statistics:
+        of = organisation or self.ministry
+        return reports.of_organisation(caller, of, over, after=after, limit=limit, deps=self.deps)
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +165,40 @@ def test_a_unit_admin_is_told_of_the_officials_of_their_units_and_of_nothing_els
     told = world.of(world.officer(Role.UNIT_ADMIN, Place(world.ministry, world.department)))
     assert {one.name: one.verified for one in told.units} == {"Signalling": 0, "Signal Shop": 1}
     assert (told.figures, told.series, told.queues) == (None, (), ())
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+@pytest.mark.parametrize("held", ["whole", "part", "parts"])
+def test_pages_name_each_unit_once_and_have_figures_on_the_first_only(world: World, limit: int, held: str) -> None:
+    of = world.service.organisation(name="Ministry of Pages")
+    tops = [world.service.unit(of, f"Zone {n}") for n in range(3)]
+    below = {top: [world.service.unit(of, f"Desk {n}", parent=top) for n in range(2)] for top in tops}
+    deep = world.service.unit(of, "Counter", parent=below[tops[1]][0])
+    below[tops[1]].append(deep)
+    places = {"whole": [UnitId(of)], "part": [tops[1]], "parts": [tops[0], tops[1], deep]}[held]
+    callers = [world.officer(Role.VERIFIER, Place(of, unit)) for unit in places]
+    caller = replace(callers[0], assignments=tuple(one for caller in callers for one in caller.assignments))
+    expected = {"whole": {UnitId(of), *tops}, "part": {tops[1]}, "parts": {*tops[:2]}}[held]
+    expected |= {one for top in tops if top in expected for one in below[top]}
+    pages = [world.of(caller, organisation=of, limit=limit)]
+    while pages[-1].cursor is not None:
+        pages.append(world.of(caller, organisation=of, limit=limit, after=pages[-1].cursor))
+    found = [one.unit for page in pages for one in page.units]
+    assert sorted(found) == sorted(expected)
+    assert all(len(page.units) <= limit for page in pages)
+    assert [page.figures is not None for page in pages] == [held == "whole", *(False for _ in pages[1:])]
+
+
+def test_a_cursor_is_of_no_use_to_others_or_once_its_unit_is_gone(world: World) -> None:
+    of = world.service.organisation(name="Ministry of Cursors")
+    zone = world.service.unit(of, "Zone")
+    desks = [world.service.unit(of, f"Desk {n}", parent=zone) for n in range(3)]
+    caller, other = (world.officer(Role.VERIFIER, Place(of, zone)) for _ in range(2))
+    first = world.of(caller, organisation=of, limit=2)
+    refused(ErrorCode.INVALID_CURSOR, world.of, other, organisation=of, after=first.cursor)
+    move(of, first.units[1].unit, UnitId(of), store=world.service.organisations)
+    refused(ErrorCode.INVALID_CURSOR, world.of, caller, organisation=of, after=first.cursor)
+    assert len(world.of(caller, organisation=of).units) == len(desks)
 
 
 @pytest.mark.parametrize("role", [Role.TRACE_REQUESTER, Role.TRACE_APPROVER])

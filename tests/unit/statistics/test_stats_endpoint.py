@@ -60,6 +60,8 @@ def test_the_callers_own_organisation_is_told_of_where_none_is_named(api: AdminA
         {"since": "1970-01-01T02:00:00Z", "until": "1970-01-01T00:59:59Z"},
         {"by": "hour", "since": EPOCH, "until": "1970-01-08T00:00:00Z"},
         {"untill": EPOCH},
+        {"limit": "0"},
+        {"limit": "251"},
     ],
     ids=str,
 )
@@ -67,6 +69,20 @@ def test_a_question_that_cannot_be_meant_is_refused(api: AdminApi, officer: Call
     answer = api(officer, "GET", "/stats", query=query)
     assert (answer.status, answer.code) == (400, "invalid_request")
     assert answer.body["errors"]
+
+
+def test_units_come_in_pages(api: AdminApi, officer: Caller) -> None:
+    service = Service(api.client, api.tables)
+    of = officer.administrator.home.organisation
+    service.unit(of, "Signals")
+    first = api(officer, "GET", "/stats", query={"limit": "1"})
+    assert [one["name"] for one in first.body["units"]] == ["Ministry of Railways"]
+    rest = api(officer, "GET", "/stats", query={"cursor": first.body["cursor"]})
+    assert [one["name"] for one in rest.body["units"]] == ["Signals"]
+    assert not rest.body.keys() & {"cursor", "figures"}
+    for query in ({"cursor": "x"}, {"cursor": first.body["cursor"], "app": "aaaaaaaaaaaaa"}):
+        answer = api(officer, "GET", "/stats", query=query)
+        assert (answer.status, answer.code) == (400, "invalid_cursor")
 
 
 @pytest.mark.parametrize("what", ["organisation", "app", "platform"])

@@ -100,7 +100,8 @@ class Statistics(Answer):
     """Of an organisation, of an app, or of the platform where neither is named.
 
     `figures`: over the whole time; with `series` absent for who may see units only. Hours and days without anything to
-    count are left out of `series`. `units`: of an organisation. `queues`: of the platform, as they were at `queues_at`.
+    count are left out of `series`. `units`: of an organisation, a page of them; the answers to a cursor have nothing
+    else. `queues`: of the platform, as they were at `queues_at`.
     """
 
     organisation: OrganisationField | None = None
@@ -111,5 +112,6 @@ class Statistics(Answer):
     figures: Figures | None = None
     series: tuple[Period, ...] = ()
     units: tuple[UnitOfficials, ...] = ()
+    cursor: str | None = None
     queues: tuple[QueueDepth, ...] = ()
     queues_at: datetime | None = None

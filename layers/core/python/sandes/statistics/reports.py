@@ -1,18 +1,25 @@
 """Statistics as administrators read them: of the platform, an organisation or an app, over a time, by hour or day.
 
-At most two AWS calls besides who calls, and one more where a place below the caller's unit is to be found in the tree.
+Two AWS calls besides who calls, and one more where a place below the caller's unit is to be found in the tree. Of some
+units of an organisation: one, and another for each unit of the page that has units in it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import chain, islice
 
-from sandes.administration.authority import Permission, covers, grants, places_seen, require
+from sandes.administration.authority import Permission, grants, places_seen, require
+from sandes.administration.scopes import Standing, Walk
+from sandes.crypto.pepper import Pepper
+from sandes.cursors import cursor, position
 from sandes.model import statistics as counters
 from sandes.model.administrator import PLATFORM, Caller, Place
-from sandes.model.ids import AppId, OrganisationId
+from sandes.model.ids import AppId, OrganisationId, UnitId, id_text, parse_unit
+from sandes.model.organisation import Unit
 from sandes.model.statistics import (
     MAX_STEPS,
     Step,
@@ -40,6 +47,7 @@ class ReportDependencies:
     statistics: StatisticsStore
     organisations: OrganisationStore
     apps: AppStore
+    pepper: Pepper
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,33 +87,73 @@ def of_platform(caller: Caller, over: Span, *, now_seconds: int, deps: ReportDep
 
 
 def of_organisation(
-    caller: Caller, organisation: OrganisationId, over: Span, *, deps: ReportDependencies
+    caller: Caller,
+    organisation: OrganisationId,
+    over: Span,
+    *,
+    after: str | None,
+    limit: int,
+    deps: ReportDependencies,
 ) -> api.Statistics:
-    """The organisation's, with the officials of each unit. Who has a right in units of it only is told of the officials
-    of these units and of those below them: nothing else is counted by unit.
+    """Report on the organisation, with a page of the officials of its units.
 
-    Raises ProtocolError not_found for who has no right in it.
+    A caller with a right in some units only gets the officials of these units and of those below them: nothing else is
+    counted by unit. The pages behind the first have only units. Raises ProtocolError invalid_cursor, and not_found for
+    a caller who has no right in the organisation.
     """
-    all_of_it = grants(caller, Permission.STATISTICS, "read", Place.root(organisation), deps.organisations)
-    seen = [
-        one for one in places_seen(caller, Permission.STATISTICS) if all_of_it or one.place.organisation == organisation
-    ]
-    tree = deps.organisations.glance(organisation) if seen else None
-    if tree is None:
+    whole = grants(caller, Permission.STATISTICS, "read", Place.root(organisation), deps.organisations) is not None
+    of = f"statistics {id_text(organisation)}"
+    start = position(after, owner=caller.id, of=of, pepper=deps.pepper) if after else None
+    if whole:
+        found = deps.organisations.units(organisation, after=start, limit=limit)
+    else:
+        tops = {
+            one.place.unit
+            for one in places_seen(caller, Permission.STATISTICS)
+            if one.place.organisation == organisation
+        }
+        found = _units_below(organisation, tops, start, limit, deps) if tops else None
+    if found is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
-    units = tuple(
-        api.UnitOfficials(unit=unit.id, name=unit.name, verified=unit.officials)
-        for unit in tree.units.values()
-        if any(covers(one, Place(organisation, unit.id), tree) for one in seen)
-    )
-    if all_of_it is None and not units:
-        raise ProtocolError(ErrorCode.NOT_FOUND)
+    units, last = found
     made = (
         _report(organisation_scope(organisation), over, deps)
-        if all_of_it
+        if whole and start is None
         else api.Statistics(by=over.step, since=utc(over.since), until=utc(over.until))
     )
-    return made.model_copy(update={"organisation": organisation, "units": units})
+    return made.model_copy(
+        update={
+            "organisation": organisation,
+            "units": tuple(api.UnitOfficials(unit=one.id, name=one.name, verified=one.officials) for one in units),
+            "cursor": cursor(last, owner=caller.id, of=of, pepper=deps.pepper) if last else None,
+        }
+    )
+
+
+def _units_below(
+    organisation: OrganisationId, tops: AbstractSet[UnitId], after: str | None, limit: int, deps: ReportDependencies
+) -> tuple[list[Unit], str | None] | None:
+    """Read a page of these units and all below them, each once, and where the next page begins; None if there are none.
+
+    Raises ProtocolError invalid_cursor.
+    """
+    reached = parse_unit(after) if after else None
+    tree = deps.organisations.paths(organisation, [*tops, *([reached] if reached else [])])
+    if tree is None:
+        return None
+    there = [top for top in sorted(tops) if top in tree.units and not tops & {*tree.path(top)[1:]}]
+    walks = [Walk(Place(organisation, top), tree, deps.organisations, page=limit + 1) for top in there]
+    found: Iterator[Standing] = iter(())
+    if reached is not None:
+        passed = next((n for n, top in enumerate(there) if tree.within(reached, top)), None)
+        if passed is None:
+            raise ProtocolError(ErrorCode.INVALID_CURSOR)
+        _, found = walks[passed].behind(reached)
+        walks = walks[passed + 1 :]
+    onwards = chain(found, chain.from_iterable(walk.units() for walk in walks))
+    page = [one.unit for one in islice(onwards, limit + 1)]
+    more = len(page) > limit
+    return (page[:limit], id_text(page[limit - 1].id) if more else None) if there else None
 
 
 def of_app(caller: Caller, app: AppId, over: Span, *, deps: ReportDependencies) -> api.Statistics:

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from sandes_client.cli.administration.desk import MAX_PAGE
 from sandes_client.cli.administration.options import OfOrganisation
 from sandes_client.cli.administration.showing import Answer, AsJson, Shown, at, field, one_of, show_list, text
 from sandes_client.cli.display import table_console
@@ -46,14 +47,17 @@ def stats(
 
     Examples: sandes-admin stats --since 2026-11-01; sandes-admin stats --hourly --bars otps --app ppppppppppppa
     """
-    found = ctx.obj.get(
-        "stats",
-        organisation=organisation,
-        app=app,
-        since=_utc(since),
-        until=_utc(until),
-        by="hour" if hourly else "day",
-    )
+    question = {
+        "organisation": organisation,
+        "app": app,
+        "since": _utc(since),
+        "until": _utc(until),
+        "by": "hour" if hourly else "day",
+    }
+    found = ctx.obj.get("stats", limit=MAX_PAGE, **question)
+    while cursor := found.pop("cursor", None):
+        page = ctx.obj.get("stats", limit=MAX_PAGE, cursor=cursor, **question)
+        found |= {"units": [*found["units"], *page["units"]], "cursor": page.get("cursor")}
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return

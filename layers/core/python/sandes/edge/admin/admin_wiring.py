@@ -170,6 +170,7 @@ def wire_reports() -> ReportDependencies:
         StatisticsStore(dynamodb, settings.statistics_table),
         OrganisationStore(dynamodb, settings.directory_table),
         AppStore(dynamodb, settings.directory_table),
+        _pepper(),
     )
 
 

@@ -10,11 +10,12 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from sandes.administration.authority import Permission
 from sandes.edge.admin.admin_wiring import wire_reports
 from sandes.edge.admin.caller import call
+from sandes.edge.admin.params import DEFAULT_LIMIT, CursorQuery, LimitQuery
 from sandes.edge.admin.routes import described
 from sandes.model.administrator import PLATFORM
-from sandes.model.ids import parse_app, parse_organisation
+from sandes.model.ids import id_text, parse_app, parse_organisation
 from sandes.protocol.admin_statistics_api import Statistics
-from sandes.protocol.errors import ErrorCode
+from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.fields import Moment, seconds_of
 from sandes.statistics import reports
 
@@ -36,7 +37,7 @@ TimeQuery = Annotated[Moment | None, Query(description="RFC 3339, its hour or da
         permission=Permission.STATISTICS,
         need="read",
         where="any",
-        refuses=(ErrorCode.INVALID_REQUEST,),
+        refuses=(ErrorCode.INVALID_REQUEST, ErrorCode.INVALID_CURSOR),
     ),
 )
 def stats(
@@ -46,13 +47,17 @@ def stats(
     since: TimeQuery = None,
     until: TimeQuery = None,
     by: Literal["hour", "day"] = "day",
+    cursor: CursorQuery = None,
+    limit: LimitQuery = DEFAULT_LIMIT,
 ) -> Statistics:
     caller, now_ms = call(router)
     now_seconds, deps = now_ms // 1000, wire_reports()
     over = reports.span(by, seconds_of(since), seconds_of(until), now_seconds=now_seconds)
+    if cursor is not None and (app is not None or organisation == id_text(PLATFORM)):  # these have no units
+        raise ProtocolError(ErrorCode.INVALID_CURSOR)
     if app is not None:
         return reports.of_app(caller, parse_app(app), over, deps=deps)
     of = parse_organisation(organisation) if organisation else caller.administrator.home.organisation
     if of == PLATFORM:
         return reports.of_platform(caller, over, now_seconds=now_seconds, deps=deps)
-    return reports.of_organisation(caller, of, over, deps=deps)
+    return reports.of_organisation(caller, of, over, after=cursor, limit=limit, deps=deps)
