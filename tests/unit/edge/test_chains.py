@@ -109,6 +109,6 @@ def test_limits_leave_room_for_the_longest_chains_that_are_meant() -> None:
     assert webhook_delivery.MOST_LINKS >= (75 * 60 + 35) * 60 // 900 + webhook_delivery.ATTEMPTS
     assert batch_send.MOST_LINKS >= MAX_BATCH_ROWS
     assert roster_work.MOST_LINKS >= 2 * MAX_ROSTER_ROWS // roster_work.CHUNK
-    assert groups_upkeep.MOST_LINKS >= 100_000 // (groups_upkeep.ROWS_AT_ONCE * groups_upkeep.PAGES_AT_ONCE)
+    assert groups_upkeep.MOST_LINKS >= 100_000 // groups_upkeep.MEMBERS_A_SECOND
     assert import_work.MOST_LINKS >= 1_000
     assert fanout.MOST_LINKS == 1

@@ -423,11 +423,10 @@ def test_a_post_accepted_before_its_group_was_dissolved_reaches_everybody_howeve
     assert [len(posts.contents(person)) for person in people] == [1] * (INLINE_MEMBERS + 1)
 
 
-def test_the_rows_of_a_large_group_are_written_in_parts(
+def test_the_rows_of_a_large_group_are_written_in_parts_a_second_apart(
     groups: Groups, asha: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(groups_upkeep, "ROWS_AT_ONCE", 10)
-    monkeypatch.setattr(groups_upkeep, "PAGES_AT_ONCE", 2)
+    monkeypatch.setattr(groups_upkeep, "MEMBERS_A_SECOND", 20)
     group = groups.create(asha)
     others: list[AccountId] = [new_account_id() for _ in range(44)]
     for account in others:
@@ -439,7 +438,8 @@ def test_the_rows_of_a_large_group_are_written_in_parts(
         outcomes.append(groups.do(**job))
         staying.append(vanishing(groups, f"G#{id_text(group)}").count(None))
         if groups.queue.sent:
-            ((job, _),) = groups.queue.sent
+            ((job, delay),) = groups.queue.sent
+            assert delay == 1
             groups.queue.sent.clear()
     assert (outcomes, staying) == (["going_on", "going_on", "dissolved"], [25, 5, 0])
     assert None not in vanishing(groups, *(f"A#{account_text(account)}" for account in others))

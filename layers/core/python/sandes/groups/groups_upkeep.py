@@ -33,12 +33,14 @@ from sandes.store.group_changes import GroupChangeStore, GroupRaced
 from sandes.store.verifications import VerificationStore
 
 MEMBERSHIPS_AT_ONCE = 25
-ROWS_AT_ONCE, PAGES_AT_ONCE = 500, 10
-"""Of a dissolved group: some seconds' work. A group of 100,000 takes twenty runs."""
+MEMBERS_A_SECOND = 500
+"""How fast the rows of a dissolved group are written, one of each member in the group's partition: half of what a
+partition of DynamoDB takes (docs/adr/0042).
+"""
 
 MOST_LINKS = 2_000
 """Bounds how many queue entries may lead to one another: an account with 50,000 groups, far more than anybody has. A
-dissolved group of 100,000 needs twenty."""
+dissolved group of 100,000 needs two hundred."""
 
 MEMBERS_OUTLIVE_SECONDS = 30 * 86_400
 """Rows of members outlive their group for so long: posts that were accepted before may still be on their way to them,
@@ -160,11 +162,10 @@ def _dissolve(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencie
     group = deps.events.groups.read(id)
     if group is None or group.live:
         return "not_dissolved"
-    for _ in range(PAGES_AT_ONCE):
-        page, after = deps.events.groups.members_page(id, after=after, limit=ROWS_AT_ONCE, invitations=False)
-        members = [member for member in page if isinstance(member, Member)]
-        deps.changes.let_vanish(id, members, at=now_ms // 1000 + MEMBERS_OUTLIVE_SECONDS)
-        if after is None:
-            return "dissolved"
-    deps.work.send({**queued, "after": after})
+    page, after = deps.events.groups.members_page(id, after=after, limit=MEMBERS_A_SECOND, invitations=False)
+    members = [member for member in page if isinstance(member, Member)]
+    deps.changes.let_vanish(id, members, at=now_ms // 1000 + MEMBERS_OUTLIVE_SECONDS)
+    if after is None:
+        return "dissolved"
+    deps.work.send({**queued, "after": after}, delay_seconds=1)
     return "going_on"
