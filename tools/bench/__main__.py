@@ -25,6 +25,7 @@ from tools.bench import audit_rows as audit  # noqa: E402  # needs the path abov
 from tools.bench import batch, deployed, imports, latency  # noqa: E402  # needs the path above
 from tools.bench.app_rows import app_rows  # noqa: E402
 from tools.bench.fanout_rows import fanout_rows, group_rows  # noqa: E402  # needs the path above
+from tools.bench.lists import list_rows  # noqa: E402
 from tools.bench.table import Row, missed, show, write  # noqa: E402
 from tools.engine import EngineError  # noqa: E402
 from tools.layers import build as build_layer  # noqa: E402
@@ -156,6 +157,7 @@ def main() -> None:
         ("CPU of the send handler", lambda: cpu_rows(300 if quick else 2_500)),
         ("one-time passwords and messages of apps", lambda: app_rows(300 if quick else 1_000, 120 if quick else 600)),
         ("messages to groups", lambda: fanout_rows(1 if quick else 5)),
+        ("lists of administration", list_rows),
         ("audit chains", lambda: audit.append_rows(300 if quick else 2_000)),
         ("checking an audit chain", lambda: audit.verifier_rows(20_000 if quick else 100_000)),
         ("checking imports", lambda: imports.check_rows(5_000 if quick else 100_000)),
