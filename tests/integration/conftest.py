@@ -1,4 +1,7 @@
-"""One contract, two databases: moto in process, and the local engine's DynamoDB if it is deployed (mark `engine`)."""
+"""One contract, two databases: moto in process, and the local engine's DynamoDB if it is deployed (mark `engine`).
+
+moto is held to it twice: called directly, as all other tests call it, and through all of botocore.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from tools.backstage import secret_of
 HOUR_MS = 3_600_000
 
 
-@pytest.fixture(scope="module", params=["moto", pytest.param("engine", marks=pytest.mark.engine)])
+@pytest.fixture(scope="module", params=["moto", "moto by HTTP", pytest.param("engine", marks=pytest.mark.engine)])
 def store_backend(request: pytest.FixtureRequest) -> Iterator[Service]:
     """Real stores on the backend. Tests share its tables and make ids of their own; `now_ms` is their clock.
 
@@ -35,7 +38,7 @@ def store_backend(request: pytest.FixtureRequest) -> Iterator[Service]:
             attestation_keys=AttestationKeys.of(secret_of(deployment.engine, "AttestationSecret")),
         )
         return
-    with moto_dynamodb() as (client, tables):
+    with moto_dynamodb(whole_way=request.param == "moto by HTTP") as (client, tables):
         yield Service(client, tables, now_ms=NOW_MS)
 
 

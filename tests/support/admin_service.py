@@ -26,10 +26,11 @@ from functions.admin_apps import handler as admin_apps
 from functions.admin_people import handler as admin_people
 from infra.http_api import ADMIN_APP_PATHS, ADMIN_PEOPLE_PATHS
 from sandes.administration.roles.sign_in import GROUP
-from sandes.edge import settings
+from sandes.edge import clients, settings
 from sandes.model.app import App
 from sandes.model.ids import AdministratorId, administrator_text, parse_app
 from tests.support.administration import Administration
+from tests.support.dynamodb import _one_call_at_a_time
 from tests.support.log import caught_log
 from tests.support.pool import MemoryMailer
 from tests.support.service import AUDIENCE, Service
@@ -141,6 +142,7 @@ def admin_service(client: Any, tables: dict[str, str], patch: pytest.MonkeyPatch
         patch.setenv(name.upper(), value)
     patch.setenv("AWS_DEFAULT_REGION", REGION)
     _forget()
+    _one_call_at_a_time(clients.client_of("dynamodb"))
     service = Service(client, tables, now_ms=time.time_ns() // 1_000_000)
     for module in _wirings():
         if hasattr(module, "administrator_pool"):

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -18,6 +19,7 @@ from moto import mock_aws
 
 from sandes.store import schema
 from tests.support import quick_moto
+from tests.support.direct_moto import directly
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -26,16 +28,17 @@ quick_moto.install()
 
 
 @contextmanager
-def moto_dynamodb(*, streams: bool = False) -> Iterator[tuple[DynamoDBClient, dict[str, str]]]:
+def moto_dynamodb(*, streams: bool = False, whole_way: bool = False) -> Iterator[tuple[DynamoDBClient, dict[str, str]]]:
     """A client and the names of the tables by their names in the schema.
 
     `streams`: with those of the schema, which moto copies with its table in each transaction.
+    `whole_way`: calls pass through all of botocore, as HTTP that moto intercepts, which takes several times as long.
     """
     with mock_aws():
         client = boto3.client(
             "dynamodb", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
         )
-        _one_call_at_a_time(client)
+        _one_call_at_a_time(client, whole_way=whole_way)
         yield client, create_tables(client, streams=streams)
 
 
@@ -77,9 +80,10 @@ def _stream(table: schema.Table) -> dict[str, Any]:
     return {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": table.stream}}
 
 
-def _one_call_at_a_time(client: Any) -> None:
+def _one_call_at_a_time(client: Any, *, whole_way: bool = False) -> None:
     lock = threading.Lock()
-    call = client._make_api_call
+    by_http = partial(type(client)._make_api_call, client)  # not what an earlier test may have put in its place
+    call = by_http if whole_way else directly(client, by_http)
 
     def locked(operation: str, arguments: dict[str, Any]) -> Any:
         with lock:
