@@ -48,9 +48,8 @@ DevicePath = Annotated[int, Ge(1), Le(255), ONE_NUMBER, Path()]
         "Send a code to a phone number",
         signed=False,
         refuses=(
-            ErrorCode.INVALID_PHONE,
-            ErrorCode.RATE_LIMITED,
-            ErrorCode.SMS_UNAVAILABLE,
+            *(ErrorCode.INVALID_PHONE, ErrorCode.PHONE_NOT_SERVED),
+            *(ErrorCode.RATE_LIMITED, ErrorCode.SMS_LIMITED, ErrorCode.SMS_UNAVAILABLE),
         ),
     ),
 )
@@ -74,9 +73,8 @@ def start_registration(body: StartRegistration) -> RegistrationStarted:
         "Send another code",
         signed=False,
         refuses=(
-            ErrorCode.CODE_USED,
-            ErrorCode.RATE_LIMITED,
-            ErrorCode.SMS_UNAVAILABLE,
+            *(ErrorCode.CODE_USED, ErrorCode.PHONE_NOT_SERVED),
+            *(ErrorCode.RATE_LIMITED, ErrorCode.SMS_LIMITED, ErrorCode.SMS_UNAVAILABLE),
         ),
     ),
 )

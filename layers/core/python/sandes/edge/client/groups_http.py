@@ -79,6 +79,7 @@ def get_group(group: GroupPath) -> Response[Group]:
     "/v1/groups/<group>",
     **described(
         "Change a group's name, who posts, or whether it is open",
+        act=True,
         refuses=(
             ErrorCode.NOT_PERMITTED,
             ErrorCode.PRECONDITION_FAILED,
