@@ -1115,3 +1115,55 @@ def test_a_chunk_takes_few_calls(office: Importing) -> None:
     assert counts(office.state(checked.id)) == {"verified": 30}
     assert calls.count("transact_write_items") <= 6
     assert len(calls) <= 16
+
+
+# Mail domains
+
+
+def with_address(*rows: tuple[str, str]) -> bytes:
+    """A file with the column of addresses under a name of its own."""
+    header, *lines = csv_of(*(row(phone) for phone, _ in rows)).decode().splitlines()
+    filled = [f"{line},{address}" for line, (_, address) in zip(lines, rows, strict=True)]
+    return "\n".join([f"{header},Official E-mail", *filled, ""]).encode()
+
+
+def set_domains(office: Importing, *domains: str) -> None:
+    store = office.service.organisations
+    found = store.read(office.organisation)
+    assert found is not None
+    change: Any = store.setting_mail_domains(office.organisation, domains, before=found.mail_domains)
+    office.service.client.transact_write_items(TransactItems=[change])
+
+
+def test_rows_with_addresses_outside_get_a_finding_under_the_name_of_their_column(office: Importing) -> None:
+    people = [office.service.person().phone for _ in range(5)]
+    set_domains(office, "ports.example", "xn--p1b6ci4b4b3a.example")
+    addresses = ["a@ports.gov.in", "B@Ports.Example", "c@docks.ports.example", "d@XN--P1B6CI4B4B3A.example", ""]
+    checked = office.check(with_address(*zip(people, addresses, strict=True)))
+    assert (checked.valid, checked.invalid) == (3, 2)
+    assert [(one.row, one.column, one.field, one.code) for one in checked.findings] == [
+        (2, "Official E-mail", "email", "mail_domain_not_allowed"),
+        (4, "Official E-mail", "email", "mail_domain_not_allowed"),
+    ]
+
+
+def test_a_row_fails_if_the_domains_are_set_between_check_and_commit(office: Importing) -> None:
+    person = office.service.person()
+    checked = office.check(with_address((person.phone, "asha@old.example")))
+    set_domains(office, "ports.example")
+    office.commit(checked.id)
+    office.work_all()
+    assert office.results(checked.id) == {2: ("failed", ["mail_domain_not_allowed"])}
+    assert office.service.verifications.read(person.account) is None
+
+
+def test_officials_and_nominated_people_of_a_file_keep_the_address_that_they_have(office: Importing) -> None:
+    person, absent = office.service.person(), new_phone()
+    file = with_address((person.phone, "asha@old.example"), (absent, "ravi@old.example"))
+    office.run(file)
+    set_domains(office, "ports.example")
+    again = office.run(file)
+    assert office.results(again.id) == {2: ("unchanged", []), 3: ("nominated", [])}
+    swapped = office.check(with_address((person.phone, "ravi@old.example"), (absent, "asha@old.example")))
+    assert [one.code for one in swapped.findings] == ["mail_domain_not_allowed"] * 2
+    assert office.check(csv_of(row(person.phone))).valid == 1

@@ -219,6 +219,10 @@ ADVICE: dict[ErrorCode, Advice] = {
         "Cancel requests, or have them decided. Each lapses after a day.",
     ),
     ErrorCode.IMPORT_STATE: Advice("The import was not checked yet, is running, or has ended.", _READ_AGAIN),
+    ErrorCode.MAIL_DOMAIN_NOT_ALLOWED: Advice(
+        "The organisation has set mail domains, and the address is at another one. A subdomain is another domain.",
+        "Give an address at one of `mail_domains`. Two nodal officers can change these domains.",
+    ),
     ErrorCode.OWN_ROLES: Advice(
         "The administrator tried to change their own roles.", "Another administrator must do it."
     ),

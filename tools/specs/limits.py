@@ -76,6 +76,7 @@ def _sizes() -> list[tuple[str, str]]:
         ("accounts that one account blocks", f"{device.MAX_BLOCKS:,}"),
         ("units of an organisation, besides itself", f"{organisation.MAX_UNITS:,}"),
         ("levels of an organisation, with itself", f"{organisation.MAX_LEVELS}"),
+        ("mail domains of an organisation", f"{organisation.MAX_MAIL_DOMAINS}"),
         ("a token", f"{jws.MAX_TOKEN_CHARS:,} characters"),
         ("the text of an app's message", f"{app_api.MAX_TEXT_CHARS:,} characters"),
         ("the text of an OTP, filled in", f"{otps.MAX_TEXT_CHARS:,} characters"),

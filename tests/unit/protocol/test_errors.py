@@ -92,6 +92,7 @@ PUBLISHED = {
     "has_officers": 409,
     "last_officer": 409,
     "already_assigned": 409,
+    "mail_domain_not_allowed": 409,
     "precondition_failed": 412,
     "precondition_required": 428,
     "clock_skew": 400,

@@ -663,6 +663,31 @@ def test_units_are_a_tree_that_is_changed_by_version(officer: Run, ministry: Org
     )
 
 
+def test_mail_domains_are_asked_for_shown_and_taken_away_again(
+    officer: Run, second: Run, ministry: OrganisationId
+) -> None:
+    of = id_text(ministry)
+    for none_or_two in ((), ("--name", "Rail", "--any-mail-domain"), ("--mail-domain", "a.in", "--any-mail-domain")):
+        result = officer("organisation", "change", of, *none_or_two)
+        assert (result.exit_code, "give one of them" in result.stderr) == (2, True)
+    change = ("organisation", "change", of, "--mail-domain", "Rail.example", "--mail-domain", "ports.example")
+    id = made(officer, *change)["id"]
+    shown = second("approval", "show", id).stdout
+    assert '  mail_domains = ["ports.example", "rail.example"]' in shown
+    assert "@example.gov.in> would be at none of these domains; the administrator stays" in shown
+    assert "ports.example rail.example" in second("approval", "list").stdout
+    assert made(second, "approval", "approve", id, "--yes")["state"] == "executed"
+    assert "  addresses at ports.example, rail.example only\n" in officer("organisation", "show").stdout
+    assert "(outside the mail domains)" in officer("assignment", "list").stdout
+    grant = ("assignment", "grant", "--role", "verifier", "--email", "usha@north.rail.example", "--name", "Usha")
+    result = officer(*grant)
+    assert refused(result) == "mail_domain_not_allowed"
+    assert ": The organisation accepts addresses at these domains only: ports.example, rail.example." in result.stderr
+    approved(officer, second, "organisation", "change", of, "--any-mail-domain")
+    assert "addresses at" not in officer("organisation", "show").stdout
+    assert made(officer, *grant)["state"] == "pending"
+
+
 def test_units_stand_in_the_order_of_the_tree_beside_one_another_by_name(
     service: AdminService, officer: Run, ministry: OrganisationId
 ) -> None:

@@ -40,7 +40,7 @@ ERROR_CODES = "x-error-codes"
 """What OpenAPI calls the list of an operation's error codes."""
 
 _JSON = "application/json"
-_FROM_DETAILS = ("errors", "attempts_left", "server_time", "audience", "reason", "approval")
+_FROM_DETAILS = ("errors", "attempts_left", "server_time", "audience", "reason", "approval", "mail_domains")
 
 
 def resolver() -> APIGatewayHttpResolver:

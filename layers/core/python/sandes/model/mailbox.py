@@ -11,6 +11,7 @@ import re
 from functools import lru_cache
 
 MAX_EMAIL_CHARS = 254
+MAX_DOMAIN_CHARS = MAX_EMAIL_CHARS - len("a@")
 
 _MAX_LOCAL_CHARS = 64
 _LOCAL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._+'&=/-]*[A-Za-z0-9_+=-])?")
@@ -38,6 +39,21 @@ def parse_email(text: str) -> str:
     if reason:
         raise ValueError(reason)
     return f"{local}@{found}"
+
+
+def parse_domain(text: str) -> str:
+    """Return the domain in lower case. Raises ValueError with the reason if no address can have it."""
+    if not text.isascii():
+        raise ValueError("a domain has ASCII characters only; write one of another script as xn--")
+    found, reason = _domain(text)
+    if reason:
+        raise ValueError(reason)
+    return found
+
+
+def domain_of(email: str) -> str:
+    """Return the domain of an address that `parse_email` has returned."""
+    return email.rpartition("@")[2]
 
 
 @lru_cache(maxsize=4_096)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sandes.model.ids import OrganisationId, UnitId
+from sandes.model.mailbox import domain_of
 from sandes.model.profile import OFFICIAL_POLICY, Audience, Field
 
 UnitKind = Literal["ministry", "department", "office"]
@@ -17,11 +18,14 @@ MAX_UNITS = 10_000
 MAX_LEVELS = 8
 """The organisation itself is the first."""
 
+MAX_MAIL_DOMAINS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
     """`audiences`: what it has set itself of its policy. `tree_version` rises whenever its tree changes shape,
-    `version` with its name and audiences.
+    `version` with its name, audiences and mail domains. `mail_domains`: at which its people have their addresses, each
+    without its subdomains; none for any.
     """
 
     id: OrganisationId
@@ -32,10 +36,15 @@ class Organisation:
     version: int = 1
     units: int = 0
     """How many units it has besides itself."""
+    mail_domains: tuple[str, ...] = ()
 
     @property
     def root(self) -> UnitId:
         return UnitId(self.id)
+
+    def accepts(self, email: str) -> bool:
+        """Tell whether somebody in the organisation, or in a unit of it, may be given this address."""
+        return not self.mail_domains or domain_of(email) in self.mail_domains
 
     @property
     def policy(self) -> dict[Field, Audience]:

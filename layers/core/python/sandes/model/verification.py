@@ -117,3 +117,12 @@ class Ending:
     organisation: OrganisationId
     at: int
     version: int
+
+
+def address_kept(previous: Verification | None, organisation: OrganisationId, *, now_seconds: int) -> str | None:
+    """Return the address that the organisation has given somebody who is its official: it stays good for them, also
+    where the organisation has set other mail domains since.
+    """
+    if previous is None or previous.organisation != organisation or not previous.in_force(now_seconds):
+        return None
+    return previous.email

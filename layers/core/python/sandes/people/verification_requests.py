@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from sandes.limits import Limit
+from sandes.mail_domains import check_address
 from sandes.model.ids import RequestId, UnitId, base64url_text, new_request_id, parse_request
+from sandes.model.verification import address_kept
 from sandes.model.verification_request import VerificationRequest
 from sandes.people.devices import DeviceDependencies
 from sandes.people.identity import Caller
@@ -21,18 +23,23 @@ def ask(
     """For citizens, and for officials of the organisation who want theirs renewed or changed.
 
     Raises ProtocolError: not_found (organisation or unit), verified_elsewhere, already_requested, rate_limited,
-    unavailable.
+    mail_domain_not_allowed, unavailable.
     """
     enforce_for(Limit.VERIFICATION_REQUESTS, caller, now_ms=now_ms, deps=deps)
     now_seconds = now_ms // 1000
     unit = body.unit or UnitId(body.organisation)
     organisations = deps.enrolment.verifications.organisations
-    if organisations.unit(body.organisation, unit) is None:
+    found = organisations.unit(body.organisation, unit)
+    if found is None:
         there = organisations.read(body.organisation)
         raise missing("/unit", "unit in the organisation") if there else missing("/organisation", "organisation")
     standing = caller.account.standing_at(now_seconds)
     if standing and standing.organisation != body.organisation:
         raise ProtocolError(ErrorCode.VERIFIED_ELSEWHERE)
+    if body.email and not found[0].accepts(body.email):
+        last = deps.enrolment.verifications.read(caller.account.id)
+        if body.email != address_kept(last, body.organisation, now_seconds=now_seconds):
+            check_address(body.email, found[0], "/email")
     made = VerificationRequest(
         id=new_request_id(body.organisation, caller.account.id),
         unit=unit,

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from sandes.model.organisation import UnitKind
+from sandes.model.organisation import MAX_MAIL_DOMAINS, UnitKind
 from sandes.model.profile import Audience
 from sandes.model.profile import Field as ProfileField
 from sandes.protocol.admin_roles_api import NewOfficer
 from sandes.protocol.app_api import Time
-from sandes.protocol.fields import Answer, Name, OrganisationField, UnitField, Wire
+from sandes.protocol.fields import Answer, MailDomain, Name, OrganisationField, UnitField, Wire
 
 PlaceName = Annotated[str, Name, Field(min_length=1, max_length=128)]
+MailDomains = Annotated[
+    list[MailDomain], Field(max_length=MAX_MAIL_DOMAINS), AfterValidator(lambda given: sorted(set(given)))
+]
 
 
 class AskForOrganisation(Wire):
@@ -33,10 +36,13 @@ class AskForOfficer(NewOfficer):
 
 
 class AdminOrganisation(Answer):
-    """`version` rises with each change of name and visibility; it is the ETag too."""
+    """`version` rises with each change of name, visibility and mail domains; it is the ETag too. `mail_domains`: at
+    which its administrators and officials are given addresses, subdomains not included; none: at any.
+    """
 
     id: OrganisationField
     name: str
+    mail_domains: list[str]
     created_at: Time
     version: int
 
@@ -47,9 +53,18 @@ class AdminOrganisations(Answer):
 
 
 class ChangeOrganisation(Wire):
-    """What was attested keeps the name of its day until renewed."""
+    """Either another `name`, or all `mail_domains`, which takes two. What was attested keeps the name of its day until
+    renewed. Without any domain, addresses at all domains are accepted.
+    """
 
-    name: PlaceName
+    name: PlaceName | None = None
+    mail_domains: MailDomains | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.name is None) == (self.mail_domains is None):
+            raise ValueError("give either name or mail_domains")
+        return self
 
 
 class Visibility(Answer):

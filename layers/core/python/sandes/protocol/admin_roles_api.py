@@ -73,6 +73,7 @@ class AdminAssignment(Answer):
     granted_by: str
     granted_at: Time
     expires_at: Time | None = None
+    outside_mail_domains: Annotated[bool, Field(description="the address is at none of the organisation's domains")]
 
 
 class AdminAssignments(Answer):
@@ -88,10 +89,12 @@ class RequestedBy(Answer):
 
 
 class ApprovalWarning(Answer):
-    """The value at `pointer` of the approval looks like that of another administrator, of `name` and `email`."""
+    """`looks_like`: the value at `pointer` of the approval looks like that of another administrator, of `name` and
+    `email`. `outside_mail_domains`: the address of this administrator is at none of the domains at `pointer`.
+    """
 
     pointer: str
-    code: Literal["looks_like"]
+    code: Literal["looks_like", "outside_mail_domains"]
     name: str
     email: str
 

@@ -449,4 +449,5 @@ class Problem(Answer):
     audience: Annotated[str, Field(description="of token_audience: the audience of this service")] | None = None
     reason: Annotated[Literal["unlinked", "replaced"], Field(description="of revoked")] | None = None
     approval: Annotated[str, Field(description="of already_pending: the approval that asks for the same")] | None = None
+    mail_domains: Annotated[list[str], Field(description="of mail_domain_not_allowed: those that are")] | None = None
     errors: list[Fault] | None = None

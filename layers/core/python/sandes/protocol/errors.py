@@ -132,6 +132,11 @@ class ErrorCode(StrEnum):
     MAIL_NOT_SET_UP = "mail_not_set_up", 409, "This stage cannot send e-mail; its operators must set `mail_from`."
     HAS_OFFICERS = "has_officers", 409, "The organisation has two nodal officers, who must grant its roles."
     LAST_OFFICER = "last_officer", 409, "An organisation must keep at least one nodal officer."
+    MAIL_DOMAIN_NOT_ALLOWED = (
+        "mail_domain_not_allowed",
+        409,
+        "The organisation accepts only e-mail addresses at its own domains; see mail_domains.",
+    )
     ALREADY_ASSIGNED = "already_assigned", 409, "The administrator already has this role at this place."
     ALREADY_SUSPENDED = "already_suspended", 409, "The account is already suspended."
     VERIFIED_LATELY = (

@@ -43,6 +43,7 @@ REASONS = {
     "of_no_organisation": "The group's app has no organisation, so nobody can be an admin of the group.",
     "official_groups_only": "Only official groups can be open.",
     "on_its_own": "Change the unit of a live app in a separate call.",
+    "other_domain": "The organisation accepts only addresses at its own domains.",
     "other_kind": "The template is for the other kind of message.",
     "phone_not_served": "The service sends no SMS to numbers of this country or kind.",
     "port": "Webhooks cannot be sent to this port.",

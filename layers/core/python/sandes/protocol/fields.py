@@ -54,7 +54,7 @@ from sandes.model.ids import (
     parse_unit,
 )
 from sandes.model.lost_text import why_lost
-from sandes.model.mailbox import MAX_EMAIL_CHARS, mailbox_of, parse_email
+from sandes.model.mailbox import MAX_DOMAIN_CHARS, MAX_EMAIL_CHARS, mailbox_of, parse_domain, parse_email
 
 
 class Wire(BaseModel):
@@ -206,6 +206,14 @@ Mailbox = Annotated[
     Field(max_length=MAX_EMAIL_CHARS, pattern=_EMAIL_PATTERN, description="taken in lower case, without `+tag`"),
 ]
 """Of administrators, by which two people are told apart: one mailbox is one person, whatever tag an address has."""
+
+MailDomain = Annotated[
+    str,
+    OneLine,
+    AfterValidator(parse_domain),
+    Field(max_length=MAX_DOMAIN_CHARS, pattern=r"^[A-Za-z0-9.-]+$", description="taken in lower case"),
+]
+"""What stands behind the @ of addresses; of another script, as `xn--…`."""
 
 
 def _text(parse: Callable[[str], Any]) -> PlainValidator:

@@ -244,6 +244,16 @@ class OrganisationStore:
             ExpressionAttributeNames={f"#f{n}": name for n, name in enumerate(fields)},
         )
 
+    def setting_mail_domains(
+        self, organisation: OrganisationId, domains: Sequence[str], *, before: Sequence[str]
+    ) -> dict[str, Any]:
+        """Part of a transaction. Fails if the organisation is not there, or has other domains than those `before`."""
+        values = {":domains": _texts(domains), ":before": _texts(before)}
+        change = self._changing(organisation_key(organisation), None, f"{Row.MAIL_DOMAINS} = :domains", values)
+        absent = "" if before else f"attribute_not_exists({Row.MAIL_DOMAINS}) OR "
+        change["Update"]["ConditionExpression"] += f" AND ({absent}{Row.MAIL_DOMAINS} = :before)"
+        return change
+
     def _update(
         self, key: dict[str, Any], version: int | None, change: str, values: dict[str, Any], **names: Any
     ) -> bool:
@@ -467,6 +477,10 @@ def _of_version(version: int | None) -> tuple[str, dict[str, Any]]:
     return f"{_EXISTS} AND ({first}{Row.VERSION} = :seen)", {":seen": {"N": str(version)}}
 
 
+def _texts(values: Iterable[str]) -> dict[str, Any]:
+    return {"L": [{"S": value} for value in values]}
+
+
 def _version(item: Item) -> int:
     return int(item[Row.VERSION]["N"]) if Row.VERSION in item else 1
 
@@ -482,6 +496,7 @@ def read_organisation(item: Item) -> Organisation:
         },
         version=_version(item),
         units=int(item[Row.UNITS]["N"]) if Row.UNITS in item else 0,
+        mail_domains=tuple(one["S"] for one in item[Row.MAIL_DOMAINS]["L"]) if Row.MAIL_DOMAINS in item else (),
     )
 
 

@@ -234,7 +234,7 @@ class OrganisationRow:
     OFFICIALS = "n"  # N verified in this very unit: it is not removed as long as there are any
     GROUPS = "m"  # N of this very unit
     APPS = "a"  # N of this very unit; absent: none
-    VERSION = "e"  # N rises when people change name, place or audiences; 1 where it is not there
+    VERSION = "e"  # N rises when people change name, place, audiences or mail domains; 1 where it is not there
     CHILDREN = "d"  # N units directly in this one; absent: none
     # units only
     ABOVE = "b"  # B the ids of what is above it, nearest first, when the tree had the version ABOVE_AT
@@ -244,6 +244,7 @@ class OrganisationRow:
     ORDER = EndingRow.DUE_AT  # N the unit's id, as the number that its bytes are
     # organisation only
     AUDIENCES = "v"  # M of S by field: what it has set of its policy
+    MAIL_DOMAINS = "l"  # L of S, sorted; absent: none
     TREE_VERSION = "t"  # N rises with every change of the tree: two moves at once cannot make a circle
     UNITS = "y"  # N besides itself; absent: none
     OFFICERS = "q"  # N assignments of nodal officers; the last one is not removed

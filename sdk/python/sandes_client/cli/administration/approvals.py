@@ -117,7 +117,7 @@ def _about(one: Answer) -> str:
     person = asked.get("person") or asked.get("officer") or {}
     words = [asked.get(name) for name in ("role", "name")]
     words += [person.get("email"), *(asked.get(name) for name in ("administrator", "app"))]
-    words += [*asked.get("scopes", ()), "SMS" if asked.get("sms") else None]
+    words += [*asked.get("mail_domains", ()), *asked.get("scopes", ()), "SMS" if asked.get("sms") else None]
     words += [f"{asked[name]} {name.replace('_', ' ')}" for name in ("per_minute", "per_day") if name in asked]
     unit, organisation = asked.get("unit"), asked.get("organisation")
     if one["operation"] != "organisation.create" and unit != organisation:
@@ -153,6 +153,8 @@ def _lines(shown: Answer) -> str:
 def _warning(one: Answer) -> str:
     what = one["pointer"].rpartition("/")[2]
     known = f"{text(one['name'])} <{text(one['email'])}>"
+    if one["code"] == "outside_mail_domains":
+        return f"  warning: the address of {known} would be at none of these domains; the administrator stays"
     return f"  warning: the {what} looks like that of {known}; compare them letter by letter"
 
 

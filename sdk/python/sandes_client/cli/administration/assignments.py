@@ -10,6 +10,7 @@ import typer
 from sandes_client.cli.administration.approvals import asked
 from sandes_client.cli.administration.options import InUnit, OfOrganisation, Yes, day, given
 from sandes_client.cli.administration.showing import (
+    Answer,
     AsJson,
     Limit,
     Shown,
@@ -19,6 +20,7 @@ from sandes_client.cli.administration.showing import (
     one_of,
     say,
     show_list,
+    text,
     time_of,
 )
 from sandes_client.cli.session import confirm, failures_as_lines
@@ -47,11 +49,15 @@ def assignment_list(
         Shown("role", field("role")),
         Shown("unit", field("unit"), whole=True),
         Shown("until", time_of("expires_at")),
-        Shown("e-mail", field("email")),
+        Shown("e-mail", _address),
         Shown("administrator", field("administrator"), whole=True),
         Shown("assignment", field("id"), whole=True),
     ]
     show_list(found, columns, as_json)
+
+
+def _address(one: Answer) -> str:
+    return text(one["email"]) + (" (outside the mail domains)" if one.get("outside_mail_domains") else "")
 
 
 @assignment.command(

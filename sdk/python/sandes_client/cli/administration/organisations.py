@@ -84,19 +84,52 @@ def organisation_create(
 
 @organisation.command("show", epilog=examples("organisation show", "organisation show aaaaaaaaaaaaa"))
 def organisation_show(ctx: typer.Context, organisation: OwnOrOther = None, *, as_json: AsJson = False) -> None:
-    """Show an organisation's name, age and version."""
+    """Show an organisation's name, age, mail domains and version."""
     _organisation(ctx.obj.get("organisations", organisation or ctx.obj.home()), as_json)
 
 
 renamed(organisation, "rename", "change ORGANISATION --name NAME")
 
 
-@organisation.command("change", epilog=examples("organisation change aaaaaaaaaaaaa --name 'Ministry of Rail'"))
+@organisation.command(
+    "change",
+    epilog=examples(
+        "organisation change aaaaaaaaaaaaa --name 'Ministry of Rail'",
+        "organisation change aaaaaaaaaaaaa --mail-domain rail.gov.in --mail-domain north.rail.gov.in",
+    ),
+)
 def organisation_change(
-    ctx: typer.Context, organisation: OrganisationId, *, name: Name, version: Version = None, as_json: AsJson = False
+    ctx: typer.Context,
+    organisation: OrganisationId,
+    *,
+    name: Annotated[
+        str | None, typer.Option(help="Another name, at most 128 characters. Attestations show it once renewed.")
+    ] = None,
+    mail_domain: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mail-domain",
+            metavar="DOMAIN",
+            help="Once for each domain at which its people may be given addresses, subdomains not included. They take "
+            "the place of the domains before; another nodal officer approves.",
+        ),
+    ] = None,
+    any_mail_domain: Annotated[
+        bool, typer.Option("--any-mail-domain", help="Accept addresses at all domains again; also approved by another.")
+    ] = False,
+    version: Version = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Change the name of an organisation. Attestations show it once they are renewed."""
-    _organisation(ctx.obj.patch("organisations", organisation, body={"name": name}, version=version), as_json)
+    """Change the name of an organisation, or ask for other mail domains."""
+    domains = [] if any_mail_domain else mail_domain or None
+    if (name is not None) + bool(mail_domain) + any_mail_domain != 1:
+        raise typer.BadParameter("give one of them", param_hint="--name, --mail-domain, --any-mail-domain")
+    body = given(name=name, mail_domains=domains)
+    answer = ctx.obj.patch("organisations", organisation, body=body, version=version)
+    if "operation" in answer:
+        asked(answer, as_json)
+    else:
+        _organisation(answer, as_json)
 
 
 @organisation.command(
@@ -265,7 +298,8 @@ def unit_remove(
 
 def _organisation(found: Answer, as_json: bool) -> None:
     line = f"{found['id']} {text(found['name'])}, since {at(found['created_at'])}, version {found['version']}"
-    say(line, found, as_json)
+    domains = ", ".join(map(text, found.get("mail_domains", ())))
+    say(f"{line}\n  addresses at {domains} only" if domains else line, found, as_json)
 
 
 def _unit(found: Answer, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from sandes.model.administrator import Place
 from sandes.model.ids import AccountId
 from sandes.model.imports import Entry, Nomination, Outcome
 from sandes.model.organisation import Tree
-from sandes.model.verification import Verification
+from sandes.model.verification import Verification, address_kept
 from sandes.store.imports import ImportStore
 from sandes.store.nominations import NominationStore
 from sandes.store.verifications import VerificationStore
@@ -88,11 +88,22 @@ def decide(entry: Entry, person: Known, *, place: Place, tree: Tree, now_seconds
         return Decision("failed", "unit_unknown")
     if entry.expires_at <= now_seconds:
         return Decision("failed", "date_past")
+    kept = _address_kept(person, place, now_seconds)
+    if entry.email and entry.email != kept and not tree.organisation.accepts(entry.email):
+        return Decision("failed", "mail_domain_not_allowed")
     if in_force and verification:
         return Decision("unchanged" if _same(entry, verification) else "changed")
     if person.account is not None:
         return Decision("verified")
     return Decision("nominated")
+
+
+def _address_kept(person: Known, place: Place, now_seconds: int) -> str | None:
+    """Return the address that the organisation has given the person already, as an official or by a nomination."""
+    nomination = person.nomination if person.account is None else None
+    if nomination and nomination.in_force(now_seconds) and nomination.place.organisation == place.organisation:
+        return nomination.email
+    return address_kept(person.verification, place.organisation, now_seconds=now_seconds)
 
 
 def _reaches(place: Place, other: Place, tree: Tree) -> bool:

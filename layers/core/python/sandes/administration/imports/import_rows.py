@@ -60,6 +60,10 @@ FINDINGS: Mapping[str, tuple[str, str]] = {
     "bad_post/error_value": ("post", _ERROR),
     "bad_post/placeholder": ("post", _NOTHING),
     "bad_email": ("email", "Not an e-mail address."),
+    "mail_domain_not_allowed": (
+        "email",
+        "The organisation accepts only addresses at its own domains, each without its subdomains: give one of those.",
+    ),
     "unit_unknown": ("unit", "There is no such unit within your reach: give its id, name, or path with slashes."),
     "unit_ambiguous": ("unit", "Several units have this name: give the path with slashes, or the id."),
     "date_missing": ("expires", "Give the day until which the verification is good, or that of retirement."),

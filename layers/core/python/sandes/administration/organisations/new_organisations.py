@@ -96,7 +96,7 @@ class Appointing(ApprovedOperation[AppointOfficer]):
 
     def check(self, parameters: AppointOfficer, by: Caller, *, now_seconds: int) -> None:
         """Raises ProtocolError: fresh_sign_in_required, not_found, has_officers, invalid_request, own_roles,
-        roles_apart, already_assigned.
+        mail_domain_not_allowed, roles_apart, already_assigned.
         """
         fresh(by, now_seconds=now_seconds)
         if self.organisations.unit(parameters.organisation, parameters.home) is None:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from sandes.administration.approvals import ApprovalDependencies
 from sandes.administration.audit.audit import BesideFailed, Recorder
 from sandes.administration.authority import Permission, grants, path_seen, require
-from sandes.administration.organisations import organisations
+from sandes.administration.organisations import mail_domains, organisations
 from sandes.administration.organisations.organisations import CreateUnit
 from sandes.administration.scopes import Standing, Walk
 from sandes.crypto.pepper import Pepper
@@ -20,6 +21,7 @@ from sandes.cursors import cursor as make_cursor
 from sandes.cursors import position
 from sandes.limits import Limit, enforce
 from sandes.model.administrator import PLATFORM, Assignment, Caller, Place
+from sandes.model.approval import Approval
 from sandes.model.audit import Act
 from sandes.model.ids import OrganisationId, UnitId, administrator_text, id_text, new_unit_id, parse_unit
 from sandes.model.organisation import Organisation, Tree
@@ -75,7 +77,7 @@ def read(caller: Caller, organisation: OrganisationId, *, deps: PlaceDependencie
     return _shown(_organisation(organisation, deps))
 
 
-def rename(
+def change(
     caller: Caller,
     organisation: OrganisationId,
     body: ChangeOrganisation,
@@ -83,14 +85,25 @@ def rename(
     *,
     now_ms: int,
     deps: PlaceDependencies,
-) -> AdminOrganisation:
-    """Raises ProtocolError: not_found, precondition_failed."""
+    asking: ApprovalDependencies,
+) -> AdminOrganisation | Approval:
+    """Another name at once, or other mail domains, which takes two.
+
+    Raises ProtocolError: not_found, precondition_failed, and as `mail_domains.ask`.
+    """
     place = Place.root(organisation)
     right = require(caller, Permission.UNITS, "act", place, deps.organisations)
     old = _organisation(organisation, deps)
-    changes = {"name": {"old": old.name, "new": body.name}}
+    if body.mail_domains is not None:
+        if version is not None and old.version != version:
+            raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
+        if body.mail_domains == list(old.mail_domains):
+            return _shown(old)
+        return mail_domains.ask(caller, old, body.mail_domains, now_ms=now_ms, deps=asking)
+    name = body.name or old.name
+    changes = {"name": {"old": old.name, "new": name}}
     store = _recording(deps, caller, right, place, action="organisation.rename", now_ms=now_ms, details=changes)
-    if not store.rename(organisation, UnitId(organisation), body.name, version=version):
+    if not store.rename(organisation, UnitId(organisation), name, version=version):
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
     return _shown(_organisation(organisation, deps))
 
@@ -271,6 +284,7 @@ def _shown(organisation: Organisation) -> AdminOrganisation:
     return AdminOrganisation(
         id=organisation.id,
         name=organisation.name,
+        mail_domains=list(organisation.mail_domains),
         created_at=utc(organisation.created_at),
         version=organisation.version,
     )

@@ -17,12 +17,20 @@ from sandes.administration.people.attestation_keys import announced_key
 from sandes.crypto.attestation import SALT_BYTES, AttestationKeys, commitment, sign, statement
 from sandes.crypto.introductions import Key
 from sandes.crypto.pepper import Pepper
+from sandes.mail_domains import check_address
 from sandes.model.device import Account
 from sandes.model.ids import AccountId, OrganisationId, UnitId, account_text, id_text
 from sandes.model.imports import Origin
 from sandes.model.organisation import Organisation, Unit
 from sandes.model.phone import parse_phone
-from sandes.model.verification import ATTESTED, MAX_SECONDS, Attestation, AttestedField, Verification
+from sandes.model.verification import (
+    ATTESTED,
+    MAX_SECONDS,
+    Attestation,
+    AttestedField,
+    Verification,
+    address_kept,
+)
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.protocol.fields import AccountField, Email, Name, OneLine, OrganisationField, UnitField, Wire
 from sandes.store.directory import DirectoryStore
@@ -116,8 +124,8 @@ def verify(operation: Verify, *, now_seconds: int, deps: VerificationDependencie
     """Make, renew or change a verification. Doing the same again makes a new attestation and changes nothing else.
 
     Raises ProtocolError: not_found (account, number, organisation or unit), invalid_phone, invalid_request,
-    verified_elsewhere, unavailable (also while memberships that came of another organisation's word are being ended:
-    the person would be let into that organisation's groups again).
+    verified_elsewhere, mail_domain_not_allowed, unavailable (also while memberships that came of another organisation's
+    word are being ended: the person would be let into that organisation's groups again).
     """
     terms = Terms(
         operation.organisation,
@@ -165,6 +173,8 @@ def attest(
             raise ProtocolError(ErrorCode.VERIFIED_ELSEWHERE)
         if deps.store.is_ending(account.id, previous.organisation):
             raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=ENDING_SECONDS)
+    if terms.email != address_kept(previous, terms.organisation, now_seconds=now_seconds):
+        check_address(terms.email, place[0], "/email")
     key = announced_key(deps.keys, deps.store, now_seconds=now_seconds)
     made = attested(terms, account.id, place, previous, asked=asked, now_seconds=now_seconds, key=key)
     deps.store.put(made, previous=previous, phone_index=account.phone_index)

@@ -9,6 +9,7 @@ from typing import Any
 from sandes.administration.approvals import Decision, Write
 from sandes.administration.authority import APART, everywhere
 from sandes.administration.roles.sign_in import AdministratorPool
+from sandes.mail_domains import check_address
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
 from sandes.model.ids import AdministratorId, OrganisationId, administrator_text
 from sandes.model.mailbox import mailbox_of
@@ -16,6 +17,7 @@ from sandes.protocol.admin_roles_api import NewPerson
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.store.administrators import AdministratorStore
 from sandes.store.dynamo import ConditionFailed
+from sandes.store.organisations import OrganisationStore
 
 _TRIES = 4
 """Of a grant while others change the same person's roles."""
@@ -41,6 +43,7 @@ class Appointment:
 class Appointments:
     administrators: AdministratorStore
     pool: AdministratorPool
+    organisations: OrganisationStore
 
     def check(self, wanted: Appointment, by: Caller, *, now_seconds: int) -> None:
         """Refuses what can be refused before it is done, by what the organisations in which `by` works may know.
@@ -48,12 +51,14 @@ class Appointments:
         An address gets the same answer whether it belongs to nobody or to an administrator of another organisation:
         `make` settles that, once two people have agreed.
 
-        Raises ProtocolError: own_roles, not_found, invalid_request, roles_apart, already_assigned.
+        Raises ProtocolError: own_roles, mail_domain_not_allowed, not_found, invalid_request, roles_apart,
+        already_assigned.
         """
         if isinstance(wanted.who, NewPerson):
             found = self.pool.find(wanted.who.email)
             if found == by.id or mailbox_of(wanted.who.email) == mailbox_of(by.administrator.email):
                 raise ProtocolError(ErrorCode.OWN_ROLES)
+            self._check_domain(wanted, wanted.who.email, f"{wanted.field}/email")
             known = self.administrators.read(found) if found is not None else None
             if known is not None:
                 self._check_name(wanted.who, *known, wanted, by)
@@ -62,9 +67,15 @@ class Appointments:
             return
         if wanted.who == by.id:
             raise ProtocolError(ErrorCode.OWN_ROLES)
-        _, held = self._known(wanted.who)
+        person, held = self._known(wanted.who)
+        self._check_domain(wanted, person.email, "/administrator")
         seen = [one for one in held if everywhere(one.role) or one.place.organisation in _seen(wanted, by)]
         _check_beside(wanted, seen, now_seconds)
+
+    def _check_domain(self, wanted: Appointment, email: str, pointer: str) -> None:
+        organisation = self.organisations.read(wanted.place.organisation)
+        if organisation is not None:  # it is not there before its first officer is
+            check_address(email, organisation, pointer)
 
     def make(self, wanted: Appointment, decision: Decision, write: Write, parts: Parts, otherwise: ErrorCode) -> None:
         """Whoever has no role anywhere is invited first; whoever has one keeps their name and home. The organisation

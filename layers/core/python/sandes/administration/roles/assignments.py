@@ -19,6 +19,7 @@ from sandes.model.administrator import Assignment, AssignmentKey, Caller, Place,
 from sandes.model.approval import Approval
 from sandes.model.audit import Act
 from sandes.model.ids import UnitId, administrator_text, id_text
+from sandes.model.organisation import Organisation
 from sandes.protocol.admin_roles_api import NewAssignment, NewPerson, RoleField
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.protocol.fields import AdministratorField, Moment, OrganisationField, UnitField, Wire, seconds_of
@@ -69,7 +70,7 @@ class Granting(ApprovedOperation[GrantRole]):
 
     def check(self, parameters: GrantRole, by: Caller, *, now_seconds: int) -> None:
         """Raises ProtocolError: fresh_sign_in_required, role_above_own, invalid_request, not_found, own_roles,
-        roles_apart, already_assigned.
+        mail_domain_not_allowed, roles_apart, already_assigned.
         """
         fresh(by, now_seconds=now_seconds)
         wanted = parameters.wanted
@@ -188,8 +189,8 @@ def page(
     limit: int,
     now_seconds: int,
     deps: AssignmentDependencies,
-) -> tuple[list[Listed], str | None]:
-    """The assignments in force at the place and below it, and the cursor of the next page.
+) -> tuple[list[Listed], Organisation, str | None]:
+    """The assignments in force at the place and below it, their organisation, and the cursor of the next page.
 
     A page may hold fewer than `limit`, even none, with a cursor. Raises ProtocolError not_found, invalid_cursor.
     """
@@ -201,9 +202,10 @@ def page(
     more = make_cursor(last, owner=owner, of=of, pepper=deps.pepper) if last else None
     live = [one for one in found if one.assignment.in_force(now_seconds)]
     if alone or place.is_root:
-        return live, more
+        return live, tree.organisation, more
     paths = deps.organisations.paths(place.organisation, {one.assignment.place.unit for one in live})
-    return [one for one in live if paths and paths.within(one.assignment.place.unit, place.unit)], more
+    within = [one for one in live if paths and paths.within(one.assignment.place.unit, place.unit)]
+    return within, tree.organisation, more
 
 
 def take(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sandes.model.approval import Approval
+from sandes.model.ids import OrganisationId
 from sandes.model.lookalikes import look_alike, skeleton
 from sandes.model.mailbox import mailbox_of
 from sandes.protocol.admin_roles_api import ApprovalWarning
@@ -50,9 +51,16 @@ def _known(approval: Approval, administrators: AdministratorStore) -> Iterator[t
     requester = administrators.read(approval.requested_by)
     if requester is not None:
         yield requester[0].name, requester[0].email
+    yield from people_of(approval.place.organisation, administrators)
+
+
+def people_of(organisation: OrganisationId, administrators: AdministratorStore) -> Iterator[tuple[str, str]]:
+    """Yield names and addresses of those who have a role in the organisation, some more than once: of its first 2,000
+    assignments, a query for each 250.
+    """
     after: str | None = None
     for _ in range(_MOST_PAGES):
-        page, after = administrators.of_organisation(approval.place.organisation, after=after, limit=_PAGE)
+        page, after = administrators.of_organisation(organisation, after=after, limit=_PAGE)
         yield from dict.fromkeys((one.name, one.email) for one in page)
         if after is None:
             return

@@ -217,6 +217,7 @@ def wire_approvals() -> ApprovalDependencies:
     from sandes.administration.approvals import ApprovalDependencies
     from sandes.administration.apps.app_operations import app_operations
     from sandes.administration.apps.app_registry import RegistryDependencies
+    from sandes.administration.organisations import mail_domains
     from sandes.administration.organisations.new_organisations import Appointing, Founding
     from sandes.administration.roles.access_resets import Resetting
     from sandes.administration.roles.appointments import Appointments
@@ -226,7 +227,7 @@ def wire_approvals() -> ApprovalDependencies:
     from sandes.store.apps import AppStore
 
     dynamodb, table, organisations = client_of("dynamodb"), AdminSettings.load().directory_table, _organisations()
-    appointments = Appointments(wire_administrators(), administrator_pool())
+    appointments = Appointments(wire_administrators(), administrator_pool(), organisations)
     registry = RegistryDependencies(AppStore(dynamodb, table), organisations, _pepper())
     return ApprovalDependencies(
         store=ApprovalStore(dynamodb, table),
@@ -236,6 +237,7 @@ def wire_approvals() -> ApprovalDependencies:
         pepper=_pepper(),
         operations={
             "organisation.create": Founding(appointments, organisations),
+            mail_domains.OPERATION: mail_domains.SettingMailDomains(organisations),
             "officer.appoint": Appointing(appointments, organisations),
             "assignment.grant": Granting(appointments, organisations),
             "assignment.take": Taking(wire_administrators()),

@@ -49,7 +49,7 @@ AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 RequestPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
 StateQuery = Annotated[Literal["open", "decided"], Query(description="those still to be decided, or the others")]
 
-_VERIFIES = (ErrorCode.VERIFIED_ELSEWHERE, ErrorCode.UNAVAILABLE)
+_VERIFIES = (ErrorCode.VERIFIED_ELSEWHERE, ErrorCode.MAIL_DOMAIN_NOT_ALLOWED, ErrorCode.UNAVAILABLE)
 
 
 @router.get(
@@ -116,7 +116,7 @@ def get_person(account: AccountPath) -> Response[AdminPerson]:
         "Change what is said of a person",
         permission=Permission.PEOPLE,
         need="act",
-        refuses=(*VERSIONED, ErrorCode.UNAVAILABLE),
+        refuses=(*VERSIONED, ErrorCode.MAIL_DOMAIN_NOT_ALLOWED, ErrorCode.UNAVAILABLE),
     ),
 )
 def change_person(account: AccountPath, body: ChangePerson, if_match: IfMatch = None) -> Response[AdminPerson]:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 
 from sandes.administration.authority import Permission
 from sandes.administration.organisations import new_organisations, places
@@ -25,7 +26,7 @@ from sandes.edge.admin.params import (
 )
 from sandes.edge.admin.roles_http import shown_approval
 from sandes.edge.admin.routes import ASKING, described
-from sandes.edge.http import no_content, tagged, version_needed
+from sandes.edge.http import accepted, no_content, tagged, version_needed
 from sandes.edge.paths import organisation_in_path
 from sandes.protocol.admin_organisations_api import (
     AdminOrganisation,
@@ -46,6 +47,14 @@ from sandes.protocol.errors import ErrorCode
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
 APPOINTING = (ErrorCode.FRESH_SIGN_IN_REQUIRED, ErrorCode.OWN_ROLES, ErrorCode.ROLES_APART)
+
+RENAMED_OR_ASKED: dict[int, OpenAPIResponse] = {
+    HTTPStatus.OK: {"description": "Done", "content": {"application/json": {"model": AdminOrganisation}}},
+    HTTPStatus.ACCEPTED: {
+        "description": "Asked for: it takes two",
+        "content": {"application/json": {"model": AdminApproval}},
+    },
+}
 
 
 @router.get(
@@ -86,7 +95,10 @@ def ask_for_organisation(body: AskForOrganisation) -> AdminApproval:
         permission=Permission.ORGANISATIONS,
         need="second",
         where="organisation",
-        refuses=(*APPOINTING, *ASKING, ErrorCode.ALREADY_ASSIGNED, ErrorCode.HAS_OFFICERS),
+        refuses=(
+            *(*APPOINTING, *ASKING, ErrorCode.ALREADY_ASSIGNED, ErrorCode.HAS_OFFICERS),
+            ErrorCode.MAIL_DOMAIN_NOT_ALLOWED,
+        ),
     ),
 )
 def ask_for_officer(id: OrganisationPath, body: AskForOfficer) -> AdminApproval:
@@ -108,17 +120,26 @@ def get_organisation(id: OrganisationPath) -> Response[AdminOrganisation]:
 
 @router.patch(
     "/admin/v1/organisations/<id>",
+    responses=RENAMED_OR_ASKED,
     **described(
-        "Rename an organisation", permission=Permission.UNITS, need="act", where="organisation", refuses=VERSIONED
+        "Rename an organisation; or, as a nodal officer, request other mail domains",
+        permission=Permission.UNITS,
+        need="act",
+        where="organisation",
+        refuses=(*VERSIONED, *ASKING, ErrorCode.FRESH_SIGN_IN_REQUIRED),
     ),
 )
 def change_organisation(
     id: OrganisationPath, body: ChangeOrganisation, if_match: IfMatch = None
-) -> Response[AdminOrganisation]:
+) -> Response[AdminOrganisation | AdminApproval]:
     caller, now_ms = call(router)
     organisation, version = organisation_in_path(id), version_needed(if_match)
-    changed = places.rename(caller, organisation, body, version, now_ms=now_ms, deps=wire_places())
-    return tagged(changed, changed.version)
+    changed = places.change(
+        caller, organisation, body, version, now_ms=now_ms, deps=wire_places(), asking=wire_approvals()
+    )
+    if isinstance(changed, AdminOrganisation):
+        return tagged(changed, changed.version)
+    return accepted(shown_approval(changed, now_ms))
 
 
 @router.get(

@@ -12,8 +12,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from sandes.administration import approvals
 from sandes.administration.authority import Permission
-from sandes.administration.roles import assignments
-from sandes.administration.roles.lookalike_people import warnings
+from sandes.administration.organisations import mail_domains
+from sandes.administration.roles import assignments, lookalike_people
 from sandes.edge.admin.admin_wiring import wire_approvals, wire_assignments
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import (
@@ -30,6 +30,7 @@ from sandes.edge.admin.routes import ASKING, described
 from sandes.edge.paths import ONE_FLAG, approval_in_path, assignment_in_path
 from sandes.model.approval import Approval
 from sandes.model.ids import base64url_text
+from sandes.model.organisation import Organisation
 from sandes.protocol.admin_api import utc
 from sandes.protocol.admin_roles_api import (
     AdminApproval,
@@ -69,10 +70,10 @@ def list_assignments(
 ) -> AdminAssignments:
     caller, now_ms = call(router)
     place = place_asked(caller, organisation, unit)
-    found, more = assignments.page(
+    found, organisation_found, more = assignments.page(
         caller, place, after=cursor, limit=limit, now_seconds=now_ms // 1000, deps=wire_assignments()
     )
-    return AdminAssignments(assignments=[_shown(one) for one in found], cursor=more)
+    return AdminAssignments(assignments=[_shown(one, organisation_found) for one in found], cursor=more)
 
 
 @router.post(
@@ -84,7 +85,7 @@ def list_assignments(
         need="second",
         refuses=(
             *(ErrorCode.FRESH_SIGN_IN_REQUIRED, ErrorCode.OWN_ROLES, ErrorCode.ROLE_ABOVE_OWN),
-            *(ErrorCode.ROLES_APART, ErrorCode.ALREADY_ASSIGNED),
+            *(ErrorCode.ROLES_APART, ErrorCode.ALREADY_ASSIGNED, ErrorCode.MAIL_DOMAIN_NOT_ALLOWED),
             *ASKING,
         ),
     ),
@@ -161,7 +162,8 @@ def get_approval(id: ApprovalPath) -> AdminApproval:
     caller, now_ms = call(router)
     deps = wire_approvals()
     found = approvals.read(caller, approval_in_path(id), now_ms=now_ms, deps=deps)
-    return shown_approval(found, now_ms, warnings(found, deps.administrators))
+    warned = lookalike_people.warnings(found, deps.administrators) + mail_domains.warnings(found, deps.administrators)
+    return shown_approval(found, now_ms, warned)
 
 
 @router.post(
@@ -174,7 +176,7 @@ def get_approval(id: ApprovalPath) -> AdminApproval:
         refuses=(
             *(ErrorCode.OWN_REQUEST, ErrorCode.SAME_UNIT, ErrorCode.APPROVAL_STATE, ErrorCode.FRESH_SIGN_IN_REQUIRED),
             *(ErrorCode.OWN_ROLES, ErrorCode.ROLE_ABOVE_OWN, ErrorCode.ROLES_APART, ErrorCode.ALREADY_ASSIGNED),
-            *(ErrorCode.LAST_OFFICER, ErrorCode.HAS_OFFICERS),
+            *(ErrorCode.LAST_OFFICER, ErrorCode.HAS_OFFICERS, ErrorCode.MAIL_DOMAIN_NOT_ALLOWED),
             *(ErrorCode.OWN_ACCESS, ErrorCode.ACCESS_RESET_PENDING, ErrorCode.MAIL_NOT_SET_UP),
         ),
     ),
@@ -227,7 +229,7 @@ def shown_approval(approval: Approval, now_ms: int, warned: Sequence[ApprovalWar
     )
 
 
-def _shown(listed: Listed) -> AdminAssignment:
+def _shown(listed: Listed, organisation: Organisation) -> AdminAssignment:
     one = listed.assignment
     return AdminAssignment(
         id=str(one.key),
@@ -240,4 +242,5 @@ def _shown(listed: Listed) -> AdminAssignment:
         granted_by=one.granted_by,
         granted_at=utc(one.granted_at),
         expires_at=utc(one.expires_at) if one.expires_at else None,
+        outside_mail_domains=not organisation.accepts(listed.email),
     )

@@ -125,6 +125,7 @@ def change_profile(body: ChangeProfile) -> OwnProfile:
             ErrorCode.NOT_FOUND,
             ErrorCode.VERIFIED_ELSEWHERE,
             ErrorCode.ALREADY_REQUESTED,
+            ErrorCode.MAIL_DOMAIN_NOT_ALLOWED,
             ErrorCode.RATE_LIMITED,
         ),
     ),

@@ -1,0 +1,91 @@
+"""Mail domains of an organisation: one nodal officer asks for them, they are set when another one approves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sandes.administration import approvals
+from sandes.administration.approvals import ApprovalDependencies, ApprovedOperation, Decision, Write
+from sandes.administration.authority import GRANTED_BY, Permission
+from sandes.administration.roles.lookalike_people import MAX_WARNINGS, people_of
+from sandes.administration.roles.sign_in import fresh
+from sandes.model.administrator import Caller, Place, Role
+from sandes.model.approval import Approval
+from sandes.model.ids import id_text
+from sandes.model.mailbox import domain_of
+from sandes.model.organisation import Organisation
+from sandes.protocol.admin_organisations_api import MailDomains
+from sandes.protocol.admin_roles_api import ApprovalWarning
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.protocol.fields import OrganisationField, Wire
+from sandes.store.administrators import AdministratorStore
+from sandes.store.dynamo import ConditionFailed
+from sandes.store.organisations import OrganisationStore
+
+OPERATION = "organisation.mail_domains"
+
+
+class SetMailDomains(Wire):
+    """What an approval of other mail domains holds. `before`: those that they take the place of."""
+
+    organisation: OrganisationField
+    mail_domains: MailDomains
+    before: MailDomains
+
+
+@dataclass(frozen=True, slots=True)
+class SettingMailDomains(ApprovedOperation[SetMailDomains]):
+    """`organisation.mail_domains`, by two nodal officers: it decides who may be given a role."""
+
+    organisations: OrganisationStore
+    permission = Permission.ROLES
+    model = SetMailDomains
+
+    def place(self, parameters: SetMailDomains) -> Place:
+        return Place.root(parameters.organisation)
+
+    def roles(self, parameters: SetMailDomains) -> Collection[Role]:  # noqa: ARG002  # whatever they are set to
+        return GRANTED_BY[Role.NODAL_OFFICER]
+
+    def check(self, parameters: SetMailDomains, by: Caller, *, now_seconds: int) -> None:  # noqa: ARG002
+        """Raises ProtocolError fresh_sign_in_required."""
+        fresh(by, now_seconds=now_seconds)
+
+    def carry_out(self, parameters: SetMailDomains, decision: Decision, write: Write) -> None:  # noqa: ARG002
+        """Raises ProtocolError approval_state if the domains were changed meanwhile."""
+        setting = self.organisations.setting_mail_domains(
+            parameters.organisation, parameters.mail_domains, before=parameters.before
+        )
+        try:
+            write([setting], subject=id_text(parameters.organisation))
+        except ConditionFailed:
+            raise ProtocolError(ErrorCode.APPROVAL_STATE) from None
+
+    def recorded(self, parameters: SetMailDomains) -> dict[str, Any]:
+        return {"mail_domains": {"old": parameters.before, "new": parameters.mail_domains}}
+
+
+def ask(
+    caller: Caller, organisation: Organisation, domains: list[str], *, now_ms: int, deps: ApprovalDependencies
+) -> Approval:
+    """Ask for these domains in the place of the organisation's own.
+
+    Raises ProtocolError: not_found without the right, and as `SettingMailDomains.check`.
+    """
+    wanted = SetMailDomains(organisation=organisation.id, mail_domains=domains, before=list(organisation.mail_domains))
+    return approvals.request(caller, OPERATION, wanted, now_ms=now_ms, deps=deps)
+
+
+def warnings(approval: Approval, administrators: AdministratorStore) -> list[ApprovalWarning]:
+    """Name administrators whose addresses would be outside the domains that a pending approval sets. They stay."""
+    domains = approval.parameters.get("mail_domains")
+    if approval.operation != OPERATION or approval.decision != "pending" or not domains:
+        return []
+    people = dict.fromkeys(people_of(approval.place.organisation, administrators))
+    outside = [(name, email) for name, email in people if domain_of(email) not in domains]
+    return [
+        ApprovalWarning(pointer="/parameters/mail_domains", code="outside_mail_domains", name=name, email=email)
+        for name, email in outside[:MAX_WARNINGS]
+    ]
