@@ -27,6 +27,7 @@ class Administration(Foundation):
         )
         self.identity = Identity(self, "Identity", config=self._config, tokens=self.administrator_tokens.function)
         self._operators()
+        self._rekeying()
         self._verification_sweep()
         self._access_resets()
         self._audit_heads()
@@ -49,6 +50,28 @@ class Administration(Foundation):
         self._grant_invitations(self.operator)
         ending = ("cognito-idp:AdminDisableUser", "cognito-idp:AdminUserGlobalSignOut")
         self._grant(self.operator, ending, self.identity.pool.user_pool_arn)
+
+    def _rekeying(self) -> None:
+        """Writes rows anew for another value of the pepper, called by operators (docs/incidents/pepper.md)."""
+        self.rekey = self._function(
+            "Rekey",
+            "admin",
+            self._tables(schema.DIRECTORY) | self._secrets(pepper=self.pepper) | self._audit_settings(),
+            entry="rekey",
+            memory_mb=1769,  # one whole processor: each number is opened, and hashed twice
+            timeout_seconds=55,
+        )
+        self._grant_tables(
+            self.rekey,
+            {
+                schema.DIRECTORY: (
+                    *("Scan", "GetItem", "BatchGetItem"),
+                    *("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
+                )
+            },
+        )
+        self._grant_audit(self.rekey)
+        self._grant_secret(self.rekey, self.pepper)
 
     def _verification_sweep(self) -> None:
         self.verification_sweep = self._function(

@@ -467,7 +467,7 @@ class ServiceStack(Administration):
             (("AD#*", "O"), (*made, "DeleteItem"), (self.admin, self.operator)),
             (("AR#*",), (*made, "DeleteItem"), (self.admin, self.access_resets)),
             (("K#*",), (*made, "DeleteItem"), (self.admin_people, self.admin_imports)),
-            (("APP#*",), made, (self.admin, *serving_apps, self.group_upkeep, self.group_rosters)),
+            (("APP#*",), made, (self.admin, self.rekey, *serving_apps, self.group_upkeep, self.group_rosters)),
         ):
             for function in writers:
                 if function not in may:
@@ -500,6 +500,7 @@ class ServiceStack(Administration):
         CfnOutput(self, "WebSocketUrl", value=self.websocket.url)
         CfnOutput(self, "HttpUrl", value=self.http.url)
         CfnOutput(self, "OperatorFunction", value=self.operator.function.function_name)
+        CfnOutput(self, "RekeyFunction", value=self.rekey.function.function_name)
         CfnOutput(self, "AlarmTopic", value=self.monitoring.topic.topic_arn)
         CfnOutput(self, "TokenAudience", value=self._config.token_audience)
         CfnOutput(self, "AdministratorPool", value=self.identity.pool.user_pool_id)

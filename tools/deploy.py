@@ -146,6 +146,7 @@ def endpoints(outputs: Mapping[str, str]) -> dict[str, str]:
         "websocket_url": outputs["WebSocketUrl"],
         "audience": outputs["TokenAudience"],
         "operator": outputs["OperatorFunction"],
+        "rekey": outputs["RekeyFunction"],
         "cognito_url": outputs["CognitoUrl"],
         "admin_client": outputs["AdministratorClient"],
     }

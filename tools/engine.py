@@ -92,6 +92,7 @@ class Deployment:
     websocket_url: str
     audience: str
     operator: str
+    rekey: str
     aws_endpoint: str
     cognito_url: str
     admin_pool: str
@@ -100,7 +101,16 @@ class Deployment:
 
     def write(self, file: Path) -> None:
         """As the `--endpoints` file of `sandes` and `sandes-admin`."""
-        names = ("http_url", "websocket_url", "audience", "operator", "aws_endpoint", "cognito_url", "admin_client")
+        names = (
+            "http_url",
+            "websocket_url",
+            "audience",
+            "operator",
+            "rekey",
+            "aws_endpoint",
+            "cognito_url",
+            "admin_client",
+        )
         file.write_text(json.dumps({name: getattr(self, name) for name in names}, indent=2) + "\n")
 
 
@@ -304,6 +314,7 @@ def deployment_of(engine: Engine) -> Deployment:
         websocket_url=values["WebSocketUrl"],
         audience=values["TokenAudience"],
         operator=values["OperatorFunction"],
+        rekey=values["RekeyFunction"],
         aws_endpoint=engine.url,
         cognito_url=values["CognitoUrl"],
         admin_pool=values["AdministratorPool"],

@@ -1,5 +1,5 @@
-"""The HTTPS admin API but for people and apps; how operators make the first administrators, through Lambda's own API,
-allowed by IAM; and the sweep of verifications that have ended.
+"""The HTTPS admin API but for people and apps; what operators call through Lambda's own API, allowed by IAM, to make
+the first administrators and to replace the pepper; and the sweep of verifications that have ended.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from sandes.administration import rekeying
 from sandes.administration.audit.audit import ChainBroken
 from sandes.administration.audit.audit_heads import keep_heads
 from sandes.administration.people.verification_sweep import end_due
@@ -20,6 +21,7 @@ from sandes.edge.admin.admin_wiring import (
     wire_audit_heads,
     wire_operator,
     wire_places,
+    wire_rekeying,
     wire_verification_sweep,
 )
 from sandes.edge.admin.audit_http import router as audit_routes
@@ -66,6 +68,14 @@ def operator(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     now_ms = now_milliseconds()
     return direct_call(
         lambda: operate(event, now_ms=now_ms, deps=wire_operator()), context, name=str(event.get("operation"))
+    )
+
+
+def rekey(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Called by operators, for another value of the pepper."""
+    now_ms = now_milliseconds()
+    return direct_call(
+        lambda: rekeying.operate(event, now_ms=now_ms, deps=wire_rekeying()), context, name=str(event.get("operation"))
     )
 
 

@@ -221,6 +221,17 @@ ALLOWED = {
         "cognito-idp:AdminDisableUser administrators",
         "cognito-idp:AdminUserGlobalSignOut administrators",
     },
+    "rekey": RECORDS
+    | {
+        "dynamodb:Scan directory",
+        "dynamodb:GetItem directory",
+        "dynamodb:BatchGetItem directory",
+        "dynamodb:PutItem directory",
+        "dynamodb:UpdateItem directory",
+        "dynamodb:DeleteItem directory",
+        "dynamodb:ConditionCheckItem directory",
+        "secretsmanager:GetSecretValue Pepper",
+    },
     "administratortokens": set(),
     "admin": RECORDS
     | INVITES
@@ -424,7 +435,7 @@ def test_exactly_the_functions_that_make_envelopes_read_the_keys_that_devices_kn
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")
 MANAGES = {"admin", "operator"}
 ATTESTS = {"adminpeople", "adminimports"}
-SERVES_APPS = {"admin", "adminapps", "apps", "appwebhooks", "appgroups", "groupupkeep", "grouprosters"}
+SERVES_APPS = {"admin", "adminapps", "apps", "appwebhooks", "appgroups", "groupupkeep", "grouprosters", "rekey"}
 GUARDED = {
     **{f"dynamodb:{action} {rows}": MANAGES for action in WRITES for rows in ("AD#*", "O")},
     **{f"dynamodb:{action} AR#*": {"admin", "accessresets"} for action in WRITES},

@@ -73,6 +73,11 @@ def nomination(office: Importing, phone: str) -> Any:
     return office.deps().nominations.number(PEPPER.index("phone", phone)).nomination
 
 
+def queued(phone: PhoneNumber) -> str:
+    """A number as a registration queues it."""
+    return base64url_text(PEPPER.seal_phone(phone, devices.QUEUED_NUMBER))
+
+
 def recorded(office: Importing) -> Any:
     """Details of the last entry of the organisation's chain."""
     return json.loads(office.administration.entries(office.organisation)[-1].body or b"{}")["details"]
@@ -348,7 +353,7 @@ def test_who_was_nominated_is_an_official_on_registering(office: Importing) -> N
 def test_being_told_of_a_registration_twice_or_too_early_does_no_harm(office: Importing) -> None:
     phone = new_phone()
     office.run(csv_of(row(phone)))
-    told = {"number": PEPPER.index("phone", phone), "until": NOW + 120}
+    told = {"number": queued(phone), "until": NOW + 120}
     office.queue.send(told)
     assert office.work_one() == "not_yet"
     made = office.service.register(phone, DeviceKeys())
@@ -363,7 +368,7 @@ def test_being_told_of_a_registration_twice_or_too_early_does_no_harm(office: Im
 def test_a_registration_that_fails_leaves_work_that_ends(office: Importing) -> None:
     phone = new_phone()
     office.run(csv_of(row(phone)))
-    office.queue.send({"number": PEPPER.index("phone", phone), "until": NOW + 120})
+    office.queue.send({"number": queued(phone), "until": NOW + 120})
     office.service.now_ms += 121_000
     assert office.work_all() == ["orphan"]
 

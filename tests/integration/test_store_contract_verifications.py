@@ -184,12 +184,12 @@ def test_no_organisation_vouches_before_what_is_due_of_another_is_done(store_bac
     elsewhere = replace(made, organisation=other, unit=UnitId(other), version=3, words=())
     index = store_backend.account(person.account).phone_index
     with pytest.raises(VerificationRaced):
-        store.put(elsewhere, previous=ended, phone_index=index)
+        store.put(elsewhere, previous=ended, phone_indexes=[index])
     assert due(store_backend, person, at=now) == [Ending(person.account, of, now, 2)]
     assert store.is_ending(person.account, of)
     assert store.done(person.account, of, 2)
     assert not store.is_ending(person.account, of)
-    store.put(elsewhere, previous=ended, phone_index=index)
+    store.put(elsewhere, previous=ended, phone_indexes=[index])
     assert store.read(person.account) == elsewhere
 
 
@@ -256,7 +256,7 @@ def test_a_verification_that_has_changed_since_it_was_read_is_left_as_it_is(
     new = replace(read, name="Somebody Else", version=read.version + 1)
     phone_index = store_backend.account(person.account).phone_index
     with pytest.raises(VerificationRaced):
-        store_backend.verifications.put(new, previous=read, phone_index=phone_index)
+        store_backend.verifications.put(new, previous=read, phone_indexes=[phone_index])
     assert state(store_backend, person) == before
 
 
@@ -275,7 +275,7 @@ def test_a_verification_with_one_failing_condition_leaves_nothing_behind(store_b
         previous = replace(new, version=7)
     before = state(store_backend, person)
     with pytest.raises(VerificationRaced):
-        store_backend.verifications.put(new, previous=previous, phone_index=phone_index)
+        store_backend.verifications.put(new, previous=previous, phone_indexes=[phone_index])
     assert state(store_backend, person) == before == (None, None, None, [], [])
     assert officials(store_backend, of) == 1
 

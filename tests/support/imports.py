@@ -28,7 +28,7 @@ from tests.support.administration import Administration
 from tests.support.batches import Crash, Through
 from tests.support.dynamodb import moto_dynamodb
 from tests.support.queue import FakeQueue
-from tests.support.service import PEPPER, Service, new_phone
+from tests.support.service import Service, new_phone
 
 BUCKET = "uploads"
 HEADER = ("phone", "name", "post", "unit", "expires", "action", "reason")
@@ -64,7 +64,7 @@ class Importing:
             objects=S3Objects(through(self.s3), BUCKET),
             queue=through(self.queue),
             recorder=Administration(self.service, client).recorder,
-            pepper=PEPPER,
+            pepper=self.service.pepper,
             clock_ms=self.clock_ms or (lambda: self.now_ms),
             keys=self.service.attestation_keys,
             limits=LimitStore(client, self.service.tables["limits"]),

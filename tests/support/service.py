@@ -144,6 +144,7 @@ class Service:
         self.client = client
         self.tables = dict(tables)
         self.now_ms = now_ms
+        self.pepper = PEPPER
         self.attestation_keys = attestation_keys
         self.gateway = FakeGateway()
         self.sms = FakeSms()
@@ -169,7 +170,7 @@ class Service:
         return CodeDependencies(
             self.codes,
             self.limits,
-            PEPPER,
+            self.pepper,
             self.sms,
             SMS_RULES,
             self.sms_budget("registrations"),
@@ -249,7 +250,7 @@ class Service:
             "quotas": Quotas(view.deliveries),
             "push": Push(view.routing, self.gateway),
             "sms_queue": self.sms_queue,
-            "pepper": PEPPER,
+            "pepper": self.pepper,
             "sender_hash": self.sender_hash,
             "service_keys": SERVICE_KEYS,
             "audience": AUDIENCE,
@@ -263,7 +264,7 @@ class Service:
             "view": self.app_view(client),
             "inbox": InboxStore(client or self.client, self.tables["inbox"]),
             "directory": DirectoryStore(client or self.client, self.tables["directory"]),
-            "pepper": PEPPER,
+            "pepper": self.pepper,
             "sms": self.sms,
             "sms_rules": SMS_RULES,
             "sms_budget": self.sms_budget("otps"),
@@ -284,13 +285,13 @@ class Service:
         return VerificationDependencies(
             store=VerificationStore(client, self.tables["directory"], routing),
             directory=DirectoryStore(client, self.tables["directory"]),
-            pepper=PEPPER,
+            pepper=self.pepper,
             keys=self.attestation_keys,
         )
 
     @property
     def operator_deps(self) -> BackstageDependencies:
-        registry = RegistryDependencies(self.app_view().apps, self.organisations, PEPPER)
+        registry = RegistryDependencies(self.app_view().apps, self.organisations, self.pepper)
         table = self.tables["directory"]
         groups = OfficialGroupDependencies(
             GroupStore(self.client, table),

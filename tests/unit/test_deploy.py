@@ -36,6 +36,7 @@ OUTPUTS = {
     "WebSocketUrl": "wss://b.example.org/v1",
     "TokenAudience": "sandes:dev",
     "OperatorFunction": "operator",
+    "RekeyFunction": "rekey",
     "CognitoUrl": "https://cognito.example.org",
     "AdministratorClient": "client",
 }

@@ -40,12 +40,12 @@ class Operator:
     aws_endpoint: str | None = None
 
     @classmethod
-    def read(cls, path: Path, *, function: str | None = None) -> Self:
-        """From an endpoints file with `operator` and perhaps `aws_endpoint`. Raises EndpointsInvalid."""
+    def read(cls, path: Path, *, function: str | None = None, name: str = "operator") -> Self:
+        """From an endpoints file with the function as `name`, and perhaps `aws_endpoint`. Raises EndpointsInvalid."""
         values = read_object(path)
-        named = function or values.get("operator")
+        named = function or values.get(name)
         if not isinstance(named, str) or not named:
-            raise EndpointsInvalid(f"{path} lacks operator")
+            raise EndpointsInvalid(f"{path} lacks {name}")
         endpoint = values.get("aws_endpoint")
         return cls(named, endpoint if isinstance(endpoint, str) else None)
 

@@ -18,6 +18,7 @@ from sandes_client.cli.administration import (
     imports,
     organisations,
     people,
+    pepper,
     statistics,
     templates,
 )
@@ -62,6 +63,7 @@ for name, group in (
     ("approval", approvals.approval),
     ("access", access.access),
     ("audit", audit),
+    ("pepper", pepper.pepper),
 ):
     admin.add_typer(group, name=name)
 
@@ -89,7 +91,9 @@ def common(
     ] = None,
     operator: Annotated[
         str | None,
-        typer.Option(envvar="SANDES_OPERATOR", help="Operator's Lambda function, for `administrator create` only."),
+        typer.Option(
+            envvar="SANDES_OPERATOR", help="Operators' Lambda function, for `administrator` and `pepper` only."
+        ),
     ] = None,
     url: Annotated[
         str | None, typer.Option(envvar="SANDES_URL", help="Base address of the app API, for credentials of apps.")

@@ -14,6 +14,7 @@ from sandes.administration.imports.import_xlsx import ErrorValue
 from sandes.model.ids import OrganisationId, UnitId, id_text, new_organisation_id, new_unit_id
 from sandes.model.imports import Entry
 from sandes.model.organisation import Organisation, Tree, Unit
+from sandes.model.phone import PhoneNumber
 from sandes.model.verification import MAX_SECONDS
 from sandes.model.words import name_key
 from tests.support.service import PEPPER
@@ -233,7 +234,7 @@ def test_off_boarding_needs_a_reason_and_nothing_else() -> None:
         entry = RowReader(TREE, ROOT, PEPPER, NOW).read(
             Cells(7, {"phone": PHONE, "action": action, "reason": " left "})
         )
-        assert entry == Entry(7, PEPPER.index("phone", PHONE), "revoke", ROOT, reason="left")
+        assert entry == Entry(7, PEPPER.index("phone", PHONE), "revoke", ROOT, reason="left", phone=PhoneNumber(PHONE))
     assert codes(action="revoke") == ["reason_missing"]
     assert codes(action="revoke", reason="x" * 257) == ["bad_reason"]
     assert codes(action="revoke", reason="x", phone="1") == ["bad_number"]

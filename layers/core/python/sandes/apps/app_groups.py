@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
 
-from sandes.apps.app_identity import AppCaller, AppRequest, identify
+from sandes.apps.app_identity import AppCaller, AppRequest, first_answer, identify
 from sandes.apps.quotas import Quotas
-from sandes.crypto.codes import same
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.seal import GroupChange
 from sandes.cursors import cursor as make_cursor
@@ -31,7 +30,7 @@ from sandes.queues import Queue
 from sandes.store.app_groups import AppGroupStore, AppTie, tie_fields
 from sandes.store.app_view import AppView, Wanted
 from sandes.store.deliveries import Answer
-from sandes.store.directory import DirectoryStore
+from sandes.store.directory import DirectoryStore, Known
 from sandes.store.group_changes import GroupChangeStore, GroupRaced
 from sandes.store.groups import GroupStore
 from sandes.store.rosters import RosterStore
@@ -68,8 +67,8 @@ def create(
     by = request.request_hash(deps.pepper)
     caller = identify(request, Wanted(request=by), scope="group", audience=deps.audience, now_ms=now_ms, view=deps.view)
     fingerprint = request.body_fingerprint(deps.pepper)
-    if caller.facts.answer:
-        return _repeated(caller.facts.answer, fingerprint)
+    if before := first_answer(request, caller, pepper=deps.pepper, now_seconds=now_ms // 1000, view=deps.view):
+        return _repeated(before, request, deps.pepper)
     _check_posting(body.audience, body.posting)
     _check_open(caller, body.open)
     group = Group(
@@ -97,12 +96,12 @@ def create(
         stands = deps.view.deliveries.remembered(caller.app.id, by, now_seconds=now_ms // 1000)
         if stands is None:
             raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
-        return _repeated(stands, fingerprint)
+        return _repeated(stands, request, deps.pepper)
     return made
 
 
-def _repeated(answer: Answer, fingerprint: bytes) -> app_groups_api.AppGroup:
-    if not same(answer.fingerprint, fingerprint):
+def _repeated(answer: Answer, request: AppRequest, pepper: Pepper) -> app_groups_api.AppGroup:
+    if not request.has_body(answer.fingerprint, pepper):
         raise ProtocolError(ErrorCode.IDEMPOTENCY_MISMATCH)
     return app_groups_api.AppGroup.model_validate_json(answer.answer, strict=False)
 
@@ -167,7 +166,11 @@ def change(
     if name is None and posting is None and is_open is None:
         return shown(group, tie)
     _check_open(caller, is_open)
-    to = reached(caller, group, groups=deps.groups, directory=deps.directory) if name is not None else None
+    to = (
+        reached(caller, group, groups=deps.groups, directory=deps.directory, pepper=deps.pepper)
+        if name is not None
+        else None
+    )
     pay(caller, group, GroupChange.CHANGED, now_ms, deps)
 
     def attempt() -> app_groups_api.AppGroup:
@@ -229,7 +232,7 @@ def put_member(
     """
     caller, group, _ = own(request, id, now_ms, deps)
     person = deps.directory.people([account]).get(account)
-    if person is None or not is_guest(caller, person.phone_index):
+    if person is None or not is_guest(caller, account, person, deps.pepper):
         raise ProtocolError(ErrorCode.NOT_FOUND if is_unbound(caller) else ErrorCode.NOT_A_GUEST)
     if not may_be_in(group, body.role, person.standing_at(now_ms // 1000)):
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -322,12 +325,20 @@ def is_unbound(caller: AppCaller) -> bool:
     return not (caller.key.test or caller.app.mode == "trial")
 
 
-def is_guest(caller: AppCaller, phone_index: str) -> bool:
-    return is_unbound(caller) or phone_index in caller.app.guests
+def is_guest(caller: AppCaller, account: AccountId, person: Known, pepper: Pepper) -> bool:
+    """Whether the caller reaches this account. Its number is only opened while the pepper has several values: guests
+    and account may be written under different ones then.
+    """
+    if is_unbound(caller) or person.phone_index in caller.app.guests:
+        return True
+    if len(pepper.values) < 2:
+        return False
+    phone = pepper.open_phone(person.phone_sealed, account)
+    return not caller.app.guests.isdisjoint(pepper.indexes("phone", phone))
 
 
 def reached(
-    caller: AppCaller, group: Group, *, groups: GroupStore, directory: DirectoryStore
+    caller: AppCaller, group: Group, *, groups: GroupStore, directory: DirectoryStore, pepper: Pepper
 ) -> Sequence[AccountId] | None:
     """Whom the caller's words to the group are for; None for all members, whoever they are by then.
 
@@ -339,7 +350,7 @@ def reached(
     if group.members > MAX_GUESTS:
         raise ProtocolError(ErrorCode.NOT_A_GUEST)
     people = directory.people([member.account for page in groups.member_pages(group.id) for member in page])
-    if not all(is_guest(caller, person.phone_index) for person in people.values()):
+    if not all(is_guest(caller, account, person, pepper) for account, person in people.items()):
         raise ProtocolError(ErrorCode.NOT_A_GUEST)
     return sorted(people)
 

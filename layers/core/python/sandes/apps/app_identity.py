@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 
 from sandes.crypto.app_tokens import SignedRequest, claimed_app, verify_app_token
+from sandes.crypto.codes import same
 from sandes.crypto.jws import TokenExpired, TokenInvalid
 from sandes.crypto.pepper import Pepper
 from sandes.model.app import App, AppKey, Scope
 from sandes.model.ids import AppId, AppKeyId, base64url_text, is_test_key, without_hyphen
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.app_view import AppFacts, AppView, Wanted
+from sandes.store.deliveries import Answer
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,64}")
 
@@ -50,17 +53,32 @@ class AppRequest:
 
         So one idempotency key names two operations if it is used with a test key and with a live one.
         """
-        parts = (self.app, self.signed.method, self.signed.path, self.signed.idempotency_key or "")
-        encoded = (part if isinstance(part, bytes) else part.encode() for part in parts)
-        label = "test request" if self.test else "request"
-        return base64url_text(without_hyphen(pepper.fingerprint(label, *encoded)))
+        return self.request_hashes(pepper)[0]
 
-    def body_fingerprint(self, pepper: Pepper) -> bytes:
-        """Tells whether a repeated request is the same one.
+    def request_hashes(self, pepper: Pepper) -> tuple[str, ...]:
+        """The names of this operation under all values of the pepper: the one in use first."""
+        parts = (self.app, self.signed.method, self.signed.path, self.signed.idempotency_key or "")
+        encoded = [part if isinstance(part, bytes) else part.encode() for part in parts]
+        label = "test request" if self.test else "request"
+        return tuple(base64url_text(without_hyphen(made)) for made in pepper.fingerprints(label, *encoded))
+
+    def known_as(self, known: Container[str], pepper: Pepper) -> str:
+        """The name among `known` that this operation has had before the pepper was replaced, else its name."""
+        hashes = self.request_hashes(pepper)
+        return next((one for one in hashes if one in known), hashes[0])
+
+    def body_fingerprint(self, pepper: Pepper, kept: bytes | None = None) -> bytes:
+        """Tells whether a repeated request is the same one. `kept`: as it was made, perhaps under another value.
 
         Keyed: bodies hold codes, which could be guessed.
         """
+        if kept is not None and self.has_body(kept, pepper):
+            return kept
         return pepper.fingerprint("body", self.app, self.signed.body)
+
+    def has_body(self, fingerprint: bytes, pepper: Pepper) -> bool:
+        """Tell whether a fingerprint is that of this request's body, under any value of the pepper."""
+        return any(same(fingerprint, one) for one in pepper.fingerprints("body", self.app, self.signed.body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +86,16 @@ class AppCaller:
     app: App
     key: AppKey
     facts: AppFacts
+
+
+def first_answer(
+    request: AppRequest, caller: AppCaller, *, pepper: Pepper, now_seconds: int, view: AppView
+) -> Answer | None:
+    """What a request with this idempotency key was answered first. One more read while the pepper is replaced."""
+    for before in request.request_hashes(pepper)[1:]:
+        if caller.facts.answer is None:
+            return view.deliveries.remembered(caller.app.id, before, now_seconds=now_seconds)
+    return caller.facts.answer
 
 
 def identify(

@@ -15,6 +15,7 @@ from sandes.apps.app_groups import (
     AppGroupDependencies,
     actor_of,
     check_version,
+    is_guest,
     is_unbound,
     may_be_in,
     own,
@@ -87,7 +88,7 @@ def put(
     caller, group, _ = own(request, id, now_ms, deps)
     fingerprint = request.body_fingerprint(deps.pepper)
     if not body.dry_run and (stands := deps.rosters.read(id)):
-        if _is_repetition(stands, version, fingerprint):
+        if _is_repetition(stands, version, request.body_fingerprint(deps.pepper, stands.fingerprint)):
             return shown(stands)
         if stands.state == "applying":
             raise ProtocolError(ErrorCode.ROSTER_BUSY)
@@ -144,7 +145,7 @@ class _Comparing:
             member.account: member.role for page in self._deps.groups.member_pages(self._group.id) for member in page
         }
         accounts = self._deps.directory.accounts_of_phones([entry.index for entry in entries if entry.index])
-        self._pay(sum((entry.account or accounts.get(entry.index or "")) not in members for entry in entries))
+        self._pay(sum((entry.account or accounts.get(entry.index)) not in members for entry in entries))
         fault_of = self._judge(entries, accounts, members)
         wanted = settle(entries, accounts, fault_of=fault_of, faults=[*faults, *strangers])
         self._check(rows, wanted)
@@ -155,8 +156,8 @@ class _Comparing:
         if is_unbound(self._caller):
             return entries, []
         guests = self._caller.app.guests
-        good = [entry for entry in entries if entry.index is None or entry.index in guests]
-        bad = [entry for entry in entries if entry.index is not None and entry.index not in guests]
+        good = [entry for entry in entries if not entry.indexes or not guests.isdisjoint(entry.indexes)]
+        bad = [entry for entry in entries if entry.indexes and guests.isdisjoint(entry.indexes)]
         return good, [RosterFault(entry.row, NOT_A_GUEST) for entry in bad]
 
     def _pay(self, strangers: int) -> None:
@@ -178,11 +179,11 @@ class _Comparing:
 
         Whom the group is not for looks like somebody whom there is not.
         """
-        group, unbound, guests = self._group, is_unbound(self._caller), self._caller.app.guests
+        group, unbound = self._group, is_unbound(self._caller)
         plain = group.audience == "citizens" and unbound
         asked = []
         for entry in entries:
-            account = entry.account or accounts.get(entry.index or "")
+            account = entry.account or accounts.get(entry.index)
             if account is None or members.get(account) == entry.role:
                 continue
             if entry.account or entry.role != "member" or not plain:
@@ -194,7 +195,7 @@ class _Comparing:
             if members.get(account) == role:
                 return None
             known = people.get(account)
-            if not unbound and (known is None or known.phone_index not in guests):
+            if not unbound and (known is None or not is_guest(self._caller, account, known, self._deps.pepper)):
                 return NOT_A_GUEST
             if known is None:
                 is_good = account in numbered and plain and role == "member"

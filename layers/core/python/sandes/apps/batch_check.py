@@ -208,7 +208,7 @@ class _Checking:
             if not may_reach(self.app, address, test=self.batch.test):
                 faults.append(Fault(number, "to", ErrorCode.NOT_A_GUEST.value, ErrorCode.NOT_A_GUEST.text))
             recipient = address.account or (address.index or address.magic or "").encode()
-            entry = Entry(number, address.index, address.account, address.magic, row.client_ref, row.variables)
+            entry = Entry(number, address.phone, address.account, address.magic, row.client_ref, row.variables)
         faults += self._variables(number, row)
         if entry is not None and not faults:
             key = _digest(recipient, row.client_ref)
@@ -243,7 +243,7 @@ def _digest(recipient: bytes, client_ref: str | None) -> bytes:
 def encode_entries(entries: Iterable[Entry]) -> bytes:
     return cbor2.dumps(
         [
-            [entry.row, entry.index, entry.account, entry.magic, entry.client_ref, dict(entry.variables)]
+            [entry.row, entry.phone, entry.account, entry.magic, entry.client_ref, dict(entry.variables)]
             for entry in entries
         ]
     )
@@ -251,4 +251,4 @@ def encode_entries(entries: Iterable[Entry]) -> bytes:
 
 def open_entries(sealed: bytes, batch: Batch, check: str, chunk: int, *, pepper: Pepper) -> list[Entry]:
     rows = cbor2.loads(pepper.open(sealed, chunk_owner(batch, check, chunk)))
-    return [Entry(row, index, AccountId(account) if account else None, *rest) for row, index, account, *rest in rows]
+    return [Entry(row, phone, AccountId(account) if account else None, *rest) for row, phone, account, *rest in rows]

@@ -172,7 +172,7 @@ class _Sending:
         return self.deps.apps.view.deliveries.messages(self.app.id, ids, now_seconds=self.now_ms // 1000)
 
     def _id(self, entry: Entry) -> MessageId:
-        return message_id(self.batch, entry.row, self.deps.apps.pepper)
+        return message_id(self.batch, entry.row)
 
     def _goes_on(self) -> bool:
         now = self.deps.store.read(self.app.id, self.batch.id, now_seconds=self.now_ms // 1000)
@@ -187,9 +187,9 @@ class _Sending:
             template = apps.view.apps.template(self.app.id, content.template, content.version)
         started = (self.batch.sending_since_ms or self.now_ms) // 1000
         deadline = deadline_of(content, now_seconds=started, max_expiry_seconds=apps.max_expiry_seconds)
-        indexes = [entry.index for entry in entries if entry.index]
-        known = self.deps.directory.accounts_of_phones(indexes) if indexes else {}
-        accounts = [entry.account or known.get(entry.index or "") for entry in entries]
+        indexes = {entry.phone: apps.pepper.index("phone", entry.phone) for entry in entries if entry.phone}
+        known = self.deps.directory.accounts_of_phones([*indexes.values()]) if indexes else {}
+        accounts = [entry.account or (known.get(indexes[entry.phone]) if entry.phone else None) for entry in entries]
         routes = apps.view.routing.read_many([account for account in accounts if account], now_seconds=now_seconds)
         return [
             self._outgoing(

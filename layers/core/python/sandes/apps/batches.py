@@ -8,6 +8,7 @@ between the two leaves work that is dropped, and never a batch that nobody works
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -77,10 +78,10 @@ def create(request: AppRequest, body: app_api.NewBatch, *, now_ms: int, deps: Ba
     apps = deps.apps
     wanted = Wanted(template=(body.template, body.version) if body.template else None)
     caller = identify(request, wanted, scope="batch", audience=apps.audience, now_ms=now_ms, view=apps.view)
+    for name in request.request_hashes(apps.pepper):
+        if stands := deps.store.read(caller.app.id, name, now_seconds=now_ms // 1000):
+            return _repeated(stands, request.body_fingerprint(apps.pepper, stands.fingerprint), now_ms, deps)
     id, fingerprint = request.request_hash(apps.pepper), request.body_fingerprint(apps.pepper)
-    stands = deps.store.read(caller.app.id, id, now_seconds=now_ms // 1000)
-    if stands:
-        return _repeated(stands, fingerprint, now_ms, deps)
     batch = Batch(
         app=caller.app.id,
         id=id,
@@ -151,7 +152,8 @@ def commit(
     """
     caller, batch = _own(request, id, now_ms, deps)
     pepper = deps.apps.pepper
-    by, fingerprint = request.request_hash(pepper), request.body_fingerprint(pepper)
+    by = request.known_as(batch.commits, pepper)
+    fingerprint = request.body_fingerprint(pepper, batch.commits.get(by))
     if by in batch.commits:
         return _committed(batch, by, fingerprint)
     if batch.created_at_ms // 1000 + KEEP_FILES_SECONDS <= now_ms // 1000:
@@ -258,7 +260,7 @@ def results(
         for client_ref, faults in deps.store.faults(batch, first=first, last=last)
     }
     if batch.sending_since_ms is not None:
-        rows = {message_id(batch, row, pepper): row for row in range(first, last + 1) if row not in found}
+        rows = {message_id(batch, row): row for row in range(first, last + 1) if row not in found}
         ids = list(rows)
         for start in range(0, len(ids), _READ_MESSAGES):
             some = ids[start : start + _READ_MESSAGES]
@@ -289,11 +291,12 @@ def results_csv(page: app_api.BatchResults) -> str:
 # What the above and the workers are made of.
 
 
-def message_id(batch: Batch, row: int, pepper: Pepper) -> MessageId:
+def message_id(batch: Batch, row: int) -> MessageId:
     """Of the message to one row: the same however often the row is sent, so that it is stored once."""
     if batch.sending_since_ms is None:
         raise ValueError("the batch has not been sent")
-    chosen = pepper.fingerprint("batch-row", batch.app, batch.id.encode(), str(row).encode())[:10]
+    key = batch.id.encode()  # which others than the app cannot know
+    chosen = hashlib.blake2b(str(row).encode(), key=key, digest_size=10, person=b"sandes-row").digest()
     return new_message_id(batch.sending_since_ms, chosen)
 
 

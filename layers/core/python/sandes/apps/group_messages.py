@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from sandes.apps import messages
 from sandes.apps.app_groups import own_group, reached, weight
-from sandes.apps.app_identity import AppCaller, AppRequest, identify
+from sandes.apps.app_identity import AppCaller, AppRequest, first_answer, identify
 from sandes.apps.messages import AppsDependencies, Written, deadline_of, repeated, time_of, write
 from sandes.apps.quotas import Window
 from sandes.crypto.seal import notice_body
@@ -51,15 +51,15 @@ def create(
     if "group" not in caller.app.scopes:
         raise ProtocolError(ErrorCode.SCOPE_MISSING)
     fingerprint = request.body_fingerprint(apps.pepper)
-    if caller.facts.answer:
-        accepted = repeated(caller.facts.answer, fingerprint)
+    if before := first_answer(request, caller, pepper=apps.pepper, now_seconds=now_seconds, view=apps.view):
+        accepted = repeated(before, request, apps.pepper)
         _post_again(accepted.id, body, caller, now_ms, deps)
         return accepted, []
     try:
         group, _ = own_group(caller)
     except ProtocolError:
         raise ProtocolError(ErrorCode.NOT_PERMITTED) from None  # what is missing is the recipient
-    to_members = reached(caller, group, groups=deps.fanout.groups, directory=deps.directory)
+    to_members = reached(caller, group, groups=deps.fanout.groups, directory=deps.directory, pepper=apps.pepper)
     deadline = deadline_of(body, now_seconds=now_seconds, max_expiry_seconds=apps.max_expiry_seconds)
     written = write(body, caller.facts.template, body.variables, deadline=deadline)
     windows = apps.quotas.take(caller.app, weight(group), test=caller.key.test, now_seconds=now_seconds)
@@ -77,7 +77,7 @@ def create(
         stands = apps.view.deliveries.remembered(caller.app.id, by, now_seconds=now_seconds)
         if stands is None:
             raise
-        accepted = repeated(stands, fingerprint)
+        accepted = repeated(stands, request, apps.pepper)
         _post_again(accepted.id, body, caller, now_ms, deps)
         return accepted, windows
     _post(message, group, written, caller.app, now_ms=now_ms, deps=deps)

@@ -9,11 +9,10 @@ from itertools import islice
 from typing import Any, cast
 
 from sandes.apps.app_events import message_event, tell_webhooks
-from sandes.apps.app_identity import AppCaller, AppRequest, identify
+from sandes.apps.app_identity import AppCaller, AppRequest, first_answer, identify
 from sandes.apps.quotas import Quotas, Window
 from sandes.apps.recipients import Outcome, check_reach, read_address
 from sandes.apps.templates import check_variables, render
-from sandes.crypto.codes import same
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.seal import Content, Kind, Sealing, Void, notice_body, void_body
 from sandes.crypto.sender_hash import SenderHash
@@ -194,14 +193,14 @@ def create(
     )
     caller = identify(request, wanted, scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
     fingerprint = request.body_fingerprint(deps.pepper)
-    if caller.facts.answer:
-        return repeated(caller.facts.answer, fingerprint), []
+    if answer := first_answer(request, caller, pepper=deps.pepper, now_seconds=now_seconds, view=deps.view):
+        return repeated(answer, request, deps.pepper), []
     check_reach(caller, address)
     deadline = deadline_of(body, now_seconds=now_seconds, max_expiry_seconds=deps.max_expiry_seconds)
     written = write(body, caller.facts.template, body.variables, deadline=deadline)
     windows = deps.quotas.take(caller.app, 1, test=caller.key.test, now_seconds=now_seconds)
     account = address.account or caller.facts.account
-    routes, _ = deps.view.recipient(account, subject=None, now_seconds=now_seconds)
+    routes, _ = deps.view.recipient(account, now_seconds=now_seconds)
     made = compose(
         written,
         app=caller.app,
@@ -233,7 +232,7 @@ def create(
         stands = deps.view.deliveries.remembered(caller.app.id, by, now_seconds=now_seconds)
         if stands is None:
             raise
-        return repeated(stands, fingerprint), windows
+        return repeated(stands, request, deps.pepper), windows
     if routes:
         hand_over(made, routes, now_ms=now_ms, deps=deps)
     return accepted, windows
@@ -248,8 +247,8 @@ def hand_over(made: Composed, routes: Routes, *, now_ms: int, deps: AppsDependen
         deps.view.deliveries.advance(made.message.app, made.message.id, Status.SENT, now_ms=now_ms)
 
 
-def repeated(answer: Answer, fingerprint: bytes) -> app_api.MessageAccepted:
-    if not same(answer.fingerprint, fingerprint):
+def repeated(answer: Answer, request: AppRequest, pepper: Pepper) -> app_api.MessageAccepted:
+    if not request.has_body(answer.fingerprint, pepper):
         raise ProtocolError(ErrorCode.IDEMPOTENCY_MISMATCH)
     return app_api.MessageAccepted.model_validate_json(answer.answer)
 
@@ -319,7 +318,7 @@ def recall(request: AppRequest, id: MessageId, *, now_ms: int, deps: AppsDepende
         raise ProtocolError(ErrorCode.ALREADY_DELIVERED)
     if now_is > Status.READ or message.group is not None:
         raise ProtocolError(ErrorCode.ALREADY_FINAL)
-    routes, _ = deps.view.recipient(message.account, subject=None, now_seconds=now_seconds)
+    routes, _ = deps.view.recipient(message.account, now_seconds=now_seconds)
     voids = _voids(message, caller.app, routes, now_ms, deps)
     event = message_event(message, Status.RECALLED, now_ms=now_ms)
     tell_webhooks(caller.app, [event], deps.webhook_queue)

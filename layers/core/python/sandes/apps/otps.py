@@ -16,7 +16,7 @@ from sandes.apps.app_identity import AppCaller, AppRequest, identify
 from sandes.apps.quotas import Quotas, Window
 from sandes.apps.recipients import MAGIC_CODE, Address, check_reach, magic_outcome, read_address
 from sandes.apps.templates import check_variables, render
-from sandes.crypto.codes import code_hash, new_code, same
+from sandes.crypto.codes import new_code, same
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.seal import Content, Kind, Sealing, Void, otp_body, void_body
 from sandes.crypto.sender_hash import SenderHash
@@ -95,15 +95,15 @@ def create(
     id = request.request_hash(deps.pepper)
     wanted = Wanted(phone_index=address.index, template=(body.template, body.version), otp=id)
     caller = identify(request, wanted, scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    if before := _first(request, caller, now_ms // 1000, deps):
+        return _repeated(before, request.body_fingerprint(deps.pepper, before.fingerprint), caller), []
     fingerprint = request.body_fingerprint(deps.pepper)
-    if caller.facts.otp:
-        return _repeated(caller.facts.otp, fingerprint, caller), []
     check_reach(caller, address)
     template = _otp_template(caller.facts.template)
     check_variables(template, body.variables)
     now_seconds = now_ms // 1000
     account = address.account or caller.facts.account
-    subject = address.subject(account)
+    subject = address.subjects(account)[0]
     private = json.dumps([address.phone, body.variables]).encode()
     new = Otp(
         id=id,
@@ -146,6 +146,14 @@ def create(
     return _repeated(sent, fingerprint, caller), windows
 
 
+def _first(request: AppRequest, caller: AppCaller, now_seconds: int, deps: OtpDependencies) -> Otp | None:
+    """The OTP that this request has made before. One more read while the pepper is replaced."""
+    for id in request.request_hashes(deps.pepper)[1:]:
+        if caller.facts.otp is None:
+            return deps.view.otps.read(id, now_seconds=now_seconds)
+    return caller.facts.otp
+
+
 def resend(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) -> tuple[app_api.Otp, list[Window]]:
     """Replace the code by a new one with attempts of its own; the bubble of the old one turns void.
 
@@ -155,7 +163,7 @@ def resend(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) 
     now_seconds = now_ms // 1000
     caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
     old = _own(caller)
-    by = request.request_hash(deps.pepper)
+    by = request.known_as(old.resends, deps.pepper)
     if by in old.resends:
         return _resent(old, old.resends[by]), []
     _check_pending(old)
@@ -164,19 +172,20 @@ def resend(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) 
     if old.sends >= MAX_SENDS:
         raise ProtocolError(ErrorCode.RECIPIENT_LIMITED, retry_after_seconds=max(1, old.expires_at - now_seconds))
     phone, variables = json.loads(deps.pepper.open(old.private, id.encode()))
-    index, magic = deps.pepper.index("phone", phone) if phone else None, magic_outcome(old.subject)
-    address = Address(PhoneNumber(phone) if phone else None, index, old.account, magic)
+    address = Address(None, (), old.account, magic_outcome(old.subject))
+    if phone:
+        address = replace(Address.of_phone(PhoneNumber(phone), deps.pepper), account=old.account)
     check_reach(caller, address)
     template = _otp_template(deps.view.apps.template(caller.app.id, old.template, old.template_version))
     new = replace(
         old,
         attempts_left=CHECKS_PER_CODE,
         sends=old.sends + 1,
-        code_expires_at=now_seconds + (0 if magic == "expired" else old.ttl_seconds),
+        code_expires_at=now_seconds + (0 if address.magic == "expired" else old.ttl_seconds),
         resend_after=now_seconds + RESEND_AFTER_SECONDS * 2**old.sends,
         expires_at=now_seconds + old.ttl_seconds + KEEP_SECONDS,
     )
-    code = MAGIC_CODE[: old.digits] if magic else new_code(old.digits)
+    code = MAGIC_CODE[: old.digits] if address.magic else new_code(old.digits)
     sent, windows = _issue(
         new,
         code,
@@ -211,11 +220,10 @@ def _issue(
     again makes another code for the same OTP and send.
     """
     now_seconds = now_ms // 1000
-    hashed = code_hash(deps.pepper.code_key, code=code, challenge=otp.id, subject=otp.subject, purpose=otp.purpose)
+    hashed = deps.pepper.code_hash(code=code, challenge=otp.id, subject=otp.subject, purpose=otp.purpose)
     otp = replace(otp, hash=hashed)
-    routes, log = deps.view.recipient(
-        otp.account, subject=None if address.magic else otp.subject, test=otp.test, now_seconds=now_seconds
-    )
+    subjects = [] if address.magic else address.subjects(otp.account)
+    routes, logs = deps.view.recipient(otp.account, subjects=subjects, test=otp.test, now_seconds=now_seconds)
     text = render(template, variables, language=otp.language, code=code)
     if len(text) > MAX_TEXT_CHARS:
         raise invalid(ErrorCode.TOO_LARGE, "/variables", f"at_most_{MAX_TEXT_CHARS}_characters")
@@ -240,7 +248,7 @@ def _issue(
     else:
         otp = replace(otp, targets=None)
     voids = _void(replaces[0], caller.app.sender, Void.REPLACED, now_ms, deps) if replaces else []
-    new_log = None if address.magic else _logged(log, otp.app, now_seconds)
+    new_logs = [_logged(log, otp.app, now_seconds) for log in logs]
     windows = deps.quotas.take(caller.app, 1, test=caller.key.test, now_seconds=now_seconds)
     if otp.sms and not address.magic:
         _queue_sms(otp, text, template, address=address, envelopes=envelopes, deps=deps)
@@ -251,21 +259,21 @@ def _issue(
             else deps.view.otps.creating(otp, now_seconds=now_seconds)
         )
         operations = [row, *(deps.inbox.adding(envelope) for envelope in (*voids, *envelopes))]
-        if new_log is not None:
-            keep = now_seconds + LONG_WINDOW_SECONDS
-            operations.append(
-                deps.view.deliveries.logging_send(otp.subject, log, new_log, test=otp.test, keep_until=keep)
-            )
+        keep = now_seconds + LONG_WINDOW_SECONDS
+        operations += [
+            deps.view.deliveries.logging_send(subject, old, new, test=otp.test, keep_until=keep)
+            for subject, old, new in zip(subjects, logs, new_logs, strict=True)
+        ]
         try:
             deps.view.otps.write(operations)
         except ConditionFailed as failed:
             if failed.items[0] is not None:
                 windows = deps.quotas.give_back(caller.app, windows, 1, test=otp.test)
                 return _as_it_stands(read_otp(failed.items[0]), replaces, now_seconds), windows
-            _, log = deps.view.recipient(
-                None, subject=otp.subject, test=otp.test, now_seconds=now_seconds, consistent=True
+            _, logs = deps.view.recipient(
+                None, subjects=subjects, test=otp.test, now_seconds=now_seconds, consistent=True
             )
-            new_log = _logged(log, otp.app, now_seconds)
+            new_logs = [_logged(log, otp.app, now_seconds) for log in logs]
             continue
         if replaces and voids:
             _push_void(voids, replaces[0], now_seconds, deps)
@@ -294,8 +302,8 @@ def check(
     """
     caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
     otp = _own(caller)
-    by, fingerprint = request.request_hash(deps.pepper), request.body_fingerprint(deps.pepper)
-    now_seconds = now_ms // 1000
+    by, now_seconds = request.known_as(otp.checks, deps.pepper), now_ms // 1000
+    fingerprint = request.body_fingerprint(deps.pepper, otp.checks[by].fingerprint if by in otp.checks else None)
     for _ in range(_TRIES):
         counted = otp.checks.get(by)
         if counted:
@@ -356,8 +364,7 @@ def _consume(
 
 def _fits(otp: Otp, body: app_api.OtpCheck, deps: OtpDependencies) -> bool:
     """The purpose is the one that the check names: a code for another is as wrong as any."""
-    given = code_hash(deps.pepper.code_key, code=body.code, challenge=otp.id, subject=otp.subject, purpose=body.purpose)
-    return same(given, otp.hash)
+    return deps.pepper.is_code(otp.hash, code=body.code, challenge=otp.id, subject=otp.subject, purpose=body.purpose)
 
 
 def _wrong(attempts_left: int) -> app_api.OtpChecked:

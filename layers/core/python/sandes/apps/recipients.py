@@ -30,17 +30,30 @@ MAGIC_CODE = "12345678"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`index` is the pseudonym of `phone`. Exactly one of `phone`, `account` and `magic` is set."""
+    """`indexes` are the pseudonyms of `phone`. Exactly one of `phone`, `account` and `magic` is set."""
 
     phone: PhoneNumber | None
-    index: str | None
+    indexes: tuple[str, ...]
     account: AccountId | None
     magic: Outcome | None
 
-    def subject(self, account: AccountId | None) -> str:
-        """Whom limits are kept for: the same for a number and the account behind it."""
+    @classmethod
+    def of_phone(cls, phone: PhoneNumber, pepper: Pepper) -> Address:
+        return cls(phone, pepper.indexes("phone", phone), None, None)
+
+    @property
+    def index(self) -> str | None:
+        """The pseudonym under which the number's account is found."""
+        return self.indexes[0] if self.indexes else None
+
+    def subjects(self, account: AccountId | None) -> list[str]:
+        """Whom limits are kept for: the same for a number and the account behind it, and one for each value of the
+        pepper for a number that has none.
+        """
         known = self.account or account
-        return f"account:{account_text(known)}" if known else f"phone:{self.index or self.magic}"
+        if known:
+            return [f"account:{account_text(known)}"]
+        return [f"phone:{name}" for name in self.indexes or (self.magic,)]
 
 
 def magic_outcome(subject: str) -> Outcome | None:
@@ -60,10 +73,10 @@ def simulated(phone: str) -> Outcome | None:
 def read_address(to: Recipient, pepper: Pepper, *, pointer: str = "/to/phone") -> Address:
     """Raises ProtocolError invalid_phone."""
     if to.account is not None:
-        return Address(None, None, to.account, None)
+        return Address(None, (), to.account, None)
     text = to.phone or ""
     if outcome := simulated(text):
-        return Address(None, None, None, outcome)
+        return Address(None, (), None, outcome)
     try:
         phone = parse_phone(text)
     except ValueError as error:
@@ -71,7 +84,7 @@ def read_address(to: Recipient, pepper: Pepper, *, pointer: str = "/to/phone") -
             ErrorCode.INVALID_PHONE,
             details={"errors": [{"pointer": pointer, "code": "invalid_phone", "message": str(error)}]},
         ) from None
-    return Address(phone, pepper.index("phone", phone), None, None)
+    return Address.of_phone(phone, pepper)
 
 
 def check_reach(caller: AppCaller, address: Address) -> None:
@@ -87,4 +100,4 @@ def may_reach(app: App, address: Address, *, test: bool) -> bool:
     """`test`: said with a test key."""
     if address.magic:
         return test
-    return not (test or app.mode == "trial") or address.index in app.guests
+    return not (test or app.mode == "trial") or not app.guests.isdisjoint(address.indexes)

@@ -7,6 +7,7 @@ somebody has changed in the group since then stays. Events have ids that follow 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -345,7 +346,8 @@ class _Telling:
             self._post(group, replace(event, message=message), to, now_ms)
 
     def _named(self, event: GroupEvent, about: bytes) -> GroupEvent:
-        chosen = self._deps.pepper.fingerprint("roster-event", self._roster.id.encode(), about)[:10]
+        key = self._roster.id.encode()
+        chosen = hashlib.blake2b(about, key=key, digest_size=10, person=b"sandes-roster").digest()
         return replace(event, message=new_message_id(self._roster.started_at_ms, chosen))
 
     def _post(self, group: Group, event: GroupEvent, to: Sequence[AccountId] | None, now_ms: int) -> None:

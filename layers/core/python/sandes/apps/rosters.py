@@ -28,12 +28,17 @@ DUPLICATE = "duplicate"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row that can be read. Exactly one of `index` (pseudonym of a number) and `account` is set."""
+    """A row that can be read. Exactly one of `indexes` (pseudonyms of a number) and `account` is set."""
 
     row: int
-    index: str | None
+    indexes: tuple[str, ...]
     account: AccountId | None
     role: Role
+
+    @property
+    def index(self) -> str:
+        """The pseudonym under which the number's account is found; empty without a number."""
+        return self.indexes[0] if self.indexes else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +90,13 @@ def _read(number: int, row: RosterRow, pepper: Pepper) -> Entry | str:
     role = cast("Role", row.role)
     if row.account is not None:
         try:
-            return Entry(number, None, parse_account(row.account), role)
+            return Entry(number, (), parse_account(row.account), role)
         except ValueError:
             return BAD_ACCOUNT
     if simulated(row.phone or ""):
         return UNKNOWN_RECIPIENT
     try:
-        return Entry(number, pepper.index("phone", parse_phone(row.phone or "")), None, role)
+        return Entry(number, pepper.indexes("phone", parse_phone(row.phone or "")), None, role)
     except ValueError:
         return INVALID_PHONE
 
@@ -111,7 +116,7 @@ def settle(
     rows: dict[AccountId, int] = {}
     bad = list(faults)
     for entry in entries:
-        account = entry.account or accounts.get(entry.index or "")
+        account = entry.account or accounts.get(entry.index)
         if account is None:
             code: str | None = UNKNOWN_RECIPIENT
         elif account in roles:

@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, cast
 
 from sandes.apps import webhook_register
 from sandes.apps.app_events import TELL_AFTER_SECONDS, new_event
-from sandes.apps.app_identity import AppCaller, AppRequest, identify
+from sandes.apps.app_identity import AppCaller, AppRequest, first_answer, identify
 from sandes.apps.webhook_address import AddressRule
 from sandes.apps.webhook_delivery import entry
 from sandes.apps.webhook_register import WebhookRegister
@@ -252,7 +252,9 @@ def _identify_post(request: AppRequest, now_ms: int, deps: WebhookDependencies) 
     """Also the keyed hashes by which a repetition is known, and known to be the same."""
     by = request.request_hash(deps.pepper)
     caller = _identify(request, Wanted(request=by), now_ms, deps)
-    return caller, by, request.body_fingerprint(deps.pepper)
+    answer = first_answer(request, caller, pepper=deps.pepper, now_seconds=now_ms // 1000, view=deps.view)
+    caller = replace(caller, facts=replace(caller.facts, answer=answer))
+    return caller, by, request.body_fingerprint(deps.pepper, answer.fingerprint if answer else None)
 
 
 def _first(answer: Answer, fingerprint: bytes) -> str:

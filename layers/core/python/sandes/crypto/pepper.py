@@ -1,20 +1,28 @@
 """Keys that live outside the database: one secret, a key for each use of it.
 
-A dump of all tables without this secret tests no phone number and no code.
+A dump of all tables without this secret tests no phone number and no code. docs/adr/0046 says how it is replaced.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from nacl import bindings
+from nacl.exceptions import CryptoError
 
+from sandes.crypto.codes import code_hash, same
 from sandes.model.ids import base64url_text
 from sandes.model.phone import PhoneNumber
 
+T = TypeVar("T")
+
 _NONCE_BYTES = 24
+_SECRET_BYTES = 32
 
 
 def _derive(secret: bytes, use: bytes) -> bytes:
@@ -23,26 +31,72 @@ def _derive(secret: bytes, use: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Pepper:
-    """Keys for phone numbers, codes, and what apps send: to be recognised, to be read later. Made with `Pepper.of`."""
+    """Keys for phone numbers, codes, and what apps send: to be recognised, to be read later. Made with `Pepper.of`.
+
+    There is one value of it, but for the weeks in which it is replaced. `following`: the value that is about to be
+    used; rows about numbers are written under both, and read under the one in use. `former`: the value that was used
+    before; nothing is written under it any more, and what was can still be read. `since`: the epoch second of the last
+    step. At most one of `following` and `former` is set.
+    """
 
     index_key: bytes
     phone_key: bytes
     code_key: bytes
     app_key: bytes
     app_seal_key: bytes
+    number: int = 1
+    following: Pepper | None = None
+    former: Pepper | None = None
+    since: int = 0
 
     @classmethod
-    def of(cls, secret: bytes) -> Pepper:
-        """Raises ValueError for a secret of fewer than 32 bytes."""
-        if len(secret) < 32:
+    def of(cls, text: bytes) -> Pepper:
+        """Read the secret: one value as the deployment made it, or the JSON object that tools/pepper.py writes.
+
+        Raises ValueError for what is neither, and for a value of fewer than 32 bytes.
+        """
+        if not text.startswith(b"{"):
+            return cls._of(text, 1)
+        try:
+            told: dict[str, Any] = json.loads(text)
+            values = {int(one["number"]): str(one["secret"]).encode() for one in told["values"]}
+            in_use, since = int(told["in_use"]), int(told["since"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError("the pepper is neither one value nor the object that tools/pepper.py writes") from error
+        if in_use not in values or len(values) > 2 or len(set(values.values())) != len(values):
+            raise ValueError("the pepper needs the value that is in use, and one other at most")
+        used = replace(cls._of(values.pop(in_use), in_use), since=since)
+        for number, secret in values.items():
+            other = cls._of(secret, number)
+            return replace(used, following=other) if number > in_use else replace(used, former=other)
+        return used
+
+    @classmethod
+    def _of(cls, secret: bytes, number: int) -> Pepper:
+        if len(secret) < _SECRET_BYTES:
             raise ValueError("the pepper needs at least 32 bytes")
         uses = (b"sandes-index", b"sandes-phone", b"sandes-code", b"sandes-app", b"sandes-app-seal")
-        return cls(*(_derive(secret, use) for use in uses))
+        index, phone, code, app, app_seal = (_derive(secret, use) for use in uses)
+        return cls(index, phone, code, app, app_seal, number=number)
+
+    @property
+    def values(self) -> tuple[Pepper, ...]:
+        """The value in use, and behind it the other one, if there is one."""
+        other = self.following or self.former
+        return (self, other) if other else (self,)
 
     def index(self, kind: str, value: str) -> str:
         """A stable pseudonym of 22 characters for a phone number or network address."""
         digest = hmac.new(self.index_key, f"{kind}\0{value}".encode(), hashlib.sha256).digest()
         return base64url_text(digest[:16])
+
+    def indexes(self, kind: str, value: str) -> tuple[str, ...]:
+        """The pseudonyms under all values: the one in use first."""
+        return tuple(one.index(kind, value) for one in self.values)
+
+    def written(self, kind: str, value: str) -> tuple[str, ...]:
+        """The pseudonyms under which rows are written: the one in use, and behind it that of a following value."""
+        return tuple(one.index(kind, value) for one in (self, self.following) if one)
 
     def fingerprint(self, use: str, *parts: bytes) -> bytes:
         """A keyed hash of 16 bytes over parts that could be guessed: bodies with codes or numbers, idempotency keys.
@@ -52,25 +106,71 @@ class Pepper:
         message = b"".join(len(part).to_bytes(4, "big") + part for part in (use.encode(), *parts))
         return hmac.new(self.app_key, message, hashlib.sha256).digest()[:16]
 
+    def fingerprints(self, use: str, *parts: bytes) -> tuple[bytes, ...]:
+        """The fingerprints under all values: the one in use first."""
+        return tuple(one.fingerprint(use, *parts) for one in self.values)
+
+    def code_hash(self, *, code: str, challenge: str, subject: str, purpose: str) -> bytes:
+        """What is kept of a code (crypto/codes.py)."""
+        return code_hash(self.code_key, code=code, challenge=challenge, subject=subject, purpose=purpose)
+
+    def is_code(self, kept: bytes, *, code: str, challenge: str, subject: str, purpose: str) -> bool:
+        """Tell whether `code` is the one that `kept` was made of, under any value."""
+        hashes = [
+            one.code_hash(code=code, challenge=challenge, subject=subject, purpose=purpose) for one in self.values
+        ]
+        return sum(same(given, kept) for given in hashes) > 0  # all are compared, whichever it is
+
     def seal(self, plain: bytes, owner: bytes) -> bytes:
         """For the server's own later use: XChaCha20-Poly1305, bound to its owner's id, 40 bytes over `plain`."""
-        nonce = bindings.randombytes(_NONCE_BYTES)
-        return nonce + bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(plain, owner, nonce, self.app_seal_key)
+        return _seal(plain, owner, self.app_seal_key)
 
     def open(self, sealed: bytes, owner: bytes) -> bytes:
         """Raises nacl's CryptoError if it was sealed for another owner or under another secret."""
-        return bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(
-            sealed[_NONCE_BYTES:], owner, sealed[:_NONCE_BYTES], self.app_seal_key
-        )
+        return self._first(lambda one: _open(sealed, owner, one.app_seal_key))
 
     def seal_phone(self, phone: PhoneNumber, owner: bytes) -> bytes:
         """XChaCha20-Poly1305 under a random nonce, bound to its owner's id: 40 bytes over the number."""
-        nonce = bindings.randombytes(_NONCE_BYTES)
-        return nonce + bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(phone.encode(), owner, nonce, self.phone_key)
+        return _seal(phone.encode(), owner, self.phone_key)
 
     def open_phone(self, sealed: bytes, owner: bytes) -> PhoneNumber:
         """Raises nacl's CryptoError if it was sealed for another owner or under another secret."""
-        plain = bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(
-            sealed[_NONCE_BYTES:], owner, sealed[:_NONCE_BYTES], self.phone_key
-        )
-        return PhoneNumber(plain.decode())
+        return PhoneNumber(self._first(lambda one: _open(sealed, owner, one.phone_key)).decode())
+
+    def is_own(self, sealed: bytes, owner: bytes) -> bool:
+        """Tell whether a number or text was sealed under the value in use."""
+        for key in (self.phone_key, self.app_seal_key):
+            try:
+                _open(sealed, owner, key)
+            except CryptoError:
+                continue
+            return True
+        return False
+
+    def _first(self, attempt: Callable[[Pepper], T]) -> T:
+        """By the value in use, else by the other."""
+        for one in self.values[:-1]:
+            try:
+                return attempt(one)
+            except CryptoError:
+                continue
+        return attempt(self.values[-1])
+
+    @property
+    def proof(self) -> str:
+        """What says that all rows were written anew for the step after this one: tools/pepper.py asks for it.
+
+        Only who holds both values can make it.
+        """
+        key = b"".join(one.index_key for one in self.values)
+        step = f"rekeyed {' '.join(str(one.number) for one in self.values)}"
+        return base64url_text(hmac.new(key, step.encode(), hashlib.sha256).digest()[:16])
+
+
+def _seal(plain: bytes, owner: bytes, key: bytes) -> bytes:
+    nonce = bindings.randombytes(_NONCE_BYTES)
+    return nonce + bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(plain, owner, nonce, key)
+
+
+def _open(sealed: bytes, owner: bytes, key: bytes) -> bytes:
+    return bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(sealed[_NONCE_BYTES:], owner, sealed[:_NONCE_BYTES], key)

@@ -89,7 +89,9 @@ TEST_ALLOWANCE = Allowance(per_minute=300, per_day=5_000)
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """`guests` are pseudonyms of phone numbers. `sms`: OTPs may go out by SMS. Quotas count messages and OTPs.
+    """`guests` are pseudonyms of phone numbers; `guests_sealed` are the numbers, by the pepper.
+
+    `sms`: OTPs may go out by SMS. Quotas count messages and OTPs.
 
     `organisation` is what the app calls it, `organisation_id` the one that it belongs to and whose officials its groups
     are for; `unit` the one of its units whose administrators keep the app. `version` rises with every change but those
@@ -111,6 +113,7 @@ class App:
     organisation_id: OrganisationId | None = None
     unit: UnitId | None = None
     version: int = 1
+    guests_sealed: bytes = b""
 
     @property
     def place(self) -> Place | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sandes.model.ids import AccountId, AppId
+from sandes.model.phone import PhoneNumber
 
 BatchState = Literal["open", "checking", "checked", "sending", "completed", "cancelled", "failed"]
 
@@ -26,10 +27,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row fit to be sent. Exactly one of `index` (pseudonym of a number), `account` and `magic` is set."""
+    """A row fit to be sent. Exactly one of `phone`, `account` and `magic` is set."""
 
     row: int
-    index: str | None
+    phone: PhoneNumber | None
     account: AccountId | None
     magic: str | None
     client_ref: str | None

@@ -8,7 +8,8 @@ from typing import Literal, cast
 
 from sandes.model.administrator import Place
 from sandes.model.batch import Fault
-from sandes.model.ids import AdministratorId, ImportId, UnitId, base64url_text, parse_import
+from sandes.model.ids import AdministratorId, ImportId, OrganisationId, UnitId, base64url_text, parse_import
+from sandes.model.phone import PhoneNumber
 
 ImportState = Literal["open", "checking", "checked", "committing", "completed", "cancelled", "failed"]
 Format = Literal["csv", "xlsx"]
@@ -40,9 +41,12 @@ class Origin:
         return cls(parse_import(id), int(row), cast("Outcome", outcome))
 
 
+_NO_NUMBER = PhoneNumber("")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A good row. `index` is the pseudonym of its number.
+    """A good row. `index` is the pseudonym of its number, as it was when the file was checked.
 
     Of a `revoke` only `reason` is set. `email` and `listed` are None for what the file says nothing of: it stays as it
     is. `expires_at`: epoch seconds. `capped`: the person retires later, five years are the longest.
@@ -59,6 +63,7 @@ class Entry:
     expires_at: int = 0
     capped: bool = False
     reason: str = ""
+    phone: PhoneNumber = _NO_NUMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +151,7 @@ class Result:
 class Nomination:
     """An organisation's word for whoever registers a number. `withdrawn`: it has been taken back by `origin`'s row.
 
-    `made_at`: epoch seconds.
+    `made_at`: epoch seconds. `phone_sealed`: the number, by the pepper and for `sealed_for`.
     """
 
     index: str
@@ -162,6 +167,12 @@ class Nomination:
     made_at: int
     vanishes_at: int
     withdrawn: bool = False
+    phone_sealed: bytes = b""
+
+    @staticmethod
+    def sealed_for(organisation: OrganisationId) -> bytes:
+        """What the number of one of its nominations is sealed for."""
+        return b"nomination " + organisation
 
     def in_force(self, now_seconds: int) -> bool:
         return not self.withdrawn and min(self.vanishes_at, self.expires_at) > now_seconds

@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sandes.crypto import statements
-from sandes.crypto.codes import code_hash
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.seal import check_seal_key
 from sandes.crypto.statements import (
@@ -36,6 +35,7 @@ from sandes.model.ids import (
     new_registration_id,
 )
 from sandes.model.imports import Nomination
+from sandes.model.phone import PhoneNumber
 from sandes.people.identity import Caller
 from sandes.people.signed_acts import Signed, check_act, check_time
 from sandes.people.verification import CodeDependencies, challenged_phone, check_code
@@ -68,6 +68,9 @@ LINK_ATTEMPTS = 3
 
 TOLD_AFTER_SECONDS = 1
 """Long enough for the account to be written."""
+
+QUEUED_NUMBER = b"registered number"
+"""What the number in an entry of the queue of imports is sealed for."""
 
 ORPHAN_SECONDS = 120
 """A nominated number without an account after this time belongs to a registration that failed."""
@@ -115,10 +118,11 @@ def register(id: str, body: VerifyRegistration, *, now_ms: int, deps: DeviceDepe
     """
     _check_new_device(body.device, id)
     challenge = check_code(id, body.code, "register", now_ms=now_ms, deps=deps.codes)
+    index = deps.pepper.index("phone", challenged_phone(challenge, deps.codes))
     for _ in range(_TRIES):
         if challenge.used:
             return _repeated(challenge, body.device, otherwise=ErrorCode.CODE_USED)
-        number = deps.enrolment.nominations.number(challenge.subject)
+        number = deps.enrolment.nominations.number(index)
         account = deps.directory.account(number.account) if number.account else None
         try:
             if account and account.suspension:
@@ -137,23 +141,27 @@ def _register_new(
     account_id = new_account_id()
     device = _device(account_id, DeviceNumber(1), new, now_ms)
     phone = challenged_phone(challenge, deps.codes)
+    indexes = deps.pepper.written("phone", phone)
     account = Account(
         id=account_id,
-        phone_index=challenge.subject,
+        phone_index=indexes[0],
         phone_sealed=deps.pepper.seal_phone(phone, account_id),
         created_at=now_ms // 1000,
         last_device=device.number,
         devices={device.number: device},
     )
-    _tell_of_registration(nomination, now_ms, deps)
-    deps.enrolment.create(account, device, _seal_key(new.seal_key), challenge, seen=nomination)
+    _tell_of_registration(phone, nomination, now_ms, deps)
+    deps.enrolment.create(account, device, _seal_key(new.seal_key), challenge, indexes=indexes, seen=nomination)
     return _registered(device)
 
 
-def _tell_of_registration(nomination: Nomination | None, now_ms: int, deps: DeviceDependencies) -> None:
+def _tell_of_registration(
+    phone: PhoneNumber, nomination: Nomination | None, now_ms: int, deps: DeviceDependencies
+) -> None:
     """Before the number has its account, so that it is not forgotten: the worker looks for that (docs/adr/0013)."""
     if nomination and nomination.in_force(now_ms // 1000):
-        entry = {"number": nomination.index, "until": now_ms // 1000 + ORPHAN_SECONDS}
+        number = base64url_text(deps.pepper.seal_phone(phone, QUEUED_NUMBER))
+        entry = {"number": number, "until": now_ms // 1000 + ORPHAN_SECONDS}
         deps.imports.send(entry, delay_seconds=TOLD_AFTER_SECONDS)
 
 
@@ -191,7 +199,7 @@ def open_link(
         purpose="link",
         subject=subject,
         phone_sealed=None,
-        hash=code_hash(deps.pepper.code_key, code=secret, challenge=id, subject=subject, purpose="link"),
+        hash=deps.pepper.code_hash(code=secret, challenge=id, subject=subject, purpose="link"),
         attempts_left=LINK_ATTEMPTS,
         sends=1,
         code_expires_at=expires_at,
@@ -306,21 +314,24 @@ def change_phone(
         if challenge.used_by != caller.device.identity_key:
             raise ProtocolError(ErrorCode.CODE_USED)
         return
-    if deps.pepper.index("phone", body.phone) != challenge.subject:
+    phone = challenged_phone(challenge, deps.codes)
+    if body.phone != phone:
         raise invalid(ErrorCode.INVALID_REQUEST, "/phone", "not_accepted")
-    number = deps.enrolment.nominations.number(challenge.subject)
+    indexes = deps.pepper.written("phone", phone)
+    number = deps.enrolment.nominations.number(indexes[0])
     if number.account == caller.account.id:
         return
     if number.account is not None:
         raise ProtocolError(ErrorCode.PHONE_TAKEN)
-    phone = challenged_phone(challenge, deps.codes)
-    _tell_of_registration(number.nomination, now_ms, deps)
+    _tell_of_registration(phone, number.nomination, now_ms, deps)
+    before = deps.pepper.open_phone(caller.account.phone_sealed, caller.account.id)
     try:
         deps.enrolment.change_phone(
             caller.account,
             caller.device,
-            phone_index=challenge.subject,
+            indexes=indexes,
             phone_sealed=deps.pepper.seal_phone(phone, caller.account.id),
+            left=deps.pepper.indexes("phone", before),
             challenge=challenge,
             seen=number.nomination,
         )

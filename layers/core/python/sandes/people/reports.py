@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from sandes.crypto.pepper import Pepper
 from sandes.limits import Limit
 from sandes.model.administrator import PLATFORM, Place
 from sandes.model.complaint import Complaint, Kind
@@ -26,7 +27,6 @@ def report(caller: Caller, body: Report, *, now_ms: int, deps: DeviceDependencie
     enforce_for(Limit.REPORTS, caller, now_ms=now_ms, deps=deps)
     kind, about, place = _subject(body, now_ms=now_ms, deps=deps)
     id = new_complaint_id(place.organisation, now_ms)
-    pseudonym = deps.pepper.index("reporter", f"{about.hex()} {caller.account.id.hex()}")[:8]
     complaint = Complaint(
         id=id,
         unit=place.unit,
@@ -35,10 +35,15 @@ def report(caller: Caller, body: Report, *, now_ms: int, deps: DeviceDependencie
         category=body.category,
         text=deps.pepper.seal(body.text.encode(), id),
         reporter=deps.pepper.seal(caller.account.id, id),
-        pseudonym=pseudonym,
+        pseudonym=pseudonym_of(caller.account.id, about, deps.pepper),
         reported_at=now_ms // 1000,
     )
     ComplaintStore(deps.directory.client, deps.directory.table).add(complaint)
+
+
+def pseudonym_of(reporter: AccountId, about: bytes, pepper: Pepper) -> str:
+    """By which complaints of one person about the same are told to be of one person."""
+    return pepper.index("reporter", f"{about.hex()} {reporter.hex()}")[:8]
 
 
 def _subject(body: Report, *, now_ms: int, deps: DeviceDependencies) -> tuple[Kind, bytes, Place]:

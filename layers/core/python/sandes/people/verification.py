@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from sandes.crypto.codes import code_hash, new_code, same
+from sandes.crypto.codes import new_code
 from sandes.crypto.pepper import Pepper
 from sandes.limits import Limit, PerHour, enforce, network_of
 from sandes.model.challenge import Challenge, Purpose
@@ -69,11 +69,12 @@ def send_first_code(
     sms_limited or sms_unavailable.
     """
     deps.sms_rules.check(phone)
-    subject = deps.pepper.index("phone", phone)
-    network = deps.pepper.index("address", network_of(source_address))
-    enforce(deps.limits, deps.addresses, f"address:{network}", now_ms=now_ms)
-    enforce(deps.limits, Limit.CODES_FROM_NETWORK, f"phone:{subject}:{network}", now_ms=now_ms)
-    enforce(deps.limits, Limit.CODES_TO_NUMBER, f"phone:{subject}", now_ms=now_ms)
+    subjects = deps.pepper.indexes("phone", phone)
+    subject, networks = subjects[0], deps.pepper.indexes("address", network_of(source_address))
+    for number, network in zip(subjects, networks, strict=True):
+        enforce(deps.limits, deps.addresses, f"address:{network}", now_ms=now_ms)
+        enforce(deps.limits, Limit.CODES_FROM_NETWORK, f"phone:{number}:{network}", now_ms=now_ms)
+    _count_code(phone, now_ms, deps)
     now_seconds = now_ms // 1000
     deps.sms_budget.take_or_fail(phone, now_seconds=now_seconds)
     id, code = new_one_time_id(), new_code(CODE_DIGITS)
@@ -82,7 +83,7 @@ def send_first_code(
         purpose=purpose,
         subject=subject,
         phone_sealed=deps.pepper.seal_phone(phone, id.encode()),
-        hash=code_hash(deps.pepper.code_key, code=code, challenge=id, subject=subject, purpose=purpose),
+        hash=deps.pepper.code_hash(code=code, challenge=id, subject=subject, purpose=purpose),
         attempts_left=ATTEMPTS,
         sends=1,
         code_expires_at=now_seconds + CODE_SECONDS,
@@ -92,6 +93,12 @@ def send_first_code(
     deps.codes.create(challenge)
     deps.sms.send_code(phone, code)
     return challenge
+
+
+def _count_code(phone: PhoneNumber, now_ms: int, deps: CodeDependencies) -> None:
+    """Under every value of the pepper, so that no bucket is full again because another value is used."""
+    for number in deps.pepper.indexes("phone", phone):
+        enforce(deps.limits, Limit.CODES_TO_NUMBER, f"phone:{number}", now_ms=now_ms)
 
 
 def challenged_phone(challenge: Challenge, deps: CodeDependencies) -> PhoneNumber:
@@ -118,12 +125,12 @@ def send_next_code(id: str, *, now_ms: int, deps: CodeDependencies) -> Challenge
         raise ProtocolError(ErrorCode.RATE_LIMITED, retry_after_seconds=max(1, old.expires_at - now_seconds))
     phone = challenged_phone(old, deps)
     deps.sms_rules.check(phone)
-    enforce(deps.limits, Limit.CODES_TO_NUMBER, f"phone:{old.subject}", now_ms=now_ms)
+    _count_code(phone, now_ms, deps)
     deps.sms_budget.take_or_fail(phone, now_seconds=now_seconds)
     code = new_code(CODE_DIGITS)
     new = replace(
         old,
-        hash=code_hash(deps.pepper.code_key, code=code, challenge=id, subject=old.subject, purpose=old.purpose),
+        hash=deps.pepper.code_hash(code=code, challenge=id, subject=old.subject, purpose=old.purpose),
         attempts_left=ATTEMPTS,
         sends=old.sends + 1,
         code_expires_at=now_seconds + CODE_SECONDS,
@@ -158,10 +165,9 @@ def check_code(id: str, code: str, purpose: Purpose, *, now_ms: int, deps: CodeD
 
 
 def _fits(challenge: Challenge, code: str, deps: CodeDependencies) -> bool:
-    given = code_hash(
-        deps.pepper.code_key, code=code, challenge=challenge.id, subject=challenge.subject, purpose=challenge.purpose
+    return deps.pepper.is_code(
+        challenge.hash, code=code, challenge=challenge.id, subject=challenge.subject, purpose=challenge.purpose
     )
-    return same(given, challenge.hash)
 
 
 def _why_not(

@@ -124,7 +124,7 @@ class AdminAppKey(Answer):
 
 
 class AdminApp(Answer):
-    """`guests` counts them: their numbers are not kept. `version` is the ETag too."""
+    """`guests` counts them: their numbers are kept encrypted, and shown to nobody. `version` is the ETag too."""
 
     app: AppField
     organisation: OrganisationField

@@ -111,12 +111,12 @@ class AppView:
         self,
         account: AccountId | None,
         *,
-        subject: str | None,
+        subjects: Sequence[str] = (),
         now_seconds: int,
         test: bool = False,
         consistent: bool = False,
-    ) -> tuple[Routes | None, bytes]:
-        """Reads the account's devices, and what keys of this kind sent to `subject` of late, in one round trip.
+    ) -> tuple[Routes | None, list[bytes]]:
+        """Reads the account's devices, and what keys of this kind sent to `subjects` of late, in one round trip.
 
         Eventually consistent unless asked: a log that was out of date fails the write it is for, and what matters of
         routing is read again after the write.
@@ -124,14 +124,16 @@ class AppView:
         requests: dict[str, Any] = {}
         if account:
             requests[self.routing.table] = {"Keys": [{RoutingRow.ACCOUNT: {"B": account}}]}
-        if subject:
-            requests[self.deliveries.table] = {"Keys": [send_log_key(subject, test=test)]}
+        if subjects:
+            requests[self.deliveries.table] = {"Keys": [send_log_key(subject, test=test) for subject in subjects]}
         for request in requests.values():
             request["ConsistentRead"] = consistent
         found: Mapping[str, Any] = batch_get(self.apps.client, requests) if requests else {}
         rows = found.get(self.routing.table) or [None]
-        logs = found.get(self.deliveries.table) or [None]
-        return (routes(rows[0], now_seconds=now_seconds) if rows[0] else None), send_log(logs[0])
+        logs = {item[DeliveryRow.PARTITION]["S"]: item for item in found.get(self.deliveries.table, [])}
+        partitions = [send_log_key(subject, test=test)[DeliveryRow.PARTITION]["S"] for subject in subjects]
+        known = routes(rows[0], now_seconds=now_seconds) if rows[0] else None
+        return known, [send_log(logs.get(partition)) for partition in partitions]
 
     def otp_and_envelopes(
         self, id: str, rows: Sequence[tuple[InboxId, EnvelopeId]], *, inbox: InboxStore, now_seconds: int

@@ -103,9 +103,10 @@ class AppStore:
         }
         return self._write(self._changing(app, values), *self._relisting(app, replace(app, mode=mode)))
 
-    def set_guests(self, app: App, guests: frozenset[str]) -> bool:
+    def set_guests(self, app: App, guests: frozenset[str], sealed: bytes) -> bool:
         """False if it has been changed since it was read."""
-        return self._write(self._changing(app, {AppRow.GUESTS: _strings(sorted(guests))}))
+        values = {AppRow.GUESTS: _strings(sorted(guests)), AppRow.GUESTS_SEALED: {"B": sealed}}
+        return self._write(self._changing(app, values))
 
     def _changing(self, app: App, values: dict[str, Any]) -> dict[str, Any]:
         """The next version of the app as it was read."""
@@ -411,6 +412,7 @@ def _app_item(app: App) -> dict[str, Any]:
             AppRow.PER_MINUTE: {"N": str(app.per_minute)},
             AppRow.PER_DAY: {"N": str(app.per_day)},
             AppRow.GUESTS: _strings(sorted(app.guests)),
+            AppRow.GUESTS_SEALED: {"B": app.guests_sealed},
             AppRow.CREATED_AT: {"N": str(app.created_at)},
             AppRow.KEYS: {"M": {id: _key_entry(key) for id, key in app.keys.items()}},
             **{
@@ -460,6 +462,7 @@ def read_app(item: Item) -> App:
         per_minute=int(item[AppRow.PER_MINUTE]["N"]),
         per_day=int(item[AppRow.PER_DAY]["N"]),
         guests=frozenset(_read_strings(item[AppRow.GUESTS])),
+        guests_sealed=item[AppRow.GUESTS_SEALED]["B"],
         created_at=int(item[AppRow.CREATED_AT]["N"]),
         keys={
             AppKeyId(id): AppKey(

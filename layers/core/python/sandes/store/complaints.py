@@ -65,14 +65,17 @@ class ComplaintStore:
         return [{"Delete": left}, {"Put": {"TableName": self.table, "Item": _item(complaint)}}]
 
 
+def complaint_key(complaint: Complaint) -> dict[str, Any]:
+    return _key(complaint.id, "unresolved" if complaint.outcome is None else "resolved")
+
+
 def _key(id: ComplaintId, which: Listed) -> dict[str, Any]:
     sort = f"{_LISTS[which]}{id[ACCOUNT_BYTES:].hex()}"
     return organisation_key(Complaint.organisation_of(id)) | {DirectoryRow.SORT: {"S": sort}}
 
 
 def _item(complaint: Complaint) -> dict[str, Any]:
-    which: Listed = "unresolved" if complaint.outcome is None else "resolved"
-    item: dict[str, Any] = _key(complaint.id, which) | {
+    item: dict[str, Any] = complaint_key(complaint) | {
         Row.UNIT: {"B": complaint.unit},
         Row.KIND: {"S": complaint.kind},
         Row.ABOUT: {"B": complaint.about},

@@ -91,9 +91,10 @@ def phone_key(phone_index: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What decides whether an account may be put into a group: its number's pseudonym and its standing."""
+    """What decides whether an account may be put into a group: its number and its standing."""
 
     phone_index: str
+    phone_sealed: bytes
     standing: Standing | None
 
     def standing_at(self, now_seconds: int) -> Standing | None:
@@ -162,11 +163,11 @@ class DirectoryStore:
     def people(self, accounts: Sequence[AccountId]) -> dict[AccountId, Known]:
         """Those of any number of accounts that there are, by consistent reads of 100."""
         keys = [account_key(account) for account in dict.fromkeys(accounts)]
-        attributes = (Row.PARTITION, Row.PHONE_INDEX, Row.STANDING)
+        attributes = (Row.PARTITION, Row.PHONE_INDEX, Row.PHONE_SEALED, Row.STANDING)
         found = batch_get_many(self.client, self.table, keys, attributes=attributes)
         return {
             parse_account(item[Row.PARTITION]["S"].removeprefix(_ACCOUNT)): Known(
-                item[Row.PHONE_INDEX]["S"], read_standing(item.get(Row.STANDING))
+                item[Row.PHONE_INDEX]["S"], item[Row.PHONE_SEALED]["B"], read_standing(item.get(Row.STANDING))
             )
             for item in found
         }

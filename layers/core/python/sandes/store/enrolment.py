@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,14 +42,16 @@ class EnrolmentStore:
         seal_key: SealKey,
         challenge: Challenge,
         *,
+        indexes: Sequence[str] = (),
         seen: Nomination | None = None,
     ) -> None:
-        """A new account with its first device, for a number that has none. `seen`: what the number was nominated for;
-        had that been another, whoever is to verify the person would not have been told.
+        """A new account with its first device, for a number that has none. `indexes`: the pseudonyms under which the
+        number is written, if they are several. `seen`: what the number was nominated for; had that been another,
+        whoever is to verify the person would not have been told.
         """
         self._transact(
             self._consume(challenge, device),
-            self._claim_phone(account.phone_index, account.id),
+            *(self._claim_phone(index, account.id) for index in indexes or (account.phone_index,)),
             self.nominations.as_seen(account.phone_index, seen),
             {
                 "Put": {
@@ -127,26 +130,21 @@ class EnrolmentStore:
         account: Account,
         caller: Device,
         *,
-        phone_index: str,
+        indexes: Sequence[str],
         phone_sealed: bytes,
         challenge: Challenge,
+        left: Sequence[str] = (),
         seen: Nomination | None = None,
     ) -> None:
         """Move the account to another number: the old one is free, the new one its own. Not of one that is suspended,
-        by a call that was let in before. `seen` as in `create`.
+        by a call that was let in before. `indexes` and `seen` as in `create`; `left`: all pseudonyms of the old number,
+        if they are several.
         """
         self._transact(
             self._consume(challenge, caller),
-            self._claim_phone(phone_index, account.id),
-            self.nominations.as_seen(phone_index, seen),
-            {
-                "Delete": {
-                    "TableName": self.directory.table,
-                    "Key": phone_key(account.phone_index),
-                    "ConditionExpression": f"{Row.ACCOUNT} = :account",
-                    "ExpressionAttributeValues": {":account": {"B": account.id}},
-                }
-            },
+            *(self._claim_phone(index, account.id) for index in indexes),
+            self.nominations.as_seen(indexes[0], seen),
+            *(self._leave_phone(index, account) for index in left or (account.phone_index,)),
             {
                 "Update": {
                     "TableName": self.directory.table,
@@ -154,7 +152,7 @@ class EnrolmentStore:
                     "UpdateExpression": f"SET {Row.PHONE_INDEX} = :new, {Row.PHONE_SEALED} = :sealed",
                     "ConditionExpression": f"{Row.PHONE_INDEX} = :old AND attribute_not_exists({Row.SUSPENDED})",
                     "ExpressionAttributeValues": {
-                        ":new": {"S": phone_index},
+                        ":new": {"S": indexes[0]},
                         ":sealed": {"B": phone_sealed},
                         ":old": {"S": account.phone_index},
                     },
@@ -189,6 +187,20 @@ class EnrolmentStore:
                 "TableName": self.directory.table,
                 "Item": phone_key(phone_index) | {Row.ACCOUNT: {"B": account}},
                 "ConditionExpression": f"attribute_not_exists({Row.PARTITION})",
+            }
+        }
+
+    def _leave_phone(self, index: str, account: Account) -> dict[str, Any]:
+        """Of the pseudonyms of a number, only the one in the account's row must be there."""
+        condition = f"{Row.ACCOUNT} = :account"
+        if index != account.phone_index:
+            condition = f"attribute_not_exists({Row.PARTITION}) OR {condition}"
+        return {
+            "Delete": {
+                "TableName": self.directory.table,
+                "Key": phone_key(index),
+                "ConditionExpression": condition,
+                "ExpressionAttributeValues": {":account": {"B": account.id}},
             }
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sandes.model.administrator import Place
@@ -53,30 +53,31 @@ class NominationStore:
 
     # Parts of transactions.
 
-    def putting(self, new: Nomination, *, over: Nomination | None, now_seconds: int) -> list[dict[str, Any]]:
+    def putting(
+        self, new: Nomination, *, indexes: Sequence[str] = (), over: Nomination | None, now_seconds: int
+    ) -> list[dict[str, Any]]:
         """Fails if the number has an account by now, or another organisation was first and its word still counts.
 
-        `over`: one that does not, of an import that was cancelled.
+        `indexes`: the pseudonyms under which the number is written, if they are several. `over`: one that does not
+        count, of an import that was cancelled.
         """
         free = f"attribute_not_exists({DirectoryRow.PARTITION})"
-        return [
-            {
-                "Put": {
-                    "TableName": self.table,
-                    "Item": _item(new),
-                    "ConditionExpression": (
-                        f"{free} OR {Row.ORGANISATION} = :own OR {Row.WITHDRAWN} = :yes"
-                        f" OR {DirectoryRow.VANISHES_AT} <= :now OR {Row.EXPIRES_AT} <= :now"
-                        f" OR {Row.ORIGIN} = :over"
-                    ),
-                    "ExpressionAttributeValues": {
-                        ":own": {"B": new.place.organisation},
-                        ":yes": {"BOOL": True},
-                        ":now": {"N": str(now_seconds)},
-                        ":over": {"S": str(over.origin) if over and over.withdrawn else ""},
-                    },
-                }
+        condition = {
+            "ConditionExpression": (
+                f"{free} OR {Row.ORGANISATION} = :own OR {Row.WITHDRAWN} = :yes"
+                f" OR {DirectoryRow.VANISHES_AT} <= :now OR {Row.EXPIRES_AT} <= :now"
+                f" OR {Row.ORIGIN} = :over"
+            ),
+            "ExpressionAttributeValues": {
+                ":own": {"B": new.place.organisation},
+                ":yes": {"BOOL": True},
+                ":now": {"N": str(now_seconds)},
+                ":over": {"S": str(over.origin) if over and over.withdrawn else ""},
             },
+        }
+        rows = [replace(new, index=index) for index in indexes or (new.index,)]
+        return [
+            *({"Put": {"TableName": self.table, "Item": nomination_item(row), **condition}} for row in rows),
             {
                 "ConditionCheck": {
                     "TableName": self.table,
@@ -86,16 +87,21 @@ class NominationStore:
             },
         ]
 
-    def removing(self, nomination: Nomination) -> dict[str, Any]:
-        """Fails if it is another one by now."""
-        return {
-            "Delete": {
+    def removing(self, nomination: Nomination, *, indexes: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """Fails if it is another one by now. `indexes`: all pseudonyms of its number, if they are several."""
+        operations = []
+        for index in indexes or (nomination.index,):
+            condition = f"{Row.ORIGIN} = :read"
+            if index != nomination.index:
+                condition = f"attribute_not_exists({DirectoryRow.PARTITION}) OR {condition}"
+            delete = {
                 "TableName": self.table,
-                "Key": nomination_key(nomination.index),
-                "ConditionExpression": f"{Row.ORIGIN} = :read",
+                "Key": nomination_key(index),
+                "ConditionExpression": condition,
                 "ExpressionAttributeValues": {":read": {"S": str(nomination.origin)}},
             }
-        }
+            operations.append({"Delete": delete})
+        return operations
 
     def as_seen(self, index: str, seen: Nomination | None) -> dict[str, Any]:
         """Fails if somebody else waits for the number than was seen: part of what gives it to an account."""
@@ -107,8 +113,9 @@ class NominationStore:
         return {"ConditionCheck": check}
 
 
-def _item(nomination: Nomination) -> dict[str, Any]:
+def nomination_item(nomination: Nomination) -> dict[str, Any]:
     item = nomination_key(nomination.index) | {
+        Row.PHONE_SEALED: {"B": nomination.phone_sealed},
         Row.ORGANISATION: {"B": nomination.place.organisation},
         Row.UNIT: {"B": nomination.place.unit},
         Row.NAME: {"S": nomination.name},
@@ -140,4 +147,5 @@ def read_nomination(item: Item) -> Nomination:
         made_at=int(item[Row.MADE_AT]["N"]),
         vanishes_at=int(item[DirectoryRow.VANISHES_AT]["N"]),
         withdrawn=item[Row.WITHDRAWN]["BOOL"],
+        phone_sealed=item[Row.PHONE_SEALED]["B"],
     )

@@ -425,6 +425,21 @@ class NominationRow:
     ROLE = "r"  # S
     WITHDRAWN = "z"  # BOOL
     MADE_AT = "c"  # N epoch seconds
+    PHONE_SEALED = "h"  # B the number, so that its pseudonym can be made anew
+
+
+class RekeyRow:
+    """In the directory, partition `RK#pepper`, sort "0": how far the job is that follows a new value of the pepper."""
+
+    STEP = "k"  # S numbers of the values, the one in use first
+    VERSION = "v"  # N rises with every write
+    PASSES = "n"  # N begun
+    ROWS = "r"  # N seen in this pass
+    CHANGED = "g"  # N in this pass
+    CHANGED_BEFORE = "m"  # N in the passes before
+    UNREADABLE = "u"  # N in this pass
+    START = "b"  # S JSON key that the pass goes on behind
+    DONE_AT = "e"  # N epoch seconds
 
 
 class WordRow:
@@ -542,6 +557,7 @@ class AppRow:
     PER_MINUTE = "u"  # N
     PER_DAY = "v"  # N
     GUESTS = "z"  # L of S: pseudonyms of phone numbers
+    GUESTS_SEALED = "zs"  # B the numbers, so that their pseudonyms can be made anew
     CREATED_AT = "c"  # N epoch seconds
     KEYS = "k"  # M by key id
     WEBHOOKS = "h"  # M by webhook id

@@ -94,16 +94,19 @@ class VerificationStore:
         items = batch_get_many(self.client, self.table, [verification_key(account) for account in accounts])
         return {one.account: one for one in map(read_verification, items)}
 
-    def put(self, new: Verification, *, previous: Verification | None, phone_index: str) -> None:
+    def put(self, new: Verification, *, previous: Verification | None, phone_indexes: Sequence[str]) -> None:
         """In place of `previous`, which is of the same organisation, has ended, or is over. Of another organisation,
         the memberships that came of it must have ended too.
 
-        `phone_index`: a number that must still be the account's. Raises VerificationRaced.
+        `phone_indexes`: the pseudonyms of a number that must still be the account's. Raises VerificationRaced.
         """
-        self._transact(*self.putting(new, previous=previous, phone_index=phone_index))
+        self._transact(*self.putting(new, previous=previous, phone_indexes=phone_indexes))
 
-    def putting(self, new: Verification, *, previous: Verification | None, phone_index: str) -> list[dict[str, Any]]:
+    def putting(
+        self, new: Verification, *, previous: Verification | None, phone_indexes: Sequence[str]
+    ) -> list[dict[str, Any]]:
         """The parts of a transaction that do as `put` does."""
+        numbers = {f":phone{at}": {"S": index} for at, index in enumerate(phone_indexes)}
         return [
             self._stored(new, previous),
             {
@@ -111,11 +114,8 @@ class VerificationStore:
                     "TableName": self.table,
                     "Key": account_key(new.account),
                     "UpdateExpression": f"SET {DirectoryRow.STANDING} = :standing",
-                    "ConditionExpression": f"{DirectoryRow.PHONE_INDEX} = :phone",
-                    "ExpressionAttributeValues": {
-                        ":standing": standing_attribute(new.standing),
-                        ":phone": {"S": phone_index},
-                    },
+                    "ConditionExpression": f"{DirectoryRow.PHONE_INDEX} IN ({', '.join(numbers)})",
+                    "ExpressionAttributeValues": {":standing": standing_attribute(new.standing)} | numbers,
                 }
             },
             self.routing.standing(new.account, new.standing),

@@ -182,25 +182,32 @@ class Desk:
         api.tokens = sign_in(Cognito(session.cognito_url, session.admin_client), session.email)
         replace(session, tokens=api.tokens).save(self.session_file())
 
-    # The operator's function, which makes the first administrators.
+    # The operators' functions: one makes the first administrators, one writes rows anew for another pepper.
 
     def operate(self, operation: str, **parameters: str) -> Answer:
         """Raises CommandFailed or BadParameter."""
+        return self._operated("operator", operation, parameters)
+
+    def rekey(self, operation: str) -> Answer:
+        """Raises CommandFailed or BadParameter."""
+        return self._operated("rekey", operation, {})
+
+    def _operated(self, name: str, operation: str, parameters: Mapping[str, str]) -> Answer:
         try:
-            return self._operator().call(operation, **parameters)
+            return self._operator(name).call(operation, **parameters)
         except OperatorRefused as error:
             reasons = [f"{fault.get('pointer')}: {fault.get('message') or fault.get('code')}" for fault in error.errors]
             raise CommandFailed(error.code, "; ".join(reasons) or error.message) from None
         except OperatorUnreachable as error:
             raise CommandFailed("unreachable", str(error)) from None
 
-    def _operator(self) -> Operator:
+    def _operator(self, name: str) -> Operator:
         if self.endpoints is None:
             if not self.operator:
                 raise typer.BadParameter("say whom to call: --endpoints FILE or --operator", param_hint="--endpoints")
             return Operator(self.operator)
         try:
-            return Operator.read(self.endpoints, function=self.operator)
+            return Operator.read(self.endpoints, function=self.operator, name=name)
         except EndpointsInvalid as error:
             raise typer.BadParameter(str(error), param_hint="--endpoints") from None
 

@@ -174,8 +174,8 @@ def set_guests(
     def attempt() -> bool:
         app, place, right = at_place(caller, id, "act", deps.registry)
         check_version(app, version)
-        guests = app_registry.guests_of(body.guests, deps.registry)
-        added, removed = len(guests - app.guests), len(app.guests - guests)
+        guests, before = app_registry.numbers_of(body.guests), app_registry.open_guests(app, deps.registry.pepper)
+        added, removed = len(guests - before), len(before - guests)
         did = act(caller, right, "app.guests", place, app_text(id), added=added, removed=removed)
         return app_registry.set_guests(app, body.guests, deps.recording(did, right, now_ms=now_ms))
 

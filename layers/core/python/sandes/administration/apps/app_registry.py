@@ -13,7 +13,7 @@ from sandes.crypto.pepper import Pepper
 from sandes.model.administrator import Place
 from sandes.model.app import MAX_KEYS, App, AppKey, Mode, Scope
 from sandes.model.ids import AppId, UnitId, new_app_id, new_app_key_id
-from sandes.model.phone import parse_phone
+from sandes.model.phone import PhoneNumber, parse_phone
 from sandes.model.template import Dlt, Template
 from sandes.protocol.admin_apps_api import TemplateText
 from sandes.protocol.app_api import MAX_VARIABLES
@@ -71,8 +71,9 @@ def new_app(
     per_minute, per_day = quotas(mode)
     for test in (False, True):
         _check_room([key for key in keys if key.test is test][:-1], test)
+    id, numbers = new_app_id(), numbers_of(guests)
     return App(
-        id=new_app_id(),
+        id=id,
         name=name,
         organisation=organisation,
         organisation_id=place.organisation if place else None,
@@ -82,7 +83,8 @@ def new_app(
         sms=sms,
         per_minute=per_minute,
         per_day=per_day,
-        guests=guests_of(guests, deps),
+        guests=_indexes(numbers, deps),
+        guests_sealed=seal_guests(numbers, id, deps.pepper),
         keys={key.id: key for key in keys},
         webhooks={},
         created_at=now_seconds,
@@ -118,7 +120,8 @@ def change(
 
 def set_guests(app: App, phones: Sequence[str], deps: RegistryDependencies) -> bool:
     """In place of those before; False if the app has been changed since it was read. Raises invalid_phone."""
-    return deps.apps.set_guests(app, guests_of(phones, deps))
+    numbers = numbers_of(phones)
+    return deps.apps.set_guests(app, _indexes(numbers, deps), seal_guests(numbers, app.id, deps.pepper))
 
 
 def set_terms(app: App, mode: Mode, per_minute: int, per_day: int, deps: RegistryDependencies) -> bool:
@@ -126,10 +129,22 @@ def set_terms(app: App, mode: Mode, per_minute: int, per_day: int, deps: Registr
     return deps.apps.set_terms(app, mode=mode, per_minute=per_minute, per_day=per_day)
 
 
-def guests_of(phones: Sequence[str], deps: RegistryDependencies) -> frozenset[str]:
-    """Their pseudonyms. Raises ProtocolError invalid_phone."""
+def _indexes(numbers: Iterable[PhoneNumber], deps: RegistryDependencies) -> frozenset[str]:
+    return frozenset(deps.pepper.index("phone", number) for number in numbers)
+
+
+def seal_guests(numbers: Iterable[PhoneNumber], app: AppId, pepper: Pepper) -> bytes:
+    return pepper.seal(" ".join(sorted(numbers)).encode(), app)
+
+
+def open_guests(app: App, pepper: Pepper) -> frozenset[PhoneNumber]:
+    return frozenset(map(PhoneNumber, pepper.open(app.guests_sealed, app.id).decode().split()))
+
+
+def numbers_of(phones: Sequence[str]) -> frozenset[PhoneNumber]:
+    """Read the numbers of guests. Raises ProtocolError invalid_phone."""
     try:
-        return frozenset(deps.pepper.index("phone", parse_phone(text)) for text in phones)
+        return frozenset(map(parse_phone, phones))
     except ValueError as error:
         raise invalid(ErrorCode.INVALID_PHONE, "/guests", "invalid_phone", str(error)) from None
 

@@ -22,7 +22,7 @@ from sandes.model.imports import Entry
 from sandes.model.lost_text import why_lost
 from sandes.model.mailbox import parse_email
 from sandes.model.organisation import Tree
-from sandes.model.phone import is_rounded, parse_phone, plain_number
+from sandes.model.phone import PhoneNumber, is_rounded, parse_phone, plain_number
 from sandes.model.verification import MAX_SECONDS
 from sandes.model.words import folded, name_key
 from sandes.protocol.fields import Name, OneLine, Written
@@ -169,13 +169,14 @@ class RowReader:
         if cells.fault:
             return BadRow(cells.row, [cells.fault])
         values, faults = cells.values, list[str]()
-        index = self._index(values.get("phone"), faults)
+        phone = self._phone(values.get("phone"), faults)
+        index = self.pepper.index("phone", phone) if phone else ""
         action = _word(values.get("action"))
         if action in _REVOKE:
             reason = _valid(_REASON, values.get("reason"), "bad_reason", faults, missing="reason_missing")
             if faults:
                 return BadRow(cells.row, faults, index)
-            return Entry(cells.row, index, "revoke", self.scope, reason=reason)
+            return Entry(cells.row, index, "revoke", self.scope, reason=reason, phone=phone)
         if action not in _VERIFY:
             return BadRow(cells.row, [*faults, "bad_action"], index)
         expires_at, capped = self._expires_at(values, faults)
@@ -190,20 +191,21 @@ class RowReader:
             listed=self._listed(values, faults),
             expires_at=expires_at,
             capped=capped,
+            phone=phone,
         )
         return BadRow(cells.row, faults, index) if faults else entry
 
-    def _index(self, cell: object, faults: list[str]) -> str:
+    def _phone(self, cell: object, faults: list[str]) -> PhoneNumber:
         text = text_of(cell)
         try:
             if isinstance(cell, float) and not text.isdecimal():  # negative, or with a fraction
                 raise ValueError("not a whole number")
             if _ZEROS.fullmatch(text):
                 raise ValueError("rounded")
-            return self.pepper.index("phone", parse_phone(_international(text)))
+            return parse_phone(_international(text))
         except ValueError:
             faults.append(_fault_of_number(text))
-            return ""
+            return PhoneNumber("")
 
     def _unit(self, text: str, faults: list[str]) -> UnitId:
         if not text:

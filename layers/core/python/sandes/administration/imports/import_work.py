@@ -24,10 +24,11 @@ from sandes.crypto.attestation import AttestationKeys
 from sandes.crypto.introductions import Key
 from sandes.model.administrator import Assignment
 from sandes.model.audit import SYSTEM, Act
-from sandes.model.ids import account_text, administrator_text, base64url_text, parse_import
+from sandes.model.ids import account_text, administrator_text, base64url_text, parse_base64url, parse_import
 from sandes.model.imports import NOMINATION_SECONDS, Checked, Entry, Import, Nomination, Origin, Outcome, Result
 from sandes.model.organisation import Tree
 from sandes.model.verification import Verification
+from sandes.people.devices import QUEUED_NUMBER
 from sandes.protocol.errors import ProtocolError
 from sandes.store.dynamo import ConditionFailed, StoreUnavailable
 from sandes.store.imports import ChunkProgress, encode_results
@@ -240,8 +241,9 @@ class _Run:
     def _steps(self, entries: Sequence[Entry]) -> list[_Step]:
         if not entries:
             return []
-        people = self.deps.people.known([entry.index for entry in entries], now_seconds=self.now_seconds)
-        return [self._step(entry, people[entry.index]) for entry in entries]
+        indexes = [self.deps.pepper.index("phone", entry.phone) for entry in entries]  # not as the check had them
+        people = self.deps.people.known(indexes, now_seconds=self.now_seconds)
+        return [self._step(entry, people[index]) for entry, index in zip(entries, indexes, strict=True)]
 
     def _result(self, entry: Entry, outcome: Outcome, code: str | None = None) -> Result:
         return Result(entry.row, outcome, code, digest(entry))
@@ -258,7 +260,10 @@ class _Run:
             return _Step(entry, result, self._verifying(entry, person, origin, self.tree))
         if decision.outcome == "nominated":
             nominating = self.deps.nominations.putting(
-                self._nomination(entry, person, origin), over=person.nomination, now_seconds=self.now_seconds
+                self._nomination(entry, person, origin),
+                indexes=self.deps.pepper.written("phone", entry.phone),
+                over=person.nomination,
+                now_seconds=self.now_seconds,
             )
             return _Step(entry, result, nominating)
         if decision.outcome == "revoked" and person.verification:
@@ -268,7 +273,9 @@ class _Run:
             return _Step(entry, result, ending)
         if decision.outcome == "withdrawn" and person.nomination:
             gone = replace(person.nomination, name="", post="", email=None, origin=origin, withdrawn=True)
-            return _Step(entry, result, self.deps.nominations.putting(gone, over=None, now_seconds=self.now_seconds))
+            indexes = self.deps.pepper.written("phone", entry.phone)
+            withdrawing = self.deps.nominations.putting(gone, indexes=indexes, over=None, now_seconds=self.now_seconds)
+            return _Step(entry, result, withdrawing)
         return _Step(entry, result, [])
 
     def _is_ending(self, person: Known) -> bool:
@@ -300,9 +307,10 @@ class _Run:
             key=self._key,
             origin=origin,
         )
-        operations = self.deps.verifications.putting(made, previous=last, phone_index=entry.index)
+        indexes = self.deps.pepper.indexes("phone", entry.phone)
+        operations = self.deps.verifications.putting(made, previous=last, phone_indexes=indexes)
         if person.nomination and person.nomination.place.organisation == self.one.place.organisation:
-            operations.append(self.deps.nominations.removing(person.nomination))
+            operations += self.deps.nominations.removing(person.nomination, indexes=indexes)
         return operations
 
     def _nomination(self, entry: Entry, person: Known, origin: Origin) -> Nomination:
@@ -310,7 +318,8 @@ class _Run:
         if own and (own.withdrawn or own.place.organisation != self.one.place.organisation):
             own = None
         return Nomination(
-            index=entry.index,
+            index=self.deps.pepper.index("phone", entry.phone),
+            phone_sealed=self.deps.pepper.seal_phone(entry.phone, Nomination.sealed_for(self.one.place.organisation)),
             place=replace(self.one.place, unit=entry.unit),
             name=entry.name,
             post=entry.post,
@@ -363,9 +372,10 @@ def verify_nominated(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDepe
     A nomination that does not lead to that has ended: it is removed, so that it is not for the next holder of the
     number, and its organisation's chain says why. Raises StoreUnavailable.
     """
-    index, now_seconds = queued["number"], now_ms // 1000
+    phone = deps.pepper.open_phone(parse_base64url(queued["number"]), QUEUED_NUMBER)
+    indexes, now_seconds = deps.pepper.indexes("phone", phone), now_ms // 1000
     for _ in range(_TRIES):
-        number = deps.nominations.number(index)
+        number = deps.nominations.number(indexes[0])
         nomination = number.nomination
         if nomination is None or not nomination.in_force(now_seconds):
             return "not_nominated"
@@ -376,7 +386,8 @@ def verify_nominated(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDepe
         right = _right_of_author(nomination, now_seconds, deps)
         ended = _why_ended(nomination, last, found, right, now_seconds=now_seconds, deps=deps)
         if ended or found is None or right is None:
-            if _written(_nomination_ended(nomination, ended), [deps.nominations.removing(nomination)], now_ms, deps):
+            removing = deps.nominations.removing(nomination, indexes=indexes)
+            if _written(_nomination_ended(nomination, ended), removing, now_ms, deps):
                 return ended
             continue
         if (
@@ -397,8 +408,8 @@ def verify_nominated(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDepe
             origin=replace(nomination.origin, outcome="nominated"),
         )
         verifying = [
-            *deps.verifications.putting(made, previous=last, phone_index=index),
-            deps.nominations.removing(nomination),
+            *deps.verifications.putting(made, previous=last, phone_indexes=indexes),
+            *deps.nominations.removing(nomination, indexes=indexes),
             deps.store.standing(nomination.origin.id),
             deps.administrators.still(right, now_seconds=now_ms // 1000),
         ]

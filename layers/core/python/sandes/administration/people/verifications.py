@@ -177,7 +177,7 @@ def attest(
         check_address(terms.email, place[0], "/email")
     key = announced_key(deps.keys, deps.store, now_seconds=now_seconds)
     made = attested(terms, account.id, place, previous, asked=asked, now_seconds=now_seconds, key=key)
-    deps.store.put(made, previous=previous, phone_index=account.phone_index)
+    deps.store.put(made, previous=previous, phone_indexes=[account.phone_index])
     return made
 
 

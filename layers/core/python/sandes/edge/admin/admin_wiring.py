@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sandes.administration.organisations.places import PlaceDependencies
     from sandes.administration.people.complaints import ComplaintDependencies
     from sandes.administration.people.verification_sweep import SweepDependencies
+    from sandes.administration.rekeying import RekeyDependencies
     from sandes.administration.roles.access_resets import AccessDependencies
     from sandes.administration.roles.assignments import AssignmentDependencies
     from sandes.administration.roles.first_administrators import FirstAdministratorDependencies
@@ -55,6 +56,17 @@ def wire_operator() -> FirstAdministratorDependencies:
         pool=administrator_pool(),
         recorder=recorder(),
     )
+
+
+@cache
+def wire_rekeying() -> RekeyDependencies:
+    import time
+
+    from sandes.administration.rekeying import RekeyDependencies
+    from sandes.store.rekeying import RekeyStore
+
+    store = RekeyStore(client_of("dynamodb"), AdminSettings.load().directory_table)
+    return RekeyDependencies(store, _pepper(), recorder(), time.monotonic)
 
 
 def administrator_pool() -> CognitoPool:

@@ -1,0 +1,285 @@
+"""Rows of the directory table that are made with the pepper, as the job finds and rewrites them that follows a new
+value (docs/adr/0046).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sandes.model.app import App
+from sandes.model.complaint import Complaint
+from sandes.model.ids import AccountId
+from sandes.model.imports import Nomination
+from sandes.store.apps import app_key
+from sandes.store.complaints import complaint_key
+from sandes.store.directory import account_key, phone_key
+from sandes.store.dynamo import Client, Item, batch_get_many, transact
+from sandes.store.nominations import nomination_item, nomination_key
+from sandes.store.schema import AppRow, ComplaintRow, DirectoryRow, NominationRow
+from sandes.store.schema import RekeyRow as Row
+
+_KEY: dict[str, Any] = {DirectoryRow.PARTITION: {"S": "RK#pepper"}, DirectoryRow.SORT: {"S": "0"}}
+_FREE = f"attribute_not_exists({DirectoryRow.PARTITION})"
+_PAGE_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the job is with a step. `step` names the values of the pepper, the one in use first.
+
+    `passes` that were begun; `start` is the key that the present one goes on behind. `rows` seen and `changed` in the
+    present pass, `changed_before` in those before. `unreadable`: rows of the present pass under neither value.
+    """
+
+    step: str
+    version: int
+    passes: int
+    rows: int = 0
+    changed: int = 0
+    changed_before: int = 0
+    unreadable: int = 0
+    start: tuple[str, str] | None = None
+    done_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RekeyStore:
+    client: Client
+    table: str
+
+    def progress(self) -> Progress | None:
+        answer = self.client.get_item(TableName=self.table, Key=_KEY, ConsistentRead=True)
+        return _read(answer["Item"]) if "Item" in answer else None
+
+    def progressing(self, before: Progress | None, after: Progress) -> dict[str, Any]:
+        """Part of a transaction: fails if another call has come further meanwhile."""
+        put: dict[str, Any] = {"TableName": self.table, "Item": _item(after), "ConditionExpression": _FREE}
+        if before:
+            put["ConditionExpression"] = f"{Row.VERSION} = :read"
+            put["ExpressionAttributeValues"] = {":read": {"N": str(before.version)}}
+        return {"Put": put}
+
+    def write(self, operations: Sequence[Any]) -> None:
+        """All or none. Raises ConditionFailed, StoreUnavailable."""
+        transact(self.client, operations)
+
+    def page(self, start: tuple[str, str] | None) -> tuple[list[Item], tuple[str, str] | None]:
+        """The rows made with the pepper among the next thousand of the table, and the key to go on behind."""
+        behind: dict[str, Any] = {}
+        if start:
+            key = {DirectoryRow.PARTITION: {"S": start[0]}, DirectoryRow.SORT: {"S": start[1]}}
+            behind = {"ExclusiveStartKey": key}
+        answer = self.client.scan(
+            TableName=self.table,
+            ConsistentRead=True,
+            Limit=_PAGE_ROWS,
+            FilterExpression=(
+                f"begins_with({DirectoryRow.PARTITION}, :numbers)"
+                f" OR (begins_with({DirectoryRow.PARTITION}, :apps) AND {DirectoryRow.SORT} = :whole)"
+                f" OR (begins_with({DirectoryRow.PARTITION}, :organisations)"
+                f" AND begins_with({DirectoryRow.SORT}, :complaints))"
+            ),
+            ExpressionAttributeValues={
+                ":numbers": {"S": "P#"},
+                ":apps": {"S": "APP#"},
+                ":whole": {"S": "0"},
+                ":organisations": {"S": "O#"},
+                ":complaints": {"S": "C#"},
+            },
+            **behind,
+        )
+        last = answer.get("LastEvaluatedKey")
+        return list(answer["Items"]), (
+            last[DirectoryRow.PARTITION]["S"],
+            last[DirectoryRow.SORT]["S"],
+        ) if last else None
+
+    def accounts(self, ids: Iterable[AccountId]) -> dict[AccountId, tuple[str, bytes]]:
+        """The pseudonym and the sealed number of each account that there is."""
+        keys = {id: account_key(id) for id in ids}
+        names = (DirectoryRow.PARTITION, DirectoryRow.PHONE_INDEX, DirectoryRow.PHONE_SEALED)
+        found = batch_get_many(self.client, self.table, [*keys.values()], attributes=names)
+        rows = {item[DirectoryRow.PARTITION]["S"]: item for item in found}
+        return {
+            id: (row[DirectoryRow.PHONE_INDEX]["S"], row[DirectoryRow.PHONE_SEALED]["B"])
+            for id, key in keys.items()
+            if (row := rows.get(key[DirectoryRow.PARTITION]["S"]))
+        }
+
+    def rows(self, keys: Iterable[Item]) -> dict[tuple[str, str], Item]:
+        """Those of any rows that there are, by their keys."""
+        unique = {(key[DirectoryRow.PARTITION]["S"], key[DirectoryRow.SORT]["S"]): key for key in keys}
+        found = batch_get_many(self.client, self.table, [*unique.values()])
+        return {(item[DirectoryRow.PARTITION]["S"], item[DirectoryRow.SORT]["S"]): item for item in found}
+
+    # Transactions. Each fails if a row is not as it was read.
+
+    def claiming(self, account: AccountId, *, used: str, following: str) -> list[dict[str, Any]]:
+        """Write a number's row under the following value too, as long as it is the account's."""
+        return [
+            self._claim(following, account),
+            self._check(phone_key(used), f"{DirectoryRow.ACCOUNT} = :account", {":account": {"B": account}}),
+            self._check(account_key(account), f"{DirectoryRow.PHONE_INDEX} = :used", {":used": {"S": used}}),
+        ]
+
+    def moving(
+        self, account: AccountId, read: tuple[str, bytes], *, used: str, sealed: bytes, former: str
+    ) -> list[dict[str, Any]]:
+        """Write account and number under the value in use alone."""
+        return [
+            self._claim(used, account),
+            self.dropping(former, account),
+            {
+                "Update": {
+                    "TableName": self.table,
+                    "Key": account_key(account),
+                    "UpdateExpression": (
+                        f"SET {DirectoryRow.PHONE_INDEX} = :used, {DirectoryRow.PHONE_SEALED} = :sealed"
+                    ),
+                    "ConditionExpression": (
+                        f"{DirectoryRow.PHONE_INDEX} = :index AND {DirectoryRow.PHONE_SEALED} = :before"
+                    ),
+                    "ExpressionAttributeValues": {
+                        ":used": {"S": used},
+                        ":sealed": {"B": sealed},
+                        ":index": {"S": read[0]},
+                        ":before": {"B": read[1]},
+                    },
+                }
+            },
+        ]
+
+    def dropping(self, index: str, account: AccountId) -> dict[str, Any]:
+        """Remove a number's row that is not needed any more, if it is there and still of this account."""
+        return {
+            "Delete": {
+                "TableName": self.table,
+                "Key": phone_key(index),
+                "ConditionExpression": f"{_FREE} OR {DirectoryRow.ACCOUNT} = :account",
+                "ExpressionAttributeValues": {":account": {"B": account}},
+            }
+        }
+
+    def nominating(self, nomination: Nomination, *, as_of: Nomination) -> list[dict[str, Any]]:
+        """Write a nomination once more, under another pseudonym, as long as the one it is made of is there."""
+        same = {":same": {"S": str(as_of.origin)}}
+        return [
+            {"Put": {"TableName": self.table, "Item": nomination_item(nomination)}},
+            self._check(nomination_key(as_of.index), f"{NominationRow.ORIGIN} = :same", same),
+        ]
+
+    def renominating(self, nomination: Nomination, sealed: bytes) -> list[dict[str, Any]]:
+        return [
+            {
+                "Update": {
+                    "TableName": self.table,
+                    "Key": nomination_key(nomination.index),
+                    "UpdateExpression": f"SET {NominationRow.PHONE_SEALED} = :sealed",
+                    "ConditionExpression": f"{NominationRow.ORIGIN} = :same",
+                    "ExpressionAttributeValues": {":sealed": {"B": sealed}, ":same": {"S": str(nomination.origin)}},
+                }
+            }
+        ]
+
+    def denominating(self, nomination: Nomination, *, but_of: str | None = None) -> list[dict[str, Any]]:
+        """Remove one; with `but_of`, as long as the number is not nominated by the same word under that pseudonym."""
+        same = {":same": {"S": str(nomination.origin)}}
+        delete = {
+            "TableName": self.table,
+            "Key": nomination_key(nomination.index),
+            "ConditionExpression": f"{_FREE} OR {NominationRow.ORIGIN} = :same",
+            "ExpressionAttributeValues": same,
+        }
+        if but_of is None:
+            return [{"Delete": delete}]
+        return [
+            {"Delete": delete},
+            self._check(nomination_key(but_of), f"{_FREE} OR {NominationRow.ORIGIN} <> :same", same),
+        ]
+
+    def reguesting(self, app: App, guests: frozenset[str], sealed: bytes) -> list[dict[str, Any]]:
+        """Write an app's guests anew. Its version stays: for those who keep it, nothing has changed."""
+        return [
+            {
+                "Update": {
+                    "TableName": self.table,
+                    "Key": app_key(app.id),
+                    "UpdateExpression": f"SET {AppRow.GUESTS} = :guests, {AppRow.GUESTS_SEALED} = :sealed",
+                    "ConditionExpression": f"{AppRow.GUESTS_SEALED} = :before",
+                    "ExpressionAttributeValues": {
+                        ":guests": {"L": [{"S": guest} for guest in sorted(guests)]},
+                        ":sealed": {"B": sealed},
+                        ":before": {"B": app.guests_sealed},
+                    },
+                }
+            }
+        ]
+
+    def resealing(self, complaint: Complaint, anew: Complaint) -> list[dict[str, Any]]:
+        values = {
+            ComplaintRow.TEXT: {"B": anew.text},
+            ComplaintRow.REPORTER: {"B": anew.reporter},
+            ComplaintRow.PSEUDONYM: {"S": anew.pseudonym},
+            **({ComplaintRow.NOTE: {"B": anew.note}} if anew.note else {}),
+        }
+        return [
+            {
+                "Update": {
+                    "TableName": self.table,
+                    "Key": complaint_key(complaint),
+                    "UpdateExpression": f"SET {', '.join(f'{name} = :{name}' for name in values)}",
+                    "ConditionExpression": f"{ComplaintRow.VERSION} = :read AND {ComplaintRow.TEXT} = :before",
+                    "ExpressionAttributeValues": {f":{name}": value for name, value in values.items()}
+                    | {":read": {"N": str(complaint.version)}, ":before": {"B": complaint.text}},
+                }
+            }
+        ]
+
+    def _claim(self, index: str, account: AccountId) -> dict[str, Any]:
+        return {
+            "Put": {
+                "TableName": self.table,
+                "Item": phone_key(index) | {DirectoryRow.ACCOUNT: {"B": account}},
+                "ConditionExpression": f"{_FREE} OR {DirectoryRow.ACCOUNT} = :account",
+                "ExpressionAttributeValues": {":account": {"B": account}},
+            }
+        }
+
+    def _check(self, key: Item, condition: str, values: dict[str, Any]) -> dict[str, Any]:
+        check = {"ConditionExpression": condition, "ExpressionAttributeValues": values}
+        return {"ConditionCheck": {"TableName": self.table, "Key": key, **check}}
+
+
+def _item(progress: Progress) -> dict[str, Any]:
+    item = _KEY | {
+        Row.STEP: {"S": progress.step},
+        Row.VERSION: {"N": str(progress.version)},
+        Row.PASSES: {"N": str(progress.passes)},
+        Row.ROWS: {"N": str(progress.rows)},
+        Row.CHANGED: {"N": str(progress.changed)},
+        Row.CHANGED_BEFORE: {"N": str(progress.changed_before)},
+        Row.UNREADABLE: {"N": str(progress.unreadable)},
+    }
+    if progress.start:
+        item[Row.START] = {"S": json.dumps(progress.start)}
+    if progress.done_at is not None:
+        item[Row.DONE_AT] = {"N": str(progress.done_at)}
+    return item
+
+
+def _read(item: Item) -> Progress:
+    partition, sort = json.loads(item[Row.START]["S"]) if Row.START in item else ("", "")
+    return Progress(
+        step=item[Row.STEP]["S"],
+        version=int(item[Row.VERSION]["N"]),
+        passes=int(item[Row.PASSES]["N"]),
+        rows=int(item[Row.ROWS]["N"]),
+        changed=int(item[Row.CHANGED]["N"]),
+        changed_before=int(item[Row.CHANGED_BEFORE]["N"]),
+        unreadable=int(item[Row.UNREADABLE]["N"]),
+        start=(partition, sort) if partition else None,
+        done_at=int(item[Row.DONE_AT]["N"]) if Row.DONE_AT in item else None,
+    )
