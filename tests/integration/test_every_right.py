@@ -15,7 +15,7 @@ import pytest
 
 from sandes.administration.authority import MATRIX, Permission
 from sandes.edge.admin.routes import NEED, PERMISSION, WHERE
-from sandes.model.administrator import PLATFORM, Caller, Place, Role
+from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import parse_unit
 from tests.support.admin_api import FUNCTIONS, Answer, admin_api
 from tests.support.admin_examples import EXAMPLES, Example
@@ -63,22 +63,9 @@ ROUTES = routes()
 def world() -> Iterator[World]:
     with admin_api() as api:
         made = World.make(api)
-        made.callers = callers(made)
+        made.callers = made.everybody()
         made.keep()
         yield made
-
-
-def callers(world: World) -> list[tuple[Role, str, Caller]]:
-    """Everybody with one role, the kind of place that they hold it at, and who they are."""
-    zone = world.zone
-    held = {"zone": zone, "ministry": Place.root(zone.organisation)}
-    found = [
-        (role, kind, world.staff.appoint(role, place))
-        for role in Role
-        for kind, place in held.items()
-        if role is not Role.PLATFORM_ADMIN
-    ]
-    return [*found, (Role.PLATFORM_ADMIN, "platform", world.staff.appoint(Role.PLATFORM_ADMIN, Place.root(PLATFORM)))]
 
 
 def test_every_route_has_an_example_and_every_example_a_route() -> None:

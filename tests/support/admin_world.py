@@ -17,7 +17,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
 
 from sandes.administration.audit.audit_log import heads_name
-from sandes.model.administrator import AssignmentKey, Caller, Place, Role
+from sandes.model.administrator import PLATFORM, AssignmentKey, Caller, Place, Role
 from sandes.model.device import Device
 from sandes.model.ids import (
     AccountId,
@@ -120,6 +120,8 @@ class World:
     spots: dict[str, Spot]
     callers: list[tuple[Role, str, Caller]] = field(default_factory=list)
     """Who calls, by role and by the kind of place where they hold it."""
+    officers: list[Caller] = field(default_factory=list)
+    """The nodal officers who have made what there is."""
     _kept: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -138,7 +140,9 @@ class World:
             "other": Place.root(other),
         }
         officers = {of: _officers(service, staff, of) for of in (organisation, other)}
-        world = cls(api, service, staff, places["own"], {})
+        world = cls(
+            api, service, staff, places["own"], {}, officers=[one for pair in officers.values() for one in pair]
+        )
         world.spots = {name: world._spot(name, place, *officers[place.organisation]) for name, place in places.items()}
         s3 = boto3.client("s3", region_name=REGION)
         s3.put_object(Bucket="uploads", Key=heads_name(3600), Body=b"{}")
@@ -230,6 +234,18 @@ class World:
 
     def _approve(self, by: Caller, asked: Any) -> None:
         self._do(by, "POST", f"/approvals/{asked['id']}/approve")
+
+    def everybody(self) -> list[tuple[Role, str, Caller]]:
+        """Appoint somebody to each role, at each kind of place that it is held at."""
+        held = {"zone": self.zone, "ministry": Place.root(self.zone.organisation)}
+        found = [
+            (role, kind, self.staff.appoint(role, place))
+            for role in Role
+            for kind, place in held.items()
+            if role is not Role.PLATFORM_ADMIN
+        ]
+        platform = self.staff.appoint(Role.PLATFORM_ADMIN, Place.root(PLATFORM))
+        return [*found, (Role.PLATFORM_ADMIN, "platform", platform)]
 
     # All partitions as they stand, and those that functions wrote to back to how they stood.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sandes.administration.acts import act
 from sandes.administration.audit.audit import BesideFailed, Recorder
-from sandes.administration.authority import Permission, covers, path_seen, places_seen, require
+from sandes.administration.authority import Permission, covers, path_seen, places_seen, require, require_in
 from sandes.administration.people.verifications import (
     Terms,
     VerificationDependencies,
@@ -157,7 +157,8 @@ def find(caller: Caller, body: FindPerson, *, now_ms: int, deps: PeopleDependenc
     """
     of = body.organisation or caller.administrator.home.organisation
     place = Place(of, body.unit) if body.unit else Place.root(of)
-    right = require(caller, Permission.PEOPLE, "act", place, deps.organisations)
+    tree = deps.organisations.paths(of, [place.unit])
+    right = require_in(caller, Permission.PEOPLE, "act", place.unit, tree)  # a look-up is recorded in a unit there is
     _limit_lookups(caller, now_ms, deps)
     try:
         account = find_account(Who(phone=body.phone), deps.verifications)
