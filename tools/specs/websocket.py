@@ -7,7 +7,7 @@ from typing import get_args
 
 from pydantic import BaseModel
 
-from sandes.people.signed_acts import ACT_HEADER
+from sandes.people.signed_acts import ACT_FORM, ACT_HEADER
 from sandes.protocol.frames import (
     MAX_FRAME_BYTES,
     Accepted,
@@ -121,7 +121,7 @@ def asyncapi() -> Json:
                                 "Authorization": {"type": "string", "pattern": "^Bearer "},
                                 ACT_HEADER: {
                                     "type": "string",
-                                    "pattern": r"^[1-9][0-9]{0,14}\.[A-Za-z0-9_-]{86}$",
+                                    "pattern": ACT_FORM,
                                     "description": "The signed act that opens the socket (README.md, 'Signed acts')",
                                 },
                             },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,6 +26,7 @@ from sandes.store.directory import DirectoryStore, putting_former
 from sandes.store.routing import RoutingStore
 from tests.support.dynamodb import FlakyClient
 from tests.support.keys import DeviceKeys
+from tests.support.log import caught_log
 from tests.support.service import NOW, NOW_MS, Person, Service
 
 AUDIENCE = "sandes:test"
@@ -94,6 +96,14 @@ def test_a_token_alone_opens_no_socket(service: Service, asha: Person) -> None:
         headers = {"Authorization": f"Bearer {token}"} | ({} if act is None else {ACT_HEADER: act})
         assert effect(opened(service, headers)) == "Deny", name
     assert effect(opened(service, {"authorization": f"Bearer {token}", "sandes-act": act_of(asha, token)})) == "Allow"
+
+
+def test_the_log_tells_a_header_of_another_form_from_a_wrong_signature(service: Service, asha: Person) -> None:
+    token = token_of(asha)
+    for act, outcome in ((act_of(asha, token)[:-4], "invalid_request"), (act_of(asha, "another"), "bad_signature")):
+        with caught_log() as log:
+            opened(service, {"Authorization": f"Bearer {token}", ACT_HEADER: act})
+        assert json.loads(log.getvalue())["outcome"] == outcome
 
 
 @pytest.mark.parametrize("name", ["Authorization", "authorization", "AUTHORIZATION"])

@@ -6,14 +6,19 @@ or a group, must be signed for itself, so that a stolen token is worth nothing f
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from sandes.crypto.statements import Act, Actor, act_statement, signed_by
 from sandes.model.ids import parse_base64url
 from sandes.people.identity import Caller
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
+from sandes.protocol.faults import OTHER_FORM, SHAPES
 
 ACT_HEADER = "Sandes-Act"
+ACT_FORM = r"^[1-9][0-9]{0,14}\.[A-Za-z0-9_-]{86}$"
+"""The form of the header's value, as in the specifications: epoch milliseconds, a full stop, 64 bytes in base64url."""
+
 SKEW_MS = 120_000
 """How far the time of an act may lie from the server's clock, to either side."""
 
@@ -27,16 +32,19 @@ class Signed:
 
 
 def read_signed(header: str | None) -> Signed | None:
-    """Read the value of the header `Sandes-Act`; None without one. Raises ProtocolError bad_signature."""
+    """Read the value of the header `Sandes-Act`; None without one.
+
+    Raises ProtocolError invalid_request for a value of another form, over HTTPS and in the handshake alike.
+    """
     if header is None:
         return None
     at_ms, _, signature = header.partition(".")
     try:
-        if not at_ms.isascii() or not at_ms.isdecimal() or len(at_ms) > 15:
-            raise ValueError("not a time")
+        if not re.fullmatch(ACT_FORM, header):
+            raise ValueError("not a time and a signature")
         return Signed(int(at_ms), parse_base64url(signature))
     except ValueError:
-        raise invalid(ErrorCode.BAD_SIGNATURE, f"/{ACT_HEADER}", "not_accepted") from None
+        raise invalid(ErrorCode.INVALID_REQUEST, f"/{ACT_HEADER}", OTHER_FORM, SHAPES[OTHER_FORM]) from None
 
 
 def check_act(caller: Caller, act: Act, signed: Signed | None, *, now_ms: int) -> None:

@@ -65,6 +65,7 @@ REASONS = {
 
 _NUMBER = re.compile(r"(?<=_)[0-9]+(?=_)")
 
+OTHER_FORM = "string_pattern_mismatch"
 SHAPES = {
     "bool_parsing": "This must be true or false.",
     "bool_type": "This must be true or false.",
@@ -87,7 +88,7 @@ SHAPES = {
     "model_attributes_type": "This must be an object.",
     "model_type": "This must be an object.",
     "none_required": "This must be null or left out.",
-    "string_pattern_mismatch": "This does not have the form that the specification requires.",
+    OTHER_FORM: "This does not have the form that the specification requires.",
     "string_too_long": "This must have at most {max_length} characters.",
     "string_too_short": "This must have at least {min_length} characters.",
     "string_type": "This must be a string.",

@@ -15,7 +15,7 @@ from sandes.limits import Limit, enforce
 from sandes.model.ids import account_text
 from sandes.people.devices import DeviceDependencies
 from sandes.people.identity import Caller, authenticate
-from sandes.people.signed_acts import ACT_HEADER
+from sandes.people.signed_acts import ACT_FORM, ACT_HEADER
 from sandes.protocol.errors import ErrorCode
 
 AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
@@ -23,7 +23,7 @@ ActHeader = Annotated[
     str | None,
     Header(
         alias=ACT_HEADER,
-        pattern=r"^[1-9][0-9]{0,14}\.[A-Za-z0-9_-]{86}$",
+        pattern=ACT_FORM,
         description=(
             "Epoch milliseconds, a full stop, and the signature of the act by the device's identity key: 64 bytes in "
             "base64url (docs/protocol/README.md, 'Signed acts')"
