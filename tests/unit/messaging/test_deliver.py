@@ -200,6 +200,24 @@ def test_a_drain_stops_when_the_socket_is_gone_and_deletes_nothing(service: Serv
     assert service.connection(ravi) is None
 
 
+def test_a_socket_that_is_gone_before_the_welcome_is_forgotten_and_no_failure(service: Service, ravi: Person) -> None:
+    service.leave(ravi, 1)
+    gone = ConnectionId("gone")
+    answer = deliver.hello(HELLO, ravi.principal(), gone, now_ms=NOW_MS, deps=service.deliver_deps())
+    assert answer == Drained(ref=HELLO.ref, more=True)
+    assert service.connection(ravi) is None
+    assert len(service.stored(ravi)) == 1
+
+
+def test_a_welcome_that_is_throttled_is_unavailable_and_keeps_the_socket(service: Service, ravi: Person) -> None:
+    service.leave(ravi, 1)
+    socket = service.socket()
+    service.gateway.failing.add(socket)
+    with pytest.raises(ProtocolError, match="unavailable"):
+        deliver.hello(HELLO, ravi.principal(), socket, now_ms=NOW_MS, deps=service.deliver_deps())
+    assert service.connection(ravi) == socket
+
+
 def test_a_drain_over_a_dead_socket_leaves_a_newer_ones_row_alone(service: Service, ravi: Person) -> None:
     service.leave(ravi, 1)
     dead = service.online(ravi)

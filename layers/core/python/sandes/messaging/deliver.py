@@ -158,8 +158,12 @@ def hello(
     if first is None:
         deps.inbox.remove_expired(principal.inbox, expired, now_seconds=now_seconds)
         return welcome
-    if deps.pusher.post(connection, render(welcome)) is not Posted.YES:
-        raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)  # the socket is gone, or posts are throttled
+    outcome = deps.pusher.post(connection, render(welcome))
+    if outcome is Posted.FAILED:
+        raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+    if outcome is Posted.GONE:  # by the device: nothing failed, and nobody gets this answer
+        deps.routing.disconnect(principal.address, connection, now_seconds=now_seconds)
+        return Drained(ref=frame.ref, more=True)
     if connected.draining:
         return Drained(ref=frame.ref, more=True)
     try:
