@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from sandes.messaging.push import Pusher
     from sandes.messaging.send import SendDependencies
     from sandes.people.devices import DeviceDependencies
+    from sandes.sms import SmsBudget
     from sandes.statistics.adding_up import AddingDependencies
     from sandes.statistics.queue_depths import DepthDependencies
     from sandes.store.app_view import AppView
@@ -209,16 +210,23 @@ def wire_deliver() -> DeliverDependencies:
     )
 
 
+def _sms_budget(purpose: str, per_hour: int, per_prefix: int, *, limits_table: str) -> SmsBudget:
+    from sandes.edge.sms import sms_stopped
+    from sandes.sms import SmsBudget
+
+    return SmsBudget(purpose, per_hour, per_prefix, LimitStore(client_of("dynamodb"), limits_table), sms_stopped)
+
+
 @cache
 def wire_client() -> tuple[DeviceDependencies, str]:
     """The dependencies of the client API, and the audience its tokens must name."""
     from sandes.crypto.pepper import Pepper
     from sandes.edge.queue import SqsQueue
-    from sandes.edge.sms import SnsSms, sms_stopped
+    from sandes.edge.sms import SnsSms
     from sandes.limits import PerHour
     from sandes.people.devices import DeviceDependencies
     from sandes.people.verification import CodeDependencies
-    from sandes.sms import SmsBudget, SmsRules
+    from sandes.sms import SmsRules
     from sandes.store.codes import CodeStore
     from sandes.store.enrolment import EnrolmentStore
 
@@ -238,12 +246,11 @@ def wire_client() -> tuple[DeviceDependencies, str]:
                 pepper=Pepper.of(secret_of(settings.pepper_secret)),
                 sms=SnsSms(client_of("sns"), settings.sms_sender_id, settings.sms_entity_id, settings.sms_template_id),
                 sms_rules=SmsRules.of(settings.sms_calling_codes),
-                sms_budget=SmsBudget(
+                sms_budget=_sms_budget(
                     "registrations",
                     settings.sms_registrations_hour,
                     settings.sms_registrations_prefix_hour,
-                    LimitStore(dynamodb, settings.limits_table),
-                    sms_stopped,
+                    limits_table=settings.limits_table,
                 ),
                 addresses=PerHour("registrations", settings.registrations_per_address_hour),
             ),
@@ -521,8 +528,8 @@ def wire_otp_sms() -> SmsDependencies:
     from sandes.apps.otp_sms import SmsDependencies
     from sandes.crypto.pepper import Pepper
     from sandes.edge.settings import OtpSmsSettings
-    from sandes.edge.sms import SnsSms, sms_stopped
-    from sandes.sms import SmsBudget, SmsRules
+    from sandes.edge.sms import SnsSms
+    from sandes.sms import SmsRules
 
     settings = OtpSmsSettings.load()
     dynamodb = client_of("dynamodb")
@@ -533,12 +540,8 @@ def wire_otp_sms() -> SmsDependencies:
         pepper=Pepper.of(secret_of(settings.pepper_secret)),
         sms=SnsSms(client_of("sns"), settings.sms_sender_id),
         sms_rules=SmsRules.of(settings.sms_calling_codes),
-        sms_budget=SmsBudget(
-            "otps",
-            settings.sms_otps_hour,
-            settings.sms_otps_prefix_hour,
-            LimitStore(dynamodb, settings.limits_table),
-            sms_stopped,
+        sms_budget=_sms_budget(
+            "otps", settings.sms_otps_hour, settings.sms_otps_prefix_hour, limits_table=settings.limits_table
         ),
     )
 
