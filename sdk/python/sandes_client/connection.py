@@ -57,8 +57,11 @@ FRUITLESS_SYNCS = 60
 """After so many answers `more` in a row without one envelope, the socket is given up. One such answer can be true: the
 server has met nothing but 2,000 expired rows."""
 
+QUICK_SYNCS = 30
+"""After so many of them the pauses, until then at most 1 s, grow to 8 s: a server that never ends is not hammered."""
+
 FRUITLESS_ATTEMPT = 3
-"""The pause after an answer `more` without an envelope grows to 8 s."""
+"""The number of the attempt that has a pause of up to 8 s."""
 
 _NOT_REACHED = {"superseded", "hello_first"}
 """Refusals, of whatever was asked, that say that the device is not reached by this socket."""
@@ -432,7 +435,7 @@ class Connection:
                 fruitless += 1
                 if fruitless >= FRUITLESS_SYNCS:
                     await self._give_up(socket)
-                attempt = fruitless if refused else min(fruitless, FRUITLESS_ATTEMPT)
+                attempt = fruitless if refused else min(max(0, fruitless - QUICK_SYNCS), FRUITLESS_ATTEMPT)
                 told = refused.retry_after if refused else None
                 await self._clock.sleep(told or self._chance.full_jitter(attempt))
             elif incoming.envelopes_taken > before:

@@ -18,7 +18,7 @@ from sandes_client import ConnectionChanged, DeviceClient, State, Store
 from sandes_client import Superseded as SupersededEvent
 from sandes_client.backoff import Backoff
 from sandes_client.clock import Chance
-from sandes_client.connection import FRUITLESS_SYNCS, HELLO_TRIES
+from sandes_client.connection import FRUITLESS_SYNCS, HELLO_TRIES, QUICK_SYNCS
 from tests.unit.sdk.service import BOB, START_MS, Connected, Service, eventually, problem, refusal, settle
 
 BOB_ID = account_text(BOB)
@@ -259,6 +259,39 @@ async def test_a_socket_that_brings_nothing_although_there_is_more_is_given_up(s
         assert len(service.of_type("sync")) == FRUITLESS_SYNCS
         await eventually(lambda: len(service.connections) == 2)
         await eventually(store.inbox.unshown)
+
+
+async def test_expired_messages_in_their_thousands_are_passed_by_in_seconds(service: Service, store: Store) -> None:
+    """Each answer `more` without an envelope stands for 2,000 expired rows, which the server has deleted by then."""
+    pages = 20
+    service.answers["sync"] = lambda *_: {"type": "drained", "more": len(service.of_type("sync")) < pages}
+    async with service.client(store, fraction=1.0) as device:
+        await device.drained()
+        await settle()
+        service.store(b"waits")
+        await service.clock.advance(481)
+        await eventually(lambda: service.of_type("sync"))
+        await settle()
+        for _ in range(pages):
+            await service.clock.advance(1)
+        assert len(service.of_type("sync")) == pages
+    assert len(service.connections) == 1
+
+
+async def test_a_server_that_never_ends_a_drain_is_asked_less_often(service: Service, store: Store) -> None:
+    service.answers["sync"] = lambda *_: {"type": "drained", "more": True}
+    async with service.client(store, fraction=1.0) as device:
+        await device.drained()
+        await settle()
+        service.store(b"waits")
+        await service.clock.advance(481)
+        for _ in range(QUICK_SYNCS):
+            await service.clock.advance(1)
+        asked = len(service.of_type("sync"))
+        assert asked <= QUICK_SYNCS + 1
+        for _ in range(8):
+            await service.clock.advance(1)
+        assert len(service.of_type("sync")) - asked <= 3
 
 
 async def test_a_ping_that_is_refused_does_not_cost_the_socket(service: Service, store: Store) -> None:
