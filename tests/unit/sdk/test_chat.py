@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sandes.crypto.seal import GroupChange, ReceiptKind
+from sandes.crypto.service_keys import ServiceKeys
 from sandes.model.ids import GroupId, account_text
 from sandes_client import Store
 from sandes_client.cli.chat import ChatApp, MessageRow, Notice
@@ -132,6 +133,38 @@ async def test_messages_of_the_other_person_carry_the_name_the_user_typed(servic
         assert not any(BOB_ID in line for line in lines(app))
 
 
+def notices(app: ChatApp) -> list[str]:
+    found = app.query_one("#messages").query(Notice)
+    return [row.render().plain for row in found]  # type: ignore[union-attr]
+
+
+async def test_the_conversation_tells_that_nothing_can_be_stored(
+    service: Service, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with chatting(service, store) as (app, pilot):
+        pages = store._database.row("PRAGMA page_count")[0]
+        store._database.run(f"PRAGMA max_page_count = {pages}")
+        await service.push(service.store(b"x" * 60_000))
+        await eventually(lambda: app.sub_title == "store_failed")
+        await pilot.pause()
+        (said,) = notices(app)
+        assert said.startswith("store_failed: this profile cannot be written to")
+        store._database.run("PRAGMA max_page_count = 1000000")
+
+
+async def test_the_conversation_tells_that_keys_were_rejected(service: Service, store: Store) -> None:
+    async with service.client(store) as device:
+        await device.drained()
+    service.service_keys = ServiceKeys.of(b"somebody else who answers in place of the service")
+    async with chatting(service, store) as (app, pilot):
+        for _ in range(100):
+            await pilot.pause(0.01)
+            if notices(app):
+                break
+        (said,) = notices(app)
+        assert said.startswith("service_keys_rejected: ")
+
+
 @pytest.mark.parametrize(
     ("frame", "notice"),
     [
@@ -150,8 +183,8 @@ async def test_the_conversation_tells_when_the_device_has_stopped(
         await eventually(lambda: app.sub_title == frame["type"])
         await pilot.pause()
         assert app.query_one(Input).disabled
-        notices = [row.render().plain for row in app.query_one("#messages").query(Notice)]  # type: ignore[union-attr]
-        assert notices == [notice]
+        told = notices(app)
+        assert told == [notice]
 
 
 @pytest.mark.parametrize("key", ["ctrl+q", "ctrl+c"])

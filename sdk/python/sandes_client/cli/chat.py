@@ -12,7 +12,7 @@ from textual.widgets import Footer, Header, Input, Static
 
 from sandes_client.cli.conversations import Conversation, Line
 from sandes_client.cli.display import indented, local_time, readable, refusal_text, ticks
-from sandes_client.cli.texts import STOPPED
+from sandes_client.cli.texts import STOPPED, warning_of
 from sandes_client.device import DeviceClient
 from sandes_client.events import ConnectionChanged, EnvelopeRefused, Event, GroupRefreshed, State, Status, StatusChanged
 from sandes_client.ids import MessageId
@@ -107,6 +107,8 @@ class ChatApp(App[None]):
             await self._show(event)
 
     async def _show(self, event: Event) -> None:
+        if warning := warning_of(event):
+            await self._say(warning)
         match event:
             case StatusChanged() if event.number in self._sent:
                 self._update(self._device.store.outbox.read(event.number))
@@ -115,7 +117,7 @@ class ChatApp(App[None]):
                 if event.state in STOPPED:
                     await self._stopped(event.state)
             case EnvelopeRefused():
-                await self._messages.mount(Notice(refusal_text(1)))
+                await self._say(refusal_text(1))
             case GroupRefreshed():
                 self.title = self._conversation.title
             case _:
@@ -129,7 +131,10 @@ class ChatApp(App[None]):
     async def _stopped(self, state: State) -> None:
         """Nothing more is sent or received: say so where the reader looks."""
         self.query_one(Input).disabled = True
-        await self._messages.mount(Notice(f"{state}: {STOPPED[state]}"))
+        await self._say(f"{state}: {STOPPED[state]}")
+
+    async def _say(self, text: str) -> None:
+        await self._messages.mount(Notice(text))
         self._messages.scroll_end(animate=False)
 
     @property

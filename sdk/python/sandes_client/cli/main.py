@@ -327,7 +327,7 @@ async def _chat(session: Session, to: str) -> None:
     from sandes_client.cli.conversations import Direct
 
     _need_screen(session)
-    async with session.connected() as device:
+    async with session.connected(on_screen=True) as device:
         account = await resolve_known(device, to)
         await learn(device, [account])
         await ChatApp(device, Direct(device, account, to)).run_async()
@@ -338,7 +338,7 @@ async def _group_chat(session: Session, group: str) -> None:
     from sandes_client.cli.conversations import InGroup
 
     _need_screen(session)
-    async with session.connected() as device:
+    async with session.connected(on_screen=True) as device:
         shown = await device.groups.show(group)
         await ChatApp(device, InGroup(device, shown)).run_async()
 

@@ -7,8 +7,8 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,11 +21,11 @@ from sandes_client.admin import NotSignedIn, SessionUnusable
 from sandes_client.api import ApiError, ClientApi, Unreachable
 from sandes_client.cli.line import Line
 from sandes_client.cli.outbox import tell, work_off
-from sandes_client.cli.texts import STOPPED, failure_line, refusal_line
+from sandes_client.cli.texts import STOPPED, failure_line, refusal_line, warning_of
 from sandes_client.device import DeviceClient, NotRegistered, SendFailed
 from sandes_client.endpoints import Endpoints, EndpointsInvalid
 from sandes_client.enrolment import AlreadyRegistered
-from sandes_client.events import State, Status
+from sandes_client.events import Event, State, Status
 from sandes_client.ids import AccountId, parse_account, parse_group
 from sandes_client.link import DeviceStopped
 from sandes_client.linking import LinkCode
@@ -118,7 +118,8 @@ class Session:
         try:
             endpoints = self.settle_endpoints(store)
             device = DeviceClient.open(store, endpoints=endpoints)
-            yield device
+            async with _warnings_of(device):
+                yield device
             await device.api.close()
             if keep_endpoints:
                 store.profile.set_endpoints(endpoints)
@@ -126,9 +127,12 @@ class Session:
             store.close()
 
     @asynccontextmanager
-    async def connected(self, *, line: Line | None = None, own: int | None = None) -> AsyncGenerator[DeviceClient]:
+    async def connected(
+        self, *, line: Line | None = None, own: int | None = None, on_screen: bool = False
+    ) -> AsyncGenerator[DeviceClient]:
         """The device, connecting. Sends what waits in the outbox, what other commands write into it meanwhile too, and
         says what became of it. `line` is held already; `own` is the message that the command itself reports on.
+        Warnings of the client go to standard error, unless the command shows them `on_screen`.
 
         Raises NotRegistered, or CommandFailed if another command of this profile is connected and stays so.
         """
@@ -141,8 +145,9 @@ class Session:
             async with DeviceClient.open(store, endpoints=endpoints) as device:
                 watching = asyncio.create_task(_send_what_others_write(device, seen))
                 try:
-                    yield device
-                    await work_off(device, earlier)
+                    async with nullcontext() if on_screen else _warnings_of(device):
+                        yield device
+                        await work_off(device, earlier)
                     store.profile.set_endpoints(endpoints)
                 finally:
                     watching.cancel()
@@ -191,6 +196,25 @@ async def _send_what_others_write(device: DeviceClient, seen: int) -> None:
         if now != seen:
             seen = now
             device.send_waiting()
+
+
+@asynccontextmanager
+async def _warnings_of(device: DeviceClient) -> AsyncGenerator[None]:
+    """Print the warnings of the client, each once, for as long as the command works with it."""
+    warning = asyncio.create_task(_warn(device.events()))
+    try:
+        yield
+        await asyncio.sleep(0)  # for what the last answer brought
+    finally:
+        warning.cancel()
+
+
+async def _warn(events: AsyncIterator[Event]) -> None:
+    said: set[str] = set()
+    async for event in events:
+        if (line := warning_of(event)) and line not in said:
+            said.add(line)
+            warn(line)
 
 
 async def send_and_report(
@@ -404,6 +428,10 @@ def _line(error: Exception) -> str:
 
 def complain(line: str) -> None:
     print(f"error: {' '.join(line.split())}", file=sys.stderr)  # noqa: T201  the command's voice
+
+
+def warn(line: str) -> None:
+    print(f"warning: {' '.join(line.split())}", file=sys.stderr)  # noqa: T201  the command's voice
 
 
 def link_text(text: str) -> str:

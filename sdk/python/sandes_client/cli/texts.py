@@ -9,7 +9,24 @@ from sandes_client.admin import AdminApiError
 from sandes_client.api import ApiError
 from sandes_client.app import AppApiError
 from sandes_client.device import SendFailed
-from sandes_client.events import State
+from sandes_client.events import (
+    AttestationKeysRejected,
+    ConnectionChanged,
+    EnvelopeRefused,
+    Event,
+    GroupEvent,
+    GroupMessageReceived,
+    GroupRefreshed,
+    MessageReceived,
+    NoticeReceived,
+    OtpReceived,
+    Revoked,
+    ServiceKeysRejected,
+    State,
+    StatusChanged,
+    Superseded,
+    Voided,
+)
 
 _UNLINKED = "this device was unlinked or replaced; register or link again"
 
@@ -29,6 +46,47 @@ STOPPED = {
     State.CLOSED: "the client was closed",
     State.FAILED: "the client failed; its log says why",
 }
+
+GOING_ON = {
+    State.CONNECTING: "",
+    State.CONNECTED: "",
+    State.WAITING: "",
+    State.STORE_FAILED: (
+        "this profile cannot be written to, so nothing is sent or received: free space on the disk, "
+        "or make its file writable; the client then goes on by itself"
+    ),
+}
+"""By the states in which the client goes on: what the user should know and do, empty for nothing."""
+
+SHOWN_AS_THEY_ARE = (
+    *(MessageReceived, NoticeReceived, OtpReceived, Voided, GroupMessageReceived, GroupEvent, GroupRefreshed),
+    *(StatusChanged, EnvelopeRefused),
+    *(Revoked, Superseded),  # the state that follows says it
+)
+"""Events that inbox, chat and send show in their own way, or that another event repeats."""
+
+
+def warning_of(event: Event) -> str | None:
+    """Return the line `<code>: <text>` for an event that the user must hear of whatever the command does."""
+    match event:
+        case ConnectionChanged() if GOING_ON.get(event.state):
+            return f"{event.state}: {GOING_ON[event.state]}"
+        case ServiceKeysRejected():
+            return (
+                f"service_keys_rejected: {_keys_rejected('messages that other keys have sealed are not shown', event)}"
+            )
+        case AttestationKeysRejected():
+            consequence = "officials whose attestations other keys have signed are not shown as verified"
+            return f"attestation_keys_rejected: {_keys_rejected(consequence, event)}"
+    return None
+
+
+def _keys_rejected(consequence: str, event: ServiceKeysRejected | AttestationKeysRejected) -> str:
+    return (
+        f"the service names keys that do not follow from those this profile knows ({event.reason}), and {consequence}; "
+        "check that the endpoints lead to your service, then ask its operator whether its keys were replaced"
+    )
+
 
 _REQUESTS = {
     "invalid_request": "the service does not accept this request",
