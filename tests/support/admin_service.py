@@ -11,7 +11,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from types import ModuleType, SimpleNamespace
@@ -21,14 +21,12 @@ import boto3
 import httpx
 import pytest
 
-from functions.admin import handler as admin
-from functions.admin_apps import handler as admin_apps
 from functions.admin_people import handler as admin_people
-from infra.http_api import ADMIN_APP_PATHS, ADMIN_PEOPLE_PATHS
 from sandes.administration.roles.sign_in import GROUP
 from sandes.edge import clients, settings
 from sandes.model.app import App
 from sandes.model.ids import AdministratorId, administrator_text, parse_app
+from tests.support.admin_api import function_of
 from tests.support.administration import Administration
 from tests.support.dynamodb import _one_call_at_a_time
 from tests.support.log import caught_log
@@ -96,7 +94,9 @@ class AdminService:
     def http(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/stage")
         with redirect_stdout(io.StringIO()):  # metrics
-            answer = _handler(path)(_event(request, path), SimpleNamespace(aws_request_id="request-1"))
+            answer = function_of(request.method, path).handler(
+                _event(request, path), SimpleNamespace(aws_request_id="request-1")
+            )
         self.requests.append((request.method, path, answer["statusCode"]))
         body = answer.get("body") or ""
         headers = dict(answer.get("headers") or {})
@@ -104,13 +104,6 @@ class AdminService:
             headers[name] = ", ".join(values)
         content = base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode()
         return httpx.Response(answer["statusCode"], headers=headers, content=content)
-
-
-def _handler(path: str) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-    word = path.removeprefix("/admin/v1/").partition("/")[0]
-    if word in ADMIN_PEOPLE_PATHS:
-        return admin_people.handler
-    return admin_apps.handler if word in ADMIN_APP_PATHS else admin.handler
 
 
 def _event(request: httpx.Request, path: str) -> dict[str, Any]:

@@ -928,3 +928,87 @@ def test_of_a_file_that_is_of_no_use_the_reason_is_said_and_nothing_else(
     (line,) = failed.stdout.splitlines()
     assert line.startswith(f"failed {id}: upload_invalid: header: column 3 ")
     assert officer("import", "cancel", id).stderr.startswith("error: import_state: ")
+
+
+# A lost second factor
+
+
+@pytest.fixture
+def lost(service: AdminService, ministry: OrganisationId) -> str:
+    """The id of a verifier who has lost their second factor."""
+    return administrator_text(service.administration.appoint(Role.VERIFIER, Place.root(ministry)).id)
+
+
+RESET = ("--reason", "phone stolen, identity card seen")
+
+
+def test_a_reset_is_asked_for_by_one_approved_by_another_and_shown(officer: Run, second: Run, lost: str) -> None:
+    waiting = made(officer, "access", "reset", lost, *RESET)["id"]
+    assert refused(officer("access", "show", lost)) == "not_found"
+    assert refused(officer("approval", "approve", waiting, "--yes")) == "own_request"
+    assert made(second, "approval", "approve", waiting, "--yes")["state"] == "executed"
+    shown = officer("access", "show", lost)
+    assert shown.exit_code == 0
+    assert shown.stdout.splitlines()[0] == f"administrator {lost}"
+    assert "asked for by" in shown.stdout
+    assert "approved by" in shown.stdout
+    assert made(officer, "access", "show", lost)["state"] == "announcing"
+
+
+def test_a_reset_is_taken_back_once(officer: Run, second: Run, lost: str) -> None:
+    approved(officer, second, "access", "reset", lost, *RESET)
+    assert second("access", "withdraw", lost).stdout == "The reset was taken back.\n"
+    assert refused(officer("access", "show", lost)) == "not_found"
+    assert refused(second("access", "withdraw", lost)) == "not_found"
+
+
+def test_a_person_objects_to_the_reset_of_their_own_access(
+    service: AdminService, signed_in: Callable[..., Run], officer: Run, second: Run, ministry: OrganisationId
+) -> None:
+    caller = service.administration.appoint(Role.VERIFIER, Place.root(ministry))
+    id = administrator_text(caller.id)
+    approved(officer, second, "access", "reset", id, *RESET)
+    assert signed_in(caller)("access", "object").stdout == "Your access is not being reset.\n"
+    assert refused(officer("access", "show", id)) == "not_found"
+
+
+def test_a_third_person_ends_the_waiting_after_a_question(
+    service: AdminService, signed_in: Callable[..., Run], officer: Run, second: Run, lost: str
+) -> None:
+    platform = signed_in(service.administration.appoint(Role.PLATFORM_ADMIN, Place.root(PLATFORM)))
+    approved(officer, second, "access", "reset", lost, *RESET)
+    stopped = platform("access", "confirm", lost, input="n\n")
+    assert stopped.exit_code == 1
+    assert stopped.stderr.endswith("error: not_confirmed: nothing was changed; --yes does it without asking\n")
+    assert "confirmed_by" not in made(officer, "access", "show", lost)
+    assert made(platform, "access", "confirm", lost, "--yes")["confirmed_by"]
+    assert refused(platform("access", "confirm", lost, "--yes")) == "access_reset_state"
+
+
+def test_what_cannot_be_reset_is_refused_with_its_reason(
+    service: AdminService, signed_in: Callable[..., Run], officer: Run, second: Run, lost: str
+) -> None:
+    own = made(officer, "whoami")["administrator"]
+    auditor = administrator_text(service.administration.appoint(Role.PLATFORM_ADMIN, Place.root(PLATFORM)).id)
+    elsewhere = service.service.organisation("Ministry of Mines")
+    other = administrator_text(service.administration.appoint(Role.VERIFIER, Place.root(elsewhere)).id)
+    assert refused(officer("access", "reset", own, *RESET)) == "own_access"
+    for unreachable in (auditor, other, "11111111-2222-4333-8444-555555555555"):
+        assert refused(officer("access", "reset", unreachable, *RESET)) == "not_found"
+    approved(officer, second, "access", "reset", lost, *RESET)
+    assert refused(officer("access", "reset", lost, *RESET)) == "access_reset_pending"
+    assert refused(second("access", "confirm", lost, "--yes")) == "not_found"
+
+
+def test_asking_for_a_reset_takes_a_fresh_sign_in(
+    service: AdminService, signed_in: Callable[..., Run], ministry: OrganisationId, lost: str
+) -> None:
+    caller = service.administration.appoint(Role.NODAL_OFFICER, Place.root(ministry))
+    run = signed_in(caller, signed_in_at=int(time.time()) - 3600)
+    result = run("access", "reset", lost, *RESET)
+    assert refused(result) == "fresh_sign_in_required"
+    assert "sandes-admin login" in result.stderr
+
+
+def test_a_reset_needs_a_reason(officer: Run, lost: str) -> None:
+    assert officer("access", "reset", lost).exit_code == 2
