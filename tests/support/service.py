@@ -26,7 +26,7 @@ from sandes.crypto.audit_chain import AuditKey
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
 from sandes.crypto.statements import Act
-from sandes.limits import Limit, Meter, PerHour
+from sandes.limits import FRAMES_PER_WRITE, Limit, Meter, PerHour
 from sandes.messaging.deliver import DeliverDependencies
 from sandes.messaging.push import Push
 from sandes.messaging.send import SendDependencies
@@ -214,7 +214,7 @@ class Service:
             "routing": self.routing,
             "inbox": self.inbox,
             "view": self.view,
-            "frames": Meter(Limit.FRAMES, store=None),
+            "frames": Meter(Limit.FRAMES, self.limits, write_every=FRAMES_PER_WRITE),
             "receipts": Meter(Limit.RECEIPTS, self.limits),
             "tally": Tally(None),
             "push": Push(self.routing, self.gateway),

@@ -86,8 +86,8 @@ def test_an_environment_that_starts_late_sees_what_others_took(service: Service)
 @settings(max_examples=25)
 def test_no_window_of_time_sees_more_than_burst_and_refill(steps: list[int]) -> None:
     class NoTable:
-        def take(self, *_: object, **__: object) -> None:
-            return None
+        def charge(self, *_: object, **__: object) -> int:
+            return 0
 
     meter, now_ms, let_through = Meter(Limit.SENDS, NoTable()), NOW_MS, []  # type: ignore[arg-type]
     for step in steps:

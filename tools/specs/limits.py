@@ -32,7 +32,7 @@ COUNTED: dict[Limit, Counted] = {
     Limit.SENDS: Counted("messages to people, `send` frames", _DEVICE),
     Limit.INBOX: Counted("messages that people write to one account, in KB of the largest copy", "recipient's account"),
     Limit.RECEIPTS: Counted("receipts, those in `ack` frames", _DEVICE),
-    Limit.FRAMES: Counted("all frames but `send`", f"{_DEVICE}, in each execution environment"),
+    Limit.FRAMES: Counted("all frames but `send`", _DEVICE),
     Limit.CODES_TO_NUMBER: Counted("codes that are sent", "phone number"),
     Limit.CODES_FROM_NETWORK: Counted("registrations of one number", "phone number and network"),
     Limit.LINKS: Counted("links opened for a further device", _ACCOUNT),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,6 @@ from sandes.edge.client.caller import ActHeader
 from sandes.edge.http import resolver
 from sandes.people.signed_acts import read_signed
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from tests.support.admin_api import Context
 
 SIGNATURE = "A" * 86
 OF_ANOTHER_FORM = {
@@ -45,7 +45,8 @@ def over_https(header: str) -> Any:
         "headers": {"sandes-act": header, "content-type": "application/json"},
         "requestContext": {"http": {"method": "GET", "path": "/v1/me", "sourceIp": "192.0.2.1"}, "stage": "$default"},
     }
-    answer = app.resolve(event, Context())
+    context: Any = SimpleNamespace(aws_request_id="request-1")
+    answer = app.resolve(event, context)
     return answer["statusCode"], json.loads(answer["body"])
 
 

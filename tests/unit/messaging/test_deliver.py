@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from sandes.limits import Limit
+from sandes.limits import FRAMES_PER_WRITE, Limit
 from sandes.messaging import deliver
 from sandes.messaging.push import Posted, Push
 from sandes.messaging.send import send
@@ -293,6 +294,23 @@ def test_a_device_that_floods_is_refused_for_a_while_and_others_are_not(service:
     assert outcomes == ["pong"] * Limit.FRAMES.burst + ["rate_limited 1"]
     assert ping(flooding, connection, service.now_ms + 1_000) == "pong"
     assert ping(other, service.online(other), service.now_ms) == "pong"
+
+
+@pytest.mark.parametrize("frame", [PING, Fetch(type="fetch", ref="f", body=BodyId(bytes(16))), SYNC, HELLO])
+def test_a_device_that_floods_cannot_hold_many_function_environments(service: Service, frame: Any) -> None:
+    """Each environment lets a few frames through before it learns from the table that the device has had its share."""
+    flooding = service.person()
+    connection = service.online(flooding)
+    answered = 0
+    for _ in range(10):
+        deps = service.deliver_deps()
+        for _ in range(Limit.FRAMES.burst // 4):
+            with suppress(ProtocolError):
+                deps.frames.take(str(flooding.principal().address), now_ms=NOW_MS)
+                answered += 1
+    assert answered <= Limit.FRAMES.burst + 10 * FRAMES_PER_WRITE
+    with pytest.raises(ProtocolError, match="rate_limited"):
+        deliver.receive(frame, flooding.principal(), connection, now_ms=NOW_MS, deps=deps)
 
 
 def test_a_frame_of_the_sending_kind_is_not_for_this_function(service: Service) -> None:

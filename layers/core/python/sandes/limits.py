@@ -25,7 +25,7 @@ class Limit(Enum):
     SENDS = "sends", 60, 1_000
     INBOX = "inbox", 1_000, 4  # of what people write to one account, in write units of the largest copy
     RECEIPTS = "receipts", 300, 200
-    FRAMES = "frames", 300, 50
+    FRAMES = "frames", 600, 25
     CODES_TO_NUMBER = "codes-to-number", 8, 300_000  # whoever asks: a pause of minutes, never of hours
     CODES_FROM_NETWORK = (
         "codes-from-network",
@@ -58,6 +58,10 @@ class Limit(Enum):
     @property
     def depth_ms(self) -> int:
         return self.burst * self.interval_ms
+
+
+FRAMES_PER_WRITE = 16
+"""Frames of receiving devices, which read no limit with other things, take from their bucket so many at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +130,11 @@ class _Bucket:
 class Meter:
     """A limit for what is frequent: counted in memory, written to the table once in `write_every` takes.
 
-    The table's number is read together with other things, so a take costs 1/8 write and no extra read. Other function
-    environments see a take only once it is written, with seven others: each may let through up to `write_every` - 1
-    more than the limit in a burst, and a subject that lives at its limit may be refused as many early. When the write
-    fails, traffic stays open. Without a store each environment counts for itself.
+    The table's number is read together with other things, or learnt from the write, so a take costs 1/8 write and no
+    extra read. Other function environments see a take only once it is written, with seven others: each may let through
+    up to `write_every` - 1 more than the limit in a burst (`write_every` where the number is not read), and a subject
+    that lives at its limit may be refused as many early. When the write fails, traffic stays open. Without a store each
+    environment counts for itself.
     """
 
     limit: Limit
@@ -163,7 +168,7 @@ class Meter:
         if self.store and bucket.unwritten >= self.write_every:
             cost_ms, bucket.unwritten = bucket.unwritten * self.limit.interval_ms, 0
             try:
-                self.store.take(
+                full_at = self.store.charge(
                     subject,
                     self.limit.label,
                     now_ms=bucket.unwritten_since_ms,  # what has been refilled since then is not charged
@@ -172,3 +177,4 @@ class Meter:
                 )
             except StoreUnavailable:
                 return  # open on failure: the next batch is written in its turn
+            bucket.full_at_ms = max(bucket.full_at_ms, full_at)

@@ -42,6 +42,7 @@ def test_who_changes_units_too_often_waits_and_may_change_them_again(service: Se
     create(first, "Yard")
     rename(first, "Telegraphs")
     before = service.organisations.glance(ministry)
+    wait = 0
     for call in (
         lambda: create(first, "Depot"),
         lambda: rename(first, "Signals again"),
@@ -49,8 +50,8 @@ def test_who_changes_units_too_often_waits_and_may_change_them_again(service: Se
     ):
         refusal = refused(call)
         assert refusal.code is ErrorCode.RATE_LIMITED
-        assert refusal.retry_after_seconds is not None
-        assert 1 <= refusal.retry_after_seconds <= Limit.UNIT_CHANGES.depth_ms // 1000
+        wait = refusal.retry_after_seconds or 0
+        assert 1 <= wait <= Limit.UNIT_CHANGES.depth_ms // 1000
     assert service.organisations.glance(ministry) == before, "a refused change changes nothing"
     create(second, "Depot")
-    create(first, "Workshop", now_ms=NOW_MS + refusal.retry_after_seconds * 1000)
+    create(first, "Workshop", now_ms=NOW_MS + wait * 1000)

@@ -18,7 +18,7 @@ from tests.unit.sdk.people_service import PeopleService
 from tests.unit.sdk.service import BOB, Service
 
 BOB_ID = account_text(BOB)
-WARNINGS = {
+WARNINGS: dict[type, Event] = {
     ServiceKeysRejected: ServiceKeysRejected("another first key"),
     AttestationKeysRejected: AttestationKeysRejected("another first key"),
     ConnectionChanged: ConnectionChanged(State.STORE_FAILED),

@@ -11,7 +11,7 @@ from sandes.crypto.service_keys import ServiceKeys
 from sandes.edge.clients import client_of, objects_client, secret_of
 from sandes.edge.pusher import GatewayPusher
 from sandes.edge.settings import ClientSettings, ConnectSettings, FanoutSettings, FrameSettings, SendSettings
-from sandes.limits import Limit, Meter
+from sandes.limits import FRAMES_PER_WRITE, Limit, Meter
 from sandes.messaging.push import Push
 from sandes.statistics.tally import Tally
 from sandes.store.directory import DirectoryStore
@@ -194,7 +194,7 @@ def wire_deliver() -> DeliverDependencies:
         routing=view.routing,
         inbox=InboxStore(client_of("dynamodb"), settings.inbox_table),
         view=view,
-        frames=Meter(Limit.FRAMES, store=None),
+        frames=Meter(Limit.FRAMES, view.limits, write_every=FRAMES_PER_WRITE),
         receipts=Meter(Limit.RECEIPTS, view.limits),
         tally=_tally(settings.statistics_table),
         push=Push(view.routing, pusher),

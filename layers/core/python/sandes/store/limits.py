@@ -38,12 +38,20 @@ class LimitStore:
         that past `latest_ms`. A full bucket costs one write, another one two. Raises StoreUnavailable when the table
         cannot be reached, or too many others take from the bucket at the same time.
         """
+        taken, full_at = self._take(subject, limit, now_ms=now_ms, cost_ms=cost_ms, latest_ms=latest_ms)
+        return None if taken else full_at
+
+    def charge(self, subject: str, limit: str, *, now_ms: int, cost_ms: int, latest_ms: int) -> int:
+        """As `take`, but return when the bucket is full by now, whether or not it could be taken from."""
+        return self._take(subject, limit, now_ms=now_ms, cost_ms=cost_ms, latest_ms=latest_ms)[1]
+
+    def _take(self, subject: str, limit: str, *, now_ms: int, cost_ms: int, latest_ms: int) -> tuple[bool, int]:
         try:
-            return self._take(subject, limit, now_ms=now_ms, cost_ms=cost_ms, latest_ms=latest_ms)
+            return self._try_to_take(subject, limit, now_ms=now_ms, cost_ms=cost_ms, latest_ms=latest_ms)
         except (ClientError, BotoCoreError) as error:
             raise StoreUnavailable from error
 
-    def _take(self, subject: str, limit: str, *, now_ms: int, cost_ms: int, latest_ms: int) -> int | None:
+    def _try_to_take(self, subject: str, limit: str, *, now_ms: int, cost_ms: int, latest_ms: int) -> tuple[bool, int]:
         for _ in range(_TRIES):
             stands = self._set(
                 subject,
@@ -53,11 +61,11 @@ class LimitStore:
                 now_ms,
             )
             if stands is None:
-                return None
+                return True, now_ms + cost_ms
             if stands + cost_ms > latest_ms:
-                return stands
+                return False, stands
             if self._set(subject, limit, stands + cost_ms, f"{Row.FULL_AT_MS} = :seen", stands) is None:
-                return None
+                return True, stands + cost_ms
         raise StoreUnavailable
 
     def count(self, subject: str, window: str, *, most: int, keep_until: int) -> bool:
