@@ -9,7 +9,7 @@ from constructs import Construct
 
 from infra.config import CLI_CALLBACK, Config
 from infra.stages import Federation
-from sandes.administration.roles.sign_in import GROUP
+from sandes.administration.sign_in import GROUP
 
 PROVIDER = "government"
 """Name of the federated provider in the pool, and of its part of federated users' names."""

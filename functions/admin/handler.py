@@ -9,12 +9,12 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sandes.administration import rekeying
-from sandes.administration.audit.audit import ChainBroken
 from sandes.administration.audit.audit_heads import keep_heads
+from sandes.administration.operators import rekeying
+from sandes.administration.operators.first_administrators import operate
 from sandes.administration.people.verification_sweep import end_due
+from sandes.administration.recorder import ChainBroken
 from sandes.administration.roles import access_resets, admin_identity
-from sandes.administration.roles.first_administrators import operate
 from sandes.edge.admin import access_http, complaints_http, places_http, roles_http
 from sandes.edge.admin.admin_wiring import (
     wire_access_job,

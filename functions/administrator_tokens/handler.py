@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sandes.administration.roles.sign_in import narrowed
+from sandes.administration.sign_in import narrowed
 from sandes.edge.telemetry import logger
 
 

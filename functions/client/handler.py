@@ -15,11 +15,11 @@ from sandes.edge.client.people_http import router as people
 from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver, source_address
 from sandes.edge.paths import ONE_NUMBER
 from sandes.edge.wiring import wire_client
+from sandes.identity.signed_acts import read_signed
 from sandes.model.challenge import Challenge
 from sandes.model.ids import DeviceNumber
-from sandes.people import accounts, devices, verification
+from sandes.people import accounts, codes, devices
 from sandes.people.devices import DeviceDependencies
-from sandes.people.signed_acts import read_signed
 from sandes.protocol.client_api import (
     ChangePhone,
     DeviceList,
@@ -56,8 +56,8 @@ DevicePath = Annotated[int, Ge(1), Le(255), ONE_NUMBER, Path()]
 def start_registration(body: StartRegistration) -> RegistrationStarted:
     now_ms = now_milliseconds()
     deps, _ = wire_client()
-    challenge = verification.send_first_code(
-        verification.read_phone(body.phone),
+    challenge = codes.send_first_code(
+        codes.read_phone(body.phone),
         body.purpose,
         source_address=source_address(app),
         now_ms=now_ms,
@@ -81,7 +81,7 @@ def start_registration(body: StartRegistration) -> RegistrationStarted:
 def resend_code(id: OneTimeIdPath) -> RegistrationStarted:
     now_ms = now_milliseconds()
     deps, _ = wire_client()
-    return _started(verification.send_next_code(id, now_ms=now_ms, deps=deps.codes), now_ms, deps)
+    return _started(codes.send_next_code(id, now_ms=now_ms, deps=deps.codes), now_ms, deps)
 
 
 @app.put(
@@ -207,7 +207,7 @@ def unlink_device(number: DevicePath, act: ActHeader = None) -> Response[str]:
 def _started(challenge: Challenge, now_ms: int, deps: DeviceDependencies) -> RegistrationStarted:
     return RegistrationStarted(
         id=challenge.id,
-        phone=verification.challenged_phone(challenge, deps.codes),
+        phone=codes.challenged_phone(challenge, deps.codes),
         code_expires_at=challenge.code_expires_at,
         resend_after=challenge.resend_after,
         attempts_left=challenge.attempts_left,

@@ -7,10 +7,10 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from sandes.counting import adding_up, queue_depths
 from sandes.edge.stream_events import each_batch
 from sandes.edge.telemetry import logger
 from sandes.edge.wiring import wire_adding_up, wire_queue_depths
-from sandes.statistics import adding_up, queue_depths
 
 
 def changes(event: dict[str, Any], _: LambdaContext) -> None:

@@ -16,7 +16,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from sandes.administration.roles.sign_in import AdministratorPool
+from sandes.administration.sign_in import AdministratorPool
 from sandes.edge.admin.cognito import CognitoPool
 from sandes.model.ids import AdministratorId, administrator_text
 from sandes_client.admin import AskNewPassword, NotSignedIn, SetUpAuthenticator, SignedIn, SignInRefused, begin

@@ -14,7 +14,7 @@ import pytest
 
 from sandes.crypto.statements import link_id
 from sandes.model.ids import parse_app
-from sandes.people import devices, verification
+from sandes.people import codes, devices
 from sandes.protocol.client_api import VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.sms import SmsRules
@@ -68,10 +68,6 @@ def all_at_once(how_many: int, call: Callable[[int], Any]) -> Counter[Any]:
         return Counter(pool.map(one, range(how_many)))
 
 
-def codes(service: Service, person: Person) -> list[str]:
-    return [bubble["code"] for bubble in bubbles(service, person)]
-
-
 def otp_row(service: Service, id: str) -> dict[str, Any]:
     key: Any = otp_key(id)
     return dict(service.client.get_item(TableName=service.tables["codes"], Key=key, ConsistentRead=True)["Item"])
@@ -123,7 +119,7 @@ def test_no_call_about_registrations_or_links_finds_an_otp(service: Service, per
     refusals = [
         refusal(devices.register, id, registering, now_ms=now_ms, deps=known),
         refusal(service.change_phone, person, person.phone, id=id),
-        refusal(verification.send_next_code, id, now_ms=now_ms + 60_000, deps=service.code_deps),
+        refusal(codes.send_next_code, id, now_ms=now_ms + 60_000, deps=service.code_deps),
     ]
     assert [refused.code.value for refused in refusals] == ["not_found", "not_found", "not_found"]
     assert otp_row(service, id) == before

@@ -20,9 +20,9 @@ from sandes.edge.sms import SnsSms
 from sandes.messaging.push import Posted, Pusher
 from sandes.model.ids import ConnectionId
 from sandes.model.phone import PhoneNumber
-from sandes.people.verification import SmsSender
+from sandes.people.codes import SmsSender
+from sandes.ports.queues import Queue
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.queues import Queue
 from sandes.store.dynamo import StoreUnavailable
 from tests.support.gateway import FakeGateway
 from tests.support.queue import FakeQueue

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from sandes.administration import rekeying
-from sandes.administration.audit.audit import Recorder
-from sandes.administration.rekeying import SETTLE_SECONDS, RekeyDependencies
+from sandes.administration.operators import rekeying
+from sandes.administration.operators.rekeying import SETTLE_SECONDS, RekeyDependencies
+from sandes.administration.recorder import Recorder
 from sandes.apps.recipients import may_reach, read_address
 from sandes.crypto.pepper import Pepper
 from sandes.limits import Limit
 from sandes.model.administrator import PLATFORM
 from sandes.model.ids import AccountId, parse_app
 from sandes.model.phone import PhoneNumber
-from sandes.people import accounts, devices, reports, verification
+from sandes.people import accounts, codes, complaining, devices
 from sandes.protocol.app_api import Recipient
 from sandes.protocol.client_api import Report, VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -318,7 +318,7 @@ def test_wrong_attempts_are_counted_across_a_step(rotation: Rotation, service: S
     wrong = str((int(service.sms.last_code) + 1) % 10**6).zfill(6)
     for left in (2, 1, 0):
         with pytest.raises(ProtocolError) as refused:
-            verification.check_code(id, wrong, "register", now_ms=service.now_ms, deps=service.code_deps)
+            codes.check_code(id, wrong, "register", now_ms=service.now_ms, deps=service.code_deps)
         assert refused.value.details["attempts_left"] == left
         if left == 2:
             rotation.store(tool.next_value(rotation.secret, now_seconds=NOW))
@@ -440,12 +440,12 @@ def test_a_file_checked_before_a_step_is_imported_after_it(backend: tuple[Servic
 def test_complaints_can_be_read_after_the_former_value_is_gone(rotation: Rotation, service: Service) -> None:
     asha, ravi = service.person(), service.person()
     about = Report.model_validate({"account": str(_text(ravi)), "category": "spam", "text": "sells loans"})
-    reports.report(service.caller(asha), about, now_ms=service.now_ms, deps=service.device_deps)
+    complaining.report(service.caller(asha), about, now_ms=service.now_ms, deps=service.device_deps)
     for step in steps(rotation):
         (complaint,) = _complaints(service)
         assert service.pepper.open(complaint.text, complaint.id) == b"sells loans", step
         assert service.pepper.open(complaint.reporter, complaint.id) == asha.account, step
-    reports.report(service.caller(asha), about, now_ms=service.now_ms, deps=service.device_deps)
+    complaining.report(service.caller(asha), about, now_ms=service.now_ms, deps=service.device_deps)
     assert len({complaint.pseudonym for complaint in _complaints(service)}) == 1
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandes.administration.audit.audit import BesideFailed, Recorder
+from sandes.administration.recorder import BesideFailed, Recorder
 from sandes.crypto.audit_chain import FIRST, AuditKey, is_signed_entry, link_hash
 from sandes.model.audit import Act, Entry
 from sandes.model.ids import OrganisationId, id_text, new_organisation_id

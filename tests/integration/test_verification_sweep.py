@@ -10,8 +10,8 @@ import pytest
 
 from sandes.administration.people.verification_sweep import AGAIN_SECONDS, SWEEP_SECONDS, SweepDependencies, end_due
 from sandes.model.ids import OrganisationId, UnitId, account_text, id_text, parse_account, parse_organisation
+from sandes.ports.queues import Queue
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.queues import Queue
 from sandes.store.dynamo import StoreUnavailable
 from sandes.store.verifications import SHARDS
 from tests.support.dynamodb import FlakyClient, OvertakenClient

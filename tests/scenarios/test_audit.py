@@ -11,8 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
-from sandes.administration.audit.audit import Recorder
 from sandes.administration.audit.audit_log import heads_name
+from sandes.administration.recorder import Recorder
 from sandes.model.administrator import Place, Role
 from sandes.model.audit import Act
 from sandes.model.ids import parse_organisation

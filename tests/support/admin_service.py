@@ -22,7 +22,7 @@ import httpx
 import pytest
 
 from functions.admin_people import handler as admin_people
-from sandes.administration.roles.sign_in import GROUP
+from sandes.administration.sign_in import GROUP
 from sandes.edge import clients, settings
 from sandes.model.app import App
 from sandes.model.ids import AdministratorId, administrator_text, parse_app

@@ -36,7 +36,7 @@ from sandes.model.ids import (
 )
 from sandes.model.verification import UNASKED_SECONDS
 from sandes.model.verification_request import VerificationRequest
-from sandes.people import reports
+from sandes.people import complaining
 from sandes.protocol.client_api import Report
 from sandes.store.verification_requests import VerificationRequestStore
 from tests.support.admin_api import REGION, AdminApi, base64_text, forget_what_was_written
@@ -223,7 +223,7 @@ class World:
 
     def _complaint(self, by: Person, about: Person, officer: Caller, at: dict[str, str]) -> str:
         body = Report(category="abuse", text="He shouts.", account=about.account)
-        reports.report(self.service.caller(by), body, now_ms=self.service.now_ms, deps=self.service.device_deps)
+        complaining.report(self.service.caller(by), body, now_ms=self.service.now_ms, deps=self.service.device_deps)
         found = self.api(officer, "GET", "/complaints", query=at).body["complaints"]
         return str(next(one["id"] for one in found if one["unit"] == at["unit"]))
 

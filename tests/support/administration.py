@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandes.administration.audit.audit import Recorder
+from sandes.administration.recorder import Recorder
 from sandes.administration.roles.admin_identity import identify
 from sandes.crypto.audit_chain import AuditKey
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role

@@ -15,7 +15,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from sandes.administration.roles.sign_in import GROUP
+from sandes.administration.sign_in import GROUP
 from sandes.model.administrator import PLATFORM, Administrator, Assignment, Place, Role
 from sandes.model.ids import AdministratorId, administrator_text, parse_administrator
 from sandes.store.administrators import AdministratorStore

@@ -10,12 +10,12 @@ from typing import Any
 
 from sandes.apps import app_groups, app_rosters, roster_work
 from sandes.apps.app_groups import AppGroupDependencies
-from sandes.apps.app_identity import AppRequest
 from sandes.apps.quotas import Quotas
 from sandes.apps.roster_work import RosterWorkDependencies
 from sandes.crypto.seal import GroupChange
 from sandes.edge.objects import S3Objects
 from sandes.groups.group_events import EventDependencies, send_event
+from sandes.identity.apps import AppRequest
 from sandes.model.ids import AccountId, GroupId, account_text, id_text
 from sandes.protocol import app_groups_api
 from sandes.store.app_groups import AppGroupStore

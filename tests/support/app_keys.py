@@ -9,8 +9,8 @@ from typing import Any
 
 from nacl.signing import SigningKey
 
-from sandes.apps.app_identity import AppRequest
 from sandes.crypto.app_tokens import SignedRequest
+from sandes.identity.apps import AppRequest
 from sandes.model.ids import base64url_text
 
 ADDRESS = "203.0.113.7"

@@ -14,12 +14,12 @@ import boto3
 from nacl.signing import SigningKey
 
 from sandes.apps import batch_send, batches
-from sandes.apps.app_identity import AppRequest
 from sandes.apps.batches import BatchDependencies
 from sandes.apps.messages import AppsDependencies
 from sandes.apps.quotas import Quotas
 from sandes.crypto.app_tokens import SignedRequest
 from sandes.edge.objects import S3Objects
+from sandes.identity.apps import AppRequest
 from sandes.messaging.push import Push
 from sandes.model.app import SCOPES, App, AppKey, Mode, Webhook
 from sandes.model.ids import AppKeyId, app_text, base64url_text, new_app_id, new_app_key_id

@@ -9,6 +9,7 @@ from typing import Any
 
 import cbor2
 
+from sandes.counting.tally import Tally
 from sandes.crypto.fanout_keys import FanoutKeys
 from sandes.crypto.seal import BodyPointer, Content, decrypt_body
 from sandes.groups.fanout import Fanout
@@ -38,7 +39,6 @@ from sandes.model.ids import (
 from sandes.model.phone import PhoneNumber
 from sandes.model.standing import Standing
 from sandes.protocol.frames import Accepted, GroupRecipient, GroupSend
-from sandes.statistics.tally import Tally
 from sandes.store.dynamo import batch_write
 from sandes.store.fanouts import FanoutStore
 from sandes.store.group_send_view import GroupSendView

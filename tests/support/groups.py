@@ -17,6 +17,7 @@ from sandes.groups import group_members, groups
 from sandes.groups.group_events import EventDependencies, send_event
 from sandes.groups.groups import GroupDependencies
 from sandes.groups.groups_upkeep import UpkeepDependencies, work
+from sandes.identity.signed_acts import Signed
 from sandes.model.fanout import GroupPost
 from sandes.model.group import MAX_OFFICIAL_MEMBERS, Group, Member
 from sandes.model.ids import (
@@ -31,7 +32,6 @@ from sandes.model.ids import (
 )
 from sandes.model.organisation import Organisation
 from sandes.model.standing import Standing
-from sandes.people.signed_acts import Signed
 from sandes.protocol import client_api
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.directory import account_key, block_key, invitation_key

@@ -19,9 +19,9 @@ from sandes.crypto.statements import (
     registration_statement,
     seal_key_statement,
 )
+from sandes.identity.signed_acts import Signed
 from sandes.model.envelope import Envelope
 from sandes.model.ids import AccountId, base64url_text
-from sandes.people.signed_acts import Signed
 from sandes.protocol.client_api import LinkDevice, NewDevice, SignedSealKey
 
 SERVICE_KEYS = ServiceKeys.of(b"service keys of unit tests, here only")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandes.administration.people.people import PeopleDependencies
+from sandes.administration.people.officials import PeopleDependencies
 from sandes.administration.people.suspension import SuspensionDependencies
 from sandes.store.limits import LimitStore
 from sandes.store.suspensions import SuspensionStore

@@ -20,6 +20,7 @@ from pydantic_core import to_jsonable_python
 from sandes.crypto.seal import Content
 from sandes.crypto.service_keys import ServiceKeys
 from sandes.crypto.statements import Act, open_socket
+from sandes.identity.signed_acts import ACT_HEADER
 from sandes.model.ids import (
     base64url_text,
     message_text,
@@ -27,7 +28,6 @@ from sandes.model.ids import (
     parse_account,
     parse_base64url,
 )
-from sandes.people.signed_acts import ACT_HEADER
 from sandes.store import schema
 from tests.conftest import Deployed
 from tests.support.acts import act_of

@@ -12,20 +12,23 @@ from typing import TYPE_CHECKING, Any
 from nacl.signing import SigningKey
 
 from sandes.administration.apps.app_registry import RegistryDependencies
-from sandes.administration.audit.audit import Recorder
 from sandes.administration.groups.official_groups import OfficialGroupDependencies
+from sandes.administration.operators.first_administrators import FirstAdministratorDependencies
 from sandes.administration.people.verifications import VerificationDependencies
-from sandes.administration.roles.first_administrators import FirstAdministratorDependencies
+from sandes.administration.recorder import Recorder
 from sandes.apps.app_status import StatusDependencies
 from sandes.apps.otp_sms import SmsDependencies
 from sandes.apps.otps import OtpDependencies
 from sandes.apps.quotas import Quotas
+from sandes.counting.tally import Tally
 from sandes.crypto import statements
 from sandes.crypto.attestation import AttestationKeys
 from sandes.crypto.audit_chain import AuditKey
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
 from sandes.crypto.statements import Act
+from sandes.identity.devices import Caller
+from sandes.identity.signed_acts import Signed
 from sandes.limits import FRAMES_PER_WRITE, Limit, Meter, PerHour
 from sandes.messaging.deliver import DeliverDependencies
 from sandes.messaging.push import Push
@@ -51,15 +54,12 @@ from sandes.model.ids import (
 from sandes.model.phone import PhoneNumber
 from sandes.model.principal import Principal
 from sandes.model.verification import Verification
-from sandes.people import devices, verification
+from sandes.people import codes, devices
+from sandes.people.codes import CodeDependencies
 from sandes.people.devices import DeviceDependencies
-from sandes.people.identity import Caller
-from sandes.people.signed_acts import Signed
-from sandes.people.verification import CodeDependencies
 from sandes.protocol.client_api import ChangePhone, OpenLink, Registered, VerifyRegistration
 from sandes.protocol.frames import AccountRecipient, Copy, Send
 from sandes.sms import SmsBudget, SmsRules
-from sandes.statistics.tally import Tally
 from sandes.store.administrators import AdministratorStore
 from sandes.store.app_view import AppView
 from sandes.store.apps import AppStore
@@ -395,7 +395,7 @@ class Service:
 
     def start(self, phone: PhoneNumber, purpose: Any = "register", *, now_ms: int | None = None) -> str:
         """Send a code from a network address of its own; the id of the registration."""
-        return verification.send_first_code(
+        return codes.send_first_code(
             phone,
             purpose,
             source_address=f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1",

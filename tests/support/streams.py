@@ -8,7 +8,7 @@ from typing import Any
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 
-from sandes.statistics.adding_up import AddingDependencies, Owners
+from sandes.counting.adding_up import AddingDependencies, Owners
 from sandes.store import schema
 from sandes.store.apps import AppStore
 from sandes.store.statistics import StatisticsStore

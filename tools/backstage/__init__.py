@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from sandes.administration.apps.app_registry import RegistryDependencies
-from sandes.administration.audit.audit import Recorder
 from sandes.administration.groups.official_groups import OfficialGroupDependencies
+from sandes.administration.operators.first_administrators import FirstAdministratorDependencies
 from sandes.administration.people.verifications import VerificationDependencies
-from sandes.administration.roles.first_administrators import FirstAdministratorDependencies
+from sandes.administration.recorder import Recorder
 from sandes.crypto.attestation import AttestationKeys
 from sandes.crypto.audit_chain import AuditKey
 from sandes.crypto.pepper import Pepper

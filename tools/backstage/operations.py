@@ -10,11 +10,11 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from sandes.administration.apps.app_registry import RegistryDependencies
 from sandes.administration.groups.official_groups import OfficialGroupDependencies
+from sandes.administration.operators import first_administrators
+from sandes.administration.operators.first_administrators import CreateAdministrator, FirstAdministratorDependencies
 from sandes.administration.organisations import organisations
 from sandes.administration.people import verifications
 from sandes.administration.people.verifications import VerificationDependencies
-from sandes.administration.roles import first_administrators
-from sandes.administration.roles.first_administrators import CreateAdministrator, FirstAdministratorDependencies
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.faults import faults_of
 from sandes.store.organisations import OrganisationStore

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from sandes.administration.audit.audit import Recorder
+from sandes.administration.recorder import Recorder
 from sandes.crypto import audit_chain
 from sandes.crypto.audit_chain import FIRST, AuditKey
 from sandes.model.audit import Act

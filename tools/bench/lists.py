@@ -12,9 +12,11 @@ from typing import Any
 
 from sandes.administration.organisations import places
 from sandes.administration.organisations.places import PlaceDependencies
-from sandes.administration.people import people
-from sandes.administration.people.people import PeopleDependencies
+from sandes.administration.people import officials
+from sandes.administration.people.officials import PeopleDependencies
 from sandes.administration.people.verifications import VerificationDependencies
+from sandes.administration.statistics import reports
+from sandes.administration.statistics.reports import ReportDependencies
 from sandes.crypto.pepper import Pepper
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
 from sandes.model.ids import (
@@ -28,8 +30,6 @@ from sandes.model.ids import (
     new_unit_id,
 )
 from sandes.model.organisation import Organisation, Tree, Unit
-from sandes.statistics import reports
-from sandes.statistics.reports import ReportDependencies
 from sandes.store.organisations import OrganisationStore
 from sandes.store.schema import DirectoryRow, OfficialRow, OrganisationRow
 from sandes.store.statistics import StatisticsStore
@@ -160,14 +160,14 @@ def _lists(caller: Caller, place: Place) -> list[tuple[str, str, Callable[[Any, 
         deps = PlaceDependencies(OrganisationStore(client, "directory"), _UNUSED, _UNUSED, pepper, _UNUSED)
         return places.units(caller, place, after=cursor, limit=PAGE, deps=deps)
 
-    def officials(client: Any, cursor: str | None) -> Any:
+    def of_people(client: Any, cursor: str | None) -> Any:
         store = VerificationStore(client, "directory", _UNUSED)
         deps = PeopleDependencies(VerificationDependencies(store, _UNUSED, pepper, _UNUSED), _UNUSED, _UNUSED, _UNUSED)
-        return people.page(caller, place, after=cursor, limit=PAGE, now_ms=NOW * 1000, deps=deps)
+        return officials.page(caller, place, after=cursor, limit=PAGE, now_ms=NOW * 1000, deps=deps)
 
     def statistics(client: Any, cursor: str | None) -> Any:
         stores = StatisticsStore(client, "statistics"), OrganisationStore(client, "directory")
         deps = ReportDependencies(*stores, _UNUSED, pepper)
         return reports.of_organisation(caller, place.organisation, over, after=cursor, limit=PAGE, deps=deps)
 
-    return [("Units", "units", units), ("Officials", "people", officials), ("Statistics", "units", statistics)]
+    return [("Units", "units", units), ("Officials", "people", of_people), ("Statistics", "units", statistics)]

@@ -12,7 +12,7 @@ from sandes.groups import fanout
 from sandes.limits import Limit
 from sandes.messaging import send
 from sandes.model import app, device, envelope, group, organisation, profile
-from sandes.people import devices, verification
+from sandes.people import codes, devices
 from sandes.protocol import app_api, app_groups_api, frames
 
 
@@ -109,9 +109,9 @@ def _times() -> list[tuple[str, str]]:
         ("a message id may lie ahead of the server's clock", _duration(send.MAX_AHEAD_MS)),
         ("a message id may be repeated", _duration(send.MAX_AGE_MS)),
         ("the shortest `expires_in`", f"{envelope.MIN_EXPIRY_SECONDS} s"),
-        ("a registration code is valid", f"{verification.CODE_SECONDS} s"),
-        ("codes that one registration may send", f"{verification.MAX_SENDS}"),
-        ("the first resend of a code, doubled each time", f"{verification.RESEND_AFTER_SECONDS} s"),
+        ("a registration code is valid", f"{codes.CODE_SECONDS} s"),
+        ("codes that one registration may send", f"{codes.MAX_SENDS}"),
+        ("the first resend of a code, doubled each time", f"{codes.RESEND_AFTER_SECONDS} s"),
         ("a link for a further device is valid", _duration(devices.LINK_SECONDS * 1000)),
         ("an invitation to a group is valid", _duration(group.INVITATION_SECONDS * 1000)),
     ]

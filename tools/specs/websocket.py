@@ -7,7 +7,7 @@ from typing import get_args
 
 from pydantic import BaseModel
 
-from sandes.people.signed_acts import ACT_FORM, ACT_HEADER
+from sandes.identity.signed_acts import ACT_FORM, ACT_HEADER
 from sandes.protocol.frames import (
     MAX_FRAME_BYTES,
     Accepted,

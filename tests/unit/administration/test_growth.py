@@ -12,7 +12,7 @@ import pytest
 
 from sandes.administration.organisations import organisations, places
 from sandes.administration.organisations.places import PlaceDependencies
-from sandes.administration.people import people
+from sandes.administration.people import officials
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import AccountId, OrganisationId, UnitId, account_text, id_text, new_unit_id
 from sandes.model.organisation import Tree, Unit
@@ -77,7 +77,7 @@ def all_units(service: Service, caller: Caller, place: Place, client: Any, limit
 def all_people(service: Service, caller: Caller, place: Place, client: Any, limit: int = PAGE) -> list[Any]:
     deps = people_deps(service, client)
     return every(
-        lambda cursor: people.page(caller, place, after=cursor, limit=limit, now_ms=NOW_MS, deps=deps), "people"
+        lambda cursor: officials.page(caller, place, after=cursor, limit=limit, now_ms=NOW_MS, deps=deps), "people"
     )
 
 

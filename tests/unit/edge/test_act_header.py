@@ -10,7 +10,7 @@ import pytest
 
 from sandes.edge.client.caller import ActHeader
 from sandes.edge.http import resolver
-from sandes.people.signed_acts import read_signed
+from sandes.identity.signed_acts import read_signed
 from sandes.protocol.errors import ErrorCode, ProtocolError
 
 SIGNATURE = "A" * 86

@@ -14,12 +14,12 @@ import pytest
 from sandes.crypto.statements import open_socket
 from sandes.edge.authorizer import AuthorizerDependencies, authorize, bearer, disconnected
 from sandes.edge.settings import ClientSettings, ConnectSettings, Settings
+from sandes.identity.devices import authenticate
+from sandes.identity.signed_acts import ACT_HEADER
 from sandes.messaging import deliver
 from sandes.model.device import FORMER_DEVICE_SECONDS
 from sandes.model.ids import ConnectionId, RegistrationId, account_text, base64url_text
 from sandes.model.principal import Principal
-from sandes.people.identity import authenticate
-from sandes.people.signed_acts import ACT_HEADER
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Hello
 from sandes.store.directory import DirectoryStore, putting_former

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sandes.counting.adding_up import Added
 from sandes.edge import telemetry
 from sandes.edge.http import problem, resolver
 from sandes.edge.stream_events import BatchFailed, each_batch
@@ -16,7 +17,6 @@ from sandes.edge.telemetry import MOST_VALUES, measure, measure_refusal
 from sandes.edge.websocket import frame_handler
 from sandes.model.statistics import Occurrence
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.statistics.adding_up import Added
 from sandes.store.dynamo import StoreUnavailable
 
 Lines = Callable[[], list[dict[str, Any]]]

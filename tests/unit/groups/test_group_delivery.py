@@ -9,11 +9,11 @@ import pytest
 from sandes.groups import group_delivery
 from sandes.groups.fanout import INLINE_MEMBERS
 from sandes.groups.group_delivery import GroupDeliveryDependencies, delivery
+from sandes.identity.devices import Caller
 from sandes.limits import Limit
 from sandes.model.device import Account
 from sandes.model.group import Group
 from sandes.model.ids import DeviceNumber, MessageId, new_message_id
-from sandes.people.identity import Caller
 from sandes.protocol.client_api import GroupDelivery
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.fanouts import Groups, verified

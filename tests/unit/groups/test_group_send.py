@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sandes.counting.tally import Tally
 from sandes.crypto.seal import Kind
 from sandes.groups.fanout import INLINE_MEMBERS, MAX_INLINE_BODY_BYTES
 from sandes.groups.group_send import send_to_group
@@ -19,7 +20,6 @@ from sandes.model.ids import DeviceNumber, UnitId, id_text, new_group_id, new_me
 from sandes.model.suspension import Suspension
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import GroupRecipient, GroupSend
-from sandes.statistics.tally import Tally
 from sandes.store.directory import DirectoryStore
 from sandes.store.limits import LimitStore
 from sandes.store.routing import RoutingStore

@@ -9,11 +9,11 @@ from nacl.signing import SigningKey
 
 from sandes.crypto import statements
 from sandes.crypto.statements import registration_statement
+from sandes.identity.signed_acts import SKEW_MS
 from sandes.limits import Limit
 from sandes.model.device import MAX_DEVICES
 from sandes.model.ids import DeviceNumber
 from sandes.people import accounts, devices
-from sandes.people.signed_acts import SKEW_MS
 from sandes.protocol.client_api import ChangePhone, LinkDevice, OpenLink, Registered, VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.keys import DeviceKeys

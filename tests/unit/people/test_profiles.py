@@ -10,11 +10,11 @@ from nacl.signing import VerifyKey
 from pydantic import ValidationError
 
 from sandes.crypto.attestation import commitment
+from sandes.identity.devices import Caller
 from sandes.limits import Limit
 from sandes.model.ids import OrganisationId, new_account_id
 from sandes.model.profile import FIELDS, MAX_PHOTO_BYTES, OFFICIAL_POLICY, PUBLIC_POLICY, photo_type
 from sandes.people import accounts, profiles
-from sandes.people.identity import Caller
 from sandes.protocol.client_api import ChangeProfile, GroupMember, GroupMembers, OwnProfile, Profile
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.faults import fault

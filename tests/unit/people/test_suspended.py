@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from sandes.crypto import statements
+from sandes.identity.devices import authenticate
 from sandes.messaging import deliver
 from sandes.messaging.send import send
 from sandes.model.ids import new_app_id, new_body_id, new_message_id
 from sandes.model.suspension import Suspension
 from sandes.people import devices
-from sandes.people.identity import authenticate
 from sandes.protocol.client_api import ChangePhone, VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Ack, Fetch, Hello, Ping, Receipt, Sync

@@ -45,6 +45,7 @@ from sandes.crypto.statements import (
     signed_by,
 )
 from sandes.crypto.tokens import TokenExpired, TokenInvalid, verify_token
+from sandes.identity.signed_acts import ACT_HEADER, SKEW_MS
 from sandes.model.app import AppSender
 from sandes.model.envelope import HEADER, Envelope, envelope_id
 from sandes.model.ids import (
@@ -64,7 +65,6 @@ from sandes.model.ids import (
     parse_message,
 )
 from sandes.model.standing import AccountClass
-from sandes.people.signed_acts import ACT_HEADER, SKEW_MS
 from sandes.protocol.client_api import LinkDevice, NewDevice, SignedSealKey, VerifyRegistration
 from sandes.protocol.errors import ProtocolError
 from sandes.protocol.frames import Ack, Fetch, GroupSend, Send, bundle, parse_frame

@@ -12,7 +12,7 @@ from nacl.signing import SigningKey
 from pydantic import ValidationError
 
 from sandes.administration.apps import app_administration
-from sandes.administration.roles.sign_in import FRESH_SECONDS
+from sandes.administration.sign_in import FRESH_SECONDS
 from sandes.crypto.audit_chain import details_of
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import AppId, UnitId, app_text, base64url_text, id_text, new_app_id, new_unit_id, parse_base64url

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandes.administration.roles.sign_in import FRESH_SECONDS
+from sandes.administration.sign_in import FRESH_SECONDS
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import id_text
 from tests.support.admin_api import AdminApi, Answer, admin_api

@@ -15,7 +15,7 @@ from sandes.administration.apps import app_administration, app_templates, app_we
 from sandes.administration.apps.app_templates import APPROVE
 from sandes.administration.apps.app_terms import CHANGE, QUOTA, Quota
 from sandes.administration.apps.app_webhooks import AppWebhookDependencies
-from sandes.administration.roles.sign_in import FRESH_SECONDS
+from sandes.administration.sign_in import FRESH_SECONDS
 from sandes.apps.webhook_address import AddressRule
 from sandes.apps.webhook_register import WebhookRegister
 from sandes.crypto.audit_chain import details_of

@@ -11,9 +11,9 @@ import boto3
 import pytest
 
 from sandes.administration.audit import audit_log
-from sandes.administration.audit.audit import ChainBroken, Recorder
 from sandes.administration.audit.audit_heads import RECENT_HOURS, HeadsDependencies, KeptHeads, keep_heads
 from sandes.administration.audit.audit_log import AuditLogDependencies, Filters
+from sandes.administration.recorder import ChainBroken, Recorder
 from sandes.crypto.audit_chain import AuditKey
 from sandes.edge.objects import S3Objects
 from sandes.model.administrator import PLATFORM, Caller, Place, Role

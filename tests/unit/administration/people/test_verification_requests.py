@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sandes.administration.people import people as administration_of_people
+from sandes.administration.people import officials as administration_of_people
 from sandes.administration.people import verification_requests as requests
 from sandes.limits import Limit
 from sandes.model.administrator import Caller, Place, Role

@@ -15,8 +15,6 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from sandes.administration.acts import recording
-from sandes.administration.audit.audit import BesideFailed, Recorder
 from sandes.administration.authority import (
     Need,
     Permission,
@@ -27,6 +25,7 @@ from sandes.administration.authority import (
     places_seen,
     require,
 )
+from sandes.administration.recorder import BesideFailed, Recorder, recording
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor as make_cursor
 from sandes.cursors import position

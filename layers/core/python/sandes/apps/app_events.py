@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sandes.model.app import App
 from sandes.model.delivery import AppEvent, AppMessage, Status
 from sandes.model.ids import AppId, app_text, message_text, new_message_id
-from sandes.queues import Queue
+from sandes.ports.queues import Queue
 
 TELL_AFTER_SECONDS = 2
 """Long enough for the change to be written."""

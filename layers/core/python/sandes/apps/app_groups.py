@@ -11,22 +11,22 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
 
-from sandes.apps.app_identity import AppCaller, AppRequest, first_answer, identify
 from sandes.apps.quotas import Quotas
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.seal import GroupChange
 from sandes.cursors import cursor as make_cursor
 from sandes.cursors import position
 from sandes.groups.group_events import decided, is_for_all, new_event, told
+from sandes.identity.apps import AppCaller, AppRequest, first_answer, identify
 from sandes.model.app import MAX_GUESTS, App
 from sandes.model.group import MAX_ADMINS, MAX_OFFICIAL_MEMBERS, Actor, Group, GroupEvent, Member, Role
 from sandes.model.ids import AccountId, GroupId, id_text, new_group_id, parse_group
 from sandes.model.standing import Standing
-from sandes.objects import Objects
 from sandes.policy import GroupView, Viewer, decide
+from sandes.ports.objects import Objects
+from sandes.ports.queues import Queue
 from sandes.protocol import app_groups_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
-from sandes.queues import Queue
 from sandes.store.app_groups import AppGroupStore, AppTie, tie_fields
 from sandes.store.app_view import AppView, Wanted
 from sandes.store.deliveries import Answer

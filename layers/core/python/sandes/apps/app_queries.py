@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sandes.apps.app_identity import AppRequest, identify
 from sandes.apps.messages import AppsDependencies
 from sandes.apps.quotas import Window
 from sandes.apps.templates import CODE, check_variables, render, sms_segments
+from sandes.identity.apps import AppRequest, identify
 from sandes.model.template import LANGUAGES, Template
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError

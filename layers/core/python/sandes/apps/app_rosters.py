@@ -21,7 +21,6 @@ from sandes.apps.app_groups import (
     own,
     pay,
 )
-from sandes.apps.app_identity import AppCaller, AppRequest
 from sandes.apps.quotas import day_ends_in
 from sandes.apps.roster_work import (
     ORPHAN_SECONDS,
@@ -46,6 +45,7 @@ from sandes.apps.rosters import (
 from sandes.crypto.codes import same
 from sandes.crypto.seal import GroupChange
 from sandes.groups.group_events import all_told, new_event
+from sandes.identity.apps import AppCaller, AppRequest
 from sandes.model.group import MAX_ADMINS, Actor, Group, Role
 from sandes.model.ids import AccountId, GroupId, new_one_time_id
 from sandes.model.roster import Change, Roster, RosterFault

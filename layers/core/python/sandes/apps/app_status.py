@@ -14,7 +14,7 @@ from sandes.apps.app_events import message_event, tell_webhooks
 from sandes.model.app import App
 from sandes.model.delivery import AppMessage, Status
 from sandes.model.ids import AccountId, AppId, MessageId
-from sandes.queues import Queue
+from sandes.ports.queues import Queue
 from sandes.store.apps import AppStore
 from sandes.store.deliveries import HOUR_SECONDS, MESSAGE_KEEP_SECONDS, DeliveryStore
 from sandes.store.dynamo import ConditionFailed

@@ -24,7 +24,7 @@ from sandes.model.app import App
 from sandes.model.batch import Batch, Chunk, Entry, Fault, Rows
 from sandes.model.ids import AccountId, new_one_time_id
 from sandes.model.template import Template
-from sandes.objects import ObjectChanged, ObjectMissing
+from sandes.ports.objects import ObjectChanged, ObjectMissing
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.batches import encode_index

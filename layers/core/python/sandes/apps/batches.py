@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandes.apps.app_events import new_event, tell_webhooks
-from sandes.apps.app_identity import AppCaller, AppRequest, identify
 from sandes.apps.messages import AppsDependencies, deadline_of
 from sandes.apps.quotas import day_ends_in
 from sandes.crypto.codes import same
@@ -24,14 +23,15 @@ from sandes.crypto.pepper import Pepper
 from sandes.csv_files import csv_text
 from sandes.cursors import cursor as make_cursor
 from sandes.cursors import position
+from sandes.identity.apps import AppCaller, AppRequest, identify
 from sandes.model.app import App
 from sandes.model.batch import Batch, Chunk, Fault
 from sandes.model.delivery import Status
 from sandes.model.ids import MessageId, app_text, base64url_text, message_text, new_message_id
-from sandes.objects import Objects
+from sandes.ports.objects import Objects
+from sandes.ports.queues import Queue
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.queues import Queue
 from sandes.store.app_view import Wanted
 from sandes.store.batches import BATCH_KEEP_SECONDS, BatchStore, live_batch
 from sandes.store.directory import DirectoryStore

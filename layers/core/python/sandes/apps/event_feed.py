@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from sandes.apps.app_identity import AppRequest, identify
 from sandes.apps.messages import AppsDependencies
 from sandes.apps.webhook_delivery import event_body
 from sandes.cursors import cursor, position
+from sandes.identity.apps import AppRequest, identify
 from sandes.protocol import app_api
 from sandes.store.app_view import Wanted
 from sandes.store.deliveries import EVENT_KEEP_SECONDS

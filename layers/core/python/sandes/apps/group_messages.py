@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 from sandes.apps import messages
 from sandes.apps.app_groups import own_group, reached, weight
-from sandes.apps.app_identity import AppCaller, AppRequest, first_answer, identify
 from sandes.apps.messages import AppsDependencies, Written, deadline_of, repeated, time_of, write
 from sandes.apps.quotas import Window
 from sandes.crypto.seal import notice_body
 from sandes.groups.fanout import Fanout
+from sandes.identity.apps import AppCaller, AppRequest, first_answer, identify
 from sandes.model.app import App, AppSender
 from sandes.model.delivery import AppMessage, Envelopes, Status
 from sandes.model.fanout import GroupPost

@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Any, cast
 
 from sandes.apps.app_events import message_event, tell_webhooks
-from sandes.apps.app_identity import AppCaller, AppRequest, first_answer, identify
 from sandes.apps.quotas import Quotas, Window
 from sandes.apps.recipients import Outcome, check_reach, read_address
 from sandes.apps.templates import check_variables, render
@@ -18,6 +17,7 @@ from sandes.crypto.seal import Content, Kind, Sealing, Void, notice_body, void_b
 from sandes.crypto.sender_hash import SenderHash
 from sandes.crypto.service_keys import ServiceKeys
 from sandes.cursors import cursor, position
+from sandes.identity.apps import AppCaller, AppRequest, first_answer, identify
 from sandes.messaging.push import Push
 from sandes.messaging.send import seal_for
 from sandes.model.app import App
@@ -26,10 +26,10 @@ from sandes.model.device import Routes
 from sandes.model.envelope import MIN_EXPIRY_SECONDS, Envelope
 from sandes.model.ids import AccountId, MessageId, message_text, new_message_id
 from sandes.model.template import Template
+from sandes.ports.queues import Queue
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.faults import fault
-from sandes.queues import Queue
 from sandes.store.app_view import AppView, Wanted
 from sandes.store.deliveries import Answer
 from sandes.store.dynamo import ConditionFailed

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sandes.apps.app_identity import AppCaller, AppRequest, identify
 from sandes.apps.quotas import Quotas, Window
 from sandes.apps.recipients import MAGIC_CODE, Address, check_reach, magic_outcome, read_address
 from sandes.apps.templates import check_variables, render
@@ -21,6 +20,7 @@ from sandes.crypto.pepper import Pepper
 from sandes.crypto.seal import Content, Kind, Sealing, Void, otp_body, void_body
 from sandes.crypto.sender_hash import SenderHash
 from sandes.crypto.service_keys import ServiceKeys
+from sandes.identity.apps import AppCaller, AppRequest, identify
 from sandes.messaging.push import Push
 from sandes.messaging.send import seal_for
 from sandes.model.app import AppSender
@@ -29,9 +29,9 @@ from sandes.model.ids import AppId, app_text, new_message_id
 from sandes.model.otp import Checked, Otp, OtpTargets, Resent
 from sandes.model.phone import PhoneNumber
 from sandes.model.template import Template
+from sandes.ports.queues import Queue
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
-from sandes.queues import Queue
 from sandes.sms import SmsRules
 from sandes.store.app_view import AppView, Wanted
 from sandes.store.dynamo import ConditionFailed

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sandes.apps.app_identity import AppCaller
 from sandes.crypto.pepper import Pepper
+from sandes.identity.apps import AppCaller
 from sandes.model.app import App
 from sandes.model.ids import AccountId, account_text
 from sandes.model.phone import PhoneNumber, parse_phone, plain_number

@@ -31,10 +31,10 @@ from sandes.model.ids import (
     parse_group,
 )
 from sandes.model.roster import Change, ChangeKind, Roster
-from sandes.objects import ObjectMissing, Objects
+from sandes.ports.objects import ObjectMissing, Objects
+from sandes.ports.queues import Queue
 from sandes.protocol.app_groups_api import MAX_ROSTER_ROWS
 from sandes.protocol.errors import ErrorCode
-from sandes.queues import Queue
 from sandes.store.apps import AppStore
 from sandes.store.directory import DirectoryStore, Known
 from sandes.store.dynamo import StoreUnavailable

@@ -18,8 +18,8 @@ from sandes.model.app import Webhook
 from sandes.model.delivery import AppEvent
 from sandes.model.ids import message_time_ms, parse_app, parse_message
 from sandes.model.webhook import WebhookDelivery
+from sandes.ports.queues import Queue
 from sandes.protocol import app_api
-from sandes.queues import Queue
 from sandes.store.deliveries import EVENT_KEEP_SECONDS
 from sandes.store.webhooks import WebhookStore
 

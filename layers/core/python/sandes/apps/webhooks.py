@@ -12,7 +12,6 @@ from typing import Any, cast
 
 from sandes.apps import webhook_register
 from sandes.apps.app_events import TELL_AFTER_SECONDS, new_event
-from sandes.apps.app_identity import AppCaller, AppRequest, first_answer, identify
 from sandes.apps.webhook_address import AddressRule
 from sandes.apps.webhook_delivery import entry
 from sandes.apps.webhook_register import WebhookRegister
@@ -20,12 +19,13 @@ from sandes.crypto.codes import same
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.webhook_keys import WebhookKeys
 from sandes.cursors import cursor, position
+from sandes.identity.apps import AppCaller, AppRequest, first_answer, identify
 from sandes.model.app import MAX_WEBHOOKS, Webhook
 from sandes.model.ids import app_text
 from sandes.model.webhook import WebhookDelivery
+from sandes.ports.queues import Queue
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.queues import Queue
 from sandes.store.app_view import AppView, Wanted
 from sandes.store.deliveries import EVENT_KEEP_SECONDS, Answer, live_answer
 from sandes.store.dynamo import ConditionFailed

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from pydantic import BaseModel
 
-from sandes.apps.app_identity import AppRequest
 from sandes.apps.quotas import MINUTE, Window
 from sandes.crypto.app_tokens import SignedRequest
 from sandes.edge.authorizer import bearer
 from sandes.edge.http import ERROR_CODES, body_bytes, source_address
+from sandes.identity.apps import AppRequest
 from sandes.protocol.errors import ErrorCode
 
 

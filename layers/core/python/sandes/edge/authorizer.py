@@ -11,9 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sandes.crypto.statements import open_socket
 from sandes.edge.telemetry import logger
 from sandes.edge.websocket import principal_of
+from sandes.identity.devices import authenticate
+from sandes.identity.signed_acts import ACT_HEADER, check_act, read_signed
 from sandes.model.principal import Principal
-from sandes.people.identity import authenticate
-from sandes.people.signed_acts import ACT_HEADER, check_act, read_signed
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.directory import DirectoryStore
 from sandes.store.routing import DeviceGone, RoutingStore

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from botocore.exceptions import ClientError
 
-from sandes.objects import Found, ObjectChanged, ObjectMissing, UploadForm
+from sandes.ports.objects import Found, ObjectChanged, ObjectMissing, UploadForm
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client as Client

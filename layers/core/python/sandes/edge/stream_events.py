@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sandes.counting.adding_up import Added
 from sandes.edge.telemetry import logger, measure
 from sandes.model import statistics as counters
 from sandes.model.delivery import Status
 from sandes.model.statistics import CATEGORIES, message_counter
-from sandes.statistics.adding_up import Added
 
 AddUp = Callable[[str, Sequence[dict[str, Any]]], Added]
 

@@ -6,6 +6,7 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING
 
+from sandes.counting.tally import Tally
 from sandes.crypto.sender_hash import SenderHash
 from sandes.crypto.service_keys import ServiceKeys
 from sandes.edge.clients import client_of, objects_client, secret_of
@@ -13,7 +14,6 @@ from sandes.edge.pusher import GatewayPusher
 from sandes.edge.settings import ClientSettings, ConnectSettings, FanoutSettings, FrameSettings, SendSettings
 from sandes.limits import FRAMES_PER_WRITE, Limit, Meter
 from sandes.messaging.push import Push
-from sandes.statistics.tally import Tally
 from sandes.store.directory import DirectoryStore
 from sandes.store.inbox import InboxStore
 from sandes.store.limits import LimitStore
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from sandes.apps.roster_work import RosterWorkDependencies
     from sandes.apps.webhook_delivery import WebhookDeliveryDependencies
     from sandes.apps.webhooks import WebhookDependencies
+    from sandes.counting.adding_up import AddingDependencies
+    from sandes.counting.queue_depths import DepthDependencies
     from sandes.edge.authorizer import AuthorizerDependencies
     from sandes.edge.settings import AppGroupsSettings, AppSettings, OtpSmsSettings
     from sandes.groups.fanout import Fanout
@@ -44,8 +46,6 @@ if TYPE_CHECKING:
     from sandes.messaging.send import SendDependencies
     from sandes.people.devices import DeviceDependencies
     from sandes.sms import SmsBudget
-    from sandes.statistics.adding_up import AddingDependencies
-    from sandes.statistics.queue_depths import DepthDependencies
     from sandes.store.app_view import AppView
 
 
@@ -224,8 +224,8 @@ def wire_client() -> tuple[DeviceDependencies, str]:
     from sandes.edge.queue import SqsQueue
     from sandes.edge.sms import SnsSms
     from sandes.limits import PerHour
+    from sandes.people.codes import CodeDependencies
     from sandes.people.devices import DeviceDependencies
-    from sandes.people.verification import CodeDependencies
     from sandes.sms import SmsRules
     from sandes.store.codes import CodeStore
     from sandes.store.enrolment import EnrolmentStore
@@ -548,8 +548,8 @@ def wire_otp_sms() -> SmsDependencies:
 
 @cache
 def wire_adding_up() -> AddingDependencies:
+    from sandes.counting.adding_up import AddingDependencies, Owners
     from sandes.edge.settings import AddingUpSettings
-    from sandes.statistics.adding_up import AddingDependencies, Owners
     from sandes.store import schema
     from sandes.store.apps import AppStore
 
@@ -571,9 +571,9 @@ def wire_adding_up() -> AddingDependencies:
 def wire_queue_depths() -> DepthDependencies:
     import json
 
+    from sandes.counting.queue_depths import DepthDependencies
     from sandes.edge.queue import SqsGauge
     from sandes.edge.settings import QueueDepthSettings
-    from sandes.statistics.queue_depths import DepthDependencies
 
     settings = QueueDepthSettings.load()
     queues = {name: (queue, dead) for name, (queue, dead) in json.loads(settings.queues).items()}

@@ -37,7 +37,7 @@ from sandes.model.ids import (
     parse_base64url,
 )
 from sandes.policy import GroupView, Viewer, decide
-from sandes.queues import Queue
+from sandes.ports.queues import Queue
 from sandes.store.fanouts import FanoutStore
 from sandes.store.groups import GroupStore
 from sandes.store.inbox import InboxStore

@@ -8,11 +8,11 @@ from sandes.crypto.fanout_keys import FanoutKeys
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
 from sandes.cursors import cursor, position
+from sandes.identity.devices import Caller
 from sandes.limits import Limit, enforce
 from sandes.model.envelope import envelope_id
 from sandes.model.group import Member
 from sandes.model.ids import AccountId, DeviceAddress, DeviceNumber, GroupId, MessageId, account_text, message_text
-from sandes.people.identity import Caller
 from sandes.policy import GroupView, Viewer, decide
 from sandes.protocol.client_api import GroupDelivery
 from sandes.protocol.errors import ErrorCode, ProtocolError

@@ -30,8 +30,8 @@ from sandes.model.ids import (
     parse_group,
     parse_message,
 )
+from sandes.ports.queues import Queue
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.queues import Queue
 from sandes.store.dynamo import StoreUnavailable
 from sandes.store.group_changes import GroupRaced
 from sandes.store.groups import GroupStore

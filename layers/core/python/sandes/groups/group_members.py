@@ -21,6 +21,8 @@ from sandes.groups.groups import (
     viewer_of,
     visible,
 )
+from sandes.identity.devices import Caller
+from sandes.identity.signed_acts import Signed, check_act
 from sandes.limits import Limit, enforce
 from sandes.model.group import (
     INVITATION_SECONDS,
@@ -33,8 +35,6 @@ from sandes.model.group import (
 )
 from sandes.model.ids import AccountId, GroupId, id_text
 from sandes.model.standing import Standing
-from sandes.people.identity import Caller
-from sandes.people.signed_acts import Signed, check_act
 from sandes.policy import Person, decide
 from sandes.protocol import client_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sandes.counting.tally import Tally
 from sandes.groups.fanout import Fanout, chunks_of
 from sandes.limits import Limit, Meter, enforce
 from sandes.messaging.send import current, expiry, time_of_message
@@ -19,7 +20,6 @@ from sandes.model.statistics import GROUP_MESSAGES
 from sandes.policy import GroupView, Viewer, decide
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Accepted, GroupSend
-from sandes.statistics.tally import Tally
 from sandes.store.group_send_view import GroupSendView
 
 

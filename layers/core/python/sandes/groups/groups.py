@@ -13,16 +13,16 @@ from sandes.crypto.seal import GroupChange
 from sandes.cursors import cursor, position
 from sandes.groups.fanout import chunks_of
 from sandes.groups.group_events import decided, is_for_all, new_event, told
+from sandes.identity.devices import Caller
+from sandes.identity.signed_acts import Signed, check_act
 from sandes.limits import Limit, enforce
 from sandes.model.group import MAX_INFORMAL_MEMBERS, Actor, Group, GroupEvent, Member
 from sandes.model.ids import AccountId, DeviceAddress, GroupId, account_text, id_text, parse_group
 from sandes.model.standing import class_of
-from sandes.people.identity import Caller
-from sandes.people.signed_acts import Signed, check_act
 from sandes.policy import GroupView, Viewer, decide
+from sandes.ports.queues import Queue
 from sandes.protocol import client_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
-from sandes.queues import Queue
 from sandes.store.group_changes import GroupChangeStore, GroupRaced
 from sandes.store.groups import GroupStore, Tie
 from sandes.store.limits import LimitStore

@@ -27,7 +27,7 @@ from sandes.model.ids import (
     parse_organisation,
 )
 from sandes.model.standing import Standing
-from sandes.queues import Queue
+from sandes.ports.queues import Queue
 from sandes.store.directory import DirectoryStore
 from sandes.store.group_changes import GroupChangeStore, GroupRaced
 from sandes.store.verifications import VerificationStore

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from sandes.apps.app_status import StatusDependencies, take_receipt
+from sandes.counting.tally import Tally
 from sandes.crypto.seal import Content, Kind, ReceiptKind, Sealing, receipt_body
 from sandes.crypto.sender_hash import SenderHash
 from sandes.crypto.service_keys import ServiceKeys
@@ -50,7 +51,6 @@ from sandes.protocol.frames import (
     bundle,
     render,
 )
-from sandes.statistics.tally import Tally
 from sandes.store.inbox import InboxStore
 from sandes.store.routing import (
     AccountSuspended,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sandes.counting.tally import Tally
 from sandes.crypto.seal import Content, Kind, Sealing
 from sandes.crypto.sender_hash import SenderHash
 from sandes.crypto.service_keys import ServiceKeys
@@ -22,7 +23,6 @@ from sandes.model.statistics import DIRECT_MESSAGES
 from sandes.policy import Person, Viewer, decide
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.frames import Accepted, Send
-from sandes.statistics.tally import Tally
 from sandes.store.inbox import InboxStore
 from sandes.store.send_view import INVITED_SECONDS, SendFacts, SendView, inbox_subject
 

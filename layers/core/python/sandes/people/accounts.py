@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from sandes.identity.devices import Caller
 from sandes.limits import Limit, enforce
 from sandes.model.device import Account
 from sandes.model.ids import AccountId, account_text, new_account_id
 from sandes.model.standing import class_of
+from sandes.people.codes import read_phone
 from sandes.people.devices import DeviceDependencies
-from sandes.people.identity import Caller
-from sandes.people.verification import read_phone
 from sandes.policy import Action, Person, Viewer, decide
 from sandes.protocol.client_api import (
     AccountKeys,

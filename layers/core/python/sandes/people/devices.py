@@ -18,6 +18,8 @@ from sandes.crypto.statements import (
     signed_by,
 )
 from sandes.groups.group_events import devices_told
+from sandes.identity.devices import Caller
+from sandes.identity.signed_acts import Signed, check_act, check_time
 from sandes.limits import Limit, enforce
 from sandes.messaging.push import Pusher
 from sandes.model.challenge import Challenge, Outcome
@@ -36,9 +38,8 @@ from sandes.model.ids import (
 )
 from sandes.model.imports import Nomination
 from sandes.model.phone import PhoneNumber
-from sandes.people.identity import Caller
-from sandes.people.signed_acts import Signed, check_act, check_time
-from sandes.people.verification import CodeDependencies, challenged_phone, check_code
+from sandes.people.codes import CodeDependencies, challenged_phone, check_code
+from sandes.ports.queues import Queue
 from sandes.protocol.client_api import (
     ChangePhone,
     LinkDevice,
@@ -52,7 +53,6 @@ from sandes.protocol.client_api import (
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.faults import fault
 from sandes.protocol.frames import Revoked, render
-from sandes.queues import Queue
 from sandes.store.codes import ChallengeChanged, CodeStore
 from sandes.store.directory import DirectoryStore
 from sandes.store.enrolment import EnrolmentRaced, EnrolmentStore

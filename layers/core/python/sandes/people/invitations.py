@@ -7,10 +7,10 @@ An official's message to a citizen makes one too, which ends 90 days after the l
 from __future__ import annotations
 
 from sandes.cursors import cursor, position
+from sandes.identity.devices import Caller
 from sandes.limits import Limit
 from sandes.model.ids import AccountId, account_text, parse_account
 from sandes.people.devices import DeviceDependencies
-from sandes.people.identity import Caller
 from sandes.people.profiles import enforce_for, look_at, person_of
 from sandes.policy import decide
 from sandes.protocol.client_api import InvitationEntry, InvitationList

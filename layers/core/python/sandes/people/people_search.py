@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sandes.crypto.pepper import Pepper
+from sandes.identity.devices import Caller
 from sandes.limits import Limit
 from sandes.model.ids import AccountId, OrganisationId
 from sandes.model.standing import Standing
 from sandes.model.verification import WORDS_OF_EACH
 from sandes.model.words import words_of
 from sandes.people.devices import DeviceDependencies
-from sandes.people.identity import Caller
 from sandes.people.profiles import enforce_for, person_of, shown
 from sandes.policy import Viewer, decide
 from sandes.protocol.client_api import Profile, Search, SearchResults

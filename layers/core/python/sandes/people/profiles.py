@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sandes.crypto.pepper import Pepper
+from sandes.identity.devices import Caller
 from sandes.limits import Limit, enforce
 from sandes.model.ids import AccountId, account_text
 from sandes.model.profile import (
@@ -26,7 +27,6 @@ from sandes.model.standing import class_of
 from sandes.model.verification import AttestedField
 from sandes.people.attestations import disclosed
 from sandes.people.devices import DeviceDependencies
-from sandes.people.identity import Caller
 from sandes.policy import Person, Viewer, decide
 from sandes.protocol.client_api import ChangeProfile, GroupMember, GroupMembers, OwnProfile, Profile
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid

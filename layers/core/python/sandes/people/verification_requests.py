@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from sandes.identity.devices import Caller
 from sandes.limits import Limit
 from sandes.mail_domains import check_address
 from sandes.model.ids import RequestId, UnitId, base64url_text, new_request_id, parse_request
 from sandes.model.verification import address_kept
 from sandes.model.verification_request import VerificationRequest
 from sandes.people.devices import DeviceDependencies
-from sandes.people.identity import Caller
 from sandes.people.profiles import enforce_for
 from sandes.protocol.client_api import NewVerificationRequest, OwnVerificationRequest, OwnVerificationRequests
 from sandes.protocol.errors import ErrorCode, ProtocolError, missing

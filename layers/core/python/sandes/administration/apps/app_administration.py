@@ -12,13 +12,12 @@ from typing import Any, cast
 
 from nacl.signing import SigningKey
 
-from sandes.administration.acts import act, recording
 from sandes.administration.apps import app_registry
 from sandes.administration.apps.app_registry import RegistryDependencies
-from sandes.administration.audit.audit import Recorder
 from sandes.administration.authority import Need, Permission, path_seen, require
-from sandes.administration.roles.sign_in import fresh
+from sandes.administration.recorder import Recorder, act, recording
 from sandes.administration.scopes import Walk, by_unit
+from sandes.administration.sign_in import fresh
 from sandes.cursors import cursor, position
 from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.app import App, AppKey

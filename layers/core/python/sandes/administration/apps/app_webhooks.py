@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from sandes.administration.acts import act, recording
 from sandes.administration.apps.app_administration import at_place
 from sandes.administration.apps.app_registry import RegistryDependencies
-from sandes.administration.audit.audit import Recorder
-from sandes.administration.roles.sign_in import fresh
+from sandes.administration.recorder import Recorder, act, recording
+from sandes.administration.sign_in import fresh
 from sandes.apps import webhook_register
 from sandes.apps.webhook_register import WebhookRegister
 from sandes.model.administrator import Assignment, Caller, Place

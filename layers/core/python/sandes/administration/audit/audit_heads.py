@@ -6,12 +6,12 @@ import io
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from sandes.administration.audit.audit import head_of, is_of_chain
 from sandes.administration.audit.audit_log import HEADS_PREFIX, heads_name
+from sandes.administration.recorder import head_of, is_of_chain
 from sandes.crypto.audit_chain import AuditKey, heads_statement, line, read_heads
 from sandes.model.audit import Head
 from sandes.model.ids import OrganisationId
-from sandes.objects import Objects
+from sandes.ports.objects import Objects
 from sandes.store.audit import AuditStore
 
 CHAINS_AT_ONCE = 8

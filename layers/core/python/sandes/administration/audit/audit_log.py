@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sandes.administration.audit.audit import is_of_chain
 from sandes.administration.authority import MATRIX, Permission, places_seen
+from sandes.administration.recorder import is_of_chain
 from sandes.crypto.audit_chain import AuditKey, details_of, line
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor, position
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.audit import Entry
 from sandes.model.ids import OrganisationId, UnitId, administrator_text, base64url_text, id_text
-from sandes.objects import ObjectMissing, Objects
+from sandes.ports.objects import ObjectMissing, Objects
 from sandes.protocol.admin_api import AuditEntry, AuditPage, PublicKey
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.audit import AuditStore

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sandes.administration.acts import act, recording
-from sandes.administration.audit.audit import Recorder
 from sandes.administration.authority import Need, Permission, path_seen, require
 from sandes.administration.groups import official_groups
 from sandes.administration.groups.official_groups import OfficialGroupDependencies
+from sandes.administration.recorder import Recorder, act, recording
 from sandes.administration.scopes import Walk, by_unit
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor, position

@@ -16,8 +16,8 @@ from sandes.crypto.seal import GroupChange
 from sandes.groups.group_events import all_told, decided, new_event, told
 from sandes.model.group import MAX_ADMINS, MAX_OFFICIAL_MEMBERS, SYSTEM, Group, GroupEvent, Member, Posting
 from sandes.model.ids import AccountId, GroupId, OrganisationId, UnitId, new_group_id
+from sandes.ports.queues import Queue
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
-from sandes.queues import Queue
 from sandes.store.directory import DirectoryStore
 from sandes.store.dynamo import Writer
 from sandes.store.group_changes import GroupChangeStore, GroupRaced

@@ -34,7 +34,7 @@ from sandes.model.batch import Chunk, Fault
 from sandes.model.ids import UnitId, new_one_time_id
 from sandes.model.imports import Checked, Entry, Import, Outcome, Table
 from sandes.model.organisation import Tree
-from sandes.objects import ObjectChanged, ObjectMissing
+from sandes.ports.objects import ObjectChanged, ObjectMissing
 from sandes.protocol.errors import ErrorCode
 from sandes.store.dynamo import ConditionFailed
 

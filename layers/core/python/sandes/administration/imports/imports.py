@@ -14,12 +14,12 @@ from typing import Any
 
 import cbor2
 
-from sandes.administration.audit.audit import Recorder
 from sandes.administration.authority import Need, Permission, covers, places_seen, require, require_in
 from sandes.administration.imports.import_decisions import Knowing
 from sandes.administration.imports.import_files import MAX_FILE_BYTES
 from sandes.administration.imports.import_rows import FINDINGS, BadRow
-from sandes.administration.roles.sign_in import fresh
+from sandes.administration.recorder import Recorder
+from sandes.administration.sign_in import fresh
 from sandes.crypto.attestation import AttestationKeys
 from sandes.crypto.pepper import Pepper
 from sandes.csv_files import csv_text
@@ -39,10 +39,10 @@ from sandes.model.ids import (
     new_import_id,
 )
 from sandes.model.imports import Checked, Import, Outcome
-from sandes.objects import Found, ObjectMissing, Objects
+from sandes.ports.objects import Found, ObjectMissing, Objects
+from sandes.ports.queues import Queue
 from sandes.protocol import import_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
-from sandes.queues import Queue
 from sandes.store.administrators import AdministratorStore
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.imports import ImportStore, live_import

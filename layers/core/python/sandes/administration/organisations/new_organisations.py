@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandes.administration import approvals
+from sandes.administration.appointments import Appointment, Appointments
 from sandes.administration.approvals import ApprovalDependencies, ApprovedOperation, Decision, Write
 from sandes.administration.authority import Permission
-from sandes.administration.roles.appointments import Appointment, Appointments
-from sandes.administration.roles.sign_in import fresh
+from sandes.administration.sign_in import fresh
 from sandes.model.administrator import PLATFORM, Administrator, Assignment, Caller, Place, Role
 from sandes.model.approval import Approval
 from sandes.model.ids import OrganisationId, UnitId, new_organisation_id

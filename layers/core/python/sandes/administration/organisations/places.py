@@ -11,10 +11,10 @@ from itertools import islice
 from typing import Any
 
 from sandes.administration.approvals import ApprovalDependencies
-from sandes.administration.audit.audit import BesideFailed, Recorder
 from sandes.administration.authority import Permission, grants, path_seen, require
 from sandes.administration.organisations import mail_domains, organisations
 from sandes.administration.organisations.organisations import CreateUnit
+from sandes.administration.recorder import BesideFailed, Recorder
 from sandes.administration.scopes import Standing, Walk
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor as make_cursor

@@ -9,10 +9,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from sandes.administration.acts import act
 from sandes.administration.authority import Permission, grants, require
-from sandes.administration.people.people import PeopleDependencies, place_of, suspension_shown
+from sandes.administration.people.officials import PeopleDependencies, place_of, suspension_shown
 from sandes.administration.people.verifications import decided
+from sandes.administration.recorder import act
 from sandes.groups.group_events import devices_told
 from sandes.messaging.push import Pusher
 from sandes.model.administrator import PLATFORM, Assignment, Caller, Place
@@ -20,10 +20,10 @@ from sandes.model.device import Account
 from sandes.model.ids import AccountId, ConnectionId, account_text
 from sandes.model.suspension import Suspension
 from sandes.model.verification import Verification
+from sandes.ports.queues import Queue
 from sandes.protocol.admin_people_api import DevicesReset, SuspensionState
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Error, Revoked, ServerFrame, render
-from sandes.queues import Queue
 from sandes.store.suspensions import SuspensionRaced, SuspensionStore
 from sandes.store.verifications import VerificationRaced
 

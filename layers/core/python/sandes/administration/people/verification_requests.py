@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sandes.administration.acts import act
-from sandes.administration.audit.audit import BesideFailed
 from sandes.administration.authority import Permission, require
-from sandes.administration.people.people import PeopleDependencies, time_of, vouch
+from sandes.administration.people.officials import PeopleDependencies, time_of, vouch
 from sandes.administration.people.verifications import Terms, Who, decided, find_account
+from sandes.administration.recorder import BesideFailed, act
 from sandes.administration.scopes import seen_below
 from sandes.cursors import cursor, position
 from sandes.model.administrator import Assignment, Caller, Place

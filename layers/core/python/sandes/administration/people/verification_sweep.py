@@ -13,7 +13,7 @@ from typing import Any
 
 from sandes.model.ids import account_text, id_text
 from sandes.model.verification import Ending
-from sandes.queues import Queue
+from sandes.ports.queues import Queue
 from sandes.store.verifications import SHARDS, VerificationRaced, VerificationStore
 
 SWEEP_SECONDS = 20.0

@@ -13,11 +13,10 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from sandes.administration import approvals
-from sandes.administration.acts import act, recording
 from sandes.administration.approvals import ApprovalDependencies, ApprovedOperation, Decision, Write
-from sandes.administration.audit.audit import Recorder
 from sandes.administration.authority import GRANTED_BY, Permission, grants, require
-from sandes.administration.roles.sign_in import AdministratorPool, fresh
+from sandes.administration.recorder import Recorder, act, recording
+from sandes.administration.sign_in import AdministratorPool, fresh
 from sandes.model.access_reset import OBJECTION_SECONDS, AccessReset
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
 from sandes.model.approval import Approval

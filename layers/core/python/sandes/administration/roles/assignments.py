@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandes.administration import approvals
+from sandes.administration.appointments import Appointment, Appointments
 from sandes.administration.approvals import ApprovalDependencies, ApprovedOperation, Decision, Write
-from sandes.administration.audit.audit import BesideFailed, Recorder
 from sandes.administration.authority import GRANTED_BY, TAKEN_BY_TWO, Permission, grants, path_seen, require, require_in
-from sandes.administration.roles.appointments import Appointment, Appointments
-from sandes.administration.roles.sign_in import fresh
+from sandes.administration.recorder import BesideFailed, Recorder
+from sandes.administration.sign_in import fresh
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor as make_cursor
 from sandes.cursors import position

@@ -11,27 +11,27 @@ from sandes.store.organisations import OrganisationStore
 
 if TYPE_CHECKING:
     from sandes.administration.approvals import ApprovalDependencies
-    from sandes.administration.audit.audit import Recorder
     from sandes.administration.audit.audit_heads import HeadsDependencies
     from sandes.administration.audit.audit_log import AuditLogDependencies
+    from sandes.administration.complaints.complaints import ComplaintDependencies
+    from sandes.administration.operators.first_administrators import FirstAdministratorDependencies
+    from sandes.administration.operators.rekeying import RekeyDependencies
     from sandes.administration.organisations.places import PlaceDependencies
-    from sandes.administration.people.complaints import ComplaintDependencies
     from sandes.administration.people.verification_sweep import SweepDependencies
-    from sandes.administration.rekeying import RekeyDependencies
+    from sandes.administration.recorder import Recorder
     from sandes.administration.roles.access_resets import AccessDependencies
     from sandes.administration.roles.assignments import AssignmentDependencies
-    from sandes.administration.roles.first_administrators import FirstAdministratorDependencies
+    from sandes.administration.statistics.reports import ReportDependencies
     from sandes.crypto.pepper import Pepper
     from sandes.edge.admin.cognito import CognitoPool
     from sandes.edge.email import SesMailer
-    from sandes.statistics.reports import ReportDependencies
     from sandes.store.administrators import AdministratorStore
 
 
 @cache
 def recorder() -> Recorder:
     """One for each environment: it remembers where the chains end."""
-    from sandes.administration.audit.audit import Recorder
+    from sandes.administration.recorder import Recorder
     from sandes.crypto.audit_chain import AuditKey
     from sandes.edge.settings import RecorderSettings
     from sandes.model.ids import parse_base64url
@@ -45,7 +45,7 @@ def recorder() -> Recorder:
 
 @cache
 def wire_operator() -> FirstAdministratorDependencies:
-    from sandes.administration.roles.first_administrators import FirstAdministratorDependencies
+    from sandes.administration.operators.first_administrators import FirstAdministratorDependencies
     from sandes.edge.settings import OperatorSettings
     from sandes.store.administrators import AdministratorStore
 
@@ -62,7 +62,7 @@ def wire_operator() -> FirstAdministratorDependencies:
 def wire_rekeying() -> RekeyDependencies:
     import time
 
-    from sandes.administration.rekeying import RekeyDependencies
+    from sandes.administration.operators.rekeying import RekeyDependencies
     from sandes.store.rekeying import RekeyStore
 
     store = RekeyStore(client_of("dynamodb"), AdminSettings.load().directory_table)
@@ -172,8 +172,8 @@ def wire_verification_sweep() -> SweepDependencies:
 
 @cache
 def wire_reports() -> ReportDependencies:
+    from sandes.administration.statistics.reports import ReportDependencies
     from sandes.edge.settings import ReportSettings
-    from sandes.statistics.reports import ReportDependencies
     from sandes.store.apps import AppStore
     from sandes.store.statistics import StatisticsStore
 
@@ -216,7 +216,7 @@ def wire_assignments() -> AssignmentDependencies:
 
 @cache
 def wire_complaints() -> ComplaintDependencies:
-    from sandes.administration.people.complaints import ComplaintDependencies
+    from sandes.administration.complaints.complaints import ComplaintDependencies
     from sandes.store.complaints import ComplaintStore
 
     store = ComplaintStore(client_of("dynamodb"), AdminSettings.load().directory_table)
@@ -226,13 +226,13 @@ def wire_complaints() -> ComplaintDependencies:
 @cache
 def wire_approvals() -> ApprovalDependencies:
     """With everything that takes two people, by its name in stored requests."""
+    from sandes.administration.appointments import Appointments
     from sandes.administration.approvals import ApprovalDependencies
     from sandes.administration.apps.app_operations import app_operations
     from sandes.administration.apps.app_registry import RegistryDependencies
     from sandes.administration.organisations import mail_domains
     from sandes.administration.organisations.new_organisations import Appointing, Founding
     from sandes.administration.roles.access_resets import Resetting
-    from sandes.administration.roles.appointments import Appointments
     from sandes.administration.roles.assignments import Granting, Taking, TakingOneOfTwo
     from sandes.store.access_resets import AccessResetStore
     from sandes.store.approvals import ApprovalStore

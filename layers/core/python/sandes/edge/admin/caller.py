@@ -5,7 +5,7 @@ from __future__ import annotations
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
 from sandes.administration.roles.admin_identity import identify
-from sandes.administration.roles.sign_in import Claims, read_claims
+from sandes.administration.sign_in import Claims, read_claims
 from sandes.edge.admin.admin_wiring import wire_administrators
 from sandes.edge.http import now_milliseconds
 from sandes.model.administrator import Caller

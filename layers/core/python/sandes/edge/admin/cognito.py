@@ -1,4 +1,4 @@
-"""The pool of administrators (sandes.administration.roles.sign_in.AdministratorPool) at Cognito."""
+"""The pool of administrators (sandes.administration.sign_in.AdministratorPool) at Cognito."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from sandes.administration.roles.sign_in import GROUP
+from sandes.administration.sign_in import GROUP
 from sandes.model.ids import AdministratorId, administrator_text, parse_administrator
 
 _SUBJECT = "sub"

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from sandes.administration.authority import Permission
-from sandes.administration.people import complaints
+from sandes.administration.complaints import complaints
 from sandes.edge.admin.admin_wiring import wire_complaints
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import DEFAULT_LIMIT, CursorQuery, LimitQuery, OrganisationQuery, UnitQuery, place_asked

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from sandes.administration.authority import Permission
-from sandes.administration.people import people, suspension, verification_requests
+from sandes.administration.people import officials, suspension, verification_requests
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import (
     DEFAULT_LIMIT,
@@ -70,7 +70,7 @@ def list_people(
 ) -> OfficialPage:
     caller, now_ms = call(router)
     place = place_asked(caller, organisation, unit)
-    return people.page(caller, place, after=cursor, limit=limit, now_ms=now_ms, deps=wire_people())
+    return officials.page(caller, place, after=cursor, limit=limit, now_ms=now_ms, deps=wire_people())
 
 
 @router.post(
@@ -84,7 +84,7 @@ def list_people(
 )
 def verify_person(body: VerifyPerson) -> Response[AdminPerson]:
     caller, now_ms = call(router)
-    return _person(people.verify(caller, body, now_ms=now_ms, deps=wire_people()))
+    return _person(officials.verify(caller, body, now_ms=now_ms, deps=wire_people()))
 
 
 @router.post(
@@ -98,7 +98,7 @@ def verify_person(body: VerifyPerson) -> Response[AdminPerson]:
 )
 def find_person(body: FindPerson) -> FoundPerson:
     caller, now_ms = call(router)
-    return people.find(caller, body, now_ms=now_ms, deps=wire_people())
+    return officials.find(caller, body, now_ms=now_ms, deps=wire_people())
 
 
 @router.get(
@@ -107,7 +107,7 @@ def find_person(body: FindPerson) -> FoundPerson:
 )
 def get_person(account: AccountPath) -> Response[AdminPerson]:
     caller, now_ms = call(router)
-    return _person(people.read(caller, account_in_path(account), now_ms=now_ms, deps=wire_people()))
+    return _person(officials.read(caller, account_in_path(account), now_ms=now_ms, deps=wire_people()))
 
 
 @router.patch(
@@ -122,7 +122,7 @@ def get_person(account: AccountPath) -> Response[AdminPerson]:
 def change_person(account: AccountPath, body: ChangePerson, if_match: IfMatch = None) -> Response[AdminPerson]:
     caller, now_ms = call(router)
     id, version = account_in_path(account), version_needed(if_match)
-    return _person(people.change(caller, id, body, version=version, now_ms=now_ms, deps=wire_people()))
+    return _person(officials.change(caller, id, body, version=version, now_ms=now_ms, deps=wire_people()))
 
 
 @router.patch(
@@ -137,7 +137,7 @@ def change_person(account: AccountPath, body: ChangePerson, if_match: IfMatch = 
 def hide_person(account: AccountPath, body: HidePerson, if_match: IfMatch = None) -> Response[AdminPerson]:
     caller, now_ms = call(router)
     id, version = account_in_path(account), version_needed(if_match)
-    return _person(people.hide(caller, id, body, version=version, now_ms=now_ms, deps=wire_people()))
+    return _person(officials.hide(caller, id, body, version=version, now_ms=now_ms, deps=wire_people()))
 
 
 @router.post(
@@ -152,7 +152,7 @@ def hide_person(account: AccountPath, body: HidePerson, if_match: IfMatch = None
 def transfer_person(account: AccountPath, body: TransferPerson) -> Response[AdminPerson]:
     caller, now_ms = call(router)
     id = account_in_path(account)
-    return _person(people.transfer(caller, id, body.unit, now_ms=now_ms, deps=wire_people()))
+    return _person(officials.transfer(caller, id, body.unit, now_ms=now_ms, deps=wire_people()))
 
 
 @router.post(
@@ -164,7 +164,7 @@ def transfer_person(account: AccountPath, body: TransferPerson) -> Response[Admi
 def revoke_person(account: AccountPath, body: BecauseOf) -> Response[AdminPerson]:
     caller, now_ms = call(router)
     id = account_in_path(account)
-    return _person(people.revoke(caller, id, body.reason, now_ms=now_ms, deps=wire_people()))
+    return _person(officials.revoke(caller, id, body.reason, now_ms=now_ms, deps=wire_people()))
 
 
 @router.post(

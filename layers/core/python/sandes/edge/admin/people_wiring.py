@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from sandes.administration.people.people import PeopleDependencies
+from sandes.administration.people.officials import PeopleDependencies
 from sandes.administration.people.suspension import SuspensionDependencies
 from sandes.administration.people.verifications import VerificationDependencies
 from sandes.crypto.attestation import AttestationKeys

@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from sandes.administration.authority import Permission
+from sandes.administration.statistics import reports
 from sandes.edge.admin.admin_wiring import wire_reports
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import DEFAULT_LIMIT, CursorQuery, LimitQuery
@@ -17,7 +18,6 @@ from sandes.model.ids import id_text, parse_app, parse_organisation
 from sandes.protocol.admin_statistics_api import Statistics
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.fields import Moment, seconds_of
-from sandes.statistics import reports
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 

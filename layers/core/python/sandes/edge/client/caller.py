@@ -11,11 +11,11 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path
 from sandes.edge.authorizer import bearer
 from sandes.edge.http import ERROR_CODES, now_milliseconds
 from sandes.edge.wiring import wire_client
+from sandes.identity.devices import Caller, authenticate
+from sandes.identity.signed_acts import ACT_FORM, ACT_HEADER
 from sandes.limits import Limit, enforce
 from sandes.model.ids import account_text
 from sandes.people.devices import DeviceDependencies
-from sandes.people.identity import Caller, authenticate
-from sandes.people.signed_acts import ACT_FORM, ACT_HEADER
 from sandes.protocol.errors import ErrorCode
 
 AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]

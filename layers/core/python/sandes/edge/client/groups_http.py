@@ -15,8 +15,8 @@ from sandes.edge.http import no_content, tagged, version_meant
 from sandes.edge.paths import ONE_NUMBER, account_in_path, group_in_path, message_in_path
 from sandes.edge.wiring import wire_group_delivery, wire_groups
 from sandes.groups import group_delivery, group_members, groups
+from sandes.identity.signed_acts import read_signed
 from sandes.people import profiles
-from sandes.people.signed_acts import read_signed
 from sandes.protocol.client_api import (
     ChangeGroup,
     Group,

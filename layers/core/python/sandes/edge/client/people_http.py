@@ -12,7 +12,15 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from sandes.edge.client.caller import AccountPath, call, counted_call, described
 from sandes.edge.http import no_content
 from sandes.edge.paths import account_in_path
-from sandes.people import accounts, attestations, invitations, people_search, profiles, reports, verification_requests
+from sandes.people import (
+    accounts,
+    attestations,
+    complaining,
+    invitations,
+    people_search,
+    profiles,
+    verification_requests,
+)
 from sandes.protocol.client_api import (
     AccountKeys,
     AttestationKeyList,
@@ -169,7 +177,7 @@ def withdraw_verification_request(id: RequestPath) -> Response[str]:
 )
 def report(body: Report) -> Response[str]:
     caller, now_ms, deps = call(router)
-    reports.report(caller, body, now_ms=now_ms, deps=deps)
+    complaining.report(caller, body, now_ms=now_ms, deps=deps)
     return no_content()
 
 

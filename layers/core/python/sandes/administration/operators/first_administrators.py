@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from sandes.administration.audit.audit import Recorder
 from sandes.administration.authority import APART
 from sandes.administration.organisations import organisations
 from sandes.administration.organisations.organisations import CreateUnit, PlaceName
-from sandes.administration.roles.sign_in import AdministratorPool
+from sandes.administration.recorder import Recorder
+from sandes.administration.sign_in import AdministratorPool
 from sandes.model.administrator import PLATFORM, Administrator, Assignment, Place, Role
 from sandes.model.audit import OPERATOR, Act
 from sandes.model.ids import AdministratorId, UnitId, administrator_text, id_text

@@ -8,7 +8,7 @@ from typing import Any
 
 from sandes.administration.approvals import Decision, Write
 from sandes.administration.authority import APART, everywhere
-from sandes.administration.roles.sign_in import AdministratorPool
+from sandes.administration.sign_in import AdministratorPool
 from sandes.mail_domains import check_address
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
 from sandes.model.ids import AdministratorId, OrganisationId, administrator_text

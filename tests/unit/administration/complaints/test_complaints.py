@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from sandes.administration.people import complaints
-from sandes.administration.people.complaints import ComplaintDependencies
+from sandes.administration.complaints import complaints
+from sandes.administration.complaints.complaints import ComplaintDependencies
 from sandes.crypto.audit_chain import details_of
 from sandes.limits import Limit
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
@@ -27,7 +27,7 @@ from sandes.model.ids import (
     parse_complaint,
 )
 from sandes.model.organisation import Organisation
-from sandes.people import reports
+from sandes.people import complaining
 from sandes.protocol.admin_complaints_api import ComplaintEntry, ResolveComplaint
 from sandes.protocol.client_api import Report
 from sandes.protocol.errors import ErrorCode, ProtocolError
@@ -67,7 +67,7 @@ def refused(call: Callable[..., Any], *args: Any, **named: Any) -> ErrorCode:
 
 def report(service: Service, reporter: Person, *, now_ms: int = NOW_MS, **fields: Any) -> None:
     body = Report(**{"category": "abuse", "text": "He shouts at everybody.\nAgain."} | fields)
-    reports.report(service.caller(reporter), body, now_ms=now_ms, deps=service.device_deps)
+    complaining.report(service.caller(reporter), body, now_ms=now_ms, deps=service.device_deps)
 
 
 def listed(
@@ -186,7 +186,7 @@ def test_a_report_costs_the_same_calls_whatever_there_is(service: Service, of: O
             service.import_queue,
         )
         body = Report(account=account, category="spam")
-        reports.report(caller, body, now_ms=NOW_MS, deps=device_deps)
+        complaining.report(caller, body, now_ms=NOW_MS, deps=device_deps)
         seen.append(client.calls)
     assert seen[0] == seen[1] == seen[2]
     assert [operation for operation, _ in seen[0]] == ["batch_get_item", "put_item"]

@@ -11,9 +11,9 @@ from nacl.signing import SigningKey
 from sandes.crypto import statements
 from sandes.crypto.statements import Act, Actor, act_statement
 from sandes.groups import group_members, groups
+from sandes.identity.signed_acts import SKEW_MS, Signed
 from sandes.model.ids import DeviceNumber, GroupId, RegistrationId
 from sandes.people import devices
-from sandes.people.signed_acts import SKEW_MS, Signed
 from sandes.protocol.client_api import ChangeGroup, ChangePhone, OpenLink
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.groups import Groups

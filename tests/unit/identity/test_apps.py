@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandes.apps.app_identity import AppCaller, AppRequest, identify
 from sandes.crypto.app_tokens import SignedRequest
+from sandes.identity.apps import AppCaller, AppRequest, identify
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.app_view import Wanted
 from tests.support.app_keys import AppKeys

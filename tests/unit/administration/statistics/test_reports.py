@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from sandes.administration.organisations.organisations import move
+from sandes.administration.statistics import reports
+from sandes.administration.statistics.reports import ReportDependencies, Span, span
 from sandes.model import statistics as counters
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
 from sandes.model.ids import OrganisationId, UnitId, id_text, parse_app
@@ -17,8 +19,6 @@ from sandes.model.statistics import Batch, Counted, Depth, app_scope, hour_of, o
 from sandes.protocol.admin_api import utc
 from sandes.protocol.admin_statistics_api import Statistics
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.statistics import reports
-from sandes.statistics.reports import ReportDependencies, Span, span
 from sandes.store.apps import AppStore
 from sandes.store.organisations import OrganisationStore
 from sandes.store.statistics import StatisticsStore

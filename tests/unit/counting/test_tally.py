@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from sandes.counting.tally import MOST_KEPT, WRITE_AFTER_MS, WRITE_EVERY, Tally
 from sandes.model.ids import OrganisationId
-from sandes.statistics.tally import MOST_KEPT, WRITE_AFTER_MS, WRITE_EVERY, Tally
 from sandes.store.schema import StatisticRow
 from sandes.store.statistics import StatisticsStore
 from tests.support.dynamodb import moto_dynamodb, throttled

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sandes.administration.acts import act
-from sandes.administration.audit.audit import BesideFailed, Recorder
 from sandes.administration.authority import Permission, covers, path_seen, places_seen, require, require_in
 from sandes.administration.people.verifications import (
     Terms,
@@ -21,6 +19,7 @@ from sandes.administration.people.verifications import (
     decided,
     find_account,
 )
+from sandes.administration.recorder import BesideFailed, Recorder, act
 from sandes.administration.scopes import Walk, by_unit
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor, position

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sandes.administration.acts import act
-from sandes.administration.audit.audit import BesideFailed, Recorder
 from sandes.administration.authority import Need, Permission, grants, require
+from sandes.administration.recorder import BesideFailed, Recorder, act
 from sandes.administration.scopes import seen_below
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor, position

@@ -13,8 +13,8 @@ from nacl.signing import SigningKey
 from sandes.crypto.statements import link_id
 from sandes.model.challenge import Challenge
 from sandes.model.phone import PhoneNumber
-from sandes.people import devices, verification
-from sandes.people.verification import CodeDependencies
+from sandes.people import codes, devices
+from sandes.people.codes import CodeDependencies
 from sandes.protocol.client_api import Registered, VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.sms import SmsRules
@@ -41,7 +41,7 @@ def verify(service: Service, id: str, code: str, keys: DeviceKeys | None = None,
 
 
 def resend(service: Service, id: str, *, now_ms: int) -> Challenge:
-    return verification.send_next_code(id, now_ms=now_ms, deps=service.code_deps)
+    return codes.send_next_code(id, now_ms=now_ms, deps=service.code_deps)
 
 
 def refusal(call: Any, *arguments: Any, **named: Any) -> ProtocolError:
@@ -129,7 +129,7 @@ def test_an_unknown_or_forgotten_registration_is_not_found(service: Service, pho
     assert refusal(verify, service, "A" * 22, "123456").code is ErrorCode.NOT_FOUND
     assert refusal(resend, service, "A" * 22, now_ms=NOW_MS).code is ErrorCode.NOT_FOUND
     id = service.start(phone)
-    gone = NOW_MS + verification.KEEP_SECONDS * 1000
+    gone = NOW_MS + codes.KEEP_SECONDS * 1000
     assert refusal(verify, service, id, service.sms.last_code, now_ms=gone).code is ErrorCode.NOT_FOUND
     assert refusal(resend, service, id, now_ms=gone).code is ErrorCode.NOT_FOUND
 
@@ -163,7 +163,7 @@ def test_the_wait_between_codes_doubles_and_the_sixth_is_refused(service: Servic
     assert len(service.sms.sent) == 5
     last = refusal(resend, service, id, now_ms=now_ms + 480_000)
     assert last.code is ErrorCode.RATE_LIMITED
-    assert last.retry_after_seconds == verification.KEEP_SECONDS - 480
+    assert last.retry_after_seconds == codes.KEEP_SECONDS - 480
     assert len(service.sms.sent) == 5
 
 
@@ -190,7 +190,7 @@ def new_source() -> str:
 
 
 def start_from(service: Service, source: str, phone: PhoneNumber | None = None, *, now_ms: int = NOW_MS) -> None:
-    verification.send_first_code(
+    codes.send_first_code(
         phone or new_phone(), "register", source_address=source, now_ms=now_ms, deps=service.code_deps
     )
 
@@ -295,7 +295,7 @@ def test_no_sms_goes_to_another_country_or_to_a_special_number(service: Service,
 def test_a_stage_may_serve_more_countries(service: Service) -> None:
     more = replace(service.code_deps, sms_rules=SmsRules.of("+91,+977"))
     phone = PhoneNumber("+9779841234567")
-    verification.send_first_code(phone, "register", source_address=new_source(), now_ms=NOW_MS, deps=more)
+    codes.send_first_code(phone, "register", source_address=new_source(), now_ms=NOW_MS, deps=more)
     assert [number for number, _ in service.sms.sent] == [phone]
 
 
@@ -308,9 +308,7 @@ def test_no_more_sms_go_to_one_prefix_than_allowed_in_an_hour(service: Service) 
     deps = budgeted(service, per_prefix=3)
 
     def start(phone: str, now_ms: int = NOW_MS) -> None:
-        verification.send_first_code(
-            PhoneNumber(phone), "register", source_address=new_source(), now_ms=now_ms, deps=deps
-        )
+        codes.send_first_code(PhoneNumber(phone), "register", source_address=new_source(), now_ms=now_ms, deps=deps)
 
     for number in range(3):
         start(f"+9198123{number:05}")
@@ -326,21 +324,19 @@ def test_no_more_sms_go_out_than_allowed_in_an_hour(service: Service) -> None:
     deps = budgeted(service, per_hour=2)
 
     def start(now_ms: int = NOW_MS) -> str:
-        return verification.send_first_code(
-            new_phone(), "register", source_address=new_source(), now_ms=now_ms, deps=deps
-        ).id
+        return codes.send_first_code(new_phone(), "register", source_address=new_source(), now_ms=now_ms, deps=deps).id
 
     start()
     id = start()
     assert refusal(start).code is ErrorCode.SMS_LIMITED
-    assert refusal(verification.send_next_code, id, now_ms=NOW_MS + 30_000, deps=deps).code is ErrorCode.SMS_LIMITED
+    assert refusal(codes.send_next_code, id, now_ms=NOW_MS + 30_000, deps=deps).code is ErrorCode.SMS_LIMITED
     start(NOW_MS + 3_600_000)
 
 
 def test_a_budget_of_none_stops_all_registrations(service: Service) -> None:
     deps = budgeted(service, per_hour=0)
     error = refusal(
-        verification.send_first_code, new_phone(), "register", source_address=new_source(), now_ms=NOW_MS, deps=deps
+        codes.send_first_code, new_phone(), "register", source_address=new_source(), now_ms=NOW_MS, deps=deps
     )
     assert error.code is ErrorCode.SMS_LIMITED
     assert service.sms.sent == []
@@ -350,7 +346,7 @@ def test_a_refusal_does_not_tell_whether_the_number_has_an_account(service: Serv
     deps = budgeted(service, per_hour=0)
     known, unknown = service.person().phone, new_phone()
     refusals = [
-        refusal(verification.send_first_code, one, "register", source_address=new_source(), now_ms=NOW_MS, deps=deps)
+        refusal(codes.send_first_code, one, "register", source_address=new_source(), now_ms=NOW_MS, deps=deps)
         for one in (known, unknown)
     ]
     assert len({(error.code, error.retry_after_seconds, str(error.details)) for error in refusals}) == 1
@@ -393,4 +389,4 @@ def test_a_misdirected_guess_of_another_purpose_spends_no_attempt(service: Servi
     refusal(verify, service, id, "000000")
     challenge = service.codes.read(id, purpose="change_phone", now_seconds=NOW)
     assert challenge is not None
-    assert challenge.attempts_left == verification.ATTEMPTS
+    assert challenge.attempts_left == codes.ATTEMPTS

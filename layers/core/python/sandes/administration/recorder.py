@@ -18,8 +18,10 @@ from sandes.crypto.audit_chain import (
     link_hash,
     statement,
 )
+from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.audit import Act, Entry, Head, read_entry
-from sandes.model.ids import OrganisationId
+from sandes.model.ids import OrganisationId, administrator_text
+from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.audit import AuditStore
 from sandes.store.dynamo import ConditionFailed, Item, Sleep, StoreUnavailable, Writer, transact, waits
 
@@ -130,3 +132,30 @@ def _raise_what_failed(failed: ConditionFailed, operations: int, beside: int) ->
     theirs = sorted(n for n in failed.failed if n < operations + beside)
     if theirs:
         raise BesideFailed(theirs[0] - operations, failed.items[theirs[0]]) from failed
+
+
+def act(caller: Caller, right: Assignment, action: str, place: Place, subject: str | None, **details: Any) -> Act:
+    return Act(
+        action=action,
+        actor=administrator_text(caller.id),
+        role=right.role.value,
+        organisation=place.organisation,
+        unit=place.unit,
+        subject=subject,
+        details=details,
+    )
+
+
+def recording(recorder: Recorder, what: Act, *, now_ms: int, conditions: Sequence[Any]) -> Writer:
+    """A store's writer, with an entry of the act, that writes only while the conditions hold: the caller's right, and
+    that what it is about is where they have it. Raises ProtocolError not_found if one does not.
+    """
+    write = recorder.writer(what, now_ms=now_ms, beside=conditions)
+
+    def while_it_lasts(operations: Sequence[Any]) -> None:
+        try:
+            write(operations)
+        except BesideFailed:
+            raise ProtocolError(ErrorCode.NOT_FOUND) from None
+
+    return while_it_lasts

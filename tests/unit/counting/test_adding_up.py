@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from sandes.apps.app_status import StatusDependencies, expire_due, take_receipt
+from sandes.counting.adding_up import Added, AddingDependencies, add_up
+from sandes.counting.tally import Tally
 from sandes.messaging.deliver import hello
 from sandes.messaging.send import send as send_message
 from sandes.model import statistics as counters
@@ -24,8 +26,6 @@ from sandes.model.ids import (
 )
 from sandes.model.statistics import Step, app_scope, hour_of, organisation_scope, period, took
 from sandes.protocol.frames import Hello
-from sandes.statistics.adding_up import Added, AddingDependencies, add_up
-from sandes.statistics.tally import Tally
 from sandes.store.deliveries import DeliveryStore
 from sandes.store.dynamo import StoreUnavailable
 from sandes.store.statistics import StatisticsStore

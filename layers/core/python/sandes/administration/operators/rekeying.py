@@ -14,14 +14,14 @@ from typing import Any
 from nacl.exceptions import CryptoError
 
 from sandes.administration.apps.app_registry import open_guests, seal_guests
-from sandes.administration.audit.audit import Recorder
+from sandes.administration.recorder import Recorder
 from sandes.crypto.pepper import Pepper
 from sandes.model.administrator import PLATFORM
 from sandes.model.audit import OPERATOR, Act
 from sandes.model.ids import AccountId
 from sandes.model.imports import Nomination
 from sandes.model.phone import PhoneNumber
-from sandes.people.reports import pseudonym_of
+from sandes.people.complaining import pseudonym_of
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.store.apps import read_app
 from sandes.store.complaints import read_complaint

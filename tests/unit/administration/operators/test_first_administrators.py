@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sandes.administration.roles import first_administrators
+from sandes.administration.operators import first_administrators
 from sandes.administration.roles.admin_identity import identify
 from sandes.crypto.audit_chain import details_of
 from sandes.model.administrator import PLATFORM, Administrator, Assignment, Caller, Place, Role

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from nacl.signing import SigningKey
 
-from sandes.administration.audit.audit import BesideFailed, ChainBroken, Recorder
+from sandes.administration.recorder import BesideFailed, ChainBroken, Recorder
 from sandes.crypto.audit_chain import FIRST, AuditKey, details_of, is_signed_entry, link_hash
 from sandes.model.app import Webhook
 from sandes.model.audit import Act, Entry

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 
 from sandes.crypto.statements import Act, Actor, act_statement, signed_by
+from sandes.identity.devices import Caller
 from sandes.model.ids import parse_base64url
-from sandes.people.identity import Caller
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.faults import OTHER_FORM, SHAPES
 

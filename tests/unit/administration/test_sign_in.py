@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions.administrator_tokens.handler import handler
-from sandes.administration.roles.sign_in import FRESH_SECONDS, Claims, fresh, read_claims
+from sandes.administration.sign_in import FRESH_SECONDS, Claims, fresh, read_claims
 from sandes.edge.admin.caller import claims
 from sandes.edge.http import http_handler, resolver
 from sandes.model.ids import AdministratorId, administrator_text, parse_administrator

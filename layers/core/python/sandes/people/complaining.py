@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import cast
 
 from sandes.crypto.pepper import Pepper
+from sandes.identity.devices import Caller
 from sandes.limits import Limit
 from sandes.model.administrator import PLATFORM, Place
 from sandes.model.complaint import Complaint, Kind
 from sandes.model.ids import AccountId, AppId, GroupId, UnitId, new_complaint_id
 from sandes.people.devices import DeviceDependencies
-from sandes.people.identity import Caller
 from sandes.people.profiles import enforce_for
 from sandes.protocol.client_api import Report
 from sandes.store.apps import AppStore

@@ -1,0 +1,1 @@
+"""Lists, assigns and resolves complaints."""

@@ -1,0 +1,1 @@
+"""What only the people who operate the deployment do: platform administrators, and the pepper."""

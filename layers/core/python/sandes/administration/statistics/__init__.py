@@ -1,0 +1,1 @@
+"""Statistics as administrators read them."""

@@ -1,0 +1,1 @@
+"""Who calls: the device of a token, the app of a signed request, and signatures of acts that outlive a token."""
