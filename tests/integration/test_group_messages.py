@@ -223,9 +223,7 @@ def test_a_message_to_a_group_neither_expires_for_its_app_nor_is_recalled(app: P
     deps = app.message_deps().apps
     assert refused(messages.recall, request, sent.id, now_ms=app.now_ms, deps=deps) == "already_final"
     app.service.now_ms += 31 * 86_400_000
-    expired = app_status.expire_due(
-        now_ms=app.now_ms, deps=app.service.deliver_deps().app_receipts, elapsed=lambda: 0.0
-    )
+    expired = app_status.expire_due(now_ms=app.now_ms, deps=app.service.status_deps(), elapsed=lambda: 0.0)
     assert (expired, app.status(sent.id).status) == (0, "sent")
 
 

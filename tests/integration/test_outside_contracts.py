@@ -17,11 +17,11 @@ from sandes.apps.otp_sms import OtpSms
 from sandes.edge.pusher import GatewayPusher
 from sandes.edge.queue import SqsQueue
 from sandes.edge.sms import SnsSms
-from sandes.messaging.push import Posted, Pusher
 from sandes.model.ids import ConnectionId
 from sandes.model.phone import PhoneNumber
 from sandes.people.codes import SmsSender
 from sandes.ports.queues import Queue
+from sandes.ports.sockets import Posted, Pusher
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
 from tests.support.gateway import FakeGateway

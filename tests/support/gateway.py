@@ -7,8 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandes.messaging.push import Posted
 from sandes.model.ids import ConnectionId
+from sandes.ports.sockets import Posted
 from tests.support import published
 
 

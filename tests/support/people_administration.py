@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sandes.administration.people.officials import PeopleDependencies
 from sandes.administration.people.suspension import SuspensionDependencies
+from sandes.groups.group_events import devices_told
 from sandes.store.limits import LimitStore
 from sandes.store.suspensions import SuspensionStore
 from sandes.store.verification_requests import VerificationRequestStore
@@ -33,5 +35,5 @@ def suspension_deps(service: Service, client: Any = None) -> SuspensionDependenc
         people=people,
         suspensions=SuspensionStore(client or service.client, tables["directory"], tables["routing"]),
         pusher=service.gateway,
-        group_work=service.group_queue,
+        device_changes=partial(devices_told, queue=service.group_queue),
     )

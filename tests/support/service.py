@@ -6,6 +6,7 @@ import itertools
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from sandes.administration.groups.official_groups import OfficialGroupDependenci
 from sandes.administration.operators.first_administrators import FirstAdministratorDependencies
 from sandes.administration.people.verifications import VerificationDependencies
 from sandes.administration.recorder import Recorder
-from sandes.apps.app_status import StatusDependencies
+from sandes.apps.app_status import StatusDependencies, take_receipt
 from sandes.apps.otp_sms import SmsDependencies
 from sandes.apps.otps import OtpDependencies
 from sandes.apps.quotas import Quotas
@@ -27,6 +28,7 @@ from sandes.crypto.audit_chain import AuditKey
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
 from sandes.crypto.statements import Act
+from sandes.groups.group_events import devices_told
 from sandes.identity.devices import Caller
 from sandes.identity.signed_acts import Signed
 from sandes.limits import FRAMES_PER_WRITE, Limit, Meter, PerHour
@@ -188,7 +190,7 @@ class Service:
             self.enrolment,
             self.code_deps,
             self.gateway,
-            self.group_queue,
+            partial(devices_told, queue=self.group_queue),
             self.import_queue,
         )
 
@@ -209,6 +211,13 @@ class Service:
         }
         return SendDependencies(**parts | replaced)
 
+    def status_deps(self) -> StatusDependencies:
+        return StatusDependencies(
+            AppStore(self.client, self.tables["directory"]),
+            DeliveryStore(self.client, self.tables["deliveries"]),
+            self.webhook_queue,
+        )
+
     def deliver_deps(self, **replaced: Any) -> DeliverDependencies:
         parts: dict[str, Any] = {
             "routing": self.routing,
@@ -222,11 +231,7 @@ class Service:
             "sender_hash": self.sender_hash,
             "service_keys": SERVICE_KEYS,
             "max_expiry_seconds": MAX_EXPIRY_SECONDS,
-            "app_receipts": StatusDependencies(
-                AppStore(self.client, self.tables["directory"]),
-                DeliveryStore(self.client, self.tables["deliveries"]),
-                self.webhook_queue,
-            ),
+            "app_receipts": partial(take_receipt, deps=self.status_deps()),
             "elapsed": lambda: 0.0,
         }
         return DeliverDependencies(**parts | replaced)

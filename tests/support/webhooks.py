@@ -21,10 +21,11 @@ from sandes.apps.webhooks import WebhookDependencies
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash
 from sandes.crypto.webhook_keys import WebhookKeys
-from sandes.messaging.push import Posted, Push
+from sandes.messaging.push import Push
 from sandes.model.app import SCOPES, App, AppKey
 from sandes.model.delivery import AppEvent
 from sandes.model.ids import AppId, ConnectionId, app_text, new_app_id, new_app_key_id
+from sandes.ports.sockets import Posted
 from sandes.protocol import app_api
 from sandes.store.app_view import AppView
 from sandes.store.apps import AppStore

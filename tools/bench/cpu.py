@@ -15,7 +15,7 @@ from sandes.crypto.sender_hash import SenderHash
 from sandes.crypto.service_keys import ServiceKeys
 from sandes.edge import wiring
 from sandes.limits import Limit
-from sandes.messaging.send import seal_for
+from sandes.messaging.envelopes import seal_for
 from sandes.model.device import Route, SealKey
 from sandes.model.ids import new_message_id
 from tools.bench import canned

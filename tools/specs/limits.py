@@ -10,7 +10,7 @@ from sandes.apps import otps
 from sandes.crypto import app_tokens, jws, tokens
 from sandes.groups import fanout
 from sandes.limits import Limit
-from sandes.messaging import send
+from sandes.messaging import rules
 from sandes.model import app, device, envelope, group, organisation, profile
 from sandes.people import codes, devices
 from sandes.protocol import app_api, app_groups_api, frames
@@ -106,8 +106,8 @@ def _times() -> list[tuple[str, str]]:
         ("a device's token is valid, from `iat` on", f"{tokens.MAX_LIFETIME_SECONDS} s at most"),
         ("an app's token is valid, from `iat` on", f"{app_tokens.MAX_LIFETIME_SECONDS} s at most"),
         ("`iat` may lie ahead of the server's clock", f"{jws.CLOCK_TOLERANCE_SECONDS} s"),
-        ("a message id may lie ahead of the server's clock", _duration(send.MAX_AHEAD_MS)),
-        ("a message id may be repeated", _duration(send.MAX_AGE_MS)),
+        ("a message id may lie ahead of the server's clock", _duration(rules.MAX_AHEAD_MS)),
+        ("a message id may be repeated", _duration(rules.MAX_AGE_MS)),
         ("the shortest `expires_in`", f"{envelope.MIN_EXPIRY_SECONDS} s"),
         ("a registration code is valid", f"{codes.CODE_SECONDS} s"),
         ("codes that one registration may send", f"{codes.MAX_SENDS}"),

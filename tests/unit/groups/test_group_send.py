@@ -13,7 +13,7 @@ from sandes.crypto.seal import Kind
 from sandes.groups.fanout import INLINE_MEMBERS, MAX_INLINE_BODY_BYTES
 from sandes.groups.group_send import send_to_group
 from sandes.limits import Limit
-from sandes.messaging.send import MAX_AGE_MS, MAX_AHEAD_MS
+from sandes.messaging.rules import MAX_AGE_MS, MAX_AHEAD_MS
 from sandes.model.envelope import MAX_BODY_BYTES
 from sandes.model.group import Group
 from sandes.model.ids import DeviceNumber, UnitId, id_text, new_group_id, new_message_id

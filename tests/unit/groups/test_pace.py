@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandes.groups.pace import Pace, PacedPusher
-from sandes.messaging.push import Posted
 from sandes.model.ids import ConnectionId
+from sandes.ports.sockets import Posted
 from sandes.protocol.frames import Superseded, render
 from tests.support.gateway import FakeGateway
 

@@ -11,10 +11,11 @@ from botocore.exceptions import ClientError
 
 from sandes.limits import FRAMES_PER_WRITE, Limit
 from sandes.messaging import deliver
-from sandes.messaging.push import Posted, Push
+from sandes.messaging.push import Push
 from sandes.messaging.send import send
 from sandes.model.envelope import MAX_BODY_BYTES, Envelope, envelope_id
 from sandes.model.ids import BodyId, ConnectionId, EnvelopeId, base64url_text, new_body_id, new_message_id
+from sandes.ports.sockets import Posted
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import MAX_FRAME_BYTES, Body, Drained, Fetch, Hello, Ping, Sync, Welcome, render
 from sandes.store.inbox import InboxStore

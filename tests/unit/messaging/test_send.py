@@ -9,7 +9,8 @@ import pytest
 
 from sandes.crypto.seal import Kind
 from sandes.limits import Limit, Meter
-from sandes.messaging.send import MAX_AGE_MS, MAX_AHEAD_MS, SendDependencies, send
+from sandes.messaging.rules import MAX_AGE_MS, MAX_AHEAD_MS
+from sandes.messaging.send import SendDependencies, send
 from sandes.model.envelope import MAX_BODY_BYTES
 from sandes.model.ids import account_text, new_account_id, new_message_id
 from sandes.people import accounts

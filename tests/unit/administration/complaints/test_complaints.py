@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from sandes.administration.complaints import complaints
 from sandes.administration.complaints.complaints import ComplaintDependencies
 from sandes.crypto.audit_chain import details_of
+from sandes.groups.group_events import devices_told
 from sandes.limits import Limit
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
 from sandes.model.complaint import KEPT_SECONDS, Complaint
@@ -182,7 +184,7 @@ def test_a_report_costs_the_same_calls_whatever_there_is(service: Service, of: O
             service.enrolment,
             service.code_deps,
             service.gateway,
-            service.group_queue,
+            partial(devices_told, queue=service.group_queue),
             service.import_queue,
         )
         body = Report(account=account, category="spam")

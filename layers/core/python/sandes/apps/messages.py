@@ -18,8 +18,8 @@ from sandes.crypto.sender_hash import SenderHash
 from sandes.crypto.service_keys import ServiceKeys
 from sandes.cursors import cursor, position
 from sandes.identity.apps import AppCaller, AppRequest, first_answer, identify
+from sandes.messaging.envelopes import seal_for
 from sandes.messaging.push import Push
-from sandes.messaging.send import seal_for
 from sandes.model.app import App
 from sandes.model.delivery import AppMessage, Envelopes, Status
 from sandes.model.device import Routes

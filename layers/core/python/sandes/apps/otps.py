@@ -21,8 +21,8 @@ from sandes.crypto.seal import Content, Kind, Sealing, Void, otp_body, void_body
 from sandes.crypto.sender_hash import SenderHash
 from sandes.crypto.service_keys import ServiceKeys
 from sandes.identity.apps import AppCaller, AppRequest, identify
+from sandes.messaging.envelopes import seal_for
 from sandes.messaging.push import Push
-from sandes.messaging.send import seal_for
 from sandes.model.app import AppSender
 from sandes.model.envelope import Envelope
 from sandes.model.ids import AppId, app_text, new_message_id

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sandes.edge.telemetry import logger
-from sandes.messaging.push import Posted
 from sandes.model.ids import ConnectionId
+from sandes.ports.sockets import Posted
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient as Client

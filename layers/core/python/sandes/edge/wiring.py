@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from sandes.counting.tally import Tally
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from sandes.groups.groups import GroupDependencies
     from sandes.groups.groups_upkeep import UpkeepDependencies
     from sandes.messaging.deliver import DeliverDependencies
-    from sandes.messaging.push import Pusher
     from sandes.messaging.send import SendDependencies
     from sandes.people.devices import DeviceDependencies
+    from sandes.ports.sockets import Pusher
     from sandes.sms import SmsBudget
     from sandes.store.app_view import AppView
 
@@ -180,7 +180,7 @@ def wire_fanout() -> Fanout:
 
 @cache
 def wire_deliver() -> DeliverDependencies:
-    from sandes.apps.app_status import StatusDependencies
+    from sandes.apps.app_status import StatusDependencies, take_receipt
     from sandes.edge.queue import SqsQueue
     from sandes.edge.settings import DeliverSettings
     from sandes.messaging.deliver import DeliverDependencies
@@ -202,10 +202,13 @@ def wire_deliver() -> DeliverDependencies:
         sender_hash=SenderHash.of(secret_of(settings.sender_secret)),
         service_keys=_service_keys(settings.seal_secret),
         max_expiry_seconds=settings.max_expiry_seconds,
-        app_receipts=StatusDependencies(
-            AppStore(client_of("dynamodb"), settings.directory_table),
-            DeliveryStore(client_of("dynamodb"), settings.deliveries_table),
-            SqsQueue(client_of("sqs"), settings.webhook_queue),
+        app_receipts=partial(
+            take_receipt,
+            deps=StatusDependencies(
+                AppStore(client_of("dynamodb"), settings.directory_table),
+                DeliveryStore(client_of("dynamodb"), settings.deliveries_table),
+                SqsQueue(client_of("sqs"), settings.webhook_queue),
+            ),
         ),
     )
 
@@ -223,6 +226,7 @@ def wire_client() -> tuple[DeviceDependencies, str]:
     from sandes.crypto.pepper import Pepper
     from sandes.edge.queue import SqsQueue
     from sandes.edge.sms import SnsSms
+    from sandes.groups.group_events import devices_told
     from sandes.limits import PerHour
     from sandes.people.codes import CodeDependencies
     from sandes.people.devices import DeviceDependencies
@@ -255,7 +259,7 @@ def wire_client() -> tuple[DeviceDependencies, str]:
                 addresses=PerHour("registrations", settings.registrations_per_address_hour),
             ),
             pusher=GatewayPusher(client_of("apigatewaymanagementapi")),
-            group_work=SqsQueue(client_of("sqs"), settings.group_queue),
+            device_changes=partial(devices_told, queue=SqsQueue(client_of("sqs"), settings.group_queue)),
             imports=SqsQueue(client_of("sqs"), settings.import_queue),
         ),
         settings.token_audience,

@@ -94,7 +94,7 @@ def all_told(events: Sequence[GroupEvent], queue: Queue) -> Iterator[None]:
 
 
 @contextmanager
-def devices_told(device: Device, queue: Queue, *, there: bool, now_ms: int) -> Iterator[None]:
+def devices_told(device: Device, *, queue: Queue, there: bool, now_ms: int) -> Iterator[None]:
     """Around the transaction that makes or ends a device of an account that there was before: its groups are told.
 
     `there`: the device is one of the account's afterwards. Raises StoreUnavailable only before the transaction.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sandes.counting.tally import Tally
 from sandes.groups.fanout import Fanout, chunks_of
 from sandes.limits import Limit, Meter, enforce
-from sandes.messaging.send import current, expiry, time_of_message
+from sandes.messaging.rules import current, expiry, time_of_message
 from sandes.model.envelope import MAX_BODY_BYTES
 from sandes.model.fanout import GroupPost
 from sandes.model.ids import account_text

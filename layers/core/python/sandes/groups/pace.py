@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sandes.messaging.push import Posted, Pusher
 from sandes.model.ids import ConnectionId
+from sandes.ports.sockets import Posted, Pusher
 
 
 @dataclass

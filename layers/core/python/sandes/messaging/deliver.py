@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 
-from sandes.apps.app_status import StatusDependencies, take_receipt
 from sandes.counting.tally import Tally
 from sandes.crypto.seal import Content, Kind, ReceiptKind, Sealing, receipt_body
 from sandes.crypto.sender_hash import SenderHash
 from sandes.crypto.service_keys import ServiceKeys
 from sandes.limits import Limit, Meter
-from sandes.messaging.push import Posted, Push, Pusher
-from sandes.messaging.send import current, recipient_of, seal_for
+from sandes.messaging.envelopes import seal_for
+from sandes.messaging.push import Push
+from sandes.messaging.rules import current, recipient_of
 from sandes.model.delivery import Status
 from sandes.model.device import MAX_DEVICES, Route
 from sandes.model.envelope import MAX_BODY_BYTES, Envelope
@@ -26,6 +26,8 @@ from sandes.model.principal import Principal
 from sandes.model.standing import class_of
 from sandes.model.statistics import ACTIVE
 from sandes.policy import Viewer, decide
+from sandes.ports.notices import AppReceipts
+from sandes.ports.sockets import Posted, Pusher
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import (
     MAX_ACK_IDS,
@@ -89,7 +91,7 @@ class DeliverDependencies:
     sender_hash: SenderHash
     service_keys: ServiceKeys
     max_expiry_seconds: int
-    app_receipts: StatusDependencies
+    app_receipts: AppReceipts
     elapsed: Callable[[], float] = time.monotonic
 
 
@@ -303,7 +305,7 @@ def ack(frame: Ack, principal: Principal, *, now_ms: int, deps: DeliverDependenc
 def _tell_app(receipt: Receipt, app: AppId, principal: Principal, *, now_ms: int, deps: DeliverDependencies) -> None:
     deps.receipts.take(str(principal.address), now_ms=now_ms)
     to = Status.READ if receipt.kind == "read" else Status.DELIVERED
-    take_receipt(app, principal.address.account, to, receipt.ids, now_ms=now_ms, deps=deps.app_receipts)
+    deps.app_receipts(app, principal.address.account, to, receipt.ids, now_ms=now_ms)
 
 
 def _send_receipt(

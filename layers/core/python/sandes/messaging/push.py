@@ -10,32 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import Enum
-from typing import Protocol
 
 from sandes.model.device import Routes
 from sandes.model.envelope import Envelope
-from sandes.model.ids import ConnectionId, DeviceAddress, InboxId
+from sandes.model.ids import DeviceAddress, InboxId
+from sandes.ports.sockets import Posted, Pusher
 from sandes.protocol.frames import Envelopes, render, sealed_envelope
 from sandes.store.routing import RoutingStore
-
-
-class Posted(Enum):
-    """What became of a post. YES proves only that API Gateway took it."""
-
-    YES = "yes"
-    GONE = "gone"
-    FAILED = "failed"
-
-
-class Pusher(Protocol):
-    def post(self, connection: ConnectionId, text: str) -> Posted:
-        """Post one frame. FAILED after retries means throttled or unreachable, with the socket perhaps alive."""
-        ...
-
-    def close(self, connection: ConnectionId) -> None:
-        """Close the socket; nothing happens if it is gone already."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

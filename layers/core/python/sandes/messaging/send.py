@@ -13,24 +13,20 @@ from sandes.crypto.seal import Content, Kind, Sealing
 from sandes.crypto.sender_hash import SenderHash
 from sandes.crypto.service_keys import ServiceKeys
 from sandes.limits import Limit, Meter
+from sandes.messaging.envelopes import seal_for
 from sandes.messaging.push import Push
+from sandes.messaging.rules import current, expiry, recipient_of, time_of_message
 from sandes.model.device import Route, Routes
-from sandes.model.envelope import HEADER, MAX_BODY_BYTES, VERSION, Envelope, envelope_id
-from sandes.model.ids import AccountId, DeviceNumber, MessageId, message_time_ms
+from sandes.model.envelope import MAX_BODY_BYTES
+from sandes.model.ids import DeviceNumber
 from sandes.model.principal import Principal
 from sandes.model.standing import class_of
 from sandes.model.statistics import DIRECT_MESSAGES
-from sandes.policy import Person, Viewer, decide
+from sandes.policy import Viewer, decide
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.protocol.frames import Accepted, Send
 from sandes.store.inbox import InboxStore
-from sandes.store.send_view import INVITED_SECONDS, SendFacts, SendView, inbox_subject
-
-MAX_AHEAD_MS = 2 * 60 * 1000
-"""A message id may lie this far in the future: clients make ids on the server's clock, learnt from `welcome`."""
-
-MAX_AGE_MS = 7 * 24 * 3600 * 1000
-"""Clients remember seen ids for 7 days; an older retry could be shown twice."""
+from sandes.store.send_view import INVITED_SECONDS, SendView, inbox_subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,85 +113,15 @@ def _write_units(frame: Send) -> int:
     return 1 + max((len(copy.body) for copy in frame.copies), default=0) // 1024
 
 
-def seal_for(
-    route: Route,
-    content: Content,
-    *,
-    expires_at: int,
-    sender_hash: SenderHash,
-    sealing: Sealing,
-    accepted_at_ms: int | None = None,
-) -> Envelope:
-    """Seal `content` to one device, bound to its row. `accepted_at_ms` is the content's own time if left out."""
-    service = sealing.service.number
-    header = HEADER.pack(VERSION, content.id, route.inbox, route.seal_key.number, expires_at, service)
-    return Envelope(
-        inbox=route.inbox,
-        id=envelope_id(content.id, sender_hash(route.inbox, content.id, content.sender)),
-        seal_key_number=route.seal_key.number,
-        service_key=service,
-        expires_at=expires_at,
-        accepted_at_ms=content.at_ms if accepted_at_ms is None else accepted_at_ms,
-        sealed=sealing(content.encode(), seal_public=route.seal_key.public, header=header),
-    )
-
-
-def recipient_of(facts: SendFacts, recipient: Routes, sender: AccountId) -> Person:
-    """The recipient as policy sees them."""
-    return Person(
-        recipient.standing,
-        is_viewer=recipient.account == sender,
-        blocks=facts.blocked,
-        invites=facts.invited,
-    )
-
-
-def current(principal: Principal, own: Routes | None) -> Routes:
-    """The account's own item, for a device that may speak.
-
-    Raises ProtocolError revoked once it was unlinked or replaced, suspended while the account is: its open socket says
-    nothing any more.
-    """
-    route = own.devices.get(principal.address.device) if own else None
-    if own is None or route is None or route.registration != principal.registration:
-        raise ProtocolError(ErrorCode.REVOKED)
-    if own.suspended:
-        raise ProtocolError(ErrorCode.SUSPENDED)
-    return own
-
-
 def _targets(recipient: Routes, principal: Principal) -> dict[DeviceNumber, Route]:
     """The devices that get a copy: all of the account's but the sending one."""
     return {number: route for number, route in recipient.devices.items() if route.inbox != principal.inbox}
-
-
-def time_of_message(message: MessageId, now_ms: int) -> int:
-    """Give back the time at which everybody sees a message: the time in its id, epoch milliseconds.
-
-    So a repetition has the time of the first try, without anything that is remembered, and one sender's messages keep
-    their order whichever function environments accept them. Raises ProtocolError clock_skew or id_too_old.
-    """
-    made_at = message_time_ms(message)
-    if made_at > now_ms + MAX_AHEAD_MS:
-        raise ProtocolError(ErrorCode.CLOCK_SKEW, details={"server_time": now_ms})
-    if made_at < now_ms - MAX_AGE_MS:
-        raise ProtocolError(ErrorCode.ID_TOO_OLD, details={"server_time": now_ms})
-    return made_at
 
 
 def _check_sizes(frame: Send) -> None:
     for copy in frame.copies:
         if len(copy.body) > MAX_BODY_BYTES:
             raise ProtocolError(ErrorCode.TOO_LARGE, details={"max_body_bytes": MAX_BODY_BYTES})
-
-
-def expiry(expires_in: int | None, max_expiry_seconds: int) -> int:
-    """Seconds. Raises ProtocolError invalid_frame for more than the stage allows."""
-    if expires_in is None:
-        return max_expiry_seconds
-    if expires_in > max_expiry_seconds:
-        raise invalid(ErrorCode.INVALID_FRAME, "/expires_in", f"at_most_{max_expiry_seconds}_seconds")
-    return expires_in
 
 
 def _check_copies(frame: Send, targets: dict[DeviceNumber, Route]) -> None:

@@ -17,11 +17,9 @@ from sandes.crypto.statements import (
     seal_key_statement,
     signed_by,
 )
-from sandes.groups.group_events import devices_told
 from sandes.identity.devices import Caller
 from sandes.identity.signed_acts import Signed, check_act, check_time
 from sandes.limits import Limit, enforce
-from sandes.messaging.push import Pusher
 from sandes.model.challenge import Challenge, Outcome
 from sandes.model.device import MAX_DEVICES, Account, Device, SealKey
 from sandes.model.ids import (
@@ -39,7 +37,9 @@ from sandes.model.ids import (
 from sandes.model.imports import Nomination
 from sandes.model.phone import PhoneNumber
 from sandes.people.codes import CodeDependencies, challenged_phone, check_code
+from sandes.ports.notices import DeviceChanges
 from sandes.ports.queues import Queue
+from sandes.ports.sockets import Pusher
 from sandes.protocol.client_api import (
     ChangePhone,
     LinkDevice,
@@ -85,7 +85,7 @@ class DeviceDependencies:
     enrolment: EnrolmentStore
     codes: CodeDependencies
     pusher: Pusher
-    group_work: Queue
+    device_changes: DeviceChanges
     imports: Queue
     """Of the function that verifies people whom an organisation had nominated before they came."""
 
@@ -173,7 +173,7 @@ def _register_again(
     """
     before = deps.routing.read(account.id, now_seconds=now_ms // 1000)
     device = _device(account.id, _free_number(account), new, now_ms)
-    with devices_told(device, deps.group_work, there=True, now_ms=now_ms):
+    with deps.device_changes(device, there=True, now_ms=now_ms):
         deps.enrolment.replace(account, device, _seal_key(new.seal_key), challenge, now_seconds=now_ms // 1000)
     for route in before.devices.values() if before else ():
         _close(route.connection, Revoked(reason="replaced"), deps.pusher)
@@ -281,7 +281,7 @@ def unlink(
     if before is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     try:
-        with devices_told(device, deps.group_work, there=False, now_ms=now_ms):
+        with deps.device_changes(device, there=False, now_ms=now_ms):
             deps.enrolment.unlink(device, now_seconds=now_ms // 1000)
     except EnrolmentRaced:
         raise ProtocolError(ErrorCode.NOT_FOUND) from None

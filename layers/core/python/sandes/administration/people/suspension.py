@@ -13,14 +13,13 @@ from sandes.administration.authority import Permission, grants, require
 from sandes.administration.people.officials import PeopleDependencies, place_of, suspension_shown
 from sandes.administration.people.verifications import decided
 from sandes.administration.recorder import act
-from sandes.groups.group_events import devices_told
-from sandes.messaging.push import Pusher
 from sandes.model.administrator import PLATFORM, Assignment, Caller, Place
 from sandes.model.device import Account
 from sandes.model.ids import AccountId, ConnectionId, account_text
 from sandes.model.suspension import Suspension
 from sandes.model.verification import Verification
-from sandes.ports.queues import Queue
+from sandes.ports.notices import DeviceChanges
+from sandes.ports.sockets import Pusher
 from sandes.protocol.admin_people_api import DevicesReset, SuspensionState
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Error, Revoked, ServerFrame, render
@@ -33,7 +32,7 @@ class SuspensionDependencies:
     people: PeopleDependencies
     suspensions: SuspensionStore
     pusher: Pusher
-    group_work: Queue
+    device_changes: DeviceChanges
 
 
 def suspend(
@@ -112,7 +111,7 @@ def reset_devices(caller: Caller, id: AccountId, *, now_ms: int, deps: Suspensio
         try:
             with ExitStack() as told:
                 for device in devices:
-                    told.enter_context(devices_told(device, deps.group_work, there=False, now_ms=now_ms))
+                    told.enter_context(deps.device_changes(device, there=False, now_ms=now_ms))
                 replace(deps.suspensions, writer=writer).unlink_all(
                     account, now_seconds=now_ms // 1000, beside=[unchanged]
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 from sandes.administration.people.officials import PeopleDependencies
 from sandes.administration.people.suspension import SuspensionDependencies
@@ -14,6 +14,7 @@ from sandes.edge.clients import client_of, secret_of
 from sandes.edge.pusher import GatewayPusher
 from sandes.edge.queue import SqsQueue
 from sandes.edge.settings import AdminPeopleSettings
+from sandes.groups.group_events import devices_told
 from sandes.store.directory import DirectoryStore
 from sandes.store.limits import LimitStore
 from sandes.store.routing import RoutingStore
@@ -46,5 +47,5 @@ def wire_suspension() -> SuspensionDependencies:
         people=wire_people(),
         suspensions=SuspensionStore(client_of("dynamodb"), settings.directory_table, settings.routing_table),
         pusher=GatewayPusher(client_of("apigatewaymanagementapi")),
-        group_work=SqsQueue(client_of("sqs"), settings.group_queue),
+        device_changes=partial(devices_told, queue=SqsQueue(client_of("sqs"), settings.group_queue)),
     )
