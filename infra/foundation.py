@@ -204,7 +204,7 @@ class Foundation(Stack):
 
         Lambda would otherwise stop a chain of entries after about 16 invocations
         (https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html). Chains have limits of their own
-        (sandes/edge/chains.py).
+        (sandes/edge/queues/chains.py).
         """
         for function in self._workers.values():
             if function in self._reached_from(function):

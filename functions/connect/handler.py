@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sandes.edge.authorizer import authorize, disconnected
-from sandes.edge.wiring import wire_connect
+from sandes.edge.wiring.connect import wire_connect
 
 
 def authorizer(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandes.edge.websocket import frame_handler
-from sandes.edge.wiring import wire_deliver
+from sandes.edge.wiring.deliver import wire_deliver
 from sandes.messaging.deliver import receive
 from sandes.model.ids import ConnectionId
 from sandes.model.principal import Principal

@@ -1,43 +1,7 @@
-"""Queues of groups: posts, cut into chunks and delivered; large rosters; what else there is to do: telling of changes,
-ending memberships, clearing up what is dissolved.
-"""
+"""The queues of groups."""
 
 from __future__ import annotations
 
-from typing import Any
+from sandes.edge.queues.groups import fanout, rosters, upkeep
 
-from aws_lambda_powertools.utilities.typing import LambdaContext
-
-from sandes.apps import roster_work
-from sandes.edge.http import now_milliseconds
-from sandes.edge.queue_events import each_record
-from sandes.edge.wiring import wire_fanout, wire_group_upkeep, wire_roster_work
-from sandes.groups import groups_upkeep
-from sandes.groups.fanout import MOST_LINKS
-
-
-def fanout(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    deps = wire_fanout()
-    return each_record(
-        event, "fanout", lambda body, _: deps.work(body, now_ms=now_milliseconds()), most_links=MOST_LINKS
-    )
-
-
-def upkeep(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    deps = wire_group_upkeep()
-    return each_record(
-        event,
-        "group_work",
-        lambda body, _: groups_upkeep.work(body, now_ms=now_milliseconds(), deps=deps),
-        most_links=groups_upkeep.MOST_LINKS,
-    )
-
-
-def rosters(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    deps = wire_roster_work()
-    return each_record(
-        event,
-        "roster_work",
-        lambda body, _: roster_work.work(body, deps=deps),
-        most_links=roster_work.MOST_LINKS,
-    )
+__all__ = ["fanout", "rosters", "upkeep"]

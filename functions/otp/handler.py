@@ -1,89 +1,13 @@
-"""The HTTPS app API, one-time passwords; and the queue of SMS for codes that no device has acknowledged."""
+"""One-time passwords of the app API, and the queue of their SMS."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import Annotated, Any
-
-from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Path
-from aws_lambda_powertools.utilities.typing import LambdaContext
-
-from sandes.apps import otp_sms, otps
-from sandes.edge.app_http import answer, described, signed_request
-from sandes.edge.http import http_handler, no_content, now_milliseconds, resolver
-from sandes.edge.queue_events import each_record
-from sandes.edge.wiring import wire_otp, wire_otp_sms
-from sandes.protocol.app_api import NewOtp, Otp, OtpCheck, OtpChecked
-from sandes.protocol.errors import ErrorCode
+from sandes.edge.apps import otps_http
+from sandes.edge.http import http_handler, resolver
+from sandes.edge.queues.otps import sms
 
 app = resolver()
-
-SENDING = (
-    *(ErrorCode.UNKNOWN_TEMPLATE, ErrorCode.TEMPLATE_VARIABLES, ErrorCode.INVALID_PHONE, ErrorCode.NOT_A_GUEST),
-    *(ErrorCode.QUOTA_EXCEEDED, ErrorCode.RECIPIENT_LIMITED, ErrorCode.IDEMPOTENCY_MISMATCH),
-    ErrorCode.TOO_LARGE,
-)
-RESENDING = (
-    *(ErrorCode.CODE_USED, ErrorCode.CODE_CANCELLED, ErrorCode.UNKNOWN_TEMPLATE),
-    *(ErrorCode.RESEND_TOO_SOON, ErrorCode.RECIPIENT_LIMITED, ErrorCode.QUOTA_EXCEEDED),
-    ErrorCode.TOO_LARGE,
-)
-
-OtpPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
-
-
-@app.post(
-    "/v1/otps", status_code=HTTPStatus.ACCEPTED, **described("Send a code", scope="otp", post=True, refuses=SENDING)
-)
-def create_otp(body: NewOtp) -> Response[Otp]:
-    request, now_ms = signed_request(app), now_milliseconds()
-    made, windows = otps.create(request, body, now_ms=now_ms, deps=wire_otp())
-    return answer(made, HTTPStatus.ACCEPTED, windows, now_seconds=now_ms // 1000)
-
-
-@app.post(
-    "/v1/otps/<id>/checks",
-    **described("Check a code", scope="otp", post=True, refuses=(ErrorCode.IDEMPOTENCY_MISMATCH,)),
-)
-def check_otp(id: OtpPath, body: OtpCheck) -> OtpChecked:
-    return otps.check(signed_request(app), id, body, now_ms=now_milliseconds(), deps=wire_otp())
-
-
-@app.post(
-    "/v1/otps/<id>/resends",
-    status_code=HTTPStatus.ACCEPTED,
-    **described("Send another code", scope="otp", post=True, refuses=RESENDING),
-)
-def resend_otp(id: OtpPath) -> Response[Otp]:
-    request, now_ms = signed_request(app), now_milliseconds()
-    sent, windows = otps.resend(request, id, now_ms=now_ms, deps=wire_otp())
-    return answer(sent, HTTPStatus.ACCEPTED, windows, now_seconds=now_ms // 1000)
-
-
-@app.get("/v1/otps/<id>", **described("State of an OTP", scope="otp"))
-def otp_state(id: OtpPath) -> Otp:
-    return otps.state(signed_request(app), id, now_ms=now_milliseconds(), deps=wire_otp())
-
-
-@app.delete(
-    "/v1/otps/<id>",
-    status_code=HTTPStatus.NO_CONTENT,
-    **described("Cancel an OTP", scope="otp", refuses=(ErrorCode.CODE_USED,)),
-)
-def cancel_otp(id: OtpPath) -> Response[str]:
-    otps.cancel(signed_request(app), id, now_ms=now_milliseconds(), deps=wire_otp())
-    return no_content()
-
-
+app.include_router(otps_http.router)
 handler = http_handler(app)
 
-
-def sms(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    return each_record(
-        event,
-        "sms",
-        lambda body, record: otp_sms.send_sms(
-            body, queued_at=record.sent_at_seconds, now_ms=now_milliseconds(), deps=wire_otp_sms()
-        ),
-    )
+__all__ = ["app", "handler", "sms"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandes.edge.websocket import frame_handler
-from sandes.edge.wiring import wire_group_send, wire_send
+from sandes.edge.wiring.send import wire_group_send, wire_send
 from sandes.groups.group_send import send_to_group
 from sandes.messaging.send import send
 from sandes.model.ids import ConnectionId

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from sandes.administration.roles import access_resets
-from sandes.edge.admin import admin_wiring
+from sandes.edge.wiring.administration import wire_access, wire_approvals
 from sandes.model.access_reset import OBJECTION_SECONDS
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
 from sandes.model.ids import OrganisationId, administrator_text, id_text
@@ -61,7 +61,7 @@ class Office:
         at = self.now + 600 + later
         return access_resets.work(
             now_ms=lambda: at * 1000,
-            deps=admin_wiring.wire_access(),
+            deps=wire_access(),
             elapsed=lambda: 0.0,
             failed=self.failed.append,
         )
@@ -264,11 +264,11 @@ def test_an_authenticator_is_replaced_by_whoever_has_the_old_one(office: Office)
 
 def test_without_a_sender_of_e_mail_nobody_is_reset_unheard(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(office.api.mailer, "sender", "")
-    admin_wiring.wire_approvals.cache_clear()
+    wire_approvals.cache_clear()
     try:
         assert office.ask(office.asha).code == "mail_not_set_up"
     finally:
-        admin_wiring.wire_approvals.cache_clear()
+        wire_approvals.cache_clear()
 
 
 def test_what_is_asked_for_names_the_person_and_the_reason(office: Office) -> None:

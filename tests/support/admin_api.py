@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -21,8 +22,8 @@ from moto import mock_aws
 from functions.admin import handler as admin
 from functions.admin_apps import handler as admin_apps
 from functions.admin_people import handler as admin_people
-from sandes.edge import clients, wiring
-from sandes.edge.admin import admin_wiring, apps_wiring, imports_wiring, people_wiring
+from sandes.edge import clients
+from sandes.edge.wiring import administration
 from sandes.model.administrator import Caller
 from sandes.model.ids import administrator_text
 from sandes.store import schema
@@ -30,9 +31,6 @@ from tests.support.dynamodb import _one_call_at_a_time, create_tables
 from tests.support.pool import MemoryMailer, MemoryPool
 
 FUNCTIONS: tuple[ModuleType, ...] = (admin, admin_people, admin_apps)
-WIRINGS: tuple[ModuleType, ...] = (wiring, admin_wiring, people_wiring, apps_wiring, imports_wiring)
-"""Where dependencies are kept for as long as a function lives."""
-
 REGION = "us-east-1"
 
 
@@ -155,7 +153,7 @@ def admin_api() -> Iterator[AdminApi]:
         tables = create_tables(client)
         with patch.dict(os.environ, _settings(tables)), ExitStack() as patches:
             pool, mailer = MemoryPool(), MemoryMailer()
-            for module in WIRINGS:
+            for module in wirings():
                 if hasattr(module, "administrator_pool"):
                     patches.enter_context(patch.object(module, "administrator_pool", lambda: pool))
                 if hasattr(module, "mailer"):
@@ -229,11 +227,16 @@ def _written(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, A
 
 def forget_what_was_written() -> None:
     """Where audit chains end, after the tables were put back to an earlier state."""
-    admin_wiring.recorder()._heads.clear()
+    administration.recorder()._heads.clear()
+
+
+def wirings() -> list[ModuleType]:
+    """Where dependencies are kept for as long as a function lives."""
+    return [module for name, module in sys.modules.items() if name.startswith("sandes.edge.wiring.")]
 
 
 def _forget() -> None:
-    for module in WIRINGS:
+    for module in wirings():
         for value in vars(module).values():
             if hasattr(value, "cache_clear"):
                 value.cache_clear()

@@ -190,4 +190,4 @@ def _forget() -> None:
 
 
 def _wirings() -> list[ModuleType]:
-    return [module for name, module in sys.modules.items() if re.fullmatch(r"sandes\.edge\.[\w.]*wiring", name)]
+    return [module for name, module in sys.modules.items() if re.fullmatch(r"sandes\.edge\.wiring\.\w+", name)]

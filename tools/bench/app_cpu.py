@@ -14,8 +14,9 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from sandes.edge import wiring
 from sandes.edge.http import http_handler, resolver
+from sandes.edge.wiring.apps import wire_apps
+from sandes.edge.wiring.otps import wire_otp
 from sandes.protocol import app_api
 from tools.bench import canned
 from tools.bench.measuring import summary, watched
@@ -60,8 +61,8 @@ def measure(count: int) -> dict[str, Any]:
     os.environ.update(canned.ENVIRONMENT)
     aws = canned.Aws()
     aws.connect()
-    wiring.wire_otp()
-    wiring.wire_apps()
+    wire_otp()
+    wire_apps()
     world = World.new(aws)
     otp, apps = load("otp").handler, load("apps").handler
     otp(world.new_otp(), canned.CONTEXT)  # secrets are read, shares of the quotas taken

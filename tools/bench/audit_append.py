@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from sandes.edge import clients
-from sandes.edge.admin import admin_wiring
+from sandes.edge.wiring.administration import recorder
 from sandes.model.audit import Act
 from sandes.model.ids import new_organisation_id, new_unit_id
 from sandes.store.organisations import OrganisationStore
@@ -25,7 +25,7 @@ def measure(count: int) -> dict[str, Any]:
     os.environ.update(canned.ENVIRONMENT)
     aws = canned.Aws(rows=Nothing())
     aws.connect()
-    recorder = admin_wiring.recorder()
+    chains = recorder()
     organisation, unit = new_organisation_id(), new_unit_id()
     plain = OrganisationStore(clients.client_of("dynamodb"), os.environ["DIRECTORY_TABLE"])
 
@@ -39,7 +39,7 @@ def measure(count: int) -> dict[str, Any]:
             subject="aeaqcaibaeaqc",
             details={"name": ["Signalling", "Signalling and telecommunication"]},
         )
-        writer = recorder.writer(done, now_ms=time.time_ns() // 1_000_000)
+        writer = chains.writer(done, now_ms=time.time_ns() // 1_000_000)
         OrganisationStore(plain.client, plain.table, writer).rename(organisation, unit, "Signalling")
 
     aws.calls.clear()

@@ -22,7 +22,7 @@ from nacl.signing import SigningKey
 
 from sandes.apps import batch_send
 from sandes.apps.batches import BatchDependencies
-from sandes.edge import wiring
+from sandes.edge.wiring.apps import wire_batches
 from sandes.model.ids import base64url_text, new_account_id, new_inbox_id
 from sandes.store.directory import phone_key
 from sandes.store.schema import DirectoryRow, RoutingRow
@@ -68,7 +68,7 @@ def measure(rows: int, say: Say) -> BatchFigures:
 def _worker(engine: Engine) -> tuple[BatchDependencies, Counter[str]]:
     """What the deployed function works with, here, and a count of its calls; that function is put to rest."""
     take_over(engine, "AppBatches")
-    deps = wiring.wire_batches()
+    deps = wire_batches()
     return deps, counted_calls(deps.objects)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from nacl.public import PrivateKey
 
-from sandes.edge import wiring
+from sandes.edge.wiring.deliver import wire_deliver
+from sandes.edge.wiring.send import wire_send
 from sandes.limits import Limit
 from sandes.model.envelope import envelope_id
 from sandes.model.ids import account_text, base64url_text, parse_message
@@ -38,8 +39,8 @@ class Conversation:
         os.environ.update(canned.ENVIRONMENT)
         self.aws = canned.Aws()
         self.aws.connect()
-        wiring.wire_send()
-        wiring.wire_deliver()
+        wire_send()
+        wire_deliver()
         self.send, self.deliver = _handler("send"), _handler("deliver")
         self.seal_public = bytes(PrivateKey.generate().public_key)
 

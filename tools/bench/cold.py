@@ -12,7 +12,7 @@ imported, imported_cpu = time.perf_counter(), time.process_time()
 import json  # noqa: E402
 import os  # noqa: E402
 
-from sandes.edge import wiring  # noqa: E402
+from sandes.edge.wiring.send import wire_send  # noqa: E402
 from tools.bench import canned  # noqa: E402
 
 os.environ.update(canned.ENVIRONMENT)
@@ -23,7 +23,7 @@ event = sender.event(canned.send_frame(recipient, bytes(587)))
 
 wiring_started, wiring_started_cpu = time.perf_counter(), time.process_time()
 aws.connect()
-wiring.wire_send()
+wire_send()
 wired, wired_cpu = time.perf_counter(), time.process_time()
 answer = handler.handler(event, canned.CONTEXT)
 answered, answered_cpu = time.perf_counter(), time.process_time()

@@ -13,7 +13,7 @@ from nacl.public import PrivateKey
 from sandes.crypto.seal import Content, Kind, Sealing
 from sandes.crypto.sender_hash import SenderHash
 from sandes.crypto.service_keys import ServiceKeys
-from sandes.edge import wiring
+from sandes.edge.wiring.send import wire_send
 from sandes.limits import Limit
 from sandes.messaging.envelopes import seal_for
 from sandes.model.device import Route, SealKey
@@ -33,7 +33,7 @@ def measure(count: int, body_bytes: int) -> dict[str, Any]:
     os.environ.update(canned.ENVIRONMENT)
     aws = canned.Aws()
     aws.connect()
-    wiring.wire_send()
+    wire_send()
     seal_public = bytes(PrivateKey.generate().public_key)
     recipient = canned.Person.new()
     senders = [canned.Person.new() for _ in range(SENDERS)]

@@ -19,7 +19,7 @@ from typing import Any
 
 from nacl.public import PrivateKey
 
-from sandes.edge import wiring
+from sandes.edge.wiring.groups import wire_fanout
 from sandes.model.group import Group, Member
 from sandes.model.ids import AccountId, GroupId, account_text, base64url_text, id_text, message_text, new_message_id
 from sandes.store.groups import group_item, member_item
@@ -180,7 +180,7 @@ def _once(aws: canned.Aws, crowd: Crowd, send: Any, fanout: Any, *, count_writes
     answer = timed("send", lambda: send(crowd.sender.event(frame), canned.CONTEXT))
     if '"accepted"' not in answer["body"]:
         sys.exit(answer["body"])
-    keys = wiring.wire_fanout().keys
+    keys = wire_fanout().keys
     plan, script.queued = script.queued[0], []
     _worked(timed("plan", lambda: fanout(_event(plan), canned.CONTEXT)))
     chunks, script.queued = script.queued, []

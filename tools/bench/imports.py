@@ -17,7 +17,7 @@ import httpx
 
 from sandes.administration.imports import import_work, imports
 from sandes.administration.imports.imports import ImportDependencies
-from sandes.edge.admin import imports_wiring
+from sandes.edge.wiring.imports import wire_import_work
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
 from sandes.model.ids import AdministratorId, OrganisationId, new_account_id, parse_organisation
 from sandes.protocol import import_api
@@ -101,7 +101,7 @@ def measure(count: int, say: Say) -> dict[str, ImportFigures]:
 def _worker(engine: Engine) -> tuple[ImportDependencies, Counter[str]]:
     """What the deployed function works with, here, and a count of its calls; that function is put to rest."""
     take_over(engine, "AdminImports")
-    deps = imports_wiring.wire_import_work()
+    deps = wire_import_work()
     return deps, counted_calls(deps.objects)
 
 

@@ -12,7 +12,8 @@ import time
 from collections import Counter
 from typing import Any
 
-from sandes.edge import wiring
+from sandes.edge.wiring.deliver import wire_deliver
+from sandes.edge.wiring.otps import wire_otp, wire_otp_sms
 from tools.bench import canned
 from tools.bench.world import World, load
 
@@ -28,7 +29,7 @@ def measure(trips: int) -> dict[str, Any]:
     os.environ.update(canned.ENVIRONMENT)
     aws = canned.Aws()
     aws.connect()
-    for wire in (wiring.wire_otp, wiring.wire_otp_sms, wiring.wire_deliver):
+    for wire in (wire_otp, wire_otp_sms, wire_deliver):
         wire()
     world = World.new(aws)
     otp, deliver = load("otp"), load("deliver")
@@ -37,7 +38,7 @@ def measure(trips: int) -> dict[str, Any]:
         for step, calls_made in _round_trip(world, otp, deliver):
             calls[step].update(calls_made)
         world.forget_sends()
-        wiring.wire_deliver().frames._buckets.clear()  # nobody acks as fast as this
+        wire_deliver().frames._buckets.clear()  # nobody acks as fast as this
     return {
         "trips": trips,
         "calls": {step: dict(counted) for step, counted in calls.items()},

@@ -13,7 +13,7 @@ from moto import mock_aws
 from sandes.administration.imports import import_work
 from sandes.apps import batch_send, roster_work, webhook_delivery
 from sandes.edge.queue import SqsQueue
-from sandes.edge.queue_events import each_record
+from sandes.edge.queues.records import each_record
 from sandes.edge.telemetry import CHAINS_ENDED
 from sandes.groups import fanout, groups_upkeep
 from sandes.protocol.app_api import MAX_BATCH_ROWS

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandes.edge.queue_events import Record, each_record
+from sandes.edge.queues.records import Record, each_record
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:work"
 

@@ -12,7 +12,7 @@ import pytest
 from sandes.counting.adding_up import Added
 from sandes.edge import telemetry
 from sandes.edge.http import problem, resolver
-from sandes.edge.stream_events import BatchFailed, each_batch
+from sandes.edge.queues.streams import BatchFailed, each_batch
 from sandes.edge.telemetry import MOST_VALUES, measure, measure_refusal
 from sandes.edge.websocket import frame_handler
 from sandes.model.statistics import Occurrence

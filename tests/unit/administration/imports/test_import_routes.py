@@ -11,8 +11,8 @@ import pytest
 
 from functions.admin_people import handler
 from sandes.administration.imports import imports
-from sandes.edge.admin import imports_wiring
 from sandes.edge.settings import ImportSettings
+from sandes.edge.wiring.imports import wire_imports
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import id_text, parse_import
 from tests.support.admin_api import REGION, AdminApi, Answer, Context, admin_api
@@ -73,7 +73,7 @@ def test_an_import_from_its_address_to_its_results(world: World) -> None:
     id = made.body["id"]
     assert made.body["upload"]["url"].startswith("https://")
     assert world("POST", f"/imports/{id}/commit", {"dry_run": True}).code == "upload_missing"
-    deps = imports_wiring.wire_imports()
+    deps = wire_imports()
     one = deps.store.read(parse_import(id), now_seconds=int(time.time()))
     assert one is not None
     content = csv_of(row(), row("12"), row(expires="2020-01-01", name=""))

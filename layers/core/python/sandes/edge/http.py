@@ -8,11 +8,13 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
@@ -163,9 +165,14 @@ def problem(app: APIGatewayHttpResolver, error: ProtocolError) -> Response[str]:
     )
 
 
-def source_address(app: APIGatewayHttpResolver) -> str:
+def event_of(app: BaseRouter) -> APIGatewayProxyEventV2:
+    """Return the event that API Gateway called the function with."""
+    return cast("APIGatewayProxyEventV2", app.current_event)
+
+
+def source_address(app: BaseRouter) -> str:
     """The caller's network address as API Gateway saw it, not as a header claims it."""
-    return str(app.current_event.request_context.http.source_ip)
+    return str(event_of(app).request_context.http.source_ip)
 
 
 Body = TypeVar("Body", bound=BaseModel)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sandes.edge.chains import counted, name_of
+from sandes.edge.queues.chains import counted, name_of
 from sandes.edge.telemetry import logger
 from sandes.store.dynamo import StoreUnavailable, waits
 

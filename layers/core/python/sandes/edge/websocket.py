@@ -13,14 +13,7 @@ from sandes.edge.telemetry import logger, measure_refusal
 from sandes.model.ids import ConnectionId
 from sandes.model.principal import Principal
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.protocol.frames import (
-    ClientFrame,
-    ServerFrame,
-    error_frame,
-    parse_frame,
-    ref_of,
-    render,
-)
+from sandes.protocol.frames import ClientFrame, ServerFrame, error_frame, parse_frame, ref_of, render
 
 Event = dict[str, Any]
 UseCase = Callable[[ClientFrame, Principal, ConnectionId, int], ServerFrame]

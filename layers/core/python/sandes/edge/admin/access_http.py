@@ -9,13 +9,13 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from sandes.administration.authority import Permission
 from sandes.administration.roles import access_resets
-from sandes.edge.admin.admin_wiring import wire_access, wire_approvals
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import AdministratorPath
 from sandes.edge.admin.roles_http import shown_approval
 from sandes.edge.admin.routes import ASKING, described
 from sandes.edge.http import no_content
 from sandes.edge.paths import administrator_in_path
+from sandes.edge.wiring.administration import wire_access, wire_approvals
 from sandes.model.access_reset import AccessReset
 from sandes.protocol.admin_access_api import AdminAccessReset, AskForAccessReset
 from sandes.protocol.admin_api import utc

@@ -15,7 +15,6 @@ from sandes.administration.apps import app_administration, app_templates, app_te
 from sandes.administration.apps.app_templates import APPROVE
 from sandes.administration.apps.app_terms import QUOTA, Quota
 from sandes.administration.authority import Permission
-from sandes.edge.admin.apps_wiring import wire_app_administration, wire_app_approvals, wire_app_webhooks
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import (
     DEFAULT_LIMIT,
@@ -32,6 +31,7 @@ from sandes.edge.admin.roles_http import shown_approval
 from sandes.edge.admin.routes import ASKING, described
 from sandes.edge.http import accepted, created, no_content, tagged, version_needed
 from sandes.edge.paths import app_in_path
+from sandes.edge.wiring.administered_apps import wire_app_administration, wire_app_approvals, wire_app_webhooks
 from sandes.protocol.admin_apps_api import (
     AdminApp,
     AdminAppKey,

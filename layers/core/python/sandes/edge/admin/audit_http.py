@@ -13,10 +13,10 @@ from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 
 from sandes.administration.audit import audit_log
 from sandes.administration.authority import Permission
-from sandes.edge.admin.admin_wiring import wire_audit_log
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.routes import described
 from sandes.edge.paths import ONE_NUMBER
+from sandes.edge.wiring.administration import wire_audit_log
 from sandes.model.ids import OrganisationId, parse_organisation, parse_unit
 from sandes.protocol.admin_api import AuditPage, PublicKey
 from sandes.protocol.errors import ErrorCode

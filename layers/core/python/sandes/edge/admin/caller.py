@@ -6,8 +6,8 @@ from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
 from sandes.administration.roles.admin_identity import identify
 from sandes.administration.sign_in import Claims, read_claims
-from sandes.edge.admin.admin_wiring import wire_administrators
 from sandes.edge.http import now_milliseconds
+from sandes.edge.wiring.administration import wire_administrators
 from sandes.model.administrator import Caller
 
 

@@ -9,11 +9,11 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from sandes.administration.authority import Permission
 from sandes.administration.complaints import complaints
-from sandes.edge.admin.admin_wiring import wire_complaints
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import DEFAULT_LIMIT, CursorQuery, LimitQuery, OrganisationQuery, UnitQuery, place_asked
 from sandes.edge.admin.routes import described
 from sandes.edge.paths import complaint_in_path
+from sandes.edge.wiring.administration import wire_complaints
 from sandes.protocol.admin_complaints_api import AdminComplaint, AssignComplaint, ComplaintPage, ResolveComplaint
 from sandes.protocol.errors import ErrorCode
 

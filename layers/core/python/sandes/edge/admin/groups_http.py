@@ -11,7 +11,6 @@ from aws_lambda_powertools.event_handler.openapi.params import Path
 
 from sandes.administration.authority import Permission
 from sandes.administration.groups import group_administration
-from sandes.edge.admin.apps_wiring import wire_group_administration
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import (
     DEFAULT_LIMIT,
@@ -26,6 +25,7 @@ from sandes.edge.admin.params import (
 from sandes.edge.admin.routes import described
 from sandes.edge.http import no_content, tagged, version_meant, version_needed
 from sandes.edge.paths import group_in_path
+from sandes.edge.wiring.administered_apps import wire_group_administration
 from sandes.protocol.admin_groups_api import (
     ChangeOfficialGroup,
     NewOfficialGroup,

@@ -12,11 +12,11 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from sandes.administration.authority import Permission
 from sandes.administration.imports import imports
 from sandes.edge.admin.caller import call
-from sandes.edge.admin.imports_wiring import wire_imports
 from sandes.edge.admin.params import CursorQuery, LimitQuery, OrganisationQuery, UnitQuery, place_asked
 from sandes.edge.admin.routes import described
 from sandes.edge.http import csv_page, no_content
 from sandes.edge.paths import import_in_path
+from sandes.edge.wiring.imports import wire_imports
 from sandes.protocol.errors import ErrorCode
 from sandes.protocol.import_api import CommitImport, ImportPage, ImportResults, ImportState, NewImport
 

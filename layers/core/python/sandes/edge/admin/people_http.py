@@ -21,10 +21,10 @@ from sandes.edge.admin.params import (
     UnitQuery,
     place_asked,
 )
-from sandes.edge.admin.people_wiring import wire_people, wire_suspension
 from sandes.edge.admin.routes import described
 from sandes.edge.http import tagged, version_needed
 from sandes.edge.paths import account_in_path, request_in_path
+from sandes.edge.wiring.administered_people import wire_people, wire_suspension
 from sandes.protocol.admin_people_api import (
     AdminPerson,
     BecauseOf,

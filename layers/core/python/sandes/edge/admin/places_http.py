@@ -10,7 +10,6 @@ from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 
 from sandes.administration.authority import Permission
 from sandes.administration.organisations import new_organisations, places
-from sandes.edge.admin.admin_wiring import wire_approvals, wire_places
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import (
     DEFAULT_LIMIT,
@@ -28,6 +27,7 @@ from sandes.edge.admin.roles_http import shown_approval
 from sandes.edge.admin.routes import ASKING, described
 from sandes.edge.http import accepted, no_content, tagged, version_needed
 from sandes.edge.paths import organisation_in_path
+from sandes.edge.wiring.administration import wire_approvals, wire_places
 from sandes.protocol.admin_organisations_api import (
     AdminOrganisation,
     AdminOrganisations,

@@ -14,7 +14,6 @@ from sandes.administration import approvals
 from sandes.administration.authority import Permission
 from sandes.administration.organisations import mail_domains
 from sandes.administration.roles import assignments, lookalike_people
-from sandes.edge.admin.admin_wiring import wire_approvals, wire_assignments
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import (
     DEFAULT_LIMIT,
@@ -28,6 +27,7 @@ from sandes.edge.admin.params import (
 )
 from sandes.edge.admin.routes import ASKING, described
 from sandes.edge.paths import ONE_FLAG, approval_in_path, assignment_in_path
+from sandes.edge.wiring.administration import wire_approvals, wire_assignments
 from sandes.model.approval import Approval
 from sandes.model.ids import base64url_text
 from sandes.model.organisation import Organisation

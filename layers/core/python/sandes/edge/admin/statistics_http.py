@@ -9,10 +9,10 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from sandes.administration.authority import Permission
 from sandes.administration.statistics import reports
-from sandes.edge.admin.admin_wiring import wire_reports
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import DEFAULT_LIMIT, CursorQuery, LimitQuery
 from sandes.edge.admin.routes import described
+from sandes.edge.wiring.administration import wire_reports
 from sandes.model.administrator import PLATFORM
 from sandes.model.ids import id_text, parse_app, parse_organisation
 from sandes.protocol.admin_statistics_api import Statistics

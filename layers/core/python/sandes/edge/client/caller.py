@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path
 
 from sandes.edge.authorizer import bearer
 from sandes.edge.http import ERROR_CODES, now_milliseconds
-from sandes.edge.wiring import wire_client
+from sandes.edge.wiring.client import wire_client
 from sandes.identity.devices import Caller, authenticate
 from sandes.identity.signed_acts import ACT_FORM, ACT_HEADER
 from sandes.limits import Limit, enforce

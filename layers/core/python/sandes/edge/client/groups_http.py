@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Que
 from sandes.edge.client.caller import ActHeader, call, counted_call, described
 from sandes.edge.http import no_content, tagged, version_meant
 from sandes.edge.paths import ONE_NUMBER, account_in_path, group_in_path, message_in_path
-from sandes.edge.wiring import wire_group_delivery, wire_groups
+from sandes.edge.wiring.client import wire_group_delivery, wire_groups
 from sandes.groups import group_delivery, group_members, groups
 from sandes.identity.signed_acts import read_signed
 from sandes.people import profiles

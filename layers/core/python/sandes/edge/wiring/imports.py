@@ -1,4 +1,4 @@
-"""What imports of officials need, built once per environment (edge/wiring.py)."""
+"""Dependencies of imports of officials."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from functools import cache
 from sandes.administration.imports.imports import ImportDependencies
 from sandes.crypto.attestation import AttestationKeys
 from sandes.crypto.pepper import Pepper
-from sandes.edge.admin.admin_wiring import recorder
 from sandes.edge.clients import client_of, objects_client, secret_of
 from sandes.edge.objects import S3Objects
 from sandes.edge.queue import SqsQueue
 from sandes.edge.settings import ImportCallSettings, ImportSettings, ImportWorkSettings
+from sandes.edge.wiring.administration import recorder
 from sandes.store.administrators import AdministratorStore
 from sandes.store.imports import ImportStore
 from sandes.store.limits import LimitStore

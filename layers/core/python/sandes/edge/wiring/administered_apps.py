@@ -1,4 +1,4 @@
-"""What the admin API's calls about apps, templates and groups need, built once per environment (edge/wiring.py)."""
+"""Dependencies of the calls of the admin API about apps, templates and groups."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from sandes.apps.webhook_address import AddressRule, networks_of
 from sandes.apps.webhook_register import WebhookRegister
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.webhook_keys import WebhookKeys
-from sandes.edge.admin.admin_wiring import recorder, wire_administrators
 from sandes.edge.clients import client_of, secret_of
 from sandes.edge.queue import SqsQueue
 from sandes.edge.settings import AdminAppsSettings
 from sandes.edge.webhook_http import SystemResolver
+from sandes.edge.wiring.administration import recorder, wire_administrators
 from sandes.store.approvals import ApprovalStore
 from sandes.store.apps import AppStore
 from sandes.store.directory import DirectoryStore

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandes.edge.chains import ChainTooLong, link, name_of
+from sandes.edge.queues.chains import ChainTooLong, link, name_of
 from sandes.edge.telemetry import CHAINS_ENDED, FAILED, logger, measure
 
 

@@ -1,4 +1,4 @@
-"""What the admin API's calls about people need, built once per environment (edge/wiring.py)."""
+"""Dependencies of the calls of the admin API about people."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from sandes.administration.people.suspension import SuspensionDependencies
 from sandes.administration.people.verifications import VerificationDependencies
 from sandes.crypto.attestation import AttestationKeys
 from sandes.crypto.pepper import Pepper
-from sandes.edge.admin.admin_wiring import recorder
 from sandes.edge.clients import client_of, secret_of
 from sandes.edge.pusher import GatewayPusher
 from sandes.edge.queue import SqsQueue
 from sandes.edge.settings import AdminPeopleSettings
+from sandes.edge.wiring.administration import recorder
 from sandes.groups.group_events import devices_told
 from sandes.store.directory import DirectoryStore
 from sandes.store.limits import LimitStore

@@ -6,20 +6,21 @@ from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 from pydantic import BaseModel
 
 from sandes.apps.quotas import MINUTE, Window
 from sandes.crypto.app_tokens import SignedRequest
 from sandes.edge.authorizer import bearer
-from sandes.edge.http import ERROR_CODES, body_bytes, source_address
+from sandes.edge.http import ERROR_CODES, body_bytes, event_of, source_address
 from sandes.identity.apps import AppRequest
 from sandes.protocol.errors import ErrorCode
 
 
-def signed_request(app: APIGatewayHttpResolver) -> AppRequest:
+def signed_request(app: BaseRouter) -> AppRequest:
     """Raises ProtocolError token_invalid, idempotency_key_missing or idempotency_key_invalid."""
-    event = app.current_event
+    event = event_of(app)
     headers = {name.lower(): value for name, value in event.headers.items()}
     query = event.raw_query_string
     return AppRequest.of(

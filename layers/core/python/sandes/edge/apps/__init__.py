@@ -1,0 +1,1 @@
+"""The app API: signed requests and routes by subject (`…_http`)."""

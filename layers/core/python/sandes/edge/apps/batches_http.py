@@ -1,0 +1,106 @@
+"""Routes of the app API about batches."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Le
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+
+from sandes.apps import batches
+from sandes.edge.apps.request import answer, described, signed_request
+from sandes.edge.http import csv_page, no_content, now_milliseconds
+from sandes.edge.paths import ONE_NUMBER
+from sandes.edge.wiring.apps import wire_batches
+from sandes.protocol.app_api import MAX_PAGE, Batch, BatchResults, CommitBatch, NewBatch
+from sandes.protocol.errors import ErrorCode
+
+router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
+
+
+CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
+
+
+LimitQuery = Annotated[int, Ge(1), Le(MAX_PAGE), ONE_NUMBER, Query()]
+
+
+# Batches.
+BatchPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
+
+
+@router.post(
+    "/v1/batches",
+    status_code=HTTPStatus.ACCEPTED,
+    **described(
+        "Send to many", scope="batch", post=True, refuses=(ErrorCode.UNKNOWN_TEMPLATE, ErrorCode.IDEMPOTENCY_MISMATCH)
+    ),
+)
+def create_batch(body: NewBatch) -> Response[Batch]:
+    request, now_ms = signed_request(router), now_milliseconds()
+    made = batches.create(request, body, now_ms=now_ms, deps=wire_batches())
+    return answer(made, HTTPStatus.ACCEPTED, [], now_seconds=now_ms // 1000)
+
+
+@router.post(
+    "/v1/batches/<id>/commit",
+    status_code=HTTPStatus.ACCEPTED,
+    **described(
+        "Check the uploaded file, and send",
+        scope="batch",
+        post=True,
+        refuses=(
+            ErrorCode.BATCH_STATE,
+            ErrorCode.UPLOAD_MISSING,
+            ErrorCode.UPLOAD_INVALID,
+            ErrorCode.QUOTA_EXCEEDED,
+            ErrorCode.IDEMPOTENCY_MISMATCH,
+        ),
+    ),
+)
+def commit_batch(id: BatchPath, body: CommitBatch) -> Response[Batch]:
+    request, now_ms = signed_request(router), now_milliseconds()
+    moved = batches.commit(request, id, body, now_ms=now_ms, deps=wire_batches())
+    return answer(moved, HTTPStatus.ACCEPTED, [], now_seconds=now_ms // 1000)
+
+
+@router.get("/v1/batches/<id>", **described("Progress of a batch", scope="batch"))
+def get_batch(id: BatchPath) -> Batch:
+    return batches.state(signed_request(router), id, now_ms=now_milliseconds(), deps=wire_batches())
+
+
+@router.get(
+    "/v1/batches/<id>/results",
+    responses={
+        200: {
+            "description": "Done",
+            "content": {"application/json": {"model": BatchResults}, "text/csv": {"schema": {"type": "string"}}},
+        }
+    },
+    **described("What became of each row", scope="batch", refuses=(ErrorCode.INVALID_CURSOR,)),
+)
+def batch_results(
+    id: BatchPath,
+    *,
+    cursor: CursorQuery = None,
+    limit: LimitQuery = 100,
+    format: Annotated[Literal["json", "csv"], Query(description="csv: the next page's address in Link")] = "json",
+) -> Response[BatchResults | str]:
+    page = batches.results(
+        signed_request(router), id, after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_batches()
+    )
+    if format == "csv":
+        return csv_page(batches.results_csv(page), f"/v1/batches/{id}/results?format=csv&limit={limit}", page.cursor)
+    return Response(status_code=HTTPStatus.OK, content_type="application/json", body=page)
+
+
+@router.delete(
+    "/v1/batches/<id>",
+    status_code=HTTPStatus.NO_CONTENT,
+    **described("Send no more of a batch", scope="batch", refuses=(ErrorCode.BATCH_STATE,)),
+)
+def cancel_batch(id: BatchPath) -> Response[str]:
+    batches.cancel(signed_request(router), id, now_ms=now_milliseconds(), deps=wire_batches())
+    return no_content()

@@ -1,0 +1,74 @@
+"""What schedules start for administration, and the calls of operators through Lambda's own API."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sandes.administration.audit.audit_heads import keep_heads
+from sandes.administration.operators import rekeying
+from sandes.administration.operators.first_administrators import operate
+from sandes.administration.people.verification_sweep import end_due
+from sandes.administration.recorder import ChainBroken
+from sandes.administration.roles import access_resets
+from sandes.edge.faults import direct_call
+from sandes.edge.http import now_milliseconds
+from sandes.edge.telemetry import logger
+from sandes.edge.wiring.administration import (
+    wire_access_job,
+    wire_audit_heads,
+    wire_operator,
+    wire_rekeying,
+    wire_verification_sweep,
+)
+from sandes.model.ids import id_text
+
+
+def heads(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
+    """Called every hour."""
+    kept = keep_heads(now_ms=now_milliseconds(), deps=wire_audit_heads())
+    logger().info("heads", heads=kept.heads, already=kept.already)
+    if kept.broken or kept.unreadable:
+        broken = [id_text(chain) for chain in kept.broken]
+        logger().error("audit_chain_broken", chains=broken, documents=kept.unreadable)
+        raise ChainBroken
+    return {"heads": kept.heads}
+
+
+def operator(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    now_ms = now_milliseconds()
+    return direct_call(
+        lambda: operate(event, now_ms=now_ms, deps=wire_operator()), context, name=str(event.get("operation"))
+    )
+
+
+def rekey(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Called by operators, for another value of the pepper."""
+    now_ms = now_milliseconds()
+    return direct_call(
+        lambda: rekeying.operate(event, now_ms=now_ms, deps=wire_rekeying()), context, name=str(event.get("operation"))
+    )
+
+
+def ending(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
+    """Called every minute."""
+    ended = end_due(now_ms=now_milliseconds(), deps=wire_verification_sweep(), elapsed=time.monotonic)
+    logger().info("ending", ended=ended)
+    return {"ended": ended}
+
+
+def access(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
+    """Called every minute."""
+    failures: list[str] = []
+
+    def failed(error: Exception) -> None:
+        failures.append(type(error).__name__)
+        logger().error("access_reset", exc_info=error)
+
+    steps = access_resets.work(now_ms=now_milliseconds, deps=wire_access_job(), elapsed=time.monotonic, failed=failed)
+    logger().info("access", steps=steps, failed=len(failures))
+    if failures:
+        raise access_resets.StepsFailed(len(failures))
+    return {"steps": steps}

@@ -1,0 +1,42 @@
+"""Queues of webhooks and batches, and the expiry of messages of apps."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sandes.apps import app_status, batch_send, webhook_delivery
+from sandes.edge.http import now_milliseconds
+from sandes.edge.queues.records import each_record
+from sandes.edge.telemetry import logger
+from sandes.edge.wiring.apps import wire_app_expiry, wire_batches, wire_webhook_delivery
+
+
+def expire(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
+    """Called every minute."""
+    expired = app_status.expire_due(now_ms=now_milliseconds(), deps=wire_app_expiry(), elapsed=time.monotonic)
+    logger().info("expire", expired=expired)
+    return {"expired": expired}
+
+
+def webhook(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+    deps = wire_webhook_delivery()
+    return each_record(
+        event,
+        "webhook",
+        lambda body, _: webhook_delivery.deliver(body, now_ms=now_milliseconds(), deps=deps),
+        most_links=webhook_delivery.MOST_LINKS,
+        at_once=10,  # as many as a batch: one receiver that hangs keeps none of the others waiting
+    )
+
+
+def batch(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+    """The queue of batches: checking files, sending chunks."""
+    return each_record(
+        event,
+        "batch",
+        lambda body, _: batch_send.work(body, now_ms=now_milliseconds(), deps=wire_batches()),
+        most_links=batch_send.MOST_LINKS,
+    )

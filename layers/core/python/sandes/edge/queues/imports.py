@@ -1,0 +1,23 @@
+"""The queue of imports of officials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sandes.administration.imports import import_work
+from sandes.edge.http import now_milliseconds
+from sandes.edge.queues.records import each_record
+from sandes.edge.wiring.imports import wire_import_work
+
+
+def imports(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+    """The queue of imports: checking files, chunks of rows, people who were nominated before they came."""
+    deps = wire_import_work()
+    return each_record(
+        event,
+        "import",
+        lambda body, record: import_work.work(body, receives=record.receives, now_ms=now_milliseconds(), deps=deps),
+        most_links=import_work.MOST_LINKS,
+    )

@@ -1,0 +1,28 @@
+"""Counts what the streams of tables report, and looks at the depth of queues (docs/adr/0026)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from sandes.counting import adding_up, queue_depths
+from sandes.edge.queues.streams import each_batch
+from sandes.edge.telemetry import logger
+from sandes.edge.wiring.statistics import wire_adding_up, wire_queue_depths
+
+
+def changes(event: dict[str, Any], _: LambdaContext) -> None:
+    """Called by Lambda with a batch of a table's stream."""
+    each_batch(
+        event,
+        lambda table, records: adding_up.add_up(table, records, now_seconds=int(time.time()), deps=wire_adding_up()),
+    )
+
+
+def queues(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
+    """Called every minute."""
+    depths = queue_depths.look(now_ms=time.time_ns() // 1_000_000, deps=wire_queue_depths())
+    logger().info("queues", failed=sum(depth.failed for depth in depths))
+    return {"queues": len(depths)}
