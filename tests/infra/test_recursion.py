@@ -53,7 +53,7 @@ def test_a_worker_that_its_own_work_comes_back_to_is_not_stopped_as_a_loop(
 
 
 def test_no_chain_goes_by_way_of_another_queue(dev: Synthesised) -> None:
-    """A chain's counter begins anew in another queue (sandes/edge/queues/chains.py): a loop of two queues would not end."""
+    """A chain's counter begins anew in another queue (edge/queues/chains.py): a loop of two queues would not end."""
     mine = {function: queue for queue, (function, _) in dev.workers.items()}
     reached = sets_off(dev)
     for function, queue in mine.items():

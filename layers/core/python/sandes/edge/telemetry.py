@@ -23,7 +23,7 @@ FAILED = "Failed"
 REFUSED = "Refused"
 
 CHAINS_ENDED = "ChainsEnded"
-"""Counts queue entries that were not processed because too many entries had led to them (sandes/edge/queues/chains.py)."""
+"""Counts queue entries that were not processed because too many entries had led to them (edge/queues/chains.py)."""
 
 SMS = "Sms"
 """Counts SMS that were handed over."""
