@@ -115,7 +115,7 @@ class Monitoring(Construct):
                     "AWS/DynamoDB", f"{kind}ThrottleEvents", TableName=self._tables[table].table_name
                 )
                 self._alarm(f"{table.name.capitalize()}{kind}sThrottled", throttled, 10, "the table is overloaded")
-                self._index_alarm(table, kind)
+                self._index_alarms(table, kind)
         self._alarm("HttpFailed", self._metric("AWS/ApiGateway", "5xx", **self._http), 10, "calls are answered 5xx")
         for name in ("IntegrationError", "ExecutionError"):
             failed = self._metric("AWS/ApiGateway", name, **self._websocket)
@@ -150,20 +150,20 @@ class Monitoring(Construct):
                 periods=2,
             )
 
-    def _index_alarm(self, table: Table, kind: str) -> None:
-        """Watch the table's index, whose throttles are metrics of their own and not among the table's.
+    def _index_alarms(self, table: Table, kind: str) -> None:
+        """Watch the table's indexes, whose throttles are metrics of their own and not among the table's.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
         """
-        if table.index is None:
-            return
-        throttled = self._metric(
-            "AWS/DynamoDB",
-            f"{kind}ThrottleEvents",
-            TableName=self._tables[table].table_name,
-            GlobalSecondaryIndexName=table.index.name,
-        )
-        self._alarm(f"{table.name.capitalize()}Index{kind}sThrottled", throttled, 10, "the table's index is overloaded")
+        for index in table.indexes:
+            throttled = self._metric(
+                "AWS/DynamoDB",
+                f"{kind}ThrottleEvents",
+                TableName=self._tables[table].table_name,
+                GlobalSecondaryIndexName=index.name,
+            )
+            name = f"{table.name.capitalize()}{index.name.capitalize()}{kind}sThrottled"
+            self._alarm(name, throttled, 10, f"the table's index `{index.name}` is overloaded")
 
     def _functions_alarms(self, function: SandesFunction) -> None:
         id = function.node.id

@@ -40,13 +40,13 @@ class Tables(Construct):
             ),
             global_secondary_indexes=[
                 dynamodb.GlobalSecondaryIndexPropsV2(
-                    index_name=table.index.name,
-                    partition_key=_attribute(table.index.partition),
-                    sort_key=_attribute(table.index.sort),
+                    index_name=index.name,
+                    partition_key=_attribute(index.partition),
+                    sort_key=_attribute(index.sort),
                 )
+                for index in table.indexes
             ]
-            if table.index
-            else None,
+            or None,
             deletion_protection=table.backup and config.deletion_protection,
             removal_policy=config.removal_policy,
         )

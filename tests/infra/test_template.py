@@ -136,13 +136,13 @@ def test_a_table_has_the_keys_and_expiry_of_the_schema_and_no_other(dev: Synthes
     properties = dev.tables[table.name]["Properties"]
     types = {entry["AttributeName"]: entry["AttributeType"] for entry in properties["AttributeDefinitions"]}
     keys = {entry["KeyType"]: entry["AttributeName"] for entry in properties["KeySchema"]}
-    index = table.index
-    indexed = (index.partition, index.sort) if index else ()
+    indexed = [key for index in table.indexes for key in (index.partition, index.sort)]
     assert types == {key.name: key.type for key in (table.partition, table.sort, *indexed) if key}
     assert keys == {"HASH": table.partition.name} | ({"RANGE": table.sort.name} if table.sort else {})
     expected = {"AttributeName": table.ttl, "Enabled": True} if table.ttl else None
     assert properties.get("TimeToLiveSpecification") == expected
-    assert [one["IndexName"] for one in properties.get("GlobalSecondaryIndexes", [])] == ([index.name] if index else [])
+    indexes = [one["IndexName"] for one in properties.get("GlobalSecondaryIndexes", [])]
+    assert indexes == [index.name for index in table.indexes]
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
     assert properties["SSESpecification"]["SSEEnabled"] is True
 

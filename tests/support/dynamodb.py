@@ -46,32 +46,30 @@ def create_tables(client: DynamoDBClient, *, streams: bool = False) -> dict[str,
     """Make every table of the production schema; returns table names by schema name."""
     names = {}
     for table in schema.TABLES:
-        index = table.index
         keys = [(table.partition, "HASH")] + ([(table.sort, "RANGE")] if table.sort else [])
         attributes = {key.name: key.type for key, _ in keys}
-        attributes |= {key.name: key.type for key in (index.partition, index.sort)} if index else {}
+        attributes |= {key.name: key.type for index in table.indexes for key in (index.partition, index.sort)}
         client.create_table(
             TableName=table.name,
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": type} for name, type in attributes.items()],
             KeySchema=[{"AttributeName": key.name, "KeyType": kind} for key, kind in keys],  # type: ignore[typeddict-item]
-            **_indexes(index),
+            **_indexes(table.indexes),
             **(_stream(table) if streams else {}),
         )
         names[table.name] = table.name
     return names
 
 
-def _indexes(index: schema.Index | None) -> dict[str, Any]:
-    if index is None:
+def _indexes(indexes: tuple[schema.Index, ...]) -> dict[str, Any]:
+    if not indexes:
         return {}
-    keys = ((index.partition, "HASH"), (index.sort, "RANGE"))
-    schemas = [{"AttributeName": key.name, "KeyType": kind} for key, kind in keys]
-    return {
-        "GlobalSecondaryIndexes": [
-            {"IndexName": index.name, "KeySchema": schemas, "Projection": {"ProjectionType": "ALL"}}
-        ]
-    }
+    made = []
+    for index in indexes:
+        keys = ((index.partition, "HASH"), (index.sort, "RANGE"))
+        schemas = [{"AttributeName": key.name, "KeyType": kind} for key, kind in keys]
+        made.append({"IndexName": index.name, "KeySchema": schemas, "Projection": {"ProjectionType": "ALL"}})
+    return {"GlobalSecondaryIndexes": made}
 
 
 def _stream(table: schema.Table) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from sandes.model.ids import (
     parse_administrator,
 )
 from sandes.store.dynamo import Client, Item
-from sandes.store.schema import DIRECTORY, DirectoryRow
+from sandes.store.schema import ENDING, DirectoryRow
 from sandes.store.schema import AccessResetRow as Row
 
 _PREFIX = "AR#"
@@ -47,7 +47,7 @@ class AccessResetStore:
         while True:
             answer = self.client.query(
                 TableName=self.table,
-                IndexName=DIRECTORY.index.name if DIRECTORY.index else "",
+                IndexName=ENDING.name,
                 KeyConditionExpression=f"{Row.DUE} = :access AND {Row.DUE_AT} <= :now",
                 ExpressionAttributeValues={":access": _DUE, ":now": {"N": str(now_seconds)}},
                 **start,

@@ -20,7 +20,7 @@ from sandes.model.ids import (
 )
 from sandes.store.dynamo import Client, Item
 from sandes.store.organisations import organisation_key
-from sandes.store.schema import DIRECTORY, DirectoryRow, PendingRow
+from sandes.store.schema import ENDING, DirectoryRow, PendingRow
 from sandes.store.schema import ApprovalRow as Row
 
 _PREFIX = "P#"
@@ -112,7 +112,7 @@ class ApprovalStore:
             start = {"ExclusiveStartKey": key | {Row.WAITS: _WAITING, Row.WAITS_UNTIL: {"N": until}}}
         answer = self.client.query(
             TableName=self.table,
-            IndexName=DIRECTORY.index.name if DIRECTORY.index else "",
+            IndexName=ENDING.name,
             KeyConditionExpression=f"{Row.WAITS} = :waiting AND {Row.WAITS_UNTIL} > :now",
             ExpressionAttributeValues={":waiting": _WAITING, ":now": {"N": str(now_seconds)}},
             Limit=limit,

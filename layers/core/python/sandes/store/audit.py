@@ -12,7 +12,7 @@ from typing import Any
 from sandes.model.audit import Entry, read_entry
 from sandes.model.ids import OrganisationId, id_text
 from sandes.store.dynamo import Client, Item
-from sandes.store.schema import AUDIT
+from sandes.store.schema import TIME
 from sandes.store.schema import AuditRow as Row
 
 
@@ -49,7 +49,7 @@ class AuditStore:
         """
         if to_ms is not None and seq is None:
             by_time = (Row.AT_MS, from_ms, to_ms)
-            found, more = self._query(chain, by_time, ascending=False, limit=limit, IndexName=_index())
+            found, more = self._query(chain, by_time, ascending=False, limit=limit, IndexName=TIME.name)
         else:
             earlier = (Row.SEQ, 1, seq - 1) if seq is not None else None
             found, more = self._query(chain, earlier, ascending=False, limit=limit)
@@ -107,10 +107,6 @@ class AuditStore:
 
 
 _MOST = 2**62
-
-
-def _index() -> str:
-    return AUDIT.index.name if AUDIT.index else ""
 
 
 def _key(chain: OrganisationId, seq: int) -> dict[str, Any]:

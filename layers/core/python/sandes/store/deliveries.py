@@ -28,7 +28,7 @@ from sandes.model.ids import (
     split_accounts,
 )
 from sandes.store.dynamo import Client, Item, batch_get, failed_condition, transact
-from sandes.store.schema import DELIVERIES
+from sandes.store.schema import DUE
 from sandes.store.schema import DeliveryRow as Row
 
 EVENT_KEEP_SECONDS = 30 * 86_400
@@ -196,7 +196,7 @@ class DeliveryStore:
             while True:
                 answer = self.client.query(
                     TableName=self.table,
-                    IndexName=DELIVERIES.index.name if DELIVERIES.index else "",
+                    IndexName=DUE.name,
                     KeyConditionExpression=f"{Row.DUE} = :due AND {Row.DEADLINE} <= :now",
                     ExpressionAttributeValues={":due": {"S": _due(hour, shard)}, ":now": {"N": str(now_seconds)}},
                     **start,

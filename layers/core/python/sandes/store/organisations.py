@@ -27,7 +27,7 @@ from sandes.store.dynamo import (
     write,
     write_one,
 )
-from sandes.store.schema import DIRECTORY, DirectoryRow
+from sandes.store.schema import ENDING, DirectoryRow
 from sandes.store.schema import OrganisationRow as Row
 
 _SORT = "0"
@@ -154,7 +154,7 @@ class OrganisationStore:
         while True:
             answer = self.client.query(
                 TableName=self.table,
-                IndexName=DIRECTORY.index.name if DIRECTORY.index else "",
+                IndexName=ENDING.name,
                 KeyConditionExpression=condition,
                 ExpressionAttributeValues={
                     ":in": {"S": _children_of(organisation, parent)},

@@ -35,7 +35,7 @@ from sandes.store.directory import account_key
 from sandes.store.dynamo import Client, ConditionFailed, Item, Writer, batch_get_many, failed_condition, write
 from sandes.store.organisations import OrganisationStore, organisation_key
 from sandes.store.routing import RoutingStore
-from sandes.store.schema import DIRECTORY, AttestationKeysRow, DirectoryRow, EndingRow, OfficialRow, WordRow
+from sandes.store.schema import ENDING, AttestationKeysRow, DirectoryRow, EndingRow, OfficialRow, WordRow
 from sandes.store.schema import VerificationRow as Row
 from sandes.store.standing import standing_attribute
 
@@ -286,7 +286,7 @@ class VerificationStore:
             while True:
                 answer = self.client.query(
                     TableName=self.table,
-                    IndexName=DIRECTORY.index.name if DIRECTORY.index else "",
+                    IndexName=ENDING.name,
                     KeyConditionExpression=f"{EndingRow.DUE} = :shard AND {EndingRow.DUE_AT} <= :now",
                     ExpressionAttributeValues={":shard": {"S": _shard(shard)}, ":now": {"N": str(now_seconds)}},
                     **start,

@@ -1,0 +1,18 @@
+"""The limits table."""
+
+from __future__ import annotations
+
+from sandes.store.schema.table import Key, Table
+
+
+class LimitRow:
+    """Token buckets as one number, the time at which the bucket is full again. Counts of an hour (sort `hour#n`)."""
+
+    SUBJECT = "j"  # S
+    LIMIT = "l"  # S
+    FULL_AT_MS = "v"  # N epoch milliseconds; of a bucket
+    COUNT = "n"  # N; of an hour
+    EXPIRES_AT = "x"  # N epoch seconds
+
+
+LIMITS = Table("limits", Key(LimitRow.SUBJECT, "S"), Key(LimitRow.LIMIT, "S"), ttl=LimitRow.EXPIRES_AT, backup=False)
