@@ -56,9 +56,10 @@ else
 		$(BIN)/python -m pytest $(OF_ADMINISTRATION); rest=$$?; wait $$apps && exit $$rest
 endif
 
-lint: setup ## ruff and mypy
+lint: setup ## ruff, mypy, and the layers of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@PYTHONPATH=layers/core/python:. $(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/mypy layers/core/python functions infra tools tests sdk/python/sandes_client
 
 format: setup ## rewrite the code in the one format
