@@ -9,7 +9,7 @@ from typing import Any
 from sandes.administration import approvals
 from sandes.administration.approvals import ApprovalDependencies, ApprovedOperation, Decision, Write
 from sandes.administration.authority import GRANTED_BY, Permission
-from sandes.administration.roles.lookalike_people import MAX_WARNINGS, people_of
+from sandes.administration.lookalike_people import MAX_WARNINGS, people_of
 from sandes.administration.sign_in import fresh
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.approval import Approval

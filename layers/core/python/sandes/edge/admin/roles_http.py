@@ -10,10 +10,10 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from sandes.administration import approvals
+from sandes.administration import approvals, lookalike_people
 from sandes.administration.authority import Permission
 from sandes.administration.organisations import mail_domains
-from sandes.administration.roles import assignments, lookalike_people
+from sandes.administration.roles import assignments
 from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import (
     DEFAULT_LIMIT,
