@@ -123,8 +123,8 @@ def faults_of(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 def _named(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """Return the steps to a value. A header gets its name as the specification spells it: validation has lower case."""
-    source, *steps = location
-    if source == "header" and steps:
+    steps = list(location[1:])
+    if steps and location[0] == "header":
         steps[0] = header_name(str(steps[0]))
     return tuple(steps)
 
