@@ -8,9 +8,11 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # The tests of each of these have one name, by which several workers would take them for one test.
 OF_APPS := tests/e2e/test_app_api_schemathesis.py
 OF_ADMINISTRATION := tests/e2e/test_admin_api_schemathesis.py
+# What `make check` runs. The ignored folders have no such test, but take long to import.
+QUICK := -m "not engine and not cdk and not moto and not slow" --ignore tests/e2e --ignore tests/scenarios --ignore tests/infra
 
 .DEFAULT_GOAL := help
-.PHONY: help setup layers run admin app test lint format bench specs diff deploy smoke clean
+.PHONY: help setup layers run admin app check watch test lint format bench specs diff deploy smoke clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -46,6 +48,16 @@ admin: setup ## on the running engine, make a platform administrator (EMAIL=... 
 
 app: setup ## on the running engine, make a trial app with keys and templates (NAME=... GUEST=+91... FILE=app.json)
 	@$(BIN)/python -m tools.app --name "$(NAME)" --guest "$(GUEST)" $(if $(FILE),--file "$(FILE)") $(if $(ENGINE),--engine "$(ENGINE)")
+
+check: .venv/.ready ## a minute: ruff, layers of imports, every test that needs neither the engine nor the CDK nor moto (ARGS=...)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@PYTHONPATH=layers/core/python:. $(BIN)/lint-imports --no-logo --no-cache
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(QUICK) $(ARGS)
+
+watch: .venv/.ready ## run tests again after each change of the code, failed ones first (ARGS="tests/unit/people")
+	@$(BIN)/watchfiles --filter python '$(BIN)/python -m pytest --failed-first -m "not engine and not cdk" $(or $(ARGS),tests/unit)' \
+		layers/core functions infra sdk tests tools
 
 test: setup layers ## run every test: unit, store, templates, conversations on the local engine (ARGS=...)
 ifdef ARGS

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,8 @@ from tools.backstage import Backstage
 from tools.engine import Deployment, Engine, deploy
 
 _ENGINE = os.environ.get("PYTEST_XDIST_WORKER") or os.environ.get("TEST_ENGINE", "test")
-FOLDER = Path(__file__).parent.parent / ".local" / _ENGINE
+TESTS = Path(__file__).parent
+FOLDER = TESTS.parent / ".local" / _ENGINE
 """One for each worker of a run, and for a run beside another (TEST_ENGINE): each has an engine of its own."""
 
 
@@ -38,8 +41,35 @@ def as_published() -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by what it needs: `engine` and `moto` by its fixtures, `cdk` by its folder."""
+    for item in items:
+        if not isinstance(item, pytest.Function):
+            continue
+        if "deployment" in item.fixturenames:
+            item.add_marker("engine")
+        if item.path.is_relative_to(TESTS / "infra"):
+            item.add_marker("cdk")
+        fixtures = [made for name in item.fixturenames for made in item._fixtureinfo.name2fixturedefs.get(name, ())]
+        if any(_starts_moto(code) for code in (item.obj, *(fixture.func for fixture in fixtures))):
+            item.add_marker("moto")
+
+
+MOTO = {"mock_aws", "moto_dynamodb", "admin_api", "batch_backend", "import_backend"}
+
+
+def _starts_moto(function: Callable[..., Any]) -> bool:
+    return not MOTO.isdisjoint(getattr(inspect.unwrap(function), "__code__", _NOTHING).co_names)
+
+
+_NOTHING = (lambda: None).__code__
+
+
 @pytest.fixture(scope="session")
-def deployment() -> Iterator[Deployed]:
+def deployment(request: pytest.FixtureRequest) -> Iterator[Deployed]:
+    if "not engine" in request.config.option.markexpr:
+        pytest.fail("a test needs the engine and is not marked: it has to name the fixture `deployment`")
     engine = Engine(FOLDER)
     engine.forget()
     engine.start()

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PROTOCOL = ROOT / "docs" / "protocol"
 BIN = ROOT / "node_modules" / ".bin"
