@@ -99,7 +99,8 @@ class Administration(Foundation):
             self._tables(schema.DIRECTORY) | self._audit_settings() | self._pool_settings() | self._mail_settings(),
             entry="access",
         )
-        self._grant_tables(self.access_resets, {schema.DIRECTORY: ("GetItem", "Query", "PutItem", "DeleteItem")})
+        writing = ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
+        self._grant_tables(self.access_resets, {schema.DIRECTORY: writing})
         self._grant(self.access_resets, ("dynamodb:Query",), f"{self.tables[schema.DIRECTORY].table_arn}/index/*")
         self._grant_audit(self.access_resets)
         self._grant_mail(self.access_resets)

@@ -158,15 +158,27 @@ class Foundation(Stack):
         return function in self._directory_writers
 
     def _deny_keys(
-        self, function: SandesFunction, table: schema.Table, actions: tuple[str, ...], keys: tuple[str, ...]
+        self,
+        function: SandesFunction,
+        table: schema.Table,
+        actions: tuple[str, ...],
+        keys: tuple[str, ...],
+        *,
+        but: tuple[str, ...] = (),
     ) -> None:
-        """Whatever else it is granted: nothing that touches a partition of these patterns, in transactions neither."""
+        """Whatever else it is granted: nothing that touches a partition of these patterns, in transactions neither.
+
+        `but`: attributes that it may touch there all the same.
+        """
+        conditions = {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": list(keys)}}
+        if but:
+            conditions["ForAnyValue:StringNotEquals"] = {"dynamodb:Attributes": list(but)}
         function.function.add_to_role_policy(
             iam.PolicyStatement(
                 effect=iam.Effect.DENY,
                 actions=[f"dynamodb:{action}" for action in actions],
                 resources=[self.tables[table].table_arn],
-                conditions={"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": list(keys)}},
+                conditions=conditions,
             )
         )
 

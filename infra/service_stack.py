@@ -464,7 +464,8 @@ class ServiceStack(Administration):
         serving_apps = (self.admin_apps, self.apps, self.app_webhooks, self.app_groups)
         # `admin` carries out what was approved; and a group of an app leaves its partition whoever dissolves it
         for keys, actions, may in (
-            (("AD#*", "O"), (*made, "DeleteItem"), (self.admin, self.operator)),
+            (("AD#*",), (*made, "DeleteItem"), (self.admin, self.operator, self.access_resets)),
+            (("O",), (*made, "DeleteItem"), (self.admin, self.operator)),
             (("AR#*",), (*made, "DeleteItem"), (self.admin, self.access_resets)),
             (("K#*",), (*made, "DeleteItem"), (self.admin_people, self.admin_imports)),
             (("APP#*",), made, (self.admin, self.rekey, *serving_apps, self.group_upkeep, self.group_rosters)),
@@ -472,6 +473,14 @@ class ServiceStack(Administration):
             for function in writers:
                 if function not in may:
                     self._deny_keys(function, schema.DIRECTORY, actions, keys)
+        self._guard_administrators()
+
+    def _guard_administrators(self) -> None:
+        """Of administrators, the function that resets access may only say from when their sessions count."""
+        resets, table, keys, row = self.access_resets, schema.DIRECTORY, ("AD#*",), schema.DirectoryRow
+        self._deny_keys(resets, table, ("PutItem", "BatchWriteItem", "DeleteItem"), keys)
+        ending = (row.PARTITION, row.SORT, schema.AdministratorRow.SESSIONS_FROM)
+        self._deny_keys(resets, table, ("UpdateItem",), keys, but=ending)
 
     def _monitoring(self) -> None:
         """Of everything there is by now."""

@@ -61,6 +61,19 @@ def asked(deployment: Deployed, authorization: str | None, path: str = "me") -> 
     return answer.status_code, answer.json()
 
 
+def refused_token(deployment: Deployed, token: str) -> tuple[int, str]:
+    """What the service answers to a token that API Gateway still lets pass."""
+    status, problem = asked(deployment, f"Bearer {token}")
+    return status, str(problem["code"])
+
+
+def wait_for_the_next_second() -> None:
+    """A sign-in is known by its second, and sessions that are ended are those up to this second."""
+    now = int(time.time())
+    while time.time() < now + 1:
+        time.sleep(0.05)
+
+
 # Signing in
 
 
@@ -161,12 +174,17 @@ def test_after_its_authenticator_was_deleted_the_next_sign_in_sets_up_another(de
 
 def test_whoever_still_has_the_authenticator_replaces_it_through_the_api(deployment: Deployed) -> None:
     made = administrator(deployment, roles=[(Role.PLATFORM_ADMIN, ROOT)])
+    before = made.api.tokens.access
     made.api.delete("me", "authenticator")
+    assert refused_token(deployment, before) == (401, "token_invalid")
     with pytest.raises(NotSignedIn):
         made.api.refresh()
     step = begin(cognito(deployment), made.email, PASSWORD)
     assert isinstance(step, SetUpAuthenticator)
-    assert isinstance(step.answer(totp.code(step.secret)), SignedIn)
+    wait_for_the_next_second()
+    done = step.answer(totp.code(step.secret))
+    assert isinstance(done, SignedIn)
+    assert asked(deployment, f"Bearer {done.tokens.access}")[0] == 200
     (mail,) = deployment.engine.emails_to(made.email)
     assert "authenticator" in mail
 
@@ -188,6 +206,8 @@ def test_a_lost_authenticator_is_replaced_without_the_consoles_of_aws(deployment
     asked_for = west.api.post(*path, body={"reason": "phone stolen"})
     east.api.post("approvals", asked_for["id"], "approve")
     third.api.post(*path, "confirm")
+    before = lost.api.tokens.access
+    assert asked(deployment, f"Bearer {before}")[0] == 200
     functions = deployment.engine.client("lambda")
     names = [function["FunctionName"] for function in functions.list_functions()["Functions"]]
     functions.invoke(FunctionName=next(name for name in names if "AccessResets" in name))
@@ -196,6 +216,7 @@ def test_a_lost_authenticator_is_replaced_without_the_consoles_of_aws(deployment
     with pytest.raises(AdminApiError) as error:
         west.api.get(*path)
     assert error.value.code == "not_found"
+    assert refused_token(deployment, before) == (401, "token_invalid")
     with pytest.raises(NotSignedIn):
         lost.api.refresh()
     with pytest.raises(SignInRefused):
@@ -204,6 +225,7 @@ def test_a_lost_authenticator_is_replaced_without_the_consoles_of_aws(deployment
     assert isinstance(step, AskNewPassword)
     setting_up = step.answer("Another-horse-7-battery")
     assert isinstance(setting_up, SetUpAuthenticator)
+    wait_for_the_next_second()
     done = setting_up.answer(totp.code(setting_up.secret))
     assert isinstance(done, SignedIn)
     with administrators.client(deployment, done.tokens) as client:

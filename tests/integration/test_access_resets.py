@@ -110,11 +110,34 @@ def test_two_officers_of_different_units_reset_access_after_a_day(office: Office
     assert lost.id in api.pool.signed_out
     assert office.state().status == 404
     assert office.run(later=2 * DAY) == 0
-    after = office.staff.caller(lost.administrator)
+    after = office.staff.caller(lost.administrator, now_seconds=office.now + 2 * DAY)
     assert (after.id, set(after.roles)) == (lost.id, {Role.VERIFIER}), "directory id and roles stay"
     steps = ["reset.requested", "reset", "announce", "replace", "locked", "done"]
     assert office.actions() == [f"access.{step}" for step in steps]
     assert office.failed == []
+
+
+def test_after_a_reset_tokens_of_earlier_sign_ins_are_refused_at_once(office: Office) -> None:
+    """API Gateway takes an access token for a quarter of an hour, and a refreshed one keeps the time of the sign-in."""
+    api, lost = office.api, office.lost
+    office.agreed()
+    office.run()
+    assert api(lost, "GET", "/me", signed_in_at=office.now).status == 200, "until it is carried out"
+    office.run(later=DAY)
+    ended = office.now + 600 + DAY
+    for before in (office.now, ended - 1, ended):
+        refused = api(lost, "GET", "/me", signed_in_at=before)
+        assert (refused.status, refused.code) == (401, "token_invalid")
+    assert api(lost, "GET", "/me", signed_in_at=ended + 1).status == 200, "who signs in with the new authenticator"
+    assert api(office.asha, "GET", "/me", signed_in_at=office.now).status == 200, "nobody else is signed out"
+
+
+def test_a_reset_that_is_objected_to_ends_no_session(office: Office) -> None:
+    office.agreed()
+    office.run()
+    assert office.api(office.lost, "DELETE", "/me/access-reset").status == 204
+    office.run(later=DAY)
+    assert office.api(office.lost, "GET", "/me", signed_in_at=office.now).status == 200
 
 
 def test_the_person_can_object_for_a_day(office: Office) -> None:
@@ -245,7 +268,9 @@ def test_a_repeated_invitation_locks_nobody_out_again(office: Office, monkeypatc
     monkeypatch.setattr(office.api.pool, "invite_again", cut_short)
     office.run(later=DAY)
     assert office.state().body["state"] == "inviting"
-    assert office.api(office.lost, "DELETE", "/me/access-reset").code == "access_reset_state"
+    afterwards = office.now + 600 + DAY + 1
+    objected = office.api(office.lost, "DELETE", "/me/access-reset", signed_in_at=afterwards)
+    assert objected.code == "access_reset_state"
     monkeypatch.setattr(office.api.pool, "invite_again", invite)
     assert office.run(later=DAY + 60) == 1
     assert office.api.pool.locked_out == [office.lost.id], "once"
@@ -260,6 +285,26 @@ def test_an_authenticator_is_replaced_by_whoever_has_the_old_one(office: Office)
     assert office.actions() == ["access.authenticator"]
     ((to, _, _),) = office.api.mailer.sent
     assert to == office.lost.administrator.email
+
+
+def test_whoever_replaces_the_authenticator_ends_their_sessions_everywhere(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, lost, remove = office.api, office.lost, office.api.pool.remove_authenticator
+
+    def unreachable(_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://cognito-idp")
+
+    monkeypatch.setattr(api.pool, "remove_authenticator", unreachable)
+    assert api(lost, "DELETE", "/me/authenticator").status == 503
+    assert api(lost, "GET", "/me").status == 200, "nothing was removed: the call can be repeated"
+    monkeypatch.setattr(api.pool, "remove_authenticator", remove)
+    signed_in_at = int(time.time())
+    assert api(lost, "DELETE", "/me/authenticator", signed_in_at=signed_in_at).status == 204
+    for before in (office.now, signed_in_at):
+        assert api(lost, "GET", "/me", signed_in_at=before).code == "token_invalid"
+        assert api(lost, "DELETE", "/me/authenticator", signed_in_at=before).code == "token_invalid"
+    assert api(lost, "GET", "/me", signed_in_at=int(time.time()) + 1).status == 200
 
 
 def test_without_a_sender_of_e_mail_nobody_is_reset_unheard(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,8 @@ ADVICE: dict[ErrorCode, Advice] = {
         "Sign the act with the device's identity key and send the header Sandes-Act.",
     ),
     ErrorCode.TOKEN_INVALID: Advice(
-        "The token is missing, is malformed, or its key is unknown to the service.",
+        "The token is missing, is malformed, or its key is unknown to the service. "
+        "An administrator also gets it for a session that was ended.",
         "Check the key id, the signature and each claim. Repeating the same token does not help.",
     ),
     ErrorCode.TOKEN_AUDIENCE: Advice(

@@ -189,6 +189,20 @@ def test_who_is_removed_has_no_role_and_no_sign_in_any_more_and_that_is_on_the_r
     assert service.pool.signed_out == [asha.id] * 2
 
 
+def test_the_tokens_of_who_is_removed_are_refused_until_they_are_made_and_sign_in_again(
+    service: Service, store: AdministratorStore
+) -> None:
+    asha = create(service)
+    remove(service, email=ASHA["email"])
+    service.operate("administrator.create", **ASHA)
+    for before in (NOW - 5, NOW):
+        with pytest.raises(ProtocolError) as error:
+            identify(asha.id, signed_in_at=before, now_seconds=NOW + 1, administrators=store)
+        assert error.value.code is ErrorCode.TOKEN_INVALID
+    again = identify(asha.id, signed_in_at=NOW + 1, now_seconds=NOW + 1, administrators=store)
+    assert again.roles == {Role.PLATFORM_ADMIN}
+
+
 def test_who_is_removed_while_they_are_given_another_role_keeps_neither(
     service: Service, store: AdministratorStore
 ) -> None:

@@ -60,6 +60,13 @@ def narrowed(event: Mapping[str, Any]) -> dict[str, Any]:
     return {**event, "response": {"claimsAndScopeOverrideDetails": {"accessTokenGeneration": access}}}
 
 
+def sessions_from(now_ms: int) -> int:
+    """The epoch second from which sessions count, if all those that began until now end: the next one, since a
+    sign-in is known by its second only.
+    """
+    return now_ms // 1000 + 1
+
+
 def fresh(signed_in: SignedIn, *, now_seconds: int) -> None:
     """Raises ProtocolError fresh_sign_in_required if it is too long since they signed in."""
     if now_seconds - signed_in.signed_in_at > FRESH_SECONDS:

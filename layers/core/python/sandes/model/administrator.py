@@ -44,7 +44,8 @@ class Place:
 class Administrator:
     """`home`: the unit a person works in. Two people of one unit are not two for what takes two.
 
-    `version` rises with each role granted, and with name and home.
+    `version` rises with each role granted, and with name and home. `sessions_from`: epoch second; sessions that began
+    before it have been ended.
     """
 
     id: AdministratorId
@@ -53,6 +54,7 @@ class Administrator:
     home: Place
     created_at: int
     version: int = field(default=0, compare=False)
+    sessions_from: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

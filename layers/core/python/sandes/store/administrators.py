@@ -171,6 +171,26 @@ class AdministratorStore:
             }
         }
 
+    def ending_sessions(self, administrator: AdministratorId, *, sessions_from: int) -> dict[str, Any]:
+        """End the sessions that began before the epoch second `sessions_from`."""
+        return {
+            "Update": {
+                "TableName": self.table,
+                "Key": administrator_key(administrator),
+                "UpdateExpression": f"SET {AdministratorRow.SESSIONS_FROM} = :from",
+                "ConditionExpression": _THERE,
+                "ExpressionAttributeValues": {":from": {"N": str(sessions_from)}},
+            }
+        }
+
+    def removing(self, administrator: Administrator, *, sessions_from: int) -> dict[str, Any]:
+        """End the sessions of somebody whose roles are taken away. Fails as `counting` does."""
+        change = self.counting(administrator)
+        ending = self.ending_sessions(administrator.id, sessions_from=sessions_from)["Update"]
+        change["Update"]["UpdateExpression"] += f" {ending['UpdateExpression']}"
+        change["Update"]["ExpressionAttributeValues"] |= ending["ExpressionAttributeValues"]
+        return change
+
     def granting(self, assignment: Assignment, administrator: Administrator) -> Iterator[dict[str, Any]]:
         """Fails if the administrator has the assignment already. Of a nodal officer it is counted."""
         yield from self.granting_uncounted(assignment, administrator)
@@ -272,6 +292,7 @@ def read_administrator(item: Item) -> Administrator:
         ),
         created_at=int(item[AdministratorRow.CREATED_AT]["N"]),
         version=int(item[AdministratorRow.VERSION]["N"]),
+        sessions_from=int(item.get(AdministratorRow.SESSIONS_FROM, {"N": "0"})["N"]),
     )
 
 

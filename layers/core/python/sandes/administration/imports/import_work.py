@@ -19,7 +19,7 @@ from sandes.administration.imports.import_decisions import Known, decide
 from sandes.administration.imports.imports import ImportDependencies, file_name, rows_name
 from sandes.administration.people.attestation_keys import announced_key
 from sandes.administration.people.verifications import ENDING_SECONDS, Terms, attested
-from sandes.administration.roles.admin_identity import identify
+from sandes.administration.roles.admin_identity import with_roles
 from sandes.crypto.attestation import AttestationKeys
 from sandes.crypto.introductions import Key
 from sandes.model.administrator import Assignment
@@ -421,7 +421,7 @@ def verify_nominated(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDepe
 def _right_of_author(nomination: Nomination, now_seconds: int, deps: ImportDependencies) -> Assignment | None:
     """By which who committed the import could verify somebody in the unit today."""
     try:
-        author = identify(nomination.by, signed_in_at=0, now_seconds=now_seconds, administrators=deps.administrators)
+        author = with_roles(nomination.by, signed_in_at=0, now_seconds=now_seconds, administrators=deps.administrators)
     except ProtocolError:
         return None
     return grants(author, Permission.PEOPLE, "act", nomination.place, deps.organisations)

@@ -12,7 +12,7 @@ from sandes.administration.authority import APART
 from sandes.administration.organisations import organisations
 from sandes.administration.organisations.organisations import CreateUnit, PlaceName
 from sandes.administration.recorder import Recorder
-from sandes.administration.sign_in import AdministratorPool
+from sandes.administration.sign_in import AdministratorPool, sessions_from
 from sandes.model.administrator import PLATFORM, Administrator, Assignment, Place, Role
 from sandes.model.audit import OPERATOR, Act
 from sandes.model.ids import AdministratorId, UnitId, administrator_text, id_text
@@ -157,7 +157,7 @@ def remove(operation: RemoveAdministrator, *, now_ms: int, deps: FirstAdministra
     known, held = (deps.administrators.read(id) if id else None) or (None, [])
     if id is None or known is None or known.home.organisation != PLATFORM:
         raise ProtocolError(ErrorCode.NOT_FOUND)
-    changes = [deps.administrators.counting(known)]
+    changes = [deps.administrators.removing(known, sessions_from=sessions_from(now_ms))]
     for one in held:
         changes += deps.administrators.taking(one)
     act = _act("administrator.remove", known.home.unit, administrator_text(id), roles=[one.role.value for one in held])

@@ -16,7 +16,7 @@ from sandes.administration import approvals
 from sandes.administration.approvals import ApprovalDependencies, ApprovedOperation, Decision, Write
 from sandes.administration.authority import GRANTED_BY, Permission, grants, require
 from sandes.administration.recorder import Recorder, act, recording
-from sandes.administration.sign_in import AdministratorPool, fresh
+from sandes.administration.sign_in import AdministratorPool, fresh, sessions_from
 from sandes.model.access_reset import OBJECTION_SECONDS, AccessReset
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
 from sandes.model.approval import Approval
@@ -27,7 +27,7 @@ from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.fields import AdministratorField, OrganisationField, UnitField, Wire
 from sandes.store.access_resets import AccessResetStore
 from sandes.store.administrators import AdministratorStore
-from sandes.store.dynamo import ConditionFailed, StoreUnavailable
+from sandes.store.dynamo import ConditionFailed, StoreUnavailable, transact
 from sandes.store.organisations import OrganisationStore
 
 JOB_SECONDS = 20.0
@@ -217,13 +217,14 @@ def object_to(caller: Caller, *, now_ms: int, deps: AccessDependencies) -> None:
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
 
 
-def replace_own_authenticator(caller: Caller, *, now_ms: int, deps: AccessDependencies) -> None:
+def replace_own_authenticator(caller: Caller, *, now_ms: Callable[[], int], deps: AccessDependencies) -> None:
     """Remove one's own authenticator after a fresh sign-in with it: the next sign-in sets up another.
 
-    The act is on the record before anything is done, and the person is told. Raises ProtocolError
-    fresh_sign_in_required.
+    The act is on the record before anything is done, and the person is told. Once it returns, every token of the
+    sessions before is refused. Raises ProtocolError fresh_sign_in_required.
     """
-    fresh(caller, now_seconds=now_ms // 1000)
+    began_ms = now_ms()
+    fresh(caller, now_seconds=began_ms // 1000)
     home, text = caller.administrator.home, administrator_text(caller.id)
     what = Act(
         action="access.authenticator",
@@ -233,9 +234,10 @@ def replace_own_authenticator(caller: Caller, *, now_ms: int, deps: AccessDepend
         unit=home.unit,
         subject=text,
     )
-    deps.recorder.record(what, now_ms=now_ms)
+    deps.recorder.record(what, now_ms=began_ms)
     deps.mailer.send(caller.administrator.email, "Your authenticator was removed", CHANGED)
     deps.pool.remove_authenticator(caller.id)
+    transact(deps.administrators.client, [_ending_sessions(caller.id, now_ms(), deps)])
 
 
 # The minute job.
@@ -267,7 +269,7 @@ def _steps(id: AdministratorId, now_ms: Callable[[], int], deps: AccessDependenc
         if reset is None:
             break
         try:
-            if not _step(reset, now_ms(), deps):
+            if not _step(reset, now_ms, deps):
                 break
         except ConditionFailed:  # objected to, taken back or confirmed in this moment: read it again
             continue
@@ -275,9 +277,10 @@ def _steps(id: AdministratorId, now_ms: Callable[[], int], deps: AccessDependenc
     return done
 
 
-def _step(reset: AccessReset, now_ms: int, deps: AccessDependencies) -> bool:
+def _step(reset: AccessReset, clock: Callable[[], int], deps: AccessDependencies) -> bool:
     """Make one step. Returns False if it is too early. Raises ConditionFailed."""
-    now, known = now_ms // 1000, deps.administrators.read(reset.administrator)
+    now_ms, known = clock(), deps.administrators.read(reset.administrator)
+    now = now_ms // 1000
     if known is None:
         _write_by_itself(reset, "access.end", [deps.resets.ending(reset)], now_ms, deps)
         return True
@@ -295,11 +298,16 @@ def _step(reset: AccessReset, now_ms: int, deps: AccessDependencies) -> bool:
     elif reset.state == "acting":
         deps.pool.lock_out(reset.administrator)
         moving = deps.resets.moving(reset, due_at=now, state="inviting")
-        _write_by_itself(reset, "access.locked", [moving], now_ms, deps)
+        ended = _ending_sessions(reset.administrator, clock(), deps)  # by now nobody can sign in as before
+        _write_by_itself(reset, "access.locked", [moving, ended], now_ms, deps)
     else:
         deps.pool.invite_again(reset.administrator, person.email)
         _write_by_itself(reset, "access.done", [deps.resets.ending(reset)], now_ms, deps)
     return True
+
+
+def _ending_sessions(id: AdministratorId, now_ms: int, deps: AccessDependencies) -> dict[str, Any]:
+    return deps.administrators.ending_sessions(id, sessions_from=sessions_from(now_ms))
 
 
 def _time(seconds: int) -> str:

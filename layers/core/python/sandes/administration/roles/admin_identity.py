@@ -14,7 +14,20 @@ from sandes.store.organisations import OrganisationStore
 
 
 def identify(id: AdministratorId, *, signed_in_at: int, now_seconds: int, administrators: AdministratorStore) -> Caller:
-    """One query. `signed_in_at`: epoch seconds. Raises ProtocolError not_found for who was never given a role."""
+    """One query. `signed_in_at`: epoch second at which the session of the token began.
+
+    Raises ProtocolError: not_found for who was never given a role; token_invalid for a session that was ended.
+    """
+    caller = with_roles(id, signed_in_at=signed_in_at, now_seconds=now_seconds, administrators=administrators)
+    if signed_in_at < caller.administrator.sessions_from:
+        raise ProtocolError(ErrorCode.TOKEN_INVALID)
+    return caller
+
+
+def with_roles(
+    id: AdministratorId, *, signed_in_at: int, now_seconds: int, administrators: AdministratorStore
+) -> Caller:
+    """Somebody with the roles in force, with or without a session. One query. Raises ProtocolError not_found."""
     known = administrators.read(id)
     if known is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)

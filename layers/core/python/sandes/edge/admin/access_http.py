@@ -13,7 +13,7 @@ from sandes.edge.admin.caller import call
 from sandes.edge.admin.params import AdministratorPath
 from sandes.edge.admin.roles_http import shown_approval
 from sandes.edge.admin.routes import ASKING, described
-from sandes.edge.http import no_content
+from sandes.edge.http import no_content, now_milliseconds
 from sandes.edge.paths import administrator_in_path
 from sandes.edge.wiring.administration import wire_access, wire_approvals
 from sandes.model.access_reset import AccessReset
@@ -116,8 +116,8 @@ def object_to_reset() -> Response[str]:
     ),
 )
 def replace_authenticator() -> Response[str]:
-    caller, now_ms = call(router)
-    access_resets.replace_own_authenticator(caller, now_ms=now_ms, deps=wire_access())
+    caller, _ = call(router)
+    access_resets.replace_own_authenticator(caller, now_ms=now_milliseconds, deps=wire_access())
     return no_content()
 
 

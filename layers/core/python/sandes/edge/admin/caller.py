@@ -23,7 +23,7 @@ def claims(app: BaseRouter) -> Claims:
 def call(app: BaseRouter) -> tuple[Caller, int]:
     """Who calls, with the roles in force, and when (epoch milliseconds). One query.
 
-    Raises ProtocolError token_invalid, or not_found for who was never given a role.
+    Raises ProtocolError token_invalid, also for a session that was ended, or not_found for who was never given a role.
     """
     now_ms = now_milliseconds()
     signed_in = claims(app)

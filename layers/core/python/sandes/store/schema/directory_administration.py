@@ -50,6 +50,7 @@ class AdministratorRow:
     UNIT = "u"  # B 8 of their home
     CREATED_AT = "c"  # N epoch seconds
     VERSION = "v"  # N rises with each role granted: two that exclude each other are not granted at once
+    SESSIONS_FROM = "e"  # N epoch seconds: sessions that began before have been ended; absent if none ever was
 
 
 class AssignmentRow:
