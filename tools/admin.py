@@ -5,7 +5,6 @@ Carries out `sandes-admin administrator create`, and reads the e-mail that Cogni
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import urllib.error
@@ -15,10 +14,11 @@ from sandes_client.cli.administration.administrators import told_of
 from sandes_client.operator import Operator, OperatorRefused, OperatorUnreachable
 from tools.engine import Engine
 from tools.run import ENDPOINTS, FOLDER, ROOT
+from tools.targets import Target
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make admin", description=__doc__.partition("\n")[0])
+    parser = Target(prog="make admin", description=__doc__.partition("\n")[0])
     parser.add_argument("--email", required=True, help="make admin EMAIL=...")
     parser.add_argument("--name", required=True, help="make admin NAME=...")
     parser.add_argument("--unit", required=True, help="make admin UNIT=...: name of a unit of the platform")

@@ -6,7 +6,6 @@ The app is on trial. It has a live key, a test key, an approved template for OTP
 
 from __future__ import annotations
 
-import argparse
 import base64
 import os
 import sys
@@ -23,6 +22,7 @@ from sandes_client.keys import IdentityKey
 from tools.backstage import Backstage
 from tools.engine import Engine, EngineError, deployment_of
 from tools.run import FOLDER
+from tools.targets import Target
 
 LOGIN = {"en": "{{ code }} is your code for {{ service }}."}
 READY = {"en": "Your file {{ file }} is ready."}
@@ -32,12 +32,16 @@ _PKCS8_ED25519 = bytes.fromhex("302e020100300506032b657004220420")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="make app", description=(__doc__ or "").partition("\n")[0])
+    parser = Target(prog="make app", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--name", default="", help="make app NAME=...: what recipients see as the sender")
     parser.add_argument("--guest", default="", help="make app GUEST=+91...: a number that the app may send to")
     parser.add_argument("--file", type=Path, default=Path("app.json"), help="make app FILE=...: new credentials file")
     parser.add_argument("--engine", type=Path, default=FOLDER, help="folder of the running engine")
     options = parser.parse_args(arguments)
+    if options.file.suffix != ".json":
+        parser.error(f"FILE={options.file} does not end with .json, as git's ignored files do: it holds a private key")
+    if not os.access(options.file.parent, os.W_OK | os.X_OK):
+        parser.error(f"the folder {options.file.parent} does not exist or cannot be written to")
     live_file: Path = options.file.with_name(f"{options.file.stem}-live.json")
     pem: Path = options.file.with_suffix(".pem")
     for file in (options.file, live_file, pem):
@@ -63,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"  .venv/bin/sandes app otp send +990000000001 --template login --var service=passports "
         f"--credentials {options.file}\n"
         f"  .venv/bin/sandes app otp check ID 123456 --credentials {options.file}\n\n"
-        f"The same with curl: docs/apps/first-otp.md. Further guests: make app GUEST=+91..., or an administrator."
+        f"The same with curl: docs/apps/first-otp.md.\n"
+        f"An app for another guest: make app GUEST=+91... FILE=another.json.\n"
+        f"Guests of an app that administrators registered: sandes-admin app guests --app APP --guest +91..."
     )
     return 0
 

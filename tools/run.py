@@ -23,6 +23,7 @@ from tools.demonstration import play
 from tools.demonstration.narrator import Narrator, StepFailed
 from tools.demonstration.people import ASHA, RAVI
 from tools.engine import Deployment, Engine, EngineError, deploy
+from tools.targets import Target
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".local" / "run"
@@ -36,8 +37,8 @@ _CHAT = f"""
   .venv/bin/sandes --profile {ASHA.name} chat {RAVI.phone}
   .venv/bin/sandes --profile {RAVI.name} chat {{asha}}
 
-(Asha is an official whose post is not listed: she is written to by her account, and found by number by nobody.) And
-what came to the group, with whom it is from:
+(Asha is an official whose post is not listed: write to her by her account id; nobody finds her by number.)
+Messages of the group, with their senders:
 
   .venv/bin/sandes --profile {RAVI.name} inbox
   .venv/bin/sandes --profile {ASHA.name} group list
@@ -45,9 +46,7 @@ what came to the group, with whom it is from:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="make run", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = Target(prog="make run", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
         "--once",
         action="store_true",
@@ -165,8 +164,8 @@ Register somebody, and read the SMS with the code:
   .venv/bin/sandes --profile me register +919810000003
   .venv/bin/python -m tools.sms +919810000003
 
-Administer: make yourself a platform administrator, and sign in as it tells you (a second person makes two of what takes
-two):
+Administer: make yourself a platform administrator, and sign in as it tells you (what needs two people needs a second
+administrator):
 
   make admin EMAIL=you@example.gov.in NAME="Your Name" UNIT=Operations
 

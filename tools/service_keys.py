@@ -157,6 +157,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         if given.command == "root":
             _new_root(given.file)
+            print(f"Wrote {given.file}. Keep it offline, in two places, and delete it here: nobody can make it again.")
             return
         secret = sys.stdin.read().strip()
         match given.command:

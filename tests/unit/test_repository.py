@@ -12,18 +12,25 @@ OPTIONS = r"--(?:session|credentials|keys?|output|out|export)"
 
 
 def created_by_the_docs() -> set[str]:
-    """Names of files that commands in the docs write into the current folder: sessions, keys, exports."""
-    names: set[str] = set()
+    """Names of files that commands in the docs write into the current folder: sessions, keys, profiles, lists."""
+    names = {"token.txt"}
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "sdk" / "python" / "README.md"]:
         text = page.read_text()
         names |= set(re.findall(rf"{OPTIONS} ([\w.-]+\.(?:json|pem))\b", text))
         names |= set(re.findall(r"(?:-out|audit export) ([\w.-]+\.(?:pem|ndjson))\b", text))
+        names |= set(
+            re.findall(r"(?:service_keys root|import check|batch send|roster GROUP|--results) ([\w.-]+)", text)
+        )
+        names |= set(re.findall(r"FILE=([\w.-]+\.json)", text))
+        names |= set(re.findall(r'Path\("([\w.-]+\.(?:csv|sqlite3))"\)', text))
     return names
 
 
-def test_git_ignores_every_session_and_key_that_the_docs_have_readers_create() -> None:
-    names = created_by_the_docs()
-    assert {"farah.json", "girish.json", "my-app.json"} <= names
+def test_git_ignores_every_session_key_and_list_that_the_docs_have_readers_create() -> None:
+    """In any folder, and with the files that SQLite writes beside its own."""
+    created = created_by_the_docs()
+    assert {"farah.json", "my-app.json", "root.key", "alice.sqlite3", "officials.xlsx", "people.csv"} <= created
+    names = created | {f"mine/{name}" for name in created} | {".env", "docs/app.json", "alice.sqlite3-wal"}
     seen = subprocess.run(  # noqa: S603  # names from our own docs
         ["git", "check-ignore", "--no-index", *sorted(names)],  # noqa: S607
         cwd=ROOT,
