@@ -1,8 +1,8 @@
 """moto's DynamoDB made quick: what it answers stays the same.
 
-For each query moto sorts all of a table, and for each operation of a transaction it copies all of a table, to have it
-back should the transaction fail. Here a query sees the partition that is asked for, and of a table that is kept only
-the rows that the transaction names are copied.
+For each query moto looks at all of a table, and for each operation of a transaction it copies all of a table, to have
+it back should the transaction fail. Here a query sees the partition that is asked for, of a table or an index. Of a
+table that is kept, only the rows that the transaction names are copied.
 
 moto also parses each expression anew, several times in a call. Here each is parsed once in a process, and values are
 put into what was parsed: expressions are constants of the stores, and only their values change.
@@ -44,6 +44,7 @@ R = TypeVar("R")
 Touched = Mapping[str, Iterable[Mapping[str, Any]]]
 
 _query, _transact = Table.query, DynamoDBBackend.transact_write_items
+_shipped_cast_value: Callable[[DynamoType], Any] = vars(DynamoType)["cast_value"].fget
 _parse_condition, _make_operand = ConditionExpressionParser.parse, ConditionExpressionParser._make_operand
 _touched: ContextVar[Touched] = ContextVar("touched")
 """Rows, or their keys, by table, of the transaction that is under way."""
@@ -51,11 +52,37 @@ _touched: ContextVar[Touched] = ContextVar("touched")
 
 def _query_of_a_partition(table: Table, hash_key: Any, *arguments: Any, **named: Any) -> Any:
     *_, index, _, _ = arguments
-    if index is None:
-        whole: dict[Any, Any] = table.items
-        table = copy.copy(table)
-        table.items = defaultdict(dict, {hash_key: whole[hash_key]} if hash_key in whole else {})
+    whole: dict[Any, Any] = table.items
+    found = _partition(whole, hash_key) if index is None else _with(whole, named["hash_key_conditions"])
+    table = copy.copy(table)
+    table.items = defaultdict(dict, found)
     return _query(table, hash_key, *arguments, **named)
+
+
+def _partition(rows: Mapping[Any, Any], hash_key: Any) -> dict[Any, Any]:
+    return {hash_key: rows[hash_key]} if hash_key in rows else {}
+
+
+def _with(rows: Mapping[Any, Any], conditions: Iterable[tuple[str, DynamoType]]) -> dict[Any, Any]:
+    """The rows that may be in a partition of an index: those whose text or bytes are what is asked for, or a number."""
+    wanted = [(name, value.type, value.value) for name, value in conditions if value.type in {"S", "B"}]
+
+    def may_be(row: Any) -> bool:
+        values = ((row.attrs.get(name), type, value) for name, type, value in wanted)
+        return all(one is not None and (one.type, one.value) == (type, value) for one, type, value in values)
+
+    found: dict[Any, Any] = {}
+    for hash_key, some in rows.items():
+        if not isinstance(some, dict):
+            if may_be(some):
+                found[hash_key] = some
+        elif kept := {sort: row for sort, row in some.items() if may_be(row)}:
+            found[hash_key] = kept
+    return found
+
+
+def _cast_value(value: DynamoType) -> Any:
+    return value.value if value.type in {"S", "B", "BOOL"} else _shipped_cast_value(value)
 
 
 def _transact_on_rows(backend: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
@@ -241,6 +268,7 @@ def _patch(methods: Iterable[tuple[type, str, Any]]) -> None:
 QUICK: tuple[tuple[type, str, Any], ...] = (
     (Table, "query", _query_of_a_partition),
     (Table, "__deepcopy__", _kept),
+    (DynamoType, "cast_value", property(_cast_value)),
     (DynamoDBBackend, "transact_write_items", _transact_on_rows),
     (ConditionExpressionParser, "parse", _parse_once),
     (ConditionExpressionParser, "_make_operand", _operand_of_a_template),

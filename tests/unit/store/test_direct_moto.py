@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
+from sandes.store import schema
 from tests.support import quick_moto
 from tests.support.dynamodb import moto_dynamodb
 
@@ -18,6 +19,10 @@ def key(sort: str = "b") -> dict[str, Any]:
     return {"p": {"S": "a"}, "s": {"S": sort}}
 
 
+DUE, DUE_AT = schema.directory.ENDING.partition.name, schema.directory.ENDING.sort.name
+BY_DUE = {"TableName": TABLE, "IndexName": "ending", "KeyConditionExpression": "#due = :due AND #at <= :at"} | {
+    "ExpressionAttributeNames": {"#due": DUE, "#at": DUE_AT}
+}
 ROW = key() | {
     "bytes": {"B": b"raw\xff"},
     "set": {"SS": ["x", "y"]},
@@ -77,6 +82,15 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ),
     ("delete_item", {"TableName": TABLE, "Key": key("c4"), "ReturnValues": "ALL_OLD"}),
     ("delete_item", {"TableName": TABLE, "Key": key("c4"), "ConditionExpression": "attribute_exists(p)"}),  # refused
+    *(
+        ("put_item", {"TableName": TABLE, "Item": key(f"e{n}") | {DUE: {"S": f"day{n % 2}"}} | at})
+        for n, at in enumerate([{DUE_AT: {"N": str(30 - n)}} for n in range(6)] + [{}])
+    ),
+    *(
+        ("query", BY_DUE | {"ExpressionAttributeValues": {":due": {"S": due}, ":at": {"N": "29"}}} | rest)
+        for due in ("day0", "day1", "day2")
+        for rest in ({}, {"Limit": 1}, {"ScanIndexForward": False})
+    ),
     ("scan", {"TableName": TABLE}),
     ("describe_table", {"TableName": "no-such-table"}),  # refused, and no call of rows
 ]  # fmt: skip
