@@ -1,6 +1,6 @@
 """One contract, two databases: moto in process, and the local engine's DynamoDB if it is deployed (mark `engine`).
 
-moto is held to it twice: called directly, as all other tests call it, and through all of botocore.
+moto is held to the contracts of the stores twice: called directly, as by all other tests, and through all of botocore.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ from tools.backstage import secret_of
 HOUR_MS = 3_600_000
 
 
-@pytest.fixture(scope="module", params=["moto", "moto by HTTP", pytest.param("engine", marks=pytest.mark.engine)])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "store_backend" in metafunc.fixturenames:
+        contract = metafunc.definition.path.name.startswith("test_store_contract_")
+        backends = ["moto", *(["moto by HTTP"] if contract else []), pytest.param("engine", marks=pytest.mark.engine)]
+        metafunc.parametrize("store_backend", backends, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def store_backend(request: pytest.FixtureRequest) -> Iterator[Service]:
     """Real stores on the backend. Tests share its tables and make ids of their own; `now_ms` is their clock.
 
