@@ -93,7 +93,7 @@ def carry_out(operation: Operation, *, now_seconds: int, deps: RegistryDependenc
             return _shown(app_registry.read(_id(operation.app), deps))
         case AddKey():
             key = _key(operation, now_seconds)
-            app = app_registry.add_key(_id(operation.app), key, deps)
+            app = _changed(operation.app, lambda app: app_registry.put_key(app, key, deps), deps)
             return _shown(app) | {"key": f"{operation.app}.{key.id}"}
         case RevokeKey():
             return _shown(_revoke_key(operation, deps))

@@ -12,13 +12,11 @@ from sandes.administration.apps.app_registry import RegistryDependencies
 from sandes.administration.groups.official_groups import OfficialGroupDependencies
 from sandes.administration.operators import first_administrators
 from sandes.administration.operators.first_administrators import CreateAdministrator, FirstAdministratorDependencies
-from sandes.administration.organisations import organisations
-from sandes.administration.people import verifications
 from sandes.administration.people.verifications import VerificationDependencies
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.faults import faults_of
 from sandes.store.organisations import OrganisationStore
-from tools.backstage import apps, groups
+from tools.backstage import apps, groups, organisations, verifications
 
 Operation = apps.Operation | organisations.Operation | verifications.Operation | groups.Operation | CreateAdministrator
 _operations: TypeAdapter[Operation] = TypeAdapter(Annotated[Operation, Field(discriminator="operation")])

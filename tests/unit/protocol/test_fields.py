@@ -10,13 +10,6 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
-from sandes.administration.organisations.organisations import (
-    CreateOrganisation,
-    CreateUnit,
-    RenameOrganisation,
-    RenameUnit,
-)
-from sandes.administration.people.verifications import Verify
 from sandes.model.ids import account_text, parse_account
 from sandes.protocol.admin_people_api import ChangePerson, VerifyPerson
 from sandes.protocol.admin_roles_api import NewAssignment
@@ -26,6 +19,8 @@ from sandes.protocol.client_api import ChangeGroup, ChangeProfile, NewGroup, New
 from sandes.protocol.fields import AccountField, Moment, Name, OneLine, Wire
 from tools.backstage.apps import CreateApp
 from tools.backstage.groups import CreateGroup
+from tools.backstage.organisations import CreateOrganisation, CreateUnit, RenameOrganisation, RenameUnit
+from tools.backstage.verifications import Verify
 
 names: TypeAdapter[str] = TypeAdapter(Annotated[str, Name, Field(min_length=1, max_length=64)])
 moments: TypeAdapter[datetime] = TypeAdapter(Moment)

@@ -33,6 +33,14 @@ def tree(service: Service, organisation: OrganisationId) -> Tree:
     return organisations.read_tree(organisation, service.organisations)
 
 
+def create(
+    service: Service, organisation: OrganisationId, parent: UnitId, name: str | None = None, store: Any = None
+) -> UnitId:
+    name = name or id_text(new_unit_id())
+    store = store or service.organisations
+    return organisations.create_unit(organisation, name, "office", parent, now_seconds=NOW, store=store)
+
+
 def move(service: Service, organisation: OrganisationId, unit: UnitId, parent: UnitId, store: Any = None) -> None:
     organisations.move(organisation, unit, parent, store=store or service.organisations)
 
@@ -71,8 +79,7 @@ def test_the_bound_of_units_holds_for_two_made_at_the_same_moment(
     ministry = service.organisation()
     client = OvertakenClient(service.client, "transact_write_items", lambda: service.unit(ministry, "West"))
     late = OrganisationStore(client, service.organisations.table)  # type: ignore[arg-type]
-    wanted = organisations.CreateUnit(operation="unit.create", organisation=ministry, name="East", kind="office")
-    assert refused(organisations.create_unit, wanted, now_seconds=NOW, store=late) is ErrorCode.TOO_MANY_UNITS
+    assert refused(create, service, ministry, UnitId(ministry), name="East", store=late) is ErrorCode.TOO_MANY_UNITS
     assert [unit.name for unit in tree(service, ministry).units.values() if unit.parent] == ["West"]
 
 
@@ -312,9 +319,7 @@ def test_no_child_enters_a_unit_that_has_just_been_removed(service: Service) -> 
     of = service.organisation()
     unit = service.unit(of)
     late = overtaken(service, lambda: remove(service, of, unit))
-    body: dict[str, Any] = {"organisation": of, "name": "A", "kind": "office", "parent": unit}
-    creating = organisations.CreateUnit(operation="unit.create", **body)
-    assert refused(organisations.create_unit, creating, now_seconds=NOW, store=late) is ErrorCode.NOT_FOUND
+    assert refused(create, service, of, unit, store=late) is ErrorCode.NOT_FOUND
     assert set(tree(service, of).units) == {UnitId(of)}
 
 
@@ -442,12 +447,6 @@ def test_a_unit_that_is_not_in_the_tree_is_within_nothing(service: Service) -> N
 
 
 # Any sequence of changes
-
-
-def create(service: Service, of: OrganisationId, parent: UnitId) -> UnitId:
-    body: dict[str, Any] = {"organisation": of, "name": id_text(new_unit_id()), "kind": "office", "parent": parent}
-    creating = organisations.CreateUnit(operation="unit.create", **body)
-    return organisations.create_unit(creating, now_seconds=NOW, store=service.organisations)
 
 
 class Reference:
@@ -585,15 +584,11 @@ def test_no_two_units_of_one_parent_have_one_name(service: Service, there: str, 
 def test_two_units_of_one_name_are_not_made_at_once(service: Service) -> None:
     of = service.organisation()
     late = overtaken(service, lambda: service.unit(of, "North"))
-    wanted = organisations.CreateUnit(operation="unit.create", organisation=of, name="north", kind="office")
-    make = partial(organisations.create_unit, wanted, now_seconds=NOW, store=late)
-    assert refused(make) is ErrorCode.UNIT_NAME_TAKEN
+    assert refused(create, service, of, UnitId(of), name="north", store=late) is ErrorCode.UNIT_NAME_TAKEN
 
 
 def test_a_name_that_is_given_meanwhile_by_renaming_is_not_given_twice(service: Service) -> None:
     of = service.organisation()
     unit = service.unit(of, "South")
     late = overtaken(service, lambda: organisations.rename(of, unit, "North", store=service.organisations))
-    wanted = organisations.CreateUnit(operation="unit.create", organisation=of, name="NORTH", kind="office")
-    make = partial(organisations.create_unit, wanted, now_seconds=NOW, store=late)
-    assert refused(make) is ErrorCode.UNIT_NAME_TAKEN
+    assert refused(create, service, of, UnitId(of), name="NORTH", store=late) is ErrorCode.UNIT_NAME_TAKEN

@@ -160,14 +160,6 @@ def new_key(public: bytes, *, test: bool, networks: Sequence[str], now_seconds: 
     return AppKey(new_app_key_id(test=test), public, tuple(networks), now_seconds)
 
 
-def add_key(id: AppId, key: AppKey, deps: RegistryDependencies) -> App:
-    """The app as it is then. Raises ProtocolError: not_found, too_many_keys, unavailable."""
-    for _ in range(_TRIES):
-        if put_key(read(id, deps), key, deps):
-            return read(id, deps)
-    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
-
-
 def put_key(app: App, key: AppKey, deps: RegistryDependencies) -> bool:
     """False if its keys are others than were read. Raises ProtocolError too_many_keys."""
     _check_room(app.keys.values(), key.test)

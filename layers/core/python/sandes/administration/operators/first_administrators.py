@@ -10,7 +10,6 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from sandes.administration.authority import APART
 from sandes.administration.organisations import organisations
-from sandes.administration.organisations.organisations import CreateUnit, PlaceName
 from sandes.administration.recorder import Recorder
 from sandes.administration.sign_in import AdministratorPool, sessions_from
 from sandes.model.administrator import PLATFORM, Administrator, Assignment, Place, Role
@@ -18,6 +17,7 @@ from sandes.model.audit import OPERATOR, Act
 from sandes.model.ids import AdministratorId, UnitId, administrator_text, id_text
 from sandes.model.mailbox import mailbox_of
 from sandes.model.organisation import Organisation
+from sandes.protocol.admin_organisations_api import PlaceName
 from sandes.protocol.errors import ErrorCode, ProtocolError, missing
 from sandes.protocol.faults import faults_of
 from sandes.protocol.fields import AdministratorField, Mailbox, Name, Wire
@@ -187,9 +187,10 @@ def _unit(name: str, *, now_ms: int, deps: FirstAdministratorDependencies) -> tu
     found = [unit.id for unit in tree.children(tree.organisation.root) if unit.name == name]
     if found:
         return found[0], False
-    made = CreateUnit(operation="unit.create", organisation=PLATFORM, name=name, kind="department")
     store = _recording(deps, "unit.create", now_ms, name=name)
-    return organisations.create_unit(made, now_seconds=now_ms // 1000, store=store), True
+    root = tree.organisation.root
+    made = organisations.create_unit(PLATFORM, name, "department", root, now_seconds=now_ms // 1000, store=store)
+    return made, True
 
 
 def _recording(deps: FirstAdministratorDependencies, action: str, now_ms: int, **details: str) -> OrganisationStore:

@@ -13,7 +13,6 @@ from typing import Any
 from sandes.administration.approvals import ApprovalDependencies
 from sandes.administration.authority import Permission, grants, path_seen, require
 from sandes.administration.organisations import mail_domains, organisations
-from sandes.administration.organisations.organisations import CreateUnit
 from sandes.administration.recorder import BesideFailed, Recorder
 from sandes.administration.scopes import Standing, Walk
 from sandes.crypto.pepper import Pepper
@@ -169,10 +168,9 @@ def create_unit(caller: Caller, body: NewUnit, *, now_ms: int, deps: PlaceDepend
     place = Place(body.organisation, new_unit_id())
     details = {"name": body.name, "kind": body.kind, "parent": id_text(parent)}
     store = _recording(deps, caller, right, place, action="unit.create", now_ms=now_ms, details=details)
-    wanted = CreateUnit(
-        operation="unit.create", organisation=body.organisation, name=body.name, kind=body.kind, parent=parent
+    organisations.create_unit(
+        body.organisation, body.name, body.kind, parent, id=place.unit, now_seconds=now_ms // 1000, store=store
     )
-    organisations.create_unit(wanted, now_seconds=now_ms // 1000, store=store, id=place.unit)
     return _unit(place, deps)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -19,7 +19,7 @@ from sandes.crypto.introductions import Key
 from sandes.crypto.pepper import Pepper
 from sandes.mail_domains import check_address
 from sandes.model.device import Account
-from sandes.model.ids import AccountId, OrganisationId, UnitId, account_text, id_text
+from sandes.model.ids import AccountId, OrganisationId, UnitId
 from sandes.model.imports import Origin
 from sandes.model.organisation import Organisation, Unit
 from sandes.model.phone import parse_phone
@@ -32,7 +32,7 @@ from sandes.model.verification import (
     address_kept,
 )
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
-from sandes.protocol.fields import AccountField, Email, Name, OneLine, OrganisationField, UnitField, Wire
+from sandes.protocol.fields import AccountField, Wire
 from sandes.store.directory import DirectoryStore
 from sandes.store.verifications import VerificationRaced, VerificationStore, word_sorts
 
@@ -81,69 +81,6 @@ class Terms:
     expires_at: int
 
 
-class Verify(Who):
-    """Verify an account, or renew or change its verification. `unit` is the organisation itself if left out."""
-
-    operation: Literal["person.verify"]
-    organisation: OrganisationField
-    unit: UnitField | None = None
-    name: Annotated[str, Name, Field(min_length=1, max_length=64)]
-    post: Annotated[str, Name, Field(min_length=1, max_length=128)]
-    email: Email | None = None
-    listed: bool = False
-    expires_at: int
-
-
-class Revoke(Who):
-    operation: Literal["person.revoke"]
-    reason: Annotated[str, OneLine, Field(min_length=1, max_length=256)]
-
-
-class ShowPerson(Who):
-    operation: Literal["person.show"]
-
-
-Operation = Verify | Revoke | ShowPerson
-
-
-def carry_out(operation: Operation, *, now_seconds: int, deps: VerificationDependencies) -> dict[str, Any]:
-    """Answers with the person's verification as it stands then.
-
-    Raises ProtocolError: not_found, invalid_phone, invalid_request, verified_elsewhere, unavailable.
-    """
-    match operation:
-        case Verify():
-            verify(operation, now_seconds=now_seconds, deps=deps)
-        case Revoke():
-            revoke(operation, now_seconds=now_seconds, deps=deps)
-    account = find_account(operation, deps).id
-    return _shown(account, deps.store.read(account), now_seconds)
-
-
-def verify(operation: Verify, *, now_seconds: int, deps: VerificationDependencies) -> Verification:
-    """Make, renew or change a verification. Doing the same again makes a new attestation and changes nothing else.
-
-    Raises ProtocolError: not_found (account, number, organisation or unit), invalid_phone, invalid_request,
-    verified_elsewhere, mail_domain_not_allowed, unavailable (also while memberships that came of another organisation's
-    word are being ended: the person would be let into that organisation's groups again).
-    """
-    terms = Terms(
-        operation.organisation,
-        operation.unit or UnitId(operation.organisation),
-        operation.name,
-        operation.post,
-        operation.email,
-        operation.listed,
-        operation.expires_at,
-    )
-
-    def attempt() -> Verification:
-        account = find_account(operation, deps)
-        return attest(account, terms, deps.store.read(account.id), now_seconds=now_seconds, deps=deps)
-
-    return decided(attempt)
-
-
 def decided(attempt: Callable[[], T]) -> T:
     """`attempt` again, from its reading on, while others are faster. Raises ProtocolError unavailable."""
     for _ in range(_TRIES):
@@ -165,7 +102,9 @@ def attest(
 ) -> Verification:
     """Write a verification in the place of `previous`, the one that was read. `asked`: the person asks for it.
 
-    Raises VerificationRaced, and ProtocolError as `verify` does.
+    Raises VerificationRaced, and ProtocolError: not_found (organisation or unit), invalid_request, verified_elsewhere,
+    mail_domain_not_allowed, unavailable (also while memberships that came of another organisation's word are being
+    ended: the person would be let into that organisation's groups again).
     """
     place = check_terms(terms, now_seconds=now_seconds, deps=deps)
     if previous and previous.organisation != terms.organisation:
@@ -246,23 +185,6 @@ def attested(
     )
 
 
-def revoke(operation: Revoke, *, now_seconds: int, deps: VerificationDependencies) -> None:
-    """End a verification. What it gave is gone when this returns; doing it again does nothing more.
-
-    Raises ProtocolError: not_found if none is in force, invalid_phone, unavailable.
-    """
-
-    def attempt() -> None:
-        verification = deps.store.read(find_account(operation, deps).id)
-        if verification and verification.ended == "revoked":
-            return
-        if verification is None or not verification.in_force(now_seconds):
-            raise missing("/phone" if operation.phone else "/account", "verification in force")
-        deps.store.end(verification, "revoked", reason=operation.reason, now_seconds=now_seconds)
-
-    decided(attempt)
-
-
 def find_account(who: Who, deps: VerificationDependencies) -> Account:
     """Raises ProtocolError not_found, invalid_phone."""
     id = who.account
@@ -276,22 +198,3 @@ def find_account(who: Who, deps: VerificationDependencies) -> Account:
     if account is None:
         raise missing("/phone", "account of this number") if who.phone else missing("/account", "account")
     return account
-
-
-def _shown(account: AccountId, verification: Verification | None, now_seconds: int) -> dict[str, Any]:
-    if verification is None:
-        return {"account": account_text(account), "state": "none"}
-    over = "verified" if verification.in_force(now_seconds) else "expired"
-    shown: dict[str, Any] = {
-        "account": account_text(account),
-        "state": verification.ended or over,
-        "organisation": id_text(verification.organisation),
-        "unit": id_text(verification.unit),
-        "name": verification.name,
-        "post": verification.post,
-        "email": verification.email,
-        "listed": verification.listed,
-        "issued_at": verification.issued_at,
-        "expires_at": verification.expires_at,
-    }
-    return shown | {"ended_at": verification.ended_at, "reason": verification.reason}

@@ -1,0 +1,121 @@
+"""What is done backstage with verifications of people."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from sandes.administration.people.verifications import (
+    Terms,
+    VerificationDependencies,
+    Who,
+    attest,
+    decided,
+    find_account,
+)
+from sandes.model.ids import AccountId, UnitId, account_text, id_text
+from sandes.model.verification import (
+    Verification,
+)
+from sandes.protocol.errors import missing
+from sandes.protocol.fields import Email, Name, OneLine, OrganisationField, UnitField
+
+
+class Verify(Who):
+    """Verify an account, or renew or change its verification. `unit` is the organisation itself if left out."""
+
+    operation: Literal["person.verify"]
+    organisation: OrganisationField
+    unit: UnitField | None = None
+    name: Annotated[str, Name, Field(min_length=1, max_length=64)]
+    post: Annotated[str, Name, Field(min_length=1, max_length=128)]
+    email: Email | None = None
+    listed: bool = False
+    expires_at: int
+
+
+class Revoke(Who):
+    operation: Literal["person.revoke"]
+    reason: Annotated[str, OneLine, Field(min_length=1, max_length=256)]
+
+
+class ShowPerson(Who):
+    operation: Literal["person.show"]
+
+
+Operation = Verify | Revoke | ShowPerson
+
+
+def carry_out(operation: Operation, *, now_seconds: int, deps: VerificationDependencies) -> dict[str, Any]:
+    """Answers with the person's verification as it stands then.
+
+    Raises ProtocolError: not_found, invalid_phone, invalid_request, verified_elsewhere, unavailable.
+    """
+    match operation:
+        case Verify():
+            _verify(operation, now_seconds=now_seconds, deps=deps)
+        case Revoke():
+            _revoke(operation, now_seconds=now_seconds, deps=deps)
+    account = find_account(operation, deps).id
+    return _shown(account, deps.store.read(account), now_seconds)
+
+
+def _verify(operation: Verify, *, now_seconds: int, deps: VerificationDependencies) -> Verification:
+    """Make, renew or change a verification. Doing the same again makes a new attestation and changes nothing else.
+
+    Raises ProtocolError: not_found (account, number, organisation or unit), invalid_phone, invalid_request,
+    verified_elsewhere, mail_domain_not_allowed, unavailable (also while memberships that came of another organisation's
+    word are being ended: the person would be let into that organisation's groups again).
+    """
+    terms = Terms(
+        operation.organisation,
+        operation.unit or UnitId(operation.organisation),
+        operation.name,
+        operation.post,
+        operation.email,
+        operation.listed,
+        operation.expires_at,
+    )
+
+    def attempt() -> Verification:
+        account = find_account(operation, deps)
+        return attest(account, terms, deps.store.read(account.id), now_seconds=now_seconds, deps=deps)
+
+    return decided(attempt)
+
+
+def _revoke(operation: Revoke, *, now_seconds: int, deps: VerificationDependencies) -> None:
+    """End a verification. What it gave is gone when this returns; doing it again does nothing more.
+
+    Raises ProtocolError: not_found if none is in force, invalid_phone, unavailable.
+    """
+
+    def attempt() -> None:
+        verification = deps.store.read(find_account(operation, deps).id)
+        if verification and verification.ended == "revoked":
+            return
+        if verification is None or not verification.in_force(now_seconds):
+            raise missing("/phone" if operation.phone else "/account", "verification in force")
+        deps.store.end(verification, "revoked", reason=operation.reason, now_seconds=now_seconds)
+
+    decided(attempt)
+
+
+def _shown(account: AccountId, verification: Verification | None, now_seconds: int) -> dict[str, Any]:
+    if verification is None:
+        return {"account": account_text(account), "state": "none"}
+    over = "verified" if verification.in_force(now_seconds) else "expired"
+    shown: dict[str, Any] = {
+        "account": account_text(account),
+        "state": verification.ended or over,
+        "organisation": id_text(verification.organisation),
+        "unit": id_text(verification.unit),
+        "name": verification.name,
+        "post": verification.post,
+        "email": verification.email,
+        "listed": verification.listed,
+        "issued_at": verification.issued_at,
+        "expires_at": verification.expires_at,
+    }
+    return shown | {"ended_at": verification.ended_at, "reason": verification.reason}
