@@ -61,11 +61,24 @@ async def test_a_line_is_sent_and_its_ticks_follow_it(service: Service, store: S
     assert service.accepted[0].copies[0].body == "नमस्ते 🙏".encode()
 
 
-async def test_a_refused_message_shows_its_code(service: Service, store: Store) -> None:
+async def test_a_refused_message_shows_why(service: Service, store: Store) -> None:
     service.devices.clear()
     async with chatting(service, store) as (app, pilot):
         await pilot.press("h", "i", "enter")
-        await wait_for_line(pilot, app, "✗ not_permitted")
+        await wait_for_line(pilot, app, "✗ no such recipient")
+
+
+async def test_help_is_shown_and_quit_ends_the_chat_and_neither_is_sent(service: Service, store: Store) -> None:
+    async with chatting(service, store) as (app, pilot):
+        app.query_one(Input).value = "/help"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "/quit ends the chat" in "".join(str(notice.render()) for notice in app.query(Notice))
+        app.query_one(Input).value = "/quit"
+        await pilot.press("enter")
+        await eventually(lambda: not app.is_running)
+    assert store.outbox.waiting() == []
+    assert service.of_type("send") == []
 
 
 async def test_an_empty_line_sends_nothing(service: Service, store: Store) -> None:

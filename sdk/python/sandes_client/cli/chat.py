@@ -12,7 +12,7 @@ from textual.widgets import Footer, Header, Input, Static
 
 from sandes_client.cli.conversations import Conversation, Line
 from sandes_client.cli.display import indented, local_time, readable, refusal_text, ticks
-from sandes_client.cli.texts import STOPPED, warning_of
+from sandes_client.cli.texts import STOPPED, failure_text, warning_of
 from sandes_client.device import DeviceClient
 from sandes_client.events import ConnectionChanged, EnvelopeRefused, Event, GroupRefreshed, State, Status, StatusChanged
 from sandes_client.ids import MessageId
@@ -21,6 +21,11 @@ from sandes_client.store import Outgoing
 HISTORY = 200
 """Messages of each side that are shown from earlier."""
 
+
+HELP = (
+    "Enter sends what you have typed; Ctrl-Q or /quit ends the chat. "
+    "… waits here, ✓ accepted by the service, ✓✓ on a device, ✓✓ in colour read, ✗ not sent or expired."
+)
 
 EXPIRY_LOOK_SECONDS = 30.0
 """How often the screen looks for messages that have expired undelivered."""
@@ -47,7 +52,7 @@ class MessageRow(Static):
 
 
 class Notice(Static):
-    """A word of the client among the messages."""
+    """A sentence of the client among the messages."""
 
     def __init__(self, text: str) -> None:
         super().__init__(Text(text, style="bold red"))
@@ -80,7 +85,7 @@ class ChatApp(App[None]):
     def compose(self) -> ComposeResult:
         yield Header()
         yield VerticalScroll(id="messages")
-        yield Input(placeholder="Message", id="line")
+        yield Input(placeholder="Message, or /help", id="line")
         yield Footer()
 
     async def on_mount(self) -> None:
@@ -100,6 +105,13 @@ class ChatApp(App[None]):
         if not text.strip():
             return
         submitted.input.clear()
+        if text.strip() == "/quit":
+            self.exit()
+            return
+        if text.strip() == "/help":
+            await self._messages.mount(Notice(HELP))
+            self._messages.scroll_end(animate=False)
+            return
         await self._insert(self._sent_row(self._conversation.post(text)))
 
     async def _follow(self) -> None:
@@ -160,8 +172,8 @@ class ChatApp(App[None]):
         self._sent[row.number].show(row.at_ms or row.queued_at_ms, self._ticks(row))
 
     def _ticks(self, row: Outgoing) -> Text:
-        code = row.code if row.status is Status.FAILED else None
-        return ticks(row.status, code, expired=row.expired(now_ms=self._device.clock.now_ms()))
+        why = failure_text(row.code or "failed") if row.status is Status.FAILED else None
+        return ticks(row.status, why, expired=row.expired(now_ms=self._device.clock.now_ms()))
 
     def _mark_expired(self) -> None:
         """Messages expire without an event: look at those that are still on their way."""

@@ -7,7 +7,10 @@ from importlib.metadata import version
 from typing import Any, ClassVar
 
 import typer
+from typer.completion import get_completion_script  # type: ignore[attr-defined]  # not listed as exported
 from typer.core import TyperCommand, TyperGroup
+
+SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 
 
 class CommonOptionsAnywhere(TyperGroup):
@@ -19,6 +22,8 @@ class CommonOptionsAnywhere(TyperGroup):
     common: ClassVar[tuple[str, ...]] = ()
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if len(args) > 1 and args[0] == "--show-completion":
+            _show_completion(ctx, args[1])
         names = tuple(name for name in self.common if name not in self._options_of_command(args))
         common: list[str] = []
         rest: list[str] = []
@@ -42,11 +47,28 @@ class CommonOptionsAnywhere(TyperGroup):
         return set() if command is self else {name for option in command.params for name in option.opts}
 
 
+def _show_completion(ctx: Any, shell: str) -> None:
+    """Print the completion script of the named shell; the option alone prints that of the shell it is called from."""
+    if shell not in SHELLS:
+        raise typer.BadParameter(f"one of {', '.join(SHELLS)}", ctx, param_hint="--show-completion")
+    name = ctx.find_root().info_name
+    variable = f"_{name.replace('-', '_').upper()}_COMPLETE"
+    typer.echo(get_completion_script(prog_name=name, complete_var=variable, shell=shell))
+    raise typer.Exit
+
+
 def show_version(wanted: bool) -> None:
     """A callback for `--version`: prints the version of the package and ends the program."""
     if wanted:
         typer.echo(f"sandes-client {version('sandes-client')}")
         raise typer.Exit
+
+
+class _Renamed(typer.BadParameter):
+    """Wrong usage that is told in a sentence of its own, without "Invalid value for"."""
+
+    def format_message(self) -> str:
+        return self.message
 
 
 def renamed(group: typer.Typer, old: str, new: str) -> None:
@@ -59,7 +81,8 @@ def renamed(group: typer.Typer, old: str, new: str) -> None:
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )
     def refuse(ctx: typer.Context) -> None:
-        raise typer.BadParameter(f"this command is now `{new}`", ctx.parent, param_hint=old)
+        group_path = ctx.parent.command_path if ctx.parent else ""
+        raise _Renamed(f"`{group_path} {old}` is now `{group_path} {new}`.", ctx.parent)
 
 
 def with_renamed(options: Mapping[str, str]) -> type[TyperCommand]:
@@ -72,7 +95,7 @@ def with_renamed(options: Mapping[str, str]) -> type[TyperCommand]:
                     break
                 old = word.partition("=")[0]
                 if new := options.get(old):
-                    raise typer.BadParameter(f"this option is now `{new}`", ctx, param_hint=old)
+                    raise _Renamed(f"The option `{old}` is now `{new}`.", ctx)
             return super().parse_args(ctx, args)
 
     return Command

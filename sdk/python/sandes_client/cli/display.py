@@ -52,16 +52,18 @@ def local_time(at_ms: int) -> str:
     return at.strftime("%H:%M" if at.date() == now.date() else "%Y-%m-%d %H:%M")
 
 
-def ticks(status: Status, code: str | None, *, expired: bool = False) -> Text:
-    """… queued, ✓ accepted, ✓✓ delivered, coloured ✓✓ read, ✗ failed with its code or expired undelivered."""
+def ticks(status: Status, why: str | None, *, expired: bool = False) -> Text:
+    """… queued, ✓ accepted, ✓✓ delivered, coloured ✓✓ read, ✗ failed and why, or expired undelivered."""
     if expired:
         return Text("✗ expired", style="bold red")
     mark, style = _TICKS[status]
-    return Text(f"{mark} {code}" if code else mark, style=style)
+    return Text(f"{mark} {why}" if why else mark, style=style)
 
 
-def message_line(at_ms: int, author: str, text: str) -> Text:
-    return Text.assemble((local_time(at_ms), "dim"), "  ", (author, "bold"), "  ", indented(text))
+def message_line(at_ms: int, author: str, text: str, *, id: str) -> Text:
+    """`id` is the author's, for commands; it stands once, also where nothing else is known of the author."""
+    named = "" if id in author else f"{id}  "
+    return Text.assemble(*((local_time(at_ms), "dim"), "  ", (author, "bold"), "  "), (named, "dim"), indented(text))
 
 
 def indented(text: str) -> str:
@@ -72,7 +74,8 @@ def indented(text: str) -> str:
 def app_message_line(message: AppMessage) -> Text:
     """A notice, or a code; struck through, with the reason behind it, if it is void."""
     line = Text.assemble(
-        (local_time(message.at_ms), "dim"), "  ", (f"{unbadged(message.app.name)} (app)", "bold"), "  "
+        *((local_time(message.at_ms), "dim"), "  ", (f"{unbadged(message.app.name)} (app)", "bold"), "  "),
+        (f"{message.app.app}  ", "dim"),
     )
     line.append(indented(readable(message.text.encode())), style="strike" if message.void else "")
     if message.void:
@@ -118,7 +121,7 @@ def event_text(event: GroupEvent, name_of: Callable[[str], str]) -> str:
         case GroupChange.MEMBERS:
             return "the members have changed"
         case GroupChange.DEVICES:
-            return f"the devices of {subject} have changed"
+            return f"{'your devices' if subject == 'you' else f'the devices of {subject}'} have changed"
 
 
 def _was(subject: str) -> str:

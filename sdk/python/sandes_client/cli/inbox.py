@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
+from sandes_client.api import ApiError, Unreachable
 from sandes_client.cli.as_json import AsJson, print_json
 from sandes_client.cli.display import (
     app_message_line,
@@ -18,17 +21,20 @@ from sandes_client.cli.display import (
     refusal_text,
     unbadged,
 )
-from sandes_client.cli.learn import label, learn
-from sandes_client.cli.session import CommandFailed, Output, Session, run
+from sandes_client.cli.learn import PATIENCE_SECONDS, label, learn
+from sandes_client.cli.session import LOOK_SECONDS, CommandFailed, Output, Session, run
 from sandes_client.device import DeviceClient
 from sandes_client.events import (
     AppMessage,
+    ConnectionChanged,
     EnvelopeRefused,
+    Event,
     GroupEvent,
     GroupMessageReceived,
     MessageReceived,
     NoticeReceived,
     OtpReceived,
+    State,
     Voided,
 )
 from sandes_client.ids import AppSender, GroupId
@@ -52,7 +58,8 @@ def inbox(
 ) -> None:
     """Fetch and show what was not shown before: messages, of groups too, and the notices and codes of governance apps.
 
-    Their authors are told that they were read, except in groups. A code that was used, replaced or cancelled, or has
+    Each line has the id of its author, by which you can write to, block or report them. Authors are told that
+    their messages were read, except in groups. A code that was used, replaced or cancelled, or has
     expired, is void. What waits in the outbox is sent.
     """
     if follow and limit is not None:
@@ -66,7 +73,7 @@ async def _inbox(session: Session, follow: bool, timeout: float, *, limit: int |
         refused = sum(one.count for one in device.store.service_keys.refusals())
         try:
             async with asyncio.timeout(timeout):
-                await device.drained()
+                await _fetched(device)
                 await device.settled()
                 await show_unshown(device, limit=limit, as_json=as_json)
                 refused = _show_refused(device, refused)
@@ -74,8 +81,13 @@ async def _inbox(session: Session, follow: bool, timeout: float, *, limit: int |
         except TimeoutError:
             await show_unshown(device, limit=limit, as_json=as_json)
             raise CommandFailed("timeout", f"the service did not answer in {timeout:g} s") from None
+        except Unreachable:
+            await show_unshown(device, limit=limit, as_json=as_json)
+            raise
         if follow:
+            cut = False
             async for event in events:
+                cut = _tell_of_cut(event, cut)
                 if isinstance(event, _SHOWN):
                     await show_unshown(device, as_json=as_json)
                 elif isinstance(event, Voided):
@@ -83,6 +95,36 @@ async def _inbox(session: Session, follow: bool, timeout: float, *, limit: int |
                 elif isinstance(event, EnvelopeRefused):
                     refused = _show_refused(device, refused)
             raise DeviceStopped(device.state)
+
+
+async def _fetched(device: DeviceClient) -> None:
+    """Wait until everything that the service had stored has come. If there is no connection, the HTTPS API is asked
+    once: it tells why. Raises Unreachable or DeviceStopped.
+    """
+    fetching = asyncio.ensure_future(device.drained())
+    try:
+        await asyncio.wait({fetching}, timeout=LOOK_SECONDS)  # before the first try, the state is WAITING too
+        while not fetching.done() and device.state is not State.WAITING:
+            await asyncio.wait({fetching}, timeout=LOOK_SECONDS)
+        if not fetching.done():
+            with suppress(ApiError):
+                await device.api.me()
+        await fetching
+    finally:
+        fetching.cancel()
+
+
+def _tell_of_cut(event: Event, cut: bool) -> bool:
+    """Say, once each, that the connection is gone and that it is back. Returns whether it is gone."""
+    if not isinstance(event, ConnectionChanged):
+        return cut
+    if event.state is State.WAITING and not cut:
+        typer.echo("There is no connection to the service; trying again until there is one.", err=True)
+        return True
+    if event.state is State.CONNECTED and cut:
+        typer.echo("Connected again.", err=True)
+        return False
+    return cut
 
 
 def _show_refused(device: DeviceClient, before: int) -> int:
@@ -108,6 +150,7 @@ async def show_unshown(device: DeviceClient, *, limit: int | None = None, as_jso
     messages = sorted(messages, key=lambda message: message.at_ms)[:limit]
     if not as_json:
         await learn(device, _people_in(messages))
+        await _learn_groups(device, messages)
     console = Output()
     for message in messages:
         if as_json:
@@ -135,7 +178,8 @@ _TYPES: dict[type, str] = {
 def _line_of(device: DeviceClient, message: MessageReceived | AppMessage | GroupMessageReceived | GroupEvent) -> Text:
     match message:
         case MessageReceived():
-            return message_line(message.at_ms, _author(device, message), readable(message.body))
+            account = message.sender.account
+            return message_line(message.at_ms, _author(device, message), readable(message.body), id=account)
         case GroupMessageReceived() | GroupEvent():
             return _group_line(device, message)
     return app_message_line(message)
@@ -151,14 +195,26 @@ def _people_in(messages: list[MessageReceived | AppMessage | GroupMessageReceive
     return accounts
 
 
+async def _learn_groups(
+    device: DeviceClient, messages: Sequence[MessageReceived | AppMessage | GroupMessageReceived | GroupEvent]
+) -> None:
+    """Have the names of the groups at hand, as far as they come in time."""
+    groups = [one.group for one in messages if isinstance(one, GroupMessageReceived | GroupEvent)]
+    unknown = [group for group in dict.fromkeys(groups) if group_name(device, group) == group]
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            for group in unknown:
+                with suppress(ApiError):
+                    await device.groups.show(group)
+    except (TimeoutError, Unreachable):
+        return
+
+
 def _author(device: DeviceClient, message: MessageReceived) -> str:
-    """Who wrote, where that is known; the device address otherwise."""
+    """Who wrote, where that is known; the account otherwise."""
     account = message.sender.account
-    return (
-        label(device, account, account_class=message.sender_class)
-        if device.people.known(account)
-        else str(message.sender)
-    )
+    known = device.people.known(account)
+    return label(device, account, account_class=message.sender_class) if known else account
 
 
 def _group_line(device: DeviceClient, message: GroupMessageReceived | GroupEvent) -> Text:
@@ -167,10 +223,13 @@ def _group_line(device: DeviceClient, message: GroupMessageReceived | GroupEvent
     if isinstance(message, GroupEvent):
         text = event_text(message, lambda account: label(device, account))
         return Text.assemble((local_time(message.at_ms), "dim"), "  ", (f"{group}: {text}", "italic"))
-    author = f"{unbadged(message.sender.name)} (app)" if isinstance(message.sender, AppSender) else None
-    author = author or label(device, message.sender.account, account_class=message.sender_class)  # type: ignore[union-attr]
+    if isinstance(message.sender, AppSender):
+        id, author = str(message.sender.app), f"{unbadged(message.sender.name)} (app)"
+    else:
+        id = str(message.sender.account)
+        author = label(device, message.sender.account, account_class=message.sender_class)
     text = GONE if message.body is None else readable(message.body)
-    return message_line(message.at_ms, f"{group}: {author}", text)
+    return message_line(message.at_ms, f"{group}: {author}", text, id=id)
 
 
 def group_name(device: DeviceClient, group: GroupId, told: str | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,12 +14,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from sandes_client.api import ApiError
+from sandes_client.api import ApiError, DeviceEntry
 from sandes_client.cli import app_groups, app_webhooks  # noqa: F401  # their commands join those of apps
 from sandes_client.cli.apps import apps
 from sandes_client.cli.as_json import AsJson, print_json
 from sandes_client.cli.commands import CommonOptionsAnywhere, show_version
-from sandes_client.cli.display import local_time, readable, table_console
+from sandes_client.cli.display import local_time, readable, table_console, unbadged
 from sandes_client.cli.groups import groups
 from sandes_client.cli.inbox import inbox
 from sandes_client.cli.learn import learn
@@ -29,8 +30,10 @@ from sandes_client.cli.session import (
     CommandFailed,
     Session,
     complain,
+    confirm,
     group_text,
     link_text,
+    profile_names,
     recipient_text,
     resolve_known,
     run,
@@ -77,7 +80,9 @@ Recipient = Annotated[
 def common(
     ctx: typer.Context,
     *,
-    profile: Annotated[str, typer.Option(help="Which device of yours this is.")] = "default",
+    profile: Annotated[
+        str, typer.Option(help="Which device of yours this is.", autocompletion=profile_names)
+    ] = "default",
     home: Annotated[
         Path | None, typer.Option(envvar="SANDES_HOME", help="Where profiles are kept.", file_okay=False)
     ] = None,
@@ -119,7 +124,9 @@ async def _register(session: Session, phone: str, name: str | None) -> None:
     try:
         async with Enrolment(store, session.settle_endpoints(store), name=name) as enrolment:
             id = (await enrolment.start(phone)).id
-            address = await _with_code(lambda code: enrolment.verify(id, code), lambda: enrolment.resend(id))
+            address = await _with_code(
+                lambda code: enrolment.verify(id, code), lambda: enrolment.resend(id), command="sandes register"
+            )
     finally:
         store.close()
     typer.echo(f"Registered as device {address.device} of account {address.account}.")
@@ -141,22 +148,46 @@ def phone(
 async def _phone(session: Session, phone: str) -> None:
     async with session.api() as api:
         started = await api.start_registration(phone, "change_phone")
-        await _with_code(lambda code: api.change_phone(started, code), lambda: api.resend_code(started.id))
+        await _with_code(
+            lambda code: api.change_phone(started, code), lambda: api.resend_code(started.id), command="sandes phone"
+        )
     typer.echo(f"The number of this account is now {started.phone}.")
 
 
-async def _with_code(give: Callable[[str], Awaitable[T]], resend: Callable[[], Awaitable[object]]) -> T:
-    """Ask for the code of an SMS until it is accepted. Raises ApiError for what another try would not change."""
+async def _with_code(
+    give: Callable[[str], Awaitable[T]], resend: Callable[[], Awaitable[object]], *, command: str
+) -> T:
+    """Ask for the code of an SMS until it is accepted. Raises ApiError or CommandFailed for what another try would not
+    change. `command` begins anew.
+    """
     while True:
-        code = _ask("Code from the SMS: ")
+        code = _ask("Code from the SMS (`again` for another SMS): ")
         try:
-            if code != "again":
+            if code == "again":
+                await resend()
+            elif _CODE.fullmatch(code):
                 return await give(code)
-            await resend()
+            elif _at_terminal():
+                complain(f"invalid_code: {_CODE_FORM}")
+            else:
+                raise CommandFailed("invalid_code", _CODE_FORM)
         except ApiError as error:
-            if error.code not in ("code_incorrect", "invalid_request", "rate_limited") or not _at_terminal():
+            if error.code in _DEAD_CODES:
+                raise CommandFailed(error.code, f"{_DEAD_CODES[error.code]}: run `{command} NUMBER` again") from None
+            if error.code not in ("code_incorrect", "rate_limited") or not _at_terminal():
                 raise
             complain(refusal_line(error))
+
+
+_CODE = re.compile(r"[0-9]{6}")
+_CODE_FORM = "the code has six digits; it is in the SMS"
+
+_DEAD_CODES = {
+    "code_expired": "the code has expired",
+    "code_locked": "there were too many wrong codes",
+    "code_used": "the code was used already",
+}
+"""Codes of refusals after which no other answer is accepted, in words."""
 
 
 def _ask(question: str) -> str:
@@ -216,21 +247,29 @@ async def _link_join(session: Session, link: str, name: str | None) -> None:
 @app.command(epilog=COMMON_EPILOG)
 def devices(
     ctx: typer.Context,
-    unlink: Annotated[int | None, typer.Option(min=1, max=255, help="Number of a device to unlink.")] = None,
+    unlink: Annotated[
+        int | None,
+        typer.Option(min=1, max=255, help="Number of a device to unlink. It loses the account and what waits for it."),
+    ] = None,
     *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before unlinking.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the devices of the account, or unlink one."""
-    run(_devices(ctx.obj, unlink, as_json))
+    """List the devices of the account, or unlink one.
+
+    The command asks before it unlinks a device: an unlinked device has to be linked or registered again.
+    """
+    run(_devices(ctx.obj, unlink, as_json, yes=yes))
 
 
-async def _devices(session: Session, unlink: int | None, as_json: bool) -> None:
+async def _devices(session: Session, unlink: int | None, as_json: bool, *, yes: bool) -> None:
     async with session.api() as api:
         listed = await api.devices()
         if unlink is not None:
             entry = next((one for one in listed if one.device == unlink), None)
             if entry is None:
                 raise CommandFailed("not_found", f"the account has no device {unlink}")
+            confirm(_lost_with(entry, listed), yes=yes)
             await api.unlink(entry.device, entry.registration_id)
             typer.echo(f"Unlinked device {unlink}.")
             return
@@ -244,6 +283,14 @@ async def _devices(session: Session, unlink: int | None, as_json: bool) -> None:
         here = "this one" if entry.current else ""
         table.add_row(str(entry.device), name, platform, local_time(entry.linked_at * 1000), here)
     table_console().print(table)
+
+
+def _lost_with(entry: DeviceEntry, listed: list[DeviceEntry]) -> str:
+    """Ask about unlinking a device, and say what goes with it."""
+    if not entry.current:
+        return f"Unlink device {entry.device} ({unbadged(entry.name)})? What waits for it is lost."
+    only = " and your only one" if len(listed) == 1 else ""
+    return f"Device {entry.device} is this one{only}: this profile loses the account. Go on?"
 
 
 @app.command(epilog=COMMON_EPILOG)

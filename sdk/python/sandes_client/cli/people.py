@@ -289,5 +289,5 @@ def _audience(own: OwnProfile, field: str) -> str:
     if limit is None or choice is None:
         return str(limit or choice)
     if _STRICTER.index(choice) > _STRICTER.index(limit):
-        return f"{choice} (the limit: {limit})"
+        return f"{choice} (at most {limit})"
     return limit if choice == limit else f"{limit}, which is the limit; your choice of {choice} has no effect"

@@ -21,7 +21,7 @@ from sandes_client.admin import NotSignedIn, SessionUnusable
 from sandes_client.api import ApiError, ClientApi, Unreachable
 from sandes_client.cli.line import Line
 from sandes_client.cli.outbox import tell, work_off
-from sandes_client.cli.texts import STOPPED, failure_line, refusal_line, warning_of
+from sandes_client.cli.texts import STOPPED, UNLINKED, failure_line, refusal_line, warning_of
 from sandes_client.device import DeviceClient, NotRegistered, SendFailed
 from sandes_client.endpoints import Endpoints, EndpointsInvalid
 from sandes_client.enrolment import AlreadyRegistered
@@ -31,6 +31,7 @@ from sandes_client.link import DeviceStopped
 from sandes_client.linking import LinkCode
 from sandes_client.phone_text import typed_number
 from sandes_client.store import Outgoing, Store, StoreUnusable
+from sandes_client.store.outbox import MAX_EXPIRY_SECONDS
 
 T = TypeVar("T")
 
@@ -52,6 +53,17 @@ class CommandFailed(Exception):
         super().__init__(f"{code}: {text}")
 
 
+def _profiles_folder(home: Path | None) -> Path:
+    return home or user_data_path("sandes", appauthor=False)
+
+
+def profile_names(beginning: str) -> list[str]:
+    """Complete the value of `--profile`: the profiles of SANDES_HOME, or else of the user's data folder."""
+    home = os.environ.get("SANDES_HOME")
+    folder = _profiles_folder(Path(home) if home else None)
+    return sorted(file.stem for file in folder.glob("*.sqlite3") if file.stem.startswith(beginning))
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """The options common to all commands."""
@@ -70,8 +82,7 @@ class Session:
     def _path(self) -> Path:
         if not _PROFILE_NAME.fullmatch(self.profile):
             raise typer.BadParameter("letters, digits, and . _ - only", param_hint="--profile")
-        home = self.home or user_data_path("sandes", appauthor=False)
-        return home / f"{self.profile}.sqlite3"
+        return _profiles_folder(self.home) / f"{self.profile}.sqlite3"
 
     def settle_endpoints(self, store: Store) -> Endpoints:
         """From the options, else the file, else the profile."""
@@ -99,13 +110,16 @@ class Session:
             raise typer.BadParameter(str(error), param_hint="--endpoints") from error
 
     def registered_store(self) -> Store:
-        """The profile of a registered device. Makes no file. Raises NotRegistered."""
+        """The profile of a registered device. Makes no file. Raises NotRegistered, or CommandFailed if the device was
+        unlinked or replaced.
+        """
         if _is_missing(self._path()):
             raise NotRegistered
         store = self.open_store()
         if store.profile.account() is None:
+            was_revoked = store.profile.was_revoked()
             store.close()
-            raise NotRegistered
+            raise CommandFailed("revoked", UNLINKED) if was_revoked else NotRegistered
         return store
 
     @asynccontextmanager
@@ -234,7 +248,7 @@ async def send_and_report(
                     typer.echo(f"{now.status} {now.id}")
                     return
                 if asyncio.get_running_loop().time() > ends:
-                    raise _not_in_time(now.status, timeout)
+                    raise _not_in_time(now, timeout)
                 await asyncio.sleep(LOOK_SECONDS)
         async with session.connected(line=line, own=row.number) as device:
             await _sent(device, row.number, until, ends, timeout)
@@ -255,7 +269,7 @@ async def _sent(device: DeviceClient, number: int, until: Status, ends: float, t
         async with asyncio.timeout_at(ends):
             now = await device.wait_for(number, until)
     except TimeoutError:
-        raise _not_in_time(device.store.outbox.read(number).status, timeout) from None
+        raise _not_in_time(device.store.outbox.read(number), timeout) from None
     except DeviceStopped as stopped:
         row = device.store.outbox.read(number)
         if not _has_got_to(row, until):
@@ -269,9 +283,15 @@ async def _sent(device: DeviceClient, number: int, until: Status, ends: float, t
 _KEPT = "the next command that connects sends it, for example `sandes outbox`"
 
 
-def _not_in_time(status: Status, timeout: float) -> CommandFailed:
-    kept = f"; {_KEPT}" if status is Status.QUEUED else ""
-    return CommandFailed("timeout", f"after {timeout:g} s the message is {status}{kept}")
+def _not_in_time(row: Outgoing, timeout: float) -> CommandFailed:
+    if row.status is Status.QUEUED:
+        return CommandFailed("timeout", f"the service has not accepted the message after {timeout:g} s; {_KEPT}")
+    days = MAX_EXPIRY_SECONDS // 86_400
+    waits = f"{row.expires_in} s" if row.expires_in is not None else f"{days} days"
+    return CommandFailed(
+        "timeout",
+        f"accepted, but no device of the recipient has it after {timeout:g} s; it waits there for up to {waits}",
+    )
 
 
 async def resolve_known(device: DeviceClient, recipient: str) -> AccountId:
@@ -300,7 +320,9 @@ async def resolve(api: ClientApi, recipient: str) -> AccountId:
             if error.code != "not_found":
                 raise
             raise CommandFailed(
-                "not_found", f"nobody is registered with {recipient}, or not anybody you may find"
+                "not_found",
+                "no one with this number, or you may not find them; `sandes inbox` shows the account ids of those who "
+                "wrote to you",
             ) from None
 
 

@@ -28,7 +28,7 @@ from sandes_client.events import (
     Voided,
 )
 
-_UNLINKED = "this device was unlinked or replaced; register or link again"
+UNLINKED = "this device was unlinked or replaced; register or link again"
 
 _WRONG_SERVICE = (
     "this profile is registered with another service than the one that the endpoints lead to; "
@@ -41,7 +41,7 @@ _SUSPENDED = "this account is suspended; whoever suspended it, your organisation
 
 STOPPED = {
     State.SUPERSEDED: "another program is connected as this device; close it first",
-    State.REVOKED: _UNLINKED,
+    State.REVOKED: UNLINKED,
     State.WRONG_SERVICE: _WRONG_SERVICE,
     State.CLOSED: "the client was closed",
     State.FAILED: "the client failed; its log says why",
@@ -93,7 +93,7 @@ _REQUESTS = {
     "not_permitted": "you may not do this",
     "rate_limited": "too many",
     "already_requested": "you have asked this organisation already; `sandes verification list` shows it",
-    "revoked": _UNLINKED,
+    "revoked": UNLINKED,
     "suspended": _SUSPENDED,
     "token_invalid": _NOT_ACCEPTED,
     "token_audience": _WRONG_SERVICE,
@@ -126,7 +126,7 @@ _MESSAGES = {
     "invalid_frame": "the service does not accept the message",
     "not_permitted": "no such recipient or group, or not one you may write to",
     "posting_restricted": "only admins post to this group",
-    "revoked": _UNLINKED,
+    "revoked": UNLINKED,
     "suspended": _SUSPENDED,
     "token_invalid": _NOT_ACCEPTED,
     "token_audience": _WRONG_SERVICE,
@@ -161,9 +161,14 @@ def refusal_line(error: ApiError) -> str:
 
 def failure_line(error: SendFailed) -> str:
     """A message the service will not take."""
-    text = _MESSAGES.get(error.code, "the service will not take the message")
+    text = failure_text(error.code)
     reasons = _reasons(error.code, error.errors)
     return f"{error.code}: {text}: {reasons}" if reasons else f"{error.code}: {text}"
+
+
+def failure_text(code: str) -> str:
+    """Why the service will not take a message, in words."""
+    return _MESSAGES.get(code, "the service will not take the message")
 
 
 def _reasons(code: str, errors: Sequence[dict[str, Any]]) -> str:

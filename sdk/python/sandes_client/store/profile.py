@@ -37,6 +37,10 @@ class ProfileTable:
             return None
         return Account(DeviceAddress(AccountId(row[0]), row[1]), row[2], IdentityKey(row[3]))
 
+    def was_revoked(self) -> bool:
+        """Tell whether this was a device whose keys were destroyed, and which has not begun to register anew."""
+        return bool(self._database.row("SELECT account IS NOT NULL AND identity_seed IS NULL FROM profile")[0])
+
     def identity(self) -> IdentityKey | None:
         """The key pair, which is there before the account is."""
         row = self._database.row("SELECT identity_seed FROM profile")

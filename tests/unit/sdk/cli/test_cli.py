@@ -18,10 +18,11 @@ from sandes.model.ids import MessageId, account_text
 from sandes_client import Store
 from sandes_client.cli import main
 from sandes_client.cli.display import readable
+from sandes_client.cli.inbox import _tell_of_cut
 from sandes_client.cli.main import app
-from sandes_client.cli.session import CommandFailed, Session, send_and_report
+from sandes_client.cli.session import CommandFailed, Session, profile_names, send_and_report
 from sandes_client.device import DeviceClient
-from sandes_client.events import Status
+from sandes_client.events import ConnectionChanged, State, Status
 from sandes_client.store import Outgoing
 from tests.unit.sdk.service import ALICE, AUDIENCE, BOB, PASSPORTS, Service, eventually, problem, refusal
 
@@ -116,6 +117,41 @@ def test_a_lost_answer_is_repeated_with_the_same_keys(sandes: Any, service: Serv
         assert result.stderr == "error: unreachable: service.test:443 did not answer in time\n"
     assert len(keys) == 2
     assert len(set(keys)) == 1
+
+
+@pytest.mark.parametrize("typed", ["12", "abc", "", "1234567"])
+def test_what_is_no_code_is_refused_here(sandes: Any, service: Service, typed: str) -> None:
+    result = sandes("register", "+919876543210", input=f"{typed}\n")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "error: invalid_code: the code has six digits; it is in the SMS\n",
+    )
+    assert [path for _, path in service.calls] == ["/v1/registrations"]
+
+
+def test_the_question_for_the_code_names_the_way_to_another_one_and_asks_again_after_a_slip(
+    sandes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "_at_terminal", lambda: True)
+    result = sandes("register", "+919876543210", input="12\n123456\n")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Code from the SMS (`again` for another SMS): ")
+    assert result.stderr == "error: invalid_code: the code has six digits; it is in the SMS\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("code_expired", "the code has expired"),
+        ("code_locked", "there were too many wrong codes"),
+        ("code_used", "the code was used already"),
+    ],
+)
+def test_a_code_that_is_void_leads_to_a_new_start(sandes: Any, service: Service, code: str, why: str) -> None:
+    path = ("PUT", "/v1/registrations/" + "r" * 21 + "A/verification")
+    service.http_answers[path] = lambda _: problem(code, 409, title="Request a new one.")
+    result = sandes("register", "+919876543210", input="123456\n")
+    assert (result.exit_code, result.stderr) == (1, f"error: {code}: {why}: run `sandes register NUMBER` again\n")
 
 
 def test_an_end_of_input_before_the_code_is_one_line(sandes: Any) -> None:
@@ -228,8 +264,8 @@ def test_a_message_not_taken_in_time_stays_in_the_outbox_for_the_next_command(
     result = sandes("send", BOB_ID, "later", "--timeout", "0.5")
     assert result.exit_code == 1
     assert result.stderr == (
-        "error: timeout: after 0.5 s the message is queued; the next command that connects sends it, for example "
-        "`sandes outbox`\n"
+        "error: timeout: the service has not accepted the message after 0.5 s; the next command that connects sends "
+        "it, for example `sandes outbox`\n"
     )
     del service.answers["send"]
     sent = sandes("send", BOB_ID, "now")
@@ -299,7 +335,7 @@ def test_the_inbox_shows_each_message_once_and_tells_the_author(
     service.store("नमस्ते [bold]\x1b[2Jworld".encode())
     result = sandes("inbox")
     assert result.exit_code == 0
-    assert result.stdout.endswith(f"{BOB_ID}.1  नमस्ते [bold]\ufffd[2Jworld\n")
+    assert result.stdout.endswith(f"  {BOB_ID}  नमस्ते [bold]\ufffd[2Jworld\n")
     assert {receipt.kind for ack in service.acks for receipt in ack.receipts} == {"delivered", "read"}
     assert sandes("inbox").stdout == ""
 
@@ -331,6 +367,21 @@ def test_the_version_is_printed_and_completion_is_offered() -> None:
     assert "--install-completion" in CliRunner().invoke(app, ["--help"]).stdout
 
 
+@pytest.mark.parametrize(("shell", "sign"), [("zsh", "#compdef"), ("bash", "complete -o"), ("fish", "complete --")])
+def test_completion_is_shown_for_the_named_shell(shell: str, sign: str) -> None:
+    result = CliRunner().invoke(app, ["--show-completion", shell])
+    assert result.exit_code == 0
+    assert sign in result.stdout
+    assert CliRunner().invoke(app, ["--show-completion", "tcsh"]).exit_code == 2
+
+
+def test_profiles_are_completed_by_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("asha.sqlite3", "asha.sqlite3.line", "amit.sqlite3", "ravi.sqlite3", "notes.txt"):
+        (tmp_path / name).touch()
+    monkeypatch.setenv("SANDES_HOME", str(tmp_path))
+    assert profile_names("a") == ["amit", "asha"]
+
+
 def test_the_inbox_shows_notices_and_codes_of_apps_and_which_are_void(
     sandes: Any, registered: None, service: Service
 ) -> None:
@@ -343,10 +394,10 @@ def test_the_inbox_shows_notices_and_codes_of_apps_and_which_are_void(
     service.store_from_app(Kind.CONTROL, void_body((MessageId(used.id[:16]),), Void.USED))
     lines = {line.split("  ", 1)[1] for line in sandes("inbox").stdout.splitlines()}
     assert lines == {
-        "Passports \ufffd[2J (app)  Camp",
-        "Passports (app)  111111 is it  void: used",
-        "Passports (app)  222222 is it",
-        "Passports (app)  333333 is it  void: expired",
+        f"Passports \ufffd[2J (app)  {BOB_ID}  Camp",
+        f"Passports (app)  {BOB_ID}  111111 is it  void: used",
+        f"Passports (app)  {BOB_ID}  222222 is it",
+        f"Passports (app)  {BOB_ID}  333333 is it  void: expired",
     }
     assert sandes("inbox").stdout == ""
     told = [(receipt.to, receipt.app, receipt.kind) for ack in service.acks for receipt in ack.receipts]
@@ -358,6 +409,53 @@ def test_a_revoked_device_is_told_so(sandes: Any, registered: None, service: Ser
     service.http_answers["GET", "/v1/me"] = lambda _: problem("token_invalid", 401)
     result = sandes("inbox")
     assert (result.exit_code, result.stderr.split(":")[1]) == (1, " revoked")
+
+
+def test_a_revoked_profile_keeps_the_reason(sandes: Any, registered: None, service: Service, tmp_path: Path) -> None:
+    service.refuse_handshake = True
+    service.http_answers["GET", "/v1/me"] = lambda _: problem("revoked", 403, reason="replaced")
+    line = "error: revoked: this device was unlinked or replaced; register or link again\n"
+    for words in (["inbox"], ["inbox"], ["devices"], ["send", BOB_ID, "x"]):
+        result = sandes(*words)
+        assert (result.exit_code, result.stderr) == (1, line)
+    assert sandes("register", "+919876543210", input="").stderr.startswith("error: no_code: ")
+
+
+def test_the_inbox_says_soon_that_the_service_is_down(sandes: Any, registered: None, service: Service) -> None:
+    def down(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("[Errno 111] Connection refused", request=request)
+
+    service.http = down  # type: ignore[method-assign]
+    service.refuse_handshake = True
+    result = sandes("inbox")  # which would wait for 30 s
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "error: unreachable: cannot connect to service.test:443: connection refused\n",
+    )
+
+
+def test_the_inbox_tells_once_that_the_connection_is_gone_and_that_it_is_back(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cut = False
+    for state in (State.CONNECTED, State.WAITING, State.CONNECTING, State.WAITING, State.CONNECTED, State.CONNECTED):
+        cut = _tell_of_cut(ConnectionChanged(state), cut)
+    assert capsys.readouterr().err.splitlines() == [
+        "There is no connection to the service; trying again until there is one.",
+        "Connected again.",
+    ]
+
+
+@pytest.mark.parametrize(("options", "how_long"), [([], "30 days"), (["--expires-in", "3600"], "3600 s")])
+def test_an_undelivered_message_is_told_to_be_accepted_and_how_long_it_waits(
+    sandes: Any, registered: None, options: list[str], how_long: str
+) -> None:
+    result = sandes("send", BOB_ID, "hello", "--wait", "--timeout", "0.5", *options)
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "error: timeout: accepted, but no device of the recipient has it after 0.5 s; "
+        f"it waits there for up to {how_long}\n",
+    )
 
 
 def test_a_wrong_service_is_told_without_advice_to_register_again(
@@ -424,10 +522,32 @@ def test_devices_are_listed(sandes: Any, registered: None) -> None:
 
 def test_a_device_is_unlinked_by_its_number(sandes: Any, registered: None, service: Any) -> None:
     service.http_answers["DELETE", "/v1/devices/1"] = lambda _: httpx.Response(204)
-    result = sandes("devices", "--unlink", "1")
-    assert (result.exit_code, result.stdout) == (0, "Unlinked device 1.\n")
+    result = sandes("devices", "--unlink", "1", "--yes")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "Unlinked device 1.\n", "")
     result = sandes("devices", "--unlink", "9")
     assert (result.exit_code, result.stderr) == (1, "error: not_found: the account has no device 9\n")
+
+
+def test_the_device_in_use_is_not_unlinked_without_a_yes(sandes: Any, registered: None, service: Any) -> None:
+    result = sandes("devices", "--unlink", "1", input="n\n")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "Device 1 is this one and your only one: this profile loses the account. Go on? [y/N]:"
+    )
+    assert "error: not_confirmed: " in result.stderr
+    assert [method for method, _ in service.calls] == ["GET"]
+    service.http_answers["DELETE", "/v1/devices/1"] = lambda _: httpx.Response(204)
+    assert sandes("devices", "--unlink", "1", input="y\n").stdout.endswith("Unlinked device 1.\n")
+
+
+def test_another_device_is_not_unlinked_without_a_yes(sandes: Any, registered: None, service: Any) -> None:
+    tablet = {"device": 2, "name": "tablet", "platform": "python", "registration_id": 7, "linked_at": 1}
+    here = {"device": 1, "name": "laptop", "platform": "python", "registration_id": 6, "linked_at": 1, "current": True}
+    listed = {"devices": [here, tablet | {"current": False}]}
+    service.http_answers["GET", "/v1/devices"] = lambda _: httpx.Response(200, json=listed)
+    result = sandes("devices", "--unlink", "2", input="\n")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Unlink device 2 (tablet)? What waits for it is lost. [y/N]:")
 
 
 def test_a_link_is_shown_as_text_and_joined_by_it(sandes: Any, registered: None) -> None:
@@ -513,8 +633,8 @@ def test_a_message_to_a_known_number_waits_while_the_service_is_down(
     result = sandes("send", "+91 98765-43210", "while it is down", "--timeout", "0.5")
     assert result.exit_code == 1
     assert result.stderr == (
-        "error: timeout: after 0.5 s the message is queued; the next command that connects sends it, for example "
-        "`sandes outbox`\n"
+        "error: timeout: the service has not accepted the message after 0.5 s; the next command that connects sends "
+        "it, for example `sandes outbox`\n"
     )
     assert sandes("send", "+919876543211", "to a stranger", "--timeout", "0.5").stderr == (
         "error: unreachable: cannot connect to service.test:443: connection refused\n"

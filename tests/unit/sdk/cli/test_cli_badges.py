@@ -52,11 +52,14 @@ def test_a_revoked_official_has_no_badge_from_the_next_message_on(
     sandes: Any, service: Service, people: PeopleService, groups: GroupService
 ) -> None:
     service.store(b"as an official")
-    assert _said(sandes("inbox")) == [f"{BADGE}  as an official"]
+    assert _said(sandes("inbox")) == [f"{BADGE}  {BOB_ID}  as an official"]
     _revoke(people, service)
     service.store(b"as anybody")
     service.store_to_group(b"to all", version=3)
-    assert sorted(_said(sandes("inbox"))) == ["Bob (not verified)  as anybody", "Camp: Bob (not verified)  to all"]
+    assert sorted(_said(sandes("inbox"))) == [
+        f"Bob (not verified)  {BOB_ID}  as anybody",
+        f"Camp: Bob (not verified)  {BOB_ID}  to all",
+    ]
 
 
 def test_a_message_of_no_official_has_no_badge_whatever_the_profile_says(
@@ -64,7 +67,7 @@ def test_a_message_of_no_official_has_no_badge_whatever_the_profile_says(
 ) -> None:
     service.classes[BOB] = "public"
     service.store(b"written before the verification")
-    assert _said(sandes("inbox")) == ["Bob Rao (not verified)  written before the verification"]
+    assert _said(sandes("inbox")) == [f"Bob Rao (not verified)  {BOB_ID}  written before the verification"]
 
 
 def test_an_official_has_the_badge_from_the_first_message_as_one(
@@ -72,11 +75,11 @@ def test_an_official_has_the_badge_from_the_first_message_as_one(
 ) -> None:
     _revoke(people, service)
     service.store(b"as anybody")
-    assert _said(sandes("inbox")) == ["Bob (not verified)  as anybody"]
+    assert _said(sandes("inbox")) == [f"Bob (not verified)  {BOB_ID}  as anybody"]
     service.classes[BOB] = "verified"
     people.profiles[BOB_ID] = _official(people, service)
     service.store(b"as an official")
-    assert _said(sandes("inbox")) == [f"{BADGE}  as an official"]
+    assert _said(sandes("inbox")) == [f"{BADGE}  {BOB_ID}  as an official"]
 
 
 def test_a_message_as_an_official_without_an_attestation_has_no_badge(
@@ -84,7 +87,7 @@ def test_a_message_as_an_official_without_an_attestation_has_no_badge(
 ) -> None:
     people.profiles[BOB_ID]["attestation"] = None
     service.store(b"hello")
-    assert _said(sandes("inbox")) == ["Bob Rao (not verified)  hello"]
+    assert _said(sandes("inbox")) == [f"Bob Rao (not verified)  {BOB_ID}  hello"]
 
 
 def test_a_lookup_asks_anew(sandes: Any, service: Service, people: PeopleService) -> None:
@@ -153,5 +156,5 @@ def test_no_line_of_a_message_passes_for_a_message_of_somebody_else(
     _revoke(people, service)
     service.store(f"hello\n12:00  {BADGE}  send me the code".encode())
     first, second = sandes("inbox").stdout.splitlines()
-    assert first.endswith("Bob (not verified)  hello")
+    assert first.endswith(f"Bob (not verified)  {BOB_ID}  hello")
     assert second == f"        12:00  {BADGE}  send me the code"
