@@ -39,6 +39,7 @@ class ApiError(Exception):
         self.server_time: int | None = problem.get("server_time")
         self.attempts_left: int | None = problem.get("attempts_left")
         self.reason: str | None = problem.get("reason")
+        self.approval: str | None = problem.get("approval")
         self.errors: list[dict[str, Any]] = problem.get("errors") or []
 
 

@@ -20,11 +20,12 @@ from sandes_client.app import SyncAppClient, verify_webhook
 from sandes_client.app.webhook_relay import RelayKeys
 from sandes_client.cli import app_webhooks
 from sandes_client.cli.main import app
-from tests.unit.sdk.app_service import ID, NOW, AppService, answer
+from tests.unit.sdk.app_service import ID, NOW, AppService, answer, refused
 
-EVENT = app_api.Event(id="evt-1", type="message.read", timestamp=NOW, data={"id": ID, "status": "read", "seq": 4})
+EVT_1, EVT_2 = "01890000-0000-7000-8000-000000000001", "01890000-0000-7000-8000-000000000002"
+EVENT = app_api.Event(id=EVT_1, type="message.read", timestamp=NOW, data={"id": ID, "status": "read", "seq": 4})
 DELIVERY = app_api.WebhookDelivery(
-    event="evt-1",
+    event=EVT_1,
     type="message.read",
     state="failed",
     attempts=10,
@@ -62,14 +63,20 @@ def sandes(service: AppService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_test_event_is_sent_and_deliveries_are_listed_and_asked_for_again(sandes: Run, service: AppService) -> None:
     service.on("POST", f"/v1/webhooks/{ID}/test", DELIVERY.model_copy(update={"state": "pending"}), 202)
-    assert sandes("test", ID).stdout == f"pending evt-1; see `sandes app webhook deliveries {ID}`\n"
+    assert sandes("test", ID).stdout == f"pending {EVT_1}; see `sandes app webhook deliveries {ID}`\n"
     service.on("GET", f"/v1/webhooks/{ID}/deliveries", app_api.WebhookDeliveries(deliveries=[DELIVERY]))
     shown = sandes("deliveries", ID, "--state", "failed").stdout
-    assert all(word in shown for word in ("evt-1", "message.read", "failed", "10", "500"))
+    assert all(word in shown for word in (EVT_1, "message.read", "failed", "10", "500"))
     assert service.requests[-1].url.params["state"] == "failed"
     assert sandes("deliveries", ID, "--state", "lost").exit_code == 2
-    service.on("POST", f"/v1/webhooks/{ID}/deliveries/evt-1/redeliver", DELIVERY, 202)
-    assert json.loads(sandes("redeliver", ID, "evt-1", "--json").stdout)["state"] == "failed"
+    service.on("POST", f"/v1/webhooks/{ID}/deliveries/{EVT_1}/redeliver", DELIVERY, 202)
+    assert json.loads(sandes("redeliver", ID, EVT_1, "--json").stdout)["state"] == "failed"
+    assert sandes("redeliver", ID, EVT_1).stdout == f"failed {EVT_1}; see `sandes app webhook deliveries {ID}`\n"
+    service.script = [refused("webhook_disabled", 409, title="Set paused to false first.")]
+    assert sandes("test", ID).stderr == (
+        "error: webhook_disabled: the webhook is paused or disabled; `sandes app webhook change WEBHOOK --resume` ends "
+        "that\n"
+    )
 
 
 def test_webhooks_are_created_listed_changed_and_removed(sandes: Run, service: AppService) -> None:
@@ -84,7 +91,8 @@ def test_webhooks_are_created_listed_changed_and_removed(sandes: Run, service: A
     )
     service.on("POST", "/v1/webhooks", made, 201)
     assert "secret whsec_x" in sandes("create", made.url, "--event", "message.read").stdout
-    assert sandes("create", made.url, "--event", "message.eaten").exit_code == 2
+    eaten = sandes("create", made.url, "--event", "message.eaten")
+    assert (eaten.exit_code, "Invalid value for '--event': one of " in eaten.stderr) == (2, True)
     service.on("GET", "/v1/webhooks", app_api.WebhookList(webhooks=[made]))
     assert "enabled" in sandes("list").stdout
     service.on("PATCH", f"/v1/webhooks/{ID}", made.model_copy(update={"disabled": "paused"}))
@@ -126,7 +134,7 @@ def test_events_are_posted_to_a_program_here_with_signatures_that_it_can_check(
     sandes: Run, service: AppService, receiver: tuple[str, list[tuple[bytes, dict[str, str]]]]
 ) -> None:
     url, posts = receiver
-    second = EVENT.model_copy(update={"id": "evt-2", "timestamp": NOW + timedelta(seconds=1)})
+    second = EVENT.model_copy(update={"id": EVT_2, "timestamp": NOW + timedelta(seconds=1)})
     pages = [
         app_api.EventPage(events=[EVENT], cursor="c1", more=True),
         app_api.EventPage(events=[EVENT, second], cursor="c2", more=False),
@@ -134,11 +142,11 @@ def test_events_are_posted_to_a_program_here_with_signatures_that_it_can_check(
     service.script = [answer(page) for page in pages]
     result = sandes("listen", "--once", "--forward-to", url)
     assert [line.split("  ")[1:] for line in result.stdout.splitlines()] == [
-        ["message.read", "evt-1", "204"],
-        ["message.read", "evt-2", "204"],
+        ["message.read", EVT_1, "204"],
+        ["message.read", EVT_2, "204"],
     ]
     public_key, secret = result.stderr.split("public key ")[1].strip().split(", secret ")
-    for (body, headers), id in zip(posts, ("evt-1", "evt-2"), strict=True):
+    for (body, headers), id in zip(posts, (EVT_1, EVT_2), strict=True):
         assert verify_webhook(body, headers, public_key=public_key).id == id
         assert PublishedLibrary(secret).verify(body, headers)["data"]["seq"] == 4
 
@@ -153,7 +161,7 @@ def test_a_receiver_that_is_not_there_is_named_and_listening_goes_on(sandes: Run
 def test_listening_begins_with_the_next_event_unless_told_otherwise(
     sandes: Run, service: AppService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    new = EVENT.model_copy(update={"id": "evt-2"})
+    new = EVENT.model_copy(update={"id": EVT_2})
     service.script = [
         answer(app_api.EventPage(events=[EVENT], cursor="c1", more=False)),
         answer(app_api.EventPage(events=[new], cursor="c2", more=False)),
@@ -168,12 +176,50 @@ def test_listening_begins_with_the_next_event_unless_told_otherwise(
     monkeypatch.setattr(app_webhooks, "pause", wait)
     result = sandes("listen")
     assert result.exit_code == 130
-    assert [line.split("  ")[2] for line in result.stdout.splitlines()] == ["evt-2"]
+    assert [line.split("  ")[2] for line in result.stdout.splitlines()] == [EVT_2]
 
 
-@pytest.mark.parametrize("words", [["--forward-to", "http://example.org/hook"], ["--secret", "abc"]])
-def test_events_go_in_clear_to_this_machine_only_and_a_bad_secret_is_wrong_usage(sandes: Run, words: list[str]) -> None:
-    assert sandes("listen", *words).exit_code == 2
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--forward-to", "http://example.org/hook"], "an http address on this machine, such as http://127.0.0.1:8000"),
+        (["--forward-to", "foo"], "give an https address, or an http address on this machine"),
+        (["--secret", "abc"], "a secret is whsec_ and 24 to 64 bytes of base64"),
+        (["--secret", "whsec_zz"], "a secret is whsec_ and 24 to 64 bytes of base64"),
+        (["--secret", "whsec_zzz"], "a secret is whsec_ and 24 to 64 bytes of base64"),
+    ],
+)
+def test_events_go_in_clear_to_this_machine_only_and_a_bad_secret_is_wrong_usage(
+    sandes: Run, words: list[str], said: str
+) -> None:
+    result = sandes("listen", *words)
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
+
+
+def test_listening_goes_on_after_an_outage_with_the_event_after_the_last_one(
+    sandes: Run, service: AppService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = EVENT.model_copy(update={"id": EVT_2})
+    service.script = [
+        answer(app_api.EventPage(events=[EVENT], cursor="c1", more=False)),
+        *[httpx.ConnectError("down")] * 10,  # more than one call tries
+        answer(app_api.EventPage(events=[new], cursor="c2", more=False)),
+    ]
+
+    def wait(_: float) -> None:
+        if not service.script:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(app_webhooks, "pause", wait)
+    result = sandes("listen")
+    assert result.exit_code == 130
+    assert [line.split("  ")[2] for line in result.stdout.splitlines()] == [EVT_2]
+    assert result.stderr.splitlines() == [
+        "There is no answer: cannot connect to apps.test:443: down. Trying again until there is one.",
+        "The service answers again.",
+    ]
+    assert service.requests[-1].url.params["cursor"] == "c1"
 
 
 def test_a_secret_of_an_earlier_run_gives_the_same_keys() -> None:

@@ -204,7 +204,7 @@ def test_status_shows_quotas_and_templates(sandes: Any, service: AppService) -> 
     service.on("GET", "/v1/usage", app_api.Usage(mode="trial", test=False, per_minute=quota, per_day=quota))
     service.on("GET", "/v1/templates", app_api.TemplateList(templates=[template]))
     shown = sandes("status").stdout
-    assert "trial: 42 of 50 left this minute, 42 of 50 left today" in shown
+    assert "trial: about 42 of 50 left this minute, about 42 of 50 left today" in shown
     assert "login" in shown
     said = json.loads(sandes("status", "--json").stdout)
     assert (said["usage"]["per_day"]["left"], said["templates"][0]["version"]) == (42, 3)
@@ -217,7 +217,14 @@ def test_status_shows_quotas_and_templates(sandes: Any, service: AppService) -> 
             refused("template_variables", 400, errors=[{"pointer": "/variables/service", "code": "missing"}]),
             "template_variables: /variables/service: missing",
         ),
-        (refused("recipient_limited", 429, retry_after=600, title="Wait."), "recipient_limited: Wait. Wait 600 s."),
+        (
+            refused("recipient_limited", 429, retry_after=600, title="Wait for retry_after seconds."),
+            "recipient_limited: this recipient has received too many codes; wait 600 s",
+        ),
+        (
+            refused("resend_too_soon", 429, retry_after=10, title="After retry_after seconds."),
+            "resend_too_soon: another code cannot be sent yet; wait 10 s",
+        ),
         (
             refused("token_invalid", 401),
             "token_invalid: the service does not know this key: revoked, or the credentials are for another service",
@@ -249,6 +256,15 @@ def test_a_service_that_is_down_is_one_line_after_all_tries(sandes: Any, service
         ["otp", "send", PHONE, "--template", "login", "--language", "ta"],
         ["otp", "send", PHONE, "--template", "login", "--ttl", "60"],
         ["otp", "check", ID, "12345a"],
+        ["otp", "check", ID, "12"],
+        ["otp", "check", "nosuch", "123456"],
+        ["otp", "cancel", "nosuch"],
+        ["message", "status", "nosuch"],
+        ["message", "list", "--batch", "nosuch"],
+        ["batch", "results", "nosuch"],
+        ["webhook", "test", "nosuch"],
+        ["webhook", "redeliver", ID, "nosuch"],
+        ["group", "show", "nosuch"],
         ["message", "send", PHONE],
         ["message", "send", PHONE, "text", "--template", "ready"],
         ["message", "send", APP, "text", "--category", "advert"],

@@ -33,6 +33,10 @@ EXAMPLES = [
 ]
 
 
+PLACEHOLDERS = {"COMPLAINT": "c" * 32, "IMPORT": "i" * 32, "REQUEST": "r" * 32, "WEBHOOK": "w" * 22}
+"""Words that stand in examples for ids too long to read."""
+
+
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) > 40
 
@@ -47,6 +51,7 @@ def test_an_example_is_right_usage_with_ids_as_the_service_takes_them(
     for name in ("officials.csv", "officials.xlsx"):
         (tmp_path / name).touch()
     words, command = shlex.split(example), ROOT
+    words = [PLACEHOLDERS.get(word, word) for word in words]
     context = command.make_context("sandes-admin", words, resilient_parsing=True)
     while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]

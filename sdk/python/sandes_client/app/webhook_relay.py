@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import hmac
 import json
@@ -36,7 +37,11 @@ class RelayKeys:
 
     def __post_init__(self) -> None:
         """Raises ValueError for a secret that is not `whsec_` and 24 to 64 bytes of base64."""
-        if not self.secret.startswith(SECRET_PREFIX) or not 24 <= len(self._raw()) <= 64:
+        try:
+            length = len(self._raw())
+        except binascii.Error:
+            length = 0
+        if not self.secret.startswith(SECRET_PREFIX) or not 24 <= length <= 64:
             raise ValueError(f"a secret is {SECRET_PREFIX} and 24 to 64 bytes of base64")
 
     @property

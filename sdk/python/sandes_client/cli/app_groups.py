@@ -12,6 +12,7 @@ from rich.table import Column, Table
 from sandes_client.app import AppApiError, AppGroup, Roster, SyncAppClient
 from sandes_client.app.groups import GroupAudience, GroupPosting, GroupRole, RosterFault
 from sandes_client.app.roster_file import RosterFile, read_roster_file
+from sandes_client.cli import id_texts
 from sandes_client.cli.apps import (
     FAULTS_SHOWN,
     INCOMPLETE,
@@ -55,7 +56,14 @@ def _account_text(text: str) -> str:
         ) from None
 
 
-GroupId = Annotated[str, typer.Argument(metavar="GROUP", help="Id that `create` printed.")]
+GroupId = Annotated[
+    str,
+    typer.Argument(
+        metavar="GROUP",
+        callback=id_texts.APP_GROUP,
+        help="Id that `create` printed, or `list` shows.",
+    ),
+]
 Account = Annotated[
     str,
     typer.Argument(

@@ -11,9 +11,11 @@ import httpx
 import typer
 from rich.table import Table
 
+from sandes_client.api import Unreachable
 from sandes_client.app import SyncAppClient
-from sandes_client.app.answers import Event, EventType, WebhookDelivery
+from sandes_client.app.answers import Event, EventPage, EventType, WebhookDelivery
 from sandes_client.app.webhook_relay import RelayKeys, forward
+from sandes_client.cli import id_texts
 from sandes_client.cli.apps import AsJson, Credentials, _at, _cell, _client, _group, _one_of, _print_each, _say
 from sandes_client.cli.display import table_console
 from sandes_client.cli.session import confirm, failures_as_lines
@@ -31,17 +33,30 @@ webhook = _group("webhook", "Webhooks: what they get, and events on your own mac
 
 _STATES = ("pending", "delivered", "failed")
 
-WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK", help="Id that `list` shows.")]
-Events = Annotated[
-    list[str],
-    typer.Option("--event", metavar="EVENT", help=f"Once for each of {', '.join(get_args(EventType))}."),
-]
 
-
-def _check_events(events: list[str]) -> list[EventType]:
+def _check_events(events: list[str]) -> list[str]:
     for event in events:
         _one_of(EventType)(event)
-    return events  # type: ignore[return-value]  # checked
+    return events
+
+
+WebhookId = Annotated[
+    str,
+    typer.Argument(
+        metavar="WEBHOOK",
+        callback=id_texts.WEBHOOK,
+        help="Id that `list` shows.",
+    ),
+]
+Events = Annotated[
+    list[str],
+    typer.Option(
+        "--event",
+        metavar="EVENT",
+        callback=_check_events,
+        help=f"Once for each of {', '.join(get_args(EventType))}.",
+    ),
+]
 
 
 @webhook.command("list")
@@ -67,9 +82,8 @@ def webhook_create(
     as_json: AsJson = False,
 ) -> None:
     """Register a webhook. Its secret is shown this once."""
-    events = _check_events(event)
     with _client(credentials) as client:
-        made = client.webhooks.create(url, events)
+        made = client.webhooks.create(url, event)  # type: ignore[arg-type]  # its callback has checked it
     _say(f"Registered webhook {made.id}.\n  public key {made.public_key}\n  secret {made.secret}", made, as_json)
 
 
@@ -110,7 +124,11 @@ def webhook_test(webhook: WebhookId, *, credentials: Credentials = None, as_json
     """Have a `webhook.test` event posted to a webhook, and say how to see what became of it."""
     with _client(credentials) as client:
         sent = client.webhooks.test(webhook)
-    _say(f"{sent.state} {sent.event}; see `sandes app webhook deliveries {webhook}`", sent, as_json)
+    _say(_pending_line(webhook, sent), sent, as_json)
+
+
+def _pending_line(webhook: str, sent: WebhookDelivery) -> str:
+    return f"{sent.state} {sent.event}; see `sandes app webhook deliveries {webhook}`"
 
 
 @webhook.command("deliveries")
@@ -148,15 +166,22 @@ def _next(one: WebhookDelivery) -> str:
 @webhook.command("redeliver")
 def webhook_redeliver(
     webhook: WebhookId,
-    event: Annotated[str, typer.Argument(metavar="EVENT", help="Id of the event, as `deliveries` shows it.")],
+    event: Annotated[
+        str,
+        typer.Argument(
+            metavar="EVENT",
+            callback=id_texts.EVENT,
+            help="Id of the event, as `deliveries` shows it.",
+        ),
+    ],
     *,
     credentials: Credentials = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have an event of the last 30 days posted to a webhook once more."""
+    """Have an event of the last 30 days posted to a webhook once more, and say how to see what became of it."""
     with _client(credentials) as client:
         sent = client.webhooks.redeliver(webhook, event)
-    _say(f"{sent.state} {sent.event}", sent, as_json)
+    _say(_pending_line(webhook, sent), sent, as_json)
 
 
 @webhook.command("listen")
@@ -180,14 +205,18 @@ def webhook_listen(
 ) -> None:
     """Show the app's events as they happen, and post them to a program on this machine, signed like webhooks.
 
-    This needs no public address: the events are read from the app's feed. Ctrl-C ends it.
+    This needs no public address: the events are read from the app's feed. While the service does not answer, the
+    command tries again, and goes on with the event after the last one. Ctrl-C ends it.
     """
     keys = _keys(secret)
     if to is not None:
         try:
             check_address("--forward-to", to, ("https", "http"))
-        except EndpointsInvalid as error:
-            raise typer.BadParameter(str(error), param_hint="--forward-to") from None
+        except EndpointsInvalid:
+            raise typer.BadParameter(
+                "give an https address, or an http address on this machine, such as http://127.0.0.1:8000/hook",
+                param_hint="--forward-to",
+            ) from None
         typer.echo(f"Signed with public key {keys.public_key}, secret {keys.secret}", err=True)
     with _client(credentials) as client, httpx.Client() as http:
         for event in _events(client, from_start=from_start or once, once=once):
@@ -208,7 +237,7 @@ def _events(client: SyncAppClient, *, from_start: bool, once: bool) -> Iterator[
     shown = from_start
     seen: deque[str] = deque(maxlen=REMEMBERED)
     while True:
-        page = client.events.page(cursor)
+        page = client.events.page(cursor) if cursor is None or once else _next_page(client, cursor)
         cursor = page.cursor
         for event in page.events:
             if shown and event.id not in seen:
@@ -219,3 +248,20 @@ def _events(client: SyncAppClient, *, from_start: bool, once: bool) -> Iterator[
                 return
             shown = True
             pause(POLL_SECONDS)
+
+
+def _next_page(client: SyncAppClient, cursor: str) -> EventPage:
+    """Read on once the service answers: that it does not, and that it does again, is said to standard error."""
+    cut = False
+    while True:
+        try:
+            page = client.events.page(cursor)
+        except Unreachable as error:
+            if not cut:
+                typer.echo(f"There is no answer: {error}. Trying again until there is one.", err=True)
+            cut = True
+            pause(POLL_SECONDS)
+            continue
+        if cut:
+            typer.echo("The service answers again.", err=True)
+        return page

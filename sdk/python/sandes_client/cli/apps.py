@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from sandes_client.app.answers import BatchResult, Category, Language, MessageSt
 from sandes_client.app.calls import UploadFormat, message_recipient
 from sandes_client.app.credentials import FILE_VARIABLE
 from sandes_client.app.exchange import check_idempotency_key
+from sandes_client.cli import id_texts
 from sandes_client.cli.display import local_time, readable, table_console
 from sandes_client.cli.session import CommandFailed, check_pairs, complain, failures_as_lines, pairs
 
@@ -198,7 +200,7 @@ def otp_send(
     _say(_otp_line(sent), sent, as_json)
 
 
-OtpId = Annotated[str, typer.Argument(metavar="ID", help="Id that `send` printed.")]
+OtpId = Annotated[str, typer.Argument(metavar="ID", callback=id_texts.OTP, help="Id that `send` printed.")]
 
 
 @otp.command("check")
@@ -213,7 +215,7 @@ def otp_check(
 ) -> None:
     """Check a code. Exits with 0 only if it is approved, with 3 if it is not."""
     given = (code if code is not None else sys.stdin.readline()).strip()
-    if not (given.isascii() and given.isdigit()):
+    if not re.fullmatch("[0-9]{6,8}", given):
         raise typer.BadParameter("a code is 6 to 8 digits", param_hint="CODE")
     with _client(credentials) as client:
         checked = client.otps.check(id, given, purpose=purpose, idempotency_key=idempotency_key)
@@ -293,7 +295,14 @@ def _content(
     return {"body": text, "template": template, "version": version, "language": language, "category": category}
 
 
-MessageId = Annotated[str, typer.Argument(metavar="ID", help="Id that `send` printed.")]
+MessageId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        callback=id_texts.APP_MESSAGE,
+        help="Id that `send` printed.",
+    ),
+]
 
 
 @message.command("status")
@@ -316,7 +325,9 @@ def message_list(
         str | None, typer.Option(callback=_one_of(MessageStatus), help="Only those in this state.")
     ] = None,
     category: OfCategory = None,
-    of_batch: Annotated[str | None, typer.Option("--batch", help="Only those of this batch.")] = None,
+    of_batch: Annotated[
+        str | None, typer.Option("--batch", callback=id_texts.BATCH, help="Only those of this batch.")
+    ] = None,
     client_ref: Annotated[str | None, typer.Option(help="Only those with this reference.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many to show at most.")] = 50,
     credentials: Credentials = None,
@@ -409,7 +420,7 @@ def batch_send(
     _end(now)
 
 
-BatchId = Annotated[str, typer.Argument(metavar="ID", help="Id that `send` printed.")]
+BatchId = Annotated[str, typer.Argument(metavar="ID", callback=id_texts.BATCH, help="Id that `send` printed.")]
 
 
 @batch.command("status")
@@ -482,7 +493,11 @@ def _progress() -> Generator[Any]:
 
 @apps.command()
 def status(*, credentials: Credentials = None, as_json: AsJson = False) -> None:
-    """Show what is left of the app's quotas, and its approved templates."""
+    """Show what is left of the app's quotas, and its approved templates.
+
+    What is left of the quotas is approximate: the service reserves messages for the app in blocks, and counts whole
+    blocks as used.
+    """
     with _client(credentials) as client:
         usage, templates = client.usage(), client.templates.list()
     if as_json:
@@ -498,7 +513,7 @@ def status(*, credentials: Credentials = None, as_json: AsJson = False) -> None:
 
 
 def _quota(quota: Quota) -> str:
-    return f"{quota.left} of {quota.limit} left"
+    return f"about {quota.left} of {quota.limit} left"
 
 
 def _print_each(answers: Iterable[Any]) -> None:

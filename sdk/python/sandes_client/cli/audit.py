@@ -31,6 +31,7 @@ from sandes_client.audit import (
     read_document,
     verify,
 )
+from sandes_client.cli import id_texts
 from sandes_client.cli.administration.showing import AsJson, say
 from sandes_client.cli.display import one_line
 from sandes_client.cli.session import CommandFailed, failures_as_lines
@@ -117,7 +118,10 @@ def export(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(help="Where to; one that is there already is gone on with.", dir_okay=False)],
     *,
-    organisation: Annotated[str | None, typer.Option(help="Whose chain; your own organisation's if left out.")] = None,
+    organisation: Annotated[
+        str | None,
+        typer.Option(callback=id_texts.ORGANISATION, help="Whose chain; your own organisation's if left out."),
+    ] = None,
 ) -> None:
     """Fetch an organisation's chain, whole: for who may read all of it."""
     with failures_as_lines(), ctx.obj.admin() as client:
@@ -177,9 +181,20 @@ def key_command(ctx: typer.Context, *, as_json: AsJson = False) -> None:
 def list_command(
     ctx: typer.Context,
     *,
-    organisation: Annotated[str | None, typer.Option(help="Whose chain; your own organisation's if left out.")] = None,
-    unit: Annotated[str | None, typer.Option(help="What was done in this unit and below.")] = None,
-    actor: Annotated[str | None, typer.Option(help="Id of an administrator.")] = None,
+    organisation: Annotated[
+        str | None,
+        typer.Option(callback=id_texts.ORGANISATION, help="Whose chain; your own organisation's if left out."),
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(callback=id_texts.UNIT, help="What was done in this unit and below.")
+    ] = None,
+    actor: Annotated[
+        str | None,
+        typer.Option(
+            callback=id_texts.ADMINISTRATOR,
+            help="Id of an administrator.",
+        ),
+    ] = None,
     action: Annotated[str | None, typer.Option(help="Like unit.create.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
     as_json: AsJson = False,

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandes_client.api import ApiError
+from sandes_client.cli import id_texts
 from sandes_client.cli.as_json import AsJson, print_json
 from sandes_client.cli.commands import renamed, with_renamed
 from sandes_client.cli.display import local_time, readable, table_console, unbadged
@@ -292,7 +293,13 @@ def send(
 def delivery(
     ctx: typer.Context,
     group: GroupId,
-    message: Annotated[str, typer.Argument(help="Id of the message, as `sandes group send` printed it.")],
+    message: Annotated[
+        str,
+        typer.Argument(
+            callback=id_texts.GROUP_MESSAGE,
+            help="Id of the message, as `sandes group send` printed it.",
+        ),
+    ],
 ) -> None:
     """Show how far a message of yours has come."""
 

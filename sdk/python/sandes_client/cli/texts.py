@@ -88,10 +88,18 @@ def _keys_rejected(consequence: str, event: ServiceKeysRejected | AttestationKey
     )
 
 
-_REQUESTS = {
+_LIMITS = {
+    "quota_exceeded": "the app's quota is used up",
+    "rate_limited": "too many",
+    "recipient_limited": "this recipient has received too many codes",
+    "resend_too_soon": "another code cannot be sent yet",
+    "sms_limited": "the SMS budget for numbers like this is used up",
+}
+"""Said with the time to wait, which stands in a field of its own."""
+
+_REQUESTS = _LIMITS | {
     "invalid_request": "the service does not accept this request",
     "not_permitted": "you may not do this",
-    "rate_limited": "too many",
     "already_requested": "you have asked this organisation already; `sandes verification list` shows it",
     "revoked": UNLINKED,
     "suspended": _SUSPENDED,
@@ -100,20 +108,19 @@ _REQUESTS = {
 }
 """Said in place of the server's title."""
 
-_APP_REQUESTS = {
+_APP_REQUESTS = _LIMITS | {
     "invalid_request": "the service does not accept this request",
-    "rate_limited": "too many",
     "too_large": "the request is larger than allowed; a roster has at most 100,000 rows and 5,000,000 bytes",
     "token_invalid": "the service does not know this key: revoked, or the credentials are for another service",
     "token_audience": "the credentials are for another service",
     "token_expired": "this machine's clock is wrong, and the service's correction did not help",
+    "webhook_disabled": "the webhook is paused or disabled; `sandes app webhook change WEBHOOK --resume` ends that",
 }
 
-_ADMIN_REQUESTS = {
+_ADMIN_REQUESTS = _LIMITS | {
     "fresh_sign_in_required": "this takes a sign-in of the last five minutes: `sandes-admin login`, then again",
     "invalid_request": "the service does not accept this request",
     "not_found": "There is nothing here, or no role of yours reaches it (sandes-admin whoami).",
-    "rate_limited": "too many",
     "token_invalid": "who is signed in is no administrator",
 }
 
@@ -150,6 +157,8 @@ def refusal_line(error: ApiError) -> str:
     texts = {AppApiError: _APP_REQUESTS, AdminApiError: _ADMIN_REQUESTS}.get(type(error), _REQUESTS)
     own = texts.get(error.code)
     line = f"{error.code}: {_reasons(error.code, error.errors) or own or error.title or 'refused'}"
+    if error.approval is not None:
+        line = f"{error.code}: somebody has asked for the same already: `sandes-admin approval show {error.approval}`"
     if error.attempts_left is not None:
         line += f" Attempts left: {error.attempts_left}."
     if error.retry_after is not None:

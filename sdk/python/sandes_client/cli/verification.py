@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from sandes_client.cli import id_texts
 from sandes_client.cli.as_json import AsJson, print_json
 from sandes_client.cli.commands import renamed
 from sandes_client.cli.display import local_time
@@ -29,11 +30,20 @@ def add_to(app: typer.Typer) -> None:
 @verification_app.command("request", epilog=COMMON_EPILOG)
 def request(
     ctx: typer.Context,
-    organisation: Annotated[str, typer.Argument(help="Id of the organisation.")],
+    organisation: Annotated[
+        str,
+        typer.Argument(
+            callback=id_texts.TOLD_ORGANISATION,
+            help="Id of the organisation.",
+        ),
+    ],
     *,
     name: Annotated[str, typer.Option(help="Your name.")],
     post: Annotated[str, typer.Option(help="Your post.")],
-    unit: Annotated[str | None, typer.Option(help="Id of your unit; the organisation itself if left out.")] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(callback=id_texts.TOLD_UNIT, help="Id of your unit; the organisation itself if left out."),
+    ] = None,
     email: Annotated[str | None, typer.Option(help="Your address at work.")] = None,
 ) -> None:
     """Ask to be verified, or to have your verification renewed. One request at a time to each organisation."""
@@ -82,7 +92,16 @@ renamed(verification_app, "withdraw", "cancel REQUEST")
 
 
 @verification_app.command("cancel", epilog=COMMON_EPILOG)
-def cancel(ctx: typer.Context, id: Annotated[str, typer.Argument(help="Id of the request.")]) -> None:
+def cancel(
+    ctx: typer.Context,
+    id: Annotated[
+        str,
+        typer.Argument(
+            callback=id_texts.OWN_REQUEST,
+            help="Id of the request.",
+        ),
+    ],
+) -> None:
     """Cancel a request that is not decided yet."""
     run(_cancel(ctx.obj, id))
 
@@ -98,8 +117,8 @@ def report(
     *,
     category: Annotated[str, typer.Option(help="spam, abuse, impersonation, fraud or other.")],
     who: Annotated[str | None, typer.Option(help="An account id or phone number.")] = None,
-    group: Annotated[str | None, typer.Option(help="Id of a group.")] = None,
-    app: Annotated[str | None, typer.Option(help="Id of an app.")] = None,
+    group: Annotated[str | None, typer.Option(callback=id_texts.GROUP, help="Id of a group.")] = None,
+    app: Annotated[str | None, typer.Option(callback=id_texts.APP_OF_MESSAGES, help="Id of an app.")] = None,
     text: Annotated[str, typer.Option(help="What happened, in 1,000 characters.")] = "",
 ) -> None:
     """Complain about a person, a group or an app. Who complained is told to nobody."""

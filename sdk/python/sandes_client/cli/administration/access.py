@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sandes_client.admin import AdminSession, Cognito
+from sandes_client.cli import id_texts
 from sandes_client.cli.administration.approvals import asked
 from sandes_client.cli.administration.desk import Desk
 from sandes_client.cli.administration.options import Reason, Yes
@@ -17,7 +18,12 @@ from sandes_client.cli.session import confirm, failures_as_lines
 access = command_group("An administrator's own access: a lost second factor, a new phone.")
 
 AdministratorId = Annotated[
-    str, typer.Argument(metavar="ADMINISTRATOR", help="Id of the administrator, as `assignment list` prints it.")
+    str,
+    typer.Argument(
+        metavar="ADMINISTRATOR",
+        callback=id_texts.ADMINISTRATOR,
+        help="Id of the administrator, as `assignment list` prints it.",
+    ),
 ]
 
 

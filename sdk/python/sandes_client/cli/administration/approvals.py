@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sandes_client.cli import id_texts
 from sandes_client.cli.administration.options import OfOrganisation, Reason, Yes
 from sandes_client.cli.administration.showing import (
     Answer,
@@ -34,7 +35,12 @@ approval = command_group(
     "What takes two people of different units: asked for by one, done once another approves it within a day."
 )
 
-ApprovalId = Annotated[str, typer.Argument(metavar="APPROVAL", help="Id that the request printed, or `list` shows.")]
+ApprovalId = Annotated[
+    str,
+    typer.Argument(
+        metavar="APPROVAL", callback=id_texts.APPROVAL, help="Id that the request printed, or `list` shows."
+    ),
+]
 
 
 def asked(answer: Answer, as_json: bool) -> None:

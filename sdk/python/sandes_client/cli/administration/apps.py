@@ -13,6 +13,7 @@ import typer
 
 from sandes_client.app import AppCredentials, CredentialsInvalid
 from sandes_client.app.answers import EventType
+from sandes_client.cli import id_texts
 from sandes_client.cli.administration.approvals import asked
 from sandes_client.cli.administration.desk import Desk
 from sandes_client.cli.administration.options import InUnit, OfOrganisation, Reason, Version, Yes, given
@@ -45,7 +46,12 @@ app.add_typer(webhook, name="webhook")
 
 AppId = Annotated[
     str | None,
-    typer.Option("--app", envvar="SANDES_APP", help="Id of the app; that of SANDES_APP_CREDENTIALS if left out."),
+    typer.Option(
+        "--app",
+        envvar="SANDES_APP",
+        callback=id_texts.APP,
+        help="Id of the app; that of SANDES_APP_CREDENTIALS if left out.",
+    ),
 ]
 Networks = Annotated[
     list[str] | None,
@@ -60,7 +66,9 @@ Public = Annotated[
     typer.Option("--public", metavar="KEY", help="Or the public half, base64url, of a key made by the app's owner."),
 ]
 TestKey = Annotated[bool, typer.Option("--test-key", "--test", help="Guests and magic recipients only.")]
-WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK", help="Id that `list` shows.")]
+WebhookId = Annotated[
+    str, typer.Argument(metavar="WEBHOOK", callback=id_texts.WEBHOOK_OF_APP, help="Id that `list` shows.")
+]
 Guests = Annotated[
     list[str] | None,
     typer.Option("--guest", metavar="PHONE", help="Number that a trial app or test key may send to, once for each."),
@@ -122,7 +130,14 @@ def app_create(
         typer.Option(callback=_check_scopes, metavar="|".join(SCOPES), help="What it may do, once for each."),
     ],
     organisation: OfOrganisation = None,
-    unit: Annotated[str | None, typer.Option(metavar="ID", help="The unit it is in; else the organisation.")] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            callback=id_texts.UNIT,
+            help="The unit it is in; else the organisation.",
+        ),
+    ] = None,
     sms: Annotated[bool, typer.Option("--sms", help="Its OTPs may go out by SMS.")] = False,
     guest: Guests = None,
     credentials: NewFile = None,
@@ -160,7 +175,14 @@ def app_change(
         typer.Option(callback=_check_scopes, metavar="|".join(SCOPES), help="In place of those it has, for each."),
     ] = None,
     sms: Annotated[bool | None, typer.Option("--sms/--no-sms", help="Whether its OTPs may go out by SMS.")] = None,
-    unit: Annotated[str | None, typer.Option(metavar="ID", help="Another unit.")] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            callback=id_texts.UNIT,
+            help="Another unit.",
+        ),
+    ] = None,
     version: Version = None,
     as_json: AsJson = False,
 ) -> None:
@@ -343,7 +365,9 @@ def key_add(
 @key.command("revoke")
 def key_revoke(
     ctx: typer.Context,
-    key: Annotated[str, typer.Argument(help="Id of the key, with or without the app's before it.")],
+    key: Annotated[
+        str, typer.Argument(callback=id_texts.KEY, help="Id of the key, with or without the app's before it.")
+    ],
     *,
     app: AppId = None,
     yes: Yes = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sandes_client.cli import id_texts
 from sandes_client.cli.administration.approvals import asked
 from sandes_client.cli.administration.options import InUnit, OfOrganisation, Yes, day, given
 from sandes_client.cli.administration.showing import (
@@ -73,15 +74,28 @@ def assignment_grant(
     role: Annotated[str, typer.Option(callback=one_of(*ROLES), metavar="ROLE", help=f"One of {', '.join(ROLES)}.")],
     organisation: OfOrganisation = None,
     unit: Annotated[
-        str | None, typer.Option(metavar="ID", help="Where it counts, with all below; else in the whole organisation.")
+        str | None,
+        typer.Option(
+            metavar="ID",
+            callback=id_texts.UNIT,
+            help="Where it counts, with all below; else in the whole organisation.",
+        ),
     ] = None,
     administrator: Annotated[
-        str | None, typer.Option(metavar="ID", help="Who gets it, if they are an administrator already.")
+        str | None,
+        typer.Option(
+            metavar="ID",
+            callback=id_texts.ADMINISTRATOR,
+            help="Who gets it, if they are an administrator already.",
+        ),
     ] = None,
     email: Annotated[str | None, typer.Option(help="Or somebody new, who is invited by e-mail.")] = None,
     name: Annotated[str | None, typer.Option(help="The new person's name.")] = None,
     home: Annotated[
-        str | None, typer.Option(metavar="UNIT", help="The unit the new person works in; --unit if left out.")
+        str | None,
+        typer.Option(
+            metavar="UNIT", callback=id_texts.UNIT, help="The unit the new person works in; --unit if left out."
+        ),
     ] = None,
     until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day (in India) it counts.")] = None,
     as_json: AsJson = False,
@@ -100,7 +114,9 @@ def assignment_grant(
 @assignment.command("revoke")
 def assignment_revoke(
     ctx: typer.Context,
-    assignment: Annotated[str, typer.Argument(metavar="ASSIGNMENT", help="Id that `list` shows.")],
+    assignment: Annotated[
+        str, typer.Argument(metavar="ASSIGNMENT", callback=id_texts.ASSIGNMENT, help="Id that `list` shows.")
+    ],
     *,
     yes: Yes = False,
     as_json: AsJson = False,

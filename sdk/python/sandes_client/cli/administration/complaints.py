@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sandes_client.cli import id_texts
 from sandes_client.cli.administration.options import InUnit, OfOrganisation
 from sandes_client.cli.administration.showing import (
     Answer,
@@ -27,7 +28,9 @@ OUTCOMES = ("upheld", "dismissed", "not_ours")
 
 complaint = command_group("Complaints about officials, groups and apps of the organisation.")
 
-ComplaintId = Annotated[str, typer.Argument(metavar="COMPLAINT", help="Id that `list` shows.")]
+ComplaintId = Annotated[
+    str, typer.Argument(metavar="COMPLAINT", callback=id_texts.COMPLAINT, help="Id that `list` shows.")
+]
 
 
 def _about(one: Answer) -> str:
@@ -74,7 +77,13 @@ def complaint_assign(
     complaint: ComplaintId,
     *,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="ADMINISTRATOR", help="Who looks into it; else you.")
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="ADMINISTRATOR",
+            callback=id_texts.ADMINISTRATOR,
+            help="Who looks into it; else you.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

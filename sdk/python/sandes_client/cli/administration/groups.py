@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sandes_client.cli import id_texts
 from sandes_client.cli.administration.options import InUnit, OfOrganisation, Version, Yes, given
 from sandes_client.cli.administration.showing import (
     Answer,
@@ -25,9 +26,22 @@ from sandes_client.cli.session import confirm, failures_as_lines
 
 group = command_group("Official groups: of a unit, for its officials, or for citizens who receive.")
 
-GroupId = Annotated[str, typer.Argument(metavar="GROUP", help="Id of the group.")]
+GroupId = Annotated[
+    str,
+    typer.Argument(
+        metavar="GROUP",
+        callback=id_texts.OFFICIAL_GROUP,
+        help="Id of the group.",
+    ),
+]
 Admins = Annotated[
-    list[str] | None, typer.Option("--admin", metavar="ACCOUNT", help="An official of the organisation, for each.")
+    list[str] | None,
+    typer.Option(
+        "--admin",
+        metavar="ACCOUNT",
+        callback=id_texts.ACCOUNT,
+        help="An official of the organisation, for each.",
+    ),
 ]
 Posting = Annotated[
     str | None, typer.Option(callback=one_of("all", "admins"), metavar="all|admins", help="Who posts to it.")
@@ -62,7 +76,14 @@ def group_create(
     *,
     name: Annotated[str, typer.Option(help="Its name, at most 100 characters.")],
     organisation: OfOrganisation = None,
-    unit: Annotated[str | None, typer.Option(metavar="ID", help="Whose it is; else the organisation's own.")] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            callback=id_texts.UNIT,
+            help="Whose it is; else the organisation's own.",
+        ),
+    ] = None,
     audience: Annotated[
         str,
         typer.Option(callback=one_of("officials", "citizens"), metavar="officials|citizens", help="Whom it is for."),
@@ -123,7 +144,7 @@ def group_transfer(
     ctx: typer.Context,
     group: GroupId,
     *,
-    unit: Annotated[str, typer.Option(metavar="ID", help="Whose it is to be.")],
+    unit: Annotated[str, typer.Option(metavar="ID", callback=id_texts.UNIT, help="Whose it is to be.")],
     as_json: AsJson = False,
 ) -> None:
     """Move a group to another unit of its organisation."""

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sandes_client.api import Unreachable
+from sandes_client.cli import id_texts
 from sandes_client.cli.administration.desk import Desk
 from sandes_client.cli.administration.options import InUnit, OfOrganisation, Yes, given
 from sandes_client.cli.administration.showing import (
@@ -51,7 +52,9 @@ imports = typer.Typer(
     f"{BAD_ROWS} rows are not good, or the import failed.",
 )
 
-ImportId = Annotated[str, typer.Argument(metavar="IMPORT", help="Id that `import check` printed.")]
+ImportId = Annotated[
+    str, typer.Argument(metavar="IMPORT", callback=id_texts.IMPORT, help="Id that `import check` printed.")
+]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it is done.")]
 
 
@@ -77,7 +80,10 @@ def import_check(
     *,
     organisation: OfOrganisation = None,
     unit: Annotated[
-        str | None, typer.Option(metavar="ID", help="The unit of rows that name none; else the organisation.")
+        str | None,
+        typer.Option(
+            metavar="ID", callback=id_texts.UNIT, help="The unit of rows that name none; else the organisation."
+        ),
     ] = None,
     client_ref: Annotated[str | None, typer.Option(help="A reference of yours.")] = None,
     wait: Wait = True,

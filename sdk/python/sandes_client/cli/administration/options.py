@@ -7,17 +7,25 @@ from typing import Annotated, Any
 
 import typer
 
+from sandes_client.cli import id_texts
+
 INDIA = timezone(timedelta(hours=5, minutes=30))
 
 OfOrganisation = Annotated[
     str | None,
-    typer.Option("--organisation", metavar="ID", help="Id of the organisation; the one you work in if left out."),
+    typer.Option(
+        "--organisation",
+        metavar="ID",
+        callback=id_texts.ORGANISATION,
+        help="Id of the organisation; the one you work in if left out.",
+    ),
 ]
 InUnit = Annotated[
     str | None,
     typer.Option(
         "--unit",
         metavar="ID",
+        callback=id_texts.UNIT,
         help="Id of the unit, all below it included; if left out, all that you may see of the organisation by a role "
         "for the whole of it, or for one of its units.",
     ),

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sandes_client.cli import id_texts
 from sandes_client.cli.administration.approvals import asked
 from sandes_client.cli.administration.options import InUnit, OfOrganisation, Version, Yes, given
 from sandes_client.cli.administration.showing import (
@@ -36,12 +37,25 @@ organisation = command_group("Organisations, and to whom their officials are sho
 officer = command_group("Nodal officers: who is first in an organisation.")
 unit = command_group("Units of an organisation, at most eight levels with the organisation itself.")
 
-OrganisationId = Annotated[str, typer.Argument(metavar="ORGANISATION", help="Id of the organisation.")]
+OrganisationId = Annotated[
+    str, typer.Argument(metavar="ORGANISATION", callback=id_texts.ORGANISATION, help="Id of the organisation.")
+]
 OwnOrOther = Annotated[
     str | None,
-    typer.Argument(metavar="ORGANISATION", help="Id of the organisation; the one you work in if left out."),
+    typer.Argument(
+        metavar="ORGANISATION",
+        callback=id_texts.ORGANISATION,
+        help="Id of the organisation; the one you work in if left out.",
+    ),
 ]
-UnitId = Annotated[str, typer.Argument(metavar="UNIT", help="Id of the unit; of the organisation, for itself.")]
+UnitId = Annotated[
+    str,
+    typer.Argument(
+        metavar="UNIT",
+        callback=id_texts.UNIT,
+        help="Id of the unit; of the organisation, for itself.",
+    ),
+]
 Name = Annotated[str, typer.Option(help="Its name, at most 128 characters.")]
 Kind = Annotated[str, typer.Option(metavar="|".join(KINDS), callback=one_of(*KINDS), help="What it is.")]
 OfficerEmail = Annotated[
@@ -183,7 +197,14 @@ def officer_appoint(
     *,
     email: Annotated[str, typer.Option(help="Where they are invited; they sign in with it.")],
     name: Annotated[str, typer.Option(help="Their name.")],
-    unit: Annotated[str, typer.Option(metavar="ID", help="The unit they work in, not the one of the other officer.")],
+    unit: Annotated[
+        str,
+        typer.Option(
+            metavar="ID",
+            callback=id_texts.UNIT,
+            help="The unit they work in, not the one of the other officer.",
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Ask for a further nodal officer of an organisation that has fewer than two."""
@@ -234,7 +255,14 @@ def unit_create(
     organisation: OfOrganisation = None,
     name: Name,
     kind: Kind,
-    parent: Annotated[str | None, typer.Option(metavar="UNIT", help="What it is in; else the organisation.")] = None,
+    parent: Annotated[
+        str | None,
+        typer.Option(
+            metavar="UNIT",
+            callback=id_texts.UNIT,
+            help="What it is in; else the organisation.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a unit below another one."""
@@ -267,7 +295,12 @@ def unit_change(
     organisation: OfOrganisation = None,
     name: Annotated[str | None, typer.Option(help="Another name. Attestations show it once they are renewed.")] = None,
     parent: Annotated[
-        str | None, typer.Option(metavar="UNIT", help="Another parent; everything below the unit moves with it.")
+        str | None,
+        typer.Option(
+            metavar="UNIT",
+            callback=id_texts.UNIT,
+            help="Another parent; everything below the unit moves with it.",
+        ),
     ] = None,
     version: Version = None,
     as_json: AsJson = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sandes_client.cli import id_texts
 from sandes_client.cli.administration.desk import Desk
 from sandes_client.cli.administration.options import InUnit, OfOrganisation, Reason, Version, Yes, day, given
 from sandes_client.cli.administration.organisations import AUDIENCES, FIELDS
@@ -41,6 +42,7 @@ WhoseWho = Annotated[
     typer.Option(
         "--organisation",
         metavar="ID",
+        callback=id_texts.ORGANISATION,
         help="Where a phone number is looked up, if WHO is one; the organisation you work in if left out.",
     ),
 ]
@@ -49,6 +51,7 @@ WhereWho = Annotated[
     typer.Option(
         "--unit",
         metavar="ID",
+        callback=id_texts.UNIT,
         help="Where to look for WHO, if that is a phone number: the unit for which you may; if left out, the one you "
         "have a role at. Nothing is moved there.",
     ),
@@ -63,7 +66,9 @@ Until = Annotated[
     datetime | None,
     typer.Option(formats=["%Y-%m-%d"], help="Last day (in India) it holds; within five years."),
 ]
-RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="Id that `request list` shows.")]
+RequestId = Annotated[
+    str, typer.Argument(metavar="REQUEST", callback=id_texts.REQUEST, help="Id that `request list` shows.")
+]
 
 
 @person.command("list", epilog=examples("person list", "person list --unit ccccccccccccc --json"))
@@ -117,7 +122,10 @@ def person_verify(
         datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day (in India) it holds; within five years.")
     ],
     organisation: OfOrganisation = None,
-    unit: Annotated[str | None, typer.Option(metavar="ID", help="The unit they are in; else the organisation.")] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(metavar="ID", callback=id_texts.UNIT, help="The unit they are in; else the organisation."),
+    ] = None,
     email: Annotated[str | None, typer.Option(help="Official address.")] = None,
     listed: Annotated[bool, typer.Option("--listed", help="Citizens may find and write to the holder.")] = False,
     as_json: AsJson = False,
@@ -187,12 +195,22 @@ def person_transfer(
     ctx: typer.Context,
     who: Who,
     *,
-    unit: Annotated[str, typer.Option(metavar="ID", help="The unit to move the person to.")],
+    unit: Annotated[
+        str,
+        typer.Option(
+            metavar="ID",
+            callback=id_texts.UNIT,
+            help="The unit to move the person to.",
+        ),
+    ],
     organisation: WhoseWho = None,
     from_unit: Annotated[
         str | None,
         typer.Option(
-            "--from-unit", metavar="ID", help="The unit they are in now: needed to find them by phone number."
+            "--from-unit",
+            metavar="ID",
+            callback=id_texts.UNIT,
+            help="The unit they are in now: needed to find them by phone number.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -372,7 +390,9 @@ def request_verify(
     until: Annotated[
         datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day (in India) it holds; within five years.")
     ],
-    unit: Annotated[str | None, typer.Option(metavar="ID", help="Another unit than they asked for.")] = None,
+    unit: Annotated[
+        str | None, typer.Option(metavar="ID", callback=id_texts.UNIT, help="Another unit than they asked for.")
+    ] = None,
     name: Name = None,
     post: Post = None,
     email: Email = None,

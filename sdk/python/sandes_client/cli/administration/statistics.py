@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from sandes_client.cli import id_texts
 from sandes_client.cli.administration.desk import MAX_PAGE
 from sandes_client.cli.administration.options import OfOrganisation
 from sandes_client.cli.administration.showing import Answer, AsJson, Shown, at, field, one_of, show_list, text
@@ -32,7 +33,14 @@ def stats(
     ctx: typer.Context,
     *,
     organisation: OfOrganisation = None,
-    app: Annotated[str | None, typer.Option(metavar="ID", help="Of an app, instead of an organisation.")] = None,
+    app: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            callback=id_texts.APP,
+            help="Of an app, instead of an organisation.",
+        ),
+    ] = None,
     since: Annotated[datetime | None, typer.Option(formats=DAYS, help="From this day or hour (UTC) on.")] = None,
     until: Annotated[
         datetime | None, typer.Option(formats=DAYS, help="Up to this day or hour (UTC), included.")
