@@ -209,6 +209,7 @@ def work(store: Store) -> dict[str, Callable[[], Any]]:
         "service_keys.refuse": lambda: store.service_keys.refuse("seal1", now_ms=1),
         "service_keys.refusals": store.service_keys.refusals,
         "profile.account": profile.account,
+        "profile.was_revoked": profile.was_revoked,
         "profile.identity": profile.identity,
         "profile.become": lambda: profile.become(DeviceAddress(ALICE_ID, 1), 7, now_ms=1),
         "profile.endpoints": profile.endpoints,
