@@ -62,7 +62,7 @@ def test_no_chain_goes_by_way_of_another_queue(dev: Synthesised) -> None:
 
 
 def test_every_worker_that_may_send_to_its_own_queue_has_a_limit_and_no_other(dev: Synthesised) -> None:
-    """Read from the handlers: `each_record(..., most_links=...)`."""
+    """Read from the entry points: `each_record(..., most_links=...)`."""
     mine = {function: queue for queue, (function, _) in dev.workers.items()}
     needed = {function for function, queue in mine.items() if queue in sends(dev)[function]}
     assert {name for name in mine if _has_limit(name, dev)} == needed
@@ -70,7 +70,7 @@ def test_every_worker_that_may_send_to_its_own_queue_has_a_limit_and_no_other(de
 
 def _has_limit(name: str, template: Synthesised) -> bool:
     entry = template.functions[name]["Handler"].removeprefix("handler.")
-    for file in sorted((ROOT / "functions").glob("*/handler.py")):
+    for file in sorted((ROOT / "layers/core/python/sandes/edge/queues").glob("*.py")):
         for node in ast.parse(file.read_text()).body:
             if not isinstance(node, ast.FunctionDef) or node.name != entry:
                 continue
@@ -81,4 +81,4 @@ def _has_limit(name: str, template: Synthesised) -> bool:
             ]
             if calls:
                 return any(keyword.arg == "most_links" for call in calls for keyword in call.keywords)
-    raise AssertionError(f"no handler processes the records of {name}")
+    raise AssertionError(f"no entry point processes the records of {name}")

@@ -66,7 +66,7 @@ IN_FIELDS = {
 
 WORDS = {
     *("name", "post", "email", "reason", "note", "text", "texts", "client_ref", "action", "variables", "may_be_empty"),
-    *("phone", "guests", "url", "networks", "public", "dlt_entity", "dlt_templates", "cursor"),
+    *("phone", "guests", "url", "mail_domains", "networks", "public", "dlt_entity", "dlt_templates", "cursor"),
 }
 """Texts that are no ids of anything that the service keeps."""
 
