@@ -81,6 +81,22 @@ def test_a_header_that_cannot_be_understood_ends_the_import(header: str, code: s
     assert unreadable(lambda: csv(f"{header}\n1,2,3\n")) == ("header", code)
 
 
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("phone,name,desgnation", "column 3 (C) is none that an import knows; columns are phone, name, post, unit,"),
+        ("phone,,name", "column 2 (B) has no name; columns are phone,"),
+        ("phone,mobile", "column 2 (B) is a second one of phone"),
+        ("s no," * 27 + "phone,salary", "column 29 (AC) is none that an import knows"),
+        ("s no," * 701 + "phone,mobile", "column 703 (AAA) is a second one of phone"),
+    ],
+)
+def test_a_column_is_told_by_the_letters_of_the_spreadsheet_with_what_is_known(header: str, told: str) -> None:
+    with pytest.raises(UnreadableFile) as error:
+        csv(f"{header}\n1\n")
+    assert error.value.fault.message.startswith(told)
+
+
 def test_an_empty_file_has_no_header() -> None:
     assert unreadable(lambda: csv("")) == ("header", "no_header")
     assert unreadable(lambda: csv("phone\n\n  \n")) == ("file", "no_rows")
@@ -165,7 +181,7 @@ def test_rows_have_the_numbers_that_a_spreadsheet_shows() -> None:
 
 
 def test_a_formula_in_a_column_that_is_passed_over_does_no_harm() -> None:
-    assert [row.fault for row in csv("S.No.,phone,name\n=A1+1,+911,Asha\n2,=B1,Ravi\n")] == [None, "formula"]
+    assert [row.fault for row in csv("S.No.,phone,name\n=A1+1,+911,Asha\n2,=B1,Ravi\n")] == [None, "formula/phone"]
 
 
 @pytest.mark.parametrize("serial", ["7", "7.", "(7)", "=A1+1"])
@@ -195,7 +211,7 @@ def test_other_marks_between_columns_are_named_below_titles_too(mark: str, title
 
 def test_a_formula_makes_a_row_useless() -> None:
     rows = csv('phone,name\n1,=HYPERLINK("x")\n2,  =1+1\n3,a=b\n')
-    assert [row.fault for row in rows] == ["formula", "formula", None]
+    assert [row.fault for row in rows] == ["formula/name", "formula/name", None]
 
 
 def test_a_row_that_nobody_sees_is_none() -> None:
@@ -272,12 +288,12 @@ def test_cells_beyond_the_header_make_a_row_ragged() -> None:
 
 def test_formulas_are_told_from_their_values() -> None:
     rows = list(read_xlsx(workbook(("=1+1", "a"), (2, "=B2"), (3, "c"), header=("phone", "name"))))
-    assert [row.fault for row in rows] == ["formula", "formula", None]
+    assert [row.fault for row in rows] == ["formula/phone", "formula/name", None]
 
 
 def test_a_formula_over_an_array_is_one_too() -> None:
     book = edited(workbook((1, "a"), header=("phone", "name")), SHEET, array_formula)
-    assert [row.fault for row in read_xlsx(book)] == ["formula"]
+    assert [row.fault for row in read_xlsx(book)] == ["formula/phone"]
 
 
 def array_formula(sheet: bytes) -> bytes:

@@ -250,7 +250,9 @@ def test_all_findings_of_a_row_are_told_at_once() -> None:
 def test_a_row_that_could_not_be_read_says_so() -> None:
     reader = RowReader(TREE, ROOT, PEPPER, NOW)
     assert reader.read(Cells(3, {}, "ragged")) == BadRow(3, ["ragged"])
-    assert reader.read(Cells(4, {}, "formula")) == BadRow(4, ["formula"])
+    formula = reader.read(Cells(4, {}, "formula/name"))
+    assert isinstance(formula, BadRow)
+    assert (formula.codes, FINDINGS[formula.faults[0]][0]) == (["formula"], "name")
 
 
 # What was lost on the way

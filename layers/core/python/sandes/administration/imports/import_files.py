@@ -133,11 +133,12 @@ def _cells(row: SheetRow, columns: Sequence[str]) -> Cells:
     if not _is_empty(cells[len(columns) :]):
         return Cells(row.number, {}, "ragged")
     values = {name: cell for name, cell in zip_longest(columns, cells[: len(columns)]) if name}
-    if any(isinstance(cell, str) and cell.lstrip().startswith("=") for cell in values.values()) or not all(
-        isinstance(cell, _KNOWN_VALUES) for cell in values.values()
-    ):
-        return Cells(row.number, {}, "formula")
-    return Cells(row.number, values)
+    formula = next((name for name, cell in values.items() if _is_formula(cell)), None)
+    return Cells(row.number, {}, f"formula/{formula}") if formula else Cells(row.number, values)
+
+
+def _is_formula(cell: object) -> bool:
+    return cell.lstrip().startswith("=") if isinstance(cell, str) else not isinstance(cell, _KNOWN_VALUES)
 
 
 def _is_only_numbered(cells: Sequence[object], columns: Sequence[str]) -> bool:
@@ -201,7 +202,7 @@ def _check_seen(header: SheetRow, columns: Sequence[str], sheet: Sheet | None) -
     """Raises UnreadableFile for a column that counts and that nobody sees."""
     for position, name in enumerate(columns):
         if name and (header.hidden or (sheet and position in sheet.hidden_columns)):
-            raise UnreadableFile("header", "hidden_column", f"column {position + 1} is hidden: show it, or delete it")
+            raise UnreadableFile("header", "hidden_column", f"{_nth(position + 1)} is hidden: show it, or delete it")
 
 
 def _is_empty(row: Sequence[object]) -> bool:
@@ -247,10 +248,21 @@ def _columns(header: Sequence[object]) -> list[str]:
         raise UnreadableFile("header", "no_phone_column", "the first row names no column phone or mobile number")
     for position, (name, column) in enumerate(zip(names, columns, strict=True), start=1):
         if column and column in columns[: position - 1]:
-            raise UnreadableFile("header", "duplicate_column", f"column {position} is a second one of {column}")
+            raise UnreadableFile("header", "duplicate_column", f"{_nth(position)} is a second one of {column}")
         if not column and name not in _PASSED_OVER:
-            raise UnreadableFile("header", "unknown_column", f"column {position} is none that an import knows")
+            why = "is none that an import knows" if name else "has no name"
+            known = ", ".join(ALIASES)
+            raise UnreadableFile("header", "unknown_column", f"{_nth(position)} {why}; columns are {known}")
     return columns
+
+
+def _nth(position: int) -> str:
+    """Name a column by its number, from 1, and the letters by which a spreadsheet shows it."""
+    letters, left = "", position
+    while left:
+        left, letter = divmod(left - 1, 26)
+        letters = chr(ord("A") + letter) + letters
+    return f"column {position} ({letters})"
 
 
 def text_of(cell: object) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from sandes.administration.imports.import_files import Cells, text_of, unseen
+from sandes.administration.imports.import_files import ALIASES, Cells, text_of, unseen
 from sandes.crypto.pepper import Pepper
 from sandes.model.ids import UnitId, id_text
 from sandes.model.imports import Entry
@@ -34,7 +34,7 @@ _NO_DATE = "Not a date: 2027-03-31, 31/03/2027, 31-03-2027, 31-Mar-2027, or a ce
 
 FINDINGS: Mapping[str, tuple[str, str]] = {
     "ragged": ("row", "The row has more or fewer cells than the header."),
-    "formula": ("row", "A cell holds a formula; give its value instead."),
+    **{f"formula/{column}": (column, "The cell holds a formula: give its value instead.") for column in ALIASES},
     "hidden": ("row", "The row is hidden in the sheet: show it (remove the filter), or delete it."),
     "merged": ("row", "Cells of the row are merged with others: unmerge them, and give each row its own values."),
     "bad_number": ("phone", "Not a phone number: ten digits of an Indian mobile, or + and the country's code."),
