@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import app, run, service_keys, sms
+from tools import app, run, service_keys, sms, totp
 
 
 class Engine:
@@ -72,6 +72,17 @@ def test_of_the_sms_to_a_number_the_newest_is_printed(
     monkeypatch.setattr(sys, "argv", ["sms", *arguments])
     assert sms.main() == (0 if printed else 1)
     assert capsys.readouterr().out == printed
+
+
+def test_the_code_of_an_authenticator_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The secret and the time are those of RFC 6238, appendix B; its code ends with these six digits."""
+    monkeypatch.setattr("time.time", lambda: 1_111_111_109)
+    monkeypatch.setattr(sys, "argv", ["totp", "gezd gnbv gy3t qojq gezd gnbv gy3t qojq"])
+    assert (totp.main(), capsys.readouterr().out) == (0, "081804\n")
+    monkeypatch.setattr(sys, "argv", ["totp", "no secret 1"])
+    assert totp.main() == 2
 
 
 def test_who_makes_a_root_key_is_told_what_to_do_with_the_file(
