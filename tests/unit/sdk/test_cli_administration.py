@@ -128,7 +128,8 @@ def test_who_is_signed_in_is_shown_with_their_roles(service: AdminService, signe
 
 def test_who_is_not_signed_in_is_told_how(signed_in: Callable[..., Run], tmp_path: Path) -> None:
     result = CliRunner().invoke(admin, ["--session", str(tmp_path / "none.json"), "whoami"], catch_exceptions=False)
-    assert (result.exit_code, result.stderr) == (1, "error: not_signed_in: sign in with `sandes-admin login`\n")
+    how = f"sandes-admin --session {tmp_path / 'none.json'} login"
+    assert (result.exit_code, result.stderr) == (1, f"error: not_signed_in: sign in with `{how}`\n")
 
 
 # Where one has a role
@@ -379,13 +380,13 @@ def test_keys_are_added_and_revoked(officer: Run, app: str, tmp_path: Path) -> N
 
 
 def test_a_key_takes_a_fresh_sign_in(
-    service: AdminService, signed_in: Callable[..., Run], ministry: OrganisationId, app: str
+    service: AdminService, signed_in: Callable[..., Run], *, ministry: OrganisationId, app: str, tmp_path: Path
 ) -> None:
     caller = service.administration.appoint(Role.APP_MANAGER, Place.root(ministry))
     earlier = signed_in(caller, signed_in_at=int(time.time()) - 301)
     result = earlier("key", "add", "--app", app, "--public", public_key())
     assert refused(result) == "fresh_sign_in_required"
-    assert "`sandes-admin login`, then again" in result.stderr
+    assert f"`sandes-admin --session {tmp_path / caller.administrator.email}.json login`, then again" in result.stderr
     assert signed_in(caller)("key", "add", "--app", app, "--public", public_key()).exit_code == 0
 
 
@@ -573,6 +574,23 @@ def test_a_request_for_an_organisation_is_told_by_its_name_and_officer(
     officer = ("--officer-email", "latha@fisheries.example.in", "--officer-name", "Latha Menon")
     made(farah, "organisation", "create", "--name", "Fisheries", *officer)
     assert " Fisheries latha@fisheries.example.in " in farah("approval", "list").stdout
+    id = json.loads(farah("approval", "list", "--json").stdout)["id"]
+    shown = farah("approval", "show", id).stdout
+    assert "  officer email = latha@fisheries.example.in\n  officer name = Latha Menon\n" in shown
+    assert "  new organisation = " in shown
+    assert ("{" in shown, "  organisation = " in shown) == (False, False)
+
+
+def test_an_officer_alone_is_told_that_there_is_no_second_one(
+    service: AdminService, signed_in: Callable[..., Run], officer: Run, app: str, ministry: OrganisationId
+) -> None:
+    ravi = ("--email", "ravi@rail.example.in", "--name", "Ravi Shah")
+    alone = officer("assignment", "grant", "--role", "verifier", *ravi).stdout
+    assert "Your organisation has no second nodal officer yet, so nobody can approve this" in alone
+    assert "`sandes-admin officer appoint`" in alone
+    assert "only a platform administrator can approve this" in officer("app", "go-live", "--app", app).stdout
+    signed_in(service.administration.appoint(Role.NODAL_OFFICER, Place.root(ministry)))
+    assert "no second nodal officer" not in officer(*DRAFT, "--app", app).stdout
 
 
 def test_the_end_of_a_role_that_is_asked_for_is_shown_as_a_time(officer: Run, india: None) -> None:
@@ -794,10 +812,54 @@ def test_a_person_is_suspended_resumed_and_their_devices_are_reset(
     assert officer("person", "reset-devices", account, "--yes").stdout == f"{account}: 1 device unlinked.\n"
 
 
-def test_a_number_without_its_plus_sign_is_told_so(officer: Run) -> None:
-    assert officer("person", "show", "919810000102").stderr == (
-        "error: invalid_phone: write a phone number with its plus sign: +919810000102\n"
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("919810000102", "+919810000102"), ("9810000102", "+91 9810000102"), ("442079460000", "+44")]
+)
+def test_a_number_without_plus_sign_and_country_code_is_told_so(officer: Run, typed: str, meant: str) -> None:
+    assert officer("person", "show", typed).stderr.startswith(
+        f"error: invalid_phone: write a phone number with plus sign and country code: {meant}"
     )
+
+
+def test_who_is_not_registered_is_imported(officer: Run) -> None:
+    verify = ("person", "verify", new_phone(), "--name", "Asha Rao", "--post", "Director", "--until", "2027-03-31")
+    for words in (("person", "show", new_phone()), verify):
+        result = officer(*words)
+        assert refused(result) == "not_found"
+        assert "`sandes-admin import check FILE`) and verified when they register" in result.stderr
+
+
+def test_a_day_in_another_form_is_told_the_right_one(officer: Run) -> None:
+    verify = ("person", "verify", new_phone(), "--name", "Asha Rao", "--post", "Director", "--until", "31/03/2027")
+    result = officer(*verify)
+    assert (result.exit_code, "write the day as 2027-03-31" in result.stderr) == (2, True)
+    assert "%Y" not in officer("person", "verify", "--help").stdout
+
+
+def test_who_has_a_role_at_one_unit_imports_verifies_and_makes_groups_without_naming_it(
+    importing: AdminService, signed_in: Callable[..., Run], desk: Place, tmp_path: Path
+) -> None:
+    verifier = signed_in(importing.administration.appoint(Role.VERIFIER, desk))
+    file = tmp_path / "officials.csv"
+    file.write_text(f"phone,name,post,expires\n{new_phone()},Asha Rao,Director,2027-03-31\n")
+    checked = verifier("import", "check", str(file))
+    assert (checked.exit_code, ": 1 row, 1 good row, 0 bad ones;" in checked.stdout) == (0, True), checked.stderr
+    assert checked.stderr.split()[1] in verifier("import", "list").stdout
+    person = importing.service.person()
+    named = ("--name", "Meena Iyer", "--post", "Clerk", "--until", "2027-03-31")
+    assert made(verifier, "person", "verify", person.phone, *named)["unit"] == id_text(desk.unit)
+    manager = signed_in(importing.administration.appoint(Role.GROUP_MANAGER, desk))
+    assert made(manager, "group", "create", "--name", "Drivers")["unit"] == id_text(desk.unit)
+
+
+def test_a_changed_profile_is_said_to_show_within_an_hour(officer: Run, service: AdminService) -> None:
+    person = service.service.person()
+    named = ("--name", "Asha Rao", "--post", "Clerk", "--until", "2027-03-31")
+    made(officer, "person", "verify", person.phone, *named)
+    account = account_text(person.account)
+    for words in (("hide", account, "--field", "number=nobody"), ("change", account, "--post", "Director")):
+        assert officer("person", *words).stdout.endswith("show the change within an hour.\n")
+        assert "within an hour" not in officer("person", *words, "--json").stdout
 
 
 # Complaints, statistics
@@ -867,8 +929,12 @@ def test_a_file_is_checked_and_committed_and_its_results_written(
     with results.open(encoding="utf-8", newline="") as opened:
         found = [(row["row"], row["status"]) for row in csv.DictReader(opened)]
     assert found == [("2", "verified"), ("3", "invalid"), ("4", "nominated")]
+    assert "a commit means" not in done.stdout
     assert "staff" in officer("import", "list").stdout
-    assert officer("import", "results", id, "--out", str(results)).stdout == f"3 rows in {results}.\n"
+    for words in (("results", id, "--out", str(results)), ("commit", id, "--yes", "--results", str(results))):
+        assert officer("import", *words).stderr.startswith(f"error: file_exists: {results} is there already;")
+    again = tmp_path / "again.csv"
+    assert officer("import", "results", id, "--out", str(again)).stdout == f"3 rows in {again}.\n"
     asked = officer("import", "cancel", id, input="n\n")
     assert "who was nominated will not be verified by it any more (1 row): cancel" in asked.stderr
     assert (asked.exit_code, "error: not_confirmed" in asked.stderr) == (1, True)
@@ -927,6 +993,9 @@ def test_of_a_file_that_is_of_no_use_the_reason_is_said_and_nothing_else(
     assert failed.exit_code == 3
     (line,) = failed.stdout.splitlines()
     assert line.startswith(f"failed {id}: upload_invalid: header: column 3 ")
+    commit = officer("import", "commit", id).stderr
+    assert commit.startswith("error: import_failed: the import failed: upload_invalid: header: column 3 ")
+    assert commit.endswith("; correct the file and run `sandes-admin import check` again\n")
     assert officer("import", "cancel", id).stderr.startswith("error: import_state: ")
 
 
@@ -944,8 +1013,19 @@ RESET = ("--reason", "phone stolen, identity card seen")
 
 def test_a_reset_is_asked_for_by_one_approved_by_another_and_shown(officer: Run, second: Run, lost: str) -> None:
     waiting = made(officer, "access", "reset", lost, *RESET)["id"]
-    assert refused(officer("access", "show", lost)) == "not_found"
+    assert officer("access", "show", lost).stderr == (
+        f"error: not_approved: asked for, not approved yet: `sandes-admin approval show {waiting}`\n"
+    )
     assert refused(officer("approval", "approve", waiting, "--yes")) == "own_request"
+    declined = second("approval", "approve", waiting, input="n\n").stderr
+    (who,) = (
+        one
+        for one in map(json.loads, officer("assignment", "list", "--json").stdout.splitlines())
+        if one["administrator"] == lost
+    )
+    assert f"  about {who['name']} <{who['email']}>, who works in Ministry of Railways\n" in declined
+    assert f"Approve this? {who['name']} is told by e-mail and can object for 24 hours; then the" in declined
+    assert "immediately" not in declined
     assert made(second, "approval", "approve", waiting, "--yes")["state"] == "executed"
     shown = officer("access", "show", lost)
     assert shown.exit_code == 0
@@ -968,7 +1048,9 @@ def test_a_person_objects_to_the_reset_of_their_own_access(
     caller = service.administration.appoint(Role.VERIFIER, Place.root(ministry))
     id = administrator_text(caller.id)
     approved(officer, second, "access", "reset", id, *RESET)
-    assert signed_in(caller)("access", "object").stdout == "Your access is not being reset.\n"
+    assert signed_in(caller)("access", "object").stdout == (
+        "Your access is not being reset: if a reset was waiting, it is cancelled.\n"
+    )
     assert refused(officer("access", "show", id)) == "not_found"
 
 
@@ -1007,7 +1089,7 @@ def test_asking_for_a_reset_takes_a_fresh_sign_in(
     run = signed_in(caller, signed_in_at=int(time.time()) - 3600)
     result = run("access", "reset", lost, *RESET)
     assert refused(result) == "fresh_sign_in_required"
-    assert "sandes-admin login" in result.stderr
+    assert re.search("`sandes-admin --session [^ ]+ login`, then again", result.stderr)
 
 
 def test_a_reset_needs_a_reason(officer: Run, lost: str) -> None:

@@ -23,7 +23,7 @@ def test_options_of_all_commands_stand_anywhere(tmp_path: Path) -> None:
         result = CliRunner().invoke(admin, words)
         assert (result.exit_code, result.stderr) == (
             1,
-            "error: not_signed_in: sign in with `sandes-admin login`\n",
+            f"error: not_signed_in: sign in with `sandes-admin --session {tmp_path / 'nobody.json'} login`\n",
         )
 
 

@@ -209,7 +209,12 @@ def list_command(
             found += page["entries"]
             if not (cursor := page.get("cursor")):
                 break
-    say("\n".join(one_line(_line(one)) for one in found) or "Nothing.", {"entries": found}, as_json)
+    say("\n".join(one_line(_line(one)) for one in found) or _nothing(action), {"entries": found}, as_json)
+
+
+def _nothing(action: str | None) -> str:
+    """A misspelt action has no entries either."""
+    return f"No entry has the action {action}; docs/admin/README.md lists the actions." if action else "Nothing."
 
 
 def _line(one: dict[str, Any]) -> str:

@@ -434,7 +434,7 @@ def _line(error: Exception) -> str:
         case NotRegistered():
             return "not_registered: this profile has no account; use `sandes register` or `sandes link join`"
         case NotSignedIn():
-            return "not_signed_in: sign in with `sandes-admin login`"
+            return f"not_signed_in: sign in with `{str(error) or 'sandes-admin login'}`"
         case SessionUnusable():
             return f"session_unusable: {error}"
         case AlreadyRegistered():

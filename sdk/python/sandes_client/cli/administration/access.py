@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from sandes_client.admin import AdminSession, Cognito
+from sandes_client.admin import AdminApiError, AdminSession, Cognito
 from sandes_client.cli import id_texts
 from sandes_client.cli.administration.approvals import asked
-from sandes_client.cli.administration.desk import Desk
+from sandes_client.cli.administration.desk import MAX_PAGE, Desk
 from sandes_client.cli.administration.options import Reason, Yes
 from sandes_client.cli.administration.showing import Answer, AsJson, command_group, examples, lines, say
 from sandes_client.cli.administration.sign_in import sign_in
-from sandes_client.cli.session import confirm, failures_as_lines
+from sandes_client.cli.session import CommandFailed, confirm, failures_as_lines
 
 access = command_group("An administrator's own access: a lost second factor, a new phone.")
 
@@ -39,13 +39,33 @@ def access_reset(
     An officer of another unit approves it. The person is told by e-mail and can object for 24 hours; then their
     password and authenticator are replaced, and they are sent a temporary password. Their roles stay.
     """
-    asked(ctx.obj.post("people", administrator, "access-reset", body={"reason": reason}), as_json)
+    asked(ctx.obj, ctx.obj.post("people", administrator, "access-reset", body={"reason": reason}), as_json)
 
 
 @access.command("show")
 def access_show(ctx: typer.Context, administrator: AdministratorId, *, as_json: AsJson = False) -> None:
     """Show a reset that two officers have agreed on, and when it takes effect."""
-    _show(ctx.obj.get("people", administrator, "access-reset"), as_json)
+    with failures_as_lines():
+        try:
+            with ctx.obj.admin() as api:
+                found = dict(api.get("people", administrator, "access-reset"))
+        except AdminApiError as refused:
+            if refused.code != "not_found" or (pending := _asked_for(ctx.obj, administrator)) is None:
+                raise
+            how = f"asked for, not approved yet: `sandes-admin approval show {pending}`"
+            raise CommandFailed("not_approved", how) from None
+    _show(found, as_json)
+
+
+def _asked_for(desk: Desk, administrator: str) -> str | None:
+    """Return the id of the approval that asks for a reset and is pending."""
+    with desk.admin() as api:
+        page = api.get("approvals", limit=MAX_PAGE)
+    for one in page["approvals"]:
+        is_pending = one["state"] == "pending" and one["operation"] == "access.reset"
+        if is_pending and one["parameters"]["administrator"] == administrator:
+            return str(one["id"])
+    return None
 
 
 @access.command("confirm")
@@ -69,7 +89,7 @@ def access_withdraw(ctx: typer.Context, administrator: AdministratorId) -> None:
 def access_object(ctx: typer.Context) -> None:
     """Object to the reset of your own access: nothing is replaced."""
     ctx.obj.delete("me", "access-reset")
-    typer.echo("Your access is not being reset.")
+    typer.echo("Your access is not being reset: if a reset was waiting, it is cancelled.")
 
 
 @access.command("change-authenticator")

@@ -8,6 +8,7 @@ import typer
 
 from sandes_client.admin import AdminSession, Cognito, SignInRefused
 from sandes_client.admin.sign_in import revoke
+from sandes_client.api import Unreachable
 from sandes_client.cli.administration.desk import Desk
 from sandes_client.cli.administration.options import Yes
 from sandes_client.cli.administration.showing import Answer, AsJson, at, command_group, counted, one_of, say, text
@@ -100,11 +101,14 @@ def logout(ctx: typer.Context) -> None:
         session = AdminSession.read(desk.session_file())
         if session is None:
             raise CommandFailed("not_signed_in", "nobody is signed in here")
-        desk.session_file().unlink(missing_ok=True)
         try:
             revoke(Cognito(session.cognito_url, session.admin_client), session.tokens)
         except SignInRefused as error:
+            desk.session_file().unlink(missing_ok=True)
             raise refusal(error) from None
+        except Unreachable as error:
+            raise CommandFailed("unreachable", f"{error}; you are still signed in, so run this once more") from None
+        desk.session_file().unlink(missing_ok=True)
     typer.echo(f"Signed out {session.email}.")
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
+from sandes_client.admin import AdminApiError
+from sandes_client.api import Unreachable
 from sandes_client.cli import id_texts
+from sandes_client.cli.administration.desk import MAX_PAGE, Desk
 from sandes_client.cli.administration.options import OfOrganisation, Reason, Yes
 from sandes_client.cli.administration.showing import (
     Answer,
@@ -43,14 +47,49 @@ ApprovalId = Annotated[
 ]
 
 
-def asked(answer: Answer, as_json: bool) -> None:
-    """What a request for something that takes two prints."""
+ALSO_PLATFORM = ("access.reset", "app.change", "app.go_live", "app.quota", "officer.take")
+PLATFORM_ONLY = ("organisation.create", "officer.appoint")
+"""Operations that a platform administrator may approve: they do not need a second officer."""
+
+
+def asked(desk: Desk, answer: Answer, as_json: bool) -> None:
+    """Print what was asked for, and who can approve it."""
     id = answer["id"]
     line = (
         f"Asked for, as approval {id}: {text(answer['operation'])}.\n"
         f"Somebody of another unit approves it until {at(answer['expires_at'])}: sandes-admin approval approve {id}"
     )
+    if not as_json and answer["operation"] not in PLATFORM_ONLY:
+        officers = _administrators(desk, answer["organisation"], role="nodal_officer")
+        if len(officers) == 1:
+            line += f"\n{_ALONE_BUT_PLATFORM if answer['operation'] in ALSO_PLATFORM else _ALONE}"
     say(line, answer, as_json)
+
+
+_ALONE = (
+    "Your organisation has no second nodal officer yet, so nobody can approve this: have two platform administrators "
+    "run `sandes-admin officer appoint`."
+)
+_ALONE_BUT_PLATFORM = (
+    "Your organisation has no second nodal officer yet, so only a platform administrator can approve this. "
+    "`sandes-admin officer appoint` appoints one."
+)
+
+
+def _administrators(desk: Desk, organisation: str, *, role: str | None = None) -> dict[str, Answer]:
+    """Return who has a role in an organisation, by id; nobody if the caller may not see that."""
+    try:
+        with desk.admin() as api:
+            found: list[Answer] = []
+            cursor = None
+            while True:
+                page = api.get("assignments", organisation=organisation, limit=MAX_PAGE, cursor=cursor)
+                found += page["assignments"]
+                if not (cursor := page.get("cursor")):
+                    break
+    except (AdminApiError, Unreachable):
+        return {}
+    return {one["administrator"]: one for one in found if role in (None, one["role"])}
 
 
 @approval.command("list", epilog=examples("approval list --state pending", "approval list --everywhere"))
@@ -92,16 +131,20 @@ def approval_list(
 @approval.command("show")
 def approval_show(ctx: typer.Context, approval: ApprovalId, *, as_json: AsJson = False) -> None:
     """Show what would be done, for whom, and what has become of it."""
-    _show(ctx.obj.get("approvals", approval), as_json)
+    shown = ctx.obj.get("approvals", approval)
+    named = [] if as_json else _named_lines(_whom(ctx.obj, shown))
+    say("\n".join([_lines(shown), *named]), shown, as_json)
 
 
 @approval.command("approve", epilog=examples("approval approve aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"))
 def approval_approve(ctx: typer.Context, approval: ApprovalId, *, yes: Yes = False, as_json: AsJson = False) -> None:
     """Show what somebody of another unit has asked for, and carry it out once you confirm it."""
     if not yes:
-        typer.echo(_lines(ctx.obj.get("approvals", approval)), err=True)
+        shown = ctx.obj.get("approvals", approval)
+        whom = _whom(ctx.obj, shown)
+        typer.echo("\n".join([_lines(shown), *_named_lines(whom)]), err=True)
         with failures_as_lines():
-            confirm("Approve this? It is carried out immediately.", yes=False)
+            confirm(_question(shown, whom), yes=False)
     _show(ctx.obj.post("approvals", approval, "approve"), as_json)
 
 
@@ -115,6 +158,38 @@ def approval_reject(ctx: typer.Context, approval: ApprovalId, *, reason: Reason,
 def approval_cancel(ctx: typer.Context, approval: ApprovalId, *, as_json: AsJson = False) -> None:
     """Take back what one has asked for oneself."""
     _show(ctx.obj.delete("approvals", approval), as_json)
+
+
+def _whom(desk: Desk, shown: Answer) -> Answer | None:
+    """Return the administrator whom an approval is about, as the list of assignments names them."""
+    id = shown["parameters"].get("administrator")
+    found = _administrators(desk, shown["organisation"]).get(id) if id else None
+    if found is None:
+        return None
+    named = _name_of_unit(desk, shown["organisation"], shown["unit"]) if shown["operation"] == "access.reset" else ""
+    return found | {"works_in": named}
+
+
+def _name_of_unit(desk: Desk, organisation: str, unit: str) -> str:
+    try:
+        with desk.admin() as api:
+            return str(api.get("units", unit, organisation=organisation)["name"])
+    except (AdminApiError, Unreachable):
+        return unit
+
+
+def _named_lines(whom: Answer | None) -> list[str]:
+    if whom is None:
+        return []
+    where = f", who works in {text(whom['works_in'])}" if whom["works_in"] else ""
+    return [f"  about {text(whom['name'])} <{text(whom['email'])}>{where}"]
+
+
+def _question(shown: Answer, whom: Answer | None) -> str:
+    if shown["operation"] != "access.reset":
+        return "Approve this? It is carried out immediately."
+    who = text(whom["name"]) if whom else "the person"
+    return f"Approve this? {who} is told by e-mail and can object for 24 hours; then the access is reset."
 
 
 def _about(one: Answer) -> str:
@@ -149,11 +224,24 @@ def _lines(shown: Answer) -> str:
         [
             f"{shown['id']} {text(shown['operation'])}: {shown['state']}",
             f"  asked for by {text(shown['requested_by']['name'])}, {shown['requested_by']['administrator']}",
-            *(f"  {name} = {text(_short(name, value))}" for name, value in shown["parameters"].items()),
+            *(f"  {name} = {text(_short(name, value))}" for name, value in _parameters(shown)),
             lines(shown, named),
             *map(_warning, shown.get("warnings", ())),
         ]
     )
+
+
+def _parameters(shown: Answer) -> Iterator[tuple[str, Any]]:
+    """What would be done, field by field: without the place, which has lines of its own, and without objects."""
+    for name, value in shown["parameters"].items():
+        if name in ("organisation", "unit") and value == shown[name]:
+            continue
+        if isinstance(value, dict):
+            yield from ((f"{name} {part}", one) for part, one in value.items())
+        elif name == "organisation" and shown["operation"] == "organisation.create":
+            yield "new organisation", value
+        else:
+            yield name, value
 
 
 def _warning(one: Answer) -> str:

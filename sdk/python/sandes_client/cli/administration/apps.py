@@ -147,10 +147,10 @@ def app_create(
     as_json: AsJson = False,
 ) -> None:
     """Register an app, on trial. If its key is made here, only the public half leaves this machine."""
-    of = organisation or ctx.obj.home()
+    place = ctx.obj.target("apps", organisation, unit)
 
     def register(public_key: str) -> Registered:
-        body = given(organisation=of, unit=unit, name=name, scopes=scope, sms=sms, guests=guest)
+        body = given(**place, name=name, scopes=scope, sms=sms, guests=guest)
         made = ctx.obj.post("apps", body=body | {"key": _key(public_key, test_key, network)})
         return made, str(made["keys"][0]["id"])
 
@@ -191,7 +191,10 @@ def app_change(
     if not body:
         raise typer.BadParameter("say what is to change", param_hint="--name, --scope, --sms, --unit")
     changed = ctx.obj.patch("apps", app_id(app), body=body, version=version)
-    (asked if "operation" in changed else _show)(changed, as_json)
+    if "operation" in changed:
+        asked(ctx.obj, changed, as_json)
+    else:
+        _show(changed, as_json)
 
 
 @app.command("guests")
@@ -214,7 +217,7 @@ def app_guests(
 @app.command("go-live")
 def app_go_live(ctx: typer.Context, *, app: AppId = None, as_json: AsJson = False) -> None:
     """Ask that an app may send to anybody."""
-    asked(ctx.obj.post("apps", app_id(app), "go-live"), as_json)
+    asked(ctx.obj, ctx.obj.post("apps", app_id(app), "go-live"), as_json)
 
 
 @app.command("quota", epilog=examples("app quota --app ppppppppppppa --per-minute 6000 --per-day 500000"))
@@ -228,7 +231,7 @@ def app_quota(
 ) -> None:
     """Ask for other quotas of a live app."""
     body = {"per_minute": per_minute, "per_day": per_day}
-    asked(ctx.obj.post("apps", app_id(app), "quota", body=body), as_json)
+    asked(ctx.obj, ctx.obj.post("apps", app_id(app), "quota", body=body), as_json)
 
 
 @app.command("trial")

@@ -9,7 +9,7 @@ import typer
 
 from sandes_client.cli import id_texts
 from sandes_client.cli.administration.approvals import asked
-from sandes_client.cli.administration.options import InUnit, OfOrganisation, Yes, day, given
+from sandes_client.cli.administration.options import InUnit, OfOrganisation, Yes, day, given, typed_day
 from sandes_client.cli.administration.showing import (
     Answer,
     AsJson,
@@ -97,7 +97,14 @@ def assignment_grant(
             metavar="UNIT", callback=id_texts.UNIT, help="The unit the new person works in; --unit if left out."
         ),
     ] = None,
-    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day (in India) it counts.")] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            parser=typed_day,
+            metavar="YYYY-MM-DD",
+            help="Last day (in India) it counts.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask for a role for somebody: an officer of another unit approves it."""
@@ -108,7 +115,7 @@ def assignment_grant(
     body = given(
         organisation=of, unit=unit, role=role, administrator=administrator, person=person, expires_at=day(until)
     )
-    asked(ctx.obj.post("assignments", body=body), as_json)
+    asked(ctx.obj, ctx.obj.post("assignments", body=body), as_json)
 
 
 @assignment.command("revoke")
@@ -126,6 +133,6 @@ def assignment_revoke(
         confirm("Take this role away?", yes=yes)
     answer = ctx.obj.delete("assignments", assignment)
     if answer:
-        asked(answer, as_json)
+        asked(ctx.obj, answer, as_json)
         return
     say(f"Taken away: {assignment}.", {"id": assignment, "state": "taken"}, as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -44,8 +45,18 @@ class Desk:
     def get(self, *path: str, **query: str | int | None) -> Answer:
         return dict(self.done(lambda api: api.get(*path, **query)))
 
-    def post(self, *path: str, body: Any = None) -> Answer:
-        return dict(self.done(lambda api: api.post(*path, body=body)) or {})
+    def post(self, *path: str, body: Any = None, not_found: str | None = None) -> Answer:
+        """`not_found` is said in place of the general words of that refusal."""
+
+        def call(api: AdminClient) -> Any:
+            try:
+                return api.post(*path, body=body)
+            except AdminApiError as refused:
+                if refused.code != "not_found" or not_found is None:
+                    raise
+                raise CommandFailed("not_found", f"{not_found} Request id: {refused.request_id}.") from None
+
+        return dict(self.done(call) or {})
 
     def put(self, *path: str, body: Any = None, version: int | None = None) -> Answer:
         return dict(self.done(lambda api: api.put(*path, body=body, if_match=_tag(version))) or {})
@@ -105,21 +116,36 @@ class Desk:
         ((of, at),) = places
         return {"organisation": of, "unit": at}
 
+    def target(self, kind: str, organisation: str | None, unit: str | None) -> dict[str, str | None]:
+        """Where to make what is of this `kind`: as `place`, with the organisation always named."""
+        place = self.place(kind, organisation, unit)
+        return {"organisation": place["organisation"] or self.home(), "unit": place["unit"]}
+
     @contextmanager
     def admin(self) -> Generator[AdminClient]:
         """For several calls, of which one that is refused does not end the command. Raises NotSignedIn or
         SessionUnusable.
         """
-        yield self._client()
+        try:
+            yield self._client()
+        except NotSignedIn:
+            raise NotSignedIn(self.login_command()) from None
+
+    def login_command(self) -> str:
+        """How to sign in so that the next command, with the same options, finds the sign-in."""
+        session = f" --session {shlex.quote(str(self.session))}" if self.session else ""
+        return f"sandes-admin{session} login"
 
     def done(self, work: Callable[[AdminClient], T]) -> T:
-        with failures_as_lines():
-            api = self._client()
+        with failures_as_lines(), self.admin() as api:
             try:
                 return work(api)
             except AdminApiError as refused:
-                if refused.code != "fresh_sign_in_required" or not sys.stdin.isatty():
+                if refused.code != "fresh_sign_in_required":
                     raise
+                if not sys.stdin.isatty():
+                    how = f"this takes a sign-in of the last five minutes: `{self.login_command()}`, then again"
+                    raise CommandFailed(refused.code, f"{how}. Request id: {refused.request_id}.") from None
             self._sign_in_again(api)
             return work(api)
 

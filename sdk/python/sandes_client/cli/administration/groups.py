@@ -94,8 +94,8 @@ def group_create(
     as_json: AsJson = False,
 ) -> None:
     """Make an official group. In one for citizens, admins post."""
-    of = organisation or ctx.obj.home()
-    body = given(organisation=of, unit=unit, name=name, audience=audience, posting=posting, open=open, admins=admin)
+    place = ctx.obj.target("groups", organisation, unit)
+    body = given(**place, name=name, audience=audience, posting=posting, open=open, admins=admin)
     _show(ctx.obj.post("groups", body=body), as_json)
 
 

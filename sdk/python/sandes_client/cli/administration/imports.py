@@ -43,11 +43,15 @@ UPLOAD_SECONDS = 300.0
 FINDINGS_SHOWN = 20
 _FORMATS = {".csv": "csv", ".xlsx": "xlsx"}
 _WORKING = ("checking", "committing")
+_BEFORE_COMMIT = ("open", "checking", "checked")
+
+_HELP = "Officials from a file of up to 100,000 rows, CSV or XLSX: checked first, committed then."
 
 imports = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Officials from a file of up to 100,000 rows, CSV or XLSX: checked first, committed then.",
+    help=_HELP,
+    short_help=_HELP,
     epilog="Exit status: 0 done, 1 refused or not reached (one line `error: <code>: ...`), 2 wrong usage, "
     f"{BAD_ROWS} rows are not good, or the import failed.",
 )
@@ -97,8 +101,8 @@ def import_check(
     if form is None:
         raise typer.BadParameter("the file's name ends with .csv or .xlsx", param_hint="FILE")
     desk: Desk = ctx.obj
-    of = organisation or desk.home()
-    made = desk.post("imports", body=given(organisation=of, unit=unit, format=form, client_ref=client_ref))
+    place = desk.target("people", organisation, unit)
+    made = desk.post("imports", body=given(**place, format=form, client_ref=client_ref))
     Console(stderr=True, highlight=False).print(f"import {made['id']}")
     with failures_as_lines():
         upload(made["upload"]["url"], made["upload"]["fields"], file)
@@ -120,9 +124,13 @@ def import_commit(
 ) -> None:
     """Do what the check has found good. More than 500 rows take a fresh sign-in."""
     desk: Desk = ctx.obj
-    if not yes:
-        now = desk.get("imports", id)
-        with failures_as_lines():
+    now = desk.get("imports", id)
+    with failures_as_lines():
+        _refuse_to_overwrite(results)
+        if now["state"] == "failed":
+            why = f"the import failed: {_why(now)}"
+            raise CommandFailed("import_failed", f"{why}; correct the file and run `sandes-admin import check` again")
+        if not yes:
             confirm(f"{_planned(now)}: do it?", yes=False)
     now = desk.post("imports", id, "commit", body={"dry_run": False})
     now = _waited(desk, now) if wait else now
@@ -154,7 +162,7 @@ def import_list(
     as_json: AsJson = False,
 ) -> None:
     """List imports, the newest first."""
-    found = ctx.obj.every("imports", "imports", limit=limit, organisation=organisation, unit=unit)
+    found = ctx.obj.every("imports", "imports", limit=limit, **ctx.obj.place("people", organisation, unit))
     columns = [
         Shown("import", field("id"), whole=True),
         Shown("state", field("state")),
@@ -176,6 +184,8 @@ def import_results(
     as_json: AsJson = False,
 ) -> None:
     """Show what became of each row, by its number."""
+    with failures_as_lines():
+        _refuse_to_overwrite(out)
     found = _results(ctx.obj, id)
     if out is not None:
         count = _write(found, out)
@@ -237,6 +247,12 @@ def _results(desk: Desk, id: str) -> Iterator[Answer]:
     return desk.every("results", "imports", id, "results", limit=1_000_000)
 
 
+def _refuse_to_overwrite(file: Path | None) -> None:
+    """Raises CommandFailed."""
+    if file is not None and file.exists():
+        raise CommandFailed("file_exists", f"{file} is there already; name another file")
+
+
 def _write(found: Iterator[Answer], file: Path) -> int:
     """How many rows. Ends the command if the file cannot be written."""
     count = 0
@@ -262,8 +278,11 @@ def _counts(counts: Answer | None) -> str:
 
 
 def _planned(now: Answer) -> str:
-    good, bad = counted(now["valid"], "good row"), counted(now["invalid"], "bad one")
-    return f"{good}, {bad}; a commit means {_counts(now.get('planned'))}"
+    return f"{_rows(now)}; a commit means {_counts(now.get('planned'))}"
+
+
+def _rows(now: Answer) -> str:
+    return f"{counted(now['valid'], 'good row')}, {counted(now['invalid'], 'bad one')}"
 
 
 def _end(now: Answer, as_json: bool) -> None:
@@ -273,11 +292,12 @@ def _end(now: Answer, as_json: bool) -> None:
     elif now["state"] == "failed":
         _say_why(now)
     else:
-        typer.echo(f"{now['state']} {now['id']}: {counted(now['rows'], 'row')}, {_planned(now)}")
+        told = _planned(now) if now["state"] in _BEFORE_COMMIT else _rows(now)
+        typer.echo(f"{now['state']} {now['id']}: {counted(now['rows'], 'row')}, {told}")
         if now.get("header_row"):
             sheet = f' of the sheet "{text(now["sheet"])}"' if now.get("sheet") else ""
             typer.echo(f"names of columns are in row {now['header_row']}{sheet}")
-        if now["state"] not in ("open", "checking", "checked"):
+        if now["state"] not in _BEFORE_COMMIT:
             typer.echo(f"done {now['done']} of {now['valid']}: {_counts(now['counts'])}")
         _say_findings(now, now["findings"])
     if now["state"] == "failed" or now["invalid"] or now["counts"].get("failed"):
@@ -286,10 +306,15 @@ def _end(now: Answer, as_json: bool) -> None:
 
 def _say_why(now: Answer) -> None:
     """Of a file that is of no use: the reason, which is the first finding, and rows only if they are what is wrong."""
+    typer.echo(f"failed {now['id']}: {_why(now)}")
+    _say_findings(now, now["findings"][1:])
+
+
+def _why(now: Answer) -> str:
+    """Of an import that failed: the code, and the finding that tells the reason."""
     why = now["findings"][0] if now["findings"] else None
     reason = f": {text(why['field'])}: {text(why['message'])} ({why['code']})" if why else ""
-    typer.echo(f"failed {now['id']}: {now.get('failure')}{reason}")
-    _say_findings(now, now["findings"][1:])
+    return f"{now.get('failure')}{reason}"
 
 
 def _column(finding: Answer) -> str:

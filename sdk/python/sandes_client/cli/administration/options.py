@@ -43,6 +43,14 @@ def given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def typed_day(text: str) -> datetime:
+    """Parse a day of an option. Raises BadParameter."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007  a day, which `day` places in India
+    except ValueError:
+        raise typer.BadParameter("write the day as 2027-03-31") from None
+
+
 def day(moment: datetime | None) -> str | None:
     """The end of a day in India, as it travels: dates in files of officials are meant so, too."""
     if moment is None:

@@ -93,7 +93,7 @@ def organisation_create(
 ) -> None:
     """Ask for a new organisation with its first nodal officer: a platform administrator of another unit approves it."""
     officer = {"email": officer_email, "name": officer_name}
-    asked(ctx.obj.post("organisations", body={"name": name, "kind": kind, "officer": officer}), as_json)
+    asked(ctx.obj, ctx.obj.post("organisations", body={"name": name, "kind": kind, "officer": officer}), as_json)
 
 
 @organisation.command("show", epilog=examples("organisation show", "organisation show aaaaaaaaaaaaa"))
@@ -141,7 +141,7 @@ def organisation_change(
     body = given(name=name, mail_domains=domains)
     answer = ctx.obj.patch("organisations", organisation, body=body, version=version)
     if "operation" in answer:
-        asked(answer, as_json)
+        asked(ctx.obj, answer, as_json)
     else:
         _organisation(answer, as_json)
 
@@ -209,7 +209,7 @@ def officer_appoint(
 ) -> None:
     """Ask for a further nodal officer of an organisation that has fewer than two."""
     body = {"email": email, "name": name, "home": unit}
-    asked(ctx.obj.post("organisations", organisation, "officers", body=body), as_json)
+    asked(ctx.obj, ctx.obj.post("organisations", organisation, "officers", body=body), as_json)
 
 
 @unit.command("list", epilog=examples("unit list", "unit list --organisation aaaaaaaaaaaaa --unit ccccccccccccc"))

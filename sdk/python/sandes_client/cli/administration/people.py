@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from sandes_client.cli import id_texts
 from sandes_client.cli.administration.desk import Desk
-from sandes_client.cli.administration.options import InUnit, OfOrganisation, Reason, Version, Yes, day, given
+from sandes_client.cli.administration.options import InUnit, OfOrganisation, Reason, Version, Yes, day, given, typed_day
 from sandes_client.cli.administration.organisations import AUDIENCES, FIELDS
 from sandes_client.cli.administration.showing import (
     Answer,
@@ -29,6 +30,11 @@ from sandes_client.cli.administration.showing import (
 from sandes_client.cli.commands import renamed, with_renamed
 from sandes_client.cli.session import CommandFailed, check_pairs, confirm, failures_as_lines, pairs
 from sandes_client.phone_text import typed_number
+
+NOT_REGISTERED = (
+    "Nobody is registered with this number, or no role of yours reaches them (sandes-admin whoami). Who is not "
+    "registered yet is imported from a file (`sandes-admin import check FILE`) and verified when they register."
+)
 
 AS_ORGANISATION = "default"
 """Said of a field that is shown as the organisation has it for all."""
@@ -52,8 +58,7 @@ WhereWho = Annotated[
         "--unit",
         metavar="ID",
         callback=id_texts.UNIT,
-        help="Where to look for WHO, if that is a phone number: the unit for which you may; if left out, the one you "
-        "have a role at. Nothing is moved there.",
+        help="The unit in which to look up a number; your own if left out.",
     ),
 ]
 Name = Annotated[str | None, typer.Option(help="As others will see it.")]
@@ -64,7 +69,11 @@ Listed = Annotated[
 ]
 Until = Annotated[
     datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], help="Last day (in India) it holds; within five years."),
+    typer.Option(
+        parser=typed_day,
+        metavar="YYYY-MM-DD",
+        help="Last day (in India) it holds; within five years.",
+    ),
 ]
 RequestId = Annotated[
     str, typer.Argument(metavar="REQUEST", callback=id_texts.REQUEST, help="Id that `request list` shows.")
@@ -119,7 +128,12 @@ def person_verify(
     name: Annotated[str, typer.Option(help="As others will see it.")],
     post: Annotated[str, typer.Option(help="The office held.")],
     until: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day (in India) it holds; within five years.")
+        datetime,
+        typer.Option(
+            parser=typed_day,
+            metavar="YYYY-MM-DD",
+            help="Last day (in India) it holds; within five years.",
+        ),
     ],
     organisation: OfOrganisation = None,
     unit: Annotated[
@@ -132,15 +146,14 @@ def person_verify(
 ) -> None:
     """Vouch for a person; again, to renew it."""
     body = _named(who) | given(
-        organisation=organisation,
-        unit=unit,
+        **ctx.obj.place("people", organisation, unit),
         name=name,
         post=post,
         email=email,
         listed=listed,
         expires_at=day(until),
     )
-    _show(ctx.obj.post("people", body=body), as_json)
+    _show(ctx.obj.post("people", body=body, not_found=NOT_REGISTERED if "phone" in body else None), as_json)
 
 
 renamed(person, "edit", "change WHO")
@@ -167,6 +180,7 @@ def person_change(
         raise typer.BadParameter("say what is to change", param_hint="--name, --post, --email, --listed, --until")
     account = _account(ctx.obj, who, organisation, unit)
     _show(ctx.obj.patch("people", account, body=body, version=version), as_json)
+    _say_when(as_json)
 
 
 @person.command("revoke")
@@ -299,6 +313,13 @@ def person_hide(
         hidden[name] = None if audience == AS_ORGANISATION else audience
     account = _account(ctx.obj, who, organisation, unit)
     _show(ctx.obj.patch("people", account, "visibility", body={"fields": hidden}, version=version), as_json)
+    _say_when(as_json)
+
+
+def _say_when(as_json: bool) -> None:
+    """A client keeps a profile for an hour (docs/protocol)."""
+    if not as_json:
+        typer.echo("Devices that have the earlier profile show the change within an hour.")
 
 
 def _suspension(state: Answer, as_json: bool) -> None:
@@ -312,12 +333,15 @@ def _act(desk: Desk, account: str, verb: str, body: Answer, as_json: bool) -> No
 
 
 def _named(who: str) -> dict[str, str]:
-    """Raises CommandFailed for a number without its plus sign."""
+    """Raises CommandFailed for a number without its plus sign, and BadParameter for what is no account id either."""
     with failures_as_lines():
+        number = typed_number(who)
+        if number is not None and number.startswith(("+", "(+")):
+            return {"phone": number}
         if who.isdigit() and len(who) != 13:  # the length of an account id
-            raise CommandFailed("invalid_phone", f"write a phone number with its plus sign: +{who}")
-    number = typed_number(who)
-    return {"phone": number} if number is not None and number.startswith(("+", "(+")) else {"account": who}
+            like = f"+91 {who}" if re.fullmatch("[6-9][0-9]{9}", who) else f"+{who}"  # a mobile number in India
+            raise CommandFailed("invalid_phone", f"write a phone number with plus sign and country code: {like}")
+    return {"account": str(id_texts.ACCOUNT(who))}
 
 
 def _account(desk: Desk, who: str, organisation: str | None, unit: str | None) -> str:
@@ -326,7 +350,8 @@ def _account(desk: Desk, who: str, organisation: str | None, unit: str | None) -
     if "account" in named:
         return named["account"]
     place = desk.place("people", organisation, unit)
-    return str(desk.post("people", "lookup", body=named | given(**place))["account"])
+    found = desk.post("people", "lookup", body=named | given(**place), not_found=NOT_REGISTERED)
+    return str(found["account"])
 
 
 def _show(shown: Answer, as_json: bool) -> None:
@@ -388,7 +413,12 @@ def request_verify(
     request: RequestId,
     *,
     until: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day (in India) it holds; within five years.")
+        datetime,
+        typer.Option(
+            parser=typed_day,
+            metavar="YYYY-MM-DD",
+            help="Last day (in India) it holds; within five years.",
+        ),
     ],
     unit: Annotated[
         str | None, typer.Option(metavar="ID", callback=id_texts.UNIT, help="Another unit than they asked for.")

@@ -17,7 +17,8 @@ from rich.text import Text
 from sandes_client.cli.display import readable, table_console
 
 EPILOG = (
-    "Exit status: 0 done, 1 refused or not reached (one line `error: <code>: ...`), 2 wrong usage. "
+    "Exit status: 0 done, 1 refused or not reached (one line `error: <code>: ...`), 2 wrong usage, "
+    "3 rows of an import are not good. "
     "`sandes-admin login` signs in first; options common to all commands stand in `sandes-admin --help`."
 )
 
@@ -28,7 +29,7 @@ Answer = dict[str, Any]
 
 
 def command_group(help: str) -> typer.Typer:
-    return typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=help, epilog=EPILOG)
+    return typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=help, short_help=help, epilog=EPILOG)
 
 
 def examples(*lines: str) -> str:

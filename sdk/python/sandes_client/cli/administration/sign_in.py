@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from getpass import GetPassWarning
 
 import segno
 import typer
@@ -41,7 +43,7 @@ def refusal(error: SignInRefused) -> CommandFailed:
 
 def _first(cognito: Cognito, email: str) -> Step:
     try:
-        return begin(cognito, email, typer.prompt("Password", hide_input=True, err=True))
+        return begin(cognito, email, _prompt("Password", hide_input=True))
     except SignInRefused as error:
         raise refusal(error) from None
 
@@ -64,8 +66,19 @@ def _answered(step: AskNewPassword | SetUpAuthenticator | AskCode) -> Step:
 def _asked(step: AskNewPassword | SetUpAuthenticator | AskCode) -> str:
     if isinstance(step, AskNewPassword):
         typer.echo("Choose a password: 12 characters or more, with lower and upper case, digits, symbols.", err=True)
-        return str(typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
-    return str(typer.prompt("Code of the authenticator app", err=True)).replace(" ", "")
+        return _prompt("New password", hide_input=True, confirmation_prompt=True)
+    return _prompt("Code of the authenticator app").replace(" ", "")
+
+
+def _prompt(question: str, *, hide_input: bool = False, confirmation_prompt: bool = False) -> str:
+    """Raises CommandFailed if there is nobody to answer."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", GetPassWarning)  # what it warns of is the user's own choice of input
+            return str(typer.prompt(question, err=True, hide_input=hide_input, confirmation_prompt=confirmation_prompt))
+    except typer.Abort:
+        typer.echo(err=True)
+        raise CommandFailed("no_input", "the input ended before an answer came; sign in at a terminal") from None
 
 
 def _show(step: SetUpAuthenticator) -> None:

@@ -18,7 +18,18 @@ from sandes_client.cli.administration.showing import Answer, AsJson, Shown, at, 
 from sandes_client.cli.display import table_console
 
 BAR_WIDTH = 40
-DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
+_FORMS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M")
+
+
+def _typed_hour(text: str) -> datetime:
+    """Parse a day or hour of an option. Raises BadParameter."""
+    for form in _FORMS:
+        try:
+            return datetime.strptime(text, form)  # noqa: DTZ007  taken as UTC
+        except ValueError:
+            continue
+    raise typer.BadParameter("write a day as 2027-03-31 and an hour as 2027-03-31T09:00")
+
 
 _SERIES: dict[str, Callable[[Answer], int]] = {
     "messages": lambda figures: sum(_messages(figures["messages"]).values()),
@@ -41,9 +52,21 @@ def stats(
             help="Of an app, instead of an organisation.",
         ),
     ] = None,
-    since: Annotated[datetime | None, typer.Option(formats=DAYS, help="From this day or hour (UTC) on.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            parser=_typed_hour,
+            metavar="YYYY-MM-DD[THH:MM]",
+            help="From this day or hour (UTC) on.",
+        ),
+    ] = None,
     until: Annotated[
-        datetime | None, typer.Option(formats=DAYS, help="Up to this day or hour (UTC), included.")
+        datetime | None,
+        typer.Option(
+            parser=_typed_hour,
+            metavar="YYYY-MM-DD[THH:MM]",
+            help="Up to this day or hour (UTC), included.",
+        ),
     ] = None,
     hourly: Annotated[bool, typer.Option("--hourly", help="By the hour, in place of the day.")] = False,
     show: Annotated[

@@ -92,7 +92,7 @@ def template_draft(
         body |= {"dlt_entity": dlt_entity, "dlt_templates": pairs(dlt_template)}
     if may_be_empty:
         body["may_be_empty"] = may_be_empty
-    asked(ctx.obj.post("templates", body=body), as_json)
+    asked(ctx.obj, ctx.obj.post("templates", body=body), as_json)
 
 
 def _shown(one: Answer) -> str:
