@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandes.apps.otps import OtpDependencies
+from sandes.apps.otps.otp import OtpDependencies
 from sandes.model.ids import EnvelopeId, parse_base64url
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable

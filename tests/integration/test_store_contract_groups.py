@@ -12,7 +12,7 @@ from sandes.crypto.seal import GroupChange
 from sandes.groups.group_events import new_event
 from sandes.model.group import SYSTEM, GroupEvent, GroupInvitation, Member
 from sandes.model.ids import AccountId, GroupId, UnitId, id_text, new_account_id, parse_unit
-from sandes.store.group_changes import GroupRaced
+from sandes.store.group_operations import GroupRaced
 from sandes.store.groups import event_put
 from tests.support.groups import Groups
 from tests.support.service import Service

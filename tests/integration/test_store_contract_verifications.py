@@ -17,7 +17,8 @@ from sandes.people import devices
 from sandes.protocol.client_api import VerifyRegistration
 from sandes.protocol.errors import ProtocolError
 from sandes.store.enrolment import EnrolmentStore
-from sandes.store.verifications import SHARDS, VerificationRaced
+from sandes.store.verification_endings import SHARDS
+from sandes.store.verifications import VerificationRaced
 from tests.support.dynamodb import OvertakenClient
 from tests.support.keys import DeviceKeys
 from tests.support.service import Person, Service

@@ -13,7 +13,7 @@ from sandes.model.ids import OrganisationId, UnitId, account_text, id_text, pars
 from sandes.ports.queues import Queue
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
-from sandes.store.verifications import SHARDS
+from sandes.store.verification_endings import SHARDS
 from tests.support.dynamodb import FlakyClient, OvertakenClient
 from tests.support.keys import DeviceKeys
 from tests.support.queue import FakeQueue

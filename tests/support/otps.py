@@ -8,9 +8,10 @@ from typing import Any
 
 import cbor2
 
-from sandes.apps import otp_sms, otps
+from sandes.apps import otp_sms
 from sandes.apps.otp_sms import SmsDependencies
-from sandes.apps.otps import OtpDependencies
+from sandes.apps.otps import cancelling, checking, sending
+from sandes.apps.otps.otp import OtpDependencies
 from sandes.crypto.seal import Kind
 from sandes.model.ids import account_text
 from sandes.protocol import app_api
@@ -44,7 +45,7 @@ def send(
     body = json.dumps(new_otp(to, **changed)).encode()
     now_ms = service.now_ms + at * 1000
     request = app.request("POST", "/v1/otps", body, key=key or secrets.token_urlsafe(12), now_ms=now_ms)
-    return otps.create(
+    return sending.create(
         request, app_api.NewOtp.model_validate_json(body), now_ms=now_ms, deps=deps or service.otp_deps()
     )[0]
 
@@ -66,7 +67,7 @@ def check(
     path = f"/v1/otps/{id}/checks"
     request = app.request("POST", path, body, key=key or secrets.token_urlsafe(12), now_ms=now_ms)
     parsed = app_api.OtpCheck.model_validate_json(body)
-    answer = otps.check(request, id, parsed, now_ms=now_ms, deps=deps or service.otp_deps())
+    answer = checking.check(request, id, parsed, now_ms=now_ms, deps=deps or service.otp_deps())
     return answer.result, answer.attempts_left
 
 
@@ -81,19 +82,19 @@ def resend(
 ) -> app_api.Otp:
     now_ms = service.now_ms + at * 1000
     request = app.request("POST", f"/v1/otps/{id}/resends", key=key or secrets.token_urlsafe(12), now_ms=now_ms)
-    return otps.resend(request, id, now_ms=now_ms, deps=deps or service.otp_deps())[0]
+    return sending.resend(request, id, now_ms=now_ms, deps=deps or service.otp_deps())[0]
 
 
 def state(service: Service, app: AppKeys, id: str, *, at: int = 0) -> app_api.Otp:
     now_ms = service.now_ms + at * 1000
     request = app.request("GET", f"/v1/otps/{id}", key=None, now_ms=now_ms)
-    return otps.state(request, id, now_ms=now_ms, deps=service.otp_deps())
+    return checking.state(request, id, now_ms=now_ms, deps=service.otp_deps())
 
 
 def cancel(service: Service, app: AppKeys, id: str, *, at: int = 0, deps: OtpDependencies | None = None) -> None:
     now_ms = service.now_ms + at * 1000
     request = app.request("DELETE", f"/v1/otps/{id}", key=None, now_ms=now_ms)
-    otps.cancel(request, id, now_ms=now_ms, deps=deps or service.otp_deps())
+    cancelling.cancel(request, id, now_ms=now_ms, deps=deps or service.otp_deps())
 
 
 def bubbles(service: Service, person: Person, index: int = 0) -> list[Json]:

@@ -19,7 +19,7 @@ from sandes.administration.people.verifications import VerificationDependencies
 from sandes.administration.recorder import Recorder
 from sandes.apps.app_status import StatusDependencies, take_receipt
 from sandes.apps.otp_sms import SmsDependencies
-from sandes.apps.otps import OtpDependencies
+from sandes.apps.otps.otp import OtpDependencies
 from sandes.apps.quotas import Quotas
 from sandes.counting.tally import Tally
 from sandes.crypto import statements

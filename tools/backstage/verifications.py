@@ -15,9 +15,7 @@ from sandes.administration.people.verifications import (
     find_account,
 )
 from sandes.model.ids import AccountId, UnitId, account_text, id_text
-from sandes.model.verification import (
-    Verification,
-)
+from sandes.model.verification import Verification
 from sandes.protocol.errors import missing
 from sandes.protocol.fields import Email, Name, OneLine, OrganisationField, UnitField
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sandes.administration import approvals
 from sandes.administration.imports import import_files
-from sandes.apps import otps
+from sandes.apps.otps import sending
 from sandes.crypto import app_tokens, jws, tokens
 from sandes.groups import fanout
 from sandes.limits import Limit
@@ -79,7 +79,7 @@ def _sizes() -> list[tuple[str, str]]:
         ("mail domains of an organisation", f"{organisation.MAX_MAIL_DOMAINS}"),
         ("a token", f"{jws.MAX_TOKEN_CHARS:,} characters"),
         ("the text of an app's message", f"{app_api.MAX_TEXT_CHARS:,} characters"),
-        ("the text of an OTP, filled in", f"{otps.MAX_TEXT_CHARS:,} characters"),
+        ("the text of an OTP, filled in", f"{sending.MAX_TEXT_CHARS:,} characters"),
         (
             "variables of a template, and the length of each",
             f"{app_api.MAX_VARIABLES}, {app_api.MAX_VARIABLE_CHARS} characters",

@@ -77,7 +77,7 @@ def test_an_invitation_that_runs_out_between_reading_and_joining_is_none(
     found = groups.store.facts(group, ravi.account, now_seconds=groups.now)
     assert found.own.invitation is not None
     from sandes.model.group import Member
-    from sandes.store.group_changes import GroupRaced
+    from sandes.store.group_operations import GroupRaced
 
     late = found.own.invitation.expires_at
     with pytest.raises(GroupRaced):
@@ -390,11 +390,11 @@ def test_a_group_is_handed_over_by_its_owner_only(groups: Groups, asha: Person, 
 def test_there_are_at_most_twenty_admins(
     groups: Groups, asha: Person, ravi: Person, mira: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sandes.store import group_changes
+    from sandes.store import group_operations
 
     assert MAX_ADMINS == 20
     group = groups.create(asha, ravi, mira)
-    for module in (group_members, group_changes):
+    for module in (group_members, group_operations):
         monkeypatch.setattr(module, "MAX_ADMINS", 2)
     groups.put(asha, group, ravi, "admin")
     assert refused(groups.put, asha, group, mira, "admin") is ErrorCode.TOO_MANY_ADMINS

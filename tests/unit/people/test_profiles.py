@@ -20,7 +20,7 @@ from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.faults import fault
 from sandes.store.people import PEOPLE_AT_ONCE
 from sandes.store.schema import VerificationRow
-from sandes.store.verifications import verification_key
+from sandes.store.verification_rows import verification_key
 from tests.support.keys import DeviceKeys
 from tests.support.service import ATTESTATION_KEYS, NOW, NOW_MS, Person, Service, new_phone
 

@@ -31,7 +31,8 @@ from sandes.store.app_groups import AppGroupStore, AppTie, tie_fields
 from sandes.store.app_view import AppView, Wanted
 from sandes.store.deliveries import Answer
 from sandes.store.directory import DirectoryStore, Known
-from sandes.store.group_changes import GroupChangeStore, GroupRaced
+from sandes.store.group_changes import GroupChangeStore
+from sandes.store.group_operations import GroupRaced
 from sandes.store.groups import GroupStore
 from sandes.store.rosters import RosterStore
 

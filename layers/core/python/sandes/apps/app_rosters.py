@@ -53,7 +53,8 @@ from sandes.protocol import app_groups_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.store.directory import Known
 from sandes.store.dynamo import ConditionFailed
-from sandes.store.group_changes import GroupRaced, Together
+from sandes.store.group_operations import GroupRaced
+from sandes.store.membership_changes import Together
 
 AT_ONCE = 20
 """So many changes fit into one transaction of 100 operations, each with its event."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sandes.apps.otps import status_of
+from sandes.apps.otps.otp import status_of
 from sandes.crypto.codes import same
 from sandes.crypto.pepper import Pepper
 from sandes.model.ids import AccountId, EnvelopeId, InboxId

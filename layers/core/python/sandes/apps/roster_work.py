@@ -38,8 +38,10 @@ from sandes.protocol.errors import ErrorCode
 from sandes.store.apps import AppStore
 from sandes.store.directory import DirectoryStore, Known
 from sandes.store.dynamo import StoreUnavailable
-from sandes.store.group_changes import GroupChangeStore, GroupRaced, Together
+from sandes.store.group_changes import GroupChangeStore
+from sandes.store.group_operations import GroupRaced
 from sandes.store.groups import GroupStore, Tie
+from sandes.store.membership_changes import Together
 from sandes.store.rosters import RosterStore
 
 START_AFTER_SECONDS = 1

@@ -33,7 +33,7 @@ from sandes.model.ids import (
 from sandes.ports.queues import Queue
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
-from sandes.store.group_changes import GroupRaced
+from sandes.store.group_operations import GroupRaced
 from sandes.store.groups import GroupStore
 
 NET_SECONDS = 150

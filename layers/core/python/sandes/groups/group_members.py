@@ -38,8 +38,8 @@ from sandes.model.standing import Standing
 from sandes.policy import Person, decide
 from sandes.protocol import client_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
-from sandes.store.group_changes import Way
 from sandes.store.groups import GroupFacts, Subject
+from sandes.store.membership_changes import Way
 
 MAX_PAGE = 100
 

@@ -23,7 +23,8 @@ from sandes.policy import GroupView, Viewer, decide
 from sandes.ports.queues import Queue
 from sandes.protocol import client_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
-from sandes.store.group_changes import GroupChangeStore, GroupRaced
+from sandes.store.group_changes import GroupChangeStore
+from sandes.store.group_operations import GroupRaced
 from sandes.store.groups import GroupStore, Tie
 from sandes.store.limits import LimitStore
 

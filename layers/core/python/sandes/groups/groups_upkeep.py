@@ -29,7 +29,8 @@ from sandes.model.ids import (
 from sandes.model.standing import Standing
 from sandes.ports.queues import Queue
 from sandes.store.directory import DirectoryStore
-from sandes.store.group_changes import GroupChangeStore, GroupRaced
+from sandes.store.group_changes import GroupChangeStore
+from sandes.store.group_operations import GroupRaced
 from sandes.store.verifications import VerificationStore
 
 MEMBERSHIPS_AT_ONCE = 25

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandes.model.ids import AppId, GroupId, parse_group
-from sandes.store.apps import app_key
+from sandes.store.app_rows import app_key
 from sandes.store.dynamo import Client, Item
 from sandes.store.groups import group_of_app_key
 from sandes.store.schema import AppGroupRow as Row

@@ -14,7 +14,8 @@ from sandes.model.ids import AccountId, AppId, EnvelopeId, GroupId, InboxId, Mes
 from sandes.model.otp import Otp
 from sandes.model.template import Template
 from sandes.store.app_groups import AppTie, is_app_tie, read_app_tie
-from sandes.store.apps import AppStore, app_key, is_app, is_template, read_app, read_template, template_key
+from sandes.store.app_rows import app_key, is_app, read_app
+from sandes.store.apps import AppStore
 from sandes.store.deliveries import (
     Answer,
     DeliveryStore,
@@ -32,6 +33,7 @@ from sandes.store.inbox import InboxStore, envelope_key
 from sandes.store.otps import OtpStore, live_otp, otp_key
 from sandes.store.routing import RoutingStore, routes
 from sandes.store.schema import DeliveryRow, DirectoryRow, InboxRow, RoutingRow
+from sandes.store.templates import is_template, read_template, template_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from sandes.model.app import App
 from sandes.model.batch import Batch, BatchState, Chunk, Fault, Rows, Source
 from sandes.model.ids import AppId, app_text
-from sandes.store.apps import AppStore, app_key, read_app
+from sandes.store.app_rows import app_key, read_app
+from sandes.store.apps import AppStore
 from sandes.store.deliveries import key
 from sandes.store.dynamo import Client, Item, batch_get, batch_write, failed_condition, transact
 from sandes.store.schema import BatchRow as Row

@@ -1,6 +1,6 @@
 """Groups in the directory table: the group, its members and invitations, each a second time with whom it concerns.
 
-This is how they are named, written and read; `store/group_changes.py` changes them.
+This is how they are named, written and read; `group_changes.py` and `membership_changes.py` change them.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ from sandes.store.routing import RoutingStore, routes
 from sandes.store.schema import DirectoryRow, RoutingRow, WordRow
 from sandes.store.schema import ProfileRow as Row
 from sandes.store.standing import read_standing
-from sandes.store.verifications import read_verification, verification_key, word_partition
+from sandes.store.verification_rows import read_verification, verification_key
+from sandes.store.verification_words import word_partition
 
 _PROFILE_SORT = "F"
 

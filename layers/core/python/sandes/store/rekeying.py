@@ -13,7 +13,7 @@ from sandes.model.app import App
 from sandes.model.complaint import Complaint
 from sandes.model.ids import AccountId
 from sandes.model.imports import Nomination
-from sandes.store.apps import app_key
+from sandes.store.app_rows import app_key
 from sandes.store.complaints import complaint_key
 from sandes.store.directory import account_key, phone_key
 from sandes.store.dynamo import Client, Item, batch_get_many, transact

@@ -12,7 +12,8 @@ from sandes.model.app import App
 from sandes.model.delivery import AppEvent
 from sandes.model.ids import AppId
 from sandes.model.webhook import DeliveryState, WebhookDelivery
-from sandes.store.apps import AppStore, app_key, read_app
+from sandes.store.app_rows import app_key, read_app
+from sandes.store.apps import AppStore
 from sandes.store.deliveries import DeliveryStore, event_key, live_event, webhook_delivery_key
 from sandes.store.dynamo import Item, batch_get, failed_condition
 from sandes.store.schema import DeliveryRow as Row

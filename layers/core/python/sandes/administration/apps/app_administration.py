@@ -36,7 +36,7 @@ from sandes.protocol.admin_apps_api import (
 )
 from sandes.protocol.errors import ErrorCode, ProtocolError, missing
 from sandes.store.administrators import AdministratorStore
-from sandes.store.apps import ListedApp
+from sandes.store.app_rows import ListedApp
 
 _TRIES = 4
 

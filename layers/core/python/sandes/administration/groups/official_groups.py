@@ -20,7 +20,8 @@ from sandes.ports.queues import Queue
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.store.directory import DirectoryStore
 from sandes.store.dynamo import Writer
-from sandes.store.group_changes import GroupChangeStore, GroupRaced
+from sandes.store.group_changes import GroupChangeStore
+from sandes.store.group_operations import GroupRaced
 from sandes.store.groups import GroupStore, event_put
 from sandes.store.organisations import OrganisationStore
 

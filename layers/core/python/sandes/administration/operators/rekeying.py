@@ -23,7 +23,7 @@ from sandes.model.imports import Nomination
 from sandes.model.phone import PhoneNumber
 from sandes.people.complaining import pseudonym_of
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
-from sandes.store.apps import read_app
+from sandes.store.app_rows import read_app
 from sandes.store.complaints import read_complaint
 from sandes.store.directory import phone_key
 from sandes.store.dynamo import ConditionFailed, Item

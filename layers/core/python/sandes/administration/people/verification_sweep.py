@@ -14,7 +14,8 @@ from typing import Any
 from sandes.model.ids import account_text, id_text
 from sandes.model.verification import Ending
 from sandes.ports.queues import Queue
-from sandes.store.verifications import SHARDS, VerificationRaced, VerificationStore
+from sandes.store.verification_endings import SHARDS
+from sandes.store.verifications import VerificationRaced, VerificationStore
 
 SWEEP_SECONDS = 20.0
 SLICE = 10

@@ -34,7 +34,8 @@ from sandes.model.verification import (
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.protocol.fields import AccountField, Wire
 from sandes.store.directory import DirectoryStore
-from sandes.store.verifications import VerificationRaced, VerificationStore, word_sorts
+from sandes.store.verification_words import word_sorts
+from sandes.store.verifications import VerificationRaced, VerificationStore
 
 ENDING_SECONDS = 60
 """Within so long, as a rule, the memberships have ended that came of a former organisation's word."""

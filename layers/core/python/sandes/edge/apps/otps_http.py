@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
-from sandes.apps import otps
+from sandes.apps.otps import cancelling, checking, sending
 from sandes.edge.apps.request import answer, described, signed_request
 from sandes.edge.http import no_content, now_milliseconds
 from sandes.edge.wiring.otps import wire_otp
@@ -41,7 +41,7 @@ OtpPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
 )
 def create_otp(body: NewOtp) -> Response[Otp]:
     request, now_ms = signed_request(router), now_milliseconds()
-    made, windows = otps.create(request, body, now_ms=now_ms, deps=wire_otp())
+    made, windows = sending.create(request, body, now_ms=now_ms, deps=wire_otp())
     return answer(made, HTTPStatus.ACCEPTED, windows, now_seconds=now_ms // 1000)
 
 
@@ -50,7 +50,7 @@ def create_otp(body: NewOtp) -> Response[Otp]:
     **described("Check a code", scope="otp", post=True, refuses=(ErrorCode.IDEMPOTENCY_MISMATCH,)),
 )
 def check_otp(id: OtpPath, body: OtpCheck) -> OtpChecked:
-    return otps.check(signed_request(router), id, body, now_ms=now_milliseconds(), deps=wire_otp())
+    return checking.check(signed_request(router), id, body, now_ms=now_milliseconds(), deps=wire_otp())
 
 
 @router.post(
@@ -60,13 +60,13 @@ def check_otp(id: OtpPath, body: OtpCheck) -> OtpChecked:
 )
 def resend_otp(id: OtpPath) -> Response[Otp]:
     request, now_ms = signed_request(router), now_milliseconds()
-    sent, windows = otps.resend(request, id, now_ms=now_ms, deps=wire_otp())
+    sent, windows = sending.resend(request, id, now_ms=now_ms, deps=wire_otp())
     return answer(sent, HTTPStatus.ACCEPTED, windows, now_seconds=now_ms // 1000)
 
 
 @router.get("/v1/otps/<id>", **described("State of an OTP", scope="otp"))
 def otp_state(id: OtpPath) -> Otp:
-    return otps.state(signed_request(router), id, now_ms=now_milliseconds(), deps=wire_otp())
+    return checking.state(signed_request(router), id, now_ms=now_milliseconds(), deps=wire_otp())
 
 
 @router.delete(
@@ -75,5 +75,5 @@ def otp_state(id: OtpPath) -> Otp:
     **described("Cancel an OTP", scope="otp", refuses=(ErrorCode.CODE_USED,)),
 )
 def cancel_otp(id: OtpPath) -> Response[str]:
-    otps.cancel(signed_request(router), id, now_ms=now_milliseconds(), deps=wire_otp())
+    cancelling.cancel(signed_request(router), id, now_ms=now_milliseconds(), deps=wire_otp())
     return no_content()

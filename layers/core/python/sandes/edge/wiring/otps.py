@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from sandes.apps.otp_sms import SmsDependencies
-from sandes.apps.otps import OtpDependencies
+from sandes.apps.otps.otp import OtpDependencies
 from sandes.apps.quotas import Quotas
 from sandes.crypto.pepper import Pepper
 from sandes.crypto.sender_hash import SenderHash

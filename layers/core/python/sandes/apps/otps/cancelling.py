@@ -1,0 +1,69 @@
+"""Cancel an OTP, and mark the messages that hold a code invalid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sandes.apps.otps.otp import KEEP_SECONDS, OtpDependencies, check_pending, own_otp
+from sandes.crypto.seal import Content, Kind, Sealing, Void, void_body
+from sandes.identity.apps import AppRequest, identify
+from sandes.messaging.envelopes import seal_for
+from sandes.model.app import AppSender
+from sandes.model.envelope import Envelope
+from sandes.model.ids import new_message_id
+from sandes.model.otp import Otp
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.app_view import Wanted
+from sandes.store.dynamo import ConditionFailed
+from sandes.store.otps import read_otp
+
+_TRIES = 4
+
+
+def cancel(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) -> None:
+    """No code of it is accepted from now on; its bubble turns void. Cancelling twice does no harm.
+
+    Raises ProtocolError: what `identify` raises, not_found, code_used.
+    """
+    caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    otp = own_otp(caller)
+    for _ in range(_TRIES):
+        if otp.state == "cancelled":
+            return
+        check_pending(otp)
+        voids = void_envelopes(otp, caller.app.sender, Void.CANCELLED, now_ms, deps)
+        try:
+            deps.view.otps.write([deps.view.otps.cancelling(otp), *(deps.inbox.adding(void) for void in voids)])
+        except ConditionFailed as failed:
+            if failed.items[0] is None:
+                raise ProtocolError(ErrorCode.NOT_FOUND) from None
+            otp = read_otp(failed.items[0])
+            continue
+        push_voids(voids, otp, now_ms // 1000, deps)
+        return
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+
+def void_envelopes(otp: Otp, sender: AppSender, reason: Void, now_ms: int, deps: OtpDependencies) -> list[Envelope]:
+    """`control` envelopes for the devices that hold the code."""
+    if otp.targets is None:
+        return []
+    content = Content(
+        new_message_id(now_ms),
+        sender,
+        None,
+        otp.targets.routes.account,
+        Kind.CONTROL,
+        now_ms,
+        void_body((otp.targets.message,), reason),
+    )
+    sealing, expires_at = Sealing.by(deps.service_keys, now_ms=now_ms), now_ms // 1000 + KEEP_SECONDS
+    return [
+        seal_for(route, content, expires_at=expires_at, sender_hash=deps.sender_hash, sealing=sealing)
+        for route in otp.targets.routes.devices.values()
+    ]
+
+
+def push_voids(voids: Sequence[Envelope], otp: Otp, now_seconds: int, deps: OtpDependencies) -> None:
+    if voids and otp.targets:
+        deps.push(voids, otp.targets.routes, now_seconds=now_seconds)

@@ -1,0 +1,109 @@
+"""Check the code of an OTP, and read its state."""
+
+from __future__ import annotations
+
+from sandes.apps.otps.cancelling import push_voids, void_envelopes
+from sandes.apps.otps.otp import OtpDependencies, own_otp, shown, status_of
+from sandes.crypto.codes import same
+from sandes.crypto.seal import Void
+from sandes.identity.apps import AppCaller, AppRequest, identify
+from sandes.model.otp import Checked, Otp
+from sandes.protocol import app_api
+from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.app_view import Wanted
+from sandes.store.dynamo import ConditionFailed
+from sandes.store.otps import OtpChanged, read_otp
+
+_TRIES = 4
+
+
+def check(
+    request: AppRequest, id: str, body: app_api.OtpCheck, *, now_ms: int, deps: OtpDependencies
+) -> app_api.OtpChecked:
+    """Whether the code is right: counted first, compared then, used up at most once.
+
+    A repeated request gets the answer of the first and counts no attempt. Raises ProtocolError: what `identify`
+    raises, not_found, idempotency_mismatch.
+    """
+    caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    otp = own_otp(caller)
+    by, now_seconds = request.known_as(otp.checks, deps.pepper), now_ms // 1000
+    fingerprint = request.body_fingerprint(deps.pepper, otp.checks[by].fingerprint if by in otp.checks else None)
+    for _ in range(_TRIES):
+        counted = otp.checks.get(by)
+        if counted:
+            if not same(counted.fingerprint, fingerprint):
+                raise ProtocolError(ErrorCode.IDEMPOTENCY_MISMATCH)
+            return _answer_again(otp, counted, body, by, caller=caller, now_ms=now_ms, deps=deps)
+        try:
+            spent = deps.view.otps.spend_attempt(
+                id, app=caller.app.id, by=by, fingerprint=fingerprint, sends=otp.sends, now_seconds=now_seconds
+            )
+        except OtpChanged as changed:
+            if changed.otp is None:
+                raise ProtocolError(ErrorCode.NOT_FOUND) from None
+            otp = changed.otp
+            if by not in otp.checks and (refused := _refused(otp, now_seconds)):
+                return refused
+            continue
+        if not _fits(spent, body, deps):
+            return _wrong(spent.attempts_left)
+        return _consume(spent, by, spent.attempts_left, caller=caller, now_ms=now_ms, deps=deps)
+    raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
+
+
+def _answer_again(
+    otp: Otp,
+    counted: Checked,
+    body: app_api.OtpCheck,
+    by: str,
+    *,
+    caller: AppCaller,
+    now_ms: int,
+    deps: OtpDependencies,
+) -> app_api.OtpChecked:
+    """Of a request that was counted before, whose answer may have got lost, or which ended before it consumed."""
+    if otp.used_by == by:
+        return app_api.OtpChecked(result="approved", attempts_left=counted.attempts_left)
+    if counted.send != otp.sends or not _fits(otp, body, deps):
+        return _wrong(counted.attempts_left)
+    if otp.state != "pending" or otp.code_expires_at <= now_ms // 1000:
+        return _refused(otp, now_ms // 1000) or _wrong(counted.attempts_left)
+    return _consume(otp, by, counted.attempts_left, caller=caller, now_ms=now_ms, deps=deps)
+
+
+def _consume(
+    otp: Otp, by: str, attempts_left: int, *, caller: AppCaller, now_ms: int, deps: OtpDependencies
+) -> app_api.OtpChecked:
+    voids = void_envelopes(otp, caller.app.sender, Void.USED, now_ms, deps)
+    try:
+        deps.view.otps.write([deps.view.otps.consuming(otp, by=by), *(deps.inbox.adding(void) for void in voids)])
+    except ConditionFailed as failed:
+        now = read_otp(failed.items[0]) if failed.items[0] else otp
+        if now.used_by == by:
+            return app_api.OtpChecked(result="approved", attempts_left=attempts_left)
+        return _refused(now, now_ms // 1000) or _wrong(attempts_left)  # replaced meanwhile: as its repetition will say
+    push_voids(voids, otp, now_ms // 1000, deps)
+    return app_api.OtpChecked(result="approved", attempts_left=attempts_left)
+
+
+def _fits(otp: Otp, body: app_api.OtpCheck, deps: OtpDependencies) -> bool:
+    """The purpose is the one that the check names: a code for another is as wrong as any."""
+    return deps.pepper.is_code(otp.hash, code=body.code, challenge=otp.id, subject=otp.subject, purpose=body.purpose)
+
+
+def _wrong(attempts_left: int) -> app_api.OtpChecked:
+    return app_api.OtpChecked(result="incorrect" if attempts_left else "locked", attempts_left=attempts_left)
+
+
+def _refused(otp: Otp, now_seconds: int) -> app_api.OtpChecked | None:
+    """Why no attempt is counted, or None if there is no reason any more."""
+    status = status_of(otp, now_seconds)
+    return None if status == "pending" else app_api.OtpChecked(result=status, attempts_left=otp.attempts_left)
+
+
+def state(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) -> app_api.Otp:
+    """Raises ProtocolError: what `identify` raises, not_found."""
+    caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
+    otp = own_otp(caller)
+    return shown(otp, status_of(otp, now_ms // 1000), otp.attempts_left, otp.code_expires_at, otp.resend_after)

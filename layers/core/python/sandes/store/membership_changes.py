@@ -1,0 +1,267 @@
+"""Changes of who is in a group, of their roles and of invitations: each one is a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from sandes.model.group import Group, GroupEvent, GroupInvitation, Member, Role
+from sandes.model.ids import AccountId, GroupId, MessageId, OrganisationId
+from sandes.store.dynamo import batch_write
+from sandes.store.group_operations import (
+    ABSENT,
+    PRESENT,
+    GroupTransactions,
+    is_no_official,
+    is_official,
+    manages,
+    member_rows,
+    next_version,
+    next_version_together,
+    role_is,
+)
+from sandes.store.groups import (
+    event_item,
+    group_invitation_key,
+    group_key,
+    invitation_fields,
+    invited_key,
+    member_key,
+    membership_key,
+)
+from sandes.store.schema import DirectoryRow
+from sandes.store.schema import GroupRow as Row
+
+Way = Literal["invitation", "open", "added"]
+"""How an account comes to be a member: by its invitation, because the group is open, or by who manages the group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Changes of several members, each named once: who comes with the role they come with, who goes or gets another
+    role with the one they have. `invited`: who comes and has an invitation, which is used up.
+    """
+
+    add: Sequence[Member] = ()
+    remove: Sequence[Member] = ()
+    roles: Sequence[tuple[Member, Role]] = ()
+    invited: Sequence[AccountId] = ()
+
+    def operations(self, group: Group) -> int:
+        """How many of a transaction's 100, but for the group's own."""
+        each = 3 if group.audience == "officials" else 2
+        return each * len(self.add) + 2 * (len(self.remove) + len(self.roles) + len(self.invited))
+
+    def applied_to(self, group: Group) -> Group:
+        """The group as the changes leave it, if nobody else changes it."""
+        ups = {member.account for member in self.add if member.role != "member"}
+        ups |= {member.account for member, role in self.roles if role != "member"}
+        downs = {member.account for member in self.remove}
+        downs |= {member.account for member, role in self.roles if role == "member"}
+        return replace(
+            group,
+            members=group.members + len(self.add) - len(self.remove),
+            admins=(group.admins - downs) | ups,
+            version=group.version + 1,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipChanges(GroupTransactions):
+    """Change the members of groups.
+
+    `by` is the account whose role allows the change; None where it is allowed by something else.
+    """
+
+    def add(
+        self,
+        group: GroupId,
+        member: Member,
+        way: Way,
+        *,
+        by: AccountId | None = None,
+        official_of: OrganisationId | None = None,
+        now_seconds: int,
+        event: GroupEvent | None,
+    ) -> None:
+        """As long as there is room. An invitation is used up, however the account comes in.
+
+        `official_of`: the account is, still, an official of this organisation.
+        """
+        is_open: list[str] = []
+        using: dict[str, Any] = {}
+        if way == "open":
+            is_open, using = [f"{Row.OPEN} = :open"], {":open": {"BOOL": True}}
+        used: dict[str, Any] = {"Key": group_invitation_key(group, member.account)}
+        if way == "invitation":
+            used |= {
+                "ConditionExpression": f"{Row.EXPIRES_AT} > :now",
+                "ExpressionAttributeValues": {":now": {"N": str(now_seconds)}},
+            }
+        operations: list[dict[str, Any]] = [
+            *self._member(group, member),
+            self._next_version(
+                group,
+                members=1,
+                promoted=member.account if member.role != "member" else None,
+                conditions=[f"{Row.MEMBERS} < {Row.LIMIT}", *is_open],
+                using=using,
+            ),
+            {"Delete": used},
+            {"Delete": {"Key": invited_key(member.account, group)}},
+        ]
+        if by is not None:
+            operations.append(manages(group, by))
+        if official_of is not None:
+            operations.append(is_official(member.account, official_of, now_seconds))
+        self._transact(operations, event)
+
+    def invite(self, invitation: GroupInvitation, *, by: AccountId, now_seconds: int, event: GroupEvent | None) -> None:
+        """Of somebody who is neither a member nor invited. The group's version stays: its members do."""
+        fields, group, account = invitation_fields(invitation), invitation.group, invitation.account
+        self._transact(
+            [
+                {
+                    "Put": {
+                        "Item": group_invitation_key(group, account) | fields,
+                        "ConditionExpression": f"{ABSENT} OR {Row.EXPIRES_AT} <= :now",
+                        "ExpressionAttributeValues": {":now": {"N": str(now_seconds)}},
+                    }
+                },
+                {"Put": {"Item": invited_key(account, group) | fields}},
+                {"ConditionCheck": {"Key": member_key(group, account), "ConditionExpression": ABSENT}},
+                {
+                    "ConditionCheck": {
+                        "Key": group_key(group),
+                        "ConditionExpression": f"{Row.STATE} = :live",
+                        "ExpressionAttributeValues": {":live": {"S": "live"}},
+                    }
+                },
+                manages(group, by),
+            ],
+            event,
+        )
+
+    def uninvite(self, group: GroupId, account: AccountId, *, by: AccountId | None, event: GroupEvent | None) -> None:
+        """Withdrawn by who manages the group, or declined."""
+        operations: list[dict[str, Any]] = [
+            {"Delete": {"Key": group_invitation_key(group, account), "ConditionExpression": PRESENT}},
+            {"Delete": {"Key": invited_key(account, group)}},
+        ]
+        if by is not None:
+            operations.append(manages(group, by))
+        self._transact(operations, event)
+
+    def remove(
+        self,
+        group: GroupId,
+        member: Member,
+        *,
+        by: AccountId | None,
+        unless_official_of: OrganisationId | None = None,
+        now_seconds: int = 0,
+        event: GroupEvent | None,
+    ) -> None:
+        """A member with the role that `member` says. `unless_official_of`: the account is none of its officials now."""
+        operations: list[dict[str, Any]] = [
+            {"Delete": {"Key": member_key(group, member.account), **role_is(member.role)}},
+            {"Delete": {"Key": membership_key(member.account, group)}},
+            next_version(group, members=-1, demoted=member.account if member.role != "member" else None),
+        ]
+        if by is not None:
+            operations.append(manages(group, by))
+        if unless_official_of is not None:
+            operations.append(is_no_official(member.account, unless_official_of, now_seconds))
+        self._transact(operations, event)
+
+    def set_role(
+        self, group: GroupId, member: Member, role: Role, *, by: AccountId | None, event: GroupEvent | None
+    ) -> None:
+        """From the role that `member` says; of an owner and to one only by `hand_over`."""
+        operations = [
+            *self._role(group, member, role),
+            self._next_version(
+                group,
+                promoted=member.account if role != "member" else None,
+                demoted=member.account if role == "member" else None,
+            ),
+        ]
+        if by is not None:
+            operations.append(manages(group, by))
+        self._transact(operations, event)
+
+    def hand_over(self, group: GroupId, owner: Member, to: Member, *, event: GroupEvent | None) -> None:
+        """`to` becomes the owner and `owner` an admin."""
+        self._transact(
+            [
+                *self._role(group, owner, "admin"),
+                *self._role(group, to, "owner"),
+                next_version(
+                    group,
+                    values={Row.OWNER: {"B": to.account}},
+                    promoted=to.account if to.role == "member" else None,
+                    conditions=[f"{Row.OWNER} = :before"],
+                    using={":before": {"B": owner.account}},
+                ),
+            ],
+            event,
+        )
+
+    def devices_changed(self, group: GroupId, account: AccountId, *, of: MessageId, event: GroupEvent) -> None:
+        """A member has other devices: the next version. `of` names and dates the change of devices: the same again, or
+        an older one, raises GroupRaced, as an account that is no member does.
+        """
+        member = {
+            "Key": member_key(group, account),
+            "UpdateExpression": f"SET {Row.DEVICES_CHANGED} = :of",
+            "ConditionExpression": (
+                f"attribute_exists({Row.ROLE})"
+                f" AND (attribute_not_exists({Row.DEVICES_CHANGED}) OR {Row.DEVICES_CHANGED} < :of)"
+            ),
+            "ExpressionAttributeValues": {":of": {"B": of}},
+        }
+        self._transact([{"Update": member}, next_version(group)], event)
+
+    def together(
+        self,
+        group: Group,
+        changes: Together,
+        *,
+        version: int | None = None,
+        now_seconds: int,
+        events: Sequence[GroupEvent] = (),
+        beside: Sequence[dict[str, Any]] = (),
+    ) -> Group:
+        """Of several members of a group that an app manages, decided on `group`; the group as it is then.
+
+        As long as there is room and the admins are the same. Who comes into a group for officials is one still.
+        `version`: only if it is the group's. `beside`: further parts of the transaction.
+        """
+        operations: list[dict[str, Any]] = []
+        for member in changes.add:
+            operations += self._member(group.id, member)
+            if group.audience == "officials":
+                operations.append(is_official(member.account, group.organisation, now_seconds))
+        for member in changes.remove:
+            operations.append({"Delete": {"Key": member_key(group.id, member.account), **role_is(member.role)}})
+            operations.append({"Delete": {"Key": membership_key(member.account, group.id)}})
+        for member, role in changes.roles:
+            operations += self._role(group.id, member, role)
+        for account in changes.invited:
+            operations.append({"Delete": {"Key": group_invitation_key(group.id, account)}})
+            operations.append({"Delete": {"Key": invited_key(account, group.id)}})
+        after = changes.applied_to(group)
+        operations.append(next_version_together(group, after, version))
+        operations += [{"Put": {"Item": event_item(event)}} for event in events]
+        self._transact([*operations, *beside], None)
+        return after
+
+    def let_vanish(self, group: GroupId, members: Sequence[Member], *, at: int) -> None:
+        """Have members of a dissolved group deleted in both places after `at`, epoch seconds.
+
+        Their rows are written anew: nobody changes them any more.
+        """
+        gone = {DirectoryRow.VANISHES_AT: {"N": str(at)}}
+        rows = [row | gone for member in members for row in member_rows(group, member)]
+        batch_write(self.client, self.table, [{"PutRequest": {"Item": row}} for row in rows])

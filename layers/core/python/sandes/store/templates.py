@@ -1,0 +1,163 @@
+"""Templates of apps in the directory table: every version, and the newest once more without its number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sandes.model.ids import AppId, app_text
+from sandes.model.template import Dlt, Template, TemplateKind
+from sandes.store.app_rows import app_key, read_strings, strings
+from sandes.store.dynamo import Client, ConditionFailed, Item, Writer, write, write_one
+from sandes.store.schema import DirectoryRow, TemplateRow
+
+_TEMPLATE_PREFIX = "T#"
+
+
+def template_key(app: AppId, name: str, version: int | None) -> dict[str, Any]:
+    """The newest version, or one by its number."""
+    numbered = "" if version is None else f"#{version:05}"
+    return {
+        DirectoryRow.PARTITION: {"S": f"APP#{app_text(app)}"},
+        DirectoryRow.SORT: {"S": f"{_TEMPLATE_PREFIX}{name}{numbered}"},
+    }
+
+
+def is_template(item: Item) -> bool:
+    return bool(
+        item[DirectoryRow.PARTITION]["S"].startswith("APP#")
+        and item[DirectoryRow.SORT]["S"].startswith(_TEMPLATE_PREFIX)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateStore:
+    """Read templates and add versions. AppStore inherits this."""
+
+    client: Client
+    table: str
+    writer: Writer | None = None
+
+    def _page(
+        self, key: dict[str, Any], prefix: str, after: str | None, limit: int, *, forward: bool = True
+    ) -> tuple[list[Item], str | None]:
+        """Read a page of the rows whose sort keys begin with `prefix`, and tell where the next page begins."""
+        partition = key[DirectoryRow.PARTITION]
+        start: dict[str, Any] = {}
+        if after:
+            start = {"ExclusiveStartKey": {DirectoryRow.PARTITION: partition, DirectoryRow.SORT: {"S": after}}}
+        answer = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :prefix)",
+            ExpressionAttributeValues={":of": partition, ":prefix": {"S": prefix}},
+            ScanIndexForward=forward,
+            Limit=limit,
+            **start,
+        )
+        last = answer.get("LastEvaluatedKey")
+        return list(answer["Items"]), last[DirectoryRow.SORT]["S"] if last else None
+
+    def _write(self, *operations: dict[str, Any]) -> bool:
+        try:
+            if len(operations) == 1:
+                write_one(self.client, self.writer, operations[0])
+            else:
+                write(self.client, self.writer, operations)
+        except ConditionFailed:
+            return False
+        return True
+
+    def add_template(self, template: Template, *, previous: int) -> bool:
+        """Make it the newest version; False if the newest one is not `previous` (0 for none) any more."""
+        item = _template_item(template)
+        newest = {
+            "TableName": self.table,
+            "Item": template_key(template.app, template.name, None) | item,
+            "ConditionExpression": f"{TemplateRow.VERSION} = :previous"
+            if previous
+            else f"attribute_not_exists({DirectoryRow.PARTITION})",
+        }
+        if previous:
+            newest["ExpressionAttributeValues"] = {":previous": {"N": str(previous)}}
+        numbered = {
+            "TableName": self.table,
+            "Item": template_key(template.app, template.name, template.version) | item,
+            "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})",
+        }
+        return self._write({"Put": newest}, {"Put": numbered})
+
+    def template(self, app: AppId, name: str, version: int | None) -> Template | None:
+        key = template_key(app, name, version)
+        answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
+        return read_template(app, answer["Item"]) if "Item" in answer else None
+
+    def templates(self, app: AppId) -> list[Template]:
+        """The newest version of each, by name."""
+        found: list[Template] = []
+        start: dict[str, Any] = {}
+        while True:
+            answer = self.client.query(
+                TableName=self.table,
+                KeyConditionExpression=f"{DirectoryRow.PARTITION} = :app AND begins_with({DirectoryRow.SORT}, :prefix)",
+                ExpressionAttributeValues={
+                    ":app": app_key(app)[DirectoryRow.PARTITION],
+                    ":prefix": {"S": _TEMPLATE_PREFIX},
+                },
+                **start,
+            )
+            found += [read_template(app, item) for item in answer["Items"] if not _is_numbered(item)]
+            if "LastEvaluatedKey" not in answer:
+                return found
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def templates_page(self, app: AppId, *, after: str | None = None, limit: int) -> tuple[list[Template], str | None]:
+        """The newest version of each, by name; a page may hold fewer than `limit`, even none. One query."""
+        items, last = self._page(app_key(app), _TEMPLATE_PREFIX, after, limit)
+        return [read_template(app, item) for item in items if not _is_numbered(item)], last
+
+    def template_versions(
+        self, app: AppId, name: str, *, after: str | None = None, limit: int
+    ) -> tuple[list[Template], str | None]:
+        """The newest first. One query."""
+        items, last = self._page(app_key(app), f"{_TEMPLATE_PREFIX}{name}#", after, limit, forward=False)
+        return [read_template(app, item) for item in items], last
+
+
+def _is_numbered(template: Item) -> bool:
+    return "#" in template[DirectoryRow.SORT]["S"].removeprefix(_TEMPLATE_PREFIX)
+
+
+def _template_item(template: Template) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        TemplateRow.VERSION: {"N": str(template.version)},
+        TemplateRow.KIND: {"S": template.kind},
+        TemplateRow.TEXTS: {"M": {language: {"S": text} for language, text in template.texts.items()}},
+        TemplateRow.VARIABLES: strings(sorted(template.variables)),
+        TemplateRow.APPROVED_AT: {"N": str(template.approved_at)},
+    }
+    if template.may_be_empty:
+        item[TemplateRow.MAY_BE_EMPTY] = strings(sorted(template.may_be_empty))
+    if template.dlt:
+        item[TemplateRow.DLT_ENTITY] = {"S": template.dlt.entity_id}
+        item[TemplateRow.DLT_TEMPLATES] = {
+            "M": {language: {"S": id} for language, id in template.dlt.template_ids.items()}
+        }
+    return item
+
+
+def read_template(app: AppId, item: Item) -> Template:
+    dlt = None
+    if TemplateRow.DLT_ENTITY in item:
+        ids = {language: id["S"] for language, id in item[TemplateRow.DLT_TEMPLATES]["M"].items()}
+        dlt = Dlt(item[TemplateRow.DLT_ENTITY]["S"], ids)
+    return Template(
+        app=app,
+        name=item[DirectoryRow.SORT]["S"].removeprefix(_TEMPLATE_PREFIX).partition("#")[0],
+        version=int(item[TemplateRow.VERSION]["N"]),
+        kind=cast("TemplateKind", item[TemplateRow.KIND]["S"]),
+        texts={language: text["S"] for language, text in item[TemplateRow.TEXTS]["M"].items()},
+        variables=frozenset(read_strings(item[TemplateRow.VARIABLES])),
+        dlt=dlt,
+        approved_at=int(item[TemplateRow.APPROVED_AT]["N"]),
+        may_be_empty=frozenset(read_strings(item.get(TemplateRow.MAY_BE_EMPTY, {"L": []}))),
+    )

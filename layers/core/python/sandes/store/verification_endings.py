@@ -1,0 +1,123 @@
+"""When memberships end that came of a verification: a row each, which the sweep reads by an index.
+
+schema.EndingRow has the fields of the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from sandes.model.ids import AccountId, OrganisationId, id_text, parse_organisation
+from sandes.model.verification import Ending, Verification
+from sandes.store.directory import account_key
+from sandes.store.dynamo import Client, Item, failed_condition
+from sandes.store.schema import ENDING, DirectoryRow, EndingRow
+from sandes.store.verification_rows import account_of
+
+_ENDING_PREFIX = "E#"
+
+SHARDS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class EndingStore:
+    """Read and change when memberships end. This is upkeep, which goes past a writer."""
+
+    client: Client
+    table: str
+
+    def _due(self, verification: Verification, *, at: int) -> dict[str, Any]:
+        item = ending_key(verification.account, verification.organisation) | {
+            EndingRow.DUE: {"S": _shard(verification.account[-1] % SHARDS)},
+            EndingRow.DUE_AT: {"N": str(at)},
+            EndingRow.VERSION: {"N": str(verification.version)},
+        }
+        return {"Put": {"TableName": self.table, "Item": item}}
+
+    def due(self, *, now_seconds: int, first_shard: int = 0) -> Iterator[list[Ending]]:
+        """Pages of what is due, however long since. From an index, so what has just changed may be among it."""
+        for number in range(SHARDS):
+            shard = (first_shard + number) % SHARDS
+            start: dict[str, Any] = {}
+            while True:
+                answer = self.client.query(
+                    TableName=self.table,
+                    IndexName=ENDING.name,
+                    KeyConditionExpression=f"{EndingRow.DUE} = :shard AND {EndingRow.DUE_AT} <= :now",
+                    ExpressionAttributeValues={":shard": {"S": _shard(shard)}, ":now": {"N": str(now_seconds)}},
+                    **start,
+                )
+                if answer["Items"]:
+                    yield [_ending(item) for item in answer["Items"]]
+                if "LastEvaluatedKey" not in answer:
+                    break
+                start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def postpone(self, ending: Ending, *, until: int) -> bool:
+        """Not due before `until`, epoch seconds; False if it has changed since it was read."""
+        with unless_changed() as kept:
+            self.client.update_item(
+                TableName=self.table,
+                Key=ending_key(ending.account, ending.organisation),
+                UpdateExpression=f"SET {EndingRow.DUE_AT} = :until",
+                ConditionExpression=f"{EndingRow.DUE_AT} = :at AND {EndingRow.VERSION} = :version",
+                ExpressionAttributeValues={
+                    ":until": {"N": str(until)},
+                    ":at": {"N": str(ending.at)},
+                    ":version": {"N": str(ending.version)},
+                },
+            )
+        return not kept
+
+    def done(self, account: AccountId, organisation: OrganisationId, version: int) -> bool:
+        """All memberships have ended that came of the verification; False if it was made or ended anew meanwhile."""
+        with unless_changed() as kept:
+            self.client.delete_item(
+                TableName=self.table,
+                Key=ending_key(account, organisation),
+                ConditionExpression=f"{EndingRow.VERSION} = :version",
+                ExpressionAttributeValues={":version": {"N": str(version)}},
+            )
+        return not kept
+
+    def is_ending(self, account: AccountId, organisation: OrganisationId) -> bool:
+        """Whether memberships may be left that came of the organisation's word, by a consistent read."""
+        key = ending_key(account, organisation)
+        return "Item" in self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
+
+
+@contextmanager
+def unless_changed() -> Iterator[list[ClientError]]:
+    """Holds what kept a conditional write from being made, if its condition did."""
+    kept: list[ClientError] = []
+    try:
+        yield kept
+    except ClientError as error:
+        if not failed_condition(error):
+            raise
+        kept.append(error)
+
+
+def _shard(number: int) -> str:
+    return f"{number:02}"
+
+
+def ending_key(account: AccountId, organisation: OrganisationId) -> dict[str, Any]:
+    return {
+        DirectoryRow.PARTITION: account_key(account)[DirectoryRow.PARTITION],
+        DirectoryRow.SORT: {"S": f"{_ENDING_PREFIX}{id_text(organisation)}"},
+    }
+
+
+def _ending(item: Item) -> Ending:
+    return Ending(
+        account=account_of(item),
+        organisation=parse_organisation(item[DirectoryRow.SORT]["S"].removeprefix(_ENDING_PREFIX)),
+        at=int(item[EndingRow.DUE_AT]["N"]),
+        version=int(item[EndingRow.VERSION]["N"]),
+    )
