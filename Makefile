@@ -81,7 +81,7 @@ format: setup ## rewrite the code in the one format
 bench: setup layers ## measure the budgets (ARGS="--quick", "--no-engine")
 	@$(BIN)/python -m tools.bench $(ARGS)
 
-specs: setup ## regenerate AsyncAPI and OpenAPI in docs/protocol, docs/errors.md, docs/policy.md
+specs: setup ## regenerate AsyncAPI and OpenAPI in docs/protocol, docs/errors.md, docs/permissions.md, ...
 	@$(BIN)/python -m tools.specs
 
 diff: setup ## show what a deployment would change, and what it would take away (STAGE=dev)

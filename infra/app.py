@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "layers" / "core" / "python"))  # table and attribute names come from the stores
 
 from infra.config import Config  # noqa: E402  # needs the path above
+from infra.function_spec import SpecError  # noqa: E402  # as above
 from infra.service_stack import ServiceStack  # noqa: E402  # as above
 from infra.stages import StageError, StageSettings  # noqa: E402  # as above
 
@@ -27,6 +28,6 @@ if __name__ == "__main__":
     app = App()
     try:
         build(app)
-    except StageError as error:
+    except (SpecError, StageError) as error:
         sys.exit(str(error))
     app.synth()

@@ -64,18 +64,6 @@ class Config:
         return int(self.settings.max_expiry_days * 86_400)
 
     @property
-    def sms_calling_codes(self) -> str:
-        return ",".join(self.settings.sms_calling_codes)
-
-    @property
-    def webhook_networks(self) -> str:
-        return ",".join(self.settings.webhook_networks)
-
-    @property
-    def audit_former_keys(self) -> str:
-        return ",".join(self.settings.audit_former_keys)
-
-    @property
     def token_audience(self) -> str:
         return f"sandes:{self.stage}"
 

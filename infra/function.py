@@ -12,46 +12,32 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.config import ROOT, Config
+from infra.function_spec import FunctionSpec, Schedule
 from infra.layers import Layers
-
-TIMEOUT_SECONDS = 28
-"""One less than API Gateway waits for a function
-(https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
-HTTP APIs wait for 30 seconds (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html),
-websockets for 29."""
 
 
 class SandesFunction(Construct):
-    """A function of `functions/<folder>/handler.py` with both layers, its settings and a log group that forgets."""
+    """A function of `functions/<folder>/handler.py` with both layers, its environment and a log group that forgets."""
 
     def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        config: Config,
-        layers: Layers,
-        folder: str,
-        entry: str = "handler",
-        environment: Mapping[str, str],
-        memory_mb: int = 1024,
-        timeout_seconds: int = TIMEOUT_SECONDS,
+        self, scope: Construct, spec: FunctionSpec, *, config: Config, layers: Layers, environment: Mapping[str, str]
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, spec.name)
+        self.spec = spec
+        code = lambda_.Code.from_asset(str(ROOT / "functions" / spec.folder), exclude=["**/__pycache__", "**/*.pyc"])
         self.function = lambda_.Function(
             self,
             "Function",
             runtime=config.runtime,
             architecture=config.architecture,
-            handler=f"handler.{entry}",
-            code=lambda_.Code.from_asset(str(ROOT / "functions" / folder), exclude=["**/__pycache__", "**/*.pyc"]),
+            handler=f"handler.{spec.entry}",
+            code=code,
             layers=layers.all,
-            memory_size=memory_mb,
-            timeout=Duration.seconds(timeout_seconds),
-            reserved_concurrent_executions=config.settings.reserved(id.lower()),
+            memory_size=spec.memory_mb,
+            timeout=Duration.seconds(spec.timeout_seconds),
+            reserved_concurrent_executions=config.settings.reserved(spec.logs_as),
             environment={
-                "STAGE": config.stage,
-                "POWERTOOLS_SERVICE_NAME": id.lower(),
+                "POWERTOOLS_SERVICE_NAME": spec.logs_as,
                 "POWERTOOLS_LOG_LEVEL": "INFO",
                 "PYDANTIC_DISABLE_PLUGINS": "__all__",  # looking for plugins costs 15 ms of a cold start
                 **environment,
@@ -61,6 +47,8 @@ class SandesFunction(Construct):
             application_log_level_v2=lambda_.ApplicationLogLevel.INFO,
             log_group=logs.LogGroup(self, "Logs", retention=config.log_retention, removal_policy=config.removal_policy),
         )
+        if spec.schedule:
+            self._call_on(spec.schedule)
 
     def allow_recursion(self) -> None:
         """Switch Lambda's detection of recursive loops off for the function."""
@@ -69,18 +57,19 @@ class SandesFunction(Construct):
             raise TypeError(f"{self.node.id} is no function of CloudFormation")
         resource.recursive_loop = "Allow"
 
-    def call_on(self, id: str, schedule: events.Schedule, *, tries_again: int, within: Duration) -> None:
+    def _call_on(self, schedule: Schedule) -> None:
         """Have the function called on a schedule, and decide what happens to a call that fails.
 
         The target's own retries are only for handing the event to Lambda. Lambda then calls the function up to two
         times more, for up to six hours, unless the function says otherwise
-        (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
+        (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html). A call that is made each
+        minute is dropped if it fails: the next one does its work. A call that is made each hour is repeated for half
+        an hour, so repeating it must be harmless.
         """
-        self.function.configure_async_invoke(retry_attempts=tries_again, max_event_age=within)
-        target = targets.LambdaFunction(self.function, retry_attempts=tries_again, max_event_age=within)
-        events.Rule(Stack.of(self), id, schedule=schedule, targets=[target])
-
-    def call_every_minute(self, id: str) -> None:
-        """Have the function called each minute. A call that fails is dropped: the next one does its work."""
-        minute = Duration.minutes(1)
-        self.call_on(id, events.Schedule.rate(minute), tries_again=0, within=minute)
+        if schedule.every == "minute":
+            within, retries, when = Duration.minutes(1), 0, events.Schedule.rate(Duration.minutes(1))
+        else:
+            within, retries, when = Duration.minutes(30), 2, events.Schedule.cron(minute="0")
+        self.function.configure_async_invoke(retry_attempts=retries, max_event_age=within)
+        target = targets.LambdaFunction(self.function, retry_attempts=retries, max_event_age=within)
+        events.Rule(Stack.of(self), schedule.rule, schedule=when, targets=[target])

@@ -8,7 +8,6 @@ from constructs import Construct
 
 from infra.config import Config
 
-HEADS = "heads/"
 KEPT_YEARS = 10
 
 
@@ -39,8 +38,3 @@ class Heads(Construct):
             ),
             removal_policy=config.removal_policy,
         )
-
-    @property
-    def objects(self) -> str:
-        """The ARN of all documents."""
-        return self.bucket.arn_for_objects(f"{HEADS}*")

@@ -105,7 +105,7 @@ class Monitoring(Construct):
             self._alarm(f"{function.node.id}ChainsEnded", ended, 1, "work that queues itself again was stopped")
         for queue in self._queues:
             age = queue.queue.metric_approximate_age_of_oldest_message(period=FIVE_MINUTES)
-            self._alarm(f"{queue.node.id}Late", age, queue.late_after_seconds, "entries wait for too long")
+            self._alarm(f"{queue.node.id}Late", age, queue.spec.late_after_seconds, "entries wait for too long")
         for name, dead in self._dead:
             depth = dead.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES, statistic="Maximum")
             self._alarm(f"{name}Dead", depth, 1, "entries have failed for good")

@@ -7,10 +7,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.config import Config
-
-UPLOADS, ROWS, FINDINGS = "uploads/", "rows/", "findings/"
-IMPORTS, BATCHES, ROSTERS = "imports/", "batches/", "rosters/"
-"""Below the first two: what the objects are of. Each function may reach its own."""
+from infra.prefixes import FINDINGS, ROWS, UPLOADS
 
 
 class Uploads(Construct):
@@ -35,7 +32,3 @@ class Uploads(Construct):
             ],
             removal_policy=config.removal_policy,
         )
-
-    def objects(self, prefix: str) -> str:
-        """The ARN of all objects below a prefix."""
-        return self.bucket.arn_for_objects(f"{prefix}*")

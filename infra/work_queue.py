@@ -8,6 +8,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.config import Config
+from infra.function_spec import QueueSpec, Work
 
 RETENTION = Duration.days(14)
 """SQS's longest (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html):
@@ -15,29 +16,18 @@ time to look at what failed."""
 
 
 class WorkQueue(Construct):
-    """Encrypted, at least once. What fails `tries` times goes to `dead`, which operators watch (docs/runbook.md).
+    """Encrypted, at least once. What fails too often goes to `dead`, which operators watch (docs/runbook.md).
 
     An entry is hidden for six times what its work usually takes, and longer than its function may run (tests/infra),
     so that it is never in two hands. That is less than the six times the function's *timeout* that AWS recommends
     (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html): an entry that failed comes again sooner,
     in time for a code that lives for minutes. Throttled invocations may use up tries earlier; the concurrency of each
     source is bounded so that there are none in general, and what has failed for good can be redriven.
-
-    `late_after_seconds`: the age of its oldest entry that operators are told of.
     """
 
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        config: Config,
-        tries: int,
-        work_seconds: int,
-        late_after_seconds: int = 900,
-    ) -> None:
-        super().__init__(scope, id)
-        self.late_after_seconds = late_after_seconds
+    def __init__(self, scope: Construct, spec: QueueSpec, *, config: Config) -> None:
+        super().__init__(scope, spec.name)
+        self.spec = spec
         only_tls = config.local_port is None  # the local engine is spoken to in clear, on loopback
         self.dead = sqs.Queue(
             self, "Dead", encryption=sqs.QueueEncryption.SQS_MANAGED, retention_period=RETENTION, enforce_ssl=only_tls
@@ -48,23 +38,25 @@ class WorkQueue(Construct):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=only_tls,
             retention_period=RETENTION,
-            visibility_timeout=Duration.seconds(6 * work_seconds),
-            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead, max_receive_count=tries),
+            visibility_timeout=Duration.seconds(6 * spec.work_seconds),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead, max_receive_count=spec.tries),
         )
 
     @property
     def url(self) -> str:
         return self.queue.queue_url
 
-    def work_off(self, function: lambda_.Function, *, batch: int, concurrency: int, window_seconds: int = 0) -> None:
-        """`concurrency`: most environments at a time, so that a flood here leaves room for everything else."""
+    def work_off(self, function: lambda_.Function, work: Work, *, reserved: int | None) -> None:
+        """Hand the entries to the function, to no more environments at a time than are reserved for it, if any are."""
         lambda_.CfnEventSourceMapping(
             self,
             "Source",
             function_name=function.function_name,
             event_source_arn=self.queue.queue_arn,
-            batch_size=batch,
-            maximum_batching_window_in_seconds=window_seconds,
+            batch_size=work.batch,
+            maximum_batching_window_in_seconds=work.window_seconds,
             function_response_types=["ReportBatchItemFailures"],
-            scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(maximum_concurrency=concurrency),
+            scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(
+                maximum_concurrency=min(work.concurrency, reserved or work.concurrency)
+            ),
         )

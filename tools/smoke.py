@@ -49,7 +49,7 @@ POLICY_SECONDS = 90.0
 """IAM takes seconds until a new role may be taken and its policy counts everywhere."""
 
 GUARDED_KEYS: Mapping[str, Any] = {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": ["AD#*"]}}
-"""The condition of a Deny, as functions have it that may not write rows of administrators (infra/foundation.py)."""
+"""The condition of a Deny, as functions have it that may not write rows of administrators (infra/grants.py)."""
 
 SELF_SERVICE_SCOPE = "aws.cognito.signin.user.admin"
 

@@ -170,7 +170,7 @@ def test_a_providers_users_come_back_with_a_code_to_the_command_line_or_the_port
 def test_who_invites_administrators_links_them_to_the_provider_if_there_is_one(
     federated: Synthesised, dev: Synthesised
 ) -> None:
-    link = "cognito-idp:AdminLinkProviderForUser administrators"
+    link = "cognito-idp:AdminLinkProviderForUser pool administrators"
     for stage, provider in ((federated, "government"), (dev, "")):
         assert stage.functions["operator"]["Environment"]["Variables"]["FEDERATION_PROVIDER"] == provider
         assert (link in granted(stage, "operator")) is bool(provider)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from infra.config import HTTP_LOCAL_ID, WEBSOCKET_LOCAL_ID
+from infra.functions import FUNCTIONS, QUEUES, SECRETS
 from infra.http_api import ADMIN_APP_PATHS, ADMIN_PEOPLE_PATHS, APP_GROUP_PATHS, APP_PATHS, OTP_PATHS
 from sandes.apps.roster_work import RUN_SECONDS
 from sandes.edge import settings
@@ -20,70 +21,7 @@ from sandes.store.changes import FILTERS
 from sandes.store.schema import TABLES, Table
 from tests.infra.conftest import ROOT, Synthesised
 
-SETTINGS: dict[str, type[settings.Settings]] = {
-    "authorizer": settings.ConnectSettings,
-    "disconnect": settings.ConnectSettings,
-    "send": settings.SendSettings,
-    "deliver": settings.DeliverSettings,
-    "client": settings.ClientSettings,
-    "groupfanout": settings.GroupFanoutSettings,
-    "groupupkeep": settings.GroupUpkeepSettings,
-    "grouprosters": settings.RosterWorkSettings,
-    "otp": settings.OtpSettings,
-    "otpsms": settings.OtpSmsSettings,
-    "apps": settings.AppsSettings,
-    "appgroups": settings.AppGroupsSettings,
-    "appbatches": settings.BatchSettings,
-    "appwebhooks": settings.WebhookSettings,
-    "appexpiry": settings.AppExpirySettings,
-    "operator": settings.OperatorSettings,
-    "rekey": settings.AdminSettings,
-    "administratortokens": settings.Settings,
-    "admin": settings.AdminFunctionSettings,
-    "auditheads": settings.AuditHeadsSettings,
-    "adminpeople": settings.AdminPeopleSettings,
-    "adminimports": settings.ImportWorkSettings,
-    "adminapps": settings.AdminAppsSettings,
-    "verificationsweep": settings.VerificationSweepSettings,
-    "accessresets": settings.AccessResetSettings,
-    "statistics": settings.AddingUpSettings,
-    "queuedepths": settings.QueueDepthSettings,
-}
-HANDLERS = {
-    "authorizer": "handler.authorizer",
-    "disconnect": "handler.disconnect",
-    "send": "handler.handler",
-    "deliver": "handler.handler",
-    "client": "handler.handler",
-    "groupfanout": "handler.fanout",
-    "groupupkeep": "handler.upkeep",
-    "grouprosters": "handler.rosters",
-    "otp": "handler.handler",
-    "otpsms": "handler.sms",
-    "apps": "handler.handler",
-    "appgroups": "handler.handler",
-    "appbatches": "handler.batch",
-    "appwebhooks": "handler.webhook",
-    "appexpiry": "handler.expire",
-    "operator": "handler.operator",
-    "rekey": "handler.rekey",
-    "administratortokens": "handler.handler",
-    "admin": "handler.handler",
-    "auditheads": "handler.heads",
-    "adminpeople": "handler.handler",
-    "adminimports": "handler.imports",
-    "adminapps": "handler.handler",
-    "verificationsweep": "handler.ending",
-    "accessresets": "handler.access",
-    "statistics": "handler.changes",
-    "queuedepths": "handler.queues",
-}
-ANSWERING = {"authorizer", "disconnect", "send", "deliver", "client", "otp", "apps", "appgroups"} | {
-    "admin",
-    "adminpeople",
-    "adminapps",
-}
-"""Functions that API Gateway waits for, 29 s at most."""
+SPECS = {spec.logs_as: spec for spec in FUNCTIONS}
 
 HTTP_ROUTES = {
     "ANY /v1/{proxy+}": "Client",
@@ -105,16 +43,6 @@ HTTP_ROUTES = {
     for path in paths
     for rest in ("", "/{proxy+}")
 }
-WORKERS = {
-    "sms": "otpsms",
-    "batches": "appbatches",
-    "webhooks": "appwebhooks",
-    "fanout": "groupfanout",
-    "groupwork": "groupupkeep",
-    "rosterwork": "grouprosters",
-    "imports": "adminimports",
-}
-"""Queues by the function that works them off."""
 FRAME_ROUTES = {
     "send": "Send",
     "hello": "Deliver",
@@ -219,12 +147,31 @@ def test_a_development_stack_leaves_nothing_behind(dev: Synthesised) -> None:
 # Functions
 
 
-def test_the_functions_are_those_of_the_table(dev: Synthesised) -> None:
-    assert {name: properties["Handler"] for name, properties in dev.functions.items()} == HANDLERS
-    assert len(dev.of_type("AWS::Lambda::Function")) == len(HANDLERS)
+def test_the_functions_are_those_that_are_declared(dev: Synthesised) -> None:
+    handlers = {name: f"handler.{spec.entry}" for name, spec in SPECS.items()}
+    assert {name: properties["Handler"] for name, properties in dev.functions.items()} == handlers
+    assert len(dev.of_type("AWS::Lambda::Function")) == len(FUNCTIONS)
 
 
-@pytest.mark.parametrize("name", HANDLERS)
+def answering(stage: Synthesised) -> set[str]:
+    """Return the functions that API Gateway waits for, 29 s at most."""
+    called = [
+        *(one["Properties"].get("IntegrationUri") for one in stage.of_type("AWS::ApiGatewayV2::Integration").values()),
+        *(one["Properties"].get("AuthorizerUri") for one in stage.of_type("AWS::ApiGatewayV2::Authorizer").values()),
+    ]
+    return {
+        properties["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+        for id, properties in ((id, one["Properties"]) for id, one in stage.of_type("AWS::Lambda::Function").items())
+        if f"'{id}'" in str(called)
+    }
+
+
+def test_the_gateways_wait_for_the_apis_and_for_no_worker(dev: Synthesised) -> None:
+    assert {"authorizer", "send", "deliver", "client", "otp", "apps", "admin"} <= answering(dev)
+    assert not {spec.logs_as for spec in FUNCTIONS if spec.works or spec.schedule} & answering(dev)
+
+
+@pytest.mark.parametrize("name", SPECS)
 def test_a_function_runs_on_arm_with_both_layers_and_answers_before_the_gateway_gives_up(
     dev: Synthesised, name: str
 ) -> None:
@@ -232,10 +179,10 @@ def test_a_function_runs_on_arm_with_both_layers_and_answers_before_the_gateway_
     assert properties["Architectures"] == ["arm64"]
     assert properties["Runtime"] == "python3.13"
     assert len(properties["Layers"]) == 2
-    assert properties["Timeout"] < 29 or name not in ANSWERING
+    assert properties["Timeout"] < 29 or name not in answering(dev)
 
 
-@pytest.mark.parametrize("name", HANDLERS)
+@pytest.mark.parametrize("name", SPECS)
 def test_a_functions_log_holds_its_own_lines_only_and_is_kept_for_a_month(dev: Synthesised, name: str) -> None:
     logging = dev.functions[name]["LoggingConfig"]
     assert (logging["LogFormat"], logging["SystemLogLevel"], logging["ApplicationLogLevel"]) == ("JSON", "WARN", "INFO")
@@ -243,19 +190,19 @@ def test_a_functions_log_holds_its_own_lines_only_and_is_kept_for_a_month(dev: S
     assert dev.of_type("AWS::Logs::LogGroup")[group]["Properties"]["RetentionInDays"] == 30
 
 
-@pytest.mark.parametrize("name", HANDLERS)
+@pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("stage", ["dev", "local"])
 def test_a_function_is_told_exactly_its_settings(stage: str, name: str, request: pytest.FixtureRequest) -> None:
     variables = set(request.getfixturevalue(stage).functions[name]["Environment"]["Variables"])
     ours = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL", "PYDANTIC_DISABLE_PLUGINS"}
-    assert set(variables) == ours | set(SETTINGS[name].variables())
+    assert set(variables) == ours | set(SPECS[name].settings.variables())
 
 
-@pytest.mark.parametrize("name", HANDLERS)
+@pytest.mark.parametrize("name", SPECS)
 def test_a_functions_plain_values_fit_its_settings(dev: Synthesised, name: str) -> None:
     variables = dev.functions[name]["Environment"]["Variables"]
     texts = {key: value if isinstance(value, str) else "arn" for key, value in variables.items()}
-    loaded = SETTINGS[name].load(texts)
+    loaded = SPECS[name].settings.load(texts)
     assert loaded.stage == "dev"
     if isinstance(loaded, settings.ConnectSettings | settings.ClientSettings | settings.AppSettings):
         assert loaded.token_audience == "sandes:dev"
@@ -269,42 +216,25 @@ def test_a_functions_plain_values_fit_its_settings(dev: Synthesised, name: str) 
         assert loaded.sms_after_seconds == 8
 
 
-NAMED_QUEUES = {
-    "SMS_QUEUE": "sms",
-    "WEBHOOK_QUEUE": "webhooks",
-    "BATCH_QUEUE": "batches",
-    "FANOUT_QUEUE": "fanout",
-    "GROUP_QUEUE": "groupwork",
-    "ROSTER_QUEUE": "rosterwork",
-    "IMPORT_QUEUE": "imports",
-}
-
-
-@pytest.mark.parametrize("name", HANDLERS)
+@pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("stage", ["dev", "local"])
 def test_a_variable_names_the_table_queue_or_secret_it_is_called_after(
     stage: str, name: str, request: pytest.FixtureRequest
 ) -> None:
     template: Synthesised = request.getfixturevalue(stage)
-    secrets = {
-        "PEPPER_SECRET": "Pepper",
-        "SENDER_SECRET": "SenderSecret",
-        "SEAL_SECRET": "SealSecret",
-        "WEBHOOK_SECRET": "WebhookSecret",
-        "ATTESTATION_SECRET": "AttestationSecret",
-        "AUDIT_SECRET": "AuditSecret",
-    }
+    secrets = {secret.field.upper(): secret.name for secret in SECRETS}
+    queues = {queue.field.upper(): queue.name.lower() for queue in QUEUES}
     for variable, value in template.functions[name]["Environment"]["Variables"].items():
         if variable.endswith("_TABLE"):
             table = template.tables[variable.removesuffix("_TABLE").lower()]
             assert template.template["Resources"][value["Ref"]] is table
         if variable.endswith("_QUEUE"):
-            assert template.queue_name(value["Ref"]) == NAMED_QUEUES[variable]
+            assert template.queue_name(value["Ref"]) == queues[variable]
         if variable.endswith("_SECRET"):
             assert value["Ref"][:-8] == secrets[variable]
 
 
-@pytest.mark.parametrize("name", HANDLERS)
+@pytest.mark.parametrize("name", SPECS)
 def test_a_function_with_its_layers_is_at_most_45_mb_unzipped(dev: Synthesised, name: str) -> None:
     layers = dev.of_type("AWS::Lambda::LayerVersion")
     keys = [dev.functions[name]["Code"]["S3Key"]]
@@ -351,8 +281,13 @@ def test_queues_are_spoken_to_over_tls_only_on_aws(dev: Synthesised, local: Synt
     assert local.queues.keys() == dev.queues.keys()
 
 
-def test_queues_are_worked_off_by_the_functions_of_the_table(dev: Synthesised) -> None:
+WORKERS = {spec.works.queue.name.lower(): spec.logs_as for spec in FUNCTIONS if spec.works}
+"""Queues by the function that works them off."""
+
+
+def test_every_queue_is_worked_off_by_the_function_that_declares_it(dev: Synthesised) -> None:
     assert {queue: function for queue, (function, _) in dev.workers.items()} == WORKERS
+    assert WORKERS.keys() == {queue.name.lower() for queue in QUEUES}
 
 
 @pytest.mark.parametrize("queue", WORKERS)

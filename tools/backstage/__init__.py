@@ -88,7 +88,7 @@ def _queue(engine: Engine, variable: str) -> str:
 
 
 def secret_of(engine: Engine, name: str) -> bytes:
-    """Read a secret of the deployed stack. `name` is as in infra/foundation.py; the engine puts more around it."""
+    """Read a secret of the deployed stack. `name` is as in infra/functions.py; the engine puts more around it."""
     secrets = engine.client("secretsmanager")
     (found,) = [one["Name"] for one in secrets.list_secrets()["SecretList"] if name in one["Name"]]
     return str(secrets.get_secret_value(SecretId=found)["SecretString"]).encode()

@@ -1,13 +1,14 @@
 """Generate the protocol's specifications from the code that speaks it.
 
     python -m tools.specs              write asyncapi.json and the *-openapi.json in docs/protocol,
-                                       docs/errors.md, docs/limits.md, docs/policy.md and docs/admin/rights.md
+                                       docs/errors.md, docs/limits.md, docs/permissions.md, docs/policy.md
+                                       and docs/admin/rights.md
     python -m tools.specs --check      exit 1 if a committed file is not what the code says
     python -m tools.specs --breaking   write them even if programs written against the old ones would break
 
 The websocket comes from the models of sandes.protocol.frames, the HTTPS APIs from the routes of functions/client,
 functions/otp, functions/apps, functions/app_groups and functions/admin*, the pages about who may do what from the
-matrices of sandes.policy and sandes.administration.authority.
+matrices of sandes.policy and sandes.administration.authority, the page of permissions from infra/functions.py.
 Objects that the server sends stay open to new fields, so a client must pass over what it does not know; those that it
 takes are closed.
 """
@@ -27,6 +28,7 @@ from tools.specs.changes import breaking  # noqa: E402  # needs the path above
 from tools.specs.errors import errors_page  # noqa: E402
 from tools.specs.https import admin_openapi, app_openapi, client_openapi  # noqa: E402
 from tools.specs.limits import limits_page  # noqa: E402
+from tools.specs.permissions import permissions_page  # noqa: E402
 from tools.specs.policy import policy_page  # noqa: E402
 from tools.specs.rights import rights_page  # noqa: E402
 from tools.specs.schemas import Json  # noqa: E402
@@ -44,6 +46,7 @@ SPECIFICATIONS: dict[str, Callable[[], Json]] = {
 PAGES: dict[Path, Callable[[], str]] = {
     ROOT / "docs" / "errors.md": errors_page,
     ROOT / "docs" / "limits.md": limits_page,
+    ROOT / "docs" / "permissions.md": permissions_page,
     ROOT / "docs" / "policy.md": policy_page,
     ROOT / "docs" / "admin" / "rights.md": rights_page,
 }

@@ -1,0 +1,137 @@
+"""Puts the permissions of infra/permissions.py into the template: exactly the actions named, on exactly one resource.
+
+The ARNs of all resources are known here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
+
+from infra.config import Config
+from infra.function import SandesFunction
+from infra.function_spec import GuardedRows
+from infra.heads import Heads
+from infra.identity import Identity
+from infra.permissions import Resource, denied, permissions
+from infra.prefixes import HEADS
+from infra.tables import Tables
+from infra.uploads import Uploads
+from infra.websocket_api import WebSocketApi
+from sandes.store import schema
+
+
+class Grants:
+    """Grants functions what their declarations say. `queues` and `dead`: by the names of queues."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        *,
+        config: Config,
+        tables: Tables,
+        secrets: Mapping[str, secretsmanager.Secret],
+        queues: Mapping[str, sqs.Queue],
+        dead: Mapping[str, sqs.Queue],
+        uploads: Uploads,
+        heads: Heads,
+        websocket: WebSocketApi,
+        identity: Identity,
+    ) -> None:
+        self._stack, self._config = stack, config
+        self._tables = {table.name: tables[table] for table in schema.TABLES}
+        self._secrets, self._queues, self._dead = secrets, queues, dead
+        self._uploads, self._heads, self._websocket, self._identity = uploads, heads, websocket, identity
+
+    def grant(self, function: SandesFunction) -> None:
+        """Grant the function its permissions, and deny it the guarded rows that are not its own."""
+        granted: dict[Resource, list[str]] = {}
+        for permission in sorted(permissions(function.spec)):
+            if not permission.only_with or getattr(self._config.settings, permission.only_with):
+                granted.setdefault(permission.resource, []).append(permission.action)
+        for resource, actions in granted.items():
+            if self._config.local_port and resource.kind == "queue" and "sqs:SendMessage" in actions:
+                actions.append("sqs:SendMessageBatch")  # an action of its own on the engine only
+            self._allow(function, actions, resource)
+        for rows in denied(function.spec):
+            self._deny(function, rows)
+
+    def _allow(self, function: SandesFunction, actions: list[str], resource: Resource) -> None:
+        if resource.kind == "phone numbers":  # they are no resources, so the right is one to publish to no topic
+            statement = iam.PolicyStatement(actions=actions, not_resources=["arn:aws:sns:*:*:*"])
+        else:
+            statement = iam.PolicyStatement(actions=actions, resources=[self._arn(resource)])
+        function.function.add_to_role_policy(statement)
+
+    def _deny(self, function: SandesFunction, rows: GuardedRows) -> None:
+        """Deny every write that touches a partition of these patterns, also inside transactions."""
+        conditions = {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": list(rows.keys)}}
+        if rows.but:
+            conditions["ForAnyValue:StringNotEquals"] = {"dynamodb:Attributes": list(rows.but)}
+        function.function.add_to_role_policy(
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                actions=[f"dynamodb:{action}" for action in rows.actions],
+                resources=[self._tables[schema.DIRECTORY.name].table_arn],
+                conditions=conditions,
+            )
+        )
+
+    def _arn(self, resource: Resource) -> str:  # noqa: PLR0912  # one line for each kind of resource
+        name = resource.name
+        match resource.kind:
+            case "table":
+                return self._tables[name].table_arn
+            case "indexes of table":
+                return f"{self._tables[name].table_arn}/index/*"
+            case "streams of table":
+                return f"{self._tables[name].table_arn}/stream/*"
+            case "stream of table":
+                return self._stream(name)
+            case "secret":
+                return self._secret(name)
+            case "queue":
+                return self._queues[name].queue_arn
+            case "dead-letter queue":
+                return self._dead[name].queue_arn
+            case "objects":
+                bucket = self._heads.bucket if name.startswith(HEADS) else self._uploads.bucket
+                return bucket.arn_for_objects(name)
+            case "bucket":
+                return {"heads": self._heads.bucket, "uploads": self._uploads.bucket}[name].bucket_arn
+            case "sockets":
+                return self._websocket.connections_arn(name)
+            case "pool":
+                return self._identity.pool.user_pool_arn
+            case "mail domain":
+                return self._mail_domain()
+            case _:
+                raise ValueError(f"{resource} has no ARN")
+
+    def _stream(self, table: str) -> str:
+        arn = self._tables[table].table_stream_arn
+        if arn is None:
+            raise ValueError(f"the table {table} has no stream")
+        return arn
+
+    def _secret(self, name: str) -> str:
+        arn = self._secrets[name].secret_arn
+        if self._config.local_port is None:
+            return arn
+        return self._stack.format_arn(  # there, a template's reference to a secret is its name
+            service="secretsmanager",
+            resource="secret",
+            resource_name=f"{arn}-*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+
+    def _mail_domain(self) -> str:
+        """Return the identity that SES has verified for the sender's domain (docs/runbook.md, "Administrators")."""
+        if self._config.local_port:  # the engine judges SendEmail by no identity
+            return "*"
+        domain = str(self._config.settings.mail_from).rpartition("@")[2]
+        return self._stack.format_arn(service="ses", resource="identity", resource_name=domain)
