@@ -280,6 +280,10 @@ def test_templates_previews_and_usage_are_read(service: AppService, app: SyncApp
     service.on("GET", "/v1/usage", app_api.Usage(mode="trial", test=False, per_minute=quota, per_day=quota))
     assert [(one.id, one.languages, one.approved_at) for one in app.templates.list()] == [("login", ("en", "hi"), NOW)]
     assert app.templates.list()[0].may_be_empty == ("service",)
+    pages = [app_api.TemplateList(templates=[template], cursor="next"), app_api.TemplateList(templates=[template])]
+    service.script = [answer(found, 200) for found in pages]
+    assert len(app.templates.list()) == 2
+    assert service.requests[-1].url.params["cursor"] == "next"
     assert app.templates.preview("login", {"service": "x"}).sms_encoding == "GSM-7"
     assert body_of(service, app_api.PreviewTemplate).variables == {"service": "x"}
     assert app.usage().per_day.left == 4

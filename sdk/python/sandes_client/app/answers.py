@@ -170,6 +170,7 @@ class Template:
 @dataclass(frozen=True, slots=True)
 class TemplateList:
     templates: tuple[Template, ...]
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,8 +217,13 @@ def recall_message(caller: Caller, id: str) -> Steps[None]:
 
 
 def list_templates(caller: Caller) -> Steps[tuple[Template, ...]]:
-    """The newest approved version of each."""
-    return (yield from caller.get(TemplateList, "templates")).templates
+    """Return the newest approved version of each template, with a call for each 100 versions that the app has."""
+    found = yield from caller.get(TemplateList, "templates")
+    every = found.templates
+    while found.cursor:
+        found = yield from caller.get(TemplateList, "templates", cursor=found.cursor)
+        every += found.templates
+    return every
 
 
 def preview_template(

@@ -8,17 +8,31 @@ from typing import Any, cast
 from sandes.apps.messages import AppsDependencies
 from sandes.apps.quotas import Window
 from sandes.apps.templates import CODE, check_variables, render, sms_segments
+from sandes.cursors import cursor, position
 from sandes.identity.apps import AppRequest, identify
 from sandes.model.template import LANGUAGES, Template
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.app_view import Wanted
 
+_TEMPLATES = "templates"
 
-def templates(request: AppRequest, *, now_ms: int, deps: AppsDependencies) -> app_api.TemplateList:
-    """The newest version of each. Raises ProtocolError: what `identify` raises."""
+
+def templates(
+    request: AppRequest, *, after: str | None, limit: int, now_ms: int, deps: AppsDependencies
+) -> app_api.TemplateList:
+    """Return a page of the newest versions, by name, with one query.
+
+    Raises ProtocolError: what `identify` raises, invalid_cursor.
+    """
     caller = identify(request, Wanted(), scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
-    return app_api.TemplateList(templates=[_template(found) for found in deps.view.apps.templates(caller.app.id)])
+    app = caller.app.id
+    start = position(after, owner=app, of=_TEMPLATES, pepper=deps.pepper) if after is not None else None
+    found, last = deps.view.apps.templates_page(app, after=start, limit=limit)
+    return app_api.TemplateList(
+        templates=[_template(one) for one in found],
+        cursor=cursor(last, owner=app, of=_TEMPLATES, pepper=deps.pepper) if last else None,
+    )
 
 
 def preview(

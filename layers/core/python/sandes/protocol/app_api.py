@@ -313,7 +313,10 @@ class Template(Answer):
 
 
 class TemplateList(Answer):
+    """The newest version of each. `cursor` leads to the next page; a page may hold fewer than `limit`, even none."""
+
     templates: list[Template]
+    cursor: str | None = None
 
 
 class PreviewTemplate(Wire):

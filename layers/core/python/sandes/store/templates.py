@@ -91,25 +91,6 @@ class TemplateStore:
         answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
         return read_template(app, answer["Item"]) if "Item" in answer else None
 
-    def templates(self, app: AppId) -> list[Template]:
-        """The newest version of each, by name."""
-        found: list[Template] = []
-        start: dict[str, Any] = {}
-        while True:
-            answer = self.client.query(
-                TableName=self.table,
-                KeyConditionExpression=f"{DirectoryRow.PARTITION} = :app AND begins_with({DirectoryRow.SORT}, :prefix)",
-                ExpressionAttributeValues={
-                    ":app": app_key(app)[DirectoryRow.PARTITION],
-                    ":prefix": {"S": _TEMPLATE_PREFIX},
-                },
-                **start,
-            )
-            found += [read_template(app, item) for item in answer["Items"] if not _is_numbered(item)]
-            if "LastEvaluatedKey" not in answer:
-                return found
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
-
     def templates_page(self, app: AppId, *, after: str | None = None, limit: int) -> tuple[list[Template], str | None]:
         """The newest version of each, by name; a page may hold fewer than `limit`, even none. One query."""
         items, last = self._page(app_key(app), _TEMPLATE_PREFIX, after, limit)

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from annotated_types import Ge, Le
 from aws_lambda_powertools.event_handler.api_gateway import Router
-from aws_lambda_powertools.event_handler.openapi.params import Path
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from sandes.apps import app_queries
 from sandes.edge.apps.request import described, signed_request
 from sandes.edge.http import now_milliseconds
+from sandes.edge.paths import ONE_NUMBER
 from sandes.edge.wiring.apps import wire_apps
-from sandes.protocol.app_api import Preview, PreviewTemplate, TemplateList, Usage
+from sandes.protocol.app_api import MAX_PAGE, Preview, PreviewTemplate, TemplateList, Usage
 from sandes.protocol.errors import ErrorCode
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
 
+CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
+LimitQuery = Annotated[int, Ge(1), Le(MAX_PAGE), ONE_NUMBER, Query()]
 TemplatePath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
 
 
-@router.get("/v1/templates", **described("Approved templates", scope=None))
-def list_templates() -> TemplateList:
-    return app_queries.templates(signed_request(router), now_ms=now_milliseconds(), deps=wire_apps())
+@router.get(
+    "/v1/templates", **described("Approved templates, by name", scope=None, refuses=(ErrorCode.INVALID_CURSOR,))
+)
+def list_templates(*, cursor: CursorQuery = None, limit: LimitQuery = 100) -> TemplateList:
+    request, now_ms = signed_request(router), now_milliseconds()
+    return app_queries.templates(request, after=cursor, limit=limit, now_ms=now_ms, deps=wire_apps())
 
 
 @router.post(
