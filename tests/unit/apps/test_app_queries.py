@@ -13,8 +13,9 @@ from sandes.messaging.push import Push
 from sandes.protocol.app_api import TemplateList
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from tests.support.app_keys import AppKeys
+from tests.support.keys import SERVICE_KEYS
 from tests.support.queue import FakeQueue
-from tests.support.service import AUDIENCE, MAX_EXPIRY_SECONDS, NOW_MS, PEPPER, SERVICE_KEYS, Service
+from tests.support.service import AUDIENCE, MAX_EXPIRY_SECONDS, NOW_MS, PEPPER, Service
 
 
 class Counting:
