@@ -6,7 +6,7 @@ from sandes.edge.admin import access_http, complaints_http, me_http, places_http
 from sandes.edge.admin.audit_http import router as audit_routes
 from sandes.edge.admin.statistics_http import router as statistics_routes
 from sandes.edge.http import http_handler, resolver
-from sandes.edge.queues.administration import access, ending, heads, operator, rekey
+from sandes.edge.queues.administration import *  # noqa: F403  # its entry points
 
 app = resolver()
 app.include_router(me_http.router)
@@ -17,5 +17,3 @@ app.include_router(access_http.router)
 app.include_router(complaints_http.router)
 app.include_router(statistics_routes)
 handler = http_handler(app)
-
-__all__ = ["access", "app", "ending", "handler", "heads", "operator", "rekey"]

@@ -2,6 +2,4 @@
 
 from __future__ import annotations
 
-from sandes.edge.queues.groups import fanout, rosters, upkeep
-
-__all__ = ["fanout", "rosters", "upkeep"]
+from sandes.edge.queues.groups import *  # noqa: F403  # its entry points

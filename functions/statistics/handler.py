@@ -2,6 +2,4 @@
 
 from __future__ import annotations
 
-from sandes.edge.queues.statistics import changes, queues
-
-__all__ = ["changes", "queues"]
+from sandes.edge.queues.statistics import *  # noqa: F403  # its entry points

@@ -25,6 +25,8 @@ from sandes.edge.wiring.administration import (
 )
 from sandes.model.ids import id_text
 
+__all__ = ["access", "ending", "heads", "operator", "rekey"]
+
 
 def heads(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
     """Called every hour."""

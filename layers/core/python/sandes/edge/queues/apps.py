@@ -13,6 +13,8 @@ from sandes.edge.queues.records import each_record
 from sandes.edge.telemetry import logger
 from sandes.edge.wiring.apps import wire_app_expiry, wire_batches, wire_webhook_delivery
 
+__all__ = ["batch", "expire", "webhook"]
+
 
 def expire(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
     """Called every minute."""

@@ -13,6 +13,8 @@ from sandes.edge.wiring.groups import wire_fanout, wire_group_upkeep, wire_roste
 from sandes.groups import groups_upkeep
 from sandes.groups.fanout import MOST_LINKS
 
+__all__ = ["fanout", "rosters", "upkeep"]
+
 
 def fanout(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     deps = wire_fanout()

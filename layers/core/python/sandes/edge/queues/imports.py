@@ -11,6 +11,8 @@ from sandes.edge.http import now_milliseconds
 from sandes.edge.queues.records import each_record
 from sandes.edge.wiring.imports import wire_import_work
 
+__all__ = ["imports"]
+
 
 def imports(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """The queue of imports: checking files, chunks of rows, people who were nominated before they came."""

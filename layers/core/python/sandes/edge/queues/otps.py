@@ -11,6 +11,8 @@ from sandes.edge.http import now_milliseconds
 from sandes.edge.queues.records import each_record
 from sandes.edge.wiring.otps import wire_otp_sms
 
+__all__ = ["sms"]
+
 
 def sms(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     return each_record(

@@ -12,6 +12,8 @@ from sandes.edge.queues.streams import each_batch
 from sandes.edge.telemetry import logger
 from sandes.edge.wiring.statistics import wire_adding_up, wire_queue_depths
 
+__all__ = ["changes", "queues"]
+
 
 def changes(event: dict[str, Any], _: LambdaContext) -> None:
     """Called by Lambda with a batch of a table's stream."""
