@@ -28,7 +28,7 @@ _PAGE_ROWS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the job is with a step. `step` names the values of the pepper, the one in use first.
+    """How far the job is with a step. `step` names the values of the pepper, the one in use first, and its time.
 
     `passes` that were begun; `start` is the key that the present one goes on behind. `rows` seen and `changed` in the
     present pass, `changed_before` in those before. `unreadable`: rows of the present pass under neither value.

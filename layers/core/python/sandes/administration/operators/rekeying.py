@@ -93,7 +93,8 @@ def _told(progress: Progress | None, pepper: Pepper) -> dict[str, Any]:
 
 
 def _step(pepper: Pepper) -> str:
-    return " ".join(str(one.number) for one in pepper.values)
+    """Name the values and when the step was taken: a value that was taken back leaves its number to the next one."""
+    return " ".join(str(number) for number in (*(one.number for one in pepper.values), pepper.since))
 
 
 def _of_step(progress: Progress | None, step: str) -> Progress | None:
