@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from sandes.administration.organisations import places
+from sandes.administration.organisations import organisations, places
 from sandes.administration.organisations.places import PlaceDependencies
+from sandes.administration.recorder import Recorder
 from sandes.limits import Limit, enforce
 from sandes.model.administrator import Caller, Place, Role
 from sandes.model.ids import UnitId, administrator_text, id_text
 from sandes.protocol.admin_organisations_api import ChangeUnit, NewUnit
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.audit import AuditStore
+from sandes.store.organisations import OrganisationStore
 from tests.support.administration import Administration
-from tests.support.service import NOW_MS, PEPPER, Service
+from tests.support.dynamodb import OvertakenClient
+from tests.support.service import AUDIT_KEY, NOW_MS, PEPPER, Service
 
 
 def refused(call: Callable[[], object]) -> ProtocolError:
@@ -55,3 +60,46 @@ def test_who_changes_units_too_often_waits_and_may_change_them_again(service: Se
     assert service.organisations.glance(ministry) == before, "a refused change changes nothing"
     create(second, "Depot")
     create(first, "Workshop", now_ms=NOW_MS + wait * 1000)
+
+
+@pytest.mark.parametrize("change", ["move", "move in", "rename", "create", "remove"])
+@pytest.mark.parametrize("late", [False, True], ids=["before the tree is read", "before the write"])
+def test_a_unit_that_is_moved_away_meanwhile_is_out_of_reach_of_a_change_under_way(
+    service: Service, change: str, *, late: bool
+) -> None:
+    """The officer of the ministry is faster than the administrator of the zone, and stays so."""
+    staff, of = Administration(service), service.organisation()
+    zone, other = (service.unit(of, name) for name in ("Western zone", "Eastern zone"))
+    desk, yard = service.unit(of, "Desk", parent=zone), service.unit(of, "Yard", parent=zone)
+    caller = staff.appoint(Role.UNIT_ADMIN, Place(of, zone))
+
+    def move_away() -> None:
+        organisations.move(of, desk, other, store=service.organisations)
+
+    method = "transact_write_items" if late else "query"
+    client: Any = OvertakenClient(service.client, method, move_away)
+    store = OrganisationStore(client, service.tables["directory"])
+    recorder = Recorder(AuditStore(client, service.tables["audit"]), AUDIT_KEY, sleep=lambda _: None)
+    deps = PlaceDependencies(store, staff.store, recorder, PEPPER, service.limits)
+    new = NewUnit.model_validate({"organisation": id_text(of), "parent": id_text(desk), "name": "A", "kind": "office"})
+    calls: dict[str, Callable[[], object]] = {
+        "move": lambda: places.change_unit(
+            caller, Place(of, desk), ChangeUnit(parent=yard), None, now_ms=NOW_MS, deps=deps
+        ),
+        "move in": lambda: places.change_unit(
+            caller, Place(of, yard), ChangeUnit(parent=desk), None, now_ms=NOW_MS, deps=deps
+        ),
+        "rename": lambda: places.change_unit(
+            caller, Place(of, desk), ChangeUnit(name="B"), None, now_ms=NOW_MS, deps=deps
+        ),
+        "create": lambda: places.create_unit(caller, new, now_ms=NOW_MS, deps=deps),
+        "remove": lambda: places.remove_unit(caller, Place(of, desk), None, now_ms=NOW_MS, deps=deps),
+    }
+    assert refused(calls[change]).code is ErrorCode.NOT_FOUND
+    tree = service.organisations.glance(of)
+    assert tree
+    assert {one: (tree.units[one].parent, tree.units[one].name) for one in (desk, yard)} == {
+        desk: (other, "Desk"),
+        yard: (zone, "Yard"),
+    }
+    assert len(tree.units) == 5

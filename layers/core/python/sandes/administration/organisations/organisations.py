@@ -14,6 +14,12 @@ _TRIES = 8
 """Of a change of the tree while others change it too."""
 
 
+May = Callable[[Tree], object]
+"""Looks at the tree that a change is decided on, each time anew: it raises ProtocolError if whoever asks for the change
+has no right to it there.
+"""
+
+
 def read_tree(organisation: OrganisationId, store: OrganisationStore) -> Tree:
     """Raises ProtocolError not_found."""
     tree = store.tree(organisation)
@@ -31,6 +37,7 @@ def create_unit(
     id: UnitId | None = None,
     now_seconds: int,
     store: OrganisationStore,
+    may: May = lambda _: None,
 ) -> UnitId:
     """Create a unit below `parent`. `id` is drawn if it is left out.
 
@@ -39,6 +46,7 @@ def create_unit(
     unit = Unit(id or new_unit_id(), name, kind, parent, now_seconds)
 
     def change(tree: Tree) -> bool:
+        may(tree)
         _check_there(tree, parent=parent)
         _check_room(tree.organisation)
         _check_depth(tree.level(parent) + 1)
@@ -57,6 +65,7 @@ def move(
     name: str | None = None,
     version: int | None = None,
     store: OrganisationStore,
+    may: May = lambda _: None,
 ) -> None:
     """Change a unit: its `name`, if one is given; only at this `version`, if one is given.
 
@@ -65,6 +74,7 @@ def move(
     """
 
     def change(tree: Tree) -> bool:
+        may(tree)
         _check_there(tree, unit=unit, parent=parent)
         _check_version(tree, unit, version)
         if tree.within(parent, unit):
@@ -79,7 +89,13 @@ def move(
 
 
 def rename(
-    organisation: OrganisationId, unit: UnitId, name: str, *, version: int | None = None, store: OrganisationStore
+    organisation: OrganisationId,
+    unit: UnitId,
+    name: str,
+    *,
+    version: int | None = None,
+    store: OrganisationStore,
+    may: May = lambda _: None,
 ) -> None:
     """Of this `version`, if one is given. The tree keeps its shape but gets a new version: units that are made or moved
     at the same time are compared with the new name.
@@ -88,6 +104,7 @@ def rename(
     """
 
     def change(tree: Tree) -> bool:
+        may(tree)
         _check_there(tree, unit=unit)
         _check_version(tree, unit, version)
         parent = tree.units[unit].parent
@@ -99,7 +116,14 @@ def rename(
     _reshape(organisation, change, store)
 
 
-def remove(organisation: OrganisationId, unit: UnitId, *, version: int | None = None, store: OrganisationStore) -> None:
+def remove(
+    organisation: OrganisationId,
+    unit: UnitId,
+    *,
+    version: int | None = None,
+    store: OrganisationStore,
+    may: May = lambda _: None,
+) -> None:
     """Of this `version`, if one is given.
 
     Raises ProtocolError not_found, unit_not_empty, precondition_failed; invalid_request for the organisation itself,
@@ -109,6 +133,7 @@ def remove(organisation: OrganisationId, unit: UnitId, *, version: int | None = 
         raise invalid(ErrorCode.INVALID_REQUEST, "/unit", "is_the_organisation")
 
     def change(tree: Tree) -> bool:
+        may(tree)
         _check_there(tree, unit=unit)
         _check_version(tree, unit, version)
         found = tree.units[unit]

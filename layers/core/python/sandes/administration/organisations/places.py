@@ -11,8 +11,9 @@ from itertools import islice
 from typing import Any
 
 from sandes.administration.approvals import ApprovalDependencies
-from sandes.administration.authority import Permission, grants, path_seen, require
+from sandes.administration.authority import Permission, grants, path_seen, require, require_in
 from sandes.administration.organisations import mail_domains, organisations
+from sandes.administration.organisations.organisations import May
 from sandes.administration.recorder import BesideFailed, Recorder
 from sandes.administration.scopes import Standing, Walk
 from sandes.crypto.pepper import Pepper
@@ -169,7 +170,14 @@ def create_unit(caller: Caller, body: NewUnit, *, now_ms: int, deps: PlaceDepend
     details = {"name": body.name, "kind": body.kind, "parent": id_text(parent)}
     store = _recording(deps, caller, right, place, action="unit.create", now_ms=now_ms, details=details)
     organisations.create_unit(
-        body.organisation, body.name, body.kind, parent, id=place.unit, now_seconds=now_ms // 1000, store=store
+        body.organisation,
+        body.name,
+        body.kind,
+        parent,
+        id=place.unit,
+        now_seconds=now_ms // 1000,
+        store=store,
+        may=_may(caller, parent),
     )
     return _unit(place, deps)
 
@@ -193,12 +201,14 @@ def change_unit(
         return _unit(place, deps)
     if parent is None:
         store = _recording(deps, caller, right, place, action="unit.rename", now_ms=now_ms, details=changes)
-        organisations.rename(place.organisation, place.unit, body.name or old.name, version=version, store=store)
+        name, may = body.name or old.name, _may(caller, place.unit)
+        organisations.rename(place.organisation, place.unit, name, version=version, store=store, may=may)
         return _unit(place, deps)
     require(caller, Permission.UNITS, "act", Place(place.organisation, parent), deps.organisations)
     changes["parent"] = {"old": id_text(old.parent) if old.parent else None, "new": id_text(parent)}
     store = _recording(deps, caller, right, place, action="unit.move", now_ms=now_ms, details=changes)
-    organisations.move(place.organisation, place.unit, parent, name=body.name, version=version, store=store)
+    may = _may(caller, place.unit, parent)
+    organisations.move(place.organisation, place.unit, parent, name=body.name, version=version, store=store, may=may)
     return _unit(place, deps)
 
 
@@ -217,7 +227,17 @@ def remove_unit(caller: Caller, place: Place, version: int | None, *, now_ms: in
         raise ProtocolError(ErrorCode.UNIT_NOT_EMPTY)
     details = {"name": old.name, "parent": id_text(old.parent) if old.parent else None}
     store = _recording(deps, caller, right, place, action="unit.remove", now_ms=now_ms, details=details)
-    organisations.remove(place.organisation, place.unit, version=version, store=store)
+    organisations.remove(place.organisation, place.unit, version=version, store=store, may=_may(caller, place.unit))
+
+
+def _may(caller: Caller, *units: UnitId) -> May:
+    """Ask again for the right to change these units: one may have been moved away since the caller was let in."""
+
+    def ask(tree: Tree) -> None:
+        for unit in units:
+            require_in(caller, Permission.UNITS, "act", unit, tree)
+
+    return ask
 
 
 def _enforce(caller: Caller, now_ms: int, deps: PlaceDependencies) -> None:
