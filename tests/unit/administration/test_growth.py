@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -206,6 +207,58 @@ def test_a_move_that_was_overtaken_changes_no_path(service: Service, monkeypatch
     assert now is not None
     assert part is not None
     assert [part.path(one) for one in made] == [now.path(one) for one in made]
+
+
+class MovedBetween:
+    """Reads one batch after another, and moves units behind the first that has `seen`, before the list of moves."""
+
+    def __init__(self, client: Any, seen: UnitId, move: Callable[[], None]) -> None:
+        self.client, self.seen, self.move = client, {"S": f"0#{id_text(seen)}"}, move
+        self.moved = threading.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client, name)
+
+    def batch_get_item(self, *, RequestItems: Any) -> Any:  # noqa: N803
+        (asked,) = RequestItems.values()
+        sorts = [key["s"] for key in asked["Keys"]]
+        if {"S": "1"} in sorts:
+            assert self.moved.wait(10)
+        answer = self.client.batch_get_item(RequestItems=RequestItems)
+        if self.seen in sorts:
+            self.move()
+            self.moved.set()
+        return answer
+
+
+def test_units_that_are_read_by_several_calls_stand_where_they_were_or_are(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path made of a row of before and of moves of after may be one that there never was."""
+    monkeypatch.setattr("sandes.store.organisations.MAX_REWRITTEN", 2)
+    monkeypatch.setattr("sandes.store.dynamo.BATCH_KEYS", 1)
+    monkeypatch.setattr("sandes.store.organisations.BATCH_KEYS", 1, raising=False)
+    of, store = service.organisation(), service.organisations
+    west, east = service.unit(of), service.unit(of)
+    zone = service.unit(of, parent=west)
+    office = service.unit(of, parent=zone)
+    desk = service.unit(of, parent=office)
+    for _ in range(3):
+        service.unit(of, parent=zone)
+
+    def move() -> None:
+        organisations.move(of, office, UnitId(of), store=store)  # rewrites the row of the desk
+        organisations.move(of, zone, east, store=store)  # is listed
+
+    before = store.tree(of)
+    client: Any = MovedBetween(service.client, desk, move)
+    part = OrganisationStore(client, service.tables["directory"]).paths(of, [desk])
+    now = store.tree(of)
+    assert before
+    assert part
+    assert now
+    assert part.path(desk) in (before.path(desk), now.path(desk))
+    assert not part.within(desk, east), "the desk was never there"
 
 
 def test_units_that_are_not_there_have_no_path(service: Service) -> None:

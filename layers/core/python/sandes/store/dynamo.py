@@ -25,7 +25,9 @@ It may put more into the transaction, behind the operations it is given: `Condit
 """
 
 BATCH_TRIES = 8
-_BATCH_KEYS = 100  # DynamoDB's most
+BATCH_KEYS = 100
+"""DynamoDB's most."""
+
 _READS_AT_ONCE = 8  # fewer than a client keeps connections
 _FIRST_WAIT_SECONDS = 0.025
 _LONGEST_WAIT_SECONDS = 1.0
@@ -150,7 +152,7 @@ def batch_get_many(client: Client, table: str, keys: Sequence[Any], *, attribute
     `attributes`: only these of each row. Raises StoreUnavailable.
     """
     names = {"ProjectionExpression": ", ".join(attributes)} if attributes else {}
-    hundreds = [list(keys[start : start + _BATCH_KEYS]) for start in range(0, len(keys), _BATCH_KEYS)]
+    hundreds = [list(keys[start : start + BATCH_KEYS]) for start in range(0, len(keys), BATCH_KEYS)]
 
     def read(some: list[Any]) -> list[Item]:
         return batch_get(client, {table: {"Keys": some, "ConsistentRead": True, **names}})[table]
