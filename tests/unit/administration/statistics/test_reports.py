@@ -189,6 +189,19 @@ def test_pages_name_each_unit_once_and_have_figures_on_the_first_only(world: Wor
     assert [page.figures is not None for page in pages] == [held == "whole", *(False for _ in pages[1:])]
 
 
+def test_a_cursor_is_of_no_use_once_its_owner_sees_another_part(world: World) -> None:
+    of = world.service.organisation(name="Ministry of Careers")
+    zone = world.service.unit(of, "Zone")
+    for n in range(3):
+        world.service.unit(of, f"Desk {n}", parent=zone)
+    below, whole = (world.officer(Role.VERIFIER, Place(of, unit)) for unit in (zone, UnitId(of)))
+    promoted = replace(below, assignments=whole.assignments)
+    for before, after in ((below, promoted), (promoted, below)):
+        first = world.of(before, organisation=of, limit=2)
+        assert first.cursor
+        refused(ErrorCode.INVALID_CURSOR, world.of, after, organisation=of, after=first.cursor)
+
+
 def test_a_cursor_is_of_no_use_to_others_or_once_its_unit_is_gone(world: World) -> None:
     of = world.service.organisation(name="Ministry of Cursors")
     zone = world.service.unit(of, "Zone")

@@ -102,7 +102,7 @@ def of_organisation(
     a caller who has no right in the organisation.
     """
     whole = grants(caller, Permission.STATISTICS, "read", Place.root(organisation), deps.organisations) is not None
-    of = f"statistics {id_text(organisation)}"
+    of = f"statistics {'of all' if whole else 'of some'} {id_text(organisation)}"
     start = position(after, owner=caller.id, of=of, pepper=deps.pepper) if after else None
     if whole:
         found = deps.organisations.units(organisation, after=start, limit=limit)
