@@ -293,6 +293,15 @@ def test_a_row_that_could_not_be_read_says_so() -> None:
         ),
         *(
             (text, "placeholder")
+            for text in ("(blank)", "To be filled", "Same as above", "Grand Total", "Loading...", "Mr", "Dr.", "wahr")
+        ),
+        *((text, "placeholder") for text in ("Name of Officer", "DESIGNATION", "Full name:")),
+        *(
+            (text, "letters_lost")
+            for text in ("Zo\u00c3\u00ab (\u0930\u0935\u093f)", "\u0930\u0935\u093f Ren\u00c3\u00a9")
+        ),
+        *(
+            (text, "placeholder")
             for text in (
                 "-do-",
                 '" do "',

@@ -28,10 +28,13 @@ GSM_7_TWO = set("^{}\\[~]|€")
 
 _NAME = re.compile(VARIABLE_NAME)
 _VARIABLE = re.compile(r"\{\{[ \t]*([^\s{}]*)[ \t]*\}\}")
-_UNSEEN_MARKS = "\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff"
+_UNSEEN_MARKS = (
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u200b-\u200f\u202a-\u202e\u2060-\u2069\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0"
+)
 _APART = rf"[\s{_UNSEEN_MARKS}]*"
 _MARKUP = re.compile(
     rf"\{{[{_UNSEEN_MARKS}]*[{{%#]|[}}%#][{_UNSEEN_MARKS}]*\}}|\{{{_APART}#{_APART}\w+{_APART}#{_APART}\}}"
+    rf"|[<\u2039\u00ab]{_APART}#{_APART}\w+{_APART}#{_APART}[>\u203a\u00bb]"
 )
 """Searched in form NFKC, in which braces of full width are braces. Also with invisible characters between, and a
 placeholder of operators with blanks in it.

@@ -35,6 +35,27 @@ _NO_VALUES = frozenset(
 )
 """Words, without what stands between them, that people and programs write where there is no name and no post."""
 
+_NO_NAMES = frozenset(
+    (
+        *(
+            "blank",
+            "tobefilled",
+            "tobefilledin",
+            "notfilled",
+            "sameasabove",
+            "asabove",
+            "total",
+            "grandtotal",
+            "loading",
+        ),
+        *("name", "fullname", "officername", "nameofofficer", "nameoftheofficer", "employeename", "nameofemployee"),
+        *("nameoftheemployee", "post", "designation", "mr", "mrs", "ms", "dr", "wahr", "falsch", "vrai", "faux"),
+    )
+)
+"""Whole texts, without what stands between their words, that are written in place of a name or a post: empty cells of
+pivot tables, sums, headings, titles without a name. Each word may be part of a real name or post.
+"""
+
 _MAX_CHARS = 1_000
 """So much of a text is looked at. No name, post or reason is as long."""
 
@@ -73,7 +94,8 @@ def _stands_for_nothing(text: str) -> bool:
     if _WHOLE_PLACEHOLDER.fullmatch(text) or _PLACEHOLDER.search(text):
         return True
     words = _words(unicodedata.normalize("NFKC", text).casefold())
-    return bool(words) and ("".join(words) in _NO_VALUES or all(word in _NO_VALUES for word in words))
+    whole = "".join(words)
+    return bool(words) and (whole in _NO_VALUES | _NO_NAMES or all(word in _NO_VALUES for word in words))
 
 
 def _words(text: str) -> list[str]:
@@ -82,11 +104,15 @@ def _words(text: str) -> list[str]:
 
 
 def _is_misread(text: str) -> bool:
-    """Whether this is UTF-8 that was read as Windows-1252 or ISO 8859-1: its bytes are UTF-8 once more."""
-    for encoding in ("cp1252", "latin-1"):
-        try:
-            text.encode(encoding).decode()
-        except UnicodeError:
-            continue
-        return True
+    """Tell whether a word is UTF-8 that was read as Windows-1252 or ISO 8859-1: its bytes are UTF-8 once more.
+
+    Other words may be in a script that these encodings do not have.
+    """
+    for word in text.split():
+        for encoding in ("cp1252", "latin-1"):
+            try:
+                if not word.isascii() and word.encode(encoding).decode():
+                    return True
+            except UnicodeError:
+                continue
     return False
