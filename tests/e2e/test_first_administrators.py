@@ -107,7 +107,8 @@ def test_signing_in_later_takes_password_and_code_and_signing_out_ends_it(
     assert run("logout").exit_code == 0
     assert not session.exists()
     again = run("whoami")
-    assert (again.exit_code, again.stderr) == (1, "error: not_signed_in: sign in with `sandes-admin login`\n")
+    advice = f"sign in with `sandes-admin --session {session} login`"
+    assert (again.exit_code, again.stderr) == (1, f"error: not_signed_in: {advice}\n")
     with pytest.raises(SignInRefused):
         cognito(asha.deployed).call(
             "InitiateAuth",
