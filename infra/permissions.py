@@ -1,4 +1,4 @@
-"""What each function may do, derived from its declaration. docs/permissions.md lists the result.
+"""Permissions of each function, derived from its declaration. docs/permissions.md lists the result.
 
 Nothing here imports the CDK. infra/grants.py puts the permissions into the template; tests/infra/test_permissions.py
 compares the template with them.
@@ -43,7 +43,7 @@ _WORK_ACTIONS = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Resource:
-    """What an action is allowed on. `name` is without meaning for kinds of which there is one resource only."""
+    """A resource that an action is allowed on. `name` has no meaning for kinds with one resource only."""
 
     kind: Kind
     name: str = ""

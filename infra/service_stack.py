@@ -51,7 +51,7 @@ class ServiceStack(Stack):
         self._outputs()
 
     def _resources(self) -> None:
-        """What functions use: data, secrets, sockets, buckets, queues."""
+        """Create the resources that functions use: tables, secrets, sockets, buckets, queues."""
         self.layers = Layers(self, "Layers", config=self._config)
         self.tables = Tables(self, "Tables", config=self._config)
         self.secrets = {secret.name: self._secret(secret) for secret in SECRETS}

@@ -229,7 +229,7 @@ def _fields(one: Entry) -> list[object]:
 
 
 def encode_entries(entries: Sequence[Entry]) -> bytes:
-    """What is sealed of them."""
+    """Return the part of the rows that is sealed."""
     return cbor2.dumps([[*_fields(one), one.phone] for one in entries])
 
 

@@ -1,1 +1,1 @@
-"""What only the people who operate the deployment do: platform administrators, and the pepper."""
+"""Tasks of the people who operate the deployment: platform administrators, and replacing the pepper."""

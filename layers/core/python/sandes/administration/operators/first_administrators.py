@@ -68,7 +68,7 @@ class FirstAdministratorDependencies:
 
 
 def operate(request: Mapping[str, Any], *, now_ms: int, deps: FirstAdministratorDependencies) -> dict[str, Any]:
-    """What operators may ask for: `administrator.create`, `administrator.remove`, and nothing else.
+    """Carry out an operator's request: `administrator.create` or `administrator.remove`, and nothing else.
 
     Raises ProtocolError invalid_request, and as `create` and `remove` do.
     """

@@ -55,7 +55,7 @@ class RekeyDependencies:
 
 
 def operate(request: Mapping[str, Any], *, now_ms: int, deps: RekeyDependencies) -> dict[str, Any]:
-    """What operators may ask for: `pepper.rekey`, which goes on with the job, and `pepper.status`.
+    """Carry out an operator's request: `pepper.rekey`, which continues the job, or `pepper.status`.
 
     Answers with `state` (`idle`: there is one value; `settling`, with `seconds` to wait; `running`; `done`, with the
     `proof` that tools/pepper.py asks for) and how far the job is. Raises ProtocolError invalid_request, unavailable.
@@ -170,7 +170,7 @@ def _write(operations: Change, writer: Callable[[Change], None]) -> None:
 
 @dataclass(slots=True)
 class _Rekeying:
-    """What is to be changed of rows as they were read. `unreadable` counts those that no value opens."""
+    """Changes to rows as they were read. `unreadable` counts the rows that no value opens."""
 
     store: RekeyStore
     pepper: Pepper

@@ -28,7 +28,7 @@ OPERATION = "organisation.mail_domains"
 
 
 class SetMailDomains(Wire):
-    """What an approval of other mail domains holds. `before`: those that they take the place of."""
+    """Parameters of an approval that replaces the mail domains. `before` holds the domains that are replaced."""
 
     organisation: OrganisationField
     mail_domains: MailDomains

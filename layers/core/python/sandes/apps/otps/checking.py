@@ -62,7 +62,7 @@ def _answer_again(
     now_ms: int,
     deps: OtpDependencies,
 ) -> app_api.OtpChecked:
-    """Of a request that was counted before, whose answer may have got lost, or which ended before it consumed."""
+    """Answer a request that was counted before. Its answer got lost, or it ended before it used the code."""
     if otp.used_by == by:
         return app_api.OtpChecked(result="approved", attempts_left=counted.attempts_left)
     if counted.send != otp.sends or not _fits(otp, body, deps):

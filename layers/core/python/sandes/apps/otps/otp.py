@@ -1,4 +1,4 @@
-"""What all requests about an OTP share: whose it is, how it stands, and how it is shown."""
+"""Common parts of all requests about an OTP: its owner, its state, and how the API shows it."""
 
 from __future__ import annotations
 

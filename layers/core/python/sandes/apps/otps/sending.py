@@ -31,10 +31,10 @@ from sandes.store.otps import read_otp
 
 _TRIES = 4
 MAX_SENDS = 5
-"""Of one OTP: the first and four resends."""
+"""The most codes of one OTP: the first and four resends."""
 
 MAX_TEXT_CHARS = 1_600
-"""What SNS takes as one SMS, in several segments; the same for those who get it in the app."""
+"""The longest text that SNS sends as one SMS, in several segments. Texts for the app have the same limit."""
 
 RESEND_AFTER_SECONDS = 30
 """Doubles with every further send: 30, 60, 120, 240 s."""

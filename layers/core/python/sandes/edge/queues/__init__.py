@@ -1,1 +1,1 @@
-"""What queues, streams and schedules start: entry points by subject, and how records and chains are handled."""
+"""Entry points of queues, streams and schedules, by subject, and the handling of their records and chains."""

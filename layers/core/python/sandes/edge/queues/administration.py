@@ -1,4 +1,4 @@
-"""What schedules start for administration, and the calls of operators through Lambda's own API."""
+"""Entry points of administration: schedules, and calls of operators through Lambda's own API."""
 
 from __future__ import annotations
 

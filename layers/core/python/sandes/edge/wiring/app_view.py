@@ -1,4 +1,4 @@
-"""What every call of an app reads first."""
+"""The rows that every call of an app reads first."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ from sandes.store.webhooks import WebhookStore
 
 @cache
 def wire_apps() -> AppsDependencies:
-    """For the calls of apps, and for batches; what both functions are told suffices."""
+    """Build the dependencies of calls and of batches, from the settings that both functions have."""
     settings = BatchSettings.load()
     view = app_view(settings)
     return AppsDependencies(
@@ -55,7 +55,7 @@ def wire_apps() -> AppsDependencies:
 
 @cache
 def wire_group_messages() -> GroupMessageDependencies:
-    """For messages to groups, in the function of the calls of apps."""
+    """Build the dependencies of messages to groups."""
     settings = AppsSettings.load()
     directory = DirectoryStore(client_of("dynamodb"), settings.directory_table)
     return GroupMessageDependencies(wire_apps(), directory, fanout(settings))
@@ -63,7 +63,7 @@ def wire_group_messages() -> GroupMessageDependencies:
 
 @cache
 def wire_batches() -> BatchDependencies:
-    """For the calls about batches, and for the function that works them off."""
+    """Build the dependencies of calls about batches and of the function that processes them."""
     settings = BatchSettings.load()
     dynamodb = client_of("dynamodb")
     return BatchDependencies(
@@ -78,7 +78,7 @@ def wire_batches() -> BatchDependencies:
 
 @cache
 def wire_webhooks() -> WebhookDependencies:
-    """For the endpoints, which share function and settings with the rest of the app API."""
+    """Build the dependencies of calls about webhooks."""
     settings, apps = AppsSettings.load(), wire_apps()
     return WebhookDependencies(
         view=apps.view,

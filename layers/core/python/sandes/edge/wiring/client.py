@@ -33,7 +33,7 @@ from sandes.store.routing import RoutingStore
 
 @cache
 def wire_group_delivery() -> GroupDeliveryDependencies:
-    """For what became of a message to a group, in the function of the client API."""
+    """Build the dependencies of calls about the delivery of a group's message."""
     settings, groups = ClientSettings.load(), wire_groups()
     dynamodb, secret = client_of("dynamodb"), secret_of(settings.sender_secret)
     return GroupDeliveryDependencies(
@@ -85,7 +85,7 @@ def wire_client() -> tuple[DeviceDependencies, str]:
 
 @cache
 def wire_groups() -> GroupDependencies:
-    """For groups, in the function of the client API."""
+    """Build the dependencies of calls about groups."""
     settings = ClientSettings.load()
     dynamodb = client_of("dynamodb")
     return GroupDependencies(

@@ -26,7 +26,7 @@ from sandes.store.verifications import VerificationStore
 
 @cache
 def wire_fanout() -> Fanout:
-    """For the function that works the queue of posts off: it posts at a pace."""
+    """Build the fan-out of the function that processes the queue of posts. It posts at a limited pace."""
     settings = GroupFanoutSettings.load()
     gateway = GatewayPusher(client_of("apigatewaymanagementapi"))
     return fanout(settings, PacedPusher(gateway, Pace(settings.fanout_posts_per_second)))

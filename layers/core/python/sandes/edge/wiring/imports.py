@@ -32,7 +32,7 @@ def wire_imports() -> ImportDependencies:
 
 @cache
 def wire_import_work() -> ImportDependencies:
-    """For the function that works imports off, with the keys that attestations are signed with."""
+    """Build the dependencies of the function that processes imports, with the keys that sign attestations."""
     settings = ImportWorkSettings.load()
     return _imports(settings, AttestationKeys.of(secret_of(settings.attestation_secret)))
 

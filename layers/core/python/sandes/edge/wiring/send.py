@@ -38,7 +38,7 @@ def wire_send() -> SendDependencies:
 
 @cache
 def wire_group_send() -> GroupSendDependencies:
-    """For messages to groups, in the function of `send`."""
+    """Build the dependencies of messages to groups, for the function of `send`."""
     settings = SendSettings.load()
     posts = fanout(settings)
     limits = LimitStore(client_of("dynamodb"), settings.limits_table)

@@ -1,4 +1,4 @@
-"""What the wiring of several functions shares. Each value exists once in an execution environment."""
+"""Values that the wiring of several functions shares. Each exists once in an execution environment."""
 
 from __future__ import annotations
 
