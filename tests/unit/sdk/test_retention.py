@@ -19,6 +19,11 @@ APP, GROUP = AppId(account_text(BOB)), GroupId(CAMP_ID)
 HOUR, DAY = 3600, 86_400
 
 
+def later(service: Service, seconds: int) -> None:
+    """Let so much time pass for the device and for the service, without the pings of all these days."""
+    service.clock.jump(seconds)
+
+
 async def pinged(service: Service) -> None:
     """A ping was sent and answered: what is old is forgotten then."""
     pings = len(service.of_type("ping"))
@@ -33,13 +38,13 @@ async def test_what_was_seen_is_forgotten_while_the_client_runs(service: Service
         await settle()
         assert store.inbox.is_new(BOB_ID, MessageId("a"), now_ms=START_MS)
         store.app_inbox.void(APP, [MessageId("b")], "used", now_ms=START_MS)
-        await service.clock.advance(6 * DAY)
+        later(service, 6 * DAY)
         await pinged(service)
         assert not store.inbox.is_new(BOB_ID, MessageId("a"), now_ms=START_MS), "for seven days"
-        await service.clock.advance(1 * DAY)
+        later(service, 1 * DAY)
         await pinged(service)
         assert store._database.row("SELECT count(*) FROM seen") == (0,)
-        await service.clock.advance(25 * DAY)
+        later(service, 25 * DAY)
         await pinged(service)
         assert store._database.row("SELECT count(*) FROM voids") == (0,)
 
@@ -96,7 +101,7 @@ async def test_one_time_passwords_are_forgotten_after_their_time(
     async with service.client(store, retention=retention) as device:
         await device.drained()
         await device.settled()
-        await service.clock.advance(60 + days * DAY - 600)
+        later(service, 60 + days * DAY - 600)
         await pinged(service)
         assert len(store.app_inbox.unshown(now_ms=START_MS)) == 1
         await pinged(service)
@@ -117,7 +122,7 @@ async def test_codes_are_kept_for_ever_if_the_application_wants_it(service: Serv
     async with service.client(store, retention=Retention(codes=None)) as device:
         await device.drained()
         await device.settled()
-        await service.clock.advance(400 * DAY)
+        later(service, 400 * DAY)
         await pinged(service)
         assert len(store.app_inbox.unshown(now_ms=START_MS)) == 1
 
@@ -132,7 +137,7 @@ async def test_a_group_that_was_left_is_forgotten_with_its_messages(service: Ser
         await device.drained()
         await device.settled()
         store.groups.left_at(GROUP, 2, now_ms=START_MS)
-        await service.clock.advance(90 * DAY - 600)
+        later(service, 90 * DAY - 600)
         await pinged(service)
         assert store.group_inbox.of_group(GROUP, limit=5)
         await pinged(service)
@@ -186,7 +191,7 @@ def test_a_profile_of_the_release_before_keeps_what_is_void_and_counts_left_grou
 async def test_an_old_seal_key_lives_for_its_hour_although_the_clock_jumps(
     service: Service, store: Store, jump: int
 ) -> None:
-    await service.clock.advance(7 * DAY)
+    later(service, 7 * DAY)
     old = service.seal_keys[0]
     async with service.client(store) as device:
         await eventually(lambda: "seal key 2" in service.log)
