@@ -1,1 +1,1 @@
-"""Ids and records the rest is written in. Nothing here does input or output."""
+"""The ids and records of the system. Nothing here does input or output."""

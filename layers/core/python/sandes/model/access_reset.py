@@ -1,4 +1,4 @@
-"""Access resets: an administrator who has lost the second factor gets a new start at the pool (docs/adr/0038)."""
+"""Records of access resets: an administrator without the second factor gets new credentials (docs/adr/0038)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,24 @@ from sandes.model.administrator import Place
 from sandes.model.ids import AdministratorId, ApprovalId
 
 OBJECTION_SECONDS = 24 * 3600
-"""For so long after the e-mail to the person the reset waits, and the person can object."""
+"""The waiting time after the e-mail to the person. The person can object until it ends."""
 
 AccessResetState = Literal["announcing", "waiting", "acting", "inviting"]
-"""`announcing`: the e-mail to the person is still to be sent. `waiting`: the person can object. `acting`: the password
-and the authenticator are being replaced at the pool. `inviting`: they are, and the temporary password is being sent.
+"""The step that a reset has reached.
+
+- `announcing`: the e-mail to the person has not been sent yet.
+- `waiting`: the person can object.
+- `acting`: the pool is replacing the password and the authenticator.
+- `inviting`: both are replaced, and the temporary password is being sent.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class AccessReset:
-    """One administrator's. `place`: where they work. Times are epoch seconds. `effective_at` is None until the person
-    has been told. `confirmed_by`: the third person who has ended the waiting.
+    """Holds the access reset of one administrator. Times are epoch seconds.
+
+    The administrator works at `place`. `effective_at` is None until the e-mail to the person has been sent.
+    `confirmed_by` is the third person, who ended the waiting time early.
     """
 
     administrator: AdministratorId

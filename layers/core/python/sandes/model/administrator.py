@@ -1,4 +1,6 @@
-"""Administrators, the roles they have and where: what every call of the admin API is judged by (docs/adr/0027)."""
+"""Administrators and their roles at places. The service checks every call of the admin API with them
+(docs/adr/0027).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from enum import StrEnum
 from sandes.model.ids import AdministratorId, OrganisationId, UnitId, base64url_text, parse_base64url
 
 PLATFORM = OrganisationId(bytes(8))
-"""The organisation that runs the platform: its administrators have their home in its units."""
+"""The organisation that runs the platform. The platform's administrators have their home in its units."""
 
 
 class Role(StrEnum):
@@ -26,7 +28,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A unit of an organisation; the organisation itself as its root unit."""
+    """Names a unit of an organisation. The root unit stands for the organisation itself."""
 
     organisation: OrganisationId
     unit: UnitId
@@ -42,10 +44,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Administrator:
-    """`home`: the unit a person works in. Two people of one unit are not two for what takes two.
+    """Holds an administrator. `home` is the unit where the person works.
 
-    `version` rises with each role granted, and with name and home. `sessions_from`: epoch second; sessions that began
-    before it have been ended.
+    Two administrators with the same home cannot together make a change that needs two people. `version` rises with each
+    granted role and with each change of the name or home. Sessions that began before `sessions_from` (epoch seconds)
+    have been ended.
     """
 
     id: AdministratorId
@@ -59,7 +62,7 @@ class Administrator:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A role at a place and everything below it, until `expires_at` (epoch seconds; None: until it is taken away)."""
+    """Holds a role at a place and everything below it. `expires_at` is epoch seconds, or None without an end."""
 
     administrator: AdministratorId
     role: Role
@@ -78,8 +81,8 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class AssignmentKey:
-    """What tells one assignment from all others. Its text is its id on the wire: organisation (8 bytes), unit (8),
-    administrator (16) and the role's name in base64url.
+    """Identifies an assignment. Its text is the id on the wire: organisation (8 bytes), unit (8), administrator (16)
+    and the name of the role, in base64url.
     """
 
     administrator: AdministratorId
@@ -92,7 +95,7 @@ class AssignmentKey:
 
     @classmethod
     def parse(cls, text: str) -> AssignmentKey:
-        """Raises ValueError unless `text` is exactly what `str()` gives."""
+        """Parse the id of an assignment. Raises ValueError unless `text` is in the form that `str()` returns."""
         data = parse_base64url(text)
         organisation, unit, administrator = data[:8], data[8:16], data[16:32]
         role = Role(data[32:].decode())
@@ -101,7 +104,10 @@ class AssignmentKey:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls the admin API, with the assignments in force. `signed_in_at`: epoch second of the last sign-in."""
+    """Holds the administrator who calls the admin API, and the assignments in force.
+
+    `signed_in_at` is the time of the last sign-in in epoch seconds.
+    """
 
     administrator: Administrator
     assignments: tuple[Assignment, ...]

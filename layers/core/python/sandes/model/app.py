@@ -1,4 +1,4 @@
-"""Governance apps: what they are called, may do and may reach; and the webhooks they are told by."""
+"""Governance apps: their names, rights, recipients and keys, and the webhooks that receive their events."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ Scope = Literal["otp", "msg", "batch", "group", "hook"]
 SCOPES: tuple[Scope, ...] = ("otp", "msg", "batch", "group", "hook")
 
 Mode = Literal["trial", "live"]
-"""`trial`: only its guests, 50 a day; `live`: anybody, 3,000 a minute and 250,000 a day unless raised."""
+"""The mode of an app.
+
+An app on `trial` may send only to its guests, 50 messages and OTPs a day. A `live` app may send to anybody, 3,000 a
+minute and 250,000 a day unless its quota is raised.
+"""
 
 MAX_KEYS = 2
-"""Live keys at a time, and test keys likewise: one in use and its successor."""
+"""The most live keys, and the most test keys, of one app: the key in use and its successor."""
 
 MAX_WEBHOOKS = 5
-"""Live webhooks, and test webhooks likewise."""
+"""The most live webhooks, and the most test webhooks, of one app."""
 
 MAX_GUESTS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class AppSender:
-    """An app as the sender of an envelope; `name` is what the recipient sees."""
+    """Names an app as the sender of an envelope. The recipient sees `name`."""
 
     app: AppId
     name: str
@@ -35,10 +39,11 @@ class AppSender:
 
 @dataclass(frozen=True, slots=True)
 class AppKey:
-    """`public` is Ed25519, 32 bytes. `networks` (CIDR) may call with it; none means anywhere.
+    """Holds a key of an app. `public` is an Ed25519 key of 32 bytes.
 
-    A test key sends only to the app's guests and to magic recipients, and shares nothing with live keys but the app and
-    its templates (docs/adr/0037). Its id says which kind it is of.
+    Only callers in `networks` (CIDR) may use the key; if `networks` is empty, callers anywhere may. A test key sends
+    only to the app's guests and to magic recipients. It shares only the app and its templates with live keys
+    (docs/adr/0037). Its id shows which kind it is.
     """
 
     id: AppKeyId
@@ -62,9 +67,10 @@ class AppKey:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """`events` are the types it wants. `disabled` says why nothing is sent to it any more: `gone` or `paused`.
+    """Holds a webhook of an app. It receives the events whose types are in `events`.
 
-    A test webhook gets the events of what test keys do, and no others.
+    `disabled` is the reason why the service no longer sends to the webhook: `gone` or `paused`. A test webhook receives
+    only events about what test keys sent.
     """
 
     id: str
@@ -77,25 +83,26 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How many messages and OTPs keys of one kind may send."""
+    """Holds how many messages and OTPs the keys of one kind may send."""
 
     per_minute: int
     per_day: int
 
 
 TEST_ALLOWANCE = Allowance(per_minute=300, per_day=5_000)
-"""Of every app's test keys: enough to test with, whatever the app's own quota is."""
+"""The allowance of every app's test keys, whatever the app's own quota is."""
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """`guests` are pseudonyms of phone numbers; `guests_sealed` are the numbers, by the pepper.
+    """Holds a governance app.
 
-    `sms`: OTPs may go out by SMS. Quotas count messages and OTPs.
+    `guests` are the pseudonyms of phone numbers; `guests_sealed` holds the numbers, encrypted with the pepper. If `sms`
+    is true, the app may send OTPs by SMS. The quotas `per_minute` and `per_day` count messages and OTPs.
 
-    `organisation` is what the app calls it, `organisation_id` the one that it belongs to and whose officials its groups
-    are for; `unit` the one of its units whose administrators keep the app. `version` rises with every change but those
-    of webhooks.
+    `organisation` is the name that the app shows. `organisation_id` is the organisation that owns the app and whose
+    officials its groups are for. The administrators of `unit` manage the app. `version` rises with every change except
+    changes of webhooks.
     """
 
     id: AppId
@@ -117,7 +124,7 @@ class App:
 
     @property
     def place(self) -> Place | None:
-        """Where it is administered; None for one of no organisation, which nobody administers."""
+        """Return the place where the app is administered, or None if it belongs to no organisation."""
         if self.organisation_id is None:
             return None
         return Place(self.organisation_id, self.unit or UnitId(self.organisation_id))
@@ -130,10 +137,10 @@ class App:
         return TEST_ALLOWANCE if test else Allowance(self.per_minute, self.per_day)
 
     def hooks(self, *, test: bool) -> dict[str, Webhook]:
-        """Selects the webhooks of one kind, by id."""
+        """Return the webhooks of one kind, by id."""
         return {id: hook for id, hook in self.webhooks.items() if hook.test is test}
 
     def listeners(self, event_type: str, *, test: bool) -> list[Webhook]:
-        """Selects the webhooks that want to hear of such an event."""
+        """Return the enabled webhooks that receive events of this type."""
         hooks = self.hooks(test=test).values()
         return [hook for hook in hooks if event_type in hook.events and hook.disabled is None]

@@ -1,4 +1,4 @@
-"""Approvals: an act that takes two people, from the request of the one to the decision of the other."""
+"""Approvals: a change that one person has requested and a second person decides on."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ ApprovalState = Literal["pending", "executed", "rejected", "cancelled", "lapsed"
 
 LAPSES_AFTER_SECONDS = 24 * 3600
 KEPT_SECONDS = 400 * 86_400
-"""After its request, if it was done; the audit chain keeps what happened for good."""
+"""How long the approval of an executed change is kept after its request. The audit chain keeps the change for ever."""
 NOT_DONE_KEPT_SECONDS = 30 * 86_400
-"""Else: it may name people who were never invited."""
+"""How long any other approval is kept after its request. It is shorter because it may name people who were never
+invited.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """`operation` names what will be done with `parameters` (JSON) at `place`. Times are epoch seconds.
+    """Holds an approval. `operation` names the change to make at `place` with `parameters` (JSON). Times are epoch
+    seconds.
 
-    `requester_home` stands as it was when it was asked for. Ids of what will be made are among the parameters: they are
-    drawn when it is asked for.
+    `requester_home` is the requester's home at the time of the request. The ids of new objects are drawn at the request
+    and are among the parameters.
     """
 
     id: ApprovalId
@@ -39,7 +42,7 @@ class Approval:
     decided_at: int | None = None
     reason: str | None = None
     same: bytes = b""
-    """A digest of what it asks for: two requests that ask for the same have the same one."""
+    """A digest of the requested change. Two requests for the same change have the same digest."""
 
     @property
     def expires_at(self) -> int:
@@ -47,7 +50,7 @@ class Approval:
 
     @property
     def vanishes_at(self) -> int:
-        """From then on it counts as not there."""
+        """Return the epoch second from which the approval counts as absent."""
         return self.requested_at + (KEPT_SECONDS if self.decision == "executed" else NOT_DONE_KEPT_SECONDS)
 
     def state(self, now_seconds: int) -> ApprovalState:

@@ -1,4 +1,4 @@
-"""What administrators do, as it stands in the audit chain of an organisation (docs/protocol/audit.md)."""
+"""Administrative acts and the entries of an organisation's audit chain (docs/protocol/audit.md)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 from sandes.model.ids import OrganisationId, UnitId, parse_base64url, parse_organisation, parse_unit
 
 OPERATOR, SYSTEM = "operator", "system"
-"""Actors that are no administrators, and have no role."""
+"""Actors that are not administrators and have no role."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """One administrative act. `organisation` is the one whose chain it belongs to.
+    """Describes one administrative act. `organisation` owns the audit chain that the act belongs to.
 
-    `action` is like `unit.create`; `actor` an administrator's id, OPERATOR or SYSTEM; `subject` the text of the id of
-    whom or what it is about; `case` the id of the approval, import or complaint it came of. `details` can be written as
-    JSON, and hold ids and what has changed: no phone numbers, no secrets.
+    `action` is a name such as `unit.create`. `actor` is an administrator's id, OPERATOR or SYSTEM. `subject` is the
+    text of the id that the act is about. `case` is the id of the approval, import or complaint that led to the act.
+    `details` must be serialisable as JSON. They hold ids and changes, but no phone numbers and no secrets.
     """
 
     action: str
@@ -34,11 +34,11 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a chain, `seq` from 1 without gaps, `at_ms` later than the one before.
+    """Holds one entry of a chain. `seq` counts from 1 without gaps; each `at_ms` is later than the one before.
 
-    `statement`: the bytes that are signed, from which all the rest is read. `signature`: 64 bytes, by the key whose id
-    is `key`. `prev`: the hash of the entry before. `body`: the JSON that `body_hash` binds; None where it is withheld
-    or was erased.
+    `statement` holds the signed bytes, from which the other fields are read. `signature` has 64 bytes and was made with
+    the key whose id is `key`. `prev` is the hash of the previous entry. `body` is the JSON that `body_hash` binds; it
+    is None if the body is withheld or was erased.
     """
 
     chain: OrganisationId
@@ -59,7 +59,7 @@ class Entry:
 
 
 def read_entry(statement: bytes, signature: bytes, body: bytes | None) -> Entry:
-    """What the statement says, unchecked."""
+    """Parse a statement into an entry, without checking the signature or the hashes."""
     said = json.loads(statement + b"}")
     unit = said["unit"]
     return Entry(
@@ -83,7 +83,7 @@ def read_entry(statement: bytes, signature: bytes, body: bytes | None) -> Entry:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a chain ends: the hash of its last entry stands for all of it."""
+    """Holds the end of a chain. The hash of the last entry stands for the whole chain."""
 
     chain: OrganisationId
     seq: int

@@ -1,4 +1,4 @@
-"""A batch: one content for many recipients, its progress, and what was wrong with rows of its file."""
+"""Batches: one content for many recipients, the progress of sending, and the faults in the rows of a file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sandes.model.phone import PhoneNumber
 BatchState = Literal["open", "checking", "checked", "sending", "completed", "cancelled", "failed"]
 
 Source = Literal["csv", "ndjson", "inline"]
-"""What its rows come from; `inline` is NDJSON that the server wrote and sealed itself."""
+"""The format of a batch's rows. `inline` is NDJSON that the server wrote and encrypted itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one row, or with the file (row 0). Never holds anything of the row's content."""
+    """Describes a fault in one row, or in the file (row 0). It never holds content of the row."""
 
     row: int
     field: str
@@ -27,7 +27,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row fit to be sent. Exactly one of `phone`, `account` and `magic` is set."""
+    """Holds a valid row. Exactly one of `phone`, `account` and `magic` is set."""
 
     row: int
     phone: PhoneNumber | None
@@ -39,9 +39,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a batch as one check left them: an object of sealed chunks, its index at `index_at`.
+    """Describes the rows of a batch after one check: an object of encrypted chunks, with its index at `index_at`.
 
-    `check` names that check: its object and its faults are its own, so two checks at once do not mix.
+    `check` names that check. Each check has an object and faults of its own, so that two concurrent checks do not mix.
     """
 
     check: str
@@ -54,7 +54,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Bytes of the rows' object that are sent in one go."""
+    """Names the bytes of the rows' object that are sent together."""
 
     number: int
     at: int
@@ -64,11 +64,12 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Times are epoch milliseconds, `expires_at` epoch seconds.
+    """Holds a batch. Times are epoch milliseconds, but `expires_at` is epoch seconds.
 
-    `content` is sealed by the server. `fingerprint` is that of the request that made it; `commits` holds those of the
-    requests that committed it, by keyed hash of the idempotency key. `etag` is that of the file that was committed.
-    `done` counts rows, `sent` and `failed` what became of them; `reason` says more about `failure`.
+    `content` is encrypted by the server. `fingerprint` is that of the request that created the batch. `commits` holds
+    the fingerprints of the requests that committed it, by keyed hash of the idempotency key. `etag` is that of the
+    committed file. `done` counts the processed rows, `sent` and `failed` their results. `reason` gives details of
+    `failure`.
     """
 
     app: AppId

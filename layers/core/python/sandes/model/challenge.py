@@ -1,4 +1,4 @@
-"""A challenge: a code sent to a phone number, or a link secret shown on a screen, that waits to be given back."""
+"""Challenges: a code sent to a phone number, or a link secret shown on a screen, that waits for its answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ Purpose = Literal["register", "change_phone", "link"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A device at one registration: the one that a used challenge made, or the one that opened a link."""
+    """Names a device at one registration: the device that a used challenge created, or the device that opened a
+    link.
+    """
 
     address: DeviceAddress
     registration: RegistrationId
@@ -28,12 +30,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """`subject` is the pseudonym of a phone number, or the device that opened a link.
+    """Holds a challenge. `subject` is the pseudonym of a phone number, or the device that opened a link.
 
-    `hash` is the keyed hash of the code. `phone_sealed` (none for links) opens with the phone key, for the next SMS
-    and for the account to be made.
+    `hash` is the keyed hash of the code. `phone_sealed` (None for links) is decrypted with the phone key for the next
+    SMS and for the new account.
 
-    Times are epoch seconds. `expires_at` is when the row itself goes, later than the code, so that a late caller
+    Times are epoch seconds. The row itself expires at `expires_at`, later than the code. Until then a late caller
     learns whether the code was used or has expired.
     """
 

@@ -1,4 +1,4 @@
-"""Complaints: what people report to those who look after accounts, groups and apps (docs/adr/0028)."""
+"""Complaints about accounts, groups and apps, for the moderators who handle them (docs/adr/0028)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from sandes.model.ids import ACCOUNT_BYTES, AdministratorId, ComplaintId, OrganisationId, UnitId
 
 KEPT_SECONDS = 365 * 86_400
-"""After it was made, and again after it was resolved."""
+"""How long a complaint is kept after it was made, and again after it was resolved."""
 
 Kind = Literal["account", "group", "app"]
 Category = Literal["spam", "abuse", "impersonation", "fraud", "other"]
@@ -18,8 +18,11 @@ State = Literal["open", "assigned", "resolved"]
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """`about`: the 8 bytes of an account, group or app. `unit`: where it stood when it was reported; times are epoch
-    seconds. `text`, `reporter` and `note` are sealed. `pseudonym`: the same for the same reporter and subject only.
+    """Holds a complaint. Times are epoch seconds.
+
+    `about` holds the 8 bytes of the id of an account, group or app. `unit` is the unit that it belonged to at the time
+    of the report. `text`, `reporter` and `note` are encrypted. Two complaints have the same `pseudonym` only if
+    reporter and subject are the same.
     """
 
     id: ComplaintId
@@ -47,7 +50,7 @@ class Complaint:
 
     @property
     def vanishes_at(self) -> int:
-        """From then on it counts as not there."""
+        """Return the epoch second from which the complaint counts as absent."""
         return KEPT_SECONDS + (self.reported_at if self.resolved_at is None else self.resolved_at)
 
     @property

@@ -1,4 +1,4 @@
-"""What an app sent and what became of it: messages, their status, and the events by which the app hears of it."""
+"""The messages that apps sent, their status, and the events that report the status to the app."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandes.model.ids import AccountId, AppId, EnvelopeId, GroupId, InboxId, Mes
 
 
 class Status(IntEnum):
-    """Ranks: a status only moves to a higher one, and the rank is its `seq`."""
+    """Lists the statuses by rank. A status only changes to one of a higher rank. The rank is the `seq` of events."""
 
     ACCEPTED = 1
     QUEUED = 2
@@ -31,7 +31,7 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Envelopes:
-    """The rows that a message is stored as: what a recall takes back."""
+    """Lists the inbox rows that hold a message. A recall deletes them."""
 
     rows: tuple[tuple[InboxId, EnvelopeId], ...]
 
@@ -45,9 +45,10 @@ class Envelopes:
 
 @dataclass(frozen=True, slots=True)
 class AppMessage:
-    """`deadline` (epoch seconds) is when its envelopes expire. `template` is `name@version`. `times_ms` by status.
+    """Holds a message of an app. Its envelopes expire at `deadline` (epoch seconds).
 
-    `to`: the members of `group` that it is for; None for all.
+    `template` is `name@version`. `times_ms` holds the time of each status. `to` lists the members of `group` that the
+    message is for; None means all members.
     """
 
     app: AppId
@@ -68,9 +69,9 @@ class AppMessage:
     to: Sequence[AccountId] | None = None
 
     def status_at(self, now_seconds: int) -> Status:
-        """`expired` once its time is over, whether or not somebody has written that down yet.
+        """Return the status, which is `expired` after the deadline even if nobody has written that yet.
 
-        A message to a group ends as `sent`: its members' receipts are not the app's.
+        A message to a group stays `sent`, because the app does not get the members' receipts.
         """
         if self.group is not None and self.status is Status.SENT:
             return self.status
@@ -81,9 +82,10 @@ class AppMessage:
 
 @dataclass(frozen=True, slots=True)
 class AppEvent:
-    """`id` is a UUIDv7 as text: it sorts by time. `data` holds ids, statuses and times, never content.
+    """Holds an event for an app. `id` is a UUIDv7 as text, which sorts by time.
 
-    `test`: the event is about something that a test key did.
+    `data` holds ids, statuses and times, never content. If `test` is true, the event is about something that a test key
+    sent.
     """
 
     app: AppId

@@ -1,4 +1,4 @@
-"""What the system knows of a device: its identity (directory), its way of being reached (routing)."""
+"""Accounts and devices: their identity (from the directory) and how to reach them (from routing)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sandes.model.standing import Standing, in_force
 from sandes.model.suspension import Suspension
 
 MAX_BLOCKS = 5_000
-"""How many others an account may block."""
+"""The most accounts that one account may block."""
 
 MAX_DEVICES = 6
 
 
 @dataclass(frozen=True, slots=True)
 class SealKey:
-    """A device's current X25519 public key; `number` rises with every rotation."""
+    """Holds the current X25519 public key of a device. `number` rises with every rotation."""
 
     number: int
     public: bytes
@@ -26,7 +26,9 @@ class SealKey:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device as the directory lists it. `identity_key` is Ed25519, 32 bytes; times are epoch seconds."""
+    """Holds a device as the directory lists it. `identity_key` is an Ed25519 key of 32 bytes; times are epoch
+    seconds.
+    """
 
     account: AccountId
     number: DeviceNumber
@@ -39,16 +41,16 @@ class Device:
 
 
 FORMER_DEVICE_SECONDS = 400 * 86_400
-"""For so long a device that was unlinked or replaced while it was offline can still learn that it was."""
+"""How long a device can still learn that it was unlinked or replaced while it was offline."""
 
 
 Unlinking = Literal["unlinked", "replaced"]
-"""Why a device is no longer one of its account's."""
+"""The reason why a device no longer belongs to its account."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormerDevice:
-    """A device that is no longer one of its account's: just enough to tell it so, and nobody else."""
+    """Holds what is needed to tell a former device, and nobody else, that it no longer belongs to its account."""
 
     identity_key: bytes
     reason: Unlinking
@@ -56,9 +58,10 @@ class FormerDevice:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`phone_sealed` opens only with the phone key, which is kept outside the database.
+    """Holds an account and its devices. Only the phone key, which is stored outside the database, decrypts
+    `phone_sealed`.
 
-    `standing` may have expired: ask `standing_at`.
+    `standing` may have expired: use `standing_at`.
     """
 
     id: AccountId
@@ -76,11 +79,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How to reach a device now. `connection` is None while it is offline.
+    """Holds how to reach a device now. `connection` is None while the device is offline.
 
-    `socket` is the number of the newest socket that has said `hello`, None before the first one: a socket with a
-    smaller number has been superseded. `epoch` counts the device's `hello`s. `last_seen` is epoch seconds, of no
-    meaning while it is connected; None if it never was.
+    `socket` is the number of the newest socket that has said `hello`, or None before the first `hello`. A socket with a
+    smaller number has been superseded. `epoch` counts the `hello`s of the device. `last_seen` is epoch seconds, or None
+    if the device was never connected; it has no meaning while the device is connected.
     """
 
     device: DeviceNumber
@@ -95,9 +98,9 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Every device of an account that can be written to. `standing` was in force when this was read, or is None.
+    """Holds the routes to every device of an account. `standing` was in force at the time of the read, or is None.
 
-    Of an account that is `suspended`, no device may say anything.
+    No device of a `suspended` account may send anything.
     """
 
     account: AccountId
@@ -106,7 +109,7 @@ class Routes:
     suspended: bool = False
 
     def last_seen(self, now_seconds: int) -> int | None:
-        """When one of its devices was connected last, epoch seconds: now, while one is. None if none ever was."""
+        """Return the epoch second at which a device was last connected: now if one is, or None if none ever was."""
         if any(route.connection for route in self.devices.values()):
             return now_seconds
         return max((route.last_seen for route in self.devices.values() if route.last_seen is not None), default=None)

@@ -1,6 +1,6 @@
-"""An envelope: one message sealed to one device, in clear only which inbox, when and how big.
+"""Envelopes: one message encrypted for one device. Only the inbox, the time and the size are readable.
 
-The header stands in clear beside the sealed bytes and goes into their key (format `seal2`, docs/protocol/seal2.md).
+The header is stored in clear beside the sealed bytes and goes into their key (format `seal2`, docs/protocol/seal2.md).
 """
 
 from __future__ import annotations
@@ -11,26 +11,31 @@ from dataclasses import dataclass
 from sandes.model.ids import ENVELOPE_BYTES, EnvelopeId, InboxId, MessageId
 
 HEADER = struct.Struct(">B16s16sIQB")
-"""Version, message id, inbox id, seal key number, expiry in epoch seconds, service key number: 46 bytes."""
+"""The header of 46 bytes: version, message id, inbox id, seal key number, expiry in epoch seconds, service key
+number.
+"""
 
 VERSION = 2
 _SEAL1_HEADER = struct.Struct(">B16s16sIQ")
 MIN_EXPIRY_SECONDS = 60
-"""The shortest time for which a sender may have an envelope kept: each one costs a read and a delete once expired."""
+"""The shortest lifetime that a sender may choose. It is limited because each expired envelope costs a read and a
+delete.
+"""
 
 MAX_SERVICE_KEY_NUMBER = 255
-"""The number of the service's key is one byte of the sealed header."""
+"""The largest number of a service key. The number is one byte of the sealed header."""
 
 MAX_BODY_BYTES = 64 * 1024
-"""Largest ciphertext of one copy: base64 of it, sealed, stays within API Gateway's 128 KiB message."""
+"""The largest ciphertext of one copy. Sealed and in base64, it fits into API Gateway's message of 128 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """`expires_at` is epoch seconds; `accepted_at_ms` epoch milliseconds, the server's clock.
+    """Holds one message as it is stored in an inbox. `expires_at` is epoch seconds.
 
-    `service_key` is the number of the service's key that it was sealed with. It is None for a row that names none: one
-    of the former format `seal1`, or one that the service did not write.
+    `accepted_at_ms` is the server's time in epoch milliseconds. `service_key` is the number of the service key that
+    went into the seal. It is None for a row that names no key: one of the former format `seal1`, or one that the
+    service did not write.
     """
 
     inbox: InboxId

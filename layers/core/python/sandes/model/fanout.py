@@ -1,4 +1,4 @@
-"""A post to a group on its way to every member's devices."""
+"""Posts to a group on their way to the devices of every member."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from sandes.model.ids import AccountId, DeviceAddress, GroupId, MessageId
 from sandes.model.standing import AccountClass
 
 CHUNK_BYTES = 12
-"""Of a chunk's name: two chunks of one post have the same one by chance of 1 in 2^96."""
+"""The length of a chunk's name. Two chunks of one post have the same name with probability 1 in 2^96."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupPost:
-    """What is to reach the members. `event`: `body` tells of a change of the group; else it is a message.
+    """Holds a post to a group. If `event` is true, `body` describes a change of the group; otherwise it is a message.
 
-    `sender_class` is None for an app. `at_ms` is the server's clock, epoch milliseconds; `expires_at` epoch seconds.
-    `concerns`: whom an event is about, who may get it whatever they are to the group by now. Members who joined at a
-    later version than `group` has do not get it.
+    `sender_class` is None for an app. `at_ms` is the server's time in epoch milliseconds; `expires_at` is epoch
+    seconds. `concerns` is the account that an event is about. It may get the event even if it is no longer a member.
+    Members who joined at a later version than that of `group` do not get the post.
     """
 
     group: Group
@@ -36,10 +36,11 @@ class GroupPost:
 
 @dataclass(frozen=True, slots=True)
 class FanoutJob:
-    """What is left to do of a post: for all members of the group (`members` None), or for those of one chunk.
+    """Describes the work left on a post: all members of the group if `members` is None, otherwise those of one chunk.
 
-    `post` is its name among records, `version` the group's when the post was accepted. `body` is what every envelope
-    holds: small by now. `chosen`: whoever made the post named its recipients, who need not be members, or not any more.
+    `post` names the post among the records. `version` is the group's version when the post was accepted. `body` is
+    small and goes into every envelope. If `chosen` is true, the sender chose the recipients, who need not be members
+    (any more).
     """
 
     post: str
@@ -60,11 +61,13 @@ class FanoutJob:
 
 @dataclass(frozen=True, slots=True)
 class FanoutRecord:
-    """What is known of a post that was accepted; `at_ms`, epoch milliseconds, is the time at which everybody sees it.
+    """Holds the progress of an accepted post. `at_ms` (epoch milliseconds) is the time that clients show; `expires_at`
+    is epoch seconds.
 
-    `expires_at` is epoch seconds. `device` is the number of the sending one, 0 for an app. `members`: how many it was
-    meant for, at which `version` of the group. `chunks` are the names of those it was cut into, None before that.
-    `queued`: an entry that will cut it is in the queue. `delivered`: devices and live sockets, if it went out at once.
+    `device` is the number of the sending device, or 0 for an app. `members` counts the intended recipients at `version`
+    of the group. `chunks` holds the names of the post's chunks, or None before the post is divided. If `queued` is
+    true, the queue has the entry that will divide it. `delivered` holds the numbers of devices and live sockets of a
+    post that was delivered immediately.
     """
 
     at_ms: int
@@ -78,13 +81,13 @@ class FanoutRecord:
 
     @property
     def is_under_way(self) -> bool:
-        """Nothing is left for the sender to do: it is delivered, or it or every chunk of it is queued."""
+        """Tell whether the sender has nothing left to do: the post is delivered or queued, or all its chunks are."""
         return self.queued or self.chunks is not None or self.delivered is not None
 
     def progress(self, done: Mapping[bytes, ChunkDone]) -> tuple[int, bool]:
-        """Devices it has been stored for so far, and whether those are all, by the chunks that are done.
+        """Return for how many devices the post is stored so far, and whether those are all.
 
-        Of chunks that another plan has cut, only those count that this one has too.
+        `done` may hold chunks of another division of the post. Only chunks that are also in this one count.
         """
         if self.delivered is not None:
             return self.delivered[0], True
@@ -94,7 +97,9 @@ class FanoutRecord:
 
 @dataclass(frozen=True, slots=True)
 class ChunkDone:
-    """How many devices of a chunk's members it was stored for, and how many live sockets took it at once."""
+    """Holds for how many devices of a chunk's members the post was stored, and how many live sockets got it
+    immediately.
+    """
 
     devices: int
     live: int

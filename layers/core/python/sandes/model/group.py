@@ -1,4 +1,4 @@
-"""Groups: who owns them, who is in them, who may post (docs/protocol/README.md, "Groups")."""
+"""Groups: their owners, their members, and who may post (docs/protocol/README.md, "Groups")."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from sandes.model.ids import AccountId, AppId, DeviceAddress, GroupId, MessageId
 from sandes.model.standing import AccountClass
 
 GroupKind = Literal["informal", "official"]
-"""`informal`: made by anybody; `official`: owned by a unit, or managed by an app."""
+"""The kind of a group. Anybody can create an `informal` group; a unit owns or an app manages an `official` group."""
 
 Audience = Literal["members", "officials", "citizens"]
-"""`members`: of an informal group, whoever was invited; `officials`: verified accounts only; `citizens`: anybody,
-receive only."""
+"""Who may be in a group. `members` are those invited to an informal group. `officials` are verified accounts only.
+`citizens` may be anybody, and can only receive.
+"""
 
 Posting = Literal["all", "admins"]
 Role = Literal["owner", "admin", "member"]
@@ -28,15 +29,17 @@ MAX_ADMINS = 20
 INVITATION_SECONDS = 14 * 86_400
 
 EVENTS_TO_ALL_MEMBERS = 500
-"""Above so many members, changes of membership are told to those concerned and to admins only."""
+"""In a larger group, only the members concerned and the admins get the events about changes of membership."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`version` rises with every change, of members too: it is the group's ETag and the epoch of its members' keys.
+    """Holds a group. `version` rises with every change, also of members. It is the ETag and the epoch of the members'
+    keys.
 
-    An official group has `organisation` and `unit`, or `app`, or all three; an informal one has an `owner`.
-    `open`: who is in its scope may join without an invitation. `admins`: everybody with a role above member.
+    An official group has `organisation` and `unit`, or `app`, or all three; an informal group has an `owner`. If `open`
+    is true, everybody in the group's scope may join without an invitation. `admins` holds everybody with a role above
+    member.
     """
 
     id: GroupId
@@ -63,10 +66,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """`joined_at_ms` is epoch milliseconds, for display.
+    """Holds a member of a group. `joined_at_ms` is epoch milliseconds and only for display.
 
-    Messages accepted at a version of the group below `joined_version` are not for this member. It is one above the
-    version that was read before the joining, so it may lie below the version that the joining made, never above.
+    The member does not get messages that were accepted at a version of the group below `joined_version`. This number is
+    one above the version that was read before the joining. It may therefore be lower than the version that the joining
+    produced, but never higher.
     """
 
     account: AccountId
@@ -77,7 +81,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class GroupInvitation:
-    """Good for one joining until `expires_at`, epoch seconds."""
+    """Holds an invitation that is valid for one joining until `expires_at` (epoch seconds)."""
 
     group: GroupId
     account: AccountId
@@ -87,7 +91,7 @@ class GroupInvitation:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who changes a group: a device, with its account's class; or an app or the system, of no class."""
+    """Names who changes a group: a device with the class of its account, or an app or the system without a class."""
 
     sender: DeviceAddress | AppSender
     sender_class: AccountClass | None
@@ -98,15 +102,15 @@ class Actor:
 
 
 SYSTEM = Actor(AppSender(AppId(bytes(8)), "Sandes"), None)
-"""Operators, and what happens without anybody's doing: an app of no id."""
+"""The actor of changes by operators and of automatic changes. It is an app without an id."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupEvent:
-    """A change that has been made and is to be told. `change` is a number of `crypto.seal.GroupChange`.
+    """Describes a change of a group that is made and must be reported to members.
 
-    `narrow`: for `subject` and admins only, however small the group. `to`: for these only. `message` is the id of the
-    envelopes.
+    `change` is a number of `crypto.seal.GroupChange`. If `narrow` is true, only `subject` and the admins get the event,
+    however small the group is. If `to` is set, only these accounts get it. `message` is the id of the envelopes.
     """
 
     group: GroupId

@@ -1,6 +1,6 @@
-"""The identifiers of the system, each a type of its own, with their text forms (docs/protocol/README.md, "Ids").
+"""The identifiers of the system and their text forms (docs/protocol/README.md, "Ids"). Each has a type of its own.
 
-Ids are bytes inside the process and in DynamoDB; text only on the wire.
+Ids are bytes inside the process and in DynamoDB. They are text only on the wire.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ AccountId = NewType("AccountId", bytes)
 """8 random bytes; 13 characters of lower-case base32 on the wire."""
 
 DeviceNumber = NewType("DeviceNumber", int)
-"""1 to 255, unique among the devices an account has at one time."""
+"""A number from 1 to 255, unique among the devices that an account has at one time."""
 
 RegistrationId = NewType("RegistrationId", int)
-"""Random 32-bit number drawn each time a device registers: tells a reinstalled device from its predecessor."""
+"""A random 32-bit number of each registration. It tells a reinstalled device from its predecessor."""
 
 InboxId = NewType("InboxId", bytes)
-"""16 random bytes per device, so that the inbox table alone names no account."""
+"""16 random bytes of each device. The inbox table alone therefore identifies no account."""
 
 MessageId = NewType("MessageId", bytes)
 """A UUIDv7 (RFC 9562) of 16 bytes, made by the sender on server-corrected time."""
@@ -34,40 +34,40 @@ EnvelopeId = NewType("EnvelopeId", bytes)
 """24 bytes: message id, then an 8-byte keyed hash of inbox, message and sender."""
 
 AppId = NewType("AppId", bytes)
-"""8 random bytes of a governance app; on the wire like an account id."""
+"""8 random bytes of a governance app; 13 characters of lower-case base32 on the wire."""
 
 AppKeyId = NewType("AppKeyId", str)
-"""8 characters of lower-case base32, unique among the keys of an app. Those of test keys begin with `t`."""
+"""8 characters of lower-case base32, unique among the keys of an app. The ids of test keys begin with `t`."""
 
 OrganisationId = NewType("OrganisationId", bytes)
-"""8 random bytes of an organisation; on the wire like an account id."""
+"""8 random bytes of an organisation; 13 characters of lower-case base32 on the wire."""
 
 UnitId = NewType("UnitId", bytes)
 """8 random bytes of a unit; the root unit of an organisation has the organisation's own id."""
 
 GroupId = NewType("GroupId", bytes)
-"""8 random bytes of a group; on the wire like an account id."""
+"""8 random bytes of a group; 13 characters of lower-case base32 on the wire."""
 
 BodyId = NewType("BodyId", bytes)
-"""16 random bytes that name a body stored once for many devices; who knows it may fetch the ciphertext."""
+"""16 random bytes that name a body stored once for many devices. Whoever knows them may fetch the ciphertext."""
 
 AdministratorId = NewType("AdministratorId", bytes)
-"""16 bytes: the UUID by which the user pool knows an administrator (`sub`); its usual text on the wire."""
+"""16 bytes: the UUID (`sub`) of an administrator in the user pool, on the wire in its usual text form."""
 
 ApprovalId = NewType("ApprovalId", bytes)
 """24 bytes: the organisation concerned, then a UUIDv7; 32 characters of base64url on the wire."""
 
 ImportId = NewType("ImportId", bytes)
-"""24 bytes, like an approval's: the organisation concerned, then a UUIDv7; 32 characters of base64url on the wire."""
+"""24 bytes: the organisation concerned, then a UUIDv7; 32 characters of base64url on the wire."""
 
 RequestId = NewType("RequestId", bytes)
-"""24 bytes: the organisation asked, the account that asks, 8 random bytes; 32 characters of base64url on the wire."""
+"""24 bytes: the organisation, the requesting account, 8 random bytes; 32 characters of base64url on the wire."""
 
 ComplaintId = NewType("ComplaintId", bytes)
 """24 bytes: the organisation concerned, then a UUIDv7; 32 characters of base64url on the wire."""
 
 ConnectionId = NewType("ConnectionId", str)
-"""API Gateway's name of a live websocket."""
+"""API Gateway's id of a live websocket."""
 
 ACCOUNT_BYTES = 8
 INBOX_BYTES = 16
@@ -92,13 +92,13 @@ def new_registration_id() -> RegistrationId:
     return RegistrationId(secrets.randbelow(2**32 - 1) + 1)
 
 
-@lru_cache(maxsize=1024)  # one send names each account four times
+@lru_cache(maxsize=1024)  # # a send formats each account four times
 def account_text(account: AccountId) -> str:
     return base64.b32encode(account).decode("ascii").rstrip("=").lower()
 
 
 def parse_account(text: str) -> AccountId:
-    """Raises ValueError for anything but the 13 characters that `account_text` gives."""
+    """Parse an account id. Raises ValueError unless `text` has the 13 characters that `account_text` returns."""
     return AccountId(_parse_eight(text, "an account id"))
 
 
@@ -113,7 +113,10 @@ def new_app_id() -> AppId:
 
 
 def new_organisation_id() -> OrganisationId:
-    """Ids of its approvals, imports, requests and complaints open with it: their text begins with no hyphen."""
+    """Draw the id of an organisation. Its text does not begin with a hyphen.
+
+    The same holds for the ids of the organisation's approvals, imports, requests and complaints, which begin with it.
+    """
     return OrganisationId(without_hyphen(secrets.token_bytes(ACCOUNT_BYTES)))
 
 
@@ -130,27 +133,27 @@ def new_body_id() -> BodyId:
 
 
 def id_text(id: OrganisationId | UnitId | GroupId) -> str:
-    """13 characters, as for accounts."""
+    """Return the 13 characters of an id, in the form of account ids."""
     return account_text(AccountId(id))
 
 
 def parse_organisation(text: str) -> OrganisationId:
-    """Raises ValueError for anything but the 13 characters that `id_text` gives."""
+    """Parse an organisation id. Raises ValueError unless `text` has the 13 characters that `id_text` returns."""
     return OrganisationId(_parse_eight(text, "an organisation id"))
 
 
 def parse_unit(text: str) -> UnitId:
-    """Raises ValueError for anything but the 13 characters that `id_text` gives."""
+    """Parse a unit id. Raises ValueError unless `text` has the 13 characters that `id_text` returns."""
     return UnitId(_parse_eight(text, "a unit id"))
 
 
 def parse_group(text: str) -> GroupId:
-    """Raises ValueError for anything but the 13 characters that `id_text` gives."""
+    """Parse a group id. Raises ValueError unless `text` has the 13 characters that `id_text` returns."""
     return GroupId(_parse_eight(text, "a group id"))
 
 
 def new_app_key_id(*, test: bool = False) -> AppKeyId:
-    """Draws an id. Those of test keys, and no others, begin with `t`, so that a request names its kind by itself."""
+    """Draw the id of a key. Only ids of test keys begin with `t`, so that each request shows the kind of its key."""
     text = base64.b32encode(secrets.token_bytes(5)).decode("ascii").lower()
     if test:
         return AppKeyId(_TEST_KEY + text[1:])
@@ -166,19 +169,19 @@ def app_text(app: AppId) -> str:
 
 
 def parse_app(text: str) -> AppId:
-    """Raises ValueError for anything but the 13 characters that `app_text` gives."""
+    """Parse an app id. Raises ValueError unless `text` has the 13 characters that `app_text` returns."""
     return AppId(_parse_eight(text, "an app id"))
 
 
 def new_one_time_id() -> str:
-    """128 random bits (but for a hyphen at their beginning), 22 characters."""
+    """Draw 128 random bits as 22 characters of base64url that do not begin with a hyphen."""
     return base64url_text(without_hyphen(secrets.token_bytes(16)))
 
 
 def without_hyphen(data: bytes) -> bytes:
-    """The same, or with its first bit cleared where its text in base64url would begin with a hyphen.
+    """Return `data`, with the first bit cleared if its base64url text would begin with a hyphen.
 
-    Command lines take such a word for an option, spreadsheets for a formula.
+    Command lines read such a word as an option, and spreadsheets read it as a formula.
     """
     return bytes((data[0] & 0x7F, *data[1:])) if base64url_text(data[:1])[0] == "-" else data
 
@@ -190,8 +193,8 @@ def base64url_text(data: bytes) -> str:
 def parse_base64url(text: str) -> bytes:
     """Decode base64url without padding (RFC 4648 section 5).
 
-    Raises ValueError for padding, white space, the other alphabet, or left-over bits that are not zero:
-    one byte string has exactly one text.
+    Raises ValueError for padding, white space, the other alphabet, or unused bits that are not zero. Each byte string
+    therefore has exactly one text.
     """
     if not _BASE64URL_TEXT.fullmatch(text) or len(text) % 4 == 1:
         raise ValueError("expected base64url without padding")
@@ -210,7 +213,7 @@ def message_text(message: MessageId) -> str:
 
 
 def parse_message(text: str) -> MessageId:
-    """Raises ValueError unless `text` is a UUIDv7 in its canonical lower-case form."""
+    """Parse a message id. Raises ValueError unless `text` is a UUIDv7 in its canonical lower-case form."""
     try:
         parsed = uuid.UUID(text)
     except ValueError:
@@ -225,7 +228,7 @@ def administrator_text(id: AdministratorId) -> str:
 
 
 def parse_administrator(text: str) -> AdministratorId:
-    """Raises ValueError unless `text` is a UUID in lower case with hyphens."""
+    """Parse an administrator id. Raises ValueError unless `text` is a UUID in lower case with hyphens."""
     try:
         parsed = uuid.UUID(text)
     except ValueError:
@@ -240,7 +243,9 @@ def new_approval_id(organisation: OrganisationId, now_ms: int) -> ApprovalId:
 
 
 def parse_approval(text: str) -> ApprovalId:
-    """Raises ValueError for anything but the 32 characters that `base64url_text` gives of one."""
+    """Parse an approval id. Raises ValueError unless `text` has the 32 characters that `base64url_text` returns for
+    one.
+    """
     return ApprovalId(_parse_24(text, "an approval id"))
 
 
@@ -249,7 +254,9 @@ def new_import_id(organisation: OrganisationId, now_ms: int) -> ImportId:
 
 
 def parse_import(text: str) -> ImportId:
-    """Raises ValueError for anything but the 32 characters that `base64url_text` gives of one."""
+    """Parse an import id. Raises ValueError unless `text` has the 32 characters that `base64url_text` returns
+    for one.
+    """
     data = parse_base64url(text)
     if len(data) != APPROVAL_BYTES:
         raise ValueError("an import id is 32 characters of base64url")
@@ -261,7 +268,9 @@ def new_request_id(organisation: OrganisationId, account: AccountId) -> RequestI
 
 
 def parse_request(text: str) -> RequestId:
-    """Raises ValueError for anything but the 32 characters that `base64url_text` gives of one."""
+    """Parse a request id. Raises ValueError unless `text` has the 32 characters that `base64url_text` returns
+    for one.
+    """
     return RequestId(_parse_24(text, "a request id"))
 
 
@@ -270,7 +279,9 @@ def new_complaint_id(organisation: OrganisationId, now_ms: int) -> ComplaintId:
 
 
 def parse_complaint(text: str) -> ComplaintId:
-    """Raises ValueError for anything but the 32 characters that `base64url_text` gives of one."""
+    """Parse a complaint id. Raises ValueError unless `text` has the 32 characters that `base64url_text` returns for
+    one.
+    """
     return ComplaintId(_parse_24(text, "a complaint id"))
 
 
@@ -282,7 +293,7 @@ def _parse_24(text: str, what: str) -> bytes:
 
 
 def join_accounts(accounts: Iterable[AccountId]) -> bytes:
-    """8 bytes each, one after the other."""
+    """Concatenate the ids, 8 bytes each."""
     return b"".join(accounts)
 
 
@@ -291,12 +302,12 @@ def split_accounts(data: bytes) -> tuple[AccountId, ...]:
 
 
 def message_time_ms(message: MessageId) -> int:
-    """The Unix time in milliseconds that a UUIDv7 opens with (RFC 9562 section 5.7)."""
+    """Return the Unix time in milliseconds at the start of a UUIDv7 (RFC 9562 section 5.7)."""
     return int.from_bytes(message[:6], "big")
 
 
 def new_message_id(now_ms: int, chosen: bytes | None = None) -> MessageId:
-    """`chosen` (10 bytes) stands for the random ones where the same id must come out again."""
+    """Make a UUIDv7. `chosen` (10 bytes) replaces the random bytes if the same id must result again."""
     random = bytearray(secrets.token_bytes(10) if chosen is None else chosen)
     random[0] = 0x70 | random[0] & 0x0F
     random[2] = 0x80 | random[2] & 0x3F
@@ -305,7 +316,7 @@ def new_message_id(now_ms: int, chosen: bytes | None = None) -> MessageId:
 
 @dataclass(frozen=True, slots=True)
 class DeviceAddress:
-    """One device of one account; `account.number` on the wire and in tokens."""
+    """Names one device of one account: `account.number` on the wire and in tokens."""
 
     account: AccountId
     device: DeviceNumber
@@ -315,7 +326,7 @@ class DeviceAddress:
 
     @classmethod
     def parse(cls, text: str) -> DeviceAddress:
-        """Raises ValueError unless `text` is exactly what `str()` gives."""
+        """Parse a device address. Raises ValueError unless `text` is in the form that `str()` returns."""
         account, _, number = text.partition(".")
         if not re.fullmatch(r"[1-9][0-9]{0,2}", number) or int(number) > MAX_DEVICE_NUMBER:
             raise ValueError("a device address is an account id, a full stop and a number from 1 to 255")

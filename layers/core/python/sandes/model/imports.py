@@ -1,4 +1,6 @@
-"""Imports: officials whom an organisation verifies or off-boards by a file; nominations of people not here yet."""
+"""Imports of files by which an organisation verifies and off-boards officials, and nominations of unregistered
+people.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +17,17 @@ ImportState = Literal["open", "checking", "checked", "committing", "completed", 
 Format = Literal["csv", "xlsx"]
 
 Outcome = Literal["verified", "changed", "unchanged", "nominated", "revoked", "withdrawn", "failed"]
-"""What became of a row. `nominated`: verified once the number registers; `withdrawn`: such a nomination taken back."""
+"""The result of a row. `nominated`: verified as soon as the number registers; `withdrawn`: such a nomination ended."""
 
 OUTCOMES: tuple[Outcome, ...] = ("verified", "changed", "unchanged", "nominated", "revoked", "withdrawn", "failed")
 
 NOMINATION_SECONDS = 180 * 86_400
-"""How long a nomination waits for its number to register, at most."""
+"""The longest time that a nomination waits for its number to register."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Which row of which import made a verification, a nomination or an end of one, and with what outcome."""
+    """Names the row of the import that made or ended a verification or nomination, and its outcome."""
 
     id: ImportId
     row: int
@@ -36,7 +38,7 @@ class Origin:
 
     @classmethod
     def parse(cls, text: str) -> Origin:
-        """What `str` gave."""
+        """Parse the text that `str()` returns."""
         id, row, outcome = text.split("/")
         return cls(parse_import(id), int(row), cast("Outcome", outcome))
 
@@ -46,10 +48,11 @@ _NO_NUMBER = PhoneNumber("")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A good row. `index` is the pseudonym of its number, as it was when the file was checked.
+    """Holds a valid row. `index` is the pseudonym of its number at the time of the check.
 
-    Of a `revoke` only `reason` is set. `email` and `listed` are None for what the file says nothing of: it stays as it
-    is. `expires_at`: epoch seconds. `capped`: the person retires later, five years are the longest.
+    A `revoke` sets only `reason`. `email` and `listed` are None if the file says nothing about them; they then stay as
+    they are. `expires_at` is epoch seconds. If `capped` is true, the person retires later than the five years that a
+    verification may last.
     """
 
     row: int
@@ -68,8 +71,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a check took for the table of a file: the sheet of a workbook, the rows of the header and of the last
-    entry by their numbers in the spreadsheet, and the columns' own names by what they are.
+    """Describes the table that a check found in a file: the sheet of a workbook, the spreadsheet's row numbers of the
+    header and of the last entry, and the file's name of each column.
     """
 
     sheet: str | None
@@ -80,10 +83,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The rows of a file as one check left them.
+    """Describes the rows of a file after one check.
 
-    `check` names it: an object of sealed chunks of good rows with its index at `index_at`, and one of findings.
-    `hash`: SHA-256 over the good rows, which stands in the audit chain. `table`: where in the file the rows stand.
+    `check` names the check. It has written an object of encrypted chunks of valid rows, with its index at `index_at`,
+    and an object of findings. `hash` is the SHA-256 of the valid rows; the audit chain records it. `table` says where
+    the rows are in the file.
     """
 
     check: str
@@ -101,10 +105,11 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """Times are epoch milliseconds. `place`: what the rows are of, or below. `counts`: rows done, by outcome.
+    """Holds an import. Times are epoch milliseconds.
 
-    `by`, `role`: who committed it and in what capacity. `etag` is that of the file whose check was asked for.
-    `planned`: what a commit would do, as far as the check could see.
+    The rows belong to `place` or to places below it. `counts` holds the processed rows by outcome. `by` committed the
+    import in the capacity `role`. `etag` is that of the file at the request for the check. `planned` holds the outcomes
+    that the check expects of a commit.
     """
 
     id: ImportId
@@ -127,7 +132,7 @@ class Import:
 
     @property
     def stands(self) -> bool:
-        """Whether the nominations that it has made still count."""
+        """Tell whether the nominations that the import has made still count."""
         return self.state in {"committing", "completed"}
 
     @property
@@ -137,8 +142,9 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a row; `code` says why it failed. `digest`: 16 bytes of the row's hash, which tie what was done
-    to what the file said.
+    """Holds the result of a row. `code` is the reason of a failure.
+
+    `digest` holds 16 bytes of the row's hash, which link the result to the content of the file.
     """
 
     row: int
@@ -149,9 +155,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Nomination:
-    """An organisation's word for whoever registers a number. `withdrawn`: it has been taken back by `origin`'s row.
+    """Holds a nomination: an organisation's verification for whoever registers a number.
 
-    `made_at`: epoch seconds. `phone_sealed`: the number, by the pepper and for `sealed_for`.
+    If `withdrawn` is true, the row of `origin` has withdrawn it. `made_at` is epoch seconds. `phone_sealed` is the
+    number, encrypted with the pepper for `sealed_for`.
     """
 
     index: str
@@ -171,7 +178,7 @@ class Nomination:
 
     @staticmethod
     def sealed_for(organisation: OrganisationId) -> bytes:
-        """What the number of one of its nominations is sealed for."""
+        """Return the context to which the number of an organisation's nomination is encrypted."""
         return b"nomination " + organisation
 
     def in_force(self, now_seconds: int) -> bool:

@@ -1,4 +1,4 @@
-"""How the service introduces the keys that clients pin (docs/protocol/service-keys.md)."""
+"""Introductions of the service keys that clients pin (docs/protocol/service-keys.md)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from sandes.model.ids import base64url_text, parse_base64url
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
-    """A statement that introduces a key, and its signature by the key before; the first one has none."""
+    """Holds a statement that introduces a key, and its signature by the previous key. The first one has no
+    signature.
+    """
 
     statement: bytes
     signature: bytes | None
@@ -22,7 +24,7 @@ class Introduction:
 
     @classmethod
     def read(cls, written: Any) -> Introduction:
-        """Raises KeyError, TypeError or ValueError for anything but what `written` gives."""
+        """Parse the form that `written` returns. Raises KeyError, TypeError or ValueError for anything else."""
         return cls(
             parse_base64url(written["statement"]),
             parse_base64url(written["signature"]) if "signature" in written else None,
@@ -31,7 +33,7 @@ class Introduction:
 
 @dataclass(frozen=True, slots=True)
 class Introductions:
-    """What clients are told of the keys of a purpose. They refuse keys of a number below `oldest`."""
+    """Holds what clients learn about the keys of one purpose. They refuse keys whose number is below `oldest`."""
 
     entries: tuple[Introduction, ...]
     oldest: int

@@ -1,7 +1,7 @@
-"""Names and addresses that people take for one another: letters of other scripts, 1 for l, rn for m, one letter more.
+"""Names and addresses that people confuse, because of letters of other scripts, 1 for l, rn for m, or one letter more.
 
-After the skeletons of UTS 39 (section 4), with the letters of Greek and Cyrillic that look like Latin ones and what is
-mistaken within ASCII. It finds what a warning is about; nothing is refused by it.
+The method follows the skeletons of UTS 39 (section 4), with the Greek and Cyrillic letters that look like Latin ones
+and with confusions within ASCII. The result is only used for warnings. The service refuses nothing because of it.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ _GREEK_AND_CYRILLIC = {
 _WITHIN_ASCII = {"0": "o", "1": "l", "i": "l", "|": "l", "!": "l", "5": "s", "8": "b", "\u0131": "l"}
 _PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("nn", "m"))
 _LEAST_FOR_ONE_LETTER = 8
-"""Shorter texts differ by one letter too often."""
+"""The shortest text that is compared with one letter changed. Shorter texts differ by one letter too often."""
 
 
 def skeleton(text: str) -> str:
-    """Map a text to a form that texts which look alike share."""
+    """Convert a text to a form that is equal for texts that look alike."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     letters = (_GREEK_AND_CYRILLIC.get(char, char) for char in folded if unicodedata.category(char) != "Mn")
     plain = "".join(_WITHIN_ASCII.get(char, char) for char in letters if char.isalnum() or char == "@")

@@ -1,4 +1,4 @@
-"""Texts that nobody wrote: what programs leave behind where letters or values were lost, and what stands for none."""
+"""Texts that nobody wrote: remains of lost letters or values, and placeholders."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _SPREADSHEET_ERROR = re.compile(
     r"#(?:N/A(?: N/A)?|[^\W\d_][\w/]*[!?]?|\u00a1?\S+[!?])|#+|Err:\d{3}|n/a|\(?null\)?|nan|<na>|undefined",
     re.IGNORECASE,
 )
-"""What spreadsheets, in any language, and other programs write for a value that they cannot work out or do not have, or
-that does not fit its column.
+"""Matches what programs, such as spreadsheets in any language, write for a value that is missing, cannot be calculated
+or is too wide for its column.
 """
 
 _LOST_LETTERS = re.compile(
@@ -19,7 +19,7 @@ _LOST_LETTERS = re.compile(
     r"|%20|(?:%[89a-f][0-9a-f]){2}",
     re.IGNORECASE,
 )
-"""Replaced letters, and letters in the escapes of other formats: HTML, workbooks, JSON, addresses of the web."""
+"""Matches replaced letters, and letters in the escapes of HTML, workbooks, JSON and URLs."""
 
 _LOST_CELL = re.compile(
     r"#(?:N/A|REF!|DIV/0!|VALUE!|NAME\?|NUM!|NULL!|SPILL!|CALC!|FIELD!|ERROR!)|#{3,}|\ufffd+|\?[? .,]*\?"
@@ -33,7 +33,7 @@ _NO_VALUES = frozenset(
         *("vacantpost", "true", "false", "रिक्त", "रिक्तपद", "पदरिक्त", "शून्य", "अज्ञात", "लागूनहीं", "उपलब्धनहीं"),
     )
 )
-"""Words, without what stands between them, that people and programs write where there is no name and no post."""
+"""Words, without punctuation, that people and programs write if there is no name or post."""
 
 _NO_NAMES = frozenset(
     (
@@ -52,25 +52,25 @@ _NO_NAMES = frozenset(
         *("nameoftheemployee", "post", "designation", "mr", "mrs", "ms", "dr", "wahr", "falsch", "vrai", "faux"),
     )
 )
-"""Whole texts, without what stands between their words, that are written in place of a name or a post: empty cells of
-pivot tables, sums, headings, titles without a name. Each word may be part of a real name or post.
+"""Whole texts, without punctuation, that stand in place of a name or post: empty cells of pivot tables, sums, headings,
+and titles without a name. Each single word may be part of a real name or post.
 """
 
 _MAX_CHARS = 1_000
-"""So much of a text is looked at. No name, post or reason is as long."""
+"""The number of characters that are examined. No name, post or reason is as long."""
 
 _WHOLE_PLACEHOLDER = re.compile(r"\\N|\W+do\W+|\[.*\]|x{2,}", re.IGNORECASE | re.DOTALL)
 _PLACEHOLDER = re.compile(
     r"x{4}|\*\*|\w\*|\*\w|\{\w*\}|\{[{%#]|[}%#]\}|\$\{|%[sd]\b|<[\w/!%][^<>]*>|«[^«»]*»", re.IGNORECASE
 )
-"""A ditto mark, a mask over letters, or the place that a template keeps for a value."""
+"""Matches a ditto mark, a mask over letters, or a placeholder of a template."""
 
 
 def why_lost(text: str) -> Literal["error_value", "letters_lost", "placeholder"] | None:
-    """Return why a text was not written by anybody, or None if somebody may have written it.
+    """Return why nobody can have written a text, or None if somebody may have written it.
 
-    It is an error of a spreadsheet, or letters were lost when a file was saved, or it stands for a value that is not
-    there.
+    A text is an error of a spreadsheet, has lost letters when a file was saved, or is a placeholder for a missing
+    value.
     """
     text = text[:_MAX_CHARS]
     if _SPREADSHEET_ERROR.fullmatch(text):
@@ -83,9 +83,9 @@ def why_lost(text: str) -> Literal["error_value", "letters_lost", "placeholder"]
 
 
 def is_lost_cell(text: str) -> bool:
-    """Tell whether a cell of a file holds nothing but question marks for lost letters, or an error of a spreadsheet.
+    """Tell whether a cell holds only question marks for lost letters, or only an error of a spreadsheet.
 
-    Narrower than `why_lost`: for texts of any kind, which may hold addresses of the web and questions.
+    This is narrower than `why_lost`, because texts of any kind may hold URLs and questions.
     """
     return _LOST_CELL.fullmatch(text.strip()) is not None
 
@@ -104,9 +104,9 @@ def _words(text: str) -> list[str]:
 
 
 def _is_misread(text: str) -> bool:
-    """Tell whether a word is UTF-8 that was read as Windows-1252 or ISO 8859-1: its bytes are UTF-8 once more.
+    """Tell whether a word is UTF-8 that was read as Windows-1252 or ISO 8859-1: its bytes are UTF-8 again.
 
-    Other words may be in a script that these encodings do not have.
+    These encodings cannot express words of other scripts, which are skipped.
     """
     for word in text.split():
         for encoding in ("cp1252", "latin-1"):

@@ -1,8 +1,8 @@
-"""E-mail addresses: a strict form of them, in ASCII, and the mailbox that an address stands for.
+"""E-mail addresses in a strict ASCII form, and the mailbox that an address belongs to.
 
-Two people who must agree are told apart by these addresses (administration/approvals.py). So nothing that looks like
-another address is one: no letters of other scripts, no quotes, no addresses of machines. A domain of another script is
-shown as what it is, `xn--…`.
+Approvals use the addresses to tell two people apart (administration/approvals.py). The form therefore excludes every
+address that looks like another one: letters of other scripts, quotes and IP addresses. A domain in another script is
+shown in its ASCII form, `xn--…`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ MAX_DOMAIN_CHARS = MAX_EMAIL_CHARS - len("a@")
 
 _MAX_LOCAL_CHARS = 64
 _LOCAL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._+'&=/-]*[A-Za-z0-9_+=-])?")
-"""Of what the standard allows before the @ (RFC 5322, atext), what addresses of people have."""
+"""The part of the standard's local part (RFC 5322, atext) that addresses of people use."""
 
 _TOP_LEVEL = re.compile(r"[a-z]{2,63}|xn--[a-z0-9-]+")
-"""Every top-level domain has letters only, or is one of another script (RFC 3696, section 2)."""
+"""A top-level domain: only letters, or a name of another script (RFC 3696, section 2)."""
 
 _NO_MAIL = frozenset(("alt", "internal"))
-"""Reserved for names outside the public DNS (RFC 9476; ICANN, 2024). The library knows the other reserved names. `test`
-and `example` are accepted for tests and documentation.
+"""Domains reserved for names outside the public DNS (RFC 9476; ICANN, 2024). The library knows the other reserved
+names. `test` and `example` are accepted for tests and documentation.
 """
 
 
@@ -58,7 +58,9 @@ def domain_of(email: str) -> str:
 
 @lru_cache(maxsize=4_096)
 def _domain(domain: str) -> tuple[str, str]:
-    """Return the domain in lower case, and the reason if it is invalid. Cached: people share few domains."""
+    """Return the domain in lower case, and the reason if it is invalid. It is cached because people share few
+    domains.
+    """
     from email_validator import EmailNotValidError, validate_email  # most functions read no address
 
     try:
@@ -81,6 +83,6 @@ def _domain(domain: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=1_024)
 def mailbox_of(email: str) -> str:
-    """Return the form that all addresses of a mailbox share: in lower case, without `+tag`."""
+    """Return the form that all addresses of a mailbox share: lower case, without `+tag`."""
     local, _, domain = email.lower().rpartition("@")
     return f"{local.partition('+')[0] or local}@{domain.rstrip('.')}"

@@ -1,4 +1,4 @@
-"""Organisations and their units: a tree, and what follows from where a unit stands in it."""
+"""Organisations, the tree of their units, and questions about a unit's position in the tree."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ MAX_UNITS = 10_000
 """The most units that an organisation may have besides itself."""
 
 MAX_LEVELS = 8
-"""The organisation itself is the first."""
+"""The most levels of a tree. The organisation itself is the first level."""
 
 MAX_MAIL_DOMAINS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """`audiences`: what it has set itself of its policy. `tree_version` rises whenever its tree changes shape,
-    `version` with its name, audiences and mail domains. `mail_domains`: at which its people have their addresses, each
-    without its subdomains; none for any.
+    """Holds an organisation. `audiences` is the part of its policy that it has set itself.
+
+    `tree_version` rises with every change of the tree's shape, `version` with changes of the name, audiences and mail
+    domains. Its people must have addresses at one of `mail_domains`, which do not include their subdomains; without
+    mail domains, any address is accepted.
     """
 
     id: OrganisationId
@@ -35,7 +37,7 @@ class Organisation:
     audiences: Mapping[Field, Audience] = field(default_factory=dict)
     version: int = 1
     units: int = 0
-    """How many units it has besides itself."""
+    """The number of units besides the organisation itself."""
     mail_domains: tuple[str, ...] = ()
 
     @property
@@ -43,19 +45,21 @@ class Organisation:
         return UnitId(self.id)
 
     def accepts(self, email: str) -> bool:
-        """Tell whether somebody in the organisation, or in a unit of it, may be given this address."""
+        """Tell whether this address may be given to somebody in the organisation or one of its units."""
         return not self.mail_domains or domain_of(email) in self.mail_domains
 
     @property
     def policy(self) -> dict[Field, Audience]:
-        """To whom at most each field of its officials is shown."""
+        """Return the widest audience of each field of the organisation's officials."""
         return OFFICIAL_POLICY | dict(self.audiences)
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """`parent` is None for the root. `officials`, `groups` and `apps` count those of this very unit, `children` the
-    units directly in it. `version` rises with name and parent; the root has that of its organisation.
+    """Holds a unit. `parent` is None for the root.
+
+    `officials`, `groups` and `apps` count those of the unit itself, without the units below it. `children` counts the
+    units directly in it. `version` rises with changes of the name and parent; the root has the organisation's version.
     """
 
     id: UnitId
@@ -72,10 +76,10 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The units of an organisation, the root among them, as they stood at `organisation.tree_version`.
+    """Holds the units of an organisation, with the root, at `organisation.tree_version`.
 
-    A tree may hold a part of the units only, with the path of each in `paths`. `path`, `within` and `level` are right
-    in such a part; `children`, `below` and `levels_of` need the whole tree.
+    A tree may hold only some of the units, with the path of each in `paths`. `path`, `within` and `level` are correct
+    for such a part. `children`, `below` and `levels_of` need the whole tree.
     """
 
     organisation: Organisation
@@ -83,7 +87,7 @@ class Tree:
     paths: Mapping[UnitId, Sequence[UnitId]] = field(default_factory=dict)
 
     def path(self, unit: UnitId) -> list[UnitId]:
-        """The unit, then what it is in, up to the root. KeyError for a unit that is not in the tree."""
+        """Return the unit, then each unit above it up to the root. Raises KeyError if the unit is not in the tree."""
         if unit in self.paths:
             return [*self.paths[unit]]
         found, at = [unit], self.units[unit].parent
@@ -93,14 +97,14 @@ class Tree:
         return found
 
     def within(self, unit: UnitId, scope: UnitId) -> bool:
-        """Tell whether `unit` is `scope` or lies below it. False if `unit` is not in the tree."""
+        """Tell whether `unit` is `scope` or is below it. Return False if `unit` is not in the tree."""
         return unit in self.units and scope in self.path(unit)
 
     def children(self, unit: UnitId) -> list[Unit]:
         return [child for child in self.units.values() if child.parent == unit]
 
     def below(self, unit: UnitId) -> Iterator[Unit]:
-        """The unit and everything under it, each before what is in it."""
+        """Yield the unit and everything below it. Each unit comes before the units in it."""
         by_parent: dict[UnitId | None, list[Unit]] = {}
         for one in self.units.values():
             by_parent.setdefault(one.parent, []).append(one)
@@ -111,9 +115,9 @@ class Tree:
             waiting += by_parent.get(one.id, [])
 
     def level(self, unit: UnitId) -> int:
-        """1 for the root."""
+        """Return the level of the unit. The root has level 1."""
         return len(self.path(unit))
 
     def levels_of(self, unit: UnitId) -> int:
-        """How many levels the unit takes with what is under it; 1 for one with nothing under it."""
+        """Return how many levels the unit and everything below it have; 1 if it has no children."""
         return 1 + max(self.level(one.id) for one in self.below(unit)) - self.level(unit)

@@ -1,4 +1,4 @@
-"""A one-time password that an app has sent: what is kept of it while it can be checked, and a day longer."""
+"""One-time passwords that apps have sent. A record is kept while the code can be checked, and one day longer."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ OtpState = Literal["pending", "used", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class OtpTargets:
-    """The devices that were given the code, as they were then, with the id of the message they hold.
+    """Holds the devices that got the code, with their routes at that time, and the id of the message.
 
-    Sealing the `control` envelope that voids the bubble needs no further read: a code lives for minutes, seal keys for
-    a week.
+    With it, no further read is needed to seal the `control` envelope that marks the message as invalid. A code lives
+    for minutes, a seal key for a week.
     """
 
     message: MessageId
@@ -74,7 +74,7 @@ class OtpTargets:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One check that was counted: `fingerprint` of its body, attempts left after it, and the send it belongs to."""
+    """Holds one counted check: the fingerprint of its body, the attempts left after it, and the number of the send."""
 
     fingerprint: bytes
     attempts_left: int
@@ -83,7 +83,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Resent:
-    """The answer to a resend, for whoever repeats it. Times are epoch seconds."""
+    """Holds the answer to a resend, for repetitions of the same request. Times are epoch seconds."""
 
     send: int
     code_expires_at: int
@@ -92,12 +92,11 @@ class Resent:
 
 @dataclass(frozen=True, slots=True)
 class Otp:
-    """`hash` is the keyed hash of the current code. Times are epoch seconds.
+    """Holds a one-time password. `hash` is the keyed hash of the current code. Times are epoch seconds.
 
-    `private` is sealed by the server: phone number and variables, needed for a resend. `fingerprint` is that of the
-    request that made it. `targets` is None where the recipient has no device. `checks` and
-    `resends` by keyed hash of the idempotency key.
-    `sms_send` is the number of the send that went out by SMS as well, 0 for none.
+    `private` holds the phone number and variables for a resend, encrypted by the server. `fingerprint` is that of the
+    request that created it. `targets` is None if the recipient has no device. `checks` and `resends` are by keyed hash
+    of the idempotency key. `sms_send` is the number of the send that also went out by SMS, or 0.
     """
 
     id: str

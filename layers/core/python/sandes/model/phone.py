@@ -1,7 +1,7 @@
-"""Phone numbers: one spelling, E.164, checked with Google's numbering data.
+"""Phone numbers in one spelling, E.164, checked with Google's numbering data.
 
-phonenumbers reads letters as keys of a telephone and drops what it does not know, so a masked number would become the
-number of somebody else. Nothing but a plus sign and digits reaches it from here.
+phonenumbers reads letters as keys of a telephone and drops characters that it does not know. A masked number would
+become somebody else's number. This module therefore passes only a plus sign and digits to it.
 """
 
 from __future__ import annotations
@@ -13,37 +13,37 @@ from typing import NewType
 import phonenumbers
 
 PhoneNumber = NewType("PhoneNumber", str)
-"""E.164 with the plus sign, for example +919876543210."""
+"""A number in E.164 with the plus sign, for example +919876543210."""
 
 MAX_PHONE_CHARS = 64
-"""Characters of a number as people write it, with blanks, punctuation and invisible marks."""
+"""The most characters of a number as people write it, with blanks, punctuation and invisible marks."""
 
 _APOSTROPHES = ("'", "\u2018", "\u2019", "\u02bc", "\uff07")
-"""One before a number tells a spreadsheet that the cell is text; it is no part of the number."""
+"""An apostrophe before a number tells a spreadsheet that the cell is text. It does not belong to the number."""
 
 _DASHES = frozenset("\u2043\u2212\u02d7")
-"""Bullet hyphen, minus sign and modifier minus sign; Unicode counts all other dashes as dash punctuation (Pd)."""
+"""Bullet hyphen, minus sign and modifier minus sign. Unicode counts all other dashes as dash punctuation (Pd)."""
 
 _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Drawn as nothing, although Unicode does not count them as format characters (Cf)."""
+"""Characters that are drawn as nothing, although Unicode does not count them as format characters (Cf)."""
 
 _FRACTION = re.compile(r"\d{7}\.0+")
-"""A whole number with the fraction that programs add to it (9876543210.0): dropping the point would add digits."""
+"""A whole number with the fraction that programs add (9876543210.0). Dropping only the point would add digits."""
 
 _ROUNDED = re.compile(r"\+?\d(?:[.,]\d+)?[eE][+\-]?\d{1,3}")
 
 _BETWEEN = r" ?\)? ?[.\-]? ?\(? ?"
-"""A blank, a dash, a dot, a parenthesis, or one of each. Several dots or dashes in a row stand for digits left out."""
+"""A blank, a dash, a dot, a parenthesis, or one of each. Several dots or dashes in a row stand for omitted digits."""
 
 _SPELLED = re.compile(rf"\(?\+? ?\(?[0-9](?:{_BETWEEN}[0-9])*\)?")
 _PARENTHESES = re.compile(r"[^()]*(?:\([^()]+\)[^()]*)*")
 
 
 def parse_phone(text: str) -> PhoneNumber:
-    """Raises ValueError unless `text` is a valid number in international form.
+    """Parse a phone number. Raises ValueError unless `text` is a valid number in international form.
 
-    The digits may be of any script. One blank, dash or dot, or a pair of parentheses, may stand between them; invisible
-    marks, an apostrophe in front, and blanks at the ends are dropped. Letters, masks and other characters are refused.
+    The digits may be of any script. One blank, dash or dot, or a pair of parentheses, may stand between them. Invisible
+    marks, a leading apostrophe, and blanks at the ends are dropped. Letters, masks and other characters are refused.
     """
     written = plain_number(text)
     digits = "".join(char for char in written if char in "+0123456789")
@@ -59,11 +59,11 @@ def parse_phone(text: str) -> PhoneNumber:
 
 
 def plain_number(text: str) -> str:
-    """Convert a number to ASCII: digits with a blank, hyphen, dot or parenthesis between them, perhaps with a plus sign
-    in front. Drops what is invisible.
+    """Convert a number to ASCII: digits separated by a blank, hyphen, dot or parenthesis, with an optional leading plus
+    sign.
 
-    Raises ValueError if any other character is in `text`, if dots, dashes or parentheses stand where digits should, or
-    if the number ends in a fraction such as `.0`.
+    Drops invisible characters. Raises ValueError if `text` contains any other character, if dots, dashes or parentheses
+    stand in place of digits, or if the number ends in a fraction such as `.0`.
     """
     if len(text) > MAX_PHONE_CHARS:
         raise ValueError(f"a phone number has at most {MAX_PHONE_CHARS} characters")
@@ -88,7 +88,7 @@ def plain_number(text: str) -> str:
 
 
 def is_rounded(text: str) -> bool:
-    """Tell whether a number is written as spreadsheets write long numbers, in a column of numbers."""
+    """Tell whether a number is in the form in which spreadsheets show long numbers in a numeric column."""
     return _ROUNDED.fullmatch(text) is not None
 
 

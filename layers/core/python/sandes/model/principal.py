@@ -1,4 +1,4 @@
-"""Who is calling over a websocket: fixed by the authorizer, carried by API Gateway with each frame."""
+"""The device that calls over a websocket. The authorizer determines it, and API Gateway adds it to each frame."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from sandes.model.ids import (
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A device whose token was verified at `$connect`.
+    """Names a device whose token was verified at `$connect`.
 
-    What may change while the socket is open, such as its class, is not in it but read with each frame.
-    `connected_at_ms` is the server's time of that check. `socket` is the number of the socket: the device's next one
-    has a higher number, so of two sockets of a device it tells the newer one without a clock (docs/adr/0032).
+    Facts that may change while the socket is open, such as the class, are read with each frame instead.
+    `connected_at_ms` is the server's time of the verification. `socket` is the number of the socket. The device's next
+    socket has a higher number, so the newer of two sockets is known without a clock (docs/adr/0032).
     """
 
     address: DeviceAddress
@@ -41,7 +41,7 @@ class Principal:
         )
 
     def to_context(self) -> dict[str, str]:
-        """The authorizer context. API Gateway carries strings, numbers and booleans only, 8 KB in all."""
+        """Return the authorizer context. API Gateway allows only strings, numbers and booleans, 8 KB in all."""
         return {
             "device": str(self.address),
             "registration": str(self.registration),
@@ -52,7 +52,7 @@ class Principal:
 
     @classmethod
     def from_context(cls, context: Mapping[str, str]) -> Principal:
-        """Raises KeyError or ValueError for a context that `to_context` did not make."""
+        """Parse the context that `to_context` returns. Raises KeyError or ValueError for any other context."""
         return cls(
             address=DeviceAddress.parse(context["device"]),
             registration=RegistrationId(int(context["registration"])),

@@ -1,4 +1,4 @@
-"""What is known of a person beside keys and devices, and to whom each field is shown."""
+"""Profiles: data about people besides keys and devices, and the audience of each field."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ Field = Literal["name", "photo", "post", "number", "email", "last_seen"]
 FIELDS: tuple[Field, ...] = ("name", "photo", "post", "number", "email", "last_seen")
 
 Audience = Literal["everyone", "officials", "organisation", "nobody"]
-"""To whom a field is shown, from the widest to the narrowest: anybody who may see the profile, verified officials,
-officials of the same organisation, nobody else."""
+"""The audience of a field, from the widest to the narrowest: everybody who may see the profile, verified officials,
+officials of the same organisation, nobody else.
+"""
 
 AUDIENCES: tuple[Audience, ...] = ("everyone", "officials", "organisation", "nobody")
 
@@ -23,7 +24,7 @@ OFFICIAL_POLICY: dict[Field, Audience] = {
     "email": "officials",
     "last_seen": "organisation",
 }
-"""For officials of an organisation that has set nothing else."""
+"""The policy for officials of an organisation that has set none."""
 
 PUBLIC_POLICY: dict[Field, Audience] = {
     "name": "everyone",
@@ -33,7 +34,7 @@ PUBLIC_POLICY: dict[Field, Audience] = {
     "email": "nobody",
     "last_seen": "nobody",
 }
-"""For people of no organisation: the widest that each field is shown."""
+"""The policy for people without an organisation: the widest audience of each field."""
 
 
 MAX_PHOTO_BYTES = 16 * 1024
@@ -43,7 +44,7 @@ PhotoType = Literal["image/jpeg", "image/png", "image/webp"]
 
 @dataclass(frozen=True, slots=True)
 class SelfDescription:
-    """What a person says of themselves. `choices`: to whom they want a field shown at most."""
+    """Holds the data that a person has entered. `choices` are the widest audiences that the person wants for fields."""
 
     name: str | None = None
     email: str | None = None
@@ -53,7 +54,7 @@ class SelfDescription:
 
 
 def photo_type(data: bytes) -> PhotoType | None:
-    """What kind of picture the data begins like; None for any other."""
+    """Return the image type that the first bytes indicate, or None for any other data."""
     if data.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):

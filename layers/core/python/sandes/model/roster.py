@@ -1,4 +1,6 @@
-"""Rosters: who is to be in a group of an app, as one list, and what it changes (docs/apps/groups.md, "Rosters")."""
+"""Rosters: the complete list of members of an app-managed group, and the resulting changes (docs/apps/groups.md,
+"Rosters").
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,10 @@ RosterState = Literal["applying", "done", "failed"]
 
 
 class ChangeKind(IntEnum):
-    """In the order in which they are made: who leaves makes room for who comes. The numbers stand in what is kept."""
+    """Lists the kinds of change in the order in which they are made. Removals come first to make room.
+
+    The numbers are stored.
+    """
 
     REMOVE = 1
     SET_ROLE = 2
@@ -23,7 +28,7 @@ class ChangeKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One person's. `role` is the one afterwards; of somebody who is removed, it says nothing."""
+    """Describes the change of one person. `role` is the role afterwards; it has no meaning for a removal."""
 
     kind: ChangeKind
     account: AccountId
@@ -32,7 +37,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class RosterFault:
-    """What is wrong with a row, counted from 1. Holds nothing of the row."""
+    """Describes a fault in a row, counted from 1. It holds no content of the row."""
 
     row: int
     code: str
@@ -40,7 +45,7 @@ class RosterFault:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """People, but for `invalid`, which counts rows."""
+    """Counts people, except for `invalid`, which counts rows."""
 
     added: int
     removed: int
@@ -55,11 +60,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """The last roster of a group. `id` names it and what is kept of it.
+    """Holds the latest roster of a group. `id` names the roster and its stored data.
 
-    `made` of its changes have been made, and of these `done` have been told and counted. `version` is the group's when
-    the roster was compared with it. `fingerprint` is that of the request. `run` is the run of the work that made or
-    counted the last changes.
+    `made` changes have been made; of these, `done` changes have been reported and counted. `version` is the group's
+    version when the roster was compared with it. `fingerprint` is that of the request. `run` is the run of the work
+    that made or counted the last changes.
     """
 
     group: GroupId

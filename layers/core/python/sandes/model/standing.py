@@ -1,6 +1,7 @@
-"""What an organisation's word makes of an account: its class, and what others' rights depend on.
+"""Standings: the class and organisation that a verification gives an account. Other accounts' rights depend on them.
 
-It is kept in the routing table beside the devices, so that a send needs no further read, and in the directory.
+A standing is stored in the directory, and in the routing table beside the devices, so that a send needs no further
+read.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from typing import Literal
 from sandes.model.ids import OrganisationId, UnitId
 
 AccountClass = Literal["public", "verified"]
-"""`verified`: an official attested by an organisation; `public`: everyone else."""
+"""The class of an account. `verified`: an official attested by an organisation; `public`: everybody else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A verification that is in force until `expires_at` (epoch seconds), which ends it without anybody's doing.
+    """Holds a verification that is in force until `expires_at` (epoch seconds), when it ends automatically.
 
-    `listed`: the organisation lists the post publicly, so that citizens may find and write to its holder.
+    If `listed` is true, the organisation lists the post publicly. Citizens may then find and write to its holder.
     """
 
     organisation: OrganisationId
@@ -28,10 +29,10 @@ class Standing:
 
 
 def class_of(standing: Standing | None) -> AccountClass:
-    """The class that a standing in force gives; of somebody without one, `public`."""
+    """Return the class that a standing in force gives, or `public` without one."""
     return "verified" if standing else "public"
 
 
 def in_force(standing: Standing | None, *, now_seconds: int) -> Standing | None:
-    """The standing unless its time is over: one that has expired is none."""
+    """Return the standing, or None if it has expired."""
     return standing if standing and standing.expires_at > now_seconds else None

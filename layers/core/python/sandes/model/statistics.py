@@ -1,6 +1,6 @@
-"""What is counted, for whom and by when (docs/adr/0026): numbers only, nobody's doings.
+"""Counters of the statistics, their scopes and their periods (docs/adr/0026). They are numbers without personal data.
 
-Times of delivery are counted in buckets of half an octave, from which percentiles follow with an error of at most 19 %.
+Delivery times are counted in buckets of half an octave. Percentiles computed from them have an error of at most 19 %.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _TOOK = "took_"
 
 CATEGORIES = ("notice", "alert", "transaction")
 STATUSES = (Status.ACCEPTED, Status.DELIVERED, Status.READ, Status.EXPIRED, Status.RECALLED, Status.FAILED)
-"""Of a message of an app, those that are counted; `queued` and `sent` are on the way to them."""
+"""The statuses of an app's message that are counted. `queued` and `sent` are only steps towards them."""
 
 KEEP_SECONDS = 400 * 86_400
-"""A year, and a month to compare it with."""
+"""How long counts are kept: a year, and a month to compare it with."""
 
 Step = Literal["hour", "day"]
 MAX_STEPS: Mapping[Step, int] = {"hour": 7 * 24, "day": 400}
-"""Of one question: what one query of the table brings."""
+"""The most periods of one request: as many as one query of the table returns."""
 
 PLATFORM = "platform"
 
@@ -47,7 +47,9 @@ _MOST_BUCKETS = 64
 
 
 def message_counter(category: str, status: Status) -> str:
-    """Messages of apps that have reached a status; each is counted once in each that it reaches."""
+    """Return the counter of app messages that have reached a status. A message counts once in each status it
+    reaches.
+    """
     return f"{category}_{status.label}"
 
 
@@ -61,9 +63,10 @@ def app_scope(app: AppId) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """Something to be counted: for the platform always, for an organisation and an app where they are named.
+    """Describes something to count, for the platform and, where they are set, for an organisation and an app.
 
-    `at_seconds`: when it happened, epoch seconds. `took_ms`: how long that took, counted in its bucket as well.
+    `at_seconds` is the time of the occurrence in epoch seconds. `took_ms` is its duration, which is also counted in its
+    bucket.
     """
 
     counter: str
@@ -76,7 +79,7 @@ class Occurrence:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Where a number of occurrences is added: the hour since the epoch, and what `Occurrence` says."""
+    """Names the counter to increase: scope, hour since the epoch, and the counter of an `Occurrence`."""
 
     scope: str
     hour: int
@@ -85,7 +88,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Of a table's stream, by the sequence numbers of its first and last change."""
+    """Identifies a batch of a table's stream by the sequence numbers of its first and last change."""
 
     table: str
     first: str
@@ -94,7 +97,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """Of a queue: entries that wait or are being worked off, and those that failed for good."""
+    """Holds the length of a queue: entries that wait or are being processed, and entries that failed for good."""
 
     queue: str
     waiting: int
@@ -102,7 +105,7 @@ class Depth:
 
 
 def took_counter(milliseconds: int) -> str:
-    """The bucket that a time of delivery is counted in."""
+    """Return the bucket in which a delivery time is counted."""
     return f"{_TOOK}{min(_MOST_BUCKETS - 1, int(2 * math.log2(max(1, milliseconds))))}"
 
 
@@ -111,19 +114,19 @@ def hour_of(seconds: int) -> int:
 
 
 def period(step: Step, hour: int) -> str:
-    """`hour#2026-11-25T23` or `day#2026-11-25`, in UTC."""
+    """Return the name of a period in UTC, such as `hour#2026-11-25T23` or `day#2026-11-25`."""
     at = datetime.fromtimestamp(hour * 3600, UTC)
     return f"hour#{at:%Y-%m-%dT%H}" if step == "hour" else f"day#{at:%Y-%m-%d}"
 
 
 def period_start(text: str) -> datetime:
-    """When a period began, from what `period` gives."""
+    """Parse the start of a period from the text that `period` returns."""
     step, _, at = text.partition("#")
     return datetime.strptime(at, "%Y-%m-%dT%H" if step == "hour" else "%Y-%m-%d").replace(tzinfo=UTC)
 
 
 def periods(step: Step, first: datetime, last: datetime) -> Iterator[str]:
-    """Every period from the one that holds `first` to the one that holds `last`."""
+    """Yield every period from the one that contains `first` to the one that contains `last`."""
     width = timedelta(hours=1) if step == "hour" else timedelta(days=1)
     at = period_start(period(step, hour_of(int(first.timestamp()))))
     while at <= last:
@@ -132,13 +135,13 @@ def periods(step: Step, first: datetime, last: datetime) -> Iterator[str]:
 
 
 def day_of(milliseconds: int) -> int:
-    """Days since the epoch, in UTC."""
+    """Return the number of days since the epoch, in UTC."""
     return milliseconds // 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """How many times were measured, and what they were at most in so many of a hundred cases, in milliseconds."""
+    """Holds the number of measured times and their percentiles in milliseconds."""
 
     count: int
     p50_ms: int | None
@@ -147,7 +150,7 @@ class Took:
 
 
 def took(counts: Mapping[str, int]) -> Took:
-    """The times of delivery among `counts`. A percentile is the middle of its bucket: at most 19 % off."""
+    """Summarise the delivery times among `counts`. A percentile is the middle of its bucket, at most 19 % off."""
     buckets = sorted((int(name.removeprefix(_TOOK)), n) for name, n in counts.items() if name.startswith(_TOOK))
     total = sum(n for _, n in buckets)
 

@@ -1,4 +1,4 @@
-"""Suspensions: that an account may do nothing until it is resumed (docs/adr/0028)."""
+"""Suspensions: a suspended account may do nothing until it is resumed (docs/adr/0028)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sandes.model.ids import OrganisationId, UnitId
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
-    """By whom: a unit of an organisation, or the platform. `at`: epoch seconds."""
+    """Holds a suspension by a unit of an organisation, or by the platform. `at` is epoch seconds."""
 
     organisation: OrganisationId
     unit: UnitId

@@ -1,4 +1,4 @@
-"""Message templates: approved texts with named variables, in up to three languages, kept by version."""
+"""Message templates: approved texts with named variables, in up to three languages, stored by version."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TemplateKind = Literal["otp", "message"]
 
 @dataclass(frozen=True, slots=True)
 class Dlt:
-    """What India's operators ask for before they deliver an SMS: ids of the sender and of each registered text."""
+    """Holds what India's operators require to deliver an SMS: the ids of the sender and of each registered text."""
 
     entity_id: str
     template_ids: Mapping[str, str]
@@ -25,8 +25,9 @@ class Dlt:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """`texts` by language, `en` always among them. `variables` are those the app must give: all, and no other. Only
-    those in `may_be_empty` may have an empty value.
+    """Holds a template. `texts` is by language and always contains `en`.
+
+    The app must give exactly the variables in `variables`. Only those in `may_be_empty` may have an empty value.
     """
 
     app: AppId
@@ -40,5 +41,5 @@ class Template:
     may_be_empty: frozenset[str] = frozenset()
 
     def language(self, wanted: str) -> str:
-        """The language it will be written in."""
+        """Return the language in which the message will be written."""
         return wanted if wanted in self.texts else FALLBACK

@@ -1,4 +1,4 @@
-"""Verifications: that an organisation vouches for an account, as what, and until when."""
+"""Verifications: an organisation's statement that an account belongs to an official, with post, unit and end."""
 
 from __future__ import annotations
 
@@ -12,30 +12,33 @@ from sandes.model.profile import Audience, Field
 from sandes.model.standing import Standing
 
 AttestedField = Literal["name", "post", "unit"]
-"""What is attested behind a commitment, so that it can be shown to some and kept from others."""
+"""A field that is attested by a commitment, so that it can be shown to some people and hidden from others."""
 
 ATTESTED: tuple[AttestedField, ...] = ("name", "post", "unit")
 
 End = Literal["revoked", "replaced", "expired"]
-"""`revoked`: by the organisation; `replaced`: the number was registered anew; `expired`: not renewed in time."""
+"""Why a verification ended. `revoked`: by the organisation; `replaced`: the number was registered again; `expired`: it
+was not renewed in time.
+"""
 
 MAX_SECONDS = 1_827 * 86_400
-"""The longest a verification may last: five years, two leap days among them."""
+"""The longest duration of a verification: five years, two of them leap years."""
 
 WORDS_OF_EACH = 8
-"""How many words of a name, and of a post, an official is found by."""
+"""The number of words of a name, and of a post, that are indexed for the search."""
 
 UNASKED_SECONDS = 7 * 86_400
-"""So long an organisation does not suspend somebody whom it verified without being asked: the badge is there for them
-to see, and registering the number anew ends it. Without that, verifying strangers would be a way to switch them off.
+"""How long an organisation cannot suspend somebody whom it verified without a request. The person can see the badge in
+this time and end it by registering the number again. Otherwise an organisation could switch off strangers by verifying
+them.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """A statement signed by the platform (docs/protocol/attestation.md), and what opens its commitments.
+    """Holds a statement signed by the platform (docs/protocol/attestation.md), and the openings of its commitments.
 
-    `values` are as they were attested: a unit may have another name since.
+    `values` are those at the time of the attestation. The unit may have been renamed since.
     """
 
     statement: bytes
@@ -46,15 +49,16 @@ class Attestation:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Times are epoch seconds. `words`: sort keys in the search index. `version` rises with every change.
+    """Holds a verification. Times are epoch seconds. `version` rises with every change.
 
-    `hidden`: to whom at most the organisation shows a field of this very person. It belongs to person and organisation
-    and outlives a verification: `hidden_by_others` keeps what former organisations have hidden, for the case that one
-    of them verifies the person again. `origin`: the row of an import that made it as it is, or ended it.
-    `first_issued_at`: since when the organisation has vouched without a gap: renewals and changes keep it. `asked`:
-    whether the person has asked for it since then.
+    `words` are the sort keys in the search index. `hidden` is the widest audience that the organisation allows for a
+    field of this person. It outlives the verification: `hidden_by_others` keeps the settings of former organisations,
+    in case one of them verifies the person again. `origin` is the row of an import that last changed or ended it.
 
-    `ended` is None also of one whose time is over as long as the sweep has not come by: ask `in_force`.
+    Since `first_issued_at` the organisation has verified the person without a gap; renewals and changes keep this time.
+    `asked` is true if the person has requested verification since then.
+
+    `ended` stays None after the expiry until the sweep has processed it: use `in_force`.
     """
 
     account: AccountId
@@ -82,11 +86,13 @@ class Verification:
         return self.ended is None and self.expires_at > now_seconds
 
     def settled(self, now_seconds: int) -> bool:
-        """Whether the person wanted it, or has had the time to notice it."""
+        """Tell whether the person requested the verification, or has had the time to notice it."""
         return self.asked or self.first_issued_at + UNASKED_SECONDS <= now_seconds
 
     def hidden_by(self) -> dict[OrganisationId, Mapping[Field, Audience]]:
-        """Return what each organisation hides of the person, whether or not it vouches for them now."""
+        """Return the settings by which each organisation hides fields of the person, whether or not it verifies them
+        now.
+        """
         own = {self.organisation: self.hidden} if self.hidden else {}
         return {**self.hidden_by_others, **own}
 
@@ -97,7 +103,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Official:
-    """Somebody verified, as a list of their organisation shows them. `expires_at`: epoch seconds."""
+    """Holds an official as the list of their organisation shows them. `expires_at` is epoch seconds."""
 
     account: AccountId
     unit: UnitId
@@ -109,8 +115,10 @@ class Official:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """That memberships of an account in an organisation's groups are to end at `at`, epoch seconds, unless the
-    organisation vouches for it then. `version` is that of the verification as it was made, or as it ended.
+    """Plans the end of an account's memberships in an organisation's groups at `at` (epoch seconds).
+
+    They stay if the organisation verifies the account at that time. `version` is that of the verification when it was
+    made or ended.
     """
 
     account: AccountId
@@ -120,8 +128,9 @@ class Ending:
 
 
 def address_kept(previous: Verification | None, organisation: OrganisationId, *, now_seconds: int) -> str | None:
-    """Return the address that the organisation has given somebody who is its official: it stays good for them, also
-    where the organisation has set other mail domains since.
+    """Return the address that the organisation has given its official, or None if there is none.
+
+    The address stays valid for the official even if the organisation has set other mail domains since.
     """
     if previous is None or previous.organisation != organisation or not previous.in_force(now_seconds):
         return None

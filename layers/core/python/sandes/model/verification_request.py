@@ -1,4 +1,6 @@
-"""Requests to be verified: a person asks an organisation, which says yes or no (docs/adr/0028)."""
+"""Verification requests: a person asks an organisation for verification, and the organisation decides
+(docs/adr/0028).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from sandes.model.ids import ACCOUNT_BYTES, AccountId, DeviceNumber, Organisatio
 
 LAPSES_SECONDS = 90 * 86_400
 KEPT_SECONDS = 90 * 86_400
-"""How long a decision can be seen."""
+"""How long a decision stays visible."""
 
 Source = Literal["device", "import"]
 Decision = Literal["open", "verified", "rejected"]
@@ -19,9 +21,10 @@ State = Literal["open", "verified", "rejected", "lapsed"]
 
 @dataclass(frozen=True, slots=True)
 class VerificationRequest:
-    """`unit`: the organisation itself as its root. Times are epoch seconds.
+    """Holds a verification request. Times are epoch seconds. `unit` is the root unit for the organisation itself.
 
-    It counts as long as the device is there that it came from: whoever registers the number anew is somebody else.
+    The request is valid only while the device that sent it exists, because a new registration of the number may be by
+    somebody else.
     """
 
     id: RequestId
@@ -59,11 +62,11 @@ class VerificationRequest:
 
     @property
     def vanishes_at(self) -> int:
-        """From then on it counts as not there."""
+        """Return the epoch second from which the request counts as absent."""
         return KEPT_SECONDS + (self.lapses_at if self.decided_at is None else self.decided_at)
 
     def state(self, account: Account | None = None, *, now_seconds: int) -> State:
-        """With the account: also `lapsed` if the device is gone."""
+        """Return the state. With the account, it is also `lapsed` if the device no longer exists."""
         if self.decision != "open":
             return self.decision
         device = account.devices.get(self.device) if account else None

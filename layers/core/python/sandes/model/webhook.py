@@ -1,4 +1,4 @@
-"""What became of one event at one webhook."""
+"""Deliveries of one event to one webhook."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ DeliveryState = Literal["pending", "delivered", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class WebhookDelivery:
-    """`run` counts from 1 and rises when the app asks for the event again; `attempts` are those of this run.
+    """Holds a delivery. `run` counts from 1 and rises when the app requests a redelivery; `attempts` are those of this
+    run.
 
-    `last_status` is the HTTP status of the last answer, `last_error` says why there was none. Times are epoch seconds;
-    after `expires_at` the row no longer counts.
+    `last_status` is the HTTP status of the last answer; `last_error` says why there was no answer. Times are epoch
+    seconds. After `expires_at`, the row no longer counts.
     """
 
     app: AppId

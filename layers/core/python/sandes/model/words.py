@@ -1,13 +1,13 @@
-"""Words of names and posts, as they are found by: one spelling whatever the case, the form or the script."""
+"""The words of names and posts for searching: one spelling whatever the case, the Unicode form or the script."""
 
 from __future__ import annotations
 
 import unicodedata
 
 MAX_WORD_CHARS = 32
-"""More of a word does not count: it is the beginning that is looked for."""
+"""The number of characters of a word that count. Searches compare beginnings of words."""
 
-_JOINERS = "\u200c\u200d"  # within words of Indian scripts they change how letters join, not what they are
+_JOINERS = "\u200c\u200d"  # # in words of Indian scripts they only change how letters join
 
 
 def folded(text: str) -> str:
@@ -18,14 +18,16 @@ def folded(text: str) -> str:
 
 
 def name_key(text: str) -> str:
-    """Convert a name so that names which people read as one become equal: ignores case, form and blanks."""
+    """Convert a name to a form that ignores case, Unicode form and blanks. Names that people read as the same become
+    equal.
+    """
     return " ".join("".join(char for char in folded(text) if char not in _JOINERS).split())
 
 
 def words_of(text: str, *, most: int) -> list[str]:
-    """The first `most` different words of `text`, case-folded, in Unicode's form NFKC.
+    """Return the first `most` different words of `text`, case-folded, in Unicode's form NFKC.
 
-    A word is letters, digits and marks: vowel signs are marks, which Python's `\\w` leaves out.
+    A word consists of letters, digits and marks. Vowel signs are marks, which Python's `\\w` leaves out.
     """
     kept = "".join(
         char if unicodedata.category(char)[0] in "LMN" else " " for char in folded(text) if char not in _JOINERS
