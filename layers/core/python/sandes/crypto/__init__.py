@@ -1,1 +1,1 @@
-"""Small pure pieces of cryptography, each pinned by vectors in tests/vectors."""
+"""Cryptographic primitives without input or output. Each is tested against vectors in tests/vectors."""

@@ -1,8 +1,9 @@
-"""App tokens: one for each request, signed by the app, bound to what it asks (docs/apps/README.md, "Tokens").
+"""App tokens: the app signs one for each request, and the token binds the request (docs/apps/README.md, "Tokens").
 
 Header `kid`: app id, full stop, key id. Claims: `iss` (app id), `aud`, `iat`, `exp` at most 60 s after `iat`, `htm`
-(method), `htu` (path and query, from /v1 on), `bh` (SHA-256 of the body, base64url), on POST `ik`, the Idempotency-Key,
-and with If-Match `im`, its value: whoever copies a token can only repeat the very request, which is answered as before.
+(method), `htu` (path and query, from /v1 on), `bh` (SHA-256 of the body, base64url), with POST `ik` (the
+Idempotency-Key), and with If-Match `im` (its value). Whoever copies a token can only repeat the same request, which
+gets the same answer as before.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ MAX_LIFETIME_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """What a token is bound to. `path` includes the query; the headers are None where they were not sent."""
+    """Holds the parts of a request that a token binds. `path` includes the query. An absent header is None."""
 
     method: str
     path: str
@@ -28,7 +29,7 @@ class SignedRequest:
 
 
 def claimed_app(token: str) -> tuple[AppId, AppKeyId]:
-    """The app and key that must have signed: a claim until `verify_app_token`. Raises TokenInvalid."""
+    """Return the app and key that a token names, unverified until `verify_app_token`. Raises TokenInvalid."""
     app, _, key = claimed_key(token).partition(".")
     if len(key) != 8 or not key.isalnum() or not key.isascii():
         raise TokenInvalid
@@ -41,9 +42,10 @@ def claimed_app(token: str) -> tuple[AppId, AppKeyId]:
 def verify_app_token(
     token: str, request: SignedRequest, *, app: AppId, public_key: bytes, audience: str, now_seconds: int
 ) -> None:
-    """`app` is what `claimed_app` gave.
+    """Verify a token of the `app` that `claimed_app` returned.
 
-    Raises TokenInvalid (also for another app, method, path, body, idempotency key or If-Match), or TokenExpired.
+    Raises TokenExpired if only the time is wrong. Raises TokenInvalid otherwise, also if the token is for another app,
+    method, path, body, idempotency key or If-Match.
     """
     claims = verified_claims(
         token,

@@ -1,6 +1,6 @@
-"""Attestations: what the platform signs of a verification (docs/protocol/attestation.md, docs/adr/0017).
+"""Attestations: the platform's signed statements about verifications (docs/protocol/attestation.md, docs/adr/0017).
 
-Name, post and unit stand in the statement as commitments, so that whoever may not see one of them can check the rest.
+A statement holds name, post and unit as commitments. Viewers who may not see one of them can still check the others.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SIGNATURE_BYTES = 64
 
 
 def commitment(value: str, salt: bytes) -> bytes:
-    """32 bytes that give nothing of `value` away without the salt, and fit no other value."""
+    """Return a commitment of 32 bytes. It reveals nothing of `value` without the salt, and matches no other value."""
     return hashlib.blake2b(value.encode(), key=salt, digest_size=32).digest()
 
 
@@ -35,7 +35,7 @@ def statement(
     expires_at: int,
     commitments: Mapping[AttestedField, bytes],
 ) -> bytes:
-    """Deterministic CBOR. Times are epoch seconds."""
+    """Encode the statement as deterministic CBOR. Times are epoch seconds."""
     return cbor2.dumps(
         {
             1: 1,
@@ -58,12 +58,12 @@ ATTESTING = Purpose(b"SANDES1/attestation-key", b"attest", _public_of)
 
 
 class AttestationKeys(Keys):
-    """The platform's Ed25519 key pairs that sign attestations. Made with `AttestationKeys.of`."""
+    """Holds the platform's Ed25519 key pairs that sign attestations. Create it with `AttestationKeys.of`."""
 
     __slots__ = ()
     purpose: ClassVar[Purpose] = ATTESTING
 
 
 def sign(statement: bytes, key: Key) -> bytes:
-    """Sign with a key of AttestationKeys."""
+    """Sign a statement with a key of AttestationKeys."""
     return bindings.crypto_sign(_LABEL + statement, key.private + key.public)[:_SIGNATURE_BYTES]

@@ -1,12 +1,12 @@
-"""The audit chain's format: lines, each signed and with the hash of the one before in it (docs/protocol/audit.md).
+"""The format of the audit chain: signed lines, each with the hash of the previous one (docs/protocol/audit.md).
 
-    statement  {"v":1,"chain":…,"seq":…,"at":…,"actor":…,"role":…,"action":…,"unit":…,"subject":…,"case":…,
-               "body":<hash>,"prev":<hash>,"key":…                                  signed
-    link       statement + ,"signature":"<86 characters>"                           hashed for the next entry's `prev`
-    line       link + ,"content":<body> + }      or, where the body is withheld,    link + }
+ statement  {"v":1,"chain":…,"seq":…,"at":…,"actor":…,"role":…,"action":…,"unit":…,"subject":…,"case":…,
+             "body":<hash>,"prev":<hash>,"key":…                                  signed
+ link       statement + ,"signature":"<86 characters>"                           hashed for the next entry's `prev`
+ line       link + ,"content":<body> + }      or, if the body is withheld,       link + }
 
-What is hashed and signed are the line's own bytes, so whoever checks a line need not write JSON as this module does.
-All of a line is ASCII. No text in a statement can hold the mark that ends it, because JSON escapes quotation marks.
+The hash and the signature cover the bytes of the line itself, so a verifier need not write JSON exactly as this module
+does. A line is ASCII. JSON escapes quotation marks, so no text in a statement can contain the mark that ends it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sandes.model.audit import Act, Entry, Head
 from sandes.model.ids import base64url_text, id_text, parse_base64url, parse_organisation
 
 FIRST = bytes(32)
-"""What stands in place of the hash of an entry before the first."""
+"""The value of `prev` in the first entry."""
 
 SALT_BYTES = 16
 _ENTRY, _BODY, _LINK, _HEADS = (f"SANDES1/audit-{name}\0".encode() for name in ("entry", "body", "link", "heads"))
@@ -36,14 +36,14 @@ _SIGNATURE_BYTES = 64
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AuditKey:
-    """The Ed25519 key pair that entries and heads are signed with. Made with `AuditKey.of(secret)`."""
+    """Holds the Ed25519 key pair that signs entries and heads. Create it with `AuditKey.of(secret)`."""
 
     public: bytes
     private: bytes
 
     @classmethod
     def of(cls, secret: bytes) -> AuditKey:
-        """Raises ValueError for a secret of fewer than 32 bytes."""
+        """Derive the key pair. Raises ValueError if the secret has fewer than 32 bytes."""
         if len(secret) < _MIN_SECRET_BYTES:
             raise ValueError("the secret of the audit chain needs at least 32 bytes")
         seed = hashlib.blake2b(secret, digest_size=32, person=b"sandes-audit").digest()
@@ -61,14 +61,14 @@ class AuditKey:
 
 
 def key_id(public: bytes) -> str:
-    """11 characters: enough to tell keys apart, not to stand for one."""
+    """Return the id of a public key in 11 characters. It tells keys apart, but does not prove which key it is."""
     return base64url_text(hashlib.sha256(public).digest()[:8])
 
 
 def body(details: Mapping[str, Any], salt: bytes) -> bytes:
-    """The JSON that an entry binds. The salt keeps what is withheld from being guessed by its hash.
+    """Encode the JSON that an entry binds. The salt keeps a withheld body from being guessed by its hash.
 
-    Raises TypeError or ValueError for what is no JSON.
+    Raises TypeError or ValueError if `details` are not JSON.
     """
     return _json({"salt": base64url_text(salt), "details": details})
 
@@ -78,7 +78,7 @@ def body_hash(body: bytes) -> bytes:
 
 
 def statement(act: Act, *, seq: int, at_ms: int, body_hash: bytes, prev: bytes, key: str) -> bytes:
-    """What is signed of an entry: one JSON object in this order, without the brace that closes it."""
+    """Encode the signed part of an entry: one JSON object in this order, without its closing brace."""
     return _open(
         {
             "v": 1,
@@ -99,17 +99,17 @@ def statement(act: Act, *, seq: int, at_ms: int, body_hash: bytes, prev: bytes, 
 
 
 def link_hash(statement: bytes, signature: bytes) -> bytes:
-    """The hash of an entry: what the next one holds of it, and heads."""
+    """Return the hash of an entry, which the next entry and the heads contain."""
     return hashlib.sha256(_LINK + _link(statement, signature)).digest()
 
 
 def line(statement: bytes, signature: bytes, content: bytes | None = None) -> bytes:
-    """Without the line feed."""
+    """Return the line of an entry, without the line feed."""
     return _link(statement, signature) + (_CONTENT + content if content is not None else b"") + b"}"
 
 
 def heads_statement(heads: Iterable[Head], *, at_ms: int, key: str) -> bytes:
-    """What is signed of a document of heads, in the order of chains; it becomes a line as an entry's does."""
+    """Encode the signed part of a document of heads, sorted by chain. It becomes a line like that of an entry."""
     return _open(
         {
             "v": 1,
@@ -124,7 +124,7 @@ def heads_statement(heads: Iterable[Head], *, at_ms: int, key: str) -> bytes:
 
 
 def read_heads(line: bytes, publics: Iterable[bytes]) -> list[Head]:
-    """Of a document without its line feed. Raises ValueError for one that none of the keys has signed."""
+    """Parse a document of heads, without its line feed. Raises ValueError if none of the keys has signed it."""
     statement, signature, body = split(line)
     if body is not None or not any(is_signed_heads(statement, signature, public) for public in publics):
         raise ValueError("not a document of heads that the key has signed")
@@ -143,7 +143,7 @@ def is_signed_heads(statement: bytes, signature: bytes, public: bytes) -> bool:
 
 
 def split(line: bytes) -> tuple[bytes, bytes, bytes | None]:
-    """Statement, signature and body of a line. Raises ValueError."""
+    """Return the statement, the signature and the body of a line. Raises ValueError."""
     statement, mark, rest = line.partition(_SIGNATURE)
     text, quote, content = rest[:_SIGNATURE_CHARS], rest[_SIGNATURE_CHARS:][:1], rest[_SIGNATURE_CHARS + 1 :]
     if not mark or quote != b'"' or not content.endswith(b"}"):
@@ -155,10 +155,10 @@ def split(line: bytes) -> tuple[bytes, bytes, bytes | None]:
 
 
 def details_of(entry: Entry) -> dict[str, Any] | None:
-    """None where the body is withheld, or is not the one that the entry binds."""
+    """Return the details of an entry, or None if the body is withheld or is not the one that the entry binds."""
     if entry.body is None or body_hash(entry.body) != entry.body_hash:
         return None
-    return json.loads(entry.body)["details"]  # type: ignore[no-any-return]  # made by `body`
+    return json.loads(entry.body)["details"]  # type: ignore[no-any-return]  # # `body` made it
 
 
 def _link(statement: bytes, signature: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""One-time codes: drawn at random, kept only as a keyed hash whose key is outside the database."""
+"""One-time codes. They are random, and stored only as a keyed hash whose key is outside the database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ def new_code(digits: int) -> str:
 
 
 def code_hash(key: bytes, *, code: str, challenge: str, subject: str, purpose: str) -> bytes:
-    """HMAC-SHA256 over the four, each behind its length (2 bytes): no two splits give the same input."""
+    """Return HMAC-SHA256 over the four values. Each follows its length (2 bytes), so that no two splits give the same
+    input.
+    """
     message = b"".join(
         len(part).to_bytes(2, "big") + part for part in (text.encode() for text in (code, challenge, subject, purpose))
     )

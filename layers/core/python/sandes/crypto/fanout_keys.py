@@ -1,6 +1,6 @@
-"""Keys of what is kept while a post travels to a group's members: names that tell nothing, entries that none can read.
+"""Keys for the fan-out of posts. Stored names reveal nothing, and nobody else can read entries in queues.
 
-They are derived from the sender secret, which is kept outside the database and the queues.
+They are derived from the sender secret, which is stored outside the database and the queues.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def _derive(secret: bytes, use: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FanoutKeys:
-    """Made with `FanoutKeys.of`."""
+    """Holds the keys. Create it with `FanoutKeys.of`."""
 
     name_key: bytes
     job_key: bytes
 
     @classmethod
     def of(cls, secret: bytes) -> FanoutKeys:
-        """Raises ValueError for a secret of fewer than 32 bytes."""
+        """Derive the keys. Raises ValueError if the secret has fewer than 32 bytes."""
         if len(secret) < 32:
             raise ValueError("the sender secret needs at least 32 bytes")
         return cls(_derive(secret, b"sandes-post-name"), _derive(secret, b"sandes-job-seal"))
@@ -40,31 +40,33 @@ class FanoutKeys:
     def post(
         self, group: GroupId, message: MessageId, author: AccountId | AppSender, to: Iterable[AccountId] | None = None
     ) -> str:
-        """22 characters that stand for a post, the same whenever it is repeated. Without the key they name neither
-        group nor author nor those it is for.
+        """Return the name of a post, 22 characters, the same for each repetition of the post.
+
+        Without the key, it reveals neither group nor author nor recipients.
         """
         kind, id = (b"app", bytes(author.app)) if isinstance(author, AppSender) else (b"person", bytes(author))
         parts = [kind, group, message, id] + ([b"to", *sorted(set(to))] if to is not None else [])
         return base64url_text(self._hash(parts, 16))
 
     def chunk(self, post: str, sender: DeviceAddress | AppSender, members: Iterable[AccountId]) -> bytes:
-        """The name of a chunk follows from whom it is for, in whatever order: it is the same however often a post is
-        cut into chunks.
+        """Return the name of a chunk. It depends on the members, not on their order.
+
+        A chunk therefore has the same name whenever the post is divided again.
         """
         device = b"" if isinstance(sender, AppSender) else bytes([sender.device])
         return self._hash([b"chunk", post.encode(), device, *sorted(members)], CHUNK_BYTES)
 
     def _hash(self, parts: Iterable[bytes], size: int) -> bytes:
-        """Each part stands behind its length (2 bytes): no two splits give the same input."""
+        """Return a keyed hash. Each part follows its length (2 bytes), so that no two splits give the same input."""
         joined = b"".join(len(part).to_bytes(2, "big") + part for part in parts)
         return hashlib.blake2b(joined, digest_size=size, key=self.name_key).digest()
 
     def seal(self, job: bytes) -> bytes:
-        """For a queue: XChaCha20-Poly1305, 40 bytes over `job`."""
+        """Encrypt an entry for a queue with XChaCha20-Poly1305, which adds 40 bytes to `job`."""
         nonce = bindings.randombytes(_NONCE_BYTES)
         return nonce + bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(job, _OWNER, nonce, self.job_key)
 
     def open(self, sealed: bytes) -> bytes:
-        """Raises nacl's CryptoError if it was changed, or sealed under another secret."""
+        """Decrypt an entry. Raises nacl's CryptoError if it was changed, or encrypted under another secret."""
         nonce, data = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         return bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(data, _OWNER, nonce, self.job_key)

@@ -1,6 +1,6 @@
-"""Keys that clients pin, each introduced by the key before it (docs/protocol/service-keys.md).
+"""Keys that clients pin. Each key is introduced by the previous one (docs/protocol/service-keys.md).
 
-All keys of one purpose come from one secret, which is kept outside the database.
+All keys of one purpose come from one secret, which is stored outside the database.
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ from sandes.model.envelope import MAX_SERVICE_KEY_NUMBER
 from sandes.model.introduction import Introduction, Introductions
 
 MAX_NUMBER = MAX_SERVICE_KEY_NUMBER
-"""The number of a key is one byte, in envelopes and in the derivation of keys."""
+"""The largest number of a key. It is one byte in envelopes and in the derivation of keys."""
 
 _MIN_SECRET_BYTES = 32
 _SIGNATURE_BYTES = 64
 
 
 class BadKeySecret(ValueError):
-    """The secret of keys is not one that tools/service_keys.py or the deployment writes."""
+    """Reports a secret that neither tools/service_keys.py nor the deployment has written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What a list of keys is for. An introduction for one purpose is none for another, also under the same root key.
+    """Describes the purpose of a list of keys. An introduction is valid for one purpose only, even under the same root
+    key.
 
-    `label` opens what introductions sign and is the salt of every derivation; `info` derives the private keys.
+    `label` begins the signed bytes of introductions and is the salt of every derivation. `info` derives the private
+    keys.
     """
 
     label: bytes
@@ -43,7 +45,7 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Key:
-    """A key pair. It is used from `in_force_from` (epoch seconds) on, until the next one is in force."""
+    """Holds a key pair. It is used from `in_force_from` (epoch seconds) until the next key is in force."""
 
     number: int
     private: bytes
@@ -53,7 +55,9 @@ class Key:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Keys:
-    """The keys that this environment uses, and what clients are told of them. Each purpose has a class of its own."""
+    """Holds the keys that this environment uses, and their introductions for clients. Each purpose has a class of its
+    own.
+    """
 
     purpose: ClassVar[Purpose]
 
@@ -63,20 +67,19 @@ class Keys:
 
     @classmethod
     def of(cls, secret: bytes) -> Self:
-        """Read the text of the secret: as the deployment made it, or as tools/service_keys.py wrote it after.
-
-        Raises BadKeySecret.
+        """Parse the secret, as the deployment made it or as tools/service_keys.py wrote it later. Raises
+        BadKeySecret.
         """
         return cls._read(secret) if secret.startswith(b"{") else cls._first(secret)
 
     @classmethod
     def key(cls, number: int, secret: bytes, *, in_force_from: int = 0) -> Key:
-        """Derive the key of this number from its secret."""
+        """Derive the key with this number from its secret."""
         private = derive(secret, cls.purpose, cls.purpose.info, number)
         return Key(number, private, cls.purpose.public_of(private), in_force_from)
 
     def at(self, now_seconds: int) -> Key:
-        """Return the newest key that is in force, or the first one before the time of every key."""
+        """Return the newest key that is in force. Return the first key if none is in force yet."""
         return next((key for key in reversed(self.keys) if key.in_force_from <= now_seconds), self.keys[0])
 
     @property
@@ -113,7 +116,7 @@ class Keys:
 
 
 def introduction_statement(number: int, public: bytes, successor: bytes) -> bytes:
-    """Deterministic CBOR. `successor` is the Ed25519 key that signs the introduction of the next key."""
+    """Encode an introduction as deterministic CBOR. `successor` is the Ed25519 key that signs the next introduction."""
     if not 1 <= number <= MAX_NUMBER:
         raise ValueError(f"the number of a key is between 1 and {MAX_NUMBER}")
     return cbor2.dumps({1: 1, 2: number, 3: public, 4: successor}, canonical=True)
@@ -124,14 +127,14 @@ def sign_introduction(statement: bytes, private: bytes, purpose: Purpose) -> byt
 
 
 def succession_key(secret: bytes, number: int, purpose: Purpose) -> tuple[bytes, bytes]:
-    """Derive the Ed25519 key pair, public half first, that introduces the key after `number` by default."""
+    """Derive the Ed25519 key pair, public half first, that by default introduces the key after `number`."""
     return bindings.crypto_sign_seed_keypair(derive(secret, purpose, b"succession", number))
 
 
 def check_introductions(introductions: Sequence[Introduction], purpose: Purpose) -> dict[int, bytes]:
-    """Read the public keys by number from introductions that follow one another.
+    """Return the public keys by number, from a sequence of introductions.
 
-    Raises ValueError: another form, a gap, or a signature that is not that of the key before.
+    Raises ValueError if the form is wrong, a number is missing, or a signature is not that of the previous key.
     """
     public: dict[int, bytes] = {}
     successor, last = b"", 0
@@ -149,7 +152,7 @@ def check_introductions(introductions: Sequence[Introduction], purpose: Purpose)
 
 
 def read_statement(statement: bytes) -> tuple[int, bytes, bytes]:
-    """Read number, public key and successor key. Raises ValueError for anything but a statement of format 1."""
+    """Return the number, public key and successor key. Raises ValueError for anything but a statement of format 1."""
     try:
         said: Any = cbor2.loads(statement)
         number, public, successor = said[2], said[3], said[4]
@@ -161,7 +164,7 @@ def read_statement(statement: bytes) -> tuple[int, bytes, bytes]:
 
 
 def derive(secret: bytes, purpose: Purpose, use: bytes, number: int) -> bytes:
-    """HKDF-SHA256 (RFC 5869), one block."""
+    """Return one block of HKDF-SHA256 (RFC 5869)."""
     extracted = hmac.digest(purpose.label, secret, "sha256")
     return hmac.digest(extracted, use + bytes([number, 1]), "sha256")
 

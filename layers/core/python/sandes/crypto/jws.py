@@ -1,7 +1,7 @@
-"""Compact JWS with Ed25519 and nothing else (RFC 7515, RFC 8037), verified by libsodium; the server signs none.
+"""Compact JWS with Ed25519 only (RFC 7515, RFC 8037), verified by libsodium. The server signs no tokens.
 
-What every token has in common is checked here: signature, issuer, audience, times. Devices add nothing
-(`tokens`), apps bind the request (`app_tokens`).
+This module checks what all tokens have in common: signature, issuer, audience and times. Device tokens (`tokens`) add
+nothing; app tokens (`app_tokens`) also bind the request.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ MAX_TOKEN_CHARS = 2048
 
 
 class TokenInvalid(Exception):
-    """Not a token this server accepts, whatever the time.
+    """Reports a token that this server never accepts.
 
-    `wrong_audience`: the key signed it, as the issuer that it should be of, for another service.
+    If `wrong_audience` is true, the right issuer and key signed it for another service.
     """
 
     def __init__(self, *, wrong_audience: bool = False) -> None:
@@ -29,11 +29,11 @@ class TokenInvalid(Exception):
 
 
 class TokenExpired(TokenInvalid):
-    """A well-formed token whose time is over or has not come."""
+    """Reports a well-formed token that has expired or is not valid yet."""
 
 
 class _EdDSA(jwt.algorithms.Algorithm):
-    """Ed25519 by libsodium, which refuses small-order keys and malleated signatures."""
+    """Verifies Ed25519 with libsodium, which refuses small-order keys and malleable signatures."""
 
     def prepare_key(self, key: Any) -> bytes:
         return bytes(key)
@@ -64,7 +64,7 @@ _jws.register_algorithm("EdDSA", _EdDSA())
 
 
 def claimed_key(token: str) -> str:
-    """The header's `kid`: nothing more than a claim until `verified_claims`. Raises TokenInvalid."""
+    """Return the header's `kid`, unverified until `verified_claims`. Raises TokenInvalid."""
     if len(token) > MAX_TOKEN_CHARS:
         raise TokenInvalid
     try:
@@ -76,10 +76,10 @@ def claimed_key(token: str) -> str:
 def verified_claims(
     token: str, *, public_key: bytes, issuer: str, audience: str, now_seconds: int, max_lifetime_seconds: int
 ) -> dict[str, Any]:
-    """The claims of a token that this key signed for this audience and that is valid now.
+    """Return the claims of a token that this key signed for this audience and that is valid now.
 
-    `iat` and `exp` are integers, `exp` at most `max_lifetime_seconds` after `iat`.
-    Raises TokenInvalid, or TokenExpired where only the time is wrong.
+    `iat` and `exp` must be integers, with `exp` at most `max_lifetime_seconds` after `iat`. Raises TokenExpired if only
+    the time is wrong, and TokenInvalid otherwise.
     """
     try:
         claims = json.loads(_jws.decode(token, public_key, algorithms=["EdDSA"]))

@@ -1,6 +1,7 @@
-"""Keys that live outside the database: one secret, a key for each use of it.
+"""Keys outside the database, derived from one secret (the pepper), with one key for each use.
 
-A dump of all tables without this secret tests no phone number and no code. docs/adr/0046 says how it is replaced.
+Without this secret, nobody can test a phone number or a code against a dump of all tables. docs/adr/0046 describes how
+to replace it.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ def _derive(secret: bytes, use: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Pepper:
-    """Keys for phone numbers, codes, and what apps send: to be recognised, to be read later. Made with `Pepper.of`.
+    """Holds the keys for pseudonyms of phone numbers, code hashes and data of apps. Create it with `Pepper.of`.
 
-    There is one value of it, but for the weeks in which it is replaced. `following`: the value that is about to be
-    used; rows about numbers are written under both, and read under the one in use. `former`: the value that was used
-    before; nothing is written under it any more, and what was can still be read. `since`: the epoch second of the last
-    step. At most one of `following` and `former` is set.
+    The pepper has one value, except for the weeks in which it is replaced. `following` is the value that will be used
+    next: rows about numbers are written under both values and read under the current one. `former` is the previous
+    value: nothing is written under it any more, but existing rows can still be read. `since` is the epoch second of the
+    last step. At most one of `following` and `former` is set.
     """
 
     index_key: bytes
@@ -51,9 +52,9 @@ class Pepper:
 
     @classmethod
     def of(cls, text: bytes) -> Pepper:
-        """Read the secret: one value as the deployment made it, or the JSON object that tools/pepper.py writes.
+        """Parse the secret: one value as the deployment made it, or the JSON object that tools/pepper.py writes.
 
-        Raises ValueError for what is neither, and for a value of fewer than 32 bytes.
+        Raises ValueError if it is neither, or if a value has fewer than 32 bytes.
         """
         if not text.startswith(b"{"):
             return cls._of(text, 1)
@@ -81,64 +82,67 @@ class Pepper:
 
     @property
     def values(self) -> tuple[Pepper, ...]:
-        """The value in use, and behind it the other one, if there is one."""
+        """Return the current value, followed by the other one if there is one."""
         other = self.following or self.former
         return (self, other) if other else (self,)
 
     def index(self, kind: str, value: str) -> str:
-        """A stable pseudonym of 22 characters for a phone number or network address."""
+        """Return a stable pseudonym of 22 characters for a phone number or network address."""
         digest = hmac.new(self.index_key, f"{kind}\0{value}".encode(), hashlib.sha256).digest()
         return base64url_text(digest[:16])
 
     def indexes(self, kind: str, value: str) -> tuple[str, ...]:
-        """The pseudonyms under all values: the one in use first."""
+        """Return the pseudonyms under all values, the current one first."""
         return tuple(one.index(kind, value) for one in self.values)
 
     def written(self, kind: str, value: str) -> tuple[str, ...]:
-        """The pseudonyms under which rows are written: the one in use, and behind it that of a following value."""
+        """Return the pseudonyms under which rows are written: the current one, then that of a following value."""
         return tuple(one.index(kind, value) for one in (self, self.following) if one)
 
     def fingerprint(self, use: str, *parts: bytes) -> bytes:
-        """A keyed hash of 16 bytes over parts that could be guessed: bodies with codes or numbers, idempotency keys.
+        """Return a keyed hash of 16 bytes over guessable parts, such as idempotency keys and bodies with codes or
+        numbers.
 
-        Each part stands behind its length (4 bytes), so no two splits give the same input.
+        Each part follows its length (4 bytes), so that no two splits give the same input.
         """
         message = b"".join(len(part).to_bytes(4, "big") + part for part in (use.encode(), *parts))
         return hmac.new(self.app_key, message, hashlib.sha256).digest()[:16]
 
     def fingerprints(self, use: str, *parts: bytes) -> tuple[bytes, ...]:
-        """The fingerprints under all values: the one in use first."""
+        """Return the fingerprints under all values, the current one first."""
         return tuple(one.fingerprint(use, *parts) for one in self.values)
 
     def code_hash(self, *, code: str, challenge: str, subject: str, purpose: str) -> bytes:
-        """What is kept of a code (crypto/codes.py)."""
+        """Return the hash that is stored for a code (crypto/codes.py)."""
         return code_hash(self.code_key, code=code, challenge=challenge, subject=subject, purpose=purpose)
 
     def is_code(self, kept: bytes, *, code: str, challenge: str, subject: str, purpose: str) -> bool:
-        """Tell whether `code` is the one that `kept` was made of, under any value."""
+        """Tell whether `kept` is the hash of `code` under any value."""
         hashes = [
             one.code_hash(code=code, challenge=challenge, subject=subject, purpose=purpose) for one in self.values
         ]
         return sum(same(given, kept) for given in hashes) > 0  # all are compared, whichever it is
 
     def seal(self, plain: bytes, owner: bytes) -> bytes:
-        """For the server's own later use: XChaCha20-Poly1305, bound to its owner's id, 40 bytes over `plain`."""
+        """Encrypt for the server's own later use with XChaCha20-Poly1305, bound to the owner's id. Adds 40 bytes to
+        `plain`.
+        """
         return _seal(plain, owner, self.app_seal_key)
 
     def open(self, sealed: bytes, owner: bytes) -> bytes:
-        """Raises nacl's CryptoError if it was sealed for another owner or under another secret."""
+        """Decrypt. Raises nacl's CryptoError if the data was encrypted for another owner or under another secret."""
         return self._first(lambda one: _open(sealed, owner, one.app_seal_key))
 
     def seal_phone(self, phone: PhoneNumber, owner: bytes) -> bytes:
-        """XChaCha20-Poly1305 under a random nonce, bound to its owner's id: 40 bytes over the number."""
+        """Encrypt a number with XChaCha20-Poly1305, bound to the owner's id. Adds 40 bytes to the number."""
         return _seal(phone.encode(), owner, self.phone_key)
 
     def open_phone(self, sealed: bytes, owner: bytes) -> PhoneNumber:
-        """Raises nacl's CryptoError if it was sealed for another owner or under another secret."""
+        """Decrypt a number. Raises nacl's CryptoError if it was encrypted for another owner or under another secret."""
         return PhoneNumber(self._first(lambda one: _open(sealed, owner, one.phone_key)).decode())
 
     def is_own(self, sealed: bytes, owner: bytes) -> bool:
-        """Tell whether a number or text was sealed under the value in use."""
+        """Tell whether a number or text was encrypted under the current value."""
         for key in (self.phone_key, self.app_seal_key):
             try:
                 _open(sealed, owner, key)
@@ -148,7 +152,7 @@ class Pepper:
         return False
 
     def _first(self, attempt: Callable[[Pepper], T]) -> T:
-        """By the value in use, else by the other."""
+        """Try the current value, then the other one."""
         for one in self.values[:-1]:
             try:
                 return attempt(one)
@@ -158,9 +162,9 @@ class Pepper:
 
     @property
     def proof(self) -> str:
-        """What says that all rows were written anew for the step after this one: tools/pepper.py asks for it.
+        """Return the proof that all rows were rewritten for the next step; tools/pepper.py asks for it.
 
-        Only who holds both values can make it.
+        Computing it needs both values.
         """
         key = b"".join(one.index_key for one in self.values)
         step = f"rekeyed {' '.join(str(one.number) for one in self.values)}"

@@ -1,9 +1,11 @@
-"""Format `seal2`: what the server stores is readable by one device only, and only the service can have written it
-(docs/protocol/seal2.md, docs/adr/0035).
+"""Format `seal2`: only one device can read an envelope, and only the service can have written it.
+
+It implements docs/protocol/seal2.md (docs/adr/0035).
 
 sealed = E(32) || ChaCha20-Poly1305-IETF(key, nonce 0, no associated data, plaintext), 48 bytes over the plaintext, with
 key = HKDF-SHA256(salt "SANDES1/seal2", X25519(e, R) || X25519(s, R), E || R || S || header)
-for the device's seal key R and the service's key S. A key is used once: the nonce may be constant.
+
+for the device's seal key R and the service's key S. Each key is used once, so the nonce may be constant.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ _NONCE = bytes(12)
 
 
 class Kind(IntEnum):
-    """What an envelope holds; the numbers are part of the format."""
+    """Lists the kinds of envelopes. The numbers are part of the format."""
 
     MESSAGE = 1
     GROUP_MESSAGE = 2
@@ -50,14 +52,14 @@ _CLASSES: dict[int, AccountClass] = {number: name for name, number in _CLASS_NUM
 
 
 class SealBroken(Exception):
-    """The sealed bytes were not made for this key and header."""
+    """Reports sealed bytes that were not made for this key and header."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is sealed. `at_ms` is the server's clock; everything in it but `body` is the server's word.
+    """Holds the content of an envelope before it is sealed. `at_ms` is the server's time.
 
-    `sender_class` is None for an app, which is of no class of people.
+    The service vouches for every field except `body`. `sender_class` is None for an app.
     """
 
     id: MessageId
@@ -69,7 +71,9 @@ class Content:
     body: bytes
 
     def encode(self) -> bytes:
-        """Deterministic CBOR (RFC 8949 section 4.2.1) with the small integer keys of docs/protocol/seal2.md."""
+        """Encode as deterministic CBOR (RFC 8949 section 4.2.1) with the small integer keys of
+        docs/protocol/seal2.md.
+        """
         return cbor2.dumps(
             {
                 1: 1,
@@ -86,7 +90,9 @@ class Content:
         )
 
     def around_recipient(self) -> tuple[bytes, bytes]:
-        """What `encode` gives before and behind the 8 bytes of `to`: one message to many differs there only."""
+        """Return the encoded bytes before and after the 8 bytes of `to`. The same message to another recipient differs
+        only there.
+        """
         encoded = self.encode()
         at = 1 + sum(len(cbor2.dumps(value)) for pair in list(cbor2.loads(encoded).items())[:4] for value in pair) + 2
         return encoded[:at], encoded[at + len(self.to) :]
@@ -112,7 +118,7 @@ def receipt_body(kind: ReceiptKind, ids: tuple[MessageId, ...]) -> bytes:
 
 
 class Void(StrEnum):
-    """Why a bubble is shown as void."""
+    """Lists the reasons for which clients show a message as invalid."""
 
     USED = "used"
     REPLACED = "replaced"
@@ -121,7 +127,9 @@ class Void(StrEnum):
 
 
 def otp_body(*, text: str, code: str, expires_at: int, purpose: str) -> bytes:
-    """`expires_at` is epoch seconds: the device itself shows the code as void from then on."""
+    """Encode the body of a one-time password. From `expires_at` (epoch seconds) on, the device shows the code as
+    expired.
+    """
     return cbor2.dumps({1: text, 2: code, 3: expires_at, 4: purpose})
 
 
@@ -130,13 +138,13 @@ def notice_body(*, text: str, category: str, confidential: bool, priority: str, 
 
 
 def void_body(ids: tuple[MessageId, ...], reason: Void) -> bytes:
-    """The messages named, of this sender, are to be shown as void."""
+    """Encode the body that tells devices to show these messages of the same sender as invalid."""
     return cbor2.dumps({1: 1, 2: list(ids), 3: str(reason)})
 
 
 @dataclass(frozen=True, slots=True)
 class BodyPointer:
-    """Where the body of a group message lies and how it is opened. `size` is that of the plaintext, bytes."""
+    """Says where the body of a group message is stored, and holds its key. `size` is the plaintext's size in bytes."""
 
     id: BodyId
     content_key: bytes
@@ -144,14 +152,17 @@ class BodyPointer:
 
 
 def group_message_body(group: GroupId, version: int, body: bytes | BodyPointer) -> bytes:
-    """`version` is the group's when the message was accepted: a client that knows a lower one asks for the members."""
+    """Encode a message to a group. `version` is the group's when the message was accepted.
+
+    A client that knows a lower version fetches the members.
+    """
     if isinstance(body, BodyPointer):
         return cbor2.dumps({1: group, 2: version, 4: [body.id, body.content_key, body.size]})
     return cbor2.dumps({1: group, 2: version, 3: body})
 
 
 class GroupChange(IntEnum):
-    """What a group event says; the numbers are part of the format."""
+    """Lists the changes that a group event can report. The numbers are part of the format."""
 
     INVITED = 1
     JOINED = 2
@@ -174,21 +185,22 @@ def group_event_body(
     role: str | None = None,
     name: str | None = None,
 ) -> bytes:
-    """`actor` did it, None for the system or an app; `subject` is whom it is about. `version` as it is afterwards.
+    """Encode a group event. `version` is that after the change.
 
-    LEFT, REMOVED, DISSOLVED, MEMBERS and DEVICES tell the others to make new sender keys.
+    `actor` made the change; it is None for the system or an app. `subject` is the account concerned. After LEFT,
+    REMOVED, DISSOLVED, MEMBERS and DEVICES, the other members make new sender keys.
     """
     fields = {1: group, 2: version, 3: int(change), 4: actor, 5: subject, 6: role, 7: name}
     return cbor2.dumps({key: value for key, value in fields.items() if value is not None})
 
 
 def encrypt_body(body: bytes, pointer: BodyPointer) -> bytes:
-    """ChaCha20-Poly1305 under a key used once, bound to the body's id: 16 bytes over `body`."""
+    """Encrypt a body with ChaCha20-Poly1305 under a key used once, bound to the body's id. Adds 16 bytes to `body`."""
     return bindings.crypto_aead_chacha20poly1305_ietf_encrypt(body, pointer.id, _NONCE, pointer.content_key)
 
 
 def decrypt_body(data: bytes, pointer: BodyPointer) -> bytes:
-    """Raises SealBroken for other bytes than those the pointer was made for."""
+    """Decrypt a body. Raises SealBroken for any other bytes than those that the pointer was made for."""
     try:
         return bindings.crypto_aead_chacha20poly1305_ietf_decrypt(data, pointer.id, _NONCE, pointer.content_key)
     except (CryptoError, ValueError) as error:
@@ -196,7 +208,7 @@ def decrypt_body(data: bytes, pointer: BodyPointer) -> bytes:
 
 
 def check_seal_key(public: bytes) -> None:
-    """Raises ValueError for a point of small order, with which every secret is the same."""
+    """Check a seal key. Raises ValueError for a point of small order, with which every shared secret is the same."""
     try:
         bindings.crypto_scalarmult(bytes([1] * 32), public)
     except CryptoError as error:
@@ -206,19 +218,19 @@ def check_seal_key(public: bytes) -> None:
 class Sealing:
     """Seals with one ephemeral key: one envelope, or one envelope for each device of a fan-out's chunk.
 
-    The key of an envelope depends on the device's key and on the whole header, so two envelopes have two keys. A header
-    that comes again gets an ephemeral key of its own: another plaintext under the same key would give both away.
+    The key of an envelope depends on the device's key and on the whole header, so two envelopes have different keys. If
+    a header is repeated, a new ephemeral key is made, because two plaintexts under the same key would reveal both.
     """
 
     def __init__(self, service: Key, *, ephemeral: bytes | None = None) -> None:
-        """`ephemeral` (32 bytes) is given only by tests of the vectors."""
+        """Take `ephemeral` (32 bytes) only from tests of the vectors."""
         self.service = service
         self._used: set[bytes] = set()
         self._renew(ephemeral)
 
     @classmethod
     def by(cls, keys: ServiceKeys, *, now_ms: int) -> Sealing:
-        """Seal with the service's key that is in force now."""
+        """Create a Sealing with the service key that is in force now."""
         return cls(keys.at(now_ms // 1000))
 
     def __call__(self, plaintext: bytes, *, seal_public: bytes, header: bytes) -> bytes:
@@ -239,8 +251,8 @@ class Sealing:
 
 
 def unseal(sealed: bytes, *, seal_secret: bytes, service_public: bytes, header: bytes) -> bytes:
-    """Raises SealBroken for any other keys, header or bytes than those it was sealed with."""
-    if len(sealed) < OVERHEAD_BYTES:  # libsodium reads 32 bytes of a share whether or not they are there
+    """Decrypt an envelope. Raises SealBroken if the keys, header or bytes differ from those of the sealing."""
+    if len(sealed) < OVERHEAD_BYTES:  # # libsodium reads 32 bytes of a share even if there are fewer
         raise SealBroken
     share, ciphertext = sealed[:32], sealed[32:]
     try:
@@ -255,6 +267,6 @@ def unseal(sealed: bytes, *, seal_secret: bytes, service_public: bytes, header: 
 
 
 def _key(secrets: tuple[bytes, bytes], share: bytes, seal_public: bytes, service_public: bytes, header: bytes) -> bytes:
-    """HKDF-SHA256 (RFC 5869), one block."""
+    """Return one block of HKDF-SHA256 (RFC 5869)."""
     extracted = hmac.digest(_SALT, secrets[0] + secrets[1], "sha256")
     return hmac.digest(extracted, share + seal_public + service_public + header + b"\1", "sha256")

@@ -1,6 +1,6 @@
-"""The keys by which devices know the service: they authenticate every envelope (docs/protocol/service-keys.md).
+"""The service keys, which authenticate every envelope to the devices (docs/protocol/service-keys.md).
 
-All of them come from one secret, which is kept outside the database: whoever can write rows cannot seal.
+All of them come from one secret outside the database. Whoever can only write rows cannot seal.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SEALING = Purpose(b"SANDES1/service-key", b"seal", bindings.crypto_scalarmult_ba
 
 
 class ServiceKeys(Keys):
-    """X25519 key pairs that seal envelopes. Made with `ServiceKeys.of`."""
+    """Holds the X25519 key pairs that seal envelopes. Create it with `ServiceKeys.of`."""
 
     __slots__ = ()
     purpose: ClassVar[Purpose] = SEALING

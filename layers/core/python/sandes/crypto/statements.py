@@ -1,6 +1,7 @@
-"""What a device signs with its Ed25519 identity key, besides tokens (docs/protocol/README.md, "Signed statements").
+"""The statements, besides tokens, that a device signs with its Ed25519 identity key.
 
-Every statement opens with a label of its own and a zero byte, so none can pass for another.
+This module implements docs/protocol/README.md, "Signed statements". Every statement begins with its own label and a
+zero byte, so that no statement can pass for another kind.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ def seal_key_statement(number: int, public: bytes) -> bytes:
 
 
 def registration_statement(subject: str, identity_key: bytes) -> bytes:
-    """`subject` is the id of the registration or link the device is made by: a copy of it is of no use elsewhere."""
+    """Build the statement of a new device. `subject` is the id of its registration or link.
+
+    A copy of the signature is therefore useless for another registration or link.
+    """
     return b"SANDES1/register\0" + subject.encode("ascii") + identity_key
 
 
 class ActKind(IntEnum):
-    """What an act does. 1, the root of an account's chain, is reserved (docs/adr/0034-signed-acts.md)."""
+    """Lists the kinds of acts. 1, the root of an account's chain, is reserved (docs/adr/0034-signed-acts.md)."""
 
     ADD_DEVICE = 2
     REMOVE_DEVICE = 3
@@ -42,12 +46,12 @@ class ActKind(IntEnum):
 _ROLES = {"owner": 1, "admin": 2, "member": 3}
 _ENTRY = struct.Struct(">B8sI32sBQBI")
 _NO_CHAIN = (0, bytes(32))
-"""Sequence number and previous hash, for as long as accounts have no chain."""
+"""The sequence number and previous hash while accounts have no chain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What a device does, without who it is and when: the end of a statement."""
+    """Describes the act of a device without the device and the time. It is the end of a statement."""
 
     kind: ActKind
     object: bytes
@@ -55,7 +59,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A device at one registration; number and registration id are 0 while the device is being added."""
+    """Names a device at one registration. While the device is being added, number and registration id are 0."""
 
     account: bytes
     device: int
@@ -75,12 +79,12 @@ def open_link(link_key: bytes) -> Act:
 
 
 def change_phone(registration: str, phone: str) -> Act:
-    """`registration` is the 22 characters of the registration's id, `phone` the number in E.164."""
+    """Build the act that changes a number. `registration` is the id in 22 characters, `phone` the number in E.164."""
     return Act(ActKind.CHANGE_PHONE, registration.encode("ascii") + phone.encode("ascii"))
 
 
 def open_socket(token: str) -> Act:
-    """Build the act of a handshake. It names the token by its SHA-256, since a socket outlives its token."""
+    """Build the act of a handshake. It holds the SHA-256 of the token, because a socket outlives its token."""
     return Act(ActKind.OPEN_SOCKET, hashlib.sha256(token.encode("ascii", "replace")).digest())
 
 

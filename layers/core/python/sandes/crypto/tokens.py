@@ -1,7 +1,7 @@
-"""Device tokens: JWS compact, EdDSA and nothing else, signed by the device and verified with its public key.
+"""Device tokens: compact JWS with EdDSA only, signed by the device and verified with its public key.
 
-Claims: `iss` and header `kid` (the device address), `aud`, `iat`, `exp` at most 300 s after `iat`.
-The server holds no key with which a token could be made.
+Claims: `iss` and header `kid` (the device address), `aud`, `iat`, `exp` at most 300 s after `iat`. The server holds no
+key that could sign a token.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class TokenClaims:
 
 
 def claimed_device(token: str) -> DeviceAddress:
-    """The device whose key must have signed: nothing more than a claim until `verify_token`. Raises TokenInvalid."""
+    """Return the device that a token names, unverified until `verify_token`. Raises TokenInvalid."""
     try:
         return DeviceAddress.parse(claimed_key(token))
     except ValueError as error:
@@ -48,7 +48,7 @@ def claimed_device(token: str) -> DeviceAddress:
 
 
 def verify_token(token: str, *, identity_key: bytes, audience: str, now_seconds: int) -> TokenClaims:
-    """Raises TokenInvalid, or TokenExpired where only the time is wrong."""
+    """Verify a token. Raises TokenExpired if only the time is wrong, and TokenInvalid otherwise."""
     device = claimed_device(token)
     claims = verified_claims(
         token,

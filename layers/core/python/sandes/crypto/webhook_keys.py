@@ -1,5 +1,6 @@
-"""Keys of webhooks, derived from one secret and never stored; signatures of Standard Webhooks
-(docs/apps/webhooks.md, "Signatures"; docs/adr/0014).
+"""Keys and signatures of webhooks (docs/apps/webhooks.md, "Signatures"; docs/adr/0014).
+
+The keys are derived from one secret and never stored. The signatures follow Standard Webhooks.
 """
 
 from __future__ import annotations
@@ -25,28 +26,28 @@ def _base64(data: bytes) -> str:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class WebhookKeys:
-    """A key pair and a symmetric secret for each webhook id. Made with `WebhookKeys.of(secret)`."""
+    """Derives a key pair and a symmetric secret for each webhook id. Create it with `WebhookKeys.of(secret)`."""
 
     pair_key: bytes
     secret_key: bytes
 
     @classmethod
     def of(cls, secret: bytes) -> WebhookKeys:
-        """Raises ValueError for a secret of fewer than 32 bytes."""
+        """Derive the keys. Raises ValueError if the secret has fewer than 32 bytes."""
         if len(secret) < _MIN_SECRET_BYTES:
             raise ValueError("the secret of webhooks needs at least 32 bytes")
         return cls(_derive(secret, b"sandes-hook-pair"), _derive(secret, b"sandes-hook-hmac"))
 
     def public_key(self, webhook: str) -> str:
-        """`whpk_` and the Ed25519 public key in base64: checks `v1a` signatures."""
+        """Return `whpk_` and the Ed25519 public key in base64. It verifies `v1a` signatures."""
         return "whpk_" + _base64(self._pair(webhook)[0])
 
     def secret(self, webhook: str) -> str:
-        """`whsec_` and 32 bytes in base64: checks, and could make, `v1` signatures."""
+        """Return `whsec_` and 32 bytes in base64. They verify `v1` signatures, and could also make them."""
         return "whsec_" + _base64(self._secret(webhook))
 
     def signature(self, webhook: str, *, id: str, timestamp: int, body: bytes) -> str:
-        """The value of `webhook-signature`: Ed25519 and HMAC-SHA256 over id, time (epoch seconds) and body."""
+        """Return the value of `webhook-signature`: Ed25519 and HMAC-SHA256 over id, time (epoch seconds) and body."""
         signed = f"{id}.{timestamp}.".encode() + body
         ed25519 = bindings.crypto_sign(signed, self._pair(webhook)[1])[:_SIGNATURE_BYTES]
         hmac_sha256 = hmac.new(self._secret(webhook), signed, hashlib.sha256).digest()
