@@ -1,1 +1,1 @@
-"""What crosses the wire: frames, HTTP bodies, and the closed registry of errors."""
+"""The frames and HTTP bodies of the protocol, and the closed registry of errors."""

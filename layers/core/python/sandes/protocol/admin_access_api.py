@@ -12,14 +12,15 @@ from sandes.protocol.fields import AdministratorField, Answer, OneLine, Organisa
 
 
 class AskForAccessReset(Wire):
-    """Why the person cannot sign in, and how the officer has made sure of who asks. It is kept and recorded."""
+    """Says why the person cannot sign in, and how the officer has checked their identity. It is stored and recorded."""
 
     reason: Annotated[str, OneLine, Field(min_length=1, max_length=MAX_REASON_CHARS)]
 
 
 class AdminAccessReset(Answer):
-    """A reset that two officers have agreed on. `effective_at` is set once the person was told by e-mail: until then
-    the person can object, and both officers, and whoever else may reset, can take it back.
+    """Describes a reset that two officers have approved. `effective_at` is set once the person has got an e-mail.
+
+    Until then the person can object. Both officers, and everybody else who may reset access, can cancel it.
     """
 
     administrator: AdministratorField

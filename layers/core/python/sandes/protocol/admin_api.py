@@ -9,16 +9,18 @@ from sandes.model.administrator import Role
 from sandes.protocol.fields import AdministratorField, Answer, OrganisationField, UnitField
 
 MAX_PAGE = 250
-"""Entries of a page of a list; 50 if the caller does not say."""
+"""The most entries of a list's page. The default is 50."""
 
 
 def utc(seconds: int) -> datetime:
-    """A time as it stands in answers, of epoch seconds."""
+    """Convert epoch seconds to the time in answers."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 class AdminPlace(Answer):
-    """A unit of an organisation; the organisation itself as the unit of the same id. Without names if it is gone."""
+    """Names a unit of an organisation. The organisation itself is the unit with the same id. A deleted unit has no
+    names.
+    """
 
     organisation: OrganisationField
     unit: UnitField
@@ -27,7 +29,10 @@ class AdminPlace(Answer):
 
 
 class OwnAssignment(Answer):
-    """`may`: what it gives, by the rows of the matrix. Without `expires_at` it stays."""
+    """Describes a role of the caller. `may` lists its permissions by the rows of the matrix.
+
+    Without `expires_at`, the role has no end.
+    """
 
     role: Role
     place: AdminPlace
@@ -37,7 +42,7 @@ class OwnAssignment(Answer):
 
 
 class AdminMe(Answer):
-    """`home`: where they work."""
+    """Describes the caller. `home` is the unit where they work."""
 
     administrator: AdministratorField
     name: str
@@ -48,9 +53,11 @@ class AdminMe(Answer):
 
 
 class AuditEntry(Answer):
-    """One act. `role`: by which it was allowed. `case`: the approval, import or complaint it came of. `details` is left
-    out where it is withheld. `signed`: false of a row that the key of audit chains has not signed for this chain, which
-    somebody has put there around the service: believe nothing of it. `at_ms`: epoch milliseconds, as it is signed.
+    """Describes one act. `at_ms` is the signed time in epoch milliseconds.
+
+    `role` is the role that allowed the act. `case` is the approval, import or complaint that led to it. `details` is
+    absent if it is withheld. If `signed` is false, the key of the audit chains has not signed the row for this chain:
+    somebody has written it without the service, so do not trust it.
     """
 
     organisation: OrganisationField
@@ -67,14 +74,14 @@ class AuditEntry(Answer):
 
 
 class AuditPage(Answer):
-    """Newest first. A page may be empty and still have a cursor."""
+    """Lists entries, the newest first. A page can be empty and still have a cursor."""
 
     entries: tuple[AuditEntry, ...]
     cursor: str | None = None
 
 
 class PublicKey(Answer):
-    """Ed25519, base64url. `id`: by which it is named."""
+    """Holds an Ed25519 public key in base64url, and the `id` that names it."""
 
     key: str
     id: str

@@ -26,7 +26,7 @@ PerDay = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
 class KeyTerms(Wire):
-    """`networks`: CIDR blocks from which it may be used; none means anywhere."""
+    """Limits the use of a key. `networks` are the CIDR blocks that may use it; without any, it may be used anywhere."""
 
     test: bool = False
     networks: Networks = Field(default_factory=list)
@@ -44,7 +44,7 @@ def _point(public: bytes) -> bytes:
 
 
 class NewKey(KeyTerms):
-    """`public`: Ed25519, base64url."""
+    """Holds an app's public key: Ed25519, base64url."""
 
     public: Key32
 
@@ -55,8 +55,9 @@ class NewKey(KeyTerms):
 
 
 class NewAppKey(KeyTerms):
-    """`public`: Ed25519, base64url. Left out, the server makes the pair and shows the private half once: better is a
-    key that never leaves the app.
+    """Holds an app's public key: Ed25519, base64url.
+
+    Without `public`, the server makes the pair and shows the private half once. It is safer to make the key in the app.
     """
 
     public: Key32 | None = None
@@ -68,8 +69,9 @@ class NewAppKey(KeyTerms):
 
 
 class NewApp(Wire):
-    """An app of an organisation, in one of its units, the organisation itself if left out. It starts on trial: 50 a
-    day, to its guests.
+    """Registers an app in a unit; by default, that is the organisation itself. The app starts on trial.
+
+    On trial, it may send 50 messages a day, to its guests.
     """
 
     organisation: OrganisationField
@@ -82,7 +84,7 @@ class NewApp(Wire):
 
 
 class ChangeApp(Wire):
-    """What is left out stays as it is."""
+    """Changes an app. Absent fields stay unchanged."""
 
     name: AppName | None = None
     scopes: Scopes | None = None
@@ -97,7 +99,7 @@ class ChangeApp(Wire):
 
 
 class PutGuests(Wire):
-    """All of them: they take the place of those before."""
+    """Replaces all guests of an app."""
 
     guests: Guests
 
@@ -112,8 +114,10 @@ class BackToTrial(Wire):
 
 
 class AdminAppKey(Answer):
-    """`id` is what tokens name it by. `private_key`: its Ed25519 seed, base64url, where the server made it; only the
-    answer that it was made with has it.
+    """Describes a key. Tokens name it by `id`.
+
+    `private_key` is its Ed25519 seed in base64url. Only the answer to its creation has it, and only if the server made
+    the key.
     """
 
     id: str
@@ -124,7 +128,10 @@ class AdminAppKey(Answer):
 
 
 class AdminApp(Answer):
-    """`guests` counts them: their numbers are kept encrypted, and shown to nobody. `version` is the ETag too."""
+    """Describes an app. `guests` is their number; their phone numbers are stored encrypted and shown to nobody.
+
+    `version` is also the ETag.
+    """
 
     app: AppField
     organisation: OrganisationField
@@ -150,15 +157,17 @@ class AdminAppEntry(Answer):
 
 
 class AdminAppPage(Answer):
-    """By unit. A page may hold fewer than were asked for, even none, with a cursor."""
+    """Lists apps by unit. A page can have fewer than requested, even none, and still have a cursor."""
 
     apps: list[AdminAppEntry]
     cursor: str | None = None
 
 
 class TemplateText(Wire):
-    """`texts` by language, `en` always among them. `dlt_entity` and `dlt_templates`: ids of what is registered for
-    SMS. `may_be_empty`: variables that apps may give without a visible character; for all others that is refused.
+    """Holds the text of a template. `texts` is by language and must contain `en`.
+
+    `dlt_entity` and `dlt_templates` are the ids registered for SMS. Apps may give the variables in `may_be_empty`
+    without a visible character; all others are refused without one.
     """
 
     name: TemplateName
@@ -178,13 +187,13 @@ class TemplateText(Wire):
 
 
 class TemplateDraft(TemplateText):
-    """A text as the next version of a template of an app; the first of a new one if the name is new."""
+    """Proposes a text as the next version of an app's template, or as the first version if the name is new."""
 
     app: AppField
 
 
 class AdminTemplate(Answer):
-    """One version of a template, as it was approved."""
+    """Describes an approved version of a template."""
 
     app: AppField
     name: TemplateName
@@ -199,7 +208,7 @@ class AdminTemplate(Answer):
 
 
 class AdminTemplatePage(Answer):
-    """A page may hold fewer than were asked for, even none, with a cursor."""
+    """Lists templates. A page can have fewer than requested, even none, and still have a cursor."""
 
     templates: list[AdminTemplate]
     cursor: str | None = None

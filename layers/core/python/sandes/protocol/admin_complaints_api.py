@@ -23,9 +23,10 @@ Note = Annotated[str, Printable, Field(max_length=1000)]
 
 
 class ComplaintEntry(Answer):
-    """About exactly one of `account`, `group`, `app`. `unit`: where that stood when it was reported.
+    """Describes a complaint about exactly one of `account`, `group` and `app`.
 
-    `reporter`: a name for whoever reported it that is the same in all complaints about the same, and in no others.
+    `unit` is the unit that it belonged to at the time of the report. `reporter` is a pseudonym of the reporter. It is
+    the same in all of their complaints about the same subject, and different in all others.
     """
 
     id: str
@@ -44,27 +45,27 @@ class ComplaintEntry(Answer):
 
 
 class AdminComplaint(ComplaintEntry):
-    """With what was said, and the note of whoever resolved it."""
+    """Describes a complaint with its text, and the note of the administrator who resolved it."""
 
     text: str
     note: str | None = None
 
 
 class ComplaintPage(Answer):
-    """The newest first. A page may hold fewer than were asked for, even none, with a cursor."""
+    """Lists complaints, the newest first. A page can have fewer than requested, even none, and still have a cursor."""
 
     complaints: list[ComplaintEntry]
     cursor: str | None = None
 
 
 class AssignComplaint(Wire):
-    """To somebody who may resolve it."""
+    """Assigns a complaint to an administrator who may resolve it."""
 
     administrator: AdministratorField
 
 
 class ResolveComplaint(Wire):
-    """`not_ours`: somebody else is to look into it. `note` is for those who look after complaints."""
+    """Resolves a complaint. `not_ours` means that another body is responsible. `note` is for other moderators."""
 
     outcome: Literal["upheld", "dismissed", "not_ours"]
     note: Note = ""

@@ -17,9 +17,10 @@ GroupPosting = Literal["all", "admins"]
 
 
 class NewOfficialGroup(Wire):
-    """Owned by a unit, the organisation itself if left out. Citizens only receive: there, admins post.
+    """Creates a group that a unit owns; by default, the organisation itself.
 
-    `admins`: officials of the organisation. `open`: whoever belongs to its audience may join without being added.
+    In a group for citizens only admins can post. `admins` must be officials of the organisation. If `open` is true,
+    everybody in the audience may join without being added.
     """
 
     organisation: OrganisationField
@@ -32,7 +33,7 @@ class NewOfficialGroup(Wire):
 
 
 class ChangeOfficialGroup(Wire):
-    """What is left out stays as it is."""
+    """Changes a group. Absent fields stay unchanged."""
 
     name: GroupName | None = None
     posting: GroupPosting | None = None
@@ -46,7 +47,7 @@ class ChangeOfficialGroup(Wire):
 
 
 class PutGroupAdmins(Wire):
-    """All of them: they take the place of those before, who stay members."""
+    """Replaces all admins of a group. The previous admins stay members."""
 
     admins: Admins
 
@@ -56,7 +57,10 @@ class TransferOfficialGroup(Wire):
 
 
 class OfficialGroup(Answer):
-    """`app`: the one that manages it, if any. `version` rises with every change, of members too; it is the ETag."""
+    """Describes an official group. `app` is the app that manages it, if any.
+
+    `version` rises with every change, also of members. It is the ETag.
+    """
 
     group: GroupField
     organisation: OrganisationField
@@ -82,7 +86,10 @@ class OfficialGroupEntry(Answer):
 
 
 class OfficialGroupPage(Answer):
-    """Live ones that no app manages, by unit. A page may hold fewer than were asked for, even none, with a cursor."""
+    """Lists live groups that no app manages, by unit.
+
+    A page can have fewer than requested, even none, and still have a cursor.
+    """
 
     groups: list[OfficialGroupEntry]
     cursor: str | None = None

@@ -1,4 +1,6 @@
-"""Bodies of the admin API about organisations, their units, and what their officials show (docs/admin/README.md)."""
+"""Bodies of the admin API about organisations, their units and the visibility of their officials
+(docs/admin/README.md).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ MailDomains = Annotated[
 
 
 class AskForOrganisation(Wire):
-    """An organisation is its root unit, of the kind given. `officer` becomes its first nodal officer."""
+    """Requests a new organisation. `kind` is that of its root unit. `officer` becomes its first nodal officer."""
 
     name: PlaceName
     kind: UnitKind = "ministry"
@@ -28,16 +30,20 @@ class AskForOrganisation(Wire):
 
 
 class AskForOfficer(NewOfficer):
-    """`home`: the unit that the officer works in, another one than the other officer's: two of one unit cannot approve
-    what the other one asks for.
+    """Requests another nodal officer. `home` is the unit where the officer works.
+
+    It must differ from the other officer's, because two officers of one unit cannot approve each other's requests.
     """
 
     home: UnitField
 
 
 class AdminOrganisation(Answer):
-    """`version` rises with each change of name, visibility and mail domains; it is the ETag too. `mail_domains`: at
-    which its administrators and officials are given addresses, subdomains not included; none: at any.
+    """Describes an organisation. `version` rises with each change of name, visibility and mail domains; it is also the
+    ETag.
+
+    Administrators and officials must have addresses at one of `mail_domains`, not at subdomains. Without mail domains,
+    addresses at all domains are accepted.
     """
 
     id: OrganisationField
@@ -53,8 +59,10 @@ class AdminOrganisations(Answer):
 
 
 class ChangeOrganisation(Wire):
-    """Either another `name`, or all `mail_domains`, which takes two. What was attested keeps the name of its day until
-    renewed. Without any domain, addresses at all domains are accepted.
+    """Changes either `name` or all `mail_domains`. A change of mail domains needs a second person.
+
+    Existing attestations keep the old name until they are renewed. Without any domain, addresses at all domains are
+    accepted.
     """
 
     name: PlaceName | None = None
@@ -68,21 +76,23 @@ class ChangeOrganisation(Wire):
 
 
 class Visibility(Answer):
-    """To whom at most each field of the organisation's officials is shown. `version` is that of the organisation."""
+    """Describes the widest audience of each field of the organisation's officials. `version` is the organisation's."""
 
     audiences: dict[ProfileField, Audience]
     version: int
 
 
 class ChangeVisibility(Wire):
-    """What is left out stays as it is."""
+    """Changes the visibility of fields. Absent fields stay unchanged."""
 
     audiences: Annotated[dict[ProfileField, Audience], Field(min_length=1)]
 
 
 class AdminUnit(Answer):
-    """`level` is 1 for the organisation itself. `officials`, `groups`, `apps`: how many there are in this very unit.
-    `version` rises with each change of name and place; it is the ETag too.
+    """Describes a unit. `level` is 1 for the organisation itself.
+
+    `officials`, `groups` and `apps` count those of the unit itself, without the units below it. `version` rises with
+    each change of name and place; it is also the ETag.
     """
 
     id: UnitField
@@ -98,14 +108,14 @@ class AdminUnit(Answer):
 
 
 class AdminUnits(Answer):
-    """Each unit behind what it is in. A page may be the last one although it is full."""
+    """Lists units. Each unit comes after the unit above it. A full page can be the last one."""
 
     units: list[AdminUnit]
     cursor: str | None = None
 
 
 class NewUnit(Wire):
-    """`parent` is the organisation itself if left out."""
+    """Creates a unit. By default, `parent` is the organisation itself."""
 
     organisation: OrganisationField
     parent: UnitField | None = None
@@ -114,7 +124,7 @@ class NewUnit(Wire):
 
 
 class ChangeUnit(Wire):
-    """What is left out stays as it is. With another `parent` it moves, with everything below it."""
+    """Changes a unit. Absent fields stay unchanged. With another `parent`, the unit moves with everything below it."""
 
     name: PlaceName | None = None
     parent: UnitField | None = None

@@ -29,10 +29,10 @@ Until = Annotated[Moment, Field(description="RFC 3339; five years ahead at most"
 
 
 class VerifyPerson(Wire):
-    """Verify the holder of `account` or `phone`, exactly one of the two, or renew or change the verification.
+    """Verifies the holder of `account` or `phone`, exactly one of the two, or renews or changes their verification.
 
-    `organisation`: the caller's own if left out; `unit`: the organisation itself. `listed`: citizens may find and write
-    to the holder of the post.
+    By default, `organisation` is the caller's, and `unit` the organisation itself. If `listed` is true, citizens may
+    find and write to the holder of the post.
     """
 
     account: AccountField | None = None
@@ -53,7 +53,7 @@ class VerifyPerson(Wire):
 
 
 class ChangePerson(Wire):
-    """What is left out stays as it is."""
+    """Changes a verification. Absent fields stay unchanged."""
 
     name: PersonName | None = None
     post: Post | None = None
@@ -69,28 +69,31 @@ class ChangePerson(Wire):
 
 
 class BecauseOf(Wire):
-    """`reason` is kept, and recorded in the audit chain: it names nobody."""
+    """Gives a reason, which is stored and recorded in the audit chain. It must not name anybody."""
 
     reason: Reason
 
 
 class TransferPerson(Wire):
-    """To another unit of the same organisation."""
+    """Moves a person to another unit of the same organisation."""
 
     unit: UnitField
 
 
 class HidePerson(Wire):
-    """To whom each field of this person is shown at most; null: as the organisation has it. What is left out stays.
+    """Sets the widest audience of fields of this person. null restores the organisation's setting.
 
-    It can only be stricter than what the organisation has set for all.
+    Absent fields stay unchanged. An audience can only be stricter than the organisation's setting for all.
     """
 
     fields: Annotated[dict[ProfileFieldName, Audience | None], Field(min_length=1)]
 
 
 class FindPerson(Wire):
-    """The account of a number, for who may verify people in the unit: the organisation itself if left out."""
+    """Searches for the account of a number. The caller must have the right to verify people in the unit.
+
+    By default, that is the organisation itself.
+    """
 
     phone: PhoneText
     organisation: OrganisationField | None = None
@@ -98,7 +101,7 @@ class FindPerson(Wire):
 
 
 class FoundPerson(Answer):
-    """`state`: verified in this organisation, by another one, or by none."""
+    """Describes the account found. `state` says whether this organisation, another one or none has verified it."""
 
     account: AccountField
     state: Literal["here", "elsewhere", "none"]
@@ -114,14 +117,14 @@ class OfficialEntry(Answer):
 
 
 class OfficialPage(Answer):
-    """Verified people, by unit. A page may hold fewer than were asked for, even none, with a cursor."""
+    """Lists verified people by unit. A page can have fewer than requested, even none, and still have a cursor."""
 
     people: list[OfficialEntry]
     cursor: str | None = None
 
 
 class SuspensionShown(Answer):
-    """By which unit, when and why the account was suspended."""
+    """Says which unit suspended the account, when and why."""
 
     organisation: OrganisationField
     unit: UnitField
@@ -130,24 +133,25 @@ class SuspensionShown(Answer):
 
 
 class SuspensionState(Answer):
-    """`suspended` is left out for an account that is not."""
+    """Says whether an account is suspended. `suspended` is absent if it is not."""
 
     account: AccountField
     suspended: SuspensionShown | None = None
 
 
 class DevicesReset(Answer):
-    """`devices`: how many were unlinked."""
+    """Says how many `devices` were unlinked."""
 
     account: AccountField
     devices: int
 
 
 class AdminPerson(Answer):
-    """What the organisation says of a person, or said last. `version` rises with every change; it is the ETag.
+    """Describes the organisation's current or last verification of a person.
 
-    `state` `none`: only because of a request of theirs does the caller see them. `hidden`: shown at most to. `devices`,
-    and `suspended` by this organisation: of people verified now.
+    `version` rises with every change; it is the ETag. `state` `none`: the caller sees the person only because of the
+    person's request. `hidden` holds the widest audiences set for this person. `devices`, and `suspended` for
+    suspensions by this organisation, are present only if the person is verified now.
     """
 
     account: AccountField
@@ -169,7 +173,7 @@ class AdminPerson(Answer):
 
 
 class RequestEntry(Answer):
-    """Of somebody who asks to be verified. `source`: they asked themselves, or an import named their number."""
+    """Describes a verification request. `source` says whether the person sent it, or an import named their number."""
 
     id: str
     account: AccountField
@@ -187,14 +191,17 @@ class RequestEntry(Answer):
 
 
 class RequestPage(Answer):
-    """By unit, the oldest first within one. A page may hold fewer than were asked for, even none, with a cursor."""
+    """Lists requests by unit, within a unit the oldest first.
+
+    A page can have fewer than requested, even none, and still have a cursor.
+    """
 
     requests: list[RequestEntry]
     cursor: str | None = None
 
 
 class VerifyRequest(Wire):
-    """Verify the person as they asked, but for what is given here."""
+    """Verifies the person as requested, except for the fields given here."""
 
     unit: UnitField | None = None
     name: PersonName | None = None

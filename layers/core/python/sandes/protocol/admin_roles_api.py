@@ -1,4 +1,4 @@
-"""Bodies of the admin API about who may do what: assignments, and what takes two people (docs/admin/README.md)."""
+"""Bodies of the admin API about assignments of roles, and about approvals by a second person (docs/admin/README.md)."""
 
 from __future__ import annotations
 
@@ -29,21 +29,23 @@ ApprovalStateField = Literal["pending", "executed", "rejected", "cancelled", "la
 
 
 class NewOfficer(Wire):
-    """Somebody who is invited by e-mail, unless they are an administrator already."""
+    """Names a person, who is invited by e-mail if they are not an administrator yet."""
 
     email: Mailbox
     name: PersonName
 
 
 class NewPerson(NewOfficer):
-    """`home`: the unit of the organisation that they work in. Whoever is an administrator already keeps theirs."""
+    """Names a person. `home` is the unit where they work. An existing administrator keeps their home."""
 
     home: UnitField
 
 
 class NewAssignment(Wire):
-    """A role at a unit and all below it, for exactly one of `administrator` and `person`. `unit` is the organisation
-    itself if left out. Without `expires_at` it stays until it is taken away; it may be two years ahead.
+    """Grants a role at a unit and everything below it, to exactly one of `administrator` and `person`.
+
+    By default, `unit` is the organisation itself. Without `expires_at`, the role has no end; it can be at most two
+    years ahead.
     """
 
     organisation: OrganisationField
@@ -61,7 +63,7 @@ class NewAssignment(Wire):
 
 
 class AdminAssignment(Answer):
-    """`granted_by`: the administrator who asked for it, or `operator`."""
+    """Describes an assignment. `granted_by` is the administrator who requested it, or `operator`."""
 
     id: str
     administrator: AdministratorField
@@ -77,7 +79,7 @@ class AdminAssignment(Answer):
 
 
 class AdminAssignments(Answer):
-    """By unit and role. A page may hold fewer than asked for, even none, as long as there is a cursor."""
+    """Lists assignments by unit and role. A page can have fewer than requested, even none, and still have a cursor."""
 
     assignments: list[AdminAssignment]
     cursor: str | None = None
@@ -89,8 +91,10 @@ class RequestedBy(Answer):
 
 
 class ApprovalWarning(Answer):
-    """`looks_like`: the value at `pointer` of the approval looks like that of another administrator, of `name` and
-    `email`. `outside_mail_domains`: the address of this administrator is at none of the domains at `pointer`.
+    """Warns about an approval. `looks_like`: the value at `pointer` looks like that of another administrator.
+
+    `name` and `email` are those of that administrator. `outside_mail_domains`: this administrator's address is at none
+    of the domains at `pointer`.
     """
 
     pointer: str
@@ -100,8 +104,10 @@ class ApprovalWarning(Answer):
 
 
 class AdminApproval(Answer):
-    """`operation` will be done with `parameters` when somebody else approves it before `expires_at`. `warnings` come
-    with a single approval that is pending: what whoever approves should compare before.
+    """Describes an approval. `operation` is executed with `parameters` if another person approves it before
+    `expires_at`.
+
+    Only the answer about a single pending approval has `warnings`, which the approver should check first.
     """
 
     id: str
@@ -120,13 +126,13 @@ class AdminApproval(Answer):
 
 
 class AdminApprovals(Answer):
-    """The newest first. A page may hold fewer than asked for, even none, as long as there is a cursor."""
+    """Lists approvals, the newest first. A page can have fewer than requested, even none, and still have a cursor."""
 
     approvals: list[AdminApproval]
     cursor: str | None = None
 
 
 class RejectApproval(Wire):
-    """`reason` is shown to whoever asked, and stands in the audit chain."""
+    """Rejects an approval. The requester sees `reason`, and the audit chain records it."""
 
     reason: Annotated[str, OneLine, Field(min_length=1, max_length=MAX_REASON_CHARS)]

@@ -9,7 +9,9 @@ from sandes.protocol.fields import Answer, AppField, OrganisationField, UnitFiel
 
 
 class AppMessageCounts(Answer):
-    """Messages of one category that reached a status in the period; each is counted in every status it reaches."""
+    """Counts messages of one category that reached a status in the period. A message counts in every status it
+    reaches.
+    """
 
     accepted: int
     delivered: int
@@ -20,8 +22,10 @@ class AppMessageCounts(Answer):
 
 
 class MessageCounts(Answer):
-    """`direct` and `group`: what officials of the organisation wrote; of the platform, what anybody wrote. `app_group`:
-    of apps to their groups.
+    """Counts messages. `direct` and `group` count those of the organisation's officials, or of everybody for the
+    platform.
+
+    `app_group` counts messages of apps to their groups.
     """
 
     direct: int
@@ -33,7 +37,9 @@ class MessageCounts(Answer):
 
 
 class DeliveryTimes(Answer):
-    """Of apps' messages to people, from accepted to delivered, in milliseconds; each at most 19 % off."""
+    """Summarises the times from accepted to delivered of apps' messages to people, in milliseconds, at most 19
+    % off.
+    """
 
     count: int
     p50_ms: int | None = None
@@ -42,7 +48,10 @@ class DeliveryTimes(Answer):
 
 
 class OtpCounts(Answer):
-    """`conversion`: the part of those sent that was used, as far as it is known by now; absent where none was sent."""
+    """Counts one-time passwords. `conversion` is the share of the sent ones that is known to be used.
+
+    It is absent if none was sent.
+    """
 
     sent: int
     resent: int
@@ -58,9 +67,11 @@ class WebhookCounts(Answer):
 
 
 class Figures(Answer):
-    """`registered`: new accounts, of the platform only. `verified`, `verification_ended`: officials that an
-    organisation began and ended to vouch for. `active`: accounts that were connected, each once a day, in the hour of
-    its first connection; over several days account days.
+    """Holds the counts of a period. `registered` counts new accounts, for the platform only.
+
+    `verified` and `verification_ended` count the officials whose verification began and ended. `active` counts
+    connected accounts, each once a day, in the hour of its first connection. Over several days, it is the sum of the
+    days.
     """
 
     registered: int
@@ -74,14 +85,14 @@ class Figures(Answer):
 
 
 class Period(Answer):
-    """An hour or day of UTC; `at`: when it begins."""
+    """Holds the counts of an hour or day in UTC. `at` is its start."""
 
     at: datetime
     figures: Figures
 
 
 class UnitOfficials(Answer):
-    """How many officials of this very unit, not of those below it, are verified now."""
+    """Counts the officials of this unit who are verified now, without those of the units below it."""
 
     unit: UnitField
     name: str
@@ -89,7 +100,9 @@ class UnitOfficials(Answer):
 
 
 class QueueDepth(Answer):
-    """`waiting`: entries to be worked off, those for later among them. `failed`: those set aside for operators."""
+    """Describes a queue. `waiting` counts entries to be processed, also delayed ones. `failed` counts those in the
+    dead-letter queue.
+    """
 
     queue: str
     waiting: int
@@ -97,11 +110,11 @@ class QueueDepth(Answer):
 
 
 class Statistics(Answer):
-    """Of an organisation, of an app, or of the platform where neither is named.
+    """Holds the statistics of an organisation or an app, or of the platform if neither is named.
 
-    `figures`: over the whole time; with `series` absent for who may see units only. Hours and days without anything to
-    count are left out of `series`. `units`: of an organisation, a page of them; the answers to a cursor have nothing
-    else. `queues`: of the platform, as they were at `queues_at`.
+    `figures` covers the whole period. It and `series` are absent if the caller may see only units. `series` omits hours
+    and days without counts. `units` is one page of an organisation's units; answers to a cursor have nothing else.
+    `queues` is for the platform, as of `queues_at`.
     """
 
     organisation: OrganisationField | None = None

@@ -1,6 +1,6 @@
-"""Bodies of the HTTPS app API (docs/protocol/app-openapi.json is generated from them).
+"""Bodies of the HTTPS app API, from which docs/protocol/app-openapi.json is generated.
 
-Times are RFC 3339 in UTC; what is left out of an answer has no value.
+Times are RFC 3339 in UTC. An answer omits fields without a value.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ EVENT_TYPES = (
 
 
 def _printable(text: str) -> str:
-    """Line feed and tab are all that a text needs of control characters; lone surrogates cannot be encoded."""
+    """Check a text. Raises ValueError for control characters other than line feed and tab, and for lone surrogates."""
     if any((ord(char) < 32 and char not in "\n\t") or 127 <= ord(char) < 160 for char in text):
         raise ValueError("control characters are not allowed")
     text.encode()
@@ -71,7 +71,7 @@ EventType = Literal[
 
 
 class Recipient(Wire):
-    """Exactly one of the two."""
+    """Names a recipient by exactly one of `phone` and `account`."""
 
     phone: Annotated[str, Field(min_length=1, max_length=64, description="international form")] | None = None
     account: AccountField | None = None
@@ -84,7 +84,7 @@ class Recipient(Wire):
 
 
 class MessageRecipient(Recipient):
-    """Exactly one of the three. `group`: one that the app manages."""
+    """Names a recipient by exactly one of `phone`, `account` and `group`. The app must manage the group."""
 
     group: GroupField | None = None
 
@@ -116,7 +116,7 @@ OtpPurpose = Annotated[
 
 
 class NewOtp(Wire):
-    """`ttl` in seconds. `purpose` names what the code is for: a code for one purpose is none for another."""
+    """Sends a one-time password. `ttl` is in seconds. A code for one `purpose` is not valid for another."""
 
     to: Recipient
     template: TemplateName
@@ -130,9 +130,9 @@ class NewOtp(Wire):
 
 
 class Otp(Answer):
-    """The same for every recipient: nothing in it says whether there is such a person.
+    """Describes a one-time password. It is the same for every recipient, and does not reveal whether an account exists.
 
-    `channel`: where it goes; `app_then_sms` if no device has it within some seconds.
+    `channel` says how the code is sent. `app_then_sms`: by SMS too if no device has it within some seconds.
     """
 
     id: OneTimeId
@@ -155,7 +155,7 @@ class OtpChecked(Answer):
 
 
 class Content(Wire):
-    """Either `template` with its variables, or `body`, a text of your own."""
+    """Holds either `template` with its variables, or `body`, a text of your own."""
 
     template: TemplateName | None = None
     version: TemplateVersion | None = None
@@ -188,8 +188,10 @@ class MessageAccepted(Answer):
 
 
 class GroupMessage(Answer):
-    """Of a message to a group: how many `members` it was for, how many `devices` it is stored for by now. `complete`:
-    of all members. Nothing but `id` once that is not known any more, some days after the message's end.
+    """Describes the progress of a message to a group: the number of intended `members`, and of `devices` stored for so
+    far.
+
+    `complete` is true once it is stored for all members. Some days after the message's end, only `id` is known.
     """
 
     id: GroupField
@@ -199,7 +201,7 @@ class GroupMessage(Answer):
 
 
 class Message(Answer):
-    """`seq` rises with every change of `status`; `times` says when each status was reached."""
+    """Describes a message. `seq` rises with every change of `status`. `times` says when each status was reached."""
 
     id: MessageIdField
     status: MessageStatus
@@ -216,7 +218,7 @@ class Message(Answer):
 
 
 class MessagePage(Answer):
-    """`cursor` leads to the next page; there is none without it."""
+    """Lists messages. `cursor` leads to the next page; it is absent on the last one."""
 
     messages: list[Message]
     cursor: str | None = None
@@ -229,7 +231,10 @@ class BatchRow(Wire):
 
 
 class NewBatch(Content):
-    """Either `rows`, up to 1,000, or `upload`: then put the file to the address you get, and commit."""
+    """Creates a batch from either `rows`, up to 1,000, or `upload`.
+
+    For `upload`, send the file to the address in the answer, and commit the batch.
+    """
 
     rows: Annotated[list[BatchRow], Field(min_length=1, max_length=MAX_INLINE_ROWS)] | None = None
     upload: Literal["csv", "ndjson"] | None = None
@@ -243,9 +248,9 @@ class NewBatch(Content):
 
 
 class Upload(Answer):
-    """POST `fields`, then the file as the field `file`, to `url` as multipart/form-data, before `expires_at`.
+    """Says where to upload a file. POST `fields`, then the file as the field `file`, to `url` before `expires_at`.
 
-    The storage refuses more than 50 MiB.
+    The request is multipart/form-data. The storage refuses more than 50 MiB.
     """
 
     url: str
@@ -258,7 +263,7 @@ class CommitBatch(Wire):
 
 
 class RowFault(Answer):
-    """`row` counts from 1, the header of a CSV file not counted."""
+    """Describes a fault in a row. `row` counts from 1, without the header of a CSV file."""
 
     row: int
     field: str
@@ -267,9 +272,9 @@ class RowFault(Answer):
 
 
 class Batch(Answer):
-    """`state`: waiting for the file or the commit, checking rows, checked by a dry run, sending, done.
+    """Describes a batch. `faults` are the first 100 invalid rows; the results list all of them.
 
-    `faults`: the first 100 bad rows; all of them stand in the results.
+    `state`: `open` waits for the file or the commit, `checking` checks the rows, `checked` ends a dry run.
     """
 
     id: OneTimeId
@@ -313,7 +318,10 @@ class Template(Answer):
 
 
 class TemplateList(Answer):
-    """The newest version of each. `cursor` leads to the next page; a page may hold fewer than `limit`, even none."""
+    """Lists the newest version of each template. `cursor` leads to the next page.
+
+    A page can have fewer than `limit`, even none.
+    """
 
     templates: list[Template]
     cursor: str | None = None
@@ -326,7 +334,10 @@ class PreviewTemplate(Wire):
 
 
 class Preview(Answer):
-    """`language` is the one it is written in. `sms_segments`: how many SMS it would fill, in `sms_encoding`."""
+    """Holds the text of a template. `language` is the one it is written in.
+
+    `sms_segments` is the number of SMS that it needs in `sms_encoding`.
+    """
 
     text: str
     language: Language
@@ -341,9 +352,10 @@ class NewWebhook(Wire):
 
 
 class Webhook(Answer):
-    """`public_key` (`whpk_`) checks `v1a` signatures. `secret` (`whsec_`) checks `v1`; it is shown at creation only.
+    """Describes a webhook. `public_key` (`whpk_`) verifies `v1a` signatures.
 
-    `test`: a test key made it, and it gets the events of what test keys do.
+    `secret` (`whsec_`) verifies `v1` signatures; only the answer to the creation has it. If `test` is true, a test key
+    made the webhook, and it gets only the events about what test keys send.
     """
 
     id: OneTimeId
@@ -367,7 +379,7 @@ class ChangeWebhook(Wire):
 
 
 class WebhookDelivery(Answer):
-    """One event on its way to one webhook."""
+    """Describes the delivery of one event to one webhook."""
 
     event: str
     type: EventType
@@ -385,7 +397,10 @@ class WebhookDeliveries(Answer):
 
 
 class Event(Answer):
-    """What webhooks get as their body, and the feed as its entries. `id` is the webhook-id too: it may come twice."""
+    """Describes an event. It is the body for webhooks and an entry of the feed.
+
+    `id` is also the webhook-id. An event can come twice.
+    """
 
     id: str
     type: EventType
@@ -394,7 +409,7 @@ class Event(Answer):
 
 
 class EventPage(Answer):
-    """Always with a `cursor`: ask with it again, now or later."""
+    """Lists events. `cursor` is always present: use it to continue, now or later."""
 
     events: list[Event]
     cursor: str
@@ -409,7 +424,7 @@ class Quota(Answer):
 
 
 class Usage(Answer):
-    """`test`: asked with a test key, whose messages count by themselves."""
+    """Describes the quotas. `test` is true for a test key, whose messages are counted separately."""
 
     mode: Literal["trial", "live"]
     test: bool

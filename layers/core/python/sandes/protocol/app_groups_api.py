@@ -1,4 +1,4 @@
-"""Bodies of the app API for groups that apps manage (docs/apps/groups.md); `app_api` says what all have in common."""
+"""Bodies of the app API about app-managed groups (docs/apps/groups.md). `app_api` has the common parts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from sandes.protocol.fields import AccountField, Answer, GroupField, Name, Organ
 
 MAX_ROSTER_ROWS = 100_000
 MAX_ROSTER_BYTES = 5_000_000
-"""100,000 rows of an account and a role (44 characters each) have 4.4 MB, with a space behind every comma and colon
-4.8 MB. Lambda takes 6.29 MB (6 MiB), in which each of the body's quotation marks has a backslash: that is 0.9 MB more.
+"""The largest body of a roster.
+
+100,000 rows of an account and a role (44 characters each) have 4.4 MB, or 4.8 MB with a space after every comma and
+colon. Lambda accepts 6.29 MB (6 MiB), in which a backslash precedes each of the body's quotation marks. That adds 0.9
+MB.
 """
 
 MAX_SHOWN_FAULTS = 1_000
@@ -25,9 +28,11 @@ RosterState = Literal["none", "checked", "applying", "done", "failed"]
 
 
 class NewAppGroup(Wire):
-    """`officials`: verified people only; `citizens`: anybody, receive only. `posting`: who may write beside the app.
+    """Creates a group. A group for `officials` has only verified people; in one for `citizens`, anybody can only
+    receive.
 
-    `open`: whoever belongs to its audience may join without being added.
+    `posting` says who may write besides the app. If `open` is true, everybody in the audience may join without being
+    added.
     """
 
     name: AppGroupName
@@ -38,7 +43,7 @@ class NewAppGroup(Wire):
 
 
 class ChangeAppGroup(Wire):
-    """What is left out stays as it is."""
+    """Changes a group. Absent fields stay unchanged."""
 
     name: AppGroupName | None = None
     posting: GroupPosting | None = None
@@ -52,7 +57,7 @@ class ChangeAppGroup(Wire):
 
 
 class AppGroup(Answer):
-    """`version` rises with every change of the group or its members; it is the ETag too."""
+    """Describes a group. `version` rises with every change of the group or its members; it is also the ETag."""
 
     id: GroupField
     name: str
@@ -83,7 +88,7 @@ class AppGroupMember(Answer):
 
 
 class AppGroupMembers(Answer):
-    """In the order of their ids. `version` is the group's as this page was read."""
+    """Lists members, sorted by id. `version` is the group's at the time of this page."""
 
     members: list[AppGroupMember]
     version: int
@@ -91,8 +96,10 @@ class AppGroupMembers(Answer):
 
 
 class RosterRow(Wire):
-    """Exactly one of `phone` (international form) and `account`. What they say is checked row by row, and a bad one
-    stops no other: so anything that is a string may stand here.
+    """Names a member by exactly one of `phone` (international form) and `account`.
+
+    The rows are checked one by one, and an invalid row does not stop the others. The fields therefore accept any
+    string.
     """
 
     phone: str | None = None
@@ -101,9 +108,9 @@ class RosterRow(Wire):
 
 
 class PutRoster(Wire):
-    """The members of the group, all of them: whoever is in it and not in here is removed. At most 100,000 rows, 5 MB.
+    """Lists all members that the group should have. Members who are not in the list are removed.
 
-    `dry_run`: only say what would change.
+    It has at most 100,000 rows and 5 MB. With `dry_run`, the answer only says what would change.
     """
 
     members: Annotated[list[RosterRow], Field(json_schema_extra={"maxItems": MAX_ROSTER_ROWS})]
@@ -111,17 +118,17 @@ class PutRoster(Wire):
 
 
 class RosterFault(Answer):
-    """`row` counts from 1."""
+    """Describes a fault in a row. `row` counts from 1."""
 
     row: int
     code: str
 
 
 class Roster(Answer):
-    """What a roster changes: people `added`, `removed`, `role_changed`, `unchanged`; `invalid` rows, of which `faults`
-    names the first 1,000. `done` of `total` changes have been made.
+    """Counts what a roster changes: people `added`, `removed`, `role_changed` and `unchanged`, and `invalid` rows.
 
-    `state`: none yet; checked by a dry run; being applied; done; failed, `failure` says why.
+    `faults` lists the first 1,000 invalid rows. `done` of `total` changes have been made. `state` is `none` without a
+    roster and `checked` after a dry run; `failure` is the reason if it `failed`.
     """
 
     state: RosterState

@@ -1,4 +1,4 @@
-"""Bodies of the HTTPS client API (docs/protocol/client-openapi.json is generated from them)."""
+"""Bodies of the HTTPS client API, from which docs/protocol/client-openapi.json is generated."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class StartRegistration(Wire):
 
 
 class RegistrationStarted(Answer):
-    """The same answer whether or not the number has an account."""
+    """Describes a registration. The answer is the same whether or not the number has an account."""
 
     id: OneTimeId
     phone: Annotated[str, Field(pattern=PHONE_PATTERN, description="the number that the code goes to, in E.164")]
@@ -51,7 +51,10 @@ class RegistrationStarted(Answer):
 
 
 class SignedSealKey(Wire):
-    """`signature`: Ed25519 by the device key over `SANDES1/seal-key` 00, number (4 bytes), public (32 bytes)."""
+    """Holds a seal key. `signature` is the device key's Ed25519 signature.
+
+    It covers `SANDES1/seal-key` 00, number (4 bytes), public (32 bytes).
+    """
 
     number: KeyNumber
     public: Key32
@@ -59,11 +62,12 @@ class SignedSealKey(Wire):
 
 
 class NewDevice(Wire):
-    """A device's public halves.
+    """Holds the public keys of a new device.
 
-    `proof`: Ed25519 by the device key. At a registration over `SANDES1/register` 00, the registration's id (22
-    characters), identity_key (32 bytes); at a link over the statement of the act `add`, which the link's key signs too.
-    It shows that the caller holds the key and made this call for this registration or link.
+    `proof` is an Ed25519 signature by the device key. At a registration it covers `SANDES1/register` 00, the
+    registration's id (22 characters) and identity_key (32 bytes). At a link it covers the statement of the act `add`,
+    which the link's key signs too. It shows that the caller holds the key and made this call for this registration or
+    link.
     """
 
     identity_key: Key32
@@ -85,7 +89,7 @@ class Registered(Answer):
 
 
 class OpenLink(Wire):
-    """`link` is the public half of an Ed25519 pair that the opening device makes for this one link.
+    """Opens a link. `link` is the public half of an Ed25519 pair that the opening device makes for this one link.
 
     The new device gets the secret half from the opening device's screen. The server never sees it.
     """
@@ -94,16 +98,17 @@ class OpenLink(Wire):
 
 
 class LinkOpened(Answer):
-    """The id follows from the link's key: opening the same link again answers the same."""
+    """Describes a link. Its id follows from the link's key, so opening the same link again gets the same answer."""
 
     id: OneTimeId
     expires_at: EpochSeconds
 
 
 class LinkDevice(Wire):
-    """`signature`: Ed25519 by the link's key over the statement of the act `add`, made at `at` for `account`.
+    """Links a new device. `signature` is the link key's Ed25519 signature.
 
-    `device.proof` is the new device's signature over the same statement.
+    It covers the statement of the act `add`, made at `at` for `account`. `device.proof` is the new device's signature
+    over the same statement.
     """
 
     link: Key32
@@ -136,7 +141,7 @@ class Me(Answer):
 
 
 class ChangePhone(Wire):
-    """`phone` is the number that the registration was started with, as its answer gave it."""
+    """Changes the number. `phone` is the number in the answer that started the registration."""
 
     registration: OneTimeId
     phone: Annotated[str, Field(pattern=PHONE_PATTERN, description="E.164")]
@@ -158,7 +163,7 @@ class DeviceKeys(Answer):
 
 
 class AccountKeys(Answer):
-    """Every device of an account, with the key that signs for it."""
+    """Lists every device of an account with its identity key."""
 
     account: AccountField
     devices: list[DeviceKeys]
@@ -169,7 +174,10 @@ ProfileFieldName = Literal["name", "photo", "post", "number", "email", "last_see
 
 
 class Disclosure(Answer):
-    """A part of an attestation that the viewer may see: BLAKE2b-256 of `value`, keyed with `salt`, stands in it."""
+    """Opens a field of an attestation that the viewer may see.
+
+    The attestation contains BLAKE2b-256 of `value`, keyed with `salt`.
+    """
 
     field: Literal["name", "post", "unit"]
     salt: Salt16
@@ -177,10 +185,10 @@ class Disclosure(Answer):
 
 
 class Attestation(Answer):
-    """The platform's signed word that an organisation vouches for an account (docs/protocol/attestation.md).
+    """Holds the platform's signed statement that an organisation verifies an account (docs/protocol/attestation.md).
 
-    `statement` is CBOR; `signature` is Ed25519 over `SANDES1/attestation` 00 and the statement, by a key of
-    GET /v1/attestation-key. What the viewer may not see is left out of `disclosures`.
+    `statement` is CBOR. `signature` is Ed25519 over `SANDES1/attestation` 00 and the statement, by a key of GET
+    /v1/attestation-key. `disclosures` omits the fields that the viewer may not see.
     """
 
     statement: Bytes
@@ -189,7 +197,7 @@ class Attestation(Answer):
 
 
 class Profile(Answer):
-    """A person as the viewer may see them: what is hidden and what does not exist are both left out."""
+    """Describes a person as the viewer may see them. Hidden and missing fields are both absent."""
 
     account: AccountField
     account_class: Literal["public", "verified"]
@@ -206,16 +214,19 @@ class Profile(Answer):
 
 
 class OwnProfile(Profile):
-    """One's own, with to whom each field is shown: by the organisation's policy, by one's own stricter choice."""
+    """Describes the caller, with the audience of each field: by the organisation's policy, and by the caller's own
+    stricter choice.
+    """
 
     policy: dict[ProfileFieldName, Audience]
     choices: dict[ProfileFieldName, Audience]
 
 
 class ChangeProfile(Wire):
-    """What is left out stays as it is; an empty text removes. `photo`: JPEG, PNG or WebP of at most 16 KiB.
+    """Changes the caller's profile. Absent fields stay unchanged; an empty text removes a field.
 
-    Name, post and email of a verified official are the organisation's word and cannot be changed here.
+    `photo` is a JPEG, PNG or WebP of at most 16 KiB. The organisation sets name, post and email of a verified official,
+    so they cannot be changed here.
     """
 
     name: Annotated[str, Name, Field(max_length=64)] | None = None
@@ -225,7 +236,7 @@ class ChangeProfile(Wire):
 
 
 class AttestationKeyIntroduction(Answer):
-    """Introduces a key of attestations (docs/protocol/attestation.md). The first key has no signature."""
+    """Introduces a key that signs attestations (docs/protocol/attestation.md). The first key has no signature."""
 
     statement: Annotated[Bytes, Field(description="deterministic CBOR")]
     signature: Annotated[Signature64 | None, Field(description="Ed25519, by the successor key of the key before")] = (
@@ -234,7 +245,7 @@ class AttestationKeyIntroduction(Answer):
 
 
 class AttestationKeyList(Answer):
-    """The Ed25519 keys that sign attestations, in order. Pin them. Refuse attestations of keys below `oldest`."""
+    """Lists the Ed25519 keys that sign attestations, in order. Pin them. Refuse attestations of keys below `oldest`."""
 
     oldest: Annotated[int, Field(ge=1, le=255)]
     introductions: list[AttestationKeyIntroduction]
@@ -244,7 +255,7 @@ RequestId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{32}$")]
 
 
 class NewVerificationRequest(Wire):
-    """Ask an organisation to verify oneself; `unit`: the organisation itself if left out."""
+    """Asks an organisation to verify the caller. By default, `unit` is the organisation itself."""
 
     organisation: OrganisationField
     unit: UnitField | None = None
@@ -254,9 +265,10 @@ class NewVerificationRequest(Wire):
 
 
 class OwnVerificationRequest(Answer):
-    """`source` `import`: an organisation has named the number, and is asked by itself once it is registered.
+    """Describes a verification request. `reason` is that of a rejection.
 
-    `lapsed`: not decided in time, or the device that asked was unlinked. `reason`: of a rejection.
+    `source` `import`: an organisation's import named the number, and the request is sent automatically once the number
+    is registered. `lapsed`: it was not decided in time, or the requesting device was unlinked.
     """
 
     id: RequestId
@@ -274,13 +286,13 @@ class OwnVerificationRequest(Answer):
 
 
 class OwnVerificationRequests(Answer):
-    """The last one to each organisation, the newest first."""
+    """Lists the last request to each organisation, the newest first."""
 
     requests: list[OwnVerificationRequest]
 
 
 def _plain(text: str) -> str:
-    """Of control characters only line feed and tab; half a surrogate pair cannot be encoded."""
+    """Check a text. Raises ValueError for control characters other than line feed and tab, and for lone surrogates."""
     if any((ord(char) < 32 and char not in "\n\t") or 127 <= ord(char) < 160 for char in text):
         raise ValueError("control characters are not allowed")
     text.encode()
@@ -288,7 +300,7 @@ def _plain(text: str) -> str:
 
 
 class Report(Wire):
-    """A complaint about exactly one of `account`, `group` and `app`."""
+    """Complains about exactly one of `account`, `group` and `app`."""
 
     account: AccountField | None = None
     group: GroupField | None = None
@@ -304,21 +316,21 @@ class Report(Wire):
 
 
 class Search(Wire):
-    """Words of a name or post, the beginnings of words are enough; in the caller's own organisation."""
+    """Searches the caller's organisation for words of a name or post. Beginnings of words are enough."""
 
     query: Annotated[str, OneLine, Field(min_length=2, max_length=64)]
     limit: Annotated[int, Field(ge=1, le=25)] = 25
 
 
 class SearchResults(Answer):
-    """`more`: there are further ones; ask with more words."""
+    """Lists the people found. If `more` is true, there are others; search with more words."""
 
     people: list[Profile]
     more: bool
 
 
 class InvitationEntry(Answer):
-    """`expires_at`: of one that a message has made; one that was made on purpose has none."""
+    """Describes an invitation. `expires_at` is absent unless a message made the invitation."""
 
     account: AccountField
     created_at: EpochSeconds
@@ -326,7 +338,7 @@ class InvitationEntry(Answer):
 
 
 class InvitationList(Answer):
-    """Citizens who may write to the caller although the caller is not listed."""
+    """Lists citizens who may write to the caller although the caller is not listed."""
 
     invitations: list[InvitationEntry]
     cursor: str | None = None
@@ -338,7 +350,7 @@ GroupRole = Literal["owner", "admin", "member"]
 
 
 class NewGroup(Wire):
-    """An informal group. `ref` is chosen at random by the caller: the same one gives the same group again."""
+    """Creates an informal group. The caller draws `ref` at random; the same `ref` returns the same group."""
 
     ref: OneTimeId
     name: GroupName
@@ -346,9 +358,10 @@ class NewGroup(Wire):
 
 
 class Group(Answer):
-    """`version` rises with every change of the group or its members: when it does, make new sender keys.
+    """Describes a group. `version` rises with every change of the group or its members; then make new sender keys.
 
-    `role` is the caller's, none for one who is only invited or may join. `expires_at`: of the invitation.
+    `role` is the caller's. It is absent if the caller is only invited or may join. `expires_at` is that of the
+    invitation.
     """
 
     group: GroupField
@@ -370,7 +383,7 @@ class Group(Answer):
 
 
 class GroupEntry(Answer):
-    """A group that the caller is in (`role`), or is invited to (`expires_at`)."""
+    """Describes a group that the caller is a member of (`role`), or is invited to (`expires_at`)."""
 
     group: GroupField
     name: str
@@ -384,7 +397,7 @@ class GroupPage(Answer):
 
 
 class ChangeGroup(Wire):
-    """What is left out stays as it is."""
+    """Changes a group. Absent fields stay unchanged."""
 
     name: GroupName | None = None
     posting: GroupPosting | None = None
@@ -392,13 +405,16 @@ class ChangeGroup(Wire):
 
 
 class PutMember(Wire):
-    """`role` `owner` hands an informal group over: its owner becomes an admin."""
+    """Sets a member's role. `owner` hands an informal group over; its owner becomes an admin."""
 
     role: GroupRole = "member"
 
 
 class GroupMember(Answer):
-    """`state` `invited`: is to join by PUT of the own account. Name and post as far as the caller may see them."""
+    """Describes a member, with name and post if the caller may see them.
+
+    Somebody with `state` `invited` joins by PUT of their own account.
+    """
 
     account: AccountField
     state: Literal["member", "invited"]
@@ -416,9 +432,10 @@ class GroupMembers(Answer):
 
 
 class GroupDelivery(Answer):
-    """How far a message to a group has come: `devices` it was stored for, `waiting` of them have not fetched it.
+    """Describes the progress of a message to a group: `devices` stored for, of which `waiting` have not fetched it.
 
-    `complete` once it has been stored for all members. With a `cursor`, `waiting` counts one page of members: add up.
+    `complete` is true once it is stored for all members. With a `cursor`, `waiting` covers one page of members: add the
+    pages up.
     """
 
     members: int
@@ -435,7 +452,7 @@ class Fault(Answer):
 
 
 class Problem(Answer):
-    """RFC 9457 problem details; switch on `code`."""
+    """Holds RFC 9457 problem details. Decide by `code`."""
 
     type: str
     title: str

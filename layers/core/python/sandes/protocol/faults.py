@@ -1,4 +1,4 @@
-"""What is wrong with a field: machine codes of `errors`, each with a sentence (docs/protocol/README.md, "Faults")."""
+"""The codes and sentences for invalid fields in `errors` (docs/protocol/README.md, "Faults")."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ REASONS = {
     "within_five_years": "This must be in the future, and within five years.",
     "within_two_years": "This must be in the future, and within two years.",
 }
-"""Meanings of the codes that use cases give. N stands for a number."""
+"""The meanings of the codes that use cases give. N stands for a number."""
 
 _NUMBER = re.compile(r"(?<=_)[0-9]+(?=_)")
 
@@ -101,7 +101,7 @@ SHAPES = {
     "union_tag_not_found": "The field that names the kind is missing.",
     "value_error": "The message gives the reason.",
 }
-"""Meanings of the codes for values that do not match the schema. A `value_error` has a message of its own."""
+"""The meanings of the codes for values that do not match the schema. A `value_error` has a message of its own."""
 
 
 def meaning(reason: str) -> str | None:
@@ -117,12 +117,14 @@ def fault(pointer: str, reason: str, message: str | None = None) -> dict[str, st
 
 
 def faults_of(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Convert the first ten errors of a validation. Drops the first part of `loc`, the source of the value."""
+    """Convert the first ten errors of a validation. Drops the first part of `loc`, which names the source of
+    the value.
+    """
     return [fault(json_pointer(_named(found["loc"])), found["type"], _sentence(found)) for found in errors[:MAX_FAULTS]]
 
 
 def _named(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Return the steps to a value. A header gets its name as the specification spells it: validation has lower case."""
+    """Return the steps to a value. A header gets the specification's spelling, because validation uses lower case."""
     steps = list(location[1:])
     if steps and location[0] == "header":
         steps[0] = header_name(str(steps[0]))
@@ -149,9 +151,10 @@ def _sentence(found: Mapping[str, Any]) -> str:
 
 
 def json_pointer(location: tuple[int | str, ...]) -> str:
-    """Render a pointer of RFC 6901, cut after 200 characters, since a caller may choose a field name of any length.
+    """Render a JSON pointer (RFC 6901), cut after 200 characters because a caller may choose a field name of any
+    length.
 
-    Drops the step `[key]`, by which validation means the name of a field that the step before has named already.
+    Drops the step `[key]`. By this step, validation means the field name that the previous step already gives.
     """
     steps = [str(step) for step in location if step != "[key]"]
     pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)

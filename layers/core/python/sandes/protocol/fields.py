@@ -1,4 +1,4 @@
-"""Field types shared by frames and HTTP bodies: bytes as base64url, ids as text, all strict."""
+"""Field types shared by frames and HTTP bodies. Bytes are base64url and ids are text. All are strict."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ from sandes.model.mailbox import MAX_DOMAIN_CHARS, MAX_EMAIL_CHARS, mailbox_of, 
 
 
 class Wire(BaseModel):
-    """A message as it travels: every field known, none converted, nothing changed after parsing."""
+    """Parses a message of the protocol. It refuses unknown fields, converts nothing, and is immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, ser_json_bytes="base64")
 
 
 class Answer(Wire):
-    """What the server says over HTTPS: a field without a value is left out.
+    """Holds an answer of the server over HTTPS. It omits fields without a value.
 
-    Everything that a route answers with is made of these (tests/unit/edge/test_answers.py).
+    Every route answers with such models (tests/unit/edge/test_answers.py).
     """
 
     @model_serializer(mode="wrap")
@@ -75,7 +75,10 @@ class Answer(Wire):
 
 
 def _written(value: Any) -> Any:
-    """Numbers, and texts of digits only, are times to pydantic: of seconds or milliseconds, as they seem to it."""
+    """Check that a time is written in RFC 3339. Raises PydanticCustomError otherwise.
+
+    Pydantic would also accept numbers, and texts of digits, and guess whether they are seconds or milliseconds.
+    """
     if isinstance(value, datetime) or (isinstance(value, str) and re.match(r"\d{4}-\d{2}-\d{2}[Tt]", value)):
         return value
     raise PydanticCustomError("datetime_parsing", "not a time in RFC 3339")
@@ -97,30 +100,35 @@ Moment = Annotated[
 
 
 def seconds_of(moment: datetime | None) -> int | None:
-    """Epoch seconds."""
+    """Convert a time to epoch seconds."""
     return None if moment is None else int(moment.timestamp())
 
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Drawn as nothing although their category says letter, mark or symbol."""
+"""Characters that are drawn as nothing although their category is letter, mark or symbol."""
 
 _JOINERS = "\u200c\u200d"
 _WITH_JOINERS_FROM = "\u0600"
-"""Scripts from Arabic on, those of India among them, are written with joiners; behind a letter of an earlier one, as
-Latin, a joiner only makes one name look like another.
+"""The first script written with joiners. The scripts from Arabic on, such as those of India, use them. After a letter
+of an earlier script, such as Latin, a joiner only makes one name look like another.
 """
 
 MAX_STACKED_MARKS = 4
-"""On one letter (UTS 39, section 5.4; scripts of India need three). More of them cover the lines above and below."""
+"""The most marks on one letter (UTS 39, section 5.4; scripts of India need three). More cover the lines above and
+below.
+"""
 
 _SELECTORS = "\ufe0e\ufe0f"
 _BADGES = frozenset("\u2713\u2714\u2611\u2705\u221a\u237b\U0001f5f8\U0001f5f9\U0001fbb1\U00010102")
-"""Check marks of all kinds: clients show one in front of verified people."""
+"""Check marks of all kinds. Clients show one before the names of verified people."""
 
 
 def _one_line(text: str) -> str:
-    """In normal form C, with single spaces between words. Raises ValueError for a character that is not seen."""
+    """Return the text in normal form C, with single spaces between words.
+
+    Raises ValueError if it contains an invisible character.
+    """
     text = unicodedata.normalize("NFC", text)
     if any(_is_hidden(before, char) for before, char in pairwise("\0" + text)):
         raise ValueError("only visible characters are allowed, in one line")
@@ -130,7 +138,9 @@ def _one_line(text: str) -> str:
 
 
 def most_stacked(text: str) -> int:
-    """The most marks on one letter that take no place of their own; those that do, and joiners, end no stack."""
+    """Return the most marks on one letter that take no space of their own. Spacing marks and joiners do not end a
+    stack.
+    """
     most = stacked = 0
     for char in unicodedata.normalize("NFD", text):
         category = unicodedata.category(char)
@@ -143,10 +153,12 @@ def most_stacked(text: str) -> int:
 
 
 def _is_hidden(before: str, char: str) -> bool:
-    """Also line ends, half surrogate pairs, and marks that turn the direction of what follows."""
+    """Tell whether a character is invisible: also line ends, lone surrogates and marks that change the text
+    direction.
+    """
     if char in _JOINERS:
         return before < _WITH_JOINERS_FROM or before in _JOINERS
-    if char in _SELECTORS:  # of how a symbol is drawn
+    if char in _SELECTORS:  # # they choose how a symbol is drawn
         return unicodedata.category(before) != "So"
     return unicodedata.category(char) in _INVISIBLE or char in _BLANK_LETTERS or _is_selector(char)
 
@@ -167,10 +179,10 @@ def _name(text: str) -> str:
 
 
 OneLine = AfterValidator(_one_line)
-"""For texts that others are shown. Blanks at the ends are dropped, so give a `min_length` behind it."""
+"""Checks texts that are shown to others. It drops blanks at the ends, so put a `min_length` after it."""
 
 Name = AfterValidator(_name)
-"""As `OneLine`, for names of people, posts, groups, apps, organisations and units."""
+"""Checks names of people, posts, groups, apps, organisations and units, like `OneLine`."""
 
 
 def _by_somebody(text: str) -> str:
@@ -185,12 +197,14 @@ def _by_somebody(text: str) -> str:
 
 
 Written = AfterValidator(_by_somebody)
-"""For names and posts of officials, which an organisation vouches for: somebody wrote them, in letters."""
+"""Checks names and posts of officials, for which an organisation vouches: a person must have written them, in
+letters.
+"""
 
 _EMAIL_PATTERN = r"^[!-?A-~]+@[A-Za-z0-9.-]+$"
 
 Email = Annotated[str, OneLine, AfterValidator(parse_email), Field(max_length=MAX_EMAIL_CHARS, pattern=_EMAIL_PATTERN)]
-"""A strict address in ASCII; a domain of another script is written as `xn--…`."""
+"""A strict address in ASCII. A domain of another script is written as `xn--…`."""
 
 EmailOrNone = Annotated[
     str,
@@ -205,7 +219,7 @@ Mailbox = Annotated[
     AfterValidator(lambda text: mailbox_of(parse_email(text))),
     Field(max_length=MAX_EMAIL_CHARS, pattern=_EMAIL_PATTERN, description="taken in lower case, without `+tag`"),
 ]
-"""Of administrators, by which two people are told apart: one mailbox is one person, whatever tag an address has."""
+"""An administrator's mailbox. Addresses that differ only in their tag are one mailbox, and count as one person."""
 
 MailDomain = Annotated[
     str,
@@ -213,12 +227,12 @@ MailDomain = Annotated[
     AfterValidator(parse_domain),
     Field(max_length=MAX_DOMAIN_CHARS, pattern=r"^[A-Za-z0-9.-]+$", description="taken in lower case"),
 ]
-"""What stands behind the @ of addresses; of another script, as `xn--…`."""
+"""The domain of e-mail addresses. A domain of another script is written as `xn--…`."""
 
 
 def _text(parse: Callable[[str], Any]) -> PlainValidator:
     def validate(value: object) -> Any:
-        if isinstance(value, bytes):  # built by our own code rather than parsed
+        if isinstance(value, bytes):  # # from our own code, not parsed
             return value
         if not isinstance(value, str):
             raise ValueError("expected a string")

@@ -1,6 +1,6 @@
-"""The websocket frames, both directions: the source from which docs/protocol/asyncapi.json is generated.
+"""The websocket frames of both directions, from which docs/protocol/asyncapi.json is generated.
 
-A client frame that wants an answer carries `ref`, which the answer echoes.
+A client frame that wants an answer has a `ref`, which the answer repeats.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ from sandes.protocol.fields import (
 )
 
 MAX_FRAME_BYTES = 128 * 1024
-"""API Gateway's limit for one websocket message; it closes the socket (1009) above it."""
+"""API Gateway's limit for one websocket message. It closes the socket (1009) if a message is larger."""
 
 MAX_BUNDLE_BYTES = 32 * 1024
-"""API Gateway meters messages in units of 32 KiB: one `envelopes` frame fills at most one unit if it can."""
+"""The size of an `envelopes` frame. API Gateway meters messages in units of 32 KiB, so a frame fills one unit if
+possible.
+"""
 
 MAX_ACK_IDS = 100
 MAX_RECEIPTS = 10
@@ -43,7 +45,9 @@ ExpiresIn = Annotated[int, Field(ge=MIN_EXPIRY_SECONDS, description="seconds; th
 
 
 class Hello(Wire):
-    """First frame on a socket: registers it for delivery. Answer: `welcome`, then the stored envelopes."""
+    """The first frame on a socket. It registers the socket for delivery. Answer: `welcome`, then the stored
+    envelopes.
+    """
 
     type: Literal["hello"]
     ref: Ref | None = None
@@ -61,7 +65,7 @@ class GroupRecipient(Wire):
 
 
 class Copy(Wire):
-    """The message for one device of the recipient; `body` is opaque to the server."""
+    """Holds the message for one device of the recipient. `body` is opaque to the server."""
 
     device: DeviceField
     registration_id: RegistrationField
@@ -69,9 +73,9 @@ class Copy(Wire):
 
 
 class Send(Wire):
-    """Send one message: a copy for each device of the recipient. Answer: `accepted`.
+    """Sends one message: a copy for each device of the recipient. Answer: `accepted`.
 
-    The sender's own device gets no copy when the recipient is the sender's own account.
+    If the recipient is the sender's own account, the sender's device gets no copy.
     """
 
     type: Literal["send"]
@@ -84,7 +88,7 @@ class Send(Wire):
 
 
 class GroupSend(Wire):
-    """Send one message to all members of a group: one `body` for all. Answer: `accepted`.
+    """Sends one message to all members of a group: one `body` for all. Answer: `accepted`.
 
     `type` is that of `send`; a `to` with `group` makes the difference. The sending device gets no copy.
     """
@@ -99,7 +103,7 @@ class GroupSend(Wire):
 
 
 class Receipt(Wire):
-    """Tells the devices of `to`, or the app `app`, what became of their messages: exactly one of the two."""
+    """Reports the delivery or reading of messages to the devices of `to` or to `app`, exactly one of the two."""
 
     to: AccountField | None = None
     app: AppField | None = None
@@ -114,7 +118,7 @@ class Receipt(Wire):
 
 
 class Ack(Wire):
-    """The device has stored these envelopes durably: the server forgets them. Answer: `acked`."""
+    """Confirms that the device has stored these envelopes durably. The server deletes them. Answer: `acked`."""
 
     type: Literal["ack"]
     ref: Ref | None = None
@@ -123,7 +127,7 @@ class Ack(Wire):
 
 
 class Sync(Wire):
-    """Send what is stored and not yet acked, oldest first. Answer: `envelopes` frames, then `drained`."""
+    """Requests the stored envelopes that are not acked, oldest first. Answer: `envelopes` frames, then `drained`."""
 
     type: Literal["sync"]
     ref: Ref | None = None
@@ -131,7 +135,7 @@ class Sync(Wire):
 
 
 class Fetch(Wire):
-    """Get a body that a group message points to. Answer: `body`, or `not_found` once it has expired."""
+    """Requests a body that a group message points to. Answer: `body`, or `not_found` after its expiry."""
 
     type: Literal["fetch"]
     ref: Ref | None = None
@@ -139,7 +143,7 @@ class Fetch(Wire):
 
 
 class Ping(Wire):
-    """Keeps the socket from being cut after ten idle minutes. Answer: `pong`."""
+    """Keeps the socket open, which would otherwise be closed after ten idle minutes. Answer: `pong`."""
 
     type: Literal["ping"]
     ref: Ref | None = None
@@ -159,7 +163,7 @@ class Inbox(Wire):
 
 
 class Limits(Wire):
-    """What this stage accepts, so that clients need not guess."""
+    """Lists the limits of this stage."""
 
     max_body_bytes: int
     max_expiry_seconds: int
@@ -176,14 +180,18 @@ class ServiceKeyIntroduction(Wire):
 
 
 class ServiceKeyList(Wire):
-    """The keys by which a device knows the service, in order. Devices refuse envelopes of keys below `oldest`."""
+    """Lists the keys that authenticate the service to devices, in order. Devices refuse envelopes of keys below
+    `oldest`.
+    """
 
     oldest: Annotated[int, Field(ge=1, le=255)]
     introductions: tuple[ServiceKeyIntroduction, ...]
 
 
 class Welcome(Wire):
-    """`pending` 0 means live from here; otherwise `envelopes` frames and `drained` follow."""
+    """Answers `hello`. If `pending` is 0, the socket is live from here; otherwise `envelopes` frames and `drained`
+    follow.
+    """
 
     type: Literal["welcome"] = "welcome"
     ref: str | None = None
@@ -196,7 +204,10 @@ class Welcome(Wire):
 
 
 class Pong(Wire):
-    """This socket is the one the device is reached on; `pending` above 0 without `envelopes` coming: `sync`."""
+    """Answers `ping` if the device is reached on this socket.
+
+    If `pending` is above 0 and no `envelopes` come, send `sync`.
+    """
 
     type: Literal["pong"] = "pong"
     ref: str | None = None
@@ -206,7 +217,10 @@ class Pong(Wire):
 
 
 class Accepted(Wire):
-    """The message is stored for every device of the recipient. `at` is what they will see, epoch milliseconds."""
+    """Says that the message is stored for every device of the recipient.
+
+    `at` is the time that they will see, epoch milliseconds.
+    """
 
     type: Literal["accepted"] = "accepted"
     ref: str | None = None
@@ -215,7 +229,7 @@ class Accepted(Wire):
 
 
 class Acked(Wire):
-    """These envelopes are forgotten and the receipts are stored for their authors."""
+    """Says that these envelopes are deleted, and that the receipts are stored for the authors."""
 
     type: Literal["acked"] = "acked"
     ref: str | None = None
@@ -223,7 +237,7 @@ class Acked(Wire):
 
 
 class Body(Wire):
-    """The ciphertext of a body: open it with the content key that the envelope holds (docs/protocol/groups.md)."""
+    """Holds the ciphertext of a body. The content key in the envelope decrypts it (docs/protocol/groups.md)."""
 
     type: Literal["body"] = "body"
     ref: str | None = None
@@ -232,7 +246,9 @@ class Body(Wire):
 
 
 class SealedEnvelope(Wire):
-    """Open `sealed` with the seal key whose number stands in `header` (docs/protocol/seal2.md); ack by `id`."""
+    """Holds an envelope. The seal key whose number is in `header` decrypts `sealed` (docs/protocol/seal2.md). Ack it by
+    `id`.
+    """
 
     id: EnvelopeIdField
     header: Bytes
@@ -240,14 +256,14 @@ class SealedEnvelope(Wire):
 
 
 class Envelopes(Wire):
-    """One or more envelopes. Any of them may come twice: remember seen message ids for 7 days."""
+    """Holds one or more envelopes. Any of them can come twice: remember seen message ids for 7 days."""
 
     type: Literal["envelopes"] = "envelopes"
     envelopes: tuple[SealedEnvelope, ...]
 
 
 class Drained(Wire):
-    """The stored inbox has been sent. `more`: ack what came, then `sync` again."""
+    """Says that the stored inbox has been sent. If `more` is true, ack what came, then `sync` again."""
 
     type: Literal["drained"] = "drained"
     ref: str | None = None
@@ -255,13 +271,17 @@ class Drained(Wire):
 
 
 class Superseded(Wire):
-    """A newer socket of this device said `hello`; this one is closed by the server, or by the client with 4409."""
+    """Says that a newer socket of this device has said `hello`. The server closes this socket, or the client does with
+    4409.
+    """
 
     type: Literal["superseded"] = "superseded"
 
 
 class Revoked(Wire):
-    """The device is no longer part of the account; the socket is closed, or by the client with 4401."""
+    """Says that the device no longer belongs to the account. The server closes the socket, or the client does with
+    4401.
+    """
 
     type: Literal["revoked"] = "revoked"
     reason: Literal["unlinked", "replaced"]
@@ -293,11 +313,11 @@ ERROR_DETAILS: dict[str, Any] = {
     "extra": _NUMBERS | {"description": "of device_mismatch: devices named that the recipient does not have"},
     "stale": _NUMBERS | {"description": "of device_mismatch: devices that have registered anew since: other keys"},
 }
-"""What `details` of an `error` frame may hold, by field."""
+"""The fields that `details` of an `error` frame may have."""
 
 
 class Error(Wire):
-    """A refusal; switch on `code`. `ref` is that of the refused frame, if it could be read."""
+    """Refuses a frame. Decide by `code`. `ref` is that of the refused frame, if it could be read."""
 
     type: Literal["error"] = "error"
     ref: str | None = None
@@ -311,7 +331,7 @@ ServerFrame = Welcome | Pong | Accepted | Acked | Envelopes | Drained | Body | S
 
 
 def _tag(frame: Any) -> str | None:
-    """Which model a frame is of: its type, but for a message to a group."""
+    """Return the tag of a frame's model: its type, except for a message to a group."""
     if not isinstance(frame, dict):
         return None
     kind, to = frame.get("type"), frame.get("to")
@@ -335,7 +355,10 @@ client_frames: TypeAdapter[ClientFrame] = TypeAdapter(
 
 
 def parse_frame(text: str) -> ClientFrame:
-    """Raises ProtocolError: too_large, malformed_json, unknown_type or invalid_frame with a pointer per fault."""
+    """Parse a client frame.
+
+    Raises ProtocolError too_large, malformed_json, unknown_type, or invalid_frame with a pointer for each fault.
+    """
     if len(text) > MAX_FRAME_BYTES:
         raise ProtocolError(ErrorCode.TOO_LARGE, details={"max_frame_bytes": MAX_FRAME_BYTES})
     try:
@@ -353,12 +376,14 @@ def parse_frame(text: str) -> ClientFrame:
 
 
 def ref_of(text: str) -> str | None:
-    """The `ref` of a frame that did not parse, if it can be made out, so that its error finds its sender."""
+    """Return the `ref` of a frame that did not parse, if it can be read. Clients match the error to their frame
+    by it.
+    """
     try:
         ref = json.loads(text).get("ref")
         if not isinstance(ref, str):
             return None
-        ref.encode()  # half of a surrogate pair could not be sent back
+        ref.encode()  # # raises an error for a lone surrogate, which could not be sent back
     except (ValueError, AttributeError, RecursionError):
         return None
     return ref if 1 <= len(ref) <= 64 else None
@@ -383,7 +408,7 @@ def sealed_envelope(envelope: Envelope) -> SealedEnvelope:
 
 
 def bundle(envelopes: Sequence[Envelope]) -> list[str]:
-    """Render `envelopes` frames of at most 32 KiB each; a larger envelope travels alone."""
+    """Render `envelopes` frames of at most 32 KiB each. A larger envelope is sent alone."""
     frames: list[str] = []
     batch: list[SealedEnvelope] = []
     size = 0

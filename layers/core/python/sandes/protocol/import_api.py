@@ -14,7 +14,7 @@ Status = Literal["invalid", "verified", "changed", "unchanged", "nominated", "re
 
 
 class NewImport(Wire):
-    """`unit`: what the rows are of, or below; the whole organisation if left out."""
+    """Creates an import. The rows must belong to `unit` or below it; by default, to the whole organisation."""
 
     organisation: OrganisationField
     unit: UnitField | None = None
@@ -23,15 +23,15 @@ class NewImport(Wire):
 
 
 class CommitImport(Wire):
-    """`dry_run`: check the file that was uploaded. Without it, do what the check has found good."""
+    """Commits an import. With `dry_run`, the uploaded file is checked; without it, its valid rows are executed."""
 
     dry_run: bool
 
 
 class ImportUpload(Answer):
-    """POST `fields`, then the file as the field `file`, to `url` as multipart/form-data, before `expires_at`.
+    """Says where to upload the file. POST `fields`, then the file as the field `file`, to `url` before `expires_at`.
 
-    The storage refuses more than 20 MiB.
+    The request is multipart/form-data. The storage refuses more than 20 MiB.
     """
 
     url: str
@@ -40,8 +40,9 @@ class ImportUpload(Answer):
 
 
 class Finding(Answer):
-    """What is wrong with a row, by its number in the spreadsheet, blank rows counted; with the file, for row 0. `field`
-    says what the column is, `column` what the file calls it.
+    """Describes a fault in a row. `row` is its number in the spreadsheet, where blank rows count; 0 means the file.
+
+    `field` is the meaning of the column, `column` its name in the file.
     """
 
     row: int
@@ -52,7 +53,7 @@ class Finding(Answer):
 
 
 class RowCounts(Answer):
-    """Rows by what became of them. `nominated`: verified once the number registers."""
+    """Counts rows by their outcome. `nominated`: verified once the number registers."""
 
     verified: int = 0
     changed: int = 0
@@ -64,10 +65,10 @@ class RowCounts(Answer):
 
 
 class ImportState(Answer):
-    """`rows`, `valid`, `invalid`: as the check found. `sheet`, `header_row`: where it found the names of the columns.
-    `planned`: what a commit would do as things stood then.
+    """Describes an import. `rows`, `valid` and `invalid` are the result of the check.
 
-    `done`, `counts`: rows worked off since the commit. `findings`: the first hundred.
+    `sheet` and `header_row` say where the check found the names of the columns. `planned` holds the outcomes that it
+    expects of a commit. `done` and `counts` are the rows processed since the commit. `findings` are the first hundred.
     """
 
     id: ImportField
