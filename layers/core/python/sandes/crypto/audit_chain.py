@@ -158,7 +158,7 @@ def details_of(entry: Entry) -> dict[str, Any] | None:
     """Return the details of an entry, or None if the body is withheld or is not the one that the entry binds."""
     if entry.body is None or body_hash(entry.body) != entry.body_hash:
         return None
-    return json.loads(entry.body)["details"]  # type: ignore[no-any-return]  # # `body` made it
+    return json.loads(entry.body)["details"]  # type: ignore[no-any-return]  # `body` made it
 
 
 def _link(statement: bytes, signature: bytes) -> bytes:

@@ -121,7 +121,7 @@ class Pepper:
         hashes = [
             one.code_hash(code=code, challenge=challenge, subject=subject, purpose=purpose) for one in self.values
         ]
-        return sum(same(given, kept) for given in hashes) > 0  # all are compared, whichever it is
+        return sum(same(given, kept) for given in hashes) > 0  # comparing all hides which one matched
 
     def seal(self, plain: bytes, owner: bytes) -> bytes:
         """Encrypt for the server's own later use with XChaCha20-Poly1305, bound to the owner's id. Adds 40 bytes to

@@ -252,7 +252,7 @@ class Sealing:
 
 def unseal(sealed: bytes, *, seal_secret: bytes, service_public: bytes, header: bytes) -> bytes:
     """Decrypt an envelope. Raises SealBroken if the keys, header or bytes differ from those of the sealing."""
-    if len(sealed) < OVERHEAD_BYTES:  # # libsodium reads 32 bytes of a share even if there are fewer
+    if len(sealed) < OVERHEAD_BYTES:  # libsodium reads 32 bytes of a share even if there are fewer
         raise SealBroken
     share, ciphertext = sealed[:32], sealed[32:]
     try:

@@ -92,7 +92,7 @@ def new_registration_id() -> RegistrationId:
     return RegistrationId(secrets.randbelow(2**32 - 1) + 1)
 
 
-@lru_cache(maxsize=1024)  # # a send formats each account four times
+@lru_cache(maxsize=1024)  # a send formats each account four times
 def account_text(account: AccountId) -> str:
     return base64.b32encode(account).decode("ascii").rstrip("=").lower()
 

@@ -7,7 +7,7 @@ import unicodedata
 MAX_WORD_CHARS = 32
 """The number of characters of a word that count. Searches compare beginnings of words."""
 
-_JOINERS = "\u200c\u200d"  # # in words of Indian scripts they only change how letters join
+_JOINERS = "\u200c\u200d"  # in words of Indian scripts they only change how letters join
 
 
 def folded(text: str) -> str:

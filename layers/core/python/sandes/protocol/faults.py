@@ -143,7 +143,7 @@ def _sentence(found: Mapping[str, Any]) -> str:
         return said[:1].upper() + said[1:] + ("" if said.endswith(".") else ".")
     if context.get("min_length") == 1 and kind in {"string_too_short", "too_short"}:
         return "This must not be empty."
-    parts = "characters" if context.get("field_type") == "Value" else "entries"  # a string after its own check
+    parts = "characters" if context.get("field_type") == "Value" else "entries"  # a string that passed its check
     try:
         return SHAPES[kind].format(**{"parts": parts} | context)
     except KeyError:

@@ -158,7 +158,7 @@ def _is_hidden(before: str, char: str) -> bool:
     """
     if char in _JOINERS:
         return before < _WITH_JOINERS_FROM or before in _JOINERS
-    if char in _SELECTORS:  # # they choose how a symbol is drawn
+    if char in _SELECTORS:  # they choose how a symbol is drawn
         return unicodedata.category(before) != "So"
     return unicodedata.category(char) in _INVISIBLE or char in _BLANK_LETTERS or _is_selector(char)
 
@@ -232,7 +232,7 @@ MailDomain = Annotated[
 
 def _text(parse: Callable[[str], Any]) -> PlainValidator:
     def validate(value: object) -> Any:
-        if isinstance(value, bytes):  # # from our own code, not parsed
+        if isinstance(value, bytes):  # from our own code, not parsed
             return value
         if not isinstance(value, str):
             raise ValueError("expected a string")

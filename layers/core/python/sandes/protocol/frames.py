@@ -383,7 +383,7 @@ def ref_of(text: str) -> str | None:
         ref = json.loads(text).get("ref")
         if not isinstance(ref, str):
             return None
-        ref.encode()  # # raises an error for a lone surrogate, which could not be sent back
+        ref.encode()  # raises an error for a lone surrogate, which could not be sent back
     except (ValueError, AttributeError, RecursionError):
         return None
     return ref if 1 <= len(ref) <= 64 else None
