@@ -1,4 +1,4 @@
-"""Files of lines that others upload: decoded strictly as UTF-8, read in bounded memory; and CSV as it is given back."""
+"""Reads uploaded text files line by line, strictly as UTF-8 and in bounded memory, and writes CSV."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from itertools import chain
 from sandes.model.batch import Fault
 
 MAX_LINE_BYTES = 128 * 1024
-"""More than any row needs: 20 variables of 500 characters, each an escape of 12."""
+"""The longest line. A row needs less: 20 variables of 500 characters, each an escape of 12."""
 
 OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
@@ -20,7 +20,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class UnreadableFile(Exception):
-    """The file as a whole cannot be used; `fault` says why and where."""
+    """Reports that the whole file cannot be used. `fault` says why and where."""
 
     def __init__(self, field: str, code: str, message: str) -> None:
         super().__init__(code)
@@ -30,7 +30,7 @@ class UnreadableFile(Exception):
 def records(chunks: Iterable[bytes], *, skip_blanks: bool = False) -> Iterator[list[str]]:
     """Yield the rows of a CSV file. Raises UnreadableFile, which names the first line of the faulty row.
 
-    With `skip_blanks`, blanks between a comma and a quote are no part of the cell.
+    With `skip_blanks`, blanks between a comma and a quote do not belong to the cell.
     """
     reader = csv.reader(lines(chunks), strict=True, skipinitialspace=skip_blanks)
     begins = 1
@@ -56,8 +56,10 @@ def _bad_quoting(line: int, error: csv.Error) -> UnreadableFile:
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Decoded lines with their ends. Only a line feed ends a line: other separators of Unicode are text. In a file
-    without any, as "CSV (Macintosh)" is, carriage returns end them.
+    """Yield the decoded lines with their ends.
+
+    Only a line feed ends a line; other separators of Unicode are text. In a file without line feeds, such as "CSV
+    (Macintosh)", carriage returns end the lines.
     """
     left = b""
     number = 0
@@ -79,7 +81,10 @@ def lines(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def _with_line_feeds(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Detect carriage returns as line ends: the length of the longest line holds one, and no line feed."""
+    """Yield the chunks, with carriage returns replaced by line feeds if the former end the lines.
+
+    They do if the first bytes, as many as the longest line, contain a carriage return and no line feed.
+    """
     rest = iter(chunks)
     start = b""
     for chunk in rest:
@@ -87,7 +92,7 @@ def _with_line_feeds(chunks: Iterable[bytes]) -> Iterator[bytes]:
         if b"\n" in start or len(start) > MAX_LINE_BYTES:
             break
     ends = b"\r" in start and b"\n" not in start
-    if ends and start.endswith(b"\r"):  # of a pair that two chunks share, perhaps
+    if ends and start.endswith(b"\r"):  # it may belong to a pair that two chunks share
         following = next(rest, b"")
         ends = not following.startswith(b"\n")
         start += following
@@ -115,7 +120,7 @@ def _decoded(line: bytes, number: int) -> str:
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """With a header. A cell that a spreadsheet would take for a formula gets an apostrophe before it."""
+    """Write CSV with a header. Cells that a spreadsheet would read as a formula get a leading apostrophe."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(columns)

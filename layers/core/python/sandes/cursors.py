@@ -1,6 +1,6 @@
-"""Cursors: where a list goes on, for its owner to send back, and of no use for another list, app or account.
+"""Cursors: the position at which a list continues, for its owner only. Another list, app or account cannot use them.
 
-A position is the key of a row, which may be one that is kept from whoever turns the page: it is sealed.
+A position is the key of a row, which may be hidden from the caller. It is therefore encrypted.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from sandes.model.ids import AccountId, AdministratorId, AppId, base64url_text, 
 from sandes.protocol.errors import ErrorCode, ProtocolError
 
 _BLOCK_BYTES = 96
-"""Positions are padded to multiples of it, so that their length tells nothing: one makes 182 characters."""
+"""The padding of positions, which hides their length. One block makes 182 characters."""
 
 
 def cursor(position: str, *, owner: AppId | AccountId | AdministratorId, of: str, pepper: Pepper) -> str:
-    """`of` names the list, with whatever it is a list of: `messages`, `results <batch id>`."""
+    """Encrypt a position. `of` names the list and what it belongs to: `messages`, `results <batch id>`."""
     padded = bindings.sodium_pad(position.encode(), _BLOCK_BYTES)
     return base64url_text(pepper.seal(padded, _bound_to(owner, of)))
 
 
 def position(cursor: str, *, owner: AppId | AccountId | AdministratorId, of: str, pepper: Pepper) -> str:
-    """Raises ProtocolError invalid_cursor for anything that `cursor` did not give for this owner and list."""
+    """Decrypt a cursor. Raises ProtocolError invalid_cursor unless `cursor` made it for this owner and list."""
     try:
         padded = pepper.open(parse_base64url(cursor), _bound_to(owner, of))
     except (ValueError, CryptoError):
@@ -34,5 +34,7 @@ def position(cursor: str, *, owner: AppId | AccountId | AdministratorId, of: str
 
 
 def _bound_to(owner: AppId | AccountId | AdministratorId, of: str) -> bytes:
-    """For cursors only: what else is sealed is bound to the ids of what it belongs to."""
+    """Derive the context for cursors. Other encrypted data is bound to the ids of its owner, so none can pass for a
+    cursor.
+    """
     return hashlib.blake2b(owner + of.encode(), digest_size=32, person=b"sandes-cursor").digest()

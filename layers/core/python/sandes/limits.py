@@ -1,8 +1,7 @@
-"""The rate limits kept by the functions, and the two ways of keeping one (docs/adr/0005).
+"""The rate limits, and the two ways to enforce them (docs/adr/0005).
 
-A limit is a bucket of `burst` that refills by one every `interval_ms`. It is kept as one number, the time at which
-the bucket is full again: taking one moves it by an interval, and a bucket is empty when that time lies
-`burst` intervals ahead.
+A limit is a bucket of `burst` that refills by one every `interval_ms`. Its state is one number: the time at which the
+bucket is full again. Each take moves it by an interval. The bucket is empty when that time is `burst` intervals ahead.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ HOUR_SECONDS = 3600
 
 
 class Limit(Enum):
-    """Name, burst, refill interval in milliseconds."""
+    """Lists the limits: name, burst, refill interval in milliseconds."""
 
     SENDS = "sends", 60, 1_000
-    INBOX = "inbox", 1_000, 4  # of what people write to one account, in write units of the largest copy
+    INBOX = "inbox", 1_000, 4  # for messages of people to one account, in write units of the largest copy
     RECEIPTS = "receipts", 300, 200
     FRAMES = "frames", 600, 25
-    CODES_TO_NUMBER = "codes-to-number", 8, 300_000  # whoever asks: a pause of minutes, never of hours
+    CODES_TO_NUMBER = "codes-to-number", 8, 300_000  # for all callers together: the wait is minutes, never hours
     CODES_FROM_NETWORK = (
         "codes-from-network",
         4,
         600_000,
-    )  # to one number: half of its own pace, so that others get some
+    )  # to one number: half of that number's own pace, so that other networks get some
     LINKS = "links", 6, 120_000
     LOOKUPS = "lookups", 20, 10_000
     SEARCHES = "searches", 30, 2_000
@@ -44,7 +43,7 @@ class Limit(Enum):
     VERIFICATION_REQUESTS = "verification-requests", 10, 8_640_000  # ten, then ten a day
     REPORTS = "reports", 20, 4_320_000  # twenty, then twenty a day
     BLOCKS = "blocks", 60, 5_000
-    CALLS = "calls", 600, 200  # that have no limit of their own: lists, the own account, keys of others
+    CALLS = "calls", 600, 200  # for calls without a limit of their own: lists, the caller's account, keys of others
     UNIT_CHANGES = "unit-changes", 300, 2_000  # each reads the tree
     ADMIN_LOOKUPS = "admin-lookups", 60, 60_000
     IMPORT_CHECKS = "import-checks", 20, 600_000  # each tells of up to 100,000 numbers how many are registered
@@ -61,12 +60,14 @@ class Limit(Enum):
 
 
 FRAMES_PER_WRITE = 16
-"""Frames of receiving devices, which read no limit with other things, take from their bucket so many at a time."""
+"""The number of frames that receiving devices take from their bucket together, because no other read fetches
+the limit.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class PerHour:
-    """A limit that the stage sets: a bucket of `count` that fills within an hour."""
+    """Describes a limit that the stage sets: a bucket of `count` that refills within an hour."""
 
     label: str
     count: int
@@ -85,9 +86,9 @@ class PerHour:
 
 
 def network_of(address: str) -> str:
-    """Names the network that an address counts as: an IPv4 address by itself, an IPv6 address by its /64.
+    """Return the network of an address: an IPv4 address itself, or the /64 of an IPv6 address.
 
-    One person has 2^64 addresses in IPv6, and a /64 is what one subscriber is given at least
+    One person has 2^64 addresses in IPv6, because a subscriber gets at least a /64
     (https://www.rfc-editor.org/rfc/rfc6177). Raises ValueError for anything but an address.
     """
     parsed = ip_address(address.partition("%")[0])
@@ -99,10 +100,10 @@ def network_of(address: str) -> str:
 
 
 def enforce(store: LimitStore, limit: Limit | PerHour, subject: str, *, now_ms: int, weight: int = 1) -> None:
-    """Take `weight` from the subject's bucket, exactly, or nothing. Meant for what is rare, or costs much.
+    """Take `weight` from the subject's bucket exactly, or nothing. Use it for rare or expensive calls.
 
-    Raises ProtocolError rate_limited with the seconds to wait, and unavailable when the bucket cannot be reached:
-    this limiter stays closed when it fails.
+    Raises ProtocolError rate_limited with the seconds to wait, and unavailable if the bucket cannot be reached: this
+    limiter fails closed.
     """
     try:
         full_at = store.take(
@@ -128,13 +129,13 @@ class _Bucket:
 
 @dataclass(slots=True)
 class Meter:
-    """A limit for what is frequent: counted in memory, written to the table once in `write_every` takes.
+    """Enforces a limit for frequent calls: it counts in memory and writes to the table once in `write_every` takes.
 
-    The table's number is read together with other things, or learnt from the write, so a take costs 1/8 write and no
-    extra read. Other function environments see a take only once it is written, with seven others: each may let through
-    up to `write_every` - 1 more than the limit in a burst (`write_every` where the number is not read), and a subject
-    that lives at its limit may be refused as many early. When the write fails, traffic stays open. Without a store each
-    environment counts for itself.
+    Another read fetches the table's number, or the write returns it. A take thus costs 1/8 write and no extra read.
+    Other execution environments see a take only after it is written with seven others. Each environment may therefore
+    allow up to `write_every` - 1 more than the limit in a burst (`write_every` if the number is not read), and may
+    refuse as many takes early for a subject that stays at its limit. If the write fails, traffic stays open. Without a
+    store, each environment counts for itself.
     """
 
     limit: Limit
@@ -144,9 +145,9 @@ class Meter:
     _buckets: OrderedDict[str, _Bucket] = field(default_factory=OrderedDict)
 
     def refuse_if_empty(self, subject: str, *, now_ms: int, wanted: int = 1) -> None:
-        """Raises rate_limited from memory alone, before anything is read for a flooding subject.
+        """Raise rate_limited from memory alone, before anything is read for a subject that floods the service.
 
-        `wanted`: how many takes follow, of which either all or none are to go through.
+        `wanted` takes follow, of which either all or none will pass.
         """
         bucket = self._buckets.get(subject)
         if bucket and bucket.full_at_ms + wanted * self.limit.interval_ms > now_ms + self.limit.depth_ms:
@@ -171,10 +172,10 @@ class Meter:
                 full_at = self.store.charge(
                     subject,
                     self.limit.label,
-                    now_ms=bucket.unwritten_since_ms,  # what has been refilled since then is not charged
+                    now_ms=bucket.unwritten_since_ms,  # the refill since then is not charged
                     cost_ms=cost_ms,
                     latest_ms=now_ms + 2 * self.limit.depth_ms,
                 )
             except StoreUnavailable:
-                return  # open on failure: the next batch is written in its turn
+                return  # fails open: the next batch is written in its turn
             bucket.full_at_ms = max(bucket.full_at_ms, full_at)

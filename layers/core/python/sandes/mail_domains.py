@@ -1,4 +1,4 @@
-"""Which e-mail addresses an organisation accepts for its people (docs/admin/README.md, "Mail domains")."""
+"""The e-mail addresses that an organisation accepts for its people (docs/admin/README.md, "Mail domains")."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from sandes.protocol.faults import fault
 
 
 def check_address(email: str | None, organisation: Organisation, pointer: str) -> None:
-    """Refuse an address at another domain than the organisation's, given in the field at `pointer`.
+    """Check that an address is at a domain of the organisation. The field at `pointer` holds the address.
 
-    Raises ProtocolError mail_domain_not_allowed, with the `mail_domains` that are allowed.
+    Raises ProtocolError mail_domain_not_allowed, with the allowed `mail_domains`.
     """
     if email is None or organisation.accepts(email):
         return

@@ -1,7 +1,7 @@
-"""Who may see, find, write to or join what: one pure function over a matrix that is data (docs/adr/0008).
+"""The policy: one pure function decides who may see, find, write to or join what, by a matrix (docs/adr/0008).
 
-Every use case in which one party reaches another asks `decide`; what it denies looks to the caller like something that
-does not exist. `docs/policy.md` is generated from the same matrix.
+Every use case in which one party reaches another calls `decide`. A denied thing looks to the caller as if it did not
+exist. `docs/policy.md` is generated from the same matrix.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from sandes.model.profile import FIELDS, Audience, Field
 from sandes.model.standing import AccountClass, Standing, class_of
 
 Action = Literal["find_by_number", "find_by_name", "see", "message", "invite", "let_write"]
-"""`message`: receipts too. `invite`: into a group. `let_write`: permit to write although not listed."""
+"""What a viewer may do to a person. `message` includes receipts. `invite` is into a group. `let_write` permits a person
+to write to the viewer although the viewer is not listed.
+"""
 
 GroupAction = Literal["see_group", "join", "post", "receive", "see_members", "manage"]
 
 Relation = Literal["self", "colleague", "official", "public"]
-"""What a viewer is to a person: the same account, verified in the same organisation, verified, or neither."""
+"""The relation of a viewer to a person: the same account, verified in the same organisation, verified, or none of
+these.
+"""
 
 Rule = Literal["always", "never", "listed", "listed_or_invited"]
 GroupRule = Literal["never", "invited", "in_scope", "member", "poster", "admin", "member_or_joining"]
@@ -30,7 +34,7 @@ GroupRule = Literal["never", "invited", "in_scope", "member", "poster", "admin",
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who asks. `standing` is one in force, or None."""
+    """Holds the facts about the caller. `standing` is in force, or None."""
 
     standing: Standing | None
 
@@ -41,9 +45,10 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who is asked about. `blocks`, `invites`: what this person has done about the viewer.
+    """Holds the facts about a person whom a viewer wants to reach.
 
-    `shown_to`: for each field the stricter of what the organisation and the person have set.
+    `blocks` and `invites` say whether this person has blocked or invited the viewer. `shown_to` is, for each field, the
+    stricter of the organisation's and the person's settings.
     """
 
     standing: Standing | None
@@ -55,9 +60,9 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """A group as it stands to the viewer: `role` is None for who is no member.
+    """Holds the facts about a group in relation to a viewer. `role` is None if the viewer is not a member.
 
-    `owner_organisation` is None for a group of no organisation, in whose scope is everybody of its audience.
+    `owner_organisation` is None for a group without an organisation. Everybody in its audience is in its scope.
     """
 
     audience: GroupAudience
@@ -70,7 +75,7 @@ class GroupView:
 
     @classmethod
     def of(cls, group: Group, role: Role | None, *, invited: bool = False) -> GroupView:
-        """A group as it stands to somebody with this role in it."""
+        """Build the view of a group for somebody with this role in it."""
         return cls(
             audience=group.audience,
             posting=group.posting,
@@ -108,7 +113,7 @@ PEOPLE: Mapping[Action, Mapping[AccountClass, Mapping[Relation, Rule]]] = {
         "public": {"self": "never", "colleague": "always", "official": "always", "public": "never"},
     },
 }
-"""By what is asked, the class of the person asked about, and what the viewer is to them."""
+"""The rules about people: by action, class of the person, and relation of the viewer to the person."""
 
 GROUPS: Mapping[GroupAction, Mapping[GroupAudience, Mapping[AccountClass, GroupRule]]] = {
     "see_group": {
@@ -142,7 +147,7 @@ GROUPS: Mapping[GroupAction, Mapping[GroupAudience, Mapping[AccountClass, GroupR
         "citizens": {"verified": "admin", "public": "never"},
     },
 }
-"""By what is asked, whom the group is for, and the viewer's class."""
+"""The rules about groups: by action, audience of the group, and class of the viewer."""
 
 _WIDTH: Mapping[Relation, frozenset[Audience]] = {
     "self": frozenset(get_args(Audience)),
@@ -150,11 +155,13 @@ _WIDTH: Mapping[Relation, frozenset[Audience]] = {
     "official": frozenset(("everyone", "officials")),
     "public": frozenset(("everyone",)),
 }
-"""Which audiences a viewer belongs to."""
+"""The audiences that a viewer belongs to."""
 
 
 def decide(viewer: Viewer, subject: Person | GroupView, asked: Action | GroupAction | Field) -> bool:
-    """True if the viewer may do what is asked, or see the field. KeyError: nobody asks that of such."""
+    """Tell whether the viewer may do what is asked, or see the field. Raises KeyError if the action is not in the
+    matrix.
+    """
     if isinstance(subject, GroupView):
         return _decide_group(viewer, subject, asked)  # type: ignore[arg-type]
     relation = relation_of(viewer, subject)

@@ -1,6 +1,6 @@
-"""Which numbers SMS may go to, and how many may go out in an hour (docs/adr/0041).
+"""Which numbers SMS may go to, and how many SMS may be sent in an hour (docs/adr/0041).
 
-Two budgets keep registrations and one-time passwords apart: neither can use up what is left to the other.
+Registrations and one-time passwords have separate budgets, so that neither can use up the other's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sandes.store.dynamo import StoreUnavailable
 from sandes.store.limits import LimitStore
 
 PREFIX_DROPS = 5
-"""The last digits that a prefix leaves out: it stands for 100,000 numbers, as operators are given them in India."""
+"""The number of last digits that a prefix omits. It covers 100,000 numbers, as India assigns them to operators."""
 
 _MOBILE = {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
 _KEEP_SECONDS = HOUR_SECONDS
@@ -26,19 +26,20 @@ _KEEP_SECONDS = HOUR_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class SmsRules:
-    """`calling_codes`: of the countries that SMS go to, without the plus sign."""
+    """Holds the calling codes of the countries that SMS go to, without the plus sign."""
 
     calling_codes: frozenset[int]
 
     @classmethod
     def of(cls, calling_codes: str) -> SmsRules:
-        """Read the setting: calling codes such as `+91`, with commas between them."""
+        """Parse the setting: calling codes such as `+91`, separated by commas."""
         return cls(frozenset(int(code.removeprefix("+")) for code in calling_codes.split(",")))
 
     def allow(self, phone: PhoneNumber) -> bool:
-        """Tell whether SMS go to this number. It depends on the number alone, never on who has it.
+        """Tell whether SMS go to this number. The answer depends on the number alone, never on who has it.
 
-        Only mobile numbers get any: premium-rate, shared-cost, satellite and other special numbers cost far more.
+        Only mobile numbers get SMS, because premium-rate, shared-cost, satellite and other special numbers cost far
+        more.
         """
         number = phonenumbers.parse(phone, None)
         return number.country_code in self.calling_codes and phonenumbers.number_type(number) in _MOBILE
@@ -51,9 +52,9 @@ class SmsRules:
 
 @dataclass(frozen=True, slots=True)
 class SmsBudget:
-    """How many SMS of one purpose may go out in an hour: in all, and to the numbers of one prefix.
+    """Limits the SMS of one purpose in an hour: in total, and to the numbers of one prefix.
 
-    `stopped` is called whenever an SMS is refused: it writes the metric that operators are woken by.
+    `stopped` is called for each refused SMS. It writes the metric whose alarm alerts the operators.
     """
 
     purpose: str
@@ -63,7 +64,7 @@ class SmsBudget:
     stopped: Callable[[], None]
 
     def take(self, phone: PhoneNumber, *, now_seconds: int) -> None:
-        """Counts one SMS.
+        """Count one SMS.
 
         Raises ProtocolError sms_limited with the seconds until the hour ends, and StoreUnavailable.
         """

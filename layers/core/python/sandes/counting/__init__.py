@@ -1,1 +1,1 @@
-"""Counts what happens, for statistics and monitoring."""
+"""Counts events for statistics and monitoring."""

@@ -1,4 +1,4 @@
-"""Adding up what the streams of tables tell: each batch once, in hours and days (docs/adr/0026)."""
+"""Adds the changes in the streams of tables to the statistics, each batch once, by hour and day (docs/adr/0026)."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from sandes.store.changes import occurrences
 from sandes.store.statistics import StatisticsStore
 
 APP_KEPT_SECONDS = 600
-"""How long it is remembered whose an app is."""
+"""How long the organisation of an app is cached."""
 
 _MALFORMED = (KeyError, ValueError, TypeError, AttributeError)
 
 
 @dataclass(slots=True)
 class Owners:
-    """The organisations of apps, read once in ten minutes for each environment."""
+    """Caches the organisations of apps. Each environment reads one once in ten minutes."""
 
     apps: AppStore
     _known: dict[AppId, tuple[int, OrganisationId | None]] = field(default_factory=dict)
 
     def of(self, app: AppId, *, now_seconds: int) -> OrganisationId | None:
-        """None also for an app that is not there."""
+        """Return the organisation of an app, or None if it has none or the app does not exist."""
         until, organisation = self._known.get(app, (0, None))
         if until <= now_seconds:
             read = self.apps.read(app)
@@ -47,7 +47,7 @@ class Owners:
 
 @dataclass(frozen=True, slots=True)
 class AddingDependencies:
-    """`tables`: their names in the schema by those they have in this deployment."""
+    """Holds the dependencies. `tables` maps the tables' names in this deployment to their names in the schema."""
 
     tables: Mapping[str, str]
     store: StatisticsStore
@@ -56,7 +56,9 @@ class AddingDependencies:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What a batch held. `skipped`: records that could not be read. `repeated`: all of it was added up before."""
+    """Describes a processed batch. `skipped` counts unreadable records. `repeated`: the batch was already added
+    before.
+    """
 
     records: int
     skipped: int
@@ -65,10 +67,10 @@ class Added:
 
 
 def add_up(table: str, records: Sequence[Mapping[str, Any]], *, now_seconds: int, deps: AddingDependencies) -> Added:
-    """Add one batch of a table's stream to the counts of platform, organisations and apps. `table` is its own name.
+    """Add one batch of a table's stream to the counts of platform, organisations and apps.
 
-    May be called again with the same batch. A record that is not as our writes make it is passed over: it would keep
-    everything behind it from being counted. Raises StoreUnavailable; the batch is to come again then.
+    `table` is the name in this deployment. The same batch may be added again. A malformed record is skipped, because it
+    would otherwise block all later ones. Raises StoreUnavailable; then the batch must come again.
     """
     found: list[Occurrence] = []
     table, skipped = deps.tables[table], 0

@@ -1,4 +1,4 @@
-"""How deep the queues are, looked at each minute by whoever may do only that, for whoever asks for statistics."""
+"""Measures the lengths of the queues every minute, for the statistics. Only this function may read them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sandes.store.statistics import StatisticsStore
 
 class QueueGauge(Protocol):
     def entries(self, queue: str) -> int:
-        """How many entries there are in the queue of that address: waiting, delayed and being worked off."""
+        """Return the number of entries in the queue at this address: waiting, delayed and being processed."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class DepthDependencies:
-    """`queues`: by name, the addresses of a queue and of the one behind it for what failed."""
+    """Holds the dependencies. `queues` has, by name, the addresses of a queue and of its dead-letter queue."""
 
     gauge: QueueGauge
     queues: Mapping[str, tuple[str, str]]
@@ -26,7 +26,7 @@ class DepthDependencies:
 
 
 def look(*, now_ms: int, deps: DepthDependencies) -> list[Depth]:
-    """Write down how deep each queue is."""
+    """Store the length of each queue."""
     depths = [
         Depth(name, deps.gauge.entries(queue), deps.gauge.entries(dead))
         for name, (queue, dead) in sorted(deps.queues.items())

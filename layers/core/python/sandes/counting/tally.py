@@ -1,4 +1,4 @@
-"""Counting what happens too often to be written each time: in memory, by function environment (docs/adr/0026)."""
+"""Counts frequent events in memory, for each execution environment, to save writes (docs/adr/0026)."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from sandes.store.statistics import StatisticsStore, new_tally_name
 WRITE_EVERY = 64
 WRITE_AFTER_MS = 60_000
 MOST_KEPT = 4_096
-"""Different counts in memory while the table takes none: what comes then is lost."""
+"""The most different counts in memory while the table cannot be written. Further ones are lost."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts in memory, written as one row every 64 or, when the next one comes, after a minute; the first at once.
+    """Counts in memory and writes one row for every 64 counts, or after a minute with the next one; the first
+    immediately.
 
-    So a count costs a 64th of a write where there are many, and an environment at most one write a minute where there
-    are few. Lost is what an environment has counted since it last wrote and before it ends: at most 63, of less than a
-    minute of work. Without a store nothing is counted.
+    A count thus costs a 64th of a write where there are many, and at most one write a minute for each environment where
+    there are few. When an environment ends, it loses what it has not written: at most 63 counts, from less than a
+    minute of work. Without a store, nothing is counted.
     """
 
     store: StatisticsStore | None
     _counts: Counter[tuple[OrganisationId | None, int, str]] = field(default_factory=Counter)
     _unwritten: int = 0
     _pending: tuple[str, Counter[tuple[OrganisationId | None, int, str]]] | None = None
-    """What a write was tried of whose outcome is not known: it is repeated under the same name."""
+    """A write with an unknown outcome. It is repeated under the same name."""
     _written_at_ms: int = 0
 
     def count(self, counter: str, organisation: OrganisationId | None, *, now_ms: int) -> None:
-        """One more, of an organisation or of nobody's. Never fails: what cannot be written now is tried again later."""
+        """Count one event, of an organisation or of none. Never fails: a write that fails is repeated later."""
         if self.store is None:
             return
         key = (organisation, hour_of(now_ms // 1000), counter)
@@ -46,7 +47,7 @@ class Tally:
         self._write(self.store, now_ms)
 
     def _write(self, store: StatisticsStore, now_ms: int) -> None:
-        """Write what is pending, then what came since. What cannot be written now is tried with the next counts."""
+        """Write the pending counts, then the later ones. Counts that cannot be written stay for the next attempt."""
         while self._pending or self._counts:
             if self._pending is None:
                 self._pending, self._counts = (new_tally_name(), self._counts), Counter()

@@ -1,1 +1,3 @@
-"""Who calls: the device of a token, the app of a signed request, and signatures of acts that outlive a token."""
+"""Identifies callers: the device of a token, the app of a signed request, and signatures of acts that outlive a
+token.
+"""

@@ -1,4 +1,6 @@
-"""Which app calls, and whether it may: token, key, network address, scope (docs/apps/README.md, "Tokens")."""
+"""Identifies calling apps and checks their rights: token, key, network address, scope (docs/apps/README.md,
+"Tokens").
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class AppRequest:
-    """A request as it came in, not yet believed."""
+    """Holds a request of an app before its token is verified."""
 
     token: str
     signed: SignedRequest
@@ -31,7 +33,9 @@ class AppRequest:
 
     @classmethod
     def of(cls, token: str, signed: SignedRequest, source_address: str) -> AppRequest:
-        """Raises ProtocolError token_invalid; idempotency_key_missing or idempotency_key_invalid for a POST."""
+        """Read a request. Raises ProtocolError token_invalid; for a POST also idempotency_key_missing or
+        idempotency_key_invalid.
+        """
         try:
             app, key = claimed_app(token)
         except TokenInvalid:
@@ -49,28 +53,33 @@ class AppRequest:
         return is_test_key(self.key)
 
     def request_hash(self, pepper: Pepper) -> str:
-        """Names this operation in 22 characters, no hyphen first: app, kind of key, method, path and idempotency key.
+        """Return the name of this operation, in 22 characters without a leading hyphen.
 
-        So one idempotency key names two operations if it is used with a test key and with a live one.
+        It depends on app, kind of key, method, path and idempotency key. An idempotency key therefore names two
+        different operations if it is used with a test key and with a live key.
         """
         return self.request_hashes(pepper)[0]
 
     def request_hashes(self, pepper: Pepper) -> tuple[str, ...]:
-        """The names of this operation under all values of the pepper: the one in use first."""
+        """Return the names of this operation under all values of the pepper, the current one first."""
         parts = (self.app, self.signed.method, self.signed.path, self.signed.idempotency_key or "")
         encoded = [part if isinstance(part, bytes) else part.encode() for part in parts]
         label = "test request" if self.test else "request"
         return tuple(base64url_text(without_hyphen(made)) for made in pepper.fingerprints(label, *encoded))
 
     def known_as(self, known: Container[str], pepper: Pepper) -> str:
-        """The name among `known` that this operation has had before the pepper was replaced, else its name."""
+        """Return the name of this operation. If one of its names is in `known`, return that name.
+
+        Such a name is from the time before the pepper was replaced.
+        """
         hashes = self.request_hashes(pepper)
         return next((one for one in hashes if one in known), hashes[0])
 
     def body_fingerprint(self, pepper: Pepper, kept: bytes | None = None) -> bytes:
-        """Tells whether a repeated request is the same one. `kept`: as it was made, perhaps under another value.
+        """Return a keyed fingerprint of the body, by which a repeated request is recognised.
 
-        Keyed: bodies hold codes, which could be guessed.
+        `kept` is an earlier fingerprint, perhaps under another value of the pepper. It is returned if it fits this
+        body. The hash is keyed because bodies hold codes, which could be guessed.
         """
         if kept is not None and self.has_body(kept, pepper):
             return kept
@@ -91,7 +100,10 @@ class AppCaller:
 def first_answer(
     request: AppRequest, caller: AppCaller, *, pepper: Pepper, now_seconds: int, view: AppView
 ) -> Answer | None:
-    """What a request with this idempotency key was answered first. One more read while the pepper is replaced."""
+    """Return the first answer to a request with this idempotency key, if any.
+
+    This costs one more read while the pepper is being replaced.
+    """
     for before in request.request_hashes(pepper)[1:]:
         if caller.facts.answer is None:
             return view.deliveries.remembered(caller.app.id, before, now_seconds=now_seconds)
@@ -101,11 +113,10 @@ def first_answer(
 def identify(
     request: AppRequest, wanted: Wanted, *, scope: Scope | None, audience: str, now_ms: int, view: AppView
 ) -> AppCaller:
-    """Identify the app with one read, which also gets what the call needs next, and one signature check.
+    """Identify the app with one read, which also fetches what the call needs next, and one signature check.
 
-    Raises ProtocolError token_expired (with the server's time), token_audience (with the
-    server's), token_invalid (anything else about token or key),
-    address_not_allowed, scope_missing.
+    Raises ProtocolError token_expired (with the server's time), token_audience (with the server's audience),
+    address_not_allowed, scope_missing, or token_invalid for everything else that is wrong with token or key.
     """
     now_seconds = now_ms // 1000
     facts = view.read(request.app, wanted, now_seconds=now_seconds)

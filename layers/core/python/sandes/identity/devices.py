@@ -1,4 +1,4 @@
-"""Who a token speaks for: used by the `$connect` authorizer and by every call of the client API."""
+"""Identifies the device of a token, for the `$connect` authorizer and every call of the client API."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Caller:
 
 
 def authenticate(token: str, *, audience: str, now_ms: int, directory: DirectoryStore) -> Caller:
-    """Find out by one query and one signature check which device a token speaks for.
+    """Identify the device of a token with one query and one signature check.
 
-    A token that is not that of a device costs one more query, whatever is wrong with it: a device that was unlinked or
-    replaced is told so, since its old key proves who asks. To anybody else it looks like one that never was.
+    If the token is not that of a current device, one more query follows. An unlinked or replaced device gets `revoked`,
+    since its old key proves its identity. Everybody else gets the same answer as a device that never existed.
 
-    Raises ProtocolError token_expired (with the server's time), token_audience (with the server's), revoked (with the
-    reason), or token_invalid for everything else: unknown device, other algorithm, bad signature. Raises suspended for
-    a token that is good, of an account that may do nothing.
+    Raises ProtocolError token_expired (with the server's time), token_audience (with the server's audience), revoked
+    (with the reason), suspended for a valid token of a suspended account, or token_invalid for everything else, such as
+    an unknown device, another algorithm or a bad signature.
     """
     try:
         address = claimed_device(token)

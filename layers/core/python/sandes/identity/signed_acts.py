@@ -1,7 +1,7 @@
-"""Acts that outlive a token: each carries a signature by the device's identity key (docs/adr/0034-signed-acts.md).
+"""Signatures of acts that outlive a token, by the device's identity key (docs/adr/0034-signed-acts.md).
 
-A token only shows who calls. What stays in force after the token has expired, and gives or takes control of an account
-or a group, must be signed for itself, so that a stolen token is worth nothing for it.
+A token only shows who calls. An act that stays in force after the token has expired, and that gives or takes control of
+an account or group, needs a signature of its own. A stolen token therefore cannot perform such an act.
 """
 
 from __future__ import annotations
@@ -20,19 +20,21 @@ ACT_FORM = r"^[1-9][0-9]{0,14}\.[A-Za-z0-9_-]{86}$"
 """The form of the header's value, as in the specifications: epoch milliseconds, a full stop, 64 bytes in base64url."""
 
 SKEW_MS = 120_000
-"""How far the time of an act may lie from the server's clock, to either side."""
+"""The largest difference between the time of an act and the server's clock, in either direction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """When a device says that it acted, epoch milliseconds, and its signature over the act and this time."""
+    """Holds the time of an act, in epoch milliseconds by the device's clock, and the signature over the act and this
+    time.
+    """
 
     at_ms: int
     signature: bytes
 
 
 def read_signed(header: str | None) -> Signed | None:
-    """Read the value of the header `Sandes-Act`; None without one.
+    """Parse the value of the header `Sandes-Act`. Return None without a header.
 
     Raises ProtocolError invalid_request for a value of another form, over HTTPS and in the handshake alike.
     """

@@ -1,1 +1,1 @@
-"""What use cases need from outside the store, as protocols: queues, stored objects, live sockets, notices."""
+"""Interfaces that use cases call and the wiring implements: queues, stored objects, live sockets, notices."""

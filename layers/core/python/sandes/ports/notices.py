@@ -1,4 +1,4 @@
-"""Notices that one subject gives another without importing it. The wiring connects the two."""
+"""Notices from one package to another that it must not import. The wiring connects the two."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from sandes.model.ids import AccountId, AppId, MessageId
 
 
 class AppReceipts(Protocol):
-    """A reader's device confirms messages of an app. Implemented by sandes.apps.app_status.take_receipt."""
+    """Receives a device's receipts for messages of an app. sandes.apps.app_status.take_receipt implements it."""
 
     def __call__(self, app: AppId, reader: AccountId, to: Status, ids: Sequence[MessageId], *, now_ms: int) -> None: ...
 
 
 class DeviceChanges(Protocol):
-    """An account that existed before gets a device or loses one. Implemented by
-    sandes.groups.group_events.devices_told.
+    """Reports that an existing account gets or loses a device.
+
+    sandes.groups.group_events.devices_told implements it.
     """
 
     def __call__(self, device: Device, *, there: bool, now_ms: int) -> AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-"""Files of a bucket as use cases see them: what apps upload, and the rows of batches."""
+"""Stored files as use cases see them: uploads of apps, and the rows of batches."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import BinaryIO, Protocol
 
 
 class ObjectMissing(Exception):
-    """There is no object of this name, or not any more."""
+    """Reports that no object has this name, or has it any more."""
 
 
 class ObjectChanged(Exception):
-    """The object is another one than that with the ETag asked for."""
+    """Reports that the object no longer has the requested ETag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,39 +23,46 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class UploadForm:
-    """A form that uploads a file: POST `fields`, then the file as the field `file`, to `url` (multipart/form-data)."""
+    """Describes a form that uploads a file to `url` as multipart/form-data: POST `fields`, then the file as the field
+    `file`.
+    """
 
     url: str
     fields: dict[str, str]
 
 
 class Objects(Protocol):
-    """Every method may raise StoreUnavailable."""
+    """Reads and writes objects. Every method may raise StoreUnavailable."""
 
     def upload_form(self, name: str, *, content_type: str, most_bytes: int, seconds: int) -> UploadForm:
-        """Let somebody without credentials put the object: of this type, of at most so many bytes, for so long."""
+        """Create a form with which somebody without credentials can upload the object.
+
+        The object must have this type and at most `most_bytes`. The form is valid for `seconds`.
+        """
         ...
 
     def find(self, name: str) -> Found | None: ...
 
     def names(self, prefix: str, *, after: str) -> list[str]:
-        """Of all objects that begin with `prefix` and come after a name, in order. A call for each thousand."""
+        """Return the names that begin with `prefix` and come after a name, in order, with one call for each
+        thousand.
+        """
         ...
 
     def put(self, name: str, content: BinaryIO) -> None: ...
 
     def put_new(self, name: str, content: BinaryIO) -> bool:
-        """False, and nothing written, if there is an object of this name."""
+        """Write an object, and return True. If the name exists, write nothing and return False."""
         ...
 
     def read(self, name: str, *, etag: str | None) -> Iterator[bytes]:
-        """The whole, piece by piece. Raises ObjectMissing, ObjectChanged."""
+        """Yield the content piece by piece. Raises ObjectMissing or ObjectChanged."""
         ...
 
     def part(self, name: str, at: int, bytes: int) -> bytes:
-        """Raises ObjectMissing."""
+        """Return a part of the content. Raises ObjectMissing."""
         ...
 
     def delete(self, name: str) -> None:
-        """Nothing happens if there is none."""
+        """Delete an object. Do nothing if there is none."""
         ...

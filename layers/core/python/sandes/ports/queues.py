@@ -1,4 +1,4 @@
-"""Queues as use cases see them: something to be done later, at least once."""
+"""Queues as use cases see them: the entries are processed later, at least once."""
 
 from __future__ import annotations
 
@@ -12,5 +12,7 @@ class Queue(Protocol):
         ...
 
     def send_many(self, bodies: Sequence[dict[str, Any]], *, delay_seconds: int = 0) -> None:
-        """Any number, ten a call. Raises StoreUnavailable; some may have been queued then."""
+        """Queue any number of objects, ten in each call. Raises StoreUnavailable, possibly after queueing some
+        of them.
+        """
         ...

@@ -9,7 +9,7 @@ from sandes.model.ids import ConnectionId
 
 
 class Posted(Enum):
-    """What became of a post. YES proves only that API Gateway took it."""
+    """Lists the outcomes of a post. YES proves only that API Gateway accepted the frame."""
 
     YES = "yes"
     GONE = "gone"
@@ -18,9 +18,9 @@ class Posted(Enum):
 
 class Pusher(Protocol):
     def post(self, connection: ConnectionId, text: str) -> Posted:
-        """Post one frame. FAILED after retries means throttled or unreachable, with the socket perhaps alive."""
+        """Post one frame. FAILED, after retries, means throttled or unreachable; the socket may still be alive."""
         ...
 
     def close(self, connection: ConnectionId) -> None:
-        """Close the socket; nothing happens if it is gone already."""
+        """Close the socket. Do nothing if it is closed already."""
         ...
