@@ -1,1 +1,1 @@
-"""Where the logic meets Lambda and API Gateway: settings, wiring, event shapes, the error boundary."""
+"""Connects the logic with Lambda and API Gateway: settings, wiring, events, the error boundary."""

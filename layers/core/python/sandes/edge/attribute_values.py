@@ -1,7 +1,7 @@
-"""DynamoDB's JSON, read and written without botocore's model of it: attribute values name their own types.
+"""Reads and writes DynamoDB's JSON without botocore's model of it, since attribute values name their own types.
 
-botocore walks its description of an operation for every value of every row, which is most of the CPU that reading or
-writing many rows takes. Calls, signatures, retries and errors stay botocore's own. What comes of it is the same, which
+botocore walks its description of an operation for every value of every row. That is most of the CPU time of reading or
+writing many rows. Calls, signatures, retries and errors stay botocore's own. The result is the same, as
 tests/unit/edge/test_attribute_values.py shows (docs/adr/0023).
 """
 
@@ -16,13 +16,13 @@ from botocore.parsers import JSONParser
 from botocore.serialize import JSONSerializer
 
 _ROWS = {"GetItemOutput", "BatchGetItemOutput", "BatchWriteItemOutput", "QueryOutput"}
-"""What is answered to reads, and to batches: rows in them and nothing that botocore would convert but bytes."""
+"""The answers to reads and batches. They hold rows, and nothing else that botocore would convert except bytes."""
 
 
 def lighten(client: Any) -> Any:
-    """Have a DynamoDB client read and write attribute values by this module; the client itself, for convenience.
+    """Make a DynamoDB client read and write attribute values with this module, and return the client.
 
-    Parameters have to be what DynamoDB's JSON is made of: dict, list, str, int, bool, and bytes.
+    Parameters must consist of the types of DynamoDB's JSON: dict, list, str, int, bool, and bytes.
     """
     client._serializer = _Serializer()
     client._endpoint._response_parser_factory = _Parsers()
@@ -37,12 +37,14 @@ class _Parsers:
 class _Parser(JSONParser):
     def _handle_json_body(self, raw_body: bytes, shape: Any) -> Any:
         if shape is None or shape.name not in _ROWS:
-            return super()._handle_json_body(raw_body, shape)  # type: ignore[misc]  # not in the stubs
+            return super()._handle_json_body(raw_body, shape)  # type: ignore[misc]  # the method is not in the stubs
         return json.loads(raw_body, object_hook=_with_bytes)
 
 
 def _with_bytes(value: dict[str, Any]) -> dict[str, Any]:
-    """`{"B": text}` is bytes in base64; an attribute of a row that is called B is no text but an attribute value."""
+    """Decode `{"B": text}`, which is bytes in base64. If a row's attribute is called B, its value is a dict and not a
+    text.
+    """
     if len(value) == 1:
         text = value.get("B")
         if type(text) is str:

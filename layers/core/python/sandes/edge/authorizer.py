@@ -1,4 +1,4 @@
-"""The `$connect` authorizer and the end of a connection."""
+"""The `$connect` authorizer, and the end of a connection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class AuthorizerDependencies:
 
 
 def bearer(headers: dict[str, str]) -> str:
-    """The token of an Authorization header; header names come in any case. Empty if there is none."""
+    """Return the token of an Authorization header, or an empty string. Header names come in any case."""
     scheme, _, token = (_header(headers, "authorization") or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
@@ -37,10 +37,10 @@ def _header(headers: dict[str, str], wanted: str) -> str | None:
 
 
 def authorize(event: dict[str, Any], deps: AuthorizerDependencies) -> dict[str, Any]:
-    """Give back an IAM policy that lets the socket open, with the principal in its context, or that refuses it (403).
+    """Return an IAM policy that opens the socket, with the principal in its context, or that refuses it (403).
 
-    A socket outlives the token that opens it, so the handshake carries a signed act too (docs/adr/0034).
-    The socket gets a number, by which the newest of a device's sockets is told without a clock (docs/adr/0032).
+    A socket outlives the token that opens it, so the handshake also has a signed act (docs/adr/0034). The socket gets a
+    number, by which a device's newest socket is known without a clock (docs/adr/0032).
     """
     now_ms = time.time_ns() // 1_000_000
     try:
@@ -77,8 +77,8 @@ def _policy(effect: str, resource: str, principal_id: str, context: dict[str, st
 def disconnected(event: dict[str, Any], deps: AuthorizerDependencies) -> dict[str, Any]:
     """Forget the socket if it is still the device's live one. This event may be late, or never come.
 
-    It may also come without what the authorizer said. Then nothing says whose socket it was: the device's row keeps the
-    connection until the next `hello`, or until a post finds the socket gone.
+    It may also come without the authorizer's context. Then the device of the socket is unknown, and the device's row
+    keeps the connection until the next `hello`, or until a post finds the socket gone.
     """
     if not event["requestContext"].get("authorizer"):
         logger().info("disconnect", connection=event["requestContext"]["connectionId"], outcome="unknown_device")
@@ -86,7 +86,7 @@ def disconnected(event: dict[str, Any], deps: AuthorizerDependencies) -> dict[st
     principal, connection = principal_of(event)
     try:
         forgotten = deps.routing.disconnect(principal.address, connection, now_seconds=int(time.time()))
-    except (ClientError, BotoCoreError) as error:  # the row expires by itself, and posts find the socket gone
+    except (ClientError, BotoCoreError) as error:  # the row expires anyway, and posts find the socket gone
         logger().warning("disconnect", connection=connection, error=type(error).__name__)
         return {"statusCode": 200}
     logger().info("disconnect", connection=connection, forgotten=forgotten)

@@ -1,4 +1,4 @@
-"""The only place where clients of AWS are made, and where secrets are read."""
+"""Makes all clients of AWS services, and reads secrets. No other module does either."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _CONFIG = Config(
     connect_timeout=2,
     read_timeout=4,
     retries={"mode": "standard", "max_attempts": 4},
-    parameter_validation=False,  # requests are built by our own code; saves a tenth of a call's CPU
+    parameter_validation=False,  # our own code builds the requests; this saves a tenth of a call's CPU
     tcp_keepalive=True,
     user_agent=f"sandes botocore/{botocore.__version__}",  # fixed: botocore else builds it anew, twice for each request
 )
 
 _session = cache(get_session)
-"""botocore's own: boto3 adds nothing to a client but 50 ms of imports for S3 transfers at every cold start."""
+"""botocore's session. boto3 would only add 50 ms of imports for S3 transfers to every cold start."""
 
 
 @cache
@@ -35,12 +35,12 @@ def secret_of(arn: str) -> bytes:
 
 
 def objects_client() -> Any:
-    """Make the client whose signed forms others use: SigV4, and no checksum that they would have to know of.
+    """Make the client that signs upload forms for others: SigV4, without a checksum that they would have to compute.
 
-    Forms name the bucket's host in this region. Otherwise they would name the global host, which a bucket in a newer
-    region does not answer at, and a new bucket in an older one only after hours
-    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html). For an endpoint that is an IP address,
-    as the local engine's, botocore puts the bucket into the path.
+    Forms name the bucket's host in this region. The global host does not serve buckets in newer regions, and serves new
+    buckets in older regions only after hours
+    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html). If the endpoint is an IP address, as on
+    the local engine, botocore puts the bucket into the path.
     """
     signing = Config(
         signature_version="s3v4",

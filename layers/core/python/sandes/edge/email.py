@@ -1,4 +1,4 @@
-"""E-mail to administrators, by SES (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html)."""
+"""Sends e-mail to administrators by SES (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sandes.protocol.errors import ErrorCode, ProtocolError
 
 @dataclass(frozen=True, slots=True)
 class SesMailer:
-    """`sender`: an address of a domain that SES has verified; empty where the stage has none."""
+    """Sends e-mail. `sender` is an address at a domain that SES has verified, or empty if the stage has none."""
 
     client: Any
     sender: str
 
     def send(self, to: str, subject: str, text: str) -> None:
-        """Raises ProtocolError mail_not_set_up."""
+        """Send a text. Raises ProtocolError mail_not_set_up if the stage has no sender."""
         if not self.sender:
             raise ProtocolError(ErrorCode.MAIL_NOT_SET_UP)
         self.client.send_email(

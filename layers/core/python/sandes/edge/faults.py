@@ -1,4 +1,4 @@
-"""The error boundary: what goes wrong becomes a refusal with a code, and nothing of it reaches the caller but that."""
+"""The error boundary: every exception becomes a refusal with a code, and the caller sees nothing else of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _RETRY_AFTER_SECONDS = 2
 
 
 def refusal(error: Exception) -> ProtocolError:
-    """`unavailable` for overload, which the caller may retry; `internal`, logged with its trace, for the rest."""
+    """Convert an exception: to `unavailable` for overload, which the caller may retry, otherwise to `internal`.
+
+    An internal error is logged with its trace.
+    """
     if isinstance(error, ProtocolError):
         return error
     overloaded = isinstance(

@@ -1,4 +1,4 @@
-"""HTTPS APIs on Powertools' resolver: one place for bodies, errors and the log line."""
+"""HTTPS APIs on Powertools' resolver: handles bodies, errors and the log line for all routes."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _PATH_WORDS = {
     *("app-groups", "roster", "webhooks", "test", "deliveries", "redeliver", "events", "usage"),
 }
 ERROR_CODES = "x-error-codes"
-"""What OpenAPI calls the list of an operation's error codes."""
+"""The OpenAPI extension that lists an operation's error codes."""
 
 _JSON = "application/json"
 _FROM_DETAILS = ("errors", "attempts_left", "server_time", "audience", "reason", "approval", "mail_domains")
 
 
 def resolver() -> APIGatewayHttpResolver:
-    """A resolver that validates bodies by their models and answers every failure as problem+json."""
+    """Create a resolver that validates bodies by their models and answers every failure as problem+json."""
     app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=_read_json)
     app.use([_no_unknown_parameters])
 
@@ -72,7 +72,9 @@ def resolver() -> APIGatewayHttpResolver:
 
 
 def http_handler(app: APIGatewayHttpResolver) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
-    """The Lambda handler: one log line per call, with the route and status but neither ids nor body nor query."""
+    """Create the Lambda handler. It logs one line for each call, with the route and status, without ids, body and
+    query.
+    """
 
     def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         answer = app.resolve(_only_json(event), context)
@@ -85,7 +87,7 @@ def http_handler(app: APIGatewayHttpResolver) -> Callable[[dict[str, Any], Lambd
 
 
 def _no_unknown_parameters(app: APIGatewayHttpResolver, go_on: Callable[[Any], Any]) -> Any:
-    """As fields of a body: who misspells a filter is not to get what it was to leave out."""
+    """Refuse unknown query parameters, like unknown fields of a body, so that a misspelt filter is not ignored."""
     known = {parameter.alias for parameter in app.context["_route"].dependant.query_params}
     unknown = sorted(set(app.current_event.query_string_parameters or {}) - known)
     if unknown:
@@ -95,8 +97,10 @@ def _no_unknown_parameters(app: APIGatewayHttpResolver, go_on: Callable[[Any], A
 
 
 def _read_json(text: str) -> Any:
-    """Raises JSONDecodeError also for what is too deep for the parser, has a number of thousands of digits, or half a
-    surrogate pair, which no encoding can carry on.
+    """Parse JSON. Raises JSONDecodeError.
+
+    This includes JSON that is too deep for the parser, has a number of thousands of digits, or has a lone surrogate,
+    which no encoding can express.
     """
     try:
         value = json.loads(text)
@@ -111,9 +115,9 @@ def _read_json(text: str) -> Any:
 
 
 def _only_json(event: dict[str, Any]) -> dict[str, Any]:
-    """The event with its content type as Powertools will compare it, and one it refuses where the body is no text.
+    """Return the event with a normalised content type, which Powertools refuses if the body is not text.
 
-    Powertools also reads forms, which these APIs do not take, and fails on malformed ones.
+    Otherwise, Powertools would also read forms, which these APIs do not accept, and fail on malformed ones.
     """
     headers = event.get("headers") or {}
     declared = (headers.get("content-type") or _JSON).partition(";")[0].strip().lower()
@@ -131,18 +135,20 @@ def _is_text(event: dict[str, Any]) -> bool:
 
 
 def body_bytes(event: Mapping[str, Any]) -> bytes:
-    """The body as it was sent: API Gateway hands over as text what it takes for text, and all else in base64."""
+    """Return the body as it was sent. API Gateway passes it as text if it looks like text, and otherwise in base64."""
     body = event.get("body") or ""
     return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode(errors="surrogatepass")
 
 
 def route_of(path: str) -> str:
-    """The path with every segment hidden that is not a word of the API: registration ids are secrets of a kind."""
+    """Return the path with `{}` for every segment that is not a word of the API, because registration ids are
+    confidential.
+    """
     return "/".join(segment if segment in _PATH_WORDS else "{}" for segment in path.split("/"))
 
 
 def problem(app: APIGatewayHttpResolver, error: ProtocolError) -> Response[str]:
-    """RFC 9457 problem details, with Retry-After where the caller should wait."""
+    """Answer with RFC 9457 problem details, and with Retry-After if the caller should wait."""
     measure_refusal(error.code)
     status = HTTPStatus(error.code.http_status)
     body = Problem(
@@ -171,7 +177,7 @@ def event_of(app: BaseRouter) -> APIGatewayProxyEventV2:
 
 
 def source_address(app: BaseRouter) -> str:
-    """The caller's network address as API Gateway saw it, not as a header claims it."""
+    """Return the caller's network address as API Gateway saw it. Headers could claim any other."""
     return str(event_of(app).request_context.http.source_ip)
 
 
@@ -184,7 +190,7 @@ def tagged(body: Body, version: int, status: HTTPStatus = HTTPStatus.OK) -> Resp
 
 
 def csv_page(text: str, path: str, cursor: str | None) -> Response[Any]:
-    """A page of a list as CSV; the address of the next one stands in Link (RFC 8288)."""
+    """Answer with a page of a list as CSV. The Link header has the address of the next page (RFC 8288)."""
     headers: dict[str, str | list[str]] = {"Link": f'<{path}&cursor={cursor}>; rel="next"'} if cursor else {}
     return Response(status_code=HTTPStatus.OK, content_type="text/csv; charset=utf-8", body=text, headers=headers)
 
@@ -202,14 +208,15 @@ def no_content() -> Response[str]:
 
 
 def entity_tag(version: int) -> str:
-    """A strong ETag (RFC 9110 section 8.8.3)."""
+    """Return a strong ETag (RFC 9110 section 8.8.3)."""
     return f'"{version}"'
 
 
 def version_needed(if_match: str | None) -> int | None:
-    """The version that If-Match names; None for a star, which is any.
+    """Return the version in If-Match, or None for a star, which means any version.
 
-    Raises ProtocolError precondition_required without it, invalid_request for what no version can be.
+    Raises ProtocolError precondition_required without the header, and invalid_request if it is not an ETag of a
+    version.
     """
     if if_match is None:
         raise ProtocolError(ErrorCode.PRECONDITION_REQUIRED)
@@ -217,9 +224,9 @@ def version_needed(if_match: str | None) -> int | None:
 
 
 def version_meant(if_match: str | None) -> int | None:
-    """The version that If-Match names; None for any: it is not there, or a star.
+    """Return the version in If-Match, or None for any version: a star, or no header.
 
-    Raises ProtocolError invalid_request for what no `entity_tag` gives: it says nothing of what has changed.
+    Raises ProtocolError invalid_request if it is not an ETag that `entity_tag` returns.
     """
     if if_match is None or if_match.strip() == "*":
         return None

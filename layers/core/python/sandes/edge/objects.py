@@ -1,4 +1,4 @@
-"""The bucket of uploads in S3."""
+"""Implements the storage of uploads with a bucket of S3."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 @dataclass(frozen=True, slots=True)
 class S3Objects:
-    """`client` signs with SigV4, which forms for uploads need."""
+    """Reads and writes the objects of a bucket. `client` signs with SigV4, which upload forms need."""
 
     client: Client
     bucket: str
 
     def upload_form(self, name: str, *, content_type: str, most_bytes: int, seconds: int) -> UploadForm:
-        """Sign a POST policy, which unlike a presigned PUT bounds the length.
+        """Sign a POST policy, which limits the length, unlike a presigned PUT.
 
         https://docs.aws.amazon.com/AmazonS3/latest/developerguide/sigv4-HTTPPOSTConstructPolicy.html
         """
@@ -59,7 +59,7 @@ class S3Objects:
         self.client.put_object(Bucket=self.bucket, Key=name, Body=content)
 
     def put_new(self, name: str, content: BinaryIO) -> bool:
-        """With a checksum, which a bucket with Object Lock asks for."""
+        """Write a new object with a checksum, which a bucket with Object Lock requires."""
         try:
             self.client.put_object(
                 Bucket=self.bucket, Key=name, Body=content, IfNoneMatch="*", ChecksumAlgorithm="SHA256"
@@ -78,7 +78,7 @@ class S3Objects:
 
     def part(self, name: str, at: int, bytes: int) -> bytes:
         with self._get(name, Range=f"bytes={at}-{at + bytes - 1}") as body:
-            return body.read()  # type: ignore[no-any-return]  # untyped body
+            return body.read()  # type: ignore[no-any-return]  # the body has no types
 
     def _get(self, name: str, **options: Any) -> Any:
         try:

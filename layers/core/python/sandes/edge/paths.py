@@ -1,6 +1,6 @@
-"""What paths and queries of all three APIs hold: ids and numbers, each in its one form.
+"""Ids, numbers and flags in the paths and queries of all three APIs, each in its one form.
 
-A text that is no id of the kind is answered as one that nobody has.
+A text that is not an id gets the same answer as an id that nobody has.
 """
 
 from __future__ import annotations
@@ -34,32 +34,38 @@ _FLAGS = {"true": True, "false": False}
 
 
 def _one_number(value: Any) -> Any:
-    """`1.0`, `01`, `+1`, ` 1` and `1_0` are numbers to pydantic, each of them another way to write the same address."""
+    """Check for a whole number. Raises PydanticCustomError otherwise.
+
+    Pydantic would also accept `1.0`, `01`, `+1`, ` 1` and `1_0`, each another way to write the same address.
+    """
     if isinstance(value, str) and not _WHOLE_NUMBER.fullmatch(value):
         raise PydanticCustomError("int_parsing", "not a whole number in decimal digits")
     return value
 
 
 def _one_flag(value: Any) -> Any:
-    """`1`, `yes`, `on`, `T` and the like are true to pydantic."""
+    """Check for `true` or `false`. Raises PydanticCustomError otherwise.
+
+    Pydantic would also accept `1`, `yes`, `on`, `T` and others.
+    """
     if isinstance(value, str) and value not in _FLAGS:
         raise PydanticCustomError("bool_parsing", "neither true nor false")
     return value
 
 
 ONE_NUMBER = BeforeValidator(_one_number)
-"""For an `int` of a path or query: decimal digits without plus, point, blank or leading zero.
+"""Validates an `int` of a path or query: decimal digits without plus, point, blank or leading zero.
 
-It stands behind the bounds, so that the specification shows these.
+Put it after the bounds, so that the specification shows them.
 """
 
 ONE_FLAG = BeforeValidator(_one_flag)
-"""For a `bool` of a query: `true` or `false`."""
+"""Validates a `bool` of a query: `true` or `false`."""
 
 
 def _in_path(parse: Callable[[str], Id]) -> Callable[[str], Id]:
     def read(text: str) -> Id:
-        """Raises ProtocolError not_found."""
+        """Parse an id. Raises ProtocolError not_found."""
         try:
             return parse(text)
         except ValueError:

@@ -1,4 +1,4 @@
-"""Posting to websockets through API Gateway's management API."""
+"""Posts to websockets through API Gateway's management API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQS queues."""
+"""Implements queues with SQS."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class SqsGauge:
 
 
 def _unavailable(error: ClientError | BotoCoreError) -> StoreUnavailable:
-    """botocore has retried by then. What is wrong for good shows in the log."""
+    """Convert an error that remains after botocore's retries. The log shows a permanent cause."""
     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
     logger().warning("queue failed", error=code)
     return StoreUnavailable()

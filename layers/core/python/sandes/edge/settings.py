@@ -1,4 +1,4 @@
-"""What each function is told by its environment; infra/ sets exactly these names, in upper case."""
+"""The settings of each function. infra/ sets exactly these environment variables, in upper case."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Settings(BaseModel):
 
     @classmethod
     def variables(cls) -> list[str]:
-        """The names of the environment variables of this function."""
+        """Return the names of this function's environment variables."""
         return sorted(name.upper() for name in cls.model_fields)
 
     @classmethod
     def load(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Raises pydantic's ValidationError naming what is missing or malformed."""
+        """Read the environment. Raises pydantic's ValidationError, which names missing or malformed variables."""
         return cls.model_validate(
             {name: environment[name.upper()] for name in cls.model_fields if name.upper() in environment}
         )
@@ -34,7 +34,7 @@ class ConnectSettings(Settings):
 
 
 class FrameSettings(Settings):
-    """What both functions of the websocket's frames need."""
+    """Holds the settings of the two functions of the websocket's frames."""
 
     statistics_table: str
     inbox_table: str
@@ -48,7 +48,7 @@ class FrameSettings(Settings):
 
 
 class FanoutSettings(Settings):
-    """What every function needs that posts to groups."""
+    """Holds the settings of every function that posts to groups."""
 
     inbox_table: str
     routing_table: str
@@ -61,7 +61,7 @@ class FanoutSettings(Settings):
 
 
 class GroupFanoutSettings(FanoutSettings):
-    """`fanout_posts_per_second`: of one environment."""
+    """Holds the settings of the fan-out. `fanout_posts_per_second` applies to one execution environment."""
 
     fanout_posts_per_second: int
 
@@ -110,7 +110,7 @@ class ClientSettings(Settings):
 
 
 class AppSettings(Settings):
-    """What every function of the app API needs."""
+    """Holds the settings of every function of the app API."""
 
     directory_table: str
     routing_table: str
@@ -138,7 +138,7 @@ class BatchSettings(AppSettings):
 
 
 class AppGroupsSettings(Settings):
-    """For the calls about groups, which are not told to anybody by this function."""
+    """Holds the settings of calls about groups. Another function notifies the members."""
 
     directory_table: str
     routing_table: str
@@ -157,7 +157,7 @@ class AppsSettings(BatchSettings, FanoutSettings):
 
 
 class WebhookSettings(Settings):
-    """`webhook_networks`: CIDR blocks with commas between them; empty for none."""
+    """Holds the settings of webhooks. `webhook_networks` are CIDR blocks separated by commas, or empty."""
 
     directory_table: str
     deliveries_table: str
@@ -187,9 +187,9 @@ class OtpSmsSettings(Settings):
 
 
 class RecorderSettings(Settings):
-    """What every function needs whose acts leave entries in the audit chains.
+    """Holds the settings of every function whose acts leave entries in the audit chains.
 
-    `audit_former_keys`: public keys of before, base64url, separated by commas.
+    `audit_former_keys` are earlier public keys in base64url, separated by commas.
     """
 
     audit_table: str
@@ -198,14 +198,14 @@ class RecorderSettings(Settings):
 
 
 class AdministratorPoolSettings(Settings):
-    """`federation_provider`: by which administrators may sign in too; empty for none."""
+    """Holds the settings of the user pool. `federation_provider` is another way to sign in, or empty."""
 
     administrator_pool: str
     federation_provider: str
 
 
 class MailSettings(Settings):
-    """`mail_from`: the sender of e-mail to administrators; empty where the stage has none."""
+    """Holds the settings of e-mail. `mail_from` is the sender to administrators, or empty if the stage has none."""
 
     mail_from: str
 
@@ -215,14 +215,14 @@ class OperatorSettings(AdministratorPoolSettings, RecorderSettings):
 
 
 class AdminSettings(RecorderSettings):
-    """What every function of the admin API needs."""
+    """Holds the settings of every function of the admin API."""
 
     directory_table: str
     pepper_secret: str
 
 
 class ReportSettings(Settings):
-    """What statistics are told from."""
+    """Holds the settings of statistics."""
 
     directory_table: str
     statistics_table: str
@@ -233,7 +233,7 @@ class AccessResetSettings(RecorderSettings, AdministratorPoolSettings, MailSetti
 
 
 class AdminFunctionSettings(AdminSettings, AdministratorPoolSettings, MailSettings, ReportSettings):
-    """`heads_bucket`: where the hourly heads of audit chains are kept."""
+    """Holds the settings of functions/admin. `heads_bucket` stores the hourly heads of audit chains."""
 
     heads_bucket: str
     limits_table: str
@@ -244,7 +244,7 @@ class AuditHeadsSettings(RecorderSettings):
 
 
 class ImportSettings(AdminSettings):
-    """For the calls about imports, which have a limit, and for the function that works them off."""
+    """Holds the settings of calls about imports and of the function that processes them."""
 
     routing_table: str
     uploads_bucket: str
@@ -272,7 +272,7 @@ class AdminAppsSettings(AdminSettings):
 
 
 class AddingUpSettings(Settings):
-    """The tables whose streams are added up, and the one that holds the sums."""
+    """Names the tables whose streams are counted, and the table of the counts."""
 
     directory_table: str
     codes_table: str
@@ -281,7 +281,9 @@ class AddingUpSettings(Settings):
 
 
 class QueueDepthSettings(Settings):
-    """`queues`: JSON, by name the addresses of a queue and of the one behind it."""
+    """Holds the settings of the measurement. `queues` is JSON: by name, the addresses of a queue and its dead-letter
+    queue.
+    """
 
     statistics_table: str
     queues: str

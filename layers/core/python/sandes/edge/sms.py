@@ -1,4 +1,4 @@
-"""SMS through SNS."""
+"""Sends SMS by SNS."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class SnsSms:
-    """`entity_id` and `template_id`: under which the platform's own text is registered in India; empty where it is not.
+    """Sends SMS. `entity_id` and `template_id` register the platform's own text in India; they are empty if it is not.
 
     https://docs.aws.amazon.com/sns/latest/dg/channels-sms-senderid-india.html
     """
@@ -60,6 +60,6 @@ def _registered(entity_id: str, template_id: str) -> dict[str, str]:
 
 
 def sms_stopped() -> None:
-    """Count an SMS that the budget of the hour refused. The metric raises an alarm for operators."""
+    """Count an SMS that the hourly budget refused. The metric raises an alarm for operators."""
     logger().warning("sms stopped")
     measure({SMS_STOPPED: 1})

@@ -1,7 +1,8 @@
-"""One structured line per invocation: ids, sizes, counts and error codes. Never content, codes, tokens or numbers.
+"""Logs one structured line for each invocation: ids, sizes, counts and error codes; no content, codes, tokens or
+numbers.
 
-And metrics beside it, by CloudWatch's embedded metric format, where there is something that Lambda's own metrics do not
-say (docs/adr/0026): what came off well costs no line.
+It also writes metrics in CloudWatch's embedded metric format for what Lambda's own metrics do not show (docs/adr/0026).
+A success costs no line.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sandes.protocol.errors import ErrorCode
 NAMESPACE = "Sandes"
 
 FAILED = "Failed"
-"""What went wrong on our side: `internal` or `unavailable`."""
+"""Counts failures of the service: `internal` or `unavailable`."""
 
 REFUSED = "Refused"
 
@@ -26,31 +27,31 @@ CHAINS_ENDED = "ChainsEnded"
 """Counts queue entries that were not processed because too many entries had led to them (edge/queues/chains.py)."""
 
 SMS = "Sms"
-"""Counts SMS that were handed over."""
+"""Counts SMS that were given to SNS."""
 
 SMS_STOPPED = "SmsStopped"
-"""Counts SMS that were refused, because the budget of the hour is used up (sandes/sms.py)."""
+"""Counts SMS that were refused because the hourly budget is used up (sandes/sms.py)."""
 
 MOST_VALUES = 100
-"""Of one metric in one line, as the format allows; of more, as many are taken evenly."""
+"""The most values of a metric in one line, a limit of the format. Of more values, an even selection is written."""
 
 
 @cache
 def logger() -> Logger:
-    """The service name comes from POWERTOOLS_SERVICE_NAME, set for each function by infra/."""
+    """Return the logger. infra/ sets its service name for each function in POWERTOOLS_SERVICE_NAME."""
     return Logger(log_uncaught_exceptions=False, use_rfc3339=True, utc=True)
 
 
 @cache
 def _metrics() -> Metrics:
-    """By service and stage, and nothing finer: each combination of values is a metric that is paid for."""
+    """Create the metrics by service and stage only, because each combination of values is charged as a metric."""
     metrics = Metrics(namespace=NAMESPACE)
     metrics.set_default_dimensions(stage=Settings.load().stage)
     return metrics
 
 
 def measure(counts: Mapping[str, int], *, milliseconds: Mapping[str, Sequence[int]] | None = None) -> None:
-    """Write one line of metrics: counts, and times of which percentiles can be asked for. Nothing for nothing."""
+    """Write one line of metrics: counts, and times for percentiles. Write nothing if both are empty."""
     times = {name: values for name, values in (milliseconds or {}).items() if values}
     if not counts and not times:
         return
@@ -64,5 +65,5 @@ def measure(counts: Mapping[str, int], *, milliseconds: Mapping[str, Sequence[in
 
 
 def measure_refusal(code: ErrorCode) -> None:
-    """A caller was refused: for our fault or for theirs."""
+    """Count a refusal, as a failure if the service caused it."""
     measure({FAILED if code in {ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE} else REFUSED: 1})

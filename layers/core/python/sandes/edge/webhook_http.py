@@ -1,7 +1,7 @@
-"""Names and posts of webhooks: the one place that speaks to addresses which apps have given.
+"""Resolves names and posts to webhooks. No other module connects to addresses that apps have given.
 
-Written on the socket itself rather than on a client library: it connects to the address that was checked, and one
-clock ends it in every phase, be it TLS, headers that trickle in, or a body without end.
+It uses the socket itself instead of a client library. It connects to the address that was checked, and one clock ends
+every phase, such as TLS, headers that trickle in, or a body without end.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ CONNECT_SECONDS = 5
 TOTAL_SECONDS = 15
 MAX_READ_BYTES = 64 * 1024
 _MAX_ADDRESSES = 4
-"""Tried one after the other: some machines have no IPv6, some names one dead address among several."""
+"""The most addresses to try, one after the other. Some machines have no IPv6, and some names have a dead address."""
 
 
 @dataclass(frozen=True, slots=True)
 class SystemResolver:
-    """The machine's own resolver, which knows no time limit itself."""
+    """Resolves names with the machine's resolver, which has no time limit of its own."""
 
     lookup: Callable[..., Sequence[Any]] = socket.getaddrinfo
     seconds: float = RESOLVE_SECONDS
@@ -48,7 +48,7 @@ class SystemResolver:
 
 
 class _Deadline:
-    """Ends a connection when the time is over, wherever it stands: reads and writes under way fail at once."""
+    """Ends a connection when its time is over, in any phase: reads and writes under way fail immediately."""
 
     def __init__(self, seconds: float) -> None:
         self._ends_at = time.monotonic() + seconds
@@ -62,8 +62,8 @@ class _Deadline:
         return time.monotonic() >= self._ends_at
 
     def watch(self, connected: socket.socket) -> Callable[[], None]:
-        """From now on; call what it returns when the connection is done with."""
-        handle = connected.dup()  # TLS takes the descriptor over: this one stays ours
+        """Watch a connection from now on. Call the returned function when the connection is no longer needed."""
+        handle = connected.dup()  # TLS takes over the descriptor; this copy stays ours
         timer = threading.Timer(self.left, _shut, (handle,))
         timer.daemon = True
         timer.start()
@@ -80,14 +80,16 @@ def _shut(connected: socket.socket) -> None:
     try:
         connected.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return  # closed by the other side already
+        return  # the other side has closed it already
 
 
 @dataclass(frozen=True, slots=True)
 class HttpPoster:
-    """Without proxies, redirects, cookies or anything from the environment. Certificates are checked against the name.
+    """Posts without proxies, redirects, cookies or settings of the environment. Certificates are checked against the
+    name.
 
-    An answer counts by its status line and headers; of its body up to 64 KiB are read, for politeness, and not used.
+    Only the status line and headers of an answer count. Up to 64 KiB of its body are read out of politeness, and
+    ignored.
     """
 
     tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
@@ -118,17 +120,17 @@ class HttpPoster:
         connection.sock = connected
         connection.request("POST", to.target, body, {"Host": to.host_header, "Connection": "close", **headers})
         response = connection.getresponse()
-        if deadline.over:  # headers that were cut off look as if they had ended
+        if deadline.over:  # headers that were cut off look complete
             raise TimeoutError
         reply = Reply(response.status, retry_after_seconds=self._retry_after(response))
         try:
             response.read(MAX_READ_BYTES)
         except (OSError, HTTPException):
-            return reply  # the answer was given before its body broke off
+            return reply  # the answer was complete before its body broke off
         return reply
 
     def _retry_after(self, response: HTTPResponse) -> int | None:
-        """Seconds or a date (RFC 9110 section 10.2.3); what is neither counts as not said."""
+        """Parse seconds or a date (RFC 9110 section 10.2.3). Return None for anything else."""
         said = (response.getheader("Retry-After") or "").strip()
         if said.isascii() and said.isdigit() and len(said) <= 9:
             return int(said)
@@ -141,7 +143,7 @@ class HttpPoster:
 
 
 def _connect(to: Destination, deadline: _Deadline) -> socket.socket:
-    """To the first of the checked addresses that answers. Raises OSError."""
+    """Connect to the first of the checked addresses that answers. Raises OSError."""
     failed: OSError = TimeoutError()
     for address in to.addresses[:_MAX_ADDRESSES]:
         if deadline.over:
@@ -157,7 +159,7 @@ def _connect(to: Destination, deadline: _Deadline) -> socket.socket:
 
 
 def _word(error: Exception, deadline: _Deadline) -> str:
-    """What an app is told of why no answer came."""
+    """Return the word that tells an app why no answer came."""
     if deadline.over or isinstance(error, TimeoutError):
         return "timeout"
     if isinstance(error, ssl.SSLCertVerificationError):

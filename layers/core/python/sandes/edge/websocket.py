@@ -1,4 +1,4 @@
-"""Websocket events of API Gateway: principal and frame in, one frame out."""
+"""Handles websocket events of API Gateway: a principal and a frame come in, and one frame goes out."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def principal_of(event: Event) -> tuple[Principal, ConnectionId]:
 
 
 def frame_handler(use_case: UseCase) -> Callable[[Event, LambdaContext], Event]:
-    """A Lambda handler that parses the frame, calls `use_case`, and answers with its frame or with `error`.
+    """Create a Lambda handler that parses the frame, calls `use_case`, and answers with its frame or with `error`.
 
-    It always answers 200: any other status would have API Gateway add a message of its own.
+    It always answers 200, because with any other status API Gateway would add a message of its own.
     """
 
     def handler(event: Event, context: LambdaContext) -> Event:

@@ -1,1 +1,1 @@
-"""The HTTPS admin API: routes, what is said of each, who calls, and what its use cases need."""
+"""The HTTPS admin API: its routes and their descriptions, the caller, and the pool of administrators."""

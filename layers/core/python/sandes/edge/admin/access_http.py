@@ -1,4 +1,4 @@
-"""The part of the admin API that is about a lost or replaced second factor."""
+"""Routes of the admin API about a lost or replaced second factor."""
 
 from __future__ import annotations
 

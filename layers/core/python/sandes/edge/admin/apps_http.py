@@ -1,4 +1,4 @@
-"""The part of the admin API that is about governance apps, their keys, webhooks and templates."""
+"""Routes of the admin API about governance apps, their keys, webhooks and templates."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ CHANGED_OR_ASKED: dict[int, OpenAPIResponse] = {
 }
 
 
-# Apps.
+# Apps
 
 
 @router.post(
@@ -144,7 +144,7 @@ def put_guests(id: AppPath, body: PutGuests, if_match: IfMatch = None) -> Respon
     return tagged(changed, changed.version)
 
 
-# Keys.
+# Keys
 
 
 KeyPath = Annotated[
@@ -179,7 +179,7 @@ def revoke_key(id: AppPath, key: KeyPath) -> Response[str]:
     return no_content()
 
 
-# Trial, live, quotas.
+# Trial, live, quotas
 
 
 @router.post(
@@ -231,7 +231,7 @@ def back_to_trial(id: AppPath, body: BackToTrial) -> Response[AdminApp]:
     return tagged(changed, changed.version)
 
 
-# Webhooks.
+# Webhooks
 
 
 HookPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
@@ -286,7 +286,7 @@ def remove_webhook(id: AppPath, hook: HookPath) -> Response[str]:
     return no_content()
 
 
-# Templates.
+# Templates
 
 
 TemplatePath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]

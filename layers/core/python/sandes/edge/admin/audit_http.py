@@ -1,4 +1,4 @@
-"""Audit chains in the HTTPS admin API: looked through, exported, with the key and the heads they are checked by."""
+"""Routes of the admin API about audit chains: searching, exporting, and the key and heads that verify them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTPS admin API: who calls."""
+"""Identifies the caller of the HTTPS admin API."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from sandes.model.administrator import Caller
 
 
 def claims(app: BaseRouter) -> Claims:
-    """Who signed in, by the token that API Gateway has let pass.
+    """Return the claims of the access token that API Gateway has verified.
 
-    Raises ProtocolError token_invalid: no access token, or of nobody in the group of administrators.
+    Raises ProtocolError token_invalid if it is not an access token, or not that of an administrator.
     """
     authorizer = app.current_event.raw_event["requestContext"].get("authorizer") or {}
     return read_claims((authorizer.get("jwt") or {}).get("claims") or {})
 
 
 def call(app: BaseRouter) -> tuple[Caller, int]:
-    """Who calls, with the roles in force, and when (epoch milliseconds). One query.
+    """Return the caller with the roles in force, and the time in epoch milliseconds. This takes one query.
 
-    Raises ProtocolError token_invalid, also for a session that was ended, or not_found for who was never given a role.
+    Raises ProtocolError token_invalid, also for a session that was ended, or not_found for somebody who never had a
+    role.
     """
     now_ms = now_milliseconds()
     signed_in = claims(app)

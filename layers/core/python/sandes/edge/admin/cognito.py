@@ -1,4 +1,4 @@
-"""The pool of administrators (sandes.administration.sign_in.AdministratorPool) at Cognito."""
+"""Implements the pool of administrators (sandes.administration.sign_in.AdministratorPool) with Cognito."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _NOT_SIGNED_IN_YET = "FORCE_CHANGE_PASSWORD"
 
 @dataclass(frozen=True, slots=True)
 class CognitoPool:
-    """`provider`: name of the federated provider whose users of the same e-mail address are this person; or empty."""
+    """Manages the users of a pool. `provider` names a federated provider, or is empty.
+
+    The provider's user with the same e-mail address is the same person.
+    """
 
     client: Any
     pool: str
@@ -48,7 +51,10 @@ class CognitoPool:
         return _subject(made["Attributes"])
 
     def _link(self, administrator: AdministratorId, email: str) -> None:
-        """By the address, for which the provider must vouch. On AWS linking again says that it is linked already."""
+        """Link the provider's user by the e-mail address, which the provider must verify.
+
+        If the user is linked already, AWS refuses to link again.
+        """
         name = administrator_text(administrator)
         try:
             self.client.admin_link_provider_for_user(
@@ -83,9 +89,10 @@ class CognitoPool:
         self.client.admin_user_global_sign_out(UserPoolId=self.pool, Username=administrator_text(administrator))
 
     def lock_out(self, administrator: AdministratorId) -> None:
-        """The password is replaced first, and for good: so the old one is never enough, and the authenticator is
-        deleted while the user counts as confirmed, as AdminDeleteSoftwareToken may ask for. Only then it becomes a
-        temporary one.
+        """Replace the password, delete the authenticator, and end all sessions.
+
+        The password is first replaced permanently. The old one is then useless, and the user counts as confirmed, which
+        AdminDeleteSoftwareToken may require. Only afterwards it becomes a temporary password.
         """
         who = {"UserPoolId": self.pool, "Username": administrator_text(administrator)}
         self.sign_out(administrator)
@@ -105,8 +112,9 @@ class CognitoPool:
         self.sign_out(administrator)
 
     def _delete_authenticator(self, administrator: AdministratorId) -> None:
-        """AdminSetUserMFAPreference would not do: it turns nothing off where the pool requires a second factor.
+        """Delete the user's authenticator.
 
+        AdminSetUserMFAPreference would not suffice: it turns nothing off if the pool requires a second factor.
         https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminDeleteSoftwareToken.html
         """
         who = {"UserPoolId": self.pool, "Username": administrator_text(administrator)}
@@ -116,11 +124,11 @@ class CognitoPool:
             if error.response["Error"]["Code"] not in {"ResourceNotFoundException", "InvalidParameterException"}:
                 raise
             if self.client.admin_get_user(**who).get("UserMFASettingList"):
-                raise  # there is one, and it was not deleted
+                raise  # the user has an authenticator, and it was not deleted
 
 
 def _unknown_password() -> str:
-    """Make a password that fits the pool's policy and that is kept nowhere."""
+    """Make a password that fits the pool's policy. It is not stored anywhere."""
     kinds = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_.!")
     letters = [secrets.choice(kind) for kind in kinds for _ in range(8)]
     secrets.SystemRandom().shuffle(letters)

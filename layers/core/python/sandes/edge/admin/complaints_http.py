@@ -1,4 +1,4 @@
-"""The part of the admin API that is about complaints."""
+"""Routes of the admin API about complaints."""
 
 from __future__ import annotations
 

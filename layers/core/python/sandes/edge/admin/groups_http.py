@@ -1,4 +1,4 @@
-"""The part of the admin API that is about official groups."""
+"""Routes of the admin API about official groups."""
 
 from __future__ import annotations
 

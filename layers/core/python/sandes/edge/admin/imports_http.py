@@ -1,4 +1,4 @@
-"""The part of the admin API that is about imports of officials (docs/admin/imports.md)."""
+"""Routes of the admin API about imports of officials (docs/admin/imports.md)."""
 
 from __future__ import annotations
 

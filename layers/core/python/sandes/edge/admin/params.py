@@ -1,4 +1,4 @@
-"""Parameters of the admin API's paths, queries and headers, and what they mean."""
+"""Types of the parameters in the admin API's paths, queries and headers."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ DEFAULT_LIMIT = 50
 
 
 def place_asked(caller: Caller, organisation: str | None, unit: str | None) -> Place:
-    """The unit of the organisation; its root if none is named, the caller's own if no organisation is.
+    """Return the place of a query. By default, that is the root of the organisation, and the caller's own organisation.
 
-    Raises ProtocolError not_found for what is no id.
+    Raises ProtocolError not_found for a text that is not an id.
     """
     try:
         of = parse_organisation(organisation) if organisation else caller.administrator.home.organisation

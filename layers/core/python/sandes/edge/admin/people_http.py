@@ -1,4 +1,4 @@
-"""The part of the admin API that is about people and their requests to be verified."""
+"""Routes of the admin API about people and their verification requests."""
 
 from __future__ import annotations
 

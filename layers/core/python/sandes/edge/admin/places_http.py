@@ -1,4 +1,4 @@
-"""The part of the admin API that is about organisations, their units, and what their officials show."""
+"""Routes of the admin API about organisations, their units, and the visibility of their officials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of the admin API that is about who may do what: assignments, and what takes two people."""
+"""Routes of the admin API about assignments of roles and about approvals."""
 
 from __future__ import annotations
 

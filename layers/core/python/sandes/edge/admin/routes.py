@@ -1,4 +1,4 @@
-"""What is said of each route of the admin API, for OpenAPI, documentation and the test of every right."""
+"""Descriptions of the admin API's routes, for OpenAPI, the documentation and the test of every right."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from sandes.edge.http import ERROR_CODES
 from sandes.protocol.errors import ErrorCode
 
 PERMISSION, NEED, WHERE = "x-permission", "x-need", "x-where"
-"""In OpenAPI: the row of the matrix by its name, what is needed of it, and at what place."""
+"""OpenAPI extensions: the name of the matrix row, the access that the route needs, and the place."""
 
 ASKING = (ErrorCode.ALREADY_PENDING, ErrorCode.TOO_MANY_PENDING)
-"""What may refuse a request for approval, besides what it asks for."""
+"""The codes that may refuse any request for approval."""
 
 _EVERYBODY = "For every administrator."
 _BY_ITSELF = {
@@ -21,7 +21,7 @@ _BY_ITSELF = {
     "own": "For whoever has asked for it.",
     "self": "For every administrator, about themselves.",
 }
-"""Places that say by themselves who is allowed."""
+"""Places that imply by themselves who may call."""
 
 
 def described(
@@ -32,10 +32,12 @@ def described(
     where: str = "unit",
     refuses: Iterable[ErrorCode] = (),
 ) -> dict[str, Any]:
-    """For the decorator of a route. `permission` is None for what every administrator may; `where` says whether the
-    place is the `unit` of what it is about, the `organisation` itself (its root), the `platform`, or nowhere in
-    particular (`any`: a list of what the caller may see). Of an `approval`, what it is about says which permission is
-    needed and where; what is the caller's `own` is nobody else's. `refuses`: the codes of the use case.
+    """Return the decorator's arguments for a route. `permission` is None if every administrator may call it.
+
+    `where` is the place of the permission: the `unit` of the subject, the `organisation` itself (its root), the
+    `platform`, or `any` for a list of everything that the caller may see. For an `approval`, the requested change
+    decides which permission is needed and where. Only the requester may call a route about their `own` request.
+    `refuses` lists the codes of the use case.
     """
     codes = [*refuses, *([ErrorCode.NOT_FOUND] if permission or where in _BY_ITSELF else [])]
     asks = f"Needs “{permission.value}” ({need}) at the {where}." if permission else _BY_ITSELF.get(where, _EVERYBODY)

@@ -1,4 +1,4 @@
-"""Statistics in the HTTPS admin API."""
+"""Routes of the admin API about statistics."""
 
 from __future__ import annotations
 

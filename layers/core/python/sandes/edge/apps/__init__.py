@@ -1,1 +1,1 @@
-"""The app API: signed requests and routes by subject (`…_http`)."""
+"""The app API: signed requests, and routes by subject (`…_http`)."""

@@ -27,7 +27,7 @@ CursorQuery = Annotated[str | None, Query(max_length=200, description="from the 
 LimitQuery = Annotated[int, Ge(1), Le(MAX_PAGE), ONE_NUMBER, Query()]
 
 
-# Batches.
+# Batches
 BatchPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
 
 

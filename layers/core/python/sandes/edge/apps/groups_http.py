@@ -1,4 +1,4 @@
-"""Routes of the app API about groups that apps manage."""
+"""Routes of the app API about app-managed groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTPS app API: the signed request, what OpenAPI says of it, the rate-limit headers."""
+"""Signed requests of the app API, the descriptions of its routes for OpenAPI, and its rate-limit headers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from sandes.protocol.errors import ErrorCode
 
 
 def signed_request(app: BaseRouter) -> AppRequest:
-    """Raises ProtocolError token_invalid, idempotency_key_missing or idempotency_key_invalid."""
+    """Read the signed request. Raises ProtocolError token_invalid, idempotency_key_missing or
+    idempotency_key_invalid.
+    """
     event = event_of(app)
     headers = {name.lower(): value for name, value in event.headers.items()}
     query = event.raw_query_string
@@ -40,8 +42,9 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 def answer(body: Body, status: HTTPStatus, windows: Sequence[Window], *, now_seconds: int) -> Response[Body]:
-    """A body with the quotas, `windows`, in RateLimit headers
-    (draft-ietf-httpapi-ratelimit-headers-10): `q` quota, `w` window in seconds, `r` left, `t` seconds to its end.
+    """Answer with a body, and with the quotas in RateLimit headers (draft-ietf-httpapi-ratelimit-headers-10).
+
+    `q` is the quota, `w` the window in seconds, `r` the rest, and `t` the seconds until the window ends.
     """
     headers: dict[str, str | list[str]] = {}
     if windows:
@@ -59,10 +62,11 @@ def answer(body: Body, status: HTTPStatus, windows: Sequence[Window], *, now_sec
 def described(
     summary: str, *, scope: str | None, post: bool = False, refuses: Iterable[ErrorCode] = ()
 ) -> dict[str, Any]:
-    """What OpenAPI says of a route: the scope it asks for, the Idempotency-Key of a POST, the codes it refuses with.
+    """Return the OpenAPI description of a route: the required scope, the Idempotency-Key of a POST, and the error
+    codes.
 
-    `refuses` are the codes of the use case. Those that every call may meet, and those that follow from path and body,
-    are added by tools/specs/https.py.
+    `refuses` lists the codes of the use case. tools/specs/https.py adds those of every call, and those that follow from
+    path and body.
     """
     codes = [
         *refuses,

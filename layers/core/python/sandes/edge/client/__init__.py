@@ -1,1 +1,1 @@
-"""The HTTPS client API: who calls, and the routes that are not in functions/client itself."""
+"""The HTTPS client API: the caller, and routes by subject (`…_http`)."""

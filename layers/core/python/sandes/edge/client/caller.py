@@ -1,4 +1,4 @@
-"""The HTTPS client API: who calls, and what its use cases need."""
+"""Identifies the caller of the HTTPS client API, and describes its routes for OpenAPI."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ActHeader = Annotated[
 
 
 def call(app: BaseRouter) -> tuple[Caller, int, DeviceDependencies]:
-    """Who calls, when (epoch milliseconds), and what the use cases need.
+    """Return the caller, the time in epoch milliseconds, and the dependencies of the use cases.
 
     Raises ProtocolError token_invalid or token_expired.
     """
@@ -44,7 +44,9 @@ def call(app: BaseRouter) -> tuple[Caller, int, DeviceDependencies]:
 
 
 def counted_call(app: BaseRouter) -> tuple[Caller, int, DeviceDependencies]:
-    """As `call`, for routes without a limit of their own. Raises ProtocolError rate_limited and unavailable too."""
+    """Do what `call` does, for routes without a limit of their own. Raises ProtocolError rate_limited and unavailable
+    too.
+    """
     caller, now_ms, deps = call(app)
     enforce(deps.limits, Limit.CALLS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
     return caller, now_ms, deps
@@ -60,11 +62,10 @@ _OF_ACTS = (ErrorCode.SIGNATURE_REQUIRED, ErrorCode.BAD_SIGNATURE, ErrorCode.CLO
 def described(
     summary: str, *, signed: bool = True, act: bool = False, refuses: Iterable[ErrorCode] = ()
 ) -> dict[str, Any]:
-    """Return what OpenAPI says about a route: whether it needs a device token (`signed`), or in some cases a signed
-    act too (`act`), and the codes that it refuses with.
+    """Return the OpenAPI description of a route: its need of a device token (`signed`) or also of a signed act (`act`).
 
-    `refuses` are the codes of the use case. Those that every call may meet, and those that follow from path and body,
-    are added by tools/specs/https.py.
+    `refuses` lists the codes of the use case. tools/specs/https.py adds those of every call, and those that follow from
+    path and body.
     """
     needs = "Needs a device token." if signed else "Needs no token."
     codes = [*refuses, *(_OF_TOKENS if signed else ()), *(_OF_ACTS if act else ())]

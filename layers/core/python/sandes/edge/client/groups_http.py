@@ -1,4 +1,4 @@
-"""The part of the client API that is about groups and who is in them."""
+"""Routes of the client API about groups and their members."""
 
 from __future__ import annotations
 

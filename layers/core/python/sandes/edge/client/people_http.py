@@ -1,4 +1,4 @@
-"""The part of the client API that is about other people: look-up, profiles, search, invitations, blocks."""
+"""Routes of the client API about other people: look-up, profiles, search, invitations, blocks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from sandes.protocol.client_api import (
 )
 from sandes.protocol.errors import ErrorCode
 
-router = Router()  # type: ignore[no-untyped-call]  # untyped there
+router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
 RequestPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
 CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]

@@ -1,1 +1,1 @@
-"""Entry points of queues, streams and schedules, by subject, and the handling of their records and chains."""
+"""Entry points of queues, streams and schedules, by subject, and the processing of their records and chains."""

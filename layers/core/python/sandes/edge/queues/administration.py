@@ -1,4 +1,4 @@
-"""Entry points of administration: schedules, and calls of operators through Lambda's own API."""
+"""Entry points of administration: schedules, and operators' calls through Lambda's own API."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ __all__ = ["access", "ending", "heads", "operator", "rekey"]
 
 
 def heads(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
-    """Called every hour."""
+    """Store the heads of all audit chains. A schedule calls this every hour. Raises ChainBroken if a chain is
+    broken.
+    """
     kept = keep_heads(now_ms=now_milliseconds(), deps=wire_audit_heads())
     logger().info("heads", heads=kept.heads, already=kept.already)
     if kept.broken or kept.unreadable:
@@ -47,7 +49,7 @@ def operator(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def rekey(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Called by operators, for another value of the pepper."""
+    """Rewrite rows under another value of the pepper. Operators call this."""
     now_ms = now_milliseconds()
     return direct_call(
         lambda: rekeying.operate(event, now_ms=now_ms, deps=wire_rekeying()), context, name=str(event.get("operation"))
@@ -55,14 +57,14 @@ def rekey(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def ending(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
-    """Called every minute."""
+    """End the verifications that have expired. A schedule calls this every minute."""
     ended = end_due(now_ms=now_milliseconds(), deps=wire_verification_sweep(), elapsed=time.monotonic)
     logger().info("ending", ended=ended)
     return {"ended": ended}
 
 
 def access(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
-    """Called every minute."""
+    """Continue the access resets. A schedule calls this every minute."""
     failures: list[str] = []
 
     def failed(error: Exception) -> None:

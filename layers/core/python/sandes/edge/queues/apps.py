@@ -1,4 +1,4 @@
-"""Queues of webhooks and batches, and the expiry of messages of apps."""
+"""Entry points of the queues of webhooks and batches, and of the expiry of apps' messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["batch", "expire", "webhook"]
 
 
 def expire(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
-    """Called every minute."""
+    """Expire the messages of apps that are due. A schedule calls this every minute."""
     expired = app_status.expire_due(now_ms=now_milliseconds(), deps=wire_app_expiry(), elapsed=time.monotonic)
     logger().info("expire", expired=expired)
     return {"expired": expired}
@@ -30,12 +30,12 @@ def webhook(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
         "webhook",
         lambda body, _: webhook_delivery.deliver(body, now_ms=now_milliseconds(), deps=deps),
         most_links=webhook_delivery.MOST_LINKS,
-        at_once=10,  # as many as a batch: one receiver that hangs keeps none of the others waiting
+        at_once=10,  # as many as a batch, so that one slow receiver delays no other
     )
 
 
 def batch(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    """The queue of batches: checking files, sending chunks."""
+    """Check the files of batches and send their chunks, from their queue."""
     return each_record(
         event,
         "batch",

@@ -1,9 +1,10 @@
-"""Counts how long a chain of queue entries is, so that no chain runs forever.
+"""Counts the links of a chain of queue entries, so that no chain runs for ever.
 
-A worker may queue more work in its own queue: the next attempt of a webhook, the rest of a batch. Lambda's detection of
-recursive loops would end such a chain after about 16 invocations
-(https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html), so the workers' functions allow recursion, and
-this counter takes its place: each entry carries in its body how many entries of the same queue led to it.
+A worker may queue more work in its own queue, such as the next attempt of a webhook or the rest of a batch. Lambda's
+detection of recursive loops would end such a chain after about 16 invocations
+(https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html). The workers' functions therefore allow
+recursion, and this counter replaces the detection: the body of each entry holds the number of entries of the same queue
+that led to it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ LINKS = "links"
 
 
 class ChainTooLong(Exception):
-    """An entry has more links than its queue allows: a loop, or a limit that is too low."""
+    """Reports that an entry has more links than its queue allows, by a loop or a limit that is too low."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ _current: ContextVar[_Chain | None] = ContextVar("chain", default=None)
 
 
 def counted(queue: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Return the body to be queued: with one link more than the entry being processed, if that is of the same queue."""
+    """Return the body to queue, with one link more than the entry being processed if that is from the same queue."""
     chain = _current.get()
     if chain is None or chain.queue != queue:
         return body
@@ -41,7 +42,7 @@ def counted(queue: str, body: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def link(queue: str, body: dict[str, Any], *, most: int) -> Iterator[dict[str, Any]]:
-    """Give the body without its counter; what is queued in the meantime continues its chain. Raises ChainTooLong."""
+    """Yield the body without its counter. Entries queued in the meantime continue its chain. Raises ChainTooLong."""
     links = int(body.get(LINKS, 0))
     if links > most:
         raise ChainTooLong

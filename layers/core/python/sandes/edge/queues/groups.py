@@ -1,4 +1,6 @@
-"""Queues of groups: posts, which are cut into chunks and delivered; large rosters; and upkeep."""
+"""Entry points of the queues of groups: posts, which are divided into chunks and delivered; large rosters; and
+upkeep.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue of imports of officials."""
+"""The entry point of the queue of imports of officials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ __all__ = ["imports"]
 
 
 def imports(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    """The queue of imports: checking files, chunks of rows, people who were nominated before they came."""
+    """Check files, process chunks of rows, and verify nominated people who have registered, from the queue of
+    imports.
+    """
     deps = wire_import_work()
     return each_record(
         event,

@@ -1,4 +1,4 @@
-"""The queue of SMS for codes that no device has acknowledged."""
+"""The entry point of the queue of SMS for codes that no device has acknowledged."""
 
 from __future__ import annotations
 

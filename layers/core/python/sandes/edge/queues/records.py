@@ -1,6 +1,6 @@
-"""Events of SQS: each record by itself, failed ones reported so that only they come again.
+"""Processes SQS events record by record, and reports the failed records so that only they come again.
 
-Of an error, its class and where it arose are logged: its text could hold what was in the record.
+Of an error, only the class and the place are logged, because its text could hold content of the record.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from sandes.edge.telemetry import CHAINS_ENDED, FAILED, logger, measure
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`sent_at_seconds`: when it was queued, epoch seconds. `receives`: how often it has been taken by now."""
+    """Describes a record. `sent_at_seconds` is the epoch second of its queueing. `receives` counts its receptions so
+    far.
+    """
 
     id: str
     sent_at_seconds: int
@@ -34,11 +36,11 @@ def each_record(
     at_once: int = 1,
     most_links: int = 0,
 ) -> dict[str, Any]:
-    """Call `use_case` for each record and report those that raise; one log line for each, without its body.
+    """Call `use_case` for each record and report those that raise. Log one line for each, without its body.
 
-    `at_once`: how many records at a time, where most of the work is waiting for others. `most_links`: how many entries
-    of the queue may lead to one another; the default suits a queue whose worker never sends to it. An entry of a longer
-    chain is not processed: it fails until the queue moves it to its dead-letter queue.
+    `at_once` records are processed concurrently, if most of the work is waiting for others. `most_links` is the longest
+    chain of entries of the queue; the default suits a queue whose worker never sends to it. An entry of a longer chain
+    is not processed: it fails until the queue moves it to its dead-letter queue.
     """
 
     def work(raw: dict[str, Any]) -> list[dict[str, str]]:

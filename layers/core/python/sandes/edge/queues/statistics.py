@@ -1,4 +1,4 @@
-"""Counts what the streams of tables report, and looks at the depth of queues (docs/adr/0026)."""
+"""Entry points that count the changes in the streams of tables and measure the queues (docs/adr/0026)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["changes", "queues"]
 
 
 def changes(event: dict[str, Any], _: LambdaContext) -> None:
-    """Called by Lambda with a batch of a table's stream."""
+    """Count a batch of a table's stream. Lambda calls this."""
     each_batch(
         event,
         lambda table, records: adding_up.add_up(table, records, now_seconds=int(time.time()), deps=wire_adding_up()),
@@ -24,7 +24,7 @@ def changes(event: dict[str, Any], _: LambdaContext) -> None:
 
 
 def queues(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
-    """Called every minute."""
+    """Measure the queues. A schedule calls this every minute."""
     depths = queue_depths.look(now_ms=time.time_ns() // 1_000_000, deps=wire_queue_depths())
     logger().info("queues", failed=sum(depth.failed for depth in depths))
     return {"queues": len(depths)}

@@ -1,7 +1,7 @@
-"""Events of DynamoDB streams: a batch as a whole, which comes again as a whole if it cannot be worked off.
+"""Processes batches of DynamoDB streams. A failed batch comes again as a whole.
 
-Of an error, its class and where it arose are logged, and nothing else leaves this module: its text could hold what was
-in a row.
+Of an error, only the class and the place are logged, and nothing else leaves this module, because the text could hold
+content of a row.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ AddUp = Callable[[str, Sequence[dict[str, Any]]], Added]
 
 
 class BatchFailed(Exception):
-    """The batch is to come again. What went wrong is in the log."""
+    """Reports that the batch must come again. The log has the cause."""
 
 
 def table_of(source_arn: str) -> str:
-    """The physical name of the table, from the ARN of its stream."""
+    """Return the table's name in this deployment, from the ARN of its stream."""
     return source_arn.partition(":table/")[2].partition("/")[0]
 
 
 def each_batch(event: dict[str, Any], add_up: AddUp) -> None:
-    """Add up one batch, with a log line and the metrics of what was in it. Raises BatchFailed."""
+    """Add up one batch, and write a log line and the metrics of its content. Raises BatchFailed."""
     records: list[dict[str, Any]] = event["Records"]
     try:
         table = table_of(records[0]["eventSourceARN"])

@@ -1,4 +1,4 @@
-"""Dependencies of the calls of the admin API about apps, templates and groups."""
+"""Dependencies of the admin API's calls about apps, templates and groups."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def wire_app_administration() -> AppAdministrationDependencies:
 
 @cache
 def wire_app_approvals() -> ApprovalDependencies:
-    """For asking: who decides calls another function, which knows all operations."""
+    """Build the dependencies of requests only. Decisions call another function, which knows all operations."""
     apps = wire_app_administration()
     return ApprovalDependencies(
         store=ApprovalStore(apps.registry.apps.client, apps.registry.apps.table),

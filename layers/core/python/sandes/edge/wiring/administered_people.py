@@ -1,4 +1,4 @@
-"""Dependencies of the calls of the admin API about people."""
+"""Dependencies of the admin API's calls about people."""
 
 from __future__ import annotations
 

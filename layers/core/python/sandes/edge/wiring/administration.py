@@ -1,4 +1,4 @@
-"""Dependencies of functions/admin, and what the others of the admin API share with it: built once per environment."""
+"""Dependencies of functions/admin, and those that it shares with the other functions of the admin API."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @cache
 def recorder() -> Recorder:
-    """One for each environment: it remembers where the chains end."""
+    """Build the recorder, one for each environment, because it remembers where the chains end."""
     from sandes.administration.recorder import Recorder
     from sandes.crypto.audit_chain import AuditKey
     from sandes.edge.settings import RecorderSettings
@@ -118,7 +118,7 @@ def wire_access_job() -> AccessDependencies:
 
 @cache
 def wire_administrators() -> AdministratorStore:
-    """In every function of the admin API: who calls."""
+    """Build the store that identifies callers, for every function of the admin API."""
     from sandes.edge.settings import AdminSettings
     from sandes.store.administrators import AdministratorStore
 
@@ -225,7 +225,9 @@ def wire_complaints() -> ComplaintDependencies:
 
 @cache
 def wire_approvals() -> ApprovalDependencies:
-    """With everything that takes two people, by its name in stored requests."""
+    """Build the dependencies of approvals, with every operation that needs two people, by its name in stored
+    requests.
+    """
     from sandes.administration.appointments import Appointments
     from sandes.administration.approvals import ApprovalDependencies
     from sandes.administration.apps.app_operations import app_operations

@@ -1,4 +1,4 @@
-"""Dependencies of the groups that apps manage."""
+"""Dependencies of app-managed groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows that every call of an app reads first."""
+"""Builds the view of the rows that every call of an app reads first."""
 
 from __future__ import annotations
 

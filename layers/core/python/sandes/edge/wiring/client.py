@@ -50,7 +50,7 @@ def wire_group_delivery() -> GroupDeliveryDependencies:
 
 @cache
 def wire_client() -> tuple[DeviceDependencies, str]:
-    """The dependencies of the client API, and the audience its tokens must name."""
+    """Build the dependencies of the client API. Return them with the audience that its tokens must name."""
     settings = ClientSettings.load()
     dynamodb = client_of("dynamodb")
     directory = DirectoryStore(dynamodb, settings.directory_table)

@@ -1,4 +1,4 @@
-"""Dependencies of the frames by which a device receives."""
+"""Dependencies of the frames with which a device receives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fan-out of messages to groups, for the functions that post to groups."""
+"""Builds the fan-out, for the functions that post to groups."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandes.store.inbox import InboxStore
 from sandes.store.routing import RoutingStore
 
 POSTS_AT_ONCE = 8
-"""Of one environment: enough that the pace of a fan-out, and not the answers' delay, decides how fast it goes."""
+"""The concurrent posts of one environment. They suffice for the pace to limit a fan-out, not the answers' delay."""
 
 
 def fanout(settings: FanoutSettings, pusher: Pusher | None = None) -> Fanout:

@@ -1,4 +1,4 @@
-"""Dependencies of the queues of groups."""
+"""Dependencies of the functions that process the queues of groups."""
 
 from __future__ import annotations
 

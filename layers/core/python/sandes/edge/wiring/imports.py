@@ -25,7 +25,7 @@ from sandes.store.verifications import VerificationStore
 
 @cache
 def wire_imports() -> ImportDependencies:
-    """For the calls about imports."""
+    """Build the dependencies of calls about imports."""
     settings = ImportCallSettings.load()
     return replace(_imports(settings), limits=LimitStore(client_of("dynamodb"), settings.limits_table))
 

@@ -26,11 +26,11 @@ def send_view(settings: FrameSettings) -> SendView:
 
 @cache
 def tally(table: str) -> Tally:
-    """One for the whole environment, whatever its function does."""
+    """Build the tally, one for the whole environment, whatever its function does."""
     return Tally(StatisticsStore(client_of("dynamodb"), table))
 
 
 @cache
 def service_keys(secret: str) -> ServiceKeys:
-    """Read once for the whole environment, also where two of its calls seal."""
+    """Read the service keys once for the whole environment, even if two of its calls seal."""
     return ServiceKeys.of(secret_of(secret))

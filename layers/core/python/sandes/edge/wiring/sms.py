@@ -1,4 +1,4 @@
-"""The budget of SMS, for the two functions that send them."""
+"""Builds the SMS budget, for the two functions that send SMS."""
 
 from __future__ import annotations
 
