@@ -39,7 +39,7 @@ class Limit(Enum):
     GROUPS_MADE = "groups-made", 10, 600_000
     GROUP_CHANGES = "group-changes", 120, 1_000
     GROUP_POSTS = "group-posts", 20, 2_000
-    GROUP_CHUNKS = "group-chunks", 2_000, 500  # of what reaches many: a hundred members each, two posts to the largest
+    GROUP_CHUNKS = "group-chunks", 2_000, 500  # a hundred members each; the burst is two posts to the largest group
     VERIFICATION_REQUESTS = "verification-requests", 10, 8_640_000  # ten, then ten a day
     REPORTS = "reports", 20, 4_320_000  # twenty, then twenty a day
     BLOCKS = "blocks", 60, 5_000
