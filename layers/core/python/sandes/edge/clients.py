@@ -31,7 +31,7 @@ def client_of(service: str) -> Any:
 
 
 def secret_of(arn: str) -> bytes:
-    return client_of("secretsmanager").get_secret_value(SecretId=arn)["SecretString"].encode()  # type: ignore[no-any-return]  # has no types
+    return client_of("secretsmanager").get_secret_value(SecretId=arn)["SecretString"].encode()  # type: ignore[no-any-return]  # untyped
 
 
 def objects_client() -> Any:
