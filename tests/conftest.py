@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("moto")
 
 
-MOTO = {"mock_aws", "moto_dynamodb", "admin_api", "batch_backend", "import_backend"}
+MOTO = {"mock_aws", "moto_dynamodb", "admin_api", "admin_service", "batch_backend", "import_backend"}
 
 
 def _starts_moto(function: Callable[..., Any]) -> bool:

@@ -1,6 +1,6 @@
-"""One contract, two databases: moto in process, and the local engine's DynamoDB if it is deployed (mark `engine`).
+"""One contract, three databases: ours in memory, moto, and the local engine's (mark `engine`).
 
-moto is held to the contracts of the stores twice: called directly, as by all other tests, and through all of botocore.
+Other tests use the database in memory only, which is why it has to keep the contracts of the stores as the two others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 from sandes.crypto.attestation import AttestationKeys
 from tests.support.app_groups import AppGroups
 from tests.support.batches import batch_backend
-from tests.support.dynamodb import moto_dynamodb
+from tests.support.dynamodb import memory_dynamodb, moto_dynamodb
 from tests.support.service import NOW_MS, Service
 from tools.backstage import secret_of
 
@@ -24,7 +24,8 @@ HOUR_MS = 3_600_000
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "store_backend" in metafunc.fixturenames:
         contract = metafunc.definition.path.name.startswith("test_store_contract_")
-        backends = ["moto", *(["moto by HTTP"] if contract else []), pytest.param("engine", marks=pytest.mark.engine)]
+        more = ["moto"] if contract else []
+        backends = ["memory", *more, pytest.param("engine", marks=pytest.mark.engine)]
         metafunc.parametrize("store_backend", backends, indirect=True, scope="module")
 
 
@@ -45,13 +46,17 @@ def store_backend(request: pytest.FixtureRequest) -> Iterator[Service]:
             attestation_keys=AttestationKeys.of(secret_of(deployment.engine, "AttestationSecret")),
         )
         return
-    with moto_dynamodb(whole_way=request.param == "moto by HTTP") as (client, tables):
-        yield Service(client, tables, now_ms=NOW_MS)
+    if request.param == "moto":
+        with moto_dynamodb() as (client, tables):
+            yield Service(client, tables, now_ms=NOW_MS)
+        return
+    client, tables, _ = memory_dynamodb()
+    yield Service(client, tables, now_ms=NOW_MS)
 
 
 @pytest.fixture
 def backend() -> Iterator[tuple[Service, Any]]:
-    """Anew for each test: a transaction in moto takes as long as its tables are large."""
+    """Make a service with files for each test."""
     with batch_backend() as made:
         yield made
 

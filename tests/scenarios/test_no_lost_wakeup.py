@@ -6,7 +6,7 @@ The broken variants at the end prove that the check notices the mistakes it is t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ from sandes.model.ids import ConnectionId, base64url_text
 from sandes.protocol.errors import ProtocolError
 from sandes.protocol.frames import Drained, Hello, Inbox, Ping, Pong, Sync, bundle
 from sandes.store.routing import RoutingStore
-from tests.support.dynamodb import moto_dynamodb
+from tests.support.dynamodb import memory_dynamodb
 from tests.support.interleaving import Side, Stepped, run_interleaved, schedules
 from tests.support.service import Person, Service
 
@@ -34,9 +34,9 @@ HELLO_STEPS = 4
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    with moto_dynamodb() as (client, tables):
-        yield Service(client, tables)
+def service() -> Service:
+    client, tables, _ = memory_dynamodb()
+    return Service(client, tables)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The functions of the admin API in process: real handlers, wired as in a deployment, on moto."""
+"""The functions of the admin API in process: real handlers, wired as in a deployment, on a database in memory."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from moto import mock_aws
 from functions.admin import handler as admin
 from functions.admin_apps import handler as admin_apps
 from functions.admin_people import handler as admin_people
-from sandes.edge import clients
 from sandes.edge.wiring import administration
 from sandes.model.administrator import Caller
 from sandes.model.ids import administrator_text
 from sandes.store import schema
-from tests.support.dynamodb import _one_call_at_a_time, create_tables
+from tests.support.dynamodb import memory_dynamodb
+from tests.support.memory.clients import MemoryClient, functions_use
+from tests.support.memory.dynamodb import Dynamo
 from tests.support.pool import MemoryMailer, MemoryPool
 
 FUNCTIONS: tuple[ModuleType, ...] = (admin, admin_people, admin_apps)
@@ -71,6 +72,7 @@ class AdminApi:
     tables: dict[str, str]
     pool: MemoryPool
     mailer: MemoryMailer
+    database: Dynamo
     touched: set[tuple[str, str]] = field(default_factory=set)
     """Where functions have asked DynamoDB to write: tables, and values of their partition key as JSON."""
     calls: int = 0
@@ -148,9 +150,7 @@ def function_of(method: str, path: str) -> ModuleType:
 def admin_api() -> Iterator[AdminApi]:
     """On tables of its own. What functions remember between calls is forgotten before and behind it."""
     with mock_aws(), patch.dict(os.environ, _CREDENTIALS):
-        client = boto3.client("dynamodb", region_name=REGION)
-        _one_call_at_a_time(client)
-        tables = create_tables(client)
+        client, tables, database = memory_dynamodb()
         with patch.dict(os.environ, _settings(tables)), ExitStack() as patches:
             pool, mailer = MemoryPool(), MemoryMailer()
             for module in wirings():
@@ -159,9 +159,8 @@ def admin_api() -> Iterator[AdminApi]:
                 if hasattr(module, "mailer"):
                     patches.enter_context(patch.object(module, "mailer", lambda: mailer))
             _forget()
-            _one_call_at_a_time(clients.client_of("dynamodb"))
-            api = AdminApi(client, tables, pool, mailer)
-            _watching_writes(clients.client_of("dynamodb"), api)
+            api = AdminApi(client, tables, pool, mailer, database)
+            patches.enter_context(functions_use(_watching_writes(api)))
             yield api
             _forget()
 
@@ -197,20 +196,18 @@ PARTITIONS = {table.name: table.partition.name for table in schema.TABLES}
 
 
 def base64_text(data: bytes) -> str:
-    """As moto keeps bytes."""
+    """Write bytes as JSON does."""
     return base64.b64encode(data).decode()
 
 
-def _watching_writes(client: Any, api: AdminApi) -> None:
-    call = client._make_api_call
-
+def _watching_writes(api: AdminApi) -> Any:
     def watched(operation: str, arguments: dict[str, Any]) -> Any:
         api.calls += 1
         for table, row in _written(arguments):
             api.touched.add((table, json.dumps(row[PARTITIONS[table]], default=base64_text)))
-        return call(operation, arguments)
+        return api.database.perform(operation, arguments)
 
-    client._make_api_call = watched
+    return MemoryClient("dynamodb", watched)
 
 
 def _written(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -1,4 +1,4 @@
-"""The admin API in this process: its real handlers on moto, called over HTTP by whoever has a `token`.
+"""The admin API in this process: its real handlers on a database in memory, called over HTTP by whoever has a `token`.
 
 API Gateway's part is played here: it lets tokens pass that name an administrator, and hands their claims on.
 """
@@ -20,16 +20,17 @@ from typing import Any
 import boto3
 import httpx
 import pytest
+from moto import mock_aws
 
 from functions.admin_people import handler as admin_people
 from sandes.administration.sign_in import GROUP
-from sandes.edge import clients, settings
+from sandes.edge import settings
 from sandes.model.app import App
 from sandes.model.ids import AdministratorId, administrator_text, parse_app
 from tests.support.admin_api import function_of
 from tests.support.administration import Administration
-from tests.support.dynamodb import _one_call_at_a_time
 from tests.support.log import caught_log
+from tests.support.memory.clients import functions_use
 from tests.support.pool import MemoryMailer
 from tests.support.service import AUDIENCE, Service
 
@@ -130,12 +131,16 @@ def _event(request: httpx.Request, path: str) -> dict[str, Any]:
 
 @contextmanager
 def admin_service(client: Any, tables: dict[str, str], patch: pytest.MonkeyPatch) -> Iterator[AdminService]:
-    """On tables in moto that are there already, on the real clock. What the functions are told is made for them."""
+    """Serve the API from the given tables on the real clock. Make the secrets, queues and buckets of its functions."""
+    with mock_aws(), functions_use(client):
+        yield from _serve(client, tables, patch)
+
+
+def _serve(client: Any, tables: dict[str, str], patch: pytest.MonkeyPatch) -> Iterator[AdminService]:
     for name, value in _environment(tables).items():
         patch.setenv(name.upper(), value)
     patch.setenv("AWS_DEFAULT_REGION", REGION)
     _forget()
-    _one_call_at_a_time(clients.client_of("dynamodb"))
     service = Service(client, tables, now_ms=time.time_ns() // 1_000_000)
     for module in _wirings():
         if hasattr(module, "administrator_pool"):

@@ -6,15 +6,13 @@ nodal officers of each ministry, or as people and operators make it.
 
 from __future__ import annotations
 
+import base64
 import json
-import pickle
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
-from moto.dynamodb.models import dynamodb_backends
-from moto.dynamodb.models.dynamo_type import DynamoType
 
 from sandes.administration.audit.audit_log import heads_name
 from sandes.model.administrator import PLATFORM, AssignmentKey, Caller, Place, Role
@@ -43,7 +41,8 @@ from tests.support.admin_api import REGION, AdminApi, base64_text, forget_what_w
 from tests.support.administration import Administration
 from tests.support.service import Person, Service
 
-ACCOUNT_OF_MOTO = "123456789012"
+Rows = dict[Any, dict[str, Any]]
+"""Rows of a partition by sort key."""
 IN_A_YEAR = "2027-09-01T00:00:00Z"
 HOOK = "http://127.0.0.1:9/hook"
 
@@ -122,7 +121,7 @@ class World:
     """Who calls, by role and by the kind of place where they hold it."""
     officers: list[Caller] = field(default_factory=list)
     """The nodal officers who have made what there is."""
-    _kept: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict, repr=False)
+    _kept: dict[tuple[str, str], Rows] = field(default_factory=dict, repr=False)
 
     @classmethod
     def make(cls, api: AdminApi) -> World:
@@ -250,46 +249,32 @@ class World:
     # All partitions as they stand, and those that functions wrote to back to how they stood.
 
     def keep(self) -> None:
-        for name, table in self._tables().items():
-            for key, rows in table.items.items():
-                self._kept[name, _text_of_key(key)] = (_text(rows), pickle.dumps(rows))
+        for name, table in self.api.database.tables.items():
+            for row in table.items():
+                key = json.dumps(row[table.schema.partition.name], default=base64_text)
+                self._kept[name, key] = self._rows(name, key)
         self.api.touched.clear()
 
     def changed(self) -> list[str]:
         """The tables of which something is not as it was kept."""
-        return sorted({name for name, key in self.api.touched if self._is_changed(name, key)})
-
-    def _is_changed(self, name: str, key: str) -> bool:
-        kept = self._kept.get((name, key))
-        now = self._tables()[name].items.get(_key(key))
-        return _text(now) != (kept[0] if kept else _text(None))
+        return sorted(
+            {name for name, key in self.api.touched if self._rows(name, key) != self._kept.get((name, key), {})}
+        )
 
     def restore(self) -> None:
         for name, key in self.api.touched:
-            items, kept = self._tables()[name].items, self._kept.get((name, key))
-            if kept:
-                items[_key(key)] = pickle.loads(kept[1])  # noqa: S301  # our own
-            else:
-                items.pop(_key(key), None)
+            self.api.database.put_back(name, _key(key), self._kept.get((name, key), {}))
         self.api.touched.clear()
         forget_what_was_written()
 
-    def _tables(self) -> dict[str, Any]:
-        return dict(dynamodb_backends[ACCOUNT_OF_MOTO][REGION].tables)
+    def _rows(self, name: str, key: str) -> Rows:
+        return self.api.database.partition(name, _key(key))
 
 
-def _key(text: str) -> DynamoType:
-    return DynamoType(json.loads(text))
-
-
-def _text_of_key(key: DynamoType) -> str:
-    return json.dumps(key.to_json(), default=base64_text)
-
-
-def _text(rows: Any) -> str:
-    """Of a partition: what is in it, whatever that is; the same for none and an empty one."""
-    found = rows.values() if isinstance(rows, dict) else filter(None, (rows,))
-    return json.dumps(sorted(json.dumps(row.to_json(), sort_keys=True, default=repr) for row in found))
+def _key(text: str) -> dict[str, Any]:
+    """Read the value of a partition key as AdminApi.touched holds it."""
+    ((kind, held),) = json.loads(text).items()
+    return {kind: base64.b64decode(held) if kind == "B" else held}
 
 
 def _officers(service: Service, staff: Administration, organisation: OrganisationId) -> tuple[Caller, Caller]:

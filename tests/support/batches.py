@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import boto3
+from moto import mock_aws
 from nacl.signing import SigningKey
 
 from sandes.apps import batch_send, batches
@@ -33,7 +34,7 @@ from sandes.store.directory import DirectoryStore
 from sandes.store.inbox import InboxStore
 from sandes.store.otps import OtpStore
 from sandes.store.routing import RoutingStore
-from tests.support.dynamodb import moto_dynamodb
+from tests.support.dynamodb import memory_dynamodb
 from tests.support.keys import SERVICE_KEYS
 from tests.support.queue import FakeQueue
 from tests.support.service import MAX_EXPIRY_SECONDS, NOW, PEPPER, Service
@@ -261,7 +262,8 @@ def new_app(service: Service, s3: Any, *, mode: Mode = "live", test: bool = Fals
 
 @contextmanager
 def batch_backend() -> Iterator[tuple[Service, Any]]:
-    with moto_dynamodb() as (client, tables):
+    client, tables, _ = memory_dynamodb()
+    with mock_aws():
         s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
         s3.create_bucket(Bucket=BUCKET)
         yield Service(client, tables), s3

@@ -1,12 +1,12 @@
-"""DynamoDB in process (moto), with the production tables, and a client that fails on demand.
+"""DynamoDB in process with the production tables, and clients that fail, count or are overtaken on demand.
 
-moto checks a condition and writes in two steps of Python, so two threads could both pass the check. DynamoDB never
-lets that happen: here each single call is made under a lock, and everything between two calls still interleaves.
+Tests use the database of tests/support/memory. The contracts of the stores hold it to moto and to the local engine.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,31 +18,37 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from sandes.store import schema
-from tests.support import quick_moto
-from tests.support.direct_moto import directly
+from tests.support.memory.clients import dynamodb_client
+from tests.support.memory.dynamodb import Dynamo
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-quick_moto.install()
+
+def memory_dynamodb(
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+) -> tuple[DynamoDBClient, dict[str, str], Dynamo]:
+    """Make a database in memory. Return a client, the names of the tables by their names in the schema, and itself."""
+    database = Dynamo(now_ms)
+    client: DynamoDBClient = dynamodb_client(database)
+    return client, {name: name for name in database.tables}, database
 
 
 @contextmanager
-def moto_dynamodb(*, streams: bool = False, whole_way: bool = False) -> Iterator[tuple[DynamoDBClient, dict[str, str]]]:
-    """A client and the names of the tables by their names in the schema.
+def moto_dynamodb() -> Iterator[tuple[DynamoDBClient, dict[str, str]]]:
+    """Make a client of moto, and the names of the tables by their names in the schema.
 
-    `streams`: with those of the schema, which moto copies with its table in each transaction.
-    `whole_way`: calls pass through all of botocore, as HTTP that moto intercepts, which takes several times as long.
+    Only the contracts of the stores use it: it is another implementation of DynamoDB, and ten times as slow.
     """
     with mock_aws():
         client = boto3.client(
             "dynamodb", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
         )
-        _one_call_at_a_time(client, whole_way=whole_way)
-        yield client, create_tables(client, streams=streams)
+        _one_call_at_a_time(client)
+        yield client, create_tables(client)
 
 
-def create_tables(client: DynamoDBClient, *, streams: bool = False) -> dict[str, str]:
+def create_tables(client: DynamoDBClient) -> dict[str, str]:
     """Make every table of the production schema; returns table names by schema name."""
     names = {}
     for table in schema.TABLES:
@@ -55,7 +61,6 @@ def create_tables(client: DynamoDBClient, *, streams: bool = False) -> dict[str,
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": type} for name, type in attributes.items()],
             KeySchema=[{"AttributeName": key.name, "KeyType": kind} for key, kind in keys],  # type: ignore[typeddict-item]
             **_indexes(table.indexes),
-            **(_stream(table) if streams else {}),
         )
         names[table.name] = table.name
     return names
@@ -72,20 +77,14 @@ def _indexes(indexes: tuple[schema.Index, ...]) -> dict[str, Any]:
     return {"GlobalSecondaryIndexes": made}
 
 
-def _stream(table: schema.Table) -> dict[str, Any]:
-    if table.stream is None:
-        return {}
-    return {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": table.stream}}
-
-
-def _one_call_at_a_time(client: Any, *, whole_way: bool = False) -> None:
+def _one_call_at_a_time(client: Any) -> None:
+    """moto checks a condition and writes in two steps of Python, between which another thread could write."""
     lock = threading.Lock()
-    by_http = partial(type(client)._make_api_call, client)  # not what an earlier test may have put in its place
-    call = by_http if whole_way else directly(client, by_http)
+    call = partial(type(client)._make_api_call, client)
 
     def locked(operation: str, arguments: dict[str, Any]) -> Any:
         with lock:
-            return quick_moto.with_room(call, operation, arguments)
+            return call(operation, arguments)
 
     client._make_api_call = locked
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+from moto import mock_aws
 from openpyxl import Workbook
 
 from sandes.administration.imports import import_work, imports
@@ -26,7 +27,7 @@ from sandes.store.routing import RoutingStore
 from sandes.store.verifications import VerificationStore
 from tests.support.administration import Administration
 from tests.support.batches import Crash, Through
-from tests.support.dynamodb import moto_dynamodb
+from tests.support.dynamodb import memory_dynamodb
 from tests.support.queue import FakeQueue
 from tests.support.service import Service, new_phone
 
@@ -188,7 +189,8 @@ def xlsx_of(*rows: Iterable[Any]) -> bytes:
 
 @contextmanager
 def import_backend() -> Iterator[tuple[Service, Any]]:
-    with moto_dynamodb() as (client, tables):
+    client, tables, _ = memory_dynamodb()
+    with mock_aws():
         s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
         s3.create_bucket(Bucket=BUCKET)
         yield Service(client, tables), s3

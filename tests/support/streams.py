@@ -1,35 +1,47 @@
-"""Records of DynamoDB's streams in the form in which Lambda hands them to functions, from moto's tables."""
+"""Records of DynamoDB's streams in the form in which Lambda hands them to functions."""
 
 from __future__ import annotations
 
 import base64
 from typing import Any
 
-from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.dynamodb.models import dynamodb_backends
-
 from sandes.counting.adding_up import AddingDependencies, Owners
 from sandes.store import schema
 from sandes.store.apps import AppStore
 from sandes.store.statistics import StatisticsStore
+from tests.support.memory.dynamodb import Change, Dynamo
 
 Record = dict[str, Any]
 
-REGION = "us-east-1"
+ARN = "arn:aws:dynamodb:us-east-1:123456789012"
 
 
-def stream_records(table: str) -> list[Record]:
-    """Everything that the stream of a table in moto holds, the oldest first."""
-    shard = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables[table].stream_shard
-    assert shard is not None
-    arn = f"arn:aws:dynamodb:{REGION}:{DEFAULT_ACCOUNT_ID}:table/{table}/stream/2026-11-25T00:00:00.000"
-    found = []
-    for item in shard.items:
-        record = item.to_json()
-        at = record["dynamodb"]["ApproximateCreationDateTime"].timestamp()
-        change = record["dynamodb"] | {"ApproximateCreationDateTime": at}
-        found.append({**record, "dynamodb": _plain(change), "eventSourceARN": arn})
-    return found
+class Streams:
+    """Keeps what the streams of a database tell, from now on."""
+
+    def __init__(self, database: Dynamo) -> None:
+        self._changes: list[Change] = []
+        database.changed = self._changes.append
+
+    def records(self, table: str) -> list[Record]:
+        """Return everything that the stream of a table holds, the oldest first."""
+        return [record_of(change) for change in self._changes if change.table == table]
+
+
+def record_of(change: Change) -> Record:
+    """Make the record of a change that Lambda gives to a function, with what the table's stream keeps of rows."""
+    (table,) = (table for table in schema.TABLES if table.name == change.table)
+    kind = "REMOVE" if change.new is None else "INSERT" if change.old is None else "MODIFY"
+    told: dict[str, Any] = {"ApproximateCreationDateTime": change.at_ms / 1000, "Keys": change.keys}
+    if table.stream == "NEW_IMAGE" and change.new is not None:
+        told["NewImage"] = change.new
+    record = {
+        "eventName": kind,
+        "dynamodb": _plain(told) | {"SequenceNumber": f"{change.number:021}", "StreamViewType": table.stream},
+        "eventSourceARN": f"{ARN}:table/{change.table}/stream/2026-11-25T00:00:00.000",
+    }
+    by_time = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+    return record | ({"userIdentity": by_time} if change.expired else {})
 
 
 def _plain(value: Any) -> Any:

@@ -1,16 +1,15 @@
-"""Use cases run on the real stores over moto; only the gateway, the SMS and the clock are doubles."""
+"""Use cases run on the real stores over a database in memory; only the gateway, the SMS and the clock are doubles."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from sandes.edge.telemetry import logger
-from tests.support.dynamodb import moto_dynamodb
+from tests.support.dynamodb import memory_dynamodb
 from tests.support.service import Service
 
 if TYPE_CHECKING:
@@ -25,9 +24,9 @@ settings.load_profile("sandes")
 
 
 @pytest.fixture(scope="module")
-def dynamodb() -> Iterator[tuple[DynamoDBClient, dict[str, str]]]:
-    with moto_dynamodb() as made:
-        yield made
+def dynamodb() -> tuple[DynamoDBClient, dict[str, str]]:
+    client, tables, _ = memory_dynamodb()
+    return client, tables
 
 
 @pytest.fixture

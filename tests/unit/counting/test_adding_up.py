@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,13 +29,13 @@ from sandes.store.deliveries import DeliveryStore
 from sandes.store.dynamo import StoreUnavailable
 from sandes.store.statistics import StatisticsStore
 from tests.support.app_keys import AppKeys
-from tests.support.dynamodb import FlakyClient, moto_dynamodb
+from tests.support.dynamodb import FlakyClient, memory_dynamodb
 from tests.support.keys import DeviceKeys
 from tests.support.otps import cancel, check, code_for, other, resend
 from tests.support.otps import send as send_otp
 from tests.support.queue import FakeQueue
 from tests.support.service import NOW, NOW_MS, Person, Service, new_phone
-from tests.support.streams import Record, adding_deps, stream_records
+from tests.support.streams import Record, Streams, adding_deps
 
 SOURCES = ("directory", "codes", "deliveries", "statistics")
 
@@ -44,7 +43,9 @@ SOURCES = ("directory", "codes", "deliveries", "statistics")
 class Counting:
     """A service whose tables' streams are read from where they were read last, as by Lambda."""
 
-    def __init__(self, client: Any, tables: dict[str, str]) -> None:
+    def __init__(self) -> None:
+        client, tables, database = memory_dynamodb()
+        self.streams = Streams(database)
         self.service = Service(client, tables)
         self.deps = adding_deps(client, tables)
         self._read = dict.fromkeys(SOURCES, 0)
@@ -54,7 +55,7 @@ class Counting:
         return self.deps.store
 
     def new_records(self, table: str) -> list[Record]:
-        records = stream_records(table)[self._read[table] :]
+        records = self.streams.records(table)[self._read[table] :]
         self._read[table] += len(records)
         return records
 
@@ -64,7 +65,7 @@ class Counting:
                 assert add(table, records, self.deps).skipped == 0
 
     def of(self, scope: str, step: Step = "day") -> dict[str, int]:
-        """All that was ever counted, whenever moto's clock says that it was."""
+        """All that was ever counted, whenever the database's clock says that it was."""
         rows = self.store.read(scope, f"{step}#", f"{step}#~")
         total: dict[str, int] = {}
         for counts in rows.values():
@@ -78,10 +79,8 @@ def add(table: str, records: list[Record], deps: AddingDependencies) -> Added:
 
 
 @pytest.fixture
-def counting() -> Iterator[Counting]:
-    with moto_dynamodb(streams=True) as (client, tables):
-        made = Counting(client, tables)
-        yield made
+def counting() -> Counting:
+    return Counting()
 
 
 @pytest.fixture
@@ -393,10 +392,10 @@ def test_the_streams_hold_no_row_as_it_was_before_and_none_of_what_is_deleted(co
     service = counting.service
     person = service.person()
     send_otp(service, app, person)
-    key = {"i": {"S": stream_records("codes")[-1]["dynamodb"]["Keys"]["i"]["S"]}}
+    key = {"i": {"S": counting.streams.records("codes")[-1]["dynamodb"]["Keys"]["i"]["S"]}}
     service.client.delete_item(TableName="codes", Key=key)
     for table in SOURCES:
-        for record in stream_records(table):
+        for record in counting.streams.records(table):
             assert "OldImage" not in record["dynamodb"]
             assert table != "directory" or "NewImage" not in record["dynamodb"]
-    assert stream_records("codes")[-1]["eventName"] == "REMOVE"
+    assert counting.streams.records("codes")[-1]["eventName"] == "REMOVE"

@@ -12,7 +12,7 @@ from sandes.counting.tally import MOST_KEPT, WRITE_AFTER_MS, WRITE_EVERY, Tally
 from sandes.model.ids import OrganisationId
 from sandes.store.schema import StatisticRow
 from sandes.store.statistics import StatisticsStore
-from tests.support.dynamodb import moto_dynamodb, throttled
+from tests.support.dynamodb import memory_dynamodb, throttled
 from tests.support.service import NOW_MS
 
 MINISTRY, DEPARTMENT = OrganisationId(b"m" * 8), OrganisationId(b"d" * 8)
@@ -101,16 +101,16 @@ def test_what_cannot_be_written_is_written_later_and_no_message_fails_for_it(tab
 
 
 def test_a_write_that_had_taken_effect_though_its_answer_got_lost_counts_once() -> None:
-    with moto_dynamodb() as (client, tables):
-        answers = LostAnswers(client)
-        counting = Tally(StatisticsStore(answers, tables["statistics"]))  # type: ignore[arg-type]
-        for number in range(3 * WRITE_EVERY):
-            answers.losing = number in (0, WRITE_EVERY)
-            counting.count("direct_messages", MINISTRY, now_ms=NOW_MS + number)
-        rows = client.scan(TableName=tables["statistics"])["Items"]
-        counted = [entry[3] for row in rows for entry in json.loads(row[StatisticRow.TALLY]["S"])]
-        assert answers.lost == 2
-        assert sum(counted) == 2 * WRITE_EVERY + 1
+    client, tables, _ = memory_dynamodb()
+    answers = LostAnswers(client)
+    counting = Tally(StatisticsStore(answers, tables["statistics"]))  # type: ignore[arg-type]
+    for number in range(3 * WRITE_EVERY):
+        answers.losing = number in (0, WRITE_EVERY)
+        counting.count("direct_messages", MINISTRY, now_ms=NOW_MS + number)
+    rows = client.scan(TableName=tables["statistics"])["Items"]
+    counted = [entry[3] for row in rows for entry in json.loads(row[StatisticRow.TALLY]["S"])]
+    assert answers.lost == 2
+    assert sum(counted) == 2 * WRITE_EVERY + 1
 
 
 def test_a_table_that_takes_nothing_for_long_does_not_fill_the_memory(table: Table, tally: Tally) -> None:

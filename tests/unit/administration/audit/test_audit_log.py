@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import boto3
 import pytest
+from moto import mock_aws
 
 from sandes.administration.audit import audit_log
 from sandes.administration.audit.audit_heads import RECENT_HOURS, HeadsDependencies, KeptHeads, keep_heads
@@ -38,12 +39,12 @@ def admin(service: Service) -> Administration:
 
 
 @pytest.fixture
-def heads(service: Service) -> S3Objects:
-    """A bucket as it is deployed: versions are kept, and each is locked."""
-    s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
-    name = f"heads-{id_text(new_organisation_id())}"
-    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
-    return S3Objects(s3, name)
+def heads() -> Iterator[S3Objects]:
+    """Make a bucket as it is deployed: versions are kept, and each is locked."""
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+        s3.create_bucket(Bucket="heads", ObjectLockEnabledForBucket=True)
+        yield S3Objects(s3, "heads")
 
 
 @pytest.fixture

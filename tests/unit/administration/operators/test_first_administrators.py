@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,17 +18,17 @@ from sandes.store.administrators import AdministratorStore
 from sandes.store.audit import AuditStore
 from sandes.store.dynamo import transact
 from tests.support.administration import Administration
-from tests.support.dynamodb import OvertakenClient, moto_dynamodb
+from tests.support.dynamodb import OvertakenClient, memory_dynamodb
 from tests.support.service import NOW, Service
 
 ASHA = {"email": "asha@example.gov.in", "name": "Asha Rao", "unit": "Operations"}
 
 
 @pytest.fixture
-def service() -> Iterator[Service]:
+def service() -> Service:
     """With tables of its own: there is one platform."""
-    with moto_dynamodb() as (client, tables):
-        yield Service(client, tables)
+    client, tables, _ = memory_dynamodb()
+    return Service(client, tables)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +23,7 @@ from sandes.store.apps import AppStore
 from sandes.store.organisations import OrganisationStore
 from sandes.store.statistics import StatisticsStore
 from tests.support.administration import Administration
-from tests.support.dynamodb import CountingClient, moto_dynamodb
+from tests.support.dynamodb import CountingClient, memory_dynamodb
 from tests.support.service import NOW, NOW_MS, PEPPER, Service
 
 HOUR = hour_of(NOW)
@@ -75,20 +75,20 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with moto_dynamodb() as (client, tables):
-        made = World(client, tables)
-        made.count(
-            organisation_scope(made.ministry),
-            otps=10,
-            otps_used=7,
-            notice_accepted=5,
-            notice_delivered=4,
-            direct_messages=3,
-            **{counters.took_counter(400): 3, counters.took_counter(9_000): 1},
-        )
-        made.count(organisation_scope(made.ministry), HOUR - 24, otps=2, otps_used=1, active=6)
-        yield made
+def world() -> World:
+    client, tables, _ = memory_dynamodb()
+    made = World(client, tables)
+    made.count(
+        organisation_scope(made.ministry),
+        otps=10,
+        otps_used=7,
+        notice_accepted=5,
+        notice_delivered=4,
+        direct_messages=3,
+        **{counters.took_counter(400): 3, counters.took_counter(9_000): 1},
+    )
+    made.count(organisation_scope(made.ministry), HOUR - 24, otps=2, otps_used=1, active=6)
+    return made
 
 
 def refused(code: ErrorCode, call: Any, *arguments: Any, **named: Any) -> ProtocolError:
