@@ -15,16 +15,17 @@ _CELLS: dict[Cell, str] = {
     "read": "reads",
     "draft": "drafts",
     "propose": "proposes",
-    "own": "reads what is of their own doing",
+    "own": "reads their own actions",
 }
 
 _PAGE = """# Rights of administrators
 
-Generated from `sandes.administration.authority` and the routes by `make specs`; tests/integration/test_every_right.py
-calls every route with every role from every kind of place. [The guide](README.md) says how it is used.
+This page lists what each role may do. [The guide](README.md) explains the roles. `make specs` generates the page from
+`sandes.administration.authority` and from the routes. A test, tests/integration/test_every_right.py, calls every route
+with every role.
 
-A role counts at the place that it was given for and everywhere below it; that of platform administrators everywhere. To
-who has no right to something it looks as if it did not exist.
+A role applies to the place that it was granted for and to everything below it. The role of a platform administrator
+applies everywhere. Without permission you get `not_found`, as for an id that does not exist.
 
 ## Matrix
 
@@ -32,23 +33,26 @@ who has no right to something it looks as if it did not exist.
 
 ## Granting
 
-By two people who each have one of these roles at the place or above it, and do not work in the same unit; taken away by
-one, those of {taken_by_two} by two (of two nodal officers, one by the other and a
-platform administrator). Platform administrators are made by operators, an organisation's first two nodal officers by
-two of them.
+Two people grant a role. Each of them holds one of the roles named here, at the place or above it, and they work in
+different units. One person can remove a role, except these: {taken_by_two}.
+Removing one of these needs two nodal officers. If an organisation has only two nodal officers and one of them is removed,
+it needs the other one and a platform administrator. Operators create platform administrators. Two platform administrators appoint an organisation's first two nodal
+officers.
 
 {granting}
 
 ## Routes
 
-*second*: to ask for it, or to approve it. *approval*: what the approval is about says which permission, and where.
+The column *need* says how the permission must be held: *second* means to request the change or to approve it. The column
+*where* says at which place: *approval* means that the approval's own change decides which permission is needed, and
+where.
 
 {routes}
 """
 
 
 def rights_page() -> str:
-    """docs/admin/rights.md, the whole of it."""
+    """Render docs/admin/rights.md."""
     matrix = (
         (permission.value, *(_CELLS[cells[role]] if role in cells else "" for role in Role))
         for permission, cells in ((permission, MATRIX[permission]) for permission in Permission)
@@ -59,7 +63,7 @@ def rights_page() -> str:
     return _PAGE.format(
         matrix=_table(("permission", *map(_name, Role)), matrix),
         taken_by_two=_names(TAKEN_BY_TWO),
-        granting=_table(("role", "granted by", "never beside"), granting),
+        granting=_table(("role", "granted by", "excludes"), granting),
         routes=_table(("route", "does", "permission", "need", "where"), sorted(_routes())),
     )
 
@@ -70,8 +74,8 @@ def _routes() -> Iterable[tuple[str, ...]]:
             said = route.openapi_extensions or {}
             permission = Permission[said[PERMISSION].upper()].value if PERMISSION in said else "every administrator"
             if PERMISSION not in said and WHERE in said:
-                by_itself = {"approval": "as it is about", "self": "every administrator"}
-                permission = by_itself.get(said[WHERE], "who has asked for it")
+                by_itself = {"approval": "of the change itself", "self": "every administrator"}
+                permission = by_itself.get(said[WHERE], "the person who requested it")
             yield (
                 f"`{route.method} {route.path}`",
                 route.summary or "",

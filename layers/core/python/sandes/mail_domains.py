@@ -1,4 +1,4 @@
-"""The e-mail addresses that an organisation accepts for its people (docs/admin/README.md, "Mail domains")."""
+"""The e-mail addresses that an organisation accepts for its people (docs/admin/mail-domains.md)."""
 
 from __future__ import annotations
 

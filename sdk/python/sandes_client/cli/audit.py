@@ -214,7 +214,7 @@ def list_command(
 
 def _nothing(action: str | None) -> str:
     """A misspelt action has no entries either."""
-    return f"No entry has the action {action}; docs/admin/README.md lists the actions." if action else "Nothing."
+    return f"No entry has the action {action}; docs/admin/audit-actions.md lists the actions." if action else "Nothing."
 
 
 def _line(one: dict[str, Any]) -> str:
