@@ -35,17 +35,17 @@ applies everywhere. Without permission you get `not_found`, as for an id that do
 
 Two people grant a role. Each of them holds one of the roles named here, at the place or above it, and they work in
 different units. One person can remove a role, except these: {taken_by_two}.
-Removing one of these needs two nodal officers. If an organisation has only two nodal officers and one of them is removed,
-it needs the other one and a platform administrator. Operators create platform administrators. Two platform administrators appoint an organisation's first two nodal
-officers.
+Removing one of these needs two nodal officers. If an organisation has only two nodal officers and one of them is
+removed, it needs the other one and a platform administrator. Operators create platform administrators. Two platform
+administrators appoint an organisation's first two nodal officers.
 
 {granting}
 
 ## Routes
 
-The column *need* says how the permission must be held: *second* means to request the change or to approve it. The column
-*where* says at which place: *approval* means that the approval's own change decides which permission is needed, and
-where.
+The column *need* says how the permission must be held: *second* means to request the change or to approve it. The
+column *where* says at which place. There, *approval* means that the requested change decides which permission is
+needed, and where.
 
 {routes}
 """
