@@ -168,9 +168,9 @@ def variable(stage: Synthesised, function: str, name: str) -> str:
     return str(stage.functions[function]["Environment"]["Variables"][name])
 
 
-def test_every_setting_is_explained_in_the_runbook() -> None:
-    runbook = (ROOT / "docs" / "runbook.md").read_text()
+def test_every_setting_is_explained_to_operators() -> None:
+    page = (ROOT / "docs" / "operations" / "settings.md").read_text()
     plain = StageSettings.model_fields.keys() - {"federation"}
-    missing = [name for name in sorted(plain) if f"`{name}`" not in runbook]
-    missing += [name for name in Federation.model_fields if f"`federation.{name}`" not in runbook]
+    missing = [name for name in sorted(plain) if f"`{name}`" not in page]
+    missing += [name for name in Federation.model_fields if f"`federation.{name}`" not in page]
     assert missing == []

@@ -16,12 +16,12 @@ from sandes.store.limits import LimitStore
 from tests.support.dynamodb import FlakyClient
 from tests.support.service import NOW, SMS_RULES, Service, new_phone
 
-RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
+PAGE = Path(__file__).parents[2] / "docs" / "operations" / "sms-in-india.md"
 
 
-def test_the_runbook_prints_the_text_that_is_sent() -> None:
+def test_the_page_about_sms_in_india_prints_the_text_that_is_sent() -> None:
     registered = registration_text("{#var#}")
-    assert f"\n   ```text\n   {registered}\n   ```\n" in RUNBOOK.read_text()
+    assert f"\n   ```text\n   {registered}\n   ```\n" in PAGE.read_text()
 
 
 @pytest.mark.parametrize(

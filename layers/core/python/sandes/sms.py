@@ -87,7 +87,7 @@ class SmsBudget:
 REGISTRATION_TEXT = "{code} is your Sandes code. It is valid for 5 minutes. Tell it to nobody."
 """The only SMS that the platform itself sends: for a registration or a change of number.
 
-docs/runbook.md prints it as it is registered with India's operators.
+docs/operations/sms-in-india.md prints it as it is registered with India's operators.
 """
 
 
