@@ -223,7 +223,7 @@ class Sealing:
     """
 
     def __init__(self, service: Key, *, ephemeral: bytes | None = None) -> None:
-        """Take `ephemeral` (32 bytes) only from tests of the vectors."""
+        """Create a sealing. Only tests of the vectors give `ephemeral` (32 bytes)."""
         self.service = service
         self._used: set[bytes] = set()
         self._renew(ephemeral)

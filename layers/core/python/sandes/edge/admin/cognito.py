@@ -53,7 +53,7 @@ class CognitoPool:
     def _link(self, administrator: AdministratorId, email: str) -> None:
         """Link the provider's user by the e-mail address, which the provider must verify.
 
-        If the user is linked already, AWS refuses to link again.
+        Ignore the error by which AWS reports that the user is linked already.
         """
         name = administrator_text(administrator)
         try:

@@ -44,8 +44,9 @@ def call(app: BaseRouter) -> tuple[Caller, int, DeviceDependencies]:
 
 
 def counted_call(app: BaseRouter) -> tuple[Caller, int, DeviceDependencies]:
-    """Do what `call` does, for routes without a limit of their own. Raises ProtocolError rate_limited and unavailable
-    too.
+    """Return the same as `call`, for routes without a limit of their own.
+
+    Raises ProtocolError rate_limited and unavailable too.
     """
     caller, now_ms, deps = call(app)
     enforce(deps.limits, Limit.CALLS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
