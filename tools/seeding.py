@@ -55,7 +55,7 @@ def seed_citizens(client: Client, tables: Mapping[str, str], count: int) -> list
         )
         accounts.append(account)
         directory_rows += [_account_row(account, now), device_item(device)]
-        routing_rows.append(routing.replacing(device, seal_key)["Put"]["Item"])
+        routing_rows.append(routing.replacing(device, seal_key).item)
     batch_write(client, tables["directory"], _puts(directory_rows))
     batch_write(client, tables["routing"], _puts(routing_rows))
     return accounts
@@ -87,5 +87,5 @@ def _account_row(account: AccountId, now: int) -> dict[str, Any]:
     }
 
 
-def _puts(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _puts(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{"PutRequest": {"Item": row}} for row in rows]

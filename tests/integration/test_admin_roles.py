@@ -14,7 +14,7 @@ from sandes.administration.roles.admin_identity import identify
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
 from sandes.model.ids import AdministratorId, OrganisationId, administrator_text, id_text, parse_organisation
 from sandes.model.organisation import Organisation
-from sandes.store.dynamo import transact
+from sandes.store.transaction import transact
 from tests.support.admin_api import AdminApi, Answer, admin_api
 from tests.support.administration import Administration
 from tests.support.cursors import edited
@@ -139,8 +139,8 @@ def test_two_sign_ins_of_one_mailbox_do_not_approve_each_other(ministry: Ministr
     assert known
     local, _, domain = ministry.asha.administrator.email.partition("@")
     alias = replace(known[0], email=f"{local.upper()}+second@{domain}")
-    replacing: Any = ministry.staff.store.replacing(known[0], alias)
-    ministry.service.client.transact_write_items(TransactItems=[replacing])
+    replacing = ministry.staff.store.replacing(known[0], alias)
+    transact(ministry.service.client, [replacing])
     asked = ministry.ask(ministry.asha, "verifier", ministry.west)
     assert ministry.approve(ministry.ravi, asked).code == "own_request"
 

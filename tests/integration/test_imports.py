@@ -22,6 +22,7 @@ from sandes.people import devices
 from sandes.protocol.client_api import VerifyRegistration
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.imports import encode_results
+from sandes.store.transaction import transact
 from tests.support.batches import Crash, Crashing
 from tests.support.cursors import edited
 from tests.support.forms import policy_of
@@ -1136,8 +1137,8 @@ def set_domains(office: Importing, *domains: str) -> None:
     store = office.service.organisations
     found = store.read(office.organisation)
     assert found is not None
-    change: Any = store.setting_mail_domains(office.organisation, domains, before=found.mail_domains)
-    office.service.client.transact_write_items(TransactItems=[change])
+    change = store.setting_mail_domains(office.organisation, domains, before=found.mail_domains)
+    transact(office.service.client, [change])
 
 
 def test_rows_with_addresses_outside_get_a_finding_under_the_name_of_their_column(office: Importing) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from sandes.administration.recorder import BesideFailed, Recorder
+from sandes.administration.recorder import Recorder
 from sandes.crypto.audit_chain import FIRST, AuditKey, is_signed_entry, link_hash
 from sandes.model.audit import Act, Entry
 from sandes.model.ids import OrganisationId, id_text, new_organisation_id
+from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.audit import AuditStore
-from sandes.store.dynamo import ConditionFailed
+from sandes.store.dynamo import Condition, ConditionFailed
+from sandes.store.transaction import Put
 from tests.support.service import Service
 
 EACH = 6
@@ -58,16 +59,10 @@ def act(chain: OrganisationId, action: str) -> Act:
     return Act(action=action, actor="operator", role=None, organisation=chain, details={"of": action})
 
 
-def row(on: Backend, chain: OrganisationId, name: str) -> dict[str, Any]:
-    key = {"p": {"S": f"X#{id_text(chain)}"}, "s": {"S": name}}
-    return {
-        "Put": {
-            "TableName": on.service.tables["directory"],
-            "Item": key,
-            "ConditionExpression": "attribute_not_exists(p)",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-    }
+def row(on: Backend, chain: OrganisationId, name: str) -> Put:
+    item = {"p": {"S": f"X#{id_text(chain)}"}, "s": {"S": name}}
+    free = Condition(f"{name} is free")
+    return Put(on.service.tables["directory"], item, condition="attribute_not_exists(p)", named=free, old=True)
 
 
 @pytest.mark.parametrize("writers", [2, 6, 16])
@@ -100,7 +95,7 @@ def test_of_many_who_do_the_same_at_once_one_does_it_and_one_entry_says_so(on: B
         try:
             write([row(on, chain, "once")])
         except ConditionFailed as failed:
-            return "" if failed.failed == {0} and failed.items[0] is not None else "another failure"
+            return "" if failed.row(Condition("once is free")) else "another failure"
         return f"n{number}.once"
 
     with ThreadPoolExecutor(6) as pool:
@@ -113,10 +108,16 @@ def test_what_stands_beside_is_told_apart_from_the_act(on: Backend) -> None:
     chain = new_organisation_id()
     on.recorder().writer(act(chain, "first.act"), now_ms=on.service.now_ms)([row(on, chain, "a")])
     beside = [row(on, chain, "b"), row(on, chain, "a")]
-    write = on.recorder().writer(act(chain, "second.act"), now_ms=on.service.now_ms, beside=beside)
-    with pytest.raises(BesideFailed) as caught:
+    write = on.recorder().by_right(
+        act(chain, "second.act"),
+        None,
+        now_ms=on.service.now_ms,
+        beside=beside,
+        otherwise=ErrorCode.REQUEST_STATE,
+    )
+    with pytest.raises(ProtocolError) as caught:
         write([row(on, chain, "c")])
-    assert (caught.value.index, caught.value.item) == (1, row(on, chain, "a")["Put"]["Item"])
+    assert caught.value.code is ErrorCode.REQUEST_STATE
     assert len(on.chain(chain)) == 1
 
 

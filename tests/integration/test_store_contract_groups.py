@@ -153,7 +153,7 @@ def test_an_event_is_written_with_its_change_or_not_at_all(groups: Groups) -> No
     assert groups.store.event(group, never.message)[1] is None
     groups.store.forget_event(made)
     assert groups.store.event(group, made.message)[1] is None
-    assert event_put(made)["Put"]["Item"]
+    assert event_put("directory", made).item
 
 
 def test_a_group_counts_in_its_unit_until_it_is_dissolved(groups: Groups) -> None:

@@ -129,9 +129,9 @@ def test_envelopes_come_in_the_order_of_their_messages(store_backend: Service, i
 
 def fill(service: Service, given: list[Envelope]) -> None:
     """Put rows without the condition, 25 a call: what `add` did one by one, long ago."""
-    put = service.inbox._put
+    adding = service.inbox.adding
     for start in range(0, len(given), 25):
-        requests: Any = [{"PutRequest": {"Item": put(envelope)["Item"]}} for envelope in given[start : start + 25]]
+        requests: Any = [{"PutRequest": {"Item": adding(envelope).item}} for envelope in given[start : start + 25]]
         dynamo.batch_write(service.client, service.tables["inbox"], requests)
 
 

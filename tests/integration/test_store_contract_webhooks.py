@@ -14,7 +14,7 @@ from sandes.model.delivery import AppEvent
 from sandes.model.ids import new_app_id, new_one_time_id
 from sandes.model.webhook import WebhookDelivery
 from sandes.store.apps import AppStore
-from sandes.store.deliveries import EVENT_KEEP_SECONDS, Answer, DeliveryStore
+from sandes.store.deliveries import ANSWER_IS_NEW, EVENT_KEEP_SECONDS, Answer, DeliveryStore
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.webhooks import WebhookStore
 from tests.support.service import Service
@@ -245,6 +245,6 @@ def test_an_answer_is_remembered_once_and_anew_when_its_day_is_over(world: World
     second = Answer(b"g" * 16, "[]")
     with pytest.raises(ConditionFailed) as caught:
         world.deliveries.write([remembering(world.app.id, request, second, now_seconds=world.now + 86_399)])
-    assert caught.value.items[0]
+    assert caught.value.row(ANSWER_IS_NEW)
     world.deliveries.write([remembering(world.app.id, request, second, now_seconds=world.now + 86_400)])
     assert world.deliveries.remembered(world.app.id, request, now_seconds=world.now + 86_400) == second

@@ -14,7 +14,7 @@ from sandes.model.audit import Entry
 from sandes.model.ids import AdministratorId, OrganisationId
 from sandes.store.administrators import AdministratorStore
 from sandes.store.audit import AuditStore
-from sandes.store.dynamo import transact
+from sandes.store.transaction import transact
 from tests.support.service import NOW, Service
 
 AUDIT_KEY = AuditKey.of(b"k" * 32)

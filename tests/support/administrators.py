@@ -19,7 +19,7 @@ from sandes.administration.sign_in import GROUP
 from sandes.model.administrator import PLATFORM, Administrator, Assignment, Place, Role
 from sandes.model.ids import AdministratorId, administrator_text, parse_administrator
 from sandes.store.administrators import AdministratorStore
-from sandes.store.dynamo import transact
+from sandes.store.transaction import Operation, transact
 from sandes_client.admin import AdminClient, AskCode, Cognito, SetUpAuthenticator, SignedIn, Tokens, begin
 from tests.conftest import Deployed
 from tests.support import totp
@@ -88,7 +88,7 @@ def administrator(
 def enter(deployed: Deployed, who: Administrator, roles: Iterable[tuple[Role, Place]]) -> None:
     """Write an administrator and their assignments into the directory, as nobody's doing."""
     store = AdministratorStore(deployed.engine.client("dynamodb"), deployed.stack.tables["directory"])
-    operations = [store.putting(who)]
+    operations: list[Operation] = [store.putting(who)]
     for role, place in roles:
         operations += store.granting(Assignment(who.id, role, place, "test", who.created_at), who)
     transact(store.client, operations)

@@ -48,6 +48,7 @@ from sandes.store.limits import LimitStore, full_at_ms, limit_key
 from sandes.store.routing import RoutingStore
 from sandes.store.schema import InboxRow, RoutingRow
 from sandes.store.standing import standing_attribute
+from sandes.store.transaction import transact
 from tests.support.batches import Crash
 from tests.support.keys import SERVICE_KEYS, DeviceKeys
 from tests.support.queue import FakeQueue
@@ -85,9 +86,9 @@ def seed_people(
             person.devices.append(device)
             person.keys.append(keys)
         seal_keys = [SealKey(1, keys.seal_public) for keys in person.keys]
-        row = routing.replacing(person.devices[0], seal_keys[0])["Put"]["Item"]
+        row = routing.replacing(person.devices[0], seal_keys[0]).parameters()["Item"]
         for device, key in zip(person.devices[1:], seal_keys[1:], strict=True):
-            entry = routing.adding(device, key)["Update"]["ExpressionAttributeValues"][":entry"]
+            entry = routing.adding(device, key).parameters()["ExpressionAttributeValues"][":entry"]
             row[RoutingRow.DEVICES]["M"][str(device.number)] = entry
         if standing:
             row[RoutingRow.STANDING] = standing_attribute(standing)
@@ -183,7 +184,7 @@ class Groups:
 
     def stand(self, person: Person, standing: Standing | None) -> None:
         operation = RoutingStore(self.service.client, self.service.tables["routing"]).standing(person.account, standing)
-        self.service.client.transact_write_items(TransactItems=[operation])  # type: ignore[list-item]
+        transact(self.service.client, [operation])
 
     def fanout(self, through: Through = lambda target: target, *, at_once: int = 1) -> Fanout:
         """Of one environment; every call to the outside goes `through`."""

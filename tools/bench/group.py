@@ -133,7 +133,7 @@ def _seed_people(engine: Engine, deployment: Deployment, count: int) -> list[Acc
     for _ in range(count):
         account = new_account_id()
         device = Device(account, DeviceNumber(1), new_registration_id(), new_inbox_id(), b"", "", "", 0)
-        requests.append({"PutRequest": {"Item": routing.replacing(device, key)["Put"]["Item"]}})
+        requests.append({"PutRequest": {"Item": routing.replacing(device, key).item}})
         accounts.append(account)
     batch_write(client, table, requests)
     return accounts

@@ -24,6 +24,7 @@ from sandes.protocol.fields import OrganisationField, UnitField, Wire
 from sandes.store.approvals import ApprovalStore, approval_key
 from sandes.store.organisations import OrganisationStore
 from sandes.store.schema import DirectoryRow
+from sandes.store.transaction import transact
 from tests.support.administration import Administration
 from tests.support.cursors import edited
 from tests.support.dynamodb import OvertakenClient
@@ -172,7 +173,7 @@ def test_a_second_account_of_the_same_unit_is_not_a_second_person(world: World) 
 def test_who_has_moved_to_the_approvers_unit_since_works_there(world: World) -> None:
     asked = world.ask()
     moved = replace(world.asha.administrator, home=world.place)
-    world.service.client.transact_write_items(TransactItems=[world.staff.store.putting(moved)])  # type: ignore[list-item]
+    transact(world.service.client, [world.staff.store.putting(moved)])
     assert refused(world.approve, world.ravi, asked.id) == "same_unit"
 
 
@@ -300,7 +301,7 @@ def test_what_an_older_deployment_has_stored_is_shown_and_cancelled_and_not_carr
     asked = replace(world.ask(), **older)
     store = world.deps.store
     pending = store.pending_of(world.asha.id, now_seconds=NOW)
-    item = store.requesting(asked, pending, of_platform=False, now_seconds=NOW)[0]["Put"]["Item"]
+    item = store.requesting(asked, pending, of_platform=False, now_seconds=NOW)[0].parameters()["Item"]
     world.service.client.put_item(TableName=store.table, Item=item)
     expected = "not_found" if "operation" in older else "approval_state"
     assert refused(world.approve, world.ravi, asked.id) == expected

@@ -44,7 +44,7 @@ def grow(service: Service, of: OrganisationId, count: int, *, officials: int = 0
         units[unit.id] = unit
         made.append(unit.id)
     for number, one in enumerate(made if officials else []):
-        service.client.update_item(**store.counting(of, one, officials=officials)["Update"])
+        service.client.update_item(**store.counting(of, one, officials=officials).parameters())
         for official in range(officials):
             account = AccountId((number * officials + official).to_bytes(8, "big"))
             service.client.put_item(TableName=service.tables["directory"], Item=official_row(of, one, account))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from nacl.signing import SigningKey
 
-from sandes.administration.recorder import BesideFailed, ChainBroken, Recorder
+from sandes.administration.recorder import ChainBroken, Recorder
 from sandes.crypto.audit_chain import FIRST, AuditKey, details_of, is_signed_entry, link_hash
 from sandes.model.app import Webhook
 from sandes.model.audit import Act, Entry
@@ -23,9 +23,10 @@ from sandes.model.ids import (
     new_unit_id,
     parse_app,
 )
-from sandes.protocol.errors import ProtocolError
+from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.audit import AuditStore
-from sandes.store.dynamo import ConditionFailed, StoreUnavailable
+from sandes.store.dynamo import Condition, ConditionFailed, StoreUnavailable
+from sandes.store.transaction import Check, Put, transact
 from tests.support.dynamodb import FlakyClient
 from tests.support.service import LOGIN, NOW, NOW_MS, Service
 from tools.backstage.operations import operate
@@ -57,15 +58,17 @@ def check(found: list[Entry], *, key: AuditKey = KEY) -> None:
         prev, at_ms = link_hash(entry.statement, entry.signature), entry.at_ms
 
 
-def put(service: Service, name: str) -> Any:
+def put(service: Service, name: str) -> Put:
     """Any operation: a row of the directory."""
-    put: dict[str, Any] = {
-        "TableName": service.tables["directory"],
-        "Item": {"p": {"S": f"X#{name}"}, "s": {"S": "0"}},
-        "ConditionExpression": "attribute_not_exists(p)",
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
-    return {"Put": put}
+    item = {"p": {"S": f"X#{name}"}, "s": {"S": "0"}}
+    free = Condition(f"{name} is free")
+    return Put(service.tables["directory"], item, condition="attribute_not_exists(p)", named=free, old=True)
+
+
+def right(service: Service, name: str) -> Check:
+    """Any check: a row that is not there."""
+    key = {"p": {"S": f"X#{name}"}, "s": {"S": "0"}}
+    return Check(service.tables["directory"], key, condition="attribute_not_exists(p)")
 
 
 def there(service: Service, name: str) -> bool:
@@ -111,14 +114,14 @@ def test_each_transaction_of_an_act_has_an_entry(service: Service) -> None:
 
 def test_an_act_that_fails_leaves_no_entry_and_tells_the_store_what_it_would_have_heard(service: Service) -> None:
     chain = new_organisation_id()
-    write = recorder(service).writer(act(chain), now_ms=NOW_MS, beside=[put(service, "beside a failure")])
-    service.client.transact_write_items(TransactItems=[put(service, "taken")])
+    beside = put(service, "beside a failure")
+    write = recorder(service).by_right(act(chain), None, now_ms=NOW_MS, beside=[beside])
+    transact(service.client, [put(service, "taken")])
     with pytest.raises(ConditionFailed) as caught:
         write([put(service, "free"), put(service, "taken")])
-    assert caught.value.failed == {1}
-    assert len(caught.value.items) == 2
-    assert caught.value.items[0] is None
-    assert caught.value.items[1] == {"p": {"S": "X#taken"}, "s": {"S": "0"}}
+    (failure,) = caught.value.failures
+    assert failure.condition == "taken is free"
+    assert failure.row == {"p": {"S": "X#taken"}, "s": {"S": "0"}}
     assert not there(service, "free")
     assert not there(service, "beside a failure")
     assert entries(service, chain) == []
@@ -126,22 +129,38 @@ def test_an_act_that_fails_leaves_no_entry_and_tells_the_store_what_it_would_hav
 
 def test_what_fails_beside_an_act_is_told_apart(service: Service) -> None:
     chain = new_organisation_id()
-    service.client.transact_write_items(TransactItems=[put(service, "approved")])
+    transact(service.client, [put(service, "approved")])
     beside = [put(service, "fine"), put(service, "approved")]
-    with pytest.raises(BesideFailed) as caught:
-        recorder(service).writer(act(chain), now_ms=NOW_MS, beside=beside)([put(service, "act")])
-    assert caught.value.index == 1
-    assert caught.value.item == {"p": {"S": "X#approved"}, "s": {"S": "0"}}
+    write = recorder(service).by_right(
+        act(chain), right(service, "held"), now_ms=NOW_MS, beside=beside, otherwise=ErrorCode.APPROVAL_STATE
+    )
+    with pytest.raises(ProtocolError) as caught:
+        write([put(service, "act")])
+    assert caught.value.code is ErrorCode.APPROVAL_STATE
     assert not there(service, "act")
     assert entries(service, chain) == []
 
 
+def test_who_has_lost_the_right_hears_so_whatever_else_failed_beside_the_act(service: Service) -> None:
+    chain = new_organisation_id()
+    transact(service.client, [put(service, "lost"), put(service, "decided")])
+    for beside in ([], [put(service, "decided")]):
+        write = recorder(service).by_right(
+            act(chain), right(service, "lost"), now_ms=NOW_MS, beside=beside, otherwise=ErrorCode.APPROVAL_STATE
+        )
+        with pytest.raises(ProtocolError) as caught:
+            write([put(service, "act without a right")])
+        assert caught.value.code is ErrorCode.NOT_FOUND
+    assert entries(service, chain) == []
+
+
 def test_the_store_hears_first_of_its_own_conditions(service: Service) -> None:
-    service.client.transact_write_items(TransactItems=[put(service, "both")])
-    write = recorder(service).writer(act(new_organisation_id()), now_ms=NOW_MS, beside=[put(service, "approved twice")])
-    service.client.transact_write_items(TransactItems=[put(service, "approved twice")])
-    with pytest.raises(ConditionFailed):
+    transact(service.client, [put(service, "both"), put(service, "approved twice")])
+    lost = right(service, "approved twice")
+    write = recorder(service).by_right(act(new_organisation_id()), lost, now_ms=NOW_MS)
+    with pytest.raises(ConditionFailed) as caught:
         write([put(service, "both")])
+    assert [failure.condition for failure in caught.value.failures] == ["both is free"]
 
 
 def test_an_environment_that_was_overtaken_appends_behind_what_the_other_wrote(service: Service) -> None:
@@ -209,9 +228,8 @@ def test_an_altered_last_entry_is_not_built_on(service: Service) -> None:
     recorder(service).record(act(chain, "person.revoke"), now_ms=NOW_MS)
     (entry,) = entries(service, chain)
     altered = replace(entry, statement=entry.statement.replace(b"person.revoke", b"person.verify"))
-    operation: Any = AuditStore(service.client, service.tables["audit"]).adding(altered)[0]
-    del operation["Put"]["ConditionExpression"]
-    service.client.transact_write_items(TransactItems=[operation])
+    operation = AuditStore(service.client, service.tables["audit"]).adding(altered)[0]
+    transact(service.client, [replace(operation, condition="")])
     with pytest.raises(ChainBroken):
         recorder(service).record(act(chain), now_ms=NOW_MS)
 

@@ -24,6 +24,7 @@ from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import Hello
 from sandes.store.directory import DirectoryStore, putting_former
 from sandes.store.routing import RoutingStore
+from sandes.store.transaction import transact
 from tests.support.dynamodb import FlakyClient
 from tests.support.keys import DeviceKeys
 from tests.support.log import caught_log
@@ -231,8 +232,8 @@ def test_a_device_whose_number_was_given_to_another_learns_that_it_was_replaced(
     """Numbers come round again after 255."""
     former = DeviceKeys()
     before = replace(asha.devices[0], registration=RegistrationId(7), identity_key=former.identity_public)
-    put: Any = putting_former(service.tables["directory"], before, "replaced", now_seconds=NOW)
-    service.client.transact_write_items(TransactItems=[put])
+    put = putting_former(service.tables["directory"], before, "replaced", now_seconds=NOW)
+    transact(service.client, [put])
     error = refused(service, former.token(str(asha.address()), now_seconds=NOW, audience=AUDIENCE))
     assert (error.code, error.details) == (ErrorCode.REVOKED, {"reason": "replaced"})
     assert (

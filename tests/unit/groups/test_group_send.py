@@ -27,6 +27,7 @@ from sandes.store.schema import StatisticRow
 from sandes.store.send_view import SendView
 from sandes.store.statistics import StatisticsStore
 from sandes.store.suspensions import SuspensionStore
+from sandes.store.transaction import transact
 from tests.support.dynamodb import StaleClient
 from tests.support.fanouts import Groups, read, verified
 from tests.support.service import MAX_EXPIRY_SECONDS, NOW, NOW_MS, Person, Service
@@ -190,7 +191,7 @@ def test_expiry_is_the_senders_wish_within_the_stages_maximum(
 def test_a_device_that_was_unlinked_posts_no_more(groups: Groups, people: list[Person], group: Group) -> None:
     device = people[0].devices[0]
     operation = groups.service.routing.removing(device)
-    groups.service.client.transact_write_items(TransactItems=[operation])  # type: ignore[list-item]
+    transact(groups.service.client, [operation])
     assert refused(groups, groups.frame(group), people[0]).code is ErrorCode.REVOKED
 
 

@@ -20,6 +20,7 @@ from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.frames import MAX_FRAME_BYTES, Body, Drained, Fetch, Hello, Ping, Sync, Welcome, render
 from sandes.store.inbox import InboxStore
 from sandes.store.routing import CONNECTION_SECONDS
+from sandes.store.transaction import transact
 from tests.support.dynamodb import FlakyClient
 from tests.support.gateway import FakeGateway
 from tests.support.keys import DeviceKeys
@@ -465,7 +466,7 @@ def test_an_unlinked_device_and_a_superseded_socket_fetch_nothing(service: Servi
     with pytest.raises(ProtocolError) as caught:
         fetched(service, ravi, id, old)
     assert caught.value.code is ErrorCode.SUPERSEDED
-    service.client.transact_write_items(TransactItems=[service.routing.removing(ravi.devices[0])])  # type: ignore[list-item]
+    transact(service.client, [service.routing.removing(ravi.devices[0])])
     with pytest.raises(ProtocolError) as caught:
         fetched(service, ravi, id, new)
     assert caught.value.code is ErrorCode.REVOKED

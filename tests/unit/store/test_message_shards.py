@@ -42,7 +42,7 @@ def test_messages_share_no_partition_and_are_listed_newest_first(limit: int) -> 
     client, tables, _ = memory_dynamodb()
     store = DeliveryStore(client, tables["deliveries"])
     for id in ids:
-        client.put_item(**store.creating(message(id))["Put"])
+        client.put_item(**store.creating(message(id)).parameters())
     partitions = Counter(item["p"]["S"] for item in client.scan(TableName=tables["deliveries"])["Items"])
     assert len(partitions) == MESSAGE_SHARDS
     assert max(partitions.values()) <= 60 / MESSAGE_SHARDS + 2

@@ -16,7 +16,7 @@ from sandes.model.ids import AdministratorId, administrator_text, id_text, parse
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.administrators import AdministratorStore
 from sandes.store.audit import AuditStore
-from sandes.store.dynamo import transact
+from sandes.store.transaction import transact
 from tests.support.administration import Administration
 from tests.support.dynamodb import OvertakenClient, memory_dynamodb
 from tests.support.service import NOW, Service

@@ -18,6 +18,7 @@ from sandes.model.profile import OFFICIAL_POLICY
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.dynamo import StoreUnavailable
 from sandes.store.organisations import OrganisationStore
+from sandes.store.transaction import transact
 from tests.support.dynamodb import OvertakenClient
 from tests.support.interleaving import Side, Stepped, run_interleaved, schedules
 from tests.support.service import NOW, Person, Service
@@ -270,11 +271,11 @@ def test_a_unit_with_units_officials_or_groups_stays(service: Service) -> None:
     service.unit(of, parent=with_unit)
     official = service.person()
     service.verify(official, of, unit=with_official)
-    service.client.transact_write_items(TransactItems=[service.organisations.counting(of, with_group, groups=1)])  # type: ignore[list-item]
+    transact(service.client, [service.organisations.counting(of, with_group, groups=1)])
     for unit in (with_unit, with_official, with_group):
         assert refused(remove, service, of, unit) is ErrorCode.UNIT_NOT_EMPTY
     service.revoke(official)
-    service.client.transact_write_items(TransactItems=[service.organisations.counting(of, with_group, groups=-1)])  # type: ignore[list-item]
+    transact(service.client, [service.organisations.counting(of, with_group, groups=-1)])
     remove(service, of, with_official)
     remove(service, of, with_group)
     assert {with_official, with_group}.isdisjoint(tree(service, of).units)
@@ -310,8 +311,8 @@ def test_a_unit_that_gets_an_official_while_it_is_being_removed_stays(service: S
 def test_a_unit_that_gets_a_group_while_it_is_being_removed_stays(service: Service) -> None:
     of = service.organisation()
     unit = service.unit(of)
-    counting: Any = service.organisations.counting(of, unit, groups=1)
-    late = overtaken(service, lambda: service.client.transact_write_items(TransactItems=[counting]))
+    counting = service.organisations.counting(of, unit, groups=1)
+    late = overtaken(service, lambda: transact(service.client, [counting]))
     assert refused(remove, service, of, unit, late) is ErrorCode.UNIT_NOT_EMPTY
 
 

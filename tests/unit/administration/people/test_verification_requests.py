@@ -20,7 +20,7 @@ from sandes.people import verification_requests as asking
 from sandes.protocol.admin_people_api import VerifyRequest
 from sandes.protocol.client_api import NewVerificationRequest, OwnVerificationRequest
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.store.dynamo import transact
+from sandes.store.transaction import transact
 from tests.support.administration import Administration
 from tests.support.dynamodb import OvertakenClient
 from tests.support.keys import DeviceKeys

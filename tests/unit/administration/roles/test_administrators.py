@@ -11,7 +11,8 @@ from sandes.model.administrator import Administrator, Assignment, Place, Role
 from sandes.model.ids import AdministratorId, OrganisationId
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.administrators import AdministratorStore
-from sandes.store.dynamo import ConditionFailed, transact
+from sandes.store.dynamo import ConditionFailed
+from sandes.store.transaction import transact
 from tests.support.service import NOW, Service
 
 

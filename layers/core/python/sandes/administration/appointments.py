@@ -15,16 +15,17 @@ from sandes.model.ids import AdministratorId, OrganisationId, administrator_text
 from sandes.model.mailbox import mailbox_of
 from sandes.protocol.admin_roles_api import NewPerson
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
-from sandes.store.administrators import AdministratorStore
+from sandes.store.administrators import NOT_ASSIGNED, UNCHANGED, AdministratorStore
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.organisations import OrganisationStore
+from sandes.store.transaction import Operation
 
 _TRIES = 4
 """Of a grant while others change the same person's roles."""
 
 
-Parts = Callable[[Assignment, Administrator], Iterable[Any]]
-"""What is written with the grant: parts of a transaction, the first of which fails for who has the role already."""
+Parts = Callable[[Assignment, Administrator], Iterable[Operation]]
+"""Builds the grant and what is written with it. NOT_ASSIGNED fails for who has the role already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Appointments:
         """Whoever has no role anywhere is invited first; whoever has one keeps their name and home. The organisation
         lists somebody of another organisation under the name and address that it was given.
 
-        Raises ProtocolError: as `check`; `otherwise` if one of `parts` but the first fails; unavailable.
+        Raises ProtocolError: as `check`; `otherwise` if another one of `parts` fails; unavailable.
         """
         now = decision.now_ms // 1000
         two = (decision.approval.requested_by, decision.approver.id)
@@ -95,9 +96,9 @@ class Appointments:
             try:
                 write([made, *parts(grant, _as_given(person, wanted))], subject=administrator_text(id))
             except ConditionFailed as failed:
-                if 0 in failed.failed:  # given another role meanwhile: the two may exclude each other
+                if failed.is_(UNCHANGED):  # given another role meanwhile: the two may exclude each other
                     continue
-                raise ProtocolError(ErrorCode.ALREADY_ASSIGNED if 1 in failed.failed else otherwise) from None
+                raise ProtocolError(ErrorCode.ALREADY_ASSIGNED if failed.is_(NOT_ASSIGNED) else otherwise) from None
             return
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 

@@ -25,7 +25,7 @@ from sandes.administration.authority import (
     places_seen,
     require,
 )
-from sandes.administration.recorder import BesideFailed, Recorder, recording
+from sandes.administration.recorder import Recorder
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor as make_cursor
 from sandes.cursors import position
@@ -38,9 +38,10 @@ from sandes.model.organisation import Tree
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.fields import Wire
 from sandes.store.administrators import AdministratorStore
-from sandes.store.approvals import SAME_AT, ApprovalStore, same_as
+from sandes.store.approvals import NOBODY_ASKED, ApprovalStore, same_as
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.organisations import OrganisationStore
+from sandes.store.transaction import Operation
 
 Parameters = TypeVar("Parameters", bound=Wire)
 
@@ -58,7 +59,7 @@ class Write(Protocol):
     is about, for the audit entry.
     """
 
-    def __call__(self, operations: Sequence[Any], /, *, subject: str | None = None) -> None: ...
+    def __call__(self, operations: Sequence[Operation], /, *, subject: str | None = None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def request(caller: Caller, operation: str, parameters: Wire, *, now_ms: int, de
     act = _act(f"{operation}.requested", caller, right, approval, asked.recorded(parameters))
     still = deps.administrators.still(right, now_seconds=now_ms // 1000)
     platforms = of_platform(asked.permission, "second", asked.roles(parameters))
-    write = recording(deps.recorder, act, now_ms=now_ms, conditions=[still])
+    write = deps.recorder.by_right(act, still, now_ms=now_ms)
     for _ in range(_TRIES):
         pending = deps.store.pending_of(caller.id, now_seconds=now_ms // 1000)
         if len(pending.approvals) >= MAX_PENDING:
@@ -168,20 +169,21 @@ def approve(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDepend
     operation.check(parameters, caller, now_seconds=now_ms // 1000)
     right = _right_to_approve(caller, operation, parameters, deps)
     act = _act(approval.operation, caller, right, approval, operation.recorded(parameters))
+    still = deps.administrators.still(right, now_seconds=now_ms // 1000)
     beside = [
         deps.store.deciding(approval, "executed", caller.id, now_seconds=now_ms // 1000),
-        deps.administrators.still(right, now_seconds=now_ms // 1000),
         deps.administrators.still(requesters_right, now_seconds=now_ms // 1000),
         *deps.store.no_longer_pending(approval),
     ]
 
-    def write(operations: Sequence[Any], /, *, subject: str | None = None) -> None:
-        deps.recorder.writer(replace(act, subject=subject), now_ms=now_ms, beside=beside)(operations)
+    def write(operations: Sequence[Operation], /, *, subject: str | None = None) -> None:
+        what = replace(act, subject=subject)
+        deps.recorder.by_right(what, still, now_ms=now_ms, beside=beside, otherwise=ErrorCode.APPROVAL_STATE)(
+            operations
+        )
 
     try:
         operation.carry_out(parameters, Decision(approval, caller, now_ms), write)
-    except BesideFailed as failed:
-        raise ProtocolError(ErrorCode.NOT_FOUND if failed.index == 1 else ErrorCode.APPROVAL_STATE) from None
     except ProtocolError:
         _check_pending(_read(id, now_ms, deps), now_ms)  # what is refused because another approver was faster
         raise
@@ -359,14 +361,10 @@ def _close(
     deps: ApprovalDependencies,
 ) -> Approval:
     decided = deps.store.deciding(approval, decision, caller.id, now_seconds=now_ms // 1000, reason=reason)
-    still = [deps.administrators.still(right, now_seconds=now_ms // 1000)] if right else []
-    beside = [decided, *still, *deps.store.no_longer_pending(approval)]
+    still = deps.administrators.still(right, now_seconds=now_ms // 1000) if right else None
+    beside = [decided, *deps.store.no_longer_pending(approval)]
     act = _act(f"{approval.operation}.{decision}", caller, right, approval, {"reason": reason} if reason else {})
-    try:
-        deps.recorder.writer(act, now_ms=now_ms, beside=beside)([])
-    except BesideFailed as failed:
-        lost_right = right is not None and failed.index == 1
-        raise ProtocolError(ErrorCode.NOT_FOUND if lost_right else ErrorCode.APPROVAL_STATE) from None
+    deps.recorder.by_right(act, still, now_ms=now_ms, beside=beside, otherwise=ErrorCode.APPROVAL_STATE)([])
     return _read(approval.id, now_ms, deps)
 
 
@@ -376,7 +374,7 @@ def _digest(operation: str, asked_for: Mapping[str, Any]) -> bytes:
 
 def _check_not_the_same(failed: ConditionFailed) -> None:
     """Raises ProtocolError already_pending if somebody asks for the same already."""
-    row = failed.items[SAME_AT] if SAME_AT in failed.failed else None
+    row = failed.row(NOBODY_ASKED)
     if row is not None:
         raise ProtocolError(ErrorCode.ALREADY_PENDING, details={"approval": base64url_text(same_as(row))})
 

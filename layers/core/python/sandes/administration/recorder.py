@@ -22,8 +22,9 @@ from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.audit import Act, Entry, Head, read_entry
 from sandes.model.ids import OrganisationId, administrator_text
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.store.audit import AuditStore
-from sandes.store.dynamo import ConditionFailed, Item, Sleep, StoreUnavailable, Writer, transact, waits
+from sandes.store.audit import AuditStore, ChainMoved
+from sandes.store.dynamo import ConditionFailed, Sleep, StoreUnavailable, waits
+from sandes.store.transaction import Check, Operation, Writer
 
 TRIES = 64
 LONGEST_WAIT_SECONDS = 0.2
@@ -32,14 +33,6 @@ appends take only leaves the chain idle.
 """
 
 MAX_BODY_BYTES = 16_384
-
-
-class BesideFailed(Exception):
-    """A condition of what was to be written beside an act did not hold: the first such, by its place, and its row."""
-
-    def __init__(self, index: int, item: Item | None) -> None:
-        super().__init__("condition beside an act failed")
-        self.index, self.item = index, item
 
 
 class ChainBroken(Exception):
@@ -58,20 +51,48 @@ class Recorder:
     sleep: Sleep = time.sleep
     _heads: dict[OrganisationId, Head] = field(default_factory=dict, repr=False)
 
-    def writer(self, act: Act, *, now_ms: int, beside: Sequence[Any] = ()) -> Writer:
-        """A store's writer, which writes an entry of `act`, and what is `beside`, with each of its transactions.
+    def writer(self, act: Act, *, now_ms: int) -> Writer:
+        """Gives a store's writer, which writes an entry of `act` with each of its transactions.
 
-        It raises ConditionFailed as `transact` does if an operation of the store fails, of these operations only;
-        BesideFailed if none does, but one that is beside them; StoreUnavailable, also if others kept writing to the
-        chain; ChainBroken; ValueError or TypeError for details that are no JSON or above MAX_BODY_BYTES. In each case
-        nothing is written.
+        The writer raises ConditionFailed as `transact` does, with operations of the store only; StoreUnavailable, also
+        if others kept writing to the chain; ChainBroken; ValueError or TypeError for details that are no JSON or above
+        MAX_BODY_BYTES. In each case nothing is written.
         """
         content = body(act.details, self.new_salt())
         if len(content) > MAX_BODY_BYTES:
             raise ValueError("too much detail for an entry of the audit chain")
 
-        def write(operations: Sequence[Any]) -> None:
-            self._write(act, content, now_ms, list(operations), list(beside))
+        def write(operations: Sequence[Operation]) -> None:
+            self._write(act, content, now_ms, operations)
+
+        return write
+
+    def by_right(
+        self,
+        act: Act,
+        right: Check | None,
+        *,
+        now_ms: int,
+        beside: Sequence[Operation] = (),
+        otherwise: ErrorCode = ErrorCode.NOT_FOUND,
+    ) -> Writer:
+        """Gives a writer as `writer` does, which writes only while the administrator who acts has the `right` to.
+
+        `right` is the check of their assignment, if the act takes one. `beside` are further operations of each
+        transaction. If the operations of the store hold, but one of these does not, the writer raises ProtocolError:
+        not_found for the right, `otherwise` for what is beside.
+        """
+        recorded = self.writer(act, now_ms=now_ms)
+        added = [*beside, *([right] if right else [])]
+
+        def write(operations: Sequence[Operation]) -> None:
+            try:
+                recorded([*operations, *added])
+            except ConditionFailed as failed:
+                if own := failed.without(added):
+                    raise own from failed
+                lost = right is not None and failed.without(beside) is not None
+                raise ProtocolError(ErrorCode.NOT_FOUND if lost else otherwise) from None
 
         return write
 
@@ -79,18 +100,15 @@ class Recorder:
         """An entry for an act that writes nothing itself, or not in one transaction. Raises as a writer does."""
         self.writer(act, now_ms=now_ms)([])
 
-    def _write(self, act: Act, content: bytes, now_ms: int, operations: list[Any], beside: list[Any]) -> None:
+    def _write(self, act: Act, content: bytes, now_ms: int, operations: Sequence[Operation]) -> None:
         chain = act.organisation
         for _ in waits(self.sleep, tries=TRIES, longest=LONGEST_WAIT_SECONDS):
             head = self._heads.pop(chain, None) or self._head(chain)
             made = self._entry(act, content, head, now_ms)
             try:
-                transact(self.store.client, [*operations, *beside, *self.store.adding(made)], tries=1)
-            except ConditionFailed as failed:
-                _raise_what_failed(failed, len(operations), len(beside))
-                continue  # the chain has moved on, and nothing else was wrong
-            except StoreUnavailable:
-                continue  # a conflict: most likely with who is moving the chain on
+                self.store.append(made, operations)
+            except (ChainMoved, StoreUnavailable):  # StoreUnavailable: most likely a conflict with who moves the chain
+                continue
             self._heads[chain] = head_of(made)
             return
         raise StoreUnavailable
@@ -124,16 +142,6 @@ def head_of(entry: Entry) -> Head:
     return Head(entry.chain, entry.seq, entry.at_ms, link_hash(entry.statement, entry.signature))
 
 
-def _raise_what_failed(failed: ConditionFailed, operations: int, beside: int) -> None:
-    """Nothing if it was neither of the two, but the entry."""
-    ours = [n for n in failed.failed if n < operations]
-    if ours:
-        raise ConditionFailed(failed.items[:operations], ours) from failed
-    theirs = sorted(n for n in failed.failed if n < operations + beside)
-    if theirs:
-        raise BesideFailed(theirs[0] - operations, failed.items[theirs[0]]) from failed
-
-
 def act(caller: Caller, right: Assignment, action: str, place: Place, subject: str | None, **details: Any) -> Act:
     return Act(
         action=action,
@@ -144,18 +152,3 @@ def act(caller: Caller, right: Assignment, action: str, place: Place, subject: s
         subject=subject,
         details=details,
     )
-
-
-def recording(recorder: Recorder, what: Act, *, now_ms: int, conditions: Sequence[Any]) -> Writer:
-    """A store's writer, with an entry of the act, that writes only while the conditions hold: the caller's right, and
-    that what it is about is where they have it. Raises ProtocolError not_found if one does not.
-    """
-    write = recorder.writer(what, now_ms=now_ms, beside=conditions)
-
-    def while_it_lasts(operations: Sequence[Any]) -> None:
-        try:
-            write(operations)
-        except BesideFailed:
-            raise ProtocolError(ErrorCode.NOT_FOUND) from None
-
-    return while_it_lasts

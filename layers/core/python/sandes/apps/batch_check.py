@@ -27,8 +27,9 @@ from sandes.model.template import Template
 from sandes.ports.objects import ObjectChanged, ObjectMissing
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.store.batches import encode_index
+from sandes.store.batches import BATCH_STATE, encode_index
 from sandes.store.dynamo import ConditionFailed
+from sandes.store.transaction import Operation
 
 CHUNK_ROWS = 100
 """What is sent in one go: as many keys as DynamoDB reads at once."""
@@ -84,13 +85,15 @@ def _move(batch: Batch, app: App, rows: Rows, *, now_ms: int, deps: BatchDepende
         done = replace(batch, state="completed", rows=rows)
         operation = deps.store.checked(batch, "completed", rows, now_ms=now_ms)
         return conclude(app, done, operation, now_ms=now_ms, deps=deps)
-    operations = [deps.store.checked(batch, "checked" if batch.dry_run else "sending", rows, now_ms=now_ms)]
+    operations: list[Operation] = [
+        deps.store.checked(batch, "checked" if batch.dry_run else "sending", rows, now_ms=now_ms)
+    ]
     if not batch.dry_run:
         operations.append(deps.apps.quotas.taking_day(app, rows.valid, test=batch.test, now_seconds=now_ms // 1000))
     try:
         deps.store.write(operations)
     except ConditionFailed as failed:
-        if failed.items[0] is None:  # the batch would have moved: it is the day's quota
+        if failed.row(BATCH_STATE) is None:  # the batch would have moved: it is the day's quota
             _fail(batch, app, (ErrorCode.QUOTA_EXCEEDED, None), rows, now_ms=now_ms, deps=deps)
         return False
     return True

@@ -37,6 +37,7 @@ from sandes.protocol.errors import ProtocolError
 from sandes.store.batches import decode_index
 from sandes.store.deliveries import live_message
 from sandes.store.dynamo import ConditionFailed
+from sandes.store.transaction import Operation, Put
 
 EXPIRED = "expired"
 """Failure of a row whose turn came after the message's own end."""
@@ -147,7 +148,8 @@ class _Outgoing:
 
     made: Composed
     routes: Routes | None
-    operations: list[dict[str, Any]]
+    creating: Put
+    others: list[Operation]
     bytes: int
 
 
@@ -227,16 +229,21 @@ class _Sending:
             message = replace(made.message, status=Status.FAILED, failure=EXPIRED, times_ms=times)
             made = Composed(message, [])
         deliveries = self.deps.apps.view.deliveries
-        operations = [deliveries.creating(made.message)]
-        operations += [self.deps.apps.inbox.adding(envelope) for envelope in made.envelopes]
-        return _Outgoing(made, routes, operations, sum(len(envelope.sealed) for envelope in made.envelopes))
+        adding: list[Operation] = [self.deps.apps.inbox.adding(envelope) for envelope in made.envelopes]
+        return _Outgoing(
+            made,
+            routes,
+            deliveries.creating(made.message),
+            adding,
+            sum(len(envelope.sealed) for envelope in made.envelopes),
+        )
 
     def _store(self, bundle: Sequence[_Outgoing]) -> list[AppMessage]:
         """In one transaction; rows that an earlier run has stored stay as they are. Then all are pushed."""
         self._tell([row for row in bundle if row.made.final])
         left, stand = list(bundle), list[tuple[AppMessage, Routes | None]]()
         while left:
-            operations = [operation for row in left for operation in row.operations]
+            operations = [operation for row in left for operation in (row.creating, *row.others)]
             try:
                 self.deps.store.write(operations)
                 break
@@ -255,7 +262,7 @@ class _Sending:
         for row in final:
             message = row.made.message
             event = message_event(message, message.status, now_ms=now_ms, failure=message.failure)
-            row.operations.append(self.deps.apps.view.deliveries.recording(event))
+            row.others.append(self.deps.apps.view.deliveries.recording(event))
             events.append(event)
         tell_webhooks(self.app, events, self.deps.apps.webhook_queue)
 
@@ -283,14 +290,12 @@ class _Sending:
 
 
 def _there(rows: Sequence[_Outgoing], failed: ConditionFailed) -> dict[int, AppMessage | None]:
-    """Which rows stand in the table already, by their position: the message is the first operation of each."""
-    there, at = {}, 0
-    for position, row in enumerate(rows):
-        item = failed.items[at]
-        if item is not None:
-            there[position] = live_message(row.made.message.app, item, 0)
-        at += len(row.operations)
-    return there
+    """Gives the messages that stand in the table already, by the position of their row."""
+    return {
+        position: live_message(row.made.message.app, item, 0)
+        for position, row in enumerate(rows)
+        if (item := failed.row_of(row.creating)) is not None
+    }
 
 
 def _bundles(rows: Sequence[_Outgoing]) -> list[list[_Outgoing]]:
@@ -298,7 +303,7 @@ def _bundles(rows: Sequence[_Outgoing]) -> list[list[_Outgoing]]:
     bundles: list[list[_Outgoing]] = []
     operations, size = _MAX_OPERATIONS, 0
     for row in rows:
-        needed = len(row.operations) + row.made.final
+        needed = 1 + len(row.others) + row.made.final
         if operations + needed > _MAX_OPERATIONS or size + row.bytes > _MAX_TRANSACTION_BYTES:
             bundles.append([])
             operations, size = 0, 0

@@ -33,9 +33,10 @@ from sandes.ports.queues import Queue
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.app_view import Wanted
-from sandes.store.batches import BATCH_KEEP_SECONDS, BatchStore, live_batch
+from sandes.store.batches import BATCH_KEEP_SECONDS, BATCH_STATE, BatchStore, live_batch
 from sandes.store.directory import DirectoryStore
 from sandes.store.dynamo import ConditionFailed
+from sandes.store.transaction import Operation
 
 UPLOAD_SECONDS = 15 * 60
 """How long an address for an upload is good for."""
@@ -160,7 +161,7 @@ def commit(
         raise ProtocolError(ErrorCode.BATCH_STATE)
     if batch.state == "open":
         etag = _uploaded(batch, deps)
-        operations = [
+        operations: list[Operation] = [
             deps.store.committing(batch, "checking", by=by, fingerprint=fingerprint, dry_run=body.dry_run, etag=etag)
         ]
     elif batch.state == "checked" and batch.rows and not body.dry_run:
@@ -176,7 +177,7 @@ def commit(
     try:
         deps.store.write(operations)
     except ConditionFailed as failed:
-        stands = live_batch(batch.app, failed.items[0], now_ms // 1000)
+        stands = live_batch(batch.app, failed.row(BATCH_STATE), now_ms // 1000)
         if stands is None:  # the batch would have moved: it is the day's quota
             raise ProtocolError(ErrorCode.QUOTA_EXCEEDED, retry_after_seconds=day_ends_in(now_ms // 1000)) from None
         if by not in stands.commits:
@@ -230,7 +231,7 @@ def cancel(request: AppRequest, id: str, *, now_ms: int, deps: BatchDependencies
         try:
             deps.store.write([deps.store.cancelling(batch, now_ms=now_ms)])
         except ConditionFailed as failed:
-            stands = live_batch(batch.app, failed.items[0], now_ms // 1000)
+            stands = live_batch(batch.app, failed.row(BATCH_STATE), now_ms // 1000)
             if stands is None:
                 raise ProtocolError(ErrorCode.NOT_FOUND) from None
             batch = stands
@@ -327,7 +328,7 @@ def chunk_entry(batch: Batch, chunk: Chunk) -> dict[str, Any]:
     }
 
 
-def conclude(app: App, batch: Batch, operation: dict[str, Any], *, now_ms: int, deps: BatchDependencies) -> bool:
+def conclude(app: App, batch: Batch, operation: Operation, *, now_ms: int, deps: BatchDependencies) -> bool:
     """Write the last change of a batch with the event of it; False if it does not apply any more.
 
     `batch` is as it will be then.

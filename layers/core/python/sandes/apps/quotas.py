@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sandes.model.app import App
 from sandes.model.ids import AppId
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.deliveries import DeliveryStore
+from sandes.store.transaction import Update
 
 MINUTE, DAY = 60, 86_400
 _SHARES = 100  # a share is a hundredth of the quota: so much at most is lost when an environment ends
@@ -80,7 +81,7 @@ class Quotas:
         """
         return [self._give_back(_Counted(app.id, test, window.seconds), window, count) for window in windows]
 
-    def taking_day(self, app: App, count: int, *, test: bool, now_seconds: int) -> dict[str, Any]:
+    def taking_day(self, app: App, count: int, *, test: bool, now_seconds: int) -> Update:
         """Part of a transaction that starts a batch: all of it fits into what is left of the day, or it fails."""
         window = now_seconds // DAY
         return self.store.taking(

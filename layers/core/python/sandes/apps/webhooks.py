@@ -27,8 +27,9 @@ from sandes.ports.queues import Queue
 from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.app_view import AppView, Wanted
-from sandes.store.deliveries import EVENT_KEEP_SECONDS, Answer, live_answer
+from sandes.store.deliveries import ANSWER_IS_NEW, EVENT_KEEP_SECONDS, Answer, live_answer
 from sandes.store.dynamo import ConditionFailed
+from sandes.store.transaction import Operation
 from sandes.store.webhooks import WebhookStore
 
 _LIST_QUERIES = 10
@@ -70,7 +71,7 @@ def create(request: AppRequest, body: app_api.NewWebhook, *, now_ms: int, deps: 
             ]
         )
     except ConditionFailed as failed:
-        first = live_answer(failed.items[1], now_seconds)
+        first = live_answer(failed.row(ANSWER_IS_NEW), now_seconds)
         if first is None:
             raise ProtocolError(ErrorCode.TOO_MANY_WEBHOOKS) from None
         return _created(first, fingerprint, deps)
@@ -175,7 +176,7 @@ def _start(
     *,
     by: str,
     fingerprint: bytes,
-    also: Sequence[dict[str, Any]],
+    also: Sequence[Operation],
     deps: WebhookDependencies,
 ) -> app_api.WebhookDelivery:
     """Queue the first attempt, then write down that it is due: an entry whose row never came is dropped."""
@@ -193,7 +194,7 @@ def _start(
             ]
         )
     except ConditionFailed as failed:
-        first = live_answer(failed.items[-1], new.updated_at)
+        first = live_answer(failed.row(ANSWER_IS_NEW), new.updated_at)
         if first is None:  # another request for the same event was faster
             raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
         return _delivery(first, fingerprint)

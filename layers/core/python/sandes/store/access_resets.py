@@ -19,6 +19,7 @@ from sandes.model.ids import (
 from sandes.store.dynamo import Client, Item
 from sandes.store.schema import ENDING, DirectoryRow
 from sandes.store.schema import AccessResetRow as Row
+from sandes.store.transaction import Delete, Put, When
 
 _PREFIX = "AR#"
 _DUE = {"S": "access"}
@@ -59,29 +60,30 @@ class AccessResetStore:
 
     # Parts of transactions.
 
-    def putting(self, new: AccessReset) -> dict[str, Any]:
+    def putting(self, new: AccessReset) -> Put:
         """Begin a reset. The condition fails if one of the same person is going on."""
         item = _item(new, due_at=new.approved_at)
         absent = f"attribute_not_exists({DirectoryRow.PARTITION})"
-        return {"Put": {"TableName": self.table, "Item": item, "ConditionExpression": absent}}
+        return Put(self.table, item, condition=absent)
 
-    def moving(self, reset: AccessReset, *, due_at: int, **changed: Any) -> dict[str, Any]:
+    def moving(self, reset: AccessReset, *, due_at: int, **changed: Any) -> Put:
         """Change a reset. The condition fails unless it is as it was read."""
-        return {"Put": {"TableName": self.table, "Item": _item(replace(reset, **changed), due_at=due_at)} | _as(reset)}
+        return Put(self.table, _item(replace(reset, **changed), due_at=due_at), **_as_read(reset))
 
-    def ending(self, reset: AccessReset) -> dict[str, Any]:
+    def ending(self, reset: AccessReset) -> Delete:
         """Remove a reset. The condition fails unless it is as it was read."""
-        return {"Delete": {"TableName": self.table, "Key": access_reset_key(reset.administrator)} | _as(reset)}
+        return Delete(self.table, access_reset_key(reset.administrator), **_as_read(reset))
 
 
-def _as(reset: AccessReset) -> dict[str, Any]:
+def _as_read(reset: AccessReset) -> When:
+    """Gives the condition that the reset is as it was read."""
     confirmed = f"{Row.CONFIRMED_BY} = :by" if reset.confirmed_by else f"attribute_not_exists({Row.CONFIRMED_BY})"
     values: dict[str, Any] = {":approval": {"B": reset.approval}, ":state": {"S": reset.state}}
     if reset.confirmed_by:
         values[":by"] = {"B": reset.confirmed_by}
     return {
-        "ConditionExpression": f"{Row.APPROVAL} = :approval AND {Row.STATE} = :state AND {confirmed}",
-        "ExpressionAttributeValues": values,
+        "condition": f"{Row.APPROVAL} = :approval AND {Row.STATE} = :state AND {confirmed}",
+        "values": values,
     }
 
 

@@ -5,8 +5,8 @@ Each change gives operations of a transaction, since an audit entry goes with it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sandes.model.administrator import Administrator, Assignment, Place, Role
@@ -18,15 +18,22 @@ from sandes.model.ids import (
     id_text,
     parse_administrator,
 )
-from sandes.store.dynamo import Client, Item
+from sandes.store.dynamo import Client, Condition, Item
 from sandes.store.organisations import organisation_key
 from sandes.store.schema import AdministratorRow, AssignmentRow, DirectoryRow, OrganisationRow
+from sandes.store.transaction import Add, Check, Delete, Operation, Put, Update, transact
 
 _SORT = "0"
 _FEW = 10
 _ASSIGNMENT_PREFIX = "R#"
 _NEW = f"attribute_not_exists({DirectoryRow.PARTITION})"
 _THERE = f"attribute_exists({DirectoryRow.PARTITION})"
+
+UNCHANGED = Condition("the administrator has the name, home and roles that were read")
+NOT_ASSIGNED = Condition("the administrator does not have the role yet")
+ASSIGNED = Condition("the administrator has the role")
+OFFICERS = Condition("the organisation keeps a nodal officer, or has room for one")
+RIGHT_HELD = Condition("the administrator still has the right")
 
 
 def administrator_key(administrator: AdministratorId) -> dict[str, Any]:
@@ -128,82 +135,69 @@ class AdministratorStore:
         found = answer.get("Item", {})
         return int(found[name]["N"]) if name in found else 0
 
+    def write(self, operations: Sequence[Operation]) -> None:
+        """Writes all of `operations` or none. Raises ConditionFailed and StoreUnavailable."""
+        transact(self.client, operations)
+
     # Parts of transactions.
 
-    def putting(self, administrator: Administrator) -> dict[str, Any]:
+    def putting(self, administrator: Administrator) -> Update:
         """Made, or given another name or home."""
         fields = _administrator_fields(administrator)
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": administrator_key(administrator.id),
-                "UpdateExpression": "SET "
-                + ", ".join(f"#n{n} = :v{n}" for n in range(len(fields)))
-                + f" ADD {AdministratorRow.VERSION} :one",
-                "ExpressionAttributeNames": {f"#n{n}": name for n, name in enumerate(fields)},
-                "ExpressionAttributeValues": {f":v{n}": value for n, value in enumerate(fields.values())}
-                | {":one": {"N": "1"}},
-            }
-        }
+        return Update(
+            self.table,
+            administrator_key(administrator.id),
+            "SET " + ", ".join(f"#n{n} = :v{n}" for n in range(len(fields))) + f" ADD {AdministratorRow.VERSION} :one",
+            names={f"#n{n}": name for n, name in enumerate(fields)},
+            values={f":v{n}": value for n, value in enumerate(fields.values())} | {":one": {"N": "1"}},
+        )
 
-    def replacing(self, known: Administrator, by: Administrator) -> dict[str, Any]:
-        """Given another name or home. Fails as `counting` does."""
-        change, counting = self.putting(by), self.counting(known)["Update"]
-        change["Update"]["ConditionExpression"] = counting["ConditionExpression"]
-        change["Update"]["ExpressionAttributeValues"] |= counting["ExpressionAttributeValues"]
-        return change
+    def replacing(self, known: Administrator, by: Administrator) -> Update:
+        """Gives another name or home. Fails as `counting` does."""
+        return replace(self.putting(by), named=UNCHANGED).also(*_is_as_read(known))
 
-    def adding(self, administrator: Administrator) -> dict[str, Any]:
+    def adding(self, administrator: Administrator) -> Put:
         """Made. Fails if there is such an administrator."""
         item = administrator_key(administrator.id) | _administrator_fields(administrator)
         item |= {AdministratorRow.VERSION: {"N": "1"}}
-        return {"Put": {"TableName": self.table, "Item": item, "ConditionExpression": _NEW}}
+        return Put(self.table, item, condition=_NEW, named=UNCHANGED)
 
-    def counting(self, administrator: Administrator) -> dict[str, Any]:
+    def counting(self, administrator: Administrator) -> Update:
         """One role more. Fails if another one was granted, or name or home changed, since it was read."""
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": administrator_key(administrator.id),
-                "UpdateExpression": f"ADD {AdministratorRow.VERSION} :one",
-                "ConditionExpression": f"{AdministratorRow.VERSION} = :read",
-                "ExpressionAttributeValues": {":one": {"N": "1"}, ":read": {"N": str(administrator.version)}},
-            }
-        }
+        return self._changing(administrator, f"ADD {AdministratorRow.VERSION} :one", {":one": {"N": "1"}})
 
-    def ending_sessions(self, administrator: AdministratorId, *, sessions_from: int) -> dict[str, Any]:
+    def ending_sessions(self, administrator: AdministratorId, *, sessions_from: int) -> Update:
         """End the sessions that began before the epoch second `sessions_from`."""
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": administrator_key(administrator),
-                "UpdateExpression": f"SET {AdministratorRow.SESSIONS_FROM} = :from",
-                "ConditionExpression": _THERE,
-                "ExpressionAttributeValues": {":from": {"N": str(sessions_from)}},
-            }
-        }
+        return Update(
+            self.table,
+            administrator_key(administrator),
+            f"SET {AdministratorRow.SESSIONS_FROM} = :from",
+            condition=_THERE,
+            values={":from": {"N": str(sessions_from)}},
+        )
 
-    def removing(self, administrator: Administrator, *, sessions_from: int) -> dict[str, Any]:
+    def removing(self, administrator: Administrator, *, sessions_from: int) -> Update:
         """End the sessions of somebody whose roles are taken away. Fails as `counting` does."""
-        change = self.counting(administrator)
-        ending = self.ending_sessions(administrator.id, sessions_from=sessions_from)["Update"]
-        change["Update"]["UpdateExpression"] += f" {ending['UpdateExpression']}"
-        change["Update"]["ExpressionAttributeValues"] |= ending["ExpressionAttributeValues"]
-        return change
+        change = f"ADD {AdministratorRow.VERSION} :one SET {AdministratorRow.SESSIONS_FROM} = :from"
+        return self._changing(administrator, change, {":one": {"N": "1"}, ":from": {"N": str(sessions_from)}})
 
-    def granting(self, assignment: Assignment, administrator: Administrator) -> Iterator[dict[str, Any]]:
+    def _changing(self, administrator: Administrator, change: str, values: Item) -> Update:
+        update = Update(self.table, administrator_key(administrator.id), change, values=values, named=UNCHANGED)
+        return update.also(*_is_as_read(administrator))
+
+    def granting(self, assignment: Assignment, administrator: Administrator) -> Iterator[Operation]:
         """Fails if the administrator has the assignment already. Of a nodal officer it is counted."""
         yield from self.granting_uncounted(assignment, administrator)
         if assignment.role is Role.NODAL_OFFICER:
-            yield self._officers(assignment.place.organisation, 1, _THERE)
+            yield self._officers(assignment.place.organisation, 1, _THERE, {})
 
-    def granting_one_of_two(self, officer: Assignment, administrator: Administrator) -> Iterator[dict[str, Any]]:
-        """Of a nodal officer. Fails too if the organisation has two already: the third operation."""
+    def granting_one_of_two(self, officer: Assignment, administrator: Administrator) -> Iterator[Operation]:
+        """Of a nodal officer. Fails too if the organisation has two already (OFFICERS)."""
         yield from self.granting_uncounted(officer, administrator)
         few = f"{_THERE} AND (attribute_not_exists({OrganisationRow.OFFICERS}) OR {OrganisationRow.OFFICERS} <= :last)"
-        yield self._officers(officer.place.organisation, 1, few)
+        yield self._officers(officer.place.organisation, 1, few, _LAST)
 
-    def granting_uncounted(self, assignment: Assignment, administrator: Administrator) -> Iterator[dict[str, Any]]:
+    def granting_uncounted(self, assignment: Assignment, administrator: Administrator) -> Iterator[Operation]:
         """For a nodal officer who is made with the organisation. One that is over is no assignment."""
         item = _assignment_item(assignment)
         listed = {
@@ -211,50 +205,47 @@ class AdministratorStore:
             AssignmentRow.NAME: {"S": administrator.name},
             AssignmentRow.EMAIL: {"S": administrator.email},
         }
-        own = {
-            "TableName": self.table,
-            "Item": assignment_key(assignment) | item,
-            "ConditionExpression": f"{_NEW} OR {AssignmentRow.EXPIRES_AT} <= :now",
-            "ExpressionAttributeValues": {":now": {"N": str(assignment.granted_at)}},
-        }
-        yield {"Put": own}
-        yield {"Put": {"TableName": self.table, "Item": listed_key(assignment) | item | listed}}
+        own = Put(
+            self.table,
+            assignment_key(assignment) | item,
+            condition=f"{_NEW} OR {AssignmentRow.EXPIRES_AT} <= :now",
+            named=NOT_ASSIGNED,
+            values={":now": {"N": str(assignment.granted_at)}},
+        )
+        yield own
+        yield Put(self.table, listed_key(assignment) | item | listed)
 
-    def taking(self, assignment: Assignment) -> Iterator[dict[str, Any]]:
-        """Fails if there is none any more, and for the last nodal officer of an organisation: the third operation.
+    def taking(self, assignment: Assignment) -> Iterator[Operation]:
+        """Fails if there is none any more (ASSIGNED), and for the last nodal officer of an organisation (OFFICERS).
 
         One that is over is taken as well.
         """
-        yield {"Delete": {"TableName": self.table, "Key": assignment_key(assignment), "ConditionExpression": _THERE}}
-        yield {"Delete": {"TableName": self.table, "Key": listed_key(assignment)}}
+        yield Delete(self.table, assignment_key(assignment), condition=_THERE, named=ASSIGNED)
+        yield Delete(self.table, listed_key(assignment))
         if assignment.role is Role.NODAL_OFFICER:
-            yield self._officers(assignment.place.organisation, -1, f"{OrganisationRow.OFFICERS} > :last")
+            yield self._officers(assignment.place.organisation, -1, f"{OrganisationRow.OFFICERS} > :last", _LAST)
 
-    def _officers(self, organisation: OrganisationId, more: int, condition: str) -> dict[str, Any]:
-        values: dict[str, Any] = {":more": {"N": str(more)}}
-        if ":last" in condition:
-            values[":last"] = {"N": "1"}
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": organisation_key(organisation),
-                "UpdateExpression": f"ADD {OrganisationRow.OFFICERS} :more",
-                "ConditionExpression": condition,
-                "ExpressionAttributeValues": values,
-            }
-        }
+    def _officers(self, organisation: OrganisationId, more: int, condition: str, values: Item) -> Add:
+        key, amounts = organisation_key(organisation), {OrganisationRow.OFFICERS: more}
+        return Add(self.table, key, amounts, condition=condition, named=OFFICERS, values=values)
 
-    def still(self, assignment: Assignment, *, now_seconds: int) -> dict[str, Any]:
+    def still(self, assignment: Assignment, *, now_seconds: int) -> Check:
         """Fails if the assignment has been taken away since it was read, or is over."""
-        check = {
-            "TableName": self.table,
-            "Key": assignment_key(assignment),
-            "ConditionExpression": (
-                f"{_THERE} AND (attribute_not_exists({AssignmentRow.EXPIRES_AT}) OR {AssignmentRow.EXPIRES_AT} > :now)"
-            ),
-            "ExpressionAttributeValues": {":now": {"N": str(now_seconds)}},
-        }
-        return {"ConditionCheck": check}
+        ends = AssignmentRow.EXPIRES_AT
+        return Check(
+            self.table,
+            assignment_key(assignment),
+            condition=f"{_THERE} AND (attribute_not_exists({ends}) OR {ends} > :now)",
+            named=RIGHT_HELD,
+            values={":now": {"N": str(now_seconds)}},
+        )
+
+
+_LAST = {":last": {"N": "1"}}
+
+
+def _is_as_read(administrator: Administrator) -> tuple[str, Item]:
+    return f"{AdministratorRow.VERSION} = :read", {":read": {"N": str(administrator.version)}}
 
 
 def _administrator_fields(administrator: Administrator) -> dict[str, Any]:

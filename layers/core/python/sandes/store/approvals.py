@@ -18,16 +18,17 @@ from sandes.model.ids import (
     administrator_text,
     parse_organisation,
 )
-from sandes.store.dynamo import Client, Item
+from sandes.store.dynamo import Client, Condition, Item
 from sandes.store.organisations import organisation_key
 from sandes.store.schema import ENDING, DirectoryRow, PendingRow
 from sandes.store.schema import ApprovalRow as Row
+from sandes.store.transaction import Delete, Operation, Put, Update
 
 _PREFIX = "P#"
 _PENDING_NAME = re.compile(rf"{PendingRow.PREFIX}[0-9a-f]{{48}}")
 
-SAME_AT = 1
-"""The place, in `ApprovalStore.requesting`, of the operation that fails if the same is asked for already."""
+NOBODY_ASKED = Condition("no pending request asks for the same")
+PENDING = Condition("the approval is pending")
 
 _WAITING = {"S": "approvals"}
 """A partition of the index of its own, beside the shards of endings."""
@@ -140,8 +141,8 @@ class ApprovalStore:
 
     def requesting(
         self, approval: Approval, pending: Pending, *, of_platform: bool, now_seconds: int
-    ) -> list[dict[str, Any]]:
-        """The one at SAME_AT fails, and gives its row, if a pending request asks for the same; the last one if the
+    ) -> list[Operation]:
+        """NOBODY_ASKED fails, and gives the row, if a pending request asks for the same; the last one if the
         requester made another request since `pending` was read.
 
         `of_platform`: a platform administrator may decide it, and finds it among those of all organisations.
@@ -152,43 +153,36 @@ class ApprovalStore:
             self._counting(approval, pending),
         ]
 
-    def no_longer_pending(self, approval: Approval) -> list[dict[str, Any]]:
+    def no_longer_pending(self, approval: Approval) -> list[Operation]:
         """Fails if it has lapsed and somebody has asked for the same since."""
         if not approval.same:
             return []
         ours = f"attribute_not_exists({DirectoryRow.PARTITION}) OR {PendingRow.APPROVAL} = :id"
-        alone = {
-            "TableName": self.table,
-            "Key": _same_key(approval),
-            "ConditionExpression": ours,
-            "ExpressionAttributeValues": {":id": {"B": approval.id}},
-        }
-        counted = {
-            "TableName": self.table,
-            "Key": _pending_key(approval.requested_by),
-            "UpdateExpression": f"SET {DirectoryRow.VANISHES_AT} = :vanishes REMOVE {_pending_name(approval.id)}",
-            "ExpressionAttributeValues": {":vanishes": {"N": str(_vanishes_at(approval))}},
-        }
-        return [{"Delete": alone}, {"Update": counted}]
+        alone = Delete(self.table, _same_key(approval), condition=ours, values={":id": {"B": approval.id}})
+        counted = Update(
+            self.table,
+            _pending_key(approval.requested_by),
+            f"SET {DirectoryRow.VANISHES_AT} = :vanishes REMOVE {_pending_name(approval.id)}",
+            values={":vanishes": {"N": str(_vanishes_at(approval))}},
+        )
+        return [alone, counted]
 
-    def _alone(self, approval: Approval, now_seconds: int) -> dict[str, Any]:
+    def _alone(self, approval: Approval, now_seconds: int) -> Put:
         item = _same_key(approval) | {
             PendingRow.APPROVAL: {"B": approval.id},
             PendingRow.EXPIRES_AT: {"N": str(approval.expires_at)},
             DirectoryRow.VANISHES_AT: {"N": str(approval.expires_at)},
         }
-        return {
-            "Put": {
-                "TableName": self.table,
-                "Item": item,
-                "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION}) "
-                f"OR {PendingRow.EXPIRES_AT} <= :now",
-                "ExpressionAttributeValues": {":now": {"N": str(now_seconds)}},
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
-        }
+        return Put(
+            self.table,
+            item,
+            condition=f"attribute_not_exists({DirectoryRow.PARTITION}) OR {PendingRow.EXPIRES_AT} <= :now",
+            named=NOBODY_ASKED,
+            values={":now": {"N": str(now_seconds)}},
+            old=True,
+        )
 
-    def _counting(self, approval: Approval, pending: Pending) -> dict[str, Any]:
+    def _counting(self, approval: Approval, pending: Pending) -> Update:
         values = {
             ":until": {"N": str(approval.expires_at)},
             ":vanishes": {"N": str(_vanishes_at(approval))},
@@ -198,26 +192,18 @@ class ApprovalStore:
         if pending.version:
             condition, values = f"{PendingRow.VERSION} = :seen", values | {":seen": {"N": str(pending.version)}}
         removed = f" REMOVE {', '.join(pending.lapsed)}" if pending.lapsed else ""
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": _pending_key(approval.requested_by),
-                "UpdateExpression": f"SET {_pending_name(approval.id)} = :until, {PendingRow.VERSION} = :next, "
-                f"{DirectoryRow.VANISHES_AT} = :vanishes{removed}",
-                "ConditionExpression": condition,
-                "ExpressionAttributeValues": values,
-            }
-        }
+        return Update(
+            self.table,
+            _pending_key(approval.requested_by),
+            f"SET {_pending_name(approval.id)} = :until, {PendingRow.VERSION} = :next, "
+            f"{DirectoryRow.VANISHES_AT} = :vanishes{removed}",
+            condition=condition,
+            values=values,
+        )
 
-    def _putting(self, approval: Approval, *, of_platform: bool) -> dict[str, Any]:
+    def _putting(self, approval: Approval, *, of_platform: bool) -> Put:
         waits = {Row.WAITS: _WAITING, Row.WAITS_UNTIL: {"N": str(approval.expires_at)}} if of_platform else {}
-        return {
-            "Put": {
-                "TableName": self.table,
-                "Item": _item(approval) | waits,
-                "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})",
-            }
-        }
+        return Put(self.table, _item(approval) | waits, condition=f"attribute_not_exists({DirectoryRow.PARTITION})")
 
     def deciding(
         self,
@@ -227,7 +213,7 @@ class ApprovalStore:
         *,
         now_seconds: int,
         reason: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> Update:
         """Fails, and asks for the row as it stands, unless it is still pending and has not lapsed."""
         changes: dict[str, Any] = {
             Row.DECISION: {"S": decision},
@@ -238,21 +224,19 @@ class ApprovalStore:
         if decision == "executed":
             changes[DirectoryRow.VANISHES_AT] = {"N": str(replace(approval, decision=decision).vanishes_at)}
         names = list(changes)
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": approval_key(approval.id),
-                "UpdateExpression": "SET "
-                + ", ".join(f"#n{at} = :v{at}" for at in range(len(names)))
-                + f" REMOVE {Row.WAITS}, {Row.WAITS_UNTIL}",
-                "ConditionExpression": f"#decision = :pending AND {Row.REQUESTED_AT} = :asked",
-                "ExpressionAttributeNames": {f"#n{at}": name for at, name in enumerate(names)}
-                | {"#decision": Row.DECISION},
-                "ExpressionAttributeValues": {f":v{at}": changes[name] for at, name in enumerate(names)}
-                | {":pending": {"S": "pending"}, ":asked": {"N": str(approval.requested_at)}},
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
-        }
+        return Update(
+            self.table,
+            approval_key(approval.id),
+            "SET "
+            + ", ".join(f"#n{at} = :v{at}" for at in range(len(names)))
+            + f" REMOVE {Row.WAITS}, {Row.WAITS_UNTIL}",
+            condition=f"#decision = :pending AND {Row.REQUESTED_AT} = :asked",
+            named=PENDING,
+            names={f"#n{at}": name for at, name in enumerate(names)} | {"#decision": Row.DECISION},
+            values={f":v{at}": changes[name] for at, name in enumerate(names)}
+            | {":pending": {"S": "pending"}, ":asked": {"N": str(approval.requested_at)}},
+            old=True,
+        )
 
 
 def _item(approval: Approval) -> dict[str, Any]:

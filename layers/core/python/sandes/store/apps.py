@@ -28,6 +28,7 @@ from sandes.store.dynamo import failed_condition
 from sandes.store.organisations import OrganisationStore, organisation_key
 from sandes.store.schema import AppRow, DirectoryRow, ListedAppRow
 from sandes.store.templates import TemplateStore
+from sandes.store.transaction import Check, Delete, Operation, Put, Update
 
 _THERE = f"attribute_exists({DirectoryRow.PARTITION})"
 _CHANGED = f"{AppRow.VERSION} = if_not_exists({AppRow.VERSION}, :one) + :one"
@@ -41,12 +42,12 @@ class AppStore(TemplateStore):
     def create(self, app: App) -> bool:
         """False if the id is taken, or the unit is not there that it should be in."""
         absent = f"attribute_not_exists({DirectoryRow.PARTITION})"
-        put = {"Put": {"TableName": self.table, "Item": app_item(app), "ConditionExpression": absent}}
+        put = Put(self.table, app_item(app), condition=absent)
         place = app.place
         if place is None:
             return self._write(put)
         counted = self._units.counting(place.organisation, place.unit, apps=1)
-        return self._write(put, {"Put": self._listed(app, place)}, counted)
+        return self._write(put, self._listed(app, place), counted)
 
     def change(self, app: App, after: App) -> bool:
         """Name, scopes, SMS and unit, from how it was read; False if it has been changed since, or the new unit is not
@@ -75,43 +76,41 @@ class AppStore(TemplateStore):
         values = {AppRow.GUESTS: strings(sorted(guests)), AppRow.GUESTS_SEALED: {"B": sealed}}
         return self._write(self._changing(app, values))
 
-    def _changing(self, app: App, values: dict[str, Any]) -> dict[str, Any]:
+    def _changing(self, app: App, values: dict[str, Any]) -> Update:
         """The next version of the app as it was read."""
         sets = [f"{name} = :v{at}" for at, name in enumerate(values)]
         unchanged = f"{AppRow.VERSION} = :version"
         if app.version == 1:
             unchanged = f"({unchanged} OR attribute_not_exists({AppRow.VERSION}))"
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": app_key(app.id),
-                "UpdateExpression": f"SET {', '.join(sets)}, {_CHANGED}",
-                "ConditionExpression": f"{_THERE} AND {unchanged}",
-                "ExpressionAttributeValues": {f":v{at}": value for at, value in enumerate(values.values())}
-                | {":version": {"N": str(app.version)}, ":one": {"N": "1"}},
-            }
-        }
+        return Update(
+            self.table,
+            app_key(app.id),
+            f"SET {', '.join(sets)}, {_CHANGED}",
+            condition=f"{_THERE} AND {unchanged}",
+            values={f":v{at}": value for at, value in enumerate(values.values())}
+            | {":version": {"N": str(app.version)}, ":one": {"N": "1"}},
+        )
 
-    def _relisting(self, app: App, after: App) -> list[dict[str, Any]]:
+    def _relisting(self, app: App, after: App) -> list[Operation]:
         """What its organisation's list needs of a change, on condition of which the app is written too."""
         was, place = app.place, after.place
         if was is None or place is None or (app.name, app.mode, was) == (after.name, after.mode, place):
             return []
-        listed = [{"Put": self._listed(after, place)}]
+        listed: list[Operation] = [self._listed(after, place)]
         if was == place:
             return listed
-        gone = {"TableName": self.table, "Key": listed_app_key(was.organisation, was.unit, app.id)}
+        gone = Delete(self.table, listed_app_key(was.organisation, was.unit, app.id))
         return [
-            {"Delete": gone},
+            gone,
             *listed,
             self._units.counting(was.organisation, was.unit, apps=-1),
             self._units.counting(place.organisation, place.unit, apps=1),
         ]
 
-    def _listed(self, app: App, place: Place) -> dict[str, Any]:
+    def _listed(self, app: App, place: Place) -> Put:
         fields = {ListedAppRow.NAME: {"S": app.name}, ListedAppRow.MODE: {"S": app.mode}}
         key = listed_app_key(place.organisation, place.unit, app.id)
-        return {"TableName": self.table, "Item": key | fields}
+        return Put(self.table, key | fields)
 
     @property
     def _units(self) -> OrganisationStore:
@@ -154,27 +153,20 @@ class AppStore(TemplateStore):
         changed = ""
         if isinstance(entry, AppKey):
             changed, values[":one"] = f", {_CHANGED}", {"N": "1"}
-        return self._change(
-            app,
-            UpdateExpression=f"SET {field}.#id = :entry{changed}",
-            ConditionExpression=" AND ".join(conditions),
-            ExpressionAttributeNames=names,
-            ExpressionAttributeValues=values,
-        )
+        change, condition = f"SET {field}.#id = :entry{changed}", " AND ".join(conditions)
+        return self._change(Update(self.table, app_key(app), change, condition=condition, names=names, values=values))
 
-    def adding_webhook(self, app: AppId, hook: Webhook, *, most: int) -> dict[str, Any]:
+    def adding_webhook(self, app: AppId, hook: Webhook, *, most: int) -> Update:
         """Part of a transaction: fails if the app is gone or has `most` webhooks of this kind."""
         field = hooks_field(test=hook.test)
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": app_key(app),
-                "UpdateExpression": f"SET {field}.#id = :entry",
-                "ConditionExpression": f"attribute_exists({field}) AND size({field}) < :most",
-                "ExpressionAttributeNames": {"#id": hook.id},
-                "ExpressionAttributeValues": {":entry": hook_entry(hook), ":most": {"N": str(most)}},
-            }
-        }
+        return Update(
+            self.table,
+            app_key(app),
+            f"SET {field}.#id = :entry",
+            condition=f"attribute_exists({field}) AND size({field}) < :most",
+            names={"#id": hook.id},
+            values={":entry": hook_entry(hook), ":most": {"N": str(most)}},
+        )
 
     def change_webhook(
         self, app: AppId, id: str, *, test: bool, url: str | None, events: Sequence[str] | None, paused: bool | None
@@ -197,20 +189,21 @@ class AppStore(TemplateStore):
         parts = [f"SET {', '.join(sets)}"] if sets else []
         if paused is False:
             parts.append(f"REMOVE {entry}.{AppRow.DISABLED}")
-        update: dict[str, Any] = {
-            "TableName": self.table,
-            "Key": app_key(app),
-            "UpdateExpression": " ".join(parts),
-            "ConditionExpression": f"attribute_exists({entry})",
-            "ExpressionAttributeNames": {"#id": id},
-            **({"ExpressionAttributeValues": values} if values else {}),
-        }
-        update = self._where_it_is(update)
+        update = self._where_it_is(
+            Update(
+                self.table,
+                app_key(app),
+                " ".join(parts),
+                condition=f"attribute_exists({entry})",
+                names={"#id": id},
+                values=values,
+            )
+        )
         if self.writer:  # a transaction does not tell what it has made
-            now = self.read(app) if self._write({"Update": update}) else None
+            now = self.read(app) if self._write(update) else None
             return now.webhooks.get(id) if now else None
         try:
-            answer = self.client.update_item(**update, ReturnValues="ALL_NEW")
+            answer = self.client.update_item(**update.parameters(), ReturnValues="ALL_NEW")
         except ClientError as error:
             if failed_condition(error):
                 return None
@@ -221,44 +214,35 @@ class AppStore(TemplateStore):
         """False if it was removed, disabled or given another address since it was read."""
         entry = f"{hooks_field(test=hook.test)}.#id"
         return self._change(
-            app,
-            UpdateExpression=f"SET {entry}.{AppRow.DISABLED} = :reason",
-            ConditionExpression=f"{entry}.{AppRow.URL} = :url AND attribute_not_exists({entry}.{AppRow.DISABLED})",
-            ExpressionAttributeNames={"#id": hook.id},
-            ExpressionAttributeValues={":reason": {"S": reason}, ":url": {"S": hook.url}},
+            Update(
+                self.table,
+                app_key(app),
+                f"SET {entry}.{AppRow.DISABLED} = :reason",
+                condition=f"{entry}.{AppRow.URL} = :url AND attribute_not_exists({entry}.{AppRow.DISABLED})",
+                names={"#id": hook.id},
+                values={":reason": {"S": reason}, ":url": {"S": hook.url}},
+            )
         )
 
     def remove_entry(self, app: AppId, kind: Literal["key", "webhook", "test webhook"], id: str) -> bool:
         """False if there is none of that id."""
         field = AppRow.KEYS if kind == "key" else hooks_field(test=kind == "test webhook")
-        changed: dict[str, Any] = {"UpdateExpression": f"REMOVE {field}.#id"}
+        change, values = f"REMOVE {field}.#id", {}
         if kind == "key":
-            changed["UpdateExpression"] += f" SET {_CHANGED}"
-            changed["ExpressionAttributeValues"] = {":one": {"N": "1"}}
-        return self._change(
-            app,
-            **changed,
-            ConditionExpression=f"attribute_exists({field}.#id)",
-            ExpressionAttributeNames={"#id": id},
-        )
+            change, values = f"{change} SET {_CHANGED}", {":one": {"N": "1"}}
+        condition, names = f"attribute_exists({field}.#id)", {"#id": id}
+        return self._change(Update(self.table, app_key(app), change, condition=condition, names=names, values=values))
 
-    def _change(self, app: AppId, **expressions: Any) -> bool:
-        return self._write({"Update": self._where_it_is({"TableName": self.table, "Key": app_key(app), **expressions})})
+    def _change(self, update: Update) -> bool:
+        return self._write(self._where_it_is(update))
 
-    def _where_it_is(self, update: dict[str, Any]) -> dict[str, Any]:
-        if self.place is None:
-            return update
-        condition, values = _is_at(self.place)
-        return update | {
-            "ConditionExpression": f"{update['ConditionExpression']} AND {condition}",
-            "ExpressionAttributeValues": update.get("ExpressionAttributeValues", {}) | values,
-        }
+    def _where_it_is(self, update: Update) -> Update:
+        return update if self.place is None else update.also(*_is_at(self.place))
 
-    def still_at(self, app: AppId, place: Place) -> dict[str, Any]:
+    def still_at(self, app: AppId, place: Place) -> Check:
         """Part of a transaction: fails if the app has moved to another unit."""
         condition, values = _is_at(place)
-        check = {"TableName": self.table, "Key": app_key(app), "ConditionExpression": condition}
-        return {"ConditionCheck": check | {"ExpressionAttributeValues": values}}
+        return Check(self.table, app_key(app), condition=condition, values=values)
 
 
 def _is_at(place: Place) -> tuple[str, dict[str, Any]]:

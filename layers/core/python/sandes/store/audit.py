@@ -5,15 +5,22 @@ No row says where a chain ends: its last entry does, and the next one is written
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sandes.model.audit import Entry, read_entry
 from sandes.model.ids import OrganisationId, id_text
-from sandes.store.dynamo import Client, Item
+from sandes.store.dynamo import Client, Condition, ConditionFailed, Item
 from sandes.store.schema import TIME
 from sandes.store.schema import AuditRow as Row
+from sandes.store.transaction import Operation, Put, transact
+
+NEXT_ENTRY = Condition("the entry is the next one of its chain")
+
+
+class ChainMoved(Exception):
+    """Another entry was appended to the chain first. Nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +33,21 @@ class AuditStore:
         found, _ = self._query(chain, ascending=False, limit=1, ConsistentRead=True)
         return found[0] if found else None
 
-    def adding(self, entry: Entry) -> list[dict[str, Any]]:
-        """The parts of a transaction that append an entry; the first fails if there is one of its number."""
+    def append(self, entry: Entry, operations: Sequence[Operation] = ()) -> None:
+        """Writes an entry, and `operations` with it, in one transaction that is tried once.
+
+        Raises ConditionFailed with those of `operations` whose condition failed; ChainMoved if they all held, but the
+        chain has an entry of this number; StoreUnavailable.
+        """
+        appended = self.adding(entry)
+        try:
+            transact(self.client, [*operations, *appended], tries=1)
+        except ConditionFailed as failed:
+            others = failed.without(appended)
+            raise others if others else ChainMoved from failed
+
+    def adding(self, entry: Entry) -> list[Put]:
+        """Builds the parts of a transaction that append an entry. NEXT_ENTRY fails if there is one of its number."""
         item: dict[str, Any] = _key(entry.chain, entry.seq) | {
             Row.AT_MS: {"N": str(entry.at_ms)},
             Row.STATEMENT: {"S": entry.statement.decode("ascii")},
@@ -35,10 +55,9 @@ class AuditStore:
         }
         if entry.body is not None:
             item[Row.BODY] = {"S": entry.body.decode("ascii")}
-        absent = f"attribute_not_exists({Row.CHAIN})"
-        operations = [{"Put": {"TableName": self.table, "Item": item, "ConditionExpression": absent}}]
+        operations = [Put(self.table, item, condition=f"attribute_not_exists({Row.CHAIN})", named=NEXT_ENTRY)]
         if entry.seq == 1:
-            operations.append({"Put": {"TableName": self.table, "Item": _chain_key(entry.chain)}})
+            operations.append(Put(self.table, _chain_key(entry.chain)))
         return operations
 
     def before(

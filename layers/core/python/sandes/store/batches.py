@@ -15,9 +15,11 @@ from sandes.model.ids import AppId, app_text
 from sandes.store.app_rows import app_key, read_app
 from sandes.store.apps import AppStore
 from sandes.store.deliveries import key
-from sandes.store.dynamo import Client, Item, batch_get, batch_write, failed_condition, transact
+from sandes.store.dynamo import Client, Condition, Item, batch_get, batch_write, failed_condition
 from sandes.store.schema import BatchRow as Row
+from sandes.store.transaction import Operation, Put, Update, transact
 
+BATCH_STATE = Condition("the batch is in the state that was read")
 BATCH_KEEP_SECONDS = 30 * 86_400
 """From its creation; what became of its messages can be read for longer."""
 
@@ -64,7 +66,7 @@ class BatchStore:
         rows = {item[Row.PARTITION]["S"][:2]: item for item in found[self.table]}
         return read, live_batch(app, rows.get("B#"), now_seconds), "K#" in rows
 
-    def write(self, operations: Sequence[dict[str, Any]]) -> None:
+    def write(self, operations: Sequence[Operation]) -> None:
         """One transaction over this and other tables. Raises ConditionFailed and StoreUnavailable."""
         transact(self.client, operations)
 
@@ -100,22 +102,21 @@ class BatchStore:
 
     def _moving(
         self, batch: Batch, to: BatchState, changes: Mapping[str, Any], *, when: str = "", **names: str
-    ) -> dict[str, Any]:
-        """From the state in which `batch` was read; ALL_OLD tells what stands there otherwise."""
+    ) -> Update:
+        """From the state in which `batch` was read; the row as it stands is told otherwise."""
         changes = {Row.STATE: {"S": to}} | {name: value for name, value in changes.items() if value is not None}
         sets = ", ".join(f"{name} = :{index}" for index, name in enumerate(changes))
         values = {f":{index}": value for index, value in enumerate(changes.values())}
-        update: dict[str, Any] = {
-            "TableName": self.table,
-            "Key": batch_key(batch.app, batch.id),
-            "UpdateExpression": f"SET {sets}",
-            "ConditionExpression": f"{Row.STATE} = :was{when}",
-            "ExpressionAttributeValues": values | {":was": {"S": batch.state}},
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        if names:
-            update["ExpressionAttributeNames"] = {f"#{name}": value for name, value in names.items()}
-        return {"Update": update}
+        return Update(
+            self.table,
+            batch_key(batch.app, batch.id),
+            f"SET {sets}",
+            condition=f"{Row.STATE} = :was{when}",
+            named=BATCH_STATE,
+            names={f"#{name}": value for name, value in names.items()},
+            values=values | {":was": {"S": batch.state}},
+            old=True,
+        )
 
     def committing(
         self,
@@ -127,7 +128,7 @@ class BatchStore:
         dry_run: bool = False,
         etag: str | None = None,
         sending_since_ms: int | None = None,
-    ) -> dict[str, Any]:
+    ) -> Update:
         changes = {
             f"{Row.COMMITS}.#by": {"B": fingerprint},
             Row.DRY_RUN: {"BOOL": dry_run},
@@ -136,7 +137,7 @@ class BatchStore:
         }
         return self._moving(batch, to, changes, by=by)
 
-    def checked(self, batch: Batch, to: BatchState, rows: Rows, *, now_ms: int) -> dict[str, Any]:
+    def checked(self, batch: Batch, to: BatchState, rows: Rows, *, now_ms: int) -> Update:
         """What a check found, kept as a whole or, if the batch was cancelled or checked meanwhile, not at all."""
         changes = _found(rows) | {
             Row.SENDING_SINCE_MS: {"N": str(now_ms)} if to == "sending" else None,
@@ -144,9 +145,7 @@ class BatchStore:
         }
         return self._moving(batch, to, changes)
 
-    def failing(
-        self, batch: Batch, failure: str, *, reason: Fault | None, rows: Rows | None, now_ms: int
-    ) -> dict[str, Any]:
+    def failing(self, batch: Batch, failure: str, *, reason: Fault | None, rows: Rows | None, now_ms: int) -> Update:
         changes = _found(rows) | {
             Row.FAILURE: {"S": failure},
             Row.REASON: {"B": _encode([reason])} if reason else None,
@@ -154,38 +153,34 @@ class BatchStore:
         }
         return self._moving(batch, "failed", changes)
 
-    def completing(self, batch: Batch, *, now_ms: int) -> dict[str, Any]:
+    def completing(self, batch: Batch, *, now_ms: int) -> Update:
         """Only once every valid row is done."""
         return self._moving(
             batch, "completed", {Row.FINISHED_AT_MS: {"N": str(now_ms)}}, when=f" AND {Row.DONE} = {Row.VALID}"
         )
 
-    def cancelling(self, batch: Batch, *, now_ms: int) -> dict[str, Any]:
+    def cancelling(self, batch: Batch, *, now_ms: int) -> Update:
         return self._moving(batch, "cancelled", {Row.FINISHED_AT_MS: {"N": str(now_ms)}})
 
-    def finishing_chunk(self, batch: Batch, chunk: int, *, sent: int, failed: int) -> list[dict[str, Any]]:
+    def finishing_chunk(self, batch: Batch, chunk: int, *, sent: int, failed: int) -> list[Operation]:
         """A marker and the counts, together, so that each chunk counts once however often it is run."""
         return [
-            {
-                "Put": {
-                    "TableName": self.table,
-                    "Item": _marker_key(batch.id, chunk) | {Row.EXPIRES_AT: {"N": str(batch.expires_at)}},
-                    "ConditionExpression": f"attribute_not_exists({Row.PARTITION})",
-                }
-            },
-            {
-                "Update": {
-                    "TableName": self.table,
-                    "Key": batch_key(batch.app, batch.id),
-                    "UpdateExpression": f"ADD {Row.DONE} :done, {Row.SENT} :sent, {Row.FAILED} :failed",
-                    "ConditionExpression": f"attribute_exists({Row.PARTITION})",
-                    "ExpressionAttributeValues": {
-                        ":done": {"N": str(sent + failed)},
-                        ":sent": {"N": str(sent)},
-                        ":failed": {"N": str(failed)},
-                    },
-                }
-            },
+            Put(
+                self.table,
+                _marker_key(batch.id, chunk) | {Row.EXPIRES_AT: {"N": str(batch.expires_at)}},
+                condition=f"attribute_not_exists({Row.PARTITION})",
+            ),
+            Update(
+                self.table,
+                batch_key(batch.app, batch.id),
+                f"ADD {Row.DONE} :done, {Row.SENT} :sent, {Row.FAILED} :failed",
+                condition=f"attribute_exists({Row.PARTITION})",
+                values={
+                    ":done": {"N": str(sent + failed)},
+                    ":sent": {"N": str(sent)},
+                    ":failed": {"N": str(failed)},
+                },
+            ),
         ]
 
     # Faults of rows.

@@ -11,6 +11,7 @@ from sandes.model.challenge import Challenge, Outcome, Purpose
 from sandes.store.dynamo import Client, Item, failed_condition
 from sandes.store.schema import CodeKind
 from sandes.store.schema import CodeRow as Row
+from sandes.store.transaction import Update
 
 _PENDING = "pending"
 _USED = "used"
@@ -53,7 +54,7 @@ class CodeStore:
             failed = failed_condition(error)
             if failed is None:
                 raise
-            raise ChallengeChanged(_challenge(failed.items[0]) if failed.items[0] else None) from None
+            raise ChallengeChanged(_challenge(row) if (row := failed.row()) else None) from None
 
     def _create(self, challenge: Challenge) -> None:
         self.client.put_item(
@@ -128,24 +129,22 @@ class CodeStore:
             },
         )
 
-    def consuming(self, challenge: Challenge, *, used_by: bytes, outcome: Outcome) -> dict[str, Any]:
+    def consuming(self, challenge: Challenge, *, used_by: bytes, outcome: Outcome) -> Update:
         """Part of a transaction: the challenge is used, once, and only with the code that was checked."""
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": code_key(_KINDS[challenge.purpose], challenge.id),
-                "UpdateExpression": f"SET {Row.STATE} = :used, {Row.USED_BY} = :by, {Row.OUTCOME} = :outcome",
-                "ConditionExpression": f"{Row.STATE} = :pending AND {Row.PURPOSE} = :purpose AND {Row.HASH} = :hash",
-                "ExpressionAttributeValues": {
-                    ":used": {"S": _USED},
-                    ":purpose": {"S": challenge.purpose},
-                    ":pending": {"S": _PENDING},
-                    ":hash": {"B": challenge.hash},
-                    ":by": {"B": used_by},
-                    ":outcome": {"S": str(outcome)},
-                },
-            }
-        }
+        return Update(
+            self.table,
+            code_key(_KINDS[challenge.purpose], challenge.id),
+            f"SET {Row.STATE} = :used, {Row.USED_BY} = :by, {Row.OUTCOME} = :outcome",
+            condition=f"{Row.STATE} = :pending AND {Row.PURPOSE} = :purpose AND {Row.HASH} = :hash",
+            values={
+                ":used": {"S": _USED},
+                ":purpose": {"S": challenge.purpose},
+                ":pending": {"S": _PENDING},
+                ":hash": {"B": challenge.hash},
+                ":by": {"B": used_by},
+                ":outcome": {"S": str(outcome)},
+            },
+        )
 
     def _update(self, id: str, purpose: Purpose, **expressions: Any) -> Challenge:
         try:
@@ -160,7 +159,7 @@ class CodeStore:
             failed = failed_condition(error)
             if failed is None:
                 raise
-            raise ChallengeChanged(_challenge(failed.items[0]) if failed.items[0] else None) from None
+            raise ChallengeChanged(_challenge(row) if (row := failed.row()) else None) from None
         return _challenge(answer["Attributes"])
 
 

@@ -11,6 +11,7 @@ from sandes.store.dynamo import Client, Item, batch_get
 from sandes.store.organisations import organisation_key
 from sandes.store.schema import ComplaintRow as Row
 from sandes.store.schema import DirectoryRow
+from sandes.store.transaction import Delete, Operation, Put, When
 
 Listed = Literal["unresolved", "resolved"]
 _LISTS: dict[Listed, str] = {"unresolved": "C#o#", "resolved": "C#d#"}
@@ -53,16 +54,16 @@ class ComplaintStore:
 
     # Parts of transactions, for one that is read as `version` - 1.
 
-    def changing(self, complaint: Complaint) -> list[dict[str, Any]]:
+    def changing(self, complaint: Complaint) -> list[Operation]:
         """Fails if it has been changed since it was read. One that is resolved goes to the other list."""
-        as_read = {
-            "ConditionExpression": f"{Row.VERSION} = :read",
-            "ExpressionAttributeValues": {":read": {"N": str(complaint.version - 1)}},
+        as_read: When = {
+            "condition": f"{Row.VERSION} = :read",
+            "values": {":read": {"N": str(complaint.version - 1)}},
         }
         if complaint.outcome is None:
-            return [{"Put": {"TableName": self.table, "Item": _item(complaint), **as_read}}]
-        left = {"TableName": self.table, "Key": _key(complaint.id, "unresolved"), **as_read}
-        return [{"Delete": left}, {"Put": {"TableName": self.table, "Item": _item(complaint)}}]
+            return [Put(self.table, _item(complaint), **as_read)]
+        left = Delete(self.table, _key(complaint.id, "unresolved"), **as_read)
+        return [left, Put(self.table, _item(complaint))]
 
 
 def complaint_key(complaint: Complaint) -> dict[str, Any]:

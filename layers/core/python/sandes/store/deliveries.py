@@ -27,9 +27,14 @@ from sandes.model.ids import (
     parse_message,
     split_accounts,
 )
-from sandes.store.dynamo import Client, Item, batch_get, failed_condition, transact
+from sandes.store.dynamo import Client, Condition, Item, batch_get, failed_condition
 from sandes.store.schema import DUE
 from sandes.store.schema import DeliveryRow as Row
+from sandes.store.transaction import Operation, Put, Update, transact
+
+MESSAGE_IS_NEW = Condition("there is no message of this id yet")
+ANSWER_IS_NEW = Condition("the request was not answered before")
+EVENT_IS_NEW = Condition("there is no event of this id yet")
 
 EVENT_KEEP_SECONDS = 30 * 86_400
 ANSWER_KEEP_SECONDS = 86_400
@@ -110,7 +115,7 @@ class DeliveryStore:
 
     # Messages.
 
-    def creating(self, message: AppMessage) -> dict[str, Any]:
+    def creating(self, message: AppMessage) -> Put:
         """Part of a transaction."""
         item = message_key(message.app, message.id) | {
             Row.STATUS: {"N": str(int(message.status))},
@@ -137,40 +142,34 @@ class DeliveryStore:
             Row.FAILURE: message.failure,
         }
         item |= {name: {"S": value} for name, value in optional.items() if value is not None}
-        return {"Put": self._absent(item)}
+        return self._absent(item, MESSAGE_IS_NEW)
 
-    def _absent(self, item: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "TableName": self.table,
-            "Item": item,
-            "ConditionExpression": f"attribute_not_exists({Row.PARTITION})",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
+    def _absent(self, item: dict[str, Any], named: Condition) -> Put:
+        absent = f"attribute_not_exists({Row.PARTITION})"
+        return Put(self.table, item, condition=absent, named=named, old=True)
 
     def advancing(
         self, app: AppId, message: MessageId, to: Status, *, now_ms: int, below: Status | None = None
-    ) -> dict[str, Any]:
+    ) -> Update:
         """Part of a transaction: the status moves forward, from one below `below`, or the condition fails."""
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": message_key(app, message),
-                "UpdateExpression": f"SET {Row.STATUS} = :to, {Row.TIMES}.#rank = :now"
-                + (f" REMOVE {Row.DUE}" if to >= Status.DELIVERED else ""),
-                "ConditionExpression": f"attribute_exists({Row.PARTITION}) AND {Row.STATUS} < :below",
-                "ExpressionAttributeNames": {"#rank": str(int(to))},
-                "ExpressionAttributeValues": {
-                    ":to": {"N": str(int(to))},
-                    ":now": {"N": str(now_ms)},
-                    ":below": {"N": str(int(to if below is None else below))},
-                },
-            }
-        }
+        return Update(
+            self.table,
+            message_key(app, message),
+            f"SET {Row.STATUS} = :to, {Row.TIMES}.#rank = :now"
+            + (f" REMOVE {Row.DUE}" if to >= Status.DELIVERED else ""),
+            condition=f"attribute_exists({Row.PARTITION}) AND {Row.STATUS} < :below",
+            names={"#rank": str(int(to))},
+            values={
+                ":to": {"N": str(int(to))},
+                ":now": {"N": str(now_ms)},
+                ":below": {"N": str(int(to if below is None else below))},
+            },
+        )
 
     def advance(self, app: AppId, message: MessageId, to: Status, *, now_ms: int) -> bool:
         """Move the status forward without an event; False if it is there or further already."""
         try:
-            self.client.update_item(**self.advancing(app, message, to, now_ms=now_ms)["Update"])
+            self.client.update_item(**self.advancing(app, message, to, now_ms=now_ms).parameters())
         except ClientError as error:
             if failed_condition(error):
                 return False
@@ -240,18 +239,21 @@ class DeliveryStore:
 
     # Answers to repeated requests.
 
-    def remembering(self, app: AppId, request: str, answer: Answer, *, now_seconds: int) -> dict[str, Any]:
+    def remembering(self, app: AppId, request: str, answer: Answer, *, now_seconds: int) -> Put:
         """Part of a transaction: fails if there is one, unless its time is over and deletion is late."""
-        put = self._absent(
-            answer_key(app, request)
-            | {
-                Row.FINGERPRINT: {"B": answer.fingerprint},
-                Row.ANSWER: {"B": answer.answer.encode()},
-                Row.EXPIRES_AT: {"N": str(now_seconds + ANSWER_KEEP_SECONDS)},
-            }
+        item = answer_key(app, request) | {
+            Row.FINGERPRINT: {"B": answer.fingerprint},
+            Row.ANSWER: {"B": answer.answer.encode()},
+            Row.EXPIRES_AT: {"N": str(now_seconds + ANSWER_KEEP_SECONDS)},
+        }
+        return Put(
+            self.table,
+            item,
+            condition=f"attribute_not_exists({Row.PARTITION}) OR {Row.EXPIRES_AT} <= :now",
+            named=ANSWER_IS_NEW,
+            values={":now": {"N": str(now_seconds)}},
+            old=True,
         )
-        put["ConditionExpression"] += f" OR {Row.EXPIRES_AT} <= :now"
-        return {"Put": put | {"ExpressionAttributeValues": {":now": {"N": str(now_seconds)}}}}
 
     def remembered(self, app: AppId, request: str, *, now_seconds: int) -> Answer | None:
         answer = self.client.get_item(TableName=self.table, Key=answer_key(app, request), ConsistentRead=True)
@@ -259,13 +261,13 @@ class DeliveryStore:
 
     # Events.
 
-    def recording(self, event: AppEvent) -> dict[str, Any]:
+    def recording(self, event: AppEvent) -> Put:
         """Part of a transaction."""
         item = event_key(event.app, event.id, test=event.test) | {
             Row.EVENT: {"B": json.dumps([event.type, event.at_ms, event.data]).encode()},
             Row.EXPIRES_AT: {"N": str(event.at_ms // 1000 + EVENT_KEEP_SECONDS)},
         }
-        return {"Put": self._absent(item)}
+        return self._absent(item, EVENT_IS_NEW)
 
     def event(self, app: AppId, id: str, *, test: bool, now_seconds: int) -> AppEvent | None:
         key = event_key(app, id, test=test)
@@ -297,7 +299,7 @@ class DeliveryStore:
         events = [event for item in answer["Items"] if (event := live_event(app, item, now_seconds, test=test))]
         return events, last[Row.SORT]["S"] if last else None
 
-    def write(self, operations: Sequence[dict[str, Any]]) -> None:
+    def write(self, operations: Sequence[Operation]) -> None:
         """One transaction over this and other tables. Raises ConditionFailed and StoreUnavailable."""
         transact(self.client, operations)
 
@@ -311,22 +313,20 @@ class DeliveryStore:
 
     # Send logs: when which app sent an OTP to whom.
 
-    def logging_send(self, subject: str, old: bytes, new: bytes, *, test: bool, keep_until: int) -> dict[str, Any]:
+    def logging_send(self, subject: str, old: bytes, new: bytes, *, test: bool, keep_until: int) -> Update:
         """Part of a transaction: fails if another send was logged since `old` was read."""
         was = f"attribute_not_exists({Row.SENDS})" if not old else f"{Row.SENDS} = :old"
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": send_log_key(subject, test=test),
-                "UpdateExpression": f"SET {Row.SENDS} = :new, {Row.EXPIRES_AT} = :keep",
-                "ConditionExpression": was,
-                "ExpressionAttributeValues": {
-                    ":new": {"B": new},
-                    ":keep": {"N": str(keep_until)},
-                    **({":old": {"B": old}} if old else {}),
-                },
-            }
-        }
+        return Update(
+            self.table,
+            send_log_key(subject, test=test),
+            f"SET {Row.SENDS} = :new, {Row.EXPIRES_AT} = :keep",
+            condition=was,
+            values={
+                ":new": {"B": new},
+                ":keep": {"N": str(keep_until)},
+                **({":old": {"B": old}} if old else {}),
+            },
+        )
 
     # Quotas.
 
@@ -336,7 +336,7 @@ class DeliveryStore:
             return None
         try:
             answer = self.client.update_item(
-                **self.taking(app, window, count, test=test, limit=limit, keep_until=keep_until)["Update"],
+                **self.taking(app, window, count, test=test, limit=limit, keep_until=keep_until).parameters(),
                 ReturnValues="UPDATED_NEW",
             )
         except ClientError as error:
@@ -345,22 +345,20 @@ class DeliveryStore:
             raise
         return int(answer["Attributes"][Row.COUNT]["N"])
 
-    def taking(self, app: AppId, window: str, count: int, *, test: bool, limit: int, keep_until: int) -> dict[str, Any]:
+    def taking(self, app: AppId, window: str, count: int, *, test: bool, limit: int, keep_until: int) -> Update:
         """Part of a transaction: fails if `count` more would pass `limit`."""
         first = f"attribute_not_exists({Row.COUNT}) OR " if count <= limit else ""
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": key(_quotas_of(app, test), window),
-                "UpdateExpression": f"SET {Row.EXPIRES_AT} = :keep ADD {Row.COUNT} :count",
-                "ConditionExpression": f"{first}{Row.COUNT} <= :most",
-                "ExpressionAttributeValues": {
-                    ":count": {"N": str(count)},
-                    ":most": {"N": str(limit - count)},
-                    ":keep": {"N": str(keep_until)},
-                },
-            }
-        }
+        return Update(
+            self.table,
+            key(_quotas_of(app, test), window),
+            f"SET {Row.EXPIRES_AT} = :keep ADD {Row.COUNT} :count",
+            condition=f"{first}{Row.COUNT} <= :most",
+            values={
+                ":count": {"N": str(count)},
+                ":most": {"N": str(limit - count)},
+                ":keep": {"N": str(keep_until)},
+            },
+        )
 
     def counts(self, app: AppId, windows: Sequence[str], *, test: bool) -> dict[str, int]:
         keys = [key(_quotas_of(app, test), window) for window in windows]

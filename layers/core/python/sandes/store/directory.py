@@ -20,12 +20,14 @@ from sandes.model.ids import (
     parse_account,
 )
 from sandes.model.standing import Standing
-from sandes.store.dynamo import Client, ConditionFailed, Item, batch_get_many, failed_condition, transact
+from sandes.store.dynamo import Client, Condition, ConditionFailed, Item, batch_get_many, failed_condition
 from sandes.store.schema import DirectoryRow as Row
 from sandes.store.schema import InvitationRow
 from sandes.store.standing import read_standing
 from sandes.store.suspended import read_suspension
+from sandes.store.transaction import Add, Delete, Put, transact
 
+_NOT_BLOCKED = Condition("the account is not blocked yet")
 _ACCOUNT_SORT = "0"
 _DEVICE_PREFIX = "0#"  # behind the account and before its blocks: both are read by one query, without the blocks
 _FORMER_PREFIX = "X#"
@@ -174,27 +176,20 @@ class DirectoryStore:
 
     def block(self, *, owner: AccountId, blocked: AccountId, most: int = MAX_BLOCKS) -> bool:
         """Blocks an account, once. False if `owner` blocks `most` others already."""
-        put = {
-            "TableName": self.table,
-            "Item": block_key(owner=owner, blocked=blocked),
-            "ConditionExpression": f"attribute_not_exists({Row.PARTITION})",
-        }
-        counted = self._counting_blocks(owner, 1)
-        counted["ConditionExpression"] = f"attribute_not_exists({Row.BLOCKS}) OR {Row.BLOCKS} < :most"
-        counted["ExpressionAttributeValues"][":most"] = {"N": str(most)}
+        absent, room = (
+            f"attribute_not_exists({Row.PARTITION})",
+            f"attribute_not_exists({Row.BLOCKS}) OR {Row.BLOCKS} < :most",
+        )
+        block = Put(self.table, block_key(owner=owner, blocked=blocked), condition=absent, named=_NOT_BLOCKED)
+        counted = self._counting_blocks(owner, 1).also(room, {":most": {"N": str(most)}})
         try:
-            transact(self.client, [{"Put": put}, {"Update": counted}])
+            transact(self.client, [block, counted])
         except ConditionFailed as failed:
-            return 0 in failed.failed  # blocked already
+            return failed.is_(_NOT_BLOCKED)  # blocked already
         return True
 
-    def _counting_blocks(self, owner: AccountId, more: int) -> dict[str, Any]:
-        return {
-            "TableName": self.table,
-            "Key": account_key(owner) | {Row.SORT: {"S": _BLOCKS_SORT}},
-            "UpdateExpression": f"ADD {Row.BLOCKS} :more",
-            "ExpressionAttributeValues": {":more": {"N": str(more)}},
-        }
+    def _counting_blocks(self, owner: AccountId, more: int) -> Add:
+        return Add(self.table, account_key(owner) | {Row.SORT: {"S": _BLOCKS_SORT}}, {Row.BLOCKS: more})
 
     def invite(self, *, owner: AccountId, invited: AccountId, now_seconds: int, until: int | None = None) -> None:
         """Let `invited` write to `owner`, for good or until an epoch second.
@@ -243,13 +238,11 @@ class DirectoryStore:
 
     def unblock(self, *, owner: AccountId, blocked: AccountId) -> None:
         """Ends a block, if there is one."""
-        delete = {
-            "TableName": self.table,
-            "Key": block_key(owner=owner, blocked=blocked),
-            "ConditionExpression": f"attribute_exists({Row.PARTITION})",
-        }
+        delete = Delete(
+            self.table, block_key(owner=owner, blocked=blocked), condition=f"attribute_exists({Row.PARTITION})"
+        )
         with suppress(ConditionFailed):  # there is none
-            transact(self.client, [{"Delete": delete}, {"Update": self._counting_blocks(owner, -1)}])
+            transact(self.client, [delete, self._counting_blocks(owner, -1)])
 
 
 def _device(account: AccountId, item: Item) -> Device:
@@ -265,7 +258,7 @@ def _device(account: AccountId, item: Item) -> Device:
     )
 
 
-def putting_former(table: str, device: Device, reason: Unlinking, *, now_seconds: int) -> dict[str, Any]:
+def putting_former(table: str, device: Device, reason: Unlinking, *, now_seconds: int) -> Put:
     """Build the part of a transaction that remembers a device which is taken out, so that it can be told."""
     item = {
         Row.PARTITION: {"S": f"{_ACCOUNT}{account_text(device.account)}"},
@@ -274,7 +267,7 @@ def putting_former(table: str, device: Device, reason: Unlinking, *, now_seconds
         Row.REASON: {"S": reason},
         Row.VANISHES_AT: {"N": str(now_seconds + FORMER_DEVICE_SECONDS)},
     }
-    return {"Put": {"TableName": table, "Item": item}}
+    return Put(table, item)
 
 
 def device_item(device: Device) -> dict[str, Any]:

@@ -1,11 +1,12 @@
-"""What all stores share: the client's type, retries of half-done batches, names for failed conditions."""
+"""Holds what all stores share: the client's type, failed conditions, and reads and writes of many rows."""
 
 from __future__ import annotations
 
 import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NewType, TypeAlias
 
 from botocore.exceptions import ClientError
 
@@ -18,11 +19,8 @@ else:
 
 Item = Mapping[str, Any]
 Sleep = Callable[[float], None]
-Writer = Callable[[Sequence[Any]], None]
-"""Carries out a transaction in the place of `transact`, and raises as it does.
-
-It may put more into the transaction, behind the operations it is given: `ConditionFailed.items` are of these alone.
-"""
+Condition = NewType("Condition", str)
+"""The name of a condition, by which a use case recognises that it failed. The store defines it beside the operation."""
 
 BATCH_TRIES = 8
 BATCH_KEYS = 100
@@ -31,7 +29,6 @@ BATCH_KEYS = 100
 _READS_AT_ONCE = 8  # fewer than a client keeps connections
 _FIRST_WAIT_SECONDS = 0.025
 _LONGEST_WAIT_SECONDS = 1.0
-_RETRY_AS_A_WHOLE = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 _OVERLOAD = {
     "ThrottlingException",
@@ -49,16 +46,41 @@ class StoreUnavailable(Exception):
     """DynamoDB left work undone after all retries. What was asked may be repeated as a whole."""
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Holds a condition that failed: its name, the row as it stands, if it was asked for, and the operation."""
+
+    condition: Condition | None = None
+    row: Item | None = None
+    operation: object = None
+
+
 class ConditionFailed(Exception):
-    """A condition did not hold; `items` are the rows as they stood, in the order of the request.
+    """A condition failed, and nothing was written. `failures` are all conditions that failed, in no order."""
 
-    `failed`: which of the operations did not hold, counted from 0.
-    """
-
-    def __init__(self, items: Sequence[Item | None], failed: Collection[int] = (0,)) -> None:
+    def __init__(self, failures: Sequence[Failure]) -> None:
         super().__init__("condition failed")
-        self.items = list(items)
-        self.failed = frozenset(failed)
+        self.failures = tuple(failures)
+
+    def is_(self, condition: Condition) -> bool:
+        """Tells whether this condition is among those that failed."""
+        return any(failure.condition == condition for failure in self.failures)
+
+    def row(self, condition: Condition | None = None) -> Item | None:
+        """Gives the row as it stands on which this condition failed; without a condition, the row of a single write.
+
+        None if the condition held, if there is no such row, or if the operation did not ask for it.
+        """
+        return next((one.row for one in self.failures if condition in {None, one.condition} and one.row), None)
+
+    def without(self, operations: Collection[object]) -> ConditionFailed | None:
+        """Gives the same without what failed of these very operations, or None if nothing else failed."""
+        left = [one for one in self.failures if not any(one.operation is operation for operation in operations)]
+        return ConditionFailed(left) if left else None
+
+    def row_of(self, operation: object) -> Item | None:
+        """Gives the row as it stands on which the condition of this very operation failed, or None as `row` does."""
+        return next((failure.row for failure in self.failures if failure.operation is operation), None)
 
 
 def waits(
@@ -78,58 +100,12 @@ def failed_condition(error: ClientError) -> ConditionFailed | None:
     if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
         return None
     item: Item | None = error.response.get("Item")  # type: ignore[assignment]  # botocore-stubs leave it out
-    return ConditionFailed([item])
+    return ConditionFailed([Failure(row=item)])
 
 
 def is_overload(error: ClientError) -> bool:
     """Whether AWS refused a call for now, so that the same call may succeed later."""
     return error.response["Error"]["Code"] in _OVERLOAD
-
-
-def transact(client: Client, operations: Sequence[Any], *, tries: int = BATCH_TRIES) -> None:
-    """All of `operations` or none. Conflicts with other writers are retried, `tries` times in all.
-
-    Raises ConditionFailed with the old row of each operation that asked for it, and StoreUnavailable.
-    """
-    for _ in waits(tries=tries):
-        try:
-            client.transact_write_items(TransactItems=list(operations))
-            return
-        except client.exceptions.TransactionCanceledException as error:
-            reasons: Sequence[Mapping[str, Any]] = error.response.get("CancellationReasons", [])
-            codes = {reason.get("Code") for reason in reasons}
-            if "ConditionalCheckFailed" in codes:
-                failed = [n for n, reason in enumerate(reasons) if reason.get("Code") == "ConditionalCheckFailed"]
-                raise ConditionFailed([reason.get("Item") for reason in reasons], failed) from error
-            if not codes & _RETRY_AS_A_WHOLE:
-                raise
-    raise StoreUnavailable
-
-
-def write(client: Client, writer: Writer | None, operations: Sequence[Any]) -> None:
-    """All of `operations` or none, by the store's writer if it has one. Raises as `transact` does."""
-    if writer:
-        writer(operations)
-    else:
-        transact(client, operations)
-
-
-def write_one(client: Client, writer: Writer | None, operation: Mapping[str, Any]) -> None:
-    """A put, update or delete, written as in a transaction; without a writer by the call of its own, at half the cost.
-
-    Raises ConditionFailed.
-    """
-    if writer:
-        writer([operation])
-        return
-    ((kind, request),) = operation.items()
-    calls: dict[str, Any] = {"Put": client.put_item, "Update": client.update_item, "Delete": client.delete_item}
-    try:
-        calls[kind](**request)
-    except ClientError as error:
-        if failed := failed_condition(error):
-            raise failed from error
-        raise
 
 
 def batch_get(client: Client, requests: Mapping[str, Any]) -> dict[str, list[Item]]:

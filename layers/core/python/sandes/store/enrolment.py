@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from sandes.model.challenge import Challenge, Outcome
 from sandes.model.device import Account, Device, SealKey
@@ -12,11 +11,12 @@ from sandes.model.ids import AccountId, DeviceAddress
 from sandes.model.imports import Nomination
 from sandes.store.codes import CodeStore
 from sandes.store.directory import DirectoryStore, account_key, device_item, device_key, phone_key, putting_former
-from sandes.store.dynamo import ConditionFailed, Writer, write
+from sandes.store.dynamo import ConditionFailed
 from sandes.store.nominations import NominationStore
 from sandes.store.people import emptying_profile
 from sandes.store.routing import RoutingStore
 from sandes.store.schema import DirectoryRow as Row
+from sandes.store.transaction import Check, Delete, Operation, Put, Update, Writer, write
 from sandes.store.verifications import VerificationStore
 
 
@@ -53,19 +53,17 @@ class EnrolmentStore:
             self._consume(challenge, device),
             *(self._claim_phone(index, account.id) for index in indexes or (account.phone_index,)),
             self.nominations.as_seen(account.phone_index, seen),
-            {
-                "Put": {
-                    "TableName": self.directory.table,
-                    "Item": account_key(account.id)
-                    | {
-                        Row.PHONE_INDEX: {"S": account.phone_index},
-                        Row.PHONE_SEALED: {"B": account.phone_sealed},
-                        Row.CREATED_AT: {"N": str(account.created_at)},
-                        Row.LAST_DEVICE: {"N": str(device.number)},
-                    },
-                    "ConditionExpression": f"attribute_not_exists({Row.PARTITION})",
-                }
-            },
+            Put(
+                self.directory.table,
+                account_key(account.id)
+                | {
+                    Row.PHONE_INDEX: {"S": account.phone_index},
+                    Row.PHONE_SEALED: {"B": account.phone_sealed},
+                    Row.CREATED_AT: {"N": str(account.created_at)},
+                    Row.LAST_DEVICE: {"N": str(device.number)},
+                },
+                condition=f"attribute_not_exists({Row.PARTITION})",
+            ),
             self._put_device(device),
             self.routing.replacing(device, seal_key),
         )
@@ -89,7 +87,7 @@ class EnrolmentStore:
             self._only_device(account, device),
             *(self._end_verification(account.id, now_seconds) if account.standing else ()),
             *(
-                {"Delete": {"TableName": self.directory.table, "Key": device_key(DeviceAddress(account.id, number))}}
+                Delete(self.directory.table, device_key(DeviceAddress(account.id, number)))
                 for number in account.devices
             ),
             *(
@@ -122,7 +120,7 @@ class EnrolmentStore:
         self._transact(
             self.routing.removing(device),
             *former,
-            {"Delete": {"TableName": self.directory.table, "Key": device_key(_address(device))}},
+            Delete(self.directory.table, device_key(_address(device))),
         )
 
     def change_phone(
@@ -145,105 +143,88 @@ class EnrolmentStore:
             *(self._claim_phone(index, account.id) for index in indexes),
             self.nominations.as_seen(indexes[0], seen),
             *(self._leave_phone(index, account) for index in left or (account.phone_index,)),
-            {
-                "Update": {
-                    "TableName": self.directory.table,
-                    "Key": account_key(account.id),
-                    "UpdateExpression": f"SET {Row.PHONE_INDEX} = :new, {Row.PHONE_SEALED} = :sealed",
-                    "ConditionExpression": f"{Row.PHONE_INDEX} = :old AND attribute_not_exists({Row.SUSPENDED})",
-                    "ExpressionAttributeValues": {
-                        ":new": {"S": indexes[0]},
-                        ":sealed": {"B": phone_sealed},
-                        ":old": {"S": account.phone_index},
-                    },
-                }
-            },
+            Update(
+                self.directory.table,
+                account_key(account.id),
+                f"SET {Row.PHONE_INDEX} = :new, {Row.PHONE_SEALED} = :sealed",
+                condition=f"{Row.PHONE_INDEX} = :old AND attribute_not_exists({Row.SUSPENDED})",
+                values={
+                    ":new": {"S": indexes[0]},
+                    ":sealed": {"B": phone_sealed},
+                    ":old": {"S": account.phone_index},
+                },
+            ),
         )
 
-    def _transact(self, *operations: dict[str, Any]) -> None:
+    def _transact(self, *operations: Operation) -> None:
         try:
             write(self.directory.client, self.writer, operations)
         except ConditionFailed as error:
             raise EnrolmentRaced from error
 
-    def _consume(self, challenge: Challenge, device: Device) -> dict[str, Any]:
+    def _consume(self, challenge: Challenge, device: Device) -> Update:
         return self.codes.consuming(
             challenge, used_by=device.identity_key, outcome=Outcome(_address(device), device.registration)
         )
 
-    def _still_there(self, device: Device) -> dict[str, Any]:
-        return {
-            "ConditionCheck": {
-                "TableName": self.directory.table,
-                "Key": device_key(_address(device)),
-                "ConditionExpression": f"{Row.REGISTRATION} = :registration",
-                "ExpressionAttributeValues": {":registration": {"N": str(device.registration)}},
-            }
-        }
+    def _still_there(self, device: Device) -> Check:
+        return Check(
+            self.directory.table,
+            device_key(_address(device)),
+            condition=f"{Row.REGISTRATION} = :registration",
+            values={":registration": {"N": str(device.registration)}},
+        )
 
-    def _claim_phone(self, phone_index: str, account: AccountId) -> dict[str, Any]:
-        return {
-            "Put": {
-                "TableName": self.directory.table,
-                "Item": phone_key(phone_index) | {Row.ACCOUNT: {"B": account}},
-                "ConditionExpression": f"attribute_not_exists({Row.PARTITION})",
-            }
-        }
+    def _claim_phone(self, phone_index: str, account: AccountId) -> Put:
+        return Put(
+            self.directory.table,
+            phone_key(phone_index) | {Row.ACCOUNT: {"B": account}},
+            condition=f"attribute_not_exists({Row.PARTITION})",
+        )
 
-    def _leave_phone(self, index: str, account: Account) -> dict[str, Any]:
+    def _leave_phone(self, index: str, account: Account) -> Delete:
         """Of the pseudonyms of a number, only the one in the account's row must be there."""
         condition = f"{Row.ACCOUNT} = :account"
         if index != account.phone_index:
             condition = f"attribute_not_exists({Row.PARTITION}) OR {condition}"
-        return {
-            "Delete": {
-                "TableName": self.directory.table,
-                "Key": phone_key(index),
-                "ConditionExpression": condition,
-                "ExpressionAttributeValues": {":account": {"B": account.id}},
-            }
-        }
+        return Delete(
+            self.directory.table, phone_key(index), condition=condition, values={":account": {"B": account.id}}
+        )
 
-    def _owns_phone(self, account: Account) -> dict[str, Any]:
-        return {
-            "ConditionCheck": {
-                "TableName": self.directory.table,
-                "Key": phone_key(account.phone_index),
-                "ConditionExpression": f"{Row.ACCOUNT} = :account",
-                "ExpressionAttributeValues": {":account": {"B": account.id}},
-            }
-        }
+    def _owns_phone(self, account: Account) -> Check:
+        return Check(
+            self.directory.table,
+            phone_key(account.phone_index),
+            condition=f"{Row.ACCOUNT} = :account",
+            values={":account": {"B": account.id}},
+        )
 
-    def _next_device(self, account: Account, device: Device) -> dict[str, Any]:
-        return {
-            "Update": {
-                "TableName": self.directory.table,
-                "Key": account_key(account.id),
-                "UpdateExpression": f"SET {Row.LAST_DEVICE} = :next",
-                "ConditionExpression": f"{Row.LAST_DEVICE} = :last AND attribute_not_exists({Row.SUSPENDED})",
-                "ExpressionAttributeValues": {
-                    ":next": {"N": str(device.number)},
-                    ":last": {"N": str(account.last_device)},
-                },
-            }
-        }
+    def _next_device(self, account: Account, device: Device) -> Update:
+        return Update(
+            self.directory.table,
+            account_key(account.id),
+            f"SET {Row.LAST_DEVICE} = :next",
+            condition=f"{Row.LAST_DEVICE} = :last AND attribute_not_exists({Row.SUSPENDED})",
+            values={
+                ":next": {"N": str(device.number)},
+                ":last": {"N": str(account.last_device)},
+            },
+        )
 
-    def _end_verification(self, account: AccountId, now_seconds: int) -> list[dict[str, Any]]:
+    def _end_verification(self, account: AccountId, now_seconds: int) -> list[Operation]:
         verified = self.verifications.read(account)
         if verified is None or verified.ended:  # revoked since the account was read: it must stay so
             return [self.verifications.unchanged(account, verified)]
         return self.verifications.ending(verified, "replaced", now_seconds=now_seconds)
 
-    def _only_device(self, account: Account, device: Device) -> dict[str, Any]:
+    def _only_device(self, account: Account, device: Device) -> Update:
         """As `_next_device`, without a standing; fails if a standing has come since the account was read."""
-        next_device = self._next_device(account, device)["Update"]
-        next_device["UpdateExpression"] += f" REMOVE {Row.STANDING}"
-        if account.standing is None:
-            next_device["ConditionExpression"] += f" AND attribute_not_exists({Row.STANDING})"
-        return {"Update": next_device}
+        update = self._next_device(account, device)
+        update = replace(update, change=f"{update.change} REMOVE {Row.STANDING}")
+        return update if account.standing else update.also(f"attribute_not_exists({Row.STANDING})")
 
-    def _put_device(self, device: Device) -> dict[str, Any]:
-        return {"Put": {"TableName": self.directory.table, "Item": device_item(device)}}
+    def _put_device(self, device: Device) -> Put:
+        return Put(self.directory.table, device_item(device))
 
 
 def _address(device: Device) -> DeviceAddress:

@@ -52,9 +52,9 @@ class FanoutStore:
             )
         except ClientError as error:
             failed = failed_condition(error)
-            if failed is None or failed.items[0] is None:
+            if failed is None or (row := failed.row()) is None:
                 raise
-            return read_record(failed.items[0])
+            return read_record(row)
         return record
 
     def delivered(self, post: str, done: ChunkDone) -> None:

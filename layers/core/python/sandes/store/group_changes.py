@@ -17,6 +17,7 @@ from sandes.store.group_operations import ABSENT, PRESENT, is_official, manages,
 from sandes.store.groups import group_item, group_key, group_of_app_key, group_of_unit_item, group_of_unit_key
 from sandes.store.membership_changes import MembershipChanges
 from sandes.store.schema import GroupRow as Row
+from sandes.store.transaction import Check, Delete, Operation, Put, Update
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +33,25 @@ class GroupChangeStore(MembershipChanges):
         officials_of: OrganisationId | None = None,
         app_fields: Mapping[str, Any] | None = None,
         now_seconds: int = 0,
-        beside: Sequence[dict[str, Any]] = (),
+        beside: Sequence[Operation] = (),
     ) -> None:
         """A group with its first members, at most MAX_ADMINS of them. With `officials_of`, all are its officials.
 
         `app_fields`: what stands in the row with the app, of a group that an app manages (schema.AppGroupRow).
         `beside`: further parts of the transaction.
         """
-        operations: list[dict[str, Any]] = [{"Put": {"Item": group_item(group), "ConditionExpression": ABSENT}}]
+        operations: list[Operation] = [Put(self.table, group_item(group), condition=ABSENT)]
         for member in members:
             operations += self._member(group.id, member)
             if officials_of is not None:
-                operations.append(is_official(member.account, officials_of, now_seconds))
+                operations.append(is_official(self.table, member.account, officials_of, now_seconds))
         if group.organisation is not None and group.unit is not None:
             operations += [
                 self._units.counting(group.organisation, group.unit, groups=1),
-                {"Put": {"Item": group_of_unit_item(group, group.unit)}},
+                Put(self.table, group_of_unit_item(group, group.unit)),
             ]
         if group.app is not None:
-            operations.append({"Put": {"Item": group_of_app_key(group.app, group.id) | dict(app_fields or {})}})
+            operations.append(Put(self.table, group_of_app_key(group.app, group.id) | dict(app_fields or {})))
         self._transact([*operations, *beside], event)
 
     def change(
@@ -77,17 +78,18 @@ class GroupChangeStore(MembershipChanges):
         else:
             using = {":version": {"N": str(version)}}
             changed = self._next_version(group, values=values, conditions=[f"{Row.VERSION} = :version"], using=using)
-        operations = [changed]
+        operations: list[Operation] = [changed]
         if name is not None and listed is not None and listed.organisation is not None and listed.unit is not None:
-            renamed = {
-                "Key": group_of_unit_key(listed.organisation, listed.unit, group),
-                "UpdateExpression": f"SET {Row.NAME} = :name, {Row.AUDIENCE} = :audience",
-                "ConditionExpression": PRESENT,
-                "ExpressionAttributeValues": {":name": {"S": name}, ":audience": {"S": listed.audience}},
-            }
-            operations.append({"Update": renamed})
+            renamed = Update(
+                self.table,
+                group_of_unit_key(listed.organisation, listed.unit, group),
+                f"SET {Row.NAME} = :name, {Row.AUDIENCE} = :audience",
+                condition=PRESENT,
+                values={":name": {"S": name}, ":audience": {"S": listed.audience}},
+            )
+            operations.append(renamed)
         if by is not None:
-            operations.append(manages(group, by))
+            operations.append(manages(self.table, group, by))
         self._transact(operations, event)
 
     def transfer(self, group: Group, unit: UnitId, *, event: GroupEvent | None = None) -> None:
@@ -98,9 +100,10 @@ class GroupChangeStore(MembershipChanges):
             [
                 self._units.counting(group.organisation, group.unit, groups=-1),
                 self._units.counting(group.organisation, unit, groups=1),
-                {"Delete": {"Key": group_of_unit_key(group.organisation, group.unit, group.id)}},
-                {"Put": {"Item": group_of_unit_item(group, unit)}},
+                Delete(self.table, group_of_unit_key(group.organisation, group.unit, group.id)),
+                Put(self.table, group_of_unit_item(group, unit)),
                 next_version(
+                    self.table,
                     group.id,
                     values={Row.UNIT: {"B": unit}},
                     conditions=[f"{Row.UNIT} = :before", f"{Row.NAME} = :name"],
@@ -125,25 +128,26 @@ class GroupChangeStore(MembershipChanges):
         if alone:
             conditions.append(f"{Row.MEMBERS} = :single")
             using[":single"] = {"N": "1"}
-        operations: list[dict[str, Any]] = []
+        operations: list[Operation] = []
         if group.organisation is not None and group.unit is not None:
             conditions.append(f"{Row.UNIT} = :unit")
             using[":unit"] = {"B": group.unit}
             operations += [
                 self._units.counting(group.organisation, group.unit, groups=-1),
-                {"Delete": {"Key": group_of_unit_key(group.organisation, group.unit, group.id)}},
+                Delete(self.table, group_of_unit_key(group.organisation, group.unit, group.id)),
             ]
         if group.app is not None:
-            operations.append({"Delete": {"Key": group_of_app_key(group.app, group.id)}})
+            operations.append(Delete(self.table, group_of_app_key(group.app, group.id)))
         dissolved = {Row.STATE: {"S": "dissolved"}}
         operations.append(self._next_version(group.id, values=dissolved, conditions=conditions, using=using))
         self._transact(operations, event)
 
-    def unchanged(self, group: Group, *, beside: Sequence[dict[str, Any]]) -> None:
+    def unchanged(self, group: Group, *, beside: Sequence[Operation]) -> None:
         """Write what is `beside` as long as the group lives and has the version of `group`."""
-        condition = {
-            "Key": group_key(group.id),
-            "ConditionExpression": f"{Row.STATE} = :live AND {Row.VERSION} = :version",
-            "ExpressionAttributeValues": {":live": {"S": "live"}, ":version": {"N": str(group.version)}},
-        }
-        self._transact([{"ConditionCheck": condition}, *beside], None)
+        condition = Check(
+            self.table,
+            group_key(group.id),
+            condition=f"{Row.STATE} = :live AND {Row.VERSION} = :version",
+            values={":live": {"S": "live"}, ":version": {"N": str(group.version)}},
+        )
+        self._transact([condition, *beside], None)

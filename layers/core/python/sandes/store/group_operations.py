@@ -9,11 +9,12 @@ from typing import Any
 from sandes.model.group import MAX_ADMINS, Group, GroupEvent, Member, Role
 from sandes.model.ids import AccountId, GroupId, OrganisationId, UnitId, account_text
 from sandes.store.directory import account_key
-from sandes.store.dynamo import Client, ConditionFailed, Writer, write
+from sandes.store.dynamo import Client, ConditionFailed
 from sandes.store.groups import event_item, group_key, member_item, member_key, membership_key
 from sandes.store.organisations import OrganisationStore
 from sandes.store.schema import DirectoryRow, StandingRow
 from sandes.store.schema import GroupRow as Row
+from sandes.store.transaction import Check, Operation, Put, Update, When, Writer, write
 
 ABSENT = f"attribute_not_exists({DirectoryRow.PARTITION})"
 PRESENT = f"attribute_exists({DirectoryRow.PARTITION})"
@@ -38,53 +39,47 @@ class GroupTransactions:
     def _units(self) -> OrganisationStore:
         return OrganisationStore(self.client, self.table)
 
-    def _member(self, group: GroupId, member: Member) -> list[dict[str, Any]]:
+    def _member(self, group: GroupId, member: Member) -> list[Operation]:
         """The two rows of somebody who is no member yet."""
         row, with_account = member_rows(group, member)
-        return [{"Put": {"Item": row, "ConditionExpression": ABSENT}}, {"Put": {"Item": with_account}}]
+        return [Put(self.table, row, condition=ABSENT), Put(self.table, with_account)]
 
     def _next_version(
         self, group: GroupId, *, conditions: Sequence[str] = (), using: Mapping[str, Any] | None = None, **changes: Any
-    ) -> dict[str, Any]:
+    ) -> Update:
         """As `next_version`, while the group is in the unit of this store."""
         if self.unit is None:
-            return next_version(group, conditions=conditions, using=using, **changes)
+            return next_version(self.table, group, conditions=conditions, using=using, **changes)
         using = {**(using or {}), ":place": {"B": self.unit}}
-        return next_version(group, conditions=[*conditions, f"{Row.UNIT} = :place"], using=using, **changes)
+        return next_version(self.table, group, conditions=[*conditions, f"{Row.UNIT} = :place"], using=using, **changes)
 
-    def _role(self, group: GroupId, member: Member, role: Role) -> list[dict[str, Any]]:
+    def _role(self, group: GroupId, member: Member, role: Role) -> list[Operation]:
         return [
-            {
-                "Update": {
-                    "Key": member_key(group, member.account),
-                    "UpdateExpression": f"SET {Row.ROLE} = :new",
-                    "ConditionExpression": f"{Row.ROLE} = :role",
-                    "ExpressionAttributeValues": {":new": {"S": role}, ":role": {"S": member.role}},
-                }
-            },
-            {
-                "Update": {
-                    "Key": membership_key(member.account, group),
-                    "UpdateExpression": f"SET {Row.ROLE} = :new",
-                    "ExpressionAttributeValues": {":new": {"S": role}},
-                }
-            },
+            Update(
+                self.table,
+                member_key(group, member.account),
+                f"SET {Row.ROLE} = :new",
+                condition=f"{Row.ROLE} = :role",
+                values={":new": {"S": role}, ":role": {"S": member.role}},
+            ),
+            Update(
+                self.table,
+                membership_key(member.account, group),
+                f"SET {Row.ROLE} = :new",
+                values={":new": {"S": role}},
+            ),
         ]
 
-    def _transact(self, operations: Sequence[dict[str, Any]], event: GroupEvent | None) -> None:
-        told = [{"Put": {"Item": event_item(event)}}] if event is not None else []
-        whole = [
-            {kind: {"TableName": self.table, **request}}
-            for operation in (*operations, *told)
-            for kind, request in operation.items()
-        ]
+    def _transact(self, operations: Sequence[Operation], event: GroupEvent | None) -> None:
+        told = [Put(self.table, event_item(event))] if event is not None else []
         try:
-            write(self.client, self.writer, whole)
+            write(self.client, self.writer, [*operations, *told])
         except ConditionFailed as error:
             raise GroupRaced from error
 
 
 def next_version(
+    table: str,
     group: GroupId,
     *,
     values: Mapping[str, Any] | None = None,
@@ -93,7 +88,7 @@ def next_version(
     demoted: AccountId | None = None,
     conditions: Sequence[str] = (),
     using: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+) -> Update:
     """The next version of a live group: `values` set, `members` more, one account more or less among its admins."""
     used: dict[str, Any] = {":live": {"S": "live"}, ":one": {"N": "1"}, **(using or {})}
     held = [f"{Row.STATE} = :live", *conditions]
@@ -113,17 +108,10 @@ def next_version(
     if demoted is not None:
         parts.append(f"DELETE {Row.ADMINS} :demoted")
         used[":demoted"] = {"SS": [account_text(demoted)]}
-    return {
-        "Update": {
-            "Key": group_key(group),
-            "UpdateExpression": " ".join(parts),
-            "ConditionExpression": " AND ".join(held),
-            "ExpressionAttributeValues": used,
-        }
-    }
+    return Update(table, group_key(group), " ".join(parts), condition=" AND ".join(held), values=used)
 
 
-def next_version_together(before: Group, after: Group, version: int | None) -> dict[str, Any]:
+def next_version_together(table: str, before: Group, after: Group, version: int | None) -> Update:
     """From `before` to `after`, which have been worked out for many members at once."""
     sets: list[str] = []
     removes, held = "", [f"{Row.STATE} = :live"]
@@ -148,14 +136,13 @@ def next_version_together(before: Group, after: Group, version: int | None) -> d
     if version is not None:
         held.append(f"{Row.VERSION} = :version")
         values[":version"] = {"N": str(version)}
-    return {
-        "Update": {
-            "Key": group_key(before.id),
-            "UpdateExpression": (f"SET {', '.join(sets)} " if sets else "") + f"ADD {added}{removes}",
-            "ConditionExpression": " AND ".join(held),
-            "ExpressionAttributeValues": values,
-        }
-    }
+    return Update(
+        table,
+        group_key(before.id),
+        (f"SET {', '.join(sets)} " if sets else "") + f"ADD {added}{removes}",
+        condition=" AND ".join(held),
+        values=values,
+    )
 
 
 def member_rows(group: GroupId, member: Member) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -169,21 +156,20 @@ def _accounts(accounts: Collection[AccountId]) -> dict[str, Any]:
     return {"SS": sorted(account_text(account) for account in accounts)}
 
 
-def role_is(role: Role) -> dict[str, Any]:
-    return {"ConditionExpression": f"{Row.ROLE} = :role", "ExpressionAttributeValues": {":role": {"S": role}}}
+def role_is(role: Role) -> When:
+    return {"condition": f"{Row.ROLE} = :role", "values": {":role": {"S": role}}}
 
 
-def manages(group: GroupId, account: AccountId) -> dict[str, Any]:
-    return {
-        "ConditionCheck": {
-            "Key": member_key(group, account),
-            "ConditionExpression": f"{Row.ROLE} IN (:owner, :admin)",
-            "ExpressionAttributeValues": {":owner": {"S": "owner"}, ":admin": {"S": "admin"}},
-        }
-    }
+def manages(table: str, group: GroupId, account: AccountId) -> Check:
+    return Check(
+        table,
+        member_key(group, account),
+        condition=f"{Row.ROLE} IN (:owner, :admin)",
+        values={":owner": {"S": "owner"}, ":admin": {"S": "admin"}},
+    )
 
 
-def is_official(account: AccountId, organisation: OrganisationId | None, now_seconds: int) -> dict[str, Any]:
+def is_official(table: str, account: AccountId, organisation: OrganisationId | None, now_seconds: int) -> Check:
     """Of any organisation if none is given."""
     at, until = (f"{DirectoryRow.STANDING}.{name}" for name in (StandingRow.ORGANISATION, StandingRow.EXPIRES_AT))
     values: dict[str, Any] = {":now": {"N": str(now_seconds)}}
@@ -191,22 +177,14 @@ def is_official(account: AccountId, organisation: OrganisationId | None, now_sec
     if organisation is not None:
         conditions.append(f"{at} = :organisation")
         values[":organisation"] = {"B": organisation}
-    return {
-        "ConditionCheck": {
-            "Key": account_key(account),
-            "ConditionExpression": " AND ".join(conditions),
-            "ExpressionAttributeValues": values,
-        }
-    }
+    return Check(table, account_key(account), condition=" AND ".join(conditions), values=values)
 
 
-def is_no_official(account: AccountId, organisation: OrganisationId, now_seconds: int) -> dict[str, Any]:
+def is_no_official(table: str, account: AccountId, organisation: OrganisationId, now_seconds: int) -> Check:
     at, until = (f"{DirectoryRow.STANDING}.{name}" for name in (StandingRow.ORGANISATION, StandingRow.EXPIRES_AT))
-    return {
-        "ConditionCheck": {
-            "Key": account_key(account),
-            "ConditionExpression": f"attribute_not_exists({DirectoryRow.STANDING}) OR {at} <> :organisation "
-            f"OR {until} <= :now",
-            "ExpressionAttributeValues": {":organisation": {"B": organisation}, ":now": {"N": str(now_seconds)}},
-        }
-    }
+    return Check(
+        table,
+        account_key(account),
+        condition=f"attribute_not_exists({DirectoryRow.STANDING}) OR {at} <> :organisation OR {until} <= :now",
+        values={":organisation": {"B": organisation}, ":now": {"N": str(now_seconds)}},
+    )

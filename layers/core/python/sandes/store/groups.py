@@ -49,6 +49,7 @@ from sandes.store.organisations import organisation_key
 from sandes.store.schema import DirectoryRow, GroupEventRow
 from sandes.store.schema import GroupRow as Row
 from sandes.store.standing import read_standing
+from sandes.store.transaction import Put
 
 _GROUP_SORT = "0"
 _EVENT_PREFIX = "E#"
@@ -483,9 +484,9 @@ def event_item(event: GroupEvent) -> dict[str, Any]:
     return item | {name: {"S": text} for name, text in texts.items() if text is not None}
 
 
-def event_put(event: GroupEvent) -> dict[str, Any]:
+def event_put(table: str, event: GroupEvent) -> Put:
     """Part of the transaction that makes the change, beside its own event."""
-    return {"Put": {"Item": event_item(event)}}
+    return Put(table, event_item(event))
 
 
 def read_event(item: Item) -> GroupEvent:

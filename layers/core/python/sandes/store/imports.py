@@ -24,11 +24,13 @@ from sandes.model.ids import (
     parse_organisation,
 )
 from sandes.model.imports import OUTCOMES, Checked, Format, Import, ImportState, Outcome, Result, Table
-from sandes.store.dynamo import Client, Item, batch_get, batch_get_many, transact
+from sandes.store.dynamo import Client, Condition, Item, batch_get, batch_get_many
 from sandes.store.organisations import organisation_key
 from sandes.store.schema import DirectoryRow
 from sandes.store.schema import ImportRow as Row
+from sandes.store.transaction import Check, Operation, Put, Update, transact
 
+IMPORT_STATE = Condition("the import is in the state that was read")
 IMPORT_KEEP_SECONDS = 400 * 86_400
 """From its creation; its results can be read for as long."""
 
@@ -126,14 +128,14 @@ class ImportStore:
                 return
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
-    def write(self, operations: Sequence[dict[str, Any]]) -> None:
+    def write(self, operations: Sequence[Operation]) -> None:
         """One transaction. Raises ConditionFailed and StoreUnavailable."""
         transact(self.client, operations)
 
     # Parts of transactions. Each change of state fails, and asks for the row as it stands, unless the state is still
     # the one that was read.
 
-    def creating(self, new: Import) -> dict[str, Any]:
+    def creating(self, new: Import) -> Put:
         item = import_key(new.id) | {
             Row.UNIT: {"B": new.place.unit},
             Row.FORMAT: {"S": new.format},
@@ -146,18 +148,16 @@ class ImportStore:
         if new.client_ref is not None:
             item[Row.CLIENT_REF] = {"S": new.client_ref}
         absent = f"attribute_not_exists({DirectoryRow.PARTITION})"
-        return {"Put": {"TableName": self.table, "Item": item, "ConditionExpression": absent}}
+        return Put(self.table, item, condition=absent)
 
-    def checking(self, one: Import, *, etag: str) -> dict[str, Any]:
+    def checking(self, one: Import, *, etag: str) -> Update:
         return self._moving(one, "checking", {Row.ETAG: {"S": etag}})
 
-    def checked(self, one: Import, rows: Checked, planned: Mapping[Outcome, int]) -> dict[str, Any]:
+    def checked(self, one: Import, rows: Checked, planned: Mapping[Outcome, int]) -> Update:
         counts = {outcome: {"N": str(count)} for outcome, count in planned.items()}
         return self._moving(one, "checked", _checked_item(rows) | {Row.PLANNED: {"M": counts}})
 
-    def failing(
-        self, one: Import, failure: str, *, reason: Fault | None, rows: Checked | None, now_ms: int
-    ) -> dict[str, Any]:
+    def failing(self, one: Import, failure: str, *, reason: Fault | None, rows: Checked | None, now_ms: int) -> Update:
         changes: dict[str, Any] = {Row.FAILURE: {"S": failure}, Row.FINISHED_AT_MS: {"N": str(now_ms)}}
         if rows:
             changes |= _checked_item(rows)
@@ -166,44 +166,40 @@ class ImportStore:
             changes[Row.REASON] = {"B": cbor2.dumps(fault)}
         return self._moving(one, "failed", changes)
 
-    def committing(self, one: Import, *, by: AdministratorId, role: str, now_ms: int) -> dict[str, Any]:
+    def committing(self, one: Import, *, by: AdministratorId, role: str, now_ms: int) -> Update:
         changes = {Row.BY: {"B": by}, Row.ROLE: {"S": role}, Row.COMMITTED_AT_MS: {"N": str(now_ms)}}
         return self._moving(one, "committing", changes)
 
-    def completing(self, one: Import, *, now_ms: int) -> dict[str, Any]:
+    def completing(self, one: Import, *, now_ms: int) -> Update:
         """Only once every good row is done."""
         changes = {Row.FINISHED_AT_MS: {"N": str(now_ms)}}
         return self._moving(one, "completed", changes, when=f" AND {Row.DONE} = {Row.VALID}")
 
-    def cancelling(self, one: Import, *, now_ms: int) -> dict[str, Any]:
+    def cancelling(self, one: Import, *, now_ms: int) -> Update:
         return self._moving(one, "cancelled", {Row.FINISHED_AT_MS: {"N": str(now_ms)}})
 
-    def standing(self, id: ImportId) -> dict[str, Any]:
+    def standing(self, id: ImportId) -> Check:
         """Fails unless what the import has nominated still counts (model.imports.Import.stands)."""
-        return {
-            "ConditionCheck": {
-                "TableName": self.table,
-                "Key": import_key(id),
-                "ConditionExpression": f"{Row.STATE} IN (:committing, :completed)",
-                "ExpressionAttributeValues": {":committing": {"S": "committing"}, ":completed": {"S": "completed"}},
-            }
-        }
+        return Check(
+            self.table,
+            import_key(id),
+            condition=f"{Row.STATE} IN (:committing, :completed)",
+            values={":committing": {"S": "committing"}, ":completed": {"S": "completed"}},
+        )
 
-    def _moving(self, one: Import, to: ImportState, changes: Mapping[str, Any], *, when: str = "") -> dict[str, Any]:
+    def _moving(self, one: Import, to: ImportState, changes: Mapping[str, Any], *, when: str = "") -> Update:
         changes = {Row.STATE: {"S": to}, **changes}
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": import_key(one.id),
-                "UpdateExpression": "SET " + ", ".join(f"{name} = :{at}" for at, name in enumerate(changes)),
-                "ConditionExpression": f"{Row.STATE} = :was{when}",
-                "ExpressionAttributeValues": {f":{at}": value for at, value in enumerate(changes.values())}
-                | {":was": {"S": one.state}},
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
-        }
+        return Update(
+            self.table,
+            import_key(one.id),
+            "SET " + ", ".join(f"{name} = :{at}" for at, name in enumerate(changes)),
+            condition=f"{Row.STATE} = :was{when}",
+            values={f":{at}": value for at, value in enumerate(changes.values())} | {":was": {"S": one.state}},
+            named=IMPORT_STATE,
+            old=True,
+        )
 
-    def noting(self, one: Import, chunk: int, before: ChunkProgress, more: Sequence[Result]) -> dict[str, Any]:
+    def noting(self, one: Import, chunk: int, before: ChunkProgress, more: Sequence[Result]) -> Update:
         """Build the marker that these rows are done. It is written in the transaction that does them.
 
         The condition fails if another run has done rows of the chunk since `before` was read, or has finished it.
@@ -219,19 +215,15 @@ class ImportStore:
         if before.results:
             condition = f"{Row.DONE} = :before AND attribute_not_exists({Row.COUNTED})"
             values[":before"] = {"N": str(len(before.results))}
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": _chunk_key(one.id, chunk),
-                "UpdateExpression": (
-                    f"SET {Row.RESULTS} = :results, {Row.DONE} = :done, {DirectoryRow.VANISHES_AT} = :vanishes"
-                ),
-                "ConditionExpression": condition,
-                "ExpressionAttributeValues": values,
-            }
-        }
+        return Update(
+            self.table,
+            _chunk_key(one.id, chunk),
+            f"SET {Row.RESULTS} = :results, {Row.DONE} = :done, {DirectoryRow.VANISHES_AT} = :vanishes",
+            condition=condition,
+            values=values,
+        )
 
-    def finishing_chunk(self, one: Import, chunk: int, results: Sequence[Result]) -> list[dict[str, Any]]:
+    def finishing_chunk(self, one: Import, chunk: int, results: Sequence[Result]) -> list[Operation]:
         """Mark the chunk as counted and add to the import's counts, so that each chunk counts once however often it is
         run. The condition fails if other rows are done than `results` tells of, or the chunk is counted already.
         """
@@ -239,26 +231,22 @@ class ImportStore:
         more = {outcome: count for outcome, count in counts.items() if count}
         added = ", ".join(f"#{outcome} :{outcome}" for outcome in more)
         return [
-            {
-                "Update": {
-                    "TableName": self.table,
-                    "Key": _chunk_key(one.id, chunk),
-                    "UpdateExpression": f"SET {Row.COUNTED} = :yes",
-                    "ConditionExpression": f"{Row.DONE} = :done AND attribute_not_exists({Row.COUNTED})",
-                    "ExpressionAttributeValues": {":yes": {"BOOL": True}, ":done": {"N": str(len(results))}},
-                }
-            },
-            {
-                "Update": {
-                    "TableName": self.table,
-                    "Key": import_key(one.id),
-                    "UpdateExpression": f"ADD {Row.DONE} :done, {added}",
-                    "ConditionExpression": f"attribute_exists({DirectoryRow.PARTITION})",
-                    "ExpressionAttributeNames": {f"#{outcome}": f"{Row.DONE_AS}{outcome}" for outcome in more},
-                    "ExpressionAttributeValues": {":done": {"N": str(len(results))}}
-                    | {f":{outcome}": {"N": str(count)} for outcome, count in more.items()},
-                }
-            },
+            Update(
+                self.table,
+                _chunk_key(one.id, chunk),
+                f"SET {Row.COUNTED} = :yes",
+                condition=f"{Row.DONE} = :done AND attribute_not_exists({Row.COUNTED})",
+                values={":yes": {"BOOL": True}, ":done": {"N": str(len(results))}},
+            ),
+            Update(
+                self.table,
+                import_key(one.id),
+                f"ADD {Row.DONE} :done, {added}",
+                condition=f"attribute_exists({DirectoryRow.PARTITION})",
+                names={f"#{outcome}": f"{Row.DONE_AS}{outcome}" for outcome in more},
+                values={":done": {"N": str(len(results))}}
+                | {f":{outcome}": {"N": str(count)} for outcome, count in more.items()},
+            ),
         ]
 
 

@@ -21,10 +21,10 @@ from sandes.store.dynamo import (
     batch_write,
     failed_condition,
     is_overload,
-    transact,
 )
 from sandes.store.schema import BODY_SORT
 from sandes.store.schema import InboxRow as Row
+from sandes.store.transaction import Delete, Put, transact
 
 _PAGE_ROWS = 100
 
@@ -50,7 +50,7 @@ class InboxStore:
         if len(envelopes) == 1:
             return [self._put_one(envelopes[0])]
         try:
-            transact(self.client, [{"Put": self._put(envelope)} for envelope in envelopes])
+            transact(self.client, [self.adding(envelope) for envelope in envelopes])
         except ConditionFailed:
             return [self._put_one(envelope) for envelope in envelopes]
         return envelopes
@@ -58,12 +58,12 @@ class InboxStore:
     def _put_one(self, envelope: Envelope) -> Envelope:
         """The envelope itself, or the one that stood there before."""
         try:
-            self.client.put_item(**self._put(envelope))
+            self.client.put_item(**self.adding(envelope).parameters())
         except ClientError as error:
             failed = failed_condition(error)
-            if failed is None or failed.items[0] is None:
+            if failed is None or (row := failed.row()) is None:
                 raise
-            return _envelope(failed.items[0])
+            return _envelope(row)
         return envelope
 
     def put_many(self, envelopes: Sequence[Envelope]) -> None:
@@ -85,27 +85,13 @@ class InboxStore:
         item = self.client.get_item(TableName=self.table, Key=_body_key(id), ConsistentRead=True).get("Item")
         return item[Row.BODY]["B"] if item and int(item[Row.EXPIRES_AT]["N"]) > now_seconds else None
 
-    def _put(self, envelope: Envelope) -> dict[str, Any]:
-        return {
-            "TableName": self.table,
-            "Item": _item(envelope),
-            "ConditionExpression": f"attribute_not_exists({Row.INBOX})",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-
-    def adding(self, envelope: Envelope) -> dict[str, Any]:
+    def adding(self, envelope: Envelope) -> Put:
         """Part of a transaction of others: fails if the row is there already."""
-        return {"Put": self._put(envelope)}
+        return Put(self.table, _item(envelope), condition=f"attribute_not_exists({Row.INBOX})", old=True)
 
-    def taking_back(self, inbox: InboxId, id: EnvelopeId) -> dict[str, Any]:
+    def taking_back(self, inbox: InboxId, id: EnvelopeId) -> Delete:
         """Part of a transaction: the row goes, or the condition fails because the device has acked it."""
-        return {
-            "Delete": {
-                "TableName": self.table,
-                "Key": envelope_key(inbox, id),
-                "ConditionExpression": f"attribute_exists({Row.INBOX})",
-            }
-        }
+        return Delete(self.table, envelope_key(inbox, id), condition=f"attribute_exists({Row.INBOX})")
 
     def waiting(self, rows: Sequence[tuple[InboxId, EnvelopeId]], *, now_seconds: int) -> list[Envelope]:
         """Those of any number of rows that are there still, neither acked nor expired, in no order."""
@@ -185,15 +171,13 @@ class InboxStore:
             gone += len(some)
         return gone
 
-    def _removing_expired(self, inbox: InboxId, id: EnvelopeId, now_seconds: int) -> dict[str, Any]:
-        return {
-            "Delete": {
-                "TableName": self.table,
-                "Key": envelope_key(inbox, id),
-                "ConditionExpression": f"attribute_not_exists({Row.INBOX}) OR {Row.EXPIRES_AT} <= :now",
-                "ExpressionAttributeValues": {":now": {"N": str(now_seconds)}},
-            }
-        }
+    def _removing_expired(self, inbox: InboxId, id: EnvelopeId, now_seconds: int) -> Delete:
+        return Delete(
+            self.table,
+            envelope_key(inbox, id),
+            condition=f"attribute_not_exists({Row.INBOX}) OR {Row.EXPIRES_AT} <= :now",
+            values={":now": {"N": str(now_seconds)}},
+        )
 
     def remove(self, inbox: InboxId, ids: Sequence[EnvelopeId]) -> None:
         """Forget acked envelopes. An id that is not in this inbox is passed over."""

@@ -109,7 +109,7 @@ class LimitStore:
             )
         except ClientError as error:
             failed = failed_condition(error)
-            if failed is None or failed.items[0] is None:
+            if failed is None or (row := failed.row()) is None:
                 raise
-            return full_at_ms(failed.items[0])
+            return full_at_ms(row)
         return None

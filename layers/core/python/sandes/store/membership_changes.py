@@ -32,6 +32,7 @@ from sandes.store.groups import (
 )
 from sandes.store.schema import DirectoryRow
 from sandes.store.schema import GroupRow as Row
+from sandes.store.transaction import Check, Delete, Operation, Put, Update
 
 Way = Literal["invitation", "open", "added"]
 """How an account comes to be a member: by its invitation, because the group is open, or by who manages the group."""
@@ -93,13 +94,10 @@ class MembershipChanges(GroupTransactions):
         using: dict[str, Any] = {}
         if way == "open":
             is_open, using = [f"{Row.OPEN} = :open"], {":open": {"BOOL": True}}
-        used: dict[str, Any] = {"Key": group_invitation_key(group, member.account)}
+        used = Delete(self.table, group_invitation_key(group, member.account))
         if way == "invitation":
-            used |= {
-                "ConditionExpression": f"{Row.EXPIRES_AT} > :now",
-                "ExpressionAttributeValues": {":now": {"N": str(now_seconds)}},
-            }
-        operations: list[dict[str, Any]] = [
+            used = used.also(f"{Row.EXPIRES_AT} > :now", {":now": {"N": str(now_seconds)}})
+        operations: list[Operation] = [
             *self._member(group, member),
             self._next_version(
                 group,
@@ -108,13 +106,13 @@ class MembershipChanges(GroupTransactions):
                 conditions=[f"{Row.MEMBERS} < {Row.LIMIT}", *is_open],
                 using=using,
             ),
-            {"Delete": used},
-            {"Delete": {"Key": invited_key(member.account, group)}},
+            used,
+            Delete(self.table, invited_key(member.account, group)),
         ]
         if by is not None:
-            operations.append(manages(group, by))
+            operations.append(manages(self.table, group, by))
         if official_of is not None:
-            operations.append(is_official(member.account, official_of, now_seconds))
+            operations.append(is_official(self.table, member.account, official_of, now_seconds))
         self._transact(operations, event)
 
     def invite(self, invitation: GroupInvitation, *, by: AccountId, now_seconds: int, event: GroupEvent | None) -> None:
@@ -122,35 +120,28 @@ class MembershipChanges(GroupTransactions):
         fields, group, account = invitation_fields(invitation), invitation.group, invitation.account
         self._transact(
             [
-                {
-                    "Put": {
-                        "Item": group_invitation_key(group, account) | fields,
-                        "ConditionExpression": f"{ABSENT} OR {Row.EXPIRES_AT} <= :now",
-                        "ExpressionAttributeValues": {":now": {"N": str(now_seconds)}},
-                    }
-                },
-                {"Put": {"Item": invited_key(account, group) | fields}},
-                {"ConditionCheck": {"Key": member_key(group, account), "ConditionExpression": ABSENT}},
-                {
-                    "ConditionCheck": {
-                        "Key": group_key(group),
-                        "ConditionExpression": f"{Row.STATE} = :live",
-                        "ExpressionAttributeValues": {":live": {"S": "live"}},
-                    }
-                },
-                manages(group, by),
+                Put(
+                    self.table,
+                    group_invitation_key(group, account) | fields,
+                    condition=f"{ABSENT} OR {Row.EXPIRES_AT} <= :now",
+                    values={":now": {"N": str(now_seconds)}},
+                ),
+                Put(self.table, invited_key(account, group) | fields),
+                Check(self.table, member_key(group, account), condition=ABSENT),
+                Check(self.table, group_key(group), condition=f"{Row.STATE} = :live", values={":live": {"S": "live"}}),
+                manages(self.table, group, by),
             ],
             event,
         )
 
     def uninvite(self, group: GroupId, account: AccountId, *, by: AccountId | None, event: GroupEvent | None) -> None:
         """Withdrawn by who manages the group, or declined."""
-        operations: list[dict[str, Any]] = [
-            {"Delete": {"Key": group_invitation_key(group, account), "ConditionExpression": PRESENT}},
-            {"Delete": {"Key": invited_key(account, group)}},
+        operations: list[Operation] = [
+            Delete(self.table, group_invitation_key(group, account), condition=PRESENT),
+            Delete(self.table, invited_key(account, group)),
         ]
         if by is not None:
-            operations.append(manages(group, by))
+            operations.append(manages(self.table, group, by))
         self._transact(operations, event)
 
     def remove(
@@ -164,22 +155,22 @@ class MembershipChanges(GroupTransactions):
         event: GroupEvent | None,
     ) -> None:
         """A member with the role that `member` says. `unless_official_of`: the account is none of its officials now."""
-        operations: list[dict[str, Any]] = [
-            {"Delete": {"Key": member_key(group, member.account), **role_is(member.role)}},
-            {"Delete": {"Key": membership_key(member.account, group)}},
-            next_version(group, members=-1, demoted=member.account if member.role != "member" else None),
+        operations: list[Operation] = [
+            Delete(self.table, member_key(group, member.account), **role_is(member.role)),
+            Delete(self.table, membership_key(member.account, group)),
+            next_version(self.table, group, members=-1, demoted=member.account if member.role != "member" else None),
         ]
         if by is not None:
-            operations.append(manages(group, by))
+            operations.append(manages(self.table, group, by))
         if unless_official_of is not None:
-            operations.append(is_no_official(member.account, unless_official_of, now_seconds))
+            operations.append(is_no_official(self.table, member.account, unless_official_of, now_seconds))
         self._transact(operations, event)
 
     def set_role(
         self, group: GroupId, member: Member, role: Role, *, by: AccountId | None, event: GroupEvent | None
     ) -> None:
         """From the role that `member` says; of an owner and to one only by `hand_over`."""
-        operations = [
+        operations: list[Operation] = [
             *self._role(group, member, role),
             self._next_version(
                 group,
@@ -188,7 +179,7 @@ class MembershipChanges(GroupTransactions):
             ),
         ]
         if by is not None:
-            operations.append(manages(group, by))
+            operations.append(manages(self.table, group, by))
         self._transact(operations, event)
 
     def hand_over(self, group: GroupId, owner: Member, to: Member, *, event: GroupEvent | None) -> None:
@@ -198,6 +189,7 @@ class MembershipChanges(GroupTransactions):
                 *self._role(group, owner, "admin"),
                 *self._role(group, to, "owner"),
                 next_version(
+                    self.table,
                     group,
                     values={Row.OWNER: {"B": to.account}},
                     promoted=to.account if to.role == "member" else None,
@@ -212,16 +204,15 @@ class MembershipChanges(GroupTransactions):
         """A member has other devices: the next version. `of` names and dates the change of devices: the same again, or
         an older one, raises GroupRaced, as an account that is no member does.
         """
-        member = {
-            "Key": member_key(group, account),
-            "UpdateExpression": f"SET {Row.DEVICES_CHANGED} = :of",
-            "ConditionExpression": (
-                f"attribute_exists({Row.ROLE})"
-                f" AND (attribute_not_exists({Row.DEVICES_CHANGED}) OR {Row.DEVICES_CHANGED} < :of)"
-            ),
-            "ExpressionAttributeValues": {":of": {"B": of}},
-        }
-        self._transact([{"Update": member}, next_version(group)], event)
+        member = Update(
+            self.table,
+            member_key(group, account),
+            f"SET {Row.DEVICES_CHANGED} = :of",
+            condition=f"attribute_exists({Row.ROLE})"
+            f" AND (attribute_not_exists({Row.DEVICES_CHANGED}) OR {Row.DEVICES_CHANGED} < :of)",
+            values={":of": {"B": of}},
+        )
+        self._transact([member, next_version(self.table, group)], event)
 
     def together(
         self,
@@ -231,29 +222,29 @@ class MembershipChanges(GroupTransactions):
         version: int | None = None,
         now_seconds: int,
         events: Sequence[GroupEvent] = (),
-        beside: Sequence[dict[str, Any]] = (),
+        beside: Sequence[Operation] = (),
     ) -> Group:
         """Of several members of a group that an app manages, decided on `group`; the group as it is then.
 
         As long as there is room and the admins are the same. Who comes into a group for officials is one still.
         `version`: only if it is the group's. `beside`: further parts of the transaction.
         """
-        operations: list[dict[str, Any]] = []
+        operations: list[Operation] = []
         for member in changes.add:
             operations += self._member(group.id, member)
             if group.audience == "officials":
-                operations.append(is_official(member.account, group.organisation, now_seconds))
+                operations.append(is_official(self.table, member.account, group.organisation, now_seconds))
         for member in changes.remove:
-            operations.append({"Delete": {"Key": member_key(group.id, member.account), **role_is(member.role)}})
-            operations.append({"Delete": {"Key": membership_key(member.account, group.id)}})
+            operations.append(Delete(self.table, member_key(group.id, member.account), **role_is(member.role)))
+            operations.append(Delete(self.table, membership_key(member.account, group.id)))
         for member, role in changes.roles:
             operations += self._role(group.id, member, role)
         for account in changes.invited:
-            operations.append({"Delete": {"Key": group_invitation_key(group.id, account)}})
-            operations.append({"Delete": {"Key": invited_key(account, group.id)}})
+            operations.append(Delete(self.table, group_invitation_key(group.id, account)))
+            operations.append(Delete(self.table, invited_key(account, group.id)))
         after = changes.applied_to(group)
-        operations.append(next_version_together(group, after, version))
-        operations += [{"Put": {"Item": event_item(event)}} for event in events]
+        operations.append(next_version_together(self.table, group, after, version))
+        operations += [Put(self.table, event_item(event)) for event in events]
         self._transact([*operations, *beside], None)
         return after
 

@@ -13,6 +13,7 @@ from sandes.store.directory import phone_key
 from sandes.store.dynamo import Client, Item, batch_get_many
 from sandes.store.schema import DirectoryRow
 from sandes.store.schema import NominationRow as Row
+from sandes.store.transaction import Check, Delete, Operation, Put, When
 
 _SORT = "N"
 
@@ -55,20 +56,20 @@ class NominationStore:
 
     def putting(
         self, new: Nomination, *, indexes: Sequence[str] = (), over: Nomination | None, now_seconds: int
-    ) -> list[dict[str, Any]]:
+    ) -> list[Operation]:
         """Fails if the number has an account by now, or another organisation was first and its word still counts.
 
         `indexes`: the pseudonyms under which the number is written, if they are several. `over`: one that does not
         count, of an import that was cancelled.
         """
         free = f"attribute_not_exists({DirectoryRow.PARTITION})"
-        condition = {
-            "ConditionExpression": (
+        condition: When = {
+            "condition": (
                 f"{free} OR {Row.ORGANISATION} = :own OR {Row.WITHDRAWN} = :yes"
                 f" OR {DirectoryRow.VANISHES_AT} <= :now OR {Row.EXPIRES_AT} <= :now"
                 f" OR {Row.ORIGIN} = :over"
             ),
-            "ExpressionAttributeValues": {
+            "values": {
                 ":own": {"B": new.place.organisation},
                 ":yes": {"BOOL": True},
                 ":now": {"N": str(now_seconds)},
@@ -77,40 +78,30 @@ class NominationStore:
         }
         rows = [replace(new, index=index) for index in indexes or (new.index,)]
         return [
-            *({"Put": {"TableName": self.table, "Item": nomination_item(row), **condition}} for row in rows),
-            {
-                "ConditionCheck": {
-                    "TableName": self.table,
-                    "Key": phone_key(new.index),
-                    "ConditionExpression": free,
-                }
-            },
+            *(Put(self.table, nomination_item(row), **condition) for row in rows),
+            Check(self.table, phone_key(new.index), condition=free),
         ]
 
-    def removing(self, nomination: Nomination, *, indexes: Sequence[str] = ()) -> list[dict[str, Any]]:
+    def removing(self, nomination: Nomination, *, indexes: Sequence[str] = ()) -> list[Operation]:
         """Fails if it is another one by now. `indexes`: all pseudonyms of its number, if they are several."""
-        operations = []
+        operations: list[Operation] = []
         for index in indexes or (nomination.index,):
             condition = f"{Row.ORIGIN} = :read"
             if index != nomination.index:
                 condition = f"attribute_not_exists({DirectoryRow.PARTITION}) OR {condition}"
-            delete = {
-                "TableName": self.table,
-                "Key": nomination_key(index),
-                "ConditionExpression": condition,
-                "ExpressionAttributeValues": {":read": {"S": str(nomination.origin)}},
-            }
-            operations.append({"Delete": delete})
+            delete = Delete(
+                self.table, nomination_key(index), condition=condition, values={":read": {"S": str(nomination.origin)}}
+            )
+            operations.append(delete)
         return operations
 
-    def as_seen(self, index: str, seen: Nomination | None) -> dict[str, Any]:
+    def as_seen(self, index: str, seen: Nomination | None) -> Check:
         """Fails if somebody else waits for the number than was seen: part of what gives it to an account."""
         free = f"attribute_not_exists({DirectoryRow.PARTITION})"
-        check: dict[str, Any] = {"TableName": self.table, "Key": nomination_key(index), "ConditionExpression": free}
-        if seen:
-            check["ConditionExpression"] = f"{free} OR {Row.ORIGIN} = :seen"
-            check["ExpressionAttributeValues"] = {":seen": {"S": str(seen.origin)}}
-        return {"ConditionCheck": check}
+        check = Check(self.table, nomination_key(index), condition=free)
+        if seen is None:
+            return check
+        return replace(check, condition=f"{free} OR {Row.ORIGIN} = :seen", values={":seen": {"S": str(seen.origin)}})
 
 
 def nomination_item(nomination: Nomination) -> dict[str, Any]:

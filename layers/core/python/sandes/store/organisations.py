@@ -18,18 +18,15 @@ from sandes.model.profile import Audience, Field
 from sandes.store.dynamo import (
     BATCH_KEYS,
     Client,
-    ConditionFailed,
     Item,
     StoreUnavailable,
-    Writer,
     batch_get,
     batch_get_many,
     waits,
-    write,
-    write_one,
 )
 from sandes.store.schema import ENDING, DirectoryRow
 from sandes.store.schema import OrganisationRow as Row
+from sandes.store.transaction import Add, Check, Delete, Operation, Put, Update, Writer, write_if
 
 _SORT = "0"
 _LIST: dict[str, Any] = {DirectoryRow.PARTITION: {"S": "O"}}
@@ -62,7 +59,7 @@ class OrganisationStore:
         """False if the id is taken."""
         return self._write(*self.creating(organisation, kind))
 
-    def creating(self, organisation: Organisation, kind: UnitKind, *, officers: int = 0) -> list[dict[str, Any]]:
+    def creating(self, organisation: Organisation, kind: UnitKind, *, officers: int = 0) -> list[Operation]:
         """Parts of a transaction. The first fails if the id is taken; `officers` of it are appointed with it."""
         root = Unit(organisation.root, organisation.name, kind, None, organisation.created_at)
         item = _unit_item(organisation.id, root) | {
@@ -71,10 +68,9 @@ class OrganisationStore:
             **({Row.OFFICERS: {"N": str(officers)}} if officers else {}),
         }
         listed = _LIST | {DirectoryRow.SORT: {"S": id_text(organisation.id)}, Row.CREATED_AT: item[Row.CREATED_AT]}
-        new = {"ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})"}
         return [
-            {"Put": {"TableName": self.table, "Item": item, **new}},
-            {"Put": {"TableName": self.table, "Item": listed}},
+            Put(self.table, item, condition=f"attribute_not_exists({DirectoryRow.PARTITION})"),
+            Put(self.table, listed),
         ]
 
     def page(self, *, after: str | None, limit: int) -> tuple[list[Organisation], str | None]:
@@ -246,18 +242,17 @@ class OrganisationStore:
             version,
             ", ".join(f"{Row.AUDIENCES}.#f{n} = :a{n}" for n in range(len(fields))),
             {f":a{n}": {"S": audiences[name]} for n, name in enumerate(fields)},
-            ExpressionAttributeNames={f"#f{n}": name for n, name in enumerate(fields)},
+            names={f"#f{n}": name for n, name in enumerate(fields)},
         )
 
     def setting_mail_domains(
         self, organisation: OrganisationId, domains: Sequence[str], *, before: Sequence[str]
-    ) -> dict[str, Any]:
+    ) -> Update:
         """Part of a transaction. Fails if the organisation is not there, or has other domains than those `before`."""
         values = {":domains": _texts(domains), ":before": _texts(before)}
-        change = self._changing(organisation_key(organisation), None, f"{Row.MAIL_DOMAINS} = :domains", values)
         absent = "" if before else f"attribute_not_exists({Row.MAIL_DOMAINS}) OR "
-        change["Update"]["ConditionExpression"] += f" AND ({absent}{Row.MAIL_DOMAINS} = :before)"
-        return change
+        change = self._changing(organisation_key(organisation), None, f"{Row.MAIL_DOMAINS} = :domains", values)
+        return change.also(f"({absent}{Row.MAIL_DOMAINS} = :before)")
 
     def _update(
         self, key: dict[str, Any], version: int | None, change: str, values: dict[str, Any], **names: Any
@@ -266,48 +261,39 @@ class OrganisationStore:
 
     def _changing(
         self, key: dict[str, Any], version: int | None, change: str, values: dict[str, Any], **names: Any
-    ) -> dict[str, Any]:
+    ) -> Update:
         """Of a row that is there and, if one is given, of this version, which goes up."""
         condition, seen = _of_version(version)
         values = values | seen | {":one": {"N": "1"}}
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": key,
-                "UpdateExpression": f"SET {change}, {Row.VERSION} = if_not_exists({Row.VERSION}, :one) + :one",
-                "ConditionExpression": condition,
-                "ExpressionAttributeValues": values,
-                **names,
-            }
-        }
+        return Update(
+            self.table,
+            key,
+            f"SET {change}, {Row.VERSION} = if_not_exists({Row.VERSION}, :one) + :one",
+            condition=condition,
+            values=values,
+            **names,
+        )
 
-    def _write(self, *operations: dict[str, Any]) -> bool:
-        try:
-            if len(operations) == 1:
-                write_one(self.client, self.writer, operations[0])
-            else:
-                write(self.client, self.writer, operations)
-        except ConditionFailed:
-            return False
-        return True
+    def _write(self, *operations: Operation) -> bool:
+        return write_if(self.client, self.writer, operations)
 
     # Changes of shape: False if the tree is no longer as it was read, or the unit not as it must be.
 
     def add(self, tree: Tree, unit: Unit) -> bool:
         above = _above(tree, tree.path(unit.parent)) if unit.parent is not None else {}
-        put = {
-            "TableName": self.table,
-            "Item": _unit_item(tree.organisation.id, unit) | above,
-            "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})",
-        }
-        return self._reshape(tree, {"Put": put}, {unit.parent: 1} if unit.parent is not None else {})
+        put = Put(
+            self.table,
+            _unit_item(tree.organisation.id, unit) | above,
+            condition=f"attribute_not_exists({DirectoryRow.PARTITION})",
+        )
+        return self._reshape(tree, put, {unit.parent: 1} if unit.parent is not None else {})
 
     def move(self, tree: Tree, unit: UnitId, parent: UnitId, *, name: str | None = None) -> bool:
         """And give it another name with it, if one is given."""
         change, values = f"{Row.PARENT} = :parent", cast("dict[str, Any]", {":parent": {"B": parent}})
         if name is not None:
             change, values = f"{change}, {Row.NAME} = :name", values | {":name": {"S": name}}
-        old, children, paths = tree.units[unit].parent, dict[UnitId, int](), list[dict[str, Any]]()
+        old, children, paths = tree.units[unit].parent, dict[UnitId, int](), list[Operation]()
         if old is not None and old != parent:
             children = {old: -1, parent: 1}
             above = tree.path(parent)
@@ -317,7 +303,7 @@ class OrganisationStore:
         key, version = unit_key(tree.organisation.id, unit), tree.units[unit].version
         return self._reshape(tree, self._changing(key, version, change, values), children, paths)
 
-    def _paths_below(self, tree: Tree, moved: UnitId, above: Sequence[UnitId]) -> list[dict[str, Any]]:
+    def _paths_below(self, tree: Tree, moved: UnitId, above: Sequence[UnitId]) -> list[Operation]:
         """Write the new path of each unit below one that is moved, or if they are many, list the move itself.
 
         The tree's version guards this too: the list is read after the tree, so no move is lost that came between.
@@ -328,17 +314,15 @@ class OrganisationStore:
             row = self.client.get_item(TableName=self.table, Key=_moves_key(of), ConsistentRead=True).get("Item", {})
             there = {name: row[name] for name in map(id_text, tree.units) if name in row}
             listed = _moves_key(of) | there | {id_text(moved): {"M": _above(tree, above)}}
-            return [{"Put": {"TableName": self.table, "Item": listed}}]
+            return [Put(self.table, listed)]
         return [
-            {
-                "Update": {
-                    "TableName": self.table,
-                    "Key": unit_key(of, one),
-                    "UpdateExpression": f"SET {_SET_ABOVE}",
-                    "ConditionExpression": _EXISTS,
-                    "ExpressionAttributeValues": _above_values(tree, [*path[1 : path.index(moved) + 1], *above]),
-                }
-            }
+            Update(
+                self.table,
+                unit_key(of, one),
+                f"SET {_SET_ABOVE}",
+                condition=_EXISTS,
+                values=_above_values(tree, [*path[1 : path.index(moved) + 1], *above]),
+            )
             for one in below
             for path in [tree.path(one)]
         ]
@@ -348,74 +332,54 @@ class OrganisationStore:
         condition, seen = _of_version(tree.units[unit].version)
         none = f"{Row.OFFICIALS} = :none AND {Row.GROUPS} = :none"
         no_apps = f"(attribute_not_exists({Row.APPS}) OR {Row.APPS} = :none)"
-        delete = {
-            "TableName": self.table,
-            "Key": unit_key(tree.organisation.id, unit),
-            "ConditionExpression": f"{condition} AND {none} AND {no_apps}",
-            "ExpressionAttributeValues": seen | {":none": {"N": "0"}},
-        }
+        delete = Delete(
+            self.table,
+            unit_key(tree.organisation.id, unit),
+            condition=f"{condition} AND {none} AND {no_apps}",
+            values=seen | {":none": {"N": "0"}},
+        )
         parent = tree.units[unit].parent
-        return self._reshape(tree, {"Delete": delete}, {parent: -1} if parent is not None else {})
+        return self._reshape(tree, delete, {parent: -1} if parent is not None else {})
 
     def _reshape(
         self,
         tree: Tree,
-        change: dict[str, Any],
+        change: Operation,
         children: Mapping[UnitId, int],
-        more_changes: Sequence[dict[str, Any]] = (),
+        more_changes: Sequence[Operation] = (),
     ) -> bool:
         """Write the change with the tree's next version; `children`: how many more units there are in each of these."""
         root = tree.organisation.root
-        more = f", {Row.CHILDREN} :more" if root in children else ""
-        version = {
-            "TableName": self.table,
-            "Key": organisation_key(tree.organisation.id),
-            "UpdateExpression": f"ADD {Row.TREE_VERSION} :one, {Row.UNITS} :units{more}",
-            "ConditionExpression": f"{Row.TREE_VERSION} = :read",
-            "ExpressionAttributeValues": {
-                ":one": {"N": "1"},
-                ":read": {"N": str(tree.organisation.tree_version)},
-                ":units": {"N": str(sum(children.values()))},
-                **({":more": {"N": str(children[root])}} if more else {}),
-            },
-        }
+        amounts = {Row.TREE_VERSION: 1, Row.UNITS: sum(children.values())}
+        if root in children:
+            amounts[Row.CHILDREN] = children[root]
+        version = Add(
+            self.table,
+            organisation_key(tree.organisation.id),
+            amounts,
+            condition=f"{Row.TREE_VERSION} = :read",
+            values={":read": {"N": str(tree.organisation.tree_version)}},
+        )
         counts = [
-            {
-                "Update": {
-                    "TableName": self.table,
-                    "Key": unit_key(tree.organisation.id, unit),
-                    "UpdateExpression": f"ADD {Row.CHILDREN} :more",
-                    "ConditionExpression": _EXISTS,
-                    "ExpressionAttributeValues": {":more": {"N": str(count)}},
-                }
-            }
+            Add(self.table, unit_key(tree.organisation.id, unit), {Row.CHILDREN: count}, condition=_EXISTS)
             for unit, count in children.items()
             if unit != root
         ]
-        return self._write({"Update": version}, change, *counts, *more_changes)
+        return self._write(version, change, *counts, *more_changes)
 
     # Parts of others' transactions: whoever makes or ends an official or group of a unit says so in the same one.
 
-    def there(self, organisation: OrganisationId, unit: UnitId) -> dict[str, Any]:
+    def there(self, organisation: OrganisationId, unit: UnitId) -> Check:
         """Fails for a unit that is not there, or not any more."""
-        key = unit_key(organisation, unit)
-        return {"ConditionCheck": {"TableName": self.table, "Key": key, "ConditionExpression": _EXISTS}}
+        return Check(self.table, unit_key(organisation, unit), condition=_EXISTS)
 
     def counting(
         self, organisation: OrganisationId, unit: UnitId, *, officials: int = 0, groups: int = 0, apps: int = 0
-    ) -> dict[str, Any]:
+    ) -> Add:
         """So many more (or fewer) of one of the three. Fails for a unit that is not there."""
-        counts = ((Row.OFFICIALS, officials), (Row.GROUPS, groups), (Row.APPS, apps))
-        name, more = next((name, more) for name, more in counts if more)
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": unit_key(organisation, unit),
-                "UpdateExpression": f"ADD {name} :more",
-                "ConditionExpression": _EXISTS,
-                "ExpressionAttributeValues": {":more": {"N": str(more)}},
-            }
-        }
+        counts = {Row.OFFICIALS: officials, Row.GROUPS: groups, Row.APPS: apps}
+        amounts = {name: more for name, more in counts.items() if more}
+        return Add(self.table, unit_key(organisation, unit), amounts, condition=_EXISTS)
 
 
 def _moves_key(organisation: OrganisationId) -> dict[str, Any]:

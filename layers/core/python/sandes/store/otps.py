@@ -11,9 +11,12 @@ from botocore.exceptions import ClientError
 from sandes.model.ids import AccountId, AppId, base64url_text, parse_base64url
 from sandes.model.otp import Checked, Otp, OtpState, OtpTargets, Resent
 from sandes.store.codes import code_id, code_key
-from sandes.store.dynamo import Client, Item, failed_condition, transact
+from sandes.store.dynamo import Client, Condition, Item, failed_condition
 from sandes.store.schema import CodeKind
 from sandes.store.schema import OtpRow as Row
+from sandes.store.transaction import Operation, Put, Update, transact
+
+OTP_STATE = Condition("the OTP is as it was read, or there is none of a new id")
 
 
 class OtpChanged(Exception):
@@ -37,19 +40,18 @@ class OtpStore:
         answer = self.client.get_item(TableName=self.table, Key=otp_key(id), ConsistentRead=True)
         return live_otp(answer.get("Item"), now_seconds)
 
-    def creating(self, otp: Otp, *, now_seconds: int) -> dict[str, Any]:
+    def creating(self, otp: Otp, *, now_seconds: int) -> Put:
         """Part of a transaction: fails if there is one of this id that has not expired; TTL may be late with others."""
-        return {
-            "Put": {
-                "TableName": self.table,
-                "Item": _item(otp),
-                "ConditionExpression": f"attribute_not_exists({Row.ID}) OR {Row.EXPIRES_AT} <= :now",
-                "ExpressionAttributeValues": {":now": {"N": str(now_seconds)}},
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
-        }
+        return Put(
+            self.table,
+            _item(otp),
+            condition=f"attribute_not_exists({Row.ID}) OR {Row.EXPIRES_AT} <= :now",
+            values={":now": {"N": str(now_seconds)}},
+            named=OTP_STATE,
+            old=True,
+        )
 
-    def renewing(self, old: Otp, new: Otp, *, by: str) -> dict[str, Any]:
+    def renewing(self, old: Otp, new: Otp, *, by: str) -> Update:
         """Part of a transaction: another code takes the place of the one before, with attempts of its own."""
         sets: dict[str, Any] = {
             Row.HASH: {"B": new.hash},
@@ -62,18 +64,17 @@ class OtpStore:
         }
         assignments = ", ".join(f"{name} = :{name}" for name in sets)
         resent = {"L": [{"N": str(part)} for part in (new.sends, new.code_expires_at, new.resend_after)]}
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": otp_key(old.id),
-                "UpdateExpression": f"SET #resends.#by = :resent, {assignments}",
-                "ConditionExpression": f"{Row.STATE} = :pending AND {Row.SENDS} = :old_sends",
-                "ExpressionAttributeNames": {"#resends": Row.RESENDS, "#by": by},
-                "ExpressionAttributeValues": {f":{name}": value for name, value in sets.items()}
-                | {":pending": {"S": "pending"}, ":old_sends": {"N": str(old.sends)}, ":resent": resent},
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
-        }
+        return Update(
+            self.table,
+            otp_key(old.id),
+            f"SET #resends.#by = :resent, {assignments}",
+            condition=f"{Row.STATE} = :pending AND {Row.SENDS} = :old_sends",
+            names={"#resends": Row.RESENDS, "#by": by},
+            values={f":{name}": value for name, value in sets.items()}
+            | {":pending": {"S": "pending"}, ":old_sends": {"N": str(old.sends)}, ":resent": resent},
+            named=OTP_STATE,
+            old=True,
+        )
 
     def spend_attempt(self, id: str, *, app: AppId, by: str, fingerprint: bytes, sends: int, now_seconds: int) -> Otp:
         """Count one attempt before the code is looked at, and note which request spent it.
@@ -101,29 +102,27 @@ class OtpStore:
             },
         )
 
-    def consuming(self, otp: Otp, *, by: str) -> dict[str, Any]:
+    def consuming(self, otp: Otp, *, by: str) -> Update:
         """Part of a transaction: used, once, and only with the code that was compared."""
         return self._ending(otp, f"SET #state = :ended, {Row.USED_BY} = :by", "used", {":by": {"S": by}})
 
-    def cancelling(self, otp: Otp) -> dict[str, Any]:
+    def cancelling(self, otp: Otp) -> Update:
         """Part of a transaction: no code of it is accepted any more."""
         return self._ending(otp, "SET #state = :ended", "cancelled", {})
 
-    def _ending(self, otp: Otp, expression: str, state: OtpState, values: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": otp_key(otp.id),
-                "UpdateExpression": expression,
-                "ConditionExpression": f"#state = :pending AND {Row.HASH} = :hash",
-                "ExpressionAttributeNames": {"#state": Row.STATE},
-                "ExpressionAttributeValues": values
-                | {":ended": {"S": state}, ":pending": {"S": "pending"}, ":hash": {"B": otp.hash}},
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
-        }
+    def _ending(self, otp: Otp, expression: str, state: OtpState, values: dict[str, Any]) -> Update:
+        return Update(
+            self.table,
+            otp_key(otp.id),
+            expression,
+            condition=f"#state = :pending AND {Row.HASH} = :hash",
+            names={"#state": Row.STATE},
+            values=values | {":ended": {"S": state}, ":pending": {"S": "pending"}, ":hash": {"B": otp.hash}},
+            named=OTP_STATE,
+            old=True,
+        )
 
-    def write(self, operations: Sequence[dict[str, Any]]) -> None:
+    def write(self, operations: Sequence[Operation]) -> None:
         """One transaction over this and other tables. Raises ConditionFailed and StoreUnavailable."""
         transact(self.client, operations)
 
@@ -150,7 +149,7 @@ class OtpStore:
             failed = failed_condition(error)
             if failed is None:
                 raise
-            raise OtpChanged(read_otp(failed.items[0]) if failed.items[0] else None) from None
+            raise OtpChanged(read_otp(row) if (row := failed.row()) else None) from None
         return read_otp(answer["Attributes"])
 
 

@@ -21,6 +21,7 @@ from sandes.store.routing import RoutingStore, routes
 from sandes.store.schema import DirectoryRow, RoutingRow, WordRow
 from sandes.store.schema import ProfileRow as Row
 from sandes.store.standing import read_standing
+from sandes.store.transaction import Update
 from sandes.store.verification_rows import read_verification, verification_key
 from sandes.store.verification_words import word_partition
 
@@ -184,13 +185,12 @@ class PeopleView:
         return rows | {item[RoutingRow.ACCOUNT]["B"]: item for item in found.get(self.routing.table, [])}
 
 
-def emptying_profile(table: str, account: AccountId) -> dict[str, Any]:
+def emptying_profile(table: str, account: AccountId) -> Update:
     """Build the part of a transaction that removes what a person says of themselves. To whom they show each field is
     kept, so that nothing reappears that was hidden.
     """
     said = (Row.NAME, Row.EMAIL, Row.PHOTO, Row.PHOTO_TYPE)
-    update = {"Key": profile_key(account), "UpdateExpression": f"REMOVE {', '.join(said)}"}
-    return {"Update": {"TableName": table, **update}}
+    return Update(table, profile_key(account), f"REMOVE {', '.join(said)}")
 
 
 def profile_key(account: AccountId) -> dict[str, Any]:

@@ -16,10 +16,11 @@ from sandes.model.imports import Nomination
 from sandes.store.app_rows import app_key
 from sandes.store.complaints import complaint_key
 from sandes.store.directory import account_key, phone_key
-from sandes.store.dynamo import Client, Item, batch_get_many, transact
+from sandes.store.dynamo import Client, Item, batch_get_many
 from sandes.store.nominations import nomination_item, nomination_key
 from sandes.store.schema import AppRow, ComplaintRow, DirectoryRow, NominationRow
 from sandes.store.schema import RekeyRow as Row
+from sandes.store.transaction import Check, Delete, Operation, Put, Update, transact
 
 _KEY: dict[str, Any] = {DirectoryRow.PARTITION: {"S": "RK#pepper"}, DirectoryRow.SORT: {"S": "0"}}
 _FREE = f"attribute_not_exists({DirectoryRow.PARTITION})"
@@ -54,15 +55,14 @@ class RekeyStore:
         answer = self.client.get_item(TableName=self.table, Key=_KEY, ConsistentRead=True)
         return _read(answer["Item"]) if "Item" in answer else None
 
-    def progressing(self, before: Progress | None, after: Progress) -> dict[str, Any]:
+    def progressing(self, before: Progress | None, after: Progress) -> Put:
         """Part of a transaction: fails if another call has come further meanwhile."""
-        put: dict[str, Any] = {"TableName": self.table, "Item": _item(after), "ConditionExpression": _FREE}
-        if before:
-            put["ConditionExpression"] = f"{Row.VERSION} = :read"
-            put["ExpressionAttributeValues"] = {":read": {"N": str(before.version)}}
-        return {"Put": put}
+        if before is None:
+            return Put(self.table, _item(after), condition=_FREE)
+        read = {":read": {"N": str(before.version)}}
+        return Put(self.table, _item(after), condition=f"{Row.VERSION} = :read", values=read)
 
-    def write(self, operations: Sequence[Any]) -> None:
+    def write(self, operations: Sequence[Operation]) -> None:
         """All or none. Raises ConditionFailed, StoreUnavailable."""
         transact(self.client, operations)
 
@@ -117,7 +117,7 @@ class RekeyStore:
 
     # Transactions. Each fails if a row is not as it was read.
 
-    def claiming(self, account: AccountId, *, used: str, following: str) -> list[dict[str, Any]]:
+    def claiming(self, account: AccountId, *, used: str, following: str) -> list[Operation]:
         """Write a number's row under the following value too, as long as it is the account's."""
         return [
             self._claim(following, account),
@@ -127,98 +127,82 @@ class RekeyStore:
 
     def moving(
         self, account: AccountId, read: tuple[str, bytes], *, used: str, sealed: bytes, former: str
-    ) -> list[dict[str, Any]]:
+    ) -> list[Operation]:
         """Write account and number under the value in use alone."""
         return [
             self._claim(used, account),
             self.dropping(former, account),
-            {
-                "Update": {
-                    "TableName": self.table,
-                    "Key": account_key(account),
-                    "UpdateExpression": (
-                        f"SET {DirectoryRow.PHONE_INDEX} = :used, {DirectoryRow.PHONE_SEALED} = :sealed"
-                    ),
-                    "ConditionExpression": (
-                        f"{DirectoryRow.PHONE_INDEX} = :index AND {DirectoryRow.PHONE_SEALED} = :before"
-                    ),
-                    "ExpressionAttributeValues": {
-                        ":used": {"S": used},
-                        ":sealed": {"B": sealed},
-                        ":index": {"S": read[0]},
-                        ":before": {"B": read[1]},
-                    },
-                }
-            },
+            Update(
+                self.table,
+                account_key(account),
+                f"SET {DirectoryRow.PHONE_INDEX} = :used, {DirectoryRow.PHONE_SEALED} = :sealed",
+                condition=f"{DirectoryRow.PHONE_INDEX} = :index AND {DirectoryRow.PHONE_SEALED} = :before",
+                values={
+                    ":used": {"S": used},
+                    ":sealed": {"B": sealed},
+                    ":index": {"S": read[0]},
+                    ":before": {"B": read[1]},
+                },
+            ),
         ]
 
-    def dropping(self, index: str, account: AccountId) -> dict[str, Any]:
+    def dropping(self, index: str, account: AccountId) -> Delete:
         """Remove a number's row that is not needed any more, if it is there and still of this account."""
-        return {
-            "Delete": {
-                "TableName": self.table,
-                "Key": phone_key(index),
-                "ConditionExpression": f"{_FREE} OR {DirectoryRow.ACCOUNT} = :account",
-                "ExpressionAttributeValues": {":account": {"B": account}},
-            }
-        }
+        return Delete(
+            self.table,
+            phone_key(index),
+            condition=f"{_FREE} OR {DirectoryRow.ACCOUNT} = :account",
+            values={":account": {"B": account}},
+        )
 
-    def nominating(self, nomination: Nomination, *, as_of: Nomination) -> list[dict[str, Any]]:
+    def nominating(self, nomination: Nomination, *, as_of: Nomination) -> list[Operation]:
         """Write a nomination once more, under another pseudonym, as long as the one it is made of is there."""
         same = {":same": {"S": str(as_of.origin)}}
         return [
-            {"Put": {"TableName": self.table, "Item": nomination_item(nomination)}},
+            Put(self.table, nomination_item(nomination)),
             self._check(nomination_key(as_of.index), f"{NominationRow.ORIGIN} = :same", same),
         ]
 
-    def renominating(self, nomination: Nomination, sealed: bytes) -> list[dict[str, Any]]:
+    def renominating(self, nomination: Nomination, sealed: bytes) -> list[Operation]:
         return [
-            {
-                "Update": {
-                    "TableName": self.table,
-                    "Key": nomination_key(nomination.index),
-                    "UpdateExpression": f"SET {NominationRow.PHONE_SEALED} = :sealed",
-                    "ConditionExpression": f"{NominationRow.ORIGIN} = :same",
-                    "ExpressionAttributeValues": {":sealed": {"B": sealed}, ":same": {"S": str(nomination.origin)}},
-                }
-            }
+            Update(
+                self.table,
+                nomination_key(nomination.index),
+                f"SET {NominationRow.PHONE_SEALED} = :sealed",
+                condition=f"{NominationRow.ORIGIN} = :same",
+                values={":sealed": {"B": sealed}, ":same": {"S": str(nomination.origin)}},
+            )
         ]
 
-    def denominating(self, nomination: Nomination, *, but_of: str | None = None) -> list[dict[str, Any]]:
+    def denominating(self, nomination: Nomination, *, but_of: str | None = None) -> list[Operation]:
         """Remove one; with `but_of`, as long as the number is not nominated by the same word under that pseudonym."""
         same = {":same": {"S": str(nomination.origin)}}
-        delete = {
-            "TableName": self.table,
-            "Key": nomination_key(nomination.index),
-            "ConditionExpression": f"{_FREE} OR {NominationRow.ORIGIN} = :same",
-            "ExpressionAttributeValues": same,
-        }
+        condition = f"{_FREE} OR {NominationRow.ORIGIN} = :same"
+        delete = Delete(self.table, nomination_key(nomination.index), condition=condition, values=same)
         if but_of is None:
-            return [{"Delete": delete}]
+            return [delete]
         return [
-            {"Delete": delete},
+            delete,
             self._check(nomination_key(but_of), f"{_FREE} OR {NominationRow.ORIGIN} <> :same", same),
         ]
 
-    def reguesting(self, app: App, guests: frozenset[str], sealed: bytes) -> list[dict[str, Any]]:
+    def reguesting(self, app: App, guests: frozenset[str], sealed: bytes) -> list[Operation]:
         """Write an app's guests anew. Its version stays: for those who keep it, nothing has changed."""
         return [
-            {
-                "Update": {
-                    "TableName": self.table,
-                    "Key": app_key(app.id),
-                    "UpdateExpression": f"SET {AppRow.GUESTS} = :guests, {AppRow.GUESTS_SEALED} = :sealed",
-                    "ConditionExpression": f"{AppRow.GUESTS_SEALED} = :before",
-                    "ExpressionAttributeValues": {
-                        ":guests": {"L": [{"S": guest} for guest in sorted(guests)]},
-                        ":sealed": {"B": sealed},
-                        ":before": {"B": app.guests_sealed},
-                    },
-                }
-            }
+            Update(
+                self.table,
+                app_key(app.id),
+                f"SET {AppRow.GUESTS} = :guests, {AppRow.GUESTS_SEALED} = :sealed",
+                condition=f"{AppRow.GUESTS_SEALED} = :before",
+                values={
+                    ":guests": {"L": [{"S": guest} for guest in sorted(guests)]},
+                    ":sealed": {"B": sealed},
+                    ":before": {"B": app.guests_sealed},
+                },
+            )
         ]
 
-    def resealing(self, complaint: Complaint, anew: Complaint) -> list[dict[str, Any]]:
+    def resealing(self, complaint: Complaint, anew: Complaint) -> list[Operation]:
         values = {
             ComplaintRow.TEXT: {"B": anew.text},
             ComplaintRow.REPORTER: {"B": anew.reporter},
@@ -226,31 +210,26 @@ class RekeyStore:
             **({ComplaintRow.NOTE: {"B": anew.note}} if anew.note else {}),
         }
         return [
-            {
-                "Update": {
-                    "TableName": self.table,
-                    "Key": complaint_key(complaint),
-                    "UpdateExpression": f"SET {', '.join(f'{name} = :{name}' for name in values)}",
-                    "ConditionExpression": f"{ComplaintRow.VERSION} = :read AND {ComplaintRow.TEXT} = :before",
-                    "ExpressionAttributeValues": {f":{name}": value for name, value in values.items()}
-                    | {":read": {"N": str(complaint.version)}, ":before": {"B": complaint.text}},
-                }
-            }
+            Update(
+                self.table,
+                complaint_key(complaint),
+                f"SET {', '.join(f'{name} = :{name}' for name in values)}",
+                condition=f"{ComplaintRow.VERSION} = :read AND {ComplaintRow.TEXT} = :before",
+                values={f":{name}": value for name, value in values.items()}
+                | {":read": {"N": str(complaint.version)}, ":before": {"B": complaint.text}},
+            )
         ]
 
-    def _claim(self, index: str, account: AccountId) -> dict[str, Any]:
-        return {
-            "Put": {
-                "TableName": self.table,
-                "Item": phone_key(index) | {DirectoryRow.ACCOUNT: {"B": account}},
-                "ConditionExpression": f"{_FREE} OR {DirectoryRow.ACCOUNT} = :account",
-                "ExpressionAttributeValues": {":account": {"B": account}},
-            }
-        }
+    def _claim(self, index: str, account: AccountId) -> Put:
+        return Put(
+            self.table,
+            phone_key(index) | {DirectoryRow.ACCOUNT: {"B": account}},
+            condition=f"{_FREE} OR {DirectoryRow.ACCOUNT} = :account",
+            values={":account": {"B": account}},
+        )
 
-    def _check(self, key: Item, condition: str, values: dict[str, Any]) -> dict[str, Any]:
-        check = {"ConditionExpression": condition, "ExpressionAttributeValues": values}
-        return {"ConditionCheck": {"TableName": self.table, "Key": key, **check}}
+    def _check(self, key: Item, condition: str, values: dict[str, Any]) -> Check:
+        return Check(self.table, key, condition=condition, values=values)
 
 
 def _item(progress: Progress) -> dict[str, Any]:

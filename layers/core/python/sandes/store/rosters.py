@@ -7,14 +7,14 @@ from dataclasses import astuple, dataclass
 from typing import Any, cast
 
 import cbor2
-from botocore.exceptions import ClientError
 
 from sandes.model.ids import GroupId
 from sandes.model.roster import Counts, Roster, RosterFault, RosterState
-from sandes.store.dynamo import Client, Item, failed_condition
+from sandes.store.dynamo import Client, Item
 from sandes.store.groups import group_key
 from sandes.store.schema import DirectoryRow
 from sandes.store.schema import RosterRow as Row
+from sandes.store.transaction import Put, Update, write_if
 
 _SORT = {"S": "R"}
 
@@ -33,42 +33,32 @@ class RosterStore:
         answer = self.client.get_item(TableName=self.table, Key=roster_key(group), ConsistentRead=True)
         return read_roster(group, answer["Item"]) if "Item" in answer else None
 
-    def putting(self, roster: Roster) -> dict[str, Any]:
+    def putting(self, roster: Roster) -> Put:
         """Part of a transaction: takes the place of the last one, unless that is still being applied."""
-        return {
-            "Put": {
-                "TableName": self.table,
-                "Item": _item(roster),
-                "ConditionExpression": f"attribute_not_exists({Row.ID}) OR {Row.STATE} <> :applying",
-                "ExpressionAttributeValues": {":applying": {"S": "applying"}},
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
-        }
+        return Put(
+            self.table,
+            _item(roster),
+            condition=f"attribute_not_exists({Row.ID}) OR {Row.STATE} <> :applying",
+            values={":applying": {"S": "applying"}},
+            old=True,
+        )
 
-    def making(self, roster: Roster, made: int, *, run: str) -> dict[str, Any]:
+    def making(self, roster: Roster, made: int, *, run: str) -> Update:
         """Build the note that so many changes are made, for the transaction that makes them.
 
         The condition fails unless the roster is being applied and is as far as when it was read.
         """
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": roster_key(roster.group),
-                "UpdateExpression": f"SET {Row.MADE} = :new, {Row.RUN} = :run",
-                "ConditionExpression": _AS_FAR,
-                "ExpressionAttributeValues": _as_far(roster) | {":new": {"N": str(made)}, ":run": {"S": run}},
-            }
-        }
+        return Update(
+            self.table,
+            roster_key(roster.group),
+            f"SET {Row.MADE} = :new, {Row.RUN} = :run",
+            condition=_AS_FAR,
+            values=_as_far(roster) | {":new": {"N": str(made)}, ":run": {"S": run}},
+        )
 
-    def make(self, making: dict[str, Any]) -> bool:
+    def make(self, making: Update) -> bool:
         """Write what `making` has built, by itself. Returns False if the roster is not as it was read any more."""
-        try:
-            self.client.update_item(**making["Update"])
-        except ClientError as error:
-            if failed_condition(error):
-                return False
-            raise
-        return True
+        return write_if(self.client, None, [making])
 
     def advance(self, roster: Roster, done: int, *, run: str, now_ms: int) -> bool:
         """Count so many changes as done; if these are all, the roster is done.
@@ -89,19 +79,14 @@ class RosterStore:
     def _change(self, roster: Roster, changes: dict[str, Any]) -> bool:
         sets = ", ".join(f"{name} = :new{index}" for index, name in enumerate(changes))
         values = {f":new{index}": value for index, value in enumerate(changes.values())}
-        try:
-            self.client.update_item(
-                TableName=self.table,
-                Key=roster_key(roster.group),
-                UpdateExpression=f"SET {sets}",
-                ConditionExpression=_AS_FAR,
-                ExpressionAttributeValues=_as_far(roster) | values,
-            )
-        except ClientError as error:
-            if failed_condition(error):
-                return False
-            raise
-        return True
+        update = Update(
+            self.table,
+            roster_key(roster.group),
+            f"SET {sets}",
+            condition=_AS_FAR,
+            values=_as_far(roster) | values,
+        )
+        return write_if(self.client, None, [update])
 
 
 _AS_FAR = f"{Row.ID} = :id AND {Row.STATE} = :applying AND {Row.DONE} = :done AND {Row.MADE} = :made"

@@ -27,6 +27,7 @@ from sandes.model.statistics import day_of
 from sandes.store.dynamo import Client, Item, batch_get, failed_condition, is_overload
 from sandes.store.schema import RoutingRow as Row
 from sandes.store.standing import read_standing, standing_attribute
+from sandes.store.transaction import Put, Update
 
 _BATCH_KEYS = 100  # DynamoDB's most
 _NEVER = {"N": "0"}
@@ -157,7 +158,7 @@ class RoutingStore:
             failed = failed_condition(error)
             if failed is None:
                 raise
-            _check_may_speak(failed.items[0], principal)
+            _check_may_speak(failed.row(), principal)
             raise SocketSuperseded from None
         devices = attributes[Row.DEVICES]["M"]
         old = _entry_of(attributes, principal)
@@ -203,8 +204,9 @@ class RoutingStore:
             failed = failed_condition(error)
             if failed is None:
                 raise
-            _check_may_speak(failed.items[0], principal)
-            stands = _entry_of(failed.items[0] or {}, principal)
+            row = failed.row()
+            _check_may_speak(row, principal)
+            stands = _entry_of(row or {}, principal)
             check_socket(_route(principal.address.device, stands, now_ms // 1000), principal, connection)
             raise DrainUnderWay(_draining_until_ms(stands)) from None
         return until_ms
@@ -290,71 +292,54 @@ class RoutingStore:
 
     # Parts of the directory's transactions: a device enters directory and routing together or not at all.
 
-    def replacing(self, device: Device, seal_key: SealKey) -> dict[str, Any]:
+    def replacing(self, device: Device, seal_key: SealKey) -> Put:
         """The account's only device from now on; the account has no standing."""
-        return {
-            "Put": {
-                "TableName": self.table,
-                "Item": {
-                    Row.ACCOUNT: {"B": device.account},
-                    Row.DEVICES: {"M": {str(device.number): _entry(device, seal_key)}},
-                },
-            }
-        }
+        return Put(
+            self.table,
+            {
+                Row.ACCOUNT: {"B": device.account},
+                Row.DEVICES: {"M": {str(device.number): _entry(device, seal_key)}},
+            },
+        )
 
-    def standing(self, account: AccountId, standing: Standing | None) -> dict[str, Any]:
+    def standing(self, account: AccountId, standing: Standing | None) -> Update:
         """What senders and groups go by from now on. Fails for an account without a routing item."""
-        update: dict[str, Any] = {"UpdateExpression": f"REMOVE {Row.STANDING}"}
+        change, values = f"REMOVE {Row.STANDING}", {}
         if standing:
-            update = {
-                "UpdateExpression": f"SET {Row.STANDING} = :standing",
-                "ExpressionAttributeValues": {":standing": standing_attribute(standing)},
-            }
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": {Row.ACCOUNT: {"B": account}},
-                "ConditionExpression": f"attribute_exists({Row.ACCOUNT})",
-                **update,
-            }
-        }
+            change, values = f"SET {Row.STANDING} = :standing", {":standing": standing_attribute(standing)}
+        there = f"attribute_exists({Row.ACCOUNT})"
+        return Update(self.table, {Row.ACCOUNT: {"B": account}}, change, condition=there, values=values)
 
-    def removing(self, device: Device) -> dict[str, Any]:
+    def removing(self, device: Device) -> Update:
         """From then on `connect` refuses the device, `send` refuses its frames, and nothing more is sealed to it."""
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": {Row.ACCOUNT: {"B": device.account}},
-                "UpdateExpression": f"REMOVE {Row.DEVICES}.#n",
-                "ConditionExpression": f"{Row.DEVICES}.#n.{Row.REGISTRATION} = :registration",
-                "ExpressionAttributeNames": {"#n": str(device.number)},
-                "ExpressionAttributeValues": {":registration": {"N": str(device.registration)}},
-            }
-        }
+        return Update(
+            self.table,
+            {Row.ACCOUNT: {"B": device.account}},
+            f"REMOVE {Row.DEVICES}.#n",
+            condition=f"{Row.DEVICES}.#n.{Row.REGISTRATION} = :registration",
+            names={"#n": str(device.number)},
+            values={":registration": {"N": str(device.registration)}},
+        )
 
-    def emptying(self, account: AccountId) -> dict[str, Any]:
+    def emptying(self, account: AccountId) -> Update:
         """As `removing`, of all devices at once. Fails for an account without a routing item."""
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": {Row.ACCOUNT: {"B": account}},
-                "UpdateExpression": f"SET {Row.DEVICES} = :none",
-                "ConditionExpression": f"attribute_exists({Row.ACCOUNT})",
-                "ExpressionAttributeValues": {":none": {"M": {}}},
-            }
-        }
+        return Update(
+            self.table,
+            {Row.ACCOUNT: {"B": account}},
+            f"SET {Row.DEVICES} = :none",
+            condition=f"attribute_exists({Row.ACCOUNT})",
+            values={":none": {"M": {}}},
+        )
 
-    def adding(self, device: Device, seal_key: SealKey) -> dict[str, Any]:
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": {Row.ACCOUNT: {"B": device.account}},
-                "UpdateExpression": f"SET {Row.DEVICES}.#n = :entry",
-                "ConditionExpression": f"attribute_exists({Row.ACCOUNT})",
-                "ExpressionAttributeNames": {"#n": str(device.number)},
-                "ExpressionAttributeValues": {":entry": _entry(device, seal_key)},
-            }
-        }
+    def adding(self, device: Device, seal_key: SealKey) -> Update:
+        return Update(
+            self.table,
+            {Row.ACCOUNT: {"B": device.account}},
+            f"SET {Row.DEVICES}.#n = :entry",
+            condition=f"attribute_exists({Row.ACCOUNT})",
+            names={"#n": str(device.number)},
+            values={":entry": _entry(device, seal_key)},
+        )
 
 
 def _entry(device: Device, seal_key: SealKey) -> dict[str, Any]:

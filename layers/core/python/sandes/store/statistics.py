@@ -16,8 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sandes.model.ids import OrganisationId, id_text
 from sandes.model.statistics import KEEP_SECONDS, Batch, Counted, Depth, Step, period
-from sandes.store.dynamo import Client, ConditionFailed, StoreUnavailable, failed_condition, transact
+from sandes.store.dynamo import Client, ConditionFailed, StoreUnavailable, failed_condition
 from sandes.store.schema import StatisticRow as Row
+from sandes.store.transaction import Put, Update, transact
 
 TALLY_PREFIX = "T#"
 TALLY_KEEP_SECONDS = 2 * 86_400
@@ -68,29 +69,25 @@ class StatisticsStore:
             added = True
         return added
 
-    def _adding(self, key: tuple[str, str], counts: Mapping[str, int], now_seconds: int) -> dict[str, Any]:
+    def _adding(self, key: tuple[str, str], counts: Mapping[str, int], now_seconds: int) -> Update:
         names = {f"#n{number}": f"{Row.COUNT}{counter}" for number, counter in enumerate(sorted(counts))}
-        return {
-            "Update": {
-                "TableName": self.table,
-                "Key": _key(*key),
-                "UpdateExpression": f"SET {Row.EXPIRES_AT} = :until ADD "
-                + ", ".join(f"#n{number} :n{number}" for number in range(len(counts))),
-                "ExpressionAttributeNames": names,
-                "ExpressionAttributeValues": {":until": {"N": str(now_seconds + KEEP_SECONDS)}}
-                | {f":n{number}": {"N": str(counts[counter])} for number, counter in enumerate(sorted(counts))},
-            }
-        }
+        return Update(
+            self.table,
+            _key(*key),
+            f"SET {Row.EXPIRES_AT} = :until ADD "
+            + ", ".join(f"#n{number} :n{number}" for number in range(len(counts))),
+            names=names,
+            values={":until": {"N": str(now_seconds + KEEP_SECONDS)}}
+            | {f":n{number}": {"N": str(counts[counter])} for number, counter in enumerate(sorted(counts))},
+        )
 
-    def _mark(self, batch: Batch, part: int, now_seconds: int) -> dict[str, Any]:
+    def _mark(self, batch: Batch, part: int, now_seconds: int) -> Put:
         item = _key(f"M#{batch.table}#{batch.first}", f"{batch.last}#{part}")
-        return {
-            "Put": {
-                "TableName": self.table,
-                "Item": item | {Row.EXPIRES_AT: {"N": str(now_seconds + MARK_KEEP_SECONDS)}},
-                "ConditionExpression": f"attribute_not_exists({Row.SCOPE})",
-            }
-        }
+        return Put(
+            self.table,
+            item | {Row.EXPIRES_AT: {"N": str(now_seconds + MARK_KEEP_SECONDS)}},
+            condition=f"attribute_not_exists({Row.SCOPE})",
+        )
 
     def read(self, scope: str, first: str, last: str) -> dict[str, dict[str, int]]:
         """Counts by period, from `first` to `last`, both included; periods without any are left out."""

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sandes.model.device import Account
 from sandes.model.ids import AccountId, DeviceAddress
 from sandes.model.suspension import Suspension
 from sandes.store.directory import account_key, device_key, putting_former
-from sandes.store.dynamo import Client, ConditionFailed, Item, Writer, write
+from sandes.store.dynamo import Client, ConditionFailed, Item
 from sandes.store.routing import RoutingStore
 from sandes.store.schema import DirectoryRow, RoutingRow
 from sandes.store.suspended import suspension_attribute
+from sandes.store.transaction import Check, Delete, Operation, Update, Writer, write
 
 
 class SuspensionRaced(Exception):
@@ -30,52 +30,54 @@ class SuspensionStore:
     routing_table: str
     writer: Writer | None = None
 
-    def suspend(self, account: AccountId, suspension: Suspension, *, beside: Sequence[Any] = ()) -> None:
+    def suspend(self, account: AccountId, suspension: Suspension, *, beside: Sequence[Operation] = ()) -> None:
         """From then on its tokens and frames are refused. `beside`: conditions of the same transaction.
 
         Raises SuspensionRaced, also if it is suspended already.
         """
-        account_row = {
-            "UpdateExpression": f"SET {DirectoryRow.SUSPENDED} = :suspension",
-            "ConditionExpression": (
-                f"attribute_exists({DirectoryRow.PARTITION}) AND attribute_not_exists({DirectoryRow.SUSPENDED})"
+        self._write(
+            self._account_row(
+                account,
+                f"SET {DirectoryRow.SUSPENDED} = :suspension",
+                f"attribute_exists({DirectoryRow.PARTITION}) AND attribute_not_exists({DirectoryRow.SUSPENDED})",
+                suspension,
             ),
-            "ExpressionAttributeValues": {":suspension": suspension_attribute(suspension)},
-        }
-        routing_item = {
-            "UpdateExpression": f"SET {RoutingRow.SUSPENDED} = :yes",
-            "ExpressionAttributeValues": {":yes": {"BOOL": True}},
-        }
-        self._mark(account, account_row, routing_item, beside)
+            self._routing_item(account, f"SET {RoutingRow.SUSPENDED} = :yes", {":yes": {"BOOL": True}}),
+            *beside,
+        )
 
-    def resume(self, account: AccountId, suspension: Suspension, *, beside: Sequence[Any] = ()) -> None:
+    def resume(self, account: AccountId, suspension: Suspension, *, beside: Sequence[Operation] = ()) -> None:
         """End this suspension. `beside`: conditions of the same transaction.
 
         Raises SuspensionRaced, also if it is not the one in force.
         """
-        account_row = {
-            "UpdateExpression": f"REMOVE {DirectoryRow.SUSPENDED}",
-            "ConditionExpression": f"{DirectoryRow.SUSPENDED} = :suspension",
-            "ExpressionAttributeValues": {":suspension": suspension_attribute(suspension)},
-        }
-        self._mark(account, account_row, {"UpdateExpression": f"REMOVE {RoutingRow.SUSPENDED}"}, beside)
+        self._write(
+            self._account_row(
+                account,
+                f"REMOVE {DirectoryRow.SUSPENDED}",
+                f"{DirectoryRow.SUSPENDED} = :suspension",
+                suspension,
+            ),
+            self._routing_item(account, f"REMOVE {RoutingRow.SUSPENDED}", {}),
+            *beside,
+        )
 
-    def unlink_all(self, account: Account, *, now_seconds: int, beside: Sequence[Any] = ()) -> None:
+    def unlink_all(self, account: Account, *, now_seconds: int, beside: Sequence[Operation] = ()) -> None:
         """Take all devices out of directory and routing, those too that were linked meanwhile.
 
         `beside`: conditions of the same transaction. Raises SuspensionRaced.
         """
-        last = {
-            "TableName": self.directory_table,
-            "Key": account_key(account.id),
-            "ConditionExpression": f"{DirectoryRow.LAST_DEVICE} = :last",
-            "ExpressionAttributeValues": {":last": {"N": str(account.last_device)}},
-        }
+        last = Check(
+            self.directory_table,
+            account_key(account.id),
+            condition=f"{DirectoryRow.LAST_DEVICE} = :last",
+            values={":last": {"N": str(account.last_device)}},
+        )
         addresses = [DeviceAddress(account.id, number) for number in account.devices]
         self._write(
-            {"ConditionCheck": last},
+            last,
             RoutingStore(self.client, self.routing_table).emptying(account.id),
-            *({"Delete": {"TableName": self.directory_table, "Key": device_key(address)}} for address in addresses),
+            *(Delete(self.directory_table, device_key(address)) for address in addresses),
             *(
                 putting_former(self.directory_table, device, "unlinked", now_seconds=now_seconds)
                 for device in account.devices.values()
@@ -83,17 +85,15 @@ class SuspensionStore:
             *beside,
         )
 
-    def _mark(self, account: AccountId, account_row: Item, routing_item: Item, beside: Sequence[Any]) -> None:
-        in_directory = {"TableName": self.directory_table, "Key": account_key(account), **account_row}
-        in_routing = {
-            "TableName": self.routing_table,
-            "Key": {RoutingRow.ACCOUNT: {"B": account}},
-            "ConditionExpression": f"attribute_exists({RoutingRow.ACCOUNT})",
-            **routing_item,
-        }
-        self._write({"Update": in_directory}, {"Update": in_routing}, *beside)
+    def _account_row(self, account: AccountId, change: str, condition: str, suspension: Suspension) -> Update:
+        values = {":suspension": suspension_attribute(suspension)}
+        return Update(self.directory_table, account_key(account), change, condition=condition, values=values)
 
-    def _write(self, *operations: dict[str, Any]) -> None:
+    def _routing_item(self, account: AccountId, change: str, values: Item) -> Update:
+        there = f"attribute_exists({RoutingRow.ACCOUNT})"
+        return Update(self.routing_table, {RoutingRow.ACCOUNT: {"B": account}}, change, condition=there, values=values)
+
+    def _write(self, *operations: Operation) -> None:
         try:
             write(self.client, self.writer, operations)
         except ConditionFailed as error:

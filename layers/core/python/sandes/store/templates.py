@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from sandes.model.ids import AppId, app_text
 from sandes.model.template import Dlt, Template, TemplateKind
 from sandes.store.app_rows import app_key, read_strings, strings
-from sandes.store.dynamo import Client, ConditionFailed, Item, Writer, write, write_one
+from sandes.store.dynamo import Client, Item
 from sandes.store.schema import DirectoryRow, TemplateRow
+from sandes.store.transaction import Operation, Put, Writer, write_if
 
 _TEMPLATE_PREFIX = "T#"
 
@@ -57,34 +58,19 @@ class TemplateStore:
         last = answer.get("LastEvaluatedKey")
         return list(answer["Items"]), last[DirectoryRow.SORT]["S"] if last else None
 
-    def _write(self, *operations: dict[str, Any]) -> bool:
-        try:
-            if len(operations) == 1:
-                write_one(self.client, self.writer, operations[0])
-            else:
-                write(self.client, self.writer, operations)
-        except ConditionFailed:
-            return False
-        return True
+    def _write(self, *operations: Operation) -> bool:
+        return write_if(self.client, self.writer, operations)
 
     def add_template(self, template: Template, *, previous: int) -> bool:
         """Make it the newest version; False if the newest one is not `previous` (0 for none) any more."""
         item = _template_item(template)
-        newest = {
-            "TableName": self.table,
-            "Item": template_key(template.app, template.name, None) | item,
-            "ConditionExpression": f"{TemplateRow.VERSION} = :previous"
-            if previous
-            else f"attribute_not_exists({DirectoryRow.PARTITION})",
-        }
+        absent = f"attribute_not_exists({DirectoryRow.PARTITION})"
+        newest = Put(self.table, template_key(template.app, template.name, None) | item, condition=absent)
         if previous:
-            newest["ExpressionAttributeValues"] = {":previous": {"N": str(previous)}}
-        numbered = {
-            "TableName": self.table,
-            "Item": template_key(template.app, template.name, template.version) | item,
-            "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})",
-        }
-        return self._write({"Put": newest}, {"Put": numbered})
+            read = {":previous": {"N": str(previous)}}
+            newest = replace(newest, condition=f"{TemplateRow.VERSION} = :previous", values=read)
+        numbered = Put(self.table, template_key(template.app, template.name, template.version) | item, condition=absent)
+        return self._write(newest, numbered)
 
     def template(self, app: AppId, name: str, version: int | None) -> Template | None:
         key = template_key(app, name, version)

@@ -17,6 +17,7 @@ from sandes.model.verification import Ending, Verification
 from sandes.store.directory import account_key
 from sandes.store.dynamo import Client, Item, failed_condition
 from sandes.store.schema import ENDING, DirectoryRow, EndingRow
+from sandes.store.transaction import Put
 from sandes.store.verification_rows import account_of
 
 _ENDING_PREFIX = "E#"
@@ -31,13 +32,13 @@ class EndingStore:
     client: Client
     table: str
 
-    def _due(self, verification: Verification, *, at: int) -> dict[str, Any]:
+    def _due(self, verification: Verification, *, at: int) -> Put:
         item = ending_key(verification.account, verification.organisation) | {
             EndingRow.DUE: {"S": _shard(verification.account[-1] % SHARDS)},
             EndingRow.DUE_AT: {"N": str(at)},
             EndingRow.VERSION: {"N": str(verification.version)},
         }
-        return {"Put": {"TableName": self.table, "Item": item}}
+        return Put(self.table, item)
 
     def due(self, *, now_seconds: int, first_shard: int = 0) -> Iterator[list[Ending]]:
         """Pages of what is due, however long since. From an index, so what has just changed may be among it."""

@@ -19,10 +19,11 @@ from sandes.model.ids import (
 )
 from sandes.model.verification_request import VerificationRequest
 from sandes.store.directory import account_key, device_key
-from sandes.store.dynamo import Client, Item, transact
+from sandes.store.dynamo import Client, Item
 from sandes.store.organisations import organisation_key
 from sandes.store.schema import DirectoryRow
 from sandes.store.schema import VerificationRequestRow as Row
+from sandes.store.transaction import Check, Delete, Operation, Put, When, transact
 
 _OWN_PREFIX = "Q#"
 
@@ -92,30 +93,27 @@ class VerificationRequestStore:
 
     def withdraw(self, request: VerificationRequest) -> None:
         """Raises ConditionFailed if it is not open any more."""
-        delete = {"TableName": self.table, "Key": _own_key(request), **_still_open(request)}
-        transact(self.client, [{"Delete": delete}, self._unlisted(request)])
+        delete = Delete(self.table, _own_key(request), **_still_open(request))
+        transact(self.client, [delete, self._unlisted(request)])
 
     # Parts of transactions.
 
-    def opening(self, request: VerificationRequest, *, previous: VerificationRequest | None) -> list[dict[str, Any]]:
+    def opening(self, request: VerificationRequest, *, previous: VerificationRequest | None) -> list[Operation]:
         """For a person who asks, and for a number that an import has named, when it is registered.
 
         Fails if there is another one than `previous`, or if that has been decided meanwhile.
         """
         free = f"attribute_not_exists({DirectoryRow.PARTITION}) OR {DirectoryRow.VANISHES_AT} <= :now"
-        condition: dict[str, Any] = {
-            "ConditionExpression": free,
-            "ExpressionAttributeValues": {":now": {"N": str(request.requested_at)}},
-        }
+        condition: When = {"condition": free, "values": {":now": {"N": str(request.requested_at)}}}
         if previous:
             condition = _as_read(previous)
         item = _own_key(request) | _attributes(request)
         lapsed = {DirectoryRow.VANISHES_AT: {"N": str(request.vanishes_at)}}
-        put = {"TableName": self.table, "Item": item | lapsed, **condition}
+        put = Put(self.table, item | lapsed, **condition)
         replaced = [self._unlisted(previous)] if previous and previous.decision == "open" else []
         if replaced and _listed_key(cast("VerificationRequest", previous)) == _listed_key(request):
             replaced = []
-        return [{"Put": put}, self._listed(request), *replaced]
+        return [put, self._listed(request), *replaced]
 
     def deciding(
         self,
@@ -124,31 +122,31 @@ class VerificationRequestStore:
         *,
         now_seconds: int,
         reason: str | None = None,
-    ) -> Sequence[dict[str, Any]]:
+    ) -> Sequence[Operation]:
         """Fails unless it is open, and for one to be verified unless its device is there."""
         decided = replace(request, decision=decision, decided_at=now_seconds, reason=reason)
         vanishes = {DirectoryRow.VANISHES_AT: {"N": str(decided.vanishes_at)}}
         item = _own_key(request) | _attributes(decided) | vanishes
-        there = {
-            "TableName": self.table,
-            "Key": device_key(DeviceAddress(request.account, request.device)),
-            "ConditionExpression": f"{DirectoryRow.REGISTRATION} = :registration",
-            "ExpressionAttributeValues": {":registration": {"N": str(request.registration)}},
-        }
+        there = Check(
+            self.table,
+            device_key(DeviceAddress(request.account, request.device)),
+            condition=f"{DirectoryRow.REGISTRATION} = :registration",
+            values={":registration": {"N": str(request.registration)}},
+        )
         return [
-            {"Put": {"TableName": self.table, "Item": item, **_still_open(request)}},
+            Put(self.table, item, **_still_open(request)),
             self._unlisted(request),
             self._listed(decided),
-            *([{"ConditionCheck": there}] if decision == "verified" else []),
+            *([there] if decision == "verified" else []),
         ]
 
-    def _listed(self, request: VerificationRequest) -> dict[str, Any]:
+    def _listed(self, request: VerificationRequest) -> Put:
         ends = request.lapses_at if request.decided_at is None else request.vanishes_at
         vanishes = {DirectoryRow.VANISHES_AT: {"N": str(ends)}}
-        return {"Put": {"TableName": self.table, "Item": _listed_key(request) | _attributes(request) | vanishes}}
+        return Put(self.table, _listed_key(request) | _attributes(request) | vanishes)
 
-    def _unlisted(self, request: VerificationRequest) -> dict[str, Any]:
-        return {"Delete": {"TableName": self.table, "Key": _listed_key(request)}}
+    def _unlisted(self, request: VerificationRequest) -> Delete:
+        return Delete(self.table, _listed_key(request))
 
 
 def _own_key(request: VerificationRequest) -> dict[str, Any]:
@@ -162,15 +160,15 @@ def _listed_key(request: VerificationRequest) -> dict[str, Any]:
     return organisation_key(request.organisation) | {DirectoryRow.SORT: {"S": sort}}
 
 
-def _as_read(request: VerificationRequest) -> dict[str, Any]:
+def _as_read(request: VerificationRequest) -> When:
     return {
-        "ConditionExpression": f"{Row.ID} = :id AND #decision = :decision",
-        "ExpressionAttributeNames": {"#decision": Row.DECISION},
-        "ExpressionAttributeValues": {":id": {"B": request.id}, ":decision": {"S": request.decision}},
+        "condition": f"{Row.ID} = :id AND #decision = :decision",
+        "names": {"#decision": Row.DECISION},
+        "values": {":id": {"B": request.id}, ":decision": {"S": request.decision}},
     }
 
 
-def _still_open(request: VerificationRequest) -> dict[str, Any]:
+def _still_open(request: VerificationRequest) -> When:
     return _as_read(replace(request, decision="open"))
 
 

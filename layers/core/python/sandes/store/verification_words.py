@@ -8,6 +8,7 @@ from sandes.model.ids import AccountId, OrganisationId, account_text, id_text
 from sandes.model.verification import WORDS_OF_EACH, Verification
 from sandes.model.words import words_of
 from sandes.store.schema import DirectoryRow, WordRow
+from sandes.store.transaction import Delete, Operation, Put
 
 
 def word_partition(organisation: OrganisationId) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def word_sorts(account: AccountId, *, name: str, post: str) -> tuple[str, ...]:
     )
 
 
-def changed_words(table: str, new: Verification, previous: Verification | None) -> list[dict[str, Any]]:
+def changed_words(table: str, new: Verification, previous: Verification | None) -> list[Operation]:
     """The rows of the search index that are not there yet, and those that are there no longer."""
 
     def keys(of: Verification | None) -> set[tuple[OrganisationId, str]]:
@@ -35,6 +36,6 @@ def changed_words(table: str, new: Verification, previous: Verification | None) 
 
     account = {WordRow.ACCOUNT: {"B": new.account}}
     wanted, there = keys(new), keys(previous)
-    return [{"Put": {"TableName": table, "Item": key(*one) | account}} for one in sorted(wanted - there)] + [
-        {"Delete": {"TableName": table, "Key": key(*one)}} for one in sorted(there - wanted)
+    return [Put(table, key(*one) | account) for one in sorted(wanted - there)] + [
+        Delete(table, key(*one)) for one in sorted(there - wanted)
     ]

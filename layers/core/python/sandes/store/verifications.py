@@ -19,12 +19,13 @@ from sandes.model.introduction import Introduction, Introductions
 from sandes.model.profile import Audience, Field
 from sandes.model.verification import End, Official, Verification
 from sandes.store.directory import account_key
-from sandes.store.dynamo import ConditionFailed, Item, Writer, batch_get_many, write
+from sandes.store.dynamo import ConditionFailed, Item, batch_get_many
 from sandes.store.organisations import OrganisationStore, organisation_key
 from sandes.store.routing import RoutingStore
 from sandes.store.schema import AttestationKeysRow, DirectoryRow, OfficialRow
 from sandes.store.schema import VerificationRow as Row
 from sandes.store.standing import standing_attribute
+from sandes.store.transaction import Check, Delete, Operation, Put, Update, When, Writer, write
 from sandes.store.verification_endings import EndingStore, ending_key, unless_changed
 from sandes.store.verification_rows import read_verification, verification_item, verification_key
 from sandes.store.verification_words import changed_words
@@ -67,20 +68,18 @@ class VerificationStore(EndingStore):
 
     def putting(
         self, new: Verification, *, previous: Verification | None, phone_indexes: Sequence[str]
-    ) -> list[dict[str, Any]]:
+    ) -> list[Operation]:
         """The parts of a transaction that do as `put` does."""
         numbers = {f":phone{at}": {"S": index} for at, index in enumerate(phone_indexes)}
         return [
             self._stored(new, previous),
-            {
-                "Update": {
-                    "TableName": self.table,
-                    "Key": account_key(new.account),
-                    "UpdateExpression": f"SET {DirectoryRow.STANDING} = :standing",
-                    "ConditionExpression": f"{DirectoryRow.PHONE_INDEX} IN ({', '.join(numbers)})",
-                    "ExpressionAttributeValues": {":standing": standing_attribute(new.standing)} | numbers,
-                }
-            },
+            Update(
+                self.table,
+                account_key(new.account),
+                f"SET {DirectoryRow.STANDING} = :standing",
+                condition=f"{DirectoryRow.PHONE_INDEX} IN ({', '.join(numbers)})",
+                values={":standing": standing_attribute(new.standing)} | numbers,
+            ),
             self.routing.standing(new.account, new.standing),
             self._due(new, at=new.expires_at),
             *self._ended_elsewhere(new, previous),
@@ -106,17 +105,15 @@ class VerificationStore(EndingStore):
         reason: str | None = None,
         now_seconds: int,
         origin: Origin | None = None,
-    ) -> list[dict[str, Any]]:
+    ) -> list[Operation]:
         """The parts of a transaction that do as `end` does."""
         return [
-            {
-                "Update": {
-                    "TableName": self.table,
-                    "Key": account_key(verification.account),
-                    "UpdateExpression": f"REMOVE {DirectoryRow.STANDING}",
-                    "ConditionExpression": f"attribute_exists({DirectoryRow.PARTITION})",
-                }
-            },
+            Update(
+                self.table,
+                account_key(verification.account),
+                f"REMOVE {DirectoryRow.STANDING}",
+                condition=f"attribute_exists({DirectoryRow.PARTITION})",
+            ),
             self.routing.standing(verification.account, None),
             *self.ending(verification, how, reason=reason, now_seconds=now_seconds, origin=origin),
         ]
@@ -129,7 +126,7 @@ class VerificationStore(EndingStore):
         reason: str | None = None,
         now_seconds: int,
         origin: Origin | None = None,
-    ) -> list[dict[str, Any]]:
+    ) -> list[Operation]:
         """The parts of a transaction that end a verification, but for the standing in account and routing item."""
         ended = replace(
             verification,
@@ -144,29 +141,28 @@ class VerificationStore(EndingStore):
             self._stored(ended, verification),
             self._due(ended, at=min(now_seconds, verification.expires_at)),
             self.organisations.counting(verification.organisation, verification.unit, officials=-1),
-            {"Delete": {"TableName": self.table, "Key": _official_key(verification)}},
+            Delete(self.table, _official_key(verification)),
             *changed_words(self.table, ended, verification),
         ]
 
-    def unchanged(self, account: AccountId, verification: Verification | None) -> dict[str, Any]:
+    def unchanged(self, account: AccountId, verification: Verification | None) -> Check:
         """Part of a transaction: fails if the account's verification has changed since it was read."""
-        check = {"TableName": self.table, "Key": verification_key(account), **_as_read(verification)}
-        return {"ConditionCheck": check}
+        return Check(self.table, verification_key(account), **_as_read(verification))
 
-    def _stored(self, new: Verification, previous: Verification | None) -> dict[str, Any]:
-        return {"Put": {"TableName": self.table, "Item": verification_item(new), **_as_read(previous)}}
+    def _stored(self, new: Verification, previous: Verification | None) -> Put:
+        return Put(self.table, verification_item(new), **_as_read(previous))
 
-    def _ended_elsewhere(self, new: Verification, previous: Verification | None) -> list[dict[str, Any]]:
+    def _ended_elsewhere(self, new: Verification, previous: Verification | None) -> list[Operation]:
         if previous is None or previous.organisation == new.organisation:
             return []
-        check = {
-            "TableName": self.table,
-            "Key": ending_key(previous.account, previous.organisation),
-            "ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})",
-        }
-        return [{"ConditionCheck": check}]
+        check = Check(
+            self.table,
+            ending_key(previous.account, previous.organisation),
+            condition=f"attribute_not_exists({DirectoryRow.PARTITION})",
+        )
+        return [check]
 
-    def _entered(self, new: Verification, previous: Verification | None) -> list[dict[str, Any]]:
+    def _entered(self, new: Verification, previous: Verification | None) -> list[Operation]:
         """In the list of the unit's officials, and no longer in that of another."""
         item = _official_key(new) | {
             OfficialRow.NAME: {"S": new.name},
@@ -174,12 +170,12 @@ class VerificationStore(EndingStore):
             OfficialRow.LISTED: {"BOOL": new.listed},
             OfficialRow.EXPIRES_AT: {"N": str(new.expires_at)},
         }
-        entered: list[dict[str, Any]] = [{"Put": {"TableName": self.table, "Item": item}}]
+        entered: list[Operation] = [Put(self.table, item)]
         if previous and previous.ended is None and _official_key(previous) != _official_key(new):
-            entered.append({"Delete": {"TableName": self.table, "Key": _official_key(previous)}})
+            entered.append(Delete(self.table, _official_key(previous)))
         return entered
 
-    def _counted(self, new: Verification, previous: Verification | None) -> list[dict[str, Any]]:
+    def _counted(self, new: Verification, previous: Verification | None) -> list[Operation]:
         counting = self.organisations.counting
         entered, left = (new.organisation, new.unit), None
         if previous and previous.ended is None:
@@ -188,7 +184,7 @@ class VerificationStore(EndingStore):
             return []
         return [counting(*entered, officials=1), *([counting(*left, officials=-1)] if left else [])]
 
-    def _transact(self, *operations: dict[str, Any]) -> None:
+    def _transact(self, *operations: Operation) -> None:
         try:
             write(self.client, self.writer, operations)
         except ConditionFailed as error:
@@ -252,13 +248,13 @@ def _keys_row(told: Introductions) -> dict[str, Any]:
     }
 
 
-def _as_read(verification: Verification | None) -> dict[str, Any]:
+def _as_read(verification: Verification | None) -> When:
     """The condition that the row is still the one read, or still not there."""
     if verification is None:
-        return {"ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})"}
+        return {"condition": f"attribute_not_exists({DirectoryRow.PARTITION})"}
     return {
-        "ConditionExpression": f"{Row.VERSION} = :read",
-        "ExpressionAttributeValues": {":read": {"N": str(verification.version)}},
+        "condition": f"{Row.VERSION} = :read",
+        "values": {":read": {"N": str(verification.version)}},
     }
 
 

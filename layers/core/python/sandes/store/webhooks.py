@@ -17,6 +17,7 @@ from sandes.store.apps import AppStore
 from sandes.store.deliveries import DeliveryStore, event_key, live_event, webhook_delivery_key
 from sandes.store.dynamo import Item, batch_get, failed_condition
 from sandes.store.schema import DeliveryRow as Row
+from sandes.store.transaction import Put
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +68,12 @@ class WebhookStore:
             raise
         return True
 
-    def restarting(self, old: WebhookDelivery | None, new: WebhookDelivery) -> dict[str, Any]:
+    def restarting(self, old: WebhookDelivery | None, new: WebhookDelivery) -> Put:
         """Part of a transaction: a new run takes the place of what was read, or the condition fails."""
-        put: dict[str, Any] = {"TableName": self.deliveries.table, "Item": _item(new)}
         if old is None:
-            put["ConditionExpression"] = f"attribute_not_exists({Row.PARTITION})"
-        else:
-            put["ConditionExpression"] = f"{Row.RUN} = :run"
-            put["ExpressionAttributeValues"] = {":run": {"N": str(old.run)}}
-        return {"Put": put}
+            return Put(self.deliveries.table, _item(new), condition=f"attribute_not_exists({Row.PARTITION})")
+        read = {":run": {"N": str(old.run)}}
+        return Put(self.deliveries.table, _item(new), condition=f"{Row.RUN} = :run", values=read)
 
     def pages(
         self, app: AppId, webhook: str, *, test: bool, before: str | None, limit: int, now_seconds: int

@@ -19,8 +19,8 @@ from sandes.protocol.admin_apps_api import TemplateText
 from sandes.protocol.app_api import MAX_VARIABLES
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.store.apps import AppStore
-from sandes.store.dynamo import Writer
 from sandes.store.organisations import OrganisationStore
+from sandes.store.transaction import Writer
 
 TRIAL_PER_DAY = 50
 LIVE_PER_MINUTE, LIVE_PER_DAY = 3_000, 250_000

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from sandes.administration.apps.app_administration import at_place
 from sandes.administration.apps.app_registry import RegistryDependencies
-from sandes.administration.recorder import Recorder, act, recording
+from sandes.administration.recorder import Recorder, act
 from sandes.administration.sign_in import fresh
 from sandes.apps import webhook_register
 from sandes.apps.webhook_register import WebhookRegister
@@ -28,12 +28,12 @@ class AppWebhookDependencies:
     administrators: AdministratorStore
     recorder: Recorder
 
-    def recording(self, what: Act, right: Assignment, place: Place, *, now_ms: int) -> WebhookRegister:
+    def by_right(self, what: Act, right: Assignment, place: Place, *, now_ms: int) -> WebhookRegister:
         """Each of whose changes is written with an entry of the act, while the caller has the right and the app is
         there.
         """
         still = self.administrators.still(right, now_seconds=now_ms // 1000)
-        writer = recording(self.recorder, what, now_ms=now_ms, conditions=[still])
+        writer = self.recorder.by_right(what, still, now_ms=now_ms)
         return replace(self.register, apps=replace(self.register.apps, writer=writer, place=place))
 
 
@@ -62,7 +62,7 @@ def create(caller: Caller, app: AppId, body: NewWebhook, *, now_ms: int, deps: A
             host=_host(hook.url),
             events=hook.events,
         )
-        register = deps.recording(did, right, place, now_ms=now_ms)
+        register = deps.by_right(did, right, place, now_ms=now_ms)
         if register.apps.set_entry(app, hook, beside=list(found.hooks(test=False))):
             return webhook_register.with_secret(webhook_register.shown(hook, register), register)
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
@@ -81,7 +81,7 @@ def change(
     changed = body.model_dump(mode="json", exclude_none=True, exclude={"url"})
     changed |= {"host": _host(body.url)} if body.url is not None else {}
     did = act(caller, right, "app.webhook.change", place, app_text(app), webhook=id, changed=changed)
-    register = deps.recording(did, right, place, now_ms=now_ms)
+    register = deps.by_right(did, right, place, now_ms=now_ms)
     hook = webhook_register.one(found.webhooks, id)
     return webhook_register.shown(webhook_register.change(hook, body, app=found, register=register), register)
 
@@ -91,7 +91,7 @@ def remove(caller: Caller, app: AppId, id: str, *, now_ms: int, deps: AppWebhook
     found, place, right = at_place(caller, app, "act", deps.registry)
     did = act(caller, right, "app.webhook.remove", place, app_text(app), webhook=id)
     hook = webhook_register.one(found.webhooks, id)
-    webhook_register.remove(hook, app=found, register=deps.recording(did, right, place, now_ms=now_ms))
+    webhook_register.remove(hook, app=found, register=deps.by_right(did, right, place, now_ms=now_ms))
 
 
 def _host(url: str) -> str | None:

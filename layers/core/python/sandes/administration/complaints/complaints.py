@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandes.administration.authority import Need, Permission, grants, require
-from sandes.administration.recorder import BesideFailed, Recorder, act
+from sandes.administration.recorder import Recorder, act
 from sandes.administration.scopes import seen_below
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor, position
@@ -122,14 +122,13 @@ def _changed(
             raise ProtocolError(ErrorCode.COMPLAINT_STATE)
         made: Complaint = replace(change(complaint), version=complaint.version + 1)
         did = act(caller, right, action, _place(complaint), account_text(AccountId(complaint.about)), **details)
+        still = deps.administrators.still(right, now_seconds=now_ms // 1000)
         try:
-            still = deps.administrators.still(right, now_seconds=now_ms // 1000)
-            write = deps.recorder.writer(replace(did, case=base64url_text(id)), now_ms=now_ms, beside=[still])
-            write(deps.store.changing(made))
+            deps.recorder.by_right(replace(did, case=base64url_text(id)), still, now_ms=now_ms)(
+                deps.store.changing(made)
+            )
         except ConditionFailed:
             continue
-        except BesideFailed:  # the right was taken away in the same moment
-            raise ProtocolError(ErrorCode.NOT_FOUND) from None
         return _shown(made, deps.pepper)
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 

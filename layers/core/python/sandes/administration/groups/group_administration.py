@@ -10,7 +10,7 @@ from typing import Any, cast
 from sandes.administration.authority import Need, Permission, path_seen, require
 from sandes.administration.groups import official_groups
 from sandes.administration.groups.official_groups import OfficialGroupDependencies
-from sandes.administration.recorder import Recorder, act, recording
+from sandes.administration.recorder import Recorder, act
 from sandes.administration.scopes import Walk, by_unit
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor, position
@@ -41,16 +41,16 @@ class GroupAdministrationDependencies:
     recorder: Recorder
     pepper: Pepper
 
-    def recording(
+    def by_right(
         self, what: Act, right: Assignment, group: Group | None = None, *, now_ms: int
     ) -> OfficialGroupDependencies:
         """The groups, each of whose transactions is written with an entry of the act, while the caller has the right
         and the `group` is, or the app that manages it, where they have it.
         """
-        conditions = [self.administrators.still(right, now_seconds=now_ms // 1000)]
+        still, beside = self.administrators.still(right, now_seconds=now_ms // 1000), []
         if group is not None and group.unit is None and group.app is not None and what.unit is not None:
-            conditions.append(self.apps.still_at(group.app, Place(what.organisation, what.unit)))
-        writer = recording(self.recorder, what, now_ms=now_ms, conditions=conditions)
+            beside = [self.apps.still_at(group.app, Place(what.organisation, what.unit))]
+        writer = self.recorder.by_right(what, still, now_ms=now_ms, beside=beside)
         return self.groups.writing(writer, unit=group.unit if group else None)
 
 
@@ -114,7 +114,7 @@ def create(
         is_open=new.open,
         admins=new.admins,
         now_ms=now_ms,
-        deps=deps.recording(act(caller, right, "group.create", place, id_text(id), **details), right, now_ms=now_ms),
+        deps=deps.by_right(act(caller, right, "group.create", place, id_text(id), **details), right, now_ms=now_ms),
     )
     return _shown(made, place)
 
@@ -141,7 +141,7 @@ def change(
         is_open=body.open,
         version=version,
         now_ms=now_ms,
-        deps=deps.recording(did, right, group, now_ms=now_ms),
+        deps=deps.by_right(did, right, group, now_ms=now_ms),
     )
     return read(caller, id, deps=deps)
 
@@ -165,7 +165,7 @@ def set_admins(
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
     details = {"admins": sorted(account_text(account) for account in set(body.admins))}
     did = act(caller, right, "group.admins", place, id_text(id), **details)
-    recorded = deps.recording(did, right, group, now_ms=now_ms)
+    recorded = deps.by_right(did, right, group, now_ms=now_ms)
     official_groups.set_admins(id, body.admins, now_ms=now_ms, deps=recorded)
     return read(caller, id, deps=deps)
 
@@ -182,7 +182,7 @@ def transfer(
     require(caller, Permission.GROUPS, "act", to, deps.groups.organisations)
     details = {"unit": [id_text(place.unit), id_text(to.unit)]}
     did = act(caller, right, "group.transfer", place, id_text(id), **details)
-    official_groups.transfer(id, to.unit, deps.recording(did, right, now_ms=now_ms), source=place.unit)
+    official_groups.transfer(id, to.unit, deps.by_right(did, right, now_ms=now_ms), source=place.unit)
     return read(caller, id, deps=deps)
 
 
@@ -190,7 +190,7 @@ def dissolve(caller: Caller, id: GroupId, *, now_ms: int, deps: GroupAdministrat
     """Of one that is dissolved already, nothing. Raises ProtocolError: not_found, unavailable."""
     group, place, right = _at_place(caller, id, "act", deps)
     did = act(caller, right, "group.dissolve", place, id_text(id))
-    official_groups.dissolve(id, now_ms=now_ms, deps=deps.recording(did, right, group, now_ms=now_ms))
+    official_groups.dissolve(id, now_ms=now_ms, deps=deps.by_right(did, right, group, now_ms=now_ms))
 
 
 def _at_place(

@@ -19,11 +19,11 @@ from sandes.model.ids import AccountId, GroupId, OrganisationId, UnitId, new_gro
 from sandes.ports.queues import Queue
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.store.directory import DirectoryStore
-from sandes.store.dynamo import Writer
 from sandes.store.group_changes import GroupChangeStore
 from sandes.store.group_operations import GroupRaced
 from sandes.store.groups import GroupStore, event_put
 from sandes.store.organisations import OrganisationStore
+from sandes.store.transaction import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def create(
                 [Member(admin, "admin", now_ms, group.version) for admin in named],
                 officials_of=organisation,
                 now_seconds=now_ms // 1000,
-                beside=[event_put(event) for event in events],
+                beside=[event_put(deps.changes.table, event) for event in events],
             )
     except GroupRaced:  # unit or verification ended this very moment
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None

@@ -32,6 +32,7 @@ from sandes.people.devices import QUEUED_NUMBER
 from sandes.protocol.errors import ProtocolError
 from sandes.store.dynamo import ConditionFailed, StoreUnavailable
 from sandes.store.imports import ChunkProgress, encode_results
+from sandes.store.transaction import Operation, merged
 
 _NOT_YET_SECONDS = 5
 
@@ -169,7 +170,7 @@ class _Step:
 
     entry: Entry
     result: Result
-    operations: list[dict[str, Any]]
+    operations: list[Operation]
 
 
 @dataclass(slots=True)
@@ -219,7 +220,7 @@ class _Run:
         results = [step.result for step in bundle]
         noting = self.deps.store.noting(self.one, self.number, self.progress, results)
         try:
-            self.deps.store.write([*_merged(operation for step in bundle for operation in step.operations), noting])
+            self.deps.store.write([*merged(operation for step in bundle for operation in step.operations), noting])
         except ConditionFailed:
             self.progress = self.deps.store.progress(self.one.id, self.number)
             return False
@@ -285,7 +286,7 @@ class _Run:
             return False
         return self.deps.verifications.is_ending(last.account, last.organisation)
 
-    def _verifying(self, entry: Entry, person: Known, origin: Origin, tree: Tree) -> list[dict[str, Any]]:
+    def _verifying(self, entry: Entry, person: Known, origin: Origin, tree: Tree) -> list[Operation]:
         if person.account is None:
             raise ValueError("nobody is verified without an account")
         last = person.verification
@@ -345,25 +346,6 @@ def _bundles(steps: Iterable[_Step]) -> list[list[_Step]]:
         bundles[-1].append(step)
         size += len(step.operations)
     return bundles
-
-
-def _merged(operations: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A transaction touches a row once: what several officials add to the count of their unit is added up."""
-    merged: list[dict[str, Any]] = []
-    counts: dict[str, dict[str, Any]] = {}
-    for operation in operations:
-        update = operation.get("Update")
-        if update is None or not update["UpdateExpression"].startswith("ADD "):
-            merged.append(operation)
-            continue
-        first = counts.get(repr(update["Key"]))
-        if first is None:
-            first = {"Update": update | {"ExpressionAttributeValues": {":more": {"N": "0"}}}}
-            counts[repr(update["Key"])] = first
-            merged.append(first)
-        more = first["Update"]["ExpressionAttributeValues"][":more"]
-        more["N"] = str(int(more["N"]) + int(update["ExpressionAttributeValues"][":more"]["N"]))
-    return merged
 
 
 def verify_nominated(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDependencies) -> str:
@@ -458,7 +440,7 @@ def _decided_since(nomination: Nomination, last: Verification) -> bool:
     return max(last.issued_at, ended or 0) >= nomination.made_at
 
 
-def _written(act: Act, operations: Sequence[dict[str, Any]], now_ms: int, deps: ImportDependencies) -> bool:
+def _written(act: Act, operations: Sequence[Operation], now_ms: int, deps: ImportDependencies) -> bool:
     """False, and nothing written, if something has changed since it was read."""
     try:
         deps.recorder.writer(act, now_ms=now_ms)(operations)

@@ -45,7 +45,7 @@ from sandes.protocol import import_api
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.store.administrators import AdministratorStore
 from sandes.store.dynamo import ConditionFailed
-from sandes.store.imports import ImportStore, live_import
+from sandes.store.imports import IMPORT_STATE, ImportStore, live_import
 from sandes.store.limits import LimitStore
 from sandes.store.nominations import NominationStore
 from sandes.store.organisations import OrganisationStore
@@ -184,7 +184,7 @@ def commit(
     try:
         deps.recorder.writer(_act("import.commit", caller, right, one, details), now_ms=now_ms)([operation])
     except ConditionFailed as failed:
-        stands = live_import(failed.items[0], now_ms // 1000)
+        stands = live_import(failed.row(IMPORT_STATE), now_ms // 1000)
         if stands is None or stands.state not in {"committing", "completed"}:
             raise ProtocolError(ErrorCode.IMPORT_STATE) from None
         return _shown(stands)
@@ -208,7 +208,7 @@ def _check(
     try:
         deps.recorder.writer(act, now_ms=now_ms)([deps.store.checking(one, etag=file.etag)])
     except ConditionFailed as failed:
-        stands = live_import(failed.items[0], now_ms // 1000)
+        stands = live_import(failed.row(IMPORT_STATE), now_ms // 1000)
         if stands is None or stands.state not in {"checking", "checked"}:
             raise ProtocolError(ErrorCode.IMPORT_STATE) from None
         return _shown(stands)
@@ -337,7 +337,7 @@ def cancel(caller: Caller, id: ImportId, *, now_ms: int, deps: ImportDependencie
         try:
             deps.recorder.writer(act, now_ms=now_ms)([deps.store.cancelling(one, now_ms=now_ms)])
         except ConditionFailed as failed:
-            stands = live_import(failed.items[0], now_ms // 1000)
+            stands = live_import(failed.row(IMPORT_STATE), now_ms // 1000)
             if stands is None:
                 raise ProtocolError(ErrorCode.NOT_FOUND) from None
             one = stands

@@ -21,9 +21,10 @@ from sandes.protocol.admin_organisations_api import PlaceName
 from sandes.protocol.errors import ErrorCode, ProtocolError, missing
 from sandes.protocol.faults import faults_of
 from sandes.protocol.fields import AdministratorField, Mailbox, Name, Wire
-from sandes.store.administrators import AdministratorStore
+from sandes.store.administrators import UNCHANGED, AdministratorStore
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.organisations import OrganisationStore
+from sandes.store.transaction import Operation
 
 PLATFORM_NAME = "Sandes"
 
@@ -113,7 +114,7 @@ def _appoint(
     known, held = _known(id, operation, now_seconds, deps)
     home = Place(PLATFORM, unit)
     who = Administrator(id, operation.email, operation.name, home, known.created_at if known else now_seconds)
-    changes = [store.replacing(known, who) if known else store.adding(who)]
+    changes: list[Operation] = [store.replacing(known, who) if known else store.adding(who)]
     details: dict[str, Any] = {"role": operation.role}
     done = "create"
     if role not in {one.role for one in held}:
@@ -157,7 +158,7 @@ def remove(operation: RemoveAdministrator, *, now_ms: int, deps: FirstAdministra
     known, held = (deps.administrators.read(id) if id else None) or (None, [])
     if id is None or known is None or known.home.organisation != PLATFORM:
         raise ProtocolError(ErrorCode.NOT_FOUND)
-    changes = [deps.administrators.removing(known, sessions_from=sessions_from(now_ms))]
+    changes: list[Operation] = [deps.administrators.removing(known, sessions_from=sessions_from(now_ms))]
     for one in held:
         changes += deps.administrators.taking(one)
     act = _act("administrator.remove", known.home.unit, administrator_text(id), roles=[one.role.value for one in held])
@@ -173,13 +174,13 @@ def remove(operation: RemoveAdministrator, *, now_ms: int, deps: FirstAdministra
 def _check_officers(held: list[Assignment], failed: ConditionFailed, deps: FirstAdministratorDependencies) -> None:
     """Raises ProtocolError last_officer if that is why it failed."""
     officer = [one.place.organisation for one in held if one.role is Role.NODAL_OFFICER]
-    if 0 not in failed.failed and any(deps.administrators.officers(one) <= 1 for one in officer):
+    if not failed.is_(UNCHANGED) and any(deps.administrators.officers(one) <= 1 for one in officer):
         raise ProtocolError(ErrorCode.LAST_OFFICER)
 
 
 def _unit(name: str, *, now_ms: int, deps: FirstAdministratorDependencies) -> tuple[UnitId, bool]:
     """The unit of the platform with this name, made if need be, as the platform itself; whether it was made."""
-    store = _recording(deps, "organisation.create", now_ms)
+    store = _recorded(deps, "organisation.create", now_ms)
     tree = deps.organisations.tree(PLATFORM)
     if tree is None:
         store.create(Organisation(PLATFORM, PLATFORM_NAME, now_ms // 1000, tree_version=1), "ministry")
@@ -187,13 +188,13 @@ def _unit(name: str, *, now_ms: int, deps: FirstAdministratorDependencies) -> tu
     found = [unit.id for unit in tree.children(tree.organisation.root) if unit.name == name]
     if found:
         return found[0], False
-    store = _recording(deps, "unit.create", now_ms, name=name)
+    store = _recorded(deps, "unit.create", now_ms, name=name)
     root = tree.organisation.root
     made = organisations.create_unit(PLATFORM, name, "department", root, now_seconds=now_ms // 1000, store=store)
     return made, True
 
 
-def _recording(deps: FirstAdministratorDependencies, action: str, now_ms: int, **details: str) -> OrganisationStore:
+def _recorded(deps: FirstAdministratorDependencies, action: str, now_ms: int, **details: str) -> OrganisationStore:
     act = Act(action=action, actor=OPERATOR, role=None, organisation=PLATFORM, details=details)
     return replace(deps.organisations, writer=deps.recorder.writer(act, now_ms=now_ms))
 

@@ -30,6 +30,7 @@ from sandes.store.dynamo import ConditionFailed, Item
 from sandes.store.nominations import nomination_key, read_nomination
 from sandes.store.rekeying import Progress, RekeyStore
 from sandes.store.schema import DirectoryRow, NominationRow
+from sandes.store.transaction import Operation
 
 SETTLE_SECONDS = 900
 """After a step, so long a function that was at work may still write by the step before: a call lasts no longer."""
@@ -40,7 +41,7 @@ WORK_SECONDS = 20
 _AT_ONCE = 8
 _NUMBERS = "P#"
 
-Change = Sequence[dict[str, Any]]
+Change = Sequence[Operation]
 """The operations of a transaction."""
 
 

@@ -20,6 +20,7 @@ from sandes.protocol.admin_roles_api import NewOfficer, NewPerson
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.protocol.fields import OrganisationField, UnitField, Wire
 from sandes.store.organisations import OrganisationStore
+from sandes.store.transaction import Operation
 
 
 class CreateOrganisation(Wire):
@@ -69,7 +70,7 @@ class Founding(ApprovedOperation[CreateOrganisation]):
         made = Organisation(parameters.organisation, parameters.name, decision.now_ms // 1000, tree_version=1)
         store = self.appointments.administrators
 
-        def parts(grant: Assignment, person: Administrator) -> Iterable[Any]:
+        def parts(grant: Assignment, person: Administrator) -> Iterable[Operation]:
             yield from store.granting_uncounted(grant, person)
             yield from self.organisations.creating(made, parameters.kind, officers=1)
 

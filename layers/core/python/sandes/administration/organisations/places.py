@@ -5,7 +5,7 @@ Who has no right to a place is told what somebody is told who asks for one that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -14,7 +14,7 @@ from sandes.administration.approvals import ApprovalDependencies
 from sandes.administration.authority import Permission, grants, path_seen, require, require_in
 from sandes.administration.organisations import mail_domains, organisations
 from sandes.administration.organisations.organisations import May
-from sandes.administration.recorder import BesideFailed, Recorder
+from sandes.administration.recorder import Recorder
 from sandes.administration.scopes import Standing, Walk
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor as make_cursor
@@ -102,7 +102,7 @@ def change(
         return mail_domains.ask(caller, old, body.mail_domains, now_ms=now_ms, deps=asking)
     name = body.name or old.name
     changes = {"name": {"old": old.name, "new": name}}
-    store = _recording(deps, caller, right, place, action="organisation.rename", now_ms=now_ms, details=changes)
+    store = _by_right(deps, caller, right, place, action="organisation.rename", now_ms=now_ms, details=changes)
     if not store.rename(organisation, UnitId(organisation), name, version=version):
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
     return _shown(_organisation(organisation, deps))
@@ -128,7 +128,7 @@ def set_visibility(
     right = require(caller, Permission.VISIBILITY, "act", place, deps.organisations)
     old = _organisation(organisation, deps).policy
     changes = {str(field): {"old": old[field], "new": audience} for field, audience in body.audiences.items()}
-    store = _recording(deps, caller, right, place, action="organisation.visibility", now_ms=now_ms, details=changes)
+    store = _by_right(deps, caller, right, place, action="organisation.visibility", now_ms=now_ms, details=changes)
     if not store.set_audiences(organisation, body.audiences, version=version):
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
     return _visibility(_organisation(organisation, deps))
@@ -168,7 +168,7 @@ def create_unit(caller: Caller, body: NewUnit, *, now_ms: int, deps: PlaceDepend
     _enforce(caller, now_ms, deps)
     place = Place(body.organisation, new_unit_id())
     details = {"name": body.name, "kind": body.kind, "parent": id_text(parent)}
-    store = _recording(deps, caller, right, place, action="unit.create", now_ms=now_ms, details=details)
+    store = _by_right(deps, caller, right, place, action="unit.create", now_ms=now_ms, details=details)
     organisations.create_unit(
         body.organisation,
         body.name,
@@ -200,13 +200,13 @@ def change_unit(
     if parent is None and body.name is None:
         return _unit(place, deps)
     if parent is None:
-        store = _recording(deps, caller, right, place, action="unit.rename", now_ms=now_ms, details=changes)
+        store = _by_right(deps, caller, right, place, action="unit.rename", now_ms=now_ms, details=changes)
         name, may = body.name or old.name, _may(caller, place.unit)
         organisations.rename(place.organisation, place.unit, name, version=version, store=store, may=may)
         return _unit(place, deps)
     require(caller, Permission.UNITS, "act", Place(place.organisation, parent), deps.organisations)
     changes["parent"] = {"old": id_text(old.parent) if old.parent else None, "new": id_text(parent)}
-    store = _recording(deps, caller, right, place, action="unit.move", now_ms=now_ms, details=changes)
+    store = _by_right(deps, caller, right, place, action="unit.move", now_ms=now_ms, details=changes)
     may = _may(caller, place.unit, parent)
     organisations.move(place.organisation, place.unit, parent, name=body.name, version=version, store=store, may=may)
     return _unit(place, deps)
@@ -226,7 +226,7 @@ def remove_unit(caller: Caller, place: Place, version: int | None, *, now_ms: in
     if held and not place.is_root:
         raise ProtocolError(ErrorCode.UNIT_NOT_EMPTY)
     details = {"name": old.name, "parent": id_text(old.parent) if old.parent else None}
-    store = _recording(deps, caller, right, place, action="unit.remove", now_ms=now_ms, details=details)
+    store = _by_right(deps, caller, right, place, action="unit.remove", now_ms=now_ms, details=details)
     organisations.remove(place.organisation, place.unit, version=version, store=store, may=_may(caller, place.unit))
 
 
@@ -245,7 +245,7 @@ def _enforce(caller: Caller, now_ms: int, deps: PlaceDependencies) -> None:
     enforce(deps.limits, Limit.UNIT_CHANGES, f"administrator:{administrator_text(caller.id)}", now_ms=now_ms)
 
 
-def _recording(
+def _by_right(
     deps: PlaceDependencies,
     caller: Caller,
     right: Assignment,
@@ -265,17 +265,8 @@ def _recording(
         subject=id_text(place.unit),
         details=details,
     )
-    write = deps.recorder.writer(
-        act, now_ms=now_ms, beside=[deps.administrators.still(right, now_seconds=now_ms // 1000)]
-    )
-
-    def while_it_lasts(operations: Sequence[Any]) -> None:
-        try:
-            write(operations)
-        except BesideFailed:
-            raise ProtocolError(ErrorCode.NOT_FOUND) from None
-
-    return replace(deps.organisations, writer=while_it_lasts)
+    still = deps.administrators.still(right, now_seconds=now_ms // 1000)
+    return replace(deps.organisations, writer=deps.recorder.by_right(act, still, now_ms=now_ms))
 
 
 def _organisation(organisation: OrganisationId, deps: PlaceDependencies) -> Organisation:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from sandes.administration.authority import Permission, covers, path_seen, places_seen, require, require_in
 from sandes.administration.people.verifications import (
@@ -19,7 +18,7 @@ from sandes.administration.people.verifications import (
     decided,
     find_account,
 )
-from sandes.administration.recorder import BesideFailed, Recorder, act
+from sandes.administration.recorder import Recorder, act
 from sandes.administration.scopes import Walk, by_unit
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor, position
@@ -44,9 +43,9 @@ from sandes.protocol.admin_people_api import (
 )
 from sandes.protocol.errors import ErrorCode, ProtocolError, missing
 from sandes.store.administrators import AdministratorStore
-from sandes.store.dynamo import Writer
 from sandes.store.limits import LimitStore
 from sandes.store.organisations import OrganisationStore
+from sandes.store.transaction import Operation, Writer
 from sandes.store.verification_requests import VerificationRequestStore
 
 
@@ -65,30 +64,22 @@ class PeopleDependencies:
     def pepper(self) -> Pepper:
         return self.verifications.pepper
 
-    def writer(self, what: Act, right: Assignment, *, now_ms: int, beside: Sequence[Any] = ()) -> Writer:
-        """Writes with an entry of the act, and only while there is the right to it. Raises BesideFailed for what is
-        `beside`, counted from there, and ProtocolError not_found once the right is gone.
-        """
-        still = AdministratorStore(self.organisations.client, self.organisations.table).still(
-            right, now_seconds=now_ms // 1000
-        )
-        write = self.recorder.writer(what, now_ms=now_ms, beside=[*beside, still])
+    def by_right(
+        self,
+        what: Act,
+        right: Assignment,
+        *,
+        now_ms: int,
+        beside: Sequence[Operation] = (),
+        otherwise: ErrorCode = ErrorCode.NOT_FOUND,
+    ) -> Writer:
+        """Gives a writer that writes an entry of the act too, as `Recorder.by_right` does."""
+        rights = AdministratorStore(self.organisations.client, self.organisations.table)
+        still = rights.still(right, now_seconds=now_ms // 1000)
+        return self.recorder.by_right(what, still, now_ms=now_ms, beside=beside, otherwise=otherwise)
 
-        def while_it_lasts(operations: Sequence[Any]) -> None:
-            try:
-                write(operations)
-            except BesideFailed as failed:
-                if failed.index < len(beside):
-                    raise
-                raise ProtocolError(ErrorCode.NOT_FOUND) from None
-
-        return while_it_lasts
-
-    def recording(
-        self, what: Act, right: Assignment, *, now_ms: int, beside: Sequence[Any] = ()
-    ) -> VerificationDependencies:
-        """What is verified or ended with it is written as by `writer`."""
-        writer = self.writer(what, right, now_ms=now_ms, beside=beside)
+    def writing(self, writer: Writer) -> VerificationDependencies:
+        """Gives the verifications, which are made and ended by this writer."""
         return replace(self.verifications, store=replace(self.verifications.store, writer=writer))
 
 
@@ -221,14 +212,14 @@ def vouch(
     *,
     case: str | None = None,
     asked: bool = False,
-    beside: Sequence[Any] = (),
+    deciding: Sequence[Operation] = (),
     now_ms: int,
     deps: PeopleDependencies,
 ) -> AdminPerson:
     """Verify as the caller with their `right` may, with an entry of the act, which came of `case`. `asked`: the person
-    asks for it.
+    asks for it. `deciding`: the operations that decide the person's request.
 
-    Raises VerificationRaced, BesideFailed, and ProtocolError as `verify` does.
+    Raises VerificationRaced, and ProtocolError as `verify` does; request_state if the request was decided before.
     """
     previous = deps.verifications.store.read(account.id)
     renews = previous is not None and previous.in_force(now_ms // 1000)
@@ -251,7 +242,11 @@ def vouch(
         previous,
         asked=asked,
         now_seconds=now_ms // 1000,
-        deps=deps.recording(replace(did, case=case), right, now_ms=now_ms, beside=beside),
+        deps=deps.writing(
+            deps.by_right(
+                replace(did, case=case), right, now_ms=now_ms, beside=deciding, otherwise=ErrorCode.REQUEST_STATE
+            )
+        ),
     )
     return shown(account, made, now_seconds=now_ms // 1000)
 
@@ -331,7 +326,7 @@ def revoke(caller: Caller, id: AccountId, reason: str, *, now_ms: int, deps: Peo
         if not verification.in_force(now_ms // 1000):
             raise missing("/account", "verification in force")
         did = act(caller, right, "person.revoke", place_of(verification), account_text(id), reason=reason)
-        store = deps.recording(did, right, now_ms=now_ms).store
+        store = deps.writing(deps.by_right(did, right, now_ms=now_ms)).store
         store.end(verification, "revoked", reason=reason, now_seconds=now_ms // 1000)
         return shown(account, store.read(id), now_seconds=now_ms // 1000)
 
@@ -357,7 +352,7 @@ def hide(
         check_version(verification, version)
         hidden = _hidden(verification.hidden, body.fields)
         did = act(caller, right, "person.hide", place_of(verification), account_text(id), fields=dict(body.fields))
-        store = deps.recording(did, right, now_ms=now_ms).store
+        store = deps.writing(deps.by_right(did, right, now_ms=now_ms)).store
         store.hide(verification, hidden)
         changed = replace(verification, hidden=hidden, version=verification.version + 1)
         return shown(account, changed, now_seconds=now_ms // 1000)

@@ -52,7 +52,7 @@ def suspend(
             return account
         suspension = Suspension(place.organisation, place.unit, now_ms // 1000, reason)
         did = act(caller, right, "person.suspend", place, account_text(id), reason=reason)
-        writer = deps.people.writer(did, right, now_ms=now_ms)
+        writer = deps.people.by_right(did, right, now_ms=now_ms)
         unchanged = deps.people.verifications.store.unchanged(id, verification)
         try:
             replace(deps.suspensions, writer=writer).suspend(id, suspension, beside=[unchanged])
@@ -84,7 +84,7 @@ def resume(caller: Caller, id: AccountId, *, now_ms: int, deps: SuspensionDepend
         right, place = found
         unchanged = deps.people.verifications.store.unchanged(id, verification)
         did = act(caller, right, "person.resume", place, account_text(id))
-        writer = deps.people.writer(did, right, now_ms=now_ms)
+        writer = deps.people.by_right(did, right, now_ms=now_ms)
         try:
             replace(deps.suspensions, writer=writer).resume(id, account.suspension, beside=[unchanged])
         except SuspensionRaced:
@@ -105,7 +105,7 @@ def reset_devices(caller: Caller, id: AccountId, *, now_ms: int, deps: Suspensio
         account, verification, place, right = _subject(caller, id, now_ms, deps)
         devices = list(account.devices.values())
         did = act(caller, right, "person.reset_devices", place, account_text(id), devices=len(devices))
-        writer = deps.people.writer(did, right, now_ms=now_ms)
+        writer = deps.people.by_right(did, right, now_ms=now_ms)
         unchanged = deps.people.verifications.store.unchanged(id, verification)
         connections = _connections(id, now_ms, deps)
         try:

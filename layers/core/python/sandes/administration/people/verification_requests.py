@@ -7,7 +7,7 @@ from dataclasses import replace
 from sandes.administration.authority import Permission, require
 from sandes.administration.people.officials import PeopleDependencies, time_of, vouch
 from sandes.administration.people.verifications import Terms, Who, decided, find_account
-from sandes.administration.recorder import BesideFailed, act
+from sandes.administration.recorder import act
 from sandes.administration.scopes import seen_below
 from sandes.cursors import cursor, position
 from sandes.model.administrator import Assignment, Caller, Place
@@ -81,15 +81,12 @@ def verify(caller: Caller, id: RequestId, body: VerifyRequest, *, now_ms: int, d
             terms,
             case=base64url_text(id),
             asked=request.source == "device",
-            beside=deps.requests.deciding(request, "verified", now_seconds=now_ms // 1000),
+            deciding=deps.requests.deciding(request, "verified", now_seconds=now_ms // 1000),
             now_ms=now_ms,
             deps=deps,
         )
 
-    try:
-        return decided(attempt)
-    except BesideFailed:
-        raise ProtocolError(ErrorCode.REQUEST_STATE) from None
+    return decided(attempt)
 
 
 def reject(caller: Caller, id: RequestId, reason: str, *, now_ms: int, deps: PeopleDependencies) -> RequestEntry:
@@ -100,7 +97,7 @@ def reject(caller: Caller, id: RequestId, reason: str, *, now_ms: int, deps: Peo
         raise ProtocolError(ErrorCode.REQUEST_STATE)
     place = Place(request.organisation, request.unit)
     did = act(caller, right, "request.reject", place, account_text(request.account), reason=reason)
-    write = deps.writer(replace(did, case=base64url_text(id)), right, now_ms=now_ms)
+    write = deps.by_right(replace(did, case=base64url_text(id)), right, now_ms=now_ms)
     try:
         write(deps.requests.deciding(request, "rejected", now_seconds=now_seconds, reason=reason))
     except ConditionFailed:

@@ -7,7 +7,7 @@ step stands in the reset's row and, together with it, in the audit chain.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from sandes.administration import approvals
 from sandes.administration.approvals import ApprovalDependencies, ApprovedOperation, Decision, Write
 from sandes.administration.authority import GRANTED_BY, Permission, grants, require
-from sandes.administration.recorder import Recorder, act, recording
+from sandes.administration.recorder import Recorder, act
 from sandes.administration.sign_in import AdministratorPool, fresh, sessions_from
 from sandes.model.access_reset import OBJECTION_SECONDS, AccessReset
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
@@ -27,8 +27,9 @@ from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.fields import AdministratorField, OrganisationField, UnitField, Wire
 from sandes.store.access_resets import AccessResetStore
 from sandes.store.administrators import AdministratorStore
-from sandes.store.dynamo import ConditionFailed, StoreUnavailable, transact
+from sandes.store.dynamo import ConditionFailed, StoreUnavailable
 from sandes.store.organisations import OrganisationStore
+from sandes.store.transaction import Operation
 
 JOB_SECONDS = 20.0
 """After so long the job ends; the rest is done a minute later."""
@@ -237,7 +238,7 @@ def replace_own_authenticator(caller: Caller, *, now_ms: Callable[[], int], deps
     deps.recorder.record(what, now_ms=began_ms)
     deps.mailer.send(caller.administrator.email, "Your authenticator was removed", CHANGED)
     deps.pool.remove_authenticator(caller.id)
-    transact(deps.administrators.client, [_ending_sessions(caller.id, now_ms(), deps)])
+    deps.administrators.write([_ending_sessions(caller.id, now_ms(), deps)])
 
 
 # The minute job.
@@ -306,7 +307,7 @@ def _step(reset: AccessReset, clock: Callable[[], int], deps: AccessDependencies
     return True
 
 
-def _ending_sessions(id: AdministratorId, now_ms: int, deps: AccessDependencies) -> dict[str, Any]:
+def _ending_sessions(id: AdministratorId, now_ms: int, deps: AccessDependencies) -> Operation:
     return deps.administrators.ending_sessions(id, sessions_from=sessions_from(now_ms))
 
 
@@ -328,7 +329,12 @@ def _of(reset: AccessReset, action: str, actor: str, **details: Any) -> Act:
 
 
 def _write_by_itself(
-    reset: AccessReset, action: str, operations: list[Any], now_ms: int, deps: AccessDependencies, **details: Any
+    reset: AccessReset,
+    action: str,
+    operations: Sequence[Operation],
+    now_ms: int,
+    deps: AccessDependencies,
+    **details: Any,
 ) -> None:
     """Write a step that nobody does at this moment. Raises ConditionFailed."""
     deps.recorder.writer(_of(reset, action, SYSTEM, **details), now_ms=now_ms)(operations)
@@ -339,7 +345,7 @@ def _write(
     right: Assignment,
     action: str,
     reset: AccessReset,
-    operations: list[Any],
+    operations: Sequence[Operation],
     *,
     now_ms: int,
     deps: AccessDependencies,
@@ -347,7 +353,7 @@ def _write(
     still = deps.administrators.still(right, now_seconds=now_ms // 1000)
     what = act(caller, right, action, reset.place, administrator_text(reset.administrator))
     try:
-        recording(deps.recorder, what, now_ms=now_ms, conditions=[still])(operations)
+        deps.recorder.by_right(what, still, now_ms=now_ms)(operations)
     except ConditionFailed:  # changed in this moment
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
 

@@ -10,7 +10,7 @@ from sandes.administration import approvals
 from sandes.administration.appointments import Appointment, Appointments
 from sandes.administration.approvals import ApprovalDependencies, ApprovedOperation, Decision, Write
 from sandes.administration.authority import GRANTED_BY, TAKEN_BY_TWO, Permission, grants, path_seen, require, require_in
-from sandes.administration.recorder import BesideFailed, Recorder
+from sandes.administration.recorder import Recorder
 from sandes.administration.sign_in import fresh
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor as make_cursor
@@ -23,7 +23,7 @@ from sandes.model.organisation import Organisation
 from sandes.protocol.admin_roles_api import NewAssignment, NewPerson, RoleField
 from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.protocol.fields import AdministratorField, Moment, OrganisationField, UnitField, Wire, seconds_of
-from sandes.store.administrators import AdministratorStore, Listed
+from sandes.store.administrators import ASSIGNED, AdministratorStore, Listed
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.organisations import OrganisationStore
 
@@ -146,7 +146,7 @@ class Taking(ApprovedOperation[TakeRole]):
         try:
             write(list(self.administrators.taking(found)), subject=administrator_text(found.administrator))
         except ConditionFailed as failed:
-            raise ProtocolError(ErrorCode.NOT_FOUND if 0 in failed.failed else ErrorCode.LAST_OFFICER) from None
+            raise ProtocolError(ErrorCode.NOT_FOUND if failed.is_(ASSIGNED) else ErrorCode.LAST_OFFICER) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,12 +229,10 @@ def take(
         subject=administrator_text(key.administrator),
         details={"role": key.role.value},
     )
-    write = deps.recorder.writer(
-        act, now_ms=now_ms, beside=[deps.administrators.still(right, now_seconds=now_ms // 1000)]
-    )
+    still = deps.administrators.still(right, now_seconds=now_ms // 1000)
     try:
-        write(list(deps.administrators.taking(found)))
-    except (ConditionFailed, BesideFailed):  # it, or the caller's own right, was taken away in the same moment
+        deps.recorder.by_right(act, still, now_ms=now_ms)(list(deps.administrators.taking(found)))
+    except ConditionFailed:  # it was taken away in the same moment
         raise ProtocolError(ErrorCode.NOT_FOUND) from None
     return None
 

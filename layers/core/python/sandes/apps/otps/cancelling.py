@@ -15,7 +15,7 @@ from sandes.model.otp import Otp
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.app_view import Wanted
 from sandes.store.dynamo import ConditionFailed
-from sandes.store.otps import read_otp
+from sandes.store.otps import OTP_STATE, read_otp
 
 _TRIES = 4
 
@@ -35,9 +35,9 @@ def cancel(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) 
         try:
             deps.view.otps.write([deps.view.otps.cancelling(otp), *(deps.inbox.adding(void) for void in voids)])
         except ConditionFailed as failed:
-            if failed.items[0] is None:
+            if (stands := failed.row(OTP_STATE)) is None:
                 raise ProtocolError(ErrorCode.NOT_FOUND) from None
-            otp = read_otp(failed.items[0])
+            otp = read_otp(stands)
             continue
         push_voids(voids, otp, now_ms // 1000, deps)
         return

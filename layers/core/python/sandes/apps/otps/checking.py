@@ -12,7 +12,7 @@ from sandes.protocol import app_api
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.store.app_view import Wanted
 from sandes.store.dynamo import ConditionFailed
-from sandes.store.otps import OtpChanged, read_otp
+from sandes.store.otps import OTP_STATE, OtpChanged, read_otp
 
 _TRIES = 4
 
@@ -79,7 +79,7 @@ def _consume(
     try:
         deps.view.otps.write([deps.view.otps.consuming(otp, by=by), *(deps.inbox.adding(void) for void in voids)])
     except ConditionFailed as failed:
-        now = read_otp(failed.items[0]) if failed.items[0] else otp
+        now = read_otp(stands) if (stands := failed.row(OTP_STATE)) else otp
         if now.used_by == by:
             return app_api.OtpChecked(result="approved", attempts_left=attempts_left)
         return _refused(now, now_ms // 1000) or _wrong(attempts_left)  # replaced meanwhile: as its repetition will say

@@ -27,7 +27,7 @@ from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.sms import SmsRules
 from sandes.store.app_view import Wanted
 from sandes.store.dynamo import ConditionFailed
-from sandes.store.otps import read_otp
+from sandes.store.otps import OTP_STATE, read_otp
 
 _TRIES = 4
 MAX_SENDS = 5
@@ -228,9 +228,9 @@ def _issue(
         try:
             deps.view.otps.write(operations)
         except ConditionFailed as failed:
-            if failed.items[0] is not None:
+            if (stands := failed.row(OTP_STATE)) is not None:
                 windows = deps.quotas.give_back(caller.app, windows, 1, test=otp.test)
-                return _as_it_stands(read_otp(failed.items[0]), replaces, now_seconds), windows
+                return _as_it_stands(read_otp(stands), replaces, now_seconds), windows
             _, logs = deps.view.recipient(
                 None, subjects=subjects, test=otp.test, now_seconds=now_seconds, consistent=True
             )
