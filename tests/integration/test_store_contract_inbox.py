@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from sandes.model.envelope import Envelope, envelope_id
 from sandes.model.ids import EnvelopeId, InboxId, new_inbox_id, new_message_id
-from sandes.store import dynamo
+from sandes.store import dynamo, transaction
 from sandes.store.dynamo import BATCH_TRIES, StoreUnavailable
 from sandes.store.inbox import InboxStore, _item
 from tests.support.dynamodb import FlakyClient
@@ -53,7 +53,8 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Stores do not sleep; what they would have slept is listed."""
     slept: list[float] = []
     whole = dynamo.waits
-    monkeypatch.setattr(dynamo, "waits", lambda **more: whole(slept.append, **more))
+    for module in (dynamo, transaction):
+        monkeypatch.setattr(module, "waits", lambda **more: whole(slept.append, **more))
     return slept
 
 

@@ -33,6 +33,7 @@ from sandes.model.organisation import Organisation, Tree, Unit
 from sandes.store.organisations import OrganisationStore
 from sandes.store.schema import DirectoryRow, OfficialRow, OrganisationRow
 from sandes.store.statistics import StatisticsStore
+from sandes.store.transaction import Add, Operation, Put
 from sandes.store.verifications import VerificationStore
 from tools.bench.reads import MeteredClient
 from tools.bench.table import Row
@@ -59,14 +60,14 @@ class Directory:
             order = int(item[OrganisationRow.ORDER]["N"])
             self.indexed.setdefault(item[OrganisationRow.PARENT_KEY]["S"], {})[order] = item
 
-    def write(self, operations: Sequence[Any]) -> None:
-        """Put units, and count them where they are put."""
+    def write(self, operations: Sequence[Operation]) -> None:
+        """Puts units, and counts them where they are put."""
         for operation in operations:
-            if "Put" in operation:
-                self.put(dict(operation["Put"]["Item"]))
-            elif more := operation["Update"]["ExpressionAttributeValues"].get(":more"):
-                (row,) = self._read(operation["Update"]["Key"])
-                count = int(row.get(OrganisationRow.CHILDREN, {"N": "0"})["N"]) + int(more["N"])
+            if isinstance(operation, Put):
+                self.put(dict(operation.item))
+            elif isinstance(operation, Add) and (more := operation.amounts.get(OrganisationRow.CHILDREN)):
+                (row,) = self._read(dict(operation.key))
+                count = int(row.get(OrganisationRow.CHILDREN, {"N": "0"})["N"]) + more
                 row[OrganisationRow.CHILDREN] = {"N": str(count)}
 
     def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> Item:  # noqa: N803  # as botocore has it
