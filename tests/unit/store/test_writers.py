@@ -20,6 +20,7 @@ WRITES = {
     "transact_write_items",
     "batch_write_item",
     "transact",
+    "write_one",
     "batch_write",
 }
 UPKEEP = {
