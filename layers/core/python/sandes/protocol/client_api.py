@@ -452,7 +452,7 @@ class Fault(Answer):
 
 
 class Problem(Answer):
-    """Holds RFC 9457 problem details. Decide by `code`."""
+    """Holds RFC 9457 problem details. Branch on `code`."""
 
     type: str
     title: str

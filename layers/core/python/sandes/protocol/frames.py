@@ -317,7 +317,7 @@ ERROR_DETAILS: dict[str, Any] = {
 
 
 class Error(Wire):
-    """Refuses a frame. Decide by `code`. `ref` is that of the refused frame, if it could be read."""
+    """Refuses a frame. Branch on `code`. `ref` is that of the refused frame, if it could be read."""
 
     type: Literal["error"] = "error"
     ref: str | None = None
