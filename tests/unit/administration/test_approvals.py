@@ -221,7 +221,7 @@ def test_whoever_decides_between_reading_and_writing_is_first(world: World, fast
 
 @pytest.mark.parametrize(("who", "code"), [("ravi", "not_found"), ("asha", "approval_state")])
 def test_who_loses_the_right_between_reading_and_writing_approves_nothing(world: World, who: str, code: str) -> None:
-    world.staff.appoint(Role.NODAL_OFFICER, world.root)  # else the other one would be the last, and stay
+    world.staff.appoint(Role.NODAL_OFFICER, world.root)  # otherwise the other one would be the last
     asked = world.ask()
     slow = overtaken(world, lambda: world.staff.take(getattr(world, who)))
     assert refused(slow.approve, world.ravi, asked.id) == code

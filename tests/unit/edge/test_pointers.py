@@ -180,6 +180,6 @@ def written_by_hand() -> Iterator[tuple[str, str]]:
 
 
 def test_pointers_that_are_written_by_hand_lead_to_something_that_callers_send() -> None:
-    known, found = published() | {"/operation"}, list(written_by_hand())  # operators call Lambda: no specification
+    known, found = published() | {"/operation"}, list(written_by_hand())  # operators call Lambda directly
     assert len(found) > 40
     assert [(pointer, where) for pointer, where in found if pointer.lower() not in known and pointer != "/*"] == []
