@@ -1,6 +1,6 @@
-"""One contract, three databases: ours in memory, moto, and the local engine's (mark `engine`).
+"""Runs the store contracts on three databases: the one in memory, moto, and the local engine's (mark `engine`).
 
-Other tests use the database in memory only, which is why it has to keep the contracts of the stores as the two others.
+Other tests use only the database in memory, which must therefore keep the contracts like the two others.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="module")
 def store_backend(request: pytest.FixtureRequest) -> Iterator[Service]:
-    """Real stores on the backend. Tests share its tables and make ids of their own; `now_ms` is their clock.
+    """Make real stores on the backend. Tests share its tables and make their own ids; `now_ms` is their clock.
 
-    On the engine that clock is an hour ahead of the real one, by which the engine deletes rows by time to live and the
-    deployed functions sweep, each minute, what is due.
+    On the engine, this clock is an hour ahead of the real one, by which the engine deletes expired rows and the
+    deployed functions sweep every minute.
     """
     if request.param == "engine":
         deployment = request.getfixturevalue("deployment")
@@ -63,6 +63,6 @@ def backend() -> Iterator[tuple[Service, Any]]:
 
 @pytest.fixture
 def app(backend: tuple[Service, Any]) -> AppGroups:
-    """Of no organisation: any official may be in its groups for officials."""
+    """Make an app without an organisation. Any official may be in its groups for officials."""
     service, s3 = backend
     return AppGroups(Service(service.client, service.tables), s3, service.app())

@@ -1,4 +1,4 @@
-"""A lost second factor, by the real handlers: two officers, a day to object, and every step on the record."""
+"""Tests access resets by the real handlers: two officers, a day to object, and an audit entry for every step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DAY = OBJECTION_SECONDS
 
 
 class Office:
-    """A ministry with officers in three units, and somebody who has lost the phone. Time stands still."""
+    """Holds a ministry with officers in three units, and somebody who has lost the phone. Time stands still."""
 
     def __init__(self, api: AdminApi) -> None:
         self.api = api
@@ -57,7 +57,7 @@ class Office:
         return self.api(self.asha, "GET", self.path())
 
     def run(self, later: int = 0) -> int:
-        """Run the minute job so many seconds later, by a clock that is ahead of all the calls of a test."""
+        """Run the minute job so many seconds later, by a clock that is ahead of all calls of a test."""
         at = self.now + 600 + later
         return access_resets.work(
             now_ms=lambda: at * 1000,
@@ -82,7 +82,7 @@ def office(api: AdminApi) -> Office:
 
 
 def platform(office: Office, *, units: int = 3) -> list[Caller]:
-    """Platform administrators, each of a unit of their own."""
+    """Make platform administrators, each in another unit."""
     if office.service.organisations.read(PLATFORM) is None:
         office.service.organisations.create(Organisation(PLATFORM, "Sandes", 0, 1), "ministry")
     desks = [Place(PLATFORM, office.service.unit(PLATFORM, f"Desk {number}")) for number in range(units)]
@@ -118,7 +118,9 @@ def test_two_officers_of_different_units_reset_access_after_a_day(office: Office
 
 
 def test_after_a_reset_tokens_of_earlier_sign_ins_are_refused_at_once(office: Office) -> None:
-    """API Gateway takes an access token for a quarter of an hour, and a refreshed one keeps the time of the sign-in."""
+    """API Gateway accepts an access token for a quarter of an hour, and a refreshed one keeps the time of the
+    sign-in.
+    """
     api, lost = office.api, office.lost
     office.agreed()
     office.run()
@@ -256,7 +258,7 @@ def test_a_step_that_fails_is_made_a_minute_later_and_keeps_nobody_else_waiting(
 
 
 def test_a_repeated_invitation_locks_nobody_out_again(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The job ends right after the invitation was sent; the person has signed in before it comes again."""
+    """The job ends right after it has sent the invitation, and the person signs in before it comes again."""
     office.agreed()
     office.run()
     invite = office.api.pool.invite_again

@@ -1,8 +1,8 @@
-"""Every id of one kind is tried in each place of the admin API that takes an id of another kind: it is answered like an
-id that nobody has, and nothing changes.
+"""Tests every id of one kind in each place of the admin API that takes another kind. It is answered like an id that
+nobody has, and nothing changes.
 
-The places come from the published specification: path, query and body, fields in fields included. A place that is added
-is tried as soon as the specification has it; if nothing here says which kind of id it takes, the test fails.
+The places come from the published specification: path, query and body, including nested fields. A new place is tested
+as soon as the specification has it. If nothing here says which kind of id it takes, the test fails.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ IN_PATHS = {
     "templates": {"id": "app", "name": "template"},
     "groups": {"group": "group"},
 }
-"""By the first word of a path: the kind of id that each of its parameters takes."""
+"""The kind of id that each parameter of a path takes, by the first word of the path."""
 
 IN_FIELDS = {
     "organisation": "organisation",
@@ -62,13 +62,13 @@ IN_FIELDS = {
     "administrator": "administrator",
     "actor": "administrator",
 }
-"""By the name of a query parameter or field: the kind of id that it takes."""
+"""The kind of id that a query parameter or field takes, by its name."""
 
 WORDS = {
     *("name", "post", "email", "reason", "note", "text", "texts", "client_ref", "action", "variables", "may_be_empty"),
     *("phone", "guests", "url", "mail_domains", "networks", "public", "dlt_entity", "dlt_templates", "cursor"),
 }
-"""Texts that are no ids of anything that the service keeps."""
+"""Texts that are not ids of anything in the service."""
 
 FITTING = {
     "organisation": "organisation",
@@ -77,32 +77,32 @@ FITTING = {
     "account": "official",
     "administrator": "moderator",
 }
-"""By the kind of id: the field of `Spot` with an id for a place that the example of its route leaves out."""
+"""The field of `Spot` with an id for a place that its route's example leaves out, by the kind of id."""
 
 OF_NOTHING = {"assignment": "assignment", "approval": "approval", "complaint": "complaint", "request": "request"}
 OF_NOTHING |= {"import": "of_import", "app_key": "key", "webhook": "hook", "template": "template", "group": "group"}
-"""By the kind of id, besides those of FITTING: the field of NOWHERE with one that nobody has."""
+"""The field of NOWHERE with an id that nobody has, by the kind of id, besides those of FITTING."""
 
 SAME = {
     "organisation": {"another_organisation", "platform"},
     "unit": {"organisation"},
     "app_key": {"whole_app_key"},
 }
-"""By the kind of a place: further kinds that it takes. An organisation's id is that of its root unit."""
+"""Further kinds that a place takes, by its kind. An organisation's id is that of its root unit."""
 
 FILTERS = {"GET /admin/v1/audit query unit", "GET /admin/v1/audit query actor"}
-"""Places that narrow a list, down to nothing where they name nothing: units and administrators may be gone by now."""
+"""Places that filter a list. An unknown unit or administrator gives an empty list, because it may have existed."""
 
 COUNTED = ["limits"]
-"""The tables that a refused call may change: it counts as a call."""
+"""The tables that a refused call may change, because it counts as a call."""
 
 WITHOUT = {"POST /admin/v1/assignments body administrator": "person"}
-"""By the place: what the example has in its stead."""
+"""The field that the example has instead, by the place."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A place for an id of a kind: in the `path`, `query` or `body`, by the names that lead to it."""
+    """Names a place for an id: in the `path`, `query` or `body`, by the names that lead to it."""
 
     route: str
     where: str
@@ -115,11 +115,11 @@ class Place:
 
     @property
     def step(self) -> int:
-        """Which step of a path behind /admin/v1 the place is."""
+        """Return the position of the place among the steps of a path after /admin/v1."""
         return self.route.split(" ")[1].split("/").index(f"<{self.name[0]}>") - 2
 
     def read(self, call: Call) -> str | None:
-        """The id that the call has in the place."""
+        """Return the id that the call has in the place."""
         if self.where == "path":
             return call.path.split("/")[self.step]
         value: Any = call.query if self.where == "query" else call.body or {}
@@ -128,7 +128,7 @@ class Place:
         return next(iter(value), None) if isinstance(value, list) else value or None
 
     def put(self, call: Call, id: str) -> Call:
-        """The call with this id in the place."""
+        """Return the call with this id in the place."""
         if self.where == "path":
             steps = call.path.split("/")
             steps[self.step] = id
@@ -165,7 +165,9 @@ def places() -> Iterator[Place]:
 
 
 def of_texts(route: str, where: str, name: tuple[str, ...], schema: Json) -> Iterator[Place]:
-    """The places in what the schema describes that take a text: no time, none of a list of words, none of WORDS."""
+    """Yield the places of a schema that take a text that is not a time, not one of a list of words, and not in
+    WORDS.
+    """
     if "$ref" in schema:
         schema = document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     for choice in schema.get("anyOf", ()):
@@ -194,7 +196,7 @@ def world() -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def ids(world: World) -> Ids:
-    """An id of each kind, all of them of what there is, and most of what the callers have the right to change."""
+    """Make an id of each kind. All of them exist, and callers have the right to change most of them."""
     service, at, other = world.service, world.spots["own"], world.spots["other"]
     person, link = service.person(), SigningKey.generate()
     app = service.app()
@@ -247,7 +249,7 @@ def ask(world: World, caller: Caller, call: Call) -> Answer:
 
 
 def good_call(world: World, place: Place) -> tuple[Call, list[Caller]]:
-    """A call with an id of the place's own kind in it, and who may make it: at most two with different roles."""
+    """Return a call with a fitting id in the place, and who may make it: at most two callers with different roles."""
     at, example = world.spots["own"], EXAMPLES[place.route]
     call = example.call(at)
     if str(place) in WITHOUT:
@@ -267,7 +269,7 @@ def good_call(world: World, place: Place) -> tuple[Call, list[Caller]]:
 
 
 def callers_in_turn(world: World) -> list[Caller]:
-    """Everybody, those with most rights first; at last the officers who have made what is in the world."""
+    """Return all callers, those with most rights first, and last the officers who have made the world."""
     first = {Role.PLATFORM_ADMIN, Role.NODAL_OFFICER}
     callers = [caller for _, _, caller in sorted(world.callers, key=lambda one: one[0] not in first)]
     return [*callers, *world.officers]
@@ -291,7 +293,7 @@ def test_an_id_of_another_kind_is_answered_like_one_that_nobody_has(world: World
         for kind, id in others.items():
             fits = re.fullmatch(place.pattern, id)
             if not fits and caller is not callers[0]:
-                continue  # its form alone is refused, whoever calls
+                continue  # every caller is refused for its form
             answer = ask(world, caller, place.put(call, id))
             said = f"{place} takes the id of a {kind}, {id}: {answer}; of nothing: {unknown}"
             if fits:

@@ -1,4 +1,4 @@
-"""Organisations, roles and approvals by the real handlers: how an organisation comes to life, and attacks on it."""
+"""Tests organisations, roles and approvals by the real handlers: how an organisation begins, and attacks on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.service import Service
 
 
 class Ministry:
-    """Of two zones, with two nodal officers who work in one each."""
+    """Holds a ministry of two zones, with two nodal officers who work in one each."""
 
     def __init__(self, api: AdminApi) -> None:
         self.api = api
@@ -35,7 +35,7 @@ class Ministry:
         self.ravi = self.staff.appoint(Role.NODAL_OFFICER, self.root, home=self.east)
 
     def ask(self, by: Caller, role: str, place: Place | None = None, **fields: Any) -> Answer:
-        """For somebody new in the west unless said otherwise."""
+        """Request a role, by default for a new person in the western zone."""
         at = place or self.root
         if not {"administrator", "person"} & fields.keys():
             fields["person"] = {"email": f"{role}@example.gov.in", "name": "Usha", "home": id_text(self.west.unit)}
@@ -65,7 +65,7 @@ def ministry(api: AdminApi) -> Ministry:
 
 
 def platform(ministry: Ministry) -> tuple[Caller, Caller]:
-    """Two platform administrators of different units."""
+    """Make two platform administrators of different units."""
     if ministry.service.organisations.read(PLATFORM) is None:
         ministry.service.organisations.create(Organisation(PLATFORM, "Sandes", 0, 1), "ministry")
     names = [f"Desk {number} for {id_text(ministry.id)}" for number in (1, 2)]
@@ -192,7 +192,7 @@ def test_a_platform_administrator_has_no_other_role(ministry: Ministry) -> None:
 
 
 def test_a_platform_administrator_is_not_made_an_officer_of_an_organisation_by_others(ministry: Ministry) -> None:
-    """Three of the platform would be enough to take over an organisation that has lost an officer."""
+    """Otherwise three people of the platform could take over an organisation that has lost an officer."""
     first, second = platform(ministry)
     third = ministry.staff.appoint(Role.PLATFORM_ADMIN, Place.root(PLATFORM))
     ministry.api.pool.people[third.administrator.email] = third.id
@@ -224,7 +224,7 @@ def test_what_can_never_be_done_is_refused_when_it_is_asked_for_by_address_too(m
 
 
 def test_the_second_officer_does_not_work_where_the_first_does(ministry: Ministry) -> None:
-    """They could approve nothing for each other."""
+    """Otherwise they could not approve each other's requests."""
     first, second = platform(ministry)
     transact(ministry.staff.store.client, list(ministry.staff.store.taking(ministry.asha.assignments[0])))
     path, usha = f"/organisations/{id_text(ministry.id)}/officers", {"email": "usha.o@example.gov.in", "name": "Usha"}
@@ -237,7 +237,7 @@ def test_the_second_officer_does_not_work_where_the_first_does(ministry: Ministr
 
 def test_what_waits_for_the_platform_is_found_there_whatever_organisation_it_is_about(ministry: Ministry) -> None:
     first, second = platform(ministry)
-    grant = ministry.ask(ministry.asha, "verifier").body["id"]  # for its own officers to decide
+    grant = ministry.ask(ministry.asha, "verifier").body["id"]  # its own officers decide on this
     taken = ministry.take(ministry.asha, ministry.ravi)
     officer = {"name": "Ministry of Ports", "officer": {"email": "usha.p@example.gov.in", "name": "Usha"}}
     asked = ministry.api(first, "POST", "/organisations", officer)
@@ -407,7 +407,7 @@ def test_a_name_that_is_not_the_colleagues_own_is_refused(ministry: Ministry) ->
     usha = ministry.staff.appoint(Role.VERIFIER, ministry.west)
     ministry.api.pool.people[usha.administrator.email] = usha.id
     person = {"email": usha.administrator.email, "name": "Somebody", "home": id_text(ministry.west.unit)}
-    refused = ministry.ask(ministry.asha, "moderator", person=person)  # else who approves believes the name
+    refused = ministry.ask(ministry.asha, "moderator", person=person)  # otherwise the approver would believe the name
     assert refused.body["errors"][0]["code"] == "known_by_another_name"
     assert ministry.ask(ministry.asha, "moderator", person=person | {"name": usha.administrator.name}).status == 202
 

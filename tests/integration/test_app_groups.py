@@ -1,4 +1,4 @@
-"""Groups that apps manage, in process: who may be in them, what a roster changes, whatever comes between."""
+"""Tests app-managed groups in process: members, rosters, and concurrent changes."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_any_number_of_people_is_found_whatever_dynamodb_leaves_unread(app: AppG
 
 @dataclass
 class Halving:
-    """Reads the first half of what a batch asks for, and leaves the rest to be asked for again."""
+    """Reads the first half of a batch, and leaves the rest unprocessed."""
 
     client: Any
 
@@ -207,7 +207,7 @@ def test_a_trial_app_gives_a_name_only_where_every_member_is_a_guest_and_to_nobo
     app.service.operate("app.terms", app=trial.keys.app, mode="trial", per_day=1_000)
     trial.work_all()
     trial.change(made.id, None, name="Buy at shop 1")
-    trial.groups.put(stranger, made.id, stranger)  # before anybody is told
+    trial.groups.put(stranger, made.id, stranger)  # before anybody gets the event
     (told,) = [one for one in trial.work_all() if one.change is GroupChange.CHANGED]
     assert (told.to, told.body["name"]) == ((guest.account,), "Buy at shop 1")
     assert refused(trial.change, made.id, None, name="Buy at shop 2") == "not_a_guest"

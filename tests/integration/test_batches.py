@@ -1,4 +1,4 @@
-"""Batches from file to counts: every row exactly once, whatever ends in the middle."""
+"""Tests batches from file to counts: every row is sent exactly once, whatever is interrupted."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def csv_of(*rows: str, header: str = "phone,name,sum,client_ref") -> bytes:
 
 
 def got(app: BatchApp, person: Person, id: str) -> list[int]:
-    """How many envelopes of the batch wait for each device."""
+    """Return how many envelopes of the batch wait for each device."""
     ids = {row["s"]["S"].replace("-", "") for row in app.messages_of(id)}
     return [
         sum(envelope.id[:16].hex() in ids for envelope in app.service.stored(person, index))
@@ -231,7 +231,7 @@ def test_a_test_key_reaches_magic_recipients_and_guests_and_nobody_else(
 
 
 def whole_life(app: BatchApp, people: list[Person], crashing: Crashing, key: str) -> str:
-    """Create, check, send; the function that reaches the call of `crashing` ends there, and its work comes again."""
+    """Create, check and send a batch. The function ends at the call that `crashing` names, and its work comes again."""
     rows = [*inline(people), {"to": {"phone": "+919811111111"}, "client_ref": "nobody"}, {"to": {"phone": "12"}}]
     deps = app.deps(crashing)
     made = None
@@ -283,7 +283,7 @@ def test_a_crash_at_any_call_neither_skips_nor_doubles_a_row(after: bool) -> Non
 
 
 def sending(app: BatchApp, people: list[Person]) -> tuple[str, list[dict[str, Any]]]:
-    """A batch whose chunks are queued: its id, and their entries taken from the queue."""
+    """Return the id of a batch whose chunks are queued, and their entries taken from the queue."""
     made = app.create(body="x", rows=inline(people))
     app.work_one()
     entries = [entry for entry, _ in app.queue.sent if "chunk" in entry]
@@ -301,7 +301,7 @@ def test_a_chunk_run_twice_is_sent_and_counted_once(app: BatchApp, people: list[
 
 
 def worker(app: BatchApp, name: str, entry: dict[str, Any]) -> tuple[Side, Callable[[], object]]:
-    """A function that works on an entry call by call."""
+    """Return a function that processes an entry call by call."""
     side = Side(name)
     deps = app.deps(lambda target: Stepped(target, side))
     return side, lambda: batch_send.work(entry, now_ms=app.now_ms, deps=deps)
@@ -356,7 +356,7 @@ def test_what_a_crashed_chunk_had_sent_is_counted_though_the_batch_was_cancelled
     id, (chunk,) = sending(app, people)
 
     at = 0
-    while not app.messages_of(id):  # until it is the transaction with the rows whose answer is lost
+    while not app.messages_of(id):  # until the transaction with the rows, whose answer is lost
         at += 1
         with pytest.raises(Crash):
             batch_send.run_chunk(chunk, now_ms=app.now_ms, deps=app.deps(Crashing(at, after=True)))

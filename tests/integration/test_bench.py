@@ -1,4 +1,4 @@
-"""That the benchmarks run, in small, and what they count; nothing about how long anything takes."""
+"""Tests that the benchmarks run with small numbers, and their counts, but no durations."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Every route of the admin API, called with every role from every place: allowed where the matrix says, and else as if
-what it is about did not exist, with nothing changed.
+"""Tests every route of the admin API with every role from every place. It is allowed where the matrix says so, and
+otherwise answered as if its subject did not exist, with nothing changed.
 
-Roles are held in a zone and in a whole ministry; what is called about stands in the zone itself, in a division of it,
-in another zone, in the ministry, and in another ministry.
+Roles are held in a zone and in a whole ministry. The subjects are in the zone itself, in a division of it, in another
+zone, in the ministry, and in another ministry.
 """
 
 from __future__ import annotations
@@ -29,14 +29,17 @@ ENOUGH = {
     "propose": {"read", "propose"},
     "own": {"read"},
 }
-"""What each kind of cell of the matrix is good for, said a second time."""
+"""The needs that each kind of cell satisfies, written independently of the code."""
 
 PAGE_CALLS = 3
-"""Who calls, the paths of units, the page. In a part of the tree one more: its units, or the paths of those of rows."""
+"""The calls of a page: the caller, the paths of units, the page. A part of the tree takes one more: its units, or the
+paths of those of the rows.
+"""
 
 ZONES = 3
-"""How many units below the ministry have units in them: a list of units takes a call for each.
-Statistics are asked of the organisation, and walk through the zone of those who have a right there only.
+"""The units below the ministry that have units in them: a list of units takes a call for each.
+
+Statistics of an organisation walk only the zone for callers who have a right only there.
 """
 
 REACHES = {
@@ -44,11 +47,11 @@ REACHES = {
     "ministry": {"own", "below", "sibling", "parent"},
     "platform": {"own", "below", "sibling", "parent", "other"},
 }
-"""The places that a role counts at, by where it is held."""
+"""The places at which a role counts, by the place where it is held."""
 
 
 def routes() -> dict[str, dict[str, Any]]:
-    """What is declared of each route of all functions of the admin API."""
+    """Return what each route of all functions of the admin API declares."""
     return {
         f"{route.method} {route.path}": route.openapi_extensions or {}
         for function in FUNCTIONS
@@ -84,7 +87,7 @@ def test_a_route_is_allowed_where_the_matrix_says_and_else_as_if_nothing_was_the
     example, declared, cells = EXAMPLES[route], ROUTES[route], 0
     for role, held, caller in world.callers:
         nothing = call(world, example, caller, NOWHERE)
-        world.restore()  # who may make an organisation makes one, wherever
+        world.restore()  # a caller who may create an organisation may do so at every place
         for spot in world.spots.values():
             expected = allowed(example, declared, role, held, spot)
             answer = call(world, example, caller, spot)
@@ -159,7 +162,7 @@ def allowed(example: Example, declared: dict[str, Any], role: Role, held: str, s
 
 
 def nowhere_in(spot: Spot) -> Spot:
-    """The ids of nothing, but of a unit that the same organisation does not have."""
+    """Return ids of nothing, except for an absent unit of the same organisation."""
     return replace(NOWHERE, place=replace(NOWHERE.place, organisation=spot.place.organisation))
 
 

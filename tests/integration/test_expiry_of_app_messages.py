@@ -1,4 +1,4 @@
-"""Messages of apps whose time is over: marked once, told of once, and never again delivered."""
+"""Tests expired messages of apps: marked once, reported once, and never delivered afterwards."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_long_pause_of_the_sweep_loses_nothing(
 def test_a_sweep_that_runs_out_of_time_goes_on_where_it_ended(
     app: App, deps: StatusDependencies, store_backend: Service
 ) -> None:
-    """Each call has time for a few hours; the backlog of a pause of twenty days is worked through all the same."""
+    """Each call has time for a few hours, and the backlog of a pause of twenty days is still processed."""
     now = store_backend.now_ms // 1000
     deps.deliveries.note_swept(now // 3600)
     messages = [stored(app, deps, store_backend, deadline=now + hours * 3600) for hours in (1, 30, 31, 300)]

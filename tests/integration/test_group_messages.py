@@ -1,4 +1,4 @@
-"""Messages of apps to their groups, in process: who gets them, once, whatever ends in the middle."""
+"""Tests messages of apps to their groups in process: who gets them, once, whatever is interrupted."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.support.service import AUDIENCE, MAX_EXPIRY_SECONDS, PEPPER, Person
 
 
 class Posting(AppGroups):
-    """An app that also writes to its groups."""
+    """Drives an app that also writes to its groups."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,7 +82,7 @@ class Posting(AppGroups):
         return group_messages.status(request, id, now_ms=self.now_ms, deps=self.message_deps())
 
     def got(self, person: Person, index: int = 0) -> list[Any]:
-        """What a device would show: kind, group and text of each envelope."""
+        """Return what a device would show: kind, group and text of each envelope."""
         found = []
         for envelope in self.service.stored(person, index):
             content = person.keys[index].open(envelope)

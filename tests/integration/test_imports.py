@@ -1,4 +1,4 @@
-"""Imports of officials from file to verification: every row exactly once, whatever ends in the middle."""
+"""Tests imports of officials from file to verification: every row is executed exactly once, whatever is interrupted."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ def nomination(office: Importing, phone: str) -> Any:
 
 
 def queued(phone: PhoneNumber) -> str:
-    """A number as a registration queues it."""
+    """Return a number in the form in which a registration queues it."""
     return base64url_text(PEPPER.seal_phone(phone, devices.QUEUED_NUMBER))
 
 
 def recorded(office: Importing) -> Any:
-    """Details of the last entry of the organisation's chain."""
+    """Return the details of the last entry of the organisation's chain."""
     return json.loads(office.administration.entries(office.organisation)[-1].body or b"{}")["details"]
 
 
@@ -164,7 +164,7 @@ def test_findings_are_told_row_by_row_and_good_rows_go_on(office: Importing) -> 
 
 
 def test_of_rows_with_one_number_none_counts_behind_the_first_be_it_good_or_not(office: Importing) -> None:
-    """Two rows that contradict each other are not decided by a mistake in one of them."""
+    """If two rows contradict each other, a fault in one does not decide between them."""
     phone = new_phone()
     checked = office.check(csv_of(row(phone, name="", post="", expires="", action="revoke"), row(phone)))
     assert [(one.row, one.code) for one in checked.findings] == [(2, "reason_missing"), (3, "duplicate")]
@@ -383,7 +383,7 @@ def test_a_number_may_also_come_by_a_change(office: Importing) -> None:
 
 
 def test_a_nomination_that_comes_during_a_registration_is_not_missed(office: Importing) -> None:
-    """Registration has looked for one before the import writes it, and writes the account after."""
+    """The registration looks for a nomination before the import writes it, and writes the account afterwards."""
     phone = new_phone()
     checked = office.check(csv_of(row(phone)))
     office.commit(checked.id)
@@ -799,7 +799,7 @@ def test_a_check_that_ends_after_the_cancelling_leaves_nothing(office: Importing
 
 
 def entries(office: Importing, id: Any) -> list[dict[str, Any]]:
-    """The queue's entries of the chunks, once the import is committed."""
+    """Commit the import, and return the queue's entries of its chunks."""
     office.commit(id)
     office.work_one()
     return [entry for entry, _ in office.queue.sent]
@@ -807,7 +807,7 @@ def entries(office: Importing, id: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_wherever_the_function_ends_each_row_is_done_once(office: Importing, after: bool) -> None:
-    """Every call to the outside is the last one once, before or after it has its effect."""
+    """Every outside call is once the last one, before or after it takes effect."""
     known, kept = office.service.person(), office.service.person()
     office.run(csv_of(row(kept.phone), row(known.phone)))
     at, crashed = 0, True
@@ -859,7 +859,7 @@ def test_nothing_is_done_without_an_entry_however_a_chunk_ends(office: Importing
     written: list[str] = []
 
     class Ending:
-        """The chunk's own row cannot be written any more."""
+        """Prevents the write of the chunk's own row."""
 
         def __getattr__(self, name: str) -> Any:
             if name == "transact_write_items":
@@ -872,11 +872,11 @@ def test_nothing_is_done_without_an_entry_however_a_chunk_ends(office: Importing
     with pytest.raises(Crash):
         import_work.run_chunk(entry, now_ms=office.now_ms, deps=deps)
     assert verification(office, person).in_force(NOW)
-    assert written == ["import.commit", "import.chunk.begin", "import.chunk.begin"]  # what was there before each
+    assert written == ["import.commit", "import.chunk.begin", "import.chunk.begin"]  # what existed before each attempt
 
 
 def uncounted(office: Importing, id: Any) -> dict[str, Any]:
-    """Commit, and let the chunk's first run end when all its rows are done but the chunk is not counted."""
+    """Commit, and interrupt the chunk's first run when all its rows are done but the chunk is not counted."""
     (entry,) = entries(office, id)
     deps = office.deps()
 
@@ -911,8 +911,8 @@ def test_a_run_that_ended_before_it_counted_is_counted_by_the_next_one(office: I
 
 @pytest.mark.parametrize("later", [180, 14 * DAY], ids=["after-three-minutes", "redriven-after-14-days"])
 def test_a_repeated_chunk_undoes_nothing_that_administrators_did_since(office: Importing, later: int) -> None:
-    """A chunk's first run does its rows and ends before it counts them. Its entry comes again after administrators
-    have changed each of the people, whatever the row had come to.
+    """A chunk's first run executes its rows and ends before it counts them. Its entry comes again after administrators
+    have changed each of the people, whatever the outcome of the row.
     """
     service, of = office.service, office.organisation
     revoked, corrected, moved, kept, off_boarded = (service.person() for _ in range(5))
@@ -950,7 +950,7 @@ def test_a_repeated_chunk_undoes_nothing_that_administrators_did_since(office: I
 
 
 def test_a_row_that_failed_is_not_tried_again_by_a_repeated_chunk(office: Importing) -> None:
-    """Between two runs an administrator verifies somebody whom the file off-boards: the newer word stays."""
+    """Between two runs, an administrator verifies somebody whom the file off-boards. The newer decision stays."""
     person, phone = office.service.person(), new_phone()
     office.run(csv_of(row(person.phone), row(phone)))
     rows = (row(person.phone, action="revoke", reason="left"), row(phone, action="revoke", reason="left"))
@@ -970,7 +970,7 @@ def test_a_row_that_failed_is_not_tried_again_by_a_repeated_chunk(office: Import
 def test_rows_of_earlier_transactions_stay_done_when_a_later_one_fails(
     office: Importing, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    """A run ends between its transactions: the next run does only what is left."""
+    """A run ends between its transactions. The next run does only the rest."""
     monkeypatch.setattr(import_work, "_MAX_OPERATIONS", 12)  # a person or so each
     people = [office.service.person() for _ in range(4)]
     checked = office.check(csv_of(*(row(person.phone) for person in people)))
@@ -1022,7 +1022,7 @@ def test_two_runs_at_once_do_each_row_once(office: Importing, monkeypatch: pytes
 
 
 def test_a_nomination_whose_entry_comes_late_undoes_no_later_decision(office: Importing) -> None:
-    """The entry by which the person is to be verified fails; meanwhile an administrator verifies and revokes them."""
+    """The entry that would verify the person fails. Meanwhile an administrator verifies and revokes them."""
     phone = new_phone()
     office.run(csv_of(row(phone)))
     office.service.now_ms += 60_000
@@ -1127,7 +1127,7 @@ def test_a_chunk_takes_few_calls(office: Importing) -> None:
 
 
 def with_address(*rows: tuple[str, str]) -> bytes:
-    """A file with the column of addresses under a name of its own."""
+    """Write a file whose column of addresses has a name of its own."""
     header, *lines = csv_of(*(row(phone) for phone, _ in rows)).decode().splitlines()
     filled = [f"{line},{address}" for line, (_, address) in zip(lines, rows, strict=True)]
     return "\n".join([f"{header},Official E-mail", *filled, ""]).encode()

@@ -1,4 +1,4 @@
-"""Mail domains of an organisation, by the real handlers: two officers set them, and every address is held to them."""
+"""Tests mail domains by the real handlers: two officers set them, and every address must be at one of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IN_A_YEAR = 365 * 86_400
 
 
 class Ports:
-    """An organisation with two nodal officers, who work in a unit each. Their addresses are at example.gov.in."""
+    """Holds an organisation with two nodal officers in different units. Their addresses are at example.gov.in."""
 
     def __init__(self, api: AdminApi) -> None:
         self.api = api

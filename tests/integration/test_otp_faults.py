@@ -1,4 +1,4 @@
-"""When something fails on the way of a one-time password: no code is lost, none is doubled, no wrong one goes out."""
+"""Tests failures on the way of a one-time password: no code is lost or doubled, and no wrong one is sent."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.support.service import Person, Service, new_phone
 
 
 class Crashed(Exception):
-    """The function ended here, as if its environment had been taken away."""
+    """Reports that the function has ended here, as if its environment had been removed."""
 
 
 @dataclass
 class CrashingClient:
-    """Ends the function at the first call of `method`: before it is made, or after it if `after`."""
+    """Ends the function at the first call of `method`: before the call or, if `after` is true, afterwards."""
 
     client: Any
     method: str
@@ -53,7 +53,7 @@ def app(store_backend: Service) -> AppKeys:
 
 
 def ending(service: Service, method: str, *, after: bool = False) -> OtpDependencies:
-    """An environment that ends at its first call of `method`."""
+    """Return the dependencies of an environment that ends at its first call of `method`."""
     return service.otp_deps(CrashingClient(service.client, method, after))
 
 
@@ -73,12 +73,12 @@ def sms_codes(service: Service) -> list[str]:
     return [sms.text[:6] for sms in service.sms.texts]
 
 
-# What a caller could notice of somebody's being there.
+# What a caller could notice about the existence of a person
 
 
 @dataclass
 class Seen:
-    """The AWS calls of one request, in order: database calls with the tables they touch, SQS, posts to sockets."""
+    """Holds the AWS calls of one request, in order: database calls with their tables, SQS, posts to sockets."""
 
     answer: dict[str, Any]
     calls: list[str]
@@ -162,7 +162,7 @@ def test_checks_of_somebody_without_a_device_are_answered_alike(service: Service
         assert len({check(service, app, id, given(code[id])) for id in code}) == 1
 
 
-# A database that is slow, or leaves things undone.
+# A database that is slow, or leaves work unprocessed
 
 
 def test_a_throttled_transaction_is_tried_again_and_makes_one_code(
@@ -228,7 +228,7 @@ def test_a_queue_that_stays_away_stores_nothing_and_the_repeated_request_works(
     assert len(bubbles(service, person)) == 5
 
 
-# Functions that end in the middle.
+# Functions that end in the middle
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -327,7 +327,7 @@ def test_of_two_right_codes_counted_before_either_is_consumed_one_is_approved(
 def test_a_check_that_was_counted_while_another_consumed_is_not_approved_too(
     service: Service, app: AppKeys, person: Person
 ) -> None:
-    """The second one consumes between the first one's count and its own transaction."""
+    """The second function uses the code between the first one's count and its own transaction."""
     id = send(service, app, person).id
     code = code_for(service, person)
 
@@ -404,7 +404,7 @@ def test_what_was_counted_but_not_consumed_is_not_approved_once_it_has_ended(
             cancel(service, app, id)
 
 
-# The same request more than once at a time.
+# The same request several times concurrently
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -422,7 +422,7 @@ def test_one_request_repeated_in_parallel_sends_one_code_in_the_app_and_the_same
 
 
 def _one_answer(call: Callable[[], str], again: Callable[[], Any]) -> str:
-    """The id in the only answer that eight callers get."""
+    """Return the id in the only answer that eight callers get."""
     with ThreadPoolExecutor(8) as pool:
         answers = {future.result() for future in [pool.submit(call) for _ in range(8)]}
     assert len(answers) == 1
@@ -445,7 +445,7 @@ def test_parallel_resends_send_the_code_that_counts_by_sms(service: Service, app
     assert check(service, app, id, sms_codes(service)[-1], at=32) == ("approved", 2)
 
 
-# SMS and sockets out of order.
+# SMS and sockets in another order
 
 
 def test_an_sms_that_cannot_be_handed_over_is_tried_again(service: Service, app: AppKeys, person: Person) -> None:
@@ -493,7 +493,7 @@ def test_a_socket_that_is_gone_is_forgotten_and_the_code_waits(service: Service,
 def test_what_fails_after_the_code_is_stored_is_repeated_without_a_second_code(
     service: Service, app: AppKeys, person: Person
 ) -> None:
-    """Routing is read again for a device that was not reached: that read may be throttled."""
+    """Routing is read again for a device that was not reached, and that read may be throttled."""
     client = FlakyClient(service.client, {"get_item": 1})
     with pytest.raises(ClientError):
         send(service, app, person, key="k", deps=service.otp_deps(client))

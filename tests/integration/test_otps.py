@@ -1,4 +1,4 @@
-"""One-time passwords on a real database, many callers at a time: attempts, codes, caps are counted exactly."""
+"""Tests one-time passwords on a real database with concurrent callers: attempts, codes and caps are counted exactly."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def refusal(call: Any, *arguments: Any, **named: Any) -> ProtocolError:
 
 
 def all_at_once(how_many: int, call: Callable[[int], Any]) -> Counter[Any]:
-    """How often each answer came, or the code of a refusal. `unavailable` is asked again, as an app would."""
+    """Count each answer or refusal. `unavailable` is tried again, as an app would do."""
 
     def one(number: int) -> Any:
         for _ in range(20):

@@ -1,4 +1,4 @@
-"""The doubles of gateway and SMS behave as the real adapters do over AWS's answers."""
+"""Tests that the doubles of gateway and SMS behave like the real adapters over AWS's answers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def client(service: str) -> Any:
 
 @pytest.fixture(params=["fake", "aws"])
 def pusher(request: pytest.FixtureRequest) -> Iterator[Pusher]:
-    """One open, one gone and one throttled socket. For the adapter, AWS's answers come in the order of each test."""
+    """Make one open, one gone and one throttled socket. For the adapter, AWS's answers come in the order of
+    each test.
+    """
     if request.param == "fake":
         yield FakeGateway(open={OPEN, BUSY}, failing={BUSY})
         return
@@ -126,7 +128,7 @@ def test_a_gateway_out_of_order_is_told_to_the_caller_without_the_number(sms: Sm
 
 
 def test_sms_carry_the_ids_that_indias_operators_ask_for() -> None:
-    """Read off the request as it goes to SNS, which moto checks but does not keep."""
+    """The ids are read from the request to SNS, which moto checks but does not keep."""
     with mock_aws():
         api = client("sns")
         published: list[dict[str, Any]] = []

@@ -1,4 +1,6 @@
-"""The pepper is replaced while the service is used: before, during and after every step, numbers stay what they are."""
+"""Tests the replacement of the pepper in operation: before, during and after every step, numbers keep their
+accounts.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,7 @@ HOUR = 3600
 
 @dataclass
 class Rotation:
-    """The steps of an operator, each with what the functions do that have read the secret since."""
+    """Holds the steps of an operator, each with the behaviour of functions that have read the secret since."""
 
     service: Service
     secret: str = FIRST
@@ -83,7 +85,7 @@ class Rotation:
         return str(told["proof"])
 
     def numbers(self) -> dict[str, AccountId]:
-        """Every row of a number's account, by its pseudonym."""
+        """Return every row of a number's account, by its pseudonym."""
         pages = self.service.client.get_paginator("scan").paginate(TableName=self.service.tables["directory"])
         return {
             item[DirectoryRow.PARTITION]["S"].removeprefix("P#"): AccountId(item[DirectoryRow.ACCOUNT]["B"])
@@ -119,7 +121,7 @@ def found(service: Service, by: Person, phone: PhoneNumber) -> AccountId | None:
 
 
 def steps(rotation: Rotation) -> Iterator[str]:
-    """Every state that the service is in from one value to the next; it is as the name says when the step is given."""
+    """Yield every state of the service from one value to the next, by its name."""
     yield "one value"
     rotation.next()
     yield "a value follows"
@@ -134,7 +136,7 @@ def steps(rotation: Rotation) -> Iterator[str]:
 
 
 def test_everybody_is_found_and_keeps_their_account_at_every_step(rotation: Rotation, service: Service) -> None:
-    """Also whoever registers, or changes the number, between two steps."""
+    """This includes people who register, or change their number, between two steps."""
     asha, movers = service.person(), service.person()
     people = [asha, movers]
     for step in steps(rotation):
@@ -171,7 +173,7 @@ def test_blocks_and_messages_go_on_by_account(rotation: Rotation, service: Servi
 
 
 def test_the_job_takes_back_what_a_function_left_that_knew_one_value_only(rotation: Rotation, service: Service) -> None:
-    """While functions are restarted, some write a number under both values, and others change it under one."""
+    """While functions restart, some write a number under both values, and others change it under one."""
     asha, watching = service.person(), service.person()
     rotation.next()
     both = service.pepper
@@ -205,7 +207,7 @@ def test_a_job_that_ends_anywhere_is_taken_up_again(rotation: Rotation, service:
             except Crash:
                 for person in people:
                     assert found(service, people[0], person.phone) == person.account
-                service.limits.client.delete_item(  # the look-ups of this test are no limit's business
+                service.limits.client.delete_item(  # the look-ups of this test must not reach a limit
                     TableName=service.tables["limits"],
                     Key=_lookups(service, people[0]),
                 )
@@ -228,7 +230,7 @@ def _lookups(service: Service, person: Person) -> Any:
 def test_a_registration_that_races_with_the_job_makes_no_second_account(
     rotation: Rotation, service: Service, *, moves: bool
 ) -> None:
-    """The job has read the rows when somebody is faster: its transaction fails, and the next pass puts it right."""
+    """Somebody is faster after the job has read the rows. Its transaction fails, and the next pass repairs it."""
     asha = service.person()
     for step in (rotation.next, rotation.use):
         step()
@@ -236,7 +238,7 @@ def test_a_registration_that_races_with_the_job_makes_no_second_account(
         faster: list[Person] = []
 
         class Racing:
-            """Lets somebody in between what the job has read and its first transaction."""
+            """Lets somebody act between the job's read and its first transaction."""
 
             def __init__(self, faster: list[Person]) -> None:
                 self.faster = faster
@@ -264,7 +266,7 @@ def test_a_registration_that_races_with_the_job_makes_no_second_account(
 
 
 def test_a_number_cannot_be_registered_twice_by_functions_of_two_steps(rotation: Rotation, service: Service) -> None:
-    """Some functions have read that the value is used, and others not yet."""
+    """Some functions have read that the value is used, and others have not yet."""
     rotation.next()
     before = service.pepper
     rotation.use()
@@ -477,7 +479,7 @@ def test_the_job_waits_until_functions_of_the_step_before_have_ended(rotation: R
 def test_a_value_added_after_one_was_taken_back_has_a_job_and_a_proof_of_its_own(
     rotation: Rotation, service: Service
 ) -> None:
-    """It gets the number of the one before it, and no row is written under it yet."""
+    """It gets the number of the previous value, and no row is written under it yet."""
     person = service.person()
     rotation.next()
     rotation.rekey()

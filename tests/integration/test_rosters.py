@@ -1,4 +1,4 @@
-"""Rosters of groups that apps manage, in process: what they change, whatever comes between."""
+"""Tests rosters of app-managed groups in process: their changes, and concurrent changes."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def citizens(app: AppGroups, how_many: int) -> list[Person]:
 
 
 def begun(app: AppGroups, people: Sequence[Person]) -> GroupId:
-    """A group for citizens whose first roster is still to be applied."""
+    """Make a group for citizens whose first roster must still be applied."""
     made = app.create(audience="citizens")
     found = app.roster(made.id, rows_of(*people), version=1)
     assert (found.state, found.total, found.done) == ("applying", len(people), 0)
@@ -260,8 +260,8 @@ def test_a_roster_survives_the_end_of_its_work_at_every_call(app: AppGroups, mon
 
 @pytest.mark.parametrize("lost", ["before-it-tells", "before-it-counts"])
 def test_a_repeated_chunk_undoes_nothing_that_was_changed_since(app: AppGroups, lost: str) -> None:
-    """A run makes its changes and ends before it counts them. Its entry comes again, as it does from the dead-letter
-    queue days later, after somebody has removed, added and promoted the same people.
+    """A run makes its changes and ends before it counts them. Its entry comes again, as from the dead-letter queue days
+    later, after somebody has removed, added and promoted the same people.
     """
     out, back, comes, rises, sinks = (app.groups.official() for _ in range(5))
     others = [app.groups.official() for _ in range(20)]
@@ -298,7 +298,7 @@ def test_a_repeated_chunk_undoes_nothing_that_was_changed_since(app: AppGroups, 
 
 
 def test_a_chunk_that_changed_nothing_is_not_made_later_either(app: AppGroups) -> None:
-    """All whom the roster names were members already when its chunk was made. Who leaves after that stays away."""
+    """All people of the roster were members when its chunk was made. Those who leave afterwards stay away."""
     people = citizens(app, 25)
     id = begun(app, people)
     for person in people:
@@ -320,7 +320,7 @@ def test_a_chunk_that_changed_nothing_is_not_made_later_either(app: AppGroups) -
 
 
 def test_changes_that_take_more_than_a_transaction_are_made_in_two(app: AppGroups) -> None:
-    """People who come with invitations to a group of officials take five operations each."""
+    """People who join a group of officials with an invitation take five operations each."""
     made, admin = app.create(), app.groups.official()
     app.put(made.id, admin, "admin")
     invited = [app.groups.official() for _ in range(25)]
@@ -350,7 +350,7 @@ def test_work_that_comes_twice_at_once_is_done_once(app: AppGroups) -> None:
 
 @pytest.mark.parametrize("lost", [False, True], ids=["overtaken", "answer-lost"])
 def test_only_the_run_that_another_overtook_queues_nothing(app: AppGroups, lost: bool) -> None:
-    """A run whose own call was made, but not answered, is not overtaken: nobody else would go on."""
+    """A run whose own call was made but not answered is not overtaken, because nobody else would continue."""
     id = begun(app, citizens(app, 65))
     clock = itertools.count(app.now_ms, 5_000)
     app.clock_ms = lambda: next(clock)
@@ -359,7 +359,7 @@ def test_only_the_run_that_another_overtook_queues_nothing(app: AppGroups, lost:
     rosters = first.rosters
 
     class Between:
-        """The store of rosters, on whose counting something comes first."""
+        """Wraps the store of rosters, and does something before its count."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(rosters, name)

@@ -1,4 +1,4 @@
-"""What the recorder may rely on: whoever writes to a chain at once, it has no gap and no fork, and nothing is lost."""
+"""Tests what the recorder relies on: with concurrent writers, a chain has no gap and no fork, and loses nothing."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Backend:
         return AuditStore(self.service.client, self.service.tables["audit"])
 
     def recorder(self) -> Recorder:
-        """As each environment has one."""
+        """Make a recorder, as each environment has one."""
         return Recorder(self.store, self.key)
 
     def chain(self, chain: OrganisationId) -> list[Entry]:
-        """All of it, checked."""
+        """Return the whole chain, verified."""
         found: list[Entry] = []
         while some := self.store.after(chain, len(found), limit=20):
             found += some
@@ -49,7 +49,7 @@ class Backend:
 
 @pytest.fixture(scope="module")
 def on(store_backend: Service, request: pytest.FixtureRequest) -> Backend:
-    """With the deployed key on the engine, where the chains get heads."""
+    """Make a backend, on the engine with the deployed key, because the chains there get heads."""
     if store_backend.tables["audit"] == "audit":
         return Backend(store_backend, AuditKey.of(b"k" * 32))
     return Backend(store_backend, request.getfixturevalue("deployment").backstage.deps.administrators.recorder.key)

@@ -1,4 +1,4 @@
-"""What the use cases may rely on of challenges and of the transactions that make, link and move devices."""
+"""Tests what use cases rely on in challenges and in the transactions that make, link and move devices."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.sms import other_code
 
 
 def all_at_once(how_many: int, call: Callable[[int], Any]) -> list[Any]:
-    """What each call gave, or the code it was refused with."""
+    """Return the result of each call, or the code of its refusal."""
 
     def one(number: int) -> Any:
         try:
@@ -117,7 +117,7 @@ def test_only_one_of_two_renewals_of_the_same_reading_is_taken(store_backend: Se
 
 
 def enrolment(service: Service, challenge: Challenge) -> tuple[Account, Any, SealKey, Challenge]:
-    """An account with one device, not stored yet."""
+    """Build an account with one device that is not stored yet."""
     keys = DeviceKeys()
     new = keys.new_device(challenge.id)
     id = new_account_id()

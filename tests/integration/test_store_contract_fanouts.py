@@ -1,4 +1,4 @@
-"""Posts on their way and bodies stored once: what the stores promise, on moto and on the engine."""
+"""Tests the stores of posts and of bodies that are stored once, on moto and on the engine."""
 
 from __future__ import annotations
 

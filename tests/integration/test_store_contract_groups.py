@@ -1,4 +1,4 @@
-"""What the use cases may rely on of groups: rows twice, counts by arithmetic, conditions that hold when two race."""
+"""Tests what use cases rely on in groups: copied rows, counts by arithmetic, conditions under concurrency."""
 
 from __future__ import annotations
 

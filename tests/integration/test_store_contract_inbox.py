@@ -1,4 +1,4 @@
-"""What the use cases may rely on of the inbox table."""
+"""Tests what use cases rely on in the inbox table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.service import Service
 
 
 def envelopes(service: Service, inbox: InboxId, how_many: int, *, sealed: bytes = b"x" * 60) -> list[Envelope]:
-    """In order of their messages, each a millisecond after the one before."""
+    """Make envelopes in the order of their messages, each a millisecond after the previous one."""
     now_ms = service.now_ms
     return [
         Envelope(
@@ -50,7 +50,7 @@ def inbox() -> InboxId:
 
 @pytest.fixture
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Stores do not sleep; what they would have slept is listed."""
+    """Replace the sleeps of stores, and return the list of their durations."""
     slept: list[float] = []
     whole = dynamo.waits
     for module in (dynamo, transaction):
@@ -67,7 +67,7 @@ def test_an_envelope_comes_back_as_it_was_stored(store_backend: Service, inbox: 
 def test_rows_that_are_no_envelopes_do_not_keep_the_others_from_the_device(
     store_backend: Service, inbox: InboxId
 ) -> None:
-    """Somebody who can write into the table could otherwise stop all delivery to an inbox with one row."""
+    """Otherwise somebody who can write into the table could stop all delivery to an inbox with one row."""
     given = envelopes(store_backend, inbox, 2)
     store_backend.inbox.add(given)
     table = store_backend.tables["inbox"]
@@ -114,7 +114,7 @@ def test_a_retry_of_several_leaves_what_stands_and_adds_what_does_not(store_back
 
 
 def test_several_that_cannot_all_be_stored_are_not_stored_at_all(store_backend: Service) -> None:
-    """One of them is too large for DynamoDB: its put would fail alone, and the others' would not."""
+    """One of them is too large for DynamoDB. Separate puts would store the others."""
     small, large = one_each(store_backend, 2)
     with pytest.raises(ClientError):
         store_backend.inbox.add([small, replace(large, sealed=bytes(420_000))])
@@ -129,7 +129,7 @@ def test_envelopes_come_in_the_order_of_their_messages(store_backend: Service, i
 
 
 def fill(service: Service, given: list[Envelope]) -> None:
-    """Put rows without the condition, 25 a call: what `add` did one by one, long ago."""
+    """Put rows without the condition, 25 in each call, as if `add` had stored them long ago."""
     adding = service.inbox.adding
     for start in range(0, len(given), 25):
         requests: Any = [{"PutRequest": {"Item": adding(envelope).item}} for envelope in given[start : start + 25]]
@@ -160,7 +160,7 @@ def test_a_row_counts_until_the_second_before_it_expires(store_backend: Service,
 
 
 def test_what_waits_behind_pages_of_expired_rows_is_found_and_counted(store_backend: Service, inbox: InboxId) -> None:
-    """Time to live deletes days late: a full first page may hold nothing that still counts."""
+    """TTL deletes days late, so a full first page may have only expired rows."""
     given = envelopes(store_backend, inbox, 230)
     old = [replace(envelope, expires_at=envelope.expires_at - 1_800) for envelope in given[:220]]
     fill(store_backend, old + given[220:])

@@ -1,4 +1,4 @@
-"""What the use cases may rely on of the routing table, of the view a send reads, and of the limits table."""
+"""Tests what use cases rely on in the routing table, the view of a send, and the limits table."""
 
 from __future__ import annotations
 
@@ -136,10 +136,10 @@ def test_one_drain_of_a_device_is_under_way_at_a_time(store_backend: Service) ->
     assert caught.value.until_ms == until_ms
     store_backend.routing.end_drain(asha.principal(), until_ms)
     assert begin(store_backend, asha, OLD, later_ms=1) == until_ms + 1
-    store_backend.routing.end_drain(asha.principal(), until_ms)  # of another drain by now
+    store_backend.routing.end_drain(asha.principal(), until_ms)  # it belongs to another drain now
     with pytest.raises(DrainUnderWay):
         begin(store_backend, asha, OLD, later_ms=2)
-    later = begin(store_backend, asha, OLD, later_ms=DRAIN_LEASE_MS + 1)  # the one before was cut off
+    later = begin(store_backend, asha, OLD, later_ms=DRAIN_LEASE_MS + 1)  # the previous drain was interrupted
     assert later == until_ms + DRAIN_LEASE_MS + 1
 
 
@@ -230,7 +230,7 @@ def test_a_person_is_seen_last_when_the_last_socket_went_and_now_while_one_is_th
     second = person.principal(1, connected_at_ms=store_backend.now_ms + 70_000)
     store_backend.routing.connect(second, NEW, now_seconds=now + 70)
     assert seen(100) == 100
-    assert seen(70 + CONNECTION_SECONDS) == 70  # its end was never told
+    assert seen(70 + CONNECTION_SECONDS) == 70  # nobody has reported its end
     disconnect(store_backend, person.address(1), OLD, later_seconds=200)
     assert seen(70 + CONNECTION_SECONDS) == 70
 
@@ -300,7 +300,7 @@ def test_the_view_gives_both_sides_the_block_and_the_bucket(store_backend: Servi
     assert before.sender == store_backend.routes(asha)
     assert before.recipient == store_backend.routes(ravi)
     assert (before.blocked, before.bucket_full_at_ms) == (False, 0)
-    store_backend.directory.block(owner=asha.account, blocked=ravi.account)  # the other way: of no matter
+    store_backend.directory.block(owner=asha.account, blocked=ravi.account)  # the other direction has no effect
     assert view().blocked is False
     store_backend.directory.block(owner=ravi.account, blocked=asha.account)
     full_at = now * 1000 + 5_000

@@ -1,4 +1,4 @@
-"""What the store of statistics promises, on moto and on the engine's DynamoDB."""
+"""Tests the store of statistics on moto and on the engine's DynamoDB."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def store(store_backend: Service) -> StatisticsStore:
 
 @pytest.fixture
 def scope() -> str:
-    """Of an organisation that nobody else counts for."""
+    """Return the scope of an organisation for which nobody else counts."""
     return organisation_scope(new_organisation_id())
 
 
@@ -58,7 +58,7 @@ def test_the_same_batch_by_many_at_once_counts_once_and_different_ones_all_count
         for _ in range(20):
             try:
                 return store.add_once(batch, counts, now_seconds=now)
-            except StoreUnavailable:  # too many at the same row: the batch comes again, as Lambda has it
+            except StoreUnavailable:  # too many changes of the same row: the batch comes again, as with Lambda
                 continue
         raise AssertionError("unavailable for good")
 

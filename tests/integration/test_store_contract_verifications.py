@@ -1,4 +1,4 @@
-"""What the use cases may rely on of verifications: whole transactions, and the index of what is due."""
+"""Tests what use cases rely on in verifications: complete transactions, and the index of due endings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def now_of(service: Service) -> int:
 
 
 def state(service: Service, person: Person) -> tuple[Any, ...]:
-    """Everything that a verification is made of: its row, standing twice, words, what is due."""
+    """Return all parts of a verification: its row, both standings, words, the planned ending."""
     account = service.account(person.account)
     verification = service.verifications.read(person.account)
     organisation = verification.organisation if verification else None
@@ -286,7 +286,7 @@ def test_many_verifications_at_once_are_all_counted(store_backend: Service) -> N
     people = [store_backend.person() for _ in range(6)]
 
     def verify(person: Person) -> None:
-        for _ in range(20):  # the unit's row is everybody's
+        for _ in range(20):  # all people share the unit's row
             with suppress(ProtocolError):
                 store_backend.verify(person, of)
                 return
@@ -341,7 +341,7 @@ def test_a_number_without_a_verification_is_registered_anew_as_ever(store_backen
 def test_whatever_an_organisation_does_meanwhile_nobody_keeps_a_verification_of_another_device(
     store_backend: Service, meanwhile: str, before: str
 ) -> None:
-    """Before the verification is read, or between that and the write."""
+    """The change comes before the verification is read, or between the read and the write."""
     of, person = store_backend.organisation(), store_backend.person()
     if meanwhile != "verified":
         store_backend.verify(person, of)

@@ -1,4 +1,4 @@
-"""What the stores of webhooks promise, on moto and on the engine's DynamoDB."""
+"""Tests the stores of webhooks on moto and on the engine's DynamoDB."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ URL = "https://hooks.example/"
 
 
 class World:
-    """An app of its own in the backend's tables."""
+    """Holds an app of its own in the backend's tables."""
 
     def __init__(self, backend: Service) -> None:
         self.apps = AppStore(backend.client, backend.tables["directory"])

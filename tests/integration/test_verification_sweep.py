@@ -1,4 +1,4 @@
-"""Verifications that have ended: memberships are ended after each of them, whatever the sweep is interrupted by."""
+"""Tests the sweep: memberships end after each verification, whatever interrupts the sweep."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def queue() -> FakeQueue:
 
 @pytest.fixture
 def service(store_backend: Service, queue: FakeQueue) -> Service:
-    """With nothing left over of the tests before, whose tables are the same."""
+    """Make a service without leftovers of earlier tests, which use the same tables."""
     sweep(store_backend, queue, at=store_backend.now_ms // 1000 + 6 * 366 * 86_400)
     finish(store_backend, queue)
     return store_backend
 
 
 def finish(service: Service, queue: FakeQueue) -> None:
-    """What is queued, as far as the sweep cares: all memberships have ended."""
+    """Process the queue as far as the sweep is concerned: all memberships have ended."""
     for body, _ in queue.sent:
         account, organisation = parse_account(body["account"]), parse_organisation(body["organisation"])
         service.verifications.done(account, organisation, body["version"])
@@ -183,7 +183,7 @@ def test_what_was_queued_and_not_marked_is_queued_again(service: Service, queue:
 
 @dataclass
 class Interrupted:
-    """Takes part of what it is given, then breaks off."""
+    """Takes a part of its input, then fails."""
 
     queue: FakeQueue
     room: int
@@ -234,7 +234,7 @@ def test_who_is_renewed_while_the_sweep_comes_by_stays_verified(service: Service
 
 
 def test_who_is_verified_again_after_being_queued_is_not_put_off(service: Service, queue: FakeQueue) -> None:
-    """Else their next end would be lost."""
+    """Otherwise the person's next ending would be lost."""
     of, person, now = service.organisation(), service.person(), now_of(service)
     service.verify(person, of)
     service.revoke(person)
@@ -263,7 +263,7 @@ def test_a_busy_shard_does_not_keep_the_others_from_being_swept(service: Service
 
 @dataclass
 class OneByOne:
-    """A client whose queries give one row a page."""
+    """Wraps a client whose queries return one row in each page."""
 
     client: Any
 

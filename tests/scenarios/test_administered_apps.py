@@ -1,4 +1,6 @@
-"""A ministry's own people bring an app from its registration to live, and keep an official group, by the admin API."""
+"""Tests how a ministry's people bring an app from registration to live, and manage an official group, by the
+admin API.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ LOGIN = {"en": "{{ code }} is your code for {{ service }}.", "hi": "{{ service }
 
 @dataclass
 class Ministry:
-    """`manager` keeps apps and `keeper` groups of the western zone; the two officers work in different units."""
+    """Holds a ministry. `manager` manages apps and `keeper` groups of the western zone; the officers are in different
+    units.
+    """
 
     organisation: str
     west: str
@@ -74,7 +78,7 @@ def approve(by: AdminClient, approval: Json) -> None:
 
 
 def own_key(deployed: Deployed, shown: Json) -> RawApp:
-    """The app with the key that the server made."""
+    """Return the app with the key that the server made."""
     return RawApp(deployed, shown["id"], SigningKey(parse_base64url(shown["private_key"])))
 
 

@@ -1,4 +1,4 @@
-"""A group of an app on the deployed system: a roster tried and applied, an announcement, a shorter roster."""
+"""Tests an app's group on the deployed system: a roster tried and applied, an announcement, a shorter roster."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 120
 
 
 def seed_accounts(deployed: Deployed, count: int) -> list[AccountId]:
-    """People without devices: known to the directory only."""
+    """Make people without devices, who are only in the directory."""
     accounts = [new_account_id() for _ in range(count)]
     fields: Json = {
         DirectoryRow.PHONE_SEALED: {"B": b"x"},
@@ -41,7 +41,7 @@ def seed_accounts(deployed: Deployed, count: int) -> list[AccountId]:
 
 
 async def done(app: RawApp, path: str) -> Json:
-    """The roster once it has been applied."""
+    """Return the roster after it was applied."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             answer = await app.call("GET", f"{path}/roster")
@@ -52,7 +52,7 @@ async def done(app: RawApp, path: str) -> Json:
 
 
 async def received(device: RawDevice, socket: Socket, kind: Kind) -> tuple[Content, dict[int, Any]]:
-    """The next envelope of a kind, opened; everything up to it is acked."""
+    """Return the next envelope of a kind, opened, and acknowledge everything up to it."""
     while True:
         envelope = await socket.next_envelope()
         answer = await socket.ask(type="ack", ids=[envelope["id"]])

@@ -1,4 +1,6 @@
-"""The client library for apps on the deployed system: codes and notices to a device's own client, and lost answers."""
+"""Tests the client library for apps on the deployed system: codes and notices to a device's own client, lost
+answers.
+"""
 
 from __future__ import annotations
 
@@ -31,18 +33,18 @@ E = TypeVar("E")
 
 
 class Registry:
-    """Makes apps, backstage, and the credentials files that their owners hold."""
+    """Creates apps, without the admin API, and the credentials files of their owners."""
 
     def __init__(self, deployed: Deployed, folder: Path) -> None:
         self.deployed = deployed
         self.folder = folder
 
     def create(self, *, test: bool = False) -> Path:
-        """A new app with all scopes and a `login` template; its credentials file."""
+        """Create an app with all scopes and a `login` template. Return its credentials file."""
         return self.file(create_app(self.deployed, test=test, mode="trial" if test else "live"))
 
     def add_key(self, app: str) -> Path:
-        """Another key of the same app; its credentials file."""
+        """Add a key to the same app. Return its credentials file."""
         key = SigningKey.generate()
         made = operate(self.deployed, "key.add", app=app, public=base64url_text(bytes(key.verify_key)))
         return self.file(RawApp(self.deployed, made["key"], key))
@@ -152,7 +154,7 @@ async def test_a_recalled_notice_never_arrives(deployment: Deployed, app: AppCli
 
 
 class LosesAnswers(httpx.HTTPTransport):
-    """Carries every request out; the answers of the first `lost` never arrive."""
+    """Carries every request out. The answers to the first `lost` requests never arrive."""
 
     lost = 0
 
@@ -241,7 +243,7 @@ def test_a_batch_goes_out_from_a_file_and_the_feed_tells_of_it(testing: Path, tm
 
 
 def _since(app: SyncAppClient, saved: list[str]) -> list[Event]:
-    """What the feed has told since the last time; an event may come a moment after what it tells of."""
+    """Return the events of the feed since the last call. An event may come a moment after its cause."""
     return list(app.events.iterate(saved[-1] if saved else None, save=saved.append, page_size=3))
 
 

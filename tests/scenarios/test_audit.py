@@ -1,4 +1,4 @@
-"""Audit chains of a deployed system: fetched by an auditor, checked offline, with heads that nobody can take away."""
+"""Tests audit chains of a deployed system: an auditor fetches and verifies them, with heads that nobody can remove."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def organisation(deployment: Deployed) -> str:
 
 @pytest.fixture(scope="module")
 def recorder(deployment: Deployed) -> Recorder:
-    """With the deployed key."""
+    """Return a recorder with the deployed key."""
     return deployment.backstage.deps.administrators.recorder
 
 
@@ -62,7 +62,7 @@ def heads_function(deployment: Deployed) -> str:
 
 
 def keep_heads(deployment: Deployed) -> tuple[str, str]:
-    """Bucket and name of the document of this hour."""
+    """Keep the heads of this hour. Return bucket and name of their document."""
     functions, name = deployment.engine.client("lambda"), heads_function(deployment)
     answer = functions.invoke(FunctionName=name)
     assert "FunctionError" not in answer, answer["Payload"].read()

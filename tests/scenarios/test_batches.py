@@ -1,4 +1,4 @@
-"""Batches on the deployed system: notices in one call, a file by its address, and codes meanwhile."""
+"""Tests batches on the deployed system: notices by one call and by a file, and codes at the same time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def state(app: RawApp, id: str) -> dict[str, Any]:
 
 
 async def until(app: RawApp, id: str, *wanted: str) -> list[dict[str, Any]]:
-    """Every state on the way to one of `wanted`."""
+    """Return every state on the way to one of `wanted`."""
     seen = []
     for _ in range(PATIENCE_SECONDS * 2):
         seen.append(await state(app, id))

@@ -1,4 +1,4 @@
-"""Conversations between real client libraries on the deployed system, with the faults that networks and phones have."""
+"""Tests conversations between real client libraries on the deployed system, with faults of networks and phones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def people(deployment: Deployed, tmp_path: Path) -> AsyncIterator[People]:
 
 
 async def received(device: DeviceClient, count: int) -> list[bytes]:
-    """The bodies of the next `count` messages."""
+    """Return the bodies of the next `count` messages."""
     bodies: list[bytes] = []
     async with asyncio.timeout(PATIENCE_SECONDS):
         async for event in device.events():

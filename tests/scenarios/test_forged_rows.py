@@ -1,4 +1,4 @@
-"""Somebody who can write into the inbox table, and reads every other table, speaks as nobody."""
+"""Tests that somebody who can write into the inbox table, and read every other table, cannot impersonate anybody."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def people(deployment: Deployed, tmp_path: Path) -> AsyncIterator[People]:
 
 
 class Attacker:
-    """Has the tables and their contents, and no secret of the service."""
+    """Holds the tables and their contents, but no secret of the service."""
 
     def __init__(self, deployed: Deployed) -> None:
         self.client = deployed.engine.client("dynamodb")
@@ -41,7 +41,7 @@ class Attacker:
         self.expires_at = int(time.time()) + 3_600
 
     def rows(self, victim: Store) -> list[dict[str, Any]]:
-        """What is in the inbox of the victim's device."""
+        """Return the rows in the inbox of the victim's device."""
         answer = self.client.query(
             TableName=self.table,
             KeyConditionExpression=f"{Row.INBOX} = :inbox",
@@ -50,7 +50,7 @@ class Attacker:
         return list(answer["Items"])
 
     def forge(self, victim: Store, author: Store, *, service_key: int | None) -> None:
-        """As a verified official; by `seal1` if no key of the service is named."""
+        """Forge a row of a verified official, in format `seal1` if no service key is named."""
         route, id = self._route(victim), new_message_id(time.time_ns() // 1_000_000)
         fields = {"message": id, "inbox": route.inbox, "key_number": route.seal_key.number}
         content: dict[int, Any] = {
@@ -79,7 +79,7 @@ class Attacker:
         self._put(route.inbox, id + secrets.token_bytes(8), route.seal_key.number, service_key, sealed)
 
     def move(self, row: dict[str, Any], victim: Store) -> None:
-        """A row that the service wrote for somebody else."""
+        """Copy a row that the service wrote for somebody else."""
         self.client.put_item(TableName=self.table, Item=row | {Row.INBOX: {"B": self._route(victim).inbox}})
 
     def _route(self, victim: Store) -> Any:

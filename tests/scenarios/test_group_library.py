@@ -1,4 +1,4 @@
-"""Groups and officials between real client libraries on the deployed system."""
+"""Tests groups and officials between real client libraries on the deployed system."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def people(deployment: Deployed, tmp_path: Path) -> AsyncIterator[People]:
 
 
 async def group_of(owner: DeviceClient, *others: DeviceClient) -> Group:
-    """An informal group that the others have joined."""
+    """Create an informal group that the others have joined."""
     made = await owner.groups.create("Block office")
     for other in others:
         await owner.groups.invite(made.group, other.address.account)
@@ -52,7 +52,7 @@ async def group_of(owner: DeviceClient, *others: DeviceClient) -> Group:
 
 
 async def until(events: AsyncIterator[Event], wanted: Callable[[Event], bool]) -> list[Event]:
-    """What is told up to the first that is wanted, that included."""
+    """Return the events up to and including the first wanted one."""
     told: list[Event] = []
     async for event in events:
         told.append(event)
@@ -182,7 +182,7 @@ async def test_an_official_is_shown_as_verified_and_a_forged_attestation_is_not(
 
 
 class Tampering(httpx.AsyncBaseTransport):
-    """Between the client and the service: somebody who would like to be a minister."""
+    """Modifies answers between the client and the service, as somebody who wants to be a minister."""
 
     def __init__(self) -> None:
         self._real = httpx.AsyncHTTPTransport()

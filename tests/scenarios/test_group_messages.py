@@ -1,4 +1,6 @@
-"""Messages to groups on the deployed system: at once to few, by the queue to many, large bodies fetched."""
+"""Tests messages to groups on the deployed system: immediately to few, by the queue to many, with large bodies
+fetched.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ def group_of(deployed: Deployed, devices: list[RawDevice], others: list[Person],
 
 
 async def body_of(device: RawDevice, socket: Socket, envelope: Json) -> bytes:
-    """What a group message says, fetched if it has to be."""
+    """Return the body of a group message. Fetch it if it is stored separately."""
     content = device.open(envelope)
     assert content.kind is Kind.GROUP_MESSAGE
     received = read(content)

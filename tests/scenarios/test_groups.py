@@ -1,4 +1,4 @@
-"""Groups over HTTPS, from making one to dissolving it: who may do what, and what every member's devices are told."""
+"""Tests groups over HTTPS from creation to dissolution: rights, and the events that members' devices get."""
 
 from __future__ import annotations
 
@@ -47,13 +47,14 @@ async def join(owner: RawDevice, path: str, *others: RawDevice) -> None:
 
 
 _TOLD: set[tuple[str, str]] = set()
-"""Envelopes of events, by account."""
+"""The received envelopes of events, by account."""
 
 
 async def told(socket: Socket, device: RawDevice, path: str) -> tuple[GroupChange, Json, Any]:
-    """The next event of the group: what changed, the body's further fields, the sealed content. Acks it.
+    """Return and acknowledge the next event of the group: the change, the body's further fields, the sealed content.
 
-    One that comes again is passed over, as clients do: what waits is handed out, and may be pushed in the same moment.
+    An event that comes again is skipped, as clients do: a waiting envelope may be drained and pushed at the same
+    moment.
     """
     while True:
         envelope = await socket.next_envelope()
@@ -74,14 +75,16 @@ async def told(socket: Socket, device: RawDevice, path: str) -> tuple[GroupChang
 
 
 def hurry(deployed: Deployed, job: Json) -> None:
-    """Queue what is due in some minutes now."""
+    """Queue now what is due in some minutes."""
     client = deployed.engine.client("sqs")
     (url,) = [url for url in client.list_queues()["QueueUrls"] if "GroupWorkQueue" in url]
     client.send_message(QueueUrl=url, MessageBody=json.dumps(job))
 
 
 def rows(deployed: Deployed, path: str, *people: RawDevice) -> int:
-    """How many memberships of a group have no time to live, counted with the group and with each person."""
+    """Return how many memberships of a group do not expire, counted in the partitions of the group and of each
+    person.
+    """
     group = path.rpartition("/")[2]
     ranges = [(f"G#{group}", "M#"), *((f"A#{person.account}", f"G#{group}") for person in people)]
     return sum(

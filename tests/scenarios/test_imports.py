@@ -1,4 +1,4 @@
-"""An import on the deployed system: a thousand rows with seven bad ones, and people who come later."""
+"""Tests an import on the deployed system: a thousand rows with seven invalid ones, and people who register later."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def upload(made: Json, content: bytes) -> None:
 
 
 def settled(officer: TestAdministrator, id: str) -> Json:
-    """The import once nothing is being done for it."""
+    """Return the import once nothing is being done for it."""
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
         state: Json = officer.api.get("imports", id)
@@ -68,7 +68,7 @@ def refused(call: Any, *path: str, **named: Any) -> str:
 
 
 def lines(officer: TestAdministrator, id: str) -> dict[int, tuple[str, str]]:
-    """Status and code by row, from all pages of the results as CSV."""
+    """Return status and code by row, from all pages of the results as CSV."""
     found: dict[int, tuple[str, str]] = {}
     cursor = None
     while True:

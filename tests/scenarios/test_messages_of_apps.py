@@ -1,4 +1,4 @@
-"""Messages of apps, from the call to the receipt: every device, status, recall, outcomes of test keys."""
+"""Tests messages of apps from the call to the receipt: every device, status, recall, outcomes of test keys."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def status(app: RawApp, id: str) -> Json:
 
 
 async def take(socket: Socket, device: RawDevice, app: RawApp, *kinds: str) -> tuple[Any, dict[int, Any]]:
-    """The next envelope, opened and acked, with receipts to the app of the kinds named."""
+    """Open and acknowledge the next envelope, with receipts of these kinds to the app."""
     envelope = await socket.next_envelope()
     content = device.open(envelope)
     receipts = [{"app": app.app, "kind": kind, "ids": [message_text(content.id)]} for kind in kinds]

@@ -1,4 +1,4 @@
-"""After a whole workload with planted canaries, no table and no log holds one of them."""
+"""Tests that no table and no log contains one of the canaries of a whole workload."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ CANARY_NAME_IN_BAD_FRAME = "canary-finch-90aa"
 
 
 def spellings(canary: bytes) -> set[bytes]:
-    """The ways in which something may have been written down."""
+    """Return the encodings in which something may have been written."""
     return {canary, canary.hex().encode(), base64.b64encode(canary).rstrip(b"="), base64url_text(canary).encode()}
 
 
 def raw_values(attribute: Any) -> Iterator[bytes]:
-    """Every scalar of a DynamoDB item, as bytes."""
+    """Yield every scalar of a DynamoDB item, as bytes."""
     if isinstance(attribute, dict):
         for value in attribute.values():
             yield from raw_values(value)
@@ -64,7 +64,7 @@ def table_dump(deployed: Deployed, name: str) -> bytes:
 
 
 def stream_dump(deployed: Deployed, name: str) -> bytes:
-    """Every record that the stream of a table holds."""
+    """Return every record in the stream of a table."""
     table = deployed.engine.client("dynamodb").describe_table(TableName=deployed.stack.tables[name])["Table"]
     client, arn = deployed.engine.client("dynamodbstreams"), table["LatestStreamArn"]
     found: list[bytes] = []
@@ -79,7 +79,7 @@ def stream_dump(deployed: Deployed, name: str) -> bytes:
 
 
 def bucket_dump(deployed: Deployed) -> bytes:
-    """Every object of every bucket, but what CDK deployed from, and what is deleted while it is looked at."""
+    """Return every object of every bucket, except those of the CDK and those that are deleted during the read."""
     client = deployed.engine.client("s3")
     names = [bucket["Name"] for bucket in client.list_buckets()["Buckets"] if not bucket["Name"].startswith("cdk-")]
     assert names
@@ -92,7 +92,7 @@ def bucket_dump(deployed: Deployed) -> bytes:
 
 
 def log_dump(deployed: Deployed) -> bytes:
-    """Every log line of every function, as CloudWatch Logs has it."""
+    """Return every log line of every function, as CloudWatch Logs has it."""
     logs = deployed.engine.client("logs")
     lines: list[bytes] = []
     for groups in logs.get_paginator("describe_log_groups").paginate():
@@ -103,9 +103,9 @@ def log_dump(deployed: Deployed) -> bytes:
 
 
 async def invoke_logged(deployed: Deployed, folder: str, device: RawDevice, *frames: str) -> list[dict[str, Any]]:
-    """Have frames handled by the deployed function through Lambda's own API.
+    """Invoke the deployed function with frames through Lambda's own API.
 
-    The engine keeps the log lines of such invocations; those of invocations by websocket it throws away.
+    The engine keeps the log lines of such invocations, but not those of invocations by websocket.
     """
     context = {
         "device": device.address,
@@ -125,7 +125,7 @@ async def invoke_logged(deployed: Deployed, folder: str, device: RawDevice, *fra
 
 
 async def _principal(deployed: Deployed, device: RawDevice) -> dict[str, str]:
-    """Read from the routing table what the authorizer would put into the context of the device's next socket."""
+    """Read the authorizer's context of the device's next socket from the routing table."""
     key = {RoutingRow.ACCOUNT: {"B": parse_account(device.account)}}
     item = deployed.engine.client("dynamodb").get_item(TableName=deployed.stack.tables["routing"], Key=key)["Item"]
     entry = item[RoutingRow.DEVICES]["M"][str(device.number)]["M"]
@@ -136,7 +136,7 @@ async def _principal(deployed: Deployed, device: RawDevice) -> dict[str, str]:
 
 
 async def workload(deployed: Deployed) -> tuple[RawDevice, RawDevice, list[bytes]]:
-    """Register, link, send, fail, change number, retry. Gives back two people and the secrets that were used."""
+    """Register, link, send, fail, change number, retry. Return two people and the secrets that were used."""
     secrets: list[bytes] = []
     sender, recipient = await register(deployed), await register(deployed)
     secrets += [code_for(deployed, person.phone).encode() for person in (sender, recipient)]
@@ -192,7 +192,7 @@ async def workload(deployed: Deployed) -> tuple[RawDevice, RawDevice, list[bytes
 
 
 async def group_workload(deployed: Deployed, sender: RawDevice, recipient: RawDevice, socket: Socket) -> list[Json]:
-    """A small and a large message to a group of two, and to one that takes the queue. Gives back further messages."""
+    """Send a small and a large message to a group of two, and to one that needs the queue. Return further messages."""
     frames = []
     for others in (0, INLINE_MEMBERS):
         crowd = seed_people(deployed.engine.client("dynamodb"), deployed.stack.tables["routing"], others)
@@ -211,7 +211,7 @@ async def group_workload(deployed: Deployed, sender: RawDevice, recipient: RawDe
 
 
 async def app_group_workload(app: RawApp, numbers: list[str]) -> None:
-    """The first of the numbers is made a member of a group, the others are bad rows; then the group is written to."""
+    """Make the first of the numbers a member of a group, with the others as invalid rows, and write to the group."""
     made = (await app.call("POST", "/v1/app-groups", {"name": "Relief", "audience": "citizens"})).json()["id"]
     roster = {"members": [{"phone": number} for number in numbers]}
     applied = await app.call("PUT", f"/v1/app-groups/{made}/roster", roster, if_match="*")
@@ -221,7 +221,7 @@ async def app_group_workload(app: RawApp, numbers: list[str]) -> None:
 
 
 async def app_workload(deployed: Deployed) -> list[bytes]:
-    """An app sends codes and messages, right and wrong, and codes are checked. Gives back what was secret."""
+    """Send codes and messages as an app, valid and invalid, and check codes. Return the secrets."""
     app, recipient, stranger = create_app(deployed), await register(deployed), new_phone()
     texts = {"en": f"{CANARY_TEMPLATE} {{{{ file }}}}"}
     operate(deployed, "template.put", app=app.app, name="file", kind="message", texts=texts)
@@ -283,7 +283,7 @@ async def test_tables_and_logs_hold_no_body_code_token_number_or_sender(deployme
                 if len(spelling) <= 8 and place not in {
                     "codes",
                     "codes.stream",
-                }:  # digits turn up by chance within other numbers
+                }:  # digits can be part of other numbers by chance
                     assert not re.search(rb"(?<!\d)" + spelling + rb"(?!\d)", dump), f"{spelling!r} in {place}"
                 else:
                     assert spelling not in dump, f"{spelling!r} in {place}"
@@ -295,7 +295,7 @@ async def test_tables_and_logs_hold_no_body_code_token_number_or_sender(deployme
 
 
 async def test_the_sweep_notices_what_is_planted(deployment: Deployed) -> None:
-    """The dump really reads what lies in a table: a canary put there by hand is found."""
+    """The dump really reads a table: it finds a canary that is put there by hand."""
     client, table = deployment.engine.client("dynamodb"), deployment.stack.tables["inbox"]
     key = {"i": {"B": b"0" * 16}, "m": {"B": b"0" * 24}}
     client.put_item(TableName=table, Item=key | {"b": {"B": b"..." + CANARY_BODY}})

@@ -1,7 +1,7 @@
-"""A message sent while its device connects is never left lying: every order of the two sides' steps is tried.
+"""Tests every order of the steps of a sender and a connecting device: the message always arrives.
 
 Sender and receiver run as the real use cases on the real stores, stopped before each call to DynamoDB and each post.
-The broken variants at the end prove that the check notices the mistakes it is there for.
+The broken variants at the end prove that the check notices the mistakes that it exists for.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.support.service import Person, Service
 
 SEND_STEPS = 4
 HELLO_STEPS = 4
-"""Calls of either side until all that matters between them has happened; what comes after runs unmixed."""
+"""The calls of either side that matter between them. Later calls run in sequence."""
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +41,13 @@ def service() -> Service:
 
 @pytest.fixture(scope="module")
 def pair(service: Service) -> tuple[Person, Person]:
-    """A sender and a receiver, the same for every order that is tried."""
+    """Make a sender and a receiver, the same for every order."""
     return service.person(), service.person()
 
 
 @dataclass
 class Meeting:
-    """The sender's message and the receiver's `hello` on a new socket are about to meet. Times only rise."""
+    """Holds the sender's message and the receiver's `hello` on a new socket before they meet. Times only rise."""
 
     service: Service
     sender: Person
@@ -79,7 +79,7 @@ class Meeting:
         return side, lambda: hello(frame, principal, self.new_socket, now_ms=now_ms, deps=dependencies)
 
     def frame_side(self, use_case: Callable[..., Any], told: list[Any]) -> tuple[Side, Callable[[], object]]:
-        """A frame of the receiver on its socket; the answer is added to `told`."""
+        """Return the side of a frame from the receiver on its socket. The answer is added to `told`."""
         side = Side("frame")
         dependencies = self.service.deliver_deps(
             routing=Stepped(self.service.routing, side),
@@ -91,26 +91,26 @@ class Meeting:
         return side, lambda: told.append(use_case(frame, principal, self.new_socket, now_ms=now_ms, deps=dependencies))
 
     def arrived(self) -> bool:
-        """The one stored envelope was posted to the new socket; it is removed for the next meeting."""
+        """Tell whether the one stored envelope was posted to the new socket, and remove it for the next meeting."""
         (stored,) = self.service.stored(self.receiver)
         self.service.inbox.remove(stored.inbox, [stored.id])
         return base64url_text(stored.id) in self.service.gateway.envelope_ids(self.new_socket)
 
 
 def offline(service: Service, receiver: Person) -> None:
-    """No socket before."""
+    """Start without a socket."""
     connection = service.connection(receiver)
     if connection:
         service.routing.disconnect(receiver.address(), connection, now_seconds=service.now_ms // 1000)
 
 
 def gone(service: Service, receiver: Person) -> None:
-    """The row names a socket that API Gateway no longer has."""
+    """Start with a row that names a socket which API Gateway no longer has."""
     service.gateway.open.discard(service.online(receiver))
 
 
 def unread(service: Service, receiver: Person) -> None:
-    """The row names a socket that still takes posts, but whose client is dead: nobody reads them."""
+    """Start with a row that names a socket which accepts posts, but whose client is dead."""
     service.online(receiver)
 
 
@@ -149,7 +149,7 @@ def test_a_late_disconnect_of_the_old_socket_leaves_the_new_one_alone(
 
 @pytest.mark.parametrize("skew_ms", [1, -3_000])
 def test_two_sockets_saying_hello_leave_the_newer_one_live_in_every_order(service: Service, skew_ms: int) -> None:
-    """`skew_ms`: by how much the clock of the newer socket's authorizer is ahead of the older one's."""
+    """The clock of the newer socket's authorizer is `skew_ms` ahead of the older one's."""
     pair = service.person(), service.person()
     for schedule in schedules(2, 2):
         older = meet(service, pair, offline)
@@ -168,7 +168,7 @@ def test_two_sockets_saying_hello_leave_the_newer_one_live_in_every_order(servic
         assert newer.new_socket in service.gateway.open
 
 
-# A live socket that was forgotten, because a post to it was answered with 410 by mistake, sends a frame.
+# A live socket sends a frame after a wrong 410 to a post had removed it
 
 
 def live_but_forgotten(service: Service, pair: tuple[Person, Person]) -> Meeting:
@@ -182,12 +182,12 @@ def live_but_forgotten(service: Service, pair: tuple[Person, Person]) -> Meeting
 def test_message_and_frame_of_a_forgotten_socket_meet_in_every_order(
     service: Service, pair: tuple[Person, Person], use_case: Any
 ) -> None:
-    """The message arrives, or the client is told that something waits."""
+    """The message arrives, or the client learns that something waits."""
     assert lost_by(use_case, service, pair) == 0
 
 
 def lost_by(use_case: Callable[..., Any], service: Service, pair: tuple[Person, Person]) -> int:
-    """In how many of all orders nobody hears of the message."""
+    """Return in how many of all orders nobody learns of the message."""
     lost = 0
     for schedule in schedules(SEND_STEPS, 3):
         meeting = live_but_forgotten(service, pair)
@@ -199,7 +199,7 @@ def lost_by(use_case: Callable[..., Any], service: Service, pair: tuple[Person, 
     return lost
 
 
-# What the check must notice.
+# Mistakes that the check must notice
 
 
 def ping_that_reads_before_it_reconnects(
@@ -225,7 +225,7 @@ def test_the_check_notices_a_socket_that_stays_deaf(service: Service, pair: tupl
 
 
 class PushToKnownSocketsOnly(Push):
-    """Forgets to read routing again after the write."""
+    """Omits the read of routing after the write."""
 
     def __call__(self, envelopes: Any, routes: Routes, *, now_seconds: int) -> Pushed:
         waiting: dict[Any, Envelope] = {envelope.inbox: envelope for envelope in envelopes}

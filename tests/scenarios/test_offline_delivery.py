@@ -1,4 +1,6 @@
-"""The main job, between real devices over real sockets: written while offline, sealed, delivered, acked, gone."""
+"""Tests the main job between real devices over real sockets: written while offline, sealed, delivered, acked,
+deleted.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from tests.support.raw_device import link, message, now_ms, register
 
 
 def stored_rows(deployed: Deployed) -> list[dict[str, Any]]:
-    """The inbox table as it lies on disk, less what has expired."""
+    """Return the stored rows of the inbox table, without expired ones."""
     pages = deployed.engine.client("dynamodb").get_paginator("scan").paginate(TableName=deployed.stack.tables["inbox"])
     rows = [row for page in pages for row in page["Items"]]
     return [row for row in rows if int(row[InboxRow.EXPIRES_AT]["N"]) > time.time()]
@@ -26,7 +28,7 @@ def rows_of(deployed: Deployed, message_id: str) -> list[dict[str, Any]]:
 
 
 def expire(deployed: Deployed, message_id: str) -> None:
-    """Let the rows of a message expire now, instead of waiting for a minute."""
+    """Expire the rows of a message now, instead of waiting for a minute."""
     for row in rows_of(deployed, message_id):
         deployed.engine.client("dynamodb").update_item(
             TableName=deployed.stack.tables["inbox"],

@@ -1,4 +1,4 @@
-"""One-time passwords from app to device and back: approved, wrong, replaced, cancelled, by SMS."""
+"""Tests one-time passwords from app to device and back: approved, wrong, replaced, cancelled, by SMS."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def check(app: RawApp, id: str, code: str, **options: Any) -> dict[str, An
 
 
 async def take(socket: Socket, device: RawDevice) -> tuple[Any, dict[int, Any]]:
-    """The next envelope, opened and acked: its content and its decoded body."""
+    """Open and acknowledge the next envelope. Return its content and its decoded body."""
     envelope = await socket.next_envelope()
     content = device.open(envelope)
     assert (await socket.ask(type="ack", ids=[envelope["id"]]))["type"] == "acked"
@@ -125,7 +125,7 @@ async def test_no_sms_goes_out_once_a_device_has_acknowledged(deployment: Deploy
         await take(socket, device)
         waiting = await send(app, silent.phone)
         code = ""
-        while not code:  # the one whose phone is off gets an SMS in time
+        while not code:  # the recipient whose phone is off gets an SMS in time
             await asyncio.sleep(0.5)
             code = next((text[:6] for text in deployment.engine.sms_to(silent.phone) if "passports" in text), "")
         assert (await check(app, waiting["id"], code))["result"] == "approved"

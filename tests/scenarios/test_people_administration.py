@@ -1,4 +1,4 @@
-"""What an organisation does with one of its people, on the deployed system: from their asking to their leaving."""
+"""Tests how an organisation administers one of its people on the deployed system, from the request to the leaving."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_an_official_from_asking_to_leaving(
     person, citizen = await register(deployment), await register(deployment)
     yard, depot = unit(deployment, organisation, "Yard"), unit(deployment, organisation, "Depot")
 
-    # asks from the device, and is verified with a correction
+    # they request verification from the device, and are verified with a correction
     asking = {"organisation": organisation, "name": "Asha Rao", "post": "Engineer", "email": "asha@rail.example"}
     asked = await called(person, "POST", "/v1/verification-requests", asking)
     again = await person.call("POST", "/v1/verification-requests", asking)
@@ -94,7 +94,7 @@ async def test_an_official_from_asking_to_leaving(
     assert (seen["account_class"], seen["name"], seen["post"]) == ("verified", "Asha Rao", "Yard Master")
     assert {one["field"] for one in seen["attestation"]["disclosures"]} == {"name", "post", "unit"}
 
-    # a field is hidden, on the version that was read
+    # a field is hidden, at the version that was read
     tag = officer.call("GET", "people", person.account).headers["ETag"]
     hidden = officer.call(
         "PATCH", "people", person.account, "visibility", body={"fields": {"post": "nobody"}}, if_match=tag
@@ -107,7 +107,7 @@ async def test_an_official_from_asking_to_leaving(
     assert "post" not in seen
     assert {one["field"] for one in seen["attestation"]["disclosures"]} == {"name"}
 
-    # moves to another unit, all else as it was
+    # they move to another unit, and everything else stays
     moved = officer.post("people", person.account, "transfer", body={"unit": depot})
     assert (moved["unit"], moved["post"], moved["hidden"]) == (depot, "Yard Master", {"post": "nobody"})
     assert officer.get("people", organisation=organisation, unit=yard)["people"] == []
@@ -129,7 +129,7 @@ async def test_an_official_is_suspended_resumed_unlinked_verified_anew_and_leave
     terms = {"listed": True, "expires_at": until()}
     officer.post("verification-requests", asked["id"], "verify", body=terms)
 
-    # is suspended: the socket closes, nothing is taken, what is sent waits
+    # they are suspended: the socket closes, nothing is accepted, and messages wait
     async with person.online() as socket:
         reason = {"reason": "the device was stolen"}
         state = officer.post("people", person.account, "suspend", body=reason)
@@ -144,7 +144,7 @@ async def test_an_official_is_suspended_resumed_unlinked_verified_anew_and_leave
         assert accepted["type"] == "accepted", accepted
     assert officer.get("people", person.account)["suspended"]["organisation"] == organisation
 
-    # is resumed, and finds what was sent
+    # they are resumed, and find the messages
     officer.post("people", person.account, "resume")
     async with person.online() as socket:
         envelope = await socket.next_envelope()
@@ -158,7 +158,7 @@ async def test_an_official_is_suspended_resumed_unlinked_verified_anew_and_leave
     assert not await connects(person)
     assert officer.get("people", person.account)["devices"] == 0
 
-    # is verified anew on a new device, by number, and leaves
+    # they are verified again by number on a new device, and leave
     anew = await register(deployment, person.phone)
     assert officer.get("people", anew.account)["state"] == "replaced"
     assert officer.post("people", body=said | {"phone": anew.phone})["account"] == anew.account

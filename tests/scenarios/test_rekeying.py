@@ -1,6 +1,6 @@
-"""The first half of a replacement of the pepper on the deployed system (docs/incidents/pepper.md).
+"""Tests the first half of a replacement of the pepper on the deployed system (docs/incidents/pepper.md).
 
-The other half cannot be taken back for the tests that follow, and would need every function to start anew.
+The other half cannot be reverted for the following tests, and would need a restart of every function.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.engine
 
 @pytest.fixture
 def following(deployment: Deployed) -> Iterator[Pepper]:
-    """A value that follows, which the functions that serve devices and operators have read; taken back in the end."""
+    """Add a following value, which the functions for devices and operators have read, and withdraw it at the end."""
     before = secret_of(deployment.engine, "Pepper").decode()
     secrets = deployment.engine.client("secretsmanager")
     (name,) = [one["Name"] for one in secrets.list_secrets()["SecretList"] if "Pepper" in one["Name"]]

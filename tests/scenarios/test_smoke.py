@@ -1,4 +1,4 @@
-"""`make smoke` on the deployed system: every probe holds, and each can fail."""
+"""Tests `make smoke` on the deployed system: every probe succeeds, and each can fail."""
 
 from __future__ import annotations
 
@@ -63,9 +63,10 @@ FEDERATED = "a federated administrator is one user with a verified address"
 
 
 async def test_every_probe_holds_on_a_deployed_stage(deployment: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine's IAM does not know keys of rows (docs/local-engine.md), so here the role may put no row at all.
+    """The engine's IAM does not know keys of rows (docs/local-engine.md), so here the role may not put any row.
 
-    A probe posts frames of its own to its socket, so only the answers over HTTPS are held to what is published.
+    A probe posts frames of its own to its socket, so only the answers over HTTPS are checked against the
+    specifications.
     """
     monkeypatch.setattr(published, "engine_urls", {deployment.stack.http_url})
     monkeypatch.setattr(smoke, "GUARDED_KEYS", {})

@@ -1,4 +1,6 @@
-"""What people and apps do is counted, by way of streams and tallies, within seconds; queues are looked at."""
+"""Tests that acts of people and apps are counted within seconds, by streams and tallies, and that queues are
+measured.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ def store(deployed: Deployed) -> StatisticsStore:
 
 
 def counted(deployed: Deployed, scope: str) -> dict[str, int]:
-    """All that has been counted for a scope, by days."""
+    """Return all counts of a scope, by days."""
     total: dict[str, int] = {}
     for counts in store(deployed).read(scope, "day#", "day#~").values():
         for counter, times in counts.items():
@@ -42,7 +44,7 @@ def counted(deployed: Deployed, scope: str) -> dict[str, int]:
 
 
 async def count_reaches(deployed: Deployed, scope: str, **wanted: int) -> dict[str, int]:
-    """The counts of a scope once they are as wanted."""
+    """Return the counts of a scope once they are as wanted."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not wanted.items() <= counted(deployed, scope).items():
         assert time.monotonic() < deadline, counted(deployed, scope)
@@ -51,7 +53,7 @@ async def count_reaches(deployed: Deployed, scope: str, **wanted: int) -> dict[s
 
 
 def function_named(deployed: Deployed, part: str) -> str:
-    """The physical name of the function of a construct."""
+    """Return the physical name of the function of a construct."""
     pages = deployed.engine.client("lambda").get_paginator("list_functions").paginate()
     (name,) = [
         one["FunctionName"] for page in pages for one in page["Functions"] if f"-{part}Function" in one["FunctionName"]
@@ -86,7 +88,7 @@ async def takes_a_notice(app: RawApp, device: RawDevice) -> None:
 
 
 async def next_of(kind: Kind, socket: Socket, device: RawDevice, *, app: RawApp | None = None) -> Content:
-    """The next envelope of a kind; it and those before it are acked, it with a receipt to `app`."""
+    """Return the next envelope of a kind. Acknowledge it with a receipt to `app`, and those before it."""
     while True:
         envelope = await socket.next_envelope()
         content = device.open(envelope)
@@ -98,7 +100,7 @@ async def next_of(kind: Kind, socket: Socket, device: RawDevice, *, app: RawApp 
 
 
 def start_anew(deployed: Deployed, *functions: str) -> None:
-    """In environments that have counted nothing yet: the first count is written at once, others within a minute."""
+    """Restart functions, so that their first count is written immediately and others within a minute."""
     lambdas = deployed.engine.client("lambda")
     for name in (function_named(deployed, function) for function in functions):
         variables = lambdas.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
@@ -145,7 +147,7 @@ async def test_what_officials_and_apps_do_is_counted_for_their_organisation(depl
 
 
 async def test_a_batch_that_lambda_hands_over_again_is_counted_once(deployment: Deployed) -> None:
-    """The deployed function, told the same record thrice: of a number nobody had, so that no other test counts it."""
+    """The deployed function gets the same record three times, about a new organisation that no other test counts."""
     organisation = str(operate(deployment, "organisation.create", name="Ministry of Repetition")["organisation"])
     scope = organisation_scope(parse_organisation(organisation))
     table = deployment.stack.tables["directory"]
@@ -191,7 +193,7 @@ async def test_streams_are_those_of_the_schema_and_the_dashboard_and_alarms_stan
 
 
 async def more_registered(deployed: Deployed) -> None:
-    """Register somebody, and see them counted."""
+    """Register somebody, and wait until the registration is counted."""
     before = counted(deployed, statistics.PLATFORM).get("registered", 0)
     await register(deployed)
     deadline = time.monotonic() + WAIT_SECONDS

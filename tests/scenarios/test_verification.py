@@ -1,4 +1,4 @@
-"""An organisation's word for a person, on the deployed system: it counts from the moment it is given until its end."""
+"""Tests an organisation's verification of a person on the deployed system, from its beginning to its end."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def found(viewer: RawDevice, person: RawDevice) -> bool:
 
 
 async def sender_class(sender: RawDevice, recipient: RawDevice) -> str | None:
-    """As the recipient sees it in a message just sent."""
+    """Return the class that the recipient sees in a new message."""
     async with recipient.online() as receiving, sender.online() as sending:
         accepted = await sending.ask(**message(recipient))
         assert accepted["type"] == "accepted", accepted
@@ -63,7 +63,7 @@ def officials(deployed: Deployed, organisation: str, unit: str) -> int:
 
 
 async def swept(deployed: Deployed, account: str) -> None:
-    """Wait until the sweep, which runs each minute and is hurried on here, and the queue have ended memberships."""
+    """Wait until sweep and queue have ended memberships. The sweep runs every minute and is started early here."""
     client = deployed.engine.client("lambda")
     names = [function["FunctionName"] for function in client.list_functions()["Functions"]]
     (name,) = [name for name in names if "VerificationSweep" in name]

@@ -1,4 +1,4 @@
-"""Webhooks from end to end: registered, signed, retried, listed, asked for again; the feed; what apps may not do."""
+"""Tests webhooks from end to end: registered, signed, retried, listed, redelivered, the feed, and missing rights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 @dataclass
 class Taken:
-    """What an app's server has been sent; it answers with `statuses` in their order, then with 200."""
+    """Holds what an app's server has received. It answers with `statuses` in their order, then with 200."""
 
     port: int = 0
     statuses: list[int] = field(default_factory=list)
@@ -82,7 +82,7 @@ async def register(app: RawApp, url: str, events: list[str] | None = None, **opt
 
 
 async def delivery(app: RawApp, hook: str, state: str) -> Json:
-    """The only delivery, once it has reached `state`."""
+    """Return the only delivery, once it has reached `state`."""
     for _ in range(200):
         listed = (await app.call("GET", f"/v1/webhooks/{hook}/deliveries?state={state}")).json()["deliveries"]
         if listed:
@@ -93,7 +93,7 @@ async def delivery(app: RawApp, hook: str, state: str) -> Json:
 
 
 def verify(hook: Json, headers: dict[str, str], body: bytes) -> Json:
-    """As a receiver does: `v1` by the library of Standard Webhooks, `v1a` by the public key."""
+    """Verify like a receiver: `v1` by the library of Standard Webhooks, `v1a` by the public key."""
     v1a = next(part for part in headers["webhook-signature"].split(" ") if part.startswith("v1a,"))
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     public = VerifyKey(base64.b64decode(hook["public_key"].removeprefix("whpk_")))

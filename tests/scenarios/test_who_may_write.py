@@ -1,4 +1,4 @@
-"""A citizen and officials on the deployed system: hidden, invited by being written to, blocked, listed, found."""
+"""Tests a citizen and officials on the deployed system: hidden, invited by a message, blocked, listed, found."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def official(deployed: Deployed, organisation: str, **changed: Any) -> Raw
 
 
 async def told(viewer: RawDevice, method: str, path: str, body: Any = None) -> tuple[int, Json]:
-    """Status and body, without the id that each request has."""
+    """Return status and body, without the id of the request."""
     refill_limits(viewer.deployed)
     answer = await viewer.call(method, path, body)
     said: Json = answer.json() if answer.content else {}
@@ -34,7 +34,7 @@ async def told(viewer: RawDevice, method: str, path: str, body: Any = None) -> t
 
 
 async def reached(viewer: RawDevice, account: str, phone: str) -> list[tuple[int, Json]]:
-    """What the viewer is told by each call about another person."""
+    """Return the answers of each call of the viewer about another person."""
     return [
         await told(viewer, "POST", "/v1/accounts/lookup", {"phone": phone}),
         await told(viewer, "GET", f"/v1/accounts/{account}"),
@@ -59,13 +59,13 @@ async def test_from_hidden_to_invited_to_blocked_and_listed(deployment: Deployed
     assert [status for status, _ in nobody] == statuses
     assert refused["code"] == "not_permitted"
 
-    # An official whose post is not listed is as good as not there.
+    # An official whose post is not listed is invisible
     assert await reached(ravi, asha.account, asha.phone) == nobody
     assert await write(ravi, asha) == refused
     assert await told(ravi, "PUT", f"/v1/invitations/{asha.account}") == nobody[1]
     assert (await told(ravi, "POST", "/v1/accounts/search", {"query": "asha"}))[0] == 404
 
-    # The official writes first: the citizen sees them and may answer.
+    # The official writes first: the citizen sees them and may answer
     assert (await write(asha, ravi))["type"] == "accepted"
     assert (await write(ravi, asha))["type"] == "accepted"
     status, profile = await told(ravi, "GET", f"/v1/accounts/{asha.account}")
@@ -75,7 +75,7 @@ async def test_from_hidden_to_invited_to_blocked_and_listed(deployment: Deployed
     _, listed = await told(asha, "GET", "/v1/invitations")
     assert [entry["account"] for entry in listed["invitations"]] == [ravi.account]
 
-    # Taken back, given by hand, then a block above all.
+    # The invitation is withdrawn, given explicitly, and then overridden by a block
     assert (await told(asha, "DELETE", f"/v1/invitations/{ravi.account}"))[0] == 204
     assert await write(ravi, asha) == refused
     assert (await told(asha, "PUT", f"/v1/invitations/{ravi.account}"))[0] == 204
@@ -84,7 +84,7 @@ async def test_from_hidden_to_invited_to_blocked_and_listed(deployment: Deployed
     assert await write(ravi, asha) == refused
     assert await reached(ravi, asha.account, asha.phone) == nobody
 
-    # A listed post is there for everybody.
+    # A listed post is visible to everybody
     head = await official(deployment, organisation, name="Meena Nair", post="Station Master", listed=True)
     assert [status for status, _ in await reached(ravi, head.account, head.phone)] == [200, 200, 200]
     assert (await write(ravi, head))["type"] == "accepted"

@@ -1,4 +1,4 @@
-"""Use cases run on the real stores over a database in memory; only the gateway, the SMS and the clock are doubles."""
+"""Runs use cases on the real stores over a database in memory. Only the gateway, the SMS and the clock are doubles."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ def dynamodb() -> tuple[DynamoDBClient, dict[str, str]]:
 
 @pytest.fixture
 def service(dynamodb: tuple[DynamoDBClient, dict[str, str]]) -> Service:
-    """A service of its own for each test; the tables are shared by a module, the people in them are not."""
+    """Make a service for each test. A module shares the tables, but each test has its own people."""
     client, tables = dynamodb
     return Service(client, tables)

@@ -1,4 +1,4 @@
-"""docs/aws-facts.md: every fact has a page of AWS, and the places that rely on it exist."""
+"""Tests docs/aws-facts.md: every fact has a page of AWS, and the places that rely on it exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cost of one-time passwords follows from what was counted and from the price table."""
+"""Tests the cost of one-time passwords, which follows from counted calls and the price table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arithmetic of the figures about groups."""
+"""Tests the arithmetic of the figures about groups."""
 
 from __future__ import annotations
 

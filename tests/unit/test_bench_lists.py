@@ -1,4 +1,4 @@
-"""The figures of long lists in the benchmarks: each list is read to its end, and grows with its rows."""
+"""Tests the figures of long lists in the benchmarks: each list is read to its end, and grows with its rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cursor tells its holder: nothing. What it does for anybody else, or for another list: nothing."""
+"""Tests that a cursor reveals nothing to its holder, and is useless for anybody else or another list."""
 
 from __future__ import annotations
 

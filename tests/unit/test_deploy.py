@@ -1,6 +1,6 @@
-"""`make deploy` and `make diff`: what is checked before the CDK runs, what is reported as lost, the endpoints file.
+"""Tests `make deploy` and `make diff`: checks before the CDK runs, reports of losses, the endpoints file.
 
-AWS is moto; the CDK command line is a script that writes what the real one would.
+moto plays AWS. The CDK command line is a script that writes the files of the real one.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def put_stack(session: boto3.Session, settings: StageSettings, **resources: dict
 
 @pytest.fixture
 def cdk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put a script in the CDK's place; its log of steps is what is returned."""
+    """Put a script in the CDK's place, and return the log of its steps."""
     import sys
 
     log, script = tmp_path / "steps", tmp_path / "cdk"
@@ -174,7 +174,7 @@ def test_a_stage_that_keeps_its_data_says_where_it_is(session: boto3.Session) ->
 
 
 def test_more_concurrency_than_the_account_has_is_refused_before_synthesis() -> None:
-    """AWS's answer is stubbed: moto does not know the call."""
+    """The answer of AWS is stubbed, because moto does not know the call."""
     client = boto3.client("lambda", "ap-south-1", aws_access_key_id="test", aws_secret_access_key="test")
     session, target = Session(client), Target("prod", ACCOUNT, REGION)
     with Stubber(client) as stubber:
@@ -188,7 +188,7 @@ def test_more_concurrency_than_the_account_has_is_refused_before_synthesis() -> 
 
 
 class Session:
-    """Of one client."""
+    """Holds one client."""
 
     def __init__(self, client: Any) -> None:
         self._client = client

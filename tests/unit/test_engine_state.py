@@ -1,4 +1,4 @@
-"""The local engine's saved state on another port."""
+"""Tests the local engine's saved state on another port."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Imports point one way (pyproject.toml, `tool.importlinter`), the environment is read in one place, use cases are told
-the time, and a function loads only what it uses.
+"""Tests the layers: imports point downwards (pyproject.toml, `tool.importlinter`), one module reads the environment,
+use cases get the time from their callers, and a function loads only what it uses.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def test_only_the_settings_read_the_environment() -> None:
 
 
 def test_use_cases_are_told_the_time() -> None:
-    """A default for measuring how long something takes is all they may ask of the clock themselves."""
+    """Use cases may use the clock only as a default for measuring durations."""
     assert len(USE_CASES) > 100
     calls = [
         (name, node.func) for name, tree in USE_CASES.items() for node in ast.walk(tree) if isinstance(node, ast.Call)
@@ -61,13 +61,13 @@ def test_use_cases_are_told_the_time() -> None:
         for name, call in calls
         if isinstance(call, ast.Attribute)
         and ast.unparse(call.value) in {"time", "datetime", "datetime.datetime"}
-        and call.attr not in {"fromtimestamp", "fromisoformat"}  # turn a time that was given into another form
+        and call.attr not in {"fromtimestamp", "fromisoformat"}  # convert a given time
     ]
     assert clocks == []
 
 
 def loaded_by(module: str) -> set[str]:
-    """All modules in a fresh process that imports `module`."""
+    """Return all modules in a fresh process that imports `module`."""
     code = f"import sys, {module}; print('\\n'.join(sys.modules))"
     run = subprocess.run(  # noqa: S603
         [sys.executable, "-c", code],

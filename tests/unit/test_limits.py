@@ -1,4 +1,4 @@
-"""Rate limits: exact where they guard authentication, bounded where they are counted in memory."""
+"""Tests rate limits: exact for authentication, and bounded where they are counted in memory."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ def subject() -> str:
 
 
 class Environment:
-    """A function environment: a meter of its own over the shared table, read before each take as a send does."""
+    """Plays an execution environment: a meter of its own over the shared table, which is read before each take as by a
+    send.
+    """
 
     def __init__(self, store: LimitStore, limit: Limit = Limit.SENDS, **options: Any) -> None:
         self.store = store
         self.meter = Meter(limit, store, **options)
 
     def take(self, who: str, now_ms: int) -> ProtocolError | None:
-        """None if let through."""
+        """Take one. Return None if it was allowed."""
         try:
             self.meter.refuse_if_empty(who, now_ms=now_ms)
             self.meter.take(who, stored_full_at_ms=stored_full_at(self.store, who, self.meter.limit), now_ms=now_ms)

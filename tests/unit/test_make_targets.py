@@ -1,4 +1,4 @@
-"""What tools say to somebody who calls them wrongly or for the first time."""
+"""Tests what tools say to somebody who calls them wrongly or for the first time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tools import app, run, service_keys, sms, totp
 
 
 class Engine:
-    """An engine that has taken these SMS."""
+    """Plays an engine that has received these SMS."""
 
     def __init__(self, *_: object) -> None: ...
 
@@ -20,7 +20,7 @@ class Engine:
 
 
 def wrong_use(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What `make app` prints to arguments that it refuses before it looks for an engine."""
+    """Return what `make app` prints for arguments that it refuses before it looks for an engine."""
     with pytest.raises(SystemExit) as ended:
         app.main(arguments)
     assert ended.value.code == 2
@@ -77,7 +77,7 @@ def test_of_the_sms_to_a_number_the_newest_is_printed(
 def test_the_code_of_an_authenticator_is_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The secret and the time are those of RFC 6238, appendix B; its code ends with these six digits."""
+    """Secret and time are those of RFC 6238, appendix B. Its code ends with these six digits."""
     monkeypatch.setattr("time.time", lambda: 1_111_111_109)
     monkeypatch.setattr(sys, "argv", ["totp", "gezd gnbv gy3t qojq gezd gnbv gy3t qojq"])
     assert (totp.main(), capsys.readouterr().out) == (0, "081804\n")

@@ -1,4 +1,4 @@
-"""Waiting on slow machines: the engine saves its state in peace, a demonstration that fails stops nobody's engine."""
+"""Tests waiting on slow machines: the engine has time to save its state, and a failed demonstration stops no engine."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ time.sleep(600)
 
 
 def process(folder: Path, script: str) -> Engine:
-    """An engine whose process is the script."""
+    """Make an engine whose process is the script."""
     (folder / "state").mkdir()
     engine = Engine(folder)
     engine._process = subprocess.Popen([sys.executable, "-c", script, str(folder)])  # noqa: S603  # our own script
@@ -113,7 +113,7 @@ class Stopped:
 def made(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *arguments: str, fault: Exception | None = None
 ) -> tuple[int, list[str]]:
-    """Run `make run` without an engine; its exit status, and what was done."""
+    """Run `make run` without an engine. Return its exit status and its steps."""
     done: list[str] = []
 
     async def play(*_: Any) -> None:

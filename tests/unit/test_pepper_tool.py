@@ -1,4 +1,4 @@
-"""The steps by which an operator replaces the pepper (tools/pepper.py)."""
+"""Tests the steps by which an operator replaces the pepper (tools/pepper.py)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read(secret: str) -> Pepper:
 
 
 def stepped() -> tuple[str, str, str, str]:
-    """The texts of the secret from one value to the next."""
+    """Return the texts of the secret from one value to the next."""
     both = tool.next_value(FIRST, now_seconds=NOW)
     used = tool.use(both, proof=read(both).proof, now_seconds=NOW)
     ended = tool.end(used, proof=read(used).proof, now_seconds=NOW + tool.LONGEST_SECONDS)

@@ -1,4 +1,4 @@
-"""Policy: the whole space of parties and questions, and the matrix written out a second time."""
+"""Tests the policy in the whole space of parties and questions, against a matrix that is written independently."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def standing(organisation: OrganisationId, *, listed: bool = False) -> Standing:
 
 PUBLIC, COLLEAGUE, OFFICIAL = Viewer(None), Viewer(standing(HERE)), Viewer(standing(THERE))
 VIEWERS = (PUBLIC, OFFICIAL, COLLEAGUE, Viewer(standing(HERE, listed=True)))
-"""COLLEAGUE and OFFICIAL are named for what they are to the people of HERE."""
+"""COLLEAGUE and OFFICIAL are named for their relation to the people of HERE."""
 
 CITIZEN, UNLISTED, LISTED = None, standing(HERE), standing(HERE, listed=True)
 
 
 def people(*, is_viewer: bool | None = None) -> Iterator[Person]:
-    """Every kind of person that there is, each with every audience on all fields."""
+    """Yield every kind of person, each with every audience on all fields."""
     for whose, self, blocks, invites, audience in product(
         (CITIZEN, UNLISTED, LISTED, standing(THERE), standing(THERE, listed=True)),
         (False, True) if is_viewer is None else (is_viewer,),
@@ -63,7 +63,7 @@ def may_in(viewer: Viewer, group: GroupView) -> set[str]:
     return {asked for asked in GROUP_ACTIONS if decide(viewer, group, asked)}
 
 
-# The matrix, written out by hand: rows are whom it is about, columns what the viewer is to them.
+# The matrix, written by hand: rows are the people concerned, columns the viewer's relation to them
 
 NOBODY, OFFICIALS, ALL = (0, 0, 0), (1, 1, 0), (1, 1, 1)
 SAME_ORGANISATION = (1, 0, 0)
@@ -204,7 +204,7 @@ def test_a_block_denies_everything_but_oneself() -> None:
 
 
 def test_who_is_nearer_never_may_less() -> None:
-    """Public, official of another organisation, colleague: each may all that the one before may. No exceptions."""
+    """Of public, official of another organisation and colleague, each may do everything that the previous one may."""
     for person in people(is_viewer=False):
         if person.standing is None or person.standing.organisation == HERE:
             assert may(PUBLIC, person) <= may(OFFICIAL, person) <= may(COLLEAGUE, person)

@@ -1,4 +1,4 @@
-"""What the service sends is held to docs/protocol in every test; here, that this check can fail."""
+"""Tests that the check of all traffic against docs/protocol, which every test runs, can fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the repository promises: a licence, a contact, and that git ignores the keys that readers of the docs create."""
+"""Tests promises of the repository: a licence, a contact, and that git ignores the keys that readers of the docs
+create.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ OPTIONS = r"--(?:session|credentials|keys?|output|out|export)"
 
 
 def created_by_the_docs() -> set[str]:
-    """Names of files that commands in the docs write into the current folder: sessions, keys, profiles, lists."""
+    """Return the names of files that commands in the docs write into the current folder: sessions, keys, profiles,
+    lists.
+    """
     names = {"token.txt"}
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "sdk" / "python" / "README.md"]:
         text = page.read_text()
@@ -27,7 +31,7 @@ def created_by_the_docs() -> set[str]:
 
 
 def test_git_ignores_every_session_key_and_list_that_the_docs_have_readers_create() -> None:
-    """In any folder, and with the files that SQLite writes beside its own."""
+    """This holds in any folder, and for the files that SQLite writes beside its own."""
     created = created_by_the_docs()
     assert {"farah.json", "my-app.json", "root.key", "alice.sqlite3", "officials.xlsx", "people.csv"} <= created
     names = created | {f"mine/{name}" for name in created} | {".env", "docs/app.json", "alice.sqlite3-wal"}

@@ -1,4 +1,4 @@
-"""Seeded citizens are what registering and joining would have made, as the stores read them."""
+"""Tests that seeded citizens equal those of real registrations and joinings, as the stores read them."""
 
 from __future__ import annotations
 

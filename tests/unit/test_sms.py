@@ -1,4 +1,4 @@
-"""SMS: which numbers get any, how many of each purpose, and the text that operators have registered."""
+"""Tests SMS: which numbers get any, how many of each purpose, and the registered text."""
 
 from __future__ import annotations
 

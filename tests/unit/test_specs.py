@@ -1,4 +1,4 @@
-"""The committed specifications say what the code says, and are well formed."""
+"""Tests that the committed specifications agree with the code and are well formed."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def references(node: Any) -> Iterator[str]:
 
 
 def resolve(document: dict[str, Any], reference: str) -> Any:
-    """Raises KeyError for a reference that leads nowhere."""
+    """Return the target of a reference. Raises KeyError for a reference that leads nowhere."""
     assert reference.startswith("#/")
     node: Any = document
     for step in reference[2:].split("/"):
@@ -71,7 +71,7 @@ def resolve(document: dict[str, Any], reference: str) -> Any:
 
 
 def routes_of(app: APIGatewayHttpResolver) -> dict[tuple[str, str], int]:
-    """The status of success of each route."""
+    """Return the success status of each route."""
     return {
         (method, route.openapi_path): int(route.status_code)
         for route in app._static_routes + app._dynamic_routes

@@ -1,4 +1,4 @@
-"""Which changes of a specification programs in use would notice, and which they would not."""
+"""Tests which changes of a specification existing programs would notice."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ PUBLISHED: Json = {
 
 
 def changed(change: Callable[[Json, Json, Json], object]) -> list[str]:
-    """`change` gets the operation, the schema that is sent and the one that is got."""
+    """Call `change` with the operation, the request's schema and the answer's schema."""
     new = copy.deepcopy(PUBLISHED)
     change(new["paths"]["/v1/otps"]["post"], new["components"]["schemas"]["New"], new["components"]["schemas"]["Otp"])
     return breaking(PUBLISHED, new)

@@ -1,4 +1,4 @@
-"""Four eyes: asked for by one, carried out once when another one of another unit approves, with its audit entry."""
+"""Tests approvals: one person requests, another one of another unit approves, and the change is executed once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Rename(Wire):
 
 @dataclass(frozen=True)
 class Renaming(ApprovedOperation[Rename]):
-    """Something that takes two, of the least kind."""
+    """Makes a minimal change that needs two people."""
 
     organisations: OrganisationStore
     permission = Permission.ROLES
@@ -64,7 +64,7 @@ class Renaming(ApprovedOperation[Rename]):
 
 
 class World:
-    """A ministry of two zones. Its nodal officer asks, the administrator of the western zone decides."""
+    """Holds a ministry of two zones. Its nodal officer requests, and the administrator of the western zone decides."""
 
     def __init__(self, service: Service) -> None:
         self.service, self.client = service, cast("Any", service.client)
@@ -114,7 +114,7 @@ def world(service: Service) -> World:
 
 
 def overtaken(world: World, other: Callable[[], Any]) -> World:
-    """The same, but `other` happens just before the first transaction."""
+    """Return a world in which `other` is called just before the first transaction."""
     slow = copy(world)
     slow.client = OvertakenClient(world.service.client, "transact_write_items", other)
     slow.staff = Administration(world.service, slow.client)

@@ -1,4 +1,4 @@
-"""The matrix of administration: every cell at every place, roles that exclude each other, who grants what."""
+"""Tests the matrix of administration: every cell at every place, roles that exclude each other, and who grants what."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ ENOUGH = {
     "propose": {"read", "propose"},
     "own": {"read"},
 }
-"""What each kind of cell is good for, said a second time."""
+"""The needs that each kind of cell satisfies, written independently of the code."""
 
 
 class World:
-    """A railway with two zones and a division, and another ministry."""
+    """Holds a railway with two zones and a division, and another ministry."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -42,7 +42,7 @@ class World:
         return Caller(who, (Assignment(ME, role, place, "operator", NOW),), NOW)
 
     def places(self) -> Iterator[tuple[str, Place, bool]]:
-        """Seen from an assignment at the zone: a name, the place, and whether it is in the zone."""
+        """Yield places as seen from an assignment at the zone: a name, the place, and whether it is in the zone."""
         yield "own", Place(self.organisation, self.zone), True
         yield "below", Place(self.organisation, self.division), True
         yield "sibling", Place(self.organisation, self.sibling), False
@@ -110,7 +110,7 @@ def test_nobody_grants_above_their_own_and_nobody_makes_platform_administrators(
 
 
 def test_nobody_grants_what_they_may_not_do_themselves() -> None:
-    """But for nodal officers, who grant whatever there is in their organisation."""
+    """Nodal officers are the exception: they grant every role in their organisation."""
     for role, grantors in GRANTED_BY.items():
         for grantor in grantors - {Role.NODAL_OFFICER}:
             for permission, cells in MATRIX.items():

@@ -1,4 +1,4 @@
-"""Lists of administration cost what their rows cost: twice as many rows are at most twice the reads and a constant."""
+"""Tests the costs of lists in administration: twice as many rows take at most twice the reads and a constant."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tools.bench.reads import MeteredClient
 
 PAGE = 20
 CONSTANT = 40
-"""Read units: what a list costs whatever its length, which is the way from the root to where it begins."""
+"""Read units that a list costs whatever its length, for the way from the root to its beginning."""
 
 
 def grow(service: Service, of: OrganisationId, count: int, *, officials: int = 0, fan: int = 5) -> list[UnitId]:
-    """Make so many units, `fan` in each, that all lie below the first; and officials' rows in each."""
+    """Make so many units, `fan` in each, all below the first, with rows of officials in each."""
     store, tree = service.organisations, service.organisations.glance(of)
     assert tree is not None
     made: list[UnitId] = []
@@ -210,7 +210,7 @@ def test_a_move_that_was_overtaken_changes_no_path(service: Service, monkeypatch
 
 
 class MovedBetween:
-    """Reads one batch after another, and moves units behind the first that has `seen`, before the list of moves."""
+    """Reads one batch after another, and moves units after the first that has `seen`, before the list of moves."""
 
     def __init__(self, client: Any, seen: UnitId, move: Callable[[], None]) -> None:
         self.client, self.seen, self.move = client, {"S": f"0#{id_text(seen)}"}, move
@@ -234,7 +234,7 @@ class MovedBetween:
 def test_units_that_are_read_by_several_calls_stand_where_they_were_or_are(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A path made of a row of before and of moves of after may be one that there never was."""
+    """A path from an old row and newer moves may be one that never existed."""
     monkeypatch.setattr("sandes.store.organisations.MAX_REWRITTEN", 2)
     monkeypatch.setattr("sandes.store.dynamo.BATCH_KEYS", 1)
     monkeypatch.setattr("sandes.store.organisations.BATCH_KEYS", 1, raising=False)

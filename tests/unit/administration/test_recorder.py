@@ -1,4 +1,6 @@
-"""The audit chain: an act and its entry are written together or not at all, and the chain has neither gap nor fork."""
+"""Tests the audit chain: an act and its entry are written together or not at all, and the chain has no gap and
+no fork.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ def entries(service: Service, chain: OrganisationId) -> list[Entry]:
 
 
 def check(found: list[Entry], *, key: AuditKey = KEY) -> None:
-    """Signed one by one, numbered from 1 without gaps, each holding the hash of the one before, later than it."""
+    """Check that entries are signed, numbered from 1 without gaps, linked by hashes, and ordered by time."""
     prev, at_ms = FIRST, 0
     for number, entry in enumerate(found, start=1):
         assert entry.seq == number
@@ -59,7 +61,7 @@ def check(found: list[Entry], *, key: AuditKey = KEY) -> None:
 
 
 def put(service: Service, name: str) -> Put:
-    """Any operation: a row of the directory."""
+    """Build any operation: a put of a directory row."""
     item = {"p": {"S": f"X#{name}"}, "s": {"S": "0"}}
     free = Condition(f"{name} is free")
     return Put(service.tables["directory"], item, condition="attribute_not_exists(p)", named=free, old=True)
@@ -172,7 +174,7 @@ def test_an_environment_that_was_overtaken_appends_behind_what_the_other_wrote(s
     found = entries(service, chain)
     check(found)
     assert [entry.action for entry in found] == ["a.one", "b.one", "a.two"]
-    assert found[2].at_ms == NOW_MS + 11  # never before the entry it stands behind
+    assert found[2].at_ms == NOW_MS + 11  # never earlier than the previous entry
 
 
 def test_an_append_costs_one_call_and_the_first_of_an_environment_one_more(service: Service) -> None:
@@ -268,11 +270,11 @@ def test_many_writers_at_one_chain_leave_neither_gap_nor_fork(service: Service, 
     assert sorted(entry.action for entry in found) == sorted(f"w{w}.n{n}" for w in range(writers) for n in range(4))
 
 
-# The stores: with a writer every change goes through it, and answers as without.
+# The stores: with a writer, every change uses it, and the results are the same
 
 
 class Audited:
-    """The operators' operations, with a writer in every store."""
+    """Runs the operators' operations with a writer in every store."""
 
     def __init__(self, service: Service) -> None:
         self._service, self.chain = service, new_organisation_id()
@@ -305,7 +307,7 @@ def test_every_change_of_an_organisation_leaves_an_entry(service: Service) -> No
     desk = audited.operate("unit.create", organisation=of, name="Desk", kind="office")["unit"]
     audited.operate("unit.rename", organisation=of, unit=unit, name="Coal and lignite")
     audited.operate("unit.move", organisation=of, unit=desk, parent=unit)
-    audited.operate("unit.move", 0, organisation=of, unit=desk, parent=unit)  # it is there already
+    audited.operate("unit.move", 0, organisation=of, unit=desk, parent=unit)  # it exists already
     audited.operate("unit.remove", organisation=of, unit=desk)
     audited.operate("organisation.show", 0, organisation=of)
     with pytest.raises(ProtocolError):

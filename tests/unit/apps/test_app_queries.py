@@ -1,4 +1,4 @@
-"""An app lists its approved templates: each once, page by page, whatever the number of versions."""
+"""Tests the list of approved templates: each once, page by page, whatever the number of versions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.service import AUDIENCE, MAX_EXPIRY_SECONDS, NOW_MS, PEPPER, 
 
 
 class Counting:
-    """A client of DynamoDB that counts queries."""
+    """Counts the queries of a DynamoDB client."""
 
     def __init__(self, client: Any) -> None:
         self._client, self.queries = client, 0

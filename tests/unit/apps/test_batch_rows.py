@@ -1,4 +1,4 @@
-"""Rows of a batch's file: what is read, what is a fault of a row, what makes the whole file useless."""
+"""Tests the rows of a batch's file: valid rows, faults of rows, and faults that make the whole file unusable."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_too_long_values_and_control_characters_are_faults_of_their_row() -> Non
         ("phone,name,name", "duplicate_column"),
         ("phone,name,age", "unknown_column"),
         ("phone", "missing_column"),
-        ("", "no_recipient_column"),  # what stands below an empty line is the header
+        ("", "no_recipient_column"),  # the row below an empty line is the header
     ],
 )
 def test_a_header_that_does_not_fit_makes_the_file_useless(header: str, code: str) -> None:

@@ -1,4 +1,4 @@
-"""Quotas: never passed, however many environments take from them; given back to nobody but a new window."""
+"""Tests quotas: concurrent environments never exceed them, and what is given back stays in its window."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def environment(service: Service, client: Any = None) -> Quotas:
 
 
 def taken(quotas: Quotas, of: App, *, at: int = START, tries: int, count: int = 1) -> int:
-    """How many of `tries` were let through."""
+    """Return how many of `tries` were allowed."""
     through = 0
     for _ in range(tries):
         try:
@@ -67,7 +67,7 @@ def test_many_environments_together_never_pass_the_quota(service: Service, per_m
     with ThreadPoolExecutor(8) as pool:
         through = sum(pool.map(lambda quotas: taken(quotas, limited, tries=60), environments))
     assert through <= min(per_minute, per_day)
-    assert through >= min(per_minute, per_day) - 8 * (min(per_minute, per_day) // 100)  # what is left in shares
+    assert through >= min(per_minute, per_day) - 8 * (min(per_minute, per_day) // 100)  # the rest is in shares
     (minute, day) = environment(service).usage(limited, test=False, now_seconds=START)
     assert minute.used <= per_minute
     assert day.used <= per_day
@@ -178,5 +178,5 @@ def test_what_is_given_back_may_be_taken_again_in_the_same_window(service: Servi
     assert [window.used for window in quotas.give_back(limited, windows, 1, test=False)] == [1, 1]
     assert taken(quotas, limited, tries=3) == 1
     quotas.take(limited, 1, test=False, now_seconds=START + MINUTE)
-    quotas.give_back(limited, windows[:1], 1, test=False)  # of a minute that is over
+    quotas.give_back(limited, windows[:1], 1, test=False)  # the minute is over
     assert taken(quotas, limited, tries=3, at=START + MINUTE) == 1

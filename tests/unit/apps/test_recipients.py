@@ -1,4 +1,4 @@
-"""Whom an app may write to: anybody, its guests, or nobody at all but magic numbers."""
+"""Tests whom an app may write to: everybody, its guests, or only magic numbers."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_magic_numbers_have_no_limits(service: Service) -> None:
 
 
 def all_refused(service: Service, app: AppKeys, id: str) -> list[ErrorCode]:
-    """With what each call about an OTP is refused."""
+    """Return the refusals of all calls about an OTP."""
     calls: list[Callable[[], Any]] = [
         lambda: state(service, app, id),
         lambda: check(service, app, id, "123456"),

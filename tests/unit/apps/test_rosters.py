@@ -1,4 +1,4 @@
-"""What rosters say and change, as pure functions."""
+"""Tests rosters as pure functions: their rows and changes."""
 
 from __future__ import annotations
 

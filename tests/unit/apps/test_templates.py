@@ -1,4 +1,4 @@
-"""Templates: text with names in it and nothing else; what arrives is what was approved, filled in."""
+"""Tests templates: they consist of text and names, and the sent text is the approved text with its variables."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ TEXTS = (
 @pytest.mark.parametrize("before", TEXTS)
 @pytest.mark.parametrize("behind", TEXTS)
 def test_nothing_of_an_approved_text_is_missing_from_what_is_sent(before: str, behind: str) -> None:
-    """Whatever is accepted is sent whole: around a value, and without one."""
+    """Every accepted text is sent completely, around a value and without one."""
     text = f"{before}{{{{ x }}}}{behind}"
     try:
         made = template(en=text)

@@ -1,4 +1,4 @@
-"""A test key sees, changes and uses up nothing of what live keys do, and the reverse (docs/adr/0037)."""
+"""Tests that test keys and live keys neither see, change nor use up anything of each other (docs/adr/0037)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where webhooks may go: every way that is known of reaching what the internet cannot reach is refused."""
+"""Tests that webhooks cannot reach any address that is not public, in any known way."""
 
 from __future__ import annotations
 

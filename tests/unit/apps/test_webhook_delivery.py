@@ -1,4 +1,4 @@
-"""One event on its way to one webhook: delivered, retried for three days, given up, never sent where it must not go."""
+"""Tests deliveries of one event to one webhook: success, retries for three days, failure, and refused addresses."""
 
 from __future__ import annotations
 
@@ -289,7 +289,7 @@ def test_an_entry_for_an_event_that_never_came_is_dropped_after_two_minutes(hook
 def test_a_crash_before_the_attempt_is_written_down_neither_loses_it_nor_forks_the_retries(
     dynamodb: tuple[DynamoDBClient, dict[str, str]],
 ) -> None:
-    """The next attempt is in the queue by then; the entry that crashed comes back as well."""
+    """The next attempt is in the queue already, and the interrupted entry comes again too."""
     client, tables = dynamodb
     hooks = Hooks(client, tables)
     hook, event = hooks.create(), hooks.happen()

@@ -1,4 +1,4 @@
-"""Webhooks as an app keeps them: registered, changed, tested, listed, asked for again."""
+"""Tests an app's calls about its webhooks: registering, changing, testing, listing, redelivering."""
 
 from __future__ import annotations
 

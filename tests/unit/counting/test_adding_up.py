@@ -1,4 +1,4 @@
-"""From what people and apps do, by way of the records that the tables' streams hold of it, to numbers."""
+"""Tests counting from the acts of people and apps, by the records of the tables' streams, to the numbers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SOURCES = ("directory", "codes", "deliveries", "statistics")
 
 
 class Counting:
-    """A service whose tables' streams are read from where they were read last, as by Lambda."""
+    """Holds a service whose tables' streams are read incrementally, as by Lambda."""
 
     def __init__(self) -> None:
         client, tables, database = memory_dynamodb()
@@ -65,7 +65,7 @@ class Counting:
                 assert add(table, records, self.deps).skipped == 0
 
     def of(self, scope: str, step: Step = "day") -> dict[str, int]:
-        """All that was ever counted, whenever the database's clock says that it was."""
+        """Return all counts ever made, at any time of the database's clock."""
         rows = self.store.read(scope, f"{step}#", f"{step}#~")
         total: dict[str, int] = {}
         for counts in rows.values():
@@ -192,7 +192,7 @@ def status_deps(counting: Counting) -> StatusDependencies:
 
 
 def message(counting: Counting, app: AppId, **changed: Any) -> AppMessage:
-    """An app's message as it is stored when it is accepted."""
+    """Build an app's message as it is stored when it is accepted."""
     terms: dict[str, Any] = {
         "app": app,
         "id": new_message_id(NOW_MS),
@@ -357,7 +357,7 @@ def test_a_batch_for_more_rows_than_a_transaction_takes_is_counted_once_though_i
 
 
 class _Replaced:
-    """A client with another `transact_write_items`."""
+    """Replaces `transact_write_items` of a client."""
 
     def __init__(self, client: Any, transact: Any) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""What functions count in memory: how often it is written, and what is lost."""
+"""Tests counts in memory: how often they are written, and what is lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MINISTRY, DEPARTMENT = OrganisationId(b"m" * 8), OrganisationId(b"d" * 8)
 
 
 class Table:
-    """Takes puts and keeps what they held; fails while `failing`."""
+    """Takes puts and keeps their content. It fails while `failing` is true."""
 
     def __init__(self) -> None:
         self.rows: list[list[Any]] = []
@@ -36,7 +36,7 @@ class Table:
 
 
 class LostAnswers:
-    """Passes puts on; while `losing`, their answers do not come back."""
+    """Passes puts on. While `losing` is true, their answers are lost."""
 
     def __init__(self, client: Any) -> None:
         self.client, self.losing, self.lost = client, False, 0
@@ -97,7 +97,7 @@ def test_what_cannot_be_written_is_written_later_and_no_message_fails_for_it(tab
     for _ in range(2):
         tally.count("direct_messages", None, now_ms=NOW_MS)
     assert table.total == WRITE_EVERY + 1
-    assert len(table.rows) == 2  # what was tried before, and what came since
+    assert len(table.rows) == 2  # the earlier attempt, and the later counts
 
 
 def test_a_write_that_had_taken_effect_though_its_answer_got_lost_counts_once() -> None:

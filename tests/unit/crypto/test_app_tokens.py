@@ -1,4 +1,4 @@
-"""App tokens: one algorithm, one audience, one minute, and one request that they are good for."""
+"""Tests app tokens: one algorithm, one audience, one minute, and one request for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attestations: what is signed, and that what is not disclosed stays hidden."""
+"""Tests attestations: the signed statement, and that undisclosed fields stay hidden."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Codes, the pepper and the sender hash: what is stored tells nothing without its key."""
+"""Tests codes, the pepper and the sender hash: stored values reveal nothing without the key."""
 
 from __future__ import annotations
 

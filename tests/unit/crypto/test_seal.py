@@ -1,4 +1,4 @@
-"""seal2: what the service sealed opens with one key under one header; what anybody else sealed opens with none."""
+"""Tests seal2: only the service can seal, and each envelope opens with one key under one header."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SMALL_ORDER = [
     "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 ]
-"""The points of order 1, 2, 4 and 8 on Curve25519 and its twist, and their spellings above the prime."""
+"""The points of order 1, 2, 4 and 8 on Curve25519 and its twist, and their encodings above the prime."""
 
 
 def seal(plain: bytes, *, header: bytes = HEAD, public: bytes = PUBLIC, service: Key = SERVICE) -> bytes:
@@ -90,7 +90,7 @@ def test_every_single_flipped_bit_of_the_sealed_bytes_breaks_the_seal() -> None:
 
 
 def test_without_the_services_private_key_nothing_can_be_sealed_that_opens() -> None:
-    """Whoever can write rows knows every public key, and chooses ephemeral and static keys as they like."""
+    """Whoever can write rows knows every public key and may choose ephemeral and static keys."""
     own = ServiceKeys.key(1, b"a secret that somebody else has made")
     borrowed = Key(1, own.private, SERVICE.public)
     shared = bytes(PrivateKey.generate())
@@ -116,7 +116,7 @@ def test_one_ephemeral_key_gives_every_device_a_key_of_its_own() -> None:
     sealing = Sealing(SERVICE)
     heads = [HEADER.pack(2, bytes(16), bytes([n] * 16), 7, 1_790_000_000, 1) for n in range(3)]
     other = bytes(PrivateKey.generate())
-    publics = [PUBLIC, PUBLIC, bytes(PrivateKey(other).public_key)]  # two devices may have copied one key
+    publics = [PUBLIC, PUBLIC, bytes(PrivateKey(other).public_key)]  # two devices may have copies of one key
     rows = [sealing(b"\0" * 100, seal_public=public, header=head) for head, public in zip(heads, publics, strict=True)]
     assert len({row[:32] for row in rows}) == 1
     assert len({row[32:] for row in rows}) == 3
@@ -127,7 +127,7 @@ def test_one_ephemeral_key_gives_every_device_a_key_of_its_own() -> None:
 
 
 def test_another_plaintext_under_the_same_header_gets_another_key() -> None:
-    """Else the two ciphertexts would differ exactly where the plaintexts do."""
+    """Otherwise the two ciphertexts would differ exactly where the plaintexts do."""
     sealing = Sealing(SERVICE)
     first, second = (sealing(plain, seal_public=PUBLIC, header=HEAD) for plain in (b"one text", b"two text"))
     assert first[:32] != second[:32]

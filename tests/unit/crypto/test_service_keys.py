@@ -1,4 +1,4 @@
-"""Keys of the service: made from a secret, introduced one by the other, in force from a time on."""
+"""Tests service keys: derivation from a secret, introductions, and the time from which each is in force."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signed statements: none passes for another, and a signature fits one key and one statement."""
+"""Tests signed statements: none passes for another, and a signature fits one key and one statement."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_signature_fits_its_own_statement_and_key_only() -> None:
 
 
 def test_a_signature_over_a_seal_key_is_none_over_a_registration() -> None:
-    """Both are over bytes of the caller's choice; the label keeps them apart."""
+    """The caller chooses the bytes of both. Only the label keeps them apart."""
     public = KEYS.seal_public
     signature = KEYS.sign(seal_key_statement(1, public))
     assert not signed_by(KEYS.identity_public, b"SANDES1/register\0" + b"\0\0\0\x01" + public, signature)

@@ -1,4 +1,4 @@
-"""Tokens: one algorithm, one audience, five minutes, and a signature that has one form only."""
+"""Tests tokens: one algorithm, one audience, five minutes, and a signature in one form only."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEYS = DeviceKeys(identity=SigningKey(bytes(range(32))))
 HEADER = {"alg": "EdDSA", "kid": ADDRESS}
 CLAIMS = {"iss": ADDRESS, "aud": "sandes:test", "iat": NOW, "exp": NOW + 300}
 ORDER = 2**252 + 27742317777372353535851937790883648493
-"""The order of Ed25519's base point (RFC 8032): S plus this is the same number to a careless verifier."""
+"""The order of Ed25519's base point (RFC 8032). A careless verifier accepts S plus this number too."""
 
 
 def verify(token: str, *, now_seconds: int = NOW, identity_key: bytes = KEYS.identity_public) -> Any:
@@ -152,7 +152,7 @@ def test_a_signature_by_another_key_or_cut_short_or_changed_is_refused() -> None
 
 
 def test_a_key_of_small_order_verifies_nothing() -> None:
-    """With the identity as key and R, S = 0 is a signature of everything to a careless verifier."""
+    """With the identity as key and R, a careless verifier accepts S = 0 as a signature of everything."""
     identity = bytes([1]) + bytes(31)
     token = f"{unsigned(HEADER)}.{base64url_text(identity + bytes(32))}"
     with pytest.raises(TokenInvalid):

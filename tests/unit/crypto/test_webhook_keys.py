@@ -1,4 +1,4 @@
-"""Keys of webhooks: derived, told apart, and signatures that others' code accepts."""
+"""Tests keys of webhooks: their derivation, their difference, and signatures that other libraries accept."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def parts(signature: str) -> dict[str, bytes]:
 
 
 def test_a_known_webhook_has_known_keys_and_signatures() -> None:
-    """Known answers: a change would silence every webhook there is."""
+    """These are known answers. A change would break every existing webhook."""
     assert KEYS.public_key(HOOK) == "whpk_MV8UtMplBT6UA4w8NPjwS/QQ7bmfo9wa/wStXceakkA="
     assert KEYS.secret(HOOK) == "whsec_qD6GKzUBi9GSV75ht4kcvMJLVuxTntyceGWgjhv67FU="
     assert KEYS.signature(HOOK, id=ID, timestamp=1_790_000_000, body=BODY) == (

@@ -1,4 +1,4 @@
-"""A `Sandes-Act` of another form gets one refusal, whoever reads it: the HTTPS API or what checks the act itself."""
+"""Tests that a malformed `Sandes-Act` gets the same refusal from the HTTPS API and from the check of the act itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OF_ANOTHER_FORM = {
 
 
 def over_https(header: str) -> Any:
-    """The refusal of a route that takes the header, as functions/client has them."""
+    """Return the refusal of a route that takes the header, like those of functions/client."""
     app = resolver()
 
     @app.get("/v1/me")

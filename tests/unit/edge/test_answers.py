@@ -1,4 +1,4 @@
-"""What the routes of every API answer with: fields without a value are left out, as the specifications say."""
+"""Tests the answers of every API's routes: fields without a value are absent, as the specifications say."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ APPS = (client, otp, apps, app_groups, admin, admin_people, admin_apps)
 
 
 def models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Every model that a type is made of."""
+    """Yield every model that a type consists of."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
         for field in annotation.model_fields.values():

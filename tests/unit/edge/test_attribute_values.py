@@ -1,4 +1,4 @@
-"""DynamoDB's JSON without botocore's model: the same requests and the same answers as with it."""
+"""Tests DynamoDB's JSON without botocore's model: requests and answers are the same as with it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Raw:
 
 
 class Wire:
-    """A client with a made-up answer in the place of the network; the last request is kept."""
+    """Holds a client with a made-up answer instead of the network. It keeps the last request."""
 
     def __init__(self, *, light: bool) -> None:
         session = get_session()
@@ -73,7 +73,7 @@ items = st.dictionaries(names, values, min_size=1, max_size=4)
 
 
 def as_json(value: Any) -> Any:
-    """As DynamoDB says it."""
+    """Return the JSON form that DynamoDB uses."""
     return json.loads(json.dumps(value, default=lambda data: base64.b64encode(data).decode()))
 
 
@@ -117,7 +117,7 @@ def test_a_failed_condition_comes_with_the_row_that_stood() -> None:
 
 
 def test_a_light_client_does_go_by_this_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both hooks are botocore's private names: a newer one that no longer asks them is noticed here."""
+    """Both hooks are private names of botocore. This test notices a newer version that no longer uses them."""
     from sandes.edge import attribute_values
 
     seen: list[str] = []

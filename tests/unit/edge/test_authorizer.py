@@ -1,4 +1,4 @@
-"""Who may open a socket, and what its end does."""
+"""Tests who may open a socket, and the effects of its end."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def asha(service: Service) -> Person:
 
 
 def token_of(person: Person, *, keys: DeviceKeys | None = None, seconds: int | None = None) -> str:
-    """The authorizer reads the real clock, so its tokens are made by it."""
+    """Make a token by the real clock, which the authorizer reads."""
     return (keys or person.keys[0]).token(
         str(person.address()), now_seconds=int(time.time()) if seconds is None else seconds, audience=AUDIENCE
     )
 
 
 def act_of(person: Person, token: str, *, keys: DeviceKeys | None = None, ms: int | None = None) -> str:
-    """The value of Sandes-Act that opens a socket with this token."""
+    """Make the value of Sandes-Act that opens a socket with this token."""
     device = person.devices[0]
     signed = (keys or person.keys[0]).act(
         open_socket(token),
@@ -79,7 +79,7 @@ def headers_of(person: Person) -> dict[str, str]:
 
 
 def test_a_token_alone_opens_no_socket(service: Service, asha: Person) -> None:
-    """A socket lives for up to two hours: a stolen token is good for five minutes, and for no socket."""
+    """A socket lives for up to two hours. A stolen token is valid for five minutes and opens no socket."""
     token, other = token_of(asha), token_of(asha, seconds=int(time.time()) - 1)
     now_ms = time.time_ns() // 1_000_000
     acts = {
@@ -126,7 +126,9 @@ def ahead(clock: Callable[[], int], ns: int) -> int:
 def test_sockets_are_ordered_by_their_handshakes_and_not_by_the_authorizers_clocks(
     service: Service, asha: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One network blink, and the second authorizer's clock is 3 s behind the first one's: the client is not refused."""
+    """The network breaks off shortly, and the second authorizer's clock is 3 s behind the first: the client is not
+    refused.
+    """
     principals = []
     real = time.time_ns
     for skew_ns in (0, -3_000_000_000):
@@ -139,7 +141,7 @@ def test_sockets_are_ordered_by_their_handshakes_and_not_by_the_authorizers_cloc
     for principal, socket in ((older, first), (newer, second)):
         deliver.hello(Hello(type="hello", protocol=1), principal, socket, now_ms=NOW_MS, deps=service.deliver_deps())
     assert service.connection(asha) == second
-    with pytest.raises(ProtocolError, match="superseded"):  # a frame of the old socket that comes late
+    with pytest.raises(ProtocolError, match="superseded"):  # a late frame of the old socket
         deliver.hello(Hello(type="hello", protocol=1), older, first, now_ms=NOW_MS, deps=service.deliver_deps())
     assert service.connection(asha) == second
 
@@ -213,7 +215,7 @@ def test_a_device_that_was_unlinked_or_replaced_while_it_was_off_learns_so(servi
         token = person.keys[index].token(address, now_seconds=at, audience=AUDIENCE)
         error = refused(service, token, now_ms=at * 1000)
         assert (error.code, error.details) == (ErrorCode.REVOKED, {"reason": reason})
-        late = refused(service, token, now_ms=(at + 300) * 1000)  # its clock is put right first
+        late = refused(service, token, now_ms=(at + 300) * 1000)  # the clock is corrected first
         assert (late.code, late.details) == (ErrorCode.TOKEN_EXPIRED, {"server_time": (at + 300) * 1000})
     still = service.account(gone.account).devices[gone.devices[1].number]
     token = gone.keys[1].token(str(gone.address(1)), now_seconds=at, audience=AUDIENCE)
@@ -229,7 +231,7 @@ def test_a_former_device_is_forgotten_after_its_time_though_its_row_is_still_the
 
 
 def test_a_device_whose_number_was_given_to_another_learns_that_it_was_replaced(service: Service, asha: Person) -> None:
-    """Numbers come round again after 255."""
+    """Numbers are reused after 255."""
     former = DeviceKeys()
     before = replace(asha.devices[0], registration=RegistrationId(7), identity_key=former.identity_public)
     put = putting_former(service.tables["directory"], before, "replaced", now_seconds=NOW)
@@ -245,7 +247,7 @@ def test_a_device_whose_number_was_given_to_another_learns_that_it_was_replaced(
 
 
 def test_strangers_are_told_apart_by_nothing(service: Service) -> None:
-    """Whatever there is of a device, without its key the answer and the calls of the database are the same."""
+    """Without a device's key, the answer and the database calls are the same whatever exists."""
     here, gone = service.person(), service.person(2)
     service.unlink(gone, gone.devices[0].number, 1)
     stranger = DeviceKeys()
@@ -317,7 +319,7 @@ def test_a_missing_setting_is_named(settings: type[Settings]) -> None:
 def test_the_end_of_a_socket_without_what_the_authorizer_said_is_no_fault(
     service: Service, context: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """API Gateway promises `$disconnect` as a best effort; which device it was, the next `hello` will settle."""
+    """API Gateway sends `$disconnect` only as a best effort. The next `hello` shows which device it was."""
     event = {"requestContext": {"connectionId": "gone", "eventType": "DISCONNECT"} | context}
     assert disconnected(event, deps(service)) == {"statusCode": 200}
     (line,) = [vars(entry) for entry in caplog.records]

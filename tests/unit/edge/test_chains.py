@@ -1,4 +1,4 @@
-"""Chains of queue entries: counted in the body, ended at a limit, in moto's SQS."""
+"""Tests chains of queue entries in moto's SQS: counted in the body, and ended at a limit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REGION = "us-east-1"
 
 
 class Worker:
-    """A queue whose function is called with what is in it, as Lambda would."""
+    """Holds a queue whose function is called with its entries, as Lambda would."""
 
     def __init__(self) -> None:
         self.client = boto3.client("sqs", region_name=REGION)
@@ -31,7 +31,7 @@ class Worker:
         self.other = SqsQueue(self.client, self.client.create_queue(QueueName="other")["QueueUrl"])
 
     def taken(self, queue: SqsQueue) -> list[dict[str, Any]]:
-        """Take and delete what is in the queue, as the records of an event."""
+        """Return and delete the entries of the queue, as the records of an event."""
         found = self.client.receive_message(QueueUrl=queue.url, MaxNumberOfMessages=10).get("Messages", [])
         for one in found:
             self.client.delete_message(QueueUrl=queue.url, ReceiptHandle=one["ReceiptHandle"])
@@ -105,7 +105,7 @@ def test_what_is_queued_outside_of_a_queues_worker_begins_a_chain(worker: Worker
 
 
 def test_limits_leave_room_for_the_longest_chains_that_are_meant() -> None:
-    """What AWS would have cut at 16: a webhook retried for 75 h 35 min, a batch at one row a minute, rosters."""
+    """AWS would end these at 16: a webhook retried for 75 h 35 min, a batch at one row a minute, rosters."""
     assert webhook_delivery.MOST_LINKS >= (75 * 60 + 35) * 60 // 900 + webhook_delivery.ATTEMPTS
     assert batch_send.MOST_LINKS >= MAX_BATCH_ROWS
     assert roster_work.MOST_LINKS >= 2 * MAX_ROSTER_ROWS // roster_work.CHUNK

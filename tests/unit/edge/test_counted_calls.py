@@ -1,4 +1,4 @@
-"""Calls of the client API that have no limit of their own share one: after so many, the account has to wait."""
+"""Tests the shared limit of client API calls that have no limit of their own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.service import AUDIENCE, Person, Service
 
 @dataclass
 class ClientApi:
-    """The function of the client API on the tables of a service, at the time that the test sets."""
+    """Calls the function of the client API on the tables of a service, at the time that the test sets."""
 
     service: Service
     now_ms: int
@@ -39,7 +39,7 @@ class ClientApi:
         return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
 
     def spend(self, person: Person, calls: int) -> None:
-        """Count so many calls of the account without making each."""
+        """Count so many calls of the account without making them."""
         subject = f"account:{account_text(person.account)}"
         enforce(self.service.limits, Limit.CALLS, subject, now_ms=self.now_ms, weight=calls)
 

@@ -57,7 +57,7 @@ CONTEXT: Any = SimpleNamespace(aws_request_id="request-1")
 def event(
     method: str, path: str, body: str | None, *, content_type: str | None, encoded: bool = False
 ) -> dict[str, Any]:
-    """As API Gateway hands it over (payload format 2.0)."""
+    """Build an event of API Gateway (payload format 2.0)."""
     return {
         "version": "2.0",
         "rawPath": path,
@@ -70,7 +70,7 @@ def event(
 
 
 def post(body: str | None, *, content_type: str | None = "application/json", encoded: bool = False) -> tuple[int, str]:
-    """The status and the code, or the text of a note."""
+    """Return the status, and the code or the text of a note."""
     answer = handler(event("POST", "/v1/notes", body, content_type=content_type, encoded=encoded), CONTEXT)
     said = json.loads(answer["body"])
     return answer["statusCode"], said.get("code", said.get("text"))

@@ -1,4 +1,4 @@
-"""A number in a path or query is written in one way, in every route of every API."""
+"""Tests that a number in a path or query has only one spelling, in every route of every API."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ NOT_FLAGS = ["1", "0", "yes", "no", "on", "off", "t", "T", "True", "TRUE", " tru
 
 
 def parameters(of: type) -> list[Any]:
-    """Of all routes, those of a type, by route and name."""
+    """Return the parameters of all routes that have this type, by route and name."""
     return [
         pytest.param(field, id=f"{route.method} {route.path} {field.alias}")
         for app in APPS
@@ -55,7 +55,7 @@ def parameters(of: type) -> list[Any]:
 
 
 def refusal(field: Any, text: str) -> str | None:
-    """The code with which a parameter refuses a text, None if it takes it."""
+    """Return the code with which a parameter refuses a text, or None if it is accepted."""
     adapter = TypeAdapter[Any](Annotated[field.field_info.annotation, "parameter", *field.field_info.metadata])
     try:
         adapter.validate_python(text)

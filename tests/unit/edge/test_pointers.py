@@ -1,4 +1,4 @@
-"""A fault of a body points at the value that is wrong, however deep it lies, in every API."""
+"""Tests that a fault of a body points to the wrong value, however deep it is, in every API."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.unit.edge.test_http import CONTEXT
 
 ROOT = Path(__file__).parents[3]
 WRONG = {"no": ["such", "value"]}
-"""Neither a text nor a number nor a list; where any object may stand, 7 is wrong."""
+"""Neither a text nor a number nor a list. Where any object is allowed, 7 is wrong."""
 
 
 def leaves(annotation: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Where a value may stand, and a wrong value for it."""
+    """Yield the places of values, and a wrong value for each."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         for name, field in annotation.model_fields.items():
             for path, wrong in leaves(field.annotation):
@@ -97,7 +97,7 @@ PARAMETERS = [
 def test_a_fault_points_at_a_parameter_by_the_name_that_is_published(
     app: Any, route: Any, field: Any, name: str
 ) -> None:
-    """Headers too, which arrive in lower case. A value given twice is wrong wherever one is meant."""
+    """This includes headers, which arrive in lower case. A value given twice is wrong wherever one is expected."""
     address = "/".join("a" * 13 if part.startswith("<") else part for part in route.path.split("/"))
     long = "x" * 2_000
     is_query = field in route.dependant.query_params
@@ -129,7 +129,7 @@ def test_headers_are_published_by_the_names_that_pointers_have() -> None:
 
 
 def places(schema: Mapping[str, Any], document: Mapping[str, Any], at: str = "") -> Iterator[str]:
-    """Pointers to all that a body may hold; an asterisk stands for a number or a name that is free."""
+    """Yield pointers to everything that a body may contain. An asterisk stands for a number or any name."""
     while "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     yield at
@@ -145,7 +145,7 @@ def places(schema: Mapping[str, Any], document: Mapping[str, Any], at: str = "")
 
 
 def published() -> set[str]:
-    """Pointers into all bodies, and to all parameters."""
+    """Return the pointers into all bodies, and those to all parameters."""
     found: set[str] = set()
     for path in (ROOT / "docs/protocol").glob("*-openapi.json"):
         document = json.loads(path.read_text())
@@ -164,7 +164,7 @@ def published() -> set[str]:
 
 
 def written_by_hand() -> Iterator[tuple[str, str]]:
-    """The pointers that the source names in calls of `invalid`, `missing` and `fault`, and where."""
+    """Yield the pointers that the source passes to `invalid`, `missing` and `fault`, and their places."""
     for path in sorted((ROOT / "layers/core/python/sandes").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):

@@ -1,4 +1,4 @@
-"""Records of a queue: each by itself; those that failed come again, and only those."""
+"""Tests the records of a queue: each is processed alone, and only the failed ones come again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What functions write of metrics: in CloudWatch's embedded format, and only where there is something to say."""
+"""Tests the metrics of functions: CloudWatch's embedded format, and no line without content."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Lines:
-    """The lines of metrics since the last look."""
+    """Return the lines of metrics since the last call."""
     monkeypatch.setenv("STAGE", "test")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "send")
     telemetry._metrics.cache_clear()

@@ -1,4 +1,4 @@
-"""Forms by which files are uploaded: the host they name in each region, the policy that they are signed with."""
+"""Tests forms for uploads: their host in each region, and their signed policy."""
 
 from __future__ import annotations
 

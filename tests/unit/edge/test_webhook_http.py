@@ -1,4 +1,4 @@
-"""Posts to real servers on loopback that answer well, badly, slowly, endlessly, or not at all."""
+"""Tests posts to real servers on loopback that answer well, badly, slowly, endlessly, or not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.receivers import Behave, certificate, read_request, saying, s
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SECONDS = 1.0
-"""In place of 15: what is tested is that it ends then, wherever it stands."""
+"""Replaces the limit of 15 s. The tests check that it ends a connection in every phase."""
 
 
 def to(port: int, scheme: str = "http", host: str = "hooks.example", *addresses: str) -> Destination:
@@ -29,7 +29,7 @@ def to(port: int, scheme: str = "http", host: str = "hooks.example", *addresses:
 
 
 def post(destination: Destination, **options: Any) -> tuple[Reply, float]:
-    """The reply, and how long it took."""
+    """Return the reply and the time that it took."""
     started = time.monotonic()
     reply = HttpPoster(**{"seconds": SECONDS} | options).post(destination, {"webhook-id": "1"}, b'{"a":1}')
     return reply, time.monotonic() - started
@@ -267,7 +267,7 @@ def test_a_server_that_speaks_no_tls_is_told() -> None:
 
 
 def test_no_connection_stays_open_behind(tmp_path: Path) -> None:
-    """Each post, however it ends, gives its descriptors back."""
+    """Each post closes its descriptors, however it ends."""
     server, client = certificate(tmp_path, "hooks.example")
     descriptors = Path("/proc/self/fd")
 

@@ -1,4 +1,4 @@
-"""The boundary of a frame: every event gets an answer with its `ref`, and nothing of a failure gets out but a code."""
+"""Tests the boundary of a frame: every event gets an answer with its `ref`, and a failure reveals only a code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of membership have in common. Tests of posts have groups of their own, seeded past the use cases."""
+"""Fixtures for tests of memberships. Tests of posts have groups of their own, seeded without the use cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fan-out by the queue: chunks, markers, who gets a post when members change meanwhile, what a crash leaves."""
+"""Tests the fan-out by the queue: chunks, markers, recipients while members change, and crashes."""
 
 from __future__ import annotations
 
@@ -42,13 +42,15 @@ def groups(service: Service) -> Groups:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small numbers, so that every order and every crash can be tried: one member is a crowd, three are a chunk."""
+    """Reduce the limits so that every order and every crash can be tried: posts to more than one member use the queue,
+    with chunks of three.
+    """
     monkeypatch.setattr(module, "INLINE_MEMBERS", 1)
     monkeypatch.setattr(module, "CHUNK_MEMBERS", 3)
 
 
 def counts(groups: Groups, people: Sequence[Person]) -> list[int]:
-    """How many envelopes wait for the first device of each."""
+    """Return how many envelopes wait for the first device of each person."""
     return [len(groups.contents(person)) for person in people]
 
 
@@ -95,7 +97,9 @@ def test_live_members_get_it_by_their_sockets_and_the_marker_counts_them(groups:
 
 
 def test_a_device_that_comes_online_between_reading_and_writing_is_woken(groups: Groups) -> None:
-    """The lost wake-up: it said `hello` after the sender had read that it was offline, and found its inbox empty."""
+    """This is the lost wake-up: the device said `hello` after the sender had read that it was offline, and found no
+    message.
+    """
     people = groups.people(MANY)
     groups.send(groups.frame(groups.group(people)), people[0])
     groups.work_one()
@@ -191,7 +195,7 @@ def test_a_large_body_is_stored_once_for_a_hundred_and_fifty_members(groups: Gro
 
 
 def test_a_chunk_has_an_ephemeral_key_of_its_own_and_a_repeated_one_another(groups: Groups) -> None:
-    """Otherwise a repetition that seals another text would do it under a key that was used before."""
+    """Otherwise a repetition that seals another text would reuse a key."""
     (crowd,) = groups.people(1, devices=6)
     people = [*groups.people(140), crowd]
     groups.send(groups.frame(groups.group(people)), people[0])
@@ -220,7 +224,7 @@ def test_a_chunk_has_an_ephemeral_key_of_its_own_and_a_repeated_one_another(grou
 
 
 def test_who_joined_after_the_post_does_not_get_it(groups: Groups) -> None:
-    """Whatever the clocks of the functions say by which they join and it is sent."""
+    """This holds whatever the clocks of the joining and sending functions say."""
     people = groups.people(MANY + 4)
     *members, early, early_by_a_fast_clock, late, late_by_a_slow_clock = people
     group = groups.group(members)
@@ -304,7 +308,7 @@ def test_entries_that_come_twice_change_nothing(groups: Groups) -> None:
 
 
 def test_a_plan_that_was_made_is_not_made_again_for_who_is_a_member_now(groups: Groups, few: None) -> None:
-    """Its chunks would all have other names: who has had the message, and acked it, would have it again."""
+    """Its chunks would have other names, and members who have acknowledged the message would get it again."""
     people = sorted(groups.people(11), key=lambda person: account_text(person.account))
     group = groups.group(people)
     groups.send(groups.frame(group), people[5])
@@ -338,7 +342,7 @@ def test_a_plan_that_is_made_again_after_members_came_and_went_loses_nobody(grou
     frame = groups.frame(group)
     groups.send(frame, author)
     plan = groups.queue.sent[0]
-    flaky = FlakyClient(groups.service.client, {"update_item": 1})  # ends before the chunks are noted
+    flaky = FlakyClient(groups.service.client, {"update_item": 1})  # ends before the chunks are recorded
     with pytest.raises(ClientError):
         groups.work_one(groups.fanout(lambda target: flaky if target is groups.service.client else target))
     first = groups.queue.sent.pop(0)
@@ -436,7 +440,7 @@ def test_a_chunk_that_fails_comes_again_and_everybody_has_it_once(groups: Groups
     entry = groups.queue.sent[0]
     try:
         groups.work_one(deps)
-    except ClientError:  # throttled, which reaches the queue; half-done batches are finished at once
+    except ClientError:  # throttling reaches the queue; unfinished batches are continued immediately
         groups.queue.sent.append(entry)
         assert groups.work_one(deps) == "delivered"
     assert flaky.failures[operation] == 0
@@ -463,7 +467,7 @@ def test_a_chunk_of_which_rows_are_left_over_for_good_is_not_marked_as_done(
 
 
 def run_with_a_crash(groups: Groups, people: Sequence[Person], frame: Any, crashing: Crashing) -> int:
-    """Sender and queue start over whenever they are cut short, as a client and SQS do; the time that was answered."""
+    """Restart sender and queue whenever they are interrupted, as a client and SQS do. Return the answered time."""
     for now_ms in itertools.count(NOW_MS, 5_000):
         try:
             accepted = groups.send(frame, people[0], deps=groups.send_deps(crashing), now_ms=now_ms)
@@ -551,7 +555,7 @@ def test_in_whatever_order_entries_come_and_however_often_everybody_who_stays_ha
 
 
 def test_what_is_sealed_opens_as_any_content_does(groups: Groups) -> None:
-    """The parts around the recipient are made once; with the recipient between they are what `encode` gives."""
+    """The parts around the recipient are made once. With the recipient in between they equal the result of `encode`."""
     address = DeviceAddress(groups.people(1)[0].account, DeviceNumber(3))
     for sender, sender_class in ((address, "verified"), (AppSender(new_app_id(), "An app ₹"), None)):
         for body in (b"", b"x" * 23, b"x" * 300, b"x" * 70_000):

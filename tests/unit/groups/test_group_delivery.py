@@ -1,4 +1,4 @@
-"""How far a message to a group has come: counted for its author, and for nobody else."""
+"""Tests the progress of a message to a group, which only its author gets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is in a group: inviting, joining, roles, leaving, removing, and two of these at once."""
+"""Tests members of a group: inviting, joining, roles, leaving, removing, and concurrent changes."""
 
 from __future__ import annotations
 
@@ -429,12 +429,12 @@ def test_members_are_listed_by_pages_with_invitations_for_who_manages(
 # Two at once
 
 
-STEPS = 2  # a read, then the transaction; whoever loses reads once more
+STEPS = 2  # a read, then the transaction; the loser reads once more
 ORDERS = [pytest.param(order, id="".join("lr"[not left] for left in order)) for order in schedules(STEPS, STEPS)]
 
 
 def interleaved(service: Service, left: Any, right: Any, order: tuple[bool, ...]) -> list[Any]:
-    """`left` and `right` are given groups of their own on a client that stops before each call; how each ended."""
+    """Run `left` and `right` on clients that stop before each call, in this order. Return how each ended."""
     sides = [Side("left"), Side("right")]
     outcomes: list[Any] = [None, None]
 

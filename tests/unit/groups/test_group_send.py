@@ -1,4 +1,4 @@
-"""The `send` frame to a group: what is refused, who gets it, what a repetition is answered."""
+"""Tests the `send` frame to a group: refusals, recipients, and answers to repetitions."""
 
 from __future__ import annotations
 
@@ -352,7 +352,9 @@ def test_an_entry_of_the_queue_shows_nothing_of_the_post(groups: Groups) -> None
 
 
 def test_a_device_number_of_another_account_gets_its_copy(groups: Groups, people: list[Person], group: Group) -> None:
-    """Both are number 1: it is the sending device of the sending account that is left out, not every first device."""
+    """Both devices have number 1. Only the sending device of the sending account is left out, not every first
+    device.
+    """
     assert people[0].devices[0].number == people[1].devices[0].number == DeviceNumber(1)
     groups.send(groups.frame(group), people[0])
     assert len(groups.contents(people[1])) == 1
@@ -363,7 +365,7 @@ def test_a_message_is_counted_once_for_the_organisation_of_who_wrote_it(groups: 
     frame = groups.frame(groups.group([official, other]), b"namaste")
     store = StatisticsStore(groups.service.client, groups.service.tables["statistics"])
     deps = replace(groups.send_deps(), tally=Tally(store))
-    for at_ms in (NOW_MS, NOW_MS + 90_000):  # the second is a repetition; it would be written at once
+    for at_ms in (NOW_MS, NOW_MS + 90_000):  # the second is a repetition, which would be written immediately
         send_to_group(frame, official.principal(), now_ms=at_ms, deps=deps)
     rows = groups.service.client.scan(TableName=store.table)["Items"]
     tallies = [json.loads(row[StatisticRow.TALLY]["S"]) for row in rows if StatisticRow.TALLY in row]

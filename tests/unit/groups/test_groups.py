@@ -1,4 +1,4 @@
-"""Groups as people make, see, change and dissolve them."""
+"""Tests groups of people: creating, seeing, changing and dissolving them."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ def test_changes_that_all_members_are_told_of_cost_what_posts_to_them_do(groups:
     assert groups.read(admin, large).name == "One"
     assert refused(groups.dissolve, *informal(groups, admin, members=33)) is ErrorCode.RATE_LIMITED
     groups.change(admin, informal(groups, admin, members=32)[1], name="Few")
-    groups.put(admin, large, groups.official(ministry))  # of whom only admins are told
+    groups.put(admin, large, groups.official(ministry))  # only admins get the event
     groups.now_ms += 501_000
     groups.change(admin, large, name="Three")
 
@@ -267,7 +267,7 @@ def test_coming_and_going_costs_a_chunk_for_every_hundred_who_are_told(groups: G
 
 
 def informal(groups: Groups, owner: Person, *, members: int) -> tuple[Person, GroupId]:
-    """A group whose row counts so many."""
+    """Make a group whose row counts this many members."""
     made = groups.group(groups.create(owner))
     groups.service.client.put_item(
         TableName=groups.service.tables["directory"],
@@ -341,4 +341,4 @@ def test_whoever_has_made_too_many_changes_makes_none_until_later(groups: Groups
         assert refused(call, asha, group, *about) is ErrorCode.RATE_LIMITED
     assert refused(groups.change, asha, group, name="Another") is ErrorCode.RATE_LIMITED
     assert (groups.read(asha, group), groups.roles(group), groups.queue.sent) == (*before, [])
-    groups.put(ravi, group, ravi)  # the limit is one account's
+    groups.put(ravi, group, ravi)  # the limit applies to one account

@@ -1,4 +1,4 @@
-"""What the queue does for groups: events that survive a crash, memberships that end, rows of dissolved groups."""
+"""Tests jobs of the group queue: events after a crash, ending memberships, rows of dissolved groups."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def test_the_end_of_memberships_is_not_done_for_who_is_verified_and_revoked_agai
 def test_a_late_entry_leaves_memberships_that_came_after_the_verification_ended(
     service: Service, groups: Groups, done: bool
 ) -> None:
-    """The entry comes from the dead-letter queue, days after somebody was let in as a citizen."""
+    """The entry comes from the dead-letter queue, days after the person has joined as a citizen."""
     of, official = groups.organisation(), service.person()
     officers = groups.official_group(of, groups.official(of))
     news = groups.official_group(of, groups.official(of), audience="citizens", posting="admins")
@@ -281,7 +281,7 @@ def test_many_memberships_end_in_parts_and_an_interrupted_run_goes_on(
 
 
 def devices_jobs(groups: Groups) -> list[dict[str, Any]]:
-    """Taken from the queue, in the order they would come: the one sent before the change last."""
+    """Take the jobs from the queue in their order, with the one sent before the change last."""
     jobs = sorted((delay, entry) for entry, delay in groups.queue.sent if entry["job"] == "devices_changed")
     groups.queue.sent = [(entry, delay) for entry, delay in groups.queue.sent if entry["job"] != "devices_changed"]
     return [entry for _, entry in jobs]
@@ -361,7 +361,7 @@ def test_a_large_group_is_told_of_other_devices_through_its_admins(
 
 
 def vanishing(groups: Groups, *partitions: str) -> list[int | None]:
-    """When each row of members and invitations vanishes; None for a row that stays."""
+    """Return when each row of members and invitations expires, or None for a row that stays."""
     items = groups.service.client.scan(TableName=groups.service.tables["directory"], ConsistentRead=True)["Items"]
     return [
         int(item[DirectoryRow.VANISHES_AT]["N"]) if DirectoryRow.VANISHES_AT in item else None

@@ -1,4 +1,4 @@
-"""The rate at which a fan-out posts: never more in any second than its share, whoever posts."""
+"""Tests the rate of a fan-out's posts: no second ever has more than its share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FRAME = render(Superseded())
 
 
 class Clock:
-    """Time passes only while somebody sleeps, or when the test says so."""
+    """Holds a clock on which time passes only during sleeps, or when the test says so."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -32,7 +32,7 @@ class Clock:
 
 
 def most_in_a_second(times: Sequence[float]) -> int:
-    """Over every window of one second that begins with a post."""
+    """Return the most posts in any window of one second that begins with a post."""
     return max(sum(start <= time < start + 1 - 1e-6 for time in times) for start in times)
 
 
@@ -62,7 +62,7 @@ def test_who_posts_slower_than_the_pace_never_waits() -> None:
 
 
 def test_threads_share_one_pace() -> None:
-    """Each is told a turn of its own; the turns are a tenth of a second apart."""
+    """Each thread gets a turn of its own. The turns are a tenth of a second apart."""
     waits: list[float] = []
     lock = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""Which app calls: keys that end, networks, scopes, idempotency keys, and what a copied request is good for."""
+"""Tests the identity of apps: revoked keys, networks, scopes, idempotency keys, and copied requests."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def key_id(app: AppKeys) -> Any:
     return app.request("GET", "/", key=None, now_ms=NOW_MS).key
 
 
-# What whoever copied a request can do with it.
+# Uses of a copied request
 
 
 def test_a_repeated_request_is_answered_as_before_and_does_nothing_more(service: Service) -> None:

@@ -1,4 +1,4 @@
-"""A stolen token is worth nothing for what gives or takes control of an account or a group: that must be signed."""
+"""Tests that a stolen token cannot give or take control of an account or group, because such acts need a signature."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Do = Callable[[Signed | None], object]
 
 @dataclass(frozen=True)
 class Case:
-    """An act that would be done at once, and others that the same device might have signed."""
+    """Holds an act that would succeed, and others that the same device might have signed."""
 
     act: Act
     do: Do
@@ -164,7 +164,7 @@ MADE = {
 
 @pytest.mark.parametrize("name", MADE)
 def test_an_act_is_done_only_with_its_own_signature_by_the_device_itself_just_now(service: Service, name: str) -> None:
-    """Everything else that somebody could hold in place of the signature comes first and changes nothing."""
+    """Everything that somebody could use instead of the signature is tried first, and changes nothing."""
     asha = service.person(2)
     world = Groups(service)
     case = MADE[name](service, asha, world)
@@ -202,7 +202,7 @@ def forgeries(service: Service, asha: Person, case: Case, good: Signed) -> list[
 
 
 def test_the_name_of_a_group_is_changed_without_a_signature(service: Service) -> None:
-    """It is content, like a profile's photo: whoever manages the group changes it back."""
+    """A name is content, like the photo of a profile: a manager of the group can change it back."""
     asha, world = service.person(), Groups(service)
     group = world.create(asha)
     changed = groups.change(service.caller(asha), group, ChangeGroup(name="Camp"), None, now_ms=NOW_MS, deps=world.deps)

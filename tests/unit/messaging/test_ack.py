@@ -1,4 +1,4 @@
-"""What a device says of what it got: ack, receipts, and the ping that asks whether anything waits."""
+"""Tests what a device reports: acks, receipts, and the ping that asks whether envelopes wait."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_an_unlinked_device_sends_no_receipts_and_its_ack_deletes_nothing(servic
 def test_an_ack_whose_receipts_do_not_all_fit_the_limit_sends_none_and_goes_through_after_the_wait(
     service: Service, ravi: Person
 ) -> None:
-    """Were some sent, a device that repeats the ack as told would send these again and again and never get on."""
+    """If some were sent, a device that repeats the ack would send these again and again without progress."""
     asha, deps, principal = service.person(), service.deliver_deps(), ravi.principal()
     (id,) = service.leave(ravi, 1)
     ten = tuple(receipt(asha, new_message_id(NOW_MS)) for _ in range(10))

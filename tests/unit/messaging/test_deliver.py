@@ -1,4 +1,4 @@
-"""The receiving frames: hello, sync, ack, ping and receipts."""
+"""Tests the frames of receiving devices: hello, sync, ack, ping and receipts."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_a_drain_that_takes_too_long_stops_and_says_there_is_more(service: Servi
 
 
 class ClosesAfter(FakeGateway):
-    """A gateway whose sockets are gone after so many posts."""
+    """Closes its sockets after a number of posts."""
 
     left = 1
 
@@ -300,7 +300,7 @@ def test_a_device_that_floods_is_refused_for_a_while_and_others_are_not(service:
 
 @pytest.mark.parametrize("frame", [PING, Fetch(type="fetch", ref="f", body=BodyId(bytes(16))), SYNC, HELLO])
 def test_a_device_that_floods_cannot_hold_many_function_environments(service: Service, frame: Any) -> None:
-    """Each environment lets a few frames through before it learns from the table that the device has had its share."""
+    """Each environment allows a few frames before the table tells it that the device has used its share."""
     flooding = service.person()
     connection = service.online(flooding)
     answered = 0
@@ -354,7 +354,7 @@ def test_what_a_socket_is_answered_before_its_hello_and_after_a_newer_ones(servi
 
 
 class GoneOnce(FakeGateway):
-    """Answers one post of envelopes as if its socket were gone, as API Gateway may of a live one."""
+    """Answers one post of envelopes as if its socket were gone, as API Gateway may do for a live one."""
 
     mistakes = 1
 
@@ -366,7 +366,7 @@ class GoneOnce(FakeGateway):
 
 
 def test_a_live_socket_that_was_taken_for_gone_is_not_deaf(service: Service, ravi: Person) -> None:
-    """One 410 of the post after `hello`: the client is told of more, syncs, and is reached on its socket again."""
+    """After one 410 to the post after `hello`, the client gets `more`, syncs, and is reached on its socket again."""
     (waiting,) = service.leave(ravi, 1)
     gateway = service.gateway = GoneOnce()
     socket = service.socket()
@@ -385,7 +385,7 @@ def test_a_second_drain_of_a_device_is_refused_while_one_is_under_way(service: S
     outcomes: list[Any] = []
 
     class Flooding(FakeGateway):
-        """The device floods while its inbox is sent."""
+        """Lets the device flood while its inbox is being sent."""
 
         def post(self, connection: ConnectionId, text: str) -> Posted:
             if '"envelopes"' in text:
@@ -451,7 +451,7 @@ def test_a_body_of_64_kib_fits_into_one_frame(service: Service, ravi: Person) ->
 
 
 def test_an_envelope_is_not_to_be_had_by_fetch(service: Service, ravi: Person) -> None:
-    """Bodies have rows of their own, though they lie in the same table."""
+    """Bodies have rows of their own, although they are in the same table."""
     socket = service.online(ravi)
     service.leave(ravi, 1)
     with pytest.raises(ProtocolError) as caught:
@@ -476,7 +476,7 @@ def test_an_unlinked_device_and_a_superseded_socket_fetch_nothing(service: Servi
 
 
 class Counted:
-    """Counts the calls of DynamoDB that a use case makes of the inbox."""
+    """Counts the calls to the inbox table that a use case makes."""
 
     def __init__(self, service: Service) -> None:
         client: Any = FlakyClient(service.client)
@@ -485,7 +485,7 @@ class Counted:
 
 
 def rows(service: Service, person: Person) -> int:
-    """All rows of an inbox, expired or not."""
+    """Return the number of all rows of an inbox, expired or not."""
     return sum(len(page) for page in service.inbox.pages(person.devices[0].inbox, now_seconds=0))
 
 
@@ -502,7 +502,7 @@ def leave_expired(service: Service, person: Person, how_many: int) -> None:
 
 @pytest.fixture
 def crowded(service: Service, ravi: Person, monkeypatch: pytest.MonkeyPatch) -> Counted:
-    """More expired rows before one message than a drain of fewer pages than usual gets past."""
+    """Make more expired rows before one message than a drain with fewer pages than usual can read."""
     monkeypatch.setattr(deliver, "DRAIN_PAGES", 3)
     leave_expired(service, ravi, 450)
     service.leave(ravi, 1)

@@ -1,4 +1,4 @@
-"""The `send` frame: what is refused, what is stored, what a retry does."""
+"""Tests the `send` frame: refusals, stored envelopes, and retries."""
 
 from __future__ import annotations
 
@@ -290,7 +290,7 @@ def test_a_retry_gives_the_first_time_and_stores_nothing_more(
 
 
 def test_a_retry_after_the_ack_has_the_first_time(service: Service, asha: Person) -> None:
-    """The author sees the time of the answer that arrived, the reader that of the first envelope."""
+    """The author sees the time of the answer that arrived, and the reader that of the first envelope."""
     ravi = service.person()
     frame = service.message(ravi)
     first = sent(service, frame, asha)
@@ -305,7 +305,7 @@ def test_a_retry_after_the_ack_has_the_first_time(service: Service, asha: Person
 def test_messages_of_one_sender_keep_their_order_whatever_the_clocks_of_the_environments_say(
     service: Service, asha: Person
 ) -> None:
-    """The environment that accepts the second message has a clock that is 200 ms behind the first one's."""
+    """The clock of the environment that accepts the second message is 200 ms behind the first one's."""
     ravi = service.person()
     for order, (made_ms, accepted_ms) in enumerate(((NOW_MS, NOW_MS + 210), (NOW_MS + 20, NOW_MS + 30))):
         frame = service.message(ravi, str(order).encode(), id=new_message_id(made_ms))
@@ -388,7 +388,7 @@ def test_a_frame_that_names_its_own_sender_is_refused() -> None:
 def test_a_device_linked_between_the_read_and_the_write_gets_a_copy_by_a_repetition(
     service: Service, asha: Person
 ) -> None:
-    """Where the recipient is offline, routing is read again after the write: the sender is told of the new device."""
+    """If the recipient is offline, routing is read again after the write, so the sender learns of the new device."""
     ravi, keys = service.person(), DeviceKeys()
     first = service.message(ravi)
 
@@ -411,7 +411,9 @@ def test_a_device_linked_between_the_read_and_the_write_gets_a_copy_by_a_repetit
 
 
 def test_many_senders_together_cannot_fill_the_write_rate_of_one_inbox(service: Service) -> None:
-    """Each sender is within their own limit. Whoever is refused waits, sends the same message again, and it arrives."""
+    """Each sender is within their own limit. A refused sender waits and sends the same message again, and it
+    arrives.
+    """
     ravi, other = service.person(), service.person()
     senders = [service.person() for _ in range(3)]
     deps = service.send_deps(meter=Meter(Limit.SENDS, None))
@@ -456,7 +458,7 @@ def test_the_limit_of_an_inbox_tells_strangers_nothing(service: Service, asha: P
 
 
 def test_a_device_linked_between_two_tries_of_a_message_gets_it_too(service: Service, asha: Person) -> None:
-    """The first `accepted` got lost; the sender learns of the new device and repeats the id with both copies."""
+    """The first `accepted` was lost. The sender learns of the new device and repeats the id with both copies."""
     ravi = service.person()
     first = service.message(ravi)
     deps = service.send_deps()
@@ -486,7 +488,7 @@ def test_a_retry_comes_again_to_a_device_that_has_acked_it_and_once_to_the_other
 
 
 def test_a_recipient_replaced_between_read_and_write_is_a_mismatch_not_a_loss(service: Service, asha: Person) -> None:
-    """Nobody would ever fetch the copy for the device that is gone: the sender is told and repeats the id."""
+    """Nobody would ever fetch the copy for the removed device. The sender learns of it and repeats the id."""
     ravi = service.person()
 
     class StaleView(SendView):
@@ -504,7 +506,7 @@ def test_a_recipient_replaced_between_read_and_write_is_a_mismatch_not_a_loss(se
 
 
 def test_a_retry_after_the_expiry_shows_the_message_to_nobody(service: Service, asha: Person) -> None:
-    """Time to live deletes late: the row still stands, and must not be pushed."""
+    """TTL deletes late: the row still exists and must not be pushed."""
     ravi = service.person()
     frame, deps = service.message(ravi, expires_in=60), service.send_deps()
     first = send(frame, asha.principal(), now_ms=NOW_MS, deps=deps)

@@ -1,4 +1,4 @@
-"""Who may write to whom, as `send` and receipts enforce it, and what class the recipient is told."""
+"""Tests who may write to whom, for `send` and receipts, and the class that recipients see."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def refused(service: Service, frame: Send, sender: Person, **how: Any) -> bool:
 
 
 def classes(service: Service, recipient: Person, index: int = 0) -> list[str | None]:
-    """The sender's class in each envelope that waits for a device."""
+    """Return the sender's class in each envelope that waits for a device."""
     return [recipient.keys[index].open(envelope).sender_class for envelope in service.stored(recipient, index)]
 
 
@@ -88,7 +88,7 @@ def test_a_revocation_in_the_middle_of_a_send_counts_from_the_next_message_on(
     sent(service, frame, leaving, deps=deps)
     assert client.overtaken
     assert refused(service, service.message(unlisted), leaving)
-    assert refused(service, frame, leaving)  # a repetition too: it is stored already, and stays
+    assert refused(service, frame, leaving)  # a repetition too: the stored message stays
     for index, keys in enumerate(unlisted.keys):
         (envelope,) = service.stored(unlisted, index)
         assert (keys.open(envelope).body, keys.open(envelope).sender_class) == (b"the last one", "verified")

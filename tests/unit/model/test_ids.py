@@ -1,4 +1,4 @@
-"""Ids: one value has exactly one text, and anything else is refused."""
+"""Tests ids: one value has exactly one text, and every other text is refused."""
 
 from __future__ import annotations
 
@@ -146,7 +146,9 @@ def test_new_ids_have_their_sizes_and_do_not_repeat() -> None:
 
 
 def test_no_id_that_is_passed_on_begins_with_a_hyphen() -> None:
-    """Command lines would take it for an option, spreadsheets for a formula. One in 64 would."""
+    """Command lines would read it as an option, and spreadsheets as a formula. One id in 64 would begin with a
+    hyphen.
+    """
     one_time = [ids.new_one_time_id() for _ in range(2000)]
     assert not [id for id in one_time if id.startswith("-")]
     assert {len(ids.parse_base64url(id)) for id in one_time} == {16}

@@ -1,4 +1,4 @@
-"""Names and addresses that people take for one another, and those that they do not."""
+"""Tests names and addresses that people confuse, and others that they do not."""
 
 from __future__ import annotations
 

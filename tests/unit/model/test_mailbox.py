@@ -1,4 +1,4 @@
-"""One mailbox is one person, however its address is written; what looks like an address of somebody else is none."""
+"""Tests mailboxes: one mailbox is one person, however the address is written, and lookalike addresses are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Phone numbers have one spelling."""
+"""Tests that phone numbers have one spelling."""
 
 from __future__ import annotations
 

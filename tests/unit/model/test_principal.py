@@ -1,4 +1,4 @@
-"""The principal survives its way through API Gateway's authorizer context."""
+"""Tests that the principal survives its way through API Gateway's authorizer context."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Periods, buckets and the percentiles that come of them."""
+"""Tests periods, buckets and percentiles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blocks: how many an account may have, and how often it may change them."""
+"""Tests blocks: the number that an account may have, and how often it may change them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_an_account_blocks_so_many_others_and_no_more(service: Service) -> None:
     store = DirectoryStore(service.client, service.tables["directory"])
     block = partial(store.block, owner=owner, most=3)
     assert [block(blocked=other) for other in others] == [True, True, True, False]
-    assert block(blocked=others[0])  # it stands already
+    assert block(blocked=others[0])  # it exists already
     store.unblock(owner=owner, blocked=others[3])  # nothing was blocked
     assert not block(blocked=others[3])
     store.unblock(owner=owner, blocked=others[0])

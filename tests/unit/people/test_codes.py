@@ -1,4 +1,4 @@
-"""Codes: wrong, expired, used and locked are told apart; attempts, sends and purposes are counted exactly."""
+"""Tests codes: wrong, expired, used and locked ones differ, and attempts, sends and purposes are counted exactly."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ _numbers = count(1)
 
 
 def new_source() -> str:
-    """A network address that no other test uses."""
+    """Return a network address that no other test uses."""
     return f"10.0.{next(_numbers)}.1"
 
 
@@ -241,7 +241,7 @@ def test_an_ipv4_address_is_the_same_when_it_is_written_as_ipv6(service: Service
 
 
 def test_a_stranger_holds_up_the_holder_of_a_number_for_minutes_at_most(service: Service, phone: PhoneNumber) -> None:
-    """A stranger asks as often as the limits allow, for a day, from one address; the holder asks from another."""
+    """A stranger asks as often as the limits allow, for a day, from one address. The holder asks from another one."""
     sent, day = 0, range(NOW_MS, NOW_MS + 86_400_000, 60_000)
     for now_ms in day:
         with suppress(ProtocolError):
@@ -300,7 +300,7 @@ def test_a_stage_may_serve_more_countries(service: Service) -> None:
 
 
 def budgeted(service: Service, **limits: int) -> CodeDependencies:
-    """With a budget that no other test takes from."""
+    """Return dependencies with an SMS budget that no other test uses."""
     return replace(service.code_deps, sms_budget=service.sms_budget(f"budget {next(_numbers)}", **limits))
 
 

@@ -1,4 +1,4 @@
-"""Devices: registering, registering again, linking, unlinking, seal keys and a change of number."""
+"""Tests devices: registration, another registration, linking, unlinking, seal keys, change of number."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_device_that_registers_again_gets_a_new_registration_and_inbox(service
 
 @pytest.mark.parametrize("part", ["proof", "seal_key"])
 def test_another_devices_public_keys_with_copied_signatures_are_refused(service: Service, part: str) -> None:
-    """What a device showed for one registration lets nobody register its keys in another."""
+    """The keys and signatures of one registration cannot be registered in another one."""
     victim, thief = DeviceKeys(), DeviceKeys()
     shown = victim.new_device(service.start(new_phone()))
     id = service.start(new_phone())
@@ -161,7 +161,7 @@ def test_a_link_of_another_key_or_too_late_or_of_another_account_is_invalid(serv
 
 
 def test_who_does_not_hold_the_links_secret_joins_nothing_and_spends_no_attempt(service: Service, asha: Person) -> None:
-    """The public half is all that the server, and whoever saw the opening call, know of a link."""
+    """The server, and whoever saw the opening call, know only the public half of a link."""
     opened, keys = service.open_link(asha), DeviceKeys()
     good = keys.joining(opened, asha.account, at_ms=NOW_MS)
     theirs = DeviceKeys().joining(opened, asha.account, at_ms=NOW_MS)
@@ -219,7 +219,9 @@ def pointers(error: ProtocolError) -> list[str]:
 
 
 def test_opening_the_same_link_again_answers_the_same(service: Service, asha: Person) -> None:
-    """A repeated request opens no second link, and whoever plays it again learns nothing by which they could join."""
+    """A repeated request opens no second link, and somebody who replays it learns nothing with which they could
+    join.
+    """
     opened = SigningKey.generate()
     body = OpenLink(link=bytes(opened.verify_key))
     answers = [
@@ -285,7 +287,7 @@ def test_unlinking_a_device_that_is_not_there_is_not_found(service: Service, ash
 
 
 def test_a_link_ends_with_the_device_that_opened_it(service: Service) -> None:
-    """Whether it was unlinked or replaced: a removed device must not come back through a door it left open."""
+    """This holds whether the device was unlinked or replaced: a removed device must not return by its own link."""
     asha = service.person(2)
     opened = service.open_link(asha, 1)
     service.unlink(asha, 2)

@@ -1,4 +1,4 @@
-"""Whatever the caller may not reach: the same answer, after the same calls to AWS, as for what does not exist."""
+"""Tests that hidden and absent things get the same answer, after the same calls to AWS."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Target:
 
 
 def absent_and_hidden(service: Service, viewer: Person) -> dict[str, Target]:
-    """One who does not exist, and everybody that a citizen may not reach."""
+    """Return an account that does not exist, and everybody whom a citizen may not reach."""
 
     def target(person: Person) -> Target:
         return Target(person.account, person.phone)
@@ -120,7 +120,7 @@ def test_asked_over_https_the_hidden_and_the_absent_cannot_be_told_apart(service
 
 
 def fresh_buckets(outcomes: dict[str, tuple[Any, Calls]]) -> dict[str, tuple[Any, Calls]]:
-    """Without what the limiter writes: one call for a full bucket, two for any other, whoever is asked for."""
+    """Return the outcomes without the limiter's writes: one call for a full bucket, two for any other."""
     return {name: (answer, [c for c in calls if c[1][0][0] != "limits"]) for name, (answer, calls) in outcomes.items()}
 
 
@@ -200,7 +200,7 @@ def test_a_search_that_finds_only_the_hidden_and_one_that_finds_nobody_cannot_be
 
 
 def absent_and_hidden_groups(groups: Groups, viewer: Person) -> dict[str, GroupId]:
-    """One that does not exist, and everyone that `viewer` may not see."""
+    """Return a group that does not exist, and every group that `viewer` may not see."""
     ministry = groups.organisation()
     owner, admin, now_ms = groups.service.person(), groups.official(ministry), groups.now_ms
 
@@ -270,7 +270,7 @@ ASKED_OF_GROUPS: dict[str, Callable[[Groups, Person, GroupId, Person], Any]] = {
 def test_a_hidden_group_and_an_absent_one_cannot_be_told_apart(service: Service, asked: str) -> None:
     viewer, other = service.person(), service.person()
     targets = absent_and_hidden_groups(Groups(service), viewer)
-    if asked == "DELETE oneself":  # who may not see the group any more may leave it
+    if asked == "DELETE oneself":  # a member who may no longer see the group may leave it
         del targets["for officials, which the viewer was once"]
 
     def call(group: GroupId) -> Callable[[Any], Any]:

@@ -1,4 +1,4 @@
-"""Invitations: whom officials let write to them, by a call or by writing first."""
+"""Tests invitations: officials let citizens write to them by a call or by writing first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.unit.people.test_hidden_is_absent import outcome, send_deps
 
 @pytest.fixture
 def asha(service: Service) -> Person:
-    """An official whose post is not listed."""
+    """Make an official whose post is not listed."""
     asha = service.person()
     service.verify(asha)
     return asha
@@ -26,7 +26,7 @@ def asha(service: Service) -> Person:
 
 @pytest.fixture
 def ravi(service: Service) -> Person:
-    """A citizen."""
+    """Make a citizen."""
     return service.person()
 
 

@@ -1,4 +1,4 @@
-"""Search by name and post within one's own organisation."""
+"""Tests the search by name and post within the caller's organisation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Profiles: what each viewer is shown of whom, and what people say of themselves."""
+"""Tests profiles: what each viewer sees, and what people change themselves."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def ministry(service: Service) -> OrganisationId:
 
 @pytest.fixture
 def asha(service: Service, ministry: OrganisationId) -> Person:
-    """An official with everything that a profile can hold, seen a minute ago."""
+    """Make an official with everything that a profile can hold, who was seen a minute ago."""
     asha = service.person()
     service.verify(asha, ministry, name="Asha Rao", post="Chief Engineer", email="asha@rail.example")
     change(service, asha, photo=JPEG)
@@ -76,7 +76,7 @@ def asha(service: Service, ministry: OrganisationId) -> Person:
 
 @pytest.fixture
 def ravi(service: Service) -> Person:
-    """A citizen."""
+    """Make a citizen."""
     return service.person()
 
 
@@ -222,7 +222,7 @@ def test_what_a_person_said_of_themselves_does_not_pass_on_with_their_number(ser
 def test_what_was_hidden_of_an_official_does_not_reappear_when_they_are_verified_again(
     service: Service, ministry: OrganisationId, ends: str
 ) -> None:
-    """The organisation hides one field and the person another. Then the verification ends and is made anew."""
+    """The organisation hides one field and the person another one. Then the verification ends and is made again."""
     viewer, official = service.person(), service.person()
     made = service.verify(official, ministry, name="Asha Rao", post="Clerk", listed=True, expires_in_seconds=86_400)
     change(service, official, photo=PNG, choices={"photo": "nobody"})
@@ -261,7 +261,7 @@ def test_lookups_are_limited_and_only_those_of_a_number_count(service: Service, 
 def test_a_standing_and_a_verification_that_do_not_belong_together_show_no_name(
     service: Service, asha: Person, ministry: OrganisationId
 ) -> None:
-    """One read is of several rows, each as it stood then: a renewal may fall between two of them."""
+    """One read returns several rows of different moments, so a renewal may fall between two of them."""
     service.client.update_item(
         TableName=service.tables["directory"],
         Key=verification_key(asha.account),
@@ -325,7 +325,7 @@ def test_members_of_a_group_are_named_to_those_who_may_see_them(
 def test_a_member_who_blocks_looks_like_one_who_shows_nothing(
     service: Service, ravi: Person, ministry: OrganisationId
 ) -> None:
-    """Whatever either of them is: of two alike, of whom one blocks the viewer, nothing tells which."""
+    """Of two equal people, one of whom blocks the viewer, nothing reveals which one it is."""
     makes: tuple[Callable[[], Person], ...] = (
         service.person,
         lambda: official(service, ministry, name="Asha Rao", listed=True),

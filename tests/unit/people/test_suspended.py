@@ -1,4 +1,4 @@
-"""A suspended account says nothing and learns nothing until it is resumed; what is sent to it waits."""
+"""Tests that a suspended account can do nothing until it is resumed, while messages to it wait."""
 
 from __future__ import annotations
 

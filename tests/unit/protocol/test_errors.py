@@ -1,4 +1,4 @@
-"""The registry of error codes is closed: clients switch on these."""
+"""Tests that the registry of error codes is closed, because clients branch on the codes."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ PUBLISHED = {
     "sms_unavailable": 503,
     "unavailable": 503,
 }
-"""A code, once published, keeps its name and status: this list only grows."""
+"""A published code keeps its name and status, so this list only grows."""
 
 
 def test_the_published_codes_stand_as_they_were_published() -> None:

@@ -1,4 +1,4 @@
-"""What is wrong with a field is said in a sentence, and every code is documented."""
+"""Tests that every invalid field gets a sentence, and that every code is documented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that others are shown: every script is welcome, nothing that hides or imitates is."""
+"""Tests names that others see: every script is accepted, and nothing that hides or imitates."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ NO_TIMES: list[Any] = [
     *(1806517800, 1.8e9, 1806517800000, "1806517800", "2027-03-31", "2027-03-31T18:30:00", "tomorrow", True),
     *("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"),
 ]
-"""Numbers would be seconds or milliseconds, as they seem to pydantic."""
+"""Pydantic would guess whether numbers are seconds or milliseconds."""
 
 
 @pytest.mark.parametrize("value", NO_TIMES, ids=repr)
@@ -196,7 +196,7 @@ def test_the_published_pattern_of_an_id_accepts_what_the_service_accepts() -> No
 
 @pytest.mark.parametrize("text", ["\u0301Asha", " \u0301\u0301Asha", "\u20ddAsha", "\u093eram"])
 def test_a_name_does_not_begin_with_a_mark(text: str) -> None:
-    """It would stand on what comes before the name on the screen."""
+    """The mark would be drawn on the character before it on the screen."""
     with pytest.raises(ValidationError, match="cannot be the first character"):
         TypeAdapter[str](Annotated[str, Name]).validate_python(text)
 

@@ -1,4 +1,6 @@
-"""Frames: what is not exactly a frame is refused, with a pointer to every fault and an echo of nothing."""
+"""Tests frames: everything that is not exactly a frame is refused, with a pointer to every fault and no echo of
+values.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,7 @@ REQUIRED = [
 
 
 def changed(frame: dict[str, Any], path: tuple[Any, ...], value: Any = ...) -> dict[str, Any]:
-    """A copy of `frame` with `value` at `path`, or with nothing there."""
+    """Return a copy of `frame` with `value` at `path`, or without that field."""
     new: dict[str, Any] = json.loads(json.dumps(frame))
     inner: Any = new
     for step in path[:-1]:

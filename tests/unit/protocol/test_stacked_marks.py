@@ -1,4 +1,4 @@
-"""Names in every script stay as they are; a pile of marks on one letter is no name."""
+"""Tests that names in every script are accepted unchanged, and that too many marks on one letter are refused."""
 
 from __future__ import annotations
 

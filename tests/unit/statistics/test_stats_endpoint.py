@@ -1,4 +1,4 @@
-"""GET /admin/v1/stats by its handler: what is asked for, what is refused."""
+"""Tests GET /admin/v1/stats by its handler: parameters and refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the database in memory does beyond the contracts of the stores: stale reads, left-over batches, long pages."""
+"""Tests what the database in memory does beyond the store contracts: stale reads, unprocessed keys, long pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An app's messages are spread over partitions, and listed as if they were in one."""
+"""Tests that an app's messages are spread over partitions, and listed as if they were in one."""
 
 from __future__ import annotations
 

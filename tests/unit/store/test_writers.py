@@ -1,4 +1,4 @@
-"""Stores that take a writer write by it: what goes past it would be an act of administration without an audit entry."""
+"""Tests that stores with a writer use it for every write. Another write would be an act without an audit entry."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ WRITES = {
     "batch_write",
 }
 UPKEEP = {
-    "apps": {"change_webhook"},  # without a writer it asks for the row as it is then
+    "apps": {"change_webhook"},  # without a writer, it asks for the new row
     "membership_changes": {"let_vanish"},
     "verifications": {"publish_attestation_keys"},
 }
-"""Methods that are no acts of administration, or branch on the writer themselves."""
+"""Methods that are not acts of administration, or handle the writer themselves."""
 
 
 def with_writer() -> Iterator[tuple[str, ast.ClassDef]]:
-    """Also those that inherit the writer."""
+    """Yield the classes with a writer, also those that inherit it."""
     for file in sorted(FOLDER.glob("*.py")):
         module = import_module(f"sandes.store.{file.stem}")
         for node in ast.parse(file.read_text()).body:
@@ -43,7 +43,7 @@ def with_writer() -> Iterator[tuple[str, ast.ClassDef]]:
 
 
 def writes(method: ast.FunctionDef) -> set[str]:
-    """The calls in it that write, whatever they are called on."""
+    """Return the method's calls that write, on whatever object."""
     called = {node.func for node in ast.walk(method) if isinstance(node, ast.Call)}
     names = {
         func.attr if isinstance(func, ast.Attribute) else func.id

@@ -1,4 +1,4 @@
-"""Apps as administrators keep them: where they belong, by whom, on the record, and when two do it at once."""
+"""Tests administration of apps: places, rights, audit entries, and concurrent changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The register of apps: what operators ask for is done or refused field by field, also when two do it at once."""
+"""Tests the register of apps: requests of operators, each refusal field by field, and concurrent requests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _seeds = itertools.count(1)
 
 
 def public_key() -> str:
-    """Another one each time, the same ones in each run: tests are named by them."""
+    """Return another key each time, in the same order in each run, because tests are named by them."""
     return base64url_text(bytes(SigningKey(next(_seeds).to_bytes(32, "big")).verify_key))
 
 
@@ -146,7 +146,7 @@ def test_an_operation_that_does_not_exist_is_refused(service: Service, request_:
 
 UNKNOWN = "aaaaaaaaaaaaa"
 NO_ID = "aaaaaaaaaaaab"
-"""The last character of this text has a left-over bit, so that it can be no id."""
+"""The last character of this text has a non-zero unused bit, so it cannot be an id."""
 
 
 @pytest.mark.parametrize(("app", "code"), [(UNKNOWN, ErrorCode.NOT_FOUND), (NO_ID, ErrorCode.INVALID_REQUEST)])
@@ -243,7 +243,7 @@ def test_keys_added_at_the_same_time_are_still_at_most_two(service: Service) -> 
 
 
 def overtaken(service: Service, method: str, other: Json) -> BackstageDependencies:
-    """An operator's function whose first `method` comes after another operator's request."""
+    """Return dependencies in which another operator's request comes before the first call of `method`."""
     client = OvertakenClient(
         service.client, method, lambda: operate(other, now_seconds=NOW, deps=service.operator_deps)
     )

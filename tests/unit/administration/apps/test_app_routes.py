@@ -1,4 +1,6 @@
-"""The routes about apps, templates and groups, as API Gateway calls them: versions, bodies, what is shown and kept."""
+"""Tests the routes about apps, templates and groups with events of API Gateway: versions, bodies, answers,
+stored data.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What takes two people about apps: going live, quotas, templates; and what one does alone: back to trial, webhooks."""
+"""Tests changes of apps that need two people (going live, quotas, templates) and that one makes (trial, webhooks)."""
 
 from __future__ import annotations
 
@@ -476,7 +476,7 @@ def test_nobody_decides_on_an_approval_of_an_app_that_has_lost_the_right_to_ask(
     assert refusal(templates, world, world.officer, app, "notice") is ErrorCode.NOT_FOUND
 
 
-# Right and place, as they are in the moment that something is written
+# Right and place at the moment of the write
 
 ACTS: dict[str, Callable[[AppWorld, AppId, str], Any]] = {
     "change": lambda world, app, _: world.change(app, name="Vahan"),

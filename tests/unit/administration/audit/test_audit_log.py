@@ -1,4 +1,4 @@
-"""Reading audit chains: everybody sees what is theirs to see; what is exported can be checked, with the heads kept."""
+"""Tests reading audit chains: callers see only what they may see, and exports can be verified with the stored heads."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def deps(service: Service, heads: S3Objects) -> AuditLogDependencies:
 def acts(
     admin: Administration, chain: OrganisationId, *actions: str, unit: UnitId | None = None, by: str = "x"
 ) -> None:
-    """One a second, from NOW on, of the chain."""
+    """Record one act a second in the chain, from NOW on."""
     for action in actions:
         done = Act(action=action, actor=by, role="unit_admin", organisation=chain, unit=unit, details={"of": action})
         admin.recorder.record(done, now_ms=NOW_MS + 1000 * len(admin.entries(chain)))
 
 
 def seen(caller: Caller, chain: OrganisationId | None, deps: AuditLogDependencies, **filters: Any) -> list[str]:
-    """The actions of all pages, two entries each, newest first."""
+    """Return the actions of all pages, two entries each, the newest first."""
     found: list[AuditEntry] = []
     cursor = None
     while True:
@@ -86,7 +86,7 @@ def test_an_auditor_sees_what_was_done_the_newest_first(admin: Administration, d
     auditor = admin.appoint(Role.AUDITOR, Place.root(of))
     acts(admin, of, "a.a", "b.b", "c.c", "d.d", "e.e")
     assert seen(auditor, of, deps) == ["e.e", "d.d", "c.c", "b.b", "a.a"]
-    page = audit_log.page(auditor, None, Filters(), after=None, limit=1, deps=deps)  # one's own if none is named
+    page = audit_log.page(auditor, None, Filters(), after=None, limit=1, deps=deps)  # the caller's own by default
     (entry,) = page.entries
     assert (entry.organisation, entry.seq, entry.at_ms) == (of, 5, NOW_MS + 4000)
     assert (entry.actor, entry.role, entry.details) == ("x", "unit_admin", {"of": "e.e"})
@@ -258,7 +258,7 @@ def test_rows_that_the_key_has_not_signed_for_this_chain_are_shown_as_such(
 
 
 def exported(caller: Caller, of: OrganisationId, deps: AuditLogDependencies) -> bytes:
-    """As a client does it."""
+    """Export a whole chain, as a client does."""
     data, after = b"", 0
     while piece := audit_log.export(caller, of, after=after, deps=deps):
         data += piece
@@ -322,7 +322,7 @@ def test_the_heads_of_an_hour_are_written_once(admin: Administration, deps: Audi
         Key=audit_log.heads_name(NOW),
         ChecksumMode="ENABLED",
     )
-    assert stored["ChecksumSHA256"]  # Object Lock takes nothing without a checksum
+    assert stored["ChecksumSHA256"]  # Object Lock accepts nothing without a checksum
     acts(admin, of, "b.b")
     assert keep_heads(now_ms=NOW_MS + 1, deps=keeping).already
     assert audit_log.heads(auditor, NOW, deps=deps) == first
@@ -353,7 +353,7 @@ def test_a_chain_that_ends_in_what_the_key_has_not_signed_gets_no_head(
 
 
 class Hours:
-    """Heads kept hour by hour, of a table that somebody tampers with."""
+    """Keeps heads hour by hour, of a table that somebody tampers with."""
 
     def __init__(self, admin: Administration, deps: AuditLogDependencies) -> None:
         self.table, self.client, self.deps, self.hour = admin.service.tables["audit"], admin.service.client, deps, 0
@@ -367,7 +367,7 @@ class Hours:
         return b"".join(self.deps.heads.read(audit_log.heads_name(NOW + self.hour * HOUR), etag=None))
 
     def head(self, chain: OrganisationId) -> int | None:
-        """The number that the last document has of a chain."""
+        """Return the number that the last document has for a chain."""
         heads = read_heads(self.document(), public_keys([AUDIT_KEY.public]))
         return next((one.seq for one in heads if one.chain == id_text(chain)), None)
 

@@ -1,4 +1,4 @@
-"""Complaints: where they go, who sees what of them, and that nobody learns who complained."""
+"""Tests complaints: their organisation, who sees what of them, and that nobody learns who complained."""
 
 from __future__ import annotations
 

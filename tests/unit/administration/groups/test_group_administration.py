@@ -1,4 +1,4 @@
-"""Official groups as administrators keep them: where they belong, by whom, on the record."""
+"""Tests administration of official groups: places, rights, audit entries."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Json = dict[str, Any]
 
 
 class World:
-    """`keeper` keeps the groups of the western zone."""
+    """Holds a world in which `keeper` manages the groups of the western zone."""
 
     def __init__(self, service: Service) -> None:
         self.apps, self.groups = AppWorld(service), Groups(service)

@@ -1,4 +1,4 @@
-"""Official groups as operators make, give away and dissolve them."""
+"""Tests official groups: operators create, transfer and dissolve them."""
 
 from __future__ import annotations
 

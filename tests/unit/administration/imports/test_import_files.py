@@ -1,4 +1,4 @@
-"""Files of officials: what is read of CSV and XLSX, and what makes the whole file useless, however it is meant."""
+"""Tests files of officials: reading of CSV and XLSX, and the faults that make a whole file unusable."""
 
 from __future__ import annotations
 
@@ -311,7 +311,7 @@ def test_a_row_far_down_costs_nothing_and_one_beyond_all_is_not_waited_for() -> 
 
 
 def edited(file: io.BytesIO, part: str, change: Callable[[bytes], bytes]) -> io.BytesIO:
-    """The workbook with one of its parts changed."""
+    """Return the workbook with one of its parts changed."""
     out = io.BytesIO()
     with zipfile.ZipFile(file) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
         for info in old.infolist():
@@ -368,7 +368,7 @@ def test_a_document_type_across_two_pieces_is_seen() -> None:
 
 
 def bomb(unpacked: int, *, part: str = SHEET, declared: int | None = None, crc: int | None = None) -> io.BytesIO:
-    """A workbook with a part of spaces; its directory may tell lies about it."""
+    """Make a workbook with a part of spaces. Its directory may declare a wrong size."""
     file = edited(workbook((1, "a")), part, lambda xml: xml)
     out = io.BytesIO()
     with zipfile.ZipFile(file) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
@@ -382,7 +382,7 @@ def bomb(unpacked: int, *, part: str = SHEET, declared: int | None = None, crc: 
                 stream.write(piece)
     data = bytearray(out.getvalue())
     if declared is not None:
-        at = data.rindex(part.encode()) - 46  # the entry of the part in the directory, which is the last one
+        at = data.rindex(part.encode()) - 46  # the entry of the part is the last one in the directory
         assert data[at : at + 4] == b"PK\x01\x02"
         struct.pack_into("<I", data, at + 24, declared)
         if crc is not None:
@@ -391,7 +391,7 @@ def bomb(unpacked: int, *, part: str = SHEET, declared: int | None = None, crc: 
 
 
 def memory_of(call: Callable[[], Any]) -> int:
-    """The most bytes that the call takes at a time."""
+    """Return the most bytes that the call has allocated at any time."""
     tracemalloc.start()
     try:
         call()
@@ -418,7 +418,7 @@ def test_a_gigabyte_that_is_declared_is_not_unpacked(part: str, size: int) -> No
     [(SHEET, 50_000_000), (STRINGS, 50_000_000), ("xl/styles.xml", GIGABYTE), ("[Content_Types].xml", 50_000_000)],
 )
 def test_a_gigabyte_that_is_not_declared_is_not_unpacked(part: str, size: int) -> None:
-    """With the checksum of the part of it that is declared: the library that reads the zip finds nothing wrong."""
+    """The checksum is that of the declared part, so the library that reads the zip finds nothing wrong."""
     declared = 100_000
     start = (b"<x>" + b" " * declared)[:declared]
     file = bomb(size, part=part, declared=declared, crc=zlib.crc32(start))
@@ -459,7 +459,7 @@ def test_other_packings_and_doubled_or_locked_parts_are_refused() -> None:
 
 
 def sheet_of(*rows: str, strings: str | None = None) -> io.BytesIO:
-    """A workbook whose sheet has these rows of cells, and maybe a text that cells share."""
+    """Make a workbook whose sheet has these rows of cells, and optionally texts that cells share."""
     data = "".join(f'<row r="{number}">{cells}</row>' for number, cells in enumerate(rows, start=1))
     whole = re.compile(rb"<sheetData.*</sheetData>", re.DOTALL)
     file = edited(workbook(), SHEET, lambda xml: whole.sub(f"<sheetData>{data}</sheetData>".encode(), xml))
@@ -491,7 +491,7 @@ def test_a_text_that_no_spreadsheet_can_hold_is_refused_before_anything_touches_
 
 
 def test_a_formula_that_cells_share_is_not_made_up_for_each_of_them() -> None:
-    """One of a megabyte would take a second a cell."""
+    """A formula of a megabyte would take a second for each cell."""
     shared = "A1+" * 300 + "A1"
     cells = f'<c r="A2"><f t="shared" ref="A2:C2" si="0">{shared}</f><v>1</v></c>' + "".join(
         f'<c r="{column}2"><f t="shared" si="0"/><v>1</v></c>' for column in "BC"

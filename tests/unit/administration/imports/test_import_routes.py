@@ -1,4 +1,4 @@
-"""The routes about imports, as API Gateway calls them, and the function that works the queue off."""
+"""Tests the routes about imports with events of API Gateway, and the function that processes the queue."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class World:
         return answer
 
     def work(self) -> None:
-        """All that is queued, by the function's own entry. Delays of a second are waited for."""
+        """Process all queued entries by the function's own entry point. Wait for delays of a second."""
         queues, url = boto3.client("sqs", region_name=REGION), ImportSettings.load().import_queue
         for _ in range(20):
             taken = queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=2).get("Messages", [])

@@ -1,4 +1,4 @@
-"""Rows of a file of officials: every spelling that means the same, every finding, and nothing of a number in one."""
+"""Tests rows of a file of officials: all equivalent spellings, all findings, and that no finding contains a number."""
 
 from __future__ import annotations
 

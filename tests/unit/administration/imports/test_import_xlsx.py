@@ -1,4 +1,4 @@
-"""Workbooks as programs write them and as attackers do: what Excel shows is what is read, in bounded memory."""
+"""Tests workbooks of programs and of attackers: the values that Excel shows are read, in bounded memory."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def raw(
     changed: dict[str, str | bytes] | None = None,
     left_out: set[str] = frozenset(),  # type: ignore[assignment]
 ) -> io.BytesIO:
-    """A workbook written by hand, with parts of it `changed` or `left_out`."""
+    """Make a workbook by hand, with parts of it `changed` or `left_out`."""
     parts: dict[str, str | bytes] = {
         "[Content_Types].xml": f'<Types xmlns="{PACKAGE}/content-types"/>',
         "_rels/.rels": relationships((1, f"{office}/officeDocument", "xl/workbook.xml")),
@@ -289,7 +289,7 @@ def test_dates_of_the_other_epoch_are_four_years_later() -> None:
 @pytest.mark.parametrize("workbook", ["", '<workbookPr date1904="1"/>'])
 @pytest.mark.parametrize("day", ["2958465", "2957003", "2957004", "2958465.9"])
 def test_the_last_day_of_all_is_read(workbook: str, day: str) -> None:
-    """Excel's last day is 31 December 9999, whichever day it counts from."""
+    """Excel's last day is 31 December 9999, in both of its calendars."""
     ((value,),) = values(raw(row(f'<c s="1"><v>{day}</v></c>'), workbook=workbook))
     assert isinstance(value, float | int) or value.year in {9995, 9999}  # type: ignore[attr-defined]
 
@@ -365,7 +365,7 @@ LAUGHS = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;
 
 
 def named(kind: str, name: str, content: str) -> io.BytesIO:
-    """A workbook whose part of a kind has another name."""
+    """Make a workbook in which a part of this kind has another name."""
     kinds = {
         "worksheet": ("rId1", "worksheets/sheet1.xml"),
         "styles": ("rId4", "styles.xml"),
@@ -442,7 +442,7 @@ print(json.dumps([code, taken, time.process_time() - began]))
 
 
 def measured(path: Path) -> tuple[str, int, float]:
-    """What reading a file came to, the bytes and the seconds of CPU that it took."""
+    """Return the result of reading a file, and the bytes and CPU seconds that it took."""
     command = [sys.executable, "-c", MEASURE, str(path)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     told = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=120)  # noqa: S603
@@ -452,8 +452,8 @@ def measured(path: Path) -> tuple[str, int, float]:
 
 @pytest.mark.parametrize("what", sorted(HUNGRY))
 def test_a_part_that_is_made_to_fill_the_memory_does_not(what: str, tmp_path: Path) -> None:
-    """Measured in a process of its own, as its operating system counts it. The ratio of the packing is not what stops
-    it: a small file may come without any.
+    """Measure in a separate process, by the counters of its operating system. The compression ratio does not stop such
+    a part, because a small file may be stored uncompressed.
     """
     path = tmp_path / "book.xlsx"
     with zipfile.ZipFile(raw(changed=HUNGRY[what])) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as new:
@@ -466,7 +466,7 @@ def test_a_part_that_is_made_to_fill_the_memory_does_not(what: str, tmp_path: Pa
 
 
 def test_a_long_directory_of_the_zip_is_refused_before_it_is_read(tmp_path: Path) -> None:
-    """400,000 entries for one part took 218 MB."""
+    """A directory with 400,000 entries for one part took 218 MB."""
     path = tmp_path / "book.xlsx"
     start = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 0, 0, 0, 0, 0, 0, 0, 1, 0) + b"a"
     entry = struct.pack("<4s6H3I5H2I", b"PK\1\2", 20, 20, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0)

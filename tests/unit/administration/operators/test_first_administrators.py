@@ -1,4 +1,4 @@
-"""The first administrators: made by operators, at home in units of the platform, on the record."""
+"""Tests the first administrators: operators create them in units of the platform, with audit entries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ASHA = {"email": "asha@example.gov.in", "name": "Asha Rao", "unit": "Operations"
 
 @pytest.fixture
 def service() -> Service:
-    """With tables of its own: there is one platform."""
+    """Make a service with tables of its own, because there is only one platform."""
     client, tables, _ = memory_dynamodb()
     return Service(client, tables)
 
@@ -37,7 +37,7 @@ def store(service: Service) -> AdministratorStore:
 
 
 def create(service: Service, **changed: Any) -> Caller:
-    """Make one, and read them as the next call would."""
+    """Create an administrator, and read it as the next call would."""
     made = service.operate("administrator.create", **ASHA | changed)
     store = AdministratorStore(service.client, service.tables["directory"])
     return identify(parse_administrator(made["administrator"]), signed_in_at=NOW, now_seconds=NOW, administrators=store)

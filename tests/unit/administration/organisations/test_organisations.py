@@ -1,4 +1,4 @@
-"""Organisations and their units: whatever is asked of a tree, and by how many at once, it stays a tree."""
+"""Tests organisations and their units: concurrent changes always leave a tree."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def remove(service: Service, organisation: OrganisationId, unit: UnitId, store: 
 
 
 def chain(service: Service, organisation: OrganisationId, length: int, parent: UnitId | None = None) -> list[UnitId]:
-    """Units each below the one before."""
+    """Make units, each below the previous one."""
     units: list[UnitId] = []
     for number in range(length):
         parent = service.unit(organisation, f"level {number} of {service.units_made}", parent=parent)
@@ -287,7 +287,7 @@ def test_an_organisation_is_not_removed(service: Service) -> None:
 
 
 def overtaken(service: Service, other: Callable[[], Any]) -> OrganisationStore:
-    """Whose first change comes after `other`."""
+    """Return a store in which `other` is called before the first change."""
     client = OvertakenClient(service.client, "transact_write_items", other)
     return OrganisationStore(client, service.tables["directory"])  # type: ignore[arg-type]
 
@@ -398,7 +398,7 @@ def test_a_large_tree_is_read_page_by_page(service: Service) -> None:
 
 
 def test_a_tree_that_changes_while_it_is_read_is_read_as_it_stands_then(service: Service) -> None:
-    """Half of it read before, half after, two units would each be below the other."""
+    """A tree that was read half before and half after the change would have two units below each other."""
     of = service.organisation()
     a, b = sorted(service.unit(of, name) for name in "AB")
     move(service, of, a, b)
@@ -451,7 +451,7 @@ def test_a_unit_that_is_not_in_the_tree_is_within_nothing(service: Service) -> N
 
 
 class Reference:
-    """Parents by unit, decided on without any of the code under test."""
+    """Decides on changes of a tree without the code under test. It holds parents by unit."""
 
     def __init__(self, root: UnitId) -> None:
         self.root = root
@@ -467,7 +467,7 @@ class Reference:
         return max(len(self.path(unit)) for unit in (self.root, *self.parents))
 
     def refusal(self, change: Callable[[], None]) -> ErrorCode | None:
-        """Why a change would be refused; it is made if it is not."""
+        """Return the reason for which a change would be refused. Otherwise make it and return None."""
         before = dict(self.parents)
         change()
         if self.deepest() <= MAX_LEVELS:
@@ -578,7 +578,7 @@ def test_no_two_units_of_one_parent_have_one_name(service: Service, there: str, 
     assert refused(move, service, of, below, UnitId(of)) is ErrorCode.UNIT_NAME_TAKEN
     rename = partial(service.operate, "unit.rename", organisation=id_text(of))
     assert refused(rename, unit=id_text(other), name=name) is ErrorCode.UNIT_NAME_TAKEN
-    rename(unit=id_text(first), name=name)  # its own name, written in another way
+    rename(unit=id_text(first), name=name)  # its own name in another spelling
     assert {unit.name for unit in tree(service, of).children(UnitId(of))} >= {"Other"}
 
 

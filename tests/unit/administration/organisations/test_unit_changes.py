@@ -1,4 +1,4 @@
-"""One administrator changes units at a bounded pace, since each change reads the tree."""
+"""Tests the rate limit of unit changes of one administrator, since each change reads the tree."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_who_changes_units_too_often_waits_and_may_change_them_again(service: Se
 def test_a_unit_that_is_moved_away_meanwhile_is_out_of_reach_of_a_change_under_way(
     service: Service, change: str, *, late: bool
 ) -> None:
-    """The officer of the ministry is faster than the administrator of the zone, and stays so."""
+    """The ministry's officer changes units before the administrator of the zone, in each attempt."""
     staff, of = Administration(service), service.organisation()
     zone, other = (service.unit(of, name) for name in ("Western zone", "Eastern zone"))
     desk, yard = service.unit(of, "Desk", parent=zone), service.unit(of, "Yard", parent=zone)

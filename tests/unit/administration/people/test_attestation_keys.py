@@ -1,4 +1,4 @@
-"""The keys of attestations are published before they sign, and only keys that follow the published ones sign."""
+"""Tests that keys of attestations are published before they sign, and that only successors of published keys sign."""
 
 from __future__ import annotations
 

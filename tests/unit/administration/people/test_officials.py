@@ -1,4 +1,4 @@
-"""What administrators do to people: within their scope, each act whole and on the record, whoever acts at once."""
+"""Tests acts of administrators on people: within their places, each complete and recorded, also when concurrent."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def verify(service: Service, caller: Caller, person: Person, *, client: Any = No
 
 
 def everybody(service: Service, caller: Caller, place: Place | None = None, *, limit: int = 250) -> list[Any]:
-    """All pages of a list, where the caller works unless said otherwise."""
+    """Return all pages of a list, by default of the caller's place."""
     found, cursor, pages = [], None, 0
     while True:
         page = officials.page(

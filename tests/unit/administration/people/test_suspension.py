@@ -1,4 +1,4 @@
-"""Suspending, resuming, unlinking all devices: who may, whom, and that it holds whatever happens meanwhile."""
+"""Tests suspending, resuming and unlinking all devices: rights, subjects, and concurrent changes."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def reset(service: Service, caller: Caller, person: Person, client: Any = None) 
 
 
 def vouched(service: Service, person: Person, of: OrganisationId) -> None:
-    """Long enough for the organisation to suspend them without their having asked to be verified."""
+    """Verify a person long enough ago for the organisation to suspend them although they did not request it."""
     service.verify(person, of, now_ms=NOW_MS - UNASKED_SECONDS * 1000)
 
 

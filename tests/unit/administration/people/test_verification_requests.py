@@ -1,4 +1,4 @@
-"""Requests to be verified: asked from a device, decided once, by who may, and void when the device is gone."""
+"""Tests verification requests: a device sends them, they are decided once, and they end with the device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verifying officials: what an organisation's word gives begins and ends at once, whole, and never by halves."""
+"""Tests verifications of officials: all effects of a verification begin and end together and immediately."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def refused(call: Callable[..., Any], *args: Any, **named: Any) -> ErrorCode:
 
 
 def standings(service: Service, person: Person, *, at: int = NOW) -> tuple[Standing | None, Standing | None]:
-    """As the directory and as the routing table have it."""
+    """Return the standing in the directory and in the routing table."""
     return service.account(person.account).standing_at(at), service.routes(person, now_ms=at * 1000).standing
 
 
 def words(service: Service, organisation: OrganisationId) -> list[str]:
-    """The search index of an organisation."""
+    """Return the search index of an organisation."""
     answer = service.client.query(
         TableName=service.tables["directory"],
         KeyConditionExpression="p = :p",

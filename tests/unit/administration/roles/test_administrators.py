@@ -1,4 +1,4 @@
-"""Administrators and their roles as they are stored: what a call reads, what lists show, the last nodal officer."""
+"""Tests stored administrators and roles: the read of a call, the lists, the last nodal officer."""
 
 from __future__ import annotations
 

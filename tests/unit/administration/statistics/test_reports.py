@@ -1,4 +1,4 @@
-"""Who is shown which statistics, and by how many calls."""
+"""Tests who may see which statistics, and how many calls a report takes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DAY = span("day", None, None, now_seconds=NOW)
 
 
 class World:
-    """An organisation with a department and an office in it, each with an official, and what was counted for them."""
+    """Holds an organisation with a department and an office, an official in each, and their counts."""
 
     def __init__(self, client: Any, tables: dict[str, str]) -> None:
         self.service = Service(client, tables)
