@@ -58,14 +58,15 @@ ADVICE: dict[ErrorCode, Advice] = {
     ),
     ErrorCode.TOKEN_EXPIRED: Advice(
         "The token is too old, or the clock of the caller is wrong.",
-        "Set the clock by `server_time`, make a new token and repeat the request.",
+        "Set the clock to `server_time`, make a new token and repeat the request.",
     ),
     ErrorCode.NOT_PERMITTED: Advice(
         "The recipient does not exist, has blocked the sender, or may not be written to by the sender.",
         "Do not repeat it. The answer is the same in all of these cases on purpose.",
     ),
     ErrorCode.FRESH_SIGN_IN_REQUIRED: Advice(
-        "The administrator signed in more than five minutes ago.", "Sign in again, then repeat the request."
+        "The change is sensitive, and the administrator signed in more than five minutes ago.",
+        "Sign in again, then repeat the request.",
     ),
     ErrorCode.REVOKED: Advice(
         "The device was unlinked, or another device registered the number.",
@@ -76,7 +77,7 @@ ADVICE: dict[ErrorCode, Advice] = {
         "Keep the keys and try again at growing intervals. Stored messages wait for the device.",
     ),
     ErrorCode.NOT_FOUND: Advice(
-        "The thing does not exist, has expired, or the caller may not see it.",
+        "The object does not exist or has expired, or the caller may not see it.",
         "Check the id and the caller's rights. The answer is the same in all of these cases on purpose.",
     ),
     ErrorCode.CODE_INCORRECT: Advice(
@@ -102,7 +103,8 @@ ADVICE: dict[ErrorCode, Advice] = {
         "The hour's budget of SMS is used up, for all numbers or for those with the same beginning.", _WAIT
     ),
     ErrorCode.STALE_KEY: Advice(
-        "The key's number is not higher than the number in use.", "Number the next seal key higher and upload it again."
+        "The new seal key has a number that is not higher than the number in use.",
+        "Give the seal key a higher number and upload it again.",
     ),
     ErrorCode.DEVICE_MISMATCH: Advice(
         "The recipient linked, unlinked or replaced a device.",
@@ -110,16 +112,16 @@ ADVICE: dict[ErrorCode, Advice] = {
     ),
     ErrorCode.SUPERSEDED: Advice(
         "A newer socket of this device said `hello`.",
-        "Close this socket. Reconnect unless another process of yours took over.",
+        "Close this socket. Open a new one, unless another process of yours uses the device now.",
     ),
     ErrorCode.HELLO_FIRST: Advice(
         "A `sync`, `fetch` or `ping` came before the `hello` of its socket.", "Send `hello`, then repeat the frame."
     ),
     ErrorCode.IDEMPOTENCY_KEY_MISSING: Advice(
-        "The POST has no Idempotency-Key header.", "Send a key of 1 to 64 printable ASCII characters without blanks."
+        "The POST has no header Idempotency-Key.", "Send a key of 1 to 64 printable ASCII characters without blanks."
     ),
     ErrorCode.IDEMPOTENCY_KEY_INVALID: Advice(
-        "The Idempotency-Key is longer than 64 characters, or has a blank, a control character or one beyond ASCII.",
+        "The Idempotency-Key is too long, or has a blank, a control character or a character outside ASCII.",
         "Send a key of 1 to 64 printable ASCII characters without blanks.",
     ),
     ErrorCode.IDEMPOTENCY_MISMATCH: Advice(
@@ -137,7 +139,8 @@ ADVICE: dict[ErrorCode, Advice] = {
         "Add the recipient to the guests, or use a magic recipient with a test key.",
     ),
     ErrorCode.UNKNOWN_TEMPLATE: Advice(
-        "The template is misspelt, not yet approved, or of another kind.", "List the approved templates."
+        "The name is misspelt, or the template is not approved yet or is of another kind.",
+        "List the approved templates and use one of them.",
     ),
     ErrorCode.TEMPLATE_VARIABLES: Advice("A variable is missing, unknown or empty.", _CORRECT),
     ErrorCode.RECIPIENT_LIMITED: Advice("The person has received too many codes in a short time.", _WAIT),
@@ -165,10 +168,13 @@ ADVICE: dict[ErrorCode, Advice] = {
     ),
     ErrorCode.TOO_MANY_WEBHOOKS: Advice("The app has as many webhooks as allowed.", "Remove a webhook first."),
     ErrorCode.WEBHOOK_DISABLED: Advice(
-        "The webhook is paused, or was paused after too many failures.", "Set `paused` to false, then repeat it."
+        "The webhook is paused, or its server answered 410 (gone) and the service disabled it.",
+        "Set `paused` to false, then repeat it.",
     ),
     ErrorCode.TOO_MANY_KEYS: Advice("The app has as many keys of this kind as allowed.", "Revoke a key first."),
-    ErrorCode.APP_MODE: Advice("The app is on trial where it must be live, or the reverse.", _READ_AGAIN),
+    ErrorCode.APP_MODE: Advice(
+        "The call needs a live app and the app is on trial, or the other way round.", _READ_AGAIN
+    ),
     ErrorCode.INVALID_CURSOR: Advice(
         "The cursor belongs to another list, was edited or is too old.", "Read the list from its beginning."
     ),
@@ -186,21 +192,23 @@ ADVICE: dict[ErrorCode, Advice] = {
         "The previous roster has not been applied completely.",
         "Read its progress, and send the new one when it is done.",
     ),
-    ErrorCode.UNIT_CYCLE: Advice("The new parent lies below the unit.", "Choose another parent."),
+    ErrorCode.UNIT_CYCLE: Advice("The new parent is below the unit that is to be moved.", "Choose another parent."),
     ErrorCode.UNIT_NOT_EMPTY: Advice(
         "Units, officials, groups or apps still belong to the unit.", "Move or remove them first."
     ),
     ErrorCode.UNIT_NAME_TAKEN: Advice(
-        "Another unit under the same parent has this name. Case and the form of Unicode are ignored.",
+        "Another unit under the same parent has this name. Names are compared without case and in one Unicode form.",
         "Choose another name, or use the unit that is there.",
     ),
     ErrorCode.TOO_MANY_UNITS: Advice(
         "The organisation has reached the limit of units.", "Remove units that are empty, or use fewer units."
     ),
     ErrorCode.TOO_MANY_BLOCKS: Advice(
-        "The account blocks as many others as one account may.", "Unblock accounts that are no longer a nuisance."
+        "The account blocks as many others as one account may.", "Unblock accounts that need not stay blocked."
     ),
-    ErrorCode.UNIT_TOO_DEEP: Advice("The tree would be deeper than allowed.", "Choose a parent nearer to the top."),
+    ErrorCode.UNIT_TOO_DEEP: Advice(
+        "The tree of units would have too many levels.", "Choose a parent nearer to the top."
+    ),
     ErrorCode.VERIFIED_ELSEWHERE: Advice(
         "Another organisation verifies the person.", "That organisation must revoke its verification first."
     ),
@@ -210,7 +218,10 @@ ADVICE: dict[ErrorCode, Advice] = {
     ErrorCode.SAME_UNIT: Advice(
         "The approver works in the same unit as the requester.", "An administrator of another unit must approve it."
     ),
-    ErrorCode.APPROVAL_STATE: Advice("Somebody else was faster, or the request has lapsed.", _READ_AGAIN),
+    ErrorCode.APPROVAL_STATE: Advice(
+        "Somebody has decided or cancelled the request, it has lapsed, or the requester lost the right.",
+        _READ_AGAIN,
+    ),
     ErrorCode.ALREADY_PENDING: Advice(
         "Somebody has requested the same change, and nobody has decided it yet; `approval` names that request.",
         "Have that request approved, or cancel it and ask again.",
@@ -231,7 +242,7 @@ ADVICE: dict[ErrorCode, Advice] = {
         "The role is higher than the administrator's own.", "An administrator with a higher role must do it."
     ),
     ErrorCode.ROLES_APART: Advice(
-        "The two roles must be held by different people.", "Take away the other role first, or choose another person."
+        "The two roles must be held by different people.", "Remove the other role first, or choose another person."
     ),
     ErrorCode.OWN_ACCESS: Advice(
         "The administrator tried to reset their own access, or to approve the reset.",
@@ -252,12 +263,12 @@ ADVICE: dict[ErrorCode, Advice] = {
         "The organisation can manage its own roles.", "One of its nodal officers must grant the role."
     ),
     ErrorCode.LAST_OFFICER: Advice(
-        "The organisation would be left without a nodal officer.", "Appoint another nodal officer first."
+        "The change would leave the organisation without a nodal officer.", "Appoint another nodal officer first."
     ),
-    ErrorCode.ALREADY_ASSIGNED: Advice("The role was granted before.", "Nothing needs to be done."),
-    ErrorCode.ALREADY_SUSPENDED: Advice("Somebody suspended the account before.", "Nothing needs to be done."),
+    ErrorCode.ALREADY_ASSIGNED: Advice("Somebody granted the role earlier.", "Nothing needs to be done."),
+    ErrorCode.ALREADY_SUSPENDED: Advice("Somebody suspended the account earlier.", "Nothing needs to be done."),
     ErrorCode.VERIFIED_LATELY: Advice(
-        "The organisation has verified a person who did not ask for it, and now wants to suspend the account.",
+        "The organisation verified the person unasked, and tries to suspend the account or reset its devices.",
         "Revoke the verification instead, or wait for seven days.",
     ),
     ErrorCode.ALREADY_REQUESTED: Advice(
@@ -266,14 +277,15 @@ ADVICE: dict[ErrorCode, Advice] = {
     ErrorCode.REQUEST_STATE: Advice("The request is no longer open.", _READ_AGAIN),
     ErrorCode.COMPLAINT_STATE: Advice("Somebody else resolved the complaint.", _READ_AGAIN),
     ErrorCode.PRECONDITION_FAILED: Advice(
-        "Somebody else changed it since the caller read it.", "Read it again, then repeat the change with its new ETag."
+        "Somebody else has changed the object since the caller read it.",
+        "Read it again, then repeat the change with its new ETag.",
     ),
     ErrorCode.PRECONDITION_REQUIRED: Advice(
         "The request has no If-Match header.", "Send the ETag of the version that you have read."
     ),
     ErrorCode.CLOCK_SKEW: Advice(
         "The clock of the device is more than two minutes ahead. For a signed act it may also be behind.",
-        "Set the clock by `server_time`. Make a new id only if no frame with the old id has left the device. "
+        "Set the clock to `server_time`. Make a new id only if no frame with the old id has left the device. "
         "Sign an act again.",
     ),
     ErrorCode.ID_TOO_OLD: Advice(
@@ -303,11 +315,13 @@ def errors_page() -> str:
         [
             "# Error codes",
             "",
-            "Every refusal has one of these codes. Programs decide by the code; the text is for people and may change.",
+            "Every refusal has one of these codes. Find the code in the table: it says what the code means, what",
+            "usually causes it, and what to do. Programs decide by the code; the text is for people and may change.",
+            "",
             "Over HTTPS a refusal is `application/problem+json` with the status shown here. Over the websocket it is",
-            "an `error` frame, which has no status. The codes for single fields are listed in",
-            "[the device protocol](protocol/README.md#faults). This page is generated from the registry in",
-            "`sandes/protocol/errors.py`; `make specs` renews it.",
+            "an `error` frame, which has no status. The codes for single fields are in",
+            "[the device protocol](protocol/README.md#faults). `make specs` generates this page from the registry in",
+            "`sandes/protocol/errors.py`.",
             "",
             "| code | HTTP | meaning | usual cause | what to do |",
             "|---|---|---|---|---|",

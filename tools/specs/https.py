@@ -32,16 +32,16 @@ HANDLERS_OF_APPS = (otp, apps, app_groups)
 HANDLERS_OF_ADMINISTRATORS = (admin, admin_people, admin_apps)
 
 SIGNED_IN = (
-    "The access token that the pool of administrators gives who signs in with password and second factor, not the id "
-    "token (docs/adr/0024). What it lets one do is read from the directory on each call."
+    "The access token (not the id token) that the user pool of administrators issues after a sign-in with password and "
+    "second factor (docs/adr/0024). The service reads the caller's roles from the directory on each call."
 )
 
 SIGNED_BY_APP = (
-    "JWS in compact form, alg EdDSA and no other, signed with the app's Ed25519 key; one for each request. Header kid: "
-    "app id, full stop, key id. Claims: iss, the app id; aud, the deployment's audience; iat and exp in epoch seconds, "
-    "exp at most 60 s after iat; htm, the method; htu, the path with its query as it is sent, from /v1 on; bh, SHA-256 "
-    "of the body's bytes (of none: of nothing) in base64url without padding; on POST ik, the Idempotency-Key; with "
-    "If-Match im, its value."
+    "A JWS in compact form, signed with the app's Ed25519 key for this one request. The only alg is EdDSA. The header "
+    "kid is the app id, a full stop and the key id. The claims are iss, the app id; aud, the deployment's audience; "
+    "iat and exp in epoch seconds, exp at most 60 s after iat; htm, the method; htu, the path with its query as sent, "
+    "from /v1 on; bh, SHA-256 of the body's bytes (without a body, of nothing) in base64url without padding; on POST "
+    "ik, the Idempotency-Key; and with If-Match im, its value."
 )
 
 _ANY_CALL_OF_DEVICES = (ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE)
@@ -63,16 +63,16 @@ _NAMES = {401: "TokenRefused", 500: "Failed", 503: "Unavailable"}
 _MEANING = {
     400: "The request is wrong",
     401: "The token was not accepted",
-    403: "Not allowed",
-    404: "There is nothing here, or nothing of yours",
-    409: "Not possible as things stand",
-    412: "It has been changed since",
-    413: "Too large; API Gateway takes 10 MB",
+    403: "The caller may not do this",
+    404: "The object does not exist, or you may not see it",
+    409: "The present state does not allow it",
+    412: "The object has changed since you read it",
+    413: "The request is too large; API Gateway accepts 10 MB",
     422: "The request cannot be processed",
-    428: "Say which version is meant",
-    429: "Too many",
-    500: "Something failed on our side",
-    503: "Overloaded; may be repeated",
+    428: "The request does not say which version it means",
+    429: "There were too many requests",
+    500: "The service failed",
+    503: "The service is overloaded; you may repeat the request",
 }
 
 
@@ -82,8 +82,8 @@ def client_openapi() -> Json:
         client,
         title="Sandes client API",
         description=(
-            "Registration, devices, keys, look-up and blocks; the rules are in README.md beside this file. "
-            "Every refusal is application/problem+json: switch on `code`."
+            "Devices call this API for registration, devices, keys, look-up and blocks. README.md beside this file has "
+            "the rules. Every refusal is application/problem+json: decide by `code`."
         ),
         security={"device_token": SIGNED_BY_DEVICE},
     )
@@ -97,8 +97,9 @@ def admin_openapi() -> Json:
             handler,
             title="Sandes admin API",
             description=(
-                "Organisations run themselves, each in its own units (docs/admin). To who has no right to something it "
-                "looks as if it did not exist. Every refusal is application/problem+json: switch on `code`."
+                "Administrators of organisations and of the platform call this API (docs/admin). Without permission "
+                "the answer is `not_found`, as for an id that does not exist. Every refusal is "
+                "application/problem+json: decide by `code`."
             ),
             security={"administrator": SIGNED_IN},
         )
@@ -114,8 +115,9 @@ def app_openapi() -> Json:
             handler,
             title="Sandes app API",
             description=(
-                "One-time passwords, messages and notices of governance apps. Every request is signed; every POST has "
-                "an Idempotency-Key, kept for a day. Every refusal is application/problem+json: switch on `code`."
+                "Governance apps call this API to send one-time passwords, messages and notices (docs/apps). Every "
+                "request is signed. Every POST has an Idempotency-Key, which is remembered for a day. Every refusal is "
+                "application/problem+json: decide by `code`."
             ),
             security={"app_token": SIGNED_BY_APP},
         )
@@ -139,7 +141,7 @@ def _in_one(parts: list[Json], any_call: Collection[ErrorCode], *, idempotent: b
     components["schemas"]["Gateway"] = {
         "title": "Gateway",
         "type": "object",
-        "description": "What API Gateway says where it answers by itself.",
+        "description": "An answer that API Gateway itself gives.",
         "properties": {"message": {"type": "string"}},
     }
     for _, _, operation in operations_of(document):
@@ -171,8 +173,10 @@ def _described(app: APIGatewayHttpResolver, *, title: str, description: str, sec
     document["servers"] = [
         {
             "url": "https://{host}",
-            "description": "Output HttpUrl of the deployment",
-            "variables": {"host": {"default": "api.example", "description": "API Gateway's or a domain of one's own"}},
+            "description": "The output HttpUrl of the deployment",
+            "variables": {
+                "host": {"default": "api.example", "description": "API Gateway's host name, or your own domain"}
+            },
         }
     ]
     for path, method, operation in operations_of(document):
@@ -261,15 +265,16 @@ def _idempotency_key() -> Json:
         "in": "header",
         "required": True,
         "description": (
-            "Made by the caller, anew for everything that is to be done once. Repeated with the same path and body it "
-            "gets the first answer again, with another body `idempotency_mismatch`. It stands in the token as `ik`."
+            "The caller chooses a new key for each new request, and sends the same key when it repeats the request. A "
+            "repeated request with the same path and body gets the first answer. With another body it gets "
+            "`idempotency_mismatch`. The claim `ik` of the token is the same key."
         ),
         "schema": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[!-~]{1,64}$"},
     }
 
 
 def _headers() -> Json:
-    draft = "as draft-ietf-httpapi-ratelimit-headers-10 has it; not on the answer to a repeated request"
+    draft = "as in draft-ietf-httpapi-ratelimit-headers-10. The answer to a repeated request does not have it"
     return {
         "RateLimit-Policy": {
             "description": f"The app's quotas, `q` in `w` seconds, {draft}",
@@ -277,12 +282,12 @@ def _headers() -> Json:
             "example": '"minute";q=3000;w=60, "day";q=250000;w=86400',
         },
         "RateLimit": {
-            "description": f"What is left, `r`, and the seconds to the end of the window, `t`, {draft}",
+            "description": f"The rest of the quota, `r`, and the seconds to the end of the window, `t`, {draft}",
             "schema": {"type": "string"},
             "example": '"minute";r=2999;t=31, "day";r=249999;t=40111',
         },
         "Retry-After": {
-            "description": "Seconds to wait, as `retry_after` says too; API Gateway's own answers come without it",
+            "description": "Seconds to wait, the same as `retry_after`. Answers of API Gateway itself do not have it",
             "schema": {"type": "integer", "minimum": 1},
         },
     }

@@ -16,8 +16,9 @@ VERSION = "1.0.0"
 SCHEMAS = "#/components/schemas/"
 
 SIGNED_BY_DEVICE = (
-    "JWS in compact form, alg EdDSA and no other, signed with the device's Ed25519 identity key. Header kid and claim "
-    "iss: device address; aud: the deployment's audience; iat and exp in epoch seconds, exp at most 300 s after iat."
+    "A JWS in compact form, signed with the device's Ed25519 identity key. The only alg is EdDSA. The header kid and "
+    "the claim iss are the device address. The other claims are aud, the deployment's audience, and iat and exp in "
+    "epoch seconds, exp at most 300 s after iat."
 )
 
 

@@ -88,7 +88,7 @@ def asyncapi() -> Json:
                 {"name": "receiving", "description": "Frames by which a device receives and acknowledges messages."},
             ],
             "description": (
-                "JSON text frames between a device and the server; the rules are in README.md beside this file. "
+                "A device and the server exchange JSON text frames. README.md beside this file has the rules. "
                 f"A message has at most {MAX_FRAME_BYTES} bytes, in websocket frames of at most 32 KiB. "
                 "A client frame may carry `ref`, which its answers repeat. Schemas are JSON Schema 2020-12."
             ),
@@ -99,9 +99,12 @@ def asyncapi() -> Json:
                 "host": "{host}",
                 "protocol": "wss",
                 "pathname": "/{stage}",
-                "description": "Output WebSocketUrl of the deployment",
+                "description": "The output WebSocketUrl of the deployment",
                 "variables": {
-                    "host": {"default": "websocket.example", "description": "API Gateway's or a domain of one's own"},
+                    "host": {
+                        "default": "websocket.example",
+                        "description": "API Gateway's host name, or your own domain",
+                    },
                     "stage": {"default": "v1"},
                 },
                 "security": [{"$ref": "#/components/securitySchemes/device_token"}],
@@ -110,7 +113,7 @@ def asyncapi() -> Json:
         "channels": {
             "socket": {
                 "address": "/",
-                "description": "One socket for each device; the newest that said `hello` is the live one",
+                "description": "One socket for each device. The newest socket that has said `hello` is the live one",
                 "messages": {_name(frame): {"$ref": f"#/components/messages/{_name(frame)}"} for frame in frames},
                 "bindings": {
                     "ws": {

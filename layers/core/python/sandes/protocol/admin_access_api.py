@@ -20,7 +20,7 @@ class AskForAccessReset(Wire):
 class AdminAccessReset(Answer):
     """Describes a reset that two officers have approved. `effective_at` is set once the person has got an e-mail.
 
-    Until then the person can object. Both officers, and everybody else who may reset access, can cancel it.
+    Until `effective_at`, the person can object. Both officers, and everybody else who may reset access, can cancel it.
     """
 
     administrator: AdministratorField

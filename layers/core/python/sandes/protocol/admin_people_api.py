@@ -25,7 +25,7 @@ from sandes.protocol.fields import (
 PersonName = Annotated[str, Name, Written, Field(min_length=1, max_length=64)]
 Post = Annotated[str, Name, Written, Field(min_length=1, max_length=128)]
 Reason = Annotated[str, OneLine, Field(min_length=1, max_length=256)]
-Until = Annotated[Moment, Field(description="RFC 3339; five years ahead at most")]
+Until = Annotated[Moment, Field(description="RFC 3339; at most five years ahead")]
 
 
 class VerifyPerson(Wire):

@@ -75,7 +75,9 @@ class AdminAssignment(Answer):
     granted_by: str
     granted_at: Time
     expires_at: Time | None = None
-    outside_mail_domains: Annotated[bool, Field(description="the address is at none of the organisation's domains")]
+    outside_mail_domains: Annotated[
+        bool, Field(description="whether the address is at none of the organisation's mail domains")
+    ]
 
 
 class AdminAssignments(Answer):

@@ -47,9 +47,13 @@ def _printable(text: str) -> str:
 
 Printable = AfterValidator(_printable)
 OneTimeId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22}$")]
-ClientRef = Annotated[str, Printable, Field(min_length=1, max_length=64, description="yours, given back, never shown")]
+ClientRef = Annotated[
+    str,
+    Printable,
+    Field(min_length=1, max_length=64, description="your own reference. The service returns it and shows it to nobody"),
+]
 TemplateName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
-TemplateVersion = Annotated[int, Field(ge=1, le=99_999, description="the newest approved one if left out")]
+TemplateVersion = Annotated[int, Field(ge=1, le=99_999, description="by default the newest approved version")]
 VARIABLE_NAME = r"^[a-z][a-z0-9_]{0,31}$"
 VariableName = Annotated[str, Field(pattern=VARIABLE_NAME)]
 VariableValue = Annotated[str, Printable, Field(max_length=MAX_VARIABLE_CHARS)]
@@ -312,8 +316,8 @@ class Template(Answer):
     kind: Literal["otp", "message"]
     languages: list[Language]
     variables: list[str]
-    may_be_empty: Annotated[list[str], Field(description="of the variables, those that may have an empty value")]
-    sms: Annotated[bool, Field(description="may go out by SMS")]
+    may_be_empty: Annotated[list[str], Field(description="the variables that may have an empty value")]
+    sms: Annotated[bool, Field(description="whether it may be sent by SMS")]
     approved_at: Time
 
 

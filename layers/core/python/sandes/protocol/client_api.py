@@ -43,7 +43,7 @@ class RegistrationStarted(Answer):
     """Describes a registration. The answer is the same whether or not the number has an account."""
 
     id: OneTimeId
-    phone: Annotated[str, Field(pattern=PHONE_PATTERN, description="the number that the code goes to, in E.164")]
+    phone: Annotated[str, Field(pattern=PHONE_PATTERN, description="the number that gets the code, in E.164")]
     code_expires_at: EpochSeconds
     resend_after: EpochSeconds
     attempts_left: int
@@ -207,7 +207,9 @@ class Profile(Answer):
     email: str | None = None
     photo: Bytes | None = None
     photo_type: Literal["image/jpeg", "image/png", "image/webp"] | None = None
-    last_seen: Annotated[int, Field(description="epoch seconds; now, while a device is connected")] | None = None
+    last_seen: (
+        Annotated[int, Field(description="epoch seconds; the present time while a device is connected")] | None
+    ) = None
     organisation: OrganisationField | None = None
     organisation_name: str | None = None
     attestation: Attestation | None = None
@@ -239,9 +241,9 @@ class AttestationKeyIntroduction(Answer):
     """Introduces a key that signs attestations (docs/protocol/attestation.md). The first key has no signature."""
 
     statement: Annotated[Bytes, Field(description="deterministic CBOR")]
-    signature: Annotated[Signature64 | None, Field(description="Ed25519, by the successor key of the key before")] = (
-        None
-    )
+    signature: Annotated[
+        Signature64 | None, Field(description="Ed25519 signature by the successor key of the previous key")
+    ] = None
 
 
 class AttestationKeyList(Answer):
@@ -463,8 +465,15 @@ class Problem(Answer):
     retry_after: int | None = None
     server_time: Annotated[int, Field(description="epoch milliseconds")] | None = None
     attempts_left: int | None = None
-    audience: Annotated[str, Field(description="of token_audience: the audience of this service")] | None = None
-    reason: Annotated[Literal["unlinked", "replaced"], Field(description="of revoked")] | None = None
-    approval: Annotated[str, Field(description="of already_pending: the approval that asks for the same")] | None = None
-    mail_domains: Annotated[list[str], Field(description="of mail_domain_not_allowed: those that are")] | None = None
+    audience: Annotated[str, Field(description="with `token_audience`: the audience of this service")] | None = None
+    reason: (
+        Annotated[Literal["unlinked", "replaced"], Field(description="with `revoked`: why the device was removed")]
+        | None
+    ) = None
+    approval: (
+        Annotated[str, Field(description="with `already_pending`: the approval that requests the same change")] | None
+    ) = None
+    mail_domains: (
+        Annotated[list[str], Field(description="with `mail_domain_not_allowed`: the domains that are allowed")] | None
+    ) = None
     errors: list[Fault] | None = None

@@ -37,7 +37,7 @@ class ErrorCode(StrEnum):
     )
     TOKEN_INVALID = "token_invalid", 401, "The token is missing or invalid."
     TOKEN_AUDIENCE = "token_audience", 401, "The token is for another service; see details."
-    TOKEN_EXPIRED = "token_expired", 401, "The token has expired; make a new one by the server's time."
+    TOKEN_EXPIRED = "token_expired", 401, "The token has expired; make a new one with the server's time."
     NOT_PERMITTED = "not_permitted", 403, "You may not do this, or the recipient does not exist."
     FRESH_SIGN_IN_REQUIRED = "fresh_sign_in_required", 403, "You signed in more than five minutes ago; sign in again."
     REVOKED = "revoked", 403, "This device was unlinked or replaced."
@@ -120,7 +120,7 @@ class ErrorCode(StrEnum):
     TOO_MANY_PENDING = "too_many_pending", 409, "You have too many pending requests; cancel one or have one decided."
     IMPORT_STATE = "import_state", 409, "The state of the import does not allow this; an import must be checked first."
     OWN_ROLES = "own_roles", 403, "You cannot change your own roles."
-    ROLE_ABOVE_OWN = "role_above_own", 403, "You may not grant or take away this role."
+    ROLE_ABOVE_OWN = "role_above_own", 403, "You may not grant or remove this role."
     ROLES_APART = "roles_apart", 409, "The person holds a role that excludes this one."
     OWN_ACCESS = "own_access", 403, "You cannot reset your own access or approve its reset; other officers must."
     ACCESS_RESET_PENDING = "access_reset_pending", 409, "The access of this administrator is already being reset."
@@ -155,15 +155,15 @@ class ErrorCode(StrEnum):
         "The request was decided or withdrawn, has lapsed, or its device is no longer linked.",
     )
     COMPLAINT_STATE = "complaint_state", 409, "The complaint is already resolved."
-    PRECONDITION_FAILED = "precondition_failed", 412, "It has changed since you read it; read it again."
+    PRECONDITION_FAILED = "precondition_failed", 412, "The object has changed since you read it; read it again."
     PRECONDITION_REQUIRED = "precondition_required", 428, "Send If-Match with the version that you want to change."
     CLOCK_SKEW = (
         "clock_skew",
         400,
-        "The message id is in the future, or the signed act is not recent; set the clock by server_time.",
+        "The message id is in the future, or the signed act is not recent; set the clock to server_time.",
     )
     ID_TOO_OLD = "id_too_old", 400, "The message id is too old to be recognised as a retry."
-    TOO_LARGE = "too_large", 413, "This is too large; the details give the limit."
+    TOO_LARGE = "too_large", 413, "The frame, body or file is too large; the details give the limit."
     RATE_LIMITED = "rate_limited", 429, "There were too many requests; wait for retry_after seconds."
     SMS_LIMITED = "sms_limited", 429, "The SMS budget for numbers like this is used up; wait for retry_after seconds."
     INTERNAL = "internal", 500, "The service failed; report the request id."

@@ -217,7 +217,7 @@ Mailbox = Annotated[
     str,
     OneLine,
     AfterValidator(lambda text: mailbox_of(parse_email(text))),
-    Field(max_length=MAX_EMAIL_CHARS, pattern=_EMAIL_PATTERN, description="taken in lower case, without `+tag`"),
+    Field(max_length=MAX_EMAIL_CHARS, pattern=_EMAIL_PATTERN, description="converted to lower case, without `+tag`"),
 ]
 """An administrator's mailbox. Addresses that differ only in their tag are one mailbox, and count as one person."""
 
@@ -225,7 +225,7 @@ MailDomain = Annotated[
     str,
     OneLine,
     AfterValidator(parse_domain),
-    Field(max_length=MAX_DOMAIN_CHARS, pattern=r"^[A-Za-z0-9.-]+$", description="taken in lower case"),
+    Field(max_length=MAX_DOMAIN_CHARS, pattern=r"^[A-Za-z0-9.-]+$", description="converted to lower case"),
 ]
 """The domain of e-mail addresses. A domain of another script is written as `xn--…`."""
 

@@ -41,7 +41,7 @@ MAX_RECEIPTS = 10
 Ref = Annotated[str, Field(min_length=1, max_length=64)]
 DeviceField = Annotated[int, Field(ge=1, le=MAX_DEVICE_NUMBER)]
 RegistrationField = Annotated[int, Field(ge=1, le=2**32 - 1)]
-ExpiresIn = Annotated[int, Field(ge=MIN_EXPIRY_SECONDS, description="seconds; the stage's maximum if left out")]
+ExpiresIn = Annotated[int, Field(ge=MIN_EXPIRY_SECONDS, description="seconds; by default the stage's maximum")]
 
 
 class Hello(Wire):
@@ -157,7 +157,8 @@ class Inbox(Wire):
     pending: Annotated[
         int,
         Field(
-            description="envelopes that wait, counted to 100; 0 means none, and above 0 some of them may have expired"
+            description="the number of waiting envelopes, counted up to 100. 0 means none; of others, some may "
+            "have expired"
         ),
     ]
 
@@ -176,7 +177,9 @@ class ServiceKeyIntroduction(Wire):
     """Introduces a key of the service (docs/protocol/service-keys.md). The first key has no signature."""
 
     statement: Annotated[Bytes, Field(description="deterministic CBOR")]
-    signature: Annotated[Bytes | None, Field(description="Ed25519, by the successor key of the key before")] = None
+    signature: Annotated[
+        Bytes | None, Field(description="Ed25519 signature by the successor key of the previous key")
+    ] = None
 
 
 class ServiceKeyList(Wire):
@@ -200,7 +203,7 @@ class Welcome(Wire):
     inbox: Inbox
     limits: Limits
     service_keys: ServiceKeyList
-    reconnect_after: Annotated[int, Field(description="seconds after which to rotate the socket")]
+    reconnect_after: Annotated[int, Field(description="seconds after which the client opens a new socket")]
 
 
 class Pong(Wire):
@@ -297,21 +300,24 @@ ERROR_DETAILS: dict[str, Any] = {
             "required": ["pointer", "code"],
             "properties": {name: {"type": "string"} for name in ("pointer", "code", "message")},
         },
-        "description": "of invalid_frame: the fields at fault",
+        "description": "with `invalid_frame`: the fields at fault",
     },
     "server_time": {
         "type": "integer",
-        "description": "of clock_skew, id_too_old and token_expired: the server's clock, epoch milliseconds",
+        "description": "with `clock_skew`, `id_too_old` and `token_expired`: the server's time, epoch milliseconds",
     },
-    "max_frame_bytes": {"type": "integer", "description": "of too_large: the most bytes that a frame may have"},
+    "max_frame_bytes": {"type": "integer", "description": "with `too_large`: the maximum size of a frame, in bytes"},
     "max_body_bytes": {
         "type": "integer",
-        "description": "of too_large: the most bytes that the body of a copy may have",
+        "description": "with `too_large`: the maximum size of the body of a copy, in bytes",
     },
-    "request_id": {"type": "string", "description": "of internal: quote it in a report"},
-    "missing": _NUMBERS | {"description": "of device_mismatch: devices of the recipient for which there is no copy"},
-    "extra": _NUMBERS | {"description": "of device_mismatch: devices named that the recipient does not have"},
-    "stale": _NUMBERS | {"description": "of device_mismatch: devices that have registered anew since: other keys"},
+    "request_id": {"type": "string", "description": "with `internal`: quote it in a report"},
+    "missing": _NUMBERS
+    | {"description": "with `device_mismatch`: devices of the recipient without a copy in the frame"},
+    "extra": _NUMBERS
+    | {"description": "with `device_mismatch`: devices that the frame names and the recipient does not have"},
+    "stale": _NUMBERS
+    | {"description": "with `device_mismatch`: devices that have registered again since, with other keys"},
 }
 """The fields that `details` of an `error` frame may have."""
 

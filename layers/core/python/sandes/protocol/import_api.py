@@ -23,7 +23,7 @@ class NewImport(Wire):
 
 
 class CommitImport(Wire):
-    """Commits an import. With `dry_run`, the uploaded file is checked; without it, its valid rows are executed."""
+    """Commits an import. With `dry_run` the service checks the file; without it, it processes the valid rows."""
 
     dry_run: bool
 

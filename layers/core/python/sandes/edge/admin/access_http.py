@@ -47,7 +47,7 @@ def ask_for_reset(id: AdministratorPath, body: AskForAccessReset) -> AdminApprov
 
 @router.get(
     "/admin/v1/people/<id>/access-reset",
-    **described("The reset of an administrator's access that is going on", permission=Permission.ACCESS, need="read"),
+    **described("Get the current reset of an administrator's access", permission=Permission.ACCESS, need="read"),
 )
 def get_reset(id: AdministratorPath) -> AdminAccessReset:
     caller, _ = call(router)
@@ -57,7 +57,7 @@ def get_reset(id: AdministratorPath) -> AdminAccessReset:
 @router.post(
     "/admin/v1/people/<id>/access-reset/confirm",
     **described(
-        "Confirm a reset as a third person, a platform administrator, without the waiting time",
+        "Confirm a reset, without the waiting time; the caller is a platform administrator and a third person",
         permission=Permission.ORGANISATIONS,
         need="second",
         refuses=(
@@ -75,7 +75,7 @@ def confirm_reset(id: AdministratorPath) -> AdminAccessReset:
     "/admin/v1/people/<id>/access-reset",
     status_code=HTTPStatus.NO_CONTENT,
     **described(
-        "Take a reset back before it takes effect",
+        "Cancel a reset before it takes effect",
         permission=Permission.ACCESS,
         need="second",
         refuses=(ErrorCode.ACCESS_RESET_STATE,),
@@ -91,7 +91,7 @@ def withdraw_reset(id: AdministratorPath) -> Response[str]:
     "/admin/v1/me/access-reset",
     status_code=HTTPStatus.NO_CONTENT,
     **described(
-        "Object to the reset of one's own access",
+        "Object to the reset of your own access",
         permission=None,
         need="act",
         where="self",
@@ -108,7 +108,7 @@ def object_to_reset() -> Response[str]:
     "/admin/v1/me/authenticator",
     status_code=HTTPStatus.NO_CONTENT,
     **described(
-        "Remove one's own authenticator; the next sign-in sets up another",
+        "Remove your own authenticator; the next sign-in sets up another",
         permission=None,
         need="act",
         where="self",

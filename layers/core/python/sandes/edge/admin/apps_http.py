@@ -54,7 +54,7 @@ router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its anno
 CHANGED_OR_ASKED: dict[int, OpenAPIResponse] = {
     HTTPStatus.OK: {"description": "Done", "content": {"application/json": {"model": AdminApp}}},
     HTTPStatus.ACCEPTED: {
-        "description": "Asked for: it takes two",
+        "description": "A second person must approve it",
         "content": {"application/json": {"model": AdminApproval}},
     },
 }
@@ -67,7 +67,7 @@ CHANGED_OR_ASKED: dict[int, OpenAPIResponse] = {
     "/admin/v1/apps",
     status_code=HTTPStatus.CREATED,
     **described(
-        "Register an app, on trial",
+        "Register an app; it starts on trial",
         permission=Permission.APPS,
         need="act",
         refuses=(ErrorCode.INVALID_PHONE, ErrorCode.FRESH_SIGN_IN_REQUIRED),
@@ -82,7 +82,7 @@ def create_app(body: NewApp) -> Response[AdminApp]:
 @router.get(
     "/admin/v1/apps",
     **described(
-        "Apps of an organisation, or of a unit and all below it",
+        "List the apps of an organisation, or of a unit and all units below it",
         permission=Permission.APPS,
         need="read",
         refuses=(ErrorCode.INVALID_CURSOR,),
@@ -100,7 +100,7 @@ def list_apps(
     return app_administration.page(caller, place, after=cursor, limit=limit, deps=deps)
 
 
-@router.get("/admin/v1/apps/<id>", **described("An app, with its keys", permission=Permission.APPS, need="read"))
+@router.get("/admin/v1/apps/<id>", **described("Get an app with its keys", permission=Permission.APPS, need="read"))
 def get_app(id: AppPath) -> Response[AdminApp]:
     caller, _ = call(router)
     found = app_administration.read(caller, app_in_path(id), deps=wire_app_administration().registry)
@@ -111,7 +111,7 @@ def get_app(id: AppPath) -> Response[AdminApp]:
     "/admin/v1/apps/<id>",
     responses=CHANGED_OR_ASKED,
     **described(
-        "Change an app's name, scopes, SMS, or unit; or ask for it, if a live app is to be more or called otherwise",
+        "Change an app's name, scopes, SMS or unit; for a live app, request another name, more scopes or SMS",
         permission=Permission.APPS,
         need="act",
         refuses=(*VERSIONED, ErrorCode.APP_MODE, *ASKING),
@@ -131,7 +131,7 @@ def change_app(id: AppPath, body: ChangeApp, if_match: IfMatch = None) -> Respon
 @router.put(
     "/admin/v1/apps/<id>/guests",
     **described(
-        "Whom an app on trial, or with a test key, may send to",
+        "Replace the guests of an app, to whom it may send on trial or with a test key",
         permission=Permission.APPS,
         need="act",
         refuses=(*VERSIONED, ErrorCode.INVALID_PHONE),
@@ -156,7 +156,7 @@ KeyPath = Annotated[
     "/admin/v1/apps/<id>/keys",
     status_code=HTTPStatus.CREATED,
     **described(
-        "Add a key: of a public half, or a pair whose private half is shown this once",
+        "Add a key; if the server makes it, the answer has its private half, only this once",
         permission=Permission.APPS,
         need="act",
         refuses=(ErrorCode.FRESH_SIGN_IN_REQUIRED, ErrorCode.TOO_MANY_KEYS),
@@ -171,7 +171,7 @@ def add_key(id: AppPath, body: NewAppKey) -> Response[AdminAppKey]:
 @router.delete(
     "/admin/v1/apps/<id>/keys/<key>",
     status_code=HTTPStatus.NO_CONTENT,
-    **described("Revoke a key, at once", permission=Permission.APPS, need="act"),
+    **described("Revoke a key immediately", permission=Permission.APPS, need="act"),
 )
 def revoke_key(id: AppPath, key: KeyPath) -> Response[str]:
     caller, now_ms = call(router)
@@ -186,7 +186,7 @@ def revoke_key(id: AppPath, key: KeyPath) -> Response[str]:
     "/admin/v1/apps/<id>/go-live",
     status_code=HTTPStatus.ACCEPTED,
     **described(
-        "Ask that an app goes live",
+        "Request that an app goes live",
         permission=Permission.TERMS,
         need="second",
         refuses=(ErrorCode.APP_MODE, *ASKING),
@@ -203,7 +203,7 @@ def go_live(id: AppPath) -> AdminApproval:
     "/admin/v1/apps/<id>/quota",
     status_code=HTTPStatus.ACCEPTED,
     **described(
-        "Ask for other quotas of a live app",
+        "Request other quotas for a live app",
         permission=Permission.TERMS,
         need="second",
         refuses=(ErrorCode.APP_MODE, *ASKING),
@@ -218,7 +218,7 @@ def set_quota(id: AppPath, body: AskQuota) -> AdminApproval:
 @router.post(
     "/admin/v1/apps/<id>/trial",
     **described(
-        "Put a live app back on trial, at once",
+        "Put a live app back on trial immediately",
         permission=Permission.TERMS,
         need="second",
         refuses=(ErrorCode.APP_MODE,),
@@ -239,7 +239,7 @@ HookPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
 
 @router.get(
     "/admin/v1/apps/<id>/webhooks",
-    **described("An app's webhooks, without their secrets", permission=Permission.APPS, need="read"),
+    **described("List an app's webhooks, without their secrets", permission=Permission.APPS, need="read"),
 )
 def list_webhooks(id: AppPath) -> WebhookList:
     caller, _ = call(router)
@@ -250,7 +250,7 @@ def list_webhooks(id: AppPath) -> WebhookList:
     "/admin/v1/apps/<id>/webhooks",
     status_code=HTTPStatus.CREATED,
     **described(
-        "Register a webhook; its secret is shown this once",
+        "Register a webhook; the answer has its secret, only this once",
         permission=Permission.APPS,
         need="act",
         refuses=(ErrorCode.FRESH_SIGN_IN_REQUIRED, ErrorCode.WEBHOOK_ADDRESS, ErrorCode.TOO_MANY_WEBHOOKS),
@@ -296,7 +296,7 @@ TemplatePath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
     "/admin/v1/templates",
     status_code=HTTPStatus.ACCEPTED,
     **described(
-        "Draft a text: approved, it is the template's next version",
+        "Draft a text, which becomes the template's next version once it is approved",
         permission=Permission.TEMPLATES,
         need="draft",
         refuses=ASKING,
@@ -310,7 +310,7 @@ def draft_template(body: TemplateDraft) -> AdminApproval:
 @router.get(
     "/admin/v1/templates",
     **described(
-        "Templates of an app, the newest version of each",
+        "List the templates of an app, the newest version of each",
         permission=Permission.TEMPLATES,
         need="read",
         refuses=(ErrorCode.INVALID_CURSOR,),
@@ -330,7 +330,7 @@ def list_templates(
 @router.get(
     "/admin/v1/templates/<id>/<name>",
     **described(
-        "The versions of a template, the newest first",
+        "List the versions of a template, the newest first",
         permission=Permission.TEMPLATES,
         need="read",
         refuses=(ErrorCode.INVALID_CURSOR,),

@@ -30,18 +30,18 @@ LINES: dict[int, OpenAPIResponse] = {
 }
 _ID = r"^[a-z2-7]{12}[acegikmoqsuwy246]$"
 
-OrganisationQuery = Annotated[str | None, Query(pattern=_ID, description="the caller's own if left out")]
-UnitQuery = Annotated[str | None, Query(pattern=_ID, description="what was done in this unit and below")]
-TimeQuery = Annotated[Moment | None, Query(description="RFC 3339, included")]
+OrganisationQuery = Annotated[str | None, Query(pattern=_ID, description="by default the caller's own")]
+UnitQuery = Annotated[str | None, Query(pattern=_ID, description="actions in this unit and below it")]
+TimeQuery = Annotated[Moment | None, Query(description="RFC 3339; entries of this time are included")]
 TextQuery = Annotated[str | None, Query(max_length=64)]
-CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
+CursorQuery = Annotated[str | None, Query(max_length=200, description="the cursor of the previous page")]
 LimitQuery = Annotated[int, Ge(1), Le(250), ONE_NUMBER, Query()]
 
 
 @router.get(
     "/admin/v1/audit",
     **described(
-        "What was done, newest first; of who only sees what they did themselves, that",
+        "List audit entries, the newest first; platform administrators see their own actions",
         permission=Permission.AUDIT,
         need="read",
         where="any",
@@ -74,7 +74,7 @@ def list_entries(
     "/admin/v1/audit/export",
     responses=LINES,
     **described(
-        "Lines of a chain after the one of this number, oldest first; ask again from the last one until there are none",
+        "List the entries of a chain after this number, the oldest first; repeat from the last one until none is left",
         permission=Permission.AUDIT,
         need="read",
         where="organisation",
@@ -88,7 +88,9 @@ def export(
     return Response(status_code=HTTPStatus.OK, content_type=NDJSON, body=lines.decode("ascii"))
 
 
-@router.get("/admin/v1/audit/key", **described("The public key that chains and heads are signed with", permission=None))
+@router.get(
+    "/admin/v1/audit/key", **described("Get the public key that chains and heads are signed with", permission=None)
+)
 def public_key() -> PublicKey:
     call(router)
     return audit_log.public_key(wire_audit_log())
@@ -98,7 +100,7 @@ def public_key() -> PublicKey:
     "/admin/v1/audit/heads",
     responses=LINES,
     **described(
-        "The signed heads of all chains, as they were kept in the hour of this time, for who may export one of them",
+        "Get the signed heads of all chains of the hour of this time; the caller must be allowed to export a chain",
         permission=Permission.AUDIT,
         need="read",
         where="organisation",

@@ -20,13 +20,16 @@ from sandes.protocol.errors import ErrorCode
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
 ComplaintPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
-StateQuery = Annotated[Literal["unresolved", "resolved"], Query(description="those to be resolved, or the others")]
+StateQuery = Annotated[
+    Literal["unresolved", "resolved"],
+    Query(description="`unresolved`: complaints to be resolved. `resolved`: the others"),
+]
 
 
 @router.get(
     "/admin/v1/complaints",
     **described(
-        "Complaints about what is in a unit or below it, the newest first",
+        "List the complaints about people, groups and apps in a unit or below it, the newest first",
         permission=Permission.COMPLAINTS,
         need="read",
         refuses=(ErrorCode.INVALID_CURSOR,),
@@ -47,7 +50,7 @@ def list_complaints(
 
 @router.get(
     "/admin/v1/complaints/<id>",
-    **described("A complaint with what was said", permission=Permission.COMPLAINTS, need="read"),
+    **described("Get a complaint with its text", permission=Permission.COMPLAINTS, need="read"),
 )
 def get_complaint(id: ComplaintPath) -> AdminComplaint:
     caller, now_ms = call(router)
@@ -57,7 +60,7 @@ def get_complaint(id: ComplaintPath) -> AdminComplaint:
 @router.post(
     "/admin/v1/complaints/<id>/assign",
     **described(
-        "Give a complaint to somebody who may resolve it",
+        "Assign a complaint to somebody who may resolve it",
         permission=Permission.COMPLAINTS,
         need="act",
         refuses=(ErrorCode.COMPLAINT_STATE,),
@@ -71,7 +74,7 @@ def assign_complaint(id: ComplaintPath, body: AssignComplaint) -> AdminComplaint
 @router.post(
     "/admin/v1/complaints/<id>/resolve",
     **described(
-        "Say what became of a complaint",
+        "Resolve a complaint",
         permission=Permission.COMPLAINTS,
         need="act",
         refuses=(ErrorCode.COMPLAINT_STATE,),

@@ -44,7 +44,7 @@ GroupPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 @router.post(
     "/admin/v1/groups",
     status_code=HTTPStatus.CREATED,
-    **described("Make an official group", permission=Permission.GROUPS, need="act"),
+    **described("Create an official group", permission=Permission.GROUPS, need="act"),
 )
 def create_official_group(body: NewOfficialGroup) -> Response[OfficialGroup]:
     caller, now_ms = call(router)
@@ -55,7 +55,7 @@ def create_official_group(body: NewOfficialGroup) -> Response[OfficialGroup]:
 @router.get(
     "/admin/v1/groups",
     **described(
-        "Official groups of an organisation, or of a unit and all below it",
+        "List the official groups of an organisation, or of a unit and all units below it",
         permission=Permission.GROUPS,
         need="read",
         refuses=(ErrorCode.INVALID_CURSOR,),
@@ -75,7 +75,7 @@ def list_official_groups(
 
 @router.get(
     "/admin/v1/groups/<group>",
-    **described("An official group, also one that an app manages", permission=Permission.GROUPS, need="read"),
+    **described("Get an official group, also one that an app manages", permission=Permission.GROUPS, need="read"),
 )
 def get_official_group(group: GroupPath) -> Response[OfficialGroup]:
     caller, _ = call(router)
@@ -86,7 +86,7 @@ def get_official_group(group: GroupPath) -> Response[OfficialGroup]:
 @router.patch(
     "/admin/v1/groups/<group>",
     **described(
-        "Change a group's name, who posts, or whether it is open",
+        "Change a group's name, who may post, or whether it is open",
         permission=Permission.GROUPS,
         need="act",
         refuses=VERSIONED,
@@ -104,7 +104,7 @@ def change_official_group(
 @router.put(
     "/admin/v1/groups/<group>/admins",
     **described(
-        "Who a group's admins are, in place of those before; If-Match if it is to be that version",
+        "Replace the admins of a group; If-Match is optional",
         permission=Permission.GROUPS,
         need="act",
         refuses=(ErrorCode.PRECONDITION_FAILED, ErrorCode.GROUP_FULL, ErrorCode.TOO_MANY_ADMINS),
@@ -119,7 +119,9 @@ def put_group_admins(group: GroupPath, body: PutGroupAdmins, if_match: IfMatch =
 
 @router.post(
     "/admin/v1/groups/<group>/transfer",
-    **described("Move a group to another unit, with the right in both", permission=Permission.GROUPS, need="act"),
+    **described(
+        "Move a group to another unit; the caller needs the right in both", permission=Permission.GROUPS, need="act"
+    ),
 )
 def transfer_group(group: GroupPath, body: TransferOfficialGroup) -> Response[OfficialGroup]:
     caller, now_ms = call(router)

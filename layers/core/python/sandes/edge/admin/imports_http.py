@@ -28,7 +28,7 @@ ImportPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
 @router.post(
     "/admin/v1/imports",
     status_code=HTTPStatus.CREATED,
-    **described("Begin an import of officials", permission=Permission.PEOPLE, need="act"),
+    **described("Create an import of officials", permission=Permission.PEOPLE, need="act"),
 )
 def create_import(body: NewImport) -> Response[ImportState]:
     caller, now_ms = call(router)
@@ -39,7 +39,7 @@ def create_import(body: NewImport) -> Response[ImportState]:
 @router.get(
     "/admin/v1/imports",
     **described(
-        "Imports, the newest first",
+        "List imports, the newest first",
         permission=Permission.PEOPLE,
         need="read",
         where="any",
@@ -68,7 +68,7 @@ def list_imports(
 
 @router.get(
     "/admin/v1/imports/<id>",
-    **described("Progress of an import, and its first findings", permission=Permission.PEOPLE, need="read"),
+    **described("Get the progress of an import and its first findings", permission=Permission.PEOPLE, need="read"),
 )
 def get_import(id: ImportPath) -> ImportState:
     caller, now_ms = call(router)
@@ -79,7 +79,7 @@ def get_import(id: ImportPath) -> ImportState:
     "/admin/v1/imports/<id>/commit",
     status_code=HTTPStatus.ACCEPTED,
     **described(
-        "Have the file checked; or, then, do what it says",
+        "Check the uploaded file; after the check, commit its good rows",
         permission=Permission.PEOPLE,
         need="act",
         refuses=(
@@ -106,7 +106,7 @@ def commit_import(id: ImportPath, body: CommitImport) -> Response[ImportState]:
         }
     },
     **described(
-        "What became of each row", permission=Permission.PEOPLE, need="read", refuses=(ErrorCode.INVALID_CURSOR,)
+        "List the result of each row", permission=Permission.PEOPLE, need="read", refuses=(ErrorCode.INVALID_CURSOR,)
     ),
 )
 def import_results(
@@ -114,7 +114,9 @@ def import_results(
     *,
     cursor: CursorQuery = None,
     limit: LimitQuery = 100,
-    format: Annotated[Literal["json", "csv"], Query(description="csv: the next page's address in Link")] = "json",
+    format: Annotated[
+        Literal["json", "csv"], Query(description="with `csv`, the header Link has the address of the next page")
+    ] = "json",
 ) -> Response[ImportResults | str]:
     caller, now_ms = call(router)
     page = imports.results(caller, import_in_path(id), after=cursor, limit=limit, now_ms=now_ms, deps=wire_imports())

@@ -13,7 +13,7 @@ from sandes.protocol.admin_api import AdminMe
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
 
-@router.get("/admin/v1/me", **described("Oneself, with one's roles", permission=None))
+@router.get("/admin/v1/me", **described("Get the caller with their roles", permission=None))
 def me() -> AdminMe:
     caller, _ = call(router)
     return admin_identity.me(caller, wire_places().organisations)

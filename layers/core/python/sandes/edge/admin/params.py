@@ -22,16 +22,20 @@ ApprovalPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
 AdministratorPath = Annotated[str, Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 AssignmentPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{43,80}$")]
 OrganisationQuery = Annotated[
-    str | None, Query(pattern=_EIGHT, description="the organisation; the caller's own if left out")
+    str | None, Query(pattern=_EIGHT, description="the organisation; by default the caller's own")
 ]
 UnitQuery = Annotated[
-    str | None, Query(pattern=_EIGHT, description="the unit and all below it; the whole organisation if left out")
+    str | None, Query(pattern=_EIGHT, description="the unit and all units below it; by default the whole organisation")
 ]
-CursorQuery = Annotated[str | None, Query(max_length=300, description="from the page before")]
+CursorQuery = Annotated[str | None, Query(max_length=300, description="the cursor of the previous page")]
 LimitQuery = Annotated[int, Ge(1), Le(MAX_PAGE), ONE_NUMBER, Query()]
 IfMatch = Annotated[
     str | None,
-    Header(alias="If-Match", max_length=64, description="the ETag of what was read, or `*`; needed"),
+    Header(
+        alias="If-Match",
+        max_length=64,
+        description="required: the ETag of the version that the caller has read, or `*`",
+    ),
 ]
 VERSIONED = (ErrorCode.PRECONDITION_REQUIRED, ErrorCode.PRECONDITION_FAILED)
 

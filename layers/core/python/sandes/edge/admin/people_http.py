@@ -47,7 +47,9 @@ router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its anno
 
 AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 RequestPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
-StateQuery = Annotated[Literal["open", "decided"], Query(description="those still to be decided, or the others")]
+StateQuery = Annotated[
+    Literal["open", "decided"], Query(description="`open`: requests to be decided. `decided`: the others")
+]
 
 _VERIFIES = (ErrorCode.VERIFIED_ELSEWHERE, ErrorCode.MAIL_DOMAIN_NOT_ALLOWED, ErrorCode.UNAVAILABLE)
 
@@ -55,7 +57,7 @@ _VERIFIES = (ErrorCode.VERIFIED_ELSEWHERE, ErrorCode.MAIL_DOMAIN_NOT_ALLOWED, Er
 @router.get(
     "/admin/v1/people",
     **described(
-        "Verified people of a unit and all below it",
+        "List the verified people of a unit and all units below it",
         permission=Permission.PEOPLE,
         need="read",
         refuses=(ErrorCode.INVALID_CURSOR,),
@@ -90,7 +92,8 @@ def verify_person(body: VerifyPerson) -> Response[AdminPerson]:
 @router.post(
     "/admin/v1/people/lookup",
     **described(
-        "The account of a phone number, for who may verify its holder; recorded",
+        "Find the account of a phone number; the caller must be allowed to verify its holder, and "
+        "each search is recorded",
         permission=Permission.PEOPLE,
         need="act",
         refuses=(ErrorCode.INVALID_PHONE, ErrorCode.RATE_LIMITED),
@@ -103,7 +106,7 @@ def find_person(body: FindPerson) -> FoundPerson:
 
 @router.get(
     "/admin/v1/people/<account>",
-    **described("A person who is or was verified, or has asked for it", permission=Permission.PEOPLE, need="read"),
+    **described("Get a person who is or was verified, or has requested it", permission=Permission.PEOPLE, need="read"),
 )
 def get_person(account: AccountPath) -> Response[AdminPerson]:
     caller, now_ms = call(router)
@@ -113,7 +116,7 @@ def get_person(account: AccountPath) -> Response[AdminPerson]:
 @router.patch(
     "/admin/v1/people/<account>",
     **described(
-        "Change what is said of a person",
+        "Change the verification of a person",
         permission=Permission.PEOPLE,
         need="act",
         refuses=(*VERSIONED, ErrorCode.MAIL_DOMAIN_NOT_ALLOWED, ErrorCode.UNAVAILABLE),
@@ -143,7 +146,7 @@ def hide_person(account: AccountPath, body: HidePerson, if_match: IfMatch = None
 @router.post(
     "/admin/v1/people/<account>/transfer",
     **described(
-        "Move a person to another unit, with the right in both",
+        "Move a person to another unit; the caller needs the right in both",
         permission=Permission.PEOPLE,
         need="act",
         refuses=(ErrorCode.UNAVAILABLE,),
@@ -170,7 +173,7 @@ def revoke_person(account: AccountPath, body: BecauseOf) -> Response[AdminPerson
 @router.post(
     "/admin/v1/people/<account>/suspend",
     **described(
-        "Suspend an account until it is resumed; without an organisation: by the platform",
+        "Suspend an account until it is resumed; without an organisation, only the platform may do it",
         permission=Permission.SUSPENSION,
         need="act",
         refuses=(ErrorCode.VERIFIED_LATELY, ErrorCode.ALREADY_SUSPENDED, ErrorCode.UNAVAILABLE),
@@ -184,7 +187,7 @@ def suspend_person(account: AccountPath, body: BecauseOf) -> SuspensionState:
 @router.post(
     "/admin/v1/people/<account>/resume",
     **described(
-        "End a suspension, where it was made; if that organisation vouches no more, at the platform too",
+        "End a suspension in the place that made it; once the verification has ended, the platform may do it too",
         permission=Permission.SUSPENSION,
         need="act",
         refuses=(ErrorCode.UNAVAILABLE,),
@@ -198,7 +201,7 @@ def resume_person(account: AccountPath) -> SuspensionState:
 @router.post(
     "/admin/v1/people/<account>/devices/reset",
     **described(
-        "Unlink all devices of an account; of no organisation: at the platform",
+        "Unlink all devices of an account; without an organisation, only the platform may do it",
         permission=Permission.SUSPENSION,
         need="act",
         refuses=(ErrorCode.VERIFIED_LATELY, ErrorCode.UNAVAILABLE),
@@ -212,7 +215,7 @@ def reset_devices(account: AccountPath) -> DevicesReset:
 @router.get(
     "/admin/v1/verification-requests",
     **described(
-        "Who asks to be verified in a unit or below it",
+        "List the requests to be verified in a unit or below it",
         permission=Permission.PEOPLE,
         need="read",
         refuses=(ErrorCode.INVALID_CURSOR,),
@@ -234,7 +237,7 @@ def list_requests(
 @router.post(
     "/admin/v1/verification-requests/<id>/verify",
     **described(
-        "Verify who asked for it, with corrections",
+        "Verify the person who requested it, with corrections",
         permission=Permission.PEOPLE,
         need="act",
         refuses=(ErrorCode.REQUEST_STATE, *_VERIFIES),
@@ -248,7 +251,7 @@ def verify_request(id: RequestPath, body: VerifyRequest) -> Response[AdminPerson
 @router.post(
     "/admin/v1/verification-requests/<id>/reject",
     **described(
-        "Say no, with a reason that the person sees",
+        "Reject a request to be verified; the person sees the reason",
         permission=Permission.PEOPLE,
         need="act",
         refuses=(ErrorCode.REQUEST_STATE,),

@@ -51,7 +51,7 @@ APPOINTING = (ErrorCode.FRESH_SIGN_IN_REQUIRED, ErrorCode.OWN_ROLES, ErrorCode.R
 RENAMED_OR_ASKED: dict[int, OpenAPIResponse] = {
     HTTPStatus.OK: {"description": "Done", "content": {"application/json": {"model": AdminOrganisation}}},
     HTTPStatus.ACCEPTED: {
-        "description": "Asked for: it takes two",
+        "description": "A second person must approve it",
         "content": {"application/json": {"model": AdminApproval}},
     },
 }
@@ -60,7 +60,7 @@ RENAMED_OR_ASKED: dict[int, OpenAPIResponse] = {
 @router.get(
     "/admin/v1/organisations",
     **described(
-        "Organisations in which the caller has a role; all of them for who may read of all",
+        "List the organisations in which the caller has a role, or all organisations for callers who may read all",
         permission=None,
         refuses=(ErrorCode.INVALID_CURSOR,),
     ),
@@ -74,7 +74,7 @@ def list_organisations(*, cursor: CursorQuery = None, limit: LimitQuery = DEFAUL
     "/admin/v1/organisations",
     status_code=HTTPStatus.ACCEPTED,
     **described(
-        "Ask for a new organisation with its first nodal officer",
+        "Request a new organisation with its first nodal officer",
         permission=Permission.ORGANISATIONS,
         need="second",
         where="platform",
@@ -91,7 +91,7 @@ def ask_for_organisation(body: AskForOrganisation) -> AdminApproval:
     "/admin/v1/organisations/<id>/officers",
     status_code=HTTPStatus.ACCEPTED,
     **described(
-        "Ask for a further nodal officer of an organisation that has fewer than two",
+        "Request a further nodal officer for an organisation that has fewer than two",
         permission=Permission.ORGANISATIONS,
         need="second",
         where="organisation",
@@ -110,7 +110,7 @@ def ask_for_officer(id: OrganisationPath, body: AskForOfficer) -> AdminApproval:
 
 @router.get(
     "/admin/v1/organisations/<id>",
-    **described("An organisation", permission=Permission.UNITS, need="read", where="organisation"),
+    **described("Get an organisation", permission=Permission.UNITS, need="read", where="organisation"),
 )
 def get_organisation(id: OrganisationPath) -> Response[AdminOrganisation]:
     caller, _ = call(router)
@@ -145,7 +145,7 @@ def change_organisation(
 @router.get(
     "/admin/v1/organisations/<id>/visibility",
     **described(
-        "To whom fields of officials are shown",
+        "Get who may see the fields of officials",
         permission=Permission.VISIBILITY,
         need="read",
         where="organisation",
@@ -177,7 +177,7 @@ def change_visibility(id: OrganisationPath, body: ChangeVisibility, if_match: If
 @router.get(
     "/admin/v1/units",
     **described(
-        "A unit and all below it, the whole organisation if none is named",
+        "List a unit and all units below it, or the whole organisation",
         permission=Permission.UNITS,
         need="read",
         refuses=(ErrorCode.INVALID_CURSOR,),
@@ -199,7 +199,7 @@ def list_units(
     "/admin/v1/units",
     status_code=HTTPStatus.CREATED,
     **described(
-        "Make a unit below another",
+        "Create a unit below another one",
         permission=Permission.UNITS,
         need="act",
         refuses=(
@@ -214,7 +214,7 @@ def create_unit(body: NewUnit) -> Response[AdminUnit]:
     return tagged(made, made.version, HTTPStatus.CREATED)
 
 
-@router.get("/admin/v1/units/<id>", **described("A unit", permission=Permission.UNITS, need="read"))
+@router.get("/admin/v1/units/<id>", **described("Get a unit", permission=Permission.UNITS, need="read"))
 def get_unit(id: UnitPath, organisation: OrganisationQuery = None) -> Response[AdminUnit]:
     caller, _ = call(router)
     found = places.read_unit(caller, place_asked(caller, organisation, id), deps=wire_places())
@@ -224,7 +224,7 @@ def get_unit(id: UnitPath, organisation: OrganisationQuery = None) -> Response[A
 @router.patch(
     "/admin/v1/units/<id>",
     **described(
-        "Rename a unit, or move it with all below it; the right is needed there too",
+        "Rename a unit, or move it with all units below it; the caller needs the right in the new place too",
         permission=Permission.UNITS,
         need="act",
         refuses=(

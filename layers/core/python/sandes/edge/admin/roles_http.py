@@ -46,7 +46,9 @@ from sandes.protocol.errors import ErrorCode, invalid
 from sandes.store.administrators import Listed
 
 EverywhereQuery = Annotated[
-    bool, ONE_FLAG, Query(description="for platform administrators: what waits for one of them, of all organisations")
+    bool,
+    ONE_FLAG,
+    Query(description="for platform administrators: approvals of all organisations that wait for one of them"),
 ]
 
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
@@ -55,7 +57,7 @@ router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its anno
 @router.get(
     "/admin/v1/assignments",
     **described(
-        "Who has which role at a unit and below it, in the whole organisation if none is named",
+        "List the roles that administrators hold at a unit and below it, or in the whole organisation",
         permission=Permission.ROLES,
         need="read",
         refuses=(ErrorCode.INVALID_CURSOR,),
@@ -80,7 +82,7 @@ def list_assignments(
     "/admin/v1/assignments",
     status_code=HTTPStatus.ACCEPTED,
     **described(
-        "Ask for a role for somebody",
+        "Request a role for an administrator",
         permission=Permission.ROLES,
         need="second",
         refuses=(
@@ -99,8 +101,11 @@ def ask_for_role(body: NewAssignment) -> AdminApproval:
     "/admin/v1/assignments/<id>",
     status_code=HTTPStatus.NO_CONTENT,
     responses={
-        204: {"description": "Taken away"},
-        202: {"description": "Asked for", "content": {"application/json": {"model": AdminApproval}}},
+        204: {"description": "The role is removed"},
+        202: {
+            "description": "A second person must approve it",
+            "content": {"application/json": {"model": AdminApproval}},
+        },
     },
     **described(
         "Remove a role immediately; for a nodal officer, an auditor or a tracer, request its removal",
@@ -126,7 +131,7 @@ def take_role(id: AssignmentPath) -> Response[AdminApproval | str]:
 @router.get(
     "/admin/v1/approvals",
     **described(
-        "Approvals of an organisation, as far as the caller may see them; or those that wait for the platform",
+        "List the approvals of an organisation that the caller may see, or those that wait for the platform",
         permission=None,
         need="read",
         where="approval",
@@ -154,9 +159,7 @@ def list_approvals(
 
 @router.get(
     "/admin/v1/approvals/<id>",
-    **described(
-        "An approval that the caller or somebody else has requested", permission=None, need="read", where="approval"
-    ),
+    **described("Get an approval", permission=None, need="read", where="approval"),
 )
 def get_approval(id: ApprovalPath) -> AdminApproval:
     caller, now_ms = call(router)
@@ -169,7 +172,7 @@ def get_approval(id: ApprovalPath) -> AdminApproval:
 @router.post(
     "/admin/v1/approvals/<id>/approve",
     **described(
-        "Do what another one has asked for",
+        "Approve a request of another administrator, and make the change",
         permission=None,
         need="second",
         where="approval",
@@ -189,7 +192,7 @@ def approve(id: ApprovalPath) -> AdminApproval:
 @router.post(
     "/admin/v1/approvals/<id>/reject",
     **described(
-        "Decide that it is not done",
+        "Reject a request",
         permission=None,
         need="second",
         where="approval",
@@ -204,7 +207,7 @@ def reject(id: ApprovalPath, body: RejectApproval) -> AdminApproval:
 
 @router.delete(
     "/admin/v1/approvals/<id>",
-    **described("Take back what one has asked for", permission=None, where="own", refuses=(ErrorCode.APPROVAL_STATE,)),
+    **described("Cancel a request of your own", permission=None, where="own", refuses=(ErrorCode.APPROVAL_STATE,)),
 )
 def cancel(id: ApprovalPath) -> AdminApproval:
     caller, now_ms = call(router)

@@ -17,11 +17,19 @@ ASKING = (ErrorCode.ALREADY_PENDING, ErrorCode.TOO_MANY_PENDING)
 
 _EVERYBODY = "For every administrator."
 _BY_ITSELF = {
-    "approval": "Needs the permission that it is about, where it is about.",
-    "own": "For whoever has asked for it.",
+    "approval": "Needs the permission of the requested change, at its place.",
+    "own": "For the administrator who requested it.",
     "self": "For every administrator, about themselves.",
 }
 """Places that imply by themselves who may call."""
+
+_AT = {
+    "unit": "at the unit",
+    "organisation": "for the whole organisation",
+    "platform": "at the platform",
+    "any": "at a unit",
+}
+"""Where a permission is needed, in words."""
 
 
 def described(
@@ -40,7 +48,9 @@ def described(
     `refuses` lists the codes of the use case.
     """
     codes = [*refuses, *([ErrorCode.NOT_FOUND] if permission or where in _BY_ITSELF else [])]
-    asks = f"Needs “{permission.value}” ({need}) at the {where}." if permission else _BY_ITSELF.get(where, _EVERYBODY)
+    asks = _BY_ITSELF.get(where, _EVERYBODY)
+    if permission:
+        asks = f"Needs the permission “{permission.value}” ({need}) {_AT[where]}."
     extensions: dict[str, Any] = {ERROR_CODES: [code.value for code in codes]}
     if where in _BY_ITSELF:
         extensions |= {NEED: need, WHERE: where}

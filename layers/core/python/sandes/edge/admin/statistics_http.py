@@ -24,16 +24,17 @@ router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its anno
 _ID = r"^[a-z2-7]{12}[acegikmoqsuwy246]$"
 
 OrganisationQuery = Annotated[
-    str | None, Query(pattern=_ID, description="the caller's own if left out; of the platform's own people, all")
+    str | None,
+    Query(pattern=_ID, description="by default the caller's own; for people of the platform, all organisations"),
 ]
-AppQuery = Annotated[str | None, Query(pattern=_ID, description="instead of an organisation")]
-TimeQuery = Annotated[Moment | None, Query(description="RFC 3339, its hour or day included")]
+AppQuery = Annotated[str | None, Query(pattern=_ID, description="the app, instead of an organisation")]
+TimeQuery = Annotated[Moment | None, Query(description="RFC 3339; its hour or day is included")]
 
 
 @router.get(
     "/admin/v1/stats",
     **described(
-        "Statistics of an organisation, an app or the platform, at most 168 hours or 400 days",
+        "Get statistics of an organisation, an app or the platform, for at most 168 hours or 400 days",
         permission=Permission.STATISTICS,
         need="read",
         where="any",

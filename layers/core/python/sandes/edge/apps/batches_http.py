@@ -21,7 +21,7 @@ from sandes.protocol.errors import ErrorCode
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
 
-CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
+CursorQuery = Annotated[str | None, Query(max_length=200, description="the cursor of the previous page")]
 
 
 LimitQuery = Annotated[int, Ge(1), Le(MAX_PAGE), ONE_NUMBER, Query()]
@@ -35,7 +35,7 @@ BatchPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
     "/v1/batches",
     status_code=HTTPStatus.ACCEPTED,
     **described(
-        "Send to many", scope="batch", post=True, refuses=(ErrorCode.UNKNOWN_TEMPLATE, ErrorCode.IDEMPOTENCY_MISMATCH)
+        "Create a batch", scope="batch", post=True, refuses=(ErrorCode.UNKNOWN_TEMPLATE, ErrorCode.IDEMPOTENCY_MISMATCH)
     ),
 )
 def create_batch(body: NewBatch) -> Response[Batch]:
@@ -48,7 +48,7 @@ def create_batch(body: NewBatch) -> Response[Batch]:
     "/v1/batches/<id>/commit",
     status_code=HTTPStatus.ACCEPTED,
     **described(
-        "Check the uploaded file, and send",
+        "Check the uploaded file, and send its good rows",
         scope="batch",
         post=True,
         refuses=(
@@ -66,7 +66,7 @@ def commit_batch(id: BatchPath, body: CommitBatch) -> Response[Batch]:
     return answer(moved, HTTPStatus.ACCEPTED, [], now_seconds=now_ms // 1000)
 
 
-@router.get("/v1/batches/<id>", **described("Progress of a batch", scope="batch"))
+@router.get("/v1/batches/<id>", **described("Get the progress of a batch", scope="batch"))
 def get_batch(id: BatchPath) -> Batch:
     return batches.state(signed_request(router), id, now_ms=now_milliseconds(), deps=wire_batches())
 
@@ -79,14 +79,16 @@ def get_batch(id: BatchPath) -> Batch:
             "content": {"application/json": {"model": BatchResults}, "text/csv": {"schema": {"type": "string"}}},
         }
     },
-    **described("What became of each row", scope="batch", refuses=(ErrorCode.INVALID_CURSOR,)),
+    **described("List the result of each row", scope="batch", refuses=(ErrorCode.INVALID_CURSOR,)),
 )
 def batch_results(
     id: BatchPath,
     *,
     cursor: CursorQuery = None,
     limit: LimitQuery = 100,
-    format: Annotated[Literal["json", "csv"], Query(description="csv: the next page's address in Link")] = "json",
+    format: Annotated[
+        Literal["json", "csv"], Query(description="with `csv`, the header Link has the address of the next page")
+    ] = "json",
 ) -> Response[BatchResults | str]:
     page = batches.results(
         signed_request(router), id, after=cursor, limit=limit, now_ms=now_milliseconds(), deps=wire_batches()
@@ -99,7 +101,7 @@ def batch_results(
 @router.delete(
     "/v1/batches/<id>",
     status_code=HTTPStatus.NO_CONTENT,
-    **described("Send no more of a batch", scope="batch", refuses=(ErrorCode.BATCH_STATE,)),
+    **described("Cancel a batch", scope="batch", refuses=(ErrorCode.BATCH_STATE,)),
 )
 def cancel_batch(id: BatchPath) -> Response[str]:
     batches.cancel(signed_request(router), id, now_ms=now_milliseconds(), deps=wire_batches())

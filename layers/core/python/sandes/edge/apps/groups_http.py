@@ -38,7 +38,7 @@ GroupPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 AccountPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 
 
-CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
+CursorQuery = Annotated[str | None, Query(max_length=200, description="the cursor of the previous page")]
 
 
 LimitQuery = Annotated[int, Ge(1), Le(MAX_PAGE), ONE_NUMBER, Query()]
@@ -46,7 +46,11 @@ LimitQuery = Annotated[int, Ge(1), Le(MAX_PAGE), ONE_NUMBER, Query()]
 
 IfMatch = Annotated[
     str | None,
-    Header(alias="If-Match", max_length=64, description="the ETag of the group as it was read, or `*`; needed"),
+    Header(
+        alias="If-Match",
+        max_length=64,
+        description="required: the ETag of the version that the caller has read, or `*`",
+    ),
 ]
 
 
@@ -57,7 +61,7 @@ VERSIONED = (ErrorCode.PRECONDITION_REQUIRED, ErrorCode.PRECONDITION_FAILED)
     "/v1/app-groups",
     status_code=HTTPStatus.CREATED,
     **described(
-        "Make a group", scope="group", post=True, refuses=(ErrorCode.IDEMPOTENCY_MISMATCH, ErrorCode.NOT_A_GUEST)
+        "Create a group", scope="group", post=True, refuses=(ErrorCode.IDEMPOTENCY_MISMATCH, ErrorCode.NOT_A_GUEST)
     ),
 )
 def create_group(body: NewAppGroup) -> Response[AppGroup]:
@@ -67,14 +71,14 @@ def create_group(body: NewAppGroup) -> Response[AppGroup]:
 
 @router.get(
     "/v1/app-groups",
-    **described("Groups, in the order of their ids", scope="group", refuses=(ErrorCode.INVALID_CURSOR,)),
+    **described("List groups, sorted by id", scope="group", refuses=(ErrorCode.INVALID_CURSOR,)),
 )
 def list_groups(*, cursor: CursorQuery = None, limit: LimitQuery = 50) -> AppGroupPage:
     request, now_ms = signed_request(router), now_milliseconds()
     return app_groups.all_of(request, after=cursor, limit=limit, now_ms=now_ms, deps=wire_app_groups())
 
 
-@router.get("/v1/app-groups/<id>", **described("One group, its version in ETag", scope="group"))
+@router.get("/v1/app-groups/<id>", **described("Get a group; the ETag is its version", scope="group"))
 def get_group(id: GroupPath) -> Response[AppGroup]:
     request, group = signed_request(router), group_in_path(id)
     found = app_groups.read(request, group, now_ms=now_milliseconds(), deps=wire_app_groups())
@@ -101,7 +105,7 @@ def dissolve_group(id: GroupPath) -> Response[str]:
 
 @router.get(
     "/v1/app-groups/<id>/members",
-    **described("Members, in the order of their ids", scope="group", refuses=(ErrorCode.INVALID_CURSOR,)),
+    **described("List members, sorted by id", scope="group", refuses=(ErrorCode.INVALID_CURSOR,)),
 )
 def list_members(id: GroupPath, *, cursor: CursorQuery = None, limit: LimitQuery = 100) -> AppGroupMembers:
     request, group = signed_request(router), group_in_path(id)
@@ -113,7 +117,7 @@ def list_members(id: GroupPath, *, cursor: CursorQuery = None, limit: LimitQuery
 @router.put(
     "/v1/app-groups/<id>/members/<account>",
     **described(
-        "Add a member, or give one a role",
+        "Add a member, or change a member's role",
         scope="group",
         refuses=(ErrorCode.NOT_A_GUEST, ErrorCode.GROUP_FULL, ErrorCode.TOO_MANY_ADMINS, ErrorCode.QUOTA_EXCEEDED),
     ),
@@ -137,7 +141,7 @@ def remove_member(id: GroupPath, account: AccountPath) -> Response[str]:
 @router.put(
     "/v1/app-groups/<id>/roster",
     **described(
-        "Say who the members are, all of them",
+        "Replace all members by a roster",
         scope="group",
         refuses=(
             *VERSIONED,
@@ -154,7 +158,7 @@ def put_roster(id: GroupPath, body: PutRoster, if_match: IfMatch = None) -> Rost
     return app_rosters.put(request, group, body, version, now_ms=now_milliseconds(), deps=wire_app_groups())
 
 
-@router.get("/v1/app-groups/<id>/roster", **described("How far the last roster is", scope="group"))
+@router.get("/v1/app-groups/<id>/roster", **described("Get the progress of the last roster", scope="group"))
 def get_roster(id: GroupPath) -> Roster:
     request, group = signed_request(router), group_in_path(id)
     return app_rosters.state(request, group, now_ms=now_milliseconds(), deps=wire_app_groups())

@@ -30,7 +30,7 @@ SENDING = (
 MessagePath = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="UUIDv7, lower case")]
 
 
-CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
+CursorQuery = Annotated[str | None, Query(max_length=200, description="the cursor of the previous page")]
 
 
 LimitQuery = Annotated[int, Ge(1), Le(MAX_PAGE), ONE_NUMBER, Query()]
@@ -51,7 +51,9 @@ def create_message(body: NewMessage) -> Response[MessageAccepted]:
     return answer(accepted, HTTPStatus.ACCEPTED, windows, now_seconds=now_ms // 1000)
 
 
-@router.get("/v1/messages", **described("Messages, the newest first", scope="msg", refuses=(ErrorCode.INVALID_CURSOR,)))
+@router.get(
+    "/v1/messages", **described("List messages, the newest first", scope="msg", refuses=(ErrorCode.INVALID_CURSOR,))
+)
 def list_messages(
     *,
     cursor: CursorQuery = None,
@@ -67,7 +69,7 @@ def list_messages(
     )
 
 
-@router.get("/v1/messages/<id>", **described("Status of a message", scope="msg"))
+@router.get("/v1/messages/<id>", **described("Get the status of a message", scope="msg"))
 def get_message(id: MessagePath) -> Message:
     request, message = signed_request(router), message_in_path(id)
     return group_messages.status(request, message, now_ms=now_milliseconds(), deps=wire_group_messages())

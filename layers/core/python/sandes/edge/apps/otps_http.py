@@ -64,7 +64,7 @@ def resend_otp(id: OtpPath) -> Response[Otp]:
     return answer(sent, HTTPStatus.ACCEPTED, windows, now_seconds=now_ms // 1000)
 
 
-@router.get("/v1/otps/<id>", **described("State of an OTP", scope="otp"))
+@router.get("/v1/otps/<id>", **described("Get the state of an OTP", scope="otp"))
 def otp_state(id: OtpPath) -> Otp:
     return checking.state(signed_request(router), id, now_ms=now_milliseconds(), deps=wire_otp())
 

@@ -19,13 +19,13 @@ from sandes.protocol.errors import ErrorCode
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
 
-CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
+CursorQuery = Annotated[str | None, Query(max_length=200, description="the cursor of the previous page")]
 LimitQuery = Annotated[int, Ge(1), Le(MAX_PAGE), ONE_NUMBER, Query()]
 TemplatePath = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
 
 
 @router.get(
-    "/v1/templates", **described("Approved templates, by name", scope=None, refuses=(ErrorCode.INVALID_CURSOR,))
+    "/v1/templates", **described("List approved templates by name", scope=None, refuses=(ErrorCode.INVALID_CURSOR,))
 )
 def list_templates(*, cursor: CursorQuery = None, limit: LimitQuery = 100) -> TemplateList:
     request, now_ms = signed_request(router), now_milliseconds()
@@ -34,12 +34,12 @@ def list_templates(*, cursor: CursorQuery = None, limit: LimitQuery = 100) -> Te
 
 @router.post(
     "/v1/templates/<id>/preview",
-    **described("What a template would say", scope=None, post=True, refuses=(ErrorCode.TEMPLATE_VARIABLES,)),
+    **described("Render a template without sending it", scope=None, post=True, refuses=(ErrorCode.TEMPLATE_VARIABLES,)),
 )
 def preview_template(id: TemplatePath, body: PreviewTemplate) -> Preview:
     return app_queries.preview(signed_request(router), id, body, now_ms=now_milliseconds(), deps=wire_apps())
 
 
-@router.get("/v1/usage", **described("Quotas and what is left of them", scope=None))
+@router.get("/v1/usage", **described("Get the quotas and what is left of them", scope=None))
 def usage() -> Usage:
     return app_queries.usage(signed_request(router), now_ms=now_milliseconds(), deps=wire_apps())

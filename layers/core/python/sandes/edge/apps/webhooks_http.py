@@ -30,7 +30,7 @@ from sandes.protocol.errors import ErrorCode
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
 
-CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
+CursorQuery = Annotated[str | None, Query(max_length=200, description="the cursor of the previous page")]
 
 
 LimitQuery = Annotated[int, Ge(1), Le(MAX_PAGE), ONE_NUMBER, Query()]
@@ -60,12 +60,12 @@ def create_webhook(body: NewWebhook) -> Response[Webhook]:
     return answer(made, HTTPStatus.CREATED, (), now_seconds=0)
 
 
-@router.get("/v1/webhooks", **described("Webhooks, without their secrets", scope="hook"))
+@router.get("/v1/webhooks", **described("List webhooks, without their secrets", scope="hook"))
 def list_webhooks() -> WebhookList:
     return webhooks.all_of(signed_request(router), now_ms=now_milliseconds(), deps=wire_webhooks())
 
 
-@router.get("/v1/webhooks/<id>", **described("One webhook", scope="hook"))
+@router.get("/v1/webhooks/<id>", **described("Get a webhook", scope="hook"))
 def get_webhook(id: WebhookPath) -> Webhook:
     return webhooks.one(signed_request(router), id, now_ms=now_milliseconds(), deps=wire_webhooks())
 
@@ -101,7 +101,7 @@ def test_webhook(id: WebhookPath) -> Response[WebhookDelivery]:
 
 @router.get(
     "/v1/webhooks/<id>/deliveries",
-    **described("Deliveries, the newest events first", scope="hook", refuses=(ErrorCode.INVALID_CURSOR,)),
+    **described("List deliveries, the newest events first", scope="hook", refuses=(ErrorCode.INVALID_CURSOR,)),
 )
 def list_deliveries(
     id: WebhookPath, *, cursor: CursorQuery = None, limit: LimitQuery = 50, state: StateQuery = None
@@ -127,7 +127,9 @@ def redeliver(id: WebhookPath, event: EventPath) -> Response[WebhookDelivery]:
 
 @router.get(
     "/v1/events",
-    **described("Events of the last 30 days, the oldest first", scope=None, refuses=(ErrorCode.INVALID_CURSOR,)),
+    **described(
+        "List the events of the last 30 days, the oldest first", scope=None, refuses=(ErrorCode.INVALID_CURSOR,)
+    ),
 )
 def list_events(*, cursor: CursorQuery = None, limit: LimitQuery = 100) -> EventPage:
     request, now_ms = signed_request(router), now_milliseconds()

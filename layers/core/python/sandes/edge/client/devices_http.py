@@ -89,7 +89,7 @@ def resend_code(id: OneTimeIdPath) -> RegistrationStarted:
 @router.put(
     "/v1/registrations/<id>/verification",
     **described(
-        "Give the code back, become a device",
+        "Verify the code and register the device",
         signed=False,
         refuses=(
             ErrorCode.CODE_INCORRECT,
@@ -107,7 +107,7 @@ def verify_registration(id: OneTimeIdPath, body: VerifyRegistration) -> Register
     return devices.register(id, body, now_ms=now_milliseconds(), deps=deps)
 
 
-@router.get("/v1/me", **described("The caller's account", refuses=(ErrorCode.RATE_LIMITED,)))
+@router.get("/v1/me", **described("Get the caller's account", refuses=(ErrorCode.RATE_LIMITED,)))
 def get_me() -> Me:
     caller, now_ms, deps = counted_call(router)
     return accounts.me(caller, now_ms=now_ms, deps=deps)
@@ -135,7 +135,7 @@ def change_phone(body: ChangePhone, act: ActHeader = None) -> Response[str]:
     return no_content()
 
 
-@router.get("/v1/devices", **described("The devices of the account", refuses=(ErrorCode.RATE_LIMITED,)))
+@router.get("/v1/devices", **described("List the devices of the account", refuses=(ErrorCode.RATE_LIMITED,)))
 def list_devices() -> DeviceList:
     caller, _, _ = counted_call(router)
     return accounts.list_devices(caller)
@@ -145,7 +145,7 @@ def list_devices() -> DeviceList:
     "/v1/devices/links",
     status_code=HTTPStatus.CREATED,
     **described(
-        "Open a link for one more device",
+        "Open a link for another device",
         act=True,
         refuses=(
             ErrorCode.LINK_INVALID,
@@ -163,7 +163,7 @@ def open_link(body: OpenLink, act: ActHeader = None) -> LinkOpened:
     "/v1/devices",
     status_code=HTTPStatus.CREATED,
     **described(
-        "Join an account with a link's secret key",
+        "Link a new device to an account, with a link's secret key",
         signed=False,
         refuses=(
             ErrorCode.LINK_INVALID,

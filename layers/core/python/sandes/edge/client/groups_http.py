@@ -34,18 +34,18 @@ router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its anno
 GroupPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 MemberPath = Annotated[str, Path(pattern=r"^[a-z2-7]{12}[acegikmoqsuwy246]$")]
 MessagePath = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="UUIDv7, lower case")]
-CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
+CursorQuery = Annotated[str | None, Query(max_length=200, description="the cursor of the previous page")]
 LimitQuery = Annotated[int, Ge(1), Le(group_members.MAX_PAGE), ONE_NUMBER, Query()]
 IfMatch = Annotated[
     str | None,
-    Header(alias="If-Match", max_length=64, description="the ETag that the group had when it was read"),
+    Header(alias="If-Match", max_length=64, description="the ETag of the version that the caller has read"),
 ]
 
 
 @router.post(
     "/v1/groups",
     status_code=HTTPStatus.CREATED,
-    **described("Make an informal group", refuses=(ErrorCode.RATE_LIMITED,)),
+    **described("Create an informal group", refuses=(ErrorCode.RATE_LIMITED,)),
 )
 def create_group(body: NewGroup) -> Response[Group]:
     caller, now_ms, _ = call(router)
@@ -55,7 +55,7 @@ def create_group(body: NewGroup) -> Response[Group]:
 @router.get(
     "/v1/groups",
     **described(
-        "The caller's groups, then invitations to groups",
+        "List the caller's groups, then invitations to groups",
         refuses=(
             ErrorCode.RATE_LIMITED,
             ErrorCode.INVALID_CURSOR,
@@ -68,7 +68,7 @@ def list_groups(cursor: CursorQuery = None) -> GroupPage:
 
 
 @router.get(
-    "/v1/groups/<group>", **described("A group, with what the caller is in it", refuses=(ErrorCode.RATE_LIMITED,))
+    "/v1/groups/<group>", **described("Get a group with the caller's role in it", refuses=(ErrorCode.RATE_LIMITED,))
 )
 def get_group(group: GroupPath) -> Response[Group]:
     caller, now_ms, _ = counted_call(router)
@@ -78,7 +78,7 @@ def get_group(group: GroupPath) -> Response[Group]:
 @router.patch(
     "/v1/groups/<group>",
     **described(
-        "Change a group's name, who posts, or whether it is open",
+        "Change a group's name, who may post, or whether it is open",
         act=True,
         refuses=(
             ErrorCode.NOT_PERMITTED,
@@ -116,7 +116,7 @@ def dissolve_group(group: GroupPath, act: ActHeader = None) -> Response[str]:
 @router.get(
     "/v1/groups/<group>/members",
     **described(
-        "Who is in a group, and who is invited",
+        "List the members of a group and the people invited to it",
         refuses=(
             ErrorCode.RATE_LIMITED,
             ErrorCode.NOT_PERMITTED,
@@ -135,7 +135,7 @@ def list_members(
 @router.put(
     "/v1/groups/<group>/members/<account>",
     **described(
-        "Join, invite, add, or give a role",
+        "Join a group, invite or add somebody, or change a member's role",
         act=True,
         refuses=(
             ErrorCode.NOT_PERMITTED,
@@ -155,7 +155,7 @@ def put_member(group: GroupPath, account: MemberPath, body: PutMember, act: ActH
     "/v1/groups/<group>/members/<account>",
     status_code=HTTPStatus.NO_CONTENT,
     **described(
-        "Leave, decline, remove, or withdraw an invitation",
+        "Leave a group, decline or withdraw an invitation, or remove a member",
         act=True,
         refuses=(
             ErrorCode.NOT_PERMITTED,
@@ -174,7 +174,7 @@ def remove_member(group: GroupPath, account: MemberPath, act: ActHeader = None) 
 @router.get(
     "/v1/groups/<group>/messages/<message>",
     **described(
-        "How far an own message to a group has come",
+        "Get the progress of a message of the caller to a group",
         refuses=(
             ErrorCode.RATE_LIMITED,
             ErrorCode.INVALID_CURSOR,

@@ -42,13 +42,13 @@ from sandes.protocol.errors import ErrorCode
 router = Router()  # type: ignore[no-untyped-call]  # Powertools leaves its annotations out
 
 RequestPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
-CursorQuery = Annotated[str | None, Query(max_length=200, description="from the page before")]
+CursorQuery = Annotated[str | None, Query(max_length=200, description="the cursor of the previous page")]
 
 
 @router.post(
     "/v1/accounts/lookup",
     **described(
-        "The account of a phone number",
+        "Find the account of a phone number",
         refuses=(
             ErrorCode.INVALID_PHONE,
             ErrorCode.NOT_FOUND,
@@ -64,7 +64,7 @@ def lookup(body: Lookup) -> Found:
 @router.post(
     "/v1/accounts/search",
     **described(
-        "Officials of the own organisation by name or post",
+        "Search officials of the caller's organisation by name or post",
         refuses=(
             ErrorCode.NOT_FOUND,
             ErrorCode.RATE_LIMITED,
@@ -78,7 +78,7 @@ def search(body: Search) -> SearchResults:
 
 @router.get(
     "/v1/accounts/<account>",
-    **described("A person's profile, as far as the caller may see it", refuses=(ErrorCode.RATE_LIMITED,)),
+    **described("Get the part of a person's profile that the caller may see", refuses=(ErrorCode.RATE_LIMITED,)),
 )
 def get_profile(account: AccountPath) -> Profile:
     caller, now_ms, deps = call(router)
@@ -87,7 +87,7 @@ def get_profile(account: AccountPath) -> Profile:
 
 @router.get(
     "/v1/accounts/<account>/keys",
-    **described("The devices of an account, to make copies for", refuses=(ErrorCode.RATE_LIMITED,)),
+    **described("List the devices of an account, for which a sender makes copies", refuses=(ErrorCode.RATE_LIMITED,)),
 )
 def get_keys(account: AccountPath) -> AccountKeys:
     caller, now_ms, deps = counted_call(router)
@@ -97,7 +97,7 @@ def get_keys(account: AccountPath) -> AccountKeys:
 @router.get(
     "/v1/attestation-key",
     **described(
-        "The keys that attestations of officials are checked with",
+        "List the keys that attestations of officials are checked with",
         refuses=(
             ErrorCode.RATE_LIMITED,
             ErrorCode.NOT_FOUND,
@@ -111,7 +111,7 @@ def get_attestation_keys() -> AttestationKeyList:
 
 @router.get(
     "/v1/me/profile",
-    **described("The caller's profile, and to whom each field is shown", refuses=(ErrorCode.RATE_LIMITED,)),
+    **described("Get the caller's profile, and who may see each field", refuses=(ErrorCode.RATE_LIMITED,)),
 )
 def get_own_profile() -> OwnProfile:
     caller, now_ms, deps = counted_call(router)
@@ -146,7 +146,7 @@ def ask_for_verification(body: NewVerificationRequest) -> Response[OwnVerificati
 
 @router.get(
     "/v1/verification-requests",
-    **described("What the caller has asked organisations, and what became of it", refuses=(ErrorCode.RATE_LIMITED,)),
+    **described("List the caller's requests to be verified, with their state", refuses=(ErrorCode.RATE_LIMITED,)),
 )
 def list_verification_requests() -> OwnVerificationRequests:
     caller, now_ms, deps = counted_call(router)
@@ -157,7 +157,7 @@ def list_verification_requests() -> OwnVerificationRequests:
     "/v1/verification-requests/<id>",
     status_code=HTTPStatus.NO_CONTENT,
     **described(
-        "Take back a request that is not decided",
+        "Withdraw a request that is not decided yet",
         refuses=(
             ErrorCode.RATE_LIMITED,
             ErrorCode.REQUEST_STATE,
@@ -184,7 +184,7 @@ def report(body: Report) -> Response[str]:
 @router.get(
     "/v1/invitations",
     **described(
-        "Citizens who may write to the caller, an official",
+        "List the citizens who may write to the caller, an official",
         refuses=(
             ErrorCode.RATE_LIMITED,
             ErrorCode.INVALID_CURSOR,
@@ -199,7 +199,7 @@ def list_invitations(cursor: CursorQuery = None) -> InvitationList:
 @router.put(
     "/v1/invitations/<account>",
     status_code=HTTPStatus.NO_CONTENT,
-    **described("Let a citizen write to the caller", refuses=(ErrorCode.RATE_LIMITED,)),
+    **described("Invite a citizen to write to the caller", refuses=(ErrorCode.RATE_LIMITED,)),
 )
 def invite(account: AccountPath) -> Response[str]:
     caller, now_ms, deps = call(router)
@@ -210,7 +210,7 @@ def invite(account: AccountPath) -> Response[str]:
 @router.delete(
     "/v1/invitations/<account>",
     status_code=HTTPStatus.NO_CONTENT,
-    **described("Take an invitation back", refuses=(ErrorCode.RATE_LIMITED,)),
+    **described("Withdraw an invitation", refuses=(ErrorCode.RATE_LIMITED,)),
 )
 def uninvite(account: AccountPath) -> Response[str]:
     caller, _, deps = counted_call(router)
