@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from sandes import runtime
 from sandes.administration.roles import access_resets
-from sandes.edge.wiring.administration import wire_access, wire_approvals
+from sandes.edge.wiring.administration import wire_access
 from sandes.model.access_reset import OBJECTION_SECONDS
 from sandes.model.administrator import PLATFORM, Caller, Place, Role
 from sandes.model.ids import OrganisationId, administrator_text, id_text
@@ -311,11 +312,11 @@ def test_whoever_replaces_the_authenticator_ends_their_sessions_everywhere(
 
 def test_without_a_sender_of_e_mail_nobody_is_reset_unheard(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(office.api.mailer, "sender", "")
-    wire_approvals.cache_clear()
+    runtime.forget()
     try:
         assert office.ask(office.asha).code == "mail_not_set_up"
     finally:
-        wire_approvals.cache_clear()
+        runtime.forget()
 
 
 def test_what_is_asked_for_names_the_person_and_the_reason(office: Office) -> None:

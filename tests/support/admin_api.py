@@ -22,6 +22,7 @@ from moto import mock_aws
 from functions.admin import handler as admin
 from functions.admin_apps import handler as admin_apps
 from functions.admin_people import handler as admin_people
+from sandes import runtime
 from sandes.edge.wiring import administration
 from sandes.model.administrator import Caller
 from sandes.model.ids import administrator_text
@@ -158,11 +159,11 @@ def admin_api() -> Iterator[AdminApi]:
                     patches.enter_context(patch.object(module, "administrator_pool", lambda: pool))
                 if hasattr(module, "mailer"):
                     patches.enter_context(patch.object(module, "mailer", lambda: mailer))
-            _forget()
+            runtime.forget()
             api = AdminApi(client, tables, pool, mailer, database)
             patches.enter_context(functions_use(_watching_writes(api)))
             yield api
-            _forget()
+            runtime.forget()
 
 
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
@@ -230,10 +231,3 @@ def forget_what_was_written() -> None:
 def wirings() -> list[ModuleType]:
     """Where dependencies are kept for as long as a function lives."""
     return [module for name, module in sys.modules.items() if name.startswith("sandes.edge.wiring.")]
-
-
-def _forget() -> None:
-    for module in wirings():
-        for value in vars(module).values():
-            if hasattr(value, "cache_clear"):
-                value.cache_clear()

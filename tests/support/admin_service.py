@@ -23,6 +23,7 @@ import pytest
 from moto import mock_aws
 
 from functions.admin_people import handler as admin_people
+from sandes import runtime
 from sandes.administration.sign_in import GROUP
 from sandes.edge import settings
 from sandes.model.app import App
@@ -140,7 +141,7 @@ def _serve(client: Any, tables: dict[str, str], patch: pytest.MonkeyPatch) -> It
     for name, value in _environment(tables).items():
         patch.setenv(name.upper(), value)
     patch.setenv("AWS_DEFAULT_REGION", REGION)
-    _forget()
+    runtime.forget()
     service = Service(client, tables, now_ms=time.time_ns() // 1_000_000)
     for module in _wirings():
         if hasattr(module, "administrator_pool"):
@@ -151,7 +152,7 @@ def _serve(client: Any, tables: dict[str, str], patch: pytest.MonkeyPatch) -> It
         with caught_log():  # not between the lines of a command that is tried
             yield AdminService(service, Administration(service))
     finally:
-        _forget()
+        runtime.forget()
 
 
 def _environment(tables: dict[str, str]) -> dict[str, str]:
@@ -185,13 +186,6 @@ def _secret(name: str) -> str:
         return str(secrets.create_secret(Name=name, SecretString=value)["ARN"])
     except secrets.exceptions.ResourceExistsException:
         return str(secrets.describe_secret(SecretId=name)["ARN"])
-
-
-def _forget() -> None:
-    """Clients and settings are kept by each function's environment; here, by one test."""
-    for kept in (kept for module in _wirings() for kept in vars(module).values()):
-        if hasattr(kept, "cache_clear"):
-            kept.cache_clear()
 
 
 def _wirings() -> list[ModuleType]:

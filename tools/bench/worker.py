@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from typing import Any
 
+from sandes import runtime
 from sandes.edge import clients
 from tools.engine import REGION, STACK, Engine
 
@@ -20,7 +21,7 @@ def take_over(engine: Engine, function: str) -> None:
     )
     (source,) = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
     functions.update_event_source_mapping(UUID=source["UUID"], Enabled=False)
-    clients.client_of.cache_clear()  # those of another engine
+    runtime.forget()  # those of another engine
     os.environ |= functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"] | {
         "AWS_ENDPOINT_URL": engine.url,
         "AWS_REGION": REGION,

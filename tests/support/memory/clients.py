@@ -33,6 +33,7 @@ OPERATIONS = {
     "sqs": ("SendMessage", "SendMessageBatch", "GetQueueAttributes"),
     "apigatewaymanagementapi": ("PostToConnection", "DeleteConnection", "GetConnection"),
     "secretsmanager": ("GetSecretValue",),
+    "sns": ("Publish",),
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -119,10 +118,6 @@ def test_a_good_token_opens_a_socket_and_fixes_its_principal(
     assert principal == asha.principal(connected_at_ms=principal.connected_at_ms, socket=1)
 
 
-def ahead(clock: Callable[[], int], ns: int) -> int:
-    return clock() + ns
-
-
 def test_sockets_are_ordered_by_their_handshakes_and_not_by_the_authorizers_clocks(
     service: Service, asha: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,9 +125,9 @@ def test_sockets_are_ordered_by_their_handshakes_and_not_by_the_authorizers_cloc
     refused.
     """
     principals = []
-    real = time.time_ns
-    for skew_ns in (0, -3_000_000_000):
-        monkeypatch.setattr("sandes.edge.authorizer.time.time_ns", partial(ahead, real, skew_ns))
+    real_ms = time.time_ns() // 1_000_000
+    for now_ms in (real_ms, real_ms - 3000):
+        monkeypatch.setattr("sandes.edge.authorizer.runtime.now_ms", partial(int, now_ms))
         policy = opened(service, headers_of(asha))
         principals.append(Principal.from_context(policy["context"]))
     older, newer = principals

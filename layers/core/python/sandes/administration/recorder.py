@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandes import runtime
 from sandes.crypto.audit_chain import (
     FIRST,
     SALT_BYTES,
@@ -48,7 +48,7 @@ class Recorder:
     former: tuple[bytes, ...] = ()
     """Public keys of before: an entry of theirs may be the last of a chain, none is signed with them."""
     new_salt: Callable[[], bytes] = lambda: secrets.token_bytes(SALT_BYTES)
-    sleep: Sleep = time.sleep
+    sleep: Sleep = runtime.sleep
     _heads: dict[OrganisationId, Head] = field(default_factory=dict, repr=False)
 
     def writer(self, act: Act, *, now_ms: int) -> Writer:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sandes import runtime
 from sandes.apps.app_groups import actor_of, may_be_in
 from sandes.apps.rosters import decode_changes
 from sandes.crypto.pepper import Pepper
@@ -333,9 +333,7 @@ class _Telling:
             event = self._named(event_of(group, change, self._actor, now_ms=now_ms), change.account)
             self._post(group, event, [change.account], now_ms)
 
-        with ThreadPoolExecutor(TOLD_AT_ONCE) as pool:
-            for _ in pool.map(tell, changes):
-                pass  # or raise what it raised
+        runtime.together(tell, changes, at_once=TOLD_AT_ONCE)
 
     def that_members_changed(self, group: Group | None) -> None:
         """To those who stay, once the roster ends, however it ends. A group that is gone has nobody to tell."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sandes import runtime
 from sandes.crypto.statements import open_socket
 from sandes.edge.telemetry import logger
 from sandes.edge.websocket import principal_of
@@ -42,7 +42,7 @@ def authorize(event: dict[str, Any], deps: AuthorizerDependencies) -> dict[str, 
     A socket outlives the token that opens it, so the handshake also has a signed act (docs/adr/0034). The socket gets a
     number, by which a device's newest socket is known without a clock (docs/adr/0032).
     """
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = runtime.now_ms()
     try:
         headers = event.get("headers") or {}
         token = bearer(headers)
@@ -85,7 +85,7 @@ def disconnected(event: dict[str, Any], deps: AuthorizerDependencies) -> dict[st
         return {"statusCode": 200}
     principal, connection = principal_of(event)
     try:
-        forgotten = deps.routing.disconnect(principal.address, connection, now_seconds=int(time.time()))
+        forgotten = deps.routing.disconnect(principal.address, connection, now_seconds=runtime.now_ms() // 1000)
     except (ClientError, BotoCoreError) as error:  # the row expires anyway, and posts find the socket gone
         logger().warning("disconnect", connection=connection, error=type(error).__name__)
         return {"statusCode": 200}

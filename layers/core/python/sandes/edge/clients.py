@@ -10,6 +10,7 @@ from botocore.config import Config
 from botocore.session import get_session
 
 from sandes.edge.attribute_values import lighten
+from sandes.runtime import once
 
 _CONFIG = Config(
     connect_timeout=2,
@@ -24,12 +25,13 @@ _session = cache(get_session)
 """botocore's session. boto3 would only add 50 ms of imports for S3 transfers to every cold start."""
 
 
-@cache
+@once
 def client_of(service: str) -> Any:
     client: Any = _session().create_client(service, config=_CONFIG)
     return lighten(client) if service == "dynamodb" else client
 
 
+@once
 def secret_of(arn: str) -> bytes:
     return client_of("secretsmanager").get_secret_value(SecretId=arn)["SecretString"].encode()  # type: ignore[no-any-return]  # untyped
 

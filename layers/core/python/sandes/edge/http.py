@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar, cast
@@ -18,6 +17,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
+from sandes import runtime
 from sandes.edge.faults import refusal
 from sandes.edge.telemetry import logger, measure_refusal
 from sandes.protocol.client_api import Problem
@@ -237,4 +237,4 @@ def version_meant(if_match: str | None) -> int | None:
 
 
 def now_milliseconds() -> int:
-    return time.time_ns() // 1_000_000
+    return runtime.now_ms()

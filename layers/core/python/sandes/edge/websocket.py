@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from sandes import runtime
 from sandes.edge.faults import refusal
 from sandes.edge.telemetry import logger, measure_refusal
 from sandes.model.ids import ConnectionId
@@ -31,7 +31,7 @@ def frame_handler(use_case: UseCase) -> Callable[[Event, LambdaContext], Event]:
     """
 
     def handler(event: Event, context: LambdaContext) -> Event:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = runtime.now_ms()
         text = event.get("body") or ""
         ref: str | None = None
         kind = "unparsed"

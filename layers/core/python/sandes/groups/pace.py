@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sandes import runtime
 from sandes.model.ids import ConnectionId
 from sandes.ports.sockets import Posted, Pusher
 
@@ -19,8 +19,8 @@ class Pace:
     """
 
     per_second: int
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = runtime.elapsed
+    sleep: Callable[[float], None] = runtime.sleep
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _next: float = 0.0
 

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 
+from sandes import runtime
 from sandes.counting.tally import Tally
 from sandes.crypto.seal import Content, Kind, ReceiptKind, Sealing, receipt_body
 from sandes.crypto.sender_hash import SenderHash
@@ -92,7 +92,7 @@ class DeliverDependencies:
     service_keys: ServiceKeys
     max_expiry_seconds: int
     app_receipts: AppReceipts
-    elapsed: Callable[[], float] = time.monotonic
+    elapsed: Callable[[], float] = runtime.elapsed
 
 
 def receive(

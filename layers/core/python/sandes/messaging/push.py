@@ -8,9 +8,9 @@ writes its connection, has the previous one closed, then reads its inbox: one of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from sandes import runtime
 from sandes.model.device import Routes
 from sandes.model.envelope import Envelope
 from sandes.model.ids import DeviceAddress, InboxId
@@ -69,12 +69,13 @@ class Push:
         live = [any(route.connection for route in routes.devices.values()) for _, routes in left]
         if self.at_once == 1 or sum(live) < 2:
             return [self._post(*one, now_seconds) if online else 0 for one, online in zip(left, live, strict=True)]
-        with ThreadPoolExecutor(min(self.at_once, sum(live))) as threads:
-            futures = [
-                threads.submit(self._post, *one, now_seconds) if online else None
-                for one, online in zip(left, live, strict=True)
-            ]
-            return [future.result() if future else 0 for future in futures]
+        reached = [one for one, online in zip(left, live, strict=True) if online]
+        posted = iter(
+            runtime.together(
+                lambda one: self._post(*one, now_seconds), reached, at_once=min(self.at_once, len(reached))
+            )
+        )
+        return [next(posted) if online else 0 for online in live]
 
     def _post(self, waiting: dict[InboxId, Envelope], routes: Routes, now_seconds: int) -> int:
         posted = 0

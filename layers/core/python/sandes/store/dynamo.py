@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NewType, TypeAlias
 
 from botocore.exceptions import ClientError
+
+from sandes import runtime
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -84,7 +85,7 @@ class ConditionFailed(Exception):
 
 
 def waits(
-    sleep: Sleep = time.sleep, *, tries: int = BATCH_TRIES, longest: float = _LONGEST_WAIT_SECONDS
+    sleep: Sleep = runtime.sleep, *, tries: int = BATCH_TRIES, longest: float = _LONGEST_WAIT_SECONDS
 ) -> Iterator[None]:
     """Yields `tries` times, sleeping with full jitter, at most `longest` seconds, before every one but the first."""
     yield
@@ -135,10 +136,7 @@ def batch_get_many(client: Client, table: str, keys: Sequence[Any], *, attribute
 
     if len(hundreds) < 2:
         return read(hundreds[0]) if hundreds else []
-    from concurrent.futures import ThreadPoolExecutor  # of no use to functions that start often
-
-    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-        return [item for items in pool.map(read, hundreds) for item in items]
+    return [item for items in runtime.together(read, hundreds, at_once=_READS_AT_ONCE) for item in items]
 
 
 def batch_write(client: Client, table: str, requests: Sequence[Any]) -> None:

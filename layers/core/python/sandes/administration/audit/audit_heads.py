@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from sandes import runtime
 from sandes.administration.audit.audit_log import HEADS_PREFIX, heads_name
 from sandes.administration.recorder import head_of, is_of_chain
 from sandes.crypto.audit_chain import AuditKey, heads_statement, line, read_heads
@@ -62,8 +62,7 @@ def keep_heads(*, now_ms: int, deps: HeadsDependencies) -> KeptHeads:
     heads: list[Head] = []
     broken: list[OrganisationId] = []
     chains = sorted(listed | known.keys())
-    with ThreadPoolExecutor(CHAINS_AT_ONCE) as threads:
-        ends = list(threads.map(lambda chain: _head(chain, known.get(chain), deps), chains))
+    ends = runtime.together(lambda chain: _head(chain, known.get(chain), deps), chains, at_once=CHAINS_AT_ONCE)
     for chain, head in zip(chains, ends, strict=True):
         before = known.get(chain)
         if head is None or chain not in listed:

@@ -7,12 +7,12 @@ transaction on condition of what was read, so the job may be cut short anywhere,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 from nacl.exceptions import CryptoError
 
+from sandes import runtime
 from sandes.administration.apps.app_registry import open_guests, seal_guests
 from sandes.administration.recorder import Recorder
 from sandes.crypto.pepper import Pepper
@@ -132,8 +132,7 @@ def _page(progress: Progress, now_ms: int, deps: RekeyDependencies) -> Progress:
         except ConditionFailed:
             return  # somebody else was faster: the next pass looks at it
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(change, changes))
+    runtime.together(change, changes, at_once=_AT_ONCE)
     progress = replace(
         progress,
         version=progress.version + 1,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from sandes import runtime
 from sandes.administration.audit.audit_heads import keep_heads
 from sandes.administration.operators import rekeying
 from sandes.administration.operators.first_administrators import operate
@@ -58,7 +58,7 @@ def rekey(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def ending(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
     """End the verifications that have expired. A schedule calls this every minute."""
-    ended = end_due(now_ms=now_milliseconds(), deps=wire_verification_sweep(), elapsed=time.monotonic)
+    ended = end_due(now_ms=now_milliseconds(), deps=wire_verification_sweep(), elapsed=runtime.elapsed)
     logger().info("ending", ended=ended)
     return {"ended": ended}
 
@@ -71,7 +71,7 @@ def access(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
         failures.append(type(error).__name__)
         logger().error("access_reset", exc_info=error)
 
-    steps = access_resets.work(now_ms=now_milliseconds, deps=wire_access_job(), elapsed=time.monotonic, failed=failed)
+    steps = access_resets.work(now_ms=now_milliseconds, deps=wire_access_job(), elapsed=runtime.elapsed, failed=failed)
     logger().info("access", steps=steps, failed=len(failures))
     if failures:
         raise access_resets.StepsFailed(len(failures))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from sandes import runtime
 from sandes.apps import app_status, batch_send, webhook_delivery
 from sandes.edge.http import now_milliseconds
 from sandes.edge.queues.records import each_record
@@ -18,7 +18,7 @@ __all__ = ["batch", "expire", "webhook"]
 
 def expire(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
     """Expire the messages of apps that are due. A schedule calls this every minute."""
-    expired = app_status.expire_due(now_ms=now_milliseconds(), deps=wire_app_expiry(), elapsed=time.monotonic)
+    expired = app_status.expire_due(now_ms=now_milliseconds(), deps=wire_app_expiry(), elapsed=runtime.elapsed)
     logger().info("expire", expired=expired)
     return {"expired": expired}
 

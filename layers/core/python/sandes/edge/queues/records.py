@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sandes import runtime
 from sandes.edge.queues.chains import ChainTooLong, link, name_of
 from sandes.edge.telemetry import CHAINS_ENDED, FAILED, logger, measure
 
@@ -66,6 +66,5 @@ def each_record(
     if at_once == 1:
         outcomes = [work(raw) for raw in event["Records"]]
     else:
-        with ThreadPoolExecutor(at_once) as threads:
-            outcomes = list(threads.map(work, event["Records"]))
+        outcomes = runtime.together(work, event["Records"], at_once=at_once)
     return {"batchItemFailures": [failure for failures in outcomes for failure in failures]}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from sandes import runtime
 from sandes.counting import adding_up, queue_depths
 from sandes.edge.queues.streams import each_batch
 from sandes.edge.telemetry import logger
@@ -19,12 +19,14 @@ def changes(event: dict[str, Any], _: LambdaContext) -> None:
     """Count a batch of a table's stream. Lambda calls this."""
     each_batch(
         event,
-        lambda table, records: adding_up.add_up(table, records, now_seconds=int(time.time()), deps=wire_adding_up()),
+        lambda table, records: adding_up.add_up(
+            table, records, now_seconds=runtime.now_ms() // 1000, deps=wire_adding_up()
+        ),
     )
 
 
 def queues(_: dict[str, Any], __: LambdaContext) -> dict[str, Any]:
     """Measure the queues. A schedule calls this every minute."""
-    depths = queue_depths.look(now_ms=time.time_ns() // 1_000_000, deps=wire_queue_depths())
+    depths = queue_depths.look(now_ms=runtime.now_ms(), deps=wire_queue_depths())
     logger().info("queues", failed=sum(depth.failed for depth in depths))
     return {"queues": len(depths)}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from sandes.administration.approvals import ApprovalDependencies
 from sandes.administration.apps.app_administration import AppAdministrationDependencies
 from sandes.administration.apps.app_operations import app_operations
@@ -20,6 +18,7 @@ from sandes.edge.queue import SqsQueue
 from sandes.edge.settings import AdminAppsSettings
 from sandes.edge.webhook_http import SystemResolver
 from sandes.edge.wiring.administration import recorder, wire_administrators
+from sandes.runtime import once
 from sandes.store.approvals import ApprovalStore
 from sandes.store.apps import AppStore
 from sandes.store.directory import DirectoryStore
@@ -28,7 +27,7 @@ from sandes.store.groups import GroupStore
 from sandes.store.organisations import OrganisationStore
 
 
-@cache
+@once
 def wire_app_administration() -> AppAdministrationDependencies:
     settings = AdminAppsSettings.load()
     dynamodb, table = client_of("dynamodb"), settings.directory_table
@@ -38,7 +37,7 @@ def wire_app_administration() -> AppAdministrationDependencies:
     return AppAdministrationDependencies(registry, wire_administrators(), recorder())
 
 
-@cache
+@once
 def wire_app_approvals() -> ApprovalDependencies:
     """Build the dependencies of requests only. Decisions call another function, which knows all operations."""
     apps = wire_app_administration()
@@ -52,7 +51,7 @@ def wire_app_approvals() -> ApprovalDependencies:
     )
 
 
-@cache
+@once
 def wire_app_webhooks() -> AppWebhookDependencies:
     settings, apps = AdminAppsSettings.load(), wire_app_administration()
     register = WebhookRegister(
@@ -63,7 +62,7 @@ def wire_app_webhooks() -> AppWebhookDependencies:
     return AppWebhookDependencies(apps.registry, register, apps.administrators, apps.recorder)
 
 
-@cache
+@once
 def wire_group_administration() -> GroupAdministrationDependencies:
     settings, apps = AdminAppsSettings.load(), wire_app_administration()
     dynamodb, table = client_of("dynamodb"), settings.directory_table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import partial
 
 from sandes.administration.people.officials import PeopleDependencies
 from sandes.administration.people.suspension import SuspensionDependencies
@@ -15,6 +15,7 @@ from sandes.edge.queue import SqsQueue
 from sandes.edge.settings import AdminPeopleSettings
 from sandes.edge.wiring.administration import recorder
 from sandes.groups.group_events import devices_told
+from sandes.runtime import once
 from sandes.store.directory import DirectoryStore
 from sandes.store.limits import LimitStore
 from sandes.store.routing import RoutingStore
@@ -23,7 +24,7 @@ from sandes.store.verification_requests import VerificationRequestStore
 from sandes.store.verifications import VerificationStore
 
 
-@cache
+@once
 def wire_people() -> PeopleDependencies:
     settings = AdminPeopleSettings.load()
     dynamodb, table = client_of("dynamodb"), settings.directory_table
@@ -40,7 +41,7 @@ def wire_people() -> PeopleDependencies:
     )
 
 
-@cache
+@once
 def wire_suspension() -> SuspensionDependencies:
     settings = AdminPeopleSettings.load()
     return SuspensionDependencies(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
+from sandes import runtime
 from sandes.edge.clients import client_of, objects_client, secret_of
 from sandes.edge.settings import AdminSettings
+from sandes.runtime import once
 from sandes.store.organisations import OrganisationStore
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from sandes.store.administrators import AdministratorStore
 
 
-@cache
+@once
 def recorder() -> Recorder:
     """Build the recorder, one for each environment, because it remembers where the chains end."""
     from sandes.administration.recorder import Recorder
@@ -43,7 +44,7 @@ def recorder() -> Recorder:
     return Recorder(store, AuditKey.of(secret_of(settings.audit_secret)), former)
 
 
-@cache
+@once
 def wire_operator() -> FirstAdministratorDependencies:
     from sandes.administration.operators.first_administrators import FirstAdministratorDependencies
     from sandes.edge.settings import OperatorSettings
@@ -58,15 +59,14 @@ def wire_operator() -> FirstAdministratorDependencies:
     )
 
 
-@cache
+@once
 def wire_rekeying() -> RekeyDependencies:
-    import time
 
     from sandes.administration.operators.rekeying import RekeyDependencies
     from sandes.store.rekeying import RekeyStore
 
     store = RekeyStore(client_of("dynamodb"), AdminSettings.load().directory_table)
-    return RekeyDependencies(store, _pepper(), recorder(), time.monotonic)
+    return RekeyDependencies(store, _pepper(), recorder(), runtime.elapsed)
 
 
 def administrator_pool() -> CognitoPool:
@@ -103,12 +103,12 @@ def _access(table: str) -> AccessDependencies:
     )
 
 
-@cache
+@once
 def wire_access() -> AccessDependencies:
     return _access(AdminSettings.load().directory_table)
 
 
-@cache
+@once
 def wire_access_job() -> AccessDependencies:
     """Build the dependencies of the minute job, which has fewer settings than the admin API."""
     from sandes.edge.settings import AccessResetSettings
@@ -116,7 +116,7 @@ def wire_access_job() -> AccessDependencies:
     return _access(AccessResetSettings.load().directory_table)
 
 
-@cache
+@once
 def wire_administrators() -> AdministratorStore:
     """Build the store that identifies callers, for every function of the admin API."""
     from sandes.edge.settings import AdminSettings
@@ -125,7 +125,7 @@ def wire_administrators() -> AdministratorStore:
     return AdministratorStore(client_of("dynamodb"), AdminSettings.load().directory_table)
 
 
-@cache
+@once
 def wire_audit_log() -> AuditLogDependencies:
     from sandes.administration.audit.audit_log import AuditLogDependencies
     from sandes.crypto.pepper import Pepper
@@ -143,7 +143,7 @@ def wire_audit_log() -> AuditLogDependencies:
     )
 
 
-@cache
+@once
 def wire_audit_heads() -> HeadsDependencies:
     from sandes.administration.audit.audit_heads import HeadsDependencies
     from sandes.edge.objects import S3Objects
@@ -154,7 +154,7 @@ def wire_audit_heads() -> HeadsDependencies:
     return HeadsDependencies(chains.store, objects, chains.key, chains.former)
 
 
-@cache
+@once
 def wire_verification_sweep() -> SweepDependencies:
     from sandes.administration.people.verification_sweep import SweepDependencies
     from sandes.edge.queue import SqsQueue
@@ -170,7 +170,7 @@ def wire_verification_sweep() -> SweepDependencies:
     )
 
 
-@cache
+@once
 def wire_reports() -> ReportDependencies:
     from sandes.administration.statistics.reports import ReportDependencies
     from sandes.edge.settings import ReportSettings
@@ -186,7 +186,7 @@ def wire_reports() -> ReportDependencies:
     )
 
 
-@cache
+@once
 def _pepper() -> Pepper:
     from sandes.crypto.pepper import Pepper
 
@@ -197,7 +197,7 @@ def _organisations() -> OrganisationStore:
     return OrganisationStore(client_of("dynamodb"), AdminSettings.load().directory_table)
 
 
-@cache
+@once
 def wire_places() -> PlaceDependencies:
     from sandes.administration.organisations.places import PlaceDependencies
     from sandes.edge.settings import AdminFunctionSettings
@@ -207,14 +207,14 @@ def wire_places() -> PlaceDependencies:
     return PlaceDependencies(_organisations(), wire_administrators(), recorder(), _pepper(), limits)
 
 
-@cache
+@once
 def wire_assignments() -> AssignmentDependencies:
     from sandes.administration.roles.assignments import AssignmentDependencies
 
     return AssignmentDependencies(wire_administrators(), _organisations(), recorder(), _pepper())
 
 
-@cache
+@once
 def wire_complaints() -> ComplaintDependencies:
     from sandes.administration.complaints.complaints import ComplaintDependencies
     from sandes.store.complaints import ComplaintStore
@@ -223,7 +223,7 @@ def wire_complaints() -> ComplaintDependencies:
     return ComplaintDependencies(store, wire_administrators(), _organisations(), recorder(), _pepper())
 
 
-@cache
+@once
 def wire_approvals() -> ApprovalDependencies:
     """Build the dependencies of approvals, with every operation that needs two people, by its name in stored
     requests.

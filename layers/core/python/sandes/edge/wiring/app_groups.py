@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from sandes.apps.app_groups import AppGroupDependencies
 from sandes.apps.quotas import Quotas
 from sandes.crypto.pepper import Pepper
@@ -12,6 +10,7 @@ from sandes.edge.objects import S3Objects
 from sandes.edge.queue import SqsQueue
 from sandes.edge.settings import AppGroupsSettings
 from sandes.edge.wiring.app_view import app_view
+from sandes.runtime import once
 from sandes.store.app_groups import AppGroupStore
 from sandes.store.directory import DirectoryStore
 from sandes.store.group_changes import GroupChangeStore
@@ -19,7 +18,7 @@ from sandes.store.groups import GroupStore
 from sandes.store.rosters import RosterStore
 
 
-@cache
+@once
 def wire_app_groups() -> AppGroupDependencies:
     settings = AppGroupsSettings.load()
     dynamodb, view = client_of("dynamodb"), app_view(settings)

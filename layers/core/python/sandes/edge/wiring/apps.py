@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from functools import cache
-
+from sandes import runtime
 from sandes.apps.app_status import StatusDependencies
 from sandes.apps.batches import BatchDependencies
 from sandes.apps.group_messages import GroupMessageDependencies
@@ -26,6 +24,7 @@ from sandes.edge.wiring.app_view import app_view
 from sandes.edge.wiring.fanout import fanout
 from sandes.edge.wiring.shared import service_keys
 from sandes.messaging.push import Push
+from sandes.runtime import once
 from sandes.store.apps import AppStore
 from sandes.store.batches import BatchStore
 from sandes.store.deliveries import DeliveryStore
@@ -34,7 +33,7 @@ from sandes.store.inbox import InboxStore
 from sandes.store.webhooks import WebhookStore
 
 
-@cache
+@once
 def wire_apps() -> AppsDependencies:
     """Build the dependencies of calls and of batches, from the settings that both functions have."""
     settings = BatchSettings.load()
@@ -53,7 +52,7 @@ def wire_apps() -> AppsDependencies:
     )
 
 
-@cache
+@once
 def wire_group_messages() -> GroupMessageDependencies:
     """Build the dependencies of messages to groups."""
     settings = AppsSettings.load()
@@ -61,7 +60,7 @@ def wire_group_messages() -> GroupMessageDependencies:
     return GroupMessageDependencies(wire_apps(), directory, fanout(settings))
 
 
-@cache
+@once
 def wire_batches() -> BatchDependencies:
     """Build the dependencies of calls about batches and of the function that processes them."""
     settings = BatchSettings.load()
@@ -72,11 +71,11 @@ def wire_batches() -> BatchDependencies:
         store=BatchStore(dynamodb, settings.deliveries_table),
         objects=S3Objects(objects_client(), settings.uploads_bucket),
         queue=SqsQueue(client_of("sqs"), settings.batch_queue),
-        clock_ms=lambda: time.time_ns() // 1_000_000,
+        clock_ms=runtime.now_ms,
     )
 
 
-@cache
+@once
 def wire_webhooks() -> WebhookDependencies:
     """Build the dependencies of calls about webhooks."""
     settings, apps = AppsSettings.load(), wire_apps()
@@ -91,7 +90,7 @@ def wire_webhooks() -> WebhookDependencies:
     )
 
 
-@cache
+@once
 def wire_webhook_delivery() -> WebhookDeliveryDependencies:
     settings = WebhookSettings.load()
     dynamodb = client_of("dynamodb")
@@ -106,7 +105,7 @@ def wire_webhook_delivery() -> WebhookDeliveryDependencies:
     )
 
 
-@cache
+@once
 def wire_app_expiry() -> StatusDependencies:
     settings = AppExpirySettings.load()
     dynamodb = client_of("dynamodb")

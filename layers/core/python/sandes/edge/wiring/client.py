@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import partial
 
 from sandes.crypto.fanout_keys import FanoutKeys
 from sandes.crypto.pepper import Pepper
@@ -19,6 +19,7 @@ from sandes.groups.groups import GroupDependencies
 from sandes.limits import PerHour
 from sandes.people.codes import CodeDependencies
 from sandes.people.devices import DeviceDependencies
+from sandes.runtime import once
 from sandes.sms import SmsRules
 from sandes.store.codes import CodeStore
 from sandes.store.directory import DirectoryStore
@@ -31,7 +32,7 @@ from sandes.store.limits import LimitStore
 from sandes.store.routing import RoutingStore
 
 
-@cache
+@once
 def wire_group_delivery() -> GroupDeliveryDependencies:
     """Build the dependencies of calls about the delivery of a group's message."""
     settings, groups = ClientSettings.load(), wire_groups()
@@ -48,7 +49,7 @@ def wire_group_delivery() -> GroupDeliveryDependencies:
     )
 
 
-@cache
+@once
 def wire_client() -> tuple[DeviceDependencies, str]:
     """Build the dependencies of the client API. Return them with the audience that its tokens must name."""
     settings = ClientSettings.load()
@@ -83,7 +84,7 @@ def wire_client() -> tuple[DeviceDependencies, str]:
     )
 
 
-@cache
+@once
 def wire_groups() -> GroupDependencies:
     """Build the dependencies of calls about groups."""
     settings = ClientSettings.load()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from sandes.edge.authorizer import AuthorizerDependencies
 from sandes.edge.clients import client_of
 from sandes.edge.settings import ConnectSettings
+from sandes.runtime import once
 from sandes.store.directory import DirectoryStore
 from sandes.store.routing import RoutingStore
 
 
-@cache
+@once
 def wire_connect() -> AuthorizerDependencies:
     settings = ConnectSettings.load()
     dynamodb = client_of("dynamodb")

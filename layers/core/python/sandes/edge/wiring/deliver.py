@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import partial
 
 from sandes.apps.app_status import StatusDependencies, take_receipt
 from sandes.crypto.sender_hash import SenderHash
@@ -14,12 +14,13 @@ from sandes.edge.wiring.shared import send_view, service_keys, tally
 from sandes.limits import FRAMES_PER_WRITE, Limit, Meter
 from sandes.messaging.deliver import DeliverDependencies
 from sandes.messaging.push import Push
+from sandes.runtime import once
 from sandes.store.apps import AppStore
 from sandes.store.deliveries import DeliveryStore
 from sandes.store.inbox import InboxStore
 
 
-@cache
+@once
 def wire_deliver() -> DeliverDependencies:
     settings = DeliverSettings.load()
     view = send_view(settings)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from functools import cache
-
+from sandes import runtime
 from sandes.apps.roster_work import RosterWorkDependencies
 from sandes.crypto.pepper import Pepper
 from sandes.edge.clients import client_of, objects_client, secret_of
@@ -17,6 +15,7 @@ from sandes.groups.fanout import Fanout
 from sandes.groups.group_events import EventDependencies
 from sandes.groups.groups_upkeep import UpkeepDependencies
 from sandes.groups.pace import Pace, PacedPusher
+from sandes.runtime import once
 from sandes.store.apps import AppStore
 from sandes.store.directory import DirectoryStore
 from sandes.store.group_changes import GroupChangeStore
@@ -24,7 +23,7 @@ from sandes.store.rosters import RosterStore
 from sandes.store.verifications import VerificationStore
 
 
-@cache
+@once
 def wire_fanout() -> Fanout:
     """Build the fan-out of the function that processes the queue of posts. It posts at a limited pace."""
     settings = GroupFanoutSettings.load()
@@ -32,7 +31,7 @@ def wire_fanout() -> Fanout:
     return fanout(settings, PacedPusher(gateway, Pace(settings.fanout_posts_per_second)))
 
 
-@cache
+@once
 def wire_group_upkeep() -> UpkeepDependencies:
     settings = GroupUpkeepSettings.load()
     dynamodb, posts = client_of("dynamodb"), fanout(settings)
@@ -45,7 +44,7 @@ def wire_group_upkeep() -> UpkeepDependencies:
     )
 
 
-@cache
+@once
 def wire_roster_work() -> RosterWorkDependencies:
     settings = RosterWorkSettings.load()
     dynamodb, posts = client_of("dynamodb"), fanout(settings)
@@ -60,5 +59,5 @@ def wire_roster_work() -> RosterWorkDependencies:
         deliver=posts,
         pepper=Pepper.of(secret_of(settings.pepper_secret)),
         max_expiry_seconds=settings.max_expiry_seconds,
-        clock_ms=lambda: time.time_ns() // 1_000_000,
+        clock_ms=runtime.now_ms,
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
-from functools import cache
 
+from sandes import runtime
 from sandes.administration.imports.imports import ImportDependencies
 from sandes.crypto.attestation import AttestationKeys
 from sandes.crypto.pepper import Pepper
@@ -14,6 +13,7 @@ from sandes.edge.objects import S3Objects
 from sandes.edge.queue import SqsQueue
 from sandes.edge.settings import ImportCallSettings, ImportSettings, ImportWorkSettings
 from sandes.edge.wiring.administration import recorder
+from sandes.runtime import once
 from sandes.store.administrators import AdministratorStore
 from sandes.store.imports import ImportStore
 from sandes.store.limits import LimitStore
@@ -23,14 +23,14 @@ from sandes.store.routing import RoutingStore
 from sandes.store.verifications import VerificationStore
 
 
-@cache
+@once
 def wire_imports() -> ImportDependencies:
     """Build the dependencies of calls about imports."""
     settings = ImportCallSettings.load()
     return replace(_imports(settings), limits=LimitStore(client_of("dynamodb"), settings.limits_table))
 
 
-@cache
+@once
 def wire_import_work() -> ImportDependencies:
     """Build the dependencies of the function that processes imports, with the keys that sign attestations."""
     settings = ImportWorkSettings.load()
@@ -49,6 +49,6 @@ def _imports(settings: ImportSettings, keys: AttestationKeys | None = None) -> I
         queue=SqsQueue(client_of("sqs"), settings.import_queue),
         recorder=recorder(),
         pepper=Pepper.of(secret_of(settings.pepper_secret)),
-        clock_ms=lambda: time.time_ns() // 1_000_000,
+        clock_ms=runtime.now_ms,
         keys=keys,
     )

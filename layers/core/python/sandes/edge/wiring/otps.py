@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from sandes.apps.otp_sms import SmsDependencies
 from sandes.apps.otps.otp import OtpDependencies
 from sandes.apps.quotas import Quotas
@@ -18,12 +16,13 @@ from sandes.edge.wiring.app_view import app_view
 from sandes.edge.wiring.shared import service_keys
 from sandes.edge.wiring.sms import sms_budget
 from sandes.messaging.push import Push
+from sandes.runtime import once
 from sandes.sms import SmsRules
 from sandes.store.directory import DirectoryStore
 from sandes.store.inbox import InboxStore
 
 
-@cache
+@once
 def wire_otp() -> OtpDependencies:
     settings = OtpSettings.load()
     view = app_view(settings)
@@ -42,7 +41,7 @@ def wire_otp() -> OtpDependencies:
     )
 
 
-@cache
+@once
 def wire_otp_sms() -> SmsDependencies:
     settings = OtpSmsSettings.load()
     dynamodb = client_of("dynamodb")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from sandes.crypto.sender_hash import SenderHash
 from sandes.edge.clients import client_of, secret_of
 from sandes.edge.pusher import GatewayPusher
@@ -14,12 +12,13 @@ from sandes.groups.group_send import GroupSendDependencies
 from sandes.limits import Limit, Meter
 from sandes.messaging.push import Push
 from sandes.messaging.send import SendDependencies
+from sandes.runtime import once
 from sandes.store.group_send_view import GroupSendView
 from sandes.store.inbox import InboxStore
 from sandes.store.limits import LimitStore
 
 
-@cache
+@once
 def wire_send() -> SendDependencies:
     settings = SendSettings.load()
     view = send_view(settings)
@@ -36,7 +35,7 @@ def wire_send() -> SendDependencies:
     )
 
 
-@cache
+@once
 def wire_group_send() -> GroupSendDependencies:
     """Build the dependencies of messages to groups, for the function of `send`."""
     settings = SendSettings.load()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from sandes.counting.tally import Tally
 from sandes.crypto.service_keys import ServiceKeys
 from sandes.edge.clients import client_of, secret_of
 from sandes.edge.settings import FrameSettings
+from sandes.runtime import once
 from sandes.store.directory import DirectoryStore
 from sandes.store.limits import LimitStore
 from sandes.store.routing import RoutingStore
@@ -24,13 +23,13 @@ def send_view(settings: FrameSettings) -> SendView:
     )
 
 
-@cache
+@once
 def tally(table: str) -> Tally:
     """Build the tally, one for the whole environment, whatever its function does."""
     return Tally(StatisticsStore(client_of("dynamodb"), table))
 
 
-@cache
+@once
 def service_keys(secret: str) -> ServiceKeys:
     """Read the service keys once for the whole environment, even if two of its calls seal."""
     return ServiceKeys.of(secret_of(secret))

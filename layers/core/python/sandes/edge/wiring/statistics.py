@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 
 from sandes.counting.adding_up import AddingDependencies, Owners
 from sandes.counting.queue_depths import DepthDependencies
 from sandes.edge.clients import client_of
 from sandes.edge.queue import SqsGauge
 from sandes.edge.settings import AddingUpSettings, QueueDepthSettings
+from sandes.runtime import once
 from sandes.store import schema
 from sandes.store.apps import AppStore
 from sandes.store.statistics import StatisticsStore
 
 
-@cache
+@once
 def wire_adding_up() -> AddingDependencies:
     settings = AddingUpSettings.load()
     dynamodb = client_of("dynamodb")
@@ -31,7 +31,7 @@ def wire_adding_up() -> AddingDependencies:
     )
 
 
-@cache
+@once
 def wire_queue_depths() -> DepthDependencies:
     settings = QueueDepthSettings.load()
     queues = {name: (queue, dead) for name, (queue, dead) in json.loads(settings.queues).items()}
