@@ -26,6 +26,7 @@ from sandes_client.socket import (
     CLOSE_REVOKED,
     CLOSE_SUPERSEDED,
     DRAIN_SECONDS,
+    Connect,
     Frame,
     FrameRefused,
     Hello,
@@ -127,9 +128,11 @@ class Connection:
         clock: Clock,
         server_clock: ServerClock,
         chance: Chance,
+        connect: Connect,
     ) -> None:
         self._owner = owner
         self._url = url
+        self._open_websocket = connect
         self._epoch = epoch
         self._remember_epoch = remember_epoch
         self._clock = clock
@@ -263,7 +266,9 @@ class Connection:
 
     async def _connect(self) -> Live:
         """Open a socket and say hello: from the welcome on it is the live one."""
-        socket = await Socket.open(self._url, self._owner.handshake(), listener=self, clock=self._clock)
+        socket = await Socket.open(
+            self._url, self._owner.handshake(), listener=self, clock=self._clock, connect=self._open_websocket
+        )
         if self._store_failed:  # in the meantime
             socket.abort()
             raise SocketClosed

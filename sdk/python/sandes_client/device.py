@@ -12,6 +12,7 @@ from types import NoneType, TracebackType
 from typing import Any, Literal, Self, cast
 
 import httpx
+from websockets.asyncio.client import connect
 
 from sandes_client.api import ApiError, ClientApi, Unreachable, learn_date
 from sandes_client.attestation_keys import AttestationKeys
@@ -44,6 +45,7 @@ from sandes_client.retention import Retention
 from sandes_client.seal import SEAL1_UNTIL_MS
 from sandes_client.seal_keys import SealKeyRotation
 from sandes_client.service_keys import ServiceKeys
+from sandes_client.socket import Connect
 from sandes_client.statements import ACT_HEADER, Signer, open_socket
 from sandes_client.store import Outgoing, Store
 from sandes_client.tokens import sign_token
@@ -97,6 +99,7 @@ class DeviceClient:
         chance: Chance | None = None,
         cipher: BodyCipher | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        connect: Connect = connect,
         auto_ack: bool = True,
         owns_store: bool = False,
         endpoints: Endpoints | None = None,
@@ -133,6 +136,7 @@ class DeviceClient:
             clock=clock,
             server_clock=self.clock,
             chance=chance,
+            connect=connect,
         )
         self.service_keys = ServiceKeys(store, clock=clock)
         self.incoming = Incoming(
@@ -194,6 +198,7 @@ class DeviceClient:
         chance: Chance | None = None,
         cipher: BodyCipher | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        connect: Connect = connect,
         auto_ack: bool = True,
         endpoints: Endpoints | None = None,
         seal1_until_ms: int = SEAL1_UNTIL_MS,
@@ -216,6 +221,7 @@ class DeviceClient:
                 chance=chance,
                 cipher=cipher,
                 transport=transport,
+                connect=connect,
                 auto_ack=auto_ack,
                 owns_store=store is not profile,
                 endpoints=endpoints,

@@ -9,11 +9,11 @@ import contextlib
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from sandes_client.clock import Clock, within
@@ -72,6 +72,10 @@ class Listener(Protocol):
     def on_revoked(self, reason: str) -> None: ...
 
 
+Connect = Callable[..., Awaitable[ClientConnection]]
+"""Opens a websocket as `websockets.asyncio.client.connect` does, and is that outside tests."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hello:
     """`drained` is the end of the drain that `hello` began; None if nothing waited."""
@@ -94,7 +98,9 @@ class Socket:
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def open(cls, url: str, headers: Mapping[str, str], *, listener: Listener, clock: Clock) -> Socket:
+    async def open(
+        cls, url: str, headers: Mapping[str, str], *, listener: Listener, clock: Clock, connect: Connect
+    ) -> Socket:
         """Open a socket. `headers` prove who opens it.
 
         Raises OSError, TimeoutError or a WebSocketException; InvalidStatus where the server refused.
