@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sandes.administration.approvals import MAX_PENDING
+from sandes.model.app import MAX_KEYS, MAX_WEBHOOKS
+from sandes.model.device import MAX_BLOCKS, MAX_DEVICES
+from sandes.model.group import MAX_ADMINS, MAX_INFORMAL_MEMBERS, MAX_OFFICIAL_MEMBERS
+from sandes.model.organisation import MAX_LEVELS, MAX_UNITS
 from sandes.protocol.errors import ErrorCode
 
 
@@ -83,15 +88,17 @@ ADVICE: dict[ErrorCode, Advice] = {
     ErrorCode.CODE_INCORRECT: Advice(
         "The person typed another code than the one sent last.", "Let the person try again: see `attempts_left`."
     ),
-    ErrorCode.CODE_EXPIRED: Advice("The code is older than its validity.", "Send a new code."),
+    ErrorCode.CODE_EXPIRED: Advice("The code was checked after the end of its validity.", "Send a new code."),
     ErrorCode.CODE_USED: Advice(
         "The code was accepted before.", "Treat the earlier answer as the result, or send a new code."
     ),
-    ErrorCode.CODE_LOCKED: Advice("There were too many wrong attempts.", "Send a new code."),
+    ErrorCode.CODE_LOCKED: Advice("The person typed a wrong code too often.", "Send a new code."),
     ErrorCode.LINK_INVALID: Advice(
         "The link was used, has expired, or belongs to another account.", "Show a new link on a device of the account."
     ),
-    ErrorCode.TOO_MANY_DEVICES: Advice("The account has six devices.", "Unlink a device that is no longer used."),
+    ErrorCode.TOO_MANY_DEVICES: Advice(
+        f"The account has {MAX_DEVICES} devices.", "Unlink a device that is no longer used."
+    ),
     ErrorCode.PHONE_TAKEN: Advice(
         "Another account holds the number.", "Register the number on the device instead of changing to it."
     ),
@@ -150,8 +157,12 @@ ADVICE: dict[ErrorCode, Advice] = {
         "Wait for `retry_after` seconds. If it happens often, ask an administrator for a higher quota.",
     ),
     ErrorCode.CODE_CANCELLED: Advice("The app cancelled the one-time password.", "Send a new code if one is needed."),
-    ErrorCode.ALREADY_DELIVERED: Advice("A device has already received the message.", "Send a correction instead."),
-    ErrorCode.ALREADY_FINAL: Advice("The message has reached a final state.", _READ_AGAIN),
+    ErrorCode.ALREADY_DELIVERED: Advice(
+        "A device acknowledged the message before the recall.", "Send a correction instead."
+    ),
+    ErrorCode.ALREADY_FINAL: Advice(
+        "The message reached a final status before the recall, or it went to a group.", _READ_AGAIN
+    ),
     ErrorCode.BATCH_STATE: Advice(
         "The batch was committed, cancelled or has failed, or its upload is still expected.", _READ_AGAIN
     ),
@@ -166,12 +177,14 @@ ADVICE: dict[ErrorCode, Advice] = {
         "The address is not https, has credentials in it, or leads into a private network.",
         "Give a public https address.",
     ),
-    ErrorCode.TOO_MANY_WEBHOOKS: Advice("The app has as many webhooks as allowed.", "Remove a webhook first."),
+    ErrorCode.TOO_MANY_WEBHOOKS: Advice(
+        f"The app has {MAX_WEBHOOKS} live or {MAX_WEBHOOKS} test webhooks.", "Remove a webhook first."
+    ),
     ErrorCode.WEBHOOK_DISABLED: Advice(
         "The webhook is paused, or its server answered 410 (gone) and the service disabled it.",
         "Set `paused` to false, then repeat it.",
     ),
-    ErrorCode.TOO_MANY_KEYS: Advice("The app has as many keys of this kind as allowed.", "Revoke a key first."),
+    ErrorCode.TOO_MANY_KEYS: Advice(f"The app has {MAX_KEYS} live or {MAX_KEYS} test keys.", "Revoke a key first."),
     ErrorCode.APP_MODE: Advice(
         "The call needs a live app and the app is on trial, or the other way round.", _READ_AGAIN
     ),
@@ -181,13 +194,14 @@ ADVICE: dict[ErrorCode, Advice] = {
     ErrorCode.POSTING_RESTRICTED: Advice(
         "Only admins may post to this group, and the sender is not one.", "Ask an admin of the group."
     ),
-    ErrorCode.GROUP_FULL: Advice("The group has reached its size limit.", "Remove members or use another group."),
+    ErrorCode.GROUP_FULL: Advice(
+        f"An informal group has {MAX_INFORMAL_MEMBERS} members, or another group has {MAX_OFFICIAL_MEMBERS:,}.",
+        "Remove members or use another group.",
+    ),
     ErrorCode.OWNER_STAYS: Advice(
         "The owner of an informal group tried to leave.", "Hand the group over or dissolve it first."
     ),
-    ErrorCode.TOO_MANY_ADMINS: Advice(
-        "The group has as many admins as allowed.", "Make one of the admins a member first."
-    ),
+    ErrorCode.TOO_MANY_ADMINS: Advice(f"The group has {MAX_ADMINS} admins.", "Make one of the admins a member first."),
     ErrorCode.ROSTER_BUSY: Advice(
         "The previous roster has not been applied completely.",
         "Read its progress, and send the new one when it is done.",
@@ -197,23 +211,25 @@ ADVICE: dict[ErrorCode, Advice] = {
         "Units, officials, groups or apps still belong to the unit.", "Move or remove them first."
     ),
     ErrorCode.UNIT_NAME_TAKEN: Advice(
-        "Another unit under the same parent has this name. Names are compared without case and in one Unicode form.",
+        "The parent unit already has a unit of this name. Names are compared without case and in one Unicode form.",
         "Choose another name, or use the unit that is there.",
     ),
     ErrorCode.TOO_MANY_UNITS: Advice(
-        "The organisation has reached the limit of units.", "Remove units that are empty, or use fewer units."
+        f"The organisation has {MAX_UNITS:,} units.", "Remove units that are empty, or use fewer units."
     ),
     ErrorCode.TOO_MANY_BLOCKS: Advice(
-        "The account blocks as many others as one account may.", "Unblock accounts that need not stay blocked."
+        f"The account has blocked {MAX_BLOCKS:,} others.", "Unblock accounts that need not stay blocked."
     ),
     ErrorCode.UNIT_TOO_DEEP: Advice(
-        "The tree of units would have too many levels.", "Choose a parent nearer to the top."
+        f"The tree of units would have more than {MAX_LEVELS} levels, with the organisation itself.",
+        "Choose a parent nearer to the top.",
     ),
     ErrorCode.VERIFIED_ELSEWHERE: Advice(
         "Another organisation verifies the person.", "That organisation must revoke its verification first."
     ),
     ErrorCode.OWN_REQUEST: Advice(
-        "The administrator tried to approve their own request.", "Another administrator must approve it."
+        "The approver is the requester, or has the same mailbox as the requester.",
+        "Another administrator must approve it.",
     ),
     ErrorCode.SAME_UNIT: Advice(
         "The approver works in the same unit as the requester.", "An administrator of another unit must approve it."
@@ -227,7 +243,7 @@ ADVICE: dict[ErrorCode, Advice] = {
         "Have that request approved, or cancel it and ask again.",
     ),
     ErrorCode.TOO_MANY_PENDING: Advice(
-        "The administrator has reached the limit of requests that nobody has decided yet.",
+        f"The administrator has {MAX_PENDING} requests that nobody has decided yet.",
         "Cancel requests, or have them decided. Each lapses after a day.",
     ),
     ErrorCode.IMPORT_STATE: Advice("The import was not checked yet, is running, or has ended.", _READ_AGAIN),
@@ -239,7 +255,8 @@ ADVICE: dict[ErrorCode, Advice] = {
         "The administrator tried to change their own roles.", "Another administrator must do it."
     ),
     ErrorCode.ROLE_ABOVE_OWN: Advice(
-        "The role is higher than the administrator's own.", "An administrator with a higher role must do it."
+        "The administrator may grant some roles, but not this one (docs/admin/rights.md).",
+        "An administrator whose role may grant it must do it.",
     ),
     ErrorCode.ROLES_APART: Advice(
         "The two roles must be held by different people.", "Remove the other role first, or choose another person."
