@@ -25,10 +25,11 @@ class Table:
         self.rows: list[list[Any]] = []
         self.failing = False
 
-    def put_item(self, **request: Any) -> None:
+    def put_item(self, **request: Any) -> dict[str, Any]:
         if self.failing:
             raise throttled("PutItem")
         self.rows.append(json.loads(request["Item"][StatisticRow.TALLY]["S"]))
+        return {}
 
     @property
     def total(self) -> int:

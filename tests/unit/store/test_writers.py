@@ -43,14 +43,20 @@ def with_writer() -> Iterator[tuple[str, ast.ClassDef]]:
 
 
 def writes(method: ast.FunctionDef) -> set[str]:
-    """Return the method's calls that write, on whatever object."""
+    """Return the method's calls that write past the store's writer, on whatever object."""
     called = {node.func for node in ast.walk(method) if isinstance(node, ast.Call)}
+    past = {
+        node.func.id
+        for node in ast.walk(method)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"write", "write_if"}
+        if isinstance(node.args[1], ast.Constant)  # None in the place of the writer
+    }
     names = {
         func.attr if isinstance(func, ast.Attribute) else func.id
         for func in called
         if isinstance(func, ast.Attribute | ast.Name)
     }
-    return names & WRITES
+    return names & WRITES | past
 
 
 STORES = list(with_writer())

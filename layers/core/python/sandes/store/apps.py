@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from botocore.exceptions import ClientError
-
 from sandes.model.administrator import Place
 from sandes.model.app import App, AppKey, Mode, Webhook
 from sandes.model.ids import AppId, OrganisationId, UnitId, id_text
@@ -24,11 +22,11 @@ from sandes.store.app_rows import (
     read_listed_app,
     strings,
 )
-from sandes.store.dynamo import failed_condition
+from sandes.store.dynamo import ConditionFailed
 from sandes.store.organisations import OrganisationStore, organisation_key
 from sandes.store.schema import AppRow, DirectoryRow, ListedAppRow
 from sandes.store.templates import TemplateStore
-from sandes.store.transaction import Check, Delete, Operation, Put, Update
+from sandes.store.transaction import Check, Delete, Operation, Put, Update, write_one
 
 _THERE = f"attribute_exists({DirectoryRow.PARTITION})"
 _CHANGED = f"{AppRow.VERSION} = if_not_exists({AppRow.VERSION}, :one) + :one"
@@ -203,12 +201,9 @@ class AppStore(TemplateStore):
             now = self.read(app) if self._write(update) else None
             return now.webhooks.get(id) if now else None
         try:
-            answer = self.client.update_item(**update.parameters(), ReturnValues="ALL_NEW")
-        except ClientError as error:
-            if failed_condition(error):
-                return None
-            raise
-        return read_app(answer["Attributes"]).webhooks[id]
+            return read_app(write_one(self.client, update, returned="ALL_NEW")).webhooks[id]
+        except ConditionFailed:
+            return None
 
     def disable_webhook(self, app: AppId, hook: Webhook, reason: str) -> bool:
         """False if it was removed, disabled or given another address since it was read."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import cbor2
-from botocore.exceptions import ClientError
 
 from sandes.model.app import App
 from sandes.model.batch import Batch, BatchState, Chunk, Fault, Rows, Source
@@ -15,9 +14,9 @@ from sandes.model.ids import AppId, app_text
 from sandes.store.app_rows import app_key, read_app
 from sandes.store.apps import AppStore
 from sandes.store.deliveries import key
-from sandes.store.dynamo import Client, Condition, Item, batch_get, batch_write, failed_condition
+from sandes.store.dynamo import Client, Condition, Item, batch_get, batch_write
 from sandes.store.schema import BatchRow as Row
-from sandes.store.transaction import Operation, Put, Update, transact
+from sandes.store.transaction import Operation, Put, Update, transact, write_if
 
 BATCH_STATE = Condition("the batch is in the state that was read")
 BATCH_KEEP_SECONDS = 30 * 86_400
@@ -88,15 +87,8 @@ class BatchStore:
         }
         if batch.client_ref is not None:
             item[Row.CLIENT_REF] = {"S": batch.client_ref}
-        try:
-            self.client.put_item(
-                TableName=self.table, Item=item, ConditionExpression=f"attribute_not_exists({Row.PARTITION})"
-            )
-        except ClientError as error:
-            if failed_condition(error):
-                return False
-            raise
-        return True
+        absent = f"attribute_not_exists({Row.PARTITION})"
+        return write_if(self.client, None, [Put(self.table, item, condition=absent)])
 
     # Changes of state: parts of transactions, each with the state that it leaves as a condition.
 

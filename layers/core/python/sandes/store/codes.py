@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from sandes.model.challenge import Challenge, Outcome, Purpose
-from sandes.store.dynamo import Client, Item, failed_condition
+from sandes.store.dynamo import Client, ConditionFailed, Item
 from sandes.store.schema import CodeKind
 from sandes.store.schema import CodeRow as Row
-from sandes.store.transaction import Update
+from sandes.store.transaction import Put, Update, write_one
 
 _PENDING = "pending"
 _USED = "used"
@@ -48,33 +46,23 @@ class CodeStore:
 
     def create(self, challenge: Challenge) -> None:
         """Raises ChallengeChanged if there is one of this id already."""
+        item = code_key(_KINDS[challenge.purpose], challenge.id) | {
+            Row.PURPOSE: {"S": challenge.purpose},
+            Row.SUBJECT: {"S": challenge.subject},
+            Row.HASH: {"B": challenge.hash},
+            Row.ATTEMPTS_LEFT: {"N": str(challenge.attempts_left)},
+            Row.SENDS: {"N": str(challenge.sends)},
+            Row.CODE_EXPIRES_AT: {"N": str(challenge.code_expires_at)},
+            Row.RESEND_AFTER: {"N": str(challenge.resend_after)},
+            Row.STATE: {"S": _PENDING},
+            Row.EXPIRES_AT: {"N": str(challenge.expires_at)},
+        }
+        if challenge.phone_sealed:
+            item[Row.PHONE_SEALED] = {"B": challenge.phone_sealed}
         try:
-            self._create(challenge)
-        except ClientError as error:
-            failed = failed_condition(error)
-            if failed is None:
-                raise
+            write_one(self.client, Put(self.table, item, condition=f"attribute_not_exists({Row.ID})", old=True))
+        except ConditionFailed as failed:
             raise ChallengeChanged(_challenge(row) if (row := failed.row()) else None) from None
-
-    def _create(self, challenge: Challenge) -> None:
-        self.client.put_item(
-            TableName=self.table,
-            ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            Item={
-                **code_key(_KINDS[challenge.purpose], challenge.id),
-                Row.PURPOSE: {"S": challenge.purpose},
-                Row.SUBJECT: {"S": challenge.subject},
-                Row.HASH: {"B": challenge.hash},
-                Row.ATTEMPTS_LEFT: {"N": str(challenge.attempts_left)},
-                Row.SENDS: {"N": str(challenge.sends)},
-                Row.CODE_EXPIRES_AT: {"N": str(challenge.code_expires_at)},
-                Row.RESEND_AFTER: {"N": str(challenge.resend_after)},
-                Row.STATE: {"S": _PENDING},
-                Row.EXPIRES_AT: {"N": str(challenge.expires_at)},
-                **({Row.PHONE_SEALED: {"B": challenge.phone_sealed}} if challenge.phone_sealed else {}),
-            },
-            ConditionExpression=f"attribute_not_exists({Row.ID})",
-        )
 
     def read(self, id: str, *, purpose: Purpose, now_seconds: int) -> Challenge | None:
         """Reads a challenge of the same kind as `purpose`: a code sent by SMS for any purpose, or a link."""
@@ -86,15 +74,13 @@ class CodeStore:
 
         Raises ChallengeChanged if somebody else renewed or used it since it was read.
         """
-        self._update(
-            old.id,
-            old.purpose,
-            UpdateExpression=(
-                f"SET {Row.HASH} = :hash, {Row.ATTEMPTS_LEFT} = :attempts, {Row.SENDS} = :sends, "
-                f"{Row.CODE_EXPIRES_AT} = :expires, {Row.RESEND_AFTER} = :resend, {Row.EXPIRES_AT} = :gone"
-            ),
-            ConditionExpression=f"{Row.STATE} = :pending AND {Row.PURPOSE} = :purpose AND {Row.SENDS} = :old_sends",
-            ExpressionAttributeValues={
+        update = Update(
+            self.table,
+            code_key(_KINDS[old.purpose], old.id),
+            f"SET {Row.HASH} = :hash, {Row.ATTEMPTS_LEFT} = :attempts, {Row.SENDS} = :sends, "
+            f"{Row.CODE_EXPIRES_AT} = :expires, {Row.RESEND_AFTER} = :resend, {Row.EXPIRES_AT} = :gone",
+            condition=f"{Row.STATE} = :pending AND {Row.PURPOSE} = :purpose AND {Row.SENDS} = :old_sends",
+            values={
                 ":hash": {"B": new.hash},
                 ":attempts": {"N": str(new.attempts_left)},
                 ":sends": {"N": str(new.sends)},
@@ -105,29 +91,31 @@ class CodeStore:
                 ":purpose": {"S": old.purpose},
                 ":old_sends": {"N": str(old.sends)},
             },
+            old=True,
         )
+        self._update(update)
 
     def spend_attempt(self, id: str, *, purpose: Purpose, now_seconds: int) -> Challenge:
         """Count one attempt before the code is looked at, so that parallel guesses cannot share one.
 
         Raises ChallengeChanged if the challenge is missing, of another purpose, used, expired or out of attempts.
         """
-        return self._update(
-            id,
-            purpose,
-            UpdateExpression=f"SET {Row.ATTEMPTS_LEFT} = {Row.ATTEMPTS_LEFT} - :one",
-            ConditionExpression=(
-                f"{Row.STATE} = :pending AND {Row.PURPOSE} = :purpose "
-                f"AND {Row.ATTEMPTS_LEFT} > :zero AND {Row.CODE_EXPIRES_AT} > :now"
-            ),
-            ExpressionAttributeValues={
+        update = Update(
+            self.table,
+            code_key(_KINDS[purpose], id),
+            f"SET {Row.ATTEMPTS_LEFT} = {Row.ATTEMPTS_LEFT} - :one",
+            condition=f"{Row.STATE} = :pending AND {Row.PURPOSE} = :purpose "
+            f"AND {Row.ATTEMPTS_LEFT} > :zero AND {Row.CODE_EXPIRES_AT} > :now",
+            values={
                 ":one": {"N": "1"},
                 ":zero": {"N": "0"},
                 ":pending": {"S": _PENDING},
                 ":purpose": {"S": purpose},
                 ":now": {"N": str(now_seconds)},
             },
+            old=True,
         )
+        return self._update(update)
 
     def consuming(self, challenge: Challenge, *, used_by: bytes, outcome: Outcome) -> Update:
         """Part of a transaction: the challenge is used, once, and only with the code that was checked."""
@@ -146,21 +134,11 @@ class CodeStore:
             },
         )
 
-    def _update(self, id: str, purpose: Purpose, **expressions: Any) -> Challenge:
+    def _update(self, update: Update) -> Challenge:
         try:
-            answer = self.client.update_item(
-                TableName=self.table,
-                Key=code_key(_KINDS[purpose], id),
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                **expressions,
-            )
-        except ClientError as error:
-            failed = failed_condition(error)
-            if failed is None:
-                raise
+            return _challenge(write_one(self.client, update, returned="ALL_NEW"))
+        except ConditionFailed as failed:
             raise ChallengeChanged(_challenge(row) if (row := failed.row()) else None) from None
-        return _challenge(answer["Attributes"])
 
 
 def _live(item: Item | None, now_seconds: int) -> Challenge | None:

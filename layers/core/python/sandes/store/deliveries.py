@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from sandes.model.delivery import AppEvent, AppMessage, Envelopes, Status
 from sandes.model.ids import (
     AccountId,
@@ -27,10 +25,10 @@ from sandes.model.ids import (
     parse_message,
     split_accounts,
 )
-from sandes.store.dynamo import Client, Condition, Item, batch_get, failed_condition
+from sandes.store.dynamo import Client, Condition, ConditionFailed, Item, batch_get
 from sandes.store.schema import DUE
 from sandes.store.schema import DeliveryRow as Row
-from sandes.store.transaction import Operation, Put, Update, transact
+from sandes.store.transaction import Operation, Put, Update, transact, write_if, write_one
 
 MESSAGE_IS_NEW = Condition("there is no message of this id yet")
 ANSWER_IS_NEW = Condition("the request was not answered before")
@@ -168,13 +166,7 @@ class DeliveryStore:
 
     def advance(self, app: AppId, message: MessageId, to: Status, *, now_ms: int) -> bool:
         """Move the status forward without an event; False if it is there or further already."""
-        try:
-            self.client.update_item(**self.advancing(app, message, to, now_ms=now_ms).parameters())
-        except ClientError as error:
-            if failed_condition(error):
-                return False
-            raise
-        return True
+        return write_if(self.client, None, [self.advancing(app, message, to, now_ms=now_ms)])
 
     def message(self, app: AppId, message: MessageId, *, now_seconds: int) -> AppMessage | None:
         answer = self.client.get_item(TableName=self.table, Key=message_key(app, message), ConsistentRead=True)
@@ -334,16 +326,11 @@ class DeliveryStore:
         """Count `count` more in a window; the count after it, or None if that would pass `limit`."""
         if count > limit:
             return None
+        taking = self.taking(app, window, count, test=test, limit=limit, keep_until=keep_until)
         try:
-            answer = self.client.update_item(
-                **self.taking(app, window, count, test=test, limit=limit, keep_until=keep_until).parameters(),
-                ReturnValues="UPDATED_NEW",
-            )
-        except ClientError as error:
-            if failed_condition(error):
-                return None
-            raise
-        return int(answer["Attributes"][Row.COUNT]["N"])
+            return int(write_one(self.client, taking, returned="UPDATED_NEW")[Row.COUNT]["N"])
+        except ConditionFailed:
+            return None
 
     def taking(self, app: AppId, window: str, count: int, *, test: bool, limit: int, keep_until: int) -> Update:
         """Part of a transaction: fails if `count` more would pass `limit`."""

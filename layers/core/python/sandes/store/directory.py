@@ -7,8 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
-from botocore.exceptions import ClientError
-
 from sandes.model.device import FORMER_DEVICE_SECONDS, MAX_BLOCKS, Account, Device, FormerDevice, Unlinking
 from sandes.model.ids import (
     AccountId,
@@ -20,12 +18,12 @@ from sandes.model.ids import (
     parse_account,
 )
 from sandes.model.standing import Standing
-from sandes.store.dynamo import Client, Condition, ConditionFailed, Item, batch_get_many, failed_condition
+from sandes.store.dynamo import Client, Condition, ConditionFailed, Item, batch_get_many
 from sandes.store.schema import DirectoryRow as Row
 from sandes.store.schema import InvitationRow
 from sandes.store.standing import read_standing
 from sandes.store.suspended import read_suspension
-from sandes.store.transaction import Add, Delete, Put, transact
+from sandes.store.transaction import Add, Delete, Put, transact, write_if
 
 _NOT_BLOCKED = Condition("the account is not blocked yet")
 _ACCOUNT_SORT = "0"
@@ -200,11 +198,7 @@ class DirectoryStore:
         if until is not None:
             item[Row.VANISHES_AT] = {"N": str(until)}
         replaceable = f"attribute_not_exists({Row.PARTITION}) OR attribute_exists({Row.VANISHES_AT})"
-        try:
-            self.client.put_item(TableName=self.table, Item=item, ConditionExpression=replaceable)
-        except ClientError as error:
-            if not failed_condition(error):
-                raise
+        write_if(self.client, None, [Put(self.table, item, condition=replaceable)])
 
     def uninvite(self, *, owner: AccountId, invited: AccountId) -> None:
         self.client.delete_item(TableName=self.table, Key=invitation_key(owner=owner, invited=invited))

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from sandes.model.fanout import CHUNK_BYTES, ChunkDone, FanoutRecord
 from sandes.model.ids import base64url_text, parse_base64url
-from sandes.store.dynamo import Client, Item, failed_condition
+from sandes.store.dynamo import Client, ConditionFailed, Item
 from sandes.store.schema import FanoutRow as Row
+from sandes.store.transaction import Put, Update, write_one
 
 _POST_SORT = "0"
 _CHUNK_PREFIX = "C#"
@@ -35,24 +34,18 @@ class FanoutStore:
 
         `keep_until` is epoch seconds.
         """
+        item = post_key(post) | {
+            Row.AT_MS: {"N": str(record.at_ms)},
+            Row.DEADLINE: {"N": str(record.expires_at)},
+            Row.DEVICE: {"N": str(record.device)},
+            Row.MEMBERS: {"N": str(record.members)},
+            Row.GROUP_VERSION: {"N": str(record.version)},
+            Row.EXPIRES_AT: {"N": str(keep_until)},
+        }
         try:
-            self.client.put_item(
-                TableName=self.table,
-                Item=post_key(post)
-                | {
-                    Row.AT_MS: {"N": str(record.at_ms)},
-                    Row.DEADLINE: {"N": str(record.expires_at)},
-                    Row.DEVICE: {"N": str(record.device)},
-                    Row.MEMBERS: {"N": str(record.members)},
-                    Row.GROUP_VERSION: {"N": str(record.version)},
-                    Row.EXPIRES_AT: {"N": str(keep_until)},
-                },
-                ConditionExpression=f"attribute_not_exists({Row.PARTITION})",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            failed = failed_condition(error)
-            if failed is None or (row := failed.row()) is None:
+            write_one(self.client, Put(self.table, item, condition=f"attribute_not_exists({Row.PARTITION})", old=True))
+        except ConditionFailed as failed:
+            if (row := failed.row()) is None:
                 raise
             return read_record(row)
         return record
@@ -70,12 +63,15 @@ class FanoutStore:
         self._note(post, {Row.CHUNKS: {"B": b"".join(chunks)}})
 
     def _note(self, post: str, values: dict[str, Any]) -> None:
-        self.client.update_item(
-            TableName=self.table,
-            Key=post_key(post),
-            UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in values),
-            ConditionExpression=f"attribute_exists({Row.PARTITION})",
-            ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
+        write_one(
+            self.client,
+            Update(
+                self.table,
+                post_key(post),
+                "SET " + ", ".join(f"{name} = :{name}" for name in values),
+                condition=f"attribute_exists({Row.PARTITION})",
+                values={f":{name}": value for name, value in values.items()},
+            ),
         )
 
     def is_planned(self, post: str) -> bool:

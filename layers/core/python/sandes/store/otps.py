@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from botocore.exceptions import ClientError
-
 from sandes.model.ids import AccountId, AppId, base64url_text, parse_base64url
 from sandes.model.otp import Checked, Otp, OtpState, OtpTargets, Resent
 from sandes.store.codes import code_id, code_key
-from sandes.store.dynamo import Client, Condition, Item, failed_condition
+from sandes.store.dynamo import Client, Condition, ConditionFailed, Item
 from sandes.store.schema import CodeKind
 from sandes.store.schema import OtpRow as Row
-from sandes.store.transaction import Operation, Put, Update, transact
+from sandes.store.transaction import Operation, Put, Update, transact, write_one
 
 OTP_STATE = Condition("the OTP is as it was read, or there is none of a new id")
 
@@ -82,17 +80,17 @@ class OtpStore:
         Parallel guesses cannot share an attempt, and a repeated request does not spend a second one. Raises OtpChanged
         if it is not pending, expired, out of attempts, sent anew meanwhile, or this request was counted already.
         """
-        return self._update(
-            id,
-            UpdateExpression=f"SET {Row.ATTEMPTS_LEFT} = {Row.ATTEMPTS_LEFT} - :one, "
-            f"{Row.CHECKS}.#check = {Row.ATTEMPTS_LEFT} - :one",
-            ConditionExpression=(
+        update = Update(
+            self.table,
+            otp_key(id),
+            f"SET {Row.ATTEMPTS_LEFT} = {Row.ATTEMPTS_LEFT} - :one, {Row.CHECKS}.#check = {Row.ATTEMPTS_LEFT} - :one",
+            condition=(
                 f"{Row.APP} = :app AND {Row.STATE} = :pending AND {Row.ATTEMPTS_LEFT} > :zero "
                 f"AND {Row.CODE_EXPIRES_AT} > :now AND {Row.SENDS} = :sends "
                 f"AND attribute_not_exists({Row.CHECKS}.#check)"
             ),
-            ExpressionAttributeNames={"#check": f"{by} {base64url_text(fingerprint)} {sends}"},
-            ExpressionAttributeValues={
+            names={"#check": f"{by} {base64url_text(fingerprint)} {sends}"},
+            values={
                 ":one": {"N": "1"},
                 ":zero": {"N": "0"},
                 ":app": {"B": app},
@@ -100,7 +98,9 @@ class OtpStore:
                 ":now": {"N": str(now_seconds)},
                 ":sends": {"N": str(sends)},
             },
+            old=True,
         )
+        return self._update(update)
 
     def consuming(self, otp: Otp, *, by: str) -> Update:
         """Part of a transaction: used, once, and only with the code that was compared."""
@@ -128,29 +128,22 @@ class OtpStore:
 
     def sent_by_sms(self, otp: Otp) -> None:
         """Note that this send went out by SMS. Raises OtpChanged if another one took its place."""
-        self._update(
-            otp.id,
-            UpdateExpression="SET #sms = :sends",
-            ConditionExpression=f"{Row.HASH} = :hash",
-            ExpressionAttributeNames={"#sms": Row.SMS_SEND},
-            ExpressionAttributeValues={":hash": {"B": otp.hash}, ":sends": {"N": str(otp.sends)}},
+        update = Update(
+            self.table,
+            otp_key(otp.id),
+            "SET #sms = :sends",
+            condition=f"{Row.HASH} = :hash",
+            names={"#sms": Row.SMS_SEND},
+            values={":hash": {"B": otp.hash}, ":sends": {"N": str(otp.sends)}},
+            old=True,
         )
+        self._update(update)
 
-    def _update(self, id: str, **expressions: Any) -> Otp:
+    def _update(self, update: Update) -> Otp:
         try:
-            answer = self.client.update_item(
-                TableName=self.table,
-                Key=otp_key(id),
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                **expressions,
-            )
-        except ClientError as error:
-            failed = failed_condition(error)
-            if failed is None:
-                raise
+            return read_otp(write_one(self.client, update, returned="ALL_NEW"))
+        except ConditionFailed as failed:
             raise OtpChanged(read_otp(row) if (row := failed.row()) else None) from None
-        return read_otp(answer["Attributes"])
 
 
 def live_otp(item: Item | None, now_seconds: int) -> Otp | None:

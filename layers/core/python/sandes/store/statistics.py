@@ -16,9 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sandes.model.ids import OrganisationId, id_text
 from sandes.model.statistics import KEEP_SECONDS, Batch, Counted, Depth, Step, period
-from sandes.store.dynamo import Client, ConditionFailed, StoreUnavailable, failed_condition
+from sandes.store.dynamo import Client, ConditionFailed, StoreUnavailable
 from sandes.store.schema import StatisticRow as Row
-from sandes.store.transaction import Put, Update, transact
+from sandes.store.transaction import Put, Update, transact, write_if
 
 TALLY_PREFIX = "T#"
 TALLY_KEEP_SECONDS = 2 * 86_400
@@ -132,12 +132,11 @@ class StatisticsStore:
             Row.EXPIRES_AT: {"N": str(now_seconds + TALLY_KEEP_SECONDS)},
         }
         try:
-            self.client.put_item(
-                TableName=self.table, Item=item, ConditionExpression=f"attribute_not_exists({Row.SCOPE})"
+            absent = (
+                f"attribute_not_exists({Row.SCOPE})"  # else the same counts, written by a try whose answer got lost
             )
+            write_if(self.client, None, [Put(self.table, item, condition=absent)])
         except (ClientError, BotoCoreError) as error:
-            if isinstance(error, ClientError) and failed_condition(error):
-                return  # the same counts, written by a try whose answer got lost
             raise StoreUnavailable from error
 
     # How deep the queues are.

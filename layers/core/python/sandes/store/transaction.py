@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final, Self, TypedDict
+from typing import Any, ClassVar, Final, Literal, Self, TypedDict
 
 from botocore.exceptions import ClientError
 
@@ -24,7 +24,11 @@ from sandes.store.dynamo import (
     waits,
 )
 
+_CALLS = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}
 _RETRY_AS_A_WHOLE = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+
+
+Returned = Literal["NONE", "ALL_OLD", "ALL_NEW", "UPDATED_NEW"]
 
 
 class When(TypedDict, total=False):
@@ -222,19 +226,20 @@ def write_if(client: Client, writer: Writer | None, operations: Sequence[Operati
     return True
 
 
-def write_one(client: Client, operation: Operation) -> None:
-    """Writes one put, update or delete by the call of its own. Raises ConditionFailed, and ClientError."""
-    calls: dict[str, Callable[..., Any]] = {
-        "Put": client.put_item,
-        "Update": client.update_item,
-        "Delete": client.delete_item,
-    }
+def write_one(client: Client, operation: Operation, *, returned: Returned = "NONE") -> Item:
+    """Writes one put, update or delete by the call of its own, and gives the attributes `returned`, empty for NONE.
+
+    Raises ConditionFailed, and ClientError.
+    """
+    asked = {"ReturnValues": returned} if returned != "NONE" else {}
     try:
-        calls[operation.kind](**operation.parameters())
+        answer = getattr(client, _CALLS[operation.kind])(**operation.parameters(), **asked)
     except ClientError as error:
         if failed := failed_condition(error):
             raise ConditionFailed([Failure(operation.named, failed.row(), operation)]) from error
         raise
+    attributes: Item = answer.get("Attributes", {})
+    return attributes
 
 
 def merged(operations: Iterable[Operation]) -> list[Operation]:

@@ -6,18 +6,15 @@ schema.EndingRow has the fields of the row.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from sandes.model.ids import AccountId, OrganisationId, id_text, parse_organisation
 from sandes.model.verification import Ending, Verification
 from sandes.store.directory import account_key
-from sandes.store.dynamo import Client, Item, failed_condition
+from sandes.store.dynamo import Client, Item
 from sandes.store.schema import ENDING, DirectoryRow, EndingRow
-from sandes.store.transaction import Put
+from sandes.store.transaction import Delete, Put, Update, write_if
 from sandes.store.verification_rows import account_of
 
 _ENDING_PREFIX = "E#"
@@ -61,47 +58,29 @@ class EndingStore:
 
     def postpone(self, ending: Ending, *, until: int) -> bool:
         """Not due before `until`, epoch seconds; False if it has changed since it was read."""
-        with unless_changed() as kept:
-            self.client.update_item(
-                TableName=self.table,
-                Key=ending_key(ending.account, ending.organisation),
-                UpdateExpression=f"SET {EndingRow.DUE_AT} = :until",
-                ConditionExpression=f"{EndingRow.DUE_AT} = :at AND {EndingRow.VERSION} = :version",
-                ExpressionAttributeValues={
-                    ":until": {"N": str(until)},
-                    ":at": {"N": str(ending.at)},
-                    ":version": {"N": str(ending.version)},
-                },
-            )
-        return not kept
+        postponed = Update(
+            self.table,
+            ending_key(ending.account, ending.organisation),
+            f"SET {EndingRow.DUE_AT} = :until",
+            condition=f"{EndingRow.DUE_AT} = :at AND {EndingRow.VERSION} = :version",
+            values={
+                ":until": {"N": str(until)},
+                ":at": {"N": str(ending.at)},
+                ":version": {"N": str(ending.version)},
+            },
+        )
+        return write_if(self.client, None, [postponed])
 
     def done(self, account: AccountId, organisation: OrganisationId, version: int) -> bool:
         """All memberships have ended that came of the verification; False if it was made or ended anew meanwhile."""
-        with unless_changed() as kept:
-            self.client.delete_item(
-                TableName=self.table,
-                Key=ending_key(account, organisation),
-                ConditionExpression=f"{EndingRow.VERSION} = :version",
-                ExpressionAttributeValues={":version": {"N": str(version)}},
-            )
-        return not kept
+        key, read = ending_key(account, organisation), {":version": {"N": str(version)}}
+        ended = Delete(self.table, key, condition=f"{EndingRow.VERSION} = :version", values=read)
+        return write_if(self.client, None, [ended])
 
     def is_ending(self, account: AccountId, organisation: OrganisationId) -> bool:
         """Whether memberships may be left that came of the organisation's word, by a consistent read."""
         key = ending_key(account, organisation)
         return "Item" in self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
-
-
-@contextmanager
-def unless_changed() -> Iterator[list[ClientError]]:
-    """Holds what kept a conditional write from being made, if its condition did."""
-    kept: list[ClientError] = []
-    try:
-        yield kept
-    except ClientError as error:
-        if not failed_condition(error):
-            raise
-        kept.append(error)
 
 
 def _shard(number: int) -> str:

@@ -25,8 +25,8 @@ from sandes.store.routing import RoutingStore
 from sandes.store.schema import AttestationKeysRow, DirectoryRow, OfficialRow
 from sandes.store.schema import VerificationRow as Row
 from sandes.store.standing import standing_attribute
-from sandes.store.transaction import Check, Delete, Operation, Put, Update, When, Writer, write
-from sandes.store.verification_endings import EndingStore, ending_key, unless_changed
+from sandes.store.transaction import Check, Delete, Operation, Put, Update, When, Writer, write, write_if
+from sandes.store.verification_endings import EndingStore, ending_key
 from sandes.store.verification_rows import read_verification, verification_item, verification_key
 from sandes.store.verification_words import changed_words
 
@@ -224,21 +224,18 @@ class VerificationStore(EndingStore):
 
     def publish_attestation_keys(self, told: Introductions, *, previous: Introductions | None) -> bool:
         """Write in the place of `previous`, what was read. Return False if it has changed since."""
-        condition: dict[str, Any] = {"ConditionExpression": f"attribute_not_exists({DirectoryRow.PARTITION})"}
-        if previous:
-            read = _keys_row(previous)
-            condition = {
-                "ConditionExpression": (
-                    f"{AttestationKeysRow.INTRODUCTIONS} = :told AND {AttestationKeysRow.OLDEST} = :oldest"
-                ),
-                "ExpressionAttributeValues": {
-                    ":told": read[AttestationKeysRow.INTRODUCTIONS],
-                    ":oldest": read[AttestationKeysRow.OLDEST],
-                },
-            }
-        with unless_changed() as kept:
-            self.client.put_item(TableName=self.table, Item=_KEYS | _keys_row(told), **condition)
-        return not kept
+        item = _KEYS | _keys_row(told)
+        if previous is None:
+            new = Put(self.table, item, condition=f"attribute_not_exists({DirectoryRow.PARTITION})")
+            return write_if(self.client, None, [new])
+        read = _keys_row(previous)
+        next_one = Put(
+            self.table,
+            item,
+            condition=f"{AttestationKeysRow.INTRODUCTIONS} = :told AND {AttestationKeysRow.OLDEST} = :oldest",
+            values={":told": read[AttestationKeysRow.INTRODUCTIONS], ":oldest": read[AttestationKeysRow.OLDEST]},
+        )
+        return write_if(self.client, None, [next_one])
 
 
 def _keys_row(told: Introductions) -> dict[str, Any]:

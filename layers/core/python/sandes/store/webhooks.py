@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from botocore.exceptions import ClientError
-
 from sandes.model.app import App
 from sandes.model.delivery import AppEvent
 from sandes.model.ids import AppId
@@ -15,9 +13,9 @@ from sandes.model.webhook import DeliveryState, WebhookDelivery
 from sandes.store.app_rows import app_key, read_app
 from sandes.store.apps import AppStore
 from sandes.store.deliveries import DeliveryStore, event_key, live_event, webhook_delivery_key
-from sandes.store.dynamo import Item, batch_get, failed_condition
+from sandes.store.dynamo import Item, batch_get
 from sandes.store.schema import DeliveryRow as Row
-from sandes.store.transaction import Put
+from sandes.store.transaction import Put, write_if
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +53,8 @@ class WebhookStore:
         if delivery.state != "delivered":
             condition += f" AND {Row.STATE} = :pending AND {Row.ATTEMPTS} <= :attempts"
             values |= {":pending": {"S": "pending"}, ":attempts": {"N": str(delivery.attempts)}}
-        try:
-            self.deliveries.client.put_item(
-                TableName=self.deliveries.table,
-                Item=_item(delivery),
-                ConditionExpression=condition + ")",
-                ExpressionAttributeValues=values,
-            )
-        except ClientError as error:
-            if failed_condition(error):
-                return False
-            raise
-        return True
+        noted = Put(self.deliveries.table, _item(delivery), condition=f"{condition})", values=values)
+        return write_if(self.deliveries.client, None, [noted])
 
     def restarting(self, old: WebhookDelivery | None, new: WebhookDelivery) -> Put:
         """Part of a transaction: a new run takes the place of what was read, or the condition fails."""
