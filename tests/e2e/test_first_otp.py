@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,55 +12,21 @@ from typing import Any
 import pytest
 
 from sandes.model.administrator import Place, Role
-from sandes.model.ids import OrganisationId, id_text, parse_organisation, parse_unit
-from sandes_client.admin import AdminSession
+from sandes.model.ids import id_text, parse_organisation, parse_unit
 from tests.conftest import Deployed
-from tests.support.administrators import administrator
 from tests.support.raw_app import operate
+from tests.support.walkthroughs import blocks, commands, run_shell, signed_in
 
 pytestmark = pytest.mark.engine
 
 ROOT = Path(__file__).parent.parent.parent
-TEXT = (ROOT / "docs" / "apps" / "first-otp.md").read_text(encoding="utf-8")
+PAGE = "apps/first-otp.md"
 DIFFERS = {"id", "expires_at", "resend_after"}
 """What every run has values of its own for."""
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-
-
 def without_values(answer: dict[str, Any]) -> dict[str, Any]:
     return {name: None if name in DIFFERS else value for name, value in answer.items()}
-
-
-def commands(folder: Path) -> Path:
-    """A folder with `sandes-admin`, as an installation of this source would have it."""
-    command = folder / "bin" / "sandes-admin"
-    command.parent.mkdir()
-    source = shlex.quote(str(ROOT / "sdk" / "python"))
-    python = shlex.quote(sys.executable)
-    command.write_text(f'#!/bin/sh\nPYTHONPATH={source} exec {python} -m sandes_client.cli.admin "$@"\n')
-    command.chmod(0o755)
-    return command.parent
-
-
-def signed_in(deployed: Deployed, file: Path, role: Role, organisation: OrganisationId, home: Place) -> None:
-    """The sign-in of somebody new with a role in the organisation."""
-    made, stack = administrator(deployed, home=home, roles=[(role, Place.root(organisation))]), deployed.stack
-    AdminSession(made.email, stack.http_url, stack.cognito_url, stack.admin_client, made.api.tokens).save(file)
-
-
-def run_shell(text: str, *, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603
-        ["/bin/bash", "-euo", "pipefail", "-c", text],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
 
 
 def make_app_here(folder: Path, engine: Path) -> None:
@@ -89,11 +53,11 @@ def test_the_first_otp_is_sent_and_checked_by_the_commands_as_written(deployment
         "HOME": str(work),
         "SANDES_ENDPOINTS": str(endpoints),
     }
-    run = run_shell("exec 3>make.out\n" + "\n".join(blocks("sh")), folder=work, environment=environment)
+    run = run_shell("exec 3>make.out\n" + "\n".join(blocks(PAGE, "sh")), work, environment)
     assert run.stderr == ""
     assert run.returncode == 0
     said = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
-    promised = [json.loads(block) for block in blocks("json")]
+    promised = [json.loads(block) for block in blocks(PAGE, "json")]
     assert [without_values(answer) for answer in said] == [without_values(answer) for answer in promised]
     assert len(said) == 5
     assert said[0]["id"] == said[1]["id"]
@@ -120,7 +84,7 @@ def test_administrators_register_an_app_and_approve_its_text_by_the_commands_as_
         "SANDES_ADMIN_SESSION": str(tmp_path / "manager.json"),
     }
     shown = 'sandes-admin template show login --app "${KEY%.*}" --json'
-    run = run_shell("\n".join([*blocks("bash"), shown]), folder=work, environment=environment)
+    run = run_shell("\n".join([*blocks(PAGE, "bash"), shown]), work, environment)
     assert run.stderr == ""
     assert run.returncode == 0
     assert "is your code for" in run.stdout
