@@ -1,1 +1,1 @@
-"""Groups: membership and what follows from it, and the way of a post to every member."""
+"""Groups: memberships, their consequences, and the delivery of a post to every member."""

@@ -1,8 +1,8 @@
-"""Fan-out: a post to a group on its way to every member's devices (docs/protocol/groups.md, docs/adr/0020, 0021).
+"""Fan-out: the delivery of a post to every member's devices (docs/protocol/groups.md, docs/adr/0020, 0021).
 
-To few members it goes at once. To many, the queue takes an entry for the post, whose work is to cut the members into
-chunks, and one for each chunk. Whatever is repeated writes the same rows again, so every entry may come any number of
-times; a chunk that is done leaves a marker, by which a repetition is passed over.
+A post to few members is delivered immediately. For many members, the queue gets an entry for the post, whose worker
+divides the members into chunks, and then one entry for each chunk. A repetition writes the same rows again, so every
+entry may come any number of times. A finished chunk leaves a marker, by which its repetition is skipped.
 """
 
 from __future__ import annotations
@@ -44,29 +44,33 @@ from sandes.store.inbox import InboxStore
 from sandes.store.routing import RoutingStore
 
 INLINE_MEMBERS = 32
-"""A post to so many goes out before it is accepted; to more, by the queue."""
+"""The most members to whom a post is delivered before it is accepted. With more, the queue delivers it."""
 
 CHUNK_MEMBERS = 100
-"""As many as one read of routing takes."""
+"""The members of a chunk: as many as one read of routing can fetch."""
 
 MAX_INLINE_BODY_BYTES = 700
-"""A larger body is stored once, and envelopes hold a pointer: an envelope with one of this size is one write unit."""
+"""The largest body inside an envelope, which then takes one write unit. A larger body is stored once, with a pointer in
+the envelopes.
+"""
 
 MOST_LINKS = 1
-"""Bounds how many queue entries may lead to one another: the entry for a post leads to those for its chunks."""
+"""The longest chain of queue entries: the entry for a post leads to those for its chunks."""
 
 DAY_SECONDS = 86_400
 KEEP_SECONDS = 8 * DAY_SECONDS
-"""A record outlives the seven days for which an id may be sent again, and the envelopes by a day."""
+"""How long a record is kept. It outlives the seven days in which an id may be sent again, and the envelopes by
+a day.
+"""
 
 
 class NobodyFound(Exception):
-    """No member is left of those that a post was accepted for. The entry is kept for somebody to look at."""
+    """Reports that none of the intended members is left. The entry is kept for an operator to look at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fanout:
-    """Delivers posts. The queue's function and everybody who posts have one each."""
+    """Delivers posts. The queue's function and each function that posts have their own instance."""
 
     groups: GroupStore
     routing: RoutingStore
@@ -79,11 +83,11 @@ class Fanout:
     service_keys: ServiceKeys
 
     def __call__(self, post: GroupPost, *, to: Sequence[AccountId] | None = None, now_ms: int) -> bool:
-        """Deliver to the members of the group, or to those of `to`, who need not be members, and to nobody else.
+        """Deliver to the members of the group, or only to the accounts in `to`, who need not be members.
 
-        When this returns, the post is stored for every device, or in the queue. It is not for the sending device, nor
-        for members who joined after it, or may not receive it when their turn comes. May be repeated: returns
-        whether it was accepted for the first time. Raises StoreUnavailable.
+        When this returns, every device has the post stored, or the queue has it. The sending device does not get it,
+        nor do members who joined after it or may not receive it at their turn. It may be repeated: it returns whether
+        the post was accepted for the first time. Raises StoreUnavailable.
         """
         name = self.keys.post(post.group.id, post.message, author_of(post.sender), to)
         first = FanoutRecord(
@@ -125,7 +129,9 @@ class Fanout:
         return record is first
 
     def _wrapped(self, post: GroupPost, record: FanoutRecord) -> bytes:
-        """A message as the envelopes hold it. A large one is stored by then, for a day longer than they are."""
+        """Return the message as the envelopes hold it. A large body is stored first, for a day longer than the
+        envelopes.
+        """
         body: bytes | BodyPointer = post.body
         if len(post.body) > MAX_INLINE_BODY_BYTES:
             body = BodyPointer(new_body_id(), bindings.randombytes(32), len(post.body))
@@ -133,12 +139,12 @@ class Fanout:
         return group_message_body(post.group.id, record.version, body)
 
     def work(self, queued: Mapping[str, Any], *, now_ms: int) -> str:
-        """Do what an entry of the queue asks for; what was done, for the log. Raises StoreUnavailable, NobodyFound."""
+        """Process an entry of the queue, and return the outcome for the log. Raises StoreUnavailable, NobodyFound."""
         job = _decode(self.keys.open(parse_base64url(queued["post"])))
         if job.expires_at <= now_ms // 1000:
             return "expired"
         if job.members is None:
-            if self.store.is_planned(job.post):  # other chunks, cut now, would reach those again who have it
+            if self.store.is_planned(job.post):  # a new division into chunks would reach some members twice
                 return "planned_before"
             self._queue_chunks(job, self._members(job))
             return "planned"
@@ -150,7 +156,7 @@ class Fanout:
         return "delivered"
 
     def _members(self, job: FanoutJob) -> Iterator[list[AccountId]]:
-        """Yield pages of those who were members at the version at which the post was accepted, and still are."""
+        """Yield pages of those members who were members at the accepted version, and still are."""
         for page in self.groups.member_pages(job.group):
             yield [member.account for member in page if member.joined_version <= job.version]
 
@@ -169,7 +175,7 @@ class Fanout:
         return {"post": base64url_text(self.keys.seal(_encode(job)))}
 
     def _deliver(self, job: FanoutJob, members: Sequence[AccountId], *, now_ms: int) -> ChunkDone:
-        """Store for every device of `members` and push: reads, writes and posts, each for all of them in one go."""
+        """Store the post for every device of `members` and push it, with one batch of reads, writes and posts each."""
         routes = self.routing.read_many(members, now_seconds=now_ms // 1000)
         sealing = _Sealing(job, self.sender_hash, Sealing.by(self.service_keys, now_ms=now_ms))
         deliveries = [(sealing.envelopes(to), to) for to in routes.values() if _may_receive(job, to)]
@@ -180,19 +186,19 @@ class Fanout:
 
 
 def chunks_of(members: int) -> int:
-    """What reaching so many costs of Limit.GROUP_CHUNKS: nothing for those few whom it reaches at once."""
+    """Return the cost of a post in units of Limit.GROUP_CHUNKS: nothing if it is delivered immediately."""
     return 0 if members <= INLINE_MEMBERS else -(-members // CHUNK_MEMBERS)
 
 
 def author_of(sender: DeviceAddress | AppSender) -> AccountId | AppSender:
-    """Whose post it is: the account's, from whichever device it came, or the app's."""
+    """Return the author of a post: the account, whichever device sent it, or the app."""
     return sender if isinstance(sender, AppSender) else sender.account
 
 
 def _may_receive(job: FanoutJob, member: Routes) -> bool:
-    """By the standing in force now: a verification that has ended takes its holder out of groups of officials.
+    """Decide by the current standing. A verification that has ended excludes its holder from groups of officials.
 
-    An event to chosen ones that is about a member names them: the others have to be such as may see members.
+    A chosen recipient of an event about a member, other than that member, must have the right to see the members.
     """
     if job.chosen and job.event and job.concerns is not None:
         return member.account == job.concerns or decide(Viewer(member.standing), _seen(job, "admin"), "see_members")
@@ -208,10 +214,10 @@ def _keep_until(expires_at: int, now_ms: int) -> int:
 
 
 class _Sealing:
-    """Seals one post to many devices: what is the same for all of them is made once, the ephemeral key too.
+    """Seals one post to many devices. It computes what they share only once, including the ephemeral key.
 
-    A chunk that is repeated gets another ephemeral key. Sharing it links no rows that the message id, which is in the
-    key of every row of the post, does not link already (docs/adr/0035).
+    A repeated chunk gets another ephemeral key. Sharing the key links no rows that the message id, which is in the key
+    of every row of the post, does not link already (docs/adr/0035).
     """
 
     def __init__(self, job: FanoutJob, sender_hash: SenderHash, seal: Sealing) -> None:
@@ -222,7 +228,7 @@ class _Sealing:
         self.job, self.sender_hash, self.seal = job, sender_hash, seal
 
     def envelopes(self, to: Routes) -> list[Envelope]:
-        """One for each device but the one that the post came from."""
+        """Return one envelope for each device except the sending one."""
         plain = self.before + to.account + self.behind
         sender = self.job.sender
         own = sender.device if isinstance(sender, DeviceAddress) and sender.account == to.account else None

@@ -1,4 +1,4 @@
-"""How far a message to a group has come, for its author (docs/protocol/groups.md, "Delivery")."""
+"""The progress of a message to a group, for its author (docs/protocol/groups.md, "Delivery")."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sandes.store.limits import LimitStore
 from sandes.store.routing import RoutingStore
 
 PAGE = 500
-"""Members whose devices one call counts: at most thirty reads of a hundred rows."""
+"""The members whose devices one call counts. They take at most thirty reads of a hundred rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,9 @@ def delivery(
     now_ms: int,
     deps: GroupDeliveryDependencies,
 ) -> GroupDelivery:
-    """`devices` it has been stored for, by what the fan-out has noted; `waiting`, counted in the inboxes of one page of
-    those who are members now. Any device of the author's account may ask, while the account is a member.
+    """Return the progress of a message. Any device of the author's account may ask, while the account is a member.
 
+    `devices` is the number recorded by the fan-out. `waiting` is counted in the inboxes of one page of current members.
     Raises ProtocolError rate_limited, not_found (also for messages of others), invalid_cursor.
     """
     now_seconds, me = now_ms // 1000, caller.account.id
@@ -90,7 +90,10 @@ def _waiting(
     now_seconds: int,
     deps: GroupDeliveryDependencies,
 ) -> int:
-    """How many of their devices have not acked it: the name of an envelope follows from inbox, message and author."""
+    """Count the members' devices that have not acknowledged the message.
+
+    The id of each envelope follows from inbox, message and author.
+    """
     routes = deps.routing.read_many(members, now_seconds=now_seconds)
     rows = [
         (route.inbox, envelope_id(message, deps.sender_hash(route.inbox, message, author)))

@@ -1,9 +1,8 @@
-"""Telling members of a change of their group (docs/protocol/groups.md, "Events"; docs/adr/0019).
+"""Notifies members of a change of their group (docs/protocol/groups.md, "Events"; docs/adr/0019).
 
-A change and the event that tells of it are written in one transaction. A queue entry is sent before it, with a delay
-longer than any function runs, and another one after it: the second is why the event comes at once, the first is why it
-comes even if everything ends between the two. Whoever takes an entry sends the event if its row is there, then
-deletes the row.
+A change and its event are written in one transaction. A queue entry is sent before it, with a delay longer than any
+function runs, and another one after it. The second makes the event come immediately; the first makes it come even if
+everything fails in between. The worker of an entry sends the event if its row exists, then deletes the row.
 """
 
 from __future__ import annotations
@@ -37,7 +36,9 @@ from sandes.store.group_operations import GroupRaced
 from sandes.store.groups import GroupStore
 
 NET_SECONDS = 150
-"""After so long every function that changes groups has ended: the change was made by then, or never will be."""
+"""The delay of the first entry. All functions that change groups end within it: the change was made by then, or
+never.
+"""
 
 _NOT_OF_MEMBERS = {GroupChange.CHANGED, GroupChange.DISSOLVED}
 _SUBJECT_IS_OUT = {GroupChange.LEFT, GroupChange.REMOVED}
@@ -47,7 +48,7 @@ T = TypeVar("T")
 
 
 class Deliver(Protocol):
-    """`sandes.groups.fanout.Fanout`, as far as events need it."""
+    """The interface of `sandes.groups.fanout.Fanout` that events need."""
 
     def __call__(self, post: GroupPost, *, to: Sequence[AccountId] | None = None, now_ms: int) -> int: ...
 
@@ -71,20 +72,24 @@ def new_event(
     narrow: bool = False,
     to: Sequence[AccountId] | None = None,
 ) -> GroupEvent:
-    """`narrow`: for the subject and admins only. `to`: for these only."""
+    """Build an event. If `narrow` is true, only the subject and admins get it. If `to` is set, only these
+    accounts do.
+    """
     return GroupEvent(group, new_message_id(now_ms), int(change), actor, now_ms, subject, role, name, narrow, to)
 
 
 @contextmanager
 def told(event: GroupEvent, queue: Queue) -> Iterator[GroupEvent]:
-    """Around the transaction that makes the change and holds the event. Raises StoreUnavailable only before it."""
+    """Queue the event around the transaction that makes the change. Raises StoreUnavailable only before the
+    transaction.
+    """
     with all_told([event], queue):
         yield event
 
 
 @contextmanager
 def all_told(events: Sequence[GroupEvent], queue: Queue) -> Iterator[None]:
-    """The same around one transaction that holds several events."""
+    """Queue several events around the one transaction that holds them."""
     entries = [_entry(event) for event in events]
     work = [
         {"job": "dissolve", "group": id_text(event.group)} for event in events if event.change == GroupChange.DISSOLVED
@@ -95,9 +100,10 @@ def all_told(events: Sequence[GroupEvent], queue: Queue) -> Iterator[None]:
 
 @contextmanager
 def devices_told(device: Device, *, queue: Queue, there: bool, now_ms: int) -> Iterator[None]:
-    """Around the transaction that makes or ends a device of an account that there was before: its groups are told.
+    """Notify an account's groups around the transaction that adds or removes a device of an existing account.
 
-    `there`: the device is one of the account's afterwards. Raises StoreUnavailable only before the transaction.
+    `there` says whether the device belongs to the account afterwards. Raises StoreUnavailable only before the
+    transaction.
     """
     entry = {
         "job": "devices_changed",
@@ -114,15 +120,17 @@ def devices_told(device: Device, *, queue: Queue, there: bool, now_ms: int) -> I
 def _queued(
     entries: Sequence[dict[str, Any]], queue: Queue, *, only_before: Sequence[dict[str, Any]] = ()
 ) -> Iterator[None]:
-    """Queue entries before a transaction, with a delay, and again after it. `only_before`: what is in no hurry."""
+    """Queue entries before a transaction, with a delay, and again after it. `only_before` holds entries that
+    can wait.
+    """
     queue.send_many([*entries, *only_before], delay_seconds=NET_SECONDS)
     yield
-    with suppress(StoreUnavailable):  # the change is made: the entries sent before it will do
+    with suppress(StoreUnavailable):  # the change is made, and the entries sent before it suffice
         queue.send_many(entries)
 
 
 def devices_event(group: GroupId, account: AccountId, change: MessageId) -> GroupEvent:
-    """Of each group with an id of its own, which comes out again when it is told again."""
+    """Build the event of one group. Its id follows from change and group, so that a repetition has the same id."""
     at_ms = message_time_ms(change)
     message = new_message_id(at_ms, hashlib.blake2b(change + group, digest_size=10).digest())
     return GroupEvent(group, message, int(GroupChange.DEVICES), SYSTEM, at_ms, account)
@@ -133,7 +141,7 @@ def _entry(event: GroupEvent) -> dict[str, Any]:
 
 
 def decided(attempt: Callable[[], T]) -> T:
-    """`attempt` again, from its reading on, while others change the group first. Raises ProtocolError unavailable."""
+    """Repeat `attempt`, including its reads, while others change the group first. Raises ProtocolError unavailable."""
     for _ in range(_TRIES):
         try:
             return attempt()
@@ -143,7 +151,7 @@ def decided(attempt: Callable[[], T]) -> T:
 
 
 def send_event(queued: Mapping[str, Any], *, now_ms: int, deps: EventDependencies) -> str:
-    """Send what an entry names, if it is still to be sent; what was done, for the log. May be repeated.
+    """Send the event of an entry if it is still to be sent, and return the outcome for the log. It may be repeated.
 
     Raises StoreUnavailable.
     """
@@ -158,9 +166,9 @@ def send_event(queued: Mapping[str, Any], *, now_ms: int, deps: EventDependencie
 
 
 def recipients(group: Group, event: GroupEvent) -> Iterator[tuple[MessageId, Sequence[AccountId] | None]]:
-    """To whom, each with an id of its own; None for all members.
+    """Yield the recipients of an event with a message id for each set of them. None means all members.
 
-    Who is in a group for citizens is known to its admins only, and in a large group of no interest to most.
+    Only admins may know who is in a group for citizens. In a large group, most members are not interested.
     """
     change, subject = GroupChange(event.change), event.subject
     if event.to is not None:
@@ -176,13 +184,13 @@ def recipients(group: Group, event: GroupEvent) -> Iterator[tuple[MessageId, Seq
 
 
 def is_for_all(group: Group, change: GroupChange, *, narrow: bool = False) -> bool:
-    """Whether all members are told of such a change."""
+    """Tell whether all members get the event of such a change."""
     few = group.members <= EVENTS_TO_ALL_MEMBERS and group.audience != "citizens"
     return change in _NOT_OF_MEMBERS or (few and not narrow)
 
 
 def post_of(group: Group, event: GroupEvent, message: MessageId, max_expiry_seconds: int) -> GroupPost:
-    """Citizens do not learn from events who the officials behind a group are."""
+    """Build the post of an event. In a group for citizens, it hides which official made the change."""
     actor = SYSTEM if group.audience == "citizens" else event.actor
     return GroupPost(
         group=group,

@@ -1,6 +1,7 @@
-"""Who is in a group: inviting, joining, roles, leaving, removing (docs/protocol/groups.md, "Life of a membership").
+"""Members of a group: inviting, joining, roles, leaving, removing (docs/protocol/groups.md, "Life of a membership").
 
-Whoever may not be invited, and who does not exist, are answered alike. What is so already is not done again.
+An account that may not be invited gets the same answer as one that does not exist. A change that is already in effect
+is not made again.
 """
 
 from __future__ import annotations
@@ -54,9 +55,9 @@ def put_member(
     now_ms: int,
     deps: GroupDependencies,
 ) -> client_api.GroupMember:
-    """Let the caller join; or invite somebody else, add them to an official group, or change their role.
+    """Let the caller join; or invite another account, add it to an official group, or change its role.
 
-    Raises ProtocolError: not_found, also for an account that may not be invited; not_permitted, group_full,
+    Raises ProtocolError not_found (also for an account that may not be invited), not_permitted, group_full,
     too_many_admins, invalid_request, rate_limited, and what `check_act` raises.
     """
     check_act(caller, statements.put_member(id, account, role), signed, now_ms=now_ms)
@@ -71,10 +72,10 @@ def put_member(
 def remove_member(
     caller: Caller, id: GroupId, account: AccountId, signed: Signed | None, *, now_ms: int, deps: GroupDependencies
 ) -> None:
-    """Leave or decline, with one's own account; remove a member or withdraw an invitation, with another.
+    """Leave or decline, for the caller's account; remove a member or withdraw an invitation, for another account.
 
-    The last member's leaving dissolves an informal group. Raises ProtocolError not_found, not_permitted, owner_stays,
-    rate_limited, and what `check_act` raises.
+    If the last member leaves an informal group, it is dissolved. Raises ProtocolError not_found, not_permitted,
+    owner_stays, rate_limited, and what `check_act` raises.
     """
     check_act(caller, statements.remove_member(id, account), signed, now_ms=now_ms)
     me = caller.account.id
@@ -87,7 +88,9 @@ def remove_member(
 
 
 class _Change:
-    """One caller's change of who is in one group. Each method reads, decides and writes; all raise GroupRaced."""
+    """Changes one member of one group for one caller. Each method reads, decides and writes, and may raise
+    GroupRaced.
+    """
 
     def __init__(self, caller: Caller, group: GroupId, now_ms: int, deps: GroupDependencies) -> None:
         self._caller = caller
@@ -248,9 +251,10 @@ def _invited(invitation: GroupInvitation) -> client_api.GroupMember:
 def members(
     caller: Caller, id: GroupId, after: str | None, *, limit: int = MAX_PAGE, now_ms: int, deps: GroupDependencies
 ) -> client_api.GroupMembers:
-    """By pages; for who manages the group, invitations come first. A page may be short, with a cursor to go on with.
+    """Return a page of members. For callers who manage the group, invitations come first.
 
-    Raises ProtocolError not_found, not_permitted for who may not see who is in it, invalid_cursor.
+    A page can be short and still have a cursor. Raises ProtocolError not_found, invalid_cursor, and not_permitted if
+    the caller may not see the members.
     """
     me, of = caller.account.id, f"members {id_text(id)}"
     facts = deps.groups.facts(id, me, now_seconds=now_ms // 1000)

@@ -1,6 +1,6 @@
-"""The `send` frame to a group: authorise, then hand over to the fan-out (docs/protocol/groups.md, "Sending").
+"""The `send` frame to a group: authorise, then start the fan-out (docs/protocol/groups.md, "Sending").
 
-The reply leaves after the message is stored for every device of every member, or is in the queue.
+The answer is sent after the message is stored for every device of every member, or is in the queue.
 """
 
 from __future__ import annotations
@@ -33,13 +33,12 @@ class GroupSendDependencies:
 
 
 def send_to_group(frame: GroupSend, principal: Principal, *, now_ms: int, deps: GroupSendDependencies) -> Accepted:
-    """Have `frame` delivered to the members of its group. A repetition is answered like the first one.
+    """Deliver `frame` to the members of its group. A repetition gets the same answer.
 
-    One that goes by the queue also takes as many chunks as it is cut into from the bucket of the sender's account.
-
-    Raises ProtocolError: clock_skew, id_too_old, too_large, invalid_frame (expires_in), rate_limited, revoked,
-    suspended, unavailable, not_permitted (also for an unknown or dissolved group), posting_restricted for a member who
-    may not post.
+    A post that the queue delivers also takes the number of its chunks from the bucket of the sender's account. Raises
+    ProtocolError clock_skew, id_too_old, too_large, invalid_frame (expires_in), rate_limited, revoked, suspended,
+    unavailable, not_permitted (also for an unknown or dissolved group), and posting_restricted for a member who may not
+    post.
     """
     at_ms = time_of_message(frame.id, now_ms)
     if len(frame.body) > MAX_BODY_BYTES:
@@ -56,7 +55,7 @@ def send_to_group(frame: GroupSend, principal: Principal, *, now_ms: int, deps: 
     )
     deps.meter.take(str(sender), stored_full_at_ms=facts.bucket_full_at_ms, now_ms=now_ms)
     standing = current(principal, facts.sender).standing
-    if facts.record and facts.record.is_under_way:  # whatever has become of group and membership since
+    if facts.record and facts.record.is_under_way:  # even if group and membership have changed since
         return Accepted(ref=frame.ref, id=frame.id, at=at_ms)
     if facts.group is None or facts.member is None:
         raise ProtocolError(ErrorCode.NOT_PERMITTED)
@@ -81,6 +80,6 @@ def send_to_group(frame: GroupSend, principal: Principal, *, now_ms: int, deps: 
         ),
         now_ms=now_ms,
     )
-    if is_first:  # else a retry, which was counted when it came first
+    if is_first:  # a retry was counted the first time
         deps.tally.count(GROUP_MESSAGES, standing.organisation if standing else None, now_ms=now_ms)
     return Accepted(ref=frame.ref, id=frame.id, at=at_ms)

@@ -1,6 +1,6 @@
-"""Groups as people make, see, change and dissolve them (docs/protocol/groups.md).
+"""Creates, shows, changes and dissolves groups for people (docs/protocol/groups.md).
 
-Who may not see a group is answered as if it did not exist.
+A caller who may not see a group gets the same answer as if it did not exist.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class GroupDependencies:
 
 
 def create(caller: Caller, new: client_api.NewGroup, *, now_ms: int, deps: GroupDependencies) -> client_api.Group:
-    """An informal group with the caller as its owner and only member; with a `ref` used before, the group it made.
+    """Create an informal group with the caller as its owner and only member. A repeated `ref` returns the same group.
 
-    Raises ProtocolError rate_limited; not_found if the caller is not in that group any more.
+    Raises ProtocolError rate_limited, and not_found if the caller is no longer in that group.
     """
     me = caller.account.id
     ids = [GroupId(made[: len(me)]) for made in deps.pepper.fingerprints("group", me, new.ref.encode())]
-    for id in reversed(ids):  # several only while the pepper is replaced: under which value it was made is not known
+    for id in reversed(ids):  # while the pepper is replaced, the value that made the id is unknown
         found = deps.groups.facts(id, me, now_seconds=now_ms // 1000)
         if found.group is not None:
             break
@@ -75,20 +75,20 @@ def create(caller: Caller, new: client_api.NewGroup, *, now_ms: int, deps: Group
             with told(event, deps.work):
                 deps.changes.create(group, [Member(me, "owner", now_ms, group.version)], event=event)
         except GroupRaced:
-            pass  # by the caller's own repetition
+            pass  # the caller's own repetition was faster
     return read(caller, id, now_ms=now_ms, deps=deps)
 
 
 def read(caller: Caller, id: GroupId, *, now_ms: int, deps: GroupDependencies) -> client_api.Group:
-    """Raises ProtocolError not_found."""
+    """Return a group. Raises ProtocolError not_found."""
     facts = deps.groups.facts(id, caller.account.id, now_seconds=now_ms // 1000)
     return shown(visible(caller, facts.group, facts.own, now_ms), facts.own)
 
 
 def own_groups(caller: Caller, after: str | None, *, now_ms: int, deps: GroupDependencies) -> client_api.GroupPage:
-    """The caller's memberships, then invitations. A page may be short, or empty, with a cursor to go on with.
+    """Return a page of the caller's memberships, then of the invitations.
 
-    Raises ProtocolError invalid_cursor.
+    A page can be short or empty and still have a cursor. Raises ProtocolError invalid_cursor.
     """
     me, of = caller.account.id, "groups"
     kind, _, text = position(after, owner=me, of=of, pepper=deps.pepper).partition(" ") if after else ("in", "", "")
@@ -129,10 +129,10 @@ def change(
     now_ms: int,
     deps: GroupDependencies,
 ) -> client_api.Group:
-    """Change a group, as an admin or owner, and if `version` is given, only at this version.
+    """Change a group as an admin or owner. If `version` is set, change only this version.
 
-    Opening a group lets people in, or ends that: it is a signed act. Raises ProtocolError not_found, not_permitted,
-    precondition_failed, invalid_request, rate_limited, and what `check_act` raises.
+    Opening a group lets people in, and closing it ends that, so both need a signed act. Raises ProtocolError not_found,
+    not_permitted, precondition_failed, invalid_request, rate_limited, and what `check_act` raises.
     """
     if wanted.open is not None:
         check_act(caller, statements.open_group(id, wanted.open), signed, now_ms=now_ms)
@@ -169,7 +169,7 @@ def _check_change(group: Group, wanted: client_api.ChangeGroup) -> None:
 
 
 def dissolve(caller: Caller, id: GroupId, signed: Signed | None, *, now_ms: int, deps: GroupDependencies) -> None:
-    """Dissolve an informal group, as its owner. Members keep what they have received.
+    """Dissolve an informal group, as its owner. Members keep the messages that they have received.
 
     Raises ProtocolError not_found, not_permitted, rate_limited, and what `check_act` raises.
     """
@@ -190,7 +190,7 @@ def dissolve(caller: Caller, id: GroupId, signed: Signed | None, *, now_ms: int,
     decided(attempt)
 
 
-# What the calls about groups and about their members have in common.
+# Shared by the calls about groups and about their members
 
 
 def subject(account: AccountId) -> str:
@@ -198,7 +198,7 @@ def subject(account: AccountId) -> str:
 
 
 def charge_telling(caller: Caller, group: Group, event: GroupEvent, *, now_ms: int, deps: GroupDependencies) -> None:
-    """What tells all members of a large group is work for each of them: it costs what a post does.
+    """Charge an event to all members of a large group like a post, because it is work for each of them.
 
     Raises ProtocolError rate_limited.
     """
@@ -217,19 +217,21 @@ def viewer_of(caller: Caller, now_ms: int) -> Viewer:
 
 
 def view_of(group: Group, tie: Tie) -> GroupView:
-    """The group as policy sees it, for the account of `tie`."""
+    """Build the policy's view of the group for the account of `tie`."""
     return GroupView.of(group, tie.member.role if tie.member else None, invited=tie.invitation is not None)
 
 
 def visible(caller: Caller, group: Group | None, tie: Tie, now_ms: int) -> Group:
-    """Raises ProtocolError not_found for a group that the caller may not see."""
+    """Return the group. Raises ProtocolError not_found if the caller may not see it."""
     if group is None or not decide(viewer_of(caller, now_ms), view_of(group, tie), "see_group"):
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return group
 
 
 def managed(caller: Caller, group: Group | None, tie: Tie, now_ms: int) -> Group:
-    """Raises ProtocolError not_found, or not_permitted for who sees the group and does not manage it."""
+    """Return the group. Raises ProtocolError not_found, or not_permitted if the caller sees it but does not
+    manage it.
+    """
     seen = visible(caller, group, tie, now_ms)
     if not decide(viewer_of(caller, now_ms), view_of(seen, tie), "manage"):
         raise ProtocolError(ErrorCode.NOT_PERMITTED)

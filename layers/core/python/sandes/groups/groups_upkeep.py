@@ -1,8 +1,7 @@
-"""What is done for groups by the queue: telling of changes, ending memberships, clearing up what is dissolved
-(docs/protocol/groups.md, docs/adr/0019).
+"""Jobs of the group queue: reporting changes, ending memberships, cleaning up after dissolved groups.
 
-Every job may come any number of times, and goes on where an earlier run was cut short. Long ones are done in parts:
-each run queues the next.
+This module implements docs/protocol/groups.md and docs/adr/0019. Every job may come any number of times, and continues
+where an earlier run stopped. Long jobs are divided: each run queues the next.
 """
 
 from __future__ import annotations
@@ -35,17 +34,19 @@ from sandes.store.verifications import VerificationStore
 
 MEMBERSHIPS_AT_ONCE = 25
 MEMBERS_A_SECOND = 500
-"""How fast the rows of a dissolved group are written, one of each member in the group's partition: half of what a
-partition of DynamoDB takes (docs/adr/0042).
+"""The rate at which the rows of a dissolved group's members are written. All of them are in the group's partition.
+
+It is half of the rate of a DynamoDB partition (docs/adr/0042).
 """
 
 MOST_LINKS = 2_000
-"""Bounds how many queue entries may lead to one another: an account with 50,000 groups, far more than anybody has. A
-dissolved group of 100,000 needs two hundred."""
+"""The longest chain of queue entries, enough for an account with 50,000 groups, far more than anybody has. A dissolved
+group of 100,000 members needs two hundred.
+"""
 
 MEMBERS_OUTLIVE_SECONDS = 30 * 86_400
-"""Rows of members outlive their group for so long: posts that were accepted before may still be on their way to them,
-for fourteen days in a queue and as many in its dead-letter queue.
+"""How long the rows of members outlive their group. Earlier posts may still be on their way to them, for fourteen days
+in a queue and fourteen in its dead-letter queue.
 """
 
 
@@ -59,7 +60,7 @@ class UpkeepDependencies:
 
 
 def work(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) -> str:
-    """Do what an entry of the queue asks for; what was done, for the log. Raises StoreUnavailable."""
+    """Process an entry of the queue, and return the outcome for the log. Raises StoreUnavailable."""
     match queued["job"]:
         case "event":
             return send_event(queued, now_ms=now_ms, deps=deps.events)
@@ -74,8 +75,9 @@ def work(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) ->
 
 
 def _end_memberships(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) -> str:
-    """End the memberships that came of a verification. An entry that comes again, even days after the job was done,
-    leaves memberships alone that the account has gained since.
+    """End the memberships that depend on a verification.
+
+    If an entry comes again, even days after the job was done, memberships that the account has gained since are kept.
     """
     account, ended = parse_account(queued["account"]), parse_organisation(queued["organisation"])
     if not deps.verifications.is_ending(account, ended):
@@ -104,9 +106,9 @@ def _end_membership(
     now_ms: int,
     deps: UpkeepDependencies,
 ) -> None:
-    """End a membership that the account has had since `until_ms` or before.
+    """End a membership that began at `until_ms` or earlier.
 
-    Raises GroupRaced if the account was verified anew, or the membership changed, in between.
+    Raises GroupRaced if the account was verified again, or the membership changed, in between.
     """
     facts = deps.events.groups.facts(id, account, now_seconds=now_ms // 1000)
     known = deps.directory.account(account)
@@ -130,7 +132,9 @@ def _end_membership(
 
 
 def _ends(group: Group, role: Role, ended: OrganisationId, standing: Standing | None) -> bool:
-    """Official memberships end with what they were given for. A citizen stays among citizens, but not as an admin."""
+    """Tell whether an official membership ends with its verification. A citizen stays among citizens, but not as an
+    admin.
+    """
     if group.kind != "official":
         return False
     if standing and group.organisation in {standing.organisation, None}:
@@ -139,7 +143,7 @@ def _ends(group: Group, role: Role, ended: OrganisationId, standing: Standing | 
 
 
 def _devices_changed(queued: Mapping[str, Any], *, deps: UpkeepDependencies) -> str:
-    """Each group of the account has a new version, and is told to make new sender keys; once for each change."""
+    """Give each group of the account a new version and tell it to make new sender keys, once for each change."""
     account, change = parse_account(queued["account"]), parse_message(queued["change"])
     known = deps.directory.account(account)
     there = {device.registration for device in known.devices.values()} if known else set()
@@ -149,7 +153,7 @@ def _devices_changed(queued: Mapping[str, Any], *, deps: UpkeepDependencies) -> 
     memberships, last = deps.events.groups.memberships(account, after=after, limit=MEMBERSHIPS_AT_ONCE)
     for group, _ in memberships:
         event = devices_event(group, account, change)
-        with suppress(GroupRaced), told(event, deps.work):  # told already, dissolved, or no member any more
+        with suppress(GroupRaced), told(event, deps.work):  # reported already, dissolved, or not a member any more
             deps.changes.devices_changed(group, account, of=change, event=event)
     if last is not None:
         deps.work.send({**queued, "after": id_text(last)})
@@ -158,7 +162,7 @@ def _devices_changed(queued: Mapping[str, Any], *, deps: UpkeepDependencies) -> 
 
 
 def _dissolve(queued: Mapping[str, Any], *, now_ms: int, deps: UpkeepDependencies) -> str:
-    """Have the rows of who was in a dissolved group vanish later. Till then posts find their way by them."""
+    """Let the member rows of a dissolved group expire later. Posts still use them until then."""
     id, after = parse_group(queued["group"]), queued.get("after")
     group = deps.events.groups.read(id)
     if group is None or group.live:

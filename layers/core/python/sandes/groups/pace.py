@@ -1,4 +1,4 @@
-"""A steady rate of posts: API Gateway has one budget for all sockets, of which large posts to groups get a share."""
+"""A steady rate of posts. API Gateway has one budget for all sockets, of which large posts to groups get a share."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from sandes.ports.sockets import Posted, Pusher
 
 @dataclass
 class Pace:
-    """Lets `per_second` through in every second, evenly spaced, one environment's share; the others wait.
+    """Lets `per_second` calls through in every second, evenly spaced, and makes the others wait.
 
-    What was not used is not saved up: no second has more, wherever it begins. For any number of threads.
+    It is one environment's share. Unused calls are not saved up: no period of a second has more. It is safe for
+    threads.
     """
 
     per_second: int
@@ -25,7 +26,7 @@ class Pace:
     _next: float = 0.0
 
     def wait(self) -> None:
-        """Returns when the caller's turn has come."""
+        """Wait for the caller's turn."""
         with self._lock:
             now = self.clock()
             turn = max(now, self._next)
@@ -36,7 +37,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class PacedPusher:
-    """Posts at a pace."""
+    """Posts at a limited pace."""
 
     pusher: Pusher
     pace: Pace

@@ -1,1 +1,1 @@
-"""Messages between people: sending, receiving, handing over to live sockets."""
+"""Messages between people: sending, receiving, and pushing to live sockets."""

@@ -1,5 +1,6 @@
-"""The frames by which a device receives: `hello`, `sync`, `ack`, `fetch`, `ping`, and the end of a socket
-(docs/protocol/README.md, "Receiving").
+"""The frames with which a device receives: `hello`, `sync`, `ack`, `fetch`, `ping`, and the end of a socket.
+
+This module implements docs/protocol/README.md, "Receiving".
 """
 
 from __future__ import annotations
@@ -66,16 +67,16 @@ from sandes.store.routing import (
 from sandes.store.send_view import SendView
 
 DRAIN_ENVELOPES = 500
-"""Most envelopes one `hello` or `sync` sends before it says `more`."""
+"""The most envelopes that one `hello` or `sync` sends before it answers `more`."""
 
 DRAIN_PAGES = 20
-"""Most pages of 100 rows that one `hello` or `sync` reads, whether or not the rows have expired."""
+"""The most pages of 100 rows that one `hello` or `sync` reads, even if the rows have expired."""
 
 DRAIN_SECONDS = 15.0
-"""Longest a drain goes on: API Gateway gives up on an integration after 29 s."""
+"""The longest duration of a drain. API Gateway ends an integration after 29 s."""
 
 RECONNECT_AFTER_SECONDS = 105 * 60
-"""Clients rotate the socket around this time, since API Gateway cuts it at two hours."""
+"""The time after which clients rotate the socket. API Gateway closes it after two hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ def receive(
 ) -> ServerFrame:
     """Answer one frame of a receiving device.
 
-    Raises ProtocolError rate_limited for a device that floods, unknown_type for other frames, and what each raises.
+    Raises ProtocolError rate_limited for a device that floods, unknown_type for other frames, and what each frame
+    raises.
     """
     deps.frames.take(str(principal.address), now_ms=now_ms)
     match frame:
@@ -121,14 +123,13 @@ def receive(
 def hello(
     frame: Hello, principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies
 ) -> Welcome | Drained:
-    """Make this socket the device's live one, then send what is stored.
+    """Make this socket the device's live one, then send the stored envelopes.
 
-    The steps come in this order, so that no message is missed: write the connection, close the previous socket, read
-    the inbox. One page is read before `welcome`, however many rows have expired. With an empty inbox the answer is
-    `welcome`; else `welcome` and the envelopes are posted and the answer is `drained`. While another drain of the
-    device is under way, this one sends nothing and says `more`.
-
-    Raises ProtocolError revoked, suspended or superseded.
+    The steps have this order, so that no message is missed: write the connection, close the previous socket, read the
+    inbox. One page is read before `welcome`, however many of its rows have expired. If the inbox is empty, the answer
+    is `welcome`. Otherwise `welcome` and the envelopes are posted and the answer is `drained`. While another drain of
+    the device is running, this one sends nothing and answers `more`. Raises ProtocolError revoked, suspended or
+    superseded.
     """
     now_seconds = now_ms // 1000
     with _refusing():
@@ -163,7 +164,7 @@ def hello(
     outcome = deps.pusher.post(connection, render(welcome))
     if outcome is Posted.FAILED:
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
-    if outcome is Posted.GONE:  # by the device: nothing failed, and nobody gets this answer
+    if outcome is Posted.GONE:  # the device closed it: nothing failed, and nobody gets this answer
         deps.routing.disconnect(principal.address, connection, now_seconds=now_seconds)
         return Drained(ref=frame.ref, more=True)
     if connected.draining:
@@ -199,9 +200,9 @@ def _introduced(keys: ServiceKeys) -> ServiceKeyList:
 def sync(
     frame: Sync, principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies
 ) -> Drained:
-    """Send up to `limit` stored envelopes from the oldest on; what the device has acked is not among them.
+    """Send up to `limit` stored envelopes, the oldest first, without the acknowledged ones.
 
-    Raises ProtocolError rate_limited while another drain of the device is under way, revoked, suspended, hello_first or
+    Raises ProtocolError rate_limited while another drain of the device is running, revoked, suspended, hello_first or
     superseded.
     """
     until_ms = _begin_drain(principal, connection, now_ms=now_ms, deps=deps)
@@ -222,7 +223,7 @@ def sync(
 
 
 def _begin_drain(principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies) -> int:
-    """Take the device's inbox for one drain (docs/adr/0033), and make a live socket that was forgotten known again.
+    """Reserve the device's inbox for one drain (docs/adr/0033), and register a live socket again if it was forgotten.
 
     Raises ProtocolError rate_limited, revoked, suspended, hello_first or superseded.
     """
@@ -232,7 +233,7 @@ def _begin_drain(principal: Principal, connection: ConnectionId, *, now_ms: int,
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Turn what the routing store raises into the refusal that the device gets."""
+    """Convert the routing store's exceptions to the refusal that the device gets."""
     try:
         yield
     except DeviceGone:
@@ -260,8 +261,8 @@ def _drain(
 ) -> Drained:
     """Post envelopes until all are sent, the socket is gone, or a bound is reached: `limit`, the pages, the time.
 
-    Unexpired envelopes stay until they are acked. The expired ones of each page are deleted before the next page is
-    read, so that a drain which was stopped among them gets further the next time.
+    Unexpired envelopes stay until they are acknowledged. The expired envelopes of each page are deleted before the next
+    page is read, so that an interrupted drain gets further the next time.
     """
     now_seconds, stop_at = now_ms // 1000, deps.elapsed() + DRAIN_SECONDS
     left = DRAIN_PAGES
@@ -283,9 +284,9 @@ def _drain(
 
 
 def ack(frame: Ack, principal: Principal, *, now_ms: int, deps: DeliverDependencies) -> Acked:
-    """Send the receipts, then forget the envelopes: a device that hears no `acked` repeats both, harmlessly.
+    """Send the receipts, then delete the envelopes. A device that gets no `acked` may safely repeat both.
 
-    Raises ProtocolError rate_limited, revoked or suspended; nothing is forgotten then.
+    Raises ProtocolError rate_limited, revoked or suspended; nothing is deleted then.
     """
     if frame.receipts:
         deps.receipts.refuse_if_empty(str(principal.address), now_ms=now_ms, wanted=len(frame.receipts))
@@ -311,7 +312,7 @@ def _tell_app(receipt: Receipt, app: AppId, principal: Principal, *, now_ms: int
 def _send_receipt(
     receipt: Receipt, author_id: AccountId, principal: Principal, *, now_ms: int, deps: DeliverDependencies
 ) -> None:
-    """Seal the receipt to every device of the author. One who is gone or blocks the reader gets none, silently."""
+    """Seal the receipt to every device of the author. Do nothing if the author is gone or blocks the reader."""
     reader = principal.address
     facts = deps.view.read(reader, author_id, limit=Limit.RECEIPTS.label, now_seconds=now_ms // 1000)
     deps.receipts.take(str(reader), stored_full_at_ms=facts.bucket_full_at_ms, now_ms=now_ms)
@@ -346,9 +347,9 @@ def _send_receipt(
 def fetch(
     frame: Fetch, principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies
 ) -> Body:
-    """Give back the ciphertext of a body that a group message points to. Only sealed envelopes hold its secret id.
+    """Return the ciphertext of a body that a group message points to. Only sealed envelopes contain its secret id.
 
-    Raises ProtocolError not_found (also once it has expired), revoked, suspended, hello_first or superseded.
+    Raises ProtocolError not_found (also after its expiry), revoked, suspended, hello_first or superseded.
     """
     _live_route(principal, connection, now_ms=now_ms, deps=deps)
     data = deps.inbox.body(frame.body, now_seconds=now_ms // 1000)
@@ -360,11 +361,10 @@ def fetch(
 def ping(
     frame: Ping, principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies
 ) -> Pong:
-    """Tell the device that this socket is the one it is reached on, and whether anything waits.
+    """Answer whether the device is reached on this socket, and whether envelopes wait.
 
-    A socket that was forgotten though it is alive is made known again before the inbox is read, as by `hello`.
-
-    Raises ProtocolError revoked, suspended, hello_first before the socket's `hello`, or superseded after a newer one's.
+    A live socket that was forgotten is registered again before the inbox is read, as by `hello`. Raises ProtocolError
+    revoked, suspended, hello_first before the socket's `hello`, or superseded after that of a newer socket.
     """
     now_seconds = now_ms // 1000
     route = _live_route(principal, connection, now_ms=now_ms, deps=deps)
@@ -380,7 +380,7 @@ def ping(
 
 
 def _live_route(principal: Principal, connection: ConnectionId, *, now_ms: int, deps: DeliverDependencies) -> Route:
-    """Read the device's own row, and check that no newer socket has taken the place of this one.
+    """Read the device's own row, and check that no newer socket has taken this one's place.
 
     Raises ProtocolError revoked, suspended, hello_first or superseded.
     """

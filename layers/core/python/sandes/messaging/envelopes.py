@@ -1,4 +1,4 @@
-"""Builds envelopes: contents sealed to one device, bound to their row (docs/protocol/seal2.md)."""
+"""Builds envelopes: contents sealed to one device and bound to their row (docs/protocol/seal2.md)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def seal_for(
     sealing: Sealing,
     accepted_at_ms: int | None = None,
 ) -> Envelope:
-    """Seal `content` to one device, bound to its row. `accepted_at_ms` is the content's own time if left out."""
+    """Seal `content` to one device, bound to its row. By default, `accepted_at_ms` is the content's time."""
     service = sealing.service.number
     header = HEADER.pack(VERSION, content.id, route.inbox, route.seal_key.number, expires_at, service)
     return Envelope(

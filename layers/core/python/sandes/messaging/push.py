@@ -1,8 +1,8 @@
-"""Handing stored envelopes to live sockets: an attempt that loses nothing when it fails (design: life of a message).
+"""Pushes stored envelopes to live sockets (README.md, "The life of a message"). A failed push loses nothing.
 
-What is posted stays in the inbox until the device acks it. The order of steps is what makes a wake-up impossible to
-lose: the envelope is written, then routing is read consistently for every device that was not reached. A device
-writes its connection, has the previous one closed, then reads its inbox: one of the two sides sees the other.
+A posted envelope stays in the inbox until the device acknowledges it. The order of the steps prevents lost wake-ups:
+the sender writes the envelope, then reads routing consistently for every device that it has not reached. A device
+writes its connection, has the previous one closed, then reads its inbox. One of the two sides always sees the other.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from sandes.store.routing import RoutingStore
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """`posted`: how many sockets took it.
+    """Holds the result of a push. `posted` counts the sockets that accepted the envelope.
 
-    `changed` is routing as it is now if a device was found to have been linked since routing was read, or an envelope
-    was stored for one that has been unlinked or replaced, so that nobody will ever fetch it; else None.
+    `changed` is the current routing if a device was linked since routing was read, or if an envelope was stored for a
+    device that has been unlinked or replaced and will never fetch it. Otherwise it is None.
     """
 
     posted: int
@@ -33,14 +33,14 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """`at_once`: to how many accounts `many` posts at a time, since a post is mostly waiting."""
+    """Pushes envelopes. `many` posts to `at_once` accounts concurrently, since a post is mostly waiting."""
 
     routing: RoutingStore
     pusher: Pusher
     at_once: int = 1
 
     def __call__(self, envelopes: Sequence[Envelope], routes: Routes, *, now_seconds: int) -> Pushed:
-        """Post each envelope to its device's live socket. `routes` is what was known before the write."""
+        """Post each envelope to its device's live socket. `routes` is the routing known before the write."""
         waiting = {envelope.inbox: envelope for envelope in envelopes}
         posted = self._post(waiting, routes, now_seconds)
         fresh = self.routing.read(routes.account, now_seconds=now_seconds) if waiting else None
@@ -51,7 +51,7 @@ class Push:
         return Pushed(posted, fresh if waiting.keys() - now or now - before else None)
 
     def many(self, deliveries: Sequence[tuple[Sequence[Envelope], Routes]], *, now_seconds: int) -> list[int]:
-        """The same for many recipients, whose routing is read again in one go: how many sockets took each."""
+        """Push to many recipients, and read their routing again in one batch. Return the posted sockets of each."""
         waiting = [{envelope.inbox: envelope for envelope in envelopes} for envelopes, _ in deliveries]
         posted = self._post_each(
             [(left, routes) for left, (_, routes) in zip(waiting, deliveries, strict=True)], now_seconds
@@ -65,7 +65,7 @@ class Push:
         return [first + second for first, second in zip(posted, self._post_each(again, now_seconds), strict=True)]
 
     def _post_each(self, left: Sequence[tuple[dict[InboxId, Envelope], Routes]], now_seconds: int) -> list[int]:
-        """What each account's live sockets take of what waits for them."""
+        """Post to each account's live sockets. Return how many sockets accepted an envelope."""
         live = [any(route.connection for route in routes.devices.values()) for _, routes in left]
         if self.at_once == 1 or sum(live) < 2:
             return [self._post(*one, now_seconds) if online else 0 for one, online in zip(left, live, strict=True)]
@@ -99,7 +99,7 @@ def _nobody(routes: Routes) -> Routes:
 
 
 def _changed(fresh: Routes, tried: Routes) -> Routes:
-    """The devices of `fresh` whose socket is another than the one tried before."""
+    """Return the devices of `fresh` that are on another socket than the one tried before."""
     before = {route.inbox: route.connection for route in tried.devices.values()}
     return Routes(
         fresh.account,

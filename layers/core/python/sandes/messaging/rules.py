@@ -1,4 +1,4 @@
-"""Rules of every frame that sends: whether the device may still speak, the message's time, and how long it is kept."""
+"""Rules of every frame that sends: the device's right to send, the message's time, and its expiry."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.store.send_view import SendFacts
 
 MAX_AHEAD_MS = 2 * 60 * 1000
-"""A message id may lie this far in the future: clients make ids on the server's clock, learnt from `welcome`."""
+"""How far a message id may be in the future. Clients make ids by the server's clock, which `welcome` tells them."""
 
 MAX_AGE_MS = 7 * 24 * 3600 * 1000
-"""Clients remember seen ids for 7 days; an older retry could be shown twice."""
+"""The oldest message id. Clients remember seen ids for 7 days, so an older retry could be shown twice."""
 
 
 def current(principal: Principal, own: Routes | None) -> Routes:
-    """The account's own item, for a device that may speak.
+    """Return the routing of the account if the device may send.
 
-    Raises ProtocolError revoked once it was unlinked or replaced, suspended while the account is: its open socket says
-    nothing any more.
+    Raises ProtocolError revoked after the device was unlinked or replaced, and suspended while the account is
+    suspended, since its sockets may still be open.
     """
     route = own.devices.get(principal.address.device) if own else None
     if own is None or route is None or route.registration != principal.registration:
@@ -31,10 +31,10 @@ def current(principal: Principal, own: Routes | None) -> Routes:
 
 
 def time_of_message(message: MessageId, now_ms: int) -> int:
-    """Give back the time at which everybody sees a message: the time in its id, epoch milliseconds.
+    """Return the time that everybody sees for a message: the time in its id, in epoch milliseconds.
 
-    So a repetition has the time of the first try, without anything that is remembered, and one sender's messages keep
-    their order whichever function environments accept them. Raises ProtocolError clock_skew or id_too_old.
+    A retry therefore has the time of the first attempt without any stored state, and one sender's messages keep their
+    order in whichever environment they are accepted. Raises ProtocolError clock_skew or id_too_old.
     """
     made_at = message_time_ms(message)
     if made_at > now_ms + MAX_AHEAD_MS:
@@ -45,7 +45,7 @@ def time_of_message(message: MessageId, now_ms: int) -> int:
 
 
 def expiry(expires_in: int | None, max_expiry_seconds: int) -> int:
-    """Seconds. Raises ProtocolError invalid_frame for more than the stage allows."""
+    """Return the lifetime in seconds. Raises ProtocolError invalid_frame if it is longer than the stage allows."""
     if expires_in is None:
         return max_expiry_seconds
     if expires_in > max_expiry_seconds:
@@ -54,7 +54,7 @@ def expiry(expires_in: int | None, max_expiry_seconds: int) -> int:
 
 
 def recipient_of(facts: SendFacts, recipient: Routes, sender: AccountId) -> Person:
-    """The recipient as policy sees them."""
+    """Build the policy's view of the recipient."""
     return Person(
         recipient.standing,
         is_viewer=recipient.account == sender,

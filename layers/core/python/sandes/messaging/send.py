@@ -1,6 +1,6 @@
-"""The `send` frame: authorise, seal, persist, push (docs/protocol/README.md, "Sending").
+"""The `send` frame: authorise, seal, store, push (docs/protocol/README.md, "Sending").
 
-The reply leaves after the envelopes are stored for every device of the recipient, whatever becomes of the push.
+The answer is sent after the envelopes are stored for every device of the recipient, whatever becomes of the push.
 """
 
 from __future__ import annotations
@@ -43,13 +43,14 @@ class SendDependencies:
 
 
 def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependencies) -> Accepted:
-    """Store `frame` for every device of its recipient, then try to hand it over.
+    """Store `frame` for every device of its recipient, then try to push it.
 
-    Raises ProtocolError: clock_skew, id_too_old, too_large, invalid_frame (expires_in), rate_limited, revoked,
-    suspended, not_permitted (also for an unknown recipient), device_mismatch. Nothing is stored then, but for a
-    mismatch that shows only after the write: the same id, sent again with the right copies, adds what is missing.
+    Raises ProtocolError clock_skew, id_too_old, too_large, invalid_frame (expires_in), rate_limited, revoked,
+    suspended, not_permitted (also for an unknown recipient), device_mismatch. Nothing is stored then, except if a
+    mismatch is found only after the write. Sending the same id again with the right copies adds the missing ones.
 
-    The sender's class and rights are those of this one read: who loses them afterwards is refused the next message.
+    One read decides the sender's class and rights. A sender who loses them afterwards is refused from the next message
+    on.
     """
     at_ms = time_of_message(frame.id, now_ms)
     _check_sizes(frame)
@@ -76,9 +77,9 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
         stored_full_at_ms=facts.inbox_full_at_ms,
         weight=_write_units(frame),
     )
-    if not targets:  # a note to oneself with no other device to hold it
+    if not targets:  # a note to oneself without another device
         return Accepted(ref=frame.ref, id=frame.id, at=at_ms)
-    if not facts.has_invited and decide(viewer, person, "let_write"):  # whom an official writes to may answer
+    if not facts.has_invited and decide(viewer, person, "let_write"):  # the citizen may answer the official
         now_seconds = now_ms // 1000
         deps.view.directory.invite(
             owner=sender.account,
@@ -99,11 +100,11 @@ def send(frame: Send, principal: Principal, *, now_ms: int, deps: SendDependenci
         for copy in frame.copies
     ]
     stored = deps.inbox.add(envelopes)
-    if stored[0].accepted_at_ms == now_ms:  # else a retry, which was counted when it came first
+    if stored[0].accepted_at_ms == now_ms:  # a retry was counted the first time
         deps.tally.count(DIRECT_MESSAGES, standing.organisation if standing else None, now_ms=now_ms)
-    alive = [envelope for envelope in stored if envelope.expires_at > now_ms // 1000]  # a retry may find expired rows
+    alive = [envelope for envelope in stored if envelope.expires_at > now_ms // 1000]  # a retry can find expired rows
     changed = deps.push(alive, recipient, now_seconds=now_ms // 1000).changed
-    if changed is not None:  # the device list was out of date when it was read
+    if changed is not None:  # the device list was outdated when it was read
         _check_copies(frame, _targets(changed, principal))
     return Accepted(ref=frame.ref, id=frame.id, at=at_ms)
 
@@ -114,7 +115,7 @@ def _write_units(frame: Send) -> int:
 
 
 def _targets(recipient: Routes, principal: Principal) -> dict[DeviceNumber, Route]:
-    """The devices that get a copy: all of the account's but the sending one."""
+    """Return the devices that get a copy: all of the account's devices except the sending one."""
     return {number: route for number, route in recipient.devices.items() if route.inbox != principal.inbox}
 
 
@@ -125,7 +126,7 @@ def _check_sizes(frame: Send) -> None:
 
 
 def _check_copies(frame: Send, targets: dict[DeviceNumber, Route]) -> None:
-    """One copy for each device, made for the registration the device has now."""
+    """Check that there is one copy for each device, made for its current registration."""
     given = {DeviceNumber(copy.device): copy.registration_id for copy in frame.copies}
     if len(given) != len(frame.copies):
         raise invalid(ErrorCode.INVALID_FRAME, "/copies", "device_named_twice")

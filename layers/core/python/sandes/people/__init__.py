@@ -1,1 +1,1 @@
-"""People: who a token speaks for, registering, devices, profiles, look-up, whom officials let write."""
+"""Use cases of people: registration, devices, profiles, look-up, and permission for citizens to write to officials."""

@@ -1,4 +1,4 @@
-"""What a person's app asks about accounts: its own, another's devices, a number's account, blocks."""
+"""Questions of a person's client about accounts: its own, another's devices, the account of a number, blocks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sandes.protocol.errors import ErrorCode, ProtocolError
 
 
 def me(caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> Me:
-    """Raises ProtocolError revoked if the device is being unlinked."""
+    """Return the caller's account. Raises ProtocolError revoked if the device is being unlinked."""
     routes = deps.routing.read(caller.account.id, now_seconds=now_ms // 1000)
     route = routes.devices.get(caller.device.number) if routes else None
     if route is None:
@@ -54,7 +54,9 @@ def list_devices(caller: Caller) -> DeviceList:
 
 
 def keys(caller: Caller, account_id: AccountId, *, now_ms: int, deps: DeviceDependencies) -> AccountKeys:
-    """The devices to make copies for. Raises ProtocolError not_found for one that the caller may not write to."""
+    """Return the devices to make copies for. Raises ProtocolError not_found unless the caller may write to the
+    account.
+    """
     account = _reached(caller, account_id, "message", now_ms=now_ms, deps=deps)
     return AccountKeys(
         account=account.id,
@@ -66,7 +68,7 @@ def keys(caller: Caller, account_id: AccountId, *, now_ms: int, deps: DeviceDepe
 
 
 def lookup(caller: Caller, phone_text: str, *, now_ms: int, deps: DeviceDependencies) -> Found:
-    """The account of a phone number. Limited hard, since numbers can be counted through.
+    """Find the account of a phone number. The limit is strict, because somebody could try all numbers.
 
     Raises ProtocolError invalid_phone, rate_limited, not_found.
     """
@@ -77,9 +79,9 @@ def lookup(caller: Caller, phone_text: str, *, now_ms: int, deps: DeviceDependen
 
 
 def _reached(caller: Caller, id: AccountId, asked: Action, *, now_ms: int, deps: DeviceDependencies) -> Account:
-    """The account, if the caller may do with it what is asked; the same two reads if not, or if there is none.
+    """Return the account if the policy allows the caller this action. A refusal takes the same two reads.
 
-    Raises ProtocolError not_found.
+    Raises ProtocolError not_found, also if there is no account.
     """
     now_seconds = now_ms // 1000
     account, ties = deps.directory.account(id), deps.people.ties(id, caller.account.id, now_seconds=now_ms // 1000)
@@ -96,9 +98,9 @@ def _reached(caller: Caller, id: AccountId, asked: Action, *, now_ms: int, deps:
 
 
 def block(caller: Caller, other: AccountId, *, now_ms: int, deps: DeviceDependencies) -> None:
-    """Messages of `other` are refused from now on, as if this account did not exist. Any account id may be blocked.
+    """Block an account: from now on its messages are refused as if this account did not exist. Any id may be blocked.
 
-    Raises ProtocolError: rate_limited, too_many_blocks, unavailable.
+    Raises ProtocolError rate_limited, too_many_blocks, unavailable.
     """
     _enforce_blocks(caller, now_ms, deps)
     if not deps.directory.block(owner=caller.account.id, blocked=other):
@@ -106,7 +108,7 @@ def block(caller: Caller, other: AccountId, *, now_ms: int, deps: DeviceDependen
 
 
 def unblock(caller: Caller, other: AccountId, *, now_ms: int, deps: DeviceDependencies) -> None:
-    """Raises ProtocolError rate_limited, unavailable."""
+    """Unblock an account. Raises ProtocolError rate_limited, unavailable."""
     _enforce_blocks(caller, now_ms, deps)
     deps.directory.unblock(owner=caller.account.id, blocked=other)
 

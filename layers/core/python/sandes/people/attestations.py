@@ -1,4 +1,4 @@
-"""Attestations as those get them who look at an official (docs/protocol/attestation.md)."""
+"""Attestations as viewers of an official get them (docs/protocol/attestation.md)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandes.store.verifications import VerificationStore
 
 
 def attestation_keys(store: VerificationStore) -> AttestationKeyList:
-    """Return the keys that check attestations. Raises ProtocolError not_found before anything was attested."""
+    """Return the keys that verify attestations. Raises ProtocolError not_found before the first attestation."""
     told = store.attestation_keys()
     if told is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -24,7 +24,7 @@ def attestation_keys(store: VerificationStore) -> AttestationKeyList:
 
 
 def disclosed(verification: Verification, fields: Collection[AttestedField]) -> Attestation:
-    """The attestation for a viewer who may see these fields."""
+    """Return the attestation for a viewer who may see these fields."""
     attestation = verification.attestation
     return Attestation(
         statement=attestation.statement,

@@ -1,6 +1,7 @@
-"""Codes: sending one, counting attempts, telling wrong from expired from used (docs/protocol/README.md, "Codes").
+"""Codes: sending them, counting attempts, and telling wrong, expired and used codes apart.
 
-What is stored of a code is a keyed hash. An attempt is counted before the code is looked at.
+This module implements docs/protocol/README.md, "Codes". Only a keyed hash of a code is stored. An attempt is counted
+before the code is compared.
 """
 
 from __future__ import annotations
@@ -24,21 +25,21 @@ CODE_SECONDS = 300
 ATTEMPTS = 3
 MAX_SENDS = 5
 RESEND_AFTER_SECONDS = 30
-"""Doubles with every further code: 30, 60, 120, 240 s."""
+"""The wait after the first code. It doubles with every further code: 30, 60, 120, 240 s."""
 
 KEEP_SECONDS = 24 * 3600
-"""How long the row stays after the code, so that a late caller learns what became of it."""
+"""How long the row is kept after the code, so that a late caller learns what became of it."""
 
 
 class SmsSender(Protocol):
     def send_code(self, phone: PhoneNumber, code: str) -> None:
-        """Hand an SMS over. Raises ProtocolError sms_unavailable."""
+        """Send a code by SMS. Raises ProtocolError sms_unavailable."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class CodeDependencies:
-    """`addresses`: how many registrations one network may start in an hour."""
+    """Holds the dependencies. `addresses` limits the registrations that one network may start in an hour."""
 
     codes: CodeStore
     limits: LimitStore
@@ -50,7 +51,7 @@ class CodeDependencies:
 
 
 def read_phone(text: str) -> PhoneNumber:
-    """Raises ProtocolError invalid_phone with the reason."""
+    """Parse a phone number. Raises ProtocolError invalid_phone with the reason."""
     try:
         return parse_phone(text)
     except ValueError as error:
@@ -63,7 +64,7 @@ def read_phone(text: str) -> PhoneNumber:
 def send_first_code(
     phone: PhoneNumber, purpose: Purpose, *, source_address: str, now_ms: int, deps: CodeDependencies
 ) -> Challenge:
-    """Open a challenge and send its code. Nothing here depends on whether the number has an account.
+    """Create a challenge and send its code. Nothing depends on whether the number has an account.
 
     Raises ProtocolError phone_not_served, rate_limited (by network, by number from one network, and by number),
     sms_limited or sms_unavailable.
@@ -96,20 +97,20 @@ def send_first_code(
 
 
 def _count_code(phone: PhoneNumber, now_ms: int, deps: CodeDependencies) -> None:
-    """Under every value of the pepper, so that no bucket is full again because another value is used."""
+    """Count a code under every value of the pepper, so that a change of the value refills no bucket."""
     for number in deps.pepper.indexes("phone", phone):
         enforce(deps.limits, Limit.CODES_TO_NUMBER, f"phone:{number}", now_ms=now_ms)
 
 
 def challenged_phone(challenge: Challenge, deps: CodeDependencies) -> PhoneNumber:
-    """The number that a challenge of purpose `register` or `change_phone` was made for."""
+    """Return the number that a challenge of purpose `register` or `change_phone` was made for."""
     if challenge.phone_sealed is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
     return deps.pepper.open_phone(challenge.phone_sealed, challenge.id.encode())
 
 
 def send_next_code(id: str, *, now_ms: int, deps: CodeDependencies) -> Challenge:
-    """Replace the code by a new one with attempts of its own, and send it.
+    """Replace the code by a new one with new attempts, and send it.
 
     Raises ProtocolError not_found, code_used, rate_limited, phone_not_served, sms_limited, sms_unavailable.
     """
@@ -146,11 +147,11 @@ def send_next_code(id: str, *, now_ms: int, deps: CodeDependencies) -> Challenge
 
 
 def check_code(id: str, code: str, purpose: Purpose, *, now_ms: int, deps: CodeDependencies) -> Challenge:
-    """The challenge, if `code` is right. It is not consumed yet: the change it allows consumes it in one transaction.
+    """Return the challenge if `code` is right. The change that it allows consumes it later, in one transaction.
 
-    A used challenge is given back (`used` is true) if the code is the one it was used with: its caller may be
-    repeating a request whose answer got lost. Raises ProtocolError not_found, code_incorrect with attempts_left,
-    code_locked, code_expired or code_used.
+    A used challenge (`used` is true) is returned if it was used with this code, because the caller may repeat a request
+    whose answer was lost. Raises ProtocolError not_found, code_incorrect with attempts_left, code_locked, code_expired
+    or code_used.
     """
     now_seconds = now_ms // 1000
     try:

@@ -1,4 +1,4 @@
-"""Complaining about an account, a group or an app (docs/protocol/README.md, "Reports"; docs/adr/0028)."""
+"""Complains about an account, a group or an app (docs/protocol/README.md, "Reports"; docs/adr/0028)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from sandes.store.groups import GroupStore
 
 
 def report(caller: Caller, body: Report, *, now_ms: int, deps: DeviceDependencies) -> None:
-    """To whoever looks after what it is about: the organisation that it belongs to, else the platform.
+    """Store a complaint for the organisation that the subject belongs to, or else for the platform.
 
-    The answer is the same, after the same calls, whatever there is: it does not tell what exists or whose it is. Text
-    and reporter are sealed. Raises ProtocolError rate_limited.
+    The answer is always the same, after the same calls, so that it does not reveal whether the subject exists or where
+    it belongs. Text and reporter are encrypted. Raises ProtocolError rate_limited.
     """
     enforce_for(Limit.REPORTS, caller, now_ms=now_ms, deps=deps)
     kind, about, place = _subject(body, now_ms=now_ms, deps=deps)
@@ -42,12 +42,12 @@ def report(caller: Caller, body: Report, *, now_ms: int, deps: DeviceDependencie
 
 
 def pseudonym_of(reporter: AccountId, about: bytes, pepper: Pepper) -> str:
-    """By which complaints of one person about the same are told to be of one person."""
+    """Return a pseudonym by which several complaints of one person about the same subject are recognised."""
     return pepper.index("reporter", f"{about.hex()} {reporter.hex()}")[:8]
 
 
 def _subject(body: Report, *, now_ms: int, deps: DeviceDependencies) -> tuple[Kind, bytes, Place]:
-    """What it is about, and where that belongs. One read."""
+    """Return the subject of a report and the place that it belongs to. This takes one read."""
     client, table = deps.directory.client, deps.directory.table
     if body.account is not None:
         known = deps.directory.people([AccountId(body.account)]).get(body.account)

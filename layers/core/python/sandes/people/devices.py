@@ -1,5 +1,6 @@
-"""Devices of an account: registering with a phone number, linking, unlinking, seal keys, change of number
-(docs/protocol/README.md, "Registration" and "Devices").
+"""Devices of an account: registration with a phone number, linking, unlinking, seal keys, change of number.
+
+This module implements docs/protocol/README.md, "Registration" and "Devices".
 """
 
 from __future__ import annotations
@@ -64,16 +65,16 @@ from sandes.store.verification_requests import VerificationRequestStore
 LINK_SECONDS = 600
 
 LINK_ATTEMPTS = 3
-"""Calls of whoever holds the link's secret; the signature is checked before one is counted."""
+"""The attempts to use a link. The signature is checked first, so only holders of the link's secret use them up."""
 
 TOLD_AFTER_SECONDS = 1
-"""Long enough for the account to be written."""
+"""The delay of a queue entry, long enough for the account to be written."""
 
 QUEUED_NUMBER = b"registered number"
-"""What the number in an entry of the queue of imports is sealed for."""
+"""The context to which the number in an entry of the import queue is encrypted."""
 
 ORPHAN_SECONDS = 120
-"""A nominated number without an account after this time belongs to a registration that failed."""
+"""A nominated number that has no account after this time belongs to a failed registration."""
 
 _TRIES = 4
 
@@ -87,7 +88,7 @@ class DeviceDependencies:
     pusher: Pusher
     device_changes: DeviceChanges
     imports: Queue
-    """Of the function that verifies people whom an organisation had nominated before they came."""
+    """The queue of the function that verifies people who were nominated before they registered."""
 
     @property
     def pepper(self) -> Pepper:
@@ -111,9 +112,9 @@ class DeviceDependencies:
 
 
 def register(id: str, body: VerifyRegistration, *, now_ms: int, deps: DeviceDependencies) -> Registered:
-    """The right code makes an account with a first device, or makes this the only device of the number's account.
+    """Create an account with a first device, or make this device the only one of the number's account.
 
-    A repeated request with the same code and key gets the same answer. Raises ProtocolError: bad_key, bad_signature,
+    A repeated request with the same code and key gets the same answer. Raises ProtocolError bad_key, bad_signature,
     suspended, and what `check_code` raises.
     """
     _check_new_device(body.device, id)
@@ -158,7 +159,10 @@ def _register_new(
 def _tell_of_registration(
     phone: PhoneNumber, nomination: Nomination | None, now_ms: int, deps: DeviceDependencies
 ) -> None:
-    """Before the number has its account, so that it is not forgotten: the worker looks for that (docs/adr/0013)."""
+    """Queue the verification of a nominated number, before the account exists, so that it cannot be forgotten.
+
+    The worker waits for the account (docs/adr/0013).
+    """
     if nomination and nomination.in_force(now_ms // 1000):
         number = base64url_text(deps.pepper.seal_phone(phone, QUEUED_NUMBER))
         entry = {"number": number, "until": now_ms // 1000 + ORPHAN_SECONDS}
@@ -168,8 +172,9 @@ def _tell_of_registration(
 def _register_again(
     account: Account, challenge: Challenge, new: NewDevice, now_ms: int, deps: DeviceDependencies
 ) -> Registered:
-    """Whoever holds the number holds the account; devices made before lose it, senders see the change, and groups are
-    told of it.
+    """Give the account to the new holder of its number. Its former devices lose it.
+
+    Senders see the change, and the account's groups are notified.
     """
     before = deps.routing.read(account.id, now_seconds=now_ms // 1000)
     device = _device(account.id, _free_number(account), new, now_ms)
@@ -183,10 +188,10 @@ def _register_again(
 def open_link(
     caller: Caller, body: OpenLink, signed: Signed | None, *, now_ms: int, deps: DeviceDependencies
 ) -> LinkOpened:
-    """Let the holder of a link's secret key join the account within ten minutes; the server has the public half only.
+    """Let the holder of a link's secret key join the account within ten minutes. The server has only the public key.
 
-    Opening the same link again answers the same. Raises ProtocolError: what `check_act` raises, too_many_devices,
-    rate_limited, or link_invalid for a key that was used for another link.
+    Opening the same link again gets the same answer. Raises ProtocolError too_many_devices, rate_limited, link_invalid
+    for a key that was used for another link, and what `check_act` raises.
     """
     check_act(caller, statements.open_link(body.link), signed, now_ms=now_ms)
     enforce(deps.limits, Limit.LINKS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
@@ -217,9 +222,9 @@ def open_link(
 
 
 def link(body: LinkDevice, *, now_ms: int, deps: DeviceDependencies) -> Registered:
-    """Add a device to the account whose device opened the link. Repeating the request repeats the answer.
+    """Add a device to the account whose device opened the link. A repeated request gets the same answer.
 
-    Raises ProtocolError: bad_key, bad_signature, clock_skew, link_invalid, too_many_devices.
+    Raises ProtocolError bad_key, bad_signature, clock_skew, link_invalid, too_many_devices.
     """
     _check_joining(body, now_ms)
     try:
@@ -256,7 +261,7 @@ def _check_joining(body: LinkDevice, now_ms: int) -> None:
 
 
 def _opener(challenge: Challenge, deps: DeviceDependencies) -> tuple[Account, Device]:
-    """The account of a link, and the device that opened it: a link ends with its device."""
+    """Return the account of a link and the device that opened it. A link ends with this device."""
     by = Outcome.parse(challenge.subject)
     account = deps.directory.account(by.address.account)
     device = account.devices.get(by.address.device) if account else None
@@ -268,10 +273,10 @@ def _opener(challenge: Challenge, deps: DeviceDependencies) -> tuple[Account, De
 def unlink(
     caller: Caller, number: DeviceNumber, signed: Signed | None, *, now_ms: int, deps: DeviceDependencies
 ) -> None:
-    """Revoke a device of the caller's account: nothing more is sealed to it, its token and socket end.
+    """Revoke a device of the caller's account: nothing more is sealed to it, and its token and socket end.
 
-    The signature names the device's registration, so it never reaches another device that gets the number later.
-    Raises ProtocolError not_found, and what `check_act` raises.
+    The signature names the device's registration, so it cannot revoke another device that gets the number later. Raises
+    ProtocolError not_found, and what `check_act` raises.
     """
     device = caller.account.devices.get(number)
     if device is None:
@@ -290,7 +295,7 @@ def unlink(
 
 
 def rotate_seal_key(caller: Caller, key: SignedSealKey, *, deps: DeviceDependencies) -> None:
-    """From now on envelopes are sealed to `key`. An older key played again is refused by its number.
+    """Replace the device's seal key for all later envelopes. The number of a replayed older key makes it invalid.
 
     Raises ProtocolError bad_key, bad_signature, stale_key.
     """
@@ -303,7 +308,7 @@ def rotate_seal_key(caller: Caller, key: SignedSealKey, *, deps: DeviceDependenc
 def change_phone(
     caller: Caller, body: ChangePhone, signed: Signed | None, *, now_ms: int, deps: DeviceDependencies
 ) -> None:
-    """Move the account to the number that the code was sent to. Repeating the request does nothing more.
+    """Move the account to the number that the code was sent to. A repeated request does nothing more.
 
     Raises ProtocolError phone_taken, invalid_request for a number that is not the registration's, and what `check_act`
     and `check_code` raise.
@@ -346,7 +351,7 @@ def _check_new_device(new: NewDevice, subject: str) -> None:
 
 
 def _check_seal_key(identity_key: bytes, key: SignedSealKey, pointer: str) -> None:
-    """`pointer` is where the key stands in the request's body."""
+    """Check a seal key, which is at `pointer` in the request's body. Raises ProtocolError bad_signature or bad_key."""
     if not signed_by(identity_key, seal_key_statement(key.number, key.public), key.signature):
         raise ProtocolError(ErrorCode.BAD_SIGNATURE, details=_fault(f"{pointer}/signature"))
     try:
@@ -365,7 +370,9 @@ def _check_room(account: Account) -> None:
 
 
 def _free_number(account: Account) -> DeviceNumber:
-    """The number after the last one given out, round the circle: one that comes back does so as late as possible."""
+    """Return the next number after the last one assigned, in a circle, so that a number is reused as late as
+    possible.
+    """
     number = account.last_device
     while True:
         number = DeviceNumber(number % MAX_DEVICE_NUMBER + 1)
@@ -395,7 +402,7 @@ def _registered(device: Device) -> Registered:
 
 
 def _repeated(challenge: Challenge, new: NewDevice, *, otherwise: ErrorCode) -> Registered:
-    """The answer given before, to the holder of the key it was given to."""
+    """Return the earlier answer to the holder of the same key. Raises ProtocolError `otherwise` for anybody else."""
     if challenge.outcome is None or challenge.used_by != new.identity_key:
         raise ProtocolError(otherwise)
     made = challenge.outcome
@@ -403,7 +410,9 @@ def _repeated(challenge: Challenge, new: NewDevice, *, otherwise: ErrorCode) -> 
 
 
 def _read_again(challenge: Challenge, now_ms: int, deps: DeviceDependencies) -> Challenge:
-    """After a lost race: the challenge as it stands, unless its code has been replaced meanwhile."""
+    """Read the challenge again after a lost race. Raises ProtocolError code_expired if its code was replaced
+    meanwhile.
+    """
     now = deps.code_store.read(challenge.id, purpose=challenge.purpose, now_seconds=now_ms // 1000)
     if now is None or now.hash != challenge.hash:
         raise ProtocolError(ErrorCode.CODE_EXPIRED)

@@ -1,7 +1,7 @@
-"""Invitations: which citizens may write to an official whose post is not listed
-(docs/protocol/README.md, "Who may write to whom").
+"""Invitations: the citizens who may write to an official whose post is not listed.
 
-An official's message to a citizen makes one too, which ends 90 days after the last message (messaging/send.py).
+This module implements docs/protocol/README.md, "Who may write to whom". An official's message to a citizen makes an
+invitation too, which ends 90 days after the last message (messaging/send.py).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ PAGE = 100
 
 
 def invite(caller: Caller, account: AccountId, *, now_ms: int, deps: DeviceDependencies) -> None:
-    """Let a citizen write to the caller, without an end. Doing it again changes nothing.
+    """Let a citizen write to the caller, without an end. Repeating it changes nothing.
 
-    Raises ProtocolError rate_limited, or not_found for everybody who does not need it, blocks the caller or does not
-    exist, and for callers who are no officials.
+    Raises ProtocolError rate_limited, or not_found if the account needs no invitation, blocks the caller or does not
+    exist, or if the caller is not an official.
     """
     enforce_for(Limit.INVITATIONS, caller, now_ms=now_ms, deps=deps)
     viewer, facts = look_at(caller, account, now_ms=now_ms, deps=deps)
@@ -33,16 +33,15 @@ def invite(caller: Caller, account: AccountId, *, now_ms: int, deps: DeviceDepen
 
 
 def uninvite(caller: Caller, account: AccountId, *, deps: DeviceDependencies) -> None:
-    """Take an invitation back, whether or not there is one. The caller's next message to that citizen makes another."""
+    """Withdraw an invitation, whether or not it exists. The caller's next message to that citizen makes another one."""
     deps.directory.uninvite(owner=caller.account.id, invited=account)
 
 
 def invitations(caller: Caller, *, after: str | None, now_ms: int, deps: DeviceDependencies) -> InvitationList:
-    """Give a page of those whom the caller has invited; it may be a short one with a cursor.
+    """Return a page of the caller's invitations. It can be short and still have a cursor.
 
-    It is empty unless the caller is an official: everybody may write to the others.
-
-    Raises ProtocolError invalid_cursor.
+    It is empty unless the caller is an official, because everybody may write to other accounts. Raises ProtocolError
+    invalid_cursor.
     """
     own, of = caller.account.id, "invitations"
     since = parse_account(position(after, owner=own, of=of, pepper=deps.pepper)) if after is not None else None

@@ -1,6 +1,6 @@
-"""Search among the officials of one's own organisation (docs/protocol/README.md, "Accounts and profiles").
+"""Searches the officials of the caller's organisation (docs/protocol/README.md, "Accounts and profiles").
 
-The index gives candidates; who is found is decided on what the caller may see of each.
+The index supplies candidates. The fields that the caller may see decide which of them are found.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from sandes.store.people import PEOPLE_AT_ONCE, PersonFacts
 MAX_WORDS = 6
 MAX_ENTRIES_OF_A_WORD = 2_000
 MAX_CANDIDATES = 6 * PEOPLE_AT_ONCE
-"""How much of the index, and how many people, a search goes through before it says that there are more."""
+"""The most entries of a word and the most people that a search reads before it answers that there are more."""
 
 
 def search(caller: Caller, asked: Search, *, now_ms: int, deps: DeviceDependencies) -> SearchResults:
-    """Those of whose name or post some word begins like each word asked for. Photos are left out.
+    """Find the officials whose name or post has, for each word of the query, a word that begins with it.
 
-    What the caller may not see finds nobody, after the same calls as what is not there, up to PEOPLE_AT_ONCE of them.
-    Raises ProtocolError: not_found for callers of no organisation, rate_limited, invalid_request.
+    The results have no photos. A query that matches only hidden fields finds nobody, after the same calls as a query
+    that matches nothing, up to PEOPLE_AT_ONCE people. Raises ProtocolError not_found for callers without an
+    organisation, rate_limited, invalid_request.
     """
     now_seconds = now_ms // 1000
     standing = caller.account.standing_at(now_seconds)
@@ -55,7 +56,9 @@ def search(caller: Caller, asked: Search, *, now_ms: int, deps: DeviceDependenci
 def _candidates(
     organisation: OrganisationId, words: Sequence[str], deps: DeviceDependencies
 ) -> tuple[list[AccountId], bool]:
-    """Who stands in the index under all words of which it was read to the end; whether nobody can be missing."""
+    """Return the people indexed under all words whose entries were read completely, and whether nobody can be
+    missing.
+    """
     read = [deps.people.with_word(organisation, word, most=MAX_ENTRIES_OF_A_WORD) for word in words]
     lists = [accounts for accounts, to_the_end in read if to_the_end] or [accounts for accounts, _ in read]
     common = set.intersection(*(set(accounts) for accounts in lists))

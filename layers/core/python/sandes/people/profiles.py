@@ -1,6 +1,6 @@
-"""People as others see them, and one's own profile (docs/protocol/README.md, "Accounts and profiles").
+"""Profiles as others see them, and the caller's own profile (docs/protocol/README.md, "Accounts and profiles").
 
-Whoever asks for somebody they may not see is told the same, after the same calls, as if there were nobody
+A caller who may not see a person gets the same answer, after the same calls, as if the person did not exist
 (docs/adr/0018).
 """
 
@@ -33,11 +33,13 @@ from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.store.people import PersonFacts, ProfileChange
 
 _BEHIND: dict[AttestedField, Field] = {"name": "name", "post": "post", "unit": "post"}
-"""Who sees the field sees what is attested with it."""
+"""The profile field of each attested field. Whoever sees the former may see the latter."""
 
 
 def profile(caller: Caller, account: AccountId, *, now_ms: int, deps: DeviceDependencies) -> Profile:
-    """Raises ProtocolError rate_limited, or not_found also for somebody that the caller may not see."""
+    """Return the profile of an account. Raises ProtocolError rate_limited, or not_found also if the caller may not see
+    it.
+    """
     enforce_for(Limit.PROFILES, caller, now_ms=now_ms, deps=deps)
     viewer, facts = look_at(caller, account, now_ms=now_ms, deps=deps)
     if facts is None or not decide(viewer, person_of(facts, caller.account.id), "see"):
@@ -46,16 +48,16 @@ def profile(caller: Caller, account: AccountId, *, now_ms: int, deps: DeviceDepe
 
 
 def own_profile(caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> OwnProfile:
-    """Everything that is known of the caller, and to whom it is shown."""
+    """Return all data about the caller, and the audience of each field."""
     viewer, facts = _look_at_oneself(caller, now_ms, deps)
     return _own(viewer, facts, deps.pepper)
 
 
 def change_profile(caller: Caller, change: ChangeProfile, *, now_ms: int, deps: DeviceDependencies) -> OwnProfile:
-    """The caller's own profile as it is then.
+    """Change the caller's profile and return it.
 
-    Raises ProtocolError: invalid_request for a photo that is too large or none, and for the name or email of a verified
-    official; rate_limited.
+    Raises ProtocolError rate_limited, and invalid_request for an invalid or too large photo, or for the name or email
+    of a verified official.
     """
     enforce_for(Limit.PROFILES, caller, now_ms=now_ms, deps=deps)
     kind = _checked_photo(change.photo)
@@ -70,10 +72,10 @@ def change_profile(caller: Caller, change: ChangeProfile, *, now_ms: int, deps: 
 
 
 def with_names(caller: Caller, page: GroupMembers, *, now_ms: int, deps: DeviceDependencies) -> GroupMembers:
-    """Add class, name and post to those members whom the caller may see, as far as these are shown.
+    """Add class, name and post to those members whom the caller may see, if these fields are shown to the caller.
 
-    A member who blocks the caller has the class that anybody else would have, which is in every message of theirs, and
-    looks like a member who shows nothing.
+    A member who blocks the caller looks like a member who shows nothing. The class is still shown, because every
+    message of the member contains it.
     """
     now_seconds = now_ms // 1000
     viewer = Viewer(caller.account.standing_at(now_seconds))
@@ -96,14 +98,14 @@ def with_names(caller: Caller, page: GroupMembers, *, now_ms: int, deps: DeviceD
 def look_at(
     caller: Caller, account: AccountId, *, now_ms: int, deps: DeviceDependencies
 ) -> tuple[Viewer, PersonFacts | None]:
-    """The caller as a viewer, and the facts about an account: None if there is none, after the same reads."""
+    """Return the caller as a viewer, and the facts about an account, or None for no account after the same reads."""
     now_seconds = now_ms // 1000
     facts = deps.people.read(caller.account.id, account, now_seconds=now_seconds)
     return Viewer(caller.account.standing_at(now_seconds)), facts if facts.phone_sealed else None
 
 
 def person_of(facts: PersonFacts, viewer: AccountId) -> Person:
-    """The person as policy sees them."""
+    """Build the policy's view of a person."""
     policy, choices = _policy(facts), facts.said.choices
     return Person(
         facts.standing,
@@ -115,7 +117,7 @@ def person_of(facts: PersonFacts, viewer: AccountId) -> Person:
 
 
 def shown(viewer: Viewer, facts: PersonFacts, viewer_account: AccountId, *, pepper: Pepper) -> Profile:
-    """What the viewer may see of somebody they may see."""
+    """Return the parts of a person's profile that the viewer may see."""
     person = person_of(facts, viewer_account)
     visible = {field for field in FIELDS if decide(viewer, person, field)}
     number, attested = None, None
@@ -157,7 +159,9 @@ def _own(viewer: Viewer, facts: PersonFacts, pepper: Pepper) -> OwnProfile:
 
 
 def _policy(facts: PersonFacts) -> dict[Field, Audience]:
-    """To whom at most each field is shown: as the organisation has it for all its people, and for this one."""
+    """Return the widest audience of each field, by the organisation's settings for all its people and for this
+    person.
+    """
     if facts.standing is None:
         return PUBLIC_POLICY
     policy = facts.organisation.policy if facts.organisation else OFFICIAL_POLICY

@@ -1,4 +1,4 @@
-"""Asking an organisation to be verified (docs/protocol/README.md, "Verification requests"; docs/adr/0028)."""
+"""Requests verification by an organisation (docs/protocol/README.md, "Verification requests"; docs/adr/0028)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _TRIES = 4
 def ask(
     caller: Caller, body: NewVerificationRequest, *, now_ms: int, deps: DeviceDependencies
 ) -> OwnVerificationRequest:
-    """For citizens, and for officials of the organisation who want theirs renewed or changed.
+    """Request verification, its renewal or its change from an organisation.
 
-    Raises ProtocolError: not_found (organisation or unit), verified_elsewhere, already_requested, rate_limited,
-    mail_domain_not_allowed, unavailable.
+    Citizens and officials of the organisation may request it. Raises ProtocolError not_found (organisation or unit),
+    verified_elsewhere, already_requested, rate_limited, mail_domain_not_allowed, unavailable.
     """
     enforce_for(Limit.VERIFICATION_REQUESTS, caller, now_ms=now_ms, deps=deps)
     now_seconds = now_ms // 1000
@@ -64,14 +64,14 @@ def ask(
 
 
 def own(caller: Caller, *, now_ms: int, deps: DeviceDependencies) -> OwnVerificationRequests:
-    """The last one to each organisation, until three months after it was decided or has lapsed."""
+    """Return the last request to each organisation. Each is kept for three months after its decision or lapse."""
     found = deps.requests.of_account(caller.account.id, now_seconds=now_ms // 1000)
     shown = [_shown(caller, one, now_ms // 1000) for one in found]
     return OwnVerificationRequests(requests=sorted(shown, key=lambda one: one.requested_at, reverse=True))
 
 
 def withdraw(caller: Caller, text: str, *, now_ms: int, deps: DeviceDependencies) -> None:
-    """Take back what has not been decided. Raises ProtocolError: not_found, request_state."""
+    """Withdraw an open request. Raises ProtocolError not_found, request_state."""
     id = request_in_path(text)
     to = VerificationRequest.organisation_of(id)
     request = deps.requests.read(caller.account.id, to, now_seconds=now_ms // 1000)
@@ -84,7 +84,7 @@ def withdraw(caller: Caller, text: str, *, now_ms: int, deps: DeviceDependencies
 
 
 def request_in_path(text: str) -> RequestId:
-    """Raises ProtocolError not_found for a text that is no request id."""
+    """Parse the id of a request. Raises ProtocolError not_found."""
     try:
         return parse_request(text)
     except ValueError:
