@@ -1,1 +1,1 @@
-"""Governance apps: signed calls, one-time passwords, messages, batches, webhooks, groups with rosters."""
+"""Use cases of governance apps: one-time passwords, messages, batches, webhooks, groups with rosters."""

@@ -1,7 +1,7 @@
-"""Events by which apps hear what became of what they sent: recorded with the change itself, then told to webhooks.
+"""Events that tell an app the status of what it sent. A change records its event, which webhooks then get.
 
-The webhook queue is told first, with a delay: whoever takes the entry looks for the event, so a crash between the two
-leaves an entry for an event that never was, which is dropped, and never an event that no webhook hears of.
+The webhook queue gets an entry first, with a delay, and its worker looks for the event. A crash in between leaves an
+entry without an event, which is dropped, but never an event that no webhook gets.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from sandes.model.ids import AppId, app_text, message_text, new_message_id
 from sandes.ports.queues import Queue
 
 TELL_AFTER_SECONDS = 2
-"""Long enough for the change to be written."""
+"""The delay of an entry, long enough for the change to be written."""
 
 
 def message_event(message: AppMessage, status: Status, *, now_ms: int, failure: str | None = None) -> AppEvent:
-    """What is said of a message that reaches `status`: ids, status, times; nothing of its content or recipient."""
+    """Build the event of a message that reaches `status`. It holds ids, status and times, but no content and no
+    recipient.
+    """
     data = {
         "id": message_text(message.id),
         "status": status.label,
@@ -31,7 +33,9 @@ def message_event(message: AppMessage, status: Status, *, now_ms: int, failure: 
 
 
 def new_event(app: AppId, type: str, data: dict[str, object], *, test: bool, now_ms: int) -> AppEvent:
-    """Makes an event of `data` without what is None; the id sorts by time. `test`: of a test key's doing."""
+    """Build an event from those `data` that are not None. Its id sorts by time. `test` is true if a test key sent the
+    subject.
+    """
     return AppEvent(
         app,
         message_text(new_message_id(now_ms)),
@@ -43,7 +47,7 @@ def new_event(app: AppId, type: str, data: dict[str, object], *, test: bool, now
 
 
 def tell_webhooks(app: App, events: Sequence[AppEvent], queue: Queue) -> None:
-    """Queue each event for each webhook of its kind that wants it. Raises StoreUnavailable."""
+    """Queue each event for each webhook of its kind that receives its type. Raises StoreUnavailable."""
     entries = [
         {
             "app": app_text(app.id),

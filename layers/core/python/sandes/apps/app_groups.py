@@ -1,7 +1,7 @@
-"""Groups that apps manage: making, reading, changing, dissolving them, and one member at a time (docs/apps/groups.md).
+"""App-managed groups: creating, reading, changing, dissolving, and single members (docs/apps/groups.md).
 
-Whole rosters are in `app_rosters`. What belongs to another app, or was made with a key of the other kind, looks like
-nothing.
+`app_rosters` handles whole rosters. A group of another app, or one made with a key of the other kind, gets the same
+answer as a group that does not exist.
 """
 
 from __future__ import annotations
@@ -37,12 +37,14 @@ from sandes.store.groups import GroupStore
 from sandes.store.rosters import RosterStore
 
 MEMBERS_OF_ONE = 100
-"""What all members of a group are sent counts as one message for each so many of them, at least as one."""
+"""An event to all members of a group counts as one message for each so many members, and at least as one."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppGroupDependencies:
-    """`work` is the queue of group work, by which members are told; `roster_work` that of large rosters."""
+    """Holds the dependencies. `work` is the queue of group work that notifies members; `roster_work` is for large
+    rosters.
+    """
 
     view: AppView
     directory: DirectoryStore
@@ -61,9 +63,10 @@ class AppGroupDependencies:
 def create(
     request: AppRequest, body: app_groups_api.NewAppGroup, *, now_ms: int, deps: AppGroupDependencies
 ) -> app_groups_api.AppGroup:
-    """A group without members. A repetition gets the first answer.
+    """Create a group without members. A repetition gets the first answer.
 
-    Raises ProtocolError: what `identify` raises, invalid_request, not_a_guest (an open one), idempotency_mismatch.
+    Raises ProtocolError invalid_request, not_a_guest (for an open group), idempotency_mismatch, and what `identify`
+    raises.
     """
     by = request.request_hash(deps.pepper)
     caller = identify(request, Wanted(request=by), scope="group", audience=deps.audience, now_ms=now_ms, view=deps.view)
@@ -108,7 +111,10 @@ def _repeated(answer: Answer, request: AppRequest, pepper: Pepper) -> app_groups
 
 
 def _check_open(caller: AppCaller, is_open: bool | None) -> None:
-    """Anybody may come into an open group: it is not for those who may reach guests only."""
+    """Refuse an open group to callers who may reach only guests, because anybody can join it.
+
+    Raises ProtocolError not_a_guest.
+    """
     if is_open and not is_unbound(caller):
         raise ProtocolError(ErrorCode.NOT_A_GUEST)
 
@@ -121,9 +127,9 @@ def _check_posting(audience: str, posting: str | None) -> None:
 def all_of(
     request: AppRequest, *, after: str | None, limit: int, now_ms: int, deps: AppGroupDependencies
 ) -> app_groups_api.AppGroupPage:
-    """In the order of their ids. A page may be short, or empty, with a cursor to go on with.
+    """Return a page of groups, sorted by id. It can be short or empty and still have a cursor.
 
-    Raises ProtocolError: what `identify` raises, invalid_cursor.
+    Raises ProtocolError invalid_cursor, and what `identify` raises.
     """
     caller = identify(request, Wanted(), scope="group", audience=deps.audience, now_ms=now_ms, view=deps.view)
     app, of = caller.app.id, "test groups" if caller.key.test else "groups"
@@ -138,7 +144,7 @@ def all_of(
 
 
 def read(request: AppRequest, id: GroupId, *, now_ms: int, deps: AppGroupDependencies) -> app_groups_api.AppGroup:
-    """Raises ProtocolError: what `identify` raises, not_found."""
+    """Return a group. Raises ProtocolError not_found, and what `identify` raises."""
     _, group, tie = own(request, id, now_ms, deps)
     return shown(group, tie)
 
@@ -152,11 +158,11 @@ def change(
     now_ms: int,
     deps: AppGroupDependencies,
 ) -> app_groups_api.AppGroup:
-    """In this version of the group, None for any. What is so already is no change. Everybody is told, which counts
-    like a message to the group.
+    """Change a group at this version, or at any version if it is None. Values that stay the same are no change.
 
-    Raises ProtocolError: what `identify` raises, not_found, precondition_failed, invalid_request, not_a_guest (a name,
-    where some member is none; or open), quota_exceeded.
+    All members get an event, which counts like a message to the group. Raises ProtocolError not_found,
+    precondition_failed, invalid_request, not_a_guest (for a name if some member is no guest, or for opening),
+    quota_exceeded, and what `identify` raises.
     """
     caller, group, tie = own(request, id, now_ms, deps)
     check_version(version, group)
@@ -188,7 +194,10 @@ def change(
 
 
 def dissolve(request: AppRequest, id: GroupId, *, now_ms: int, deps: AppGroupDependencies) -> None:
-    """What members have been sent stays with them. Raises ProtocolError: what `identify` raises, not_found."""
+    """Dissolve a group. Members keep the messages that they have received.
+
+    Raises ProtocolError not_found, and what `identify` raises.
+    """
     caller, group, _ = own(request, id, now_ms, deps)
 
     def attempt() -> None:
@@ -199,13 +208,13 @@ def dissolve(request: AppRequest, id: GroupId, *, now_ms: int, deps: AppGroupDep
     decided(attempt)
 
 
-# Members.
+# Members
 
 
 def members(
     request: AppRequest, id: GroupId, *, after: str | None, limit: int, now_ms: int, deps: AppGroupDependencies
 ) -> app_groups_api.AppGroupMembers:
-    """Raises ProtocolError: what `identify` raises, not_found, invalid_cursor."""
+    """Return a page of members. Raises ProtocolError not_found, invalid_cursor, and what `identify` raises."""
     caller, group, _ = own(request, id, now_ms, deps)
     app, of = caller.app.id, f"members {id_text(id)}"
     start = position(after, owner=app, of=of, pepper=deps.pepper) if after is not None else None
@@ -226,10 +235,11 @@ def put_member(
     now_ms: int,
     deps: AppGroupDependencies,
 ) -> app_groups_api.AppGroupMember:
-    """Add somebody, or give a member this role. Doing it twice does no harm. Whom the group is not for looks like
-    somebody whom there is not. Where all members are told, it counts like a message to them.
+    """Add an account, or give a member this role. Repeating it is harmless.
 
-    Raises ProtocolError: what `identify` raises, not_found, not_a_guest, group_full, too_many_admins, quota_exceeded.
+    An account that the group is not for gets the same answer as one that does not exist. If all members get an event,
+    it counts like a message to them. Raises ProtocolError not_found, not_a_guest, group_full, too_many_admins,
+    quota_exceeded, and what `identify` raises.
     """
     caller, group, _ = own(request, id, now_ms, deps)
     person = deps.directory.people([account]).get(account)
@@ -266,7 +276,10 @@ def put_member(
 def remove_member(
     request: AppRequest, id: GroupId, account: AccountId, *, now_ms: int, deps: AppGroupDependencies
 ) -> None:
-    """Somebody who is no member counts as removed. Raises ProtocolError: what `identify` raises, not_found."""
+    """Remove a member. An account that is no member counts as removed.
+
+    Raises ProtocolError not_found, and what `identify` raises.
+    """
     caller, _, _ = own(request, id, now_ms, deps)
 
     def attempt() -> None:
@@ -279,11 +292,11 @@ def remove_member(
     decided(attempt)
 
 
-# What the above and rosters have in common.
+# Shared with rosters
 
 
 def own(request: AppRequest, id: GroupId, now_ms: int, deps: AppGroupDependencies) -> tuple[AppCaller, Group, AppTie]:
-    """Raises ProtocolError: what `identify` raises, not_found."""
+    """Identify the caller and return its group. Raises ProtocolError not_found, and what `identify` raises."""
     wanted = Wanted(group=id)
     caller = identify(request, wanted, scope="group", audience=deps.audience, now_ms=now_ms, view=deps.view)
     group, tie = own_group(caller)
@@ -291,7 +304,7 @@ def own(request: AppRequest, id: GroupId, now_ms: int, deps: AppGroupDependencie
 
 
 def own_group(caller: AppCaller) -> tuple[Group, AppTie]:
-    """The group that was asked for, if it is live and the app's. Raises ProtocolError not_found."""
+    """Return the requested group if it is live and the app's. Raises ProtocolError not_found."""
     group, tie = caller.facts.group, caller.facts.app_tie
     if tie is None or tie.test is not caller.key.test:
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -299,18 +312,18 @@ def own_group(caller: AppCaller) -> tuple[Group, AppTie]:
 
 
 def pay(caller: AppCaller, group: Group, change: GroupChange, now_ms: int, deps: AppGroupDependencies) -> None:
-    """Raises ProtocolError quota_exceeded."""
+    """Charge a change to the quotas if all members get an event. Raises ProtocolError quota_exceeded."""
     if is_for_all(group, change):
         deps.quotas.take(caller.app, weight(group), test=caller.key.test, now_seconds=now_ms // 1000)
 
 
 def weight(group: Group) -> int:
-    """As how many messages what all its members are sent counts."""
+    """Return the number of messages that one message to all members counts as."""
     return max(1, -(-group.members // MEMBERS_OF_ONE))
 
 
 def check_version(wanted: int | None, group: Group) -> None:
-    """None stands for any. Raises ProtocolError precondition_failed."""
+    """Check the version of a group. None allows any. Raises ProtocolError precondition_failed."""
     if wanted not in {None, group.version}:
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
 
@@ -322,13 +335,15 @@ def _live(group: Group | None) -> Group:
 
 
 def is_unbound(caller: AppCaller) -> bool:
-    """Whether it may reach others than its guests."""
+    """Tell whether the caller may reach accounts other than its guests."""
     return not (caller.key.test or caller.app.mode == "trial")
 
 
 def is_guest(caller: AppCaller, account: AccountId, person: Known, pepper: Pepper) -> bool:
-    """Whether the caller reaches this account. Its number is only opened while the pepper has several values: guests
-    and account may be written under different ones then.
+    """Tell whether the caller may reach this account.
+
+    The account's number is only decrypted while the pepper has several values, because guests and account may then be
+    written under different ones.
     """
     if is_unbound(caller) or person.phone_index in caller.app.guests:
         return True
@@ -341,10 +356,11 @@ def is_guest(caller: AppCaller, account: AccountId, person: Known, pepper: Peppe
 def reached(
     caller: AppCaller, group: Group, *, groups: GroupStore, directory: DirectoryStore, pepper: Pepper
 ) -> Sequence[AccountId] | None:
-    """Whom the caller's words to the group are for; None for all members, whoever they are by then.
+    """Return the accounts that get a message of the caller to the group, or None for all members at the time of
+    delivery.
 
-    A trial app or test key reaches the members that are there now, if every one is a guest: others may have come in
-    by themselves, or come in at this moment. Raises ProtocolError not_a_guest.
+    A trial app or test key reaches the members of this moment, provided that all of them are guests. Others may have
+    joined by themselves, or may join at the same moment. Raises ProtocolError not_a_guest.
     """
     if is_unbound(caller):
         return None
@@ -357,8 +373,8 @@ def reached(
 
 
 def may_be_in(group: Group, role: Role, standing: Standing | None) -> bool:
-    """Whether the group is for such a person, in this role. `standing` is one in force, or None."""
-    view = replace(GroupView.of(group, role), open=True)  # whom it is for, not whether one may come in by oneself
+    """Tell whether a person may be in the group in this role. `standing` is in force, or None."""
+    view = replace(GroupView.of(group, role), open=True)  # whom the group is for, even if nobody may join alone
     viewer = Viewer(standing)
     return decide(viewer, view, "join") and (role == "member" or decide(viewer, view, "manage"))
 

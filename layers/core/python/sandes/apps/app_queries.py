@@ -1,4 +1,4 @@
-"""What an app asks about itself: its approved templates, what they would say, its quotas."""
+"""Answers an app's questions about its approved templates, their rendered texts, and its quotas."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def templates(
 ) -> app_api.TemplateList:
     """Return a page of the newest versions, by name, with one query.
 
-    Raises ProtocolError: what `identify` raises, invalid_cursor.
+    Raises ProtocolError invalid_cursor, and what `identify` raises.
     """
     caller = identify(request, Wanted(), scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
     app = caller.app.id
@@ -38,8 +38,9 @@ def templates(
 def preview(
     request: AppRequest, name: str, body: app_api.PreviewTemplate, *, now_ms: int, deps: AppsDependencies
 ) -> app_api.Preview:
-    """The code of an OTP template is shown as eights. Raises ProtocolError: what `identify` raises, not_found,
-    template_variables.
+    """Render a template. The code of an OTP template is shown as eights.
+
+    Raises ProtocolError not_found, template_variables, and what `identify` raises.
     """
     wanted = Wanted(template=(name, body.version))
     caller = identify(request, wanted, scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
@@ -60,11 +61,10 @@ def preview(
 
 
 def usage(request: AppRequest, *, now_ms: int, deps: AppsDependencies) -> app_api.Usage:
-    """Tells what functions have taken of the quotas of the caller's kind of keys.
+    """Return how much of the quotas functions have taken, for the caller's kind of keys.
 
-    Each function takes a share at a time, so it may be ahead of what was sent.
-
-    Raises ProtocolError: what `identify` raises.
+    Each function takes a share at a time, so the result may exceed what was sent. Raises ProtocolError: what `identify`
+    raises.
     """
     caller = identify(request, Wanted(), scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
     minute, day = deps.quotas.usage(caller.app, test=caller.key.test, now_seconds=now_ms // 1000)

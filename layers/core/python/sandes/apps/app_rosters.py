@@ -1,7 +1,7 @@
-"""A whole list of members at once: what it would change, and starting to change it (docs/apps/groups.md, "Rosters";
-docs/adr/0022).
+"""Rosters: comparing a complete list of members with a group, and starting the changes.
 
-Few changes are one transaction, events and all. Many are sealed into an object and made by `roster_work`.
+This module implements docs/apps/groups.md, "Rosters", and docs/adr/0022. Few changes are one transaction, including
+their events. Many changes are stored encrypted in an object, and `roster_work` makes them.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ from sandes.store.group_operations import GroupRaced
 from sandes.store.membership_changes import Together
 
 AT_ONCE = 20
-"""So many changes fit into one transaction of 100 operations, each with its event."""
+"""The most changes that are made immediately. They fit into one transaction of 100 operations, each with its event."""
 
 MOST_OPERATIONS = 97
-"""Beside them: the group, the roster, the event for the members who stay."""
+"""The most operations of the changes. The others are the group, the roster, and the event for the remaining members."""
 
 NO_GOOD_ROW = "no_good_row"
 
@@ -74,13 +74,13 @@ def put(
     now_ms: int,
     deps: AppGroupDependencies,
 ) -> app_groups_api.Roster:
-    """Compare with the members; unless it is a dry run, make the changes or have them made. The same request again,
-    for the same version, is answered with how far the first one is, unless that has failed.
+    """Compare a roster with the members, and make or queue the changes unless it is a dry run.
 
-    A row for somebody who is no member counts as a message of the day, so that nobody can try numbers or accounts here
-    for nothing; where all members are told of the changes, that counts like a message to them. Raises ProtocolError:
-    what `identify` raises, not_found, too_large, precondition_failed, roster_busy, invalid_request (rows, but no good
-    one), group_full, too_many_admins, quota_exceeded. Nothing is changed then.
+    The same request for the same version again is answered with the progress of the first one, unless that has failed.
+    Each row about an account that is no member counts as a message of the day, so that nobody can try numbers or
+    accounts here free of charge. If all members get an event about the changes, it counts like a message to them.
+    Raises ProtocolError not_found, too_large, precondition_failed, roster_busy, invalid_request (for rows of which none
+    is valid), group_full, too_many_admins, quota_exceeded, and what `identify` raises. Nothing is changed then.
     """
     if len(body.members) > app_groups_api.MAX_ROSTER_ROWS:
         raise invalid(ErrorCode.TOO_LARGE, "/members", f"at_most_{app_groups_api.MAX_ROSTER_ROWS}_rows")
@@ -114,16 +114,16 @@ def put(
 
 
 def state(request: AppRequest, id: GroupId, *, now_ms: int, deps: AppGroupDependencies) -> app_groups_api.Roster:
-    """How far the last roster is. Raises ProtocolError: what `identify` raises, not_found."""
+    """Return the progress of the last roster. Raises ProtocolError not_found, and what `identify` raises."""
     own(request, id, now_ms, deps)
     roster = deps.rosters.read(id)
     return shown(roster) if roster else app_groups_api.Roster(state="none")
 
 
 def _is_repetition(stands: Roster, version: int | None, fingerprint: bytes) -> bool:
-    """Whether the request asks for what `stands` is. What has failed is begun anew.
+    """Tell whether the request repeats the roster `stands`. A failed roster is started again.
 
-    One for any version repeats what is still being applied: of what is done it would not see what changed since.
+    A request for any version only repeats a roster that is still being applied. After that, the group may have changed.
     """
     if stands.state == "failed" or not same(stands.fingerprint, fingerprint):
         return False
@@ -131,7 +131,9 @@ def _is_repetition(stands: Roster, version: int | None, fingerprint: bytes) -> b
 
 
 class _Comparing:
-    """One roster with one group. Reads the group's members and what is known of those who are not."""
+    """Compares one roster with one group. It reads the group's members, and the accounts of the roster's other
+    people.
+    """
 
     def __init__(self, caller: AppCaller, group: Group, now_ms: int, deps: AppGroupDependencies) -> None:
         self._caller = caller
@@ -153,7 +155,7 @@ class _Comparing:
         return difference(members, wanted)
 
     def _reachable(self, entries: Sequence[Entry]) -> tuple[Sequence[Entry], list[RosterFault]]:
-        """Numbers of others than guests are not looked up."""
+        """Separate the entries that the caller may reach. Numbers that are not guests are not looked up."""
         if is_unbound(self._caller):
             return entries, []
         guests = self._caller.app.guests
@@ -176,9 +178,10 @@ class _Comparing:
     def _judge(
         self, entries: Sequence[Entry], accounts: Mapping[str, AccountId], members: Mapping[AccountId, Role]
     ) -> Callable[[AccountId, Role], str | None]:
-        """Who is a member in this role already stays: verifications that end are not a roster's business.
+        """Return a function that says why an account may not be in the group in a role, or None if it may.
 
-        Whom the group is not for looks like somebody whom there is not.
+        A member who has the role already stays, because ended verifications are not a roster's business. An account
+        that the group is not for gets the same fault as one that does not exist.
         """
         group, unbound = self._group, is_unbound(self._caller)
         plain = group.audience == "citizens" and unbound
@@ -216,7 +219,7 @@ class _Comparing:
 
 
 class _Starting:
-    """Making the changes of one roster if they are few, else seeing to it that they are made."""
+    """Makes the changes of one roster if they are few, and queues them otherwise."""
 
     def __init__(self, actor: Actor, group: Group, roster: Roster, now_ms: int, deps: AppGroupDependencies) -> None:
         self._actor = actor
@@ -226,7 +229,7 @@ class _Starting:
         self._deps = deps
 
     def start(self, changes: Sequence[Change]) -> Roster:
-        """The roster as it stands then. Raises ProtocolError not_found, roster_busy, precondition_failed."""
+        """Return the roster after the start. Raises ProtocolError not_found, roster_busy, precondition_failed."""
         try:
             if len(changes) > AT_ONCE:
                 return self._queue(changes)
@@ -240,7 +243,7 @@ class _Starting:
             return self._overtaken()
 
     def _make(self, changes: Sequence[Change], together: Together) -> Roster:
-        """In one transaction, events and all."""
+        """Make all changes in one transaction, including their events."""
         done = replace(self._roster, state="done", done=len(changes), made=len(changes), finished_at_ms=self._now_ms)
         putting = self._deps.rosters.putting(done)
         if not changes:
@@ -260,7 +263,7 @@ class _Starting:
         return done
 
     def _queue(self, changes: Sequence[Change]) -> Roster:
-        """The work is queued before the roster is there: who takes it up looks for the roster."""
+        """Queue the work before the roster is written, because the worker looks for the roster."""
         roster, app = self._roster, self._group.app
         if app is None:
             raise ValueError("a group of no app")
@@ -272,7 +275,9 @@ class _Starting:
         return roster
 
     def _overtaken(self) -> Roster:
-        """Somebody changed the group, or began another roster, since it was compared with this one."""
+        """Return a repetition's roster, or raise the reason why the group or its roster changed since the
+        comparison.
+        """
         now = self._deps.groups.read(self._group.id)
         if now is None or not now.live:
             raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -281,7 +286,7 @@ class _Starting:
             return stands
         if stands and stands.state == "applying":
             raise ProtocolError(ErrorCode.ROSTER_BUSY)
-        if now.version == self._group.version:  # it was not the group: somebody's verification ended just now
+        if now.version == self._group.version:  # the group is unchanged, so somebody's verification has ended
             raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
 

@@ -1,6 +1,6 @@
-"""How the status of an app's message moves on after it was sent: receipts of devices, and the end of its time.
+"""Changes the status of an app's message after it was sent: on receipts of devices, and on its expiry.
 
-The change and the event by which the app hears of it are one transaction.
+The change and the event that reports it to the app are one transaction.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class StatusDependencies:
 def take_receipt(
     app_id: AppId, reader: AccountId, to: Status, ids: Sequence[MessageId], *, now_ms: int, deps: StatusDependencies
 ) -> None:
-    """Move those of `ids` on that were sent to `reader` and are not as far; pass over all others.
+    """Record the receipt for those of `ids` that were sent to `reader` and have a lower status. Ignore all others.
 
-    A message whose time is over stays expired: what was said of it once is not taken back.
+    An expired message stays expired, because the app has been told so.
     """
     now_seconds = now_ms // 1000
     moving = [
@@ -51,11 +51,11 @@ def take_receipt(
 
 
 def expire_due(*, now_ms: int, deps: StatusDependencies, elapsed: Callable[[], float]) -> int:
-    """Mark messages whose time is over; how many there were. Ends early, to be called again, after 20 seconds.
+    """Expire the messages that are due, and return their number. Stop after 20 seconds; the next call continues.
 
-    It begins where the last sweep ended, and at least a day back, for what the index shows late. So a pause of the
-    schedule loses nothing before the messages' own rows are gone, 30 days after their deadline. Calling it twice at a
-    time does no harm.
+    It begins where the last sweep ended, and at least a day earlier, because the index may show rows late. A paused
+    schedule therefore loses nothing until the rows themselves expire, 30 days after their deadline. Concurrent calls
+    are harmless.
     """
     began, moved, now_seconds = elapsed(), 0, now_ms // 1000
     this_hour = now_seconds // HOUR_SECONDS
@@ -69,7 +69,7 @@ def expire_due(*, now_ms: int, deps: StatusDependencies, elapsed: Callable[[], f
             if app_id not in apps:
                 apps[app_id] = deps.apps.read(app_id)
             if app := apps[app_id]:
-                taken_ms = int((elapsed() - began) * 1000)  # an event's id tells when it was made
+                taken_ms = int((elapsed() - began) * 1000)  # the id of an event contains its time
                 _move(app, messages, Status.EXPIRED, now_ms=now_ms + taken_ms, deps=deps)
             moved += len(messages)
             late = elapsed() - began > SWEEP_SECONDS
@@ -78,14 +78,14 @@ def expire_due(*, now_ms: int, deps: StatusDependencies, elapsed: Callable[[], f
         else:
             late = elapsed() - began > SWEEP_SECONDS
             hour += 1
-    swept = min(hour, this_hour)  # this hour's deadlines are not all over
+    swept = min(hour, this_hour)  # some deadlines of this hour are still ahead
     if noted is None or swept > noted:
         deps.deliveries.note_swept(swept)
     return moved
 
 
 def _slices(pages: Iterable[Sequence[AppMessage]]) -> Iterator[tuple[AppId, Sequence[AppMessage]]]:
-    """Few at a time and of one app: what is told and not written when time runs out is told again."""
+    """Yield a few messages of one app at a time, because an unfinished slice reports its events again."""
     for page in pages:
         for app, messages in groupby(sorted(page, key=attrgetter("app")), key=attrgetter("app")):
             of_app = list(messages)
@@ -102,4 +102,4 @@ def _move(app: App, messages: Sequence[AppMessage], to: Status, *, now_ms: int, 
         try:
             deps.deliveries.write([moving, deps.deliveries.recording(event)])
         except ConditionFailed:
-            continue  # another device, the app's recall, or another sweep was faster
+            continue  # another device, the app's recall or another sweep was faster

@@ -1,6 +1,7 @@
-"""Checking the rows of a batch: a pass over its file, in bounded memory (docs/apps/batches.md, "Checking").
+"""Checks the rows of a batch in one pass over its file, in bounded memory (docs/apps/batches.md, "Checking").
 
-Good rows go, sealed a chunk at a time, into an object of the check's own; bad ones into the table with their faults.
+Valid rows are written as encrypted chunks into an object of this check; invalid rows are written into the table with
+their faults.
 """
 
 from __future__ import annotations
@@ -32,18 +33,18 @@ from sandes.store.dynamo import ConditionFailed
 from sandes.store.transaction import Operation
 
 CHUNK_ROWS = 100
-"""What is sent in one go: as many keys as DynamoDB reads at once."""
+"""The rows of a chunk: as many keys as DynamoDB reads at a time."""
 
 MAX_FAULTY_ROWS = 10_000
-"""With more, the file is not what it should be, and nothing of it is sent."""
+"""The most invalid rows. A file with more is in the wrong format, and nothing of it is sent."""
 
 _FAULTS_AT_ONCE = 100
 
 
 def check(batch: Batch, app: App, *, now_ms: int, deps: BatchDependencies) -> None:
-    """Check all rows and move the batch on: to `checked`, `sending`, `completed` (no good row) or `failed`.
+    """Check all rows and set the batch to `checked`, `sending`, `completed` (without valid rows) or `failed`.
 
-    Harmless if run again, or twice at once: the first to end decides. Raises StoreUnavailable.
+    It may run again, or twice concurrently: the first to end decides. Raises StoreUnavailable.
     """
     content = open_content(batch, deps.apps.pepper)
     template = None
@@ -75,12 +76,12 @@ def check(batch: Batch, app: App, *, now_ms: int, deps: BatchDependencies) -> No
 
 
 def _still_time(content: app_api.Content, now_ms: int, deps: BatchDependencies) -> None:
-    """Raises ProtocolError if the message would be over before it is sent."""
+    """Check the deadline. Raises ProtocolError if the message would expire before it is sent."""
     deadline_of(content, now_seconds=now_ms // 1000, max_expiry_seconds=deps.apps.max_expiry_seconds)
 
 
 def _move(batch: Batch, app: App, rows: Rows, *, now_ms: int, deps: BatchDependencies) -> bool:
-    """False if the batch has been moved on or cancelled meanwhile, or has failed."""
+    """Change the batch's state. Return False if the batch has changed or was cancelled meanwhile, or has failed."""
     if not batch.dry_run and not rows.valid:
         done = replace(batch, state="completed", rows=rows)
         operation = deps.store.checked(batch, "completed", rows, now_ms=now_ms)
@@ -93,7 +94,7 @@ def _move(batch: Batch, app: App, rows: Rows, *, now_ms: int, deps: BatchDepende
     try:
         deps.store.write(operations)
     except ConditionFailed as failed:
-        if failed.row(BATCH_STATE) is None:  # the batch would have moved: it is the day's quota
+        if failed.row(BATCH_STATE) is None:  # the batch itself would have changed, so the day's quota is used up
             _fail(batch, app, (ErrorCode.QUOTA_EXCEEDED, None), rows, now_ms=now_ms, deps=deps)
         return False
     return True
@@ -116,7 +117,7 @@ def _fail(
 
 @dataclass(slots=True)
 class _Chunks:
-    """Writes good rows to `file`: sealed chunks one after another, then their index."""
+    """Writes valid rows to `file`: encrypted chunks one after another, then their index."""
 
     file: BinaryIO
     batch: Batch
@@ -129,7 +130,9 @@ class _Chunks:
 
     @property
     def largest(self) -> int:
-        """A chunk fits into the app's minute several times, so that none waits for ever."""
+        """Return the most rows of a chunk. It fits into the app's minute several times, so that no chunk waits for
+        ever.
+        """
         return max(1, min(CHUNK_ROWS, batch_pace(self.app, test=self.batch.test) // 4))
 
     def add(self, entry: Entry) -> None:
@@ -147,7 +150,7 @@ class _Chunks:
         self.entries = []
 
     def close(self) -> tuple[int, int]:
-        """Where the index stands, and its length."""
+        """Write the index, and return its position and length."""
         self.flush()
         return self.at, self._write(encode_index(self.chunks))
 
@@ -171,7 +174,7 @@ class _Checking:
     invalid: int = 0
 
     def run(self) -> None:
-        """Raises UnreadableFile, ObjectMissing, ObjectChanged."""
+        """Check all rows. Raises UnreadableFile, ObjectMissing, ObjectChanged."""
         for number, row in enumerate(self._read(), start=1):
             found = row if isinstance(row, BadRow) else self._check(number, row)
             if isinstance(found, Entry):
@@ -238,7 +241,7 @@ class _Checking:
 
 
 def _digest(recipient: bytes, client_ref: str | None) -> bytes:
-    """16 bytes a row are remembered, whatever it says."""
+    """Return 16 bytes for a row, whatever its length, by which duplicates are found."""
     told = b"" if client_ref is None else b"\1" + client_ref.encode()
     return hashlib.blake2b(len(recipient).to_bytes(1, "big") + recipient + told, digest_size=16).digest()
 

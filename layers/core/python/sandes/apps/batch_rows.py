@@ -1,7 +1,7 @@
-"""Rows of a batch's file, read as they come in: CSV or NDJSON, in UTF-8 (docs/apps/batches.md, "The file").
+"""Reads the rows of a batch's file as a stream: CSV or NDJSON, in UTF-8 (docs/apps/batches.md, "The file").
 
-A fault of the file ends the reading; a fault of a row is told with the row. Neither holds anything of what the row
-says, since that may be a phone number.
+A fault of the file ends the reading; a fault of a row is returned with the row. Faults contain nothing of a row's
+content, which may be a phone number.
 """
 
 from __future__ import annotations
@@ -55,20 +55,20 @@ _TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that cannot be sent, with what is known of it."""
+    """Holds the faults of a row that cannot be sent."""
 
     client_ref: str | None
     faults: Sequence[Fault]
 
 
 def read_csv(chunks: Iterable[bytes], variables: frozenset[str]) -> Iterator[BatchRow | BadRow]:
-    """The rows below the header, in order. `variables` are those of the template: all must have a column.
+    """Yield the rows below the header, in order. All `variables` of the template must have a column.
 
-    Raises UnreadableFile, also after rows have been given.
+    Raises UnreadableFile, possibly after some rows.
     """
     rows = (
         cells for cells in records(chunks) if not all(map(is_blank, cells))
-    )  # of commas, as at the end of many a file
+    )  # rows of commas only, as at the end of many files
     header = next(rows, [])
     columns = _columns(next(rows, []) if header == ["sep=", ""] else header, variables)
     number = 0
@@ -80,7 +80,10 @@ def read_csv(chunks: Iterable[bytes], variables: frozenset[str]) -> Iterator[Bat
 
 
 def read_ndjson(chunks: Iterable[bytes]) -> Iterator[BatchRow | BadRow]:
-    """One JSON object a line, empty lines passed over. Raises UnreadableFile, also after rows have been given."""
+    """Yield the rows of a file with one JSON object in each line, skipping empty lines.
+
+    Raises UnreadableFile, possibly after some rows.
+    """
     number = 0
     for line in lines(chunks):
         if line.isspace():
@@ -101,10 +104,10 @@ def _counted(number: int) -> int:
 
 
 def _columns(header: Sequence[str], variables: frozenset[str]) -> list[str]:
-    """The names of the columns. Raises UnreadableFile."""
+    """Return the names of the columns. Raises UnreadableFile."""
     names = ["".join(char for char in name if unicodedata.category(char) != "Cf").strip() for name in header]
     while names and not names[-1]:
-        names.pop()  # a spreadsheet writes commas for columns that were emptied
+        names.pop()  # spreadsheets write commas for emptied columns
     if not names:
         raise UnreadableFile("header", "no_header", "the first line names the columns: phone or account, and others")
     if not set(names) & set(_RECIPIENT_COLUMNS):
@@ -161,6 +164,6 @@ def _faults(number: int, error: ValidationError) -> list[Fault]:
 
 
 def _field(location: Sequence[int | str]) -> str:
-    """Where in the row, without names that are not names: they could be anything."""
+    """Return the position in the row, with `?` for every name that is not a valid name and may hold anything."""
     steps = [step if isinstance(step, str) and _NAME.fullmatch(step) else "?" for step in location if step != "[key]"]
     return "/".join(steps) or "row"

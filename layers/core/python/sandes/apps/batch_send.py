@@ -1,7 +1,8 @@
-"""Working off batches: the queue's entries, and sending a chunk of rows (docs/adr/0015).
+"""Processes batches: entries of the queue, and the sending of a chunk of rows (docs/adr/0015).
 
-A row's message has an id that follows from batch and row, and is stored on condition that there is none yet; a chunk
-counts by a marker written together with the counts. So everything here may be run again, or twice at once.
+The id of a row's message follows from batch and row, and the message is stored only if it does not exist yet. A chunk
+is counted by a marker that is written together with the counts. Everything here may therefore run again, or twice
+concurrently.
 """
 
 from __future__ import annotations
@@ -40,22 +41,23 @@ from sandes.store.dynamo import ConditionFailed
 from sandes.store.transaction import Operation, Put
 
 EXPIRED = "expired"
-"""Failure of a row whose turn came after the message's own end."""
+"""The failure of a row that was due after the message's expiry."""
 
 MOST_LINKS = app_api.MAX_BATCH_ROWS + 1_000
-"""Bounds how many queue entries may lead to one another. Each but the first few queues a chunk, and a chunk has at
-least one row. A chunk that waits for its app's minute is queued about once a minute, while its batch is kept: a month.
+"""The longest chain of queue entries. Each entry but the first few queues a chunk, and a chunk has at least one row.
+
+A chunk that waits for its app's minute is queued about once a minute, while its batch is kept: for a month.
 """
 
 _NOT_YET_SECONDS = 5
 _SPREAD_SECONDS = 10
 _MAX_OPERATIONS = 100
 _MAX_TRANSACTION_BYTES = 2_000_000
-"""DynamoDB's limits of a transaction, the second one halved to leave room for keys."""
+"""DynamoDB's limits of a transaction. The size is halved to leave room for keys."""
 
 
 def work(queued: Mapping[str, Any], *, now_ms: int, deps: BatchDependencies) -> str:
-    """Do what an entry of the queue asks for; what was done, for the log. Raises StoreUnavailable."""
+    """Process an entry of the queue, and return the outcome for the log. Raises StoreUnavailable."""
     if "chunk" in queued:
         return run_chunk(queued, now_ms=now_ms, deps=deps)
     app, batch, _ = deps.store.with_app(
@@ -77,7 +79,7 @@ def work(queued: Mapping[str, Any], *, now_ms: int, deps: BatchDependencies) -> 
 
 
 def _queue_chunks(queued: Mapping[str, Any], app: App, batch: Batch, rows: Rows, deps: BatchDependencies) -> None:
-    """As many chunks as fit into a minute of the app, and the rest a minute later."""
+    """Queue as many chunks as fit into a minute of the app, and an entry that queues the rest a minute later."""
     index = decode_index(deps.objects.part(rows_name(batch, rows.check), rows.index_at, rows.index_bytes))
     first = int(queued.get("next", 0))
     count = max(1, batch_pace(app, test=batch.test) // max(chunk.rows for chunk in index))
@@ -87,9 +89,9 @@ def _queue_chunks(queued: Mapping[str, Any], app: App, batch: Batch, rows: Rows,
 
 
 def run_chunk(queued: Mapping[str, Any], *, now_ms: int, deps: BatchDependencies) -> str:
-    """Send the rows of one chunk and count them, once; what was done, for the log.
+    """Send the rows of one chunk and count them once. Return the outcome for the log.
 
-    Of a cancelled batch, what an earlier run had sent is counted. Raises StoreUnavailable.
+    For a cancelled batch, the rows that an earlier run has sent are counted. Raises StoreUnavailable.
     """
     chunk = Chunk(queued["chunk"], queued["at"], queued["bytes"], queued["rows"])
     app, batch, counted = deps.store.with_app(
@@ -121,8 +123,8 @@ def run_chunk(queued: Mapping[str, Any], *, now_ms: int, deps: BatchDependencies
 def _may_send(
     queued: Mapping[str, Any], app: App, batch: Batch, chunk: Chunk, *, now_ms: int, deps: BatchDependencies
 ) -> bool:
-    """Whether the chunk fits into the app's minute; otherwise it is queued for the next one."""
-    rows = min(chunk.rows, batch_pace(app, test=batch.test))  # the quota may be lower than when the chunk was made
+    """Tell whether the chunk fits into the app's minute. If it does not, queue it for the next minute."""
+    rows = min(chunk.rows, batch_pace(app, test=batch.test))  # the quota may have been lowered since the chunk was made
     try:
         deps.apps.quotas.take_minute(app, rows, test=batch.test, now_seconds=now_ms // 1000)
     except ProtocolError as refused:
@@ -133,7 +135,9 @@ def _may_send(
 
 
 def _complete_if_done(app: App, batch: Batch, now_ms: int, deps: BatchDependencies) -> None:
-    """The last chunk ends the batch; so does any that comes again after it, should that have been cut short."""
+    """Complete the batch after its last chunk. Any chunk that comes again does the same, in case the first attempt
+    failed.
+    """
     now = deps.store.read(app.id, batch.id, now_seconds=now_ms // 1000)
     if now is None or now.state != "sending" or now.rows is None or now.done < now.rows.valid:
         return
@@ -144,7 +148,7 @@ def _complete_if_done(app: App, batch: Batch, now_ms: int, deps: BatchDependenci
 
 @dataclass(slots=True)
 class _Outgoing:
-    """A row's message with its place in a transaction."""
+    """Holds a row's message and its operations in a transaction."""
 
     made: Composed
     routes: Routes | None
@@ -161,7 +165,9 @@ class _Sending:
     deps: BatchDependencies
 
     def send(self, entries: Sequence[Entry]) -> list[AppMessage]:
-        """Store and push the rows' messages, and give them as they stand then; fewer if the batch is cancelled."""
+        """Store and push the rows' messages, and return them as stored. There are fewer if the batch is cancelled
+        meanwhile.
+        """
         stored: list[AppMessage] = []
         for number, bundle in enumerate(_bundles(self._compose(entries))):
             if number and not self._goes_on():
@@ -181,7 +187,7 @@ class _Sending:
         return now is not None and now.state == "sending"
 
     def _compose(self, entries: Sequence[Entry]) -> list[_Outgoing]:
-        """One read finds accounts by number, one the devices of all accounts."""
+        """Compose the messages. One read finds the accounts of numbers, another one the devices of all accounts."""
         apps, now_seconds = self.deps.apps, self.now_ms // 1000
         content = open_content(self.batch, apps.pepper)
         template = None
@@ -239,7 +245,9 @@ class _Sending:
         )
 
     def _store(self, bundle: Sequence[_Outgoing]) -> list[AppMessage]:
-        """In one transaction; rows that an earlier run has stored stay as they are. Then all are pushed."""
+        """Store the messages in one transaction, keep rows that an earlier run has stored, and then push all of
+        them.
+        """
         self._tell([row for row in bundle if row.made.final])
         left, stand = list(bundle), list[tuple[AppMessage, Routes | None]]()
         while left:
@@ -257,7 +265,7 @@ class _Sending:
         return [row.made.message for row in left] + [message for message, _ in stand]
 
     def _tell(self, final: Sequence[_Outgoing]) -> None:
-        """Messages that have an outcome already: their events are recorded with them."""
+        """Add the events of messages that have a final status already, and queue them for webhooks."""
         events, now_ms = [], max(self.now_ms, self.deps.clock_ms())
         for row in final:
             message = row.made.message
@@ -269,7 +277,9 @@ class _Sending:
     def _unseen(
         self, stand: Sequence[tuple[AppMessage, Routes | None]]
     ) -> list[tuple[AppMessage, Sequence[Envelope], Routes | None]]:
-        """What an earlier run has stored and perhaps not pushed, as far as it waits still."""
+        """Return the messages that an earlier run has stored and perhaps not pushed, with the envelopes that still
+        wait.
+        """
         unseen = [(message, routes) for message, routes in stand if message.status < Status.SENT]
         rows = [row for message, _ in unseen for row in message.envelopes.rows]
         waiting = self.deps.apps.inbox.waiting(rows, now_seconds=self.now_ms // 1000) if rows else []
@@ -299,7 +309,7 @@ def _there(rows: Sequence[_Outgoing], failed: ConditionFailed) -> dict[int, AppM
 
 
 def _bundles(rows: Sequence[_Outgoing]) -> list[list[_Outgoing]]:
-    """As many rows as fit into one transaction, an event for each final one included."""
+    """Divide the rows into bundles that fit into one transaction each, with an event for each final message."""
     bundles: list[list[_Outgoing]] = []
     operations, size = _MAX_OPERATIONS, 0
     for row in rows:

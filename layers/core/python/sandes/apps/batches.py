@@ -1,9 +1,8 @@
-"""Batches: one content for many recipients (docs/apps/batches.md). What an app asks for; batch_check and batch_send do
-the work.
+"""Calls of apps about batches: one content for many recipients (docs/apps/batches.md).
 
-The id of a batch is the keyed hash of the request that made it: the row is its own record of the idempotency key.
-Work is queued before the change that calls for it, with a delay: whoever takes it up looks for the change, so a crash
-between the two leaves work that is dropped, and never a batch that nobody works on.
+batch_check and batch_send process the batches. The id of a batch is the keyed hash of the request that created it, so
+its row also records the idempotency key. Work is queued before the change that needs it, with a delay, and its worker
+looks for the change. A crash in between leaves work that is dropped, but never a batch that nobody processes.
 """
 
 from __future__ import annotations
@@ -39,16 +38,16 @@ from sandes.store.dynamo import ConditionFailed
 from sandes.store.transaction import Operation
 
 UPLOAD_SECONDS = 15 * 60
-"""How long an address for an upload is good for."""
+"""How long an upload address is valid."""
 
 KEEP_FILES_SECONDS = 2 * 86_400
-"""A batch is committed by then: its files go soon after (infra/uploads.py)."""
+"""How long a batch can be committed after its creation. Its files are deleted soon afterwards (infra/uploads.py)."""
 
 START_AFTER_SECONDS = 1
-"""Long enough for the change that calls for the work to be written."""
+"""The delay of queued work, long enough for the change to be written."""
 
 ORPHAN_SECONDS = 120
-"""Queued work whose batch does not call for it after this time belongs to a request that failed."""
+"""Queued work whose batch does not need it after this time belongs to a failed request."""
 
 SHOWN_FAULTS = 100
 CONTENT_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
@@ -60,7 +59,9 @@ _READ_MESSAGES = 100
 
 @dataclass(frozen=True, slots=True)
 class BatchDependencies:
-    """`clock_ms` is asked when an event is made: its id sorts by time, and work on a batch goes on for minutes."""
+    """Holds the dependencies. `clock_ms` gives the time of events, whose ids sort by time, since a batch takes
+    minutes.
+    """
 
     apps: AppsDependencies
     directory: DirectoryStore
@@ -71,10 +72,10 @@ class BatchDependencies:
 
 
 def create(request: AppRequest, body: app_api.NewBatch, *, now_ms: int, deps: BatchDependencies) -> app_api.Batch:
-    """Take a batch with its rows, which starts it, or give an address for its file. A repetition gets the batch as it
-    is by then, with a fresh address while one is of use.
+    """Create a batch and start it if the request has its rows, or else return an address for its file.
 
-    Raises ProtocolError: what `identify` raises, unknown_template, invalid_request (expires_at), idempotency_mismatch.
+    A repetition gets the current state of the batch, with a new address while it can be used. Raises ProtocolError
+    unknown_template, invalid_request (expires_at), idempotency_mismatch, and what `identify` raises.
     """
     apps = deps.apps
     wanted = Wanted(template=(body.template, body.version) if body.template else None)
@@ -109,7 +110,7 @@ def create(request: AppRequest, body: app_api.NewBatch, *, now_ms: int, deps: Ba
 
 
 def _seal_content(caller: AppCaller, body: app_api.NewBatch, id: str, now_ms: int, deps: BatchDependencies) -> bytes:
-    """The content as it will be sent: the template's version is the one that is approved now."""
+    """Encrypt the content as it will be sent, with the version of the template that is approved now."""
     template = caller.facts.template
     if body.template is not None and (template is None or template.kind != "message"):
         raise ProtocolError(ErrorCode.UNKNOWN_TEMPLATE)
@@ -146,10 +147,10 @@ def _upload(batch: Batch, now_ms: int, deps: BatchDependencies) -> app_api.Uploa
 def commit(
     request: AppRequest, id: str, body: app_api.CommitBatch, *, now_ms: int, deps: BatchDependencies
 ) -> app_api.Batch:
-    """Check the uploaded file and, unless it is a dry run, send to its good rows; or send after a dry run.
+    """Check the uploaded file and, unless it is a dry run, send its valid rows. After a dry run, send them.
 
-    Raises ProtocolError: what `identify` raises, not_found, upload_missing, upload_invalid (too large), batch_state,
-    quota_exceeded (after a dry run; the batch stays as it is), idempotency_mismatch.
+    Raises ProtocolError not_found, upload_missing, upload_invalid (too large), batch_state, quota_exceeded (after a dry
+    run; the batch stays unchanged), idempotency_mismatch, and what `identify` raises.
     """
     caller, batch = _own(request, id, now_ms, deps)
     pepper = deps.apps.pepper
@@ -178,7 +179,7 @@ def commit(
         deps.store.write(operations)
     except ConditionFailed as failed:
         stands = live_batch(batch.app, failed.row(BATCH_STATE), now_ms // 1000)
-        if stands is None:  # the batch would have moved: it is the day's quota
+        if stands is None:  # the batch itself would have changed, so the day's quota is used up
             raise ProtocolError(ErrorCode.QUOTA_EXCEEDED, retry_after_seconds=day_ends_in(now_ms // 1000)) from None
         if by not in stands.commits:
             raise ProtocolError(ErrorCode.BATCH_STATE) from None
@@ -193,7 +194,7 @@ def _committed(batch: Batch, by: str, fingerprint: bytes) -> app_api.Batch:
 
 
 def _uploaded(batch: Batch, deps: BatchDependencies) -> str:
-    """The ETag of the file: it is that one which is checked."""
+    """Return the ETag of the file, so that this very file is checked."""
     found = deps.objects.find(file_name(batch))
     if found is None:
         raise ProtocolError(ErrorCode.UPLOAD_MISSING)
@@ -209,7 +210,7 @@ def _queue_start(batch: Batch, by: str, now_ms: int, deps: BatchDependencies) ->
 
 
 def state(request: AppRequest, id: str, *, now_ms: int, deps: BatchDependencies) -> app_api.Batch:
-    """Progress, and the first faults. Raises ProtocolError: what `identify` raises, not_found."""
+    """Return the progress and the first faults. Raises ProtocolError not_found, and what `identify` raises."""
     _, batch = _own(request, id, now_ms, deps)
     faults = [] if batch.reason is None else [batch.reason]
     for _, some in deps.store.faults(batch, limit=SHOWN_FAULTS):
@@ -218,9 +219,9 @@ def state(request: AppRequest, id: str, *, now_ms: int, deps: BatchDependencies)
 
 
 def cancel(request: AppRequest, id: str, *, now_ms: int, deps: BatchDependencies) -> None:
-    """Rows not yet sent are not sent; those that are stay sent. Cancelling twice does no harm.
+    """Stop sending the rest of the rows. Sent messages stay. Repeating it is harmless.
 
-    Raises ProtocolError: what `identify` raises, not_found, batch_state once it is completed or has failed.
+    Raises ProtocolError not_found, batch_state after completion or failure, and what `identify` raises.
     """
     _, batch = _own(request, id, now_ms, deps)
     for _ in range(_TRIES):
@@ -244,9 +245,9 @@ def cancel(request: AppRequest, id: str, *, now_ms: int, deps: BatchDependencies
 def results(
     request: AppRequest, id: str, *, after: str | None, limit: int, now_ms: int, deps: BatchDependencies
 ) -> app_api.BatchResults:
-    """What became of `limit` rows, in the order of the file; rows that are not done yet are left out.
+    """Return the results of `limit` rows in the order of the file, without the unfinished rows.
 
-    Raises ProtocolError: what `identify` raises, not_found, invalid_cursor.
+    Raises ProtocolError not_found, invalid_cursor, and what `identify` raises.
     """
     caller, batch = _own(request, id, now_ms, deps)
     pepper, of = deps.apps.pepper, f"results {id}"
@@ -282,42 +283,44 @@ def results(
 
 
 def results_csv(page: app_api.BatchResults) -> str:
-    """A page as CSV with a header. A cell that a spreadsheet would take for a formula gets an apostrophe before it."""
+    """Return a page as CSV with a header. Cells that a spreadsheet would read as a formula get a leading apostrophe."""
     return csv_text(
         CSV_COLUMNS,
         [[result.row, result.client_ref, result.message, result.status, result.code] for result in page.results],
     )
 
 
-# What the above and the workers are made of.
+# Shared with the workers
 
 
 def message_id(batch: Batch, row: int) -> MessageId:
-    """Of the message to one row: the same however often the row is sent, so that it is stored once."""
+    """Return the id of a row's message. It is the same for each attempt, so that the message is stored once."""
     if batch.sending_since_ms is None:
         raise ValueError("the batch has not been sent")
-    key = batch.id.encode()  # which others than the app cannot know
+    key = batch.id.encode()  # nobody but the app can know it
     chosen = hashlib.blake2b(str(row).encode(), key=key, digest_size=10, person=b"sandes-row").digest()
     return new_message_id(batch.sending_since_ms, chosen)
 
 
 def file_name(batch: Batch) -> str:
-    """Of what the app uploaded or sent along. Another body under the same idempotency key would be another file."""
+    """Return the name of the uploaded or included file. Another body under the same idempotency key has another
+    name.
+    """
     return f"uploads/batches/{app_text(batch.app)}/{batch.id}/{base64url_text(batch.fingerprint)}"
 
 
 def rows_name(batch: Batch, check: str) -> str:
-    """Of the good rows as one check left them."""
+    """Return the name of the object with the valid rows of one check."""
     return f"rows/batches/{app_text(batch.app)}/{batch.id}/{check}"
 
 
 def chunk_owner(batch: Batch, check: str, chunk: int) -> bytes:
-    """What a sealed chunk is bound to."""
+    """Return the context to which a chunk is encrypted."""
     return f"{batch.id}/{check}/{chunk}".encode()
 
 
 def chunk_entry(batch: Batch, chunk: Chunk) -> dict[str, Any]:
-    """The queue's entry for `batch_send.run_chunk`: references only."""
+    """Build the queue's entry for `batch_send.run_chunk`. It holds only references."""
     return {
         "app": app_text(batch.app),
         "batch": batch.id,
@@ -329,9 +332,9 @@ def chunk_entry(batch: Batch, chunk: Chunk) -> dict[str, Any]:
 
 
 def conclude(app: App, batch: Batch, operation: Operation, *, now_ms: int, deps: BatchDependencies) -> bool:
-    """Write the last change of a batch with the event of it; False if it does not apply any more.
+    """Write the last change of a batch with its event. Return False if the change no longer applies.
 
-    `batch` is as it will be then.
+    `batch` is the batch after the change.
     """
     rows = batch.rows
     data = {
@@ -355,7 +358,10 @@ def conclude(app: App, batch: Batch, operation: Operation, *, now_ms: int, deps:
 
 
 def _own(request: AppRequest, id: str, now_ms: int, deps: BatchDependencies) -> tuple[AppCaller, Batch]:
-    """Another app's batch, or a test one asked for with a live key, looks like none."""
+    """Return the caller and its batch.
+
+    A batch of another app, or a test batch requested with a live key, gets the same answer as one that does not exist.
+    """
     apps = deps.apps
     caller = identify(request, Wanted(), scope="batch", audience=apps.audience, now_ms=now_ms, view=apps.view)
     batch = deps.store.read(caller.app.id, id, now_seconds=now_ms // 1000)

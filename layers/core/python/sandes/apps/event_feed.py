@@ -1,5 +1,6 @@
-"""The feed of events, for apps that cannot be called: the same events as webhooks get, for 30 days
-(docs/apps/webhooks.md, "The feed").
+"""The feed of events, for apps that cannot receive webhooks: the same events, for 30 days.
+
+This module implements docs/apps/webhooks.md, "The feed".
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from sandes.store.app_view import Wanted
 from sandes.store.deliveries import EVENT_KEEP_SECONDS
 
 HOLD_BACK_MS = 5_000
-"""Events younger than this are not given out yet: one with a smaller id may still be on its way into the table."""
+"""The age below which events are held back, because one with a smaller id may still be on its way into the table."""
 
 _OF, _OF_TESTS = "events", "test events"
 
@@ -21,11 +22,10 @@ _OF, _OF_TESTS = "events", "test events"
 def page(
     request: AppRequest, *, after: str | None, limit: int, now_ms: int, deps: AppsDependencies
 ) -> app_api.EventPage:
-    """Gives the events of what keys of the caller's kind did, the oldest first.
+    """Return events about what keys of the caller's kind sent, the oldest first.
 
-    The page begins behind the cursor, or 30 days ago, and always has a cursor to ask with again.
-
-    Raises ProtocolError: what `identify` raises, invalid_cursor.
+    The page begins after the cursor, or 30 days ago, and always has a cursor for the next call. Raises ProtocolError
+    invalid_cursor, and what `identify` raises.
     """
     caller = identify(request, Wanted(), scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
     app, test = caller.app.id, caller.key.test
@@ -49,6 +49,8 @@ def page(
 
 
 def _before_ms(at_ms: int) -> str:
-    """Sorts before every event id of this millisecond and after all earlier ones: how a UUIDv7 of it begins."""
+    """Return a text that sorts before every event id of this millisecond and after all earlier ones: a UUIDv7's
+    beginning.
+    """
     digits = f"{max(at_ms, 0):012x}"
     return f"{digits[:8]}-{digits[8:]}"

@@ -1,7 +1,7 @@
-"""Messages of apps to the groups they manage (docs/apps/groups.md, "Messages").
+"""Messages of apps to the groups that they manage (docs/apps/groups.md, "Messages").
 
-A message is recorded first and posted then; a repetition of the request posts again, under the same id, what may not
-have been posted.
+A message is recorded first and posted afterwards. A repetition of the request posts it again under the same id, if it
+may not have been posted.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class GroupMessageDependencies:
 def create(
     request: AppRequest, body: app_api.NewMessage, to: GroupId, *, now_ms: int, deps: GroupMessageDependencies
 ) -> tuple[app_api.MessageAccepted, list[Window]]:
-    """Post a message to the members; or answer a repetition as before. Also gives how the app's quotas stand.
+    """Post a message to the members, or answer a repetition as before. Return the app's quotas too.
 
-    Needs the scope `group` too. Raises ProtocolError: what `identify` raises, not_permitted (no such group),
-    not_a_guest (some member is none), unknown_template, template_variables, invalid_request (expires_at),
-    quota_exceeded, idempotency_mismatch.
+    The call also needs the scope `group`. Raises ProtocolError not_permitted (if there is no such group), not_a_guest
+    (if some member is no guest), unknown_template, template_variables, invalid_request (expires_at), quota_exceeded,
+    idempotency_mismatch, and what `identify` raises.
     """
     apps, now_seconds = deps.apps, now_ms // 1000
     by = request.request_hash(apps.pepper)
@@ -58,7 +58,7 @@ def create(
     try:
         group, _ = own_group(caller)
     except ProtocolError:
-        raise ProtocolError(ErrorCode.NOT_PERMITTED) from None  # what is missing is the recipient
+        raise ProtocolError(ErrorCode.NOT_PERMITTED) from None  # here it is the recipient that does not exist
     to_members = reached(caller, group, groups=deps.fanout.groups, directory=deps.directory, pepper=apps.pepper)
     deadline = deadline_of(body, now_seconds=now_seconds, max_expiry_seconds=apps.max_expiry_seconds)
     written = write(body, caller.facts.template, body.variables, deadline=deadline)
@@ -107,7 +107,7 @@ def _message(caller: AppCaller, group: Group, written: Written, client_ref: str 
 def _post_again(
     id: MessageId, body: app_api.NewMessage, caller: AppCaller, now_ms: int, deps: GroupMessageDependencies
 ) -> None:
-    """If the first request ended before it had posted. Nothing is left to do where the group is gone."""
+    """Post the message if the first request ended before it had posted it. Do nothing if the group is gone."""
     deliveries = deps.apps.view.deliveries
     message = deliveries.message(caller.app.id, id, now_seconds=now_ms // 1000)
     group = caller.facts.group
@@ -120,7 +120,7 @@ def _post_again(
 def _post(
     message: AppMessage, group: Group, written: Written, app: App, *, now_ms: int, deps: GroupMessageDependencies
 ) -> None:
-    """Raises StoreUnavailable; the request is to be repeated then."""
+    """Post a message to the group. Raises StoreUnavailable; the caller must then repeat the request."""
     body = notice_body(
         text=written.text,
         category=written.category,
@@ -143,7 +143,10 @@ def _post(
 
 
 def status(request: AppRequest, id: MessageId, *, now_ms: int, deps: GroupMessageDependencies) -> app_api.Message:
-    """Of any message; of one to a group with how far it is. Raises ProtocolError: what `identify` raises, not_found."""
+    """Return the status of any message, and the progress of one to a group.
+
+    Raises ProtocolError not_found, and what `identify` raises.
+    """
     found = messages.status(request, id, now_ms=now_ms, deps=deps.apps)
     if found.group is None:
         return found

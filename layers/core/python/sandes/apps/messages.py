@@ -36,7 +36,7 @@ from sandes.store.dynamo import ConditionFailed
 from sandes.store.inbox import InboxStore
 
 EXPIRES_AFTER_SECONDS: dict[str, int] = {"notice": 30 * 86_400, "transaction": 7 * 86_400, "alert": 86_400}
-"""By category, where the app says nothing; never longer than the stage allows."""
+"""The default lifetime by category. It is never longer than the stage allows."""
 
 UNKNOWN_RECIPIENT = "unknown_recipient"
 _LIST_QUERIES = 8
@@ -66,7 +66,7 @@ class AppsDependencies:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A message's text and how it is to be shown. `template` is `name@version`; `deadline` epoch seconds."""
+    """Holds the text of a message and how to show it. `template` is `name@version`; `deadline` is epoch seconds."""
 
     text: str
     template: str | None
@@ -79,7 +79,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A message as it is to be stored. `final`: it has an outcome already, of which the app is to hear."""
+    """Holds a message before it is stored. `final` messages have their last status already, and need an event."""
 
     message: AppMessage
     envelopes: Sequence[Envelope]
@@ -92,7 +92,7 @@ class Composed:
 def write(
     content: app_api.Content, template: Template | None, variables: Mapping[str, str], *, deadline: int
 ) -> Written:
-    """The text of one message. `template` is what was found for the one that `content` names.
+    """Write the text of one message. `template` is the template that `content` names, if it was found.
 
     Raises ProtocolError unknown_template or template_variables.
     """
@@ -111,7 +111,7 @@ def write(
 
 
 def deadline_of(content: app_api.Content, *, now_seconds: int, max_expiry_seconds: int) -> int:
-    """When it expires, epoch seconds. Raises ProtocolError invalid_request for one too near or too far."""
+    """Return the expiry in epoch seconds. Raises ProtocolError invalid_request if it is too near or too far."""
     if content.expires_at is None:
         return now_seconds + min(EXPIRES_AFTER_SECONDS[content.category], max_expiry_seconds)
     deadline = int(content.expires_at.timestamp())
@@ -136,7 +136,7 @@ def compose(
     batch: str | None = None,
     magic: Outcome | None = None,
 ) -> Composed:
-    """Seal a message to every device of its recipient. Without a device it has failed: `unknown_recipient`."""
+    """Seal a message to every device of its recipient. Without devices, it fails with `unknown_recipient`."""
     envelopes: list[Envelope] = []
     if routes and routes.devices:
         body = notice_body(
@@ -178,11 +178,11 @@ def compose(
 def create(
     request: AppRequest, body: app_api.NewMessage, *, now_ms: int, deps: AppsDependencies
 ) -> tuple[app_api.MessageAccepted, list[Window]]:
-    """Store a message for every device of its recipient, then try to hand it over; or answer a repetition as before.
+    """Store a message for every device of its recipient, then try to push it, or answer a repetition as before.
 
-    Also gives how the app's quotas stand (nothing for a repetition). Raises ProtocolError: what `identify` raises,
-    invalid_phone, not_a_guest, unknown_template, template_variables, invalid_request (expires_at), quota_exceeded,
-    idempotency_mismatch. Nothing is stored then.
+    Also return the app's quotas (none for a repetition). Raises ProtocolError invalid_phone, not_a_guest,
+    unknown_template, template_variables, invalid_request (expires_at), quota_exceeded, idempotency_mismatch, and what
+    `identify` raises. Nothing is stored then.
     """
     address = read_address(body.to, deps.pepper)
     by, now_seconds = request.request_hash(deps.pepper), now_ms // 1000
@@ -239,7 +239,7 @@ def create(
 
 
 def hand_over(made: Composed, routes: Routes, *, now_ms: int, deps: AppsDependencies) -> None:
-    """Push a stored message to live sockets, and note it as sent if one of them took it."""
+    """Push a stored message to live sockets, and record it as sent if one of them accepted it."""
     if not made.envelopes:
         return
     pushed = deps.push(made.envelopes, routes, now_seconds=now_ms // 1000)
@@ -254,7 +254,7 @@ def repeated(answer: Answer, request: AppRequest, pepper: Pepper) -> app_api.Mes
 
 
 def status(request: AppRequest, id: MessageId, *, now_ms: int, deps: AppsDependencies) -> app_api.Message:
-    """Raises ProtocolError: what `identify` raises, not_found."""
+    """Return the status of a message. Raises ProtocolError not_found, and what `identify` raises."""
     wanted = Wanted(message=id)
     caller = identify(request, wanted, scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
     return shown(own_message(caller), now_ms // 1000)
@@ -262,7 +262,7 @@ def status(request: AppRequest, id: MessageId, *, now_ms: int, deps: AppsDepende
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """None lets everything through."""
+    """Selects messages. A filter that is None selects all."""
 
     status: str | None = None
     category: str | None = None
@@ -278,9 +278,9 @@ class Filters:
 def page(
     request: AppRequest, filters: Filters, *, after: str | None, limit: int, now_ms: int, deps: AppsDependencies
 ) -> app_api.MessagePage:
-    """The newest first. A page may be short, or empty, with a cursor to go on with: filters are applied after reading.
+    """Return a page of messages, the newest first. It can be short or empty and still have a cursor.
 
-    Raises ProtocolError: what `identify` raises, invalid_cursor.
+    The reason is that filters apply after reading. Raises ProtocolError invalid_cursor, and what `identify` raises.
     """
     caller = identify(request, Wanted(), scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
     app, now_seconds = caller.app.id, now_ms // 1000
@@ -303,10 +303,10 @@ def page(
 
 
 def recall(request: AppRequest, id: MessageId, *, now_ms: int, deps: AppsDependencies) -> None:
-    """Take a message back while no device has acked it; where it is shown already, its bubble turns void.
+    """Recall a message while no device has acknowledged it. Devices that show it already mark it as invalid.
 
-    Recalling twice does no harm. A message to a group cannot be recalled: it is final once it is accepted. Raises
-    ProtocolError: what `identify` raises, not_found, already_delivered, already_final.
+    Repeating it is harmless. A message to a group cannot be recalled. Raises ProtocolError not_found,
+    already_delivered, already_final, and what `identify` raises.
     """
     wanted, now_seconds = Wanted(message=id), now_ms // 1000
     caller = identify(request, wanted, scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
@@ -344,7 +344,7 @@ def recall(request: AppRequest, id: MessageId, *, now_ms: int, deps: AppsDepende
 
 
 def _voids(message: AppMessage, app: App, routes: Routes | None, now_ms: int, deps: AppsDependencies) -> list[Envelope]:
-    """For the devices that the message was stored for and that are still there."""
+    """Build `control` envelopes for those devices that the message was stored for and that still exist."""
     stored = {inbox for inbox, _ in message.envelopes.rows}
     if routes is None:
         return []

@@ -1,5 +1,6 @@
-"""The SMS with a one-time password, where no device has acknowledged the code in time
-(docs/apps/README.md, "One-time passwords"). `otps` queues it, before it stores the OTP.
+"""Sends the SMS with a one-time password if no device has acknowledged the code in time.
+
+This module implements docs/apps/README.md, "One-time passwords". `otps` queues the SMS before it stores the OTP.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from sandes.store.inbox import InboxStore
 from sandes.store.otps import OtpChanged
 
 ORPHAN_SECONDS = 120
-"""A queued SMS whose OTP is not there after this time belongs to a request that failed."""
+"""A queued SMS that has no OTP after this time belongs to a failed request."""
 
 
 class OtpSms(Protocol):
     def send_text(self, phone: PhoneNumber, text: str, *, entity_id: str, template_id: str) -> None:
-        """Hand an SMS over, with the ids that India's operators ask for. Raises ProtocolError sms_unavailable."""
+        """Send an SMS with the ids that India's operators require. Raises ProtocolError sms_unavailable."""
         ...
 
 
@@ -44,15 +45,15 @@ class SmsDependencies:
 
 
 class NotYet(Exception):
-    """The queued SMS is to be looked at again later."""
+    """Reports that the queued SMS must come again later."""
 
 
 def send_sms(queued: Mapping[str, Any], *, queued_at: int, now_ms: int, deps: SmsDependencies) -> str:
-    """Send the SMS unless a device has acknowledged the code, or it is of no more use; what was done, for the log.
+    """Send the SMS unless a device has acknowledged the code or it is no longer valid. Return the outcome for the log.
 
-    At least once: a crash between the SMS and the note of it sends it again. An SMS over the budget of the hour is not
-    sent: its code would not be valid any more in the next hour. Raises NotYet if this send is not stored yet,
-    ProtocolError sms_unavailable, and StoreUnavailable.
+    A crash between the SMS and its record sends it again. An SMS over the hourly budget is not sent, because its code
+    would be invalid in the next hour. Raises NotYet if this send is not stored yet, ProtocolError sms_unavailable, and
+    StoreUnavailable.
     """
     now_seconds = now_ms // 1000
     id = str(queued["otp"])

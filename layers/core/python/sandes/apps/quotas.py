@@ -1,7 +1,7 @@
-"""What an app may send in a minute and in a day (docs/adr/0012).
+"""The quotas of an app for a minute and a day (docs/adr/0012).
 
-A function environment takes a share of the app's allowance with one conditional write and spends it in memory: the
-count in the table never passes the quota, and what an environment has not spent when it ends is lost to the window.
+An execution environment takes a share of the app's allowance with one conditional write and spends it in memory. The
+count in the table never exceeds the quota. What an environment has not spent when it ends is lost for the window.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from sandes.store.deliveries import DeliveryStore
 from sandes.store.transaction import Update
 
 MINUTE, DAY = 60, 86_400
-_SHARES = 100  # a share is a hundredth of the quota: so much at most is lost when an environment ends
+_SHARES = 100  # a hundredth of the quota, the most that is lost when an environment ends
 _LARGEST_SHARE = 50
 _KEEP_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`used` is what environments have taken of `limit`; `resets_at` is epoch seconds."""
+    """Describes a window. `used` is what environments have taken of `limit`; `resets_at` is epoch seconds."""
 
     seconds: int
     limit: int
@@ -38,7 +38,7 @@ class Window:
 
 
 class _Counted(NamedTuple):
-    """Which quota: of whose keys, of which kind, for how long."""
+    """Names a quota: the app, the kind of its keys, and the window."""
 
     app: AppId
     test: bool
@@ -54,16 +54,16 @@ class _Share:
 
 @dataclass(slots=True)
 class Quotas:
-    """Kept for the life of a function environment."""
+    """Takes from quotas. It lives as long as its execution environment."""
 
     store: DeliveryStore
     capacity: int = 1024
     _shares: OrderedDict[_Counted, _Share] = field(default_factory=OrderedDict)
 
     def take(self, app: App, count: int, *, test: bool, now_seconds: int) -> list[Window]:
-        """Take `count` of both quotas of one kind of keys; how they stand, the minute first.
+        """Take `count` from both quotas of one kind of keys. Return the windows, the minute first.
 
-        Raises ProtocolError quota_exceeded with the seconds until the window ends; nothing is taken of either then.
+        Raises ProtocolError quota_exceeded with the seconds until the window ends; nothing is taken from either then.
         """
         allowed = app.allowance(test=test)
         counted = _Counted(app.id, test, MINUTE)
@@ -75,14 +75,17 @@ class Quotas:
             raise
 
     def give_back(self, app: App, windows: Sequence[Window], count: int, *, test: bool) -> list[Window]:
-        """Give back what `take` has just taken, after a later refusal. Returns the quotas afterwards.
+        """Give back what `take` has just taken, after a later refusal. Return the windows afterwards.
 
-        What is given back stays with this environment, for its next request in the same window.
+        This environment keeps it for its next request in the same window.
         """
         return [self._give_back(_Counted(app.id, test, window.seconds), window, count) for window in windows]
 
     def taking_day(self, app: App, count: int, *, test: bool, now_seconds: int) -> Update:
-        """Part of a transaction that starts a batch: all of it fits into what is left of the day, or it fails."""
+        """Build the operation that takes a whole batch from the day's quota, in the transaction that starts it.
+
+        The transaction fails if the rest of the day is too small.
+        """
         window = now_seconds // DAY
         return self.store.taking(
             app.id,
@@ -94,7 +97,7 @@ class Quotas:
         )
 
     def take_minute(self, app: App, count: int, *, test: bool, now_seconds: int) -> None:
-        """For a part of a batch, of at most `batch_pace`. Raises ProtocolError quota_exceeded."""
+        """Take a part of a batch, at most `batch_pace`, from the minute. Raises ProtocolError quota_exceeded."""
         self._take(_Counted(app.id, test, MINUTE), batch_pace(app, test=test), count, now_seconds)
 
     def usage(self, app: App, *, test: bool, now_seconds: int) -> list[Window]:
@@ -123,12 +126,12 @@ class Quotas:
     def _give_back(self, counted: _Counted, taken: Window, count: int) -> Window:
         share = self._shares.get(counted)
         if share is None or (share.window + 1) * taken.seconds != taken.resets_at:
-            return taken  # another window has begun: there is nothing to give back to
+            return taken  # another window has begun, so there is nothing to give back to
         share.left += count
         return replace(taken, used=share.used - share.left)
 
     def _refill(self, counted: _Counted, limit: int, *, count: int, share: _Share, now_seconds: int) -> None:
-        """A share more, or if there is not as much left, just what is needed."""
+        """Take another share or, if less is left, just as much as needed."""
         seconds = counted.seconds
         ends_at = (share.window + 1) * seconds
         whole = max(count, min(limit // _SHARES, _LARGEST_SHARE))
@@ -148,12 +151,12 @@ class Quotas:
 
 
 def batch_pace(app: App, *, test: bool) -> int:
-    """How much of the app's minute its batches may fill: a fifth is left to its codes and single messages."""
+    """Return how much of the app's minute its batches may use. A fifth is left to its codes and single messages."""
     return max(1, app.allowance(test=test).per_minute * 4 // 5)
 
 
 def day_ends_in(now_seconds: int) -> int:
-    """Seconds until a day's quota starts anew."""
+    """Return the seconds until the day's quota starts again."""
     return DAY - now_seconds % DAY
 
 

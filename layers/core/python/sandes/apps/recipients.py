@@ -1,4 +1,4 @@
-"""Whom an app writes to: reading the address, guests of trial apps, magic recipients of test keys."""
+"""Recipients of an app: reading addresses, guests of trial apps, magic recipients of test keys."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ MAGIC: dict[str, Outcome] = {
     "+990000000004": "expired",
     "+990000000005": "failed",
 }
-"""Numbers for test keys: nobody has them (country code 990 is not assigned), each simulates an outcome."""
+"""Numbers for test keys, each of which simulates an outcome. Nobody has them, because country code 990 is not
+assigned.
+"""
 
 MAGIC_CODE = "12345678"
 """The code of an OTP to a magic recipient, cut to its length."""
@@ -30,7 +32,9 @@ MAGIC_CODE = "12345678"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`indexes` are the pseudonyms of `phone`. Exactly one of `phone`, `account` and `magic` is set."""
+    """Holds a recipient. `indexes` are the pseudonyms of `phone`. Exactly one of `phone`, `account` and `magic`
+    is set.
+    """
 
     phone: PhoneNumber | None
     indexes: tuple[str, ...]
@@ -43,12 +47,13 @@ class Address:
 
     @property
     def index(self) -> str | None:
-        """The pseudonym under which the number's account is found."""
+        """Return the pseudonym under which the number's account is found."""
         return self.indexes[0] if self.indexes else None
 
     def subjects(self, account: AccountId | None) -> list[str]:
-        """Whom limits are kept for: the same for a number and the account behind it, and one for each value of the
-        pepper for a number that has none.
+        """Return the subjects of limits: the account, also for its number.
+
+        A number without an account has one subject for each value of the pepper.
         """
         known = self.account or account
         if known:
@@ -57,7 +62,7 @@ class Address:
 
 
 def magic_outcome(subject: str) -> Outcome | None:
-    """What a magic recipient simulates, read off its subject; None for anybody else's."""
+    """Return the outcome that a magic recipient's subject simulates, or None for any other subject."""
     kind, _, name = subject.partition(":")
     return next((outcome for outcome in MAGIC.values() if kind == "phone" and outcome == name), None)
 
@@ -71,7 +76,7 @@ def simulated(phone: str) -> Outcome | None:
 
 
 def read_address(to: Recipient, pepper: Pepper, *, pointer: str = "/to/phone") -> Address:
-    """Raises ProtocolError invalid_phone."""
+    """Read a recipient. Raises ProtocolError invalid_phone."""
     if to.account is not None:
         return Address(None, (), to.account, None)
     text = to.phone or ""
@@ -88,16 +93,16 @@ def read_address(to: Recipient, pepper: Pepper, *, pointer: str = "/to/phone") -
 
 
 def check_reach(caller: AppCaller, address: Address) -> None:
-    """Raises ProtocolError not_a_guest where a trial app or test key may not write to this address.
+    """Check that the caller may write to this address. Raises ProtocolError not_a_guest.
 
-    Guests are known by number: an account id is nobody's guest.
+    A trial app or test key may only write to guests. Guests are numbers, so an account id is never a guest.
     """
     if not may_reach(caller.app, address, test=caller.key.test):
         raise ProtocolError(ErrorCode.NOT_A_GUEST)
 
 
 def may_reach(app: App, address: Address, *, test: bool) -> bool:
-    """`test`: said with a test key."""
+    """Tell whether the app may write to this address. `test` is true for a test key."""
     if address.magic:
         return test
     return not (test or app.mode == "trial") or not app.guests.isdisjoint(address.indexes)

@@ -1,8 +1,8 @@
-"""Make the changes of a large roster, some at a time (docs/adr/0022).
+"""Makes the changes of a large roster, some at a time (docs/adr/0022).
 
-The changes are kept sealed. The roster's row says how many of them have been made (written in the transaction that
-makes them) and how many members have been told of. So a run that comes again makes no change a second time, and what
-somebody has changed in the group since then stays. Events have ids that follow from the roster.
+The changes are stored encrypted. The roster's row counts how many have been made (in the transaction that makes them)
+and how many have been reported to members. A repeated run therefore makes no change twice, and later changes by others
+stay. The ids of events follow from the roster.
 """
 
 from __future__ import annotations
@@ -45,26 +45,27 @@ from sandes.store.membership_changes import Together
 from sandes.store.rosters import RosterStore
 
 START_AFTER_SECONDS = 1
-"""Long enough for the roster to be written that calls for the work."""
+"""The delay of the work, long enough for its roster to be written."""
 
 ORPHAN_SECONDS = 120
-"""Queued work whose roster is not there after this time belongs to a request that failed."""
+"""Queued work that has no roster after this time belongs to a failed request."""
 
 CHUNK = 30
-"""The most changes in one transaction. There are fewer where they take more than its operations."""
+"""The most changes in one transaction. There are fewer if they need more operations than it allows."""
 
 TOLD_AT_ONCE = 8
-"""Each is four calls, one after the other; a client keeps ten connections."""
+"""The concurrent reports. Each is four calls, one after the other, and a client has ten connections."""
 
 RUN_SECONDS = 8
-"""After so long the rest is queued anew, behind the rosters of others."""
+"""How long a run takes. The rest is then queued again, behind the rosters of others."""
 
 _MOST_OPERATIONS = 98
 _NOT_YET_SECONDS = 5
 
 MOST_LINKS = 2 * (2 * MAX_ROSTER_ROWS // CHUNK + ORPHAN_SECONDS // _NOT_YET_SECONDS)
-"""Bounds how many queue entries may lead to one another: twice what a roster needs that replaces every member of the
-largest group, at one chunk an entry."""
+"""The longest chain of queue entries: twice what a roster needs that replaces every member of the largest group, with
+one chunk in each entry.
+"""
 
 _TRIES = 4
 
@@ -76,12 +77,12 @@ TELLS = {
 
 
 class _Overtaken(Exception):
-    """Another run of the work has come in between, and goes on."""
+    """Reports that another run of the work has taken over."""
 
 
 @dataclass(frozen=True, slots=True)
 class RosterWorkDependencies:
-    """`clock_ms` is asked between chunks: work goes on for many seconds."""
+    """Holds the dependencies. `clock_ms` is read between chunks, because the work takes many seconds."""
 
     apps: AppStore
     directory: DirectoryStore
@@ -97,22 +98,22 @@ class RosterWorkDependencies:
 
 
 def job(app: AppId, group: GroupId, roster: str, *, until: int) -> dict[str, Any]:
-    """The queue's entry: references only. `until`: epoch seconds."""
+    """Build the queue's entry, which holds only references. `until` is epoch seconds."""
     return {"app": app_text(app), "group": id_text(group), "roster": roster, "until": until}
 
 
 def object_name(app: AppId, group: GroupId, roster: str) -> str:
-    """Of the changes that a roster makes."""
+    """Return the name of the object with a roster's changes."""
     return f"rows/rosters/{app_text(app)}/{id_text(group)}/{roster}"
 
 
 def object_owner(roster: str) -> bytes:
-    """What the sealed changes are bound to."""
+    """Return the context to which the changes are encrypted."""
     return f"roster/{roster}".encode()
 
 
 def event_of(group: Group, change: Change, actor: Actor, *, now_ms: int) -> GroupEvent:
-    """For the one whom it is about, and for admins."""
+    """Build the event for the member concerned and for admins."""
     joined = change.kind is ChangeKind.ADD
     return new_event(
         group.id,
@@ -127,7 +128,7 @@ def event_of(group: Group, change: Change, actor: Actor, *, now_ms: int) -> Grou
 
 
 def together_of(changes: Sequence[Change], ties: Mapping[AccountId, Tie], *, version: int, now_ms: int) -> Together:
-    """Keep the changes that are not so already; `version` is the group's before them."""
+    """Select the changes that are not in effect yet. `version` is the group's before them."""
     add, remove, roles, invited = [], [], [], []
     for change in changes:
         member = ties[change.account].member
@@ -135,7 +136,7 @@ def together_of(changes: Sequence[Change], ties: Mapping[AccountId, Tie], *, ver
             if member is not None:
                 remove.append(member)
         elif member is None:
-            if change.kind is ChangeKind.ADD:  # whose role was to change and who has left is not brought back
+            if change.kind is ChangeKind.ADD:  # a member who has left before a change of role is not brought back
                 add.append(Member(change.account, change.role, now_ms, version + 1))
                 if ties[change.account].invitation is not None:
                     invited.append(change.account)
@@ -145,9 +146,9 @@ def together_of(changes: Sequence[Change], ties: Mapping[AccountId, Tie], *, ver
 
 
 def work(queued: Mapping[str, Any], *, deps: RosterWorkDependencies) -> str:
-    """Make changes for some seconds and queue the rest; what was done, for the log. Raises StoreUnavailable.
+    """Make changes for some seconds and queue the rest. Return the outcome for the log. Raises StoreUnavailable.
 
-    An entry may come twice: the run that another one overtakes queues nothing, or there would be two from then on.
+    An entry may come twice. A run that another one has overtaken queues nothing, so that there are never two of them.
     """
     app, group = parse_app(queued["app"]), parse_group(queued["group"])
     name = object_name(app, group, queued["roster"])
@@ -171,7 +172,7 @@ def work(queued: Mapping[str, Any], *, deps: RosterWorkDependencies) -> str:
 
 
 def _apply(roster: Roster, app_id: AppId, name: str, deps: RosterWorkDependencies) -> Roster:
-    """The roster as it stands after this run. Raises _Overtaken."""
+    """Return the roster after this run. Raises _Overtaken."""
     app = deps.apps.read(app_id)
     if app is None:
         return _failed(roster, ErrorCode.NOT_FOUND, deps)
@@ -189,14 +190,14 @@ def _apply(roster: Roster, app_id: AppId, name: str, deps: RosterWorkDependencie
 
 
 def _failed(roster: Roster, code: ErrorCode, deps: RosterWorkDependencies) -> Roster:
-    """Another run may have been faster: then it stands as that one has left it."""
+    """Mark the roster as failed. If another run was faster, return the roster as that run has left it."""
     if deps.rosters.fail(roster, code.value, now_ms=deps.clock_ms()):
         return replace(roster, state="failed", failure=code.value)
     return deps.rosters.read(roster.group) or roster
 
 
 def _no_room(before: Group, after: Group) -> ErrorCode | None:
-    """Others may have joined, or been made admins, since the roster was compared with the group."""
+    """Return why the group has no room, or None. Others may have joined or become admins since the comparison."""
     if after.members > before.limit:
         return ErrorCode.GROUP_FULL
     if len(after.admins) > MAX_ADMINS and after.admins - before.admins:
@@ -205,7 +206,7 @@ def _no_room(before: Group, after: Group) -> ErrorCode | None:
 
 
 def _as_they_stand(changes: Sequence[Change], ties: Mapping[AccountId, Tie]) -> list[Change]:
-    """Return those of the changes that an earlier run has made and nobody has undone since."""
+    """Return the changes that an earlier run has made and nobody has reverted since."""
     standing = []
     for change in changes:
         member = ties[change.account].member
@@ -218,7 +219,7 @@ def _as_they_stand(changes: Sequence[Change], ties: Mapping[AccountId, Tie]) -> 
 
 
 class _Chunk:
-    """The next changes of a roster: made in one transaction, told, and then counted as done."""
+    """Holds the next changes of a roster. They are made in one transaction, reported, and then counted as done."""
 
     def __init__(
         self, roster: Roster, changes: Sequence[Change], run: str, telling: _Telling, deps: RosterWorkDependencies
@@ -231,7 +232,7 @@ class _Chunk:
         self._deps = deps
 
     def make(self) -> Roster:
-        """Return the roster as it stands then. Raises _Overtaken, or StoreUnavailable."""
+        """Return the roster afterwards. Raises _Overtaken, or StoreUnavailable."""
         for _ in range(_TRIES):
             try:
                 return self._try()
@@ -246,8 +247,8 @@ class _Chunk:
                 if stands.run != self._run:
                     raise _Overtaken from None
                 if stands.done > self._roster.done:
-                    return stands  # counted by this run, whose answer was lost
-                self._roster = stands  # made by this run, whose answer was lost
+                    return stands  # this run has counted them, but its answer was lost
+                self._roster = stands  # this run has made them, but its answer was lost
         raise StoreUnavailable
 
     def _try(self) -> Roster:
@@ -277,7 +278,7 @@ class _Chunk:
     def _fitting(
         self, group: Group, some: Sequence[Change], ties: Mapping[AccountId, Tie]
     ) -> tuple[Sequence[Change], Together]:
-        """Return as many of the changes as one transaction takes, and what of them is to be done."""
+        """Return as many of the changes as one transaction allows, and the part of them to make."""
         permitted = list(self._permitted(group, some))
         while True:
             together = together_of(
@@ -288,7 +289,7 @@ class _Chunk:
             some = some[:-1]
 
     def _made(self, group: Group, together: Together, made: int) -> Group:
-        """Make changes and note in the same transaction that they are made. Raises GroupRaced."""
+        """Make changes and record in the same transaction that they are made. Raises GroupRaced."""
         noting = self._deps.rosters.making(self._roster, made, run=self._run)
         if together.operations(group):
             group = self._deps.changes.together(group, together, now_seconds=self._now_ms // 1000, beside=[noting])
@@ -298,7 +299,7 @@ class _Chunk:
         return group
 
     def _told(self, group: Group, changes: Sequence[Change]) -> Roster:
-        """Tell everybody of the changes that are made, and count them as done. Raises GroupRaced."""
+        """Report the made changes to everybody concerned, and count them as done. Raises GroupRaced."""
         roster, is_last = self._roster, self._roster.made == len(self._all)
         self._telling.each(group, changes, now_ms=self._now_ms)
         if is_last:
@@ -308,7 +309,9 @@ class _Chunk:
         return replace(roster, done=roster.made, state="done" if is_last else "applying", run=self._run)
 
     def _permitted(self, group: Group, changes: Sequence[Change]) -> Iterator[Change]:
-        """Leave out people whom the group is not for any more: an official's verification may have ended meanwhile."""
+        """Yield the changes without those for people who may not be in the group. A verification may have ended
+        meanwhile.
+        """
         asked = [change.account for change in changes if change.kind is not ChangeKind.REMOVE]
         people: Mapping[AccountId, Known] = self._deps.directory.people(asked)
         for change in changes:
@@ -319,7 +322,7 @@ class _Chunk:
 
 
 class _Telling:
-    """What a roster changes. Told again, it is told once: ids follow from the roster and from whom it is about."""
+    """Reports a roster's changes. A repeated report has the same ids, which follow from roster and subject."""
 
     def __init__(self, roster: Roster, actor: Actor, deps: RosterWorkDependencies) -> None:
         self._roster = roster
@@ -327,7 +330,7 @@ class _Telling:
         self._deps = deps
 
     def each(self, group: Group, changes: Sequence[Change], *, now_ms: int) -> None:
-        """To everybody whom one of the changes is about."""
+        """Report each change to the member concerned."""
 
         def tell(change: Change) -> None:
             event = self._named(event_of(group, change, self._actor, now_ms=now_ms), change.account)
@@ -336,7 +339,9 @@ class _Telling:
         runtime.together(tell, changes, at_once=TOLD_AT_ONCE)
 
     def that_members_changed(self, group: Group | None) -> None:
-        """To those who stay, once the roster ends, however it ends. A group that is gone has nobody to tell."""
+        """Report the end of the roster to the remaining members, also after a failure. Do nothing if the group
+        is gone.
+        """
         if group is None or not group.live:
             return
         now_ms = self._deps.clock_ms()

@@ -1,6 +1,6 @@
-"""Rosters as pure functions: reading rows, and what a roster changes in a group (docs/apps/groups.md, "Rosters").
+"""Rosters as pure functions: reading rows, and computing the changes (docs/apps/groups.md, "Rosters").
 
-A bad row stops no other: it is told with its number and a code, and names nobody.
+An invalid row does not stop the others. Its fault has the row's number and a code, and names nobody.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DUPLICATE = "duplicate"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row that can be read. Exactly one of `indexes` (pseudonyms of a number) and `account` is set."""
+    """Holds a readable row. Exactly one of `indexes` (pseudonyms of a number) and `account` is set."""
 
     row: int
     indexes: tuple[str, ...]
@@ -37,13 +37,13 @@ class Entry:
 
     @property
     def index(self) -> str:
-        """The pseudonym under which the number's account is found; empty without a number."""
+        """Return the pseudonym under which the number's account is found, or an empty text without a number."""
         return self.indexes[0] if self.indexes else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Who is to be in the group, by account, and what was wrong with other rows."""
+    """Holds the intended members, by account, and the faults of other rows."""
 
     roles: Mapping[AccountId, Role]
     rows: Mapping[AccountId, int]
@@ -52,7 +52,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`changes` in the order in which they are to be made."""
+    """Holds the `changes` in the order in which to make them."""
 
     changes: Sequence[Change]
     unchanged: int
@@ -71,7 +71,10 @@ class Difference:
 
 
 def read_rows(rows: Iterable[RosterRow], pepper: Pepper) -> tuple[list[Entry], list[RosterFault]]:
-    """Rows as entries, and the faults of those that are none. Numbers of no one country give `unknown_recipient`."""
+    """Return the entries of valid rows, and the faults of the others.
+
+    A valid number that belongs to no single country gets `unknown_recipient`.
+    """
     entries, faults = [], []
     for number, row in enumerate(rows, start=1):
         read = _read(number, row, pepper)
@@ -108,9 +111,10 @@ def settle(
     fault_of: Callable[[AccountId, Role], str | None],
     faults: Iterable[RosterFault] = (),
 ) -> Wanted:
-    """Whom the entries name: `accounts` by pseudonym of their numbers. Of two rows for one person the first counts.
+    """Find the intended members. `accounts` is by pseudonym of their numbers. The first of two rows about a person
+    counts.
 
-    `fault_of` says why somebody may not be in the group, or not in this role.
+    `fault_of` returns why an account may not be in the group in this role.
     """
     roles: dict[AccountId, Role] = {}
     rows: dict[AccountId, int] = {}
@@ -131,7 +135,7 @@ def settle(
 
 
 def difference(members: Mapping[AccountId, Role], wanted: Wanted) -> Difference:
-    """What is to be done so that the members are those wanted, and nobody else. Of admins, the old ones go first."""
+    """Return the changes after which the group has exactly the intended members. Old admins lose their role first."""
     removed = [Change(ChangeKind.REMOVE, account) for account in members if account not in wanted.roles]
     changed = [
         Change(ChangeKind.SET_ROLE, account, role)
@@ -154,7 +158,7 @@ _CHANGE_BYTES = 2 + ACCOUNT_BYTES
 
 
 def encode_changes(changes: Iterable[Change]) -> bytes:
-    """10 bytes a change: what is kept, sealed, while they are being made."""
+    """Encode changes in 10 bytes each. They are stored encrypted while they are being made."""
     return b"".join(bytes((change.kind, _ROLE_NUMBERS[change.role])) + change.account for change in changes)
 
 

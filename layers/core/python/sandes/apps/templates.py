@@ -1,7 +1,7 @@
-"""Templates: rendering, what they ask for, and how long the result is as an SMS (docs/apps/README.md, "Templates").
+"""Templates: rendering, their variables, and the length of the result as an SMS (docs/apps/README.md, "Templates").
 
-A template is text and `{{ name }}`, and nothing else. What people approve is what is sent: every other character of the
-text arrives as it was approved, and a text with anything that looks like another language's markup is refused.
+A template consists of text and `{{ name }}`. The approved text is sent unchanged except for its variables. A text with
+the markup of any other template language is refused.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.faults import fault
 
 CODE = "code"
-"""The variable that stands for the code in templates of OTPs; apps do not give it."""
+"""The variable for the code in templates of OTPs. Apps do not give it."""
 
 GSM_7 = set(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
     "abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 GSM_7_TWO = set("^{}\\[~]|€")
-"""GSM 03.38: the basic alphabet, and the characters that take the place of two."""
+"""GSM 03.38: the basic alphabet, and the characters that count as two."""
 
 _NAME = re.compile(VARIABLE_NAME)
 _VARIABLE = re.compile(r"\{\{[ \t]*([^\s{}]*)[ \t]*\}\}")
@@ -36,12 +36,13 @@ _MARKUP = re.compile(
     rf"\{{[{_UNSEEN_MARKS}]*[{{%#]|[}}%#][{_UNSEEN_MARKS}]*\}}|\{{{_APART}#{_APART}\w+{_APART}#{_APART}\}}"
     rf"|[<\u2039\u00ab]{_APART}#{_APART}\w+{_APART}#{_APART}[>\u203a\u00bb]"
 )
-"""Searched in form NFKC, in which braces of full width are braces. Also with invisible characters between, and a
-placeholder of operators with blanks in it.
+"""Markup of other template languages, also with invisible characters inside, and operators' placeholders with blanks.
+
+It is searched in form NFKC, which converts full-width braces to braces.
 """
 
 _CONSTANTS = frozenset(("true", "false", "none"))
-"""Constants in most template languages, so nobody may mean a variable by them."""
+"""Constants of most template languages, which nobody can intend as names of variables."""
 
 _ONLY = "only text and {{ name }} may stand in a template"
 _PLACEHOLDER = (
@@ -51,19 +52,19 @@ _PLACEHOLDER = (
 _NAMES = "names are lower-case letters, digits and _, a letter first, at most 32"
 
 _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Drawn as nothing, although Unicode counts them as letters, marks or symbols."""
+"""Characters that are drawn as nothing, although Unicode counts them as letters, marks or symbols."""
 
 
 def names_in(text: str) -> frozenset[str]:
-    """The variables a text names. Raises ValueError for anything but text and plain `{{ name }}`, or a name that no
-    request can give.
+    """Return the variables of a text. Raises ValueError for any other markup, or for a name that no request can
+    give.
     """
     return frozenset(_parts(text)[1::2])
 
 
 @lru_cache(maxsize=512)
 def _parts(text: str) -> tuple[str, ...]:
-    """Text and names in turn, text first and last. Raises ValueError as `names_in`."""
+    """Return text and names alternately, beginning and ending with text. Raises ValueError like `names_in`."""
     parts = tuple(_VARIABLE.split(text))
     for index, part in enumerate(parts):
         if index % 2:
@@ -78,14 +79,15 @@ def _parts(text: str) -> tuple[str, ...]:
 
 
 def _line(parts: tuple[str, ...], index: int, offset: int = 0) -> str:
-    """Return where a part of the text begins."""
+    """Return the line in which a part of the text begins."""
     before = sum(part.count("\n") for part in parts[:index]) + parts[index].count("\n", 0, offset)
     return f"line {before + 1}"
 
 
 def check_variables(template: Template, variables: Mapping[str, str]) -> None:
-    """Raises ProtocolError template_variables with a pointer for each that is missing, unknown, or empty although the
-    template does not allow that.
+    """Check the variables. Raises ProtocolError template_variables with a pointer for each fault.
+
+    A fault is a missing or unknown variable, or an empty one that the template does not allow to be empty.
     """
     empty = {name for name, value in variables.items() if is_blank(value)} & template.variables
     faults = [
@@ -115,7 +117,8 @@ def _is_seen(char: str) -> bool:
 def render(template: Template, variables: Mapping[str, str], *, language: str, code: str | None = None) -> str:
     """Return the text in the language, or in English if the template has none in this language.
 
-    Raises ProtocolError unknown_template for a version whose text is no template any more: it is not sent with holes.
+    Raises ProtocolError unknown_template for a version whose text is no longer a valid template. It is not sent with
+    holes.
     """
     text = template.texts[template.language(language)]
     try:
@@ -129,10 +132,10 @@ def render(template: Template, variables: Mapping[str, str], *, language: str, c
 
 
 def sms_segments(text: str) -> tuple[int, str]:
-    """Count the SMS for a text, and tell the encoding (3GPP TS 23.038: 160, or 153 each; UCS-2: 70, or 67 each).
+    """Return the number of SMS for a text, and their encoding.
 
-    A character of two units, an escape of GSM-7 or a surrogate pair, is not split between two parts: the first part
-    ends a unit early.
+    3GPP TS 23.038: GSM-7 has 160 characters, or 153 in each part; UCS-2 has 70, or 67. A character of two units, an
+    escape of GSM-7 or a surrogate pair, is not split: the part before it ends a unit early.
     """
     if all(char in GSM_7 or char in GSM_7_TWO for char in text):
         sizes, alone, joined, encoding = [2 if char in GSM_7_TWO else 1 for char in text], 160, 153, "GSM-7"

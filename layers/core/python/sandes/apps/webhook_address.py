@@ -1,8 +1,7 @@
-"""Where webhooks may go: to public https addresses, found so again before every post
-(docs/apps/webhooks.md, "Addresses").
+"""Checks before every post that a webhook is at a public https address (docs/apps/webhooks.md, "Addresses").
 
-A name is resolved once, every address that it has is checked, and the connection goes to one of those very addresses:
-a name that says something else a moment later (DNS rebinding) leads nowhere.
+A name is resolved once, all its addresses are checked, and the connection goes to one of them. A name that resolves to
+another address a moment later (DNS rebinding) has no effect.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 _URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
-_NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")  # as the last label: some resolvers read it as an address
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")  # as the last label, some resolvers read it as an address
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class AddressRefused(Exception):
-    """A webhook may not go there; `reason` is a word that the app is told."""
+    """Reports that webhooks may not post to this address. The app gets `reason`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -37,18 +36,18 @@ class AddressRefused(Exception):
 
 
 class NameNotResolved(Exception):
-    """A name has no address, or none was found in time."""
+    """Reports that a name has no address, or that none was found in time."""
 
 
 class Resolver(Protocol):
     def addresses(self, host: str, port: int) -> Sequence[str]:
-        """Every address that a name has now, in the order in which to try them. Raises NameNotResolved."""
+        """Return every address of a name, in the order in which to try them. Raises NameNotResolved."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A checked URL: `target` is its path and query, `addresses` those that may be connected to."""
+    """Holds a checked URL. `target` is its path and query. Connections may go to `addresses`."""
 
     scheme: str
     host: str
@@ -64,16 +63,16 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class AddressRule:
-    """`networks`: private ones that webhooks may go to all the same, on any port and without TLS too.
+    """Checks URLs. Webhooks may also go to the private `networks`, on any port and without TLS.
 
-    For deployments inside a government's own network; empty everywhere else.
+    These are for deployments inside a government's own network, and empty everywhere else.
     """
 
     resolver: Resolver
     networks: tuple[Network, ...] = ()
 
     def check(self, url: str) -> Destination:
-        """Raises AddressRefused.
+        """Check a URL. Raises AddressRefused.
 
         Reasons: url, scheme, credentials, fragment, host, port, not_resolved, private_address.
         """
@@ -101,12 +100,12 @@ class AddressRule:
 
 
 def networks_of(text: str) -> tuple[Network, ...]:
-    """CIDR blocks with commas between them. Raises ValueError."""
+    """Parse CIDR blocks separated by commas. Raises ValueError."""
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def is_public(address: Address) -> bool:
-    """Whether anybody on the internet could reach it, also through the IPv4 address that an IPv6 one stands for."""
+    """Tell whether the address is public. An IPv6 address that embeds an IPv4 address counts as the latter."""
     if isinstance(address, IPv4Address):
         return address.is_global and not address.is_multicast
     inner = address.ipv4_mapped or address.sixtofour
@@ -118,7 +117,9 @@ def is_public(address: Address) -> bool:
 
 
 def _split(url: str) -> SplitResult:
-    """Refuses what URL parsers read differently: white space, control characters, backslashes, other alphabets."""
+    """Split a URL. Refuses what URL parsers read differently: white space, control characters, backslashes,
+    non-ASCII.
+    """
     if not _URL_CHARACTERS.fullmatch(url) or "\\" in url:
         raise AddressRefused("url")
     try:
@@ -136,7 +137,7 @@ def _split(url: str) -> SplitResult:
 
 def _host(parts: SplitResult) -> str:
     host = parts.hostname or ""
-    if "%" in host:  # the zone of an IPv6 address, or something to be decoded
+    if "%" in host:  # the zone of an IPv6 address, or an escape
         raise AddressRefused("host")
     if parts.netloc.startswith("["):
         try:

@@ -1,7 +1,7 @@
-"""Bringing one event to one webhook: a signed post, retried for 75 hours (docs/apps/webhooks.md, "Retries").
+"""Delivers one event to one webhook: a signed post, retried for 75 hours (docs/apps/webhooks.md, "Retries").
 
-The next attempt is queued before this one is written down (docs/adr/0014): a crash between the two leads to a post too
-many, which its number tells, and never to one too few.
+The next attempt is queued before this one is recorded (docs/adr/0014). A crash in between leads to one post too many,
+which receivers recognise by its id, but never to one too few.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ RETRY_AFTER_SECONDS = (
     20 * HOUR,
     24 * HOUR,
 )
-"""After each failed attempt: the schedule of Standard Webhooks, 75 h 35 min in all."""
+"""The waits after failed attempts: the schedule of Standard Webhooks, 75 h 35 min in all."""
 
 ATTEMPTS = len(RETRY_AFTER_SECONDS) + 1
 LONGEST_DELAY_SECONDS = 900
-"""SQS's longest: longer waits are made of several."""
+"""The longest delay of SQS. Longer waits consist of several delays."""
 
 ORPHAN_SECONDS = 120
-"""A queued event that is not there after this time belongs to a change that failed."""
+"""A queued event that is absent after this time belongs to a failed change."""
 
 NOT_YET_SECONDS = 5
 _JITTER = 0.05
@@ -54,15 +54,19 @@ MOST_LINKS = 2 * (
     + ATTEMPTS
     + ORPHAN_SECONDS // NOT_YET_SECONDS
 )
-"""Bounds how many queue entries may lead to one another: twice what a webhook that fails for 100 hours needs, which is
-the longest that a receiver can ask for by `Retry-After`."""
+"""The longest chain of queue entries: twice what a webhook needs that fails for 100 hours, the longest time that a
+receiver can request by `Retry-After`.
+"""
 
 GONE = 410
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`status` is None where no answer came; `error` says why then. `retry_after_seconds` as the answer asked for."""
+    """Holds the answer to a post. `status` is None without an answer; `error` then says why.
+
+    `retry_after_seconds` is the receiver's request.
+    """
 
     status: int | None
     error: str | None = None
@@ -75,7 +79,7 @@ class Reply:
 
 class Poster(Protocol):
     def post(self, to: Destination, headers: Mapping[str, str], body: bytes) -> Reply:
-        """Post once, within 15 s, to one of the destination's addresses; redirects are not followed. Never raises."""
+        """Post once, within 15 s, to one of the destination's addresses, without following redirects. Never raises."""
         ...
 
 
@@ -90,15 +94,15 @@ class WebhookDeliveryDependencies:
 
 
 def entry(app: str, event: str, webhook: str, *, test: bool, attempt: int, run: int, not_before: int) -> dict[str, Any]:
-    """What is queued: `attempt` counts from 1 within a `run`, to be made at `not_before` (epoch seconds) or later."""
+    """Build a queue entry. `attempt` counts from 1 within a `run`, and is due at `not_before` (epoch seconds)."""
     made = {"app": app, "event": event, "webhook": webhook, "test": test}
     return made | {"attempt": attempt, "run": run, "not_before": not_before}
 
 
 def deliver(queued: Mapping[str, Any], *, now_ms: int, deps: WebhookDeliveryDependencies) -> str:
-    """Make one attempt if it is time and still wanted; what was done, for the log.
+    """Make one attempt if it is due and still needed. Return the outcome for the log.
 
-    At least once: a crash may repeat a post, with the same webhook-id. Raises StoreUnavailable.
+    A crash may repeat a post, with the same webhook-id. Raises StoreUnavailable.
     """
     now_seconds = now_ms // 1000
     if queued["not_before"] > now_seconds:
@@ -168,13 +172,13 @@ def _post(hook: Webhook, event: AppEvent, now_seconds: int, deps: WebhookDeliver
 
 
 def event_body(event: AppEvent) -> app_api.Event:
-    """As webhooks and the feed give it."""
+    """Build the event's form for webhooks and the feed."""
     at = datetime.fromtimestamp(event.at_ms / 1000, UTC)
     return app_api.Event.model_validate({"id": event.id, "type": event.type, "timestamp": at, "data": dict(event.data)})
 
 
 def _wait_seconds(attempt: int, asked: int | None, random: Callable[[], float]) -> int:
-    """The step after `attempt`; the receiver may ask for more, up to the step after that."""
+    """Return the wait after `attempt`. The receiver may ask for a longer one, up to the wait after the next attempt."""
     step = RETRY_AFTER_SECONDS[attempt - 1]
     most = RETRY_AFTER_SECONDS[min(attempt, len(RETRY_AFTER_SECONDS) - 1)]
     seconds = min(max(step, asked or 0), most)

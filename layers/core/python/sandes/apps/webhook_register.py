@@ -1,4 +1,4 @@
-"""Which webhooks an app has, whoever keeps them: the app itself, or its administrators (docs/apps/webhooks.md)."""
+"""Registers webhooks, for the app itself and for its administrators (docs/apps/webhooks.md)."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class WebhookRegister:
 
 
 def new(app: App, body: app_api.NewWebhook, *, test: bool, now_seconds: int, register: WebhookRegister) -> Webhook:
-    """Makes a webhook that is not registered yet. Raises ProtocolError: too_many_webhooks, webhook_address."""
-    if len(app.hooks(test=test)) >= MAX_WEBHOOKS:  # before anything is asked of a name server
+    """Build a webhook that is not stored yet. Raises ProtocolError too_many_webhooks, webhook_address."""
+    if len(app.hooks(test=test)) >= MAX_WEBHOOKS:  # before any question to a name server
         raise ProtocolError(ErrorCode.TOO_MANY_WEBHOOKS)
     _check_address(body.url, register)
     return Webhook(new_one_time_id(), body.url, _each_once(body.events), now_seconds, test)
 
 
 def change(hook: Webhook, body: app_api.ChangeWebhook, *, app: App, register: WebhookRegister) -> Webhook:
-    """Changes what the body names. Raises ProtocolError: not_found, webhook_address."""
+    """Change the fields that the body has. Raises ProtocolError not_found, webhook_address."""
     if body.url is not None:
         _check_address(body.url, register)
     if body.url is None and body.events is None and body.paused is None:
@@ -47,13 +47,13 @@ def change(hook: Webhook, body: app_api.ChangeWebhook, *, app: App, register: We
 
 
 def remove(hook: Webhook, *, app: App, register: WebhookRegister) -> None:
-    """Removes it: nothing is sent to it any more, nor tried again. Raises ProtocolError not_found."""
+    """Remove a webhook. Nothing is sent to it any more, also no retries. Raises ProtocolError not_found."""
     if not register.apps.remove_entry(app.id, "test webhook" if hook.test else "webhook", hook.id):
         raise ProtocolError(ErrorCode.NOT_FOUND)
 
 
 def one(hooks: Mapping[str, Webhook], id: str) -> Webhook:
-    """Finds one of the webhooks that the caller may see. Raises ProtocolError not_found."""
+    """Return one of the webhooks that the caller may see. Raises ProtocolError not_found."""
     hook = hooks.get(id)
     if hook is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -61,13 +61,13 @@ def one(hooks: Mapping[str, Webhook], id: str) -> Webhook:
 
 
 def all_of(hooks: Mapping[str, Webhook], register: WebhookRegister) -> list[app_api.Webhook]:
-    """Shows webhooks, the oldest first."""
+    """Return webhooks for an answer, the oldest first."""
     ordered = sorted(hooks.values(), key=lambda hook: (hook.created_at, hook.id))
     return [shown(hook, register) for hook in ordered]
 
 
 def shown(hook: Webhook, register: WebhookRegister) -> app_api.Webhook:
-    """Without its secret."""
+    """Return a webhook for an answer, without its secret."""
     return app_api.Webhook(
         id=hook.id,
         url=hook.url,
@@ -80,7 +80,7 @@ def shown(hook: Webhook, register: WebhookRegister) -> app_api.Webhook:
 
 
 def with_secret(hook: app_api.Webhook, register: WebhookRegister) -> app_api.Webhook:
-    """For the answer that it is registered with, and no other."""
+    """Add the secret, only for the answer to the registration."""
     return hook.model_copy(update={"secret": register.keys.secret(hook.id)})
 
 

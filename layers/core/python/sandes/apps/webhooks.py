@@ -1,4 +1,4 @@
-"""Webhooks of an app: registering, changing, testing, what became of each delivery, asking for one again
+"""Calls of apps about their webhooks: registering, changing, testing, deliveries, redelivery
 (docs/apps/webhooks.md).
 """
 
@@ -33,7 +33,7 @@ from sandes.store.transaction import Operation
 from sandes.store.webhooks import WebhookStore
 
 _LIST_QUERIES = 10
-"""Pages looked through for one answer where a filter leaves little of each."""
+"""The most pages that are read for one answer, if a filter leaves few rows of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,10 @@ class WebhookDependencies:
 
 
 def create(request: AppRequest, body: app_api.NewWebhook, *, now_ms: int, deps: WebhookDependencies) -> app_api.Webhook:
-    """Register a webhook and show its secret, which only the answer to this request does.
+    """Register a webhook and return it with its secret, which no other answer has.
 
-    A repeated request gets the first answer. Raises ProtocolError: what `identify` raises, webhook_address,
-    too_many_webhooks, idempotency_mismatch.
+    A repeated request gets the first answer. Raises ProtocolError webhook_address, too_many_webhooks,
+    idempotency_mismatch, and what `identify` raises.
     """
     caller, by, fingerprint = _identify_post(request, now_ms, deps)
     if caller.facts.answer:
@@ -79,19 +79,19 @@ def create(request: AppRequest, body: app_api.NewWebhook, *, now_ms: int, deps: 
 
 
 def _created(answer: Answer, fingerprint: bytes, deps: WebhookDependencies) -> app_api.Webhook:
-    """What is kept of the answer does not hold the secret, which can be derived again."""
+    """Repeat the first answer. Its stored form has no secret, which is derived again."""
     first = app_api.Webhook.model_validate_json(_first(answer, fingerprint))
     return webhook_register.with_secret(first, deps.register)
 
 
 def all_of(request: AppRequest, *, now_ms: int, deps: WebhookDependencies) -> app_api.WebhookList:
-    """The oldest first. Raises ProtocolError: what `identify` raises."""
+    """Return the webhooks, the oldest first. Raises ProtocolError: what `identify` raises."""
     caller = _identify(request, Wanted(), now_ms, deps)
     return app_api.WebhookList(webhooks=webhook_register.all_of(_hooks(caller), deps.register))
 
 
 def one(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> app_api.Webhook:
-    """Raises ProtocolError: what `identify` raises, not_found."""
+    """Return a webhook. Raises ProtocolError not_found, and what `identify` raises."""
     caller = _identify(request, Wanted(), now_ms, deps)
     return webhook_register.shown(webhook_register.one(_hooks(caller), id), deps.register)
 
@@ -99,7 +99,9 @@ def one(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies)
 def change(
     request: AppRequest, id: str, body: app_api.ChangeWebhook, *, now_ms: int, deps: WebhookDependencies
 ) -> app_api.Webhook:
-    """Change what the body names. Raises ProtocolError: what `identify` raises, not_found, webhook_address."""
+    """Change the fields that the body has. Raises ProtocolError not_found, webhook_address, and what `identify`
+    raises.
+    """
     caller = _identify(request, Wanted(), now_ms, deps)
     hook = webhook_register.one(_hooks(caller), id)
     changed = webhook_register.change(hook, body, app=caller.app, register=deps.register)
@@ -107,15 +109,18 @@ def change(
 
 
 def remove(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> None:
-    """Nothing is sent to it any more, nor tried again. Raises ProtocolError: what `identify` raises, not_found."""
+    """Remove a webhook. Nothing is sent to it any more, also no retries.
+
+    Raises ProtocolError not_found, and what `identify` raises.
+    """
     caller = _identify(request, Wanted(), now_ms, deps)
     webhook_register.remove(webhook_register.one(_hooks(caller), id), app=caller.app, register=deps.register)
 
 
 def test(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> app_api.WebhookDelivery:
-    """Send a `webhook.test` event to this webhook, whatever events it asks for.
+    """Send a `webhook.test` event to this webhook, whatever types it receives.
 
-    Raises ProtocolError: what `identify` raises, not_found, webhook_disabled, idempotency_mismatch.
+    Raises ProtocolError not_found, webhook_disabled, idempotency_mismatch, and what `identify` raises.
     """
     caller, by, fingerprint = _identify_post(request, now_ms, deps)
     if caller.facts.answer:
@@ -132,9 +137,9 @@ def test(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies
 def redeliver(
     request: AppRequest, id: str, event: str, *, now_ms: int, deps: WebhookDependencies
 ) -> app_api.WebhookDelivery:
-    """Send an event of the last 30 days to this webhook once more, with all attempts, whatever became of it before.
+    """Send an event of the last 30 days to this webhook again, with all attempts, whatever its delivery's state.
 
-    Raises ProtocolError: what `identify` raises, not_found, webhook_disabled, idempotency_mismatch, unavailable.
+    Raises ProtocolError not_found, webhook_disabled, idempotency_mismatch, unavailable, and what `identify` raises.
     """
     caller, by, fingerprint = _identify_post(request, now_ms, deps)
     if caller.facts.answer:
@@ -179,7 +184,7 @@ def _start(
     also: Sequence[Operation],
     deps: WebhookDependencies,
 ) -> app_api.WebhookDelivery:
-    """Queue the first attempt, then write down that it is due: an entry whose row never came is dropped."""
+    """Queue the first attempt, then record that it is due. An entry whose row is never written is dropped."""
     answer = Answer(fingerprint, _shown_delivery(new).model_dump_json(exclude_none=True))
     queued = entry(
         app_text(new.app), new.event, new.webhook, test=new.test, attempt=1, run=new.run, not_before=new.updated_at
@@ -211,9 +216,10 @@ def deliveries(
     now_ms: int,
     deps: WebhookDependencies,
 ) -> app_api.WebhookDeliveries:
-    """The newest events first. A page may be short, or empty, with a cursor: `state` is looked at after reading.
+    """Return a page of deliveries, the newest events first. It can be short or empty and still have a cursor.
 
-    Raises ProtocolError: what `identify` raises, not_found, invalid_cursor.
+    The reason is that `state` is checked after reading. Raises ProtocolError not_found, invalid_cursor, and what
+    `identify` raises.
     """
     caller = _identify(request, Wanted(), now_ms, deps)
     hook = webhook_register.one(_hooks(caller), id)
@@ -237,7 +243,7 @@ def deliveries(
     )
 
 
-# What the above is made of.
+# Shared parts
 
 
 def _identify(request: AppRequest, wanted: Wanted, now_ms: int, deps: WebhookDependencies) -> AppCaller:
@@ -250,7 +256,7 @@ def _hooks(caller: AppCaller) -> Mapping[str, Webhook]:
 
 
 def _identify_post(request: AppRequest, now_ms: int, deps: WebhookDependencies) -> tuple[AppCaller, str, bytes]:
-    """Also the keyed hashes by which a repetition is known, and known to be the same."""
+    """Identify the caller. Return the keyed hashes that recognise a repetition and its body, too."""
     by = request.request_hash(deps.pepper)
     caller = _identify(request, Wanted(request=by), now_ms, deps)
     answer = first_answer(request, caller, pepper=deps.pepper, now_seconds=now_ms // 1000, view=deps.view)

@@ -1,4 +1,4 @@
-"""Cancel an OTP, and mark the messages that hold a code invalid."""
+"""Cancels an OTP, and marks the messages that hold a code as invalid."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _TRIES = 4
 
 
 def cancel(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) -> None:
-    """No code of it is accepted from now on; its bubble turns void. Cancelling twice does no harm.
+    """Cancel an OTP: no code of it is accepted any more, and devices mark its message as invalid.
 
-    Raises ProtocolError: what `identify` raises, not_found, code_used.
+    Repeating it is harmless. Raises ProtocolError not_found, code_used, and what `identify` raises.
     """
     caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
     otp = own_otp(caller)
@@ -45,7 +45,7 @@ def cancel(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) 
 
 
 def void_envelopes(otp: Otp, sender: AppSender, reason: Void, now_ms: int, deps: OtpDependencies) -> list[Envelope]:
-    """`control` envelopes for the devices that hold the code."""
+    """Build the `control` envelopes for the devices that hold the code."""
     if otp.targets is None:
         return []
     content = Content(

@@ -1,4 +1,4 @@
-"""How many codes a recipient is sent: per app, and over all apps."""
+"""Limits how many codes a recipient gets: from each app, and from all apps."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from sandes.protocol.errors import ErrorCode, ProtocolError
 
 SHORT_WINDOW_SECONDS, SHORT_WINDOW_SENDS = 15 * 60, 5
 LONG_WINDOW_SECONDS, LONG_WINDOW_SENDS = 86_400, 10
-"""Per app and recipient."""
+"""The windows and the most sends from one app to one recipient."""
 
 ALL_APPS_SENDS = 30
-"""Per recipient and day, over all apps."""
+"""The most sends to one recipient in a day, from all apps."""
 
 _LOG_ENTRY_BYTES = 12
 
 
 def logged(log: bytes, app: AppId, now_seconds: int) -> bytes:
-    """The log with this send. Raises ProtocolError recipient_limited with the seconds until one is allowed again."""
+    """Return the log with this send. Raises ProtocolError recipient_limited with the seconds until the next allowed
+    send.
+    """
     entries = [log[start : start + _LOG_ENTRY_BYTES] for start in range(0, len(log), _LOG_ENTRY_BYTES)]
     sent = [(entry[:8], int.from_bytes(entry[8:], "big")) for entry in entries]
     recent = [(by, at) for by, at in sent if at > now_seconds - LONG_WINDOW_SECONDS]

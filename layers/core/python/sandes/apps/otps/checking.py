@@ -1,4 +1,4 @@
-"""Check the code of an OTP, and read its state."""
+"""Checks the code of an OTP, and reads its state."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _TRIES = 4
 def check(
     request: AppRequest, id: str, body: app_api.OtpCheck, *, now_ms: int, deps: OtpDependencies
 ) -> app_api.OtpChecked:
-    """Whether the code is right: counted first, compared then, used up at most once.
+    """Count an attempt, compare the code, and mark a right code as used, at most once.
 
-    A repeated request gets the answer of the first and counts no attempt. Raises ProtocolError: what `identify`
-    raises, not_found, idempotency_mismatch.
+    A repeated request gets the answer of the first and counts no attempt. Raises ProtocolError not_found,
+    idempotency_mismatch, and what `identify` raises.
     """
     caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
     otp = own_otp(caller)
@@ -62,7 +62,7 @@ def _answer_again(
     now_ms: int,
     deps: OtpDependencies,
 ) -> app_api.OtpChecked:
-    """Answer a request that was counted before. Its answer got lost, or it ended before it used the code."""
+    """Answer a request that was counted before. Its answer was lost, or it ended before it used the code."""
     if otp.used_by == by:
         return app_api.OtpChecked(result="approved", attempts_left=counted.attempts_left)
     if counted.send != otp.sends or not _fits(otp, body, deps):
@@ -82,13 +82,13 @@ def _consume(
         now = read_otp(stands) if (stands := failed.row(OTP_STATE)) else otp
         if now.used_by == by:
             return app_api.OtpChecked(result="approved", attempts_left=attempts_left)
-        return _refused(now, now_ms // 1000) or _wrong(attempts_left)  # replaced meanwhile: as its repetition will say
+        return _refused(now, now_ms // 1000) or _wrong(attempts_left)  # replaced meanwhile; a repetition gets the same
     push_voids(voids, otp, now_ms // 1000, deps)
     return app_api.OtpChecked(result="approved", attempts_left=attempts_left)
 
 
 def _fits(otp: Otp, body: app_api.OtpCheck, deps: OtpDependencies) -> bool:
-    """The purpose is the one that the check names: a code for another is as wrong as any."""
+    """Tell whether code and purpose are right. A code for another purpose is wrong."""
     return deps.pepper.is_code(otp.hash, code=body.code, challenge=otp.id, subject=otp.subject, purpose=body.purpose)
 
 
@@ -97,13 +97,13 @@ def _wrong(attempts_left: int) -> app_api.OtpChecked:
 
 
 def _refused(otp: Otp, now_seconds: int) -> app_api.OtpChecked | None:
-    """Why no attempt is counted, or None if there is no reason any more."""
+    """Return the reason why no attempt is counted, or None if there is none."""
     status = status_of(otp, now_seconds)
     return None if status == "pending" else app_api.OtpChecked(result=status, attempts_left=otp.attempts_left)
 
 
 def state(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) -> app_api.Otp:
-    """Raises ProtocolError: what `identify` raises, not_found."""
+    """Return the state of an OTP. Raises ProtocolError not_found, and what `identify` raises."""
     caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
     otp = own_otp(caller)
     return shown(otp, status_of(otp, now_ms // 1000), otp.attempts_left, otp.code_expires_at, otp.resend_after)

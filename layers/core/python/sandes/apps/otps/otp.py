@@ -28,7 +28,7 @@ KEEP_SECONDS = 86_400
 
 @dataclass(frozen=True, slots=True)
 class OtpDependencies:
-    """`sms_after_seconds`: how long devices have to acknowledge before the SMS goes out."""
+    """Holds the dependencies. `sms_after_seconds` is the time for devices to acknowledge before the SMS is sent."""
 
     view: AppView
     inbox: InboxStore
@@ -44,7 +44,10 @@ class OtpDependencies:
 
 
 def own_otp(caller: AppCaller) -> Otp:
-    """Another app's OTP, or a test one asked for with a live key, looks like none. Raises ProtocolError not_found."""
+    """Return the caller's OTP. Raises ProtocolError not_found, also for an OTP of another app.
+
+    A test OTP requested with a live key is not found either.
+    """
     otp = caller.facts.otp
     if otp is None or otp.app != caller.app.id or otp.test != caller.key.test:
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -59,7 +62,7 @@ def check_pending(otp: Otp) -> None:
 
 
 def status_of(otp: Otp, now_seconds: int) -> Any:
-    """`pending`, `used`, `cancelled`, `expired` or `locked`."""
+    """Return `pending`, `used`, `cancelled`, `expired` or `locked`."""
     if otp.state != "pending":
         return otp.state
     if otp.code_expires_at <= now_seconds:

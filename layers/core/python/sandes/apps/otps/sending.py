@@ -1,4 +1,4 @@
-"""Send and resend the code of an OTP: to the devices of its recipient, and as an SMS."""
+"""Sends and resends the code of an OTP, to the devices of its recipient and by SMS."""
 
 from __future__ import annotations
 
@@ -37,10 +37,12 @@ MAX_TEXT_CHARS = 1_600
 """The longest text that SNS sends as one SMS, in several segments. Texts for the app have the same limit."""
 
 RESEND_AFTER_SECONDS = 30
-"""Doubles with every further send: 30, 60, 120, 240 s."""
+"""The wait after the first send. It doubles with every further send: 30, 60, 120, 240 s."""
 
 NO_DEVICE_DELAY_SECONDS = 1
-"""The SMS to somebody without a device is queued before the OTP is stored: this long is enough to store it."""
+"""The delay of the SMS to a recipient without a device. It is queued before the OTP, and this suffices to store the
+OTP.
+"""
 
 
 def create(
@@ -48,9 +50,9 @@ def create(
 ) -> tuple[app_api.Otp, list[Window]]:
     """Send a code, or answer a repeated request as before. The answer does not depend on who the recipient is.
 
-    Also gives how the app's quotas stand (nothing for a repetition). Raises ProtocolError: what `identify` raises,
-    invalid_phone, not_a_guest, unknown_template, template_variables, too_large, quota_exceeded, recipient_limited,
-    idempotency_mismatch. Nothing is sent or stored then.
+    Also return the app's quotas (none for a repetition). Raises ProtocolError invalid_phone, not_a_guest,
+    unknown_template, template_variables, too_large, quota_exceeded, recipient_limited, idempotency_mismatch, and what
+    `identify` raises. Nothing is sent or stored then.
     """
     address = read_address(body.to, deps.pepper)
     id = request.request_hash(deps.pepper)
@@ -108,7 +110,9 @@ def create(
 
 
 def _first(request: AppRequest, caller: AppCaller, now_seconds: int, deps: OtpDependencies) -> Otp | None:
-    """The OTP that this request has made before. One more read while the pepper is replaced."""
+    """Return the OTP that this request created earlier, if any. This costs one more read while the pepper is being
+    replaced.
+    """
     for id in request.request_hashes(deps.pepper)[1:]:
         if caller.facts.otp is None:
             return deps.view.otps.read(id, now_seconds=now_seconds)
@@ -116,10 +120,10 @@ def _first(request: AppRequest, caller: AppCaller, now_seconds: int, deps: OtpDe
 
 
 def resend(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) -> tuple[app_api.Otp, list[Window]]:
-    """Replace the code by a new one with attempts of its own; the bubble of the old one turns void.
+    """Replace the code by a new one with new attempts. Devices mark the message with the old code as invalid.
 
-    Raises ProtocolError: what `identify` raises, not_found, code_used, code_cancelled, not_a_guest, resend_too_soon,
-    recipient_limited, quota_exceeded.
+    Raises ProtocolError not_found, code_used, code_cancelled, not_a_guest, resend_too_soon, recipient_limited,
+    quota_exceeded, and what `identify` raises.
     """
     now_seconds = now_ms // 1000
     caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
@@ -173,12 +177,11 @@ def _issue(
     now_ms: int,
     deps: OtpDependencies,
 ) -> tuple[Otp, list[Window]]:
-    """Store a code for every device of its recipient and queue its SMS: the OTP as it stands in the table then, and
-    the app's quotas, which only count what is not refused.
+    """Store a code for every device of its recipient and queue its SMS. Return the stored OTP and the app's quotas.
 
-    The SMS is queued first: whoever takes it from the queue looks for the OTP, so a crash between the two leaves an
-    orphan that is dropped, never an OTP without its SMS. It names the hash of its code, since a request that is tried
-    again makes another code for the same OTP and send.
+    The quotas only count what is not refused. The SMS is queued first, and its worker looks for the OTP. A crash in
+    between leaves an orphan that is dropped, but never an OTP without its SMS. The entry has the hash of its code,
+    because a request that is tried again makes another code for the same OTP and send.
     """
     now_seconds = now_ms // 1000
     hashed = deps.pepper.code_hash(code=code, challenge=otp.id, subject=otp.subject, purpose=otp.purpose)
@@ -246,7 +249,7 @@ def _issue(
 
 
 def _as_it_stands(otp: Otp, replaces: tuple[Otp, str] | None, now_seconds: int) -> Otp:
-    """Another copy of the request was faster: the same answer for both; another resend: too soon for this one."""
+    """Return the OTP that a concurrent copy of the request has stored. Raises resend_too_soon after another resend."""
     if replaces and replaces[1] not in otp.resends:
         check_pending(otp)
         raise ProtocolError(ErrorCode.RESEND_TOO_SOON, retry_after_seconds=max(1, otp.resend_after - now_seconds))
@@ -262,7 +265,7 @@ def _queue_sms(
     envelopes: Sequence[Envelope],
     deps: OtpDependencies,
 ) -> None:
-    """The text holds the code: it is queued sealed, and only functions that hold the pepper can read it."""
+    """Queue the SMS. Its text holds the code, so it is encrypted for the functions that hold the pepper."""
     if template.dlt is None:
         return
     secret = json.dumps([address.phone, text, template.dlt.entity_id, template.dlt.template_ids[otp.language]])
@@ -290,16 +293,16 @@ def _otp_template(template: Template | None) -> Template:
 
 
 def _by_sms(caller: AppCaller, template: Template, language: str, address: Address, rules: SmsRules) -> bool:
-    """Decide only by the number that the app gave, never by what the app does not know."""
+    """Decide by the number that the app gave, never by facts that the app does not know."""
     if address.phone and not address.magic and not rules.allow(address.phone):
         return False
     return caller.app.sms and template.dlt is not None and language in template.dlt.template_ids
 
 
 def _repeated(otp: Otp, fingerprint: bytes, caller: AppCaller) -> app_api.Otp:
-    """The first answer, whatever has become of the OTP since.
+    """Return the first answer, whatever has become of the OTP since.
 
-    Raises ProtocolError idempotency_mismatch, also where one came with a test key and the other with a live one.
+    Raises ProtocolError idempotency_mismatch, also if one request used a test key and the other a live key.
     """
     if otp.test != caller.key.test or not same(otp.fingerprint, fingerprint):
         raise ProtocolError(ErrorCode.IDEMPOTENCY_MISMATCH)
