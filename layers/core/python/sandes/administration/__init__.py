@@ -1,1 +1,1 @@
-"""What administrators do: who may do what where (authority), what takes two (approvals), a folder for each subject."""
+"""Use cases of administrators: permissions (authority), approvals by a second person, and a folder for each subject."""

@@ -1,4 +1,4 @@
-"""Giving somebody a role, once two people have agreed: a new administrator or one who has roles (docs/adr/0027)."""
+"""Gives a role after two people have agreed, to a new or an existing administrator (docs/adr/0027)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sandes.store.organisations import OrganisationStore
 from sandes.store.transaction import Operation
 
 _TRIES = 4
-"""Of a grant while others change the same person's roles."""
+"""How often a grant is tried while others change the same person's roles."""
 
 
 Parts = Callable[[Assignment, Administrator], Iterable[Operation]]
@@ -30,7 +30,9 @@ Parts = Callable[[Assignment, Administrator], Iterable[Operation]]
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """What role somebody gets where. `home` is where somebody new works; `field`: where a request names them."""
+    """Describes the role to give. `home` is where a new administrator works; `field` is where a request names the
+    person.
+    """
 
     who: AdministratorId | NewPerson
     role: Role
@@ -47,13 +49,11 @@ class Appointments:
     organisations: OrganisationStore
 
     def check(self, wanted: Appointment, by: Caller, *, now_seconds: int) -> None:
-        """Refuses what can be refused before it is done, by what the organisations in which `by` works may know.
+        """Check an appointment, as far as possible before it is made, by what the organisations of `by` may know.
 
-        An address gets the same answer whether it belongs to nobody or to an administrator of another organisation:
-        `make` settles that, once two people have agreed.
-
-        Raises ProtocolError: own_roles, mail_domain_not_allowed, not_found, invalid_request, roles_apart,
-        already_assigned.
+        An unknown address gets the same answer as that of an administrator of another organisation. `make` decides this
+        after two people have agreed. Raises ProtocolError own_roles, mail_domain_not_allowed, not_found,
+        invalid_request, roles_apart, already_assigned.
         """
         if isinstance(wanted.who, NewPerson):
             found = self.pool.find(wanted.who.email)
@@ -75,7 +75,7 @@ class Appointments:
 
     def _check_domain(self, wanted: Appointment, email: str, pointer: str) -> None:
         organisation = self.organisations.read(wanted.place.organisation)
-        if organisation is not None:  # it is not there before its first officer is
+        if organisation is not None:  # it does not exist before its first officer does
             check_address(email, organisation, pointer)
 
     def make(self, wanted: Appointment, decision: Decision, write: Write, parts: Parts, otherwise: ErrorCode) -> None:
@@ -96,7 +96,7 @@ class Appointments:
             try:
                 write([made, *parts(grant, _as_given(person, wanted))], subject=administrator_text(id))
             except ConditionFailed as failed:
-                if failed.is_(UNCHANGED):  # given another role meanwhile: the two may exclude each other
+                if failed.is_(UNCHANGED):  # the person got another role meanwhile, which may exclude this one
                     continue
                 raise ProtocolError(ErrorCode.ALREADY_ASSIGNED if failed.is_(NOT_ASSIGNED) else otherwise) from None
             return
@@ -105,7 +105,9 @@ class Appointments:
     def _invited(
         self, who: NewPerson, wanted: Appointment, decision: Decision, two: Collection[AdministratorId]
     ) -> AdministratorId:
-        """Last of all that can be refused. Nobody's temporary password is replaced by another organisation."""
+        """Invite a person, after everything else was checked. It never replaces a temporary password of another
+        organisation.
+        """
         found = self.pool.find(who.email)
         if found is not None and found in two:
             raise ProtocolError(ErrorCode.OWN_ROLES)
@@ -120,12 +122,15 @@ class Appointments:
     def _of_address(
         self, who: NewPerson, found: AdministratorId, wanted: Appointment, decision: Decision
     ) -> Administrator | None:
-        """Whom the pool knows by the address; None if they never had a role. Raises ProtocolError as `check`."""
+        """Return the administrator whom the pool knows by the address, or None if they never had a role.
+
+        Raises ProtocolError like `check`.
+        """
         known = self.administrators.read(found)
         if known is None:
             return None
         person, held = known
-        if mailbox_of(person.email) != mailbox_of(who.email):  # taken from somebody else, at the pool
+        if mailbox_of(person.email) != mailbox_of(who.email):  # somebody has taken over the address at the pool
             raise missing(f"{wanted.field}/email", "administrator of this address")
         self._check_name(who, person, held, wanted, decision.approver)
         _check_beside(wanted, held, decision.now_ms // 1000)
@@ -134,9 +139,9 @@ class Appointments:
     def _check_name(
         self, who: NewPerson, person: Administrator, held: Sequence[Assignment], wanted: Appointment, by: Caller
     ) -> None:
-        """Whoever approves goes by the name: it must be the one by which the organisation knows the address.
+        """Check the name, which approvers rely on. It must be the one by which the organisation knows the address.
 
-        Raises ProtocolError: not_found for an address that was taken from somebody else at the pool, invalid_request.
+        Raises ProtocolError not_found for an address that somebody has taken over at the pool, and invalid_request.
         """
         seen = _seen(wanted, by)
         names = {person.name} if person.home.organisation in seen else set()
@@ -151,7 +156,7 @@ class Appointments:
             raise invalid(ErrorCode.INVALID_REQUEST, f"{wanted.field}/name", "known_by_another_name")
 
     def _person(self, id: AdministratorId, wanted: Appointment, now_seconds: int) -> tuple[Administrator, Any]:
-        """Who it is, and the operation that keeps others from giving them another role at the same time."""
+        """Return the person, and the operation that prevents a concurrent grant of another role."""
         known = self.administrators.read(id)
         if known is None and isinstance(wanted.who, NewPerson):
             person = Administrator(id, wanted.who.email, wanted.who.name, wanted.home, now_seconds)
@@ -168,12 +173,14 @@ class Appointments:
 
 
 def _seen(wanted: Appointment, by: Caller) -> frozenset[OrganisationId]:
-    """Gives the organisations of whose administrators `by` may learn something by asking for this."""
+    """Return the organisations about whose administrators `by` may learn something by this request."""
     return frozenset((wanted.place.organisation, *(one.place.organisation for one in by.assignments)))
 
 
 def _as_given(person: Administrator, wanted: Appointment) -> Administrator:
-    """Gives the person as the organisation lists them: it learns no other name of somebody of another organisation."""
+    """Return the person with the given name and address if they belong to another organisation, whose data stay
+    hidden.
+    """
     if not isinstance(wanted.who, NewPerson) or person.home.organisation == wanted.place.organisation:
         return person
     return replace(person, name=wanted.who.name, email=wanted.who.email)

@@ -1,7 +1,7 @@
-"""Four eyes: what takes two people is asked for by one, and carried out when another one approves (docs/adr/0027).
+"""Approvals: one person requests a change, and it is executed when another one approves it (docs/adr/0027).
 
-Approving is one transaction: what is to be done, the decision, on the condition that it is still to be made and that
-both still have the right to it, and the audit entry. So it is done once, whoever approves at the same moment.
+An approval is one transaction: the change, the decision, on condition that it is still pending and that both people
+still have the right, and the audit entry. The change is therefore made once, whoever approves at the same moment.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ from sandes.store.transaction import Operation
 Parameters = TypeVar("Parameters", bound=Wire)
 
 MAX_PENDING = 50
-"""How many requests of one administrator may be pending at the same time, in all organisations."""
+"""The most pending requests of one administrator, in all organisations together."""
 
 _TRIES = 4
 """How often a request is tried while the same administrator makes others."""
 
 
 class Write(Protocol):
-    """Writes what is done, the decision and the audit entry, or nothing.
+    """Writes the change, the decision and the audit entry, or nothing.
 
-    Raises ConditionFailed of the operations given, as `transact` does. `subject`: the text of the id of whom or what it
-    is about, for the audit entry.
+    Raises ConditionFailed for the given operations, like `transact`. `subject` is the text of the id that the audit
+    entry is about.
     """
 
     def __call__(self, operations: Sequence[Operation], /, *, subject: str | None = None) -> None: ...
@@ -64,7 +64,7 @@ class Write(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """By whom and when something is approved."""
+    """Says who approves what, and when."""
 
     approval: Approval
     approver: Caller
@@ -72,8 +72,9 @@ class Decision:
 
 
 class ApprovedOperation(ABC, Generic[Parameters]):
-    """Something that takes two people. `asks`: the need that the requester must meet, of `asked_by` if that is not the
-    permission itself; the approver's is `second`.
+    """Describes a kind of change that needs two people.
+
+    The requester needs `asks`, of `asked_by` if that is not the permission itself. The approver needs `second`.
     """
 
     permission: Permission
@@ -83,25 +84,29 @@ class ApprovedOperation(ABC, Generic[Parameters]):
 
     @abstractmethod
     def place(self, parameters: Parameters) -> Place:
-        """Where both need the permission. Raises ProtocolError not_found for what is nowhere."""
+        """Return the place where both need the permission. Raises ProtocolError not_found for something without a
+        place.
+        """
 
     def roles(self, parameters: Parameters) -> Collection[Role]:  # noqa: ARG002  # others ask
-        """By which of the roles that have the permission both may do this."""
+        """Return the roles that may make this change, among those that have the permission."""
         return frozenset(Role)
 
     def check(self, parameters: Parameters, by: Caller, *, now_seconds: int) -> None:
-        """Raises ProtocolError for what would be refused now, or to this administrator: asked of both."""
+        """Check the change for one of the two. Raises ProtocolError if it would be refused now, or to this
+        administrator.
+        """
 
     def asked_for(self, parameters: Parameters) -> dict[str, Any]:
-        """Gives what makes two requests the same request: all parameters but ids that are drawn for each request."""
+        """Return what identifies the change: all parameters except ids that are drawn for each request."""
         return parameters.model_dump(mode="json", exclude_none=True)
 
     @abstractmethod
     def carry_out(self, parameters: Parameters, decision: Decision, write: Write) -> None:
-        """All of it by one call of `write`. Raises ProtocolError, and then nothing is changed."""
+        """Make the change with one call of `write`. Raises ProtocolError if nothing is changed."""
 
     def recorded(self, parameters: Parameters) -> dict[str, Any]:
-        """What the audit chain keeps of the parameters: ids and what is changed, nothing about people but their ids."""
+        """Return the parameters for the audit chain: ids and changes, and nothing about people except their ids."""
         return parameters.model_dump(mode="json", exclude_none=True)
 
 
@@ -116,10 +121,10 @@ class ApprovalDependencies:
 
 
 def request(caller: Caller, operation: str, parameters: Wire, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
-    """Ask for what takes two.
+    """Request a change.
 
-    Raises ProtocolError: not_found without the right, what the operation checks, already_pending (with the `approval`
-    that asks for the same), and too_many_pending.
+    Raises ProtocolError not_found without the right, already_pending (with the `approval` of the same change),
+    too_many_pending, and what the operation's check raises.
     """
     asked = deps.operations[operation]
     place = asked.place(parameters)
@@ -148,16 +153,16 @@ def request(caller: Caller, operation: str, parameters: Wire, *, now_ms: int, de
         try:
             write(deps.store.requesting(approval, pending, of_platform=platforms, now_seconds=now_ms // 1000))
         except ConditionFailed as failed:
-            _check_not_the_same(failed)  # else the requester asked for something else in the same moment
+            _check_not_the_same(failed)  # otherwise the requester made another request at the same moment
             continue
         return approval
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
 def approve(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
-    """Carry it out, once.
+    """Execute the change, once.
 
-    Raises ProtocolError: not_found, own_request, same_unit, approval_state, and what the operation raises.
+    Raises ProtocolError not_found, own_request, same_unit, approval_state, and what the operation raises.
     """
     approval, operation, _ = _to_decide(caller, id, now_ms, deps)
     parameters = _parameters(approval, operation)
@@ -165,7 +170,7 @@ def approve(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDepend
     if caller.administrator.home in (approval.requester_home, requester.administrator.home):
         raise ProtocolError(ErrorCode.SAME_UNIT)
     if mailbox_of(caller.administrator.email) == mailbox_of(requester.administrator.email):
-        raise ProtocolError(ErrorCode.OWN_REQUEST)  # one person with two sign-ins
+        raise ProtocolError(ErrorCode.OWN_REQUEST)  # one person with two accounts
     operation.check(parameters, caller, now_seconds=now_ms // 1000)
     right = _right_to_approve(caller, operation, parameters, deps)
     act = _act(approval.operation, caller, right, approval, operation.recorded(parameters))
@@ -185,15 +190,15 @@ def approve(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDepend
     try:
         operation.carry_out(parameters, Decision(approval, caller, now_ms), write)
     except ProtocolError:
-        _check_pending(_read(id, now_ms, deps), now_ms)  # what is refused because another approver was faster
+        _check_pending(_read(id, now_ms, deps), now_ms)  # the refusal may come from a faster approver
         raise
     return _read(id, now_ms, deps)
 
 
 def reject(caller: Caller, id: ApprovalId, reason: str, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
-    """Decide that it is not done. It needs the very right by which the caller could approve it.
+    """Reject the change. It needs the same right as an approval.
 
-    Raises ProtocolError: not_found, own_request (cancel it instead), approval_state.
+    Raises ProtocolError not_found, own_request (cancel it instead), approval_state.
     """
     approval, operation, _ = _to_decide(caller, id, now_ms, deps)
     right = _right_to_approve(caller, operation, _parameters(approval, operation), deps)
@@ -201,7 +206,7 @@ def reject(caller: Caller, id: ApprovalId, reason: str, *, now_ms: int, deps: Ap
 
 
 def cancel(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
-    """Take back what one has asked for. Raises ProtocolError: not_found for everybody else's, approval_state."""
+    """Cancel the caller's own request. Raises ProtocolError not_found for requests of others, approval_state."""
     approval = deps.store.read(id, now_seconds=now_ms // 1000)
     if approval is None or approval.requested_by != caller.id:
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -210,7 +215,7 @@ def cancel(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDepende
 
 
 def read(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
-    """Of the caller's own, or of what they may read. Raises ProtocolError not_found."""
+    """Return an approval that the caller has requested or may read. Raises ProtocolError not_found."""
     approval = deps.store.read(id, now_seconds=now_ms // 1000)
     if approval is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -231,10 +236,10 @@ def page(
     now_ms: int,
     deps: ApprovalDependencies,
 ) -> tuple[list[Approval], str | None]:
-    """Those that the caller may see, the newest first, and the cursor of the next page.
+    """Return the approvals that the caller may see, the newest first, and the cursor of the next page.
 
-    A page may hold fewer than `limit`, even none, with a cursor. Raises ProtocolError invalid_cursor, and not_found for
-    an organisation in which the caller has no role.
+    A page can have fewer than `limit`, even none, and still have a cursor. Raises ProtocolError invalid_cursor, and
+    not_found for an organisation in which the caller has no role.
     """
     here = [one for one in caller.assignments if everywhere(one.role) or one.place.organisation == organisation]
     if not here:
@@ -252,9 +257,9 @@ def page(
 def page_of_platform(
     caller: Caller, *, after: str | None, limit: int, now_ms: int, deps: ApprovalDependencies
 ) -> tuple[list[Approval], str | None]:
-    """What waits for a platform administrator in all organisations, what lapses first in front. One query.
+    """Return the pending approvals of all organisations that need a platform administrator, the next to lapse first.
 
-    Raises ProtocolError invalid_cursor, and not_found for everybody but platform administrators.
+    This takes one query. Raises ProtocolError invalid_cursor, and not_found for everybody but platform administrators.
     """
     if not any(everywhere(one.role) for one in caller.assignments):
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -276,12 +281,15 @@ def _sees(caller: Caller, approval: Approval, tree: Tree | None, deps: ApprovalD
 def _to_decide(
     caller: Caller, id: ApprovalId, now_ms: int, deps: ApprovalDependencies
 ) -> tuple[Approval, ApprovedOperation[Any], Assignment]:
-    """Nobody decides what an older deployment has left behind and this one does not know; it may be cancelled."""
+    """Return an approval that the caller may decide. Raises ProtocolError not_found or own_request.
+
+    An operation of an older deployment that this one does not know cannot be decided, only cancelled.
+    """
     approval = deps.store.read(id, now_seconds=now_ms // 1000)
     operation = deps.operations.get(approval.operation) if approval else None
     if approval is None or operation is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
-    if approval.requested_by == caller.id:  # who may ask, and not approve, is told why
+    if approval.requested_by == caller.id:  # a requester who may not approve gets the reason
         require(caller, _asked_by(operation), operation.asks, approval.place, deps.organisations)
         raise ProtocolError(ErrorCode.OWN_REQUEST)
     right = require(caller, operation.permission, "second", approval.place, deps.organisations)
@@ -296,7 +304,7 @@ def _asked_by(operation: ApprovedOperation[Any]) -> Permission:
 def _right_to_ask(
     caller: Caller, operation: ApprovedOperation[Parameters], parameters: Parameters, deps: ApprovalDependencies
 ) -> Assignment:
-    """What gives the caller this very right. Raises ProtocolError not_found."""
+    """Return the assignment that lets the caller request this change. Raises ProtocolError not_found."""
     place, among = operation.place(parameters), operation.roles(parameters)
     return require(caller, _asked_by(operation), operation.asks, place, deps.organisations, among=among)
 
@@ -304,7 +312,7 @@ def _right_to_ask(
 def _right_to_approve(
     caller: Caller, operation: ApprovedOperation[Parameters], parameters: Parameters, deps: ApprovalDependencies
 ) -> Assignment:
-    """As `_right_to_ask`."""
+    """Return the assignment that lets the caller approve this change. Raises ProtocolError not_found."""
     place, among = operation.place(parameters), operation.roles(parameters)
     return require(caller, operation.permission, "second", place, deps.organisations, among=among)
 
@@ -315,8 +323,9 @@ def _check_pending(approval: Approval, now_ms: int) -> None:
 
 
 def _parameters(approval: Approval, operation: ApprovedOperation[Parameters]) -> Parameters:
-    """Raises ProtocolError approval_state for what an older deployment has stored and this one does not understand,
-    and where what it is about has moved since to another place.
+    """Parse the stored parameters. Raises ProtocolError approval_state if this deployment does not understand them.
+
+    It is also raised if the subject of the change has moved to another place since.
     """
     try:
         parameters = operation.model.model_validate_json(json.dumps(approval.parameters))
@@ -334,9 +343,9 @@ def _requester(
     now_seconds: int,
     deps: ApprovalDependencies,
 ) -> tuple[Caller, Assignment]:
-    """Who has asked, as they are now, and what gives them the right to: whoever has lost it has not asked for anything.
+    """Return the requester with their current roles, and the assignment that gives the right to request.
 
-    Raises ProtocolError approval_state.
+    Raises ProtocolError approval_state if the requester has lost the right.
     """
     known = deps.administrators.read(approval.requested_by)
     if known is not None:
@@ -373,7 +382,7 @@ def _digest(operation: str, asked_for: Mapping[str, Any]) -> bytes:
 
 
 def _check_not_the_same(failed: ConditionFailed) -> None:
-    """Raises ProtocolError already_pending if somebody asks for the same already."""
+    """Raise ProtocolError already_pending if the failure shows a pending request for the same change."""
     row = failed.row(NOBODY_ASKED)
     if row is not None:
         raise ProtocolError(ErrorCode.ALREADY_PENDING, details={"approval": base64url_text(same_as(row))})

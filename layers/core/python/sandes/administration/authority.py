@@ -1,6 +1,6 @@
-"""Who may do what where in administration: one matrix, read by enforcement, documentation and the test of every cell.
+"""Permissions of administrators: one matrix for enforcement, documentation and the test of every cell.
 
-To a caller without the right, what is forbidden looks like what is not there: `not_found` in both cases.
+A caller without the right gets the same answer, `not_found`, as for something that does not exist.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sandes.store.organisations import OrganisationStore
 
 
 class Permission(StrEnum):
-    """The rows of the matrix; the value is what documentation calls it."""
+    """Lists the rows of the matrix. The value is the row's name in the documentation."""
 
     ORGANISATIONS = "create an organisation and appoint its first nodal officers"
     UNITS = "unit tree"
@@ -37,10 +37,10 @@ class Permission(StrEnum):
 
 
 Cell = Literal["act", "second", "read", "draft", "propose", "own"]
-"""`act`: alone. `second`: with a second person. `own`: reads what is of the caller's own doing."""
+"""What a role may do. `act`: alone; `second`: with a second person; `own`: read what the caller has done."""
 
 Need = Literal["read", "act", "draft", "propose", "second"]
-"""What a route asks for. `second`: to ask for or to approve what takes two."""
+"""What a route needs. `second`: to request or approve a change that needs two people."""
 
 MATRIX: Mapping[Permission, Mapping[Role, Cell]] = {
     Permission.ORGANISATIONS: {Role.PLATFORM_ADMIN: "second", Role.AUDITOR: "read"},
@@ -126,13 +126,14 @@ GRANTED_BY: Mapping[Role, frozenset[Role]] = {
     Role.TRACE_APPROVER: frozenset((Role.NODAL_OFFICER,)),
     Role.AUDITOR: frozenset((Role.NODAL_OFFICER,)),
 }
-"""By whom a role is granted and taken away: nobody grants above their own, which is what they may not do themselves.
-Platform administrators are made by operators only; an organisation's first two nodal officers by two platform
-administrators.
+"""The roles that grant and take away each role. Nobody grants a role above their own, whose rights they do not have.
+
+Only operators create platform administrators. Two platform administrators appoint an organisation's first two nodal
+officers.
 """
 
 TAKEN_BY_TWO = frozenset((Role.NODAL_OFFICER, Role.TRACE_REQUESTER, Role.TRACE_APPROVER, Role.AUDITOR))
-"""Roles that hold others in check: one officer alone does not get rid of them."""
+"""Roles that oversee others. One officer alone cannot remove them."""
 
 _ALONE = frozenset((Role.PLATFORM_ADMIN, Role.AUDITOR))
 
@@ -142,13 +143,13 @@ APART: Mapping[Role, frozenset[Role]] = {
     Role.TRACE_REQUESTER: _ALONE | {Role.TRACE_APPROVER},
     Role.TRACE_APPROVER: _ALONE | {Role.TRACE_REQUESTER},
 }
-"""Separation of duties: roles that one person never holds together, wherever. Who appoints officers of organisations is
-none, and who watches does nothing else.
+"""Separation of duties: roles that one person never holds at the same time, at any place. A platform administrator, who
+appoints officers, is not an officer, and an auditor has no other role.
 """
 
 
 def everywhere(role: Role) -> bool:
-    """Whether the role counts at every place; all others at theirs and below it."""
+    """Tell whether the role applies at every place. All others apply at their place and below it."""
     return role is Role.PLATFORM_ADMIN
 
 
@@ -161,10 +162,9 @@ def grants(
     *,
     among: Collection[Role] = frozenset(Role),
 ) -> Assignment | None:
-    """The assignment that lets the caller do this at the place, or None. What is above the place is read only if it
-    matters.
+    """Return the assignment that lets the caller do this at the place, or None.
 
-    `among`: only by one of these roles.
+    The units above the place are read only if necessary. If `among` is set, only these roles count.
     """
     able = [one for one in _able(caller, permission, need) if one.role in among]
     for one in able:
@@ -186,7 +186,7 @@ def require(
     *,
     among: Collection[Role] = frozenset(Role),
 ) -> Assignment:
-    """The assignment that gives the right. Raises ProtocolError not_found where there is none."""
+    """Return the assignment that gives the right. Raises ProtocolError not_found without one."""
     found = grants(caller, permission, need, place, organisations, among=among)
     if found is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -203,7 +203,7 @@ def path_seen(
 ) -> Tree:
     """Read the unit with its path, for a caller who may read this kind of thing there.
 
-    `also`: units to read with it, whether the caller may read there or not. Raises ProtocolError not_found.
+    `also` are further units to read, whether or not the caller may read there. Raises ProtocolError not_found.
     """
     tree = organisations.paths(place.organisation, [place.unit, *also])
     require_in(caller, permission, "read", place.unit, tree)
@@ -213,7 +213,10 @@ def path_seen(
 
 
 def require_in(caller: Caller, permission: Permission, need: Need, unit: UnitId, tree: Tree | None) -> Assignment:
-    """As `require`, for who has read the tree; a unit that is not in it, or no tree, is not found by anybody."""
+    """Return the assignment that gives the right, by a tree that was read before. Raises ProtocolError not_found.
+
+    This includes a unit that is not in the tree, and a missing tree.
+    """
     if tree is not None and unit in tree.units:
         place = Place(tree.organisation.id, unit)
         for one in _able(caller, permission, need):
@@ -223,7 +226,7 @@ def require_in(caller: Caller, permission: Permission, need: Need, unit: UnitId,
 
 
 def of_platform(permission: Permission, need: Need, among: Collection[Role]) -> bool:
-    """Whether platform administrators have the right everywhere, if it counts by one of these roles."""
+    """Tell whether platform administrators have the right everywhere, provided that their role is in `among`."""
     return Role.PLATFORM_ADMIN in among and MATRIX[permission].get(Role.PLATFORM_ADMIN) in _ENOUGH[need]
 
 
@@ -232,12 +235,12 @@ def _able(caller: Caller, permission: Permission, need: Need) -> list[Assignment
 
 
 def places_seen(caller: Caller, permission: Permission) -> Iterable[Assignment]:
-    """The assignments by which the caller may read something of this kind."""
+    """Return the assignments by which the caller may read something of this kind."""
     return _able(caller, permission, "read")
 
 
 def covers(assignment: Assignment, place: Place, tree: Tree) -> bool:
-    """Whether the place, of the organisation whose tree it is, lies within what the assignment is for."""
+    """Tell whether the place is the assignment's place or below it. The tree is that of the place's organisation."""
     if everywhere(assignment.role):
         return True
     return assignment.place.organisation == place.organisation and tree.within(place.unit, assignment.place.unit)

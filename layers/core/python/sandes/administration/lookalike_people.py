@@ -1,4 +1,4 @@
-"""Warns who approves a role for somebody new of names and addresses that look like those of other administrators."""
+"""Warns approvers of a role for a new person about names and addresses that look like those of other administrators."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ _MOST_PAGES = 8
 
 
 def warnings(approval: Approval, administrators: AdministratorStore) -> list[ApprovalWarning]:
-    """Of the person whom a pending approval names by address. A query for each 250 assignments of the organisation, up
-    to 2,000, and none for approvals of other kinds.
+    """Return the warnings about the person whom a pending approval names by address.
+
+    This takes a query for each 250 assignments of the organisation, up to 2,000, and none for other kinds of approvals.
     """
     named = _person(approval.parameters)
     if approval.decision != "pending" or named is None:
@@ -28,7 +29,7 @@ def warnings(approval: Approval, administrators: AdministratorStore) -> list[App
     found: dict[tuple[str, str], ApprovalWarning] = {}
     for known_name, known_email in _known(approval, administrators):
         if mailbox_of(known_email) == mailbox_of(email):
-            continue  # the very person
+            continue  # the same person
         for field, given, known in (("email", email, known_email), ("name", name, known_name)):
             same = field == "name" and skeleton(given) == skeleton(known)
             if (same or look_alike(given, known)) and len(found) < MAX_WARNINGS:
@@ -47,7 +48,7 @@ def _person(parameters: Any) -> tuple[str, str, str] | None:
 
 
 def _known(approval: Approval, administrators: AdministratorStore) -> Iterator[tuple[str, str]]:
-    """Names and addresses: of who has asked, and of everybody who has a role in the organisation."""
+    """Yield the names and addresses of the requester and of everybody who has a role in the organisation."""
     requester = administrators.read(approval.requested_by)
     if requester is not None:
         yield requester[0].name, requester[0].email
@@ -55,8 +56,9 @@ def _known(approval: Approval, administrators: AdministratorStore) -> Iterator[t
 
 
 def people_of(organisation: OrganisationId, administrators: AdministratorStore) -> Iterator[tuple[str, str]]:
-    """Yield names and addresses of those who have a role in the organisation, some more than once: of its first 2,000
-    assignments, a query for each 250.
+    """Yield the names and addresses of people who have a role in the organisation, some more than once.
+
+    It reads the first 2,000 assignments, 250 in each query.
     """
     after: str | None = None
     for _ in range(_MOST_PAGES):

@@ -1,4 +1,4 @@
-"""The audit chain: every act of administration leaves an entry, in the same transaction (docs/adr/0025)."""
+"""Records every act of administration in the audit chain, in the same transaction as the change (docs/adr/0025)."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ from sandes.store.transaction import Check, Operation, Writer
 
 TRIES = 64
 LONGEST_WAIT_SECONDS = 0.2
-"""So often others may be faster at a chain: six seconds in the mean, twelve at most. Whoever waits longer than a few
-appends take only leaves the chain idle.
+"""The most attempts to append, and the longest wait between two of them. All waits together take six seconds on average
+and twelve at most. A wait that is longer than a few appends only leaves the chain idle.
 """
 
 MAX_BODY_BYTES = 16_384
 
 
 class ChainBroken(Exception):
-    """The last entry of a chain is signed by neither the key nor a former one. Nothing is written on top of it."""
+    """Reports that neither the key nor a former one has signed the last entry of a chain. Nothing is added to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """Appends entries. It remembers where each chain ends, and reads that again when others have written meanwhile."""
+    """Appends entries. It caches the end of each chain, and reads it again if others have written meanwhile."""
 
     store: AuditStore
     key: AuditKey
     former: tuple[bytes, ...] = ()
-    """Public keys of before: an entry of theirs may be the last of a chain, none is signed with them."""
+    """Earlier public keys. They may have signed a chain's last entry, but sign no new ones."""
     new_salt: Callable[[], bytes] = lambda: secrets.token_bytes(SALT_BYTES)
     sleep: Sleep = runtime.sleep
     _heads: dict[OrganisationId, Head] = field(default_factory=dict, repr=False)
@@ -97,7 +97,7 @@ class Recorder:
         return write
 
     def record(self, act: Act, *, now_ms: int) -> None:
-        """An entry for an act that writes nothing itself, or not in one transaction. Raises as a writer does."""
+        """Record an act that writes nothing else, or not in one transaction. Raises the same as a writer."""
         self.writer(act, now_ms=now_ms)([])
 
     def _write(self, act: Act, content: bytes, now_ms: int, operations: Sequence[Operation]) -> None:
@@ -134,7 +134,7 @@ class Recorder:
 
 
 def is_of_chain(entry: Entry, chain: OrganisationId, publics: Iterable[bytes]) -> bool:
-    """Whether one of the keys has signed it for this chain."""
+    """Tell whether one of the keys has signed the entry for this chain."""
     return entry.chain == chain and any(is_signed_entry(entry.statement, entry.signature, public) for public in publics)
 
 

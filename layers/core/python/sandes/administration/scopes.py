@@ -1,7 +1,7 @@
 """Lists over a part of an organisation's tree: a unit and all units below it.
 
 No page reads the whole tree. A page of units, or of rows that are counted in their units, walks the tree from where the
-last page ended; a page of other rows reads them as they are sorted and looks up where the units of these rows stand
+last page ended. A page of other rows reads them in their sort order and looks up the positions of their units
 (docs/adr/0042).
 """
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A unit and its level in the whole tree, 1 for the root."""
+    """Holds a unit and its level in the whole tree. The root has level 1."""
 
     unit: Unit
     level: int
@@ -32,9 +32,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Goes through a unit and all below it, each before what is in it, and siblings by id.
+    """Walks a unit and all units below it. Each comes before the units in it, and siblings are sorted by id.
 
-    `page`: how many siblings a query reads.
+    `page` is the number of siblings that a query reads.
     """
 
     place: Place
@@ -43,15 +43,15 @@ class Walk:
     page: int
 
     def units(self) -> Iterator[Standing]:
-        """Begin with the unit itself."""
+        """Yield the units, beginning with the unit itself."""
         top = Standing(self.tree.units[self.place.unit], self.tree.level(self.place.unit))
         yield top
         yield from self._below(top)
 
     def behind(self, unit: UnitId) -> tuple[Standing, Iterator[Standing]]:
-        """The unit that was reached, and the walk from there on.
+        """Return the unit that was reached, and the walk from there on.
 
-        Raises ProtocolError invalid_cursor for a unit that is not there, or no longer below the place.
+        Raises ProtocolError invalid_cursor for a unit that does not exist, or is no longer below the place.
         """
         tree = self.store.paths(self.place.organisation, [unit])
         if tree is None or not tree.within(unit, self.place.unit):
@@ -77,16 +77,16 @@ class Walk:
 
 
 Rows = Callable[[UnitId | None, str | None, int], tuple[Sequence[T], str | None]]
-"""Reads rows of one unit, or of all units if none is given, behind a position, at most so many: and where to go on."""
+"""Reads at most `limit` rows after a position, of one unit or of all if it is None. Returns the next position, too."""
 
 
 def by_unit(
     walk: Walk, rows: Rows[T], *, holds: Callable[[Unit], bool], after: str | None, limit: int
 ) -> tuple[list[T], str | None]:
-    """A page of rows that are sorted by their units, and the position of the next page.
+    """Return a page of rows that are sorted by unit, and the position of the next page.
 
-    Rows of the whole organisation are read in one query. Below that the page walks from unit to unit, and reads those
-    for which `holds` says that there are rows. It passes at most `limit` units, so it may be short, or empty, with a
+    For the whole organisation, the rows are read in one query. Otherwise, the page walks from unit to unit, and reads
+    those that have rows by `holds`. It passes at most `limit` units, so it can be short or empty and still have a
     position. Raises ProtocolError invalid_cursor.
     """
     if walk.place.is_root:
@@ -125,10 +125,10 @@ def _first(one: Standing, others: Iterator[Standing]) -> Iterator[Standing]:
 def seen_below(
     caller: Caller, permission: Permission, place: Place, units: Iterable[UnitId], organisations: OrganisationStore
 ) -> Callable[[UnitId], bool]:
-    """Tell of these units which are the place's unit or below it, for a caller who may read this kind of thing there.
+    """Return a test whether one of these units is the place's unit or below it, for a caller who may read there.
 
-    The right and the units are one read for every hundred units, so a list reads its page first. Raises ProtocolError
-    not_found.
+    One read for every hundred units covers the right and the units, so a list first reads its page. Raises
+    ProtocolError not_found.
     """
     tree = path_seen(caller, permission, place, organisations, also=() if place.is_root else units)
     return lambda unit: place.is_root or tree.within(unit, place.unit)

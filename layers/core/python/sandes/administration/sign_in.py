@@ -1,6 +1,6 @@
-"""What an administrator's access token says: who signed in, and when (docs/adr/0024).
+"""Access tokens of administrators: who signed in, and when (docs/adr/0024).
 
-Cognito has signed it, and API Gateway has checked signature, issuer, client and times before a function runs.
+Cognito has signed the token. API Gateway has checked signature, issuer, client and times before a function runs.
 """
 
 from __future__ import annotations
@@ -14,22 +14,25 @@ from sandes.model.ids import AdministratorId
 from sandes.protocol.errors import ErrorCode, ProtocolError
 
 GROUP = "administrators"
-"""The pool's group whose members may call the admin API at all; what each may do there stands in the directory."""
+"""The pool's group whose members may call the admin API. The directory has the rights of each member."""
 
 FRESH_SECONDS = 300
-"""How long ago the sign-in may be for what asks for a fresh one."""
+"""The largest age of a fresh sign-in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """`signed_in_at`: epoch seconds of the sign-in with password and second factor; refreshed tokens keep it."""
+    """Holds the claims. `signed_in_at` is the time of the sign-in with password and second factor in epoch seconds.
+
+    Refreshed tokens keep this time.
+    """
 
     administrator: AdministratorId
     signed_in_at: int
 
 
 _POOL_SCOPE = "aws.cognito.signin.user.admin"
-"""Of Cognito's own calls for a user's password, attributes and second factor."""
+"""The scope of Cognito's own calls for a user's password, attributes and second factor."""
 
 
 class SignedIn(Protocol):
@@ -38,9 +41,9 @@ class SignedIn(Protocol):
 
 
 def read_claims(claims: Mapping[str, str]) -> Claims:
-    """Of the claims as API Gateway passes them on: all of them texts, lists as `[a b]`.
+    """Parse the claims in API Gateway's form: texts, with lists as `[a b]`.
 
-    Raises ProtocolError token_invalid for another kind of token, or of somebody who is no administrator.
+    Raises ProtocolError token_invalid for another kind of token, or if the user is not an administrator.
     """
     groups = claims.get("cognito:groups", "").removeprefix("[").removesuffix("]").split()
     if claims.get("token_use") != "access" or GROUP not in groups:
@@ -52,65 +55,68 @@ def read_claims(claims: Mapping[str, str]) -> Claims:
 
 
 def narrowed(event: Mapping[str, Any]) -> dict[str, Any]:
-    """An answer to Cognito's event before it signs tokens (version 2): access tokens are for the admin API only.
+    """Answer Cognito's event before it signs tokens (version 2), so that access tokens are for the admin API only.
 
-    Without it, whoever holds one could replace its owner's second factor by their own.
+    Otherwise, whoever has a token could replace its owner's second factor by their own.
     """
     access = {"scopesToSuppress": [_POOL_SCOPE]}
     return {**event, "response": {"claimsAndScopeOverrideDetails": {"accessTokenGeneration": access}}}
 
 
 def sessions_from(now_ms: int) -> int:
-    """The epoch second from which sessions count, if all those that began until now end: the next one, since a
-    sign-in is known by its second only.
+    """Return the epoch second from which new sessions count, if all earlier ones end now.
+
+    It is the next second, because the time of a sign-in is known in seconds only.
     """
     return now_ms // 1000 + 1
 
 
 def fresh(signed_in: SignedIn, *, now_seconds: int) -> None:
-    """Raises ProtocolError fresh_sign_in_required if it is too long since they signed in."""
+    """Check the age of the sign-in. Raises ProtocolError fresh_sign_in_required."""
     if now_seconds - signed_in.signed_in_at > FRESH_SECONDS:
         raise ProtocolError(ErrorCode.FRESH_SIGN_IN_REQUIRED)
 
 
 class AdministratorPool(Protocol):
-    """Where administrators' passwords and second factors are kept."""
+    """Stores the passwords and second factors of administrators."""
 
     def invite(self, email: str, name: str) -> AdministratorId:
-        """Who signs in with this address, made if there is nobody: they are sent a temporary password. Who has not
-        signed in yet is sent another. `email` is in lower case.
+        """Return the user with this address (in lower case). Create the user if necessary and send a temporary
+        password.
+
+        A user who has not signed in yet gets another one.
         """
         ...
 
     def find(self, email: str) -> AdministratorId | None:
-        """Who signs in with this address, in lower case."""
+        """Return the user with this address (in lower case), if any."""
         ...
 
     def disable(self, administrator: AdministratorId) -> None:
-        """They are signed out and cannot sign in any more; tokens end after a quarter of an hour at the latest.
+        """Sign a user out and disable the sign-in. Tokens end after a quarter of an hour at the latest.
 
-        Nothing is done about who is not there.
+        Do nothing if the user does not exist.
         """
         ...
 
     def sign_out(self, administrator: AdministratorId) -> None:
-        """No session of theirs can be refreshed any more."""
+        """End all sessions of a user: they can no longer be refreshed."""
         ...
 
     def lock_out(self, administrator: AdministratorId) -> None:
-        """End their sessions, replace their password by one that nobody knows, and delete their authenticator.
+        """End a user's sessions, replace the password by one that nobody knows, and delete the authenticator.
 
-        It may be repeated until `invite_again` was called.
+        It may be repeated until `invite_again` is called.
         """
         ...
 
     def invite_again(self, administrator: AdministratorId, email: str) -> None:
-        """Send somebody who is locked out a temporary password; the sign-in with it is like the very first one.
+        """Send a user who is locked out a temporary password. The sign-in with it is like the first one.
 
-        Nothing is done about somebody who has signed in since they were locked out.
+        Do nothing if the user has signed in since.
         """
         ...
 
     def remove_authenticator(self, administrator: AdministratorId) -> None:
-        """End their sessions and delete their authenticator; the password stays."""
+        """End a user's sessions and delete the authenticator. The password stays."""
         ...

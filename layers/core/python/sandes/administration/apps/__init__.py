@@ -1,1 +1,1 @@
-"""Governance apps as administrators keep them."""
+"""Administration of governance apps."""

@@ -1,6 +1,6 @@
-"""Apps as administrators keep them, each where it belongs: registering, changing, guests, keys; and back to trial.
+"""Administration of apps at their places: registration, changes, guests, keys, and the return to trial.
 
-What takes two people is in app_terms.py and app_templates.py.
+app_terms.py and app_templates.py handle the changes that need two people.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class AppAdministrationDependencies:
     recorder: Recorder
 
     def by_right(self, what: Act, right: Assignment, *, now_ms: int) -> RegistryDependencies:
-        """The register, each of whose changes is written with an entry of the act, while the caller has the right."""
+        """Return the register, whose changes are written with an entry of the act while the caller has the right."""
         still = self.administrators.still(right, now_seconds=now_ms // 1000)
         place = Place(what.organisation, what.unit) if what.unit else None
         return self.registry.writing(self.recorder.by_right(what, still, now_ms=now_ms), place=place)
 
 
 def page(caller: Caller, place: Place, *, after: str | None, limit: int, deps: RegistryDependencies) -> AdminAppPage:
-    """List the apps of the unit and of those below it, by unit. Raises ProtocolError: not_found, invalid_cursor."""
+    """List the apps of the unit and of those below it, by unit. Raises ProtocolError not_found, invalid_cursor."""
     tree = path_seen(caller, Permission.APPS, place, deps.organisations)
     of = f"apps {id_text(place.organisation)} {id_text(place.unit)}"
     start = position(after, owner=caller.id, of=of, pepper=deps.pepper) if after else None
@@ -72,15 +72,15 @@ def page(caller: Caller, place: Place, *, after: str | None, limit: int, deps: R
 
 
 def read(caller: Caller, id: AppId, *, deps: RegistryDependencies) -> AdminApp:
-    """Raises ProtocolError not_found."""
+    """Return an app. Raises ProtocolError not_found."""
     app, _, _ = at_place(caller, id, "read", deps)
     return shown(app)
 
 
 def register(caller: Caller, new: NewApp, *, now_ms: int, deps: AppAdministrationDependencies) -> AdminApp:
-    """On trial. With a key only if the sign-in is fresh.
+    """Register an app on trial. A key may be included only after a fresh sign-in.
 
-    Raises ProtocolError: not_found, invalid_request, invalid_phone, fresh_sign_in_required, unavailable.
+    Raises ProtocolError not_found, invalid_request, invalid_phone, fresh_sign_in_required, unavailable.
     """
     place = Place(new.organisation, new.unit) if new.unit else Place.root(new.organisation)
     right = require(caller, Permission.APPS, "act", place, deps.registry.organisations)
@@ -118,10 +118,10 @@ def change(
     now_ms: int,
     deps: AppAdministrationDependencies,
 ) -> AdminApp:
-    """`version`: only if it is the app's. Into another unit only with the right there too.
+    """Change an app, only at this `version` if it is set. Moving it to another unit needs the right there too.
 
-    Raises ProtocolError: not_found, invalid_request, precondition_failed, app_mode (app_terms.py has what takes two),
-    unavailable.
+    Raises ProtocolError not_found, invalid_request, precondition_failed, unavailable, and app_mode for a change that
+    needs two people (app_terms.py).
     """
 
     def attempt() -> bool:
@@ -153,7 +153,7 @@ def change(
 
 
 def takes_two(app: App, body: ChangeApp) -> bool:
-    """Whether it changes what a second person looked at before the app went live, other than to less."""
+    """Tell whether a change needs two people: it renames a live app, or adds scopes or SMS to it."""
     renamed = body.name is not None and body.name != app.name
     more = not set(body.scopes or ()) <= app.scopes or (body.sms is True and not app.sms)
     return app.mode == "live" and (renamed or more)
@@ -168,7 +168,7 @@ def set_guests(
     now_ms: int,
     deps: AppAdministrationDependencies,
 ) -> AdminApp:
-    """Raises ProtocolError: not_found, invalid_phone, precondition_failed, unavailable."""
+    """Replace the guests. Raises ProtocolError not_found, invalid_phone, precondition_failed, unavailable."""
 
     def attempt() -> bool:
         app, place, right = at_place(caller, id, "act", deps.registry)
@@ -185,9 +185,9 @@ def set_guests(
 def add_key(
     caller: Caller, id: AppId, body: NewAppKey, *, now_ms: int, deps: AppAdministrationDependencies
 ) -> AdminAppKey:
-    """With the private half if the server made it, and never again.
+    """Add a key. Return it with its private half if the server made it; no other answer has that.
 
-    Raises ProtocolError: not_found, fresh_sign_in_required, too_many_keys, unavailable.
+    Raises ProtocolError not_found, fresh_sign_in_required, too_many_keys, unavailable.
     """
     at_place(caller, id, "act", deps.registry)
     fresh(caller, now_seconds=now_ms // 1000)
@@ -203,7 +203,7 @@ def add_key(
 
 
 def revoke_key(caller: Caller, id: AppId, key: str, *, now_ms: int, deps: AppAdministrationDependencies) -> None:
-    """`key`: without the app's id, or with it. Raises ProtocolError not_found."""
+    """Revoke a key. `key` is its id, with or without the app's id. Raises ProtocolError not_found."""
     of, _, bare = key.rpartition(".")
 
     def attempt() -> bool:
@@ -219,9 +219,10 @@ def revoke_key(caller: Caller, id: AppId, key: str, *, now_ms: int, deps: AppAdm
 def back_to_trial(
     caller: Caller, id: AppId, body: BackToTrial, *, now_ms: int, deps: AppAdministrationDependencies
 ) -> AdminApp:
-    """At once and by one person, whose role may ask for or approve that it goes live: two to open, one to shut.
+    """Put a live app back on trial immediately.
 
-    Raises ProtocolError: not_found, app_mode, unavailable.
+    One person suffices, with a role that may request or approve going live. Raises ProtocolError not_found, app_mode,
+    unavailable.
     """
 
     def attempt() -> bool:
@@ -238,13 +239,13 @@ def back_to_trial(
     return shown(app)
 
 
-# What these and other calls about apps have in common.
+# Shared with other calls about apps
 
 
 def at_place(
     caller: Caller, id: AppId, need: Need, deps: RegistryDependencies, *, permission: Permission = Permission.APPS
 ) -> tuple[App, Place, Assignment]:
-    """The app, its place, and the right that the caller has there. Raises ProtocolError not_found."""
+    """Return the app, its place, and the caller's right there. Raises ProtocolError not_found."""
     app = deps.apps.read(id)
     place = app.place if app else None
     if app is None or place is None:
@@ -253,7 +254,7 @@ def at_place(
 
 
 def place_of(id: AppId, deps: RegistryDependencies) -> Place:
-    """Raises ProtocolError not_found, also for an app of no organisation."""
+    """Return the place of an app. Raises ProtocolError not_found, also for an app without an organisation."""
     app = deps.apps.read(id)
     place = app.place if app else None
     if place is None:
@@ -262,8 +263,8 @@ def place_of(id: AppId, deps: RegistryDependencies) -> Place:
 
 
 def shown(app: App, private_key: bytes | None = None) -> AdminApp:
-    """`private_key`: of its one key, just made."""
-    place = cast("Place", app.place)  # whoever is shown an app has a right where it is
+    """Return an app for an answer. `private_key` belongs to its only key, which was just made."""
+    place = cast("Place", app.place)  # the caller has a right at the app's place, so it has one
     keys = sorted(app.keys.values(), key=lambda key: (key.created_at, key.id))
     return AdminApp(
         app=app.id,
@@ -294,7 +295,7 @@ def _shown_key(app: AppId, key: AppKey, private_key: bytes | None = None) -> Adm
 
 
 def _key(new: NewAppKey, now_ms: int) -> tuple[AppKey, bytes | None]:
-    """Also the seed, if the server makes the pair: it stands in the answer, and nowhere else."""
+    """Make a key. If the server makes the pair, also return its seed, which only the answer contains."""
     private = None
     public = new.public
     if public is None:
@@ -309,7 +310,7 @@ def _recorded(key: AppKey) -> dict[str, Any]:
 
 
 def _changes(app: App, place: Place, body: ChangeApp) -> dict[str, Any]:
-    """What is not so already, by field: before and after."""
+    """Return the fields that change, each with its old and new value."""
     before = {"name": app.name, "scopes": sorted(app.scopes), "sms": app.sms, "unit": id_text(place.unit)}
     after: dict[str, Any] = {
         "name": body.name,
@@ -326,7 +327,7 @@ def check_version(app: App, version: int | None) -> None:
 
 
 def _until_done(attempt: Callable[[], bool]) -> None:
-    """From its reading on again while others are faster."""
+    """Repeat `attempt`, including its reads, while others are faster. Raises ProtocolError unavailable."""
     for _ in range(_TRIES):
         if attempt():
             return

@@ -1,4 +1,4 @@
-"""What takes two people about apps, by the names that approvals have."""
+"""The changes of apps that need two people, by their names in approvals."""
 
 from __future__ import annotations
 

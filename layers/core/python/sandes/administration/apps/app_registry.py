@@ -1,4 +1,4 @@
-"""The register of apps: apps, keys, guests, terms, templates; whoever asks for it has been found to have the right.
+"""The register of apps: apps, keys, guests, terms, templates. Callers have checked the right before.
 
 A store with a writer (`writing`) makes the audit entry part of each change.
 """
@@ -34,17 +34,19 @@ class RegistryDependencies:
     pepper: Pepper
 
     def writing(self, writer: Writer, *, place: Place | None = None) -> RegistryDependencies:
-        """The same with a store that writes by `writer`; with `place`, keys of an app only while it is there."""
+        """Return a register that writes by `writer`. If `place` is set, keys are written only while the app is
+        there.
+        """
         return replace(self, apps=replace(self.apps, writer=writer, place=place))
 
 
 def quotas(mode: Mode) -> tuple[int, int]:
-    """A minute and a day, of an app for which nothing else was approved."""
+    """Return the default quotas for a minute and a day."""
     return (LIVE_PER_MINUTE, LIVE_PER_DAY) if mode == "live" else (TRIAL_PER_DAY, TRIAL_PER_DAY)
 
 
 def read(id: AppId, deps: RegistryDependencies) -> App:
-    """Raises ProtocolError not_found."""
+    """Return an app. Raises ProtocolError not_found."""
     app = deps.apps.read(id)
     if app is None:
         raise missing("/app", "app")
@@ -67,7 +69,10 @@ def new_app(
     now_seconds: int,
     deps: RegistryDependencies,
 ) -> App:
-    """Not registered yet. `organisation` is its name. Raises ProtocolError: too_many_keys, invalid_phone."""
+    """Build an app that is not registered yet. `organisation` is its name.
+
+    Raises ProtocolError too_many_keys, invalid_phone.
+    """
     per_minute, per_day = quotas(mode)
     for test in (False, True):
         _check_room([key for key in keys if key.test is test][:-1], test)
@@ -92,7 +97,7 @@ def new_app(
 
 
 def register(app: App, deps: RegistryDependencies) -> App:
-    """Raises ProtocolError unavailable: its unit is removed this very moment."""
+    """Register an app. Raises ProtocolError unavailable if its unit is being removed."""
     if not deps.apps.create(app):
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
     return app
@@ -107,7 +112,10 @@ def change(
     place: Place | None = None,
     deps: RegistryDependencies,
 ) -> bool:
-    """What is None stays. False if it has been changed since it was read, or the unit is not there any more."""
+    """Change an app. None leaves a field unchanged.
+
+    Return False if the app has changed since it was read, or the unit no longer exists.
+    """
     after = replace(
         app,
         name=app.name if name is None else name,
@@ -119,13 +127,13 @@ def change(
 
 
 def set_guests(app: App, phones: Sequence[str], deps: RegistryDependencies) -> bool:
-    """In place of those before; False if the app has been changed since it was read. Raises invalid_phone."""
+    """Replace the guests. Return False if the app has changed since it was read. Raises ProtocolError invalid_phone."""
     numbers = numbers_of(phones)
     return deps.apps.set_guests(app, _indexes(numbers, deps), seal_guests(numbers, app.id, deps.pepper))
 
 
 def set_terms(app: App, mode: Mode, per_minute: int, per_day: int, deps: RegistryDependencies) -> bool:
-    """False if the app has been changed since it was read."""
+    """Set mode and quotas. Return False if the app has changed since it was read."""
     return deps.apps.set_terms(app, mode=mode, per_minute=per_minute, per_day=per_day)
 
 
@@ -142,7 +150,7 @@ def open_guests(app: App, pepper: Pepper) -> frozenset[PhoneNumber]:
 
 
 def numbers_of(phones: Sequence[str]) -> frozenset[PhoneNumber]:
-    """Read the numbers of guests. Raises ProtocolError invalid_phone."""
+    """Parse the numbers of guests. Raises ProtocolError invalid_phone."""
     try:
         return frozenset(map(parse_phone, phones))
     except ValueError as error:
@@ -161,13 +169,15 @@ def new_key(public: bytes, *, test: bool, networks: Sequence[str], now_seconds: 
 
 
 def put_key(app: App, key: AppKey, deps: RegistryDependencies) -> bool:
-    """False if its keys are others than were read. Raises ProtocolError too_many_keys."""
+    """Add a key. Return False if the app's keys have changed since they were read. Raises ProtocolError
+    too_many_keys.
+    """
     _check_room(app.keys.values(), key.test)
     return deps.apps.set_entry(app.id, key, beside=list(app.keys))
 
 
 def revoke_key(id: AppId, key: str, deps: RegistryDependencies) -> bool:
-    """False if the app has no such key."""
+    """Revoke a key. Return False if the app has no such key."""
     return deps.apps.remove_entry(id, "key", key)
 
 
@@ -180,14 +190,14 @@ def _check_room(keys: Iterable[AppKey], test: bool) -> None:
 
 
 def check_text(app: AppId, text: TemplateText, deps: RegistryDependencies) -> frozenset[str]:
-    """The variables that apps give. Raises ProtocolError invalid_request, which names the field at fault."""
+    """Return the variables that apps must give. Raises ProtocolError invalid_request with the field at fault."""
     variables = _variables(text)
     _check_kind(text, deps.apps.template(app, text.name, None))
     return variables
 
 
 def put_template(app: AppId, text: TemplateText, *, now_seconds: int, deps: RegistryDependencies) -> Template:
-    """As the next version. Raises ProtocolError: invalid_request as `check_text`, unavailable."""
+    """Store a text as the next version. Raises ProtocolError unavailable, and invalid_request like `check_text`."""
     variables = _variables(text)
     for _ in range(_TRIES):
         newest = deps.apps.template(app, text.name, None)

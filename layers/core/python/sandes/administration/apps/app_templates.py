@@ -1,4 +1,4 @@
-"""Templates of apps: drafted by one, a version of their own when another one approves (administration/approvals.py)."""
+"""Templates of apps. One person drafts a text, which becomes a version when another one approves it (approvals.py)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ APPROVE = "template.approve"
 
 @dataclass(frozen=True)
 class ApprovingTemplate(ApprovedOperation[TemplateDraft]):
-    """The draft becomes the next version. A nodal officer's own draft takes another nodal officer."""
+    """Makes a draft the next version. A nodal officer's draft needs another nodal officer."""
 
     registry: RegistryDependencies
     permission = Permission.TEMPLATES
@@ -35,7 +35,7 @@ class ApprovingTemplate(ApprovedOperation[TemplateDraft]):
         return place_of(parameters.app, self.registry)
 
     def check(self, parameters: TemplateDraft, by: Caller, *, now_seconds: int) -> None:  # noqa: ARG002  # whoever asks
-        """Raises ProtocolError invalid_request, which names the field at fault."""
+        """Check the text. Raises ProtocolError invalid_request with the field at fault."""
         app_registry.check_text(parameters.app, parameters, self.registry)
 
     def carry_out(self, parameters: TemplateDraft, decision: Decision, write: Write) -> None:
@@ -43,14 +43,16 @@ class ApprovingTemplate(ApprovedOperation[TemplateDraft]):
         app_registry.put_template(parameters.app, parameters, now_seconds=decision.now_ms // 1000, deps=writing)
 
     def recorded(self, parameters: TemplateDraft) -> dict[str, Any]:
-        """Texts by their SHA-256: all of them together may be longer than an entry, and stand with the template."""
+        """Return the parameters with the SHA-256 of each text. The template holds the texts, which are too long for an
+        entry.
+        """
         told = parameters.model_dump(mode="json", exclude_none=True)
         texts = {language: hashlib.sha256(text.encode()).hexdigest() for language, text in parameters.texts.items()}
         return told | {"texts": texts}
 
 
 def page(caller: Caller, app: AppId, *, after: str | None, limit: int, deps: RegistryDependencies) -> AdminTemplatePage:
-    """The newest version of each template, by name. Raises ProtocolError: not_found, invalid_cursor."""
+    """Return the newest version of each template, by name. Raises ProtocolError not_found, invalid_cursor."""
     at_place(caller, app, "read", deps, permission=Permission.TEMPLATES)
     of = f"templates {app_text(app)}"
     start = position(after, owner=caller.id, of=of, pepper=deps.pepper) if after else None
@@ -61,7 +63,7 @@ def page(caller: Caller, app: AppId, *, after: str | None, limit: int, deps: Reg
 def versions(
     caller: Caller, app: AppId, name: str, *, after: str | None, limit: int, deps: RegistryDependencies
 ) -> AdminTemplatePage:
-    """Of one template, the newest first. Raises ProtocolError: not_found, invalid_cursor."""
+    """Return the versions of one template, the newest first. Raises ProtocolError not_found, invalid_cursor."""
     at_place(caller, app, "read", deps, permission=Permission.TEMPLATES)
     of = f"versions {app_text(app)} {name}"
     start = position(after, owner=caller.id, of=of, pepper=deps.pepper) if after else None

@@ -1,4 +1,4 @@
-"""Going live, quotas, changes of a live app: asked for by one, done when another one approves (approvals.py)."""
+"""Going live, quotas, and changes of live apps. One person requests them, and another one approves (approvals.py)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TRIES = 4
 
 
 class GoLive(Wire):
-    """The app as it is when it is asked for: what is approved is this, and nothing that it has become since."""
+    """Holds the app at the time of the request. Only this state is approved, not a later one."""
 
     app: AppField
     name: AppName
@@ -39,7 +39,7 @@ class GoLive(Wire):
 
 
 class LiveChange(Wire):
-    """What a live app is to be. What is None stays."""
+    """Holds the new values of a live app. None leaves a field unchanged."""
 
     app: AppField
     name: AppName | None = None
@@ -55,7 +55,7 @@ class Quota(Wire):
 
 @dataclass(frozen=True)
 class GoingLive(ApprovedOperation[GoLive]):
-    """From trial to live, with the quotas that every live app has."""
+    """Takes an app from trial to live, with the default quotas of live apps."""
 
     registry: RegistryDependencies
     permission = Permission.TERMS
@@ -65,11 +65,11 @@ class GoingLive(ApprovedOperation[GoLive]):
         return place_of(parameters.app, self.registry)
 
     def check(self, parameters: GoLive, by: Caller, *, now_seconds: int) -> None:  # noqa: ARG002  # whoever asks
-        """Raises ProtocolError app_mode: it is live."""
+        """Check the app's mode. Raises ProtocolError app_mode if it is live already."""
         _in_mode(app_registry.read(parameters.app, self.registry), "trial")
 
     def carry_out(self, parameters: GoLive, decision: Decision, write: Write) -> None:
-        """Raises ProtocolError approval_state also for an app that is no longer what was asked for."""
+        """Take the app live. Raises ProtocolError approval_state, also if the app has changed since the request."""
         per_minute, per_day = app_registry.quotas("live")
 
         def attempt(app: App, registry: RegistryDependencies) -> bool:
@@ -82,7 +82,7 @@ class GoingLive(ApprovedOperation[GoLive]):
 
 @dataclass(frozen=True)
 class SettingQuota(ApprovedOperation[Quota]):
-    """Of a live app."""
+    """Sets the quotas of a live app."""
 
     registry: RegistryDependencies
     permission = Permission.TERMS
@@ -92,7 +92,7 @@ class SettingQuota(ApprovedOperation[Quota]):
         return place_of(parameters.app, self.registry)
 
     def check(self, parameters: Quota, by: Caller, *, now_seconds: int) -> None:  # noqa: ARG002  # whoever asks
-        """Raises ProtocolError app_mode: it is on trial."""
+        """Check the app's mode. Raises ProtocolError app_mode if it is on trial."""
         _in_mode(app_registry.read(parameters.app, self.registry), "live")
 
     def carry_out(self, parameters: Quota, decision: Decision, write: Write) -> None:
@@ -104,7 +104,9 @@ class SettingQuota(ApprovedOperation[Quota]):
 
 @dataclass(frozen=True)
 class ChangingLive(ApprovedOperation[LiveChange]):
-    """Another name, more scopes or SMS for a live app. Whoever keeps the app asks; who may make it go live approves."""
+    """Changes the name, scopes or SMS of a live app. An app manager requests it, and somebody who may take apps live
+    approves it.
+    """
 
     registry: RegistryDependencies
     permission = Permission.TERMS
@@ -116,7 +118,7 @@ class ChangingLive(ApprovedOperation[LiveChange]):
         return place_of(parameters.app, self.registry)
 
     def check(self, parameters: LiveChange, by: Caller, *, now_seconds: int) -> None:  # noqa: ARG002  # whoever asks
-        """Raises ProtocolError app_mode: it is on trial, and changed without anybody else."""
+        """Check the app's mode. Raises ProtocolError app_mode if it is on trial, where one person can change it."""
         _in_mode(app_registry.read(parameters.app, self.registry), "live")
 
     def asked_for(self, parameters: LiveChange) -> dict[str, Any]:
@@ -139,7 +141,7 @@ def as_it_is(app: App) -> GoLive:
 def ask_to_go_live(
     caller: Caller, id: AppId, *, now_ms: int, deps: RegistryDependencies, asking: ApprovalDependencies
 ) -> Approval:
-    """As it is now. Raises ProtocolError: not_found, app_mode."""
+    """Request that the app goes live as it is now. Raises ProtocolError not_found, app_mode."""
     app = deps.apps.read(id)
     if app is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -156,10 +158,11 @@ def change(
     deps: AppAdministrationDependencies,
     asking: ApprovalDependencies,
 ) -> AdminApp | Approval:
-    """At once, or asked for if it takes two: what recipients of a live app rely on. Moving is no part of that.
+    """Change an app immediately, or request a change of a live app that its recipients rely on. A request cannot move
+    it.
 
-    Raises ProtocolError: not_found, invalid_request, precondition_failed, app_mode (it went live this very moment),
-    unavailable.
+    Raises ProtocolError not_found, invalid_request, precondition_failed, unavailable, and app_mode if the app goes live
+    at the same moment.
     """
     app, _, _ = at_place(caller, id, "act", deps.registry)
     if not app_administration.takes_two(app, body):
@@ -180,7 +183,7 @@ def _carry_out(
     decision: Decision,
     write: Write,
 ) -> None:
-    """With an app in this mode that is where it was when it was asked for."""
+    """Make the change if the app has this mode and is still at the place of the request."""
     writing = registry.writing(lambda done: write(done, subject=app_text(id)))
     for _ in range(_TRIES):
         app = app_registry.read(id, registry)

@@ -1,4 +1,4 @@
-"""Webhooks of apps, kept by administrators as the app itself may keep them (apps/webhook_register.py)."""
+"""Administration of apps' webhooks, with the same rules as for the apps themselves (apps/webhook_register.py)."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class AppWebhookDependencies:
     recorder: Recorder
 
     def by_right(self, what: Act, right: Assignment, place: Place, *, now_ms: int) -> WebhookRegister:
-        """Each of whose changes is written with an entry of the act, while the caller has the right and the app is
-        there.
+        """Return the register, whose changes are written with an entry of the act while right and place are
+        unchanged.
         """
         still = self.administrators.still(right, now_seconds=now_ms // 1000)
         writer = self.recorder.by_right(what, still, now_ms=now_ms)
@@ -38,15 +38,15 @@ class AppWebhookDependencies:
 
 
 def all_of(caller: Caller, app: AppId, *, deps: AppWebhookDependencies) -> WebhookList:
-    """Shows live and test webhooks, the oldest first. Raises ProtocolError not_found."""
+    """Return live and test webhooks, the oldest first. Raises ProtocolError not_found."""
     found, _, _ = at_place(caller, app, "read", deps.registry)
     return WebhookList(webhooks=webhook_register.all_of(found.webhooks, deps.register))
 
 
 def create(caller: Caller, app: AppId, body: NewWebhook, *, now_ms: int, deps: AppWebhookDependencies) -> Webhook:
-    """Registers a live webhook and shows its secret, which only this answer has. Only if the sign-in is fresh.
+    """Register a live webhook and return it with its secret, which no other answer has. Needs a fresh sign-in.
 
-    Raises ProtocolError: not_found, fresh_sign_in_required, webhook_address, too_many_webhooks, unavailable.
+    Raises ProtocolError not_found, fresh_sign_in_required, webhook_address, too_many_webhooks, unavailable.
     """
     for _ in range(_TRIES):
         found, place, right = at_place(caller, app, "act", deps.registry)
@@ -71,9 +71,9 @@ def create(caller: Caller, app: AppId, body: NewWebhook, *, now_ms: int, deps: A
 def change(
     caller: Caller, app: AppId, id: str, body: ChangeWebhook, *, now_ms: int, deps: AppWebhookDependencies
 ) -> Webhook:
-    """What the body names; where it goes and what only if the sign-in is fresh.
+    """Change the fields that the body has. Changes of address or events need a fresh sign-in.
 
-    Raises ProtocolError: not_found, fresh_sign_in_required, webhook_address.
+    Raises ProtocolError not_found, fresh_sign_in_required, webhook_address.
     """
     found, place, right = at_place(caller, app, "act", deps.registry)
     if body.url is not None or body.events is not None:
@@ -87,7 +87,7 @@ def change(
 
 
 def remove(caller: Caller, app: AppId, id: str, *, now_ms: int, deps: AppWebhookDependencies) -> None:
-    """Raises ProtocolError not_found."""
+    """Remove a webhook. Raises ProtocolError not_found."""
     found, place, right = at_place(caller, app, "act", deps.registry)
     did = act(caller, right, "app.webhook.remove", place, app_text(app), webhook=id)
     hook = webhook_register.one(found.webhooks, id)
@@ -95,7 +95,7 @@ def remove(caller: Caller, app: AppId, id: str, *, now_ms: int, deps: AppWebhook
 
 
 def _host(url: str) -> str | None:
-    """What the record has of an address, whose path or query may hold a secret of the receiver's."""
+    """Return the host for the audit entry. Path and query may hold a secret of the receiver."""
     try:
         return urlsplit(url).hostname
     except ValueError:  # refused before anything is recorded

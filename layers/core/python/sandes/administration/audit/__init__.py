@@ -1,1 +1,1 @@
-"""The record of every act of administration: written with the act, read, exported, witnessed by the hour."""
+"""Reads and exports audit chains, and publishes their heads every hour."""

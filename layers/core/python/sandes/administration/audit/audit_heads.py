@@ -1,4 +1,4 @@
-"""Hourly heads: how far every audit chain goes, in one signed document that nobody can take away (docs/adr/0025)."""
+"""Hourly heads: the ends of all audit chains in one signed document that nobody can remove (docs/adr/0025)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from sandes.ports.objects import Objects
 from sandes.store.audit import AuditStore
 
 CHAINS_AT_ONCE = 8
-"""Fewer than the client keeps connections. One after the other, 20,000 chains took all of the function's time."""
+"""The concurrent queries, fewer than the client's connections. One by one, 20,000 chains took the function's whole
+time.
+"""
 
 RECENT_HOURS = 30 * 24
-"""The newest document is looked for among those of so many hours first."""
+"""The hours in which the newest document is searched first."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeadsDependencies:
-    """`former`: public keys of before."""
+    """Holds the dependencies. `former` are earlier public keys."""
 
     store: AuditStore
     objects: Objects
@@ -37,10 +39,11 @@ class HeadsDependencies:
 
 @dataclass(frozen=True, slots=True)
 class KeptHeads:
-    """`broken`: chains that are gone from the table or from its list, are shorter than in the newest document or other
-    than there, or whose last entry the key has not signed. What the newest document says of them stays in this one.
+    """Holds the result. `broken` are chains that no longer agree with the newest document.
 
-    `unreadable`: documents later than the newest that the key has signed.
+    They are absent from the table or its list, shorter or different, or the key has not signed their last entry. The
+    new document repeats what the newest one says about them. `unreadable` are documents later than the newest one that
+    the key has signed.
     """
 
     heads: int
@@ -50,12 +53,11 @@ class KeptHeads:
 
 
 def keep_heads(*, now_ms: int, deps: HeadsDependencies) -> KeptHeads:
-    """Write the document of this hour; one that is there already stays as it is.
+    """Write the document of this hour. An existing one is not changed.
 
-    It takes a query for each chain and another for each that has grown, several chains at a time.
-
-    A chain once in a document is in all later ones, at least as far: whoever takes it out of the table, or of the list
-    of chains there, is noticed every hour.
+    It takes a query for each chain and another one for each that has grown, several at the same time. A chain that is
+    once in a document is in all later ones, with at least the same length. If somebody deletes it from the table, or
+    from the list of chains there, every hour reports it.
     """
     known, unreadable = _newest(now_ms // 1000, deps)
     listed = set(deps.store.chains())
@@ -76,7 +78,7 @@ def keep_heads(*, now_ms: int, deps: HeadsDependencies) -> KeptHeads:
 
 
 def _newest(now: int, deps: HeadsDependencies) -> tuple[dict[OrganisationId, Head], list[str]]:
-    """The heads of the newest document by chain, none before the first; and the documents passed over."""
+    """Return the heads of the newest document by chain (empty before the first one), and the skipped documents."""
     passed: list[str] = []
     for after in (heads_name(max(now - RECENT_HOURS * 3600, 0)), ""):
         passed = []
@@ -92,7 +94,7 @@ def _newest(now: int, deps: HeadsDependencies) -> tuple[dict[OrganisationId, Hea
 
 
 def _head(chain: OrganisationId, before: Head | None, deps: HeadsDependencies) -> Head | None:
-    """Where the chain ends; None if that is no good, or does not go on from where it was."""
+    """Return the end of a chain, or None if it is invalid or does not continue the previous end."""
     last = deps.store.last(chain)
     if last is None or not is_of_chain(last, chain, deps.publics):
         return None

@@ -1,7 +1,7 @@
-"""Reading audit chains: by scope, time, actor and action; and whole, to be checked elsewhere (docs/protocol/audit.md).
+"""Reads audit chains by place, time, actor and action, and exports them for verification (docs/protocol/audit.md).
 
-Auditors and an organisation's officers read what was done in their units and below. Platform administrators read what
-they have done themselves, wherever. Only who may read everything of an organisation may export its chain.
+Auditors and an organisation's officers read the acts in their units and below. Platform administrators read their own
+acts everywhere. Only callers who may read all entries of an organisation may export its chain.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sandes.store.organisations import OrganisationStore
 HEADS_PREFIX = "heads/"
 EXPORT_ENTRIES = 2_000
 _LOOKED_AT = 500
-"""So many entries are read for a page of those that fit a filter: it may hold none and still have a cursor."""
+"""The entries that are read for one filtered page. A page can be empty and still have a cursor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class AuditLogDependencies:
     key: AuditKey
     pepper: Pepper
     former: tuple[bytes, ...] = ()
-    """Public keys of before."""
+    """Earlier public keys."""
 
     @property
     def publics(self) -> tuple[bytes, ...]:
@@ -47,7 +47,7 @@ class AuditLogDependencies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """`unit`: of this unit and those below it. Times are epoch seconds, both included."""
+    """Selects entries of `unit` and the units below it. Times are epoch seconds, both included."""
 
     unit: UnitId | None = None
     since: int | None = None
@@ -65,11 +65,11 @@ def page(
     limit: int,
     deps: AuditLogDependencies,
 ) -> AuditPage:
-    """Entries of an organisation's chain, the caller's own if none is named, newest first. Two queries.
+    """Return entries of an organisation's chain, by default the caller's, the newest first. This takes two queries.
 
-    A page may hold fewer than `limit`, even none, with a cursor. Of each entry it says whether it is signed: that none
-    is missing, and that they follow each other, only the check of an export tells. Raises ProtocolError invalid_cursor,
-    and not_found for a chain or unit of which the caller may read nothing.
+    A page can have fewer than `limit`, even none, and still have a cursor. Each entry says whether its signature is
+    valid. Only the verification of an export shows that none is missing and that the hashes connect. Raises
+    ProtocolError invalid_cursor, and not_found for a chain or unit of which the caller may read nothing.
     """
     chain = organisation or caller.administrator.home.organisation
     sees = _seen_by(caller, chain, filters.unit, deps)
@@ -93,10 +93,9 @@ def page(
 
 
 def export(caller: Caller, organisation: OrganisationId | None, *, after: int, deps: AuditLogDependencies) -> bytes:
-    """The lines of the entries after the one of this number, as many as go into an answer; none at the chain's end. One
-    query.
+    """Return the lines after the entry with this number, as many as fit into an answer; none at the chain's end.
 
-    Raises ProtocolError not_found for a chain of which the caller may not read everything.
+    This takes one query. Raises ProtocolError not_found for a chain of which the caller may not read all entries.
     """
     chain = organisation or caller.administrator.home.organisation
     if chain not in _whole_chains(caller):
@@ -105,10 +104,10 @@ def export(caller: Caller, organisation: OrganisationId | None, *, after: int, d
 
 
 def heads(caller: Caller, at: int, *, deps: AuditLogDependencies) -> bytes:
-    """The signed heads of all chains as they were kept in the hour of `at`, epoch seconds.
+    """Return the signed heads of all chains that were stored in the hour of `at` (epoch seconds).
 
-    They tell how much is done in every organisation: they are for who may export a chain, to check it. Raises
-    ProtocolError not_found for anybody else, and for an hour without.
+    They reveal the activity of every organisation, so only callers who may export a chain get them, to verify it.
+    Raises ProtocolError not_found for all others, and for an hour without a document.
     """
     if not _whole_chains(caller):
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -123,14 +122,17 @@ def public_key(deps: AuditLogDependencies) -> PublicKey:
 
 
 def heads_name(at: int) -> str:
-    """Of the hour in which `at` lies, epoch seconds: `heads/2026/11/25/22`."""
+    """Return the object's name for the hour of `at` (epoch seconds): `heads/2026/11/25/22`."""
     return datetime.fromtimestamp(at, UTC).strftime(f"{HEADS_PREFIX}%Y/%m/%d/%H")
 
 
 def _seen_by(
     caller: Caller, chain: OrganisationId, unit: UnitId | None, deps: AuditLogDependencies
 ) -> Callable[[Entry], bool] | None:
-    """What the caller may see of a chain; None for all of it. Raises ProtocolError not_found if that can be nothing."""
+    """Return a test for the entries that the caller may see, or None if these are all entries of a chain.
+
+    Raises ProtocolError not_found if the caller can see none.
+    """
     seen = list(places_seen(caller, Permission.AUDIT))
     places = [one.place for one in seen if _all_of_it(one.role) and one.place.organisation == chain]
     own = any(not _all_of_it(one.role) for one in seen)
@@ -151,7 +153,7 @@ def _seen_by(
 
 
 def _whole_chains(caller: Caller) -> set[OrganisationId]:
-    """Organisations of which the caller may read everything."""
+    """Return the organisations whose chains the caller may read completely."""
     return {
         one.place.organisation
         for one in places_seen(caller, Permission.AUDIT)
@@ -160,7 +162,7 @@ def _whole_chains(caller: Caller) -> set[OrganisationId]:
 
 
 def _all_of_it(role: Role) -> bool:
-    """Not only what is of one's own doing."""
+    """Tell whether the role may read more than the caller's own acts."""
     return MATRIX[Permission.AUDIT].get(role) != "own"
 
 

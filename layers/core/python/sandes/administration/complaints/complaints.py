@@ -1,4 +1,4 @@
-"""Complaints as moderators look through them (docs/adr/0028). Who complained is shown to nobody."""
+"""Complaints as moderators see them (docs/adr/0028). Nobody sees who complained."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def page(
     now_ms: int,
     deps: ComplaintDependencies,
 ) -> ComplaintPage:
-    """List those about what was in the unit, or in one below it, when it was reported.
+    """List complaints about subjects that were in the unit, or below it, at the time of the report.
 
-    A page may be short, or empty, with a cursor. Raises ProtocolError: not_found, invalid_cursor.
+    A page can be short or empty and still have a cursor. Raises ProtocolError not_found, invalid_cursor.
     """
     name = f"complaints {which} {id_text(place.organisation)} {id_text(place.unit)}"
     start = position(after, owner=caller.id, of=name, pepper=deps.pepper) if after else None
@@ -68,7 +68,7 @@ def page(
 
 
 def read(caller: Caller, id: ComplaintId, *, now_ms: int, deps: ComplaintDependencies) -> AdminComplaint:
-    """Raises ProtocolError not_found."""
+    """Return a complaint. Raises ProtocolError not_found."""
     complaint, _ = _seen(caller, id, "read", now_ms, deps)
     return _shown(complaint, deps.pepper)
 
@@ -76,7 +76,9 @@ def read(caller: Caller, id: ComplaintId, *, now_ms: int, deps: ComplaintDepende
 def assign(
     caller: Caller, id: ComplaintId, administrator: AdministratorId, *, now_ms: int, deps: ComplaintDependencies
 ) -> AdminComplaint:
-    """To somebody who may resolve it; again, to somebody else. Raises ProtocolError: not_found, complaint_state."""
+    """Assign or reassign a complaint to somebody who may resolve it. Raises ProtocolError not_found,
+    complaint_state.
+    """
 
     def change(complaint: Complaint) -> Complaint:
         known = deps.administrators.read(administrator)
@@ -95,7 +97,10 @@ def assign(
 def resolve(
     caller: Caller, id: ComplaintId, body: ResolveComplaint, *, now_ms: int, deps: ComplaintDependencies
 ) -> AdminComplaint:
-    """The note is sealed, and does not reach the audit chain. Raises ProtocolError: not_found, complaint_state."""
+    """Resolve a complaint. The note is encrypted and not recorded in the audit chain.
+
+    Raises ProtocolError not_found, complaint_state.
+    """
 
     def change(complaint: Complaint) -> Complaint:
         note = deps.pepper.seal(body.note.encode(), id) if body.note else None
@@ -115,7 +120,7 @@ def _changed(
     now_ms: int,
     deps: ComplaintDependencies,
 ) -> AdminComplaint:
-    """Decided anew as often as somebody else was faster, until it is resolved."""
+    """Change a complaint that is not resolved. Repeat the attempt while others are faster."""
     for _ in range(_TRIES):
         complaint, right = _seen(caller, id, "act", now_ms, deps)
         if complaint.state == "resolved":

@@ -1,1 +1,1 @@
-"""Official groups as administrators keep them."""
+"""Administration of official groups."""

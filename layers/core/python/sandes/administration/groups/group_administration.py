@@ -1,4 +1,4 @@
-"""Official groups as administrators keep them, each where it belongs (administration/groups/official_groups.py)."""
+"""Administration of official groups at their places (administration/groups/official_groups.py)."""
 
 from __future__ import annotations
 
@@ -44,8 +44,10 @@ class GroupAdministrationDependencies:
     def by_right(
         self, what: Act, right: Assignment, group: Group | None = None, *, now_ms: int
     ) -> OfficialGroupDependencies:
-        """The groups, each of whose transactions is written with an entry of the act, while the caller has the right
-        and the `group` is, or the app that manages it, where they have it.
+        """Return the groups, whose transactions are written with an entry of the act.
+
+        They are written only while the caller has the right, and while the `group`, or the app that manages it, is at
+        the place of this right.
         """
         still, beside = self.administrators.still(right, now_seconds=now_ms // 1000), []
         if group is not None and group.unit is None and group.app is not None and what.unit is not None:
@@ -57,10 +59,10 @@ class GroupAdministrationDependencies:
 def page(
     caller: Caller, place: Place, *, after: str | None, limit: int, deps: GroupAdministrationDependencies
 ) -> OfficialGroupPage:
-    """List the live groups of the unit and of those below it, by unit, without those that apps manage.
+    """List the live groups of the unit and of those below it, by unit, without app-managed ones.
 
-    One more read is for groups that an older deployment has listed without names. Raises ProtocolError: not_found,
-    invalid_cursor.
+    One more read is needed for groups that an older deployment has listed without names. Raises ProtocolError
+    not_found, invalid_cursor.
     """
     tree = path_seen(caller, Permission.GROUPS, place, deps.groups.organisations)
     of = f"groups {id_text(place.organisation)} {id_text(place.unit)}"
@@ -91,7 +93,7 @@ def _entries(listed: Sequence[ListedGroup], deps: GroupAdministrationDependencie
 
 
 def read(caller: Caller, id: GroupId, *, deps: GroupAdministrationDependencies) -> OfficialGroup:
-    """Dissolved ones too, and those that an app manages. Raises ProtocolError not_found."""
+    """Return a group, also a dissolved or app-managed one. Raises ProtocolError not_found."""
     group, place, _ = _at_place(caller, id, "read", deps)
     return _shown(group, place)
 
@@ -99,7 +101,7 @@ def read(caller: Caller, id: GroupId, *, deps: GroupAdministrationDependencies) 
 def create(
     caller: Caller, new: NewOfficialGroup, *, now_ms: int, deps: GroupAdministrationDependencies
 ) -> OfficialGroup:
-    """Raises ProtocolError: not_found, invalid_request, unavailable."""
+    """Create a group. Raises ProtocolError not_found, invalid_request, unavailable."""
     place = Place(new.organisation, new.unit) if new.unit else Place.root(new.organisation)
     right = require(caller, Permission.GROUPS, "act", place, deps.groups.organisations)
     details = new.model_dump(mode="json", include={"name", "audience", "posting", "open", "admins"}, exclude_none=True)
@@ -128,8 +130,9 @@ def change(
     now_ms: int,
     deps: GroupAdministrationDependencies,
 ) -> OfficialGroup:
-    """`version`: only if it is the group's. Raises ProtocolError: not_found, invalid_request, precondition_failed,
-    unavailable.
+    """Change a group, only at this `version` if it is set.
+
+    Raises ProtocolError not_found, invalid_request, precondition_failed, unavailable.
     """
     group, place, right = _at_place(caller, id, "act", deps)
     details = body.model_dump(mode="json", exclude_none=True)
@@ -155,10 +158,10 @@ def set_admins(
     now_ms: int,
     deps: GroupAdministrationDependencies,
 ) -> OfficialGroup:
-    """One after the other, each change with an entry in the audit chain. `version`: only if it is the group's at the
-    beginning.
+    """Replace the admins one by one, each with an entry in the audit chain.
 
-    Raises ProtocolError: not_found, invalid_request, precondition_failed, group_full, too_many_admins, unavailable.
+    If `version` is set, the group must have it at the beginning. Raises ProtocolError not_found, invalid_request,
+    precondition_failed, group_full, too_many_admins, unavailable.
     """
     group, place, right = _at_place(caller, id, "act", deps)
     if version is not None and version != group.version:
@@ -173,9 +176,9 @@ def set_admins(
 def transfer(
     caller: Caller, id: GroupId, body: TransferOfficialGroup, *, now_ms: int, deps: GroupAdministrationDependencies
 ) -> OfficialGroup:
-    """With the right in the unit that it leaves and in the one it comes to.
+    """Move a group to another unit. The caller needs the right in both units.
 
-    Raises ProtocolError: not_found, invalid_request, unavailable.
+    Raises ProtocolError not_found, invalid_request, unavailable.
     """
     _, place, right = _at_place(caller, id, "act", deps)
     to = Place(place.organisation, body.unit)
@@ -187,7 +190,7 @@ def transfer(
 
 
 def dissolve(caller: Caller, id: GroupId, *, now_ms: int, deps: GroupAdministrationDependencies) -> None:
-    """Of one that is dissolved already, nothing. Raises ProtocolError: not_found, unavailable."""
+    """Dissolve a group. Do nothing if it is dissolved already. Raises ProtocolError not_found, unavailable."""
     group, place, right = _at_place(caller, id, "act", deps)
     did = act(caller, right, "group.dissolve", place, id_text(id))
     official_groups.dissolve(id, now_ms=now_ms, deps=deps.by_right(did, right, group, now_ms=now_ms))
@@ -196,7 +199,7 @@ def dissolve(caller: Caller, id: GroupId, *, now_ms: int, deps: GroupAdministrat
 def _at_place(
     caller: Caller, id: GroupId, need: Need, deps: GroupAdministrationDependencies
 ) -> tuple[Group, Place, Assignment]:
-    """An official group, its place, and the right that the caller has there. Raises ProtocolError not_found."""
+    """Return an official group, its place, and the caller's right there. Raises ProtocolError not_found."""
     group = deps.groups.groups.read(id)
     place = _place(group, deps) if group and group.kind == "official" else None
     if group is None or place is None:
@@ -205,7 +208,7 @@ def _at_place(
 
 
 def _place(group: Group, deps: GroupAdministrationDependencies) -> Place | None:
-    """Of a group that an app manages, the app's; None where that is of no organisation."""
+    """Return the place of a group, or of the app that manages it. Return None if that app has no organisation."""
     if group.organisation is not None and group.unit is not None:
         return Place(group.organisation, group.unit)
     app = deps.apps.read(group.app) if group.app is not None else None

@@ -1,8 +1,7 @@
-"""Official groups: make, change, name admins, move to another unit, dissolve (docs/protocol/groups.md); whoever asks
-for it has been found to have the right.
+"""Official groups: create, change, set admins, move to another unit, dissolve (docs/protocol/groups.md).
 
-Who is in a group is its admins' affair; here it is who they are. They are officials of the organisation. A store with a
-writer (`writing`) makes an audit entry part of each transaction.
+Callers have checked the right before. A group's admins decide on its members; this module only sets the admins, who
+must be officials of the organisation. A store with a writer (`writing`) makes an audit entry part of each transaction.
 """
 
 from __future__ import annotations
@@ -35,7 +34,9 @@ class OfficialGroupDependencies:
     work: Queue
 
     def writing(self, writer: Writer, *, unit: UnitId | None = None) -> OfficialGroupDependencies:
-        """The same with a store that writes by `writer`; with `unit`, to a group only while it is there."""
+        """Return the dependencies with a store that writes by `writer`. If `unit` is set, a group is changed only while
+        it is there.
+        """
         return replace(self, changes=replace(self.changes, writer=writer, unit=unit))
 
 
@@ -52,9 +53,10 @@ def create(
     now_ms: int,
     deps: OfficialGroupDependencies,
 ) -> Group:
-    """Citizens only receive: there, admins post. `id`: from `new_group_id`, a new one if left out.
+    """Create a group. In a group for citizens only admins can post. By default, `id` is drawn.
 
-    Raises ProtocolError: not_found, invalid_request, unavailable."""
+    Raises ProtocolError not_found, invalid_request, unavailable.
+    """
     if audience == "citizens" and posting == "all":
         raise invalid(ErrorCode.INVALID_REQUEST, "/posting", "receive_only")
     named = list(dict.fromkeys(admins))
@@ -86,7 +88,7 @@ def create(
                 now_seconds=now_ms // 1000,
                 beside=[event_put(deps.changes.table, event) for event in events],
             )
-    except GroupRaced:  # unit or verification ended this very moment
+    except GroupRaced:  # unit or verification ended at the same moment
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
     return group
 
@@ -101,10 +103,9 @@ def change(
     now_ms: int,
     deps: OfficialGroupDependencies,
 ) -> None:
-    """What is None stays; what is so already is no change. `version`: only if it is the group's.
+    """Change a group, only at this `version` if it is set. None leaves a field unchanged; equal values are no change.
 
-    Raises ProtocolError: not_found, invalid_request (also of one that an app manages), precondition_failed,
-    unavailable.
+    Raises ProtocolError not_found, invalid_request (also for an app-managed group), precondition_failed, unavailable.
     """
 
     def attempt() -> None:
@@ -128,8 +129,10 @@ def change(
 
 
 def set_admins(id: GroupId, admins: Sequence[AccountId], *, now_ms: int, deps: OfficialGroupDependencies) -> None:
-    """In place of those it had, who stay members: one after the other, those who no longer are first; repeated, it goes
-    on where it ended. Raises ProtocolError: not_found, invalid_request, group_full, too_many_admins, unavailable.
+    """Replace the admins one by one, removals first. The previous admins stay members.
+
+    A repetition continues where the last call ended. Raises ProtocolError not_found, invalid_request, group_full,
+    too_many_admins, unavailable.
     """
     group = official(id, deps)
     organisation = _organisation(group)
@@ -190,10 +193,10 @@ def _joined(group: Group, account: AccountId, now_ms: int) -> GroupEvent:
 
 
 def transfer(id: GroupId, unit: UnitId, deps: OfficialGroupDependencies, *, source: UnitId | None = None) -> None:
-    """To another unit of its organisation, only from `source` if it is given. Not of a group that an app manages, which
-    is in no unit.
+    """Move a group to another unit of its organisation, only from `source` if it is set.
 
-    Raises ProtocolError: not_found, invalid_request, unavailable.
+    An app-managed group is in no unit and cannot be moved. Raises ProtocolError not_found, invalid_request,
+    unavailable.
     """
 
     def attempt() -> None:
@@ -210,7 +213,7 @@ def transfer(id: GroupId, unit: UnitId, deps: OfficialGroupDependencies, *, sour
 
 
 def dissolve(id: GroupId, *, now_ms: int, deps: OfficialGroupDependencies) -> None:
-    """Of one that is dissolved already, nothing."""
+    """Dissolve a group. Do nothing if it is dissolved already."""
 
     def attempt() -> None:
         group = official(id, deps, dissolved=True)
@@ -224,7 +227,10 @@ def dissolve(id: GroupId, *, now_ms: int, deps: OfficialGroupDependencies) -> No
 
 
 def official(id: GroupId, deps: OfficialGroupDependencies, *, dissolved: bool = False) -> Group:
-    """Also one of an app of no organisation. Raises ProtocolError not_found: informal, or dissolved."""
+    """Return an official group, also of an app without an organisation.
+
+    Raises ProtocolError not_found for an informal or dissolved group.
+    """
     group = deps.groups.read(id)
     if group is None or group.kind != "official" or not (group.live or dissolved):
         raise missing("/group", "official group")
@@ -233,7 +239,7 @@ def official(id: GroupId, deps: OfficialGroupDependencies, *, dissolved: bool = 
 
 
 def _check_place(group: Group, deps: OfficialGroupDependencies) -> None:
-    """Raises ProtocolError not_found: it has moved since it was found that the caller has the right where it was."""
+    """Check the group's unit. Raises ProtocolError not_found if it has moved since the caller's right was checked."""
     if deps.changes.unit is not None and group.unit != deps.changes.unit:
         raise ProtocolError(ErrorCode.NOT_FOUND)
 

@@ -1,1 +1,1 @@
-"""Officials verified and off-boarded by a file."""
+"""Imports: verification and off-boarding of officials by a file."""

@@ -1,6 +1,7 @@
-"""Checking a file of officials: a pass over it, in bounded memory (docs/admin/imports.md, "Checking").
+"""Checks a file of officials in one pass, in bounded memory (docs/admin/imports.md, "Checking").
 
-Good rows go, sealed a chunk at a time, into an object of the check's own, what is wrong with the others into another.
+Valid rows are written as encrypted chunks into an object of this check, and the findings about the others into another
+object.
 """
 
 from __future__ import annotations
@@ -39,23 +40,23 @@ from sandes.protocol.errors import ErrorCode
 from sandes.store.dynamo import ConditionFailed
 
 MAX_FAULTY_ROWS = 10_000
-"""With more, the file is not what it should be, and nothing of it is done."""
+"""The most invalid rows. A file with more is in the wrong format, and nothing of it is executed."""
 
 CHECK_SECONDS = 120
-"""So long a check goes on at most; 100,000 rows take a fraction of it. Its function has fifty seconds more."""
+"""The longest duration of a check. 100,000 rows take a fraction of it. Its function has fifty more seconds."""
 
 CHECK_RUNS = 3
-"""So often it is begun at most: one that ended with its function would end so again, and keep others waiting."""
+"""The most attempts. A check that ended with its function would end so again, and delay others."""
 
 _TOO_SLOW = Fault(0, "file", "too_slow", "the check took too long; try once more, or with fewer rows")
 _ROWS_AT_ONCE = 1_000
-"""So many are looked up together: some of their reads at a time."""
+"""The rows that are looked up together, with some of the reads at the same time."""
 
 
 def check(one: Import, *, now_ms: int, deps: ImportDependencies) -> None:
-    """Check all rows and move the import on: to `checked` or `failed`.
+    """Check all rows and set the import to `checked` or `failed`.
 
-    Harmless if run again, or twice at once: the first to end decides. Raises StoreUnavailable.
+    It may run again, or twice concurrently: the first to end decides. Raises StoreUnavailable.
     """
     tree = deps.organisations.glance(one.place.organisation)
     with TemporaryFile() as file:
@@ -92,15 +93,15 @@ def check(one: Import, *, now_ms: int, deps: ImportDependencies) -> None:
 
 
 def give_up(one: Import, *, now_ms: int, deps: ImportDependencies) -> None:
-    """Fail an import whose check has not come to an end. Raises StoreUnavailable."""
+    """Mark an import as failed whose check has not finished. Raises StoreUnavailable."""
     operation = deps.store.failing(one, str(ErrorCode.UPLOAD_INVALID), reason=_TOO_SLOW, rows=None, now_ms=now_ms)
-    with suppress(ConditionFailed):  # cancelled, or another run has come to its end after all
+    with suppress(ConditionFailed):  # cancelled, or another run has finished after all
         deps.store.write([operation])
 
 
 @dataclass(slots=True)
 class _Chunks:
-    """Writes good rows to `file`: sealed chunks one after another, then their index."""
+    """Writes valid rows to `file`: encrypted chunks one after another, then their index."""
 
     file: BinaryIO
     one: Import
@@ -124,7 +125,7 @@ class _Chunks:
         self.entries = []
 
     def close(self) -> tuple[int, int]:
-        """Where the index stands, and its length."""
+        """Write the index, and return its position and length."""
         self.flush()
         return self.at, self._write(encode_index(self.chunks))
 
@@ -151,7 +152,7 @@ class _Checking:
     hashed: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def run(self, tree: Tree) -> None:
-        """Raises UnreadableFile, ObjectMissing, ObjectChanged."""
+        """Check all rows. Raises UnreadableFile, ObjectMissing, ObjectChanged."""
         reader = RowReader(tree, self.one.place.unit, self.deps.pepper, self.now_seconds)
         waiting: list[Entry] = []
         for cells in self._read():
@@ -200,7 +201,7 @@ class _Checking:
             raise UnreadableFile("file", "too_many_faults", f"more than {MAX_FAULTY_ROWS} rows have something wrong")
 
     def _foresee(self, entries: Sequence[Entry], tree: Tree) -> None:
-        """What a commit would come to now; what it cannot do is found wrong here."""
+        """Compute the outcomes that a commit would have now. Rows that would fail become findings."""
         people = self.deps.people.known([entry.index for entry in entries], now_seconds=self.now_seconds)
         for entry in entries:
             decision = decide(entry, people[entry.index], place=self.one.place, tree=tree, now_seconds=self.now_seconds)
@@ -214,9 +215,9 @@ class _Checking:
 
 
 def digest(entry: Entry) -> bytes:
-    """16 bytes that stand for what the row says. The hash of an import is over those of its good rows, in order.
+    """Return 16 bytes that stand for a row. The hash of an import covers those of its valid rows, in order.
 
-    The number itself is left out: whoever knows the rest of the row could try all numbers.
+    The number itself is left out, because whoever knows the rest of the row could try all numbers.
     """
     return hashlib.sha256(cbor2.dumps([_fields(entry)])).digest()[:16]
 
@@ -229,7 +230,7 @@ def _fields(one: Entry) -> list[object]:
 
 
 def encode_entries(entries: Sequence[Entry]) -> bytes:
-    """Return the part of the rows that is sealed."""
+    """Encode the encrypted form of the rows."""
     return cbor2.dumps([[*_fields(one), one.phone] for one in entries])
 
 
@@ -239,7 +240,7 @@ def open_entries(sealed: bytes, one: Import, check: str, chunk: int, *, pepper: 
 
 
 def encode_index(chunks: Sequence[Chunk]) -> bytes:
-    """What stands at the end of the rows' object."""
+    """Encode the index at the end of the rows' object."""
     return cbor2.dumps([[chunk.number, chunk.at, chunk.bytes, chunk.rows] for chunk in chunks])
 
 

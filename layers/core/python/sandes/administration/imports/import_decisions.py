@@ -1,4 +1,4 @@
-"""What a row of an import comes to, by what is known of its number: the check foresees it, the commit does it."""
+"""Decides the outcome of a row by what is known about its number, for the check and for the commit."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from sandes.store.nominations import NominationStore
 from sandes.store.verifications import VerificationStore
 
 _CAP_TOLERANCE_SECONDS = 365 * 86_400
-"""Where five years end a verification and not a day of the file, one that has four left is not made anew."""
+"""The tolerance if the five-year limit, and not a day of the file, ends a verification. One that still has four years
+is not renewed.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """All that there is of a number. `verification` may have ended, and `nomination` be withdrawn."""
+    """Holds all that is known about a number. `verification` may have ended, and `nomination` may be withdrawn."""
 
     account: AccountId | None = None
     nomination: Nomination | None = None
@@ -29,7 +31,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`code`: of the finding, for `failed`."""
+    """Holds an outcome. `code` is that of the finding for `failed`."""
 
     outcome: Outcome
     code: str | None = None
@@ -37,16 +39,17 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Knowing:
-    """The stores that tell what there is of numbers."""
+    """Reads what the stores know about numbers."""
 
     nominations: NominationStore
     verifications: VerificationStore
     imports: ImportStore
 
     def known(self, indexes: Sequence[str], *, now_seconds: int) -> dict[str, Known]:
-        """By consistent reads: three rows a number at most, and one for each import that has nominated any of them.
+        """Read what is known, consistently: at most three rows for each number, and one for each import that nominated
+        any.
 
-        A nomination by an import that has been cancelled is told as withdrawn.
+        A nomination of a cancelled import counts as withdrawn.
         """
         numbers = self.nominations.numbers(indexes)
         accounts = {number.account for number in numbers.values() if number.account}
@@ -68,10 +71,11 @@ class Knowing:
 
 
 def decide(entry: Entry, person: Known, *, place: Place, tree: Tree, now_seconds: int) -> Decision:
-    """`place` is that of the import, `tree` its organisation's.
+    """Decide the outcome of a row. `place` is that of the import; `tree` is its organisation's.
 
-    Who is verified, or nominated, by another organisation or beyond the place is not touched, and not told apart. A
-    nomination is always made anew: the last import that names somebody is the one that answers for them.
+    A person who is verified or nominated by another organisation, or outside the place, is not changed, and the finding
+    does not tell which it is. A nomination is always made anew, because the last import that names a person is
+    responsible.
     """
     verification, nomination = person.verification, person.nomination
     in_force = verification is not None and verification.in_force(now_seconds)
@@ -99,7 +103,7 @@ def decide(entry: Entry, person: Known, *, place: Place, tree: Tree, now_seconds
 
 
 def _address_kept(person: Known, place: Place, now_seconds: int) -> str | None:
-    """Return the address that the organisation has given the person already, as an official or by a nomination."""
+    """Return the address that the organisation has given the person before, as an official or by a nomination."""
     nomination = person.nomination if person.account is None else None
     if nomination and nomination.in_force(now_seconds) and nomination.place.organisation == place.organisation:
         return nomination.email

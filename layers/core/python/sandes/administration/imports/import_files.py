@@ -1,6 +1,6 @@
-"""Files of officials: rows with their cells by what they are, from CSV or XLSX (docs/admin/imports.md, "The file").
+"""Reads files of officials, CSV or XLSX, as rows of cells by column (docs/admin/imports.md, "The file").
 
-A fault of the file ends the reading; a fault of a row is told with the row. Neither holds anything of what is in it.
+A fault of the file ends the reading; a fault of a row is returned with the row. Faults contain no content.
 """
 
 from __future__ import annotations
@@ -48,24 +48,24 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "action": ("action", "कार्रवाई", "कार्य"),
     "reason": ("reason", "कारण"),
 }
-"""What a column may be called; case, blanks, and underscores, hyphens and full stops instead of them do not matter."""
+"""The names of columns. Case, blanks, underscores, hyphens and full stops make no difference."""
 
 PASSED_OVER = ("s no", "sr no", "sl no", "serial no", "serial number", "#", "क्रमांक", "क्रम संख्या", "क्र सं")
-"""Columns that many a file has and nobody needs here."""
+"""Columns of many files that imports ignore."""
 
 _BETWEEN_WORDS = re.compile(r"[\s_\-.:*]+")
 _KNOWN_VALUES = (str, int, float, date, time, type(None))  # also bool and datetime
 
 MAX_TITLE_ROWS = 20
-"""So many rows with something in them may stand above the header."""
+"""The most non-empty rows above the header."""
 
 MAX_NAME_CHARS = 64
-"""Of a column's own name, as findings tell it."""
+"""The characters of a column's name that findings show."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What was taken as the header: the sheet of a workbook, the row, and the columns' own names by what they are."""
+    """Describes the header: the sheet of a workbook, the row, and the file's name of each column."""
 
     row: int
     names: Mapping[str, str]
@@ -74,9 +74,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """A row below the header, by its number in the spreadsheet: what its cells say by column, or why it cannot be read
-    (`fault`).
-    """
+    """Holds a row below the header, by its number in the spreadsheet: its cells by column, or its `fault`."""
 
     row: int
     values: Mapping[str, object]
@@ -84,13 +82,16 @@ class Cells:
 
 
 def read_csv(chunks: Iterable[bytes], found: Callable[[Header], None] = lambda _: None) -> Iterator[Cells]:
-    """`found` gets the header before the first row comes. Raises UnreadableFile, also after rows have been given."""
+    """Yield the rows of a CSV file. `found` gets the header before the first row.
+
+    Raises UnreadableFile, possibly after some rows.
+    """
     rows = enumerate(records(chunks, skip_blanks=True), start=1)
     yield from _read((SheetRow(number, tuple(row)) for number, row in rows), found)
 
 
 def read_xlsx(file: BinaryIO, found: Callable[[Header], None] = lambda _: None) -> Iterator[Cells]:
-    """Read the first visible sheet, with the results of `read_csv`."""
+    """Yield the rows of the first visible sheet, like `read_csv`."""
     sheet = open_sheet(file)
     yield from _read(sheet.rows, found, sheet)
 
@@ -117,7 +118,7 @@ def _read(rows: Iterable[SheetRow], found: Callable[[Header], None], sheet: Shee
             raise UnreadableFile("file", "too_many_rows", f"an import has at most {MAX_ROWS} rows")
         count += 1
         if sheet is None and len(row.values) < len(columns):
-            yield Cells(row.number, {}, "ragged")  # a sheet has no short rows, only cells that are empty
+            yield Cells(row.number, {}, "ragged")  # only CSV has short rows; a sheet has empty cells
         elif not row.hidden and merged and row.number in merged:
             yield Cells(row.number, {}, "merged")
         else:
@@ -142,7 +143,7 @@ def _is_formula(cell: object) -> bool:
 
 
 def _is_only_numbered(cells: Sequence[object], columns: Sequence[str]) -> bool:
-    """Whether a row holds a serial number and nothing else, as forms do that are numbered below their last entry."""
+    """Tell whether a row has only a serial number, as in forms that are numbered below their last entry."""
     pairs = [*zip(columns, cells, strict=False)]
     if any(name and not _is_empty((cell,)) for name, cell in pairs) or not _is_empty(cells[len(columns) :]):
         return False
@@ -151,7 +152,7 @@ def _is_only_numbered(cells: Sequence[object], columns: Sequence[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Ranges:
-    """Numbers of rows in ranges, which may overlap."""
+    """Holds ranges of row numbers, which may overlap."""
 
     starts: Sequence[int]
     ends: Sequence[int]
@@ -173,9 +174,9 @@ class _Ranges:
 
 
 def _header(rows: Iterator[SheetRow]) -> SheetRow:
-    """Find the first row with a column of phone numbers, below titles that have none; otherwise the first row of all.
+    """Return the first row with a column of phone numbers, below titles without any, or else the first row.
 
-    A row that holds a number that could be somebody's is no title: what stands above the header is not imported.
+    A row that contains a possible phone number is not a title, because rows above the header are not imported.
     """
     first: SheetRow | None = None
     for row in islice(rows, MAX_TITLE_ROWS + 1):
@@ -193,13 +194,13 @@ def _known(name: str) -> str | None:
 
 
 def _is_whole_header(cell: str) -> bool:
-    """Whether a cell is a header with other marks than commas between its columns: `_columns` tells so."""
+    """Tell whether a cell is a whole header whose columns are separated by other marks than commas."""
     known = {_known(part) for part in _OTHER_MARKS.split(cell)} - {None}
     return "phone" in known and len(known) > 1
 
 
 def _check_seen(header: SheetRow, columns: Sequence[str], sheet: Sheet | None) -> None:
-    """Raises UnreadableFile for a column that counts and that nobody sees."""
+    """Check that no recognised column is hidden. Raises UnreadableFile."""
     for position, name in enumerate(columns):
         if name and (header.hidden or (sheet and position in sheet.hidden_columns)):
             raise UnreadableFile("header", "hidden_column", f"{_nth(position + 1)} is hidden: show it, or delete it")
@@ -210,19 +211,19 @@ def _is_empty(row: Sequence[object]) -> bool:
 
 
 def unseen(text: str) -> str:
-    """Remove invisible marks: of direction, of no width. Those that join letters stay."""
+    """Remove invisible marks, such as direction marks, but keep those that join letters."""
     if text.isascii():
         return text
     return "".join(char for char in text if char in "\u200c\u200d" or unicodedata.category(char) != "Cf")
 
 
 def heading(text: str) -> str:
-    """The form in which names of columns are compared."""
+    """Return the form in which names of columns are compared."""
     return _BETWEEN_WORDS.sub(" ", unicodedata.normalize("NFKC", unseen(text)).casefold()).strip()
 
 
 _DIGITS = re.compile(r"(?:\d[ \-.()]*){10}")
-"""As many as a phone number has."""
+"""Ten digits, as many as a phone number has."""
 
 _OTHER_MARKS = re.compile("|".join(map(re.escape, OTHER_DELIMITERS)))
 
@@ -234,7 +235,7 @@ _PASSED_OVER = {heading(name) or name for name in PASSED_OVER}
 
 
 def _columns(header: Sequence[object]) -> list[str]:
-    """What each column is; empty for one that is passed over. Raises UnreadableFile."""
+    """Return the meaning of each column, empty for ignored ones. Raises UnreadableFile."""
     names = [heading(cell) if isinstance(cell, str) else "" if cell is None else "?" for cell in header]
     while names and not names[-1]:
         names.pop()
@@ -257,7 +258,7 @@ def _columns(header: Sequence[object]) -> list[str]:
 
 
 def _nth(position: int) -> str:
-    """Name a column by its number, from 1, and the letters by which a spreadsheet shows it."""
+    """Name a column by its number, from 1, and its letters in a spreadsheet."""
     letters, left = "", position
     while left:
         left, letter = divmod(left - 1, 26)
@@ -266,7 +267,9 @@ def _nth(position: int) -> str:
 
 
 def text_of(cell: object) -> str:
-    """What a cell says, a number as it was typed: without the fraction that spreadsheets add to whole ones."""
+    """Return the text of a cell, and a number as it was typed: without the fraction that spreadsheets add to whole
+    ones.
+    """
     if cell is None:
         return ""
     if isinstance(cell, bool):

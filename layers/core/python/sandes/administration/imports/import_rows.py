@@ -1,6 +1,6 @@
-"""Rows of a file of officials: what each says, or what is wrong with it (docs/admin/imports.md, "Findings").
+"""Reads the rows of a file of officials, or finds their faults (docs/admin/imports.md, "Findings").
 
-A finding is a code, told with a sentence; it holds nothing of the row, since that may be a phone number.
+A finding is a code with a sentence. It contains no content of the row, which may be a phone number.
 """
 
 from __future__ import annotations
@@ -81,17 +81,17 @@ FINDINGS: Mapping[str, tuple[str, str]] = {
     "ending": ("phone", "Groups of the organisation that the person was with are still being left; try again soon."),
     "busy": ("row", "The person or the unit kept changing at the same moment; import the row again."),
 }
-"""By code: the column, and what is said of it. Codes, once published, keep their meaning. Behind a slash stands a cause
-of the fault that has a sentence of its own; the code is what stands before it.
+"""The column and the sentence of each code. A code, once published, keeps its meaning. After a slash stands a cause
+with a sentence of its own; the code is the part before the slash.
 """
 
 _INDIA_SECONDS = 5 * 3_600 + 1_800
-"""India Standard Time, ahead of UTC. A day ends there."""
+"""The offset of India Standard Time from UTC. The days of a file end at midnight in India."""
 
 _DAY = 86_400
 _EPOCH = date(1970, 1, 1)
 _LAST_YEAR = 9_999
-"""A day of it has no day after it that a date can hold, and means never."""
+"""The last year. A date in it has no representable next day, and means "never"."""
 
 _MIDNIGHT = r"(?:[T ]0?0:00(?::00)?(?:\.0+)?)?"
 _ISO = re.compile(rf"(\d{{4}})[/.-](\d{{1,2}})[/.-](\d{{1,2}}){_MIDNIGHT}")
@@ -126,7 +126,7 @@ _VERIFY = frozenset(("", "verify", "add", "renew", "सत्यापित"))
 _REVOKE = frozenset(("revoke", "off-board", "offboard", "off board", "remove", "हटाएँ", "निरस्त"))
 _SEPARATORS = re.compile(r"[ ().\-]+")
 _ZEROS = re.compile(r"[1-9]\d{3,8}0{6}(?:\.0+)?")
-"""What is left of a rounded number once it is written in full again. One number in a million ends so by itself."""
+"""A rounded number written out in full. One real number in a million ends like this."""
 
 _FLOAT = re.compile(r"(\+?\d{7,15})\.0+")
 
@@ -137,7 +137,7 @@ _REASON = TypeAdapter[str](Annotated[str, OneLine, Field(min_length=1, max_lengt
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """`faults` are keys of FINDINGS. `index`: of its number, as far as it has one."""
+    """Holds an invalid row. `faults` are keys of FINDINGS. `index` is the pseudonym of its number, if it has one."""
 
     row: int
     faults: Sequence[str]
@@ -150,7 +150,7 @@ class BadRow:
 
 @dataclass(slots=True)
 class RowReader:
-    """`tree` is the organisation's, `scope` the unit that rows may be of, or below."""
+    """Reads rows. `tree` is the organisation's. The rows must belong to `scope` or below it."""
 
     tree: Tree
     scope: UnitId
@@ -237,7 +237,9 @@ class RowReader:
         return text in _YES
 
     def _expires_at(self, values: Mapping[str, object], faults: list[str]) -> tuple[int, bool]:
-        """The end of the earlier of the two days, in India; whether it is five years that end it."""
+        """Return the end of the earlier of the two days, in India, and whether the five-year limit ends the
+        verification.
+        """
         ends = [_end(values.get(name), f"bad_{name}", faults) for name in ("expires", "retirement")]
         if len(faults) and faults[-1] in {"bad_expires", "bad_retirement"}:
             return 0, False
@@ -249,7 +251,7 @@ class RowReader:
         if valid_until is not None and valid_until > longest:
             faults.append("date_too_far")
         capped = valid_until is None and retires is not None and retires > longest
-        last = longest - (longest + _INDIA_SECONDS) % _DAY  # the last midnight in India before
+        last = longest - (longest + _INDIA_SECONDS) % _DAY  # the last midnight in India before the limit
         at = min(end for end in (valid_until, retires, last if capped else None) if end is not None)
         if at <= self.now_seconds:
             faults.append("date_past")
@@ -257,12 +259,12 @@ class RowReader:
 
 
 def unit_name(text: str) -> str:
-    """The form in which names and paths of units are compared."""
+    """Return the form in which names and paths of units are compared."""
     return " / ".join(map(name_key, unseen(text).split("/")))
 
 
 def _international(text: str) -> str:
-    """As people and spreadsheets write Indian numbers: without the plus sign, with or without 91 or 0."""
+    """Convert an Indian number as people and spreadsheets write it: without the plus sign, with or without 91 or 0."""
     text = plain_number(text if (found := _FLOAT.fullmatch(text)) is None else found[1])
     digits = _SEPARATORS.sub("", text)
     if not digits.isdecimal():
@@ -278,7 +280,7 @@ def _international(text: str) -> str:
 
 
 def _fault_of_number(text: str) -> str:
-    """Says why a text is no number, where a reader of the file could not see it."""
+    """Return the fault of a text that is not a number, with causes that a reader of the file cannot see."""
     if is_rounded(text) or _ZEROS.fullmatch(text):
         return "bad_number/rounded"
     try:
@@ -289,7 +291,7 @@ def _fault_of_number(text: str) -> str:
 
 
 def _end(cell: object, fault: str, faults: list[str]) -> int | None:
-    """Of the day in a cell, in India, as epoch seconds; None for an empty cell."""
+    """Return the end of a cell's day in India in epoch seconds, or None for an empty cell."""
     if cell is None or (isinstance(cell, str) and not cell.strip()):
         return None
     day = _day(cell)
@@ -315,7 +317,7 @@ def _day(cell: object) -> date | None:
         return None
     if not month.isdecimal():
         month = str(_MONTHS.get(unicodedata.normalize("NFC", month), 0))
-    whole = int(year) + (2_000 if len(year) == 2 else 0)  # all days here lie ahead
+    whole = int(year) + (2_000 if len(year) == 2 else 0)  # all these days are in the future
     try:
         return date(whole, int(month), int(day)) if whole < _LAST_YEAR else None
     except ValueError:
@@ -331,7 +333,7 @@ def _plain_date(text: str) -> str:
 
 @lru_cache(maxsize=4_096)
 def _post_of(text: str) -> tuple[str, tuple[str, ...]]:
-    """Many people have the same post."""
+    """Check a post. It is cached because many people have the same post."""
     faults: list[str] = []
     return _valid(_POST, text, "bad_post", faults), tuple(faults)
 
@@ -343,7 +345,7 @@ def _post(text: str, faults: list[str]) -> str:
 
 
 def _text(cell: object) -> str:
-    """As `text_of`, but yes and no are nobody's name."""
+    """Return the text of a cell, but an empty one for yes and no, which are nobody's name."""
     return "" if isinstance(cell, bool) else text_of(cell)
 
 

@@ -1,8 +1,8 @@
-"""Process imports: the queue's entries, a chunk of rows, a nominated number that has registered (docs/adr/0029).
+"""Processes imports: entries of the queue, chunks of rows, nominated numbers that have registered (docs/adr/0029).
 
-Each transaction that does rows also writes what became of them to the chunk's own row, and a chunk is counted in one
-transaction with its audit entry. So everything here may be run again, twice at once, or days later: a row that was
-done once is not done again, and what an administrator has changed since then stays.
+Each transaction that executes rows also writes their results to the chunk's row, and a chunk is counted in one
+transaction with its audit entry. Everything here may therefore run again, twice concurrently, or days later: no row is
+executed twice, and later changes by administrators stay.
 """
 
 from __future__ import annotations
@@ -37,19 +37,20 @@ from sandes.store.transaction import Operation, merged
 _NOT_YET_SECONDS = 5
 
 MOST_LINKS = 30 * 86_400 // ENDING_SECONDS
-"""Bounds how many queue entries may lead to one another. A nominated person whose memberships elsewhere have not ended
-yet is looked at again every minute; when they have not ended after a month, something is broken."""
+"""The longest chain of queue entries. An entry for a nominated person whose memberships elsewhere have not ended comes
+again every minute. If they have not ended after a month, something is broken.
+"""
 
 _MAX_OPERATIONS = 99
-"""DynamoDB takes 100 in a transaction; one is the marker of what is done."""
+"""The operations of a transaction, of which DynamoDB allows 100. One of them marks the finished rows."""
 
 _TRIES = 4
 
 
 def work(queued: Mapping[str, Any], *, receives: int, now_ms: int, deps: ImportDependencies) -> str:
-    """Do what an entry of the queue asks for; what was done, for the log.
+    """Process an entry of the queue, and return the outcome for the log.
 
-    `receives`: how often the entry has been taken by now. Raises StoreUnavailable.
+    `receives` counts the receptions of the entry so far. Raises StoreUnavailable.
     """
     if "number" in queued:
         return verify_nominated(queued, now_ms=now_ms, deps=deps)
@@ -71,7 +72,9 @@ def work(queued: Mapping[str, Any], *, receives: int, now_ms: int, deps: ImportD
 
 
 def _again_or_never(queued: Mapping[str, Any], now_ms: int, deps: ImportDependencies) -> str:
-    """The change that calls for the work comes still, or the request that would have made it has failed."""
+    """Queue the entry again, because the change that needs the work may still come. Drop it if that request has
+    failed.
+    """
     if now_ms // 1000 > queued["until"]:
         return "orphan"
     deps.queue.send(dict(queued), delay_seconds=_NOT_YET_SECONDS)
@@ -87,9 +90,9 @@ def _queue_chunks(one: Import, rows: Checked, deps: ImportDependencies) -> None:
 
 
 def run_chunk(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDependencies) -> str:
-    """Process the rows of one chunk that are not done yet, and count the chunk once; what was done, for the log.
+    """Process the unfinished rows of one chunk, and count the chunk once. Return the outcome for the log.
 
-    Of a cancelled import, only what an earlier run had done is counted. Raises StoreUnavailable.
+    For a cancelled import, only the results of an earlier run are counted. Raises StoreUnavailable.
     """
     id, number = parse_import(queued["import"]), queued["chunk"]
     one, progress = deps.store.with_chunk(id, number, now_seconds=now_ms // 1000)
@@ -110,7 +113,7 @@ def run_chunk(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDependencie
 
 
 def _begin(one: Import, number: int, entries: Sequence[Entry], now_ms: int, deps: ImportDependencies) -> None:
-    """Put on record what is about to be done, so that nothing is done without it, should this end in the middle."""
+    """Record what will be done, so that nothing is done without a record even if this run is interrupted."""
     details = {
         "chunk": number,
         "rows": [entries[0].row, entries[-1].row],
@@ -120,7 +123,7 @@ def _begin(one: Import, number: int, entries: Sequence[Entry], now_ms: int, deps
 
 
 def _finish(one: Import, number: int, results: Sequence[Result], now_ms: int, deps: ImportDependencies) -> bool:
-    """Write what became of a chunk, with its entry in the audit chain; False if that has been done before."""
+    """Write the results of a chunk with its audit entry. Return False if that was done before."""
     details = {
         "chunk": number,
         "rows": [results[0].row, results[-1].row],
@@ -136,7 +139,7 @@ def _finish(one: Import, number: int, results: Sequence[Result], now_ms: int, de
 
 
 def _act(action: str, one: Import, details: dict[str, Any]) -> Act:
-    """In the name of who committed it."""
+    """Build an act in the name of the administrator who committed the import."""
     id = base64url_text(one.id)
     return Act(
         action=action,
@@ -151,7 +154,9 @@ def _act(action: str, one: Import, details: dict[str, Any]) -> Act:
 
 
 def _complete_if_done(one: Import, now_ms: int, deps: ImportDependencies) -> None:
-    """The last chunk ends the import; so does any that comes again after it, should that have been cut short."""
+    """Complete the import after its last chunk. Any chunk that comes again does the same, in case the first attempt
+    failed.
+    """
     now = deps.store.read(one.id, now_seconds=now_ms // 1000)
     if now is None or now.state != "committing" or now.checked is None or now.done < now.checked.valid:
         return
@@ -166,7 +171,7 @@ def _complete_if_done(one: Import, now_ms: int, deps: ImportDependencies) -> Non
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What a row comes to, with its part of a transaction."""
+    """Holds the result of a row and its operations in a transaction."""
 
     entry: Entry
     result: Result
@@ -175,7 +180,7 @@ class _Step:
 
 @dataclass(slots=True)
 class _Run:
-    """One run of a chunk. `progress` is the chunk's as it was last read or written by this run."""
+    """Holds one run of a chunk. `progress` is the chunk's state that this run has last read or written."""
 
     one: Import
     number: int
@@ -186,7 +191,7 @@ class _Run:
     key: Key | None = None
 
     def work_off(self, entries: Sequence[Entry]) -> None:
-        """Do each row that is not done yet. Raises StoreUnavailable."""
+        """Execute each unfinished row. Raises StoreUnavailable."""
         left = self._left(entries)
         if any(entry.action == "verify" for entry in left):
             self.key = announced_key(_keys(self.deps), self.deps.verifications, now_seconds=self.now_seconds)
@@ -195,12 +200,12 @@ class _Run:
             if not self._write(bundle):
                 again += [step.entry for step in bundle]
         for entry in again:
-            if self.progress.counted:  # by a run that came after the import was cancelled
+            if self.progress.counted:  # a run after the cancellation has counted the chunk
                 return
             self._alone(entry)
 
     def results(self, entries: Sequence[Entry]) -> list[Result]:
-        """Return what became of the rows that are done, in order."""
+        """Return the results of the finished rows, in order."""
         return [self.progress.results[entry.row] for entry in entries if entry.row in self.progress.results]
 
     @property
@@ -213,9 +218,9 @@ class _Run:
         return [entry for entry in entries if entry.row not in self.progress.results]
 
     def _write(self, bundle: Sequence[_Step]) -> bool:
-        """Do the rows of a bundle and note that they are done, in one transaction.
+        """Execute the rows of a bundle and record their results, in one transaction.
 
-        Returns False if somebody has changed one of the people, or another run has done rows of this chunk.
+        Return False if somebody has changed one of the people, or another run has executed rows of this chunk.
         """
         results = [step.result for step in bundle]
         noting = self.deps.store.noting(self.one, self.number, self.progress, results)
@@ -228,7 +233,7 @@ class _Run:
         return True
 
     def _alone(self, entry: Entry) -> None:
-        """Do a row that was changed by others at the same moment; it is read anew each time."""
+        """Execute a row that others changed at the same moment. It is read again for each attempt."""
         for _ in range(_TRIES):
             steps = self._steps(self._left([entry]))
             if not steps or self._write(steps):
@@ -242,7 +247,7 @@ class _Run:
     def _steps(self, entries: Sequence[Entry]) -> list[_Step]:
         if not entries:
             return []
-        indexes = [self.deps.pepper.index("phone", entry.phone) for entry in entries]  # not as the check had them
+        indexes = [self.deps.pepper.index("phone", entry.phone) for entry in entries]  # the pepper may be new
         people = self.deps.people.known(indexes, now_seconds=self.now_seconds)
         return [self._step(entry, people[index]) for entry, index in zip(entries, indexes, strict=True)]
 
@@ -280,7 +285,9 @@ class _Run:
         return _Step(entry, result, [])
 
     def _is_ending(self, person: Known) -> bool:
-        """Whether the person would be let into the groups of an organisation again that they were with before."""
+        """Tell whether memberships of a former organisation are still being ended, which the person would otherwise
+        regain.
+        """
         last = person.verification
         if last is None or last.organisation == self.one.place.organisation:
             return False
@@ -336,7 +343,7 @@ class _Run:
 
 
 def _bundles(steps: Iterable[_Step]) -> list[list[_Step]]:
-    """As many rows as fit into one transaction."""
+    """Divide the rows into bundles that fit into one transaction each."""
     bundles: list[list[_Step]] = []
     size = 0
     for step in steps:
@@ -349,10 +356,10 @@ def _bundles(steps: Iterable[_Step]) -> list[list[_Step]]:
 
 
 def verify_nominated(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDependencies) -> str:
-    """Verify who has registered a number that an organisation had nominated; what was done, for the log.
+    """Verify the person who has registered a nominated number. Return the outcome for the log.
 
-    A nomination that does not lead to that has ended: it is removed, so that it is not for the next holder of the
-    number, and its organisation's chain says why. Raises StoreUnavailable.
+    A nomination that cannot be used ends: it is removed, so that the number's next holder does not get it, and the
+    organisation's audit chain records the reason. Raises StoreUnavailable.
     """
     phone = deps.pepper.open_phone(parse_base64url(queued["number"]), QUEUED_NUMBER)
     indexes, now_seconds = deps.pepper.indexes("phone", phone), now_ms // 1000
@@ -401,7 +408,7 @@ def verify_nominated(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDepe
 
 
 def _right_of_author(nomination: Nomination, now_seconds: int, deps: ImportDependencies) -> Assignment | None:
-    """By which who committed the import could verify somebody in the unit today."""
+    """Return the right by which the import's author may verify people in the unit now, or None."""
     try:
         author = with_roles(nomination.by, signed_in_at=0, now_seconds=now_seconds, administrators=deps.administrators)
     except ProtocolError:
@@ -418,7 +425,7 @@ def _why_ended(
     now_seconds: int,
     deps: ImportDependencies,
 ) -> str:
-    """Why a nomination does not count any more; empty if it does."""
+    """Return the reason why a nomination no longer counts, or an empty text if it does."""
     made_by = deps.store.read(nomination.origin.id, now_seconds=now_seconds)
     if made_by is None or not made_by.stands:
         return "cancelled"
@@ -434,14 +441,14 @@ def _why_ended(
 def _decided_since(nomination: Nomination, last: Verification) -> bool:
     """Tell whether an administrator has verified the person, or ended a verification, after the nomination was made.
 
-    An entry of the queue may come days late; then the administrator's word counts, which is the newer one.
+    A queue entry may come days late. The administrator's decision then counts, because it is newer.
     """
     ended = last.ended_at if last.ended == "revoked" else None
     return max(last.issued_at, ended or 0) >= nomination.made_at
 
 
 def _written(act: Act, operations: Sequence[Operation], now_ms: int, deps: ImportDependencies) -> bool:
-    """False, and nothing written, if something has changed since it was read."""
+    """Write operations with an act. Return False, with nothing written, if something has changed since it was read."""
     try:
         deps.recorder.writer(act, now_ms=now_ms)(operations)
     except ConditionFailed:
@@ -462,7 +469,7 @@ def _terms(nomination: Nomination) -> Terms:
 
 
 def _nominated(nomination: Nomination, made: Verification) -> Act:
-    """Nobody does anything at this moment: it is the import's doing, whose author `by` is."""
+    """Build the act of a verification by the system. `by` is the author of the import that caused it."""
     details = {
         "row": nomination.origin.row,
         "expires_at": made.expires_at,
@@ -473,7 +480,9 @@ def _nominated(nomination: Nomination, made: Verification) -> Act:
 
 
 def _nomination_ended(nomination: Nomination, reason: str) -> Act:
-    """Whose number it was then is not told: another organisation's official it may be."""
+    """Build the act of a nomination's end. It does not say whose number it was, who may be another organisation's
+    official.
+    """
     return _by_itself("nomination.end", nomination, None, {"row": nomination.origin.row, "reason": reason})
 
 

@@ -1,9 +1,9 @@
-"""Spreadsheets that others upload, read row by row in bounded memory and time (docs/admin/imports.md, "The file").
+"""Reads uploaded spreadsheets row by row in bounded memory and time (docs/admin/imports.md, "The file").
 
-A workbook is a zip of XML parts (ECMA-376, transitional or strict). Every part is decompressed once before anything is
-read, whatever its name: no more than a spreadsheet of this size needs, no more than the directory declares. The few
-parts that an import needs then go through expat, which refuses document types and so entities. Of the styles, only
-number formats are read, which tell dates from numbers.
+A workbook is a zip of XML parts (ECMA-376, transitional or strict). Every part, whatever its name, is decompressed once
+before anything is read. This checks that it is not larger than a spreadsheet of this size needs, or than the directory
+declares. Expat then parses the few parts that an import needs. It refuses document types, and thereby entities. Of the
+styles, only number formats are read, which tell dates from numbers.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from sandes.csv_files import UnreadableFile
 
 MAX_PARTS = 500
 MAX_UNPACKED_BYTES = 192 * 1024 * 1024
-"""100,000 rows of ten cells take about 60 MB."""
+"""The total size. 100,000 rows of ten cells take about 60 MB."""
 
 MAX_RATIO = 200
-"""Of one part above a megabyte. Rows of a real spreadsheet come to 10 to 40."""
+"""The highest compression ratio of a part above a megabyte. Rows of a real spreadsheet have 10 to 40."""
 
 MAX_TAGS = 12_000_000
-"""Of all parts together: 100,000 rows of ten texts have 6 million."""
+"""The most tags of all parts together. 100,000 rows of ten texts have 6 million."""
 
 MAX_TEXT = 32_767
-"""Characters of one text, Excel's own limit. A text is kept once, but every cell may name it: what is done to a text of
-megabytes is done a million times.
+"""The most characters of one text, Excel's own limit. A text is stored once but a million cells may refer to it, so a
+text of megabytes would be processed a million times.
 """
 
 MAX_STRINGS = 1_500_000
 MAX_STRING_CHARS = 48 * 1024 * 1024
-"""Of texts that cells share, which are all in memory: 100,000 rows of ten texts have a million."""
+"""The limits of texts that cells share, which are all in memory. 100,000 rows of ten texts have a million."""
 
 MAX_FORMATS = 65_536
-"""Cell formats and number formats each; Excel has 65,490 cell formats at most."""
+"""The most cell formats, and the most number formats. Excel has at most 65,490 cell formats."""
 
 MAX_RELATIONSHIPS = 2_000
 MAX_SHEETS = 1_000
 MAX_MERGED = 200_000
-"""Ranges of merged cells: two in each row."""
+"""The most ranges of merged cells, two for each row."""
 
 MAX_COLUMNS = 64
 MAX_SHEET_ROWS = 1_048_576
@@ -55,19 +55,21 @@ MAX_SHEET_COLUMNS = 16_384
 """Excel's own limits."""
 
 MAX_READ_BYTES = 1024 * 1024
-"""Of the file at once: a directory of 500 parts takes far less, and zipfile makes an object of each of its entries."""
+"""The most bytes of the file in one read. A directory of 500 parts needs far less, and zipfile makes an object of each
+of its entries.
+"""
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-"""How a file of the old format begins, and one that is encrypted."""
+"""The first bytes of a file in the old format, and of an encrypted one."""
 
 _PIECE_BYTES = 64 * 1024
 _SMALL_BYTES = 1024 * 1024
 _MAX_TOKEN_BYTES = 1024 * 1024
-"""Expat keeps a tag or comment in memory until it is whole."""
+"""The longest tag or comment. Expat keeps it in memory until it is complete."""
 
 _MAX_DEPTH = 32
 _MAX_NAMES = 2_000
-"""Different names of elements and attributes, all of which expat keeps."""
+"""The most different names of elements and attributes. Expat keeps all of them."""
 
 _ENCODING = re.compile(rb"^\s*<\?xml[^>]*?\bencoding\s*=\s*[\"']([^\"']*)[\"']")
 _ENCODINGS = {b"utf-8", b"utf8", b"us-ascii", b"ascii"}
@@ -91,11 +93,11 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _REFERENCE = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})")
 _NO_CODES = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?![hmsHMS]+\])[^\]]*\]')
 _DATE_FORMATS = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))
-"""Formats of dates and times that have a number and no code (ECMA-376, 18.8.30)."""
+"""Numbers of built-in date and time formats, which have no code (ECMA-376, 18.8.30)."""
 
 _EPOCH, _EPOCH_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001  # spreadsheets know no zone
 _LEAP = 60
-"""The day that the 1900 system counts and that never was, 29 February 1900."""
+"""29 February 1900, which the 1900 system counts although it never existed."""
 
 _LAST_DAY = 2_958_465
 """31 December 9999."""
@@ -104,14 +106,14 @@ Row = tuple[object, ...]
 
 
 class ErrorValue(str):
-    """The text of a cell that holds an error, as #N/A."""
+    """Holds the text of a cell with an error, such as #N/A."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SheetRow:
-    """`number` as the spreadsheet shows it."""
+    """Holds a row. `number` is the one that the spreadsheet shows."""
 
     number: int
     values: Row
@@ -120,8 +122,9 @@ class SheetRow:
 
 @dataclass(slots=True)
 class Sheet:
-    """`hidden_columns`, counted from 0, are known once a row has been read. `merged`: ranges of merged cells, each by
-    its first row, its last row, and its first column, counted from 0.
+    """Holds a sheet. `hidden_columns`, counted from 0, are known after the first row was read.
+
+    `merged` lists the ranges of merged cells by first row, last row, and first column, counted from 0.
     """
 
     name: str
@@ -131,9 +134,9 @@ class Sheet:
 
 
 def open_sheet(file: BinaryIO) -> Sheet:
-    """Read the first visible sheet with its rows. Formulas come as an equals sign, errors as ErrorValue.
+    """Open the first visible sheet and its rows. Formulas are returned as an equals sign, errors as ErrorValue.
 
-    Raises UnreadableFile, also while rows are read.
+    Raises UnreadableFile, possibly while rows are read.
     """
     with _faults_of_files():
         if file.read(len(_OLE)) == _OLE:
@@ -150,7 +153,7 @@ def open_sheet(file: BinaryIO) -> Sheet:
 
 
 class _faults_of_files:  # noqa: N801  # a context manager that reads as a word
-    """Turns what a broken zip or broken XML raises into a fault of the file."""
+    """Converts the exceptions of a broken zip or of broken XML to a fault of the file."""
 
     def __enter__(self) -> None:
         return None
@@ -161,8 +164,9 @@ class _faults_of_files:  # noqa: N801  # a context manager that reads as a word
 
 
 class _InPieces:
-    """A file of which nobody reads more than `MAX_READ_BYTES` at once: zipfile reads the whole directory of a zip
-    before anything of it can be checked.
+    """Wraps a file so that no read exceeds `MAX_READ_BYTES`.
+
+    zipfile reads the whole directory of a zip before anything of it can be checked.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -173,7 +177,7 @@ class _InPieces:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """Raises UnreadableFile."""
+        """Read bytes. Raises UnreadableFile if they are too many."""
         if size > MAX_READ_BYTES:
             raise _too_large()
         found = self.file.read(MAX_READ_BYTES + 1 if size < 0 else size)
@@ -192,7 +196,7 @@ _BROKEN = (
 
 
 def _inspect(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Return the parts by their names in lower case: names of parts do not differ by case (ECMA-376-2, 6.2.2.3)."""
+    """Return the parts by their names in lower case, because the case makes no difference (ECMA-376-2, 6.2.2.3)."""
     parts = archive.infolist()
     named = {_part_name(part.filename): part for part in parts}
     _check_directory(parts, len(named))
@@ -209,7 +213,7 @@ def _part_name(name: str) -> str:
 
 
 def _check_directory(parts: list[zipfile.ZipInfo], names: int) -> None:
-    """By what the zip says of itself, which costs nothing. Raises UnreadableFile."""
+    """Check the zip's directory, which needs no decompression. Raises UnreadableFile."""
     if names < len(parts) or any(part.flag_bits & 1 for part in parts):
         raise _no_workbook()
     if any(part.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED} for part in parts):
@@ -222,9 +226,10 @@ def _check_directory(parts: list[zipfile.ZipInfo], names: int) -> None:
 
 
 def _unpack(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> int:
-    """Decompress a part and forget it; the number of its tags. Raises UnreadableFile and what zipfile raises.
+    """Decompress a part without keeping it, and return the number of its tags.
 
-    zipfile stops at the size that is declared, whatever there is: asked for a byte more, it gives one if there is.
+    Raises UnreadableFile and what zipfile raises. zipfile stops at the declared size. With one more byte declared, it
+    returns this byte if the part is longer.
     """
     longer = copy(part)
     longer.file_size += 1
@@ -250,7 +255,7 @@ def _unpack(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> int:
 
 
 def _check_start(piece: bytes) -> None:
-    """Only encodings in which a document type cannot hide. Raises UnreadableFile."""
+    """Allow only encodings in which a document type cannot hide. Raises UnreadableFile."""
     piece = piece.removeprefix(_MARK)
     declared = _ENCODING.match(piece[:512])
     if not piece.lstrip().startswith(b"<") or (declared and declared[1].lower() not in _ENCODINGS):
@@ -268,9 +273,9 @@ Text = Callable[[str], None]
 def _parse(
     archive: zipfile.ZipFile, part: zipfile.ZipInfo, start: Start, end: End | None = None, text: Text | None = None
 ) -> Iterator[None]:
-    """Feeds a part to expat, and stops after each piece of it. Raises UnreadableFile and what the libraries raise.
+    """Parse a part with expat, and yield after each piece. Raises UnreadableFile and what the libraries raise.
 
-    Names of elements are `namespace name`; those of attributes too, if they have a namespace.
+    Names of elements are `namespace name`, and so are those of attributes with a namespace.
     """
     parser = expat.ParserCreate(namespace_separator=" ", intern=None)
     parser.buffer_text = True
@@ -315,12 +320,12 @@ def _parse(
 
 
 def _main(*names: str) -> dict[str, str]:
-    """Names of elements of spreadsheets, in both forms of the format, by what expat calls them."""
+    """Return names of spreadsheet elements in both forms of the format, by expat's names."""
     return {f"{space} {name}": name for space in _MAIN for name in names}
 
 
 class _Book:
-    """The parts that say what a sheet's cells mean."""
+    """Holds the parts that give meaning to a sheet's cells."""
 
     def __init__(self, archive: zipfile.ZipFile, parts: Mapping[str, zipfile.ZipInfo]) -> None:
         self.archive, self.parts = archive, parts
@@ -335,12 +340,14 @@ class _Book:
         self.dates = self._date_formats()
 
     def first_visible(self) -> tuple[str, zipfile.ZipInfo]:
-        """Raises UnreadableFile if the workbook has none: an import must not read what nobody sees."""
+        """Return the first visible sheet, because an import must not read hidden data. Raises UnreadableFile without
+        one.
+        """
         known = False
         for name, id, hidden in self.sheets:
             kind, to = self.targets.get(id, ("", ""))
             if kind != "worksheet":
-                continue  # a sheet that is a chart or a dialogue
+                continue  # a chart or a dialogue
             known = True
             if not hidden:
                 return name, self._part(to)
@@ -367,7 +374,7 @@ class _Book:
             raise _no_workbook()
 
     def _relationships(self, path: str) -> dict[str, tuple[str, str]]:
-        """Return for each id the last word of the kind, and the target part."""
+        """Return, for each id, the last word of its kind and the target part."""
         folder, name = posixpath.split(path)
         part = self.parts.get(_part_name(posixpath.join(folder, "_rels", f"{name}.rels")))
         found: dict[str, tuple[str, str]] = {}
@@ -425,7 +432,7 @@ class _Book:
         return found
 
     def _date_formats(self) -> list[bool]:
-        """Tell for each number of a cell format whether it shows dates."""
+        """Tell for each cell format, by its number, whether it shows dates."""
         part = self._of_kind("styles", "styles.xml")
         elements = _main("cellXfs", "xf", "numFmt")
         codes: dict[str, bool] = {}
@@ -460,13 +467,15 @@ def _is_built_in_date(number: str) -> bool:
 
 
 def _is_date(code: str) -> bool:
-    """Tell whether a number format shows days or times: letters of dates outside of quotes, escapes and brackets."""
+    """Tell whether a number format shows days or times: it has letters of dates outside quotes, escapes and
+    brackets.
+    """
     first = _NO_CODES.sub("", code[:1_000]).partition(";")[0]
     return re.search(r"[dmyhs]", first.replace("General", ""), re.IGNORECASE) is not None
 
 
 class _TextOfRuns:
-    """Collects the text of an item, `si` or `is`: of its `t`, but not of those that say how to pronounce it."""
+    """Collects the text of an item, `si` or `is`, from its `t` elements, without those for pronunciation."""
 
     def __init__(self) -> None:
         self.elements = _main("si", "is", "t", "rPh")
@@ -505,7 +514,7 @@ class _TextOfRuns:
 
 
 def _decoded(text: str) -> str:
-    """Characters that XML cannot hold are written as `_xHHHH_` (ECMA-376, 22.9.2.19, ST_Xstring)."""
+    """Decode `_xHHHH_`, which stands for characters that XML cannot contain (ECMA-376, 22.9.2.19, ST_Xstring)."""
     if "_x" not in text:
         return text
     plain = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
@@ -516,7 +525,7 @@ def _decoded(text: str) -> str:
 
 
 class _Rows:
-    """Collects the cells of a sheet, row by row, while expat goes over it."""
+    """Collects the cells of a sheet row by row while expat parses it."""
 
     def __init__(self, book: _Book, hidden_columns: set[int]) -> None:
         self.book, self.hidden_columns = book, hidden_columns
@@ -606,7 +615,7 @@ class _Rows:
         value = "=" if self.formula else self._value()
         if value is None:
             return
-        place = min(self.column - 1, MAX_COLUMNS)  # beyond all that an import knows, but not lost
+        place = min(self.column - 1, MAX_COLUMNS)  # beyond the known columns, but not lost
         self.values.extend([None] * (place - len(self.values)))
         self.values[place:] = [value]
 
@@ -655,7 +664,7 @@ def _rows(book: _Book, part: zipfile.ZipInfo, hidden_columns: set[int]) -> Itera
 
 
 def _merged(book: _Book, part: zipfile.ZipInfo) -> list[tuple[int, int, int]]:
-    """Read the ranges of merged cells. They stand behind the rows, so a sheet that has some is gone over twice."""
+    """Read the ranges of merged cells. They come after the rows, so a sheet that has some is parsed twice."""
     elements = _main("mergeCell")
     found: list[tuple[int, int, int]] = []
 
@@ -683,7 +692,7 @@ def _holds(archive: zipfile.ZipFile, part: zipfile.ZipInfo, word: bytes) -> bool
 
 
 def _date_or_text(said: str) -> object:
-    """Return what a cell of a date holds; a time of day alone is no date."""
+    """Return the date of a cell, or the text if it is only a time of day."""
     try:
         return datetime.fromisoformat(said).replace(tzinfo=None)
     except ValueError:
@@ -691,12 +700,12 @@ def _date_or_text(said: str) -> object:
 
 
 def _is_narrow(width: str | None) -> bool:
-    """Whether a column is narrower than half a character, so that it shows nothing."""
+    """Tell whether a column is narrower than half a character, so that nothing is visible."""
     return width is not None and float(width) < 0.5
 
 
 def _is_flat(height: str | None) -> bool:
-    """Whether a row is lower than a point, so that it shows nothing."""
+    """Tell whether a row is lower than a point, so that nothing is visible."""
     return height is not None and float(height) < 1
 
 

@@ -1,8 +1,7 @@
-"""Imports: an organisation verifies and off-boards its officials by a file (docs/admin/imports.md, docs/adr/0029). What
-administrators ask for; import_check and import_work do the work.
+"""Calls of administrators about imports of officials by a file (docs/admin/imports.md, docs/adr/0029).
 
-A file is uploaded, checked, and only then committed. Work is queued before the change that calls for it, with a delay:
-whoever takes it up looks for the change (docs/adr/0013).
+import_check and import_work process the imports. A file is uploaded, checked, and only then committed. Work is queued
+before the change that needs it, with a delay, and its worker looks for the change (docs/adr/0013).
 """
 
 from __future__ import annotations
@@ -52,22 +51,24 @@ from sandes.store.organisations import OrganisationStore
 from sandes.store.verifications import VerificationStore
 
 UPLOAD_SECONDS = 15 * 60
-"""How long an address for an upload is good for."""
+"""How long an upload address is valid."""
 
 COMMIT_WITHIN_SECONDS = 2 * 86_400
-"""From its creation. Its file and rows are kept somewhat longer (infra/uploads.py)."""
+"""How long an import can be committed after its creation. Its file and rows are kept somewhat longer
+(infra/uploads.py).
+"""
 
 FRESH_ABOVE_ROWS = 500
-"""With more, committing takes a sign-in of the last minutes."""
+"""The most rows that can be committed without a fresh sign-in."""
 
 START_AFTER_SECONDS = 1
-"""Long enough for the change that calls for the work to be written."""
+"""The delay of queued work, long enough for the change to be written."""
 
 ORPHAN_SECONDS = 120
-"""Queued work that nothing calls for after this time belongs to a request that failed."""
+"""Queued work that nothing needs after this time belongs to a failed request."""
 
 CHUNK_ROWS = 100
-"""Rows of the file that are worked off in one go; chunk n holds the good ones among rows 100n + 1 to 100n + 100."""
+"""The rows of a chunk. Chunk n holds the valid ones among rows 100n + 1 to 100n + 100."""
 
 SHOWN_FINDINGS = 100
 CONTENT_TYPES = {
@@ -81,8 +82,9 @@ _TRIES = 4
 
 @dataclass(frozen=True, slots=True)
 class ImportDependencies:
-    """`limits` is only for the calls, `keys` for who works imports off; `clock_ms` is asked while they do: a check goes
-    on for minutes.
+    """Holds the dependencies. Only the calls have `limits`, and only the worker has `keys`.
+
+    `clock_ms` is read during the work, because a check takes minutes.
     """
 
     store: ImportStore
@@ -106,7 +108,7 @@ class ImportDependencies:
 def create(
     caller: Caller, body: import_api.NewImport, *, now_ms: int, deps: ImportDependencies
 ) -> import_api.ImportState:
-    """Begin an import at a unit, or the whole organisation, and give an address for its file.
+    """Create an import at a unit, or for the whole organisation, and return an address for its file.
 
     Raises ProtocolError not_found.
     """
@@ -158,11 +160,10 @@ def _upload(one: Import, now_ms: int, deps: ImportDependencies) -> import_api.Im
 def commit(
     caller: Caller, id: ImportId, body: import_api.CommitImport, *, now_ms: int, deps: ImportDependencies
 ) -> import_api.ImportState:
-    """With `dry_run`, have the uploaded file checked; without it, do what the check has found good. Asked for again,
-    each does nothing more.
+    """Check the uploaded file with `dry_run`, or else execute its valid rows. A repetition does nothing more.
 
-    Raises ProtocolError: not_found, upload_missing, upload_invalid (too large), import_state (not checked yet, no good
-    row, cancelled, failed, or two days old), rate_limited, fresh_sign_in_required for more than 500 rows.
+    Raises ProtocolError not_found, upload_missing, upload_invalid (too large), import_state (not checked yet, without
+    valid rows, cancelled, failed, or two days old), rate_limited, and fresh_sign_in_required for more than 500 rows.
     """
     one, right = _own(caller, id, "act", now_ms, deps)
     if body.dry_run:
@@ -194,7 +195,7 @@ def commit(
 def _check(
     caller: Caller, right: Assignment, one: Import, now_ms: int, deps: ImportDependencies
 ) -> import_api.ImportState:
-    """What a check finds tells of each number whether it is known, so it is limited and on record as look-ups are."""
+    """Queue a check. It reveals for each number whether it is known, so it is limited and recorded like look-ups."""
     if one.state in {"checking", "checked"}:
         return _shown(one)
     if one.state != "open" or _is_late(one, now_ms):
@@ -220,7 +221,7 @@ def _is_late(one: Import, now_ms: int) -> bool:
 
 
 def _uploaded(one: Import, deps: ImportDependencies) -> Found:
-    """The file as it stands: it is that one which is checked."""
+    """Return the uploaded file, so that this very file is checked."""
     found = deps.objects.find(file_name(one))
     if found is None:
         raise ProtocolError(ErrorCode.UPLOAD_MISSING)
@@ -235,7 +236,7 @@ def _queue_start(one: Import, now_ms: int, deps: ImportDependencies) -> None:
 
 
 def state(caller: Caller, id: ImportId, *, now_ms: int, deps: ImportDependencies) -> import_api.ImportState:
-    """Progress, and the first findings. Raises ProtocolError not_found."""
+    """Return the progress and the first findings. Raises ProtocolError not_found."""
     one, _ = _own(caller, id, "read", now_ms, deps)
     return _shown(
         one, findings=[*_faults_of_file(one), *(found for bad in _found(one, deps) for found in _told(bad, one))]
@@ -252,10 +253,10 @@ def page(
     now_ms: int,
     deps: ImportDependencies,
 ) -> import_api.ImportPage:
-    """Imports at the places where the caller may see them, of one unit and below it if given, the newest first. A page
-    may hold fewer than `limit`, even none, with a cursor.
+    """Return imports at the places where the caller may see them, of one unit and below it if set, the newest first.
 
-    Raises ProtocolError: not_found, invalid_cursor.
+    A page can have fewer than `limit`, even none, and still have a cursor. Raises ProtocolError not_found,
+    invalid_cursor.
     """
     rights = [one for one in places_seen(caller, Permission.PEOPLE) if one.place.organisation == organisation]
     if not rights:
@@ -281,10 +282,9 @@ def page(
 def results(
     caller: Caller, id: ImportId, *, after: str | None, limit: int, now_ms: int, deps: ImportDependencies
 ) -> import_api.ImportResults:
-    """List the results of `limit` rows in the file's order; blank rows, and good ones that are not done yet, are left
-    out, so a page may hold fewer, even none, with a cursor.
+    """Return the results of `limit` rows in the file's order. Blank rows and unfinished valid rows are left out.
 
-    Raises ProtocolError: not_found, invalid_cursor.
+    A page can therefore have fewer, even none, and still have a cursor. Raises ProtocolError not_found, invalid_cursor.
     """
     one, _ = _own(caller, id, "read", now_ms, deps)
     owner, of = caller.id, f"results {base64url_text(id)}"
@@ -311,7 +311,7 @@ def results(
 
 
 def results_csv(page: import_api.ImportResults) -> str:
-    """A page as CSV with a header: a line for each row, or for each of its findings."""
+    """Return a page as CSV with a header and a line for each row, or for each of its findings."""
     lines = []
     for result in page.results:
         told: list[tuple[str, ...]] = [
@@ -322,10 +322,11 @@ def results_csv(page: import_api.ImportResults) -> str:
 
 
 def cancel(caller: Caller, id: ImportId, *, now_ms: int, deps: ImportDependencies) -> None:
-    """Rows not yet worked off are left; those that are stay so, but for nominations: none of the import's counts any
-    more. Of a completed import it ends those that still wait. Cancelling twice does no harm.
+    """Cancel an import. Unfinished rows are not executed. Finished rows stay, but none of its nominations counts any
+    more.
 
-    Raises ProtocolError: not_found, import_state once it has failed.
+    For a completed import, this ends the waiting nominations. Repeating it is harmless. Raises ProtocolError not_found,
+    and import_state after a failure.
     """
     one, right = _own(caller, id, "act", now_ms, deps)
     for _ in range(_TRIES):
@@ -347,30 +348,30 @@ def cancel(caller: Caller, id: ImportId, *, now_ms: int, deps: ImportDependencie
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
 
 
-# What the above and the workers are made of.
+# Shared with the workers
 
 
 def file_name(one: Import) -> str:
-    """Of what was uploaded."""
+    """Return the name of the uploaded file."""
     return f"uploads/imports/{base64url_text(one.id)}"
 
 
 def rows_name(one: Import, check: str) -> str:
-    """Of the good rows as one check left them: sealed chunks, and their index behind them."""
+    """Return the name of the object with the valid rows of one check: encrypted chunks, then their index."""
     return f"rows/imports/{base64url_text(one.id)}/{check}"
 
 
 def findings_name(one: Import, check: str) -> str:
-    """Of what one check found wrong; nothing of what the rows say is in it."""
+    """Return the name of the object with the findings of one check, which contains no content of rows."""
     return f"findings/{base64url_text(one.id)}/{check}"
 
 
 def chunk_of(row: int) -> int:
-    return (row - 2) // CHUNK_ROWS  # the header takes a row at least
+    return (row - 2) // CHUNK_ROWS  # the header takes at least one row
 
 
 def chunk_owner(one: Import, check: str, chunk: int) -> bytes:
-    """What a sealed chunk is bound to."""
+    """Return the context to which a chunk is encrypted."""
     return one.id + f"/{check}/{chunk}".encode()
 
 
@@ -379,7 +380,7 @@ def encode_findings(found: Sequence[BadRow]) -> bytes:
 
 
 def _found(one: Import, deps: ImportDependencies) -> list[BadRow]:
-    """What the check has found, in the order of the rows; none if it is too long ago."""
+    """Return the findings of the check in the order of the rows, or none if they were deleted."""
     if one.checked is None or not one.checked.invalid:
         return []
     try:
@@ -411,7 +412,7 @@ def _faults_of_file(one: Import) -> list[import_api.Finding]:
 
 
 def _own(caller: Caller, id: ImportId, need: Need, now_ms: int, deps: ImportDependencies) -> tuple[Import, Assignment]:
-    """An import beyond the caller's reach looks like none."""
+    """Return an import and the caller's right. Raises ProtocolError not_found, also outside the caller's places."""
     one = deps.store.read(id, now_seconds=now_ms // 1000)
     place = one.place if one else Place.root(OrganisationId(id[:ACCOUNT_BYTES]))
     right = require(caller, Permission.PEOPLE, need, place, deps.organisations)

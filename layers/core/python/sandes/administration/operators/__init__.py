@@ -1,1 +1,1 @@
-"""Tasks of the people who operate the deployment: platform administrators, and replacing the pepper."""
+"""Tasks of the operators: platform administrators, and the replacement of the pepper."""

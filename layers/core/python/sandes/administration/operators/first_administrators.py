@@ -1,4 +1,4 @@
-"""The platform's own administrators and who watches them, whom operators make and remove (docs/runbook.md)."""
+"""The platform's own administrators and auditors, whom operators create and remove (docs/runbook.md)."""
 
 from __future__ import annotations
 
@@ -30,8 +30,10 @@ PLATFORM_NAME = "Sandes"
 
 
 class CreateAdministrator(Wire):
-    """A platform administrator, or the platform's first auditor or nodal officer. `unit` is the name of a unit of the
-    platform, made if there is none: what takes two people of the platform takes two units.
+    """Creates a platform administrator, or the platform's first auditor or nodal officer.
+
+    `unit` is the name of a unit of the platform, which is created if necessary. The platform needs two units, because
+    approvals need people of different units.
     """
 
     operation: Literal["administrator.create"]
@@ -42,7 +44,7 @@ class CreateAdministrator(Wire):
 
 
 class RemoveAdministrator(Wire):
-    """By address or, if the pool does not know it any more, by id."""
+    """Removes an administrator by address or, if the pool no longer knows it, by id."""
 
     operation: Literal["administrator.remove"]
     email: Mailbox | None = None
@@ -69,9 +71,9 @@ class FirstAdministratorDependencies:
 
 
 def operate(request: Mapping[str, Any], *, now_ms: int, deps: FirstAdministratorDependencies) -> dict[str, Any]:
-    """Carry out an operator's request: `administrator.create` or `administrator.remove`, and nothing else.
+    """Execute an operator's request: `administrator.create` or `administrator.remove`.
 
-    Raises ProtocolError invalid_request, and as `create` and `remove` do.
+    Raises ProtocolError invalid_request, and what `create` and `remove` raise.
     """
     try:
         operation = _operations.validate_python(request)
@@ -84,12 +86,12 @@ def operate(request: Mapping[str, Any], *, now_ms: int, deps: FirstAdministrator
 
 
 def create(operation: CreateAdministrator, *, now_ms: int, deps: FirstAdministratorDependencies) -> dict[str, Any]:
-    """Invite somebody and give them the role; again, to move them to another unit or send the invitation once more.
-    Answers with `administrator`, `organisation` and `unit`; `done`: `create`, `change` or `invite`, as in the audit
-    chain; `unit_made`; and of who was there already `name_before` and `unit_before`.
+    """Invite a person and give them the role. A repetition moves them to another unit or sends the invitation again.
 
-    Raises ProtocolError roles_apart for who has a role that does not go with it, or one of an organisation; not_found
-    for an address that somebody has taken who was known by another; unavailable.
+    The answer has `administrator`, `organisation` and `unit`; `done` (`create`, `change` or `invite`, as in the audit
+    chain); `unit_made`; and for an existing administrator `name_before` and `unit_before`. Raises ProtocolError
+    roles_apart for a person who has an excluded role or a role of an organisation, not_found if somebody else has taken
+    over the address, and unavailable.
     """
     found = deps.pool.find(operation.email)
     if found is not None:
@@ -109,7 +111,7 @@ def _appoint(
     now_ms: int,
     deps: FirstAdministratorDependencies,
 ) -> dict[str, str]:
-    """What is answered of it."""
+    """Give the role, and return the part of the answer about it."""
     now_seconds, store, role = now_ms // 1000, deps.administrators, Role(operation.role)
     known, held = _known(id, operation, now_seconds, deps)
     home = Place(PLATFORM, unit)
@@ -128,7 +130,7 @@ def _appoint(
     act = _act(f"administrator.{done}", unit, administrator_text(id), **details)
     try:
         deps.recorder.writer(act, now_ms=now_ms)(changes)
-    except ConditionFailed:  # made, or given another role, in this moment
+    except ConditionFailed:  # created, or given another role, at the same moment
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
     before = {"name_before": known.name, "unit_before": id_text(known.home.unit)} if known else {}
     return {"done": done} | before
@@ -137,7 +139,7 @@ def _appoint(
 def _known(
     id: AdministratorId, operation: CreateAdministrator, now_seconds: int, deps: FirstAdministratorDependencies
 ) -> tuple[Administrator | None, list[Assignment]]:
-    """Who it is, and the roles in force. Raises ProtocolError roles_apart, not_found."""
+    """Return the person and their roles in force. Raises ProtocolError roles_apart, not_found."""
     known, held = deps.administrators.read(id) or (None, [])
     if known is not None and mailbox_of(known.email) != operation.email:
         raise missing("/email", "administrator of this address")
@@ -149,10 +151,10 @@ def _known(
 
 
 def remove(operation: RemoveAdministrator, *, now_ms: int, deps: FirstAdministratorDependencies) -> dict[str, Any]:
-    """Take all roles of somebody who works at the platform away, on its record, and end their sign-in; again, if that
-    was not done. Answers with `administrator` and `roles`, how many they were.
+    """Take away all roles of a person who works at the platform, with an audit entry, and end their sign-in.
 
-    Raises ProtocolError: not_found for who does not work at the platform; last_officer; unavailable.
+    A repetition completes an interrupted removal. The answer has `administrator` and the number of `roles`. Raises
+    ProtocolError not_found for a person who does not work at the platform, last_officer, and unavailable.
     """
     id = operation.administrator or deps.pool.find(operation.email or "")
     known, held = (deps.administrators.read(id) if id else None) or (None, [])
@@ -172,14 +174,16 @@ def remove(operation: RemoveAdministrator, *, now_ms: int, deps: FirstAdministra
 
 
 def _check_officers(held: list[Assignment], failed: ConditionFailed, deps: FirstAdministratorDependencies) -> None:
-    """Raises ProtocolError last_officer if that is why it failed."""
+    """Raise ProtocolError last_officer if that is the reason of the failure."""
     officer = [one.place.organisation for one in held if one.role is Role.NODAL_OFFICER]
     if not failed.is_(UNCHANGED) and any(deps.administrators.officers(one) <= 1 for one in officer):
         raise ProtocolError(ErrorCode.LAST_OFFICER)
 
 
 def _unit(name: str, *, now_ms: int, deps: FirstAdministratorDependencies) -> tuple[UnitId, bool]:
-    """The unit of the platform with this name, made if need be, as the platform itself; whether it was made."""
+    """Return the platform's unit with this name, and whether it was created. The platform is created too, if
+    necessary.
+    """
     store = _recorded(deps, "organisation.create", now_ms)
     tree = deps.organisations.tree(PLATFORM)
     if tree is None:

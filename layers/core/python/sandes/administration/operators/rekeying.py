@@ -1,7 +1,8 @@
-"""The job that follows a new value of the pepper: rows made with it are written anew (docs/adr/0046).
+"""Rewrites rows after a change of the pepper's value (docs/adr/0046).
 
-It reads the directory pass by pass, some of it with each call, until a pass finds nothing to change. Each change is a
-transaction on condition of what was read, so the job may be cut short anywhere, and run again or twice at once.
+The job reads the directory in passes, a part with each call, until a pass finds nothing to change. Each change is a
+transaction on condition of what was read. The job may therefore be interrupted anywhere, run again, or run twice
+concurrently.
 """
 
 from __future__ import annotations
@@ -33,10 +34,12 @@ from sandes.store.schema import DirectoryRow, NominationRow
 from sandes.store.transaction import Operation
 
 SETTLE_SECONDS = 900
-"""After a step, so long a function that was at work may still write by the step before: a call lasts no longer."""
+"""The wait after a step. A running function may still write with the previous step's values, but no call takes
+longer.
+"""
 
 WORK_SECONDS = 20
-"""So long a call goes on before it answers."""
+"""How long a call works before it answers."""
 
 _AT_ONCE = 8
 _NUMBERS = "P#"
@@ -47,7 +50,7 @@ Change = Sequence[Operation]
 
 @dataclass(frozen=True, slots=True)
 class RekeyDependencies:
-    """`elapsed`: seconds of a clock that only goes forward."""
+    """Holds the dependencies. `elapsed` returns seconds of a monotonic clock."""
 
     store: RekeyStore
     pepper: Pepper
@@ -56,10 +59,10 @@ class RekeyDependencies:
 
 
 def operate(request: Mapping[str, Any], *, now_ms: int, deps: RekeyDependencies) -> dict[str, Any]:
-    """Carry out an operator's request: `pepper.rekey`, which continues the job, or `pepper.status`.
+    """Execute an operator's request: `pepper.rekey`, which continues the job, or `pepper.status`.
 
-    Answers with `state` (`idle`: there is one value; `settling`, with `seconds` to wait; `running`; `done`, with the
-    `proof` that tools/pepper.py asks for) and how far the job is. Raises ProtocolError invalid_request, unavailable.
+    The answer has the `state` and the progress. `idle`: there is one value; `settling`: wait for `seconds`; `running`;
+    `done`: with the `proof` that tools/pepper.py asks for. Raises ProtocolError invalid_request, unavailable.
     """
     operation = request.get("operation")
     if operation not in {"pepper.rekey", "pepper.status"} or len(request) > 1:
@@ -94,21 +97,23 @@ def _told(progress: Progress | None, pepper: Pepper) -> dict[str, Any]:
 
 
 def _step(pepper: Pepper) -> str:
-    """Name the values and when the step was taken: a value that was taken back leaves its number to the next one."""
+    """Name a step by its values and time. A withdrawn value leaves its number to the next one, so the time is
+    needed.
+    """
     return " ".join(str(number) for number in (*(one.number for one in pepper.values), pepper.since))
 
 
 def _of_step(progress: Progress | None, step: str) -> Progress | None:
-    """None for what is known of another step."""
+    """Return the progress, or None if it belongs to another step."""
     return progress if progress and progress.step == step else None
 
 
 def _work(now_ms: int, deps: RekeyDependencies) -> Progress:
-    """Go on until the time is over or the job is done. Raises ProtocolError unavailable if another call is faster."""
+    """Work until the time is over or the job is done. Raises ProtocolError unavailable if another call is faster."""
     began = deps.elapsed()
     stands = deps.store.progress()
     progress = _of_step(stands, _step(deps.pepper))
-    if progress is None or progress.done_at is not None:  # called again when it is done, it looks at all rows again
+    if progress is None or progress.done_at is not None:  # a call after the end looks at all rows again
         progress = Progress(_step(deps.pepper), stands.version + 1 if stands else 1, passes=1)
         _record("begin", progress, stands, now_ms, deps)
     while progress.done_at is None and deps.elapsed() - began < WORK_SECONDS:
@@ -121,7 +126,7 @@ def _work(now_ms: int, deps: RekeyDependencies) -> Progress:
 
 
 def _page(progress: Progress, now_ms: int, deps: RekeyDependencies) -> Progress:
-    """Rewrite a page of rows; behind the last one, begin another pass, or end if this one has changed nothing."""
+    """Rewrite a page of rows. After the last page, begin another pass, or end if this pass has changed nothing."""
     items, behind = deps.store.page(progress.start)
     rekeying = _Rekeying(deps.store, deps.pepper, now_ms // 1000)
     changes = list(rekeying.changes(items))
@@ -130,7 +135,7 @@ def _page(progress: Progress, now_ms: int, deps: RekeyDependencies) -> Progress:
         try:
             deps.store.write(operations)
         except ConditionFailed:
-            return  # somebody else was faster: the next pass looks at it
+            return  # somebody was faster: the next pass looks at the row
 
     runtime.together(change, changes, at_once=_AT_ONCE)
     progress = replace(
@@ -150,7 +155,7 @@ def _page(progress: Progress, now_ms: int, deps: RekeyDependencies) -> Progress:
 
 
 def _record(what: str, progress: Progress, before: Progress | None, now_ms: int, deps: RekeyDependencies) -> None:
-    """Put on record, in the chain of the platform, that a step's job begins or ends."""
+    """Record in the platform's chain that a step's job begins or ends."""
     used, other = deps.pepper.values
     details: dict[str, Any] = {"in_use": used.number, "other": other.number}
     if what == "end":
@@ -161,7 +166,7 @@ def _record(what: str, progress: Progress, before: Progress | None, now_ms: int,
 
 
 def _write(operations: Change, writer: Callable[[Change], None]) -> None:
-    """Raises ProtocolError unavailable if another call of the job has come further meanwhile."""
+    """Write operations. Raises ProtocolError unavailable if another call of the job has made progress meanwhile."""
     try:
         writer(operations)
     except ConditionFailed:
@@ -170,7 +175,7 @@ def _write(operations: Change, writer: Callable[[Change], None]) -> None:
 
 @dataclass(slots=True)
 class _Rekeying:
-    """Changes to rows as they were read. `unreadable` counts the rows that no value opens."""
+    """Computes the changes of rows. `unreadable` counts the rows that no value decrypts."""
 
     store: RekeyStore
     pepper: Pepper
@@ -196,7 +201,7 @@ class _Rekeying:
                 if found:
                     yield found
 
-    # Numbers that have an account.
+    # Numbers that have an account
 
     def _numbers(self, items: Sequence[Item]) -> Iterator[Change]:
         accounts = self.store.accounts(AccountId(item[DirectoryRow.ACCOUNT]["B"]) for item in items)
@@ -211,7 +216,7 @@ class _Rekeying:
                 return [self.store.dropping(index, id)]
             phone = self.pepper.open_phone(account[1], id)
             used, other = self.pepper.indexes("phone", phone)
-            if index not in {used, other}:  # of a number that the account had before
+            if index not in {used, other}:  # a former number of the account
                 return [self.store.dropping(index, id)]
             if self.pepper.following:
                 if index == other or _has(twins, phone_key(other), DirectoryRow.ACCOUNT, {"B": id}):
@@ -224,17 +229,17 @@ class _Rekeying:
         return self._each(change, items)
 
     def _twins(self, items: Sequence[Item], accounts: Mapping[AccountId, tuple[str, bytes]]) -> Iterator[Item]:
-        """The keys of the rows under the following value."""
+        """Yield the keys of the rows under the following value."""
         for item in items:
             id = AccountId(item[DirectoryRow.ACCOUNT]["B"])
             if account := accounts.get(id):
                 try:
                     phone = self.pepper.open_phone(account[1], id)
                 except CryptoError:
-                    continue  # counted when it is looked at
+                    continue  # it is counted when the row itself is processed
                 yield phone_key(self.pepper.indexes("phone", phone)[1])
 
-    # Numbers that are nominated.
+    # Nominated numbers
 
     def _nominations(self, items: Sequence[Item]) -> Iterator[Change]:
         read = {one.index: one for one in map(read_nomination, items) if one.vanishes_at > self.now_seconds}
@@ -245,7 +250,7 @@ class _Rekeying:
         def change(item: Item) -> Change | None:
             one = read.get(_index(item))
             if one is None:
-                return None  # its time is over, and it vanishes by itself
+                return None  # it has expired and will be deleted
             used, other = self.pepper.indexes("phone", self._number(one))
             if self.pepper.following:
                 at = other if one.index == used else used
@@ -264,7 +269,7 @@ class _Rekeying:
         return self._each(change, items)
 
     def _other_nominations(self, nominations: Sequence[Nomination]) -> Iterator[Item]:
-        """The keys of their rows under the other value."""
+        """Yield the keys of the nominations' rows under the other value."""
         for one in nominations:
             try:
                 indexes = self.pepper.indexes("phone", self._number(one))
@@ -275,7 +280,7 @@ class _Rekeying:
     def _number(self, one: Nomination) -> PhoneNumber:
         return self.pepper.open_phone(one.phone_sealed, Nomination.sealed_for(one.place.organisation))
 
-    # What else is kept for long.
+    # Other rows that are kept for long
 
     def _guests(self, item: Item) -> Change | None:
         app = read_app(item)

@@ -1,4 +1,4 @@
-"""Mail domains of an organisation: one nodal officer asks for them, they are set when another one approves."""
+"""Mail domains of an organisation. One nodal officer requests them, and another one approves."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OPERATION = "organisation.mail_domains"
 
 
 class SetMailDomains(Wire):
-    """Parameters of an approval that replaces the mail domains. `before` holds the domains that are replaced."""
+    """Holds the parameters of an approval that replaces the mail domains. `before` holds the replaced domains."""
 
     organisation: OrganisationField
     mail_domains: MailDomains
@@ -37,7 +37,7 @@ class SetMailDomains(Wire):
 
 @dataclass(frozen=True, slots=True)
 class SettingMailDomains(ApprovedOperation[SetMailDomains]):
-    """`organisation.mail_domains`, by two nodal officers: it decides who may be given a role."""
+    """Executes `organisation.mail_domains`. It needs two nodal officers, because it decides who may get a role."""
 
     organisations: OrganisationStore
     permission = Permission.ROLES
@@ -50,11 +50,11 @@ class SettingMailDomains(ApprovedOperation[SetMailDomains]):
         return GRANTED_BY[Role.NODAL_OFFICER]
 
     def check(self, parameters: SetMailDomains, by: Caller, *, now_seconds: int) -> None:  # noqa: ARG002
-        """Raises ProtocolError fresh_sign_in_required."""
+        """Check the sign-in. Raises ProtocolError fresh_sign_in_required."""
         fresh(by, now_seconds=now_seconds)
 
     def carry_out(self, parameters: SetMailDomains, decision: Decision, write: Write) -> None:  # noqa: ARG002
-        """Raises ProtocolError approval_state if the domains were changed meanwhile."""
+        """Set the domains. Raises ProtocolError approval_state if they were changed meanwhile."""
         setting = self.organisations.setting_mail_domains(
             parameters.organisation, parameters.mail_domains, before=parameters.before
         )
@@ -70,16 +70,16 @@ class SettingMailDomains(ApprovedOperation[SetMailDomains]):
 def ask(
     caller: Caller, organisation: Organisation, domains: list[str], *, now_ms: int, deps: ApprovalDependencies
 ) -> Approval:
-    """Ask for these domains in the place of the organisation's own.
+    """Request these domains in place of the organisation's current ones.
 
-    Raises ProtocolError: not_found without the right, and as `SettingMailDomains.check`.
+    Raises ProtocolError not_found without the right, and what `SettingMailDomains.check` raises.
     """
     wanted = SetMailDomains(organisation=organisation.id, mail_domains=domains, before=list(organisation.mail_domains))
     return approvals.request(caller, OPERATION, wanted, now_ms=now_ms, deps=deps)
 
 
 def warnings(approval: Approval, administrators: AdministratorStore) -> list[ApprovalWarning]:
-    """Name administrators whose addresses would be outside the domains that a pending approval sets. They stay."""
+    """Name the administrators whose addresses are outside the domains of a pending approval. They keep their access."""
     domains = approval.parameters.get("mail_domains")
     if approval.operation != OPERATION or approval.decision != "pending" or not domains:
         return []

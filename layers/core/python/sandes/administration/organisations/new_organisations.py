@@ -1,4 +1,4 @@
-"""How an organisation comes to life: two platform administrators make it with its first nodal officers."""
+"""New organisations. Two platform administrators create one with its first nodal officers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sandes.store.transaction import Operation
 
 
 class CreateOrganisation(Wire):
-    """What an approval of a new organisation holds."""
+    """Holds the parameters of an approval of a new organisation."""
 
     organisation: OrganisationField
     name: str
@@ -37,7 +37,7 @@ class CreateOrganisation(Wire):
 
 
 class AppointOfficer(Wire):
-    """What an approval of a further nodal officer holds."""
+    """Holds the parameters of an approval of another nodal officer."""
 
     organisation: OrganisationField
     officer: NewOfficer
@@ -50,7 +50,7 @@ class AppointOfficer(Wire):
 
 @dataclass(frozen=True, slots=True)
 class Founding(ApprovedOperation[CreateOrganisation]):
-    """`organisation.create`: it, and its first nodal officer, who works at its root."""
+    """Executes `organisation.create`: creates it with its first nodal officer, who works at its root."""
 
     appointments: Appointments
     organisations: OrganisationStore
@@ -61,12 +61,15 @@ class Founding(ApprovedOperation[CreateOrganisation]):
         return Place.root(PLATFORM)
 
     def check(self, parameters: CreateOrganisation, by: Caller, *, now_seconds: int) -> None:
-        """Raises ProtocolError: fresh_sign_in_required, own_roles, invalid_request, not_found, roles_apart."""
+        """Check the request.
+
+        Raises ProtocolError fresh_sign_in_required, own_roles, invalid_request, not_found, roles_apart.
+        """
         fresh(by, now_seconds=now_seconds)
         self.appointments.check(parameters.wanted, by, now_seconds=now_seconds)
 
     def carry_out(self, parameters: CreateOrganisation, decision: Decision, write: Write) -> None:
-        """Raises ProtocolError: own_roles, roles_apart, unavailable."""
+        """Create the organisation. Raises ProtocolError own_roles, roles_apart, unavailable."""
         made = Organisation(parameters.organisation, parameters.name, decision.now_ms // 1000, tree_version=1)
         store = self.appointments.administrators
 
@@ -85,7 +88,9 @@ class Founding(ApprovedOperation[CreateOrganisation]):
 
 @dataclass(frozen=True, slots=True)
 class Appointing(ApprovedOperation[AppointOfficer]):
-    """`officer.appoint`: while an organisation has fewer than two nodal officers, who then do it themselves."""
+    """Executes `officer.appoint`. It is possible while an organisation has fewer than two nodal officers, who then
+    appoint others themselves.
+    """
 
     appointments: Appointments
     organisations: OrganisationStore
@@ -96,7 +101,9 @@ class Appointing(ApprovedOperation[AppointOfficer]):
         return Place.root(parameters.organisation)
 
     def check(self, parameters: AppointOfficer, by: Caller, *, now_seconds: int) -> None:
-        """Raises ProtocolError: fresh_sign_in_required, not_found, has_officers, invalid_request, own_roles,
+        """Check the request.
+
+        Raises ProtocolError fresh_sign_in_required, not_found, has_officers, invalid_request, own_roles,
         mail_domain_not_allowed, roles_apart, already_assigned.
         """
         fresh(by, now_seconds=now_seconds)
@@ -111,7 +118,7 @@ class Appointing(ApprovedOperation[AppointOfficer]):
         self.appointments.check(parameters.wanted, by, now_seconds=now_seconds)
 
     def carry_out(self, parameters: AppointOfficer, decision: Decision, write: Write) -> None:
-        """Raises ProtocolError as `check`, and unavailable."""
+        """Appoint the officer. Raises ProtocolError unavailable, and what `check` raises."""
         store = self.appointments.administrators
         self.appointments.make(parameters.wanted, decision, write, store.granting_one_of_two, ErrorCode.HAS_OFFICERS)
 
@@ -120,7 +127,9 @@ class Appointing(ApprovedOperation[AppointOfficer]):
 
 
 def ask_to_create(caller: Caller, body: AskForOrganisation, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
-    """Raises ProtocolError: not_found without the right, and as `Founding.check`."""
+    """Request a new organisation. Raises ProtocolError not_found without the right, and what `Founding.check`
+    raises.
+    """
     wanted = CreateOrganisation(
         organisation=new_organisation_id(), name=body.name, kind=body.kind, officer=body.officer
     )
@@ -130,7 +139,9 @@ def ask_to_create(caller: Caller, body: AskForOrganisation, *, now_ms: int, deps
 def ask_to_appoint(
     caller: Caller, organisation: OrganisationId, body: AskForOfficer, *, now_ms: int, deps: ApprovalDependencies
 ) -> Approval:
-    """Raises ProtocolError: not_found without the right, and as `Appointing.check`."""
+    """Request another nodal officer. Raises ProtocolError not_found without the right, and what `Appointing.check`
+    raises.
+    """
     officer = NewOfficer(email=body.email, name=body.name)
     wanted = AppointOfficer(organisation=organisation, officer=officer, home=body.home)
     return approvals.request(caller, "officer.appoint", wanted, now_ms=now_ms, deps=deps)

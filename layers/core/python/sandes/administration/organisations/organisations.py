@@ -1,4 +1,4 @@
-"""Organisations and their units as a tree, whoever changes it: create, rename, move, remove, policy (docs/adr/0017)."""
+"""Changes of organisations and their trees of units: create, rename, move, remove, policy (docs/adr/0017)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from sandes.protocol.errors import ErrorCode, ProtocolError, invalid, missing
 from sandes.store.organisations import OrganisationStore
 
 _TRIES = 8
-"""Of a change of the tree while others change it too."""
+"""How often a change of the tree is tried while others change it too."""
 
 
 May = Callable[[Tree], object]
-"""Looks at the tree that a change is decided on, each time anew: it raises ProtocolError if whoever asks for the change
-has no right to it there.
+"""Checks the right to a change on the tree on which it is decided, for each attempt again. Raises ProtocolError without
+the right.
 """
 
 
 def read_tree(organisation: OrganisationId, store: OrganisationStore) -> Tree:
-    """Raises ProtocolError not_found."""
+    """Return the tree. Raises ProtocolError not_found."""
     tree = store.tree(organisation)
     if tree is None:
         raise missing("/organisation", "organisation")
@@ -39,7 +39,7 @@ def create_unit(
     store: OrganisationStore,
     may: May = lambda _: None,
 ) -> UnitId:
-    """Create a unit below `parent`. `id` is drawn if it is left out.
+    """Create a unit below `parent`. By default, `id` is drawn.
 
     Raises ProtocolError not_found, too_many_units, unit_too_deep, unit_name_taken, unavailable.
     """
@@ -67,10 +67,10 @@ def move(
     store: OrganisationStore,
     may: May = lambda _: None,
 ) -> None:
-    """Change a unit: its `name`, if one is given; only at this `version`, if one is given.
+    """Move a unit, and rename it if `name` is set; only at this `version` if it is set.
 
-    Raises ProtocolError not_found, unit_cycle (below itself, or the organisation at all), unit_too_deep,
-    unit_name_taken, precondition_failed.
+    Raises ProtocolError not_found, unit_cycle (below itself, or for the organisation), unit_too_deep, unit_name_taken,
+    precondition_failed.
     """
 
     def change(tree: Tree) -> bool:
@@ -97,10 +97,10 @@ def rename(
     store: OrganisationStore,
     may: May = lambda _: None,
 ) -> None:
-    """Of this `version`, if one is given. The tree keeps its shape but gets a new version: units that are made or moved
-    at the same time are compared with the new name.
+    """Rename a unit, only at this `version` if it is set.
 
-    Raises ProtocolError not_found, unit_name_taken, precondition_failed.
+    The tree keeps its shape but gets a new version, so that concurrent creations and moves are compared with the new
+    name. Raises ProtocolError not_found, unit_name_taken, precondition_failed.
     """
 
     def change(tree: Tree) -> bool:
@@ -124,10 +124,10 @@ def remove(
     store: OrganisationStore,
     may: May = lambda _: None,
 ) -> None:
-    """Of this `version`, if one is given.
+    """Remove a unit, only at this `version` if it is set.
 
-    Raises ProtocolError not_found, unit_not_empty, precondition_failed; invalid_request for the organisation itself,
-    which stays.
+    Raises ProtocolError not_found, unit_not_empty, precondition_failed, and invalid_request for the organisation
+    itself, which cannot be removed.
     """
     if unit == UnitId(organisation):
         raise invalid(ErrorCode.INVALID_REQUEST, "/unit", "is_the_organisation")
@@ -145,7 +145,7 @@ def remove(
 
 
 def _reshape(organisation: OrganisationId, change: Callable[[Tree], bool], store: OrganisationStore) -> None:
-    """Decide anew on the tree as it stands, as often as somebody else was faster."""
+    """Repeat the decision on the current tree while others are faster. Raises ProtocolError unavailable."""
     for _ in range(_TRIES):
         if change(read_tree(organisation, store)):
             return
@@ -153,7 +153,7 @@ def _reshape(organisation: OrganisationId, change: Callable[[Tree], bool], store
 
 
 def _check_there(tree: Tree, **units: UnitId) -> None:
-    """The units by the fields that name them."""
+    """Check that the units exist. The keywords are the fields that name them."""
     for field, unit in units.items():
         if unit not in tree.units:
             raise missing(f"/{field}", "unit in the organisation")
@@ -165,7 +165,7 @@ def _check_version(tree: Tree, unit: UnitId, version: int | None) -> None:
 
 
 def _check_room(organisation: Organisation) -> None:
-    """The number is exact: a unit is written on the condition that the tree has the version of this organisation."""
+    """Check the number of units. It is exact, because a unit is written only at this version of the tree."""
     if organisation.units >= MAX_UNITS:
         raise ProtocolError(ErrorCode.TOO_MANY_UNITS)
 
@@ -176,7 +176,9 @@ def _check_depth(levels: int) -> None:
 
 
 def _check_name(tree: Tree, unit: UnitId, parent: UnitId, name: str) -> None:
-    """Refuse a second unit with this name: neither people nor the paths of an import could tell the two apart."""
+    """Refuse a second unit with this name, because neither people nor the paths of an import could tell the two
+    apart.
+    """
     key = name_key(name)
     if any(one.id != unit and one.parent == parent and name_key(one.name) == key for one in tree.units.values()):
         raise ProtocolError(ErrorCode.UNIT_NAME_TAKEN)

@@ -1,6 +1,6 @@
-"""Organisations and their units as administrators read and change them, each change on the record.
+"""Organisations and their units for administrators, with an audit entry for each change.
 
-Who has no right to a place is told what somebody is told who asks for one that is not there.
+A caller without a right to a place gets the same answer as if it did not exist.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class PlaceDependencies:
 
 
 def all_seen(caller: Caller, *, after: str | None, limit: int, deps: PlaceDependencies) -> AdminOrganisations:
-    """All of them, for who may read of all; else those in which the caller has a role, on one page.
+    """Return all organisations to callers who may read all, or else those in which the caller has a role, on one page.
 
     Raises ProtocolError invalid_cursor.
     """
@@ -72,7 +72,7 @@ def all_seen(caller: Caller, *, after: str | None, limit: int, deps: PlaceDepend
 
 
 def read(caller: Caller, organisation: OrganisationId, *, deps: PlaceDependencies) -> AdminOrganisation:
-    """Raises ProtocolError not_found."""
+    """Return an organisation. Raises ProtocolError not_found."""
     require(caller, Permission.UNITS, "read", Place.root(organisation), deps.organisations)
     return _shown(_organisation(organisation, deps))
 
@@ -87,9 +87,9 @@ def change(
     deps: PlaceDependencies,
     asking: ApprovalDependencies,
 ) -> AdminOrganisation | Approval:
-    """Another name at once, or other mail domains, which takes two.
+    """Rename an organisation immediately, or request other mail domains, which need a second person.
 
-    Raises ProtocolError: not_found, precondition_failed, and as `mail_domains.ask`.
+    Raises ProtocolError not_found, precondition_failed, and what `mail_domains.ask` raises.
     """
     place = Place.root(organisation)
     right = require(caller, Permission.UNITS, "act", place, deps.organisations)
@@ -109,7 +109,7 @@ def change(
 
 
 def visibility(caller: Caller, organisation: OrganisationId, *, deps: PlaceDependencies) -> Visibility:
-    """Raises ProtocolError not_found."""
+    """Return the visibility of fields. Raises ProtocolError not_found."""
     require(caller, Permission.VISIBILITY, "read", Place.root(organisation), deps.organisations)
     return _visibility(_organisation(organisation, deps))
 
@@ -123,7 +123,7 @@ def set_visibility(
     now_ms: int,
     deps: PlaceDependencies,
 ) -> Visibility:
-    """Raises ProtocolError: not_found, precondition_failed."""
+    """Change the visibility of fields. Raises ProtocolError not_found, precondition_failed."""
     place = Place.root(organisation)
     right = require(caller, Permission.VISIBILITY, "act", place, deps.organisations)
     old = _organisation(organisation, deps).policy
@@ -140,8 +140,8 @@ def set_visibility(
 def units(caller: Caller, place: Place, *, after: str | None, limit: int, deps: PlaceDependencies) -> AdminUnits:
     """List the unit and everything below it. A page reads its own units and those above them, not the whole tree.
 
-    A tree that changes between two pages may show a unit twice or not at all. Raises ProtocolError not_found, and
-    invalid_cursor also if the unit at which the last page ended was removed or moved away meanwhile.
+    If the tree changes between two pages, a unit may come twice or not at all. Raises ProtocolError not_found, and
+    invalid_cursor also if the last page's last unit was removed or moved away meanwhile.
     """
     tree = path_seen(caller, Permission.UNITS, place, deps.organisations)
     of = f"units {id_text(place.organisation)} {id_text(place.unit)}"
@@ -156,13 +156,16 @@ def units(caller: Caller, place: Place, *, after: str | None, limit: int, deps: 
 
 
 def read_unit(caller: Caller, place: Place, *, deps: PlaceDependencies) -> AdminUnit:
-    """Raises ProtocolError not_found."""
+    """Return a unit. Raises ProtocolError not_found."""
     tree = path_seen(caller, Permission.UNITS, place, deps.organisations)
     return _shown_unit(Standing(tree.units[place.unit], tree.level(place.unit)))
 
 
 def create_unit(caller: Caller, body: NewUnit, *, now_ms: int, deps: PlaceDependencies) -> AdminUnit:
-    """Raises ProtocolError: not_found, rate_limited, too_many_units, unit_too_deep, unit_name_taken, unavailable."""
+    """Create a unit.
+
+    Raises ProtocolError not_found, rate_limited, too_many_units, unit_too_deep, unit_name_taken, unavailable.
+    """
     parent = body.parent or UnitId(body.organisation)
     right = require(caller, Permission.UNITS, "act", Place(body.organisation, parent), deps.organisations)
     _enforce(caller, now_ms, deps)
@@ -185,9 +188,9 @@ def create_unit(caller: Caller, body: NewUnit, *, now_ms: int, deps: PlaceDepend
 def change_unit(
     caller: Caller, place: Place, body: ChangeUnit, version: int | None, *, now_ms: int, deps: PlaceDependencies
 ) -> AdminUnit:
-    """Another name, or another place for all of it: then the caller needs the right there too.
+    """Rename a unit, or move it with everything below it. A move needs the right at the new place too.
 
-    Raises ProtocolError: not_found, rate_limited, precondition_failed, unit_cycle, unit_too_deep, unit_name_taken,
+    Raises ProtocolError not_found, rate_limited, precondition_failed, unit_cycle, unit_too_deep, unit_name_taken,
     unavailable.
     """
     right = require(caller, Permission.UNITS, "act", place, deps.organisations)
@@ -213,9 +216,9 @@ def change_unit(
 
 
 def remove_unit(caller: Caller, place: Place, version: int | None, *, now_ms: int, deps: PlaceDependencies) -> None:
-    """An empty one, in which nobody has a role either.
+    """Remove an empty unit, in which nobody has a role.
 
-    Raises ProtocolError: not_found, rate_limited, precondition_failed, unit_not_empty, invalid_request, unavailable.
+    Raises ProtocolError not_found, rate_limited, precondition_failed, unit_not_empty, invalid_request, unavailable.
     """
     right = require(caller, Permission.UNITS, "act", place, deps.organisations)
     _enforce(caller, now_ms, deps)
@@ -231,7 +234,7 @@ def remove_unit(caller: Caller, place: Place, version: int | None, *, now_ms: in
 
 
 def _may(caller: Caller, *units: UnitId) -> May:
-    """Ask again for the right to change these units: one may have been moved away since the caller was let in."""
+    """Check the right to change these units again, because a unit may have been moved away since the first check."""
 
     def ask(tree: Tree) -> None:
         for unit in units:
@@ -241,7 +244,7 @@ def _may(caller: Caller, *units: UnitId) -> May:
 
 
 def _enforce(caller: Caller, now_ms: int, deps: PlaceDependencies) -> None:
-    """Takes one change of units from the caller's bucket. Raises ProtocolError rate_limited, unavailable."""
+    """Take one change of units from the caller's bucket. Raises ProtocolError rate_limited, unavailable."""
     enforce(deps.limits, Limit.UNIT_CHANGES, f"administrator:{administrator_text(caller.id)}", now_ms=now_ms)
 
 
@@ -255,7 +258,7 @@ def _by_right(
     now_ms: int,
     details: Mapping[str, Any],
 ) -> OrganisationStore:
-    """The store, all of whose writes go on the record, and only while the caller has the right to them."""
+    """Return the store, whose writes get an audit entry and are made only while the caller has the right."""
     act = Act(
         action=action,
         actor=administrator_text(caller.id),
@@ -277,7 +280,7 @@ def _organisation(organisation: OrganisationId, deps: PlaceDependencies) -> Orga
 
 
 def _tree(place: Place, deps: PlaceDependencies) -> Tree:
-    """The unit with what is above it. Raises ProtocolError not_found."""
+    """Return the unit with the units above it. Raises ProtocolError not_found."""
     tree = deps.organisations.paths(place.organisation, [place.unit])
     if tree is None or place.unit not in tree.units:
         raise ProtocolError(ErrorCode.NOT_FOUND)

@@ -1,1 +1,1 @@
-"""Officials and those who ask to be: verifying, suspending, complaints about them."""
+"""Administration of officials: verification, verification requests, suspension."""

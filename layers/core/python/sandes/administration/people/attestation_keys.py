@@ -1,4 +1,4 @@
-"""Publish the keys of attestations before one of them signs (docs/protocol/attestation.md)."""
+"""Publishes the keys of attestations before they sign anything (docs/protocol/attestation.md)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ _TRIES = 3
 
 
 def announced_key(keys: AttestationKeys, store: VerificationStore, *, now_seconds: int) -> Key:
-    """Return the key to sign with, after its introduction has been published.
+    """Return the signing key after its introduction was published.
 
-    Raises BadKeySecret if the keys do not follow the published ones: every client would refuse what they sign. Raises
-    StoreUnavailable if this environment still has the keys of a former secret, and the one in force has been ended.
+    Raises BadKeySecret if the keys do not follow the published ones, because every client would refuse their
+    signatures. Raises StoreUnavailable if this environment still has the keys of a former secret, and its current key
+    has ended.
     """
     for _ in range(_TRIES):
         published = store.attestation_keys()
@@ -31,7 +32,10 @@ def announced_key(keys: AttestationKeys, store: VerificationStore, *, now_second
 
 
 def _is_newer(own: Introductions, published: Introductions) -> bool:
-    """Raises BadKeySecret unless one of the lists continues the other."""
+    """Tell whether the own keys are newer than the published ones.
+
+    Raises BadKeySecret unless one of the lists continues the other.
+    """
     longer = len(own.entries) > len(published.entries)
     if any(mine != theirs for mine, theirs in zip(own.entries, published.entries, strict=False)):
         raise BadKeySecret("the keys of the secret do not follow the published keys of attestations")

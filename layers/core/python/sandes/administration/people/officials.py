@@ -1,6 +1,4 @@
-"""People as administrators see and verify them: lists, one person, what an organisation says of them
-(docs/adr/0017, docs/adr/0028).
-"""
+"""Administration of people: lists, single people, and their verification (docs/adr/0017, docs/adr/0028)."""
 
 from __future__ import annotations
 
@@ -88,7 +86,7 @@ def page(
 ) -> OfficialPage:
     """List the officials of the unit and of those below it, by unit.
 
-    A page reads its own rows, and of a part of the organisation also the units that it passes. Raises ProtocolError:
+    A page reads its own rows and, for a part of the organisation, the units that it passes. Raises ProtocolError
     not_found, invalid_cursor.
     """
     tree = path_seen(caller, Permission.PEOPLE, place, deps.organisations)
@@ -107,9 +105,9 @@ def page(
 
 
 def read(caller: Caller, id: AccountId, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
-    """Somebody whom an organisation verifies or has verified, or who asks for it, where the caller may know.
+    """Return a person whom an organisation verifies, has verified or is asked to verify, if the caller may know.
 
-    It takes the same reads whoever that is, and if there is no such account. Raises ProtocolError not_found.
+    It takes the same reads for everybody, and without such an account. Raises ProtocolError not_found.
     """
     sees = _sight(caller, deps.organisations)
     account = deps.verifications.directory.account(id)
@@ -127,7 +125,7 @@ def read(caller: Caller, id: AccountId, *, now_ms: int, deps: PeopleDependencies
 
 
 def _sight(caller: Caller, organisations: OrganisationStore) -> Callable[[Place], bool]:
-    """Whether the caller may read about people at a place. The trees it takes are read before it is known which."""
+    """Return a test whether the caller may read about people at a place. It reads the necessary trees in advance."""
     able = list(places_seen(caller, Permission.PEOPLE))
     whole = {one.place.organisation for one in able if one.place.is_root}
     trees = {of: organisations.glance(of) for of in sorted({one.place.organisation for one in able} - whole)}
@@ -140,15 +138,15 @@ def _sight(caller: Caller, organisations: OrganisationStore) -> Callable[[Place]
 
 
 def find(caller: Caller, body: FindPerson, *, now_ms: int, deps: PeopleDependencies) -> FoundPerson:
-    """The account of a number, for who may verify its holder. Each look-up is recorded, without the number, one that
-    finds nobody too.
+    """Find the account of a number, for callers who may verify its holder.
 
-    Raises ProtocolError: not_found, invalid_phone, rate_limited.
+    Each look-up is recorded without the number, also if it finds nobody. Raises ProtocolError not_found, invalid_phone,
+    rate_limited.
     """
     of = body.organisation or caller.administrator.home.organisation
     place = Place(of, body.unit) if body.unit else Place.root(of)
     tree = deps.organisations.paths(of, [place.unit])
-    right = require_in(caller, Permission.PEOPLE, "act", place.unit, tree)  # a look-up is recorded in a unit there is
+    right = require_in(caller, Permission.PEOPLE, "act", place.unit, tree)  # a look-up is recorded in an existing unit
     _limit_lookups(caller, now_ms, deps)
     try:
         account = find_account(Who(phone=body.phone), deps.verifications)
@@ -169,18 +167,17 @@ def _limit_lookups(caller: Caller, now_ms: int, deps: PeopleDependencies) -> Non
 def _record_lookup(
     caller: Caller, right: Assignment, place: Place, refusal: ProtocolError, *, now_ms: int, deps: PeopleDependencies
 ) -> None:
-    """That a number was tried for nothing; not for a text that is no number, whose answer tells nothing."""
+    """Record a look-up that found nobody, unless the text is no number: that answer reveals nothing."""
     if refusal.code is not ErrorCode.INVALID_PHONE:
         did = act(caller, right, "person.find", place, None, refused=refusal.code.value)
         deps.recorder.record(did, now_ms=now_ms)
 
 
 def verify(caller: Caller, body: VerifyPerson, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
-    """Verify somebody, or renew or change the verification. A change of unit needs the right in both units.
+    """Verify a person, or renew or change their verification. A change of unit needs the right in both units.
 
-    By number it is a look-up as well: counted as one, and on the record if it comes to nothing.
-
-    Raises ProtocolError: not_found, invalid_phone, invalid_request, verified_elsewhere, rate_limited, unavailable.
+    A number makes it a look-up too, which is counted and, if it finds nobody, recorded. Raises ProtocolError not_found,
+    invalid_phone, invalid_request, verified_elsewhere, rate_limited, unavailable.
     """
     of = body.organisation or caller.administrator.home.organisation
     place = Place(of, body.unit) if body.unit else Place.root(of)
@@ -252,7 +249,7 @@ def vouch(
 
 
 def changes(previous: Verification | None, terms: Terms) -> dict[str, object]:
-    """For the audit chain: which words about the person are new, without them, and from which unit they come."""
+    """Return for the audit chain which data of the person are new, without the data, and the previous unit."""
     if previous is None:
         return {}
     changed = [
@@ -277,8 +274,9 @@ def change(
     now_ms: int,
     deps: PeopleDependencies,
 ) -> AdminPerson:
-    """`version`: only if it is the verification's. Raises ProtocolError: not_found, invalid_request,
-    precondition_failed, unavailable.
+    """Change a verification, only at this `version` if it is set.
+
+    Raises ProtocolError not_found, invalid_request, precondition_failed, unavailable.
     """
 
     def attempt() -> AdminPerson:
@@ -298,9 +296,9 @@ def change(
 
 
 def transfer(caller: Caller, id: AccountId, unit: UnitId, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
-    """To another unit of the organisation; all else stays. It takes the right to both units.
+    """Move a person to another unit of the organisation, with the right in both units.
 
-    Raises ProtocolError: not_found, unavailable.
+    Raises ProtocolError not_found, unavailable.
     """
 
     def attempt() -> AdminPerson:
@@ -314,10 +312,7 @@ def transfer(caller: Caller, id: AccountId, unit: UnitId, *, now_ms: int, deps: 
 
 
 def revoke(caller: Caller, id: AccountId, reason: str, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
-    """End what an organisation says of somebody. Doing it again does nothing more.
-
-    Raises ProtocolError: not_found, unavailable.
-    """
+    """End a verification. Repeating it does nothing more. Raises ProtocolError not_found, unavailable."""
 
     def attempt() -> AdminPerson:
         account, verification, right = verified(caller, id, Permission.PEOPLE, deps=deps)
@@ -342,9 +337,9 @@ def hide(
     now_ms: int,
     deps: PeopleDependencies,
 ) -> AdminPerson:
-    """Show fields of one person to fewer people than the organisation shows everybody's.
+    """Show fields of one person to fewer people than the organisation's setting for everybody.
 
-    Raises ProtocolError: not_found, precondition_failed, unavailable.
+    Raises ProtocolError not_found, precondition_failed, unavailable.
     """
 
     def attempt() -> AdminPerson:
@@ -368,7 +363,7 @@ def _hidden(before: Mapping[Field, Audience], wanted: Mapping[Field, Audience | 
 def verified(
     caller: Caller, id: AccountId, permission: Permission, *, deps: PeopleDependencies
 ) -> tuple[Account, Verification, Assignment]:
-    """Somebody whom an organisation verifies or has verified, and what lets the caller act on them.
+    """Return a person whom an organisation verifies or has verified, and the caller's right to act on them.
 
     Raises ProtocolError not_found.
     """
@@ -381,7 +376,7 @@ def verified(
 def in_force(
     caller: Caller, id: AccountId, permission: Permission, *, now_ms: int, deps: PeopleDependencies
 ) -> tuple[Account, Verification, Assignment]:
-    """The same for a verification in force."""
+    """Return the same as `verified`, for a verification in force. Raises ProtocolError not_found."""
     account, verification, right = verified(caller, id, permission, deps=deps)
     if not verification.in_force(now_ms // 1000):
         raise missing("/account", "verification in force")
@@ -389,7 +384,7 @@ def in_force(
 
 
 def check_version(verification: Verification, version: int | None) -> None:
-    """Raises ProtocolError precondition_failed."""
+    """Check the version. Raises ProtocolError precondition_failed."""
     if version is not None and version != verification.version:
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
 
@@ -411,8 +406,9 @@ def terms_of(verification: Verification) -> Terms:
 
 
 def shown(account: Account, verification: Verification | None, *, now_seconds: int) -> AdminPerson:
-    """To an organisation whose word has ended the account is a stranger's: neither devices nor suspension. Nor is it
-    told what others have suspended it for.
+    """Return a person for an answer. After the verification's end, it has neither devices nor suspension.
+
+    It never has the reasons for which other organisations have suspended the person.
     """
     if verification is None:
         return AdminPerson(account=account.id, state="none", version=0)

@@ -1,7 +1,7 @@
-"""Suspending accounts and unlinking all their devices (docs/adr/0028).
+"""Suspends accounts and unlinks all their devices (docs/adr/0028).
 
-An organisation does it to its officials, the platform to accounts that no organisation vouches for. Since organisations
-verify whom they like, it takes more than a verification of their own making: see `_subject` and `_may_resume`.
+An organisation suspends its officials, and the platform suspends accounts that no organisation verifies. Organisations
+may verify anybody, so a verification of their own making is not enough: see `_subject` and `_may_resume`.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class SuspensionDependencies:
 def suspend(
     caller: Caller, id: AccountId, reason: str, *, now_ms: int, deps: SuspensionDependencies
 ) -> SuspensionState:
-    """From then on its tokens are refused and its sockets are closed; what is sent to it waits. Again, for who may end
-    the suspension, it does nothing more.
+    """Suspend an account. From then on its tokens are refused, its sockets are closed, and messages to it wait.
 
-    Raises ProtocolError: not_found, verified_lately, already_suspended (by somebody else), unavailable.
+    Repeating it does nothing more, for callers who may end the suspension. Raises ProtocolError not_found,
+    verified_lately, already_suspended (by somebody else), unavailable.
     """
 
     def attempt() -> Account:
@@ -66,10 +66,10 @@ def suspend(
 
 
 def resume(caller: Caller, id: AccountId, *, now_ms: int, deps: SuspensionDependencies) -> SuspensionState:
-    """End a suspension, where it was made; one whose organisation vouches no more, at the platform too. Again it does
-    nothing more.
+    """End a suspension, at the place that made it.
 
-    Raises ProtocolError: not_found, unavailable.
+    The platform may also end one whose organisation no longer verifies the account. Repeating it does nothing more.
+    Raises ProtocolError not_found, unavailable.
     """
 
     def attempt() -> None:
@@ -95,10 +95,10 @@ def resume(caller: Caller, id: AccountId, *, now_ms: int, deps: SuspensionDepend
 
 
 def reset_devices(caller: Caller, id: AccountId, *, now_ms: int, deps: SuspensionDependencies) -> DevicesReset:
-    """Unlink all devices: nothing more is sealed to them, their tokens and sockets end, groups are told. Whoever holds
-    the number registers anew, and is to be verified anew.
+    """Unlink all devices: nothing more is sealed to them, their tokens and sockets end, and groups are notified.
 
-    Raises ProtocolError: not_found, verified_lately, unavailable.
+    The number's holder must register again and be verified again. Raises ProtocolError not_found, verified_lately,
+    unavailable.
     """
 
     def attempt() -> int:
@@ -127,11 +127,11 @@ def reset_devices(caller: Caller, id: AccountId, *, now_ms: int, deps: Suspensio
 def _subject(
     caller: Caller, id: AccountId, now_ms: int, deps: SuspensionDependencies
 ) -> tuple[Account, Verification | None, Place, Assignment]:
-    """The account, its verification, and where the caller needs the right: with the organisation that vouches for it,
-    else at the platform.
+    """Return the account, its verification, and the place where the caller needs the right.
 
-    An organisation's verification does for this once the person has asked for it or has had time to notice it: till
-    then the organisation can end it, and the platform suspend. Raises ProtocolError: not_found, verified_lately.
+    This is the organisation that verifies the account, or else the platform. A verification counts once the person has
+    requested it or has had time to notice it. Until then the organisation can end it, and the platform can suspend.
+    Raises ProtocolError not_found, verified_lately.
     """
     found = _standing(caller, id, now_ms, deps)
     _, verification, place, _ = found
@@ -143,7 +143,7 @@ def _subject(
 def _standing(
     caller: Caller, id: AccountId, now_ms: int, deps: SuspensionDependencies
 ) -> tuple[Account, Verification | None, Place, Assignment]:
-    """As `_subject`, however lately verified. Raises ProtocolError not_found."""
+    """Return the same as `_subject`, also for a recent verification. Raises ProtocolError not_found."""
     known = deps.people.verifications
     account, verification = known.directory.account(id), known.store.read(id)
     if account is None:
@@ -160,8 +160,10 @@ def _may_resume(
     now_ms: int,
     deps: SuspensionDependencies,
 ) -> tuple[Assignment, Place] | None:
-    """By what right, and where: at the unit that suspended. The platform too, unless the organisation has vouched for
-    the account without a gap since: one that it has ended and made anew is another verification.
+    """Return the right to end a suspension, and its place: the unit that made it, or the platform.
+
+    The platform may not end it if the organisation has verified the account without a gap since the suspension. A
+    verification that was ended and made again does not count.
     """
     organisations = deps.people.organisations
     stands = (
@@ -186,7 +188,7 @@ def _connections(id: AccountId, now_ms: int, deps: SuspensionDependencies) -> li
 
 
 def _close(id: AccountId, last_word: ServerFrame, now_ms: int, deps: SuspensionDependencies) -> None:
-    """After the write: a socket that says hello later is refused, and all that did before are found here."""
+    """Close the sockets after the write. Later `hello`s are refused, and all earlier ones are found here."""
     for connection in _connections(id, now_ms, deps):
         _say(connection, last_word, deps)
 

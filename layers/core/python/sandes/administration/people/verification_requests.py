@@ -1,4 +1,4 @@
-"""Requests to be verified as those decide them who may verify people there (docs/adr/0028)."""
+"""Verification requests, for administrators who may verify people there (docs/adr/0028)."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def page(
 ) -> RequestPage:
     """List requests to the unit and to those below it, by unit.
 
-    Of a part of the organisation a page may be short, or empty, with a cursor: requests to other units are left out
-    after reading. Raises ProtocolError: not_found, invalid_cursor.
+    For a part of the organisation, a page can be short or empty and still have a cursor, because requests to other
+    units are dropped after reading. Raises ProtocolError not_found, invalid_cursor.
     """
     name = f"requests {which} {id_text(place.organisation)} {id_text(place.unit)}"
     start = position(after, owner=caller.id, of=name, pepper=deps.pepper) if after else None
@@ -51,9 +51,9 @@ def page(
 
 
 def verify(caller: Caller, id: RequestId, body: VerifyRequest, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
-    """Verify the person as they asked, with the corrections given: verification and decision are one transaction.
+    """Verify the person as requested, with the given corrections. Verification and decision are one transaction.
 
-    Raises ProtocolError: not_found, request_state, and what verifying raises.
+    Raises ProtocolError not_found, request_state, and what verifying raises.
     """
 
     def attempt() -> AdminPerson:
@@ -90,7 +90,7 @@ def verify(caller: Caller, id: RequestId, body: VerifyRequest, *, now_ms: int, d
 
 
 def reject(caller: Caller, id: RequestId, reason: str, *, now_ms: int, deps: PeopleDependencies) -> RequestEntry:
-    """The person sees the reason. Raises ProtocolError: not_found, request_state."""
+    """Reject a request. The person sees the reason. Raises ProtocolError not_found, request_state."""
     request, right = _to_decide(caller, id, now_ms // 1000, deps)
     now_seconds = now_ms // 1000
     if request.state(now_seconds=now_seconds) != "open":
@@ -109,7 +109,7 @@ def reject(caller: Caller, id: RequestId, reason: str, *, now_ms: int, deps: Peo
 def _to_decide(
     caller: Caller, id: RequestId, now_seconds: int, deps: PeopleDependencies
 ) -> tuple[VerificationRequest, Assignment]:
-    """Raises ProtocolError not_found."""
+    """Return a request and the caller's right to decide it. Raises ProtocolError not_found."""
     of, to = VerificationRequest.account_of(id), VerificationRequest.organisation_of(id)
     request = deps.requests.read(of, to, now_seconds=now_seconds)
     if request is None or request.id != id:

@@ -1,7 +1,6 @@
-"""What follows when a verification ends: official memberships are ended too, by way of a queue (docs/adr/0017).
+"""Ends official memberships by a queue after the end of a verification (docs/adr/0017).
 
-What the verification itself gave is gone already: by the account's standing, which a revocation removes and whose time
-may simply be over.
+The standing has ended already: a revocation removes it, and otherwise it has expired.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ from sandes.store.verifications import VerificationRaced, VerificationStore
 
 SWEEP_SECONDS = 20.0
 SLICE = 10
-"""As many as the queue takes in a call: what is queued and not marked when time runs out is queued again."""
+"""The entries of one call to the queue. An entry that was queued but not marked in time is queued again."""
 
 AGAIN_SECONDS = 300
-"""After so long it is queued again, unless the memberships have ended by then."""
+"""The time after which an ending is queued again, unless the memberships have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +32,12 @@ class SweepDependencies:
 
 
 def end_due(*, now_ms: int, deps: SweepDependencies, elapsed: Callable[[], float]) -> int:
-    """Queue the end of the memberships of everybody whom an organisation no longer vouches for; how many there were.
+    """Queue the end of the memberships of everybody whose verification has ended. Return their number.
 
-    Each stays due until `end_memberships` has ended the last one, and is queued again every five minutes till then: an
-    entry that fails for good loses nothing. That job is to ask whether the organisation vouches for the account by
-    then. Ends early, to be called again, after 20 seconds; it begins anywhere, so that no shard waits for ever behind
-    a busy one. However long the schedule has paused, nothing is passed over.
+    Each ending stays due until `end_memberships` has ended the last membership, and is queued again every five minutes
+    until then, so an entry that fails for good loses nothing. The job checks whether the organisation verifies the
+    account again. It stops after 20 seconds, and the next call continues. It begins at a random shard, so that no shard
+    waits for ever behind a busy one. A paused schedule loses nothing.
     """
     began, queued = elapsed(), 0
     for some in _slices(deps.store.due(now_seconds=now_ms // 1000, first_shard=deps.any_below(SHARDS))):
@@ -59,7 +58,7 @@ def _slices(pages: Iterable[Sequence[Ending]]) -> Iterator[Sequence[Ending]]:
 
 
 def _ended(ending: Ending, now_seconds: int, deps: SweepDependencies) -> Ending | None:
-    """None if the organisation vouches for the account; one whose time is over is marked as expired here."""
+    """Return the ending, or None if the organisation verifies the account. Mark an expired verification as such."""
     verification = deps.store.read(ending.account)
     if verification is None or verification.organisation != ending.organisation or verification.ended:
         return ending
@@ -68,7 +67,7 @@ def _ended(ending: Ending, now_seconds: int, deps: SweepDependencies) -> Ending 
     try:
         deps.store.end(verification, "expired", now_seconds=now_seconds)
     except VerificationRaced:
-        return None  # renewed, revoked or replaced this very moment: the next sweep sees which
+        return None  # renewed, revoked or replaced at the same moment: the next sweep sees which
     return replace(ending, at=verification.expires_at, version=verification.version + 1)
 
 

@@ -1,7 +1,7 @@
-"""Verifying officials: an organisation's word for an account, its renewal and its end (docs/adr/0017).
+"""Verification of officials: making, renewing and ending it (docs/adr/0017).
 
-What a verification gives is the account's standing, and ends with it at once. The rest, memberships of official
-groups, is ended from the queue that `end_due` fills.
+The account's standing ends with its verification immediately. The queue that `end_due` fills ends the memberships of
+official groups.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from sandes.store.verification_words import word_sorts
 from sandes.store.verifications import VerificationRaced, VerificationStore
 
 ENDING_SECONDS = 60
-"""Within so long, as a rule, the memberships have ended that came of a former organisation's word."""
+"""The time within which the memberships from a former organisation have usually ended."""
 
 _TRIES = 4
 
@@ -54,7 +54,7 @@ class VerificationDependencies:
 
 
 class Who(Wire):
-    """Either `account` or `phone`."""
+    """Names a person by either `account` or `phone`."""
 
     account: AccountField | None = None
     phone: Annotated[str, Field(max_length=32)] | None = None
@@ -68,9 +68,9 @@ class Who(Wire):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What an organisation says of somebody, until `expires_at` (epoch seconds), five years at most.
+    """Holds an organisation's statement about a person until `expires_at` (epoch seconds), five years at most.
 
-    `listed`: citizens may find and write to the holder of the post.
+    If `listed` is true, citizens may find and write to the holder of the post.
     """
 
     organisation: OrganisationId
@@ -83,7 +83,7 @@ class Terms:
 
 
 def decided(attempt: Callable[[], T]) -> T:
-    """`attempt` again, from its reading on, while others are faster. Raises ProtocolError unavailable."""
+    """Repeat `attempt`, including its reads, while others are faster. Raises ProtocolError unavailable."""
     for _ in range(_TRIES):
         try:
             return attempt()
@@ -101,11 +101,11 @@ def attest(
     now_seconds: int,
     deps: VerificationDependencies,
 ) -> Verification:
-    """Write a verification in the place of `previous`, the one that was read. `asked`: the person asks for it.
+    """Write a verification in place of `previous`, the one that was read. `asked` is true if the person requested it.
 
-    Raises VerificationRaced, and ProtocolError: not_found (organisation or unit), invalid_request, verified_elsewhere,
-    mail_domain_not_allowed, unavailable (also while memberships that came of another organisation's word are being
-    ended: the person would be let into that organisation's groups again).
+    Raises VerificationRaced, and ProtocolError not_found (organisation or unit), invalid_request, verified_elsewhere,
+    mail_domain_not_allowed, unavailable. The latter is also raised while memberships from another organisation are
+    being ended, because the person would regain them.
     """
     place = check_terms(terms, now_seconds=now_seconds, deps=deps)
     if previous and previous.organisation != terms.organisation:
@@ -122,9 +122,9 @@ def attest(
 
 
 def check_terms(terms: Terms, *, now_seconds: int, deps: VerificationDependencies) -> tuple[Organisation, Unit]:
-    """What can be said of them without looking who they are about; the unit with its organisation.
+    """Check the terms without looking at the person. Return the organisation and the unit.
 
-    Raises ProtocolError: invalid_request, not_found (organisation or unit).
+    Raises ProtocolError invalid_request, not_found (organisation or unit).
     """
     if not now_seconds < terms.expires_at <= now_seconds + MAX_SECONDS:
         raise invalid(ErrorCode.INVALID_REQUEST, "/expires_at", "within_five_years")
@@ -146,9 +146,9 @@ def attested(
     origin: Origin | None = None,
     asked: bool = False,
 ) -> Verification:
-    """Make a new verification with its signed attestation, to be put in the place of `previous`.
+    """Build a new verification with its signed attestation, in place of `previous`.
 
-    What the organisation has ever hidden of the person stays hidden, however its last verification ended.
+    The fields that the organisation has ever hidden of the person stay hidden, however its last verification ended.
     """
     organisation, unit = place
     renewed = previous if previous and previous.in_force(now_seconds) else None
@@ -187,7 +187,7 @@ def attested(
 
 
 def find_account(who: Who, deps: VerificationDependencies) -> Account:
-    """Raises ProtocolError not_found, invalid_phone."""
+    """Find the account. Raises ProtocolError not_found, invalid_phone."""
     id = who.account
     if who.phone is not None:
         try:

@@ -1,1 +1,1 @@
-"""Who administers: signing in, roles granted and taken away, the platform's first administrators."""
+"""Roles of administrators, their identity, and resets of their access."""

@@ -1,8 +1,8 @@
-"""A lost second factor: two officers reset an administrator's access, and the person can object (docs/adr/0038).
+"""Access resets: two officers reset an administrator's second factor, and the person can object (docs/adr/0038).
 
-After the approval everything is done by a minute job, step by step, so that nothing is lost whatever ends in the
-middle: the e-mail to the person, a day's waiting, then a new temporary password at the pool and no authenticator. Each
-step stands in the reset's row and, together with it, in the audit chain.
+After the approval, a job that runs every minute does everything step by step, so that no interruption loses anything:
+the e-mail to the person, a day's wait, then a new temporary password at the pool and no authenticator. Each step is
+written to the reset's row and, in the same transaction, to the audit chain.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from sandes.store.organisations import OrganisationStore
 from sandes.store.transaction import Operation
 
 JOB_SECONDS = 20.0
-"""After so long the job ends; the rest is done a minute later."""
+"""How long the job runs. The next run, a minute later, continues."""
 
 _TRIES = 8
-"""There are four steps, and each may be overtaken."""
+"""The most attempts. There are four steps, and each may meet a concurrent change."""
 
 _ROLES = frozenset((Role.PLATFORM_ADMIN, Role.NODAL_OFFICER, Role.UNIT_ADMIN))
 
@@ -66,7 +66,7 @@ class Mailer(Protocol):
     """Sends e-mail to administrators."""
 
     def send(self, to: str, subject: str, text: str) -> None:
-        """Hand an e-mail over; it may be sent twice if the answer is lost."""
+        """Send an e-mail. It may be sent twice if the answer is lost."""
         ...
 
 
@@ -79,11 +79,11 @@ class AccessDependencies:
     mailer: Mailer
     recorder: Recorder
     outages: tuple[type[Exception], ...]
-    """What pool and mailer raise while they cannot be reached."""
+    """The exceptions that pool and mailer raise while they cannot be reached."""
 
 
 class ResetAccess(Wire):
-    """What an approval of an access reset holds. `organisation` and `unit`: where the person works."""
+    """Holds the parameters of an approval of an access reset. The person works at `organisation` and `unit`."""
 
     administrator: AdministratorField
     organisation: OrganisationField
@@ -93,7 +93,9 @@ class ResetAccess(Wire):
 
 @dataclass(frozen=True, slots=True)
 class Resetting(ApprovedOperation[ResetAccess]):
-    """`access.reset`, by two who may grant each of the roles that the person has, or by platform administrators."""
+    """Executes `access.reset`. Both people must be able to grant each role of the person, or be platform
+    administrators.
+    """
 
     resets: AccessResetStore
     administrators: AdministratorStore
@@ -114,8 +116,9 @@ class Resetting(ApprovedOperation[ResetAccess]):
         return parameters.model_dump(mode="json", exclude={"reason"})
 
     def check(self, parameters: ResetAccess, by: Caller, *, now_seconds: int) -> None:
-        """Raises ProtocolError: fresh_sign_in_required, own_access, role_above_own, access_reset_pending,
-        mail_not_set_up.
+        """Check the request.
+
+        Raises ProtocolError fresh_sign_in_required, own_access, role_above_own, access_reset_pending, mail_not_set_up.
         """
         fresh(by, now_seconds=now_seconds)
         if not self.can_mail:
@@ -134,7 +137,7 @@ class Resetting(ApprovedOperation[ResetAccess]):
         return grants(by, Permission.ROLES, "second", held.place, self.organisations, among=among) is not None
 
     def carry_out(self, parameters: ResetAccess, decision: Decision, write: Write) -> None:
-        """Raises ProtocolError access_reset_pending."""
+        """Begin the reset. Raises ProtocolError access_reset_pending."""
         begun = AccessReset(
             administrator=parameters.administrator,
             place=decision.approval.place,
@@ -152,7 +155,7 @@ class Resetting(ApprovedOperation[ResetAccess]):
 def ask(
     caller: Caller, id: AdministratorId, body: AskForAccessReset, *, now_ms: int, deps: ApprovalDependencies
 ) -> Approval:
-    """Ask for a reset. Raises ProtocolError: not_found without the right, and as `Resetting.check`."""
+    """Request a reset. Raises ProtocolError not_found without the right, and what `Resetting.check` raises."""
     person, _ = _person(id, deps.administrators)
     wanted = ResetAccess(
         administrator=id, organisation=person.home.organisation, unit=person.home.unit, reason=body.reason
@@ -161,7 +164,7 @@ def ask(
 
 
 def read(caller: Caller, id: AdministratorId, *, deps: AccessDependencies) -> AccessReset:
-    """Return the reset that is going on. Raises ProtocolError not_found."""
+    """Return the current reset. Raises ProtocolError not_found."""
     reset = deps.resets.read(id)
     if reset is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -170,9 +173,9 @@ def read(caller: Caller, id: AdministratorId, *, deps: AccessDependencies) -> Ac
 
 
 def confirm(caller: Caller, id: AdministratorId, *, now_ms: int, deps: AccessDependencies) -> AccessReset:
-    """End the waiting, as a platform administrator who is neither of the two officers nor the person.
+    """End the wait, as a platform administrator who is neither of the two officers nor the person.
 
-    Raises ProtocolError: not_found, fresh_sign_in_required, own_request, own_access, access_reset_state.
+    Raises ProtocolError not_found, fresh_sign_in_required, own_request, own_access, access_reset_state.
     """
     reset = deps.resets.read(id)
     if reset is None:
@@ -194,7 +197,7 @@ def confirm(caller: Caller, id: AdministratorId, *, now_ms: int, deps: AccessDep
 
 
 def withdraw(caller: Caller, id: AdministratorId, *, now_ms: int, deps: AccessDependencies) -> None:
-    """Take a reset back, as anybody who may reset. Raises ProtocolError: not_found, access_reset_state."""
+    """Withdraw a reset, as anybody who may reset access. Raises ProtocolError not_found, access_reset_state."""
     reset = deps.resets.read(id)
     if reset is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -205,7 +208,7 @@ def withdraw(caller: Caller, id: AdministratorId, *, now_ms: int, deps: AccessDe
 
 
 def object_to(caller: Caller, *, now_ms: int, deps: AccessDependencies) -> None:
-    """Stop the caller's own reset. Does nothing if there is none. Raises ProtocolError access_reset_state."""
+    """Stop the caller's own reset. Do nothing without one. Raises ProtocolError access_reset_state."""
     reset = deps.resets.read(caller.id)
     if reset is None:
         return
@@ -214,15 +217,15 @@ def object_to(caller: Caller, *, now_ms: int, deps: AccessDependencies) -> None:
     what = _of(reset, "access.object", administrator_text(caller.id))
     try:
         deps.recorder.writer(what, now_ms=now_ms)([deps.resets.ending(reset)])
-    except ConditionFailed:  # it was announced, confirmed, taken back or begun in this moment
+    except ConditionFailed:  # announced, confirmed, withdrawn or begun at the same moment
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
 
 
 def replace_own_authenticator(caller: Caller, *, now_ms: Callable[[], int], deps: AccessDependencies) -> None:
-    """Remove one's own authenticator after a fresh sign-in with it: the next sign-in sets up another.
+    """Remove the caller's own authenticator after a fresh sign-in with it. The next sign-in sets up another one.
 
-    The act is on the record before anything is done, and the person is told. Once it returns, every token of the
-    sessions before is refused. Raises ProtocolError fresh_sign_in_required.
+    The act is recorded before anything is done, and the person gets an e-mail. Afterwards, every token of earlier
+    sessions is refused. Raises ProtocolError fresh_sign_in_required.
     """
     began_ms = now_ms()
     fresh(caller, now_seconds=began_ms // 1000)
@@ -241,13 +244,13 @@ def replace_own_authenticator(caller: Caller, *, now_ms: Callable[[], int], deps
     deps.administrators.write([_ending_sessions(caller.id, now_ms(), deps)])
 
 
-# The minute job.
+# The minute job
 
 
 def work(*, now_ms: Callable[[], int], deps: AccessDependencies, elapsed: Callable[[], float], failed: Failed) -> int:
-    """Make the next step of each due reset. Returns the number of steps.
+    """Make the next step of each due reset. Return the number of steps.
 
-    `failed` is called for one that fails, which is due again a minute later; the others go on.
+    `failed` is called for a step that fails, which is due again a minute later. The others continue.
     """
     passing: tuple[type[Exception], ...] = (*deps.outages, StoreUnavailable, ProtocolError)
     began, done = elapsed(), 0
@@ -256,14 +259,14 @@ def work(*, now_ms: Callable[[], int], deps: AccessDependencies, elapsed: Callab
             try:
                 done += _steps(id, now_ms, deps)
             except passing as error:
-                failed(error)  # one person's e-mail must not keep others from getting in
+                failed(error)  # one person's e-mail must not delay the others
             if elapsed() - began > JOB_SECONDS:
                 return done
     return done
 
 
 def _steps(id: AdministratorId, now_ms: Callable[[], int], deps: AccessDependencies) -> int:
-    """Make all steps that are due now. Returns their number."""
+    """Make all steps of a reset that are due now. Return their number."""
     done = 0
     for _ in range(_TRIES):
         reset = deps.resets.read(id)
@@ -272,14 +275,14 @@ def _steps(id: AdministratorId, now_ms: Callable[[], int], deps: AccessDependenc
         try:
             if not _step(reset, now_ms, deps):
                 break
-        except ConditionFailed:  # objected to, taken back or confirmed in this moment: read it again
+        except ConditionFailed:  # objected to, withdrawn or confirmed at the same moment: read it again
             continue
         done += 1
     return done
 
 
 def _step(reset: AccessReset, clock: Callable[[], int], deps: AccessDependencies) -> bool:
-    """Make one step. Returns False if it is too early. Raises ConditionFailed."""
+    """Make one step. Return False if it is too early. Raises ConditionFailed."""
     now_ms, known = clock(), deps.administrators.read(reset.administrator)
     now = now_ms // 1000
     if known is None:
@@ -299,7 +302,7 @@ def _step(reset: AccessReset, clock: Callable[[], int], deps: AccessDependencies
     elif reset.state == "acting":
         deps.pool.lock_out(reset.administrator)
         moving = deps.resets.moving(reset, due_at=now, state="inviting")
-        ended = _ending_sessions(reset.administrator, clock(), deps)  # by now nobody can sign in as before
+        ended = _ending_sessions(reset.administrator, clock(), deps)  # old credentials are useless now
         _write_by_itself(reset, "access.locked", [moving, ended], now_ms, deps)
     else:
         deps.pool.invite_again(reset.administrator, person.email)
@@ -336,7 +339,7 @@ def _write_by_itself(
     deps: AccessDependencies,
     **details: Any,
 ) -> None:
-    """Write a step that nobody does at this moment. Raises ConditionFailed."""
+    """Write a step of the system. Raises ConditionFailed."""
     deps.recorder.writer(_of(reset, action, SYSTEM, **details), now_ms=now_ms)(operations)
 
 
@@ -354,12 +357,12 @@ def _write(
     what = act(caller, right, action, reset.place, administrator_text(reset.administrator))
     try:
         deps.recorder.by_right(what, still, now_ms=now_ms)(operations)
-    except ConditionFailed:  # changed in this moment
+    except ConditionFailed:  # changed at the same moment
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
 
 
 def _person(id: AdministratorId, administrators: AdministratorStore) -> tuple[Administrator, list[Assignment]]:
-    """Raises ProtocolError not_found."""
+    """Return the person and their assignments. Raises ProtocolError not_found."""
     known = administrators.read(id)
     if known is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -367,7 +370,9 @@ def _person(id: AdministratorId, administrators: AdministratorStore) -> tuple[Ad
 
 
 def _may_reset(held: Collection[Assignment]) -> frozenset[Role]:
-    """Check that the officer could grant every role of the person. Platform administrators may reset everybody."""
+    """Return the roles that may reset the person: those that may grant all of their roles, and platform
+    administrators.
+    """
     allowed = frozenset(_ROLES)
     for one in held:
         allowed &= GRANTED_BY[one.role] | {Role.PLATFORM_ADMIN}

@@ -1,4 +1,4 @@
-"""Who calls the admin API: an administrator whose roles are read on each call, so that what is taken away is gone."""
+"""Identifies the caller of the admin API. The roles are read for each call, so that a removed role ends immediately."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sandes.store.organisations import OrganisationStore
 
 
 def identify(id: AdministratorId, *, signed_in_at: int, now_seconds: int, administrators: AdministratorStore) -> Caller:
-    """One query. `signed_in_at`: epoch second at which the session of the token began.
+    """Return the caller with one query. The token's session began at `signed_in_at` (epoch seconds).
 
-    Raises ProtocolError: not_found for who was never given a role; token_invalid for a session that was ended.
+    Raises ProtocolError not_found for somebody who never had a role, and token_invalid for a session that was ended.
     """
     caller = with_roles(id, signed_in_at=signed_in_at, now_seconds=now_seconds, administrators=administrators)
     if signed_in_at < caller.administrator.sessions_from:
@@ -27,7 +27,10 @@ def identify(id: AdministratorId, *, signed_in_at: int, now_seconds: int, admini
 def with_roles(
     id: AdministratorId, *, signed_in_at: int, now_seconds: int, administrators: AdministratorStore
 ) -> Caller:
-    """Somebody with the roles in force, with or without a session. One query. Raises ProtocolError not_found."""
+    """Return a person with the roles in force, with or without a session. This takes one query.
+
+    Raises ProtocolError not_found.
+    """
     known = administrators.read(id)
     if known is None:
         raise ProtocolError(ErrorCode.NOT_FOUND)
@@ -36,7 +39,7 @@ def with_roles(
 
 
 def me(caller: Caller, organisations: OrganisationStore) -> AdminMe:
-    """What the caller is told of themselves: with every role what it lets them do. One call, for names of places."""
+    """Return the caller's data and, for each role, what it permits. This takes one call, for names of places."""
     places = [caller.administrator.home, *(one.place for one in caller.assignments)]
     names = organisations.names([*places, *(Place.root(one.organisation) for one in places)])
     return AdminMe(

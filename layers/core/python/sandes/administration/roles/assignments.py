@@ -1,4 +1,4 @@
-"""Roles: who has which where, granted by two people, taken away by one, or by two (docs/adr/0027)."""
+"""Assignments of roles: two people grant a role, and one or two people take it away (docs/adr/0027)."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from sandes.store.dynamo import ConditionFailed
 from sandes.store.organisations import OrganisationStore
 
 MAX_SECONDS = 2 * 365 * 86_400
-"""How long a role may be given for; without an end it stays until it is taken away."""
+"""The longest duration of a role that has an end."""
 
 ROOT_ONLY = frozenset((Role.NODAL_OFFICER, Role.TRACE_REQUESTER, Role.TRACE_APPROVER, Role.AUDITOR))
-"""Given for an organisation as a whole only."""
+"""The roles that are granted only for a whole organisation."""
 
 
 class GrantRole(Wire):
-    """What an approval of a grant holds."""
+    """Holds the parameters of an approval of a grant."""
 
     organisation: OrganisationField
     unit: UnitField
@@ -55,7 +55,7 @@ class GrantRole(Wire):
 
 @dataclass(frozen=True, slots=True)
 class Granting(ApprovedOperation[GrantRole]):
-    """`assignment.grant`, by two who may grant the role there, to a third."""
+    """Executes `assignment.grant`. Two people who may grant the role there give it to a third one."""
 
     appointments: Appointments
     organisations: OrganisationStore
@@ -69,7 +69,9 @@ class Granting(ApprovedOperation[GrantRole]):
         return GRANTED_BY[parameters.role]
 
     def check(self, parameters: GrantRole, by: Caller, *, now_seconds: int) -> None:
-        """Raises ProtocolError: fresh_sign_in_required, role_above_own, invalid_request, not_found, own_roles,
+        """Check the request.
+
+        Raises ProtocolError fresh_sign_in_required, role_above_own, invalid_request, not_found, own_roles,
         mail_domain_not_allowed, roles_apart, already_assigned.
         """
         fresh(by, now_seconds=now_seconds)
@@ -80,7 +82,7 @@ class Granting(ApprovedOperation[GrantRole]):
         self.appointments.check(wanted, by, now_seconds=now_seconds)
 
     def _check_units(self, wanted: Appointment, by: Caller) -> None:
-        """People are invited into units where one may grant roles: nobody makes themselves a colleague elsewhere."""
+        """Check that `by` may grant roles in the person's home, so that nobody invites accomplices into other units."""
         tree = self.organisations.paths(wanted.place.organisation, [wanted.place.unit, wanted.home.unit])
         if tree is None or wanted.place.unit not in tree.units:
             raise missing("/unit", "unit in the organisation")
@@ -90,7 +92,7 @@ class Granting(ApprovedOperation[GrantRole]):
             raise missing("/person/home", "unit in the organisation") from None
 
     def carry_out(self, parameters: GrantRole, decision: Decision, write: Write) -> None:
-        """Raises ProtocolError as `check`, and unavailable."""
+        """Grant the role. Raises ProtocolError unavailable, and what `check` raises."""
         wanted, store = parameters.wanted, self.appointments.administrators
         place = wanted.place
         there = [] if place.is_root else [self.organisations.there(place.organisation, place.unit)]  # the root stays
@@ -107,7 +109,7 @@ class Granting(ApprovedOperation[GrantRole]):
 
 
 class TakeRole(Wire):
-    """What an approval of taking a role away holds."""
+    """Holds the parameters of an approval that takes a role away."""
 
     organisation: OrganisationField
     unit: UnitField
@@ -121,7 +123,7 @@ class TakeRole(Wire):
 
 @dataclass(frozen=True, slots=True)
 class Taking(ApprovedOperation[TakeRole]):
-    """`assignment.take`, by two who may grant the role there, from a third."""
+    """Executes `assignment.take`. Two people who may grant the role there take it away from a third one."""
 
     administrators: AdministratorStore
     permission = Permission.ROLES
@@ -134,14 +136,14 @@ class Taking(ApprovedOperation[TakeRole]):
         return GRANTED_BY[parameters.role]
 
     def check(self, parameters: TakeRole, by: Caller, *, now_seconds: int) -> None:
-        """Raises ProtocolError: fresh_sign_in_required, own_roles, not_found, last_officer."""
+        """Check the request. Raises ProtocolError fresh_sign_in_required, own_roles, not_found, last_officer."""
         fresh(by, now_seconds=now_seconds)
         _held(by, parameters.key, self.administrators)
         if parameters.role is Role.NODAL_OFFICER and self.administrators.officers(parameters.organisation) < 2:
             raise ProtocolError(ErrorCode.LAST_OFFICER)
 
     def carry_out(self, parameters: TakeRole, decision: Decision, write: Write) -> None:
-        """Raises ProtocolError as `check`."""
+        """Take the role away. Raises ProtocolError like `check`."""
         found = _held(decision.approver, parameters.key, self.administrators)
         try:
             write(list(self.administrators.taking(found)), subject=administrator_text(found.administrator))
@@ -151,7 +153,7 @@ class Taking(ApprovedOperation[TakeRole]):
 
 @dataclass(frozen=True, slots=True)
 class TakingOneOfTwo(Taking):
-    """`officer.take`: where there is no third nodal officer who could approve it, a platform administrator does."""
+    """Executes `officer.take`. A platform administrator approves it if there is no third nodal officer."""
 
     permission = Permission.ORGANISATIONS
     asked_by = Permission.ROLES
@@ -169,7 +171,7 @@ class AssignmentDependencies:
 
 
 def ask_to_grant(caller: Caller, body: NewAssignment, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
-    """Raises ProtocolError as `Granting.check`, and not_found without the right."""
+    """Request a grant. Raises ProtocolError not_found without the right, and what `Granting.check` raises."""
     wanted = GrantRole(
         organisation=body.organisation,
         unit=body.unit or UnitId(body.organisation),
@@ -190,9 +192,10 @@ def page(
     now_seconds: int,
     deps: AssignmentDependencies,
 ) -> tuple[list[Listed], Organisation, str | None]:
-    """The assignments in force at the place and below it, their organisation, and the cursor of the next page.
+    """Return the assignments in force at the place and below it, their organisation, and the cursor of the next page.
 
-    A page may hold fewer than `limit`, even none, with a cursor. Raises ProtocolError not_found, invalid_cursor.
+    A page can have fewer than `limit`, even none, and still have a cursor. Raises ProtocolError not_found,
+    invalid_cursor.
     """
     tree = path_seen(caller, Permission.ROLES, place, deps.organisations)
     owner, of = caller.id, f"assignments {id_text(place.organisation)} {id_text(place.unit)}"
@@ -211,9 +214,9 @@ def page(
 def take(
     caller: Caller, key: AssignmentKey, *, now_ms: int, deps: AssignmentDependencies, asking: ApprovalDependencies
 ) -> Approval | None:
-    """Take a role away, at once; of TAKEN_BY_TWO: ask for it, which gives the approval.
+    """Take a role away immediately, or request it for roles in TAKEN_BY_TWO and return the approval.
 
-    Raises ProtocolError: not_found, role_above_own, own_roles, and as `Taking.check`.
+    Raises ProtocolError not_found, role_above_own, own_roles, and what `Taking.check` raises.
     """
     require(caller, Permission.ROLES, "second", key.place, deps.organisations)
     right = _granted_by(caller, key.role, key.place, deps.organisations)
@@ -246,7 +249,7 @@ def _ask_to_take(caller: Caller, key: AssignmentKey, *, now_ms: int, deps: Appro
 
 
 def _held(by: Caller, key: AssignmentKey, administrators: AdministratorStore) -> Assignment:
-    """The assignment, somebody else's. Raises ProtocolError own_roles, not_found."""
+    """Return another person's assignment. Raises ProtocolError own_roles, not_found."""
     if key.administrator == by.id:
         raise ProtocolError(ErrorCode.OWN_ROLES)
     _, held = administrators.read(key.administrator) or (None, [])
@@ -257,7 +260,7 @@ def _held(by: Caller, key: AssignmentKey, administrators: AdministratorStore) ->
 
 
 def _granted_by(caller: Caller, role: Role, place: Place, organisations: OrganisationStore) -> Assignment:
-    """What lets the caller, who may grant roles at the place, grant this one. Raises ProtocolError role_above_own."""
+    """Return the right by which the caller may grant this role. Raises ProtocolError role_above_own."""
     right = grants(caller, Permission.ROLES, "second", place, organisations, among=GRANTED_BY[role])
     if right is None:
         raise ProtocolError(ErrorCode.ROLE_ABOVE_OWN)

@@ -1,1 +1,1 @@
-"""Statistics as administrators read them."""
+"""Statistics for administrators."""

@@ -1,7 +1,7 @@
-"""Statistics as administrators read them: of the platform, an organisation or an app, over a time, by hour or day.
+"""Statistics of the platform, an organisation or an app for a period, by hour or day.
 
-Two AWS calls besides who calls, and one more where a place below the caller's unit is to be found in the tree. Of some
-units of an organisation: one, and another for each unit of the page that has units in it.
+A report takes two AWS calls besides that for the caller, and one more to find a place below the caller's unit. A report
+about some units of an organisation takes one call, and another for each unit of the page that has units in it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class ReportDependencies:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From the hour or day of `since` to that of `until`, both included; epoch seconds."""
+    """Holds a period from the hour or day of `since` to that of `until`, both included, in epoch seconds."""
 
     step: Step
     since: int
@@ -60,9 +60,9 @@ class Span:
 
 
 def span(step: Step, since: int | None, until: int | None, *, now_seconds: int) -> Span:
-    """What is left out: until now, from a day (by hour) or 30 days (by day) before.
+    """Return the period. By default, it ends now, and begins a day (by hour) or 30 days (by day) earlier.
 
-    Raises ProtocolError invalid_request for one that ends before it begins, or of more than 168 hours or 400 days.
+    Raises ProtocolError invalid_request if it ends before it begins, or has more than 168 hours or 400 days.
     """
     end = now_seconds if until is None else until
     seconds = _STEP_SECONDS[step]
@@ -75,7 +75,9 @@ def span(step: Step, since: int | None, until: int | None, *, now_seconds: int) 
 
 
 def of_platform(caller: Caller, over: Span, *, now_seconds: int, deps: ReportDependencies) -> api.Statistics:
-    """Everybody's, with how deep the queues are. Raises ProtocolError not_found for all but those of the platform."""
+    """Report on the platform, with the lengths of the queues. Raises ProtocolError not_found for other
+    administrators.
+    """
     require(caller, Permission.STATISTICS, "read", Place.root(PLATFORM), deps.organisations)
     depths, at_ms = deps.statistics.depths(now_seconds=now_seconds)
     return _report(counters.PLATFORM, over, deps).model_copy(
@@ -97,9 +99,9 @@ def of_organisation(
 ) -> api.Statistics:
     """Report on the organisation, with a page of the officials of its units.
 
-    A caller with a right in some units only gets the officials of these units and of those below them: nothing else is
-    counted by unit. The pages behind the first have only units. Raises ProtocolError invalid_cursor, and not_found for
-    a caller who has no right in the organisation.
+    A caller with a right only in some units gets the officials of these and of the units below them, because nothing
+    else is counted by unit. The pages after the first have only units. Raises ProtocolError invalid_cursor, and
+    not_found for a caller without a right in the organisation.
     """
     whole = grants(caller, Permission.STATISTICS, "read", Place.root(organisation), deps.organisations) is not None
     of = f"statistics {'of all' if whole else 'of some'} {id_text(organisation)}"
@@ -133,9 +135,9 @@ def of_organisation(
 def _units_below(
     organisation: OrganisationId, tops: AbstractSet[UnitId], after: str | None, limit: int, deps: ReportDependencies
 ) -> tuple[list[Unit], str | None] | None:
-    """Read a page of these units and all below them, each once, and where the next page begins; None if there are none.
+    """Read a page of these units and all units below them, each once, and the start of the next page.
 
-    Raises ProtocolError invalid_cursor.
+    Return None if there are none. Raises ProtocolError invalid_cursor.
     """
     reached = parse_unit(after) if after else None
     tree = deps.organisations.paths(organisation, [*tops, *([reached] if reached else [])])
@@ -157,7 +159,7 @@ def _units_below(
 
 
 def of_app(caller: Caller, app: AppId, over: Span, *, deps: ReportDependencies) -> api.Statistics:
-    """An app's, for who has the right in its unit; one of no organisation is seen by those of the platform.
+    """Report on an app, for callers with the right in its unit. The platform sees an app without an organisation.
 
     Raises ProtocolError not_found.
     """
@@ -188,7 +190,7 @@ def _report(scope: str, over: Span, deps: ReportDependencies) -> api.Statistics:
 
 
 def figures(counts: Mapping[str, int]) -> api.Figures:
-    """What is counted under many names, as it is shown."""
+    """Convert the counts, which have many names, to their form in answers."""
 
     def of(counter: str) -> int:
         return counts.get(counter, 0)
