@@ -1,1 +1,3 @@
-"""The only place that speaks DynamoDB: one class per table, one method per access pattern."""
+"""The stores, the only code that calls DynamoDB: one class for each kind of rows, one method for each access
+pattern.
+"""

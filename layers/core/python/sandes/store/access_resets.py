@@ -1,4 +1,4 @@
-"""Access resets in the directory table, one a person (schema.AccessResetRow)."""
+"""Access resets in the directory table, one for each person (schema.AccessResetRow)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sandes.store.transaction import Delete, Put, When
 
 _PREFIX = "AR#"
 _DUE = {"S": "access"}
-"""A partition of the index of its own, beside endings and approvals."""
+"""The partition of access resets in the index, apart from those of endings and approvals."""
 
 
 def access_reset_key(administrator: AdministratorId) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class AccessResetStore:
         return read_access_reset(answer["Item"]) if "Item" in answer else None
 
     def due(self, *, now_seconds: int) -> Iterator[list[AdministratorId]]:
-        """Yield pages of people whose reset has something to be done. They come from an index, so read each anew."""
+        """Yield pages of people whose reset has a due step. They come from an index, so read each reset again."""
         start: dict[str, Any] = {}
         while True:
             answer = self.client.query(
@@ -58,20 +58,20 @@ class AccessResetStore:
                 return
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
-    # Parts of transactions.
+    # Parts of transactions
 
     def putting(self, new: AccessReset) -> Put:
-        """Begin a reset. The condition fails if one of the same person is going on."""
+        """Begin a reset. The condition fails if the person has one already."""
         item = _item(new, due_at=new.approved_at)
         absent = f"attribute_not_exists({DirectoryRow.PARTITION})"
         return Put(self.table, item, condition=absent)
 
     def moving(self, reset: AccessReset, *, due_at: int, **changed: Any) -> Put:
-        """Change a reset. The condition fails unless it is as it was read."""
+        """Change a reset. The condition fails if it has changed since it was read."""
         return Put(self.table, _item(replace(reset, **changed), due_at=due_at), **_as_read(reset))
 
     def ending(self, reset: AccessReset) -> Delete:
-        """Remove a reset. The condition fails unless it is as it was read."""
+        """Remove a reset. The condition fails if it has changed since it was read."""
         return Delete(self.table, access_reset_key(reset.administrator), **_as_read(reset))
 
 

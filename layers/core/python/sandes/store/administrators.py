@@ -1,6 +1,6 @@
 """Administrators and their assignments in the directory table (schema.AdministratorRow, schema.AssignmentRow).
 
-Each change gives operations of a transaction, since an audit entry goes with it (administration/audit/audit.py).
+Changes are returned as operations of a transaction, which also adds an audit entry (administration/recorder.py).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def assignment_key(assignment: Assignment) -> dict[str, Any]:
 
 
 def listed_key(assignment: Assignment) -> dict[str, Any]:
-    """Of the same assignment among those of its organisation."""
+    """Return the key of an assignment in the list of its organisation."""
     unit, who = id_text(assignment.place.unit), administrator_text(assignment.administrator)
     return organisation_key(assignment.place.organisation) | {
         DirectoryRow.SORT: {"S": f"{_ASSIGNMENT_PREFIX}{unit}#{assignment.role}#{who}"}
@@ -59,7 +59,7 @@ def listed_key(assignment: Assignment) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An assignment with whose it is."""
+    """Holds an assignment with the name and address of its holder."""
 
     assignment: Assignment
     name: str
@@ -72,7 +72,9 @@ class AdministratorStore:
     table: str
 
     def read(self, administrator: AdministratorId) -> tuple[Administrator, list[Assignment]] | None:
-        """Who it is and all their assignments, those that are over too, by one consistent query; None if unknown."""
+        """Return an administrator and all assignments, also expired ones, with one consistent query. None if
+        unknown.
+        """
         items: list[Item] = []
         start: dict[str, Any] = {}
         while True:
@@ -100,7 +102,9 @@ class AdministratorStore:
         after: str | None = None,
         limit: int,
     ) -> tuple[list[Listed], str | None]:
-        """A page of assignments, by unit and role, and where the next one begins; `role`: at a unit. One query."""
+        """Return a page of assignments, by unit and role, and the start of the next page. `role` needs `unit`. One
+        query.
+        """
         prefix = _ASSIGNMENT_PREFIX + (f"{id_text(unit)}#" if unit else "") + (f"{role}#" if unit and role else "")
         partition = organisation_key(organisation)[DirectoryRow.PARTITION]
         start: dict[str, Any] = {}
@@ -117,19 +121,19 @@ class AdministratorStore:
         return [read_listed(item) for item in answer["Items"]], last[DirectoryRow.SORT]["S"] if last else None
 
     def listed_name(self, assignment: Assignment) -> str | None:
-        """Reads the name under which the organisation lists the holder of an assignment. One consistent read."""
+        """Return the name under which the organisation lists the holder of an assignment. One consistent read."""
         answer = self.client.get_item(TableName=self.table, Key=listed_key(assignment), ConsistentRead=True)
         return answer["Item"][AssignmentRow.NAME]["S"] if "Item" in answer else None
 
     def nodal_officers(self, organisation: OrganisationId) -> list[Administrator]:
-        """Those of a small number. One query, and one for each."""
+        """Return the nodal officers, at most the first ten. One query, and one for each."""
         root = UnitId(organisation)
         found, _ = self.of_organisation(organisation, unit=root, role=Role.NODAL_OFFICER, limit=_FEW)
         known = (self.read(one.assignment.administrator) for one in found)
         return [one[0] for one in known if one is not None]
 
     def officers(self, organisation: OrganisationId) -> int:
-        """How many nodal officers it has, by a consistent read; 0 for one that is not there."""
+        """Return the number of nodal officers by a consistent read, or 0 if the organisation does not exist."""
         key, name = organisation_key(organisation), OrganisationRow.OFFICERS
         answer = self.client.get_item(TableName=self.table, Key=key, ProjectionExpression=name, ConsistentRead=True)
         found = answer.get("Item", {})
@@ -139,10 +143,10 @@ class AdministratorStore:
         """Writes all of `operations` or none. Raises ConditionFailed and StoreUnavailable."""
         transact(self.client, operations)
 
-    # Parts of transactions.
+    # Parts of transactions
 
     def putting(self, administrator: Administrator) -> Update:
-        """Made, or given another name or home."""
+        """Create an administrator, or set name and home."""
         fields = _administrator_fields(administrator)
         return Update(
             self.table,
@@ -157,13 +161,13 @@ class AdministratorStore:
         return replace(self.putting(by), named=UNCHANGED).also(*_is_as_read(known))
 
     def adding(self, administrator: Administrator) -> Put:
-        """Made. Fails if there is such an administrator."""
+        """Create an administrator. The condition fails if there is one with this id."""
         item = administrator_key(administrator.id) | _administrator_fields(administrator)
         item |= {AdministratorRow.VERSION: {"N": "1"}}
         return Put(self.table, item, condition=_NEW, named=UNCHANGED)
 
     def counting(self, administrator: Administrator) -> Update:
-        """One role more. Fails if another one was granted, or name or home changed, since it was read."""
+        """Count another role. The condition fails if a role was granted, or name or home changed, since the read."""
         return self._changing(administrator, f"ADD {AdministratorRow.VERSION} :one", {":one": {"N": "1"}})
 
     def ending_sessions(self, administrator: AdministratorId, *, sessions_from: int) -> Update:
@@ -177,7 +181,7 @@ class AdministratorStore:
         )
 
     def removing(self, administrator: Administrator, *, sessions_from: int) -> Update:
-        """End the sessions of somebody whose roles are taken away. Fails as `counting` does."""
+        """End the sessions of a person whose roles are taken away. The condition fails like that of `counting`."""
         change = f"ADD {AdministratorRow.VERSION} :one SET {AdministratorRow.SESSIONS_FROM} = :from"
         return self._changing(administrator, change, {":one": {"N": "1"}, ":from": {"N": str(sessions_from)}})
 
@@ -186,7 +190,7 @@ class AdministratorStore:
         return update.also(*_is_as_read(administrator))
 
     def granting(self, assignment: Assignment, administrator: Administrator) -> Iterator[Operation]:
-        """Fails if the administrator has the assignment already. Of a nodal officer it is counted."""
+        """Grant a role, and count it for a nodal officer. The condition fails if the administrator has it already."""
         yield from self.granting_uncounted(assignment, administrator)
         if assignment.role is Role.NODAL_OFFICER:
             yield self._officers(assignment.place.organisation, 1, _THERE, {})
@@ -198,7 +202,9 @@ class AdministratorStore:
         yield self._officers(officer.place.organisation, 1, few, _LAST)
 
     def granting_uncounted(self, assignment: Assignment, administrator: Administrator) -> Iterator[Operation]:
-        """For a nodal officer who is made with the organisation. One that is over is no assignment."""
+        """Grant a role without counting it, for a nodal officer appointed with the organisation. Replaces an expired
+        one.
+        """
         item = _assignment_item(assignment)
         listed = {
             AssignmentRow.ADMINISTRATOR: {"B": assignment.administrator},
@@ -230,7 +236,7 @@ class AdministratorStore:
         return Add(self.table, key, amounts, condition=condition, named=OFFICERS, values=values)
 
     def still(self, assignment: Assignment, *, now_seconds: int) -> Check:
-        """Fails if the assignment has been taken away since it was read, or is over."""
+        """Check an assignment. The condition fails if it was taken away since it was read, or has expired."""
         ends = AssignmentRow.EXPIRES_AT
         return Check(
             self.table,

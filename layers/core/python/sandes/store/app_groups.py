@@ -1,4 +1,4 @@
-"""Which groups an app manages: rows of the app in the directory table, beside the groups' own."""
+"""The groups that an app manages: rows of the app in the directory table, beside the rows of the groups."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PREFIX = "G#"
 
 @dataclass(frozen=True, slots=True)
 class AppTie:
-    """What an app has to do with a group. `test`: it was made with a test key, and is seen with test keys only."""
+    """Links an app to a group. If `test` is true, a test key created it, and only test keys see it."""
 
     group: GroupId
     test: bool
@@ -30,7 +30,7 @@ class AppGroupStore:
     table: str
 
     def page(self, app: AppId, *, after: GroupId | None, limit: int) -> tuple[list[AppTie], GroupId | None]:
-        """In the order of their ids, and after which the next page begins."""
+        """Return a page sorted by id, and the id after which the next page begins."""
         start = {"ExclusiveStartKey": group_of_app_key(app, after)} if after is not None else {}
         answer = self.client.query(
             TableName=self.table,
@@ -54,7 +54,7 @@ def is_app_tie(item: Item) -> bool:
 
 
 def tie_fields(tie: AppTie) -> dict[str, Any]:
-    """What stands in the row beside its key."""
+    """Return the attributes of the row without its key."""
     given = {Row.CLIENT_REF: {"S": tie.client_ref}} if tie.client_ref is not None else {}
     return {Row.TEST: {"BOOL": tie.test}, **given}
 

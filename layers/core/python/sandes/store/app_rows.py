@@ -1,4 +1,4 @@
-"""Rows of apps in the directory table: their keys, and how they are written and read."""
+"""Rows of apps in the directory table: keys, writing and reading."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def is_app(item: Item) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ListedApp:
-    """An app as lists show it."""
+    """Holds an app as lists show it."""
 
     app: AppId
     unit: UnitId

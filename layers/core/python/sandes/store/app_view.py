@@ -1,4 +1,4 @@
-"""All that a call of the app API needs to know first, in one round trip over three tables."""
+"""Reads everything that a call of the app API first needs, in one round trip over three tables."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from sandes.store.templates import is_template, read_template, template_key
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to read beside the app itself. `request` is the keyed hash of an idempotency key."""
+    """Names what to read besides the app itself. `request` is the keyed hash of an idempotency key."""
 
     phone_index: str | None = None
     template: tuple[str, int | None] | None = None
@@ -50,7 +50,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class AppFacts:
-    """None stands for what was not asked for and for what does not exist."""
+    """Holds the rows that were read. None stands for a row that was not requested or does not exist."""
 
     app: App | None
     account: AccountId | None
@@ -70,7 +70,9 @@ class AppView:
     routing: RoutingStore
 
     def read(self, app: AppId, wanted: Wanted, *, now_seconds: int) -> AppFacts:
-        """Consistent: a key revoked before the call is refused, a request answered before is known."""
+        """Read consistently, so that a key revoked before the call is refused, and an answered request is
+        recognised.
+        """
         found = batch_get(self.apps.client, self._requests(app, wanted))
         facts: dict[str, Any] = dict.fromkeys(field.name for field in fields(AppFacts))
         for item in found[self.apps.table]:
@@ -118,9 +120,9 @@ class AppView:
         test: bool = False,
         consistent: bool = False,
     ) -> tuple[Routes | None, list[bytes]]:
-        """Reads the account's devices, and what keys of this kind sent to `subjects` of late, in one round trip.
+        """Return the account's devices, and what keys of this kind have recently sent to `subjects`, in one round trip.
 
-        Eventually consistent unless asked: a log that was out of date fails the write it is for, and what matters of
+        The read is eventually consistent by default. An outdated log makes the write that depends on it fail, and
         routing is read again after the write.
         """
         requests: dict[str, Any] = {}
@@ -140,7 +142,9 @@ class AppView:
     def otp_and_envelopes(
         self, id: str, rows: Sequence[tuple[InboxId, EnvelopeId]], *, inbox: InboxStore, now_seconds: int
     ) -> tuple[Otp | None, set[EnvelopeId]]:
-        """An OTP, and which of its envelopes still wait, in one consistent read. Acked ones are gone."""
+        """Return an OTP, and which of its envelopes still wait, with one consistent read. Acknowledged ones are
+        deleted.
+        """
         requests: dict[str, Any] = {self.otps.table: {"Keys": [otp_key(id)], "ConsistentRead": True}}
         if rows:
             keys = [envelope_key(*row) for row in rows]

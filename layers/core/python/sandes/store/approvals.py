@@ -1,4 +1,4 @@
-"""Approvals in the directory table, with their organisation (schema.ApprovalRow)."""
+"""Approvals in the directory table, in the partition of their organisation (schema.ApprovalRow)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOBODY_ASKED = Condition("no pending request asks for the same")
 PENDING = Condition("the approval is pending")
 
 _WAITING = {"S": "approvals"}
-"""A partition of the index of its own, beside the shards of endings."""
+"""The partition of approvals in the index, apart from the shards of endings."""
 
 
 def approval_key(approval: ApprovalId) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def approval_key(approval: ApprovalId) -> dict[str, Any]:
 
 
 def same_as(item: Item) -> ApprovalId:
-    """The pending approval that keeps others from asking for the same."""
+    """Return the pending approval of the same change."""
     return ApprovalId(item[PendingRow.APPROVAL]["B"])
 
 
@@ -58,13 +58,13 @@ def _pending_name(approval: ApprovalId) -> str:
 
 
 def _vanishes_at(approval: Approval) -> int:
-    """Gives the time from which no request that the administrator has made until now can be pending."""
+    """Return the time from which none of the administrator's requests until now can be pending."""
     return approval.expires_at + LAPSES_AFTER_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """The pending requests of an administrator. `lapsed` names attributes of requests that have lapsed."""
+    """Holds the pending requests of an administrator. `lapsed` names the attributes of lapsed requests."""
 
     approvals: tuple[ApprovalId, ...]
     lapsed: tuple[str, ...]
@@ -77,7 +77,7 @@ class ApprovalStore:
     table: str
 
     def read(self, approval: ApprovalId, *, now_seconds: int) -> Approval | None:
-        """By a consistent read."""
+        """Return an approval by a consistent read."""
         answer = self.client.get_item(TableName=self.table, Key=approval_key(approval), ConsistentRead=True)
         found = read_approval(answer["Item"]) if "Item" in answer else None
         return found if found and found.vanishes_at > now_seconds else None
@@ -85,7 +85,7 @@ class ApprovalStore:
     def of_organisation(
         self, organisation: OrganisationId, *, after: str | None, limit: int, now_seconds: int
     ) -> tuple[list[Approval], str | None]:
-        """A page, the newest first, and where the next one begins. One query."""
+        """Return a page, the newest first, and the start of the next page. One query."""
         partition = organisation_key(organisation)[DirectoryRow.PARTITION]
         start: dict[str, Any] = {}
         if after:
@@ -103,12 +103,14 @@ class ApprovalStore:
         return found, last[DirectoryRow.SORT]["S"] if last else None
 
     def of_platform(self, *, after: str | None, limit: int, now_seconds: int) -> tuple[list[Approval], str | None]:
-        """A page of what waits for a platform administrator in all organisations, what lapses first in front, and where
-        the next one begins. One query of the index: what has just been decided may be among it.
+        """Return a page of approvals of all organisations that wait for a platform administrator, and the next page's
+        start.
+
+        The next to lapse come first. One query of the index, which may still have approvals that were just decided.
         """
         start: dict[str, Any] = {}
         until, partition, sort = after.split(" ") if after else ("0", "", "")
-        if int(until) > now_seconds:  # else all that the pages before had has lapsed, and this is the first one
+        if int(until) > now_seconds:  # otherwise all previous pages have lapsed, and this is the first one
             key = {DirectoryRow.PARTITION: {"S": partition}, DirectoryRow.SORT: {"S": sort}}
             start = {"ExclusiveStartKey": key | {Row.WAITS: _WAITING, Row.WAITS_UNTIL: {"N": until}}}
         answer = self.client.query(
@@ -125,7 +127,7 @@ class ApprovalStore:
         return [read_approval(item) for item in answer["Items"]], more
 
     def pending_of(self, requester: AdministratorId, *, now_seconds: int) -> Pending:
-        """Reads, consistently, the requests of an administrator that are still to be decided."""
+        """Return the pending requests of an administrator by a consistent read."""
         answer = self.client.get_item(TableName=self.table, Key=_pending_key(requester), ConsistentRead=True)
         item = answer.get("Item", {})
         until = {name: int(value["N"]) for name, value in item.items() if _PENDING_NAME.fullmatch(name)}
@@ -137,7 +139,7 @@ class ApprovalStore:
             version=version,
         )
 
-    # Parts of transactions.
+    # Parts of transactions
 
     def requesting(
         self, approval: Approval, pending: Pending, *, of_platform: bool, now_seconds: int
@@ -154,7 +156,9 @@ class ApprovalStore:
         ]
 
     def no_longer_pending(self, approval: Approval) -> list[Operation]:
-        """Fails if it has lapsed and somebody has asked for the same since."""
+        """Remove a request from the pending ones. The condition fails if it has lapsed and the same was requested
+        again.
+        """
         if not approval.same:
             return []
         ours = f"attribute_not_exists({DirectoryRow.PARTITION}) OR {PendingRow.APPROVAL} = :id"
@@ -214,7 +218,7 @@ class ApprovalStore:
         now_seconds: int,
         reason: str | None = None,
     ) -> Update:
-        """Fails, and asks for the row as it stands, unless it is still pending and has not lapsed."""
+        """Decide a request. The condition fails, and returns the row, unless it is pending and has not lapsed."""
         changes: dict[str, Any] = {
             Row.DECISION: {"S": decision},
             Row.DECIDED_BY: {"B": by},

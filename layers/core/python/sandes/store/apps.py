@@ -35,10 +35,10 @@ _CHANGED = f"{AppRow.VERSION} = if_not_exists({AppRow.VERSION}, :one) + :one"
 @dataclass(frozen=True, slots=True)
 class AppStore(TemplateStore):
     place: Place | None = None
-    """Of keys and webhooks: changed only while the app is there. All else is changed in the version that was read."""
+    """The place at which keys and webhooks may be changed. Everything else is changed at the version that was read."""
 
     def create(self, app: App) -> bool:
-        """False if the id is taken, or the unit is not there that it should be in."""
+        """Store an app. Return False if the id is taken, or its unit does not exist."""
         absent = f"attribute_not_exists({DirectoryRow.PARTITION})"
         put = Put(self.table, app_item(app), condition=absent)
         place = app.place
@@ -48,8 +48,8 @@ class AppStore(TemplateStore):
         return self._write(put, self._listed(app, place), counted)
 
     def change(self, app: App, after: App) -> bool:
-        """Name, scopes, SMS and unit, from how it was read; False if it has been changed since, or the new unit is not
-        there.
+        """Change name, scopes, SMS and unit. Return False if the app has changed since it was read, or the unit is
+        absent.
         """
         values: dict[str, Any] = {
             AppRow.NAME: {"S": after.name},
@@ -61,7 +61,7 @@ class AppStore(TemplateStore):
         return self._write(self._changing(app, values), *self._relisting(app, after))
 
     def set_terms(self, app: App, *, mode: Mode, per_minute: int, per_day: int) -> bool:
-        """False if it has been changed since it was read."""
+        """Set mode and quotas. Return False if the app has changed since it was read."""
         values = {
             AppRow.MODE: {"S": mode},
             AppRow.PER_MINUTE: {"N": str(per_minute)},
@@ -70,12 +70,12 @@ class AppStore(TemplateStore):
         return self._write(self._changing(app, values), *self._relisting(app, replace(app, mode=mode)))
 
     def set_guests(self, app: App, guests: frozenset[str], sealed: bytes) -> bool:
-        """False if it has been changed since it was read."""
+        """Replace the guests. Return False if the app has changed since it was read."""
         values = {AppRow.GUESTS: strings(sorted(guests)), AppRow.GUESTS_SEALED: {"B": sealed}}
         return self._write(self._changing(app, values))
 
     def _changing(self, app: App, values: dict[str, Any]) -> Update:
-        """The next version of the app as it was read."""
+        """Build the update to the app's next version. The condition fails if the app has changed since it was read."""
         sets = [f"{name} = :v{at}" for at, name in enumerate(values)]
         unchanged = f"{AppRow.VERSION} = :version"
         if app.version == 1:
@@ -90,7 +90,7 @@ class AppStore(TemplateStore):
         )
 
     def _relisting(self, app: App, after: App) -> list[Operation]:
-        """What its organisation's list needs of a change, on condition of which the app is written too."""
+        """Build the changes of the organisation's list and of the units' counts. They fail if a unit does not exist."""
         was, place = app.place, after.place
         if was is None or place is None or (app.name, app.mode, was) == (after.name, after.mode, place):
             return []
@@ -117,7 +117,7 @@ class AppStore(TemplateStore):
     def of_organisation(
         self, organisation: OrganisationId, *, unit: UnitId | None = None, after: str | None = None, limit: int
     ) -> tuple[list[ListedApp], str | None]:
-        """A page of its apps, by unit, or of those of one very unit; and where the next one begins. One query."""
+        """Return a page of apps, by unit, of all units or of one, and the start of the next page. One query."""
         prefix = LISTED_PREFIX + (f"{id_text(unit)}#" if unit else "")
         items, last = self._page(organisation_key(organisation), prefix, after, limit)
         return [read_listed_app(item) for item in items], last
@@ -129,10 +129,11 @@ class AppStore(TemplateStore):
     def set_entry(
         self, app: AppId, entry: AppKey | Webhook, *, replaces: bool = False, beside: Sequence[str] | None = None
     ) -> bool:
-        """Add a key or webhook, or put another in its place; False if the app is gone or the entry is (not) there.
+        """Add a key or webhook, or replace one. Return False if the app or the entry is absent (or, to add, the entry
+        exists).
 
-        `beside`: also False unless the entries of its kind are these and no other, so that two callers who have both
-        seen room for one more cannot both add it.
+        If `beside` is set, the entries of its kind must be exactly these. Otherwise two callers who both see room for
+        one more could both add one.
         """
         field, value = (
             (AppRow.KEYS, key_entry(entry))
@@ -155,7 +156,9 @@ class AppStore(TemplateStore):
         return self._change(Update(self.table, app_key(app), change, condition=condition, names=names, values=values))
 
     def adding_webhook(self, app: AppId, hook: Webhook, *, most: int) -> Update:
-        """Part of a transaction: fails if the app is gone or has `most` webhooks of this kind."""
+        """Build the addition of a webhook. The condition fails if the app is absent or has `most` webhooks of this
+        kind.
+        """
         field = hooks_field(test=hook.test)
         return Update(
             self.table,
@@ -169,9 +172,9 @@ class AppStore(TemplateStore):
     def change_webhook(
         self, app: AppId, id: str, *, test: bool, url: str | None, events: Sequence[str] | None, paused: bool | None
     ) -> Webhook | None:
-        """Change what is given, at least one of the three, and leave the rest; the webhook then, None if there is none.
+        """Change the given fields, at least one of the three, and return the webhook, or None if it does not exist.
 
-        Pausing leaves one alone that is disabled already; `paused` False enables it whatever the reason was.
+        Pausing does not change a webhook that is disabled already. `paused` False enables it whatever the reason was.
         """
         entry = f"{hooks_field(test=test)}.#id"
         sets, values = [], {}
@@ -197,7 +200,7 @@ class AppStore(TemplateStore):
                 values=values,
             )
         )
-        if self.writer:  # a transaction does not tell what it has made
+        if self.writer:  # a transaction does not return the new row
             now = self.read(app) if self._write(update) else None
             return now.webhooks.get(id) if now else None
         try:
@@ -206,7 +209,7 @@ class AppStore(TemplateStore):
             return None
 
     def disable_webhook(self, app: AppId, hook: Webhook, reason: str) -> bool:
-        """False if it was removed, disabled or given another address since it was read."""
+        """Disable a webhook. Return False if it was removed, disabled or given another address since it was read."""
         entry = f"{hooks_field(test=hook.test)}.#id"
         return self._change(
             Update(
@@ -220,7 +223,7 @@ class AppStore(TemplateStore):
         )
 
     def remove_entry(self, app: AppId, kind: Literal["key", "webhook", "test webhook"], id: str) -> bool:
-        """False if there is none of that id."""
+        """Remove an entry. Return False if there is none with this id."""
         field = AppRow.KEYS if kind == "key" else hooks_field(test=kind == "test webhook")
         change, values = f"REMOVE {field}.#id", {}
         if kind == "key":
@@ -235,7 +238,7 @@ class AppStore(TemplateStore):
         return update if self.place is None else update.also(*_is_at(self.place))
 
     def still_at(self, app: AppId, place: Place) -> Check:
-        """Part of a transaction: fails if the app has moved to another unit."""
+        """Check an app's place. The condition fails if the app has moved to another unit."""
         condition, values = _is_at(place)
         return Check(self.table, app_key(app), condition=condition, values=values)
 

@@ -1,6 +1,6 @@
-"""The audit table: one partition for each chain, its entries in order (docs/adr/0025).
+"""The audit table: one partition for each chain, with its entries in order (docs/adr/0025).
 
-No row says where a chain ends: its last entry does, and the next one is written on the condition that there is none.
+No row stores the end of a chain. The last entry is the end, and the next one is written if it does not exist yet.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class AuditStore:
     table: str
 
     def last(self, chain: OrganisationId) -> Entry | None:
-        """A chain's last entry, by a consistent read."""
+        """Return a chain's last entry by a consistent read."""
         found, _ = self._query(chain, ascending=False, limit=1, ConsistentRead=True)
         return found[0] if found else None
 
@@ -63,8 +63,10 @@ class AuditStore:
     def before(
         self, chain: OrganisationId, seq: int | None, *, from_ms: int = 0, to_ms: int | None = None, limit: int
     ) -> tuple[list[Entry], bool]:
-        """At most `limit` entries, newest first, from before `seq` and of the time from `from_ms` until `to_ms`; and
-        whether there may be more. One query; by an index, not quite up to date, for a `to_ms` without `seq`.
+        """Return at most `limit` entries before `seq`, from `from_ms` until `to_ms`, the newest first, and whether more
+        follow.
+
+        One query. For a `to_ms` without `seq`, it uses an index, which may be slightly outdated.
         """
         if to_ms is not None and seq is None:
             by_time = (Row.AT_MS, from_ms, to_ms)
@@ -76,7 +78,7 @@ class AuditStore:
         return young, more and found[-1].at_ms >= from_ms
 
     def after(self, chain: OrganisationId, seq: int, *, limit: int) -> list[Entry]:
-        """The entries from `seq` + 1 on in their order, at most `limit` and 1 MB of them: one query."""
+        """Return the entries from `seq` + 1 on, at most `limit` and 1 MB of them. One query."""
         return self._query(chain, (Row.SEQ, seq + 1, _MOST), ascending=True, limit=limit)[0]
 
     def chains(self) -> Iterator[OrganisationId]:
@@ -104,8 +106,9 @@ class AuditStore:
         limit: int,
         **more: Any,
     ) -> tuple[list[Entry], bool]:
-        """And whether there may be more. `between`: a sort key, from and up to where; nothing is asked for an empty
-        range.
+        """Return entries, and whether there may be more. `between` names a sort key with its first and last value.
+
+        An empty range needs no query.
         """
         condition, values = f"{Row.CHAIN} = :chain", {":chain": {"S": id_text(chain)}}
         if between is not None:

@@ -1,4 +1,4 @@
-"""Batches in the deliveries table: the batch, faults of its rows, and a marker for each chunk that is done."""
+"""Batches in the deliveries table: the batch, faults of its rows, and a marker for each finished chunk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sandes.store.transaction import Operation, Put, Update, transact, write_if
 
 BATCH_STATE = Condition("the batch is in the state that was read")
 BATCH_KEEP_SECONDS = 30 * 86_400
-"""From its creation; what became of its messages can be read for longer."""
+"""How long a batch is kept after its creation. The results of its messages can be read for longer."""
 
 
 def batch_key(app: AppId, id: str) -> dict[str, Any]:
@@ -45,14 +45,14 @@ class BatchStore:
     table: str
 
     def read(self, app: AppId, id: str, *, now_seconds: int) -> Batch | None:
-        """Consistent."""
+        """Return a batch by a consistent read."""
         answer = self.client.get_item(TableName=self.table, Key=batch_key(app, id), ConsistentRead=True)
         return live_batch(app, answer.get("Item"), now_seconds)
 
     def with_app(
         self, app: AppId, id: str, *, chunk: int | None, apps: AppStore, now_seconds: int
     ) -> tuple[App | None, Batch | None, bool]:
-        """A batch, its app, and whether a chunk of it is done, in one consistent read."""
+        """Return a batch, its app, and whether a chunk of it is finished, with one consistent read."""
         keys = [batch_key(app, id)] + ([_marker_key(id, chunk)] if chunk is not None else [])
         found = batch_get(
             self.client,
@@ -66,11 +66,11 @@ class BatchStore:
         return read, live_batch(app, rows.get("B#"), now_seconds), "K#" in rows
 
     def write(self, operations: Sequence[Operation]) -> None:
-        """One transaction over this and other tables. Raises ConditionFailed and StoreUnavailable."""
+        """Write one transaction over this and other tables. Raises ConditionFailed and StoreUnavailable."""
         transact(self.client, operations)
 
     def create(self, batch: Batch) -> bool:
-        """False if there is one of this id."""
+        """Store a batch. Return False if there is one with this id."""
         item = batch_key(batch.app, batch.id) | {
             Row.STATE: {"S": batch.state},
             Row.TEST: {"BOOL": batch.test},
@@ -90,7 +90,7 @@ class BatchStore:
         absent = f"attribute_not_exists({Row.PARTITION})"
         return write_if(self.client, None, [Put(self.table, item, condition=absent)])
 
-    # Changes of state: parts of transactions, each with the state that it leaves as a condition.
+    # Changes of state: parts of transactions, on condition of the previous state
 
     def _moving(
         self, batch: Batch, to: BatchState, changes: Mapping[str, Any], *, when: str = "", **names: str
@@ -130,7 +130,7 @@ class BatchStore:
         return self._moving(batch, to, changes, by=by)
 
     def checked(self, batch: Batch, to: BatchState, rows: Rows, *, now_ms: int) -> Update:
-        """What a check found, kept as a whole or, if the batch was cancelled or checked meanwhile, not at all."""
+        """Build the result of a check. It is not written if the batch was cancelled or checked meanwhile."""
         changes = _found(rows) | {
             Row.SENDING_SINCE_MS: {"N": str(now_ms)} if to == "sending" else None,
             Row.FINISHED_AT_MS: {"N": str(now_ms)} if to == "completed" else None,
@@ -146,7 +146,7 @@ class BatchStore:
         return self._moving(batch, "failed", changes)
 
     def completing(self, batch: Batch, *, now_ms: int) -> Update:
-        """Only once every valid row is done."""
+        """Build the completion, which is only possible once every valid row is done."""
         return self._moving(
             batch, "completed", {Row.FINISHED_AT_MS: {"N": str(now_ms)}}, when=f" AND {Row.DONE} = {Row.VALID}"
         )
@@ -155,7 +155,9 @@ class BatchStore:
         return self._moving(batch, "cancelled", {Row.FINISHED_AT_MS: {"N": str(now_ms)}})
 
     def finishing_chunk(self, batch: Batch, chunk: int, *, sent: int, failed: int) -> list[Operation]:
-        """A marker and the counts, together, so that each chunk counts once however often it is run."""
+        """Build a marker and the counts. They are written together, so that each chunk counts once however often it
+        runs.
+        """
         return [
             Put(
                 self.table,
@@ -175,10 +177,10 @@ class BatchStore:
             ),
         ]
 
-    # Faults of rows.
+    # Faults of rows
 
     def add_faults(self, batch: Batch, check: str, faults: Sequence[tuple[str | None, Sequence[Fault]]]) -> None:
-        """Bad rows, each with its client_ref and at least one fault. Raises StoreUnavailable."""
+        """Store invalid rows, each with its client_ref and at least one fault. Raises StoreUnavailable."""
         requests = []
         for client_ref, some in faults:
             item = key(_faults_partition(batch.id, check), _row_sort(some[0].row)) | {
@@ -193,7 +195,7 @@ class BatchStore:
     def faults(
         self, batch: Batch, *, first: int = 1, last: int = 999_999, limit: int = 250
     ) -> Iterator[tuple[str | None, list[Fault]]]:
-        """Bad rows from `first` to `last`, at most `limit`, in order: client_ref and faults of each."""
+        """Yield the client_ref and faults of invalid rows from `first` to `last`, at most `limit`, in order."""
         if batch.rows is None:
             return
         start: dict[str, Any] = {}
@@ -218,7 +220,7 @@ class BatchStore:
 
 
 def encode_index(chunks: Sequence[Chunk]) -> bytes:
-    """What stands at the end of the rows' object."""
+    """Encode the index at the end of the rows' object."""
     return cbor2.dumps([[chunk.at, chunk.bytes, chunk.rows] for chunk in chunks])
 
 

@@ -1,12 +1,12 @@
-"""What the streams of tables say has happened, record by record (docs/adr/0026). Pure: nothing is read besides.
+"""Reads events for the statistics from the records of tables' streams (docs/adr/0026), without any other read.
 
-A stream holds keys, or the row as it is now, never as it was. That suffices because of how rows are written:
+A stream has the keys or the new row, never the old row. That suffices because of how rows are written:
 
-- a message's status only moves forward, and nothing else of its row changes;
-- a one-time password keeps its attempts until the first check of a code, so that a row with all of them and a send
-  above the first is a resend;
-- the row by which memberships are ended comes with an organisation's word and goes once it is withdrawn and all that
-  came of it has ended.
+- The status of a message only rises, and nothing else of its row changes.
+- A one-time password keeps its attempts until the first check of a code. A row with all of them and a send above the
+  first is therefore a resend.
+- The row that plans the end of memberships is written with a verification, and removed after the verification and all
+  memberships that depend on it have ended.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ FILTERS: Mapping[str, list[dict[str, Any]]] = {
     CODES.name: [_filter([_INSERT, "MODIFY"], Keys={OtpRow.ID: {"S": [{"prefix": f"{CodeKind.OTP}#"}]}})],
     STATISTICS.name: [_filter([_INSERT], Keys=_keys(TALLY_PREFIX))],
 }
-"""By table, of which changes the function that counts is told (Lambda's event filtering)."""
+"""The changes of each table for which Lambda calls the counting function (event filtering)."""
 
 
 def occurrences(table: str, record: Record) -> list[Occurrence]:
-    """What there is to count in one record of a table's stream.
+    """Return the occurrences to count in one record of a table's stream.
 
-    Raises KeyError, ValueError, TypeError or AttributeError for a record that is not as our own writes make it.
+    Raises KeyError, ValueError, TypeError or AttributeError for a record that our own writes cannot have made.
     """
     change = record["dynamodb"]
     at_seconds = int(change["ApproximateCreationDateTime"])
@@ -103,7 +103,7 @@ def _deliveries(name: str, keys: Record, image: Record, at_seconds: int) -> list
 
 
 def _of_message(name: str, image: Record) -> dict[str, int | None]:
-    """Counters, and how long delivery took."""
+    """Return the counters, and the duration of the delivery."""
     category, status = image[DeliveryRow.CATEGORY]["S"], Status(int(image[DeliveryRow.STATUS]["N"]))
     if DeliveryRow.GROUP in image:
         return {counters.APP_GROUP_MESSAGES: None} if name == _INSERT else {}
@@ -111,7 +111,7 @@ def _of_message(name: str, image: Record) -> dict[str, int | None]:
     if status in STATUSES and status not in reached:
         reached.append(status)
     times = {Status(int(rank)): int(at["N"]) for rank, at in image[DeliveryRow.TIMES]["M"].items()}
-    if status is Status.READ and Status.DELIVERED not in times:  # what is read was delivered, whether or not we heard
+    if status is Status.READ and Status.DELIVERED not in times:  # a read message was delivered, even without a receipt
         reached.append(Status.DELIVERED)
     found: dict[str, int | None] = {message_counter(category, one): None for one in reached}
     if Status.DELIVERED in reached:
@@ -131,7 +131,7 @@ def _of_otp(name: str, image: Record) -> dict[str, int]:
     state, left = image[OtpRow.STATE]["S"], int(image[OtpRow.ATTEMPTS_LEFT]["N"])
     if name == _INSERT:
         return {counters.OTPS: 1}
-    if state == "used":  # the last attempt was counted as a lock before its code was compared
+    if state == "used":  # the last attempt was counted as a lock before the comparison
         return {counters.OTPS_USED: 1} | ({} if left else {counters.OTPS_LOCKED: -1})
     if state == "cancelled":
         return {counters.OTPS_CANCELLED: 1}

@@ -1,4 +1,4 @@
-"""The codes table: challenges, counted and consumed by conditional writes only."""
+"""The codes table: challenges, which only conditional writes count and consume."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _KINDS: dict[Purpose, CodeKind] = {
 
 
 def code_key(kind: CodeKind, id: str) -> dict[str, Any]:
-    """Builds the key of every row in the codes table. The kind is part of it."""
+    """Build the key of any row in the codes table. The kind is part of it."""
     return {Row.ID: {"S": f"{kind}#{id}"}}
 
 
 def code_id(item: Item) -> str:
-    """Reads the id back from a row's key."""
+    """Return the id in a row's key."""
     id: str = item[Row.ID]["S"].partition("#")[2]
     return id
 
 
 class ChallengeChanged(Exception):
-    """The condition on the challenge did not hold; `challenge` is how it stands, None if there is none."""
+    """Reports that the condition on a challenge failed. `challenge` is the current one, or None if there is none."""
 
     def __init__(self, challenge: Challenge | None) -> None:
         super().__init__("challenge changed")
@@ -45,7 +45,7 @@ class CodeStore:
     table: str
 
     def create(self, challenge: Challenge) -> None:
-        """Raises ChallengeChanged if there is one of this id already."""
+        """Store a challenge. Raises ChallengeChanged if there is one with this id."""
         item = code_key(_KINDS[challenge.purpose], challenge.id) | {
             Row.PURPOSE: {"S": challenge.purpose},
             Row.SUBJECT: {"S": challenge.subject},
@@ -65,14 +65,14 @@ class CodeStore:
             raise ChallengeChanged(_challenge(row) if (row := failed.row()) else None) from None
 
     def read(self, id: str, *, purpose: Purpose, now_seconds: int) -> Challenge | None:
-        """Reads a challenge of the same kind as `purpose`: a code sent by SMS for any purpose, or a link."""
+        """Return a challenge of the same kind as `purpose`: a code sent by SMS for any purpose, or a link."""
         answer = self.client.get_item(TableName=self.table, Key=code_key(_KINDS[purpose], id), ConsistentRead=True)
         return _live(answer.get("Item"), now_seconds)
 
     def renew(self, old: Challenge, new: Challenge) -> None:
-        """Replace the code: the one before is void, its attempts start anew.
+        """Replace the code. The previous code becomes invalid, and the attempts start again.
 
-        Raises ChallengeChanged if somebody else renewed or used it since it was read.
+        Raises ChallengeChanged if somebody else has renewed or used it since it was read.
         """
         update = Update(
             self.table,
@@ -96,9 +96,9 @@ class CodeStore:
         self._update(update)
 
     def spend_attempt(self, id: str, *, purpose: Purpose, now_seconds: int) -> Challenge:
-        """Count one attempt before the code is looked at, so that parallel guesses cannot share one.
+        """Count one attempt before the code is compared, so that concurrent guesses cannot share an attempt.
 
-        Raises ChallengeChanged if the challenge is missing, of another purpose, used, expired or out of attempts.
+        Raises ChallengeChanged if the challenge is missing, used, expired, of another purpose, or out of attempts.
         """
         update = Update(
             self.table,
@@ -118,7 +118,7 @@ class CodeStore:
         return self._update(update)
 
     def consuming(self, challenge: Challenge, *, used_by: bytes, outcome: Outcome) -> Update:
-        """Part of a transaction: the challenge is used, once, and only with the code that was checked."""
+        """Build the part of a transaction that uses a challenge, once, and only with the code that was checked."""
         return Update(
             self.table,
             code_key(_KINDS[challenge.purpose], challenge.id),

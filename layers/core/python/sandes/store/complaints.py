@@ -1,4 +1,4 @@
-"""Complaints in the directory table, with the organisation concerned (schema.ComplaintRow)."""
+"""Complaints in the directory table, in the partition of the organisation concerned (schema.ComplaintRow)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ComplaintStore:
     table: str
 
     def read(self, id: ComplaintId, *, now_seconds: int) -> Complaint | None:
-        """By one consistent read, of the two places where it may be."""
+        """Return a complaint with one consistent read of the two places where it may be."""
         keys = [_key(id, "unresolved"), _key(id, "resolved")]
         found = batch_get(self.client, {self.table: {"Keys": keys, "ConsistentRead": True}})[self.table]
         live = [one for one in map(read_complaint, found) if one.vanishes_at > now_seconds]
@@ -32,7 +32,7 @@ class ComplaintStore:
     def of_organisation(
         self, organisation: OrganisationId, which: Listed, *, after: str | None, limit: int, now_seconds: int
     ) -> tuple[list[Complaint], str | None]:
-        """A page, the newest first, and where the next one begins. One query."""
+        """Return a page, the newest first, and the start of the next page. One query."""
         partition = organisation_key(organisation)[DirectoryRow.PARTITION]
         start: dict[str, Any] = {}
         if after:
@@ -52,10 +52,12 @@ class ComplaintStore:
     def add(self, complaint: Complaint) -> None:
         self.client.put_item(TableName=self.table, Item=_item(complaint))
 
-    # Parts of transactions, for one that is read as `version` - 1.
+    # Parts of transactions, for a complaint that was read as `version` - 1
 
     def changing(self, complaint: Complaint) -> list[Operation]:
-        """Fails if it has been changed since it was read. One that is resolved goes to the other list."""
+        """Change a complaint. The condition fails if it has changed since it was read. A resolved one moves to the
+        other list.
+        """
         as_read: When = {
             "condition": f"{Row.VERSION} = :read",
             "values": {":read": {"N": str(complaint.version - 1)}},

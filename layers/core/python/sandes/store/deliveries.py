@@ -1,6 +1,6 @@
-"""What became of what apps sent: messages, answers to repeated requests, events, send logs, quotas.
+"""What apps sent: messages, answers to repeated requests, events, send logs, quotas.
 
-One table, since all of it goes by the same clock; a partition for each kind of row and app (schema.DeliveryRow).
+They share a table because they expire in the same way. Each kind of row and app has a partition (schema.DeliveryRow).
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ EVENT_IS_NEW = Condition("there is no event of this id yet")
 EVENT_KEEP_SECONDS = 30 * 86_400
 ANSWER_KEEP_SECONDS = 86_400
 MESSAGE_KEEP_SECONDS = 30 * 86_400
-"""How long a message's fate can be read after the message itself has expired."""
+"""How long a message's status can be read after its expiry."""
 
 HOUR_SECONDS = 3600
 _SHARDS = 4
-"""Of an hour's deadlines in the index: a batch may give 100,000 messages the same one."""
+"""The shards of an hour's deadlines in the index. A batch may give 100,000 messages the same deadline."""
 
 
 def key(partition: str, sort: str) -> dict[str, Any]:
@@ -49,12 +49,15 @@ def key(partition: str, sort: str) -> dict[str, Any]:
 
 
 MESSAGE_SHARDS = 8
-"""Partitions of one app's messages (docs/adr/0042): a partition takes 1,000 write units a second, and a message takes
-about two."""
+"""The partitions of one app's messages (docs/adr/0042). A partition accepts 1,000 write units a second, and a message
+takes about two.
+"""
 
 
 def message_key(app: AppId, message: MessageId) -> dict[str, Any]:
-    """The last byte of an id is random, and stays the same where an id is derived: it tells the shard."""
+    """Build the key of a message. The last byte of its id, which is random and stays the same in derived ids, is the
+    shard.
+    """
     return key(_messages_of(app, message[-1] % MESSAGE_SHARDS), message_text(message))
 
 
@@ -82,7 +85,7 @@ def send_log_key(subject: str, *, test: bool) -> dict[str, Any]:
 
 
 def _kind(kind: str, test: bool) -> str:
-    """How a partition begins. Rows of test keys and of live keys never share one."""
+    """Return the beginning of a partition. Rows of test keys and live keys never share one."""
     return f"{kind}T#" if test else f"{kind}#"
 
 
@@ -100,7 +103,7 @@ def _quotas_of(app: AppId, test: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request was answered, kept to answer its repetition. `fingerprint` is the keyed hash of its body."""
+    """Holds the answer to a request, for its repetition. `fingerprint` is the keyed hash of its body."""
 
     fingerprint: bytes
     answer: str
@@ -111,10 +114,10 @@ class DeliveryStore:
     client: Client
     table: str
 
-    # Messages.
+    # Messages
 
     def creating(self, message: AppMessage) -> Put:
-        """Part of a transaction."""
+        """Build the part of a transaction that stores a message."""
         item = message_key(message.app, message.id) | {
             Row.STATUS: {"N": str(int(message.status))},
             Row.TARGETS: {"B": message.envelopes.encode()},
@@ -149,7 +152,9 @@ class DeliveryStore:
     def advancing(
         self, app: AppId, message: MessageId, to: Status, *, now_ms: int, below: Status | None = None
     ) -> Update:
-        """Part of a transaction: the status moves forward, from one below `below`, or the condition fails."""
+        """Build the part of a transaction that raises the status. The condition fails unless the status is below
+        `below`, by default `to`.
+        """
         return Update(
             self.table,
             message_key(app, message),
@@ -165,7 +170,7 @@ class DeliveryStore:
         )
 
     def advance(self, app: AppId, message: MessageId, to: Status, *, now_ms: int) -> bool:
-        """Move the status forward without an event; False if it is there or further already."""
+        """Raise the status without an event. Return False if it is the same or higher already."""
         return write_if(self.client, None, [self.advancing(app, message, to, now_ms=now_ms)])
 
     def message(self, app: AppId, message: MessageId, *, now_seconds: int) -> AppMessage | None:
@@ -173,14 +178,16 @@ class DeliveryStore:
         return live_message(app, answer.get("Item"), now_seconds)
 
     def messages(self, app: AppId, ids: Sequence[MessageId], *, now_seconds: int) -> list[AppMessage]:
-        """Those of up to 100 that there are, in no order; read consistently."""
+        """Return those of up to 100 messages that exist, in any order, by a consistent read."""
         keys = [message_key(app, id) for id in dict.fromkeys(ids)]
         found = batch_get(self.client, {self.table: {"Keys": keys, "ConsistentRead": True}})[self.table]
         return [message for item in found if (message := live_message(app, item, now_seconds))]
 
     def due(self, hour: int, *, now_seconds: int) -> Iterator[list[AppMessage]]:
-        """Pages of messages whose deadline was in `hour` and has passed, of all apps, and whose status is not final.
-        From an index, so what has just changed may be among them.
+        """Yield pages of messages of all apps whose deadline was in `hour` and has passed, and whose status is not
+        final.
+
+        They come from an index, which may still have messages that have just changed.
         """
         for shard in range(_SHARDS):
             start: dict[str, Any] = {}
@@ -199,20 +206,22 @@ class DeliveryStore:
                 start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def swept_before(self) -> int | None:
-        """The hour before which all deadlines have been swept; None if that was never noted."""
+        """Return the hour before which all deadlines were swept, or None if none is recorded."""
         answer = self.client.get_item(TableName=self.table, Key=_SWEPT, ConsistentRead=True)
         return int(answer["Item"][Row.COUNT]["N"]) if "Item" in answer else None
 
     def note_swept(self, hour: int) -> None:
-        """Note that all deadlines before `hour` have been swept. It is kept: a pause of the sweep must not lose it."""
+        """Record that all deadlines before `hour` were swept. The row never expires, so that a paused sweep loses
+        nothing.
+        """
         self.client.put_item(TableName=self.table, Item=_SWEPT | {Row.COUNT: {"N": str(hour)}})
 
     def message_pages(
         self, app: AppId, *, before: str | None, limit: int, now_seconds: int
     ) -> Iterator[tuple[list[AppMessage], str | None]]:
-        """Newest first, from the sort key `before` on (exclusive): pages with the sort key to go on from.
+        """Yield pages, the newest first, from before the sort key `before`, with the sort key to continue from.
 
-        Each page is merged from all shards. A shard is read at a time for about its part of a page, so that a page
+        Each page is merged from all shards. A shard is read for about its part of a page at a time, so that a page
         reads little more than it holds.
         """
         part = limit // MESSAGE_SHARDS + 1
@@ -229,10 +238,12 @@ class DeliveryStore:
         for items, _ in self._descending(partition, before, limit):
             yield from items
 
-    # Answers to repeated requests.
+    # Answers to repeated requests
 
     def remembering(self, app: AppId, request: str, answer: Answer, *, now_seconds: int) -> Put:
-        """Part of a transaction: fails if there is one, unless its time is over and deletion is late."""
+        """Build the part of a transaction that stores an answer. The condition fails if there is one that has not
+        expired.
+        """
         item = answer_key(app, request) | {
             Row.FINGERPRINT: {"B": answer.fingerprint},
             Row.ANSWER: {"B": answer.answer.encode()},
@@ -251,10 +262,10 @@ class DeliveryStore:
         answer = self.client.get_item(TableName=self.table, Key=answer_key(app, request), ConsistentRead=True)
         return live_answer(answer.get("Item"), now_seconds)
 
-    # Events.
+    # Events
 
     def recording(self, event: AppEvent) -> Put:
-        """Part of a transaction."""
+        """Build the part of a transaction that stores an event."""
         item = event_key(event.app, event.id, test=event.test) | {
             Row.EVENT: {"B": json.dumps([event.type, event.at_ms, event.data]).encode()},
             Row.EXPIRES_AT: {"N": str(event.at_ms // 1000 + EVENT_KEEP_SECONDS)},
@@ -269,11 +280,12 @@ class DeliveryStore:
     def event_page(
         self, app: AppId, *, test: bool, after: str, until: str, limit: int, now_seconds: int
     ) -> tuple[list[AppEvent], str | None]:
-        """Oldest first, those with ids behind `after` and before `until`: one page, and where to go on if it was full.
+        """Return one page of events with ids after `after` and before `until`, the oldest first, and the next start.
 
-        A page may hold fewer than `limit`, or none, and have more behind it.
+        The start is None unless the page was full. A page can have fewer than `limit`, or none, and still be followed
+        by more.
         """
-        first = f"{after}0"  # ids are of one length: behind `after` and before every later one
+        first = f"{after}0"  # ids have one length, so this is after `after` and before every later id
         if first > until:
             return [], None
         answer = self.client.query(
@@ -292,21 +304,23 @@ class DeliveryStore:
         return events, last[Row.SORT]["S"] if last else None
 
     def write(self, operations: Sequence[Operation]) -> None:
-        """One transaction over this and other tables. Raises ConditionFailed and StoreUnavailable."""
+        """Write one transaction over this and other tables. Raises ConditionFailed and StoreUnavailable."""
         transact(self.client, operations)
 
-    # Deliveries to webhooks (store/webhooks.py).
+    # Deliveries to webhooks (store/webhooks.py)
 
     def webhook_rows(
         self, app: AppId, webhook: str, *, test: bool, before: str | None, limit: int
     ) -> Iterator[tuple[Sequence[Item], str | None]]:
-        """The newest events first: pages with the sort key to go on from."""
+        """Yield pages of rows, the newest events first, with the sort key to continue from."""
         yield from self._descending(_deliveries_to(app, webhook, test), before, limit)
 
-    # Send logs: when which app sent an OTP to whom.
+    # Send logs: when which app sent an OTP to whom
 
     def logging_send(self, subject: str, old: bytes, new: bytes, *, test: bool, keep_until: int) -> Update:
-        """Part of a transaction: fails if another send was logged since `old` was read."""
+        """Build the part of a transaction that logs a send. The condition fails if another send was logged since the
+        read.
+        """
         was = f"attribute_not_exists({Row.SENDS})" if not old else f"{Row.SENDS} = :old"
         return Update(
             self.table,
@@ -320,10 +334,10 @@ class DeliveryStore:
             },
         )
 
-    # Quotas.
+    # Quotas
 
     def take(self, app: AppId, window: str, count: int, *, test: bool, limit: int, keep_until: int) -> int | None:
-        """Count `count` more in a window; the count after it, or None if that would pass `limit`."""
+        """Count `count` more in a window. Return the new count, or None if it would exceed `limit`."""
         if count > limit:
             return None
         taking = self.taking(app, window, count, test=test, limit=limit, keep_until=keep_until)
@@ -333,7 +347,7 @@ class DeliveryStore:
             return None
 
     def taking(self, app: AppId, window: str, count: int, *, test: bool, limit: int, keep_until: int) -> Update:
-        """Part of a transaction: fails if `count` more would pass `limit`."""
+        """Build the part of a transaction that counts. The condition fails if `count` more would exceed `limit`."""
         first = f"attribute_not_exists({Row.COUNT}) OR " if count <= limit else ""
         return Update(
             self.table,

@@ -1,4 +1,4 @@
-"""The directory table: accounts, their devices, their phone numbers, whom they block."""
+"""The directory table: accounts, their devices, their phone numbers and their blocks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sandes.store.transaction import Add, Delete, Put, transact, write_if
 
 _NOT_BLOCKED = Condition("the account is not blocked yet")
 _ACCOUNT_SORT = "0"
-_DEVICE_PREFIX = "0#"  # behind the account and before its blocks: both are read by one query, without the blocks
+_DEVICE_PREFIX = "0#"  # sorts after the account and before its blocks, so that one query reads both without the blocks
 _FORMER_PREFIX = "X#"
 _FORMER_AT_ONCE = 20
 _BLOCK_PREFIX = "B#"
@@ -64,7 +64,7 @@ def invitation_key(*, owner: AccountId, invited: AccountId) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """Times are epoch seconds. `expires_at` is None for one that was made on purpose: it has no end."""
+    """Holds an invitation. Times are epoch seconds. `expires_at` is None for an invitation without an end."""
 
     invited: AccountId
     created_at: int
@@ -72,7 +72,7 @@ class Invitation:
 
 
 def invitation_holds(item: Item, at_seconds: int) -> bool:
-    """Whether an invitation's row still counts at a time: TTL deletes rows late."""
+    """Tell whether an invitation is valid at a time, because TTL deletes rows late."""
     return Row.VANISHES_AT not in item or int(item[Row.VANISHES_AT]["N"]) > at_seconds
 
 
@@ -81,7 +81,7 @@ def is_block(item: Item) -> bool:
 
 
 def item_is(item: Item, key: Item) -> bool:
-    """Whether a row read together with others is the one of this key."""
+    """Tell whether a row that was read together with others has this key."""
     return all(item[name] == value for name, value in key.items())
 
 
@@ -91,14 +91,14 @@ def phone_key(phone_index: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What decides whether an account may be put into a group: its number and its standing."""
+    """Holds what decides whether an account may join a group: its number and its standing."""
 
     phone_index: str
     phone_sealed: bytes
     standing: Standing | None
 
     def standing_at(self, now_seconds: int) -> Standing | None:
-        """The standing, if it is in force."""
+        """Return the standing, if it is in force."""
         return self.standing if self.standing and self.standing.expires_at > now_seconds else None
 
 
@@ -108,7 +108,7 @@ class DirectoryStore:
     table: str
 
     def account(self, account: AccountId) -> Account | None:
-        """The account with its devices, in one consistent query."""
+        """Return the account with its devices, with one consistent query."""
         answer = self.client.query(
             TableName=self.table,
             ConsistentRead=True,
@@ -155,13 +155,13 @@ class DirectoryStore:
         return AccountId(answer["Item"][Row.ACCOUNT]["B"]) if "Item" in answer else None
 
     def accounts_of_phones(self, phone_indexes: Sequence[str]) -> dict[str, AccountId]:
-        """Those of any number that have an account, by consistent reads of 100."""
+        """Return the accounts of any number of phone numbers, as far as they exist, by consistent reads of 100."""
         keys = [phone_key(index) for index in dict.fromkeys(phone_indexes)]
         found = batch_get_many(self.client, self.table, keys)
         return {item[Row.PARTITION]["S"].removeprefix(_PHONE): AccountId(item[Row.ACCOUNT]["B"]) for item in found}
 
     def people(self, accounts: Sequence[AccountId]) -> dict[AccountId, Known]:
-        """Those of any number of accounts that there are, by consistent reads of 100."""
+        """Return those of any number of accounts that exist, by consistent reads of 100."""
         keys = [account_key(account) for account in dict.fromkeys(accounts)]
         attributes = (Row.PARTITION, Row.PHONE_INDEX, Row.PHONE_SEALED, Row.STANDING)
         found = batch_get_many(self.client, self.table, keys, attributes=attributes)
@@ -173,7 +173,7 @@ class DirectoryStore:
         }
 
     def block(self, *, owner: AccountId, blocked: AccountId, most: int = MAX_BLOCKS) -> bool:
-        """Blocks an account, once. False if `owner` blocks `most` others already."""
+        """Block an account, once. Return False if `owner` blocks `most` others already."""
         absent, room = (
             f"attribute_not_exists({Row.PARTITION})",
             f"attribute_not_exists({Row.BLOCKS}) OR {Row.BLOCKS} < :most",
@@ -190,9 +190,9 @@ class DirectoryStore:
         return Add(self.table, account_key(owner) | {Row.SORT: {"S": _BLOCKS_SORT}}, {Row.BLOCKS: more})
 
     def invite(self, *, owner: AccountId, invited: AccountId, now_seconds: int, until: int | None = None) -> None:
-        """Let `invited` write to `owner`, for good or until an epoch second.
+        """Let `invited` write to `owner`, without an end or until an epoch second.
 
-        One without an end is left alone; one with an end is replaced.
+        An existing invitation without an end is not changed; one with an end is replaced.
         """
         item = invitation_key(owner=owner, invited=invited) | {InvitationRow.CREATED_AT: {"N": str(now_seconds)}}
         if until is not None:
@@ -206,7 +206,7 @@ class DirectoryStore:
     def invitations(
         self, owner: AccountId, *, after: AccountId | None, most: int, now_seconds: int
     ) -> tuple[list[Invitation], AccountId | None]:
-        """List whom `owner` has invited, by their ids, and where the next page begins, if there may be one."""
+        """Return the accounts that `owner` has invited, by id, and the start of the next page, if there may be one."""
         start: dict[str, Any] = {"ExclusiveStartKey": invitation_key(owner=owner, invited=after)} if after else {}
         answer = self.client.query(
             TableName=self.table,
@@ -231,7 +231,7 @@ class DirectoryStore:
         return found, parse_account(last[Row.SORT]["S"].removeprefix(_INVITATION_PREFIX)) if last else None
 
     def unblock(self, *, owner: AccountId, blocked: AccountId) -> None:
-        """Ends a block, if there is one."""
+        """End a block, if there is one."""
         delete = Delete(
             self.table, block_key(owner=owner, blocked=blocked), condition=f"attribute_exists({Row.PARTITION})"
         )
@@ -253,7 +253,7 @@ def _device(account: AccountId, item: Item) -> Device:
 
 
 def putting_former(table: str, device: Device, reason: Unlinking, *, now_seconds: int) -> Put:
-    """Build the part of a transaction that remembers a device which is taken out, so that it can be told."""
+    """Build the part of a transaction that remembers a removed device, so that it can learn of its removal."""
     item = {
         Row.PARTITION: {"S": f"{_ACCOUNT}{account_text(device.account)}"},
         Row.SORT: {"S": f"{_FORMER_PREFIX}{device.number}#{device.registration}"},

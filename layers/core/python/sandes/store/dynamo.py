@@ -25,9 +25,9 @@ Condition = NewType("Condition", str)
 
 BATCH_TRIES = 8
 BATCH_KEYS = 100
-"""DynamoDB's most."""
+"""The most keys of one read, DynamoDB's limit."""
 
-_READS_AT_ONCE = 8  # fewer than a client keeps connections
+_READS_AT_ONCE = 8  # fewer than a client's connections
 _FIRST_WAIT_SECONDS = 0.025
 _LONGEST_WAIT_SECONDS = 1.0
 
@@ -44,7 +44,7 @@ _OVERLOAD = {
 
 
 class StoreUnavailable(Exception):
-    """DynamoDB left work undone after all retries. What was asked may be repeated as a whole."""
+    """Reports that DynamoDB has not done the work after all retries. The whole call may be repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class ConditionFailed(Exception):
 def waits(
     sleep: Sleep = runtime.sleep, *, tries: int = BATCH_TRIES, longest: float = _LONGEST_WAIT_SECONDS
 ) -> Iterator[None]:
-    """Yields `tries` times, sleeping with full jitter, at most `longest` seconds, before every one but the first."""
+    """Yield `tries` times. Sleep with full jitter, at most `longest` seconds, before each time except the first."""
     yield
     wait = _FIRST_WAIT_SECONDS
     for _ in range(tries - 1):
@@ -97,20 +97,20 @@ def waits(
 
 
 def failed_condition(error: ClientError) -> ConditionFailed | None:
-    """The failed condition behind `error`, or None if it is another error."""
+    """Return the failed condition behind `error`, or None if it is another error."""
     if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
         return None
-    item: Item | None = error.response.get("Item")  # type: ignore[assignment]  # botocore-stubs leave it out
+    item: Item | None = error.response.get("Item")  # type: ignore[assignment]  # botocore's stubs leave it out
     return ConditionFailed([Failure(row=item)])
 
 
 def is_overload(error: ClientError) -> bool:
-    """Whether AWS refused a call for now, so that the same call may succeed later."""
+    """Tell whether AWS refused a call temporarily, so that the same call may succeed later."""
     return error.response["Error"]["Code"] in _OVERLOAD
 
 
 def batch_get(client: Client, requests: Mapping[str, Any]) -> dict[str, list[Item]]:
-    """Read up to 100 keys over several tables in one round trip; what is left over is asked for again."""
+    """Read up to 100 keys over several tables in one round trip. Unprocessed keys are read again."""
     found: dict[str, list[Item]] = {table: [] for table in requests}
     left: Mapping[str, Any] = requests
     for _ in waits():
@@ -124,9 +124,9 @@ def batch_get(client: Client, requests: Mapping[str, Any]) -> dict[str, list[Ite
 
 
 def batch_get_many(client: Client, table: str, keys: Sequence[Any], *, attributes: Sequence[str] = ()) -> list[Item]:
-    """Read any number of keys of one table, consistently, a hundred at a time and some of these at once.
+    """Read any number of keys of one table consistently, a hundred in each call, with some calls at the same time.
 
-    `attributes`: only these of each row. Raises StoreUnavailable.
+    If `attributes` is set, read only these of each row. Raises StoreUnavailable.
     """
     names = {"ProjectionExpression": ", ".join(attributes)} if attributes else {}
     hundreds = [list(keys[start : start + BATCH_KEYS]) for start in range(0, len(keys), BATCH_KEYS)]
@@ -140,7 +140,7 @@ def batch_get_many(client: Client, table: str, keys: Sequence[Any], *, attribute
 
 
 def batch_write(client: Client, table: str, requests: Sequence[Any]) -> None:
-    """Put or delete any number of rows, 25 a call. Raises StoreUnavailable if some are left after all retries."""
+    """Put or delete any number of rows, 25 in each call. Raises StoreUnavailable if some are left after all retries."""
     for start in range(0, len(requests), 25):
         left: Mapping[str, Any] = {table: list(requests[start : start + 25])}
         for _ in waits():

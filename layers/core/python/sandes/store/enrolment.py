@@ -1,4 +1,4 @@
-"""Changes that touch directory, routing and codes at once: each one transaction, so that none is ever half done."""
+"""Changes of directory, routing and codes together. Each is one transaction, so that none is ever done in part."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sandes.store.verifications import VerificationStore
 
 
 class EnrolmentRaced(Exception):
-    """Another request changed the account, number or challenge first: read again and decide anew."""
+    """Reports that another request has changed the account, number or challenge. Read again and repeat the decision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,11 @@ class EnrolmentStore:
         indexes: Sequence[str] = (),
         seen: Nomination | None = None,
     ) -> None:
-        """A new account with its first device, for a number that has none. `indexes`: the pseudonyms under which the
-        number is written, if they are several. `seen`: what the number was nominated for; had that been another,
-        whoever is to verify the person would not have been told.
+        """Create an account with its first device, for a number without an account.
+
+        `indexes` are the pseudonyms under which the number is written, if there are several. `seen` is the number's
+        nomination that was read. If it has changed, nobody has notified the worker that verifies the person, and the
+        transaction fails.
         """
         self._transact(
             self._consume(challenge, device),
@@ -75,11 +77,11 @@ class EnrolmentStore:
     def replace(
         self, account: Account, device: Device, seal_key: SealKey, challenge: Challenge, *, now_seconds: int
     ) -> None:
-        """Register the number again: the account stays, and `device` takes the place of all devices it had. A suspended
-        account is refused, since it would come back this way.
+        """Register the number again: the account stays, and `device` replaces all its devices.
 
-        An organisation vouched for who held the number before, not for who holds it now: the verification ends. What
-        that person said of themselves is removed; what was hidden stays hidden.
+        The transaction fails for a suspended account, which would otherwise return this way. The verification ends,
+        because the organisation verified the number's former holder and not the new one. That person's own data are
+        removed, and hidden fields stay hidden.
         """
         self._transact(
             self._consume(challenge, device),
@@ -100,9 +102,9 @@ class EnrolmentStore:
         )
 
     def link(self, account: Account, opener: Device, device: Device, seal_key: SealKey, challenge: Challenge) -> None:
-        """One more device, as long as the one that opened the link is there and the account is not suspended.
+        """Add a device, while the device that opened the link exists and the account is not suspended.
 
-        The counter in the account row lets only one of two parallel links through.
+        The counter in the account's row allows only one of two concurrent links.
         """
         self._transact(
             self._consume(challenge, device),
@@ -113,7 +115,7 @@ class EnrolmentStore:
         )
 
     def unlink(self, device: Device, *, now_seconds: int | None = None) -> None:
-        """Take a device out of directory and routing. With `now_seconds`, it is told so whenever it asks."""
+        """Remove a device from directory and routing. With `now_seconds`, it can learn of its removal."""
         former = []
         if now_seconds is not None:
             former = [putting_former(self.directory.table, device, "unlinked", now_seconds=now_seconds)]
@@ -134,9 +136,10 @@ class EnrolmentStore:
         left: Sequence[str] = (),
         seen: Nomination | None = None,
     ) -> None:
-        """Move the account to another number: the old one is free, the new one its own. Not of one that is suspended,
-        by a call that was let in before. `indexes` and `seen` as in `create`; `left`: all pseudonyms of the old number,
-        if they are several.
+        """Move the account to another number, and release the old one.
+
+        The transaction fails for a suspended account whose call was accepted before. `indexes` and `seen` are as in
+        `create`. `left` holds all pseudonyms of the old number, if there are several.
         """
         self._transact(
             self._consume(challenge, caller),
@@ -183,7 +186,7 @@ class EnrolmentStore:
         )
 
     def _leave_phone(self, index: str, account: Account) -> Delete:
-        """Of the pseudonyms of a number, only the one in the account's row must be there."""
+        """Release one pseudonym of a number. Only the one in the account's row must exist."""
         condition = f"{Row.ACCOUNT} = :account"
         if index != account.phone_index:
             condition = f"attribute_not_exists({Row.PARTITION}) OR {condition}"
@@ -213,12 +216,14 @@ class EnrolmentStore:
 
     def _end_verification(self, account: AccountId, now_seconds: int) -> list[Operation]:
         verified = self.verifications.read(account)
-        if verified is None or verified.ended:  # revoked since the account was read: it must stay so
+        if verified is None or verified.ended:  # revoked since the account was read, which must not be overwritten
             return [self.verifications.unchanged(account, verified)]
         return self.verifications.ending(verified, "replaced", now_seconds=now_seconds)
 
     def _only_device(self, account: Account, device: Device) -> Update:
-        """As `_next_device`, without a standing; fails if a standing has come since the account was read."""
+        """Build the same as `_next_device`, and remove the standing. Fails if a standing was set since the account was
+        read.
+        """
         update = self._next_device(account, device)
         update = replace(update, change=f"{update.change} REMOVE {Row.STANDING}")
         return update if account.standing else update.also(f"attribute_not_exists({Row.STANDING})")

@@ -1,4 +1,4 @@
-"""Posts to groups on their way, in the deliveries table: when each was accepted, which chunks of it are done."""
+"""The progress of posts to groups in the deliveries table: when each was accepted, and its finished chunks."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ class FanoutStore:
     table: str
 
     def begin(self, post: str, record: FanoutRecord, *, keep_until: int) -> FanoutRecord:
-        """Record a post and give back the record that stands: of a repetition, the first one's.
-
-        `keep_until` is epoch seconds.
+        """Record a post and return its record. For a repetition, that is the first one. `keep_until` is epoch
+        seconds.
         """
         item = post_key(post) | {
             Row.AT_MS: {"N": str(record.at_ms)},
@@ -51,15 +50,15 @@ class FanoutStore:
         return record
 
     def delivered(self, post: str, done: ChunkDone) -> None:
-        """It went out to all at once."""
+        """Record that the post was delivered to all members immediately."""
         self._note(post, {Row.DEVICES: {"N": str(done.devices)}, Row.LIVE: {"N": str(done.live)}})
 
     def queued(self, post: str) -> None:
-        """An entry of the queue will cut it into chunks."""
+        """Record that an entry of the queue will divide the post into chunks."""
         self._note(post, {Row.QUEUED: {"BOOL": True}})
 
     def planned(self, post: str, chunks: Sequence[bytes]) -> None:
-        """All of these chunks are queued. A repetition may have cut others: they take the place of the earlier ones."""
+        """Record that all these chunks are queued. They replace those of an earlier division."""
         self._note(post, {Row.CHUNKS: {"B": b"".join(chunks)}})
 
     def _note(self, post: str, values: dict[str, Any]) -> None:
@@ -75,14 +74,14 @@ class FanoutStore:
         )
 
     def is_planned(self, post: str) -> bool:
-        """Whether all chunks of it are queued, by a consistent read."""
+        """Tell whether all chunks of the post are queued, by a consistent read."""
         answer = self.client.get_item(
             TableName=self.table, Key=post_key(post), ConsistentRead=True, ProjectionExpression=Row.CHUNKS
         )
         return Row.CHUNKS in answer.get("Item", {})
 
     def is_done(self, post: str, chunk: bytes) -> bool:
-        """By a consistent read."""
+        """Tell whether the chunk is finished, by a consistent read."""
         answer = self.client.get_item(
             TableName=self.table,
             Key=_chunk_key(post, chunk),
@@ -92,7 +91,7 @@ class FanoutStore:
         return "Item" in answer
 
     def finish(self, post: str, chunk: bytes, done: ChunkDone, *, keep_until: int) -> None:
-        """Mark a chunk as done. `keep_until` is epoch seconds."""
+        """Mark a chunk as finished. `keep_until` is epoch seconds."""
         self.client.put_item(
             TableName=self.table,
             Item=_chunk_key(post, chunk)
@@ -104,7 +103,7 @@ class FanoutStore:
         )
 
     def read(self, post: str, *, now_seconds: int) -> tuple[FanoutRecord, Mapping[bytes, ChunkDone]] | None:
-        """A post with its chunks that are done; None if there is none, or none any more."""
+        """Return a post with its finished chunks, or None if it does not exist or has expired."""
         record: FanoutRecord | None = None
         done: dict[bytes, ChunkDone] = {}
         start: dict[str, Any] = {}

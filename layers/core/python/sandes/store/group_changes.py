@@ -1,8 +1,8 @@
-"""Every change of a group and of who is in it: each one transaction, on condition of what it was decided on.
+"""Changes of groups and members. Each is one transaction, on condition of the facts that it was decided on.
 
-The group's row counts by arithmetic and carries no lock: changes of many members at once do not make each other fail.
-What must still hold is a condition of its own: the role of who acts, the role of whom it is about, the room in the
-group (docs/adr/0019).
+The group's row counts by arithmetic and has no lock, so concurrent changes of members do not make each other fail. Each
+fact that must still hold is a condition of its own: the actor's role, the member's role, the room in the group
+(docs/adr/0019).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sandes.store.transaction import Check, Delete, Operation, Put, Update
 
 @dataclass(frozen=True, slots=True)
 class GroupChangeStore(MembershipChanges):
-    """Change groups and their members. `by` is as in MembershipChanges."""
+    """Changes groups and their members. `by` is as in MembershipChanges."""
 
     def create(
         self,
@@ -35,10 +35,10 @@ class GroupChangeStore(MembershipChanges):
         now_seconds: int = 0,
         beside: Sequence[Operation] = (),
     ) -> None:
-        """A group with its first members, at most MAX_ADMINS of them. With `officials_of`, all are its officials.
+        """Create a group with its first members, at most MAX_ADMINS. With `officials_of`, all must be its officials.
 
-        `app_fields`: what stands in the row with the app, of a group that an app manages (schema.AppGroupRow).
-        `beside`: further parts of the transaction.
+        `app_fields` are the attributes of the app's row for an app-managed group (schema.AppGroupRow). `beside` are
+        further parts of the transaction.
         """
         operations: list[Operation] = [Put(self.table, group_item(group), condition=ABSENT)]
         for member in members:
@@ -66,8 +66,9 @@ class GroupChangeStore(MembershipChanges):
         by: AccountId | None,
         event: GroupEvent | None,
     ) -> None:
-        """What is None stays. `version`: only if it is the group's. `listed`: the group as it was read, to be renamed
-        among those of its unit too, if it is still in it.
+        """Change a group, only at this `version` if it is set. None leaves a field unchanged.
+
+        `listed` is the group as it was read. It is renamed in the list of its unit too, if it is still there.
         """
         texts = {Row.NAME: name, Row.POSTING: posting}
         values: dict[str, Any] = {key: {"S": text} for key, text in texts.items() if text is not None}
@@ -93,7 +94,7 @@ class GroupChangeStore(MembershipChanges):
         self._transact(operations, event)
 
     def transfer(self, group: Group, unit: UnitId, *, event: GroupEvent | None = None) -> None:
-        """Of an official group, to another unit of its organisation. Its members keep their keys, and are not told."""
+        """Move an official group to another unit of its organisation. Members keep their keys and get no event."""
         if group.organisation is None or group.unit is None:
             raise ValueError("a group of no unit")
         self._transact(
@@ -116,9 +117,9 @@ class GroupChangeStore(MembershipChanges):
     def dissolve(
         self, group: Group, *, owner: AccountId | None = None, alone: bool = False, event: GroupEvent | None
     ) -> None:
-        """From now on the group refuses everything; its members' rows vanish later.
+        """Dissolve a group: it refuses everything from now on, and its members' rows expire later.
 
-        `owner`: only while this account owns it. `alone`: only while it has one member.
+        If `owner` is set, this account must own it. If `alone` is true, it must have exactly one member.
         """
         conditions: list[str] = []
         using: dict[str, Any] = {}
@@ -143,7 +144,7 @@ class GroupChangeStore(MembershipChanges):
         self._transact(operations, event)
 
     def unchanged(self, group: Group, *, beside: Sequence[Operation]) -> None:
-        """Write what is `beside` as long as the group lives and has the version of `group`."""
+        """Write the operations in `beside` while the group is live and has the version of `group`."""
         condition = Check(
             self.table,
             group_key(group.id),

@@ -1,4 +1,4 @@
-"""The parts that transactions on groups are made of, and how they are written."""
+"""The parts of transactions on groups, and how they are written."""
 
 from __future__ import annotations
 
@@ -21,33 +21,35 @@ PRESENT = f"attribute_exists({DirectoryRow.PARTITION})"
 
 
 class GroupRaced(Exception):
-    """What the change was decided on holds no longer: read again and decide anew. Nothing was changed."""
+    """Reports that the facts of the decision no longer hold. Nothing was changed; read again and repeat the
+    decision.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class GroupTransactions:
-    """Build transactions on a group and write them."""
+    """Builds transactions on a group and writes them."""
 
     client: Client
     table: str
     writer: Writer | None = None
-    """For all but `let_vanish`, which is upkeep."""
+    """Writes all transactions except the upkeep of `let_vanish`."""
     unit: UnitId | None = None
-    """Of an official group: changed, dissolved, and given admins, only while it is there."""
+    """The unit in which an official group must be while it is changed, dissolved or given admins."""
 
     @property
     def _units(self) -> OrganisationStore:
         return OrganisationStore(self.client, self.table)
 
     def _member(self, group: GroupId, member: Member) -> list[Operation]:
-        """The two rows of somebody who is no member yet."""
+        """Build the two rows of a new member."""
         row, with_account = member_rows(group, member)
         return [Put(self.table, row, condition=ABSENT), Put(self.table, with_account)]
 
     def _next_version(
         self, group: GroupId, *, conditions: Sequence[str] = (), using: Mapping[str, Any] | None = None, **changes: Any
     ) -> Update:
-        """As `next_version`, while the group is in the unit of this store."""
+        """Build the same as `next_version`, on condition that the group is in the unit of this store."""
         if self.unit is None:
             return next_version(self.table, group, conditions=conditions, using=using, **changes)
         using = {**(using or {}), ":place": {"B": self.unit}}
@@ -89,7 +91,9 @@ def next_version(
     conditions: Sequence[str] = (),
     using: Mapping[str, Any] | None = None,
 ) -> Update:
-    """The next version of a live group: `values` set, `members` more, one account more or less among its admins."""
+    """Build the next version of a live group: set `values`, add `members`, add or remove one account among its
+    admins.
+    """
     used: dict[str, Any] = {":live": {"S": "live"}, ":one": {"N": "1"}, **(using or {})}
     held = [f"{Row.STATE} = :live", *conditions]
     added, parts = [f"{Row.VERSION} :one"], []
@@ -112,7 +116,7 @@ def next_version(
 
 
 def next_version_together(table: str, before: Group, after: Group, version: int | None) -> Update:
-    """From `before` to `after`, which have been worked out for many members at once."""
+    """Build the change from `before` to `after`, which were computed for many members together."""
     sets: list[str] = []
     removes, held = "", [f"{Row.STATE} = :live"]
     values: dict[str, Any] = {":live": {"S": "live"}, ":one": {"N": "1"}}
@@ -146,7 +150,7 @@ def next_version_together(table: str, before: Group, after: Group, version: int 
 
 
 def member_rows(group: GroupId, member: Member) -> tuple[dict[str, Any], dict[str, Any]]:
-    """With the group and with the account."""
+    """Return the row in the group's partition and the one in the account's partition."""
     item = member_item(group, member)
     fields = {name: item[name] for name in (Row.ROLE, Row.JOINED_AT_MS, Row.JOINED_VERSION)}
     return item, membership_key(member.account, group) | fields
@@ -170,7 +174,7 @@ def manages(table: str, group: GroupId, account: AccountId) -> Check:
 
 
 def is_official(table: str, account: AccountId, organisation: OrganisationId | None, now_seconds: int) -> Check:
-    """Of any organisation if none is given."""
+    """Check that an account is an official of the organisation, or of any if none is given."""
     at, until = (f"{DirectoryRow.STANDING}.{name}" for name in (StandingRow.ORGANISATION, StandingRow.EXPIRES_AT))
     values: dict[str, Any] = {":now": {"N": str(now_seconds)}}
     conditions = [f"{until} > :now"]

@@ -1,4 +1,4 @@
-"""All that a message to a group needs to know before it is accepted, in one round trip over four tables."""
+"""Reads everything that a message to a group needs before it is accepted, in one round trip over four tables."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from sandes.store.schema import RoutingRow
 
 @dataclass(frozen=True, slots=True)
 class GroupSendFacts:
-    """`sender`, `group`, `member` are None where there is none; `record` of a post that was not made before.
+    """Holds the rows that were read. `sender`, `group` and `member` are None if they do not exist.
 
-    `bucket_full_at_ms` is 0 for a full bucket.
+    `record` is None for a new post. `bucket_full_at_ms` is 0 for a full bucket.
     """
 
     sender: Routes | None
@@ -38,8 +38,8 @@ class GroupSendView:
     limits: LimitStore
 
     def read(self, sender: DeviceAddress, group: GroupId, post: str, *, limit: str, now_seconds: int) -> GroupSendFacts:
-        """All but the bucket by consistent reads: nothing later would notice that they were out of date, or that a
-        verification has just ended.
+        """Read everything but the bucket consistently, because nothing later would detect outdated rows or an ended
+        verification.
         """
         found = batch_get(
             self.routing.client,

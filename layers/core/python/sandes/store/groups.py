@@ -1,6 +1,6 @@
-"""Groups in the directory table: the group, its members and invitations, each a second time with whom it concerns.
+"""Groups in the directory table: the group, its members and invitations, and copies of these in other partitions.
 
-This is how they are named, written and read; `group_changes.py` and `membership_changes.py` change them.
+This module builds keys, writes and reads rows. `group_changes.py` and `membership_changes.py` change them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _MEMBER_PREFIX = "M#"
 _MEMBERSHIP_PREFIX = "G#"
 _INVITED_PREFIX = "J#"
 _OF_UNIT_PREFIX = "G#"
-_BATCH_KEYS = 100  # DynamoDB's most
+_BATCH_KEYS = 100  # DynamoDB's limit
 
 
 def _key(partition: str, sort: str) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def member_key(group: GroupId, account: AccountId) -> dict[str, Any]:
 
 
 def membership_key(account: AccountId, group: GroupId) -> dict[str, Any]:
-    """Where a membership stands with the account."""
+    """Build the key of a membership in the account's partition."""
     return _key(f"A#{account_text(account)}", f"{_MEMBERSHIP_PREFIX}{id_text(group)}")
 
 
@@ -83,7 +83,7 @@ def group_invitation_key(group: GroupId, account: AccountId) -> dict[str, Any]:
 
 
 def invited_key(account: AccountId, group: GroupId) -> dict[str, Any]:
-    """Where an invitation to a group stands with the account."""
+    """Build the key of an invitation to a group in the account's partition."""
     return _key(f"A#{account_text(account)}", f"{_INVITED_PREFIX}{id_text(group)}")
 
 
@@ -92,12 +92,12 @@ def event_key(group: GroupId, message: MessageId) -> dict[str, Any]:
 
 
 def group_of_unit_key(organisation: OrganisationId, unit: UnitId, group: GroupId) -> dict[str, Any]:
-    """A group counts in its unit by this row."""
+    """Build the key of a group in its organisation's partition, by which the group counts in its unit."""
     return _key(f"O#{id_text(organisation)}", f"{_OF_UNIT_PREFIX}{id_text(unit)}#{id_text(group)}")
 
 
 def group_of_unit_item(group: Group, unit: UnitId) -> dict[str, Any]:
-    """Of a group with an organisation, in this unit of it, as lists show it."""
+    """Build the row of a group in its organisation's partition, as lists show it."""
     if group.organisation is None:
         raise ValueError("a group of no organisation")
     shown = {Row.NAME: {"S": group.name}, Row.AUDIENCE: {"S": group.audience}}
@@ -109,7 +109,7 @@ def group_of_app_key(app: AppId, group: GroupId) -> dict[str, Any]:
 
 
 def is_group(item: Item) -> bool:
-    """Told from a membership that was read together with it."""
+    """Tell whether a row is a group, and not a membership that was read with it."""
     return bool(item[DirectoryRow.PARTITION]["S"].startswith("G#") and item[DirectoryRow.SORT]["S"] == _GROUP_SORT)
 
 
@@ -119,7 +119,7 @@ def is_member(item: Item) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """What an account has to do with a group. An expired invitation is none."""
+    """Holds an account's membership or invitation in a group. An expired invitation is left out."""
 
     account: AccountId
     member: Member | None
@@ -128,7 +128,9 @@ class Tie:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Somebody whom a viewer asks about: `blocks` and `invites` are what this account has done about the viewer."""
+    """Holds the facts about an account for a viewer. `blocks` and `invites` are what this account has done to the
+    viewer.
+    """
 
     tie: Tie
     exists: bool
@@ -139,7 +141,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
-    """A group, dissolved ones too, and what a viewer has to do with it."""
+    """Holds a group, even a dissolved one, and the viewer's tie to it."""
 
     group: Group | None
     own: Tie
@@ -147,7 +149,7 @@ class GroupFacts:
 
 @dataclass(frozen=True, slots=True)
 class ListedGroup:
-    """A group of a unit as lists show it. `name` and `audience` are None where they do not stand in the list itself."""
+    """Holds a group of a unit as lists show it. `name` and `audience` are None if the list row lacks them."""
 
     group: GroupId
     unit: UnitId
@@ -161,19 +163,19 @@ class GroupStore:
     table: str
 
     def read(self, group: GroupId) -> Group | None:
-        """A consistent read; dissolved groups too."""
+        """Return a group by a consistent read, even if it is dissolved."""
         answer = self.client.get_item(TableName=self.table, Key=group_key(group), ConsistentRead=True)
         return read_group(group, answer["Item"]) if "Item" in answer else None
 
     def read_many(self, groups: Sequence[GroupId]) -> dict[GroupId, Group]:
-        """Those that there are, dissolved ones too, by consistent reads of 100."""
+        """Return those groups that exist, even dissolved ones, by consistent reads of 100."""
         keys = [group_key(group) for group in dict.fromkeys(groups)]
         return {found.id: found for found in map(_group_of, self._batch(keys))}
 
     def of_organisation(
         self, organisation: OrganisationId, *, unit: UnitId | None = None, after: str | None = None, limit: int
     ) -> tuple[list[ListedGroup], str | None]:
-        """A page of the live groups of its units, or of one very unit; and where the next one begins. One query."""
+        """Return a page of the live groups of all units or of one, and the start of the next page. One query."""
         partition = organisation_key(organisation)[DirectoryRow.PARTITION]
         start: dict[str, Any] = {}
         if after:
@@ -192,14 +194,14 @@ class GroupStore:
         return [read_listed_group(item) for item in answer["Items"]], last[DirectoryRow.SORT]["S"] if last else None
 
     def facts(self, group: GroupId, viewer: AccountId, *, now_seconds: int) -> GroupFacts:
-        """In one consistent read of three keys, whatever is there."""
+        """Return a group and the viewer's tie with one consistent read of three keys, whether or not they exist."""
         rows = self._rows([group_key(group), *_tie_keys(group, viewer)])
         return _facts(group, viewer, rows, now_seconds)
 
     def facts_about(
         self, group: GroupId, viewer: AccountId, subject: AccountId, *, now_seconds: int
     ) -> tuple[GroupFacts, Subject]:
-        """The same with somebody else, in one consistent read of eight keys, whatever is there."""
+        """Return the same and the facts about another account, with one consistent read of eight keys."""
         account, block = account_key(subject), block_key(owner=subject, blocked=viewer)
         invitation = invitation_key(owner=subject, invited=viewer)
         keys = [group_key(group), *_tie_keys(group, viewer), *_tie_keys(group, subject), account, block, invitation]
@@ -218,7 +220,7 @@ class GroupStore:
     def ties(
         self, group: GroupId, accounts: Sequence[AccountId], *, now_seconds: int
     ) -> tuple[Group | None, dict[AccountId, Tie]]:
-        """A group, dissolved ones too, and what each of some accounts has to do with it; up to 49 in one read."""
+        """Return a group, even a dissolved one, and the ties of accounts; up to 49 of them in one read."""
         keys = [group_key(group), *(key for account in accounts for key in _tie_keys(group, account))]
         rows = self._rows(keys)
         found = rows.get(_name(group_key(group)))
@@ -226,7 +228,7 @@ class GroupStore:
         return read_group(group, found) if found else None, ties
 
     def event(self, group: GroupId, message: MessageId) -> tuple[Group | None, GroupEvent | None]:
-        """The group as it stands, and an event of it that is still to be told."""
+        """Return the current group, and an event of it that has not been sent."""
         rows = self._rows([group_key(group), event_key(group, message)])
         found, event = (rows.get(_name(key)) for key in (group_key(group), event_key(group, message)))
         return read_group(group, found) if found else None, read_event(event) if event else None
@@ -237,9 +239,9 @@ class GroupStore:
     def members_page(
         self, group: GroupId, *, after: str | None, limit: int, invitations: bool
     ) -> tuple[list[Member | GroupInvitation], str | None]:
-        """Up to `limit` members, with `invitations` those before them, expired ones too; and where the next page is.
+        """Return up to `limit` members and the start of the next page, with `invitations` first, even expired ones.
 
-        `after` is what the page before gave.
+        `after` is what the previous page returned.
         """
         partition = group_key(group)[DirectoryRow.PARTITION]
         first = _INVITATION_PREFIX if invitations else _MEMBER_PREFIX
@@ -269,14 +271,14 @@ class GroupStore:
     def memberships(
         self, account: AccountId, *, after: GroupId | None = None, limit: int
     ) -> tuple[list[tuple[GroupId, Role]], GroupId | None]:
-        """The groups that an account is in, in the order of their ids, and after which the next page begins."""
+        """Return the groups that an account is in, sorted by id, and the id after which the next page begins."""
         items, last = self._of_account(account, _MEMBERSHIP_PREFIX, after, limit)
         return [(group, cast("Role", item[Row.ROLE]["S"])) for group, item in items], last
 
     def invitations(
         self, account: AccountId, *, after: GroupId | None = None, limit: int, now_seconds: int
     ) -> tuple[list[GroupInvitation], GroupId | None]:
-        """The groups that an account is invited to, by pages as above."""
+        """Return the groups that an account is invited to, in pages like those of `memberships`."""
         items, last = self._of_account(account, _INVITED_PREFIX, after, limit)
         found = [
             GroupInvitation(group, account, _optional_account(item, Row.INVITED_BY), int(item[Row.EXPIRES_AT]["N"]))
@@ -317,7 +319,7 @@ class GroupStore:
         return found
 
     def member_pages(self, group: GroupId, *, limit: int | None = None) -> Iterator[list[Member]]:
-        """All members in the order of their ids, by consistent reads of up to 1 MB or `limit` rows each."""
+        """Yield all members, sorted by id, by consistent reads of up to 1 MB or `limit` rows each."""
         members = f"{DirectoryRow.PARTITION} = :group AND begins_with({DirectoryRow.SORT}, :member)"
         start: dict[str, Any] = {"Limit": limit} if limit else {}
         while True:
@@ -348,7 +350,7 @@ def read_listed_group(item: Item) -> ListedGroup:
 
 
 Rows = Mapping[tuple[str, str], Item]
-"""What was found, by partition and sort."""
+"""Rows by partition and sort key."""
 
 
 def _facts(group: GroupId, viewer: AccountId, rows: Rows, now_seconds: int) -> GroupFacts:
@@ -407,7 +409,7 @@ def read_group(group: GroupId, item: Item) -> Group:
 
 
 def group_item(group: Group) -> dict[str, Any]:
-    """The whole row, key included."""
+    """Build the whole row with its key."""
     item = group_key(group.id) | {
         Row.NAME: {"S": group.name},
         Row.KIND: {"S": group.kind},
@@ -445,14 +447,14 @@ def read_member(item: Item) -> Member:
 
 
 def invitation_fields(invitation: GroupInvitation) -> dict[str, Any]:
-    """What stands in both rows of an invitation, which vanish when it has expired."""
+    """Build the attributes of both rows of an invitation, which are deleted after its expiry."""
     until = {"N": str(invitation.expires_at)}
     by = {Row.INVITED_BY: {"B": invitation.invited_by}} if invitation.invited_by else {}
     return {Row.EXPIRES_AT: until, DirectoryRow.VANISHES_AT: until, **by}
 
 
 def read_invitation(item: Item) -> GroupInvitation:
-    """From the group's row."""
+    """Read an invitation from the group's row."""
     return GroupInvitation(
         group=parse_group(item[DirectoryRow.PARTITION]["S"].removeprefix("G#")),
         account=parse_account(item[DirectoryRow.SORT]["S"].removeprefix(_INVITATION_PREFIX)),
@@ -485,7 +487,7 @@ def event_item(event: GroupEvent) -> dict[str, Any]:
 
 
 def event_put(table: str, event: GroupEvent) -> Put:
-    """Part of the transaction that makes the change, beside its own event."""
+    """Build another event in the transaction that makes a change, beside the change's own event."""
     return Put(table, event_item(event))
 
 

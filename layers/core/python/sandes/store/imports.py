@@ -1,7 +1,7 @@
-"""Imports of officials in the directory table, with their organisation, and a row for each chunk of their rows
-(schema.ImportRow).
+"""Imports of officials in the directory table, in the partition of their organisation (schema.ImportRow).
 
-Each change of state is a part of a transaction, since an audit entry goes with it (administration/audit/audit.py).
+Each chunk of rows has a row of its own. Each change of state is a part of a transaction, which also adds an audit entry
+(administration/recorder.py).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from sandes.store.transaction import Check, Operation, Put, Update, transact
 
 IMPORT_STATE = Condition("the import is in the state that was read")
 IMPORT_KEEP_SECONDS = 400 * 86_400
-"""From its creation; its results can be read for as long."""
+"""How long an import and its results are kept after its creation."""
 
 _PREFIX = "I#"
 
@@ -52,7 +52,7 @@ def _chunk_key(id: ImportId, chunk: int) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ChunkProgress:
-    """`results`: what became of the rows that are done. `counted`: the chunk is finished and counts in its import."""
+    """Holds the state of a chunk. `results` are those of its finished rows. `counted`: the import has counted it."""
 
     results: Mapping[int, Result] = field(default_factory=dict)
     counted: bool = False
@@ -64,31 +64,31 @@ class ImportStore:
     table: str
 
     def read(self, id: ImportId, *, now_seconds: int) -> Import | None:
-        """By a consistent read."""
+        """Return an import by a consistent read."""
         answer = self.client.get_item(TableName=self.table, Key=import_key(id), ConsistentRead=True)
         return live_import(answer.get("Item"), now_seconds)
 
     def read_many(self, ids: Sequence[ImportId], *, now_seconds: int) -> list[Import]:
-        """Those that there are, by consistent reads of 100."""
+        """Return those imports that exist, by consistent reads of 100."""
         items = batch_get_many(self.client, self.table, [import_key(id) for id in ids])
         return [one for one in (live_import(item, now_seconds) for item in items) if one]
 
     def with_chunk(self, id: ImportId, chunk: int, *, now_seconds: int) -> tuple[Import | None, ChunkProgress]:
-        """Read an import and how far a chunk of it has come, in one consistent read."""
+        """Return an import and the state of one of its chunks, with one consistent read."""
         keys = [import_key(id), _chunk_key(id, chunk)]
         found = batch_get(self.client, {self.table: {"Keys": keys, "ConsistentRead": True}})[self.table]
         rows = {item[DirectoryRow.PARTITION]["S"][:2]: item for item in found}
         return live_import(rows.get("O#"), now_seconds), _progress(rows.get("IM"))
 
     def progress(self, id: ImportId, chunk: int) -> ChunkProgress:
-        """Read how far a chunk has come, consistently."""
+        """Return the state of a chunk by a consistent read."""
         answer = self.client.get_item(TableName=self.table, Key=_chunk_key(id, chunk), ConsistentRead=True)
         return _progress(answer.get("Item"))
 
     def of_organisation(
         self, organisation: OrganisationId, *, after: str | None, limit: int, now_seconds: int
     ) -> tuple[list[Import], str | None]:
-        """A page, the newest first, and where the next one begins. One query."""
+        """Return a page, the newest first, and the start of the next page. One query."""
         partition = organisation_key(organisation)[DirectoryRow.PARTITION]
         start: dict[str, Any] = {}
         if after:
@@ -106,7 +106,7 @@ class ImportStore:
         return [one for one in found if one], last[DirectoryRow.SORT]["S"] if last else None
 
     def results(self, id: ImportId, *, first_chunk: int, last_chunk: int) -> Iterator[Result]:
-        """Yield what became of the rows of these chunks, in order. Chunks that are not finished are left out."""
+        """Yield the results of the rows of these chunks, in order. Unfinished chunks are left out."""
         start: dict[str, Any] = {}
         while True:
             answer = self.client.query(
@@ -129,11 +129,11 @@ class ImportStore:
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def write(self, operations: Sequence[Operation]) -> None:
-        """One transaction. Raises ConditionFailed and StoreUnavailable."""
+        """Write one transaction. Raises ConditionFailed and StoreUnavailable."""
         transact(self.client, operations)
 
-    # Parts of transactions. Each change of state fails, and asks for the row as it stands, unless the state is still
-    # the one that was read.
+    # Parts of transactions. Each change of state fails, and returns the current row, unless the state is still the one
+    # that was read.
 
     def creating(self, new: Import) -> Put:
         item = import_key(new.id) | {
@@ -171,7 +171,7 @@ class ImportStore:
         return self._moving(one, "committing", changes)
 
     def completing(self, one: Import, *, now_ms: int) -> Update:
-        """Only once every good row is done."""
+        """Build the completion, which is only possible once every valid row is done."""
         changes = {Row.FINISHED_AT_MS: {"N": str(now_ms)}}
         return self._moving(one, "completed", changes, when=f" AND {Row.DONE} = {Row.VALID}")
 
@@ -179,7 +179,7 @@ class ImportStore:
         return self._moving(one, "cancelled", {Row.FINISHED_AT_MS: {"N": str(now_ms)}})
 
     def standing(self, id: ImportId) -> Check:
-        """Fails unless what the import has nominated still counts (model.imports.Import.stands)."""
+        """Check that the nominations of the import still count (model.imports.Import.stands)."""
         return Check(
             self.table,
             import_key(id),
@@ -200,10 +200,10 @@ class ImportStore:
         )
 
     def noting(self, one: Import, chunk: int, before: ChunkProgress, more: Sequence[Result]) -> Update:
-        """Build the marker that these rows are done. It is written in the transaction that does them.
+        """Build the marker that these rows are done. It is written in the transaction that executes them.
 
-        The condition fails if another run has done rows of the chunk since `before` was read, or has finished it.
-        So no row is done twice, whatever an administrator has changed after the first time.
+        The condition fails if another run has executed rows of the chunk since `before` was read, or has finished it.
+        No row is therefore executed twice, whatever administrators have changed since.
         """
         results = sorted([*before.results.values(), *more], key=lambda result: result.row)
         values: dict[str, Any] = {
@@ -224,8 +224,10 @@ class ImportStore:
         )
 
     def finishing_chunk(self, one: Import, chunk: int, results: Sequence[Result]) -> list[Operation]:
-        """Mark the chunk as counted and add to the import's counts, so that each chunk counts once however often it is
-        run. The condition fails if other rows are done than `results` tells of, or the chunk is counted already.
+        """Mark the chunk as counted and add its results to the import's counts. Each chunk counts once however often it
+        runs.
+
+        The condition fails if the finished rows differ from `results`, or the chunk is counted already.
         """
         counts = {outcome: sum(result.outcome == outcome for result in results) for outcome in OUTCOMES}
         more = {outcome: count for outcome, count in counts.items() if count}
@@ -284,7 +286,7 @@ def _checked_item(rows: Checked) -> dict[str, Any]:
 
 
 def live_import(item: Item | None, now_seconds: int) -> Import | None:
-    """The import of a row, unless its time is over."""
+    """Return the import in a row, or None if it has expired."""
     if item is None or int(item[DirectoryRow.VANISHES_AT]["N"]) <= now_seconds:
         return None
     organisation = parse_organisation(item[DirectoryRow.PARTITION]["S"].removeprefix("O#"))

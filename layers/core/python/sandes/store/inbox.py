@@ -1,4 +1,4 @@
-"""The inbox table: sealed envelopes waiting for their device, and nothing else."""
+"""The inbox table: encrypted envelopes that wait for their device, and large bodies."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class InboxStore:
     table: str
 
     def add(self, envelopes: Sequence[Envelope]) -> Sequence[Envelope]:
-        """Store one message's envelopes and give back those that stand in the table now, in the same order.
+        """Store one message's envelopes. Return the envelopes that are in the table now, in the same order.
 
-        The first try stores all or none: one envelope is a conditional put, several are one transaction
-        (docs/adr/0004). A retry leaves rows that stand as they are and adds those that do not: their device has acked
-        the message and will know it again, or was linked since the first try.
+        The first attempt stores all or none: one envelope is a conditional put, several are one transaction
+        (docs/adr/0004). A retry keeps existing rows and adds missing ones. The device of a missing row has either
+        acknowledged the message, and recognises it again, or was linked since the first attempt.
         """
         if len(envelopes) == 1:
             return [self._put_one(envelopes[0])]
@@ -56,7 +56,7 @@ class InboxStore:
         return envelopes
 
     def _put_one(self, envelope: Envelope) -> Envelope:
-        """The envelope itself, or the one that stood there before."""
+        """Store an envelope, or return the existing one with its key."""
         try:
             self.client.put_item(**self.adding(envelope).parameters())
         except ClientError as error:
@@ -67,34 +67,37 @@ class InboxStore:
         return envelope
 
     def put_many(self, envelopes: Sequence[Envelope]) -> None:
-        """Store any number, 25 a call, whether or not they stand already: a repetition writes the same keys again.
+        """Store any number of envelopes, 25 in each call, and overwrite existing ones. A repetition writes the same
+        keys.
 
-        Raises StoreUnavailable; some may be stored then.
+        Raises StoreUnavailable, possibly after storing some.
         """
         batch_write(self.client, self.table, [{"PutRequest": {"Item": _item(envelope)}} for envelope in envelopes])
 
     def put_body(self, id: BodyId, data: bytes, *, expires_at: int) -> None:
-        """Store a body that envelopes point to, once; nothing but its expiry deletes it."""
+        """Store a body that envelopes point to, once. Only its expiry deletes it."""
         self.client.put_item(
             TableName=self.table,
             Item=_body_key(id) | {Row.BODY: {"B": data}, Row.EXPIRES_AT: {"N": str(expires_at)}},
         )
 
     def body(self, id: BodyId, *, now_seconds: int) -> bytes | None:
-        """A body as it is stored, None once it has expired. Consistent: a pointer never comes before its body."""
+        """Return a stored body, or None after its expiry. Consistent, because a body is stored before its pointers."""
         item = self.client.get_item(TableName=self.table, Key=_body_key(id), ConsistentRead=True).get("Item")
         return item[Row.BODY]["B"] if item and int(item[Row.EXPIRES_AT]["N"]) > now_seconds else None
 
     def adding(self, envelope: Envelope) -> Put:
-        """Part of a transaction of others: fails if the row is there already."""
+        """Build the part of another transaction that stores an envelope. The condition fails if the row exists
+        already.
+        """
         return Put(self.table, _item(envelope), condition=f"attribute_not_exists({Row.INBOX})", old=True)
 
     def taking_back(self, inbox: InboxId, id: EnvelopeId) -> Delete:
-        """Part of a transaction: the row goes, or the condition fails because the device has acked it."""
+        """Build the deletion of an envelope. The condition fails if the device has acknowledged it."""
         return Delete(self.table, envelope_key(inbox, id), condition=f"attribute_exists({Row.INBOX})")
 
     def waiting(self, rows: Sequence[tuple[InboxId, EnvelopeId]], *, now_seconds: int) -> list[Envelope]:
-        """Those of any number of rows that are there still, neither acked nor expired, in no order."""
+        """Return those of any number of envelopes that still wait, neither acknowledged nor expired, in any order."""
         keys = [envelope_key(*row) for row in dict.fromkeys(rows)]
         found: list[Item] = []
         for start in range(0, len(keys), _PAGE_ROWS):
@@ -104,7 +107,7 @@ class InboxStore:
         return [envelope for envelope in envelopes if envelope.expires_at > now_seconds]
 
     def count_waiting(self, rows: Sequence[tuple[InboxId, EnvelopeId]], *, now_seconds: int) -> int:
-        """How many of any number of rows are there still; of each only its expiry is read."""
+        """Count how many of any number of envelopes still wait. Only their expiry is read."""
         keys = [envelope_key(*row) for row in dict.fromkeys(rows)]
         count = 0
         for start in range(0, len(keys), _PAGE_ROWS):
@@ -116,10 +119,10 @@ class InboxStore:
     def pages(
         self, inbox: InboxId, *, now_seconds: int, expired: list[EnvelopeId] | None = None
     ) -> Iterator[list[Envelope]]:
-        """Yield what is stored and has not expired, oldest message first, by consistent reads of up to 100 rows.
+        """Yield the unexpired envelopes, the oldest message first, by consistent reads of up to 100 rows.
 
-        Time to live deletes rows days late. A page of which every row has expired is yielded empty, unless it is the
-        last one, so that the caller can stop. The ids of the expired rows are added to `expired`.
+        TTL deletes rows days late. A page whose rows have all expired is yielded empty, unless it is the last one, so
+        that the caller can stop. The ids of expired rows are added to `expired`.
         """
         start: dict[str, Any] = {}
         while True:
@@ -136,7 +139,7 @@ class InboxStore:
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def pending(self, inbox: InboxId, *, now_seconds: int, consistent: bool = False) -> int:
-        """Count the envelopes that wait, to 100. Reads one page: 0 means none, 1 that only a drain can tell."""
+        """Count the waiting envelopes in one page, up to 100. 0 means none; 1 may mean that only a drain can tell."""
         asked = self._rows(inbox) | {"FilterExpression": f"{Row.EXPIRES_AT} > :now", "Select": "COUNT"}
         asked |= {"ConsistentRead": consistent}
         asked["ExpressionAttributeValues"] |= {":now": {"N": str(now_seconds)}}
@@ -152,10 +155,10 @@ class InboxStore:
         }
 
     def remove_expired(self, inbox: InboxId, ids: Sequence[EnvelopeId], *, now_seconds: int) -> int:
-        """Delete rows that have expired, up to 100 a call of AWS, and return how many are gone now.
+        """Delete expired rows, up to 100 in each call, and return how many are gone.
 
-        A row that was written again meanwhile, with a later expiry, stays: its page is left as it is, and the rows of
-        that page are met again. Overload is no error here, for the same reason.
+        A row that was written again meanwhile with a later expiry is kept: all rows of its call stay, and come again
+        later. Overload is not an error here for the same reason.
         """
         gone = 0
         for start in range(0, len(ids), _PAGE_ROWS):
@@ -180,7 +183,7 @@ class InboxStore:
         )
 
     def remove(self, inbox: InboxId, ids: Sequence[EnvelopeId]) -> None:
-        """Forget acked envelopes. An id that is not in this inbox is passed over."""
+        """Delete acknowledged envelopes. Ids that are not in this inbox are ignored."""
         keys: list[dict[str, Any]] = [envelope_key(inbox, id) for id in dict.fromkeys(ids)]
         if len(keys) == 1:
             self.client.delete_item(TableName=self.table, Key=keys[0])
@@ -205,13 +208,13 @@ def _body_key(id: BodyId) -> dict[str, Any]:
 
 
 def _service_key(item: Item) -> int | None:
-    """None also for what is no number of a key: somebody else wrote such a row, and its device refuses it."""
+    """Return the number of the service key, or None if it is not a valid one: then the device refuses the row."""
     number = int(item[Row.SERVICE_KEY]["N"]) if Row.SERVICE_KEY in item else 0
     return number if 1 <= number <= MAX_SERVICE_KEY_NUMBER else None
 
 
 def _readable(item: Item) -> Envelope | None:
-    """None for a row that this service cannot have written: it must not keep the device from the other ones."""
+    """Return an envelope, or None for a row that this service cannot have written, which must not block the others."""
     try:
         envelope = _envelope(item)
         if len(envelope.id) == ENVELOPE_BYTES and envelope.header:

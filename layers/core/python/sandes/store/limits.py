@@ -1,4 +1,4 @@
-"""The limits table: one number per bucket or window, moved by conditional writes."""
+"""The limits table: one number for each bucket or window, changed by conditional writes."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class LimitStore:
     def take(self, subject: str, limit: str, *, now_ms: int, cost_ms: int, latest_ms: int) -> int | None:
         """Move the time at which the bucket is full by `cost_ms`, starting from now if it is full.
 
-        Returns None when taken, or the time in epoch milliseconds at which it is full, when taking would move
-        that past `latest_ms`. A full bucket costs one write, another one two. Raises StoreUnavailable when the table
-        cannot be reached, or too many others take from the bucket at the same time.
+        Return None if taken. Return the time at which the bucket is full, in epoch milliseconds, if taking would move
+        it past `latest_ms`. A full bucket costs one write, another one two. Raises StoreUnavailable if the table cannot
+        be reached, or too many others take from the bucket at the same time.
         """
         taken, full_at = self._take(subject, limit, now_ms=now_ms, cost_ms=cost_ms, latest_ms=latest_ms)
         return None if taken else full_at
 
     def charge(self, subject: str, limit: str, *, now_ms: int, cost_ms: int, latest_ms: int) -> int:
-        """As `take`, but return when the bucket is full by now, whether or not it could be taken from."""
+        """Take like `take`, but always return the time at which the bucket is full, even if nothing could be taken."""
         return self._take(subject, limit, now_ms=now_ms, cost_ms=cost_ms, latest_ms=latest_ms)[1]
 
     def _take(self, subject: str, limit: str, *, now_ms: int, cost_ms: int, latest_ms: int) -> tuple[bool, int]:
@@ -69,9 +69,9 @@ class LimitStore:
         raise StoreUnavailable
 
     def count(self, subject: str, window: str, *, most: int, keep_until: int) -> bool:
-        """Count one in a window; False if that would pass `most`. One write, however many count at the same time.
+        """Count one in a window. Return False if the count would exceed `most`. One write, whatever the concurrency.
 
-        Raises StoreUnavailable when the table cannot be reached.
+        Raises StoreUnavailable if the table cannot be reached.
         """
         if most < 1:
             return False

@@ -1,4 +1,4 @@
-"""Changes of who is in a group, of their roles and of invitations: each one is a transaction."""
+"""Changes of a group's members, roles and invitations. Each is one transaction."""
 
 from __future__ import annotations
 
@@ -35,13 +35,17 @@ from sandes.store.schema import GroupRow as Row
 from sandes.store.transaction import Check, Delete, Operation, Put, Update
 
 Way = Literal["invitation", "open", "added"]
-"""How an account comes to be a member: by its invitation, because the group is open, or by who manages the group."""
+"""How an account becomes a member: by its invitation, because the group is open, or by somebody who manages the
+group.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """Changes of several members, each named once: who comes with the role they come with, who goes or gets another
-    role with the one they have. `invited`: who comes and has an invitation, which is used up.
+    """Holds changes of several members, each of which is named once.
+
+    `add` has their new roles; `remove` and `roles` have their current ones. `invited` are the new members whose
+    invitation is used up.
     """
 
     add: Sequence[Member] = ()
@@ -50,12 +54,12 @@ class Together:
     invited: Sequence[AccountId] = ()
 
     def operations(self, group: Group) -> int:
-        """How many of a transaction's 100, but for the group's own."""
+        """Return the number of operations that these changes add to a transaction, which may have 100."""
         each = 3 if group.audience == "officials" else 2
         return each * len(self.add) + 2 * (len(self.remove) + len(self.roles) + len(self.invited))
 
     def applied_to(self, group: Group) -> Group:
-        """The group as the changes leave it, if nobody else changes it."""
+        """Return the group after the changes, if nobody else changes it."""
         ups = {member.account for member in self.add if member.role != "member"}
         ups |= {member.account for member, role in self.roles if role != "member"}
         downs = {member.account for member in self.remove}
@@ -70,9 +74,9 @@ class Together:
 
 @dataclass(frozen=True, slots=True)
 class MembershipChanges(GroupTransactions):
-    """Change the members of groups.
+    """Changes the members of groups.
 
-    `by` is the account whose role allows the change; None where it is allowed by something else.
+    `by` is the account whose role permits the change, or None if something else does.
     """
 
     def add(
@@ -86,9 +90,9 @@ class MembershipChanges(GroupTransactions):
         now_seconds: int,
         event: GroupEvent | None,
     ) -> None:
-        """As long as there is room. An invitation is used up, however the account comes in.
+        """Add a member if there is room. An invitation is used up, however the account joins.
 
-        `official_of`: the account is, still, an official of this organisation.
+        If `official_of` is set, the account must be an official of this organisation.
         """
         is_open: list[str] = []
         using: dict[str, Any] = {}
@@ -116,7 +120,9 @@ class MembershipChanges(GroupTransactions):
         self._transact(operations, event)
 
     def invite(self, invitation: GroupInvitation, *, by: AccountId, now_seconds: int, event: GroupEvent | None) -> None:
-        """Of somebody who is neither a member nor invited. The group's version stays: its members do."""
+        """Invite an account that is neither a member nor invited. The version stays the same, because the
+        members do.
+        """
         fields, group, account = invitation_fields(invitation), invitation.group, invitation.account
         self._transact(
             [
@@ -135,7 +141,7 @@ class MembershipChanges(GroupTransactions):
         )
 
     def uninvite(self, group: GroupId, account: AccountId, *, by: AccountId | None, event: GroupEvent | None) -> None:
-        """Withdrawn by who manages the group, or declined."""
+        """Withdraw an invitation, as somebody who manages the group, or decline it."""
         operations: list[Operation] = [
             Delete(self.table, group_invitation_key(group, account), condition=PRESENT),
             Delete(self.table, invited_key(account, group)),
@@ -154,7 +160,9 @@ class MembershipChanges(GroupTransactions):
         now_seconds: int = 0,
         event: GroupEvent | None,
     ) -> None:
-        """A member with the role that `member` says. `unless_official_of`: the account is none of its officials now."""
+        """Remove a member who has the role in `member`. If `unless_official_of` is set, it must not be its official
+        now.
+        """
         operations: list[Operation] = [
             Delete(self.table, member_key(group, member.account), **role_is(member.role)),
             Delete(self.table, membership_key(member.account, group)),
@@ -169,7 +177,7 @@ class MembershipChanges(GroupTransactions):
     def set_role(
         self, group: GroupId, member: Member, role: Role, *, by: AccountId | None, event: GroupEvent | None
     ) -> None:
-        """From the role that `member` says; of an owner and to one only by `hand_over`."""
+        """Change the role that `member` has. Use `hand_over` for the owner."""
         operations: list[Operation] = [
             *self._role(group, member, role),
             self._next_version(
@@ -183,7 +191,7 @@ class MembershipChanges(GroupTransactions):
         self._transact(operations, event)
 
     def hand_over(self, group: GroupId, owner: Member, to: Member, *, event: GroupEvent | None) -> None:
-        """`to` becomes the owner and `owner` an admin."""
+        """Make `to` the owner and `owner` an admin."""
         self._transact(
             [
                 *self._role(group, owner, "admin"),
@@ -201,8 +209,9 @@ class MembershipChanges(GroupTransactions):
         )
 
     def devices_changed(self, group: GroupId, account: AccountId, *, of: MessageId, event: GroupEvent) -> None:
-        """A member has other devices: the next version. `of` names and dates the change of devices: the same again, or
-        an older one, raises GroupRaced, as an account that is no member does.
+        """Give the group its next version after a change of a member's devices. `of` names and dates that change.
+
+        Raises GroupRaced for the same or an older change, and for an account that is no member.
         """
         member = Update(
             self.table,
@@ -224,10 +233,10 @@ class MembershipChanges(GroupTransactions):
         events: Sequence[GroupEvent] = (),
         beside: Sequence[Operation] = (),
     ) -> Group:
-        """Of several members of a group that an app manages, decided on `group`; the group as it is then.
+        """Change several members of an app-managed group, as decided on `group`, and return the group afterwards.
 
-        As long as there is room and the admins are the same. Who comes into a group for officials is one still.
-        `version`: only if it is the group's. `beside`: further parts of the transaction.
+        There must be room, and the admins must be unchanged. New members of a group for officials must still be
+        officials. If `version` is set, the group must have it. `beside` are further parts of the transaction.
         """
         operations: list[Operation] = []
         for member in changes.add:
@@ -249,9 +258,9 @@ class MembershipChanges(GroupTransactions):
         return after
 
     def let_vanish(self, group: GroupId, members: Sequence[Member], *, at: int) -> None:
-        """Have members of a dissolved group deleted in both places after `at`, epoch seconds.
+        """Let the rows of a dissolved group's members be deleted in both places after `at` (epoch seconds).
 
-        Their rows are written anew: nobody changes them any more.
+        The rows are overwritten, because nobody changes them any more.
         """
         gone = {DirectoryRow.VANISHES_AT: {"N": str(at)}}
         rows = [row | gone for member in members for row in member_rows(group, member)]

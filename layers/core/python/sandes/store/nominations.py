@@ -1,4 +1,4 @@
-"""Nominations in the directory table, with the number that they are for (schema.NominationRow)."""
+"""Nominations in the directory table, in the partition of their number (schema.NominationRow)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def nomination_key(index: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """What is known of a number: whose it is, or what it is nominated for. Not both, but for moments."""
+    """Holds what is known about a number: its account or its nomination. It has both only for moments."""
 
     account: AccountId | None = None
     nomination: Nomination | None = None
@@ -36,7 +36,7 @@ class NominationStore:
     table: str
 
     def numbers(self, indexes: Sequence[str]) -> dict[str, Number]:
-        """Of any number of numbers, by consistent reads of 50."""
+        """Return what is known about any number of numbers, by consistent reads of 50."""
         keys = [key for index in dict.fromkeys(indexes) for key in (phone_key(index), nomination_key(index))]
         accounts: dict[str, AccountId] = {}
         nominations: dict[str, Nomination] = {}
@@ -52,15 +52,16 @@ class NominationStore:
     def number(self, index: str) -> Number:
         return self.numbers([index])[index]
 
-    # Parts of transactions.
+    # Parts of transactions
 
     def putting(
         self, new: Nomination, *, indexes: Sequence[str] = (), over: Nomination | None, now_seconds: int
     ) -> list[Operation]:
-        """Fails if the number has an account by now, or another organisation was first and its word still counts.
+        """Store a nomination. The condition fails if the number has an account, or a valid nomination of another
+        organisation.
 
-        `indexes`: the pseudonyms under which the number is written, if they are several. `over`: one that does not
-        count, of an import that was cancelled.
+        `indexes` are the pseudonyms under which the number is written, if there are several. `over` is a nomination of
+        a cancelled import, which does not count.
         """
         free = f"attribute_not_exists({DirectoryRow.PARTITION})"
         condition: When = {
@@ -83,7 +84,9 @@ class NominationStore:
         ]
 
     def removing(self, nomination: Nomination, *, indexes: Sequence[str] = ()) -> list[Operation]:
-        """Fails if it is another one by now. `indexes`: all pseudonyms of its number, if they are several."""
+        """Remove a nomination. The condition fails if it was replaced. `indexes` are all pseudonyms if there are
+        several.
+        """
         operations: list[Operation] = []
         for index in indexes or (nomination.index,):
             condition = f"{Row.ORIGIN} = :read"
@@ -96,7 +99,7 @@ class NominationStore:
         return operations
 
     def as_seen(self, index: str, seen: Nomination | None) -> Check:
-        """Fails if somebody else waits for the number than was seen: part of what gives it to an account."""
+        """Check a number that is given to an account. The condition fails if its nomination differs from `seen`."""
         free = f"attribute_not_exists({DirectoryRow.PARTITION})"
         check = Check(self.table, nomination_key(index), condition=free)
         if seen is None:

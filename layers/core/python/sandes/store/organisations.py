@@ -1,8 +1,8 @@
-"""Organisations and their units in the directory table, one partition for each organisation.
+"""Organisations and their units in the directory table, with one partition for each organisation.
 
-Whatever changes the shape of a tree moves its version on, on the condition that it is still the one that was read: each
-such change is decided on the tree it happens to. Officials, groups and apps are counted in the row of their unit, by
-whom they are made and ended, so that a unit is removed only while there are none.
+Each change of a tree's shape raises its version, on condition that it is still the one that was read, so that the
+change is decided on the tree that it changes. Changes of officials, groups and apps update the counts in their unit's
+row. A unit can only be removed while it has none.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sandes.store.transaction import Add, Check, Delete, Operation, Put, Update,
 
 _SORT = "0"
 _LIST: dict[str, Any] = {DirectoryRow.PARTITION: {"S": "O"}}
-_UNIT_PREFIX = "0#"  # behind the organisation and before its groups: the tree is one query, without them
+_UNIT_PREFIX = "0#"  # sorts after the organisation and before its groups, so that one query reads the tree without them
 _MOVES = "1"
 MAX_REWRITTEN = 80
 """The most units whose paths one transaction of at most 100 operations rewrites."""
@@ -43,7 +43,7 @@ def organisation_key(organisation: OrganisationId) -> dict[str, Any]:
 
 
 def unit_key(organisation: OrganisationId, unit: UnitId) -> dict[str, Any]:
-    """Of the root unit it is the organisation's own."""
+    """Build the key of a unit. That of the root unit is the organisation's own."""
     if unit == UnitId(organisation):
         return organisation_key(organisation)
     return organisation_key(organisation) | {DirectoryRow.SORT: {"S": f"{_UNIT_PREFIX}{id_text(unit)}"}}
@@ -56,11 +56,11 @@ class OrganisationStore:
     writer: Writer | None = None
 
     def create(self, organisation: Organisation, kind: UnitKind) -> bool:
-        """False if the id is taken."""
+        """Store an organisation. Return False if the id is taken."""
         return self._write(*self.creating(organisation, kind))
 
     def creating(self, organisation: Organisation, kind: UnitKind, *, officers: int = 0) -> list[Operation]:
-        """Parts of a transaction. The first fails if the id is taken; `officers` of it are appointed with it."""
+        """Build the creation, with `officers` nodal officers. The first operation fails if the id is taken."""
         root = Unit(organisation.root, organisation.name, kind, None, organisation.created_at)
         item = _unit_item(organisation.id, root) | {
             Row.TREE_VERSION: {"N": str(organisation.tree_version)},
@@ -74,7 +74,7 @@ class OrganisationStore:
         ]
 
     def page(self, *, after: str | None, limit: int) -> tuple[list[Organisation], str | None]:
-        """Organisations, by id, and where the next page begins. A query and a batch of reads."""
+        """Return organisations by id and the start of the next page. A query and a batch of reads."""
         start: dict[str, Any] = {"ExclusiveStartKey": _LIST | {DirectoryRow.SORT: {"S": after}}} if after else {}
         answer = self.client.query(
             TableName=self.table,
@@ -88,13 +88,15 @@ class OrganisationStore:
         return self.some(ids), last[DirectoryRow.SORT]["S"] if last else None
 
     def some(self, ids: Sequence[OrganisationId]) -> list[Organisation]:
-        """Those of these that there are, in their order, by consistent reads."""
+        """Return those of these organisations that exist, in their order, by consistent reads."""
         items = batch_get_many(self.client, self.table, [organisation_key(id) for id in ids])
         found = {one.id: one for one in map(read_organisation, items)}
         return [found[id] for id in ids if id in found]
 
     def glance(self, organisation: OrganisationId) -> Tree | None:
-        """The tree by one consistent query. Of a tree that changes meanwhile, each unit stands where it was or is."""
+        """Return the tree with one consistent query. If the tree changes meanwhile, each unit is at its old or new
+        position.
+        """
         items = self._rows(organisation)
         if not items:
             return None
@@ -102,13 +104,13 @@ class OrganisationStore:
         return Tree(read_organisation(items[0]), {unit.id: unit for unit in units})
 
     def read(self, organisation: OrganisationId) -> Organisation | None:
-        """A consistent read of the organisation without its units."""
+        """Return the organisation without its units, by a consistent read."""
         key = organisation_key(organisation)
         answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
         return read_organisation(answer["Item"]) if "Item" in answer else None
 
     def unit(self, organisation: OrganisationId, unit: UnitId) -> tuple[Organisation, Unit] | None:
-        """The two in one consistent read; None if either is not there."""
+        """Return an organisation and a unit with one consistent read, or None if either does not exist."""
         keys = [organisation_key(organisation)]
         keys += [unit_key(organisation, unit)] if unit != UnitId(organisation) else []
         request = {self.table: {"Keys": keys, "ConsistentRead": True}}
@@ -119,16 +121,16 @@ class OrganisationStore:
         return read_organisation(root), read_unit(found[keys[-1][DirectoryRow.SORT]["S"]])
 
     def paths(self, organisation: OrganisationId, units: Iterable[UnitId]) -> Tree | None:
-        """Read these units and their paths to the root; None if there is no such organisation.
+        """Return these units with their paths to the root, or None if the organisation does not exist.
 
-        It takes one call; for a hundred units and more, one and another for each hundred. Reads are consistent. Units
-        that are not there are left out. While the tree changes, each unit stands where it was or is.
+        This takes one call; for a hundred units and more, one and another for each hundred. Reads are consistent. Units
+        that do not exist are left out. If the tree changes meanwhile, each unit is at its old or new position.
         """
         root = UnitId(organisation)
         wanted = {*units} - {root}
         keys = [organisation_key(organisation), *(unit_key(organisation, unit) for unit in wanted)]
         moves_key, listed = _moves_key(organisation), dict[str, Any]()
-        if len(keys) >= BATCH_KEYS:  # several calls: a list of moves that is newer than a row may miss one between
+        if len(keys) >= BATCH_KEYS:  # in several calls, a newer list of moves may lack one in between
             listed = self.client.get_item(TableName=self.table, Key=moves_key, ConsistentRead=True).get("Item", {})
         elif wanted:
             keys.append(moves_key)
@@ -146,9 +148,9 @@ class OrganisationStore:
     def children(
         self, organisation: OrganisationId, parent: UnitId, *, after: UnitId | None, page: int
     ) -> Iterator[Unit]:
-        """Yield the units directly in one, by id, behind `after`; a query reads `page` of them.
+        """Yield the units directly in a unit, by id, after `after`. A query reads `page` of them.
 
-        They come from an index: one that was made or moved a moment ago may be missing, or stand where it was.
+        They come from an index: a unit that was just created or moved may be missing, or be at its old position.
         """
         condition = f"{Row.PARENT_KEY} = :in AND {Row.ORDER} > :after"
         last = str(_order(after)) if after is not None else "-1"
@@ -171,9 +173,9 @@ class OrganisationStore:
     def units(
         self, organisation: OrganisationId, *, after: str | None, limit: int
     ) -> tuple[list[Unit], str | None] | None:
-        """Read a page of all units, the root first and then by id, and where the next page begins, in one query.
+        """Return a page of all units, the root first and then by id, and the start of the next page, with one query.
 
-        None if there is no such organisation.
+        Return None if the organisation does not exist.
         """
         start = organisation_key(organisation) | {DirectoryRow.SORT: {"S": after}} if after else None
         answer = self._units(organisation, Limit=limit, **({"ExclusiveStartKey": start} if start else {}))
@@ -183,13 +185,13 @@ class OrganisationStore:
         return [read_unit(item) for item in answer["Items"]], last[DirectoryRow.SORT]["S"] if last else None
 
     def names(self, places: Iterable[Place]) -> dict[Place, str]:
-        """Of those that are there, by one call for every hundred."""
+        """Return the names of those places that exist, with one call for every hundred."""
         keys = [unit_key(one.organisation, one.unit) for one in dict.fromkeys(places)]
         found = batch_get_many(self.client, self.table, keys)
         return {Place(_organisation_of(item), read_unit(item).id): item[Row.NAME]["S"] for item in found}
 
     def tree(self, organisation: OrganisationId) -> Tree | None:
-        """Everything as it stood at one moment: a tree that changed while it was read is read again.
+        """Return the tree at one moment. A tree that changes during the read is read again.
 
         Raises StoreUnavailable if it changed each time.
         """
@@ -204,7 +206,9 @@ class OrganisationStore:
         raise StoreUnavailable
 
     def _rows(self, organisation: OrganisationId) -> list[Item]:
-        """The organisation's, then those of its units, by consistent reads; not of one moment if there are several."""
+        """Read the row of the organisation, then those of its units, consistently; several reads are of different
+        moments.
+        """
         items: list[Item] = []
         start: dict[str, Any] = {}
         while True:
@@ -227,14 +231,15 @@ class OrganisationStore:
         )
 
     def rename(self, organisation: OrganisationId, unit: UnitId, name: str, *, version: int | None = None) -> bool:
-        """False if there is no such unit, or not of this `version`."""
+        """Rename a unit. Return False if it does not exist, or does not have this `version`."""
         return self._update(unit_key(organisation, unit), version, f"{Row.NAME} = :name", {":name": {"S": name}})
 
     def set_audiences(
         self, organisation: OrganisationId, audiences: Mapping[Field, Audience], *, version: int | None = None
     ) -> bool:
-        """Set these and leave the others as they are; at least one. False if there is no such organisation, or not of
-        this `version`.
+        """Set these audiences, at least one, and keep the others.
+
+        Return False if the organisation does not exist, or does not have this `version`.
         """
         fields = list(audiences)
         return self._update(
@@ -248,7 +253,9 @@ class OrganisationStore:
     def setting_mail_domains(
         self, organisation: OrganisationId, domains: Sequence[str], *, before: Sequence[str]
     ) -> Update:
-        """Part of a transaction. Fails if the organisation is not there, or has other domains than those `before`."""
+        """Build the change of mail domains. The condition fails if the organisation is absent or its domains are not
+        `before`.
+        """
         values = {":domains": _texts(domains), ":before": _texts(before)}
         absent = "" if before else f"attribute_not_exists({Row.MAIL_DOMAINS}) OR "
         change = self._changing(organisation_key(organisation), None, f"{Row.MAIL_DOMAINS} = :domains", values)
@@ -262,7 +269,7 @@ class OrganisationStore:
     def _changing(
         self, key: dict[str, Any], version: int | None, change: str, values: dict[str, Any], **names: Any
     ) -> Update:
-        """Of a row that is there and, if one is given, of this version, which goes up."""
+        """Build the change of an existing row, at this version if it is set, and raise the version."""
         condition, seen = _of_version(version)
         values = values | seen | {":one": {"N": "1"}}
         return Update(
@@ -277,7 +284,7 @@ class OrganisationStore:
     def _write(self, *operations: Operation) -> bool:
         return write_if(self.client, self.writer, operations)
 
-    # Changes of shape: False if the tree is no longer as it was read, or the unit not as it must be.
+    # Changes of shape. They return False if the tree has changed since it was read, or the unit's state forbids them.
 
     def add(self, tree: Tree, unit: Unit) -> bool:
         above = _above(tree, tree.path(unit.parent)) if unit.parent is not None else {}
@@ -289,7 +296,7 @@ class OrganisationStore:
         return self._reshape(tree, put, {unit.parent: 1} if unit.parent is not None else {})
 
     def move(self, tree: Tree, unit: UnitId, parent: UnitId, *, name: str | None = None) -> bool:
-        """And give it another name with it, if one is given."""
+        """Move a unit, and rename it if `name` is set."""
         change, values = f"{Row.PARENT} = :parent", cast("dict[str, Any]", {":parent": {"B": parent}})
         if name is not None:
             change, values = f"{change}, {Row.NAME} = :name", values | {":name": {"S": name}}
@@ -304,9 +311,9 @@ class OrganisationStore:
         return self._reshape(tree, self._changing(key, version, change, values), children, paths)
 
     def _paths_below(self, tree: Tree, moved: UnitId, above: Sequence[UnitId]) -> list[Operation]:
-        """Write the new path of each unit below one that is moved, or if they are many, list the move itself.
+        """Write the new path of each unit below a moved one or, if they are many, record the move itself.
 
-        The tree's version guards this too: the list is read after the tree, so no move is lost that came between.
+        The tree's version guards this too. The list of moves is read after the tree, so no move in between is lost.
         """
         of = tree.organisation.id
         below = [one.id for one in tree.below(moved) if one.id != moved]
@@ -328,7 +335,7 @@ class OrganisationStore:
         ]
 
     def remove(self, tree: Tree, unit: UnitId) -> bool:
-        """Also False if there are officials, groups or apps in it; units below it show in the tree."""
+        """Remove a unit. Return False also if it has officials, groups or apps. Units below it are in the tree."""
         condition, seen = _of_version(tree.units[unit].version)
         none = f"{Row.OFFICIALS} = :none AND {Row.GROUPS} = :none"
         no_apps = f"(attribute_not_exists({Row.APPS}) OR {Row.APPS} = :none)"
@@ -348,7 +355,7 @@ class OrganisationStore:
         children: Mapping[UnitId, int],
         more_changes: Sequence[Operation] = (),
     ) -> bool:
-        """Write the change with the tree's next version; `children`: how many more units there are in each of these."""
+        """Write the change with the tree's next version. `children` has the changed number of children of each unit."""
         root = tree.organisation.root
         amounts = {Row.TREE_VERSION: 1, Row.UNITS: sum(children.values())}
         if root in children:
@@ -367,16 +374,16 @@ class OrganisationStore:
         ]
         return self._write(version, change, *counts, *more_changes)
 
-    # Parts of others' transactions: whoever makes or ends an official or group of a unit says so in the same one.
+    # Parts of other transactions: changes of a unit's officials, groups and apps update its counts
 
     def there(self, organisation: OrganisationId, unit: UnitId) -> Check:
-        """Fails for a unit that is not there, or not any more."""
+        """Check that a unit exists."""
         return Check(self.table, unit_key(organisation, unit), condition=_EXISTS)
 
     def counting(
         self, organisation: OrganisationId, unit: UnitId, *, officials: int = 0, groups: int = 0, apps: int = 0
     ) -> Add:
-        """So many more (or fewer) of one of the three. Fails for a unit that is not there."""
+        """Change one of the three counts by a number. The condition fails if the unit does not exist."""
         counts = {Row.OFFICIALS: officials, Row.GROUPS: groups, Row.APPS: apps}
         amounts = {name: more for name, more in counts.items() if more}
         return Add(self.table, unit_key(organisation, unit), amounts, condition=_EXISTS)
@@ -390,7 +397,7 @@ _SET_ABOVE = f"{Row.ABOVE} = :above, {Row.ABOVE_AT} = :at"
 
 
 def _above_values(tree: Tree, above: Sequence[UnitId]) -> dict[str, Any]:
-    """Values for `_SET_ABOVE`: what is above a unit once the tree has its next version."""
+    """Return the values of `_SET_ABOVE`: the units above a unit in the tree's next version."""
     return {":above": {"B": b"".join(above)}, ":at": {"N": str(tree.organisation.tree_version + 1)}}
 
 
@@ -401,7 +408,7 @@ def _above(tree: Tree, above: Sequence[UnitId]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Above:
-    """What was above a unit, nearest first, when the tree had the version `at`."""
+    """Holds the units above a unit, the nearest first, when the tree had the version `at`."""
 
     units: Sequence[UnitId]
     at: int
@@ -420,7 +427,9 @@ def _read_moves(row: Item) -> dict[UnitId, _Above]:
 
 
 def _path(unit: UnitId, above: _Above, moves: Mapping[UnitId, _Above]) -> list[UnitId]:
-    """The unit, then what is above it now: behind a unit that was moved since, what the move put it under."""
+    """Return the unit, then the units above it now. After a unit that was moved since, continue with its new
+    parents.
+    """
     path, rest, at = [unit], list(above.units), above.at
     while rest:
         one = rest.pop(0)
@@ -439,7 +448,7 @@ def _order(unit: UnitId) -> int:
 
 
 def _of_version(version: int | None) -> tuple[str, dict[str, Any]]:
-    """A condition and its values: the row is there, and of the version if one is given."""
+    """Return a condition with its values: the row exists and, if a version is set, has it."""
     if version is None:
         return _EXISTS, {}
     first = f"attribute_not_exists({Row.VERSION}) OR " if version == 1 else ""
@@ -474,7 +483,7 @@ def _organisation_of(item: Item) -> OrganisationId:
 
 
 def read_unit(item: Item) -> Unit:
-    """Of a unit's row, or of the organisation's as its root."""
+    """Read a unit from its row, or the root from the organisation's row."""
     id = item[DirectoryRow.SORT]["S"].removeprefix(_UNIT_PREFIX)
     if id == _SORT:
         id = item[DirectoryRow.PARTITION]["S"].removeprefix("O#")

@@ -1,4 +1,4 @@
-"""One-time passwords of apps in the codes table: counted and consumed by conditional writes only."""
+"""One-time passwords of apps in the codes table, which only conditional writes count and consume."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OTP_STATE = Condition("the OTP is as it was read, or there is none of a new id")
 
 
 class OtpChanged(Exception):
-    """The condition on the row did not hold; `otp` is how it stands, None if there is none."""
+    """Reports that the condition on an OTP failed. `otp` is the current one, or None if there is none."""
 
     def __init__(self, otp: Otp | None) -> None:
         super().__init__("otp changed")
@@ -39,7 +39,9 @@ class OtpStore:
         return live_otp(answer.get("Item"), now_seconds)
 
     def creating(self, otp: Otp, *, now_seconds: int) -> Put:
-        """Part of a transaction: fails if there is one of this id that has not expired; TTL may be late with others."""
+        """Build the part of a transaction that stores an OTP. The condition fails if one with this id has not
+        expired.
+        """
         return Put(
             self.table,
             _item(otp),
@@ -50,7 +52,7 @@ class OtpStore:
         )
 
     def renewing(self, old: Otp, new: Otp, *, by: str) -> Update:
-        """Part of a transaction: another code takes the place of the one before, with attempts of its own."""
+        """Build the part of a transaction that replaces the code by another one with new attempts."""
         sets: dict[str, Any] = {
             Row.HASH: {"B": new.hash},
             Row.ATTEMPTS_LEFT: {"N": str(new.attempts_left)},
@@ -75,10 +77,11 @@ class OtpStore:
         )
 
     def spend_attempt(self, id: str, *, app: AppId, by: str, fingerprint: bytes, sends: int, now_seconds: int) -> Otp:
-        """Count one attempt before the code is looked at, and note which request spent it.
+        """Count one attempt before the code is compared, and record the request that used it.
 
-        Parallel guesses cannot share an attempt, and a repeated request does not spend a second one. Raises OtpChanged
-        if it is not pending, expired, out of attempts, sent anew meanwhile, or this request was counted already.
+        Concurrent guesses cannot share an attempt, and a repeated request does not use a second one. Raises OtpChanged
+        if the OTP is not pending, has expired, is out of attempts, was sent again meanwhile, or this request was
+        counted already.
         """
         update = Update(
             self.table,
@@ -103,11 +106,11 @@ class OtpStore:
         return self._update(update)
 
     def consuming(self, otp: Otp, *, by: str) -> Update:
-        """Part of a transaction: used, once, and only with the code that was compared."""
+        """Build the part of a transaction that uses the OTP, once, and only with the code that was compared."""
         return self._ending(otp, f"SET #state = :ended, {Row.USED_BY} = :by", "used", {":by": {"S": by}})
 
     def cancelling(self, otp: Otp) -> Update:
-        """Part of a transaction: no code of it is accepted any more."""
+        """Build the part of a transaction that cancels the OTP, so that no code of it is accepted any more."""
         return self._ending(otp, "SET #state = :ended", "cancelled", {})
 
     def _ending(self, otp: Otp, expression: str, state: OtpState, values: dict[str, Any]) -> Update:
@@ -123,11 +126,11 @@ class OtpStore:
         )
 
     def write(self, operations: Sequence[Operation]) -> None:
-        """One transaction over this and other tables. Raises ConditionFailed and StoreUnavailable."""
+        """Write one transaction over this and other tables. Raises ConditionFailed and StoreUnavailable."""
         transact(self.client, operations)
 
     def sent_by_sms(self, otp: Otp) -> None:
-        """Note that this send went out by SMS. Raises OtpChanged if another one took its place."""
+        """Record that this send went out by SMS. Raises OtpChanged if another send has replaced it."""
         update = Update(
             self.table,
             otp_key(otp.id),
@@ -147,7 +150,7 @@ class OtpStore:
 
 
 def live_otp(item: Item | None, now_seconds: int) -> Otp | None:
-    """Reads a row that has not expired; None for one that has and that TTL has not deleted yet."""
+    """Return the OTP in a row, or None if it has expired and TTL has not deleted it yet."""
     if item is None or int(item[Row.EXPIRES_AT]["N"]) <= now_seconds:
         return None
     return read_otp(item)

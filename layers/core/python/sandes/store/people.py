@@ -1,6 +1,6 @@
-"""All facts about people for one viewer, in a fixed number of reads whatever there is (docs/adr/0018).
+"""Reads all facts about people for one viewer, with a fixed number of reads (docs/adr/0018).
 
-A key that nobody has stands in for what is missing: neither time nor cost tells what exists.
+A missing row is replaced by a key that nobody has, so that neither time nor cost reveals what exists.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from sandes.store.verification_words import word_partition
 
 _PROFILE_SORT = "F"
 
-_BATCH_KEYS = 100  # DynamoDB's most
+_BATCH_KEYS = 100  # DynamoDB's limit
 
 PEOPLE_AT_ONCE = 16
-"""Six keys each and the organisation's: as many as go into one read of 100."""
+"""The most people of one read of 100 keys. Each needs six keys, and the organisation one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ties:
-    """What one account has done about another."""
+    """Says whether one account blocks or has invited another."""
 
     blocks: bool
     invites: bool
@@ -43,9 +43,10 @@ class Ties:
 
 @dataclass(frozen=True, slots=True)
 class PersonFacts:
-    """`standing` and `verification` are those in force. `phone_sealed` is None for an account that does not exist.
+    """Holds the facts about a person. `standing` and `verification` are in force, or None.
 
-    `last_seen`: epoch seconds. `hidden`: what the organisation hides of this very person.
+    `phone_sealed` is None if the account does not exist. `last_seen` is epoch seconds. `hidden` are the fields that the
+    organisation hides of this person.
     """
 
     account: AccountId
@@ -60,7 +61,7 @@ class PersonFacts:
 
     @property
     def name(self) -> str | None:
-        """An official's name, post and email are the organisation's word, anybody else's are their own."""
+        """Return the name. The organisation sets an official's name, post and email; everybody else sets their own."""
         if self.standing:
             return self.verification.name if self.verification else None
         return self.said.name
@@ -78,7 +79,7 @@ class PersonFacts:
 
 @dataclass(frozen=True, slots=True)
 class ProfileChange:
-    """None leaves a thing as it is, an empty one removes it."""
+    """Holds changes of a profile. None leaves a field unchanged, and an empty value removes it."""
 
     name: str | None = None
     email: str | None = None
@@ -87,7 +88,7 @@ class ProfileChange:
     choices: Mapping[Field, Audience] = field(default_factory=dict)
 
     def attributes(self) -> dict[str, Any]:
-        """What is to be set, and with None what is to be removed."""
+        """Return the attributes to set, and those to remove with the value None."""
         changed: dict[str, Any] = {}
         for attribute, text in ((Row.NAME, self.name), (Row.EMAIL, self.email)):
             if text is not None:
@@ -100,13 +101,13 @@ class ProfileChange:
 
 @dataclass(frozen=True, slots=True)
 class PeopleView:
-    """Reads are consistent: a block, an invitation or a revocation counts for whoever asks after it was made."""
+    """Reads facts about people consistently: a block, invitation or revocation counts from the moment it was made."""
 
     routing: RoutingStore
     directory: DirectoryStore
 
     def read(self, viewer: AccountId, account: AccountId, *, now_seconds: int) -> PersonFacts:
-        """Two reads, of six keys and of one."""
+        """Return the facts about one account, with two reads of six keys and of one."""
         found = self._get(_keys(viewer, account), [account])
         standing = _standing(found, account, now_seconds)
         organisation = standing.organisation if standing else new_organisation_id()
@@ -116,9 +117,9 @@ class PeopleView:
     def colleagues(
         self, viewer: AccountId, accounts: Sequence[AccountId], organisation: OrganisationId, *, now_seconds: int
     ) -> list[PersonFacts]:
-        """At most PEOPLE_AT_ONCE of one organisation; one read, of as many keys for few as for many.
+        """Return the facts about at most PEOPLE_AT_ONCE colleagues, with one read of a constant number of keys.
 
-        Whoever is no longer of the organisation comes without theirs.
+        The facts about a person who has left the organisation lack the organisation.
         """
         nobody = [new_account_id() for _ in range(PEOPLE_AT_ONCE - len(accounts))]
         everybody = [*accounts, *nobody]
@@ -129,7 +130,9 @@ class PeopleView:
     def read_many(
         self, viewer: AccountId, accounts: Sequence[AccountId], *, now_seconds: int
     ) -> dict[AccountId, PersonFacts]:
-        """Any number that the viewer knows of already: what there is decides what is read."""
+        """Return the facts about any number of accounts that the viewer already knows. What exists decides what is
+        read.
+        """
         found: dict[Any, Item] = {}
         for start in range(0, len(accounts), PEOPLE_AT_ONCE):
             some = accounts[start : start + PEOPLE_AT_ONCE]
@@ -141,12 +144,14 @@ class PeopleView:
         return {account: _facts(found, viewer, account, now_seconds) for account in accounts}
 
     def ties(self, owner: AccountId, other: AccountId, *, now_seconds: int) -> Ties:
-        """What `owner` has done about `other`: one read, of two keys."""
+        """Return the ties of `owner` to `other`, with one read of two keys."""
         keys = [block_key(owner=owner, blocked=other), invitation_key(owner=owner, invited=other)]
         return _ties(self._get(keys, []), owner, other, now_seconds)
 
     def with_word(self, organisation: OrganisationId, word: str, *, most: int) -> tuple[list[AccountId], bool]:
-        """Officials found by a word that begins so, at most `most` entries of the index; whether those are all."""
+        """Return officials with a word that begins with `word`, from at most `most` index entries, and whether these
+        are all.
+        """
         answer = self.directory.client.query(
             TableName=self.directory.table,
             KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :word)",
@@ -157,7 +162,7 @@ class PeopleView:
         return list(accounts), "LastEvaluatedKey" not in answer
 
     def change(self, account: AccountId, change: ProfileChange) -> SelfDescription:
-        """What the person says of themselves from then on."""
+        """Change what a person says of themselves, and return it."""
         attributes = change.attributes()
         names = {f"#a{number}": name for number, name in enumerate(attributes)}
         values = {f":a{number}": value for number, value in enumerate(attributes.values()) if value}
@@ -175,7 +180,7 @@ class PeopleView:
         return _said(answer.get("Attributes", {}))
 
     def _get(self, keys: Sequence[Item], routed: Sequence[AccountId]) -> dict[Any, Item]:
-        """The rows there are, by what `_name` gives for their keys."""
+        """Return the rows that exist, by the `_name` of their keys."""
         requests: dict[str, Any] = {self.directory.table: {"Keys": keys, "ConsistentRead": True}}
         if routed:
             routing_keys = [{RoutingRow.ACCOUNT: {"B": account}} for account in routed]
@@ -186,8 +191,9 @@ class PeopleView:
 
 
 def emptying_profile(table: str, account: AccountId) -> Update:
-    """Build the part of a transaction that removes what a person says of themselves. To whom they show each field is
-    kept, so that nothing reappears that was hidden.
+    """Build the part of a transaction that removes what a person says of themselves.
+
+    Their choices of audiences are kept, so that nothing hidden reappears.
     """
     said = (Row.NAME, Row.EMAIL, Row.PHOTO, Row.PHOTO_TYPE)
     return Update(table, profile_key(account), f"REMOVE {', '.join(said)}")

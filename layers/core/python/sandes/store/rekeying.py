@@ -1,6 +1,4 @@
-"""Rows of the directory table that are made with the pepper, as the job finds and rewrites them that follows a new
-value (docs/adr/0046).
-"""
+"""Rows of the directory table that depend on the pepper, for the job that rewrites them (docs/adr/0046)."""
 
 from __future__ import annotations
 
@@ -29,10 +27,11 @@ _PAGE_ROWS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the job is with a step. `step` names the values of the pepper, the one in use first, and its time.
+    """Holds the progress of a step. `step` names the values of the pepper, the current one first, and the step's time.
 
-    `passes` that were begun; `start` is the key that the present one goes on behind. `rows` seen and `changed` in the
-    present pass, `changed_before` in those before. `unreadable`: rows of the present pass under neither value.
+    `passes` counts the passes begun. `start` is the key after which the current pass continues. `rows` and `changed`
+    count rows of the current pass, `changed_before` those of earlier passes. `unreadable` counts rows of the current
+    pass that no value decrypts.
     """
 
     step: str
@@ -56,18 +55,22 @@ class RekeyStore:
         return _read(answer["Item"]) if "Item" in answer else None
 
     def progressing(self, before: Progress | None, after: Progress) -> Put:
-        """Part of a transaction: fails if another call has come further meanwhile."""
+        """Build the part of a transaction that records progress. The condition fails if another call has made
+        progress.
+        """
         if before is None:
             return Put(self.table, _item(after), condition=_FREE)
         read = {":read": {"N": str(before.version)}}
         return Put(self.table, _item(after), condition=f"{Row.VERSION} = :read", values=read)
 
     def write(self, operations: Sequence[Operation]) -> None:
-        """All or none. Raises ConditionFailed, StoreUnavailable."""
+        """Write all operations or none. Raises ConditionFailed, StoreUnavailable."""
         transact(self.client, operations)
 
     def page(self, start: tuple[str, str] | None) -> tuple[list[Item], tuple[str, str] | None]:
-        """The rows made with the pepper among the next thousand of the table, and the key to go on behind."""
+        """Return the rows that depend on the pepper among the next thousand of the table, and the key to continue
+        after.
+        """
         behind: dict[str, Any] = {}
         if start:
             key = {DirectoryRow.PARTITION: {"S": start[0]}, DirectoryRow.SORT: {"S": start[1]}}
@@ -98,7 +101,7 @@ class RekeyStore:
         ) if last else None
 
     def accounts(self, ids: Iterable[AccountId]) -> dict[AccountId, tuple[str, bytes]]:
-        """The pseudonym and the sealed number of each account that there is."""
+        """Return the pseudonym and the encrypted number of each account that exists."""
         keys = {id: account_key(id) for id in ids}
         names = (DirectoryRow.PARTITION, DirectoryRow.PHONE_INDEX, DirectoryRow.PHONE_SEALED)
         found = batch_get_many(self.client, self.table, [*keys.values()], attributes=names)
@@ -110,15 +113,15 @@ class RekeyStore:
         }
 
     def rows(self, keys: Iterable[Item]) -> dict[tuple[str, str], Item]:
-        """Those of any rows that there are, by their keys."""
+        """Return those rows that exist, by their keys."""
         unique = {(key[DirectoryRow.PARTITION]["S"], key[DirectoryRow.SORT]["S"]): key for key in keys}
         found = batch_get_many(self.client, self.table, [*unique.values()])
         return {(item[DirectoryRow.PARTITION]["S"], item[DirectoryRow.SORT]["S"]): item for item in found}
 
-    # Transactions. Each fails if a row is not as it was read.
+    # Transactions. Each fails if a row has changed since it was read.
 
     def claiming(self, account: AccountId, *, used: str, following: str) -> list[Operation]:
-        """Write a number's row under the following value too, as long as it is the account's."""
+        """Write a number's row under the following value too, while it belongs to the account."""
         return [
             self._claim(following, account),
             self._check(phone_key(used), f"{DirectoryRow.ACCOUNT} = :account", {":account": {"B": account}}),
@@ -128,7 +131,7 @@ class RekeyStore:
     def moving(
         self, account: AccountId, read: tuple[str, bytes], *, used: str, sealed: bytes, former: str
     ) -> list[Operation]:
-        """Write account and number under the value in use alone."""
+        """Write account and number under the current value only."""
         return [
             self._claim(used, account),
             self.dropping(former, account),
@@ -147,7 +150,7 @@ class RekeyStore:
         ]
 
     def dropping(self, index: str, account: AccountId) -> Delete:
-        """Remove a number's row that is not needed any more, if it is there and still of this account."""
+        """Remove a number's row that is no longer needed, if it exists and belongs to this account."""
         return Delete(
             self.table,
             phone_key(index),
@@ -156,7 +159,7 @@ class RekeyStore:
         )
 
     def nominating(self, nomination: Nomination, *, as_of: Nomination) -> list[Operation]:
-        """Write a nomination once more, under another pseudonym, as long as the one it is made of is there."""
+        """Copy a nomination to another pseudonym, while the original exists."""
         same = {":same": {"S": str(as_of.origin)}}
         return [
             Put(self.table, nomination_item(nomination)),
@@ -175,7 +178,7 @@ class RekeyStore:
         ]
 
     def denominating(self, nomination: Nomination, *, but_of: str | None = None) -> list[Operation]:
-        """Remove one; with `but_of`, as long as the number is not nominated by the same word under that pseudonym."""
+        """Remove a nomination. With `but_of`, only while the number has no equal nomination under that pseudonym."""
         same = {":same": {"S": str(nomination.origin)}}
         condition = f"{_FREE} OR {NominationRow.ORIGIN} = :same"
         delete = Delete(self.table, nomination_key(nomination.index), condition=condition, values=same)
@@ -187,7 +190,7 @@ class RekeyStore:
         ]
 
     def reguesting(self, app: App, guests: frozenset[str], sealed: bytes) -> list[Operation]:
-        """Write an app's guests anew. Its version stays: for those who keep it, nothing has changed."""
+        """Rewrite an app's guests. The version stays, because nothing has changed for the app's administrators."""
         return [
             Update(
                 self.table,

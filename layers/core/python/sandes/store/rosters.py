@@ -1,4 +1,4 @@
-"""Rosters in the directory table: of each group the last one, with how much of it has been done."""
+"""Rosters in the directory table: the last one of each group, with its progress."""
 
 from __future__ import annotations
 
@@ -29,12 +29,14 @@ class RosterStore:
     table: str
 
     def read(self, group: GroupId) -> Roster | None:
-        """Consistent."""
+        """Return the roster by a consistent read."""
         answer = self.client.get_item(TableName=self.table, Key=roster_key(group), ConsistentRead=True)
         return read_roster(group, answer["Item"]) if "Item" in answer else None
 
     def putting(self, roster: Roster) -> Put:
-        """Part of a transaction: takes the place of the last one, unless that is still being applied."""
+        """Build the part of a transaction that replaces the last roster. The condition fails while that is being
+        applied.
+        """
         return Put(
             self.table,
             _item(roster),
@@ -44,9 +46,9 @@ class RosterStore:
         )
 
     def making(self, roster: Roster, made: int, *, run: str) -> Update:
-        """Build the note that so many changes are made, for the transaction that makes them.
+        """Build the record that so many changes are made, for the transaction that makes them.
 
-        The condition fails unless the roster is being applied and is as far as when it was read.
+        The condition fails unless the roster is being applied and has not changed since it was read.
         """
         return Update(
             self.table,
@@ -57,14 +59,14 @@ class RosterStore:
         )
 
     def make(self, making: Update) -> bool:
-        """Write what `making` has built, by itself. Returns False if the roster is not as it was read any more."""
+        """Write the result of `making` alone. Return False if the roster has changed since it was read."""
         return write_if(self.client, None, [making])
 
     def advance(self, roster: Roster, done: int, *, run: str, now_ms: int) -> bool:
-        """Count so many changes as done; if these are all, the roster is done.
+        """Count so many changes as done. If these are all, the roster is done.
 
-        Returns False if the roster is not as it was read any more. That may be by this very call, repeated after a
-        lost answer: then `run` stands in the row.
+        Return False if the roster has changed since it was read. It may be this very call, repeated after a lost
+        answer: then the row has `run`.
         """
         changes = {Row.DONE: {"N": str(done)}, Row.RUN: {"S": run}}
         if done == roster.counts.changes:
@@ -72,7 +74,7 @@ class RosterStore:
         return self._change(roster, changes)
 
     def fail(self, roster: Roster, failure: str, *, now_ms: int) -> bool:
-        """No more of it is applied. False if it is not as it was read any more."""
+        """Mark the roster as failed. Return False if it has changed since it was read."""
         changes = {Row.STATE: {"S": "failed"}, Row.FAILURE: {"S": failure}, Row.FINISHED_AT_MS: {"N": str(now_ms)}}
         return self._change(roster, changes)
 

@@ -1,7 +1,6 @@
-"""The routing table: for each account, its devices, their seal keys and the socket each can be reached on.
+"""The routing table: for each account its devices, their seal keys and their live sockets.
 
-One item per account. Rows of sockets carry their own expiry, checked here on reading, because `$disconnect`
-may never come.
+Each account has one item. Sockets have an expiry that is checked on reading, because `$disconnect` may never come.
 """
 
 from __future__ import annotations
@@ -29,41 +28,43 @@ from sandes.store.schema import RoutingRow as Row
 from sandes.store.standing import read_standing, standing_attribute
 from sandes.store.transaction import Put, Update
 
-_BATCH_KEYS = 100  # DynamoDB's most
+_BATCH_KEYS = 100  # DynamoDB's limit
 _NEVER = {"N": "0"}
-_ENTRY = f"{Row.DEVICES}.#n"  # the device's entry; `_update` puts the device's number in for #n
+_ENTRY = f"{Row.DEVICES}.#n"  # the device's entry; `_update` replaces #n by the device's number
 
 CONNECTION_SECONDS = 2 * 3600 + 600
-"""API Gateway cuts a socket after two hours; the row outlives it by ten minutes."""
+"""How long a socket's entry is valid. API Gateway closes a socket after two hours; the entry outlives it by ten
+minutes.
+"""
 
 DRAIN_LEASE_MS = 30_000
-"""No drain lasts as long: a function that died in one keeps the inbox from the next drain for this time at most."""
+"""The lease of a drain, longer than any drain. A function that fails during a drain blocks the inbox for this time."""
 
 _IS_LIVE = (
     f"{_ENTRY}.{Row.REGISTRATION} = :registration AND {_ENTRY}.{Row.SOCKET} = :socket AND "
     f"(attribute_not_exists({_ENTRY}.{Row.CONNECTION}) OR {_ENTRY}.{Row.CONNECTION} = :connection)"
 )
-"""This socket is the one that said `hello` last: the row has its number, and names it or no connection at all."""
+"""The condition that this socket was the last to say `hello`: the row has its number, and its connection or none."""
 
 
 class DeviceGone(Exception):
-    """The device is no longer one of the account's: unlinked, or registered anew."""
+    """Reports that the device no longer belongs to the account: it was unlinked, or registered again."""
 
 
 class AccountSuspended(Exception):
-    """The account may do nothing until it is resumed."""
+    """Reports that the account may do nothing until it is resumed."""
 
 
 class SocketSuperseded(Exception):
-    """A newer socket of the device has already said `hello`."""
+    """Reports that a newer socket of the device has already said `hello`."""
 
 
 class HelloMissing(Exception):
-    """The socket has not said `hello` yet."""
+    """Reports that the socket has not said `hello` yet."""
 
 
 class DrainUnderWay(Exception):
-    """The device's inbox is being sent already. `until_ms` is when that has ended at the latest, epoch milliseconds."""
+    """Reports that the device's inbox is being sent. `until_ms` is the latest end, in epoch milliseconds."""
 
     def __init__(self, until_ms: int) -> None:
         super().__init__(until_ms)
@@ -72,9 +73,10 @@ class DrainUnderWay(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """`first_of_day`: no socket of the account's devices was opened earlier on the day of this one, in UTC; one of a
-    device that is gone since is not known any more. `standing` as it is in force. `draining`: the inbox is being sent
-    already.
+    """Holds the result of `connect`. `standing` is in force, or None. `draining`: the inbox is being sent already.
+
+    `first_of_day`: no other socket of the account was opened earlier on this socket's day in UTC, as far as known:
+    devices that were removed since do not count.
     """
 
     epoch: int
@@ -90,12 +92,14 @@ class RoutingStore:
     table: str
 
     def read(self, account: AccountId, *, now_seconds: int) -> Routes | None:
-        """A consistent read: sees every `connect` and `disconnect` that returned before it began."""
+        """Return the routing of an account by a consistent read, which sees every `connect` and `disconnect`
+        before it.
+        """
         answer = self.client.get_item(TableName=self.table, Key={Row.ACCOUNT: {"B": account}}, ConsistentRead=True)
         return routes(answer["Item"], now_seconds=now_seconds) if "Item" in answer else None
 
     def read_many(self, accounts: Sequence[AccountId], *, now_seconds: int) -> dict[AccountId, Routes]:
-        """Those of any number that there are, by consistent reads of 100."""
+        """Return the routing of those of any number of accounts that exist, by consistent reads of 100."""
         keys = [{Row.ACCOUNT: {"B": account}} for account in dict.fromkeys(accounts)]
         found: list[Item] = []
         for start in range(0, len(keys), _BATCH_KEYS):
@@ -127,7 +131,7 @@ class RoutingStore:
         return int(_entry_of(attributes, principal)[Row.SOCKETS]["N"])
 
     def connect(self, principal: Principal, connection: ConnectionId, *, now_seconds: int) -> Connected:
-        """Make `connection` the device's live socket and count its epoch up.
+        """Make `connection` the device's live socket and increase its epoch.
 
         Raises DeviceGone, AccountSuspended, or SocketSuperseded if a socket with a higher number came first.
         """
@@ -173,10 +177,10 @@ class RoutingStore:
         )
 
     def begin_drain(self, principal: Principal, connection: ConnectionId, *, now_ms: int) -> int:
-        """Take the device's inbox, which one drain at a time sends, and return until when: pass it to `end_drain`.
+        """Reserve the device's inbox for one drain at a time. Return the end of the lease: pass it to `end_drain`.
 
-        A frame proves that its socket is alive. So the live socket is made so again if a post that was answered by
-        mistake, or a late `$disconnect`, had it forgotten. Raises DeviceGone, AccountSuspended, HelloMissing,
+        A frame proves that its socket is alive. The live socket is therefore registered again if a wrong answer to a
+        post, or a late `$disconnect`, had removed it. Raises DeviceGone, AccountSuspended, HelloMissing,
         SocketSuperseded or DrainUnderWay.
         """
         until_ms = now_ms + DRAIN_LEASE_MS
@@ -212,7 +216,7 @@ class RoutingStore:
         return until_ms
 
     def end_drain(self, principal: Principal, until_ms: int) -> None:
-        """Let the next drain begin, unless this one took so long that another has begun."""
+        """Release the inbox, unless this drain took so long that another has begun."""
         draining = f"{_ENTRY}.{Row.DRAINING_UNTIL_MS}"
         try:
             self._update(
@@ -235,7 +239,7 @@ class RoutingStore:
         )
 
     def disconnect(self, address: DeviceAddress, connection: ConnectionId, *, now_seconds: int) -> bool:
-        """Forget `connection` if it is still the device's live socket, last seen now; False if it is not."""
+        """Remove `connection` if it is still the device's live socket, last seen now. Return False if it is not."""
         return self._update_if(
             address,
             (
@@ -247,9 +251,9 @@ class RoutingStore:
         )
 
     def rotate_seal_key(self, address: DeviceAddress, registration: RegistrationId, key: SealKey) -> bool:
-        """Put a newer seal key in place; the key that is in place already may be put again.
+        """Replace the seal key by a newer one. The current key may be stored again.
 
-        False if another key has this number or a higher one, or if the device is gone.
+        Return False if another key has this number or a higher one, or if the device is gone.
         """
         return self._update_if(
             address,
@@ -290,10 +294,10 @@ class RoutingStore:
         )
         return answer.get("Attributes", {})
 
-    # Parts of the directory's transactions: a device enters directory and routing together or not at all.
+    # Parts of the directory's transactions: a device enters directory and routing together or not at all
 
     def replacing(self, device: Device, seal_key: SealKey) -> Put:
-        """The account's only device from now on; the account has no standing."""
+        """Make the device the account's only one, without a standing."""
         return Put(
             self.table,
             {
@@ -303,7 +307,7 @@ class RoutingStore:
         )
 
     def standing(self, account: AccountId, standing: Standing | None) -> Update:
-        """What senders and groups go by from now on. Fails for an account without a routing item."""
+        """Set the standing that senders and groups read from now on. The condition fails without a routing item."""
         change, values = f"REMOVE {Row.STANDING}", {}
         if standing:
             change, values = f"SET {Row.STANDING} = :standing", {":standing": standing_attribute(standing)}
@@ -311,7 +315,7 @@ class RoutingStore:
         return Update(self.table, {Row.ACCOUNT: {"B": account}}, change, condition=there, values=values)
 
     def removing(self, device: Device) -> Update:
-        """From then on `connect` refuses the device, `send` refuses its frames, and nothing more is sealed to it."""
+        """Remove a device: `connect` and `send` refuse it from then on, and nothing more is sealed to it."""
         return Update(
             self.table,
             {Row.ACCOUNT: {"B": device.account}},
@@ -322,7 +326,7 @@ class RoutingStore:
         )
 
     def emptying(self, account: AccountId) -> Update:
-        """As `removing`, of all devices at once. Fails for an account without a routing item."""
+        """Remove all devices, like `removing`. The condition fails for an account without a routing item."""
         return Update(
             self.table,
             {Row.ACCOUNT: {"B": account}},
@@ -396,7 +400,7 @@ def _live_connection(entry: Mapping[str, Any], now_seconds: int) -> ConnectionId
 
 
 def _last_seen(entry: Mapping[str, Any]) -> int | None:
-    """Of a socket whose end nobody has told of, it is known only when it began."""
+    """Return when a device was last seen. If nobody has reported the end of a socket, only its beginning is known."""
     times = [int(entry[Row.LAST_SEEN]["N"])] if Row.LAST_SEEN in entry else []
     if Row.CONNECTED_AT_MS in entry:
         times.append(int(entry[Row.CONNECTED_AT_MS]["N"]) // 1000)
@@ -404,7 +408,7 @@ def _last_seen(entry: Mapping[str, Any]) -> int | None:
 
 
 def routes(item: Item, *, now_seconds: int) -> Routes:
-    """Read a routing item; a socket whose time is over counts as absent, and so does a standing."""
+    """Read a routing item. Expired sockets and an expired standing count as absent."""
     account = AccountId(item[Row.ACCOUNT]["B"])
     devices = {}
     for number, attribute in item[Row.DEVICES]["M"].items():

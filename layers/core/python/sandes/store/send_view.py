@@ -1,4 +1,4 @@
-"""All that a send needs to know, in one round trip over three tables."""
+"""Reads everything that a send needs, in one round trip over three tables."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from sandes.store.schema import RoutingRow
 
 @dataclass(frozen=True, slots=True)
 class SendFacts:
-    """`sender` and `recipient` are None for accounts that do not exist. `bucket_full_at_ms` is 0 for a full bucket
-    of the sender, `inbox_full_at_ms` for that of what is written to the recipient.
+    """Holds the facts for a send. `sender` and `recipient` are None if the account does not exist.
 
-    `invited`: the recipient has invited the sender. `has_invited`: the other way round, and need not be renewed yet.
+    `bucket_full_at_ms` is that of the sender and `inbox_full_at_ms` that of messages to the recipient; 0 is a full
+    bucket. `invited`: the recipient has invited the sender. `has_invited`: the sender has invited the recipient, and
+    need not renew the invitation yet.
     """
 
     sender: Routes | None
@@ -35,7 +36,7 @@ INVITED_SECONDS = 90 * 86_400
 """How long a citizen may write to an official who has written to them."""
 
 INVITED_AGAIN_BEFORE_SECONDS = 80 * 86_400
-"""A message renews its invitation if less than this is left: at most one write in ten days for two people."""
+"""A message renews an invitation that has less time left. Two people therefore cause at most one write in ten days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,9 @@ class SendView:
     ) -> SendFacts:
         """Read the devices of sender and recipient, their blocks and invitations, and the buckets.
 
-        All but the bucket are read consistently: a verification that has just ended opens nothing any more, and the
-        receipt for a first message comes milliseconds after what allows it.
-        With `inbox_limit`, the bucket of what is written to the recipient is read, too. The same keys are asked for
-        whatever the recipient: how long it takes tells nothing about them.
+        Everything but the buckets is read consistently, so that an ended verification permits nothing, and the receipt
+        for a first message, which comes milliseconds later, is permitted. With `inbox_limit`, the bucket of messages to
+        the recipient is read too. The keys are the same for every recipient, so that the duration reveals nothing.
         """
         accounts = list(dict.fromkeys((sender.account, recipient)))
         buckets = [limit_key(str(sender), limit)]

@@ -1,4 +1,4 @@
-"""How a standing is written: the same attribute in the routing and in the directory table."""
+"""The attribute of a standing, the same in the routing and in the directory table."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def standing_attribute(standing: Standing) -> dict[str, Any]:
 
 
 def read_standing(attribute: Mapping[str, Any] | None) -> Standing | None:
-    """The standing as it was written, whether or not it is still in force; None where there is none."""
+    """Read a standing, whether or not it is still in force. Return None if there is none."""
     if attribute is None:
         return None
     fields = attribute["M"]

@@ -1,6 +1,6 @@
 """The statistics table: counts by scope and period, added up from the streams of other tables, each batch once.
 
-No Scan, here or elsewhere: a question is one query of one scope.
+It needs no Scan: a report is one query of one scope.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from sandes.store.transaction import Put, Update, transact, write_if
 TALLY_PREFIX = "T#"
 TALLY_KEEP_SECONDS = 2 * 86_400
 MARK_KEEP_SECONDS = 2 * 86_400
-"""Longer than a stream keeps what a batch is made of: 24 hours."""
+"""How long marks are kept. A stream keeps its records for 24 hours."""
 
 QUEUES = "queues"
 QUEUES_KEEP_SECONDS = 3600
 
 ROWS_AT_ONCE = 99
-"""Of one transaction, which DynamoDB limits to a hundred operations: the mark is one."""
+"""The rows of one transaction, which has at most a hundred operations. One of them is the mark."""
 
 _ONLY = "0"
 _STEPS: tuple[Step, ...] = ("hour", "day")
@@ -49,10 +49,10 @@ class StatisticsStore:
     table: str
 
     def add_once(self, batch: Batch, counts: Mapping[Counted, int], *, now_seconds: int) -> bool:
-        """Add to hours and days, unless that was done for this batch before; whether it was done now.
+        """Add counts to hours and days, unless this batch was added before. Return whether it was added now.
 
-        Rows in order, 99 a transaction, each with a mark of its own: a batch that ended half way goes on where it was.
-        Raises StoreUnavailable.
+        The rows are added in order, 99 in each transaction with a mark of its own, so that an interrupted batch
+        continues. Raises StoreUnavailable.
         """
         rows: dict[tuple[str, str], Counter[str]] = {}
         for counted, times in counts.items():
@@ -90,7 +90,7 @@ class StatisticsStore:
         )
 
     def read(self, scope: str, first: str, last: str) -> dict[str, dict[str, int]]:
-        """Counts by period, from `first` to `last`, both included; periods without any are left out."""
+        """Return the counts by period from `first` to `last`, both included. Periods without counts are left out."""
         found: dict[str, dict[str, int]] = {}
         start: dict[str, Any] = {}
         while True:
@@ -110,7 +110,7 @@ class StatisticsStore:
                 return found
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
-    # What functions have counted themselves, to be added up from the stream.
+    # Counts that functions have made themselves, to be added up from the stream
 
     def put_tally(
         self,
@@ -119,9 +119,9 @@ class StatisticsStore:
         now_seconds: int,
         name: str | None = None,
     ) -> None:
-        """Write counts by organisation, hour since the epoch and counter as one row, whatever it holds.
+        """Write counts by organisation, hour since the epoch and counter as one row.
 
-        A repetition after StoreUnavailable gives the same `name`, so that a write which had taken effect counts once.
+        A repetition after StoreUnavailable uses the same `name`, so that a write that had taken effect counts once.
         """
         entries = [
             [id_text(organisation) if organisation else None, hour, counter, times]
@@ -139,10 +139,10 @@ class StatisticsStore:
         except (ClientError, BotoCoreError) as error:
             raise StoreUnavailable from error
 
-    # How deep the queues are.
+    # Lengths of the queues
 
     def put_depths(self, depths: Sequence[Depth], *, now_ms: int) -> None:
-        """In place of what was known before."""
+        """Replace the lengths of the queues."""
         numbers = {
             f"{Row.COUNT}{depth.queue}": {"L": [{"N": str(depth.waiting)}, {"N": str(depth.failed)}]}
             for depth in depths
@@ -158,7 +158,7 @@ class StatisticsStore:
         )
 
     def depths(self, *, now_seconds: int) -> tuple[list[Depth], int | None]:
-        """By name, and when they were looked at, epoch milliseconds; None if that is over an hour ago."""
+        """Return the lengths by name, and when they were measured, in epoch milliseconds; None after an hour."""
         item = self.client.get_item(TableName=self.table, Key=_key(QUEUES, _ONLY)).get("Item")
         if item is None or int(item[Row.EXPIRES_AT]["N"]) <= now_seconds:
             return [], None

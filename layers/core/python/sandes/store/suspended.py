@@ -1,4 +1,4 @@
-"""How a suspension is written with an account."""
+"""The attribute of a suspension in an account's row."""
 
 from __future__ import annotations
 

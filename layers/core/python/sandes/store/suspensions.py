@@ -1,6 +1,6 @@
-"""What is done to an account from outside: suspending it, unlinking all its devices.
+"""Suspends accounts and unlinks all their devices, for administrators.
 
-A suspension stands with the account, for whoever checks a token, and in the routing item, for whoever handles a frame.
+A suspension is written to the account, for the check of tokens, and to the routing item, for the handling of frames.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sandes.store.transaction import Check, Delete, Operation, Update, Writer, w
 
 
 class SuspensionRaced(Exception):
-    """The account, its verification or its suspension have changed since they were read: read again."""
+    """Reports that the account, its verification or its suspension has changed since it was read. Read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class SuspensionStore:
     writer: Writer | None = None
 
     def suspend(self, account: AccountId, suspension: Suspension, *, beside: Sequence[Operation] = ()) -> None:
-        """From then on its tokens and frames are refused. `beside`: conditions of the same transaction.
+        """Suspend an account: its tokens and frames are refused. `beside` are conditions of the same transaction.
 
         Raises SuspensionRaced, also if it is suspended already.
         """
@@ -47,9 +47,9 @@ class SuspensionStore:
         )
 
     def resume(self, account: AccountId, suspension: Suspension, *, beside: Sequence[Operation] = ()) -> None:
-        """End this suspension. `beside`: conditions of the same transaction.
+        """End this suspension. `beside` are conditions of the same transaction.
 
-        Raises SuspensionRaced, also if it is not the one in force.
+        Raises SuspensionRaced, also if another suspension is in force.
         """
         self._write(
             self._account_row(
@@ -63,9 +63,9 @@ class SuspensionStore:
         )
 
     def unlink_all(self, account: Account, *, now_seconds: int, beside: Sequence[Operation] = ()) -> None:
-        """Take all devices out of directory and routing, those too that were linked meanwhile.
+        """Remove all devices from directory and routing, also those that were linked meanwhile.
 
-        `beside`: conditions of the same transaction. Raises SuspensionRaced.
+        `beside` are conditions of the same transaction. Raises SuspensionRaced.
         """
         last = Check(
             self.directory_table,

@@ -1,4 +1,4 @@
-"""Templates of apps in the directory table: every version, and the newest once more without its number."""
+"""Templates of apps in the directory table: every version, and a copy of the newest without its number."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TEMPLATE_PREFIX = "T#"
 
 
 def template_key(app: AppId, name: str, version: int | None) -> dict[str, Any]:
-    """The newest version, or one by its number."""
+    """Build the key of the newest version, or of the one with this number."""
     numbered = "" if version is None else f"#{version:05}"
     return {
         DirectoryRow.PARTITION: {"S": f"APP#{app_text(app)}"},
@@ -33,7 +33,7 @@ def is_template(item: Item) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TemplateStore:
-    """Read templates and add versions. AppStore inherits this."""
+    """Reads templates and adds versions. AppStore inherits from it."""
 
     client: Client
     table: str
@@ -42,7 +42,7 @@ class TemplateStore:
     def _page(
         self, key: dict[str, Any], prefix: str, after: str | None, limit: int, *, forward: bool = True
     ) -> tuple[list[Item], str | None]:
-        """Read a page of the rows whose sort keys begin with `prefix`, and tell where the next page begins."""
+        """Return a page of the rows whose sort keys begin with `prefix`, and the start of the next page."""
         partition = key[DirectoryRow.PARTITION]
         start: dict[str, Any] = {}
         if after:
@@ -62,7 +62,7 @@ class TemplateStore:
         return write_if(self.client, self.writer, operations)
 
     def add_template(self, template: Template, *, previous: int) -> bool:
-        """Make it the newest version; False if the newest one is not `previous` (0 for none) any more."""
+        """Store the newest version. Return False if the newest one is no longer `previous` (0 for none)."""
         item = _template_item(template)
         absent = f"attribute_not_exists({DirectoryRow.PARTITION})"
         newest = Put(self.table, template_key(template.app, template.name, None) | item, condition=absent)
@@ -78,14 +78,16 @@ class TemplateStore:
         return read_template(app, answer["Item"]) if "Item" in answer else None
 
     def templates_page(self, app: AppId, *, after: str | None = None, limit: int) -> tuple[list[Template], str | None]:
-        """The newest version of each, by name; a page may hold fewer than `limit`, even none. One query."""
+        """Return the newest version of each template, by name. A page can have fewer than `limit`, even none. One
+        query.
+        """
         items, last = self._page(app_key(app), _TEMPLATE_PREFIX, after, limit)
         return [read_template(app, item) for item in items if not _is_numbered(item)], last
 
     def template_versions(
         self, app: AppId, name: str, *, after: str | None = None, limit: int
     ) -> tuple[list[Template], str | None]:
-        """The newest first. One query."""
+        """Return the versions of a template, the newest first. One query."""
         items, last = self._page(app_key(app), f"{_TEMPLATE_PREFIX}{name}#", after, limit, forward=False)
         return [read_template(app, item) for item in items], last
 

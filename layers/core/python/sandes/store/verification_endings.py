@@ -1,6 +1,6 @@
-"""When memberships end that came of a verification: a row each, which the sweep reads by an index.
+"""Planned ends of memberships that depend on a verification: one row each, which the sweep reads by an index.
 
-schema.EndingRow has the fields of the row.
+schema.EndingRow has the attributes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SHARDS = 16
 
 @dataclass(frozen=True, slots=True)
 class EndingStore:
-    """Read and change when memberships end. This is upkeep, which goes past a writer."""
+    """Reads and changes planned ends of memberships. It is upkeep, which does not use a writer."""
 
     client: Client
     table: str
@@ -38,7 +38,9 @@ class EndingStore:
         return Put(self.table, item)
 
     def due(self, *, now_seconds: int, first_shard: int = 0) -> Iterator[list[Ending]]:
-        """Pages of what is due, however long since. From an index, so what has just changed may be among it."""
+        """Yield pages of due rows, however old. They come from an index, which may still have rows that have just
+        changed.
+        """
         for number in range(SHARDS):
             shard = (first_shard + number) % SHARDS
             start: dict[str, Any] = {}
@@ -57,7 +59,7 @@ class EndingStore:
                 start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def postpone(self, ending: Ending, *, until: int) -> bool:
-        """Not due before `until`, epoch seconds; False if it has changed since it was read."""
+        """Postpone a row until `until` (epoch seconds). Return False if it has changed since it was read."""
         postponed = Update(
             self.table,
             ending_key(ending.account, ending.organisation),
@@ -72,13 +74,15 @@ class EndingStore:
         return write_if(self.client, None, [postponed])
 
     def done(self, account: AccountId, organisation: OrganisationId, version: int) -> bool:
-        """All memberships have ended that came of the verification; False if it was made or ended anew meanwhile."""
+        """Remove the row after all memberships have ended. Return False if the verification was made or ended again
+        meanwhile.
+        """
         key, read = ending_key(account, organisation), {":version": {"N": str(version)}}
         ended = Delete(self.table, key, condition=f"{EndingRow.VERSION} = :version", values=read)
         return write_if(self.client, None, [ended])
 
     def is_ending(self, account: AccountId, organisation: OrganisationId) -> bool:
-        """Whether memberships may be left that came of the organisation's word, by a consistent read."""
+        """Tell whether memberships that depend on the organisation may be left, by a consistent read."""
         key = ending_key(account, organisation)
         return "Item" in self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
 

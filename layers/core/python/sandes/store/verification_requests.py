@@ -1,4 +1,4 @@
-"""Requests to be verified, with the account and in the organisation's lists (schema.VerificationRequestRow)."""
+"""Verification requests, with the account and in the organisation's lists (schema.VerificationRequestRow)."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class VerificationRequestStore:
     table: str
 
     def read(self, account: AccountId, organisation: OrganisationId, *, now_seconds: int) -> VerificationRequest | None:
-        """The last one, by a consistent read."""
+        """Return the last request by a consistent read."""
         key = request_key(account, organisation)
         answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
         found = read_request(answer["Item"]) if "Item" in answer else None
         return found if found and found.vanishes_at > now_seconds else None
 
     def of_account(self, account: AccountId, *, now_seconds: int) -> list[VerificationRequest]:
-        """The last one to each organisation. One query."""
+        """Return the last request to each organisation. One query."""
         answer = self.client.query(
             TableName=self.table,
             KeyConditionExpression=f"{DirectoryRow.PARTITION} = :of AND begins_with({DirectoryRow.SORT}, :own)",
@@ -69,8 +69,10 @@ class VerificationRequestStore:
         limit: int,
         now_seconds: int,
     ) -> tuple[list[VerificationRequest], str | None]:
-        """Those to an organisation in the order of their units' ids, the oldest first within one, and where the next
-        page begins. One query.
+        """Return requests to an organisation, sorted by unit id and then age, the oldest first, and the next page's
+        start.
+
+        One query.
         """
         partition = organisation_key(organisation)[DirectoryRow.PARTITION]
         start: dict[str, Any] = {}
@@ -88,20 +90,20 @@ class VerificationRequestStore:
         return found, more[DirectoryRow.SORT]["S"] if more else None
 
     def open(self, request: VerificationRequest, *, previous: VerificationRequest | None) -> None:
-        """In the place of `previous`, the one that was read. Raises ConditionFailed if it is no longer that."""
+        """Store a request in place of `previous`, the one that was read. Raises ConditionFailed if that has changed."""
         transact(self.client, self.opening(request, previous=previous))
 
     def withdraw(self, request: VerificationRequest) -> None:
-        """Raises ConditionFailed if it is not open any more."""
+        """Withdraw a request. Raises ConditionFailed if it is no longer open."""
         delete = Delete(self.table, _own_key(request), **_still_open(request))
         transact(self.client, [delete, self._unlisted(request)])
 
-    # Parts of transactions.
+    # Parts of transactions
 
     def opening(self, request: VerificationRequest, *, previous: VerificationRequest | None) -> list[Operation]:
-        """For a person who asks, and for a number that an import has named, when it is registered.
+        """Store a request of a person, or of a number that an import has named, at its registration.
 
-        Fails if there is another one than `previous`, or if that has been decided meanwhile.
+        The condition fails if there is another request than `previous`, or if that has been decided meanwhile.
         """
         free = f"attribute_not_exists({DirectoryRow.PARTITION}) OR {DirectoryRow.VANISHES_AT} <= :now"
         condition: When = {"condition": free, "values": {":now": {"N": str(request.requested_at)}}}
@@ -123,7 +125,7 @@ class VerificationRequestStore:
         now_seconds: int,
         reason: str | None = None,
     ) -> Sequence[Operation]:
-        """Fails unless it is open, and for one to be verified unless its device is there."""
+        """Decide a request. The condition fails unless it is open and, to verify it, its device exists."""
         decided = replace(request, decision=decision, decided_at=now_seconds, reason=reason)
         vanishes = {DirectoryRow.VANISHES_AT: {"N": str(decided.vanishes_at)}}
         item = _own_key(request) | _attributes(decided) | vanishes

@@ -1,4 +1,4 @@
-"""The row of a verification: how it is named, written and read."""
+"""The row of a verification: key, writing and reading."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _salts(packed: bytes) -> Sequence[bytes]:
 
 
 def verification_item(verification: Verification) -> dict[str, Any]:
-    """The whole row, key included."""
+    """Build the whole row with its key."""
     attestation = verification.attestation
     item = verification_key(verification.account) | {
         Row.ORGANISATION: {"B": verification.organisation},

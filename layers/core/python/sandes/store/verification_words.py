@@ -1,4 +1,4 @@
-"""The search index of officials: the words that each is found by."""
+"""The search index of officials: the words by which each is found."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from sandes.store.transaction import Delete, Operation, Put
 
 
 def word_partition(organisation: OrganisationId) -> dict[str, Any]:
-    """Of the search index of an organisation's officials."""
+    """Return the partition of the search index of an organisation's officials."""
     return {"S": f"S#{id_text(organisation)}"}
 
 
 def word_sorts(account: AccountId, *, name: str, post: str) -> tuple[str, ...]:
-    """Sort keys in the search index: `word#n#account` for words of the name, `word#p#account` for those of the post."""
+    """Return the sort keys in the index: `word#n#account` for words of the name, `word#p#account` for those of the
+    post.
+    """
     return tuple(
         f"{word}#{letter}#{account_text(account)}"
         for letter, text in (("n", name), ("p", post))
@@ -26,7 +28,7 @@ def word_sorts(account: AccountId, *, name: str, post: str) -> tuple[str, ...]:
 
 
 def changed_words(table: str, new: Verification, previous: Verification | None) -> list[Operation]:
-    """The rows of the search index that are not there yet, and those that are there no longer."""
+    """Build the puts of missing rows of the search index, and the deletes of outdated ones."""
 
     def keys(of: Verification | None) -> set[tuple[OrganisationId, str]]:
         return {(of.organisation, word) for word in of.words} if of else set()

@@ -1,9 +1,9 @@
-"""Verifications in the directory table, with everything that follows from one: each change is one transaction.
+"""Verifications in the directory table, with everything that depends on them. Each change is one transaction.
 
-A verification's row stands with its account, and moves its version on with every change, on the condition that it is
-still the one that was read. With it change: the standing in account and routing item, the count of officials in the
-unit, the words that officials are found by, the entry in the list of officials (schema.OfficialRow), and the row by
-which the sweep ends memberships (schema.EndingRow).
+A verification's row is with its account. Every change raises its version, on condition that it is still the one that
+was read. With it change the standing in account and routing item, the count of officials in the unit, the words by
+which officials are found, the entry in the list of officials (schema.OfficialRow), and the row that plans the end of
+memberships (schema.EndingRow).
 """
 
 from __future__ import annotations
@@ -35,41 +35,41 @@ _KEYS = {DirectoryRow.PARTITION: {"S": "K#attestation"}, DirectoryRow.SORT: {"S"
 
 
 class VerificationRaced(Exception):
-    """Account, verification or unit have changed since they were read, or are gone: read again and decide anew."""
+    """Reports that account, verification or unit has changed or is gone. Read again and repeat the decision."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationStore(EndingStore):
     routing: RoutingStore
     writer: Writer | None = None
-    """For what is put and ended; not for the upkeep of what is due, nor for the published key."""
+    """Writes the changes of verifications, but not the upkeep of due rows or the published keys."""
 
     @property
     def organisations(self) -> OrganisationStore:
         return OrganisationStore(self.client, self.table, self.writer)
 
     def read(self, account: AccountId) -> Verification | None:
-        """The account's verification, or its last one, by a consistent read."""
+        """Return the account's current or last verification by a consistent read."""
         answer = self.client.get_item(TableName=self.table, Key=verification_key(account), ConsistentRead=True)
         return read_verification(answer["Item"]) if "Item" in answer else None
 
     def read_many(self, accounts: Sequence[AccountId]) -> dict[AccountId, Verification]:
-        """Those of any number of accounts that have one, or had, by consistent reads of 100."""
+        """Return the current or last verifications of any number of accounts, by consistent reads of 100."""
         items = batch_get_many(self.client, self.table, [verification_key(account) for account in accounts])
         return {one.account: one for one in map(read_verification, items)}
 
     def put(self, new: Verification, *, previous: Verification | None, phone_indexes: Sequence[str]) -> None:
-        """In place of `previous`, which is of the same organisation, has ended, or is over. Of another organisation,
-        the memberships that came of it must have ended too.
+        """Store a verification in place of `previous`, which is of the same organisation, has ended, or has expired.
 
-        `phone_indexes`: the pseudonyms of a number that must still be the account's. Raises VerificationRaced.
+        If `previous` is of another organisation, its memberships must have ended too. `phone_indexes` are the
+        pseudonyms of a number that must still be the account's. Raises VerificationRaced.
         """
         self._transact(*self.putting(new, previous=previous, phone_indexes=phone_indexes))
 
     def putting(
         self, new: Verification, *, previous: Verification | None, phone_indexes: Sequence[str]
     ) -> list[Operation]:
-        """The parts of a transaction that do as `put` does."""
+        """Build the parts of a transaction for `put`."""
         numbers = {f":phone{at}": {"S": index} for at, index in enumerate(phone_indexes)}
         return [
             self._stored(new, previous),
@@ -89,12 +89,14 @@ class VerificationStore(EndingStore):
         ]
 
     def hide(self, verification: Verification, hidden: Mapping[Field, Audience]) -> None:
-        """Show each field to these at most, and the others as to everybody. Raises VerificationRaced."""
+        """Set the widest audience of each field, and remove all others. Raises VerificationRaced."""
         changed = replace(verification, hidden=hidden, version=verification.version + 1)
         self._transact(self._stored(changed, verification), self._due(changed, at=changed.expires_at))
 
     def end(self, verification: Verification, how: End, *, reason: str | None = None, now_seconds: int) -> None:
-        """End one that has not been ended; what it gave is gone at once. Raises VerificationRaced."""
+        """End a verification that has not been ended, and with it the standing immediately. Raises
+        VerificationRaced.
+        """
         self._transact(*self.ending_whole(verification, how, reason=reason, now_seconds=now_seconds))
 
     def ending_whole(
@@ -106,7 +108,7 @@ class VerificationStore(EndingStore):
         now_seconds: int,
         origin: Origin | None = None,
     ) -> list[Operation]:
-        """The parts of a transaction that do as `end` does."""
+        """Build the parts of a transaction for `end`."""
         return [
             Update(
                 self.table,
@@ -127,7 +129,9 @@ class VerificationStore(EndingStore):
         now_seconds: int,
         origin: Origin | None = None,
     ) -> list[Operation]:
-        """The parts of a transaction that end a verification, but for the standing in account and routing item."""
+        """Build the parts of a transaction that end a verification, without the standing in account and routing
+        item.
+        """
         ended = replace(
             verification,
             ended=how,
@@ -146,7 +150,7 @@ class VerificationStore(EndingStore):
         ]
 
     def unchanged(self, account: AccountId, verification: Verification | None) -> Check:
-        """Part of a transaction: fails if the account's verification has changed since it was read."""
+        """Check a verification. The condition fails if it has changed since it was read."""
         return Check(self.table, verification_key(account), **_as_read(verification))
 
     def _stored(self, new: Verification, previous: Verification | None) -> Put:
@@ -163,7 +167,7 @@ class VerificationStore(EndingStore):
         return [check]
 
     def _entered(self, new: Verification, previous: Verification | None) -> list[Operation]:
-        """In the list of the unit's officials, and no longer in that of another."""
+        """Build the entry in the list of the unit's officials, and the removal from that of another unit."""
         item = _official_key(new) | {
             OfficialRow.NAME: {"S": new.name},
             OfficialRow.POST: {"S": new.post},
@@ -193,9 +197,9 @@ class VerificationStore(EndingStore):
     def officials(
         self, organisation: OrganisationId, *, unit: UnitId | None = None, after: str | None = None, limit: int
     ) -> tuple[list[Official], str | None]:
-        """Read officials of an organisation, by unit, or of one very unit, and tell where the next page begins.
+        """Return officials of an organisation, by unit, or of one unit, and the start of the next page.
 
-        One query. Officials whose time is over are among them until the sweep has come by.
+        One query. Officials whose verification has expired are included until the sweep has processed them.
         """
         partition = organisation_key(organisation)[DirectoryRow.PARTITION]
         prefix = _OFFICIAL_PREFIX + (f"{id_text(unit)}#" if unit else "")
@@ -212,10 +216,10 @@ class VerificationStore(EndingStore):
         more = answer.get("LastEvaluatedKey")
         return [_official(item) for item in answer["Items"]], more[DirectoryRow.SORT]["S"] if more else None
 
-    # The keys that attestations are checked with.
+    # The keys that verify attestations
 
     def attestation_keys(self) -> Introductions | None:
-        """What clients are told of the keys, by a consistent read; None before anything was signed."""
+        """Return what clients learn about the keys, by a consistent read, or None before the first signature."""
         row = self.client.get_item(TableName=self.table, Key=_KEYS, ConsistentRead=True).get("Item")
         if row is None:
             return None
@@ -223,7 +227,7 @@ class VerificationStore(EndingStore):
         return Introductions(entries, int(row[AttestationKeysRow.OLDEST]["N"]))
 
     def publish_attestation_keys(self, told: Introductions, *, previous: Introductions | None) -> bool:
-        """Write in the place of `previous`, what was read. Return False if it has changed since."""
+        """Replace `previous`, the keys that were read. Return False if they have changed since."""
         item = _KEYS | _keys_row(told)
         if previous is None:
             new = Put(self.table, item, condition=f"attribute_not_exists({DirectoryRow.PARTITION})")
@@ -246,7 +250,7 @@ def _keys_row(told: Introductions) -> dict[str, Any]:
 
 
 def _as_read(verification: Verification | None) -> When:
-    """The condition that the row is still the one read, or still not there."""
+    """Return the condition that the row has not changed since it was read, or is still absent."""
     if verification is None:
         return {"condition": f"attribute_not_exists({DirectoryRow.PARTITION})"}
     return {

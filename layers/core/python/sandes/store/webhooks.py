@@ -1,4 +1,4 @@
-"""Deliveries to webhooks in the deliveries table, and what a delivery needs to know, in one round trip."""
+"""Deliveries to webhooks in the deliveries table, and one round trip that reads what a delivery needs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class WebhookStore:
     def read(
         self, app: AppId, event: str, webhook: str, *, test: bool, now_seconds: int
     ) -> tuple[App | None, AppEvent | None, WebhookDelivery | None]:
-        """The app, one of its events, and what became of that at one webhook: in one consistent read."""
+        """Return the app, one of its events, and its delivery to one webhook, with one consistent read."""
         keys = [event_key(app, event, test=test), webhook_delivery_key(app, webhook, event, test=test)]
         found = batch_get(
             self.apps.client,
@@ -44,9 +44,9 @@ class WebhookStore:
         )
 
     def note(self, delivery: WebhookDelivery) -> bool:
-        """Write down how an attempt went; False if a later attempt or run is there already.
+        """Record the result of an attempt. Return False if a later attempt or run is recorded already.
 
-        That it was delivered is written down whatever other attempts of the same run have said.
+        A successful delivery is recorded whatever other attempts of the same run have recorded.
         """
         condition = f"attribute_not_exists({Row.PARTITION}) OR ({Row.RUN} = :run"
         values: dict[str, Any] = {":run": {"N": str(delivery.run)}}
@@ -57,7 +57,9 @@ class WebhookStore:
         return write_if(self.deliveries.client, None, [noted])
 
     def restarting(self, old: WebhookDelivery | None, new: WebhookDelivery) -> Put:
-        """Part of a transaction: a new run takes the place of what was read, or the condition fails."""
+        """Build the part of a transaction that starts a new run. The condition fails if the delivery has changed since
+        the read.
+        """
         if old is None:
             return Put(self.deliveries.table, _item(new), condition=f"attribute_not_exists({Row.PARTITION})")
         read = {":run": {"N": str(old.run)}}
@@ -66,7 +68,7 @@ class WebhookStore:
     def pages(
         self, app: AppId, webhook: str, *, test: bool, before: str | None, limit: int, now_seconds: int
     ) -> Iterator[tuple[list[WebhookDelivery], str | None]]:
-        """Newest events first, from `before` on (exclusive): pages with the event id to go on from."""
+        """Yield pages, the newest events first, from before `before`, with the event id to continue from."""
         for items, last in self.deliveries.webhook_rows(app, webhook, test=test, before=before, limit=limit):
             yield [row for item in items if (row := _live(app, webhook, item, now_seconds, test=test))], last
 

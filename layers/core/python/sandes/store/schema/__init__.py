@@ -1,6 +1,7 @@
-"""The tables and their attribute names: readable here, short on disk. infra/ and the tests build tables from this.
+"""The tables and their attribute names, readable here and short on disk. infra/ and the tests build tables from them.
 
-One table per lifecycle, because time to live, backup and permissions differ by it (docs/adr/0002)."""
+Each lifecycle has a table, because time to live, backup and permissions depend on it (docs/adr/0002).
+"""
 
 from __future__ import annotations
 

@@ -6,15 +6,15 @@ from sandes.store.schema.table import Index, Key, Table
 
 
 class AuditRow:
-    """An entry of an organisation's audit chain (docs/adr/0025). Put and read, never changed or deleted.
+    """An entry of an organisation's audit chain (docs/adr/0025). It is put and read, never changed or deleted.
 
-    Which chains there are stands in the partition CHAINS, by organisation as a number: written with the first entry.
+    The partition CHAINS lists the chains, by organisation as a number. It is written with the first entry.
     """
 
     CHAIN = "c"  # S
     SEQ = "n"  # N from 1 without gaps
     AT_MS = "t"  # N epoch milliseconds, rises with SEQ
-    STATEMENT = "e"  # S what is signed
+    STATEMENT = "e"  # S the signed bytes
     SIGNATURE = "f"  # B 64
     BODY = "b"  # S
 

@@ -8,7 +8,9 @@ from sandes.store.schema.table import Key, Table
 
 
 class CodeKind(StrEnum):
-    """The kinds of rows in the codes table. Each key begins with its kind, so an id of one kind never finds another."""
+    """Lists the kinds of rows in the codes table. Each key begins with its kind, so that an id never finds another
+    kind.
+    """
 
     REGISTRATION = "R"  # codes of registrations and changes of number
     LINK = "L"
@@ -16,7 +18,7 @@ class CodeKind(StrEnum):
 
 
 class CodeRow:
-    """Challenges: codes sent by SMS and link secrets, as keyed hashes only."""
+    """Challenges: codes sent by SMS and link secrets, only as keyed hashes."""
 
     ID = "i"  # S kind and id, see store/codes.py
     PURPOSE = "u"  # S
@@ -28,18 +30,18 @@ class CodeRow:
     CODE_EXPIRES_AT = "e"  # N epoch seconds
     RESEND_AFTER = "y"  # N epoch seconds
     STATE = "z"  # S pending or used
-    USED_BY = "w"  # B identity key that the code was used with
-    OUTCOME = "o"  # S device address and registration id that came of it
+    USED_BY = "w"  # B identity key of the device that used the code
+    OUTCOME = "o"  # S device address and registration id of the result
     EXPIRES_AT = "x"  # N epoch seconds
 
 
 class OtpRow:
-    """In the codes table: one-time passwords of apps. No row holds a number, variable or code in clear."""
+    """One-time passwords of apps, in the codes table. No row has a number, variable or code in clear."""
 
     ID = CodeRow.ID  # S kind and id
     APP = "a"  # B 8
     TEST = "q"  # BOOL
-    SUBJECT = "s"  # S whom it is for: account, or pseudonym of a number
+    SUBJECT = "s"  # S the recipient: account, or pseudonym of a number
     ACCOUNT = "d"  # B 8
     PRIVATE = "f"  # B sealed by the server: number and variables
     FINGERPRINT = "r"  # B 16
@@ -58,7 +60,7 @@ class OtpRow:
     CODE_EXPIRES_AT = "e"  # N epoch seconds
     RESEND_AFTER = "y"  # N epoch seconds
     STATE = "z"  # S pending, used or cancelled
-    TARGETS = "o"  # B the devices that hold it
+    TARGETS = "o"  # B the devices that have the code
     USED_BY = "w"  # S
     SMS_SEND = "0"  # N
     CHECKS = "c"  # M: attempts left, by idempotency key, body and send

@@ -6,9 +6,11 @@ from sandes.store.schema.table import Index, Key, Table
 
 
 class DeliveryRow:
-    """What became of what apps sent: partition and sort tell what a row is (store/deliveries.py).
+    """Messages of apps with their status, answers, events, deliveries, send logs and quotas.
 
-    Events, deliveries to webhooks, send logs and quotas of test keys are in partitions of their own, with a T after the
+    Partition and sort key tell the kind of a row (store/deliveries.py).
+
+    Events, deliveries to webhooks, send logs and quotas of test keys have partitions of their own, with a T after the
     kind: `ET#app`.
     """
 
@@ -18,16 +20,16 @@ class DeliveryRow:
     # message, partition `M#app#shard`, sort message id
     STATUS = "z"  # N rank of the status
     ACCOUNT = "a"  # B 8
-    TARGETS = "o"  # B the envelopes it is stored as
-    DUE = "u"  # S hour of its deadline and shard, until its status is final; key of an index: no other row has it
+    TARGETS = "o"  # B the envelopes that hold it
+    DUE = "u"  # S hour of its deadline and shard, until its status is final; only these rows have the index's key
     DEADLINE = "e"  # N epoch seconds: the envelopes' expiry
     CATEGORY = "y"  # S
     TEMPLATE = "t"  # S name@version
     LANGUAGE = "l"  # S
     CLIENT_REF = "c"  # S
     BATCH = "b"  # S
-    GROUP = "g"  # B 8 instead of ACCOUNT and DUE, of a message to a group
-    TO = "m"  # B 8 each, the members it is for; not where it is for all
+    GROUP = "g"  # B 8 instead of ACCOUNT and DUE, for a message to a group
+    TO = "m"  # B 8 each, the recipients among the members; absent if all members get it
     FAILURE = "f"  # S error code
     TEST = "q"  # BOOL
     TIMES = "h"  # M epoch milliseconds by rank
@@ -50,14 +52,15 @@ class DeliveryRow:
     # quota, partition `Q#app`, sort `minute#n` or `day#n`
     COUNT = "n"  # N
 
-    # how far deadlines have been swept, partition `D#swept`, sort "0"
-    # COUNT: the hour before which nothing is left
+    # progress of the sweep of deadlines, partition `D#swept`, sort "0" COUNT: the hour before which nothing is left
     # batches: see BatchRow
 
 
 class BatchRow:
-    """In the deliveries table: batches (`B#app` · id), faults of their rows (`R#id#check` · row), chunks that are done
-    (`K#id` · number). No attribute has the name of one that the index is made of.
+    """Batches in the deliveries table (`B#app` · id), faults of their rows (`R#id#check` · row) and finished chunks
+    (`K#id` · number).
+
+    No attribute has the name of one in the index.
     """
 
     PARTITION = "p"  # S
@@ -73,8 +76,8 @@ class BatchRow:
     COMMITS = "m"  # M of B 16 by idempotency key
     DRY_RUN = "d"  # BOOL
     ETAG = "et"  # S of the committed file
-    CHECK = "k"  # S names the check that found the rows
-    INDEX = "i"  # B where the index of the rows' object stands
+    CHECK = "k"  # S names the check that read the rows
+    INDEX = "i"  # B position of the index in the rows' object
     ROWS = "n"  # N
     VALID = "v"  # N
     INVALID = "iv"  # N
@@ -89,15 +92,16 @@ class BatchRow:
 
 
 class FanoutRow:
-    """In the deliveries table, partition `F#post`, where `post` is a keyed hash (crypto/fanout_keys.py): a post to a
-    group (sort "0"), and each of its chunks that is done (sort `C#chunk`).
+    """A post to a group (sort "0") and each of its finished chunks (sort `C#chunk`), in the deliveries table.
+
+    The partition is `F#post`, where `post` is a keyed hash (crypto/fanout_keys.py).
     """
 
     PARTITION = "p"  # S
     SORT = "s"  # S
     EXPIRES_AT = "x"  # N epoch seconds
-    DEVICES = "v"  # N stored for
-    LIVE = "l"  # N taken by a live socket
+    DEVICES = "v"  # N devices for which it is stored
+    LIVE = "l"  # N live sockets that accepted it
     # post
     AT_MS = "t"  # N epoch milliseconds
     DEADLINE = "d"  # N epoch seconds: the envelopes' expiry
@@ -105,7 +109,7 @@ class FanoutRow:
     DEVICE = "g"  # N
     CHUNKS = "c"  # B 12 bytes each, once all are queued
     GROUP_VERSION = "r"  # N the group's when the post was accepted
-    QUEUED = "q"  # BOOL an entry that will cut it into chunks is in the queue
+    QUEUED = "q"  # BOOL the queue has an entry that will divide it into chunks
 
 
 DUE = Index("due", Key(DeliveryRow.DUE, "S"), Key(DeliveryRow.DEADLINE, "N"))

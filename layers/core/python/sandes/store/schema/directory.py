@@ -8,12 +8,12 @@ from sandes.store.schema.table import Index, Key, Table
 class DirectoryRow:
     """Accounts with their devices and blocks (partition `A#account`), and phone numbers (partition `P#index`).
 
-    Everything else that is kept in the same table has a class of its own below.
+    Every other kind of row in this table has a class of its own.
     """
 
     PARTITION = "p"  # S
     SORT = "s"  # S
-    VANISHES_AT = "tt"  # N epoch seconds: time to live; only of rows that are to vanish
+    VANISHES_AT = "tt"  # N epoch seconds: time to live; only in rows that expire
     # account, sort "0"
     STANDING = "l"  # M, see StandingRow; only of verified officials
     SUSPENDED = "u"  # M, see SuspensionRow; only of suspended accounts
@@ -37,16 +37,16 @@ class DirectoryRow:
 
 
 class EndingRow:
-    """In the directory, partition `A#account`, sort `E#organisation`: when official memberships are to be ended.
+    """The planned end of official memberships, in the directory: partition `A#account`, sort `E#organisation`.
 
-    Gone once they have ended; till then put off by minutes whenever that is queued. The index `ending` is made of these
-    rows, of approvals that wait for the platform, of access resets, and of units below their parents (docs/adr/0042):
-    no other row has DUE.
+    The row is removed after they have ended. Until then it is postponed by minutes each time the end is queued. The
+    index `ending` consists of these rows, of approvals that wait for the platform, of access resets, and of units below
+    their parents (docs/adr/0042). No other row has DUE.
     """
 
     DUE = "du"  # S shard
     DUE_AT = "de"  # N epoch seconds
-    VERSION = "v"  # N of the verification, as it was made or ended
+    VERSION = "v"  # N of the verification, when it was made or ended
 
 
 ENDING = Index("ending", Key(EndingRow.DUE, "S"), Key(EndingRow.DUE_AT, "N"))

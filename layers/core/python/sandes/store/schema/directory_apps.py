@@ -4,20 +4,20 @@ from __future__ import annotations
 
 
 class AppRow:
-    """In the directory: an app with its keys and webhooks, partition `APP#app`, sort "0"."""
+    """An app with its keys and webhooks, in the directory: partition `APP#app`, sort "0"."""
 
     NAME = "w"  # S
     ORGANISATION = "g"  # S
     ORGANISATION_ID = "j"  # B 8
     UNIT = "q"  # B 8; absent: the organisation itself
-    VERSION = "a"  # N rises with every change but those of webhooks; absent: 1
+    VERSION = "a"  # N rises with every change except of webhooks; absent: 1
     MODE = "m"  # S trial or live
     SCOPES = "o"  # L of S
     SMS = "t"  # BOOL
     PER_MINUTE = "u"  # N
     PER_DAY = "v"  # N
     GUESTS = "z"  # L of S: pseudonyms of phone numbers
-    GUESTS_SEALED = "zs"  # B the numbers, so that their pseudonyms can be made anew
+    GUESTS_SEALED = "zs"  # B the numbers, from which new pseudonyms can be made
     CREATED_AT = "c"  # N epoch seconds
     KEYS = "k"  # M by key id
     WEBHOOKS = "h"  # M by webhook id
@@ -32,14 +32,16 @@ class AppRow:
 
 
 class ListedAppRow:
-    """In the directory, with its organisation, sort `A#unit#app`: an app as lists show it. It counts in its unit."""
+    """An app as lists show it, in the directory: partition of its organisation, sort `A#unit#app`. It counts in its
+    unit.
+    """
 
     NAME = "w"  # S
     MODE = "m"  # S trial or live
 
 
 class TemplateRow:
-    """In the directory: partition `APP#app`, sort `T#name` (the newest) and `T#name#version`."""
+    """A template, in the directory: partition `APP#app`, sort `T#name` (the newest) and `T#name#version`."""
 
     VERSION = "v"  # N
     KIND = "k"  # S otp or message

@@ -1,10 +1,10 @@
-"""Rows of the directory about people: what is attested of officials, profiles, invitations, requests, nominations."""
+"""Rows of the directory about people: verifications of officials, profiles, invitations, requests, nominations."""
 
 from __future__ import annotations
 
 
 class SuspensionRow:
-    """Within the SUSPENDED of an account."""
+    """A suspension, in the SUSPENDED of an account."""
 
     ORGANISATION = "g"  # B 8
     UNIT = "u"  # B 8
@@ -13,10 +13,10 @@ class SuspensionRow:
 
 
 class VerificationRow:
-    """In the directory, partition `A#account`, sort `V`: what an organisation attests of an official.
+    """The verification of an official by an organisation, in the directory: partition `A#account`, sort `V`.
 
-    What is to be done at its end stands in a row of its own (EndingRow), since another organisation may vouch for the
-    account before it is done.
+    The tasks at its end have a row of their own (EndingRow), since another organisation may verify the account before
+    they are done.
     """
 
     ORGANISATION = "g"  # B 8
@@ -26,27 +26,27 @@ class VerificationRow:
     EMAIL = "m"  # S
     LISTED = "y"  # BOOL
     ISSUED_AT = "c"  # N epoch seconds
-    FIRST_ISSUED_AT = "i"  # N epoch seconds: since when without a gap; absent where that is ISSUED_AT
-    ASKED = "q"  # BOOL the person asked for it; absent where they did not
+    FIRST_ISSUED_AT = "i"  # N epoch seconds: beginning of the verification without a gap; absent if it is ISSUED_AT
+    ASKED = "q"  # BOOL the person requested it; absent otherwise
     EXPIRES_AT = "x"  # N epoch seconds
     STATEMENT = "b"  # B
     SIGNATURE = "f"  # B 64
     SALTS = "h"  # B 48: of name, post, unit
-    UNIT_NAME = "n"  # S as it was attested
+    UNIT_NAME = "n"  # S at the time of the attestation
     VERSION = "t"  # N rises with every change
     ENDED = "z"  # S revoked, replaced or expired
     ENDED_AT = "e"  # N epoch seconds
     REASON = "r"  # S of a revocation
     WORDS = "k"  # L of S: sort keys of its rows in the search index
     ORIGIN = "j"  # S the row of an import that made or ended it: id, row, outcome
-    HIDDEN = "v"  # M of S by field: to whom the organisation shows it at most; absent where it is as for everybody
+    HIDDEN = "v"  # M of S by field: the widest audience for this person; absent without such a setting
     HIDDEN_BY_OTHERS = "a"  # M by organisation: the HIDDEN of organisations that verified the account before
 
 
 class OfficialRow:
-    """In the directory, partition `O#organisation`, sort `V#unit#account`: who is verified there, for lists.
+    """A verified official for lists, in the directory: partition `O#organisation`, sort `V#unit#account`.
 
-    Made and ended with the verification, in the same transactions.
+    The row is written and removed in the transactions that make and end the verification.
     """
 
     NAME = "w"  # S
@@ -56,16 +56,19 @@ class OfficialRow:
 
 
 class AttestationKeysRow:
-    """In the directory, partition `K#attestation`, sort "0". Functions that sign write it, others read it."""
+    """The keys of attestations, in the directory: partition `K#attestation`, sort "0".
+
+    Functions that sign write the row, and others read it.
+    """
 
     INTRODUCTIONS = "b"  # S JSON, a list as in GET /v1/attestation-key
     OLDEST = "o"  # N
 
 
 class ProfileRow:
-    """In the directory, partition `A#account`, sort `F`: what a person says of themselves, and to whom.
+    """The data that a person has entered, and their audiences, in the directory: partition `A#account`, sort `F`.
 
-    Each choice is an attribute of its own, CHOICE and the field's name, so that one is changed without the others.
+    Each choice is an attribute of its own, named CHOICE and the field, so that one can be changed without the others.
     """
 
     NAME = "w"  # S
@@ -76,19 +79,20 @@ class ProfileRow:
 
 
 class InvitationRow:
-    """In the directory, partition `A#official`, sort `I#citizen`: who may write to an official although not listed.
+    """An invitation of a citizen to write to an unlisted official, in the directory: partition `A#official`, sort
+    `I#citizen`.
 
-    One that a message has made has DirectoryRow.VANISHES_AT; one that was made on purpose has no end.
+    An invitation by a message has DirectoryRow.VANISHES_AT; an explicit one has no end.
     """
 
     CREATED_AT = "c"  # N epoch seconds
 
 
 class VerificationRequestRow:
-    """In the directory, partition `A#account`, sort `Q#organisation`: the last request of a person to an organisation.
+    """The last request of a person to an organisation, in the directory: partition `A#account`, sort `Q#organisation`.
 
-    It stands a second time in the organisation's partition, for lists: sort `Q#o#unit#time#account` while it is open,
-    `Q#d#…` once it is decided. Both vanish, the open one when it lapses.
+    A copy for lists is in the organisation's partition: sort `Q#o#unit#time#account` while the request is open, `Q#d#…`
+    after the decision. Both expire, the open one when it lapses.
     """
 
     ID = "i"  # B 24
@@ -97,7 +101,7 @@ class VerificationRequestRow:
     POST = "o"  # S
     EMAIL = "m"  # S
     SOURCE = "j"  # S device or import
-    DEVICE = "d"  # N that asked, or registered when an import had named the number
+    DEVICE = "d"  # N of the device that sent it, or that registered a number named by an import
     REGISTRATION = "n"  # N of that device
     REQUESTED_AT = "c"  # N epoch seconds
     DECISION = "z"  # S open, verified or rejected
@@ -106,8 +110,9 @@ class VerificationRequestRow:
 
 
 class NominationRow:
-    """In the directory, partition `P#index` of a number that has no account yet, sort `N`: an organisation's word for
-    whoever registers it. One that was taken back stays a while without its texts.
+    """An organisation's nomination of whoever registers a number, in the directory: partition `P#index`, sort `N`.
+
+    The number has no account yet. A withdrawn nomination stays for a while without its texts.
     """
 
     ORGANISATION = "g"  # B 8
@@ -122,10 +127,10 @@ class NominationRow:
     ROLE = "r"  # S
     WITHDRAWN = "z"  # BOOL
     MADE_AT = "c"  # N epoch seconds
-    PHONE_SEALED = "h"  # B the number, so that its pseudonym can be made anew
+    PHONE_SEALED = "h"  # B the number, from which a new pseudonym can be made
 
 
 class WordRow:
-    """In the directory, partition `S#organisation`, sort `word#field#account`: the search index of officials."""
+    """The search index of officials, in the directory: partition `S#organisation`, sort `word#field#account`."""
 
     ACCOUNT = "a"  # B 8

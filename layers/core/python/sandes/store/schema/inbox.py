@@ -6,7 +6,7 @@ from sandes.store.schema.table import Key, Table
 
 
 class InboxRow:
-    """Sealed envelopes, one row each. A backup would keep them beyond the promised time: there is none."""
+    """Encrypted envelopes, one in each row. The table has no backup, which would keep them beyond the promised time."""
 
     INBOX = "i"  # B 16
     ENVELOPE = "m"  # B 24: message id, sender hash
@@ -20,7 +20,7 @@ class InboxRow:
 
 
 BODY_SORT = bytes(24)
-"""Where an envelope id stands in other rows of the inbox table."""
+"""The sort key of a body, where other rows of the inbox table have an envelope id."""
 
 
 INBOX = Table("inbox", Key(InboxRow.INBOX, "B"), Key(InboxRow.ENVELOPE, "B"), ttl=InboxRow.EXPIRES_AT, backup=False)

@@ -6,7 +6,7 @@ from sandes.store.schema.table import Key, Table
 
 
 class RoutingRow:
-    """One item per account, a map entry per device: the whole device list in one read (docs/adr/0003)."""
+    """One item for each account, with a map entry for each device: one read returns all devices (docs/adr/0003)."""
 
     ACCOUNT = "a"  # B 8
     STANDING = "l"  # M, see StandingRow; only of verified officials
@@ -21,14 +21,14 @@ class RoutingRow:
     CONNECTION = "c"  # S
     CONNECTION_EXPIRES_AT = "x"  # N epoch seconds
     CONNECTED_AT_MS = "t"  # N epoch milliseconds
-    SOCKETS = "o"  # N: how many sockets the device has opened; each has the number that it made this
+    SOCKETS = "o"  # N: how many sockets the device has opened; the new count is the number of the new socket
     SOCKET = "h"  # N: the number of the newest socket that has said `hello`
-    DRAINING_UNTIL_MS = "v"  # N epoch milliseconds: until when nobody else sends the inbox; only during a drain
-    LAST_SEEN = "n"  # N epoch seconds: when its last socket was found to be gone
+    DRAINING_UNTIL_MS = "v"  # N epoch milliseconds: no other drain may send the inbox until then; only during a drain
+    LAST_SEEN = "n"  # N epoch seconds: when the end of its last socket was noticed
 
 
 class StandingRow:
-    """Within the STANDING of an account or routing item."""
+    """A standing, in the STANDING of an account or routing item."""
 
     ORGANISATION = "g"  # B 8
     UNIT = "u"  # B 8

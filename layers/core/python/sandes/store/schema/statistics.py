@@ -6,18 +6,18 @@ from sandes.store.schema.table import Key, Table
 
 
 class StatisticRow:
-    """Counts by scope (`platform`, `O#organisation`, `APP#app`) and hour or day of UTC (`hour#2026-11-25T23`).
+    """Counts by scope (`platform`, `O#organisation`, `APP#app`) and hour or day in UTC (`hour#2026-11-25T23`).
 
-    Besides: tallies of functions, which are added up from the stream (partition `T#` and a random id, sort "0"); marks
-    of what has been added up (`M#table#sequence number`); and how deep the queues are (`queues`).
+    Other rows are tallies of functions, which are added up from the stream (partition `T#` and a random id, sort "0");
+    marks of batches that were added up (`M#table#sequence number`); and the lengths of the queues (`queues`).
     """
 
     SCOPE = "p"  # S
     PERIOD = "s"  # S
     EXPIRES_AT = "x"  # N epoch seconds
-    COUNT = "n-"  # N each, with the name of what is counted
+    COUNT = "n-"  # N each, followed by the name of the counter
     TALLY = "b"  # S JSON
-    AT_MS = "t"  # N epoch milliseconds; of the queues
+    AT_MS = "t"  # N epoch milliseconds, for the queues
 
 
 STATISTICS = Table(

@@ -1,4 +1,4 @@
-"""Tables, keys and indexes as infra/ and the tests build them."""
+"""The definitions of tables, keys and indexes, from which infra/ and the tests build them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A global secondary index: of the rows that have its partition attribute, whole."""
+    """Defines a global secondary index. It has the whole rows that have its partition attribute."""
 
     name: str
     partition: Key
@@ -23,10 +23,10 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`ttl` names the attribute with the epoch second after which a row no longer counts.
+    """Defines a table. `ttl` names the attribute with the epoch second after which a row no longer counts.
 
-    `backup`: point-in-time recovery and protection from deletion. `stream`: what a stream keeps of each change for 24
-    hours, for statistics (docs/adr/0026): never a row as it was before, so that nothing deleted is kept.
+    `backup` switches on point-in-time recovery and protection from deletion. `stream` is what a stream keeps of each
+    change for 24 hours, for statistics (docs/adr/0026). It never has the old row, so that no deleted data are kept.
     """
 
     name: str
