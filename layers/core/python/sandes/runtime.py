@@ -1,7 +1,7 @@
-"""What code gets from the execution environment that it runs in: time, pauses, threads, and what is made once.
+"""Gives code access to its execution environment: time, pauses, threads, and values that are made once.
 
 Lambda runs one environment in a process, so the default is the process itself. The simulation (tests/simulation) runs
-many environments with clocks of their own in one process, and puts each in the place of the default with `use`.
+many environments with clocks of their own in one process, and replaces the default with `use`.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ R = TypeVar("R")
 
 
 class Runtime:
-    """The process itself."""
+    """Gives the time, pauses and threads of the process, and holds the values that `once` has made."""
 
     def __init__(self) -> None:
         self.made: dict[Hashable, Any] = {}
-        """What `once` has made here."""
+        """The values that `once` has made in this environment."""
 
     def now_ms(self) -> int:
         """Return the time in epoch milliseconds."""
         return time.time_ns() // 1_000_000
 
     def elapsed(self) -> float:
-        """Return seconds from an unspecified start. They never go back."""
+        """Return the seconds since an unspecified start. The value never decreases."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -52,7 +52,7 @@ def current() -> Runtime:
 
 
 def use(runtime: Runtime) -> None:
-    """Use `runtime` from now on in this context."""
+    """Use `runtime` in this context from now on."""
     _current.set(runtime)
 
 
@@ -62,7 +62,7 @@ def now_ms() -> int:
 
 
 def elapsed() -> float:
-    """Return seconds from an unspecified start. They never go back."""
+    """Return the seconds since an unspecified start. The value never decreases."""
     return _current.get().elapsed()
 
 
@@ -90,5 +90,5 @@ def once(make: Callable[P, T]) -> Callable[P, T]:
 
 
 def forget() -> None:
-    """Forget everything that `once` has made in this environment: tests change what it was made from."""
+    """Forget everything that `once` has made in this environment. Tests need this after they change settings."""
     _current.get().made.clear()

@@ -25,7 +25,9 @@ _TRIES = 4
 
 
 Parts = Callable[[Assignment, Administrator], Iterable[Operation]]
-"""Builds the grant and what is written with it. NOT_ASSIGNED fails for who has the role already."""
+"""Builds the grant and the operations that are written with it. NOT_ASSIGNED fails if the administrator has the role
+already.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,10 @@ class Appointments:
             check_address(email, organisation, pointer)
 
     def make(self, wanted: Appointment, decision: Decision, write: Write, parts: Parts, otherwise: ErrorCode) -> None:
-        """Whoever has no role anywhere is invited first; whoever has one keeps their name and home. The organisation
-        lists somebody of another organisation under the name and address that it was given.
+        """Give the role. A person without any role is invited first; an administrator keeps their name and home. The
+        organisation lists an administrator of another organisation under the name and address that the request gave.
 
-        Raises ProtocolError: as `check`; `otherwise` if another one of `parts` fails; unavailable.
+        Raises ProtocolError like `check`, `otherwise` if another condition of `parts` fails, and unavailable.
         """
         now = decision.now_ms // 1000
         two = (decision.approval.requested_by, decision.approver.id)

@@ -107,7 +107,7 @@ class Recorder:
             made = self._entry(act, content, head, now_ms)
             try:
                 self.store.append(made, operations)
-            except (ChainMoved, StoreUnavailable):  # StoreUnavailable: most likely a conflict with who moves the chain
+            except (ChainMoved, StoreUnavailable):  # a conflict with another append, most likely
                 continue
             self._heads[chain] = head_of(made)
             return

@@ -300,7 +300,7 @@ class _Sending:
 
 
 def _there(rows: Sequence[_Outgoing], failed: ConditionFailed) -> dict[int, AppMessage | None]:
-    """Gives the messages that stand in the table already, by the position of their row."""
+    """Return the messages that the table has already, by the position of their row."""
     return {
         position: live_message(row.made.message.app, item, 0)
         for position, row in enumerate(rows)

@@ -76,7 +76,7 @@ class AccessResetStore:
 
 
 def _as_read(reset: AccessReset) -> When:
-    """Gives the condition that the reset is as it was read."""
+    """Return the condition that the reset has not changed since it was read."""
     confirmed = f"{Row.CONFIRMED_BY} = :by" if reset.confirmed_by else f"attribute_not_exists({Row.CONFIRMED_BY})"
     values: dict[str, Any] = {":approval": {"B": reset.approval}, ":state": {"S": reset.state}}
     if reset.confirmed_by:

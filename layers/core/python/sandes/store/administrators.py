@@ -140,7 +140,7 @@ class AdministratorStore:
         return int(found[name]["N"]) if name in found else 0
 
     def write(self, operations: Sequence[Operation]) -> None:
-        """Writes all of `operations` or none. Raises ConditionFailed and StoreUnavailable."""
+        """Write all of `operations` or none. Raises ConditionFailed and StoreUnavailable."""
         transact(self.client, operations)
 
     # Parts of transactions
@@ -157,7 +157,7 @@ class AdministratorStore:
         )
 
     def replacing(self, known: Administrator, by: Administrator) -> Update:
-        """Gives another name or home. Fails as `counting` does."""
+        """Set name and home. The condition fails like that of `counting`."""
         return replace(self.putting(by), named=UNCHANGED).also(*_is_as_read(known))
 
     def adding(self, administrator: Administrator) -> Put:
@@ -196,7 +196,7 @@ class AdministratorStore:
             yield self._officers(assignment.place.organisation, 1, _THERE, {})
 
     def granting_one_of_two(self, officer: Assignment, administrator: Administrator) -> Iterator[Operation]:
-        """Of a nodal officer. Fails too if the organisation has two already (OFFICERS)."""
+        """Grant the role of nodal officer. OFFICERS fails if the organisation already has two nodal officers."""
         yield from self.granting_uncounted(officer, administrator)
         few = f"{_THERE} AND (attribute_not_exists({OrganisationRow.OFFICERS}) OR {OrganisationRow.OFFICERS} <= :last)"
         yield self._officers(officer.place.organisation, 1, few, _LAST)
@@ -222,9 +222,8 @@ class AdministratorStore:
         yield Put(self.table, listed_key(assignment) | item | listed)
 
     def taking(self, assignment: Assignment) -> Iterator[Operation]:
-        """Fails if there is none any more (ASSIGNED), and for the last nodal officer of an organisation (OFFICERS).
-
-        One that is over is taken as well.
+        """Take a role away, also an expired one. ASSIGNED fails if the administrator does not have the role. OFFICERS
+        fails for the last nodal officer of an organisation.
         """
         yield Delete(self.table, assignment_key(assignment), condition=_THERE, named=ASSIGNED)
         yield Delete(self.table, listed_key(assignment))

@@ -144,10 +144,11 @@ class ApprovalStore:
     def requesting(
         self, approval: Approval, pending: Pending, *, of_platform: bool, now_seconds: int
     ) -> list[Operation]:
-        """NOBODY_ASKED fails, and gives the row, if a pending request asks for the same; the last one if the
-        requester made another request since `pending` was read.
+        """Store a request. NOBODY_ASKED fails, and returns the row, if a pending request asks for the same change. The
+        condition of the last operation fails if the requester made another request since `pending` was read.
 
-        `of_platform`: a platform administrator may decide it, and finds it among those of all organisations.
+        `of_platform` is set if a platform administrator may decide the request. It is then listed among the requests of
+        all organisations too.
         """
         return [
             self._putting(approval, of_platform=of_platform),

@@ -20,7 +20,7 @@ NEXT_ENTRY = Condition("the entry is the next one of its chain")
 
 
 class ChainMoved(Exception):
-    """Another entry was appended to the chain first. Nothing was written."""
+    """Reports that another entry was appended to the chain first, so that nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ class AuditStore:
         return found[0] if found else None
 
     def append(self, entry: Entry, operations: Sequence[Operation] = ()) -> None:
-        """Writes an entry, and `operations` with it, in one transaction that is tried once.
+        """Write an entry together with `operations` in one transaction, without a retry.
 
-        Raises ConditionFailed with those of `operations` whose condition failed; ChainMoved if they all held, but the
-        chain has an entry of this number; StoreUnavailable.
+        Raises ConditionFailed with the `operations` whose condition failed; ChainMoved if all their conditions held but
+        the chain already has an entry with this number; StoreUnavailable.
         """
         appended = self.adding(entry)
         try:
@@ -47,7 +47,9 @@ class AuditStore:
             raise others if others else ChainMoved from failed
 
     def adding(self, entry: Entry) -> list[Put]:
-        """Builds the parts of a transaction that append an entry. NEXT_ENTRY fails if there is one of its number."""
+        """Build the operations that append an entry. NEXT_ENTRY fails if the chain already has an entry with its
+        number.
+        """
         item: dict[str, Any] = _key(entry.chain, entry.seq) | {
             Row.AT_MS: {"N": str(entry.at_ms)},
             Row.STATEMENT: {"S": entry.statement.decode("ascii")},

@@ -95,7 +95,9 @@ class BatchStore:
     def _moving(
         self, batch: Batch, to: BatchState, changes: Mapping[str, Any], *, when: str = "", **names: str
     ) -> Update:
-        """From the state in which `batch` was read; the row as it stands is told otherwise."""
+        """Build the change from the state that `batch` had when it was read. If the state has changed, BATCH_STATE
+        fails and returns the current row.
+        """
         changes = {Row.STATE: {"S": to}} | {name: value for name, value in changes.items() if value is not None}
         sets = ", ".join(f"{name} = :{index}" for index, name in enumerate(changes))
         values = {f":{index}": value for index, value in enumerate(changes.values())}

@@ -21,7 +21,9 @@ else:
 Item = Mapping[str, Any]
 Sleep = Callable[[float], None]
 Condition = NewType("Condition", str)
-"""The name of a condition, by which a use case recognises that it failed. The store defines it beside the operation."""
+"""The name of a condition. A use case recognises by it which condition failed. The store defines it beside the
+operation.
+"""
 
 BATCH_TRIES = 8
 BATCH_KEYS = 100
@@ -49,7 +51,7 @@ class StoreUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Holds a condition that failed: its name, the row as it stands, if it was asked for, and the operation."""
+    """Holds a failed condition: its name, the operation, and the current row if the operation asked for it."""
 
     condition: Condition | None = None
     row: Item | None = None
@@ -57,30 +59,36 @@ class Failure:
 
 
 class ConditionFailed(Exception):
-    """A condition failed, and nothing was written. `failures` are all conditions that failed, in no order."""
+    """Reports that nothing was written, because of failed conditions. `failures` holds them all, in no particular
+    order.
+    """
 
     def __init__(self, failures: Sequence[Failure]) -> None:
         super().__init__("condition failed")
         self.failures = tuple(failures)
 
     def is_(self, condition: Condition) -> bool:
-        """Tells whether this condition is among those that failed."""
+        """Tell whether this condition is among the failed ones."""
         return any(failure.condition == condition for failure in self.failures)
 
     def row(self, condition: Condition | None = None) -> Item | None:
-        """Gives the row as it stands on which this condition failed; without a condition, the row of a single write.
+        """Return the current row on which this condition failed. Without a condition, return the row of a single write.
 
-        None if the condition held, if there is no such row, or if the operation did not ask for it.
+        The result is None if the condition held, if there is no such row, or if the operation did not ask for it.
         """
         return next((one.row for one in self.failures if condition in {None, one.condition} and one.row), None)
 
     def without(self, operations: Collection[object]) -> ConditionFailed | None:
-        """Gives the same without what failed of these very operations, or None if nothing else failed."""
+        """Return the failures of all operations except these, or None if there are no others. Operations are compared
+        by identity.
+        """
         left = [one for one in self.failures if not any(one.operation is operation for operation in operations)]
         return ConditionFailed(left) if left else None
 
     def row_of(self, operation: object) -> Item | None:
-        """Gives the row as it stands on which the condition of this very operation failed, or None as `row` does."""
+        """Return the current row on which the condition of this operation failed, or None like `row`. Operations are
+        compared by identity.
+        """
         return next((failure.row for failure in self.failures if failure.operation is operation), None)
 
 

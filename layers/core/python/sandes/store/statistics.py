@@ -132,9 +132,7 @@ class StatisticsStore:
             Row.EXPIRES_AT: {"N": str(now_seconds + TALLY_KEEP_SECONDS)},
         }
         try:
-            absent = (
-                f"attribute_not_exists({Row.SCOPE})"  # else the same counts, written by a try whose answer got lost
-            )
+            absent = f"attribute_not_exists({Row.SCOPE})"  # it fails after an attempt whose answer was lost
             write_if(self.client, None, [Put(self.table, item, condition=absent)])
         except (ClientError, BotoCoreError) as error:
             raise StoreUnavailable from error

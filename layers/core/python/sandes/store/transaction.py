@@ -1,6 +1,6 @@
-"""Writes of DynamoDB as values: what is put, updated, deleted or only checked, and how it is written (docs/adr/0051).
+"""Represents writes to DynamoDB as values, and carries them out (docs/adr/0051).
 
-A store builds these values, a use case may join those of several stores, and `transact` writes all of them or none.
+A store builds these values, a use case may combine those of several stores, and `transact` writes all of them or none.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Returned = Literal["NONE", "ALL_OLD", "ALL_NEW", "UPDATED_NEW"]
 
 
 class When(TypedDict, total=False):
-    """Holds the condition of a write, for functions that give several writes the same one."""
+    """Holds the condition of a write, for functions that give the same condition to several writes."""
 
     condition: str
     named: Condition
@@ -45,11 +45,11 @@ class When(TypedDict, total=False):
 class Operation(ABC):
     """Holds one write, or one check, of one row. A transaction touches each row at most once.
 
-    `condition` is DynamoDB's expression, which must hold or nothing is written. `named` is the name by which a use case
-    recognises that this condition failed. `names` and `values` are what the expressions refer to. With `old`, a failed
-    condition gives back the row as it stands.
+    `condition` is a DynamoDB expression that must hold, or nothing is written. `named` is the name by which a use case
+    recognises that this condition failed. `names` and `values` define the placeholders of the expressions. If `old` is
+    set, a failed condition returns the current row.
 
-    The fields are final for mypy; a frozen dataclass takes three times as long to make (docs/adr/0051).
+    The fields are final for mypy, because a frozen dataclass takes three times as long to make (docs/adr/0051).
     """
 
     kind: ClassVar[str]
@@ -61,7 +61,7 @@ class Operation(ABC):
     old: Final[bool] = False
 
     def parameters(self) -> dict[str, Any]:
-        """Builds the parameters of DynamoDB's call, which are the same in a transaction."""
+        """Build the parameters of DynamoDB's call. An operation in a transaction has the same ones."""
         built = self._row()
         if self.condition:
             built["ConditionExpression"] = self.condition
@@ -75,15 +75,15 @@ class Operation(ABC):
 
     @abstractmethod
     def _row(self) -> dict[str, Any]:
-        """Builds the parameters that name the row and say what becomes of it."""
+        """Build the parameters that name the row and its change."""
 
     def also(self, condition: str, values: Mapping[str, Any] | None = None) -> Self:
-        """Gives the same write under one more condition, which must be in brackets if it contains an OR."""
+        """Return the same write under one more condition. The caller puts a condition with an OR in brackets."""
         both = f"{self.condition} AND {condition}" if self.condition else condition
         return replace(self, condition=both, values={**(self.values or {}), **(values or {})})
 
     def called(self, named: Condition) -> Self:
-        """Gives the same write with another name for its condition."""
+        """Return the same write with another name for its condition."""
         return replace(self, named=named)
 
 
@@ -102,7 +102,9 @@ class Put(Operation):
 
 @dataclass(slots=True, eq=False)
 class Update(Operation):
-    """Changes attributes of a row, and makes the row if it is not there. `change` is DynamoDB's update expression."""
+    """Changes attributes of a row, and creates the row if it does not exist. `change` is DynamoDB's update
+    expression.
+    """
 
     kind = "Update"
 
@@ -116,7 +118,7 @@ class Update(Operation):
 
 @dataclass(slots=True, eq=False)
 class Add(Operation):
-    """Adds to numbers of a row: `amounts` by attribute. `merged` adds up several of the same row."""
+    """Adds to numbers of a row: `amounts` by attribute. `merged` combines several additions to the same row."""
 
     kind = "Update"
 
@@ -125,13 +127,13 @@ class Add(Operation):
     amounts: Final[Mapping[str, int]]
 
     def parameters(self) -> dict[str, Any]:
-        """Builds the parameters of an update."""
+        """Build the parameters of an update."""
         built = Operation.parameters(self)
         amounts = {f":add{number}": {"N": str(amount)} for number, amount in enumerate(self.amounts.values())}
         return built | {"ExpressionAttributeValues": {**(self.values or {}), **amounts}}
 
     def with_more(self, other: Add) -> Add:
-        """Gives one operation that adds what both add."""
+        """Return one operation that adds the amounts of both."""
         amounts = dict(self.amounts)
         for name, amount in other.amounts.items():
             amounts[name] = amounts.get(name, 0) + amount
@@ -144,7 +146,7 @@ class Add(Operation):
 
 @dataclass(slots=True, eq=False)
 class Delete(Operation):
-    """Removes a row. It is no error if there is none, unless a condition says so."""
+    """Removes a row. A missing row is no error, unless a condition requires the row."""
 
     kind = "Delete"
 
@@ -169,17 +171,17 @@ class Check(Operation):
 
 
 Writer = Callable[[Sequence[Operation]], None]
-"""Writes a transaction in the place of `transact`, and raises as it does.
+"""Carries out a transaction in place of `transact`, and raises the same.
 
-It may put more operations into the transaction. ConditionFailed tells only of those that it was given.
+It may add operations to the transaction. ConditionFailed reports only the operations that the writer was given.
 """
 
 
 def transact(client: Client, operations: Iterable[Operation], *, tries: int = BATCH_TRIES) -> None:
-    """Writes all of `operations` or none. Conflicts with other writers are retried, `tries` times in all.
+    """Write all of `operations` or none. Retry conflicts with other writers, with `tries` attempts in all.
 
-    A condition that failed is told even if another operation met a conflict or an overload at the same time.
-    Raises ConditionFailed with each operation whose condition failed, and StoreUnavailable.
+    A failed condition is reported even if another operation met a conflict or an overload at the same time. Raises
+    ConditionFailed with each operation whose condition failed, and StoreUnavailable.
     """
     written = list(operations)
     requests: list[Any] = [{operation.kind: operation.parameters()} for operation in written]
@@ -202,7 +204,7 @@ def transact(client: Client, operations: Iterable[Operation], *, tries: int = BA
 
 
 def write(client: Client, writer: Writer | None, operations: Sequence[Operation]) -> None:
-    """Writes all of `operations` or none, by the store's writer if it has one. Raises as `transact` does."""
+    """Write all of `operations` or none, with the store's writer if it has one. Raises the same as `transact`."""
     if writer:
         writer(operations)
     else:
@@ -210,11 +212,11 @@ def write(client: Client, writer: Writer | None, operations: Sequence[Operation]
 
 
 def write_if(client: Client, writer: Writer | None, operations: Sequence[Operation]) -> bool:
-    """Writes all of `operations`, or none and gives False if a condition fails. Raises StoreUnavailable.
+    """Write all of `operations`, or write none and return False if a condition fails. Raises StoreUnavailable.
 
-    Without a writer, a single operation is a call of its own, at half the cost of a transaction. Such a call has no
-    token by which DynamoDB recognises a repetition: if its answer is lost, botocore repeats it, and the answer may be
-    False although the first call has written.
+    Without a writer, a single operation is written by its own call, at half the cost of a transaction. Such a call has
+    no token by which DynamoDB recognises a repetition. If its answer is lost, botocore repeats it, and the result may
+    be False although the first call has written.
     """
     try:
         if writer or len(operations) > 1:
@@ -227,9 +229,9 @@ def write_if(client: Client, writer: Writer | None, operations: Sequence[Operati
 
 
 def write_one(client: Client, operation: Operation, *, returned: Returned = "NONE") -> Item:
-    """Writes one put, update or delete by the call of its own, and gives the attributes `returned`, empty for NONE.
+    """Write one put, update or delete by its own call. Return the attributes that `returned` asks for, none for NONE.
 
-    Raises ConditionFailed, and ClientError.
+    Raises ConditionFailed and ClientError.
     """
     asked = {"ReturnValues": returned} if returned != "NONE" else {}
     try:
@@ -243,7 +245,7 @@ def write_one(client: Client, operation: Operation, *, returned: Returned = "NON
 
 
 def merged(operations: Iterable[Operation]) -> list[Operation]:
-    """Gives the same operations, with one Add for each row in the place of several, which a transaction refuses."""
+    """Return the same operations, with one Add for each row. A transaction would refuse several."""
     kept: dict[str, Operation] = {}
     for number, operation in enumerate(operations):
         if not isinstance(operation, Add):

@@ -77,7 +77,7 @@ class PeopleDependencies:
         return self.recorder.by_right(what, still, now_ms=now_ms, beside=beside, otherwise=otherwise)
 
     def writing(self, writer: Writer) -> VerificationDependencies:
-        """Gives the verifications, which are made and ended by this writer."""
+        """Return the dependencies for verifications whose store writes with `writer`."""
         return replace(self.verifications, store=replace(self.verifications.store, writer=writer))
 
 
@@ -213,10 +213,10 @@ def vouch(
     now_ms: int,
     deps: PeopleDependencies,
 ) -> AdminPerson:
-    """Verify as the caller with their `right` may, with an entry of the act, which came of `case`. `asked`: the person
-    asks for it. `deciding`: the operations that decide the person's request.
+    """Verify an account by the caller's `right`, with an audit entry that names the `case`.
 
-    Raises VerificationRaced, and ProtocolError as `verify` does; request_state if the request was decided before.
+    `asked` is set if the person asked for it. `deciding` holds the operations that decide the person's request. Raises
+    VerificationRaced, ProtocolError like `verify`, and request_state if the request was decided before.
     """
     previous = deps.verifications.store.read(account.id)
     renews = previous is not None and previous.in_force(now_ms // 1000)

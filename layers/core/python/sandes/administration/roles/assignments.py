@@ -235,7 +235,7 @@ def take(
     still = deps.administrators.still(right, now_seconds=now_ms // 1000)
     try:
         deps.recorder.by_right(act, still, now_ms=now_ms)(list(deps.administrators.taking(found)))
-    except ConditionFailed:  # it was taken away in the same moment
+    except ConditionFailed:  # the assignment was removed at the same moment
         raise ProtocolError(ErrorCode.NOT_FOUND) from None
     return None
 
