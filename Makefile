@@ -4,6 +4,8 @@ BIN := .venv/bin
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 # Node 20 still works; jsii takes the major version for which it need not repeat that it has reached its end of life.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+# Keep bytecode, also where the environment says not to: without it, half of the time of the tests goes into compiling.
+export PYTHONDONTWRITEBYTECODE :=
 
 # The tests of each of these have one name, by which several workers would take them for one test.
 OF_APPS := tests/e2e/test_app_api_schemathesis.py

@@ -7,6 +7,7 @@ the local engine. Limits and errors are those of the AWS documentation (Amazon D
 from __future__ import annotations
 
 import bisect
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,17 @@ from typing import Any
 from zlib import crc32
 
 from sandes.store import schema
-from tests.support.memory.expressions import Bound, Invalid, condition, copied, key_of, number, projected, updated
+from tests.support.memory.expressions import (
+    Bound,
+    Evaluate,
+    Invalid,
+    condition,
+    copied,
+    key_of,
+    number,
+    projected,
+    updated,
+)
 
 Arguments = Mapping[str, Any]
 Item = dict[str, Any]
@@ -129,14 +140,21 @@ class TableRows:
                 if index.partition.name in item and index.sort.name in item:
                     self._indexed[name].setdefault(key_of(item[index.partition.name]), set()).add(key)
 
-    def sorts(self, partition: Any, now_ms: int) -> list[Any]:
-        """List the sort keys of a partition in order, and forget the rows that are gone."""
+    def sorts(self, partition: Any, now_ms: int, low: Any = None, high: Any = None) -> list[Any]:
+        """List the sort keys of a partition in order, and forget the rows that are gone.
+
+        `low` and `high` are keys before and after which no row is asked for.
+        """
         held, ordered = self.partitions.get(partition, {}), self._order.get(partition, [])
-        if gone := [one.key for one in ordered if held[one.key].is_gone(now_ms)]:
+        first = 0 if low is None else bisect.bisect_left(ordered, _Ordered(low))
+        last = len(ordered) if high is None else bisect.bisect_right(ordered, _Ordered(high))
+        found = [one.key for one in ordered[first:last]]
+        if gone := {sort for sort in found if held[sort].is_gone(now_ms)}:
             for sort in gone:
                 del held[sort]
-            ordered[:] = [one for one in ordered if one.key in held]
-        return [one.key for one in ordered]
+            ordered[first:last] = [one for one in ordered[first:last] if one.key not in gone]
+            return [sort for sort in found if sort not in gone]
+        return found
 
     def of_index(self, name: str, partition: Any, at_ms: int | None) -> list[tuple[Any, RowKey, Item]]:
         """List the rows of one partition of an index, as they were at a time, with their sort keys and keys."""
@@ -276,21 +294,22 @@ class Dynamo:
     def _query(self, arguments: Arguments, stale_ms: int) -> Item:
         rows, bound = self._table(arguments), _bound(arguments)
         at_ms = self._as_of(arguments, stale_ms)
-        asked = condition(arguments["KeyConditionExpression"])
         index = rows.indexes[arguments["IndexName"]] if "IndexName" in arguments else None
         if index is not None and arguments.get("ConsistentRead"):
             raise Refused("ValidationException", "Consistent reads are not supported on global secondary indexes")
-        partition = _partition_asked(arguments, (index or rows.schema).partition)
+        asked = _key_condition(arguments, (index or rows.schema).partition)
+        partition = asked.partition
         found: list[tuple[Any, RowKey, Item]] = []
         if index is not None:
             found = rows.of_index(index.name, partition, at_ms)
         else:
             held = rows.partitions.get(partition, {})
-            for sort in rows.sorts(partition, self._now_ms()):
+            for sort in rows.sorts(partition, self._now_ms(), asked.low, asked.high):
                 item = held[sort].as_of(at_ms)
                 if item is not None:
                     found.append((sort, (partition, sort), item))
-        found = [one for one in found if asked(one[2], bound)]
+        if asked.rest is not None:
+            found = [one for one in found if asked.rest(one[2], bound)]
         if not arguments.get("ScanIndexForward", True):
             found.reverse()
         if start := arguments.get("ExclusiveStartKey"):
@@ -445,13 +464,37 @@ def _shown(item: Item, arguments: Arguments) -> Item:
     return projected(shown, text, _bound(arguments)) if text else shown
 
 
-def _partition_asked(arguments: Arguments, key: schema.Key) -> Any:
-    """Find the value that a key condition asks of the partition key."""
-    text, bound = arguments["KeyConditionExpression"], _bound(arguments)
-    for part in text.split(" AND "):
-        name, _, place = part.partition("=")
-        if bound.names.get(name.strip(), name.strip()) == key.name and place.strip() in bound.values:
-            return key_of(bound.values[place.strip()])
+@dataclass(frozen=True, slots=True)
+class _KeyCondition:
+    """What a query asks for: a partition, and what else must hold, with bounds of the sort key that follow from it."""
+
+    partition: Any
+    rest: Evaluate | None
+    low: Any = None
+    high: Any = None
+
+
+_PREFIX = re.compile(r"begins_with\(\s*\S+?\s*,\s*(:\w+)\s*\)")
+_BETWEEN = re.compile(r"\S+ BETWEEN (:\w+) AND (:\w+)")
+
+
+def _key_condition(arguments: Arguments, key: schema.Key) -> _KeyCondition:
+    bound = _bound(arguments)
+    parts = arguments["KeyConditionExpression"].split(" AND ")
+    for place_of, part in enumerate(parts):
+        name, _, place = (side.strip() for side in part.partition("="))
+        if bound.names.get(name, name) != key.name or place not in bound.values:
+            continue
+        partition, rest = key_of(bound.values[place]), " AND ".join(parts[:place_of] + parts[place_of + 1 :]).strip()
+        if not rest:
+            return _KeyCondition(partition, None)
+        low = high = None
+        if (prefix := _PREFIX.fullmatch(rest)) and prefix[1] in bound.values:
+            low = key_of(bound.values[prefix[1]])
+            high = low + b"\xff" * 8  # UTF-8 has no such byte, and no key of bytes goes on with so many
+        elif (between := _BETWEEN.fullmatch(rest)) and {between[1], between[2]} <= bound.values.keys():
+            low, high = key_of(bound.values[between[1]]), key_of(bound.values[between[2]])
+        return _KeyCondition(partition, condition(rest), low, high)
     raise Refused("ValidationException", f"Query condition missed key schema element: {key.name}")
 
 

@@ -174,6 +174,7 @@ def test_a_line_without_end_is_not_gathered_in_memory(read: object) -> None:
     assert taken <= MAX_LINE_BYTES // 1000 + 1
 
 
+@pytest.mark.slow
 def test_one_row_more_than_allowed_makes_the_file_useless() -> None:
     rows = read_csv(itertools.chain([b"phone,name\n"], itertools.repeat(b"+91,a\n" * 100, 1000)), NAMES)
     assert sum(isinstance(row, BatchRow) for row in rows) == 100_000

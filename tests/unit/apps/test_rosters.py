@@ -161,6 +161,7 @@ def test_a_row_of_another_form_refuses_the_whole_request() -> None:
             PutRoster.model_validate({"members": [{"phone": PHONE}, row]})
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_rows_with_bad_ones_among_them_are_read_and_compared() -> None:
     rows = [{"phone": f"+9198{number:08}"} if number % 50 else {"phone": "98765"} for number in range(100_000)]
     body = PutRoster.model_validate({"members": rows})

@@ -450,6 +450,7 @@ def measured(path: Path) -> tuple[str, int, float]:
     return code, taken, seconds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", sorted(HUNGRY))
 def test_a_part_that_is_made_to_fill_the_memory_does_not(what: str, tmp_path: Path) -> None:
     """Measure in a separate process, by the counters of its operating system. The compression ratio does not stop such
@@ -486,6 +487,7 @@ def test_a_workbook_with_a_password_is_told_as_one() -> None:
     assert "password" in error.value.fault.message
 
 
+@pytest.mark.slow
 def test_reading_many_rows_takes_little_memory_and_time(tmp_path: Path) -> None:
     rows = "".join(
         row(
