@@ -1,1 +1,1 @@
-"""All the logic of Sandes; see ARCHITECTURE.md for which module knows which."""
+"""Holds all the logic of Sandes. ARCHITECTURE.md shows which packages each package may import."""

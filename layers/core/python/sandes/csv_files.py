@@ -48,7 +48,7 @@ def is_blank(cell: str) -> bool:
 
 
 def _bad_quoting(line: int, error: csv.Error) -> UnreadableFile:
-    """Describe what csv.reader could not read."""
+    """Describe the text that csv.reader could not read."""
     if "new-line character" in str(error):
         text = f'line {line}: a carriage return stands inside the line; save the file as "CSV UTF-8"'
         return UnreadableFile("file", "bad_line_ends", text)

@@ -1,7 +1,7 @@
-"""The policy: one pure function decides who may see, find, write to or join what, by a matrix (docs/adr/0008).
+"""Decides who may see, find, write to or join what. It is one pure function and a matrix (docs/adr/0008).
 
-Every use case in which one party reaches another calls `decide`. A denied thing looks to the caller as if it did not
-exist. `docs/policy.md` is generated from the same matrix.
+Every use case in which one party reaches another calls `decide`. Something that the caller may not see looks as if it
+did not exist. `docs/policy.md` is generated from the same matrix.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from sandes.model.profile import FIELDS, Audience, Field
 from sandes.model.standing import AccountClass, Standing, class_of
 
 Action = Literal["find_by_number", "find_by_name", "see", "message", "invite", "let_write"]
-"""What a viewer may do to a person. `message` includes receipts. `invite` is into a group. `let_write` permits a person
-to write to the viewer although the viewer is not listed.
+"""The acts of a viewer towards a person. `message` includes receipts. `invite` is into a group. `let_write` permits a
+person to write to the viewer although the viewer is not listed.
 """
 
 GroupAction = Literal["see_group", "join", "post", "receive", "see_members", "manage"]
@@ -159,7 +159,7 @@ _WIDTH: Mapping[Relation, frozenset[Audience]] = {
 
 
 def decide(viewer: Viewer, subject: Person | GroupView, asked: Action | GroupAction | Field) -> bool:
-    """Tell whether the viewer may do what is asked, or see the field. Raises KeyError if the action is not in the
+    """Tell whether the viewer may act as asked, or see the field. Raises KeyError if the action is not in the
     matrix.
     """
     if isinstance(subject, GroupView):

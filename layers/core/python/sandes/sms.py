@@ -1,4 +1,4 @@
-"""Which numbers SMS may go to, and how many SMS may be sent in an hour (docs/adr/0041).
+"""Decides which numbers may get SMS, and limits how many SMS are sent in an hour (docs/adr/0041).
 
 Registrations and one-time passwords have separate budgets, so that neither can use up the other's.
 """

@@ -51,7 +51,8 @@ class Appointments:
     organisations: OrganisationStore
 
     def check(self, wanted: Appointment, by: Caller, *, now_seconds: int) -> None:
-        """Check an appointment, as far as possible before it is made, by what the organisations of `by` may know.
+        """Check an appointment, as far as possible before it is made, without revealing anything that the organisations
+        of `by` may not know.
 
         An unknown address gets the same answer as that of an administrator of another organisation. `make` decides this
         after two people have agreed. Raises ProtocolError own_roles, mail_domain_not_allowed, not_found,

@@ -1,7 +1,8 @@
-"""Approvals: one person requests a change, and it is executed when another one approves it (docs/adr/0027).
+"""Lets one person request a change, and executes it when another one approves it (docs/adr/0027).
 
-An approval is one transaction: the change, the decision, on condition that it is still pending and that both people
-still have the right, and the audit entry. The change is therefore made once, whoever approves at the same moment.
+An approval is one transaction: the change, the audit entry, and the decision, on condition that the request is still
+pending and that both people still have the right. Even if two people approve at the same moment, the change is made
+only once.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Write(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Says who approves what, and when."""
+    """Holds the approval, its approver and the time of the decision."""
 
     approval: Approval
     approver: Caller
@@ -98,7 +99,7 @@ class ApprovedOperation(ABC, Generic[Parameters]):
         """
 
     def asked_for(self, parameters: Parameters) -> dict[str, Any]:
-        """Return what identifies the change: all parameters except ids that are drawn for each request."""
+        """Return the parameters that identify the change: all except ids that are drawn for each request."""
         return parameters.model_dump(mode="json", exclude_none=True)
 
     @abstractmethod
@@ -124,7 +125,7 @@ def request(caller: Caller, operation: str, parameters: Wire, *, now_ms: int, de
     """Request a change.
 
     Raises ProtocolError not_found without the right, already_pending (with the `approval` of the same change),
-    too_many_pending, and what the operation's check raises.
+    too_many_pending, and the errors of the operation's check.
     """
     asked = deps.operations[operation]
     place = asked.place(parameters)
@@ -162,7 +163,7 @@ def request(caller: Caller, operation: str, parameters: Wire, *, now_ms: int, de
 def approve(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
     """Execute the change, once.
 
-    Raises ProtocolError not_found, own_request, same_unit, approval_state, and what the operation raises.
+    Raises ProtocolError not_found, own_request, same_unit, approval_state, and the errors of the operation.
     """
     approval, operation, _ = _to_decide(caller, id, now_ms, deps)
     parameters = _parameters(approval, operation)

@@ -37,10 +37,10 @@ class Permission(StrEnum):
 
 
 Cell = Literal["act", "second", "read", "draft", "propose", "own"]
-"""What a role may do. `act`: alone; `second`: with a second person; `own`: read what the caller has done."""
+"""The permission of a role. `act`: alone; `second`: with a second person; `own`: read the caller's own acts."""
 
 Need = Literal["read", "act", "draft", "propose", "second"]
-"""What a route needs. `second`: to request or approve a change that needs two people."""
+"""The permission that a route needs. `second`: to request or approve a change that needs two people."""
 
 MATRIX: Mapping[Permission, Mapping[Role, Cell]] = {
     Permission.ORGANISATIONS: {Role.PLATFORM_ADMIN: "second", Role.AUDITOR: "read"},

@@ -57,7 +57,7 @@ def read_claims(claims: Mapping[str, str]) -> Claims:
 def narrowed(event: Mapping[str, Any]) -> dict[str, Any]:
     """Answer Cognito's event before it signs tokens (version 2), so that access tokens are for the admin API only.
 
-    Otherwise, whoever has a token could replace its owner's second factor by their own.
+    Otherwise, anybody who gets hold of a token could replace its owner's second factor by their own.
     """
     access = {"scopesToSuppress": [_POOL_SCOPE]}
     return {**event, "response": {"claimsAndScopeOverrideDetails": {"accessTokenGeneration": access}}}

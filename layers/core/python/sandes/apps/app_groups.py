@@ -65,8 +65,8 @@ def create(
 ) -> app_groups_api.AppGroup:
     """Create a group without members. A repetition gets the first answer.
 
-    Raises ProtocolError invalid_request, not_a_guest (for an open group), idempotency_mismatch, and what `identify`
-    raises.
+    Raises ProtocolError invalid_request, not_a_guest (for an open group), idempotency_mismatch, and the errors of
+    `identify`.
     """
     by = request.request_hash(deps.pepper)
     caller = identify(request, Wanted(request=by), scope="group", audience=deps.audience, now_ms=now_ms, view=deps.view)
@@ -129,7 +129,7 @@ def all_of(
 ) -> app_groups_api.AppGroupPage:
     """Return a page of groups, sorted by id. It can be short or empty and still have a cursor.
 
-    Raises ProtocolError invalid_cursor, and what `identify` raises.
+    Raises ProtocolError invalid_cursor, and the errors of `identify`.
     """
     caller = identify(request, Wanted(), scope="group", audience=deps.audience, now_ms=now_ms, view=deps.view)
     app, of = caller.app.id, "test groups" if caller.key.test else "groups"
@@ -144,7 +144,7 @@ def all_of(
 
 
 def read(request: AppRequest, id: GroupId, *, now_ms: int, deps: AppGroupDependencies) -> app_groups_api.AppGroup:
-    """Return a group. Raises ProtocolError not_found, and what `identify` raises."""
+    """Return a group. Raises ProtocolError not_found, and the errors of `identify`."""
     _, group, tie = own(request, id, now_ms, deps)
     return shown(group, tie)
 
@@ -162,7 +162,7 @@ def change(
 
     All members get an event, which counts like a message to the group. Raises ProtocolError not_found,
     precondition_failed, invalid_request, not_a_guest (for a name if some member is no guest, or for opening),
-    quota_exceeded, and what `identify` raises.
+    quota_exceeded, and the errors of `identify`.
     """
     caller, group, tie = own(request, id, now_ms, deps)
     check_version(version, group)
@@ -196,7 +196,7 @@ def change(
 def dissolve(request: AppRequest, id: GroupId, *, now_ms: int, deps: AppGroupDependencies) -> None:
     """Dissolve a group. Members keep the messages that they have received.
 
-    Raises ProtocolError not_found, and what `identify` raises.
+    Raises ProtocolError not_found, and the errors of `identify`.
     """
     caller, group, _ = own(request, id, now_ms, deps)
 
@@ -214,7 +214,7 @@ def dissolve(request: AppRequest, id: GroupId, *, now_ms: int, deps: AppGroupDep
 def members(
     request: AppRequest, id: GroupId, *, after: str | None, limit: int, now_ms: int, deps: AppGroupDependencies
 ) -> app_groups_api.AppGroupMembers:
-    """Return a page of members. Raises ProtocolError not_found, invalid_cursor, and what `identify` raises."""
+    """Return a page of members. Raises ProtocolError not_found, invalid_cursor, and the errors of `identify`."""
     caller, group, _ = own(request, id, now_ms, deps)
     app, of = caller.app.id, f"members {id_text(id)}"
     start = position(after, owner=app, of=of, pepper=deps.pepper) if after is not None else None
@@ -239,7 +239,7 @@ def put_member(
 
     An account that the group is not for gets the same answer as one that does not exist. If all members get an event,
     it counts like a message to them. Raises ProtocolError not_found, not_a_guest, group_full, too_many_admins,
-    quota_exceeded, and what `identify` raises.
+    quota_exceeded, and the errors of `identify`.
     """
     caller, group, _ = own(request, id, now_ms, deps)
     person = deps.directory.people([account]).get(account)
@@ -278,7 +278,7 @@ def remove_member(
 ) -> None:
     """Remove a member. An account that is no member counts as removed.
 
-    Raises ProtocolError not_found, and what `identify` raises.
+    Raises ProtocolError not_found, and the errors of `identify`.
     """
     caller, _, _ = own(request, id, now_ms, deps)
 
@@ -296,7 +296,7 @@ def remove_member(
 
 
 def own(request: AppRequest, id: GroupId, now_ms: int, deps: AppGroupDependencies) -> tuple[AppCaller, Group, AppTie]:
-    """Identify the caller and return its group. Raises ProtocolError not_found, and what `identify` raises."""
+    """Identify the caller and return its group. Raises ProtocolError not_found, and the errors of `identify`."""
     wanted = Wanted(group=id)
     caller = identify(request, wanted, scope="group", audience=deps.audience, now_ms=now_ms, view=deps.view)
     group, tie = own_group(caller)

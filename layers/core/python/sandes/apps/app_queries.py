@@ -23,7 +23,7 @@ def templates(
 ) -> app_api.TemplateList:
     """Return a page of the newest versions, by name, with one query.
 
-    Raises ProtocolError invalid_cursor, and what `identify` raises.
+    Raises ProtocolError invalid_cursor, and the errors of `identify`.
     """
     caller = identify(request, Wanted(), scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
     app = caller.app.id
@@ -40,7 +40,7 @@ def preview(
 ) -> app_api.Preview:
     """Render a template. The code of an OTP template is shown as eights.
 
-    Raises ProtocolError not_found, template_variables, and what `identify` raises.
+    Raises ProtocolError not_found, template_variables, and the errors of `identify`.
     """
     wanted = Wanted(template=(name, body.version))
     caller = identify(request, wanted, scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
@@ -61,10 +61,10 @@ def preview(
 
 
 def usage(request: AppRequest, *, now_ms: int, deps: AppsDependencies) -> app_api.Usage:
-    """Return how much of the quotas functions have taken, for the caller's kind of keys.
+    """Return the part of the quotas that functions have taken, for the caller's kind of keys.
 
-    Each function takes a share at a time, so the result may exceed what was sent. Raises ProtocolError: what `identify`
-    raises.
+    Each function takes a share at a time, so the result may be more than the app has sent. Raises ProtocolError like
+    `identify`.
     """
     caller = identify(request, Wanted(), scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
     minute, day = deps.quotas.usage(caller.app, test=caller.key.test, now_seconds=now_ms // 1000)

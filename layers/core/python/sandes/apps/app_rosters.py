@@ -80,7 +80,7 @@ def put(
     Each row about an account that is no member counts as a message of the day, so that nobody can try numbers or
     accounts here free of charge. If all members get an event about the changes, it counts like a message to them.
     Raises ProtocolError not_found, too_large, precondition_failed, roster_busy, invalid_request (for rows of which none
-    is valid), group_full, too_many_admins, quota_exceeded, and what `identify` raises. Nothing is changed then.
+    is valid), group_full, too_many_admins, quota_exceeded, and the errors of `identify`. Nothing is changed then.
     """
     if len(body.members) > app_groups_api.MAX_ROSTER_ROWS:
         raise invalid(ErrorCode.TOO_LARGE, "/members", f"at_most_{app_groups_api.MAX_ROSTER_ROWS}_rows")
@@ -114,7 +114,7 @@ def put(
 
 
 def state(request: AppRequest, id: GroupId, *, now_ms: int, deps: AppGroupDependencies) -> app_groups_api.Roster:
-    """Return the progress of the last roster. Raises ProtocolError not_found, and what `identify` raises."""
+    """Return the progress of the last roster. Raises ProtocolError not_found, and the errors of `identify`."""
     own(request, id, now_ms, deps)
     roster = deps.rosters.read(id)
     return shown(roster) if roster else app_groups_api.Roster(state="none")

@@ -75,7 +75,7 @@ def create(request: AppRequest, body: app_api.NewBatch, *, now_ms: int, deps: Ba
     """Create a batch and start it if the request has its rows, or else return an address for its file.
 
     A repetition gets the current state of the batch, with a new address while it can be used. Raises ProtocolError
-    unknown_template, invalid_request (expires_at), idempotency_mismatch, and what `identify` raises.
+    unknown_template, invalid_request (expires_at), idempotency_mismatch, and the errors of `identify`.
     """
     apps = deps.apps
     wanted = Wanted(template=(body.template, body.version) if body.template else None)
@@ -150,7 +150,7 @@ def commit(
     """Check the uploaded file and, unless it is a dry run, send its valid rows. After a dry run, send them.
 
     Raises ProtocolError not_found, upload_missing, upload_invalid (too large), batch_state, quota_exceeded (after a dry
-    run; the batch stays unchanged), idempotency_mismatch, and what `identify` raises.
+    run; the batch stays unchanged), idempotency_mismatch, and the errors of `identify`.
     """
     caller, batch = _own(request, id, now_ms, deps)
     pepper = deps.apps.pepper
@@ -210,7 +210,7 @@ def _queue_start(batch: Batch, by: str, now_ms: int, deps: BatchDependencies) ->
 
 
 def state(request: AppRequest, id: str, *, now_ms: int, deps: BatchDependencies) -> app_api.Batch:
-    """Return the progress and the first faults. Raises ProtocolError not_found, and what `identify` raises."""
+    """Return the progress and the first faults. Raises ProtocolError not_found, and the errors of `identify`."""
     _, batch = _own(request, id, now_ms, deps)
     faults = [] if batch.reason is None else [batch.reason]
     for _, some in deps.store.faults(batch, limit=SHOWN_FAULTS):
@@ -221,7 +221,7 @@ def state(request: AppRequest, id: str, *, now_ms: int, deps: BatchDependencies)
 def cancel(request: AppRequest, id: str, *, now_ms: int, deps: BatchDependencies) -> None:
     """Stop sending the rest of the rows. Sent messages stay. Repeating it is harmless.
 
-    Raises ProtocolError not_found, batch_state after completion or failure, and what `identify` raises.
+    Raises ProtocolError not_found, batch_state after completion or failure, and the errors of `identify`.
     """
     _, batch = _own(request, id, now_ms, deps)
     for _ in range(_TRIES):
@@ -247,7 +247,7 @@ def results(
 ) -> app_api.BatchResults:
     """Return the results of `limit` rows in the order of the file, without the unfinished rows.
 
-    Raises ProtocolError not_found, invalid_cursor, and what `identify` raises.
+    Raises ProtocolError not_found, invalid_cursor, and the errors of `identify`.
     """
     caller, batch = _own(request, id, now_ms, deps)
     pepper, of = deps.apps.pepper, f"results {id}"

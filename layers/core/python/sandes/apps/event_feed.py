@@ -22,10 +22,10 @@ _OF, _OF_TESTS = "events", "test events"
 def page(
     request: AppRequest, *, after: str | None, limit: int, now_ms: int, deps: AppsDependencies
 ) -> app_api.EventPage:
-    """Return events about what keys of the caller's kind sent, the oldest first.
+    """Return the events about messages and codes that keys of the caller's kind sent, the oldest first.
 
     The page begins after the cursor, or 30 days ago, and always has a cursor for the next call. Raises ProtocolError
-    invalid_cursor, and what `identify` raises.
+    invalid_cursor, and the errors of `identify`.
     """
     caller = identify(request, Wanted(), scope=None, audience=deps.audience, now_ms=now_ms, view=deps.view)
     app, test = caller.app.id, caller.key.test

@@ -42,7 +42,7 @@ def create(
 
     The call also needs the scope `group`. Raises ProtocolError not_permitted (if there is no such group), not_a_guest
     (if some member is no guest), unknown_template, template_variables, invalid_request (expires_at), quota_exceeded,
-    idempotency_mismatch, and what `identify` raises.
+    idempotency_mismatch, and the errors of `identify`.
     """
     apps, now_seconds = deps.apps, now_ms // 1000
     by = request.request_hash(apps.pepper)
@@ -145,7 +145,7 @@ def _post(
 def status(request: AppRequest, id: MessageId, *, now_ms: int, deps: GroupMessageDependencies) -> app_api.Message:
     """Return the status of any message, and the progress of one to a group.
 
-    Raises ProtocolError not_found, and what `identify` raises.
+    Raises ProtocolError not_found, and the errors of `identify`.
     """
     found = messages.status(request, id, now_ms=now_ms, deps=deps.apps)
     if found.group is None:

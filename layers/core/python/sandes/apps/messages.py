@@ -181,8 +181,8 @@ def create(
     """Store a message for every device of its recipient, then try to push it, or answer a repetition as before.
 
     Also return the app's quotas (none for a repetition). Raises ProtocolError invalid_phone, not_a_guest,
-    unknown_template, template_variables, invalid_request (expires_at), quota_exceeded, idempotency_mismatch, and what
-    `identify` raises. Nothing is stored then.
+    unknown_template, template_variables, invalid_request (expires_at), quota_exceeded, idempotency_mismatch, and the
+    errors of `identify`. Nothing is stored then.
     """
     address = read_address(body.to, deps.pepper)
     by, now_seconds = request.request_hash(deps.pepper), now_ms // 1000
@@ -254,7 +254,7 @@ def repeated(answer: Answer, request: AppRequest, pepper: Pepper) -> app_api.Mes
 
 
 def status(request: AppRequest, id: MessageId, *, now_ms: int, deps: AppsDependencies) -> app_api.Message:
-    """Return the status of a message. Raises ProtocolError not_found, and what `identify` raises."""
+    """Return the status of a message. Raises ProtocolError not_found, and the errors of `identify`."""
     wanted = Wanted(message=id)
     caller = identify(request, wanted, scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
     return shown(own_message(caller), now_ms // 1000)
@@ -280,7 +280,7 @@ def page(
 ) -> app_api.MessagePage:
     """Return a page of messages, the newest first. It can be short or empty and still have a cursor.
 
-    The reason is that filters apply after reading. Raises ProtocolError invalid_cursor, and what `identify` raises.
+    The reason is that filters apply after reading. Raises ProtocolError invalid_cursor, and the errors of `identify`.
     """
     caller = identify(request, Wanted(), scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)
     app, now_seconds = caller.app.id, now_ms // 1000
@@ -306,7 +306,7 @@ def recall(request: AppRequest, id: MessageId, *, now_ms: int, deps: AppsDepende
     """Recall a message while no device has acknowledged it. Devices that show it already mark it as invalid.
 
     Repeating it is harmless. A message to a group cannot be recalled. Raises ProtocolError not_found,
-    already_delivered, already_final, and what `identify` raises.
+    already_delivered, already_final, and the errors of `identify`.
     """
     wanted, now_seconds = Wanted(message=id), now_ms // 1000
     caller = identify(request, wanted, scope="msg", audience=deps.audience, now_ms=now_ms, view=deps.view)

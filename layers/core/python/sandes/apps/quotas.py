@@ -1,7 +1,8 @@
-"""The quotas of an app for a minute and a day (docs/adr/0012).
+"""Enforces the quotas of an app for a minute and a day (docs/adr/0012).
 
 An execution environment takes a share of the app's allowance with one conditional write and spends it in memory. The
-count in the table never exceeds the quota. What an environment has not spent when it ends is lost for the window.
+count in the table never exceeds the quota. When an environment ends, the unspent rest of its share is lost for the
+window.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _KEEP_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Describes a window. `used` is what environments have taken of `limit`; `resets_at` is epoch seconds."""
+    """Describes a window. `used` is the part of `limit` that environments have taken; `resets_at` is epoch seconds."""
 
     seconds: int
     limit: int

@@ -68,7 +68,7 @@ def magic_outcome(subject: str) -> Outcome | None:
 
 
 def simulated(phone: str) -> Outcome | None:
-    """Return what a magic number simulates, however it is written. None for any other text."""
+    """Return the outcome that a magic number simulates, in any spelling of the number. None for any other text."""
     try:
         return MAGIC.get("".join(char for char in plain_number(phone) if char in "+0123456789"))
     except ValueError:

@@ -55,7 +55,7 @@ def create(request: AppRequest, body: app_api.NewWebhook, *, now_ms: int, deps: 
     """Register a webhook and return it with its secret, which no other answer has.
 
     A repeated request gets the first answer. Raises ProtocolError webhook_address, too_many_webhooks,
-    idempotency_mismatch, and what `identify` raises.
+    idempotency_mismatch, and the errors of `identify`.
     """
     caller, by, fingerprint = _identify_post(request, now_ms, deps)
     if caller.facts.answer:
@@ -85,13 +85,13 @@ def _created(answer: Answer, fingerprint: bytes, deps: WebhookDependencies) -> a
 
 
 def all_of(request: AppRequest, *, now_ms: int, deps: WebhookDependencies) -> app_api.WebhookList:
-    """Return the webhooks, the oldest first. Raises ProtocolError: what `identify` raises."""
+    """Return the webhooks, the oldest first. Raises ProtocolError like `identify`."""
     caller = _identify(request, Wanted(), now_ms, deps)
     return app_api.WebhookList(webhooks=webhook_register.all_of(_hooks(caller), deps.register))
 
 
 def one(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> app_api.Webhook:
-    """Return a webhook. Raises ProtocolError not_found, and what `identify` raises."""
+    """Return a webhook. Raises ProtocolError not_found, and the errors of `identify`."""
     caller = _identify(request, Wanted(), now_ms, deps)
     return webhook_register.shown(webhook_register.one(_hooks(caller), id), deps.register)
 
@@ -99,8 +99,8 @@ def one(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies)
 def change(
     request: AppRequest, id: str, body: app_api.ChangeWebhook, *, now_ms: int, deps: WebhookDependencies
 ) -> app_api.Webhook:
-    """Change the fields that the body has. Raises ProtocolError not_found, webhook_address, and what `identify`
-    raises.
+    """Change the fields that the body has. Raises ProtocolError not_found, webhook_address, and the errors of
+    `identify`.
     """
     caller = _identify(request, Wanted(), now_ms, deps)
     hook = webhook_register.one(_hooks(caller), id)
@@ -111,7 +111,7 @@ def change(
 def remove(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> None:
     """Remove a webhook. Nothing is sent to it any more, also no retries.
 
-    Raises ProtocolError not_found, and what `identify` raises.
+    Raises ProtocolError not_found, and the errors of `identify`.
     """
     caller = _identify(request, Wanted(), now_ms, deps)
     webhook_register.remove(webhook_register.one(_hooks(caller), id), app=caller.app, register=deps.register)
@@ -120,7 +120,7 @@ def remove(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependenci
 def test(request: AppRequest, id: str, *, now_ms: int, deps: WebhookDependencies) -> app_api.WebhookDelivery:
     """Send a `webhook.test` event to this webhook, whatever types it receives.
 
-    Raises ProtocolError not_found, webhook_disabled, idempotency_mismatch, and what `identify` raises.
+    Raises ProtocolError not_found, webhook_disabled, idempotency_mismatch, and the errors of `identify`.
     """
     caller, by, fingerprint = _identify_post(request, now_ms, deps)
     if caller.facts.answer:
@@ -139,7 +139,7 @@ def redeliver(
 ) -> app_api.WebhookDelivery:
     """Send an event of the last 30 days to this webhook again, with all attempts, whatever its delivery's state.
 
-    Raises ProtocolError not_found, webhook_disabled, idempotency_mismatch, unavailable, and what `identify` raises.
+    Raises ProtocolError not_found, webhook_disabled, idempotency_mismatch, unavailable, and the errors of `identify`.
     """
     caller, by, fingerprint = _identify_post(request, now_ms, deps)
     if caller.facts.answer:
@@ -218,8 +218,8 @@ def deliveries(
 ) -> app_api.WebhookDeliveries:
     """Return a page of deliveries, the newest events first. It can be short or empty and still have a cursor.
 
-    The reason is that `state` is checked after reading. Raises ProtocolError not_found, invalid_cursor, and what
-    `identify` raises.
+    The reason is that `state` is checked after reading. Raises ProtocolError not_found, invalid_cursor, and the errors
+    of `identify`.
     """
     caller = _identify(request, Wanted(), now_ms, deps)
     hook = webhook_register.one(_hooks(caller), id)

@@ -18,12 +18,12 @@ MOST_KEPT = 4_096
 
 @dataclass(slots=True)
 class Tally:
-    """Counts in memory and writes one row for every 64 counts, or after a minute with the next one; the first
-    immediately.
+    """Counts in memory. It writes the first count immediately, and then one row for every 64 counts, or with the next
+    count after a minute.
 
-    A count thus costs a 64th of a write where there are many, and at most one write a minute for each environment where
-    there are few. When an environment ends, it loses what it has not written: at most 63 counts, from less than a
-    minute of work. Without a store, nothing is counted.
+    A count thus costs a 64th of a write if there are many, and each environment writes at most once a minute if there
+    are few. When an environment ends, its unwritten counts are lost: at most 63, from less than a minute of work.
+    Without a store, nothing is counted.
     """
 
     store: StatisticsStore | None

@@ -1,6 +1,6 @@
 """Compact JWS with Ed25519 only (RFC 7515, RFC 8037), verified by libsodium. The server signs no tokens.
 
-This module checks what all tokens have in common: signature, issuer, audience and times. Device tokens (`tokens`) add
+This module checks the parts that all tokens have: signature, issuer, audience and times. Device tokens (`tokens`) add
 nothing; app tokens (`app_tokens`) also bind the request.
 """
 

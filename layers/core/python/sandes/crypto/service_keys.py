@@ -1,6 +1,6 @@
 """The service keys, which authenticate every envelope to the devices (docs/protocol/service-keys.md).
 
-All of them come from one secret outside the database. Whoever can only write rows cannot seal.
+All of them come from one secret outside the database. Write access to the database alone is not enough to seal.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Logs one structured line for each invocation: ids, sizes, counts and error codes; no content, codes, tokens or
 numbers.
 
-It also writes metrics in CloudWatch's embedded metric format for what Lambda's own metrics do not show (docs/adr/0026).
-A success costs no line.
+It also writes metrics in CloudWatch's embedded metric format that Lambda itself does not supply (docs/adr/0026). A
+success costs no line.
 """
 
 from __future__ import annotations

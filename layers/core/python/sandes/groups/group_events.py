@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 
 class Deliver(Protocol):
-    """The interface of `sandes.groups.fanout.Fanout` that events need."""
+    """Delivers the events of groups. `sandes.groups.fanout.Fanout` implements this interface."""
 
     def __call__(self, post: GroupPost, *, to: Sequence[AccountId] | None = None, now_ms: int) -> int: ...
 

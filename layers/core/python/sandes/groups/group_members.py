@@ -58,7 +58,7 @@ def put_member(
     """Let the caller join; or invite another account, add it to an official group, or change its role.
 
     Raises ProtocolError not_found (also for an account that may not be invited), not_permitted, group_full,
-    too_many_admins, invalid_request, rate_limited, and what `check_act` raises.
+    too_many_admins, invalid_request, rate_limited, and the errors of `check_act`.
     """
     check_act(caller, statements.put_member(id, account, role), signed, now_ms=now_ms)
     me = caller.account.id
@@ -75,7 +75,7 @@ def remove_member(
     """Leave or decline, for the caller's account; remove a member or withdraw an invitation, for another account.
 
     If the last member leaves an informal group, it is dissolved. Raises ProtocolError not_found, not_permitted,
-    owner_stays, rate_limited, and what `check_act` raises.
+    owner_stays, rate_limited, and the errors of `check_act`.
     """
     check_act(caller, statements.remove_member(id, account), signed, now_ms=now_ms)
     me = caller.account.id

@@ -132,7 +132,7 @@ def change(
     """Change a group as an admin or owner. If `version` is set, change only this version.
 
     Opening a group lets people in, and closing it ends that, so both need a signed act. Raises ProtocolError not_found,
-    not_permitted, precondition_failed, invalid_request, rate_limited, and what `check_act` raises.
+    not_permitted, precondition_failed, invalid_request, rate_limited, and the errors of `check_act`.
     """
     if wanted.open is not None:
         check_act(caller, statements.open_group(id, wanted.open), signed, now_ms=now_ms)
@@ -171,7 +171,7 @@ def _check_change(group: Group, wanted: client_api.ChangeGroup) -> None:
 def dissolve(caller: Caller, id: GroupId, signed: Signed | None, *, now_ms: int, deps: GroupDependencies) -> None:
     """Dissolve an informal group, as its owner. Members keep the messages that they have received.
 
-    Raises ProtocolError not_found, not_permitted, rate_limited, and what `check_act` raises.
+    Raises ProtocolError not_found, not_permitted, rate_limited, and the errors of `check_act`.
     """
     check_act(caller, statements.dissolve_group(id), signed, now_ms=now_ms)
     me = caller.account.id

@@ -101,8 +101,8 @@ def receive(
 ) -> ServerFrame:
     """Answer one frame of a receiving device.
 
-    Raises ProtocolError rate_limited for a device that floods, unknown_type for other frames, and what each frame
-    raises.
+    Raises ProtocolError rate_limited for a device that floods, unknown_type for other frames, and the errors of each
+    frame.
     """
     deps.frames.take(str(principal.address), now_ms=now_ms)
     match frame:

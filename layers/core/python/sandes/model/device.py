@@ -50,7 +50,9 @@ Unlinking = Literal["unlinked", "replaced"]
 
 @dataclass(frozen=True, slots=True)
 class FormerDevice:
-    """Holds what is needed to tell a former device, and nobody else, that it no longer belongs to its account."""
+    """Holds the data by which the service tells a former device, and nobody else, that it no longer belongs to its
+    account.
+    """
 
     identity_key: bytes
     reason: Unlinking

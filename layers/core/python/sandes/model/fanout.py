@@ -85,7 +85,7 @@ class FanoutRecord:
         return self.queued or self.chunks is not None or self.delivered is not None
 
     def progress(self, done: Mapping[bytes, ChunkDone]) -> tuple[int, bool]:
-        """Return for how many devices the post is stored so far, and whether those are all.
+        """Return the number of devices for which the post is stored so far, and whether those are all.
 
         `done` may hold chunks of another division of the post. Only chunks that are also in this one count.
         """
@@ -97,8 +97,8 @@ class FanoutRecord:
 
 @dataclass(frozen=True, slots=True)
 class ChunkDone:
-    """Holds for how many devices of a chunk's members the post was stored, and how many live sockets got it
-    immediately.
+    """Holds the number of devices of a chunk's members for which the post was stored, and the number of live sockets
+    that got it immediately.
     """
 
     devices: int

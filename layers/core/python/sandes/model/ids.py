@@ -49,7 +49,7 @@ GroupId = NewType("GroupId", bytes)
 """8 random bytes of a group; 13 characters of lower-case base32 on the wire."""
 
 BodyId = NewType("BodyId", bytes)
-"""16 random bytes that name a body stored once for many devices. Whoever knows them may fetch the ciphertext."""
+"""16 random bytes that name a body stored once for many devices. Knowing them is enough to fetch the ciphertext."""
 
 AdministratorId = NewType("AdministratorId", bytes)
 """16 bytes: the UUID (`sub`) of an administrator in the user pool, on the wire in its usual text form."""

@@ -155,7 +155,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Nomination:
-    """Holds a nomination: an organisation's verification for whoever registers a number.
+    """Holds a nomination: an organisation verifies the future holder of a number before they register.
 
     If `withdrawn` is true, the row of `origin` has withdrawn it. `made_at` is epoch seconds. `phone_sealed` is the
     number, encrypted with the pepper for `sealed_for`.

@@ -33,7 +33,9 @@ class Introduction:
 
 @dataclass(frozen=True, slots=True)
 class Introductions:
-    """Holds what clients learn about the keys of one purpose. They refuse keys whose number is below `oldest`."""
+    """Holds the data about the keys of one purpose that clients get. They refuse keys whose number is below
+    `oldest`.
+    """
 
     entries: tuple[Introduction, ...]
     oldest: int

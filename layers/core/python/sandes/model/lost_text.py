@@ -10,8 +10,8 @@ _SPREADSHEET_ERROR = re.compile(
     r"#(?:N/A(?: N/A)?|[^\W\d_][\w/]*[!?]?|\u00a1?\S+[!?])|#+|Err:\d{3}|n/a|\(?null\)?|nan|<na>|undefined",
     re.IGNORECASE,
 )
-"""Matches what programs, such as spreadsheets in any language, write for a value that is missing, cannot be calculated
-or is too wide for its column.
+"""Matches the marks that programs, such as spreadsheets in any language, write for a value that is missing, cannot be
+calculated or is too wide for its column.
 """
 
 _LOST_LETTERS = re.compile(

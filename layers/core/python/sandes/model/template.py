@@ -17,7 +17,9 @@ TemplateKind = Literal["otp", "message"]
 
 @dataclass(frozen=True, slots=True)
 class Dlt:
-    """Holds what India's operators require to deliver an SMS: the ids of the sender and of each registered text."""
+    """Holds the ids that India's operators require to deliver an SMS: that of the sender and that of each registered
+    text.
+    """
 
     entity_id: str
     template_ids: Mapping[str, str]

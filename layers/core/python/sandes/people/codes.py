@@ -28,7 +28,9 @@ RESEND_AFTER_SECONDS = 30
 """The wait after the first code. It doubles with every further code: 30, 60, 120, 240 s."""
 
 KEEP_SECONDS = 24 * 3600
-"""How long the row is kept after the code, so that a late caller learns what became of it."""
+"""The time for which the row is kept after the code, so that a late caller learns whether the code was used or
+expired.
+"""
 
 
 class SmsSender(Protocol):

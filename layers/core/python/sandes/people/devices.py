@@ -115,7 +115,7 @@ def register(id: str, body: VerifyRegistration, *, now_ms: int, deps: DeviceDepe
     """Create an account with a first device, or make this device the only one of the number's account.
 
     A repeated request with the same code and key gets the same answer. Raises ProtocolError bad_key, bad_signature,
-    suspended, and what `check_code` raises.
+    suspended, and the errors of `check_code`.
     """
     _check_new_device(body.device, id)
     challenge = check_code(id, body.code, "register", now_ms=now_ms, deps=deps.codes)
@@ -191,7 +191,7 @@ def open_link(
     """Let the holder of a link's secret key join the account within ten minutes. The server has only the public key.
 
     Opening the same link again gets the same answer. Raises ProtocolError too_many_devices, rate_limited, link_invalid
-    for a key that was used for another link, and what `check_act` raises.
+    for a key that was used for another link, and the errors of `check_act`.
     """
     check_act(caller, statements.open_link(body.link), signed, now_ms=now_ms)
     enforce(deps.limits, Limit.LINKS, f"account:{account_text(caller.account.id)}", now_ms=now_ms)
@@ -276,7 +276,7 @@ def unlink(
     """Revoke a device of the caller's account: nothing more is sealed to it, and its token and socket end.
 
     The signature names the device's registration, so it cannot revoke another device that gets the number later. Raises
-    ProtocolError not_found, and what `check_act` raises.
+    ProtocolError not_found, and the errors of `check_act`.
     """
     device = caller.account.devices.get(number)
     if device is None:
@@ -310,8 +310,8 @@ def change_phone(
 ) -> None:
     """Move the account to the number that the code was sent to. A repeated request does nothing more.
 
-    Raises ProtocolError phone_taken, invalid_request for a number that is not the registration's, and what `check_act`
-    and `check_code` raise.
+    Raises ProtocolError phone_taken, invalid_request for a number that is not the registration's, and the errors of
+    `check_act` and `check_code`.
     """
     check_act(caller, statements.change_phone(body.registration, body.phone), signed, now_ms=now_ms)
     challenge = check_code(body.registration, body.code, "change_phone", now_ms=now_ms, deps=deps.codes)

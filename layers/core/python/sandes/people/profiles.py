@@ -33,7 +33,9 @@ from sandes.protocol.errors import ErrorCode, ProtocolError, invalid
 from sandes.store.people import PersonFacts, ProfileChange
 
 _BEHIND: dict[AttestedField, Field] = {"name": "name", "post": "post", "unit": "post"}
-"""The profile field of each attested field. Whoever sees the former may see the latter."""
+"""The profile field that governs each attested field. A viewer who may see the profile field may see the attested
+field.
+"""
 
 
 def profile(caller: Caller, account: AccountId, *, now_ms: int, deps: DeviceDependencies) -> Profile:

@@ -38,7 +38,7 @@ from sandes.store.templates import is_template, read_template, template_key
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Names what to read besides the app itself. `request` is the keyed hash of an idempotency key."""
+    """Names the rows to read besides the app itself. `request` is the keyed hash of an idempotency key."""
 
     phone_index: str | None = None
     template: tuple[str, int | None] | None = None
@@ -120,7 +120,7 @@ class AppView:
         test: bool = False,
         consistent: bool = False,
     ) -> tuple[Routes | None, list[bytes]]:
-        """Return the account's devices, and what keys of this kind have recently sent to `subjects`, in one round trip.
+        """Return the account's devices, and the recent sends of keys of this kind to `subjects`, in one round trip.
 
         The read is eventually consistent by default. An outdated log makes the write that depends on it fail, and
         routing is read again after the write.

@@ -1,4 +1,4 @@
-"""What apps sent: messages, answers to repeated requests, events, send logs, quotas.
+"""Stores messages of apps, answers to repeated requests, events, send logs and quotas.
 
 They share a table because they expire in the same way. Each kind of row and app has a partition (schema.DeliveryRow).
 """
@@ -315,7 +315,7 @@ class DeliveryStore:
         """Yield pages of rows, the newest events first, with the sort key to continue from."""
         yield from self._descending(_deliveries_to(app, webhook, test), before, limit)
 
-    # Send logs: when which app sent an OTP to whom
+    # Send logs: the times at which apps sent OTPs to a recipient
 
     def logging_send(self, subject: str, old: bytes, new: bytes, *, test: bool, keep_until: int) -> Update:
         """Build the part of a transaction that logs a send. The condition fails if another send was logged since the

@@ -91,7 +91,7 @@ def phone_key(phone_index: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Holds what decides whether an account may join a group: its number and its standing."""
+    """Holds the facts that decide whether an account may join a group: its number and its standing."""
 
     phone_index: str
     phone_sealed: bytes

@@ -1,4 +1,4 @@
-"""Holds what all stores share: the client's type, failed conditions, and reads and writes of many rows."""
+"""Holds the common parts of all stores: the client's type, failed conditions, and reads and writes of many rows."""
 
 from __future__ import annotations
 

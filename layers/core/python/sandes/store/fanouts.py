@@ -1,4 +1,4 @@
-"""The progress of posts to groups in the deliveries table: when each was accepted, and its finished chunks."""
+"""The progress of posts to groups in the deliveries table: the time of acceptance, and the finished chunks."""
 
 from __future__ import annotations
 

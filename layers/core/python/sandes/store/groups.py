@@ -128,8 +128,8 @@ class Tie:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Holds the facts about an account for a viewer. `blocks` and `invites` are what this account has done to the
-    viewer.
+    """Holds the facts about an account for a viewer. `blocks` and `invites` say whether this account has blocked or
+    invited the viewer.
     """
 
     tie: Tie

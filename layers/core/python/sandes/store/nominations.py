@@ -24,7 +24,7 @@ def nomination_key(index: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """Holds what is known about a number: its account or its nomination. It has both only for moments."""
+    """Holds the account or the nomination of a number. A number has both only for moments."""
 
     account: AccountId | None = None
     nomination: Nomination | None = None
@@ -36,7 +36,7 @@ class NominationStore:
     table: str
 
     def numbers(self, indexes: Sequence[str]) -> dict[str, Number]:
-        """Return what is known about any number of numbers, by consistent reads of 50."""
+        """Return the account or the nomination of each number, for any count of numbers, by consistent reads of 50."""
         keys = [key for index in dict.fromkeys(indexes) for key in (phone_key(index), nomination_key(index))]
         accounts: dict[str, AccountId] = {}
         nominations: dict[str, Nomination] = {}

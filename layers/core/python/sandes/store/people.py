@@ -130,8 +130,8 @@ class PeopleView:
     def read_many(
         self, viewer: AccountId, accounts: Sequence[AccountId], *, now_seconds: int
     ) -> dict[AccountId, PersonFacts]:
-        """Return the facts about any number of accounts that the viewer already knows. What exists decides what is
-        read.
+        """Return the facts about any number of accounts that the viewer already knows. The number of reads depends on
+        the accounts that exist.
         """
         found: dict[Any, Item] = {}
         for start in range(0, len(accounts), PEOPLE_AT_ONCE):
@@ -162,7 +162,7 @@ class PeopleView:
         return list(accounts), "LastEvaluatedKey" not in answer
 
     def change(self, account: AccountId, change: ProfileChange) -> SelfDescription:
-        """Change what a person says of themselves, and return it."""
+        """Change the data that a person has entered, and return them."""
         attributes = change.attributes()
         names = {f"#a{number}": name for number, name in enumerate(attributes)}
         values = {f":a{number}": value for number, value in enumerate(attributes.values()) if value}
@@ -191,7 +191,7 @@ class PeopleView:
 
 
 def emptying_profile(table: str, account: AccountId) -> Update:
-    """Build the part of a transaction that removes what a person says of themselves.
+    """Build the part of a transaction that removes the data that a person has entered.
 
     Their choices of audiences are kept, so that nothing hidden reappears.
     """

@@ -219,7 +219,7 @@ class VerificationStore(EndingStore):
     # The keys that verify attestations
 
     def attestation_keys(self) -> Introductions | None:
-        """Return what clients learn about the keys, by a consistent read, or None before the first signature."""
+        """Return the data about the keys that clients get, by a consistent read, or None before the first signature."""
         row = self.client.get_item(TableName=self.table, Key=_KEYS, ConsistentRead=True).get("Item")
         if row is None:
             return None

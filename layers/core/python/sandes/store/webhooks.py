@@ -1,4 +1,4 @@
-"""Deliveries to webhooks in the deliveries table, and one round trip that reads what a delivery needs."""
+"""Deliveries to webhooks in the deliveries table, and a read in one round trip of all rows that a delivery needs."""
 
 from __future__ import annotations
 

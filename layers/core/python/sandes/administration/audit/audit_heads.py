@@ -39,11 +39,11 @@ class HeadsDependencies:
 
 @dataclass(frozen=True, slots=True)
 class KeptHeads:
-    """Holds the result. `broken` are chains that no longer agree with the newest document.
+    """Holds the result. `broken` lists chains that no longer agree with the newest document.
 
     They are absent from the table or its list, shorter or different, or the key has not signed their last entry. The
-    new document repeats what the newest one says about them. `unreadable` are documents later than the newest one that
-    the key has signed.
+    new document repeats their entries from the newest one. `unreadable` lists documents without a valid signature that
+    are later than the newest valid one.
     """
 
     heads: int

@@ -217,7 +217,7 @@ class _Checking:
 def digest(entry: Entry) -> bytes:
     """Return 16 bytes that stand for a row. The hash of an import covers those of its valid rows, in order.
 
-    The number itself is left out, because whoever knows the rest of the row could try all numbers.
+    The number itself is left out, because anybody with the rest of the row could try all numbers.
     """
     return hashlib.sha256(cbor2.dumps([_fields(entry)])).digest()[:16]
 

@@ -1,4 +1,4 @@
-"""Decides the outcome of a row by what is known about its number, for the check and for the commit."""
+"""Decides the outcome of a row by the stored facts about its number, for the check and for the commit."""
 
 from __future__ import annotations
 
@@ -39,17 +39,15 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Knowing:
-    """Reads what the stores know about numbers."""
+    """Reads the stored facts about numbers."""
 
     nominations: NominationStore
     verifications: VerificationStore
     imports: ImportStore
 
     def known(self, indexes: Sequence[str], *, now_seconds: int) -> dict[str, Known]:
-        """Read what is known, consistently: at most three rows for each number, and one for each import that nominated
-        any.
-
-        A nomination of a cancelled import counts as withdrawn.
+        """Read the facts about numbers consistently: at most three rows for each number, and one for each import that
+        nominated any. A nomination of a cancelled import counts as withdrawn.
         """
         numbers = self.nominations.numbers(indexes)
         accounts = {number.account for number in numbers.values() if number.account}

@@ -113,7 +113,7 @@ def run_chunk(queued: Mapping[str, Any], *, now_ms: int, deps: ImportDependencie
 
 
 def _begin(one: Import, number: int, entries: Sequence[Entry], now_ms: int, deps: ImportDependencies) -> None:
-    """Record what will be done, so that nothing is done without a record even if this run is interrupted."""
+    """Record all changes before the first one is made, so that no change lacks a record if this run is interrupted."""
     details = {
         "chunk": number,
         "rows": [entries[0].row, entries[-1].row],

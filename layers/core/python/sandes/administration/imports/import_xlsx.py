@@ -228,7 +228,7 @@ def _check_directory(parts: list[zipfile.ZipInfo], names: int) -> None:
 def _unpack(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> int:
     """Decompress a part without keeping it, and return the number of its tags.
 
-    Raises UnreadableFile and what zipfile raises. zipfile stops at the declared size. With one more byte declared, it
+    Raises UnreadableFile and the errors of zipfile. zipfile stops at the declared size. With one more byte declared, it
     returns this byte if the part is longer.
     """
     longer = copy(part)
@@ -273,7 +273,7 @@ Text = Callable[[str], None]
 def _parse(
     archive: zipfile.ZipFile, part: zipfile.ZipInfo, start: Start, end: End | None = None, text: Text | None = None
 ) -> Iterator[None]:
-    """Parse a part with expat, and yield after each piece. Raises UnreadableFile and what the libraries raise.
+    """Parse a part with expat, and yield after each piece. Raises UnreadableFile and the errors of the libraries.
 
     Names of elements are `namespace name`, and so are those of attributes with a namespace.
     """

@@ -73,7 +73,7 @@ class FirstAdministratorDependencies:
 def operate(request: Mapping[str, Any], *, now_ms: int, deps: FirstAdministratorDependencies) -> dict[str, Any]:
     """Execute an operator's request: `administrator.create` or `administrator.remove`.
 
-    Raises ProtocolError invalid_request, and what `create` and `remove` raise.
+    Raises ProtocolError invalid_request, and the errors of `create` and `remove`.
     """
     try:
         operation = _operations.validate_python(request)

@@ -72,7 +72,7 @@ def ask(
 ) -> Approval:
     """Request these domains in place of the organisation's current ones.
 
-    Raises ProtocolError not_found without the right, and what `SettingMailDomains.check` raises.
+    Raises ProtocolError not_found without the right, and the errors of `SettingMailDomains.check`.
     """
     wanted = SetMailDomains(organisation=organisation.id, mail_domains=domains, before=list(organisation.mail_domains))
     return approvals.request(caller, OPERATION, wanted, now_ms=now_ms, deps=deps)

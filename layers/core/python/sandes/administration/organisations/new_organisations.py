@@ -118,7 +118,7 @@ class Appointing(ApprovedOperation[AppointOfficer]):
         self.appointments.check(parameters.wanted, by, now_seconds=now_seconds)
 
     def carry_out(self, parameters: AppointOfficer, decision: Decision, write: Write) -> None:
-        """Appoint the officer. Raises ProtocolError unavailable, and what `check` raises."""
+        """Appoint the officer. Raises ProtocolError unavailable, and the errors of `check`."""
         store = self.appointments.administrators
         self.appointments.make(parameters.wanted, decision, write, store.granting_one_of_two, ErrorCode.HAS_OFFICERS)
 
@@ -127,8 +127,8 @@ class Appointing(ApprovedOperation[AppointOfficer]):
 
 
 def ask_to_create(caller: Caller, body: AskForOrganisation, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
-    """Request a new organisation. Raises ProtocolError not_found without the right, and what `Founding.check`
-    raises.
+    """Request a new organisation. Raises ProtocolError not_found without the right, and the errors of
+    `Founding.check`.
     """
     wanted = CreateOrganisation(
         organisation=new_organisation_id(), name=body.name, kind=body.kind, officer=body.officer
@@ -139,8 +139,8 @@ def ask_to_create(caller: Caller, body: AskForOrganisation, *, now_ms: int, deps
 def ask_to_appoint(
     caller: Caller, organisation: OrganisationId, body: AskForOfficer, *, now_ms: int, deps: ApprovalDependencies
 ) -> Approval:
-    """Request another nodal officer. Raises ProtocolError not_found without the right, and what `Appointing.check`
-    raises.
+    """Request another nodal officer. Raises ProtocolError not_found without the right, and the errors of
+    `Appointing.check`.
     """
     officer = NewOfficer(email=body.email, name=body.name)
     wanted = AppointOfficer(organisation=organisation, officer=officer, home=body.home)

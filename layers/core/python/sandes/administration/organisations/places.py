@@ -89,7 +89,7 @@ def change(
 ) -> AdminOrganisation | Approval:
     """Rename an organisation immediately, or request other mail domains, which need a second person.
 
-    Raises ProtocolError not_found, precondition_failed, and what `mail_domains.ask` raises.
+    Raises ProtocolError not_found, precondition_failed, and the errors of `mail_domains.ask`.
     """
     place = Place.root(organisation)
     right = require(caller, Permission.UNITS, "act", place, deps.organisations)

@@ -53,7 +53,7 @@ def page(
 def verify(caller: Caller, id: RequestId, body: VerifyRequest, *, now_ms: int, deps: PeopleDependencies) -> AdminPerson:
     """Verify the person as requested, with the given corrections. Verification and decision are one transaction.
 
-    Raises ProtocolError not_found, request_state, and what verifying raises.
+    Raises ProtocolError not_found, request_state, and the errors of `vouch`.
     """
 
     def attempt() -> AdminPerson:

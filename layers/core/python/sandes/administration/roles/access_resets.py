@@ -59,7 +59,7 @@ Failed = Callable[[Exception], None]
 
 
 class StepsFailed(Exception):
-    """Raised if the minute job could not make some steps, so that its alarm notifies operators."""
+    """Reports that the minute job could not make some steps. It raises the alarm that notifies operators."""
 
 
 class Mailer(Protocol):
@@ -155,7 +155,7 @@ class Resetting(ApprovedOperation[ResetAccess]):
 def ask(
     caller: Caller, id: AdministratorId, body: AskForAccessReset, *, now_ms: int, deps: ApprovalDependencies
 ) -> Approval:
-    """Request a reset. Raises ProtocolError not_found without the right, and what `Resetting.check` raises."""
+    """Request a reset. Raises ProtocolError not_found without the right, and the errors of `Resetting.check`."""
     person, _ = _person(id, deps.administrators)
     wanted = ResetAccess(
         administrator=id, organisation=person.home.organisation, unit=person.home.unit, reason=body.reason

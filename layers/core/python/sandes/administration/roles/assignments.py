@@ -92,7 +92,7 @@ class Granting(ApprovedOperation[GrantRole]):
             raise missing("/person/home", "unit in the organisation") from None
 
     def carry_out(self, parameters: GrantRole, decision: Decision, write: Write) -> None:
-        """Grant the role. Raises ProtocolError unavailable, and what `check` raises."""
+        """Grant the role. Raises ProtocolError unavailable, and the errors of `check`."""
         wanted, store = parameters.wanted, self.appointments.administrators
         place = wanted.place
         there = [] if place.is_root else [self.organisations.there(place.organisation, place.unit)]  # the root stays
@@ -171,7 +171,7 @@ class AssignmentDependencies:
 
 
 def ask_to_grant(caller: Caller, body: NewAssignment, *, now_ms: int, deps: ApprovalDependencies) -> Approval:
-    """Request a grant. Raises ProtocolError not_found without the right, and what `Granting.check` raises."""
+    """Request a grant. Raises ProtocolError not_found without the right, and the errors of `Granting.check`."""
     wanted = GrantRole(
         organisation=body.organisation,
         unit=body.unit or UnitId(body.organisation),
@@ -216,7 +216,7 @@ def take(
 ) -> Approval | None:
     """Take a role away immediately, or request it for roles in TAKEN_BY_TWO and return the approval.
 
-    Raises ProtocolError not_found, role_above_own, own_roles, and what `Taking.check` raises.
+    Raises ProtocolError not_found, role_above_own, own_roles, and the errors of `Taking.check`.
     """
     require(caller, Permission.ROLES, "second", key.place, deps.organisations)
     right = _granted_by(caller, key.role, key.place, deps.organisations)

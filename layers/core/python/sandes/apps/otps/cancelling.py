@@ -23,7 +23,7 @@ _TRIES = 4
 def cancel(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) -> None:
     """Cancel an OTP: no code of it is accepted any more, and devices mark its message as invalid.
 
-    Repeating it is harmless. Raises ProtocolError not_found, code_used, and what `identify` raises.
+    Repeating it is harmless. Raises ProtocolError not_found, code_used, and the errors of `identify`.
     """
     caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
     otp = own_otp(caller)

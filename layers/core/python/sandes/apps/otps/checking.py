@@ -23,7 +23,7 @@ def check(
     """Count an attempt, compare the code, and mark a right code as used, at most once.
 
     A repeated request gets the answer of the first and counts no attempt. Raises ProtocolError not_found,
-    idempotency_mismatch, and what `identify` raises.
+    idempotency_mismatch, and the errors of `identify`.
     """
     caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
     otp = own_otp(caller)
@@ -103,7 +103,7 @@ def _refused(otp: Otp, now_seconds: int) -> app_api.OtpChecked | None:
 
 
 def state(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) -> app_api.Otp:
-    """Return the state of an OTP. Raises ProtocolError not_found, and what `identify` raises."""
+    """Return the state of an OTP. Raises ProtocolError not_found, and the errors of `identify`."""
     caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)
     otp = own_otp(caller)
     return shown(otp, status_of(otp, now_ms // 1000), otp.attempts_left, otp.code_expires_at, otp.resend_after)

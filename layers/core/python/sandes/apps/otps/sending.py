@@ -51,8 +51,8 @@ def create(
     """Send a code, or answer a repeated request as before. The answer does not depend on who the recipient is.
 
     Also return the app's quotas (none for a repetition). Raises ProtocolError invalid_phone, not_a_guest,
-    unknown_template, template_variables, too_large, quota_exceeded, recipient_limited, idempotency_mismatch, and what
-    `identify` raises. Nothing is sent or stored then.
+    unknown_template, template_variables, too_large, quota_exceeded, recipient_limited, idempotency_mismatch, and the
+    errors of `identify`. Nothing is sent or stored then.
     """
     address = read_address(body.to, deps.pepper)
     id = request.request_hash(deps.pepper)
@@ -123,7 +123,7 @@ def resend(request: AppRequest, id: str, *, now_ms: int, deps: OtpDependencies) 
     """Replace the code by a new one with new attempts. Devices mark the message with the old code as invalid.
 
     Raises ProtocolError not_found, code_used, code_cancelled, not_a_guest, resend_too_soon, recipient_limited,
-    quota_exceeded, and what `identify` raises.
+    quota_exceeded, and the errors of `identify`.
     """
     now_seconds = now_ms // 1000
     caller = identify(request, Wanted(otp=id), scope="otp", audience=deps.audience, now_ms=now_ms, view=deps.view)

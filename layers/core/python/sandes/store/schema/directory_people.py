@@ -110,7 +110,8 @@ class VerificationRequestRow:
 
 
 class NominationRow:
-    """An organisation's nomination of whoever registers a number, in the directory: partition `P#index`, sort `N`.
+    """A nomination in the directory: partition `P index`, sort `N`. An organisation verifies the future holder of a
+    number in advance.
 
     The number has no account yet. A withdrawn nomination stays for a while without its texts.
     """

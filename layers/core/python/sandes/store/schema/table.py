@@ -25,8 +25,9 @@ class Index:
 class Table:
     """Defines a table. `ttl` names the attribute with the epoch second after which a row no longer counts.
 
-    `backup` switches on point-in-time recovery and protection from deletion. `stream` is what a stream keeps of each
-    change for 24 hours, for statistics (docs/adr/0026). It never has the old row, so that no deleted data are kept.
+    `backup` switches on point-in-time recovery and protection from deletion. `stream` says which parts of a changed row
+    a stream keeps for 24 hours, for statistics (docs/adr/0026). It never keeps the old row, so that no deleted data are
+    kept.
     """
 
     name: str
