@@ -94,7 +94,7 @@ def _keep_heads_by_hand(engine: Engine) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many cells of route, role and place were tried by tests/integration/test_every_right.py."""
+    """Print how many cells of route, role and place tests/integration/test_every_right.py has tried."""
     reports = [one for some in terminalreporter.stats.values() for one in some if isinstance(one, pytest.TestReport)]
     calls = [one for one in reports if one.when == "call"]  # teardown reports the same once more
     tried = [int(str(cells)) for one in calls for name, cells in one.user_properties if name == "authorisation_cells"]

@@ -62,7 +62,7 @@ def asked(deployment: Deployed, authorization: str | None, path: str = "me") -> 
 
 
 def refused_token(deployment: Deployed, token: str) -> tuple[int, str]:
-    """What the service answers to a token that API Gateway still lets pass."""
+    """Return the service's answer to a token that API Gateway still accepts."""
     status, problem = asked(deployment, f"Bearer {token}")
     return status, str(problem["code"])
 

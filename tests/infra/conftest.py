@@ -63,7 +63,7 @@ class Synthesised:
 
     @property
     def workers(self) -> dict[str, tuple[str, dict[str, Any]]]:
-        """For each queue that is worked off: the function, by the name it logs under, and how."""
+        """Return the function that processes each queue, by the name under which it logs, and its event source."""
         names = {
             id: resource["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
             for id, resource in self.of_type("AWS::Lambda::Function").items()
@@ -76,7 +76,7 @@ class Synthesised:
 
     @property
     def streams(self) -> dict[str, dict[str, Any]]:
-        """How the stream of each table that has one is handed to a function, by the table's name."""
+        """Return the event source that gives each table's stream to a function, by the table's name."""
         ids = {id: name for name, table in self.tables.items() for id in self._ids(table)}
         return {
             ids[one["EventSourceArn"]["Fn::GetAtt"][0]]: one

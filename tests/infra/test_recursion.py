@@ -17,7 +17,7 @@ STAGES = pytest.mark.parametrize("stage", ["dev", "prod", "local"])
 
 
 def sends(template: Synthesised) -> dict[str, set[str]]:
-    """For each function: the queues it may send to."""
+    """Return the queues that each function may send to."""
     return {
         name: {
             template.named_queue(resource)
@@ -30,7 +30,7 @@ def sends(template: Synthesised) -> dict[str, set[str]]:
 
 
 def sets_off(template: Synthesised) -> dict[str, set[str]]:
-    """For each function: the workers that run because of what it sends, directly or by way of other workers."""
+    """Return, for each function, the workers that run because of its entries, directly or through other workers."""
     workers = {queue: function for queue, (function, _) in template.workers.items()}
     nearest = {name: {workers[q] for q in queues if q in workers} for name, queues in sends(template).items()}
     reached = dict(nearest)

@@ -54,7 +54,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """Of a refusal."""
+        """Return the error code of a refusal."""
         return str(self.body["code"])
 
     @property
@@ -111,7 +111,7 @@ class AdminApi:
         if_match: str | None = None,
         signed_in_at: int | None = None,
     ) -> dict[str, Any]:
-        """As API Gateway hands it over once it has checked the token."""
+        """Build the event that API Gateway sends after it has checked the token."""
         headers = {"content-type": "application/json"} | ({"if-match": if_match} if if_match else {})
         claims = {
             "sub": administrator_text(caller.id),
@@ -170,7 +170,7 @@ _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "A
 
 
 def _settings(tables: Mapping[str, str]) -> dict[str, str]:
-    """As infra/ sets them, of all functions together."""
+    """Return the settings of all functions together, as infra/ makes them."""
     secrets, sqs = boto3.client("secretsmanager", region_name=REGION), boto3.client("sqs", region_name=REGION)
     settings = {f"{name.upper()}_TABLE": table for name, table in tables.items()}
     for name in ("pepper", "sender", "attestation", "audit", "webhook"):

@@ -54,7 +54,7 @@ def _get(path: Callable[[Spot], str], **more: Any) -> Example:
 
 
 def _list(path: str, **more: Any) -> Example:
-    """Of the place."""
+    """Return an example that lists something of the place."""
     return Example(lambda at: Call("GET", path, query=_at(at)), **more)
 
 

@@ -43,7 +43,7 @@ SECRETS = {"pepper_secret": "p", "attestation_secret": "a", "audit_secret": "k"}
 
 
 def token(administrator: AdministratorId, *, signed_in_at: int | None = None) -> str:
-    """As of somebody who signed in just now, or then (epoch seconds)."""
+    """Return a token of an administrator who signed in just now, or at `signed_in_at` (epoch seconds)."""
     at = int(time.time()) if signed_in_at is None else signed_in_at
     claims = {"sub": administrator_text(administrator), "auth_time": str(at)}
     return base64.urlsafe_b64encode(json.dumps(claims).encode()).decode()
@@ -62,7 +62,7 @@ class AdminService:
         return httpx.MockTransport(self.http)
 
     def app(self, id: str) -> App:
-        """As it is registered now."""
+        """Return the app from the register."""
         found = self.service.app_view().apps.read(parse_app(id))
         assert found is not None
         return found
@@ -109,7 +109,7 @@ class AdminService:
 
 
 def _event(request: httpx.Request, path: str) -> dict[str, Any]:
-    """As API Gateway makes it (payload format 2.0), once it has checked the token."""
+    """Build the event that API Gateway sends (payload format 2.0) after it has checked the token."""
     bearer = request.headers["Authorization"].removeprefix("Bearer ")
     claims = json.loads(base64.urlsafe_b64decode(bearer))
     claims |= {"token_use": "access", "cognito:groups": f"[{GROUP}]"}

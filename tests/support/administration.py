@@ -60,7 +60,7 @@ class Administration:
         return self.caller(caller.administrator)
 
     def caller(self, who: Administrator, *, now_seconds: int = NOW) -> Caller:
-        """As the next call finds them."""
+        """Return an administrator as the caller, with their current roles."""
         return identify(who.id, signed_in_at=now_seconds, now_seconds=now_seconds, administrators=self.store)
 
     def entries(self, chain: OrganisationId) -> list[Entry]:

@@ -56,7 +56,7 @@ class AppGroups:
         return self.service.now_ms
 
     def deps(self, through: Through = untouched) -> AppGroupDependencies:
-        """Of one environment; every call to the outside goes `through`."""
+        """Return the dependencies of one execution environment. Every call to the outside goes `through`."""
         client, table = through(self.service.client), self.service.tables["directory"]
         view = self.service.app_view(client)
         return AppGroupDependencies(
@@ -198,7 +198,7 @@ class _Through:
 
 
 def rows_of(*people: Person, role: str | None = None) -> list[Json]:
-    """By number."""
+    """Return rows of a roster that name people by number."""
     return [{"phone": person.phone} | ({"role": role} if role else {}) for person in people]
 
 
@@ -209,7 +209,7 @@ def of_organisation(app: AppGroups) -> tuple[AppGroups, Any]:
 
 
 def changes(told: Any, person: Person | None = None) -> list[GroupChange]:
-    """What was told to a person alone, or to everybody."""
+    """Return the changes that one person alone was told, or everybody."""
     of = [
         post for post in told if (person is None and post.to is None) or (person and person.account in (post.to or ()))
     ]

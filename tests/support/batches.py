@@ -104,7 +104,7 @@ class BatchApp:
         return self.service.now_ms
 
     def deps(self, through: Through = lambda target: target) -> BatchDependencies:
-        """Of one environment; every call to the outside goes `through`."""
+        """Return the dependencies of one execution environment. Every call to the outside goes `through`."""
         client, tables = through(self.service.client), self.service.tables
         routing = RoutingStore(client, tables["routing"])
         deliveries = DeliveryStore(client, tables["deliveries"])
@@ -198,7 +198,7 @@ class BatchApp:
         return done
 
     def rows_of(self, partition: str) -> list[Json]:
-        """What stands in a partition of the deliveries table."""
+        """Return the rows of a partition of the deliveries table."""
         pages = self.service.client.get_paginator("query").paginate(
             TableName=self.service.tables["deliveries"],
             KeyConditionExpression="p = :partition",
@@ -207,7 +207,7 @@ class BatchApp:
         return [dict(item) for page in pages for item in page["Items"]]
 
     def everything(self) -> list[Json]:
-        """What stands in the deliveries table, other apps' rows too."""
+        """Return all rows of the deliveries table, also those of other apps."""
         pages = self.service.client.get_paginator("scan").paginate(TableName=self.service.tables["deliveries"])
         return [dict(item) for page in pages for item in page["Items"]]
 

@@ -187,7 +187,7 @@ class Groups:
         transact(self.service.client, [operation])
 
     def fanout(self, through: Through = lambda target: target, *, at_once: int = 1) -> Fanout:
-        """Of one environment; every call to the outside goes `through`."""
+        """Return the fan-out of one execution environment. Every call to the outside goes `through`."""
         client, tables = through(self.service.client), self.service.tables
         routing = RoutingStore(client, tables["routing"])
         return Fanout(
@@ -266,7 +266,7 @@ class Groups:
         return done
 
     def contents(self, person: Person, index: int = 0, *, now_ms: int | None = None) -> list[Content]:
-        """What waits for a device, opened."""
+        """Return the contents of the envelopes that wait for a device."""
         return [person.keys[index].open(envelope) for envelope in self.service.stored(person, index, now_ms=now_ms)]
 
     def bodies(self, person: Person, index: int = 0, *, now_ms: int | None = None) -> list[bytes]:
@@ -282,13 +282,13 @@ class Groups:
         return decrypt_body(data, received.pointer)
 
     def chunks_taken(self, person: Person) -> int:
-        """Of the account's bucket, which was full before."""
+        """Return the number of chunks taken from the account's bucket, which was full before."""
         key = limit_key(f"account:{account_text(person.account)}", Limit.GROUP_CHUNKS.label)
         row = self.service.client.get_item(TableName=self.service.tables["limits"], Key=key)["Item"]
         return (full_at_ms(row) - self.service.now_ms) // Limit.GROUP_CHUNKS.interval_ms
 
     def rows_in_inbox(self) -> int:
-        """Of everybody, bodies included."""
+        """Count the rows of all devices in the inbox table, including bodies."""
         pages = self.service.client.get_paginator("scan").paginate(TableName=self.service.tables["inbox"])
         return sum(len(page["Items"]) for page in pages)
 

@@ -54,7 +54,7 @@ class Told:
 
     @property
     def body(self) -> Json:
-        """By the names of the format's numbers."""
+        """Return the body with the names of the format's numbers."""
         names = {1: "group", 2: "version", 3: "change", 4: "actor", 5: "subject", 6: "role", 7: "name"}
         return {names[number]: value for number, value in cbor2.loads(self.post.body).items()}
 
@@ -243,7 +243,9 @@ class Groups:
         return group
 
     def roles(self, id: GroupId) -> dict[AccountId, str]:
-        """As both rows of each membership say, and the counts of the group's own row: they never differ."""
+        """Return the roles of the members. Both rows of each membership and the counts of the group's row must
+        agree.
+        """
         rows = {member.account: member.role for page in self.store.member_pages(id) for member in page}
         group = self.group(id)
         assert group.members == len(rows)

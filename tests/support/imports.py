@@ -53,7 +53,7 @@ class Importing:
         return self.service.now_ms
 
     def deps(self, through: Through = lambda target: target) -> ImportDependencies:
-        """Of one environment; every call to the outside goes `through`."""
+        """Return the dependencies of one execution environment. Every call to the outside goes `through`."""
         client, table = through(self.service.client), self.service.tables["directory"]
         routing = RoutingStore(client, self.service.tables["routing"])
         return ImportDependencies(
@@ -151,7 +151,7 @@ class Importing:
         return done
 
     def told_of_registrations(self) -> None:
-        """What registrations have queued, as the queue of imports has it."""
+        """Move the entries that registrations have queued to the queue of imports."""
         self.queue.sent += self.service.import_queue.sent
         self.service.import_queue.sent.clear()
 

@@ -48,7 +48,7 @@ class DeviceKeys:
         return SignedSealKey(number=number, public=public, signature=self.sign(seal_key_statement(number, public)))
 
     def new_device(self, subject: str, **replaced: Any) -> NewDevice:
-        """What the device says of itself to the registration `subject`."""
+        """Build the device's part of the registration `subject`."""
         fields: dict[str, Any] = {
             "identity_key": self.identity_public,
             "seal_key": self.seal_key(),
@@ -64,7 +64,7 @@ class DeviceKeys:
         return Signed(at_ms, self.sign(statement))
 
     def joining(self, link: SigningKey, account: AccountId, *, at_ms: int, **replaced: Any) -> LinkDevice:
-        """What the device says to join `account` with the secret key of a link."""
+        """Build the request by which the device joins `account` with the secret key of a link."""
         link_key = bytes(link.verify_key)
         statement = act_statement(add_device(self.identity_public, link_key), Actor(account, 0, 0), at_ms=at_ms)
         device = self.new_device("A" * 22, **{"proof": self.sign(statement)} | replaced.pop("device", {}))

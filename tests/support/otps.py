@@ -98,7 +98,9 @@ def cancel(service: Service, app: AppKeys, id: str, *, at: int = 0, deps: OtpDep
 
 
 def bubbles(service: Service, person: Person, index: int = 0) -> list[Json]:
-    """What the device makes of its inbox: each code with the `message` that brought it, and why it is `void`, if so."""
+    """Return the codes in a device's inbox as a client shows them: each with the `message` that brought it, and the
+    reason if it is `void`.
+    """
     contents = [person.keys[index].open(envelope) for envelope in service.stored(person, index)]
     codes = [(content.id, cbor2.loads(content.body)) for content in contents if content.kind is Kind.OTP]
     controls = [cbor2.loads(content.body) for content in contents if content.kind is Kind.CONTROL]

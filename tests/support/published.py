@@ -98,7 +98,7 @@ def check_answer(method: str, path: str, status: int, headers: Mapping[str, str]
 
 
 def _content(known: Specification, operation: Json, where: str, status: int) -> Json:
-    """What an answer of this status may hold, by media type."""
+    """Return the content that an answer with this status may have, by media type."""
     responses = operation["responses"]
     refused = responses.get("default") if status >= 400 else None
     response = responses.get(str(status), refused)

@@ -24,7 +24,7 @@ ALL_SCOPES = ["otp", "msg", "batch", "group", "hook"]
 
 
 def operate(deployed: Deployed, operation: str, **parameters: Any) -> Json:
-    """What administrators do, done backstage. Raises ProtocolError."""
+    """Execute an operation of administrators backstage. Raises ProtocolError."""
     return deployed.backstage.operate(operation, **parameters)
 
 

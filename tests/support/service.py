@@ -372,7 +372,9 @@ class Service:
         self.operate_at(now_ms or self.now_ms, "person.revoke", account=account, reason=reason)
 
     def memberships_have_ended(self, person: Person) -> None:
-        """As the queue of groups has it, after a verification: another organisation may vouch for the person."""
+        """Finish the work of the queue of groups after a verification, so that another organisation may verify the
+        person.
+        """
         last = self.verifications.read(person.account)
         assert last is not None
         assert self.verifications.done(person.account, last.organisation, last.version)

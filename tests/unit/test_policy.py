@@ -204,7 +204,9 @@ def test_a_block_denies_everything_but_oneself() -> None:
 
 
 def test_who_is_nearer_never_may_less() -> None:
-    """Of public, official of another organisation and colleague, each may do everything that the previous one may."""
+    """Compare the public, an official of another organisation and a colleague: each may do everything that the previous
+    one may.
+    """
     for person in people(is_viewer=False):
         if person.standing is None or person.standing.organisation == HERE:
             assert may(PUBLIC, person) <= may(OFFICIAL, person) <= may(COLLEAGUE, person)

@@ -26,7 +26,7 @@ SMALL_ORDER = {
 
 
 def contents() -> list[tuple[str, dict[str, Any]]]:
-    """What envelopes hold, with a name each."""
+    """Return the contents of envelopes, with a name for each."""
     receipt = reference.cbor({1: 2, 2: [MESSAGE, bytes.fromhex("01a0c4506c01700080000000000000ab")]})
     otp = reference.cbor({1: "012345 is your code for passports.", 2: "012345", 3: NOW + 300, 4: "login"})
     notice = reference.cbor({1: "Passport ready", 2: "notice", 3: True, 4: "high", 5: "en"})
@@ -147,7 +147,9 @@ def _sealed(number: int, name: str, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _chunk() -> list[dict[str, str]]:
-    """What the service may seal with one ephemeral key: to several devices, also where two have the same key."""
+    """Seal one content to several devices with one ephemeral key, as the service may, also to two devices with the same
+    key.
+    """
     rows = []
     for name, secret, inbox in (
         ("one device", DEVICE_SECRET, INBOX),
@@ -190,7 +192,7 @@ def _refused(head: bytes, sealed: bytes) -> list[dict[str, str]]:
         )
 
     def named_as_the_service() -> bytes:
-        """By an attacker who has no private key of the service and leaves out what it would give."""
+        """Seal as an attacker who has no private key of the service and leaves out its share of the key."""
         share = reference.public_of(attacker)
         first = reference.exchange(attacker, public)
         key = reference.seal2_key(first, first, share=share, device=public, service=service, header=head)

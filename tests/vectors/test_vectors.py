@@ -91,7 +91,7 @@ def sender_of(case: dict[str, Any]) -> DeviceAddress | AppSender:
 
 
 def keys_of(case: dict[str, Any]) -> dict[str, Any]:
-    """What opening takes."""
+    """Return the input of `open` in a case."""
     return {name: bytes.fromhex(case[name]) for name in ("sealed", "seal_secret", "service_public", "header")}
 
 

@@ -59,7 +59,7 @@ def test_the_cursor_of_an_empty_page_brings_what_comes_later(hooks: Hooks) -> No
 
 
 def test_an_event_written_late_with_a_smaller_id_is_not_skipped(hooks: Hooks) -> None:
-    """Of two concurrent changes, the one that began first is written last."""
+    """Write the first of two concurrent changes last."""
     began = hooks.clock.ms
     hooks.clock.ms += 500
     second = hooks.happen().id

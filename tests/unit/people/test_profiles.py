@@ -325,7 +325,7 @@ def test_members_of_a_group_are_named_to_those_who_may_see_them(
 def test_a_member_who_blocks_looks_like_one_who_shows_nothing(
     service: Service, ravi: Person, ministry: OrganisationId
 ) -> None:
-    """Of two equal people, one of whom blocks the viewer, nothing reveals which one it is."""
+    """Compare two equal people, one of whom blocks the viewer. Nothing reveals which of them does."""
     makes: tuple[Callable[[], Person], ...] = (
         service.person,
         lambda: official(service, ministry, name="Asha Rao", listed=True),

@@ -105,7 +105,7 @@ class GroupService:
         return problem("not_found", 404)
 
     def _put(self, account: AccountId, role: client_api.GroupRole) -> client_api.GroupMember:
-        """As the service answers: nobody changes their own role, and who is not in the group is invited."""
+        """Answer as the service does: nobody changes their own role, and an account outside the group is invited."""
         for at, member in enumerate(self.members):
             if member.account == account:
                 self.members[at] = member if account == ALICE else member.model_copy(update={"role": role})

@@ -233,7 +233,7 @@ class Service:
         return response
 
     def _opens(self, token: str, act: str | None) -> bool:
-        """Whether the signed act of the handshake is for this token, and of now."""
+        """Tell whether the signed act of the handshake is for this token and recent."""
         at_ms, _, signature = (act or "0.").partition(".")
         statement = act_statement(open_socket(token), Actor(ALICE, 1, 7), at_ms=int(at_ms))
         fresh = abs(int(at_ms) - self.now_ms) <= SKEW_MS

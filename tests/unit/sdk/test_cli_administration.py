@@ -100,7 +100,7 @@ def second(service: AdminService, signed_in: Callable[..., Run], ministry: Organ
 
 
 def approved(run: Run, second: Run, *words: str) -> dict[str, Any]:
-    """What takes two: asked for by the one, approved by the other."""
+    """Make a change that needs two people: one requests it, and the other one approves it."""
     asked = made(run, *words)
     approval = asked["id"]
     assert refused(run("approval", "approve", approval, "--yes")) == "own_request"

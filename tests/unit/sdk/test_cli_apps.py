@@ -117,7 +117,7 @@ def test_a_message_is_sent_followed_listed_and_recalled(sandes: Any, service: Ap
 
 @pytest.fixture
 def storage(service: AppService, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """What was put into a file of a batch."""
+    """Collect the contents of the files of batches that are uploaded."""
     put: list[bytes] = []
     checked = service.http
 

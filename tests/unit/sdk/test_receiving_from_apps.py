@@ -23,7 +23,9 @@ def void(*envelopes: Envelope, reason: Void = Void.USED) -> bytes:
 
 
 async def all_events(service: Service, store: Store, *pushed: Envelope) -> list[Event]:
-    """What the client tells of what is stored, then of what is pushed one after the other."""
+    """Return the client's events about the stored envelopes, and then about the pushed ones, which follow one after the
+    other.
+    """
     async with service.client(store) as device:
         events = device.events()
         await device.drained()

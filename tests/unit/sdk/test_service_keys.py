@@ -56,7 +56,7 @@ def sealed_by(service: Service, secret: str, body: bytes) -> Envelope:
 
 
 def as_seal1(service: Service, body: bytes) -> Envelope:
-    """As anybody can write it who knows the device's public key."""
+    """Seal a body with seal1, which only needs the device's public key."""
     stored = service.store(body)
     former = replace(stored, service_key=None)
     content = reference.cbor(

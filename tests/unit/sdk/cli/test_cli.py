@@ -461,7 +461,7 @@ def test_an_undelivered_message_is_told_to_be_accepted_and_how_long_it_waits(
 def test_a_wrong_service_is_told_without_advice_to_register_again(
     sandes: Any, registered: None, service: Service
 ) -> None:
-    """Who registers again replaces all devices of the account."""
+    """Registering again would replace all devices of the account."""
     service.http_answers["GET", "/v1/devices"] = lambda _: problem("token_audience", 401, audience="sandes:other")
     result = sandes("devices")
     assert result.exit_code == 1
