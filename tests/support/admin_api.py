@@ -38,7 +38,7 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class Context:
-    """What Lambda tells a function of the call."""
+    """Holds the data of an invocation that Lambda gives to a function."""
 
     aws_request_id: str = "request"
     function_name: str = "admin"

@@ -1,5 +1,5 @@
-"""Tests promises of the repository: a licence, a contact, and that git ignores the keys that readers of the docs
-create.
+"""Tests promises of the repository: a licence, a contact, docstrings without fragments, and that git ignores the keys
+that readers of the docs create.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 OPTIONS = r"--(?:session|credentials|keys?|output|out|export)"
+DESCRIBED = ("layers", "functions", "tests")
+FRAGMENT = re.compile(r':\n +r?"""(?:What|Of|For|By|Who|As|How|Whether)\b.*')
 
 
 def created_by_the_docs() -> set[str]:
@@ -64,3 +66,11 @@ def test_the_licence_is_in_the_repository_and_named_by_both_packages() -> None:
 
 def test_a_vulnerability_can_be_reported_to_an_address() -> None:
     assert re.search(r"[\w.]+@[\w.]+\.\w+", (ROOT / "SECURITY.md").read_text()[:500])
+
+
+def test_docstrings_of_functions_and_classes_begin_with_a_verb_and_are_no_fragments() -> None:
+    """Accept the imperative for functions ("Return the ..."), and the third person for classes ("Holds ...")."""
+    files = [file for folder in DESCRIBED for file in sorted((ROOT / folder).rglob("*.py"))]
+    assert len(files) > 500
+    found = {str(file.relative_to(ROOT)): FRAGMENT.findall(file.read_text()) for file in files}
+    assert {name: fragments for name, fragments in found.items() if fragments} == {}

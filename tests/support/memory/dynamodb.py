@@ -37,13 +37,13 @@ TRANSACTION_OPERATIONS = 100
 BATCH_GET_KEYS = 100
 BATCH_WRITE_REQUESTS = 25
 HISTORY_MS = 10_000
-"""For so long a version of a row can still be read by a read that is not consistent."""
+"""The time for which a read that is not consistent may return an outdated version of a row."""
 TOKEN_MS = 600_000
-"""For so long a transaction of the same token is not carried out again."""
+"""The time for which a transaction with the same token is not carried out again."""
 
 
 class Refused(Exception):
-    """What DynamoDB answers instead of carrying a call out: an error's code, and what it says beside it."""
+    """Reports an error of DynamoDB: its code, its message, and the other fields of the answer."""
 
     def __init__(self, code: str, message: str = "", **beside: Any) -> None:
         super().__init__(f"{code}: {message}")
@@ -466,7 +466,7 @@ def _shown(item: Item, arguments: Arguments) -> Item:
 
 @dataclass(frozen=True, slots=True)
 class _KeyCondition:
-    """What a query asks for: a partition, and what else must hold, with bounds of the sort key that follow from it."""
+    """Holds the key condition of a query: a partition, a further condition, and the bounds of the sort key in it."""
 
     partition: Any
     rest: Evaluate | None

@@ -25,7 +25,7 @@ def keys(secret: str) -> ServiceKeys:
 
 
 class Told:
-    """What the application is told."""
+    """Collects the events that the application gets."""
 
     def __init__(self, device: DeviceClient) -> None:
         self.shown: list[bytes] = []
