@@ -1,4 +1,4 @@
-"""The functions of the admin API in process: real handlers, wired as in a deployment, on a database in memory."""
+"""Calls the functions of the admin API in process: real handlers, wired as in a deployment, on a database in memory."""
 
 from __future__ import annotations
 
@@ -64,9 +64,8 @@ class Answer:
 
 @dataclass
 class AdminApi:
-    """Calls whichever function has the route.
-
-    `pool` stands for Cognito, which moto cannot do without more packages, and `mailer` for SES.
+    """Calls the function that has the route. `pool` replaces Cognito, which moto cannot simulate without more packages,
+    and `mailer` replaces SES.
     """
 
     client: Any
@@ -75,9 +74,9 @@ class AdminApi:
     mailer: MemoryMailer
     database: Dynamo
     touched: set[tuple[str, str]] = field(default_factory=set)
-    """Where functions have asked DynamoDB to write: tables, and values of their partition key as JSON."""
+    """The writes that functions have requested: tables, and values of their partition key as JSON."""
     calls: int = 0
-    """How many calls of DynamoDB functions have made."""
+    """The number of calls of DynamoDB that functions have made."""
 
     def __call__(
         self,
@@ -90,7 +89,7 @@ class AdminApi:
         if_match: str | None = None,
         signed_in_at: int | None = None,
     ) -> Answer:
-        """`path` is behind /admin/v1. By somebody who has just signed in unless `signed_in_at` says when."""
+        """Call a `path` below /admin/v1. The caller has just signed in, unless `signed_in_at` is given."""
         event = self.event(caller, method, path, body, query=query, if_match=if_match, signed_in_at=signed_in_at)
         answer = function_of(method, f"/admin/v1{path}").handler(event, Context())
         text = answer.get("body") or ""
@@ -138,7 +137,7 @@ class AdminApi:
 
 @cache
 def function_of(method: str, path: str) -> ModuleType:
-    """The function that has a route for the call."""
+    """Return the function that has a route for the call."""
     for function in FUNCTIONS:
         resolver = function.app
         for route in (*resolver._static_routes, *resolver._dynamic_routes):
@@ -149,7 +148,7 @@ def function_of(method: str, path: str) -> ModuleType:
 
 @contextmanager
 def admin_api() -> Iterator[AdminApi]:
-    """On tables of its own. What functions remember between calls is forgotten before and behind it."""
+    """Yield the API on tables of its own. Caches of functions are emptied before and after."""
     with mock_aws(), patch.dict(os.environ, _CREDENTIALS):
         client, tables, database = memory_dynamodb()
         with patch.dict(os.environ, _settings(tables)), ExitStack() as patches:
@@ -212,7 +211,7 @@ def _watching_writes(api: AdminApi) -> Any:
 
 
 def _written(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Table and row, or its key, of everything that a call of DynamoDB asks to write."""
+    """Return the table, and the row or its key, of each write that a call of DynamoDB requests."""
     for operation in ({"One": arguments}, *arguments.get("TransactItems", ())):
         for kind, one in operation.items():
             row = one.get("Item") or one.get("Key")
@@ -224,10 +223,10 @@ def _written(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, A
 
 
 def forget_what_was_written() -> None:
-    """Where audit chains end, after the tables were put back to an earlier state."""
+    """Forget the ends of audit chains, after the tables were put back to an earlier state."""
     administration.recorder()._heads.clear()
 
 
 def wirings() -> list[ModuleType]:
-    """Where dependencies are kept for as long as a function lives."""
+    """Return the caches that keep dependencies for the lifetime of a function."""
     return [module for name, module in sys.modules.items() if name.startswith("sandes.edge.wiring.")]

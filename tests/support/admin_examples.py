@@ -1,8 +1,8 @@
-"""One good call of each route of the admin API, for the test of every right (tests/integration/test_every_right.py).
+"""Holds one valid call of each route of the admin API, for the test of every right
+(tests/integration/test_every_right.py).
 
-A route that is added gets its example in EXAMPLES: `"POST /admin/v1/things": Example(lambda at: Call(...))`. `at` is
-one of the world's places with one of everything in it (tests/support/admin_world.py: put what is new there), or the ids
-of nothing.
+A new route gets its example in EXAMPLES: `"POST /admin/v1/things": Example(lambda at: Call(...))`. `at` is one of the
+world's places, at which one of everything exists (tests/support/admin_world.py creates it), or the ids of nothing.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from sandes.administration.authority import Permission
 from tests.support.admin_world import HOOK, IN_A_YEAR, Spot
 
 Decided = Literal["unit", "in_the_organisation", "any_role_there", "somewhere", "at_a_root", "nobody"]
-"""By what a call is allowed where its route does not say it: the right at the `unit`, at any place
-`in_the_organisation`, `somewhere` at all, or `at_a_root` of an organisation; `any_role_there`; or `nobody` is but who
-has asked.
+"""The rule by which a call is allowed if its route does not name one: the right at the `unit`, at any place
+`in_the_organisation`, `somewhere` at all, or `at_a_root` of an organisation; `any_role_there`; or `nobody` except the
+requester.
 """
 
 
 @dataclass(frozen=True)
 class Call:
-    """`path` is behind /admin/v1."""
+    """Holds a call. `path` is below /admin/v1."""
 
     method: str
     path: str
@@ -34,8 +34,8 @@ class Call:
 
 @dataclass(frozen=True)
 class Example:
-    """`permission`: of a route that says that it depends. `also`: other statuses of a call that is allowed. `whole`:
-    not for who sees only what they did themselves.
+    """Holds the example of a route. `permission` is set if the route's permission depends on the call. `also` lists
+    other statuses of an allowed call. If `whole` is true, a caller who sees only their own acts is refused.
     """
 
     call: Callable[[Spot], Call]
@@ -101,7 +101,7 @@ EXAMPLES: dict[str, Example] = {
     "POST /admin/v1/organisations/<id>/officers": _post(
         lambda at: f"/organisations/{at.organisation}/officers",
         lambda at: _OFFICER | {"home": at.organisation},
-        also=frozenset((409,)),  # the ministries of the world have their two
+        also=frozenset((409,)),  # both ministries have two officers already
     ),
     "GET /admin/v1/organisations/<id>": _get(lambda at: f"/organisations/{at.organisation}"),
     "PATCH /admin/v1/organisations/<id>": _patch(lambda at: f"/organisations/{at.organisation}", {"name": "Rail"}),

@@ -1,6 +1,6 @@
-"""The admin API in this process: its real handlers on a database in memory, called over HTTP by whoever has a `token`.
+"""Serves the admin API in this process: its real handlers on a database in memory, called over HTTP with a `token`.
 
-API Gateway's part is played here: it lets tokens pass that name an administrator, and hands their claims on.
+This module also replaces API Gateway: it accepts tokens that name an administrator, and passes their claims on.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ REGION = "us-east-1"
 URL = "https://admin.test/stage"
 FUNCTIONS = (settings.AdminFunctionSettings, settings.AdminPeopleSettings, settings.AdminAppsSettings)
 SECRETS = {"pepper_secret": "p", "attestation_secret": "a", "audit_secret": "k"}
-"""Each is its letter, 32 times, as in Service and Administration."""
+"""Each secret is its letter, 32 times, as in Service and Administration."""
 
 
 def token(administrator: AdministratorId, *, signed_in_at: int | None = None) -> str:
@@ -51,7 +51,7 @@ def token(administrator: AdministratorId, *, signed_in_at: int | None = None) ->
 
 @dataclass
 class AdminService:
-    """`requests`: what was called, with the status of each answer."""
+    """Answers calls. `requests` records each call with the status of its answer."""
 
     service: Service
     administration: Administration
@@ -68,7 +68,7 @@ class AdminService:
         return found
 
     def work_on_imports(self) -> None:
-        """Work off what waits in the queue of imports."""
+        """Process all entries in the queue of imports."""
         queue = boto3.client("sqs", region_name=REGION)
         url = queue.get_queue_url(QueueName="import")["QueueUrl"]
         while messages := queue.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
@@ -90,7 +90,7 @@ class AdminService:
                 queue.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
 
     def put_file(self, key: str, content: bytes) -> None:
-        """Put a file where the form of an upload says."""
+        """Put a file at the address in the form of an upload."""
         boto3.client("s3", region_name=REGION).put_object(Bucket="test-uploads", Key=key, Body=content)
 
     def http(self, request: httpx.Request) -> httpx.Response:
@@ -149,7 +149,7 @@ def _serve(client: Any, tables: dict[str, str], patch: pytest.MonkeyPatch) -> It
         if hasattr(module, "mailer"):
             patch.setattr(module, "mailer", MemoryMailer)
     try:
-        with caught_log():  # not between the lines of a command that is tried
+        with caught_log():  # keeps log lines out of the output of a command
             yield AdminService(service, Administration(service))
     finally:
         runtime.forget()

@@ -1,7 +1,7 @@
-"""A world for the test of every right: two ministries, and at each of five places one of everything that there is.
+"""Builds a world for the test of every right: two ministries, and at each of five places one of everything.
 
-A ministry has a zone, a division in it, and another zone beside it. Everything is made by the admin API itself, by two
-nodal officers of each ministry, or as people and operators make it.
+A ministry has a zone, a division in it, and another zone beside it. Two nodal officers of each ministry make everything
+through the admin API, except for the parts that people and operators make.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ from tests.support.administration import Administration
 from tests.support.service import Person, Service
 
 Rows = dict[Any, dict[str, Any]]
-"""Rows of a partition by sort key."""
+"""The rows of a partition by sort key."""
 IN_A_YEAR = "2027-09-01T00:00:00Z"
 HOOK = "http://127.0.0.1:9/hook"
 
 
 @dataclass(frozen=True)
 class Spot:
-    """A place and the ids, as texts, of one of everything there; or the ids of nothing."""
+    """Holds a place and the ids, as texts, of one of everything there; or the ids of nothing."""
 
     name: str
     place: Place
@@ -73,7 +73,7 @@ class Spot:
     reset: str
     """An administrator whose access is being reset."""
     empty_unit: str
-    """A unit right below the place."""
+    """A unit directly below the place."""
 
     @property
     def organisation(self) -> str:
@@ -118,9 +118,9 @@ class World:
     zone: Place
     spots: dict[str, Spot]
     callers: list[tuple[Role, str, Caller]] = field(default_factory=list)
-    """Who calls, by role and by the kind of place where they hold it."""
+    """The callers, by role and by the kind of place where they hold it."""
     officers: list[Caller] = field(default_factory=list)
-    """The nodal officers who have made what there is."""
+    """The nodal officers who have made everything."""
     _kept: dict[tuple[str, str], Rows] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -199,7 +199,7 @@ class World:
         return app
 
     def _reset(self, first: Caller, second: Caller, place: Place) -> str:
-        """Somebody whose access two officers have agreed to reset."""
+        """Return an administrator whose access two officers have agreed to reset."""
         lost = administrator_text(self.staff.appoint(Role.VERIFIER, place).id)
         self._approve(second, self._do(first, "POST", f"/people/{lost}/access-reset", {"reason": "phone lost"}))
         return lost
@@ -235,7 +235,7 @@ class World:
         self._do(by, "POST", f"/approvals/{asked['id']}/approve")
 
     def everybody(self) -> list[tuple[Role, str, Caller]]:
-        """Appoint somebody to each role, at each kind of place that it is held at."""
+        """Appoint an administrator to each role, at each kind of place where the role exists."""
         held = {"zone": self.zone, "ministry": Place.root(self.zone.organisation)}
         found = [
             (role, kind, self.staff.appoint(role, place))
@@ -256,7 +256,7 @@ class World:
         self.api.touched.clear()
 
     def changed(self) -> list[str]:
-        """The tables of which something is not as it was kept."""
+        """Return the tables that differ from the kept state."""
         return sorted(
             {name for name, key in self.api.touched if self._rows(name, key) != self._kept.get((name, key), {})}
         )
@@ -272,13 +272,13 @@ class World:
 
 
 def _key(text: str) -> dict[str, Any]:
-    """Read the value of a partition key as AdminApi.touched holds it."""
+    """Read the value of a partition key in the form of AdminApi.touched."""
     ((kind, held),) = json.loads(text).items()
     return {kind: base64.b64decode(held) if kind == "B" else held}
 
 
 def _officers(service: Service, staff: Administration, organisation: OrganisationId) -> tuple[Caller, Caller]:
-    """Two nodal officers who do not work in the same unit."""
+    """Appoint two nodal officers who do not work in the same unit."""
     desks = [Place(organisation, service.unit(organisation, f"Desk {number}")) for number in (1, 2)]
     first, second = (staff.appoint(Role.NODAL_OFFICER, Place.root(organisation), home=desk) for desk in desks)
     return first, second

@@ -1,4 +1,4 @@
-"""Apps in process as administrators keep them: a ministry with two zones, and who may do what in them."""
+"""Administers apps in process, in a ministry with two zones and an administrator for each right."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ Json = dict[str, Any]
 
 
 class AppWorld:
-    """`manager` keeps the apps of the western zone, `officer` is the nodal officer of it all, `second` another one who
-    works in the eastern zone.
+    """Holds the administrators: `manager` manages the apps of the western zone, `officer` is the ministry's nodal
+    officer, and `second` is another one who works in the eastern zone.
     """
 
     def __init__(self, service: Service, client: Any = None) -> None:
@@ -47,7 +47,7 @@ class AppWorld:
         return Place(self.ministry, unit)
 
     def overtaken_by(self, client: Any) -> AppWorld:
-        """The same world, seen by a function environment of its own on another client."""
+        """Return the same world in an execution environment of its own, on another client."""
         other = object.__new__(AppWorld)
         other.__dict__.update(self.__dict__)
         other.client = client
@@ -75,7 +75,7 @@ class AppWorld:
         )
 
     def register(self, by: Caller | None = None, *, unit: UnitId | None = None, **changed: Any) -> AdminApp:
-        """In the western zone unless said otherwise."""
+        """Register an app, by default in the western zone."""
         fields: Json = {"name": "Passport Seva", "scopes": ["otp", "msg"]}
         fields |= {"organisation": id_text(self.ministry), "unit": id_text(unit or self.west)}
         new = NewApp.model_validate({**fields, **changed})
@@ -101,7 +101,7 @@ class AppWorld:
         return app_terms.ask_to_go_live(by, id, now_ms=NOW_MS, deps=self.registry, asking=self.approvals)
 
     def propose(self, id: AppId, by: Caller | None = None, *, version: int | None = None, **wanted: Any) -> Any:
-        """A change as administrators ask for it, whether it takes two or not."""
+        """Make a change, or request it if it needs two people."""
         body = ChangeApp.model_validate(wanted)
         return app_terms.change(
             by or self.manager, id, body, version=version, now_ms=NOW_MS, deps=self.deps, asking=self.approvals

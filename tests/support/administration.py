@@ -1,4 +1,4 @@
-"""Administrators in process, made as operators make them, and what the audit chains say of what they did."""
+"""Appoints administrators in process as operators do, and reads the entries of their acts in the audit chains."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ class Administration:
         return self._recorder
 
     def appoint(self, role: Role | None, place: Place, *, home: Place | None = None, **changed: Any) -> Caller:
-        """Somebody new with a role at the place, who works there unless `home` is given. Without a role: nobody yet."""
+        """Appoint a new administrator, who works at the place unless `home` is given. Without a role, the person is no
+        administrator yet.
+        """
         number = next(_numbers)
         id = AdministratorId(number.to_bytes(16, "big"))
         who = Administrator(id, f"officer{number}@example.gov.in", f"Officer {number}", home or place, NOW)
@@ -48,13 +50,13 @@ class Administration:
         return self.caller(who)
 
     def also(self, caller: Caller, role: Role, place: Place, **changed: Any) -> Caller:
-        """Another role for somebody who has one."""
+        """Give an administrator another role."""
         made = Assignment(caller.id, role, place, "operator", NOW, **changed)
         transact(self.store.client, list(self.store.granting(made, caller.administrator)))
         return self.caller(caller.administrator)
 
     def take(self, caller: Caller) -> Caller:
-        """All roles they have."""
+        """Take all roles of an administrator away."""
         for one in caller.assignments:
             transact(self.store.client, list(self.store.taking(one)))
         return self.caller(caller.administrator)

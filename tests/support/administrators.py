@@ -1,4 +1,6 @@
-"""Administrators of the deployed system: users of its pool with an authenticator, and their rows in the directory."""
+"""Makes administrators of the deployed system: users of its pool with an authenticator, and their rows in the
+directory.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ PASSWORD = "Correct-horse-7-battery"
 
 @dataclass
 class TestAdministrator:
-    """Signed in through `api`. `secret` is the authenticator's."""
+    """Holds an administrator who is signed in through `api`. `secret` is the authenticator's."""
 
     __test__ = False
 
@@ -43,7 +45,7 @@ class TestAdministrator:
     _codes: int = field(default=0, repr=False)
 
     def sign_in(self) -> AdminClient:
-        """Sign in again, at most twice in thirty seconds: a code is taken once."""
+        """Sign in again, at most twice in thirty seconds, because a code is accepted once."""
         self._codes = -1 if self._codes == 1 else 1
         step = begin(cognito(self.deployed), self.email, self.password)
         assert isinstance(step, AskCode)
@@ -60,8 +62,8 @@ def administrator(
     group: bool = True,
     known: bool = True,
 ) -> TestAdministrator:
-    """Somebody new who has signed in. `group`: of the pool's administrators. `known`: with a row in the directory, and
-    `roles`, whose organisations are there.
+    """Make a new administrator and sign them in. `group` is the pool's group of administrators. If `known` is true, the
+    directory has their row and their `roles`, whose organisations exist.
     """
     email, pool = f"{secrets.token_hex(6)}@example.gov.in", deployed.stack.admin_pool
     directory = deployed.engine.client("cognito-idp")
@@ -86,7 +88,7 @@ def administrator(
 
 
 def enter(deployed: Deployed, who: Administrator, roles: Iterable[tuple[Role, Place]]) -> None:
-    """Write an administrator and their assignments into the directory, as nobody's doing."""
+    """Write an administrator and their assignments into the directory, without an audit entry."""
     store = AdministratorStore(deployed.engine.client("dynamodb"), deployed.stack.tables["directory"])
     operations: list[Operation] = [store.putting(who)]
     for role, place in roles:
@@ -108,8 +110,9 @@ def signed_in(step: Any) -> Tokens:
 
 
 def token(deployed: Deployed, id: AdministratorId, *, key: RSAPrivateKey | None = None, **changed: Any) -> str:
-    """An access token as the pool would give one, signed with its own key or another; `changed` replaces claims, and
-    takes away those that are None. So old sign-ins and ended tokens can be had without waiting.
+    """Make an access token like the pool's, signed with its own key or another.
+
+    `changed` replaces claims, and removes those that are None. Old sign-ins and expired tokens thus need no waiting.
     """
     pool, now = deployed.stack.admin_pool, int(time.time())
     claims = {
@@ -134,7 +137,7 @@ def token(deployed: Deployed, id: AdministratorId, *, key: RSAPrivateKey | None 
 
 
 def signing_key(deployed: Deployed, pool: str) -> RSAPrivateKey:
-    """The key with which the engine signs access tokens of a pool."""
+    """Return the key with which the engine signs access tokens of a pool."""
     file = deployed.engine.folder / "state" / "cognito-pool-keys" / f"{pool}-access.pem"
     key = serialization.load_pem_private_key(file.read_bytes(), None)
     assert isinstance(key, RSAPrivateKey)
@@ -142,6 +145,6 @@ def signing_key(deployed: Deployed, pool: str) -> RSAPrivateKey:
 
 
 def as_signed_in_before(deployed: Deployed, id: AdministratorId, seconds: int) -> AdminClient:
-    """A client whose sign-in was so long ago."""
+    """Return a client whose sign-in happened so many seconds ago."""
     now = int(time.time())
     return client(deployed, Tokens(token(deployed, id, auth_time=now - seconds), "none", now + 900))

@@ -1,4 +1,4 @@
-"""Groups of an app in process: signed requests into real use cases on real stores, and the queue of group work."""
+"""Runs groups of an app in process: signed requests to real use cases on real stores, and the queue of group work."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def untouched(target: Any) -> Any:
 
 @dataclass
 class AppGroups:
-    """An app with its key. `clock_ms` is asked by the work on rosters."""
+    """Holds an app with its key. The work on rosters reads `clock_ms`."""
 
     service: Service
     s3: Any
@@ -138,7 +138,7 @@ class AppGroups:
     def roster(
         self, id: GroupId, rows: Sequence[Json], *, version: int | None = None, deps: Any = None, **body: Any
     ) -> app_groups_api.Roster:
-        """`version` None stands for If-Match: *."""
+        """Put a roster. `version` None means If-Match: *."""
         text = json.dumps({"members": list(rows)} | body).encode()
         given = app_groups_api.PutRoster.model_validate_json(text)
         request = self.request("PUT", f"/{id_text(id)}/roster", text)
@@ -152,11 +152,11 @@ class AppGroups:
 
     @property
     def jobs(self) -> list[Json]:
-        """Entries about rosters."""
+        """Return the queue's entries about rosters."""
         return [entry for entry, _ in self.service.roster_queue.sent]
 
     def work_one(self, deps: RosterWorkDependencies | None = None) -> str:
-        """Take the oldest entry about a roster; put it back if the work ends by an exception."""
+        """Process the oldest entry about a roster. Put it back if the work ends with an exception."""
         sent = self.service.roster_queue.sent
         entry = sent.pop(0)
         try:
@@ -166,9 +166,8 @@ class AppGroups:
             raise
 
     def work_all(self) -> list[Told]:
-        """Everything about rosters and events, until there is nothing; what was told, each post once.
-
-        Time passes where there is work whose roster is not there.
+        """Process all entries about rosters and events, and return the posts to members, each once. Time passes for
+        work whose roster does not exist.
         """
         first = len(self.groups.deliver.told)
         while self.jobs:
@@ -188,7 +187,7 @@ class AppGroups:
 
 @dataclass
 class _Through:
-    """The recorder of posts, called through something that may fail."""
+    """Calls the recorder of posts through something that may fail."""
 
     app: AppGroups
     through: Through

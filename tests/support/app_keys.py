@@ -1,4 +1,4 @@
-"""The secret half of an app: what it holds and signs its requests with."""
+"""Holds the secret half of an app, and signs its requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ADDRESS = "203.0.113.7"
 
 @dataclass(frozen=True)
 class AppKeys:
-    """One key of an app; `kid` is app id, full stop, key id."""
+    """Holds one key of an app; `kid` is app id, full stop, key id."""
 
     kid: str
     audience: str
@@ -29,8 +29,8 @@ class AppKeys:
         return self.kid.partition(".")[0]
 
     def token(self, signed: SignedRequest, *, now_seconds: int, **changed: Any) -> str:
-        """A token as docs/apps asks for. `changed` replaces claims (`...` leaves one out), `header` and `signature`
-        included.
+        """Make a token as docs/apps requires it. `changed` replaces claims (`...` leaves one out), and also `header`
+        and `signature`.
         """
         header = {"alg": "EdDSA", "kid": self.kid, "typ": "JWT"} | changed.pop("header", {})
         signature = changed.pop("signature", None)
@@ -48,6 +48,6 @@ class AppKeys:
     def request(
         self, method: str, path: str, body: bytes = b"", *, key: str | None, now_ms: int, address: str = ADDRESS
     ) -> AppRequest:
-        """A signed request as the edge hands it on; `key` is the Idempotency-Key."""
+        """Make a signed request as the edge passes it on. `key` is the Idempotency-Key."""
         signed = SignedRequest(method, path, body, key)
         return AppRequest.of(self.token(signed, now_seconds=now_ms // 1000), signed, address)

@@ -1,4 +1,6 @@
-"""Batches in process: real use cases on real stores and a real S3 client over moto, queues that the test works off."""
+"""Runs batches in process: real use cases on real stores and a real S3 client over moto, with queues that the test
+processes.
+"""
 
 from __future__ import annotations
 
@@ -46,14 +48,13 @@ Json = dict[str, Any]
 
 
 class Crash(Exception):
-    """The function ended here."""
+    """Ends the function at this point."""
 
 
 @dataclass
 class Crashing:
-    """Ends the function at its `at`-th call to the outside, counted over all that stand behind it; 0 never.
-
-    `after`: the call is made, and its answer lost.
+    """Ends the function at its `at`-th call to the outside, counted over all wrapped objects; 0 means never. If `after`
+    is true, the call is made and its answer is lost.
     """
 
     at: int = 0
@@ -89,7 +90,7 @@ class _Crashing:
 
 @dataclass
 class BatchApp:
-    """An app that sends batches, and the queue of their work."""
+    """Holds an app that sends batches, and the queue of their work."""
 
     service: Service
     s3: Any
@@ -173,7 +174,7 @@ class BatchApp:
         return list(found)
 
     def upload(self, content: bytes, *, kind: str = "csv", **body: Any) -> str:
-        """A batch with its file where its address would have put it."""
+        """Create a batch and put its file at the address for it."""
         made = self.create(upload=kind, **({"template": "bill"} | body if "body" not in body else body))
         batch = self.deps().store.read(self.app.id, made.id, now_seconds=self.now_ms // 1000)
         assert batch is not None
@@ -181,7 +182,7 @@ class BatchApp:
         return made.id
 
     def work_one(self, deps: BatchDependencies | None = None) -> str:
-        """Take the oldest entry of the queue; put it back if the work ends by `Crash`."""
+        """Process the oldest entry of the queue. Put it back if the work ends with `Crash`."""
         entry = self.queue.sent.pop(0)
         try:
             return batch_send.work(entry[0], now_ms=self.now_ms, deps=deps or self.deps())
@@ -190,7 +191,7 @@ class BatchApp:
             raise
 
     def work_all(self) -> list[str]:
-        """Everything, delays passed over, until there is nothing but work whose batch does not call for it."""
+        """Process all entries without waiting for delays, until only work that its batch no longer needs is left."""
         done: list[str] = []
         while self.queue.sent and done[-5:] != ["not_yet"] * 5:
             done.append(self.work_one())
@@ -216,7 +217,7 @@ class BatchApp:
         return [row for shard in shards for row in self.rows_of(shard) if row.get("b", {}).get("S") == id]
 
     def events(self, type: str, *, test: bool = False) -> list[Json]:
-        """Events of one type: those of live keys, or those of test keys."""
+        """Return the events of one type, of live keys or of test keys."""
         rows = [json.loads(row["v"]["B"]) for row in self.rows_of(f"E{'T' * test}#{app_text(self.app.id)}")]
         return [data for name, _, data in rows if name == type]
 
@@ -225,7 +226,7 @@ class BatchApp:
         return [entry["Key"] for entry in found if app_text(self.app.id) in entry["Key"]]
 
     def change(self, **fields: Any) -> None:
-        """Give the app other terms, in the table too."""
+        """Change the terms of the app, also in the table."""
         self.app = replace(self.app, **fields)
         store = AppStore(self.service.client, self.service.tables["directory"])
         kept = store.read(self.app.id)
@@ -234,7 +235,7 @@ class BatchApp:
 
 
 def new_app(service: Service, s3: Any, *, mode: Mode = "live", test: bool = False, **fields: Any) -> BatchApp:
-    """With the template `bill`, which says `name` and `sum`."""
+    """Make an app with the template `bill`, which has the variables `name` and `sum`."""
     key, kid = SigningKey.generate(), new_app_key_id(test=test)
     hook = Webhook("h" * 22, "https://example.org", ("batch.completed",), 0, test)
     terms: dict[str, Any] = {

@@ -49,7 +49,7 @@ def moto_dynamodb() -> Iterator[tuple[DynamoDBClient, dict[str, str]]]:
 
 
 def create_tables(client: DynamoDBClient) -> dict[str, str]:
-    """Make every table of the production schema; returns table names by schema name."""
+    """Make every table of the production schema. Return table names by schema name."""
     names = {}
     for table in schema.TABLES:
         keys = [(table.partition, "HASH")] + ([(table.sort, "RANGE")] if table.sort else [])
@@ -78,7 +78,9 @@ def _indexes(indexes: tuple[schema.Index, ...]) -> dict[str, Any]:
 
 
 def _one_call_at_a_time(client: Any) -> None:
-    """moto checks a condition and writes in two steps of Python, between which another thread could write."""
+    """Serialise calls, because moto checks a condition and writes in two steps of Python, between which another thread
+    could write.
+    """
     lock = threading.Lock()
     call = partial(type(client)._make_api_call, client)
 
@@ -141,7 +143,7 @@ class FlakyClient:
 
 @dataclass
 class OvertakenClient:
-    """Lets `other` run just before the first call of `method`: what was read before it is out of date by then."""
+    """Runs `other` just before the first call of `method`, so that everything read before is outdated."""
 
     client: Any
     method: str
@@ -156,7 +158,7 @@ class OvertakenClient:
 
 
 class StaleClient:
-    """Answers batches that do not ask for a consistent read of `table` with the rows that it has now, for ever."""
+    """Answers batches that do not ask for a consistent read of `table` with its rows at this moment, from now on."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
@@ -176,7 +178,7 @@ class StaleClient:
 
 @dataclass
 class CountingClient:
-    """Passes calls on and writes down what each costs: the operation, and the tables with how many keys of each."""
+    """Passes calls on and records the cost of each: the operation, and the tables with the number of keys of each."""
 
     client: Any
     calls: list[tuple[str, tuple[tuple[str, int], ...]]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Groups in process: people and members written straight into the tables, posts by the real use cases, the queue."""
+"""Runs groups in process: people and members are written directly into the tables, and real use cases send posts."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def verified(expires_at: int = NOW + 86_400) -> Standing:
 def seed_people(
     client: Any, routing_table: str, count: int, *, devices: int = 1, standing: Standing | None = None
 ) -> list[Person]:
-    """People who are known to routing only: whom messages reach, but who cannot sign in."""
+    """Write people who are known to routing only. Messages reach them, but they cannot sign in."""
     routing, people, rows = RoutingStore(client, routing_table), [], []
     for _ in range(count):
         person = Person(new_account_id(), PhoneNumber("+919800000000"))
@@ -119,7 +119,7 @@ def seed_group(client: Any, directory_table: str, members: Sequence[Member], /, 
 
 
 def group_message(group: Group, body: bytes, **changed: Any) -> dict[str, Any]:
-    """A frame as a device sends it, of now."""
+    """Make a frame as a device sends it now."""
     return {
         "type": "send",
         "id": message_text(new_message_id(time.time_ns() // 1_000_000)),
@@ -131,7 +131,7 @@ def group_message(group: Group, body: bytes, **changed: Any) -> dict[str, Any]:
 
 @dataclass
 class Received:
-    """A group message as a device has it once it is opened; `pointer` if its body has to be fetched."""
+    """Holds a group message after a device has opened it. `pointer` is set if its body must be fetched."""
 
     content: Content
     group: bytes
@@ -163,7 +163,7 @@ class Groups:
         return seed_group(self.service.client, self.service.tables["directory"], members, **changed)
 
     def join(self, group: Group, person: Person, *, at_ms: int, version: int | None = None) -> None:
-        """A row of a member who joined at `version`, one above that of `group` unless given, by a clock that said
+        """Write the row of a member who joined at `version`, by default one above that of `group`, by a clock that said
         `at_ms`.
         """
         joined = Member(person.account, "member", at_ms, group.version + 1 if version is None else version)
@@ -250,7 +250,7 @@ class Groups:
         return GroupPost(**terms | changed)
 
     def work_one(self, deps: Fanout | None = None, *, now_ms: int | None = None) -> str:
-        """Take the oldest entry of the queue; it goes back if the work ends by `Crash`."""
+        """Process the oldest entry of the queue. Put it back if the work ends with `Crash`."""
         entry = self.queue.sent.pop(0)
         try:
             return (deps or self.fanout()).work(entry[0], now_ms=now_ms or self.service.now_ms)
@@ -270,7 +270,7 @@ class Groups:
         return [person.keys[index].open(envelope) for envelope in self.service.stored(person, index, now_ms=now_ms)]
 
     def bodies(self, person: Person, index: int = 0, *, now_ms: int | None = None) -> list[bytes]:
-        """The bodies of the group messages that wait for a device, fetched where they have to be."""
+        """Return the bodies of the group messages that wait for a device, and fetch them if necessary."""
         return [self.body(read(content)) for content in self.contents(person, index, now_ms=now_ms)]
 
     def body(self, received: Received) -> bytes:

@@ -1,4 +1,4 @@
-"""Forms as a storage reads them."""
+"""Reads forms as object storage does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""API Gateway's sockets as the functions see them: posts to live ones arrive, posts to closed ones are gone."""
+"""Replaces API Gateway's sockets: posts to live ones arrive, posts to closed ones fail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from tests.support import published
 
 @dataclass
 class FakeGateway:
-    """`open` sockets take posts. What a socket got is in `received`, whether or not its client still reads."""
+    """Accepts posts to `open` sockets. `received` records the posts of each socket, whether or not its client still
+    reads.
+    """
 
     open: set[ConnectionId] = field(default_factory=set)
     received: dict[ConnectionId, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))

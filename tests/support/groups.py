@@ -1,4 +1,4 @@
-"""Groups in process: callers, their calls, and what members are told, on real stores."""
+"""Runs groups in process: callers, their calls, and the posts to members, on real stores."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Told:
-    """A post as it was to be delivered; `to` is None for all members."""
+    """Holds a post with its recipients; `to` is None for all members."""
 
     post: GroupPost
     to: tuple[AccountId, ...] | None
@@ -65,7 +65,7 @@ class Told:
 
 @dataclass
 class Recorder:
-    """Stands for `Fanout`: keeps what it is given."""
+    """Replaces `Fanout` and records the posts."""
 
     told: list[Told] = field(default_factory=list)
 
@@ -75,7 +75,7 @@ class Recorder:
 
 
 class Groups:
-    """The calls of people about groups. `client` stands in for the real one, to step, to fail or to count."""
+    """Makes the calls of people about groups. `client` replaces the real one, to step, to fail or to count."""
 
     def __init__(self, service: Service, client: Any = None) -> None:
         self.service = service
@@ -105,19 +105,19 @@ class Groups:
         )
 
     def do(self, job: str, **fields: Any) -> str:
-        """Carry out one entry of the queue; what was done."""
+        """Process one entry of the queue and return its outcome."""
         return work({"job": job, **fields}, now_ms=self.now_ms, deps=self.upkeep_deps)
 
     # People
 
     def organisation(self) -> OrganisationId:
-        """With its root unit and no other."""
+        """Create an organisation with its root unit only."""
         made = Organisation(new_organisation_id(), "Ministry of Earth Sciences", self.now, 1)
         assert OrganisationStore(self.service.client, self.service.tables["directory"]).create(made, "ministry")
         return made.id
 
     def official(self, organisation: OrganisationId | None = None, *, listed: bool = False, **when: int) -> Person:
-        """Verified, by an organisation of its own if none is given."""
+        """Make an official, verified by an organisation of their own if none is given."""
         person = self.service.person()
         self.verify(person, organisation or new_organisation_id(), listed=listed, **when)
         return person
@@ -160,7 +160,7 @@ class Groups:
     # Calls
 
     def create(self, owner: Person, *members: Person, name: str = "Flood relief", **changed: Any) -> GroupId:
-        """An informal group that `members` have joined."""
+        """Create an informal group that `members` have joined."""
         new = client_api.NewGroup(ref=new_one_time_id(), name=name, **changed)
         made = groups.create(self.service.caller(owner), new, now_ms=self.now_ms, deps=self.deps)
         for member in members:
@@ -255,7 +255,7 @@ class Groups:
         return dict(rows)
 
     def work(self) -> list[Told]:
-        """Take every entry about an event that the queue has; what was told, each post once."""
+        """Process every entry about an event in the queue, and return the posts to members, each once."""
         entries, self.queue.sent = self.queue.sent, []
         first = len(self.deliver.told)
         for entry, delay in entries:
@@ -285,7 +285,7 @@ def unknown_account() -> AccountId:
 
 
 def refused(call: Callable[..., object], *arguments: Any, **named: Any) -> ErrorCode:
-    """The code with which a call is refused."""
+    """Return the code with which a call is refused."""
     with pytest.raises(ProtocolError) as caught:
         call(*arguments, **named)
     return caught.value.code

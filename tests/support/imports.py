@@ -1,4 +1,6 @@
-"""Imports of officials in process: real use cases on real stores and S3 over moto, a queue that the test works off."""
+"""Runs imports of officials in process: real use cases on real stores and S3 over moto, with a queue that the test
+processes.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ EXPIRES = "2027-03-31"
 
 @dataclass
 class Importing:
-    """An organisation with somebody who may import, and the queue of the work."""
+    """Holds an organisation with an administrator who may import, and the queue of the work."""
 
     service: Service
     s3: Any
@@ -78,7 +80,7 @@ class Importing:
         return imports.create(caller or self.caller, new, now_ms=self.now_ms, deps=self.deps())
 
     def upload(self, content: bytes, **terms: Any) -> ImportId:
-        """An import with its file where its address would have put it."""
+        """Create an import and put its file at the address for it."""
         made = self.create(**terms)
         self.s3.put_object(Bucket=BUCKET, Key=self.file_name(made.id), Body=content)
         return made.id
@@ -100,14 +102,14 @@ class Importing:
         return imports.commit(caller or self.caller, id, body, now_ms=self.now_ms, deps=deps or self.deps())
 
     def check(self, content: bytes, **terms: Any) -> import_api.ImportState:
-        """Upload and have it checked."""
+        """Upload a file and check it."""
         id = self.upload(content, **terms)
         self.commit(id, dry_run=True, caller=terms.get("caller"))
         self.work_all()
         return self.state(id, caller=terms.get("caller"))
 
     def run(self, content: bytes, **terms: Any) -> import_api.ImportState:
-        """From the file to the last row."""
+        """Upload, check and commit a file, and process all rows."""
         checked = self.check(content, **terms)
         assert checked.state == "checked", checked
         self.commit(checked.id, caller=terms.get("caller"))
@@ -124,7 +126,7 @@ class Importing:
         return imports.results(self.caller, id, after=after, limit=limit, now_ms=self.now_ms, deps=self.deps())
 
     def results(self, id: ImportId, *, limit: int = 250) -> dict[int, tuple[str, list[str]]]:
-        """Status and codes by row."""
+        """Return status and codes by row."""
         page = self.page(id, limit=limit)
         found = list(page.results)
         while page.cursor:
@@ -134,7 +136,7 @@ class Importing:
         return {one.row: (one.status, [finding.code for finding in one.findings]) for one in found}
 
     def work_one(self, deps: ImportDependencies | None = None, *, receives: int = 1) -> str:
-        """Take the oldest entry of the queue; put it back if the work ends by `Crash`."""
+        """Process the oldest entry of the queue. Put it back if the work ends with `Crash`."""
         entry = self.queue.sent.pop(0)
         try:
             return import_work.work(entry[0], receives=receives, now_ms=self.now_ms, deps=deps or self.deps())
@@ -143,7 +145,7 @@ class Importing:
             raise
 
     def work_all(self) -> list[str]:
-        """Everything, delays passed over, until there is nothing but work that nothing calls for."""
+        """Process all entries without waiting for delays, until only work that is no longer needed is left."""
         done: list[str] = []
         while self.queue.sent and done[-5:] != ["not_yet"] * 5:
             done.append(self.work_one())

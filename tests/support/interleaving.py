@@ -1,7 +1,7 @@
-"""Runs two pieces of code step by step in every order there is.
+"""Runs two pieces of code step by step in every possible order.
 
-Each side runs in a thread of its own but only ever one at a time: it stops before each of its calls to the outside
-(a store or a socket) and goes on when the schedule says so.
+Each side runs in a thread of its own, but only one at a time. It stops before each of its calls to the outside (a store
+or a socket) and continues when the schedule says so.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ WAIT_SECONDS = 30.0
 
 
 class Side:
-    """One piece of code, run call by call."""
+    """Runs one piece of code, call by call."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -45,7 +45,7 @@ class Side:
         self._wait()
 
     def step(self) -> None:
-        """Make the call it waits before and run up to the next one, or to the end."""
+        """Make the call before which the side waits, and run up to the next one, or to the end."""
         if not self.done:
             self._go.release()
             self._wait()
@@ -56,7 +56,7 @@ class Side:
 
 
 class Stepped:
-    """Stands before `target`: each call of one of its methods is a step of `side`."""
+    """Wraps `target`: each call of one of its methods is a step of `side`."""
 
     def __init__(self, target: Any, side: Side) -> None:
         self._target = target
@@ -75,7 +75,7 @@ class Stepped:
 
 
 def schedules(left_steps: int, right_steps: int) -> Iterator[tuple[bool, ...]]:
-    """Every order of so many steps of two sides; True is a step of the left one."""
+    """Return every order of so many steps of two sides; True is a step of the left one."""
     total = left_steps + right_steps
     for chosen in combinations(range(total), left_steps):
         yield tuple(index in chosen for index in range(total))
@@ -84,7 +84,7 @@ def schedules(left_steps: int, right_steps: int) -> Iterator[tuple[bool, ...]]:
 def run_interleaved(
     left: tuple[Side, Callable[[], object]], right: tuple[Side, Callable[[], object]], schedule: Sequence[bool]
 ) -> None:
-    """Run both sides in the order of `schedule`, then each to its end. Raises what a side raised."""
+    """Run both sides in the order of `schedule`, then each to its end. Raises the exception of a side."""
     for side, code in (left, right):
         side.start(code)
     for is_left in schedule:

@@ -1,4 +1,4 @@
-"""The secret half of a device: what a client holds and signs with."""
+"""Holds the secret half of a device, and signs with it as a client does."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class DeviceKeys:
         return NewDevice(**fields | replaced)
 
     def act(self, act: Act, account: bytes, *, device: int, registration: int, at_ms: int) -> Signed:
-        """The device's signature under something that it does."""
+        """Return the device's signature of an act."""
         statement = act_statement(act, Actor(account, device, registration), at_ms=at_ms)
         return Signed(at_ms, self.sign(statement))
 
@@ -82,12 +82,12 @@ class DeviceKeys:
         return self.open_sealed(envelope.sealed, envelope.header, SERVICE_KEYS)
 
     def open_sealed(self, sealed: bytes, header: bytes, service_keys: ServiceKeys) -> Content:
-        """Raises SealBroken, also for what these keys of the service did not seal."""
+        """Open an envelope. Raises SealBroken, also if these keys of the service did not seal it."""
         public = {key.number: key.public for key in service_keys.keys}[header[-1]]
         return Content.decode(unseal(sealed, seal_secret=bytes(self.seal), service_public=public, header=header))
 
     def jws(self, header: dict[str, Any], claims: dict[str, Any] | bytes) -> str:
-        """Any header over any claims, signed by this device."""
+        """Sign any header and any claims."""
         payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
         signed = f"{base64url_text(json.dumps(header).encode())}.{base64url_text(payload)}"
         return f"{signed}.{base64url_text(self.sign(signed.encode()))}"

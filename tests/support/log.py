@@ -1,4 +1,4 @@
-"""What the functions write to their log, caught."""
+"""Captures the log lines of functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One-time passwords in process: requests signed and carried out without HTTP."""
+"""Makes requests about one-time passwords in process: signed, but without HTTP."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def by_account(person: Person) -> Json:
 
 
 def new_otp(to: str | Person | Json, **changed: Any) -> Json:
-    """The body of a request; a string is a phone number, a person is written to by number."""
+    """Build the body of a request. The recipient is a phone number, or a person who is addressed by number."""
     recipient = to if isinstance(to, dict) else {"phone": to.phone if isinstance(to, Person) else to}
     return {"to": recipient, "template": "login", "variables": {"service": "passports"}} | changed
 
@@ -41,7 +41,7 @@ def send(
     deps: OtpDependencies | None = None,
     **changed: Any,
 ) -> app_api.Otp:
-    """Send a code, `at` seconds from the service's clock on."""
+    """Send a code, `at` seconds after the time of the service's clock."""
     body = json.dumps(new_otp(to, **changed)).encode()
     now_ms = service.now_ms + at * 1000
     request = app.request("POST", "/v1/otps", body, key=key or secrets.token_urlsafe(12), now_ms=now_ms)
@@ -61,7 +61,7 @@ def check(
     deps: OtpDependencies | None = None,
     **changed: Any,
 ) -> tuple[str, int]:
-    """The result, and the attempts left."""
+    """Return the result of a check and the remaining attempts."""
     body = json.dumps({"code": code} | changed).encode()
     now_ms = service.now_ms + at * 1000
     path = f"/v1/otps/{id}/checks"
@@ -109,22 +109,21 @@ def bubbles(service: Service, person: Person, index: int = 0) -> list[Json]:
 
 
 def code_for(service: Service, person: Person) -> str:
-    """The code of the only bubble that is not void."""
+    """Return the only code in the inbox that is not void."""
     (code,) = [bubble["code"] for bubble in bubbles(service, person) if bubble["void"] is None]
     return str(code)
 
 
 def other(code: str) -> str:
-    """A code of the same form that is not `code`."""
+    """Return a code of the same form that is not `code`."""
     return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
 
 
 def work_off(
     service: Service, *, at: int = 0, queued_at: int = 0, deps: SmsDependencies | None = None, again: bool = False
 ) -> list[str]:
-    """Take everything from the SMS queue, as the function does: what was done, or `not yet` for what is left there.
-
-    `again`: leave it all there, as SQS may when it delivers twice.
+    """Process the SMS queue as the function does. Return the outcomes, with `not yet` for entries that stay in the
+    queue. If `again` is true, all entries stay, as if SQS delivered them twice.
     """
     waiting, left, outcomes = list(service.sms_queue.sent), [], []
     for body, delay in waiting:

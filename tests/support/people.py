@@ -1,4 +1,4 @@
-"""People with real client libraries on the deployed system."""
+"""Runs people with real client libraries on the deployed system."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Administration of people in process: what its use cases need, on the service of the tests."""
+"""Builds the dependencies for the administration of people, on the service of the tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.service import Service
 def people_deps(
     service: Service, client: Any = None, *, administration: Administration | None = None
 ) -> PeopleDependencies:
-    """`client` stands in for the real one, to be overtaken or to count."""
+    """Build the dependencies. `client` replaces the real one, to be overtaken or to count."""
     tables = service.tables
     return PeopleDependencies(
         verifications=service.verification_deps(client),

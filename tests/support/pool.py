@@ -1,4 +1,4 @@
-"""A pool of administrators in memory, held to the same contract as the one at Cognito."""
+"""Replaces the pool of administrators at Cognito by one in memory. Both satisfy the same contract."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from sandes.model.ids import AdministratorId
 
 @dataclass
 class MemoryPool:
-    """`invitations`: the addresses written to, in their order. `ended`: who was disabled or signed out."""
+    """Holds administrators. `invitations` lists the invited addresses in order. `ended` lists the administrators who
+    were disabled or signed out.
+    """
 
     people: dict[str, AdministratorId] = field(default_factory=dict)
     names: dict[AdministratorId, str] = field(default_factory=dict)
@@ -53,7 +55,7 @@ class MemoryPool:
 
 @dataclass
 class MemoryMailer:
-    """`sent`: to whom, the subject and the text."""
+    """Records e-mails. `sent` holds recipients, subject and text."""
 
     sent: list[tuple[str, str, str]] = field(default_factory=list)
     sender: str = "sandes@example.gov.in"

@@ -1,7 +1,8 @@
-"""Holds what the service sends to docs/protocol: every answer of every API, every frame of the websocket.
+"""Checks everything that the service sends against docs/protocol: every answer of every API, every frame of the
+websocket.
 
 `checking` is in force for the whole run (tests/conftest.py). A route, status, media type or frame that the
-specifications do not know is a failure like a body that does not fit its schema.
+specifications do not know is a failure, like a body that does not fit its schema.
 """
 
 from __future__ import annotations
@@ -25,24 +26,24 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # i
 FOLDER = Path(__file__).parents[2] / "docs" / "protocol"
 FUNCTIONS = ("client", "otp", "apps", "app_groups", "admin", "admin_people", "admin_apps")
 BY_API_GATEWAY = {401, 403, 404, 413, 429, 503}
-"""What API Gateway, and its authorizer of administrators, answer by themselves, as `{"message": ...}`."""
+"""The statuses that API Gateway and its authorizer of administrators answer themselves, as `{"message": ...}`."""
 
 Json = dict[str, Any]
 
 
 class Unpublished(AssertionError):
-    """The service sent what docs/protocol does not say."""
+    """Reports that the service sent something that docs/protocol does not describe."""
 
 
 @dataclass(frozen=True)
 class Specification:
-    """One of the files, with a validator for each schema, made once."""
+    """Holds one of the files, with a validator for each schema, made once."""
 
     document: Json
 
     @cached_property
     def routes(self) -> list[tuple[re.Pattern[str], Json]]:
-        """Paths without parameters first: `/v1/devices/links` is no device number."""
+        """Return the routes, first those without parameters: `/v1/devices/links` is no device number."""
         paths = sorted(self.document["paths"].items(), key=lambda item: item[0].count("{"))
         return [(re.compile(re.sub(r"\{[^}]*\}", "[^/]+", path)), item) for path, item in paths]
 
@@ -81,7 +82,7 @@ def specification(name: str) -> Specification:
 
 
 def check_answer(method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
-    """Raises Unpublished for an answer that the specification of its API does not describe."""
+    """Check an answer. Raises Unpublished if the specification of its API does not describe it."""
     where = f"{method} {path} {status}"
     names = ["admin-openapi.json"] if path.startswith("/admin/") else ["client-openapi.json", "app-openapi.json"]
     specifications = [specification(name) for name in names]
@@ -136,7 +137,7 @@ def _by_api_gateway(status: int, media: str, body: bytes) -> bool:
 
 
 def check_frame(text: str | bytes) -> None:
-    """Raises Unpublished for a frame of the server that asyncapi.json does not describe."""
+    """Check a frame of the server. Raises Unpublished if asyncapi.json does not describe it."""
     known = specification("asyncapi.json")
     frame = _json("frame", text.encode() if isinstance(text, str) else text)
     kind = frame.get("type") if isinstance(frame, dict) else None
@@ -162,11 +163,11 @@ def sent_by_server() -> frozenset[str]:
 
 
 engine_urls: set[str] = set()
-"""Where the deployed service is reached, while it is."""
+"""The URLs of the deployed service while it runs."""
 
 
 def _of_engine(url: str) -> str | None:
-    """The path behind the URL of the deployed service, None for another one."""
+    """Return the path behind the URL of the deployed service, or None for another URL."""
     for base in engine_urls:
         if url.startswith(base):
             return "/" + url.removeprefix(base).lstrip("/")
@@ -175,7 +176,7 @@ def _of_engine(url: str) -> str | None:
 
 @contextmanager
 def checking() -> Iterator[None]:
-    """Check what handlers answer in this process, and what any client gets from a deployed service."""
+    """Check the answers of handlers in this process, and those that any client gets from a deployed service."""
     with pytest.MonkeyPatch.context() as patch:
         _check_handlers(patch)
         _check_http(patch)
@@ -184,7 +185,7 @@ def checking() -> Iterator[None]:
 
 
 def _is_deployed(app: APIGatewayHttpResolver) -> bool:
-    """Tests have resolvers of their own, which nothing publishes."""
+    """Tell whether the resolver is a deployed one. Tests have resolvers of their own, which nothing publishes."""
     modules = (sys.modules.get(f"functions.{name}.handler") for name in FUNCTIONS)
     return any(module is not None and module.app is app for module in modules)
 

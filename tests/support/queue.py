@@ -1,4 +1,4 @@
-"""A queue that keeps what it is given, or is out of order."""
+"""Replaces a queue: it records its entries, or fails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from sandes.store.dynamo import StoreUnavailable
 
 @dataclass
 class FakeQueue:
-    """`sent` holds bodies with their delay in seconds; held to tests/integration/test_outside_contracts.py."""
+    """Records entries. `sent` holds bodies with their delay in seconds. tests/integration/test_outside_contracts.py
+    checks it.
+    """
 
     sent: list[tuple[dict[str, Any], int]] = field(default_factory=list)
     failing: bool = False

@@ -1,4 +1,4 @@
-"""A governance app that signs its own requests, so that tests can send what the SDK never would."""
+"""Runs a governance app that signs its own requests, so that tests can send requests that the SDK never would."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def operate(deployed: Deployed, operation: str, **parameters: Any) -> Json:
 
 @dataclass
 class RawApp:
-    """A registered app with one of its keys (`id`: app id, full stop, key id)."""
+    """Holds a registered app with one of its keys (`id`: app id, full stop, key id)."""
 
     deployed: Deployed
     id: str
@@ -49,7 +49,7 @@ class RawApp:
         if_match: str | None = None,
         **changed: Any,
     ) -> str:
-        """A token as docs/apps asks for; `changed` replaces claims, `header` and `signature` included."""
+        """Make a token as docs/apps requires it. `changed` replaces claims, and also `header` and `signature`."""
         keys = AppKeys(self.id, self.deployed.stack.audience, self.key)
         signed = SignedRequest(method, path, body, idempotency_key, if_match)
         return keys.token(signed, now_seconds=int(time.time()), **changed)
@@ -64,7 +64,7 @@ class RawApp:
         token: str | None = None,
         if_match: str | None = None,
     ) -> httpx.Response:
-        """A signed request; `key` is the Idempotency-Key, made anew for each POST if left out."""
+        """Make a signed request. `key` is the Idempotency-Key, by default a new one for each POST."""
         sent = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         key = key if key is not None or method != "POST" else secrets.token_urlsafe(12)
         headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
@@ -75,7 +75,7 @@ class RawApp:
 
 
 def create_app(deployed: Deployed, *, test: bool = False, **changed: Any) -> RawApp:
-    """A live app with all scopes, SMS and a `login` template, unless changed."""
+    """Create a live app with all scopes, SMS and a `login` template, unless changed."""
     key = SigningKey.generate()
     keys = [{"public": base64url_text(bytes(key.verify_key)), "test": test}]
     terms = {"name": "Passport Seva", "organisation": "MEA", "scopes": ALL_SCOPES, "mode": "live", "sms": True}

@@ -1,4 +1,4 @@
-"""A device that speaks the protocol frame by frame, so that tests can send what the SDK never would."""
+"""Runs a device that speaks the protocol frame by frame, so that tests can send frames that the SDK never would."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def now_ms() -> int:
 
 
 def make_token(key: SigningKey, device: str, audience: str, **changed: Any) -> str:
-    """A token as the protocol asks for; `changed` replaces claims, `header` and `signature` included."""
+    """Make a token as the protocol requires it. `changed` replaces claims, and also `header` and `signature`."""
     issued = int(time.time())
     header = {"alg": "EdDSA", "kid": device, "typ": "JWT"} | changed.pop("header", {})
     signature = changed.pop("signature", None)
@@ -60,14 +60,14 @@ def make_token(key: SigningKey, device: str, audience: str, **changed: Any) -> s
 
 @dataclass
 class Socket:
-    """One open websocket. Frames are answered in `answers`, everything else lands in `inbox`."""
+    """Holds an open websocket. `answers` gets the answers to frames, and `inbox` everything else."""
 
     ws: websockets.ClientConnection
     _refs: itertools.count[int] = field(default_factory=itertools.count)
     unasked: list[Json] = field(default_factory=list)
 
     async def ask(self, **frame: Any) -> Json:
-        """Send a frame and wait for the answer that carries its ref."""
+        """Send a frame and wait for the answer with its ref."""
         ref = f"r{next(self._refs)}"
         await self.ws.send(json.dumps(frame | {"ref": ref}))
         return await self.answer(ref)
@@ -82,7 +82,7 @@ class Socket:
             self.unasked.append(frame)
 
     async def ask_raw(self, text: str | bytes) -> Json:
-        """Send anything; the next frame is the answer."""
+        """Send anything, and take the next frame as the answer."""
         await self.ws.send(text)
         return await self._receive()
 
@@ -118,7 +118,7 @@ class Socket:
 
 @dataclass
 class RawDevice:
-    """A registered device and the system it talks to."""
+    """Holds a registered device and its system."""
 
     deployed: Deployed
     keys: DeviceKeys
@@ -137,14 +137,16 @@ class RawDevice:
     async def call(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, act: Act | str | None = None
     ) -> httpx.Response:
-        """Call the client API. `act`: what the device signs for it, or the value of the header itself."""
+        """Call the client API. `act` is the act that the device signs for the call, or the value of the header
+        itself.
+        """
         headers = {"Authorization": f"Bearer {token or self.token()}"}
         if act is not None:
             headers[ACT_HEADER] = self.signature(act) if isinstance(act, Act) else act
         return await http(self.deployed, method, path, body, headers=headers)
 
     def signature(self, act: Act, *, at_ms: int | None = None) -> str:
-        """The value of Sandes-Act."""
+        """Return the value of Sandes-Act."""
         signed = self.keys.act(
             act,
             parse_account(self.account),
@@ -155,7 +157,7 @@ class RawDevice:
         return f"{signed.at_ms}.{base64url_text(signed.signature)}"
 
     async def act(self, method: str, path: str, body: Any = None, *, registration: int = 0) -> httpx.Response:
-        """A call, signed where it must be."""
+        """Make a call, with a signature if it needs one."""
         return await self.call(method, path, body, act=act_of(method, path, body, registration=registration))
 
     async def unlink(self, other: RawDevice) -> httpx.Response:
@@ -169,7 +171,7 @@ class RawDevice:
         return await self.act("PUT", "/v1/me/phone", body)
 
     def handshake(self, token: str | None = None) -> dict[str, str]:
-        """The headers that open a socket."""
+        """Return the headers that open a socket."""
         shown = token or self.token()
         return {"Authorization": f"Bearer {shown}", ACT_HEADER: self.signature(open_socket(shown))}
 
@@ -187,7 +189,7 @@ class RawDevice:
 
     @asynccontextmanager
     async def online(self) -> AsyncIterator[Socket]:
-        """A socket that has said `hello` and taken what was stored."""
+        """Open a socket, send `hello` and receive the stored envelopes."""
         async with self.socket() as socket:
             answer = await socket.hello()
             assert answer["type"] in {"welcome", "drained"}, answer
@@ -204,7 +206,7 @@ class RawDevice:
 
 
 def message(*recipients: RawDevice, body: bytes = b"hello", at_ms: int | None = None, **changed: Any) -> Json:
-    """A `send` frame to the account of `recipients`, with a copy for each of them."""
+    """Build a `send` frame to the account of `recipients`, with a copy for each of them."""
     return {
         "type": "send",
         "id": message_text(new_message_id(now_ms() if at_ms is None else at_ms)),
@@ -222,14 +224,14 @@ async def http(
 
 
 def code_for(deployed: Deployed, phone: str) -> str:
-    """The code in the last SMS to a number, from the engine's record of SMS."""
+    """Return the code in the last SMS to a number, from the engine's record of SMS."""
     found = re.match(r"\d{6}", deployed.engine.sms_to(phone)[-1])
     assert found
     return found[0]
 
 
 def refill_limits(deployed: Deployed) -> None:
-    """Make every bucket full again: all of a test run comes from one network address."""
+    """Fill every bucket again, because all calls of a test run come from one network address."""
     client, table = deployed.engine.client("dynamodb"), deployed.stack.tables["limits"]
     names = [schema.LIMITS.partition.name, schema.LIMITS.sort.name]  # type: ignore[union-attr]
     for page in client.get_paginator("scan").paginate(TableName=table):
@@ -255,7 +257,7 @@ async def register(deployed: Deployed, phone: str | None = None, keys: DeviceKey
 
 
 async def link(device: RawDevice) -> RawDevice:
-    """One more device of the same account."""
+    """Link one more device to the same account."""
     opened, keys = SigningKey.generate(), DeviceKeys()
     answer = await device.open_link(opened)
     assert answer.status_code == 201, answer.text

@@ -1,4 +1,4 @@
-"""Servers on loopback that answer a webhook in every bad way there is."""
+"""Runs servers on loopback that answer a webhook in every bad way."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Behave = Callable[[socket.socket], None]
 
 @contextmanager
 def serving(behave: Behave, *, tls: ssl.SSLContext | None = None) -> Iterator[int]:
-    """A port on loopback; `behave` gets each connection, after the TLS handshake if there is one."""
+    """Open a port on loopback. `behave` gets each connection, after the TLS handshake if there is one."""
     stopped = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0.05)
@@ -55,7 +55,7 @@ def serving(behave: Behave, *, tls: ssl.SSLContext | None = None) -> Iterator[in
 
 
 def read_request(connection: socket.socket) -> tuple[str, dict[str, str], bytes]:
-    """Request line, headers in lower case, body."""
+    """Return the request line, the headers in lower case, and the body."""
     with connection.makefile("rb") as stream:
         line = stream.readline().decode().rstrip()
         headers: dict[str, str] = {}
@@ -66,7 +66,9 @@ def read_request(connection: socket.socket) -> tuple[str, dict[str, str], bytes]
 
 
 def saying(*parts: bytes, pause: float = 0) -> Behave:
-    """Reads the request and answers with these bytes, pausing before each part but the first."""
+    """Return a behaviour that reads the request and answers with these bytes. It pauses before each part except the
+    first.
+    """
 
     def behave(connection: socket.socket) -> None:
         read_request(connection)
@@ -78,7 +80,7 @@ def saying(*parts: bytes, pause: float = 0) -> Behave:
 
 
 def certificate(folder: Path, *names: str, expired: bool = False) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server with a certificate for `names`, and a client that trusts it."""
+    """Return a server with a certificate for `names`, and a client that trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     now = datetime.datetime.now(datetime.UTC)

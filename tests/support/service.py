@@ -1,4 +1,6 @@
-"""The whole service in process: real use cases on real stores, with a fake gateway, fake SMS and the test's clock."""
+"""Runs the whole service in process: real use cases on real stores, with a fake gateway, fake SMS and the
+test's clock.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +111,7 @@ AUDIT_KEY = AuditKey.of(b"k" * 32)
 
 
 _phones = count(secrets.randbelow(10**8))
-"""Each once: of thousands drawn by chance on one engine some would be the same."""
+"""The numbers, each once. Among thousands drawn at random on one engine, some would be the same."""
 
 
 def new_phone() -> PhoneNumber:
@@ -118,7 +120,7 @@ def new_phone() -> PhoneNumber:
 
 @dataclass
 class Person:
-    """An account, its devices as the directory lists them, and the keys that only the devices hold."""
+    """Holds an account, its devices as the directory lists them, and the keys that only the devices have."""
 
     account: AccountId
     phone: PhoneNumber
@@ -133,7 +135,9 @@ class Person:
 
 
 class Service:
-    """`attestation_keys`: on tables that deployed functions share, those of the deployment's own secret."""
+    """Holds the service. On tables that deployed functions share, `attestation_keys` come from the deployment's own
+    secret.
+    """
 
     def __init__(
         self,
@@ -237,7 +241,7 @@ class Service:
         return DeliverDependencies(**parts | replaced)
 
     def app_view(self, client: Any = None) -> AppView:
-        """`client` stands in for the real one, to fail or to count."""
+        """Return the view of apps. `client` replaces the real one, to fail or to count."""
         client = client or self.client
         return AppView(
             AppStore(client, self.tables["directory"]),
@@ -247,7 +251,7 @@ class Service:
         )
 
     def otp_deps(self, client: Any = None, **replaced: Any) -> OtpDependencies:
-        """A function environment of its own, on `client` if given."""
+        """Return the dependencies of an execution environment of its own, on `client` if given."""
         view = self.app_view(client)
         parts: dict[str, Any] = {
             "view": view,
@@ -339,7 +343,7 @@ class Service:
         parent: UnitId | None = None,
         kind: str = "department",
     ) -> UnitId:
-        """Below the organisation itself unless `parent` is given; under a name of its own unless one is given."""
+        """Create a unit, by default directly below the organisation and under a name of its own."""
         name = name or ("Signalling" if not self.units_made else f"Signalling {self.units_made}")
         self.units_made += 1
         below = {"parent": id_text(parent)} if parent else {}
@@ -356,7 +360,7 @@ class Service:
         expires_in_seconds: int = 365 * 86_400,
         **changed: Any,
     ) -> Verification:
-        """An official from now on; of an organisation of their own if none is given, and not listed."""
+        """Make a person an official from now on, by default unlisted and of an organisation of their own."""
         of = organisation or self.organisation()
         terms: dict[str, Any] = {"name": "Asha Rao", "post": "Section Officer", "organisation": id_text(of)}
         terms |= {"unit": id_text(unit)} if unit else {}
@@ -380,7 +384,7 @@ class Service:
         assert self.verifications.done(person.account, last.organisation, last.version)
 
     def app(self, *, test: bool = False, **changed: Any) -> AppKeys:
-        """A live app with all scopes, SMS and a `login` template, unless changed."""
+        """Create a live app with all scopes, SMS and a `login` template, unless changed."""
         key = SigningKey.generate()
         terms = {"name": "Passport Seva", "organisation": "MEA", "mode": "live", "sms": True}
         terms |= {"scopes": ["otp", "msg", "batch", "group", "hook"]}
@@ -390,7 +394,7 @@ class Service:
         return AppKeys(made["keys"][0]["id"], AUDIENCE, key)
 
     def more_keys(self, app: AppKeys, *, test: bool = False, networks: tuple[str, ...] = ()) -> AppKeys:
-        """Another key of the same app."""
+        """Add another key to an app."""
         key = SigningKey.generate()
         public = base64url_text(bytes(key.verify_key))
         known = {entry["id"] for entry in self.operate("app.show", app=app.app)["keys"]}
@@ -401,7 +405,7 @@ class Service:
     # People, made as the client API makes them.
 
     def start(self, phone: PhoneNumber, purpose: Any = "register", *, now_ms: int | None = None) -> str:
-        """Send a code from a network address of its own; the id of the registration."""
+        """Send a code from a network address of its own, and return the id of the registration."""
         return codes.send_first_code(
             phone,
             purpose,
@@ -416,7 +420,7 @@ class Service:
         return devices.register(id, body, now_ms=now_ms or self.now_ms, deps=self.device_deps)
 
     def signed(self, person: Person, act: Act, by: int = 0, *, at_ms: int | None = None) -> Signed:
-        """An act of the device with index `by`, with its signature."""
+        """Return an act of the device with index `by`, with its signature."""
         device, at_ms = person.devices[by], self.now_ms if at_ms is None else at_ms
         return person.keys[by].act(
             act, person.account, device=device.number, registration=device.registration, at_ms=at_ms
@@ -425,7 +429,7 @@ class Service:
     def open_link(
         self, person: Person, by: int = 0, *, link: SigningKey | None = None, now_ms: int | None = None
     ) -> SigningKey:
-        """The key of a link that one of the person's devices has opened."""
+        """Open a link with one of the person's devices, and return its key."""
         link, now_ms = link or SigningKey.generate(), self.now_ms if now_ms is None else now_ms
         body = OpenLink(link=bytes(link.verify_key))
         signed = self.signed(person, statements.open_link(body.link), by, at_ms=now_ms)
@@ -445,7 +449,7 @@ class Service:
         now_ms: int | None = None,
         deps: DeviceDependencies | None = None,
     ) -> None:
-        """Unlink a device of the person by its number, as the device with index `by` does it."""
+        """Unlink a device of the person by its number, with the device of index `by`."""
         caller, now_ms = self.caller(person, by), self.now_ms if now_ms is None else now_ms
         device = caller.account.devices.get(DeviceNumber(number))
         act = statements.remove_device(number, device.registration if device else 0)
@@ -455,7 +459,9 @@ class Service:
     def change_phone(
         self, person: Person, phone: PhoneNumber, *, by: int = 0, now_ms: int | None = None, id: str | None = None
     ) -> ChangePhone:
-        """Move the person's account to `phone`, by the last code that was sent; `id` is of a registration there is."""
+        """Move the person's account to `phone`, by the last code that was sent. `id` is that of an existing
+        registration.
+        """
         id, now_ms = id or self.start(phone, "change_phone"), self.now_ms if now_ms is None else now_ms
         body = ChangePhone(registration=id, phone=phone, code=self.sms.last_code)
         self.give_code(person, body, by=by, now_ms=now_ms)
@@ -494,7 +500,7 @@ class Service:
     # Sockets and messages.
 
     def socket(self) -> ConnectionId:
-        """A socket that API Gateway has opened."""
+        """Open a socket at API Gateway."""
         connection = ConnectionId(f"socket{next(self._sockets)}")
         self.gateway.open.add(connection)
         return connection
@@ -502,7 +508,7 @@ class Service:
     def online(
         self, person: Person, index: int = 0, *, connected_at_ms: int | None = None, socket: int = 0
     ) -> ConnectionId:
-        """Open a socket that says `hello`; of a device's sockets, the one with the highest number is the newest."""
+        """Open a socket that sends `hello`. The socket with the highest number is a device's newest one."""
         connection, at_ms = self.socket(), connected_at_ms or self.now_ms
         principal = person.principal(index, connected_at_ms=at_ms, socket=socket)
         self.routing.connect(principal, connection, now_seconds=at_ms // 1000)
@@ -513,11 +519,11 @@ class Service:
         return [envelope for page in pages for envelope in page]
 
     def connection(self, person: Person, index: int = 0, *, now_ms: int | None = None) -> ConnectionId | None:
-        """The live socket of a device."""
+        """Return the live socket of a device."""
         return self.routes(person, now_ms=now_ms).devices[person.devices[index].number].connection
 
     def leave(self, person: Person, how_many: int, *, sealed: bytes = b"x" * 60, **fields: Any) -> list[EnvelopeId]:
-        """Leave envelopes for the first device, as another environment would have stored them, oldest first."""
+        """Store envelopes for the first device, as another environment would, the oldest first."""
         ids = []
         for number in range(how_many):
             id = envelope_id(new_message_id(self.now_ms - how_many + number), number.to_bytes(8, "big"))
@@ -540,7 +546,7 @@ class Service:
         expires_in: int | None = None,
         copies: tuple[Copy, ...] | None = None,
     ) -> Send:
-        """A `send` with a copy for every device of `recipient`."""
+        """Build a `send` with a copy for every device of `recipient`."""
         return Send(
             type="send",
             ref="r1",
@@ -553,7 +559,7 @@ class Service:
 
 
 def copies_for(recipient: Person, body: bytes = b"hello", *, without: int | None = None) -> tuple[Copy, ...]:
-    """A copy for each device of `recipient` but the one with index `without`."""
+    """Build a copy for each device of `recipient` except the one with index `without`."""
     return tuple(
         Copy(device=device.number, registration_id=device.registration, body=body)
         for index, device in enumerate(recipient.devices)

@@ -1,4 +1,4 @@
-"""An SMS gateway that keeps what it is given, or is out of order."""
+"""Replaces an SMS gateway: it records the SMS, or fails."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandes.protocol.errors import ErrorCode, ProtocolError
 
 @dataclass(frozen=True)
 class Text:
-    """An SMS of an app, with the ids that India's operators ask for."""
+    """Holds an SMS of an app, with the ids that India's operators require."""
 
     phone: PhoneNumber
     text: str
@@ -20,8 +20,8 @@ class Text:
 
 @dataclass
 class FakeSms:
-    """`sent` holds number and code in order, `texts` what apps sent; held to
-    tests/integration/test_outside_contracts.py.
+    """Records SMS: `sent` holds number and code in order, and `texts` the SMS of apps.
+    tests/integration/test_outside_contracts.py checks it.
     """
 
     sent: list[tuple[PhoneNumber, str]] = field(default_factory=list)
@@ -46,5 +46,5 @@ class FakeSms:
 
 
 def other_code(code: str) -> str:
-    """A code of the same form that is not `code`."""
+    """Return a code of the same form that is not `code`."""
     return f"{(int(code) + 1) % 1_000_000:06}"

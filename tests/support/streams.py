@@ -1,4 +1,4 @@
-"""Records of DynamoDB's streams in the form in which Lambda hands them to functions."""
+"""Makes records of DynamoDB's streams in the form in which Lambda passes them to functions."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ ARN = "arn:aws:dynamodb:us-east-1:123456789012"
 
 
 class Streams:
-    """Keeps what the streams of a database tell, from now on."""
+    """Collects the changes that the streams of a database report, from now on."""
 
     def __init__(self, database: Dynamo) -> None:
         self._changes: list[Change] = []
         database.changed = self._changes.append
 
     def records(self, table: str) -> list[Record]:
-        """Return everything that the stream of a table holds, the oldest first."""
+        """Return all records of a table's stream, the oldest first."""
         return [record_of(change) for change in self._changes if change.table == table]
 
 
 def record_of(change: Change) -> Record:
-    """Make the record of a change that Lambda gives to a function, with what the table's stream keeps of rows."""
+    """Make the record of a change that Lambda gives to a function, with the parts of rows that the table's stream
+    keeps.
+    """
     (table,) = (table for table in schema.TABLES if table.name == change.table)
     kind = "REMOVE" if change.new is None else "INSERT" if change.old is None else "MODIFY"
     told: dict[str, Any] = {"ApproximateCreationDateTime": change.at_ms / 1000, "Keys": change.keys}
@@ -45,7 +47,7 @@ def record_of(change: Change) -> Record:
 
 
 def _plain(value: Any) -> Any:
-    """Bytes in base64."""
+    """Write bytes in base64."""
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}
     if isinstance(value, list):
@@ -54,7 +56,7 @@ def _plain(value: Any) -> Any:
 
 
 def adding_deps(client: Any, tables: dict[str, str]) -> AddingDependencies:
-    """A function environment of its own."""
+    """Return the dependencies of an execution environment of its own."""
     names = (schema.DIRECTORY, schema.CODES, schema.DELIVERIES, schema.STATISTICS)
     return AddingDependencies(
         tables={tables[table.name]: table.name for table in names},

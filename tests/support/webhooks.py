@@ -1,4 +1,6 @@
-"""Webhooks in process: an app with a key, a queue on the test's clock, names and a receiver that do as told."""
+"""Runs webhooks in process: an app with a key, a queue on the test's clock, and a resolver and a receiver that the test
+controls.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,7 @@ ALL_EVENTS = list(app_api.EVENT_TYPES)
 
 @dataclass
 class Names:
-    """A resolver that knows the names it is given, and how often each was asked for."""
+    """Resolves the given names, and counts the queries for each."""
 
     known: dict[str, list[str]] = field(default_factory=lambda: {"hooks.example": [PUBLIC_ADDRESS]})
     asked: list[str] = field(default_factory=list)
@@ -88,7 +90,7 @@ class Clock:
 
 @dataclass
 class Receiver:
-    """Takes posts and answers with `replies` in their order, then with `otherwise`."""
+    """Accepts posts and answers with `replies` in order, then with `otherwise`."""
 
     clock: Clock
     replies: list[Reply] = field(default_factory=list)
@@ -105,7 +107,7 @@ class Receiver:
 
 @dataclass
 class DelayQueue:
-    """SQS with delays on the test's clock."""
+    """Replaces SQS with delays, on the test's clock."""
 
     clock: Clock
     entries: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
@@ -136,7 +138,7 @@ class _NoGateway:
 
 
 class Hooks:
-    """An app of its own with the scope `hook`, and everything that webhooks need."""
+    """Holds an app of its own with the scope `hook`, and everything that webhooks need."""
 
     def __init__(
         self,
@@ -173,7 +175,7 @@ class Hooks:
         self.id, self.keys, self._test_keys = self._register(scopes)
 
     def with_test_key(self) -> Hooks:
-        """The same app, whose calls are made with its test key."""
+        """Return the same app, whose calls are made with its test key."""
         other = copy.copy(self)
         other.testing, other.keys = True, self._test_keys
         return other
@@ -269,7 +271,7 @@ class Hooks:
         )
 
     def only(self, id: str) -> app_api.WebhookDelivery:
-        """The only delivery there has been."""
+        """Return the only delivery."""
         (delivery,) = self.deliveries(id).deliveries
         return delivery
 
@@ -280,7 +282,7 @@ class Hooks:
     # What happens.
 
     def happen(self, type: str = "message.delivered", *, at_ms: int | None = None) -> AppEvent:
-        """An event, recorded and told as a change of status does."""
+        """Record an event and queue it, as a change of status does."""
         event = new_event(
             self.id, type, {"status": "delivered", "seq": 4}, test=self.testing, now_ms=at_ms or self.clock.ms
         )
@@ -289,14 +291,14 @@ class Hooks:
         return event
 
     def work(self, **replaced: Any) -> list[str]:
-        """Work off what is due now; outcomes."""
+        """Process the entries that are due now, and return the outcomes."""
         return [self.deliver(body, **replaced) for body in self.queue.take_due()]
 
     def deliver(self, body: Mapping[str, Any], **replaced: Any) -> str:
         return webhook_delivery.deliver(body, now_ms=self.clock.ms, deps=self.delivery_deps(**replaced))
 
     def after(self, seconds: int, **replaced: Any) -> list[str]:
-        """Let time pass and work off everything when it falls due; outcomes in their order."""
+        """Let time pass, process everything when it is due, and return the outcomes in order."""
         end, outcomes = self.clock.seconds + seconds, []
         while (due := min((at for at, _ in self.queue.entries), default=end + 1)) <= end:
             self.clock.ms = max(self.clock.ms, due * 1000)
