@@ -108,9 +108,8 @@ def test_what_stands_beside_is_told_apart_from_the_act(on: Backend) -> None:
     chain = new_organisation_id()
     on.recorder().writer(act(chain, "first.act"), now_ms=on.service.now_ms)([row(on, chain, "a")])
     beside = [row(on, chain, "b"), row(on, chain, "a")]
-    write = on.recorder().by_right(
+    write = on.recorder().writer(
         act(chain, "second.act"),
-        None,
         now_ms=on.service.now_ms,
         beside=beside,
         otherwise=ErrorCode.REQUEST_STATE,

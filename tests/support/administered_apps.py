@@ -61,7 +61,9 @@ class AppWorld:
 
     @property
     def deps(self) -> AppAdministrationDependencies:
-        return AppAdministrationDependencies(self.registry, self.staff.store, self.staff.recorder)
+        return AppAdministrationDependencies(
+            registry=self.registry, administrators=self.staff.store, recorder=self.staff.recorder
+        )
 
     @property
     def approvals(self) -> ApprovalDependencies:

@@ -158,7 +158,13 @@ def _lists(caller: Caller, place: Place) -> list[tuple[str, str, Callable[[Any, 
     over = reports.span("day", None, None, now_seconds=NOW)
 
     def units(client: Any, cursor: str | None) -> Any:
-        deps = PlaceDependencies(OrganisationStore(client, "directory"), _UNUSED, _UNUSED, pepper, _UNUSED)
+        deps = PlaceDependencies(
+            organisations=OrganisationStore(client, "directory"),
+            administrators=_UNUSED,
+            recorder=_UNUSED,
+            pepper=pepper,
+            limits=_UNUSED,
+        )
         return places.units(caller, place, after=cursor, limit=PAGE, deps=deps)
 
     def of_people(client: Any, cursor: str | None) -> Any:

@@ -66,11 +66,11 @@ def official_row(of: OrganisationId, unit: UnitId, account: AccountId) -> Any:
 def all_units(service: Service, caller: Caller, place: Place, client: Any, limit: int = PAGE) -> list[Any]:
     table = service.tables["directory"]
     deps = PlaceDependencies(
-        OrganisationStore(client, table),
-        AdministratorStore(client, table),
-        Administration(service).recorder,
-        PEPPER,
-        service.limits,
+        organisations=OrganisationStore(client, table),
+        administrators=AdministratorStore(client, table),
+        recorder=Administration(service).recorder,
+        pepper=PEPPER,
+        limits=service.limits,
     )
     return every(lambda cursor: places.units(caller, place, after=cursor, limit=limit, deps=deps), "units")
 
@@ -279,11 +279,11 @@ def test_a_cursor_of_a_unit_that_left_the_part_begins_anew(service: Service) -> 
     caller = Administration(service).appoint(Role.UNIT_ADMIN, Place(of, made[0]))
     table = service.tables["directory"]
     deps = PlaceDependencies(
-        service.organisations,
-        AdministratorStore(service.client, table),
-        Administration(service).recorder,
-        PEPPER,
-        service.limits,
+        organisations=service.organisations,
+        administrators=AdministratorStore(service.client, table),
+        recorder=Administration(service).recorder,
+        pepper=PEPPER,
+        limits=service.limits,
     )
     first = places.units(caller, Place(of, made[0]), after=None, limit=3, deps=deps)
     organisations.move(of, first.units[-1].id, beside, store=service.organisations)

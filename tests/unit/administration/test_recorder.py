@@ -117,7 +117,7 @@ def test_each_transaction_of_an_act_has_an_entry(service: Service) -> None:
 def test_an_act_that_fails_leaves_no_entry_and_tells_the_store_what_it_would_have_heard(service: Service) -> None:
     chain = new_organisation_id()
     beside = put(service, "beside a failure")
-    write = recorder(service).by_right(act(chain), None, now_ms=NOW_MS, beside=[beside])
+    write = recorder(service).writer(act(chain), now_ms=NOW_MS, beside=[beside])
     transact(service.client, [put(service, "taken")])
     with pytest.raises(ConditionFailed) as caught:
         write([put(service, "free"), put(service, "taken")])
@@ -133,8 +133,8 @@ def test_what_fails_beside_an_act_is_told_apart(service: Service) -> None:
     chain = new_organisation_id()
     transact(service.client, [put(service, "approved")])
     beside = [put(service, "fine"), put(service, "approved")]
-    write = recorder(service).by_right(
-        act(chain), right(service, "held"), now_ms=NOW_MS, beside=beside, otherwise=ErrorCode.APPROVAL_STATE
+    write = recorder(service).writer(
+        act(chain), now_ms=NOW_MS, right=right(service, "held"), beside=beside, otherwise=ErrorCode.APPROVAL_STATE
     )
     with pytest.raises(ProtocolError) as caught:
         write([put(service, "act")])
@@ -147,8 +147,8 @@ def test_who_has_lost_the_right_hears_so_whatever_else_failed_beside_the_act(ser
     chain = new_organisation_id()
     transact(service.client, [put(service, "lost"), put(service, "decided")])
     for beside in ([], [put(service, "decided")]):
-        write = recorder(service).by_right(
-            act(chain), right(service, "lost"), now_ms=NOW_MS, beside=beside, otherwise=ErrorCode.APPROVAL_STATE
+        write = recorder(service).writer(
+            act(chain), now_ms=NOW_MS, right=right(service, "lost"), beside=beside, otherwise=ErrorCode.APPROVAL_STATE
         )
         with pytest.raises(ProtocolError) as caught:
             write([put(service, "act without a right")])
@@ -159,7 +159,7 @@ def test_who_has_lost_the_right_hears_so_whatever_else_failed_beside_the_act(ser
 def test_the_store_hears_first_of_its_own_conditions(service: Service) -> None:
     transact(service.client, [put(service, "both"), put(service, "approved twice")])
     lost = right(service, "approved twice")
-    write = recorder(service).by_right(act(new_organisation_id()), lost, now_ms=NOW_MS)
+    write = recorder(service).writer(act(new_organisation_id()), now_ms=NOW_MS, right=lost)
     with pytest.raises(ConditionFailed) as caught:
         write([put(service, "both")])
     assert [failure.condition for failure in caught.value.failures] == ["both is free"]

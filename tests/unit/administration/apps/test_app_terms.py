@@ -391,7 +391,9 @@ class Names:
 
 def hooks(world: AppWorld) -> AppWebhookDependencies:
     register = WebhookRegister(world.registry.apps, WebhookKeys.of(b"w" * 32), AddressRule(Names(), ()))
-    return AppWebhookDependencies(world.registry, register, world.staff.store, world.staff.recorder)
+    return AppWebhookDependencies(
+        registry=world.registry, register=register, administrators=world.staff.store, recorder=world.staff.recorder
+    )
 
 
 def add_hook(world: AppWorld, app: AppId, by: Caller | None = None, url: str = "https://example.org/hook") -> Any:

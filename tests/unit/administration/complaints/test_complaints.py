@@ -58,7 +58,13 @@ def moderator(admins: Administration, of: OrganisationId) -> Caller:
 def deps(service: Service, client: Any = None) -> ComplaintDependencies:
     admins = Administration(service, client)
     store = ComplaintStore(client or service.client, service.tables["directory"])
-    return ComplaintDependencies(store, admins.store, service.organisations, admins.recorder, PEPPER)
+    return ComplaintDependencies(
+        store=store,
+        administrators=admins.store,
+        organisations=service.organisations,
+        recorder=admins.recorder,
+        pepper=PEPPER,
+    )
 
 
 def refused(call: Callable[..., Any], *args: Any, **named: Any) -> ErrorCode:

@@ -53,7 +53,13 @@ class World:
             service.directory,
             service.group_queue,
         )
-        return GroupAdministrationDependencies(groups, of.registry.apps, of.staff.store, of.staff.recorder, PEPPER)
+        return GroupAdministrationDependencies(
+            groups=groups,
+            apps=of.registry.apps,
+            administrators=of.staff.store,
+            recorder=of.staff.recorder,
+            pepper=PEPPER,
+        )
 
     def create(
         self, by: Caller | None = None, *admins: Person, unit: UnitId | None = None, **more: Any

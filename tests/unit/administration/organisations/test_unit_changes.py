@@ -30,7 +30,13 @@ def refused(call: Callable[[], object]) -> ProtocolError:
 
 def test_who_changes_units_too_often_waits_and_may_change_them_again(service: Service) -> None:
     staff, ministry = Administration(service), service.organisation()
-    deps = PlaceDependencies(service.organisations, staff.store, staff.recorder, PEPPER, service.limits)
+    deps = PlaceDependencies(
+        organisations=service.organisations,
+        administrators=staff.store,
+        recorder=staff.recorder,
+        pepper=PEPPER,
+        limits=service.limits,
+    )
     first, second = (staff.appoint(Role.NODAL_OFFICER, Place.root(ministry)) for _ in range(2))
     unit = Place(ministry, service.unit(ministry, "Signals"))
 
@@ -80,7 +86,9 @@ def test_a_unit_that_is_moved_away_meanwhile_is_out_of_reach_of_a_change_under_w
     client: Any = OvertakenClient(service.client, method, move_away)
     store = OrganisationStore(client, service.tables["directory"])
     recorder = Recorder(AuditStore(client, service.tables["audit"]), AUDIT_KEY, sleep=lambda _: None)
-    deps = PlaceDependencies(store, staff.store, recorder, PEPPER, service.limits)
+    deps = PlaceDependencies(
+        organisations=store, administrators=staff.store, recorder=recorder, pepper=PEPPER, limits=service.limits
+    )
     new = NewUnit.model_validate({"organisation": id_text(of), "parent": id_text(desk), "name": "A", "kind": "office"})
     calls: dict[str, Callable[[], object]] = {
         "move": lambda: places.change_unit(

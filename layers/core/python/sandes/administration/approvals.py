@@ -26,7 +26,7 @@ from sandes.administration.authority import (
     places_seen,
     require,
 )
-from sandes.administration.recorder import Recorder
+from sandes.administration.recorder import Acts
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor as make_cursor
 from sandes.cursors import position
@@ -38,7 +38,6 @@ from sandes.model.mailbox import mailbox_of
 from sandes.model.organisation import Tree
 from sandes.protocol.errors import ErrorCode, ProtocolError
 from sandes.protocol.fields import Wire
-from sandes.store.administrators import AdministratorStore
 from sandes.store.approvals import NOBODY_ASKED, ApprovalStore, same_as
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.organisations import OrganisationStore
@@ -112,11 +111,9 @@ class ApprovedOperation(ABC, Generic[Parameters]):
 
 
 @dataclass(frozen=True, slots=True)
-class ApprovalDependencies:
+class ApprovalDependencies(Acts):
     store: ApprovalStore
-    administrators: AdministratorStore
     organisations: OrganisationStore
-    recorder: Recorder
     pepper: Pepper
     operations: Mapping[str, ApprovedOperation[Any]]
 
@@ -144,9 +141,8 @@ def request(caller: Caller, operation: str, parameters: Wire, *, now_ms: int, de
         same=_digest(operation, asked.asked_for(parameters)),
     )
     act = _act(f"{operation}.requested", caller, right, approval, asked.recorded(parameters))
-    still = deps.administrators.still(right, now_seconds=now_ms // 1000)
     platforms = of_platform(asked.permission, "second", asked.roles(parameters))
-    write = deps.recorder.by_right(act, still, now_ms=now_ms)
+    write = deps.by_right(act, right, now_ms=now_ms)
     for _ in range(_TRIES):
         pending = deps.store.pending_of(caller.id, now_seconds=now_ms // 1000)
         if len(pending.approvals) >= MAX_PENDING:
@@ -175,7 +171,6 @@ def approve(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDepend
     operation.check(parameters, caller, now_seconds=now_ms // 1000)
     right = _right_to_approve(caller, operation, parameters, deps)
     act = _act(approval.operation, caller, right, approval, operation.recorded(parameters))
-    still = deps.administrators.still(right, now_seconds=now_ms // 1000)
     beside = [
         deps.store.deciding(approval, "executed", caller.id, now_seconds=now_ms // 1000),
         deps.administrators.still(requesters_right, now_seconds=now_ms // 1000),
@@ -184,9 +179,8 @@ def approve(caller: Caller, id: ApprovalId, *, now_ms: int, deps: ApprovalDepend
 
     def write(operations: Sequence[Operation], /, *, subject: str | None = None) -> None:
         what = replace(act, subject=subject)
-        deps.recorder.by_right(what, still, now_ms=now_ms, beside=beside, otherwise=ErrorCode.APPROVAL_STATE)(
-            operations
-        )
+        recorded = deps.by_right(what, right, now_ms=now_ms, beside=beside, otherwise=ErrorCode.APPROVAL_STATE)
+        recorded(operations)
 
     try:
         operation.carry_out(parameters, Decision(approval, caller, now_ms), write)
@@ -371,10 +365,9 @@ def _close(
     deps: ApprovalDependencies,
 ) -> Approval:
     decided = deps.store.deciding(approval, decision, caller.id, now_seconds=now_ms // 1000, reason=reason)
-    still = deps.administrators.still(right, now_seconds=now_ms // 1000) if right else None
     beside = [decided, *deps.store.no_longer_pending(approval)]
     act = _act(f"{approval.operation}.{decision}", caller, right, approval, {"reason": reason} if reason else {})
-    deps.recorder.by_right(act, still, now_ms=now_ms, beside=beside, otherwise=ErrorCode.APPROVAL_STATE)([])
+    deps.by_right(act, right, now_ms=now_ms, beside=beside, otherwise=ErrorCode.APPROVAL_STATE)([])
     return _read(approval.id, now_ms, deps)
 
 

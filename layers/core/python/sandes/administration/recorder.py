@@ -22,6 +22,7 @@ from sandes.model.administrator import Assignment, Caller, Place
 from sandes.model.audit import Act, Entry, Head, read_entry
 from sandes.model.ids import OrganisationId, administrator_text
 from sandes.protocol.errors import ErrorCode, ProtocolError
+from sandes.store.administrators import AdministratorStore
 from sandes.store.audit import AuditStore, ChainMoved
 from sandes.store.dynamo import ConditionFailed, Sleep, StoreUnavailable, waits
 from sandes.store.transaction import Check, Operation, Writer
@@ -51,47 +52,35 @@ class Recorder:
     sleep: Sleep = runtime.sleep
     _heads: dict[OrganisationId, Head] = field(default_factory=dict, repr=False)
 
-    def writer(self, act: Act, *, now_ms: int) -> Writer:
+    def writer(
+        self,
+        act: Act,
+        *,
+        now_ms: int,
+        right: Check | None = None,
+        beside: Sequence[Operation] = (),
+        otherwise: ErrorCode = ErrorCode.NOT_FOUND,
+    ) -> Writer:
         """Gives a store's writer, which writes an entry of `act` with each of its transactions.
 
-        The writer raises ConditionFailed as `transact` does, with operations of the store only; StoreUnavailable, also
-        if others kept writing to the chain; ChainBroken; ValueError or TypeError for details that are no JSON or above
-        MAX_BODY_BYTES. In each case nothing is written.
+        `right` is the check that the actor still has the right. `beside` are further operations of each transaction.
+        The writer raises ConditionFailed as `transact` does, with operations of the store only. If these hold, it
+        raises ProtocolError: not_found for a lost right, `otherwise` for what is beside. It also raises
+        StoreUnavailable, also if others kept writing to the chain; ChainBroken; ValueError or TypeError for details
+        that are no JSON or above MAX_BODY_BYTES. In each case nothing is written.
         """
         content = body(act.details, self.new_salt())
         if len(content) > MAX_BODY_BYTES:
             raise ValueError("too much detail for an entry of the audit chain")
-
-        def write(operations: Sequence[Operation]) -> None:
-            self._write(act, content, now_ms, operations)
-
-        return write
-
-    def by_right(
-        self,
-        act: Act,
-        right: Check | None,
-        *,
-        now_ms: int,
-        beside: Sequence[Operation] = (),
-        otherwise: ErrorCode = ErrorCode.NOT_FOUND,
-    ) -> Writer:
-        """Gives a writer as `writer` does, which writes only while the administrator who acts has the `right` to.
-
-        `right` is the check of their assignment, if the act takes one. `beside` are further operations of each
-        transaction. If the operations of the store hold, but one of these does not, the writer raises ProtocolError:
-        not_found for the right, `otherwise` for what is beside.
-        """
-        recorded = self.writer(act, now_ms=now_ms)
         added = [*beside, *([right] if right else [])]
 
         def write(operations: Sequence[Operation]) -> None:
             try:
-                recorded([*operations, *added])
+                self._write(act, content, now_ms, [*operations, *added])
             except ConditionFailed as failed:
                 if own := failed.without(added):
                     raise own from failed
-                lost = right is not None and failed.without(beside) is not None
+                lost = failed.without(beside) is not None
                 raise ProtocolError(ErrorCode.NOT_FOUND if lost else otherwise) from None
 
         return write
@@ -131,6 +120,30 @@ class Recorder:
             key=self.key.id,
         )
         return read_entry(said, self.key.sign_entry(said), content)
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """Holds what the acts of administrators are written with. The dependencies of a use case inherit it."""
+
+    recorder: Recorder
+    administrators: AdministratorStore
+
+    def by_right(
+        self,
+        act: Act,
+        right: Assignment | None,
+        *,
+        now_ms: int,
+        beside: Sequence[Operation] = (),
+        otherwise: ErrorCode = ErrorCode.NOT_FOUND,
+    ) -> Writer:
+        """Gives a writer as `Recorder.writer` does, which writes only while the administrator has this right.
+
+        `right` is None for an act that takes none, such as cancelling one's own request.
+        """
+        still = self.administrators.still(right, now_seconds=now_ms // 1000) if right else None
+        return self.recorder.writer(act, now_ms=now_ms, right=still, beside=beside, otherwise=otherwise)
 
 
 def is_of_chain(entry: Entry, chain: OrganisationId, publics: Iterable[bytes]) -> bool:

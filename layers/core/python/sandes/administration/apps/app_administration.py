@@ -15,7 +15,7 @@ from nacl.signing import SigningKey
 from sandes.administration.apps import app_registry
 from sandes.administration.apps.app_registry import RegistryDependencies
 from sandes.administration.authority import Need, Permission, path_seen, require
-from sandes.administration.recorder import Recorder, act
+from sandes.administration.recorder import Acts, act
 from sandes.administration.scopes import Walk, by_unit
 from sandes.administration.sign_in import fresh
 from sandes.cursors import cursor, position
@@ -35,23 +35,19 @@ from sandes.protocol.admin_apps_api import (
     PutGuests,
 )
 from sandes.protocol.errors import ErrorCode, ProtocolError, missing
-from sandes.store.administrators import AdministratorStore
 from sandes.store.app_rows import ListedApp
 
 _TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class AppAdministrationDependencies:
+class AppAdministrationDependencies(Acts):
     registry: RegistryDependencies
-    administrators: AdministratorStore
-    recorder: Recorder
 
-    def by_right(self, what: Act, right: Assignment, *, now_ms: int) -> RegistryDependencies:
+    def recorded(self, what: Act, right: Assignment, *, now_ms: int) -> RegistryDependencies:
         """Return the register, whose changes are written with an entry of the act while the caller has the right."""
-        still = self.administrators.still(right, now_seconds=now_ms // 1000)
         place = Place(what.organisation, what.unit) if what.unit else None
-        return self.registry.writing(self.recorder.by_right(what, still, now_ms=now_ms), place=place)
+        return self.registry.writing(self.by_right(what, right, now_ms=now_ms), place=place)
 
 
 def page(caller: Caller, place: Place, *, after: str | None, limit: int, deps: RegistryDependencies) -> AdminAppPage:
@@ -105,7 +101,7 @@ def register(caller: Caller, new: NewApp, *, now_ms: int, deps: AppAdministratio
     )
     details = {"name": app.name, "scopes": sorted(app.scopes), "sms": app.sms, "guests": len(app.guests)}
     did = act(caller, right, "app.create", place, app_text(app.id), **details, keys=[_recorded(key) for key in keys])
-    app_registry.register(app, deps.by_right(did, right, now_ms=now_ms))
+    app_registry.register(app, deps.recorded(did, right, now_ms=now_ms))
     return shown(app, private)
 
 
@@ -145,7 +141,7 @@ def change(
             scopes=body.scopes,
             sms=body.sms,
             place=to if to != place else None,
-            deps=deps.by_right(did, right, now_ms=now_ms),
+            deps=deps.recorded(did, right, now_ms=now_ms),
         )
 
     _until_done(attempt)
@@ -176,7 +172,7 @@ def set_guests(
         guests, before = app_registry.numbers_of(body.guests), app_registry.open_guests(app, deps.registry.pepper)
         added, removed = len(guests - before), len(before - guests)
         did = act(caller, right, "app.guests", place, app_text(id), added=added, removed=removed)
-        return app_registry.set_guests(app, body.guests, deps.by_right(did, right, now_ms=now_ms))
+        return app_registry.set_guests(app, body.guests, deps.recorded(did, right, now_ms=now_ms))
 
     _until_done(attempt)
     return read(caller, id, deps=deps.registry)
@@ -196,7 +192,7 @@ def add_key(
     def attempt() -> bool:
         app, place, right = at_place(caller, id, "act", deps.registry)
         did = act(caller, right, "app.key.add", place, app_text(id), **_recorded(key))
-        return app_registry.put_key(app, key, deps.by_right(did, right, now_ms=now_ms))
+        return app_registry.put_key(app, key, deps.recorded(did, right, now_ms=now_ms))
 
     _until_done(attempt)
     return _shown_key(id, key, private)
@@ -211,7 +207,7 @@ def revoke_key(caller: Caller, id: AppId, key: str, *, now_ms: int, deps: AppAdm
         if of not in {"", app_text(id)} or bare not in app.keys:
             raise ProtocolError(ErrorCode.NOT_FOUND)
         did = act(caller, right, "app.key.revoke", place, app_text(id), key=bare)
-        return app_registry.revoke_key(id, bare, deps.by_right(did, right, now_ms=now_ms))
+        return app_registry.revoke_key(id, bare, deps.recorded(did, right, now_ms=now_ms))
 
     _until_done(attempt)
 
@@ -231,7 +227,7 @@ def back_to_trial(
             raise ProtocolError(ErrorCode.APP_MODE)
         did = act(caller, right, "app.trial", place, app_text(id), reason=body.reason)
         per_minute, per_day = app_registry.quotas("trial")
-        registry = deps.by_right(did, right, now_ms=now_ms)
+        registry = deps.recorded(did, right, now_ms=now_ms)
         return app_registry.set_terms(app, "trial", per_minute, per_day, registry)
 
     _until_done(attempt)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from sandes.administration.apps.app_administration import at_place
 from sandes.administration.apps.app_registry import RegistryDependencies
-from sandes.administration.recorder import Recorder, act
+from sandes.administration.recorder import Acts, act
 from sandes.administration.sign_in import fresh
 from sandes.apps import webhook_register
 from sandes.apps.webhook_register import WebhookRegister
@@ -16,24 +16,20 @@ from sandes.model.audit import Act
 from sandes.model.ids import AppId, app_text
 from sandes.protocol.app_api import ChangeWebhook, NewWebhook, Webhook, WebhookList
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.store.administrators import AdministratorStore
 
 _TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class AppWebhookDependencies:
+class AppWebhookDependencies(Acts):
     registry: RegistryDependencies
     register: WebhookRegister
-    administrators: AdministratorStore
-    recorder: Recorder
 
-    def by_right(self, what: Act, right: Assignment, place: Place, *, now_ms: int) -> WebhookRegister:
+    def recorded(self, what: Act, right: Assignment, place: Place, *, now_ms: int) -> WebhookRegister:
         """Return the register, whose changes are written with an entry of the act while right and place are
         unchanged.
         """
-        still = self.administrators.still(right, now_seconds=now_ms // 1000)
-        writer = self.recorder.by_right(what, still, now_ms=now_ms)
+        writer = self.by_right(what, right, now_ms=now_ms)
         return replace(self.register, apps=replace(self.register.apps, writer=writer, place=place))
 
 
@@ -62,7 +58,7 @@ def create(caller: Caller, app: AppId, body: NewWebhook, *, now_ms: int, deps: A
             host=_host(hook.url),
             events=hook.events,
         )
-        register = deps.by_right(did, right, place, now_ms=now_ms)
+        register = deps.recorded(did, right, place, now_ms=now_ms)
         if register.apps.set_entry(app, hook, beside=list(found.hooks(test=False))):
             return webhook_register.with_secret(webhook_register.shown(hook, register), register)
     raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1)
@@ -81,7 +77,7 @@ def change(
     changed = body.model_dump(mode="json", exclude_none=True, exclude={"url"})
     changed |= {"host": _host(body.url)} if body.url is not None else {}
     did = act(caller, right, "app.webhook.change", place, app_text(app), webhook=id, changed=changed)
-    register = deps.by_right(did, right, place, now_ms=now_ms)
+    register = deps.recorded(did, right, place, now_ms=now_ms)
     hook = webhook_register.one(found.webhooks, id)
     return webhook_register.shown(webhook_register.change(hook, body, app=found, register=register), register)
 
@@ -91,7 +87,7 @@ def remove(caller: Caller, app: AppId, id: str, *, now_ms: int, deps: AppWebhook
     found, place, right = at_place(caller, app, "act", deps.registry)
     did = act(caller, right, "app.webhook.remove", place, app_text(app), webhook=id)
     hook = webhook_register.one(found.webhooks, id)
-    webhook_register.remove(hook, app=found, register=deps.by_right(did, right, place, now_ms=now_ms))
+    webhook_register.remove(hook, app=found, register=deps.recorded(did, right, place, now_ms=now_ms))
 
 
 def _host(url: str) -> str | None:

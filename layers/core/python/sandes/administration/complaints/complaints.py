@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandes.administration.authority import Need, Permission, grants, require
-from sandes.administration.recorder import Recorder, act
+from sandes.administration.recorder import Acts, act
 from sandes.administration.scopes import seen_below
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor, position
@@ -24,7 +24,6 @@ from sandes.model.ids import (
 )
 from sandes.protocol.admin_complaints_api import AdminComplaint, ComplaintEntry, ComplaintPage, ResolveComplaint
 from sandes.protocol.errors import ErrorCode, ProtocolError, missing
-from sandes.store.administrators import AdministratorStore
 from sandes.store.complaints import ComplaintStore, Listed
 from sandes.store.dynamo import ConditionFailed
 from sandes.store.organisations import OrganisationStore
@@ -33,11 +32,9 @@ _TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class ComplaintDependencies:
+class ComplaintDependencies(Acts):
     store: ComplaintStore
-    administrators: AdministratorStore
     organisations: OrganisationStore
-    recorder: Recorder
     pepper: Pepper
 
 
@@ -127,11 +124,8 @@ def _changed(
             raise ProtocolError(ErrorCode.COMPLAINT_STATE)
         made: Complaint = replace(change(complaint), version=complaint.version + 1)
         did = act(caller, right, action, _place(complaint), account_text(AccountId(complaint.about)), **details)
-        still = deps.administrators.still(right, now_seconds=now_ms // 1000)
         try:
-            deps.recorder.by_right(replace(did, case=base64url_text(id)), still, now_ms=now_ms)(
-                deps.store.changing(made)
-            )
+            deps.by_right(replace(did, case=base64url_text(id)), right, now_ms=now_ms)(deps.store.changing(made))
         except ConditionFailed:
             continue
         return _shown(made, deps.pepper)

@@ -10,7 +10,7 @@ from typing import Any, cast
 from sandes.administration.authority import Need, Permission, path_seen, require
 from sandes.administration.groups import official_groups
 from sandes.administration.groups.official_groups import OfficialGroupDependencies
-from sandes.administration.recorder import Recorder, act
+from sandes.administration.recorder import Acts, act
 from sandes.administration.scopes import Walk, by_unit
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor, position
@@ -28,20 +28,18 @@ from sandes.protocol.admin_groups_api import (
     TransferOfficialGroup,
 )
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.store.administrators import AdministratorStore
 from sandes.store.apps import AppStore
 from sandes.store.groups import ListedGroup
+from sandes.store.transaction import Operation
 
 
 @dataclass(frozen=True, slots=True)
-class GroupAdministrationDependencies:
+class GroupAdministrationDependencies(Acts):
     groups: OfficialGroupDependencies
     apps: AppStore
-    administrators: AdministratorStore
-    recorder: Recorder
     pepper: Pepper
 
-    def by_right(
+    def recorded(
         self, what: Act, right: Assignment, group: Group | None = None, *, now_ms: int
     ) -> OfficialGroupDependencies:
         """Return the groups, whose transactions are written with an entry of the act.
@@ -49,10 +47,10 @@ class GroupAdministrationDependencies:
         They are written only while the caller has the right, and while the `group`, or the app that manages it, is at
         the place of this right.
         """
-        still, beside = self.administrators.still(right, now_seconds=now_ms // 1000), []
+        beside: list[Operation] = []
         if group is not None and group.unit is None and group.app is not None and what.unit is not None:
             beside = [self.apps.still_at(group.app, Place(what.organisation, what.unit))]
-        writer = self.recorder.by_right(what, still, now_ms=now_ms, beside=beside)
+        writer = self.by_right(what, right, now_ms=now_ms, beside=beside)
         return self.groups.writing(writer, unit=group.unit if group else None)
 
 
@@ -116,7 +114,7 @@ def create(
         is_open=new.open,
         admins=new.admins,
         now_ms=now_ms,
-        deps=deps.by_right(act(caller, right, "group.create", place, id_text(id), **details), right, now_ms=now_ms),
+        deps=deps.recorded(act(caller, right, "group.create", place, id_text(id), **details), right, now_ms=now_ms),
     )
     return _shown(made, place)
 
@@ -144,7 +142,7 @@ def change(
         is_open=body.open,
         version=version,
         now_ms=now_ms,
-        deps=deps.by_right(did, right, group, now_ms=now_ms),
+        deps=deps.recorded(did, right, group, now_ms=now_ms),
     )
     return read(caller, id, deps=deps)
 
@@ -168,7 +166,7 @@ def set_admins(
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
     details = {"admins": sorted(account_text(account) for account in set(body.admins))}
     did = act(caller, right, "group.admins", place, id_text(id), **details)
-    recorded = deps.by_right(did, right, group, now_ms=now_ms)
+    recorded = deps.recorded(did, right, group, now_ms=now_ms)
     official_groups.set_admins(id, body.admins, now_ms=now_ms, deps=recorded)
     return read(caller, id, deps=deps)
 
@@ -185,7 +183,7 @@ def transfer(
     require(caller, Permission.GROUPS, "act", to, deps.groups.organisations)
     details = {"unit": [id_text(place.unit), id_text(to.unit)]}
     did = act(caller, right, "group.transfer", place, id_text(id), **details)
-    official_groups.transfer(id, to.unit, deps.by_right(did, right, now_ms=now_ms), source=place.unit)
+    official_groups.transfer(id, to.unit, deps.recorded(did, right, now_ms=now_ms), source=place.unit)
     return read(caller, id, deps=deps)
 
 
@@ -193,7 +191,7 @@ def dissolve(caller: Caller, id: GroupId, *, now_ms: int, deps: GroupAdministrat
     """Dissolve a group. Do nothing if it is dissolved already. Raises ProtocolError not_found, unavailable."""
     group, place, right = _at_place(caller, id, "act", deps)
     did = act(caller, right, "group.dissolve", place, id_text(id))
-    official_groups.dissolve(id, now_ms=now_ms, deps=deps.by_right(did, right, group, now_ms=now_ms))
+    official_groups.dissolve(id, now_ms=now_ms, deps=deps.recorded(did, right, group, now_ms=now_ms))
 
 
 def _at_place(

@@ -14,7 +14,7 @@ from sandes.administration.approvals import ApprovalDependencies
 from sandes.administration.authority import Permission, grants, path_seen, require, require_in
 from sandes.administration.organisations import mail_domains, organisations
 from sandes.administration.organisations.organisations import May
-from sandes.administration.recorder import Recorder
+from sandes.administration.recorder import Acts
 from sandes.administration.scopes import Standing, Walk
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor as make_cursor
@@ -38,16 +38,13 @@ from sandes.protocol.admin_organisations_api import (
     Visibility,
 )
 from sandes.protocol.errors import ErrorCode, ProtocolError
-from sandes.store.administrators import AdministratorStore
 from sandes.store.limits import LimitStore
 from sandes.store.organisations import OrganisationStore
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceDependencies:
+class PlaceDependencies(Acts):
     organisations: OrganisationStore
-    administrators: AdministratorStore
-    recorder: Recorder
     pepper: Pepper
     limits: LimitStore
 
@@ -102,7 +99,7 @@ def change(
         return mail_domains.ask(caller, old, body.mail_domains, now_ms=now_ms, deps=asking)
     name = body.name or old.name
     changes = {"name": {"old": old.name, "new": name}}
-    store = _by_right(deps, caller, right, place, action="organisation.rename", now_ms=now_ms, details=changes)
+    store = _recorded(deps, caller, right, place, action="organisation.rename", now_ms=now_ms, details=changes)
     if not store.rename(organisation, UnitId(organisation), name, version=version):
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
     return _shown(_organisation(organisation, deps))
@@ -128,7 +125,7 @@ def set_visibility(
     right = require(caller, Permission.VISIBILITY, "act", place, deps.organisations)
     old = _organisation(organisation, deps).policy
     changes = {str(field): {"old": old[field], "new": audience} for field, audience in body.audiences.items()}
-    store = _by_right(deps, caller, right, place, action="organisation.visibility", now_ms=now_ms, details=changes)
+    store = _recorded(deps, caller, right, place, action="organisation.visibility", now_ms=now_ms, details=changes)
     if not store.set_audiences(organisation, body.audiences, version=version):
         raise ProtocolError(ErrorCode.PRECONDITION_FAILED)
     return _visibility(_organisation(organisation, deps))
@@ -171,7 +168,7 @@ def create_unit(caller: Caller, body: NewUnit, *, now_ms: int, deps: PlaceDepend
     _enforce(caller, now_ms, deps)
     place = Place(body.organisation, new_unit_id())
     details = {"name": body.name, "kind": body.kind, "parent": id_text(parent)}
-    store = _by_right(deps, caller, right, place, action="unit.create", now_ms=now_ms, details=details)
+    store = _recorded(deps, caller, right, place, action="unit.create", now_ms=now_ms, details=details)
     organisations.create_unit(
         body.organisation,
         body.name,
@@ -203,13 +200,13 @@ def change_unit(
     if parent is None and body.name is None:
         return _unit(place, deps)
     if parent is None:
-        store = _by_right(deps, caller, right, place, action="unit.rename", now_ms=now_ms, details=changes)
+        store = _recorded(deps, caller, right, place, action="unit.rename", now_ms=now_ms, details=changes)
         name, may = body.name or old.name, _may(caller, place.unit)
         organisations.rename(place.organisation, place.unit, name, version=version, store=store, may=may)
         return _unit(place, deps)
     require(caller, Permission.UNITS, "act", Place(place.organisation, parent), deps.organisations)
     changes["parent"] = {"old": id_text(old.parent) if old.parent else None, "new": id_text(parent)}
-    store = _by_right(deps, caller, right, place, action="unit.move", now_ms=now_ms, details=changes)
+    store = _recorded(deps, caller, right, place, action="unit.move", now_ms=now_ms, details=changes)
     may = _may(caller, place.unit, parent)
     organisations.move(place.organisation, place.unit, parent, name=body.name, version=version, store=store, may=may)
     return _unit(place, deps)
@@ -229,7 +226,7 @@ def remove_unit(caller: Caller, place: Place, version: int | None, *, now_ms: in
     if held and not place.is_root:
         raise ProtocolError(ErrorCode.UNIT_NOT_EMPTY)
     details = {"name": old.name, "parent": id_text(old.parent) if old.parent else None}
-    store = _by_right(deps, caller, right, place, action="unit.remove", now_ms=now_ms, details=details)
+    store = _recorded(deps, caller, right, place, action="unit.remove", now_ms=now_ms, details=details)
     organisations.remove(place.organisation, place.unit, version=version, store=store, may=_may(caller, place.unit))
 
 
@@ -248,7 +245,7 @@ def _enforce(caller: Caller, now_ms: int, deps: PlaceDependencies) -> None:
     enforce(deps.limits, Limit.UNIT_CHANGES, f"administrator:{administrator_text(caller.id)}", now_ms=now_ms)
 
 
-def _by_right(
+def _recorded(
     deps: PlaceDependencies,
     caller: Caller,
     right: Assignment,
@@ -268,8 +265,7 @@ def _by_right(
         subject=id_text(place.unit),
         details=details,
     )
-    still = deps.administrators.still(right, now_seconds=now_ms // 1000)
-    return replace(deps.organisations, writer=deps.recorder.by_right(act, still, now_ms=now_ms))
+    return replace(deps.organisations, writer=deps.by_right(act, right, now_ms=now_ms))
 
 
 def _organisation(organisation: OrganisationId, deps: PlaceDependencies) -> Organisation:

@@ -16,7 +16,7 @@ from sandes.administration.people.verifications import (
     decided,
     find_account,
 )
-from sandes.administration.recorder import Recorder, act
+from sandes.administration.recorder import Acts, Recorder, act
 from sandes.administration.scopes import Walk, by_unit
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor, position
@@ -71,10 +71,9 @@ class PeopleDependencies:
         beside: Sequence[Operation] = (),
         otherwise: ErrorCode = ErrorCode.NOT_FOUND,
     ) -> Writer:
-        """Gives a writer that writes an entry of the act too, as `Recorder.by_right` does."""
-        rights = AdministratorStore(self.organisations.client, self.organisations.table)
-        still = rights.still(right, now_seconds=now_ms // 1000)
-        return self.recorder.by_right(what, still, now_ms=now_ms, beside=beside, otherwise=otherwise)
+        """Gives a writer that writes an entry of the act too, as `Acts.by_right` does."""
+        acts = Acts(self.recorder, AdministratorStore(self.organisations.client, self.organisations.table))
+        return acts.by_right(what, right, now_ms=now_ms, beside=beside, otherwise=otherwise)
 
     def writing(self, writer: Writer) -> VerificationDependencies:
         """Return the dependencies for verifications whose store writes with `writer`."""

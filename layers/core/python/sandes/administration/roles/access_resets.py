@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from sandes.administration import approvals
 from sandes.administration.approvals import ApprovalDependencies, ApprovedOperation, Decision, Write
 from sandes.administration.authority import GRANTED_BY, Permission, grants, require
-from sandes.administration.recorder import Recorder, act
+from sandes.administration.recorder import Acts, act
 from sandes.administration.sign_in import AdministratorPool, fresh, sessions_from
 from sandes.model.access_reset import OBJECTION_SECONDS, AccessReset
 from sandes.model.administrator import Administrator, Assignment, Caller, Place, Role
@@ -71,13 +71,11 @@ class Mailer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class AccessDependencies:
+class AccessDependencies(Acts):
     resets: AccessResetStore
-    administrators: AdministratorStore
     organisations: OrganisationStore
     pool: AdministratorPool
     mailer: Mailer
-    recorder: Recorder
     outages: tuple[type[Exception], ...]
     """The exceptions that pool and mailer raise while they cannot be reached."""
 
@@ -353,10 +351,9 @@ def _write(
     now_ms: int,
     deps: AccessDependencies,
 ) -> None:
-    still = deps.administrators.still(right, now_seconds=now_ms // 1000)
     what = act(caller, right, action, reset.place, administrator_text(reset.administrator))
     try:
-        deps.recorder.by_right(what, still, now_ms=now_ms)(operations)
+        deps.by_right(what, right, now_ms=now_ms)(operations)
     except ConditionFailed:  # changed at the same moment
         raise ProtocolError(ErrorCode.UNAVAILABLE, retry_after_seconds=1) from None
 

@@ -10,7 +10,7 @@ from sandes.administration import approvals
 from sandes.administration.appointments import Appointment, Appointments
 from sandes.administration.approvals import ApprovalDependencies, ApprovedOperation, Decision, Write
 from sandes.administration.authority import GRANTED_BY, TAKEN_BY_TWO, Permission, grants, path_seen, require, require_in
-from sandes.administration.recorder import Recorder
+from sandes.administration.recorder import Acts
 from sandes.administration.sign_in import fresh
 from sandes.crypto.pepper import Pepper
 from sandes.cursors import cursor as make_cursor
@@ -163,10 +163,8 @@ class TakingOneOfTwo(Taking):
 
 
 @dataclass(frozen=True, slots=True)
-class AssignmentDependencies:
-    administrators: AdministratorStore
+class AssignmentDependencies(Acts):
     organisations: OrganisationStore
-    recorder: Recorder
     pepper: Pepper
 
 
@@ -232,9 +230,8 @@ def take(
         subject=administrator_text(key.administrator),
         details={"role": key.role.value},
     )
-    still = deps.administrators.still(right, now_seconds=now_ms // 1000)
     try:
-        deps.recorder.by_right(act, still, now_ms=now_ms)(list(deps.administrators.taking(found)))
+        deps.by_right(act, right, now_ms=now_ms)(list(deps.administrators.taking(found)))
     except ConditionFailed:  # the assignment was removed at the same moment
         raise ProtocolError(ErrorCode.NOT_FOUND) from None
     return None

@@ -34,7 +34,7 @@ def wire_app_administration() -> AppAdministrationDependencies:
     registry = RegistryDependencies(
         AppStore(dynamodb, table), OrganisationStore(dynamodb, table), Pepper.of(secret_of(settings.pepper_secret))
     )
-    return AppAdministrationDependencies(registry, wire_administrators(), recorder())
+    return AppAdministrationDependencies(registry=registry, administrators=wire_administrators(), recorder=recorder())
 
 
 @once
@@ -59,7 +59,9 @@ def wire_app_webhooks() -> AppWebhookDependencies:
         WebhookKeys.of(secret_of(settings.webhook_secret)),
         AddressRule(SystemResolver(), networks_of(settings.webhook_networks)),
     )
-    return AppWebhookDependencies(apps.registry, register, apps.administrators, apps.recorder)
+    return AppWebhookDependencies(
+        registry=apps.registry, register=register, administrators=apps.administrators, recorder=apps.recorder
+    )
 
 
 @once
@@ -74,5 +76,9 @@ def wire_group_administration() -> GroupAdministrationDependencies:
         work=SqsQueue(client_of("sqs"), settings.group_queue),
     )
     return GroupAdministrationDependencies(
-        groups, apps.registry.apps, apps.administrators, apps.recorder, apps.registry.pepper
+        groups=groups,
+        apps=apps.registry.apps,
+        administrators=apps.administrators,
+        recorder=apps.recorder,
+        pepper=apps.registry.pepper,
     )

@@ -204,14 +204,22 @@ def wire_places() -> PlaceDependencies:
     from sandes.store.limits import LimitStore
 
     limits = LimitStore(client_of("dynamodb"), AdminFunctionSettings.load().limits_table)
-    return PlaceDependencies(_organisations(), wire_administrators(), recorder(), _pepper(), limits)
+    return PlaceDependencies(
+        organisations=_organisations(),
+        administrators=wire_administrators(),
+        recorder=recorder(),
+        pepper=_pepper(),
+        limits=limits,
+    )
 
 
 @once
 def wire_assignments() -> AssignmentDependencies:
     from sandes.administration.roles.assignments import AssignmentDependencies
 
-    return AssignmentDependencies(wire_administrators(), _organisations(), recorder(), _pepper())
+    return AssignmentDependencies(
+        administrators=wire_administrators(), organisations=_organisations(), recorder=recorder(), pepper=_pepper()
+    )
 
 
 @once
@@ -220,7 +228,13 @@ def wire_complaints() -> ComplaintDependencies:
     from sandes.store.complaints import ComplaintStore
 
     store = ComplaintStore(client_of("dynamodb"), AdminSettings.load().directory_table)
-    return ComplaintDependencies(store, wire_administrators(), _organisations(), recorder(), _pepper())
+    return ComplaintDependencies(
+        store=store,
+        administrators=wire_administrators(),
+        organisations=_organisations(),
+        recorder=recorder(),
+        pepper=_pepper(),
+    )
 
 
 @once
