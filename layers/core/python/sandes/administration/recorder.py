@@ -61,7 +61,7 @@ class Recorder:
         beside: Sequence[Operation] = (),
         otherwise: ErrorCode = ErrorCode.NOT_FOUND,
     ) -> Writer:
-        """Gives a store's writer, which writes an entry of `act` with each of its transactions.
+        """Return a store's writer, which writes an entry of `act` with each of its transactions.
 
         `right` is the check that the actor still has the right. `beside` are further operations of each transaction.
         The writer raises ConditionFailed as `transact` does, with operations of the store only. If these hold, it
@@ -138,7 +138,7 @@ class Acts:
         beside: Sequence[Operation] = (),
         otherwise: ErrorCode = ErrorCode.NOT_FOUND,
     ) -> Writer:
-        """Gives a writer as `Recorder.writer` does, which writes only while the administrator has this right.
+        """Return a writer as `Recorder.writer` does, which writes only while the administrator has this right.
 
         `right` is None for an act that takes none, such as cancelling one's own request.
         """
