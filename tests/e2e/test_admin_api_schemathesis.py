@@ -57,7 +57,7 @@ APPROVAL, APPROVED, REJECTED, CANCELLED = "A" * 32, "B" * 32, "C" * 32, "D" * 32
 REQUEST, REFUSED, COMPLAINT, IMPORT, SPARE_IMPORT = "E" * 32, "F" * 32, "G" * 32, "H" * 32, "I" * 32
 HOOK, SPARE_HOOK, KEY, ASSIGNMENT = "J" * 22, "K" * 22, "keyspare", "L" * 43
 COLLEAGUE = "00000000-0000-4000-8000-000000000000"
-"""Stand for what there is: each is replaced by an id in paths, queries and bodies before it is sent."""
+"""Placeholders for existing things. Each is replaced by an id in paths, queries and bodies before a call is sent."""
 
 THERE = {
     "organisations": ORGANISATION,
@@ -87,7 +87,7 @@ INSTEAD = {
     "POST /admin/v1/people/{account}/resume": {"account": SUSPENDED},
     "POST /admin/v1/people/{account}/devices/reset": {"account": SUSPENDED},
 }
-"""Calls that end what they are about have something of their own to end."""
+"""The substitutes for calls that end something: each gets a thing of its own to end."""
 
 KNOWN = {"hook": HOOK, "name": "login", "organisation": ORGANISATION, "unit": UNIT, "app": APP}
 CALLERS = {
@@ -99,7 +99,7 @@ CALLERS = {
     "POST /admin/v1/complaints/{id}/resolve": "moderator",
     "GET /admin/v1/audit/heads": "auditor",
 }
-"""Who has the right, where it is not the nodal officer."""
+"""The callers with the right, for routes where the nodal officer lacks it."""
 
 ONLY_REFUSED = {
     "POST /admin/v1/imports/{id}/commit": "no file has been put there",
@@ -122,11 +122,11 @@ ONLY_REFUSED = {
     "DELETE /admin/v1/people/{id}/access-reset": "likewise",
     "POST /admin/v1/people/{id}/access-reset/confirm": "likewise",
 }
-"""Beyond these every call succeeds for some example; scenarios show that these do too."""
+"""The calls that no example makes succeed. Scenarios show that they can succeed."""
 
 
 def document() -> dict[str, Any]:
-    """The specification, with values that lead further than random ones: most of them exist."""
+    """Return the specification, with values that lead further than random ones: most of them exist."""
     made = admin_openapi()
     known: dict[str, Any] = {
         "organisation": {"enum": [ORGANISATION, ORGANISATION, "b" * 12 + "a"]},
@@ -214,7 +214,9 @@ class Bearer(requests.auth.AuthBase):
 
 @dataclass
 class World:
-    """`known`: what the placeholders stand for. `answers`: how often each call was answered with each status."""
+    """Holds the placeholders and counts the answers. `known` holds the values of the placeholders. `answers` counts the
+    statuses of each call.
+    """
 
     deployed: Deployed
     people: dict[str, TestAdministrator]
@@ -223,7 +225,7 @@ class World:
     calls: Counter[str] = field(default_factory=Counter)
 
     def caller(self, call: str) -> Bearer:
-        """Two times of three somebody with the right, then all the others in turn."""
+        """Return a caller with the right two times of three, and otherwise all other callers in turn."""
         number = self.calls[call]
         self.calls[call] += 1
         others = list(self.people.values())

@@ -1,4 +1,4 @@
-"""Who gets into the admin API, and who does not: passwords, second factors, tokens of all kinds."""
+"""Tests sign-in to the admin API: passwords, second factors, tokens of all kinds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def asha(deployment: Deployed) -> Iterator[TestAdministrator]:
 
 
 def invited(deployment: Deployed, email: str) -> str:
-    """Somebody with a temporary password, which is given back."""
+    """Invite an administrator, and return the temporary password."""
     client = deployment.engine.client("cognito-idp")
     client.admin_create_user(
         UserPoolId=deployment.stack.admin_pool, Username=email, UserAttributes=[{"Name": "name", "Value": "Ravi"}]
@@ -68,7 +68,7 @@ def refused_token(deployment: Deployed, token: str) -> tuple[int, str]:
 
 
 def wait_for_the_next_second() -> None:
-    """A sign-in is known by its second, and sessions that are ended are those up to this second."""
+    """Wait, because a sign-in is recorded by its second, and ending sessions ends those up to this second."""
     now = int(time.time())
     while time.time() < now + 1:
         time.sleep(0.05)
@@ -137,7 +137,7 @@ def test_no_step_can_be_skipped(deployment: Deployed, asha: TestAdministrator, c
 def test_a_second_factor_cannot_be_set_up_by_somebody_who_has_one(
     deployment: Deployed, asha: TestAdministrator
 ) -> None:
-    """Else the password alone would do: whoever knows it would bring an authenticator of their own."""
+    """Otherwise the password alone would be enough to add another authenticator."""
     step = begin(cognito(deployment), asha.email, PASSWORD)
     assert isinstance(step, AskCode)
     with pytest.raises(SignInRefused) as error:
@@ -262,7 +262,7 @@ def test_without_a_token_nothing_is_answered_on_any_path(
 
 
 def test_the_tokens_that_tests_make_are_as_good_as_the_pools_own(deployment: Deployed, asha: TestAdministrator) -> None:
-    """Else those made wrong would be refused for the wrong reason."""
+    """Otherwise the invalid ones would be refused for the wrong reason."""
     assert asked(deployment, f"Bearer {token(deployment, asha.id)}")[0] == 200
 
 
@@ -345,7 +345,7 @@ def test_an_id_token_is_no_access_token(deployment: Deployed, asha: TestAdminist
 def test_an_access_token_is_good_for_the_admin_api_only(
     deployment: Deployed, asha: TestAdministrator, action: str, more: dict[str, Any]
 ) -> None:
-    """Else who has one would make the second factor their own."""
+    """Otherwise anybody with a token could replace the second factor by their own."""
     asha.api.refresh()
     with pytest.raises(SignInRefused) as error:
         cognito(deployment).call(action, AccessToken=asha.api.tokens.access, **more)
@@ -370,7 +370,7 @@ def test_who_was_never_given_a_role_finds_nothing(deployment: Deployed) -> None:
 
 
 def test_refreshed_tokens_keep_the_time_of_the_sign_in(deployment: Deployed, asha: TestAdministrator) -> None:
-    """Else whoever holds a session would count as freshly signed in for as long as it lasts."""
+    """Otherwise a session would count as a fresh sign-in for as long as it lasts."""
     before, tokens = asha.api.me()["signed_in_at"], asha.api.tokens
     while time.time() < datetime.fromisoformat(before).timestamp() + 1:
         time.sleep(0.05)

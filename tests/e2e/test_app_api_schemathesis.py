@@ -44,13 +44,13 @@ EXAMPLES = 12
 PHONES = ["+919876543210", *(new_phone() for _ in range(20)), "+990000000001", "not a phone"]
 OTP, MESSAGE, WEBHOOK, BATCH = "A" * 22, "00000000-0000-7000-8000-000000000000", "B" * 22, "C" * 22
 GROUP, MEMBER = "g" * 12 + "a", "m" * 12 + "a"
-"""Stand for an OTP, a message, a webhook, a batch, a group and a member that there are."""
+"""Placeholders for an existing OTP, message, webhook, batch, group and member."""
 
 KNOWN = (OTP, MESSAGE, WEBHOOK, BATCH, GROUP, MEMBER)
 THERE = {"otps": OTP, "messages": MESSAGE, "templates": "login", "webhooks": WEBHOOK, "batches": BATCH}
 THERE |= {"app-groups": GROUP}
 NEEDED = {WEBHOOK, BATCH, GROUP}
-"""What the others need, and so is not deleted."""
+"""The things that other calls need. They are not deleted."""
 
 ONLY_REFUSED = {
     "POST /v1/otps/{id}/resends": "for 30 seconds",
@@ -64,7 +64,7 @@ ONLY_REFUSED = {
 
 
 def document() -> dict[str, Any]:
-    """The specification, with values that lead further than random ones: most of them exist."""
+    """Return the specification, with values that lead further than random ones: most of them exist."""
     made = app_openapi()
     fields = made["components"]["schemas"]
     for recipient in ("Recipient", "MessageRecipient"):
@@ -125,7 +125,9 @@ schema = schemathesis.openapi.from_dict(
 
 @dataclass
 class Signed(requests.auth.AuthBase):
-    """Signs what is about to be sent: method, path and query, body and Idempotency-Key as they are on the wire."""
+    """Signs a request just before it is sent: method, path and query, body and Idempotency-Key as they are on
+    the wire.
+    """
 
     app: RawApp
 
@@ -147,7 +149,9 @@ class Signed(requests.auth.AuthBase):
 
 @dataclass
 class World:
-    """`known`: what the placeholders stand for. `answers`: how often each call was answered with each status."""
+    """Holds the placeholders and counts the answers. `known` holds the values of the placeholders. `answers` counts the
+    statuses of each call.
+    """
 
     app: RawApp
     known: dict[str, str]

@@ -1,4 +1,4 @@
-"""From the operator's command to the first call: an administrator is made, signs in, is known; the pool's contract."""
+"""Tests the way from the operator's command to an administrator's first call, and the contract of the pool."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def asha(deployment: Deployed) -> Iterator[TestAdministrator]:
 
 
 def invitation(deployment: Deployed, email: str) -> str:
-    """The temporary password in the last e-mail to an address."""
+    """Return the temporary password in the last e-mail to an address."""
     return deployment.engine.emails_to(email)[-1].rpartition(" ")[2]
 
 

@@ -1,4 +1,4 @@
-"""docs/apps/first-otp.md, run as it is written."""
+"""Runs the commands of docs/apps/first-otp.md as they are written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.engine
 ROOT = Path(__file__).parent.parent.parent
 PAGE = "apps/first-otp.md"
 DIFFERS = {"id", "expires_at", "resend_after"}
-"""What every run has values of its own for."""
+"""The values that differ from run to run."""
 
 
 def without_values(answer: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Bad frames on a real socket: each gets a precise error, changes nothing, and the socket goes on working."""
+"""Sends bad frames on a real socket: each gets a precise error and changes nothing, and the socket stays usable."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ async def test_a_blocked_sender_and_an_unknown_recipient_get_the_same_answer(dep
 
 
 async def test_ten_thousand_rapid_frames_on_one_socket_are_limited_and_answered(deployment: Deployed) -> None:
-    """None is lost without an answer: those over the limit are refused with the time to wait."""
+    """Every frame gets an answer: those over the limit are refused with the time to wait."""
     sender, recipient = await register(deployment), await register(deployment)
     frames = 10_000
     outcomes: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Every id of one kind is tried in every call that takes an id of another kind: nothing is found, nothing changes.
+"""Tries every id of one kind in every call that takes an id of another kind: nothing is found, nothing changes.
 
 The calls come from the published specifications, so a new route is tried without being named here.
 """
@@ -40,7 +40,7 @@ OWN = {
     "webhooks": {"webhook"},
     "verification-requests": {"request"},
 }
-"""By the first word of a path: the kinds of ids that the call is about."""
+"""The kinds of ids that a call is about, by the first word of its path."""
 
 WITHOUT_IDS = {"devices", "templates"}
 """Their paths hold a number or a name."""
@@ -58,11 +58,13 @@ REFUSALS = {"not_found", "link_invalid", "invalid_request"}
 
 
 WORKED_ON = ("E#", "F#", "D#swept")
-"""Rows begin with these that queues and schedules work on: events of groups, their posts, how far a sweep came."""
+"""The beginnings of the rows that queues and schedules change: events of groups, their posts, the position of a
+sweep.
+"""
 
 
 def rows(deployed: Deployed) -> set[str]:
-    """Read all rows but those that queues and schedules work on, without the note of an SMS."""
+    """Read all rows except those that queues and schedules change, without the note of an SMS."""
     client, found = deployed.engine.client("dynamodb"), set()
     for name in UNCHANGED:
         for page in client.get_paginator("scan").paginate(TableName=deployed.stack.tables[name]):
@@ -85,7 +87,7 @@ def app(deployment: Deployed) -> RawApp:
 
 @pytest.fixture(scope="module")
 async def ids(deployment: Deployed, device: RawDevice, app: RawApp) -> Ids:
-    """One id of each kind, all of them of things that there are and that the callers own."""
+    """Return one id of each kind. All of them name existing things that the callers own."""
     other = await register(deployment)
     organisation = operate(deployment, "organisation.create", name="Ministry of Railways")["organisation"]
     unit = operate(deployment, "unit.create", organisation=organisation, name="Signalling", kind="department")["unit"]
@@ -126,7 +128,7 @@ def calls(document: Json) -> Iterator[tuple[str, str]]:
 
 
 def tried(path: str, ids: Ids) -> Iterator[tuple[str, str]]:
-    """The path with each id in each place where ids of that kind do not belong, and good ids in its other places."""
+    """Return the path with each id at each place for ids of another kind, and valid ids at its other places."""
     steps = path.split("/")
     places = [at for at, step in enumerate(steps) if step.startswith("{")]
     good = {"{account}": ids["account"], "{group}": ids["group"], "{event}": ids["unused_message"]}
@@ -141,12 +143,12 @@ def tried(path: str, ids: Ids) -> Iterator[tuple[str, str]]:
 
 
 def wrong_kind(answer: httpx.Response) -> bool:
-    """Nothing is found by it, or it has not even the form of an id of this kind."""
+    """Tell whether the answer says that nothing was found, or that the id does not have the form of this kind."""
     return not answer.is_success and answer.json()["code"] in REFUSALS
 
 
 def act_for(method: str, path: str, body: Json | None) -> Act | None:
-    """Return what the device signs for the call; None where an id has not the form that could be signed."""
+    """Return the act that the device signs for the call, or None if an id does not have a form that can be signed."""
     try:
         return act_of(method, path, body)
     except ValueError:
@@ -154,7 +156,7 @@ def act_for(method: str, path: str, body: Json | None) -> Act | None:
 
 
 SILENT = {"PUT /v1/blocks/{account}", "DELETE /v1/blocks/{account}", "DELETE /v1/invitations/{account}"}
-"""They tell nobody whether there is such an account. A block of an account that there is none of harms nobody."""
+"""The calls that do not reveal whether an account exists. A block of an account that does not exist is harmless."""
 
 
 @pytest.mark.parametrize(("method", "path"), list(calls(client_openapi())))

@@ -1,4 +1,4 @@
-"""docs/admin/import-officials.md, run as it is written."""
+"""Runs the commands of docs/admin/import-officials.md as they are written."""
 
 from __future__ import annotations
 

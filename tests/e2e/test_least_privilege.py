@@ -1,4 +1,4 @@
-"""The engine enforces IAM for all end-to-end tests; these show that it really does."""
+"""Shows that the engine enforces IAM, as all end-to-end tests assume."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tools.engine import REGION
 
 
 def client_with_role_of(deployed: Deployed, function: str, service: str) -> Any:
-    """A client that may do what the role of a function may do."""
+    """Return a client with the permissions of a function's role."""
     roles = deployed.engine.client("iam").list_roles()["Roles"]
     (arn,) = [role["Arn"] for role in roles if f"-{function}FunctionServiceRole" in role["Arn"]]
     credentials = deployed.engine.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]

@@ -1,4 +1,4 @@
-"""Bad requests to the OTP API over HTTPS: each gets its exact refusal and changes nothing."""
+"""Sends bad requests to the OTP API over HTTPS: each gets its exact refusal and changes nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def device(deployment: Deployed) -> RawDevice:
 
 @pytest.fixture(scope="module")
 async def pending(app: RawApp, device: RawDevice) -> str:
-    """The id of an OTP whose code nobody guesses here."""
+    """Return the id of an OTP whose code no test guesses."""
     answer = await app.call("POST", "/v1/otps", new_otp(device.phone))
     assert answer.status_code == 202, answer.text
     return str(answer.json()["id"])
@@ -45,8 +45,8 @@ def new_otp(phone: str, **changed: Any) -> Json:
 
 
 def stored(deployed: Deployed) -> set[str]:
-    """All rows of the tables that OTPs are written to, but for counters of quotas, and for the note that an SMS went
-    out: the queue of earlier tests is worked off meanwhile.
+    """Return all rows of the tables with OTPs, except for counters of quotas and for the note that an SMS was sent,
+    because entries of earlier tests are processed meanwhile.
     """
     client, rows = deployed.engine.client("dynamodb"), set()
     for name in TABLES:

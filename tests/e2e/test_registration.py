@@ -1,4 +1,4 @@
-"""Registration, linking and tokens over HTTPS, with everything that can be wrong about them."""
+"""Tests registration, linking and tokens over HTTPS, with all their faults."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def test_wrong_codes_are_counted_and_then_locked(deployment: Deployed) -> 
 
 
 def age(deployed: Deployed, id: str, **attributes: int) -> None:
-    """Make a challenge older by writing its times, since the engine's clock is the machine's."""
+    """Make a challenge older by changing its times, because the engine uses the machine's clock."""
     deployed.engine.client("dynamodb").update_item(
         TableName=deployed.stack.tables["codes"],
         Key=code_key(CodeKind.REGISTRATION, id),
@@ -153,7 +153,7 @@ async def test_no_code_goes_abroad(deployment: Deployed) -> None:
 
 
 async def test_another_devices_keys_cannot_be_registered(deployment: Deployed) -> None:
-    """Key replay: public keys and old signatures copied from somebody else."""
+    """The test replays public keys and old signatures of another device."""
     phone, theirs = new_phone(), DeviceKeys()
     copied = theirs.new_device(await start_registration(deployment, new_phone()))
     id = await start_registration(deployment, phone)
@@ -293,7 +293,7 @@ async def test_a_link_works_once_and_only_with_its_secret(deployment: Deployed) 
 
 
 async def test_a_token_alone_gives_no_lasting_control_of_the_account(deployment: Deployed) -> None:
-    """Nor does a token with what its device has signed for something else, at another time, or in another form."""
+    """A token together with signatures for another act, of another time or in another form gives no control either."""
     phone, thief = await register(deployment), await register(deployment)
     tablet = await link(phone)
     new = new_phone()

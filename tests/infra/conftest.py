@@ -1,4 +1,4 @@
-"""The templates as they would be deployed, synthesised once for the session."""
+"""Synthesises the templates of all stages once for the session."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ ROOT = Path(__file__).parent.parent.parent
 
 @dataclass(frozen=True)
 class Synthesised:
-    """One stage's template. `folder` also holds the assets, unzipped."""
+    """Holds one stage's template. `folder` also has the assets, unzipped."""
 
     template: dict[str, Any]
     folder: Path
 
     def of_type(self, type: str) -> dict[str, dict[str, Any]]:
-        """Resources by logical id."""
+        """Return resources by logical id."""
         return {id: resource for id, resource in self.template["Resources"].items() if resource["Type"] == type}
 
     @property
     def functions(self) -> dict[str, dict[str, Any]]:
-        """Properties by the name a function logs under."""
+        """Return properties by the name under which a function logs."""
         return {
             properties["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]: properties
             for properties in (resource["Properties"] for resource in self.of_type("AWS::Lambda::Function").values())
@@ -39,7 +39,7 @@ class Synthesised:
 
     @property
     def tables(self) -> dict[str, dict[str, Any]]:
-        """Whole resources by the table's name in the schema, which their outputs carry."""
+        """Return whole resources by the table's name in the schema, which is in their outputs."""
         resources = self.of_type("AWS::DynamoDB::GlobalTable")
         return {
             output.removesuffix("Table").lower(): resources[value["Value"]["Ref"]]
@@ -48,17 +48,17 @@ class Synthesised:
         }
 
     def queue_name(self, id: str) -> str:
-        """The construct around a queue, in lower case; with `.dead` for the one behind it."""
+        """Return the name of the construct around a queue, in lower case; with `.dead` for its dead-letter queue."""
         name, kind = re.fullmatch(r"(\w+?)(Queue|Dead)[0-9A-F]{8}", id).groups()  # type: ignore[union-attr]
         return name.lower() + (".dead" if kind == "Dead" else "")
 
     @property
     def queues(self) -> dict[str, dict[str, Any]]:
-        """Whole resources by `queue_name`."""
+        """Return whole resources by `queue_name`."""
         return {self.queue_name(id): resource for id, resource in self.of_type("AWS::SQS::Queue").items()}
 
     def named_queue(self, reference: Any) -> str:
-        """The queue that an ARN in the template means."""
+        """Return the name of the queue with an ARN in the template."""
         return self.queue_name(reference["Fn::GetAtt"][0])
 
     @property

@@ -1,4 +1,6 @@
-"""Nobody starves anybody: throttles by family of routes, reserved concurrency, retries; and who called is logged."""
+"""Tests that no caller can starve another: throttles by family of routes, reserved concurrency, retries, access
+logs.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ TOKENLESS = {"ANY /v1/registrations", "ANY /v1/registrations/{proxy+}", "POST /v
 
 
 def stages(stage: Synthesised) -> dict[str, dict[str, Any]]:
-    """Stages of the two APIs, by protocol."""
+    """Return the stages of the two APIs, by protocol."""
     apis = stage.of_type("AWS::ApiGatewayV2::Api")
     return {
         apis[one["Properties"]["ApiId"]["Ref"]]["Properties"]["ProtocolType"]: one
@@ -55,7 +57,7 @@ def test_every_route_has_the_throttle_of_its_family(stage: str, request: pytest.
 
 
 def test_a_stage_is_made_after_the_routes_that_it_throttles(dev: Synthesised) -> None:
-    """Otherwise the first deployment fails: a stage's settings name routes that are not there."""
+    """Otherwise the first deployment fails, because a stage's settings name routes that do not exist yet."""
     made = {routes(dev)[key]["id"] for key in HTTP_ROUTES}
     assert made <= set(stages(dev)["HTTP"]["DependsOn"])
 

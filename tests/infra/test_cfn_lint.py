@@ -1,4 +1,4 @@
-"""The templates as AWS's own linter sees them: no error, in any region that the service is meant for."""
+"""Checks the templates with AWS's own linter: no error, in any region that the service supports."""
 
 from __future__ import annotations
 

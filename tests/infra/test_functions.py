@@ -1,4 +1,4 @@
-"""The declarations of functions, read without a synthesis: what a newcomer may get wrong is found within a second."""
+"""Tests the declarations of functions without a synthesis, so that a newcomer's mistakes are found within a second."""
 
 from __future__ import annotations
 

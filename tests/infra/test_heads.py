@@ -1,4 +1,4 @@
-"""The bucket of heads: nobody takes away what is put there, and only one function puts."""
+"""Tests the bucket of heads: nobody can delete its objects, and only one function writes them."""
 
 from __future__ import annotations
 

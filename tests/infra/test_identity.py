@@ -1,4 +1,4 @@
-"""The pool of administrators, and the provider that a deployment may add to it."""
+"""Tests the pool of administrators, and the provider that a deployment may add to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing runs unwatched: what every function, queue and table of the template must be watched for."""
+"""Tests that every function, queue and table of the template has its alarms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def alarms(stage: Synthesised) -> list[dict[str, Any]]:
 
 
 def watched(stage: Synthesised, namespace: str, metric: str, dimension: str) -> set[str]:
-    """Logical ids, or names, of what has an alarm of this metric."""
+    """Return the logical ids, or names, of the resources with an alarm on this metric."""
     found = set()
     for alarm in alarms(stage):
         if (alarm.get("Namespace"), alarm.get("MetricName")) == (namespace, metric):
@@ -85,7 +85,7 @@ def test_every_table_is_watched_for_throttles(dev: Synthesised, metric: str) -> 
 
 @pytest.mark.parametrize("metric", ["ReadThrottleEvents", "WriteThrottleEvents"])
 def test_every_index_is_watched_for_throttles(dev: Synthesised, metric: str) -> None:
-    """A table's own metric leaves out those of its indexes."""
+    """A table's own metric does not include those of its indexes."""
     seen = {
         (dimensions["TableName"]["Ref"], dimensions["GlobalSecondaryIndexName"])
         for alarm in alarms(dev)

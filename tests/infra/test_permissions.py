@@ -1,4 +1,4 @@
-"""What each function may do: the template grants what docs/permissions.md lists, no more and no less."""
+"""Tests the permissions of each function: the template grants exactly those in docs/permissions.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPECS = {spec.logs_as: spec for spec in FUNCTIONS}
 
 
 def statements(stage: Synthesised, function: str) -> list[dict[str, Any]]:
-    """Every statement of every policy of the function's role."""
+    """Return every statement of every policy of the function's role."""
     role = stage.functions[function]["Role"]["Fn::GetAtt"][0]
     return [
         statement
@@ -107,7 +107,7 @@ def test_a_grant_that_needs_a_setting_is_there_with_the_setting_only(
 
 
 SEALS = {"send", "deliver", "otp", "apps", "appbatches", "groupfanout", "groupupkeep", "grouprosters"}
-"""The functions that make envelopes, which devices accept from nobody else."""
+"""The functions that make envelopes. Devices accept envelopes from no other function."""
 
 
 def test_exactly_the_functions_that_make_envelopes_read_the_keys_that_devices_know_the_service_by(
@@ -135,14 +135,16 @@ GUARDED = {
     **{f"dynamodb:{action} K#*": ATTESTS for action in WRITES},
     **{f"dynamodb:{action} APP#*": SERVES_APPS for action in WRITES if action != "DeleteItem"},
 }
-"""Writes to partitions of the directory, and the only functions that are not denied them: administrators with their
-roles, resets of their access, the list of organisations, the key that attestations are checked with, apps with their
-keys.
+"""The writes to partitions of the directory that are denied, each with the only functions that may make them:
+administrators with their roles, resets of their access, the list of organisations, the key for checking attestations,
+apps with their keys.
 """
 
 
 def denied(stage: Synthesised, function: str) -> set[str]:
-    """Writes to partitions of the directory, by pattern; of those that depend on the attributes, with these."""
+    """Return the denied writes to partitions of the directory, by pattern; with the attributes, if the denial depends
+    on them.
+    """
     found = set()
     for statement in statements(stage, function):
         if statement["Effect"] == "Deny":
@@ -171,7 +173,9 @@ AUDIT = {"dynamodb:PutItem table audit", "dynamodb:Query table audit", "dynamodb
 
 @pytest.mark.parametrize("function", SPECS)
 def test_no_function_may_change_or_delete_an_entry_of_an_audit_chain(dev: Synthesised, function: str) -> None:
-    """An entry is put on the condition that there is none. IAM cannot demand that, but what is put over shows."""
+    """An entry is put on condition that it does not exist. IAM cannot require that, but an overwritten entry is
+    detected.
+    """
     assert {action for action in granted(dev, function) if "table audit" in action} <= AUDIT
 
 

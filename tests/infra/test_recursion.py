@@ -1,7 +1,7 @@
-"""Workers that may send to the queue they consume: allowed to, and bound by a limit of their own.
+"""Tests that workers that may send to the queue they consume are allowed to, and are bound by a limit of their own.
 
-What is asserted is derived from the template. Event source mappings say who consumes a queue,
-and grants say who may send to it.
+The assertions are derived from the template. Event source mappings say who consumes a queue, and grants say who may
+send to it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def test_a_worker_that_its_own_work_comes_back_to_is_not_stopped_as_a_loop(
 
 
 def test_no_chain_goes_by_way_of_another_queue(dev: Synthesised) -> None:
-    """A chain's counter begins anew in another queue (edge/queues/chains.py): a loop of two queues would not end."""
+    """A chain's counter starts again in another queue (edge/queues/chains.py), so a loop of two queues would
+    not end.
+    """
     mine = {function: queue for queue, (function, _) in dev.workers.items()}
     reached = sets_off(dev)
     for function, queue in mine.items():
@@ -62,7 +64,7 @@ def test_no_chain_goes_by_way_of_another_queue(dev: Synthesised) -> None:
 
 
 def test_every_worker_that_may_send_to_its_own_queue_has_a_limit_and_no_other(dev: Synthesised) -> None:
-    """Read from the entry points: `each_record(..., most_links=...)`."""
+    """The limits come from the entry points: `each_record(..., most_links=...)`."""
     mine = {function: queue for queue, (function, _) in dev.workers.items()}
     needed = {function for function, queue in mine.items() if queue in sends(dev)[function]}
     assert {name for name in mine if _has_limit(name, dev)} == needed

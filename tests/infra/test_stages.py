@@ -1,4 +1,4 @@
-"""The stage file: every stage of it is usable, and a mistake is reported with its stage, key and remedy."""
+"""Tests the stage file: every stage of it is usable, and a mistake is reported with its stage, key and remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the template promises: expiry and backup of data, retention of logs, routes, sizes."""
+"""Tests the promises of the template: expiry and backup of data, retention of logs, routes, sizes."""
 
 from __future__ import annotations
 
@@ -282,7 +282,7 @@ def test_queues_are_spoken_to_over_tls_only_on_aws(dev: Synthesised, local: Synt
 
 
 WORKERS = {spec.works.queue.name.lower(): spec.logs_as for spec in FUNCTIONS if spec.works}
-"""Queues by the function that works them off."""
+"""The function that processes each queue."""
 
 
 def test_every_queue_is_worked_off_by_the_function_that_declares_it(dev: Synthesised) -> None:
@@ -319,7 +319,7 @@ def test_an_event_is_looked_for_again_only_when_every_function_that_changes_grou
 
 
 def test_large_rosters_hold_up_no_event_and_leave_room_for_each_other(dev: Synthesised) -> None:
-    """Each run takes seconds: they are taken one by one, by a function that does nothing else."""
+    """Each run takes seconds. A function that does nothing else processes rosters one at a time."""
     function, source = dev.workers["rosterwork"]
     assert [queue for queue, (worker, _) in dev.workers.items() if worker == function] == ["rosterwork"]
     assert (source["BatchSize"], source["ScalingConfig"]["MaximumConcurrency"]) == (1, 3)
@@ -329,7 +329,7 @@ def test_large_rosters_hold_up_no_event_and_leave_room_for_each_other(dev: Synth
 def test_posts_to_groups_leave_most_of_the_accounts_sockets_to_codes_and_chats(
     dev: Synthesised, local: Synthesised
 ) -> None:
-    """They are worked off by a function of their own, from a queue of their own, at a rate that is a fifth."""
+    """A function of their own processes them, from a queue of their own, at a fifth of the rate."""
     for stage in (dev, local):
         function, source = stage.workers["fanout"]
         assert [queue for queue, (worker, _) in stage.workers.items() if worker == function] == ["fanout"]

@@ -1,4 +1,4 @@
-"""The bucket of uploads: private, encrypted, emptied by itself."""
+"""Tests the bucket of uploads: it is private and encrypted, and its objects expire."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.infra.conftest import Synthesised
 
 
 def uploads(stage: Synthesised) -> tuple[str, dict[str, Any]]:
-    """Logical id and properties."""
+    """Return logical id and properties of the bucket."""
     ((id, bucket),) = [one for one in stage.of_type("AWS::S3::Bucket").items() if one[0].startswith("Uploads")]
     return id, bucket["Properties"]
 

@@ -1,4 +1,4 @@
-"""Builds the statements that a device must sign for calls of the client API, from the calls themselves."""
+"""Builds the acts that a device must sign for calls of the client API, from the calls themselves."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from sandes.model.ids import parse_account, parse_base64url, parse_group
 
 
 def act_of(method: str, path: str, body: Any = None, *, registration: int = 0) -> Act | None:
-    """Return the statement of a call, or None if it needs no signature. `registration` is that of a device to
-    unlink.
-    """
+    """Return the act of a call, or None if it needs no signature. `registration` is that of a device to unlink."""
     said = body if isinstance(body, dict) else {}
     match method, path.partition("?")[0].strip("/").split("/")[1:]:
         case "POST", ["devices", "links"]:

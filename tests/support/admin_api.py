@@ -228,5 +228,5 @@ def forget_what_was_written() -> None:
 
 
 def wirings() -> list[ModuleType]:
-    """Return the caches that keep dependencies for the lifetime of a function."""
+    """Return the modules that keep dependencies for the lifetime of a function."""
     return [module for name, module in sys.modules.items() if name.startswith("sandes.edge.wiring.")]

@@ -80,7 +80,7 @@ def saying(*parts: bytes, pause: float = 0) -> Behave:
 
 
 def certificate(folder: Path, *names: str, expired: bool = False) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return a server with a certificate for `names`, and a client that trusts it."""
+    """Return the TLS contexts of a server with a certificate for `names`, and of a client that trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     now = datetime.datetime.now(datetime.UTC)

@@ -1,1 +1,1 @@
-"""Known answers for clients in any language. `python -m tests.vectors.make` writes the files anew."""
+"""Holds known answers for clients in any language. `python -m tests.vectors.make` writes the files again."""

@@ -82,7 +82,9 @@ def seal1() -> dict[str, Any]:
 
 
 def _refused_seals(secret: bytes, head: bytes, sealed: bytes) -> list[dict[str, str]]:
-    """`at` unseal: the bytes do not open. `at` content: they open, and what is inside must not be shown."""
+    """Return refused envelopes. `at` unseal: the bytes do not open. `at` content: they open, but the content must not
+    be shown.
+    """
     public = reference.public_of(secret)
 
     def case(
@@ -236,7 +238,9 @@ def statements() -> dict[str, Any]:
 
 
 def acts() -> dict[str, Any]:
-    """`by` names the key that signs: `identity` of the device, `new identity` of one that joins, `link` of a link."""
+    """Return the signed acts. `by` names the key that signs: `identity` of the device, `new identity` of one that
+    joins, `link` of a link.
+    """
     secrets = {name: seed(name) for name in ("identity", "new identity", "link")}
     publics = {name: reference.identity_public(secret) for name, secret in secrets.items()}
     account, group, other = seed("account")[:8], seed("group")[:8], seed("other account")[:8]
@@ -340,8 +344,10 @@ def acts() -> dict[str, Any]:
 
 
 def attestations() -> dict[str, Any]:
-    """`at` signature: it does not hold. `at` statement: it holds, and what it says must not be shown as verified.
-    `at` disclosure: the statement is good, what was disclosed is not what it commits to.
+    """Return accepted and refused attestations.
+
+    `at` signature: it is invalid. `at` statement: the signature is valid, but the statement must not be shown as
+    verified. `at` disclosure: the statement is valid, but the disclosed data do not match its commitments.
     """
     secret = seed("attestation secret")
     account, organisation = seed("account")[:8], seed("organisation")[:8]
@@ -430,7 +436,7 @@ def _refused_attestations(
 
 
 def rendered() -> dict[str, str]:
-    """File names and what stands in them."""
+    """Return the files' contents by name."""
     made = {
         "seal1.json": seal1(),
         "seal2.json": seal2(),

@@ -1,4 +1,4 @@
-"""The vectors of audit chains, for `tests.vectors.make`: lines written out by hand, signed with OpenSSL."""
+"""Makes the vectors of audit chains, for `tests.vectors.make`: lines written out by hand, signed with OpenSSL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHORT = {34: '\\"', 92: "\\\\", 8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\
 
 
 def text(value: str | None) -> str:
-    """A JSON string in ASCII, or null."""
+    """Write a JSON string in ASCII, or null."""
     if value is None:
         return "null"
     units, written = value.encode("utf-16-be"), ""
@@ -49,12 +49,12 @@ def key_id(secret: bytes) -> str:
 
 
 def body(number: int, details: str) -> str:
-    """`details` is JSON already."""
+    """Write a body. `details` is JSON already."""
     return f'{{"salt":"{base64url(seed(f"audit salt {number}")[:16])}","details":{details}}}'
 
 
 def entry(secret: bytes, act: dict[str, Any], *, seq: int, at_ms: int, prev: bytes, content: str) -> str:
-    """All of a line but for the body and the closing brace."""
+    """Write a line without its body and its closing brace."""
     statement = (
         f'{{"v":1,"chain":"{act["chain"]}","seq":{seq},"at":{at_ms},"actor":{text(act["actor"])},'
         f'"role":{text(act["role"])},"action":{text(act["action"])},"unit":{text(act["unit"])},'
@@ -129,7 +129,7 @@ def audit() -> dict[str, Any]:
 
 
 def _refused(secret: bytes, lines: list[str], act: dict[str, Any]) -> list[dict[str, Any]]:
-    """With the first bad entry, and what is the matter with it. The head of entry 4 is known."""
+    """Return refused chains, each with the first bad entry and its fault. The head of entry 4 is known."""
     third = sha256("link", lines[2].removesuffix("}"))
     content = body(4, '{"kind":"office"}')
     fourth: dict[str, Any] = {"seq": 4, "at_ms": NOW_MS + 4000, "prev": third, "content": content}

@@ -1,4 +1,4 @@
-"""The vectors of what envelopes of groups hold, for `tests.vectors.make`."""
+"""Makes the vectors of the contents of groups' envelopes, for `tests.vectors.make`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vectors of `seal2` and of the service's keys, for `tests.vectors.make`."""
+"""Makes the vectors of `seal2` and of the service's keys, for `tests.vectors.make`."""
 
 from __future__ import annotations
 
@@ -169,8 +169,8 @@ def _chunk() -> list[dict[str, str]]:
 
 
 def _refused(head: bytes, sealed: bytes) -> list[dict[str, str]]:
-    """`at` unseal: the bytes do not open. `at` content: they open, and what is inside must not be shown. `reason` is
-    what the application is told.
+    """Return refused envelopes. `at` unseal: the bytes do not open. `at` content: they open, but the content must not
+    be shown. `reason` is the reason that the application gets.
     """
     public, service = reference.public_of(DEVICE_SECRET), reference.public_of(SERVICE_SECRET)
     attacker = seed("somebody who can write into the inbox")
@@ -264,7 +264,7 @@ def attestation_keys() -> dict[str, Any]:
 def _key_lists(
     of: str, label: bytes, other_label: bytes, public_name: str, public_of: Callable[[bytes, int], bytes]
 ) -> dict[str, Any]:
-    """Lists of introductions: by whom they are accepted, and which are refused."""
+    """Return lists of introductions, with the keys that a client accepts, and the refused lists."""
     labels = {number: f"{of} secret {number}" if number > 1 else f"{of} secret" for number in range(1, 5)}
     secrets = {number: seed(text) for number, text in labels.items()}
     publics = {n: public_of(secrets[n], n) for n in secrets}

@@ -1,4 +1,4 @@
-"""A second implementation of the formats, from their specification and with another library than the server's.
+"""Implements the formats a second time, from their specification and with another library than the server's.
 
 It shares no code with `sandes`: X25519, ChaCha20-Poly1305 and Ed25519 come from OpenSSL, CBOR is written out.
 """
@@ -25,13 +25,13 @@ SEEDS = "every secret here is BLAKE2b, 32 bytes out, of 'sandes vector: ' and th
 
 
 def seed(label: str) -> bytes:
-    """The 32 bytes that a vector uses as a secret: BLAKE2b-256 of a text that says what for."""
+    """Return the 32 bytes that a vector uses as a secret: BLAKE2b-256 of a text that names their purpose."""
     return hashlib.blake2b(f"sandes vector: {label}".encode(), digest_size=32).digest()
 
 
 def cbor(value: Any) -> bytes:
-    """Deterministic CBOR (RFC 8949 section 4.2.1) of what the formats use: numbers, bytes, text, truth, arrays, maps of
-    numbers.
+    """Encode in deterministic CBOR (RFC 8949 section 4.2.1) the types that the formats use: numbers, bytes, text, truth
+    values, arrays, and maps with numbers as keys.
     """
     if isinstance(value, bool):
         return bytes([0xF5 if value else 0xF4])
@@ -61,7 +61,7 @@ def _head(major: int, number: int) -> bytes:
 def act(
     kind: int, object: bytes, *, account: bytes, device: int, registration: int, at_ms: int, chain: bytes = bytes(36)
 ) -> bytes:
-    """A statement of something that a device does. `chain`: sequence number and previous hash, zeros for now."""
+    """Build the statement of an act of a device. `chain` holds sequence number and previous hash, zeros for now."""
     return b"".join(
         (
             b"SANDES1/act\0",
@@ -78,7 +78,7 @@ def act(
 
 
 def link_id(link_key: bytes) -> str:
-    """16 bytes of SHA-256 of the link's public key, as base64url."""
+    """Return 16 bytes of SHA-256 of the link's public key, as base64url."""
     digest = hashlib.sha256(b"SANDES1/link-id\0" + link_key).digest()[:16]
     return base64url(digest)
 
@@ -98,7 +98,7 @@ def public_of(secret: bytes) -> bytes:
 
 
 def seal_key_of(secret: bytes, other: bytes, share: bytes, seal_public: bytes) -> tuple[bytes, bytes]:
-    """The X25519 result and the key that comes of it. Raises ValueError if the result is all zero."""
+    """Return the X25519 result and the key derived from it. Raises ValueError if the result is all zero."""
     shared = X25519PrivateKey.from_private_bytes(secret).exchange(X25519PublicKey.from_public_bytes(other))
     return shared, hashlib.blake2b(shared + share + seal_public, digest_size=32, person=PERSON).digest()
 
@@ -110,14 +110,14 @@ def seal(plaintext: bytes, *, ephemeral: bytes, seal_public: bytes, associated: 
 
 
 def unseal(sealed: bytes, *, seal_secret: bytes, associated: bytes) -> bytes:
-    """Raises ValueError or InvalidTag."""
+    """Open an envelope. Raises ValueError or InvalidTag."""
     share = sealed[:32]
     _, key = seal_key_of(seal_secret, share, share, public_of(seal_secret))
     return ChaCha20Poly1305(key).decrypt(bytes(12), sealed[32:], associated)
 
 
 def body(plaintext: bytes, *, key: bytes, id: bytes) -> bytes:
-    """A body that is kept apart from its message."""
+    """Encrypt a body that is stored separately from its message."""
     return ChaCha20Poly1305(key).encrypt(bytes(12), plaintext, id)
 
 
@@ -134,17 +134,17 @@ def identity_public(identity_seed: bytes) -> bytes:
 
 
 def hkdf(secret: bytes, *, salt: bytes, info: bytes) -> bytes:
-    """RFC 5869 with SHA-256, 32 bytes out."""
+    """Derive 32 bytes by HKDF (RFC 5869) with SHA-256."""
     return HKDF(algorithm=SHA256(), length=32, salt=salt, info=info).derive(secret)
 
 
 def exchange(secret: bytes, public: bytes) -> bytes:
-    """Raises ValueError if the result is all zero."""
+    """Compute X25519. Raises ValueError if the result is all zero."""
     return X25519PrivateKey.from_private_bytes(secret).exchange(X25519PublicKey.from_public_bytes(public))
 
 
 def seal2_key(first: bytes, second: bytes, *, share: bytes, device: bytes, service: bytes, header: bytes) -> bytes:
-    """`first` and `second` are the X25519 results, of the ephemeral key and of the service's."""
+    """Derive the key. `first` and `second` are the X25519 results, of the ephemeral key and of the service's."""
     return hkdf(first + second, salt=b"SANDES1/seal2", info=share + device + service + header)
 
 
@@ -162,12 +162,12 @@ def seal2(plaintext: bytes, *, ephemeral: bytes, service_secret: bytes, seal_pub
 
 
 def encrypt(plaintext: bytes, *, key: bytes) -> bytes:
-    """ChaCha20-Poly1305 with nonce 0 and nothing associated, as seal2 has it."""
+    """Encrypt with ChaCha20-Poly1305, nonce 0 and no associated data, as seal2 does."""
     return ChaCha20Poly1305(key).encrypt(bytes(12), plaintext, None)
 
 
 def unseal2(sealed: bytes, *, seal_secret: bytes, service_public: bytes, header: bytes) -> bytes:
-    """Raises ValueError or InvalidTag."""
+    """Open an envelope. Raises ValueError or InvalidTag."""
     if len(sealed) < 48:
         raise ValueError("too short")
     share = sealed[:32]
@@ -218,7 +218,7 @@ def commitment(value: str, salt: bytes) -> bytes:
 def attestation_statement(
     account: bytes, organisation: bytes, name: str, *, issued_at: int, expires_at: int, commitments: list[bytes]
 ) -> bytes:
-    """`commitments`: of name, post and unit."""
+    """Build a statement. `commitments` holds those of name, post and unit."""
     return cbor(
         {
             1: 1,

@@ -1,4 +1,6 @@
-"""Server, second implementation and SDK agree on what devices sign (docs/protocol/README.md, "Signed acts")."""
+"""Tests that server, second implementation and SDK agree on the acts that devices sign (docs/protocol/README.md,
+"Signed acts").
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Audit chains: server, second implementation and offline verifier agree, on what is refused too."""
+"""Tests that server, second implementation and offline verifier agree on audit chains, also on refused ones."""
 
 from __future__ import annotations
 

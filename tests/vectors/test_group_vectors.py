@@ -1,4 +1,6 @@
-"""What envelopes of groups hold: server, second implementation and Python SDK agree, on what is refused too."""
+"""Tests that server, second implementation and Python SDK agree on the contents of groups' envelopes, also on refused
+ones.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The server, the second implementation and the Python SDK agree on every known answer, the refused ones too."""
+"""Tests that the server, the second implementation and the Python SDK agree on every known answer, also on refused
+ones.
+"""
 
 from __future__ import annotations
 
@@ -321,7 +323,7 @@ def test_the_server_attests_what_is_in_the_file(case: dict[str, Any]) -> None:
 
 
 def attestation_refused_at(case: dict[str, Any]) -> str | None:
-    """A viewer by the book, with the second implementation's library."""
+    """Check an attestation as the specification requires of a viewer, with the second implementation's library."""
     statement = bytes.fromhex(case["statement"])
     public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(ATTESTATIONS["public"]))
     try:
